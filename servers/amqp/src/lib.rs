@@ -1,0 +1,3 @@
+//! RPC over RabbitMQ in the manner of oslo.messaging, both ends.
+
+#![forbid(unsafe_code)]

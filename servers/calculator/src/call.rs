@@ -1,0 +1,222 @@
+//! A call: a method and its arguments, as native values.
+
+use std::borrow::Cow;
+
+use crate::value::keep_last_of_each_name;
+use crate::{CallError, ErrorKind, Value};
+
+/// The methods of the calculator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// x + y
+    Add,
+    /// x · y
+    Multiply,
+    /// |x − y|
+    Subtract,
+    /// Two ints: the quotient rounded down; otherwise true division.
+    Divide,
+    /// `hello, {name}`
+    Hello,
+    /// Its argument: the suite's own addition, for payload scenarios.
+    Echo,
+}
+
+impl Method {
+    /// Every method; the first five are the article's.
+    pub const ALL: [Method; 6] =
+        [Method::Add, Method::Multiply, Method::Subtract, Method::Divide, Method::Hello, Method::Echo];
+
+    /// The name on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Add => "add",
+            Method::Multiply => "multiply",
+            Method::Subtract => "subtract",
+            Method::Divide => "divide",
+            Method::Hello => "hello",
+            Method::Echo => "echo",
+        }
+    }
+
+    /// The method of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.name() == name)
+    }
+
+    /// The names of the parameters, in positional order.
+    #[must_use]
+    pub fn params(self) -> &'static [&'static str] {
+        match self {
+            Method::Add | Method::Multiply | Method::Subtract | Method::Divide => &["x", "y"],
+            Method::Hello => &["name"],
+            Method::Echo => &["value"],
+        }
+    }
+
+    /// One line of help, as introspection gives it.
+    #[must_use]
+    pub fn doc(self) -> &'static str {
+        match self {
+            Method::Add => "Return x + y.",
+            Method::Multiply => "Return x times y.",
+            Method::Subtract => "Return the absolute value of x - y.",
+            Method::Divide => "Return x / y; two integers give the quotient rounded down.",
+            Method::Hello => "Return a greeting.",
+            Method::Echo => "Return the argument.",
+        }
+    }
+}
+
+/// The arguments of a call. A call has either kind, never both.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Params {
+    /// By position.
+    Positional(Vec<Value>),
+    /// By name, in the order of the wire.
+    Named(Vec<(String, Value)>),
+}
+
+impl Params {
+    /// Named arguments; of two with the same name the last one counts.
+    #[must_use]
+    pub fn named(mut members: Vec<(String, Value)>) -> Self {
+        keep_last_of_each_name(&mut members);
+        Params::Named(members)
+    }
+
+    /// How many arguments there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Params::Positional(values) => values.len(),
+            Params::Named(members) => members.len(),
+        }
+    }
+
+    /// Whether there is no argument.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The argument at `index` with its name, for protocols that send names: the argument's own name, else that of
+    /// `method`'s parameter list, else `argN` counted from 1, so that a call with too many arguments still reaches
+    /// the server that shall refuse it.
+    #[must_use]
+    pub fn name_at(&self, method: &str, index: usize) -> Cow<'_, str> {
+        match self {
+            Params::Named(members) if index < members.len() => Cow::Borrowed(&members[index].0),
+            _ => match Method::from_name(method).and_then(|method| method.params().get(index)) {
+                Some(name) => Cow::Borrowed(name),
+                None => Cow::Owned(format!("arg{}", index + 1)),
+            },
+        }
+    }
+
+    /// The arguments' values in the order of the call.
+    pub fn values(&self) -> impl Iterator<Item = &Value> {
+        let (positional, named) = match self {
+            Params::Positional(values) => (values.as_slice(), &[][..]),
+            Params::Named(members) => (&[][..], members.as_slice()),
+        };
+        positional.iter().chain(named.iter().map(|(_, value)| value))
+    }
+
+    /// The arguments by position, for protocols that have no names.
+    ///
+    /// # Errors
+    /// Named arguments are refused as [`ErrorKind::InvalidArguments`].
+    pub fn as_positional(&self) -> Result<&[Value], CallError> {
+        match self {
+            Params::Positional(values) => Ok(values),
+            Params::Named(_) => Err(CallError::new(
+                ErrorKind::InvalidArguments,
+                "this protocol has no named arguments; give them by position",
+            )),
+        }
+    }
+
+    /// Puts the arguments into the order of `names`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArguments`] with the first missing, unexpected or surplus argument.
+    pub fn bind<const N: usize>(self, method: &str, names: [&str; N]) -> Result<[Value; N], CallError> {
+        let invalid = |message: String| CallError::new(ErrorKind::InvalidArguments, message);
+        let values = match self {
+            Params::Positional(values) => values,
+            Params::Named(mut members) => {
+                if let Some((name, _)) = members.iter().find(|(name, _)| !names.contains(&name.as_str())) {
+                    return Err(invalid(format!("{method}() got an unexpected argument '{name}'")));
+                }
+                let mut values = Vec::with_capacity(N);
+                for name in names {
+                    let Some(at) = members.iter().position(|(given, _)| given == name) else {
+                        return Err(invalid(format!("{method}() is missing the argument '{name}'")));
+                    };
+                    values.push(members.swap_remove(at).1);
+                }
+                values
+            }
+        };
+        values.try_into().map_err(|values: Vec<Value>| {
+            invalid(format!("{method}() takes {N} argument(s) but {} were given", values.len()))
+        })
+    }
+}
+
+/// A call, ready to be sent by any [`Client`](crate::Client).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// The method's name, whether or not the calculator has it.
+    pub method: Cow<'static, str>,
+    /// The arguments.
+    pub params: Params,
+}
+
+impl Call {
+    /// A call with arguments by position.
+    pub fn positional(method: impl Into<Cow<'static, str>>, values: impl IntoIterator<Item = Value>) -> Self {
+        Call { method: method.into(), params: Params::Positional(values.into_iter().collect()) }
+    }
+
+    /// A call with arguments by name.
+    pub fn named(
+        method: impl Into<Cow<'static, str>>,
+        members: impl IntoIterator<Item = (String, Value)>,
+    ) -> Self {
+        Call { method: method.into(), params: Params::named(members.into_iter().collect()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bind_puts_names_into_order_and_names_what_is_wrong() {
+        let named = |names: &[&str]| {
+            Params::named(names.iter().zip(1..).map(|(n, v)| ((*n).to_owned(), Value::Int(v))).collect())
+        };
+        assert_eq!(named(&["y", "x"]).bind("add", ["x", "y"]).unwrap(), [Value::Int(2), Value::Int(1)]);
+        for (params, word) in [
+            (named(&["x"]), "'y'"),
+            (named(&["x", "y", "z"]), "'z'"),
+            (Params::Positional(vec![Value::Null; 3]), "3 were given"),
+        ] {
+            let error = params.bind("add", ["x", "y"]).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::InvalidArguments);
+            assert!(error.message.contains(word), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn positional_arguments_get_the_names_of_the_method() {
+        let call = Call::positional("add", [Value::Int(1), Value::Int(2), Value::Int(3)]);
+        let names: Vec<_> = (0..3).map(|i| call.params.name_at(&call.method, i).into_owned()).collect();
+        assert_eq!(names, ["x", "y", "arg3"]);
+        assert_eq!(call.params.name_at("nosuch", 0), "arg1");
+    }
+}

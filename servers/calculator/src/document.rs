@@ -1,0 +1,75 @@
+//! The documents of payload scenarios: lists of records that every protocol can represent, made from a seed.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::Value;
+
+const WORDS: [&str; 12] = [
+    "alpha", "broker", "cache", "dispatch", "éclair", "frame", "greeting", "header", "index", "journal",
+    "queue", "züri",
+];
+
+/// A list of records whose [`size`] is at least `bytes` and exceeds it by less than one record; the same for the same
+/// seed on every machine. A record has an identity, a name, a score, a flag, and a list of tags: 32-bit integers,
+/// finite doubles, booleans and text without control characters, which every protocol of the suite can represent.
+#[must_use]
+pub fn document(seed: u64, bytes: usize) -> Value {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut records = Vec::new();
+    let mut total = 0;
+    let mut id = 0;
+    while total < bytes {
+        let record = record(&mut rng, id);
+        total += size(&record);
+        records.push(record);
+        id += 1;
+    }
+    Value::List(records)
+}
+
+fn record(rng: &mut ChaCha8Rng, id: i64) -> Value {
+    let word = |rng: &mut ChaCha8Rng| WORDS[rng.random_range(0..WORDS.len())];
+    let name = format!("{} {}", word(rng), word(rng));
+    let tags = (0..rng.random_range(0..4)).map(|_| Value::from(word(rng))).collect();
+    // Quarters have short decimal forms, so that text formats are not charged for digits nobody needs.
+    let score = f64::from(rng.random_range(-4_000..4_000)) / 4.0;
+    Value::Map(vec![
+        ("id".to_owned(), Value::Int(id)),
+        ("name".to_owned(), Value::from(name)),
+        ("score".to_owned(), Value::Float(score)),
+        ("active".to_owned(), Value::Bool(rng.random())),
+        ("tags".to_owned(), Value::List(tags)),
+    ])
+}
+
+/// The information in a value, in bytes and independent of any protocol: 8 for a number, 1 for a boolean, the UTF-8
+/// length of text and of member names, nothing for structure. It is what "payload" means in this suite.
+#[must_use]
+pub fn size(value: &Value) -> usize {
+    match value {
+        Value::Null => 0,
+        Value::Bool(_) => 1,
+        Value::Int(_) | Value::Float(_) => 8,
+        Value::BigInt(digits) => digits.len(),
+        Value::Str(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        Value::List(items) => items.iter().map(size).sum(),
+        Value::Map(members) => members.iter().map(|(name, value)| name.len() + size(value)).sum(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_have_the_size_asked_for_and_depend_on_the_seed_alone() {
+        for bytes in [100, 1 << 10, 64 << 10] {
+            let value = document(7, bytes);
+            assert!((bytes..bytes + 200).contains(&size(&value)), "{bytes}: {}", size(&value));
+            assert_eq!(value, document(7, bytes));
+            assert_ne!(value, document(8, bytes));
+        }
+    }
+}

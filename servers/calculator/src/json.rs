@@ -1,0 +1,298 @@
+//! How values are written in JSON, for the protocols that use it (REST, JSON-RPC, AMQP).
+//!
+//! A number with `.` or an exponent is a float, any other an integer; floats are always written with one of the two,
+//! so that `5.0` does not come back as `5`. What JSON has no form for is refused, never altered.
+
+use serde::de::Error as _;
+use serde_json::value::RawValue;
+
+use crate::{CallError, ErrorKind, Limits, Value};
+
+/// Appends `value` to `out` as compact JSON.
+///
+/// # Errors
+/// [`ErrorKind::NotRepresentable`] for NaN, infinities and bytes, [`ErrorKind::Overflow`] for an integer beyond 64
+/// bits; `out` is then unchanged.
+pub fn write(out: &mut Vec<u8>, value: &Value) -> Result<(), CallError> {
+    check_representable(value)?;
+    serde_json::to_writer(out, value).map_err(|error| CallError::new(ErrorKind::Internal, error.to_string()))
+}
+
+/// Whether JSON has a form for `value`.
+///
+/// # Errors
+/// As [`write`].
+pub fn check_representable(value: &Value) -> Result<(), CallError> {
+    let mut found = None;
+    value.any(|value| {
+        found = match value {
+            Value::Float(v) if !v.is_finite() => {
+                Some((ErrorKind::NotRepresentable, format!("JSON has no form for the float {v}")))
+            }
+            Value::Bytes(_) => Some((ErrorKind::NotRepresentable, "JSON has no form for bytes".to_owned())),
+            Value::BigInt(digits) => {
+                Some((ErrorKind::Overflow, format!("the integer {digits} exceeds 64 bits")))
+            }
+            _ => None,
+        };
+        found.is_some()
+    });
+    found.map_or(Ok(()), |(kind, message)| Err(CallError::new(kind, message)))
+}
+
+/// Reads one JSON value that is all of `text`.
+///
+/// # Errors
+/// [`ErrorKind::Malformed`] for what is not JSON (a byte order mark and NaN tokens included) and
+/// [`ErrorKind::TooLarge`] for deeper nesting than `limits` allow.
+pub fn read(text: &[u8], limits: &Limits) -> Result<Value, CallError> {
+    check_depth(text, limits)?;
+    let value = serde_json::from_slice(text).map_err(malformed)?;
+    if suspicious(&value) && has_mistaken_integer(text) {
+        return serde_json::from_slice::<&RawValue>(text).and_then(exact).map_err(malformed);
+    }
+    Ok(value)
+}
+
+fn malformed(error: serde_json::Error) -> CallError {
+    CallError::new(ErrorKind::Malformed, format!("not JSON: {error}"))
+}
+
+/// Refuses nesting deeper than the limit, before anything is built from the text.
+///
+/// # Errors
+/// [`ErrorKind::TooLarge`].
+pub fn check_depth(text: &[u8], limits: &Limits) -> Result<(), CallError> {
+    // Each level takes at least its two brackets.
+    if text.len() / 2 <= limits.max_depth {
+        return Ok(());
+    }
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
+    for &byte in text {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    if deepest > limits.max_depth {
+        let message = format!("{deepest} nested levels; the limit is {}", limits.max_depth);
+        return Err(CallError::new(ErrorKind::TooLarge, message));
+    }
+    Ok(())
+}
+
+/// Whether the parser may have taken an integer for a float: serde_json does so, without a word, with integers beyond
+/// 64 bits and with `-0`.
+#[must_use]
+pub fn suspicious(value: &Value) -> bool {
+    const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
+    value.any(|value| match value {
+        Value::Float(v) => v.abs() >= TWO_TO_63 || (*v == 0.0 && v.is_sign_negative()),
+        _ => false,
+    })
+}
+
+/// Whether `text` holds an integer literal that the parser takes for a float. Only worth asking after [`suspicious`].
+#[must_use]
+pub fn has_mistaken_integer(text: &[u8]) -> bool {
+    let mut at = 0;
+    let mut in_string = false;
+    while at < text.len() {
+        match text[at] {
+            b'\\' if in_string => at += 1,
+            b'"' => in_string = !in_string,
+            b'-' | b'0'..=b'9' if !in_string => {
+                let end = text[at..]
+                    .iter()
+                    .position(|b| !matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'))
+                    .map_or(text.len(), |length| at + length);
+                let literal = str::from_utf8(&text[at..end]).unwrap_or_default();
+                if is_integer(literal) && (literal == "-0" || literal.parse::<i64>().is_err()) {
+                    return true;
+                }
+                at = end;
+                continue;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    false
+}
+
+fn is_integer(literal: &str) -> bool {
+    !literal.contains(['.', 'e', 'E'])
+}
+
+/// Reads a value literal by literal, so that every integer keeps its digits. Slower than the usual path, and only
+/// taken where the parser would mistake one.
+fn exact(raw: &RawValue) -> Result<Value, serde_json::Error> {
+    let text = raw.get();
+    match text.as_bytes().first() {
+        Some(b'[') => {
+            let items: Vec<&RawValue> = serde_json::from_str(text)?;
+            items.into_iter().map(exact).collect::<Result<_, _>>().map(Value::List)
+        }
+        Some(b'{') => {
+            let Members(members) = serde_json::from_str(text)?;
+            let members = members
+                .into_iter()
+                .map(|(name, raw)| Ok((name, exact(raw)?)))
+                .collect::<Result<_, serde_json::Error>>()?;
+            Ok(Value::map(members))
+        }
+        Some(b'-' | b'0'..=b'9') if is_integer(text) => {
+            Ok(text.parse().map_or_else(|_| Value::BigInt(text.into()), Value::Int))
+        }
+        Some(_) => serde_json::from_str(text),
+        None => Err(serde_json::Error::custom("empty value")),
+    }
+}
+
+/// An object's members, unread.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> serde::Deserialize<'de> for Members<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Members<'de>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read_str(text: &str) -> Result<Value, ErrorKind> {
+        read(text.as_bytes(), &Limits::default()).map_err(|error| error.kind)
+    }
+
+    fn written(value: &Value) -> String {
+        let mut out = Vec::new();
+        write(&mut out, value).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_kind_of_a_number_is_that_of_its_literal() {
+        assert_eq!(read_str("5"), Ok(Value::Int(5)));
+        assert_eq!(read_str("-0"), Ok(Value::Int(0)));
+        assert_eq!(read_str("5.0"), Ok(Value::Float(5.0)));
+        assert_eq!(read_str("5e0"), Ok(Value::Float(5.0)));
+        assert_eq!(written(&Value::Float(5.0)), "5.0");
+        assert_eq!(written(&Value::Float(1e300)), "1e+300");
+        assert_eq!(written(&Value::Float(-0.0)), "-0.0");
+    }
+
+    #[test]
+    fn integers_beyond_64_bits_keep_their_digits() {
+        let big = |digits: &str| Value::BigInt(digits.into());
+        assert_eq!(read_str("18446744073709551616"), Ok(big("18446744073709551616")));
+        assert_eq!(read_str("-9223372036854775809"), Ok(big("-9223372036854775809")));
+        assert_eq!(read_str("1e30"), Ok(Value::Float(1e30)));
+        assert_eq!(
+            read_str(r#"{"a":[1e30,"7\"",184467440737095516160],"b":2}"#),
+            Ok(Value::Map(vec![
+                (
+                    "a".into(),
+                    Value::List(vec![Value::Float(1e30), Value::from("7\""), big("184467440737095516160")])
+                ),
+                ("b".into(), Value::Int(2)),
+            ]))
+        );
+        // Digits inside a string are no number.
+        assert_eq!(
+            read_str(r#"["99999999999999999999", 1e30]"#),
+            Ok(Value::List(vec![Value::from("99999999999999999999"), Value::Float(1e30)]))
+        );
+    }
+
+    #[test]
+    fn what_json_cannot_say_is_refused() {
+        for (value, kind) in [
+            (Value::Float(f64::NAN), ErrorKind::NotRepresentable),
+            (Value::Float(f64::NEG_INFINITY), ErrorKind::NotRepresentable),
+            (Value::Bytes(vec![1]), ErrorKind::NotRepresentable),
+            (Value::BigInt("9223372036854775808".into()), ErrorKind::Overflow),
+        ] {
+            let nested = Value::List(vec![Value::Map(vec![("x".into(), value)])]);
+            let mut out = b"kept".to_vec();
+            assert_eq!(write(&mut out, &nested).unwrap_err().kind, kind);
+            assert_eq!(out, b"kept");
+        }
+    }
+
+    #[test]
+    fn malformed_and_deep_texts_are_told_apart() {
+        for text in ["", "nul", "NaN", "-Infinity", "1e400", "[1", "1 2", "\u{feff}1", "{\"a\"}", "'a'"] {
+            assert_eq!(read_str(text), Err(ErrorKind::Malformed), "{text}");
+        }
+        let deep = |levels| "[".repeat(levels) + &"]".repeat(levels);
+        assert!(read_str(&deep(64)).is_ok());
+        assert_eq!(read_str(&deep(65)), Err(ErrorKind::TooLarge));
+        assert_eq!(read_str(&deep(100_000)), Err(ErrorKind::TooLarge));
+        let brackets_in_a_string = format!("\"{}\"", "[\\\"".repeat(200));
+        assert!(read_str(&brackets_in_a_string).is_ok());
+    }
+
+    #[test]
+    fn the_last_of_equal_names_counts() {
+        assert_eq!(read_str(r#"{"a":1,"a":2}"#), Ok(Value::Map(vec![("a".into(), Value::Int(2))])));
+    }
+
+    fn representable() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(Value::Int),
+            any::<f64>().prop_filter("finite", |v| v.is_finite()).prop_map(Value::Float),
+            any::<String>().prop_map(Value::Str),
+        ];
+        leaf.prop_recursive(4, 32, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::List),
+                prop::collection::vec((any::<String>(), inner), 0..6).prop_map(Value::map),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read_back(value in representable()) {
+            prop_assert_eq!(read(written(&value).as_bytes(), &Limits::default()).unwrap(), value);
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = read(&bytes, &Limits::default());
+        }
+    }
+}

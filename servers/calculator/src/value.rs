@@ -1,0 +1,314 @@
+//! The values that travel: what an argument or a result can be, whatever the protocol.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+
+/// A value of the contract. Its kind comes from the wire and is never guessed from the value: `5` is an
+/// [`Int`](Value::Int), `5.0` a [`Float`](Value::Float), in every protocol.
+///
+/// The serde implementations map each variant to the data model's own type, so any self-describing format can carry
+/// it. What a format cannot carry (bytes or NaN in JSON, 2⁴⁰ in XML-RPC) its codec refuses; see [`crate::json`].
+#[derive(Clone, PartialEq)]
+pub enum Value {
+    /// No value: JSON `null`, MessagePack nil, XML-RPC `<nil/>`.
+    Null,
+    /// A truth value; never a number, although Python would compute with it.
+    Bool(bool),
+    /// A 64-bit signed integer.
+    Int(i64),
+    /// An integer outside `i64` as a peer sent it, in decimal. Calculating with it is an overflow; it exists so that
+    /// the answer of a foreign server can be shown, and so that an error can name the call it belongs to.
+    BigInt(Box<str>),
+    /// A double.
+    Float(f64),
+    /// Text.
+    Str(String),
+    /// Octets.
+    Bytes(Vec<u8>),
+    /// An ordered sequence.
+    List(Vec<Value>),
+    /// Named members in the order of the wire; names are unique.
+    Map(Vec<(String, Value)>),
+}
+
+/// Maps up to this many members are searched by comparing each name; larger ones get an index.
+const SMALL_MAP: usize = 8;
+
+impl Value {
+    /// The name of the value's kind, for messages.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Value::Null => "null",
+            Value::Bool(_) => "bool",
+            Value::Int(_) => "int",
+            Value::BigInt(_) => "integer beyond 64 bits",
+            Value::Float(_) => "float",
+            Value::Str(_) => "string",
+            Value::Bytes(_) => "bytes",
+            Value::List(_) => "list",
+            Value::Map(_) => "map",
+        }
+    }
+
+    /// Builds a map of members in order; of members with the same name the last one counts, as in Python's parsers.
+    #[must_use]
+    pub fn map(mut members: Vec<(String, Value)>) -> Value {
+        keep_last_of_each_name(&mut members);
+        Value::Map(members)
+    }
+
+    /// The member `name` of a map; `None` where there is none, or the value is no map.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        match self {
+            Value::Map(members) => members.iter().find(|(key, _)| key == name).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    /// Whether `predicate` holds for this value or any inside it. Iterative, so that depth costs no stack.
+    pub fn any(&self, mut predicate: impl FnMut(&Value) -> bool) -> bool {
+        let mut pending = vec![self];
+        while let Some(value) = pending.pop() {
+            if predicate(value) {
+                return true;
+            }
+            match value {
+                Value::List(items) => pending.extend(items),
+                Value::Map(members) => pending.extend(members.iter().map(|(_, value)| value)),
+                _ => {}
+            }
+        }
+        false
+    }
+}
+
+/// Removes every member that a later one of the same name replaces, keeping the order of the survivors.
+pub(crate) fn keep_last_of_each_name<T>(members: &mut Vec<(String, T)>) {
+    let len = members.len();
+    let mut replaced = vec![];
+    if len <= SMALL_MAP {
+        for (i, (name, _)) in members.iter().enumerate() {
+            if members[i + 1..].iter().any(|(later, _)| later == name) {
+                replaced.push(i);
+            }
+        }
+    } else {
+        let mut last = HashMap::with_capacity(len);
+        for (i, (name, _)) in members.iter().enumerate() {
+            if let Some(earlier) = last.insert(name.as_str(), i) {
+                replaced.push(earlier);
+            }
+        }
+        replaced.sort_unstable();
+    }
+    if replaced.is_empty() {
+        return;
+    }
+    let mut replaced = replaced.into_iter().peekable();
+    let mut index = 0;
+    members.retain(|_| {
+        let keep = replaced.next_if_eq(&index).is_none();
+        index += 1;
+        keep
+    });
+}
+
+/// Shows the value in JSON's notation, with bytes as `b"…"`: for messages and logs, not for the wire.
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Null => f.write_str("null"),
+            Value::Bool(v) => write!(f, "{v}"),
+            Value::Int(v) => write!(f, "{v}"),
+            Value::BigInt(digits) => f.write_str(digits),
+            Value::Float(v) => write!(f, "{v:?}"),
+            Value::Str(v) => write!(f, "{v:?}"),
+            Value::Bytes(v) => write!(f, "b\"{}\"", v.escape_ascii()),
+            Value::List(items) => f.debug_list().entries(items).finish(),
+            Value::Map(members) => f.debug_map().entries(members.iter().map(|(k, v)| (k, v))).finish(),
+        }
+    }
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Value::Int(value)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(value: f64) -> Self {
+        Value::Float(value)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Value::Str(value.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Value::Str(value)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Value::Bool(value)
+    }
+}
+
+impl Serialize for Value {
+    /// # Errors
+    /// [`Value::BigInt`] is refused: no protocol of the suite sends an integer beyond 64 bits.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Value::Null => serializer.serialize_unit(),
+            Value::Bool(v) => serializer.serialize_bool(*v),
+            Value::Int(v) => serializer.serialize_i64(*v),
+            Value::BigInt(digits) => {
+                Err(serde::ser::Error::custom(format_args!("the integer {digits} exceeds 64 bits")))
+            }
+            Value::Float(v) => serializer.serialize_f64(*v),
+            Value::Str(v) => serializer.serialize_str(v),
+            Value::Bytes(v) => serializer.serialize_bytes(v),
+            Value::List(items) => {
+                let mut seq = serializer.serialize_seq(Some(items.len()))?;
+                for item in items {
+                    seq.serialize_element(item)?;
+                }
+                seq.end()
+            }
+            Value::Map(members) => {
+                let mut map = serializer.serialize_map(Some(members.len()))?;
+                for (name, value) in members {
+                    map.serialize_entry(name, value)?;
+                }
+                map.end()
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+/// Never more than this is reserved on a peer's word about a length; the rest grows as items really arrive.
+const RESERVE_AT_MOST: usize = 64;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        Value::deserialize(deserializer)
+    }
+
+    fn visit_bool<E>(self, v: bool) -> Result<Value, E> {
+        Ok(Value::Bool(v))
+    }
+
+    fn visit_i64<E>(self, v: i64) -> Result<Value, E> {
+        Ok(Value::Int(v))
+    }
+
+    fn visit_u64<E>(self, v: u64) -> Result<Value, E> {
+        Ok(i64::try_from(v).map_or_else(|_| Value::BigInt(v.to_string().into()), Value::Int))
+    }
+
+    fn visit_f64<E>(self, v: f64) -> Result<Value, E> {
+        Ok(Value::Float(v))
+    }
+
+    fn visit_str<E>(self, v: &str) -> Result<Value, E> {
+        Ok(Value::Str(v.to_owned()))
+    }
+
+    fn visit_string<E>(self, v: String) -> Result<Value, E> {
+        Ok(Value::Str(v))
+    }
+
+    fn visit_bytes<E>(self, v: &[u8]) -> Result<Value, E> {
+        Ok(Value::Bytes(v.to_vec()))
+    }
+
+    fn visit_byte_buf<E>(self, v: Vec<u8>) -> Result<Value, E> {
+        Ok(Value::Bytes(v))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut items = Vec::with_capacity(seq.size_hint().unwrap_or(0).min(RESERVE_AT_MOST));
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(Value::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut members = Vec::with_capacity(map.size_hint().unwrap_or(0).min(RESERVE_AT_MOST));
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(Value::map(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(members: &[(&str, i64)]) -> Vec<(String, Value)> {
+        members.iter().map(|(name, v)| ((*name).to_owned(), Value::Int(*v))).collect()
+    }
+
+    #[test]
+    fn the_last_member_of_a_name_counts_in_small_and_large_maps() {
+        let small = Value::map(names(&[("a", 1), ("b", 2), ("a", 3)]));
+        assert_eq!(small, Value::Map(names(&[("b", 2), ("a", 3)])));
+
+        let many: Vec<_> = (0..100).map(|i| (format!("k{}", i % 40), Value::Int(i))).collect();
+        let Value::Map(members) = Value::map(many) else { panic!("a map stays a map") };
+        assert_eq!(members.len(), 40);
+        assert_eq!(members[0], ("k20".to_owned(), Value::Int(60)));
+        assert_eq!(members[39], ("k19".to_owned(), Value::Int(99)));
+    }
+
+    #[test]
+    fn any_looks_inside_lists_and_maps() {
+        let value = Value::List(vec![Value::Null, Value::map(vec![("x".into(), Value::Float(f64::NAN))])]);
+        assert!(value.any(|v| matches!(v, Value::Float(f) if f.is_nan())));
+        assert!(!value.any(|v| matches!(v, Value::Bytes(_))));
+    }
+
+    #[test]
+    fn unsigned_integers_beyond_i64_are_kept_apart() {
+        let value: Value = serde_json::from_str("[9223372036854775807, 9223372036854775808]").unwrap();
+        assert_eq!(
+            value,
+            Value::List(vec![Value::Int(i64::MAX), Value::BigInt("9223372036854775808".into())])
+        );
+    }
+}

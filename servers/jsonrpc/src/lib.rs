@@ -1,0 +1,3 @@
+//! JSON-RPC over HTTP, both ends.
+
+#![forbid(unsafe_code)]

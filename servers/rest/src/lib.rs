@@ -1,0 +1,3 @@
+//! REST: a resource per method, JSON over HTTP, both ends.
+
+#![forbid(unsafe_code)]

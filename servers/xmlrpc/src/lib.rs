@@ -1,0 +1,3 @@
+//! XML-RPC over HTTP, both ends.
+
+#![forbid(unsafe_code)]

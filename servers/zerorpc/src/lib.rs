@@ -1,0 +1,3 @@
+//! zerorpc: MessagePack over ZeroMQ, both ends.
+
+#![forbid(unsafe_code)]
