@@ -1,0 +1,102 @@
+//! Which cores the processes of a trial run on.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::sys;
+
+/// Where client and server run. It changes a latency more than any protocol differs from another, so nothing is
+/// compared across placements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Placement {
+    /// The client on one core, server and broker on another.
+    Split,
+    /// Everything on one core: a round trip is then the CPU cost of the whole call.
+    Shared,
+    /// Wherever the system puts them.
+    Free,
+}
+
+impl Placement {
+    /// Every placement.
+    pub const ALL: [Placement; 3] = [Placement::Split, Placement::Shared, Placement::Free];
+
+    /// The name in scenarios and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Placement::Split => "split",
+            Placement::Shared => "shared",
+            Placement::Free => "free",
+        }
+    }
+
+    /// The cores for this placement out of those `allowed`.
+    ///
+    /// # Errors
+    /// When `split` is asked for and there is only one core.
+    pub fn cores(self, allowed: &[usize]) -> Result<Cores, NotEnoughCores> {
+        if !sys::FULL {
+            // Nothing can be pinned here; the record says so.
+            return Ok(Cores::default());
+        }
+        match (self, allowed) {
+            (Placement::Free, _) => Ok(Cores::default()),
+            // The last core: the first is where many systems handle their interrupts.
+            (Placement::Shared, [.., last]) => Ok(Cores { client: vec![*last], server: vec![*last] }),
+            (Placement::Split, [.., client, server]) => Ok(Cores { client: vec![*client], server: vec![*server] }),
+            (Placement::Split | Placement::Shared, _) => Err(NotEnoughCores(allowed.len())),
+        }
+    }
+}
+
+impl fmt::Display for Placement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Placement {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|placement| placement.name() == text)
+            .ok_or_else(|| format!("unknown placement `{text}`; the placements are split, shared, free"))
+    }
+}
+
+/// The placement needs two cores.
+#[derive(Debug, thiserror::Error)]
+#[error("placement split needs two cores and this process may use {0}; use --placement shared")]
+pub struct NotEnoughCores(usize);
+
+/// The cores of each process; an empty list means any.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Cores {
+    /// Those of the client.
+    pub client: Vec<usize>,
+    /// Those of the server and of the broker.
+    pub server: Vec<usize>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(all(target_os = "linux", not(rpcbench_portable)))]
+    fn split_takes_two_cores_and_shared_one() {
+        let split = Placement::Split.cores(&[0, 1]).unwrap();
+        assert_eq!((split.client, split.server), (vec![0], vec![1]));
+        let shared = Placement::Shared.cores(&[4]).unwrap();
+        assert_eq!((shared.client, shared.server), (vec![4], vec![4]));
+        assert!(Placement::Split.cores(&[0]).is_err());
+        assert_eq!(Placement::Free.cores(&[0, 1]).unwrap(), Cores::default());
+    }
+}

@@ -1,0 +1,132 @@
+//! A server in a process of its own.
+
+use std::collections::VecDeque;
+use std::io::{self, BufRead, BufReader};
+use std::process::{ChildStderr, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::{PipedChild, own_program};
+use crate::stack::Stack;
+
+/// How long a server may take to answer calls.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long it may take to finish the calls in hand when it is told to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many lines of its log are kept to explain a failure.
+const LOG_LINES: usize = 12;
+
+/// Why a server process is not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The program could not be started.
+    #[error("{stack}: the server could not be started: {source}")]
+    Start {
+        /// The stack.
+        stack: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// It ended, or did not say in time where it listens.
+    #[error("{stack}: the server did not come up within {START_TIMEOUT:?}{}", indented(log))]
+    NotUp {
+        /// The stack.
+        stack: &'static str,
+        /// The end of its log.
+        log: String,
+    },
+}
+
+fn indented(log: &str) -> String {
+    if log.is_empty() { String::new() } else { format!("; its log ends:\n  {}", log.replace('\n', "\n  ")) }
+}
+
+/// A running server process. Dropping it ends it.
+#[derive(Debug)]
+pub struct ServerProcess {
+    child: PipedChild,
+    url: String,
+    log: Arc<Mutex<VecDeque<String>>>,
+    log_reader: Option<JoinHandle<()>>,
+}
+
+impl ServerProcess {
+    /// Starts `rpcbench serve` for `stack` on `cores` with further `arguments`, and waits until it answers calls.
+    /// `secret` is handed over in its environment, where other users cannot see it: a broker's URL with credentials.
+    ///
+    /// # Errors
+    /// [`ServerError`], with the end of the server's log.
+    pub fn start(
+        stack: &'static Stack,
+        cores: &[usize],
+        arguments: &[String],
+        secret: Option<(&str, &str)>,
+    ) -> Result<Self, ServerError> {
+        let start = |source| ServerError::Start { stack: stack.name, source };
+        let mut command = Command::new(own_program().map_err(start)?);
+        command.args(["serve", stack.name, "--end-with-input"]).args(arguments).stderr(Stdio::piped()).envs(secret);
+        let mut child = PipedChild::spawn(command, cores, STOP_TIMEOUT).map_err(start)?;
+        let log = Arc::default();
+        let log_reader = child.stderr().map(|err| {
+            let log = Arc::clone(&log);
+            std::thread::spawn(move || keep_last_lines(err, &log))
+        });
+        let line = child.next_line(START_TIMEOUT);
+        let mut server = ServerProcess { child, url: String::new(), log, log_reader };
+        // The line is `listening PROTOCOL URL`.
+        match line.ok().and_then(|line| Some(line.strip_prefix("listening ")?.split_once(' ')?.1.to_owned())) {
+            Some(url) => {
+                server.url = url;
+                Ok(server)
+            }
+            None => Err(ServerError::NotUp { stack: stack.name, log: server.stop() }),
+        }
+    }
+
+    /// Where it listens; without credentials.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<String> {
+        self.child.ended()
+    }
+
+    /// Tells it to stop, waits until it has, and returns the end of its log.
+    pub fn stop(mut self) -> String {
+        self.child.end();
+        if let Some(reader) = self.log_reader.take() {
+            let _ = reader.join();
+        }
+        let lines = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn keep_last_lines(err: ChildStderr, log: &Mutex<VecDeque<String>>) {
+    for line in BufReader::new(err).lines().map_while(Result::ok) {
+        let mut lines = log.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() == LOG_LINES {
+            lines.pop_front();
+        }
+        lines.push_back(line);
+    }
+}
+
+/// The port of a URL's authority, for finding a connection's sockets.
+#[must_use]
+pub fn port_of(url: &str) -> Option<u16> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?']).next()?;
+    authority.rsplit_once(':')?.1.parse().ok()
+}
+

@@ -1,0 +1,194 @@
+//! Operations: methods of the calculator with arguments from a seeded generator, and the answers that are right.
+
+use std::fmt;
+use std::str::FromStr;
+
+use calculator::document::{document, size};
+use calculator::{Calculator, Call, CallError, Method, Service, Value};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The largest payload of an `echo`.
+const MOST_PAYLOAD: u64 = 1 << 20;
+/// The payload of an `echo` that names none.
+const USUAL_PAYLOAD: u64 = 1 << 10;
+/// How many different calls a caller goes through before it starts over.
+const VARIETY: usize = 128;
+
+/// A method of the calculator, and for `echo` the payload's size. Written `add` or `echo:1KiB`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct Operation {
+    method: Method,
+    payload_bytes: u64,
+}
+
+/// A text that names no operation.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown operation `{0}`; the operations are add, multiply, subtract, divide, hello, echo:SIZE (up to 1MiB)")]
+pub struct OperationParseError(String);
+
+impl Operation {
+    /// The operation of the floors, and of the wire's byte counts.
+    pub const ADD: Operation = Operation { method: Method::Add, payload_bytes: 0 };
+
+    /// The method.
+    #[must_use]
+    pub fn method(self) -> Method {
+        self.method
+    }
+
+    /// The same operation with a payload of `bytes`; a method without payload becomes `echo`.
+    ///
+    /// # Errors
+    /// When `bytes` is 0 or more than 1 MiB.
+    pub fn with_payload(self, bytes: u64) -> Result<Self, OperationParseError> {
+        if (1..=MOST_PAYLOAD).contains(&bytes) {
+            Ok(Operation { method: Method::Echo, payload_bytes: bytes })
+        } else {
+            Err(OperationParseError(format!("echo:{bytes}")))
+        }
+    }
+
+    /// The calls of one caller, each with its right answer; the same for the same seed.
+    #[must_use]
+    pub fn prepare(self, seed: u64) -> Vec<Prepared> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let variety = if self.method == Method::Echo { 1 } else { VARIETY };
+        (0..variety).map(|_| Prepared::new(self.random_call(&mut rng))).collect()
+    }
+
+    fn random_call(self, rng: &mut ChaCha8Rng) -> Call {
+        // Products stay below 2³¹, so that every protocol can carry every result.
+        let number = |rng: &mut ChaCha8Rng| Value::Int(rng.random_range(1..=40_000));
+        let arguments = match self.method {
+            Method::Add | Method::Multiply | Method::Subtract | Method::Divide => vec![number(rng), number(rng)],
+            Method::Hello => vec![Value::Str(format!("caller {:05}", rng.random_range(0..100_000)))],
+            Method::Echo => vec![document(rng.random(), usize::try_from(self.payload_bytes).unwrap_or(usize::MAX))],
+        };
+        Call::positional(self.method.name(), arguments)
+    }
+}
+
+impl FromStr for Operation {
+    type Err = OperationParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let unknown = || OperationParseError(text.to_owned());
+        let (name, payload) = match text.split_once(':') {
+            Some((name, payload)) => (name, Some(parse_size(payload).ok_or_else(unknown)?)),
+            None => (text, None),
+        };
+        let method = Method::from_name(name).ok_or_else(unknown)?;
+        match (method, payload) {
+            (Method::Echo, payload) => Operation { method, payload_bytes: 0 }
+                .with_payload(payload.unwrap_or(USUAL_PAYLOAD))
+                .map_err(|_| unknown()),
+            (_, None) => Ok(Operation { method, payload_bytes: 0 }),
+            (_, Some(_)) => Err(unknown()),
+        }
+    }
+}
+
+/// Reads `100`, `100B`, `1KiB` or `1MiB` as bytes.
+#[must_use]
+pub fn parse_size(text: &str) -> Option<u64> {
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let unit = match unit {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.method.name())?;
+        match self.payload_bytes {
+            0 => Ok(()),
+            bytes if bytes % (1 << 20) == 0 => write!(f, ":{}MiB", bytes >> 20),
+            bytes if bytes % (1 << 10) == 0 => write!(f, ":{}KiB", bytes >> 10),
+            bytes => write!(f, ":{bytes}B"),
+        }
+    }
+}
+
+impl TryFrom<String> for Operation {
+    type Error = OperationParseError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Operation> for String {
+    fn from(operation: Operation) -> Self {
+        operation.to_string()
+    }
+}
+
+/// A call with its right answer.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// The call.
+    pub call: Call,
+    /// What the calculator itself answers.
+    pub answer: Result<Value, CallError>,
+}
+
+impl Prepared {
+    fn new(call: Call) -> Self {
+        let answer = Calculator.call(&call.method, call.params.clone());
+        Prepared { call, answer }
+    }
+
+    /// The information in the arguments and in the right answer, in bytes; see [`calculator::document::size`].
+    #[must_use]
+    pub fn payload(&self) -> (usize, usize) {
+        (self.call.params.values().map(size).sum(), self.answer.as_ref().map_or(0, size))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_read_back_as_written() {
+        for text in ["add", "hello", "echo:100B", "echo:1KiB", "echo:1MiB"] {
+            assert_eq!(text.parse::<Operation>().unwrap().to_string(), text);
+        }
+        assert_eq!("echo".parse::<Operation>().unwrap().to_string(), "echo:1KiB");
+        for text in ["", "sub", "add:1KiB", "echo:0", "echo:2MiB", "echo:x", "echo:99999999999999999999MiB"] {
+            assert!(text.parse::<Operation>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_calls_and_every_answer_is_a_value() {
+        for text in ["add", "multiply", "subtract", "divide", "hello", "echo:1KiB"] {
+            let operation: Operation = text.parse().unwrap();
+            let (a, b) = (operation.prepare(3), operation.prepare(3));
+            assert!(a.iter().zip(&b).all(|(a, b)| a.call == b.call));
+            assert!(a.iter().all(|prepared| prepared.answer.is_ok()));
+            if text != "echo:1KiB" {
+                assert!(operation.prepare(4).iter().zip(&a).any(|(a, b)| a.call != b.call));
+            }
+        }
+    }
+
+    #[test]
+    fn every_answer_fits_32_bits_as_xml_rpc_needs() {
+        for text in ["add", "multiply", "subtract", "divide"] {
+            for prepared in text.parse::<Operation>().unwrap().prepare(1) {
+                let Ok(Value::Int(answer)) = prepared.answer else { panic!("two ints give an int") };
+                assert!(i32::try_from(answer).is_ok());
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Bytes on the wire, as the kernel counted them on this process's sockets.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::sys::{self, SocketStats};
+
+/// Bytes in each direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Traffic {
+    /// From the client to the server or broker.
+    pub up: f64,
+    /// From the server or broker to the client.
+    pub down: f64,
+}
+
+/// The sockets of this process that lead to given ports, and what they had carried, at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    sockets: BTreeMap<(SocketAddr, SocketAddr), SocketStats>,
+}
+
+impl Snapshot {
+    /// Looks at the sockets whose other end listens on `port`; `None` where the system does not tell. Takes some 20 µs
+    /// a socket, so never inside a timed section.
+    #[must_use]
+    pub fn take(port: u16) -> Option<Self> {
+        let sockets = sys::sockets()?
+            .into_iter()
+            .filter(|socket| socket.peer.port() == port)
+            .map(|socket| ((socket.local, socket.peer), socket))
+            .collect();
+        Some(Snapshot { sockets })
+    }
+
+    /// Bytes carried since `earlier`, per call of `calls`. Sockets that were opened since count from their start.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)] // 2⁵³ bytes are out of a trial's reach.
+    pub fn since(&self, earlier: &Snapshot, calls: u64) -> Traffic {
+        let mut traffic = Traffic::default();
+        for (key, now) in &self.sockets {
+            let then = earlier.sockets.get(key);
+            traffic.up += (now.sent - then.map_or(0, |then| then.sent.min(now.sent))) as f64;
+            traffic.down += (now.received - then.map_or(0, |then| then.received.min(now.received))) as f64;
+        }
+        let calls = calls.max(1) as f64;
+        Traffic { up: traffic.up / calls, down: traffic.down / calls }
+    }
+
+    /// The sockets themselves, for the options they really have.
+    pub fn sockets(&self) -> impl Iterator<Item = &SocketStats> {
+        self.sockets.values()
+    }
+}

@@ -1,0 +1,203 @@
+//! The registry: every stack by name, how it is served and how it is called.
+//!
+//! A stack is one client library and one server library that speak one protocol. Adding one is a row of [`ALL`] and
+//! the two functions it names.
+
+mod connect;
+mod serve;
+
+pub use serve::{ServeError, ServeOptions, Serving};
+
+use std::sync::Arc;
+
+use calculator::{CallError, Client, ClientOptions, Protocol};
+use futures_util::future::BoxFuture;
+
+/// How a stack's callers are driven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Driver {
+    /// As futures of one current-thread Tokio runtime.
+    Tokio,
+    /// Each on a thread of its own, without a runtime: the floors.
+    Threads,
+}
+
+/// What a stack is for in a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Measured in every block, so that the others can be held against it.
+    Floor,
+    /// The protocol over its usual library: what the protocol's plain name stands for.
+    Default,
+    /// The protocol over the leanest library at hand.
+    Leanest,
+    /// Both at once: there is only one library.
+    DefaultAndLeanest,
+    /// The least that AMQP's broker can do: a floor for AMQP alone.
+    BrokerFloor,
+}
+
+/// Where a client finds its server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The server's URL, or the broker's for AMQP. May hold credentials: never shown.
+    pub url: String,
+    /// The topic that an AMQP server listens on.
+    pub topic: String,
+    /// The exchange it is bound to.
+    pub exchange: String,
+}
+
+impl Address {
+    /// The address of a server that is found by its URL alone.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Address { url: url.into(), topic: DEFAULT_TOPIC.to_owned(), exchange: DEFAULT_EXCHANGE.to_owned() }
+    }
+}
+
+/// The topic of AMQP servers that name none.
+pub const DEFAULT_TOPIC: &str = "calc";
+/// The exchange of AMQP servers that name none: oslo.messaging's `control_exchange`.
+pub const DEFAULT_EXCHANGE: &str = "openstack";
+
+/// A client that is ready to call, or why there is none.
+pub type Connecting = BoxFuture<'static, Result<Arc<dyn Client>, CallError>>;
+type Connect = fn(Address, ClientOptions) -> Connecting;
+type Serve = fn(ServeOptions) -> BoxFuture<'static, Result<Serving, ServeError>>;
+
+/// A stack.
+pub struct Stack {
+    /// The name on command lines and in records.
+    pub name: &'static str,
+    /// The protocol it speaks.
+    pub protocol: Protocol,
+    /// The client's library.
+    pub client: &'static str,
+    /// The server's library.
+    pub server: &'static str,
+    /// What it is for.
+    pub role: Role,
+    /// Whether several calls may be in flight on one connection.
+    pub multiplexes: bool,
+    /// How its callers are driven.
+    pub driver: Driver,
+    connect: Connect,
+    serve: Option<Serve>,
+}
+
+impl Stack {
+    /// Opens one connection. Must be awaited inside a Tokio runtime unless the driver is [`Driver::Threads`].
+    pub fn connect(&self, address: Address, options: ClientOptions) -> Connecting {
+        (self.connect)(address, options)
+    }
+
+    /// Binds this stack's server.
+    ///
+    /// # Errors
+    /// When the address cannot be bound, or the stack has no server of its own.
+    pub async fn serve(&self, options: ServeOptions) -> Result<Serving, ServeError> {
+        match self.serve {
+            Some(serve) => serve(options).await,
+            None => Err(ServeError::NoServer(self.name)),
+        }
+    }
+
+    /// Whether it has a server process of its own; `inproc` has none.
+    #[must_use]
+    pub fn has_server(&self) -> bool {
+        self.serve.is_some()
+    }
+
+    /// Whether its calls go through a message broker.
+    #[must_use]
+    pub fn needs_broker(&self) -> bool {
+        self.protocol == Protocol::Amqp
+    }
+
+    /// The stack of that name.
+    ///
+    /// # Errors
+    /// [`UnknownStack`], which lists the valid names.
+    pub fn named(name: &str) -> Result<&'static Stack, UnknownStack> {
+        ALL.iter().find(|stack| stack.name == name).ok_or_else(|| UnknownStack(name.to_owned()))
+    }
+
+    /// The stack that a protocol's plain name stands for.
+    #[must_use]
+    pub fn default_of(protocol: Protocol) -> &'static Stack {
+        // Every protocol's name is a stack's name; a test holds the table to it.
+        ALL.iter().find(|stack| stack.name == protocol.name()).unwrap_or(&ALL[0])
+    }
+}
+
+/// A name that is no stack's.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown stack `{0}`; the stacks are {list}", list = ALL.iter().map(|stack| stack.name).collect::<Vec<_>>().join(", "))]
+pub struct UnknownStack(String);
+
+/// Every stack, in the order in which tables list them when nothing else decides.
+pub static ALL: &[Stack] = &[
+    stack("inproc", Protocol::Inproc, "function call", "same process", Role::Floor, connect::inproc, None)
+        .on_threads(),
+    stack("tcp", Protocol::Tcp, "std::net", "std::net", Role::Floor, connect::tcp, Some(serve::tcp)).on_threads(),
+    stack("rest", Protocol::Rest, "reqwest", "axum", Role::Default, connect::rest_reqwest, Some(serve::rest)),
+    stack("rest-hyper", Protocol::Rest, "hyper", "axum", Role::Leanest, connect::rest_hyper, Some(serve::rest)),
+    stack("xmlrpc", Protocol::Xmlrpc, "reqwest", "axum", Role::Default, connect::xmlrpc_reqwest, Some(serve::xmlrpc)),
+    stack("xmlrpc-hyper", Protocol::Xmlrpc, "hyper", "axum", Role::Leanest, connect::xmlrpc_hyper, Some(serve::xmlrpc)),
+    stack("jsonrpc", Protocol::Jsonrpc, "reqwest", "axum", Role::Default, connect::jsonrpc_reqwest, Some(serve::jsonrpc)),
+    stack("jsonrpc-hyper", Protocol::Jsonrpc, "hyper", "axum", Role::Leanest, connect::jsonrpc_hyper, Some(serve::jsonrpc)),
+    stack("zerorpc", Protocol::Zerorpc, "zeromq", "zeromq", Role::DefaultAndLeanest, connect::zerorpc, Some(serve::zerorpc))
+        .multiplexing(),
+    stack("amqp", Protocol::Amqp, "lapin", "lapin", Role::DefaultAndLeanest, connect::amqp, Some(serve::amqp))
+        .multiplexing(),
+    stack("amqp-bare", Protocol::Amqp, "lapin", "lapin", Role::BrokerFloor, connect::amqp_bare, Some(serve::amqp_bare))
+        .multiplexing(),
+];
+
+const fn stack(
+    name: &'static str,
+    protocol: Protocol,
+    client: &'static str,
+    server: &'static str,
+    role: Role,
+    connect: Connect,
+    serve: Option<Serve>,
+) -> Stack {
+    Stack { name, protocol, client, server, role, multiplexes: false, driver: Driver::Tokio, connect, serve }
+}
+
+impl Stack {
+    const fn on_threads(mut self) -> Self {
+        self.driver = Driver::Threads;
+        self
+    }
+
+    const fn multiplexing(mut self) -> Self {
+        self.multiplexes = true;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_protocol_has_the_stack_of_its_name_and_names_are_unique() {
+        for protocol in Protocol::ALL {
+            let stack = Stack::default_of(protocol);
+            assert_eq!((stack.name, stack.protocol), (protocol.name(), protocol));
+        }
+        for (i, stack) in ALL.iter().enumerate() {
+            assert!(ALL[i + 1..].iter().all(|other| other.name != stack.name));
+            assert!(stack.name.starts_with(stack.protocol.name()));
+        }
+    }
+
+    #[test]
+    fn an_unknown_stack_is_answered_with_the_known_ones() {
+        let Err(error) = Stack::named("soap") else { panic!("there is no such stack") };
+        assert!(error.to_string().contains("soap") && error.to_string().contains("rest-hyper"));
+    }
+}

@@ -1,0 +1,154 @@
+//! Linux. The only module of the workspace with `unsafe` code, for the two system calls that no safe wrapper offers:
+//! `getsockopt(TCP_INFO)` and `sched_setscheduler(SCHED_IDLE)`. Each fills or reads one plain structure that lives on
+//! the stack for the length of the call.
+#![allow(unsafe_code)]
+
+use std::fs;
+use std::io;
+use std::mem::{MaybeUninit, size_of};
+use std::net::SocketAddr;
+use std::os::fd::RawFd;
+use std::time::Duration;
+
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::socket::{SockaddrStorage, getpeername, getsockname};
+use nix::time::ClockId;
+use nix::unistd::Pid;
+
+use super::{Machine, SocketStats, Usage};
+
+pub(super) const FULL: bool = true;
+
+const CALLING_THREAD: Pid = Pid::from_raw(0);
+
+pub(super) fn allowed_cores() -> Vec<usize> {
+    let cores: Vec<_> = sched_getaffinity(CALLING_THREAD)
+        .map(|set| (0..CpuSet::count()).filter(|core| set.is_set(*core).unwrap_or(false)).collect())
+        .unwrap_or_default();
+    if cores.is_empty() { vec![0] } else { cores }
+}
+
+pub(super) fn pin_current_thread(cores: &[usize]) -> io::Result<()> {
+    let mut set = CpuSet::new();
+    for core in cores {
+        set.set(*core)?;
+    }
+    Ok(sched_setaffinity(CALLING_THREAD, &set)?)
+}
+
+pub(super) fn become_idle_priority() -> io::Result<()> {
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // SAFETY: pid 0 is the calling thread, and `parameters` is a valid structure that the kernel only reads.
+    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const parameters) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+pub(super) fn sockets() -> Option<Vec<SocketStats>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc/self/fd").ok()?.flatten() {
+        let is_socket = fs::read_link(entry.path())
+            .is_ok_and(|target| target.to_str().is_some_and(|target| target.starts_with("socket:")));
+        let descriptor = entry.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok());
+        if let (true, Some(descriptor)) = (is_socket, descriptor) {
+            found.extend(tcp_socket(descriptor));
+        }
+    }
+    Some(found)
+}
+
+/// `None` for what is no connected TCP socket, or was closed since it was listed.
+fn tcp_socket(descriptor: RawFd) -> Option<SocketStats> {
+    let peer = inet(getpeername::<SockaddrStorage>(descriptor).ok()?)?;
+    let local = inet(getsockname::<SockaddrStorage>(descriptor).ok()?)?;
+    let info: libc::tcp_info = option(descriptor, libc::IPPROTO_TCP, libc::TCP_INFO)?;
+    let nodelay: libc::c_int = option(descriptor, libc::IPPROTO_TCP, libc::TCP_NODELAY)?;
+    let send_buffer: libc::c_int = option(descriptor, libc::SOL_SOCKET, libc::SO_SNDBUF)?;
+    let receive_buffer: libc::c_int = option(descriptor, libc::SOL_SOCKET, libc::SO_RCVBUF)?;
+    Some(SocketStats {
+        local,
+        peer,
+        // tcpi_bytes_acked would count the SYN as a byte; bytes_sent counts what was sent twice twice.
+        sent: info.tcpi_bytes_sent.saturating_sub(info.tcpi_bytes_retrans),
+        received: info.tcpi_bytes_received,
+        nodelay: nodelay != 0,
+        send_buffer: u32::try_from(send_buffer).unwrap_or(0),
+        receive_buffer: u32::try_from(receive_buffer).unwrap_or(0),
+    })
+}
+
+fn inet(address: SockaddrStorage) -> Option<SocketAddr> {
+    if let Some(v4) = address.as_sockaddr_in() {
+        return Some(SocketAddr::from((v4.ip(), v4.port())));
+    }
+    address.as_sockaddr_in6().map(|v6| SocketAddr::from((v6.ip(), v6.port())))
+}
+
+/// A plain structure that is valid for every pattern of its bits, as the kernel's option structures are.
+trait Plain: Copy {}
+impl Plain for libc::tcp_info {}
+impl Plain for libc::c_int {}
+
+/// Reads a socket option. An older kernel fills less of a structure than this one knows; the rest is then zero.
+fn option<T: Plain>(descriptor: RawFd, level: libc::c_int, name: libc::c_int) -> Option<T> {
+    let mut value = MaybeUninit::<T>::zeroed();
+    let mut length = libc::socklen_t::try_from(size_of::<T>()).ok()?;
+    // SAFETY: `value` has room for `length` bytes, the kernel writes at most as many, and a descriptor that was closed
+    // meanwhile is an error, not undefined behaviour.
+    let result =
+        unsafe { libc::getsockopt(descriptor, level, name, value.as_mut_ptr().cast(), &raw mut length) };
+    // SAFETY: all bytes were zeroed above, and `T: Plain` is valid for every pattern of bits.
+    (result == 0).then(|| unsafe { value.assume_init() })
+}
+
+pub(super) fn usage(pid: u32) -> Option<Usage> {
+    // /proc/PID/stat counts ticks of 10 ms; the process's own CPU clock counts nanoseconds.
+    let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(i32::try_from(pid).ok()?)).ok()?;
+    let cpu = Duration::from(clock.now().ok()?);
+    let mut usage = Usage { cpu_ns: u64::try_from(cpu.as_nanos()).ok()?, ..Usage::default() };
+    for thread in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
+        let Ok(status) = fs::read_to_string(thread.path().join("status")) else { continue };
+        usage.voluntary_switches += field(&status, "voluntary_ctxt_switches:").unwrap_or(0);
+        usage.involuntary_switches += field(&status, "nonvoluntary_ctxt_switches:").unwrap_or(0);
+    }
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    usage.peak_rss = field(&status, "VmHWM:").unwrap_or(0) * 1024;
+    Some(usage)
+}
+
+/// The number behind `name` at the start of a line of /proc's `name: value` files.
+fn field(text: &str, name: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
+}
+
+pub(super) fn reset_peak_memory(pid: u32) {
+    // 5 resets the peak (proc_pid_clear_refs(5)); without the right to, the peak is that of the process's life.
+    let _ = fs::write(format!("/proc/{pid}/clear_refs"), "5");
+}
+
+pub(super) fn steal_time() -> Option<Duration> {
+    // The eighth counter of the line `cpu`, in ticks of 1/100 s (proc_stat(5)).
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    let ticks: u64 = stat.lines().next()?.split_whitespace().nth(8)?.parse().ok()?;
+    Some(Duration::from_millis(ticks * 10))
+}
+
+pub(super) fn machine() -> Machine {
+    let trimmed = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
+    let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let of_processor = |name: &str| {
+        processors
+            .lines()
+            .find(|line| line.starts_with(name))
+            .and_then(|line| line.split_once(':'))
+            .map(|(_, value)| value.trim().to_owned())
+    };
+    Machine {
+        system: format!("Linux {}", trimmed("/proc/sys/kernel/osrelease").unwrap_or_default()),
+        architecture: std::env::consts::ARCH.to_owned(),
+        processor: of_processor("model name"),
+        cores: allowed_cores().len(),
+        memory: fs::read_to_string("/proc/meminfo").ok().and_then(|text| field(&text, "MemTotal:")).map(|kib| kib * 1024),
+        virtualised: of_processor("flags").map(|flags| flags.split(' ').any(|flag| flag == "hypervisor")),
+        governor: trimmed("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+    }
+}

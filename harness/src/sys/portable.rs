@@ -1,0 +1,47 @@
+//! The fallback for systems that tell less: nothing is guessed.
+
+use std::io;
+use std::time::Duration;
+
+use super::{Machine, SocketStats, Usage};
+
+pub(super) const FULL: bool = false;
+
+fn unsupported() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "this build cannot do that on this system")
+}
+
+pub(super) fn allowed_cores() -> Vec<usize> {
+    (0..std::thread::available_parallelism().map_or(1, usize::from)).collect()
+}
+
+pub(super) fn pin_current_thread(_cores: &[usize]) -> io::Result<()> {
+    Err(unsupported())
+}
+
+pub(super) fn become_idle_priority() -> io::Result<()> {
+    Err(unsupported())
+}
+
+pub(super) fn sockets() -> Option<Vec<SocketStats>> {
+    None
+}
+
+pub(super) fn usage(_pid: u32) -> Option<Usage> {
+    None
+}
+
+pub(super) fn reset_peak_memory(_pid: u32) {}
+
+pub(super) fn steal_time() -> Option<Duration> {
+    None
+}
+
+pub(super) fn machine() -> Machine {
+    Machine {
+        system: std::env::consts::OS.to_owned(),
+        architecture: std::env::consts::ARCH.to_owned(),
+        cores: allowed_cores().len(),
+        ..Machine::default()
+    }
+}
