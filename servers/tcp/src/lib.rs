@@ -1,3 +1,17 @@
-//! The floor: a fixed binary request and reply on a raw socket, both ends.
+//! The floor: a fixed binary request and reply of 64 bytes each on a raw socket, both ends.
+//!
+//! It is what every protocol of the suite is held against: two processes with blocking sockets of the standard
+//! library, TCP_NODELAY on, a thread for each connection, no runtime between a call and the kernel. The format is the
+//! suite's own and carries just enough for the calculator; what does not fit 64 bytes is refused, never altered.
 
 #![forbid(unsafe_code)]
+
+mod client;
+mod server;
+pub mod wire;
+
+pub use client::TcpClient;
+pub use server::Server;
+
+/// What URLs of this protocol begin with: `tcp://HOST:PORT`.
+const SCHEME: &str = "tcp://";

@@ -1,0 +1,148 @@
+//! Client and server against each other over loopback.
+
+// Clippy lets test functions unwrap, but not their helpers.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::{Mutex, mpsc};
+use std::time::Duration;
+
+use calculator::{
+    Calculator, Call, CallError, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults,
+    Limits, MethodInfo, Params, Protocol, Service, Value, conformance,
+};
+use tcp_floor::{Server, TcpClient, wire};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+async fn start(service: impl Service, limits: Limits) -> (String, CancellationToken, JoinHandle<()>) {
+    let dispatcher = Dispatcher::new(service, Executor::Async, Faults::default());
+    let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into(), dispatcher, limits).await.unwrap();
+    let (url, stop) = (server.url(), CancellationToken::new());
+    let running = tokio::spawn(server.run(stop.clone()));
+    // Let the server start its threads: a client of the floor then blocks this runtime.
+    tokio::task::yield_now().await;
+    (url, stop, running)
+}
+
+async fn add(client: &TcpClient) -> Result<Value, CallError> {
+    client.call(&Call::positional("add", [2.into(), 3.into()])).await
+}
+
+fn one_second() -> ClientOptions {
+    ClientOptions { timeout: Duration::from_secs(1), ..ClientOptions::default() }
+}
+
+#[tokio::test]
+async fn the_conformance_table_holds_except_for_documents() {
+    let (url, stop, running) = start(Calculator, Limits::default()).await;
+    let client = TcpClient::connect(&url, &ClientOptions::default()).await.unwrap();
+    let mut deadline = Deadline::new(Duration::from_secs(5));
+    let outcomes = conformance::run(&client, Protocol::Tcp, &mut deadline).await;
+    assert_eq!(outcomes.len(), conformance::vectors(Protocol::Tcp).len());
+    for outcome in outcomes {
+        if outcome.vector.call.method == "echo" {
+            assert_eq!(outcome.result.unwrap_err().kind, ErrorKind::NotRepresentable);
+        } else {
+            assert!(outcome.passed(), "{}: {}", outcome.vector.title(), outcome.answer());
+        }
+    }
+    stop.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stopped_server_is_undeliverable() {
+    let (url, stop, running) = start(Calculator, Limits::default()).await;
+    let client = TcpClient::connect(&url, &one_second()).await.unwrap();
+    assert_eq!(add(&client).await, Ok(Value::Int(5)));
+    stop.cancel();
+    running.await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(add(&client).await.unwrap_err().kind, ErrorKind::Undeliverable);
+    }
+}
+
+#[tokio::test]
+async fn the_call_after_a_closed_connection_opens_another() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("tcp://{}", listener.local_addr().unwrap());
+    let serving = std::thread::spawn(move || {
+        drop(listener.accept().unwrap());
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; wire::LEN];
+        stream.read_exact(&mut request).unwrap();
+        stream.write_all(&wire::encode_reply(&Ok(Value::Int(5)))).unwrap();
+    });
+    let client = TcpClient::connect(&url, &one_second()).await.unwrap();
+    assert_eq!(add(&client).await.unwrap_err().kind, ErrorKind::Undeliverable);
+    assert_eq!(add(&client).await, Ok(Value::Int(5)));
+    serving.join().unwrap();
+}
+
+/// Says when a call is in hand, and answers it when told to.
+struct Held {
+    entered: mpsc::Sender<()>,
+    leave: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Service for Held {
+    fn name(&self) -> &'static str {
+        "Held"
+    }
+    fn methods(&self) -> &[MethodInfo] {
+        &[]
+    }
+    fn call(&self, _method: &str, _params: Params) -> Result<Value, CallError> {
+        self.entered.send(()).unwrap();
+        self.leave.lock().unwrap().recv().unwrap();
+        Ok(Value::Int(5))
+    }
+}
+
+#[tokio::test]
+async fn a_call_in_hand_is_answered_although_the_server_stops() {
+    let (entered, in_hand) = mpsc::channel();
+    let (leave, held) = mpsc::channel();
+    let (url, stop, running) = start(Held { entered, leave: Mutex::new(held) }, Limits::default()).await;
+    let client = TcpClient::connect(&url, &ClientOptions::default()).await.unwrap();
+    let stopping = std::thread::spawn(move || {
+        in_hand.recv().unwrap();
+        stop.cancel();
+        leave.send(()).unwrap();
+    });
+    assert_eq!(add(&client).await, Ok(Value::Int(5)));
+    stopping.join().unwrap();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_silent_server_is_a_timeout_and_no_server_undeliverable() {
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("tcp://{}", silent.local_addr().unwrap());
+    let options = ClientOptions { timeout: Duration::from_millis(50), ..ClientOptions::default() };
+    let client = TcpClient::connect(&url, &options).await.unwrap();
+    assert_eq!(add(&client).await.unwrap_err().kind, ErrorKind::Timeout);
+    drop(silent);
+    assert_eq!(add(&client).await.unwrap_err().kind, ErrorKind::Undeliverable);
+    let refused = TcpClient::connect(&url, &options).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Undeliverable);
+    let wrong = TcpClient::connect("http://127.0.0.1:1/", &options).await.unwrap_err();
+    assert_eq!(wrong.kind, ErrorKind::Undeliverable);
+}
+
+#[tokio::test]
+async fn a_connection_above_the_limit_is_refused_and_garbage_is_answered() {
+    let (url, stop, running) = start(Calculator, Limits { max_in_flight: 1, ..Limits::default() }).await;
+    let mut first = TcpStream::connect(url.strip_prefix("tcp://").unwrap()).unwrap();
+    first.write_all(&[0xff; wire::LEN]).unwrap();
+    let mut reply = [0; wire::LEN];
+    first.read_exact(&mut reply).unwrap();
+    assert_eq!(wire::decode_reply(&reply).unwrap_err().kind, ErrorKind::UnknownMethod);
+
+    let second = TcpClient::connect(&url, &one_second()).await.unwrap();
+    assert_eq!(add(&second).await.unwrap_err().kind, ErrorKind::Undeliverable);
+    stop.cancel();
+    running.await.unwrap();
+}
