@@ -1,3 +1,10 @@
 //! The harness: what drives the servers, measures, and turns runs into records, tables and plots.
 
 pub mod deploy;
+pub mod load;
+pub mod observe;
+pub mod record;
+pub mod scenario;
+pub mod stack;
+pub mod stats;
+pub mod sys;

@@ -142,7 +142,9 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    fn new(call: Call) -> Self {
+    /// `call` with the answer of the calculator itself.
+    #[must_use]
+    pub fn new(call: Call) -> Self {
         let answer = Calculator.call(&call.method, call.params.clone());
         Prepared { call, answer }
     }

@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 use calculator::{CallError, Client, ClientOptions, Protocol};
 use futures_util::future::BoxFuture;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// How a stack's callers are driven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +25,8 @@ pub enum Driver {
 }
 
 /// What a stack is for in a comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Measured in every block, so that the others can be held against it.
     Floor,
@@ -141,18 +144,6 @@ pub static ALL: &[Stack] = &[
     stack("inproc", Protocol::Inproc, "function call", "same process", Role::Floor, connect::inproc, None)
         .on_threads(),
     stack("tcp", Protocol::Tcp, "std::net", "std::net", Role::Floor, connect::tcp, Some(serve::tcp)).on_threads(),
-    stack("rest", Protocol::Rest, "reqwest", "axum", Role::Default, connect::rest_reqwest, Some(serve::rest)),
-    stack("rest-hyper", Protocol::Rest, "hyper", "axum", Role::Leanest, connect::rest_hyper, Some(serve::rest)),
-    stack("xmlrpc", Protocol::Xmlrpc, "reqwest", "axum", Role::Default, connect::xmlrpc_reqwest, Some(serve::xmlrpc)),
-    stack("xmlrpc-hyper", Protocol::Xmlrpc, "hyper", "axum", Role::Leanest, connect::xmlrpc_hyper, Some(serve::xmlrpc)),
-    stack("jsonrpc", Protocol::Jsonrpc, "reqwest", "axum", Role::Default, connect::jsonrpc_reqwest, Some(serve::jsonrpc)),
-    stack("jsonrpc-hyper", Protocol::Jsonrpc, "hyper", "axum", Role::Leanest, connect::jsonrpc_hyper, Some(serve::jsonrpc)),
-    stack("zerorpc", Protocol::Zerorpc, "zeromq", "zeromq", Role::DefaultAndLeanest, connect::zerorpc, Some(serve::zerorpc))
-        .multiplexing(),
-    stack("amqp", Protocol::Amqp, "lapin", "lapin", Role::DefaultAndLeanest, connect::amqp, Some(serve::amqp))
-        .multiplexing(),
-    stack("amqp-bare", Protocol::Amqp, "lapin", "lapin", Role::BrokerFloor, connect::amqp_bare, Some(serve::amqp_bare))
-        .multiplexing(),
 ];
 
 const fn stack(

@@ -1,0 +1,124 @@
+//! Reading and writing records, so that a file is either whole or not there.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use super::{Record, SCHEMA};
+
+/// How much room a results folder must have before a run starts. A record of the standard scenario and its report take
+/// less than half of it.
+const ROOM: usize = 8 << 20;
+
+/// Why a record cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The file cannot be read.
+    #[error("cannot read the record {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The file is no record.
+    #[error("{} is no record: {message}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What was expected.
+        message: String,
+    },
+}
+
+/// Reads the record in the file, or in the folder's `record.json`.
+///
+/// # Errors
+/// [`RecordError`].
+pub fn read(path: &Path) -> Result<Record, RecordError> {
+    let path = if path.is_dir() { path.join("record.json") } else { path.to_owned() };
+    let file = File::open(&path).map_err(|source| RecordError::Unreadable { path: path.clone(), source })?;
+    let invalid = |message| RecordError::Invalid { path: path.clone(), message };
+    let value: serde_json::Value =
+        serde_json::from_reader(BufReader::new(file)).map_err(|error| invalid(error.to_string()))?;
+    match value.get("schema").and_then(serde_json::Value::as_u64) {
+        Some(schema) if schema == u64::from(SCHEMA) => {}
+        Some(schema) => {
+            return Err(invalid(format!("it has schema {schema}, and this program reads schema {SCHEMA}")));
+        }
+        None => return Err(invalid("it has no `schema`".to_owned())),
+    }
+    serde_json::from_value(value).map_err(|error| invalid(error.to_string()))
+}
+
+/// Makes `folder` and finds out whether a run's results will fit into it, so that a full disk or a folder that cannot
+/// be written is found before the run and not after.
+///
+/// # Errors
+/// The system's reason.
+pub fn prepare_folder(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let probe = folder.join(".room");
+    let tried = File::create(&probe).and_then(|mut file| {
+        file.write_all(&vec![0; ROOM])?;
+        file.sync_all()
+    });
+    // Removed in any case, also where only a part could be written.
+    let removed = fs::remove_file(&probe);
+    tried.and(removed)
+}
+
+/// Writes `contents` to `path` by way of a neighbouring file that takes its place when it is whole.
+///
+/// # Errors
+/// The system's reason.
+pub fn write_atomically(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".partial");
+    let temporary = PathBuf::from(temporary);
+    let written = File::create(&temporary).and_then(|mut file| {
+        file.write_all(contents)?;
+        file.sync_all()
+    });
+    let placed = written.and_then(|()| fs::rename(&temporary, path));
+    if placed.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    placed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_is_left_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("record.json");
+        write_atomically(&path, b"one").unwrap();
+        write_atomically(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_found_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        prepare_folder(&folder.path().join("a/b")).unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, b"").unwrap();
+        assert!(prepare_folder(&file.join("results")).is_err());
+    }
+
+    #[test]
+    fn what_is_no_record_is_refused_in_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("record.json");
+        assert!(matches!(read(folder.path()), Err(RecordError::Unreadable { .. })));
+        for (text, word) in [("", "EOF"), ("{}", "no `schema`"), ("{\"schema\": 99}", "schema 99"), ("{\"schema\": 1}", "missing field")] {
+            fs::write(&path, text).unwrap();
+            let message = read(folder.path()).unwrap_err().to_string();
+            assert!(message.contains(word), "{message}");
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! The record: the one JSON file of a run. Everything printed, plotted, exported or gated is derived from it.
+
+mod audit;
+mod file;
+mod histogram;
+
+pub use audit::audit;
+pub use file::{RecordError, prepare_folder, read, write_atomically};
+pub use histogram::Latency;
+
+use calculator::conformance::Level;
+use calculator::{ErrorKind, Protocol};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::deploy::{Cores, Placement};
+use crate::load::Operation;
+use crate::observe::Counts;
+use crate::observe::wire::Traffic;
+use crate::scenario::Scenario;
+use crate::stack::{Role, Stack};
+use crate::sys::{Machine, Usage};
+
+/// The version of the record's schema. It grows by one when a reader of the last version would misread a record.
+pub const SCHEMA: u32 = 1;
+
+/// The record of a run.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "rpcbench record")]
+pub struct Record {
+    /// The version of this schema.
+    pub schema: u32,
+    /// Eight hexadecimal digits that tell this run from others.
+    pub id: String,
+    /// When the run began: RFC 3339, UTC.
+    pub started: String,
+    /// How long the run took, in seconds.
+    pub seconds: f64,
+    /// Whether the run was ended before its last block.
+    pub interrupted: bool,
+    /// The program that measured.
+    pub tool: Tool,
+    /// The machine it ran on.
+    pub machine: Machine,
+    /// What was measured, with every setting in force.
+    pub scenario: Scenario,
+    /// The seed of the arguments and of the order of the trials.
+    pub seed: u64,
+    /// The stacks that were measured.
+    pub stacks: Vec<StackFacts>,
+    /// The stacks that were not, and why.
+    pub skipped: Vec<Skipped>,
+    /// How each stack did in the conformance table, before it was measured.
+    pub checks: Vec<Check>,
+    /// Bytes on the wire, counted apart from the trials.
+    pub wire: Vec<Wire>,
+    /// The trials in the order in which they were made.
+    pub trials: Vec<Trial>,
+}
+
+/// The program that measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tool {
+    /// Its version.
+    pub version: String,
+    /// Whether it was built with optimisations; figures of a build without are worth nothing.
+    pub optimised: bool,
+    /// Whether this build can pin processes, read the kernel's byte counts and the clocks of other processes.
+    pub full_observation: bool,
+}
+
+/// What a reader needs to know of a stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StackFacts {
+    /// The name.
+    pub name: String,
+    /// The protocol it speaks.
+    #[schemars(with = "String")]
+    pub protocol: Protocol,
+    /// The client's library.
+    pub client: String,
+    /// The server's library.
+    pub server: String,
+    /// What it is for in the comparison.
+    pub role: Role,
+    /// The server's executor: how it runs handlers.
+    pub executor: String,
+    /// The URL of a server that was already running; absent where the run started its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}
+
+impl StackFacts {
+    /// The facts of `stack`, served by `executor` or already running at `target`.
+    #[must_use]
+    pub fn new(stack: &Stack, executor: String, target: Option<String>) -> Self {
+        StackFacts {
+            name: stack.name.to_owned(),
+            protocol: stack.protocol,
+            client: stack.client.to_owned(),
+            server: if target.is_some() { "not observable".to_owned() } else { stack.server.to_owned() },
+            role: stack.role,
+            executor,
+            target,
+        }
+    }
+}
+
+/// A stack that was not measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Skipped {
+    /// The stack.
+    pub stack: String,
+    /// Why, and what to do about it.
+    pub reason: String,
+}
+
+/// How a stack did in the conformance table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Check {
+    /// The stack.
+    pub stack: String,
+    /// Core rows that passed; a stack is only measured when all did.
+    pub core_passed: usize,
+    /// Core rows that were tried.
+    pub core: usize,
+    /// Strict rows that passed.
+    pub strict_passed: usize,
+    /// Strict rows that were tried.
+    pub strict: usize,
+    /// The rows that did not pass.
+    pub failures: Vec<CheckFailure>,
+}
+
+impl Check {
+    /// Sums up the rows of `stack`.
+    #[must_use]
+    pub fn new(stack: &str, outcomes: &[calculator::conformance::Outcome]) -> Self {
+        let count = |level, only_passed: bool| {
+            outcomes.iter().filter(|o| o.vector.level == level && (!only_passed || o.passed())).count()
+        };
+        Check {
+            stack: stack.to_owned(),
+            core_passed: count(Level::Core, true),
+            core: count(Level::Core, false),
+            strict_passed: count(Level::Strict, true),
+            strict: count(Level::Strict, false),
+            failures: outcomes.iter().filter(|outcome| !outcome.passed()).map(CheckFailure::new).collect(),
+        }
+    }
+
+    /// Whether every core row passed.
+    #[must_use]
+    pub fn may_be_measured(&self) -> bool {
+        self.core > 0 && self.core_passed == self.core
+    }
+}
+
+/// A row that did not pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CheckFailure {
+    /// `core` or `strict`.
+    pub level: String,
+    /// The call.
+    pub call: String,
+    /// What it must give.
+    pub expected: String,
+    /// What it gave.
+    pub answer: String,
+}
+
+impl CheckFailure {
+    fn new(outcome: &calculator::conformance::Outcome) -> Self {
+        CheckFailure {
+            level: outcome.vector.level.to_string(),
+            call: outcome.vector.title(),
+            expected: outcome.vector.expected.to_string(),
+            answer: outcome.answer(),
+        }
+    }
+}
+
+/// Bytes of one call as the kernel counted them on the client's sockets, an average over many calls on one connection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Wire {
+    /// The stack.
+    pub stack: String,
+    /// The operation. Of `add` it is always add(2, 3), so that counts can be compared for equality.
+    pub operation: Operation,
+    /// The information in arguments and result, in bytes, whatever the protocol makes of it.
+    pub payload: Traffic,
+    /// Bytes per call on the client's connections. For AMQP these are the client's two of the four hops.
+    pub per_call: Traffic,
+    /// Bytes once per connection, before the first call.
+    pub setup: Traffic,
+}
+
+/// What a trial was, and what came of it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Trial {
+    /// The block it belongs to, from 0.
+    pub block: u32,
+    /// Its place in the block's order, from 0.
+    pub position: u32,
+    /// The measurement of the scenario that it belongs to.
+    pub measurement: String,
+    /// The stack.
+    pub stack: String,
+    /// What was called.
+    pub operation: Operation,
+    /// How many callers there were.
+    pub callers: u32,
+    /// Over how many connections they went.
+    pub connections: u32,
+    /// Where client and server ran.
+    pub placement: Placement,
+    /// The cores they ran on; empty where they were free.
+    pub cores: Cores,
+    /// Whether cores that would idle were kept awake.
+    pub warm: bool,
+    /// When it began, in seconds since the run did.
+    pub at_seconds: f64,
+    /// How long calls counted, in seconds.
+    pub measured_seconds: f64,
+    /// What became of the calls.
+    pub counts: Counts,
+    /// How long they took; absent where no call was answered rightly.
+    pub latency: Option<Latency>,
+    /// Right answers per second.
+    pub throughput: f64,
+    /// What the client's process used while calls counted; absent where it is not observable.
+    pub client: Option<Used>,
+    /// What the server's process used; absent where it is not observable.
+    pub server: Option<Used>,
+    /// What the broker's process used; absent where there is none, or it is not observable.
+    pub broker: Option<Used>,
+    /// Whether the trial counts.
+    pub status: Status,
+    /// The checks it went through.
+    pub audit: Vec<AuditCheck>,
+    /// What a reader must know to read it rightly: `client-bound`, `cold`, `errors`.
+    pub labels: Vec<String>,
+}
+
+/// Whether a trial counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Every check passed.
+    Valid,
+    /// A check did not; the figures are shown with the reason and not compared.
+    Invalid,
+    /// It could not be made, or ended early.
+    Failed,
+}
+
+/// A check that a trial went through.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditCheck {
+    /// What was checked.
+    pub name: String,
+    /// Whether it passed.
+    pub passed: bool,
+    /// What was found; empty where there is nothing to say.
+    pub detail: String,
+}
+
+/// What a process used while calls counted.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Used {
+    /// CPU time in nanoseconds, user and system.
+    pub cpu_ns: u64,
+    /// CPU time as a share of one core.
+    pub utilisation: f64,
+    /// Times a thread waited.
+    pub voluntary_switches: u64,
+    /// Times a thread was made to wait.
+    pub involuntary_switches: u64,
+    /// Peak resident memory in bytes, from the warm-up on.
+    pub peak_rss: u64,
+}
+
+impl Used {
+    /// What was used between two readings that lie `seconds` apart.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)]
+    pub fn between(before: Usage, after: Usage, seconds: f64) -> Self {
+        let cpu_ns = after.cpu_ns.saturating_sub(before.cpu_ns);
+        Used {
+            cpu_ns,
+            utilisation: cpu_ns as f64 / 1e9 / seconds,
+            voluntary_switches: after.voluntary_switches.saturating_sub(before.voluntary_switches),
+            involuntary_switches: after.involuntary_switches.saturating_sub(before.involuntary_switches),
+            peak_rss: after.peak_rss,
+        }
+    }
+}
+
+impl Trial {
+    /// The check that failed first, in words; for a trial that failed, why.
+    #[must_use]
+    pub fn complaint(&self) -> Option<&str> {
+        self.audit.iter().find(|check| !check.passed).map(|check| check.detail.as_str())
+    }
+
+    /// Calls that ended with an error of `kind`.
+    #[must_use]
+    pub fn failed(&self, kind: ErrorKind) -> u64 {
+        self.counts.failed.get(&kind).copied().unwrap_or(0)
+    }
+}
+
+/// The JSON Schema of the record, as it is published in `results/record.schema.json`.
+#[must_use]
+pub fn json_schema() -> serde_json::Value {
+    schemars::schema_for!(Record).to_value()
+}

@@ -1,0 +1,293 @@
+//! A run: preflight of every stack, then block after block of trials, into a record.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use calculator::Executor;
+use jiff::Timestamp;
+
+use crate::deploy::rabbitmq::{BrokerError, PrivateBroker};
+use crate::load::Operation;
+use crate::preflight;
+use crate::record::{
+    Check, Record, RecordError, SCHEMA, Skipped, StackFacts, Status, Tool, Trial, write_atomically,
+};
+use crate::scenario::{Plan, PlanError, Scenario, TrialSpec};
+use crate::stack::Stack;
+use crate::sys;
+use crate::trial::{self, BrokerSite, Setting};
+
+/// What a run is told beside its scenario.
+pub struct Options {
+    /// The seed of the arguments and of the order of the trials.
+    pub seed: u64,
+    /// How servers run handlers.
+    pub executor: Executor,
+    /// Threads of a server's runtime.
+    pub workers: usize,
+    /// Further arguments for servers: faults.
+    pub server_arguments: Vec<String>,
+    /// Servers that are already running, by stack.
+    pub targets: BTreeMap<String, String>,
+    /// The URL of a broker to use instead of a private one.
+    pub broker: Option<String>,
+    /// Protocols that must not be skipped.
+    pub require: Vec<String>,
+    /// Where the record goes, after every block.
+    pub folder: PathBuf,
+    /// The run's identity.
+    pub id: String,
+}
+
+/// Why a run could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The scenario cannot be carried out.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A protocol that was required cannot be measured.
+    #[error("{0}")]
+    Required(String),
+    /// A server that was named cannot be used.
+    #[error("{0}")]
+    Target(String),
+    /// Nothing is left to measure.
+    #[error("nothing could be measured: {0}")]
+    Nothing(String),
+    /// The record cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The record cannot be encoded.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+/// What a run tells while it is under way.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A stack is about to be checked.
+    Checking(&'a str),
+    /// A stack has been checked.
+    Checked(&'a Check),
+    /// A stack is left out.
+    Skipped(&'a Skipped),
+    /// A private broker is about to be started.
+    StartingBroker,
+    /// The trials begin: so many.
+    Measuring(u64),
+    /// A trial was made.
+    Made(&'a Trial),
+}
+
+/// Makes a run of `scenario`, and tells `progress` of it. The record is written to the folder after every block, whole
+/// each time.
+///
+/// # Errors
+/// [`RunError`]. Trials that fail do not end a run; they stand in the record.
+pub fn run(
+    scenario: &Scenario,
+    options: &Options,
+    interrupted: &AtomicBool,
+    progress: &mut dyn FnMut(Event<'_>),
+) -> Result<Record, RunError> {
+    let mut plan = Plan::new(scenario, &sys::allowed_cores())?;
+    let setting = Setting {
+        scenario,
+        seed: options.seed,
+        executor: options.executor,
+        workers: options.workers,
+        server_arguments: &options.server_arguments,
+        targets: &options.targets,
+        began: Instant::now(),
+        interrupted,
+    };
+    let mut record = new_record(scenario, options);
+    let mut brokers = Brokers { external: options.broker.clone(), private: vec![] };
+
+    check_stacks(&mut plan, &setting, &mut brokers, options, &mut record, progress)?;
+    record.stacks = plan.stacks().into_iter().map(|stack| facts(stack, options)).collect();
+    progress(Event::Measuring(plan.trials().len() as u64 * u64::from(scenario.blocks.get())));
+    for block in 0..scenario.blocks.get() {
+        for (position, spec) in (0_u32..).zip(plan.block(block, options.seed)) {
+            if interrupted.load(Ordering::Relaxed) {
+                break;
+            }
+            // A broker that was there for the checks and is not now fails the trial, not the run.
+            let broker = brokers.for_trial(&spec, progress).ok().flatten();
+            if let Some(trial) = trial::make(&spec, &setting, broker.as_ref(), (block, position)) {
+                progress(Event::Made(&trial));
+                record.trials.push(trial);
+            }
+        }
+        record.interrupted = interrupted.load(Ordering::Relaxed);
+        record.seconds = setting.began.elapsed().as_secs_f64();
+        write(&record, options)?;
+        if record.interrupted {
+            break;
+        }
+    }
+    Ok(record)
+}
+
+/// Whether every trial of `record` counts, and none is missing.
+#[must_use]
+pub fn is_sound(record: &Record) -> bool {
+    record.trials.iter().all(|trial| trial.status == Status::Valid)
+}
+
+fn write(record: &Record, options: &Options) -> Result<(), RunError> {
+    let path = options.folder.join("record.json");
+    let failed = |source: std::io::Error| RunError::Write { path: path.clone(), source };
+    let text = serde_json::to_vec_pretty(record).map_err(|error| failed(error.into()))?;
+    write_atomically(&path, &text).map_err(failed)
+}
+
+fn new_record(scenario: &Scenario, options: &Options) -> Record {
+    Record {
+        schema: SCHEMA,
+        id: options.id.clone(),
+        started: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        seconds: 0.0,
+        interrupted: false,
+        tool: Tool {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            optimised: !cfg!(debug_assertions),
+            full_observation: sys::FULL,
+        },
+        machine: sys::machine(),
+        scenario: scenario.clone(),
+        seed: options.seed,
+        stacks: vec![],
+        skipped: vec![],
+        checks: vec![],
+        wire: vec![],
+        trials: vec![],
+    }
+}
+
+fn facts(stack: &Stack, options: &Options) -> StackFacts {
+    let target = options.targets.get(stack.name).cloned();
+    let executor = if target.is_some() { "not observable".to_owned() } else { options.executor.to_string() };
+    StackFacts::new(stack, executor, target)
+}
+
+/// Passes every stack of the plan through the conformance table, and leaves out those that cannot be measured.
+fn check_stacks(
+    plan: &mut Plan,
+    setting: &Setting<'_>,
+    brokers: &mut Brokers,
+    options: &Options,
+    record: &mut Record,
+    progress: &mut dyn FnMut(Event<'_>),
+) -> Result<(), RunError> {
+    for stack in plan.stacks() {
+        if setting.interrupted.load(Ordering::Relaxed) {
+            break;
+        }
+        progress(Event::Checking(stack.name));
+        let result = brokers
+            .for_stack(stack, options.targets.contains_key(stack.name), progress)
+            .map_err(|error| error.to_string())
+            .and_then(|broker| {
+                preflight::inspect(stack, &operations_of(plan, stack), setting, broker.as_ref())
+                    .map_err(|error| error.to_string())
+            });
+        let reason = match result {
+            Ok(findings) => {
+                progress(Event::Checked(&findings.check));
+                let passed = findings.check.may_be_measured();
+                record.wire.extend(findings.wire);
+                record.checks.push(findings.check);
+                if passed {
+                    continue;
+                }
+                "it does not pass the core rows of `rpcbench check`".to_owned()
+            }
+            Err(reason) => reason,
+        };
+        if options.targets.contains_key(stack.name) {
+            return Err(RunError::Target(reason));
+        }
+        let required = |name: &String| name == stack.name || name == stack.protocol.name();
+        if options.require.iter().any(required) {
+            return Err(RunError::Required(format!("{} is required: {reason}", stack.name)));
+        }
+        let skipped = Skipped { stack: stack.name.to_owned(), reason };
+        progress(Event::Skipped(&skipped));
+        record.skipped.push(skipped);
+        plan.skip(stack.name);
+    }
+    match (plan.trials().is_empty(), record.skipped.first()) {
+        (true, Some(skipped)) => Err(RunError::Nothing(format!("{}: {}", skipped.stack, skipped.reason))),
+        _ => Ok(()),
+    }
+}
+
+fn operations_of(plan: &Plan, stack: &Stack) -> Vec<Operation> {
+    let mut operations: Vec<Operation> = Vec::new();
+    for trial in plan.trials().iter().filter(|trial| trial.stack.name == stack.name) {
+        if !operations.contains(&trial.operation) {
+            operations.push(trial.operation);
+        }
+    }
+    operations
+}
+
+/// The brokers of a run: one that was named, or a private one for each set of cores, since a broker is measured where
+/// its placement puts it.
+struct Brokers {
+    external: Option<String>,
+    private: Vec<(Vec<usize>, Result<PrivateBroker, String>)>,
+}
+
+impl Brokers {
+    fn for_stack(
+        &mut self,
+        stack: &Stack,
+        has_target: bool,
+        progress: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Option<BrokerSite>, String> {
+        if !stack.needs_broker() || has_target {
+            return Ok(None);
+        }
+        // The cores of a check do not matter; those of the first broker are as good as any.
+        let cores = self.private.first().map(|(cores, _)| cores.clone());
+        let cores = cores.unwrap_or_else(|| sys::allowed_cores().last().copied().into_iter().collect());
+        self.on(&cores, progress).map(Some)
+    }
+
+    fn for_trial(
+        &mut self,
+        spec: &TrialSpec,
+        progress: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Option<BrokerSite>, String> {
+        if !spec.stack.needs_broker() {
+            return Ok(None);
+        }
+        self.on(&spec.cores.server, progress).map(Some)
+    }
+
+    fn on(&mut self, cores: &[usize], progress: &mut dyn FnMut(Event<'_>)) -> Result<BrokerSite, String> {
+        if let Some(url) = &self.external {
+            return Ok(BrokerSite { url: url.clone(), pid: None });
+        }
+        let known = self.private.iter().position(|(mask, _)| mask == cores);
+        let at = known.unwrap_or_else(|| {
+            progress(Event::StartingBroker);
+            let started = PrivateBroker::start(cores).map_err(|error: BrokerError| error.to_string());
+            self.private.push((cores.to_vec(), started));
+            self.private.len() - 1
+        });
+        match &self.private[at].1 {
+            Ok(broker) => Ok(BrokerSite { url: broker.url().to_owned(), pid: Some(broker.pid()) }),
+            Err(reason) => Err(reason.clone()),
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! One trial: a server process, its callers, and what was seen of both.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use calculator::{CallError, Client, ClientOptions, Executor};
+
+use crate::deploy::{ServerProcess, warm::KeptAwake};
+use crate::load::{self, Window};
+use crate::observe::Observation;
+use crate::record::{AuditCheck, Latency, Status, Trial, Used, audit};
+use crate::scenario::{Scenario, TrialSpec};
+use crate::stack::{Address, DEFAULT_EXCHANGE, Stack};
+use crate::sys::{self, Usage};
+
+/// The environment variable by which a server process is handed its broker's URL, credentials and all.
+pub const BROKER_VARIABLE: &str = "RPCBENCH_BROKER";
+
+/// What all trials of a run have in common.
+pub struct Setting<'a> {
+    /// The scenario.
+    pub scenario: &'a Scenario,
+    /// The seed of the arguments.
+    pub seed: u64,
+    /// How servers run handlers.
+    pub executor: Executor,
+    /// Threads of a server's runtime.
+    pub workers: usize,
+    /// Further arguments for servers: faults.
+    pub server_arguments: &'a [String],
+    /// Servers that are already running, by stack.
+    pub targets: &'a BTreeMap<String, String>,
+    /// When the run began.
+    pub began: Instant,
+    /// Set to end early.
+    pub interrupted: &'a AtomicBool,
+}
+
+/// A broker that a trial's messages go through.
+#[derive(Clone, Debug)]
+pub struct BrokerSite {
+    /// Its URL, with credentials.
+    pub url: String,
+    /// Its process; absent where it is not ours.
+    pub pid: Option<u32>,
+}
+
+/// A server that can be called.
+pub struct Site {
+    /// The process, where it is ours.
+    process: Option<ServerProcess>,
+    /// Where clients find it.
+    pub address: Address,
+}
+
+/// Why there is no trial to speak of.
+#[derive(Debug, thiserror::Error)]
+pub enum SiteError {
+    /// The server process did not come up.
+    #[error(transparent)]
+    Server(#[from] crate::deploy::ServerError),
+    /// The server cannot be reached.
+    #[error("{stack}: no answer from {address}: {source}")]
+    Connect {
+        /// The stack.
+        stack: &'static str,
+        /// Where, without credentials.
+        address: String,
+        /// What happened.
+        source: CallError,
+    },
+}
+
+impl Site {
+    /// Starts `stack`'s server on `cores`, or takes the one that is already running.
+    ///
+    /// # Errors
+    /// [`SiteError::Server`].
+    pub fn start(
+        stack: &'static Stack,
+        setting: &Setting<'_>,
+        broker: Option<&BrokerSite>,
+        cores: &[usize],
+    ) -> Result<Self, SiteError> {
+        // A topic of its own: an AMQP server of another stack must not answer.
+        let topic = format!("calc-{}", stack.name);
+        let url = broker.map(|broker| broker.url.clone()).unwrap_or_default();
+        let mut address = Address { url, topic: topic.clone(), exchange: DEFAULT_EXCHANGE.to_owned() };
+        if let Some(target) = setting.targets.get(stack.name) {
+            return Ok(Site { process: None, address: Address::new(target.clone()) });
+        }
+        if !stack.has_server() {
+            return Ok(Site { process: None, address });
+        }
+        let mut arguments = vec![
+            format!("--executor={}", setting.executor),
+            format!("--workers={}", setting.workers),
+            format!("--topic={topic}"),
+        ];
+        arguments.extend_from_slice(setting.server_arguments);
+        let secret = broker.filter(|_| stack.needs_broker()).map(|broker| (BROKER_VARIABLE, broker.url.as_str()));
+        let process = ServerProcess::start(stack, cores, &arguments, secret)?;
+        if !stack.needs_broker() {
+            address.url = process.url().to_owned();
+        }
+        Ok(Site { process: Some(process), address })
+    }
+
+    /// Where it is, without credentials.
+    #[must_use]
+    pub fn public_address(&self) -> String {
+        match (&self.process, self.address.url.split_once("://")) {
+            (Some(process), _) => process.url().to_owned(),
+            (None, Some((scheme, rest))) => {
+                format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, rest)| rest))
+            }
+            (None, None) => self.address.url.clone(),
+        }
+    }
+
+    /// Opens `connections` connections.
+    ///
+    /// # Errors
+    /// [`SiteError::Connect`] at the first that fails.
+    pub async fn connect(
+        &self,
+        stack: &'static Stack,
+        connections: u32,
+        timeout: Duration,
+    ) -> Result<Vec<Arc<dyn Client>>, SiteError> {
+        let options = ClientOptions { timeout, ..ClientOptions::default() };
+        let mut clients = Vec::new();
+        for _ in 0..connections {
+            let client = stack.connect(self.address.clone(), options.clone()).await.map_err(|source| {
+                SiteError::Connect { stack: stack.name, address: self.public_address(), source }
+            })?;
+            clients.push(client);
+        }
+        Ok(clients)
+    }
+
+    fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(ServerProcess::pid)
+    }
+}
+
+/// What the processes of a trial had used at one moment.
+#[derive(Clone, Copy, Default)]
+struct Reading {
+    client: Option<Usage>,
+    server: Option<Usage>,
+    broker: Option<Usage>,
+}
+
+impl Reading {
+    fn now(pids: [Option<u32>; 3]) -> Self {
+        let [client, server, broker] = pids.map(|pid| pid.and_then(sys::usage));
+        Reading { client, server, broker }
+    }
+}
+
+/// Makes one trial. Whatever goes wrong in it ends it as failed, with the reason; it never ends the run.
+/// `None` where it was interrupted.
+#[must_use]
+pub fn make(
+    spec: &TrialSpec,
+    setting: &Setting<'_>,
+    broker: Option<&BrokerSite>,
+    (block, position): (u32, u32),
+) -> Option<Trial> {
+    let mut trial = blank(spec, setting, block, position);
+    let kept_awake = spec.warm.then(|| KeptAwake::start(&cores_to_keep_awake(spec)));
+    trial.warm = matches!(kept_awake, Some(Ok(_)));
+    if !trial.warm && spec.cores.client != spec.cores.server {
+        trial.labels.push("cold".to_owned());
+    }
+    match measure(spec, setting, broker) {
+        Ok(Some(measured)) => fill(&mut trial, &measured, setting),
+        Ok(None) => return None,
+        Err(error) => fail(&mut trial, error.to_string()),
+    }
+    drop(kept_awake);
+    audit(&mut trial);
+    Some(trial)
+}
+
+fn cores_to_keep_awake(spec: &TrialSpec) -> Vec<usize> {
+    spec.cores.client.iter().chain(&spec.cores.server).copied().collect()
+}
+
+fn blank(spec: &TrialSpec, setting: &Setting<'_>, block: u32, position: u32) -> Trial {
+    Trial {
+        block,
+        position,
+        measurement: spec.measurement.clone(),
+        stack: spec.stack.name.to_owned(),
+        operation: spec.operation,
+        callers: spec.callers.get(),
+        connections: spec.connections.get(),
+        placement: spec.placement,
+        cores: spec.cores.clone(),
+        warm: false,
+        at_seconds: setting.began.elapsed().as_secs_f64(),
+        measured_seconds: 0.0,
+        counts: Default::default(),
+        latency: None,
+        throughput: 0.0,
+        client: None,
+        server: None,
+        broker: None,
+        status: Status::Valid,
+        audit: vec![],
+        labels: vec![],
+    }
+}
+
+fn fail(trial: &mut Trial, detail: String) {
+    trial.status = Status::Failed;
+    trial.audit.push(AuditCheck { name: "completed".to_owned(), passed: false, detail });
+}
+
+/// What was seen of a trial that came to its end.
+struct Measured {
+    observation: Observation,
+    seconds: f64,
+    before: Reading,
+    after: Reading,
+    /// How the server ended, if it did before it was told to.
+    server_ended: Option<String>,
+}
+
+impl Measured {
+    fn nothing(observation: Observation) -> Self {
+        let reading = Reading::default();
+        Measured { observation, seconds: 0.0, before: reading, after: reading, server_ended: None }
+    }
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn fill(trial: &mut Trial, measured: &Measured, setting: &Setting<'_>) {
+    let Measured { observation, seconds, before, after, server_ended } = measured;
+    trial.measured_seconds = *seconds;
+    trial.throughput = if *seconds > 0.0 { observation.counts.right as f64 / seconds } else { 0.0 };
+    match Latency::new(&observation.latency, observation.counts.not_right()) {
+        Ok(latency) => trial.latency = latency,
+        Err(error) => fail(trial, error.to_string()),
+    }
+    trial.counts = observation.counts.clone();
+    let used = |before: Option<Usage>, after: Option<Usage>| Some(Used::between(before?, after?, *seconds));
+    trial.client = used(before.client, after.client);
+    trial.server = used(before.server, after.server);
+    trial.broker = used(before.broker, after.broker);
+    if let Some(how) = server_ended {
+        fail(trial, format!("the server ended during the trial ({how})"));
+    } else if *seconds < setting.scenario.measure.as_secs_f64() {
+        fail(trial, "every caller gave up: calls went unanswered one after the other".to_owned());
+    }
+}
+
+/// Runs server and callers. `None` where the trial was interrupted.
+fn measure(
+    spec: &TrialSpec,
+    setting: &Setting<'_>,
+    broker: Option<&BrokerSite>,
+) -> Result<Option<Measured>, SiteError> {
+    let mut site = Site::start(spec.stack, setting, broker, &spec.cores.server)?;
+    let broker = broker.filter(|_| spec.stack.needs_broker()).and_then(|broker| broker.pid);
+    let pids = [Some(std::process::id()), site.pid(), broker];
+    let (opened, window) = mpsc::channel();
+    let (finished, result) = mpsc::channel();
+    let mut measured = std::thread::scope(|scope| {
+        let site = &site;
+        scope.spawn(move || {
+            let _ = finished.send(drive(spec, setting, site, opened));
+        });
+        watch(&window, &result, pids)
+    })?;
+    if setting.interrupted.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
+    measured.server_ended = site.process.as_mut().and_then(ServerProcess::ended);
+    Ok(Some(measured))
+}
+
+/// Waits for the window to open and to close, and reads what the processes have used at both moments.
+fn watch(
+    window: &Receiver<Window>,
+    result: &Receiver<Result<Observation, SiteError>>,
+    pids: [Option<u32>; 3],
+) -> Result<Measured, SiteError> {
+    // Without a window there is only an error to be had; a panic of the driver is passed on by its scope.
+    let Ok(window) = window.recv() else {
+        return result.recv().unwrap_or_else(|_| Ok(Observation::default())).map(Measured::nothing);
+    };
+    pids.into_iter().flatten().for_each(sys::reset_peak_memory);
+    let within = |until: Instant| result.recv_timeout(until.saturating_duration_since(Instant::now())).ok();
+    let mut early = within(window.begin);
+    let before = Reading::now(pids);
+    if early.is_none() {
+        early = within(window.end);
+    }
+    let closed = Instant::now().min(window.end);
+    let after = Reading::now(pids);
+    // The last answers may still be to come.
+    let observation = early.or_else(|| result.recv().ok()).unwrap_or_else(|| Ok(Observation::default()))?;
+    let seconds = closed.saturating_duration_since(window.begin).as_secs_f64();
+    Ok(Measured { seconds, before, after, ..Measured::nothing(observation) })
+}
+
+/// Connects and calls, on the client's cores.
+fn drive(
+    spec: &TrialSpec,
+    setting: &Setting<'_>,
+    site: &Site,
+    opened: Sender<Window>,
+) -> Result<Observation, SiteError> {
+    let failed = |error: std::io::Error| SiteError::Connect {
+        stack: spec.stack.name,
+        address: site.public_address(),
+        source: CallError::new(calculator::ErrorKind::Internal, error.to_string()),
+    };
+    if !spec.cores.client.is_empty() {
+        sys::pin_current_thread(&spec.cores.client).map_err(failed)?;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    runtime.block_on(async {
+        let clients = site.connect(spec.stack, spec.connections.get(), setting.scenario.timeout).await?;
+        let plan = load::Plan {
+            operation: spec.operation,
+            callers: spec.callers,
+            warmup: setting.scenario.warmup,
+            measure: setting.scenario.measure,
+            timeout: setting.scenario.timeout,
+            seed: setting.seed,
+            interrupted: setting.interrupted,
+        };
+        let report = move |window| {
+            let _ = opened.send(window);
+        };
+        Ok(load::run(plan, spec.stack.driver, &clients, report).await)
+    })
+}
