@@ -1,1 +1,3 @@
 //! Where servers and brokers run.
+
+pub mod rabbitmq;
