@@ -3,8 +3,11 @@
 pub mod deploy;
 pub mod load;
 pub mod observe;
+pub mod preflight;
 pub mod record;
+pub mod run;
 pub mod scenario;
 pub mod stack;
 pub mod stats;
 pub mod sys;
+pub mod trial;

@@ -13,14 +13,22 @@ pub use server::{ServerError, ServerProcess, port_of};
 use std::io;
 use std::path::PathBuf;
 
-/// Names the program that serves and keeps cores awake, where that is not the running program itself: in tests and
-/// benchmarks.
+/// Names the `rpcbench` program where it is not found by itself.
 pub const PROGRAM_VARIABLE: &str = "RPCBENCH_PROGRAM";
 
-/// The `rpcbench` program: the running one unless [`PROGRAM_VARIABLE`] names another.
+/// The `rpcbench` program, which is started again to serve, to keep cores awake and to guard a broker: the one that
+/// [`PROGRAM_VARIABLE`] names, else the running one. Cargo's tests and benchmarks run from the folder `deps` beside it.
 ///
 /// # Errors
 /// When the system does not tell which program is running.
 pub fn own_program() -> io::Result<PathBuf> {
-    std::env::var_os(PROGRAM_VARIABLE).map_or_else(std::env::current_exe, |path| Ok(path.into()))
+    if let Some(path) = std::env::var_os(PROGRAM_VARIABLE) {
+        return Ok(path.into());
+    }
+    let running = std::env::current_exe()?;
+    let name = format!("rpcbench{}", std::env::consts::EXE_SUFFIX);
+    match running.parent() {
+        Some(folder) if folder.ends_with("deps") => Ok(folder.with_file_name(name)),
+        _ => Ok(running),
+    }
 }

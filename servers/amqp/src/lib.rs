@@ -1,3 +1,24 @@
-//! RPC over RabbitMQ in the manner of oslo.messaging, both ends.
+//! RPC over RabbitMQ, both ends, in the manner of oslo.messaging: what OpenStack's services speak with each other.
+//!
+//! [`Server`] answers oslo.messaging clients and [`AmqpClient`] calls oslo.messaging servers. A call travels as an
+//! [envelope](wire) through a topic exchange to the servers' queue and back through the default exchange to the
+//! client's reply queue, with an acknowledgement of each message and a publisher confirm of each publish.
+//! [`direct`] is the same exchange without any of that: the leanest request and reply that RabbitMQ offers, and the
+//! floor under the former.
 
 #![forbid(unsafe_code)]
+
+//TMP mod client;
+//TMP pub mod direct;
+//TMP mod endpoint;
+//TMP mod publisher;
+//TMP mod server;
+mod target;
+//TMP mod topology;
+mod transport;
+pub mod wire;
+
+//TMP pub use client::{AmqpClient, Delivery};
+//TMP pub use server::{Server, ServerOptions};
+pub use target::{Target, TargetError};
+pub use transport::{TransportError, TransportUrl, UrlError};

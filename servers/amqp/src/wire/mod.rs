@@ -1,0 +1,134 @@
+//! oslo.messaging's message envelope, version 2.0, as pure functions between bytes and values.
+//!
+//! A message body is a JSON object with exactly `oslo.version` and `oslo.message`; the latter is a *string* that holds
+//! the inner message, again JSON. A failure inside a reply is a string of JSON once more. Encoding writes the inner
+//! message directly in its escaped form. The format is that of oslo.messaging 18.3.1
+//! (`oslo_messaging/_drivers/common.py`, `amqp.py`).
+
+mod escape;
+mod fields;
+mod reply;
+mod request;
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use calculator::{CallError, ErrorKind, Limits, Value, json};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+
+pub use fields::Field;
+pub use reply::{Failure, Reply, encode_failure, encode_result, read_reply};
+pub use request::{Arguments, Request, Routing, encode_request, read_request};
+
+use escape::Escaped;
+
+const OPEN: &[u8] = br#"{"oslo.version":"2.0","oslo.message":""#;
+const CLOSE: &[u8] = br#""}"#;
+
+/// Why a message cannot be read. Its sender gets no answer: a server rejects it, a client drops it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// Not JSON, or not of the envelope's shape.
+    #[error("not an oslo.messaging message: {0}")]
+    Malformed(String),
+    /// An envelope of another version than 2.0.
+    #[error("unsupported envelope version")]
+    Version,
+    /// Longer or more deeply nested than the limits allow.
+    #[error("{0}")]
+    TooLarge(String),
+}
+
+impl From<CallError> for WireError {
+    fn from(error: CallError) -> Self {
+        match error.kind {
+            ErrorKind::TooLarge => WireError::TooLarge(error.message),
+            _ => WireError::Malformed(error.message),
+        }
+    }
+}
+
+fn malformed(error: impl std::fmt::Display) -> WireError {
+    WireError::Malformed(error.to_string())
+}
+
+/// Wraps what `inner` writes into an envelope. `size` is a guess at the inner message's length.
+fn enveloped<E>(size: usize, inner: impl FnOnce(&mut Escaped) -> Result<(), E>) -> Result<Vec<u8>, E> {
+    let mut out = Vec::with_capacity(OPEN.len() + CLOSE.len() + size);
+    out.extend_from_slice(OPEN);
+    let mut escaped = Escaped::new(out);
+    inner(&mut escaped)?;
+    let mut out = escaped.into_inner();
+    out.extend_from_slice(CLOSE);
+    Ok(out)
+}
+
+/// The inner message of `body`: the envelope's string, or the body itself where it is an object without an envelope,
+/// which oslo.messaging takes as a message of version 1.0.
+fn inner<'a>(body: &'a [u8], limits: &Limits) -> Result<Cow<'a, str>, WireError> {
+    if body.len() > limits.max_body {
+        let message = format!("{} bytes; the limit is {}", body.len(), limits.max_body);
+        return Err(WireError::TooLarge(message));
+    }
+    let text = str::from_utf8(body).map_err(malformed)?;
+    json::check_depth(body, limits)?;
+    let envelope: Envelope<'a> = serde_json::from_str(text).map_err(malformed)?;
+    let inner = match (envelope.version, envelope.message) {
+        (Some(Field::Text(version)), Some(Field::Text(message))) if version == "2.0" => message,
+        (Some(Field::Text(version)), Some(_)) if version == "2.0" => {
+            return Err(malformed("the inner message is no string"));
+        }
+        (Some(_), Some(_)) => return Err(WireError::Version),
+        _ => return Ok(Cow::Borrowed(text)),
+    };
+    json::check_depth(inner.as_bytes(), limits)?;
+    Ok(inner)
+}
+
+/// Reads `text` as a `T` that holds values; where the parser mistook an integer for a float, the values are read
+/// again from their own text, so that every integer keeps its digits.
+fn value_within<'a>(
+    inner: &'a str,
+    value: &mut Option<Value>,
+    raw: impl FnOnce(&'a str) -> Result<Option<&'a serde_json::value::RawValue>, serde_json::Error>,
+    limits: &Limits,
+) -> Result<(), WireError> {
+    let mistaken =
+        value.as_ref().is_some_and(json::suspicious) && json::has_mistaken_integer(inner.as_bytes());
+    if mistaken && let Some(raw) = raw(inner).map_err(malformed)? {
+        *value = Some(json::read(raw.get().as_bytes(), limits)?);
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Envelope<'a> {
+    version: Option<Field<'a>>,
+    message: Option<Field<'a>>,
+}
+
+impl<'de> Deserialize<'de> for Envelope<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Envelope<'de>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope<'de>, A::Error> {
+                let mut envelope = Envelope::default();
+                while let Some(Field::Text(name)) = map.next_key()? {
+                    match &*name {
+                        "oslo.version" => envelope.version = Some(map.next_value()?),
+                        "oslo.message" => envelope.message = Some(map.next_value()?),
+                        _ => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(envelope)
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}

@@ -1,0 +1,227 @@
+//! Calls and casts.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use calculator::{Call, CallError, ErrorKind, Limits, Method, Params, Value, json};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::escape::Escaped;
+use super::{Field, WireError, enveloped, inner, malformed, value_within};
+use crate::Target;
+
+/// What makes a request a call rather than a cast: where its answer goes and by what it is known there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Routing<'a> {
+    /// `_msg_id`, which the answer repeats.
+    pub msg_id: Cow<'a, str>,
+    /// `_reply_q`, the queue that the answer goes to.
+    pub reply_queue: Cow<'a, str>,
+}
+
+/// A request as a server reads it. Context entries and unknown members are skipped.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Request {
+    /// The method, `None` where it is absent; `Err` has the Python type of what stands in place of a string.
+    pub method: Option<Result<Cow<'static, str>, &'static str>>,
+    /// The arguments; absent ones are none.
+    pub arguments: Arguments,
+    /// The namespace; null and absent are the same.
+    pub namespace: Option<Result<String, &'static str>>,
+    /// The interface version; absent means 1.0.
+    pub version: Option<Result<String, &'static str>>,
+    /// `_msg_id`: there is an answer to give.
+    pub msg_id: Option<String>,
+    /// `_reply_q`.
+    pub reply_queue: Option<String>,
+    /// `_unique_id`, by which a redelivered message is recognised.
+    pub unique_id: Option<String>,
+}
+
+/// The `args` of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Arguments {
+    /// An object: arguments by name.
+    Named(Params),
+    /// Something else, by the name of its type in Python.
+    Other(&'static str),
+}
+
+impl Default for Arguments {
+    fn default() -> Self {
+        Arguments::Named(Params::Named(Vec::new()))
+    }
+}
+
+/// Encodes `call` for `target`: a call with `routing`, a cast without. `unique_id` is the message's own identity.
+/// Arguments by position are sent under the names of the method's parameters, for there are no others.
+///
+/// # Errors
+/// [`ErrorKind::NotRepresentable`] and [`ErrorKind::Overflow`] for an argument that JSON has no form for.
+pub fn encode_request(
+    call: &Call,
+    target: &Target,
+    routing: Option<&Routing<'_>>,
+    unique_id: &str,
+) -> Result<Vec<u8>, CallError> {
+    call.params.values().try_for_each(json::check_representable)?;
+    enveloped(256, |out| write_request(out, call, target, routing, unique_id))
+        .map_err(|error: serde_json::Error| CallError::new(ErrorKind::Internal, error.to_string()))
+}
+
+fn write_request(
+    out: &mut Escaped,
+    call: &Call,
+    target: &Target,
+    routing: Option<&Routing<'_>>,
+    unique_id: &str,
+) -> Result<(), serde_json::Error> {
+    out.plain(r#"{\"method\":"#);
+    out.string(&call.method)?;
+    out.plain(r#",\"args\":{"#);
+    for (i, value) in call.params.values().enumerate() {
+        if i > 0 {
+            out.plain(",");
+        }
+        out.string(&call.params.name_at(&call.method, i))?;
+        out.plain(":");
+        serde_json::to_writer(&mut *out, value)?;
+    }
+    out.plain("}");
+    for (member, value) in [
+        (r#",\"namespace\":"#, target.namespace.as_deref()),
+        (r#",\"version\":"#, target.version.as_deref()),
+        (r#",\"_msg_id\":"#, routing.map(|routing| &*routing.msg_id)),
+        (r#",\"_reply_q\":"#, routing.map(|routing| &*routing.reply_queue)),
+    ] {
+        if let Some(value) = value {
+            out.plain(member);
+            out.string(value)?;
+        }
+    }
+    if routing.is_some() {
+        // The interval of the call monitor, not the call's timeout.
+        out.plain(r#",\"_timeout\":null"#);
+    }
+    out.plain(r#",\"_unique_id\":"#);
+    out.string(unique_id)?;
+    out.plain("}");
+    Ok(())
+}
+
+/// Reads a request.
+///
+/// # Errors
+/// [`WireError`] for what oslo.messaging rejects without an answer. A request that is wrong inside, but can be
+/// answered, is no error here.
+pub fn read_request(body: &[u8], limits: &Limits) -> Result<Request, WireError> {
+    let text = inner(body, limits)?;
+    let mut members: Members<'_> = serde_json::from_str(&text).map_err(malformed)?;
+    let raw_args = |text| serde_json::from_str::<RawArgs<'_>>(text).map(|raw| raw.args);
+    value_within(&text, &mut members.args, raw_args, limits)?;
+
+    let string = |field: Field<'_>| match field {
+        Field::Text(text) => Ok(text.into_owned()),
+        Field::Other(kind) => Err(kind),
+    };
+    let text = |field: Option<Field<'_>>| field.and_then(Field::text).map(Cow::into_owned);
+    Ok(Request {
+        method: members.method.map(|method| match method {
+            Field::Text(name) => Ok(interned(name)),
+            Field::Other(kind) => Err(kind),
+        }),
+        arguments: match members.args {
+            None => Arguments::default(),
+            Some(Value::Map(members)) => Arguments::Named(Params::Named(members)),
+            Some(other) => Arguments::Other(python_type(&other)),
+        },
+        namespace: match members.namespace {
+            None | Some(Field::Other("NoneType")) => None,
+            Some(field) => Some(string(field)),
+        },
+        version: members.version.map(string),
+        msg_id: text(members.msg_id),
+        reply_queue: text(members.reply_queue),
+        unique_id: text(members.unique_id),
+    })
+}
+
+/// The name of one of the calculator's methods costs no allocation.
+fn interned(name: Cow<'_, str>) -> Cow<'static, str> {
+    match Method::from_name(&name) {
+        Some(method) => Cow::Borrowed(method.name()),
+        None => Cow::Owned(name.into_owned()),
+    }
+}
+
+fn python_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "NoneType",
+        Value::Bool(_) => "bool",
+        Value::Int(_) | Value::BigInt(_) => "int",
+        Value::Float(_) => "float",
+        Value::Str(_) => "str",
+        Value::Bytes(_) => "bytes",
+        Value::List(_) => "list",
+        Value::Map(_) => "dict",
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct RawArgs<'a> {
+    #[serde(borrow)]
+    args: Option<&'a RawValue>,
+}
+
+/// The members of an inner message. Of members with the same name the last one counts, as in Python.
+#[derive(Default)]
+struct Members<'a> {
+    method: Option<Field<'a>>,
+    args: Option<Value>,
+    namespace: Option<Field<'a>>,
+    version: Option<Field<'a>>,
+    msg_id: Option<Field<'a>>,
+    reply_queue: Option<Field<'a>>,
+    unique_id: Option<Field<'a>>,
+}
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Members::default();
+        while let Some(Field::Text(name)) = map.next_key()? {
+            let field = match &*name {
+                "method" => &mut members.method,
+                "namespace" => &mut members.namespace,
+                "version" => &mut members.version,
+                "_msg_id" => &mut members.msg_id,
+                "_reply_q" => &mut members.reply_queue,
+                "_unique_id" => &mut members.unique_id,
+                "args" => {
+                    members.args = Some(map.next_value()?);
+                    continue;
+                }
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            *field = Some(map.next_value()?);
+        }
+        Ok(members)
+    }
+}

@@ -1,0 +1,271 @@
+use calculator::{Call, Params};
+use proptest::prelude::*;
+
+use super::*;
+use crate::Target;
+
+const LIMITS: Limits = Limits { max_body: 1 << 20, max_depth: 64, max_batch: 1, max_in_flight: 1 };
+
+/// A call as oslo.messaging 18.3.1 sends it.
+const CALL: &str = r#"{"oslo.version": "2.0", "oslo.message": "{\"method\": \"add\", \"args\": {\"x\": 2, \"y\": 3}, \"_msg_id\": \"ea4367eeefaa4b9fb67d1c0e50f0655e\", \"_reply_q\": \"reply_eabe6c03bb30470a979cceaa899480de\", \"_timeout\": null, \"_unique_id\": \"9fb4df00cb7444c4bb4cc08ec5dcf5a6\", \"_context_user\": \"bob\", \"_context_roles\": [\"a\"]}"}"#;
+
+/// Its answer as oslo.messaging 18.3.1 gives it, and one to a call that divides by zero.
+const RESULT: &str = r#"{"oslo.version": "2.0", "oslo.message": "{\"result\": 5, \"failure\": null, \"ending\": true, \"_msg_id\": \"ea4367eeefaa4b9fb67d1c0e50f0655e\", \"_unique_id\": \"0650e067b7444c4bb4cc08ec5dcf5a6c\"}"}"#;
+const FAILURE: &str = r#"{"oslo.version": "2.0", "oslo.message": "{\"result\": null, \"failure\": \"{\\\"class\\\": \\\"ZeroDivisionError\\\", \\\"module\\\": \\\"builtins\\\", \\\"message\\\": \\\"division by zero\\\", \\\"tb\\\": [\\\"Traceback\\\\n\\\"], \\\"args\\\": [\\\"division by zero\\\"], \\\"kwargs\\\": {}}\", \"ending\": true, \"_msg_id\": \"ea4367eeefaa4b9fb67d1c0e50f0655e\", \"_unique_id\": \"0650e067b7444c4bb4cc08ec5dcf5a6c\"}"}"#;
+
+fn routing() -> Routing<'static> {
+    Routing {
+        msg_id: "ea4367eeefaa4b9fb67d1c0e50f0655e".into(),
+        reply_queue: "reply_eabe6c03bb30470a979cceaa899480de".into(),
+    }
+}
+
+fn request(text: &str) -> Result<Request, WireError> {
+    read_request(text.as_bytes(), &LIMITS)
+}
+
+fn reply(text: &str) -> Result<Reply, WireError> {
+    read_reply(text.as_bytes(), &LIMITS)
+}
+
+/// The envelope around an inner message, encoded by a library that knows nothing of ours.
+fn wrapped(inner: &str) -> String {
+    serde_json::json!({ "oslo.version": "2.0", "oslo.message": inner }).to_string()
+}
+
+fn named(members: &[(&str, Value)]) -> Arguments {
+    Arguments::Named(Params::Named(members.iter().map(|(n, v)| ((*n).to_owned(), v.clone())).collect()))
+}
+
+#[test]
+fn a_call_of_the_reference_is_read() {
+    let read = request(CALL).unwrap();
+    assert_eq!(read.method, Some(Ok("add".into())));
+    assert_eq!(read.arguments, named(&[("x", Value::Int(2)), ("y", Value::Int(3))]));
+    assert_eq!(read.msg_id.as_deref(), Some("ea4367eeefaa4b9fb67d1c0e50f0655e"));
+    assert_eq!(read.reply_queue.as_deref(), Some("reply_eabe6c03bb30470a979cceaa899480de"));
+    assert_eq!(read.unique_id.as_deref(), Some("9fb4df00cb7444c4bb4cc08ec5dcf5a6"));
+    assert_eq!((read.namespace, read.version), (None, None));
+}
+
+#[test]
+fn our_call_is_the_reference_s_without_blanks_and_context() {
+    let call = Call::positional("add", [2.into(), 3.into()]);
+    let body =
+        encode_request(&call, &Target::topic("t"), Some(&routing()), "9fb4df00cb7444c4bb4cc08ec5dcf5a6")
+            .unwrap();
+    let expected = CALL
+        .replace(r#", \"_context_user\": \"bob\", \"_context_roles\": [\"a\"]"#, "")
+        .replace(": ", ":")
+        .replace(", ", ",");
+    assert_eq!(str::from_utf8(&body).unwrap(), expected);
+}
+
+#[test]
+fn a_cast_has_no_routing_and_a_target_s_namespace_and_version_travel() {
+    let mut target = Target::topic("t");
+    target.namespace = Some("n\"s".to_owned());
+    target.version = Some("1.2".to_owned());
+    let call = Call::named("hello", [("name".to_owned(), Value::from("a\\b\n"))]);
+    let body = encode_request(&call, &target, None, "u").unwrap();
+    assert_eq!(
+        str::from_utf8(&body).unwrap(),
+        wrapped(
+            r#"{"method":"hello","args":{"name":"a\\b\n"},"namespace":"n\"s","version":"1.2","_unique_id":"u"}"#
+        )
+        .replace(r#""oslo.message":"#, "")
+        .split_once(r#","oslo.version""#)
+        .map(|(message, _)| format!(r#"{{"oslo.version":"2.0","oslo.message":{}}}"#, &message[1..]))
+        .unwrap()
+    );
+    let read = request(str::from_utf8(&body).unwrap()).unwrap();
+    assert_eq!((read.msg_id, read.reply_queue), (None, None));
+    assert_eq!((read.namespace, read.version), (Some(Ok("n\"s".into())), Some(Ok("1.2".into()))));
+}
+
+#[test]
+fn a_result_and_a_failure_of_the_reference_are_read() {
+    let read = reply(RESULT).unwrap();
+    assert_eq!((read.result, read.ending), (Ok(Value::Int(5)), true));
+    assert_eq!(read.msg_id, "ea4367eeefaa4b9fb67d1c0e50f0655e");
+    let error = reply(FAILURE).unwrap().result.unwrap_err();
+    assert_eq!((error.kind, error.message.as_str()), (ErrorKind::ZeroDivision, "division by zero"));
+    assert_eq!(error.remote.unwrap().class.as_deref(), Some("ZeroDivisionError"));
+}
+
+#[test]
+fn our_answers_are_the_reference_s_without_blanks() {
+    let compact =
+        |text: &str| text.replace(": ", ":").replace(", ", ",").replace(r#"[\\\"Traceback\\\\n\\\"]"#, "[]");
+    let (msg_id, unique_id) = ("ea4367eeefaa4b9fb67d1c0e50f0655e", "0650e067b7444c4bb4cc08ec5dcf5a6c");
+    let body = encode_result(&Value::Int(5), msg_id, unique_id).unwrap();
+    assert_eq!(str::from_utf8(&body).unwrap(), compact(RESULT));
+
+    // The members of the innermost object come in another order, which is nobody's business.
+    let failure = Failure::builtin("ZeroDivisionError", "division by zero");
+    let body = encode_failure(&failure, msg_id, unique_id);
+    let innermost = |body: &str| -> serde_json::Value {
+        let outer: serde_json::Value = serde_json::from_str(body).unwrap();
+        let inner: serde_json::Value = serde_json::from_str(outer["oslo.message"].as_str().unwrap()).unwrap();
+        assert_eq!((&inner["result"], &inner["ending"]), (&serde_json::Value::Null, &true.into()));
+        serde_json::from_str(inner["failure"].as_str().unwrap()).unwrap()
+    };
+    assert_eq!(
+        innermost(str::from_utf8(&body).unwrap()),
+        innermost(&FAILURE.replace(r#"[\\\"Traceback\\\\n\\\"]"#, "[]"))
+    );
+    assert_eq!(body.len(), compact(FAILURE).len());
+}
+
+#[test]
+fn an_object_without_an_envelope_is_taken_as_a_message() {
+    let read = request(r#"{"method": "add", "args": {"x": 1}, "oslo.version": "3.0"}"#).unwrap();
+    assert_eq!(read.arguments, named(&[("x", Value::Int(1))]));
+    assert_eq!(reply(r#"{"result": 1, "ending": true, "_msg_id": "a"}"#).unwrap().result, Ok(Value::Int(1)));
+}
+
+#[test]
+fn messages_of_another_shape_or_version_are_refused() {
+    for version in [r#""2.1""#, r#""2.0.1""#, r#""1.9""#, r#""3.0""#, "2.0", "null"] {
+        let body = format!(r#"{{"oslo.version":{version},"oslo.message":"{{}}"}}"#);
+        assert_eq!(request(&body), Err(WireError::Version), "{version}");
+    }
+    for body in
+        ["", "{", "[]", "null", "7", "\"{}\"", r#"{"oslo.version":"2.0","oslo.message":{"method":"add"}}"#]
+    {
+        assert!(matches!(request(body), Err(WireError::Malformed(_))), "{body}");
+    }
+    for inner in ["", "[]", "nul", "{\"method\":}", "{} {}"] {
+        assert!(matches!(request(&wrapped(inner)), Err(WireError::Malformed(_))), "{inner}");
+    }
+    assert!(read_request(b"\xff{}", &LIMITS).is_err());
+    let deep = format!(r#"{{"method":"echo","args":{{"value":{}{}}}}}"#, "[".repeat(2000), "]".repeat(2000));
+    assert!(matches!(request(&deep), Err(WireError::TooLarge(_))));
+    assert!(matches!(request(&wrapped(&deep)), Err(WireError::TooLarge(_))));
+    let narrow = Limits { max_body: 10, ..LIMITS };
+    assert!(matches!(read_request(CALL.as_bytes(), &narrow), Err(WireError::TooLarge(_))));
+}
+
+#[test]
+fn what_is_wrong_inside_is_kept_for_the_answer() {
+    let read = request(&wrapped(r#"{"_msg_id":"a","_reply_q":7}"#)).unwrap();
+    assert_eq!((read.method, read.arguments), (None, Arguments::default()));
+    assert_eq!((read.msg_id.as_deref(), read.reply_queue), (Some("a"), None));
+    let read = request(&wrapped(r#"{"method":3,"args":[1],"namespace":null,"version":1.5}"#)).unwrap();
+    assert_eq!(read.method, Some(Err("int")));
+    assert_eq!(read.arguments, Arguments::Other("list"));
+    assert_eq!((read.namespace, read.version), (None, Some(Err("float"))));
+}
+
+#[test]
+fn integers_beyond_64_bits_keep_their_digits() {
+    let digits = "1180591620717411303424";
+    let big = Value::BigInt(digits.into());
+    let read = request(&wrapped(&format!(r#"{{"method":"add","args":{{"x":{digits},"y":1}}}}"#))).unwrap();
+    assert_eq!(read.arguments, named(&[("x", big.clone()), ("y", Value::Int(1))]));
+    let read = reply(&wrapped(&format!(r#"{{"result":[{digits}],"_msg_id":"a"}}"#))).unwrap();
+    assert_eq!((read.result, read.ending), (Ok(Value::List(vec![big])), false));
+}
+
+#[test]
+fn what_json_cannot_say_is_refused_before_it_is_sent() {
+    for (value, kind) in [
+        (Value::Float(f64::NAN), ErrorKind::NotRepresentable),
+        (Value::Bytes(vec![1]), ErrorKind::NotRepresentable),
+        (Value::BigInt("9223372036854775808".into()), ErrorKind::Overflow),
+    ] {
+        let call = Call::positional("echo", [value.clone()]);
+        let refused = encode_request(&call, &Target::topic("t"), None, "u").unwrap_err();
+        assert_eq!(refused.kind, kind);
+        assert_eq!(encode_result(&value, "m", "u").unwrap_err().kind, kind);
+    }
+}
+
+#[test]
+fn a_remote_failure_is_an_answer_whatever_it_is_called() {
+    for (failure, kind) in [
+        (r#""{\"class\":\"MessagingTimeout\",\"message\":\"m\"}""#, ErrorKind::Internal),
+        (r#""{\"class\":\"NoSuchMethod\"}""#, ErrorKind::UnknownMethod),
+        (r#""{\"class\":7}""#, ErrorKind::Internal),
+        (r#""not json""#, ErrorKind::Internal),
+        ("7", ErrorKind::Internal),
+    ] {
+        let body = format!(r#"{{"result":1,"failure":{failure},"ending":true,"_msg_id":"a"}}"#);
+        assert_eq!(reply(&body).unwrap().result.unwrap_err().kind, kind, "{failure}");
+    }
+}
+
+#[test]
+fn failures_have_the_classes_of_the_reference() {
+    for (kind, class, module) in [
+        (ErrorKind::ZeroDivision, "ZeroDivisionError", "builtins"),
+        (ErrorKind::InvalidArguments, "TypeError", "builtins"),
+        (ErrorKind::NotRepresentable, "OverflowError", "builtins"),
+        (ErrorKind::UnknownMethod, "NoSuchMethod", "oslo_messaging.rpc.dispatcher"),
+        (ErrorKind::UnsupportedVersion, "UnsupportedVersion", "oslo_messaging.rpc.dispatcher"),
+    ] {
+        let failure = Failure::of(CallError::new(kind, "m"), "nosuch");
+        assert_eq!((failure.class, failure.module), (class, module));
+    }
+}
+
+fn representable() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(Value::Int),
+        any::<f64>().prop_filter("finite", |v| v.is_finite()).prop_map(Value::Float),
+        any::<String>().prop_map(Value::Str),
+    ];
+    leaf.prop_recursive(3, 24, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::List),
+            prop::collection::vec((any::<String>(), inner), 0..5).prop_map(Value::map),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_call_is_read_as_it_was_sent(method: String, value in representable(), ids: (String, String, String)) {
+        let call = Call::named(method, [("value".to_owned(), value)]);
+        let (msg_id, reply_queue, unique_id) = ids;
+        let routing = Routing { msg_id: msg_id.into(), reply_queue: reply_queue.into() };
+        let body = encode_request(&call, &Target::topic("t"), Some(&routing), &unique_id).unwrap();
+        let read = read_request(&body, &LIMITS).unwrap();
+        prop_assert_eq!(read.method, Some(Ok(call.method)));
+        prop_assert_eq!(read.arguments, Arguments::Named(call.params));
+        prop_assert_eq!(read.msg_id.as_deref(), Some(&*routing.msg_id));
+        prop_assert_eq!(read.reply_queue.as_deref(), Some(&*routing.reply_queue));
+        prop_assert_eq!(read.unique_id, Some(unique_id));
+    }
+
+    #[test]
+    fn an_answer_is_read_as_it_was_given(value in representable(), message: String, msg_id: String) {
+        let read = read_reply(&encode_result(&value, &msg_id, "u").unwrap(), &LIMITS).unwrap();
+        prop_assert_eq!(read, Reply { msg_id: msg_id.clone(), result: Ok(value), ending: true });
+        let failure = Failure::builtin("TypeError", message);
+        let read = read_reply(&encode_failure(&failure, &msg_id, "u"), &LIMITS).unwrap();
+        let error = read.result.unwrap_err();
+        prop_assert_eq!((error.kind, error.message), (ErrorKind::InvalidArguments, failure.message));
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), text: String) {
+        for body in [&bytes[..], text.as_bytes(), wrapped(&text).as_bytes()] {
+            let _ = read_request(body, &LIMITS);
+            let _ = read_reply(body, &LIMITS);
+        }
+    }
+
+    #[test]
+    fn a_damaged_message_is_read_or_refused(at in 0..CALL.len(), byte: u8) {
+        for golden in [CALL, RESULT, FAILURE] {
+            let mut body = golden.as_bytes().to_vec();
+            let at = at % body.len();
+            body[at] = byte;
+            let _ = read_request(&body, &LIMITS);
+            let _ = read_reply(&body, &LIMITS);
+        }
+    }
+}
