@@ -1,10 +1,12 @@
 //! The harness: what drives the servers, measures, and turns runs into records, tables and plots.
 
+pub mod cli;
 pub mod deploy;
 pub mod load;
 pub mod observe;
 pub mod preflight;
 pub mod record;
+pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod stack;

@@ -10,7 +10,7 @@ use crate::load::{Operation, Prepared};
 use crate::observe::wire::{Snapshot, Traffic};
 use crate::record::{Check, Wire};
 use crate::stack::Stack;
-use crate::trial::{BrokerSite, Setting, Site, SiteError};
+use crate::trial::{BrokerSite, Place, Setting, Site, SiteError};
 
 /// Over how many calls bytes are averaged, so that a heartbeat in between weighs little.
 const CALLS: u64 = 100;
@@ -34,16 +34,17 @@ pub fn inspect(
     broker: Option<&BrokerSite>,
 ) -> Result<Findings, SiteError> {
     let site = Site::start(stack, setting, broker, &[])?;
+    let place = &site.place;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
         SiteError::Connect {
             stack: stack.name,
-            address: site.public_address(),
+            address: place.shown.clone(),
             source: calculator::CallError::new(calculator::ErrorKind::Internal, error.to_string()),
         }
     })?;
     runtime.block_on(async {
         let timeout = setting.scenario.timeout;
-        let client = only(site.connect(stack, 1, timeout).await?);
+        let client = only(place.connect(stack, 1, timeout).await?);
         let outcomes = match client {
             Some(client) => {
                 conformance::run(&*client, stack.protocol, &mut Deadline::new(timeout)).await
@@ -54,7 +55,7 @@ pub fn inspect(
         let mut wire = Vec::new();
         if check.may_be_measured() && stack.has_server() {
             for operation in operations {
-                wire.extend(count_bytes(stack, *operation, setting, &site).await?);
+                wire.extend(count_bytes(stack, *operation, setting, place).await?);
             }
         }
         Ok(Findings { check, wire })
@@ -70,13 +71,13 @@ async fn count_bytes(
     stack: &'static Stack,
     operation: Operation,
     setting: &Setting<'_>,
-    site: &Site,
+    place: &Place,
 ) -> Result<Option<Wire>, SiteError> {
-    let (Some(port), Some(prepared)) = (port_of(&site.address.url), ledger_call(operation, setting.seed)) else {
+    let (Some(port), Some(prepared)) = (port_of(&place.address.url), ledger_call(operation, setting.seed)) else {
         return Ok(None);
     };
     let before = Snapshot::take(port);
-    let Some(client) = only(site.connect(stack, 1, setting.scenario.timeout).await?) else { return Ok(None) };
+    let Some(client) = only(place.connect(stack, 1, setting.scenario.timeout).await?) else { return Ok(None) };
     let mut deadline = Deadline::new(setting.scenario.timeout);
     // The first call may open the connection, and is part of the set-up only by what it takes beyond the others.
     let first = deadline.within(Instant::now(), client.call(&prepared.call)).await;

@@ -53,7 +53,15 @@ pub struct Site {
     /// The process, where it is ours.
     process: Option<ServerProcess>,
     /// Where clients find it.
+    pub place: Place,
+}
+
+/// Where clients find a server.
+pub struct Place {
+    /// For clients; may hold credentials.
     pub address: Address,
+    /// For people.
+    pub shown: String,
 }
 
 /// Why there is no trial to speak of.
@@ -90,10 +98,10 @@ impl Site {
         let url = broker.map(|broker| broker.url.clone()).unwrap_or_default();
         let mut address = Address { url, topic: topic.clone(), exchange: DEFAULT_EXCHANGE.to_owned() };
         if let Some(target) = setting.targets.get(stack.name) {
-            return Ok(Site { process: None, address: Address::new(target.clone()) });
+            return Ok(Site { process: None, place: Place::new(Address::new(target.clone())) });
         }
         if !stack.has_server() {
-            return Ok(Site { process: None, address });
+            return Ok(Site { process: None, place: Place::new(address) });
         }
         let mut arguments = vec![
             format!("--executor={}", setting.executor),
@@ -106,19 +114,18 @@ impl Site {
         if !stack.needs_broker() {
             address.url = process.url().to_owned();
         }
-        Ok(Site { process: Some(process), address })
+        Ok(Site { process: Some(process), place: Place::new(address) })
     }
 
-    /// Where it is, without credentials.
-    #[must_use]
-    pub fn public_address(&self) -> String {
-        match (&self.process, self.address.url.split_once("://")) {
-            (Some(process), _) => process.url().to_owned(),
-            (None, Some((scheme, rest))) => {
-                format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, rest)| rest))
-            }
-            (None, None) => self.address.url.clone(),
-        }
+    fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(ServerProcess::pid)
+    }
+}
+
+impl Place {
+    fn new(address: Address) -> Self {
+        let shown = without_credentials(&address.url);
+        Place { address, shown }
     }
 
     /// Opens `connections` connections.
@@ -135,15 +142,20 @@ impl Site {
         let mut clients = Vec::new();
         for _ in 0..connections {
             let client = stack.connect(self.address.clone(), options.clone()).await.map_err(|source| {
-                SiteError::Connect { stack: stack.name, address: self.public_address(), source }
+                SiteError::Connect { stack: stack.name, address: self.shown.clone(), source }
             })?;
             clients.push(client);
         }
         Ok(clients)
     }
+}
 
-    fn pid(&self) -> Option<u32> {
-        self.process.as_ref().map(ServerProcess::pid)
+/// A URL as it may be shown.
+#[must_use]
+pub fn without_credentials(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, rest)| rest)),
+        None => url.to_owned(),
     }
 }
 
@@ -272,9 +284,9 @@ fn measure(
     let (opened, window) = mpsc::channel();
     let (finished, result) = mpsc::channel();
     let mut measured = std::thread::scope(|scope| {
-        let site = &site;
+        let place = &site.place;
         scope.spawn(move || {
-            let _ = finished.send(drive(spec, setting, site, opened));
+            let _ = finished.send(drive(spec, setting, place, opened));
         });
         watch(&window, &result, pids)
     })?;
@@ -314,12 +326,12 @@ fn watch(
 fn drive(
     spec: &TrialSpec,
     setting: &Setting<'_>,
-    site: &Site,
+    place: &Place,
     opened: Sender<Window>,
 ) -> Result<Observation, SiteError> {
     let failed = |error: std::io::Error| SiteError::Connect {
         stack: spec.stack.name,
-        address: site.public_address(),
+        address: place.shown.clone(),
         source: CallError::new(calculator::ErrorKind::Internal, error.to_string()),
     };
     if !spec.cores.client.is_empty() {
@@ -327,7 +339,7 @@ fn drive(
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     runtime.block_on(async {
-        let clients = site.connect(spec.stack, spec.connections.get(), setting.scenario.timeout).await?;
+        let clients = place.connect(spec.stack, spec.connections.get(), setting.scenario.timeout).await?;
         let plan = load::Plan {
             operation: spec.operation,
             callers: spec.callers,

@@ -4,7 +4,7 @@ mod closed;
 mod operation;
 
 pub use closed::{Plan, Window, run};
-pub use operation::{Operation, OperationParseError, Prepared};
+pub use operation::{Operation, OperationParseError, Prepared, parse_size};
 
 use std::fmt;
 use std::num::NonZeroU32;

@@ -132,6 +132,10 @@ pub(super) fn steal_time() -> Option<Duration> {
     Some(Duration::from_millis(ticks * 10))
 }
 
+pub(super) fn load_average() -> Option<f64> {
+    fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
+}
+
 pub(super) fn machine() -> Machine {
     let trimmed = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
     let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

@@ -122,6 +122,12 @@ pub fn steal_time() -> Option<Duration> {
     imp::steal_time()
 }
 
+/// How many processes wanted to run on average in the last minute.
+#[must_use]
+pub fn load_average() -> Option<f64> {
+    imp::load_average()
+}
+
 /// Facts about the machine that a reader of a record needs; what the system does not tell is left out.
 #[must_use]
 pub fn machine() -> Machine {

@@ -37,6 +37,10 @@ pub(super) fn steal_time() -> Option<Duration> {
     None
 }
 
+pub(super) fn load_average() -> Option<f64> {
+    None
+}
+
 pub(super) fn machine() -> Machine {
     Machine {
         system: std::env::consts::OS.to_owned(),

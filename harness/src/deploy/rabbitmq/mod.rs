@@ -48,6 +48,14 @@ pub enum BrokerError {
     Guard(#[from] io::Error),
 }
 
+/// The RabbitMQ that a private broker would be started from.
+///
+/// # Errors
+/// [`BrokerError::NotInstalled`] with what to install.
+pub fn installed() -> Result<PathBuf, BrokerError> {
+    install::Installation::find().map(|installation| installation.server)
+}
+
 /// A running RabbitMQ of the harness's own. Dropping it ends the broker and waits until it is gone.
 pub struct PrivateBroker {
     node: NodeInfo,

@@ -1,0 +1,197 @@
+//! `rpcbench call`.
+
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use calculator::{Call, CallError, ClientOptions, Deadline, Limits, Params, Protocol, Value, json};
+
+use super::{Exit, Failure, Outcome, print, runtime};
+use crate::stack::{Address, DEFAULT_EXCHANGE, DEFAULT_TOPIC, Stack};
+use crate::trial::without_credentials;
+
+/// Calls any method of any server of a protocol, ours or not, and prints the result as JSON.
+///
+/// An argument is JSON where it can be read as JSON, otherwise a string. NAME=VALUE passes a named parameter where
+/// the protocol has them (REST, JSON-RPC, AMQP).
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  rpcbench call xmlrpc http://127.0.0.1:8000/ add 2 3
+  rpcbench call jsonrpc http://127.0.0.1:8080/jsonrpc subtract x=3 y=10
+  rpcbench call zerorpc tcp://127.0.0.1:4242 hello RPC
+  rpcbench call amqp amqp://guest:guest@localhost/ add x=2 y=3 --topic calc")]
+pub(super) struct Arguments {
+    /// The protocol, or a stack of it: rest, xmlrpc, jsonrpc, zerorpc, amqp, tcp
+    protocol: String,
+    /// Where the server is, or the broker for AMQP
+    url: String,
+    /// The method
+    method: String,
+    /// The arguments
+    #[arg(value_name = "ARG", allow_hyphen_values = true)]
+    values: Vec<String>,
+    /// How long the call may take
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+    /// The exchange (AMQP)
+    #[arg(long, value_name = "X", default_value = DEFAULT_EXCHANGE)]
+    exchange: String,
+    /// The topic (AMQP)
+    #[arg(long, value_name = "T", default_value = DEFAULT_TOPIC)]
+    topic: String,
+}
+
+pub(super) fn call(arguments: &Arguments) -> Outcome {
+    let stack = Stack::named(&arguments.protocol).map_err(Failure::usage)?;
+    let params = params(stack.protocol, &arguments.values)?;
+    let call = Call { method: arguments.method.clone().into(), params };
+    let address = Address {
+        url: arguments.url.clone(),
+        topic: arguments.topic.clone(),
+        exchange: arguments.exchange.clone(),
+    };
+    let options = ClientOptions { timeout: arguments.timeout, ..ClientOptions::default() };
+    let result = runtime()?.block_on(async {
+        let client = stack.connect(address, options).await?;
+        Deadline::new(arguments.timeout).within(Instant::now(), client.call(&call)).await
+    });
+    match result {
+        Ok(value) => {
+            let mut text = String::new();
+            write_json(&mut text, &value);
+            text.push('\n');
+            print(&text);
+            Ok(Exit::Done)
+        }
+        Err(error) if error.kind.is_transport() => {
+            let address = without_credentials(&arguments.url);
+            Err(Failure::could_not_run(anyhow::anyhow!("{}: no answer from {address}: {error}", stack.name)))
+        }
+        Err(error) => Err(Failure { exit: Exit::No, error: anyhow::anyhow!("{}", in_full(&error)) }),
+    }
+}
+
+/// The error with what the peer said in its protocol's own terms.
+fn in_full(error: &CallError) -> String {
+    let mut text = error.to_string();
+    if let Some(remote) = &error.remote {
+        let code = remote.code.map(|code| format!("code {code}"));
+        let class = remote.class.as_ref().map(|class| format!("class {class}"));
+        let data = remote.data.as_ref().map(|data| format!("data {data:?}"));
+        let said: Vec<_> = [code, class, data].into_iter().flatten().collect();
+        if !said.is_empty() {
+            text = format!("{text} ({})", said.join(", "));
+        }
+    }
+    text
+}
+
+fn params(protocol: Protocol, values: &[String]) -> Result<Params, Failure> {
+    let has_names = matches!(protocol, Protocol::Rest | Protocol::Jsonrpc | Protocol::Amqp);
+    let mut positional = Vec::new();
+    let mut named = Vec::new();
+    for text in values {
+        match text.split_once('=') {
+            Some((name, value)) if has_names && is_name(name) => named.push((name.to_owned(), argument(value))),
+            _ => positional.push(argument(text)),
+        }
+    }
+    match (positional.is_empty(), named.is_empty()) {
+        (_, true) => Ok(Params::Positional(positional)),
+        (true, false) => Ok(Params::named(named)),
+        (false, false) => Err(Failure::usage(anyhow::anyhow!(
+            "arguments go either by position or by name; write all of them as NAME=VALUE, or none"
+        ))),
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    text.chars().all(|c| c.is_alphanumeric() || c == '_') && text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+}
+
+fn argument(text: &str) -> Value {
+    json::read(text.as_bytes(), &Limits::default()).unwrap_or_else(|_| Value::from(text))
+}
+
+/// Appends `value` as JSON for a person or a program to read. What JSON has no form for is written as near to it as
+/// can be: bytes as `{"base64": …}`, NaN and infinities as strings, long integers with all their digits.
+fn write_json(out: &mut String, value: &Value) {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let separated = |out: &mut String, index: usize| {
+        if index > 0 {
+            out.push_str(", ");
+        }
+    };
+    match value {
+        Value::BigInt(digits) => out.push_str(digits),
+        Value::Float(v) if !v.is_finite() => out.push_str(&quoted(&v.to_string())),
+        Value::Bytes(bytes) => out.push_str(&format!("{{\"base64\": {}}}", quoted(&BASE64.encode(bytes)))),
+        Value::List(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                separated(out, index);
+                write_json(out, item);
+            }
+            out.push(']');
+        }
+        Value::Map(members) => {
+            out.push('{');
+            for (index, (name, value)) in members.iter().enumerate() {
+                separated(out, index);
+                out.push_str(&quoted(name));
+                out.push_str(": ");
+                write_json(out, value);
+            }
+            out.push('}');
+        }
+        // The rest has a form of its own in JSON.
+        plain => out.push_str(&serde_json::to_string(plain).unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_json_or_else_text_and_names_only_where_the_protocol_has_them() {
+        let values = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let given = values(&["2", "2.0", "-3", "true", "null", "[1]", "\"5\"", "RPC", "%Y/%m", "a b=c"]);
+        let Ok(Params::Positional(positional)) = params(Protocol::Rest, &given) else { panic!("by position") };
+        let expected = [
+            Value::Int(2),
+            Value::Float(2.0),
+            Value::Int(-3),
+            Value::Bool(true),
+            Value::Null,
+            Value::List(vec![Value::Int(1)]),
+            Value::from("5"),
+            Value::from("RPC"),
+            Value::from("%Y/%m"),
+            Value::from("a b=c"),
+        ];
+        assert_eq!(positional, expected);
+        let named = params(Protocol::Jsonrpc, &values(&["x=2", "name=RPC"])).unwrap();
+        assert_eq!(named, Params::Named(vec![("x".into(), Value::Int(2)), ("name".into(), Value::from("RPC"))]));
+        let text = params(Protocol::Xmlrpc, &values(&["x=2"])).unwrap();
+        assert_eq!(text, Params::Positional(vec![Value::from("x=2")]));
+        assert_eq!(params(Protocol::Rest, &values(&["1", "y=2"])).unwrap_err().exit, Exit::Usage);
+    }
+
+    #[test]
+    fn results_are_json_with_every_digit() {
+        let value = Value::Map(vec![
+            ("list".into(), Value::List(vec![Value::Int(1), Value::Float(5.0), Value::Null])),
+            ("big".into(), Value::BigInt("18446744073709551615".into())),
+            ("bytes".into(), Value::Bytes(vec![0, 255])),
+            ("nan".into(), Value::Float(f64::NAN)),
+            ("text".into(), Value::from("a\"b")),
+        ]);
+        let mut text = String::new();
+        write_json(&mut text, &value);
+        assert_eq!(
+            text,
+            r#"{"list": [1, 5.0, null], "big": 18446744073709551615, "bytes": {"base64": "AP8="}, "nan": "NaN", "text": "a\"b"}"#
+        );
+    }
+}

@@ -1,0 +1,78 @@
+//! `rpcbench check`.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use calculator::conformance::{self, Level, Outcome as Row};
+use calculator::{ClientOptions, Deadline, Protocol};
+
+use super::{Exit, Failure, Outcome, print, runtime};
+use crate::stack::{Address, DEFAULT_EXCHANGE, DEFAULT_TOPIC, Stack};
+use crate::trial::without_credentials;
+
+/// Makes the calls of the conformance table to any calculator server. Core rows are what every reference
+/// implementation answers alike; strict rows are where one differs.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  rpcbench check xmlrpc http://127.0.0.1:8000/
+  rpcbench check zerorpc tcp://127.0.0.1:4242
+  rpcbench check amqp amqp://guest:guest@localhost/ --topic calc")]
+pub(super) struct Arguments {
+    /// The protocol, or a stack of it: rest, xmlrpc, jsonrpc, zerorpc, amqp, tcp
+    protocol: String,
+    /// Where the server is, or the broker for AMQP
+    url: String,
+    /// How long a call may take
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+    /// The exchange (AMQP)
+    #[arg(long, value_name = "X", default_value = DEFAULT_EXCHANGE)]
+    exchange: String,
+    /// The topic (AMQP)
+    #[arg(long, value_name = "T", default_value = DEFAULT_TOPIC)]
+    topic: String,
+}
+
+pub(super) fn check(arguments: &Arguments) -> Outcome {
+    let stack = Stack::named(&arguments.protocol).map_err(Failure::usage)?;
+    let address = Address {
+        url: arguments.url.clone(),
+        topic: arguments.topic.clone(),
+        exchange: arguments.exchange.clone(),
+    };
+    let options = ClientOptions { timeout: arguments.timeout, ..ClientOptions::default() };
+    let rows = runtime()?.block_on(async {
+        let client = stack.connect(address, options).await.map_err(|error| {
+            let address = without_credentials(&arguments.url);
+            Failure::could_not_run(anyhow::anyhow!("{}: no answer from {address}: {error}", stack.name))
+        })?;
+        Ok(conformance::run(&*client, stack.protocol, &mut Deadline::new(arguments.timeout)).await)
+    })?;
+    print(&table(stack.protocol, &rows));
+    let lost = rows.iter().find_map(|row| row.result.as_ref().err().filter(|error| error.kind.is_transport()));
+    if let Some(error) = lost {
+        let address = without_credentials(&arguments.url);
+        return Err(Failure::could_not_run(anyhow::anyhow!("{}: no answer from {address}: {error}", stack.name)));
+    }
+    let conforms = rows.iter().all(|row| row.vector.level == Level::Strict || row.passed());
+    Ok(if conforms { Exit::Done } else { Exit::No })
+}
+
+fn table(protocol: Protocol, rows: &[Row]) -> String {
+    let mut text = String::new();
+    for row in rows {
+        let mark = if row.passed() { "pass" } else { "FAIL" };
+        let _ = write!(text, "{mark}  {:<6}  {} → ", row.vector.level, row.vector.title());
+        if row.passed() {
+            let _ = writeln!(text, "{}", row.answer());
+        } else {
+            let _ = writeln!(text, "{}; expected {}", row.answer(), row.vector.expected);
+        }
+    }
+    for level in [Level::Core, Level::Strict] {
+        let of_level = || rows.iter().filter(|row| row.vector.level == level);
+        let passed = of_level().filter(|row| row.passed()).count();
+        let _ = writeln!(text, "{protocol}: {passed} of {} {level} rows passed", of_level().count());
+    }
+    text
+}

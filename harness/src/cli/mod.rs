@@ -1,0 +1,158 @@
+//! The command line: a file per subcommand.
+
+mod call;
+mod check;
+mod doctor;
+mod list;
+mod progress;
+mod report;
+mod run;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::deploy::{rabbitmq, warm};
+use crate::sys;
+
+/// How a command ended; the exit code that tells a script so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// The answer is no: an RPC error, a failed check.
+    No = 1,
+    /// Wrong usage or configuration.
+    Usage = 2,
+    /// It could not be run: no server, no broker.
+    CouldNotRun = 3,
+    /// Measured, but an audit failed.
+    AuditFailed = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// An error with the exit code that belongs to it.
+#[derive(Debug)]
+struct Failure {
+    exit: Exit,
+    error: anyhow::Error,
+}
+
+impl Failure {
+    fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Failure { exit: Exit::Usage, error: error.into() }
+    }
+
+    fn could_not_run(error: impl Into<anyhow::Error>) -> Self {
+        Failure { exit: Exit::CouldNotRun, error: error.into() }
+    }
+}
+
+type Outcome = Result<Exit, Failure>;
+
+/// What does a remote call really cost in REST, XML-RPC, JSON-RPC, zerorpc and AMQP, and why?
+#[derive(Parser)]
+#[command(
+    name = "rpcbench",
+    version,
+    max_term_width = 110,
+    after_help = "Exit codes: 0 done; 1 the answer is no (an RPC error, a failed check); 2 wrong usage; \
+                  3 could not run (no server, no broker); 4 measured, but an audit failed."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measure stacks and write a record and a report
+    Run(run::Arguments),
+    /// Serve the calculator over a protocol
+    Serve(serve::Arguments),
+    /// Call a method of a server, ours or not
+    Call(call::Arguments),
+    /// Hold a calculator server against the conformance table
+    Check(check::Arguments),
+    /// Make every table and plot again from records
+    Report(report::Arguments),
+    /// List stacks, scenarios and operations
+    List(list::Arguments),
+    /// Find out what on this machine will disturb a measurement or is missing, and the remedy
+    Doctor(doctor::Arguments),
+    #[command(name = warm::SUBCOMMAND, hide = true)]
+    KeepAwake {
+        core: usize,
+    },
+    #[command(name = rabbitmq::GUARD_SUBCOMMAND, hide = true)]
+    BrokerGuard {
+        #[arg(long, value_delimiter = ',', num_args = 0..)]
+        cores: Vec<String>,
+    },
+}
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Run(arguments) => run::run(arguments),
+        Command::Serve(arguments) => serve::serve(arguments),
+        Command::Call(arguments) => call::call(&arguments),
+        Command::Check(arguments) => check::check(&arguments),
+        Command::Report(arguments) => report::report(&arguments),
+        Command::List(arguments) => list::list(&arguments),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::KeepAwake { core } => {
+            // It has said on standard output what was refused.
+            return match warm::keep_awake_main(core) {
+                Ok(never) => match never {},
+                Err(_) => ExitCode::from(Exit::CouldNotRun),
+            };
+        }
+        Command::BrokerGuard { cores } => {
+            return rabbitmq::guard_main(["--cores".to_owned(), cores.join(",")], sys::pin_current_thread);
+        }
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(Failure { exit, error }) => {
+            eprintln!("rpcbench: {error:#}");
+            exit.into()
+        }
+    }
+}
+
+/// A runtime for the commands that make a few calls.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::could_not_run)
+}
+
+/// Prints to standard output. A reader that has gone away, as `head` does, ends the program as it would any other.
+fn print(text: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent_and_every_command_has_an_example() {
+        Arguments::command().debug_assert();
+        for command in Arguments::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(after.contains("rpcbench "), "`{}` has no example", command.get_name());
+        }
+    }
+}

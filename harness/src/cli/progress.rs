@@ -1,0 +1,109 @@
+//! Progress of a run: a bar with the time left on a terminal, plain lines elsewhere.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::record::Status;
+use crate::run::Event;
+
+/// Between plain lines that only tell how far a run is.
+const SELDOM: Duration = Duration::from_secs(10);
+
+/// Tells a person how a run goes, on standard error.
+pub(super) struct Progress {
+    /// Nothing is told but problems.
+    quiet: bool,
+    bar: Option<ProgressBar>,
+    made: u64,
+    all: u64,
+    began: Instant,
+    last_line: Instant,
+}
+
+impl Progress {
+    pub(super) fn new(quiet: bool) -> Self {
+        let now = Instant::now();
+        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::new(0);
+            // Drawn only when a trial is over: a bar that is drawn by a timer would take time from the trials.
+            let style = ProgressStyle::with_template("{bar:30} {pos}/{len} trials, {eta} left  {wide_msg}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar
+        });
+        Progress { quiet, bar, made: 0, all: 0, began: now, last_line: now }
+    }
+
+    pub(super) fn tell(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Checking(stack) => {
+                if let Some(bar) = &self.bar {
+                    bar.set_message(format!("checking {stack}"));
+                }
+            }
+            Event::StartingBroker => self.line("starting a private RabbitMQ"),
+            Event::Checked(check) => {
+                for failure in check.failures.iter().filter(|failure| failure.level == "core") {
+                    let text = format!(
+                        "{}: {} gave {}; expected {}",
+                        check.stack, failure.call, failure.answer, failure.expected
+                    );
+                    self.problem(&text);
+                }
+            }
+            Event::Skipped(skipped) => self.problem(&format!("{} is skipped: {}", skipped.stack, skipped.reason)),
+            Event::Measuring(all) => {
+                self.all = *all;
+                self.began = Instant::now();
+                if let Some(bar) = &self.bar {
+                    bar.set_length(*all);
+                    bar.reset_eta();
+                }
+                self.line(&format!("measuring {all} trials"));
+            }
+            Event::Made(trial) => {
+                self.made += 1;
+                if let Some(bar) = &self.bar {
+                    bar.set_message(format!("{} {}", trial.stack, trial.measurement));
+                    bar.inc(1);
+                } else if self.last_line.elapsed() >= SELDOM {
+                    self.last_line = Instant::now();
+                    self.line(&format!("{} of {} trials, {} left", self.made, self.all, self.left()));
+                }
+                if let (false, Some(complaint)) = (trial.status == Status::Valid, trial.complaint()) {
+                    let text = format!("{} ({}, block {}): {complaint}", trial.stack, trial.measurement, trial.block + 1);
+                    self.problem(&text);
+                }
+            }
+        }
+    }
+
+    pub(super) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn left(&self) -> String {
+        #[allow(clippy::cast_precision_loss)]
+        let share = self.made as f64 / self.all.max(1) as f64;
+        let seconds = self.began.elapsed().as_secs_f64() * (1.0 - share) / share.max(f64::MIN_POSITIVE);
+        format!("{seconds:.0} s")
+    }
+
+    /// A plain line, where there is no bar.
+    fn line(&self, text: &str) {
+        if !self.quiet && self.bar.is_none() {
+            eprintln!("{text}");
+        }
+    }
+
+    /// Something a person must see in any case.
+    fn problem(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            None => eprintln!("{text}"),
+        }
+    }
+}

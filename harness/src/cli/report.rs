@@ -1,0 +1,36 @@
+//! `rpcbench report`.
+
+use std::path::PathBuf;
+
+use super::{Exit, Failure, Outcome, print};
+use crate::record;
+use crate::report::{self, Summary};
+
+/// Makes every table and plot of a run again from its record.
+#[derive(clap::Args)]
+#[command(after_help = "Example:
+  rpcbench report results/2026-11-22-quick-1a2b3c4d")]
+pub(super) struct Arguments {
+    /// Records, or folders that hold a record.json
+    #[arg(required = true, value_name = "RECORD")]
+    records: Vec<PathBuf>,
+    /// Where the report goes; otherwise into the folder `report` beside each record
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+pub(super) fn report(arguments: &Arguments) -> Outcome {
+    if arguments.out.is_some() && arguments.records.len() > 1 {
+        return Err(Failure::usage(anyhow::anyhow!("--out takes one record; the reports would overwrite each other")));
+    }
+    for path in &arguments.records {
+        let record = record::read(path).map_err(Failure::usage)?;
+        let beside = if path.is_dir() { Some(path.as_path()) } else { path.parent() };
+        let folder = arguments.out.clone().unwrap_or_else(|| beside.unwrap_or(path).join("report"));
+        let summary = Summary::new(&record).map_err(Failure::usage)?;
+        let page = report::write(&record, &summary, &folder).map_err(Failure::could_not_run)?;
+        print(&report::terminal(&record, &summary));
+        print(&format!("\nreport: {}\n", page.display()));
+    }
+    Ok(Exit::Done)
+}

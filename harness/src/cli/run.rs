@@ -1,0 +1,276 @@
+//! `rpcbench run`.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use calculator::Executor;
+use jiff::Zoned;
+
+use super::progress::Progress;
+use super::{Exit, Failure, Outcome, print};
+use crate::deploy::Placement;
+use crate::load::{Load, Operation, parse_size};
+use crate::record::{Record, prepare_folder};
+use crate::report::{self, Summary};
+use crate::run::{self, Options, RunError};
+use crate::scenario::{Plan, Scenario};
+use crate::stack::Stack;
+use crate::sys;
+
+/// Measures the stacks of a scenario, and writes a record and a report.
+///
+/// Options change every measurement of the scenario. Ctrl-C ends a run early; what was measured is kept.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  rpcbench run
+  rpcbench run standard --out results/mine
+  rpcbench run --stack rest-hyper,zerorpc --load closed:1,closed:32 --blocks 10
+  rpcbench run --stack xmlrpc --target xmlrpc=http://127.0.0.1:8000/")]
+pub(super) struct Arguments {
+    /// Scenarios by name (see `rpcbench list`), or files of your own
+    #[arg(value_name = "SCENARIO|FILE.toml", default_value = "quick")]
+    scenarios: Vec<String>,
+    /// Only these stacks; the floors are always measured
+    #[arg(long = "stack", value_name = "A,B", value_delimiter = ',')]
+    stacks: Vec<String>,
+    /// These operations instead of the scenario's
+    #[arg(long = "operation", value_name = "add,echo", value_delimiter = ',')]
+    operations: Vec<Operation>,
+    /// These loads instead of the scenario's
+    #[arg(long = "load", value_name = "closed:32", value_delimiter = ',')]
+    loads: Vec<Load>,
+    /// Call echo with a payload of this size
+    #[arg(long, value_name = "SIZE", value_parser = payload)]
+    payload: Option<u64>,
+    /// Over so many connections, where a protocol can have several calls in flight on one
+    #[arg(long, value_name = "N")]
+    connections: Option<NonZeroU32>,
+    /// How many times every trial is made
+    #[arg(long, value_name = "N")]
+    blocks: Option<NonZeroU32>,
+    /// How long a trial is measured, in seconds
+    #[arg(long, value_name = "S")]
+    seconds: Option<f64>,
+    /// The seed of the arguments and of the order of the trials; random where it is not given
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// This placement instead of the scenario's: split, shared, free
+    #[arg(long)]
+    placement: Option<Placement>,
+    /// Do not keep cores awake in placement split
+    #[arg(long)]
+    no_warm: bool,
+    /// How servers run handlers: blocking, threads:N, async
+    #[arg(long, default_value_t = Executor::Async)]
+    executor: Executor,
+    /// Measure a server that is already running (repeatable)
+    #[arg(long = "target", value_name = "STACK=URL", value_parser = target)]
+    targets: Vec<(String, String)>,
+    /// Use this broker instead of a private one
+    #[arg(long, value_name = "URL", env = "RPCBENCH_RUN_BROKER", hide_env_values = true)]
+    broker: Option<String>,
+    /// Fail where one of these stacks or protocols cannot be measured, instead of going on without
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    require: Vec<String>,
+    /// Where the record and the report go; default: results/<date>-<scenario>-<id>
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// What is printed at the end
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Further arguments for the servers: faults to be measured
+    #[arg(long = "server-arg", value_name = "ARG", allow_hyphen_values = true, hide = true)]
+    server_arguments: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// A table for people
+    Text,
+    /// The record
+    Json,
+    /// Nothing but the report's path
+    Quiet,
+}
+
+fn payload(text: &str) -> Result<u64, String> {
+    let bytes = parse_size(text).ok_or("expected a size, for example 1KiB")?;
+    Operation::ADD.with_payload(bytes).map(|_| bytes).map_err(|_| "expected a size from 1B to 1MiB".to_owned())
+}
+
+fn target(text: &str) -> Result<(String, String), String> {
+    let (stack, url) = text.split_once('=').ok_or("expected STACK=URL, for example rest=http://127.0.0.1:8080/")?;
+    Stack::named(stack).map_err(|error| error.to_string())?;
+    Ok((stack.to_owned(), url.to_owned()))
+}
+
+pub(super) fn run(arguments: Arguments) -> Outcome {
+    let scenarios: Vec<Scenario> = arguments
+        .scenarios
+        .iter()
+        .map(|name| Scenario::load(name).map_err(Failure::usage).and_then(|s| with_overrides(s, &arguments)))
+        .collect::<Result<_, _>>()?;
+    for name in &arguments.require {
+        Stack::named(name).map_err(Failure::usage)?;
+    }
+    if arguments.out.is_some() && scenarios.len() > 1 {
+        return Err(Failure::usage(anyhow!("--out takes one scenario; the records would overwrite each other")));
+    }
+    // Every mistake is found before the first trial is made.
+    for scenario in &scenarios {
+        Plan::new(scenario, &sys::allowed_cores()).map_err(Failure::usage)?;
+    }
+    let interrupted = watch_for_interrupts()?;
+    let mut exit = Exit::Done;
+    for scenario in &scenarios {
+        let ended = run_one(scenario, &arguments, &interrupted)?;
+        if ended != Exit::Done {
+            exit = ended;
+        }
+    }
+    Ok(exit)
+}
+
+fn run_one(scenario: &Scenario, arguments: &Arguments, interrupted: &AtomicBool) -> Outcome {
+    let id = format!("{:08x}", rand::random::<u32>());
+    let date = Zoned::now().strftime("%Y-%m-%d");
+    let folder = arguments
+        .out
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("results").join(format!("{date}-{}-{id}", scenario.name)));
+    prepare_folder(&folder)
+        .with_context(|| format!("cannot write results into {}", folder.display()))
+        .map_err(Failure::usage)?;
+    let options = Options {
+        seed: arguments.seed.unwrap_or_else(rand::random),
+        executor: arguments.executor,
+        workers: 1,
+        server_arguments: arguments.server_arguments.clone(),
+        targets: arguments.targets.iter().cloned().collect::<BTreeMap<_, _>>(),
+        broker: arguments.broker.clone(),
+        require: arguments.require.clone(),
+        folder: folder.clone(),
+        id,
+    };
+    let mut progress = Progress::new(arguments.format != Format::Text);
+    let record = run::run(scenario, &options, interrupted, &mut |event| progress.tell(&event));
+    progress.finish();
+    let record = record.map_err(|error| match error {
+        RunError::Plan(_) => Failure::usage(error),
+        _ => Failure::could_not_run(error),
+    })?;
+    let summary = Summary::new(&record).map_err(Failure::could_not_run)?;
+    let page = report::write(&record, &summary, &folder.join("report")).map_err(Failure::could_not_run)?;
+    show(&record, &summary, arguments.format)?;
+    match arguments.format {
+        Format::Text => print(&format!("\nrecord: {}\nreport: {}\n", folder.join("record.json").display(), page.display())),
+        Format::Quiet => print(&format!("{}\n", page.display())),
+        Format::Json => {}
+    }
+    Ok(if run::is_sound(&record) { Exit::Done } else { Exit::AuditFailed })
+}
+
+fn show(record: &Record, summary: &Summary, format: Format) -> Result<(), Failure> {
+    match format {
+        Format::Text => print(&report::terminal(record, summary)),
+        Format::Json => {
+            let text = serde_json::to_string_pretty(record).map_err(Failure::could_not_run)?;
+            print(&(text + "\n"));
+        }
+        Format::Quiet => {}
+    }
+    Ok(())
+}
+
+/// The scenario as the options change it.
+fn with_overrides(mut scenario: Scenario, arguments: &Arguments) -> Result<Scenario, Failure> {
+    if !arguments.stacks.is_empty() {
+        scenario.stacks.clone_from(&arguments.stacks);
+    }
+    if let Some(blocks) = arguments.blocks {
+        scenario.blocks = blocks;
+    }
+    if let Some(seconds) = arguments.seconds {
+        scenario.measure = Duration::try_from_secs_f64(seconds)
+            .map_err(|_| Failure::usage(anyhow!("--seconds takes 0.02 to 600, not {seconds}")))?;
+    }
+    for measurement in &mut scenario.measurements {
+        measurement.placement = arguments.placement.unwrap_or(measurement.placement);
+        measurement.connections = arguments.connections.or(measurement.connections);
+        measurement.warm &= !arguments.no_warm;
+        if let Some(bytes) = arguments.payload {
+            measurement.operation = measurement.operation.with_payload(bytes).map_err(Failure::usage)?;
+        }
+    }
+    replace(&mut scenario, &arguments.loads, |measurement, load| measurement.load = load);
+    replace(&mut scenario, &arguments.operations, |measurement, operation| measurement.operation = operation);
+    // Several measurements of a scenario may have become the same one.
+    let mut different: Vec<crate::scenario::Measurement> = Vec::new();
+    for measurement in scenario.measurements {
+        let same = |other: &crate::scenario::Measurement| {
+            crate::scenario::Measurement { name: measurement.name.clone(), ..other.clone() } == measurement
+        };
+        if !different.iter().any(same) {
+            different.push(measurement);
+        }
+    }
+    scenario.measurements = different;
+    Ok(scenario)
+}
+
+/// Makes each measurement once for each of `values`, named by it; leaves all as they are where there are none.
+fn replace<T: Copy + std::fmt::Display>(
+    scenario: &mut Scenario,
+    values: &[T],
+    set: impl Fn(&mut crate::scenario::Measurement, T),
+) {
+    if values.is_empty() {
+        return;
+    }
+    let measurements = std::mem::take(&mut scenario.measurements);
+    for measurement in measurements {
+        for value in values {
+            let mut changed = measurement.clone();
+            set(&mut changed, *value);
+            changed.name = format!("{} {} {}", changed.operation, changed.load, changed.placement);
+            scenario.measurements.push(changed);
+        }
+    }
+}
+
+/// The first signal ends the run after the call in hand; a second one ends the program.
+fn watch_for_interrupts() -> Result<Arc<AtomicBool>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    let runtime = super::runtime()?;
+    let _guard = runtime.enter();
+    let mut signals = (
+        signal(SignalKind::interrupt()).map_err(Failure::could_not_run)?,
+        signal(SignalKind::terminate()).map_err(Failure::could_not_run)?,
+    );
+    drop(_guard);
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            runtime.block_on(async move {
+                loop {
+                    tokio::select! {
+                        _ = signals.0.recv() => {}
+                        _ = signals.1.recv() => {}
+                    }
+                    if flag.swap(true, Ordering::Relaxed) {
+                        std::process::exit(130);
+                    }
+                    eprintln!("ending the run; what was measured is kept (once more to end at once)");
+                }
+            });
+        })
+        .map_err(Failure::could_not_run)?;
+    Ok(interrupted)
+}

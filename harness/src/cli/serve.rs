@@ -1,0 +1,164 @@
+//! `rpcbench serve`.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context;
+use calculator::{Calculator, Dispatcher, Executor, Faults, Limits, OneIn, Stall};
+use tokio_util::sync::CancellationToken;
+
+use super::{Exit, Failure, Outcome};
+use crate::load::parse_size;
+use crate::stack::{DEFAULT_EXCHANGE, DEFAULT_TOPIC, ServeError, ServeOptions, Stack};
+use crate::trial::BROKER_VARIABLE;
+
+/// How long calls in hand may take to finish after the signal to stop.
+const DRAIN: Duration = Duration::from_millis(4_500);
+
+/// Serves the calculator until SIGTERM or SIGINT, then finishes the calls in hand. Prints one line
+/// `listening PROTOCOL URL` when it answers calls; logs to standard error.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  rpcbench serve xmlrpc --listen 127.0.0.1:8000
+  rpcbench serve rest --executor threads:8 --handler-delay 5ms
+  rpcbench serve amqp --broker amqp://guest:guest@localhost/ --topic calc")]
+pub(super) struct Arguments {
+    /// The stack or protocol to serve; `rpcbench list` shows them
+    stack: String,
+    /// Where to listen; port 0 picks a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// How handlers are run: blocking (one at a time), threads:N, async
+    #[arg(long, default_value_t = Executor::Async)]
+    executor: Executor,
+    /// Threads of the server's runtime
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: u16,
+    /// The largest message that is accepted
+    #[arg(long, value_name = "BYTES", default_value = "16MiB", value_parser = size)]
+    max_body: usize,
+    /// Each call waits that long
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Faults")]
+    handler_delay: Option<Duration>,
+    /// Each call burns that much CPU time
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Faults")]
+    handler_cpu: Option<Duration>,
+    /// The server stands still: LENGTH/PERIOD, start to start
+    #[arg(long, value_name = "LENGTH/PERIOD", help_heading = "Faults")]
+    stall: Option<Stall>,
+    /// Each N-th call fails
+    #[arg(long, value_name = "1/N", help_heading = "Faults")]
+    fail: Option<OneIn>,
+    /// Each N-th call is answered wrongly
+    #[arg(long, value_name = "1/N", help_heading = "Faults")]
+    wrong: Option<OneIn>,
+    /// The broker's URL
+    #[arg(long, value_name = "URL", env = BROKER_VARIABLE, hide_env_values = true, help_heading = "AMQP")]
+    broker: Option<String>,
+    /// The exchange
+    #[arg(long, value_name = "X", default_value = DEFAULT_EXCHANGE, help_heading = "AMQP")]
+    exchange: String,
+    /// The topic
+    #[arg(long, value_name = "T", default_value = DEFAULT_TOPIC, help_heading = "AMQP")]
+    topic: String,
+    /// The server's name among those of its topic
+    #[arg(long, value_name = "NAME", default_value = "server", help_heading = "AMQP")]
+    server: String,
+    /// Stop when standard input ends: for a parent process that must not leave a server behind
+    #[arg(long, hide = true)]
+    end_with_input: bool,
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    parse_size(text)
+        .and_then(|bytes| usize::try_from(bytes).ok())
+        .filter(|bytes| (64..=1 << 30).contains(bytes))
+        .ok_or_else(|| "expected a size from 64B to 1024MiB, for example 16MiB".to_owned())
+}
+
+pub(super) fn serve(arguments: Arguments) -> Outcome {
+    let stack = Stack::named(&arguments.stack).map_err(Failure::usage)?;
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .init();
+    let mut builder = if arguments.workers == 1 {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    if let Executor::Threads(threads) = arguments.executor {
+        builder.max_blocking_threads(threads.get() + 4);
+    }
+    let runtime =
+        builder.worker_threads(arguments.workers.into()).enable_all().build().map_err(Failure::could_not_run)?;
+    let served = runtime.block_on(serve_until_stopped(stack, arguments));
+    // A handler on a thread of its own may still be at it; the time for finishing has passed.
+    runtime.shutdown_background();
+    served
+}
+
+async fn serve_until_stopped(stack: &'static Stack, arguments: Arguments) -> Outcome {
+    let stop = CancellationToken::new();
+    let faults = Faults {
+        delay: arguments.handler_delay,
+        cpu: arguments.handler_cpu,
+        stall: arguments.stall,
+        fail: arguments.fail,
+        wrong: arguments.wrong,
+    };
+    let options = ServeOptions {
+        listen: arguments.listen,
+        dispatcher: Dispatcher::new(Calculator, arguments.executor, faults),
+        limits: Limits { max_body: arguments.max_body, ..Limits::default() },
+        broker: arguments.broker,
+        exchange: arguments.exchange,
+        topic: arguments.topic,
+        server: arguments.server,
+        stop: stop.clone(),
+    };
+    stop_on_signals(&stop).map_err(Failure::could_not_run)?;
+    if arguments.end_with_input {
+        stop_with_input(&stop).map_err(Failure::could_not_run)?;
+    }
+    let serving = stack.serve(options).await.map_err(|error| match error {
+        ServeError::NoServer(_) | ServeError::NoBroker => Failure::usage(error),
+        ServeError::Bind { .. } | ServeError::Broker(_) => Failure::could_not_run(error),
+    })?;
+    writeln!(std::io::stdout(), "listening {} {}", stack.protocol, serving.url)
+        .and_then(|()| std::io::stdout().flush())
+        .context("cannot print where the server listens")
+        .map_err(Failure::could_not_run)?;
+    let drained = async {
+        stop.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        () = serving.run => {}
+        () = drained => tracing::warn!("some calls were not finished in time"),
+    }
+    Ok(Exit::Done)
+}
+
+fn stop_on_signals(stop: &CancellationToken) -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
+        let mut signals = signal(kind)?;
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            signals.recv().await;
+            stop.cancel();
+        });
+    }
+    Ok(())
+}
+
+fn stop_with_input(stop: &CancellationToken) -> std::io::Result<()> {
+    let stop = stop.clone();
+    std::thread::Builder::new().name("standard-input".to_owned()).spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        stop.cancel();
+    })?;
+    Ok(())
+}
