@@ -54,7 +54,8 @@ impl HttpServer {
     pub async fn bind(listen: SocketAddr, router: Router, limits: Limits) -> io::Result<Self> {
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
-        Ok(HttpServer { listener, address, router, limits })
+        // Without its (empty) state, axum would build each handler's service anew for every request.
+        Ok(HttpServer { listener, address, router: router.with_state(()), limits })
     }
 
     /// The address listened on, with the port that was picked.
