@@ -18,6 +18,12 @@ pub fn write(out: &mut Vec<u8>, value: &Value) -> Result<(), CallError> {
     serde_json::to_writer(out, value).map_err(|error| CallError::new(ErrorKind::Internal, error.to_string()))
 }
 
+/// Appends `text` to `out` as a JSON string.
+pub fn write_str(out: &mut Vec<u8>, text: &str) {
+    // Writing to memory does not fail, and every text has a form.
+    let _ = serde_json::to_writer(out, text);
+}
+
 /// Whether JSON has a form for `value`.
 ///
 /// # Errors

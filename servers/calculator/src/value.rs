@@ -70,10 +70,12 @@ impl Value {
         }
     }
 
-    /// Whether `predicate` holds for this value or any inside it. Iterative, so that depth costs no stack.
+    /// Whether `predicate` holds for this value or any inside it. Iterative, so that depth costs no stack; a scalar
+    /// costs no allocation.
     pub fn any(&self, mut predicate: impl FnMut(&Value) -> bool) -> bool {
-        let mut pending = vec![self];
-        while let Some(value) = pending.pop() {
+        let mut pending = Vec::new();
+        let mut next = Some(self);
+        while let Some(value) = next {
             if predicate(value) {
                 return true;
             }
@@ -82,6 +84,7 @@ impl Value {
                 Value::Map(members) => pending.extend(members.iter().map(|(_, value)| value)),
                 _ => {}
             }
+            next = pending.pop();
         }
         false
     }

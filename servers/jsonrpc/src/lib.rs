@@ -1,3 +1,14 @@
 //! JSON-RPC over HTTP, both ends.
+//!
+//! The server speaks version 2.0 as its specification has it (<https://www.jsonrpc.org/specification>), answers
+//! version 1.0 in kind, and is reached by the paths that clients in the field use: `/`, `/jsonrpc`, `/RPC2`
+//! (jsonrpclib) and `/api_jsonrpc.php` (Zabbix).
 
 #![forbid(unsafe_code)]
+
+mod client;
+mod server;
+pub mod wire;
+
+pub use client::JsonRpcClient;
+pub use server::Server;

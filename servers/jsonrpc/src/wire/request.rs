@@ -1,0 +1,308 @@
+//! Requests: written by a client, read by a server.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use calculator::{Call, CallError, Limits, Method, Params, Value, json};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::response::{ReplyTo, Version};
+use super::{AnyType, Failure, with_envelope};
+
+/// The levels around an argument in a batch: the batch, the request, its params.
+const ENVELOPE: usize = 3;
+
+/// A request of version 2.0. `params` is there even when it is empty, since Zabbix requires it.
+///
+/// # Errors
+/// As [`json::write`], for a value that JSON has no form for.
+pub fn encode_call(call: &Call, id: u64) -> Result<Vec<u8>, CallError> {
+    let mut out = Vec::with_capacity(128);
+    out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"method\":");
+    json::write_str(&mut out, &call.method);
+    out.extend_from_slice(b",\"params\":");
+    match &call.params {
+        Params::Positional(values) => {
+            out.push(b'[');
+            for (index, value) in values.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                json::write(&mut out, value)?;
+            }
+            out.push(b']');
+        }
+        Params::Named(members) => {
+            out.push(b'{');
+            for (index, (name, value)) in members.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                json::write_str(&mut out, name);
+                out.push(b':');
+                json::write(&mut out, value)?;
+            }
+            out.push(b'}');
+        }
+    }
+    out.extend_from_slice(b",\"id\":");
+    out.extend_from_slice(id.to_string().as_bytes());
+    out.push(b'}');
+    Ok(out)
+}
+
+/// What a client sent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Message<'a> {
+    /// One request.
+    Single(Request<'a>),
+    /// A batch of at least one.
+    Batch(Vec<Request<'a>>),
+}
+
+/// One request, or what stands in the place of one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request<'a> {
+    /// The call, or why there is none.
+    pub call: Result<Call, Failure>,
+    /// How to answer; `None` for a notification. What is no request is always answered.
+    pub reply: Option<ReplyTo<'a>>,
+}
+
+impl<'a> Request<'a> {
+    fn invalid(message: &str, reply: ReplyTo<'a>) -> Self {
+        Request { call: Err(Failure::invalid_request(message)), reply: Some(reply) }
+    }
+}
+
+/// Reads what a client sent. Members may come in any order; of members with the same name the last one counts.
+///
+/// # Errors
+/// What one error answers for all: the text is not JSON, is nested too deep, or is a batch of none or of too many.
+pub fn decode<'a>(body: &'a [u8], limits: &Limits) -> Result<Message<'a>, Failure> {
+    let limits = with_envelope(limits, ENVELOPE);
+    json::check_depth(body, &limits)?;
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let read = if body.trim_ascii_start().starts_with(b"[") {
+        BatchReader(limits.max_batch).deserialize(&mut reader)
+    } else {
+        Request::deserialize(&mut reader).map(|request| Ok(Message::Single(request)))
+    };
+    let mut message = read
+        .and_then(|message| reader.end().map(|()| message))
+        .map_err(|error| Failure::parse(format!("not JSON: {error}")))??;
+    if message.requests().iter().any(Request::is_suspicious) && json::has_mistaken_integer(body) {
+        message.take_exact_params(json::read(body, &limits)?);
+    }
+    Ok(message)
+}
+
+impl<'a> Message<'a> {
+    fn requests(&self) -> &[Request<'a>] {
+        match self {
+            Message::Single(request) => std::slice::from_ref(request),
+            Message::Batch(requests) => requests,
+        }
+    }
+
+    /// Replaces the arguments by those of `message`, the same message read without taking an integer for a float.
+    fn take_exact_params(&mut self, message: Value) {
+        match (self, message) {
+            (Message::Single(request), value) => request.take_exact_params(value),
+            (Message::Batch(requests), Value::List(values)) => {
+                for (request, value) in requests.iter_mut().zip(values) {
+                    request.take_exact_params(value);
+                }
+            }
+            (Message::Batch(_), _) => {}
+        }
+    }
+}
+
+impl Request<'_> {
+    fn is_suspicious(&self) -> bool {
+        self.call.as_ref().is_ok_and(|call| call.params.values().any(json::suspicious))
+    }
+
+    fn take_exact_params(&mut self, request: Value) {
+        let (Ok(call), Value::Map(members)) = (&mut self.call, request) else { return };
+        match members.into_iter().find(|(name, _)| name == "params") {
+            Some((_, Value::List(values))) => call.params = Params::Positional(values),
+            Some((_, Value::Map(members))) => call.params = Params::Named(members),
+            _ => {}
+        }
+    }
+}
+
+/// Reads a batch of at most that many requests.
+struct BatchReader(usize);
+
+impl<'de> DeserializeSeed<'de> for BatchReader {
+    type Value = Result<Message<'de>, Failure>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for BatchReader {
+    type Value = Result<Message<'de>, Failure>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a batch")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let BatchReader(most) = self;
+        let mut requests = Vec::new();
+        while requests.len() < most {
+            let Some(request) = items.next_element()? else { break };
+            requests.push(request);
+        }
+        let mut surplus = 0_usize;
+        while items.next_element::<IgnoredAny>()?.is_some() {
+            surplus += 1;
+        }
+        Ok(if surplus > 0 {
+            Err(Failure::too_large(format!("a batch of {} requests; the limit is {most}", most + surplus)))
+        } else if requests.is_empty() {
+            Err(Failure::invalid_request("the batch is empty"))
+        } else {
+            Ok(Message::Batch(requests))
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Request<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::read(deserializer)
+    }
+}
+
+#[derive(serde::Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Member {
+    Jsonrpc,
+    Method,
+    Params,
+    Id,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> AnyType<'de> for Request<'de> {
+    fn unexpected() -> Self {
+        Request::invalid("a request must be an object", ReplyTo::UNKNOWN)
+    }
+
+    fn object<A: MapAccess<'de>>(mut members: A) -> Result<Self, A::Error> {
+        let (mut version, mut method, mut params, mut id) = (None, MethodName(None), None, None);
+        while let Some(member) = members.next_key()? {
+            match member {
+                Member::Jsonrpc => version = Some(members.next_value::<VersionName>()?),
+                Member::Method => method = members.next_value()?,
+                Member::Params => params = Some(members.next_value::<ParamsOrNone>()?),
+                Member::Id => id = Some(members.next_value::<&RawValue>()?.get()),
+                Member::Other => drop(members.next_value::<IgnoredAny>()?),
+            }
+        }
+        let reply = match (&version, id) {
+            (None, None) => {
+                return Ok(Request::invalid("a request has a member `jsonrpc`", ReplyTo::UNKNOWN));
+            }
+            (None, Some(id)) => ReplyTo { id, version: Version::V1 },
+            (Some(_), id) => ReplyTo { id: id.unwrap_or("null"), version: Version::V2 },
+        };
+        if version.is_some_and(|VersionName(is_2_0)| !is_2_0) {
+            return Ok(Request::invalid("`jsonrpc` must be \"2.0\"", reply));
+        }
+        let MethodName(Some(method)) = method else {
+            return Ok(Request::invalid("`method` must be a string that is not empty", reply));
+        };
+        let params = match params {
+            None => Params::Positional(Vec::new()),
+            Some(ParamsOrNone(Some(params))) => params,
+            Some(ParamsOrNone(None)) => {
+                return Ok(Request::invalid("`params` must be an array or an object", reply));
+            }
+        };
+        // In version 2.0 only an absent id makes a notification, in 1.0 a null one.
+        let notification = match reply.version {
+            Version::V2 => id.is_none(),
+            Version::V1 => reply.id == "null",
+        };
+        Ok(Request { call: Ok(Call { method, params }), reply: (!notification).then_some(reply) })
+    }
+}
+
+/// Whether `jsonrpc` is `"2.0"`.
+struct VersionName(bool);
+
+impl AnyType<'_> for VersionName {
+    fn unexpected() -> Self {
+        VersionName(false)
+    }
+
+    fn text(text: &str) -> Self {
+        VersionName(text == "2.0")
+    }
+}
+
+impl<'de> Deserialize<'de> for VersionName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::read(deserializer)
+    }
+}
+
+/// A method's name, unless it is empty or no string.
+struct MethodName(Option<Cow<'static, str>>);
+
+impl AnyType<'_> for MethodName {
+    fn unexpected() -> Self {
+        MethodName(None)
+    }
+
+    fn text(text: &str) -> Self {
+        // The names that are called all the time need no allocation.
+        let known = || Method::from_name(text).map(|method| Cow::Borrowed(method.name()));
+        MethodName((!text.is_empty()).then(|| known().unwrap_or_else(|| Cow::Owned(text.to_owned()))))
+    }
+}
+
+impl<'de> Deserialize<'de> for MethodName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::read(deserializer)
+    }
+}
+
+/// Arguments, unless they are neither an array nor an object.
+struct ParamsOrNone(Option<Params>);
+
+impl<'de> AnyType<'de> for ParamsOrNone {
+    fn unexpected() -> Self {
+        ParamsOrNone(None)
+    }
+
+    fn array<A: SeqAccess<'de>>(mut items: A) -> Result<Self, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = items.next_element()? {
+            values.push(value);
+        }
+        Ok(ParamsOrNone(Some(Params::Positional(values))))
+    }
+
+    fn object<A: MapAccess<'de>>(mut members: A) -> Result<Self, A::Error> {
+        let mut named = Vec::new();
+        while let Some(member) = members.next_entry()? {
+            named.push(member);
+        }
+        Ok(ParamsOrNone(Some(Params::named(named))))
+    }
+}
+
+impl<'de> Deserialize<'de> for ParamsOrNone {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::read(deserializer)
+    }
+}

@@ -1,0 +1,363 @@
+use calculator::{Call, ErrorKind, Limits, Params, Value};
+use proptest::prelude::*;
+
+use super::*;
+
+fn single(body: &str) -> Request<'_> {
+    match decode(body.as_bytes(), &Limits::default()) {
+        Ok(Message::Single(request)) => request,
+        other => panic!("{body}: {other:?}"),
+    }
+}
+
+fn add(x: i64, y: i64) -> Call {
+    Call::positional("add", [x.into(), y.into()])
+}
+
+fn v2(id: &str) -> Option<ReplyTo<'_>> {
+    Some(ReplyTo { id, version: Version::V2 })
+}
+
+fn v1(id: &str) -> Option<ReplyTo<'_>> {
+    Some(ReplyTo { id, version: Version::V1 })
+}
+
+#[test]
+fn a_client_writes_version_2_0() {
+    let written = |call: &Call| String::from_utf8(encode_call(call, 1_000_000_000).unwrap()).unwrap();
+    assert_eq!(written(&add(2, 3)), r#"{"jsonrpc":"2.0","method":"add","params":[2,3],"id":1000000000}"#);
+    assert_eq!(
+        written(&Call::named("he\"llo", [("name".to_owned(), "ü".into())])),
+        r#"{"jsonrpc":"2.0","method":"he\"llo","params":{"name":"ü"},"id":1000000000}"#
+    );
+    assert_eq!(
+        written(&Call::positional("nosuch", [])),
+        r#"{"jsonrpc":"2.0","method":"nosuch","params":[],"id":1000000000}"#
+    );
+}
+
+/// Requests as the clients of the field write them.
+#[test]
+fn reads_the_requests_of_other_clients() {
+    // jsonrpclib-pelix 1.2.0.
+    let pelix = r#"{"id": "6866b8e1-7260", "method": "add", "params": [2, 3], "jsonrpc": "2.0"}"#;
+    assert_eq!(single(pelix), Request { call: Ok(add(2, 3)), reply: v2("\"6866b8e1-7260\"") });
+    // python-jsonrpc 0.10.0.
+    let pyj = r#"{"method": "add", "id": "u", "jsonrpc": "2.0", "params": [2, 3]}"#;
+    assert_eq!(single(pyj), Request { call: Ok(add(2, 3)), reply: v2("\"u\"") });
+    // jsonrpclib-pelix with version 1.0.
+    let old = r#"{"id": "a", "method": "add", "params": [2, 3]}"#;
+    assert_eq!(single(old), Request { call: Ok(add(2, 3)), reply: v1("\"a\"") });
+    // A client of Zabbix.
+    let zabbix = r#"{"jsonrpc":"2.0","method":"apiinfo.version","params":{},"auth":null,"id":1}"#;
+    assert_eq!(single(zabbix), Request { call: Ok(Call::named("apiinfo.version", [])), reply: v2("1") });
+}
+
+#[test]
+fn members_come_in_any_order_and_the_last_of_a_name_counts() {
+    let body = r#" {"params":{"x":1,"x":2,"y":3},"other":[{}],"id":1,"method":"no","jsonrpc":"2.0","method":"add","id":2} "#;
+    let call = Call::named("add", [("x".to_owned(), 2.into()), ("y".to_owned(), 3.into())]);
+    assert_eq!(single(body), Request { call: Ok(call), reply: v2("2") });
+}
+
+#[test]
+fn an_id_of_any_kind_is_kept_as_written() {
+    for id in [
+        "0",
+        "-1",
+        "1.50",
+        "\"\"",
+        "\"\\u00fc\"",
+        "null",
+        "true",
+        "[1, 2]",
+        "{\"a\": 1}",
+        "18446744073709551616",
+    ] {
+        let body = format!(r#"{{"jsonrpc":"2.0","method":"add","params":[2,3],"id":{id}}}"#);
+        assert_eq!(single(&body), Request { call: Ok(add(2, 3)), reply: v2(id) });
+    }
+}
+
+#[test]
+fn a_notification_has_no_id_in_2_0_and_a_null_one_in_1_0() {
+    for (body, reply) in [
+        (r#"{"jsonrpc":"2.0","method":"add","params":[2,3]}"#, None),
+        (r#"{"jsonrpc":"2.0","method":"add","params":[2,3],"id":null}"#, v2("null")),
+        (r#"{"method":"add","params":[2,3],"id":null}"#, None),
+        (r#"{"method":"add","params":[2,3],"id":0}"#, v1("0")),
+    ] {
+        assert_eq!(single(body), Request { call: Ok(add(2, 3)), reply }, "{body}");
+    }
+}
+
+#[test]
+fn absent_params_are_none() {
+    let call = Call::positional("add", []);
+    assert_eq!(
+        single(r#"{"jsonrpc":"2.0","method":"add","id":1}"#),
+        Request { call: Ok(call), reply: v2("1") }
+    );
+}
+
+#[test]
+fn what_is_json_but_no_request_is_answered_as_such() {
+    for (body, reply) in [
+        ("1", v2("null")),
+        ("null", v2("null")),
+        ("true", v2("null")),
+        ("-1.5", v2("null")),
+        ("\"add\"", v2("null")),
+        ("{}", v2("null")),
+        (r#"{"method":"add","params":[2,3]}"#, v2("null")),
+        (r#"{"jsonrpc":"2.0","id":7}"#, v2("7")),
+        (r#"{"jsonrpc":"2.0","method":1,"params":"bar"}"#, v2("null")),
+        (r#"{"jsonrpc":"2.0","method":["add"],"id":7}"#, v2("7")),
+        (r#"{"jsonrpc":"2.0","method":{"add":1},"id":7}"#, v2("7")),
+        (r#"{"jsonrpc":"2.0","method":"","id":7}"#, v2("7")),
+        (r#"{"jsonrpc":"2.0","method":"add","params":null,"id":7}"#, v2("7")),
+        (r#"{"jsonrpc":"2.0","method":"add","params":"bar","id":7}"#, v2("7")),
+        (r#"{"jsonrpc":"3.0","method":"add","params":[],"id":7}"#, v2("7")),
+        (r#"{"jsonrpc":2.0,"method":"add","params":[],"id":7}"#, v2("7")),
+        (r#"{"method":null,"params":[],"id":7}"#, v1("7")),
+    ] {
+        let request = single(body);
+        assert_eq!(request.call.unwrap_err().code, code::INVALID_REQUEST, "{body}");
+        assert_eq!(request.reply, reply, "{body}");
+    }
+}
+
+#[test]
+fn a_batch_keeps_its_order_and_what_is_no_request() {
+    let body = r#" [{"jsonrpc":"2.0","method":"add","params":[2,3],"id":1}, 1, [[]], {"jsonrpc":"2.0","method":"add","params":[4,5]}]"#;
+    let Ok(Message::Batch(requests)) = decode(body.as_bytes(), &Limits::default()) else {
+        panic!("no batch")
+    };
+    assert_eq!(requests.len(), 4);
+    assert_eq!(requests[0], Request { call: Ok(add(2, 3)), reply: v2("1") });
+    assert!(requests[1].call.is_err() && requests[2].call.is_err());
+    assert_eq!(requests[3], Request { call: Ok(add(4, 5)), reply: None });
+}
+
+#[test]
+fn what_cannot_be_read_has_one_answer() {
+    let limits = Limits { max_batch: 3, max_depth: 8, ..Limits::default() };
+    let deep = |levels: usize| {
+        format!(
+            r#"{{"jsonrpc":"2.0","method":"echo","params":[{}{}],"id":1}}"#,
+            "[".repeat(levels),
+            "]".repeat(levels)
+        )
+    };
+    for (body, code, kind) in [
+        ("".to_owned(), code::PARSE_ERROR, ErrorKind::Malformed),
+        ("{".to_owned(), code::PARSE_ERROR, ErrorKind::Malformed),
+        ("[{},".to_owned(), code::PARSE_ERROR, ErrorKind::Malformed),
+        ("{}{}".to_owned(), code::PARSE_ERROR, ErrorKind::Malformed),
+        ("[1]2".to_owned(), code::PARSE_ERROR, ErrorKind::Malformed),
+        ("\u{feff}{}".to_owned(), code::PARSE_ERROR, ErrorKind::Malformed),
+        (r#"{"id":NaN}"#.to_owned(), code::PARSE_ERROR, ErrorKind::Malformed),
+        ("[]".to_owned(), code::INVALID_REQUEST, ErrorKind::Malformed),
+        ("[1,2,3,4]".to_owned(), code::INVALID_REQUEST, ErrorKind::TooLarge),
+        (deep(20), code::INVALID_REQUEST, ErrorKind::TooLarge),
+        (deep(100_000), code::INVALID_REQUEST, ErrorKind::TooLarge),
+    ] {
+        let failure = decode(body.as_bytes(), &limits).unwrap_err();
+        assert_eq!((failure.code, failure.kind), (code, kind), "{body:.40}");
+    }
+    assert!(decode(b"{\"id\":\"\xff\"}", &limits).is_err());
+    assert!(decode(deep(8).as_bytes(), &limits).is_ok());
+    assert!(matches!(decode(b"[1,2,3]", &limits), Ok(Message::Batch(requests)) if requests.len() == 3));
+}
+
+#[test]
+fn integers_beyond_64_bits_keep_their_digits_and_the_id() {
+    let big = |digits: &str| Value::BigInt(digits.into());
+    let call = Call::positional("add", [big("18446744073709551616"), Value::Float(1e30)]);
+    let body = r#"{"jsonrpc":"2.0","method":"add","params":[18446744073709551616,1e30],"id":7}"#;
+    assert_eq!(single(body), Request { call: Ok(call), reply: v2("7") });
+
+    let call =
+        Call::named("add", [("x".to_owned(), Value::Int(0)), ("y".to_owned(), big("9223372036854775808"))]);
+    let body = r#"{"params":[],"params":{"x":-0,"y":9223372036854775808},"method":"add","id":7}"#;
+    assert_eq!(single(body), Request { call: Ok(call), reply: v1("7") });
+
+    let body = r#"[1,{"jsonrpc":"2.0","method":"m","params":[-9223372036854775809],"id":1},{"jsonrpc":"2.0","method":"m","params":[-0]}]"#;
+    let Ok(Message::Batch(requests)) = decode(body.as_bytes(), &Limits::default()) else {
+        panic!("no batch")
+    };
+    assert_eq!(requests[1].call, Ok(Call::positional("m", [big("-9223372036854775809")])));
+    assert_eq!(requests[2].call, Ok(Call::positional("m", [Value::Int(0)])));
+}
+
+fn reply_text(to: Option<ReplyTo<'_>>, result: Result<Value, Failure>) -> String {
+    let mut out = Vec::new();
+    write_reply(&mut out, to.unwrap(), &result);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_server_answers_in_the_version_of_the_request() {
+    let failure =
+        || Failure { code: -32603, kind: ErrorKind::ZeroDivision, message: "by \"zero\"".to_owned() };
+    assert_eq!(reply_text(v2("\"a\""), Ok(5.into())), r#"{"jsonrpc":"2.0","result":5,"id":"a"}"#);
+    assert_eq!(reply_text(v2("null"), Ok(Value::Null)), r#"{"jsonrpc":"2.0","result":null,"id":null}"#);
+    assert_eq!(reply_text(v1("1"), Ok(5.0.into())), r#"{"result":5.0,"error":null,"id":1}"#);
+    assert_eq!(
+        reply_text(v2("1"), Err(failure())),
+        r#"{"jsonrpc":"2.0","error":{"code":-32603,"message":"by \"zero\"","data":{"kind":"zero-division"}},"id":1}"#
+    );
+    assert_eq!(
+        reply_text(v1("1"), Err(failure())),
+        r#"{"result":null,"error":{"code":-32603,"message":"by \"zero\"","data":{"kind":"zero-division"}},"id":1}"#
+    );
+}
+
+#[test]
+fn a_result_that_json_cannot_say_is_an_error_with_the_id() {
+    let text = reply_text(v2("7"), Ok(Value::Float(f64::INFINITY)));
+    let error = decode_reply(text.as_bytes(), 7, &Limits::default()).unwrap_err();
+    assert_eq!((error.kind, error.remote.unwrap().code), (ErrorKind::NotRepresentable, Some(-32603)));
+}
+
+fn reply(body: &str) -> Result<Value, ErrorKind> {
+    decode_reply(body.as_bytes(), 1, &Limits::default()).map_err(|error| error.kind)
+}
+
+#[test]
+fn reads_the_results_of_other_servers() {
+    // jsonrpclib-pelix, python-jsonrpc (which leaves a null result out), Zabbix, version 1.0.
+    assert_eq!(reply(r#"{"result": 5, "id": 1, "jsonrpc": "2.0"}"#), Ok(5.into()));
+    assert_eq!(reply(r#"{"jsonrpc": "2.0", "id": 1}"#), Ok(Value::Null));
+    assert_eq!(reply(r#"{"jsonrpc":"2.0","result":[],"id":1}"#), Ok(Value::List(vec![])));
+    assert_eq!(reply(r#"{"result": 5.0, "id": 1, "error": null}"#), Ok(5.0.into()));
+    assert_eq!(
+        reply(r#"{"jsonrpc":"2.0","result":18446744073709551614,"id":1}"#),
+        Ok(Value::BigInt("18446744073709551614".into()))
+    );
+    assert_eq!(
+        reply(r#"{"jsonrpc":"2.0","result":[-0,184467440737095516140],"id":1}"#),
+        Ok(Value::List(vec![Value::Int(0), Value::BigInt("184467440737095516140".into())]))
+    );
+}
+
+#[test]
+fn errors_are_classified_by_code_and_then_by_kind() {
+    let error = |error: &str| {
+        decode_reply(
+            format!(r#"{{"jsonrpc":"2.0","error":{error},"id":1}}"#).as_bytes(),
+            1,
+            &Limits::default(),
+        )
+        .unwrap_err()
+    };
+    for (body, kind) in [
+        (r#"{"code":-32700,"message":"m"}"#, ErrorKind::Malformed),
+        (r#"{"code":-32600,"message":"m"}"#, ErrorKind::Malformed),
+        (r#"{"code":-32600,"message":"m","data":{"kind":"too-large"}}"#, ErrorKind::TooLarge),
+        (r#"{"code":-32601,"message":"m"}"#, ErrorKind::UnknownMethod),
+        (r#"{"code":-32602,"message":"m","data":"text"}"#, ErrorKind::InvalidArguments),
+        (r#"{"code":-32603,"message":"m"}"#, ErrorKind::Internal),
+        (r#"{"code":-32603,"message":"m","data":{"kind":"overflow"}}"#, ErrorKind::Overflow),
+        (r#"{"code":-32603,"message":"m","data":{"kind":"unheard of"}}"#, ErrorKind::Internal),
+        (r#"{"code":-32500,"message":"m","data":null}"#, ErrorKind::Internal),
+        (r#"{"code":17,"message":"m"}"#, ErrorKind::Internal),
+        (r#""m""#, ErrorKind::Internal),
+    ] {
+        let error = error(body);
+        assert_eq!((error.kind, error.message.as_str()), (kind, "m"), "{body}");
+        assert!(error.remote.is_some());
+    }
+    assert_eq!(error("{}").kind, ErrorKind::Internal);
+    let remote = error(r#"{"code":-1,"message":"m","data":[1]}"#).remote.unwrap();
+    assert_eq!((remote.code, remote.data), (Some(-1), Some(Value::List(vec![1.into()]))));
+}
+
+#[test]
+fn an_answer_to_another_request_is_none() {
+    for body in [
+        r#"{"jsonrpc":"2.0","result":5,"id":2}"#,
+        r#"{"jsonrpc":"2.0","result":5,"id":"1"}"#,
+        r#"{"jsonrpc":"2.0","result":5,"id":null}"#,
+        r#"{"jsonrpc":"2.0","result":5}"#,
+        r#"{"jsonrpc":"2.0","error":{"code":-32601,"message":""},"id":2}"#,
+        "{}",
+        "5",
+        "[]",
+        "",
+        "<html>",
+        r#"{"jsonrpc":"2.0","result":5,"id":1}x"#,
+    ] {
+        assert_eq!(reply(body), Err(ErrorKind::Malformed), "{body}");
+    }
+    // The server could not read the request, and so not its id.
+    let body = r#"{"jsonrpc":"2.0","error":{"code":-32601,"message":""},"id":null}"#;
+    assert_eq!(reply(body), Err(ErrorKind::UnknownMethod));
+}
+
+#[test]
+fn every_kind_that_a_server_reports_comes_back() {
+    for kind in ErrorKind::ALL {
+        let failure = Failure::from(calculator::CallError::new(kind, "why"));
+        let error =
+            decode_reply(reply_text(v2("1"), Err(failure)).as_bytes(), 1, &Limits::default()).unwrap_err();
+        assert_eq!((error.kind, error.message.as_str()), (kind, "why"));
+    }
+}
+
+fn representable() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(Value::Int),
+        any::<f64>().prop_filter("finite", |v| v.is_finite()).prop_map(Value::Float),
+        any::<String>().prop_map(Value::Str),
+    ];
+    leaf.prop_recursive(4, 32, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::List),
+            prop::collection::vec((any::<String>(), inner), 0..6).prop_map(Value::map),
+        ]
+    })
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    let params = prop_oneof![
+        prop::collection::vec(representable(), 0..4).prop_map(Params::Positional),
+        prop::collection::vec((any::<String>(), representable()), 0..4).prop_map(Params::named),
+    ];
+    let method = any::<String>().prop_filter("not empty", |method| !method.is_empty());
+    (method, params).prop_map(|(method, params)| Call { method: method.into(), params })
+}
+
+proptest! {
+    #[test]
+    fn calls_are_read_back_as_written(call in call(), id in any::<u64>()) {
+        let body = encode_call(&call, id).unwrap();
+        let id = id.to_string();
+        let read = decode(&body, &Limits::default()).unwrap();
+        prop_assert_eq!(read, Message::Single(Request { call: Ok(call), reply: v2(&id) }));
+    }
+
+    #[test]
+    fn results_are_read_back_as_written(value in representable(), id in any::<u64>(), old in any::<bool>()) {
+        let text = id.to_string();
+        let to = if old { v1(&text) } else { v2(&text) };
+        let body = reply_text(to, Ok(value.clone()));
+        prop_assert_eq!(decode_reply(body.as_bytes(), id, &Limits::default()), Ok(value));
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = decode(&bytes, &Limits::default());
+        let _ = decode_reply(&bytes, 1, &Limits::default());
+    }
+
+    #[test]
+    fn any_json_is_read_or_refused(value in representable()) {
+        let mut body = Vec::new();
+        calculator::json::write(&mut body, &value).unwrap();
+        let _ = decode(&body, &Limits::default());
+        let _ = decode_reply(&body, 1, &Limits::default());
+    }
+}

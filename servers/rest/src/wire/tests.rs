@@ -1,0 +1,161 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn named<const N: usize>(members: [(&str, Value); N]) -> Params {
+    Params::Named(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+fn decoded(body: &str) -> Result<Params, ErrorKind> {
+    decode_params(body.as_bytes(), &Limits::default()).map_err(|error| error.kind)
+}
+
+fn result(body: &str) -> Result<Value, ErrorKind> {
+    decode_result(body.as_bytes(), &Limits::default()).map_err(|error| error.kind)
+}
+
+#[test]
+fn calls_have_their_arguments_by_name() {
+    let body = |call: &Call| String::from_utf8(encode_call(call).unwrap()).unwrap();
+    assert_eq!(body(&Call::positional("add", [Value::Int(2), Value::Int(3)])), r#"{"x":2,"y":3}"#);
+    assert_eq!(body(&Call::positional("add", [Value::Float(2.0)])), r#"{"x":2.0}"#);
+    assert_eq!(body(&Call::positional("nosuch", [Value::Null])), r#"{"arg1":null}"#);
+    assert_eq!(body(&Call::positional("nosuch", [])), "{}");
+    assert_eq!(body(&Call::named("hello", [("na\"me".to_owned(), "ü".into())])), r#"{"na\"me":"ü"}"#);
+}
+
+#[test]
+fn arguments_are_the_members_of_the_body() {
+    assert_eq!(decoded(r#" {"x":2, "y":3.0} "#), Ok(named([("x", Value::Int(2)), ("y", Value::Float(3.0))])));
+    assert_eq!(decoded(r#"{"x":1,"x":2}"#), Ok(named([("x", Value::Int(2))])));
+    assert_eq!(decoded("{}"), Ok(named([])));
+    let big = Value::BigInt("99999999999999999999".into());
+    assert_eq!(decoded(r#"{"x":99999999999999999999}"#), Ok(named([("x", big)])));
+    for body in ["", "[2,3]", "2", "null", "{", "{\"x\":NaN}", "{}{}", "\u{feff}{}"] {
+        assert_eq!(decoded(body), Err(ErrorKind::Malformed), "{body}");
+    }
+}
+
+#[test]
+fn the_envelope_is_no_level_of_the_value() {
+    let limits = Limits::default();
+    let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+    let result = |levels| decode_result(format!("{{\"result\":{}}}", deep(levels)).as_bytes(), &limits);
+    let call = |levels| decode_params(format!("{{\"value\":{}}}", deep(levels)).as_bytes(), &limits);
+    assert!(result(limits.max_depth).is_ok() && call(limits.max_depth).is_ok());
+    assert_eq!(result(limits.max_depth + 1).unwrap_err().kind, ErrorKind::TooLarge);
+    assert_eq!(call(limits.max_depth + 1).unwrap_err().kind, ErrorKind::TooLarge);
+}
+
+#[test]
+fn a_query_types_numbers_and_leaves_other_text() {
+    let query = |query: &str| decode_query(query).map_err(|error| error.kind);
+    assert_eq!(query("x=2&y=3.0"), Ok(named([("x", Value::Int(2)), ("y", Value::Float(3.0))])));
+    assert_eq!(query("x=-0&y=1e3"), Ok(named([("x", Value::Int(0)), ("y", Value::Float(1000.0))])));
+    for text in ["", "x", "true", "null", "1e", "0x10", "01", "1_000", "-", "NaN", "[1]", "5 "] {
+        assert_eq!(query(&format!("v={text}")), Ok(named([("v", text.into())])), "{text}");
+    }
+    assert_eq!(query("na%6De=z%C3%BCrich+%26%2B"), Ok(named([("name", "zürich &+".into())])));
+    assert_eq!(query("x=1&&x=2&flag"), Ok(named([("x", Value::Int(2)), ("flag", "".into())])));
+    assert_eq!(query(""), Ok(named([])));
+    assert_eq!(query("x=%FF"), Err(ErrorKind::Malformed));
+    let big = Value::BigInt("9223372036854775808".into());
+    assert_eq!(query("x=9223372036854775808"), Ok(named([("x", big)])));
+}
+
+#[test]
+fn results_are_the_member_result() {
+    assert_eq!(encode_result(&Value::Int(5)).unwrap(), br#"{"result":5}"#);
+    assert_eq!(encode_result(&Value::Float(5.0)).unwrap(), br#"{"result":5.0}"#);
+    assert_eq!(result(r#"{"result":5}"#), Ok(Value::Int(5)));
+    assert_eq!(result(r#"{"note":[1,{}],"result":null,"result":6} "#), Ok(Value::Int(6)));
+    assert_eq!(
+        result(r#"{"result":18446744073709551616}"#),
+        Ok(Value::BigInt("18446744073709551616".into()))
+    );
+    for body in ["", "5", "{}", "[]", r#"{"results":5}"#, r#"{"result":5}x"#, r#"{"result":}"#] {
+        assert_eq!(result(body), Err(ErrorKind::Malformed), "{body}");
+    }
+    assert_eq!(encode_result(&Value::Float(f64::INFINITY)).unwrap_err().kind, ErrorKind::NotRepresentable);
+}
+
+#[test]
+fn a_problem_has_the_members_of_its_standard_and_its_kind() {
+    let problem = Problem::from(CallError::new(ErrorKind::ZeroDivision, "1 / 0 is \"nothing\""));
+    assert_eq!(
+        String::from_utf8(problem.encode()).unwrap(),
+        r#"{"type":"urn:rpcbench:problem:zero-division","title":"Division by zero","status":422,"detail":"1 / 0 is \"nothing\"","kind":"zero-division"}"#
+    );
+}
+
+#[test]
+fn every_kind_comes_back_with_its_status() {
+    for kind in ErrorKind::ALL {
+        let problem = Problem::from(CallError::new(kind, "why"));
+        let error = decode_failure(problem.status, &problem.encode(), &Limits::default());
+        assert_eq!((error.kind, error.message.as_str()), (kind, "why"));
+        assert_eq!(error.remote.unwrap().code, Some(problem.status.into()));
+    }
+}
+
+#[test]
+fn a_failure_without_a_kind_is_told_by_its_status() {
+    for (status, kind) in [
+        (404, ErrorKind::UnknownMethod),
+        (405, ErrorKind::Malformed),
+        (413, ErrorKind::TooLarge),
+        (422, ErrorKind::InvalidArguments),
+        (500, ErrorKind::Internal),
+        (302, ErrorKind::Internal),
+    ] {
+        for body in ["<html>", "{}", r#"{"kind":"no such kind"}"#, r#"{"kind":5}"#] {
+            assert_eq!(
+                decode_failure(status, body.as_bytes(), &Limits::default()).kind,
+                kind,
+                "{status} {body}"
+            );
+        }
+    }
+}
+
+fn representable() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(Value::Int),
+        any::<f64>().prop_filter("finite", |v| v.is_finite()).prop_map(Value::Float),
+        any::<String>().prop_map(Value::Str),
+    ];
+    leaf.prop_recursive(4, 32, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::List),
+            prop::collection::vec((any::<String>(), inner), 0..6).prop_map(Value::map),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn results_are_read_back_as_written(value in representable()) {
+        let body = encode_result(&value).unwrap();
+        prop_assert_eq!(decode_result(&body, &Limits::default()).unwrap(), value);
+    }
+
+    #[test]
+    fn arguments_are_read_back_as_written(
+        members in prop::collection::vec((any::<String>(), representable()), 0..4),
+    ) {
+        let call = Call::named("m", members);
+        let body = encode_call(&call).unwrap();
+        prop_assert_eq!(decode_params(&body, &Limits::default()).unwrap(), call.params);
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), text in any::<String>()) {
+        let limits = Limits::default();
+        let _ = decode_params(&bytes, &limits);
+        let _ = decode_result(&bytes, &limits);
+        let _ = decode_failure(500, &bytes, &limits);
+        let _ = decode_query(&text);
+    }
+}

@@ -1,0 +1,176 @@
+//! Client and server over a socket.
+
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
+
+use std::time::Duration;
+
+use calculator::{
+    Calculator, Call, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults, Limits,
+    Protocol, Value, conformance,
+};
+use http::HeaderMap;
+use http_layer::{HyperClient, ReqwestClient, Transport};
+use rest::{RestClient, Server};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+async fn start(limits: Limits) -> (String, DropGuard) {
+    let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults::default());
+    let server = Server::bind("127.0.0.1:0".parse().unwrap(), dispatcher, limits).await.unwrap();
+    let (url, stop) = (server.url(), CancellationToken::new());
+    tokio::spawn(server.run(stop.clone()));
+    (url, stop.drop_guard())
+}
+
+async fn connect<T: Transport>(url: &str) -> RestClient<T> {
+    RestClient::connect(url, &HeaderMap::new(), &ClientOptions::default()).await.unwrap()
+}
+
+async fn passes_the_conformance_table<T: Transport>() {
+    let (url, _stop) = start(Limits::default()).await;
+    let client: RestClient<T> = connect(&url).await;
+    let outcomes =
+        conformance::run(&client, Protocol::Rest, &mut Deadline::new(Duration::from_secs(5))).await;
+    assert_eq!(outcomes.len(), conformance::vectors(Protocol::Rest).len());
+    for outcome in outcomes {
+        assert!(outcome.passed(), "{}: {}", outcome.vector.title(), outcome.answer());
+    }
+}
+
+#[tokio::test]
+async fn reqwest_passes_the_conformance_table() {
+    passes_the_conformance_table::<ReqwestClient>().await;
+}
+
+#[tokio::test]
+async fn hyper_passes_the_conformance_table() {
+    passes_the_conformance_table::<HyperClient>().await;
+}
+
+/// The response to a request on a connection of its own: status line, head and body.
+async fn exchange(url: &str, line: &str, headers: &str, body: &str) -> (String, String, String) {
+    let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
+    let length = body.len();
+    let request = format!(
+        "{line} HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let (status, head) = head.split_once("\r\n").unwrap();
+    (status.strip_prefix("HTTP/1.1 ").unwrap()[..3].to_owned(), head.to_owned(), body.to_owned())
+}
+
+const TYPED: &str = "content-type: application/json; charset=utf-8\r\n";
+
+#[tokio::test]
+async fn answers_by_body_and_by_query() {
+    let (url, _stop) = start(Limits::default()).await;
+    for (line, headers, body, expected) in [
+        ("POST /add", TYPED, r#"{"x":2,"y":3}"#, r#"{"result":5}"#),
+        ("POST /add", "", r#"{"y":3,"x":2.0}"#, r#"{"result":5.0}"#),
+        ("GET /add?x=2&y=3", "", "", r#"{"result":5}"#),
+        ("GET /add?x=2&y=3.0", "", "", r#"{"result":5.0}"#),
+        ("GET /hello?name=z%C3%BCrich+1", "", "", r#"{"result":"hello, zürich 1"}"#),
+    ] {
+        let (status, head, answer) = exchange(&url, line, headers, body).await;
+        assert_eq!((status.as_str(), answer.as_str()), ("200", expected), "{line}");
+        assert!(head.contains("content-type: application/json"), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn every_failure_is_a_problem_with_its_status_and_kind() {
+    let (url, _stop) = start(Limits { max_body: 100, ..Limits::default() }).await;
+    let long = format!(r#"{{"name":"{}"}}"#, "x".repeat(100));
+    for (line, headers, body, status, kind) in [
+        ("POST /divide", TYPED, r#"{"x":1,"y":0}"#, "422", "zero-division"),
+        ("POST /multiply", TYPED, r#"{"x":9223372036854775807,"y":2}"#, "422", "overflow"),
+        ("POST /add", TYPED, r#"{"x":99999999999999999999,"y":2}"#, "422", "overflow"),
+        ("POST /multiply", TYPED, r#"{"x":1e308,"y":10}"#, "422", "not-representable"),
+        ("POST /add", TYPED, r#"{"x":1}"#, "422", "invalid-arguments"),
+        ("POST /add", TYPED, r#"{"x":1,"y":2,"z":3}"#, "422", "invalid-arguments"),
+        ("GET /add?x=1", "", "", "422", "invalid-arguments"),
+        ("POST /nosuch", TYPED, "{}", "404", "unknown-method"),
+        ("GET /", "", "", "404", "unknown-method"),
+        ("POST /add/", TYPED, "{}", "404", "unknown-method"),
+        ("POST /add", TYPED, "{", "400", "malformed"),
+        ("POST /add", TYPED, "", "400", "malformed"),
+        ("POST /add", TYPED, "[2,3]", "400", "malformed"),
+        ("GET /hello?name=%FF", "", "", "400", "malformed"),
+        ("POST /hello", TYPED, &long, "413", "too-large"),
+        ("POST /add", "content-type: text/plain\r\n", "{}", "415", "malformed"),
+        ("POST /add", "content-encoding: gzip\r\n", "{}", "415", "malformed"),
+        ("PUT /add", TYPED, "{}", "405", "malformed"),
+        ("DELETE /openapi.json", "", "", "405", "malformed"),
+    ] {
+        let (actual, head, answer) = exchange(&url, line, headers, body).await;
+        assert_eq!(actual, status, "{line} {body}: {answer}");
+        assert!(head.contains("content-type: application/problem+json"), "{line}: {head}");
+        let problem: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(problem["kind"], kind, "{line} {body}");
+        assert_eq!(problem["status"].to_string(), status);
+        assert!(problem["type"].is_string() && problem["title"].is_string() && problem["detail"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn other_http_methods_are_told_which_are_allowed() {
+    let (url, _stop) = start(Limits::default()).await;
+    let (_, head, _) = exchange(&url, "PUT /add", TYPED, "{}").await;
+    let allow = head.lines().find_map(|line| line.strip_prefix("allow: ")).unwrap();
+    let mut methods: Vec<_> = allow.split(',').map(str::trim).collect();
+    methods.sort_unstable();
+    assert_eq!(methods, ["GET", "HEAD", "POST"]);
+}
+
+#[tokio::test]
+async fn deep_arguments_are_refused_and_the_connection_goes_on() {
+    let (url, _stop) = start(Limits { max_depth: 8, ..Limits::default() }).await;
+    let client: RestClient<HyperClient> = connect(&url).await;
+    let deep = |levels| (0..levels).fold(Value::Int(1), |value, _| Value::List(vec![value]));
+    assert_eq!(client.call(&Call::positional("echo", [deep(8)])).await, Ok(deep(8)));
+    let error = client.call(&Call::positional("echo", [deep(9)])).await.unwrap_err();
+    assert_eq!((error.kind, error.remote.unwrap().code), (ErrorKind::TooLarge, Some(413)));
+    assert_eq!(client.call(&Call::positional("add", [2.into(), 3.into()])).await, Ok(5.into()));
+}
+
+#[tokio::test]
+async fn any_method_name_reaches_the_server_or_is_refused() {
+    let (url, _stop) = start(Limits::default()).await;
+    let client: RestClient<HyperClient> = connect(&url).await;
+    for method in ["", ".", "..", "a/b", "../add", "ü?x=1#", "_private", "add/", "%61dd"] {
+        let error = client.call(&Call::positional(method, [])).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::UnknownMethod, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn what_json_cannot_say_is_refused_before_it_is_sent() {
+    let (url, _stop) = start(Limits::default()).await;
+    let client: RestClient<HyperClient> = connect(&url).await;
+    for (value, kind) in [
+        (Value::Float(f64::NAN), ErrorKind::NotRepresentable),
+        (Value::Bytes(vec![1]), ErrorKind::NotRepresentable),
+        (Value::BigInt("9223372036854775808".into()), ErrorKind::Overflow),
+    ] {
+        let error = client.call(&Call::positional("echo", [value])).await.unwrap_err();
+        assert_eq!((error.kind, error.remote), (kind, None));
+    }
+}
+
+#[tokio::test]
+async fn the_description_names_every_method() {
+    let (url, _stop) = start(Limits::default()).await;
+    let (status, _, answer) = exchange(&url, "GET /openapi.json", "", "").await;
+    assert_eq!(status, "200");
+    let document: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    let paths: Vec<_> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(paths, ["/add", "/divide", "/echo", "/hello", "/multiply", "/subtract"]);
+    let arguments =
+        &document["paths"]["/add"]["post"]["requestBody"]["content"]["application/json"]["schema"];
+    assert_eq!(arguments["required"], serde_json::json!(["x", "y"]));
+}
