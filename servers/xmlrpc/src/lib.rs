@@ -1,3 +1,5 @@
 //! XML-RPC over HTTP, both ends.
 
 #![forbid(unsafe_code)]
+
+pub mod wire;
