@@ -1,0 +1,138 @@
+//! The lean client: hyper's HTTP/1 connection and nothing around it.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use calculator::{CallError, ClientOptions, ErrorKind};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use reqwest::Url;
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+
+use super::base::Base;
+use super::{Headers, Reply, Transport, lost, unreadable};
+use crate::read_body;
+
+type Sender = SendRequest<Full<Bytes>>;
+
+/// A client over one connection of hyper, driven by a task of the runtime it connects in.
+///
+/// Calls made at the same time wait for each other. One that is dropped before its answer costs the connection; the
+/// next call opens another.
+#[derive(Debug)]
+pub struct HyperClient {
+    base: Base,
+    headers: HeaderMap,
+    connect_timeout: Duration,
+    max_body: usize,
+    connection: Mutex<Option<Sender>>,
+}
+
+impl Transport for HyperClient {
+    /// Path and query, as the request line has them.
+    type Target = Uri;
+
+    async fn connect(url: &str, headers: &Headers, options: &ClientOptions) -> Result<Self, CallError> {
+        let base = Base::parse(url)?;
+        let mut prepared = headers.prepared(base.authorization.clone())?;
+        if !prepared.contains_key(header::HOST) {
+            prepared.insert(header::HOST, host(&base)?);
+        }
+        let client = HyperClient {
+            headers: prepared,
+            connect_timeout: options.timeout,
+            max_body: options.limits.max_body,
+            connection: Mutex::new(None),
+            base,
+        };
+        *client.connection.lock().await = Some(client.open().await?);
+        Ok(client)
+    }
+
+    fn target(&self, segment: &str) -> Result<Uri, CallError> {
+        let url = self.base.join(segment)?;
+        let text =
+            url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+        Uri::try_from(text).map_err(|error| unusable(&url, &error))
+    }
+
+    async fn post(&self, target: &Uri, body: Vec<u8>) -> Result<Reply, CallError> {
+        let mut request = Request::new(Full::new(Bytes::from(body)));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = target.clone();
+        *request.headers_mut() = self.headers.clone();
+
+        let mut connection = self.connection.lock().await;
+        let (mut head, body) = self.send(&mut connection, request).await?.into_parts();
+        let body = read_body(body, self.max_body).await.map_err(unreadable)?;
+        Ok(Reply::new(head.status, &mut head.headers, body))
+    }
+}
+
+impl HyperClient {
+    /// Sends on the open connection, or on a new one where that has ended before the request went out.
+    async fn send(
+        &self,
+        connection: &mut Option<Sender>,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, CallError> {
+        if let Some(mut sender) = connection.take()
+            && sender.ready().await.is_ok()
+        {
+            match sender.try_send_request(request).await {
+                Ok(response) => {
+                    *connection = Some(sender);
+                    return Ok(response);
+                }
+                // hyper gives the request back only when nothing of it was written.
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) => request = unsent,
+                    None => return Err(lost(&error.into_error())),
+                },
+            }
+        }
+        let mut sender = self.open().await?;
+        let response = sender.send_request(request).await.map_err(|error| lost(&error))?;
+        *connection = Some(sender);
+        Ok(response)
+    }
+
+    async fn open(&self) -> Result<Sender, CallError> {
+        let connecting = TcpStream::connect((self.base.host(), self.base.port()));
+        let stream = match tokio::time::timeout(self.connect_timeout, connecting).await {
+            Ok(connected) => connected.and_then(|stream| stream.set_nodelay(true).map(|()| stream)),
+            Err(_) => {
+                let message =
+                    format!("no connection to {} within {:?}", self.base.authority(), self.connect_timeout);
+                return Err(CallError::new(ErrorKind::Timeout, message));
+            }
+        };
+        let stream = stream.map_err(|error| self.unreachable(&error))?;
+        let (sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;
+        tokio::spawn(async move {
+            // Whatever ends the connection, the call in flight is told by its own future.
+            let _ = connection.await;
+        });
+        Ok(sender)
+    }
+
+    fn unreachable(&self, error: &io::Error) -> CallError {
+        let message = format!("cannot connect to {}: {error}; is the server running?", self.base.authority());
+        CallError::new(ErrorKind::Undeliverable, message)
+    }
+}
+
+fn host(base: &Base) -> Result<HeaderValue, CallError> {
+    HeaderValue::try_from(base.authority())
+        .map_err(|error| CallError::new(ErrorKind::Undeliverable, format!("the URL's host: {error}")))
+}
+
+fn unusable(url: &Url, error: &http::uri::InvalidUri) -> CallError {
+    CallError::new(ErrorKind::Undeliverable, format!("cannot use the URL {url}: {error}"))
+}

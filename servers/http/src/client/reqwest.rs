@@ -1,0 +1,89 @@
+//! The client that applications use.
+
+use calculator::{CallError, ClientOptions, ErrorKind};
+use http::{HeaderMap, Method};
+use reqwest::{Client, Request, Url, redirect, retry};
+use tokio::sync::Mutex;
+
+use super::base::Base;
+use super::{Headers, Reply, Transport, lost, unreadable};
+use crate::body::Pieces;
+
+/// A client over [reqwest](::reqwest), with a pool of one connection, no proxy, no redirects and no compression.
+///
+/// It connects with the first call. Calls made at the same time wait for each other, so that there is never a second
+/// connection.
+#[derive(Debug)]
+pub struct ReqwestClient {
+    base: Base,
+    headers: HeaderMap,
+    max_body: usize,
+    client: Client,
+    in_flight: Mutex<()>,
+}
+
+impl Transport for ReqwestClient {
+    type Target = Url;
+
+    async fn connect(url: &str, headers: &Headers, options: &ClientOptions) -> Result<Self, CallError> {
+        let base = Base::parse(url)?;
+        let headers = headers.prepared(base.authorization.clone())?;
+        let client = Client::builder()
+            .http1_only()
+            .no_proxy()
+            .tcp_nodelay(true)
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .pool_max_idle_per_host(1)
+            .pool_idle_timeout(None)
+            .connect_timeout(options.timeout)
+            .build()
+            .map_err(|error| failed(&error))?;
+        Ok(ReqwestClient {
+            base,
+            headers,
+            max_body: options.limits.max_body,
+            client,
+            in_flight: Mutex::new(()),
+        })
+    }
+
+    fn target(&self, segment: &str) -> Result<Url, CallError> {
+        self.base.join(segment)
+    }
+
+    async fn post(&self, target: &Url, body: Vec<u8>) -> Result<Reply, CallError> {
+        let mut request = Request::new(Method::POST, target.clone());
+        *request.headers_mut() = self.headers.clone();
+        *request.body_mut() = Some(body.into());
+
+        let _turn = self.in_flight.lock().await;
+        let mut response = self.client.execute(request).await.map_err(|error| failed(&error))?;
+        let announced = response.content_length().unwrap_or(0);
+        let mut pieces = Pieces::announced(announced, self.max_body).map_err(unreadable)?;
+        while let Some(piece) = response.chunk().await.map_err(|error| failed(&error))? {
+            pieces.push(piece).map_err(unreadable)?;
+        }
+        let status = response.status();
+        Ok(Reply::new(status, response.headers_mut(), pieces.finish()))
+    }
+}
+
+/// An error of reqwest by kind. Its own text is only the outermost; the causes say what happened.
+fn failed(error: &reqwest::Error) -> CallError {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    if error.is_timeout() {
+        return CallError::new(ErrorKind::Timeout, format!("no connection in time: {error}"));
+    }
+    if error.is_connect() {
+        let cause = causes.last().map(|cause| format!(": {cause}")).unwrap_or_default();
+        let message = format!("cannot connect{cause}; is the server running?");
+        return CallError::new(ErrorKind::Undeliverable, message);
+    }
+    for cause in causes {
+        if let Some(error) = cause.downcast_ref::<hyper::Error>() {
+            return lost(error);
+        }
+    }
+    CallError::new(ErrorKind::Undeliverable, error.to_string())
+}

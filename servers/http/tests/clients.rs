@@ -1,0 +1,324 @@
+//! Both clients, held to the same behaviour.
+
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use calculator::{CallError, ClientOptions, ErrorKind, Limits};
+use http_layer::axum::Router;
+use http_layer::axum::extract::Request;
+use http_layer::axum::response::Response;
+use http_layer::http::{HeaderValue, StatusCode, header};
+use http_layer::{Headers, HttpServer, HyperClient, ReqwestClient, Transport, read_body, reply};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Runs each test with either client.
+macro_rules! with_both_clients {
+    ($($test:ident),* $(,)?) => {
+        mod with_hyper {
+            $(#[tokio::test] async fn $test() { super::$test::<super::HyperClient>().await; })*
+        }
+        mod with_reqwest {
+            $(#[tokio::test] async fn $test() { super::$test::<super::ReqwestClient>().await; })*
+        }
+    };
+}
+
+with_both_clients!(
+    posts_and_reads_replies_of_any_status,
+    a_large_body_comes_back_whole,
+    a_refused_connection_is_undeliverable,
+    a_connection_that_takes_too_long_is_a_timeout,
+    an_answer_above_the_limit_is_refused,
+    an_answer_cut_short_is_undeliverable,
+    an_answer_that_is_not_http_is_malformed,
+    reconnects_after_the_server_closed_the_connection,
+    one_connection_serves_every_call,
+    an_abandoned_call_does_not_answer_the_next,
+    redirects_are_replies,
+    headers_that_frame_the_message_are_refused,
+);
+
+async fn echo(request: Request) -> Response {
+    let target = request.uri().to_string();
+    let body = read_body(request.into_body(), 16 << 20).await.unwrap();
+    if target == "/missing" {
+        return reply(StatusCode::NOT_FOUND, "text/html; charset=utf-8", "no such page");
+    }
+    reply(StatusCode::OK, "text/plain", [target.as_bytes(), b" ", &body].concat())
+}
+
+async fn start_echo() -> (SocketAddr, CancellationToken) {
+    let router = Router::new().fallback(echo);
+    let server = HttpServer::bind("127.0.0.1:0".parse().unwrap(), router, Limits::default()).await.unwrap();
+    let (address, stop) = (server.local_addr(), CancellationToken::new());
+    tokio::spawn(server.run(stop.clone()));
+    (address, stop)
+}
+
+async fn connect<T: Transport>(url: &str) -> T {
+    T::connect(url, &Headers::new("text/plain"), &ClientOptions::default()).await.unwrap()
+}
+
+/// A listener whose every connection gets one of `answers` after its request, in turn, and is then closed.
+async fn answering(answers: &'static [&'static str]) -> (SocketAddr, tokio::task::JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let task = tokio::spawn(async move {
+        let mut requests = Vec::new();
+        for answer in answers {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            requests.push(read_request(&mut stream).await);
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+        requests
+    });
+    (address, task)
+}
+
+/// A request whose body is `body`.
+async fn read_request(stream: &mut TcpStream) -> String {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\nbody") {
+        assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0);
+    }
+    String::from_utf8(request).unwrap()
+}
+
+async fn posts_and_reads_replies_of_any_status<T: Transport>() {
+    let (address, _stop) = start_echo().await;
+    let client: T = connect(&format!("http://{address}/api?k=1#fragment")).await;
+    for (segment, expected) in
+        [("", "/api?k=1 body"), ("add", "/api/add?k=1 body"), ("a b/c", "/api/a%20b%2Fc?k=1 body")]
+    {
+        let target = client.target(segment).unwrap();
+        let answer = client.post(&target, b"body".to_vec()).await.unwrap();
+        assert_eq!((answer.status, &answer.body[..]), (StatusCode::OK, expected.as_bytes()));
+        assert!(answer.is("text/plain") && !answer.is("text/html"));
+        assert_eq!(answer.content_encoding, None);
+    }
+    let client: T = connect(&format!("http://{address}")).await;
+    let answer = client.post(&client.target("missing").unwrap(), vec![]).await.unwrap();
+    assert_eq!((answer.status, &answer.body[..]), (StatusCode::NOT_FOUND, &b"no such page"[..]));
+    assert!(answer.is("text/html"));
+}
+
+async fn a_large_body_comes_back_whole<T: Transport>() {
+    let (address, _stop) = start_echo().await;
+    let client: T = connect(&format!("http://{address}")).await;
+    let body: Vec<u8> = (0..3_000_000_u32).map(|i| i.to_le_bytes()[usize::from(i % 3 == 0)]).collect();
+    let answer = client.post(&client.target("").unwrap(), body.clone()).await.unwrap();
+    assert_eq!(&answer.body[2..], body);
+}
+
+/// Why no connection came about, whether the client connects at once or with the first call.
+async fn connect_error<T: Transport>(url: &str, options: &ClientOptions) -> CallError {
+    match T::connect(url, &Headers::new("text/plain"), options).await {
+        Ok(client) => client.post(&client.target("").unwrap(), vec![]).await.unwrap_err(),
+        Err(error) => error,
+    }
+}
+
+async fn a_connection_that_takes_too_long_is_a_timeout<T: Transport>() {
+    // Once its queue is full, a listener that accepts nothing leaves further connections without an answer.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queue = JoinSet::new();
+    for _ in 0..8 {
+        queue.spawn(TcpStream::connect(address));
+    }
+    let _queued = (queue.join_next().await, queue.join_next().await);
+
+    let options = ClientOptions { timeout: Duration::from_millis(20), ..ClientOptions::default() };
+    let error = connect_error::<T>(&format!("http://{address}"), &options).await;
+    assert_eq!(error.kind, ErrorKind::Timeout, "{error}");
+}
+
+async fn a_refused_connection_is_undeliverable<T: Transport>() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let error = connect_error::<T>(&url, &ClientOptions::default()).await;
+    assert_eq!(error.kind, ErrorKind::Undeliverable);
+    assert!(error.message.contains("refused") && error.message.contains("is the server running?"), "{error}");
+}
+
+async fn an_answer_above_the_limit_is_refused<T: Transport>() {
+    let options =
+        ClientOptions { limits: Limits { max_body: 9, ..Limits::default() }, ..ClientOptions::default() };
+    let (address, _stop) = start_echo().await;
+    let client =
+        T::connect(&format!("http://{address}"), &Headers::new("text/plain"), &options).await.unwrap();
+    let target = client.target("").unwrap();
+    assert_eq!(client.post(&target, b"1234567".to_vec()).await.unwrap().body, "/ 1234567");
+    assert_eq!(client.post(&target, b"12345678".to_vec()).await.unwrap_err().kind, ErrorKind::TooLarge);
+    assert_eq!(client.post(&target, b"1234567".to_vec()).await.unwrap().body, "/ 1234567");
+
+    let (address, _) = answering(&["HTTP/1.1 200 OK\r\n\r\nwithout a length"]).await;
+    let client =
+        T::connect(&format!("http://{address}"), &Headers::new("text/plain"), &options).await.unwrap();
+    let error = client.post(&client.target("").unwrap(), b"body".to_vec()).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::TooLarge);
+}
+
+async fn an_answer_cut_short_is_undeliverable<T: Transport>() {
+    for answers in [&["HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf"], &["HTTP/1.1 200 O"], &[""]] {
+        let (address, _) = answering(answers).await;
+        let client: T = connect(&format!("http://{address}")).await;
+        let error = client.post(&client.target("").unwrap(), b"body".to_vec()).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Undeliverable, "{answers:?}: {error}");
+    }
+}
+
+async fn an_answer_that_is_not_http_is_malformed<T: Transport>() {
+    let (address, _) = answering(&["220 smtp ready\r\n\r\n"]).await;
+    let client: T = connect(&format!("http://{address}")).await;
+    let error = client.post(&client.target("").unwrap(), b"body".to_vec()).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Malformed, "{error}");
+}
+
+async fn reconnects_after_the_server_closed_the_connection<T: Transport>() {
+    // The first two promise to keep the connection and then close it, as a server does that restarts.
+    const KEPT: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let (address, requests) = answering(&[KEPT, KEPT, "HTTP/1.0 200 OK\r\n\r\nok", KEPT]).await;
+    let client: T = connect(&format!("http://{address}")).await;
+    let target = client.target("").unwrap();
+    for _ in 0..4 {
+        assert_eq!(client.post(&target, b"body".to_vec()).await.unwrap().body, "ok");
+    }
+    assert_eq!(requests.await.unwrap().len(), 4);
+}
+
+async fn one_connection_serves_every_call<T: Transport>() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let client: T = connect(&url).await;
+    let target = client.target("").unwrap();
+    let server = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        for _ in 0..100 {
+            read_request(&mut stream).await;
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+        }
+        stream
+    };
+    let calls = async {
+        for _ in 0..50 {
+            // Two callers at once take turns.
+            let (a, b) =
+                tokio::join!(client.post(&target, b"body".to_vec()), client.post(&target, b"body".to_vec()));
+            assert_eq!((a.unwrap().body, b.unwrap().body), ("ok".into(), "ok".into()));
+        }
+    };
+    let (_stream, ()) = tokio::join!(server, calls);
+}
+
+async fn an_abandoned_call_does_not_answer_the_next<T: Transport>() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let client: T = connect(&url).await;
+    let target = client.target("").unwrap();
+    {
+        let mut call = std::pin::pin!(client.post(&target, b"body".to_vec()));
+        let mut first = tokio::select! {
+            _ = &mut call => panic!("nobody answers"),
+            accepted = async {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                read_request(&mut stream).await;
+                stream
+            } => accepted,
+        };
+        // The answer is under way when the caller gives up.
+        first.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nstale").await.unwrap();
+    }
+    let (answer, _stream) = tokio::join!(client.post(&target, b"body".to_vec()), async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_request(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nfresh").await.unwrap();
+        stream
+    });
+    assert_eq!(answer.unwrap().body, "fresh");
+}
+
+async fn redirects_are_replies<T: Transport>() {
+    let (address, _) = answering(&["HTTP/1.1 302 Found\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n"]).await;
+    let client: T = connect(&format!("http://{address}")).await;
+    let answer = client.post(&client.target("").unwrap(), b"body".to_vec()).await.unwrap();
+    assert_eq!(answer.status, StatusCode::FOUND);
+}
+
+async fn headers_that_frame_the_message_are_refused<T: Transport>() {
+    for name in [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION] {
+        let mut headers = Headers::new("text/plain");
+        headers.extra.insert(name.clone(), HeaderValue::from_static("3"));
+        let error =
+            T::connect("http://127.0.0.1:1", &headers, &ClientOptions::default()).await.err().unwrap();
+        assert!(error.message.contains(name.as_str()), "{error}");
+    }
+}
+
+/// The request as it goes out, its header lines sorted.
+async fn request_of<T: Transport>(headers: &Headers) -> Vec<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let url = format!("http://user:pass@{address}/rpc");
+    let client = T::connect(&url, headers, &ClientOptions::default()).await.unwrap();
+    let target = client.target("").unwrap();
+    let request = tokio::select! {
+        _ = client.post(&target, b"body".to_vec()) => panic!("nobody answers"),
+        request = async { read_request(&mut listener.accept().await.unwrap().0).await } => request,
+    };
+    let request = request.replace(&address.to_string(), "HOST");
+    let mut lines: Vec<_> = request.split("\r\n").map(str::to_owned).collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[tokio::test]
+async fn both_clients_send_the_same_minimal_request() {
+    let headers = Headers::new("text/plain");
+    let sent = request_of::<HyperClient>(&headers).await;
+    let expected = [
+        "",
+        "POST /rpc HTTP/1.1",
+        "accept: */*",
+        "authorization: Basic dXNlcjpwYXNz",
+        "body",
+        "content-length: 4",
+        "content-type: text/plain",
+        "host: HOST",
+    ];
+    assert_eq!(sent, expected);
+    assert_eq!(request_of::<ReqwestClient>(&headers).await, expected);
+}
+
+#[tokio::test]
+async fn further_headers_replace_the_clients_own() {
+    let mut headers = Headers::new("text/plain");
+    headers.extra.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer t"));
+    headers.extra.insert(header::ACCEPT, HeaderValue::from_static("text/plain"));
+    headers.extra.insert(header::HOST, HeaderValue::from_static("example.org"));
+    headers.extra.append("x-tag", HeaderValue::from_static("1"));
+    headers.extra.append("x-tag", HeaderValue::from_static("2"));
+    let sent = request_of::<HyperClient>(&headers).await;
+    let expected = [
+        "",
+        "POST /rpc HTTP/1.1",
+        "accept: text/plain",
+        "authorization: Bearer t",
+        "body",
+        "content-length: 4",
+        "content-type: text/plain",
+        "host: example.org",
+        "x-tag: 1",
+        "x-tag: 2",
+    ];
+    assert_eq!(sent, expected);
+    assert_eq!(request_of::<ReqwestClient>(&headers).await, expected);
+}

@@ -1,0 +1,205 @@
+//! The server, spoken to in bytes.
+
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
+
+use std::time::Duration;
+
+use calculator::Limits;
+use http_layer::axum::Router;
+use http_layer::axum::body::Body;
+use http_layer::axum::extract::Request;
+use http_layer::axum::response::Response;
+use http_layer::http::StatusCode;
+use http_layer::{HttpServer, read_body, reply};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const MAX_BODY: usize = 1_000;
+
+async fn echo(request: Request) -> Response {
+    match read_body(request.into_body(), MAX_BODY).await {
+        Ok(body) => reply(StatusCode::OK, "text/plain", body),
+        Err(error) => reply(error.status(), "text/plain", error.to_string()),
+    }
+}
+
+struct Running {
+    address: std::net::SocketAddr,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+async fn start(router: Router) -> Running {
+    let server = HttpServer::bind("127.0.0.1:0".parse().unwrap(), router, Limits::default()).await.unwrap();
+    let (address, stop) = (server.local_addr(), CancellationToken::new());
+    Running { address, task: tokio::spawn(server.run(stop.clone())), stop }
+}
+
+async fn start_echo() -> Running {
+    start(Router::new().fallback(echo)).await
+}
+
+impl Running {
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Everything the server sends until it closes the connection.
+    async fn exchange(&self, request: impl AsRef<[u8]>) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(request.as_ref()).await.unwrap();
+        read_to_end(&mut stream).await
+    }
+}
+
+async fn read_to_end(stream: &mut TcpStream) -> String {
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// One response with a body of `text`.
+async fn read_until(stream: &mut TcpStream, text: &str) -> String {
+    let mut answer = Vec::new();
+    while !answer.ends_with(text.as_bytes()) {
+        let mut buffer = [0; 1024];
+        let length = stream.read(&mut buffer).await.unwrap();
+        assert_ne!(length, 0, "closed after {}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&buffer[..length]);
+    }
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn responses_carry_type_length_and_date_alone() {
+    let server = start_echo().await;
+    let answer = server
+        .exchange("POST / HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello")
+        .await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let mut lines: Vec<_> = head.split("\r\n").map(|line| line.split(": ").next().unwrap()).collect();
+    lines.sort_unstable();
+    // `connection: close` only because the client asked for it.
+    assert_eq!(lines, ["HTTP/1.1 200 OK", "connection", "content-length", "content-type", "date"]);
+    assert_eq!(body, "hello");
+}
+
+#[tokio::test]
+async fn connections_of_http_1_1_are_kept_and_of_http_1_0_closed() {
+    let server = start_echo().await;
+    let mut stream = server.connect().await;
+    for text in ["one", "two", "three"] {
+        let request = format!("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: {}\r\n\r\n{text}", text.len());
+        stream.write_all(request.as_bytes()).await.unwrap();
+        assert!(read_until(&mut stream, text).await.starts_with("HTTP/1.1 200 OK\r\n"));
+    }
+    let answer = server.exchange("POST / HTTP/1.0\r\ncontent-length: 3\r\n\r\nold").await;
+    assert!(answer.starts_with("HTTP/1.0 200 OK\r\n") && answer.ends_with("old"), "{answer}");
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order() {
+    let server = start_echo().await;
+    let requests = "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\n\r\n1".to_owned()
+        + "POST / HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 1\r\n\r\n2";
+    let answer = server.exchange(requests).await;
+    let bodies: Vec<_> = answer.split("\r\n\r\n").skip(1).map(|part| &part[..1]).collect();
+    assert_eq!(bodies, ["1", "2"]);
+}
+
+#[tokio::test]
+async fn a_body_above_the_limit_is_refused_by_its_announced_length_alone() {
+    let server = start_echo().await;
+    // No byte of the body is sent: were one awaited, this would hang.
+    for length in ["1001", "9000000000000"] {
+        let mut stream = server.connect().await;
+        let head = format!("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: {length}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let answer = read_until(&mut stream, "the body exceeds the limit of 1000 bytes").await;
+        assert!(answer.starts_with("HTTP/1.1 413 Payload Too Large\r\n"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_chunked_body_is_cut_at_the_limit() {
+    let server = start_echo().await;
+    let head = "POST / HTTP/1.1\r\nhost: h\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
+    let answer = server.exchange(format!("{head}3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("abcde"), "{answer}");
+
+    let mut stream = server.connect().await;
+    let chunk = format!("1f4\r\n{}\r\n", "x".repeat(500));
+    stream.write_all(format!("{head}{chunk}{chunk}{chunk}").as_bytes()).await.unwrap();
+    let answer = read_until(&mut stream, "the body exceeds the limit of 1000 bytes").await;
+    assert!(answer.starts_with("HTTP/1.1 413 Payload Too Large\r\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn what_is_not_http_is_refused_and_the_server_goes_on() {
+    let server = start_echo().await;
+    let answer = server.exchange("\x16\x03\x01\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
+    let answer = server.exchange("POST / HTTP/1.0\r\ncontent-length: 2\r\n\r\nok").await;
+    assert!(answer.ends_with("ok"));
+}
+
+#[tokio::test]
+async fn a_client_that_shuts_its_sending_side_down_is_answered() {
+    let server = start_echo().await;
+    let mut stream = server.connect().await;
+    stream.write_all(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+    stream.shutdown().await.unwrap();
+    assert!(read_to_end(&mut stream).await.ends_with("ok"));
+}
+
+#[tokio::test]
+async fn a_stopped_server_closes_idle_connections_and_finishes_calls_in_hand() {
+    static ENTERED: Semaphore = Semaphore::const_new(0);
+    static LEAVE: Semaphore = Semaphore::const_new(0);
+    async fn held(_: Request) -> Response<Body> {
+        ENTERED.add_permits(1);
+        LEAVE.acquire().await.unwrap().forget();
+        reply(StatusCode::OK, "text/plain", "done")
+    }
+    let server = start(Router::new().fallback(held)).await;
+    let mut idle = server.connect().await;
+    let mut busy = server.connect().await;
+    busy.write_all(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    ENTERED.acquire().await.unwrap().forget();
+
+    server.stop.cancel();
+    assert_eq!(read_to_end(&mut idle).await, "");
+    assert!(TcpStream::connect(server.address).await.is_err());
+    assert!(!server.task.is_finished());
+    LEAVE.add_permits(1);
+    assert!(read_to_end(&mut busy).await.ends_with("done"));
+    server.task.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_server_abandons_calls_that_do_not_finish() {
+    static ENTERED: Semaphore = Semaphore::const_new(0);
+    async fn endless(_: Request) -> Response<Body> {
+        ENTERED.add_permits(1);
+        std::future::pending().await
+    }
+    let server = start(Router::new().fallback(endless)).await;
+    let mut busy = server.connect().await;
+    busy.write_all(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    ENTERED.acquire().await.unwrap().forget();
+    server.stop.cancel();
+    let begun = tokio::time::Instant::now();
+    server.task.await.unwrap();
+    assert!(begun.elapsed() <= Duration::from_millis(4_010), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_does_not_come_to_its_end_costs_the_connection() {
+    let server = start_echo().await;
+    let mut stream = server.connect().await;
+    stream.write_all(b"POST / HTTP/1.1\r\nhost:").await.unwrap();
+    read_to_end(&mut stream).await;
+}
