@@ -5,12 +5,11 @@ use std::mem;
 
 use calculator::{Call, CallError, ErrorKind, Limits, Params, Value};
 use quick_xml::Reader;
-use quick_xml::errors::{Error as XmlError, IllFormedError};
-use quick_xml::events::{BytesDecl, BytesStart, Event};
+use quick_xml::events::Event;
 
 use super::fault::Fault;
-use super::is_xml_char;
 use super::scalar::Scalar;
+use super::xml;
 
 /// Why a message was not read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -173,24 +172,22 @@ struct Builder<'a, 'l> {
     text: Cow<'a, str>,
 }
 
-/// More attributes on one element than any XML-RPC message has reason for; their names are compared with each other.
-const MOST_ATTRIBUTES: usize = 32;
-
 fn decode(body: &[u8], limits: &Limits) -> Result<Message, DecodeError> {
-    let text = checked_text(body)?;
+    let text = xml::checked_text(body)?;
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_comments = true;
     let mut builder =
         Builder { limits, message: Message::default(), stack: Vec::new(), depth: 0, text: Cow::Borrowed("") };
     loop {
         let start = reader.buffer_position();
-        let refused = |what| position(text, offset(start), what);
-        let event =
-            reader.read_event().map_err(|error| syntax(text, offset(reader.error_position()), &error))?;
+        let refused = |what| xml::position(text, xml::offset(start), what);
+        let event = reader
+            .read_event()
+            .map_err(|error| xml::syntax(text, xml::offset(reader.error_position()), &error))?;
         match event {
-            Event::Start(tag) => builder.open(checked_tag(&tag).map_err(refused)?)?,
+            Event::Start(tag) => builder.open(xml::checked_tag(&tag).map_err(refused)?)?,
             Event::Empty(tag) => {
-                builder.open(checked_tag(&tag).map_err(refused)?)?;
+                builder.open(xml::checked_tag(&tag).map_err(refused)?)?;
                 builder.close()?;
             }
             Event::End(_) => builder.close()?,
@@ -198,27 +195,29 @@ fn decode(body: &[u8], limits: &Limits) -> Result<Message, DecodeError> {
                 let piece = piece.into_inner();
                 if builder.stack.is_empty() {
                     if piece.bytes().any(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n')) {
-                        return Err(refused(outside(builder.message.kind)));
+                        return Err(refused(xml::outside(builder.message.kind.is_some())));
                     }
                 } else if piece.contains('>') && piece.contains("]]>") {
-                    return Err(refused(INVALID_TOKEN));
+                    return Err(refused(xml::INVALID_TOKEN));
                 } else {
                     builder.text(piece);
                 }
             }
             Event::CData(piece) if !builder.stack.is_empty() => builder.text(piece.into_inner()),
             Event::GeneralRef(name) if !builder.stack.is_empty() => {
-                let character = resolve(&name.into_inner()).map_err(refused)?;
+                let character = xml::resolve(&name.into_inner()).map_err(refused)?;
                 builder.character(character);
             }
-            Event::CData(_) | Event::GeneralRef(_) => return Err(refused(outside(builder.message.kind))),
+            Event::CData(_) | Event::GeneralRef(_) => {
+                return Err(refused(xml::outside(builder.message.kind.is_some())));
+            }
             Event::Decl(declaration) => {
-                check_declaration(&declaration, start, text.is_ascii()).map_err(refused)?
+                xml::check_declaration(&declaration, start, text).map_err(refused)?;
             }
             Event::PI(instruction) => {
                 let target = instruction.target();
-                if !is_name(target) || target.eq_ignore_ascii_case("xml") {
-                    return Err(refused(INVALID_TOKEN));
+                if !xml::is_name(target) || target.eq_ignore_ascii_case("xml") {
+                    return Err(refused(xml::INVALID_TOKEN));
                 }
             }
             Event::Comment(_) => {}
@@ -226,156 +225,8 @@ fn decode(body: &[u8], limits: &Limits) -> Result<Message, DecodeError> {
             Event::Eof if builder.stack.is_empty() && builder.message.kind.is_some() => {
                 return Ok(builder.message);
             }
-            Event::Eof => return Err(refused(NO_ELEMENT)),
+            Event::Eof => return Err(refused(xml::NO_ELEMENT)),
         }
-    }
-}
-
-// The words of expat for what it refuses.
-const INVALID_TOKEN: &str = "not well-formed (invalid token)";
-const NO_ELEMENT: &str = "no element found";
-const INVALID_REFERENCE: &str = "reference to invalid character number";
-
-fn outside(root: Option<Kind>) -> &'static str {
-    if root.is_some() { "junk after document element" } else { "syntax error" }
-}
-
-fn offset(position: u64) -> usize {
-    usize::try_from(position).unwrap_or(usize::MAX)
-}
-
-/// The error for the byte at `offset`.
-fn position(text: &str, offset: usize, what: &'static str) -> DecodeError {
-    let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
-    let column = before.iter().rev().take_while(|byte| **byte != b'\n').count();
-    let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-    DecodeError::NotWellFormed { what, line, column }
-}
-
-fn syntax(text: &str, offset: usize, error: &XmlError) -> DecodeError {
-    let what = match error {
-        XmlError::Syntax(_) => "unclosed token",
-        XmlError::IllFormed(IllFormedError::MismatchedEndTag { .. } | IllFormedError::UnmatchedEndTag(_)) => {
-            "mismatched tag"
-        }
-        _ => INVALID_TOKEN,
-    };
-    position(text, offset, what)
-}
-
-/// The body as text without a byte order mark, once it is known to consist of XML's characters only.
-fn checked_text(body: &[u8]) -> Result<&str, DecodeError> {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let text = match str::from_utf8(body) {
-        Ok(text) => text,
-        Err(error) => {
-            let valid = body.get(..error.valid_up_to()).and_then(|valid| str::from_utf8(valid).ok());
-            return Err(position(valid.unwrap_or_default(), error.valid_up_to(), INVALID_TOKEN));
-        }
-    };
-    // Both are loops without a branch, which a compiler makes fast; where the character is matters only if there is one.
-    let control = body.iter().fold(false, |found, byte| {
-        found | ((*byte < 0x20) & (*byte != b'\t') & (*byte != b'\n') & (*byte != b'\r'))
-    });
-    if (control || !body.is_ascii())
-        && let Some(at) = text.find(|c| !is_xml_char(c))
-    {
-        return Err(position(text, at, INVALID_TOKEN));
-    }
-    Ok(text)
-}
-
-/// The name of a start tag without its prefix, once the tag is known to be well-formed.
-fn checked_tag<'t>(tag: &'t BytesStart<'_>) -> Result<&'t str, &'static str> {
-    if !tag.attributes_raw().is_empty() {
-        for (count, attribute) in tag.attributes().enumerate() {
-            let attribute = attribute.map_err(|_| INVALID_TOKEN)?;
-            if count >= MOST_ATTRIBUTES {
-                return Err("too many attributes on one element");
-            }
-            if !is_name(attribute.key.0) || attribute.value.contains('<') {
-                return Err(INVALID_TOKEN);
-            }
-            check_references(&attribute.value)?;
-        }
-    }
-    let name = tag.name().0;
-    match name.rsplit_once(':') {
-        None => Ok(name),
-        Some((prefix, local)) if prefix.is_empty() || is_name(prefix) => Ok(local),
-        Some(_) => Err(INVALID_TOKEN),
-    }
-}
-
-/// Whether `name` may name an element, an attribute or a target (XML 1.0 § 2.3; any character beyond ASCII passes).
-fn is_name(name: &str) -> bool {
-    let start = |c: char| c.is_ascii_alphabetic() || matches!(c, '_' | ':') || !c.is_ascii();
-    let mut characters = name.chars();
-    characters.next().is_some_and(start)
-        && characters.all(|c| start(c) || c.is_ascii_digit() || matches!(c, '-' | '.'))
-}
-
-/// Refuses an ampersand in an attribute's value that begins no reference that can be resolved.
-fn check_references(value: &str) -> Result<(), &'static str> {
-    for piece in value.split('&').skip(1) {
-        let (name, _) = piece.split_once(';').ok_or(INVALID_TOKEN)?;
-        resolve(name)?;
-    }
-    Ok(())
-}
-
-/// The character that a reference stands for: a number, or one of the entities that XML 1.0 (§ 4.6) predefines.
-fn resolve(name: &str) -> Result<char, &'static str> {
-    let Some(number) = name.strip_prefix('#') else {
-        return match name {
-            "lt" => Ok('<'),
-            "gt" => Ok('>'),
-            "amp" => Ok('&'),
-            "apos" => Ok('\''),
-            "quot" => Ok('"'),
-            _ if is_name(name) => Err("undefined entity"),
-            _ => Err(INVALID_TOKEN),
-        };
-    };
-    let (digits, radix) = match number.strip_prefix('x') {
-        Some(digits) => (digits, 16),
-        None => (number, 10),
-    };
-    // The parser of integers would take a sign, too.
-    if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
-        return Err(INVALID_TOKEN);
-    }
-    u32::from_str_radix(digits, radix)
-        .ok()
-        .and_then(char::from_u32)
-        .filter(|c| is_xml_char(*c))
-        .ok_or(INVALID_REFERENCE)
-}
-
-fn check_declaration(declaration: &BytesDecl<'_>, start: u64, is_ascii: bool) -> Result<(), &'static str> {
-    const MALFORMED: &str = "XML declaration not well-formed";
-    if start != 0 {
-        return Err("XML or text declaration not at start of entity");
-    }
-    // As CPython's expat, read 1.0 only.
-    if declaration.version().map_err(|_| MALFORMED)? != "1.0" {
-        return Err(MALFORMED);
-    }
-    match declaration.encoding() {
-        None => {}
-        Some(Ok(name)) if name.eq_ignore_ascii_case("utf-8") || name.eq_ignore_ascii_case("utf8") => {}
-        Some(Ok(name)) if name.eq_ignore_ascii_case("us-ascii") || name.eq_ignore_ascii_case("ascii") => {
-            if !is_ascii {
-                return Err(INVALID_TOKEN);
-            }
-        }
-        Some(Ok(_)) => return Err("unknown encoding"),
-        Some(Err(_)) => return Err(MALFORMED),
-    }
-    match declaration.standalone() {
-        None => Ok(()),
-        Some(Ok(answer)) if answer == "yes" || answer == "no" => Ok(()),
-        Some(_) => Err(MALFORMED),
     }
 }
 
@@ -389,7 +240,7 @@ impl<'a> Builder<'a, '_> {
         if !self.wants_text() {
             return;
         }
-        let piece = with_folded_line_ends(piece);
+        let piece = xml::with_folded_line_ends(piece);
         if self.text.is_empty() {
             self.text = piece;
         } else {
@@ -555,9 +406,4 @@ fn misplaced(tag: &str) -> DecodeError {
     let what = if known { "misplaced" } else { "unknown" };
     let tag: String = tag.chars().take(40).collect();
     DecodeError::Shape(format!("{what} tag '{tag}'"))
-}
-
-/// CR LF and CR as LF (XML 1.0 § 2.11). A carriage return that was written as a reference is not folded.
-fn with_folded_line_ends(text: Cow<'_, str>) -> Cow<'_, str> {
-    if text.contains('\r') { Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")) } else { text }
 }

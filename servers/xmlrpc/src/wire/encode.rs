@@ -7,7 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use calculator::{Call, CallError, ErrorKind, Value};
 
-use super::is_xml_char;
+use super::Fault;
+use super::xml::is_xml_char;
 
 /// What the encoder may write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,14 +99,15 @@ pub fn encode_response(result: &Value, options: &EncodeOptions) -> Result<Vec<u8
     Ok(out)
 }
 
-/// The `methodResponse` document of a fault. Characters of `text` that XML cannot carry become U+FFFD, so that a
+/// The `methodResponse` document of a fault. Characters of its text that XML cannot carry become U+FFFD, so that a
 /// fault can always be told.
 #[must_use]
-pub fn encode_fault(code: i32, text: &str) -> Vec<u8> {
+pub fn encode_fault(fault: &Fault) -> Vec<u8> {
+    let Fault { code, text } = fault;
     let mut out = Vec::with_capacity(SMALL_MESSAGE + text.len());
     out.extend_from_slice(HEADER);
     out.extend_from_slice(b"<methodResponse>\n<fault>\n<value><struct>\n<member>\n<name>faultCode</name>\n");
-    write_int(&mut out, code);
+    write_int(&mut out, *code);
     out.extend_from_slice(b"</member>\n<member>\n<name>faultString</name>\n<value><string>");
     let start = out.len();
     if write_text(&mut out, text).is_err() {

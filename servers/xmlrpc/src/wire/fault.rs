@@ -11,7 +11,7 @@ const EXCEPTION: i32 = 1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// `faultCode`.
-    pub code: i64,
+    pub code: i32,
     /// `faultString`: from CPython's server `<class 'NAME'>:MESSAGE`.
     pub text: String,
 }
@@ -20,24 +20,25 @@ impl Fault {
     /// The code and text for an exception of that class.
     #[must_use]
     pub fn exception(class: &str, message: impl std::fmt::Display) -> Self {
-        Fault { code: EXCEPTION.into(), text: format!("<class '{class}'>:{message}") }
+        Fault { code: EXCEPTION, text: format!("<class '{class}'>:{message}") }
     }
 
     /// The value of a `fault` element.
     pub(super) fn from_value(value: Value) -> Result<Self, DecodeError> {
-        match (value.get("faultCode"), value.get("faultString")) {
-            (Some(Value::Int(code)), Some(Value::Str(text))) => Ok(Fault { code: *code, text: text.clone() }),
-            _ => Err(DecodeError::Shape(
-                "a fault without an integer faultCode and a string faultString".to_owned(),
-            )),
+        if let (Some(Value::Int(code)), Some(Value::Str(text))) =
+            (value.get("faultCode"), value.get("faultString"))
+            && let Ok(code) = i32::try_from(*code)
+        {
+            return Ok(Fault { code, text: text.clone() });
         }
+        Err(DecodeError::Shape("a fault without a 32-bit faultCode and a string faultString".to_owned()))
     }
 
     /// The fault as a struct, as `system.multicall` carries it.
     #[must_use]
     pub fn into_value(self) -> Value {
         Value::Map(vec![
-            ("faultCode".to_owned(), Value::Int(self.code)),
+            ("faultCode".to_owned(), Value::Int(self.code.into())),
             ("faultString".to_owned(), Value::Str(self.text)),
         ])
     }
@@ -74,7 +75,7 @@ impl From<Fault> for CallError {
             None => (None, fault.text.as_str()),
         };
         let kind = class.map_or(ErrorKind::Internal, |class| kind_of(class, message));
-        let remote = Remote { code: Some(fault.code), class: class.map(str::to_owned), data: None };
+        let remote = Remote { code: Some(fault.code.into()), class: class.map(str::to_owned), data: None };
         let message = message.to_owned();
         CallError::remote(kind, message, remote)
     }

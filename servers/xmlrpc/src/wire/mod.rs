@@ -15,19 +15,11 @@ mod decode;
 mod encode;
 mod fault;
 mod scalar;
+mod xml;
 
 pub use decode::{DecodeError, Response, decode_call, decode_response};
 pub use encode::{EncodeError, EncodeOptions, encode_call, encode_fault, encode_response};
 pub use fault::Fault;
-
-/// Whether XML 1.0 (§ 2.2, production `Char`) has the character, in whatever notation.
-fn is_xml_char(c: char) -> bool {
-    match c {
-        '\t' | '\n' | '\r' => true,
-        '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => false,
-        _ => true,
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 use calculator::{Call, CallError, ErrorKind, Limits, Params, Value};
 use proptest::prelude::*;
 
+use super::xml::is_xml_char;
 use super::*;
 
 const NONE: EncodeOptions = EncodeOptions { allow_none: true };
@@ -60,7 +61,7 @@ fn messages_are_those_of_cpython() {
 
     assert_eq!(ZERO_DIVISION.len(), 305);
     let fault = Fault::exception("ZeroDivisionError", "division by zero");
-    assert_eq!(String::from_utf8(encode_fault(1, &fault.text)).unwrap(), ZERO_DIVISION);
+    assert_eq!(String::from_utf8(encode_fault(&fault)).unwrap(), ZERO_DIVISION);
     assert_eq!(decode_response(ZERO_DIVISION.as_bytes(), &Limits::default()), Ok(Response::Fault(fault)));
 
     let none = encode_call(&Call::positional("system.listMethods", []), &EncodeOptions::default()).unwrap();
@@ -526,7 +527,7 @@ fn faults_are_classified_by_the_class_they_name() {
 
 #[test]
 fn a_fault_can_always_be_told() {
-    let body = encode_fault(7, "bad \u{0}\r<\u{ffff}");
+    let body = encode_fault(&Fault { code: 7, text: "bad \u{0}\r<\u{ffff}".to_owned() });
     assert_eq!(
         decode_response(&body, &Limits::default()),
         Ok(Response::Fault(Fault { code: 7, text: "bad \u{fffd}\r<\u{fffd}".to_owned() }))
