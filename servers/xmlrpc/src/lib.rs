@@ -1,3 +1,14 @@
-//! XML-RPC over HTTP, both ends.
+//! XML-RPC over HTTP, both ends, as CPython's `xmlrpc.server` and `xmlrpc.client` speak it.
+//!
+//! [`Server`] answers `xmlrpc.client.ServerProxy`, and [`XmlRpcClient`] calls `xmlrpc.server.SimpleXMLRPCServer`.
+//! [`wire`] has the messages.
 
 #![forbid(unsafe_code)]
+
+mod client;
+mod methods;
+mod server;
+pub mod wire;
+
+pub use client::XmlRpcClient;
+pub use server::{Server, ServerOptions};

@@ -1,0 +1,116 @@
+//! The calling end.
+
+use std::borrow::Cow;
+
+use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Limits, Remote, Value};
+use http_layer::http::StatusCode;
+use http_layer::{Headers, Reply, Transport};
+
+use crate::wire::{EncodeOptions, Response, decode_response, encode_call};
+
+/// An XML-RPC client with one connection, over the HTTP client `T`.
+///
+/// A server that closes the connection after each answer, as CPython's does, costs a connection per call.
+#[derive(Debug)]
+pub struct XmlRpcClient<T: Transport> {
+    transport: T,
+    target: T::Target,
+    limits: Limits,
+    encode: EncodeOptions,
+}
+
+impl<T: Transport> XmlRpcClient<T> {
+    /// A client of the server at `url`, `http://[USER[:PASSWORD]@]HOST[:PORT][/PATH]`. Without a path it is `/RPC2`,
+    /// as in CPython's client.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Undeliverable`] for a URL of another form, or where the HTTP client connects at once and cannot;
+    /// [`ErrorKind::Timeout`] where that takes too long.
+    pub async fn connect(url: &str, options: &ClientOptions) -> Result<Self, CallError> {
+        let transport = T::connect(&with_default_path(url), &Headers::new("text/xml"), options).await?;
+        let target = transport.target("")?;
+        Ok(XmlRpcClient { transport, target, limits: options.limits, encode: EncodeOptions::default() })
+    }
+
+    /// Whether to send null as `<nil/>`. Off by default, as in CPython: such a call is then refused before it is
+    /// sent. Null in an answer is always read.
+    #[must_use]
+    pub fn allow_none(mut self, allow: bool) -> Self {
+        self.encode.allow_none = allow;
+        self
+    }
+
+    async fn answer(&self, call: &Call) -> Result<Value, CallError> {
+        let body = encode_call(call, &self.encode)?;
+        let reply = self.transport.post(&self.target, body).await?;
+        if reply.status != StatusCode::OK {
+            return Err(refused(&reply));
+        }
+        if let Some(encoding) = reply.content_encoding.as_ref().filter(|encoding| *encoding != "identity") {
+            let message = format!("the answer came in the encoding {encoding:?}, which was not asked for");
+            return Err(CallError::new(ErrorKind::Malformed, message));
+        }
+        match decode_response(&reply.body, &self.limits)? {
+            Response::Value(value) => Ok(value),
+            Response::Fault(fault) => Err(fault.into()),
+        }
+    }
+}
+
+impl<T: Transport> Client for XmlRpcClient<T> {
+    fn call<'a>(&'a self, call: &'a Call) -> CallFuture<'a> {
+        Box::pin(self.answer(call))
+    }
+}
+
+/// What another status than 200 means. XML-RPC has no use for any: faults come with 200.
+fn refused(reply: &Reply) -> CallError {
+    let status = reply.status;
+    let (kind, hint) = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => (ErrorKind::TooLarge, "the call exceeds the server's limit"),
+        StatusCode::BAD_REQUEST => (ErrorKind::Malformed, "the server could not read the request"),
+        StatusCode::NOT_FOUND => {
+            (ErrorKind::Undeliverable, "is the URL's path right? XML-RPC is usually at /RPC2")
+        }
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+            (ErrorKind::Undeliverable, "the server behind it did not get or answer the call")
+        }
+        _ => (ErrorKind::Internal, "an XML-RPC server answers with 200"),
+    };
+    let remote = Remote { code: Some(status.as_u16().into()), ..Remote::default() };
+    CallError::remote(kind, format!("HTTP status {status}: {hint}"), remote)
+}
+
+/// `url` with the path `/RPC2` where it has none, not even `/`.
+fn with_default_path(url: &str) -> Cow<'_, str> {
+    let Some(authority) = url.find("://").map(|at| at + "://".len()) else { return url.into() };
+    let rest = &url[authority..];
+    match rest.find(['/', '\\', '?', '#']) {
+        None => format!("{url}/RPC2").into(),
+        Some(end) if rest[end..].starts_with(['?', '#']) => {
+            let (before, after) = url.split_at(authority + end);
+            format!("{before}/RPC2{after}").into()
+        }
+        Some(_) => url.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_without_a_path_means_rpc2() {
+        for (url, full) in [
+            ("http://h", "http://h/RPC2"),
+            ("http://u:p@[::1]:80", "http://u:p@[::1]:80/RPC2"),
+            ("http://h/", "http://h/"),
+            ("http://h/x?y", "http://h/x?y"),
+            ("http://h?x=/", "http://h/RPC2?x=/"),
+            ("h:1", "h:1"),
+            ("", ""),
+        ] {
+            assert_eq!(with_default_path(url), full);
+        }
+    }
+}

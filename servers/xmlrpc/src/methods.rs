@@ -1,0 +1,260 @@
+//! What a message asks for: a method of the service, or one of the `system.*` methods.
+
+use calculator::{Call, CallError, Dispatcher, ErrorKind, Limits, Params, Value};
+
+use crate::wire::{EncodeOptions, Fault, decode_call, encode_fault, encode_response};
+
+const LIST_METHODS: &str = "system.listMethods";
+const METHOD_HELP: &str = "system.methodHelp";
+const METHOD_SIGNATURE: &str = "system.methodSignature";
+const MULTICALL: &str = "system.multicall";
+
+/// The methods that the server has besides the service's, with their help.
+const SYSTEM: [(&str, &str); 4] = [
+    (LIST_METHODS, "Return the names of all methods."),
+    (METHOD_HELP, "Return the help of a method; empty where there is none."),
+    (METHOD_SIGNATURE, "Signatures are not supported."),
+    (MULTICALL, "Execute several calls, one after the other."),
+];
+
+/// The methods of a server: from a request's body to a response's.
+pub(crate) struct Methods {
+    pub(crate) dispatcher: Dispatcher,
+    pub(crate) limits: Limits,
+    pub(crate) encode: EncodeOptions,
+}
+
+impl Methods {
+    /// The response to `body`. Everything that goes wrong is a fault in it.
+    pub(crate) async fn answer(&self, body: &[u8]) -> Vec<u8> {
+        match self.result(body).await {
+            Ok(response) => response,
+            Err(fault) => encode_fault(&fault),
+        }
+    }
+
+    async fn result(&self, body: &[u8]) -> Result<Vec<u8>, Fault> {
+        let call = decode_call(body, &self.limits)?;
+        let result = if call.method == MULTICALL {
+            self.multicall(call.params).await?
+        } else {
+            self.call(call).await?
+        };
+        Ok(encode_response(&result, &self.encode)?)
+    }
+
+    async fn call(&self, call: Call) -> Result<Value, CallError> {
+        if call.method.starts_with("system.") {
+            return self.system(call);
+        }
+        self.dispatcher.call(call).await
+    }
+
+    fn system(&self, call: Call) -> Result<Value, CallError> {
+        match &*call.method {
+            LIST_METHODS => {
+                let [] = call.params.bind(LIST_METHODS, [])?;
+                let own = self.dispatcher.service().methods().iter().map(|info| info.name);
+                let mut names: Vec<_> = own.chain(SYSTEM.iter().map(|(name, _)| *name)).collect();
+                names.sort_unstable();
+                Ok(Value::List(names.into_iter().map(Value::from).collect()))
+            }
+            METHOD_HELP => match call.params.bind(METHOD_HELP, ["name"])? {
+                [Value::Str(name)] => Ok(self.help(&name).into()),
+                [other] => Err(invalid(format!("a method's name is a string, not {}", other.kind()))),
+            },
+            METHOD_SIGNATURE => {
+                let [_] = call.params.bind(METHOD_SIGNATURE, ["name"])?;
+                // The text that CPython's server gives for every method.
+                Ok("signatures not supported".into())
+            }
+            MULTICALL => Err(invalid(format!("{MULTICALL} cannot be called by itself"))),
+            name => Err(CallError::unknown_method(name)),
+        }
+    }
+
+    fn help(&self, name: &str) -> &'static str {
+        let own = self.dispatcher.service().methods().iter().find(|info| info.name == name);
+        own.map(|info| info.doc)
+            .or_else(|| SYSTEM.iter().find(|(system, _)| *system == name).map(|(_, help)| *help))
+            .unwrap_or_default()
+    }
+
+    /// `system.multicall`: a list of `{methodName, params}` gives a list with `[result]` or a fault's struct for each.
+    /// CPython executes nested ones; here they are faults, for they would multiply what one request can ask for.
+    async fn multicall(&self, params: Params) -> Result<Value, Fault> {
+        let [calls] = params.bind(MULTICALL, ["calls"])?;
+        let Value::List(calls) = calls else {
+            return Err(invalid(format!("the calls are a list, not {}", calls.kind())).into());
+        };
+        if calls.len() > self.limits.max_batch {
+            let message = format!("{} calls in one; the limit is {}", calls.len(), self.limits.max_batch);
+            return Err(CallError::new(ErrorKind::TooLarge, message).into());
+        }
+        let mut results = Vec::with_capacity(calls.len());
+        for call in calls {
+            results.push(match self.call(entry(call)?).await {
+                Ok(value) => Value::List(vec![value]),
+                Err(error) => Fault::from(error).into_value(),
+            });
+        }
+        Ok(Value::List(results))
+    }
+}
+
+fn invalid(message: String) -> CallError {
+    CallError::new(ErrorKind::InvalidArguments, message)
+}
+
+/// An entry of a multicall as a call.
+fn entry(value: Value) -> Result<Call, Fault> {
+    let Value::Map(members) = value else {
+        return Err(invalid(format!("a call is a struct, not {}", value.kind())).into());
+    };
+    let (mut method, mut params) = (None, None);
+    for (name, value) in members {
+        match name.as_str() {
+            "methodName" => method = Some(value),
+            "params" => params = Some(value),
+            _ => {}
+        }
+    }
+    let missing = |name| Fault::exception("KeyError", format_args!("'{name}'"));
+    match (method.ok_or_else(|| missing("methodName"))?, params.ok_or_else(|| missing("params"))?) {
+        (Value::Str(method), Value::List(params)) => Ok(Call::positional(method, params)),
+        _ => Err(invalid("a call has a string methodName and a list of params".to_owned()).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Response, decode_response, encode_call};
+    use calculator::{Calculator, Executor, Faults};
+
+    fn methods() -> Methods {
+        Methods {
+            dispatcher: Dispatcher::new(Calculator, Executor::Async, Faults::default()),
+            limits: Limits { max_batch: 3, ..Limits::default() },
+            encode: EncodeOptions::default(),
+        }
+    }
+
+    async fn answer(method: &'static str, values: impl IntoIterator<Item = Value>) -> Result<Value, String> {
+        let options = EncodeOptions { allow_none: true };
+        let body = encode_call(&Call::positional(method, values), &options).unwrap();
+        let response = methods().answer(&body).await;
+        match decode_response(&response, &Limits::default()).unwrap() {
+            Response::Value(value) => Ok(value),
+            Response::Fault(fault) => {
+                assert_eq!(fault.code, 1);
+                Err(fault.text)
+            }
+        }
+    }
+
+    fn entry(method: &str, params: Vec<Value>) -> Value {
+        Value::Map(vec![
+            ("methodName".to_owned(), Value::from(method)),
+            ("params".to_owned(), Value::List(params)),
+        ])
+    }
+
+    #[tokio::test]
+    async fn faults_say_what_cpython_says() {
+        let int = Value::Int;
+        for (method, values, text) in [
+            (
+                "divide",
+                vec![int(1), int(0)],
+                "<class 'ZeroDivisionError'>:integer division or modulo by zero",
+            ),
+            ("nosuch", vec![], "<class 'Exception'>:method \"nosuch\" is not supported"),
+            ("_private", vec![], "<class 'Exception'>:method \"_private\" is not supported"),
+            ("system.nosuch", vec![], "<class 'Exception'>:method \"system.nosuch\" is not supported"),
+            ("add", vec![int(1)], "<class 'TypeError'>:add() takes 2 argument(s) but 1 were given"),
+            ("add", vec![int(i32::MAX.into()), int(1)], "<class 'OverflowError'>:int exceeds XML-RPC limits"),
+            (
+                "echo",
+                vec![Value::Null],
+                "<class 'TypeError'>:cannot marshal None unless allow_none is enabled",
+            ),
+        ] {
+            assert_eq!(answer(method, values).await, Err(text.to_owned()));
+        }
+        for (body, text) in [
+            ("", "<class 'xml.parsers.expat.ExpatError'>:no element found: line 1, column 0"),
+            ("<a>&lt", "<class 'xmlrpc.client.ResponseError'>:ResponseError(\"unknown tag 'a'\")"),
+        ] {
+            let response = methods().answer(body.as_bytes()).await;
+            let Response::Fault(fault) = decode_response(&response, &Limits::default()).unwrap() else {
+                panic!("a result for {body}");
+            };
+            assert_eq!((fault.code, fault.text.as_str()), (1, text));
+        }
+    }
+
+    #[tokio::test]
+    async fn introspection_tells_names_and_help() {
+        let names = answer(LIST_METHODS, []).await.unwrap();
+        let expected = [
+            "add",
+            "divide",
+            "echo",
+            "hello",
+            "multiply",
+            "subtract",
+            LIST_METHODS,
+            METHOD_HELP,
+            METHOD_SIGNATURE,
+            MULTICALL,
+        ];
+        assert_eq!(names, Value::List(expected.into_iter().map(Value::from).collect()));
+        assert_eq!(answer(METHOD_HELP, ["add".into()]).await, Ok("Return x + y.".into()));
+        assert_eq!(answer(METHOD_HELP, ["nosuch".into()]).await, Ok("".into()));
+        assert_eq!(answer(METHOD_SIGNATURE, ["add".into()]).await, Ok("signatures not supported".into()));
+        for (method, values) in
+            [(LIST_METHODS, vec![Value::Int(1)]), (METHOD_HELP, vec![]), (METHOD_HELP, vec![Value::Int(1)])]
+        {
+            assert!(answer(method, values).await.unwrap_err().starts_with("<class 'TypeError'>:"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_multicall_goes_on_after_a_fault() {
+        let calls = Value::List(vec![
+            entry("add", vec![Value::Int(1), Value::Int(2)]),
+            entry("divide", vec![Value::Int(1), Value::Int(0)]),
+            entry("hello", vec!["a".into()]),
+        ]);
+        let zero = Fault::exception("ZeroDivisionError", "integer division or modulo by zero");
+        assert_eq!(
+            answer(MULTICALL, [calls]).await,
+            Ok(Value::List(vec![
+                Value::List(vec![Value::Int(3)]),
+                zero.into_value(),
+                Value::List(vec!["hello, a".into()]),
+            ]))
+        );
+        assert_eq!(answer(MULTICALL, [Value::List(vec![])]).await, Ok(Value::List(vec![])));
+    }
+
+    #[tokio::test]
+    async fn a_multicall_is_bounded_and_does_not_nest() {
+        let four = Value::List(vec![entry("add", vec![]); 4]);
+        let error = answer(MULTICALL, [four]).await.unwrap_err();
+        assert_eq!(error, "<class 'ValueError'>:4 calls in one; the limit is 3");
+
+        let nested = Value::List(vec![entry(MULTICALL, vec![Value::List(vec![])])]);
+        let Value::List(results) = answer(MULTICALL, [nested]).await.unwrap() else { panic!("no list") };
+        assert_eq!(results[0].get("faultCode"), Some(&Value::Int(1)));
+
+        let without_params = Value::Map(vec![("methodName".to_owned(), "add".into())]);
+        let error = answer(MULTICALL, [Value::List(vec![without_params])]).await.unwrap_err();
+        assert_eq!(error, "<class 'KeyError'>:'params'");
+        // A result that cannot be written is a fault of the whole.
+        let large = entry("add", vec![Value::Int(i32::MAX.into()), Value::Int(1)]);
+        let error = answer(MULTICALL, [Value::List(vec![large])]).await.unwrap_err();
+        assert_eq!(error, "<class 'OverflowError'>:int exceeds XML-RPC limits");
+    }
+}

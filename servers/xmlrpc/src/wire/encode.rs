@@ -1,0 +1,300 @@
+//! Values to bytes.
+
+use std::io::Write as _;
+use std::slice;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use calculator::{Call, CallError, ErrorKind, Value};
+
+use super::Fault;
+use super::xml::is_xml_char;
+
+/// What the encoder may write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EncodeOptions {
+    /// Write null as `<nil/>`, which the XML-RPC specification does not have. Off by default, as in CPython.
+    pub allow_none: bool,
+}
+
+/// A value that XML-RPC has no form for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// An integer outside 32 bits.
+    #[error("int exceeds XML-RPC limits")]
+    IntTooLarge,
+    /// Null, and [`EncodeOptions::allow_none`] is off.
+    #[error("cannot marshal None unless allow_none is enabled")]
+    NoneNotAllowed,
+    /// A character that XML 1.0 cannot carry, not even as a character reference.
+    #[error("XML has no form for the character U+{:04X}", u32::from(*.0))]
+    Character(char),
+    /// Named arguments.
+    #[error("XML-RPC has no named arguments; give them by position")]
+    NamedArguments,
+}
+
+impl EncodeError {
+    /// The kind of the failed call.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            EncodeError::IntTooLarge => ErrorKind::Overflow,
+            EncodeError::NoneNotAllowed | EncodeError::Character(_) => ErrorKind::NotRepresentable,
+            EncodeError::NamedArguments => ErrorKind::InvalidArguments,
+        }
+    }
+
+    /// The Python exception that a fault names for this error.
+    #[must_use]
+    pub fn class(&self) -> &'static str {
+        match self {
+            EncodeError::IntTooLarge | EncodeError::Character(_) => "OverflowError",
+            EncodeError::NoneNotAllowed | EncodeError::NamedArguments => "TypeError",
+        }
+    }
+}
+
+impl From<EncodeError> for CallError {
+    fn from(error: EncodeError) -> Self {
+        CallError::new(error.kind(), error.to_string())
+    }
+}
+
+/// Room for a call with two numbers, so that the buffer of a small message is allocated once.
+const SMALL_MESSAGE: usize = 320;
+
+const HEADER: &[u8] = b"<?xml version='1.0'?>\n";
+
+/// The `methodCall` document of `call`.
+///
+/// # Errors
+/// When an argument has no form in XML-RPC.
+pub fn encode_call(call: &Call, options: &EncodeOptions) -> Result<Vec<u8>, EncodeError> {
+    let params = call.params.as_positional().map_err(|_| EncodeError::NamedArguments)?;
+    let mut out = Vec::with_capacity(SMALL_MESSAGE);
+    out.extend_from_slice(HEADER);
+    out.extend_from_slice(b"<methodCall>\n<methodName>");
+    write_text(&mut out, &call.method)?;
+    out.extend_from_slice(b"</methodName>\n<params>\n");
+    for value in params {
+        out.extend_from_slice(b"<param>\n");
+        write_value(&mut out, value, options)?;
+        out.extend_from_slice(b"</param>\n");
+    }
+    out.extend_from_slice(b"</params>\n</methodCall>\n");
+    Ok(out)
+}
+
+/// The `methodResponse` document of a result.
+///
+/// # Errors
+/// When the result has no form in XML-RPC.
+pub fn encode_response(result: &Value, options: &EncodeOptions) -> Result<Vec<u8>, EncodeError> {
+    let mut out = Vec::with_capacity(SMALL_MESSAGE);
+    out.extend_from_slice(HEADER);
+    out.extend_from_slice(b"<methodResponse>\n<params>\n<param>\n");
+    write_value(&mut out, result, options)?;
+    out.extend_from_slice(b"</param>\n</params>\n</methodResponse>\n");
+    Ok(out)
+}
+
+/// The `methodResponse` document of a fault. Characters of its text that XML cannot carry become U+FFFD, so that a
+/// fault can always be told.
+#[must_use]
+pub fn encode_fault(fault: &Fault) -> Vec<u8> {
+    let Fault { code, text } = fault;
+    let mut out = Vec::with_capacity(SMALL_MESSAGE + text.len());
+    out.extend_from_slice(HEADER);
+    out.extend_from_slice(b"<methodResponse>\n<fault>\n<value><struct>\n<member>\n<name>faultCode</name>\n");
+    write_int(&mut out, *code);
+    out.extend_from_slice(b"</member>\n<member>\n<name>faultString</name>\n<value><string>");
+    let start = out.len();
+    if write_text(&mut out, text).is_err() {
+        out.truncate(start);
+        let readable: String = text.chars().map(|c| if is_xml_char(c) { c } else { '\u{fffd}' }).collect();
+        // Nothing is left that could fail.
+        let _ = write_text(&mut out, &readable);
+    }
+    out.extend_from_slice(b"</string></value>\n</member>\n</struct></value>\n</fault>\n</methodResponse>\n");
+    out
+}
+
+/// A list or a map that is being written; its items' iterator says how far.
+enum Open<'a> {
+    List(slice::Iter<'a, Value>),
+    Map(slice::Iter<'a, (String, Value)>),
+}
+
+/// Appends `<value>…</value>` and a line feed. Iterative: a caller's value may be nested as deep as memory goes.
+fn write_value(out: &mut Vec<u8>, value: &Value, options: &EncodeOptions) -> Result<(), EncodeError> {
+    let mut open = Vec::new();
+    let mut next = value;
+    loop {
+        match next {
+            Value::List(items) => {
+                out.extend_from_slice(b"<value><array><data>\n");
+                open.push(Open::List(items.iter()));
+            }
+            Value::Map(members) => {
+                out.extend_from_slice(b"<value><struct>\n");
+                open.push(Open::Map(members.iter()));
+            }
+            scalar => {
+                write_scalar(out, scalar, options)?;
+                if let Some(Open::Map(_)) = open.last() {
+                    out.extend_from_slice(b"</member>\n");
+                }
+            }
+        }
+        next = loop {
+            match open.last_mut() {
+                None => return Ok(()),
+                Some(Open::List(items)) => match items.next() {
+                    Some(item) => break item,
+                    None => out.extend_from_slice(b"</data></array></value>\n"),
+                },
+                Some(Open::Map(members)) => match members.next() {
+                    Some((name, value)) => {
+                        out.extend_from_slice(b"<member>\n<name>");
+                        write_text(out, name)?;
+                        out.extend_from_slice(b"</name>\n");
+                        break value;
+                    }
+                    None => out.extend_from_slice(b"</struct></value>\n"),
+                },
+            }
+            open.pop();
+            if let Some(Open::Map(_)) = open.last() {
+                out.extend_from_slice(b"</member>\n");
+            }
+        };
+    }
+}
+
+fn write_scalar(out: &mut Vec<u8>, value: &Value, options: &EncodeOptions) -> Result<(), EncodeError> {
+    match value {
+        // CPython writes no line feed after this one.
+        Value::Null if options.allow_none => out.extend_from_slice(b"<value><nil/></value>"),
+        Value::Null => return Err(EncodeError::NoneNotAllowed),
+        Value::Bool(true) => out.extend_from_slice(b"<value><boolean>1</boolean></value>\n"),
+        Value::Bool(false) => out.extend_from_slice(b"<value><boolean>0</boolean></value>\n"),
+        Value::Int(int) => write_int(out, i32::try_from(*int).map_err(|_| EncodeError::IntTooLarge)?),
+        Value::BigInt(_) => return Err(EncodeError::IntTooLarge),
+        Value::Float(float) => {
+            out.extend_from_slice(b"<value><double>");
+            write_float(out, *float);
+            out.extend_from_slice(b"</double></value>\n");
+        }
+        Value::Str(text) => {
+            out.extend_from_slice(b"<value><string>");
+            write_text(out, text)?;
+            out.extend_from_slice(b"</string></value>\n");
+        }
+        Value::Bytes(bytes) => {
+            out.extend_from_slice(b"<value><base64>\n");
+            write_base64(out, bytes);
+            out.extend_from_slice(b"</base64></value>\n");
+        }
+        // `write_value` takes these apart and hands over what is in them.
+        Value::List(_) | Value::Map(_) => {}
+    }
+    Ok(())
+}
+
+fn write_int(out: &mut Vec<u8>, int: i32) {
+    out.extend_from_slice(b"<value><int>");
+    write_decimal(out, int);
+    out.extend_from_slice(b"</int></value>\n");
+}
+
+fn write_decimal(out: &mut Vec<u8>, int: i32) {
+    // Writing to a Vec cannot fail.
+    let _ = write!(out, "{int}");
+}
+
+/// Appends the shortest decimal that reads back as `float`, in the notation of Python's `repr`.
+fn write_float(out: &mut Vec<u8>, float: f64) {
+    if float.is_nan() {
+        // Rust says "NaN".
+        out.extend_from_slice(b"nan");
+        return;
+    }
+    let start = out.len();
+    // The digits, and the bounds at which an exponent is used (1e-4 and 1e16), are the same as Python's.
+    let _ = write!(out, "{float:?}");
+    let Some(mark) = out[start..].iter().position(|byte| *byte == b'e') else { return };
+    // Python writes the exponent with its sign and at least two digits.
+    let exponent_at = start + mark + 1;
+    let (sign, digits_at) =
+        if out.get(exponent_at) == Some(&b'-') { (b'-', exponent_at + 1) } else { (b'+', exponent_at) };
+    let digits = out.split_off(digits_at);
+    out.truncate(exponent_at);
+    out.push(sign);
+    if digits.len() < 2 {
+        out.push(b'0');
+    }
+    out.extend_from_slice(&digits);
+}
+
+/// 57 bytes make the 76 characters of a line of RFC 2045 (§ 6.8).
+const BASE64_LINE: usize = 57;
+
+fn write_base64(out: &mut Vec<u8>, bytes: &[u8]) {
+    let lines = bytes.len().div_ceil(BASE64_LINE);
+    out.reserve(bytes.len().div_ceil(3) * 4 + lines);
+    let mut line = [0; 76];
+    for chunk in bytes.chunks(BASE64_LINE) {
+        // A line has room for its chunk by construction.
+        if let Ok(length) = STANDARD.encode_slice(chunk, &mut line) {
+            out.extend_from_slice(&line[..length]);
+        }
+        out.push(b'\n');
+    }
+}
+
+/// Bytes that are copied as they are. The others are markup, control characters, the carriage return, and the first
+/// byte of U+FFFE and U+FFFF.
+const PLAIN: [bool; 256] = {
+    let mut plain = [true; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        plain[byte] = false;
+        byte += 1;
+    }
+    plain[b'\t' as usize] = true;
+    plain[b'\n' as usize] = true;
+    plain[b'&' as usize] = false;
+    plain[b'<' as usize] = false;
+    plain[b'>' as usize] = false;
+    plain[0xef] = false;
+    plain
+};
+
+/// Appends character data.
+fn write_text(out: &mut Vec<u8>, text: &str) -> Result<(), EncodeError> {
+    let bytes = text.as_bytes();
+    let mut copied = 0;
+    for (at, &byte) in bytes.iter().enumerate() {
+        if PLAIN[usize::from(byte)] {
+            continue;
+        }
+        let escaped: &[u8] = match byte {
+            b'&' => b"&amp;",
+            b'<' => b"&lt;",
+            b'>' => b"&gt;",
+            b'\r' => b"&#13;",
+            0xef => match bytes.get(at + 1..at + 3) {
+                Some([0xbf, 0xbe]) => return Err(EncodeError::Character('\u{fffe}')),
+                Some([0xbf, 0xbf]) => return Err(EncodeError::Character('\u{ffff}')),
+                _ => continue,
+            },
+            control => return Err(EncodeError::Character(char::from(control))),
+        };
+        out.extend_from_slice(&bytes[copied..at]);
+        out.extend_from_slice(escaped);
+        copied = at + 1;
+    }
+    out.extend_from_slice(&bytes[copied..]);
+    Ok(())
+}

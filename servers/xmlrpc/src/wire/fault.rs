@@ -1,0 +1,104 @@
+//! Faults, and the Python exceptions whose names they carry.
+
+use calculator::{CallError, ErrorKind, Remote, Value};
+
+use super::{DecodeError, EncodeError};
+
+/// The code of every fault that CPython's server makes of an exception.
+const EXCEPTION: i32 = 1;
+
+/// A fault as it travels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// `faultCode`.
+    pub code: i32,
+    /// `faultString`: from CPython's server `<class 'NAME'>:MESSAGE`.
+    pub text: String,
+}
+
+impl Fault {
+    /// The code and text for an exception of that class.
+    #[must_use]
+    pub fn exception(class: &str, message: impl std::fmt::Display) -> Self {
+        Fault { code: EXCEPTION, text: format!("<class '{class}'>:{message}") }
+    }
+
+    /// The value of a `fault` element.
+    pub(super) fn from_value(value: Value) -> Result<Self, DecodeError> {
+        if let (Some(Value::Int(code)), Some(Value::Str(text))) =
+            (value.get("faultCode"), value.get("faultString"))
+            && let Ok(code) = i32::try_from(*code)
+        {
+            return Ok(Fault { code, text: text.clone() });
+        }
+        Err(DecodeError::Shape("a fault without a 32-bit faultCode and a string faultString".to_owned()))
+    }
+
+    /// The fault as a struct, as `system.multicall` carries it.
+    #[must_use]
+    pub fn into_value(self) -> Value {
+        Value::Map(vec![
+            ("faultCode".to_owned(), Value::Int(self.code.into())),
+            ("faultString".to_owned(), Value::Str(self.text)),
+        ])
+    }
+}
+
+/// What a server says of a failed call.
+impl From<CallError> for Fault {
+    fn from(error: CallError) -> Self {
+        match error.kind {
+            ErrorKind::Overflow => EncodeError::IntTooLarge.into(),
+            ErrorKind::UnknownMethod => Fault::exception("Exception", error.message),
+            kind => Fault::exception(kind.python_class(), error.message),
+        }
+    }
+}
+
+impl From<EncodeError> for Fault {
+    fn from(error: EncodeError) -> Self {
+        Fault::exception(error.class(), &error)
+    }
+}
+
+impl From<DecodeError> for Fault {
+    fn from(error: DecodeError) -> Self {
+        Fault::exception(error.class(), &error)
+    }
+}
+
+/// What a client makes of a fault: the kind follows from the exception's name.
+impl From<Fault> for CallError {
+    fn from(fault: Fault) -> Self {
+        let (class, message) = match class_of(&fault.text) {
+            Some((class, message)) => (Some(class), message),
+            None => (None, fault.text.as_str()),
+        };
+        let kind = class.map_or(ErrorKind::Internal, |class| kind_of(class, message));
+        let remote = Remote { code: Some(fault.code.into()), class: class.map(str::to_owned), data: None };
+        let message = message.to_owned();
+        CallError::remote(kind, message, remote)
+    }
+}
+
+/// Splits `<class 'NAME'>:MESSAGE`, and Python 2's `<type 'exceptions.NAME'>:MESSAGE`, into NAME and MESSAGE.
+fn class_of(text: &str) -> Option<(&str, &str)> {
+    let rest = text.strip_prefix("<class '").or_else(|| text.strip_prefix("<type '"))?;
+    let (class, message) = rest.split_once("'>:")?;
+    Some((class.strip_prefix("exceptions.").unwrap_or(class), message))
+}
+
+fn kind_of(class: &str, message: &str) -> ErrorKind {
+    match class {
+        "Exception" if message.starts_with("method \"") && message.ends_with("\" is not supported") => {
+            ErrorKind::UnknownMethod
+        }
+        "TypeError" if message.starts_with("cannot marshal ") => ErrorKind::NotRepresentable,
+        "xml.parsers.expat.ExpatError" | "xmlrpc.client.ResponseError" => ErrorKind::Malformed,
+        _ => {
+            let kind = ErrorKind::from_python_class(class);
+            // A server that tells of a timeout of its own has answered.
+            if kind.is_transport() { ErrorKind::Internal } else { kind }
+        }
+    }
+}

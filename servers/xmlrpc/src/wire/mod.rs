@@ -1,0 +1,25 @@
+//! XML-RPC messages: bytes ↔ values, without I/O.
+//!
+//! What is written is byte for byte what CPython's `xmlrpc.client.dumps` writes (XML 1.0, UTF-8, LF after each
+//! element), except that a carriage return in text leaves as `&#13;`: bare, every XML parser folds it into a line feed.
+//!
+//! What is read is every tag that CPython reads, except `bigdecimal`, for which the contract has no kind. Namespace
+//! prefixes are skipped, declared or not. `dateTime.iso8601` is read as its text, [`Value::Str`]: the contract has no
+//! kind for dates. Two things are stricter than in CPython, which ignores most of a document's structure: an
+//! element in a place where XML-RPC has none is refused, and so is every document type declaration, with it all
+//! entities but the five that XML predefines. Only UTF-8 is read, and ASCII, its subset.
+//!
+//! [`Value::Str`]: calculator::Value::Str
+
+mod decode;
+mod encode;
+mod fault;
+mod scalar;
+mod xml;
+
+pub use decode::{DecodeError, Response, decode_call, decode_response};
+pub use encode::{EncodeError, EncodeOptions, encode_call, encode_fault, encode_response};
+pub use fault::Fault;
+
+#[cfg(test)]
+mod tests;

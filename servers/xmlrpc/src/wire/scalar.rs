@@ -1,0 +1,152 @@
+//! The text of an element that holds a single value.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use calculator::Value;
+
+use super::DecodeError;
+
+/// The elements that hold a single value as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scalar {
+    Int,
+    Boolean,
+    Double,
+    String,
+    Nil,
+    Base64,
+    DateTime,
+}
+
+impl Scalar {
+    /// The scalar of that tag, without a prefix.
+    pub(super) fn from_tag(tag: &str) -> Option<Self> {
+        Some(match tag {
+            "int" | "i4" | "i8" | "i1" | "i2" | "biginteger" => Scalar::Int,
+            "boolean" => Scalar::Boolean,
+            "double" | "float" => Scalar::Double,
+            "string" => Scalar::String,
+            "nil" => Scalar::Nil,
+            "base64" => Scalar::Base64,
+            "dateTime.iso8601" => Scalar::DateTime,
+            _ => return None,
+        })
+    }
+
+    /// The value of an element with that text, by CPython's rules.
+    pub(super) fn read(self, text: Cow<'_, str>) -> Result<Value, DecodeError> {
+        match self {
+            Scalar::Int => int(&text),
+            Scalar::Boolean => match &*text {
+                "0" => Ok(Value::Bool(false)),
+                "1" => Ok(Value::Bool(true)),
+                _ => Err(DecodeError::Boolean),
+            },
+            Scalar::Double => double(&text),
+            Scalar::String | Scalar::DateTime => Ok(Value::Str(text.into_owned())),
+            Scalar::Nil => Ok(Value::Null),
+            Scalar::Base64 => base64(text.as_bytes()),
+        }
+    }
+}
+
+/// As many decimal digits as Python converts to an integer by default (`sys.int_info.default_max_str_digits`).
+const MOST_DIGITS: usize = 4_300;
+
+/// Python's `int()`: a decimal of any length, whitespace around it, underscores between its digits.
+fn int(text: &str) -> Result<Value, DecodeError> {
+    if let Ok(int) = text.parse() {
+        return Ok(Value::Int(int));
+    }
+    let invalid = || DecodeError::Number(shortened(text));
+    let digits = without_underscores(text.trim()).ok_or_else(invalid)?;
+    let (sign, digits) = match digits.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", digits.strip_prefix('+').unwrap_or(&digits)),
+    };
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(invalid());
+    }
+    if digits.len() > MOST_DIGITS {
+        return Err(DecodeError::TooLarge {
+            what: "digits of an integer",
+            found: digits.len(),
+            limit: MOST_DIGITS,
+        });
+    }
+    let digits = format!("{sign}{}", digits.trim_start_matches('0'));
+    Ok(match digits.as_str() {
+        "" | "-" => Value::Int(0),
+        _ => digits.parse().map_or_else(|_| Value::BigInt(digits.into()), Value::Int),
+    })
+}
+
+/// Python's `float()`: `inf`, `infinity` and `nan` in any case, whitespace around, underscores between digits.
+fn double(text: &str) -> Result<Value, DecodeError> {
+    let plain = text.trim();
+    without_underscores(plain)
+        .and_then(|digits| digits.parse().ok())
+        .map(Value::Float)
+        .ok_or_else(|| DecodeError::Number(shortened(text)))
+}
+
+/// The text without its underscores; `None` when one of them is not between two digits.
+fn without_underscores(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains('_') {
+        return Some(Cow::Borrowed(text));
+    }
+    let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    let bytes = text.as_bytes();
+    let between_digits =
+        |at: usize| digit(at.checked_sub(1).and_then(|i| bytes.get(i))) && digit(bytes.get(at + 1));
+    let valid = bytes.iter().enumerate().all(|(at, byte)| *byte != b'_' || between_digits(at));
+    valid.then(|| Cow::Owned(text.replace('_', "")))
+}
+
+/// The beginning of what a peer sent, for a message.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 40;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Bits left over at the end are dropped and padding may be absent here: `base64` has checked the padding already.
+const ENGINE: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// CPython's `binascii.a2b_base64`: characters outside the alphabet are skipped, as RFC 2045 (§ 6.8) asks, and what
+/// follows a complete padding is ignored.
+fn base64(text: &[u8]) -> Result<Value, DecodeError> {
+    let mut symbols = Vec::with_capacity(text.len());
+    let mut padding = 0;
+    let mut complete = false;
+    for &byte in text {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' => {
+                symbols.push(byte);
+                padding = 0;
+            }
+            b'=' if symbols.len() % 4 >= 2 => {
+                padding += 1;
+                if symbols.len() % 4 + padding >= 4 {
+                    complete = true;
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    if !complete && symbols.len() % 4 != 0 {
+        return Err(DecodeError::Base64);
+    }
+    ENGINE.decode(&symbols).map(Value::Bytes).map_err(|_| DecodeError::Base64)
+}

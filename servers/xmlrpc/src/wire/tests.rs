@@ -1,0 +1,648 @@
+use calculator::{Call, CallError, ErrorKind, Limits, Params, Value};
+use proptest::prelude::*;
+
+use super::xml::is_xml_char;
+use super::*;
+
+const NONE: EncodeOptions = EncodeOptions { allow_none: true };
+
+fn written(value: &Value) -> String {
+    let bytes = encode_response(value, &NONE).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    let inner = text
+        .strip_prefix("<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n")
+        .and_then(|rest| rest.strip_suffix("</param>\n</params>\n</methodResponse>\n"));
+    inner.unwrap_or_else(|| panic!("{text}")).to_owned()
+}
+
+/// Reads `<value>…</value>` as a result.
+fn read(value: &str) -> Result<Value, ErrorKind> {
+    let text = format!("<methodResponse><params><param>{value}</param></params></methodResponse>");
+    match decode_response(text.as_bytes(), &Limits::default()) {
+        Ok(Response::Value(value)) => Ok(value),
+        Ok(Response::Fault(fault)) => panic!("{fault:?}"),
+        Err(error) => Err(error.kind()),
+    }
+}
+
+fn read_typed(tag: &str, text: &str) -> Result<Value, ErrorKind> {
+    read(&format!("<value><{tag}>{text}</{tag}></value>"))
+}
+
+fn call_of(body: &str) -> Result<Call, DecodeError> {
+    decode_call(body.as_bytes(), &Limits::default())
+}
+
+// What CPython 3.11 puts on the wire, byte for byte.
+
+const ADD: &str = "<?xml version='1.0'?>\n<methodCall>\n<methodName>add</methodName>\n<params>\n\
+    <param>\n<value><int>2</int></value>\n</param>\n<param>\n<value><int>3</int></value>\n</param>\n\
+    </params>\n</methodCall>\n";
+
+const FIVE: &str = "<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n<value><int>5</int></value>\n\
+    </param>\n</params>\n</methodResponse>\n";
+
+const ZERO_DIVISION: &str = "<?xml version='1.0'?>\n<methodResponse>\n<fault>\n<value><struct>\n<member>\n\
+    <name>faultCode</name>\n<value><int>1</int></value>\n</member>\n<member>\n<name>faultString</name>\n\
+    <value><string>&lt;class 'ZeroDivisionError'&gt;:division by zero</string></value>\n</member>\n\
+    </struct></value>\n</fault>\n</methodResponse>\n";
+
+#[test]
+fn messages_are_those_of_cpython() {
+    let add = Call::positional("add", [Value::Int(2), Value::Int(3)]);
+    assert_eq!(ADD.len(), 187);
+    assert_eq!(String::from_utf8(encode_call(&add, &EncodeOptions::default()).unwrap()).unwrap(), ADD);
+    assert_eq!(call_of(ADD), Ok(add));
+
+    assert_eq!(FIVE.len(), 121);
+    let five = encode_response(&Value::Int(5), &EncodeOptions::default()).unwrap();
+    assert_eq!(String::from_utf8(five).unwrap(), FIVE);
+    assert_eq!(decode_response(FIVE.as_bytes(), &Limits::default()), Ok(Response::Value(Value::Int(5))));
+
+    assert_eq!(ZERO_DIVISION.len(), 305);
+    let fault = Fault::exception("ZeroDivisionError", "division by zero");
+    assert_eq!(String::from_utf8(encode_fault(&fault)).unwrap(), ZERO_DIVISION);
+    assert_eq!(decode_response(ZERO_DIVISION.as_bytes(), &Limits::default()), Ok(Response::Fault(fault)));
+
+    let none = encode_call(&Call::positional("system.listMethods", []), &EncodeOptions::default()).unwrap();
+    assert_eq!(
+        String::from_utf8(none).unwrap(),
+        "<?xml version='1.0'?>\n<methodCall>\n<methodName>system.listMethods</methodName>\n<params>\n</params>\n\
+         </methodCall>\n"
+    );
+}
+
+#[test]
+fn values_are_those_of_cpython() {
+    for (value, golden) in [
+        (Value::Null, "<value><nil/></value>"),
+        (Value::Bool(true), "<value><boolean>1</boolean></value>\n"),
+        (Value::Bool(false), "<value><boolean>0</boolean></value>\n"),
+        (Value::Int(i32::MIN.into()), "<value><int>-2147483648</int></value>\n"),
+        (Value::from("a\"b'c <&> zü\n"), "<value><string>a\"b'c &lt;&amp;&gt; zü\n</string></value>\n"),
+        (Value::from(""), "<value><string></string></value>\n"),
+        (Value::Bytes(vec![]), "<value><base64>\n</base64></value>\n"),
+        (Value::Bytes(b"ab\0".to_vec()), "<value><base64>\nYWIA\n</base64></value>\n"),
+        (Value::List(vec![]), "<value><array><data>\n</data></array></value>\n"),
+        (
+            Value::List(vec![Value::Int(1), Value::Null, Value::List(vec![Value::Bool(true)])]),
+            "<value><array><data>\n<value><int>1</int></value>\n<value><nil/></value><value><array><data>\n\
+             <value><boolean>1</boolean></value>\n</data></array></value>\n</data></array></value>\n",
+        ),
+        (Value::Map(vec![]), "<value><struct>\n</struct></value>\n"),
+        (
+            Value::Map(vec![
+                ("a<".to_owned(), Value::Map(vec![("x".to_owned(), Value::Int(1))])),
+                ("b".to_owned(), Value::List(vec![])),
+            ]),
+            "<value><struct>\n<member>\n<name>a&lt;</name>\n<value><struct>\n<member>\n<name>x</name>\n\
+             <value><int>1</int></value>\n</member>\n</struct></value>\n</member>\n<member>\n<name>b</name>\n\
+             <value><array><data>\n</data></array></value>\n</member>\n</struct></value>\n",
+        ),
+    ] {
+        assert_eq!(written(&value), golden);
+        assert_eq!(read(golden), Ok(value));
+    }
+    let two_lines = written(&Value::Bytes(vec![0; 58]));
+    let lines: Vec<_> = two_lines.lines().map(str::len).collect();
+    assert_eq!(lines, ["<value><base64>".len(), 76, 4, "</base64></value>".len()]);
+}
+
+#[test]
+fn floats_are_written_as_python_does() {
+    for (float, golden) in [
+        (5.0, "5.0"),
+        (-0.0, "-0.0"),
+        (2.0 / 3.0, "0.6666666666666666"),
+        (0.1 + 0.2, "0.30000000000000004"),
+        (1e308, "1e+308"),
+        (1.7976931348623157e308, "1.7976931348623157e+308"),
+        (5e-324, "5e-324"),
+        (1e16, "1e+16"),
+        (123_456_789_012_345_680.0, "1.2345678901234568e+17"),
+        (9_999_999_999_999_998.0, "9999999999999998.0"),
+        (1e-4, "0.0001"),
+        (0.000_012_34, "1.234e-05"),
+        (-1e-5, "-1e-05"),
+        (1e100, "1e+100"),
+        (f64::INFINITY, "inf"),
+        (f64::NEG_INFINITY, "-inf"),
+        (f64::NAN, "nan"),
+    ] {
+        assert_eq!(written(&Value::Float(float)), format!("<value><double>{golden}</double></value>\n"));
+    }
+}
+
+#[test]
+fn what_xml_rpc_cannot_say_is_refused() {
+    for (value, kind) in [
+        (Value::Int(2_147_483_648), ErrorKind::Overflow),
+        (Value::Int(-2_147_483_649), ErrorKind::Overflow),
+        (Value::BigInt("9223372036854775808".into()), ErrorKind::Overflow),
+        (Value::from("\0"), ErrorKind::NotRepresentable),
+        (Value::from("a\u{b}"), ErrorKind::NotRepresentable),
+        (Value::from("\u{1f}"), ErrorKind::NotRepresentable),
+        (Value::from("\u{fffe}"), ErrorKind::NotRepresentable),
+        (Value::from("\u{ffff}"), ErrorKind::NotRepresentable),
+        (Value::Map(vec![("\u{1}".to_owned(), Value::Int(1))]), ErrorKind::NotRepresentable),
+    ] {
+        let nested = Value::List(vec![value.clone()]);
+        for value in [value, nested] {
+            let error = CallError::from(encode_response(&value, &NONE).unwrap_err());
+            assert_eq!(error.kind, kind, "{value:?}");
+            let call = Call::positional("echo", [value]);
+            assert_eq!(encode_call(&call, &NONE).unwrap_err().kind(), kind);
+        }
+    }
+    let null = encode_response(&Value::Null, &EncodeOptions::default()).unwrap_err();
+    assert_eq!(null.to_string(), "cannot marshal None unless allow_none is enabled");
+    let named = Call::named("add", [("x".to_owned(), Value::Int(1))]);
+    assert_eq!(encode_call(&named, &NONE).unwrap_err().kind(), ErrorKind::InvalidArguments);
+    let huge = encode_response(&Value::Int(1 << 40), &NONE).unwrap_err();
+    assert_eq!(Fault::from(huge).text, "<class 'OverflowError'>:int exceeds XML-RPC limits");
+}
+
+#[test]
+fn a_carriage_return_and_white_space_survive() {
+    let text = Value::from(" \r\n\t\r end \u{7f}\u{85}\u{2028} ");
+    assert!(written(&text).contains(" &#13;\n\t&#13; end "));
+    assert_eq!(read(&written(&text)), Ok(text));
+    // A bare one is folded, as every XML parser does.
+    assert_eq!(read("<value>a\r\nb\rc<![CDATA[\r\n\r]]></value>"), Ok(Value::from("a\nb\nc\n\n")));
+}
+
+#[test]
+fn every_tag_of_an_integer_is_read_without_bounds() {
+    for tag in ["i1", "i2", "i4", "i8", "int", "biginteger", "ex:i8", "a:b:int"] {
+        assert_eq!(read_typed(tag, "-42"), Ok(Value::Int(-42)), "{tag}");
+    }
+    for (text, int) in [
+        ("+5", 5),
+        (" 7\n", 7),
+        ("1_000", 1_000),
+        ("-0", 0),
+        ("00000000000000000000000012", 12),
+        ("-00000000000000000000000", 0),
+        ("9223372036854775807", i64::MAX),
+        ("-9223372036854775808", i64::MIN),
+    ] {
+        assert_eq!(read_typed("int", text), Ok(Value::Int(int)), "{text}");
+    }
+    for (text, digits) in [
+        ("9223372036854775808", "9223372036854775808"),
+        ("-0_9_223372036854775809", "-9223372036854775809"),
+        ("+18446744073709551616", "18446744073709551616"),
+    ] {
+        assert_eq!(read_typed("i8", text), Ok(Value::BigInt(digits.into())));
+    }
+    for text in ["", " ", "+", "-", "0x10", "1.0", "1e3", "_1", "1_", "1__0", "--1", "+-1", "1 2", "٣"] {
+        assert_eq!(read_typed("int", text), Err(ErrorKind::Malformed), "{text}");
+    }
+    assert!(
+        matches!(read_typed("int", &"9".repeat(4_300)), Ok(Value::BigInt(digits)) if digits.len() == 4_300)
+    );
+    assert_eq!(read_typed("int", &"9".repeat(4_301)), Err(ErrorKind::TooLarge));
+}
+
+#[test]
+fn the_other_scalars_are_read_as_cpython_reads_them() {
+    for (tag, text, value) in [
+        ("boolean", "1", Value::Bool(true)),
+        ("boolean", "0", Value::Bool(false)),
+        ("double", "5", Value::Float(5.0)),
+        ("float", " -1_0.5e1\n", Value::Float(-105.0)),
+        ("double", "inf", Value::Float(f64::INFINITY)),
+        ("double", "-Infinity", Value::Float(f64::NEG_INFINITY)),
+        ("double", ".5", Value::Float(0.5)),
+        ("string", " a b ", Value::from(" a b ")),
+        ("string", "", Value::from("")),
+        ("string", "&lt;&#x41;&#66;&apos;&quot;&amp;lt;", Value::from("<AB'\"&lt;")),
+        ("string", "a<!-- no -->b<![CDATA[<c>&amp;]]><?pi x?>d", Value::from("ab<c>&amp;d")),
+        ("nil", "", Value::Null),
+        ("ex:nil", "", Value::Null),
+        ("dateTime.iso8601", "19980717T14:08:55", Value::from("19980717T14:08:55")),
+        ("base64", "YWIA", Value::Bytes(b"ab\0".to_vec())),
+        ("base64", "\n eW91 IGNh\nbg== ", Value::Bytes(b"you can".to_vec())),
+        ("base64", "!!", Value::Bytes(vec![])),
+        ("base64", "Q=Q=Q==ignored", Value::Bytes(b"A\x04".to_vec())),
+        ("base64", "QR==", Value::Bytes(b"A".to_vec())),
+    ] {
+        assert_eq!(read_typed(tag, text), Ok(value), "{tag}: {text}");
+    }
+    assert!(matches!(read_typed("double", "NaN"), Ok(Value::Float(nan)) if nan.is_nan()));
+    for (tag, text) in [
+        ("boolean", "true"),
+        ("boolean", "2"),
+        ("boolean", " 1"),
+        ("boolean", ""),
+        ("double", ""),
+        ("double", "1_"),
+        ("double", "0x1p3"),
+        ("double", "1,5"),
+        ("base64", "Q"),
+        ("base64", "QQ"),
+        ("base64", "QQ="),
+    ] {
+        assert_eq!(read_typed(tag, text), Err(ErrorKind::Malformed), "{tag}: {text}");
+    }
+}
+
+#[test]
+fn structures_are_read_in_all_their_spellings() {
+    let list = Ok(Value::List(vec![Value::Int(1), Value::from("b")]));
+    let map = Ok(Value::Map(vec![("k".to_owned(), Value::Int(2))]));
+    for (value, expected) in [
+        ("<value/>", Ok(Value::from(""))),
+        ("<value></value>", Ok(Value::from(""))),
+        ("<value> text </value>", Ok(Value::from(" text "))),
+        ("<value>a<i4>5</i4>b</value>", Ok(Value::Int(5))),
+        ("<value>\n\t<nil/>\n</value>", Ok(Value::Null)),
+        ("<value><string/></value>", Ok(Value::from(""))),
+        ("<value><array/></value>", Ok(Value::List(vec![]))),
+        ("<value><array><data/></array></value>", Ok(Value::List(vec![]))),
+        (
+            "<value><array><data><value><int>1</int></value> <value>b</value></data></array></value>",
+            list.clone(),
+        ),
+        ("<value><array><value><int>1</int></value><value>b</value></array></value>", list.clone()),
+        (
+            "<value><array><data><value><int>1</int></value></data><data><value>b</value></data></array></value>",
+            list,
+        ),
+        ("<value><struct/></value>", Ok(Value::Map(vec![]))),
+        (
+            "<value><struct><member><name>k</name><value><int>1</int></value></member>\
+             <member><name>k</name><value><int>2</int></value></member></struct></value>",
+            map.clone(),
+        ),
+        (
+            "<ex:value a='1' b=\"&lt;2\"><struct ><member\n><value><int>2</int></value ><name>&#107;</name></member>\
+             </struct></ex:value>",
+            map,
+        ),
+        (
+            "<value><struct><member><name/><value/></member></struct></value>",
+            Ok(Value::Map(vec![(String::new(), Value::from(""))])),
+        ),
+    ] {
+        assert_eq!(read(value), expected, "{value}");
+    }
+}
+
+#[test]
+fn documents_may_begin_and_end_in_many_ways() {
+    let call = |name: &'static str| Ok(Call::positional(name, []));
+    for body in [
+        "<methodCall><methodName>m</methodName></methodCall>",
+        "<methodCall><methodName>m</methodName><params/></methodCall>",
+        "<?xml version=\"1.0\"?><methodCall><methodName>m</methodName><params></params></methodCall>\n",
+        "<?xml version='1.0' encoding='utf-8' standalone=\"yes\" ?><methodCall><methodName>m</methodName></methodCall>",
+        "\u{feff}<?xml version='1.0' encoding='US-ASCII'?><methodCall><methodName>m</methodName></methodCall>",
+        "\n <!-- c --><?p q?><methodCall>x<methodName>m</methodName>&#32;</methodCall><!-- c --> \n",
+        "<x:methodCall xmlns:x='u'><x:methodName>m</x:methodName></x:methodCall>",
+    ] {
+        assert_eq!(call_of(body), call("m"), "{body}");
+    }
+    let several =
+        "<methodResponse><params><param><value/></param><param><value/></param></params></methodResponse>";
+    assert_eq!(
+        decode_response(several.as_bytes(), &Limits::default()),
+        Ok(Response::Value(Value::List(vec!["".into(), "".into()])))
+    );
+    let none = "<methodResponse><params/></methodResponse>";
+    assert_eq!(
+        decode_response(none.as_bytes(), &Limits::default()),
+        Ok(Response::Value(Value::List(vec![])))
+    );
+}
+
+#[test]
+fn what_is_not_well_formed_is_refused_in_expats_words() {
+    const START: &str = "<methodCall><methodName>m</methodName><params><param><value>";
+    const END: &str = "</value></param></params></methodCall>";
+    let in_value = |text: &str| format!("{START}{text}{END}");
+    for (body, message) in [
+        (String::new(), "no element found: line 1, column 0"),
+        ("\n \n".to_owned(), "no element found: line 3, column 0"),
+        ("<methodCall>".to_owned(), "no element found: line 1, column 12"),
+        ("<methodCall><".to_owned(), "unclosed token: line 1, column 12"),
+        ("<methodCall>\n<methodName".to_owned(), "unclosed token: line 2, column 0"),
+        ("garbage".to_owned(), "syntax error: line 1, column 0"),
+        ("&amp;<methodCall/>".to_owned(), "syntax error: line 1, column 0"),
+        ("<![CDATA[x]]><methodCall/>".to_owned(), "syntax error: line 1, column 0"),
+        (format!("{START}{END}x"), "junk after document element"),
+        (format!(" {ADD}"), "XML or text declaration not at start of entity: line 1, column 1"),
+        (ADD.replace("1.0", "1.1"), "XML declaration not well-formed"),
+        (ADD.replace(" version='1.0'", ""), "XML declaration not well-formed"),
+        (ADD.replace("'?>", "' encoding='latin-1'?>"), "unknown encoding"),
+        (ADD.replace("'?>", "' standalone='maybe'?>"), "XML declaration not well-formed"),
+        (
+            in_value("zü").replace("<methodCall>", "<?xml version='1.0' encoding='ascii'?><methodCall>"),
+            INVALID,
+        ),
+        (in_value("</int>"), "mismatched tag"),
+        (in_value("<int>1</i4>"), "mismatched tag"),
+        (in_value("a]]>b"), INVALID),
+        (in_value("a & b"), INVALID),
+        (in_value("a &amp b"), INVALID),
+        (in_value("&nbsp;"), "undefined entity"),
+        (in_value("&#0;"), "reference to invalid character number"),
+        (in_value("&#x1f;"), "reference to invalid character number"),
+        (in_value("&#55296;"), "reference to invalid character number"),
+        (in_value("&#xFFFF;"), "reference to invalid character number"),
+        (in_value("&#99999999999999999999;"), "reference to invalid character number"),
+        (in_value("&#+65;"), INVALID),
+        (in_value("&#;"), INVALID),
+        (in_value("&;"), INVALID),
+        (in_value("\u{1}"), INVALID),
+        (in_value("\u{0}"), INVALID),
+        (in_value("\u{fffe}"), INVALID),
+        (in_value("<!-- \u{8} -->"), INVALID),
+        (in_value("<!-- a -- b -->"), INVALID),
+        (in_value("<!-- a --->"), INVALID),
+        (in_value("<!-->"), "unclosed token"),
+        (in_value("<![CDATA[x"), "unclosed token"),
+        (in_value("<!ELEMENT x>"), "unclosed token"),
+        (in_value("<?xml version='1.0'?>"), "XML or text declaration not at start of entity"),
+        (in_value("<?XML x?>"), INVALID),
+        (in_value("<? x?>"), INVALID),
+        (in_value("<int a>1</int>"), INVALID),
+        (in_value("<int a=1>1</int>"), INVALID),
+        (in_value("<int a='<'>1</int>"), INVALID),
+        (in_value("<int a='&x;'>1</int>"), "undefined entity"),
+        (in_value("<int a='1' a='2'>1</int>"), INVALID),
+        (in_value("<int 1='1'>1</int>"), INVALID),
+        (in_value("<1:int>1</1:int>"), INVALID),
+        (
+            in_value(&format!("<int {}>1</int>", (0..33).map(|i| format!("a{i}='' ")).collect::<String>())),
+            "too many attributes",
+        ),
+        (format!("<!DOCTYPE x>{ADD}").replace("<?xml version='1.0'?>\n", ""), DOCTYPE),
+        (
+            "<!DOCTYPE x [<!ENTITY b 'boom'>]><methodCall><methodName>&b;</methodName></methodCall>"
+                .to_owned(),
+            DOCTYPE,
+        ),
+    ] {
+        let error = call_of(&body).unwrap_err();
+        assert!(error.to_string().starts_with(message), "{body:?}: {error}");
+        assert_eq!(error.class(), "xml.parsers.expat.ExpatError");
+        assert_eq!(error.kind(), ErrorKind::Malformed);
+    }
+    let latin = [START.as_bytes(), b"z\xfc", END.as_bytes()].concat();
+    let error = decode_call(&latin, &Limits::default()).unwrap_err();
+    assert_eq!(error.to_string(), format!("{INVALID}: line 1, column {}", START.len() + 1));
+}
+
+const INVALID: &str = "not well-formed (invalid token)";
+const DOCTYPE: &str = "document type declarations are not accepted";
+
+#[test]
+fn well_formed_documents_of_another_shape_are_refused() {
+    let param = |value: &str| {
+        format!("<methodCall><methodName>m</methodName><params><param>{value}</param></params></methodCall>")
+    };
+    for body in [
+        "<a/>".to_owned(),
+        "<methodCall/>".to_owned(),
+        "<methodcall><methodName>m</methodName></methodcall>".to_owned(),
+        "<methodCall><methodName>m</methodName></methodCall><methodCall/>".to_owned(),
+        "<methodCall><methodName>m</methodName><methodName>n</methodName></methodCall>".to_owned(),
+        "<methodCall><methodName>m</methodName><params/><params/></methodCall>".to_owned(),
+        "<methodCall><params/></methodCall>".to_owned(),
+        "<methodCall><fault><value/></fault></methodCall>".to_owned(),
+        FIVE.to_owned(),
+        ZERO_DIVISION.to_owned(),
+        param(""),
+        param("<value/><value/>"),
+        param("<int>1</int>"),
+        param("<value><foo/></value>"),
+        param("<value><bigdecimal>1</bigdecimal></value>"),
+        param("<value><int>1</int><int>2</int></value>"),
+        param("<value><int>1<b/></int></value>"),
+        param("<value><value/></value>"),
+        param("<value><array><data><data/></data></array></value>"),
+        param("<value><array><int>1</int></array></value>"),
+        param("<value><struct><value/></struct></value>"),
+        param("<value><struct><member><name>a</name></member></struct></value>"),
+        param("<value><struct><member><value/></member></struct></value>"),
+        param("<value><struct><member><name>a</name><name>b</name><value/></member></struct></value>"),
+        param("<value><struct><member><name>a</name><value/><value/></member></struct></value>"),
+    ] {
+        let error = call_of(&body).unwrap_err();
+        assert_eq!(error.class(), "xmlrpc.client.ResponseError", "{body}: {error}");
+    }
+    let foo = call_of(&param("<value><foo/></value>")).unwrap_err();
+    assert_eq!(
+        Fault::from(foo).text,
+        "<class 'xmlrpc.client.ResponseError'>:ResponseError(\"unknown tag 'foo'\")"
+    );
+
+    for body in [
+        ADD,
+        "<methodResponse/>",
+        "<methodResponse><fault/></methodResponse>",
+        "<methodResponse><fault><value/><value/></fault></methodResponse>",
+        "<methodResponse><fault><value/></fault></methodResponse>",
+        "<methodResponse><fault><value/></fault><params/></methodResponse>",
+        "<methodResponse><params/><fault><value/></fault></methodResponse>",
+    ] {
+        let error = decode_response(body.as_bytes(), &Limits::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{body}");
+    }
+}
+
+#[test]
+fn nesting_is_bounded() {
+    let lists = |levels: usize| {
+        format!("{}{}", "<value><array><data>".repeat(levels), "</data></array></value>".repeat(levels))
+    };
+    assert!(read(&lists(64)).is_ok());
+    assert_eq!(read(&lists(65)), Err(ErrorKind::TooLarge));
+    assert_eq!(read(&lists(100_000)), Err(ErrorKind::TooLarge));
+    let maps = "<value><struct><member><name>a</name>".repeat(65);
+    assert_eq!(read(&maps), Err(ErrorKind::TooLarge));
+    // Nothing else nests.
+    for tag in ["<a>", "<value>", "<methodCall>", "<params>", "<array>", "<struct>"] {
+        assert_eq!(read(&tag.repeat(100_000)), Err(ErrorKind::Malformed));
+    }
+}
+
+#[test]
+fn faults_are_classified_by_the_class_they_name() {
+    let kind = |text: &str| {
+        let error = CallError::from(Fault { code: 1, text: text.to_owned() });
+        let remote = error.remote.unwrap();
+        (error.kind, error.message, remote.class)
+    };
+    for (text, expected, message, class) in [
+        (
+            "<class 'ZeroDivisionError'>:division by zero",
+            ErrorKind::ZeroDivision,
+            "division by zero",
+            "ZeroDivisionError",
+        ),
+        ("<type 'exceptions.ZeroDivisionError'>:x", ErrorKind::ZeroDivision, "x", "ZeroDivisionError"),
+        (
+            "<class 'Exception'>:method \"m\" is not supported",
+            ErrorKind::UnknownMethod,
+            "method \"m\" is not supported",
+            "Exception",
+        ),
+        ("<class 'Exception'>:other", ErrorKind::Internal, "other", "Exception"),
+        (
+            "<class 'TypeError'>:Calc.add() missing 1",
+            ErrorKind::InvalidArguments,
+            "Calc.add() missing 1",
+            "TypeError",
+        ),
+        (
+            "<class 'TypeError'>:cannot marshal None unless allow_none is enabled",
+            ErrorKind::NotRepresentable,
+            "cannot marshal None unless allow_none is enabled",
+            "TypeError",
+        ),
+        (
+            "<class 'OverflowError'>:int exceeds XML-RPC limits",
+            ErrorKind::Overflow,
+            "int exceeds XML-RPC limits",
+            "OverflowError",
+        ),
+        (
+            "<class 'xml.parsers.expat.ExpatError'>:no element found",
+            ErrorKind::Malformed,
+            "no element found",
+            "xml.parsers.expat.ExpatError",
+        ),
+        ("<class 'TimeoutError'>:slow", ErrorKind::Internal, "slow", "TimeoutError"),
+    ] {
+        assert_eq!(kind(text), (expected, message.to_owned(), Some(class.to_owned())));
+    }
+    assert_eq!(kind("free text"), (ErrorKind::Internal, "free text".to_owned(), None));
+
+    // Extra members are no reason to refuse a fault.
+    let body = ZERO_DIVISION.replace("<struct>\n", "<struct><member><name>extra</name><value/></member>");
+    assert!(matches!(decode_response(body.as_bytes(), &Limits::default()), Ok(Response::Fault(_))));
+}
+
+#[test]
+fn a_fault_can_always_be_told() {
+    let body = encode_fault(&Fault { code: 7, text: "bad \u{0}\r<\u{ffff}".to_owned() });
+    assert_eq!(
+        decode_response(&body, &Limits::default()),
+        Ok(Response::Fault(Fault { code: 7, text: "bad \u{fffd}\r<\u{fffd}".to_owned() }))
+    );
+}
+
+fn text() -> impl Strategy<Value = String> {
+    any::<String>().prop_map(|text| text.chars().filter(|c| is_xml_char(*c)).collect())
+}
+
+fn representable() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i32>().prop_map(|int| Value::Int(int.into())),
+        any::<f64>().prop_filter("NaN is not equal to itself", |v| !v.is_nan()).prop_map(Value::Float),
+        text().prop_map(Value::Str),
+        "[ \r\n\t<&>\\]ü]{0,6}".prop_map(Value::Str),
+        prop::collection::vec(any::<u8>(), 0..130).prop_map(Value::Bytes),
+    ];
+    leaf.prop_recursive(4, 32, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::List),
+            prop::collection::vec((text(), inner), 0..6).prop_map(Value::map),
+        ]
+    })
+}
+
+/// Markup in an order that no XML-RPC peer would write.
+fn fragments() -> impl Strategy<Value = String> {
+    let fragment = prop::sample::select(vec![
+        "<methodCall>",
+        "</methodCall>",
+        "<methodResponse>",
+        "</methodResponse>",
+        "<params>",
+        "</params>",
+        "<param>",
+        "</param>",
+        "<value>",
+        "</value>",
+        "<value/>",
+        "<array>",
+        "</array>",
+        "<data>",
+        "</data>",
+        "<struct>",
+        "</struct>",
+        "<member>",
+        "</member>",
+        "<name>",
+        "</name>",
+        "<int>",
+        "</int>",
+        "1",
+        "<!--",
+        "-->",
+        "--",
+        "<![CDATA[",
+        "]]>",
+        "<!DOCTYPE",
+        ">",
+        "<",
+        "/",
+        "?",
+        "<?xml version='1.0'?>",
+        "<?",
+        "?>",
+        "&",
+        ";",
+        "&#",
+        "'",
+        "\"",
+        "=",
+        " a='",
+        "\n",
+        "\r",
+        "\u{feff}",
+        "ü",
+        "<fault>",
+        "</fault>",
+        "<nil/>",
+        "!",
+    ]);
+    prop::collection::vec(fragment, 0..40).prop_map(|fragments| fragments.concat())
+}
+
+proptest! {
+    #[test]
+    fn what_was_written_is_read_back(value in representable(), method in text()) {
+        let response = encode_response(&value, &NONE).unwrap();
+        prop_assert_eq!(decode_response(&response, &Limits::default()), Ok(Response::Value(value.clone())));
+        let call = Call { method: method.into(), params: Params::Positional(vec![value]) };
+        prop_assert_eq!(decode_call(&encode_call(&call, &NONE).unwrap(), &Limits::default()), Ok(call));
+    }
+
+    #[test]
+    fn any_text_is_kept_or_refused(text in any::<String>()) {
+        let value = Value::Str(text);
+        if let Ok(body) = encode_response(&value, &NONE) {
+            prop_assert_eq!(decode_response(&body, &Limits::default()), Ok(Response::Value(value)));
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = decode_call(&bytes, &Limits::default());
+        let _ = decode_response(&bytes, &Limits::default());
+    }
+
+    #[test]
+    fn any_markup_is_read_or_refused(markup in fragments(), at in 0..ADD.len()) {
+        let _ = decode_call(markup.as_bytes(), &Limits::default());
+        let _ = decode_response(markup.as_bytes(), &Limits::default());
+        let inside = format!("{}{markup}{}", &ADD[..at], &ADD[at..]);
+        let _ = decode_call(inside.as_bytes(), &Limits::default());
+    }
+}

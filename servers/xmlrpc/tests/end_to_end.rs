@@ -1,0 +1,253 @@
+//! The client against the server, over both HTTP clients, and either end against what CPython's other end does.
+
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
+
+use std::time::Duration;
+
+use calculator::conformance;
+use calculator::{
+    Calculator, Call, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults, Limits,
+    Protocol, Value,
+};
+use http_layer::{HyperClient, ReqwestClient, Transport};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use xmlrpc::{Server, ServerOptions, XmlRpcClient};
+
+/// Runs each test with either HTTP client.
+macro_rules! with_both_clients {
+    ($($test:ident),* $(,)?) => {
+        mod with_hyper {
+            $(#[tokio::test] async fn $test() { super::$test::<super::HyperClient>().await; })*
+        }
+        mod with_reqwest {
+            $(#[tokio::test] async fn $test() { super::$test::<super::ReqwestClient>().await; })*
+        }
+    };
+}
+
+with_both_clients!(
+    every_row_of_the_conformance_table_passes,
+    null_is_sent_only_where_both_ends_allow_it,
+    a_request_above_the_limit_is_too_large,
+    another_path_is_undeliverable,
+    a_server_that_closes_after_each_answer_is_called_again_and_again,
+    an_answer_that_is_no_xml_rpc_is_malformed,
+    calls_in_hand_are_finished_when_the_server_stops,
+);
+
+/// A running server; stopped by `stop`.
+struct Running {
+    url: String,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+async fn serve(executor: Executor, faults: Faults, options: ServerOptions) -> Running {
+    let dispatcher = Dispatcher::new(Calculator, executor, faults);
+    let server = Server::bind("127.0.0.1:0".parse().unwrap(), dispatcher, options).await.unwrap();
+    let (url, stop) = (server.url(), CancellationToken::new());
+    let task = tokio::spawn(server.run(stop.clone()));
+    Running { url, stop, task }
+}
+
+async fn serve_plainly() -> Running {
+    serve(Executor::Async, Faults::default(), ServerOptions::default()).await
+}
+
+async fn connect<T: Transport>(url: &str) -> XmlRpcClient<T> {
+    XmlRpcClient::connect(url, &ClientOptions::default()).await.unwrap()
+}
+
+fn add() -> Call {
+    Call::positional("add", [Value::Int(2), Value::Int(3)])
+}
+
+async fn every_row_of_the_conformance_table_passes<T: Transport>() {
+    for executor in ["async", "blocking", "threads:2"] {
+        let server = serve(executor.parse().unwrap(), Faults::default(), ServerOptions::default()).await;
+        let client = connect::<T>(&server.url).await;
+        let mut deadline = Deadline::new(Duration::from_secs(30));
+        let outcomes = conformance::run(&client, Protocol::Xmlrpc, &mut deadline).await;
+        assert_eq!(outcomes.len(), conformance::vectors(Protocol::Xmlrpc).len());
+        for outcome in outcomes {
+            assert!(outcome.passed(), "{}: {}", outcome.vector.title(), outcome.answer());
+        }
+    }
+}
+
+async fn null_is_sent_only_where_both_ends_allow_it<T: Transport>() {
+    let echo = Call::positional("echo", [Value::List(vec![Value::Null, Value::Bytes(vec![0, 255])])]);
+    let open = ServerOptions { allow_none: true, ..ServerOptions::default() };
+    let (strict, open) = (serve_plainly().await, serve(Executor::Async, Faults::default(), open).await);
+
+    let client = connect::<T>(&open.url).await;
+    assert_eq!(client.call(&echo).await.unwrap_err().kind, ErrorKind::NotRepresentable);
+    let client = client.allow_none(true);
+    assert_eq!(client.call(&echo).await.unwrap(), echo.params.as_positional().unwrap()[0]);
+
+    let error = connect::<T>(&strict.url).await.allow_none(true).call(&echo).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotRepresentable);
+    assert_eq!(error.remote.unwrap().class.as_deref(), Some("TypeError"));
+}
+
+async fn a_request_above_the_limit_is_too_large<T: Transport>() {
+    let limits = Limits { max_body: 1_000, ..Limits::default() };
+    let server =
+        serve(Executor::Async, Faults::default(), ServerOptions { limits, ..ServerOptions::default() }).await;
+    let client = connect::<T>(&server.url).await;
+    let long = Call::positional("hello", ["x".repeat(1_000).into()]);
+    assert_eq!(client.call(&long).await.unwrap_err().kind, ErrorKind::TooLarge);
+    assert_eq!(client.call(&add()).await, Ok(Value::Int(5)));
+}
+
+async fn another_path_is_undeliverable<T: Transport>() {
+    let server = serve_plainly().await;
+    let base = server.url.strip_suffix("/RPC2").unwrap();
+    for path in ["", "/", "/RPC2"] {
+        assert_eq!(connect::<T>(&format!("{base}{path}")).await.call(&add()).await, Ok(Value::Int(5)));
+    }
+    for path in ["/rpc", "/RPC2/", "/RPC2?x=1", "/?x=1"] {
+        let error = connect::<T>(&format!("{base}{path}")).await.call(&add()).await.unwrap_err();
+        assert_eq!((error.kind, error.remote.unwrap().code), (ErrorKind::Undeliverable, Some(404)), "{path}");
+    }
+}
+
+/// Answers each connection's first request with `response`, then closes it.
+async fn answer_and_close(response: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"</methodCall>\n") {
+                if stream.read_buf(&mut request).await.unwrap() == 0 {
+                    break;
+                }
+            }
+            stream.write_all(response.as_bytes()).await.unwrap();
+        }
+    });
+    url
+}
+
+// Header for header what SimpleXMLRPCServer of CPython 3.11 answers.
+fn response_of_cpython(body: &str) -> String {
+    format!(
+        "HTTP/1.0 200 OK\r\nServer: BaseHTTP/0.6 Python/3.11.7\r\nDate: Sat, 01 Jan 2022 00:00:00 GMT\r\n\
+         Content-type: text/xml\r\nContent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+async fn a_server_that_closes_after_each_answer_is_called_again_and_again<T: Transport>() {
+    let body = "<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n<value><int>5</int></value>\n</param>\n\
+        </params>\n</methodResponse>\n";
+    let url = answer_and_close(response_of_cpython(body)).await;
+    let client = connect::<T>(&url).await;
+    for _ in 0..100 {
+        assert_eq!(client.call(&add()).await, Ok(Value::Int(5)));
+    }
+}
+
+async fn an_answer_that_is_no_xml_rpc_is_malformed<T: Transport>() {
+    for response in [
+        response_of_cpython(""),
+        response_of_cpython("<html>"),
+        response_of_cpython("<methodResponse/>"),
+        "HTTP/1.0 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x08\0\0".to_owned(),
+    ] {
+        let client = connect::<T>(&answer_and_close(response.clone()).await).await;
+        assert_eq!(client.call(&add()).await.unwrap_err().kind, ErrorKind::Malformed, "{response}");
+    }
+    let url = answer_and_close("HTTP/1.0 500 Oops\r\nContent-Length: 0\r\n\r\n".to_owned()).await;
+    let error = connect::<T>(&url).await.call(&add()).await.unwrap_err();
+    assert_eq!((error.kind, error.remote.unwrap().code), (ErrorKind::Internal, Some(500)));
+}
+
+async fn calls_in_hand_are_finished_when_the_server_stops<T: Transport>() {
+    let faults = Faults { delay: Some(Duration::from_millis(200)), ..Faults::default() };
+    let dispatcher = Dispatcher::new(Calculator, Executor::Async, faults);
+    let watched = dispatcher.clone();
+    let options = ServerOptions::default();
+    let server = Server::bind("127.0.0.1:0".parse().unwrap(), dispatcher, options).await.unwrap();
+    let (url, stop) = (server.url(), CancellationToken::new());
+    let task = tokio::spawn(server.run(stop.clone()));
+    let client = connect::<T>(&url).await;
+    let call = add();
+    let stop_during_the_call = async {
+        while watched.calls() == 0 {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+    };
+    let (result, ()) = tokio::join!(client.call(&call), stop_during_the_call);
+    assert_eq!(result, Ok(Value::Int(5)));
+    task.await.unwrap();
+}
+
+/// The status line, the head and the body of the answer to a request, sent as it is.
+async fn exchange(url: &str, request: &str) -> (String, String) {
+    let address = url.strip_prefix("http://").unwrap().split('/').next().unwrap();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
+}
+
+fn post(path: &str, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+    )
+}
+
+#[tokio::test]
+async fn http_is_answered_as_cpython_does() {
+    let server = serve_plainly().await;
+    for (request, status, text) in [
+        (post("/nosuch", "", ""), "404", "No such page"),
+        (
+            "GET /RPC2 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".to_owned(),
+            "501",
+            "Unsupported method ('GET')",
+        ),
+        (
+            "GET /no HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".to_owned(),
+            "501",
+            "Unsupported method ('GET')",
+        ),
+        (post("/RPC2", "Content-Encoding: deflate\r\n", "x"), "501", "encoding 'deflate' not supported"),
+        (post("/RPC2", "", ""), "200", "no element found: line 1, column 0"),
+        (
+            post("/RPC2", "Content-Encoding: identity\r\n", "<methodCall>"),
+            "200",
+            "no element found: line 1, column 12",
+        ),
+    ] {
+        let (head, body) = exchange(&server.url, &request).await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {head}");
+        assert!(body.contains(text), "{request}: {body}");
+    }
+    let huge = "POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999\r\n\r\n";
+    let (head, _) = exchange(&server.url, huge).await;
+    assert!(head.starts_with("HTTP/1.1 413 "), "{head}");
+
+    let call = "<?xml version='1.0'?>\n<methodCall>\n<methodName>add</methodName>\n<params>\n<param>\n\
+        <value><int>2</int></value>\n</param>\n<param>\n<value><int>3</int></value>\n</param>\n</params>\n\
+        </methodCall>\n";
+    let (head, body) = exchange(&server.url, &post("/RPC2", "Content-Type: text/xml\r\n", call)).await;
+    assert!(head.contains("content-type: text/xml\r\n") && head.contains("content-length: 121"), "{head}");
+    assert_eq!(
+        body,
+        "<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n<value><int>5</int></value>\n</param>\n\
+         </params>\n</methodResponse>\n"
+    );
+    server.stop.cancel();
+    server.task.await.unwrap();
+}
