@@ -1,0 +1,87 @@
+//! The calling end.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Value};
+
+use crate::connection::{Connection, NotSent};
+use crate::{DEFAULT_PERIOD, HeartbeatPeriod};
+
+/// A client with one connection, on which any number of calls may be in flight.
+///
+/// When the connection ends, the calls in flight fail as [`ErrorKind::Undeliverable`] and the next one opens another.
+pub struct ZerorpcClient {
+    url: String,
+    options: ClientOptions,
+    heartbeat: HeartbeatPeriod,
+    connection: Mutex<Arc<Connection>>,
+    /// Held while reconnecting, so that several calls that find the connection closed open one.
+    reconnecting: tokio::sync::Mutex<()>,
+}
+
+impl ZerorpcClient {
+    /// Connects to `tcp://HOST:PORT` (or `ipc://PATH`) within `options.timeout`, with heartbeats every 5 s.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Undeliverable`] where nobody listens or the URL is none of this protocol, [`ErrorKind::Timeout`]
+    /// where connecting takes too long.
+    pub async fn connect(url: &str, options: &ClientOptions) -> Result<Self, CallError> {
+        Self::connect_with(url, options, Some(DEFAULT_PERIOD)).await
+    }
+
+    /// As [`connect`](Self::connect), with heartbeats every `heartbeat`.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn connect_with(
+        url: &str,
+        options: &ClientOptions,
+        heartbeat: HeartbeatPeriod,
+    ) -> Result<Self, CallError> {
+        let connection = Connection::open(url, options, heartbeat).await?;
+        Ok(ZerorpcClient {
+            url: url.to_owned(),
+            options: options.clone(),
+            heartbeat,
+            connection: Mutex::new(Arc::new(connection)),
+            reconnecting: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    async fn exchange(&self, call: &Call) -> Result<Value, CallError> {
+        let args = call.params.as_positional()?;
+        let mut connection = self.current();
+        // A closed connection has not sent the call, so the one that replaces it may.
+        for _ in 0..2 {
+            match connection.start(&call.method, args) {
+                Ok(answer) => return answer.await,
+                Err(NotSent::Refused(error)) => return Err(error),
+                Err(NotSent::Closed) => {}
+            };
+            connection = self.replace(&connection).await?;
+        }
+        Err(CallError::new(ErrorKind::Undeliverable, format!("{} closes every connection at once", self.url)))
+    }
+
+    fn current(&self) -> Arc<Connection> {
+        Arc::clone(&self.connection.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Opens a connection in place of `closed`, unless another call has done so already.
+    async fn replace(&self, closed: &Arc<Connection>) -> Result<Arc<Connection>, CallError> {
+        let _turn = self.reconnecting.lock().await;
+        let current = self.current();
+        if !Arc::ptr_eq(&current, closed) {
+            return Ok(current);
+        }
+        let opened = Arc::new(Connection::open(&self.url, &self.options, self.heartbeat).await?);
+        *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&opened);
+        Ok(opened)
+    }
+}
+
+impl Client for ZerorpcClient {
+    fn call<'a>(&'a self, call: &'a Call) -> CallFuture<'a> {
+        Box::pin(self.exchange(call))
+    }
+}

@@ -1,0 +1,282 @@
+//! Client and server against each other over loopback, on one current-thread runtime.
+
+// Clippy lets test functions unwrap, but not their helpers.
+#![allow(clippy::unwrap_used)]
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use calculator::{
+    Calculator, Call, CallError, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults,
+    Limits, Protocol, Service, Value, conformance,
+};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+use zerorpc::{Server, ServerOptions, ZerorpcClient};
+
+struct Running {
+    url: String,
+    dispatcher: Dispatcher,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    async fn start(dispatcher: Dispatcher, options: ServerOptions) -> Self {
+        let listen = (Ipv4Addr::LOCALHOST, 0).into();
+        let server = Server::bind(listen, dispatcher.clone(), options).await.unwrap();
+        let (url, stop) = (server.url(), CancellationToken::new());
+        let task = tokio::spawn(server.run(stop.clone()));
+        Running { url, dispatcher, stop, task }
+    }
+
+    async fn calculator(executor: &str, delay: Option<Duration>) -> Self {
+        let faults = Faults { delay, ..Faults::default() };
+        let dispatcher = Dispatcher::new(Calculator, executor.parse().unwrap(), faults);
+        Self::start(dispatcher, ServerOptions::default()).await
+    }
+
+    async fn client(&self) -> ZerorpcClient {
+        ZerorpcClient::connect(&self.url, &ClientOptions::default()).await.unwrap()
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap();
+    }
+}
+
+fn add(x: i64, y: i64) -> Call {
+    Call::positional("add", [x.into(), y.into()])
+}
+
+async fn sum(client: &ZerorpcClient, x: i64, y: i64) -> Result<Value, CallError> {
+    client.call(&add(x, y)).await
+}
+
+#[tokio::test]
+async fn every_row_of_the_conformance_table_passes_with_every_executor() {
+    for executor in ["async", "blocking", "threads:2"] {
+        let server = Running::calculator(executor, None).await;
+        let client = server.client().await;
+        let mut deadline = Deadline::new(Duration::from_secs(10));
+        let outcomes = conformance::run(&client, Protocol::Zerorpc, &mut deadline).await;
+        assert_eq!(outcomes.len(), conformance::vectors(Protocol::Zerorpc).len());
+        for outcome in outcomes {
+            assert!(outcome.passed(), "{executor}: {}: {}", outcome.vector.title(), outcome.answer());
+        }
+        server.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn many_calls_in_flight_each_get_their_own_answer() {
+    let server = Running::calculator("async", None).await;
+    let client = Arc::new(server.client().await);
+    let mut calls = JoinSet::new();
+    for x in 0..500 {
+        let client = Arc::clone(&client);
+        calls.spawn(async move { (x, sum(&client, x, x).await) });
+    }
+    while let Some(finished) = calls.join_next().await {
+        let (x, result) = finished.unwrap();
+        assert_eq!(result, Ok(Value::Int(2 * x)));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn more_calls_than_may_wait_are_all_answered() {
+    let faults = Faults { delay: Some(Duration::from_millis(20)), ..Faults::default() };
+    let dispatcher = Dispatcher::new(Calculator, Executor::Async, faults);
+    let limits = Limits { max_in_flight: 3, ..Limits::default() };
+    let server = Running::start(dispatcher, ServerOptions { limits, ..ServerOptions::default() }).await;
+    let client = server.client().await;
+    let calls: Vec<_> = (0..10).map(|x| add(x, 1)).collect();
+    let answers = futures_util::future::join_all(calls.iter().map(|call| client.call(call))).await;
+    for (x, answer) in (0..).zip(answers) {
+        assert_eq!(answer, Ok(Value::Int(x + 1)));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_outlasts_many_heartbeat_periods_when_both_ends_beat() {
+    let period = Some(Duration::from_millis(50));
+    let faults = Faults { delay: Some(Duration::from_millis(600)), ..Faults::default() };
+    let dispatcher = Dispatcher::new(Calculator, Executor::Async, faults);
+    let server =
+        Running::start(dispatcher, ServerOptions { heartbeat: period, ..ServerOptions::default() }).await;
+    let client = ZerorpcClient::connect_with(&server.url, &ClientOptions::default(), period).await.unwrap();
+    assert_eq!(sum(&client, 2, 3).await, Ok(Value::Int(5)));
+
+    // A client that never beats is given up, and its call with it; one that beats in vain gives up itself.
+    let silent = ZerorpcClient::connect_with(&server.url, &ClientOptions::default(), None).await.unwrap();
+    let waited = tokio::time::timeout(Duration::from_millis(1_200), sum(&silent, 2, 3)).await;
+    assert!(waited.is_err(), "the server answered a caller that it must have lost: {waited:?}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_never_beats_is_lost() {
+    let faults = Faults { delay: Some(Duration::from_millis(600)), ..Faults::default() };
+    let dispatcher = Dispatcher::new(Calculator, Executor::Async, faults);
+    let server =
+        Running::start(dispatcher, ServerOptions { heartbeat: None, ..ServerOptions::default() }).await;
+    let period = Some(Duration::from_millis(50));
+    let client = ZerorpcClient::connect_with(&server.url, &ClientOptions::default(), period).await.unwrap();
+    let error = sum(&client, 2, 3).await.unwrap_err();
+    assert_eq!(error, CallError::new(ErrorKind::Undeliverable, "Lost remote after 0.1s heartbeat"));
+    // The connection was given up with the call; built-in methods answer without the delay.
+    let pong = client.call(&Call::positional("_zerorpc_ping", [])).await;
+    assert_eq!(pong, Ok(Value::List(vec!["pong".into(), "Calculator".into()])));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_dropped_call_leaves_the_connection_to_the_others() {
+    let server = Running::calculator("async", Some(Duration::from_millis(100))).await;
+    let client = server.client().await;
+    let dropped = tokio::time::timeout(Duration::from_millis(10), sum(&client, 1, 1)).await;
+    assert!(dropped.is_err());
+    assert_eq!(sum(&client, 2, 3).await, Ok(Value::Int(5)));
+    assert_eq!(server.dispatcher.calls(), 2);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_stopping_server_finishes_the_calls_in_hand_and_later_ones_are_undeliverable() {
+    let server = Running::calculator("async", Some(Duration::from_millis(100))).await;
+    let client = server.client().await;
+    let call = add(2, 3);
+    let mut in_hand = std::pin::pin!(client.call(&call));
+    while server.dispatcher.calls() == 0 {
+        assert!(futures_util::poll!(in_hand.as_mut()).is_pending());
+        tokio::task::yield_now().await;
+    }
+    server.stop.cancel();
+    assert_eq!(in_hand.await, Ok(Value::Int(5)));
+    server.stop().await;
+    for _ in 0..2 {
+        assert_eq!(sum(&client, 2, 3).await.unwrap_err().kind, ErrorKind::Undeliverable);
+    }
+}
+
+#[tokio::test]
+async fn calls_in_flight_fail_when_the_connection_ends_and_the_next_opens_another() {
+    // A relay that cuts its connections when told to, and takes new ones.
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("tcp://{}", listener.local_addr().unwrap());
+    let server = Running::calculator("async", None).await;
+    let address = server.url.strip_prefix("tcp://").unwrap().to_owned();
+    let cut = Arc::new(Mutex::new(CancellationToken::new()));
+    let relay = tokio::spawn({
+        let cut = Arc::clone(&cut);
+        async move {
+            let mut connections = JoinSet::new();
+            loop {
+                let (mut near, _) = listener.accept().await.unwrap();
+                let mut far = tokio::net::TcpStream::connect(&address).await.unwrap();
+                let cut = cut.lock().unwrap().clone();
+                connections.spawn(async move {
+                    let copied = tokio::io::copy_bidirectional(&mut near, &mut far);
+                    let _ = cut.run_until_cancelled(copied).await;
+                });
+            }
+        }
+    });
+    let client = ZerorpcClient::connect(&url, &ClientOptions::default()).await.unwrap();
+    assert_eq!(sum(&client, 2, 3).await, Ok(Value::Int(5)));
+    let call = add(2, 3);
+    let mut in_flight = std::pin::pin!(client.call(&call));
+    assert!(futures_util::poll!(in_flight.as_mut()).is_pending());
+    std::mem::take(&mut *cut.lock().unwrap()).cancel();
+    assert_eq!(in_flight.await.unwrap_err().kind, ErrorKind::Undeliverable);
+    assert_eq!(sum(&client, 4, 5).await, Ok(Value::Int(9)));
+    relay.abort();
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn connecting_fails_in_time() {
+    let options = ClientOptions { timeout: Duration::from_millis(50), ..ClientOptions::default() };
+    let connect = async |url: String| ZerorpcClient::connect(&url, &options).await.err().unwrap().kind;
+    let silent = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("tcp://{}", silent.local_addr().unwrap());
+    assert_eq!(connect(url.clone()).await, ErrorKind::Timeout);
+    drop(silent);
+    assert_eq!(connect(url).await, ErrorKind::Undeliverable);
+    for wrong in ["", "http://127.0.0.1:1", "tcp://", "tcp://127.0.0.1", "tcp://127.0.0.1:99999", "ipc://"] {
+        assert_eq!(connect(wrong.to_owned()).await, ErrorKind::Undeliverable, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn named_arguments_and_integers_that_no_form_carries_are_refused_before_they_are_sent() {
+    let server = Running::calculator("async", None).await;
+    let client = server.client().await;
+    for (call, kind) in [
+        (Call::named("hello", [("name".into(), "x".into())]), ErrorKind::InvalidArguments),
+        (Call::positional("echo", [Value::BigInt("18446744073709551616".into())]), ErrorKind::Overflow),
+    ] {
+        assert_eq!(client.call(&call).await.unwrap_err().kind, kind);
+    }
+    assert_eq!(server.dispatcher.calls(), 0);
+    // What MessagePack does carry comes back as it went.
+    for value in [
+        Value::BigInt("18446744073709551615".into()),
+        Value::Bytes(vec![0, 255]),
+        Value::Float(f64::NEG_INFINITY),
+        Value::Null,
+    ] {
+        assert_eq!(client.call(&Call::positional("echo", [value.clone()])).await, Ok(value));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn messages_above_the_limit_are_dropped_by_the_server_and_reported_by_the_client() {
+    let limits = Limits { max_body: 2_000, ..Limits::default() };
+    let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults::default());
+    let server = Running::start(dispatcher, ServerOptions { limits, ..ServerOptions::default() }).await;
+    let large = Call::positional("echo", ["x".repeat(1_000).into()]);
+    let too_large = Call::positional("echo", ["x".repeat(2_000).into()]);
+    let small =
+        ClientOptions { limits: Limits { max_body: 500, ..Limits::default() }, ..ClientOptions::default() };
+    let client = ZerorpcClient::connect(&server.url, &small).await.unwrap();
+    assert_eq!(client.call(&large).await.unwrap_err().kind, ErrorKind::TooLarge);
+    let dropped = tokio::time::timeout(Duration::from_millis(100), client.call(&too_large)).await;
+    assert!(dropped.is_err());
+    assert_eq!(sum(&client, 2, 3).await, Ok(Value::Int(5)));
+    assert_eq!(server.dispatcher.calls(), 2);
+    server.stop().await;
+}
+
+/// Fails in every way that a handler can.
+struct Panics;
+
+impl Service for Panics {
+    fn name(&self) -> &'static str {
+        "Panics"
+    }
+    fn methods(&self) -> &[calculator::MethodInfo] {
+        &[]
+    }
+    fn call(&self, _method: &str, _params: calculator::Params) -> Result<Value, CallError> {
+        std::panic::resume_unwind(Box::new("on purpose"));
+    }
+}
+
+#[tokio::test]
+async fn a_panicking_handler_is_an_error_of_its_call_only() {
+    for executor in ["async", "threads:1"] {
+        let dispatcher = Dispatcher::new(Panics, executor.parse().unwrap(), Faults::default());
+        let server = Running::start(dispatcher, ServerOptions::default()).await;
+        let client = server.client().await;
+        for _ in 0..2 {
+            assert_eq!(sum(&client, 2, 3).await.unwrap_err().kind, ErrorKind::Internal);
+        }
+        server.stop().await;
+    }
+}
