@@ -8,17 +8,20 @@
 
 #![forbid(unsafe_code)]
 
-//TMP mod client;
-//TMP pub mod direct;
-//TMP mod endpoint;
-//TMP mod publisher;
-//TMP mod server;
+mod client;
+pub mod direct;
+mod endpoint;
+mod pending;
+mod publisher;
+mod replies;
+mod seen;
+mod server;
 mod target;
-//TMP mod topology;
+mod topology;
 mod transport;
 pub mod wire;
 
-//TMP pub use client::{AmqpClient, Delivery};
-//TMP pub use server::{Server, ServerOptions};
+pub use client::AmqpClient;
+pub use server::{Server, ServerError, ServerOptions};
 pub use target::{Target, TargetError};
 pub use transport::{TransportError, TransportUrl, UrlError};
