@@ -46,9 +46,7 @@ pub fn inspect(
         let timeout = setting.scenario.timeout;
         let client = only(place.connect(stack, 1, timeout).await?);
         let outcomes = match client {
-            Some(client) => {
-                conformance::run(&*client, stack.protocol, &mut Deadline::new(timeout)).await
-            }
+            Some(client) => conformance::run(&*client, stack.protocol, &mut Deadline::new(timeout)).await,
             None => vec![],
         };
         let check = Check::new(stack.name, &outcomes);
@@ -73,11 +71,14 @@ async fn count_bytes(
     setting: &Setting<'_>,
     place: &Place,
 ) -> Result<Option<Wire>, SiteError> {
-    let (Some(port), Some(prepared)) = (port_of(&place.address.url), ledger_call(operation, setting.seed)) else {
+    let (Some(port), Some(prepared)) = (port_of(&place.address.url), ledger_call(operation, setting.seed))
+    else {
         return Ok(None);
     };
     let before = Snapshot::take(port);
-    let Some(client) = only(place.connect(stack, 1, setting.scenario.timeout).await?) else { return Ok(None) };
+    let Some(client) = only(place.connect(stack, 1, setting.scenario.timeout).await?) else {
+        return Ok(None);
+    };
     let mut deadline = Deadline::new(setting.scenario.timeout);
     // The first call may open the connection, and is part of the set-up only by what it takes beyond the others.
     let first = deadline.within(Instant::now(), client.call(&prepared.call)).await;

@@ -109,7 +109,8 @@ impl Site {
             format!("--topic={topic}"),
         ];
         arguments.extend_from_slice(setting.server_arguments);
-        let secret = broker.filter(|_| stack.needs_broker()).map(|broker| (BROKER_VARIABLE, broker.url.as_str()));
+        let secret =
+            broker.filter(|_| stack.needs_broker()).map(|broker| (BROKER_VARIABLE, broker.url.as_str()));
         let process = ServerProcess::start(stack, cores, &arguments, secret)?;
         if !stack.needs_broker() {
             address.url = process.url().to_owned();
@@ -154,7 +155,9 @@ impl Place {
 #[must_use]
 pub fn without_credentials(url: &str) -> String {
     match url.split_once("://") {
-        Some((scheme, rest)) => format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, rest)| rest)),
+        Some((scheme, rest)) => {
+            format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, rest)| rest))
+        }
         None => url.to_owned(),
     }
 }

@@ -92,7 +92,9 @@ fn params(protocol: Protocol, values: &[String]) -> Result<Params, Failure> {
     let mut named = Vec::new();
     for text in values {
         match text.split_once('=') {
-            Some((name, value)) if has_names && is_name(name) => named.push((name.to_owned(), argument(value))),
+            Some((name, value)) if has_names && is_name(name) => {
+                named.push((name.to_owned(), argument(value)))
+            }
             _ => positional.push(argument(text)),
         }
     }
@@ -106,7 +108,8 @@ fn params(protocol: Protocol, values: &[String]) -> Result<Params, Failure> {
 }
 
 fn is_name(text: &str) -> bool {
-    text.chars().all(|c| c.is_alphanumeric() || c == '_') && text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+    text.chars().all(|c| c.is_alphanumeric() || c == '_')
+        && text.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
 fn argument(text: &str) -> Value {
@@ -157,7 +160,9 @@ mod tests {
     fn arguments_are_json_or_else_text_and_names_only_where_the_protocol_has_them() {
         let values = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
         let given = values(&["2", "2.0", "-3", "true", "null", "[1]", "\"5\"", "RPC", "%Y/%m", "a b=c"]);
-        let Ok(Params::Positional(positional)) = params(Protocol::Rest, &given) else { panic!("by position") };
+        let Ok(Params::Positional(positional)) = params(Protocol::Rest, &given) else {
+            panic!("by position")
+        };
         let expected = [
             Value::Int(2),
             Value::Float(2.0),
@@ -172,7 +177,10 @@ mod tests {
         ];
         assert_eq!(positional, expected);
         let named = params(Protocol::Jsonrpc, &values(&["x=2", "name=RPC"])).unwrap();
-        assert_eq!(named, Params::Named(vec![("x".into(), Value::Int(2)), ("name".into(), Value::from("RPC"))]));
+        assert_eq!(
+            named,
+            Params::Named(vec![("x".into(), Value::Int(2)), ("name".into(), Value::from("RPC"))])
+        );
         let text = params(Protocol::Xmlrpc, &values(&["x=2"])).unwrap();
         assert_eq!(text, Params::Positional(vec![Value::from("x=2")]));
         assert_eq!(params(Protocol::Rest, &values(&["1", "y=2"])).unwrap_err().exit, Exit::Usage);

@@ -49,10 +49,14 @@ pub(super) fn check(arguments: &Arguments) -> Outcome {
         Ok(conformance::run(&*client, stack.protocol, &mut Deadline::new(arguments.timeout)).await)
     })?;
     print(&table(stack.protocol, &rows));
-    let lost = rows.iter().find_map(|row| row.result.as_ref().err().filter(|error| error.kind.is_transport()));
+    let lost =
+        rows.iter().find_map(|row| row.result.as_ref().err().filter(|error| error.kind.is_transport()));
     if let Some(error) = lost {
         let address = without_credentials(&arguments.url);
-        return Err(Failure::could_not_run(anyhow::anyhow!("{}: no answer from {address}: {error}", stack.name)));
+        return Err(Failure::could_not_run(anyhow::anyhow!(
+            "{}: no answer from {address}: {error}",
+            stack.name
+        )));
     }
     let conforms = rows.iter().all(|row| row.vector.level == Level::Strict || row.passed());
     Ok(if conforms { Exit::Done } else { Exit::No })

@@ -24,7 +24,8 @@ enum Finding {
 
 #[allow(clippy::unnecessary_wraps)]
 pub(super) fn doctor(_: &Arguments) -> Outcome {
-    let findings = [build(), cores(), pinning(), awake(), byte_counts(), governor(), virtualisation(), busy(), broker()];
+    let findings =
+        [build(), cores(), pinning(), awake(), byte_counts(), governor(), virtualisation(), busy(), broker()];
     let mut text = String::new();
     for finding in &findings {
         let _ = match finding {

@@ -24,7 +24,11 @@ pub(super) fn list(_: &Arguments) -> Outcome {
             Role::DefaultAndLeanest => "default and leanest",
             Role::BrokerFloor => "floor under AMQP",
         };
-        let _ = writeln!(text, "  {:<14} {:<8} {} → {} ({role})", stack.name, stack.protocol, stack.client, stack.server);
+        let _ = writeln!(
+            text,
+            "  {:<14} {:<8} {} → {} ({role})",
+            stack.name, stack.protocol, stack.client, stack.server
+        );
     }
     text.push_str("\nScenarios (rpcbench run NAME)\n");
     for (name, source) in BUILT_IN {

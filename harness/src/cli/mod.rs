@@ -87,9 +87,7 @@ enum Command {
     /// Find out what on this machine will disturb a measurement or is missing, and the remedy
     Doctor(doctor::Arguments),
     #[command(name = warm::SUBCOMMAND, hide = true)]
-    KeepAwake {
-        core: usize,
-    },
+    KeepAwake { core: usize },
     #[command(name = rabbitmq::GUARD_SUBCOMMAND, hide = true)]
     BrokerGuard {
         #[arg(long, value_delimiter = ',', num_args = 0..)]

@@ -52,7 +52,9 @@ impl Progress {
                     self.problem(&text);
                 }
             }
-            Event::Skipped(skipped) => self.problem(&format!("{} is skipped: {}", skipped.stack, skipped.reason)),
+            Event::Skipped(skipped) => {
+                self.problem(&format!("{} is skipped: {}", skipped.stack, skipped.reason))
+            }
             Event::Measuring(all) => {
                 self.all = *all;
                 self.began = Instant::now();
@@ -72,7 +74,12 @@ impl Progress {
                     self.line(&format!("{} of {} trials, {} left", self.made, self.all, self.left()));
                 }
                 if let (false, Some(complaint)) = (trial.status == Status::Valid, trial.complaint()) {
-                    let text = format!("{} ({}, block {}): {complaint}", trial.stack, trial.measurement, trial.block + 1);
+                    let text = format!(
+                        "{} ({}, block {}): {complaint}",
+                        trial.stack,
+                        trial.measurement,
+                        trial.block + 1
+                    );
                     self.problem(&text);
                 }
             }

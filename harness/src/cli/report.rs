@@ -21,7 +21,9 @@ pub(super) struct Arguments {
 
 pub(super) fn report(arguments: &Arguments) -> Outcome {
     if arguments.out.is_some() && arguments.records.len() > 1 {
-        return Err(Failure::usage(anyhow::anyhow!("--out takes one record; the reports would overwrite each other")));
+        return Err(Failure::usage(anyhow::anyhow!(
+            "--out takes one record; the reports would overwrite each other"
+        )));
     }
     for path in &arguments.records {
         let record = record::read(path).map_err(Failure::usage)?;

@@ -100,11 +100,15 @@ enum Format {
 
 fn payload(text: &str) -> Result<u64, String> {
     let bytes = parse_size(text).ok_or("expected a size, for example 1KiB")?;
-    Operation::ADD.with_payload(bytes).map(|_| bytes).map_err(|_| "expected a size from 1B to 1MiB".to_owned())
+    Operation::ADD
+        .with_payload(bytes)
+        .map(|_| bytes)
+        .map_err(|_| "expected a size from 1B to 1MiB".to_owned())
 }
 
 fn target(text: &str) -> Result<(String, String), String> {
-    let (stack, url) = text.split_once('=').ok_or("expected STACK=URL, for example rest=http://127.0.0.1:8080/")?;
+    let (stack, url) =
+        text.split_once('=').ok_or("expected STACK=URL, for example rest=http://127.0.0.1:8080/")?;
     Stack::named(stack).map_err(|error| error.to_string())?;
     Ok((stack.to_owned(), url.to_owned()))
 }
@@ -119,7 +123,9 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
         Stack::named(name).map_err(Failure::usage)?;
     }
     if arguments.out.is_some() && scenarios.len() > 1 {
-        return Err(Failure::usage(anyhow!("--out takes one scenario; the records would overwrite each other")));
+        return Err(Failure::usage(anyhow!(
+            "--out takes one scenario; the records would overwrite each other"
+        )));
     }
     // Every mistake is found before the first trial is made.
     for scenario in &scenarios {
@@ -168,7 +174,11 @@ fn run_one(scenario: &Scenario, arguments: &Arguments, interrupted: &AtomicBool)
     let page = report::write(&record, &summary, &folder.join("report")).map_err(Failure::could_not_run)?;
     show(&record, &summary, arguments.format)?;
     match arguments.format {
-        Format::Text => print(&format!("\nrecord: {}\nreport: {}\n", folder.join("record.json").display(), page.display())),
+        Format::Text => print(&format!(
+            "\nrecord: {}\nreport: {}\n",
+            folder.join("record.json").display(),
+            page.display()
+        )),
         Format::Quiet => print(&format!("{}\n", page.display())),
         Format::Json => {}
     }

@@ -91,8 +91,11 @@ pub(super) fn serve(arguments: Arguments) -> Outcome {
     if let Executor::Threads(threads) = arguments.executor {
         builder.max_blocking_threads(threads.get() + 4);
     }
-    let runtime =
-        builder.worker_threads(arguments.workers.into()).enable_all().build().map_err(Failure::could_not_run)?;
+    let runtime = builder
+        .worker_threads(arguments.workers.into())
+        .enable_all()
+        .build()
+        .map_err(Failure::could_not_run)?;
     let served = runtime.block_on(serve_until_stopped(stack, arguments));
     // A handler on a thread of its own may still be at it; the time for finishing has passed.
     runtime.shutdown_background();

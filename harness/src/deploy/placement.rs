@@ -48,7 +48,9 @@ impl Placement {
             (Placement::Free, _) => Ok(Cores::default()),
             // The last core: the first is where many systems handle their interrupts.
             (Placement::Shared, [.., last]) => Ok(Cores { client: vec![*last], server: vec![*last] }),
-            (Placement::Split, [.., client, server]) => Ok(Cores { client: vec![*client], server: vec![*server] }),
+            (Placement::Split, [.., client, server]) => {
+                Ok(Cores { client: vec![*client], server: vec![*server] })
+            }
             (Placement::Split | Placement::Shared, _) => Err(NotEnoughCores(allowed.len())),
         }
     }

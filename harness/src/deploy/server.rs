@@ -65,7 +65,11 @@ impl ServerProcess {
     ) -> Result<Self, ServerError> {
         let start = |source| ServerError::Start { stack: stack.name, source };
         let mut command = Command::new(own_program().map_err(start)?);
-        command.args(["serve", stack.name, "--end-with-input"]).args(arguments).stderr(Stdio::piped()).envs(secret);
+        command
+            .args(["serve", stack.name, "--end-with-input"])
+            .args(arguments)
+            .stderr(Stdio::piped())
+            .envs(secret);
         let mut child = PipedChild::spawn(command, cores, STOP_TIMEOUT).map_err(start)?;
         let log = Arc::default();
         let log_reader = child.stderr().map(|err| {
@@ -75,7 +79,8 @@ impl ServerProcess {
         let line = child.next_line(START_TIMEOUT);
         let mut server = ServerProcess { child, url: String::new(), log, log_reader };
         // The line is `listening PROTOCOL URL`.
-        match line.ok().and_then(|line| Some(line.strip_prefix("listening ")?.split_once(' ')?.1.to_owned())) {
+        match line.ok().and_then(|line| Some(line.strip_prefix("listening ")?.split_once(' ')?.1.to_owned()))
+        {
             Some(url) => {
                 server.url = url;
                 Ok(server)
@@ -129,4 +134,3 @@ pub fn port_of(url: &str) -> Option<u16> {
     let authority = rest.split(['/', '?']).next()?;
     authority.rsplit_once(':')?.1.parse().ok()
 }
-

@@ -4,6 +4,7 @@
 //! client and server have a core each, both idle half of the time; a process of the lowest priority
 //! (`SCHED_IDLE`) that spins on each of them takes nothing from anybody who wants to run, and keeps it awake.
 
+use std::convert::Infallible;
 use std::io::{self, Write};
 use std::process::Command;
 use std::time::Duration;
@@ -47,7 +48,7 @@ impl KeptAwake {
 ///
 /// # Errors
 /// When the core or the priority is refused; the refusal is also printed for the parent to read.
-pub fn keep_awake_main(core: usize) -> io::Result<()> {
+pub fn keep_awake_main(core: usize) -> io::Result<Infallible> {
     let allowed = sys::pin_current_thread(&[core]).and_then(|()| {
         // The watcher is started first: it must keep an ordinary priority, or it would never see the end of input.
         std::thread::Builder::new().name("watch".to_owned()).spawn(|| {

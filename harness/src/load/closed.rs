@@ -76,7 +76,10 @@ pub async fn run(
     }
 }
 
-async fn as_tasks<'a>(mut callers: impl ExactSizeIterator<Item = Caller<'a>>, timeout: Duration) -> Observation {
+async fn as_tasks<'a>(
+    mut callers: impl ExactSizeIterator<Item = Caller<'a>>,
+    timeout: Duration,
+) -> Observation {
     let observation = RefCell::new(Observation::default());
     let run = |caller: Caller<'a>| caller.run(Some(Deadline::new(timeout)), &observation);
     if callers.len() == 1 {
@@ -167,7 +170,7 @@ fn lost<T>(result: &Result<T, CallError>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use calculator::{Call, CallFuture, Calculator, ErrorKind, Service, Value};
+    use calculator::{Calculator, Call, CallFuture, ErrorKind, Service, Value};
     use std::sync::atomic::AtomicU64;
 
     /// Answers from the calculator; each n-th answer is what `spoil` makes of it.
@@ -181,12 +184,21 @@ mod tests {
         fn call<'a>(&'a self, call: &'a Call) -> CallFuture<'a> {
             let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
             Box::pin(async move {
-                if number % self.every == 0 { (self.spoil)() } else { Calculator.call(&call.method, call.params.clone()) }
+                if number % self.every == 0 {
+                    (self.spoil)()
+                } else {
+                    Calculator.call(&call.method, call.params.clone())
+                }
             })
         }
     }
 
-    fn observe(driver: Driver, callers: u32, every: u64, spoil: fn() -> Result<Value, CallError>) -> (Observation, u64) {
+    fn observe(
+        driver: Driver,
+        callers: u32,
+        every: u64,
+        spoil: fn() -> Result<Value, CallError>,
+    ) -> (Observation, u64) {
         let client = Arc::new(Spoiled { calls: AtomicU64::new(0), every, spoil });
         let clients: Vec<Arc<dyn Client>> = vec![Arc::clone(&client) as _];
         let plan = Plan {

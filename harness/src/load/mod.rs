@@ -37,7 +37,9 @@ impl Load {
 
 /// A text that names no load.
 #[derive(Debug, thiserror::Error)]
-#[error("unknown load `{0}`; expected closed:CALLERS with 1 to {MOST_CALLERS} callers, for example closed:32")]
+#[error(
+    "unknown load `{0}`; expected closed:CALLERS with 1 to {MOST_CALLERS} callers, for example closed:32"
+)]
 pub struct LoadParseError(String);
 
 impl FromStr for Load {

@@ -28,7 +28,9 @@ pub struct Operation {
 
 /// A text that names no operation.
 #[derive(Debug, thiserror::Error)]
-#[error("unknown operation `{0}`; the operations are add, multiply, subtract, divide, hello, echo:SIZE (up to 1MiB)")]
+#[error(
+    "unknown operation `{0}`; the operations are add, multiply, subtract, divide, hello, echo:SIZE (up to 1MiB)"
+)]
 pub struct OperationParseError(String);
 
 impl Operation {
@@ -65,9 +67,13 @@ impl Operation {
         // Products stay below 2³¹, so that every protocol can carry every result.
         let number = |rng: &mut ChaCha8Rng| Value::Int(rng.random_range(1..=40_000));
         let arguments = match self.method {
-            Method::Add | Method::Multiply | Method::Subtract | Method::Divide => vec![number(rng), number(rng)],
+            Method::Add | Method::Multiply | Method::Subtract | Method::Divide => {
+                vec![number(rng), number(rng)]
+            }
             Method::Hello => vec![Value::Str(format!("caller {:05}", rng.random_range(0..100_000)))],
-            Method::Echo => vec![document(rng.random(), usize::try_from(self.payload_bytes).unwrap_or(usize::MAX))],
+            Method::Echo => {
+                vec![document(rng.random(), usize::try_from(self.payload_bytes).unwrap_or(usize::MAX))]
+            }
         };
         Call::positional(self.method.name(), arguments)
     }

@@ -95,7 +95,12 @@ fn nanos(duration: Duration) -> u64 {
 
 impl Observation {
     /// Records one call: how long it `took`, its `result`, and the right `answer`.
-    pub fn record(&mut self, took: Duration, result: &Result<Value, CallError>, answer: &Result<Value, CallError>) {
+    pub fn record(
+        &mut self,
+        took: Duration,
+        result: &Result<Value, CallError>,
+        answer: &Result<Value, CallError>,
+    ) {
         self.counts.started += 1;
         match (result, answer) {
             (Ok(value), Ok(answer)) if value == answer => {
@@ -131,7 +136,10 @@ mod tests {
         seen.record(Duration::from_micros(7), &error(ErrorKind::Overflow), &five);
         seen.record(Duration::from_secs(9_999), &Ok(Value::Int(5)), &five);
         assert!(seen.counts.is_conserved());
-        assert_eq!((seen.counts.right, seen.counts.wrong, seen.counts.timed_out, seen.counts.errors()), (2, 1, 1, 1));
+        assert_eq!(
+            (seen.counts.right, seen.counts.wrong, seen.counts.timed_out, seen.counts.errors()),
+            (2, 1, 1, 1)
+        );
         assert_eq!(seen.counts.not_right(), 3);
         assert_eq!(seen.latency.len(), 2);
         assert_eq!(seen.latency.min(), 7_000 / 4 * 4);

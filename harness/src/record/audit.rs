@@ -38,7 +38,8 @@ fn percentile_order(trial: &Trial) -> AuditCheck {
 }
 
 fn histogram_count(trial: &Trial) -> AuditCheck {
-    let recorded = trial.latency.as_ref().map(Latency::histogram).transpose().map(|h| h.map_or(0, |h| h.len()));
+    let recorded =
+        trial.latency.as_ref().map(Latency::histogram).transpose().map(|h| h.map_or(0, |h| h.len()));
     check("histogram count", recorded.as_ref().is_ok_and(|recorded| *recorded == trial.counts.right), || {
         match recorded {
             Ok(recorded) => format!("{} right answers, {recorded} latencies", trial.counts.right),

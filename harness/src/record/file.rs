@@ -115,7 +115,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("record.json");
         assert!(matches!(read(folder.path()), Err(RecordError::Unreadable { .. })));
-        for (text, word) in [("", "EOF"), ("{}", "no `schema`"), ("{\"schema\": 99}", "schema 99"), ("{\"schema\": 1}", "missing field")] {
+        for (text, word) in [
+            ("", "EOF"),
+            ("{}", "no `schema`"),
+            ("{\"schema\": 99}", "schema 99"),
+            ("{\"schema\": 1}", "missing field"),
+        ] {
             fs::write(&path, text).unwrap();
             let message = read(folder.path()).unwrap_err().to_string();
             assert!(message.contains(word), "{message}");

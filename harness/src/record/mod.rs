@@ -6,7 +6,7 @@ mod histogram;
 
 pub use audit::audit;
 pub use file::{RecordError, prepare_folder, read, write_atomically};
-pub use histogram::Latency;
+pub use histogram::{HistogramError, Latency};
 
 use calculator::conformance::Level;
 use calculator::{ErrorKind, Protocol};

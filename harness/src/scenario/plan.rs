@@ -208,7 +208,8 @@ mod tests {
             measurement.connections = NonZeroU32::new(2);
         }
         let plan = Plan::new(&scenario, &[0, 1]).unwrap();
-        let connections = |name| plan.trials().iter().find(|t| t.stack.name == name).unwrap().connections.get();
+        let connections =
+            |name| plan.trials().iter().find(|t| t.stack.name == name).unwrap().connections.get();
         assert_eq!((connections("rest"), connections("zerorpc"), connections("tcp")), (8, 2, 8));
     }
 }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use amqp::Target;
 use calculator::{
-    Call, CallError, CallFuture, Calculator, Client, ClientOptions, Dispatcher, Executor, Faults,
+    Calculator, Call, CallError, CallFuture, Client, ClientOptions, Dispatcher, ErrorKind, Executor, Faults,
 };
 use futures_util::FutureExt;
+use http_layer::{Transport, http::HeaderMap};
 
 use super::{Address, Connecting};
 
@@ -31,4 +33,40 @@ pub(super) fn inproc(_: Address, _: ClientOptions) -> Connecting {
 
 pub(super) fn tcp(address: Address, options: ClientOptions) -> Connecting {
     connecting(async move { tcp_floor::TcpClient::connect(&address.url, &options).await })
+}
+
+pub(super) fn rest<T: Transport + 'static>(address: Address, options: ClientOptions) -> Connecting {
+    connecting(async move { rest::RestClient::<T>::connect(&address.url, &HeaderMap::new(), &options).await })
+}
+
+pub(super) fn xmlrpc<T: Transport + 'static>(address: Address, options: ClientOptions) -> Connecting {
+    connecting(async move { xmlrpc::XmlRpcClient::<T>::connect(&address.url, &options).await })
+}
+
+pub(super) fn jsonrpc<T: Transport + 'static>(address: Address, options: ClientOptions) -> Connecting {
+    connecting(async move {
+        jsonrpc::JsonRpcClient::<T>::connect(&address.url, &HeaderMap::new(), &options).await
+    })
+}
+
+pub(super) fn zerorpc(address: Address, options: ClientOptions) -> Connecting {
+    connecting(async move { zerorpc::ZerorpcClient::connect(&address.url, &options).await })
+}
+
+/// A broker's URL that cannot be used; told without the URL, which may hold a password.
+fn transport(url: &str) -> Result<amqp::TransportUrl, CallError> {
+    url.parse().map_err(|error: amqp::UrlError| CallError::new(ErrorKind::Undeliverable, error.to_string()))
+}
+
+pub(super) fn amqp(address: Address, options: ClientOptions) -> Connecting {
+    connecting(async move {
+        let target = Target { exchange: address.exchange, ..Target::topic(address.topic) };
+        amqp::AmqpClient::connect(&transport(&address.url)?, target, &options).await
+    })
+}
+
+pub(super) fn amqp_bare(address: Address, options: ClientOptions) -> Connecting {
+    connecting(async move {
+        amqp::direct::BareClient::connect(&transport(&address.url)?, &address.topic, &options).await
+    })
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use calculator::{CallError, Client, ClientOptions, Protocol};
 use futures_util::future::BoxFuture;
+use http_layer::{HyperClient as Hyper, ReqwestClient as Reqwest};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -143,7 +144,92 @@ pub struct UnknownStack(String);
 pub static ALL: &[Stack] = &[
     stack("inproc", Protocol::Inproc, "function call", "same process", Role::Floor, connect::inproc, None)
         .on_threads(),
-    stack("tcp", Protocol::Tcp, "std::net", "std::net", Role::Floor, connect::tcp, Some(serve::tcp)).on_threads(),
+    stack("tcp", Protocol::Tcp, "std::net", "std::net", Role::Floor, connect::tcp, Some(serve::tcp))
+        .on_threads(),
+    stack(
+        "rest",
+        Protocol::Rest,
+        "reqwest",
+        "axum",
+        Role::Default,
+        connect::rest::<Reqwest>,
+        Some(serve::rest),
+    ),
+    stack(
+        "rest-hyper",
+        Protocol::Rest,
+        "hyper",
+        "axum",
+        Role::Leanest,
+        connect::rest::<Hyper>,
+        Some(serve::rest),
+    ),
+    stack(
+        "xmlrpc",
+        Protocol::Xmlrpc,
+        "reqwest",
+        "axum",
+        Role::Default,
+        connect::xmlrpc::<Reqwest>,
+        Some(serve::xmlrpc),
+    ),
+    stack(
+        "xmlrpc-hyper",
+        Protocol::Xmlrpc,
+        "hyper",
+        "axum",
+        Role::Leanest,
+        connect::xmlrpc::<Hyper>,
+        Some(serve::xmlrpc),
+    ),
+    stack(
+        "jsonrpc",
+        Protocol::Jsonrpc,
+        "reqwest",
+        "axum",
+        Role::Default,
+        connect::jsonrpc::<Reqwest>,
+        Some(serve::jsonrpc),
+    ),
+    stack(
+        "jsonrpc-hyper",
+        Protocol::Jsonrpc,
+        "hyper",
+        "axum",
+        Role::Leanest,
+        connect::jsonrpc::<Hyper>,
+        Some(serve::jsonrpc),
+    ),
+    stack(
+        "zerorpc",
+        Protocol::Zerorpc,
+        "zeromq",
+        "zeromq",
+        Role::DefaultAndLeanest,
+        connect::zerorpc,
+        Some(serve::zerorpc),
+    )
+    .multiplexing(),
+    stack(
+        "amqp",
+        Protocol::Amqp,
+        "lapin",
+        "lapin",
+        Role::DefaultAndLeanest,
+        connect::amqp,
+        Some(serve::amqp),
+    )
+    .multiplexing(),
+    stack(
+        "amqp-bare",
+        Protocol::Amqp,
+        "lapin",
+        "lapin",
+        Role::BrokerFloor,
+        connect::amqp_bare,
+        Some(serve::amqp_bare),
+    )
+    .multiplexing(),
 ];
 
 const fn stack(

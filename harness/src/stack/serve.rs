@@ -1,7 +1,9 @@
 //! The serving end of each stack.
 
+use std::convert::identity;
 use std::net::SocketAddr;
 
+use amqp::Target;
 use calculator::{Dispatcher, Limits};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -59,11 +61,56 @@ pub enum ServeError {
 
 type Bound = BoxFuture<'static, Result<Serving, ServeError>>;
 
-pub(super) fn tcp(options: ServeOptions) -> Bound {
+/// The servers that listen on a socket of their own have the same three functions, and no trait in common: a protocol
+/// crate knows nothing of this one.
+macro_rules! listening {
+    ($stack:ident, $server:ty, $accepts:expr) => {
+        pub(super) fn $stack(options: ServeOptions) -> Bound {
+            async move {
+                let ServeOptions { listen: address, dispatcher, limits, stop, .. } = options;
+                let server = <$server>::bind(address, dispatcher, $accepts(limits))
+                    .await
+                    .map_err(|source| ServeError::Bind { address, source })?;
+                Ok(Serving { url: server.url(), run: server.run(stop).boxed() })
+            }
+            .boxed()
+        }
+    };
+}
+
+listening!(tcp, tcp_floor::Server, identity);
+listening!(rest, rest::Server, identity);
+listening!(jsonrpc, jsonrpc::Server, identity);
+listening!(xmlrpc, xmlrpc::Server, |limits| xmlrpc::ServerOptions { limits, ..Default::default() });
+listening!(zerorpc, zerorpc::Server, |limits| zerorpc::ServerOptions { limits, ..Default::default() });
+
+fn transport(broker: Option<String>) -> Result<amqp::TransportUrl, ServeError> {
+    broker
+        .ok_or(ServeError::NoBroker)?
+        .parse()
+        .map_err(|error: amqp::UrlError| ServeError::Broker(error.to_string()))
+}
+
+pub(super) fn amqp(options: ServeOptions) -> Bound {
     async move {
-        let server = tcp_floor::Server::bind(options.listen, options.dispatcher, options.limits)
+        let url = transport(options.broker)?;
+        let target =
+            Target { exchange: options.exchange, ..Target::topic(options.topic).server(options.server) };
+        let accepts = amqp::ServerOptions { limits: options.limits, ..Default::default() };
+        let server = amqp::Server::bind(&url, target, options.dispatcher, accepts)
             .await
-            .map_err(|source| ServeError::Bind { address: options.listen, source })?;
+            .map_err(|error| ServeError::Broker(error.to_string()))?;
+        Ok(Serving { url: server.url(), run: server.run(options.stop).boxed() })
+    }
+    .boxed()
+}
+
+pub(super) fn amqp_bare(options: ServeOptions) -> Bound {
+    async move {
+        let url = transport(options.broker)?;
+        let server = amqp::direct::BareServer::bind(&url, &options.topic, options.dispatcher, options.limits)
+            .await
+            .map_err(|error| ServeError::Broker(error.to_string()))?;
         Ok(Serving { url: server.url(), run: server.run(options.stop).boxed() })
     }
     .boxed()

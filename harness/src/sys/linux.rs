@@ -151,7 +151,10 @@ pub(super) fn machine() -> Machine {
         architecture: std::env::consts::ARCH.to_owned(),
         processor: of_processor("model name"),
         cores: allowed_cores().len(),
-        memory: fs::read_to_string("/proc/meminfo").ok().and_then(|text| field(&text, "MemTotal:")).map(|kib| kib * 1024),
+        memory: fs::read_to_string("/proc/meminfo")
+            .ok()
+            .and_then(|text| field(&text, "MemTotal:"))
+            .map(|kib| kib * 1024),
         virtualised: of_processor("flags").map(|flags| flags.split(' ').any(|flag| flag == "hypervisor")),
         governor: trimmed("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
     }

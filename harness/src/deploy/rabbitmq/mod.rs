@@ -150,7 +150,9 @@ impl PrivateBroker {
         self.guard.end();
         if self.node.folder.exists() {
             let pid = self.node.beam;
-            return Err(io::Error::other(format!("the broker (process {pid}) did not end in time; end it by hand")));
+            return Err(io::Error::other(format!(
+                "the broker (process {pid}) did not end in time; end it by hand"
+            )));
         }
         Ok(())
     }

@@ -1,0 +1,267 @@
+//! What a record says, summed up for tables and plots: a row per stack and measurement.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use calculator::Protocol;
+use hdrhistogram::Histogram;
+
+use crate::observe::{Counts, new_histogram};
+use crate::record::{HistogramError, Record, Status, Trial, Used, Wire};
+use crate::scenario::Measurement;
+use crate::stack::Role;
+use crate::stats::{median, range};
+
+/// The stack that latencies are held against.
+const FLOOR: &str = "tcp";
+/// The stack that AMQP's latencies are held against besides.
+const BROKER_FLOOR: &str = "amqp-bare";
+
+/// A record, summed up.
+#[derive(Debug)]
+pub struct Summary {
+    /// A table for each measurement of the scenario that has a trial.
+    pub tables: Vec<Table>,
+    /// What a reader must know before anything else.
+    pub warnings: Vec<String>,
+}
+
+/// One measurement: its rows in the order of what it measures, floors first.
+#[derive(Debug)]
+pub struct Table {
+    /// What was measured.
+    pub measurement: Measurement,
+    /// A row per stack.
+    pub rows: Vec<Row>,
+}
+
+/// One stack in one measurement.
+#[derive(Debug)]
+pub struct Row {
+    /// The stack.
+    pub stack: String,
+    /// Its protocol.
+    pub protocol: Protocol,
+    /// What it is for.
+    pub role: Role,
+    /// Over how many connections the callers went.
+    pub connections: u32,
+    /// How many trials count.
+    pub valid: usize,
+    /// How many do not, and why the first of them does not.
+    pub not_valid: Option<(usize, String)>,
+    /// Median latency of a block, in nanoseconds.
+    pub p50: Option<Spread>,
+    /// 99th percentile of a block, in nanoseconds.
+    pub p99: Option<Spread>,
+    /// Median latency as a multiple of the `tcp` floor's in the same block.
+    pub times_tcp: Option<Spread>,
+    /// Median latency as a multiple of the `amqp-bare` floor's in the same block; only of AMQP's stacks.
+    pub times_bare: Option<Spread>,
+    /// Right answers per second.
+    pub throughput: Option<Spread>,
+    /// CPU time per right answer in nanoseconds, of client, server and broker.
+    pub cpu: Cpu,
+    /// Bytes on the wire.
+    pub wire: Option<Wire>,
+    /// What became of the calls of all its trials, the invalid ones included.
+    pub counts: Counts,
+    /// What a reader must know to read it rightly.
+    pub labels: Vec<String>,
+    /// Latencies of all trials that count.
+    pub latency: Histogram<u64>,
+}
+
+/// A figure over the blocks of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    /// The median of the blocks.
+    pub median: f64,
+    /// The least block.
+    pub least: f64,
+    /// The greatest block.
+    pub most: f64,
+}
+
+impl Spread {
+    fn of(values: &[f64]) -> Option<Self> {
+        let (least, most) = range(values)?;
+        Some(Spread { median: median(values)?, least, most })
+    }
+}
+
+/// CPU time per right answer, in nanoseconds: the median of the blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cpu {
+    /// Of the client's process.
+    pub client: Option<f64>,
+    /// Of the server's process.
+    pub server: Option<f64>,
+    /// Of the broker's process.
+    pub broker: Option<f64>,
+}
+
+impl Summary {
+    /// Sums up `record`.
+    ///
+    /// # Errors
+    /// When a histogram in it cannot be read.
+    pub fn new(record: &Record) -> Result<Self, HistogramError> {
+        let mut tables = Vec::new();
+        for measurement in &record.scenario.measurements {
+            let of_measurement: Vec<_> =
+                record.trials.iter().filter(|trial| trial.measurement == measurement.name).collect();
+            let floor = p50_by_block(&of_measurement, FLOOR);
+            let bare = p50_by_block(&of_measurement, BROKER_FLOOR);
+            let mut rows = Vec::new();
+            for facts in &record.stacks {
+                let trials: Vec<_> =
+                    of_measurement.iter().copied().filter(|t| t.stack == facts.name).collect();
+                if let Some(first) = trials.first() {
+                    let bare =
+                        (facts.protocol == Protocol::Amqp && facts.name != BROKER_FLOOR).then_some(&bare);
+                    let mut row = Row::new(first, &trials, &floor, bare)?;
+                    row.protocol = facts.protocol;
+                    row.role = facts.role;
+                    row.wire = wire_of(record, first);
+                    rows.push(row);
+                }
+            }
+            rows.sort_by(|a, b| order(measurement, a, b));
+            if !rows.is_empty() {
+                tables.push(Table { measurement: measurement.clone(), rows });
+            }
+        }
+        Ok(Summary { tables, warnings: warnings(record) })
+    }
+}
+
+/// Floors first; then what is better first: fewer nanoseconds for one caller, more answers for several.
+fn order(measurement: &Measurement, a: &Row, b: &Row) -> Ordering {
+    let floors = b.protocol.is_floor().cmp(&a.protocol.is_floor());
+    let p50 = |row: &Row| row.p50.map_or(f64::INFINITY, |p50| p50.median);
+    let throughput = |row: &Row| row.throughput.map_or(0.0, |throughput| throughput.median);
+    floors.then_with(|| {
+        if measurement.load.callers() == 1 {
+            p50(a).total_cmp(&p50(b))
+        } else {
+            throughput(b).total_cmp(&throughput(a))
+        }
+    })
+}
+
+fn is_valid(trial: &Trial) -> bool {
+    trial.status == Status::Valid
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn p50(trial: &Trial) -> Option<f64> {
+    trial.latency.as_ref()?.p50.map(|nanos| nanos as f64)
+}
+
+fn p50_by_block(trials: &[&Trial], stack: &str) -> BTreeMap<u32, f64> {
+    let of_stack = trials.iter().filter(|trial| trial.stack == stack && is_valid(trial));
+    of_stack.filter_map(|trial| Some((trial.block, p50(trial)?))).collect()
+}
+
+fn wire_of(record: &Record, trial: &Trial) -> Option<Wire> {
+    record.wire.iter().find(|wire| wire.stack == trial.stack && wire.operation == trial.operation).cloned()
+}
+
+impl Row {
+    #[allow(clippy::cast_precision_loss)]
+    fn new(
+        first: &Trial,
+        trials: &[&Trial],
+        floor: &BTreeMap<u32, f64>,
+        bare: Option<&BTreeMap<u32, f64>>,
+    ) -> Result<Self, HistogramError> {
+        let valid: Vec<_> = trials.iter().copied().filter(|trial| is_valid(trial)).collect();
+        let spread = |of: &dyn Fn(&Trial) -> Option<f64>| {
+            Spread::of(&valid.iter().filter_map(|trial| of(trial)).collect::<Vec<_>>())
+        };
+        let ratio = |to: &BTreeMap<u32, f64>| spread(&|trial| Some(p50(trial)? / to.get(&trial.block)?));
+        let per_call = |of: &dyn Fn(&Trial) -> Option<Used>| {
+            spread(&|trial| Some(of(trial)?.cpu_ns as f64 / trial.counts.right as f64)).map(|s| s.median)
+        };
+        let mut counts = Counts::default();
+        let mut labels: Vec<String> = Vec::new();
+        for trial in trials {
+            counts.merge(&trial.counts);
+            labels.extend(
+                trial.labels.iter().filter(|label| !labels.contains(label)).cloned().collect::<Vec<_>>(),
+            );
+        }
+        let mut latency = new_histogram();
+        for trial in &valid {
+            if let Some(of_trial) = &trial.latency {
+                // All histograms of a record have the same bounds.
+                let _ = latency.add(of_trial.histogram()?);
+            }
+        }
+        let complaint = trials.iter().find(|trial| !is_valid(trial)).and_then(|trial| trial.complaint());
+        Ok(Row {
+            stack: first.stack.clone(),
+            protocol: Protocol::Inproc,
+            role: Role::Default,
+            connections: first.connections,
+            valid: valid.len(),
+            not_valid: complaint.map(|complaint| (trials.len() - valid.len(), complaint.to_owned())),
+            p50: spread(&p50),
+            p99: spread(&|trial| trial.latency.as_ref()?.p99.map(|nanos| nanos as f64)),
+            times_tcp: ratio(floor),
+            times_bare: bare.and_then(ratio),
+            throughput: spread(&|trial| Some(trial.throughput)),
+            cpu: Cpu {
+                client: per_call(&|trial| trial.client),
+                server: per_call(&|trial| trial.server),
+                broker: per_call(&|trial| trial.broker),
+            },
+            wire: None,
+            counts,
+            labels,
+            latency,
+        })
+    }
+}
+
+fn warnings(record: &Record) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !record.tool.optimised {
+        warnings.push("measured with a build without optimisations: the figures mean nothing".to_owned());
+    }
+    if !record.tool.full_observation {
+        warnings.push(
+            "this system cannot pin processes or count bytes: placements are wishes, and what stands empty is not \
+             observable"
+                .to_owned(),
+        );
+    }
+    if record.interrupted {
+        warnings.push(format!("interrupted: {} trials were made", record.trials.len()));
+    }
+    for skipped in &record.skipped {
+        warnings.push(format!("{} was not measured: {}", skipped.stack, skipped.reason));
+    }
+    for (what, status) in [("invalid", Status::Invalid), ("failed", Status::Failed)] {
+        let trials: Vec<_> = record.trials.iter().filter(|trial| trial.status == status).collect();
+        if let Some(first) = trials.first() {
+            warnings.push(format!(
+                "{} of {} trials {what} and left out, the first: {} ({}): {}",
+                trials.len(),
+                record.trials.len(),
+                first.stack,
+                first.measurement,
+                first.complaint().unwrap_or("no reason recorded")
+            ));
+        }
+    }
+    if record.scenario.blocks.get() < 10 {
+        warnings.push(format!(
+            "{} blocks: enough for the order of magnitude, too few for a verdict on small differences (10 or more)",
+            record.scenario.blocks
+        ));
+    }
+    warnings.push("all figures are without TLS".to_owned());
+    warnings
+}
