@@ -7,7 +7,6 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use bytes::Bytes;
 use calculator::{CallError, ClientOptions, ErrorKind, Limits, Value};
@@ -20,7 +19,7 @@ use zeromq::{
 };
 
 use crate::HeartbeatPeriod;
-use crate::heartbeat::{Due, Heartbeat, TICKS, lost_remote};
+use crate::heartbeat::{self, Due, Heartbeat, lost_remote};
 use crate::wire::{Event, HEARTBEAT, Id, Ids, MORE, encode_call, encode_heartbeat};
 
 /// A connection to a server. It serves until its peer closes it or is lost, and is then replaced: a socket of this
@@ -306,16 +305,11 @@ async fn guard(
     period: HeartbeatPeriod,
     reading: AbortHandle,
 ) {
-    let mut ticks = period.map(|period| {
-        let mut ticks = tokio::time::interval((period / TICKS).max(Duration::from_millis(1)));
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        ticks
-    });
-    let tick = async || match &mut ticks {
+    let mut ticks = period.map(heartbeat::ticks);
+    let mut tick = async || match &mut ticks {
         Some(ticks) => drop(ticks.tick().await),
         None => std::future::pending().await,
     };
-    let mut tick = tick;
     let reason = loop {
         tokio::select! {
             event = events.next() => {

@@ -9,11 +9,21 @@
 
 use std::time::Duration;
 
+use tokio::time::{Interval, MissedTickBehavior};
+
 /// The period that peers expect unless both are told otherwise.
 pub const DEFAULT_PERIOD: Duration = Duration::from_secs(5);
 
 /// Ticks in a period.
-pub(crate) const TICKS: u32 = 4;
+const TICKS: u32 = 4;
+
+/// The timer of an end. It falls behind rather than hurry after a stall: what nobody could answer meanwhile shall not
+/// count as silence.
+pub(crate) fn ticks(period: Duration) -> Interval {
+    let mut ticks = tokio::time::interval((period / TICKS).max(Duration::from_millis(1)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
 
 /// What is due on a channel at a tick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

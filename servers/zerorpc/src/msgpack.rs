@@ -112,6 +112,18 @@ impl<'a> Reader<'a> {
         Ok(items)
     }
 
+    /// Reads `text` where it is what comes next, in its shortest form as a str of less than 32 octets.
+    pub(crate) fn skip_short_str(&mut self, text: &str) -> bool {
+        let Some((marker, rest)) = self.rest.split_first() else { return false };
+        match rest.strip_prefix(text.as_bytes()) {
+            Some(rest) if usize::from(*marker) == 0xa0 | text.len() => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Reads a map's key: a str, or a bin that is UTF-8.
     pub(crate) fn key(&mut self) -> Result<&'a str, DecodeError> {
         let marker = self.marker()?;

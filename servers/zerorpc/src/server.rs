@@ -1,6 +1,7 @@
 //! The serving end: a ROUTER socket and one loop that reads it.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -12,15 +13,16 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use calculator::{Call, CallError, Dispatcher, ErrorKind, Limits, Params, Value};
+use calculator::{Call, CallError, Dispatcher, ErrorKind, Limits, Method, Params, Value};
 use futures_util::FutureExt;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use zeromq::{
     RouterRecvHalf, RouterSendHalf, RouterSocket, Socket, SocketRecv, SocketSend, ZmqError, ZmqMessage,
 };
 
-use crate::heartbeat::{DEFAULT_PERIOD, Due, Heartbeat, TICKS};
+use crate::heartbeat::{self, DEFAULT_PERIOD, Due, Heartbeat};
 use crate::wire::{Event, HEARTBEAT, Id, Ids, MORE, OwnedId, encode_error, encode_heartbeat, encode_ok};
 use crate::{HeartbeatPeriod, introspection};
 
@@ -86,12 +88,13 @@ impl Server {
             sender,
             ids: Ids::new(),
             channels: Mutex::default(),
+            opened: Notify::new(),
             tick: AtomicU32::new(0),
             paused: AtomicBool::new(false),
             dropped: AtomicU64::new(0),
         });
         let mut calls = JoinSet::new();
-        // In a set of its own, so that it ends with this future, on whatever way.
+        // In a set, so that it ends with this future, on whatever way.
         let mut beating = JoinSet::new();
         if let Some(period) = self.options.heartbeat {
             beating.spawn(beat(Arc::clone(&serving), period));
@@ -103,6 +106,7 @@ impl Server {
         }
         // The socket's own tasks write what was sent; each is ready, and runs before this one does again.
         tokio::task::yield_now().await;
+        beating.shutdown().await;
         let dropped = serving.dropped.load(Ordering::Relaxed);
         if dropped > 0 {
             tracing::info!("dropped {dropped} messages that were no events of an open channel and no calls");
@@ -118,7 +122,9 @@ struct Serving {
     ids: Ids,
     /// The channels of calls whose handlers wait. A call that is answered at once never gets in here.
     channels: Mutex<HashMap<ChannelKey, Channel>>,
-    /// Quarter periods since the start.
+    /// Told when a channel opens.
+    opened: Notify,
+    /// Quarter periods during which a channel was open.
     tick: AtomicU32,
     /// Whether reading waits for a call to finish: heartbeats then wait unread, and their absence means nothing.
     paused: AtomicBool,
@@ -151,7 +157,7 @@ impl Drop for OpenChannel<'_> {
 /// A message's way back and its payload.
 struct Incoming {
     /// What a reply is preceded by: the peer's identity, and whatever envelope the peer put before the delimiter.
-    route: std::collections::VecDeque<Bytes>,
+    route: VecDeque<Bytes>,
     payload: Bytes,
 }
 
@@ -253,7 +259,7 @@ impl Serving {
     /// Executes a call; `None` where its caller was lost meanwhile, so that nobody is there to be answered.
     async fn execute(
         &self,
-        route: &std::collections::VecDeque<Bytes>,
+        route: &VecDeque<Bytes>,
         event: &Event<'_>,
         id: Id<'_>,
         args: Vec<Value>,
@@ -261,7 +267,11 @@ impl Serving {
         if let Some(answer) = introspection::answer(self.dispatcher.service(), &event.name, &args) {
             return Some(answer);
         }
-        let call = Call { method: event.name.to_string().into(), params: Params::Positional(args) };
+        let method = match Method::from_name(&event.name) {
+            Some(method) => method.name().into(),
+            None => event.name.to_string().into(),
+        };
+        let call = Call { method, params: Params::Positional(args) };
         let mut handler = std::pin::pin!(AssertUnwindSafe(self.dispatcher.call(call)).catch_unwind());
         let finished = match poll_once(handler.as_mut()).await {
             Some(finished) => finished,
@@ -281,12 +291,7 @@ impl Serving {
     }
 
     /// Opens the channel of a call whose handler waits; `None` where the peer has one of that id open already.
-    fn open(
-        &self,
-        route: &std::collections::VecDeque<Bytes>,
-        event: &Event<'_>,
-        id: Id<'_>,
-    ) -> Option<OpenChannel<'_>> {
+    fn open(&self, route: &VecDeque<Bytes>, event: &Event<'_>, id: Id<'_>) -> Option<OpenChannel<'_>> {
         let key = (route.front()?.clone(), id.to_owned());
         let lost = CancellationToken::new();
         let channel = Channel {
@@ -295,11 +300,12 @@ impl Serving {
             lost: lost.clone(),
         };
         self.with_channels(|channels| match channels.entry(key.clone()) {
-            std::collections::hash_map::Entry::Vacant(entry) => {
+            Entry::Vacant(entry) => {
                 entry.insert(channel);
+                self.opened.notify_one();
                 Some(OpenChannel { serving: self, key, lost })
             }
-            std::collections::hash_map::Entry::Occupied(_) => {
+            Entry::Occupied(_) => {
                 self.drop_message("a call with the id of one in flight");
                 None
             }
@@ -308,7 +314,7 @@ impl Serving {
 
     /// Handles an event on a channel. A call with one result leaves a peer nothing to say but that it lives, and that
     /// more events may come than the one reply.
-    fn on_channel(&self, mut route: std::collections::VecDeque<Bytes>, event: &Event<'_>, id: Id<'_>) {
+    fn on_channel(&self, mut route: VecDeque<Bytes>, event: &Event<'_>, id: Id<'_>) {
         let Some(identity) = route.pop_front() else { return };
         let key = (identity, id.to_owned());
         let now = self.tick.load(Ordering::Relaxed);
@@ -329,7 +335,7 @@ impl Serving {
     }
 
     /// Sends an event to where a call came from. Where that peer has gone there is nobody to tell.
-    async fn send(&self, mut route: std::collections::VecDeque<Bytes>, payload: Bytes) {
+    async fn send(&self, mut route: VecDeque<Bytes>, payload: Bytes) {
         route.push_back(Bytes::new());
         route.push_back(payload);
         let Ok(message) = ZmqMessage::try_from(route) else { return };
@@ -363,11 +369,15 @@ impl Serving {
     }
 }
 
-/// Sends the heartbeats of all open channels, for ever.
+/// Sends the heartbeats of all open channels, for ever. While none is open the timer rests: an armed one costs a little
+/// each time that the runtime goes to sleep, which is after every call.
 async fn beat(serving: Arc<Serving>, period: Duration) {
-    let mut ticks = tokio::time::interval(period / TICKS);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = heartbeat::ticks(period);
     loop {
+        if serving.with_channels(|channels| channels.is_empty()) {
+            serving.opened.notified().await;
+            ticks.reset();
+        }
         ticks.tick().await;
         let now = serving.tick.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         for (route, channel) in serving.due(now) {

@@ -98,7 +98,7 @@ impl<'a> Event<'a> {
         let mut event =
             Event { message_id: None, response_to: None, version: None, name: Cow::Borrowed(""), args: &[] };
         for _ in 0..members {
-            match reader.key()? {
+            match header_key(&mut reader)? {
                 "message_id" => event.message_id = id(&mut reader)?,
                 "response_to" => event.response_to = id(&mut reader)?,
                 "v" => event.version = version(&reader.value(max_depth)?),
@@ -168,6 +168,16 @@ impl<'a> Event<'a> {
     pub fn is_v1(&self) -> bool {
         self.version.unwrap_or(1) < 2
     }
+}
+
+/// Reads a key of the header. Those of the protocol are compared as they stand; only others are worth checking.
+fn header_key<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
+    for key in ["message_id", "v", "response_to"] {
+        if reader.skip_short_str(key) {
+            return Ok(key);
+        }
+    }
+    reader.key()
 }
 
 fn id<'a>(reader: &mut Reader<'a>) -> Result<Option<Id<'a>>, DecodeError> {

@@ -7,12 +7,15 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use calculator::{
     Calculator, Call, CallError, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults,
     Limits, Protocol, Service, Value, conformance,
 };
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
+use zeromq::{DealerSocket, Socket, SocketRecv, SocketSend, ZmqMessage};
+use zerorpc::wire::{Event, Id, Ids, encode_call, encode_heartbeat};
 use zerorpc::{Server, ServerOptions, ZerorpcClient};
 
 struct Running {
@@ -250,6 +253,37 @@ async fn messages_above_the_limit_are_dropped_by_the_server_and_reported_by_the_
     assert!(dropped.is_err());
     assert_eq!(sum(&client, 2, 3).await, Ok(Value::Int(5)));
     assert_eq!(server.dispatcher.calls(), 2);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn peers_that_frame_their_messages_differently_are_answered_and_garbage_is_dropped() {
+    let server = Running::calculator("async", None).await;
+    let mut peer = DealerSocket::new();
+    peer.connect(&server.url).await.unwrap();
+    let ids = Ids::new();
+    let call = |x: i64| encode_call(&ids.id(ids.next()), "add", &[x.into(), 1.into()]).unwrap();
+    let frames: [Vec<Bytes>; 7] = [
+        vec![Bytes::new()],
+        vec![Bytes::new(), Bytes::from_static(b"\xc1 no MessagePack")],
+        // An event on a channel that nobody has opened.
+        vec![Bytes::new(), encode_heartbeat(&ids.id(0), Id::Bin(b"nosuch")).unwrap()],
+        vec![Bytes::new(), Bytes::from_static(b"\x93\x80\xa3add\x92\x01\x02")],
+        vec![Bytes::new(), call(1)],
+        vec![call(2)],
+        vec![Bytes::from_static(b"envelope"), Bytes::new(), call(3)],
+    ];
+    for frames in frames {
+        peer.send(ZmqMessage::try_from(frames).unwrap()).await.unwrap();
+    }
+    for (result, envelope) in [(2, None), (3, None), (4, Some(Bytes::from_static(b"envelope")))] {
+        let mut frames = peer.recv().await.unwrap().into_vec();
+        let payload = frames.pop().unwrap();
+        assert_eq!(frames.pop(), Some(Bytes::new()));
+        assert_eq!((frames.pop(), frames.len()), (envelope, 0));
+        let reply = Event::decode(&payload, 64).unwrap();
+        assert_eq!(reply.reply(64), Ok(Value::Int(result)));
+    }
     server.stop().await;
 }
 

@@ -33,7 +33,7 @@ pub enum DecodeError {
     /// A boolean that is neither `0` nor `1`.
     #[error("bad boolean value")]
     Boolean,
-    /// Base64 whose last group is incomplete.
+    /// Base64 whose last group is incomplete, or that is not ASCII.
     #[error("Incorrect padding")]
     Base64,
     /// More of something than is accepted.
@@ -172,12 +172,20 @@ struct Builder<'a, 'l> {
     text: Cow<'a, str>,
 }
 
+/// Room on the stack for a message without nested values.
+const ROOM: usize = 8;
+
 fn decode(body: &[u8], limits: &Limits) -> Result<Message, DecodeError> {
     let text = xml::checked_text(body)?;
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_comments = true;
-    let mut builder =
-        Builder { limits, message: Message::default(), stack: Vec::new(), depth: 0, text: Cow::Borrowed("") };
+    let mut builder = Builder {
+        limits,
+        message: Message::default(),
+        stack: Vec::with_capacity(ROOM),
+        depth: 0,
+        text: Cow::Borrowed(""),
+    };
     loop {
         let start = reader.buffer_position();
         let refused = |what| xml::position(text, xml::offset(start), what);
@@ -194,7 +202,7 @@ fn decode(body: &[u8], limits: &Limits) -> Result<Message, DecodeError> {
             Event::Text(piece) => {
                 let piece = piece.into_inner();
                 if builder.stack.is_empty() {
-                    if piece.bytes().any(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n')) {
+                    if !piece.trim_matches(xml::WHITE_SPACE).is_empty() {
                         return Err(refused(xml::outside(builder.message.kind.is_some())));
                     }
                 } else if piece.contains('>') && piece.contains("]]>") {

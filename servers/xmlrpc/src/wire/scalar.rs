@@ -123,9 +123,12 @@ const ENGINE: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// CPython's `binascii.a2b_base64`: characters outside the alphabet are skipped, as RFC 2045 (§ 6.8) asks, and what
+/// CPython's `binascii.a2b_base64`: ASCII characters outside the alphabet are skipped, as RFC 2045 (§ 6.8) asks, and what
 /// follows a complete padding is ignored.
 fn base64(text: &[u8]) -> Result<Value, DecodeError> {
+    if !text.is_ascii() {
+        return Err(DecodeError::Base64);
+    }
     let mut symbols = Vec::with_capacity(text.len());
     let mut padding = 0;
     let mut complete = false;

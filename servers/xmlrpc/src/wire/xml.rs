@@ -13,6 +13,8 @@ pub(super) const INVALID_TOKEN: &str = "not well-formed (invalid token)";
 pub(super) const NO_ELEMENT: &str = "no element found";
 const INVALID_REFERENCE: &str = "reference to invalid character number";
 
+pub(super) const WHITE_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
+
 /// More attributes on one element than any XML-RPC message has reason for; their names are compared with each other.
 const MOST_ATTRIBUTES: usize = 32;
 
@@ -76,24 +78,59 @@ pub(super) fn checked_text(body: &[u8]) -> Result<&str, DecodeError> {
 
 /// The name of a start tag without its prefix, once the tag is known to be well-formed.
 pub(super) fn checked_tag<'t>(tag: &'t BytesStart<'_>) -> Result<&'t str, &'static str> {
-    if !tag.attributes_raw().is_empty() {
-        for (count, attribute) in tag.attributes().enumerate() {
-            let attribute = attribute.map_err(|_| INVALID_TOKEN)?;
-            if count >= MOST_ATTRIBUTES {
-                return Err("too many attributes on one element");
-            }
-            if !is_name(attribute.key.0) || attribute.value.contains('<') {
-                return Err(INVALID_TOKEN);
-            }
-            check_references(&attribute.value)?;
-        }
+    let attributes = tag.attributes_raw();
+    if !attributes.is_empty() {
+        check_attributes(attributes)?;
     }
     let name = tag.name().0;
-    match name.rsplit_once(':') {
-        None => Ok(name),
-        Some((prefix, local)) if prefix.is_empty() || is_name(prefix) => Ok(local),
-        Some(_) => Err(INVALID_TOKEN),
+    if !name.as_bytes().contains(&b':') {
+        return Ok(name);
     }
+    match name.rsplit_once(':') {
+        Some((prefix, local)) if prefix.is_empty() || is_name(prefix) => Ok(local),
+        _ => Err(INVALID_TOKEN),
+    }
+}
+
+/// XML-RPC gives attributes no meaning, but a document with malformed ones is not XML.
+fn check_attributes(mut rest: &str) -> Result<(), &'static str> {
+    let mut names = Vec::new();
+    while let Some((name, value, after)) = next_attribute(rest)? {
+        if names.contains(&name) {
+            return Err("duplicate attribute");
+        }
+        if names.len() >= MOST_ATTRIBUTES {
+            return Err("too many attributes on one element");
+        }
+        if value.contains('<') {
+            return Err(INVALID_TOKEN);
+        }
+        for piece in value.split('&').skip(1) {
+            let (name, _) = piece.split_once(';').ok_or(INVALID_TOKEN)?;
+            resolve(name)?;
+        }
+        names.push(name);
+        rest = after;
+    }
+    Ok(())
+}
+
+/// The first attribute of `rest` (XML 1.0 § 3.1) as name, value and what follows it; `None` where only white space is
+/// left.
+fn next_attribute(rest: &str) -> Result<Option<(&str, &str, &str)>, &'static str> {
+    let start = rest.trim_start_matches(WHITE_SPACE);
+    if start.is_empty() {
+        return Ok(None);
+    }
+    let (name, value) = start.split_once('=').ok_or(INVALID_TOKEN)?;
+    let name = name.trim_end_matches(WHITE_SPACE);
+    let value = value.trim_start_matches(WHITE_SPACE);
+    let quote = value.chars().next().filter(|c| matches!(c, '\'' | '"')).ok_or(INVALID_TOKEN)?;
+    let (value, after) = value[1..].split_once(quote).ok_or(INVALID_TOKEN)?;
+    if start.len() == rest.len() || !is_name(name) {
+        return Err(INVALID_TOKEN);
+    }
+    Ok(Some((name, value, after)))
 }
 
 /// Whether `name` may name an element, an attribute or a target (XML 1.0 § 2.3; any character beyond ASCII passes).
@@ -102,15 +139,6 @@ pub(super) fn is_name(name: &str) -> bool {
     let mut characters = name.chars();
     characters.next().is_some_and(start)
         && characters.all(|c| start(c) || c.is_ascii_digit() || matches!(c, '-' | '.'))
-}
-
-/// Refuses an ampersand in an attribute's value that begins no reference that can be resolved.
-fn check_references(value: &str) -> Result<(), &'static str> {
-    for piece in value.split('&').skip(1) {
-        let (name, _) = piece.split_once(';').ok_or(INVALID_TOKEN)?;
-        resolve(name)?;
-    }
-    Ok(())
 }
 
 /// The character that a reference stands for: a number, or one of the entities that XML 1.0 (§ 4.6) predefines.
@@ -147,27 +175,47 @@ pub(super) fn check_declaration(
     start: u64,
     text: &str,
 ) -> Result<(), &'static str> {
-    const MALFORMED: &str = "XML declaration not well-formed";
     if start != 0 {
         return Err("XML or text declaration not at start of entity");
     }
-    // As expat, read 1.0 only.
-    if declaration.version().map_err(|_| MALFORMED)? != "1.0" {
-        return Err(MALFORMED);
+    // What CPython writes, and so do we: most declarations are this one.
+    if **declaration == *"xml version='1.0'" {
+        return Ok(());
     }
-    let encoding =
-        declaration.encoding().transpose().map_err(|_| MALFORMED)?.unwrap_or(Cow::Borrowed("utf-8"));
-    let is_one_of = |names: [&str; 2]| names.iter().any(|name| name.eq_ignore_ascii_case(&encoding));
-    if is_one_of(["us-ascii", "ascii"]) {
-        if !text.is_ascii() {
-            return Err(INVALID_TOKEN);
+    const MALFORMED: &str = "XML declaration not well-formed";
+    let mut rest = declaration.strip_prefix("xml").ok_or(MALFORMED)?;
+    // They come in this order, and only the first must be there.
+    let mut expected = ["version", "encoding", "standalone"].into_iter();
+    let mut versioned = false;
+    while let Some((name, value, after)) = next_attribute(rest).map_err(|_| MALFORMED)? {
+        match expected.find(|known| *known == name) {
+            Some("version") if is_version(value) => versioned = true,
+            Some("encoding") if versioned => check_encoding(value, text)?,
+            Some("standalone") if versioned && matches!(value, "yes" | "no") => {}
+            _ => return Err(MALFORMED),
         }
-    } else if !is_one_of(["utf-8", "utf8"]) {
-        return Err("unknown encoding");
+        rest = after;
     }
-    match declaration.standalone().transpose().map_err(|_| MALFORMED)?.as_deref() {
-        None | Some("yes" | "no") => Ok(()),
-        Some(_) => Err(MALFORMED),
+    if versioned { Ok(()) } else { Err(MALFORMED) }
+}
+
+/// Production `VersionNum`: a document of a later 1.x is read as 1.0.
+fn is_version(value: &str) -> bool {
+    value
+        .strip_prefix("1.")
+        .is_some_and(|minor| !minor.is_empty() && minor.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn check_encoding(name: &str, text: &str) -> Result<(), &'static str> {
+    let is_one_of = |names: [&str; 2]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
+    if is_one_of(["utf-8", "utf8"]) {
+        Ok(())
+    } else if !is_one_of(["us-ascii", "ascii"]) {
+        Err("unknown encoding")
+    } else if text.is_ascii() {
+        Ok(())
+    } else {
+        Err(INVALID_TOKEN)
     }
 }
 
