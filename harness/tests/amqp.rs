@@ -9,7 +9,7 @@ use calculator::{
     Calculator, Call, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults, Limits,
     Protocol, Value,
 };
-use rpcbench::deploy::rabbitmq::{BrokerOptions, PrivateBroker};
+use rpcbench::deploy::rabbitmq::PrivateBroker;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -23,9 +23,8 @@ fn dispatcher() -> Dispatcher {
     Dispatcher::new(Calculator, Executor::Async, Faults::default())
 }
 
-async fn broker() -> (PrivateBroker, TransportUrl) {
-    let program = Some(env!("CARGO_BIN_EXE_rpcbench").into());
-    let broker = PrivateBroker::start(BrokerOptions { program, ..BrokerOptions::default() }).await.unwrap();
+fn broker() -> (PrivateBroker, TransportUrl) {
+    let broker = PrivateBroker::start(&[]).unwrap();
     let url = broker.url().parse().unwrap();
     (broker, url)
 }
@@ -51,12 +50,12 @@ fn assert_all_passed(outcomes: &[Outcome]) {
 /// One broker for all of it: starting one takes longer than everything else together.
 #[tokio::test]
 async fn calls_travel_through_a_real_broker() {
-    let (broker, url) = broker().await;
+    let (broker, url) = broker();
     conforms(&url).await;
     several_calls_share_a_client(&url).await;
     a_missing_server_is_told_or_times_out(&url).await;
     the_bare_exchange_conforms(&url).await;
-    broker.stop().await.unwrap();
+    broker.stop().unwrap();
 }
 
 async fn conforms(url: &TransportUrl) {
