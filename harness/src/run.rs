@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -94,7 +95,7 @@ pub enum Event<'a> {
 pub fn run(
     scenario: &Scenario,
     options: &Options,
-    interrupted: &AtomicBool,
+    interrupted: &Arc<AtomicBool>,
     progress: &mut dyn FnMut(Event<'_>),
 ) -> Result<Record, RunError> {
     let mut plan = Plan::new(scenario, &sys::allowed_cores())?;

@@ -36,7 +36,7 @@ pub struct Setting<'a> {
     /// When the run began.
     pub began: Instant,
     /// Set to end early.
-    pub interrupted: &'a AtomicBool,
+    pub interrupted: &'a Arc<AtomicBool>,
 }
 
 /// A broker that a trial's messages go through.
@@ -350,7 +350,7 @@ fn drive(
             measure: setting.scenario.measure,
             timeout: setting.scenario.timeout,
             seed: setting.seed,
-            interrupted: setting.interrupted,
+            interrupted: Arc::clone(setting.interrupted),
         };
         let report = move |window| {
             let _ = opened.send(window);

@@ -137,8 +137,10 @@ async fn serve_until_stopped(stack: &'static Stack, arguments: Arguments) -> Out
         stop.cancelled().await;
         tokio::time::sleep(DRAIN).await;
     };
+    // A task, not the future that the runtime blocks on: that one would cost each call an `epoll_wait` of its own.
+    let mut running = tokio::spawn(serving.run);
     tokio::select! {
-        () = serving.run => {}
+        ended = &mut running => ended.context("the server ended in a panic").map_err(Failure::could_not_run)?,
         () = drained => tracing::warn!("some calls were not finished in time"),
     }
     Ok(Exit::Done)
