@@ -169,6 +169,7 @@ fn new_record(scenario: &Scenario, options: &Options) -> Record {
         skipped: vec![],
         checks: vec![],
         wire: vec![],
+        sockets: vec![],
         trials: vec![],
     }
 }
@@ -205,6 +206,7 @@ fn check_stacks(
                 progress(Event::Checked(&findings.check));
                 let passed = findings.check.may_be_measured();
                 record.wire.extend(findings.wire);
+                record.sockets.extend(findings.sockets);
                 record.checks.push(findings.check);
                 if passed {
                     continue;
