@@ -1,6 +1,7 @@
 //! The harness: what drives the servers, measures, and turns runs into records, tables and plots.
 
 pub mod cli;
+pub mod control;
 pub mod deploy;
 pub mod load;
 pub mod observe;

@@ -8,9 +8,9 @@ use calculator::{Client, Deadline, Value, conformance};
 use crate::deploy::port_of;
 use crate::load::{Operation, Prepared};
 use crate::observe::wire::{Snapshot, Traffic};
-use crate::record::{Check, Wire};
+use crate::record::{Check, End, SocketFacts, Wire};
 use crate::stack::Stack;
-use crate::trial::{BrokerSite, Place, Setting, Site, SiteError};
+use crate::trial::{BrokerSite, Setting, Site, SiteError};
 
 /// Over how many calls bytes are averaged, so that a heartbeat in between weighs little.
 const CALLS: u64 = 100;
@@ -21,6 +21,8 @@ pub struct Findings {
     pub check: Check,
     /// Its bytes on the wire; empty where it failed the table or the system does not count.
     pub wire: Vec<Wire>,
+    /// The options of its sockets; empty where the system does not tell.
+    pub sockets: Vec<SocketFacts>,
 }
 
 /// Starts `stack`'s server, passes it through the conformance table, and counts the bytes of each of `operations`.
@@ -50,13 +52,13 @@ pub fn inspect(
             None => vec![],
         };
         let check = Check::new(stack.name, &outcomes);
-        let mut wire = Vec::new();
-        if check.may_be_measured() && stack.has_server() {
+        let mut findings = Findings { check, wire: vec![], sockets: vec![] };
+        if findings.check.may_be_measured() && stack.has_server() {
             for operation in operations {
-                wire.extend(count_bytes(stack, *operation, setting, place).await?);
+                count_bytes(stack, *operation, setting, &site, &mut findings).await?;
             }
         }
-        Ok(Findings { check, wire })
+        Ok(findings)
     })
 }
 
@@ -64,46 +66,64 @@ fn only(clients: Vec<Arc<dyn Client>>) -> Option<Arc<dyn Client>> {
     clients.into_iter().next()
 }
 
-/// `None` where the system does not count, or a call was not answered.
+/// Finds nothing where the system does not count, or a call is not answered.
 async fn count_bytes(
     stack: &'static Stack,
     operation: Operation,
     setting: &Setting<'_>,
-    place: &Place,
-) -> Result<Option<Wire>, SiteError> {
+    site: &Site,
+    findings: &mut Findings,
+) -> Result<(), SiteError> {
+    let place = &site.place;
     let (Some(port), Some(prepared)) = (port_of(&place.address.url), ledger_call(operation, setting.seed))
     else {
-        return Ok(None);
-    };
-    let before = Snapshot::take(port);
-    let Some(client) = only(place.connect(stack, 1, setting.scenario.timeout).await?) else {
-        return Ok(None);
+        return Ok(());
     };
     let mut deadline = Deadline::new(setting.scenario.timeout);
+    let before = Snapshot::take(port);
+    let Some(client) = only(place.connect(stack, 1, setting.scenario.timeout).await?) else { return Ok(()) };
     // The first call may open the connection, and is part of the set-up only by what it takes beyond the others.
-    let first = deadline.within(Instant::now(), client.call(&prepared.call)).await;
-    let opened = Snapshot::take(port);
+    let mut right = deadline.within(Instant::now(), client.call(&prepared.call)).await == prepared.answer;
+    let (opened, server_opened) = (Snapshot::take(port), site.stats().and_then(|stats| stats.sockets));
     for _ in 0..CALLS {
-        if deadline.within(Instant::now(), client.call(&prepared.call)).await != prepared.answer {
-            return Ok(None);
-        }
+        right &= deadline.within(Instant::now(), client.call(&prepared.call)).await == prepared.answer;
     }
-    let after = Snapshot::take(port);
-    let (Some(before), Some(opened), Some(after)) = (before, opened, after) else { return Ok(None) };
-    if first != prepared.answer {
-        return Ok(None);
-    }
+    let (after, server_after) = (Snapshot::take(port), site.stats().and_then(|stats| stats.sockets));
+    let (Some(before), Some(opened), Some(after), true) = (before, opened, after, right) else {
+        return Ok(());
+    };
+
     let per_call = after.since(&opened, CALLS);
     let first = opened.since(&before, 1);
     let (up, down) = prepared.payload();
-    #[allow(clippy::cast_precision_loss)]
-    Ok(Some(Wire {
+    let mut wire = Wire {
         stack: stack.name.to_owned(),
         operation,
+        #[allow(clippy::cast_precision_loss)]
         payload: Traffic { up: up as f64, down: down as f64 },
         per_call,
         setup: Traffic { up: (first.up - per_call.up).max(0.0), down: (first.down - per_call.down).max(0.0) },
-    }))
+        behind_broker: None,
+    };
+    let own: Vec<_> = after.sockets().filter(|socket| !before.contains(socket)).collect();
+    let mut sockets = SocketFacts::of(stack.name, End::Client, own.iter().copied());
+    if let (Some(opened), Some(after)) = (server_opened, server_after) {
+        // The server of a broker has connections of its own; any other has one per connection of the client.
+        let of_this_client = after
+            .iter()
+            .filter(|socket| stack.needs_broker() || own.iter().any(|own| own.local == socket.peer));
+        sockets.extend(SocketFacts::of(stack.name, End::Server, of_this_client));
+        if stack.needs_broker() {
+            let carried = Snapshot::of(after).since(&Snapshot::of(opened), CALLS);
+            // What the server receives travels towards it: up.
+            wire.behind_broker = Some(Traffic { up: carried.down, down: carried.up });
+        }
+    }
+    findings.wire.push(wire);
+    if findings.sockets.is_empty() {
+        findings.sockets = sockets;
+    }
+    Ok(())
 }
 
 /// The call whose bytes are counted: add(2, 3) for `add`, so that the same build gives the same count every time.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -94,7 +95,7 @@ pub enum Event<'a> {
 pub fn run(
     scenario: &Scenario,
     options: &Options,
-    interrupted: &AtomicBool,
+    interrupted: &Arc<AtomicBool>,
     progress: &mut dyn FnMut(Event<'_>),
 ) -> Result<Record, RunError> {
     let mut plan = Plan::new(scenario, &sys::allowed_cores())?;
@@ -168,6 +169,7 @@ fn new_record(scenario: &Scenario, options: &Options) -> Record {
         skipped: vec![],
         checks: vec![],
         wire: vec![],
+        sockets: vec![],
         trials: vec![],
     }
 }
@@ -204,6 +206,7 @@ fn check_stacks(
                 progress(Event::Checked(&findings.check));
                 let passed = findings.check.may_be_measured();
                 record.wire.extend(findings.wire);
+                record.sockets.extend(findings.sockets);
                 record.checks.push(findings.check);
                 if passed {
                     continue;

@@ -6,14 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
+use amqp::Target;
 use calculator::{CallError, Client, ClientOptions, Executor};
 
+use crate::control::Stats;
 use crate::deploy::{ServerProcess, warm::KeptAwake};
 use crate::load::{self, Window};
 use crate::observe::Observation;
 use crate::record::{AuditCheck, Latency, Status, Trial, Used, audit};
 use crate::scenario::{Scenario, TrialSpec};
-use crate::stack::{Address, DEFAULT_EXCHANGE, Stack};
+use crate::stack::{Address, Stack};
 use crate::sys::{self, Usage};
 
 /// The environment variable by which a server process is handed its broker's URL, credentials and all.
@@ -36,7 +38,7 @@ pub struct Setting<'a> {
     /// When the run began.
     pub began: Instant,
     /// Set to end early.
-    pub interrupted: &'a AtomicBool,
+    pub interrupted: &'a Arc<AtomicBool>,
 }
 
 /// A broker that a trial's messages go through.
@@ -96,7 +98,7 @@ impl Site {
         // A topic of its own: an AMQP server of another stack must not answer.
         let topic = format!("calc-{}", stack.name);
         let url = broker.map(|broker| broker.url.clone()).unwrap_or_default();
-        let mut address = Address { url, topic: topic.clone(), exchange: DEFAULT_EXCHANGE.to_owned() };
+        let mut address = Address { url, target: Target::topic(topic.clone()) };
         if let Some(target) = setting.targets.get(stack.name) {
             return Ok(Site { process: None, place: Place::new(Address::new(target.clone())) });
         }
@@ -116,6 +118,12 @@ impl Site {
             address.url = process.url().to_owned();
         }
         Ok(Site { process: Some(process), place: Place::new(address) })
+    }
+
+    /// What the server's process tells of itself; `None` where it is not ours, or does not tell.
+    #[must_use]
+    pub fn stats(&self) -> Option<Stats> {
+        self.process.as_ref().and_then(ServerProcess::stats)
     }
 
     fn pid(&self) -> Option<u32> {
@@ -350,7 +358,7 @@ fn drive(
             measure: setting.scenario.measure,
             timeout: setting.scenario.timeout,
             seed: setting.seed,
-            interrupted: setting.interrupted,
+            interrupted: Arc::clone(setting.interrupted),
         };
         let report = move |window| {
             let _ = opened.send(window);

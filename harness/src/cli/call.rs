@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use amqp::{AmqpClient, Target, TransportUrl};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use calculator::{Call, CallError, ClientOptions, Deadline, Limits, Params, Protocol, Value, json};
 
+use super::amqp::TargetArguments;
 use super::{Exit, Failure, Outcome, print, runtime};
-use crate::stack::{Address, DEFAULT_EXCHANGE, DEFAULT_TOPIC, Stack};
+use crate::stack::{Address, Stack};
 use crate::trial::without_credentials;
 
 /// Calls any method of any server of a protocol, ours or not, and prints the result as JSON.
@@ -33,24 +35,25 @@ pub(super) struct Arguments {
     /// How long the call may take
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
     timeout: Duration,
-    /// The exchange (AMQP)
-    #[arg(long, value_name = "X", default_value = DEFAULT_EXCHANGE)]
-    exchange: String,
-    /// The topic (AMQP)
-    #[arg(long, value_name = "T", default_value = DEFAULT_TOPIC)]
-    topic: String,
+    #[command(flatten)]
+    target: TargetArguments,
+    /// Send the message and do not ask for an answer
+    #[arg(long, help_heading = "AMQP")]
+    cast: bool,
+    /// With --cast: to every server of the topic
+    #[arg(long, requires = "cast", help_heading = "AMQP")]
+    fanout: bool,
 }
 
 pub(super) fn call(arguments: &Arguments) -> Outcome {
     let stack = Stack::named(&arguments.protocol).map_err(Failure::usage)?;
     let params = params(stack.protocol, &arguments.values)?;
     let call = Call { method: arguments.method.clone().into(), params };
-    let address = Address {
-        url: arguments.url.clone(),
-        topic: arguments.topic.clone(),
-        exchange: arguments.exchange.clone(),
-    };
+    let address = arguments.target.address(stack.protocol, &arguments.url)?;
     let options = ClientOptions { timeout: arguments.timeout, ..ClientOptions::default() };
+    if arguments.cast {
+        return cast(arguments, stack, address, &options, &call);
+    }
     let result = runtime()?.block_on(async {
         let client = stack.connect(address, options).await?;
         Deadline::new(arguments.timeout).within(Instant::now(), client.call(&call)).await
@@ -63,12 +66,41 @@ pub(super) fn call(arguments: &Arguments) -> Outcome {
             print(&text);
             Ok(Exit::Done)
         }
-        Err(error) if error.kind.is_transport() => {
-            let address = without_credentials(&arguments.url);
-            Err(Failure::could_not_run(anyhow::anyhow!("{}: no answer from {address}: {error}", stack.name)))
-        }
-        Err(error) => Err(Failure { exit: Exit::No, error: anyhow::anyhow!("{}", in_full(&error)) }),
+        Err(error) => Err(failed(arguments, stack, &error)),
     }
+}
+
+fn failed(arguments: &Arguments, stack: &Stack, error: &CallError) -> Failure {
+    if error.kind.is_transport() {
+        let address = without_credentials(&arguments.url);
+        return Failure::could_not_run(anyhow::anyhow!("{}: no answer from {address}: {error}", stack.name));
+    }
+    Failure { exit: Exit::No, error: anyhow::anyhow!("{}", in_full(error)) }
+}
+
+/// Sends a message that nobody answers; done when the broker has it.
+fn cast(
+    arguments: &Arguments,
+    stack: &Stack,
+    address: Address,
+    options: &ClientOptions,
+    call: &Call,
+) -> Outcome {
+    if stack.protocol != Protocol::Amqp {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "--cast is for amqp; the other protocols answer every call"
+        )));
+    }
+    let target = Target { fanout: arguments.fanout, ..address.target };
+    let sent = runtime()?.block_on(async {
+        let url = address
+            .url
+            .parse::<TransportUrl>()
+            .map_err(|error| CallError::new(calculator::ErrorKind::Undeliverable, error.to_string()))?;
+        let client = AmqpClient::connect(&url, target, options).await?;
+        Deadline::new(arguments.timeout).within(Instant::now(), client.cast(call)).await
+    });
+    sent.map(|()| Exit::Done).map_err(|error| failed(arguments, stack, &error))
 }
 
 /// The error with what the peer said in its protocol's own terms.

@@ -6,8 +6,9 @@ use std::time::Duration;
 use calculator::conformance::{self, Level, Outcome as Row};
 use calculator::{ClientOptions, Deadline, Protocol};
 
+use super::amqp::TargetArguments;
 use super::{Exit, Failure, Outcome, print, runtime};
-use crate::stack::{Address, DEFAULT_EXCHANGE, DEFAULT_TOPIC, Stack};
+use crate::stack::Stack;
 use crate::trial::without_credentials;
 
 /// Makes the calls of the conformance table to any calculator server. Core rows are what every reference
@@ -25,21 +26,13 @@ pub(super) struct Arguments {
     /// How long a call may take
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
     timeout: Duration,
-    /// The exchange (AMQP)
-    #[arg(long, value_name = "X", default_value = DEFAULT_EXCHANGE)]
-    exchange: String,
-    /// The topic (AMQP)
-    #[arg(long, value_name = "T", default_value = DEFAULT_TOPIC)]
-    topic: String,
+    #[command(flatten)]
+    target: TargetArguments,
 }
 
 pub(super) fn check(arguments: &Arguments) -> Outcome {
     let stack = Stack::named(&arguments.protocol).map_err(Failure::usage)?;
-    let address = Address {
-        url: arguments.url.clone(),
-        topic: arguments.topic.clone(),
-        exchange: arguments.exchange.clone(),
-    };
+    let address = arguments.target.address(stack.protocol, &arguments.url)?;
     let options = ClientOptions { timeout: arguments.timeout, ..ClientOptions::default() };
     let rows = runtime()?.block_on(async {
         let client = stack.connect(address, options).await.map_err(|error| {

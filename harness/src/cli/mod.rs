@@ -1,5 +1,6 @@
 //! The command line: a file per subcommand.
 
+mod amqp;
 mod call;
 mod check;
 mod doctor;

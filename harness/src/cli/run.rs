@@ -142,7 +142,7 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
     Ok(exit)
 }
 
-fn run_one(scenario: &Scenario, arguments: &Arguments, interrupted: &AtomicBool) -> Outcome {
+fn run_one(scenario: &Scenario, arguments: &Arguments, interrupted: &Arc<AtomicBool>) -> Outcome {
     let id = format!("{:08x}", rand::random::<u32>());
     let date = Zoned::now().strftime("%Y-%m-%d");
     let folder = arguments

@@ -9,6 +9,8 @@ use calculator::{Calculator, Dispatcher, Executor, Faults, Limits, OneIn, Stall}
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, Failure, Outcome};
+use crate::control;
+use crate::deploy::CONTROL_LINE;
 use crate::load::parse_size;
 use crate::stack::{DEFAULT_EXCHANGE, DEFAULT_TOPIC, ServeError, ServeOptions, Stack};
 use crate::trial::BROKER_VARIABLE;
@@ -38,6 +40,9 @@ pub(super) struct Arguments {
     /// The largest message that is accepted
     #[arg(long, value_name = "BYTES", default_value = "16MiB", value_parser = size)]
     max_body: usize,
+    /// Tell of this process and switch faults there: `echo stats | nc HOST PORT`
+    #[arg(long, value_name = "HOST:PORT")]
+    control: Option<SocketAddr>,
     /// Each call waits that long
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Faults")]
     handler_delay: Option<Duration>,
@@ -111,9 +116,16 @@ async fn serve_until_stopped(stack: &'static Stack, arguments: Arguments) -> Out
         fail: arguments.fail,
         wrong: arguments.wrong,
     };
+    let dispatcher = Dispatcher::new(Calculator, arguments.executor, faults);
+    if let Some(address) = arguments.control {
+        let bound = control::serve(address, dispatcher.clone())
+            .with_context(|| format!("cannot listen for control on {address}"))
+            .map_err(Failure::could_not_run)?;
+        eprintln!("{CONTROL_LINE}{bound}");
+    }
     let options = ServeOptions {
         listen: arguments.listen,
-        dispatcher: Dispatcher::new(Calculator, arguments.executor, faults),
+        dispatcher,
         limits: Limits { max_body: arguments.max_body, ..Limits::default() },
         broker: arguments.broker,
         exchange: arguments.exchange,
@@ -137,8 +149,10 @@ async fn serve_until_stopped(stack: &'static Stack, arguments: Arguments) -> Out
         stop.cancelled().await;
         tokio::time::sleep(DRAIN).await;
     };
+    // A task, not the future that the runtime blocks on: that one would cost each call an `epoll_wait` of its own.
+    let mut running = tokio::spawn(serving.run);
     tokio::select! {
-        () = serving.run => {}
+        ended = &mut running => ended.context("the server ended in a panic").map_err(Failure::could_not_run)?,
         () = drained => tracing::warn!("some calls were not finished in time"),
     }
     Ok(Exit::Done)

@@ -2,12 +2,15 @@
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader};
+use std::net::SocketAddr;
 use std::process::{ChildStderr, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::{PipedChild, own_program};
+use crate::control::{self, Stats};
 use crate::stack::Stack;
 
 /// How long a server may take to answer calls.
@@ -16,6 +19,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(20);
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many lines of its log are kept to explain a failure.
 const LOG_LINES: usize = 12;
+
+/// How the line begins by which a server tells its log where its control port is.
+pub const CONTROL_LINE: &str = "control port ";
 
 /// Why a server process is not to be had.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +53,8 @@ fn indented(log: &str) -> String {
 pub struct ServerProcess {
     child: PipedChild,
     url: String,
+    told: Mutex<Receiver<SocketAddr>>,
+    control: OnceLock<Option<SocketAddr>>,
     log: Arc<Mutex<VecDeque<String>>>,
     log_reader: Option<JoinHandle<()>>,
 }
@@ -66,18 +74,26 @@ impl ServerProcess {
         let start = |source| ServerError::Start { stack: stack.name, source };
         let mut command = Command::new(own_program().map_err(start)?);
         command
-            .args(["serve", stack.name, "--end-with-input"])
+            .args(["serve", stack.name, "--end-with-input", "--control=127.0.0.1:0"])
             .args(arguments)
             .stderr(Stdio::piped())
             .envs(secret);
         let mut child = PipedChild::spawn(command, cores, STOP_TIMEOUT).map_err(start)?;
         let log = Arc::default();
+        let (told, control) = mpsc::channel();
         let log_reader = child.stderr().map(|err| {
             let log = Arc::clone(&log);
-            std::thread::spawn(move || keep_last_lines(err, &log))
+            std::thread::spawn(move || keep_last_lines(err, &log, &told))
         });
         let line = child.next_line(START_TIMEOUT);
-        let mut server = ServerProcess { child, url: String::new(), log, log_reader };
+        let mut server = ServerProcess {
+            child,
+            url: String::new(),
+            told: Mutex::new(control),
+            control: OnceLock::new(),
+            log,
+            log_reader,
+        };
         // The line is `listening PROTOCOL URL`.
         match line.ok().and_then(|line| Some(line.strip_prefix("listening ")?.split_once(' ')?.1.to_owned()))
         {
@@ -101,6 +117,15 @@ impl ServerProcess {
         self.child.pid()
     }
 
+    /// What it tells of itself; `None` where it does not.
+    #[must_use]
+    pub fn stats(&self) -> Option<Stats> {
+        // Its log is read by a thread that may not have come to the line yet.
+        let told =
+            || self.told.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(START_TIMEOUT).ok();
+        control::ask((*self.control.get_or_init(told))?).ok()
+    }
+
     /// How it ended, if it has.
     pub fn ended(&mut self) -> Option<String> {
         self.child.ended()
@@ -117,8 +142,12 @@ impl ServerProcess {
     }
 }
 
-fn keep_last_lines(err: ChildStderr, log: &Mutex<VecDeque<String>>) {
+fn keep_last_lines(err: ChildStderr, log: &Mutex<VecDeque<String>>, control: &Sender<SocketAddr>) {
     for line in BufReader::new(err).lines().map_while(Result::ok) {
+        if let Some(address) = line.strip_prefix(CONTROL_LINE).and_then(|address| address.parse().ok()) {
+            let _ = control.send(address);
+            continue;
+        }
         let mut lines = log.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() == LOG_LINES {
             lines.pop_front();

@@ -1,17 +1,15 @@
 //! The closed loop: each caller has one call in flight and makes the next when it has the answer.
 
-use std::cell::RefCell;
 use std::future::Future;
 use std::num::NonZeroU32;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use calculator::{CallError, Client, Deadline};
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
+use tokio::task::JoinSet;
 
 use super::{Operation, Prepared};
 use crate::observe::Observation;
@@ -30,8 +28,8 @@ pub struct Window {
 }
 
 /// What the callers of a closed loop shall do.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan<'a> {
+#[derive(Clone, Debug)]
+pub struct Plan {
     /// What is called.
     pub operation: Operation,
     /// How many callers there are.
@@ -45,7 +43,7 @@ pub struct Plan<'a> {
     /// Where the arguments come from; each caller has its own sequence.
     pub seed: u64,
     /// Set to end early.
-    pub interrupted: &'a AtomicBool,
+    pub interrupted: Arc<AtomicBool>,
 }
 
 /// Runs the callers, spread evenly over `clients`, to the end of the window and until the last answer is in.
@@ -54,7 +52,7 @@ pub struct Plan<'a> {
 /// [`Driver::Tokio`] must be called inside a current-thread runtime; all callers then share the calling thread.
 /// [`Driver::Threads`] gives each caller a thread of its own, which inherits the calling thread's cores.
 pub async fn run(
-    plan: Plan<'_>,
+    plan: Plan,
     driver: Driver,
     clients: &[Arc<dyn Client>],
     opened: impl FnOnce(Window),
@@ -64,11 +62,11 @@ pub async fn run(
     let begin = Instant::now() + plan.warmup;
     let window = Window { begin, end: begin + plan.measure };
     opened(window);
-    let callers = calls.iter().enumerate().map(|(number, calls)| Caller {
-        client: &*clients[number % clients.len()],
+    let callers = calls.into_iter().enumerate().map(|(number, calls)| Caller {
+        client: Arc::clone(&clients[number % clients.len()]),
         calls,
         window,
-        interrupted: plan.interrupted,
+        interrupted: Arc::clone(&plan.interrupted),
     });
     match driver {
         Driver::Tokio => as_tasks(callers, plan.timeout).await,
@@ -76,44 +74,42 @@ pub async fn run(
     }
 }
 
-async fn as_tasks<'a>(
-    mut callers: impl ExactSizeIterator<Item = Caller<'a>>,
-    timeout: Duration,
-) -> Observation {
-    let observation = RefCell::new(Observation::default());
-    let run = |caller: Caller<'a>| caller.run(Some(Deadline::new(timeout)), &observation);
-    if callers.len() == 1 {
-        // Alone, a caller is polled directly: a set of futures would add its own waker to every wake-up.
-        if let Some(caller) = callers.next() {
-            run(caller).await;
-        }
-    } else {
-        let mut running: FuturesUnordered<_> = callers.map(run).collect();
-        while running.next().await.is_some() {}
+/// Each caller is a task: the future that a runtime blocks on is looked at once more per round than a task is, and
+/// costs a call an `epoll_wait` of its own.
+async fn as_tasks(callers: impl Iterator<Item = Caller>, timeout: Duration) -> Observation {
+    let all = Arc::new(Mutex::new(Observation::default()));
+    let mut running = JoinSet::new();
+    for caller in callers {
+        running.spawn(caller.run(Some(Deadline::new(timeout)), Arc::clone(&all)));
     }
-    observation.into_inner()
+    running.join_all().await;
+    taken(&all)
 }
 
-fn on_threads<'a>(callers: impl Iterator<Item = Caller<'a>>) -> Observation {
+fn on_threads(callers: impl Iterator<Item = Caller>) -> Observation {
     std::thread::scope(|scope| {
         let threads: Vec<_> = callers
             .map(|caller| {
                 scope.spawn(move || {
-                    let observation = RefCell::new(Observation::default());
-                    finish_at_once(caller.run(None, &observation));
-                    observation.into_inner()
+                    let seen = Arc::new(Mutex::new(Observation::default()));
+                    finish_at_once(caller.run(None, Arc::clone(&seen)));
+                    taken(&seen)
                 })
             })
             .collect();
         let mut all = Observation::default();
         for thread in threads {
             match thread.join() {
-                Ok(observation) => all.merge(&observation),
+                Ok(seen) => all.merge(&seen),
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         }
         all
     })
+}
+
+fn taken(seen: &Mutex<Observation>) -> Observation {
+    std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Polls a future that never waits: the clients of [`Driver::Threads`] block inside their first poll.
@@ -129,15 +125,15 @@ fn finish_at_once<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// One caller: both drivers run this same loop.
-struct Caller<'a> {
-    client: &'a dyn Client,
-    calls: &'a [Prepared],
+struct Caller {
+    client: Arc<dyn Client>,
+    calls: Vec<Prepared>,
     window: Window,
-    interrupted: &'a AtomicBool,
+    interrupted: Arc<AtomicBool>,
 }
 
-impl Caller<'_> {
-    async fn run(self, mut deadline: Option<Deadline>, observation: &RefCell<Observation>) {
+impl Caller {
+    async fn run(self, mut deadline: Option<Deadline>, seen: Arc<Mutex<Observation>>) {
         let mut failures_in_a_row = 0;
         for prepared in self.calls.iter().cycle() {
             let started = Instant::now();
@@ -154,7 +150,9 @@ impl Caller<'_> {
             let gives_up = failures_in_a_row == GIVE_UP_AFTER;
             // A trial that dies while warming up has failures to show all the same.
             if started >= self.window.begin || gives_up {
-                observation.borrow_mut().record(took, &result, &prepared.answer);
+                // All callers of a Tokio driver share one thread, so nobody is ever waited for.
+                let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                seen.record(took, &result, &prepared.answer);
             }
             if gives_up {
                 break;
@@ -208,7 +206,7 @@ mod tests {
             measure: Duration::from_millis(30),
             timeout: Duration::from_secs(5),
             seed: 1,
-            interrupted: &AtomicBool::new(false),
+            interrupted: Arc::new(AtomicBool::new(false)),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let observation = runtime.block_on(run(plan, driver, &clients, |_| ()));

@@ -24,16 +24,20 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Looks at the sockets whose other end listens on `port`; `None` where the system does not tell. Takes some 20 µs
-    /// a socket, so never inside a timed section.
+    /// Looks at the sockets of this process whose other end listens on `port`; `None` where the system does not tell.
+    /// Takes some 20 µs a socket, so never inside a timed section.
     #[must_use]
     pub fn take(port: u16) -> Option<Self> {
-        let sockets = sys::sockets()?
-            .into_iter()
-            .filter(|socket| socket.peer.port() == port)
-            .map(|socket| ((socket.local, socket.peer), socket))
-            .collect();
-        Some(Snapshot { sockets })
+        let sockets = sys::sockets()?;
+        Some(Self::of(sockets.into_iter().filter(|socket| socket.peer.port() == port)))
+    }
+
+    /// A snapshot of `sockets`, which may be those of another process.
+    #[must_use]
+    pub fn of(sockets: impl IntoIterator<Item = SocketStats>) -> Self {
+        Snapshot {
+            sockets: sockets.into_iter().map(|socket| ((socket.local, socket.peer), socket)).collect(),
+        }
     }
 
     /// Bytes carried since `earlier`, per call of `calls`. Sockets that were opened since count from their start.
@@ -48,6 +52,12 @@ impl Snapshot {
         }
         let calls = calls.max(1) as f64;
         Traffic { up: traffic.up / calls, down: traffic.down / calls }
+    }
+
+    /// Whether the connection of `socket` was there.
+    #[must_use]
+    pub fn contains(&self, socket: &SocketStats) -> bool {
+        self.sockets.contains_key(&(socket.local, socket.peer))
     }
 
     /// The sockets themselves, for the options they really have.

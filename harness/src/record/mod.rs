@@ -19,7 +19,7 @@ use crate::observe::Counts;
 use crate::observe::wire::Traffic;
 use crate::scenario::Scenario;
 use crate::stack::{Role, Stack};
-use crate::sys::{Machine, Usage};
+use crate::sys::{Machine, SocketStats, Usage};
 
 /// The version of the record's schema. It grows by one when a reader of the last version would misread a record.
 pub const SCHEMA: u32 = 1;
@@ -55,6 +55,9 @@ pub struct Record {
     pub checks: Vec<Check>,
     /// Bytes on the wire, counted apart from the trials.
     pub wire: Vec<Wire>,
+    /// What the sockets of each stack really are.
+    #[serde(default)]
+    pub sockets: Vec<SocketFacts>,
     /// The trials in the order in which they were made.
     pub trials: Vec<Trial>,
 }
@@ -194,6 +197,60 @@ pub struct Wire {
     pub per_call: Traffic,
     /// Bytes once per connection, before the first call.
     pub setup: Traffic,
+    /// Bytes per call on the connections between broker and server: the other two hops of AMQP. Absent for protocols
+    /// without a broker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind_broker: Option<Traffic>,
+}
+
+/// The options that the TCP sockets of a stack really have, read back from them. Sockets with equal options are one
+/// entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SocketFacts {
+    /// The stack.
+    pub stack: String,
+    /// Whose sockets: the client's or the server's.
+    pub end: End,
+    /// How many there are for one client.
+    pub connections: usize,
+    /// Whether `TCP_NODELAY` is set.
+    pub nodelay: bool,
+    /// `SO_SNDBUF` in bytes as the kernel accounts for it.
+    pub send_buffer: u32,
+    /// `SO_RCVBUF` in bytes as the kernel accounts for it.
+    pub receive_buffer: u32,
+}
+
+/// An end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum End {
+    /// The one that calls.
+    Client,
+    /// The one that answers.
+    Server,
+}
+
+impl SocketFacts {
+    /// The options of `sockets`, which are those of one `end` of `stack`.
+    pub fn of<'a>(stack: &str, end: End, sockets: impl IntoIterator<Item = &'a SocketStats>) -> Vec<Self> {
+        let mut all: Vec<SocketFacts> = Vec::new();
+        for &SocketStats { nodelay, send_buffer, receive_buffer, .. } in sockets {
+            let facts = SocketFacts {
+                stack: stack.to_owned(),
+                end,
+                connections: 1,
+                nodelay,
+                send_buffer,
+                receive_buffer,
+            };
+            match all.iter_mut().find(|known| SocketFacts { connections: 1, ..(*known).clone() } == facts) {
+                Some(known) => known.connections += 1,
+                None => all.push(facts),
+            }
+        }
+        all
+    }
 }
 
 /// What a trial was, and what came of it.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use amqp::Target;
 use calculator::{
     Calculator, Call, CallError, CallFuture, Client, ClientOptions, Dispatcher, ErrorKind, Executor, Faults,
 };
@@ -59,14 +58,13 @@ fn transport(url: &str) -> Result<amqp::TransportUrl, CallError> {
 }
 
 pub(super) fn amqp(address: Address, options: ClientOptions) -> Connecting {
-    connecting(async move {
-        let target = Target { exchange: address.exchange, ..Target::topic(address.topic) };
-        amqp::AmqpClient::connect(&transport(&address.url)?, target, &options).await
-    })
+    connecting(
+        async move { amqp::AmqpClient::connect(&transport(&address.url)?, address.target, &options).await },
+    )
 }
 
 pub(super) fn amqp_bare(address: Address, options: ClientOptions) -> Connecting {
     connecting(async move {
-        amqp::direct::BareClient::connect(&transport(&address.url)?, &address.topic, &options).await
+        amqp::direct::BareClient::connect(&transport(&address.url)?, &address.target.topic, &options).await
     })
 }

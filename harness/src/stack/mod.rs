@@ -10,6 +10,7 @@ pub use serve::{ServeError, ServeOptions, Serving};
 
 use std::sync::Arc;
 
+use amqp::Target;
 use calculator::{CallError, Client, ClientOptions, Protocol};
 use futures_util::future::BoxFuture;
 use http_layer::{HyperClient as Hyper, ReqwestClient as Reqwest};
@@ -46,17 +47,15 @@ pub enum Role {
 pub struct Address {
     /// The server's URL, or the broker's for AMQP. May hold credentials: never shown.
     pub url: String,
-    /// The topic that an AMQP server listens on.
-    pub topic: String,
-    /// The exchange it is bound to.
-    pub exchange: String,
+    /// Whom an AMQP message is for; other protocols' servers are found by their URL alone.
+    pub target: Target,
 }
 
 impl Address {
-    /// The address of a server that is found by its URL alone.
+    /// The server at `url`, of the default topic where it is an AMQP server.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
-        Address { url: url.into(), topic: DEFAULT_TOPIC.to_owned(), exchange: DEFAULT_EXCHANGE.to_owned() }
+        Address { url: url.into(), target: Target::topic(DEFAULT_TOPIC) }
     }
 }
 

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 pub const FULL: bool = imp::FULL;
 
 /// What the kernel knows of one TCP connection of this process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SocketStats {
     /// This end.
     pub local: SocketAddr,

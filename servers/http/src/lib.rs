@@ -13,6 +13,7 @@
 mod body;
 mod client;
 mod server;
+mod stream;
 
 pub use body::{BodyError, read_body, reply};
 pub use client::{Headers, HyperClient, Reply, ReqwestClient, Transport};

@@ -5,21 +5,24 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::response::Response;
 use calculator::Limits;
-use http::Request;
+use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
+
+use crate::stream::Stream;
 
 /// How long a client may take to send the head of a request, and how long a kept-alive connection may lie idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -134,9 +137,11 @@ impl Connections {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
             return;
         }
-        let (router, calls) = (self.router, self.calls);
-        let service = service_fn(move |request| answer(router.clone(), Arc::clone(&calls), request));
-        let mut connection = pin!(self.http.serve_connection(TokioIo::new(stream), service));
+        let refused = Arc::new(AtomicBool::new(false));
+        let stream = Stream::new(stream, Arc::clone(&refused));
+        let answering = Arc::new(Answering { router: self.router, calls: self.calls, refused });
+        let service = service_fn(move |request| Arc::clone(&answering).answer(request));
+        let mut connection = pin!(self.http.serve_connection(stream, service));
         let ended = tokio::select! {
             biased;
             ended = connection.as_mut() => ended,
@@ -151,12 +156,21 @@ impl Connections {
     }
 }
 
-async fn answer(
-    mut router: Router,
+/// What the requests of one connection are answered with.
+struct Answering {
+    router: Router,
     calls: Arc<Semaphore>,
-    request: Request<Incoming>,
-) -> Result<Response, Infallible> {
-    // The semaphore is never closed; were it, calls would go on without its bound.
-    let _turn = calls.acquire().await;
-    router.call(request).await
+    refused: Arc<AtomicBool>,
+}
+
+impl Answering {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response, Infallible> {
+        // The semaphore is never closed; were it, calls would go on without its bound.
+        let _turn = self.calls.acquire().await;
+        let response = self.router.clone().call(request).await?;
+        if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            self.refused.store(true, Ordering::Relaxed);
+        }
+        Ok(response)
+    }
 }

@@ -32,6 +32,7 @@ with_both_clients!(
     posts_and_reads_replies_of_any_status,
     a_large_body_comes_back_whole,
     a_refused_connection_is_undeliverable,
+    the_refusal_of_a_large_body_arrives,
     a_connection_that_takes_too_long_is_a_timeout,
     an_answer_above_the_limit_is_refused,
     an_answer_cut_short_is_undeliverable,
@@ -53,7 +54,10 @@ async fn echo(request: Request) -> Response {
 }
 
 async fn start_echo() -> (SocketAddr, CancellationToken) {
-    let router = Router::new().fallback(echo);
+    start(Router::new().fallback(echo)).await
+}
+
+async fn start(router: Router) -> (SocketAddr, CancellationToken) {
     let server = HttpServer::bind("127.0.0.1:0".parse().unwrap(), router, Limits::default()).await.unwrap();
     let (address, stop) = (server.local_addr(), CancellationToken::new());
     tokio::spawn(server.run(stop.clone()));
@@ -147,6 +151,21 @@ async fn a_refused_connection_is_undeliverable<T: Transport>() {
     let error = connect_error::<T>(&url, &ClientOptions::default()).await;
     assert_eq!(error.kind, ErrorKind::Undeliverable);
     assert!(error.message.contains("refused") && error.message.contains("is the server running?"), "{error}");
+}
+
+async fn the_refusal_of_a_large_body_arrives<T: Transport>() {
+    async fn refuse(request: Request) -> Response {
+        let error = read_body(request.into_body(), 1_000).await.unwrap_err();
+        reply(error.status(), "text/plain", error.to_string())
+    }
+    let (address, _stop) = start(Router::new().fallback(refuse)).await;
+    let client: T = connect(&format!("http://{address}")).await;
+    let target = client.target("").unwrap();
+    // More than the sockets' buffers hold, so that the client is still sending when the refusal comes.
+    for _ in 0..3 {
+        let answer = client.post(&target, vec![b'x'; 20 << 20]).await.unwrap();
+        assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    }
 }
 
 async fn an_answer_above_the_limit_is_refused<T: Transport>() {

@@ -33,7 +33,11 @@ struct Running {
 }
 
 async fn start(router: Router) -> Running {
-    let server = HttpServer::bind("127.0.0.1:0".parse().unwrap(), router, Limits::default()).await.unwrap();
+    start_within(router, Limits::default()).await
+}
+
+async fn start_within(router: Router, limits: Limits) -> Running {
+    let server = HttpServer::bind("127.0.0.1:0".parse().unwrap(), router, limits).await.unwrap();
     let (address, stop) = (server.local_addr(), CancellationToken::new());
     Running { address, task: tokio::spawn(server.run(stop.clone())), stop }
 }
@@ -124,6 +128,19 @@ async fn a_body_above_the_limit_is_refused_by_its_announced_length_alone() {
 }
 
 #[tokio::test]
+async fn a_client_that_reads_only_after_sending_all_learns_that_it_was_too_much() {
+    let server = start_echo().await;
+    // More than the sockets' buffers hold; Python's http.client sends like this.
+    let body = vec![b'x'; 20 << 20];
+    let mut stream = server.connect().await;
+    let head = format!("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: {}\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&body).await.unwrap();
+    let answer = read_to_end(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 413 Payload Too Large\r\n"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_chunked_body_is_cut_at_the_limit() {
     let server = start_echo().await;
     let head = "POST / HTTP/1.1\r\nhost: h\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -177,6 +194,34 @@ async fn a_stopped_server_closes_idle_connections_and_finishes_calls_in_hand() {
     LEAVE.add_permits(1);
     assert!(read_to_end(&mut busy).await.ends_with("done"));
     server.task.await.unwrap();
+}
+
+#[tokio::test]
+async fn calls_beyond_those_in_flight_wait_for_their_turn() {
+    static ENTERED: Semaphore = Semaphore::const_new(0);
+    static LEAVE: Semaphore = Semaphore::const_new(0);
+    async fn held(_: Request) -> Response<Body> {
+        ENTERED.add_permits(1);
+        LEAVE.acquire().await.unwrap().forget();
+        reply(StatusCode::OK, "text/plain", "done")
+    }
+    let limits = Limits { max_in_flight: 2, ..Limits::default() };
+    let server = start_within(Router::new().fallback(held), limits).await;
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        let mut stream = server.connect().await;
+        stream.write_all(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        streams.push(stream);
+    }
+    ENTERED.acquire_many(2).await.unwrap().forget();
+    // Only when a call in hand is done does the third begin.
+    assert_eq!(ENTERED.available_permits(), 0);
+    LEAVE.add_permits(1);
+    ENTERED.acquire().await.unwrap().forget();
+    LEAVE.add_permits(2);
+    for mut stream in streams {
+        read_until(&mut stream, "done").await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,8 +6,9 @@
 //! or was killed, the guard ends the broker and its port mapper by their process ids and removes their folder.
 //!
 //! The broker runs as RabbitMQ ships it, with two disclosed exceptions: it listens on 127.0.0.1 alone, and its user is
-//! one with a random password instead of `guest`. Its scheduler flags are RabbitMQ's own; it inherits the guard's
-//! processor affinity, and Erlang starts as many schedulers as that leaves cores.
+//! one with a random password instead of `guest`. Its scheduler flags are RabbitMQ's own (`+stbt db`, and `+sbwt none`:
+//! no busy waiting); it inherits the guard's processor affinity, and Erlang brings as many schedulers online as that
+//! leaves cores.
 
 mod guard;
 mod install;

@@ -87,8 +87,8 @@ fn inner<'a>(body: &'a [u8], limits: &Limits) -> Result<Cow<'a, str>, WireError>
     Ok(inner)
 }
 
-/// Reads `text` as a `T` that holds values; where the parser mistook an integer for a float, the values are read
-/// again from their own text, so that every integer keeps its digits.
+/// Corrects `value`, which was read from the message `inner`, where the parser mistook an integer for a float: it is
+/// read again from its own text, which `raw` finds in the message, so that every integer keeps its digits.
 fn value_within<'a>(
     inner: &'a str,
     value: &mut Option<Value>,

@@ -1,0 +1,65 @@
+//! One call per stack, against a server in a process of its own, as `rpcbench run` does it; unpinned and without
+//! blocks. For exploring; reports and gates are made from records.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use calculator::{Call, Client, Executor, Value};
+use criterion::{Criterion, criterion_group, criterion_main};
+use rpcbench::deploy::rabbitmq::PrivateBroker;
+use rpcbench::scenario::Scenario;
+use rpcbench::stack::ALL;
+use rpcbench::trial::{BrokerSite, Setting, Site};
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+async fn make_calls(client: Arc<dyn Client>, calls: u64) -> Duration {
+    let call = Call::positional("add", [Value::Int(2), Value::Int(3)]);
+    let begun = Instant::now();
+    for _ in 0..calls {
+        assert_eq!(client.call(&call).await, Ok(Value::Int(5)));
+    }
+    begun.elapsed()
+}
+
+fn roundtrip(criterion: &mut Criterion) {
+    let scenario = Scenario::load("quick").unwrap();
+    let (interrupted, targets) = (Arc::new(AtomicBool::new(false)), BTreeMap::new());
+    let setting = Setting {
+        scenario: &scenario,
+        seed: 1,
+        executor: Executor::Async,
+        workers: 1,
+        server_arguments: &[],
+        targets: &targets,
+        began: Instant::now(),
+        interrupted: &interrupted,
+    };
+    let broker =
+        PrivateBroker::start(&[]).map_err(|error| eprintln!("the AMQP stacks are left out: {error}")).ok();
+    let broker = broker.as_ref().map(|broker| BrokerSite { url: broker.url().to_owned(), pid: None });
+    let mut group = criterion.benchmark_group("roundtrip");
+    for stack in ALL {
+        if stack.needs_broker() && broker.is_none() {
+            continue;
+        }
+        let site = Site::start(stack, &setting, broker.as_ref(), &[]).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let client = runtime.block_on(site.place.connect(stack, 1, TIMEOUT)).unwrap().remove(0);
+        group.bench_function(stack.name, |b| {
+            b.iter_custom(|calls| {
+                // A task, as the harness's callers are.
+                runtime
+                    .block_on(async { tokio::spawn(make_calls(Arc::clone(&client), calls)).await.unwrap() })
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, roundtrip);
+criterion_main!(benches);

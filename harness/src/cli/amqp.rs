@@ -1,0 +1,54 @@
+//! The options by which `call` and `check` name an AMQP server.
+
+use amqp::Target;
+use calculator::Protocol;
+
+use super::Failure;
+use crate::stack::{Address, DEFAULT_EXCHANGE, DEFAULT_TOPIC};
+
+/// Whom an AMQP message is for.
+#[derive(clap::Args)]
+#[command(next_help_heading = "AMQP")]
+pub(super) struct TargetArguments {
+    /// The exchange
+    #[arg(long, value_name = "X")]
+    exchange: Option<String>,
+    /// The topic
+    #[arg(long, value_name = "T")]
+    topic: Option<String>,
+    /// One server of the topic
+    #[arg(long, value_name = "NAME")]
+    server: Option<String>,
+    /// The namespace of the method
+    #[arg(long, value_name = "NS")]
+    namespace: Option<String>,
+    /// The version of the interface that is needed, MAJOR.MINOR
+    #[arg(long, value_name = "V")]
+    version: Option<String>,
+}
+
+impl TargetArguments {
+    /// The address of the server at `url`.
+    ///
+    /// # Errors
+    /// Wrong usage where an option is given that the protocol has no use for.
+    pub(super) fn address(&self, protocol: Protocol, url: &str) -> Result<Address, Failure> {
+        let TargetArguments { exchange, topic, server, namespace, version } = self;
+        let given = [exchange, topic, server, namespace, version].iter().any(|option| option.is_some());
+        if given && protocol != Protocol::Amqp {
+            return Err(Failure::usage(anyhow::anyhow!(
+                "--exchange, --topic, --server, --namespace and --version are for amqp; {protocol} finds its server by the URL alone"
+            )));
+        }
+        let or =
+            |option: &Option<String>, default: &str| option.clone().unwrap_or_else(|| default.to_owned());
+        let target = Target {
+            exchange: or(exchange, DEFAULT_EXCHANGE),
+            server: server.clone(),
+            namespace: namespace.clone(),
+            version: version.clone(),
+            ..Target::topic(or(topic, DEFAULT_TOPIC))
+        };
+        Ok(Address { url: url.to_owned(), target })
+    }
+}
