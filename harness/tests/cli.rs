@@ -1,4 +1,5 @@
 //! The command line through the real binary: what it accepts, what it says, and the exit code that tells a script so.
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Whole runs through the real binary.
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
 
 #[path = "../common/mod.rs"]
 mod common;
