@@ -4,7 +4,7 @@ use amqp::Target;
 use calculator::Protocol;
 
 use super::Failure;
-use crate::stack::{Address, DEFAULT_EXCHANGE, DEFAULT_TOPIC};
+use crate::stack::{Address, DEFAULT_EXCHANGE, DEFAULT_TOPIC, Stack};
 
 /// Whom an AMQP message is for.
 #[derive(clap::Args)]
@@ -31,13 +31,15 @@ impl TargetArguments {
     /// The address of the server at `url`.
     ///
     /// # Errors
-    /// Wrong usage where an option is given that the protocol has no use for.
-    pub(super) fn address(&self, protocol: Protocol, url: &str) -> Result<Address, Failure> {
+    /// Wrong usage where the URL is none of the protocol's, or an option is given that it has no use for.
+    pub(super) fn address(&self, stack: &Stack, url: &str) -> Result<Address, Failure> {
+        stack.check_url(url).map_err(Failure::usage)?;
         let TargetArguments { exchange, topic, server, namespace, version } = self;
         let given = [exchange, topic, server, namespace, version].iter().any(|option| option.is_some());
-        if given && protocol != Protocol::Amqp {
-            return Err(Failure::usage(anyhow::anyhow!(
-                "--exchange, --topic, --server, --namespace and --version are for amqp; {protocol} finds its server by the URL alone"
+        if given && stack.protocol != Protocol::Amqp {
+            return Err(Failure::usage(format!(
+                "--exchange, --topic, --server, --namespace and --version are for amqp; {} finds its server by the URL alone",
+                stack.name
             )));
         }
         let or =

@@ -49,7 +49,7 @@ pub(super) fn call(arguments: &Arguments) -> Outcome {
     let stack = Stack::named(&arguments.protocol).map_err(Failure::usage)?;
     let params = params(stack.protocol, &arguments.values)?;
     let call = Call { method: arguments.method.clone().into(), params };
-    let address = arguments.target.address(stack.protocol, &arguments.url)?;
+    let address = arguments.target.address(stack, &arguments.url)?;
     let options = ClientOptions { timeout: arguments.timeout, ..ClientOptions::default() };
     if arguments.cast {
         return cast(arguments, stack, address, &options, &call);
@@ -73,9 +73,9 @@ pub(super) fn call(arguments: &Arguments) -> Outcome {
 fn failed(arguments: &Arguments, stack: &Stack, error: &CallError) -> Failure {
     if error.kind.is_transport() {
         let address = without_credentials(&arguments.url);
-        return Failure::could_not_run(anyhow::anyhow!("{}: no answer from {address}: {error}", stack.name));
+        return Failure::could_not_run(format!("{}: no answer from {address}: {error}", stack.name));
     }
-    Failure { exit: Exit::No, error: anyhow::anyhow!("{}", in_full(error)) }
+    Failure::new(Exit::No, in_full(error))
 }
 
 /// Sends a message that nobody answers; done when the broker has it.
@@ -87,9 +87,7 @@ fn cast(
     call: &Call,
 ) -> Outcome {
     if stack.protocol != Protocol::Amqp {
-        return Err(Failure::usage(anyhow::anyhow!(
-            "--cast is for amqp; the other protocols answer every call"
-        )));
+        return Err(Failure::usage(format!("--cast is for amqp; the other protocols answer every call")));
     }
     let target = Target { fanout: arguments.fanout, ..address.target };
     let sent = runtime()?.block_on(async {
@@ -133,7 +131,7 @@ fn params(protocol: Protocol, values: &[String]) -> Result<Params, Failure> {
     match (positional.is_empty(), named.is_empty()) {
         (_, true) => Ok(Params::Positional(positional)),
         (true, false) => Ok(Params::named(named)),
-        (false, false) => Err(Failure::usage(anyhow::anyhow!(
+        (false, false) => Err(Failure::usage(format!(
             "arguments go either by position or by name; write all of them as NAME=VALUE, or none"
         ))),
     }

@@ -32,12 +32,12 @@ pub(super) struct Arguments {
 
 pub(super) fn check(arguments: &Arguments) -> Outcome {
     let stack = Stack::named(&arguments.protocol).map_err(Failure::usage)?;
-    let address = arguments.target.address(stack.protocol, &arguments.url)?;
+    let address = arguments.target.address(stack, &arguments.url)?;
     let options = ClientOptions { timeout: arguments.timeout, ..ClientOptions::default() };
     let rows = runtime()?.block_on(async {
         let client = stack.connect(address, options).await.map_err(|error| {
             let address = without_credentials(&arguments.url);
-            Failure::could_not_run(anyhow::anyhow!("{}: no answer from {address}: {error}", stack.name))
+            Failure::could_not_run(format!("{}: no answer from {address}: {error}", stack.name))
         })?;
         Ok(conformance::run(&*client, stack.protocol, &mut Deadline::new(arguments.timeout)).await)
     })?;
@@ -46,10 +46,7 @@ pub(super) fn check(arguments: &Arguments) -> Outcome {
         rows.iter().find_map(|row| row.result.as_ref().err().filter(|error| error.kind.is_transport()));
     if let Some(error) = lost {
         let address = without_credentials(&arguments.url);
-        return Err(Failure::could_not_run(anyhow::anyhow!(
-            "{}: no answer from {address}: {error}",
-            stack.name
-        )));
+        return Err(Failure::could_not_run(format!("{}: no answer from {address}: {error}", stack.name)));
     }
     let conforms = rows.iter().all(|row| row.vector.level == Level::Strict || row.passed());
     Ok(if conforms { Exit::Done } else { Exit::No })

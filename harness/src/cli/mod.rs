@@ -10,6 +10,7 @@ mod report;
 mod run;
 mod serve;
 
+use std::fmt::Display;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -38,20 +39,25 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// An error with the exit code that belongs to it.
+/// Why a command failed, with the exit code that belongs to it.
 #[derive(Debug)]
 struct Failure {
     exit: Exit,
-    error: anyhow::Error,
+    message: String,
 }
 
 impl Failure {
-    fn usage(error: impl Into<anyhow::Error>) -> Self {
-        Failure { exit: Exit::Usage, error: error.into() }
+    fn new(exit: Exit, error: impl Display) -> Self {
+        // Of an error with a context, the alternate form tells the causes too.
+        Failure { exit, message: format!("{error:#}") }
     }
 
-    fn could_not_run(error: impl Into<anyhow::Error>) -> Self {
-        Failure { exit: Exit::CouldNotRun, error: error.into() }
+    fn usage(error: impl Display) -> Self {
+        Failure::new(Exit::Usage, error)
+    }
+
+    fn could_not_run(error: impl Display) -> Self {
+        Failure::new(Exit::CouldNotRun, error)
     }
 }
 
@@ -120,8 +126,8 @@ pub fn main() -> ExitCode {
     };
     match outcome {
         Ok(exit) => exit.into(),
-        Err(Failure { exit, error }) => {
-            eprintln!("rpcbench: {error:#}");
+        Err(Failure { exit, message }) => {
+            eprintln!("rpcbench: {message}");
             exit.into()
         }
     }

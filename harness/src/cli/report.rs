@@ -21,7 +21,7 @@ pub(super) struct Arguments {
 
 pub(super) fn report(arguments: &Arguments) -> Outcome {
     if arguments.out.is_some() && arguments.records.len() > 1 {
-        return Err(Failure::usage(anyhow::anyhow!(
+        return Err(Failure::usage(format!(
             "--out takes one record; the reports would overwrite each other"
         )));
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use calculator::Executor;
 use jiff::Zoned;
 
@@ -21,6 +21,7 @@ use crate::run::{self, Options, RunError};
 use crate::scenario::{Plan, Scenario};
 use crate::stack::Stack;
 use crate::sys;
+use crate::trial::BROKER_VARIABLE;
 
 /// Measures the stacks of a scenario, and writes a record and a report.
 ///
@@ -72,7 +73,7 @@ pub(super) struct Arguments {
     #[arg(long = "target", value_name = "STACK=URL", value_parser = target)]
     targets: Vec<(String, String)>,
     /// Use this broker instead of a private one
-    #[arg(long, value_name = "URL", env = "RPCBENCH_RUN_BROKER", hide_env_values = true)]
+    #[arg(long, value_name = "URL", env = BROKER_VARIABLE, hide_env_values = true)]
     broker: Option<String>,
     /// Fail where one of these stacks or protocols cannot be measured, instead of going on without
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
@@ -109,7 +110,7 @@ fn payload(text: &str) -> Result<u64, String> {
 fn target(text: &str) -> Result<(String, String), String> {
     let (stack, url) =
         text.split_once('=').ok_or("expected STACK=URL, for example rest=http://127.0.0.1:8080/")?;
-    Stack::named(stack).map_err(|error| error.to_string())?;
+    Stack::named(stack).map_err(|error| error.to_string())?.check_url(url)?;
     Ok((stack.to_owned(), url.to_owned()))
 }
 
@@ -123,7 +124,7 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
         Stack::named(name).map_err(Failure::usage)?;
     }
     if arguments.out.is_some() && scenarios.len() > 1 {
-        return Err(Failure::usage(anyhow!(
+        return Err(Failure::usage(format!(
             "--out takes one scenario; the records would overwrite each other"
         )));
     }
@@ -207,7 +208,7 @@ fn with_overrides(mut scenario: Scenario, arguments: &Arguments) -> Result<Scena
     }
     if let Some(seconds) = arguments.seconds {
         scenario.measure = Duration::try_from_secs_f64(seconds)
-            .map_err(|_| Failure::usage(anyhow!("--seconds takes 0.02 to 600, not {seconds}")))?;
+            .map_err(|_| Failure::usage(format!("--seconds takes 0.02 to 600, not {seconds}")))?;
     }
     for measurement in &mut scenario.measurements {
         measurement.placement = arguments.placement.unwrap_or(measurement.placement);

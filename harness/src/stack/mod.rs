@@ -112,6 +112,28 @@ impl Stack {
         self.serve.is_some()
     }
 
+    /// Whether `url` is one that its clients can use, as far as that can be told from its scheme.
+    ///
+    /// # Errors
+    /// What is expected instead.
+    pub fn check_url(&self, url: &str) -> Result<(), String> {
+        let (schemes, example): (&[&str], _) = match self.protocol {
+            Protocol::Inproc => return Err("inproc is called in this process and has no URL".to_owned()),
+            Protocol::Rest | Protocol::Xmlrpc | Protocol::Jsonrpc => (&["http"], "http://127.0.0.1:8080/"),
+            Protocol::Tcp => (&["tcp"], "tcp://127.0.0.1:4242"),
+            Protocol::Zerorpc => (&["tcp", "ipc"], "tcp://127.0.0.1:4242"),
+            Protocol::Amqp => (&["amqp", "rabbit", "kombu"], "amqp://USER:PASSWORD@HOST:5672/"),
+        };
+        match url.split_once("://") {
+            Some((scheme, rest)) if schemes.contains(&scheme) && !rest.is_empty() => Ok(()),
+            Some(("https" | "amqps", _)) => {
+                Err(format!("TLS is not built in; {} takes {example}", self.name))
+            }
+            // Not repeated here: it may hold a password.
+            _ => Err(format!("{} takes a URL such as {example}", self.name)),
+        }
+    }
+
     /// Whether its calls go through a message broker.
     #[must_use]
     pub fn needs_broker(&self) -> bool {
@@ -269,6 +291,26 @@ mod tests {
             assert!(ALL[i + 1..].iter().all(|other| other.name != stack.name));
             assert!(stack.name.starts_with(stack.protocol.name()));
         }
+    }
+
+    #[test]
+    fn a_url_that_a_client_could_not_use_is_told_without_repeating_it() {
+        let check = |stack: &str, url: &str| Stack::named(stack).unwrap().check_url(url);
+        for (stack, url) in [
+            ("rest", "http://h:1/"),
+            ("zerorpc", "ipc:///tmp/s"),
+            ("amqp", "rabbit://u:p@h/v"),
+            ("amqp-bare", "amqp://h"),
+        ] {
+            assert_eq!(check(stack, url), Ok(()));
+        }
+        for (stack, url) in
+            [("rest", "tcp://h:1"), ("rest", "h:1"), ("amqp", "http://u:secret@h/"), ("tcp", "tcp://")]
+        {
+            let message = check(stack, url).unwrap_err();
+            assert!(message.contains("takes a URL such as") && !message.contains("secret"), "{message}");
+        }
+        assert!(check("xmlrpc", "https://h/").unwrap_err().contains("TLS"));
     }
 
     #[test]

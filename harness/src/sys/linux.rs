@@ -53,6 +53,9 @@ pub(super) fn sockets() -> Option<Vec<SocketStats>> {
             found.extend(tcp_socket(descriptor));
         }
     }
+    // A descriptor that was duplicated is the same socket.
+    found.sort_unstable_by_key(|socket| (socket.local, socket.peer));
+    found.dedup_by_key(|socket| (socket.local, socket.peer));
     Some(found)
 }
 
