@@ -96,6 +96,8 @@ install_rabbitmq_on_debian() (
     apt_install rabbitmq-server || exit 1
     if [ -d /run/systemd/system ]; then
         as_root systemctl disable --now "${units[@]}" >&2 || true
+    elif has systemctl; then
+        as_root systemctl disable "${units[@]}" >&2 || true
     elif has update-rc.d; then
         as_root update-rc.d rabbitmq-server disable >&2 || true
     fi
