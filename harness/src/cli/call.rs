@@ -87,7 +87,7 @@ fn cast(
     call: &Call,
 ) -> Outcome {
     if stack.protocol != Protocol::Amqp {
-        return Err(Failure::usage(format!("--cast is for amqp; the other protocols answer every call")));
+        return Err(Failure::usage("--cast is for amqp; the other protocols answer every call"));
     }
     let target = Target { fanout: arguments.fanout, ..address.target };
     let sent = runtime()?.block_on(async {
@@ -131,9 +131,9 @@ fn params(protocol: Protocol, values: &[String]) -> Result<Params, Failure> {
     match (positional.is_empty(), named.is_empty()) {
         (_, true) => Ok(Params::Positional(positional)),
         (true, false) => Ok(Params::named(named)),
-        (false, false) => Err(Failure::usage(format!(
-            "arguments go either by position or by name; write all of them as NAME=VALUE, or none"
-        ))),
+        (false, false) => Err(Failure::usage(
+            "arguments go either by position or by name; write all of them as NAME=VALUE, or none",
+        )),
     }
 }
 

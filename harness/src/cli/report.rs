@@ -21,9 +21,7 @@ pub(super) struct Arguments {
 
 pub(super) fn report(arguments: &Arguments) -> Outcome {
     if arguments.out.is_some() && arguments.records.len() > 1 {
-        return Err(Failure::usage(format!(
-            "--out takes one record; the reports would overwrite each other"
-        )));
+        return Err(Failure::usage("--out takes one record; the reports would overwrite each other"));
     }
     for path in &arguments.records {
         let record = record::read(path).map_err(Failure::usage)?;

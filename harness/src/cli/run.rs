@@ -124,9 +124,7 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
         Stack::named(name).map_err(Failure::usage)?;
     }
     if arguments.out.is_some() && scenarios.len() > 1 {
-        return Err(Failure::usage(format!(
-            "--out takes one scenario; the records would overwrite each other"
-        )));
+        return Err(Failure::usage("--out takes one scenario; the records would overwrite each other"));
     }
     // Every mistake is found before the first trial is made.
     for scenario in &scenarios {
