@@ -1,5 +1,8 @@
 //! Reports: tables and plots, derived from a record and nothing else.
 
+mod answer;
+mod html;
+mod markdown;
 mod plots;
 mod summary;
 mod terminal;
@@ -14,7 +17,8 @@ use plots::Figures;
 pub use summary::{Cpu, Row, Spread, Summary, Table};
 pub use terminal::terminal;
 
-/// Writes the report of `record` into `folder`, and returns the path of its page.
+/// Writes the report of `record` into `folder`: a page that needs nothing else, the same as Markdown, and each figure as
+/// a file of its own. Returns the path of the page.
 ///
 /// # Errors
 /// The system's reason where a file cannot be written.
@@ -24,5 +28,9 @@ pub fn write(record: &Record, summary: &Summary, folder: &Path) -> io::Result<Pa
     for figure in figures.all() {
         write_atomically(&folder.join(format!("{}.svg", figure.name)), figure.file().as_bytes())?;
     }
-    Ok(folder.join("index.html"))
+    write_atomically(&folder.join("report.md"), markdown::markdown(record, summary, &figures).as_bytes())?;
+    let page = folder.join("index.html");
+    let html = html::page(record, summary, &figures).map_err(io::Error::other)?;
+    write_atomically(&page, html.as_bytes())?;
+    Ok(page)
 }

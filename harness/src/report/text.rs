@@ -78,6 +78,11 @@ pub(super) fn cells(row: &Row) -> [Cell; 10] {
 /// The column of [`HEADINGS`] whose range a terminal has room for.
 pub(super) const TIMES_TCP: usize = 3;
 
+/// Whether a column holds words rather than figures.
+pub(super) fn is_text(heading: &str) -> bool {
+    matches!(heading, "stack" | "notes")
+}
+
 /// A ratio.
 pub(super) fn times(ratio: f64) -> String {
     match ratio {

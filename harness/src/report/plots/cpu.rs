@@ -3,7 +3,7 @@
 use super::axis::Axis;
 use super::rows::{self, RIM, TOP};
 use super::style::{self, Anchor, Canvas, INK, Look, MUTED, WIDTH};
-use super::{Figure, PlotError, circumstances};
+use super::{Figure, PlotError, spoken, title};
 use crate::report::summary::{Row, Table};
 use crate::report::text;
 
@@ -43,12 +43,12 @@ pub(super) fn figure(table: &Table, name: String) -> Result<Option<Figure>, Plot
     } else {
         vec![(shown.clone(), "CPU time per right answer, µs")]
     };
-    let title = format!("CPU time of a call: {}", table.measurement.name);
+    let title = title("CPU time of a call", table);
     let left = rows::left_of(shown.iter().map(|row| row.stack.as_str()));
     let height = panels.iter().map(|(rows, _)| rows::end(0.0, rows.len()) + rows::BELOW).sum::<f64>();
     let top = TOP + 16.0;
-    let svg = style::draw(top + height, &title, |canvas| {
-        rows::heading(canvas, &title, &circumstances(table));
+    let svg = style::draw(top + height, &spoken(&title, table), |canvas| {
+        rows::heading(canvas, &title, text::placement(&table.measurement));
         legend(canvas);
         let mut top = top;
         for (panel, unit) in &panels {
@@ -66,7 +66,7 @@ pub(super) fn figure(table: &Table, name: String) -> Result<Option<Figure>, Plot
     let caption = "From each process's own CPU clock, kernel time included; medians of the blocks. With all processes \
                    on one core these parts add up to nearly the whole latency of one caller. With the server on a core \
                    of its own, its part is what bounds the calls per second.";
-    Ok(Some(Figure { name, title, caption: caption.to_owned(), svg }))
+    Ok(Some(Figure { name, title: spoken(&title, table), caption: caption.to_owned(), svg }))
 }
 
 fn legend(canvas: &mut Canvas<'_>) {

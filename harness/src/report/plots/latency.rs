@@ -8,7 +8,7 @@ use calculator::Protocol;
 use super::axis::Axis;
 use super::rows::{self, Line, RIM, TOP};
 use super::style::{self, Anchor, INK, Look, MUTED, WIDTH};
-use super::{Figure, PlotError, circumstances};
+use super::{Figure, PlotError, spoken, title};
 use crate::report::summary::{Row, Spread, Table};
 use crate::report::text;
 
@@ -17,7 +17,7 @@ const COLUMNS: f64 = 175.0;
 
 /// Draws it.
 pub(super) fn figure(table: &Table, name: String) -> Result<Figure, PlotError> {
-    let title = format!("Median latency: {}", table.measurement.name);
+    let title = title("Median latency", table);
     let lines = rows::lines(table, |row| row.p50.is_some());
     let measured: Vec<(&Row, Spread)> =
         table.rows.iter().filter_map(|row| Some((row, row.p50?.map(|nanos| nanos / 1e3)))).collect();
@@ -28,8 +28,8 @@ pub(super) fn figure(table: &Table, name: String) -> Result<Figure, PlotError> {
     let floor = measured.iter().find(|(row, _)| row.protocol == Protocol::Tcp).map(|(_, p50)| p50.median);
     let bottom = rows::end(TOP, lines.len());
     let (micros, times) = (right + 95.0, WIDTH - RIM);
-    let svg = style::draw(bottom + rows::BELOW, &title, |canvas| {
-        rows::heading(canvas, &title, &circumstances(table));
+    let svg = style::draw(bottom + rows::BELOW, &spoken(&title, table), |canvas| {
+        rows::heading(canvas, &title, text::placement(&table.measurement));
         rows::grid(canvas, &axis, TOP, bottom, "median of a call, µs (logarithmic)");
         canvas.text("µs", (micros, TOP - 10.0), Anchor::Right, MUTED);
         canvas.text("× tcp", (times, TOP - 10.0), Anchor::Right, MUTED);
@@ -56,7 +56,8 @@ pub(super) fn figure(table: &Table, name: String) -> Result<Figure, PlotError> {
             if axis.is_below(p50.median) {
                 canvas
                     .polygon(&[(left + 2.0, y), (left + 11.0, y - 5.0), (left + 11.0, y + 5.0)], look.colour);
-                canvas.text("off the axis", (left + 17.0, y), Anchor::Left, MUTED);
+                let after = floor.map_or(left, |floor| axis.at(floor)).max(left + 11.0);
+                canvas.text("off the axis", (after + 8.0, y), Anchor::Left, MUTED);
                 continue;
             }
             if let Some(floor) = floor {
@@ -69,5 +70,5 @@ pub(super) fn figure(table: &Table, name: String) -> Result<Figure, PlotError> {
     let caption = "A dot is the median of the blocks' medians, its whisker the least and the greatest block. The band \
                    that ties it to the raw TCP floor is as long as its multiple of that floor. Filled: the protocol's \
                    usual library; hollow: the leanest at hand, or the bare broker.";
-    Ok(Figure { name, title, caption: caption.to_owned(), svg })
+    Ok(Figure { name, title: spoken(&title, table), caption: caption.to_owned(), svg })
 }

@@ -54,6 +54,7 @@ impl Figure {
     }
 }
 
+pub(super) use style::{dark_rules, swatch};
 
 /// The figures of a record.
 #[derive(Clone, Debug, Default)]
@@ -134,9 +135,14 @@ impl Names {
     }
 }
 
-/// What was measured and where: the line below a figure's title.
-fn circumstances(table: &Table) -> String {
-    format!("{}; {}", text::load(&table.measurement), text::placement(&table.measurement))
+/// What a figure shows, and of what.
+fn title(what: &str, table: &Table) -> String {
+    format!("{what}: {}", text::load(&table.measurement))
+}
+
+/// What a figure is called by those who cannot see the line below its title.
+fn spoken(title: &str, table: &Table) -> String {
+    format!("{title}; {}", text::placement(&table.measurement))
 }
 
 #[cfg(test)]

@@ -6,25 +6,29 @@
 use calculator::Protocol;
 
 use super::axis::{Axis, apart};
-use super::rows::{self, RIM, TOP};
+use super::rows::{self, RIM};
 use super::style::{self, Anchor, Canvas, GRID, INK, Look, MUTED, SMALL, WIDTH, fitted};
-use super::{Figure, PlotError, circumstances};
+use super::{Figure, PlotError, spoken, title};
 use crate::report::summary::{Row, Table};
+use crate::report::text;
 use crate::stats::quantile_with_missing;
 
 const LEFT: f64 = RIM + 62.0;
 const RIGHT: f64 = WIDTH - 150.0;
+/// Where the curves' room begins.
+const TOP: f64 = rows::TOP + 8.0;
 const HEIGHT: f64 = 470.0;
 /// Least distance between the names of two lines.
 const GAP: f64 = 17.0;
 /// How many calls must lie beyond a percentile that is shown.
 const BEYOND: f64 = 10.0;
+/// Where curves begin.
+const FIRST: f64 = 0.5;
 /// Points of a curve in a decade of 1 ÷ (1 − q).
 const POINTS: f64 = 30.0;
 
 /// The percentiles at the axis.
-const TICKS: [(f64, &str); 8] = [
-    (0.0, "fastest"),
+const TICKS: [(f64, &str); 7] = [
     (0.5, "p50"),
     (0.9, "p90"),
     (0.99, "p99"),
@@ -49,13 +53,13 @@ impl<'a> Curve<'a> {
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     fn of(row: &'a Row) -> Option<Self> {
         let calls = row.latency.len() as f64 + row.missing as f64;
-        let last = (calls / BEYOND).log10();
-        if last.is_nan() || last < nines(0.5) {
+        let (first, last) = (nines(FIRST), (calls / BEYOND).log10());
+        if last.is_nan() || last <= first {
             return None;
         }
-        let steps = (last * POINTS).ceil().max(1.0);
+        let steps = ((last - first) * POINTS).ceil().max(1.0);
         let points: Vec<_> = (0..=steps as u32)
-            .map(|step| last * f64::from(step) / steps)
+            .map(|step| first + (last - first) * f64::from(step) / steps)
             .map_while(|nines| {
                 let q = 1.0 - 10_f64.powf(-nines);
                 Some((nines, quantile_with_missing(&row.latency, row.missing, q)? as f64 / 1e3))
@@ -78,14 +82,14 @@ pub(super) fn figure(table: &Table, name: String) -> Result<Option<Figure>, Plot
     if curves.is_empty() {
         return Ok(None);
     }
-    let title = format!("Latency percentiles: {}", table.measurement.name);
+    let title = title("Latency percentiles", table);
     // A figure with more stacks than names find room for grows.
     let bottom = TOP + HEIGHT.max(GAP * curves.len() as f64);
     let most_nines = curves.iter().map(|curve| curve.end().0).fold(nines(0.9), f64::max);
-    let across = |nines: f64| LEFT + nines / most_nines * (RIGHT - LEFT);
+    let across = |n: f64| LEFT + (n - nines(FIRST)) / (most_nines - nines(FIRST)) * (RIGHT - LEFT);
     let up = Axis::logarithmic(curves.iter().flat_map(|c| c.points.iter().map(|(_, v)| *v)), bottom, TOP);
-    let svg = style::draw(bottom + rows::BELOW, &title, |canvas| {
-        rows::heading(canvas, &title, &circumstances(table));
+    let svg = style::draw(bottom + rows::BELOW, &spoken(&title, table), |canvas| {
+        rows::heading(canvas, &title, text::placement(&table.measurement));
         canvas.text("µs", (LEFT - 10.0, TOP - 14.0), Anchor::Right, MUTED);
         for tick in up.ticks() {
             canvas.line((LEFT, up.at(tick)), (RIGHT, up.at(tick)), GRID, 1.0);
@@ -110,7 +114,7 @@ pub(super) fn figure(table: &Table, name: String) -> Result<Option<Figure>, Plot
         names(canvas, &curves, &across, &up, bottom);
     })?;
     let caption = caption(table);
-    Ok(Some(Figure { name, title, caption, svg }))
+    Ok(Some(Figure { name, title: spoken(&title, table), caption, svg }))
 }
 
 /// The name of each line to the right of all of them, at the height of its end where the others leave room.
@@ -158,7 +162,7 @@ mod tests {
 
     #[test]
     fn each_nine_takes_the_same_room() {
-        for (count, (q, _)) in TICKS.iter().skip(2).enumerate() {
+        for (count, (q, _)) in TICKS.iter().skip(1).enumerate() {
             #[allow(clippy::cast_precision_loss)]
             let expected = count as f64 + 1.0;
             assert!((nines(*q) - expected).abs() < 1e-9);

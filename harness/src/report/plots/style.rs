@@ -7,7 +7,9 @@ use calculator::Protocol;
 use plotters::backend::SVGBackend;
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, IntoDrawingArea};
-use plotters::element::{Circle, DashedPathElement, Drawable, PathElement, PointCollection, Polygon, Text};
+use plotters::element::{
+    Circle, DashedPathElement, Drawable, PathElement, PointCollection, Polygon, Rectangle, Text,
+};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontDesc, FontFamily, FontStyle, RGBColor, ShapeStyle, TextStyle};
 
@@ -90,6 +92,17 @@ impl Look {
     pub(super) fn opacity(self) -> f64 {
         if self.usual { 1.0 } else { 0.6 }
     }
+}
+
+/// The mark of a stack beside its name in a table: the dot of its figures.
+pub(in crate::report) fn swatch(protocol: Protocol, role: Role) -> String {
+    let Look { colour: RGBColor(r, g, b), usual } = Look::of(protocol, role);
+    let colour = format!("#{r:02X}{g:02X}{b:02X}");
+    let fill = if usual { &colour } else { "none" };
+    format!(
+        "<svg class=\"plot swatch\" aria-hidden=\"true\" width=\"11\" height=\"11\" viewBox=\"0 0 11 11\">\
+         <circle cx=\"5.5\" cy=\"5.5\" r=\"4\" stroke-width=\"2\" fill=\"{fill}\" stroke=\"{colour}\"/></svg>"
+    )
 }
 
 /// Which end of a text its place is.
@@ -214,9 +227,13 @@ impl Canvas<'_> {
         self.put(&DashedPathElement::new(points, length(dash), length(gap), style));
     }
 
+    /// A rectangle that hides what is below it, however pale it is.
     pub(super) fn rectangle(&mut self, from: (f64, f64), to: (f64, f64), colour: RGBColor, opacity: f64) {
-        let style = ShapeStyle { color: colour.mix(opacity), filled: true, stroke_width: 0 };
-        self.put(&plotters::element::Rectangle::new([at(from.0, from.1), at(to.0, to.1)], style));
+        let corners = [at(from.0, from.1), at(to.0, to.1)];
+        if opacity < 1.0 {
+            self.put(&Rectangle::new(corners, PAPER.filled()));
+        }
+        self.put(&Rectangle::new(corners, colour.mix(opacity).filled()));
     }
 
     pub(super) fn polygon(&mut self, points: &[(f64, f64)], colour: RGBColor) {

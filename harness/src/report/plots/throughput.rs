@@ -3,7 +3,7 @@
 use super::axis::Axis;
 use super::rows::{self, Line, RIM, TOP};
 use super::style::{self, Anchor, Canvas, INK, Look, WIDTH};
-use super::{Figure, PlotError, circumstances};
+use super::{Figure, PlotError, spoken, title};
 use crate::report::summary::{Row, Spread, Table};
 use crate::report::text;
 
@@ -14,14 +14,14 @@ const HALF: f64 = 8.0;
 
 /// Draws it.
 pub(super) fn figure(table: &Table, name: String) -> Result<Figure, PlotError> {
-    let title = format!("Calls per second: {}", table.measurement.name);
+    let title = title("Calls per second", table);
     let lines = rows::lines(table, |row| row.throughput.is_some());
     let left = rows::left_of(lines.iter().map(Line::name));
     let most = table.rows.iter().filter_map(|row| Some(row.throughput?.most));
     let axis = Axis::linear(most, left, WIDTH - ROOM - RIM);
     let bottom = rows::end(TOP, lines.len());
-    let svg = style::draw(bottom + rows::BELOW, &title, |canvas| {
-        rows::heading(canvas, &title, &circumstances(table));
+    let svg = style::draw(bottom + rows::BELOW, &spoken(&title, table), |canvas| {
+        rows::heading(canvas, &title, text::placement(&table.measurement));
         rows::grid(canvas, &axis, TOP, bottom, "right answers per second");
         for (index, line) in lines.iter().enumerate() {
             let y = rows::middle(TOP, index);
@@ -39,7 +39,7 @@ pub(super) fn figure(table: &Table, name: String) -> Result<Figure, PlotError> {
     let caption = "Bars are medians of the blocks, whiskers the least and the greatest block. A hatched bar is bound by \
                    the client: its core was busy all the time while the server's was not, so the server could answer \
                    more than is shown. Paler: the leanest library at hand, or the bare broker.";
-    Ok(Figure { name, title, caption: caption.to_owned(), svg })
+    Ok(Figure { name, title: spoken(&title, table), caption: caption.to_owned(), svg })
 }
 
 fn bar(canvas: &mut Canvas<'_>, axis: &Axis, row: &Row, throughput: Spread, y: f64) {
