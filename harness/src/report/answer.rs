@@ -35,11 +35,13 @@ impl Libraries {
 /// The answer, a sentence or two about each of latency, throughput and bytes.
 pub(super) fn answer(record: &Record, summary: &Summary) -> Vec<String> {
     let table = |one: bool| summary.tables.iter().find(|t| (t.measurement.load.callers() == 1) == one);
-    let answer: Vec<_> = [table(true).and_then(latency), table(false).and_then(throughput), bytes(record)]
-        .into_iter()
-        .flatten()
-        .collect();
-    if answer.is_empty() { vec!["No trial counts: there is no answer.".to_owned()] } else { answer }
+    let mut answer: Vec<_> =
+        [table(true).and_then(latency), table(false).and_then(throughput)].into_iter().flatten().collect();
+    if answer.is_empty() {
+        answer.push("No trial counts: there is no answer.".to_owned());
+    }
+    answer.extend(bytes(record));
+    answer
 }
 
 fn latency(table: &Table) -> Option<String> {
@@ -64,22 +66,20 @@ fn latency(table: &Table) -> Option<String> {
         return Some(format!("{opening} takes {} {} µs{times}.", row.stack, text::micros(median(row.p50))));
     };
     let times = |row: &Row| row.times_tcp.map_or_else(|| "?".to_owned(), |t| text::times(t.median));
-    let mut answer = format!(
-        "{opening} costs from {} × ({}) to {} × ({}){than} with each protocol's usual library",
-        times(first),
-        first.stack,
-        times(last),
-        last.stack
-    );
-    if let [lean_first, .., lean_last] = leanest.as_slice() {
-        answer += &format!(
-            ", and from {} × ({}) to {} × ({}) with the leanest",
-            times(lean_first),
-            lean_first.stack,
-            times(lean_last),
-            lean_last.stack
-        );
-    }
+    let between = |first: &Row, last: &Row| {
+        format!("{} × ({}) to {} × ({})", times(first), first.stack, times(last), last.stack)
+    };
+    let usual_range = between(first, last);
+    let answer = match leanest.as_slice() {
+        [lean_first, .., lean_last] if between(lean_first, lean_last) == usual_range => {
+            format!("{opening} costs {usual_range}{than}, by usual and by leanest libraries alike")
+        }
+        [lean_first, .., lean_last] => format!(
+            "{opening} costs {usual_range}{than} with each protocol's usual library, and {} with the leanest",
+            between(lean_first, lean_last)
+        ),
+        _ => format!("{opening} costs {usual_range}{than} with each protocol's usual library"),
+    };
     Some(format!("{answer}. {}", verdict(&usual, &leanest)))
 }
 
@@ -202,7 +202,7 @@ pub(super) fn asymmetries(record: &Record, summary: &Summary) -> Vec<String> {
                     tcp.operation, table.measurement.operation
                 ));
             }
-            if table.measurement.load.callers() > 1 {
+            if table.measurement.load.callers() > 1 && tcp.valid > 0 {
                 found.push(format!(
                     "{name}: tcp has a thread for each connection and a system call for each message; a stack that \
                      handles many connections on one thread may well be faster than this floor"

@@ -8,6 +8,9 @@ mod summary;
 mod terminal;
 mod text;
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::path::{Path, PathBuf};
 

@@ -13,6 +13,8 @@ use crate::scenario::Measurement;
 use crate::stack::Role;
 use crate::stats::{median, range};
 
+use super::text;
+
 /// The stack that latencies are held against.
 const FLOOR: &str = "tcp";
 /// The stack that AMQP's latencies are held against besides.
@@ -318,8 +320,8 @@ fn warnings(record: &Record) -> Vec<String> {
     }
     if record.scenario.blocks.get() < 10 {
         warnings.push(format!(
-            "{} blocks: enough for the order of magnitude, too few for a verdict on small differences (10 or more)",
-            record.scenario.blocks
+            "{}: enough for the order of magnitude, too few for a verdict on small differences (10 or more)",
+            text::blocks(record)
         ));
     }
     warnings.push("all figures are without TLS".to_owned());

@@ -86,6 +86,7 @@ pub(super) fn is_text(heading: &str) -> bool {
 /// A ratio.
 pub(super) fn times(ratio: f64) -> String {
     match ratio {
+        v if v < 0.0995 => format!("{v:.3}"),
         v if v < 9.995 => format!("{v:.2}"),
         v if v < 99.95 => format!("{v:.1}"),
         v => thousands(v),
@@ -164,14 +165,22 @@ pub(super) fn placement(measurement: &Measurement) -> &'static str {
     }
 }
 
+/// How many blocks a run has.
+pub(super) fn blocks(record: &Record) -> String {
+    match record.scenario.blocks.get() {
+        1 => "1 block".to_owned(),
+        blocks => format!("{blocks} blocks"),
+    }
+}
+
 /// When, where and how a run was made, in a line.
 pub(super) fn circumstances(record: &Record) -> String {
     let machine = &record.machine;
     let processor = machine.processor.as_deref().unwrap_or(&machine.architecture);
     format!(
-        "{} · {} blocks of {} · {processor}, {} cores, {} · seed {} · rpcbench {}",
+        "{} · {} of {} · {processor}, {} cores, {} · seed {} · rpcbench {}",
         record.started,
-        record.scenario.blocks,
+        blocks(record),
         humantime::format_duration(record.scenario.measure),
         machine.cores,
         machine.system,
@@ -190,6 +199,10 @@ mod tests {
         assert_eq!(micros(9_870.0), "9.87");
         assert_eq!(micros(12_740.0), "12.7");
         assert_eq!(micros(1_234_567.0), "1,235");
+        assert_eq!(times(0.0172), "0.017");
+        assert_eq!(times(2.456), "2.46");
+        assert_eq!(times(44.27), "44.3");
+        assert_eq!(times(120.2), "120");
         assert_eq!(thousands(999.4), "999");
         assert_eq!(thousands(1_000_000.0), "1,000,000");
         assert_eq!(thousands(12_345.6), "12,346");

@@ -64,8 +64,8 @@ pub(super) fn figure(table: &Table, name: String) -> Result<Option<Figure>, Plot
         }
     })?;
     let caption = "From each process's own CPU clock, kernel time included; medians of the blocks. With all processes \
-                   on one core these parts add up to nearly the whole latency of one caller. With the server on a core \
-                   of its own, its part is what bounds the calls per second.";
+                   on one core the parts add up to nearly the whole latency of one caller. On two cores, the part of \
+                   the busier one bounds the calls per second.";
     Ok(Some(Figure { name, title: spoken(&title, table), caption: caption.to_owned(), svg }))
 }
 

@@ -67,8 +67,8 @@ pub(super) fn figure(table: &Table, name: String) -> Result<Figure, PlotError> {
             canvas.dot((axis.at(p50.median), y), look);
         }
     })?;
-    let caption = "A dot is the median of the blocks' medians, its whisker the least and the greatest block. The band \
-                   that ties it to the raw TCP floor is as long as its multiple of that floor. Filled: the protocol's \
-                   usual library; hollow: the leanest at hand, or the bare broker.";
+    let caption = "A dot is the median of the blocks' medians, its whisker the least and the greatest block. Equal \
+                   lengths are equal ratios, so the band from the raw TCP floor to a dot shows its multiple of that \
+                   floor. Filled: the protocol's usual library; hollow: the leanest at hand, or the bare broker.";
     Ok(Figure { name, title: spoken(&title, table), caption: caption.to_owned(), svg })
 }

@@ -1,7 +1,7 @@
 //! What figures with a row per stack share: the heading, the names on the left, the axis below.
 
 use super::axis::Axis;
-use super::style::{Anchor, Canvas, GRID, INK, MUTED, SMALL, TITLE, WIDTH, fitted, width};
+use super::style::{Anchor, Canvas, GRID, INK, MUTED, PAPER, SMALL, TITLE, WIDTH, fitted, width};
 use crate::report::summary::{Row, Table};
 
 /// Height of a row.
@@ -73,9 +73,12 @@ pub(super) fn name(canvas: &mut Canvas<'_>, name: &str, left: f64, y: f64) {
     canvas.text(&name, (left - 12.0, y), Anchor::Right, INK);
 }
 
-/// The reason that stands in place of a figure.
+/// The reason that stands in place of a figure, clear of the lines behind it.
 pub(super) fn remark(canvas: &mut Canvas<'_>, reason: &str, left: f64, y: f64) {
-    canvas.text(&fitted(reason, SMALL, WIDTH - RIM - left - 8.0), (left + 8.0, y), Anchor::Left, MUTED);
+    let reason = fitted(reason, SMALL, WIDTH - RIM - left - 8.0);
+    let end = left + 12.0 + width(&reason, SMALL);
+    canvas.rectangle((left + 2.0, y - 9.0), (end.min(WIDTH), y + 9.0), PAPER, 1.0);
+    canvas.text(&reason, (left + 8.0, y), Anchor::Left, MUTED);
 }
 
 /// Grid lines from `top` to `bottom`, and below them the values and what they are.

@@ -37,8 +37,8 @@ pub(super) fn figure(table: &Table, name: String) -> Result<Figure, PlotError> {
         }
     })?;
     let caption = "Bars are medians of the blocks, whiskers the least and the greatest block. A hatched bar is bound by \
-                   the client: its core was busy all the time while the server's was not, so the server could answer \
-                   more than is shown. Paler: the leanest library at hand, or the bare broker.";
+                   the client: in at least one block its core was busy all the time while the server's was not, so the \
+                   server could answer more than is shown. Paler: the leanest library at hand, or the bare broker.";
     Ok(Figure { name, title: spoken(&title, table), caption: caption.to_owned(), svg })
 }
 
