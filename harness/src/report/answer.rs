@@ -63,7 +63,11 @@ fn latency(table: &Table) -> Option<String> {
         let times = row
             .times_tcp
             .map_or_else(String::new, |times| format!(", {} ×{than}", text::times(times.median)));
-        return Some(format!("{opening} by {} takes {} µs{times}.", row.stack, text::micros(median(row.p50))));
+        return Some(format!(
+            "{opening} by {} takes {} µs{times}.",
+            row.stack,
+            text::micros(median(row.p50))
+        ));
     };
     let times = |row: &Row| row.times_tcp.map_or_else(|| "?".to_owned(), |t| text::times(t.median));
     let between = |first: &Row, last: &Row| {
