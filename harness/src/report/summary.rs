@@ -6,11 +6,14 @@ use std::collections::BTreeMap;
 use calculator::Protocol;
 use hdrhistogram::Histogram;
 
+use crate::load::Operation;
 use crate::observe::{Counts, new_histogram};
 use crate::record::{HistogramError, Record, Status, Trial, Used, Wire};
 use crate::scenario::Measurement;
 use crate::stack::Role;
 use crate::stats::{median, range};
+
+use super::text;
 
 /// The stack that latencies are held against.
 const FLOOR: &str = "tcp";
@@ -33,6 +36,17 @@ pub struct Table {
     pub measurement: Measurement,
     /// A row per stack.
     pub rows: Vec<Row>,
+    /// The stacks that would stand here and do not.
+    pub absent: Vec<Absent>,
+}
+
+/// A stack that a measurement has no trial of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Absent {
+    /// The stack.
+    pub stack: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// One stack in one measurement.
@@ -44,6 +58,8 @@ pub struct Row {
     pub protocol: Protocol,
     /// What it is for.
     pub role: Role,
+    /// What was called; the floors add whatever the measurement calls.
+    pub operation: Operation,
     /// Over how many connections the callers went.
     pub connections: u32,
     /// How many trials count.
@@ -70,6 +86,10 @@ pub struct Row {
     pub labels: Vec<String>,
     /// Latencies of all trials that count.
     pub latency: Histogram<u64>,
+    /// Calls of those trials without the right answer: later than every latency.
+    pub missing: u64,
+    /// Median latency in nanoseconds of each block that counts, by the block's number.
+    pub p50_by_block: BTreeMap<u32, f64>,
 }
 
 /// A figure over the blocks of a run.
@@ -84,9 +104,19 @@ pub struct Spread {
 }
 
 impl Spread {
+    /// Over `values`, leaving out what is no number: a ratio to nothing.
     fn of(values: &[f64]) -> Option<Self> {
-        let (least, most) = range(values)?;
-        Some(Spread { median: median(values)?, least, most })
+        let finite: Vec<_> = values.iter().copied().filter(|value| value.is_finite()).collect();
+        let (least, most) = range(&finite)?;
+        Some(Spread { median: median(&finite)?, least, most })
+    }
+}
+
+impl Spread {
+    /// The same spread in another unit.
+    #[must_use]
+    pub fn map(self, convert: impl Fn(f64) -> f64) -> Self {
+        Spread { median: convert(self.median), least: convert(self.least), most: convert(self.most) }
     }
 }
 
@@ -129,11 +159,29 @@ impl Summary {
             }
             rows.sort_by(|a, b| order(measurement, a, b));
             if !rows.is_empty() {
-                tables.push(Table { measurement: measurement.clone(), rows });
+                let absent = absent(record, measurement, &rows);
+                tables.push(Table { measurement: measurement.clone(), rows, absent });
             }
         }
         Ok(Summary { tables, warnings: warnings(record) })
     }
+}
+
+/// The stacks that were skipped, and those that an interrupted run did not come to.
+fn absent(record: &Record, measurement: &Measurement, rows: &[Row]) -> Vec<Absent> {
+    let skipped = record
+        .skipped
+        .iter()
+        .map(|skipped| Absent { stack: skipped.stack.clone(), reason: skipped.reason.clone() });
+    let not_reached = record.stacks.iter().filter(|facts| {
+        // A function call is measured with one caller only.
+        let expected = facts.protocol != Protocol::Inproc || measurement.load.callers() == 1;
+        record.interrupted && expected && rows.iter().all(|row| row.stack != facts.name)
+    });
+    let reason = "the run was interrupted before";
+    skipped
+        .chain(not_reached.map(|facts| Absent { stack: facts.name.clone(), reason: reason.to_owned() }))
+        .collect()
 }
 
 /// Floors first; then what is better first: fewer nanoseconds for one caller, more answers for several.
@@ -169,6 +217,12 @@ fn wire_of(record: &Record, trial: &Trial) -> Option<Wire> {
 }
 
 impl Row {
+    /// Whether the client saturated first, so that the figures say nothing about how fast the server could be.
+    #[must_use]
+    pub fn is_client_bound(&self) -> bool {
+        self.labels.iter().any(|label| label == "client-bound")
+    }
+
     #[allow(clippy::cast_precision_loss)]
     fn new(
         first: &Trial,
@@ -204,6 +258,7 @@ impl Row {
             stack: first.stack.clone(),
             protocol: Protocol::Inproc,
             role: Role::Default,
+            operation: first.operation,
             connections: first.connections,
             valid: valid.len(),
             not_valid: complaint.map(|complaint| (trials.len() - valid.len(), complaint.to_owned())),
@@ -221,6 +276,8 @@ impl Row {
             counts,
             labels,
             latency,
+            missing: valid.iter().map(|trial| trial.counts.not_right()).sum(),
+            p50_by_block: valid.iter().filter_map(|trial| Some((trial.block, p50(trial)?))).collect(),
         })
     }
 }
@@ -240,6 +297,11 @@ fn warnings(record: &Record) -> Vec<String> {
     if record.interrupted {
         warnings.push(format!("interrupted: {} trials were made", record.trials.len()));
     }
+    for measurement in &record.scenario.measurements {
+        if record.trials.iter().all(|trial| trial.measurement != measurement.name) {
+            warnings.push(format!("{} has no trial", measurement.name));
+        }
+    }
     for skipped in &record.skipped {
         warnings.push(format!("{} was not measured: {}", skipped.stack, skipped.reason));
     }
@@ -258,8 +320,8 @@ fn warnings(record: &Record) -> Vec<String> {
     }
     if record.scenario.blocks.get() < 10 {
         warnings.push(format!(
-            "{} blocks: enough for the order of magnitude, too few for a verdict on small differences (10 or more)",
-            record.scenario.blocks
+            "{}: enough for the order of magnitude, too few for a verdict on small differences (10 or more)",
+            text::blocks(record)
         ));
     }
     warnings.push("all figures are without TLS".to_owned());
