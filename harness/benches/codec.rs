@@ -29,7 +29,7 @@ fn four_steps<Q: AsRef<[u8]>, R: AsRef<[u8]>>(
     assert_eq!((codec.decode_call)(request.as_ref()), call.params.values().cloned().collect::<Vec<_>>());
     assert_eq!((codec.decode_result)(reply.as_ref()), result);
     group.bench_function(format!("{protocol}/encode call"), |b| {
-        b.iter(|| (codec.encode_call)(black_box(call)))
+        b.iter(|| (codec.encode_call)(black_box(call)));
     });
     group.bench_function(format!("{protocol}/decode call"), |b| {
         b.iter(|| (codec.decode_call)(black_box(request.as_ref())));

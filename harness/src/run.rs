@@ -16,7 +16,7 @@ use crate::record::{
     Check, Record, RecordError, SCHEMA, Skipped, StackFacts, Status, Tool, Trial, write_atomically,
 };
 use crate::scenario::{Plan, PlanError, Scenario, TrialSpec};
-use crate::stack::Stack;
+use crate::stack::{Role, Stack};
 use crate::sys;
 use crate::trial::{self, BrokerSite, Setting};
 
@@ -137,10 +137,10 @@ pub fn run(
     Ok(record)
 }
 
-/// Whether every trial of `record` counts, and none is missing.
+/// Whether every trial of `record` counts, and none is missing because the run was interrupted.
 #[must_use]
 pub fn is_sound(record: &Record) -> bool {
-    record.trials.iter().all(|trial| trial.status == Status::Valid)
+    !record.interrupted && record.trials.iter().all(|trial| trial.status == Status::Valid)
 }
 
 fn write(record: &Record, options: &Options) -> Result<(), RunError> {
@@ -227,7 +227,9 @@ fn check_stacks(
         record.skipped.push(skipped);
         plan.skip(stack.name);
     }
-    match (plan.trials().next().is_none(), record.skipped.first()) {
+    // Floors alone are nothing to compare.
+    let only_floors = plan.stacks().iter().all(|stack| stack.role == Role::Floor);
+    match (only_floors, record.skipped.first()) {
         (true, Some(skipped)) => Err(RunError::Nothing(format!("{}: {}", skipped.stack, skipped.reason))),
         _ => Ok(()),
     }

@@ -29,8 +29,8 @@ pub(super) struct Arguments {
     url: String,
     /// The method
     method: String,
-    /// The arguments
-    #[arg(value_name = "ARG", allow_hyphen_values = true)]
+    /// The arguments; put `--` before them where one begins with a hyphen and is no number
+    #[arg(value_name = "ARG", allow_negative_numbers = true)]
     values: Vec<String>,
     /// How long the call may take
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
@@ -123,7 +123,7 @@ fn params(protocol: Protocol, values: &[String]) -> Result<Params, Failure> {
     for text in values {
         match text.split_once('=') {
             Some((name, value)) if has_names && is_name(name) => {
-                named.push((name.to_owned(), argument(value)))
+                named.push((name.to_owned(), argument(value)));
             }
             _ => positional.push(argument(text)),
         }

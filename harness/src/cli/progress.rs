@@ -53,7 +53,7 @@ impl Progress {
                 }
             }
             Event::Skipped(skipped) => {
-                self.problem(&format!("{} is skipped: {}", skipped.stack, skipped.reason))
+                self.problem(&format!("{} is skipped: {}", skipped.stack, skipped.reason));
             }
             Event::Measuring(all) => {
                 self.all = *all;

@@ -1,6 +1,7 @@
 //! A child process that talks by lines and ends when its standard input does.
 
 use std::io::{self, BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -8,7 +9,8 @@ use std::time::Duration;
 use crate::sys;
 
 /// A child process whose standard input and output are pipes. It is told to end by closing the one, and the end of the
-/// other tells that it has; that works as well when this process is killed. Dropping it ends it.
+/// other tells that it has; that works as well when this process is killed. Dropping it ends it. It is in a process
+/// group of its own: a terminal's Ctrl-C is for this process, which still needs its children to end in order.
 #[derive(Debug)]
 pub(crate) struct PipedChild {
     child: Child,
@@ -19,7 +21,7 @@ pub(crate) struct PipedChild {
 impl PipedChild {
     /// Starts `command` on `cores` (any, where empty). When it is ended, it has `patience` to do so by itself.
     pub(crate) fn spawn(mut command: Command, cores: &[usize], patience: Duration) -> io::Result<Self> {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
         let mut child = sys::spawn_on(command, cores)?;
         let (sender, lines) = mpsc::channel();
         if let Some(out) = child.stdout.take() {

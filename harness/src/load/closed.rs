@@ -182,7 +182,7 @@ mod tests {
         fn call<'a>(&'a self, call: &'a Call) -> CallFuture<'a> {
             let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
             Box::pin(async move {
-                if number % self.every == 0 {
+                if number.is_multiple_of(self.every) {
                     (self.spoil)()
                 } else {
                     Calculator.call(&call.method, call.params.clone())

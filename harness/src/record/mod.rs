@@ -350,7 +350,8 @@ impl Used {
         let cpu_ns = after.cpu_ns.saturating_sub(before.cpu_ns);
         Used {
             cpu_ns,
-            utilisation: cpu_ns as f64 / 1e9 / seconds,
+            // A trial that failed at once lasted no time; a quotient by that has no form in JSON.
+            utilisation: if seconds > 0.0 { cpu_ns as f64 / 1e9 / seconds } else { 0.0 },
             voluntary_switches: after.voluntary_switches.saturating_sub(before.voluntary_switches),
             involuntary_switches: after.involuntary_switches.saturating_sub(before.involuntary_switches),
             peak_rss: after.peak_rss,

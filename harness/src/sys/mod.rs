@@ -1,7 +1,7 @@
 //! What the operating system tells and does for a measurement: cores, scheduling, clocks of other processes, the
 //! kernel's own count of a socket's bytes.
 //!
-//! Most of it only Linux has. [`portable`] is what any other system gets: every question is answered with "not
+//! Most of it only Linux has. `portable` is what any other system gets: every question is answered with "not
 //! observable" (`None`) or with [`Unsupported`](std::io::ErrorKind::Unsupported), never with a guess. Building with
 //! `RUSTFLAGS=--cfg rpcbench_portable` uses it on Linux too, which is how it is tested.
 

@@ -27,7 +27,7 @@ pub fn write_str(out: &mut Vec<u8>, text: &str) {
 /// Whether JSON has a form for `value`.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn check_representable(value: &Value) -> Result<(), CallError> {
     let mut found = None;
     value.any(|value| {

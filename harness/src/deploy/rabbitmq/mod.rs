@@ -16,7 +16,6 @@ mod node;
 
 use std::fmt;
 use std::io;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -95,7 +94,6 @@ impl PrivateBroker {
         let mut command = Command::new(own_program()?);
         command
             .args([GUARD_SUBCOMMAND, "--cores", &cores.join(",")])
-            .process_group(0)
             // It says what went wrong in its one line. Nothing of it may keep the harness's standard error open.
             .stderr(Stdio::null());
         let guard = PipedChild::spawn(command, &[], STOP_DEADLINE)?;

@@ -1,0 +1,73 @@
+//! Whole runs through the real binary.
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[cfg(target_os = "linux")]
+mod leftovers;
+mod results;
+
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use common::{PATIENCE, Process, rpcbench};
+use rpcbench::record::{self, Record};
+use tempfile::TempDir;
+
+/// A tiny scenario in a folder of its own, where its results go as well.
+struct Run {
+    folder: TempDir,
+}
+
+impl Run {
+    fn of(stacks: &[&str], blocks: u32, measure: &str) -> Self {
+        Self::placed(stacks, blocks, measure, "free")
+    }
+
+    fn placed(stacks: &[&str], blocks: u32, measure: &str, placement: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let scenario = format!(
+            "name = \"tiny\"\nquestion = \"Does it run?\"\nblocks = {blocks}\nwarmup = \"10ms\"\n\
+             measure = \"{measure}\"\nstacks = {stacks:?}\n\n[[measurement]]\nname = \"latency\"\n\
+             operation = \"add\"\nload = \"closed:1\"\nplacement = \"{placement}\"\n"
+        );
+        std::fs::write(folder.path().join("tiny.toml"), scenario).unwrap();
+        std::fs::create_dir(folder.path().join("tmp")).unwrap();
+        Run { folder }
+    }
+
+    /// The command that makes the run, in a process group of its own, as a terminal gives to each of its jobs. Its
+    /// processes can be told by their environment, which names the folder: the program's own inherit `TMPDIR`, and the
+    /// broker, whose environment is made anew, has its home below that.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = rpcbench(&["run", "tiny.toml", "--out", "results"]);
+        command.args(arguments).current_dir(self.folder.path()).process_group(0);
+        command.env("TMPDIR", self.folder.path().join("tmp"));
+        command
+    }
+
+    fn start(&self, arguments: &[&str]) -> Process {
+        Process::start(&mut self.command(arguments))
+    }
+
+    fn results(&self) -> PathBuf {
+        self.folder.path().join("results")
+    }
+
+    fn record(&self) -> Record {
+        record::read(&self.results()).unwrap()
+    }
+}
+
+/// Waits for a line on standard error that contains `text`.
+fn wait_for(run: &Process, text: &str) {
+    let mut heard = Vec::new();
+    loop {
+        match run.err.recv_timeout(PATIENCE) {
+            Ok(line) if line.contains(text) => return,
+            Ok(line) => heard.push(line),
+            Err(_) => panic!("it does not say `{text}` but:\n{}", heard.join("\n")),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+# What the scripts share: where Cargo builds, and how what is missing is installed. To be sourced by bash.
+# shellcheck shell=bash
+
+say() {
+    printf '%s\n' "$*" >&2
+}
+
+has() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+# Ends the script where Cargo, or the linker that it needs, is missing and cannot be had.
+need_cargo() {
+    if ! has cargo; then
+        say "Rust's cargo is missing. Install it from https://rustup.rs:"
+        say "    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
+        say "and start a new shell."
+        exit 3
+    fi
+    if ! has cc && ! apt_install gcc libc6-dev; then
+        say "A C linker is missing: install gcc (Debian: apt install build-essential; macOS: xcode-select --install)."
+        exit 3
+    fi
+}
+
+# The folder that Cargo builds into, whatever its configuration says.
+target_folder() {
+    cargo metadata --no-deps --format-version 1 | sed -E 's/.*"target_directory":"([^"]*)".*/\1/'
+}
+
+# Whether commands can be run as root without asking anybody.
+may_be_root() {
+    [ "$(id -u)" -eq 0 ] || { has sudo && sudo -n true 2>/dev/null; }
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        sudo -n "$@"
+    fi
+}
+
+# Installs Debian packages, where that is possible without asking and not forbidden.
+apt_install() {
+    [ -z "${RPCBENCH_NO_INSTALL:-}" ] && has apt-get && may_be_root || return 1
+    say "installing $*"
+    local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@")
+    # Only where the lists of packages are missing or old does it fail at first.
+    as_root "${install[@]}" >&2 </dev/null || { as_root apt-get update -qq >&2 && as_root "${install[@]}" >&2 </dev/null; }
+}
+
+# Whether PROGRAM finds RabbitMQ; what else it misses is of no interest here.
+finds_rabbitmq() {
+    { "$1" doctor || true; } | grep '^ok  *RabbitMQ' >/dev/null
+}
+
+# Installs RabbitMQ where PROGRAM does not find it. Fails, having said what to do, where it cannot.
+need_rabbitmq() {
+    local program=$1
+    if finds_rabbitmq "$program"; then
+        return 0
+    fi
+    if [ -z "${RPCBENCH_NO_INSTALL:-}" ]; then
+        if has apt-get && may_be_root; then
+            install_rabbitmq_on_debian || true
+        elif has brew; then
+            say "installing RabbitMQ"
+            # Homebrew starts no service by itself.
+            brew install --quiet rabbitmq >&2 || true
+        fi
+    fi
+    if finds_rabbitmq "$program"; then
+        return 0
+    fi
+    say "RabbitMQ is missing, and AMQP cannot be measured without it. Install it:"
+    say "    Debian, Ubuntu:  sudo apt-get install rabbitmq-server"
+    say "    macOS:           brew install rabbitmq"
+    say "or set RPCBENCH_RABBITMQ_SERVER to its start script, or give --broker URL."
+    return 1
+}
+
+# Debian's packages start a broker, and Erlang's port mapper, when they are installed and whenever the machine starts.
+# Nobody asked for either: they are kept from starting, and what these packages brought is switched off.
+install_rabbitmq_on_debian() (
+    units=(rabbitmq-server.service)
+    if ! dpkg-query -W -f '${Status}' erlang-base 2>/dev/null | grep -q 'ok installed'; then
+        units+=(epmd.service epmd.socket)
+    fi
+    policy=/usr/sbin/policy-rc.d
+    if ! [ -e "$policy" ]; then
+        trap 'as_root rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod 755 "$policy"
+    fi
+    apt_install rabbitmq-server || exit 1
+    if [ -d /run/systemd/system ]; then
+        as_root systemctl disable --now "${units[@]}" >&2 || true
+    elif has update-rc.d; then
+        as_root update-rc.d rabbitmq-server disable >&2 || true
+    fi
+    say "installed RabbitMQ; its own service is switched off, and each run starts a private broker"
+)

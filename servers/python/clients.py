@@ -1,0 +1,207 @@
+"""Makes the calls of the conformance table with a protocol's reference client library, against any calculator server.
+
+Prints PASS or FAIL for each row, and ends with 1 when one failed. Against our own servers every row must pass; the
+reference servers have no `echo` and do not limit integers to 64 bits.
+"""
+
+import argparse
+import itertools
+import os
+import sys
+import warnings
+
+warnings.simplefilter("ignore")  # of the libraries' own dependencies, about their future
+
+ZERO, OVERFLOW, UNKNOWN, INVALID = "zero-division", "overflow", "unknown-method", "invalid-arguments"
+DOCUMENT = {"id": 7, "price": 2.5, "name": "zürich <&> 😀", "tags": ["a", "", "c"], "ok": True, "nested": {"n": -1}}
+METHODS = {"add", "multiply", "subtract", "divide", "hello"}
+PARAMETERS = {"hello": ["name"], "echo": ["value"]}
+
+
+class Failed(Exception):
+    """The kinds that the error of a call may stand for."""
+
+    def __init__(self, kinds, text):
+        super().__init__(text)
+        self.kinds = kinds
+
+
+def rows(protocol):
+    """Method, arguments, and the result or, as a set, the kind of error."""
+    narrow = protocol == "xmlrpc"
+    return [
+        ("add", (2, 3), 5),
+        ("add", (2, 3.0), 5.0),
+        ("add", (2147483647, 1), {OVERFLOW} if narrow else 2147483648),
+        ("multiply", (-4, 5), -20),
+        ("multiply", (0.1, 3), 0.30000000000000004),
+        ("multiply", (9223372036854775807, 2), {OVERFLOW}),
+        ("subtract", (3, 10), 7),
+        ("subtract", (10, 3), 7),
+        ("subtract", (1.5, 2), 0.5),
+        ("divide", (2, 3), 0),
+        ("divide", (-7, 2), -4),
+        ("divide", (7, 2.0), 3.5),
+        ("divide", (1, 0), {ZERO}),
+        ("divide", (1.0, 0.0), {ZERO}),
+        ("hello", ("",), "hello, "),
+        ("hello", ("zürich <&> 😀",), "hello, zürich <&> 😀"),
+        ("add", (1,), {INVALID}),
+        ("add", (1, 2, 3), {INVALID}),
+        ("nosuch", (), {UNKNOWN}),
+        ("_private", (), {UNKNOWN}),
+        ("echo", (DOCUMENT,), DOCUMENT),
+    ]
+
+
+def xmlrpc(url):
+    from xmlrpc.client import Fault, MultiCall, ServerProxy
+
+    proxy = ServerProxy(url)
+    by_class = {"ZeroDivisionError": {ZERO}, "OverflowError": {OVERFLOW}, "TypeError": {INVALID}, "Exception": {UNKNOWN}}
+
+    def call(method, arguments):
+        try:
+            return getattr(proxy, method)(*arguments)
+        except Fault as fault:
+            name = fault.faultString.partition("'")[2].partition("'")[0]
+            raise Failed(by_class.get(name, set()), fault.faultString)
+        except OverflowError as error:  # the client does not send what the protocol has no form for
+            raise Failed({OVERFLOW}, str(error))
+
+    def several():
+        calls = MultiCall(proxy)
+        calls.add(1, 2)
+        calls.hello("a")
+        return list(calls())
+
+    yield call
+    yield "system.listMethods()", lambda: METHODS - set(proxy.system.listMethods()), set()
+    yield "system.multicall(add(1, 2), hello('a'))", several, [3, "hello, a"]
+    proxy("close")()
+
+
+def jsonrpc(url):
+    import jsonrpclib
+
+    proxy = jsonrpclib.ServerProxy(url)
+    by_code = {-32601: {UNKNOWN}, -32602: {INVALID}, -32603: {ZERO, OVERFLOW}}
+
+    def call(method, arguments):
+        try:
+            return proxy._request(method, arguments)
+        except jsonrpclib.ProtocolError as error:
+            code = error.args[0][0]
+            raise Failed(by_code.get(code, set()), str(error))
+
+    def batch():
+        calls = jsonrpclib.MultiCall(proxy)
+        calls.add(1, 2)
+        calls._notify.add(3, 4)
+        calls.hello(name="a")
+        return list(calls())
+
+    yield call
+    yield "subtract(x=3, y=10)", lambda: proxy.subtract(x=3, y=10), 7
+    yield "notification add(1, 2)", lambda: proxy._notify.add(1, 2), None
+    yield "batch of add(1, 2), a notification, hello(name='a')", batch, [3, "hello, a"]
+    yield "version 1.0: add(1, 2)", lambda: jsonrpclib.ServerProxy(url, version=1.0).add(1, 2), 3
+    proxy("close")()
+
+
+def zerorpc(url):
+    import zerorpc
+
+    client = zerorpc.Client(timeout=10)
+    client.connect(url)
+    by_name = {"ZeroDivisionError": {ZERO}, "OverflowError": {OVERFLOW}, "NameError": {UNKNOWN}, "TypeError": {INVALID}}
+
+    def call(method, arguments):
+        try:
+            return client(method, *arguments)
+        except zerorpc.RemoteError as error:
+            raise Failed(by_name.get(error.name, set()), f"{error.name}: {error.msg}")
+
+    yield call
+    yield "_zerorpc_ping()", lambda: client._zerorpc_ping()[0], "pong"
+    yield "_zerorpc_list()", lambda: METHODS - set(client._zerorpc_list()), set()
+    yield "_zerorpc_inspect()", lambda: METHODS - set(client._zerorpc_inspect()["methods"]), set()
+    client.close()
+
+
+def amqp(url, topic):
+    import oslo_messaging
+    from oslo_config import cfg
+
+    # Only the global configuration works: oslo.messaging registers some of its options nowhere else.
+    transport = oslo_messaging.get_rpc_transport(cfg.CONF, url="rabbit" + url[url.index(":"):])
+    client = oslo_messaging.get_rpc_client(transport, oslo_messaging.Target(topic=topic), timeout=10)
+    by_class = {"ZeroDivisionError": {ZERO}, "OverflowError": {OVERFLOW}, "NoSuchMethod": {UNKNOWN}, "TypeError": {INVALID}}
+
+    def call(method, arguments):
+        # Arguments go by name only; one too many has a name that the method does not know.
+        named = dict(zip([*PARAMETERS.get(method, ["x", "y"]), "z"], arguments))
+        try:
+            return client.call({}, method, **named)
+        except oslo_messaging.RemoteError as error:
+            raise Failed(by_class.get(error.exc_type, set()), f"{error.exc_type}: {error.value}")
+        except (ArithmeticError, TypeError) as error:  # the library has made an exception of the failure again
+            names = [base.__name__ for base in type(error).__mro__ if base.__name__ in by_class]
+            raise Failed(by_class[names[0]] if names else set(), str(error).splitlines()[0])
+
+    def wrong_version():
+        try:
+            client.prepare(version="1.3").call({}, "add", x=1, y=2)
+        except oslo_messaging.RemoteError as error:
+            return error.exc_type
+
+    yield call
+    yield "add(x=1, y=2) with a context", lambda: client.call({"user": "bob"}, "add", x=1, y=2), 3
+    yield "cast add(x=1, y=2)", lambda: client.cast({}, "add", x=1, y=2), None
+    yield "fanout cast add(x=1, y=2)", lambda: client.prepare(fanout=True).cast({}, "add", x=1, y=2), None
+    yield "add(x=1, y=2) in version 1.3", wrong_version, "UnsupportedVersion"
+    yield "add(x=1, y=2) afterwards", lambda: client.call({}, "add", x=1, y=2), 3
+    transport.cleanup()
+
+
+def same(value, expected):
+    """Whether both are equal and of the same kinds throughout: 5 is not 5.0, and True is not 1."""
+    if isinstance(expected, dict):
+        return isinstance(value, dict) and value.keys() == expected.keys() and all(same(value[k], expected[k]) for k in expected)
+    if isinstance(expected, list):
+        return isinstance(value, list) and len(value) == len(expected) and all(map(same, value, expected))
+    return type(value) is type(expected) and value == expected
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("protocol", choices=["xmlrpc", "jsonrpc", "zerorpc", "amqp"])
+    parser.add_argument("url", nargs="?", default=os.environ.get("RPCBENCH_BROKER"),
+                        help="the server's URL; the broker's for amqp, by default what RPCBENCH_BROKER holds")
+    parser.add_argument("--topic", default="calc", help="the topic of an AMQP server")
+    arguments = parser.parse_args()
+    if not arguments.url:
+        parser.error("give a URL")
+    where = [arguments.url, arguments.topic] if arguments.protocol == "amqp" else [arguments.url]
+    # First a function that makes a call, then rows of what else the library offers.
+    library = {"xmlrpc": xmlrpc, "jsonrpc": jsonrpc, "zerorpc": zerorpc, "amqp": amqp}[arguments.protocol](*where)
+    call = next(library)
+
+    failures = 0
+    table = [(f"{method}({', '.join(map(repr, values))})", lambda m=method, v=values: call(m, v), expected)
+             for method, values, expected in rows(arguments.protocol)]
+    for title, act, expected in itertools.chain(table, library):
+        try:
+            answer = act()
+            passed = same(answer, expected)
+        except Failed as error:
+            answer = error
+            passed = isinstance(expected, set) and bool(expected & error.kinds)
+        failures += not passed
+        print("PASS" if passed else "FAIL", title, "->", answer if passed else f"{answer!r}; expected {expected!r}")
+    print(f"{arguments.protocol}: {failures} rows failed")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

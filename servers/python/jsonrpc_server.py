@@ -1,0 +1,15 @@
+"""The calculator over JSON-RPC, served by jsonrpclib-pelix."""
+
+from jsonrpclib.SimpleJSONRPCServer import SimpleJSONRPCServer
+
+import calculator
+
+arguments = calculator.options(__doc__).parse_args()
+
+server = SimpleJSONRPCServer(arguments.listen, logRequests=False)
+server.register_introspection_functions()
+server.register_instance(calculator.Calculator())
+
+calculator.end_on_request(arguments)
+calculator.listening("jsonrpc", "http://%s:%d/" % server.server_address)
+server.serve_forever()
