@@ -5,12 +5,11 @@ use calculator::Protocol;
 
 use super::summary::{Row, Spread, Summary, Table};
 use super::text;
+use super::verdict::ratio;
 use crate::load::Operation;
 use crate::record::{Record, StackFacts};
 use crate::stack::Role;
-
-/// How many blocks a verdict takes.
-pub(super) const ENOUGH_BLOCKS: usize = 10;
+use crate::stats::{BLOCKS_FOR_A_VERDICT, Interval};
 
 /// The libraries that stand for the protocols in a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,40 +86,35 @@ fn latency(table: &Table) -> Option<String> {
     Some(format!("{answer}. {}", verdict(&usual, &leanest)))
 }
 
-/// Which protocol is fastest, where that can be said: both rankings name it, and in every one of enough blocks it was
-/// ahead of the second. By chance alone that happens less than once in 500 times with 10 blocks (sign test).
+/// Which protocol is fastest, where that can be said: both rankings name it, and in both the interval of its ratio to
+/// the second lies below 1.
 fn verdict(usual: &[&Row], leanest: &[&Row]) -> String {
     let ([first, second, ..], [lean_first, lean_second, ..]) = (usual, leanest) else {
         return "No verdict: there is nothing to compare by both usual and leanest libraries.".to_owned();
     };
-    let blocks = [first, second, lean_first, lean_second]
-        .map(|row| row.p50_by_block.len())
-        .into_iter()
-        .min()
-        .unwrap_or(0);
-    if blocks < ENOUGH_BLOCKS {
-        return format!("No verdict: fewer than {ENOUGH_BLOCKS} blocks.");
-    }
+    let to_second = |first: &Row, second: &Row| ratio(&first.figure_by_block, &second.figure_by_block);
+    let (Some(by_usual), Some(by_leanest)) = (to_second(first, second), to_second(lean_first, lean_second))
+    else {
+        return format!("No verdict: fewer than {BLOCKS_FOR_A_VERDICT} blocks.");
+    };
     if first.protocol != lean_first.protocol {
         return format!(
             "No verdict about a protocol: {} is fastest by usual libraries and {} by leanest.",
             first.protocol, lean_first.protocol
         );
     }
-    if always_faster(first, second) && always_faster(lean_first, lean_second) {
-        format!("{} was the fastest in every one of {blocks} blocks, by both rankings.", first.protocol)
+    if by_usual.high < 1.0 && by_leanest.high < 1.0 {
+        let against = |second: &Row, ratio: Interval| {
+            format!("{:.2} ({:.2}–{:.2}) of {}", ratio.median, ratio.low, ratio.high, second.stack)
+        };
+        let mut margins = vec![against(second, by_usual)];
+        if second.stack != lean_second.stack {
+            margins.push(against(lean_second, by_leanest));
+        }
+        format!("{} was the fastest by both rankings: it took {}.", first.protocol, margins.join(" and "))
     } else {
-        format!("No verdict: {} and the second were not the same way round in every block.", first.protocol)
+        format!("No verdict: {} could not be told from the second in both rankings.", first.protocol)
     }
-}
-
-fn always_faster(first: &Row, second: &Row) -> bool {
-    let mut pairs = first
-        .p50_by_block
-        .iter()
-        .filter_map(|(block, p50)| Some((*p50, *second.p50_by_block.get(block)?)))
-        .peekable();
-    pairs.peek().is_some() && pairs.all(|(first, second)| first < second)
 }
 
 fn median(spread: Option<Spread>) -> f64 {
@@ -221,10 +215,31 @@ pub(super) fn asymmetries(record: &Record, summary: &Summary) -> Vec<String> {
                 .to_owned(),
         );
     }
+    found.extend(sockets(record));
     for facts in &record.stacks {
         if let Some(target) = &facts.target {
             found.push(format!("{} is a server that was already running at {target}", facts.name));
         }
     }
     found
+}
+
+/// Socket options that are not the same for all stacks, as they were read back from the sockets.
+fn sockets(record: &Record) -> Option<String> {
+    let mut kinds: Vec<(String, Vec<&str>)> = Vec::new();
+    for facts in &record.sockets {
+        let kind = format!(
+            "TCP_NODELAY {}, buffers of {} and {} KiB",
+            if facts.nodelay { "on" } else { "off" },
+            facts.send_buffer / 1024,
+            facts.receive_buffer / 1024
+        );
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, stacks)) if stacks.contains(&facts.stack.as_str()) => {}
+            Some((_, stacks)) => stacks.push(&facts.stack),
+            None => kinds.push((kind, vec![&facts.stack])),
+        }
+    }
+    let each: Vec<_> = kinds.iter().map(|(kind, stacks)| format!("{kind}: {}", stacks.join(", "))).collect();
+    (kinds.len() > 1).then(|| format!("sockets differ ({})", each.join("; ")))
 }

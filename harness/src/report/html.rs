@@ -82,6 +82,9 @@ impl Heading {
             }
             "p99 µs" => "99 of 100 calls were at least as fast: median of the blocks, least–greatest block",
             "× tcp" => "p50 as a multiple of the raw TCP floor's in the same block",
+            "ties" => {
+                "stacks with a letter in common could not be told apart; without letters there is no verdict"
+            }
             "calls/s" => "right answers per second",
             "client µs" => "CPU time of the client's process per right answer",
             "server µs" => "CPU time of the server's process per right answer",
@@ -101,6 +104,7 @@ struct Section {
     load: String,
     placement: &'static str,
     rows: Vec<Entry>,
+    resolution: Option<String>,
     absent: Vec<(String, String)>,
     figures: Vec<Drawing>,
 }
@@ -113,6 +117,7 @@ impl Section {
             load: text::load(&table.measurement),
             placement: text::placement(&table.measurement),
             rows: table.rows.iter().map(Entry::of).collect(),
+            resolution: text::resolution(table),
             absent: table.absent.iter().map(|a| (a.stack.clone(), a.reason.clone())).collect(),
             figures: figures.iter().map(Drawing::of).collect(),
         }

@@ -69,6 +69,9 @@ fn grid(out: &mut String, table: &Table) {
         line(out, [escaped(&absent.stack)].into_iter().chain(blank).chain([escaped(&reason)]));
     }
     out.push('\n');
+    if let Some(resolution) = text::resolution(table) {
+        let _ = writeln!(out, "{}.\n", escaped(&resolution));
+    }
 }
 
 fn images(out: &mut String, figures: &[Figure]) {

@@ -7,6 +7,7 @@ mod plots;
 mod summary;
 mod terminal;
 mod text;
+mod verdict;
 
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use plots::Figures;
 
 pub use summary::{Cpu, Row, Spread, Summary, Table};
 pub use terminal::terminal;
+pub use verdict::{ByBlock, Resolution, ratio};
 
 /// Writes the report of `record` into `folder`: a page that needs nothing else, the same as Markdown, and each figure as
 /// a file of its own. Returns the path of the page.

@@ -11,9 +11,10 @@ use crate::observe::{Counts, new_histogram};
 use crate::record::{HistogramError, Record, Status, Trial, Used, Wire};
 use crate::scenario::Measurement;
 use crate::stack::Role;
-use crate::stats::{median, range};
+use crate::stats::{BLOCKS_FOR_A_VERDICT, Interval, median, range};
 
 use super::text;
+use super::verdict::{ByBlock, Resolution, name_ties, ratio};
 
 /// The stack that latencies are held against.
 const FLOOR: &str = "tcp";
@@ -38,6 +39,19 @@ pub struct Table {
     pub rows: Vec<Row>,
     /// The stacks that would stand here and do not.
     pub absent: Vec<Absent>,
+    /// What it can say of the differences in it.
+    pub resolution: Resolution,
+    /// The A/A pairs in it: a stack against itself.
+    pub noise: Vec<Noise>,
+}
+
+/// What told a stack from itself: nothing but noise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Noise {
+    /// The stack.
+    pub stack: String,
+    /// The ratio of its two halves; `None` where there are too few blocks.
+    pub ratio: Option<Interval>,
 }
 
 /// A stack that a measurement has no trial of.
@@ -88,8 +102,11 @@ pub struct Row {
     pub latency: Histogram<u64>,
     /// Calls of those trials without the right answer: later than every latency.
     pub missing: u64,
-    /// Median latency in nanoseconds of each block that counts, by the block's number.
-    pub p50_by_block: BTreeMap<u32, f64>,
+    /// Each block's figure by which the table is ranked: median latency in nanoseconds for one caller, calls per
+    /// second for several.
+    pub figure_by_block: ByBlock,
+    /// Letters: stacks with one in common could not be told apart. Absent where there is no verdict.
+    pub ties: Option<String>,
 }
 
 /// A figure over the blocks of a run.
@@ -139,14 +156,20 @@ impl Summary {
     pub fn new(record: &Record) -> Result<Self, HistogramError> {
         let mut tables = Vec::new();
         for measurement in &record.scenario.measurements {
-            let of_measurement: Vec<_> =
-                record.trials.iter().filter(|trial| trial.measurement == measurement.name).collect();
-            let floor = p50_by_block(&of_measurement, FLOOR);
-            let bare = p50_by_block(&of_measurement, BROKER_FLOOR);
+            let (twins, of_measurement): (Vec<_>, Vec<_>) = record
+                .trials
+                .iter()
+                .filter(|trial| trial.measurement == measurement.name)
+                .partition(|trial| trial.twin);
+            let of_stack = |name: &str| -> Vec<&Trial> {
+                of_measurement.iter().copied().filter(|trial| trial.stack == name).collect()
+            };
+            let floor = by_block(&of_stack(FLOOR), p50);
+            let bare = by_block(&of_stack(BROKER_FLOOR), p50);
+            let figure = if measurement.load.callers() == 1 { p50 } else { throughput };
             let mut rows = Vec::new();
             for facts in &record.stacks {
-                let trials: Vec<_> =
-                    of_measurement.iter().copied().filter(|t| t.stack == facts.name).collect();
+                let trials = of_stack(&facts.name);
                 if let Some(first) = trials.first() {
                     let bare =
                         (facts.protocol == Protocol::Amqp && facts.name != BROKER_FLOOR).then_some(&bare);
@@ -154,16 +177,29 @@ impl Summary {
                     row.protocol = facts.protocol;
                     row.role = facts.role;
                     row.wire = wire_of(record, first);
+                    row.figure_by_block = by_block(&trials, figure);
                     rows.push(row);
                 }
             }
             rows.sort_by(|a, b| order(measurement, a, b));
             if !rows.is_empty() {
                 let absent = absent(record, measurement, &rows);
-                tables.push(Table { measurement: measurement.clone(), rows, absent });
+                let resolution = name_ties(&mut rows);
+                let noise = noise(&twins, &rows, figure);
+                tables.push(Table { measurement: measurement.clone(), rows, absent, resolution, noise });
             }
         }
-        Ok(Summary { tables, warnings: warnings(record) })
+        let mut warnings = warnings(record);
+        for table in &tables {
+            for noise in table.noise.iter().filter(|n| n.ratio.is_some_and(|ratio| !ratio.holds_one())) {
+                warnings.insert(0, format!(
+                    "{}: {} was told from itself: something other than the stacks made a difference in this run, and \
+                     its verdicts cannot be trusted",
+                    table.measurement.name, noise.stack
+                ));
+            }
+        }
+        Ok(Summary { tables, warnings })
     }
 }
 
@@ -207,9 +243,30 @@ fn p50(trial: &Trial) -> Option<f64> {
     trial.latency.as_ref()?.p50.map(|nanos| nanos as f64)
 }
 
-fn p50_by_block(trials: &[&Trial], stack: &str) -> BTreeMap<u32, f64> {
-    let of_stack = trials.iter().filter(|trial| trial.stack == stack && is_valid(trial));
-    of_stack.filter_map(|trial| Some((trial.block, p50(trial)?))).collect()
+fn throughput(trial: &Trial) -> Option<f64> {
+    Some(trial.throughput)
+}
+
+/// A figure of each block in which a trial counts; the geometric mean where several do.
+#[allow(clippy::cast_precision_loss)]
+fn by_block(trials: &[&Trial], figure: fn(&Trial) -> Option<f64>) -> ByBlock {
+    let mut logs: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+    for trial in trials.iter().filter(|trial| is_valid(trial)) {
+        if let Some(figure) = figure(trial) {
+            logs.entry(trial.block).or_default().push(figure.ln());
+        }
+    }
+    let mean = |logs: Vec<f64>| (logs.iter().sum::<f64>() / logs.len() as f64).exp();
+    logs.into_iter().map(|(block, logs)| (block, mean(logs))).collect()
+}
+
+fn noise(twins: &[&Trial], rows: &[Row], figure: fn(&Trial) -> Option<f64>) -> Vec<Noise> {
+    let of_row = |row: &Row| {
+        let twin: Vec<_> = twins.iter().copied().filter(|twin| twin.stack == row.stack).collect();
+        let ratio = || ratio(&row.figure_by_block, &by_block(&twin, figure));
+        (!twin.is_empty()).then(|| Noise { stack: row.stack.clone(), ratio: ratio() })
+    };
+    rows.iter().filter_map(of_row).collect()
 }
 
 fn wire_of(record: &Record, trial: &Trial) -> Option<Wire> {
@@ -227,14 +284,14 @@ impl Row {
     fn new(
         first: &Trial,
         trials: &[&Trial],
-        floor: &BTreeMap<u32, f64>,
-        bare: Option<&BTreeMap<u32, f64>>,
+        floor: &ByBlock,
+        bare: Option<&ByBlock>,
     ) -> Result<Self, HistogramError> {
         let valid: Vec<_> = trials.iter().copied().filter(|trial| is_valid(trial)).collect();
         let spread = |of: &dyn Fn(&Trial) -> Option<f64>| {
             Spread::of(&valid.iter().filter_map(|trial| of(trial)).collect::<Vec<_>>())
         };
-        let ratio = |to: &BTreeMap<u32, f64>| spread(&|trial| Some(p50(trial)? / to.get(&trial.block)?));
+        let ratio = |to: &ByBlock| spread(&|trial| Some(p50(trial)? / to.get(&trial.block)?));
         let per_call = |of: &dyn Fn(&Trial) -> Option<Used>| {
             spread(&|trial| Some(of(trial)?.cpu_ns as f64 / trial.counts.right as f64)).map(|s| s.median)
         };
@@ -277,7 +334,8 @@ impl Row {
             labels,
             latency,
             missing: valid.iter().map(|trial| trial.counts.not_right()).sum(),
-            p50_by_block: valid.iter().filter_map(|trial| Some((trial.block, p50(trial)?))).collect(),
+            figure_by_block: ByBlock::new(),
+            ties: None,
         })
     }
 }
@@ -318,9 +376,10 @@ fn warnings(record: &Record) -> Vec<String> {
             ));
         }
     }
-    if record.scenario.blocks.get() < 10 {
+    if (record.scenario.blocks.get() as usize) < BLOCKS_FOR_A_VERDICT {
         warnings.push(format!(
-            "{}: enough for the order of magnitude, too few for a verdict on small differences (10 or more)",
+            "{}: enough for the order of magnitude, too few for a verdict on small differences \
+             ({BLOCKS_FOR_A_VERDICT} or more)",
             text::blocks(record)
         ));
     }

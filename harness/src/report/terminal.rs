@@ -18,6 +18,9 @@ pub fn terminal(record: &Record, summary: &Summary) -> String {
     for table in &summary.tables {
         let _ = writeln!(out, "\n{}", text::title(table));
         let _ = writeln!(out, "{}", grid(table).trim_fmt());
+        if let Some(resolution) = text::resolution(table) {
+            let _ = writeln!(out, " {resolution}");
+        }
         for absent in &table.absent {
             let _ = writeln!(out, " {} was not measured (see below)", absent.stack);
         }

@@ -6,11 +6,12 @@ use crate::scenario::Measurement;
 use super::summary::{Row, Spread, Table};
 
 /// The columns of a table.
-pub(super) const HEADINGS: [&str; 10] = [
+pub(super) const HEADINGS: [&str; 11] = [
     "stack",
     "p50 µs",
     "p99 µs",
     "× tcp",
+    "ties",
     "calls/s",
     "client µs",
     "server µs",
@@ -55,7 +56,7 @@ impl Cell {
 const ABSENT: &str = "–";
 
 /// The cells of a row, one for each of [`HEADINGS`].
-pub(super) fn cells(row: &Row) -> [Cell; 10] {
+pub(super) fn cells(row: &Row) -> [Cell; 11] {
     let cpu = |nanos: Option<f64>| Cell::plain(nanos.map_or_else(|| ABSENT.to_owned(), micros));
     let bytes = row
         .wire
@@ -66,6 +67,7 @@ pub(super) fn cells(row: &Row) -> [Cell; 10] {
         Cell::spread(row.p50, micros),
         Cell::spread(row.p99, micros),
         Cell::spread(row.times_tcp, times),
+        Cell::plain(row.ties.clone().unwrap_or_else(|| ABSENT.to_owned())),
         Cell::spread(row.throughput, thousands),
         cpu(row.cpu.client),
         cpu(row.cpu.server),
@@ -187,6 +189,30 @@ pub(super) fn circumstances(record: &Record) -> String {
         record.seed,
         record.tool.version,
     )
+}
+
+/// How small a difference a table could have shown, and what told a stack from itself.
+pub(super) fn resolution(table: &Table) -> Option<String> {
+    let percent = |share: f64| format!("{:.1} %", share * 100.0);
+    let smallest = table.resolution.smallest_difference.map(|share| {
+        format!(
+            "half of the pairs of stacks would have shown a true difference of {} or less",
+            percent(share)
+        )
+    });
+    let noise = table.noise.iter().filter_map(|noise| {
+        let ratio = noise.ratio?;
+        Some(format!(
+            "{} against itself: {:.3} ({:.3}–{:.3}), a noise floor of {}",
+            noise.stack,
+            ratio.median,
+            ratio.low,
+            ratio.high,
+            percent(ratio.half_width())
+        ))
+    });
+    let said: Vec<_> = smallest.into_iter().chain(noise).collect();
+    (!said.is_empty()).then(|| said.join("; "))
 }
 
 #[cfg(test)]
