@@ -114,7 +114,7 @@ pub fn run(
 
     check_stacks(&mut plan, &setting, &mut brokers, options, &mut record, progress)?;
     record.stacks = plan.stacks().into_iter().map(|stack| facts(stack, options)).collect();
-    progress(Event::Measuring(plan.trials().len() as u64 * u64::from(scenario.blocks.get())));
+    progress(Event::Measuring(plan.trials().count() as u64 * u64::from(scenario.blocks.get())));
     for block in 0..scenario.blocks.get() {
         for (position, spec) in (0_u32..).zip(plan.block(block, options.seed)) {
             if interrupted.load(Ordering::Relaxed) {
@@ -237,7 +237,7 @@ fn check_stacks(
 
 fn operations_of(plan: &Plan, stack: &Stack) -> Vec<Operation> {
     let mut operations: Vec<Operation> = Vec::new();
-    for trial in plan.trials().iter().filter(|trial| trial.stack.name == stack.name) {
+    for trial in plan.trials().filter(|trial| trial.stack.name == stack.name) {
         if !operations.contains(&trial.operation) {
             operations.push(trial.operation);
         }

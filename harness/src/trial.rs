@@ -220,6 +220,7 @@ fn blank(spec: &TrialSpec, setting: &Setting<'_>, block: u32, position: u32) -> 
         position,
         measurement: spec.measurement.clone(),
         stack: spec.stack.name.to_owned(),
+        twin: spec.twin,
         operation: spec.operation,
         callers: spec.callers.get(),
         connections: spec.connections.get(),

@@ -88,6 +88,7 @@ mod tests {
             position: 0,
             measurement: "latency".to_owned(),
             stack: "rest".to_owned(),
+            twin: false,
             operation: Operation::ADD,
             callers: 1,
             connections: 1,

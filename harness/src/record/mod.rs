@@ -265,6 +265,9 @@ pub struct Trial {
     pub measurement: String,
     /// The stack.
     pub stack: String,
+    /// Whether this is the second of an A/A pair: the stack once more, to find out what noise looks like.
+    #[serde(default)]
+    pub twin: bool,
     /// What was called.
     pub operation: Operation,
     /// How many callers there were.

@@ -6,11 +6,15 @@ use std::collections::BTreeMap;
 use calculator::Protocol;
 use hdrhistogram::Histogram;
 
+use crate::load::Operation;
 use crate::observe::{Counts, new_histogram};
 use crate::record::{HistogramError, Record, Status, Trial, Used, Wire};
 use crate::scenario::Measurement;
 use crate::stack::Role;
-use crate::stats::{median, range};
+use crate::stats::{BLOCKS_FOR_A_VERDICT, Interval, median, range};
+
+use super::text;
+use super::verdict::{ByBlock, Resolution, name_ties, ratio};
 
 /// The stack that latencies are held against.
 const FLOOR: &str = "tcp";
@@ -33,6 +37,30 @@ pub struct Table {
     pub measurement: Measurement,
     /// A row per stack.
     pub rows: Vec<Row>,
+    /// The stacks that would stand here and do not.
+    pub absent: Vec<Absent>,
+    /// What it can say of the differences in it.
+    pub resolution: Resolution,
+    /// The A/A pairs in it: a stack against itself.
+    pub noise: Vec<Noise>,
+}
+
+/// What told a stack from itself: nothing but noise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Noise {
+    /// The stack.
+    pub stack: String,
+    /// The ratio of its two halves; `None` where there are too few blocks.
+    pub ratio: Option<Interval>,
+}
+
+/// A stack that a measurement has no trial of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Absent {
+    /// The stack.
+    pub stack: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// One stack in one measurement.
@@ -44,6 +72,8 @@ pub struct Row {
     pub protocol: Protocol,
     /// What it is for.
     pub role: Role,
+    /// What was called; the floors add whatever the measurement calls.
+    pub operation: Operation,
     /// Over how many connections the callers went.
     pub connections: u32,
     /// How many trials count.
@@ -70,6 +100,13 @@ pub struct Row {
     pub labels: Vec<String>,
     /// Latencies of all trials that count.
     pub latency: Histogram<u64>,
+    /// Calls of those trials without the right answer: later than every latency.
+    pub missing: u64,
+    /// Each block's figure by which the table is ranked: median latency in nanoseconds for one caller, calls per
+    /// second for several.
+    pub figure_by_block: ByBlock,
+    /// Letters: stacks with one in common could not be told apart. Absent where there is no verdict.
+    pub ties: Option<String>,
 }
 
 /// A figure over the blocks of a run.
@@ -84,9 +121,19 @@ pub struct Spread {
 }
 
 impl Spread {
+    /// Over `values`, leaving out what is no number: a ratio to nothing.
     fn of(values: &[f64]) -> Option<Self> {
-        let (least, most) = range(values)?;
-        Some(Spread { median: median(values)?, least, most })
+        let finite: Vec<_> = values.iter().copied().filter(|value| value.is_finite()).collect();
+        let (least, most) = range(&finite)?;
+        Some(Spread { median: median(&finite)?, least, most })
+    }
+}
+
+impl Spread {
+    /// The same spread in another unit.
+    #[must_use]
+    pub fn map(self, convert: impl Fn(f64) -> f64) -> Self {
+        Spread { median: convert(self.median), least: convert(self.least), most: convert(self.most) }
     }
 }
 
@@ -109,14 +156,20 @@ impl Summary {
     pub fn new(record: &Record) -> Result<Self, HistogramError> {
         let mut tables = Vec::new();
         for measurement in &record.scenario.measurements {
-            let of_measurement: Vec<_> =
-                record.trials.iter().filter(|trial| trial.measurement == measurement.name).collect();
-            let floor = p50_by_block(&of_measurement, FLOOR);
-            let bare = p50_by_block(&of_measurement, BROKER_FLOOR);
+            let (twins, of_measurement): (Vec<_>, Vec<_>) = record
+                .trials
+                .iter()
+                .filter(|trial| trial.measurement == measurement.name)
+                .partition(|trial| trial.twin);
+            let of_stack = |name: &str| -> Vec<&Trial> {
+                of_measurement.iter().copied().filter(|trial| trial.stack == name).collect()
+            };
+            let floor = by_block(&of_stack(FLOOR), p50);
+            let bare = by_block(&of_stack(BROKER_FLOOR), p50);
+            let figure = if measurement.load.callers() == 1 { p50 } else { throughput };
             let mut rows = Vec::new();
             for facts in &record.stacks {
-                let trials: Vec<_> =
-                    of_measurement.iter().copied().filter(|t| t.stack == facts.name).collect();
+                let trials = of_stack(&facts.name);
                 if let Some(first) = trials.first() {
                     let bare =
                         (facts.protocol == Protocol::Amqp && facts.name != BROKER_FLOOR).then_some(&bare);
@@ -124,16 +177,47 @@ impl Summary {
                     row.protocol = facts.protocol;
                     row.role = facts.role;
                     row.wire = wire_of(record, first);
+                    row.figure_by_block = by_block(&trials, figure);
                     rows.push(row);
                 }
             }
             rows.sort_by(|a, b| order(measurement, a, b));
             if !rows.is_empty() {
-                tables.push(Table { measurement: measurement.clone(), rows });
+                let absent = absent(record, measurement, &rows);
+                let resolution = name_ties(&mut rows);
+                let noise = noise(&twins, &rows, figure);
+                tables.push(Table { measurement: measurement.clone(), rows, absent, resolution, noise });
             }
         }
-        Ok(Summary { tables, warnings: warnings(record) })
+        let mut warnings = warnings(record);
+        for table in &tables {
+            for noise in table.noise.iter().filter(|n| n.ratio.is_some_and(|ratio| !ratio.holds_one())) {
+                warnings.insert(0, format!(
+                    "{}: {} was told from itself: something other than the stacks made a difference in this run, and \
+                     its verdicts cannot be trusted",
+                    table.measurement.name, noise.stack
+                ));
+            }
+        }
+        Ok(Summary { tables, warnings })
     }
+}
+
+/// The stacks that were skipped, and those that an interrupted run did not come to.
+fn absent(record: &Record, measurement: &Measurement, rows: &[Row]) -> Vec<Absent> {
+    let skipped = record
+        .skipped
+        .iter()
+        .map(|skipped| Absent { stack: skipped.stack.clone(), reason: skipped.reason.clone() });
+    let not_reached = record.stacks.iter().filter(|facts| {
+        // A function call is measured with one caller only.
+        let expected = facts.protocol != Protocol::Inproc || measurement.load.callers() == 1;
+        record.interrupted && expected && rows.iter().all(|row| row.stack != facts.name)
+    });
+    let reason = "the run was interrupted before";
+    skipped
+        .chain(not_reached.map(|facts| Absent { stack: facts.name.clone(), reason: reason.to_owned() }))
+        .collect()
 }
 
 /// Floors first; then what is better first: fewer nanoseconds for one caller, more answers for several.
@@ -159,9 +243,30 @@ fn p50(trial: &Trial) -> Option<f64> {
     trial.latency.as_ref()?.p50.map(|nanos| nanos as f64)
 }
 
-fn p50_by_block(trials: &[&Trial], stack: &str) -> BTreeMap<u32, f64> {
-    let of_stack = trials.iter().filter(|trial| trial.stack == stack && is_valid(trial));
-    of_stack.filter_map(|trial| Some((trial.block, p50(trial)?))).collect()
+fn throughput(trial: &Trial) -> Option<f64> {
+    Some(trial.throughput)
+}
+
+/// A figure of each block in which a trial counts; the geometric mean where several do.
+#[allow(clippy::cast_precision_loss)]
+fn by_block(trials: &[&Trial], figure: fn(&Trial) -> Option<f64>) -> ByBlock {
+    let mut logs: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+    for trial in trials.iter().filter(|trial| is_valid(trial)) {
+        if let Some(figure) = figure(trial) {
+            logs.entry(trial.block).or_default().push(figure.ln());
+        }
+    }
+    let mean = |logs: Vec<f64>| (logs.iter().sum::<f64>() / logs.len() as f64).exp();
+    logs.into_iter().map(|(block, logs)| (block, mean(logs))).collect()
+}
+
+fn noise(twins: &[&Trial], rows: &[Row], figure: fn(&Trial) -> Option<f64>) -> Vec<Noise> {
+    let of_row = |row: &Row| {
+        let twin: Vec<_> = twins.iter().copied().filter(|twin| twin.stack == row.stack).collect();
+        let ratio = || ratio(&row.figure_by_block, &by_block(&twin, figure));
+        (!twin.is_empty()).then(|| Noise { stack: row.stack.clone(), ratio: ratio() })
+    };
+    rows.iter().filter_map(of_row).collect()
 }
 
 fn wire_of(record: &Record, trial: &Trial) -> Option<Wire> {
@@ -169,18 +274,24 @@ fn wire_of(record: &Record, trial: &Trial) -> Option<Wire> {
 }
 
 impl Row {
+    /// Whether the client saturated first, so that the figures say nothing about how fast the server could be.
+    #[must_use]
+    pub fn is_client_bound(&self) -> bool {
+        self.labels.iter().any(|label| label == "client-bound")
+    }
+
     #[allow(clippy::cast_precision_loss)]
     fn new(
         first: &Trial,
         trials: &[&Trial],
-        floor: &BTreeMap<u32, f64>,
-        bare: Option<&BTreeMap<u32, f64>>,
+        floor: &ByBlock,
+        bare: Option<&ByBlock>,
     ) -> Result<Self, HistogramError> {
         let valid: Vec<_> = trials.iter().copied().filter(|trial| is_valid(trial)).collect();
         let spread = |of: &dyn Fn(&Trial) -> Option<f64>| {
             Spread::of(&valid.iter().filter_map(|trial| of(trial)).collect::<Vec<_>>())
         };
-        let ratio = |to: &BTreeMap<u32, f64>| spread(&|trial| Some(p50(trial)? / to.get(&trial.block)?));
+        let ratio = |to: &ByBlock| spread(&|trial| Some(p50(trial)? / to.get(&trial.block)?));
         let per_call = |of: &dyn Fn(&Trial) -> Option<Used>| {
             spread(&|trial| Some(of(trial)?.cpu_ns as f64 / trial.counts.right as f64)).map(|s| s.median)
         };
@@ -204,6 +315,7 @@ impl Row {
             stack: first.stack.clone(),
             protocol: Protocol::Inproc,
             role: Role::Default,
+            operation: first.operation,
             connections: first.connections,
             valid: valid.len(),
             not_valid: complaint.map(|complaint| (trials.len() - valid.len(), complaint.to_owned())),
@@ -221,6 +333,9 @@ impl Row {
             counts,
             labels,
             latency,
+            missing: valid.iter().map(|trial| trial.counts.not_right()).sum(),
+            figure_by_block: ByBlock::new(),
+            ties: None,
         })
     }
 }
@@ -240,6 +355,11 @@ fn warnings(record: &Record) -> Vec<String> {
     if record.interrupted {
         warnings.push(format!("interrupted: {} trials were made", record.trials.len()));
     }
+    for measurement in &record.scenario.measurements {
+        if record.trials.iter().all(|trial| trial.measurement != measurement.name) {
+            warnings.push(format!("{} has no trial", measurement.name));
+        }
+    }
     for skipped in &record.skipped {
         warnings.push(format!("{} was not measured: {}", skipped.stack, skipped.reason));
     }
@@ -256,10 +376,11 @@ fn warnings(record: &Record) -> Vec<String> {
             ));
         }
     }
-    if record.scenario.blocks.get() < 10 {
+    if (record.scenario.blocks.get() as usize) < BLOCKS_FOR_A_VERDICT {
         warnings.push(format!(
-            "{} blocks: enough for the order of magnitude, too few for a verdict on small differences (10 or more)",
-            record.scenario.blocks
+            "{}: enough for the order of magnitude, too few for a verdict on small differences \
+             ({BLOCKS_FOR_A_VERDICT} or more)",
+            text::blocks(record)
         ));
     }
     warnings.push("all figures are without TLS".to_owned());

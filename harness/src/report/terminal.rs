@@ -18,6 +18,12 @@ pub fn terminal(record: &Record, summary: &Summary) -> String {
     for table in &summary.tables {
         let _ = writeln!(out, "\n{}", text::title(table));
         let _ = writeln!(out, "{}", grid(table).trim_fmt());
+        if let Some(resolution) = text::resolution(table) {
+            let _ = writeln!(out, " {resolution}");
+        }
+        for absent in &table.absent {
+            let _ = writeln!(out, " {} was not measured (see below)", absent.stack);
+        }
     }
     if !summary.warnings.is_empty() {
         out.push('\n');
@@ -39,7 +45,8 @@ fn grid(table: &Table) -> Grid {
     for row in &table.rows {
         let cells = text::cells(row).into_iter().enumerate().map(|(column, cell)| {
             let alignment = if column == 0 { CellAlignment::Left } else { CellAlignment::Right };
-            Cell::new(cell).set_alignment(alignment)
+            let text = if column == text::TIMES_TCP { cell.with_range() } else { cell.value };
+            Cell::new(text).set_alignment(alignment)
         });
         grid.add_row(cells);
     }

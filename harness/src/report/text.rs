@@ -1,15 +1,17 @@
 //! Numbers and titles as every kind of report writes them.
 
 use crate::record::Record;
+use crate::scenario::Measurement;
 
 use super::summary::{Row, Spread, Table};
 
 /// The columns of a table.
-pub(super) const HEADINGS: [&str; 10] = [
+pub(super) const HEADINGS: [&str; 11] = [
     "stack",
     "p50 µs",
     "p99 µs",
     "× tcp",
+    "ties",
     "calls/s",
     "client µs",
     "server µs",
@@ -18,31 +20,79 @@ pub(super) const HEADINGS: [&str; 10] = [
     "notes",
 ];
 
+/// A figure in a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Cell {
+    /// The figure itself: the median of the blocks, where it is one.
+    pub value: String,
+    /// The least and the greatest block.
+    pub range: Option<String>,
+}
+
+impl Cell {
+    fn plain(value: String) -> Self {
+        Cell { value, range: None }
+    }
+
+    fn spread(spread: Option<Spread>, write: fn(f64) -> String) -> Self {
+        match spread {
+            None => Cell::plain(ABSENT.to_owned()),
+            Some(Spread { median, least, most }) => {
+                Cell { value: write(median), range: Some(format!("{}–{}", write(least), write(most))) }
+            }
+        }
+    }
+
+    /// The figure with the range of its blocks.
+    pub(super) fn with_range(&self) -> String {
+        match &self.range {
+            Some(range) => format!("{} ({range})", self.value),
+            None => self.value.clone(),
+        }
+    }
+}
+
+/// What stands where there is no figure.
+const ABSENT: &str = "–";
+
 /// The cells of a row, one for each of [`HEADINGS`].
-pub(super) fn cells(row: &Row) -> [String; 10] {
+pub(super) fn cells(row: &Row) -> [Cell; 11] {
+    let cpu = |nanos: Option<f64>| Cell::plain(nanos.map_or_else(|| ABSENT.to_owned(), micros));
+    let bytes = row
+        .wire
+        .as_ref()
+        .map_or_else(|| ABSENT.to_owned(), |w| format!("{:.0} {:.0}", w.per_call.up, w.per_call.down));
     [
-        row.stack.clone(),
-        row.p50.map_or_else(absent, |s| micros(s.median)),
-        row.p99.map_or_else(absent, |s| micros(s.median)),
-        row.times_tcp.map_or_else(absent, ratio),
-        row.throughput.map_or_else(absent, |s| thousands(s.median)),
-        row.cpu.client.map_or_else(absent, micros),
-        row.cpu.server.map_or_else(absent, micros),
-        row.cpu.broker.map_or_else(absent, micros),
-        row.wire
-            .as_ref()
-            .map_or_else(absent, |wire| format!("{:.0} {:.0}", wire.per_call.up, wire.per_call.down)),
-        notes(row),
+        Cell::plain(row.stack.clone()),
+        Cell::spread(row.p50, micros),
+        Cell::spread(row.p99, micros),
+        Cell::spread(row.times_tcp, times),
+        Cell::plain(row.ties.clone().unwrap_or_else(|| ABSENT.to_owned())),
+        Cell::spread(row.throughput, thousands),
+        cpu(row.cpu.client),
+        cpu(row.cpu.server),
+        cpu(row.cpu.broker),
+        Cell::plain(bytes),
+        Cell::plain(notes(row)),
     ]
 }
 
-fn absent() -> String {
-    "–".to_owned()
+/// The column of [`HEADINGS`] whose range a terminal has room for.
+pub(super) const TIMES_TCP: usize = 3;
+
+/// Whether a column holds words rather than figures.
+pub(super) fn is_text(heading: &str) -> bool {
+    matches!(heading, "stack" | "notes")
 }
 
-/// A ratio with the range of its blocks.
-pub(super) fn ratio(spread: Spread) -> String {
-    format!("{:.2} ({:.2}–{:.2})", spread.median, spread.least, spread.most)
+/// A ratio.
+pub(super) fn times(ratio: f64) -> String {
+    match ratio {
+        v if v < 0.0995 => format!("{v:.3}"),
+        v if v < 9.995 => format!("{v:.2}"),
+        v if v < 99.95 => format!("{v:.1}"),
+        v => thousands(v),
+    }
 }
 
 /// Nanoseconds as microseconds with three significant digits.
@@ -91,6 +141,11 @@ pub(super) fn notes(row: &Row) -> String {
 /// What a table shows, in a line.
 pub(super) fn title(table: &Table) -> String {
     let measurement = &table.measurement;
+    format!("{}: {}, {}", measurement.name, load(measurement), placement(measurement))
+}
+
+/// What is called, by how many callers, over how many connections.
+pub(super) fn load(measurement: &Measurement) -> String {
     let callers = match measurement.load.callers() {
         1 => "one caller".to_owned(),
         n => format!("{n} callers"),
@@ -99,13 +154,25 @@ pub(super) fn title(table: &Table) -> String {
         Some(connections) => format!(", {connections} connections where a protocol can share them"),
         None => String::new(),
     };
-    let warm = match (measurement.placement.name(), measurement.warm) {
-        ("shared", _) => "client, server and broker on one core".to_owned(),
-        ("split", true) => "client on one core, server and broker on another, both kept awake".to_owned(),
-        ("split", false) => "client on one core, server and broker on another".to_owned(),
-        (_, _) => "wherever the system put them".to_owned(),
-    };
-    format!("{}: {}, {callers}{connections}, {warm}", measurement.name, measurement.operation)
+    format!("{}, {callers}{connections}", measurement.operation)
+}
+
+/// Where client, server and broker ran.
+pub(super) fn placement(measurement: &Measurement) -> &'static str {
+    match (measurement.placement.name(), measurement.warm) {
+        ("shared", _) => "client, server and broker on one core",
+        ("split", true) => "client on one core, server and broker on another, both kept awake",
+        ("split", false) => "client on one core, server and broker on another",
+        (_, _) => "wherever the system put them",
+    }
+}
+
+/// How many blocks a run has.
+pub(super) fn blocks(record: &Record) -> String {
+    match record.scenario.blocks.get() {
+        1 => "1 block".to_owned(),
+        blocks => format!("{blocks} blocks"),
+    }
 }
 
 /// When, where and how a run was made, in a line.
@@ -113,15 +180,39 @@ pub(super) fn circumstances(record: &Record) -> String {
     let machine = &record.machine;
     let processor = machine.processor.as_deref().unwrap_or(&machine.architecture);
     format!(
-        "{} · {} blocks of {} · {processor}, {} cores, {} · seed {} · rpcbench {}",
+        "{} · {} of {} · {processor}, {} cores, {} · seed {} · rpcbench {}",
         record.started,
-        record.scenario.blocks,
+        blocks(record),
         humantime::format_duration(record.scenario.measure),
         machine.cores,
         machine.system,
         record.seed,
         record.tool.version,
     )
+}
+
+/// How small a difference a table could have shown, and what told a stack from itself.
+pub(super) fn resolution(table: &Table) -> Option<String> {
+    let percent = |share: f64| format!("{:.1} %", share * 100.0);
+    let smallest = table.resolution.smallest_difference.map(|share| {
+        format!(
+            "half of the pairs of stacks would have shown a true difference of {} or less",
+            percent(share)
+        )
+    });
+    let noise = table.noise.iter().filter_map(|noise| {
+        let ratio = noise.ratio?;
+        Some(format!(
+            "{} against itself: {:.3} ({:.3}–{:.3}), a noise floor of {}",
+            noise.stack,
+            ratio.median,
+            ratio.low,
+            ratio.high,
+            percent(ratio.half_width())
+        ))
+    });
+    let said: Vec<_> = smallest.into_iter().chain(noise).collect();
+    (!said.is_empty()).then(|| said.join("; "))
 }
 
 #[cfg(test)]
@@ -134,6 +225,10 @@ mod tests {
         assert_eq!(micros(9_870.0), "9.87");
         assert_eq!(micros(12_740.0), "12.7");
         assert_eq!(micros(1_234_567.0), "1,235");
+        assert_eq!(times(0.0172), "0.017");
+        assert_eq!(times(2.456), "2.46");
+        assert_eq!(times(44.27), "44.3");
+        assert_eq!(times(120.2), "120");
         assert_eq!(thousands(999.4), "999");
         assert_eq!(thousands(1_000_000.0), "1,000,000");
         assert_eq!(thousands(12_345.6), "12,346");

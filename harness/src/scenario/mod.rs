@@ -44,6 +44,10 @@ pub struct Scenario {
     pub timeout: Duration,
     /// The stacks. The floors `inproc` and `tcp` are measured whether they stand here or not.
     pub stacks: Vec<String>,
+    /// Pairs to be compared closely: within a block they stand next to each other in the order A B B A. A stack paired
+    /// with itself is an A/A pair: what tells it from itself is noise. A stack may be in one pair.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pairs: Vec<[String; 2]>,
     /// What is measured of each of them.
     #[serde(rename = "measurement")]
     pub measurements: Vec<Measurement>,

@@ -48,12 +48,15 @@ pub struct TrialSpec {
     pub cores: Cores,
     /// Whether the cores are kept awake.
     pub warm: bool,
+    /// Whether this is the second of an A/A pair, which is no stack of its own.
+    pub twin: bool,
 }
 
 /// The trials of one block of a run, in the order of the scenario.
 #[derive(Clone)]
 pub struct Plan {
-    trials: Vec<TrialSpec>,
+    /// Trials that stay together, in their order, when a block is shuffled.
+    units: Vec<Vec<TrialSpec>>,
 }
 
 impl Plan {
@@ -76,26 +79,32 @@ impl Plan {
             return setting("the scenario has no [[measurement]]: there is nothing to measure");
         }
         let stacks = stacks_with_floors(&scenario.stacks)?;
-        let mut trials = Vec::new();
+        let pairs = pairs(scenario, &stacks)?;
+        let mut units = Vec::new();
         for measurement in &scenario.measurements {
             let cores = measurement.placement.cores(allowed)?;
-            let measured = stacks.iter().filter(|stack| makes_sense(stack, measurement));
-            trials.extend(measured.map(|stack| trial(stack, measurement, &cores)));
+            let trial = |stack| trial(stack, measurement, &cores);
+            for [a, b] in &pairs {
+                let (a, b) = (trial(*a), TrialSpec { twin: a.name == b.name, ..trial(*b) });
+                units.push(vec![a.clone(), b.clone(), b, a]);
+            }
+            let alone = |stack: &Stack| !pairs.iter().flatten().any(|paired| paired.name == stack.name);
+            let measured = stacks.iter().filter(|stack| makes_sense(stack, measurement) && alone(stack));
+            units.extend(measured.map(|stack| vec![trial(stack)]));
         }
-        Ok(Plan { trials })
+        Ok(Plan { units })
     }
 
-    /// Every trial once.
-    #[must_use]
-    pub fn trials(&self) -> &[TrialSpec] {
-        &self.trials
+    /// Every trial of a block.
+    pub fn trials(&self) -> impl Iterator<Item = &TrialSpec> {
+        self.units.iter().flatten()
     }
 
     /// The stacks, each once, in the order of the scenario, floors first.
     #[must_use]
     pub fn stacks(&self) -> Vec<&'static Stack> {
         let mut stacks: Vec<&'static Stack> = Vec::new();
-        for trial in &self.trials {
+        for trial in self.trials() {
             if stacks.iter().all(|stack| stack.name != trial.stack.name) {
                 stacks.push(trial.stack);
             }
@@ -105,17 +114,19 @@ impl Plan {
 
     /// Leaves out the trials of `stack`.
     pub fn skip(&mut self, stack: &str) {
-        self.trials.retain(|trial| trial.stack.name != stack);
+        for unit in &mut self.units {
+            unit.retain(|trial| trial.stack.name != stack);
+        }
     }
 
     /// The trials of the block with this number, in an order that follows from the seed.
     #[must_use]
     pub fn block(&self, number: u32, seed: u64) -> Vec<TrialSpec> {
-        let mut trials = self.trials.clone();
+        let mut units = self.units.clone();
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(u64::from(number));
-        trials.shuffle(&mut rng);
-        trials
+        units.shuffle(&mut rng);
+        units.into_iter().flatten().collect()
     }
 }
 
@@ -128,6 +139,28 @@ fn stacks_with_floors(names: &[String]) -> Result<Vec<&'static Stack>, UnknownSt
         }
     }
     Ok(stacks)
+}
+
+/// The pairs of the scenario, as far as their stacks are measured at all.
+fn pairs(scenario: &Scenario, stacks: &[&'static Stack]) -> Result<Vec<[&'static Stack; 2]>, PlanError> {
+    let mut pairs: Vec<[&'static Stack; 2]> = Vec::new();
+    for [a, b] in &scenario.pairs {
+        let pair = [Stack::named(a)?, Stack::named(b)?];
+        for stack in &pair {
+            let again = pairs.iter().flatten().any(|paired| paired.name == stack.name);
+            if again || stack.protocol.is_floor() {
+                let what = if again { "is in two pairs" } else { "is a floor" };
+                return Err(PlanError::Setting(format!(
+                    "the stack {} {what}: it cannot be paired",
+                    stack.name
+                )));
+            }
+        }
+        if pair.iter().all(|paired| stacks.iter().any(|stack| stack.name == paired.name)) {
+            pairs.push(pair);
+        }
+    }
+    Ok(pairs)
 }
 
 /// A function call has no placement and no use for more than one caller.
@@ -150,6 +183,7 @@ fn trial(stack: &'static Stack, measurement: &Measurement, cores: &Cores) -> Tri
         placement: measurement.placement,
         cores: cores.clone(),
         warm: measurement.warm && measurement.placement == Placement::Split && !cores.client.is_empty(),
+        twin: false,
     }
 }
 
@@ -163,8 +197,8 @@ mod tests {
         scenario
     }
 
-    fn names(trials: &[TrialSpec]) -> Vec<String> {
-        trials.iter().map(|trial| format!("{} {}", trial.stack.name, trial.measurement)).collect()
+    fn names<'a>(trials: impl IntoIterator<Item = &'a TrialSpec>) -> Vec<String> {
+        trials.into_iter().map(|trial| format!("{} {}", trial.stack.name, trial.measurement)).collect()
     }
 
     #[test]
@@ -188,6 +222,24 @@ mod tests {
     }
 
     #[test]
+    fn pairs_stand_together_in_mirrored_order() {
+        let mut scenario = scenario(&["rest", "jsonrpc", "zerorpc"]);
+        scenario.pairs = vec![["rest".into(), "jsonrpc".into()], ["zerorpc".into(), "zerorpc".into()]];
+        let plan = Plan::new(&scenario, &[0, 1]).unwrap();
+        for number in 0..20 {
+            let block = plan.block(number, 1);
+            let at = block.iter().position(|trial| trial.stack.name == "rest").unwrap();
+            let order: Vec<_> = block[at..at + 4].iter().map(|trial| trial.stack.name).collect();
+            assert_eq!(order, ["rest", "jsonrpc", "jsonrpc", "rest"]);
+            let at = block.iter().position(|trial| trial.stack.name == "zerorpc").unwrap();
+            let twins: Vec<_> = block[at..at + 4].iter().map(|trial| trial.twin).collect();
+            assert_eq!(twins, [false, true, true, false]);
+        }
+        scenario.pairs.push(["rest".into(), "zerorpc".into()]);
+        assert!(Plan::new(&scenario, &[0, 1]).err().unwrap().to_string().contains("in two pairs"));
+    }
+
+    #[test]
     fn settings_out_of_range_and_unknown_stacks_are_refused() {
         let refused = |change: fn(&mut Scenario)| {
             let mut scenario = scenario(&["rest"]);
@@ -208,8 +260,7 @@ mod tests {
             measurement.connections = NonZeroU32::new(2);
         }
         let plan = Plan::new(&scenario, &[0, 1]).unwrap();
-        let connections =
-            |name| plan.trials().iter().find(|t| t.stack.name == name).unwrap().connections.get();
+        let connections = |name| plan.trials().find(|t| t.stack.name == name).unwrap().connections.get();
         assert_eq!((connections("rest"), connections("zerorpc"), connections("tcp")), (8, 2, 8));
     }
 }

@@ -1,0 +1,269 @@
+//! The report as one page that needs nothing else: no network, no script, no font.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment};
+use serde::Serialize;
+
+use super::answer;
+use super::plots::{self, Figure, Figures};
+use super::summary::{Row, Summary, Table};
+use super::text;
+use crate::record::{Check, Record, StackFacts};
+use crate::stack::Role;
+
+/// The page; what stands in it between braces is escaped unless it says `safe`, as only the figures do.
+const TEMPLATE: &str = include_str!("page.html");
+
+/// The page of `record`.
+pub(super) fn page(
+    record: &Record,
+    summary: &Summary,
+    figures: &Figures,
+) -> Result<String, minijinja::Error> {
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.add_template("page", TEMPLATE)?;
+    environment.get_template("page")?.render(Serde(Page::of(record, summary, figures)))
+}
+
+/// All that the template names.
+#[derive(Serialize)]
+struct Page<'a> {
+    name: &'a str,
+    question: &'a str,
+    circumstances: String,
+    dark: String,
+    answer: Vec<String>,
+    warnings: &'a [String],
+    asymmetries: Vec<String>,
+    headings: Vec<Heading>,
+    sections: Vec<Section>,
+    bytes: Vec<Drawing>,
+    checks: &'a [Check],
+    peers: Vec<Peer>,
+    settings: Vec<(&'static str, String)>,
+}
+
+impl<'a> Page<'a> {
+    fn of(record: &'a Record, summary: &'a Summary, figures: &Figures) -> Self {
+        let tables = summary.tables.iter().zip(&figures.tables).enumerate();
+        Page {
+            name: &record.scenario.name,
+            question: &record.scenario.question,
+            circumstances: text::circumstances(record),
+            dark: plots::dark_rules(),
+            answer: answer::answer(record, summary),
+            warnings: &summary.warnings,
+            asymmetries: answer::asymmetries(record, summary),
+            headings: text::HEADINGS.iter().map(|heading| Heading::of(heading)).collect(),
+            sections: tables.map(|(number, (table, figures))| Section::of(number, table, figures)).collect(),
+            bytes: figures.bytes.iter().map(Drawing::of).collect(),
+            checks: &record.checks,
+            peers: record.stacks.iter().map(|facts| Peer::of(facts, record)).collect(),
+            settings: settings(record),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Heading {
+    text: &'static str,
+    is_text: bool,
+    explanation: &'static str,
+}
+
+impl Heading {
+    fn of(text: &'static str) -> Self {
+        let explanation = match text {
+            "p50 µs" => {
+                "half of the calls were at least as fast: median of the blocks, least–greatest block"
+            }
+            "p99 µs" => "99 of 100 calls were at least as fast: median of the blocks, least–greatest block",
+            "× tcp" => "p50 as a multiple of the raw TCP floor's in the same block",
+            "ties" => {
+                "stacks with a letter in common could not be told apart; without letters there is no verdict"
+            }
+            "calls/s" => "right answers per second",
+            "client µs" => "CPU time of the client's process per right answer",
+            "server µs" => "CPU time of the server's process per right answer",
+            "broker µs" => "CPU time of the broker's process per right answer",
+            "bytes ↑ ↓" => "bytes of a call from client to server and back",
+            _ => "",
+        };
+        Heading { text, is_text: text::is_text(text), explanation }
+    }
+}
+
+/// A measurement.
+#[derive(Serialize)]
+struct Section {
+    id: String,
+    name: String,
+    load: String,
+    placement: &'static str,
+    rows: Vec<Entry>,
+    resolution: Option<String>,
+    absent: Vec<(String, String)>,
+    figures: Vec<Drawing>,
+}
+
+impl Section {
+    fn of(number: usize, table: &Table, figures: &[Figure]) -> Self {
+        Section {
+            id: format!("m{number}"),
+            name: table.measurement.name.clone(),
+            load: text::load(&table.measurement),
+            placement: text::placement(&table.measurement),
+            rows: table.rows.iter().map(Entry::of).collect(),
+            resolution: text::resolution(table),
+            absent: table.absent.iter().map(|a| (a.stack.clone(), a.reason.clone())).collect(),
+            figures: figures.iter().map(Drawing::of).collect(),
+        }
+    }
+}
+
+/// A row of a table.
+#[derive(Serialize)]
+struct Entry {
+    swatch: String,
+    stack: String,
+    is_floor: bool,
+    cells: Vec<Field>,
+}
+
+#[derive(Serialize)]
+struct Field {
+    value: String,
+    range: Option<String>,
+    is_text: bool,
+}
+
+impl Entry {
+    fn of(row: &Row) -> Self {
+        let cells = text::cells(row).into_iter().zip(text::HEADINGS).skip(1);
+        Entry {
+            swatch: plots::swatch(row.protocol, row.role),
+            stack: row.stack.clone(),
+            is_floor: row.protocol.is_floor(),
+            cells: cells
+                .map(|(cell, heading)| Field {
+                    value: cell.value,
+                    // A range of one block says nothing.
+                    range: cell.range.filter(|_| row.valid > 1),
+                    is_text: text::is_text(heading),
+                })
+                .collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Drawing {
+    title: String,
+    caption: String,
+    svg: String,
+}
+
+impl Drawing {
+    fn of(figure: &Figure) -> Self {
+        Drawing {
+            title: figure.title.clone(),
+            caption: figure.caption.clone(),
+            svg: figure.inline().to_owned(),
+        }
+    }
+}
+
+/// A stack: what it is made of.
+#[derive(Serialize)]
+struct Peer {
+    swatch: String,
+    name: String,
+    protocol: &'static str,
+    role: &'static str,
+    client: String,
+    server: String,
+    executor: String,
+    connections: String,
+}
+
+impl Peer {
+    fn of(facts: &StackFacts, record: &Record) -> Self {
+        let connections = record.scenario.measurements.iter().filter_map(|measurement| {
+            let trial =
+                record.trials.iter().find(|t| t.stack == facts.name && t.measurement == measurement.name)?;
+            Some(trial.connections.to_string())
+        });
+        Peer {
+            swatch: plots::swatch(facts.protocol, facts.role),
+            name: facts.name.clone(),
+            protocol: facts.protocol.name(),
+            role: match facts.role {
+                Role::Floor => "floor",
+                Role::Default => "usual library",
+                Role::Leanest => "leanest library",
+                Role::DefaultAndLeanest => "usual and leanest",
+                Role::BrokerFloor => "floor for AMQP",
+            },
+            client: facts.client.clone(),
+            server: facts.target.clone().unwrap_or_else(|| facts.server.clone()),
+            executor: facts.executor.clone(),
+            connections: connections.collect::<Vec<_>>().join(", "),
+        }
+    }
+}
+
+/// Every setting in force, and the machine: what somebody needs to measure the same again.
+fn settings(record: &Record) -> Vec<(&'static str, String)> {
+    let (scenario, machine) = (&record.scenario, &record.machine);
+    let duration = |duration| humantime::format_duration(duration).to_string();
+    let yes_no = |known: Option<bool>| known.map_or("not observable", |yes| if yes { "yes" } else { "no" });
+    let mut settings = vec![
+        ("scenario", scenario.name.clone()),
+        ("run", format!("{}, begun {}, {:.0} s", record.id, record.started, record.seconds)),
+        ("blocks", scenario.blocks.to_string()),
+        ("warm-up of a trial", duration(scenario.warmup)),
+        ("measured per trial", duration(scenario.measure)),
+        ("timeout of a call", duration(scenario.timeout)),
+        ("seed", record.seed.to_string()),
+    ];
+    for measurement in &scenario.measurements {
+        let cores = record.trials.iter().find(|t| t.measurement == measurement.name).map(|t| &t.cores);
+        let list = |cores: &[usize]| cores.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let cores = match cores {
+            Some(cores) if !cores.client.is_empty() => {
+                format!(" (client on core {}, server on {})", list(&cores.client), list(&cores.server))
+            }
+            _ => String::new(),
+        };
+        settings.push((
+            "measurement",
+            format!(
+                "{}: {} {}, placement {}{cores}",
+                measurement.name, measurement.operation, measurement.load, measurement.placement
+            ),
+        ));
+    }
+    let processor = machine.processor.clone().unwrap_or_else(|| "unknown processor".to_owned());
+    #[allow(clippy::cast_precision_loss)]
+    let memory = machine.memory.map(|bytes| format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)));
+    settings.extend([
+        ("processor", format!("{processor}, {} cores, {}", machine.cores, machine.architecture)),
+        ("memory", memory.unwrap_or_else(|| "not observable".to_owned())),
+        ("system", machine.system.clone()),
+        ("virtual machine", yes_no(machine.virtualised).to_owned()),
+        ("frequency governor", machine.governor.clone().unwrap_or_else(|| "not observable".to_owned())),
+        (
+            "rpcbench",
+            format!(
+                "{}, {} build, {} observation",
+                record.tool.version,
+                if record.tool.optimised { "optimised" } else { "unoptimised" },
+                if record.tool.full_observation { "full" } else { "portable" }
+            ),
+        ),
+    ]);
+    settings
+}

@@ -1,0 +1,425 @@
+//! The report as a whole, over records made up here.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use calculator::Value;
+
+use super::plots::Figures;
+use super::{Summary, html, markdown, terminal, text, write};
+use crate::deploy::Cores;
+use crate::load::{Load, Operation};
+use crate::observe::Observation;
+use crate::observe::wire::Traffic;
+use crate::record::{
+    Check, CheckFailure, Latency, Record, SCHEMA, Skipped, StackFacts, Status, Tool, Trial, Used, Wire, audit,
+};
+use crate::scenario::{Measurement, Scenario};
+use crate::stack::Stack;
+use crate::sys;
+
+/// Text that breaks out of whatever it is put into without care, and cannot stand in XML.
+const NASTY: &str = "<script>alert('1')</script>\"&amp;|\u{0}\u{1b}`*\n{{ 7 * 7 }}]]>";
+
+/// A record of `blocks` blocks of `stacks`, each answering in its own time.
+fn record(stacks: &[&str], blocks: u32) -> Record {
+    let mut scenario = Scenario::load("quick").unwrap();
+    scenario.blocks = NonZeroU32::new(blocks.max(1)).unwrap();
+    let stacks: Vec<_> = stacks.iter().map(|name| Stack::named(name).unwrap()).collect();
+    let facts: Vec<_> = stacks.iter().map(|stack| StackFacts::new(stack, "async".to_owned(), None)).collect();
+    let mut trials = Vec::new();
+    for block in 0..blocks {
+        for measurement in &scenario.measurements {
+            for (position, facts) in (0..).zip(&facts) {
+                if facts.name != "inproc" || measurement.load.callers() == 1 {
+                    trials.push(trial(facts, measurement, block, position));
+                }
+            }
+        }
+    }
+    Record {
+        schema: SCHEMA,
+        id: "0123abcd".to_owned(),
+        started: "2026-01-02T03:04:05Z".to_owned(),
+        seconds: 12.0,
+        interrupted: false,
+        tool: Tool { version: "0.1.0".to_owned(), optimised: true, full_observation: true },
+        machine: sys::machine(),
+        scenario,
+        seed: 7,
+        checks: facts.iter().map(|facts| check(&facts.name)).collect(),
+        sockets: vec![],
+        wire: facts.iter().skip(1).map(|facts| wire(&facts.name)).collect(),
+        stacks: facts,
+        skipped: vec![],
+        trials,
+    }
+}
+
+fn trial(facts: &StackFacts, measurement: &Measurement, block: u32, position: u32) -> Trial {
+    let mut seen = Observation::default();
+    for i in 0..500 {
+        let took = Duration::from_nanos(u64::from(1_000 * (position + 1) + 10 * block + i));
+        seen.record(took, &Ok(Value::Null), &Ok(Value::Null));
+    }
+    let used = |cpu_ns| {
+        Some(Used { cpu_ns, utilisation: 0.5, voluntary_switches: 0, involuntary_switches: 0, peak_rss: 1 })
+    };
+    let mut trial = Trial {
+        block,
+        position,
+        measurement: measurement.name.clone(),
+        stack: facts.name.clone(),
+        twin: false,
+        operation: Operation::ADD,
+        callers: measurement.load.callers(),
+        connections: measurement.load.callers(),
+        placement: measurement.placement,
+        cores: Cores { client: vec![0], server: vec![0] },
+        warm: false,
+        at_seconds: 1.0,
+        measured_seconds: 0.3,
+        latency: Latency::new(&seen.latency, 0).unwrap(),
+        counts: seen.counts,
+        throughput: 100_000.0 / f64::from(position + 1),
+        client: used(1_500_000),
+        server: (facts.name != "inproc").then(|| used(2_500_000)).flatten(),
+        broker: facts.name.starts_with("amqp").then(|| used(90_000_000)).flatten(),
+        status: Status::Valid,
+        audit: vec![],
+        labels: vec![],
+    };
+    audit(&mut trial);
+    trial
+}
+
+fn check(stack: &str) -> Check {
+    Check {
+        stack: stack.to_owned(),
+        core_passed: 18,
+        core: 18,
+        strict_passed: 8,
+        strict: 9,
+        failures: vec![CheckFailure {
+            level: "strict".to_owned(),
+            call: "echo([])".to_owned(),
+            expected: "[]".to_owned(),
+            answer: "null".to_owned(),
+        }],
+    }
+}
+
+fn wire(stack: &str) -> Wire {
+    Wire {
+        stack: stack.to_owned(),
+        operation: Operation::ADD,
+        payload: Traffic { up: 16.0, down: 8.0 },
+        per_call: Traffic { up: 123.0, down: 7.0 },
+        setup: Traffic::default(),
+        behind_broker: None,
+    }
+}
+
+/// Everything a report consists of, by the name of its file.
+fn rendered(record: &Record) -> BTreeMap<String, String> {
+    let summary = Summary::new(record).unwrap();
+    let figures = Figures::new(record, &summary).unwrap();
+    let mut files: BTreeMap<_, _> =
+        figures.all().map(|figure| (format!("{}.svg", figure.name), figure.file())).collect();
+    files.insert("index.html".to_owned(), html::page(record, &summary, &figures).unwrap());
+    files.insert("report.md".to_owned(), markdown::markdown(record, &summary, &figures));
+    files.insert("terminal".to_owned(), terminal(record, &summary));
+    files
+}
+
+/// Holds what every report must hold to, and gives it back.
+fn sound(record: &Record) -> BTreeMap<String, String> {
+    let files = rendered(record);
+    for (name, contents) in &files {
+        for no_number in ["NaN", "inf\"", "inf,", "inf ", "-2147483648", "2147483647"] {
+            assert!(!contents.contains(no_number), "{name} holds {no_number}");
+        }
+        for facts in &record.stacks {
+            if !name.ends_with(".svg") {
+                assert!(contents.contains(&facts.name), "{} is missing in {name}", facts.name);
+            }
+        }
+        for skipped in &record.skipped {
+            if !name.contains("percentiles") && !name.contains("cpu") {
+                assert!(contents.contains(&skipped.stack), "{} is missing in {name}", skipped.stack);
+            }
+        }
+    }
+    files
+}
+
+const ALL: [&str; 11] = [
+    "inproc",
+    "tcp",
+    "rest",
+    "rest-hyper",
+    "xmlrpc",
+    "xmlrpc-hyper",
+    "jsonrpc",
+    "jsonrpc-hyper",
+    "zerorpc",
+    "amqp",
+    "amqp-bare",
+];
+
+#[test]
+fn a_full_record_gives_every_figure_and_every_stack() {
+    let files = sound(&record(&ALL, 10));
+    let names: Vec<_> = files.keys().map(String::as_str).filter(|name| name.ends_with(".svg")).collect();
+    assert_eq!(
+        names,
+        [
+            "bytes-add.svg",
+            "latency-cpu.svg",
+            "latency-p50.svg",
+            "latency-percentiles.svg",
+            "throughput-calls.svg",
+            "throughput-cpu.svg",
+            "throughput-percentiles.svg",
+        ]
+    );
+    for name in names {
+        assert!(files["report.md"].contains(&format!("]({name})")), "{name}");
+        for stack in ALL.iter().filter(|stack| **stack != "inproc") {
+            assert!(files[name].contains(&format!("{stack}\n")), "{stack} is missing in {name}");
+        }
+    }
+    assert!(files["index.html"].contains("was the fastest by both rankings"));
+}
+
+#[test]
+fn the_figures_in_the_tables_are_the_summarys() {
+    let record = record(&ALL, 3);
+    let summary = Summary::new(&record).unwrap();
+    let files = rendered(&record);
+    for table in &summary.tables {
+        for row in &table.rows {
+            let p50 = row.p50.unwrap();
+            let (value, least, most) =
+                (text::micros(p50.median), text::micros(p50.least), text::micros(p50.most));
+            let cell = format!("<td>{value}<small>{least}–{most}</small></td>");
+            assert!(files["index.html"].contains(&cell), "{} {cell}", row.stack);
+            let throughput = text::thousands(row.throughput.unwrap().median);
+            for name in ["index.html", "report.md", "terminal"] {
+                assert!(files[name].contains(&throughput), "{name}: {} {throughput}", row.stack);
+                assert!(files[name].contains(&value), "{name}: {} {value}", row.stack);
+            }
+        }
+    }
+}
+
+#[test]
+fn text_from_a_record_is_shown_and_not_obeyed() {
+    let mut record = record(&["inproc", "tcp", "rest", "zerorpc"], 2);
+    record.scenario.question = NASTY.to_owned();
+    record.scenario.measurements[0].name = NASTY.to_owned();
+    NASTY.clone_into(&mut record.stacks[2].name);
+    record.stacks[3].target = Some(NASTY.to_owned());
+    record.machine.processor = Some(NASTY.to_owned());
+    record.skipped.push(Skipped { stack: NASTY.to_owned(), reason: NASTY.to_owned() });
+    record.checks[2].failures[0].answer = NASTY.to_owned();
+    for wire in record.wire.iter_mut().filter(|wire| wire.stack == "rest") {
+        NASTY.clone_into(&mut wire.stack);
+    }
+    for trial in &mut record.trials {
+        if trial.measurement == "latency" {
+            NASTY.clone_into(&mut trial.measurement);
+        }
+        if trial.stack == "rest" {
+            NASTY.clone_into(&mut trial.stack);
+            trial.labels.push(NASTY.to_owned());
+        }
+    }
+    for (name, contents) in rendered(&record) {
+        if name == "terminal" {
+            continue;
+        }
+        assert!(!contents.contains("<script"), "{name}");
+        assert!(!contents.contains(">49<") && !contents.contains(" 49 "), "{name}");
+        assert!(!name.contains('/') && !name.contains('<'), "{name}");
+        if name.ends_with(".svg") {
+            assert!(contents.chars().all(|c| !c.is_control() || c == '\n'), "{name}");
+        }
+        if name == "report.md" {
+            let columns = |line: &str| line.replace("\\|", "").matches('|').count();
+            let of_tables = contents.lines().filter(|line| line.starts_with('|'));
+            assert!(of_tables.map(columns).all(|columns| columns == 12 || columns == 5), "{contents}");
+        }
+    }
+}
+
+#[test]
+fn little_or_nothing_measured_is_still_a_report() {
+    // One stack, one block.
+    let files = sound(&record(&["inproc", "tcp", "rest"], 1));
+    assert!(!files["index.html"].contains("<small>"), "a range of one block");
+    // Nothing but the floors.
+    sound(&record(&["inproc", "tcp"], 2));
+    // Without the floor that others are held against.
+    sound(&record(&["rest", "zerorpc"], 2));
+
+    // No trial that counts.
+    let mut wrong = record(&["inproc", "tcp", "rest", "zerorpc"], 2);
+    for trial in &mut wrong.trials {
+        trial.counts.wrong += 3;
+        trial.counts.started += 3;
+        audit(trial);
+    }
+    let files = sound(&wrong);
+    assert!(files["index.html"].contains("No trial counts"));
+    assert!(files["latency-p50.svg"].contains("no figure: 3 of 503 answers were wrong"));
+
+    // No trial at all.
+    let mut none = record(&["inproc", "tcp", "rest"], 1);
+    none.trials.clear();
+    none.wire.clear();
+    none.checks.clear();
+    none.interrupted = true;
+    let summary = Summary::new(&none).unwrap();
+    let figures = Figures::new(&none, &summary).unwrap();
+    assert_eq!(figures.all().count(), 0);
+    assert!(html::page(&none, &summary, &figures).unwrap().contains("latency has no trial"));
+}
+
+#[test]
+fn figures_of_zero_and_out_of_all_proportion_stay_on_the_paper() {
+    let mut strange = record(&["inproc", "tcp", "rest", "zerorpc", "amqp"], 2);
+    for trial in &mut strange.trials {
+        match trial.stack.as_str() {
+            "tcp" => {
+                trial.throughput = 0.0;
+                trial.latency.as_mut().unwrap().p50 = Some(0);
+                trial.counts.right = 0;
+            }
+            "rest" => {
+                trial.throughput = 1e300;
+                trial.latency.as_mut().unwrap().p50 = Some(u64::MAX);
+            }
+            "zerorpc" => {
+                trial.client.as_mut().unwrap().cpu_ns = u64::MAX;
+                trial.latency.as_mut().unwrap().p50 = None;
+            }
+            _ => trial.latency = None,
+        }
+    }
+    for wire in &mut strange.wire {
+        wire.per_call.up = -5.0;
+        wire.payload.down = 1e300;
+    }
+    sound(&strange);
+}
+
+#[test]
+fn what_was_skipped_or_not_reached_stands_where_it_would_stand() {
+    let mut record = record(&["inproc", "tcp", "rest", "zerorpc"], 2);
+    record.skipped.push(Skipped { stack: "amqp".to_owned(), reason: "no broker here".to_owned() });
+    record.interrupted = true;
+    record.trials.retain(|trial| trial.stack != "zerorpc" || trial.measurement == "latency");
+    let files = sound(&record);
+    for name in ["latency-p50.svg", "throughput-calls.svg", "bytes-add.svg", "index.html", "report.md"] {
+        assert!(files[name].contains("not measured: no broker here"), "{name}");
+    }
+    assert!(files["throughput-calls.svg"].contains("not measured: the run was interrupted before"));
+    assert!(!files["latency-p50.svg"].contains("interrupted"));
+}
+
+#[test]
+fn verdicts_take_blocks_and_both_rankings() {
+    let page = |record: &Record| rendered(record).remove("index.html").unwrap();
+    assert!(page(&record(&["tcp", "rest", "rest-hyper", "zerorpc"], 9)).contains("fewer than 10 blocks"));
+    // `rest` leads by usual libraries, and by leanest ones `zerorpc` does.
+    let mixed = record(&["tcp", "rest", "zerorpc", "rest-hyper"], 10);
+    assert!(page(&mixed).contains("No verdict about a protocol"));
+    // The first and the second change places in every other block.
+    let mut tied = record(&["tcp", "zerorpc", "rest", "rest-hyper"], 10);
+    for trial in tied.trials.iter_mut().filter(|trial| trial.block % 2 == 0 && trial.stack == "zerorpc") {
+        trial.latency.as_mut().unwrap().p50 = Some(1 << 20);
+    }
+    assert!(page(&tied).contains("could not be told from the second"));
+    let clear = record(&["tcp", "zerorpc", "rest", "rest-hyper"], 10);
+    assert!(page(&clear).contains("zerorpc was the fastest by both rankings"));
+}
+
+#[test]
+fn stacks_that_cannot_be_told_apart_share_a_letter() {
+    let mut record = record(&["tcp", "rest", "jsonrpc", "zerorpc"], 10);
+    for trial in &mut record.trials {
+        let nanos = match trial.stack.as_str() {
+            "rest" => 10_000 + u64::from(trial.block % 3) * 200,
+            "jsonrpc" => 10_000 + u64::from((trial.block + 1) % 3) * 200,
+            _ => continue,
+        };
+        trial.latency.as_mut().unwrap().p50 = Some(nanos);
+    }
+    let summary = Summary::new(&record).unwrap();
+    let ties = |stack: &str| {
+        let row = summary.tables[0].rows.iter().find(|row| row.stack == stack).unwrap();
+        row.ties.clone()
+    };
+    assert_eq!(ties("rest"), ties("jsonrpc"));
+    assert_ne!(ties("rest"), ties("zerorpc"));
+    assert!(ties("rest").is_some());
+    assert_eq!(ties("tcp"), None);
+    assert!(summary.tables[0].resolution.smallest_difference.unwrap() < 0.1);
+}
+
+#[test]
+fn a_stack_that_is_told_from_itself_puts_a_warning_on_the_run() {
+    let mut record = record(&["tcp", "rest", "zerorpc"], 10);
+    let twins: Vec<Trial> = record
+        .trials
+        .iter()
+        .filter(|trial| trial.stack == "rest")
+        .map(|trial| Trial { twin: true, ..trial.clone() })
+        .collect();
+    record.trials.extend(twins);
+    let same = Summary::new(&record).unwrap();
+    assert!(same.tables[0].noise[0].ratio.unwrap().holds_one());
+    assert!(same.warnings.iter().all(|warning| !warning.contains("told from itself")));
+    assert!(rendered(&record)["index.html"].contains("rest against itself: 1.000"));
+
+    for trial in record.trials.iter_mut().filter(|trial| trial.twin) {
+        let p50 = &mut trial.latency.as_mut().unwrap().p50;
+        *p50 = p50.map(|nanos| nanos * 2);
+    }
+    assert!(Summary::new(&record).unwrap().warnings[0].contains("rest was told from itself"));
+}
+
+#[test]
+fn a_client_that_saturates_is_marked_and_not_ranked() {
+    let mut record = record(&["tcp", "zerorpc", "rest", "jsonrpc"], 2);
+    for trial in record.trials.iter_mut().filter(|trial| trial.stack == "zerorpc") {
+        trial.labels.push("client-bound".to_owned());
+    }
+    record.scenario.measurements[1].load = Load::Closed(NonZeroU32::new(32).unwrap());
+    let files = sound(&record);
+    assert!(files["throughput-calls.svg"].contains("≥ 50,000 client-bound"));
+    assert!(files["index.html"].contains("Bound by the client and not ranked: zerorpc (50,000)"));
+}
+
+#[test]
+fn files_are_written_whole_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = record(&ALL, 2);
+    let page = write(&record, &Summary::new(&record).unwrap(), &folder.path().join("report")).unwrap();
+    assert!(page.ends_with("report/index.html"));
+    let mut written: Vec<_> = std::fs::read_dir(page.parent().unwrap())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    written.sort();
+    let mut expected: Vec<_> = rendered(&record).into_keys().filter(|name| name != "terminal").collect();
+    expected.sort();
+    assert_eq!(written, expected);
+    let html = std::fs::read_to_string(page).unwrap();
+    for outside in ["http://", "https://", "src=", "url(", "@import", "<script", "<link"] {
+        let found = html.replace("http://www.w3.org/2000/svg", "");
+        assert!(!found.contains(outside), "the page needs {outside}");
+    }
+}
