@@ -142,7 +142,7 @@ fn a_reference_server_can_be_measured() {
         "--blocks",
         "1",
         "--seconds",
-        "0.05",
+        "0.3",
         "--load",
         "closed:1",
         "--placement",

@@ -161,7 +161,7 @@ fn a_server_that_dies_fails_its_trial_and_the_run_goes_on() {
 
 #[test]
 fn a_run_that_comes_to_its_end_leaves_nothing() {
-    let run = Run::placed(&["amqp"], 1, "50ms", widest_placement());
+    let run = Run::placed(&["amqp"], 1, "300ms", widest_placement());
     run.start(&["--require", "amqp"]).ended().with(0, &["starting a private RabbitMQ"]);
     run.leaves_nothing();
     assert!(run.record().trials.iter().any(|trial| trial.stack == "amqp"));
