@@ -200,6 +200,17 @@ mod tests {
         }
 
         #[test]
+        fn switches_of_threads_that_have_ended_still_count() {
+            let before = usage(std::process::id()).unwrap();
+            let (sender, receiver) = std::sync::mpsc::channel::<()>();
+            let waiting = std::thread::spawn(move || receiver.recv());
+            std::thread::sleep(Duration::from_millis(10));
+            sender.send(()).unwrap();
+            waiting.join().unwrap().unwrap();
+            assert!(usage(std::process::id()).unwrap().voluntary_switches > before.voluntary_switches);
+        }
+
+        #[test]
         fn cpu_time_grows_with_work() {
             let before = usage(std::process::id()).unwrap();
             let begun = std::time::Instant::now();
