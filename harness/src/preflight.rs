@@ -1,7 +1,7 @@
 //! What happens to a stack before it is measured: the conformance table, and a count of its bytes on the wire.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use calculator::{Client, Deadline, Value, conformance};
 
@@ -84,14 +84,18 @@ async fn count_bytes(
     let Some(client) = only(place.connect(stack, 1, setting.scenario.timeout).await?) else { return Ok(()) };
     // The first call may open the connection, and is part of the set-up only by what it takes beyond the others.
     let mut right = deadline.within(Instant::now(), client.call(&prepared.call)).await == prepared.answer;
-    let (opened, server_opened) = (Snapshot::take(port), site.stats().and_then(|stats| stats.sockets));
+    let (opened, server_opened) = settled(port, site).await;
     for _ in 0..CALLS {
         right &= deadline.within(Instant::now(), client.call(&prepared.call)).await == prepared.answer;
     }
-    let (after, server_after) = (Snapshot::take(port), site.stats().and_then(|stats| stats.sockets));
+    let (after, server_after) = settled(port, site).await;
     let (Some(before), Some(opened), Some(after), true) = (before, opened, after, right) else {
         return Ok(());
     };
+    if !opened.is_alive_in(&after) {
+        // The peer closes the connection after each call, and with it go its counts.
+        return Ok(());
+    }
 
     let per_call = after.since(&opened, CALLS);
     let first = opened.since(&before, 1);
@@ -110,11 +114,11 @@ async fn count_bytes(
     if let (Some(opened), Some(after)) = (server_opened, server_after) {
         // The server of a broker has connections of its own; any other has one per connection of the client.
         let of_this_client = after
-            .iter()
+            .sockets()
             .filter(|socket| stack.needs_broker() || own.iter().any(|own| own.local == socket.peer));
         sockets.extend(SocketFacts::of(stack.name, End::Server, of_this_client));
         if stack.needs_broker() {
-            let carried = Snapshot::of(after).since(&Snapshot::of(opened), CALLS);
+            let carried = after.since(&opened, CALLS);
             // What the server receives travels towards it: up.
             wire.behind_broker = Some(Traffic { up: carried.down, down: carried.up });
         }
@@ -124,6 +128,26 @@ async fn count_bytes(
         findings.sockets = sockets;
     }
     Ok(())
+}
+
+/// How often the counts are looked at until they stand still, and how long each time.
+const LOOKS: u32 = 50;
+const STILL: Duration = Duration::from_millis(10);
+
+/// What the sockets of client and server have carried when nothing is on its way any more: an acknowledgement or a
+/// confirm may follow the answer. What still changes after half a second is taken as it is.
+async fn settled(port: u16, site: &Site) -> (Option<Snapshot>, Option<Snapshot>) {
+    let look = || (Snapshot::take(port), site.stats().and_then(|stats| stats.sockets).map(Snapshot::of));
+    let mut last = look();
+    for _ in 0..LOOKS {
+        tokio::time::sleep(STILL).await;
+        let now = look();
+        if now == last {
+            break;
+        }
+        last = now;
+    }
+    last
 }
 
 /// The call whose bytes are counted: add(2, 3) for `add`, so that the same build gives the same count every time.

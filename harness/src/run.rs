@@ -18,7 +18,7 @@ use crate::record::{
 use crate::scenario::{Plan, PlanError, Scenario, TrialSpec};
 use crate::stack::{Role, Stack};
 use crate::sys;
-use crate::trial::{self, BrokerSite, Setting};
+use crate::trial::{self, BrokerSite, Setting, without_credentials};
 
 /// What a run is told beside its scenario.
 pub struct Options {
@@ -121,16 +121,18 @@ pub fn run(
                 break;
             }
             // A broker that was there for the checks and is not now fails the trial, not the run.
-            let broker = brokers.for_trial(&spec, progress).ok().flatten();
-            if let Some(trial) = trial::make(&spec, &setting, broker.as_ref(), (block, position)) {
+            let broker = brokers.for_trial(&spec, &options.targets, progress);
+            if let Some(trial) = trial::make(&spec, &setting, broker, (block, position)) {
                 progress(Event::Made(&trial));
                 record.trials.push(trial);
             }
         }
-        record.interrupted = interrupted.load(Ordering::Relaxed);
+        // Until the last block is made, what is written is the record of a run that has not come to its end.
+        let stopped = interrupted.load(Ordering::Relaxed);
+        record.interrupted = stopped || block + 1 < scenario.blocks.get();
         record.seconds = setting.began.elapsed().as_secs_f64();
         write(&record, options)?;
-        if record.interrupted {
+        if stopped {
             break;
         }
     }
@@ -175,7 +177,7 @@ fn new_record(scenario: &Scenario, options: &Options) -> Record {
 }
 
 fn facts(stack: &Stack, options: &Options) -> StackFacts {
-    let target = options.targets.get(stack.name).cloned();
+    let target = options.targets.get(stack.name).map(|url| without_credentials(url));
     let executor = if target.is_some() { "not observable".to_owned() } else { options.executor.to_string() };
     StackFacts::new(stack, executor, target)
 }
@@ -216,7 +218,9 @@ fn check_stacks(
             Err(reason) => reason,
         };
         if options.targets.contains_key(stack.name) {
-            return Err(RunError::Target(reason));
+            let address =
+                options.targets.get(stack.name).map(|url| without_credentials(url)).unwrap_or_default();
+            return Err(RunError::Target(format!("{} at {address}: {reason}", stack.name)));
         }
         let required = |name: &String| name == stack.name || name == stack.protocol.name();
         if options.require.iter().any(required) {
@@ -271,9 +275,10 @@ impl Brokers {
     fn for_trial(
         &mut self,
         spec: &TrialSpec,
+        targets: &BTreeMap<String, String>,
         progress: &mut dyn FnMut(Event<'_>),
     ) -> Result<Option<BrokerSite>, String> {
-        if !spec.stack.needs_broker() {
+        if !spec.stack.needs_broker() || targets.contains_key(spec.stack.name) {
             return Ok(None);
         }
         self.on(&spec.cores.server, progress).map(Some)
@@ -294,5 +299,29 @@ impl Brokers {
             Ok(broker) => Ok(BrokerSite { url: broker.url().to_owned(), pid: Some(broker.pid()) }),
             Err(reason) => Err(reason.clone()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_a_target_stays_out_of_the_record() {
+        let options = Options {
+            seed: 1,
+            executor: Executor::Async,
+            workers: 1,
+            server_arguments: vec![],
+            targets: BTreeMap::from([("amqp".to_owned(), "amqp://user:secret@host:5672/%2f".to_owned())]),
+            broker: Some("amqp://user:secret@host/".to_owned()),
+            require: vec![],
+            folder: PathBuf::new(),
+            id: String::new(),
+        };
+        let mut record = new_record(&Scenario::load("quick").unwrap(), &options);
+        record.stacks.push(facts(Stack::default_of(calculator::Protocol::Amqp), &options));
+        let text = serde_json::to_string(&record).unwrap();
+        assert!(text.contains("amqp://host:5672/%2f") && !text.contains("secret"), "{text}");
     }
 }

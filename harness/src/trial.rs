@@ -176,12 +176,13 @@ struct Reading {
     client: Option<Usage>,
     server: Option<Usage>,
     broker: Option<Usage>,
+    stolen: Option<Duration>,
 }
 
 impl Reading {
     fn now(pids: [Option<u32>; 3]) -> Self {
         let [client, server, broker] = pids.map(|pid| pid.and_then(sys::usage));
-        Reading { client, server, broker }
+        Reading { client, server, broker, stolen: sys::steal_time() }
     }
 }
 
@@ -191,7 +192,7 @@ impl Reading {
 pub fn make(
     spec: &TrialSpec,
     setting: &Setting<'_>,
-    broker: Option<&BrokerSite>,
+    broker: Result<Option<BrokerSite>, String>,
     (block, position): (u32, u32),
 ) -> Option<Trial> {
     let mut trial = blank(spec, setting, block, position);
@@ -200,10 +201,13 @@ pub fn make(
     if !trial.warm && spec.cores.client != spec.cores.server {
         trial.labels.push("cold".to_owned());
     }
-    match measure(spec, setting, broker) {
-        Ok(Some(measured)) => fill(&mut trial, &measured, setting),
+    let measured = broker
+        .map_err(|reason| format!("there is no broker: {reason}"))
+        .and_then(|broker| measure(spec, setting, broker.as_ref()).map_err(|error| error.to_string()));
+    match measured {
+        Ok(Some(measured)) => fill(&mut trial, &measured),
         Ok(None) => return None,
-        Err(error) => fail(&mut trial, error.to_string()),
+        Err(reason) => fail(&mut trial, reason),
     }
     drop(kept_awake);
     audit(&mut trial);
@@ -235,6 +239,7 @@ fn blank(spec: &TrialSpec, setting: &Setting<'_>, block: u32, position: u32) -> 
         client: None,
         server: None,
         broker: None,
+        stolen: None,
         status: Status::Valid,
         audit: vec![],
         labels: vec![],
@@ -264,7 +269,7 @@ impl Measured {
 }
 
 #[allow(clippy::cast_precision_loss)]
-fn fill(trial: &mut Trial, measured: &Measured, setting: &Setting<'_>) {
+fn fill(trial: &mut Trial, measured: &Measured) {
     let Measured { observation, seconds, before, after, server_ended } = measured;
     trial.measured_seconds = *seconds;
     trial.throughput = if *seconds > 0.0 { observation.counts.right as f64 / seconds } else { 0.0 };
@@ -279,9 +284,23 @@ fn fill(trial: &mut Trial, measured: &Measured, setting: &Setting<'_>) {
     trial.broker = used(before.broker, after.broker);
     if let Some(how) = server_ended {
         fail(trial, format!("the server ended during the trial ({how})"));
-    } else if *seconds < setting.scenario.measure.as_secs_f64() {
-        fail(trial, "every caller gave up: calls went unanswered one after the other".to_owned());
+    } else if observation.gave_up > 0 {
+        let (gave_up, callers) = (observation.gave_up, trial.callers);
+        fail(trial, format!("{gave_up} of {callers} callers gave up: call after call went unanswered"));
+    } else if observation.counts.started == 0 {
+        fail(
+            trial,
+            "no call began in the window: those of the warm-up outlasted it; use longer --seconds".to_owned(),
+        );
     }
+    let cores = trial.cores.client.len().max(1)
+        + trial.cores.server.iter().filter(|c| !trial.cores.client.contains(c)).count();
+    trial.stolen = match (before.stolen, after.stolen) {
+        (Some(before), Some(after)) if *seconds > 0.0 => {
+            Some(after.saturating_sub(before).as_secs_f64() / seconds / cores as f64)
+        }
+        _ => None,
+    };
 }
 
 /// Runs server and callers. `None` where the trial was interrupted.
@@ -305,7 +324,9 @@ fn measure(
     if setting.interrupted.load(Ordering::Relaxed) {
         return Ok(None);
     }
-    measured.server_ended = site.process.as_mut().and_then(ServerProcess::ended);
+    // Callers may notice a moment before the system does that their server is no more.
+    let patience = if measured.observation.gave_up > 0 { Duration::from_secs(1) } else { Duration::ZERO };
+    measured.server_ended = site.process.as_mut().and_then(|process| process.ends_within(patience));
     Ok(Some(measured))
 }
 

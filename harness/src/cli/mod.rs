@@ -13,7 +13,8 @@ mod serve;
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::deploy::{rabbitmq, warm};
 use crate::sys;
@@ -105,7 +106,11 @@ enum Command {
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let outcome = match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refused(&error),
+    };
+    let outcome = match arguments.command {
         Command::Run(arguments) => run::run(arguments),
         Command::Serve(arguments) => serve::serve(arguments),
         Command::Call(arguments) => call::call(&arguments),
@@ -133,6 +138,32 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Says what is wrong with the command line, and what would be right.
+fn refused(error: &clap::Error) -> ExitCode {
+    // Help and version come this way too.
+    let _ = error.print();
+    let program = Arguments::command();
+    let given: Vec<String> = std::env::args().skip(1).collect();
+    let known: Vec<String> = match error.kind() {
+        ErrorKind::InvalidSubcommand => {
+            program.get_subcommands().filter(|c| !c.is_hide_set()).map(|c| c.get_name().to_owned()).collect()
+        }
+        ErrorKind::UnknownArgument => given
+            .iter()
+            .find_map(|word| program.find_subcommand(word))
+            .map(|command| {
+                let shown = command.get_arguments().filter(|argument| !argument.is_hide_set());
+                shown.filter_map(|argument| argument.get_long().map(|long| format!("--{long}"))).collect()
+            })
+            .unwrap_or_default(),
+        _ => vec![],
+    };
+    if !known.is_empty() {
+        eprintln!("valid here: {}", known.join(", "));
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8))
+}
+
 /// A runtime for the commands that make a few calls.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::could_not_run)
@@ -150,7 +181,6 @@ fn print(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent_and_every_command_has_an_example() {

@@ -120,15 +120,14 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
         .iter()
         .map(|name| Scenario::load(name).map_err(Failure::usage).and_then(|s| with_overrides(s, &arguments)))
         .collect::<Result<_, _>>()?;
-    for name in &arguments.require {
-        Stack::named(name).map_err(Failure::usage)?;
-    }
     if arguments.out.is_some() && scenarios.len() > 1 {
         return Err(Failure::usage("--out takes one scenario; the records would overwrite each other"));
     }
     // Every mistake is found before the first trial is made.
     for scenario in &scenarios {
-        Plan::new(scenario, &sys::allowed_cores()).map_err(Failure::usage)?;
+        let plan = Plan::new(scenario, &sys::allowed_cores())
+            .map_err(|error| Failure::usage(format!("scenario {}: {error}", scenario.name)))?;
+        check_names(&plan, &arguments)?;
     }
     let interrupted = watch_for_interrupts()?;
     let mut exit = Exit::Done;
@@ -141,6 +140,27 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
     Ok(exit)
 }
 
+/// Refuses an option about a stack that is not going to be measured: it would have no effect, and nobody would know.
+fn check_names(plan: &Plan, arguments: &Arguments) -> Result<(), Failure> {
+    let planned = plan.stacks();
+    for name in &arguments.require {
+        let stack = Stack::named(name).map_err(Failure::usage)?;
+        let covers = |planned: &&Stack| planned.name == *name || planned.protocol.name() == *name;
+        if !planned.iter().any(covers) {
+            return Err(Failure::usage(format!(
+                "--require {}: it is not among the stacks to be measured",
+                stack.name
+            )));
+        }
+    }
+    match arguments.targets.iter().find(|(name, _)| !planned.iter().any(|planned| planned.name == name)) {
+        Some((name, _)) => {
+            Err(Failure::usage(format!("--target {name}: it is not among the stacks to be measured")))
+        }
+        None => Ok(()),
+    }
+}
+
 fn run_one(scenario: &Scenario, arguments: &Arguments, interrupted: &Arc<AtomicBool>) -> Outcome {
     let id = format!("{:08x}", rand::random::<u32>());
     let date = Zoned::now().strftime("%Y-%m-%d");
@@ -148,6 +168,12 @@ fn run_one(scenario: &Scenario, arguments: &Arguments, interrupted: &Arc<AtomicB
         .out
         .clone()
         .unwrap_or_else(|| PathBuf::from("results").join(format!("{date}-{}-{id}", scenario.name)));
+    if folder.join("record.json").exists() {
+        return Err(Failure::usage(format!(
+            "{} holds a record already; give another --out",
+            folder.display()
+        )));
+    }
     prepare_folder(&folder)
         .with_context(|| format!("cannot write results into {}", folder.display()))
         .map_err(Failure::usage)?;
@@ -212,12 +238,16 @@ fn with_overrides(mut scenario: Scenario, arguments: &Arguments) -> Result<Scena
         measurement.placement = arguments.placement.unwrap_or(measurement.placement);
         measurement.connections = arguments.connections.or(measurement.connections);
         measurement.warm &= !arguments.no_warm;
-        if let Some(bytes) = arguments.payload {
-            measurement.operation = measurement.operation.with_payload(bytes).map_err(Failure::usage)?;
-        }
     }
     replace(&mut scenario, &arguments.loads, |measurement, load| measurement.load = load);
     replace(&mut scenario, &arguments.operations, |measurement, operation| measurement.operation = operation);
+    if let Some(bytes) = arguments.payload {
+        for measurement in &mut scenario.measurements {
+            measurement.operation = measurement.operation.with_payload(bytes).map_err(Failure::usage)?;
+            measurement.name =
+                format!("{} {} {}", measurement.operation, measurement.load, measurement.placement);
+        }
+    }
     // Several measurements of a scenario may have become the same one.
     let mut different: Vec<crate::scenario::Measurement> = Vec::new();
     for measurement in scenario.measurements {

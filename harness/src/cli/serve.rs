@@ -1,7 +1,7 @@
 //! `rpcbench serve`.
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     /// The stack or protocol to serve; `rpcbench list` shows them
     stack: String,
     /// Where to listen; port 0 picks a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0", value_parser = address)]
     listen: SocketAddr,
     /// How handlers are run: blocking (one at a time), threads:N, async
     #[arg(long, default_value_t = Executor::Async)]
@@ -41,7 +41,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "BYTES", default_value = "16MiB", value_parser = size)]
     max_body: usize,
     /// Tell of this process and switch faults there: `echo stats | nc HOST PORT`
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = address)]
     control: Option<SocketAddr>,
     /// Each call waits that long
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Faults")]
@@ -73,6 +73,11 @@ pub(super) struct Arguments {
     /// Stop when standard input ends: for a parent process that must not leave a server behind
     #[arg(long, hide = true)]
     end_with_input: bool,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let mut addresses = text.to_socket_addrs().map_err(|error| format!("expected HOST:PORT: {error}"))?;
+    addresses.next().ok_or_else(|| "that host has no address".to_owned())
 }
 
 fn size(text: &str) -> Result<usize, String> {

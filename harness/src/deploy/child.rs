@@ -54,6 +54,14 @@ impl PipedChild {
         self.child.try_wait().ok().flatten().map(|status| status.to_string())
     }
 
+    /// How it ended, if it does within `patience`: the end of its output comes a moment before it can be told.
+    pub(crate) fn ends_within(&mut self, patience: Duration) -> Option<String> {
+        match self.lines.recv_timeout(patience) {
+            Err(RecvTimeoutError::Disconnected) => self.child.wait().ok().map(|status| status.to_string()),
+            Ok(_) | Err(RecvTimeoutError::Timeout) => self.ended(),
+        }
+    }
+
     /// Tells it to end, waits until it has, and kills it where it does not.
     pub(crate) fn end(&mut self) {
         drop(self.child.stdin.take());

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{ChildStderr, Command, Stdio};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -34,7 +34,15 @@ pub enum ServerError {
         /// The system's reason.
         source: io::Error,
     },
-    /// It ended, or did not say in time where it listens.
+    /// It ended before it said where it listens.
+    #[error("{stack}: the server ended before it was up{}", indented(log))]
+    Ended {
+        /// The stack.
+        stack: &'static str,
+        /// The end of its log.
+        log: String,
+    },
+    /// It did not say in time where it listens.
     #[error("{stack}: the server did not come up within {START_TIMEOUT:?}{}", indented(log))]
     NotUp {
         /// The stack.
@@ -94,6 +102,7 @@ impl ServerProcess {
             log,
             log_reader,
         };
+        let ended = matches!(line, Err(RecvTimeoutError::Disconnected));
         // The line is `listening PROTOCOL URL`.
         match line.ok().and_then(|line| Some(line.strip_prefix("listening ")?.split_once(' ')?.1.to_owned()))
         {
@@ -101,7 +110,10 @@ impl ServerProcess {
                 server.url = url;
                 Ok(server)
             }
-            None => Err(ServerError::NotUp { stack: stack.name, log: server.stop() }),
+            None => {
+                let (stack, log) = (stack.name, server.stop());
+                Err(if ended { ServerError::Ended { stack, log } } else { ServerError::NotUp { stack, log } })
+            }
         }
     }
 
@@ -126,9 +138,9 @@ impl ServerProcess {
         control::ask((*self.control.get_or_init(told))?).ok()
     }
 
-    /// How it ended, if it has.
-    pub fn ended(&mut self) -> Option<String> {
-        self.child.ended()
+    /// How it ended, if it has, or does within `patience`.
+    pub fn ends_within(&mut self, patience: Duration) -> Option<String> {
+        self.child.ends_within(patience)
     }
 
     /// Tells it to stop, waits until it has, and returns the end of its log.

@@ -155,6 +155,7 @@ impl Caller {
                 seen.record(took, &result, &prepared.answer);
             }
             if gives_up {
+                seen.lock().unwrap_or_else(PoisonError::into_inner).gave_up += 1;
                 break;
             }
         }
@@ -236,7 +237,7 @@ mod tests {
     #[test]
     fn a_caller_whose_server_is_gone_gives_up() {
         let (seen, made) = observe(Driver::Tokio, 1, 1, || Err(CallError::new(ErrorKind::Undeliverable, "")));
-        assert_eq!(made, u64::from(GIVE_UP_AFTER));
+        assert_eq!((made, seen.gave_up), (u64::from(GIVE_UP_AFTER), 1));
         assert_eq!(seen.counts.failed.get(&ErrorKind::Undeliverable), Some(&made));
     }
 }

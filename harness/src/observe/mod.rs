@@ -74,11 +74,13 @@ pub struct Observation {
     /// Latency of the calls with the right answer, in nanoseconds. The others stand in the counts; percentiles count
     /// them as infinitely late, see [`crate::stats::quantile_with_missing`].
     pub latency: Histogram<u64>,
+    /// Callers that stopped calling because call after call went unanswered.
+    pub gave_up: u32,
 }
 
 impl Default for Observation {
     fn default() -> Self {
-        Observation { counts: Counts::default(), latency: new_histogram() }
+        Observation { counts: Counts::default(), latency: new_histogram(), gave_up: 0 }
     }
 }
 
@@ -116,6 +118,7 @@ impl Observation {
     /// Adds what `other` saw.
     pub fn merge(&mut self, other: &Observation) {
         self.counts.merge(&other.counts);
+        self.gave_up += other.gave_up;
         // Both have the same bounds, so no value of one is out of range for the other.
         let _ = self.latency.add(&other.latency);
     }

@@ -18,7 +18,7 @@ pub struct Traffic {
 }
 
 /// The sockets of this process that lead to given ports, and what they had carried, at one moment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
     sockets: BTreeMap<(SocketAddr, SocketAddr), SocketStats>,
 }
@@ -52,6 +52,12 @@ impl Snapshot {
         }
         let calls = calls.max(1) as f64;
         Traffic { up: traffic.up / calls, down: traffic.down / calls }
+    }
+
+    /// Whether every connection of this snapshot is still there in `later`: what a closed one carried is lost.
+    #[must_use]
+    pub fn is_alive_in(&self, later: &Snapshot) -> bool {
+        self.sockets.keys().all(|key| later.sockets.contains_key(key))
     }
 
     /// Whether the connection of `socket` was there.

@@ -4,7 +4,13 @@ use super::{AuditCheck, Latency, Status, Trial};
 
 /// Checks `trial` and sets its audit, status and labels. A trial that failed stays failed.
 pub fn audit(trial: &mut Trial) {
-    let checks = [conservation(trial), percentile_order(trial), histogram_count(trial), right_answers(trial)];
+    let checks = [
+        conservation(trial),
+        percentile_order(trial),
+        histogram_count(trial),
+        right_answers(trial),
+        few_errors(trial),
+    ];
     trial.audit.extend(checks);
     if trial.status != Status::Failed {
         let passed = trial.audit.iter().all(|check| check.passed);
@@ -15,8 +21,22 @@ pub fn audit(trial: &mut Trial) {
     }
     if is_client_bound(trial) {
         trial.labels.push("client-bound".to_owned());
+    } else if is_unsaturated(trial) {
+        trial.labels.push("unsaturated".to_owned());
+    }
+    if trial.stolen.is_some_and(|share| share > DISTURBED) {
+        trial.labels.push("disturbed".to_owned());
     }
 }
+
+/// The share of calls without an answer above which a trial is not one of a working server.
+const MOST_ERRORS: f64 = 0.01;
+/// The share of its cores' time above which a hypervisor disturbed a trial.
+const DISTURBED: f64 = 0.02;
+/// The share of a window in which a core was in use, above which it counts as saturated.
+const BUSY: f64 = 0.95;
+/// The share below which neither end was near saturation.
+const IDLE: f64 = 0.85;
 
 fn check(name: &str, passed: bool, detail: impl FnOnce() -> String) -> AuditCheck {
     AuditCheck { name: name.to_owned(), passed, detail: if passed { String::new() } else { detail() } }
@@ -55,13 +75,34 @@ fn right_answers(trial: &Trial) -> AuditCheck {
     })
 }
 
+#[allow(clippy::cast_precision_loss)]
+fn few_errors(trial: &Trial) -> AuditCheck {
+    let errors = trial.counts.errors() + trial.counts.timed_out;
+    let few = errors as f64 <= MOST_ERRORS * trial.counts.started as f64;
+    check("errors", few, || {
+        let kinds: Vec<_> =
+            trial.counts.failed.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        let timed_out = format!("{} timed out", trial.counts.timed_out);
+        format!("{errors} of {} calls failed ({}, {timed_out})", trial.counts.started, kinds.join(", "))
+    })
+}
+
+/// Whether several callers kept neither end busy: what they reached is then not what the server could answer, because
+/// something else took the cores or the calls waited for something else.
+fn is_unsaturated(trial: &Trial) -> bool {
+    let (Some(client), Some(serving)) = (trial.client, serving(trial)) else { return false };
+    trial.callers > 1 && client.utilisation < IDLE && serving < IDLE
+}
+
+/// How busy server and broker were together: they share a core.
+fn serving(trial: &Trial) -> Option<f64> {
+    Some(trial.server?.utilisation + trial.broker.map_or(0.0, |broker| broker.utilisation))
+}
+
 /// Whether the client is what saturates: its core is busy all the time while the server's is not. Such a trial says how
 /// fast the client is, and nothing about how fast the server could be.
 fn is_client_bound(trial: &Trial) -> bool {
-    const BUSY: f64 = 0.95;
-    let (Some(client), Some(server)) = (trial.client, trial.server) else { return false };
-    // The broker shares the server's core.
-    let serving = server.utilisation + trial.broker.map_or(0.0, |broker| broker.utilisation);
+    let (Some(client), Some(serving)) = (trial.client, serving(trial)) else { return false };
     trial.cores.client != trial.cores.server && client.utilisation >= BUSY && serving < BUSY
 }
 
@@ -103,6 +144,7 @@ mod tests {
             client: used(0.5),
             server: used(0.5),
             broker: None,
+            stolen: None,
             status: Status::Valid,
             audit: vec![],
             labels: vec![],
@@ -143,6 +185,21 @@ mod tests {
             }),
             ["answers"]
         );
+    }
+
+    #[test]
+    fn a_server_that_fails_often_or_a_machine_that_was_disturbed_is_named() {
+        let failing = |errors: u64| {
+            trial(|t| {
+                t.counts.timed_out = errors;
+                t.counts.started += errors;
+            })
+        };
+        assert_eq!((failing(10).status, failing(10).labels), (Status::Valid, vec!["errors".to_owned()]));
+        assert_eq!(failing(11).status, Status::Invalid);
+        assert!(failing(11).complaint().unwrap().contains("11 of 1011 calls failed"));
+        assert_eq!(trial(|t| t.stolen = Some(0.05)).labels, ["disturbed"]);
+        assert_eq!(trial(|t| t.callers = 32).labels, ["unsaturated"]);
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub fn read(path: &Path) -> Result<Record, RecordError> {
 /// The system's reason.
 pub fn prepare_folder(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    let probe = folder.join(".room");
+    let probe = folder.join(format!(".room-{}", std::process::id()));
     let tried = File::create(&probe).and_then(|mut file| {
         file.write_all(&vec![0; ROOM])?;
         file.sync_all()

@@ -296,11 +296,16 @@ pub struct Trial {
     pub server: Option<Used>,
     /// What the broker's process used; absent where there is none, or it is not observable.
     pub broker: Option<Used>,
+    /// The time that the hypervisor kept from the machine's cores while calls counted, as a share of the time of the
+    /// cores in use; absent where the system does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stolen: Option<f64>,
     /// Whether the trial counts.
     pub status: Status,
     /// The checks it went through.
     pub audit: Vec<AuditCheck>,
-    /// What a reader must know to read it rightly: `client-bound`, `cold`, `errors`.
+    /// What a reader must know to read it rightly: `client-bound`, `unsaturated`, `cold`, `disturbed`,
+    /// `errors`.
     pub labels: Vec<String>,
 }
 

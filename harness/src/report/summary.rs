@@ -76,6 +76,8 @@ pub struct Row {
     pub operation: Operation,
     /// Over how many connections the callers went.
     pub connections: u32,
+    /// Whether its server was already running, nobody knows on which cores.
+    pub is_target: bool,
     /// How many trials count.
     pub valid: usize,
     /// How many do not, and why the first of them does not.
@@ -176,6 +178,12 @@ impl Summary {
                     let mut row = Row::new(first, &trials, &floor, bare)?;
                     row.protocol = facts.protocol;
                     row.role = facts.role;
+                    if facts.target.is_some() {
+                        // Where it runs is not known, and nothing is compared across placements.
+                        row.is_target = true;
+                        row.times_tcp = None;
+                        row.times_bare = None;
+                    }
                     row.wire = wire_of(record, first);
                     row.figure_by_block = by_block(&trials, figure);
                     rows.push(row);
@@ -247,14 +255,14 @@ fn throughput(trial: &Trial) -> Option<f64> {
     Some(trial.throughput)
 }
 
-/// A figure of each block in which a trial counts; the geometric mean where several do.
+/// A figure of each block in which a trial counts; the geometric mean where several do, and infinite where the figure
+/// falls among calls without an answer.
 #[allow(clippy::cast_precision_loss)]
 fn by_block(trials: &[&Trial], figure: fn(&Trial) -> Option<f64>) -> ByBlock {
     let mut logs: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
     for trial in trials.iter().filter(|trial| is_valid(trial)) {
-        if let Some(figure) = figure(trial) {
-            logs.entry(trial.block).or_default().push(figure.ln());
-        }
+        let figure = figure(trial).unwrap_or(f64::INFINITY);
+        logs.entry(trial.block).or_default().push(figure.ln());
     }
     let mean = |logs: Vec<f64>| (logs.iter().sum::<f64>() / logs.len() as f64).exp();
     logs.into_iter().map(|(block, logs)| (block, mean(logs))).collect()
@@ -288,20 +296,23 @@ impl Row {
         bare: Option<&ByBlock>,
     ) -> Result<Self, HistogramError> {
         let valid: Vec<_> = trials.iter().copied().filter(|trial| is_valid(trial)).collect();
+        // A quantile that falls among calls without an answer is later than any figure. A block must not drop out of a
+        // median because of that: then there is no figure at all.
+        let quantile = |of: fn(&Trial) -> Option<f64>| {
+            let all: Option<Vec<f64>> = valid.iter().map(|trial| of(trial)).collect();
+            Spread::of(&all.unwrap_or_default())
+        };
         let spread = |of: &dyn Fn(&Trial) -> Option<f64>| {
             Spread::of(&valid.iter().filter_map(|trial| of(trial)).collect::<Vec<_>>())
         };
-        let ratio = |to: &ByBlock| spread(&|trial| Some(p50(trial)? / to.get(&trial.block)?));
+        let median = quantile(p50);
+        let ratio = |to: &ByBlock| median.and(spread(&|trial| Some(p50(trial)? / to.get(&trial.block)?)));
         let per_call = |of: &dyn Fn(&Trial) -> Option<Used>| {
             spread(&|trial| Some(of(trial)?.cpu_ns as f64 / trial.counts.right as f64)).map(|s| s.median)
         };
         let mut counts = Counts::default();
-        let mut labels: Vec<String> = Vec::new();
         for trial in trials {
             counts.merge(&trial.counts);
-            labels.extend(
-                trial.labels.iter().filter(|label| !labels.contains(label)).cloned().collect::<Vec<_>>(),
-            );
         }
         let mut latency = new_histogram();
         for trial in &valid {
@@ -317,10 +328,11 @@ impl Row {
             role: Role::Default,
             operation: first.operation,
             connections: first.connections,
+            is_target: false,
             valid: valid.len(),
             not_valid: complaint.map(|complaint| (trials.len() - valid.len(), complaint.to_owned())),
-            p50: spread(&p50),
-            p99: spread(&|trial| trial.latency.as_ref()?.p99.map(|nanos| nanos as f64)),
+            p50: median,
+            p99: quantile(|trial| trial.latency.as_ref()?.p99.map(|nanos| nanos as f64)),
             times_tcp: ratio(floor),
             times_bare: bare.and_then(ratio),
             throughput: spread(&|trial| Some(trial.throughput)),
@@ -331,13 +343,24 @@ impl Row {
             },
             wire: None,
             counts,
-            labels,
+            labels: labels(trials),
             latency,
             missing: valid.iter().map(|trial| trial.counts.not_right()).sum(),
             figure_by_block: ByBlock::new(),
             ties: None,
         })
     }
+}
+
+/// The labels of at least half of the trials, so that one trial on the edge does not speak for the others; and `errors`
+/// wherever there was one.
+fn labels(trials: &[&Trial]) -> Vec<String> {
+    let mut counted: BTreeMap<&str, usize> = BTreeMap::new();
+    for label in trials.iter().flat_map(|trial| &trial.labels) {
+        *counted.entry(label).or_default() += 1;
+    }
+    let weighty = |(label, count): &(&str, usize)| *label == "errors" || 2 * count >= trials.len();
+    counted.into_iter().filter(weighty).map(|(label, _)| label.to_owned()).collect()
 }
 
 fn warnings(record: &Record) -> Vec<String> {

@@ -86,6 +86,7 @@ fn trial(facts: &StackFacts, measurement: &Measurement, block: u32, position: u3
         client: used(1_500_000),
         server: (facts.name != "inproc").then(|| used(2_500_000)).flatten(),
         broker: facts.name.starts_with("amqp").then(|| used(90_000_000)).flatten(),
+        stolen: None,
         status: Status::Valid,
         audit: vec![],
         labels: vec![],

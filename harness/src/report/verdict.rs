@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::summary::Row;
-use crate::stats::{Interval, letters, median, ratio_interval};
+use crate::stats::{BLOCKS_FOR_A_VERDICT, Interval, letters, median, ratio_interval};
 
 /// A figure of each block that counts, by the block's number.
 pub type ByBlock = BTreeMap<u32, f64>;
@@ -24,19 +24,20 @@ pub struct Resolution {
 }
 
 /// Gives each of `rows` that is ranked its letters: two with a letter in common could not be told apart. Rows of too
-/// few blocks, floors, and those whose client saturated first have none.
+/// few blocks, with a block whose figure falls among calls without an answer, floors, servers that were already running,
+/// and those whose client saturated first have none.
 pub(super) fn name_ties(rows: &mut [Row]) -> Resolution {
     let ranked: Vec<usize> = (0..rows.len()).filter(|row| is_ranked(&rows[*row])).collect();
     let mut half_widths = Vec::new();
     let mut tied = vec![vec![false; ranked.len()]; ranked.len()];
     for (b, row_b) in ranked.iter().enumerate() {
         for (a, row_a) in ranked[..b].iter().enumerate() {
-            let Some(interval) = ratio(&rows[*row_a].figure_by_block, &rows[*row_b].figure_by_block) else {
-                return Resolution::default();
-            };
-            half_widths.push(interval.half_width());
-            tied[a][b] = interval.holds_one();
-            tied[b][a] = interval.holds_one();
+            let interval = ratio(&rows[*row_a].figure_by_block, &rows[*row_b].figure_by_block);
+            half_widths.extend(interval.map(|interval| interval.half_width()));
+            // Two that have too few blocks in common could not be told apart either.
+            let is_tie = interval.is_none_or(|interval| interval.holds_one());
+            tied[a][b] = is_tie;
+            tied[b][a] = is_tie;
         }
     }
     if ranked.len() > 1 {
@@ -48,5 +49,7 @@ pub(super) fn name_ties(rows: &mut [Row]) -> Resolution {
 }
 
 fn is_ranked(row: &Row) -> bool {
-    !row.protocol.is_floor() && !row.is_client_bound() && !row.figure_by_block.is_empty()
+    let finite = row.figure_by_block.values().filter(|figure| figure.is_finite()).count();
+    let enough = finite == row.figure_by_block.len() && finite >= BLOCKS_FOR_A_VERDICT;
+    enough && !row.protocol.is_floor() && !row.is_client_bound() && !row.is_target
 }

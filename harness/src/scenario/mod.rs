@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::deploy::Placement;
 use crate::load::{Load, Operation};
+use crate::stack::Stack;
 
 /// The scenarios that are built into the program, by name.
 pub static BUILT_IN: &[(&str, &str)] = &[
@@ -155,15 +156,25 @@ impl Scenario {
     /// # Errors
     /// [`ScenarioError::Invalid`] with the place and what was expected there.
     pub fn parse(origin: &str, text: &str) -> Result<Self, ScenarioError> {
-        toml::from_str::<Scenario>(text).map_err(|error| {
-            let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
+        let invalid = |at: usize, message: String| {
+            let before = text.get(..at).unwrap_or_default();
             ScenarioError::Invalid {
                 origin: origin.to_owned(),
                 line: before.matches('\n').count() + 1,
                 column: before.rsplit('\n').next().unwrap_or_default().chars().count() + 1,
-                message: error.message().to_owned(),
+                message,
             }
-        })
+        };
+        let scenario: Scenario = toml::from_str(text).map_err(|error| {
+            invalid(error.span().map_or(0, |span| span.start), error.message().to_owned())
+        })?;
+        for name in scenario.stacks.iter().chain(scenario.pairs.iter().flatten()) {
+            if let Err(error) = Stack::named(name) {
+                let at = text.find(&format!("\"{name}\"")).unwrap_or(0);
+                return Err(invalid(at, error.to_string()));
+            }
+        }
+        Ok(scenario)
     }
 }
 
@@ -195,6 +206,7 @@ mod tests {
             ("load = \"closed:1\"", "load = \"closed:none\"", "closed:CALLERS"),
             ("placement = \"shared\"", "placement = \"here\"", "`split`, `shared`, `free`"),
             ("warmup = \"", "warmup = \"x", "expected a duration"),
+            ("\"rest-hyper\"", "\"rest-hipper\"", "the stacks are inproc"),
         ] {
             let broken = good.replacen(from, to, 1);
             assert_ne!(broken, good, "the scenario has no `{from}`");

@@ -14,7 +14,9 @@ pub fn letters(count: usize, tied: impl Fn(usize, usize) -> bool) -> Vec<String>
     }
     groups.sort_unstable();
     let mut letters = vec![String::new(); count];
-    for (letter, group) in ('a'..='z').cycle().zip(&groups) {
+    // Seventy-seven groups at most are told apart; a comparison of so many stacks would not be readable anyhow.
+    let alphabet = ('a'..='z').chain('A'..='Z').chain('α'..='ω');
+    for (letter, group) in alphabet.zip(&groups) {
         for member in group {
             letters[*member].push(letter);
         }

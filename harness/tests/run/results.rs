@@ -70,6 +70,9 @@ fn a_record_can_be_printed_and_a_run_can_be_quiet() {
     let printed: Record = serde_json::from_str(&ended.out.join("\n")).unwrap();
     assert_eq!((printed.trials.len(), ended.err.len()), (3, 0));
 
+    // What was measured is not replaced.
+    finish(&mut run.command(&["--format", "quiet"])).with(2, &["holds a record already"]);
+    let run = Run::of(&["rest-hyper"], 1, "300ms");
     let ended = finish(&mut run.command(&["--format", "quiet"])).with(0, &[]);
     assert_eq!((ended.out, ended.err), (vec!["results/report/index.html".to_owned()], vec![]));
 }
@@ -150,6 +153,7 @@ fn without_a_broker_amqp_is_left_out_and_the_rest_is_measured() {
     assert!(record.trials.iter().any(|trial| trial.stack == "rest-hyper"));
     assert!(record.trials.iter().all(|trial| trial.stack != "amqp"));
 
+    std::fs::remove_dir_all(run.results()).unwrap();
     without(&["--require", "amqp"]).with(3, &["amqp is required", "/nonexistent"]);
     without(&["--stack", "amqp"]).with(3, &["nothing could be measured", "/nonexistent"]);
 }

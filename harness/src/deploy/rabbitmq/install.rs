@@ -38,7 +38,11 @@ impl Installation {
         let server = match env::var_os(OVERRIDE).map(PathBuf::from) {
             Some(server) if server.is_file() => server,
             Some(server) => {
-                let message = format!("{OVERRIDE} points to {}, which is no file", server.display());
+                let message = format!(
+                    "{OVERRIDE} points to {}, which is no file: install RabbitMQ (apt install rabbitmq-server, \
+                     brew install rabbitmq) and name its start script, or unset it",
+                    server.display()
+                );
                 return Err(BrokerError::NotInstalled(message));
             }
             None => SERVERS.iter().map(PathBuf::from).find(|server| server.is_file()).ok_or_else(|| {
