@@ -28,6 +28,19 @@ fn the_published_schema_is_that_of_the_record() {
 }
 
 #[test]
+fn the_published_record_is_one_that_this_program_reads_and_the_schema_allows() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../results/reference");
+    let record = record::read(&folder).unwrap();
+    assert!(record.tool.optimised && !record.interrupted && record.skipped.is_empty());
+    assert!(record.trials.iter().all(|trial| trial.status == Status::Valid));
+    let text = std::fs::read_to_string(folder.join("record.json")).unwrap();
+    let validator = jsonschema::validator_for(&record::json_schema()).unwrap();
+    let errors: Vec<_> =
+        validator.iter_errors(&serde_json::from_str(&text).unwrap()).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+}
+
+#[test]
 fn a_run_writes_a_record_that_the_published_schema_allows_and_a_report() {
     let run = Run::of(&["rest-hyper", "zerorpc"], 1, "300ms");
     let ended = finish(&mut run.command(&["--seed", "7"])).with(0, &["measuring 4 trials"]);
