@@ -195,6 +195,7 @@ impl<'de> serde::Deserialize<'de> for Members<'de> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::strategies::json_values;
     use proptest::prelude::*;
 
     fn read_str(text: &str) -> Result<Value, ErrorKind> {
@@ -274,25 +275,9 @@ mod tests {
         assert_eq!(read_str(r#"{"a":1,"a":2}"#), Ok(Value::Map(vec![("a".into(), Value::Int(2))])));
     }
 
-    fn representable() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::Bool),
-            any::<i64>().prop_map(Value::Int),
-            any::<f64>().prop_filter("finite", |v| v.is_finite()).prop_map(Value::Float),
-            any::<String>().prop_map(Value::Str),
-        ];
-        leaf.prop_recursive(4, 32, 6, |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::List),
-                prop::collection::vec((any::<String>(), inner), 0..6).prop_map(Value::map),
-            ]
-        })
-    }
-
     proptest! {
         #[test]
-        fn what_was_written_is_read_back(value in representable()) {
+        fn what_was_written_is_read_back(value in json_values()) {
             prop_assert_eq!(read(written(&value).as_bytes(), &Limits::default()).unwrap(), value);
         }
 

@@ -19,6 +19,8 @@ pub mod json;
 mod limits;
 mod protocol;
 mod service;
+#[cfg(any(test, feature = "proptest"))]
+pub mod strategies;
 mod value;
 
 pub use call::{Call, Method, Params};

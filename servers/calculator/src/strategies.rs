@@ -1,0 +1,22 @@
+//! Values for property tests, so that every protocol is tested with the same ones.
+
+use proptest::prelude::{Just, Strategy, any, prop, prop_oneof};
+
+use crate::Value;
+
+/// Any value that JSON has a form for: every kind but bytes, finite floats only, up to four levels deep.
+pub fn json_values() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(Value::Int),
+        any::<f64>().prop_filter("finite", |v| v.is_finite()).prop_map(Value::Float),
+        any::<String>().prop_map(Value::Str),
+    ];
+    leaf.prop_recursive(4, 32, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::List),
+            prop::collection::vec((any::<String>(), inner), 0..6).prop_map(Value::map),
+        ]
+    })
+}
