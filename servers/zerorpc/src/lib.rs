@@ -2,6 +2,10 @@
 //!
 //! Protocol version 3, compatible with zerorpc-python 0.6.3 in both directions: calls with one result, heartbeats on
 //! calls that take long, introspection. The server is a ROUTER socket that binds, the client a DEALER that connects.
+//!
+//! # For trusted peers only
+//! The `zeromq` crate underneath (0.7) reserves room for a frame on the word of its header, before any limit of this
+//! crate is asked: a peer that announces an absurd length ends the process. Serve on loopback or to peers you trust.
 
 #![forbid(unsafe_code)]
 
