@@ -12,9 +12,7 @@ use jiff::Timestamp;
 use crate::deploy::rabbitmq::{BrokerError, PrivateBroker};
 use crate::load::Operation;
 use crate::preflight;
-use crate::record::{
-    Check, Record, RecordError, SCHEMA, Skipped, StackFacts, Status, Tool, Trial, write_atomically,
-};
+use crate::record::{Check, Record, SCHEMA, Skipped, StackFacts, Status, Tool, Trial, write_atomically};
 use crate::scenario::{Plan, PlanError, Scenario, TrialSpec};
 use crate::stack::{Role, Stack};
 use crate::sys;
@@ -65,9 +63,6 @@ pub enum RunError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// The record cannot be encoded.
-    #[error(transparent)]
-    Record(#[from] RecordError),
 }
 
 /// What a run tells while it is under way.

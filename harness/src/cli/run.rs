@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use calculator::Executor;
+use calculator::{Executor, Protocol};
 use jiff::Zoned;
 
 use super::progress::Progress;
@@ -128,6 +128,11 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
         let plan = Plan::new(scenario, &sys::allowed_cores())
             .map_err(|error| Failure::usage(format!("scenario {}: {error}", scenario.name)))?;
         check_names(&plan, &arguments)?;
+    }
+    if let Some(url) = &arguments.broker {
+        Stack::default_of(Protocol::Amqp)
+            .check_url(url)
+            .map_err(|e| Failure::usage(format!("--broker: {e}")))?;
     }
     let interrupted = watch_for_interrupts()?;
     let mut exit = Exit::Done;

@@ -8,8 +8,8 @@ pub use audit::audit;
 pub use file::{RecordError, prepare_folder, read, write_atomically};
 pub use histogram::{HistogramError, Latency};
 
+use calculator::Protocol;
 use calculator::conformance::Level;
-use calculator::{ErrorKind, Protocol};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -369,12 +369,6 @@ impl Trial {
     #[must_use]
     pub fn complaint(&self) -> Option<&str> {
         self.audit.iter().find(|check| !check.passed).map(|check| check.detail.as_str())
-    }
-
-    /// Calls that ended with an error of `kind`.
-    #[must_use]
-    pub fn failed(&self, kind: ErrorKind) -> u64 {
-        self.counts.failed.get(&kind).copied().unwrap_or(0)
     }
 }
 

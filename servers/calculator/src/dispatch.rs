@@ -100,12 +100,6 @@ impl Dispatcher {
         &*self.inner.service
     }
 
-    /// How handlers are run.
-    #[must_use]
-    pub fn executor(&self) -> Executor {
-        self.inner.executor
-    }
-
     /// How many calls were dispatched since the start.
     #[must_use]
     pub fn calls(&self) -> u64 {

@@ -448,6 +448,16 @@ mod tests {
             prop_assert!(reader.rest().is_empty());
         }
 
+        // An independent count: the usual library writes the same octets, and reads ours.
+        #[test]
+        fn what_is_written_is_what_rmp_serde_writes_and_reads(value in values()) {
+            let octets = written(&value);
+            prop_assert_eq!(&rmp_serde::from_slice::<Value>(&octets).unwrap(), &value);
+            if !value.any(|value| matches!(value, Value::BigInt(_))) {
+                prop_assert_eq!(rmp_serde::to_vec(&value).unwrap(), octets);
+            }
+        }
+
         #[test]
         fn any_octets_are_read_or_refused(octets in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = read(&octets);

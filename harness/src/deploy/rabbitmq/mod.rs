@@ -70,7 +70,6 @@ struct NodeInfo {
     user: String,
     password: String,
     beam: u32,
-    epmd: u32,
     folder: PathBuf,
 }
 
@@ -127,12 +126,6 @@ impl PrivateBroker {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.node.beam
-    }
-
-    /// The process id of the broker's own Erlang port mapper.
-    #[must_use]
-    pub fn epmd_pid(&self) -> u32 {
-        self.node.epmd
     }
 
     /// The folder that holds everything the broker writes; it is gone when the broker is.

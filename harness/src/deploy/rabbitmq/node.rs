@@ -98,7 +98,7 @@ impl Node {
     /// Waits until the broker answers a handshake.
     pub(super) async fn ready(&mut self) -> Readiness {
         let deadline = Instant::now() + START_DEADLINE;
-        let (Some(beam), Some(epmd)) = (self.beam.id(), self.epmd.id()) else {
+        let Some(beam) = self.beam.id() else {
             return Readiness::Failed("its process ended at once".to_owned());
         };
         let listening = async {
@@ -123,7 +123,6 @@ impl Node {
             user: USER.to_owned(),
             password: self.password.clone(),
             beam,
-            epmd,
             folder: self.folder.0.clone(),
         };
         match handshake(&info).await {
