@@ -1,0 +1,118 @@
+//! What holds for every value and for any octets.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn text() -> impl Strategy<Value = String> {
+    any::<String>().prop_map(|text| text.chars().filter(|c| is_xml_char(*c)).collect())
+}
+
+fn representable() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i32>().prop_map(|int| Value::Int(int.into())),
+        any::<f64>().prop_filter("NaN is not equal to itself", |v| !v.is_nan()).prop_map(Value::Float),
+        text().prop_map(Value::Str),
+        "[ \r\n\t<&>\\]ü]{0,6}".prop_map(Value::Str),
+        prop::collection::vec(any::<u8>(), 0..130).prop_map(Value::Bytes),
+    ];
+    leaf.prop_recursive(4, 32, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::List),
+            prop::collection::vec((text(), inner), 0..6).prop_map(Value::map),
+        ]
+    })
+}
+
+/// Markup in an order that no XML-RPC peer would write.
+fn fragments() -> impl Strategy<Value = String> {
+    let fragment = prop::sample::select(vec![
+        "<methodCall>",
+        "</methodCall>",
+        "<methodResponse>",
+        "</methodResponse>",
+        "<params>",
+        "</params>",
+        "<param>",
+        "</param>",
+        "<value>",
+        "</value>",
+        "<value/>",
+        "<array>",
+        "</array>",
+        "<data>",
+        "</data>",
+        "<struct>",
+        "</struct>",
+        "<member>",
+        "</member>",
+        "<name>",
+        "</name>",
+        "<int>",
+        "</int>",
+        "1",
+        "<!--",
+        "-->",
+        "--",
+        "<![CDATA[",
+        "]]>",
+        "<!DOCTYPE",
+        ">",
+        "<",
+        "/",
+        "?",
+        "<?xml version='1.0'?>",
+        "<?",
+        "?>",
+        "&",
+        ";",
+        "&#",
+        "'",
+        "\"",
+        "=",
+        " a='",
+        "\n",
+        "\r",
+        "\u{feff}",
+        "ü",
+        "<fault>",
+        "</fault>",
+        "<nil/>",
+        "!",
+    ]);
+    prop::collection::vec(fragment, 0..40).prop_map(|fragments| fragments.concat())
+}
+
+proptest! {
+    #[test]
+    fn what_was_written_is_read_back(value in representable(), method in text()) {
+        let response = encode_response(&value, &NONE).unwrap();
+        prop_assert_eq!(decode_response(&response, &Limits::default()), Ok(Response::Value(value.clone())));
+        let call = Call { method: method.into(), params: Params::Positional(vec![value]) };
+        prop_assert_eq!(decode_call(&encode_call(&call, &NONE).unwrap(), &Limits::default()), Ok(call));
+    }
+
+    #[test]
+    fn any_text_is_kept_or_refused(text in any::<String>()) {
+        let value = Value::Str(text);
+        if let Ok(body) = encode_response(&value, &NONE) {
+            prop_assert_eq!(decode_response(&body, &Limits::default()), Ok(Response::Value(value)));
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = decode_call(&bytes, &Limits::default());
+        let _ = decode_response(&bytes, &Limits::default());
+    }
+
+    #[test]
+    fn any_markup_is_read_or_refused(markup in fragments(), at in 0..ADD.len()) {
+        let _ = decode_call(markup.as_bytes(), &Limits::default());
+        let _ = decode_response(markup.as_bytes(), &Limits::default());
+        let inside = format!("{}{markup}{}", &ADD[..at], &ADD[at..]);
+        let _ = decode_call(inside.as_bytes(), &Limits::default());
+    }
+}
