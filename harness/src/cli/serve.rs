@@ -142,10 +142,14 @@ async fn serve_until_stopped(stack: &'static Stack, arguments: Arguments) -> Out
     if arguments.end_with_input {
         stop_with_input(&stop).map_err(Failure::could_not_run)?;
     }
-    let serving = stack.serve(options).await.map_err(|error| match error {
-        ServeError::NoServer(_) | ServeError::NoBroker => Failure::usage(error),
-        ServeError::Bind { .. } | ServeError::Broker(_) => Failure::could_not_run(error),
-    })?;
+    let serving = tokio::select! {
+        serving = stack.serve(options) => serving.map_err(|error| match error {
+            ServeError::NoServer(_) | ServeError::NoBroker => Failure::usage(error),
+            ServeError::Bind { .. } | ServeError::Broker(_) => Failure::could_not_run(error),
+        })?,
+        // A broker that is just being shut down may never answer.
+        () = stop.cancelled() => return Ok(Exit::Done),
+    };
     writeln!(std::io::stdout(), "listening {} {}", stack.protocol, serving.url)
         .and_then(|()| std::io::stdout().flush())
         .context("cannot print where the server listens")

@@ -42,8 +42,10 @@ impl Run {
     fn leaves_nothing(&self) {
         let begun = Instant::now();
         while !self.processes("").is_empty() {
-            let left = self.processes("");
-            assert!(begun.elapsed() < PATIENCE, "still running: {left:?}");
+            if begun.elapsed() >= PATIENCE {
+                let left: Vec<_> = self.processes("").into_iter().map(described).collect();
+                panic!("still running:\n{}", left.join("\n"));
+            }
             std::thread::sleep(Duration::from_millis(20));
         }
         let temporary: Vec<_> = std::fs::read_dir(self.folder.path().join("tmp")).unwrap().collect();
@@ -52,6 +54,14 @@ impl Run {
             self.record();
         }
     }
+}
+
+/// What a process is and what it waits for.
+fn described(process: Pid) -> String {
+    let read = |file: &str| std::fs::read_to_string(format!("/proc/{process}/{file}")).unwrap_or_default();
+    let state = read("status");
+    let state = state.lines().find(|line| line.starts_with("State")).unwrap_or("gone").to_owned();
+    format!("{process} {state} {} {}", read("wchan"), read("cmdline").replace('\0', " "))
 }
 
 #[test]
