@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::convert::identity;
 use std::hint::black_box;
 
-use amqp::Target;
+use amqp::{Context, Target};
 use calculator::document::document;
 use calculator::{Calculator, Call, Limits, Service, Value};
 use criterion::measurement::WallTime;
@@ -127,9 +127,10 @@ fn amqp_codec() -> Codec<Vec<u8>, Value, Vec<u8>> {
         encode_call: |call| {
             let routing = Routing {
                 msg_id: Cow::Borrowed(MSG_ID),
-                reply_queue: Cow::Borrowed("reply_eabe6c03bb30470a979cceaa899480de"),
+                reply_queue: Some(Cow::Borrowed("reply_eabe6c03bb30470a979cceaa899480de")),
+                monitor: None,
             };
-            encode_request(call, &Target::topic("calc"), Some(&routing), MSG_ID).unwrap()
+            encode_request(call, &Target::topic("calc"), &Context::new(), Some(&routing), MSG_ID).unwrap()
         },
         decode_call: |body| match read_request(body, &limits()).unwrap().arguments {
             Arguments::Named(params) => values(params),

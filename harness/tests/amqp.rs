@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use amqp::direct::{BareClient, BareServer};
-use amqp::{AmqpClient, Server, ServerOptions, Target, TransportUrl};
+use amqp::{AmqpClient, RpcServerOptions, Server, Target, TransportUrl};
 use calculator::conformance::{self, Outcome};
 use calculator::{
     Calculator, Call, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults, Limits,
@@ -40,7 +40,8 @@ fn broker() -> (PrivateBroker, TransportUrl) {
 
 async fn serve(url: &TransportUrl, topic: &str) -> (CancellationToken, JoinHandle<()>) {
     let target = Target::topic(topic).server("s1");
-    let server = Server::bind(url, target, dispatcher(), ServerOptions::default()).await.unwrap();
+    let server =
+        Server::bind(&url.clone().into(), target, dispatcher(), RpcServerOptions::default()).await.unwrap();
     let stop = CancellationToken::new();
     (stop.clone(), tokio::spawn(server.run(stop)))
 }
@@ -72,12 +73,12 @@ async fn calls_travel_through_a_real_broker() {
 async fn conforms(url: &TransportUrl) {
     let (stop, server) = serve(url, "conforms").await;
     for target in [Target::topic("conforms"), Target::topic("conforms").server("s1")] {
-        let client = AmqpClient::connect(url, target, &options()).await.unwrap();
+        let client = AmqpClient::connect(&url.clone().into(), target, &options()).await.unwrap();
         assert_all_passed(&conformance::run(&client, Protocol::Amqp, &mut Deadline::new(TIMEOUT)).await);
     }
     let mut target = Target::topic("conforms");
     target.version = Some("1.3".to_owned());
-    let client = AmqpClient::connect(url, target, &options()).await.unwrap();
+    let client = AmqpClient::connect(&url.clone().into(), target, &options()).await.unwrap();
     assert_eq!(client.call(&add(2, 3)).await.unwrap_err().kind, ErrorKind::UnsupportedVersion);
     stop.cancel();
     server.await.unwrap();
@@ -85,7 +86,9 @@ async fn conforms(url: &TransportUrl) {
 
 async fn several_calls_share_a_client(url: &TransportUrl) {
     let (stop, server) = serve(url, "several").await;
-    let client = Arc::new(AmqpClient::connect(url, Target::topic("several"), &options()).await.unwrap());
+    let client = Arc::new(
+        AmqpClient::connect(&url.clone().into(), Target::topic("several"), &options()).await.unwrap(),
+    );
     let mut calls = JoinSet::new();
     for i in 0..500 {
         let client = Arc::clone(&client);
@@ -102,12 +105,12 @@ async fn several_calls_share_a_client(url: &TransportUrl) {
 
 async fn a_missing_server_is_told_or_times_out(url: &TransportUrl) {
     let target = Target::topic("nobody");
-    let client = AmqpClient::connect(url, target.clone(), &options()).await.unwrap();
+    let client = AmqpClient::connect(&url.clone().into(), target.clone(), &options()).await.unwrap();
     let mut soon = Deadline::new(Duration::from_millis(200));
     let error = soon.within(std::time::Instant::now(), client.call(&add(2, 3))).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Timeout);
 
-    let client = AmqpClient::connect(url, target, &options()).await.unwrap().at_least_once();
+    let client = AmqpClient::connect(&url.clone().into(), target, &options()).await.unwrap().at_least_once();
     for _ in 0..2 {
         assert_eq!(client.call(&add(2, 3)).await.unwrap_err().kind, ErrorKind::Undeliverable);
         assert_eq!(client.cast(&add(2, 3)).await.unwrap_err().kind, ErrorKind::Undeliverable);
@@ -203,7 +206,7 @@ async fn both_ends_connect_anew(broker: &PrivateBroker) {
     let cable = Cable::to(address.parse().unwrap()).await;
     let url: TransportUrl = broker.url().replace(&address, &cable.address.to_string()).parse().unwrap();
     let (stop, server) = serve(&url, "anew").await;
-    let client = AmqpClient::connect(&url, Target::topic("anew"), &options()).await.unwrap();
+    let client = AmqpClient::connect(&url.clone().into(), Target::topic("anew"), &options()).await.unwrap();
     assert_eq!(client.call(&add(2, 3)).await, Ok(Value::Int(5)));
     for _ in 0..2 {
         cable.cut().await;

@@ -1,6 +1,6 @@
 //! The options by which `call` and `check` name an AMQP server.
 
-use amqp::Target;
+use amqp::{QueueKind, Target};
 use calculator::Protocol;
 
 use super::Failure;
@@ -25,6 +25,9 @@ pub(super) struct TargetArguments {
     /// The version of the interface that is needed, MAJOR.MINOR
     #[arg(long, value_name = "V")]
     version: Option<String>,
+    /// The kind of the topic's queues, as its servers declare them: transient, durable, quorum
+    #[arg(long, value_name = "KIND")]
+    queues: Option<QueueKind>,
 }
 
 impl TargetArguments {
@@ -34,11 +37,13 @@ impl TargetArguments {
     /// Wrong usage where the URL is none of the protocol's, or an option is given that it has no use for.
     pub(super) fn address(&self, stack: &Stack, url: &str) -> Result<Address, Failure> {
         stack.check_url(url).map_err(Failure::usage)?;
-        let TargetArguments { exchange, topic, server, namespace, version } = self;
-        let given = [exchange, topic, server, namespace, version].iter().any(|option| option.is_some());
+        let TargetArguments { exchange, topic, server, namespace, version, queues } = self;
+        let names = [exchange, topic, server, namespace, version];
+        let given = queues.is_some() || names.iter().any(|option| option.is_some());
         if given && stack.protocol != Protocol::Amqp {
             return Err(Failure::usage(format!(
-                "--exchange, --topic, --server, --namespace and --version are for amqp; {} finds its server by the URL alone",
+                "--exchange, --topic, --server, --namespace, --version and --queues are for amqp; {} finds its server by \
+                 the URL alone",
                 stack.name
             )));
         }
@@ -51,6 +56,6 @@ impl TargetArguments {
             version: version.clone(),
             ..Target::topic(or(topic, DEFAULT_TOPIC))
         };
-        Ok(Address { url: url.to_owned(), target })
+        Ok(Address { target, queues: *queues, ..Address::new(url) })
     }
 }

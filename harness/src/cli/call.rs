@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use amqp::{AmqpClient, Target, TransportUrl};
+use amqp::{AmqpClient, Target, Transport};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use calculator::{Call, CallError, ClientOptions, Deadline, Limits, Params, Protocol, Value, json};
@@ -91,11 +91,12 @@ fn cast(
     }
     let target = Target { fanout: arguments.fanout, ..address.target };
     let sent = runtime()?.block_on(async {
-        let url = address
+        let transport = address
             .url
-            .parse::<TransportUrl>()
+            .parse::<Transport>()
             .map_err(|error| CallError::new(calculator::ErrorKind::Undeliverable, error.to_string()))?;
-        let client = AmqpClient::connect(&url, target, options).await?;
+        let transport = address.queues.into_iter().fold(transport, Transport::queue_kind);
+        let client = AmqpClient::connect(&transport, target, options).await?;
         Deadline::new(arguments.timeout).within(Instant::now(), client.cast(call)).await
     });
     sent.map(|()| Exit::Done).map_err(|error| failed(arguments, stack, &error))

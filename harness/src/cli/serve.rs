@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
+use amqp::{Acknowledge, QueueKind};
 use anyhow::Context;
 use calculator::{Calculator, Dispatcher, Executor, Faults, Limits, OneIn, Stall};
 use tokio_util::sync::CancellationToken;
@@ -70,6 +71,16 @@ pub(super) struct Arguments {
     /// The server's name among those of its topic
     #[arg(long, value_name = "NAME", default_value = "server", help_heading = "AMQP")]
     server: String,
+    /// The kind of the topic's queues: transient, durable, quorum; by default what the broker's URL says
+    #[arg(long, value_name = "KIND", help_heading = "AMQP")]
+    queues: Option<QueueKind>,
+    /// When a request is acknowledged: before it is executed (at most once), or after (at least once: a server that
+    /// dies loses nothing)
+    #[arg(long, value_name = "WHEN", default_value = "before", value_parser = acknowledge, help_heading = "AMQP")]
+    ack: Acknowledge,
+    /// The most messages that the broker sends ahead of their acknowledgement, per queue
+    #[arg(long, value_name = "N", default_value = "256", value_parser = clap::value_parser!(u16).range(1..), help_heading = "AMQP")]
+    prefetch: u16,
     /// Stop when standard input ends: for a parent process that must not leave a server behind
     #[arg(long, hide = true)]
     end_with_input: bool,
@@ -78,6 +89,14 @@ pub(super) struct Arguments {
 fn address(text: &str) -> Result<SocketAddr, String> {
     let mut addresses = text.to_socket_addrs().map_err(|error| format!("expected HOST:PORT: {error}"))?;
     addresses.next().ok_or_else(|| "that host has no address".to_owned())
+}
+
+fn acknowledge(text: &str) -> Result<Acknowledge, String> {
+    match text {
+        "before" => Ok(Acknowledge::Before),
+        "after" => Ok(Acknowledge::After),
+        _ => Err("expected before or after".to_owned()),
+    }
 }
 
 fn size(text: &str) -> Result<usize, String> {
@@ -136,6 +155,9 @@ async fn serve_until_stopped(stack: &'static Stack, arguments: Arguments) -> Out
         exchange: arguments.exchange,
         topic: arguments.topic,
         server: arguments.server,
+        queues: arguments.queues,
+        acknowledge: arguments.ack,
+        prefetch: arguments.prefetch,
         stop: stop.clone(),
     };
     stop_on_signals(&stop).map_err(Failure::could_not_run)?;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use amqp::{AmqpClient, ReplyTo, Transport};
 use calculator::{
     Calculator, Call, CallError, CallFuture, Client, ClientOptions, Dispatcher, ErrorKind, Executor, Faults,
 };
 use futures_util::FutureExt;
-use http_layer::{Transport, http::HeaderMap};
+use http_layer::http::HeaderMap;
 
 use super::{Address, Connecting};
 
@@ -34,15 +35,24 @@ pub(super) fn tcp(address: Address, options: ClientOptions) -> Connecting {
     connecting(async move { tcp_floor::TcpClient::connect(&address.url, &options).await })
 }
 
-pub(super) fn rest<T: Transport + 'static>(address: Address, options: ClientOptions) -> Connecting {
+pub(super) fn rest<T: http_layer::Transport + 'static>(
+    address: Address,
+    options: ClientOptions,
+) -> Connecting {
     connecting(async move { rest::RestClient::<T>::connect(&address.url, &HeaderMap::new(), &options).await })
 }
 
-pub(super) fn xmlrpc<T: Transport + 'static>(address: Address, options: ClientOptions) -> Connecting {
+pub(super) fn xmlrpc<T: http_layer::Transport + 'static>(
+    address: Address,
+    options: ClientOptions,
+) -> Connecting {
     connecting(async move { xmlrpc::XmlRpcClient::<T>::connect(&address.url, &options).await })
 }
 
-pub(super) fn jsonrpc<T: Transport + 'static>(address: Address, options: ClientOptions) -> Connecting {
+pub(super) fn jsonrpc<T: http_layer::Transport + 'static>(
+    address: Address,
+    options: ClientOptions,
+) -> Connecting {
     connecting(async move {
         jsonrpc::JsonRpcClient::<T>::connect(&address.url, &HeaderMap::new(), &options).await
     })
@@ -57,10 +67,20 @@ fn transport(url: &str) -> Result<amqp::TransportUrl, CallError> {
     url.parse().map_err(|error: amqp::UrlError| CallError::new(ErrorKind::Undeliverable, error.to_string()))
 }
 
+fn amqp_by(way: ReplyTo, address: Address, options: ClientOptions) -> Connecting {
+    connecting(async move {
+        let transport = Transport::from(transport(&address.url)?).reply_to(way);
+        let transport = address.queues.into_iter().fold(transport, Transport::queue_kind);
+        AmqpClient::connect(&transport, address.target, &options).await
+    })
+}
+
 pub(super) fn amqp(address: Address, options: ClientOptions) -> Connecting {
-    connecting(
-        async move { amqp::AmqpClient::connect(&transport(&address.url)?, address.target, &options).await },
-    )
+    amqp_by(ReplyTo::Queue, address, options)
+}
+
+pub(super) fn amqp_direct(address: Address, options: ClientOptions) -> Connecting {
+    amqp_by(ReplyTo::Direct, address, options)
 }
 
 pub(super) fn amqp_bare(address: Address, options: ClientOptions) -> Connecting {

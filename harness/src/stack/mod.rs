@@ -10,7 +10,7 @@ pub use serve::{ServeError, ServeOptions, Serving};
 
 use std::sync::Arc;
 
-use amqp::Target;
+use amqp::{QueueKind, Target};
 use calculator::{CallError, Client, ClientOptions, Protocol};
 use futures_util::future::BoxFuture;
 use http_layer::{HyperClient as Hyper, ReqwestClient as Reqwest};
@@ -49,13 +49,15 @@ pub struct Address {
     pub url: String,
     /// Whom an AMQP message is for; other protocols' servers are found by their URL alone.
     pub target: Target,
+    /// The kind of an AMQP server's queues; `None` is what the URL says.
+    pub queues: Option<QueueKind>,
 }
 
 impl Address {
     /// The server at `url`, of the default topic where it is an AMQP server.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
-        Address { url: url.into(), target: Target::topic(DEFAULT_TOPIC) }
+        Address { url: url.into(), target: Target::topic(DEFAULT_TOPIC), queues: None }
     }
 }
 
@@ -231,14 +233,16 @@ pub static ALL: &[Stack] = &[
         Some(serve::zerorpc),
     )
     .multiplexing(),
+    stack("amqp", Protocol::Amqp, "lapin", "lapin", Role::Default, connect::amqp, Some(serve::amqp))
+        .multiplexing(),
     stack(
-        "amqp",
+        "amqp-direct",
         Protocol::Amqp,
         "lapin",
         "lapin",
-        Role::DefaultAndLeanest,
-        connect::amqp,
-        Some(serve::amqp),
+        Role::Leanest,
+        connect::amqp_direct,
+        Some(serve::amqp_direct),
     )
     .multiplexing(),
     stack(

@@ -3,7 +3,7 @@
 use std::convert::identity;
 use std::net::SocketAddr;
 
-use amqp::Target;
+use amqp::{Acknowledge, QueueKind, ReplyTo, RpcServerOptions, Target, Transport};
 use calculator::{Dispatcher, Limits};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -25,6 +25,12 @@ pub struct ServeOptions {
     pub topic: String,
     /// The name of an AMQP server among those of its topic.
     pub server: String,
+    /// The kind of an AMQP server's queues; `None` is what the broker's URL says.
+    pub queues: Option<QueueKind>,
+    /// When an AMQP server acknowledges a request.
+    pub acknowledge: Acknowledge,
+    /// The most messages that the broker sends an AMQP server ahead of their acknowledgement, per queue.
+    pub prefetch: u16,
     /// Set to stop: calls in hand are finished.
     pub stop: CancellationToken,
 }
@@ -91,18 +97,32 @@ fn transport(broker: Option<String>) -> Result<amqp::TransportUrl, ServeError> {
         .map_err(|error: amqp::UrlError| ServeError::Broker(error.to_string()))
 }
 
-pub(super) fn amqp(options: ServeOptions) -> Bound {
+fn amqp_by(way: ReplyTo, options: ServeOptions) -> Bound {
     async move {
-        let url = transport(options.broker)?;
+        let transport = Transport::from(transport(options.broker)?).reply_to(way);
+        let transport = options.queues.into_iter().fold(transport, Transport::queue_kind);
         let target =
             Target { exchange: options.exchange, ..Target::topic(options.topic).server(options.server) };
-        let accepts = amqp::ServerOptions { limits: options.limits, ..Default::default() };
-        let server = amqp::Server::bind(&url, target, options.dispatcher, accepts)
+        let accepts = RpcServerOptions {
+            limits: options.limits,
+            acknowledge: options.acknowledge,
+            prefetch: options.prefetch,
+            ..RpcServerOptions::default()
+        };
+        let server = amqp::Server::bind(&transport, target, options.dispatcher, accepts)
             .await
             .map_err(|error| ServeError::Broker(error.to_string()))?;
         Ok(Serving { url: server.url(), run: server.run(options.stop).boxed() })
     }
     .boxed()
+}
+
+pub(super) fn amqp(options: ServeOptions) -> Bound {
+    amqp_by(ReplyTo::Queue, options)
+}
+
+pub(super) fn amqp_direct(options: ServeOptions) -> Bound {
+    amqp_by(ReplyTo::Direct, options)
 }
 
 pub(super) fn amqp_bare(options: ServeOptions) -> Bound {

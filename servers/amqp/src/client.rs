@@ -1,37 +1,391 @@
 //! The calling end.
 
-use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
-use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Limits, Value};
-use futures_util::StreamExt;
-use lapin::options::BasicAckOptions;
-use lapin::{BasicProperties, Channel, Connection, Consumer};
-use tokio::task::AbortHandle;
+use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Limits, Params, Value};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
-use crate::pending::Pending;
-use crate::publisher::{Address, Outcome, Publisher, json_properties, poll_once};
-use crate::topology::{self, name, unique};
+use crate::link::{Connections, Link, NO_SERVER, REFUSED, undeliverable};
+use crate::pending::Waiter;
+use crate::publisher::{Address, Outcome};
+use crate::topology::name;
 use crate::transport::TransportError;
 use crate::wire::{self, Routing};
-use crate::{Target, TransportUrl};
+use crate::{Context, Serializer, Target, TargetError, Transport, version};
 
-/// A client of one target, with oslo.messaging's two connections: one that publishes with confirms, one that consumes
-/// the client's own reply queue and acknowledges each reply.
+/// oslo.messaging's `rpc_response_timeout`.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a client waits before it looks for a lost broker again.
+const RECONNECT_DELAY: Duration = Duration::from_millis(250);
+
+/// A caller of remote methods, in the manner of oslo.messaging.
 ///
-/// Any number of calls may be in flight. A call ends with its reply and does not wait for the confirm of its request,
-/// but a request that the broker refused or returned fails its call. As with oslo.messaging by default, a call to a
-/// topic without a server is no error of the broker's: it ends at the caller's deadline, unless
-/// [`at_least_once`](Self::at_least_once) is set. After a lost connection the next call connects anew.
-pub struct AmqpClient {
-    url: TransportUrl,
+/// It has two connections, made when they are needed and made anew when they were lost: one that publishes with
+/// confirms, one that consumes the client's own reply queue and acknowledges the replies. Any number of calls may be in
+/// flight. All clones share the connections; [`prepare`](Self::prepare) makes one whose calls go elsewhere, or have
+/// another timeout.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use amqp::{Context, RpcClient, Target, Transport};
+/// use calculator::Call;
+///
+/// let transport: Transport = "rabbit://guest:guest@localhost/".parse()?;
+/// let client = RpcClient::new(&transport, Target::topic("calc"));
+/// let call = Call::named("add", [("x".to_owned(), 2.into()), ("y".to_owned(), 3.into())]);
+/// assert_eq!(client.call(&Context::new(), &call).await?, 5.into());
+///
+/// let patient = client.prepare().version("1.3").timeout(Duration::from_secs(600));
+/// patient.call_monitor_timeout(Duration::from_secs(10)).call(&Context::new(), &call).await?;
+/// client.prepare().server("server1").cast(&Context::new(), &call).await?;
+/// client.fanout_cast(&Context::new(), &call).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct RpcClient {
+    connections: Arc<Connections>,
     target: Target,
-    options: ClientOptions,
+    timeout: Duration,
+    monitor: Option<Duration>,
+    version_cap: Option<String>,
+    retry: Option<u32>,
     mandatory: bool,
-    link: Mutex<Arc<Link>>,
-    reconnecting: tokio::sync::Mutex<()>,
+    serializer: Option<Arc<dyn Serializer>>,
 }
+
+impl RpcClient {
+    /// A client of `target`, which connects with its first call: timeout 60 s, no call monitor, no version cap, looks
+    /// for a missing broker until the timeout.
+    #[must_use]
+    pub fn new(transport: &Transport, target: Target) -> Self {
+        RpcClient::with_limits(transport, target, Limits::default())
+    }
+
+    /// The same with other limits of what it accepts.
+    #[must_use]
+    pub fn with_limits(transport: &Transport, target: Target, limits: Limits) -> Self {
+        RpcClient {
+            connections: Arc::new(Connections::new(transport.clone(), limits)),
+            target,
+            timeout: DEFAULT_TIMEOUT,
+            monitor: None,
+            version_cap: None,
+            retry: None,
+            mandatory: false,
+            serializer: None,
+        }
+    }
+
+    /// A client over the same connections, for other settings.
+    #[must_use]
+    pub fn prepare(&self) -> Self {
+        self.clone()
+    }
+
+    /// Calls on another exchange.
+    #[must_use]
+    pub fn exchange(mut self, exchange: impl Into<String>) -> Self {
+        self.target.exchange = exchange.into();
+        self
+    }
+
+    /// Calls of another topic.
+    #[must_use]
+    pub fn topic(mut self, topic: impl Into<String>) -> Self {
+        self.target.topic = topic.into();
+        self
+    }
+
+    /// Calls of one server of the topic.
+    #[must_use]
+    pub fn server(mut self, server: impl Into<String>) -> Self {
+        self.target.server = Some(server.into());
+        self
+    }
+
+    /// Calls in a namespace.
+    #[must_use]
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.target.namespace = Some(namespace.into());
+        self
+    }
+
+    /// Calls that need a version, `major.minor`.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.target.version = Some(version.into());
+        self
+    }
+
+    /// How long a call may wait for its answer, and a cast for its confirm; connecting included. The broker discards a
+    /// call that no server has taken by then.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Gives a call up when its server gives no sign of life for that long, at least 2 s and sent in whole seconds,
+    /// so that a call that takes long can have a long timeout and a dead server is noticed nevertheless.
+    #[must_use]
+    pub fn call_monitor_timeout(mut self, interval: Duration) -> Self {
+        self.monitor = Some(interval);
+        self
+    }
+
+    /// Refuses calls that need a version which a server of version `cap` does not have: for the time in which old
+    /// servers may be left.
+    #[must_use]
+    pub fn version_cap(mut self, cap: impl Into<String>) -> Self {
+        self.version_cap = Some(cap.into());
+        self
+    }
+
+    /// How often a broker that cannot be reached is tried again before a call fails; by default until its timeout.
+    /// What may have been sent already is never sent again.
+    #[must_use]
+    pub fn retry(mut self, attempts: u32) -> Self {
+        self.retry = Some(attempts);
+        self
+    }
+
+    /// Has the broker return messages that no queue takes, which fails them at once as undeliverable: oslo.messaging's
+    /// `at_least_once` transport option. It needs confirms, so with direct reply-to it has no effect.
+    #[must_use]
+    pub fn at_least_once(mut self) -> Self {
+        self.mandatory = true;
+        self
+    }
+
+    /// What arguments, results and contexts pass.
+    #[must_use]
+    pub fn serializer(mut self, serializer: impl Serializer) -> Self {
+        self.serializer = Some(Arc::new(serializer));
+        self
+    }
+
+    /// Whether the version cap lets calls of `version` pass.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArguments`] for what is no version.
+    pub fn can_send_version(&self, version: &str) -> Result<bool, CallError> {
+        let Some(cap) = &self.version_cap else { return Ok(true) };
+        version::compatible(cap, version).map_err(|_| {
+            CallError::new(ErrorKind::InvalidArguments, "a version is MAJOR.MINOR or MAJOR.MINOR.REVISION")
+        })
+    }
+
+    /// Connects now rather than with the first call.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Undeliverable`] or [`ErrorKind::Timeout`] without a broker, [`ErrorKind::InvalidArguments`] for a
+    /// target that cannot be.
+    pub async fn connect(&self) -> Result<(), CallError> {
+        self.target.check().map_err(invalid)?;
+        let link = self.link().await?;
+        self.declare(&link, &self.target).await
+    }
+
+    /// Calls a method of one server of the target and awaits its result.
+    ///
+    /// As with oslo.messaging by default, a call to a topic without a server is no error of the broker's: it ends at
+    /// its timeout, unless [`at_least_once`](Self::at_least_once) is set.
+    ///
+    /// # Errors
+    /// The failure that the server reported, with the class of the remote exception; [`ErrorKind::Timeout`];
+    /// [`ErrorKind::Undeliverable`] where the call may not have reached a server;
+    /// [`ErrorKind::UnsupportedVersion`] above the version cap.
+    pub async fn call(&self, context: &Context, call: &Call) -> Result<Value, CallError> {
+        let Some(serializer) = &self.serializer else {
+            return self.in_time(self.exchange_messages(context, call)).await;
+        };
+        let sent = serializer.serialize_context(context);
+        let call = serialized(serializer.as_ref(), context, call)?;
+        let result = self.in_time(self.exchange_messages(&sent, &call)).await?;
+        serializer.deserialize_entity(context, result)
+    }
+
+    /// Sends a call without asking for an answer. It returns when the broker has the message, which says nothing of a
+    /// server.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Undeliverable`] or [`ErrorKind::Timeout`] when the broker may not have taken it, and what JSON has
+    /// no form for.
+    pub async fn cast(&self, context: &Context, call: &Call) -> Result<(), CallError> {
+        let Some(serializer) = &self.serializer else {
+            return self.in_time(self.send(&self.target, context, call)).await;
+        };
+        let sent = serializer.serialize_context(context);
+        let call = serialized(serializer.as_ref(), context, call)?;
+        self.in_time(self.send(&self.target, &sent, &call)).await
+    }
+
+    /// Sends a call to every server of the topic, as [`cast`](Self::cast) does to one.
+    ///
+    /// # Errors
+    /// As [`cast`](Self::cast).
+    pub async fn fanout_cast(&self, context: &Context, call: &Call) -> Result<(), CallError> {
+        let mut all = self.clone();
+        all.target.fanout = true;
+        all.cast(context, call).await
+    }
+
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+        timeout_at(Instant::now() + self.timeout, work).await.unwrap_or_else(|_| {
+            let message = format!("no answer within {} ms", self.timeout.as_millis());
+            Err(CallError::new(ErrorKind::Timeout, message))
+        })
+    }
+
+    /// The connections; without a broker, tries again as often as was asked for.
+    async fn link(&self) -> Result<Arc<Link>, CallError> {
+        let deadline = Instant::now() + self.timeout;
+        let mut attempts = 0;
+        loop {
+            let failed = match self.connections.link(self.timeout).await {
+                Ok(link) => return Ok(link),
+                Err(error) => error,
+            };
+            // The last reason says more than that time has run out.
+            if self.retry.is_some_and(|most| attempts >= most)
+                || Instant::now() + RECONNECT_DELAY * 2 > deadline
+            {
+                return Err(failed.into());
+            }
+            tracing::debug!(error = %failed, "still no broker");
+            attempts += 1;
+            sleep(RECONNECT_DELAY).await;
+        }
+    }
+
+    async fn declare(&self, link: &Link, target: &Target) -> Result<(), CallError> {
+        let declared = link.declare(&self.connections.transport, target).await;
+        declared.map_err(|error| TransportError::Refused(error).into())
+    }
+
+    /// What can be refused without a broker.
+    fn check(&self, target: &Target) -> Result<(), CallError> {
+        target.check().map_err(invalid)?;
+        let version = target.version.as_deref().unwrap_or(version::DEFAULT);
+        if self.can_send_version(version)? {
+            return Ok(());
+        }
+        let cap = self.version_cap.as_deref().unwrap_or_default();
+        let message = format!("the call needs version {version}, and the version cap is {cap}");
+        Err(CallError::new(ErrorKind::UnsupportedVersion, message))
+    }
+
+    fn address(&self, target: &Target) -> Address {
+        let mandatory = self.mandatory;
+        if target.fanout {
+            let exchange = name(&target.fanout_exchange());
+            return Address { exchange, routing_key: name(""), mandatory };
+        }
+        Address { exchange: name(&target.exchange), routing_key: name(&target.queue()), mandatory }
+    }
+
+    async fn send(&self, target: &Target, context: &Context, call: &Call) -> Result<(), CallError> {
+        self.check(target)?;
+        let unique_id = Uuid::new_v4().simple().to_string();
+        let body = wire::encode_request(call, target, context, None, &unique_id)?;
+        let link = self.link().await?;
+        self.declare(&link, target).await?;
+        link.publisher.unblocked().await;
+        match link.publisher.publish(self.address(target), link.properties(None), &body).await {
+            Ok(Outcome::Confirmed) => Ok(()),
+            Ok(Outcome::Returned(_)) => Err(undeliverable(NO_SERVER)),
+            Ok(Outcome::Refused) => Err(undeliverable(REFUSED)),
+            Err(error) => Err(undeliverable(error)),
+        }
+    }
+
+    /// A call without a deadline of its own but the call monitor's.
+    async fn exchange_messages(&self, context: &Context, call: &Call) -> Result<Value, CallError> {
+        let target = &self.target;
+        if target.fanout {
+            let message = "a call goes to one server; only a cast can go to all (fanout)";
+            return Err(CallError::new(ErrorKind::InvalidArguments, message));
+        }
+        self.check(target)?;
+        let link = self.link().await?;
+        self.declare(&link, target).await?;
+        let msg_id = Uuid::new_v4();
+        let mut buffers = [[0; 32]; 2];
+        let [msg_text, unique_text] = &mut buffers;
+        let routing = Routing {
+            msg_id: (&*msg_id.simple().encode_lower(msg_text)).into(),
+            reply_queue: link.reply_queue.as_deref().map(Into::into),
+            monitor: self.monitor.map(|interval| interval.as_secs()),
+        };
+        let unique_id = Uuid::new_v4().simple().encode_lower(unique_text);
+        let body = wire::encode_request(call, target, context, Some(&routing), unique_id)?;
+        link.publisher.unblocked().await;
+        let signs = self.monitor.map(|_| Arc::new(Notify::new()));
+        let mut waiter = link.pending.enter(msg_id.as_u128(), signs.clone())?;
+        let delivery = Arc::clone(&link).deliver(
+            msg_id.as_u128(),
+            self.address(target),
+            link.properties(Some(self.timeout)),
+            body,
+        );
+        if link.reply_queue.is_some() {
+            // Apart from the call, so that a call which ends early leaves no confirm unread.
+            tokio::spawn(delivery);
+        } else {
+            delivery.await;
+        }
+        match signs.zip(self.monitor) {
+            Some((signs, interval)) => monitored(&mut waiter, &signs, interval).await,
+            None => waiter.answer().await,
+        }
+    }
+}
+
+/// Awaits an answer as long as there are signs of life.
+async fn monitored(
+    waiter: &mut Waiter<u128>,
+    signs: &Notify,
+    interval: Duration,
+) -> Result<Value, CallError> {
+    let answer = waiter.answer();
+    tokio::pin!(answer);
+    loop {
+        tokio::select! {
+            biased;
+            answer = &mut answer => return answer,
+            () = signs.notified() => {}
+            () = sleep(interval) => {
+                let message = format!("no sign of life from the server within {} ms", interval.as_millis());
+                return Err(CallError::new(ErrorKind::Timeout, message));
+            }
+        }
+    }
+}
+
+fn serialized(serializer: &dyn Serializer, context: &Context, call: &Call) -> Result<Call, CallError> {
+    let mut call = call.clone();
+    let each = |value: &mut Value| {
+        serializer.serialize_entity(context, std::mem::replace(value, Value::Null)).map(|new| *value = new)
+    };
+    match &mut call.params {
+        Params::Positional(values) => values.iter_mut().try_for_each(each)?,
+        Params::Named(members) => members.iter_mut().map(|(_, value)| value).try_for_each(each)?,
+    }
+    Ok(call)
+}
+
+fn invalid(error: TargetError) -> CallError {
+    CallError::new(ErrorKind::InvalidArguments, error.to_string())
+}
+
+/// An [`RpcClient`] behind the suite's own contract: an empty context, and the caller sets the deadlines. A call that
+/// finds no broker fails at once.
+pub struct AmqpClient(RpcClient);
 
 impl AmqpClient {
     /// Connects to the broker and declares what a caller of `target` needs.
@@ -43,221 +397,34 @@ impl AmqpClient {
     /// [`ErrorKind::Undeliverable`] or [`ErrorKind::Timeout`] without a broker, [`ErrorKind::InvalidArguments`] for a
     /// target that cannot be.
     pub async fn connect(
-        url: &TransportUrl,
+        transport: &Transport,
         target: Target,
         options: &ClientOptions,
     ) -> Result<Self, CallError> {
-        let invalid = |message: String| CallError::new(ErrorKind::InvalidArguments, message);
-        target.check().map_err(|error| invalid(error.to_string()))?;
-        let link = Link::open(url, &target, options).await?;
-        Ok(AmqpClient {
-            url: url.clone(),
-            target,
-            options: options.clone(),
-            mandatory: false,
-            link: Mutex::new(Arc::new(link)),
-            reconnecting: tokio::sync::Mutex::new(()),
-        })
+        let client =
+            RpcClient::with_limits(transport, target, options.limits).timeout(options.timeout).retry(0);
+        client.connect().await?;
+        Ok(AmqpClient(client))
     }
 
-    /// Has the broker return requests that no queue takes, which fails them at once as undeliverable:
-    /// oslo.messaging's `at_least_once` transport option.
+    /// As [`RpcClient::at_least_once`].
     #[must_use]
-    pub fn at_least_once(mut self) -> Self {
-        self.mandatory = true;
-        self
+    pub fn at_least_once(self) -> Self {
+        AmqpClient(self.0.at_least_once())
     }
 
-    /// Sends `call` without asking for an answer, to one server of the target or, with `fanout`, to all of them. It
-    /// returns when the broker has confirmed the message, which says nothing of a server.
+    /// Sends `call` without asking for an answer, to one server of the target or, with `fanout`, to all of them.
     ///
     /// # Errors
-    /// [`ErrorKind::Undeliverable`] when the broker did not take it, and what JSON has no form for.
+    /// As [`RpcClient::cast`].
     pub async fn cast(&self, call: &Call) -> Result<(), CallError> {
-        let link = self.link().await?;
-        let unique_id = Uuid::new_v4().simple().to_string();
-        let body = wire::encode_request(call, &self.target, None, &unique_id)?;
-        let publisher = Arc::clone(&link.publisher);
-        let outcome = publisher.publish(link.address(&self.target, self.mandatory), json_properties(), body);
-        match outcome.await {
-            Ok(Outcome::Confirmed) => Ok(()),
-            Ok(Outcome::Returned(_)) => Err(undeliverable("no server of this target")),
-            Ok(Outcome::Refused) => Err(undeliverable("the broker refused the message")),
-            Err(error) => Err(undeliverable(error)),
-        }
-    }
-
-    async fn exchange(&self, call: &Call) -> Result<Value, CallError> {
-        if self.target.fanout {
-            let message = "a call goes to one server; only a cast can go to all (fanout)";
-            return Err(CallError::new(ErrorKind::InvalidArguments, message));
-        }
-        let link = self.link().await?;
-        let msg_id = Uuid::new_v4();
-        let mut buffers = [[0; 32]; 2];
-        let [msg_text, unique_text] = &mut buffers;
-        let routing = Routing {
-            msg_id: (&*msg_id.simple().encode_lower(msg_text)).into(),
-            reply_queue: link.reply_queue.as_str().into(),
-        };
-        let unique_id = Uuid::new_v4().simple().encode_lower(unique_text);
-        let body = wire::encode_request(call, &self.target, Some(&routing), unique_id)?;
-        let waiter = link.pending.enter(msg_id.as_u128())?;
-        let address = link.address(&self.target, self.mandatory);
-        // Apart from the call, so that a call which ends early leaves no confirm unread.
-        tokio::spawn(deliver(
-            Arc::clone(&link.publisher),
-            link.pending.clone(),
-            msg_id.as_u128(),
-            (address, link.properties.clone(), body),
-            self.options.limits,
-        ));
-        waiter.answer().await
-    }
-
-    /// The connections in use, or new ones where they were lost. Nothing has been sent yet, so nothing is sent twice.
-    async fn link(&self) -> Result<Arc<Link>, CallError> {
-        let current = self.current();
-        if current.usable() {
-            return Ok(current);
-        }
-        let _turn = self.reconnecting.lock().await;
-        let current = self.current();
-        if current.usable() {
-            return Ok(current);
-        }
-        let link = Arc::new(Link::open(&self.url, &self.target, &self.options).await?);
-        *self.link.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&link);
-        Ok(link)
-    }
-
-    fn current(&self) -> Arc<Link> {
-        Arc::clone(&self.link.lock().unwrap_or_else(PoisonError::into_inner))
+        self.0.cast(&Context::new(), call).await
     }
 }
 
 impl Client for AmqpClient {
     fn call<'a>(&'a self, call: &'a Call) -> CallFuture<'a> {
-        Box::pin(self.exchange(call))
+        const NOBODY: &Context = &Context::new();
+        Box::pin(self.0.exchange_messages(NOBODY, call))
     }
-}
-
-fn undeliverable(reason: impl std::fmt::Display) -> CallError {
-    CallError::new(ErrorKind::Undeliverable, reason.to_string())
-}
-
-/// Publishes a request and fails its call if the broker does not take it.
-async fn deliver(
-    publisher: Arc<Publisher>,
-    pending: Pending<u128>,
-    msg_id: u128,
-    (address, properties, body): (Address, BasicProperties, Vec<u8>),
-    limits: Limits,
-) {
-    match publisher.publish(address, properties, body).await {
-        Ok(Outcome::Confirmed) => {}
-        Ok(Outcome::Returned(message)) => {
-            // Which request came back, only the message itself says for certain.
-            let returned = wire::read_request(&message.delivery.data, &limits).ok();
-            if let Some(returned) = returned.and_then(|request| parse_id(&request.msg_id?)) {
-                pending.answer(returned, Err(undeliverable("no server of this target")));
-            }
-        }
-        Ok(Outcome::Refused) => pending.answer(msg_id, Err(undeliverable("the broker refused the request"))),
-        Err(error) => pending.lose(&error.to_string()),
-    }
-}
-
-fn parse_id(text: &str) -> Option<u128> {
-    Uuid::try_parse(text).ok().map(|id| id.as_u128())
-}
-
-/// One client's connections and what belongs to them.
-struct Link {
-    publisher: Arc<Publisher>,
-    reply_queue: String,
-    replies: Connection,
-    channel: Channel,
-    pending: Pending<u128>,
-    /// Of a call; a cast has no expiration.
-    properties: BasicProperties,
-    reader: AbortHandle,
-}
-
-impl Link {
-    async fn open(
-        url: &TransportUrl,
-        target: &Target,
-        options: &ClientOptions,
-    ) -> Result<Self, TransportError> {
-        let (replies, requests) = tokio::try_join!(
-            url.connect("replies", options.timeout),
-            url.connect("requests", options.timeout)
-        )?;
-        let publisher = Publisher::open(requests).await?;
-        if target.fanout {
-            topology::declare_fanout_exchange(publisher.channel(), target).await?;
-        } else {
-            topology::declare_exchange(publisher.channel(), target).await?;
-        }
-        let channel = replies.create_channel().await?;
-        let reply_queue = unique("reply_");
-        topology::declare_reply_queue(&channel, &reply_queue).await?;
-        let consumer = topology::consume(&channel, &reply_queue, "1").await?;
-        let pending = Pending::new();
-        let reader = read(consumer, channel.clone(), pending.clone(), options.limits);
-        Ok(Link {
-            publisher: Arc::new(publisher),
-            reply_queue,
-            replies,
-            channel,
-            pending,
-            properties: json_properties().with_expiration(options.timeout.as_millis().to_string().into()),
-            reader: tokio::spawn(reader).abort_handle(),
-        })
-    }
-
-    fn usable(&self) -> bool {
-        !self.pending.is_lost()
-            && self.replies.status().connected()
-            && self.channel.status().connected()
-            && self.publisher.channel().status().connected()
-    }
-
-    fn address(&self, target: &Target, mandatory: bool) -> Address {
-        if target.fanout {
-            let exchange = name(&target.fanout_exchange());
-            return Address { exchange, routing_key: name(""), mandatory };
-        }
-        Address { exchange: name(&target.exchange), routing_key: name(&target.queue()), mandatory }
-    }
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.reader.abort();
-    }
-}
-
-/// Hands replies to their calls until the connection ends.
-async fn read(mut replies: Consumer, channel: Channel, pending: Pending<u128>, limits: Limits) {
-    while let Some(Ok(delivery)) = replies.next().await {
-        match wire::read_reply(&delivery.data, &limits) {
-            Ok(reply) => {
-                match parse_id(&reply.msg_id) {
-                    Some(id) if reply.ending || reply.result.is_err() => pending.answer(id, reply.result),
-                    // A null result before the end is a sign of life.
-                    Some(id) => match reply.result {
-                        Ok(Value::Null) | Err(_) => {}
-                        Ok(value) => pending.keep(id, value),
-                    },
-                    None => tracing::debug!("dropped a reply to nobody"),
-                }
-            }
-            Err(error) => tracing::debug!(%error, "dropped a reply"),
-        }
-        // Queued by the first poll; the broker's view of it is of no interest to the call.
-        let _ = poll_once(pin!(channel.basic_ack(delivery.delivery_tag, BasicAckOptions::default())));
-    }
-    pending.lose("the connection to the broker was lost");
 }

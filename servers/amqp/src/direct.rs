@@ -24,13 +24,12 @@ use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::link::REPLY_TO;
 use crate::pending::Pending;
 use crate::publisher::poll_once;
 use crate::topology::name;
-use crate::transport::{TransportError, TransportUrl};
+use crate::{TransportError, TransportUrl};
 
-/// The pseudo-queue of RabbitMQ's direct reply-to.
-const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 const NO_ACK: BasicConsumeOptions =
     BasicConsumeOptions { no_local: false, no_ack: true, exclusive: false, nowait: false };
 const DRAIN: Duration = Duration::from_secs(4);
@@ -151,7 +150,7 @@ impl BareClient {
     async fn exchange(&self, call: &Call) -> Result<Value, CallError> {
         let body = encode_call(call)?;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let waiter = self.pending.enter(id)?;
+        let mut waiter = self.pending.enter(id, None)?;
         let properties = BasicProperties::default()
             .with_reply_to(name(REPLY_TO))
             .with_correlation_id(name(&format!("{id:016x}")));

@@ -1,115 +1,139 @@
-//! Whether a request is for the calculator, and what to answer if not, in the words of oslo.messaging's dispatcher.
+//! What a server offers.
 
-use calculator::Call;
+use std::borrow::Cow;
+use std::collections::HashMap;
 
-use crate::wire::{Arguments, Failure, Request};
+use calculator::{Call, Dispatcher, Params, Value};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 
-/// The interface that is served: the null namespace, version 1.0.
-const MAJOR: u32 = 1;
-const MINOR: u32 = 0;
+use crate::wire::Failure;
+use crate::{Context, version};
 
-/// Turns a request into a call, or into the failure that is its answer.
-pub(crate) fn accept(request: Request) -> Result<Call, Failure> {
-    let method = match request.method {
-        Some(Ok(method)) => method,
-        None => return Err(no_method("NoneType")),
-        Some(Err(kind)) => return Err(no_method(kind)),
-    };
-    let version = match &request.version {
-        None => "1.0",
-        Some(Ok(version)) => version,
-        Some(Err("NoneType")) => return Err(unsupported("None", &method)),
-        Some(Err(kind)) => {
-            return Err(Failure::builtin(
-                "AttributeError",
-                format!("'{kind}' object has no attribute 'split'"),
-            ));
-        }
-    };
-    if !compatible(version)? || request.namespace.is_some() {
-        return Err(unsupported(version, &method));
+/// A call that an endpoint executes.
+pub type Handling<'a> = BoxFuture<'a, Result<Value, Failure>>;
+
+/// A group of methods under one namespace and version.
+///
+/// [`Methods`] makes one of functions; implement the trait where methods share a state or wait for something.
+pub trait Endpoint: Send + Sync + 'static {
+    /// The namespace and version of the methods.
+    fn interface(&self) -> Interface {
+        Interface::default()
     }
-    match request.arguments {
-        Arguments::Named(params) => Ok(Call { method, params }),
-        Arguments::Other(kind) => {
-            Err(Failure::builtin("AttributeError", format!("'{kind}' object has no attribute 'items'")))
-        }
+
+    /// Whether there is a method of that name.
+    fn has(&self, method: &str) -> bool;
+
+    /// Executes `method`, which [`has`](Self::has) confirmed.
+    fn call<'a>(&'a self, context: &'a Context, method: Cow<'static, str>, arguments: Params)
+    -> Handling<'a>;
+}
+
+/// The namespace and version of an endpoint's methods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// `None` is the null namespace, which is another one than `""`.
+    pub namespace: Option<String>,
+    /// `major.minor` or `major.minor.revision`. It serves callers that ask for the same major number and no later
+    /// minor one.
+    pub version: String,
+}
+
+/// The null namespace, version 1.0.
+impl Default for Interface {
+    fn default() -> Self {
+        Interface { namespace: None, version: version::DEFAULT.to_owned() }
     }
 }
 
-fn no_method(kind: &str) -> Failure {
-    Failure::builtin("TypeError", format!("attribute name must be string, not '{kind}'"))
+type Method = Box<dyn Fn(&Context, Params) -> Result<Value, Failure> + Send + Sync>;
+
+/// An endpoint of functions.
+///
+/// ```
+/// use amqp::Methods;
+///
+/// let endpoint = Methods::new().version("2.5").method("test", |_context, arguments| {
+///     let [arg] = arguments.bind("test", ["arg"])?;
+///     Ok(arg)
+/// });
+/// ```
+#[derive(Default)]
+pub struct Methods {
+    interface: Interface,
+    methods: HashMap<String, Method>,
 }
 
-fn unsupported(version: &str, method: &str) -> Failure {
-    let message = format!("Endpoint does not support RPC version {version}. Attempted method: {method}");
-    Failure::dispatcher("UnsupportedVersion", message)
+impl Methods {
+    /// No methods, the null namespace, version 1.0.
+    #[must_use]
+    pub fn new() -> Self {
+        Methods::default()
+    }
+
+    /// The same methods in another namespace.
+    #[must_use]
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.interface.namespace = Some(namespace.into());
+        self
+    }
+
+    /// The same methods in another version.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.interface.version = version.into();
+        self
+    }
+
+    /// One method more.
+    #[must_use]
+    pub fn method(
+        mut self,
+        name: impl Into<String>,
+        method: impl Fn(&Context, Params) -> Result<Value, Failure> + Send + Sync + 'static,
+    ) -> Self {
+        self.methods.insert(name.into(), Box::new(method));
+        self
+    }
 }
 
-/// Whether what is served is compatible with `version`: the same major number, and no later minor number, or the
-/// same minor number without a revision.
-fn compatible(version: &str) -> Result<bool, Failure> {
-    let number = |text: &str| {
-        text.trim().parse::<u32>().map_err(|_| {
-            let message = format!("invalid literal for int() with base 10: '{text}'");
-            Failure::builtin("ValueError", message)
-        })
-    };
-    let mut parts = version.splitn(3, '.');
-    let major = number(parts.next().unwrap_or_default())?;
-    let minor = parts.next().ok_or_else(|| Failure::builtin("IndexError", "list index out of range"))?;
-    let minor = number(minor)?;
-    let revision = parts.next().map_or(Ok(0), number)?;
-    Ok(major == MAJOR && minor == MINOR && revision == 0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use calculator::Params;
-
-    fn class_of(request: Request) -> Result<Call, (&'static str, &'static str)> {
-        accept(request).map_err(|failure| (failure.class, failure.module))
+impl Endpoint for Methods {
+    fn interface(&self) -> Interface {
+        self.interface.clone()
     }
 
-    fn add() -> Request {
-        Request { method: Some(Ok("add".into())), ..Request::default() }
+    fn has(&self, method: &str) -> bool {
+        self.methods.contains_key(method)
     }
 
-    const UNSUPPORTED: (&str, &str) = ("UnsupportedVersion", "oslo_messaging.rpc.dispatcher");
-
-    #[test]
-    fn a_request_without_namespace_and_version_is_for_us() {
-        let call = class_of(add()).unwrap();
-        assert_eq!((&*call.method, call.params), ("add", Params::Named(vec![])));
-        assert!(class_of(Request { version: Some(Ok("1.0".into())), ..add() }).is_ok());
-    }
-
-    #[test]
-    fn other_namespaces_and_versions_are_answered_as_by_the_reference() {
-        for namespace in ["", "n"] {
-            let request = Request { namespace: Some(Ok(namespace.into())), ..add() };
-            assert_eq!(class_of(request), Err(UNSUPPORTED));
+    fn call<'a>(
+        &'a self,
+        context: &'a Context,
+        method: Cow<'static, str>,
+        arguments: Params,
+    ) -> Handling<'a> {
+        async move {
+            match self.methods.get(&*method) {
+                Some(function) => function(context, arguments),
+                None => Err(Failure::no_such_method(&method)),
+            }
         }
-        for (version, class) in [
-            (Ok("1.1"), UNSUPPORTED),
-            (Ok("2.0"), UNSUPPORTED),
-            (Ok("1.0.1"), UNSUPPORTED),
-            (Err("NoneType"), UNSUPPORTED),
-            (Ok("1"), ("IndexError", "builtins")),
-            (Ok("abc"), ("ValueError", "builtins")),
-            (Err("int"), ("AttributeError", "builtins")),
-        ] {
-            let request = Request { version: Some(version.map(str::to_owned)), ..add() };
-            assert_eq!(class_of(request), Err(class), "{version:?}");
-        }
+        .boxed()
+    }
+}
+
+/// A service of the suite's contract, such as the calculator, as an endpoint. It has an executor and faults of its own.
+impl Endpoint for Dispatcher {
+    fn has(&self, method: &str) -> bool {
+        self.service().methods().iter().any(|info| info.name == method)
     }
 
-    #[test]
-    fn a_request_of_the_wrong_shape_has_an_answer_too() {
-        let nameless = Request { method: None, ..Request::default() };
-        assert_eq!(class_of(nameless), Err(("TypeError", "builtins")));
-        let listed = Request { arguments: Arguments::Other("list"), ..add() };
-        assert_eq!(class_of(listed), Err(("AttributeError", "builtins")));
+    fn call<'a>(&'a self, _: &'a Context, method: Cow<'static, str>, arguments: Params) -> Handling<'a> {
+        async move {
+            let call = Call { method: method.clone(), params: arguments };
+            Dispatcher::call(self, call).await.map_err(|error| Failure::of(error, &method))
+        }
+        .boxed()
     }
 }

@@ -1,27 +1,34 @@
 //! RPC over RabbitMQ, both ends, in the manner of oslo.messaging: what OpenStack's services speak with each other.
-//!
-//! [`Server`] answers oslo.messaging clients and [`AmqpClient`] calls oslo.messaging servers. A call travels as an
-//! [envelope](wire) through a topic exchange to the servers' queue and back through the default exchange to the
-//! client's reply queue, with an acknowledgement of each message and a publisher confirm of each publish.
-//! [`direct`] is the same exchange without any of that: the leanest request and reply that RabbitMQ offers, and the
-//! floor under the former.
 
 #![forbid(unsafe_code)]
 
 mod client;
+mod context;
 pub mod direct;
+mod dispatcher;
 mod endpoint;
+mod link;
 mod pending;
 mod publisher;
 mod replies;
 mod seen;
+mod serializer;
 mod server;
+mod session;
 mod target;
 mod topology;
 mod transport;
+mod url;
+mod version;
 pub mod wire;
 
-pub use client::AmqpClient;
-pub use server::{Server, ServerError, ServerOptions};
+pub use client::{AmqpClient, RpcClient};
+pub use context::Context;
+pub use dispatcher::{AccessPolicy, RpcDispatcher};
+pub use endpoint::{Endpoint, Handling, Interface, Methods};
+pub use serializer::Serializer;
+pub use server::{Acknowledge, RpcServer, RpcServerOptions, Server, ServerError};
 pub use target::{Target, TargetError};
-pub use transport::{TransportError, TransportUrl, UrlError};
+pub use topology::{QueueKind, Queues, UnknownQueueKind};
+pub use transport::{ReplyTo, Transport, TransportError};
+pub use url::{TransportUrl, UrlError};

@@ -2,13 +2,20 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
+use futures_util::stream::{Stream, StreamExt};
 use lapin::message::BasicReturnMessage;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{FieldTable, ShortString};
-use lapin::{BasicProperties, Channel, Confirmation, Connection, Result};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, Event, Result};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+/// How long a connection may take to close.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Where a message goes.
 #[derive(Clone, Debug)]
@@ -31,41 +38,74 @@ pub(crate) enum Outcome {
     Refused,
 }
 
-/// A connection for publishing alone, as oslo.messaging uses one, in confirm mode.
+/// A channel for publishing, with confirms on a connection of its own as oslo.messaging has it, or without.
 pub(crate) struct Publisher {
-    // Held because closing it closes the channel.
-    connection: Connection,
+    // Held, where it is its own, because closing it closes the channel.
+    connection: Option<Connection>,
     channel: Channel,
+    confirms: bool,
     /// lapin numbers a message and queues its frames in two steps; two threads between them would swap confirms.
     numbering: Mutex<()>,
+    blocked: watch::Receiver<bool>,
+    watcher: AbortHandle,
 }
 
 impl Publisher {
+    /// Publishes with confirms on a connection of its own.
     pub(crate) async fn open(connection: Connection) -> Result<Self> {
+        let mut this = Publisher::share(&connection).await?;
+        this.channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        this.confirms = true;
+        this.connection = Some(connection);
+        Ok(this)
+    }
+
+    /// Publishes without confirms on a channel of somebody else's connection.
+    pub(crate) async fn share(connection: &Connection) -> Result<Self> {
+        let (blocks, blocked) = watch::channel(false);
+        let watcher = tokio::spawn(watch_blocking(connection.events_listener(), blocks)).abort_handle();
         let channel = connection.create_channel().await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok(Publisher { connection, channel, numbering: Mutex::new(()) })
+        let numbering = Mutex::new(());
+        Ok(Publisher { connection: None, channel, confirms: false, numbering, blocked, watcher })
     }
 
     pub(crate) fn channel(&self) -> &Channel {
         &self.channel
     }
 
+    pub(crate) fn connected(&self) -> bool {
+        self.channel.status().connected()
+    }
+
+    /// Waits while the broker takes no messages, for lack of memory or disk space: what is published meanwhile would
+    /// pile up on this side and be sent when nobody waits for it any more.
+    pub(crate) async fn unblocked(&self) {
+        if *self.blocked.borrow() {
+            // An error means that the connection has ended, which publishing will notice.
+            let _ = self.blocked.clone().wait_for(|blocked| !*blocked).await;
+        }
+    }
+
     /// Publishes `body`. The message is on its way once this future was polled for the first time; it ends with the
-    /// broker's confirm.
+    /// broker's confirm where there are confirms.
     pub(crate) async fn publish(
-        self: Arc<Self>,
+        &self,
         address: Address,
         properties: BasicProperties,
-        body: Vec<u8>,
+        body: &[u8],
     ) -> Result<Outcome> {
         let Address { exchange, routing_key, mandatory } = address;
         let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
-        let mut publish = pin!(self.channel.basic_publish(exchange, routing_key, options, &body, properties));
+        let mut publish = pin!(self.channel.basic_publish(exchange, routing_key, options, body, properties));
         let confirm = match self.first_poll(publish.as_mut()) {
             Poll::Ready(confirm) => confirm?,
+            // Without confirms the first poll is all that a message needs; its loss is noticed where its answer is.
+            Poll::Pending if !self.confirms => return Ok(Outcome::Confirmed),
             Poll::Pending => publish.await?,
         };
+        if !self.confirms {
+            return Ok(Outcome::Confirmed);
+        }
         Ok(match confirm.await? {
             Confirmation::Ack(Some(message)) | Confirmation::Nack(Some(message)) => {
                 Outcome::Returned(Box::new(message))
@@ -81,9 +121,41 @@ impl Publisher {
     }
 
     pub(crate) async fn close(&self) {
-        // The broker notices the end of the connection in any case.
-        let _ = self.connection.close(200, "done".into()).await;
+        if let Some(connection) = &self.connection {
+            close(connection).await;
+        }
     }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.watcher.abort();
+    }
+}
+
+/// Keeps up with whether the broker takes messages.
+async fn watch_blocking(events: impl Stream<Item = Event>, blocked: watch::Sender<bool>) {
+    let mut events = pin!(events);
+    while let Some(event) = events.next().await {
+        match event {
+            Event::ConnectionBlocked(reason) => {
+                tracing::warn!(%reason, "the broker takes no messages");
+                blocked.send_replace(true);
+            }
+            Event::ConnectionUnblocked => {
+                tracing::warn!("the broker takes messages again");
+                blocked.send_replace(false);
+            }
+            // Whoever waits shall notice.
+            Event::Error(_) => drop(blocked.send_replace(false)),
+            _ => {}
+        }
+    }
+}
+
+/// Says farewell, if the broker listens: a blocked or broken connection cannot, and its end says the same.
+pub(crate) async fn close(connection: &Connection) {
+    let _ = tokio::time::timeout(FAREWELL, connection.close(200, "done".into())).await;
 }
 
 /// Polls a future of lapin's once, which is when it queues its frames, without asking to be woken.

@@ -1,58 +1,43 @@
-//! Where the broker is and how to reach it. Credentials go in and never come out in text.
+//! Connections to the broker.
 
-use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use calculator::{CallError, ErrorKind};
-use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{Connection, ConnectionProperties};
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-const DEFAULT_PORT: u16 = 5672;
-const DEFAULT_HOST: &str = "localhost";
-/// What RabbitMQ accepts on loopback when a URL names nobody.
-const GUEST: &str = "guest";
+use crate::{QueueKind, Queues, TransportUrl, UrlError};
 
-/// A transport URL: `rabbit://user:password@host:port[,user2:password2@host2:port2]/vhost?heartbeat=60`, with the
-/// schemes `rabbit` and `kombu` of oslo.messaging and `amqp` of RabbitMQ as equals.
+/// A broker and how calls travel through it: what servers and clients share.
 ///
-/// Credentials and the virtual host are percent-encoded; a host without a port has 5672, a host without credentials
-/// `guest:guest`. An empty path, `/`, `//` and `/%2f` all mean the virtual host `/`, as they do to oslo.messaging.
-/// Neither [`Display`](fmt::Display) nor [`Debug`] shows credentials.
-#[derive(Clone, PartialEq, Eq)]
-pub struct TransportUrl {
-    hosts: Vec<Host>,
-    vhost: String,
-    /// Seconds; `None` takes what the broker offers, 0 switches heartbeats off.
-    heartbeat: Option<u16>,
-    /// Bytes; `None` takes what the broker offers.
-    frame_max: Option<u32>,
+/// ```
+/// use amqp::{QueueKind, Transport};
+///
+/// let transport: Transport = "rabbit://user:secret@one:5672,user:secret@two:5672/vhost".parse()?;
+/// let transport = transport.queue_kind(QueueKind::Durable);
+/// assert_eq!(transport.url().to_string(), "rabbit://one:5672,two:5672/vhost");
+/// # Ok::<(), amqp::UrlError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transport {
+    url: TransportUrl,
+    queues: Queues,
+    reply_to: ReplyTo,
 }
 
-#[derive(Clone, PartialEq, Eq)]
-struct Host {
-    user: String,
-    password: String,
-    name: String,
-    port: u16,
-}
-
-/// A text that is no transport URL. The message never repeats the text, which may hold a password.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UrlError {
-    /// Another scheme, or none.
-    #[error("a transport URL begins with rabbit:// or amqp:// (TLS is not supported)")]
-    Scheme,
-    /// A host's port is no number between 0 and 65535.
-    #[error("the port after `{0}` is no port number")]
-    Port(String),
-    /// A percent sign without two hexadecimal digits, or bytes that are no UTF-8.
-    #[error("the {0} is not properly percent-encoded")]
-    Encoding(&'static str),
-    /// An option that is not supported, or one whose value is no number.
-    #[error("cannot use the option `{0}`; supported are heartbeat=SECONDS and frame_max=BYTES")]
-    Option(String),
+/// How answers come back. Both ends of a call must agree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReplyTo {
+    /// oslo.messaging's way: through a reply queue of the client's own, with a confirm of each publish and an
+    /// acknowledgement of each message.
+    #[default]
+    Queue,
+    /// The leanest way: by RabbitMQ's direct reply-to, over one connection at each end, without confirms and
+    /// acknowledgements. A message is lost with the connection that it is on, and the broker sends a server whatever is
+    /// in its queues, however many calls it has in hand. oslo.messaging does not speak it.
+    Direct,
 }
 
 /// Why there is no connection to the broker.
@@ -89,46 +74,80 @@ impl From<TransportError> for CallError {
     }
 }
 
+impl From<TransportUrl> for Transport {
+    /// With the queues that the URL's options tell of, and [`ReplyTo::Queue`].
+    fn from(url: TransportUrl) -> Self {
+        Transport { queues: url.queues(), url, reply_to: ReplyTo::Queue }
+    }
+}
+
+impl FromStr for Transport {
+    type Err = UrlError;
+
+    fn from_str(url: &str) -> Result<Self, UrlError> {
+        url.parse().map(TransportUrl::into)
+    }
+}
+
+impl Transport {
+    /// Queues of another kind. An exchange or a queue that exists already as another kind is refused by the broker.
+    #[must_use]
+    pub fn queue_kind(mut self, kind: QueueKind) -> Self {
+        self.queues.kind = kind;
+        self
+    }
+
+    /// Answers by another way.
+    #[must_use]
+    pub fn reply_to(mut self, way: ReplyTo) -> Self {
+        self.reply_to = way;
+        self
+    }
+
+    /// Where the broker is. It shows no credentials.
+    #[must_use]
+    pub fn url(&self) -> &TransportUrl {
+        &self.url
+    }
+
+    pub(crate) fn queues(&self) -> &Queues {
+        &self.queues
+    }
+
+    pub(crate) fn is_direct(&self) -> bool {
+        self.reply_to == ReplyTo::Direct
+    }
+
+    /// As [`TransportUrl::connect`].
+    pub(crate) async fn connect(&self, role: &str, timeout: Duration) -> Result<Connection, TransportError> {
+        self.url.connect(role, timeout).await
+    }
+}
+
 impl TransportUrl {
-    /// Connects to the first host that answers, in the order of the URL, within `timeout` for all of them.
+    /// Connects to the first host that answers, in the order of the URL, within `timeout` for all of them: a host that
+    /// does not answer costs its share of it.
     ///
     /// `role` becomes part of the connection's name, which RabbitMQ shows beside it.
     ///
     /// # Errors
     /// [`TransportError::Connect`] when every host failed, [`TransportError::Timeout`].
     pub async fn connect(&self, role: &str, timeout: Duration) -> Result<Connection, TransportError> {
-        let attempt = async {
-            let mut result = Err(std::io::Error::other("the URL names no host").into());
-            for host in &self.hosts {
-                result = Connection::connect_uri(self.uri(host), properties(role)).await;
-                if result.is_ok() {
-                    break;
-                }
+        let deadline = Instant::now() + timeout;
+        let uris: Vec<_> = self.uris().collect();
+        let mut left = u32::try_from(uris.len()).unwrap_or(u32::MAX);
+        let mut failed = TransportError::Timeout { broker: self.to_string(), after: timeout };
+        for uri in uris {
+            let now = Instant::now();
+            let share = deadline.saturating_duration_since(now) / left.max(1);
+            left = left.saturating_sub(1);
+            match timeout_at(now + share, Connection::connect_uri(uri, properties(role))).await {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(reason)) => failed = TransportError::Connect { broker: self.to_string(), reason },
+                Err(_) => {}
             }
-            result
-        };
-        match tokio::time::timeout(timeout, attempt).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(reason)) => Err(TransportError::Connect { broker: self.to_string(), reason }),
-            Err(_) => Err(TransportError::Timeout { broker: self.to_string(), after: timeout }),
         }
-    }
-
-    fn uri(&self, host: &Host) -> AMQPUri {
-        AMQPUri {
-            scheme: AMQPScheme::AMQP,
-            authority: AMQPAuthority {
-                userinfo: AMQPUserInfo { username: host.user.clone(), password: host.password.clone() },
-                host: host.name.clone(),
-                port: host.port,
-            },
-            vhost: self.vhost.clone(),
-            query: AMQPQueryString {
-                heartbeat: self.heartbeat,
-                frame_max: self.frame_max,
-                ..AMQPQueryString::default()
-            },
-        }
+        Err(failed)
     }
 }
 
@@ -137,165 +156,12 @@ fn properties(role: &str) -> ConnectionProperties {
     ConnectionProperties::default().with_connection_name(name.into())
 }
 
-impl FromStr for TransportUrl {
-    type Err = UrlError;
-
-    fn from_str(url: &str) -> Result<Self, UrlError> {
-        let (scheme, rest) = url.split_once("://").ok_or(UrlError::Scheme)?;
-        if !matches!(scheme, "rabbit" | "kombu" | "amqp") {
-            return Err(UrlError::Scheme);
-        }
-        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let hosts = authority.split(',').map(Host::parse).collect::<Result<_, _>>()?;
-        let vhost = match decoded(path, "virtual host")? {
-            path if path.is_empty() => "/".to_owned(),
-            path => path,
-        };
-        let mut this = TransportUrl { hosts, vhost, heartbeat: None, frame_max: None };
-        for option in query.split('&').filter(|option| !option.is_empty()) {
-            let (name, value) = option.split_once('=').unwrap_or((option, ""));
-            let refused = || UrlError::Option(name.to_owned());
-            match name {
-                "heartbeat" | "heartbeat_timeout_threshold" => {
-                    this.heartbeat = Some(value.parse().map_err(|_| refused())?);
-                }
-                "frame_max" => this.frame_max = Some(value.parse().map_err(|_| refused())?),
-                _ => return Err(refused()),
-            }
-        }
-        Ok(this)
-    }
-}
-
-impl Host {
-    fn parse(text: &str) -> Result<Self, UrlError> {
-        let (credentials, address) = text.rsplit_once('@').map_or((None, text), |(c, a)| (Some(c), a));
-        let (user, password) = match credentials {
-            Some(credentials) => credentials.split_once(':').unwrap_or((credentials, "")),
-            None => (GUEST, GUEST),
-        };
-        // The colons inside the brackets of an IPv6 address are not the port's.
-        let port_at = match address.rfind(']') {
-            Some(bracket) => address[bracket..].find(':').map(|at| bracket + at),
-            None => address.rfind(':'),
-        };
-        let (name, port) = match port_at {
-            Some(at) => {
-                let (name, port) = (&address[..at], &address[at + 1..]);
-                (name, port.parse().map_err(|_| UrlError::Port(name.to_owned()))?)
-            }
-            None => (address, DEFAULT_PORT),
-        };
-        let name = name.trim_matches(['[', ']']);
-        Ok(Host {
-            user: decoded(user, "user name")?,
-            password: decoded(password, "password")?,
-            name: if name.is_empty() { DEFAULT_HOST } else { name }.to_owned(),
-            port,
-        })
-    }
-}
-
-/// Undoes percent-encoding.
-fn decoded(text: &str, what: &'static str) -> Result<String, UrlError> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digit = |byte: Option<u8>| byte.and_then(|b| char::from(b).to_digit(16));
-        match (digit(rest.next()), digit(rest.next())) {
-            (Some(high), Some(low)) => bytes.extend(u8::try_from(high << 4 | low)),
-            _ => return Err(UrlError::Encoding(what)),
-        }
-    }
-    String::from_utf8(bytes).map_err(|_| UrlError::Encoding(what))
-}
-
-/// Without credentials and options.
-impl fmt::Display for TransportUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("rabbit://")?;
-        for (i, host) in self.hosts.iter().enumerate() {
-            let comma = if i == 0 { "" } else { "," };
-            let (open, close) = if host.name.contains(':') { ("[", "]") } else { ("", "") };
-            write!(f, "{comma}{open}{}{close}:{}", host.name, host.port)?;
-        }
-        f.write_str("/")?;
-        if self.vhost == "/" {
-            return Ok(());
-        }
-        for byte in self.vhost.bytes() {
-            match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                    write!(f, "{}", char::from(byte))?;
-                }
-                _ => write!(f, "%{byte:02X}")?,
-            }
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for TransportUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TransportUrl({self})")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn url(text: &str) -> TransportUrl {
         text.parse().unwrap()
-    }
-
-    #[test]
-    fn schemes_and_virtual_hosts_are_read_as_oslo_messaging_does() {
-        for text in ["rabbit://h", "rabbit://h:5672/", "kombu://h:5672//", "amqp://h/%2f", "amqp://h/%2F"] {
-            assert_eq!(url(text), url("rabbit://guest:guest@h:5672/"), "{text}");
-        }
-        assert_eq!(url("rabbit://h/name").vhost, "name");
-        assert_eq!(url("rabbit://h/a%20b").to_string(), "rabbit://h:5672/a%20b");
-        assert_eq!(url("rabbit://").to_string(), "rabbit://localhost:5672/");
-        assert_eq!(url("rabbit://[::1]:5673/").to_string(), "rabbit://[::1]:5673/");
-        assert_eq!(url("rabbit://[::1]/").hosts[0].name, "::1");
-        assert_eq!(url("amqp://h?heartbeat=0&frame_max=16384").heartbeat, Some(0));
-    }
-
-    #[test]
-    fn credentials_go_in_and_never_come_out() {
-        let url = url("rabbit://bob:s%3Acr%40t@a:1,eve:hidden@b/v");
-        assert_eq!((url.hosts[0].user.as_str(), url.hosts[0].password.as_str()), ("bob", "s:cr@t"));
-        assert_eq!(url.to_string(), "rabbit://a:1,b:5672/v");
-        for shown in [format!("{url}"), format!("{url:?}"), format!("{url:#?}")] {
-            for secret in ["bob", "eve", "s:cr", "s%3A", "hidden"] {
-                assert!(!shown.contains(secret), "{shown}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_no_transport_url_is_refused_without_repeating_it() {
-        for (text, error) in [
-            ("localhost:5672", UrlError::Scheme),
-            ("amqps://u:secret@h", UrlError::Scheme),
-            ("http://u:secret@h", UrlError::Scheme),
-            ("rabbit://u:secret@h:port/", UrlError::Port("h".into())),
-            ("rabbit://u:secret@h:70000/", UrlError::Port("h".into())),
-            ("rabbit://u:secret%2@h", UrlError::Encoding("password")),
-            ("rabbit://u:secret@h/%ff", UrlError::Encoding("virtual host")),
-            ("rabbit://u:secret@h?ssl=1", UrlError::Option("ssl".into())),
-            ("rabbit://u:secret@h?heartbeat=often", UrlError::Option("heartbeat".into())),
-        ] {
-            let refused = text.parse::<TransportUrl>().unwrap_err();
-            assert_eq!(refused, error, "{text}");
-            assert!(!refused.to_string().contains("secret"));
-        }
     }
 
     #[tokio::test]

@@ -15,11 +15,11 @@ mod tests;
 
 use std::borrow::Cow;
 
-use calculator::{CallError, ErrorKind, Limits, Value, json};
+use calculator::{CallError, ErrorKind, Limits, json};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 pub use fields::Field;
-pub use reply::{Failure, Reply, encode_failure, encode_result, read_reply};
+pub use reply::{Failure, Reply, encode_failure, encode_result, encode_sign_of_life, read_reply};
 pub use request::{Arguments, Request, Routing, encode_request, read_request};
 
 use escape::Escaped;
@@ -85,22 +85,6 @@ fn inner<'a>(body: &'a [u8], limits: &Limits) -> Result<Cow<'a, str>, WireError>
     };
     json::check_depth(inner.as_bytes(), limits)?;
     Ok(inner)
-}
-
-/// Corrects `value`, which was read from the message `inner`, where the parser mistook an integer for a float: it is
-/// read again from its own text, which `raw` finds in the message, so that every integer keeps its digits.
-fn value_within<'a>(
-    inner: &'a str,
-    value: &mut Option<Value>,
-    raw: impl FnOnce(&'a str) -> Result<Option<&'a serde_json::value::RawValue>, serde_json::Error>,
-    limits: &Limits,
-) -> Result<(), WireError> {
-    let mistaken =
-        value.as_ref().is_some_and(json::suspicious) && json::has_mistaken_integer(inner.as_bytes());
-    if mistaken && let Some(raw) = raw(inner).map_err(malformed)? {
-        *value = Some(json::read(raw.get().as_bytes(), limits)?);
-    }
-    Ok(())
 }
 
 #[derive(Default)]

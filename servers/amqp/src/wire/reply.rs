@@ -1,5 +1,6 @@
 //! Answers.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use calculator::{CallError, ErrorKind, Limits, Remote, Value, json};
@@ -7,43 +8,65 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::escape::Escaped;
-use super::{Field, WireError, enveloped, inner, malformed, value_within};
+use super::{Field, WireError, enveloped, inner, malformed};
 
 const DISPATCHER: &str = "oslo_messaging.rpc.dispatcher";
 const BUILTINS: &str = "builtins";
 
-/// A failure as it travels: the class of a Python exception and its message.
+/// A failure as it travels: the class of a Python exception, its message, and where it was raised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The exception's class.
-    pub class: &'static str,
+    pub class: Cow<'static, str>,
     /// The module of the class. A Python client raises an exception of `builtins` as what it is and any other as a
     /// `RemoteError`, unless it allows the module.
-    pub module: &'static str,
+    pub module: Cow<'static, str>,
     /// The exception's only argument.
     pub message: String,
 }
 
 impl Failure {
+    /// An exception of an application's own.
+    pub fn new(
+        module: impl Into<Cow<'static, str>>,
+        class: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) -> Self {
+        Failure { class: class.into(), module: module.into(), message: message.into() }
+    }
+
     /// An exception of Python's own.
     pub fn builtin(class: &'static str, message: impl Into<String>) -> Self {
-        Failure { class, module: BUILTINS, message: message.into() }
+        Failure::new(BUILTINS, class, message)
     }
 
     /// An exception of oslo.messaging's dispatcher.
     pub fn dispatcher(class: &'static str, message: impl Into<String>) -> Self {
-        Failure { class, module: DISPATCHER, message: message.into() }
+        Failure::new(DISPATCHER, class, message)
+    }
+
+    /// There is no method of that name at an endpoint that has the namespace and the version.
+    #[must_use]
+    pub fn no_such_method(method: &str) -> Self {
+        Failure::dispatcher("NoSuchMethod", format!("Endpoint does not support RPC method {method}"))
     }
 
     /// How a failed call of `method` travels.
     #[must_use]
     pub fn of(error: CallError, method: &str) -> Self {
         match error.kind {
-            ErrorKind::UnknownMethod => {
-                Failure::dispatcher("NoSuchMethod", format!("Endpoint does not support RPC method {method}"))
-            }
-            ErrorKind::UnsupportedVersion => Failure::dispatcher(error.kind.python_class(), error.message),
-            kind => Failure::builtin(kind.python_class(), error.message),
+            ErrorKind::UnknownMethod => Failure::no_such_method(method),
+            _ => error.into(),
+        }
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        let class = error.kind.python_class();
+        match error.kind {
+            ErrorKind::UnsupportedVersion => Failure::dispatcher(class, error.message),
+            _ => Failure::builtin(class, error.message),
         }
     }
 }
@@ -65,7 +88,7 @@ pub struct Reply {
 /// [`ErrorKind::NotRepresentable`] and [`ErrorKind::Overflow`] for a result that JSON has no form for.
 pub fn encode_result(value: &Value, msg_id: &str, unique_id: &str) -> Result<Vec<u8>, CallError> {
     json::check_representable(value)?;
-    encode(msg_id, unique_id, |out| {
+    encode(msg_id, unique_id, true, |out| {
         out.plain(r#"{\"result\":"#);
         serde_json::to_writer(&mut *out, value)?;
         out.plain(r#",\"failure\":null"#);
@@ -86,7 +109,7 @@ pub fn encode_failure(failure: &Failure, msg_id: &str, unique_id: &str) -> Vec<u
         "args": [failure.message],
         "kwargs": {},
     });
-    encode(msg_id, unique_id, |out| {
+    encode(msg_id, unique_id, true, |out| {
         out.plain(r#"{\"result\":null,\"failure\":"#);
         out.string(&object.to_string())
     })
@@ -94,14 +117,27 @@ pub fn encode_failure(failure: &Failure, msg_id: &str, unique_id: &str) -> Vec<u
     .unwrap_or_default()
 }
 
+/// Encodes a sign of life for the call known as `msg_id`: the server still works on it.
+#[must_use]
+pub fn encode_sign_of_life(msg_id: &str, unique_id: &str) -> Vec<u8> {
+    encode(msg_id, unique_id, false, |out| {
+        out.plain(r#"{\"result\":null,\"failure\":null"#);
+        Ok(())
+    })
+    .unwrap_or_default()
+}
+
 fn encode(
     msg_id: &str,
     unique_id: &str,
+    ending: bool,
     outcome: impl FnOnce(&mut Escaped) -> Result<(), serde_json::Error>,
 ) -> Result<Vec<u8>, serde_json::Error> {
     enveloped(192, |out| {
         outcome(out)?;
-        out.plain(r#",\"ending\":true,\"_msg_id\":"#);
+        out.plain(r#",\"ending\":"#);
+        out.plain(if ending { "true" } else { "false" });
+        out.plain(r#",\"_msg_id\":"#);
         out.string(msg_id)?;
         out.plain(r#",\"_unique_id\":"#);
         out.string(unique_id)?;
@@ -117,8 +153,11 @@ fn encode(
 pub fn read_reply(body: &[u8], limits: &Limits) -> Result<Reply, WireError> {
     let text = inner(body, limits)?;
     let mut members: Members<'_> = serde_json::from_str(&text).map_err(malformed)?;
-    let raw_result = |text| serde_json::from_str::<RawResult<'_>>(text).map(|raw| raw.result);
-    value_within(&text, &mut members.result, raw_result, limits)?;
+    if members.result.as_ref().is_some_and(json::suspicious) && json::has_mistaken_integer(text.as_bytes()) {
+        // Read again from its own text, so that every integer keeps its digits.
+        let raw: RawResult<'_> = serde_json::from_str(&text).map_err(malformed)?;
+        members.result = raw.result.map(|raw| json::read(raw.get().as_bytes(), limits)).transpose()?;
+    }
     let msg_id =
         members.msg_id.and_then(Field::text).ok_or_else(|| malformed("an answer without _msg_id"))?;
     let result = match members.failure {
@@ -131,24 +170,41 @@ pub fn read_reply(body: &[u8], limits: &Limits) -> Result<Reply, WireError> {
     Ok(Reply { msg_id: msg_id.into_owned(), result, ending: members.ending })
 }
 
-/// The error that a failure's text tells of.
+/// The error that a failure's text tells of. Its class decides on the kind only where it is Python's own or
+/// oslo.messaging's; a class of another module is told by its full name.
 fn failed(text: &str) -> CallError {
     #[derive(serde::Deserialize)]
     struct Object<'a> {
         #[serde(borrow)]
         class: Option<Field<'a>>,
         #[serde(borrow)]
+        module: Option<Field<'a>>,
+        #[serde(borrow)]
         message: Option<Field<'a>>,
     }
-    let Ok(Object { class, message }) = serde_json::from_str(text) else {
+    let Ok(Object { class, module, message }) = serde_json::from_str(text) else {
         return CallError::new(ErrorKind::Internal, format!("the server failed and said: {text}"));
     };
-    let class = class.and_then(Field::text).map(|class| class.into_owned());
-    let kind = class.as_deref().map_or(ErrorKind::Internal, ErrorKind::from_python_class);
+    let text = |field: Option<Field<'_>>| field.and_then(Field::text).map(Cow::into_owned);
+    let (class, module) = (text(class), text(module));
+    let foreign = module.filter(|module| !is_known(module));
+    let kind = match (&class, &foreign) {
+        (Some(class), None) => ErrorKind::from_python_class(class),
+        _ => ErrorKind::Internal,
+    };
     // A failure that a server reports is an answer: however the remote exception is called, it was not on the way.
     let kind = if kind.is_transport() { ErrorKind::Internal } else { kind };
-    let message = message.and_then(Field::text).map(|message| message.into_owned()).unwrap_or_default();
-    CallError::remote(kind, message, Remote { class, ..Remote::default() })
+    let class = match (class, foreign) {
+        (Some(class), Some(module)) => Some(format!("{module}.{class}")),
+        (class, _) => class,
+    };
+    CallError::remote(kind, text(message).unwrap_or_default(), Remote { class, ..Remote::default() })
+}
+
+/// Whether the classes of a module mean the same to every peer: Python's own, under their name of today and that of
+/// Python 2, and oslo.messaging's.
+fn is_known(module: &str) -> bool {
+    matches!(module, BUILTINS | "exceptions") || module.split('.').next() == Some("oslo_messaging")
 }
 
 #[derive(serde::Deserialize)]

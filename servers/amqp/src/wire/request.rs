@@ -1,6 +1,7 @@
 //! Calls and casts.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 
 use calculator::{Call, CallError, ErrorKind, Limits, Method, Params, Value, json};
@@ -8,19 +9,26 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::escape::Escaped;
-use super::{Field, WireError, enveloped, inner, malformed, value_within};
-use crate::Target;
+use super::{Field, WireError, enveloped, inner, malformed};
+use crate::{Context, Target};
+
+/// How the names of a context's entries begin on the wire.
+const CONTEXT_PREFIX: &str = "_context_";
+/// The least interval, in seconds, that asks for signs of life.
+const LEAST_MONITOR: u64 = 2;
 
 /// What makes a request a call rather than a cast: where its answer goes and by what it is known there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Routing<'a> {
     /// `_msg_id`, which the answer repeats.
     pub msg_id: Cow<'a, str>,
-    /// `_reply_q`, the queue that the answer goes to.
-    pub reply_queue: Cow<'a, str>,
+    /// `_reply_q`, the queue that the answer goes to; none where the message's properties say it (direct reply-to).
+    pub reply_queue: Option<Cow<'a, str>>,
+    /// `_timeout`, in seconds: how often at least the server shall give a sign of life while it works on the call.
+    pub monitor: Option<u64>,
 }
 
-/// A request as a server reads it. Context entries and unknown members are skipped.
+/// A request as a server reads it. Unknown members are skipped.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Request {
     /// The method, `None` where it is absent; `Err` has the Python type of what stands in place of a string.
@@ -35,8 +43,13 @@ pub struct Request {
     pub msg_id: Option<String>,
     /// `_reply_q`.
     pub reply_queue: Option<String>,
+    /// `_timeout` where it asks for signs of life: seconds, at least 2, as a number or as digits in a string. Anything
+    /// else is ignored, as by the reference.
+    pub monitor: Option<u64>,
     /// `_unique_id`, by which a redelivered message is recognised.
     pub unique_id: Option<String>,
+    /// The caller's context: the members whose names begin with `_context_`, without that.
+    pub context: Context,
 }
 
 /// The `args` of a request.
@@ -62,11 +75,13 @@ impl Default for Arguments {
 pub fn encode_request(
     call: &Call,
     target: &Target,
+    context: &Context,
     routing: Option<&Routing<'_>>,
     unique_id: &str,
 ) -> Result<Vec<u8>, CallError> {
     call.params.values().try_for_each(json::check_representable)?;
-    enveloped(256, |out| write_request(out, call, target, routing, unique_id))
+    context.iter().try_for_each(|(_, value)| json::check_representable(value))?;
+    enveloped(256, |out| write_request(out, call, target, context, routing, unique_id))
         .map_err(|error: serde_json::Error| CallError::new(ErrorKind::Internal, error.to_string()))
 }
 
@@ -74,6 +89,7 @@ fn write_request(
     out: &mut Escaped,
     call: &Call,
     target: &Target,
+    context: &Context,
     routing: Option<&Routing<'_>>,
     unique_id: &str,
 ) -> Result<(), serde_json::Error> {
@@ -93,19 +109,26 @@ fn write_request(
         (r#",\"namespace\":"#, target.namespace.as_deref()),
         (r#",\"version\":"#, target.version.as_deref()),
         (r#",\"_msg_id\":"#, routing.map(|routing| &*routing.msg_id)),
-        (r#",\"_reply_q\":"#, routing.map(|routing| &*routing.reply_queue)),
+        (r#",\"_reply_q\":"#, routing.and_then(|routing| routing.reply_queue.as_deref())),
     ] {
         if let Some(value) = value {
             out.plain(member);
             out.string(value)?;
         }
     }
-    if routing.is_some() {
+    if let Some(routing) = routing {
         // The interval of the call monitor, not the call's timeout.
-        out.plain(r#",\"_timeout\":null"#);
+        out.plain(r#",\"_timeout\":"#);
+        serde_json::to_writer(&mut *out, &routing.monitor)?;
     }
     out.plain(r#",\"_unique_id\":"#);
     out.string(unique_id)?;
+    for (name, value) in context.iter() {
+        out.plain(",");
+        out.string(&format!("{CONTEXT_PREFIX}{name}"))?;
+        out.plain(":");
+        serde_json::to_writer(&mut *out, value)?;
+    }
     out.plain("}");
     Ok(())
 }
@@ -118,8 +141,7 @@ fn write_request(
 pub fn read_request(body: &[u8], limits: &Limits) -> Result<Request, WireError> {
     let text = inner(body, limits)?;
     let mut members: Members<'_> = serde_json::from_str(&text).map_err(malformed)?;
-    let raw_args = |text| serde_json::from_str::<RawArgs<'_>>(text).map(|raw| raw.args);
-    value_within(&text, &mut members.args, raw_args, limits)?;
+    members.correct(&text, limits)?;
 
     let string = |field: Field<'_>| match field {
         Field::Text(text) => Ok(text.into_owned()),
@@ -143,7 +165,9 @@ pub fn read_request(body: &[u8], limits: &Limits) -> Result<Request, WireError> 
         version: members.version.map(string),
         msg_id: text(members.msg_id),
         reply_queue: text(members.reply_queue),
+        monitor: members.monitor.and_then(monitor),
         unique_id: text(members.unique_id),
+        context: Context::of(members.context),
     })
 }
 
@@ -153,6 +177,16 @@ fn interned(name: Cow<'_, str>) -> Cow<'static, str> {
         Some(method) => Cow::Borrowed(method.name()),
         None => Cow::Owned(name.into_owned()),
     }
+}
+
+/// The interval of a call monitor, where it is one.
+fn monitor(value: Value) -> Option<u64> {
+    let seconds = match value {
+        Value::Int(seconds) => u64::try_from(seconds).ok(),
+        Value::Str(digits) => digits.trim().parse().ok(),
+        _ => None,
+    };
+    seconds.filter(|seconds| *seconds >= LEAST_MONITOR)
 }
 
 fn python_type(value: &Value) -> &'static str {
@@ -168,12 +202,6 @@ fn python_type(value: &Value) -> &'static str {
     }
 }
 
-#[derive(serde::Deserialize)]
-struct RawArgs<'a> {
-    #[serde(borrow)]
-    args: Option<&'a RawValue>,
-}
-
 /// The members of an inner message. Of members with the same name the last one counts, as in Python.
 #[derive(Default)]
 struct Members<'a> {
@@ -183,7 +211,31 @@ struct Members<'a> {
     version: Option<Field<'a>>,
     msg_id: Option<Field<'a>>,
     reply_queue: Option<Field<'a>>,
+    monitor: Option<Value>,
     unique_id: Option<Field<'a>>,
+    context: Vec<(String, Value)>,
+}
+
+impl Members<'_> {
+    /// Reads anew what the parser mistook for a float, so that every integer keeps its digits.
+    fn correct(&mut self, text: &str, limits: &Limits) -> Result<(), WireError> {
+        let suspicious =
+            self.args.iter().chain(self.context.iter().map(|(_, value)| value)).any(json::suspicious);
+        if !suspicious || !json::has_mistaken_integer(text.as_bytes()) {
+            return Ok(());
+        }
+        // Of members with the same name a map keeps the last one, as the reading before it did.
+        let raw: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(text).map_err(malformed)?;
+        let again = |name: &str, value: &mut Value| -> Result<(), WireError> {
+            if let Some(raw) = raw.get(name) {
+                *value = json::read(raw.get().as_bytes(), limits)?;
+            }
+            Ok(())
+        };
+        self.args.as_mut().map_or(Ok(()), |args| again("args", args))?;
+        let mut entries = self.context.iter_mut();
+        entries.try_for_each(|(name, value)| again(&format!("{CONTEXT_PREFIX}{name}"), value))
+    }
 }
 
 impl<'de> Deserialize<'de> for Members<'de> {
@@ -213,6 +265,15 @@ impl<'de> Visitor<'de> for MembersVisitor {
                 "_unique_id" => &mut members.unique_id,
                 "args" => {
                     members.args = Some(map.next_value()?);
+                    continue;
+                }
+                "_timeout" => {
+                    members.monitor = Some(map.next_value()?);
+                    continue;
+                }
+                name if name.starts_with(CONTEXT_PREFIX) => {
+                    let entry = name[CONTEXT_PREFIX.len()..].to_owned();
+                    members.context.push((entry, map.next_value()?));
                     continue;
                 }
                 _ => {

@@ -1,9 +1,9 @@
 use calculator::strategies::json_values;
-use calculator::{Call, Params};
+use calculator::{Call, Params, Value};
 use proptest::prelude::*;
 
 use super::*;
-use crate::Target;
+use crate::{Context, Target};
 
 const LIMITS: Limits = Limits { max_body: 1 << 20, max_depth: 64, max_batch: 1, max_in_flight: 1 };
 
@@ -17,7 +17,8 @@ const FAILURE: &str = r#"{"oslo.version": "2.0", "oslo.message": "{\"result\": n
 fn routing() -> Routing<'static> {
     Routing {
         msg_id: "ea4367eeefaa4b9fb67d1c0e50f0655e".into(),
-        reply_queue: "reply_eabe6c03bb30470a979cceaa899480de".into(),
+        reply_queue: Some("reply_eabe6c03bb30470a979cceaa899480de".into()),
+        monitor: None,
     }
 }
 
@@ -50,16 +51,37 @@ fn a_call_of_the_reference_is_read() {
 }
 
 #[test]
-fn our_call_is_the_reference_s_without_blanks_and_context() {
+fn our_call_is_the_reference_s_without_blanks() {
     let call = Call::positional("add", [2.into(), 3.into()]);
-    let body =
-        encode_request(&call, &Target::topic("t"), Some(&routing()), "9fb4df00cb7444c4bb4cc08ec5dcf5a6")
-            .unwrap();
-    let expected = CALL
-        .replace(r#", \"_context_user\": \"bob\", \"_context_roles\": [\"a\"]"#, "")
-        .replace(": ", ":")
-        .replace(", ", ",");
-    assert_eq!(str::from_utf8(&body).unwrap(), expected);
+    let context = Context::new().with("user", "bob").with("roles", Value::List(vec!["a".into()]));
+    let unique_id = "9fb4df00cb7444c4bb4cc08ec5dcf5a6";
+    let body = encode_request(&call, &Target::topic("t"), &context, Some(&routing()), unique_id).unwrap();
+    assert_eq!(str::from_utf8(&body).unwrap(), CALL.replace(": ", ":").replace(", ", ","));
+    assert_eq!(request(CALL).unwrap().context, context);
+}
+
+#[test]
+fn a_call_monitor_s_interval_is_two_seconds_or_more() {
+    let call = Call::positional("add", []);
+    let monitored = Routing { monitor: Some(7), ..routing() };
+    let body = encode_request(&call, &Target::topic("t"), &Context::new(), Some(&monitored), "u").unwrap();
+    assert_eq!(request(str::from_utf8(&body).unwrap()).unwrap().monitor, Some(7));
+    for (interval, read) in [
+        ("2", Some(2)),
+        ("\"30\"", Some(30)),
+        ("1", None),
+        ("-5", None),
+        ("2.5", None),
+        ("\"soon\"", None),
+        ("null", None),
+        ("[2]", None),
+    ] {
+        let text = format!(r#"{{"method":"add","_timeout":{interval}}}"#);
+        assert_eq!(request(&text).unwrap().monitor, read, "{interval}");
+    }
+    let beat = encode_sign_of_life("a", "u");
+    let beat = read_reply(&beat, &LIMITS).unwrap();
+    assert_eq!((beat.result, beat.ending), (Ok(Value::Null), false));
 }
 
 #[test]
@@ -68,7 +90,7 @@ fn a_cast_has_no_routing_and_a_target_s_namespace_and_version_travel() {
     target.namespace = Some("n\"s".to_owned());
     target.version = Some("1.2".to_owned());
     let call = Call::named("hello", [("name".to_owned(), Value::from("a\\b\n"))]);
-    let body = encode_request(&call, &target, None, "u").unwrap();
+    let body = encode_request(&call, &target, &Context::new(), None, "u").unwrap();
     assert_eq!(
         str::from_utf8(&body).unwrap(),
         concat!(
@@ -159,8 +181,10 @@ fn what_is_wrong_inside_is_kept_for_the_answer() {
 fn integers_beyond_64_bits_keep_their_digits() {
     let digits = "1180591620717411303424";
     let big = Value::BigInt(digits.into());
-    let read = request(&wrapped(&format!(r#"{{"method":"add","args":{{"x":{digits},"y":1}}}}"#))).unwrap();
+    let inner = format!(r#"{{"method":"add","args":{{"x":{digits},"y":1}},"_context_quota":{digits}}}"#);
+    let read = request(&wrapped(&inner)).unwrap();
     assert_eq!(read.arguments, named(&[("x", big.clone()), ("y", Value::Int(1))]));
+    assert_eq!(read.context.get("quota"), Some(&big));
     let read = reply(&wrapped(&format!(r#"{{"result":[{digits}],"_msg_id":"a"}}"#))).unwrap();
     assert_eq!((read.result, read.ending), (Ok(Value::List(vec![big])), false));
 }
@@ -173,7 +197,7 @@ fn what_json_cannot_say_is_refused_before_it_is_sent() {
         (Value::BigInt("9223372036854775808".into()), ErrorKind::Overflow),
     ] {
         let call = Call::positional("echo", [value.clone()]);
-        let refused = encode_request(&call, &Target::topic("t"), None, "u").unwrap_err();
+        let refused = encode_request(&call, &Target::topic("t"), &Context::new(), None, "u").unwrap_err();
         assert_eq!(refused.kind, kind);
         assert_eq!(encode_result(&value, "m", "u").unwrap_err().kind, kind);
     }
@@ -185,12 +209,22 @@ fn a_remote_failure_is_an_answer_whatever_it_is_called() {
         (r#""{\"class\":\"MessagingTimeout\",\"message\":\"m\"}""#, ErrorKind::Internal),
         (r#""{\"class\":\"NoSuchMethod\"}""#, ErrorKind::UnknownMethod),
         (r#""{\"class\":7}""#, ErrorKind::Internal),
+        (r#""{\"class\":\"ZeroDivisionError\",\"module\":\"exceptions\"}""#, ErrorKind::ZeroDivision),
+        (r#""{\"class\":\"ZeroDivisionError\",\"module\":\"their.errors\"}""#, ErrorKind::Internal),
         (r#""not json""#, ErrorKind::Internal),
         ("7", ErrorKind::Internal),
     ] {
         let body = format!(r#"{{"result":1,"failure":{failure},"ending":true,"_msg_id":"a"}}"#);
         assert_eq!(reply(&body).unwrap().result.unwrap_err().kind, kind, "{failure}");
     }
+}
+
+#[test]
+fn an_application_s_exception_is_known_by_its_full_name() {
+    let failure = Failure::new("kitchen.errors", "Teapot", "short and stout");
+    let error = read_reply(&encode_failure(&failure, "m", "u"), &LIMITS).unwrap().result.unwrap_err();
+    assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Internal, "short and stout"));
+    assert_eq!(error.remote.unwrap().class.as_deref(), Some("kitchen.errors.Teapot"));
 }
 
 #[test]
@@ -203,7 +237,7 @@ fn failures_have_the_classes_of_the_reference() {
         (ErrorKind::UnsupportedVersion, "UnsupportedVersion", "oslo_messaging.rpc.dispatcher"),
     ] {
         let failure = Failure::of(CallError::new(kind, "m"), "nosuch");
-        assert_eq!((failure.class, failure.module), (class, module));
+        assert_eq!((&*failure.class, &*failure.module), (class, module));
     }
 }
 
@@ -212,13 +246,15 @@ proptest! {
     fn a_call_is_read_as_it_was_sent(method: String, value in json_values(), ids: (String, String, String)) {
         let call = Call::named(method, [("value".to_owned(), value)]);
         let (msg_id, reply_queue, unique_id) = ids;
-        let routing = Routing { msg_id: msg_id.into(), reply_queue: reply_queue.into() };
-        let body = encode_request(&call, &Target::topic("t"), Some(&routing), &unique_id).unwrap();
+        let context = Context::new().with(&call.method, msg_id.as_str());
+        let routing = Routing { msg_id: msg_id.into(), reply_queue: Some(reply_queue.into()), monitor: Some(9) };
+        let body = encode_request(&call, &Target::topic("t"), &context, Some(&routing), &unique_id).unwrap();
         let read = read_request(&body, &LIMITS).unwrap();
         prop_assert_eq!(read.method, Some(Ok(call.method)));
         prop_assert_eq!(read.arguments, Arguments::Named(call.params));
         prop_assert_eq!(read.msg_id.as_deref(), Some(&*routing.msg_id));
-        prop_assert_eq!(read.reply_queue.as_deref(), Some(&*routing.reply_queue));
+        prop_assert_eq!(read.reply_queue.as_deref(), routing.reply_queue.as_deref());
+        prop_assert_eq!((read.monitor, read.context), (Some(9), context));
         prop_assert_eq!(read.unique_id, Some(unique_id));
     }
 
