@@ -100,6 +100,8 @@ enum Command {
     BrokerGuard {
         #[arg(long, value_delimiter = ',', num_args = 0..)]
         cores: Vec<String>,
+        #[arg(long)]
+        restart: bool,
     },
 }
 
@@ -125,8 +127,10 @@ pub fn main() -> ExitCode {
                 Err(_) => ExitCode::from(Exit::CouldNotRun),
             };
         }
-        Command::BrokerGuard { cores } => {
-            return rabbitmq::guard_main(["--cores".to_owned(), cores.join(",")], sys::pin_current_thread);
+        Command::BrokerGuard { cores, restart } => {
+            let restart = restart.then(|| "--restart".to_owned());
+            let arguments = ["--cores".to_owned(), cores.join(",")].into_iter().chain(restart);
+            return rabbitmq::guard_main(arguments, sys::pin_current_thread);
         }
     };
     match outcome {

@@ -110,7 +110,10 @@ pub(super) fn serve(arguments: Arguments) -> Outcome {
     let stack = Stack::named(&arguments.stack).map_err(Failure::usage)?;
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+            // What lapin logs, its caller is told as an error, which is told once.
+            tracing_subscriber::EnvFilter::new("error,amqp=warn,lapin=off")
+        }))
         .init();
     let mut builder = if arguments.workers == 1 {
         tokio::runtime::Builder::new_current_thread()

@@ -191,6 +191,15 @@ impl RpcClient {
         self.declare(&link, &self.target).await
     }
 
+    /// The queue that this client's replies come to; `None` with direct reply-to. It connects where that is yet to be
+    /// done.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn reply_queue(&self) -> Result<Option<String>, CallError> {
+        Ok(self.link().await?.reply_queue.clone())
+    }
+
     /// Calls a method of one server of the target and awaits its result.
     ///
     /// As with oslo.messaging by default, a call to a topic without a server is no error of the broker's: it ends at

@@ -12,9 +12,9 @@ use crate::transport::TransportError;
 use crate::{RpcDispatcher, Target, TargetError, Transport};
 
 /// A lost broker is looked for after this time, and then after twice as long each time up to the longest.
-/// oslo.messaging's wait grows to 30 s; a server that is back within a second of its broker spares its callers those.
+/// oslo.messaging's wait grows to 30 s; a server that is back as soon as its broker spares its callers those.
 const RECONNECT_DELAY: Duration = Duration::from_millis(125);
-const RECONNECT_DELAY_MOST: Duration = Duration::from_secs(1);
+const RECONNECT_DELAY_MOST: Duration = Duration::from_millis(500);
 
 /// When a server acknowledges a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

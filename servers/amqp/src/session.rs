@@ -226,7 +226,7 @@ impl Session {
             // One acknowledgement for all is right only where every message up to the last has been seen here.
             match last {
                 Some(last) if accepted.len() > 1 && last == self.received => {
-                    self.acknowledge(work, last, true)
+                    self.acknowledge(work, last, true);
                 }
                 _ => accepted.iter().for_each(|accepted| self.acknowledge(work, accepted.tag, false)),
             }

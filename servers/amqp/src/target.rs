@@ -61,6 +61,13 @@ impl Target {
         self
     }
 
+    /// The same target on another exchange.
+    #[must_use]
+    pub fn exchange(mut self, exchange: impl Into<String>) -> Self {
+        self.exchange = exchange.into();
+        self
+    }
+
     /// Whether the names fit into AMQP's.
     ///
     /// # Errors

@@ -110,7 +110,9 @@ impl Transport {
         &self.url
     }
 
-    pub(crate) fn queues(&self) -> &Queues {
+    /// How queues are declared.
+    #[must_use]
+    pub fn queues(&self) -> &Queues {
         &self.queues
     }
 

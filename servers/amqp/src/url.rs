@@ -98,7 +98,7 @@ impl TransportUrl {
             "heartbeat" | "heartbeat_timeout_threshold" => self.heartbeat = Some(value.parse().ok()?),
             "frame_max" => self.frame_max = Some(value.parse().ok()?),
             "rabbit_qos_prefetch_count" => {
-                self.prefetch = Some(value.parse().ok()?).filter(|count| *count > 0)
+                self.prefetch = Some(value.parse().ok()?).filter(|count| *count > 0);
             }
             "rabbit_transient_queues_ttl" => {
                 let seconds: u32 = value.parse().ok()?;
@@ -107,7 +107,7 @@ impl TransportUrl {
             "amqp_auto_delete" => self.queues.auto_delete = truth(value)?,
             "rabbit_transient_quorum_queue" => self.queues.transient_quorum = truth(value)?,
             "amqp_durable_queues" if truth(value)? => {
-                self.queues.kind = self.queues.kind.max(QueueKind::Durable)
+                self.queues.kind = self.queues.kind.max(QueueKind::Durable);
             }
             "rabbit_quorum_queue" if truth(value)? => self.queues.kind = QueueKind::Quorum,
             "amqp_durable_queues" | "rabbit_quorum_queue" => {}

@@ -16,20 +16,22 @@ const ATTEMPTS: usize = 3;
 /// Runs the guard: starts a broker, prints one line about it on standard output, and ends the broker when standard
 /// input ends, on SIGTERM, or with the broker itself. SIGINT and SIGHUP are ignored.
 ///
-/// `arguments` are those behind the subcommand: `--cores 0,1` (empty for no pinning). `pin` restricts the calling
-/// process to these cores; everything started afterwards inherits that.
+/// `arguments` are those behind the subcommand: `--cores 0,1` (empty for no pinning), and `--restart` for a broker that
+/// is started again, with what it has stored, whenever it ends by itself; one more line is printed each time. `pin`
+/// restricts the calling process to these cores; everything started afterwards inherits that.
 pub fn guard_main(
     arguments: impl IntoIterator<Item = String>,
     pin: fn(&[usize]) -> io::Result<()>,
 ) -> ExitCode {
-    let started = cores(arguments).and_then(|cores| {
+    let started = parsed(arguments).and_then(|(cores, restart)| {
         if !cores.is_empty() {
             pin(&cores).map_err(|error| format!("cannot pin to the cores {cores:?}: {error}"))?;
         }
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map(|runtime| (runtime, restart)).map_err(|error| error.to_string())
     });
     match started {
-        Ok(runtime) => runtime.block_on(guard()),
+        Ok((runtime, restart)) => runtime.block_on(guard(restart)),
         Err(message) => {
             say(&GuardLine::Failed(message));
             ExitCode::from(2)
@@ -37,22 +39,27 @@ pub fn guard_main(
     }
 }
 
-fn cores(arguments: impl IntoIterator<Item = String>) -> Result<Vec<usize>, String> {
-    let usage = "usage: --cores [N,N,...]";
+/// The cores, and whether a broker that ends is started again.
+fn parsed(arguments: impl IntoIterator<Item = String>) -> Result<(Vec<usize>, bool), String> {
+    let usage = || "usage: [--cores [N,N,...]] [--restart]".to_owned();
+    let (mut cores, mut restart) = (Vec::new(), false);
     let mut arguments = arguments.into_iter();
-    match (arguments.next().as_deref(), arguments.next(), arguments.next()) {
-        (None, ..) => Ok(Vec::new()),
-        (Some("--cores"), Some(list), None) => list
-            .split(',')
-            .filter(|core| !core.is_empty())
-            .map(|core| core.parse().map_err(|_| usage.to_owned()))
-            .collect(),
-        _ => Err(usage.to_owned()),
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--restart" => restart = true,
+            "--cores" => {
+                let list = arguments.next().ok_or_else(usage)?;
+                let numbers = list.split(',').filter(|core| !core.is_empty());
+                cores = numbers.map(|core| core.parse().map_err(|_| usage())).collect::<Result<_, _>>()?;
+            }
+            _ => return Err(usage()),
+        }
     }
+    Ok((cores, restart))
 }
 
-async fn guard() -> ExitCode {
-    match guarded().await {
+async fn guard(restart: bool) -> ExitCode {
+    match guarded(restart).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say(&match error {
@@ -64,7 +71,7 @@ async fn guard() -> ExitCode {
     }
 }
 
-async fn guarded() -> Result<(), BrokerError> {
+async fn guarded(restart: bool) -> Result<(), BrokerError> {
     let mut ended = Ended::watch()?;
     let installation = Installation::find()?;
     for attempt in 1.. {
@@ -76,12 +83,12 @@ async fn guarded() -> Result<(), BrokerError> {
         match outcome {
             Some(Readiness::Ready(info)) => {
                 say(&GuardLine::Ready(info));
-                tokio::select! {
-                    () = ended.wait() => {}
-                    () = node.exited() => {}
-                }
+                let result = tokio::select! {
+                    () = ended.wait() => Ok(()),
+                    result = watch(&mut node, &installation, restart) => result,
+                };
                 node.end().await;
-                return Ok(());
+                return result;
             }
             None => {
                 node.end().await;
@@ -99,6 +106,24 @@ async fn guarded() -> Result<(), BrokerError> {
         }
     }
     Ok(())
+}
+
+/// Waits until the broker ends, and with `restart` starts it again each time.
+async fn watch(node: &mut Node, installation: &Installation, restart: bool) -> Result<(), BrokerError> {
+    loop {
+        node.exited().await;
+        if !restart {
+            return Ok(());
+        }
+        node.spawn_again(installation)?;
+        match node.ready().await {
+            Readiness::Ready(info) => say(&GuardLine::Ready(info)),
+            Readiness::PortTaken => {
+                return Err(BrokerError::Start("its port was taken meanwhile".to_owned()));
+            }
+            Readiness::Failed(reason) => return Err(BrokerError::Start(reason)),
+        }
+    }
 }
 
 fn say(line: &GuardLine) {
@@ -142,10 +167,11 @@ mod tests {
 
     #[test]
     fn cores_are_a_list_of_numbers() {
-        let parsed = |arguments: &[&str]| cores(arguments.iter().map(|a| (*a).to_owned()));
-        assert_eq!(parsed(&[]), Ok(vec![]));
-        assert_eq!(parsed(&["--cores", ""]), Ok(vec![]));
-        assert_eq!(parsed(&["--cores", "0,3"]), Ok(vec![0, 3]));
+        let parsed = |arguments: &[&str]| parsed(arguments.iter().map(|a| (*a).to_owned()));
+        assert_eq!(parsed(&[]), Ok((vec![], false)));
+        assert_eq!(parsed(&["--cores", ""]), Ok((vec![], false)));
+        assert_eq!(parsed(&["--cores", "0,3"]), Ok((vec![0, 3], false)));
+        assert_eq!(parsed(&["--cores", "", "--restart"]), Ok((vec![], true)));
         for wrong in [&["--cores"][..], &["--cores", "x"], &["--core", "1"], &["--cores", "1", "2"]] {
             assert!(parsed(wrong).is_err(), "{wrong:?}");
         }

@@ -63,10 +63,23 @@ pub struct PrivateBroker {
     guard: PipedChild,
 }
 
+/// What the guard tells next.
+fn ready(guard: &PipedChild) -> Result<NodeInfo, BrokerError> {
+    let silent = |_| io::Error::other("it ended without saying why");
+    let line = guard.next_line(START_DEADLINE).map_err(silent)?;
+    match serde_json::from_str(&line) {
+        Ok(GuardLine::Ready(node)) => Ok(node),
+        Ok(GuardLine::NotInstalled(what)) => Err(BrokerError::NotInstalled(what)),
+        Ok(GuardLine::Failed(reason)) => Err(BrokerError::Start(reason)),
+        Err(_) => Err(io::Error::other("it said something else than expected").into()),
+    }
+}
+
 /// What the guard tells about its broker.
 #[derive(Clone, Serialize, Deserialize)]
 struct NodeInfo {
     port: u16,
+    epmd: u16,
     user: String,
     password: String,
     beam: u32,
@@ -89,25 +102,59 @@ impl PrivateBroker {
     /// # Errors
     /// [`BrokerError`]; a broker that is not ready after 60 s is ended and reported with the tail of its log.
     pub fn start(cores: &[usize]) -> Result<Self, BrokerError> {
+        Self::spawn(cores, false)
+    }
+
+    /// The same, but a broker that ends by itself, or is killed, is started again with what it has stored, on the same
+    /// port: [`await_restart`](Self::await_restart) tells when.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_restarting() -> Result<Self, BrokerError> {
+        Self::spawn(&[], true)
+    }
+
+    fn spawn(cores: &[usize], restart: bool) -> Result<Self, BrokerError> {
         let cores: Vec<_> = cores.iter().map(ToString::to_string).collect();
         let mut command = Command::new(own_program()?);
         command
             .args([GUARD_SUBCOMMAND, "--cores", &cores.join(",")])
+            .args(restart.then_some("--restart"))
             // It says what went wrong in its one line. Nothing of it may keep the harness's standard error open.
             .stderr(Stdio::null());
         let guard = PipedChild::spawn(command, &[], STOP_DEADLINE)?;
-        let silent = |_| io::Error::other("it ended without saying why");
-        let line = guard.next_line(START_DEADLINE).map_err(silent)?;
-        match serde_json::from_str(&line) {
-            Ok(GuardLine::Ready(node)) => {
-                let NodeInfo { user, password, port, .. } = &node;
-                let url = format!("amqp://{user}:{password}@127.0.0.1:{port}/%2f");
-                Ok(PrivateBroker { node, url, guard })
-            }
-            Ok(GuardLine::NotInstalled(what)) => Err(BrokerError::NotInstalled(what)),
-            Ok(GuardLine::Failed(reason)) => Err(BrokerError::Start(reason)),
-            Err(_) => Err(io::Error::other("it said something else than expected").into()),
-        }
+        let node = ready(&guard)?;
+        let NodeInfo { user, password, port, .. } = &node;
+        let url = format!("amqp://{user}:{password}@127.0.0.1:{port}/%2f");
+        Ok(PrivateBroker { node, url, guard })
+    }
+
+    /// Waits until a broker that was [started so](Self::start_restarting) and has ended answers again.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when it does not.
+    pub fn await_restart(&mut self) -> Result<(), BrokerError> {
+        self.node = ready(&self.guard)?;
+        Ok(())
+    }
+
+    /// A command that runs RabbitMQ's `rabbitmqctl` on this broker.
+    ///
+    /// # Errors
+    /// [`BrokerError::NotInstalled`].
+    pub fn control(&self) -> Result<Command, BrokerError> {
+        let installation = install::Installation::find()?;
+        let mut command = Command::new(installation.server.with_file_name("rabbitmqctl"));
+        command
+            .env_clear()
+            .env("PATH", installation.path)
+            .env("HOME", &self.node.folder)
+            .env("LANG", "C.UTF-8")
+            .env("ERL_EPMD_PORT", self.node.epmd.to_string())
+            .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
+            .env("RABBITMQ_NODENAME", node::NAME)
+            .stdin(Stdio::null());
+        Ok(command)
     }
 
     /// The transport URL with credentials, for the processes of this run alone: never print or record it.

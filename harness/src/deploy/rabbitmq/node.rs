@@ -32,6 +32,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 const LOOK_AGAIN_SOON: Duration = Duration::from_millis(5);
 const TAIL_LINES: usize = 20;
 const USER: &str = "rpcbench";
+/// Every private broker's; what tells them apart is their port mapper.
+pub(super) const NAME: &str = "rpcbench@localhost";
 
 /// How starting a node ended.
 pub(super) enum Readiness {
@@ -95,6 +97,16 @@ impl Node {
         Ok(Node { beam, epmd, ports, password, output, folder })
     }
 
+    /// Starts a broker that has ended again, with its folder and its ports.
+    pub(super) fn spawn_again(&mut self, installation: &Installation) -> io::Result<()> {
+        self.beam = base_command(&installation.server, installation, &self.folder.0)
+            .envs(environment(&self.folder.0, &self.ports))
+            .spawn()?;
+        self.output.follow(self.beam.stdout.take());
+        self.output.follow(self.beam.stderr.take());
+        Ok(())
+    }
+
     /// Waits until the broker answers a handshake.
     pub(super) async fn ready(&mut self) -> Readiness {
         let deadline = Instant::now() + START_DEADLINE;
@@ -120,6 +132,7 @@ impl Node {
         }
         let info = NodeInfo {
             port: self.ports.amqp,
+            epmd: self.ports.epmd,
             user: USER.to_owned(),
             password: self.password.clone(),
             beam,
@@ -195,7 +208,7 @@ fn base_command(program: &Path, installation: &Installation, folder: &Path) -> C
 fn environment(folder: &Path, ports: &Ports) -> Vec<(&'static str, std::ffi::OsString)> {
     let path = |name: &str| folder.join(name).into_os_string();
     vec![
-        ("RABBITMQ_NODENAME", "rpcbench@localhost".into()),
+        ("RABBITMQ_NODENAME", NAME.into()),
         ("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1".into()),
         ("RABBITMQ_NODE_PORT", ports.amqp.to_string().into()),
         ("RABBITMQ_DIST_PORT", ports.distribution.to_string().into()),

@@ -7,6 +7,7 @@
 
 mod escape;
 mod fields;
+mod notification;
 mod reply;
 mod request;
 
@@ -19,6 +20,7 @@ use calculator::{CallError, ErrorKind, Limits, json};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 pub use fields::Field;
+pub use notification::{Notification, encode_notification, read_notification};
 pub use reply::{Failure, Reply, encode_failure, encode_result, encode_sign_of_life, read_reply};
 pub use request::{Arguments, Request, Routing, encode_request, read_request};
 
@@ -26,6 +28,8 @@ use escape::Escaped;
 
 const OPEN: &[u8] = br#"{"oslo.version":"2.0","oslo.message":""#;
 const CLOSE: &[u8] = br#""}"#;
+/// How the names of a context's entries begin.
+const CONTEXT_PREFIX: &str = "_context_";
 
 /// Why a message cannot be read. Its sender gets no answer: a server rejects it, a client drops it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

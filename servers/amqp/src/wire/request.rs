@@ -9,11 +9,9 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::escape::Escaped;
-use super::{Field, WireError, enveloped, inner, malformed};
+use super::{CONTEXT_PREFIX, Field, WireError, enveloped, inner, malformed};
 use crate::{Context, Target};
 
-/// How the names of a context's entries begin on the wire.
-const CONTEXT_PREFIX: &str = "_context_";
 /// The least interval, in seconds, that asks for signs of life.
 const LEAST_MONITOR: u64 = 2;
 

@@ -241,6 +241,21 @@ fn failures_have_the_classes_of_the_reference() {
     }
 }
 
+#[test]
+fn a_notification_of_the_reference_is_read_and_ours_is_read_back() {
+    // As oslo.messaging 18.3.1 sends it in version 2.0 of the format.
+    let inner = r#"{"message_id": "5c1b", "publisher_id": "compute.host1", "event_type": "instance.created", "priority": "INFO", "payload": {"size": 7}, "timestamp": "2024-01-02 03:04:05.000006", "_unique_id": "77", "_context_user": "bob"}"#;
+    let notification = read_notification(wrapped(inner).as_bytes(), &LIMITS).unwrap();
+    assert_eq!(notification.event_type, "instance.created");
+    assert_eq!(notification.payload.get("size"), Some(&Value::Int(7)));
+    assert_eq!(notification.context, Context::new().with("user", "bob"));
+    let body = encode_notification(&notification, "77").unwrap();
+    assert_eq!(read_notification(&body, &LIMITS).unwrap(), notification);
+    for body in ["", "[]", "7"] {
+        assert!(read_notification(body.as_bytes(), &LIMITS).is_err());
+    }
+}
+
 proptest! {
     #[test]
     fn a_call_is_read_as_it_was_sent(method: String, value in json_values(), ids: (String, String, String)) {
@@ -273,6 +288,7 @@ proptest! {
         for body in [&bytes[..], text.as_bytes(), wrapped(&text).as_bytes()] {
             let _ = read_request(body, &LIMITS);
             let _ = read_reply(body, &LIMITS);
+            let _ = read_notification(body, &LIMITS);
         }
     }
 
