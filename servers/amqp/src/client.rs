@@ -1,6 +1,6 @@
 //! The calling end.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Limits, Params, Value};
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::link::{Connections, Link, NO_SERVER, REFUSED, undeliverable};
 use crate::pending::Waiter;
-use crate::publisher::{Address, Outcome};
+use crate::publisher::{Address, Outcome, json_properties};
 use crate::topology::name;
 use crate::transport::TransportError;
 use crate::wire::{self, Routing};
@@ -56,6 +56,8 @@ pub struct RpcClient {
     retry: Option<u32>,
     mandatory: bool,
     serializer: Option<Arc<dyn Serializer>>,
+    /// Where calls go, once the target has passed every check.
+    route: OnceLock<Address>,
 }
 
 impl RpcClient {
@@ -78,6 +80,7 @@ impl RpcClient {
             retry: None,
             mandatory: false,
             serializer: None,
+            route: OnceLock::new(),
         }
     }
 
@@ -87,39 +90,41 @@ impl RpcClient {
         self.clone()
     }
 
+    /// The same client after a change to what its calls' route depends on.
+    fn rerouted(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self.route = OnceLock::new();
+        self
+    }
+
     /// Calls on another exchange.
     #[must_use]
-    pub fn exchange(mut self, exchange: impl Into<String>) -> Self {
-        self.target.exchange = exchange.into();
-        self
+    pub fn exchange(self, exchange: impl Into<String>) -> Self {
+        self.rerouted(|this| this.target.exchange = exchange.into())
     }
 
     /// Calls of another topic.
     #[must_use]
-    pub fn topic(mut self, topic: impl Into<String>) -> Self {
-        self.target.topic = topic.into();
-        self
+    pub fn topic(self, topic: impl Into<String>) -> Self {
+        self.rerouted(|this| this.target.topic = topic.into())
     }
 
     /// Calls of one server of the topic.
     #[must_use]
-    pub fn server(mut self, server: impl Into<String>) -> Self {
-        self.target.server = Some(server.into());
-        self
+    pub fn server(self, server: impl Into<String>) -> Self {
+        self.rerouted(|this| this.target.server = Some(server.into()))
     }
 
     /// Calls in a namespace.
     #[must_use]
-    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
-        self.target.namespace = Some(namespace.into());
-        self
+    pub fn namespace(self, namespace: impl Into<String>) -> Self {
+        self.rerouted(|this| this.target.namespace = Some(namespace.into()))
     }
 
     /// Calls that need a version, `major.minor`.
     #[must_use]
-    pub fn version(mut self, version: impl Into<String>) -> Self {
-        self.target.version = Some(version.into());
-        self
+    pub fn version(self, version: impl Into<String>) -> Self {
+        self.rerouted(|this| this.target.version = Some(version.into()))
     }
 
     /// How long a call may wait for its answer, and a cast for its confirm; connecting included. The broker discards a
@@ -141,9 +146,8 @@ impl RpcClient {
     /// Refuses calls that need a version which a server of version `cap` does not have: for the time in which old
     /// servers may be left.
     #[must_use]
-    pub fn version_cap(mut self, cap: impl Into<String>) -> Self {
-        self.version_cap = Some(cap.into());
-        self
+    pub fn version_cap(self, cap: impl Into<String>) -> Self {
+        self.rerouted(|this| this.version_cap = Some(cap.into()))
     }
 
     /// How often a broker that cannot be reached is tried again before a call fails; by default until its timeout.
@@ -157,9 +161,8 @@ impl RpcClient {
     /// Has the broker return messages that no queue takes, which fails them at once as undeliverable: oslo.messaging's
     /// `at_least_once` transport option. It needs confirms, so with direct reply-to it has no effect.
     #[must_use]
-    pub fn at_least_once(mut self) -> Self {
-        self.mandatory = true;
-        self
+    pub fn at_least_once(self) -> Self {
+        self.rerouted(|this| this.mandatory = true)
     }
 
     /// What arguments, results and contexts pass.
@@ -227,11 +230,11 @@ impl RpcClient {
     /// no form for.
     pub async fn cast(&self, context: &Context, call: &Call) -> Result<(), CallError> {
         let Some(serializer) = &self.serializer else {
-            return self.in_time(self.send(&self.target, context, call)).await;
+            return self.in_time(self.send(context, call)).await;
         };
         let sent = serializer.serialize_context(context);
         let call = serialized(serializer.as_ref(), context, call)?;
-        self.in_time(self.send(&self.target, &sent, &call)).await
+        self.in_time(self.send(&sent, &call)).await
     }
 
     /// Sends a call to every server of the topic, as [`cast`](Self::cast) does to one.
@@ -239,8 +242,7 @@ impl RpcClient {
     /// # Errors
     /// As [`cast`](Self::cast).
     pub async fn fanout_cast(&self, context: &Context, call: &Call) -> Result<(), CallError> {
-        let mut all = self.clone();
-        all.target.fanout = true;
+        let all = self.prepare().rerouted(|this| this.target.fanout = true);
         all.cast(context, call).await
     }
 
@@ -277,12 +279,19 @@ impl RpcClient {
         declared.map_err(|error| TransportError::Refused(error).into())
     }
 
+    /// Where calls go.
+    ///
+    /// # Errors
     /// What can be refused without a broker.
-    fn check(&self, target: &Target) -> Result<(), CallError> {
+    fn route(&self) -> Result<Address, CallError> {
+        if let Some(route) = self.route.get() {
+            return Ok(route.clone());
+        }
+        let target = &self.target;
         target.check().map_err(invalid)?;
         let version = target.version.as_deref().unwrap_or(version::DEFAULT);
         if self.can_send_version(version)? {
-            return Ok(());
+            return Ok(self.route.get_or_init(|| self.address(target)).clone());
         }
         let cap = self.version_cap.as_deref().unwrap_or_default();
         let message = format!("the call needs version {version}, and the version cap is {cap}");
@@ -295,17 +304,19 @@ impl RpcClient {
             let exchange = name(&target.fanout_exchange());
             return Address { exchange, routing_key: name(""), mandatory };
         }
-        Address { exchange: name(&target.exchange), routing_key: name(&target.queue()), mandatory }
+        // The default exchange, which finds a queue by its name, is the shortest way to it.
+        let exchange = if self.connections.transport.is_direct() { "" } else { &target.exchange };
+        Address { exchange: name(exchange), routing_key: name(&target.queue()), mandatory }
     }
 
-    async fn send(&self, target: &Target, context: &Context, call: &Call) -> Result<(), CallError> {
-        self.check(target)?;
+    async fn send(&self, context: &Context, call: &Call) -> Result<(), CallError> {
+        let (target, route) = (&self.target, self.route()?);
         let unique_id = Uuid::new_v4().simple().to_string();
         let body = wire::encode_request(call, target, context, None, &unique_id)?;
         let link = self.link().await?;
         self.declare(&link, target).await?;
         link.publisher.unblocked().await;
-        match link.publisher.publish(self.address(target), link.properties(None), &body).await {
+        match link.publisher.publish(route, json_properties(), &body).await {
             Ok(Outcome::Confirmed) => Ok(()),
             Ok(Outcome::Returned(_)) => Err(undeliverable(NO_SERVER)),
             Ok(Outcome::Refused) => Err(undeliverable(REFUSED)),
@@ -320,7 +331,7 @@ impl RpcClient {
             let message = "a call goes to one server; only a cast can go to all (fanout)";
             return Err(CallError::new(ErrorKind::InvalidArguments, message));
         }
-        self.check(target)?;
+        let route = self.route()?;
         let link = self.link().await?;
         self.declare(&link, target).await?;
         let msg_id = Uuid::new_v4();
@@ -336,12 +347,8 @@ impl RpcClient {
         link.publisher.unblocked().await;
         let signs = self.monitor.map(|_| Arc::new(Notify::new()));
         let mut waiter = link.pending.enter(msg_id.as_u128(), signs.clone())?;
-        let delivery = Arc::clone(&link).deliver(
-            msg_id.as_u128(),
-            self.address(target),
-            link.properties(Some(self.timeout)),
-            body,
-        );
+        let delivery =
+            Arc::clone(&link).deliver(msg_id.as_u128(), route, link.properties(self.timeout), body);
         if link.reply_queue.is_some() {
             // Apart from the call, so that a call which ends early leaves no confirm unread.
             tokio::spawn(delivery);

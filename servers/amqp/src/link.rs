@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::pending::Pending;
-use crate::publisher::{Address, Outcome, Publisher, json_properties, poll_once};
+use crate::publisher::{Address, Outcome, Publisher, json_properties, lean_properties, poll_once};
 use crate::topology::{self, name, unique};
 use crate::transport::TransportError;
 use crate::{Target, Transport, wire};
@@ -114,6 +114,10 @@ impl Link {
         if target.fanout {
             return topology::declare_fanout_exchange(channel, queues, target).await;
         }
+        if transport.is_direct() {
+            // The default exchange, which is always there.
+            return Ok(());
+        }
         let declared = || self.declared.lock().unwrap_or_else(PoisonError::into_inner);
         if declared().contains(&target.exchange) {
             return Ok(());
@@ -123,16 +127,13 @@ impl Link {
         Ok(())
     }
 
-    /// The properties of a request that the broker discards after `expiration` where no server takes it.
-    pub(crate) fn properties(&self, expiration: Option<Duration>) -> BasicProperties {
-        let mut properties = json_properties();
-        if let Some(expiration) = expiration {
-            properties = properties.with_expiration(expiration.as_millis().to_string().into());
-            if self.reply_queue.is_none() {
-                properties = properties.with_reply_to(name(REPLY_TO));
-            }
+    /// The properties of a call, which the broker discards after `expiration` where no server takes it; with direct
+    /// reply-to its queue vanishes with the last server instead.
+    pub(crate) fn properties(&self, expiration: Duration) -> BasicProperties {
+        match self.reply_queue {
+            Some(_) => json_properties().with_expiration(expiration.as_millis().to_string().into()),
+            None => lean_properties().with_reply_to(name(REPLY_TO)),
         }
-        properties
     }
 
     /// Publishes a request and fails its call if the broker does not take it.

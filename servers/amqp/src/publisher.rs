@@ -163,6 +163,11 @@ pub(crate) fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
+/// The properties of messages with direct reply-to: each one that is left out is read and written a few times less.
+pub(crate) fn lean_properties() -> BasicProperties {
+    BasicProperties::default().with_content_type("application/json".into())
+}
+
 /// The properties of every message of oslo.messaging.
 pub(crate) fn json_properties() -> BasicProperties {
     BasicProperties::default()

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use lapin::BasicProperties;
 use lapin::types::ShortString;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::publisher::{Address, Outcome, Publisher, json_properties};
+use crate::publisher::{Address, Outcome, Publisher, json_properties, lean_properties};
 use crate::topology::name;
 
 /// oslo.messaging's `kombu_missing_consumer_retry_timeout`: a client that reconnects declares its reply queue anew,
@@ -46,6 +47,13 @@ impl Recipient {
                 Some(Recipient::Channel(channel.clone()))
             }
             _ => None,
+        }
+    }
+
+    fn properties(&self) -> BasicProperties {
+        match self {
+            Recipient::Queue(_) => json_properties(),
+            Recipient::Channel(_) => lean_properties(),
         }
     }
 
@@ -125,7 +133,7 @@ impl Replies {
     /// Publishes an answer; gives back one that no queue took, with its queue.
     async fn publish(&self, recipient: &Recipient, body: Vec<u8>) -> Result<Option<(String, Vec<u8>)>, Lost> {
         self.publisher.unblocked().await;
-        match self.publisher.publish(recipient.address(), json_properties(), &body).await {
+        match self.publisher.publish(recipient.address(), recipient.properties(), &body).await {
             Ok(Outcome::Confirmed) => Ok(None),
             Ok(Outcome::Returned(message)) => {
                 let message = message.delivery;

@@ -123,8 +123,13 @@ impl Session {
         let queues = transport.queues();
         let fanout_queue = unique(&format!("{}_fanout_", target.topic));
         let names = [target.topic.clone(), target.queue(), fanout_queue.clone()];
-        topology::declare_queue(&channel, queues, target, &names[0]).await?;
-        topology::declare_queue(&channel, queues, target, &names[1]).await?;
+        for queue in &names[..2] {
+            if direct {
+                topology::declare_direct_queue(&channel, queues, queue).await?;
+            } else {
+                topology::declare_queue(&channel, queues, target, queue).await?;
+            }
+        }
         topology::declare_fanout_queue(&channel, queues, target, &fanout_queue).await?;
         let mut deliveries = SelectAll::new();
         for (queue, tag) in names.iter().zip(TAGS) {

@@ -167,6 +167,13 @@ pub(crate) async fn declare_queue(
     channel.queue_bind(queue.clone(), name(&target.exchange), queue, options, FieldTable::default()).await
 }
 
+/// Declares a queue for direct reply-to, which the default exchange finds by its name and which vanishes with its last
+/// server.
+pub(crate) async fn declare_direct_queue(channel: &Channel, queues: &Queues, queue: &str) -> Result<()> {
+    let (options, arguments) = Queues { auto_delete: true, ..*queues }.queue();
+    channel.queue_declare(name(queue), options, arguments).await.map(drop)
+}
+
 /// Declares the fanout queue `queue` of one server.
 pub(crate) async fn declare_fanout_queue(
     channel: &Channel,

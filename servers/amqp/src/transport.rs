@@ -36,7 +36,8 @@ pub enum ReplyTo {
     Queue,
     /// The leanest way: by RabbitMQ's direct reply-to, over one connection at each end, without confirms and
     /// acknowledgements. A message is lost with the connection that it is on, and the broker sends a server whatever is
-    /// in its queues, however many calls it has in hand. oslo.messaging does not speak it.
+    /// in its queues, however many calls it has in hand; calls go through the default exchange, and the queues vanish
+    /// with their last server. oslo.messaging does not speak it.
     Direct,
 }
 

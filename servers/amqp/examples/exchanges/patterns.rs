@@ -10,17 +10,17 @@ use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, ExchangeKind, Result};
 
 /// What the receivers got, in their order.
-pub type Received = Vec<Vec<String>>;
+pub(crate) type Received = Vec<Vec<String>>;
 
 /// A direct exchange compares the routing key with the key of each binding. A queue may have several bindings, and
 /// several queues may have the same.
-pub async fn direct(channel: &Channel) -> Result<Received> {
+pub(crate) async fn direct(channel: &Channel) -> Result<Received> {
     let keys: [&[&str]; 2] = [&["error"], &["info", "warning", "error"]];
     through(channel, ExchangeKind::Direct, &keys, &["info", "warning", "error", "debug"]).await
 }
 
 /// A topic exchange compares word by word: `*` stands for one word, `#` for any number of them.
-pub async fn topic(channel: &Channel) -> Result<Received> {
+pub(crate) async fn topic(channel: &Channel) -> Result<Received> {
     let keys: [&[&str]; 3] = [&["*.orange.*"], &["*.*.rabbit", "lazy.#"], &["#"]];
     let published =
         ["quick.orange.rabbit", "lazy.orange.elephant", "lazy.brown.fox.that.sleeps", "lazy", "orange"];
@@ -28,12 +28,12 @@ pub async fn topic(channel: &Channel) -> Result<Received> {
 }
 
 /// A fanout exchange gives a copy to each queue and looks at no key.
-pub async fn fanout(channel: &Channel) -> Result<Received> {
+pub(crate) async fn fanout(channel: &Channel) -> Result<Received> {
     through(channel, ExchangeKind::Fanout, &[&[""], &["ignored"], &[""]], &["one", "two"]).await
 }
 
 /// Receivers of one queue take turns.
-pub async fn round_robin(channel: &Channel) -> Result<Received> {
+pub(crate) async fn round_robin(channel: &Channel) -> Result<Received> {
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
     let queue = queue(channel).await?;
     let mut receivers = Vec::new();

@@ -52,7 +52,7 @@ fn kitchen_endpoint() -> Methods {
 }
 
 /// Starts the server called `name` of `topic`.
-pub async fn serve(transport: &Transport, topic: &str, name: &str) -> Result<RpcServer, ServerError> {
+pub(crate) async fn serve(transport: &Transport, topic: &str, name: &str) -> Result<RpcServer, ServerError> {
     let this = Arc::new(OnceLock::new());
     let dispatcher = RpcDispatcher::new()
         .endpoint(ServerControlEndpoint { server: Arc::clone(&this) })
