@@ -342,7 +342,11 @@ impl RpcClient {
             reply_queue: link.reply_queue.as_deref().map(Into::into),
             monitor: self.monitor.map(|interval| interval.as_secs()),
         };
-        let unique_id = Uuid::new_v4().simple().encode_lower(unique_text);
+        let unique_id: &str = match link.reply_queue {
+            Some(_) => Uuid::new_v4().simple().encode_lower(unique_text),
+            // What is not acknowledged does not come twice.
+            None => "",
+        };
         let body = wire::encode_request(call, target, context, Some(&routing), unique_id)?;
         link.publisher.unblocked().await;
         let signs = self.monitor.map(|_| Arc::new(Notify::new()));

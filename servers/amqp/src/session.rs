@@ -118,7 +118,10 @@ impl Session {
             (listener, Publisher::open(sender).await?)
         };
         let channel = listener.create_channel().await?;
-        channel.basic_qos(options.prefetch.max(1), BasicQosOptions::default()).await?;
+        if !direct {
+            // Where nothing is acknowledged there is nothing to bound.
+            channel.basic_qos(options.prefetch.max(1), BasicQosOptions::default()).await?;
+        }
 
         let queues = transport.queues();
         let fanout_queue = unique(&format!("{}_fanout_", target.topic));
@@ -335,7 +338,11 @@ async fn execute(
         Err(Failure::builtin("Exception", "the handler panicked"))
     });
     let mut buffer = [0; 32];
-    let unique_id = &*Uuid::new_v4().simple().encode_lower(&mut buffer);
+    let unique_id: &str = match &recipient {
+        Recipient::Queue(_) => Uuid::new_v4().simple().encode_lower(&mut buffer),
+        // What is not acknowledged does not come twice.
+        Recipient::Channel(_) => "",
+    };
     let encoded = result.and_then(|value| Ok(wire::encode_result(&value, &msg_id, unique_id)?));
     let body = encoded.unwrap_or_else(|failure| wire::encode_failure(&failure, &msg_id, unique_id));
     replies.send(&recipient, body).await

@@ -1,0 +1,11 @@
+//! Any bytes are read as a notification or refused.
+
+#![no_main]
+
+use amqp::wire::read_notification;
+use calculator::Limits;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|body: &[u8]| {
+    let _ = read_notification(body, &Limits::default());
+});

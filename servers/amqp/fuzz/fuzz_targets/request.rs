@@ -1,0 +1,11 @@
+//! Any bytes are read as a request or refused.
+
+#![no_main]
+
+use amqp::wire::read_request;
+use calculator::Limits;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|body: &[u8]| {
+    let _ = read_request(body, &Limits::default());
+});
