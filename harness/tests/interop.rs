@@ -105,8 +105,13 @@ fn amqp() {
 
     let ours = Process::start(rpcbench(&["serve", "amqp", "--topic", "ours"]).env("RPCBENCH_BROKER", url));
     assert!(!ours.url().contains('@'), "credentials are printed");
+    // Longer than the interval of the client's call monitor.
+    let slow = ["serve", "amqp", "--topic", "ours-slow", "--handler-delay", "3500ms"];
+    let slow = Process::start(rpcbench(&slow).env("RPCBENCH_BROKER", url));
+    slow.url();
     assert_served(python("clients.py").args(["amqp", "--topic", "ours"]).env("RPCBENCH_BROKER", url));
     assert_ends_on_sigterm(ours);
+    assert_ends_on_sigterm(slow);
 
     let theirs =
         Process::start(python("oslo_server.py").args(["--topic", "theirs"]).env("RPCBENCH_BROKER", url));

@@ -160,6 +160,28 @@ def amqp(url, topic):
     yield "cast add(x=1, y=2)", lambda: client.cast({}, "add", x=1, y=2), None
     yield "fanout cast add(x=1, y=2)", lambda: client.prepare(fanout=True).cast({}, "add", x=1, y=2), None
     yield "add(x=1, y=2) in version 1.3", wrong_version, "UnsupportedVersion"
+
+    def wrong_namespace():
+        try:
+            client.prepare(namespace="elsewhere").call({}, "add", x=1, y=2)
+        except oslo_messaging.RemoteError as error:
+            return error.exc_type
+
+    def nobody():
+        try:
+            client.prepare(topic=topic + "-nobody", timeout=1).call({}, "add", x=1, y=2)
+        except oslo_messaging.MessagingTimeout:
+            return "MessagingTimeout"
+
+    long = "x" * 300_000
+    # A slow server lives by its signs of life: it takes longer than the interval.
+    monitored = client.prepare(timeout=60, call_monitor_timeout=2)
+    yield "add(x=1, y=2) in a namespace", wrong_namespace, "UnsupportedVersion"
+    yield "add(x=1, y=2) of nobody", nobody, "MessagingTimeout"
+    yield "hello with 300 KB", lambda: client.call({}, "hello", name=long), f"hello, {long}"
+    yield "add(x=1, y=2), monitored", lambda: monitored.call({}, "add", x=1, y=2), 3
+    slow = client.prepare(topic=topic + "-slow", timeout=60, call_monitor_timeout=2)
+    yield "add(x=1, y=2) of a slow server, monitored", lambda: slow.call({}, "add", x=1, y=2), 3
     yield "add(x=1, y=2) afterwards", lambda: client.call({}, "add", x=1, y=2), 3
     transport.cleanup()
 
@@ -198,7 +220,8 @@ def main():
             answer = error
             passed = isinstance(expected, set) and bool(expected & error.kinds)
         failures += not passed
-        print("PASS" if passed else "FAIL", title, "->", answer if passed else f"{answer!r}; expected {expected!r}")
+        said = f"{answer}" if passed else f"{answer!r}; expected {expected!r}"
+        print("PASS" if passed else "FAIL", title, "->", said[:1_000])
     print(f"{arguments.protocol}: {failures} rows failed")
     return 1 if failures else 0
 
