@@ -10,6 +10,8 @@ pub fn audit(trial: &mut Trial) {
         histogram_count(trial),
         right_answers(trial),
         few_errors(trial),
+        littles_law(trial),
+        generator(trial),
     ];
     trial.audit.extend(checks);
     if trial.status != Status::Failed {
@@ -35,6 +37,11 @@ const MOST_ERRORS: f64 = 0.01;
 const DISTURBED: f64 = 0.02;
 /// The share of a window in which a core was in use, above which it counts as saturated.
 const BUSY: f64 = 0.95;
+/// By how much the number of calls in flight may differ from what Little's law says.
+const LITTLES_ERROR: f64 = 0.1;
+/// The lateness of an open loop's generator, in nanoseconds at p99, above which it may matter: it does where it is more
+/// than a tenth of the p99 of the response times that it is a part of.
+const LATE: u64 = 100_000;
 /// The share below which neither end was near saturation.
 const IDLE: f64 = 0.85;
 
@@ -87,11 +94,63 @@ fn few_errors(trial: &Trial) -> AuditCheck {
     })
 }
 
+/// Little's law: the mean number of calls in flight is the rate at which they begin times how long they take (J. D. C.
+/// Little, "A proof for the queuing formula L = λW", Operations Research 9, 1961). The one side is counted by looking,
+/// the other follows from the clocks of the calls; what is slow to be noticed or recorded shows as a difference.
+#[allow(clippy::cast_precision_loss)]
+fn littles_law(trial: &Trial) -> AuditCheck {
+    let found = trial.in_flight.zip(clocked_in_flight(trial));
+    let agrees = found.is_none_or(|(seen, clocked)| {
+        // A mean of so many samples is off by this much in one of 10,000 trials, were they independent.
+        let chance = 4.0 * seen.deviation.max(seen.mean.sqrt()) / f64::from(seen.samples).sqrt();
+        // Calls that overlap the ends of the window are in one of the two only.
+        let ends = 2.0 * seen.mean * trial.longest().as_secs_f64() / trial.measured_seconds;
+        (seen.mean - clocked).abs() <= LITTLES_ERROR * seen.mean.max(clocked) + chance + ends
+    });
+    check("Little's law", agrees, || {
+        found.map_or_else(String::new, |(seen, clocked)| {
+            format!("{:.2} calls were seen in flight, but {clocked:.2} follow from their times", seen.mean)
+        })
+    })
+}
+
+/// The mean number of calls in flight that follows from how long they took. `None` where not every call has a time.
+#[allow(clippy::cast_precision_loss)]
+fn clocked_in_flight(trial: &Trial) -> Option<f64> {
+    let of_calls = if trial.load.rate().is_some() { &trial.service } else { &trial.latency };
+    let histogram = of_calls.as_ref()?.histogram().ok()?;
+    let complete = trial.counts.right == trial.counts.started && trial.measured_seconds > 0.0;
+    complete.then(|| trial.counts.started as f64 / trial.measured_seconds * histogram.mean() / 1e9)
+}
+
+/// Whether the generator of an open loop had headroom. Without it the schedule was not kept, and response times tell of
+/// the generator and not of the server.
+fn generator(trial: &Trial) -> AuditCheck {
+    let Some(rate) = trial.load.rate() else { return check("generator", true, String::new) };
+    let late = trial.lateness.as_ref().and_then(|lateness| lateness.p99).unwrap_or(0);
+    let slow = trial.latency.as_ref().and_then(|latency| latency.p99).unwrap_or(u64::MAX);
+    let is_late = late > LATE && late > slow / 10;
+    let one_core = trial.cores.client == trial.cores.server;
+    let busy = trial.client.map_or(0.0, |client| client.utilisation)
+        + if one_core { serving(trial).unwrap_or(0.0) } else { 0.0 };
+    check("generator", !is_late && busy < BUSY, || {
+        let reached = trial.sent_per_second.unwrap_or(0.0);
+        let who = if one_core { "generator and server together" } else { "the generator" };
+        let late = late as f64 / 1e3;
+        let rate = rate.get();
+        format!(
+            "this machine cannot offer {rate} calls/s to this stack: it sent {reached:.0}/s at most, {late:.0} µs late \
+             at p99, {who} with {:.0} % of a core",
+            100.0 * busy
+        )
+    })
+}
+
 /// Whether several callers kept neither end busy: what they reached is then not what the server could answer, because
 /// something else took the cores or the calls waited for something else.
 fn is_unsaturated(trial: &Trial) -> bool {
     let (Some(client), Some(serving)) = (trial.client, serving(trial)) else { return false };
-    trial.callers > 1 && client.utilisation < IDLE && serving < IDLE
+    trial.load.callers().is_some_and(|callers| callers > 1) && client.utilisation < IDLE && serving < IDLE
 }
 
 /// How busy server and broker were together: they share a core.
@@ -103,15 +162,16 @@ fn serving(trial: &Trial) -> Option<f64> {
 /// fast the client is, and nothing about how fast the server could be.
 fn is_client_bound(trial: &Trial) -> bool {
     let (Some(client), Some(serving)) = (trial.client, serving(trial)) else { return false };
-    trial.cores.client != trial.cores.server && client.utilisation >= BUSY && serving < BUSY
+    let is_closed = trial.load.rate().is_none();
+    is_closed && trial.cores.client != trial.cores.server && client.utilisation >= BUSY && serving < BUSY
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::deploy::{Cores, Placement};
-    use crate::load::Operation;
-    use crate::observe::Observation;
+    use crate::load::{Load, Operation};
+    use crate::observe::{Observation, Timing};
     use crate::record::Used;
     use calculator::Value;
     use std::time::Duration;
@@ -119,7 +179,7 @@ mod tests {
     fn trial(change: impl FnOnce(&mut Trial)) -> Trial {
         let mut seen = Observation::default();
         for i in 1..=1_000 {
-            seen.record(Duration::from_micros(i), &Ok(Value::Null), &Ok(Value::Null));
+            seen.record(Timing::closed(Duration::from_micros(i)), &Ok(Value::Null), &Ok(Value::Null));
         }
         let used = |utilisation| {
             Some(Used { cpu_ns: 1, utilisation, voluntary_switches: 0, involuntary_switches: 0, peak_rss: 1 })
@@ -131,7 +191,7 @@ mod tests {
             stack: "rest".to_owned(),
             twin: false,
             operation: Operation::ADD,
-            callers: 1,
+            load: Load::ONE_CALLER,
             connections: 1,
             placement: Placement::Split,
             cores: Cores { client: vec![0], server: vec![1] },
@@ -140,6 +200,10 @@ mod tests {
             measured_seconds: 1.0,
             latency: Latency::new(&seen.latency, 0).unwrap(),
             counts: seen.counts,
+            service: None,
+            lateness: None,
+            sent_per_second: None,
+            in_flight: None,
             throughput: 1_000.0,
             client: used(0.5),
             server: used(0.5),
@@ -199,7 +263,7 @@ mod tests {
         assert_eq!(failing(11).status, Status::Invalid);
         assert!(failing(11).complaint().unwrap().contains("11 of 1011 calls failed"));
         assert_eq!(trial(|t| t.stolen = Some(0.05)).labels, ["disturbed"]);
-        assert_eq!(trial(|t| t.callers = 32).labels, ["unsaturated"]);
+        assert_eq!(trial(|t| t.load = "closed:32".parse().unwrap()).labels, ["unsaturated"]);
     }
 
     #[test]

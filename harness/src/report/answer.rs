@@ -33,7 +33,7 @@ impl Libraries {
 
 /// The answer, a sentence or two about each of latency, throughput and bytes.
 pub(super) fn answer(record: &Record, summary: &Summary) -> Vec<String> {
-    let table = |one: bool| summary.tables.iter().find(|t| (t.measurement.load.callers() == 1) == one);
+    let table = |one: bool| summary.tables.iter().find(|t| t.measurement.load.is_for_latency() == one);
     let mut answer: Vec<_> =
         [table(true).and_then(latency), table(false).and_then(throughput)].into_iter().flatten().collect();
     if answer.is_empty() {
@@ -200,7 +200,7 @@ pub(super) fn asymmetries(record: &Record, summary: &Summary) -> Vec<String> {
                     tcp.operation, table.measurement.operation
                 ));
             }
-            if table.measurement.load.callers() > 1 && tcp.valid > 0 {
+            if !table.measurement.load.is_for_latency() && tcp.valid > 0 {
                 found.push(format!(
                     "{name}: tcp has a thread for each connection and a system call for each message; a stack that \
                      handles many connections on one thread may well be faster than this floor"

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use calculator::Protocol;
 use hdrhistogram::Histogram;
 
-use crate::load::Operation;
+use crate::load::{Load, Operation};
 use crate::observe::{Counts, new_histogram};
 use crate::record::{HistogramError, Record, Status, Trial, Used, Wire};
 use crate::scenario::Measurement;
@@ -168,7 +168,7 @@ impl Summary {
             };
             let floor = by_block(&of_stack(FLOOR), p50);
             let bare = by_block(&of_stack(BROKER_FLOOR), p50);
-            let figure = if measurement.load.callers() == 1 { p50 } else { throughput };
+            let figure = if measurement.load.is_for_latency() { p50 } else { throughput };
             let mut rows = Vec::new();
             for facts in &record.stacks {
                 let trials = of_stack(&facts.name);
@@ -219,7 +219,7 @@ fn absent(record: &Record, measurement: &Measurement, rows: &[Row]) -> Vec<Absen
         .map(|skipped| Absent { stack: skipped.stack.clone(), reason: skipped.reason.clone() });
     let not_reached = record.stacks.iter().filter(|facts| {
         // A function call is measured with one caller only.
-        let expected = facts.protocol != Protocol::Inproc || measurement.load.callers() == 1;
+        let expected = facts.protocol != Protocol::Inproc || measurement.load == Load::ONE_CALLER;
         record.interrupted && expected && rows.iter().all(|row| row.stack != facts.name)
     });
     let reason = "the run was interrupted before";
@@ -234,7 +234,7 @@ fn order(measurement: &Measurement, a: &Row, b: &Row) -> Ordering {
     let p50 = |row: &Row| row.p50.map_or(f64::INFINITY, |p50| p50.median);
     let throughput = |row: &Row| row.throughput.map_or(0.0, |throughput| throughput.median);
     floors.then_with(|| {
-        if measurement.load.callers() == 1 {
+        if measurement.load.is_for_latency() {
             p50(a).total_cmp(&p50(b))
         } else {
             throughput(b).total_cmp(&throughput(a))

@@ -10,7 +10,7 @@ use super::plots::Figures;
 use super::{Summary, html, markdown, terminal, text, write};
 use crate::deploy::Cores;
 use crate::load::{Load, Operation};
-use crate::observe::Observation;
+use crate::observe::{Observation, Timing};
 use crate::observe::wire::Traffic;
 use crate::record::{
     Check, CheckFailure, Latency, Record, SCHEMA, Skipped, StackFacts, Status, Tool, Trial, Used, Wire, audit,
@@ -32,7 +32,7 @@ fn record(stacks: &[&str], blocks: u32) -> Record {
     for block in 0..blocks {
         for measurement in &scenario.measurements {
             for (position, facts) in (0..).zip(&facts) {
-                if facts.name != "inproc" || measurement.load.callers() == 1 {
+                if facts.name != "inproc" || measurement.load == Load::ONE_CALLER {
                     trials.push(trial(facts, measurement, block, position));
                 }
             }
@@ -61,7 +61,7 @@ fn trial(facts: &StackFacts, measurement: &Measurement, block: u32, position: u3
     let mut seen = Observation::default();
     for i in 0..500 {
         let took = Duration::from_nanos(u64::from(1_000 * (position + 1) + 10 * block + i));
-        seen.record(took, &Ok(Value::Null), &Ok(Value::Null));
+        seen.record(Timing::closed(took), &Ok(Value::Null), &Ok(Value::Null));
     }
     let used = |cpu_ns| {
         Some(Used { cpu_ns, utilisation: 0.5, voluntary_switches: 0, involuntary_switches: 0, peak_rss: 1 })
@@ -73,8 +73,8 @@ fn trial(facts: &StackFacts, measurement: &Measurement, block: u32, position: u3
         stack: facts.name.clone(),
         twin: false,
         operation: Operation::ADD,
-        callers: measurement.load.callers(),
-        connections: measurement.load.callers(),
+        load: measurement.load,
+        connections: measurement.load.callers().unwrap_or(16),
         placement: measurement.placement,
         cores: Cores { client: vec![0], server: vec![0] },
         warm: false,
@@ -82,6 +82,10 @@ fn trial(facts: &StackFacts, measurement: &Measurement, block: u32, position: u3
         measured_seconds: 0.3,
         latency: Latency::new(&seen.latency, 0).unwrap(),
         counts: seen.counts,
+        service: None,
+        lateness: None,
+        sent_per_second: None,
+        in_flight: None,
         throughput: 100_000.0 / f64::from(position + 1),
         client: used(1_500_000),
         server: (facts.name != "inproc").then(|| used(2_500_000)).flatten(),

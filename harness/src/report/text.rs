@@ -1,5 +1,6 @@
 //! Numbers and titles as every kind of report writes them.
 
+use crate::load::{Arrivals, Load};
 use crate::record::Record;
 use crate::scenario::Measurement;
 
@@ -150,14 +151,24 @@ pub(super) fn title(table: &Table) -> String {
 /// What is called, by how many callers, over how many connections.
 pub(super) fn load(measurement: &Measurement) -> String {
     let callers = match measurement.load.callers() {
-        1 => "one caller".to_owned(),
-        n => format!("{n} callers"),
+        Some(1) => "one caller".to_owned(),
+        Some(callers) => format!("{callers} callers"),
+        None => calls_a_second(measurement.load),
     };
     let connections = match measurement.connections {
+        Some(connections) if measurement.load.callers().is_none() => format!(" over {connections} connections"),
         Some(connections) => format!(", {connections} connections where a protocol can share them"),
         None => String::new(),
     };
     format!("{}, {callers}{connections}", measurement.operation)
+}
+
+fn calls_a_second(load: Load) -> String {
+    match load {
+        Load::Open(rate, Arrivals::Constant) => format!("{} calls/s at even intervals", rate.get()),
+        Load::Open(rate, Arrivals::Poisson) => format!("{} calls/s at random (Poisson)", rate.get()),
+        Load::Closed(_) => load.to_string(),
+    }
 }
 
 /// Where client, server and broker ran.

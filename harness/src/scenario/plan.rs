@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Measurement, Scenario};
 use crate::deploy::{Cores, NotEnoughCores, Placement};
-use crate::load::Operation;
+use crate::load::{Load, Operation};
 use crate::stack::{Driver, Stack, UnknownStack};
 
 /// The least and the most that a trial may take to measure.
@@ -38,8 +38,8 @@ pub struct TrialSpec {
     pub measurement: String,
     /// What is called. The floors always add.
     pub operation: Operation,
-    /// How many callers there are.
-    pub callers: NonZeroU32,
+    /// How calls follow each other.
+    pub load: Load,
     /// Over how many connections they go.
     pub connections: NonZeroU32,
     /// Where client and server run.
@@ -165,20 +165,23 @@ fn pairs(scenario: &Scenario, stacks: &[&'static Stack]) -> Result<Vec<[&'static
 
 /// A function call has no placement and no use for more than one caller.
 fn makes_sense(stack: &Stack, measurement: &Measurement) -> bool {
-    stack.has_server() || measurement.load.callers() == 1
+    stack.has_server() || measurement.load == Load::ONE_CALLER
 }
 
+/// Over how many connections an open loop goes that names no number: enough that no stack is kept from its rate by them.
+const CONNECTIONS: NonZeroU32 = NonZeroU32::new(16).unwrap();
+
 fn trial(stack: &'static Stack, measurement: &Measurement, cores: &Cores) -> TrialSpec {
-    let callers = NonZeroU32::new(measurement.load.callers()).unwrap_or(NonZeroU32::MIN);
-    let connections = match measurement.connections {
-        Some(connections) if stack.multiplexes => connections.min(callers),
-        _ => callers,
+    let connections = match (measurement.load, measurement.connections) {
+        (Load::Closed(callers), Some(connections)) if stack.multiplexes => connections.min(callers),
+        (Load::Closed(callers), _) => callers,
+        (Load::Open(..), connections) => connections.unwrap_or(CONNECTIONS),
     };
     TrialSpec {
         stack,
         measurement: measurement.name.clone(),
         operation: if stack.driver == Driver::Threads { Operation::ADD } else { measurement.operation },
-        callers,
+        load: measurement.load,
         connections,
         placement: measurement.placement,
         cores: cores.clone(),

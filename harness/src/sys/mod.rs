@@ -99,6 +99,15 @@ pub fn become_idle_priority() -> io::Result<()> {
     imp::become_idle_priority()
 }
 
+/// Wakes a task at a moment to within microseconds, where the system can; Tokio's own timer counts milliseconds.
+pub use imp::Timer;
+
+/// Lets the calling thread's sleeps end when they should: the system would otherwise let them take 50 µs longer, to wake
+/// up less often. Does nothing where there is no such setting.
+pub fn sleep_precisely() {
+    imp::sleep_precisely();
+}
+
 /// Every connected TCP socket of this process; `None` where the system does not tell.
 #[must_use]
 pub fn sockets() -> Option<Vec<SocketStats>> {

@@ -94,7 +94,7 @@ impl Figures {
 }
 
 fn of_table(table: &Table, name: &str) -> Result<Vec<Figure>, PlotError> {
-    let one_caller = table.measurement.load.callers() == 1;
+    let one_caller = table.measurement.load.is_for_latency();
     let mut figures = Vec::new();
     if one_caller {
         figures.push(latency::figure(table, format!("{name}-p50"))?);

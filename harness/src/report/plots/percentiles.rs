@@ -143,8 +143,7 @@ fn caption(table: &Table) -> String {
         "All blocks together; a curve ends where fewer than ten calls lie beyond. Solid: the protocol's \
                        usual library; dashed: the leanest at hand, or the bare broker."
             .to_owned();
-    let callers = table.measurement.load.callers();
-    if callers > 1 {
+    if let Some(callers) = table.measurement.load.callers().filter(|callers| *callers > 1) {
         caption += &format!(
             " With {callers} callers at once most of a latency is waiting in line behind the others: it follows from \
              the calls per second."
