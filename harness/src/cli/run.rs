@@ -31,6 +31,7 @@ use crate::trial::BROKER_VARIABLE;
   rpcbench run
   rpcbench run standard --out results/mine
   rpcbench run --stack rest-hyper,zerorpc --load closed:1,closed:32 --blocks 10
+  rpcbench run --stack rest-hyper --load open:5000:poisson --placement split
   rpcbench run --stack xmlrpc --target xmlrpc=http://127.0.0.1:8000/")]
 pub(super) struct Arguments {
     /// Scenarios by name (see `rpcbench list`), or files of your own
@@ -43,7 +44,7 @@ pub(super) struct Arguments {
     #[arg(long = "operation", value_name = "add,echo", value_delimiter = ',')]
     operations: Vec<Operation>,
     /// These loads instead of the scenario's
-    #[arg(long = "load", value_name = "closed:32", value_delimiter = ',')]
+    #[arg(long = "load", value_name = "closed:32,open:5000:poisson", value_delimiter = ',')]
     loads: Vec<Load>,
     /// Call echo with a payload of this size
     #[arg(long, value_name = "SIZE", value_parser = payload)]
@@ -243,6 +244,19 @@ fn with_overrides(mut scenario: Scenario, arguments: &Arguments) -> Result<Scena
         measurement.placement = arguments.placement.unwrap_or(measurement.placement);
         measurement.connections = arguments.connections.or(measurement.connections);
         measurement.warm &= !arguments.no_warm;
+    }
+    if !arguments.loads.is_empty() {
+        // A search finds its load out.
+        scenario.searches.clear();
+    }
+    for search in &mut scenario.searches {
+        search.placement = arguments.placement.unwrap_or(search.placement);
+        search.connections = arguments.connections.unwrap_or(search.connections);
+        search.operation = arguments.operations.first().copied().unwrap_or(search.operation);
+        search.warm &= !arguments.no_warm;
+        if let Some(bytes) = arguments.payload {
+            search.operation = search.operation.with_payload(bytes).map_err(Failure::usage)?;
+        }
     }
     replace(&mut scenario, &arguments.loads, |measurement, load| measurement.load = load);
     replace(&mut scenario, &arguments.operations, |measurement, operation| measurement.operation = operation);

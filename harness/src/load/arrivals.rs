@@ -24,7 +24,7 @@ pub struct Schedule {
 enum Gaps {
     Even,
     Exponential {
-        rng: ChaCha8Rng,
+        rng: Box<ChaCha8Rng>,
         /// Since `begin`, in units of the mean gap.
         at: f64,
     },
@@ -36,7 +36,9 @@ impl Schedule {
     pub fn new(begin: Instant, rate: Rate, arrivals: Arrivals, seed: u64) -> Self {
         let gaps = match arrivals {
             Arrivals::Constant => Gaps::Even,
-            Arrivals::Poisson => Gaps::Exponential { rng: ChaCha8Rng::seed_from_u64(seed), at: 0.0 },
+            Arrivals::Poisson => {
+                Gaps::Exponential { rng: Box::new(ChaCha8Rng::seed_from_u64(seed)), at: 0.0 }
+            }
         };
         Schedule { begin, rate, gaps, slots: 0 }
     }

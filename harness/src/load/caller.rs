@@ -95,7 +95,9 @@ impl<T: Time> Caller<T> {
                 latency: ended.saturating_duration_since(slot),
                 service: Some(service),
                 // While the caller was busy, it was not the generator that kept the slot waiting.
-                lateness: Some(started.saturating_duration_since(self.free_since.map_or(slot, |f| f.max(slot)))),
+                lateness: Some(
+                    started.saturating_duration_since(self.free_since.map_or(slot, |f| f.max(slot))),
+                ),
             },
         };
         self.free_since = Some(ended);

@@ -56,8 +56,7 @@ pub(super) fn on_threads<T: Time>(
     let calls: Vec<_> = (0..callers.get()).map(|number| sequence(plan, number)).collect();
     let shared = shared();
     threads::run(callers, |number, seen| {
-        let caller =
-            Caller::new(&shared, client_of(clients, number), &calls[number as usize], seen, None);
+        let caller = Caller::new(&shared, client_of(clients, number), &calls[number as usize], seen, None);
         let interrupted = Arc::clone(&plan.interrupted);
         move || threads::finish_at_once(one_after_another(caller, interrupted))
     })

@@ -19,11 +19,12 @@ pub enum Load {
 }
 
 /// Calls per second: 1 to 1,000,000.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Rate(u32);
 
 /// How the calls of an open loop are spread over time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Arrivals {
     /// At even intervals.
     Constant,
@@ -37,6 +38,9 @@ const MOST_CALLERS: u32 = 10_000;
 const HIGHEST_RATE: u32 = 1_000_000;
 
 impl Rate {
+    /// One call a second.
+    pub const ONE: Rate = Rate(1);
+
     /// `per_second` calls a second; `None` where that is 0 or more than 1,000,000.
     #[must_use]
     pub fn new(per_second: u32) -> Option<Self> {
@@ -155,8 +159,19 @@ mod tests {
             assert_eq!(text.parse::<Load>().unwrap().to_string(), text);
         }
         for text in [
-            "closed", "closed:0", "closed:-1", "closed:10001", "closed:1.5", "open", "open:5000", "open:0:constant",
-            "open:-5:constant", "open:1000001:poisson", "open:1e3:poisson", "open:5000:uniform", "open:5000:poisson:1",
+            "closed",
+            "closed:0",
+            "closed:-1",
+            "closed:10001",
+            "closed:1.5",
+            "open",
+            "open:5000",
+            "open:0:constant",
+            "open:-5:constant",
+            "open:1000001:poisson",
+            "open:1e3:poisson",
+            "open:5000:uniform",
+            "open:5000:poisson:1",
             "",
         ] {
             let error = text.parse::<Load>().unwrap_err().to_string();

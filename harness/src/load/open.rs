@@ -43,9 +43,7 @@ impl Backlog {
     /// Takes the slots that are due by `now` from the schedule. Past [`MOST_IN_FLIGHT`] they are counted as not sent:
     /// a server that cannot keep up must not fill the memory.
     fn admit<T>(&mut self, now: Instant, shared: &Shared<T>) {
-        while let Some(slot) =
-            self.schedule.next_if(|slot| *slot <= now && !shared.stage.is_over(*slot))
-        {
+        while let Some(slot) = self.schedule.next_if(|slot| *slot <= now && !shared.stage.is_over(*slot)) {
             if self.due.len() + self.busy < MOST_IN_FLIGHT {
                 self.due.push_back(slot);
             } else if shared.stage.counts(slot) {
@@ -112,21 +110,17 @@ pub(super) async fn as_tasks<T: Time>(
         let timeout = plan.timeout;
         move |number: usize| {
             let client = &clients[number % clients.len()];
-            let mut caller =
-                Caller::new(&pool.shared, client, &calls, &seen, timeout.map(Deadline::new));
+            let mut caller = Caller::new(&pool.shared, client, &calls, &seen, timeout.map(Deadline::new));
             caller.next = number % calls.len();
             serve_slots(Arc::clone(&pool), caller)
         }
     };
     let interrupted = Arc::clone(&plan.interrupted);
     // A task of its own, for the reason that the callers of a closed loop are.
-    let pacing = tokio::spawn(pace(
-        Arc::clone(&pool),
-        alarm,
-        most_callers.min(MOST_IN_FLIGHT),
-        caller,
-        move || interrupted.load(Ordering::Relaxed),
-    ));
+    let pacing =
+        tokio::spawn(pace(Arc::clone(&pool), alarm, most_callers.min(MOST_IN_FLIGHT), caller, move || {
+            interrupted.load(Ordering::Relaxed)
+        }));
     pacing.await.map_err(io::Error::other)??;
     let mut all = taken(&seen);
     all.counts.not_sent = lock(&pool.backlog).not_sent;

@@ -3,10 +3,12 @@
 mod audit;
 mod file;
 mod histogram;
+mod searched;
 
 pub use audit::audit;
 pub use file::{RecordError, prepare_folder, read, write_atomically};
 pub use histogram::{HistogramError, Latency};
+pub use searched::{Probe, Searched};
 
 use calculator::Protocol;
 use calculator::conformance::Level;
@@ -60,6 +62,9 @@ pub struct Record {
     pub sockets: Vec<SocketFacts>,
     /// The trials in the order in which they were made.
     pub trials: Vec<Trial>,
+    /// The searches in the order in which they were made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub searches: Vec<Searched>,
 }
 
 /// The program that measured.

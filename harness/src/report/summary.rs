@@ -86,6 +86,12 @@ pub struct Row {
     pub p50: Option<Spread>,
     /// 99th percentile of a block, in nanoseconds.
     pub p99: Option<Spread>,
+    /// 99.9th percentile of a block, in nanoseconds.
+    pub p999: Option<Spread>,
+    /// Median service time of a block in nanoseconds; only of an open loop, whose latencies run from the slot.
+    pub service_p50: Option<Spread>,
+    /// The generator's lateness at the 99th percentile of a block, in nanoseconds; only of an open loop.
+    pub late_p99: Option<Spread>,
     /// Median latency as a multiple of the `tcp` floor's in the same block.
     pub times_tcp: Option<Spread>,
     /// Median latency as a multiple of the `amqp-bare` floor's in the same block; only of AMQP's stacks.
@@ -333,6 +339,9 @@ impl Row {
             not_valid: complaint.map(|complaint| (trials.len() - valid.len(), complaint.to_owned())),
             p50: median,
             p99: quantile(|trial| trial.latency.as_ref()?.p99.map(|nanos| nanos as f64)),
+            p999: quantile(|trial| trial.latency.as_ref()?.p999.map(|nanos| nanos as f64)),
+            service_p50: quantile(|trial| trial.service.as_ref()?.p50.map(|nanos| nanos as f64)),
+            late_p99: quantile(|trial| trial.lateness.as_ref()?.p99.map(|nanos| nanos as f64)),
             times_tcp: ratio(floor),
             times_bare: bare.and_then(ratio),
             throughput: spread(&|trial| Some(trial.throughput)),
@@ -399,7 +408,8 @@ fn warnings(record: &Record) -> Vec<String> {
             ));
         }
     }
-    if (record.scenario.blocks.get() as usize) < BLOCKS_FOR_A_VERDICT {
+    let has_blocks = !record.scenario.measurements.is_empty();
+    if has_blocks && (record.scenario.blocks.get() as usize) < BLOCKS_FOR_A_VERDICT {
         warnings.push(format!(
             "{}: enough for the order of magnitude, too few for a verdict on small differences \
              ({BLOCKS_FOR_A_VERDICT} or more)",

@@ -45,8 +45,7 @@ mod tests {
 
     #[test]
     fn a_step_is_found_where_it_is() {
-        let series: Vec<f64> =
-            (0..20).map(|i| if i < 7 { 30.0 } else { 20.0 } + f64::from(i % 3)).collect();
+        let series: Vec<f64> = (0..20).map(|i| if i < 7 { 30.0 } else { 20.0 } + f64::from(i % 3)).collect();
         let found = shift(&series).unwrap();
         assert_eq!(found.at, 7);
         assert!((found.ratio - 21.0 / 31.0).abs() < 1e-9, "{found:?}");
@@ -56,7 +55,8 @@ mod tests {
     fn a_slope_is_a_change_and_an_outlier_is_none() {
         let slope: Vec<f64> = (0..20).map(|i| 20.0 + f64::from(i)).collect();
         assert!(shift(&slope).is_some());
-        let outlier: Vec<f64> = (0..20).map(|i| if i == 4 { 900.0 } else { 20.0 + f64::from(i % 2) }).collect();
+        let outlier: Vec<f64> =
+            (0..20).map(|i| if i == 4 { 900.0 } else { 20.0 + f64::from(i % 2) }).collect();
         assert_eq!(shift(&outlier), None);
     }
 
