@@ -31,6 +31,8 @@ pub struct Options {
     pub workers: usize,
     /// Further arguments for servers: faults.
     pub server_arguments: Vec<String>,
+    /// Further arguments for the server of the second half of an A/A pair.
+    pub twin_arguments: Vec<String>,
     /// Servers that are already running, by stack.
     pub targets: BTreeMap<String, String>,
     /// The URL of a broker to use instead of a private one.
@@ -105,6 +107,7 @@ pub fn run(
         executor: options.executor,
         workers: options.workers,
         server_arguments: &options.server_arguments,
+        twin_arguments: &options.twin_arguments,
         targets: &options.targets,
         began: Instant::now(),
         interrupted,
@@ -360,6 +363,7 @@ mod tests {
             executor: Executor::Async,
             workers: 1,
             server_arguments: vec![],
+            twin_arguments: vec![],
             targets: BTreeMap::from([("amqp".to_owned(), "amqp://user:secret@host:5672/%2f".to_owned())]),
             broker: Some("amqp://user:secret@host/".to_owned()),
             require: vec![],

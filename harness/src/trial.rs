@@ -33,6 +33,8 @@ pub struct Setting<'a> {
     pub workers: usize,
     /// Further arguments for servers: faults.
     pub server_arguments: &'a [String],
+    /// Further arguments for the server of the second half of an A/A pair, which is then none.
+    pub twin_arguments: &'a [String],
     /// Servers that are already running, by stack.
     pub targets: &'a BTreeMap<String, String>,
     /// When the run began.
@@ -94,6 +96,7 @@ impl Site {
         setting: &Setting<'_>,
         broker: Option<&BrokerSite>,
         cores: &[usize],
+        twin: bool,
     ) -> Result<Self, SiteError> {
         // A topic of its own: an AMQP server of another stack must not answer.
         let topic = format!("calc-{}", stack.name);
@@ -111,6 +114,9 @@ impl Site {
             format!("--topic={topic}"),
         ];
         arguments.extend_from_slice(setting.server_arguments);
+        if twin {
+            arguments.extend_from_slice(setting.twin_arguments);
+        }
         let secret =
             broker.filter(|_| stack.needs_broker()).map(|broker| (BROKER_VARIABLE, broker.url.as_str()));
         let process = ServerProcess::start(stack, cores, &arguments, secret)?;
@@ -354,7 +360,7 @@ fn measure(
     setting: &Setting<'_>,
     broker: Option<&BrokerSite>,
 ) -> Result<Option<Measured>, SiteError> {
-    let mut site = Site::start(spec.stack, setting, broker, &spec.cores.server)?;
+    let mut site = Site::start(spec.stack, setting, broker, &spec.cores.server, spec.twin)?;
     let broker = broker.filter(|_| spec.stack.needs_broker()).and_then(|broker| broker.pid);
     let pids = [Some(std::process::id()), site.pid(), broker];
     let (opened, window) = mpsc::channel();

@@ -88,6 +88,9 @@ pub(super) struct Arguments {
     /// Further arguments for the servers: faults to be measured
     #[arg(long = "server-arg", value_name = "ARG", allow_hyphen_values = true, hide = true)]
     server_arguments: Vec<String>,
+    /// Further arguments for the server of the second half of an A/A pair: a difference to be found
+    #[arg(long = "twin-arg", value_name = "ARG", allow_hyphen_values = true, hide = true)]
+    twin_arguments: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -136,6 +139,7 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
             .map_err(|e| Failure::usage(format!("--broker: {e}")))?;
     }
     let interrupted = watch_for_interrupts()?;
+    sys::allow_many_connections();
     let mut exit = Exit::Done;
     for scenario in &scenarios {
         let ended = run_one(scenario, &arguments, &interrupted)?;
@@ -188,6 +192,7 @@ fn run_one(scenario: &Scenario, arguments: &Arguments, interrupted: &Arc<AtomicB
         executor: arguments.executor,
         workers: 1,
         server_arguments: arguments.server_arguments.clone(),
+        twin_arguments: arguments.twin_arguments.clone(),
         targets: arguments.targets.iter().cloned().collect::<BTreeMap<_, _>>(),
         broker: arguments.broker.clone(),
         require: arguments.require.clone(),

@@ -60,7 +60,7 @@ fn conservation(trial: &Trial) -> AuditCheck {
 
 fn percentile_order(trial: &Trial) -> AuditCheck {
     let ordered = trial.latency.as_ref().is_none_or(|latency| {
-        let quantiles = [Some(latency.min), latency.p50, latency.p90, latency.p99, latency.p999];
+        let quantiles = [Some(latency.min), latency.p50, latency.p90, latency.p95, latency.p99, latency.p999];
         // An absent quantile lies among the calls that were never answered: later than every other.
         quantiles.windows(2).all(|pair| pair[0].unwrap_or(u64::MAX) <= pair[1].unwrap_or(u64::MAX))
     });

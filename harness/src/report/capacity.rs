@@ -58,7 +58,11 @@ impl CapacityRow {
         notes.extend(that_failed.next_back().cloned());
         CapacityRow {
             stack: searched.stack.clone(),
-            range: format!("{}–{}", rate(searched.held), rate(searched.failed)),
+            range: match (searched.held, searched.failed) {
+                (Some(_), None) => format!("{} or more", rate(searched.held)),
+                (None, Some(_)) => format!("less than {}", rate(searched.failed)),
+                (held, failed) => format!("{}–{}", rate(held), rate(failed)),
+            },
             p99: p99.unwrap_or_else(|| "–".to_owned()),
             busy: best.map_or_else(String::new, |p| format!("{} {}", percent(p.client), percent(p.server))),
             note: notes.join("; "),

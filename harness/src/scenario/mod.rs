@@ -48,6 +48,9 @@ pub struct Scenario {
     pub timeout: Duration,
     /// The stacks. The floors `inproc` and `tcp` are measured whether they stand here or not.
     pub stacks: Vec<String>,
+    /// Whether the floors are measured. Only a study of the method itself has no use for them.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub floors: bool,
     /// Pairs to be compared closely: within a block they stand next to each other in the order A B B A. A stack paired
     /// with itself is an A/A pair: what tells it from itself is noise. A stack may be in one pair.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -126,6 +129,11 @@ fn usual_timeout() -> Duration {
 
 fn yes() -> bool {
     true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_yes(flag: &bool) -> bool {
+    *flag
 }
 
 /// Durations as people write them: `250ms`, `1.5s` is `1s 500ms`.

@@ -115,7 +115,7 @@ impl Plan {
         if scenario.searches.iter().any(|search| !LIMIT.contains(&search.p99)) {
             return setting("the p99 of a search lies between 10us and 60s");
         }
-        let stacks = stacks_with_floors(&scenario.stacks)?;
+        let stacks = stacks_of(scenario)?;
         let pairs = pairs(scenario, &stacks)?;
         let mut units = Vec::new();
         for measurement in &scenario.measurements {
@@ -189,9 +189,10 @@ impl Plan {
     }
 }
 
-fn stacks_with_floors(names: &[String]) -> Result<Vec<&'static Stack>, UnknownStack> {
-    let mut stacks = vec![Stack::named("inproc")?, Stack::named("tcp")?];
-    for name in names {
+fn stacks_of(scenario: &Scenario) -> Result<Vec<&'static Stack>, UnknownStack> {
+    let mut stacks =
+        if scenario.floors { vec![Stack::named("inproc")?, Stack::named("tcp")?] } else { vec![] };
+    for name in &scenario.stacks {
         let stack = Stack::named(name)?;
         if stacks.iter().all(|other| other.name != stack.name) {
             stacks.push(stack);

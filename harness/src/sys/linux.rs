@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::prctl;
-use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::socket::{SockaddrStorage, getpeername, getsockname};
 use nix::sys::timerfd::{ClockId as TimerClock, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use nix::time::ClockId;
@@ -107,6 +107,13 @@ impl Timer {
 pub(super) fn sleep_precisely() {
     // Without it sleeps are only less exact.
     let _ = prctl::set_timerslack(1);
+}
+
+pub(super) fn allow_many_connections() {
+    // Without it there are only fewer connections, and opening one too many says so.
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
 }
 
 pub(super) fn sockets() -> Option<Vec<SocketStats>> {

@@ -108,6 +108,12 @@ pub fn sleep_precisely() {
     imp::sleep_precisely();
 }
 
+/// Lets this process have as many descriptors open as it is allowed to at all; the usual limit is 1,024. Does nothing where
+/// there is no such limit.
+pub fn allow_many_connections() {
+    imp::allow_many_connections();
+}
+
 /// Every connected TCP socket of this process; `None` where the system does not tell.
 #[must_use]
 pub fn sockets() -> Option<Vec<SocketStats>> {
