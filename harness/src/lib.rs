@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod control;
 pub mod deploy;
+pub mod ledger;
 pub mod load;
 pub mod observe;
 pub mod preflight;

@@ -126,6 +126,12 @@ impl Site {
         self.process.as_ref().and_then(ServerProcess::stats)
     }
 
+    /// Whether its server is of this run, or was already running.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.process.is_some()
+    }
+
     fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(ServerProcess::pid)
     }

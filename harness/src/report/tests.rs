@@ -119,6 +119,8 @@ fn wire(stack: &str) -> Wire {
         per_call: Traffic { up: 123.0, down: 7.0 },
         setup: Traffic::default(),
         behind_broker: None,
+        hops: vec![],
+        exact: true,
     }
 }
 

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 pub const FULL: bool = imp::FULL;
 
 /// What the kernel knows of one TCP connection of this process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SocketStats {
     /// This end.
     pub local: SocketAddr,
@@ -37,12 +37,21 @@ pub struct SocketStats {
     pub sent: u64,
     /// Payload bytes received in order.
     pub received: u64,
+    /// Segments sent that carried payload, those sent twice counted twice; bare acknowledgements are not counted.
+    #[serde(default)]
+    pub segments_sent: u64,
+    /// Segments received that carried payload.
+    #[serde(default)]
+    pub segments_received: u64,
     /// Whether `TCP_NODELAY` is set.
     pub nodelay: bool,
     /// `SO_SNDBUF` in bytes as the kernel accounts for it.
     pub send_buffer: u32,
     /// `SO_RCVBUF` in bytes as the kernel accounts for it.
     pub receive_buffer: u32,
+    /// The algorithm of `TCP_CONGESTION`; empty where the system does not tell.
+    #[serde(default)]
+    pub congestion: String,
 }
 
 /// What a process has used so far.
@@ -192,11 +201,13 @@ mod tests {
 
             let all = sockets().unwrap();
             let own = client.local_addr().unwrap();
-            let of = |local| all.iter().find(|s| s.local == local).copied().unwrap();
+            let of = |local| all.iter().find(|s| s.local == local).cloned().unwrap();
             let (client, server) = (of(own), of(listener.local_addr().unwrap()));
             assert_eq!((client.sent, client.received, client.nodelay), (1234, 77, true));
             // The kernel's counter of the passive end includes no handshake either.
             assert_eq!((server.sent, server.received, server.nodelay), (77, 1234, false));
+            assert_eq!((client.segments_sent, client.segments_received), (1, 1));
+            assert!(!client.congestion.is_empty() && client.congestion == server.congestion);
         }
 
         #[test]

@@ -213,7 +213,11 @@ fn internal(error: serde_json::Error) -> CallError {
     CallError::new(ErrorKind::Internal, error.to_string())
 }
 
-fn encode_call(call: &Call) -> Result<Vec<u8>, CallError> {
+/// The body of a call.
+///
+/// # Errors
+/// As [`json::write`], for a value that JSON has no form for.
+pub fn encode_call(call: &Call) -> Result<Vec<u8>, CallError> {
     call.params.values().try_for_each(json::check_representable)?;
     serde_json::to_vec(&Request { method: &call.method, args: Arguments(&call.params) }).map_err(internal)
 }
@@ -228,7 +232,9 @@ fn decode_call(body: &[u8], limits: &Limits) -> Result<Call, CallError> {
     Ok(Call { method: method.into(), params })
 }
 
-fn encode_answer(result: &Result<Value, CallError>) -> Vec<u8> {
+/// The body of an answer. A result that JSON has no form for becomes the error that says so.
+#[must_use]
+pub fn encode_answer(result: &Result<Value, CallError>) -> Vec<u8> {
     let representable = |value| json::check_representable(value).map(|()| value);
     let response = match result.as_ref().map_err(Clone::clone).and_then(representable) {
         Ok(value) => Response::Result(value),

@@ -24,4 +24,5 @@ pub mod wire;
 pub use client::AmqpClient;
 pub use server::{Server, ServerError, ServerOptions};
 pub use target::{Target, TargetError};
+pub use topology::REPLY_QUEUE_PREFIX;
 pub use transport::{TransportError, TransportUrl, UrlError};

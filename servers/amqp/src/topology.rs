@@ -12,6 +12,9 @@ use crate::Target;
 /// (oslo.messaging's `rabbit_transient_queues_ttl`, 1,800 s).
 const UNUSED_QUEUE_TTL_MS: i64 = 1_800_000;
 
+/// What the names of reply queues begin with; an id follows.
+pub const REPLY_QUEUE_PREFIX: &str = "reply_";
+
 /// A name of ours or one that [`Target::check`] has seen; a longer one is cut rather than a panic.
 pub(crate) fn name(text: &str) -> ShortString {
     let end = text.floor_char_boundary(255);

@@ -133,7 +133,8 @@ impl TransportUrl {
 }
 
 fn properties(role: &str) -> ConnectionProperties {
-    let name = format!("rpcbench:{}:{}:{role}", std::process::id(), Uuid::new_v4());
+    // Of fixed width, so that connecting takes as many bytes every time.
+    let name = format!("rpcbench:{:010}:{}:{role}", std::process::id(), Uuid::new_v4());
     ConnectionProperties::default().with_connection_name(name.into())
 }
 
