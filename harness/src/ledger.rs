@@ -14,6 +14,7 @@ use crate::load::{Operation, Prepared};
 use crate::observe::wire::{Carried, Flow, Snapshot, Traffic};
 use crate::record::{Hop, Parts, Party, SocketFacts, Wire};
 use crate::stack::{Address, Stack};
+use crate::sys::SocketStats;
 use crate::trial::{Site, SiteError};
 
 /// How many calls are counted.
@@ -40,6 +41,8 @@ pub struct Counted {
     pub sockets: Vec<SocketFacts>,
     /// Whether all calls went over the same connections; absent where that is not observable.
     pub reused: Option<bool>,
+    /// How many threads the server's process had meanwhile; absent where that is not observable.
+    pub threads: Option<u32>,
 }
 
 /// Counts the bytes of one call of `operation` on the server at `site`.
@@ -83,7 +86,10 @@ pub async fn count(
     }
     let first = opened.since(&Snapshot::of([]));
     let wire = series.wire(stack, operation, &caller.prepared, &place.address, first, site.is_ours());
-    Ok(Counted { wire, sockets: socket_facts(stack, &after, site), reused: Some(true) })
+    let server = site.stats();
+    let threads = server.as_ref().and_then(|stats| stats.threads);
+    let sockets = socket_facts(stack, &after, server.and_then(|stats| stats.sockets));
+    Ok(Counted { wire, sockets, reused: Some(true), threads })
 }
 
 /// The call whose bytes are counted: add(2, 3) for `add`, so that the same build gives the same count every time.
@@ -94,9 +100,9 @@ fn ledger_call(operation: Operation, seed: u64) -> Option<Prepared> {
     operation.prepare(seed).into_iter().next()
 }
 
-fn socket_facts(stack: &Stack, own: &Snapshot, site: &Site) -> Vec<SocketFacts> {
+fn socket_facts(stack: &Stack, own: &Snapshot, of_server: Option<Vec<SocketStats>>) -> Vec<SocketFacts> {
     let mut facts = SocketFacts::of(stack.name, Party::Client, own.sockets());
-    if let Some(theirs) = site.stats().and_then(|stats| stats.sockets) {
+    if let Some(theirs) = of_server {
         // The server of a broker has connections of its own; any other has one per connection of the client.
         let of_this_client = theirs
             .iter()

@@ -2,9 +2,10 @@
 
 use calculator::{Deadline, conformance};
 
+use crate::fairness::{self, Observed};
 use crate::ledger;
 use crate::load::Operation;
-use crate::record::{Check, SocketFacts, Wire};
+use crate::record::{Check, Fairness, SocketFacts, Wire};
 use crate::stack::Stack;
 use crate::trial::{BrokerSite, Setting, Site, SiteError};
 
@@ -16,8 +17,8 @@ pub struct Findings {
     pub wire: Vec<Wire>,
     /// The options of its sockets; empty where the system does not tell.
     pub sockets: Vec<SocketFacts>,
-    /// Whether all calls went over the same connections; absent where that is not observable.
-    pub reused: Option<bool>,
+    /// What else the stack ran with.
+    pub fairness: Fairness,
 }
 
 /// Starts `stack`'s server, passes it through the conformance table, and counts the bytes of each of `operations`.
@@ -46,17 +47,22 @@ pub fn inspect(
             None => vec![],
         };
         let check = Check::new(stack.name, &outcomes);
-        let mut findings = Findings { check, wire: vec![], sockets: vec![], reused: None };
-        if findings.check.may_be_measured() && stack.has_server() {
+        let (mut wire, mut sockets, mut observed) = (vec![], vec![], Observed::default());
+        if check.may_be_measured() && stack.has_server() {
             for operation in operations {
                 let counted = ledger::count(stack, *operation, setting.seed, timeout, &site).await?;
-                findings.wire.extend(counted.wire);
-                findings.reused = counted.reused.or(findings.reused);
-                if findings.sockets.is_empty() {
-                    findings.sockets = counted.sockets;
+                wire.extend(counted.wire);
+                observed.reused = counted.reused.or(observed.reused);
+                observed.threads = counted.threads.or(observed.threads);
+                if sockets.is_empty() {
+                    sockets = counted.sockets;
                 }
             }
+            if stack.needs_broker() {
+                observed.broker = fairness::product(&place.address.url, timeout).await;
+            }
         }
-        Ok(findings)
+        let fairness = fairness::of(stack, setting, observed);
+        Ok(Findings { check, wire, sockets, fairness })
     })
 }

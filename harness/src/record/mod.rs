@@ -7,7 +7,7 @@ mod histogram;
 mod wire;
 
 pub use audit::audit;
-pub use fairness::SocketFacts;
+pub use fairness::{BrokerTerms, Fairness, Library, Process, SocketFacts};
 pub use file::{RecordError, prepare_folder, read, write_atomically};
 pub use histogram::{HistogramError, Latency};
 pub use wire::{Hop, Parts, Party, Wire};
@@ -61,6 +61,9 @@ pub struct Record {
     /// What the sockets of each stack really are.
     #[serde(default)]
     pub sockets: Vec<SocketFacts>,
+    /// What else each stack ran with.
+    #[serde(default)]
+    pub fairness: Vec<Fairness>,
     /// The trials in the order in which they were made.
     pub trials: Vec<Trial>,
 }

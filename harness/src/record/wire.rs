@@ -17,7 +17,8 @@ pub struct Wire {
     pub payload: Traffic,
     /// Bytes per call on the client's connections. For AMQP these are the client's two of the four hops.
     pub per_call: Traffic,
-    /// Bytes once per connection, before the first call.
+    /// Bytes that the client's connections took before the first call. What another connection took that was closed
+    /// before, as zerorpc's client makes one to see whether anybody listens, is not in it.
     pub setup: Traffic,
     /// Bytes per call on the connections between broker and server: the other two hops of AMQP. Absent for protocols
     /// without a broker.

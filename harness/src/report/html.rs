@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::answer;
 use super::plots::{self, Figure, Figures};
 use super::summary::{Row, Summary, Table};
-use super::text;
+use super::{fairness, ledger, text};
+use crate::load::Operation;
 use crate::record::{Check, Record, StackFacts};
 use crate::stack::Role;
 
@@ -41,6 +42,10 @@ struct Page<'a> {
     headings: Vec<Heading>,
     sections: Vec<Section>,
     bytes: Vec<Drawing>,
+    ledgers: Vec<Ledger>,
+    ledger_headings: Vec<Heading>,
+    ledger_caption: &'static str,
+    fairness: Vec<FairnessSetting>,
     checks: &'a [Check],
     peers: Vec<Peer>,
     settings: Vec<(&'static str, String)>,
@@ -60,6 +65,10 @@ impl<'a> Page<'a> {
             headings: text::HEADINGS.iter().map(|heading| Heading::of(heading)).collect(),
             sections: tables.map(|(number, (table, figures))| Section::of(number, table, figures)).collect(),
             bytes: figures.bytes.iter().map(Drawing::of).collect(),
+            ledgers: ledger::by_operation(record).iter().map(Ledger::of).collect(),
+            ledger_headings: ledger::HEADINGS.iter().map(|heading| Heading::plain(heading)).collect(),
+            ledger_caption: ledger::CAPTION,
+            fairness: fairness::settings(record).iter().map(FairnessSetting::of).collect(),
             checks: &record.checks,
             peers: record.stacks.iter().map(|facts| Peer::of(facts, record)).collect(),
             settings: settings(record),
@@ -93,6 +102,11 @@ impl Heading {
             _ => "",
         };
         Heading { text, is_text: text::is_text(text), explanation }
+    }
+
+    /// Of the ledger, which is explained below it.
+    fn plain(text: &'static str) -> Self {
+        Heading { text, is_text: ledger::is_text(text), explanation: "" }
     }
 }
 
@@ -173,6 +187,40 @@ impl Drawing {
             caption: figure.caption.clone(),
             svg: figure.inline().to_owned(),
         }
+    }
+}
+
+/// The bytes of one call by every stack.
+#[derive(Serialize)]
+struct Ledger {
+    title: String,
+    rows: Vec<Vec<Field>>,
+}
+
+impl Ledger {
+    fn of((operation, links): &(Operation, Vec<ledger::Link<'_>>)) -> Self {
+        let row = |link: &ledger::Link<'_>| {
+            let cells = link.cells().into_iter().zip(ledger::HEADINGS);
+            cells
+                .map(|(value, heading)| Field { value, range: None, is_text: ledger::is_text(heading) })
+                .collect()
+        };
+        Ledger { title: ledger::title(*operation), rows: links.iter().map(row).collect() }
+    }
+}
+
+/// A setting of the stacks, with the stacks that have each value.
+#[derive(Serialize)]
+struct FairnessSetting {
+    name: &'static str,
+    differs: bool,
+    values: Vec<(String, String)>,
+}
+
+impl FairnessSetting {
+    fn of(setting: &fairness::Setting) -> Self {
+        let values = setting.rows().map(|[_, value, stacks]| (value, stacks)).collect();
+        FairnessSetting { name: setting.name, differs: setting.differs(), values }
     }
 }
 

@@ -1,7 +1,9 @@
 //! Reports: tables and plots, derived from a record and nothing else.
 
 mod answer;
+mod fairness;
 mod html;
+mod ledger;
 mod markdown;
 mod plots;
 mod summary;

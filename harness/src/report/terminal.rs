@@ -6,7 +6,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, Table as Grid};
 
 use super::summary::{Summary, Table};
-use super::text;
+use super::{fairness, ledger, text};
 use crate::record::Record;
 
 /// The whole summary as plain text.
@@ -25,6 +25,23 @@ pub fn terminal(record: &Record, summary: &Summary) -> String {
             let _ = writeln!(out, " {} was not measured (see below)", absent.stack);
         }
     }
+    for (operation, links) in ledger::by_operation(record) {
+        let _ = writeln!(out, "\n{}", ledger::title(operation));
+        let mut grid = plain(&ledger::HEADINGS, ledger::is_text);
+        for link in &links {
+            grid.add_row(aligned(&ledger::HEADINGS, ledger::is_text, link.cells()));
+        }
+        let _ = writeln!(out, "{}", grid.trim_fmt());
+    }
+    let settings = fairness::settings(record);
+    if !settings.is_empty() {
+        let _ = writeln!(out, "\nWhat the stacks ran with: differences first");
+        let mut grid = plain(&fairness::HEADINGS, |_| true);
+        for row in settings.iter().flat_map(fairness::Setting::rows) {
+            grid.add_row(row);
+        }
+        let _ = writeln!(out, "{}", grid.trim_fmt());
+    }
     if !summary.warnings.is_empty() {
         out.push('\n');
     }
@@ -35,20 +52,34 @@ pub fn terminal(record: &Record, summary: &Summary) -> String {
 }
 
 fn grid(table: &Table) -> Grid {
-    let mut grid = Grid::new();
-    grid.load_style(NOTHING);
-    grid.set_header(text::HEADINGS.iter().map(|heading| {
-        let alignment =
-            if *heading == text::HEADINGS[0] { CellAlignment::Left } else { CellAlignment::Right };
-        Cell::new(heading).set_alignment(alignment)
-    }));
+    let is_left = |heading: &str| heading == text::HEADINGS[0];
+    let mut grid = plain(&text::HEADINGS, is_left);
     for row in &table.rows {
-        let cells = text::cells(row).into_iter().enumerate().map(|(column, cell)| {
-            let alignment = if column == 0 { CellAlignment::Left } else { CellAlignment::Right };
-            let text = if column == text::TIMES_TCP { cell.with_range() } else { cell.value };
-            Cell::new(text).set_alignment(alignment)
-        });
-        grid.add_row(cells);
+        let cells = text::cells(row)
+            .into_iter()
+            .enumerate()
+            .map(|(column, cell)| if column == text::TIMES_TCP { cell.with_range() } else { cell.value });
+        grid.add_row(aligned(&text::HEADINGS, is_left, cells));
     }
     grid
+}
+
+/// A table without lines.
+fn plain(headings: &[&str], is_left: impl Fn(&str) -> bool) -> Grid {
+    let mut grid = Grid::new();
+    grid.load_style(NOTHING);
+    grid.set_header(aligned(headings, is_left, headings.iter().map(|heading| (*heading).to_owned())));
+    grid
+}
+
+fn aligned(
+    headings: &[&str],
+    is_left: impl Fn(&str) -> bool,
+    cells: impl IntoIterator<Item = String>,
+) -> Vec<Cell> {
+    let cells = headings.iter().zip(cells).map(|(heading, cell)| {
+        let alignment = if is_left(heading) { CellAlignment::Left } else { CellAlignment::Right };
+        Cell::new(cell).set_alignment(alignment)
+    });
+    cells.collect()
 }

@@ -8,7 +8,7 @@ mod connect;
 mod serve;
 
 pub use anatomy::Anatomy;
-pub use serve::{ServeError, ServeOptions, Serving};
+pub use serve::{Runtime, ServeError, ServeOptions, Serving};
 
 use std::sync::Arc;
 

@@ -118,6 +118,10 @@ fn option<T: Plain>(descriptor: RawFd, level: libc::c_int, name: libc::c_int) ->
     (result == 0).then(|| unsafe { value.assume_init() })
 }
 
+pub(super) fn threads() -> Option<u32> {
+    u32::try_from(fs::read_dir("/proc/self/task").ok()?.count()).ok()
+}
+
 pub(super) fn usage(pid: u32) -> Option<Usage> {
     // /proc/PID/stat counts ticks of 10 ms; the process's own CPU clock counts nanoseconds.
     let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(i32::try_from(pid).ok()?)).ok()?;

@@ -114,6 +114,12 @@ pub fn sockets() -> Option<Vec<SocketStats>> {
     imp::sockets()
 }
 
+/// How many threads this process has; `None` where the system does not tell.
+#[must_use]
+pub fn threads() -> Option<u32> {
+    imp::threads()
+}
+
 /// What process `pid` has used so far; `None` where the system does not tell or the process is gone.
 #[must_use]
 pub fn usage(pid: u32) -> Option<Usage> {
@@ -177,6 +183,7 @@ mod tests {
         let me = std::process::id();
         assert_eq!(usage(me).is_some(), FULL);
         assert_eq!(sockets().is_some(), FULL);
+        assert_eq!(threads().is_some_and(|threads| threads > 0), FULL);
         assert_eq!(pin_current_thread(&allowed_cores()).is_ok(), FULL);
         assert_eq!(steal_time().is_some(), FULL);
     }

@@ -26,6 +26,18 @@ pub(crate) fn unique(prefix: &str) -> String {
     format!("{prefix}{}", Uuid::new_v4().simple())
 }
 
+/// The queues that a topic's servers share.
+pub(crate) const SHARED_QUEUE: QueueDeclareOptions = QueueDeclareOptions {
+    passive: false,
+    durable: false,
+    exclusive: false,
+    auto_delete: false,
+    nowait: false,
+};
+/// Every consumer.
+pub(crate) const CONSUME: BasicConsumeOptions =
+    BasicConsumeOptions { no_local: false, no_ack: false, exclusive: false, nowait: false };
+
 fn expiring() -> FieldTable {
     let mut arguments = FieldTable::default();
     arguments.insert("x-expires".into(), AMQPValue::LongLongInt(UNUSED_QUEUE_TTL_MS));
@@ -51,7 +63,7 @@ pub(crate) async fn declare_fanout_exchange(channel: &Channel, target: &Target) 
 pub(crate) async fn declare_queue(channel: &Channel, target: &Target, queue: &str) -> Result<()> {
     declare_exchange(channel, target).await?;
     let queue = name(queue);
-    channel.queue_declare(queue.clone(), QueueDeclareOptions::default(), FieldTable::default()).await?;
+    channel.queue_declare(queue.clone(), SHARED_QUEUE, FieldTable::default()).await?;
     let options = QueueBindOptions::default();
     channel.queue_bind(queue.clone(), name(&target.exchange), queue, options, FieldTable::default()).await
 }
@@ -72,8 +84,7 @@ pub(crate) async fn declare_reply_queue(channel: &Channel, queue: &str) -> Resul
 
 /// Consumes `queue` with an acknowledgement per message.
 pub(crate) async fn consume(channel: &Channel, queue: &str, tag: &str) -> Result<Consumer> {
-    let options = BasicConsumeOptions::default();
-    channel.basic_consume(name(queue), name(tag), options, FieldTable::default()).await
+    channel.basic_consume(name(queue), name(tag), CONSUME, FieldTable::default()).await
 }
 
 #[cfg(test)]

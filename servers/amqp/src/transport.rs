@@ -114,6 +114,11 @@ impl TransportUrl {
         }
     }
 
+    /// The host and port that are tried first.
+    pub(crate) fn first_host(&self) -> Option<(&str, u16)> {
+        self.hosts.first().map(|host| (host.name.as_str(), host.port))
+    }
+
     fn uri(&self, host: &Host) -> AMQPUri {
         AMQPUri {
             scheme: AMQPScheme::AMQP,
