@@ -27,8 +27,8 @@ const PAUSES: [Duration; 4] = [
     Duration::from_millis(25),
     Duration::from_millis(125),
 ];
-/// The pause after connecting, of which there is one.
-const AFTER_CONNECTING: Duration = Duration::from_millis(25);
+/// The pause after connecting, of which there is one; longer for a broker, which confirms when it finds the time.
+const AFTER_CONNECTING: [Duration; 2] = [Duration::from_millis(25), Duration::from_millis(150)];
 /// How often it is looked whether the wire is quiet. What still changes then is taken as it is.
 const LOOKS: u32 = 50;
 
@@ -68,11 +68,15 @@ pub async fn count(
     let mut caller = Caller { client: &*client, deadline: Deadline::new(timeout), prepared, right: true };
     // The first call may open the connection, and is part of the set-up only by what it takes beyond the others.
     caller.call().await;
-    let opened = ends.quiet(AFTER_CONNECTING).await;
+    let opened = ends.quiet(AFTER_CONNECTING[usize::from(ends.has_broker)]).await;
     let mut series = Series::default();
     for pause in PAUSES {
         series = caller.series(&ends, pause).await;
-        if series.is_uniform() {
+        let is_closed = || match (&opened.client, &ends.look().client) {
+            (Some(opened), Some(now)) => !opened.has_the_sockets_of(now),
+            _ => true,
+        };
+        if series.is_uniform() || is_closed() {
             break;
         }
     }

@@ -63,7 +63,7 @@ pub(super) fn asymmetries(record: &Record) -> Vec<String> {
     let contends = |facts: &StackFacts| !matches!(facts.role, Role::Floor | Role::BrokerFloor);
     let differing = of(record, contends).into_iter().filter(|s| s.differs() && !s.name.contains("libraries"));
     let each = |setting: Setting| {
-        let values = setting.values.iter().map(|(value, stacks)| format!("{value} ({})", stacks.join(", ")));
+        let values = setting.rows().map(|[_, value, stacks]| format!("{value} ({stacks})"));
         format!("{}: {}", setting.name, values.collect::<Vec<_>>().join("; "))
     };
     differing.map(each).collect()

@@ -66,7 +66,7 @@ impl<'a> Page<'a> {
             sections: tables.map(|(number, (table, figures))| Section::of(number, table, figures)).collect(),
             bytes: figures.bytes.iter().map(Drawing::of).collect(),
             ledgers: ledger::by_operation(record).iter().map(Ledger::of).collect(),
-            ledger_headings: ledger::HEADINGS.iter().map(|heading| Heading::plain(heading)).collect(),
+            ledger_headings: ledger::HEADINGS.iter().map(|heading| Heading::of_ledger(heading)).collect(),
             ledger_caption: ledger::CAPTION,
             fairness: fairness::settings(record).iter().map(FairnessSetting::of).collect(),
             checks: &record.checks,
@@ -104,9 +104,11 @@ impl Heading {
         Heading { text, is_text: text::is_text(text), explanation }
     }
 
-    /// Of the ledger, which is explained below it.
-    fn plain(text: &'static str) -> Self {
-        Heading { text, is_text: ledger::is_text(text), explanation: "" }
+    /// Of the ledger, which is explained below it. The direction stands above the columns.
+    fn of_ledger(text: &'static str) -> Self {
+        let is_text = ledger::is_text(text);
+        let text = if text.ends_with("↑ ↓") { text } else { text.trim_end_matches([' ', '↑', '↓']) };
+        Heading { text, is_text, explanation: "" }
     }
 }
 

@@ -78,16 +78,24 @@ fn whole(bytes: f64) -> u64 {
     bytes as u64
 }
 
-/// Makes calls through `relay`, and holds what passes against the ledger after each of them.
-async fn hold_against(relay: &Relay, wire: &Wire, stack: &'static Stack, site: &Site) -> Vec<Passed> {
+/// Bytes each way, as a relay counts them.
+type Bytes = (u64, u64);
+
+/// Makes calls and holds what passes each of `relays` against the ledger after each call: it was at the first given
+/// count before, and grows by the second.
+async fn hold_against(relays: &[(&Relay, Bytes, Bytes)], stack: &'static Stack, site: &Site) {
     let client = site.place.connect(stack, 1, TIMEOUT).await.unwrap().remove(0);
-    let (up, down) = (whole(wire.per_call.up), whole(wire.per_call.down));
-    let setup = (whole(wire.setup.up), whole(wire.setup.down));
     for calls in 1..=CALLS {
         call(&client).await;
-        relay.wait_for((setup.0 + calls * up, setup.1 + calls * down)).await;
+        for (relay, before, per_call) in relays {
+            relay.wait_for((before.0 + calls * per_call.0, before.1 + calls * per_call.1)).await;
+        }
     }
-    relay.passed()
+}
+
+/// What a client's set-up and each of its calls take.
+fn of_client(wire: &Wire) -> [Bytes; 2] {
+    [wire.setup, wire.per_call].map(|traffic| (whole(traffic.up), whole(traffic.down)))
 }
 
 fn message(hop: &Hop) -> u64 {
@@ -104,7 +112,9 @@ fn without_a_broker_the_ledger_is_what_a_relay_counts() {
             assert!(wire.exact && wire.behind_broker.is_none() && wire.hops.len() == 2, "{wire:?}");
             let relay = Relay::to(port_of(&site.place.address.url).unwrap());
             site.place.address.url = relay.in_place_of(&site.place.address.url);
-            let passed = runtime.block_on(hold_against(&relay, &wire, stack, &site));
+            let [setup, per_call] = of_client(&wire);
+            runtime.block_on(hold_against(&[(&relay, setup, per_call)], stack, &site));
+            let passed = relay.passed();
             let [Passed { up, down }] = passed.as_slice() else { panic!("{} connections", passed.len()) };
             let last =
                 |bytes: &[u8], hop: &Hop| bytes[bytes.len() - usize::try_from(hop.bytes).unwrap()..].to_vec();
@@ -168,12 +178,13 @@ fn through_a_broker_every_hop_is_what_relays_count() {
 
             let relay = Relay::to(port);
             site.place.address.url = relay.in_place_of(&direct);
-            let before = of_server.totals();
-            let of_client = runtime.block_on(hold_against(&relay, &wire, stack, &site));
+            let [setup, per_call] = of_client(&wire);
             // What the server receives goes up the call's way, and down the relay's.
-            let expected = (before.0 + CALLS * wire.hops[2].bytes, before.1 + CALLS * wire.hops[1].bytes);
-            runtime.block_on(of_server.wait_for(expected));
+            let behind = (wire.hops[2].bytes, wire.hops[1].bytes);
+            let relays = [(&relay, setup, per_call), (&of_server, of_server.totals(), behind)];
+            runtime.block_on(hold_against(&relays, stack, &site));
 
+            let of_client = relay.passed();
             let of_server = of_server.passed();
             for (passed, [away, towards]) in
                 [(&of_client, [&wire.hops[0], &wire.hops[3]]), (&of_server, [&wire.hops[2], &wire.hops[1]])]
