@@ -9,7 +9,7 @@ use calculator::Protocol;
 use crate::libraries::library;
 use crate::record::{BrokerTerms, Fairness, Process};
 use crate::stack::{Driver, Runtime, Stack};
-use crate::trial::Setting;
+use crate::trial::{CLIENT_RUNTIME, Setting};
 
 /// What was seen of a stack while it was called.
 #[derive(Clone, Debug, Default)]
@@ -40,8 +40,7 @@ pub fn of(stack: &Stack, setting: &Setting<'_>, observed: Observed) -> Fairness 
         stack: stack.name.to_owned(),
         client: Process {
             runtime: match stack.driver {
-                // As `trial` builds it.
-                Driver::Tokio => Runtime::CurrentThread.to_string(),
+                Driver::Tokio => CLIENT_RUNTIME.to_string(),
                 Driver::Threads => "none, a thread for each caller".to_owned(),
             },
             executor: None,

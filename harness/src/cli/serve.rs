@@ -13,6 +13,7 @@ use crate::control;
 use crate::deploy::CONTROL_LINE;
 use crate::load::parse_size;
 use crate::stack::{DEFAULT_EXCHANGE, DEFAULT_TOPIC, Runtime, ServeError, ServeOptions, Stack};
+use crate::sys;
 use crate::trial::BROKER_VARIABLE;
 
 /// How long calls in hand may take to finish after the signal to stop.
@@ -93,6 +94,7 @@ pub(super) fn serve(arguments: Arguments) -> Outcome {
         .with_writer(std::io::stderr)
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .init();
+    sys::allow_many_connections();
     let mut builder = Runtime::of(arguments.workers.into()).builder();
     if let Executor::Threads(threads) = arguments.executor {
         builder.max_blocking_threads(threads.get() + 4);

@@ -295,8 +295,8 @@ mod tests {
         assert_eq!(
             asymmetries(&record()),
             [
-                "calls in flight on a connection: one (rest, rest-hyper); any number (zerorpc)",
-                "send buffer: 2 KiB (rest, rest-hyper); 8 KiB (zerorpc)",
+                "calls in flight on a connection: any number (zerorpc); one (rest, rest-hyper)",
+                "send buffer: 8 KiB (zerorpc); 2 KiB (rest, rest-hyper)",
             ]
         );
     }

@@ -39,6 +39,7 @@ fn with_setting<T>(action: impl FnOnce(&Setting<'_>) -> T) -> T {
         executor: Executor::Async,
         workers: 1,
         server_arguments: &[],
+        twin_arguments: &[],
         targets: &targets,
         began: Instant::now(),
         interrupted: &interrupted,
@@ -107,7 +108,7 @@ fn without_a_broker_the_ledger_is_what_a_relay_counts() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     with_setting(|setting| {
         for stack in ALL.iter().filter(|stack| stack.has_server() && !stack.needs_broker()) {
-            let mut site = Site::start(stack, setting, None, &[]).unwrap();
+            let mut site = Site::start(stack, setting, None, &[], false).unwrap();
             let wire = runtime.block_on(ledger_of(stack, &site));
             assert!(wire.exact && wire.behind_broker.is_none() && wire.hops.len() == 2, "{wire:?}");
             let relay = Relay::to(port_of(&site.place.address.url).unwrap());
@@ -169,7 +170,7 @@ fn through_a_broker_every_hop_is_what_relays_count() {
             let port = port_of(&direct).unwrap();
             let of_server = Relay::to(port);
             let behind = BrokerSite { url: of_server.in_place_of(&direct), pid: None };
-            let mut site = Site::start(stack, setting, Some(&behind), &[]).unwrap();
+            let mut site = Site::start(stack, setting, Some(&behind), &[], false).unwrap();
             site.place.address.url.clone_from(&direct);
             let wire = runtime.block_on(ledger_of(stack, &site));
             let hops: Vec<_> = wire.hops.iter().map(|hop| (hop.from, hop.to)).collect();

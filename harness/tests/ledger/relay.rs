@@ -104,6 +104,9 @@ impl Drop for Relay {
     }
 }
 
+/// One of the directions of what passed.
+type Side = fn(&mut Passed) -> &mut Vec<u8>;
+
 fn relay(client: TcpStream, server: TcpStream, shared: &Arc<Shared>) {
     client.set_nodelay(true).unwrap();
     server.set_nodelay(true).unwrap();
@@ -112,7 +115,7 @@ fn relay(client: TcpStream, server: TcpStream, shared: &Arc<Shared>) {
         connections.push(Passed::default());
         connections.len() - 1
     };
-    let ways: [(TcpStream, TcpStream, fn(&mut Passed) -> &mut Vec<u8>); 2] = [
+    let ways: [(_, _, Side); 2] = [
         (client.try_clone().unwrap(), server.try_clone().unwrap(), |passed| &mut passed.up),
         (server, client, |passed| &mut passed.down),
     ];
@@ -123,13 +126,7 @@ fn relay(client: TcpStream, server: TcpStream, shared: &Arc<Shared>) {
 }
 
 /// Until either end closes; then both are closed.
-fn copy(
-    mut from: TcpStream,
-    mut to: TcpStream,
-    shared: &Shared,
-    index: usize,
-    side: fn(&mut Passed) -> &mut Vec<u8>,
-) {
+fn copy(mut from: TcpStream, mut to: TcpStream, shared: &Shared, index: usize, side: Side) {
     let mut buffer = [0; 16 << 10];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
         // Kept before it is passed on: whoever has the answer finds it here.

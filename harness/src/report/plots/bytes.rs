@@ -37,16 +37,14 @@ pub(super) fn figure(record: &Record, operation: Operation, name: String) -> Res
     let bottom = rows::end(top, rows);
     let svg = style::draw(bottom + rows::BELOW, &title, |canvas| {
         rows::heading(canvas, &title, &payload);
-        legend(canvas);
+        legend(canvas, shown.iter().any(|(wire, _)| parts(wire).contains(&None)));
         rows::grid(canvas, &up, top, bottom, "bytes from client to server ↑");
         rows::grid(canvas, &down, top, bottom, "bytes from server to client ↓");
         for (index, (wire, facts)) in shown.iter().enumerate() {
             let y = rows::middle(top, index);
             rows::name(canvas, &wire.stack, left, y);
             let look = Look::of(facts.protocol, facts.role);
-            let link = ledger::links(wire).find(ledger::Link::is_clients);
-            let [parts_up, parts_down] =
-                [link.as_ref().and_then(|l| l.up.parts), link.and_then(|l| l.down.parts)];
+            let [parts_up, parts_down] = parts(wire);
             bar(canvas, &up, look, (parts_up, wire.per_call.up), y);
             bar(canvas, &down, look, (parts_down, wire.per_call.down), y);
         }
@@ -75,10 +73,18 @@ fn rows_of(record: &Record, operation: Operation) -> Vec<(&Wire, &StackFacts)> {
     wires.into_iter().filter_map(|wire| Some((wire, facts(wire)?))).collect()
 }
 
-fn legend(canvas: &mut Canvas<'_>) {
+/// What the bytes of the client's two hops are for.
+fn parts(wire: &Wire) -> [Option<Parts>; 2] {
+    let link = ledger::links(wire).find(ledger::Link::is_clients);
+    link.map_or([None; 2], |link| [link.up.parts, link.down.parts])
+}
+
+fn legend(canvas: &mut Canvas<'_>, some_undivided: bool) {
     let y = TOP - 4.0;
-    let parts = [("arguments or result", 0.0), ("envelope", 155.0), ("framing", 245.0)];
-    for ((text, x), shade) in parts.into_iter().zip(SHADES) {
+    let divided =
+        [("arguments or result", 0.0), ("envelope", 155.0), ("framing", 245.0)].into_iter().zip(SHADES);
+    let undivided = some_undivided.then_some((("not divided", 325.0), UNDIVIDED));
+    for ((text, x), shade) in divided.chain(undivided) {
         let x = RIM + x;
         canvas.rectangle((x, y - 6.0), (x + 12.0, y + 6.0), MUTED, shade);
         canvas.text(text, (x + 18.0, y), Anchor::Left, MUTED);
