@@ -3,6 +3,9 @@
 pub mod cli;
 pub mod control;
 pub mod deploy;
+pub mod fairness;
+pub mod ledger;
+pub mod libraries;
 pub mod load;
 pub mod observe;
 pub mod preflight;

@@ -221,6 +221,7 @@ fn new_record(scenario: &Scenario, options: &Options) -> Record {
         checks: vec![],
         wire: vec![],
         sockets: vec![],
+        fairness: vec![],
         trials: vec![],
         searches: vec![],
     }
@@ -259,6 +260,7 @@ fn check_stacks(
                 let passed = findings.check.may_be_measured();
                 record.wire.extend(findings.wire);
                 record.sockets.extend(findings.sockets);
+                record.fairness.extend(passed.then_some(findings.fairness));
                 record.checks.push(findings.check);
                 if passed {
                     continue;

@@ -15,11 +15,14 @@ use crate::load::{self, InFlight, Window};
 use crate::observe::{Observation, Samples};
 use crate::record::{AuditCheck, HistogramError, InFlightMean, Latency, Status, Trial, Used, audit};
 use crate::scenario::{Scenario, TrialSpec};
-use crate::stack::{Address, Stack};
+use crate::stack::{Address, Runtime, Stack};
 use crate::sys::{self, Usage};
 
 /// The environment variable by which a server process is handed its broker's URL, credentials and all.
 pub const BROKER_VARIABLE: &str = "RPCBENCH_BROKER";
+
+/// The runtime of a trial's callers.
+pub const CLIENT_RUNTIME: Runtime = Runtime::CurrentThread;
 
 /// What all trials of a run have in common.
 pub struct Setting<'a> {
@@ -130,6 +133,12 @@ impl Site {
     #[must_use]
     pub fn stats(&self) -> Option<Stats> {
         self.process.as_ref().and_then(ServerProcess::stats)
+    }
+
+    /// Whether its server is of this run, or was already running.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.process.is_some()
     }
 
     fn pid(&self) -> Option<u32> {
@@ -429,7 +438,7 @@ fn drive(
     if !spec.cores.client.is_empty() {
         sys::pin_current_thread(&spec.cores.client).map_err(failed)?;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let runtime = CLIENT_RUNTIME.builder().enable_all().build().map_err(failed)?;
     runtime.block_on(async {
         let clients = place.connect(spec.stack, spec.connections.get(), setting.scenario.timeout).await?;
         let plan = load::Plan {

@@ -12,7 +12,7 @@ use super::{Exit, Failure, Outcome};
 use crate::control;
 use crate::deploy::CONTROL_LINE;
 use crate::load::parse_size;
-use crate::stack::{DEFAULT_EXCHANGE, DEFAULT_TOPIC, ServeError, ServeOptions, Stack};
+use crate::stack::{DEFAULT_EXCHANGE, DEFAULT_TOPIC, Runtime, ServeError, ServeOptions, Stack};
 use crate::sys;
 use crate::trial::BROKER_VARIABLE;
 
@@ -95,19 +95,11 @@ pub(super) fn serve(arguments: Arguments) -> Outcome {
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .init();
     sys::allow_many_connections();
-    let mut builder = if arguments.workers == 1 {
-        tokio::runtime::Builder::new_current_thread()
-    } else {
-        tokio::runtime::Builder::new_multi_thread()
-    };
+    let mut builder = Runtime::of(arguments.workers.into()).builder();
     if let Executor::Threads(threads) = arguments.executor {
         builder.max_blocking_threads(threads.get() + 4);
     }
-    let runtime = builder
-        .worker_threads(arguments.workers.into())
-        .enable_all()
-        .build()
-        .map_err(Failure::could_not_run)?;
+    let runtime = builder.enable_all().build().map_err(Failure::could_not_run)?;
     let served = runtime.block_on(serve_until_stopped(stack, arguments));
     // A handler on a thread of its own may still be at it; the time for finishing has passed.
     runtime.shutdown_background();

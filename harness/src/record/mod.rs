@@ -1,14 +1,18 @@
 //! The record: the one JSON file of a run. Everything printed, plotted, exported or gated is derived from it.
 
 mod audit;
+mod fairness;
 mod file;
 mod histogram;
 mod searched;
+mod wire;
 
 pub use audit::audit;
+pub use fairness::{BrokerTerms, Fairness, Library, Process, SocketFacts};
 pub use file::{RecordError, prepare_folder, read, write_atomically};
 pub use histogram::{HistogramError, Latency};
 pub use searched::{Probe, Searched};
+pub use wire::{Hop, Parts, Party, Wire};
 
 use calculator::Protocol;
 use calculator::conformance::Level;
@@ -18,10 +22,9 @@ use serde::{Deserialize, Serialize};
 use crate::deploy::{Cores, Placement};
 use crate::load::{Load, Operation};
 use crate::observe::Counts;
-use crate::observe::wire::Traffic;
 use crate::scenario::Scenario;
 use crate::stack::{Role, Stack};
-use crate::sys::{Machine, SocketStats, Usage};
+use crate::sys::{Machine, Usage};
 
 /// The version of the record's schema. It grows by one when a reader of the last version would misread a record.
 pub const SCHEMA: u32 = 1;
@@ -60,6 +63,9 @@ pub struct Record {
     /// What the sockets of each stack really are.
     #[serde(default)]
     pub sockets: Vec<SocketFacts>,
+    /// What else each stack ran with.
+    #[serde(default)]
+    pub fairness: Vec<Fairness>,
     /// The trials in the order in which they were made.
     pub trials: Vec<Trial>,
     /// The searches in the order in which they were made.
@@ -186,75 +192,6 @@ impl CheckFailure {
             expected: outcome.vector.expected.to_string(),
             answer: outcome.answer(),
         }
-    }
-}
-
-/// Bytes of one call as the kernel counted them on the client's sockets, an average over many calls on one connection.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Wire {
-    /// The stack.
-    pub stack: String,
-    /// The operation. Of `add` it is always add(2, 3), so that counts can be compared for equality.
-    pub operation: Operation,
-    /// The information in arguments and result, in bytes, whatever the protocol makes of it.
-    pub payload: Traffic,
-    /// Bytes per call on the client's connections. For AMQP these are the client's two of the four hops.
-    pub per_call: Traffic,
-    /// Bytes once per connection, before the first call.
-    pub setup: Traffic,
-    /// Bytes per call on the connections between broker and server: the other two hops of AMQP. Absent for protocols
-    /// without a broker.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub behind_broker: Option<Traffic>,
-}
-
-/// The options that the TCP sockets of a stack really have, read back from them. Sockets with equal options are one
-/// entry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SocketFacts {
-    /// The stack.
-    pub stack: String,
-    /// Whose sockets: the client's or the server's.
-    pub end: End,
-    /// How many there are for one client.
-    pub connections: usize,
-    /// Whether `TCP_NODELAY` is set.
-    pub nodelay: bool,
-    /// `SO_SNDBUF` in bytes as the kernel accounts for it.
-    pub send_buffer: u32,
-    /// `SO_RCVBUF` in bytes as the kernel accounts for it.
-    pub receive_buffer: u32,
-}
-
-/// An end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum End {
-    /// The one that calls.
-    Client,
-    /// The one that answers.
-    Server,
-}
-
-impl SocketFacts {
-    /// The options of `sockets`, which are those of one `end` of `stack`.
-    pub fn of<'a>(stack: &str, end: End, sockets: impl IntoIterator<Item = &'a SocketStats>) -> Vec<Self> {
-        let mut all: Vec<SocketFacts> = Vec::new();
-        for &SocketStats { nodelay, send_buffer, receive_buffer, .. } in sockets {
-            let facts = SocketFacts {
-                stack: stack.to_owned(),
-                end,
-                connections: 1,
-                nodelay,
-                send_buffer,
-                receive_buffer,
-            };
-            match all.iter_mut().find(|known| SocketFacts { connections: 1, ..(*known).clone() } == facts) {
-                Some(known) => known.connections += 1,
-                None => all.push(facts),
-            }
-        }
-        all
     }
 }
 

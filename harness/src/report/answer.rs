@@ -4,6 +4,7 @@
 use calculator::Protocol;
 
 use super::capacity::{Capacity, CapacityRow, capacities};
+use super::fairness;
 use super::summary::{Row, Spread, Summary, Table};
 use super::text;
 use super::verdict::ratio;
@@ -229,31 +230,11 @@ pub(super) fn asymmetries(record: &Record, summary: &Summary) -> Vec<String> {
                 .to_owned(),
         );
     }
-    found.extend(sockets(record));
+    found.extend(fairness::asymmetries(record));
     for facts in &record.stacks {
         if let Some(target) = &facts.target {
             found.push(format!("{} is a server that was already running at {target}", facts.name));
         }
     }
     found
-}
-
-/// Socket options that are not the same for all stacks, as they were read back from the sockets.
-fn sockets(record: &Record) -> Option<String> {
-    let mut kinds: Vec<(String, Vec<&str>)> = Vec::new();
-    for facts in &record.sockets {
-        let kind = format!(
-            "TCP_NODELAY {}, buffers of {} and {} KiB",
-            if facts.nodelay { "on" } else { "off" },
-            facts.send_buffer / 1024,
-            facts.receive_buffer / 1024
-        );
-        match kinds.iter_mut().find(|(known, _)| *known == kind) {
-            Some((_, stacks)) if stacks.contains(&facts.stack.as_str()) => {}
-            Some((_, stacks)) => stacks.push(&facts.stack),
-            None => kinds.push((kind, vec![&facts.stack])),
-        }
-    }
-    let each: Vec<_> = kinds.iter().map(|(kind, stacks)| format!("{kind}: {}", stacks.join(", "))).collect();
-    (kinds.len() > 1).then(|| format!("sockets differ ({})", each.join("; ")))
 }

@@ -10,7 +10,8 @@ use super::capacity::{Capacity, capacities};
 use super::columns::{Column, columns};
 use super::plots::{self, Figure, Figures};
 use super::summary::{Row, Summary, Table};
-use super::text;
+use super::{fairness, ledger, text};
+use crate::load::Operation;
 use crate::record::{Check, Record, StackFacts};
 use crate::stack::Role;
 
@@ -44,6 +45,10 @@ struct Page<'a> {
     sweeps: Vec<Drawing>,
     sections: Vec<Section>,
     bytes: Vec<Drawing>,
+    ledgers: Vec<Ledger>,
+    ledger_headings: Vec<Heading>,
+    ledger_caption: &'static str,
+    fairness: Vec<FairnessSetting>,
     checks: &'a [Check],
     peers: Vec<Peer>,
     settings: Vec<(&'static str, String)>,
@@ -64,6 +69,10 @@ impl<'a> Page<'a> {
             sweeps: figures.sweeps.iter().map(Drawing::of).collect(),
             sections: tables.map(|(number, (table, figures))| Section::of(number, table, figures)).collect(),
             bytes: figures.bytes.iter().map(Drawing::of).collect(),
+            ledgers: ledger::by_operation(record).iter().map(Ledger::of).collect(),
+            ledger_headings: ledger::HEADINGS.iter().map(|heading| Heading::of_ledger(heading)).collect(),
+            ledger_caption: ledger::CAPTION,
+            fairness: fairness::settings(record).iter().map(FairnessSetting::of).collect(),
             checks: &record.checks,
             peers: record.stacks.iter().map(|facts| Peer::of(facts, record)).collect(),
             settings: settings(record),
@@ -112,6 +121,13 @@ struct Heading {
 impl Heading {
     fn of(column: &Column) -> Self {
         Heading { text: column.heading, is_text: column.is_text, explanation: column.meaning }
+    }
+
+    /// Of the ledger, which is explained below it. The direction stands above the columns.
+    fn of_ledger(text: &'static str) -> Self {
+        let is_text = ledger::is_text(text);
+        let text = if text.ends_with("↑ ↓") { text } else { text.trim_end_matches([' ', '↑', '↓']) };
+        Heading { text, is_text, explanation: "" }
     }
 }
 
@@ -164,6 +180,40 @@ impl Drawing {
             caption: figure.caption.clone(),
             svg: figure.inline().to_owned(),
         }
+    }
+}
+
+/// The bytes of one call by every stack.
+#[derive(Serialize)]
+struct Ledger {
+    title: String,
+    rows: Vec<Vec<Field>>,
+}
+
+impl Ledger {
+    fn of((operation, links): &(Operation, Vec<ledger::Link<'_>>)) -> Self {
+        let row = |link: &ledger::Link<'_>| {
+            let cells = link.cells().into_iter().zip(ledger::HEADINGS);
+            cells
+                .map(|(value, heading)| Field { value, range: None, is_text: ledger::is_text(heading) })
+                .collect()
+        };
+        Ledger { title: ledger::title(*operation), rows: links.iter().map(row).collect() }
+    }
+}
+
+/// A setting of the stacks, with the stacks that have each value.
+#[derive(Serialize)]
+struct FairnessSetting {
+    name: &'static str,
+    differs: bool,
+    values: Vec<(String, String)>,
+}
+
+impl FairnessSetting {
+    fn of(setting: &fairness::Setting) -> Self {
+        let values = setting.rows().map(|[_, value, stacks]| (value, stacks)).collect();
+        FairnessSetting { name: setting.name, differs: setting.differs(), values }
     }
 }
 

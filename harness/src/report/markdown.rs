@@ -7,7 +7,7 @@ use super::capacity::{HEADINGS, capacities};
 use super::columns::columns;
 use super::plots::{Figure, Figures};
 use super::summary::{Summary, Table};
-use super::text;
+use super::{fairness, ledger, text};
 use crate::record::Record;
 
 /// The report of `record`; its figures are files beside it.
@@ -39,6 +39,8 @@ pub(super) fn markdown(record: &Record, summary: &Summary, figures: &Figures) ->
         let _ = writeln!(out, "## Bytes on the wire\n");
         images(&mut out, &figures.bytes);
     }
+    byte_tables(&mut out, record);
+    settings(&mut out, record);
     conformance(&mut out, record);
     out
 }
@@ -59,6 +61,12 @@ fn line(out: &mut String, cells: impl Iterator<Item = String>) {
         let _ = write!(out, "| {cell} ");
     }
     out.push_str("|\n");
+}
+
+/// The head of a table.
+fn heading(out: &mut String, names: &[&str], is_text: impl Fn(&str) -> bool) {
+    line(out, names.iter().map(|name| (*name).to_owned()));
+    line(out, names.iter().map(|name| if is_text(name) { ":--" } else { "--:" }.to_owned()));
 }
 
 fn grid(out: &mut String, table: &Table) {
@@ -91,13 +99,40 @@ fn images(out: &mut String, figures: &[Figure]) {
     }
 }
 
+fn byte_tables(out: &mut String, record: &Record) {
+    let operations = ledger::by_operation(record);
+    for (operation, links) in &operations {
+        let _ = writeln!(out, "### {}\n", escaped(&ledger::title(*operation)));
+        heading(out, &ledger::HEADINGS, ledger::is_text);
+        for link in links {
+            line(out, link.cells().iter().map(|cell| escaped(cell)));
+        }
+        out.push('\n');
+    }
+    if !operations.is_empty() {
+        let _ = writeln!(out, "{}\n", ledger::CAPTION);
+    }
+}
+
+fn settings(out: &mut String, record: &Record) {
+    let settings = fairness::settings(record);
+    if settings.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "## What the stacks ran with\n\nDifferences first.\n");
+    heading(out, &fairness::HEADINGS, |_| true);
+    for row in settings.iter().flat_map(fairness::Setting::rows) {
+        line(out, row.iter().map(|cell| escaped(cell)));
+    }
+    out.push('\n');
+}
+
 fn conformance(out: &mut String, record: &Record) {
     if record.checks.is_empty() {
         return;
     }
     let _ = writeln!(out, "## Conformance\n");
-    line(out, ["stack", "core", "strict", "not passed"].into_iter().map(str::to_owned));
-    line(out, [":--", "--:", "--:", ":--"].into_iter().map(str::to_owned));
+    heading(out, &["stack", "core", "strict", "not passed"], |name| matches!(name, "stack" | "not passed"));
     for check in &record.checks {
         let failures: Vec<_> = check.failures.iter().map(|failure| escaped(&failure.call)).collect();
         let cells = [

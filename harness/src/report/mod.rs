@@ -3,7 +3,9 @@
 mod answer;
 mod capacity;
 mod columns;
+mod fairness;
 mod html;
+mod ledger;
 mod markdown;
 mod plots;
 mod summary;

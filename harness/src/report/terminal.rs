@@ -8,7 +8,7 @@ use comfy_table::{Cell, CellAlignment, Table as Grid};
 use super::capacity::{HEADINGS, capacities};
 use super::columns::columns;
 use super::summary::{Summary, Table};
-use super::text;
+use super::{fairness, ledger, text};
 use crate::record::Record;
 
 /// The whole summary as plain text.
@@ -29,9 +29,26 @@ pub fn terminal(record: &Record, summary: &Summary) -> String {
     }
     for capacity in capacities(record) {
         let _ = writeln!(out, "\n{}: {}", capacity.name, capacity.question);
-        let mut grid = new_grid(&HEADINGS);
+        let mut grid = new_grid(&HEADINGS, 1);
         for row in &capacity.rows {
-            grid.add_row(row.cells().map(str::to_owned).into_iter().enumerate().map(aligned));
+            grid.add_row(aligned(1, row.cells().map(str::to_owned)));
+        }
+        let _ = writeln!(out, "{}", grid.trim_fmt());
+    }
+    for (operation, links) in ledger::by_operation(record) {
+        let _ = writeln!(out, "\n{}", ledger::title(operation));
+        let mut grid = new_grid(&ledger::HEADINGS, 2);
+        for link in &links {
+            grid.add_row(aligned(2, link.cells()));
+        }
+        let _ = writeln!(out, "{}", grid.trim_fmt());
+    }
+    let settings = fairness::settings(record);
+    if !settings.is_empty() {
+        let _ = writeln!(out, "\nWhat the stacks ran with: differences first");
+        let mut grid = new_grid(&fairness::HEADINGS, 3);
+        for row in settings.iter().flat_map(fairness::Setting::rows) {
+            grid.add_row(row);
         }
         let _ = writeln!(out, "{}", grid.trim_fmt());
     }
@@ -44,24 +61,27 @@ pub fn terminal(record: &Record, summary: &Summary) -> String {
     out
 }
 
-fn new_grid(headings: &[&str]) -> Grid {
-    let mut grid = Grid::new();
-    grid.load_style(NOTHING);
-    grid.set_header(headings.iter().map(|heading| (*heading).to_owned()).enumerate().map(aligned));
-    grid
-}
-
-/// The first column is words.
-fn aligned((column, text): (usize, String)) -> Cell {
-    let alignment = if column == 0 { CellAlignment::Left } else { CellAlignment::Right };
-    Cell::new(text).set_alignment(alignment)
-}
-
 fn grid(table: &Table) -> Grid {
     let columns = columns(&table.measurement);
-    let mut grid = new_grid(&columns.iter().map(|column| column.heading).collect::<Vec<_>>());
+    let mut grid = new_grid(&columns.iter().map(|column| column.heading).collect::<Vec<_>>(), 1);
     for row in &table.rows {
-        grid.add_row(columns.iter().map(|column| column.text(row)).enumerate().map(aligned));
+        grid.add_row(aligned(1, columns.iter().map(|column| column.text(row))));
     }
     grid
+}
+
+/// A table without lines, of which the first columns, so many, are `words`.
+fn new_grid(headings: &[&str], words: usize) -> Grid {
+    let mut grid = Grid::new();
+    grid.load_style(NOTHING);
+    grid.set_header(aligned(words, headings.iter().map(|heading| (*heading).to_owned())));
+    grid
+}
+
+fn aligned(words: usize, cells: impl IntoIterator<Item = String>) -> Vec<Cell> {
+    let cells = cells.into_iter().enumerate().map(|(column, text)| {
+        let alignment = if column < words { CellAlignment::Left } else { CellAlignment::Right };
+        Cell::new(text).set_alignment(alignment)
+    });
+    cells.collect()
 }

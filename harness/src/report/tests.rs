@@ -13,8 +13,8 @@ use crate::load::{Load, Operation, Rate};
 use crate::observe::wire::Traffic;
 use crate::observe::{Observation, Timing};
 use crate::record::{
-    Check, CheckFailure, Latency, Probe, Record, SCHEMA, Searched, Skipped, StackFacts, Status, Tool, Trial,
-    Used, Wire, audit,
+    Check, CheckFailure, Hop, Latency, Parts, Party, Probe, Record, SCHEMA, Searched, Skipped, StackFacts,
+    Status, Tool, Trial, Used, Wire, audit,
 };
 use crate::scenario::{Measurement, Scenario};
 use crate::stack::Stack;
@@ -24,7 +24,7 @@ use crate::sys;
 const NASTY: &str = "<script>alert('1')</script>\"&amp;|\u{0}\u{1b}`*\n{{ 7 * 7 }}]]>";
 
 /// A record of `blocks` blocks of `stacks`, each answering in its own time.
-fn record(stacks: &[&str], blocks: u32) -> Record {
+pub(super) fn record(stacks: &[&str], blocks: u32) -> Record {
     let mut scenario = Scenario::load("quick").unwrap();
     scenario.blocks = NonZeroU32::new(blocks.max(1)).unwrap();
     let stacks: Vec<_> = stacks.iter().map(|name| Stack::named(name).unwrap()).collect();
@@ -55,6 +55,7 @@ fn of_trials(scenario: Scenario, facts: Vec<StackFacts>, trials: Vec<Trial>) -> 
         seed: 7,
         checks: facts.iter().map(|facts| check(&facts.name)).collect(),
         sockets: vec![],
+        fairness: vec![],
         wire: facts.iter().skip(1).map(|facts| wire(&facts.name)).collect(),
         stacks: facts,
         skipped: vec![],
@@ -129,7 +130,24 @@ fn wire(stack: &str) -> Wire {
         per_call: Traffic { up: 123.0, down: 7.0 },
         setup: Traffic::default(),
         behind_broker: None,
+        hops: hops(stack.starts_with("amqp")),
+        exact: true,
     }
+}
+
+/// Between client and server, or by way of a broker.
+fn hops(brokered: bool) -> Vec<Hop> {
+    use Party::{Broker, Client, Server};
+    let ways: &[_] = if brokered {
+        &[(Client, Broker), (Broker, Server), (Server, Broker), (Broker, Client)]
+    } else {
+        &[(Client, Server), (Server, Client)]
+    };
+    let hop = |&(from, to): &(Party, Party)| {
+        let bytes = if from == Client { 123 } else { 7 };
+        Hop { from, to, bytes, parts: Parts::of(bytes, 2, 5), packets: 1.0 }
+    };
+    ways.iter().map(hop).collect()
 }
 
 /// Everything a report consists of, by the name of its file.
@@ -226,6 +244,23 @@ fn the_figures_in_the_tables_are_the_summarys() {
 }
 
 #[test]
+fn the_ledger_shows_every_hop_in_every_report() {
+    let record = record(&["tcp", "rest", "amqp"], 1);
+    let files = rendered(&record);
+    for name in ["index.html", "report.md", "terminal"] {
+        for word in ["Bytes of one call: add(2, 3)", "client–server", "client–broker", "broker–server", "118"]
+        {
+            assert!(files[name].contains(word), "{name}: {word}");
+        }
+    }
+    assert!(!files["terminal"].contains('≈'));
+    let mut inexact = record;
+    inexact.wire[0].exact = false;
+    inexact.wire[1].hops[1].parts = None;
+    assert!(sound(&inexact)["terminal"].contains("≈ 123"));
+}
+
+#[test]
 fn text_from_a_record_is_shown_and_not_obeyed() {
     let mut record = record(&["inproc", "tcp", "rest", "zerorpc"], 2);
     record.scenario.question = NASTY.to_owned();
@@ -260,7 +295,7 @@ fn text_from_a_record_is_shown_and_not_obeyed() {
         if name == "report.md" {
             let columns = |line: &str| line.replace("\\|", "").matches('|').count();
             let of_tables = contents.lines().filter(|line| line.starts_with('|'));
-            assert!(of_tables.map(columns).all(|columns| columns == 12 || columns == 5), "{contents}");
+            assert!(of_tables.map(columns).all(|columns| [4, 5, 12, 14].contains(&columns)), "{contents}");
         }
     }
 }

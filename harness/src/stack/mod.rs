@@ -3,15 +3,17 @@
 //! A stack is one client library and one server library that speak one protocol. Adding one is a row of [`ALL`] and
 //! the two functions it names.
 
+mod anatomy;
 mod connect;
 mod serve;
 
-pub use serve::{ServeError, ServeOptions, Serving};
+pub use anatomy::Anatomy;
+pub use serve::{Runtime, ServeError, ServeOptions, Serving};
 
 use std::sync::Arc;
 
 use amqp::Target;
-use calculator::{CallError, Client, ClientOptions, Protocol};
+use calculator::{Call, CallError, Client, ClientOptions, Protocol, Value};
 use futures_util::future::BoxFuture;
 use http_layer::{HyperClient as Hyper, ReqwestClient as Reqwest};
 use schemars::JsonSchema;
@@ -67,6 +69,7 @@ pub const DEFAULT_EXCHANGE: &str = "openstack";
 /// A client that is ready to call, or why there is none.
 pub type Connecting = BoxFuture<'static, Result<Arc<dyn Client>, CallError>>;
 type Connect = fn(Address, ClientOptions) -> Connecting;
+type Anatomise = fn(&Address, &Call, &Value) -> anatomy::Messages;
 type Serve = fn(ServeOptions) -> BoxFuture<'static, Result<Serving, ServeError>>;
 
 /// A stack.
@@ -86,10 +89,19 @@ pub struct Stack {
     /// How its callers are driven.
     pub driver: Driver,
     connect: Connect,
+    anatomy: Anatomise,
     serve: Option<Serve>,
 }
 
 impl Stack {
+    /// What the messages of `call` and of its answer, `result`, consist of where both ends are of this stack.
+    ///
+    /// # Errors
+    /// For values that the protocol has no form for.
+    pub fn anatomy(&self, address: &Address, call: &Call, result: &Value) -> Result<[Anatomy; 2], CallError> {
+        (self.anatomy)(address, call, result)
+    }
+
     /// Opens one connection. Must be awaited inside a Tokio runtime unless the driver is [`Driver::Threads`].
     pub fn connect(&self, address: Address, options: ClientOptions) -> Connecting {
         (self.connect)(address, options)
@@ -163,10 +175,28 @@ pub struct UnknownStack(String);
 
 /// Every stack, in the order in which tables list them when nothing else decides.
 pub static ALL: &[Stack] = &[
-    stack("inproc", Protocol::Inproc, "function call", "same process", Role::Floor, connect::inproc, None)
-        .on_threads(),
-    stack("tcp", Protocol::Tcp, "std::net", "std::net", Role::Floor, connect::tcp, Some(serve::tcp))
-        .on_threads(),
+    stack(
+        "inproc",
+        Protocol::Inproc,
+        "function call",
+        "same process",
+        Role::Floor,
+        connect::inproc,
+        anatomy::inproc,
+        None,
+    )
+    .on_threads(),
+    stack(
+        "tcp",
+        Protocol::Tcp,
+        "std::net",
+        "std::net",
+        Role::Floor,
+        connect::tcp,
+        anatomy::tcp,
+        Some(serve::tcp),
+    )
+    .on_threads(),
     stack(
         "rest",
         Protocol::Rest,
@@ -174,6 +204,7 @@ pub static ALL: &[Stack] = &[
         "axum",
         Role::Default,
         connect::rest::<Reqwest>,
+        anatomy::rest,
         Some(serve::rest),
     ),
     stack(
@@ -183,6 +214,7 @@ pub static ALL: &[Stack] = &[
         "axum",
         Role::Leanest,
         connect::rest::<Hyper>,
+        anatomy::rest,
         Some(serve::rest),
     ),
     stack(
@@ -192,6 +224,7 @@ pub static ALL: &[Stack] = &[
         "axum",
         Role::Default,
         connect::xmlrpc::<Reqwest>,
+        anatomy::xmlrpc,
         Some(serve::xmlrpc),
     ),
     stack(
@@ -201,6 +234,7 @@ pub static ALL: &[Stack] = &[
         "axum",
         Role::Leanest,
         connect::xmlrpc::<Hyper>,
+        anatomy::xmlrpc,
         Some(serve::xmlrpc),
     ),
     stack(
@@ -210,6 +244,7 @@ pub static ALL: &[Stack] = &[
         "axum",
         Role::Default,
         connect::jsonrpc::<Reqwest>,
+        anatomy::jsonrpc,
         Some(serve::jsonrpc),
     ),
     stack(
@@ -219,6 +254,7 @@ pub static ALL: &[Stack] = &[
         "axum",
         Role::Leanest,
         connect::jsonrpc::<Hyper>,
+        anatomy::jsonrpc,
         Some(serve::jsonrpc),
     ),
     stack(
@@ -228,6 +264,7 @@ pub static ALL: &[Stack] = &[
         "zeromq",
         Role::DefaultAndLeanest,
         connect::zerorpc,
+        anatomy::zerorpc,
         Some(serve::zerorpc),
     )
     .multiplexing(),
@@ -238,6 +275,7 @@ pub static ALL: &[Stack] = &[
         "lapin",
         Role::DefaultAndLeanest,
         connect::amqp,
+        anatomy::amqp,
         Some(serve::amqp),
     )
     .multiplexing(),
@@ -248,11 +286,13 @@ pub static ALL: &[Stack] = &[
         "lapin",
         Role::BrokerFloor,
         connect::amqp_bare,
+        anatomy::amqp_bare,
         Some(serve::amqp_bare),
     )
     .multiplexing(),
 ];
 
+#[allow(clippy::too_many_arguments, reason = "a row of a table")]
 const fn stack(
     name: &'static str,
     protocol: Protocol,
@@ -260,9 +300,11 @@ const fn stack(
     server: &'static str,
     role: Role,
     connect: Connect,
+    anatomy: Anatomise,
     serve: Option<Serve>,
 ) -> Stack {
-    Stack { name, protocol, client, server, role, multiplexes: false, driver: Driver::Tokio, connect, serve }
+    let (multiplexes, driver) = (false, Driver::Tokio);
+    Stack { name, protocol, client, server, role, multiplexes, driver, connect, anatomy, serve }
 }
 
 impl Stack {

@@ -1,6 +1,7 @@
 //! The serving end of each stack.
 
 use std::convert::identity;
+use std::fmt;
 use std::net::SocketAddr;
 
 use amqp::Target;
@@ -57,6 +58,45 @@ pub enum ServeError {
     /// The broker cannot be used.
     #[error("{0}")]
     Broker(String),
+}
+
+/// The runtime of a server that has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runtime {
+    /// Everything on one thread.
+    CurrentThread,
+    /// That many threads, which take work from each other.
+    MultiThread(usize),
+}
+
+impl Runtime {
+    /// The runtime of a server that was told to have `workers` threads.
+    #[must_use]
+    pub fn of(workers: usize) -> Self {
+        if workers == 1 { Runtime::CurrentThread } else { Runtime::MultiThread(workers) }
+    }
+
+    /// How Tokio builds it.
+    #[must_use]
+    pub fn builder(self) -> tokio::runtime::Builder {
+        match self {
+            Runtime::CurrentThread => tokio::runtime::Builder::new_current_thread(),
+            Runtime::MultiThread(workers) => {
+                let mut builder = tokio::runtime::Builder::new_multi_thread();
+                builder.worker_threads(workers);
+                builder
+            }
+        }
+    }
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Runtime::CurrentThread => f.write_str("Tokio, one thread"),
+            Runtime::MultiThread(workers) => write!(f, "Tokio, {workers} threads"),
+        }
+    }
 }
 
 type Bound = BoxFuture<'static, Result<Serving, ServeError>>;

@@ -137,6 +137,7 @@ fn tcp_socket(descriptor: RawFd) -> Option<SocketStats> {
     let peer = inet(getpeername::<SockaddrStorage>(descriptor).ok()?)?;
     let local = inet(getsockname::<SockaddrStorage>(descriptor).ok()?)?;
     let info: libc::tcp_info = option(descriptor, libc::IPPROTO_TCP, libc::TCP_INFO)?;
+    let congestion: [u8; TCP_CA_NAME_MAX] = option(descriptor, libc::IPPROTO_TCP, libc::TCP_CONGESTION)?;
     let nodelay: libc::c_int = option(descriptor, libc::IPPROTO_TCP, libc::TCP_NODELAY)?;
     let send_buffer: libc::c_int = option(descriptor, libc::SOL_SOCKET, libc::SO_SNDBUF)?;
     let receive_buffer: libc::c_int = option(descriptor, libc::SOL_SOCKET, libc::SO_RCVBUF)?;
@@ -146,10 +147,22 @@ fn tcp_socket(descriptor: RawFd) -> Option<SocketStats> {
         // tcpi_bytes_acked would count the SYN as a byte; bytes_sent counts what was sent twice twice.
         sent: info.tcpi_bytes_sent.saturating_sub(info.tcpi_bytes_retrans),
         received: info.tcpi_bytes_received,
+        segments_sent: info.tcpi_data_segs_out.into(),
+        segments_received: info.tcpi_data_segs_in.into(),
         nodelay: nodelay != 0,
         send_buffer: u32::try_from(send_buffer).unwrap_or(0),
         receive_buffer: u32::try_from(receive_buffer).unwrap_or(0),
+        congestion: text(&congestion),
     })
+}
+
+/// The longest name of a congestion control algorithm, its final zero included (linux/tcp.h).
+const TCP_CA_NAME_MAX: usize = 16;
+
+/// The text before the first zero.
+fn text(octets: &[u8]) -> String {
+    let end = octets.iter().position(|octet| *octet == 0).unwrap_or(octets.len());
+    String::from_utf8_lossy(&octets[..end]).into_owned()
 }
 
 fn inet(address: SockaddrStorage) -> Option<SocketAddr> {
@@ -163,6 +176,7 @@ fn inet(address: SockaddrStorage) -> Option<SocketAddr> {
 trait Plain: Copy {}
 impl Plain for libc::tcp_info {}
 impl Plain for libc::c_int {}
+impl Plain for [u8; TCP_CA_NAME_MAX] {}
 
 /// Reads a socket option. An older kernel fills less of a structure than this one knows; the rest is then zero.
 fn option<T: Plain>(descriptor: RawFd, level: libc::c_int, name: libc::c_int) -> Option<T> {
@@ -174,6 +188,10 @@ fn option<T: Plain>(descriptor: RawFd, level: libc::c_int, name: libc::c_int) ->
         unsafe { libc::getsockopt(descriptor, level, name, value.as_mut_ptr().cast(), &raw mut length) };
     // SAFETY: all bytes were zeroed above, and `T: Plain` is valid for every pattern of bits.
     (result == 0).then(|| unsafe { value.assume_init() })
+}
+
+pub(super) fn threads() -> Option<u32> {
+    u32::try_from(fs::read_dir("/proc/self/task").ok()?.count()).ok()
 }
 
 pub(super) fn usage(pid: u32) -> Option<Usage> {

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 pub const FULL: bool = imp::FULL;
 
 /// What the kernel knows of one TCP connection of this process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SocketStats {
     /// This end.
     pub local: SocketAddr,
@@ -37,12 +37,21 @@ pub struct SocketStats {
     pub sent: u64,
     /// Payload bytes received in order.
     pub received: u64,
+    /// Segments sent that carried payload, those sent twice counted twice; bare acknowledgements are not counted.
+    #[serde(default)]
+    pub segments_sent: u64,
+    /// Segments received that carried payload.
+    #[serde(default)]
+    pub segments_received: u64,
     /// Whether `TCP_NODELAY` is set.
     pub nodelay: bool,
     /// `SO_SNDBUF` in bytes as the kernel accounts for it.
     pub send_buffer: u32,
     /// `SO_RCVBUF` in bytes as the kernel accounts for it.
     pub receive_buffer: u32,
+    /// The algorithm of `TCP_CONGESTION`; empty where the system does not tell.
+    #[serde(default)]
+    pub congestion: String,
 }
 
 /// What a process has used so far.
@@ -120,6 +129,12 @@ pub fn sockets() -> Option<Vec<SocketStats>> {
     imp::sockets()
 }
 
+/// How many threads this process has; `None` where the system does not tell.
+#[must_use]
+pub fn threads() -> Option<u32> {
+    imp::threads()
+}
+
 /// What process `pid` has used so far; `None` where the system does not tell or the process is gone.
 #[must_use]
 pub fn usage(pid: u32) -> Option<Usage> {
@@ -183,6 +198,7 @@ mod tests {
         let me = std::process::id();
         assert_eq!(usage(me).is_some(), FULL);
         assert_eq!(sockets().is_some(), FULL);
+        assert_eq!(threads().is_some_and(|threads| threads > 0), FULL);
         assert_eq!(pin_current_thread(&allowed_cores()).is_ok(), FULL);
         assert_eq!(steal_time().is_some(), FULL);
     }
@@ -207,11 +223,13 @@ mod tests {
 
             let all = sockets().unwrap();
             let own = client.local_addr().unwrap();
-            let of = |local| all.iter().find(|s| s.local == local).copied().unwrap();
+            let of = |local| all.iter().find(|s| s.local == local).cloned().unwrap();
             let (client, server) = (of(own), of(listener.local_addr().unwrap()));
             assert_eq!((client.sent, client.received, client.nodelay), (1234, 77, true));
             // The kernel's counter of the passive end includes no handshake either.
             assert_eq!((server.sent, server.received, server.nodelay), (77, 1234, false));
+            assert_eq!((client.segments_sent, client.segments_received), (1, 1));
+            assert!(!client.congestion.is_empty() && client.congestion == server.congestion);
         }
 
         #[test]

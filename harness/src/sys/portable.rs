@@ -61,6 +61,10 @@ pub(super) fn sockets() -> Option<Vec<SocketStats>> {
     None
 }
 
+pub(super) fn threads() -> Option<u32> {
+    None
+}
+
 pub(super) fn usage(_pid: u32) -> Option<Usage> {
     None
 }

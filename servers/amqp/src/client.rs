@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::pending::Pending;
 use crate::publisher::{Address, Outcome, Publisher, json_properties, poll_once};
-use crate::topology::{self, name, unique};
+use crate::topology::{self, REPLY_QUEUE_PREFIX, name, unique};
 use crate::transport::TransportError;
 use crate::wire::{self, Routing};
 use crate::{Target, TransportUrl};
@@ -94,7 +94,7 @@ impl AmqpClient {
         }
         let link = self.link().await?;
         let msg_id = Uuid::new_v4();
-        let mut buffers = [[0; 32]; 2];
+        let mut buffers = [[0; wire::ID_LEN]; 2];
         let [msg_text, unique_text] = &mut buffers;
         let routing = Routing {
             msg_id: (&*msg_id.simple().encode_lower(msg_text)).into(),
@@ -201,7 +201,7 @@ impl Link {
             topology::declare_exchange(publisher.channel(), target).await?;
         }
         let channel = replies.create_channel().await?;
-        let reply_queue = unique("reply_");
+        let reply_queue = unique(REPLY_QUEUE_PREFIX);
         topology::declare_reply_queue(&channel, &reply_queue).await?;
         let consumer = topology::consume(&channel, &reply_queue, "1").await?;
         let pending = Pending::new();

@@ -31,6 +31,9 @@ pub(crate) enum Outcome {
     Refused,
 }
 
+/// Whether the broker confirms what a [`Publisher`] publishes.
+pub(crate) const CONFIRMS: bool = true;
+
 /// A connection for publishing alone, as oslo.messaging uses one, in confirm mode.
 pub(crate) struct Publisher {
     // Held because closing it closes the channel.
@@ -43,7 +46,9 @@ pub(crate) struct Publisher {
 impl Publisher {
     pub(crate) async fn open(connection: Connection) -> Result<Self> {
         let channel = connection.create_channel().await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        if CONFIRMS {
+            channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        }
         Ok(Publisher { connection, channel, numbering: Mutex::new(()) })
     }
 

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::publisher::{Address, Outcome, Publisher, json_properties};
-use crate::topology::name;
+use crate::topology::{REPLY_QUEUE_PREFIX, name};
 
 /// oslo.messaging's `kombu_missing_consumer_retry_timeout`: a client that reconnects declares its reply queue anew,
 /// so an answer to a missing queue is tried again for that long.
@@ -20,7 +20,6 @@ const MISSING_QUEUE_MEMORY: Duration = Duration::from_secs(60);
 const MISSING_QUEUES: usize = 200;
 /// Answers that wait for their queue at a time; further ones are dropped, for each holds its body.
 const MOST_RETRIES: usize = 200;
-const PREFIX: &str = "reply_";
 
 /// Publishes answers to the queues that requests name.
 pub(crate) struct Replies {
@@ -34,7 +33,7 @@ pub(crate) struct Replies {
 /// Whether answers may go to that queue. Any client can write any queue's name into a request; only those that
 /// oslo.messaging gives to reply queues are taken, so that a server cannot be made to write into others.
 pub(crate) fn is_reply_queue(queue: &str) -> bool {
-    queue.starts_with(PREFIX) && queue.len() <= 255
+    queue.starts_with(REPLY_QUEUE_PREFIX) && queue.len() <= 255
 }
 
 impl Replies {

@@ -291,7 +291,7 @@ async fn execute(dispatcher: &Dispatcher, mut request: Request, replies: Arc<Rep
         tracing::debug!("dropped an answer to a queue that is no reply queue");
         return;
     }
-    let mut buffer = [0; 32];
+    let mut buffer = [0; wire::ID_LEN];
     let unique_id = &*Uuid::new_v4().simple().encode_lower(&mut buffer);
     let encoded = result.and_then(|value| {
         let unanswerable = |error: CallError| Failure::of(error, "");

@@ -12,6 +12,9 @@ use crate::Target;
 /// (oslo.messaging's `rabbit_transient_queues_ttl`, 1,800 s).
 const UNUSED_QUEUE_TTL_MS: i64 = 1_800_000;
 
+/// What the names of reply queues begin with; an id follows.
+pub const REPLY_QUEUE_PREFIX: &str = "reply_";
+
 /// A name of ours or one that [`Target::check`] has seen; a longer one is cut rather than a panic.
 pub(crate) fn name(text: &str) -> ShortString {
     let end = text.floor_char_boundary(255);
@@ -22,6 +25,18 @@ pub(crate) fn name(text: &str) -> ShortString {
 pub(crate) fn unique(prefix: &str) -> String {
     format!("{prefix}{}", Uuid::new_v4().simple())
 }
+
+/// The queues that a topic's servers share.
+pub(crate) const SHARED_QUEUE: QueueDeclareOptions = QueueDeclareOptions {
+    passive: false,
+    durable: false,
+    exclusive: false,
+    auto_delete: false,
+    nowait: false,
+};
+/// Every consumer.
+pub(crate) const CONSUME: BasicConsumeOptions =
+    BasicConsumeOptions { no_local: false, no_ack: false, exclusive: false, nowait: false };
 
 fn expiring() -> FieldTable {
     let mut arguments = FieldTable::default();
@@ -48,7 +63,7 @@ pub(crate) async fn declare_fanout_exchange(channel: &Channel, target: &Target) 
 pub(crate) async fn declare_queue(channel: &Channel, target: &Target, queue: &str) -> Result<()> {
     declare_exchange(channel, target).await?;
     let queue = name(queue);
-    channel.queue_declare(queue.clone(), QueueDeclareOptions::default(), FieldTable::default()).await?;
+    channel.queue_declare(queue.clone(), SHARED_QUEUE, FieldTable::default()).await?;
     let options = QueueBindOptions::default();
     channel.queue_bind(queue.clone(), name(&target.exchange), queue, options, FieldTable::default()).await
 }
@@ -69,8 +84,7 @@ pub(crate) async fn declare_reply_queue(channel: &Channel, queue: &str) -> Resul
 
 /// Consumes `queue` with an acknowledgement per message.
 pub(crate) async fn consume(channel: &Channel, queue: &str, tag: &str) -> Result<Consumer> {
-    let options = BasicConsumeOptions::default();
-    channel.basic_consume(name(queue), name(tag), options, FieldTable::default()).await
+    channel.basic_consume(name(queue), name(tag), CONSUME, FieldTable::default()).await
 }
 
 #[cfg(test)]

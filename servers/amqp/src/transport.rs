@@ -114,6 +114,11 @@ impl TransportUrl {
         }
     }
 
+    /// The host and port that are tried first.
+    pub(crate) fn first_host(&self) -> Option<(&str, u16)> {
+        self.hosts.first().map(|host| (host.name.as_str(), host.port))
+    }
+
     fn uri(&self, host: &Host) -> AMQPUri {
         AMQPUri {
             scheme: AMQPScheme::AMQP,
@@ -133,7 +138,8 @@ impl TransportUrl {
 }
 
 fn properties(role: &str) -> ConnectionProperties {
-    let name = format!("rpcbench:{}:{}:{role}", std::process::id(), Uuid::new_v4());
+    // Of fixed width, so that connecting takes as many bytes every time.
+    let name = format!("rpcbench:{:010}:{}:{role}", std::process::id(), Uuid::new_v4());
     ConnectionProperties::default().with_connection_name(name.into())
 }
 

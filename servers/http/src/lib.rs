@@ -19,5 +19,8 @@ pub use body::{BodyError, read_body, reply};
 pub use client::{Headers, HyperClient, Reply, ReqwestClient, Transport};
 pub use server::HttpServer;
 
+/// The version that both clients ask in, and in which the server answers them.
+pub const VERSION: http::Version = http::Version::HTTP_11;
+
 /// What the API is written in, so that the protocol crates use the same versions.
 pub use {axum, bytes::Bytes, http};

@@ -8,9 +8,9 @@ use http_layer::{Headers, Reply, Transport};
 
 use crate::wire;
 
-/// Ids have ten digits, so that a request is as long as the last one, and stay below 2⁵³, so that a server that
-/// takes numbers for doubles gives them back.
-const FIRST_ID: u64 = 1_000_000_000;
+/// The id of a client's first call. Ids have ten digits, so that a request is as long as the last one, and stay below
+/// 2⁵³, so that a server that takes numbers for doubles gives them back.
+pub const FIRST_ID: u64 = 1_000_000_000;
 const IDS: u64 = 9_000_000_000;
 
 /// A JSON-RPC client over one connection: `JsonRpcClient<ReqwestClient>` is the stack `jsonrpc`,

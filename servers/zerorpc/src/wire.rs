@@ -304,6 +304,16 @@ pub fn encode_call(id: &[u8; ID_LEN], method: &str, args: &[Value]) -> Result<By
     Ok(out.into())
 }
 
+/// `value` as it stands in an event.
+///
+/// # Errors
+/// As [`encode_call`].
+pub fn encode_value(value: &Value) -> Result<Bytes, CallError> {
+    let mut out = Vec::new();
+    write_value(&mut out, value)?;
+    Ok(out.into())
+}
+
 /// Encodes the reply of a method that returned `result`.
 ///
 /// # Errors

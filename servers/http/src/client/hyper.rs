@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 
 use super::base::Base;
 use super::{Headers, Reply, Transport, lost, unreadable};
-use crate::read_body;
+use crate::{VERSION, read_body};
 
 type Sender = SendRequest<Full<Bytes>>;
 
@@ -63,6 +63,7 @@ impl Transport for HyperClient {
 
     async fn post(&self, target: &Uri, body: Vec<u8>) -> Result<Reply, CallError> {
         let mut request = Request::new(Full::new(Bytes::from(body)));
+        *request.version_mut() = VERSION;
         *request.method_mut() = Method::POST;
         *request.uri_mut() = target.clone();
         *request.headers_mut() = self.headers.clone();

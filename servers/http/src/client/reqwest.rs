@@ -7,6 +7,7 @@ use tokio::sync::Mutex;
 
 use super::base::Base;
 use super::{Headers, Reply, Transport, lost, unreadable};
+use crate::VERSION;
 use crate::body::Pieces;
 
 /// A client over [reqwest](::reqwest), with a pool of one connection, no proxy, no redirects and no compression.
@@ -54,6 +55,7 @@ impl Transport for ReqwestClient {
 
     async fn post(&self, target: &Url, body: Vec<u8>) -> Result<Reply, CallError> {
         let mut request = Request::new(Method::POST, target.clone());
+        *request.version_mut() = VERSION;
         *request.headers_mut() = self.headers.clone();
         *request.body_mut() = Some(body.into());
 

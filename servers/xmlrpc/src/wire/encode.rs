@@ -86,6 +86,16 @@ pub fn encode_call(call: &Call, options: &EncodeOptions) -> Result<Vec<u8>, Enco
     Ok(out)
 }
 
+/// `value` as it stands in a document: `<value>…</value>` and, but for null, a line feed.
+///
+/// # Errors
+/// When the value has no form in XML-RPC.
+pub fn encode_value(value: &Value, options: &EncodeOptions) -> Result<Vec<u8>, EncodeError> {
+    let mut out = Vec::new();
+    write_value(&mut out, value, options)?;
+    Ok(out)
+}
+
 /// The `methodResponse` document of a result.
 ///
 /// # Errors

@@ -18,7 +18,7 @@ mod scalar;
 mod xml;
 
 pub use decode::{DecodeError, Response, decode_call, decode_response};
-pub use encode::{EncodeError, EncodeOptions, encode_call, encode_fault, encode_response};
+pub use encode::{EncodeError, EncodeOptions, encode_call, encode_fault, encode_response, encode_value};
 pub use fault::Fault;
 
 #[cfg(test)]

@@ -1,0 +1,131 @@
+//! What each stack really runs with: for the table that shows where a comparison is uneven. Whatever can be is read
+//! from the process, its sockets, the broker, or the constants that the two ends use themselves.
+
+use std::time::Duration;
+
+use amqp::terms::{self, Terms};
+use calculator::Protocol;
+
+use crate::libraries::library;
+use crate::record::{BrokerTerms, Fairness, Process};
+use crate::stack::{Driver, Runtime, Stack};
+use crate::trial::{CLIENT_RUNTIME, Setting};
+
+/// What was seen of a stack while it was called.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// Whether call after call went over the same connections.
+    pub reused: Option<bool>,
+    /// How many threads the server's process had.
+    pub threads: Option<u32>,
+    /// The broker's name and version.
+    pub broker: Option<String>,
+}
+
+/// No protocol of the suite compresses, and no client asks for it.
+const COMPRESSION: &str = "none";
+/// TLS is not built in: [`Stack::check_url`] refuses its schemes.
+const ENCRYPTION: &str = "none";
+
+/// The name and version of the broker at `url`; `None` where it does not tell.
+pub async fn product(url: &str, timeout: Duration) -> Option<String> {
+    amqp::product(&url.parse().ok()?, timeout).await
+}
+
+/// What `stack` runs with under `setting`, as far as it is known beside what was `observed`.
+#[must_use]
+pub fn of(stack: &Stack, setting: &Setting<'_>, observed: Observed) -> Fairness {
+    let is_target = setting.targets.contains_key(stack.name);
+    Fairness {
+        stack: stack.name.to_owned(),
+        client: Process {
+            runtime: match stack.driver {
+                Driver::Tokio => CLIENT_RUNTIME.to_string(),
+                Driver::Threads => "none, a thread for each caller".to_owned(),
+            },
+            executor: None,
+            threads: None,
+            libraries: libraries(stack.protocol, stack.client),
+        },
+        server: (!is_target).then(|| server(stack, setting, observed.threads)),
+        multiplexes: stack.multiplexes,
+        reused: observed.reused,
+        compression: COMPRESSION.to_owned(),
+        encryption: ENCRYPTION.to_owned(),
+        http: matches!(stack.protocol, Protocol::Rest | Protocol::Xmlrpc | Protocol::Jsonrpc)
+            .then(|| format!("{:?}", http_layer::VERSION)),
+        broker: stack.needs_broker().then(|| broker_terms(stack, is_target, observed.broker)),
+    }
+}
+
+fn server(stack: &Stack, setting: &Setting<'_>, threads: Option<u32>) -> Process {
+    let (runtime, executor) = match stack.driver {
+        Driver::Tokio => (Runtime::of(setting.workers).to_string(), setting.executor.to_string()),
+        Driver::Threads if stack.has_server() => {
+            ("none, a thread for each connection".to_owned(), "the connection's thread".to_owned())
+        }
+        Driver::Threads => ("none, a thread for each caller".to_owned(), "the caller's thread".to_owned()),
+    };
+    Process { runtime, executor: Some(executor), threads, libraries: libraries(stack.protocol, stack.server) }
+}
+
+fn broker_terms(stack: &Stack, is_target: bool, product: Option<String>) -> BrokerTerms {
+    let Terms { durable, persistent, prefetch, acknowledged, confirmed } = stack.terms();
+    BrokerTerms {
+        product,
+        durable: (!is_target).then_some(durable),
+        persistent,
+        prefetch: (!is_target).then_some(prefetch),
+        acknowledged,
+        confirmed,
+    }
+}
+
+impl Stack {
+    /// On which terms its messages pass a broker.
+    fn terms(&self) -> Terms {
+        match self.name {
+            "amqp-bare" => terms::bare(),
+            _ => terms::oslo(&amqp::ServerOptions::default()),
+        }
+    }
+}
+
+/// The libraries between a call and its socket: that of the transport, what it stands on, and that of the notation.
+fn libraries(protocol: Protocol, transport: &str) -> Vec<crate::record::Library> {
+    let transport: &[&str] = match transport {
+        "reqwest" => &["reqwest", "hyper", "tokio"],
+        "hyper" => &["hyper", "tokio"],
+        "axum" => &["axum", "hyper", "tokio"],
+        "zeromq" => &["zeromq", "tokio"],
+        "lapin" => &["lapin", "tokio"],
+        _ => &[],
+    };
+    let notation: &[&str] = match protocol {
+        Protocol::Rest | Protocol::Jsonrpc | Protocol::Amqp => &["serde_json"],
+        Protocol::Xmlrpc => &["quick-xml"],
+        Protocol::Zerorpc => &["rmp"],
+        Protocol::Inproc | Protocol::Tcp => &[],
+    };
+    transport.iter().chain(notation).map(|name| library(name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stack::ALL;
+
+    #[test]
+    fn every_library_has_a_version_and_every_end_but_the_floors_libraries() {
+        for stack in ALL {
+            for end in [stack.client, stack.server] {
+                let libraries = libraries(stack.protocol, end);
+                assert_eq!(libraries.is_empty(), stack.protocol.is_floor(), "{} {end}", stack.name);
+                assert!(libraries.iter().all(|library| !library.version.is_empty()), "{libraries:?}");
+                if let Some(first) = libraries.first() {
+                    assert_eq!(first.name, end);
+                }
+            }
+        }
+    }
+}
