@@ -11,6 +11,7 @@ mod client;
 mod heartbeat;
 mod introspection;
 mod msgpack;
+pub mod pipeline;
 mod server;
 pub mod wire;
 pub mod zmtp;

@@ -29,9 +29,6 @@ pub use streams::{Streams, ValueStream};
 /// How long calls in hand may take once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(4);
 
-/// How long to wait before accepting again when the system has no descriptor or memory left for a connection.
-const EXHAUSTED: Duration = Duration::from_millis(10);
-
 /// What a server can be told.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerOptions {
@@ -191,20 +188,7 @@ impl Serving {
 /// Accepts connections until the stop, and then waits for their calls.
 async fn listen(serving: &Arc<Serving>, listener: Listener) {
     let mut peers = JoinSet::new();
-    let accepting = async {
-        loop {
-            match listener.accept().await {
-                Ok(stream) => {
-                    peers.spawn(serve(Arc::clone(serving), stream));
-                    while peers.try_join_next().is_some() {}
-                }
-                Err(error) => {
-                    tracing::warn!("a connection was not accepted: {error}");
-                    tokio::time::sleep(EXHAUSTED).await;
-                }
-            }
-        }
-    };
+    let accepting = listener.serve_each(&mut peers, |stream| serve(Arc::clone(serving), stream));
     serving.stop.run_until_cancelled(accepting).await;
     drop(listener);
     serving.with_peers(|peers| peers.values().for_each(|peer| peer.link.halt()));

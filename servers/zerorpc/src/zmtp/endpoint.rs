@@ -5,8 +5,13 @@ use std::io;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::task::JoinSet;
+
+/// How long to wait before accepting again when the system has no descriptor or memory left for a connection.
+const EXHAUSTED: Duration = Duration::from_millis(10);
 
 /// A place to bind or to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,11 +130,26 @@ impl Listener {
         })
     }
 
-    /// Accepts a stream.
-    ///
-    /// # Errors
-    /// The operating system's, which may have no descriptor left at the moment.
-    pub async fn accept(&self) -> io::Result<Stream> {
+    /// Accepts streams, for ever, and makes a task of `serve` for each.
+    pub async fn serve_each<F>(&self, tasks: &mut JoinSet<()>, serve: impl Fn(Stream) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        loop {
+            match self.accept().await {
+                Ok(stream) => {
+                    tasks.spawn(serve(stream));
+                    while tasks.try_join_next().is_some() {}
+                }
+                Err(error) => {
+                    tracing::warn!("a connection was not accepted: {error}");
+                    tokio::time::sleep(EXHAUSTED).await;
+                }
+            }
+        }
+    }
+
+    async fn accept(&self) -> io::Result<Stream> {
         match self {
             Listener::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;

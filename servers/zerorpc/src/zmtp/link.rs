@@ -240,6 +240,18 @@ impl Link {
     /// # Errors
     /// [`LinkError::Closed`].
     pub(crate) async fn room(&self) -> Result<(), LinkError> {
+        self.at_most(FULL).await
+    }
+
+    /// Waits until all is written.
+    ///
+    /// # Errors
+    /// [`LinkError::Closed`].
+    pub(crate) async fn written(&self) -> Result<(), LinkError> {
+        self.at_most(0).await
+    }
+
+    async fn at_most(&self, octets: usize) -> Result<(), LinkError> {
         loop {
             let drained = self.drained.notified();
             {
@@ -247,7 +259,7 @@ impl Link {
                 if outbox.closed {
                     return Err(LinkError::Closed);
                 }
-                if outbox.waiting() <= FULL {
+                if outbox.waiting() <= octets {
                     return Ok(());
                 }
             }

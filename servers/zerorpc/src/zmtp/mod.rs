@@ -7,5 +7,8 @@ pub mod wire;
 
 pub use endpoint::{Endpoint, EndpointError, Listener, Stream};
 pub use inbox::{Inbox, Incoming};
+#[cfg(test)]
+mod tests;
+
 pub(crate) use link::{Filled, Flush, Link, SendError};
 pub use link::{HANDSHAKE_TIMEOUT, LinkError};
