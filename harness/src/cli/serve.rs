@@ -5,7 +5,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use anyhow::Context;
-use calculator::{Calculator, Dispatcher, Executor, Faults, Limits, OneIn, Stall};
+use calculator::{Calculator, Dispatcher, Executor, Faults, Limits, OneIn, Stall, Time};
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, Failure, Outcome};
@@ -18,12 +18,13 @@ use crate::trial::BROKER_VARIABLE;
 /// How long calls in hand may take to finish after the signal to stop.
 const DRAIN: Duration = Duration::from_millis(4_500);
 
-/// Serves the calculator until SIGTERM or SIGINT, then finishes the calls in hand. Prints one line
+/// Serves the calculator, or another service, until SIGTERM or SIGINT, then finishes the calls in hand. Prints one line
 /// `listening PROTOCOL URL` when it answers calls; logs to standard error.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   rpcbench serve xmlrpc --listen 127.0.0.1:8000
   rpcbench serve rest --executor threads:8 --handler-delay 5ms
+  rpcbench serve zerorpc --service time --listen 127.0.0.1:1234
   rpcbench serve amqp --broker amqp://guest:guest@localhost/ --topic calc")]
 pub(super) struct Arguments {
     /// The stack or protocol to serve; `rpcbench list` shows them
@@ -31,6 +32,9 @@ pub(super) struct Arguments {
     /// Where to listen; port 0 picks a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0", value_parser = address)]
     listen: SocketAddr,
+    /// What is served: the calculator, or a few functions of Python's module `time`
+    #[arg(long, value_enum, default_value_t)]
+    service: Served,
     /// How handlers are run: blocking (one at a time), threads:N, async
     #[arg(long, default_value_t = Executor::Async)]
     executor: Executor,
@@ -73,6 +77,14 @@ pub(super) struct Arguments {
     /// Stop when standard input ends: for a parent process that must not leave a server behind
     #[arg(long, hide = true)]
     end_with_input: bool,
+}
+
+/// The services.
+#[derive(Clone, Copy, Default, clap::ValueEnum)]
+enum Served {
+    #[default]
+    Calculator,
+    Time,
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
@@ -121,7 +133,10 @@ async fn serve_until_stopped(stack: &'static Stack, arguments: Arguments) -> Out
         fail: arguments.fail,
         wrong: arguments.wrong,
     };
-    let dispatcher = Dispatcher::new(Calculator, arguments.executor, faults);
+    let dispatcher = match arguments.service {
+        Served::Calculator => Dispatcher::new(Calculator, arguments.executor, faults),
+        Served::Time => Dispatcher::new(Time, arguments.executor, faults),
+    };
     if let Some(address) = arguments.control {
         let bound = control::serve(address, dispatcher.clone())
             .with_context(|| format!("cannot listen for control on {address}"))

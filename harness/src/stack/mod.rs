@@ -224,8 +224,8 @@ pub static ALL: &[Stack] = &[
     stack(
         "zerorpc",
         Protocol::Zerorpc,
-        "zeromq",
-        "zeromq",
+        "own ZMTP",
+        "own ZMTP",
         Role::DefaultAndLeanest,
         connect::zerorpc,
         Some(serve::zerorpc),
