@@ -40,6 +40,8 @@ pub enum Role {
     DefaultAndLeanest,
     /// The least that AMQP's broker can do: a floor for AMQP alone.
     BrokerFloor,
+    /// The same code of ours over another library, so that the library can be told from the protocol.
+    Alternative,
 }
 
 /// Where a client finds its server.
@@ -229,6 +231,27 @@ pub static ALL: &[Stack] = &[
         Role::DefaultAndLeanest,
         connect::zerorpc,
         Some(serve::zerorpc),
+    )
+    .multiplexing(),
+    stack(
+        "zerorpc-zeromq",
+        Protocol::Zerorpc,
+        "zeromq",
+        "zeromq",
+        Role::Alternative,
+        connect::zerorpc_zeromq,
+        Some(serve::zerorpc_zeromq),
+    )
+    .multiplexing(),
+    #[cfg(feature = "libzmq")]
+    stack(
+        "zerorpc-libzmq",
+        Protocol::Zerorpc,
+        "libzmq",
+        "libzmq",
+        Role::Alternative,
+        connect::zerorpc_libzmq,
+        Some(serve::zerorpc_libzmq),
     )
     .multiplexing(),
     stack(

@@ -3,10 +3,11 @@
 //! Protocol version 3, compatible with zerorpc-python 0.6.3 in both directions: calls with one result, streams with
 //! credit, heartbeats on calls that take long, introspection. The server is a ROUTER socket that binds, the client a
 //! DEALER that connects. ZeroMQ's own protocol is spoken by [`zmtp`], which believes no length that a peer announces
-//! and bounds what it keeps for one.
+//! and bounds what it keeps for one. [`Library`] names others that can take its place.
 
 #![forbid(unsafe_code)]
 
+mod carrier;
 mod client;
 mod heartbeat;
 mod introspection;
@@ -18,6 +19,7 @@ pub mod zmtp;
 
 use std::time::Duration;
 
+pub use carrier::Library;
 pub use client::{DEFAULT_SLOTS, Items, Reply, ZerorpcClient};
 pub use heartbeat::DEFAULT_PERIOD;
 pub use server::{Server, ServerOptions, Streams, ValueStream};

@@ -15,8 +15,8 @@ use tokio::task::AbortHandle;
 use crate::heartbeat::{self, Due, Heartbeat, is_silent, lost_remote};
 use crate::wire::{ERR, Event, HEARTBEAT, Id, Ids, MORE, STREAM, STREAM_DONE, Say, write_call, write_event};
 use crate::zmtp::wire::{DELIMITER, MessageLimits, SocketType, write_message};
-use crate::zmtp::{Endpoint, EndpointError, Flush, Inbox, Incoming, Link, LinkError, SendError};
-use crate::{HeartbeatPeriod, MAX_FRAMES};
+use crate::zmtp::{EndpointError, Flush, Inbox, Incoming, Link, LinkError, SendError};
+use crate::{HeartbeatPeriod, Library, MAX_FRAMES};
 
 /// A connection to a server. It serves until its peer closes it or is lost, and is then replaced.
 pub(super) struct Connection {
@@ -140,8 +140,10 @@ impl Connection {
         url: &str,
         options: &ClientOptions,
         period: HeartbeatPeriod,
+        library: Library,
     ) -> Result<Self, CallError> {
-        let connecting = tokio::time::timeout(options.timeout, connect(url, options.limits.max_body));
+        let connecting = connect(url, options.limits.max_body, library);
+        let connecting = tokio::time::timeout(options.timeout, connecting);
         let timed_out =
             || CallError::new(ErrorKind::Timeout, format!("{url} did not answer the handshake in time"));
         let (link, inbox) = connecting.await.map_err(|_| timed_out())?.map_err(|error| match error {
@@ -192,10 +194,14 @@ enum ConnectError {
     Link(#[from] LinkError),
 }
 
-async fn connect(url: &str, max_body: usize) -> Result<(Link, Inbox), ConnectError> {
-    let stream = url.parse::<Endpoint>()?.connect().await?;
+async fn connect(url: &str, max_body: usize, library: Library) -> Result<(Link, Inbox), ConnectError> {
+    let stream = library.connect(&url.parse()?).await?;
     let limits = MessageLimits { octets: max_body, frames: MAX_FRAMES };
-    Ok(Link::establish(stream, SocketType::Dealer, limits).await?)
+    Ok(match library {
+        Library::Own => Link::establish(stream, SocketType::Dealer, limits).await?,
+        #[cfg(any(feature = "zeromq", feature = "libzmq"))]
+        _ => Link::over(stream, limits),
+    })
 }
 
 impl Shared {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Value};
 
-use crate::{DEFAULT_PERIOD, HeartbeatPeriod};
+use crate::{DEFAULT_PERIOD, HeartbeatPeriod, Library};
 use connection::{Connection, NotSent};
 pub use items::{DEFAULT_SLOTS, Items, Reply};
 
@@ -22,6 +22,7 @@ pub struct ZerorpcClient {
     url: String,
     options: ClientOptions,
     heartbeat: HeartbeatPeriod,
+    library: Library,
     connection: Mutex<Arc<Connection>>,
     /// Held while reconnecting, so that several calls that find the connection closed open one.
     reconnecting: tokio::sync::Mutex<()>,
@@ -46,11 +47,25 @@ impl ZerorpcClient {
         options: &ClientOptions,
         heartbeat: HeartbeatPeriod,
     ) -> Result<Self, CallError> {
-        let connection = Connection::open(url, options, heartbeat).await?;
+        Self::connect_by(Library::Own, url, options, heartbeat).await
+    }
+
+    /// As [`connect_with`](Self::connect_with), by another library's socket.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn connect_by(
+        library: Library,
+        url: &str,
+        options: &ClientOptions,
+        heartbeat: HeartbeatPeriod,
+    ) -> Result<Self, CallError> {
+        let connection = Connection::open(url, options, heartbeat, library).await?;
         Ok(ZerorpcClient {
             url: url.to_owned(),
             options: options.clone(),
             heartbeat,
+            library,
             connection: Mutex::new(Arc::new(connection)),
             reconnecting: tokio::sync::Mutex::new(()),
         })
@@ -105,7 +120,8 @@ impl ZerorpcClient {
         if !Arc::ptr_eq(&current, closed) {
             return Ok(current);
         }
-        let opened = Arc::new(Connection::open(&self.url, &self.options, self.heartbeat).await?);
+        let opened =
+            Arc::new(Connection::open(&self.url, &self.options, self.heartbeat, self.library).await?);
         *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&opened);
         Ok(opened)
     }

@@ -36,7 +36,6 @@ pub(super) enum Began {
 /// A call whose handler waits.
 pub(super) struct Waiting {
     channel: OpenChannel,
-    envelope: Box<[u8]>,
     method: Cow<'static, str>,
     v1: bool,
     work: Work,
@@ -73,7 +72,7 @@ async fn accept(
     let max_depth = serving.limits.max_depth;
     let event = Event::decode(payload, max_depth)?;
     if let Some(channel) = event.response_to {
-        peer.on_channel(serving, &event, channel);
+        peer.on_channel(serving, &event, channel, envelope);
         return Ok(Began::Done);
     }
     let id = event.message_id.ok_or(Dropped::NoId)?;
@@ -95,7 +94,7 @@ async fn accept(
     };
     let waits = |method, work| {
         let channel = peer.open(serving, &event, id, envelope).ok_or(Dropped::DuplicateId)?;
-        Ok(Began::Waits(Waiting { channel, envelope: envelope.into(), method, v1: asked.v1, work }))
+        Ok(Began::Waits(Waiting { channel, method, v1: asked.v1, work }))
     };
     if let Some(streams) = &serving.streams
         && streams.methods().iter().any(|info| info.name == event.name)
@@ -159,12 +158,12 @@ impl Waiting {
         peer: &Arc<Peer>,
         calls: &mut JoinSet<()>,
     ) -> Result<(), LinkError> {
-        let Waiting { channel, envelope, method, v1, work } = self;
+        let Waiting { channel, method, v1, work } = self;
         let (serving, peer) = (Arc::clone(serving), Arc::clone(peer));
         match work {
             Work::Stream(items, permit) => {
                 calls.spawn(async move {
-                    let asked = Asked { envelope: &envelope, id: channel.id(), method: &method, v1 };
+                    let asked = Asked { envelope: channel.envelope(), id: channel.id(), method: &method, v1 };
                     streams::send(&serving, &peer, &channel, asked, items).await;
                     drop(permit);
                 });
@@ -174,7 +173,7 @@ impl Waiting {
                 calls.spawn(async move {
                     tokio::select! {
                         result = handler => {
-                            let asked = Asked { envelope: &envelope, id: channel.id(), method: &method, v1 };
+                            let asked = Asked { envelope: channel.envelope(), id: channel.id(), method: &method, v1 };
                             peer.reply(&serving, Flush::Wake, asked, &result);
                         }
                         () = channel.lost.cancelled() => tracing::debug!("the caller of `{method}` was lost"),

@@ -21,8 +21,8 @@ use crate::heartbeat::{self, DEFAULT_PERIOD};
 use crate::introspection::Catalog;
 use crate::wire::Ids;
 use crate::zmtp::wire::{MessageLimits, SocketType};
-use crate::zmtp::{Endpoint, Link, Listener, Stream};
-use crate::{HeartbeatPeriod, MAX_FRAMES};
+use crate::zmtp::{Endpoint, Inbox, Link, Listener, Stream};
+use crate::{HeartbeatPeriod, Library, MAX_FRAMES};
 use peer::Peer;
 pub use streams::{Streams, ValueStream};
 
@@ -49,6 +49,8 @@ impl Default for ServerOptions {
 /// A zerorpc server.
 pub struct Server {
     listeners: Vec<Listener>,
+    /// Another library's socket.
+    carried: Option<Stream>,
     url: String,
     dispatcher: Dispatcher,
     streams: Option<Box<dyn Streams>>,
@@ -81,7 +83,31 @@ impl Server {
     ) -> io::Result<Server> {
         let listener = endpoint.bind().await?;
         let url = listener.endpoint()?.to_string();
-        Ok(Server { listeners: vec![listener], url, dispatcher, streams: None, options })
+        Ok(Server { listeners: vec![listener], carried: None, url, dispatcher, streams: None, options })
+    }
+
+    /// As [`bind`](Self::bind), by another library's socket. That is one connection for all peers: the share of the calls
+    /// that one may have in flight is then that of all of them.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub async fn bind_by(
+        library: Library,
+        listen: SocketAddr,
+        dispatcher: Dispatcher,
+        options: ServerOptions,
+    ) -> io::Result<Server> {
+        match library.router(listen, options.limits.max_body).await? {
+            None => Self::bind(listen, dispatcher, options).await,
+            Some((stream, url)) => Ok(Server {
+                listeners: vec![],
+                carried: Some(stream),
+                url,
+                dispatcher,
+                streams: None,
+                options,
+            }),
+        }
     }
 
     /// Binds to a further endpoint, and tells where that is.
@@ -132,8 +158,13 @@ impl Server {
         if let Some(period) = self.options.heartbeat {
             beating.spawn(beat(Arc::clone(&serving), period));
         }
+        let carried = async {
+            if let Some(stream) = self.carried {
+                serve_carried(&serving, stream).await;
+            }
+        };
         let listeners = self.listeners.into_iter().map(|listener| listen(&serving, listener));
-        futures_util::future::join_all(listeners).await;
+        futures_util::future::join(futures_util::future::join_all(listeners), carried).await;
         beating.shutdown().await;
         let dropped = serving.dropped.load(Ordering::Relaxed);
         if dropped > 0 {
@@ -191,6 +222,11 @@ async fn listen(serving: &Arc<Serving>, listener: Listener) {
     let accepting = listener.serve_each(&mut peers, |stream| serve(Arc::clone(serving), stream));
     serving.stop.run_until_cancelled(accepting).await;
     drop(listener);
+    finish(serving, peers).await;
+}
+
+/// Lets the calls in hand finish, for a while.
+async fn finish(serving: &Serving, mut peers: JoinSet<()>) {
     serving.with_peers(|peers| peers.values().for_each(|peer| peer.link.halt()));
     let finished = tokio::time::timeout(GRACE, async { while peers.join_next().await.is_some() {} });
     if finished.await.is_err() {
@@ -198,23 +234,43 @@ async fn listen(serving: &Arc<Serving>, listener: Listener) {
     }
 }
 
+/// Serves all peers of another library's socket, until the stop and the end of their calls.
+async fn serve_carried(serving: &Arc<Serving>, stream: Stream) {
+    let (link, inbox) = Link::over(stream, message_limits(&serving.limits));
+    let mut peers = JoinSet::new();
+    let serving = Arc::clone(serving);
+    let stop = serving.stop.clone();
+    peers.spawn({
+        let serving = Arc::clone(&serving);
+        async move { converse(&serving, link, inbox).await }
+    });
+    stop.cancelled().await;
+    finish(&serving, peers).await;
+}
+
+fn message_limits(limits: &Limits) -> MessageLimits {
+    MessageLimits { octets: limits.max_body, frames: MAX_FRAMES }
+}
+
 /// Serves one connection.
 async fn serve(serving: Arc<Serving>, stream: Stream) {
-    let limits = MessageLimits { octets: serving.limits.max_body, frames: MAX_FRAMES };
-    let established = Link::establish(stream, SocketType::Router, limits);
-    let (link, inbox) = match serving.stop.run_until_cancelled(established).await {
-        None => return,
-        Some(Ok(established)) => established,
-        Some(Err(error)) => return tracing::debug!("refused a connection: {error}"),
-    };
+    let established = Link::establish(stream, SocketType::Router, message_limits(&serving.limits));
+    match serving.stop.run_until_cancelled(established).await {
+        None => {}
+        Some(Ok((link, inbox))) => converse(&serving, link, inbox).await,
+        Some(Err(error)) => tracing::debug!("refused a connection: {error}"),
+    }
+}
+
+async fn converse(serving: &Arc<Serving>, link: Link, inbox: Inbox) {
     let peer = Arc::new(Peer::new(link, serving.share));
     let number = serving.next_peer.fetch_add(1, Ordering::Relaxed);
     serving.with_peers(|peers| peers.insert(number, Arc::clone(&peer)));
-    let registered = Registered { serving: &serving, number, peer: &peer };
+    let registered = Registered { serving, number, peer: &peer };
     if serving.stop.is_cancelled() {
         peer.link.halt();
     }
-    if let Err(error) = peer::converse(&serving, &peer, inbox).await {
+    if let Err(error) = peer::converse(serving, &peer, inbox).await {
         tracing::debug!("a connection has ended: {error}");
     }
     drop(registered);

@@ -24,10 +24,9 @@ const MOST_CREDIT: i64 = 1 << 32;
 /// A peer.
 pub(super) struct Peer {
     pub(super) link: Link,
-    /// The channels of calls whose handlers wait, by the id of the event that opened each. A call that is answered at
-    /// once never gets in here. They belong to the peer: zerorpc-python has one map for all, which lets one peer reach
-    /// into the calls of another.
-    channels: Mutex<HashMap<OwnedId, Channel>>,
+    /// The channels of calls whose handlers wait. A call that is answered at once never gets in here. They belong to the
+    /// peer: zerorpc-python has one map for all, which lets one peer reach into the calls of another.
+    channels: Mutex<HashMap<ChannelKey, Channel>>,
     /// Whether reading waits for a call to finish: heartbeats then wait unread, and their absence means nothing.
     pub(super) paused: AtomicBool,
     /// Permits for calls of this peer whose handlers wait.
@@ -37,9 +36,11 @@ pub(super) struct Peer {
     pub(super) streaming: Arc<Semaphore>,
 }
 
+/// The envelope in which a call came, by which proxies tell their own peers apart, and the id of the call.
+type ChannelKey = (Box<[u8]>, OwnedId);
+
 struct Channel {
     heartbeat: Heartbeat,
-    envelope: Box<[u8]>,
     lost: CancellationToken,
     /// Whether the peer's heartbeats are grants of events, too.
     before_v3: bool,
@@ -53,13 +54,13 @@ struct Channel {
 pub(super) struct OpenChannel {
     serving: Arc<Serving>,
     peer: Arc<Peer>,
-    id: OwnedId,
+    key: ChannelKey,
     pub(super) lost: CancellationToken,
 }
 
 impl Drop for OpenChannel {
     fn drop(&mut self) {
-        self.peer.with_channels(|channels| channels.remove(&self.id));
+        self.peer.with_channels(|channels| channels.remove(&self.key));
         self.serving.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -71,7 +72,7 @@ impl OpenChannel {
     }
 
     fn poll_credit(&self, context: &mut Context<'_>) -> Poll<()> {
-        self.peer.with_channels(|channels| match channels.get_mut(&self.id) {
+        self.peer.with_channels(|channels| match channels.get_mut(&self.key) {
             Some(channel) if channel.credit <= 0 => {
                 channel.creditor = Some(context.waker().clone());
                 Poll::Pending
@@ -86,7 +87,12 @@ impl OpenChannel {
 
     /// The channel's id.
     pub(super) fn id(&self) -> Id<'_> {
-        self.id.borrow()
+        self.key.1.borrow()
+    }
+
+    /// The envelope in which its call came.
+    pub(super) fn envelope(&self) -> &[u8] {
+        &self.key.0
     }
 }
 
@@ -101,7 +107,7 @@ impl Peer {
         }
     }
 
-    fn with_channels<T>(&self, action: impl FnOnce(&mut HashMap<OwnedId, Channel>) -> T) -> T {
+    fn with_channels<T>(&self, action: impl FnOnce(&mut HashMap<ChannelKey, Channel>) -> T) -> T {
         action(&mut self.channels.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -113,32 +119,31 @@ impl Peer {
         id: Id<'_>,
         envelope: &[u8],
     ) -> Option<OpenChannel> {
-        let id = id.to_owned();
+        let key = (Box::from(envelope), id.to_owned());
         let lost = CancellationToken::new();
         let channel = Channel {
             heartbeat: Heartbeat::new(serving.tick.load(Ordering::Relaxed), event.is_v1()),
-            envelope: envelope.into(),
             lost: lost.clone(),
             before_v3: event.is_before_v3(),
             credit: 1,
             creditor: None,
         };
-        self.with_channels(|channels| match channels.entry(id.clone()) {
+        self.with_channels(|channels| match channels.entry(key.clone()) {
             Entry::Occupied(_) => None,
             Entry::Vacant(entry) => {
                 entry.insert(channel);
                 serving.open.fetch_add(1, Ordering::Relaxed);
                 serving.opened.notify_one();
-                Some(OpenChannel { serving: Arc::clone(serving), peer: Arc::clone(self), id, lost })
+                Some(OpenChannel { serving: Arc::clone(serving), peer: Arc::clone(self), key, lost })
             }
         })
     }
 
     /// Handles an event on a channel: the peer lives, or lets more events come.
-    pub(super) fn on_channel(&self, serving: &Serving, event: &Event<'_>, id: Id<'_>) {
+    pub(super) fn on_channel(&self, serving: &Serving, event: &Event<'_>, id: Id<'_>, envelope: &[u8]) {
         let now = serving.tick.load(Ordering::Relaxed);
         // The map's key owns its octets; a channel is looked up for heartbeats and grants only.
-        let key = id.to_owned();
+        let key = (envelope.into(), id.to_owned());
         let expected = self.with_channels(|channels| {
             let Some(channel) = channels.get_mut(&key) else { return false };
             let beats = event.name == HEARTBEAT;
@@ -205,13 +210,13 @@ impl Peer {
         let paused = self.paused.load(Ordering::Relaxed);
         let mut beats = Vec::new();
         self.with_channels(|channels| {
-            for (id, channel) in channels {
+            for (key, channel) in channels {
                 if paused {
                     channel.heartbeat.heard(now);
                 }
                 match channel.heartbeat.due(now) {
                     Due::Nothing => {}
-                    Due::Beat => beats.push((channel.envelope.clone(), id.clone())),
+                    Due::Beat => beats.push(key.clone()),
                     Due::Lost => channel.lost.cancel(),
                 }
             }

@@ -170,13 +170,52 @@ impl Drop for Listener {
     }
 }
 
+/// What another library's socket has to be able to do to take a stream's place. Its octets are those of ZMTP's messages
+/// after the handshake; one task polls.
+pub trait Carrier: Send + Sync {
+    /// Whether something can be read.
+    ///
+    /// # Errors
+    /// What ends the connection.
+    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Whether something can be written.
+    ///
+    /// # Errors
+    /// What ends the connection.
+    fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Appends a message that has come, as octets; tells how many. None at the end of the connection.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`], or what ends the connection.
+    fn try_read(&self, space: &mut Vec<u8>) -> io::Result<usize>;
+
+    /// Sends the message that `octets` begin with; tells how many it takes.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`], or what ends the connection.
+    fn try_write(&self, octets: &[u8]) -> io::Result<usize>;
+}
+
 /// A stream to a peer.
-#[derive(Debug)]
 pub enum Stream {
     /// Over TCP, with `TCP_NODELAY`.
     Tcp(TcpStream),
     /// Over a socket in the file system.
     Ipc(UnixStream),
+    /// Over another library's socket.
+    Carried(Box<dyn Carrier>),
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stream::Tcp(stream) => stream.fmt(f),
+            Stream::Ipc(stream) => stream.fmt(f),
+            Stream::Carried(_) => f.write_str("Carried"),
+        }
+    }
 }
 
 impl Stream {
@@ -184,6 +223,7 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => stream.poll_read_ready(context),
             Stream::Ipc(stream) => stream.poll_read_ready(context),
+            Stream::Carried(carrier) => carrier.poll_readable(context),
         }
     }
 
@@ -191,6 +231,7 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => stream.poll_write_ready(context),
             Stream::Ipc(stream) => stream.poll_write_ready(context),
+            Stream::Carried(carrier) => carrier.poll_writable(context),
         }
     }
 
@@ -198,6 +239,7 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => stream.try_read_buf(space),
             Stream::Ipc(stream) => stream.try_read_buf(space),
+            Stream::Carried(carrier) => carrier.try_read(space),
         }
     }
 
@@ -205,6 +247,7 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => stream.try_write(octets),
             Stream::Ipc(stream) => stream.try_write(octets),
+            Stream::Carried(carrier) => carrier.try_write(octets),
         }
     }
 }

@@ -158,6 +158,14 @@ impl Link {
         Ok((link, inbox))
     }
 
+    /// A connection over a stream on which there are no hands to shake.
+    pub(crate) fn over(stream: Stream, limits: MessageLimits) -> (Link, Inbox) {
+        // Twice the largest message, so that one never has to wait for another of its kind.
+        let capacity = limits.octets.saturating_mul(2).max(2 * FULL);
+        let outbox = Mutex::default();
+        (Link { stream, outbox, capacity, drained: Notify::new(), peer_minor: 0 }, Inbox::new(limits))
+    }
+
     async fn shake_hands(&self, inbox: &mut Inbox, ours: SocketType) -> Result<u8, LinkError> {
         self.outbox().buffer.extend_from_slice(&wire::greeting());
         let minor = loop {
@@ -209,10 +217,10 @@ impl Link {
             return Err(SendError::Full);
         }
         write(&mut outbox.buffer).map_err(SendError::Encode)?;
-        // An error of writing comes again to the task that reads, which ends the connection.
-        if flush == Flush::Own
-            || flush == Flush::Now && before == 0 && outbox.write(&self.stream).unwrap_or(false)
-        {
+        // Another library's socket is only ever touched by one task. An error of writing comes again to that one, and
+        // ends the connection.
+        let at_once = flush == Flush::Now && before == 0 && !matches!(self.stream, Stream::Carried(_));
+        if flush == Flush::Own || at_once && outbox.write(&self.stream).unwrap_or(false) {
             return Ok(());
         }
         let reader = outbox.reader.take();

@@ -5,7 +5,7 @@ mod inbox;
 mod link;
 pub mod wire;
 
-pub use endpoint::{Endpoint, EndpointError, Listener, Stream};
+pub use endpoint::{Carrier, Endpoint, EndpointError, Listener, Stream};
 pub use inbox::{Inbox, Incoming};
 #[cfg(test)]
 mod tests;

@@ -207,6 +207,20 @@ fn flags_that_are_not_defined_end_the_connection() {
 
 proptest! {
     #[test]
+    fn frames_are_put_together_and_taken_apart(
+        frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 1..5),
+        rest in prop::collection::vec(any::<u8>(), 0..5),
+    ) {
+        let mut octets = Vec::new();
+        let end = write_frames(&mut octets, frames.iter().map(Vec::as_slice));
+        prop_assert_eq!(octets.len(), end);
+        prop_assert_eq!(split_message(&octets[..end - 1]), None);
+        octets.extend_from_slice(&rest);
+        let expected = frames.iter().map(Vec::as_slice).collect();
+        prop_assert_eq!(split_message(&octets), Some((expected, end)));
+    }
+
+    #[test]
     fn what_was_written_is_read_back(
         envelope in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..2),
         payload in prop::collection::vec(any::<u8>(), 0..600),

@@ -309,6 +309,41 @@ pub fn write_message<E>(
     Ok(())
 }
 
+/// Appends the frames of a message; gives the octets that it takes.
+pub fn write_frames<'a>(out: &mut Vec<u8>, frames: impl IntoIterator<Item = &'a [u8]>) -> usize {
+    let begun = out.len();
+    let mut last = None;
+    for frame in frames {
+        last = Some(out.len());
+        match u8::try_from(frame.len()) {
+            Ok(len) => out.extend_from_slice(&[MORE, len]),
+            Err(_) => {
+                out.push(MORE | LONG);
+                out.extend_from_slice(&(frame.len() as u64).to_be_bytes());
+            }
+        }
+        out.extend_from_slice(frame);
+    }
+    if let Some(flags) = last.and_then(|last| out.get_mut(last)) {
+        *flags &= !MORE;
+    }
+    out.len() - begun
+}
+
+/// The frames of the message that `octets` begin with, and where it ends; `None` where there is none as a whole.
+#[must_use]
+pub fn split_message(octets: &[u8]) -> Option<(Vec<&[u8]>, usize)> {
+    let (mut frames, mut at) = (Vec::with_capacity(3), 0);
+    loop {
+        let header = header(octets, at).ok()?.ok()?;
+        at = header.body.checked_add(usize::try_from(header.len).ok()?)?;
+        frames.push(octets.get(header.body..at)?);
+        if header.flags & MORE == 0 {
+            return Some((frames, at));
+        }
+    }
+}
+
 /// The empty frame that separates an envelope from the payload.
 pub const DELIMITER: &[u8] = &[MORE, 0];
 
