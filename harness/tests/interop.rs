@@ -3,26 +3,11 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::{Process, finish, rpcbench};
+use common::{Process, finish, python, rpcbench};
 use nix::sys::signal::Signal;
 use rpcbench::deploy::rabbitmq::PrivateBroker;
-
-/// The interpreter that has the packages of `servers/python/requirements.txt`.
-fn python(script: &str) -> Command {
-    let Some(interpreter) = std::env::var_os("RPCBENCH_PYTHON").map(PathBuf::from) else {
-        panic!(
-            "RPCBENCH_PYTHON does not name a Python that has the packages of servers/python/requirements.txt; \
-             scripts/test installs them and sets it"
-        );
-    };
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../servers/python");
-    let mut command = Command::new(interpreter);
-    command.arg("-B").arg(scripts.join(script)).stdin(Stdio::null());
-    command
-}
 
 /// Every call of the reference client is answered as the contract says.
 fn assert_served(client: &mut Command) {

@@ -21,13 +21,15 @@ use crate::trial::without_credentials;
   rpcbench call xmlrpc http://127.0.0.1:8000/ add 2 3
   rpcbench call jsonrpc http://127.0.0.1:8080/jsonrpc subtract x=3 y=10
   rpcbench call zerorpc tcp://127.0.0.1:4242 hello RPC
+  rpcbench call zerorpc tcp://127.0.0.1:1234 strftime %Y/%m/%d
   rpcbench call amqp amqp://guest:guest@localhost/ add x=2 y=3 --topic calc")]
 pub(super) struct Arguments {
     /// The protocol, or a stack of it: rest, xmlrpc, jsonrpc, zerorpc, amqp, tcp
     protocol: String,
     /// Where the server is, or the broker for AMQP
     url: String,
-    /// The method
+    /// The method; without one, zerorpc lists the server's methods
+    #[arg(default_value = "", hide_default_value = true)]
     method: String,
     /// The arguments; put `--` before them where one begins with a hyphen and is no number
     #[arg(value_name = "ARG", allow_negative_numbers = true)]
@@ -54,20 +56,32 @@ pub(super) fn call(arguments: &Arguments) -> Outcome {
     if arguments.cast {
         return cast(arguments, stack, address, &options, &call);
     }
+    if stack.protocol == Protocol::Zerorpc {
+        return super::zerorpc::call(&address.url, &options, &call)
+            .unwrap_or_else(|error| Err(failed(arguments, stack, &error)));
+    }
+    if arguments.method.is_empty() {
+        return Err(Failure::usage(format!("name a method; {} does not list them", stack.name)));
+    }
     let result = runtime()?.block_on(async {
         let client = stack.connect(address, options).await?;
         Deadline::new(arguments.timeout).within(Instant::now(), client.call(&call)).await
     });
     match result {
         Ok(value) => {
-            let mut text = String::new();
-            write_json(&mut text, &value);
-            text.push('\n');
-            print(&text);
+            print_value(&value);
             Ok(Exit::Done)
         }
         Err(error) => Err(failed(arguments, stack, &error)),
     }
+}
+
+/// Prints a result, or one of several, on a line of its own.
+pub(super) fn print_value(value: &Value) {
+    let mut text = String::new();
+    write_json(&mut text, value);
+    text.push('\n');
+    print(&text);
 }
 
 fn failed(arguments: &Arguments, stack: &Stack, error: &CallError) -> Failure {

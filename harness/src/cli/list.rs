@@ -23,6 +23,7 @@ pub(super) fn list(_: &Arguments) -> Outcome {
             Role::Leanest => "leanest",
             Role::DefaultAndLeanest => "default and leanest",
             Role::BrokerFloor => "floor under AMQP",
+            Role::Alternative => "another library",
         };
         let _ = writeln!(
             text,

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use anyhow::Context;
-use calculator::{Calculator, Dispatcher, Executor, Faults, Limits, OneIn, Stall};
+use calculator::{Calculator, Dispatcher, Executor, Faults, Limits, OneIn, Stall, Time};
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, Failure, Outcome};
@@ -19,12 +19,13 @@ use crate::trial::BROKER_VARIABLE;
 /// How long calls in hand may take to finish after the signal to stop.
 const DRAIN: Duration = Duration::from_millis(4_500);
 
-/// Serves the calculator until SIGTERM or SIGINT, then finishes the calls in hand. Prints one line
+/// Serves the calculator, or another service, until SIGTERM or SIGINT, then finishes the calls in hand. Prints one line
 /// `listening PROTOCOL URL` when it answers calls; logs to standard error.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   rpcbench serve xmlrpc --listen 127.0.0.1:8000
   rpcbench serve rest --executor threads:8 --handler-delay 5ms
+  rpcbench serve zerorpc --service time --listen 127.0.0.1:1234
   rpcbench serve amqp --broker amqp://guest:guest@localhost/ --topic calc")]
 pub(super) struct Arguments {
     /// The stack or protocol to serve; `rpcbench list` shows them
@@ -32,6 +33,9 @@ pub(super) struct Arguments {
     /// Where to listen; port 0 picks a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0", value_parser = address)]
     listen: SocketAddr,
+    /// What is served: the calculator, or a few functions of Python's module `time`
+    #[arg(long, value_enum, default_value_t)]
+    service: Served,
     /// How handlers are run: blocking (one at a time), threads:N, async
     #[arg(long, default_value_t = Executor::Async)]
     executor: Executor,
@@ -76,6 +80,14 @@ pub(super) struct Arguments {
     end_with_input: bool,
 }
 
+/// The services.
+#[derive(Clone, Copy, Default, clap::ValueEnum)]
+enum Served {
+    #[default]
+    Calculator,
+    Time,
+}
+
 fn address(text: &str) -> Result<SocketAddr, String> {
     let mut addresses = text.to_socket_addrs().map_err(|error| format!("expected HOST:PORT: {error}"))?;
     addresses.next().ok_or_else(|| "that host has no address".to_owned())
@@ -115,7 +127,10 @@ async fn serve_until_stopped(stack: &'static Stack, arguments: Arguments) -> Out
         fail: arguments.fail,
         wrong: arguments.wrong,
     };
-    let dispatcher = Dispatcher::new(Calculator, arguments.executor, faults);
+    let dispatcher = match arguments.service {
+        Served::Calculator => Dispatcher::new(Calculator, arguments.executor, faults),
+        Served::Time => Dispatcher::new(Time, arguments.executor, faults),
+    };
     if let Some(address) = arguments.control {
         let bound = control::serve(address, dispatcher.clone())
             .with_context(|| format!("cannot listen for control on {address}"))

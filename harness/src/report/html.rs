@@ -247,6 +247,7 @@ impl Peer {
                 Role::Leanest => "leanest library",
                 Role::DefaultAndLeanest => "usual and leanest",
                 Role::BrokerFloor => "floor for AMQP",
+                Role::Alternative => "another library",
             },
             client: facts.client.clone(),
             server: facts.target.clone().unwrap_or_else(|| facts.server.clone()),

@@ -76,10 +76,11 @@ pub(super) fn jsonrpc(_: &Address, call: &Call, result: &Value) -> Messages {
 }
 
 pub(super) fn zerorpc(_: &Address, call: &Call, result: &Value) -> Messages {
-    use zerorpc::wire::{ID_LEN, Id, encode_call, encode_ok, encode_value};
+    use zerorpc::wire::{ID_LEN, Id, Say, encode_value, write_call, write_event};
     let id = [b'0'; ID_LEN];
-    let request = encode_call(&id, &call.method, call.params.as_positional()?)?;
-    let answer = encode_ok(&id, Id::Bin(&id), result)?;
+    let (mut request, mut answer) = (Vec::new(), Vec::new());
+    write_call(&mut request, &id, &call.method, call.params.as_positional()?)?;
+    write_event(&mut answer, &id, Id::Bin(&id), Say::Returned(result))?;
     let lengths = [request.len(), answer.len()];
     measured(call, result, lengths, |value| encode_value(value).map(|octets| octets.len()))
 }

@@ -52,6 +52,22 @@ pub(super) fn zerorpc(address: Address, options: ClientOptions) -> Connecting {
     connecting(async move { zerorpc::ZerorpcClient::connect(&address.url, &options).await })
 }
 
+fn zerorpc_by(library: zerorpc::Library, address: Address, options: ClientOptions) -> Connecting {
+    connecting(async move {
+        let heartbeat = Some(zerorpc::DEFAULT_PERIOD);
+        zerorpc::ZerorpcClient::connect_by(library, &address.url, &options, heartbeat).await
+    })
+}
+
+pub(super) fn zerorpc_zeromq(address: Address, options: ClientOptions) -> Connecting {
+    zerorpc_by(zerorpc::Library::Zeromq, address, options)
+}
+
+#[cfg(feature = "libzmq")]
+pub(super) fn zerorpc_libzmq(address: Address, options: ClientOptions) -> Connecting {
+    zerorpc_by(zerorpc::Library::Libzmq, address, options)
+}
+
 /// A broker's URL that cannot be used; told without the URL, which may hold a password.
 fn transport(url: &str) -> Result<amqp::TransportUrl, CallError> {
     url.parse().map_err(|error: amqp::UrlError| CallError::new(ErrorKind::Undeliverable, error.to_string()))

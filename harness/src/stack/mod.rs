@@ -42,6 +42,8 @@ pub enum Role {
     DefaultAndLeanest,
     /// The least that AMQP's broker can do: a floor for AMQP alone.
     BrokerFloor,
+    /// The same code of ours over another library, so that the library can be told from the protocol.
+    Alternative,
 }
 
 /// Where a client finds its server.
@@ -260,12 +262,35 @@ pub static ALL: &[Stack] = &[
     stack(
         "zerorpc",
         Protocol::Zerorpc,
-        "zeromq",
-        "zeromq",
+        "own ZMTP",
+        "own ZMTP",
         Role::DefaultAndLeanest,
         connect::zerorpc,
         anatomy::zerorpc,
         Some(serve::zerorpc),
+    )
+    .multiplexing(),
+    stack(
+        "zerorpc-zeromq",
+        Protocol::Zerorpc,
+        "zeromq",
+        "zeromq",
+        Role::Alternative,
+        connect::zerorpc_zeromq,
+        anatomy::zerorpc,
+        Some(serve::zerorpc_zeromq),
+    )
+    .multiplexing(),
+    #[cfg(feature = "libzmq")]
+    stack(
+        "zerorpc-libzmq",
+        Protocol::Zerorpc,
+        "libzmq",
+        "libzmq",
+        Role::Alternative,
+        connect::zerorpc_libzmq,
+        anatomy::zerorpc,
+        Some(serve::zerorpc_libzmq),
     )
     .multiplexing(),
     stack(

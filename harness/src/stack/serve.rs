@@ -124,6 +124,27 @@ listening!(jsonrpc, jsonrpc::Server, identity);
 listening!(xmlrpc, xmlrpc::Server, |limits| xmlrpc::ServerOptions { limits, ..Default::default() });
 listening!(zerorpc, zerorpc::Server, |limits| zerorpc::ServerOptions { limits, ..Default::default() });
 
+fn zerorpc_by(library: zerorpc::Library, options: ServeOptions) -> Bound {
+    async move {
+        let ServeOptions { listen: address, dispatcher, limits, stop, .. } = options;
+        let accepts = zerorpc::ServerOptions { limits, ..Default::default() };
+        let server = zerorpc::Server::bind_by(library, address, dispatcher, accepts)
+            .await
+            .map_err(|source| ServeError::Bind { address, source })?;
+        Ok(Serving { url: server.url(), run: server.run(stop).boxed() })
+    }
+    .boxed()
+}
+
+pub(super) fn zerorpc_zeromq(options: ServeOptions) -> Bound {
+    zerorpc_by(zerorpc::Library::Zeromq, options)
+}
+
+#[cfg(feature = "libzmq")]
+pub(super) fn zerorpc_libzmq(options: ServeOptions) -> Bound {
+    zerorpc_by(zerorpc::Library::Libzmq, options)
+}
+
 fn transport(broker: Option<String>) -> Result<amqp::TransportUrl, ServeError> {
     broker
         .ok_or(ServeError::NoBroker)?

@@ -65,11 +65,17 @@ impl Heartbeat {
             return Due::Nothing;
         }
         let heard = *self.heard.get_or_insert(now);
-        if now.wrapping_sub(heard) > 2 * TICKS {
+        if is_silent(heard, now) {
             return Due::Lost;
         }
         if open_for % TICKS == 0 { Due::Beat } else { Due::Nothing }
     }
+}
+
+/// Whether a connection that last brought something at tick `heard` is silent at tick `now`, for longer than any
+/// heartbeat may take.
+pub(crate) fn is_silent(heard: u32, now: u32) -> bool {
+    now.wrapping_sub(heard) > 2 * TICKS
 }
 
 /// What a call says that waits on a lost peer, in the words of zerorpc-python.
