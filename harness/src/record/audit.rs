@@ -42,6 +42,8 @@ const LITTLES_ERROR: f64 = 0.1;
 /// By how many calls a look may be wrong however many there are: where both cores are in use, whoever looks gets his turn
 /// when somebody waits, and the call in hand is more or less likely to be under way just then.
 const LOOKING: f64 = 0.5;
+/// The share of its slots in a time that a generator must send to keep up.
+const PACE: f64 = 0.9;
 /// The lateness of an open loop's generator, in nanoseconds at p99, above which it may matter: it does where it is more
 /// than a tenth of the p99 of the response times that it is a part of.
 const LATE: u64 = 100_000;
@@ -128,24 +130,34 @@ fn clocked_in_flight(trial: &Trial) -> Option<f64> {
 
 /// Whether the generator of an open loop had headroom. Without it the schedule was not kept, and response times tell of
 /// the generator and not of the server.
+#[allow(clippy::cast_precision_loss)]
 fn generator(trial: &Trial) -> AuditCheck {
     let Some(rate) = trial.load.rate() else { return check("generator", true, String::new) };
     let late = trial.lateness.as_ref().and_then(|lateness| lateness.p99).unwrap_or(0);
     let slow = trial.latency.as_ref().and_then(|latency| latency.p99).unwrap_or(u64::MAX);
     let is_late = late > LATE && late > slow / 10;
     let one_core = trial.cores.client == trial.cores.server;
-    let busy = trial.client.map_or(0.0, |client| client.utilisation)
-        + if one_core { serving(trial).unwrap_or(0.0) } else { 0.0 };
-    check("generator", !is_late && busy < BUSY, || {
-        let reached = trial.sent_per_second.unwrap_or(0.0);
-        let who = if one_core { "generator and server together" } else { "the generator" };
-        let late = late as f64 / 1e3;
-        let rate = rate.get();
-        format!(
-            "this machine cannot offer {rate} calls/s to this stack: it sent {reached:.0}/s at most, {late:.0} µs late \
-             at p99, {who} with {:.0} % of a core",
-            100.0 * busy
-        )
+    let (client, serving) =
+        (trial.client.map_or(0.0, |client| client.utilisation), serving(trial).unwrap_or(0.0));
+    let busy = if one_core { client + serving } else { client };
+    let reached = trial.sent_per_second.unwrap_or(0.0);
+    let behind = reached * trial.measured_seconds < PACE * trial.counts.slots as f64;
+    // Where a busier server is what calls wait for, the generator is behind because of it.
+    let is_short = busy >= BUSY || (behind && (one_core || client >= serving));
+    check("generator", !is_late && !is_short, || {
+        let (late, percent) = (late as f64 / 1e3, 100.0 * busy);
+        if is_short {
+            let who = if one_core { "generator and server together" } else { "the generator" };
+            format!(
+                "this machine cannot offer {} calls/s to this stack: it sent {reached:.0}/s at most, {who} with \
+                 {percent:.0} % of a core",
+                rate.get()
+            )
+        } else {
+            format!(
+                "the generator was late, {late:.0} µs at p99, with {percent:.0} % of a core in use: was it disturbed?"
+            )
+        }
     })
 }
 
@@ -288,12 +300,23 @@ mod tests {
         };
         assert_eq!(open(|_| ()).complaint(), None);
         let late = open(|t| t.lateness.as_mut().unwrap().p99 = Some(400_000));
-        assert!(late.complaint().unwrap().contains("cannot offer 1000 calls/s"), "{:?}", late.complaint());
+        assert!(late.complaint().unwrap().contains("late, 400 µs at p99"), "{:?}", late.complaint());
         let busy = open(|t| {
             t.client.as_mut().unwrap().utilisation = 0.97;
             t.sent_per_second = Some(812.4);
         });
         assert!(busy.complaint().unwrap().contains("it sent 812/s at most"), "{:?}", busy.complaint());
+        let behind = open(|t| t.sent_per_second = Some(700.0));
+        assert!(
+            behind.complaint().unwrap().contains("cannot offer 1000 calls/s"),
+            "{:?}",
+            behind.complaint()
+        );
+        let waiting = open(|t| {
+            t.sent_per_second = Some(700.0);
+            t.server.as_mut().unwrap().utilisation = 0.9;
+        });
+        assert_eq!(waiting.complaint(), None, "the server is what calls wait for");
         let one_core = open(|t| t.cores.server = vec![0]);
         assert!(one_core.complaint().unwrap().contains("generator and server together"));
         let lost = open(|t| t.counts.slots += 1);

@@ -121,11 +121,14 @@ fn figure(tables: &[&Table], quantity: &Quantity, name: String) -> Result<Option
             })
             .collect();
         curves::draw(canvas, &curves, bottom);
+        for Curve { look, points, .. } in &curves {
+            points.iter().for_each(|point| canvas.dot(*point, *look));
+        }
     })?;
-    let mut caption = "Medians of the blocks.".to_owned();
+    let mut caption = "A dot is the median of the blocks in which a stack's trials count.".to_owned();
     if is_open {
-        caption += " Response time: from when a call was due, whether or not it could be sent. A line ends where a \
-                    stack's trials no longer count, because the machine could not offer more or calls were lost.";
+        caption += " Response time: from when a call was due, whether or not it could be sent. Where a \
+                    dot is missing, the machine could not offer that load to the stack, or calls were lost.";
     }
     Ok(Some(Figure { name, title: spoken, caption, svg }))
 }
