@@ -10,8 +10,8 @@ pub fn audit(trial: &mut Trial) {
         histogram_count(trial),
         right_answers(trial),
         few_errors(trial),
-        littles_law(trial),
         generator(trial),
+        littles_law(trial),
     ];
     trial.audit.extend(checks);
     if trial.status != Status::Failed {

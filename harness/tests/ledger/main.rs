@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use calculator::{Call, Client, Executor, Value};
+use calculator::{Call, Client, Executor, Protocol, Value};
 use rpcbench::deploy::port_of;
 use rpcbench::deploy::rabbitmq::PrivateBroker;
 use rpcbench::fairness::{self, Observed};
@@ -122,9 +122,9 @@ fn without_a_broker_the_ledger_is_what_a_relay_counts() {
             for (bytes, hop) in [(up, &wire.hops[0]), (down, &wire.hops[1])] {
                 let expected = message(hop);
                 let last = last(bytes, hop);
-                let found = match stack.name {
-                    "tcp" => last.len() as u64,
-                    "zerorpc" => zeromq_message(&last),
+                let found = match stack.protocol {
+                    Protocol::Tcp => last.len() as u64,
+                    Protocol::Zerorpc => zeromq_message(&last),
                     _ => http_message(&last),
                 };
                 assert_eq!(found, expected, "{}: {}", stack.name, String::from_utf8_lossy(&last));
