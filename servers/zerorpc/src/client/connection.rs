@@ -279,8 +279,10 @@ impl Shared {
 
     /// Gives a call what has come for it. What comes too late finds nobody.
     fn hand_over(&self, count: u32, give: impl FnOnce(&mut Got)) {
+        let now = self.tick.load(Ordering::Relaxed);
         let waker = self.with_calls(|calls| {
             let call = calls.in_flight.get_mut(&count)?;
+            call.heartbeat.spoke(now);
             give(&mut call.got);
             call.waker.take()
         });

@@ -32,9 +32,9 @@ const GRACE: Duration = Duration::from_secs(4);
 /// What a server can be told.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerOptions {
-    /// What it accepts: `max_body` for a whole message, `max_in_flight` for the calls and, apart from them, the streams
-    /// whose handlers wait. A call counts once for every 16 KiB of its message, and those of one peer fill three
-    /// quarters at most.
+    /// What it accepts: `max_body` for a whole message, `max_in_flight` for the calls whose handlers wait. A call counts
+    /// once for every 16 KiB of its message, and those of one peer fill three quarters at most. As many streams may be
+    /// open for each peer.
     pub limits: Limits,
     /// How often to send a heartbeat on a call that takes long.
     pub heartbeat: HeartbeatPeriod,

@@ -149,6 +149,8 @@ impl Peer {
             let beats = event.name == HEARTBEAT;
             if beats {
                 channel.heartbeat.heard(now);
+            } else {
+                channel.heartbeat.spoke(now);
             }
             if event.name == MORE || beats && channel.before_v3 {
                 let granted = event.grant().unwrap_or(0);
