@@ -105,11 +105,14 @@ impl Site {
         if !stack.has_server() {
             return Ok(Site { process: None, place: Place::new(address) });
         }
-        let mut arguments = vec![
-            format!("--executor={}", setting.executor),
-            format!("--workers={}", setting.workers),
-            format!("--topic={topic}"),
-        ];
+        let mut arguments = vec![];
+        if stack.reference().is_none() {
+            arguments.push(format!("--executor={}", setting.executor));
+            arguments.push(format!("--workers={}", setting.workers));
+        }
+        if stack.needs_broker() {
+            arguments.push(format!("--topic={topic}"));
+        }
         arguments.extend_from_slice(setting.server_arguments);
         let secret =
             broker.filter(|_| stack.needs_broker()).map(|broker| (BROKER_VARIABLE, broker.url.as_str()));

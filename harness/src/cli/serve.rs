@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::unix::process::CommandExt;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -12,7 +13,7 @@ use super::{Exit, Failure, Outcome};
 use crate::control;
 use crate::deploy::CONTROL_LINE;
 use crate::load::parse_size;
-use crate::stack::{DEFAULT_EXCHANGE, DEFAULT_TOPIC, ServeError, ServeOptions, Stack};
+use crate::stack::{DEFAULT_EXCHANGE, DEFAULT_TOPIC, Reference, ServeError, ServeOptions, Stack, no_python};
 use crate::trial::BROKER_VARIABLE;
 
 /// How long calls in hand may take to finish after the signal to stop.
@@ -89,6 +90,9 @@ fn size(text: &str) -> Result<usize, String> {
 
 pub(super) fn serve(arguments: Arguments) -> Outcome {
     let stack = Stack::named(&arguments.stack).map_err(Failure::usage)?;
+    if let Some(reference) = stack.reference() {
+        return Err(serve_reference(stack, reference, &arguments));
+    }
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
@@ -112,16 +116,52 @@ pub(super) fn serve(arguments: Arguments) -> Outcome {
     served
 }
 
-async fn serve_until_stopped(stack: &'static Stack, arguments: Arguments) -> Outcome {
-    let stop = CancellationToken::new();
-    let faults = Faults {
+fn faults(arguments: &Arguments) -> Faults {
+    Faults {
         delay: arguments.handler_delay,
         cpu: arguments.handler_cpu,
         stall: arguments.stall,
         fail: arguments.fail,
         wrong: arguments.wrong,
-    };
-    let dispatcher = Dispatcher::new(Calculator, arguments.executor, faults);
+    }
+}
+
+/// Becomes the reference server; returns only why that could not be.
+fn serve_reference(stack: &Stack, reference: &Reference, arguments: &Arguments) -> Failure {
+    let given = [
+        ("--executor", arguments.executor != Executor::default()),
+        ("--workers", arguments.workers != 1),
+        ("--control", arguments.control.is_some()),
+        ("--max-body", arguments.max_body != Limits::default().max_body),
+        ("--exchange", arguments.exchange != DEFAULT_EXCHANGE),
+        ("faults", !faults(arguments).is_none()),
+    ];
+    if let Some((option, _)) = given.into_iter().find(|(_, given)| *given) {
+        return Failure::usage(format!(
+            "{option}: {} is served by a reference implementation, which has no such option",
+            stack.name
+        ));
+    }
+    let mut command = reference.command();
+    command.arg(format!("--listen={}", arguments.listen));
+    if arguments.end_with_input {
+        command.arg("--end-with-input");
+    }
+    if stack.needs_broker() {
+        let Some(broker) = &arguments.broker else { return Failure::usage(ServeError::NoBroker) };
+        command.arg(format!("--topic={}", arguments.topic)).arg(format!("--server={}", arguments.server));
+        command.env(BROKER_VARIABLE, broker);
+    }
+    let error = command.exec();
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return Failure::could_not_run(no_python());
+    }
+    Failure::could_not_run(format!("{}: the server could not be started: {error}", stack.name))
+}
+
+async fn serve_until_stopped(stack: &'static Stack, arguments: Arguments) -> Outcome {
+    let stop = CancellationToken::new();
+    let dispatcher = Dispatcher::new(Calculator, arguments.executor, faults(&arguments));
     if let Some(address) = arguments.control {
         let bound = control::serve(address, dispatcher.clone())
             .with_context(|| format!("cannot listen for control on {address}"))

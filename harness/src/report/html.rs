@@ -206,6 +206,7 @@ impl Peer {
                 Role::Leanest => "leanest library",
                 Role::DefaultAndLeanest => "usual and leanest",
                 Role::BrokerFloor => "floor for AMQP",
+                Role::Reference => "reference server",
             },
             client: facts.client.clone(),
             server: facts.target.clone().unwrap_or_else(|| facts.server.clone()),

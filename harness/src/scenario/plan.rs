@@ -84,11 +84,14 @@ impl Plan {
         for measurement in &scenario.measurements {
             let cores = measurement.placement.cores(allowed)?;
             let trial = |stack| trial(stack, measurement, &cores);
-            for [a, b] in &pairs {
+            let measurable = |pair: &&[&Stack; 2]| pair.iter().all(|stack| makes_sense(stack, measurement));
+            for [a, b] in pairs.iter().filter(measurable) {
                 let (a, b) = (trial(*a), TrialSpec { twin: a.name == b.name, ..trial(*b) });
                 units.push(vec![a.clone(), b.clone(), b, a]);
             }
-            let alone = |stack: &Stack| !pairs.iter().flatten().any(|paired| paired.name == stack.name);
+            let alone = |stack: &Stack| {
+                !pairs.iter().filter(measurable).flatten().any(|paired| paired.name == stack.name)
+            };
             let measured = stacks.iter().filter(|stack| makes_sense(stack, measurement) && alone(stack));
             units.extend(measured.map(|stack| vec![trial(stack)]));
         }
@@ -163,9 +166,9 @@ fn pairs(scenario: &Scenario, stacks: &[&'static Stack]) -> Result<Vec<[&'static
     Ok(pairs)
 }
 
-/// A function call has no placement and no use for more than one caller.
+/// A function call has no placement and no use for more than one caller; a method that is not there cannot be called.
 fn makes_sense(stack: &Stack, measurement: &Measurement) -> bool {
-    stack.has_server() || measurement.load.callers() == 1
+    (stack.has_server() || measurement.load.callers() == 1) && stack.has(measurement.operation.method())
 }
 
 fn trial(stack: &'static Stack, measurement: &Measurement, cores: &Cores) -> TrialSpec {

@@ -1,19 +1,22 @@
 //! The registry: every stack by name, how it is served and how it is called.
 //!
 //! A stack is one client library and one server library that speak one protocol. Adding one is a row of [`ALL`] and
-//! the two functions it names.
+//! the two functions it names, or the function and the reference server.
 
 mod connect;
+mod reference;
 mod serve;
 
+pub use reference::{PYTHON_VARIABLE, Reference, no_python};
 pub use serve::{ServeError, ServeOptions, Serving};
 
 use std::sync::Arc;
 
 use amqp::Target;
-use calculator::{CallError, Client, ClientOptions, Protocol};
+use calculator::{CallError, Client, ClientOptions, Method, Protocol};
 use futures_util::future::BoxFuture;
 use http_layer::{HyperClient as Hyper, ReqwestClient as Reqwest};
+use reference::reference;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +43,8 @@ pub enum Role {
     DefaultAndLeanest,
     /// The least that AMQP's broker can do: a floor for AMQP alone.
     BrokerFloor,
+    /// The protocol's reference library as the server, to hold ours against; in no ranking.
+    Reference,
 }
 
 /// Where a client finds its server.
@@ -69,6 +74,17 @@ pub type Connecting = BoxFuture<'static, Result<Arc<dyn Client>, CallError>>;
 type Connect = fn(Address, ClientOptions) -> Connecting;
 type Serve = fn(ServeOptions) -> BoxFuture<'static, Result<Serving, ServeError>>;
 
+/// What a stack is served by.
+#[derive(Clone, Copy)]
+enum Server {
+    /// The process of the caller: there is none.
+    None,
+    /// This program.
+    Own(Serve),
+    /// A reference implementation.
+    Reference(&'static Reference),
+}
+
 /// A stack.
 pub struct Stack {
     /// The name on command lines and in records.
@@ -86,7 +102,7 @@ pub struct Stack {
     /// How its callers are driven.
     pub driver: Driver,
     connect: Connect,
-    serve: Option<Serve>,
+    served_by: Server,
 }
 
 impl Stack {
@@ -100,16 +116,31 @@ impl Stack {
     /// # Errors
     /// When the address cannot be bound, or the stack has no server of its own.
     pub async fn serve(&self, options: ServeOptions) -> Result<Serving, ServeError> {
-        match self.serve {
-            Some(serve) => serve(options).await,
-            None => Err(ServeError::NoServer(self.name)),
+        match self.served_by {
+            Server::Own(serve) => serve(options).await,
+            Server::None | Server::Reference(_) => Err(ServeError::NoServer(self.name)),
         }
+    }
+
+    /// The reference implementation that serves it, where one does.
+    #[must_use]
+    pub fn reference(&self) -> Option<&'static Reference> {
+        match self.served_by {
+            Server::Reference(reference) => Some(reference),
+            Server::None | Server::Own(_) => None,
+        }
+    }
+
+    /// Whether its server has `method`. `echo` is this suite's own: reference servers lack it.
+    #[must_use]
+    pub fn has(&self, method: Method) -> bool {
+        method != Method::Echo || self.reference().is_none()
     }
 
     /// Whether it has a server process of its own; `inproc` has none.
     #[must_use]
     pub fn has_server(&self) -> bool {
-        self.serve.is_some()
+        !matches!(self.served_by, Server::None)
     }
 
     /// Whether `url` is one that its clients can use, as far as that can be told from its scheme.
@@ -163,9 +194,17 @@ pub struct UnknownStack(String);
 
 /// Every stack, in the order in which tables list them when nothing else decides.
 pub static ALL: &[Stack] = &[
-    stack("inproc", Protocol::Inproc, "function call", "same process", Role::Floor, connect::inproc, None)
-        .on_threads(),
-    stack("tcp", Protocol::Tcp, "std::net", "std::net", Role::Floor, connect::tcp, Some(serve::tcp))
+    stack(
+        "inproc",
+        Protocol::Inproc,
+        "function call",
+        "same process",
+        Role::Floor,
+        connect::inproc,
+        Server::None,
+    )
+    .on_threads(),
+    stack("tcp", Protocol::Tcp, "std::net", "std::net", Role::Floor, connect::tcp, Server::Own(serve::tcp))
         .on_threads(),
     stack(
         "rest",
@@ -174,7 +213,7 @@ pub static ALL: &[Stack] = &[
         "axum",
         Role::Default,
         connect::rest::<Reqwest>,
-        Some(serve::rest),
+        Server::Own(serve::rest),
     ),
     stack(
         "rest-hyper",
@@ -183,7 +222,7 @@ pub static ALL: &[Stack] = &[
         "axum",
         Role::Leanest,
         connect::rest::<Hyper>,
-        Some(serve::rest),
+        Server::Own(serve::rest),
     ),
     stack(
         "xmlrpc",
@@ -192,7 +231,7 @@ pub static ALL: &[Stack] = &[
         "axum",
         Role::Default,
         connect::xmlrpc::<Reqwest>,
-        Some(serve::xmlrpc),
+        Server::Own(serve::xmlrpc),
     ),
     stack(
         "xmlrpc-hyper",
@@ -201,7 +240,7 @@ pub static ALL: &[Stack] = &[
         "axum",
         Role::Leanest,
         connect::xmlrpc::<Hyper>,
-        Some(serve::xmlrpc),
+        Server::Own(serve::xmlrpc),
     ),
     stack(
         "jsonrpc",
@@ -210,7 +249,7 @@ pub static ALL: &[Stack] = &[
         "axum",
         Role::Default,
         connect::jsonrpc::<Reqwest>,
-        Some(serve::jsonrpc),
+        Server::Own(serve::jsonrpc),
     ),
     stack(
         "jsonrpc-hyper",
@@ -219,7 +258,7 @@ pub static ALL: &[Stack] = &[
         "axum",
         Role::Leanest,
         connect::jsonrpc::<Hyper>,
-        Some(serve::jsonrpc),
+        Server::Own(serve::jsonrpc),
     ),
     stack(
         "zerorpc",
@@ -228,7 +267,7 @@ pub static ALL: &[Stack] = &[
         "zeromq",
         Role::DefaultAndLeanest,
         connect::zerorpc,
-        Some(serve::zerorpc),
+        Server::Own(serve::zerorpc),
     )
     .multiplexing(),
     stack(
@@ -238,7 +277,7 @@ pub static ALL: &[Stack] = &[
         "lapin",
         Role::DefaultAndLeanest,
         connect::amqp,
-        Some(serve::amqp),
+        Server::Own(serve::amqp),
     )
     .multiplexing(),
     stack(
@@ -248,9 +287,45 @@ pub static ALL: &[Stack] = &[
         "lapin",
         Role::BrokerFloor,
         connect::amqp_bare,
-        Some(serve::amqp_bare),
+        Server::Own(serve::amqp_bare),
     )
     .multiplexing(),
+    stack(
+        "rest-python",
+        Protocol::Rest,
+        "hyper",
+        "Python http.server",
+        Role::Reference,
+        connect::rest::<Hyper>,
+        reference!("rest_server.py", &[], "blocking"),
+    ),
+    stack(
+        "xmlrpc-python",
+        Protocol::Xmlrpc,
+        "hyper",
+        "Python SimpleXMLRPCServer",
+        Role::Reference,
+        connect::xmlrpc::<Hyper>,
+        reference!("xmlrpc_server.py", &[], "blocking"),
+    ),
+    stack(
+        "xmlrpc-python-threads",
+        Protocol::Xmlrpc,
+        "hyper",
+        "Python SimpleXMLRPCServer, ThreadingMixIn",
+        Role::Reference,
+        connect::xmlrpc::<Hyper>,
+        reference!("xmlrpc_server.py", &["--threads"], "threads"),
+    ),
+    stack(
+        "jsonrpc-python",
+        Protocol::Jsonrpc,
+        "hyper",
+        "jsonrpclib-pelix",
+        Role::Reference,
+        connect::jsonrpc::<Hyper>,
+        reference!("jsonrpc_server.py", &[], "blocking"),
+    ),
 ];
 
 const fn stack(
@@ -260,9 +335,19 @@ const fn stack(
     server: &'static str,
     role: Role,
     connect: Connect,
-    serve: Option<Serve>,
+    served_by: Server,
 ) -> Stack {
-    Stack { name, protocol, client, server, role, multiplexes: false, driver: Driver::Tokio, connect, serve }
+    Stack {
+        name,
+        protocol,
+        client,
+        server,
+        role,
+        multiplexes: false,
+        driver: Driver::Tokio,
+        connect,
+        served_by,
+    }
 }
 
 impl Stack {

@@ -85,7 +85,7 @@ impl Look {
             Protocol::Zerorpc => ZERORPC,
             Protocol::Amqp => AMQP,
         };
-        Look { colour, usual: !matches!(role, Role::Leanest | Role::BrokerFloor) }
+        Look { colour, usual: !matches!(role, Role::Leanest | Role::BrokerFloor | Role::Reference) }
     }
 
     /// How dark a bar is.
