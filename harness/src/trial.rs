@@ -98,7 +98,7 @@ impl Site {
         // A topic of its own: an AMQP server of another stack must not answer.
         let topic = format!("calc-{}", stack.name);
         let url = broker.map(|broker| broker.url.clone()).unwrap_or_default();
-        let mut address = Address { url, target: Target::topic(topic.clone()) };
+        let mut address = Address { target: Target::topic(topic.clone()), ..Address::new(url) };
         if let Some(target) = setting.targets.get(stack.name) {
             return Ok(Site { process: None, place: Place::new(Address::new(target.clone())) });
         }

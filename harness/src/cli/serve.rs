@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use calculator::{Calculator, Dispatcher, Executor, Faults, Limits, OneIn, Stall};
+use http_layer::HttpOptions;
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, Failure, Outcome};
@@ -41,6 +42,21 @@ pub(super) struct Arguments {
     /// The largest message that is accepted
     #[arg(long, value_name = "BYTES", default_value = "16MiB", value_parser = size)]
     max_body: usize,
+    /// The deepest nesting of lists and maps that is accepted
+    #[arg(long, value_name = "LEVELS", default_value_t = Limits::default().max_depth, value_parser = depth)]
+    max_depth: usize,
+    /// The most calls that are accepted in one batch or multicall
+    #[arg(long, value_name = "CALLS", default_value_t = Limits::default().max_batch)]
+    max_batch: usize,
+    /// How long the body of a request may take to arrive
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration, help_heading = "HTTP")]
+    body_timeout: Duration,
+    /// XML-RPC: send null as <nil/> instead of a fault
+    #[arg(long, help_heading = "HTTP")]
+    allow_none: bool,
+    /// JSON-RPC: take calls by GET, too
+    #[arg(long, help_heading = "HTTP")]
+    allow_get: bool,
     /// Tell of this process and switch faults there: `echo stats | nc HOST PORT`
     #[arg(long, value_name = "HOST:PORT", value_parser = address)]
     control: Option<SocketAddr>,
@@ -88,6 +104,14 @@ fn size(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "expected a size from 64B to 1024MiB, for example 16MiB".to_owned())
 }
 
+/// Decoders recurse where a library's do, so there is an end to it.
+fn depth(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|levels| (1..=100).contains(levels))
+        .ok_or_else(|| "expected 1 to 100".to_owned())
+}
+
 pub(super) fn serve(arguments: Arguments) -> Outcome {
     let stack = Stack::named(&arguments.stack).map_err(Failure::usage)?;
     if let Some(reference) = stack.reference() {
@@ -133,6 +157,11 @@ fn serve_reference(stack: &Stack, reference: &Reference, arguments: &Arguments) 
         ("--workers", arguments.workers != 1),
         ("--control", arguments.control.is_some()),
         ("--max-body", arguments.max_body != Limits::default().max_body),
+        ("--max-depth", arguments.max_depth != Limits::default().max_depth),
+        ("--max-batch", arguments.max_batch != Limits::default().max_batch),
+        ("--body-timeout", arguments.body_timeout != HttpOptions::default().body_timeout),
+        ("--allow-none", arguments.allow_none),
+        ("--allow-get", arguments.allow_get),
         ("--exchange", arguments.exchange != DEFAULT_EXCHANGE),
         ("faults", !faults(arguments).is_none()),
     ];
@@ -171,7 +200,17 @@ async fn serve_until_stopped(stack: &'static Stack, arguments: Arguments) -> Out
     let options = ServeOptions {
         listen: arguments.listen,
         dispatcher,
-        limits: Limits { max_body: arguments.max_body, ..Limits::default() },
+        http: HttpOptions {
+            body_timeout: arguments.body_timeout,
+            ..HttpOptions::from(Limits {
+                max_body: arguments.max_body,
+                max_depth: arguments.max_depth,
+                max_batch: arguments.max_batch,
+                ..Limits::default()
+            })
+        },
+        allow_none: arguments.allow_none,
+        allow_get: arguments.allow_get,
         broker: arguments.broker,
         exchange: arguments.exchange,
         topic: arguments.topic,

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use amqp::Target;
 use calculator::{CallError, Client, ClientOptions, Method, Protocol};
 use futures_util::future::BoxFuture;
+use http_layer::http::HeaderMap;
 use http_layer::{HyperClient as Hyper, ReqwestClient as Reqwest};
 use reference::reference;
 use schemars::JsonSchema;
@@ -54,13 +55,15 @@ pub struct Address {
     pub url: String,
     /// Whom an AMQP message is for; other protocols' servers are found by their URL alone.
     pub target: Target,
+    /// Headers that go with every request over HTTP beside the protocol's own. May hold credentials: never shown.
+    pub headers: HeaderMap,
 }
 
 impl Address {
     /// The server at `url`, of the default topic where it is an AMQP server.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
-        Address { url: url.into(), target: Target::topic(DEFAULT_TOPIC) }
+        Address { url: url.into(), target: Target::topic(DEFAULT_TOPIC), headers: HeaderMap::new() }
     }
 }
 

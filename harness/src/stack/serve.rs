@@ -1,12 +1,12 @@
 //! The serving end of each stack.
 
-use std::convert::identity;
 use std::net::SocketAddr;
 
 use amqp::Target;
 use calculator::{Dispatcher, Limits};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use http_layer::HttpOptions;
 use tokio_util::sync::CancellationToken;
 
 /// What a server is told.
@@ -15,8 +15,12 @@ pub struct ServeOptions {
     pub listen: SocketAddr,
     /// What executes the calls.
     pub dispatcher: Dispatcher,
-    /// What is accepted.
-    pub limits: Limits,
+    /// What is accepted, and how long it is waited for over HTTP.
+    pub http: HttpOptions,
+    /// Whether an XML-RPC server sends null.
+    pub allow_none: bool,
+    /// Whether a JSON-RPC server takes calls by GET.
+    pub allow_get: bool,
     /// The broker's URL, with credentials.
     pub broker: Option<String>,
     /// The exchange of an AMQP server.
@@ -67,8 +71,9 @@ macro_rules! listening {
     ($stack:ident, $server:ty, $accepts:expr) => {
         pub(super) fn $stack(options: ServeOptions) -> Bound {
             async move {
-                let ServeOptions { listen: address, dispatcher, limits, stop, .. } = options;
-                let server = <$server>::bind(address, dispatcher, $accepts(limits))
+                let accepts = $accepts(&options);
+                let ServeOptions { listen: address, dispatcher, stop, .. } = options;
+                let server = <$server>::bind(address, dispatcher, accepts)
                     .await
                     .map_err(|source| ServeError::Bind { address, source })?;
                 Ok(Serving { url: server.url(), run: server.run(stop).boxed() })
@@ -78,11 +83,26 @@ macro_rules! listening {
     };
 }
 
-listening!(tcp, tcp_floor::Server, identity);
-listening!(rest, rest::Server, identity);
-listening!(jsonrpc, jsonrpc::Server, identity);
-listening!(xmlrpc, xmlrpc::Server, |limits| xmlrpc::ServerOptions { limits, ..Default::default() });
-listening!(zerorpc, zerorpc::Server, |limits| zerorpc::ServerOptions { limits, ..Default::default() });
+listening!(tcp, tcp_floor::Server, ServeOptions::limits);
+listening!(rest, rest::Server, |options: &ServeOptions| options.http);
+listening!(jsonrpc, jsonrpc::Server, |options: &ServeOptions| jsonrpc::ServerOptions {
+    http: options.http,
+    allow_get: options.allow_get
+});
+listening!(xmlrpc, xmlrpc::Server, |options: &ServeOptions| xmlrpc::ServerOptions {
+    http: options.http,
+    allow_none: options.allow_none
+});
+listening!(zerorpc, zerorpc::Server, |options: &ServeOptions| zerorpc::ServerOptions {
+    limits: options.limits(),
+    ..Default::default()
+});
+
+impl ServeOptions {
+    fn limits(&self) -> Limits {
+        self.http.limits
+    }
+}
 
 fn transport(broker: Option<String>) -> Result<amqp::TransportUrl, ServeError> {
     broker
@@ -96,7 +116,7 @@ pub(super) fn amqp(options: ServeOptions) -> Bound {
         let url = transport(options.broker)?;
         let target =
             Target { exchange: options.exchange, ..Target::topic(options.topic).server(options.server) };
-        let accepts = amqp::ServerOptions { limits: options.limits, ..Default::default() };
+        let accepts = amqp::ServerOptions { limits: options.http.limits, ..Default::default() };
         let server = amqp::Server::bind(&url, target, options.dispatcher, accepts)
             .await
             .map_err(|error| ServeError::Broker(error.to_string()))?;
@@ -108,9 +128,10 @@ pub(super) fn amqp(options: ServeOptions) -> Bound {
 pub(super) fn amqp_bare(options: ServeOptions) -> Bound {
     async move {
         let url = transport(options.broker)?;
-        let server = amqp::direct::BareServer::bind(&url, &options.topic, options.dispatcher, options.limits)
-            .await
-            .map_err(|error| ServeError::Broker(error.to_string()))?;
+        let server =
+            amqp::direct::BareServer::bind(&url, &options.topic, options.dispatcher, options.http.limits)
+                .await
+                .map_err(|error| ServeError::Broker(error.to_string()))?;
         Ok(Serving { url: server.url(), run: server.run(options.stop).boxed() })
     }
     .boxed()

@@ -4,13 +4,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use calculator::{CallError, Dispatcher, ErrorKind, Limits};
+use calculator::{CallError, Dispatcher, ErrorKind};
 use http::{HeaderMap, StatusCode, header};
 use http_layer::axum::Router;
 use http_layer::axum::extract::Request;
 use http_layer::axum::response::{IntoResponse, Response};
 use http_layer::axum::routing::get;
-use http_layer::{BodyError, Bytes, HttpServer, read_body, reply};
+use http_layer::{BodyError, Bytes, HttpOptions, HttpServer, read_request, reply};
 use tokio_util::sync::CancellationToken;
 
 use crate::openapi;
@@ -27,8 +27,13 @@ impl Server {
     ///
     /// # Errors
     /// Those of the socket.
-    pub async fn bind(listen: SocketAddr, dispatcher: Dispatcher, limits: Limits) -> io::Result<Self> {
-        Ok(Server { http: HttpServer::bind(listen, router(dispatcher, limits), limits).await? })
+    pub async fn bind(
+        listen: SocketAddr,
+        dispatcher: Dispatcher,
+        options: impl Into<HttpOptions>,
+    ) -> io::Result<Self> {
+        let options = options.into();
+        Ok(Server { http: HttpServer::bind(listen, router(dispatcher, options), options).await? })
     }
 
     /// What a client connects to.
@@ -46,14 +51,14 @@ impl Server {
 /// What every handler works with.
 struct Shared {
     dispatcher: Dispatcher,
-    limits: Limits,
+    http: HttpOptions,
 }
 
-fn router(dispatcher: Dispatcher, limits: Limits) -> Router {
+fn router(dispatcher: Dispatcher, http: HttpOptions) -> Router {
     let service = dispatcher.service();
     let document = Bytes::from(openapi::document(service.name(), service.methods()).to_string());
     let methods: Vec<_> = service.methods().iter().map(|method| method.name).collect();
-    let shared = Arc::new(Shared { dispatcher, limits });
+    let shared = Arc::new(Shared { dispatcher, http });
     let mut router = Router::new().route(
         "/openapi.json",
         get(move || {
@@ -85,8 +90,8 @@ fn answer(result: Result<Vec<u8>, Refused>) -> Response {
 impl Shared {
     async fn run_body(&self, method: &'static str, request: Request) -> Result<Vec<u8>, Refused> {
         check_media_type(request.headers())?;
-        let body = read_body(request.into_body(), self.limits.max_body).await?;
-        self.execute(method, wire::decode_params(&body, &self.limits)?).await
+        let body = read_request(request, &self.http).await?;
+        self.execute(method, wire::decode_params(&body, &self.http.limits)?).await
     }
 
     async fn run_query(&self, method: &'static str, request: Request) -> Result<Vec<u8>, Refused> {
@@ -99,7 +104,7 @@ impl Shared {
     }
 }
 
-/// A body must be JSON as it is, not compressed. One that does not say what it is, is taken for JSON.
+/// A body must be JSON. One that does not say what it is, is taken for JSON.
 fn check_media_type(headers: &HeaderMap) -> Result<(), Refused> {
     if let Some(value) = headers.get(header::CONTENT_TYPE) {
         let essence = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
@@ -107,12 +112,7 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Refused> {
             return Err(Refused::media_type("send the arguments as content-type: application/json"));
         }
     }
-    match headers.get(header::CONTENT_ENCODING) {
-        Some(coding) if !coding.as_bytes().eq_ignore_ascii_case(b"identity") => {
-            Err(Refused::media_type("send the body without a content-encoding"))
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// A problem on its way out. Boxed, since most calls have none.
@@ -147,11 +147,15 @@ impl From<CallError> for Refused {
 
 impl From<BodyError> for Refused {
     fn from(error: BodyError) -> Self {
-        let kind = match error {
-            BodyError::TooLarge { .. } => ErrorKind::TooLarge,
-            BodyError::Broken(_) => ErrorKind::Malformed,
+        let title = match error {
+            BodyError::TooLarge { .. } => "Request too large",
+            BodyError::NoLength => "Length required",
+            BodyError::Late(_) => "Request timeout",
+            BodyError::Coding(_) => "Unsupported media type",
+            BodyError::Broken(_) | BodyError::Gzip(_) => "Malformed request",
         };
-        CallError::new(kind, error.to_string()).into()
+        let status = error.status().as_u16();
+        Refused(Box::new(Problem { status, kind: error.kind(), title, detail: error.to_string() }))
     }
 }
 

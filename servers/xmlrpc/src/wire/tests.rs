@@ -222,7 +222,7 @@ fn the_other_scalars_are_read_as_cpython_reads_them() {
         ("string", "a<!-- no -->b<![CDATA[<c>&amp;]]><?pi x?>d", Value::from("ab<c>&amp;d")),
         ("nil", "", Value::Null),
         ("ex:nil", "", Value::Null),
-        ("dateTime.iso8601", "19980717T14:08:55", Value::from("19980717T14:08:55")),
+        ("dateTime.iso8601", "19980717T14:08:55", Value::DateTime("19980717T14:08:55".into())),
         ("base64", "YWIA", Value::Bytes(b"ab\0".to_vec())),
         ("base64", "\n eW91 IGNh\nbg== ", Value::Bytes(b"you can".to_vec())),
         ("base64", "!!", Value::Bytes(vec![])),

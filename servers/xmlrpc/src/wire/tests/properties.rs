@@ -17,6 +17,7 @@ fn representable() -> impl Strategy<Value = Value> {
         text().prop_map(Value::Str),
         "[ \r\n\t<&>\\]ü]{0,6}".prop_map(Value::Str),
         prop::collection::vec(any::<u8>(), 0..130).prop_map(Value::Bytes),
+        text().prop_map(|text| Value::DateTime(text.into())),
     ];
     leaf.prop_recursive(4, 32, 6, |inner| {
         prop_oneof![
