@@ -12,7 +12,7 @@ use axum::Router;
 use axum::response::Response;
 use calculator::Limits;
 use http::{Request, StatusCode};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
@@ -182,6 +182,20 @@ impl Connections {
     }
 }
 
+/// Whether that status may have been given before the request's body had been read.
+fn is_often_unread(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::NOT_FOUND
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::NOT_ACCEPTABLE
+            | StatusCode::REQUEST_TIMEOUT
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE
+            | StatusCode::NOT_IMPLEMENTED
+    )
+}
+
 /// What the requests of one connection are answered with.
 struct Answering {
     router: Router,
@@ -193,10 +207,9 @@ impl Answering {
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response, Infallible> {
         // The semaphore is never closed; were it, calls would go on without its bound.
         let _turn = self.calls.acquire().await;
+        let has_body = !request.body().is_end_stream();
         let response = self.router.clone().call(request).await?;
-        if response.status().is_client_error() || response.status() == StatusCode::NOT_IMPLEMENTED {
-            self.refused.store(true, Ordering::Relaxed);
-        }
+        self.refused.store(has_body && is_often_unread(response.status()), Ordering::Relaxed);
         Ok(response)
     }
 }

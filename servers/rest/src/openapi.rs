@@ -53,11 +53,11 @@ fn path(method: &MethodInfo) -> Value {
     let parameters: Vec<Value> = method
         .params
         .iter()
-        .map(|name| json!({ "name": name, "in": "query", "required": true, "schema": in_text(method) }))
+        .map(|name| json!({ "name": name, "in": "query", "required": true, "schema": in_text(method, name) }))
         .collect();
     let body = json!({
-        JSON: { "schema": arguments(method, &in_json(method)) },
-        XML: { "schema": as_xml(arguments(method, &in_text(method)), "arguments") },
+        JSON: { "schema": arguments(method, in_json) },
+        XML: { "schema": as_xml(arguments(method, in_text), "arguments") },
     });
     json!({
         "post": {
@@ -75,9 +75,9 @@ fn path(method: &MethodInfo) -> Value {
     })
 }
 
-fn arguments(method: &MethodInfo, schema: &Value) -> Value {
+fn arguments(method: &MethodInfo, schema: fn(&MethodInfo, &str) -> Value) -> Value {
     let properties: Map<String, Value> =
-        method.params.iter().map(|name| ((*name).to_owned(), schema.clone())).collect();
+        method.params.iter().map(|name| ((*name).to_owned(), schema(method, name))).collect();
     json!({
         "type": "object",
         "properties": properties,
@@ -86,20 +86,23 @@ fn arguments(method: &MethodInfo, schema: &Value) -> Value {
     })
 }
 
-/// What an argument is in JSON.
-fn in_json(method: &MethodInfo) -> Value {
+/// What the argument `name` is in JSON.
+fn in_json(method: &MethodInfo, name: &str) -> Value {
     match Kind::of(method.name) {
+        Kind::Number if (method.name, name) == (Method::Divide.name(), "y") => {
+            json!({ "type": "number", "not": { "const": 0 } })
+        }
         Kind::Number => json!({ "type": "number" }),
         Kind::Text => json!({ "type": "string" }),
         Kind::Any => json!({}),
     }
 }
 
-/// What an argument is where there is only text: in a query, and in XML without a `type`.
-fn in_text(method: &MethodInfo) -> Value {
+/// What the argument `name` is where there is only text: in a query, and in XML without a `type`.
+fn in_text(method: &MethodInfo, name: &str) -> Value {
     match Kind::of(method.name) {
         Kind::Any => json!({ "type": ["number", "string"] }),
-        Kind::Number | Kind::Text => in_json(method),
+        Kind::Number | Kind::Text => in_json(method, name),
     }
 }
 

@@ -107,6 +107,13 @@ async fn a_request_above_the_limit_is_too_large<T: Transport>() {
     let client = connect::<T>(&server.url).await;
     let long = Call::positional("hello", ["x".repeat(1_000).into()]);
     assert_eq!(client.call(&long).await.unwrap_err().kind, ErrorKind::TooLarge);
+    let limits = Limits { max_depth: 3, ..Limits::default() };
+    let options = ServerOptions { http: limits.into(), ..ServerOptions::default() };
+    let shallow = serve(Executor::Async, Faults::default(), options).await;
+    let deep = (0..4).fold(Value::Int(1), |value, _| Value::List(vec![value]));
+    let error = connect::<T>(&shallow.url).await.call(&Call::positional("echo", [deep])).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::TooLarge);
+    assert!(error.message.contains("the limit is 3"), "{error}");
     assert_eq!(client.call(&add()).await, Ok(Value::Int(5)));
 }
 

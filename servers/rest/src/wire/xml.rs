@@ -238,7 +238,9 @@ fn open(tag: &BytesStart<'_>, level: usize, done: bool) -> Result<Open, CallErro
         _ => match (tag_name, name) {
             ("member", Some(name)) => name,
             _ => {
-                return Err(malformed("inside a value are `item` elements, or `member` elements with a name"));
+                return Err(malformed(
+                    "inside a value are `item` elements, or `member` elements with a name",
+                ));
             }
         },
     };

@@ -8,6 +8,7 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 
 use super::encoding;
+use super::fast;
 use super::fault::Fault;
 use super::scalar::Scalar;
 use super::xml;
@@ -96,6 +97,13 @@ pub enum Response {
 /// # Errors
 /// When `body` is not one, or exceeds `limits`.
 pub fn decode_call(body: &[u8], limits: &Limits) -> Result<Call, DecodeError> {
+    match fast::call(body) {
+        Some(call) => Ok(call),
+        None => parse_call(body, limits),
+    }
+}
+
+pub(super) fn parse_call(body: &[u8], limits: &Limits) -> Result<Call, DecodeError> {
     let message = decode(body, limits)?;
     match message {
         Message { kind: Some(Kind::Call), method: Some(method), params, .. } => {
@@ -110,6 +118,13 @@ pub fn decode_call(body: &[u8], limits: &Limits) -> Result<Call, DecodeError> {
 /// # Errors
 /// When `body` is not one, or exceeds `limits`.
 pub fn decode_response(body: &[u8], limits: &Limits) -> Result<Response, DecodeError> {
+    match fast::result(body) {
+        Some(value) => Ok(Response::Value(value)),
+        None => parse_response(body, limits),
+    }
+}
+
+pub(super) fn parse_response(body: &[u8], limits: &Limits) -> Result<Response, DecodeError> {
     match decode(body, limits)? {
         Message { kind: Some(Kind::Response), fault: Some(fault), .. } => {
             Fault::from_value(fault).map(Response::Fault)

@@ -16,6 +16,7 @@
 mod decode;
 mod encode;
 mod encoding;
+mod fast;
 mod fault;
 mod scalar;
 mod xml;
