@@ -179,6 +179,10 @@ fn what_only_xml_rpc_has_a_form_for_goes_there_and_back() {
     for value in [r#"{"dateTime.iso8601": "19980717T14:08:55"}"#, r#"[{"base64": "AP8="}]"#] {
         assert_eq!(finish(&mut rpcbench(&["call", "xmlrpc", &url, "echo", value])).with(0, &[]).out, [value]);
     }
+    let null = ["call", "xmlrpc", &url, "echo", "null"];
+    finish(&mut rpcbench(&null)).with(1, &["allow_none"]);
+    assert_eq!(finish(rpcbench(&null).arg("--allow-none")).with(0, &[]).out, ["null"]);
+    finish(&mut rpcbench(&["call", "rest", &url, "echo", "null", "--allow-none"])).with(2, &["for xmlrpc"]);
 }
 
 #[test]

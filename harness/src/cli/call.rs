@@ -1,13 +1,15 @@
 //! `rpcbench call`.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use amqp::{AmqpClient, Target, TransportUrl};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use calculator::{Call, CallError, ClientOptions, Deadline, Limits, Params, Protocol, Value, json};
+use calculator::{Call, CallError, Client, ClientOptions, Deadline, Limits, Params, Protocol, Value, json};
 use http_layer::HyperClient;
 use jsonrpc::{BatchCall, JsonRpcClient};
+use xmlrpc::XmlRpcClient;
 
 use super::amqp::TargetArguments;
 use super::http::HeaderArguments;
@@ -45,6 +47,9 @@ pub(super) struct Arguments {
     target: TargetArguments,
     #[command(flatten)]
     headers: HeaderArguments,
+    /// Send null as <nil/>, which not every server takes
+    #[arg(long, help_heading = "XML-RPC")]
+    allow_none: bool,
     #[command(flatten)]
     jsonrpc: JsonRpcArguments,
     /// Send the message and do not ask for an answer
@@ -85,8 +90,19 @@ pub(super) fn call(arguments: &Arguments) -> Outcome {
     if arguments.cast {
         return cast(arguments, stack, address, &options, &call);
     }
+    if arguments.allow_none && stack.protocol != Protocol::Xmlrpc {
+        return Err(Failure::usage(
+            "--allow-none is for xmlrpc; the other protocols have a null of their own",
+        ));
+    }
     let result = runtime()?.block_on(async {
-        let client = stack.connect(address, options).await?;
+        let client: Arc<dyn Client> = if arguments.allow_none {
+            let client =
+                XmlRpcClient::<HyperClient>::connect(&address.url, &address.headers, &options).await?;
+            Arc::new(client.allow_none(true))
+        } else {
+            stack.connect(address, options).await?
+        };
         Deadline::new(arguments.timeout).within(Instant::now(), client.call(&call)).await
     });
     match result {
