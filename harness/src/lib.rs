@@ -10,6 +10,7 @@ pub mod record;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod search;
 pub mod stack;
 pub mod stats;
 pub mod sys;

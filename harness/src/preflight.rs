@@ -35,7 +35,7 @@ pub fn inspect(
     setting: &Setting<'_>,
     broker: Option<&BrokerSite>,
 ) -> Result<Findings, SiteError> {
-    let site = Site::start(stack, setting, broker, &[])?;
+    let site = Site::start(stack, setting, broker, &[], false)?;
     let place = &site.place;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
         SiteError::Connect {

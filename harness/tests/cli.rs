@@ -202,6 +202,32 @@ fn a_server_prints_one_line_and_ends_on_sigterm_and_sigint() {
 }
 
 #[test]
+fn a_server_whose_broker_never_answers_ends_when_it_is_told_to() {
+    let broker = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("amqp://user:secret@{}/", broker.local_addr().unwrap());
+    let mut server = Process::start(&mut rpcbench(&["serve", "amqp", "--broker", &url]));
+    // It has connected, and waits for the handshake.
+    let (_connection, _) = broker.accept().unwrap();
+    server.signal(Signal::SIGTERM);
+    server.ended().with(0, &[]);
+}
+
+#[test]
+fn loads_and_connections_out_of_range_are_refused_with_the_range() {
+    for (arguments, words) in [
+        (&["run", "--load", "open:0:poisson"][..], &["open:0:poisson", "1 to 1000000 calls a second"][..]),
+        (&["run", "--load", "open:-5:constant"], &["1 to 1000000 calls a second"]),
+        (&["run", "--load", "open:5000"], &["open:5000:poisson"]),
+        (&["run", "--load", "closed:0"], &["1 to 10000 callers"]),
+        (&["run", "--connections", "10001"], &["1 to 10000 connections"]),
+        (&["run", "saturation", "--connections", "10001"], &["1 to 10000 connections"]),
+        (&["run", "--connections", "0"], &["--connections"]),
+    ] {
+        finish(&mut rpcbench(arguments)).with(2, words);
+    }
+}
+
+#[test]
 fn an_address_that_is_taken_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

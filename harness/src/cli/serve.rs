@@ -15,6 +15,7 @@ use crate::control;
 use crate::deploy::CONTROL_LINE;
 use crate::load::parse_size;
 use crate::stack::{DEFAULT_EXCHANGE, DEFAULT_TOPIC, Reference, ServeError, ServeOptions, Stack, no_python};
+use crate::sys;
 use crate::trial::BROKER_VARIABLE;
 
 /// How long calls in hand may take to finish after the signal to stop.
@@ -121,6 +122,7 @@ pub(super) fn serve(arguments: Arguments) -> Outcome {
         .with_writer(std::io::stderr)
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .init();
+    sys::allow_many_connections();
     let mut builder = if arguments.workers == 1 {
         tokio::runtime::Builder::new_current_thread()
     } else {

@@ -3,10 +3,12 @@
 mod audit;
 mod file;
 mod histogram;
+mod searched;
 
 pub use audit::audit;
 pub use file::{RecordError, prepare_folder, read, write_atomically};
 pub use histogram::{HistogramError, Latency};
+pub use searched::{Probe, Searched};
 
 use calculator::Protocol;
 use calculator::conformance::Level;
@@ -14,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::deploy::{Cores, Placement};
-use crate::load::Operation;
+use crate::load::{Load, Operation};
 use crate::observe::Counts;
 use crate::observe::wire::Traffic;
 use crate::scenario::Scenario;
@@ -60,6 +62,9 @@ pub struct Record {
     pub sockets: Vec<SocketFacts>,
     /// The trials in the order in which they were made.
     pub trials: Vec<Trial>,
+    /// The searches in the order in which they were made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub searches: Vec<Searched>,
 }
 
 /// The program that measured.
@@ -270,8 +275,8 @@ pub struct Trial {
     pub twin: bool,
     /// What was called.
     pub operation: Operation,
-    /// How many callers there were.
-    pub callers: u32,
+    /// How calls followed each other.
+    pub load: Load,
     /// Over how many connections they went.
     pub connections: u32,
     /// Where client and server ran.
@@ -286,8 +291,21 @@ pub struct Trial {
     pub measured_seconds: f64,
     /// What became of the calls.
     pub counts: Counts,
-    /// How long they took; absent where no call was answered rightly.
+    /// How long they took; absent where no call was answered rightly. In an open loop this is response time: from the
+    /// slot of the schedule on, whenever the call could be sent.
     pub latency: Option<Latency>,
+    /// Service time, in an open loop: from the send on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<Latency>,
+    /// In an open loop, how late the generator was: from the slot, or from when a connection was free, to the send.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lateness: Option<Latency>,
+    /// Calls sent per second, in an open loop: what the generator reached of the rate it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_per_second: Option<f64>,
+    /// How many calls were in flight, by looking now and then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<InFlightMean>,
     /// Right answers per second.
     pub throughput: f64,
     /// What the client's process used while calls counted; absent where it is not observable.
@@ -307,6 +325,18 @@ pub struct Trial {
     /// What a reader must know to read it rightly: `client-bound`, `unsaturated`, `cold`, `disturbed`,
     /// `errors`.
     pub labels: Vec<String>,
+}
+
+/// How many calls were in flight, as somebody saw who looked at random moments and knew nothing of the calls' clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InFlightMean {
+    /// How often was looked.
+    pub samples: u32,
+    /// The mean.
+    pub mean: f64,
+    /// The standard deviation of the samples.
+    pub deviation: f64,
 }
 
 /// Whether a trial counts.
@@ -365,6 +395,13 @@ impl Used {
 }
 
 impl Trial {
+    /// The longest time that a call took from its send.
+    #[must_use]
+    pub fn longest(&self) -> std::time::Duration {
+        let longest = self.service.as_ref().or(self.latency.as_ref()).map_or(0, |latency| latency.max);
+        std::time::Duration::from_nanos(longest)
+    }
+
     /// The check that failed first, in words; for a trial that failed, why.
     #[must_use]
     pub fn complaint(&self) -> Option<&str> {

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 
 use super::answer;
+use super::capacity::{HEADINGS, capacities};
+use super::columns::columns;
 use super::plots::{Figure, Figures};
 use super::summary::{Summary, Table};
 use super::text;
@@ -18,6 +20,16 @@ pub(super) fn markdown(record: &Record, summary: &Summary, figures: &Figures) ->
     let _ = writeln!(out, "\n{}\n", escaped(&text::circumstances(record)));
     list(&mut out, "To know first", &summary.warnings);
     list(&mut out, "Not the same for all", &answer::asymmetries(record, summary));
+    for capacity in capacities(record) {
+        let _ = writeln!(out, "## {}\n\n{}\n", escaped(&capacity.name), escaped(&capacity.question));
+        line(&mut out, HEADINGS.iter().map(|heading| (*heading).to_owned()));
+        line(&mut out, HEADINGS.iter().map(|_| ":--".to_owned()));
+        for row in &capacity.rows {
+            line(&mut out, row.cells().iter().map(|cell| escaped(cell)));
+        }
+        out.push('\n');
+    }
+    images(&mut out, &figures.sweeps);
     for (table, figures) in summary.tables.iter().zip(&figures.tables) {
         let _ = writeln!(out, "## {}\n", escaped(&text::title(table)));
         grid(&mut out, table);
@@ -50,21 +62,14 @@ fn line(out: &mut String, cells: impl Iterator<Item = String>) {
 }
 
 fn grid(out: &mut String, table: &Table) {
-    line(out, text::HEADINGS.iter().map(|heading| (*heading).to_owned()));
-    line(
-        out,
-        text::HEADINGS.iter().map(|heading| if text::is_text(heading) { ":--" } else { "--:" }.to_owned()),
-    );
+    let columns = columns(&table.measurement);
+    line(out, columns.iter().map(|column| column.heading.to_owned()));
+    line(out, columns.iter().map(|column| if column.is_text { ":--" } else { "--:" }.to_owned()));
     for row in &table.rows {
-        line(
-            out,
-            text::cells(row).iter().enumerate().map(|(column, cell)| {
-                escaped(&if column == text::TIMES_TCP { cell.with_range() } else { cell.value.clone() })
-            }),
-        );
+        line(out, columns.iter().map(|column| escaped(&column.text(row))));
     }
     for absent in &table.absent {
-        let blank = vec![String::new(); text::HEADINGS.len() - 2];
+        let blank = vec![String::new(); columns.len() - 2];
         let reason = format!("not measured: {}", absent.reason);
         line(out, [escaped(&absent.stack)].into_iter().chain(blank).chain([escaped(&reason)]));
     }

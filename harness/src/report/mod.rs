@@ -1,6 +1,8 @@
 //! Reports: tables and plots, derived from a record and nothing else.
 
 mod answer;
+mod capacity;
+mod columns;
 mod html;
 mod markdown;
 mod plots;

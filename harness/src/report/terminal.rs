@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, Table as Grid};
 
+use super::capacity::{HEADINGS, capacities};
+use super::columns::columns;
 use super::summary::{Summary, Table};
 use super::text;
 use crate::record::Record;
@@ -25,6 +27,14 @@ pub fn terminal(record: &Record, summary: &Summary) -> String {
             let _ = writeln!(out, " {} was not measured (see below)", absent.stack);
         }
     }
+    for capacity in capacities(record) {
+        let _ = writeln!(out, "\n{}: {}", capacity.name, capacity.question);
+        let mut grid = new_grid(&HEADINGS);
+        for row in &capacity.rows {
+            grid.add_row(row.cells().map(str::to_owned).into_iter().enumerate().map(aligned));
+        }
+        let _ = writeln!(out, "{}", grid.trim_fmt());
+    }
     if !summary.warnings.is_empty() {
         out.push('\n');
     }
@@ -34,21 +44,24 @@ pub fn terminal(record: &Record, summary: &Summary) -> String {
     out
 }
 
-fn grid(table: &Table) -> Grid {
+fn new_grid(headings: &[&str]) -> Grid {
     let mut grid = Grid::new();
     grid.load_style(NOTHING);
-    grid.set_header(text::HEADINGS.iter().map(|heading| {
-        let alignment =
-            if *heading == text::HEADINGS[0] { CellAlignment::Left } else { CellAlignment::Right };
-        Cell::new(heading).set_alignment(alignment)
-    }));
+    grid.set_header(headings.iter().map(|heading| (*heading).to_owned()).enumerate().map(aligned));
+    grid
+}
+
+/// The first column is words.
+fn aligned((column, text): (usize, String)) -> Cell {
+    let alignment = if column == 0 { CellAlignment::Left } else { CellAlignment::Right };
+    Cell::new(text).set_alignment(alignment)
+}
+
+fn grid(table: &Table) -> Grid {
+    let columns = columns(&table.measurement);
+    let mut grid = new_grid(&columns.iter().map(|column| column.heading).collect::<Vec<_>>());
     for row in &table.rows {
-        let cells = text::cells(row).into_iter().enumerate().map(|(column, cell)| {
-            let alignment = if column == 0 { CellAlignment::Left } else { CellAlignment::Right };
-            let text = if column == text::TIMES_TCP { cell.with_range() } else { cell.value };
-            Cell::new(text).set_alignment(alignment)
-        });
-        grid.add_row(cells);
+        grid.add_row(columns.iter().map(|column| column.text(row)).enumerate().map(aligned));
     }
     grid
 }

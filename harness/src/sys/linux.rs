@@ -1,20 +1,25 @@
-//! Linux. The only module of the workspace with `unsafe` code, for the two system calls that no safe wrapper offers:
-//! `getsockopt(TCP_INFO)` and `sched_setscheduler(SCHED_IDLE)`. Each fills or reads one plain structure that lives on
-//! the stack for the length of the call.
+//! Linux. The only module of the workspace with `unsafe` code: for the two system calls that no safe wrapper offers,
+//! `getsockopt(TCP_INFO)` and `sched_setscheduler(SCHED_IDLE)`, each of which fills or reads one plain structure that
+//! lives on the stack for the length of the call; and to let the runtime watch a `timerfd`, whose owner promises that the
+//! descriptor stays what it is.
 #![allow(unsafe_code)]
 
 use std::fs;
 use std::io;
 use std::mem::{MaybeUninit, size_of};
 use std::net::SocketAddr;
-use std::os::fd::RawFd;
-use std::time::Duration;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::time::{Duration, Instant};
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::socket::{SockaddrStorage, getpeername, getsockname};
+use nix::sys::timerfd::{ClockId as TimerClock, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use nix::time::ClockId;
 use nix::unistd::Pid;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 use super::{Machine, SocketStats, Usage};
 
@@ -42,6 +47,73 @@ pub(super) fn become_idle_priority() -> io::Result<()> {
     // SAFETY: pid 0 is the calling thread, and `parameters` is a valid structure that the kernel only reads.
     let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const parameters) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// A `timerfd`.
+#[derive(Debug)]
+pub struct Timer(AsyncFd<Descriptor>);
+
+#[derive(Debug)]
+struct Descriptor(TimerFd);
+
+impl AsRawFd for Descriptor {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
+    }
+}
+
+impl AsFd for Descriptor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// What is nearer than this is waited for without sleeping: going to sleep and waking up takes as long.
+const NEAR: Duration = Duration::from_micros(5);
+
+impl Timer {
+    /// A timer of the Tokio runtime that this is called in.
+    ///
+    /// # Errors
+    /// When the process has no descriptor left.
+    pub fn new() -> io::Result<Self> {
+        let timer =
+            TimerFd::new(TimerClock::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
+        // SAFETY: the descriptor is owned, always the same, and closed only when it is dropped.
+        Ok(Timer(unsafe { AsyncFd::register_with_interest(Descriptor(timer), Interest::READABLE) }?))
+    }
+
+    /// Waits until `moment`; not at all where it has passed.
+    ///
+    /// # Errors
+    /// The system's.
+    pub async fn until(&mut self, moment: Instant) -> io::Result<()> {
+        let left = moment.saturating_duration_since(Instant::now());
+        if left > NEAR {
+            self.0.get_ref().0.set(Expiration::OneShot(left.into()), TimerSetTimeFlags::empty())?;
+        }
+        while Instant::now() < moment {
+            if left > NEAR {
+                // An expiry that was not read is forgotten when the timer is set anew.
+                self.0.readable().await?.clear_ready();
+            } else {
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn sleep_precisely() {
+    // Without it sleeps are only less exact.
+    let _ = prctl::set_timerslack(1);
+}
+
+pub(super) fn allow_many_connections() {
+    // Without it there are only fewer connections, and opening one too many says so.
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
 }
 
 pub(super) fn sockets() -> Option<Vec<SocketStats>> {

@@ -99,6 +99,21 @@ pub fn become_idle_priority() -> io::Result<()> {
     imp::become_idle_priority()
 }
 
+/// Wakes a task at a moment to within microseconds, where the system can; Tokio's own timer counts milliseconds.
+pub use imp::Timer;
+
+/// Lets the calling thread's sleeps end when they should: the system would otherwise let them take 50 µs longer, to wake
+/// up less often. Does nothing where there is no such setting.
+pub fn sleep_precisely() {
+    imp::sleep_precisely();
+}
+
+/// Lets this process have as many descriptors open as it is allowed to at all; the usual limit is 1,024. Does nothing where
+/// there is no such limit.
+pub fn allow_many_connections() {
+    imp::allow_many_connections();
+}
+
 /// Every connected TCP socket of this process; `None` where the system does not tell.
 #[must_use]
 pub fn sockets() -> Option<Vec<SocketStats>> {
