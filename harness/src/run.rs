@@ -229,7 +229,11 @@ fn new_record(scenario: &Scenario, options: &Options) -> Record {
 
 fn facts(stack: &Stack, options: &Options) -> StackFacts {
     let target = options.targets.get(stack.name).map(|url| without_credentials(url));
-    let executor = if target.is_some() { "not observable".to_owned() } else { options.executor.to_string() };
+    let executor = match stack.reference() {
+        _ if target.is_some() => "not observable".to_owned(),
+        Some(reference) => reference.executor.to_owned(),
+        None => options.executor.to_string(),
+    };
     StackFacts::new(stack, executor, target)
 }
 

@@ -104,18 +104,21 @@ impl Site {
         // A topic of its own: an AMQP server of another stack must not answer.
         let topic = format!("calc-{}", stack.name);
         let url = broker.map(|broker| broker.url.clone()).unwrap_or_default();
-        let mut address = Address { url, target: Target::topic(topic.clone()) };
+        let mut address = Address { target: Target::topic(topic.clone()), ..Address::new(url) };
         if let Some(target) = setting.targets.get(stack.name) {
             return Ok(Site { process: None, place: Place::new(Address::new(target.clone())) });
         }
         if !stack.has_server() {
             return Ok(Site { process: None, place: Place::new(address) });
         }
-        let mut arguments = vec![
-            format!("--executor={}", setting.executor),
-            format!("--workers={}", setting.workers),
-            format!("--topic={topic}"),
-        ];
+        let mut arguments = vec![];
+        if stack.reference().is_none() {
+            arguments.push(format!("--executor={}", setting.executor));
+            arguments.push(format!("--workers={}", setting.workers));
+        }
+        if stack.needs_broker() {
+            arguments.push(format!("--topic={topic}"));
+        }
         arguments.extend_from_slice(setting.server_arguments);
         if twin {
             arguments.extend_from_slice(setting.twin_arguments);

@@ -51,6 +51,6 @@ impl TargetArguments {
             version: version.clone(),
             ..Target::topic(or(topic, DEFAULT_TOPIC))
         };
-        Ok(Address { url: url.to_owned(), target })
+        Ok(Address { target, ..Address::new(url) })
     }
 }

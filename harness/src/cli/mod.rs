@@ -4,6 +4,7 @@ mod amqp;
 mod call;
 mod check;
 mod doctor;
+mod http;
 mod list;
 mod progress;
 mod report;

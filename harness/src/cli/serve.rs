@@ -2,17 +2,21 @@
 
 use std::io::Write;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::unix::process::CommandExt;
 use std::time::Duration;
 
 use anyhow::Context;
 use calculator::{Calculator, Dispatcher, Executor, Faults, Limits, OneIn, Stall, Time};
+use http_layer::HttpOptions;
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, Failure, Outcome};
 use crate::control;
 use crate::deploy::CONTROL_LINE;
 use crate::load::parse_size;
-use crate::stack::{DEFAULT_EXCHANGE, DEFAULT_TOPIC, Runtime, ServeError, ServeOptions, Stack};
+use crate::stack::{
+    DEFAULT_EXCHANGE, DEFAULT_TOPIC, Reference, Runtime, ServeError, ServeOptions, Stack, no_python,
+};
 use crate::sys;
 use crate::trial::BROKER_VARIABLE;
 
@@ -45,6 +49,21 @@ pub(super) struct Arguments {
     /// The largest message that is accepted
     #[arg(long, value_name = "BYTES", default_value = "16MiB", value_parser = size)]
     max_body: usize,
+    /// The deepest nesting of lists and maps that is accepted
+    #[arg(long, value_name = "LEVELS", default_value_t = Limits::default().max_depth, value_parser = depth)]
+    max_depth: usize,
+    /// The most calls that are accepted in one batch or multicall
+    #[arg(long, value_name = "CALLS", default_value_t = Limits::default().max_batch)]
+    max_batch: usize,
+    /// How long the body of a request may take to arrive
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration, help_heading = "HTTP")]
+    body_timeout: Duration,
+    /// XML-RPC: send null as <nil/> instead of a fault
+    #[arg(long, help_heading = "HTTP")]
+    allow_none: bool,
+    /// JSON-RPC: take calls by GET, too
+    #[arg(long, help_heading = "HTTP")]
+    allow_get: bool,
     /// Tell of this process and switch faults there: `echo stats | nc HOST PORT`
     #[arg(long, value_name = "HOST:PORT", value_parser = address)]
     control: Option<SocketAddr>,
@@ -81,7 +100,7 @@ pub(super) struct Arguments {
 }
 
 /// The services.
-#[derive(Clone, Copy, Default, clap::ValueEnum)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 enum Served {
     #[default]
     Calculator,
@@ -100,8 +119,19 @@ fn size(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "expected a size from 64B to 1024MiB, for example 16MiB".to_owned())
 }
 
+/// Decoders recurse where a library's do, so there is an end to it.
+fn depth(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|levels| (1..=100).contains(levels))
+        .ok_or_else(|| "expected 1 to 100".to_owned())
+}
+
 pub(super) fn serve(arguments: Arguments) -> Outcome {
     let stack = Stack::named(&arguments.stack).map_err(Failure::usage)?;
+    if let Some(reference) = stack.reference() {
+        return Err(serve_reference(stack, reference, &arguments));
+    }
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
@@ -118,15 +148,58 @@ pub(super) fn serve(arguments: Arguments) -> Outcome {
     served
 }
 
-async fn serve_until_stopped(stack: &'static Stack, arguments: Arguments) -> Outcome {
-    let stop = CancellationToken::new();
-    let faults = Faults {
+fn faults(arguments: &Arguments) -> Faults {
+    Faults {
         delay: arguments.handler_delay,
         cpu: arguments.handler_cpu,
         stall: arguments.stall,
         fail: arguments.fail,
         wrong: arguments.wrong,
-    };
+    }
+}
+
+/// Becomes the reference server; returns only why that could not be.
+fn serve_reference(stack: &Stack, reference: &Reference, arguments: &Arguments) -> Failure {
+    let given = [
+        ("--executor", arguments.executor != Executor::default()),
+        ("--workers", arguments.workers != 1),
+        ("--control", arguments.control.is_some()),
+        ("--max-body", arguments.max_body != Limits::default().max_body),
+        ("--max-depth", arguments.max_depth != Limits::default().max_depth),
+        ("--max-batch", arguments.max_batch != Limits::default().max_batch),
+        ("--body-timeout", arguments.body_timeout != HttpOptions::default().body_timeout),
+        ("--allow-none", arguments.allow_none),
+        ("--allow-get", arguments.allow_get),
+        ("--exchange", arguments.exchange != DEFAULT_EXCHANGE),
+        ("--service", arguments.service != Served::Calculator),
+        ("faults", !faults(arguments).is_none()),
+    ];
+    if let Some((option, _)) = given.into_iter().find(|(_, given)| *given) {
+        return Failure::usage(format!(
+            "{option}: {} is served by a reference implementation, which has no such option",
+            stack.name
+        ));
+    }
+    let mut command = reference.command();
+    command.arg(format!("--listen={}", arguments.listen));
+    if arguments.end_with_input {
+        command.arg("--end-with-input");
+    }
+    if stack.needs_broker() {
+        let Some(broker) = &arguments.broker else { return Failure::usage(ServeError::NoBroker) };
+        command.arg(format!("--topic={}", arguments.topic)).arg(format!("--server={}", arguments.server));
+        command.env(BROKER_VARIABLE, broker);
+    }
+    let error = command.exec();
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return Failure::could_not_run(no_python());
+    }
+    Failure::could_not_run(format!("{}: the server could not be started: {error}", stack.name))
+}
+
+async fn serve_until_stopped(stack: &'static Stack, arguments: Arguments) -> Outcome {
+    let stop = CancellationToken::new();
+    let faults = faults(&arguments);
     let dispatcher = match arguments.service {
         Served::Calculator => Dispatcher::new(Calculator, arguments.executor, faults),
         Served::Time => Dispatcher::new(Time, arguments.executor, faults),
@@ -140,7 +213,17 @@ async fn serve_until_stopped(stack: &'static Stack, arguments: Arguments) -> Out
     let options = ServeOptions {
         listen: arguments.listen,
         dispatcher,
-        limits: Limits { max_body: arguments.max_body, ..Limits::default() },
+        http: HttpOptions {
+            body_timeout: arguments.body_timeout,
+            ..HttpOptions::from(Limits {
+                max_body: arguments.max_body,
+                max_depth: arguments.max_depth,
+                max_batch: arguments.max_batch,
+                ..Limits::default()
+            })
+        },
+        allow_none: arguments.allow_none,
+        allow_get: arguments.allow_get,
         broker: arguments.broker,
         exchange: arguments.exchange,
         topic: arguments.topic,

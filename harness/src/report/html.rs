@@ -248,6 +248,7 @@ impl Peer {
                 Role::DefaultAndLeanest => "usual and leanest",
                 Role::BrokerFloor => "floor for AMQP",
                 Role::Alternative => "another library",
+                Role::Reference => "reference server",
             },
             client: facts.client.clone(),
             server: facts.target.clone().unwrap_or_else(|| facts.server.clone()),

@@ -121,18 +121,25 @@ impl Plan {
         for measurement in &scenario.measurements {
             let cores = measurement.placement.cores(allowed)?;
             let trial = |stack| trial(stack, measurement, &cores);
-            for [a, b] in &pairs {
+            let measurable = |pair: &&[&Stack; 2]| pair.iter().all(|stack| makes_sense(stack, measurement));
+            for [a, b] in pairs.iter().filter(measurable) {
                 let (a, b) = (trial(*a), TrialSpec { twin: a.name == b.name, ..trial(*b) });
                 units.push(vec![a.clone(), b.clone(), b, a]);
             }
-            let alone = |stack: &Stack| !pairs.iter().flatten().any(|paired| paired.name == stack.name);
+            let alone = |stack: &Stack| {
+                !pairs.iter().filter(measurable).flatten().any(|paired| paired.name == stack.name)
+            };
             let measured = stacks.iter().filter(|stack| makes_sense(stack, measurement) && alone(stack));
             units.extend(measured.map(|stack| vec![trial(stack)]));
         }
         let mut searches = Vec::new();
         for search in &scenario.searches {
             let cores = search.placement.cores(allowed)?;
-            let stacks = stacks.iter().filter(|stack| stack.has_server()).copied().collect();
+            let stacks = stacks
+                .iter()
+                .filter(|stack| stack.has_server() && stack.has(search.operation.method()))
+                .copied()
+                .collect();
             searches.push(PlannedSearch { search: search.clone(), stacks, cores });
         }
         Ok(Plan { units, searches })
@@ -223,9 +230,9 @@ fn pairs(scenario: &Scenario, stacks: &[&'static Stack]) -> Result<Vec<[&'static
     Ok(pairs)
 }
 
-/// A function call has no placement and no use for more than one caller.
+/// A function call has no placement and no use for more than one caller; a method that is not there cannot be called.
 fn makes_sense(stack: &Stack, measurement: &Measurement) -> bool {
-    stack.has_server() || measurement.load == Load::ONE_CALLER
+    (stack.has_server() || measurement.load == Load::ONE_CALLER) && stack.has(measurement.operation.method())
 }
 
 /// Over how many connections an open loop goes that names no number: enough that no stack is kept from its rate by them.

@@ -6,7 +6,7 @@ use calculator::{
     Calculator, Call, CallError, CallFuture, Client, ClientOptions, Dispatcher, ErrorKind, Executor, Faults,
 };
 use futures_util::FutureExt;
-use http_layer::{Transport, http::HeaderMap};
+use http_layer::Transport;
 
 use super::{Address, Connecting};
 
@@ -35,17 +35,19 @@ pub(super) fn tcp(address: Address, options: ClientOptions) -> Connecting {
 }
 
 pub(super) fn rest<T: Transport + 'static>(address: Address, options: ClientOptions) -> Connecting {
-    connecting(async move { rest::RestClient::<T>::connect(&address.url, &HeaderMap::new(), &options).await })
+    connecting(async move { rest::RestClient::<T>::connect(&address.url, &address.headers, &options).await })
 }
 
 pub(super) fn xmlrpc<T: Transport + 'static>(address: Address, options: ClientOptions) -> Connecting {
-    connecting(async move { xmlrpc::XmlRpcClient::<T>::connect(&address.url, &options).await })
+    connecting(
+        async move { xmlrpc::XmlRpcClient::<T>::connect(&address.url, &address.headers, &options).await },
+    )
 }
 
 pub(super) fn jsonrpc<T: Transport + 'static>(address: Address, options: ClientOptions) -> Connecting {
-    connecting(async move {
-        jsonrpc::JsonRpcClient::<T>::connect(&address.url, &HeaderMap::new(), &options).await
-    })
+    connecting(
+        async move { jsonrpc::JsonRpcClient::<T>::connect(&address.url, &address.headers, &options).await },
+    )
 }
 
 pub(super) fn zerorpc(address: Address, options: ClientOptions) -> Connecting {

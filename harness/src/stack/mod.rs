@@ -1,21 +1,25 @@
 //! The registry: every stack by name, how it is served and how it is called.
 //!
 //! A stack is one client library and one server library that speak one protocol. Adding one is a row of [`ALL`] and
-//! the two functions it names.
+//! the two functions it names, or the function and the reference server.
 
 mod anatomy;
 mod connect;
+mod reference;
 mod serve;
 
 pub use anatomy::Anatomy;
+pub use reference::{PYTHON_VARIABLE, Reference, no_python};
 pub use serve::{Runtime, ServeError, ServeOptions, Serving};
 
 use std::sync::Arc;
 
 use amqp::Target;
-use calculator::{Call, CallError, Client, ClientOptions, Protocol, Value};
+use calculator::{Call, CallError, Client, ClientOptions, Method, Protocol, Value};
 use futures_util::future::BoxFuture;
+use http_layer::http::HeaderMap;
 use http_layer::{HyperClient as Hyper, ReqwestClient as Reqwest};
+use reference::reference;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +48,8 @@ pub enum Role {
     BrokerFloor,
     /// The same code of ours over another library, so that the library can be told from the protocol.
     Alternative,
+    /// The protocol's reference library as the server, to hold ours against; in no ranking.
+    Reference,
 }
 
 /// Where a client finds its server.
@@ -53,13 +59,15 @@ pub struct Address {
     pub url: String,
     /// Whom an AMQP message is for; other protocols' servers are found by their URL alone.
     pub target: Target,
+    /// Headers that go with every request over HTTP beside the protocol's own. May hold credentials: never shown.
+    pub headers: HeaderMap,
 }
 
 impl Address {
     /// The server at `url`, of the default topic where it is an AMQP server.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
-        Address { url: url.into(), target: Target::topic(DEFAULT_TOPIC) }
+        Address { url: url.into(), target: Target::topic(DEFAULT_TOPIC), headers: HeaderMap::new() }
     }
 }
 
@@ -73,6 +81,17 @@ pub type Connecting = BoxFuture<'static, Result<Arc<dyn Client>, CallError>>;
 type Connect = fn(Address, ClientOptions) -> Connecting;
 type Anatomise = fn(&Address, &Call, &Value) -> anatomy::Messages;
 type Serve = fn(ServeOptions) -> BoxFuture<'static, Result<Serving, ServeError>>;
+
+/// What a stack is served by.
+#[derive(Clone, Copy)]
+enum Server {
+    /// The process of the caller: there is none.
+    None,
+    /// This program.
+    Own(Serve),
+    /// A reference implementation.
+    Reference(&'static Reference),
+}
 
 /// A stack.
 pub struct Stack {
@@ -92,7 +111,7 @@ pub struct Stack {
     pub driver: Driver,
     connect: Connect,
     anatomy: Anatomise,
-    serve: Option<Serve>,
+    served_by: Server,
 }
 
 impl Stack {
@@ -114,16 +133,31 @@ impl Stack {
     /// # Errors
     /// When the address cannot be bound, or the stack has no server of its own.
     pub async fn serve(&self, options: ServeOptions) -> Result<Serving, ServeError> {
-        match self.serve {
-            Some(serve) => serve(options).await,
-            None => Err(ServeError::NoServer(self.name)),
+        match self.served_by {
+            Server::Own(serve) => serve(options).await,
+            Server::None | Server::Reference(_) => Err(ServeError::NoServer(self.name)),
         }
+    }
+
+    /// The reference implementation that serves it, where one does.
+    #[must_use]
+    pub fn reference(&self) -> Option<&'static Reference> {
+        match self.served_by {
+            Server::Reference(reference) => Some(reference),
+            Server::None | Server::Own(_) => None,
+        }
+    }
+
+    /// Whether its server has `method`. `echo` is this suite's own: reference servers lack it.
+    #[must_use]
+    pub fn has(&self, method: Method) -> bool {
+        method != Method::Echo || self.reference().is_none()
     }
 
     /// Whether it has a server process of its own; `inproc` has none.
     #[must_use]
     pub fn has_server(&self) -> bool {
-        self.serve.is_some()
+        !matches!(self.served_by, Server::None)
     }
 
     /// Whether `url` is one that its clients can use, as far as that can be told from its scheme.
@@ -185,7 +219,7 @@ pub static ALL: &[Stack] = &[
         Role::Floor,
         connect::inproc,
         anatomy::inproc,
-        None,
+        Server::None,
     )
     .on_threads(),
     stack(
@@ -196,7 +230,7 @@ pub static ALL: &[Stack] = &[
         Role::Floor,
         connect::tcp,
         anatomy::tcp,
-        Some(serve::tcp),
+        Server::Own(serve::tcp),
     )
     .on_threads(),
     stack(
@@ -207,7 +241,7 @@ pub static ALL: &[Stack] = &[
         Role::Default,
         connect::rest::<Reqwest>,
         anatomy::rest,
-        Some(serve::rest),
+        Server::Own(serve::rest),
     ),
     stack(
         "rest-hyper",
@@ -217,7 +251,7 @@ pub static ALL: &[Stack] = &[
         Role::Leanest,
         connect::rest::<Hyper>,
         anatomy::rest,
-        Some(serve::rest),
+        Server::Own(serve::rest),
     ),
     stack(
         "xmlrpc",
@@ -227,7 +261,7 @@ pub static ALL: &[Stack] = &[
         Role::Default,
         connect::xmlrpc::<Reqwest>,
         anatomy::xmlrpc,
-        Some(serve::xmlrpc),
+        Server::Own(serve::xmlrpc),
     ),
     stack(
         "xmlrpc-hyper",
@@ -237,7 +271,7 @@ pub static ALL: &[Stack] = &[
         Role::Leanest,
         connect::xmlrpc::<Hyper>,
         anatomy::xmlrpc,
-        Some(serve::xmlrpc),
+        Server::Own(serve::xmlrpc),
     ),
     stack(
         "jsonrpc",
@@ -247,7 +281,7 @@ pub static ALL: &[Stack] = &[
         Role::Default,
         connect::jsonrpc::<Reqwest>,
         anatomy::jsonrpc,
-        Some(serve::jsonrpc),
+        Server::Own(serve::jsonrpc),
     ),
     stack(
         "jsonrpc-hyper",
@@ -257,7 +291,7 @@ pub static ALL: &[Stack] = &[
         Role::Leanest,
         connect::jsonrpc::<Hyper>,
         anatomy::jsonrpc,
-        Some(serve::jsonrpc),
+        Server::Own(serve::jsonrpc),
     ),
     stack(
         "zerorpc",
@@ -267,7 +301,7 @@ pub static ALL: &[Stack] = &[
         Role::DefaultAndLeanest,
         connect::zerorpc,
         anatomy::zerorpc,
-        Some(serve::zerorpc),
+        Server::Own(serve::zerorpc),
     )
     .multiplexing(),
     stack(
@@ -278,7 +312,7 @@ pub static ALL: &[Stack] = &[
         Role::Alternative,
         connect::zerorpc_zeromq,
         anatomy::zerorpc,
-        Some(serve::zerorpc_zeromq),
+        Server::Own(serve::zerorpc_zeromq),
     )
     .multiplexing(),
     #[cfg(feature = "libzmq")]
@@ -290,7 +324,7 @@ pub static ALL: &[Stack] = &[
         Role::Alternative,
         connect::zerorpc_libzmq,
         anatomy::zerorpc,
-        Some(serve::zerorpc_libzmq),
+        Server::Own(serve::zerorpc_libzmq),
     )
     .multiplexing(),
     stack(
@@ -301,7 +335,7 @@ pub static ALL: &[Stack] = &[
         Role::DefaultAndLeanest,
         connect::amqp,
         anatomy::amqp,
-        Some(serve::amqp),
+        Server::Own(serve::amqp),
     )
     .multiplexing(),
     stack(
@@ -312,7 +346,58 @@ pub static ALL: &[Stack] = &[
         Role::BrokerFloor,
         connect::amqp_bare,
         anatomy::amqp_bare,
-        Some(serve::amqp_bare),
+        Server::Own(serve::amqp_bare),
+    )
+    .multiplexing(),
+    stack(
+        "rest-python",
+        Protocol::Rest,
+        "hyper",
+        "Python http.server",
+        Role::Reference,
+        connect::rest::<Hyper>,
+        anatomy::rest,
+        reference!("rest_server.py", &[], "blocking"),
+    ),
+    stack(
+        "xmlrpc-python",
+        Protocol::Xmlrpc,
+        "hyper",
+        "Python SimpleXMLRPCServer",
+        Role::Reference,
+        connect::xmlrpc::<Hyper>,
+        anatomy::xmlrpc,
+        reference!("xmlrpc_server.py", &[], "blocking"),
+    ),
+    stack(
+        "xmlrpc-python-threads",
+        Protocol::Xmlrpc,
+        "hyper",
+        "Python SimpleXMLRPCServer, ThreadingMixIn",
+        Role::Reference,
+        connect::xmlrpc::<Hyper>,
+        anatomy::xmlrpc,
+        reference!("xmlrpc_server.py", &["--threads"], "threads"),
+    ),
+    stack(
+        "jsonrpc-python",
+        Protocol::Jsonrpc,
+        "hyper",
+        "jsonrpclib-pelix",
+        Role::Reference,
+        connect::jsonrpc::<Hyper>,
+        anatomy::jsonrpc,
+        reference!("jsonrpc_server.py", &[], "blocking"),
+    ),
+    stack(
+        "zerorpc-python",
+        Protocol::Zerorpc,
+        "own ZMTP",
+        "zerorpc",
+        Role::Reference,
+        connect::zerorpc,
+        anatomy::zerorpc,
+        reference!("zerorpc_server.py", &[], "async"),
     )
     .multiplexing(),
 ];
@@ -326,10 +411,20 @@ const fn stack(
     role: Role,
     connect: Connect,
     anatomy: Anatomise,
-    serve: Option<Serve>,
+    served_by: Server,
 ) -> Stack {
-    let (multiplexes, driver) = (false, Driver::Tokio);
-    Stack { name, protocol, client, server, role, multiplexes, driver, connect, anatomy, serve }
+    Stack {
+        name,
+        protocol,
+        client,
+        server,
+        role,
+        multiplexes: false,
+        driver: Driver::Tokio,
+        connect,
+        anatomy,
+        served_by,
+    }
 }
 
 impl Stack {

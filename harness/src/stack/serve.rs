@@ -1,6 +1,5 @@
 //! The serving end of each stack.
 
-use std::convert::identity;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -8,6 +7,7 @@ use amqp::Target;
 use calculator::{Dispatcher, Limits};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use http_layer::HttpOptions;
 use tokio_util::sync::CancellationToken;
 
 /// What a server is told.
@@ -16,8 +16,12 @@ pub struct ServeOptions {
     pub listen: SocketAddr,
     /// What executes the calls.
     pub dispatcher: Dispatcher,
-    /// What is accepted.
-    pub limits: Limits,
+    /// What is accepted, and how long it is waited for over HTTP.
+    pub http: HttpOptions,
+    /// Whether an XML-RPC server sends null.
+    pub allow_none: bool,
+    /// Whether a JSON-RPC server takes calls by GET.
+    pub allow_get: bool,
     /// The broker's URL, with credentials.
     pub broker: Option<String>,
     /// The exchange of an AMQP server.
@@ -107,8 +111,9 @@ macro_rules! listening {
     ($stack:ident, $server:ty, $accepts:expr) => {
         pub(super) fn $stack(options: ServeOptions) -> Bound {
             async move {
-                let ServeOptions { listen: address, dispatcher, limits, stop, .. } = options;
-                let server = <$server>::bind(address, dispatcher, $accepts(limits))
+                let accepts = $accepts(&options);
+                let ServeOptions { listen: address, dispatcher, stop, .. } = options;
+                let server = <$server>::bind(address, dispatcher, accepts)
                     .await
                     .map_err(|source| ServeError::Bind { address, source })?;
                 Ok(Serving { url: server.url(), run: server.run(stop).boxed() })
@@ -118,16 +123,31 @@ macro_rules! listening {
     };
 }
 
-listening!(tcp, tcp_floor::Server, identity);
-listening!(rest, rest::Server, identity);
-listening!(jsonrpc, jsonrpc::Server, identity);
-listening!(xmlrpc, xmlrpc::Server, |limits| xmlrpc::ServerOptions { limits, ..Default::default() });
-listening!(zerorpc, zerorpc::Server, |limits| zerorpc::ServerOptions { limits, ..Default::default() });
+listening!(tcp, tcp_floor::Server, ServeOptions::limits);
+listening!(rest, rest::Server, |options: &ServeOptions| options.http);
+listening!(jsonrpc, jsonrpc::Server, |options: &ServeOptions| jsonrpc::ServerOptions {
+    http: options.http,
+    allow_get: options.allow_get
+});
+listening!(xmlrpc, xmlrpc::Server, |options: &ServeOptions| xmlrpc::ServerOptions {
+    http: options.http,
+    allow_none: options.allow_none
+});
+listening!(zerorpc, zerorpc::Server, |options: &ServeOptions| zerorpc::ServerOptions {
+    limits: options.limits(),
+    ..Default::default()
+});
+
+impl ServeOptions {
+    fn limits(&self) -> Limits {
+        self.http.limits
+    }
+}
 
 fn zerorpc_by(library: zerorpc::Library, options: ServeOptions) -> Bound {
     async move {
-        let ServeOptions { listen: address, dispatcher, limits, stop, .. } = options;
-        let accepts = zerorpc::ServerOptions { limits, ..Default::default() };
+        let accepts = zerorpc::ServerOptions { limits: options.limits(), ..Default::default() };
+        let ServeOptions { listen: address, dispatcher, stop, .. } = options;
         let server = zerorpc::Server::bind_by(library, address, dispatcher, accepts)
             .await
             .map_err(|source| ServeError::Bind { address, source })?;
@@ -157,7 +177,7 @@ pub(super) fn amqp(options: ServeOptions) -> Bound {
         let url = transport(options.broker)?;
         let target =
             Target { exchange: options.exchange, ..Target::topic(options.topic).server(options.server) };
-        let accepts = amqp::ServerOptions { limits: options.limits, ..Default::default() };
+        let accepts = amqp::ServerOptions { limits: options.http.limits, ..Default::default() };
         let server = amqp::Server::bind(&url, target, options.dispatcher, accepts)
             .await
             .map_err(|error| ServeError::Broker(error.to_string()))?;
@@ -169,9 +189,10 @@ pub(super) fn amqp(options: ServeOptions) -> Bound {
 pub(super) fn amqp_bare(options: ServeOptions) -> Bound {
     async move {
         let url = transport(options.broker)?;
-        let server = amqp::direct::BareServer::bind(&url, &options.topic, options.dispatcher, options.limits)
-            .await
-            .map_err(|error| ServeError::Broker(error.to_string()))?;
+        let server =
+            amqp::direct::BareServer::bind(&url, &options.topic, options.dispatcher, options.http.limits)
+                .await
+                .map_err(|error| ServeError::Broker(error.to_string()))?;
         Ok(Serving { url: server.url(), run: server.run(options.stop).boxed() })
     }
     .boxed()

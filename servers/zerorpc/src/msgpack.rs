@@ -222,7 +222,7 @@ impl<'a> Reader<'a> {
 /// Appends `value`.
 ///
 /// # Errors
-/// [`ErrorKind::Overflow`] for an integer outside −2⁶³ … 2⁶⁴−1, [`ErrorKind::TooLarge`] for 2³² or more items or
+/// [`ErrorKind::NotRepresentable`] for a date, [`ErrorKind::Overflow`] for an integer outside −2⁶³ … 2⁶⁴−1, [`ErrorKind::TooLarge`] for 2³² or more items or
 /// octets; `out` then holds a part of the value.
 pub(crate) fn write_value(out: &mut Vec<u8>, value: &Value) -> Result<(), CallError> {
     match value {
@@ -237,6 +237,10 @@ pub(crate) fn write_value(out: &mut Vec<u8>, value: &Value) -> Result<(), CallEr
         Value::Float(v) => tagged(out, Marker::F64, v.to_be_bytes()),
         Value::Str(text) => write_str(out, text)?,
         Value::Bytes(octets) => write_bin(out, octets)?,
+        Value::DateTime(_) => {
+            let message = "zerorpc has no form for a date and time";
+            return Err(CallError::new(ErrorKind::NotRepresentable, message));
+        }
         Value::List(items) => {
             write_list_len(out, items.len())?;
             for item in items {

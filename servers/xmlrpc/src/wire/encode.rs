@@ -206,6 +206,11 @@ fn write_scalar(out: &mut Vec<u8>, value: &Value, options: &EncodeOptions) -> Re
             write_base64(out, bytes);
             out.extend_from_slice(b"</base64></value>\n");
         }
+        Value::DateTime(text) => {
+            out.extend_from_slice(b"<value><dateTime.iso8601>");
+            write_text(out, text)?;
+            out.extend_from_slice(b"</dateTime.iso8601></value>\n");
+        }
         // `write_value` takes these apart and hands over what is in them.
         Value::List(_) | Value::Map(_) => {}
     }
