@@ -31,6 +31,10 @@ pub(super) fn router(listen: SocketAddr, max_message: usize) -> io::Result<(Stre
 }
 
 fn carried(socket: Socket) -> io::Result<Stream> {
+    #[allow(
+        deprecated,
+        reason = "what replaces it is unsafe; that the descriptor outlives it, the fields' order sees to"
+    )]
     let signal = AsyncFd::with_interest(socket.get_fd()?, Interest::READABLE)?;
     Ok(Stream::Carried(Box::new(Signalled { signal, socket: Mutex::new(socket) })))
 }
