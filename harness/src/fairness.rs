@@ -7,7 +7,7 @@ use amqp::terms::{self, Terms};
 use calculator::Protocol;
 
 use crate::libraries::library;
-use crate::record::{BrokerTerms, Fairness, Process};
+use crate::record::{BrokerTerms, Fairness, Library, Process};
 use crate::stack::{Driver, Runtime, Stack};
 use crate::trial::{CLIENT_RUNTIME, Setting};
 
@@ -52,13 +52,25 @@ pub fn of(stack: &Stack, setting: &Setting<'_>, observed: Observed) -> Fairness 
         reused: observed.reused,
         compression: COMPRESSION.to_owned(),
         encryption: ENCRYPTION.to_owned(),
-        http: matches!(stack.protocol, Protocol::Rest | Protocol::Xmlrpc | Protocol::Jsonrpc)
-            .then(|| format!("{:?}", http_layer::VERSION)),
+        // A reference server answers as it likes.
+        http: (stack.reference().is_none()
+            && matches!(stack.protocol, Protocol::Rest | Protocol::Xmlrpc | Protocol::Jsonrpc))
+        .then(|| format!("{:?}", http_layer::VERSION)),
         broker: stack.needs_broker().then(|| broker_terms(stack, is_target, observed.broker)),
     }
 }
 
 fn server(stack: &Stack, setting: &Setting<'_>, threads: Option<u32>) -> Process {
+    if let Some(reference) = stack.reference() {
+        // Which version the interpreter found is its own business.
+        let library = Library { name: stack.server.to_owned(), version: String::new() };
+        return Process {
+            runtime: "Python".to_owned(),
+            executor: Some(reference.executor.to_owned()),
+            threads,
+            libraries: vec![library],
+        };
+    }
     let (runtime, executor) = match stack.driver {
         Driver::Tokio => (Runtime::of(setting.workers).to_string(), setting.executor.to_string()),
         Driver::Threads if stack.has_server() => {
@@ -92,12 +104,14 @@ impl Stack {
 }
 
 /// The libraries between a call and its socket: that of the transport, what it stands on, and that of the notation.
-fn libraries(protocol: Protocol, transport: &str) -> Vec<crate::record::Library> {
+fn libraries(protocol: Protocol, transport: &str) -> Vec<Library> {
     let transport: &[&str] = match transport {
         "reqwest" => &["reqwest", "hyper", "tokio"],
         "hyper" => &["hyper", "tokio"],
         "axum" => &["axum", "hyper", "tokio"],
         "zeromq" => &["zeromq", "tokio"],
+        "libzmq" => &["zmq", "tokio"],
+        "own ZMTP" => &["tokio"],
         "lapin" => &["lapin", "tokio"],
         _ => &[],
     };
@@ -118,12 +132,18 @@ mod tests {
     #[test]
     fn every_library_has_a_version_and_every_end_but_the_floors_libraries() {
         for stack in ALL {
-            for end in [stack.client, stack.server] {
+            let server = stack.reference().is_none().then_some(stack.server);
+            for end in [stack.client].into_iter().chain(server) {
                 let libraries = libraries(stack.protocol, end);
                 assert_eq!(libraries.is_empty(), stack.protocol.is_floor(), "{} {end}", stack.name);
                 assert!(libraries.iter().all(|library| !library.version.is_empty()), "{libraries:?}");
                 if let Some(first) = libraries.first() {
-                    assert_eq!(first.name, end);
+                    let expected = match end {
+                        "own ZMTP" => "tokio",
+                        "libzmq" => "zmq",
+                        name => name,
+                    };
+                    assert_eq!(first.name, expected);
                 }
             }
         }

@@ -218,8 +218,10 @@ fn named(libraries: &[Library], otherwise: &str) -> String {
     if libraries.is_empty() {
         return otherwise.to_owned();
     }
-    let each: Vec<_> =
-        libraries.iter().map(|Library { name, version }| format!("{name} {version}")).collect();
+    let each: Vec<_> = libraries
+        .iter()
+        .map(|Library { name, version }| format!("{name} {version}").trim_end().to_owned())
+        .collect();
     each.join(", ")
 }
 

@@ -107,7 +107,10 @@ fn message(hop: &Hop) -> u64 {
 fn without_a_broker_the_ledger_is_what_a_relay_counts() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     with_setting(|setting| {
-        for stack in ALL.iter().filter(|stack| stack.has_server() && !stack.needs_broker()) {
+        // Most reference servers close each connection after its call.
+        let ours =
+            |stack: &&Stack| stack.has_server() && !stack.needs_broker() && stack.reference().is_none();
+        for stack in ALL.iter().filter(ours) {
             let mut site = Site::start(stack, setting, None, &[], false).unwrap();
             let wire = runtime.block_on(ledger_of(stack, &site));
             assert!(wire.exact && wire.behind_broker.is_none() && wire.hops.len() == 2, "{wire:?}");
