@@ -207,7 +207,7 @@ pub(super) fn on_threads<T: Time>(
                 if plan.interrupted.load(Ordering::Relaxed) {
                     break;
                 }
-                std::thread::sleep(slot.saturating_duration_since(shared.time.now()));
+                sys::sleep_until(slot);
                 threads::finish_at_once(caller.call(shared.time.now(), Some(slot), || false));
                 lock(backlog).busy -= 1;
             }

@@ -21,7 +21,7 @@ use nix::unistd::Pid;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::{Machine, SocketStats, Usage};
+use super::{Machine, SocketStats, Usage, time_asleep};
 
 pub(super) const FULL: bool = true;
 
@@ -68,9 +68,6 @@ impl AsFd for Descriptor {
     }
 }
 
-/// What is nearer than this is waited for without sleeping: going to sleep and waking up takes as long.
-const NEAR: Duration = Duration::from_micros(5);
-
 impl Timer {
     /// A timer of the Tokio runtime that this is called in.
     ///
@@ -89,16 +86,17 @@ impl Timer {
     /// The system's.
     pub async fn until(&mut self, moment: Instant) -> io::Result<()> {
         let left = moment.saturating_duration_since(Instant::now());
-        if left > NEAR {
-            self.0.get_ref().0.set(Expiration::OneShot(left.into()), TimerSetTimeFlags::empty())?;
-        }
-        while Instant::now() < moment {
-            if left > NEAR {
+        if let Some(asleep) = time_asleep(left) {
+            let awake = moment - (left - asleep);
+            self.0.get_ref().0.set(Expiration::OneShot(asleep.into()), TimerSetTimeFlags::empty())?;
+            while Instant::now() < awake {
                 // An expiry that was not read is forgotten when the timer is set anew.
                 self.0.readable().await?.clear_ready();
-            } else {
-                tokio::task::yield_now().await;
             }
+        }
+        while Instant::now() < moment {
+            // Whoever else has something to do has it done meanwhile.
+            tokio::task::yield_now().await;
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ use portable as imp;
 use std::io;
 use std::net::SocketAddr;
 use std::process::{Child, Command};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -115,6 +115,31 @@ pub use imp::Timer;
 /// up less often. Does nothing where there is no such setting.
 pub fn sleep_precisely() {
     imp::sleep_precisely();
+}
+
+/// How much earlier than needed a sleeper is woken: about what waking up takes where the core is awake.
+const LEAD: Duration = Duration::from_micros(30);
+/// What is nearer than this is waited for without sleeping: going to sleep and waking up takes as long.
+const NEAR: Duration = Duration::from_micros(5);
+
+/// Of a wait of `left`, what is slept; `None` where sleeping is not worth while. The rest is spent looking at the clock,
+/// which is done only before waits that are long beside it: a generator of many calls must not look busier than it is.
+fn time_asleep(left: Duration) -> Option<Duration> {
+    match left.checked_sub(LEAD) {
+        Some(asleep) if asleep >= LEAD => Some(asleep),
+        _ => (left > NEAR).then_some(left),
+    }
+}
+
+/// Sleeps until `moment`, the last microseconds awake; not at all where it has passed. Only as precise as
+/// [`sleep_precisely`] made the thread.
+pub fn sleep_until(moment: Instant) {
+    if let Some(asleep) = time_asleep(moment.saturating_duration_since(Instant::now())) {
+        std::thread::sleep(asleep);
+    }
+    while Instant::now() < moment {
+        std::hint::spin_loop();
+    }
 }
 
 /// Lets this process have as many descriptors open as it is allowed to at all; the usual limit is 1,024. Does nothing where
