@@ -109,14 +109,22 @@ fn xmlrpc_codec() -> Codec<Vec<u8>, Value, Vec<u8>> {
     }
 }
 
-fn zerorpc_codec() -> Codec<bytes::Bytes, Value, bytes::Bytes> {
-    use zerorpc::wire::{Event, Id, encode_call, encode_ok};
+fn zerorpc_codec() -> Codec<Vec<u8>, Value, Vec<u8>> {
+    use zerorpc::wire::{Event, Id, Say, write_call, write_event};
     const EVENT: &[u8; 32] = b"00000001ea4367eeefaa4b9fb67d1c0e";
     Codec {
-        encode_call: |call| encode_call(EVENT, &call.method, call.params.as_positional().unwrap()).unwrap(),
+        encode_call: |call| {
+            let mut out = Vec::with_capacity(128);
+            write_call(&mut out, EVENT, &call.method, call.params.as_positional().unwrap()).unwrap();
+            out
+        },
         decode_call: |body| Event::decode(body, 64).unwrap().call_args(64).unwrap().unwrap(),
         prepare: identity,
-        encode_result: |result| encode_ok(EVENT, Id::Bin(EVENT), result).unwrap(),
+        encode_result: |result| {
+            let mut out = Vec::with_capacity(128);
+            write_event(&mut out, EVENT, Id::Bin(EVENT), Say::Returned(result)).unwrap();
+            out
+        },
         decode_result: |body| Event::decode(body, 64).unwrap().reply(64).unwrap(),
     }
 }

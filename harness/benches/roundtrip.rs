@@ -35,6 +35,7 @@ fn roundtrip(criterion: &mut Criterion) {
         executor: Executor::Async,
         workers: 1,
         server_arguments: &[],
+        twin_arguments: &[],
         targets: &targets,
         began: Instant::now(),
         interrupted: &interrupted,
@@ -47,7 +48,7 @@ fn roundtrip(criterion: &mut Criterion) {
         if stack.needs_broker() && broker.is_none() {
             continue;
         }
-        let site = Site::start(stack, &setting, broker.as_ref(), &[]).unwrap();
+        let site = Site::start(stack, &setting, broker.as_ref(), &[], false).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let client = runtime.block_on(site.place.connect(stack, 1, TIMEOUT)).unwrap().remove(0);
         group.bench_function(stack.name, |b| {

@@ -36,6 +36,9 @@ pub struct Stats {
     pub usage: Option<Usage>,
     /// Its connected TCP sockets, this control's excepted; absent where its system does not tell.
     pub sockets: Option<Vec<SocketStats>>,
+    /// How many threads its process has, this control's included; absent where its system does not tell.
+    #[serde(default)]
+    pub threads: Option<u32>,
     /// How many calls were dispatched since its start.
     pub calls: u64,
 }
@@ -97,7 +100,7 @@ fn stats(dispatcher: &Dispatcher, own: SocketAddr) -> Stats {
         sockets.retain(|socket| socket.local != own);
         sockets
     });
-    Stats { pid, usage: sys::usage(pid), sockets, calls: dispatcher.calls() }
+    Stats { pid, usage: sys::usage(pid), sockets, threads: sys::threads(), calls: dispatcher.calls() }
 }
 
 /// Asks the control port at `address` for its server's [`Stats`].

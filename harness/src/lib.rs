@@ -3,6 +3,9 @@
 pub mod cli;
 pub mod control;
 pub mod deploy;
+pub mod fairness;
+pub mod ledger;
+pub mod libraries;
 pub mod load;
 pub mod observe;
 pub mod preflight;
@@ -10,6 +13,7 @@ pub mod record;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod search;
 pub mod stack;
 pub mod stats;
 pub mod sys;

@@ -12,8 +12,11 @@ use jiff::Timestamp;
 use crate::deploy::rabbitmq::{BrokerError, PrivateBroker};
 use crate::load::Operation;
 use crate::preflight;
-use crate::record::{Check, Record, SCHEMA, Skipped, StackFacts, Status, Tool, Trial, write_atomically};
-use crate::scenario::{Plan, PlanError, Scenario, TrialSpec};
+use crate::record::{
+    Check, Probe, Record, SCHEMA, Searched, Skipped, StackFacts, Status, Tool, Trial, write_atomically,
+};
+use crate::scenario::{Plan, PlanError, PlannedSearch, Scenario, TrialSpec};
+use crate::search::Bisection;
 use crate::stack::{Role, Stack};
 use crate::sys;
 use crate::trial::{self, BrokerSite, Setting, without_credentials};
@@ -28,6 +31,8 @@ pub struct Options {
     pub workers: usize,
     /// Further arguments for servers: faults.
     pub server_arguments: Vec<String>,
+    /// Further arguments for the server of the second half of an A/A pair.
+    pub twin_arguments: Vec<String>,
     /// Servers that are already running, by stack.
     pub targets: BTreeMap<String, String>,
     /// The URL of a broker to use instead of a private one.
@@ -80,6 +85,8 @@ pub enum Event<'a> {
     Measuring(u64),
     /// A trial was made.
     Made(&'a Trial),
+    /// The highest rate of a stack was searched for.
+    Searched(&'a Searched),
 }
 
 /// Makes a run of `scenario`, and tells `progress` of it. The record is written to the folder after every block, whole
@@ -100,6 +107,7 @@ pub fn run(
         executor: options.executor,
         workers: options.workers,
         server_arguments: &options.server_arguments,
+        twin_arguments: &options.twin_arguments,
         targets: &options.targets,
         began: Instant::now(),
         interrupted,
@@ -131,7 +139,53 @@ pub fn run(
             break;
         }
     }
+    for planned in plan.searches(options.seed) {
+        for stack in &planned.stacks {
+            let searched = search(&planned, stack, |spec| {
+                let broker = brokers.for_trial(spec, &options.targets, progress);
+                trial::make(spec, &setting, broker, (0, 0))
+            });
+            let Some(searched) = searched else {
+                record.interrupted = true;
+                break;
+            };
+            progress(Event::Searched(&searched));
+            record.searches.push(searched);
+        }
+        record.seconds = setting.began.elapsed().as_secs_f64();
+        write(&record, options)?;
+    }
     Ok(record)
+}
+
+/// How often a rate must not hold to count as such.
+const AGREEMENT: usize = 2;
+
+/// Searches for the highest rate that `stack` holds. `None` where that was interrupted.
+fn search(
+    planned: &PlannedSearch,
+    stack: &'static Stack,
+    mut make: impl FnMut(&TrialSpec) -> Option<Trial>,
+) -> Option<Searched> {
+    let mut bisection = Bisection::default();
+    let mut probes: Vec<Probe> = Vec::new();
+    while let Some(rate) = bisection.next() {
+        let (mut held, mut failed) = (0, 0);
+        // What disturbs a trial only ever makes it slower: one that holds at once needs no second.
+        while failed < AGREEMENT && held < 1 + failed.min(1) {
+            let probe = Probe::of(&make(&planned.trial(stack, rate))?, &planned.search, rate);
+            *(if probe.held { &mut held } else { &mut failed }) += 1;
+            probes.push(probe);
+        }
+        bisection.tried(rate, failed < AGREEMENT);
+    }
+    Some(Searched {
+        search: planned.search.name.clone(),
+        stack: stack.name.to_owned(),
+        held: bisection.held,
+        failed: bisection.failed,
+        probes,
+    })
 }
 
 /// Whether every trial of `record` counts, and none is missing because the run was interrupted.
@@ -167,13 +221,19 @@ fn new_record(scenario: &Scenario, options: &Options) -> Record {
         checks: vec![],
         wire: vec![],
         sockets: vec![],
+        fairness: vec![],
         trials: vec![],
+        searches: vec![],
     }
 }
 
 fn facts(stack: &Stack, options: &Options) -> StackFacts {
     let target = options.targets.get(stack.name).map(|url| without_credentials(url));
-    let executor = if target.is_some() { "not observable".to_owned() } else { options.executor.to_string() };
+    let executor = match stack.reference() {
+        _ if target.is_some() => "not observable".to_owned(),
+        Some(reference) => reference.executor.to_owned(),
+        None => options.executor.to_string(),
+    };
     StackFacts::new(stack, executor, target)
 }
 
@@ -204,6 +264,7 @@ fn check_stacks(
                 let passed = findings.check.may_be_measured();
                 record.wire.extend(findings.wire);
                 record.sockets.extend(findings.sockets);
+                record.fairness.extend(passed.then_some(findings.fairness));
                 record.checks.push(findings.check);
                 if passed {
                     continue;
@@ -308,6 +369,7 @@ mod tests {
             executor: Executor::Async,
             workers: 1,
             server_arguments: vec![],
+            twin_arguments: vec![],
             targets: BTreeMap::from([("amqp".to_owned(), "amqp://user:secret@host:5672/%2f".to_owned())]),
             broker: Some("amqp://user:secret@host/".to_owned()),
             require: vec![],

@@ -11,15 +11,18 @@ use calculator::{CallError, Client, ClientOptions, Executor};
 
 use crate::control::Stats;
 use crate::deploy::{ServerProcess, warm::KeptAwake};
-use crate::load::{self, Window};
-use crate::observe::Observation;
-use crate::record::{AuditCheck, Latency, Status, Trial, Used, audit};
+use crate::load::{self, InFlight, Window};
+use crate::observe::{Observation, Samples};
+use crate::record::{AuditCheck, HistogramError, InFlightMean, Latency, Status, Trial, Used, audit};
 use crate::scenario::{Scenario, TrialSpec};
-use crate::stack::{Address, Stack};
+use crate::stack::{Address, Runtime, Stack};
 use crate::sys::{self, Usage};
 
 /// The environment variable by which a server process is handed its broker's URL, credentials and all.
 pub const BROKER_VARIABLE: &str = "RPCBENCH_BROKER";
+
+/// The runtime of a trial's callers.
+pub const CLIENT_RUNTIME: Runtime = Runtime::CurrentThread;
 
 /// What all trials of a run have in common.
 pub struct Setting<'a> {
@@ -33,12 +36,22 @@ pub struct Setting<'a> {
     pub workers: usize,
     /// Further arguments for servers: faults.
     pub server_arguments: &'a [String],
+    /// Further arguments for the server of the second half of an A/A pair, which is then none.
+    pub twin_arguments: &'a [String],
     /// Servers that are already running, by stack.
     pub targets: &'a BTreeMap<String, String>,
     /// When the run began.
     pub began: Instant,
     /// Set to end early.
     pub interrupted: &'a Arc<AtomicBool>,
+}
+
+impl Setting<'_> {
+    /// The value that `--name=value` among the further arguments of the servers gives an option.
+    #[must_use]
+    pub fn server_option(&self, name: &str) -> Option<&str> {
+        self.server_arguments.iter().rev().find_map(|argument| argument.strip_prefix(name)?.strip_prefix('='))
+    }
 }
 
 /// A broker that a trial's messages go through.
@@ -94,23 +107,31 @@ impl Site {
         setting: &Setting<'_>,
         broker: Option<&BrokerSite>,
         cores: &[usize],
+        twin: bool,
     ) -> Result<Self, SiteError> {
         // A topic of its own: an AMQP server of another stack must not answer.
         let topic = format!("calc-{}", stack.name);
         let url = broker.map(|broker| broker.url.clone()).unwrap_or_default();
-        let mut address = Address { target: Target::topic(topic.clone()), ..Address::new(url) };
+        let queues = setting.server_option("--queues").and_then(|kind| kind.parse().ok());
+        let mut address = Address { target: Target::topic(topic.clone()), queues, ..Address::new(url) };
         if let Some(target) = setting.targets.get(stack.name) {
             return Ok(Site { process: None, place: Place::new(Address::new(target.clone())) });
         }
         if !stack.has_server() {
             return Ok(Site { process: None, place: Place::new(address) });
         }
-        let mut arguments = vec![
-            format!("--executor={}", setting.executor),
-            format!("--workers={}", setting.workers),
-            format!("--topic={topic}"),
-        ];
+        let mut arguments = vec![];
+        if stack.reference().is_none() {
+            arguments.push(format!("--executor={}", setting.executor));
+            arguments.push(format!("--workers={}", setting.workers));
+        }
+        if stack.needs_broker() {
+            arguments.push(format!("--topic={topic}"));
+        }
         arguments.extend_from_slice(setting.server_arguments);
+        if twin {
+            arguments.extend_from_slice(setting.twin_arguments);
+        }
         let secret =
             broker.filter(|_| stack.needs_broker()).map(|broker| (BROKER_VARIABLE, broker.url.as_str()));
         let process = ServerProcess::start(stack, cores, &arguments, secret)?;
@@ -124,6 +145,12 @@ impl Site {
     #[must_use]
     pub fn stats(&self) -> Option<Stats> {
         self.process.as_ref().and_then(ServerProcess::stats)
+    }
+
+    /// Whether its server is of this run, or was already running.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.process.is_some()
     }
 
     fn pid(&self) -> Option<u32> {
@@ -226,7 +253,7 @@ fn blank(spec: &TrialSpec, setting: &Setting<'_>, block: u32, position: u32) -> 
         stack: spec.stack.name.to_owned(),
         twin: spec.twin,
         operation: spec.operation,
-        callers: spec.callers.get(),
+        load: spec.load,
         connections: spec.connections.get(),
         placement: spec.placement,
         cores: spec.cores.clone(),
@@ -235,6 +262,10 @@ fn blank(spec: &TrialSpec, setting: &Setting<'_>, block: u32, position: u32) -> 
         measured_seconds: 0.0,
         counts: Default::default(),
         latency: None,
+        service: None,
+        lateness: None,
+        sent_per_second: None,
+        in_flight: None,
         throughput: 0.0,
         client: None,
         server: None,
@@ -254,9 +285,11 @@ fn fail(trial: &mut Trial, detail: String) {
 /// What was seen of a trial that came to its end.
 struct Measured {
     observation: Observation,
+    window: Option<Window>,
     seconds: f64,
     before: Reading,
     after: Reading,
+    in_flight: Option<InFlightMean>,
     /// How the server ended, if it did before it was told to.
     server_ended: Option<String>,
 }
@@ -264,18 +297,41 @@ struct Measured {
 impl Measured {
     fn nothing(observation: Observation) -> Self {
         let reading = Reading::default();
-        Measured { observation, seconds: 0.0, before: reading, after: reading, server_ended: None }
+        Measured {
+            observation,
+            window: None,
+            seconds: 0.0,
+            before: reading,
+            after: reading,
+            in_flight: None,
+            server_ended: None,
+        }
+    }
+}
+
+impl Measured {
+    /// How long the window was; in an open loop whose calls were late or lasted beyond it, until the last of them
+    /// began or ended.
+    fn until_last(&self, which: fn((Instant, Instant)) -> Instant) -> f64 {
+        let is_open = self.observation.counts.slots > 0;
+        let last = self.observation.last.map(which).filter(|_| is_open);
+        let span = self.window.zip(last).map(|(window, last)| last.saturating_duration_since(window.begin));
+        // A trial that failed at once lasted no time; a quotient by that has no form in JSON.
+        span.unwrap_or_default().as_secs_f64().max(self.seconds).max(1e-9)
     }
 }
 
 #[allow(clippy::cast_precision_loss)]
 fn fill(trial: &mut Trial, measured: &Measured) {
-    let Measured { observation, seconds, before, after, server_ended } = measured;
+    let Measured { observation, seconds, before, after, server_ended, .. } = measured;
     trial.measured_seconds = *seconds;
-    trial.throughput = if *seconds > 0.0 { observation.counts.right as f64 / seconds } else { 0.0 };
-    match Latency::new(&observation.latency, observation.counts.not_right()) {
-        Ok(latency) => trial.latency = latency,
-        Err(error) => fail(trial, error.to_string()),
+    trial.in_flight = measured.in_flight;
+    trial.throughput = observation.counts.right as f64 / measured.until_last(|(_, ended)| ended);
+    if let Err(error) = fill_in_histograms(trial, measured) {
+        fail(trial, error.to_string());
+    }
+    if !observation.settled {
+        trial.labels.push("unsettled".to_owned());
     }
     trial.counts = observation.counts.clone();
     let used = |before: Option<Usage>, after: Option<Usage>| Some(Used::between(before?, after?, *seconds));
@@ -285,7 +341,8 @@ fn fill(trial: &mut Trial, measured: &Measured) {
     if let Some(how) = server_ended {
         fail(trial, format!("the server ended during the trial ({how})"));
     } else if observation.gave_up > 0 {
-        let (gave_up, callers) = (observation.gave_up, trial.callers);
+        let callers = trial.load.callers().unwrap_or(trial.connections);
+        let gave_up = observation.gave_up;
         fail(trial, format!("{gave_up} of {callers} callers gave up: call after call went unanswered"));
     } else if observation.counts.started == 0 {
         fail(
@@ -303,23 +360,39 @@ fn fill(trial: &mut Trial, measured: &Measured) {
     };
 }
 
+/// Response times, and for an open loop service times, the generator's lateness and the rate that it reached.
+#[allow(clippy::cast_precision_loss)]
+fn fill_in_histograms(trial: &mut Trial, measured: &Measured) -> Result<(), HistogramError> {
+    let Measured { observation, .. } = measured;
+    let not_right = observation.counts.not_right();
+    trial.latency = Latency::new(&observation.latency, not_right)?;
+    if trial.load.rate().is_some() {
+        trial.service = Latency::new(&observation.service, not_right)?;
+        trial.lateness = Latency::new(&observation.lateness, 0)?;
+        let seconds = measured.until_last(|(began, _)| began);
+        trial.sent_per_second = Some(observation.counts.started as f64 / seconds);
+    }
+    Ok(())
+}
+
 /// Runs server and callers. `None` where the trial was interrupted.
 fn measure(
     spec: &TrialSpec,
     setting: &Setting<'_>,
     broker: Option<&BrokerSite>,
 ) -> Result<Option<Measured>, SiteError> {
-    let mut site = Site::start(spec.stack, setting, broker, &spec.cores.server)?;
+    let mut site = Site::start(spec.stack, setting, broker, &spec.cores.server, spec.twin)?;
     let broker = broker.filter(|_| spec.stack.needs_broker()).and_then(|broker| broker.pid);
     let pids = [Some(std::process::id()), site.pid(), broker];
     let (opened, window) = mpsc::channel();
     let (finished, result) = mpsc::channel();
+    let in_flight = Arc::new(InFlight::default());
     let mut measured = std::thread::scope(|scope| {
-        let place = &site.place;
+        let (place, counted) = (&site.place, Arc::clone(&in_flight));
         scope.spawn(move || {
-            let _ = finished.send(drive(spec, setting, place, opened));
+            let _ = finished.send(drive(spec, setting, place, opened, counted));
         });
-        watch(&window, &result, pids)
+        watch(&window, &result, pids, &in_flight)
     })?;
     if setting.interrupted.load(Ordering::Relaxed) {
         return Ok(None);
@@ -335,6 +408,7 @@ fn watch(
     window: &Receiver<Window>,
     result: &Receiver<Result<Observation, SiteError>>,
     pids: [Option<u32>; 3],
+    in_flight: &InFlight,
 ) -> Result<Measured, SiteError> {
     // Without a window there is only an error to be had; a panic of the driver is passed on by its scope.
     let Ok(window) = window.recv() else {
@@ -344,15 +418,20 @@ fn watch(
     let within = |until: Instant| result.recv_timeout(until.saturating_duration_since(Instant::now())).ok();
     let mut early = within(window.begin);
     let before = Reading::now(pids);
-    if early.is_none() {
-        early = within(window.end);
+    let mut samples = Samples::default();
+    let mut look = window.begin;
+    while early.is_none() && Instant::now() < window.end {
+        look += samples.until_next();
+        early = within(look.min(window.end));
+        samples.take(in_flight.now());
     }
     let closed = Instant::now().min(window.end);
     let after = Reading::now(pids);
     // The last answers may still be to come.
     let observation = early.or_else(|| result.recv().ok()).unwrap_or_else(|| Ok(Observation::default()))?;
     let seconds = closed.saturating_duration_since(window.begin).as_secs_f64();
-    Ok(Measured { seconds, before, after, ..Measured::nothing(observation) })
+    let in_flight = samples.mean();
+    Ok(Measured { window: Some(window), seconds, before, after, in_flight, ..Measured::nothing(observation) })
 }
 
 /// Connects and calls, on the client's cores.
@@ -361,6 +440,7 @@ fn drive(
     setting: &Setting<'_>,
     place: &Place,
     opened: Sender<Window>,
+    in_flight: Arc<InFlight>,
 ) -> Result<Observation, SiteError> {
     let failed = |error: std::io::Error| SiteError::Connect {
         stack: spec.stack.name,
@@ -370,21 +450,23 @@ fn drive(
     if !spec.cores.client.is_empty() {
         sys::pin_current_thread(&spec.cores.client).map_err(failed)?;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let runtime = CLIENT_RUNTIME.builder().enable_all().build().map_err(failed)?;
     runtime.block_on(async {
         let clients = place.connect(spec.stack, spec.connections.get(), setting.scenario.timeout).await?;
         let plan = load::Plan {
             operation: spec.operation,
-            callers: spec.callers,
+            load: spec.load,
+            multiplexes: spec.stack.multiplexes,
             warmup: setting.scenario.warmup,
             measure: setting.scenario.measure,
-            timeout: setting.scenario.timeout,
+            timeout: Some(setting.scenario.timeout),
             seed: setting.seed,
             interrupted: Arc::clone(setting.interrupted),
+            in_flight,
         };
-        let report = move |window| {
+        let report = Box::new(move |window| {
             let _ = opened.send(window);
-        };
-        Ok(load::run(plan, spec.stack.driver, &clients, report).await)
+        });
+        load::run(&plan, spec.stack.driver, &clients, report).await.map_err(failed)
     })
 }

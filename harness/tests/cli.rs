@@ -110,6 +110,82 @@ fn a_call_prints_its_result_as_json_and_its_error_with_exit_code_1() {
 }
 
 #[test]
+fn a_json_rpc_batch_prints_each_result_and_a_notification_nothing() {
+    let (_server, url) = serve(&["jsonrpc"]);
+    let call = |arguments: &[&str]| finish(rpcbench(&["call", "jsonrpc", &url]).args(arguments));
+    let batch = call(&["--batch", "add", "2", "3", ",", "hello", "name=RPC", ",", "echo", ","]);
+    batch.with(2, &["a method is missing"]);
+    assert_eq!(
+        call(&["--batch", "add", "2", "3", ",", "hello", "name=RPC"]).with(0, &[]).out,
+        ["5", "\"hello, RPC\""]
+    );
+    let failed = call(&["add", "2", "3", ",", "divide", "1", "0", "--batch"]).with(1, &[]);
+    assert!(failed.out[0] == "5" && failed.out[1].contains("zero-division"), "{:?}", failed.out);
+    assert_eq!(call(&["add", "2", "3", "--notify"]).with(0, &[]).out, Vec::<String>::new());
+    assert_eq!(
+        call(&["add", "2", "3", ",", "add", "1", "2", "--notify", "--batch"]).with(0, &[]).out,
+        Vec::<String>::new()
+    );
+    finish(&mut rpcbench(&["call", "rest", &url, "add", "1", "2", "--notify"])).with(2, &["for jsonrpc"]);
+}
+
+/// Answers one request, and passes on what was asked.
+fn answer_once(response: &'static str) -> (String, std::thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let asked = std::thread::spawn(move || {
+        let mut connection = listener.accept().unwrap().0;
+        let request = answer(&mut connection, "}");
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            response.len()
+        );
+        connection.write_all((head + response).as_bytes()).unwrap();
+        request
+    });
+    (address, asked)
+}
+
+#[test]
+fn zabbix_is_called_with_its_type_and_with_the_headers_that_are_given() {
+    let (address, asked) = answer_once(r#"{"jsonrpc":"2.0","result":"7.0.5","id":1000000000}"#);
+    let url = format!("http://{address}/api_jsonrpc.php");
+    let called = finish(&mut rpcbench(&[
+        "call",
+        "jsonrpc",
+        &url,
+        "apiinfo.version",
+        "--header",
+        "Authorization: Bearer secret",
+    ]));
+    assert_eq!(called.with(0, &[]).out, ["\"7.0.5\""]);
+    let asked = asked.join().unwrap();
+    for line in ["content-type: application/json-rpc\r\n", "authorization: Bearer secret\r\n"] {
+        assert!(asked.contains(line), "{asked}");
+    }
+    assert!(
+        asked.ends_with(r#"{"jsonrpc":"2.0","method":"apiinfo.version","params":[],"id":1000000000}"#),
+        "{asked}"
+    );
+    let refused =
+        finish(&mut rpcbench(&["call", "jsonrpc", &url, "m", "--header", "secret"])).with(2, &["NAME:VALUE"]);
+    assert!(!refused.err.join("").contains("secret: "));
+    finish(&mut rpcbench(&["check", "tcp", "tcp://127.0.0.1:1", "--header", "a:b"])).with(2, &["over HTTP"]);
+}
+
+#[test]
+fn what_only_xml_rpc_has_a_form_for_goes_there_and_back() {
+    let (_server, url) = serve(&["xmlrpc", "--allow-none"]);
+    for value in [r#"{"dateTime.iso8601": "19980717T14:08:55"}"#, r#"[{"base64": "AP8="}]"#] {
+        assert_eq!(finish(&mut rpcbench(&["call", "xmlrpc", &url, "echo", value])).with(0, &[]).out, [value]);
+    }
+    let null = ["call", "xmlrpc", &url, "echo", "null"];
+    finish(&mut rpcbench(&null)).with(1, &["allow_none"]);
+    assert_eq!(finish(rpcbench(&null).arg("--allow-none")).with(0, &[]).out, ["null"]);
+    finish(&mut rpcbench(&["call", "rest", &url, "echo", "null", "--allow-none"])).with(2, &["for xmlrpc"]);
+}
+
+#[test]
 fn a_server_prints_one_line_and_ends_on_sigterm_and_sigint() {
     for (stack, signal) in [
         ("tcp", Signal::SIGTERM),
@@ -122,6 +198,32 @@ fn a_server_prints_one_line_and_ends_on_sigterm_and_sigint() {
         server.signal(signal);
         let ended = server.ended().with(0, &[]);
         assert_eq!((ended.out, ended.err), (vec![], vec![]), "{stack}");
+    }
+}
+
+#[test]
+fn a_server_whose_broker_never_answers_ends_when_it_is_told_to() {
+    let broker = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("amqp://user:secret@{}/", broker.local_addr().unwrap());
+    let mut server = Process::start(&mut rpcbench(&["serve", "amqp", "--broker", &url]));
+    // It has connected, and waits for the handshake.
+    let (_connection, _) = broker.accept().unwrap();
+    server.signal(Signal::SIGTERM);
+    server.ended().with(0, &[]);
+}
+
+#[test]
+fn loads_and_connections_out_of_range_are_refused_with_the_range() {
+    for (arguments, words) in [
+        (&["run", "--load", "open:0:poisson"][..], &["open:0:poisson", "1 to 1000000 calls a second"][..]),
+        (&["run", "--load", "open:-5:constant"], &["1 to 1000000 calls a second"]),
+        (&["run", "--load", "open:5000"], &["open:5000:poisson"]),
+        (&["run", "--load", "closed:0"], &["1 to 10000 callers"]),
+        (&["run", "--connections", "10001"], &["1 to 10000 connections"]),
+        (&["run", "saturation", "--connections", "10001"], &["1 to 10000 connections"]),
+        (&["run", "--connections", "0"], &["--connections"]),
+    ] {
+        finish(&mut rpcbench(arguments)).with(2, words);
     }
 }
 

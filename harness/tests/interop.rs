@@ -3,26 +3,12 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use common::{Process, finish, rpcbench};
+use common::{Process, finish, python, rpcbench};
 use nix::sys::signal::Signal;
 use rpcbench::deploy::rabbitmq::PrivateBroker;
-
-/// The interpreter that has the packages of `servers/python/requirements.txt`.
-fn python(script: &str) -> Command {
-    let Some(interpreter) = std::env::var_os("RPCBENCH_PYTHON").map(PathBuf::from) else {
-        panic!(
-            "RPCBENCH_PYTHON does not name a Python that has the packages of servers/python/requirements.txt; \
-             scripts/test installs them and sets it"
-        );
-    };
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../servers/python");
-    let mut command = Command::new(interpreter);
-    command.arg("-B").arg(scripts.join(script)).stdin(Stdio::null());
-    command
-}
 
 /// Every call of the reference client is answered as the contract says.
 fn assert_served(client: &mut Command) {
@@ -124,8 +110,19 @@ fn amqp() {
 }
 
 #[test]
+fn rest() {
+    let theirs = Process::start(&mut python("rest_server.py"));
+    let url = theirs.url();
+    for stack in ["rest", "rest-hyper"] {
+        assert_checked(&mut rpcbench(&["check", stack, &url]), &[BEYOND_64_BITS, "echo"]);
+    }
+    assert_called(&mut rpcbench(&["call", "rest", &url, "divide", "x=-7", "y=2"]));
+    assert_ends_on_sigterm(theirs);
+}
+
+#[test]
 fn a_reference_server_ends_with_its_input() {
-    for script in ["xmlrpc_server.py", "jsonrpc_server.py", "zerorpc_server.py"] {
+    for script in ["rest_server.py", "xmlrpc_server.py", "jsonrpc_server.py", "zerorpc_server.py"] {
         let mut server = Process::start(python(script).arg("--end-with-input").stdin(Stdio::piped()));
         server.url();
         server.ended().with(0, &[]);
@@ -133,29 +130,69 @@ fn a_reference_server_ends_with_its_input() {
 }
 
 #[test]
-fn a_reference_server_can_be_measured() {
+fn a_reference_server_that_is_already_running_can_be_measured() {
     let server = Process::start(python("zerorpc_server.py").args(["--listen", "127.0.0.1:0"]));
-    let folder = tempfile::tempdir().unwrap();
-    let target = format!("zerorpc={}", server.url());
-    let out = folder.path().to_str().unwrap();
-    finish(&mut rpcbench(&[
-        "run",
-        "--stack",
-        "zerorpc",
-        "--target",
-        &target,
-        "--blocks",
-        "1",
-        "--seconds",
-        "0.3",
-        "--load",
-        "closed:1",
-        "--placement",
-        "free",
-        "--out",
-        out,
-    ]))
-    .with(0, &[]);
-    let record = rpcbench::record::read(folder.path()).unwrap();
+    let record = measured("zerorpc", &["--load=closed:1", &format!("--target=zerorpc={}", server.url())]);
     assert!(record.trials.iter().any(|trial| trial.stack == "zerorpc" && trial.counts.right > 0));
+}
+
+/// Stacks whose servers listen themselves.
+const REFERENCE_STACKS: [&str; 4] =
+    ["rest-python", "xmlrpc-python", "xmlrpc-python-threads", "jsonrpc-python"];
+
+#[test]
+fn reference_servers_are_stacks() {
+    // More callers than Python's own backlog holds, each with a connection; and a payload, which these servers lack.
+    let record = measured(&REFERENCE_STACKS.join(","), &["--load=closed:16", "--operation=hello,echo"]);
+    assert_eq!(record.skipped, []);
+    for stack in REFERENCE_STACKS {
+        let facts = record.stacks.iter().find(|facts| facts.name == stack).unwrap();
+        assert_eq!(facts.executor, if stack.ends_with("-threads") { "threads" } else { "blocking" });
+        let trials: Vec<_> = record.trials.iter().filter(|trial| trial.stack == stack).collect();
+        let [trial] = trials[..] else { panic!("{stack}: {} trials", trials.len()) };
+        assert!(trial.counts.right > 0 && trial.counts.not_right() == trial.counts.unfinished, "{trial:?}");
+        assert_eq!(trial.server.is_some_and(|used| used.cpu_ns > 0), rpcbench::sys::FULL, "{stack}");
+    }
+}
+
+#[test]
+fn a_reference_server_is_served_by_name() {
+    for stack in REFERENCE_STACKS {
+        let server = Process::start(&mut rpcbench(&["serve", stack]));
+        assert_called(&mut rpcbench(&["call", stack, &server.url(), "divide", "-7", "2"]));
+        assert_ends_on_sigterm(server);
+    }
+    let refused = finish(&mut rpcbench(&["serve", "xmlrpc-python", "--fail", "1/3"]));
+    refused.with(2, &["faults", "reference implementation"]);
+}
+
+#[test]
+fn a_reference_server_that_cannot_be_started_is_skipped_with_the_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let nothing_left = |python: &str, word: &str| {
+        let arguments = ["run", "--stack", "jsonrpc-python", "--out", out];
+        let ended = finish(rpcbench(&arguments).env("RPCBENCH_PYTHON", python));
+        let ended = ended.with(3, &["jsonrpc-python", word, "RPCBENCH_PYTHON"]);
+        let said: Vec<_> = ended.err.iter().filter(|line| line.contains(word)).collect();
+        assert!(said.iter().all(|line| line.contains("servers/python/requirements.txt")), "{said:?}");
+    };
+    nothing_left("/nowhere/python", "there is no Python `/nowhere/python`");
+    // An interpreter without what was installed for this one.
+    let bare = folder.path().join("python");
+    let interpreter = python("").get_program().to_owned();
+    let script = format!("#!/bin/sh\nexec '{}' -I -S \"$@\"\n", interpreter.display());
+    std::fs::write(&bare, script).unwrap();
+    std::fs::set_permissions(&bare, std::fs::Permissions::from_mode(0o755)).unwrap();
+    nothing_left(bare.to_str().unwrap(), "No module named 'jsonrpclib'");
+}
+
+/// The record of a short run of `stacks`.
+fn measured(stacks: &str, options: &[&str]) -> rpcbench::record::Record {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let arguments =
+        ["run", "--stack", stacks, "--blocks=1", "--seconds=0.3", "--placement=free", "--out", out];
+    finish(rpcbench(&arguments).args(options)).with(0, &[]);
+    rpcbench::record::read(folder.path()).unwrap()
 }

@@ -6,6 +6,10 @@ import signal
 import sys
 import threading
 
+# How many connections may wait to be accepted. The 5 of Python's socketserver would turn callers away where more of
+# them open a connection at once, as those of a server that closes it after each call do.
+BACKLOG = 128
+
 
 class Calculator:
     """The methods of the contract that every reference server has."""

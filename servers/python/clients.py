@@ -55,7 +55,10 @@ def rows(protocol):
 
 
 def xmlrpc(url):
-    from xmlrpc.client import Fault, MultiCall, ServerProxy
+    from xmlrpc.client import Binary, DateTime, Fault, MultiCall, ServerProxy, Transport
+
+    class Compressing(Transport):
+        encode_threshold = 100  # bytes, above which a request goes out in gzip; answers above 1,400 are asked for so
 
     proxy = ServerProxy(url)
     by_class = {"ZeroDivisionError": {ZERO}, "OverflowError": {OVERFLOW}, "TypeError": {INVALID}, "Exception": {UNKNOWN}}
@@ -78,6 +81,14 @@ def xmlrpc(url):
     yield call
     yield "system.listMethods()", lambda: METHODS - set(proxy.system.listMethods()), set()
     yield "system.multicall(add(1, 2), hello('a'))", several, [3, "hello, a"]
+    yield "system.methodHelp('add')", lambda: proxy.system.methodHelp("add") != "", True
+    yield "system.methodSignature('add')", lambda: proxy.system.methodSignature("add"), "signatures not supported"
+    yield "echo of octets", lambda: proxy.echo(Binary(b"\0\xff")).data, b"\0\xff"
+    yield "echo of a date", lambda: str(proxy.echo(DateTime("19980717T14:08:55"))), "19980717T14:08:55"
+    compressed = ServerProxy(url, transport=Compressing())
+    yield "echo of 5,000 characters in gzip", lambda: compressed.echo("ü" * 5000) == "ü" * 5000, True
+    yield "a request in ISO-8859-1", lambda: ServerProxy(url, encoding="iso-8859-1").hello("zürich"), "hello, zürich"
+    compressed("close")()
     proxy("close")()
 
 
@@ -105,6 +116,7 @@ def jsonrpc(url):
     yield "subtract(x=3, y=10)", lambda: proxy.subtract(x=3, y=10), 7
     yield "notification add(1, 2)", lambda: proxy._notify.add(1, 2), None
     yield "batch of add(1, 2), a notification, hello(name='a')", batch, [3, "hello, a"]
+    yield "system.listMethods()", lambda: METHODS - set(proxy.system.listMethods()), set()
     yield "version 1.0: add(1, 2)", lambda: jsonrpclib.ServerProxy(url, version=1.0).add(1, 2), 3
     proxy("close")()
 

@@ -6,6 +6,7 @@ import calculator
 
 arguments = calculator.options(__doc__).parse_args()
 
+SimpleJSONRPCServer.request_queue_size = calculator.BACKLOG
 server = SimpleJSONRPCServer(arguments.listen, logRequests=False)
 server.register_introspection_functions()
 server.register_instance(calculator.Calculator())

@@ -16,6 +16,7 @@ parser = calculator.options(__doc__)
 parser.add_argument("--threads", action="store_true", help="a thread for each connection instead of one for all")
 arguments = parser.parse_args()
 
+SimpleXMLRPCServer.request_queue_size = calculator.BACKLOG
 server = (ThreadedServer if arguments.threads else SimpleXMLRPCServer)(arguments.listen, logRequests=False)
 server.register_introspection_functions()
 server.register_multicall_functions()

@@ -1,13 +1,18 @@
 //! `rpcbench call`.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use amqp::{AmqpClient, Target, Transport};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use calculator::{Call, CallError, ClientOptions, Deadline, Limits, Params, Protocol, Value, json};
+use calculator::{Call, CallError, Client, ClientOptions, Deadline, Limits, Params, Protocol, Value, json};
+use http_layer::HyperClient;
+use jsonrpc::{BatchCall, JsonRpcClient};
+use xmlrpc::XmlRpcClient;
 
 use super::amqp::TargetArguments;
+use super::http::HeaderArguments;
 use super::{Exit, Failure, Outcome, print, runtime};
 use crate::stack::{Address, Stack};
 use crate::trial::without_credentials;
@@ -15,19 +20,24 @@ use crate::trial::without_credentials;
 /// Calls any method of any server of a protocol, ours or not, and prints the result as JSON.
 ///
 /// An argument is JSON where it can be read as JSON, otherwise a string. NAME=VALUE passes a named parameter where
-/// the protocol has them (REST, JSON-RPC, AMQP).
+/// the protocol has them (REST, JSON-RPC, AMQP). XML-RPC's bytes and dates are written {"base64": "…"} and
+/// {"dateTime.iso8601": "…"}.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   rpcbench call xmlrpc http://127.0.0.1:8000/ add 2 3
   rpcbench call jsonrpc http://127.0.0.1:8080/jsonrpc subtract x=3 y=10
+  rpcbench call jsonrpc http://zabbix.example/api_jsonrpc.php host.get output='[\"hostid\"]' --header 'authorization: Bearer TOKEN'
+  rpcbench call jsonrpc http://127.0.0.1:8080/jsonrpc --batch add 2 3 , hello RPC
   rpcbench call zerorpc tcp://127.0.0.1:4242 hello RPC
+  rpcbench call zerorpc tcp://127.0.0.1:1234 strftime %Y/%m/%d
   rpcbench call amqp amqp://guest:guest@localhost/ add x=2 y=3 --topic calc")]
 pub(super) struct Arguments {
     /// The protocol, or a stack of it: rest, xmlrpc, jsonrpc, zerorpc, amqp, tcp
     protocol: String,
     /// Where the server is, or the broker for AMQP
     url: String,
-    /// The method
+    /// The method; without one, zerorpc lists the server's methods
+    #[arg(default_value = "", hide_default_value = true)]
     method: String,
     /// The arguments; put `--` before them where one begins with a hyphen and is no number
     #[arg(value_name = "ARG", allow_negative_numbers = true)]
@@ -37,6 +47,13 @@ pub(super) struct Arguments {
     timeout: Duration,
     #[command(flatten)]
     target: TargetArguments,
+    #[command(flatten)]
+    headers: HeaderArguments,
+    /// Send null as <nil/>, which not every server takes
+    #[arg(long, help_heading = "XML-RPC")]
+    allow_none: bool,
+    #[command(flatten)]
+    jsonrpc: JsonRpcArguments,
     /// Send the message and do not ask for an answer
     #[arg(long, help_heading = "AMQP")]
     cast: bool,
@@ -45,29 +62,73 @@ pub(super) struct Arguments {
     fanout: bool,
 }
 
+/// What JSON-RPC can do beside a call.
+#[derive(clap::Args)]
+#[command(next_help_heading = "JSON-RPC")]
+struct JsonRpcArguments {
+    /// Send a notification: nothing is answered
+    #[arg(long)]
+    notify: bool,
+    /// Send several calls in one request: a `,` by itself stands between them
+    #[arg(long)]
+    batch: bool,
+}
+
+impl JsonRpcArguments {
+    fn asks_for_more(&self) -> bool {
+        self.notify || self.batch
+    }
+}
+
 pub(super) fn call(arguments: &Arguments) -> Outcome {
     let stack = Stack::named(&arguments.protocol).map_err(Failure::usage)?;
+    let address = arguments.headers.add_to(stack, arguments.target.address(stack, &arguments.url)?)?;
+    let options = ClientOptions { timeout: arguments.timeout, ..ClientOptions::default() };
+    if arguments.jsonrpc.asks_for_more() {
+        return jsonrpc(arguments, stack, &address, &options);
+    }
     let params = params(stack.protocol, &arguments.values)?;
     let call = Call { method: arguments.method.clone().into(), params };
-    let address = arguments.target.address(stack, &arguments.url)?;
-    let options = ClientOptions { timeout: arguments.timeout, ..ClientOptions::default() };
     if arguments.cast {
         return cast(arguments, stack, address, &options, &call);
     }
+    if arguments.allow_none && stack.protocol != Protocol::Xmlrpc {
+        return Err(Failure::usage(
+            "--allow-none is for xmlrpc; the other protocols have a null of their own",
+        ));
+    }
+    if stack.protocol == Protocol::Zerorpc {
+        return super::zerorpc::call(&address.url, &options, &call)
+            .unwrap_or_else(|error| Err(failed(arguments, stack, &error)));
+    }
+    if arguments.method.is_empty() {
+        return Err(Failure::usage(format!("name a method; {} does not list them", stack.name)));
+    }
     let result = runtime()?.block_on(async {
-        let client = stack.connect(address, options).await?;
+        let client: Arc<dyn Client> = if arguments.allow_none {
+            let client =
+                XmlRpcClient::<HyperClient>::connect(&address.url, &address.headers, &options).await?;
+            Arc::new(client.allow_none(true))
+        } else {
+            stack.connect(address, options).await?
+        };
         Deadline::new(arguments.timeout).within(Instant::now(), client.call(&call)).await
     });
     match result {
         Ok(value) => {
-            let mut text = String::new();
-            write_json(&mut text, &value);
-            text.push('\n');
-            print(&text);
+            print_value(&value);
             Ok(Exit::Done)
         }
         Err(error) => Err(failed(arguments, stack, &error)),
     }
+}
+
+/// Prints a result, or one of several, on a line of its own.
+pub(super) fn print_value(value: &Value) {
+    let mut text = String::new();
+    write_json(&mut text, value);
+    text.push('\n');
+    print(&text);
 }
 
 fn failed(arguments: &Arguments, stack: &Stack, error: &CallError) -> Failure {
@@ -76,6 +137,53 @@ fn failed(arguments: &Arguments, stack: &Stack, error: &CallError) -> Failure {
         return Failure::could_not_run(format!("{}: no answer from {address}: {error}", stack.name));
     }
     Failure::new(Exit::No, in_full(error))
+}
+
+/// Sends a notification, or a batch of calls or notifications.
+fn jsonrpc(arguments: &Arguments, stack: &Stack, address: &Address, options: &ClientOptions) -> Outcome {
+    if stack.protocol != Protocol::Jsonrpc {
+        return Err(Failure::usage("--notify and --batch are for jsonrpc"));
+    }
+    let words: Vec<String> = [&arguments.method].into_iter().chain(&arguments.values).cloned().collect();
+    let mut calls = Vec::new();
+    for words in words.split(|word| arguments.jsonrpc.batch && word == ",") {
+        let Some((method, values)) = words.split_first() else {
+            return Err(Failure::usage("a method is missing beside a `,`"));
+        };
+        let call = Call { method: method.clone().into(), params: params(stack.protocol, values)? };
+        calls.push(if arguments.jsonrpc.notify {
+            BatchCall::Notification(call)
+        } else {
+            BatchCall::Call(call)
+        });
+    }
+    let results = runtime()?.block_on(async {
+        let client = JsonRpcClient::<HyperClient>::connect(&address.url, &address.headers, options).await?;
+        let mut deadline = Deadline::new(arguments.timeout);
+        match calls.as_slice() {
+            [BatchCall::Notification(call)] if !arguments.jsonrpc.batch => {
+                deadline.within(Instant::now(), client.notify(call)).await.map(|()| vec![])
+            }
+            calls => deadline.within(Instant::now(), client.batch(calls)).await,
+        }
+    });
+    let results = results.map_err(|error| failed(arguments, stack, &error))?;
+    let mut exit = Exit::Done;
+    for result in results.into_iter().flatten() {
+        let mut text = String::new();
+        match result {
+            Ok(value) => write_json(&mut text, &value),
+            Err(error) => {
+                exit = Exit::No;
+                let error =
+                    serde_json::json!({ "error": { "kind": error.kind, "message": in_full(&error) } });
+                text = error.to_string();
+            }
+        }
+        text.push('\n');
+        print(&text);
+    }
+    Ok(exit)
 }
 
 /// Sends a message that nobody answers; done when the broker has it.
@@ -126,6 +234,7 @@ fn params(protocol: Protocol, values: &[String]) -> Result<Params, Failure> {
             Some((name, value)) if has_names && is_name(name) => {
                 named.push((name.to_owned(), argument(value)));
             }
+            _ if protocol == Protocol::Xmlrpc => positional.push(with_xmlrpc_types(argument(text))),
             _ => positional.push(argument(text)),
         }
     }
@@ -147,8 +256,27 @@ fn argument(text: &str) -> Value {
     json::read(text.as_bytes(), &Limits::default()).unwrap_or_else(|_| Value::from(text))
 }
 
+/// Reads what [`write_json`] makes of bytes and dates, which XML-RPC has and JSON does not, inside lists and maps too.
+fn with_xmlrpc_types(value: Value) -> Value {
+    match value {
+        Value::List(items) => Value::List(items.into_iter().map(with_xmlrpc_types).collect()),
+        Value::Map(members) => {
+            if let [(name, Value::Str(text))] = members.as_slice() {
+                match (name.as_str(), BASE64.decode(text)) {
+                    ("base64", Ok(bytes)) => return Value::Bytes(bytes),
+                    ("dateTime.iso8601", _) => return Value::DateTime(text.as_str().into()),
+                    _ => {}
+                }
+            }
+            let typed = members.into_iter().map(|(name, value)| (name, with_xmlrpc_types(value)));
+            Value::Map(typed.collect())
+        }
+        scalar => scalar,
+    }
+}
+
 /// Appends `value` as JSON for a person or a program to read. What JSON has no form for is written as near to it as
-/// can be: bytes as `{"base64": …}`, NaN and infinities as strings, long integers with all their digits.
+/// can be: bytes as `{"base64": …}`, dates as `{"dateTime.iso8601": …}`, NaN and infinities as strings, long integers with all their digits.
 fn write_json(out: &mut String, value: &Value) {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let separated = |out: &mut String, index: usize| {
@@ -159,6 +287,7 @@ fn write_json(out: &mut String, value: &Value) {
     match value {
         Value::BigInt(digits) => out.push_str(digits),
         Value::Float(v) if !v.is_finite() => out.push_str(&quoted(&v.to_string())),
+        Value::DateTime(text) => out.push_str(&format!("{{\"dateTime.iso8601\": {}}}", quoted(text))),
         Value::Bytes(bytes) => out.push_str(&format!("{{\"base64\": {}}}", quoted(&BASE64.encode(bytes)))),
         Value::List(items) => {
             out.push('[');

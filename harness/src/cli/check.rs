@@ -7,6 +7,7 @@ use calculator::conformance::{self, Level, Outcome as Row};
 use calculator::{ClientOptions, Deadline, Protocol};
 
 use super::amqp::TargetArguments;
+use super::http::HeaderArguments;
 use super::{Exit, Failure, Outcome, print, runtime};
 use crate::stack::Stack;
 use crate::trial::without_credentials;
@@ -28,11 +29,13 @@ pub(super) struct Arguments {
     timeout: Duration,
     #[command(flatten)]
     target: TargetArguments,
+    #[command(flatten)]
+    headers: HeaderArguments,
 }
 
 pub(super) fn check(arguments: &Arguments) -> Outcome {
     let stack = Stack::named(&arguments.protocol).map_err(Failure::usage)?;
-    let address = arguments.target.address(stack, &arguments.url)?;
+    let address = arguments.headers.add_to(stack, arguments.target.address(stack, &arguments.url)?)?;
     let options = ClientOptions { timeout: arguments.timeout, ..ClientOptions::default() };
     let rows = runtime()?.block_on(async {
         let client = stack.connect(address, options).await.map_err(|error| {

@@ -23,10 +23,12 @@ pub(super) fn list(_: &Arguments) -> Outcome {
             Role::Leanest => "leanest",
             Role::DefaultAndLeanest => "default and leanest",
             Role::BrokerFloor => "floor under AMQP",
+            Role::Alternative => "another library",
+            Role::Reference => "reference server",
         };
         let _ = writeln!(
             text,
-            "  {:<14} {:<8} {} → {} ({role})",
+            "  {:<22} {:<8} {} → {} ({role})",
             stack.name, stack.protocol, stack.client, stack.server
         );
     }

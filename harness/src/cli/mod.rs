@@ -4,11 +4,13 @@ mod amqp;
 mod call;
 mod check;
 mod doctor;
+mod http;
 mod list;
 mod progress;
 mod report;
 mod run;
 mod serve;
+mod zerorpc;
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -82,7 +84,7 @@ struct Arguments {
 enum Command {
     /// Measure stacks and write a record and a report
     Run(run::Arguments),
-    /// Serve the calculator over a protocol
+    /// Serve the calculator, or another service, over a protocol
     Serve(serve::Arguments),
     /// Call a method of a server, ours or not
     Call(call::Arguments),

@@ -62,7 +62,12 @@ impl Progress {
                     bar.set_length(*all);
                     bar.reset_eta();
                 }
-                self.line(&format!("measuring {all} trials"));
+                if *all > 0 {
+                    self.line(&format!("measuring {all} trials"));
+                }
+            }
+            Event::Searched(searched) => {
+                self.line(&format!("{} ({}): {}", searched.stack, searched.search, searched.range()));
             }
             Event::Made(trial) => {
                 self.made += 1;

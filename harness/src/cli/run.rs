@@ -31,6 +31,7 @@ use crate::trial::BROKER_VARIABLE;
   rpcbench run
   rpcbench run standard --out results/mine
   rpcbench run --stack rest-hyper,zerorpc --load closed:1,closed:32 --blocks 10
+  rpcbench run --stack rest-hyper --load open:5000:poisson --placement split
   rpcbench run --stack xmlrpc --target xmlrpc=http://127.0.0.1:8000/")]
 pub(super) struct Arguments {
     /// Scenarios by name (see `rpcbench list`), or files of your own
@@ -43,7 +44,7 @@ pub(super) struct Arguments {
     #[arg(long = "operation", value_name = "add,echo", value_delimiter = ',')]
     operations: Vec<Operation>,
     /// These loads instead of the scenario's
-    #[arg(long = "load", value_name = "closed:32", value_delimiter = ',')]
+    #[arg(long = "load", value_name = "closed:32,open:5000:poisson", value_delimiter = ',')]
     loads: Vec<Load>,
     /// Call echo with a payload of this size
     #[arg(long, value_name = "SIZE", value_parser = payload)]
@@ -87,6 +88,9 @@ pub(super) struct Arguments {
     /// Further arguments for the servers: faults to be measured
     #[arg(long = "server-arg", value_name = "ARG", allow_hyphen_values = true, hide = true)]
     server_arguments: Vec<String>,
+    /// Further arguments for the server of the second half of an A/A pair: a difference to be found
+    #[arg(long = "twin-arg", value_name = "ARG", allow_hyphen_values = true, hide = true)]
+    twin_arguments: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -135,6 +139,7 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
             .map_err(|e| Failure::usage(format!("--broker: {e}")))?;
     }
     let interrupted = watch_for_interrupts()?;
+    sys::allow_many_connections();
     let mut exit = Exit::Done;
     for scenario in &scenarios {
         let ended = run_one(scenario, &arguments, &interrupted)?;
@@ -187,6 +192,7 @@ fn run_one(scenario: &Scenario, arguments: &Arguments, interrupted: &Arc<AtomicB
         executor: arguments.executor,
         workers: 1,
         server_arguments: arguments.server_arguments.clone(),
+        twin_arguments: arguments.twin_arguments.clone(),
         targets: arguments.targets.iter().cloned().collect::<BTreeMap<_, _>>(),
         broker: arguments.broker.clone(),
         require: arguments.require.clone(),
@@ -243,6 +249,19 @@ fn with_overrides(mut scenario: Scenario, arguments: &Arguments) -> Result<Scena
         measurement.placement = arguments.placement.unwrap_or(measurement.placement);
         measurement.connections = arguments.connections.or(measurement.connections);
         measurement.warm &= !arguments.no_warm;
+    }
+    if !arguments.loads.is_empty() {
+        // A search finds its load out.
+        scenario.searches.clear();
+    }
+    for search in &mut scenario.searches {
+        search.placement = arguments.placement.unwrap_or(search.placement);
+        search.connections = arguments.connections.unwrap_or(search.connections);
+        search.operation = arguments.operations.first().copied().unwrap_or(search.operation);
+        search.warm &= !arguments.no_warm;
+        if let Some(bytes) = arguments.payload {
+            search.operation = search.operation.with_payload(bytes).map_err(Failure::usage)?;
+        }
     }
     replace(&mut scenario, &arguments.loads, |measurement, load| measurement.load = load);
     replace(&mut scenario, &arguments.operations, |measurement, operation| measurement.operation = operation);

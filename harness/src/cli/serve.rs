@@ -2,29 +2,35 @@
 
 use std::io::Write;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::unix::process::CommandExt;
 use std::time::Duration;
 
-use amqp::{Acknowledge, QueueKind};
+use amqp::{Acknowledge, QueueKind, RpcServerOptions};
 use anyhow::Context;
-use calculator::{Calculator, Dispatcher, Executor, Faults, Limits, OneIn, Stall};
+use calculator::{Calculator, Dispatcher, Executor, Faults, Limits, OneIn, Stall, Time};
+use http_layer::HttpOptions;
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, Failure, Outcome};
 use crate::control;
 use crate::deploy::CONTROL_LINE;
 use crate::load::parse_size;
-use crate::stack::{DEFAULT_EXCHANGE, DEFAULT_TOPIC, ServeError, ServeOptions, Stack};
+use crate::stack::{
+    DEFAULT_EXCHANGE, DEFAULT_TOPIC, Reference, Runtime, ServeError, ServeOptions, Stack, no_python,
+};
+use crate::sys;
 use crate::trial::BROKER_VARIABLE;
 
 /// How long calls in hand may take to finish after the signal to stop.
 const DRAIN: Duration = Duration::from_millis(4_500);
 
-/// Serves the calculator until SIGTERM or SIGINT, then finishes the calls in hand. Prints one line
+/// Serves the calculator, or another service, until SIGTERM or SIGINT, then finishes the calls in hand. Prints one line
 /// `listening PROTOCOL URL` when it answers calls; logs to standard error.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   rpcbench serve xmlrpc --listen 127.0.0.1:8000
   rpcbench serve rest --executor threads:8 --handler-delay 5ms
+  rpcbench serve zerorpc --service time --listen 127.0.0.1:1234
   rpcbench serve amqp --broker amqp://guest:guest@localhost/ --topic calc")]
 pub(super) struct Arguments {
     /// The stack or protocol to serve; `rpcbench list` shows them
@@ -32,6 +38,9 @@ pub(super) struct Arguments {
     /// Where to listen; port 0 picks a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0", value_parser = address)]
     listen: SocketAddr,
+    /// What is served: the calculator, or a few functions of Python's module `time`
+    #[arg(long, value_enum, default_value_t)]
+    service: Served,
     /// How handlers are run: blocking (one at a time), threads:N, async
     #[arg(long, default_value_t = Executor::Async)]
     executor: Executor,
@@ -41,6 +50,21 @@ pub(super) struct Arguments {
     /// The largest message that is accepted
     #[arg(long, value_name = "BYTES", default_value = "16MiB", value_parser = size)]
     max_body: usize,
+    /// The deepest nesting of lists and maps that is accepted
+    #[arg(long, value_name = "LEVELS", default_value_t = Limits::default().max_depth, value_parser = depth)]
+    max_depth: usize,
+    /// The most calls that are accepted in one batch or multicall
+    #[arg(long, value_name = "CALLS", default_value_t = Limits::default().max_batch)]
+    max_batch: usize,
+    /// How long the body of a request may take to arrive
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration, help_heading = "HTTP")]
+    body_timeout: Duration,
+    /// XML-RPC: send null as <nil/> instead of a fault
+    #[arg(long, help_heading = "HTTP")]
+    allow_none: bool,
+    /// JSON-RPC: take calls by GET, too
+    #[arg(long, help_heading = "HTTP")]
+    allow_get: bool,
     /// Tell of this process and switch faults there: `echo stats | nc HOST PORT`
     #[arg(long, value_name = "HOST:PORT", value_parser = address)]
     control: Option<SocketAddr>,
@@ -86,6 +110,14 @@ pub(super) struct Arguments {
     end_with_input: bool,
 }
 
+/// The services.
+#[derive(Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Served {
+    #[default]
+    Calculator,
+    Time,
+}
+
 fn address(text: &str) -> Result<SocketAddr, String> {
     let mut addresses = text.to_socket_addrs().map_err(|error| format!("expected HOST:PORT: {error}"))?;
     addresses.next().ok_or_else(|| "that host has no address".to_owned())
@@ -106,8 +138,19 @@ fn size(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "expected a size from 64B to 1024MiB, for example 16MiB".to_owned())
 }
 
+/// Decoders recurse where a library's do, so there is an end to it.
+fn depth(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|levels| (1..=100).contains(levels))
+        .ok_or_else(|| "expected 1 to 100".to_owned())
+}
+
 pub(super) fn serve(arguments: Arguments) -> Outcome {
     let stack = Stack::named(&arguments.stack).map_err(Failure::usage)?;
+    if let Some(reference) = stack.reference() {
+        return Err(serve_reference(stack, reference, &arguments));
+    }
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| {
@@ -115,35 +158,77 @@ pub(super) fn serve(arguments: Arguments) -> Outcome {
             tracing_subscriber::EnvFilter::new("error,amqp=warn,lapin=off")
         }))
         .init();
-    let mut builder = if arguments.workers == 1 {
-        tokio::runtime::Builder::new_current_thread()
-    } else {
-        tokio::runtime::Builder::new_multi_thread()
-    };
+    sys::allow_many_connections();
+    let mut builder = Runtime::of(arguments.workers.into()).builder();
     if let Executor::Threads(threads) = arguments.executor {
         builder.max_blocking_threads(threads.get() + 4);
     }
-    let runtime = builder
-        .worker_threads(arguments.workers.into())
-        .enable_all()
-        .build()
-        .map_err(Failure::could_not_run)?;
+    let runtime = builder.enable_all().build().map_err(Failure::could_not_run)?;
     let served = runtime.block_on(serve_until_stopped(stack, arguments));
     // A handler on a thread of its own may still be at it; the time for finishing has passed.
     runtime.shutdown_background();
     served
 }
 
-async fn serve_until_stopped(stack: &'static Stack, arguments: Arguments) -> Outcome {
-    let stop = CancellationToken::new();
-    let faults = Faults {
+fn faults(arguments: &Arguments) -> Faults {
+    Faults {
         delay: arguments.handler_delay,
         cpu: arguments.handler_cpu,
         stall: arguments.stall,
         fail: arguments.fail,
         wrong: arguments.wrong,
+    }
+}
+
+/// Becomes the reference server; returns only why that could not be.
+fn serve_reference(stack: &Stack, reference: &Reference, arguments: &Arguments) -> Failure {
+    let given = [
+        ("--executor", arguments.executor != Executor::default()),
+        ("--workers", arguments.workers != 1),
+        ("--control", arguments.control.is_some()),
+        ("--max-body", arguments.max_body != Limits::default().max_body),
+        ("--max-depth", arguments.max_depth != Limits::default().max_depth),
+        ("--max-batch", arguments.max_batch != Limits::default().max_batch),
+        ("--body-timeout", arguments.body_timeout != HttpOptions::default().body_timeout),
+        ("--allow-none", arguments.allow_none),
+        ("--allow-get", arguments.allow_get),
+        ("--exchange", arguments.exchange != DEFAULT_EXCHANGE),
+        ("--queues", arguments.queues.is_some()),
+        ("--ack", arguments.ack != Acknowledge::default()),
+        ("--prefetch", arguments.prefetch != RpcServerOptions::default().prefetch),
+        ("--service", arguments.service != Served::Calculator),
+        ("faults", !faults(arguments).is_none()),
+    ];
+    if let Some((option, _)) = given.into_iter().find(|(_, given)| *given) {
+        return Failure::usage(format!(
+            "{option}: {} is served by a reference implementation, which has no such option",
+            stack.name
+        ));
+    }
+    let mut command = reference.command();
+    command.arg(format!("--listen={}", arguments.listen));
+    if arguments.end_with_input {
+        command.arg("--end-with-input");
+    }
+    if stack.needs_broker() {
+        let Some(broker) = &arguments.broker else { return Failure::usage(ServeError::NoBroker) };
+        command.arg(format!("--topic={}", arguments.topic)).arg(format!("--server={}", arguments.server));
+        command.env(BROKER_VARIABLE, broker);
+    }
+    let error = command.exec();
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return Failure::could_not_run(no_python());
+    }
+    Failure::could_not_run(format!("{}: the server could not be started: {error}", stack.name))
+}
+
+async fn serve_until_stopped(stack: &'static Stack, arguments: Arguments) -> Outcome {
+    let stop = CancellationToken::new();
+    let faults = faults(&arguments);
+    let dispatcher = match arguments.service {
+        Served::Calculator => Dispatcher::new(Calculator, arguments.executor, faults),
+        Served::Time => Dispatcher::new(Time, arguments.executor, faults),
     };
-    let dispatcher = Dispatcher::new(Calculator, arguments.executor, faults);
     if let Some(address) = arguments.control {
         let bound = control::serve(address, dispatcher.clone())
             .with_context(|| format!("cannot listen for control on {address}"))
@@ -153,7 +238,17 @@ async fn serve_until_stopped(stack: &'static Stack, arguments: Arguments) -> Out
     let options = ServeOptions {
         listen: arguments.listen,
         dispatcher,
-        limits: Limits { max_body: arguments.max_body, ..Limits::default() },
+        http: HttpOptions {
+            body_timeout: arguments.body_timeout,
+            ..HttpOptions::from(Limits {
+                max_body: arguments.max_body,
+                max_depth: arguments.max_depth,
+                max_batch: arguments.max_batch,
+                ..Limits::default()
+            })
+        },
+        allow_none: arguments.allow_none,
+        allow_get: arguments.allow_get,
         broker: arguments.broker,
         exchange: arguments.exchange,
         topic: arguments.topic,

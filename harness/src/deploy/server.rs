@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::{PipedChild, own_program};
 use crate::control::{self, Stats};
-use crate::stack::Stack;
+use crate::stack::{Stack, no_python};
 
 /// How long a server may take to answer calls.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -34,6 +34,12 @@ pub enum ServerError {
         /// The system's reason.
         source: io::Error,
     },
+    /// There is no Python for a reference server.
+    #[error("{stack}: {}", no_python())]
+    NoPython {
+        /// The stack.
+        stack: &'static str,
+    },
     /// It ended before it said where it listens.
     #[error("{stack}: the server ended before it was up{}", indented(log))]
     Ended {
@@ -53,7 +59,11 @@ pub enum ServerError {
 }
 
 fn indented(log: &str) -> String {
-    if log.is_empty() { String::new() } else { format!("; its log ends:\n  {}", log.replace('\n', "\n  ")) }
+    match (log.is_empty(), log.contains('\n')) {
+        (true, _) => String::new(),
+        (false, false) => format!(": {log}"),
+        (false, true) => format!("; its log ends:\n  {}", log.replace('\n', "\n  ")),
+    }
 }
 
 /// A running server process. Dropping it ends it.
@@ -68,7 +78,8 @@ pub struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts `rpcbench serve` for `stack` on `cores` with further `arguments`, and waits until it answers calls.
+    /// Starts `rpcbench serve` for `stack`, or its reference server, on `cores` with further `arguments`, and waits
+    /// until it answers calls.
     /// `secret` is handed over in its environment, where other users cannot see it: a broker's URL with credentials.
     ///
     /// # Errors
@@ -79,13 +90,26 @@ impl ServerProcess {
         arguments: &[String],
         secret: Option<(&str, &str)>,
     ) -> Result<Self, ServerError> {
-        let start = |source| ServerError::Start { stack: stack.name, source };
-        let mut command = Command::new(own_program().map_err(start)?);
-        command
-            .args(["serve", stack.name, "--end-with-input", "--control=127.0.0.1:0"])
-            .args(arguments)
-            .stderr(Stdio::piped())
-            .envs(secret);
+        let start = |source: io::Error| match stack.reference() {
+            Some(_) if source.kind() == io::ErrorKind::NotFound => {
+                ServerError::NoPython { stack: stack.name }
+            }
+            _ => ServerError::Start { stack: stack.name, source },
+        };
+        let control_known = OnceLock::new();
+        let mut command = match stack.reference() {
+            Some(reference) => {
+                // It has no control port.
+                let _ = control_known.set(None);
+                reference.command()
+            }
+            None => {
+                let mut command = Command::new(own_program().map_err(start)?);
+                command.args(["serve", stack.name, "--control=127.0.0.1:0"]);
+                command
+            }
+        };
+        command.arg("--end-with-input").args(arguments).stderr(Stdio::piped()).envs(secret);
         let mut child = PipedChild::spawn(command, cores, STOP_TIMEOUT).map_err(start)?;
         let log = Arc::default();
         let (told, control) = mpsc::channel();
@@ -98,7 +122,7 @@ impl ServerProcess {
             child,
             url: String::new(),
             told: Mutex::new(control),
-            control: OnceLock::new(),
+            control: control_known,
             log,
             log_reader,
         };

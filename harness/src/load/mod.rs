@@ -1,92 +1,123 @@
-//! The load generator: which calls are made, by how many callers, and what becomes of them.
+//! The load generator: which calls are made, when, by how many callers, and what becomes of them.
 
+mod arrivals;
+mod caller;
 mod closed;
-mod operation;
-
-pub use closed::{Plan, Window, run};
-pub use operation::{Operation, OperationParseError, Prepared, parse_size};
-
-use std::fmt;
-use std::num::NonZeroU32;
-use std::str::FromStr;
-
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-/// How calls follow each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
-pub enum Load {
-    /// That many callers, each with one call in flight. Written `closed:32`.
-    Closed(NonZeroU32),
-}
-
-/// The most callers of a closed loop: beyond it the client's own memory and scheduling are what is measured.
-const MOST_CALLERS: u32 = 10_000;
-
-impl Load {
-    /// How many callers there are.
-    #[must_use]
-    pub fn callers(self) -> u32 {
-        match self {
-            Load::Closed(callers) => callers.get(),
-        }
-    }
-}
-
-/// A text that names no load.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "unknown load `{0}`; expected closed:CALLERS with 1 to {MOST_CALLERS} callers, for example closed:32"
-)]
-pub struct LoadParseError(String);
-
-impl FromStr for Load {
-    type Err = LoadParseError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.strip_prefix("closed:")
-            .and_then(|callers| callers.parse().ok())
-            .filter(|callers: &NonZeroU32| callers.get() <= MOST_CALLERS)
-            .map(Load::Closed)
-            .ok_or_else(|| LoadParseError(text.to_owned()))
-    }
-}
-
-impl fmt::Display for Load {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Load::Closed(callers) => write!(f, "closed:{callers}"),
-        }
-    }
-}
-
-impl TryFrom<String> for Load {
-    type Error = LoadParseError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<Load> for String {
-    fn from(load: Load) -> Self {
-        load.to_string()
-    }
-}
-
+mod kind;
 #[cfg(test)]
-mod tests {
-    use super::*;
+mod known_answers;
+mod open;
+mod operation;
+#[cfg(test)]
+mod tests;
+mod threads;
+mod time;
+mod window;
 
-    #[test]
-    fn loads_are_read_back_as_written_and_nonsense_is_refused() {
-        for text in ["closed:1", "closed:10000"] {
-            assert_eq!(text.parse::<Load>().unwrap().to_string(), text);
+pub use arrivals::Schedule;
+pub use caller::InFlight;
+pub use kind::{Arrivals, Load, LoadParseError, Rate};
+pub use operation::{Operation, OperationParseError, Prepared, parse_size};
+pub use window::{Opened, Window};
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use calculator::Client;
+
+use self::caller::Shared;
+use self::time::{MachineTime, Time};
+use self::window::Stage;
+use crate::observe::Observation;
+use crate::stack::Driver;
+
+/// Past so many calls of an open loop that are due or in flight, slots are counted as not sent.
+pub const MOST_IN_FLIGHT: usize = 10_000;
+
+/// What the callers shall do.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What is called.
+    pub operation: Operation,
+    /// How calls follow each other.
+    pub load: Load,
+    /// Whether a client can have several calls in flight: an open loop then has no limit but [`MOST_IN_FLIGHT`], and
+    /// otherwise one call for each client.
+    pub multiplexes: bool,
+    /// How long calls are made at least before they count; three times as long at most, where latencies do not settle.
+    pub warmup: Duration,
+    /// How long they count.
+    pub measure: Duration,
+    /// How long each call may take; as long as it likes where not given.
+    pub timeout: Option<Duration>,
+    /// Where the arguments and random arrivals come from.
+    pub seed: u64,
+    /// Set to end early.
+    pub interrupted: Arc<AtomicBool>,
+    /// Counts the calls in flight.
+    pub in_flight: Arc<InFlight>,
+}
+
+/// Makes calls, spread evenly over `clients`, to the end of the window and until the last answer is in. `opened` is
+/// told the window when the latencies have settled and the first call that counts is about to be made.
+///
+/// [`Driver::Tokio`] must be called inside a current-thread runtime; all callers then share the calling thread.
+/// [`Driver::Threads`] gives each caller a thread of its own, which inherits the calling thread's cores.
+///
+/// # Errors
+/// When the system has no timer to pace an open loop with.
+pub async fn run(
+    plan: &Plan,
+    driver: Driver,
+    clients: &[Arc<dyn Client>],
+    opened: Opened,
+) -> io::Result<Observation> {
+    run_in(MachineTime, plan, driver, clients, opened).await
+}
+
+async fn run_in<T: Time>(
+    time: T,
+    plan: &Plan,
+    driver: Driver,
+    clients: &[Arc<dyn Client>],
+    opened: Opened,
+) -> io::Result<Observation> {
+    // Made when the first call is about to be: preparing the calls of many callers takes a while.
+    let mut made = None;
+    let shared = || {
+        let now = time.now();
+        let stage = Stage::new(now, plan.warmup, plan.measure, opened);
+        let shared = Arc::new(Shared { time, stage, in_flight: Arc::clone(&plan.in_flight) });
+        made = Some((now, Arc::clone(&shared)));
+        shared
+    };
+    let mut all = match (plan.load, driver) {
+        (Load::Closed(callers), Driver::Tokio) => closed::as_tasks(plan, callers, clients, shared).await,
+        (Load::Closed(callers), Driver::Threads) => closed::on_threads(plan, callers, clients, shared),
+        (Load::Open(rate, arrivals), driver) => {
+            let shared = shared();
+            let schedule = Schedule::new(shared.stage.began(), rate, arrivals, plan.seed);
+            match driver {
+                Driver::Tokio => {
+                    let callers = if plan.multiplexes { MOST_IN_FLIGHT } else { clients.len() };
+                    open::as_tasks(plan, schedule, callers, clients, shared).await?
+                }
+                Driver::Threads => open::on_threads(plan, schedule, clients, &shared),
+            }
         }
-        for text in ["closed", "closed:0", "closed:-1", "closed:10001", "closed:1.5", "open", ""] {
-            assert!(text.parse::<Load>().is_err(), "{text}");
-        }
+    };
+    if let Some((began, shared)) = made {
+        all.settled = shared.stage.settled();
+        all.counts.slots = slots(plan, began, shared.stage.window());
     }
+    Ok(all)
+}
+
+/// How many slots of an open loop count, by the schedule alone; 0 for a closed loop.
+fn slots(plan: &Plan, began: std::time::Instant, window: Option<Window>) -> u64 {
+    let (Load::Open(rate, arrivals), Some(window)) = (plan.load, window) else { return 0 };
+    let schedule = Schedule::new(began, rate, arrivals, plan.seed);
+    schedule.take_while(|slot| *slot < window.end).filter(|slot| window.holds(*slot)).count() as u64
 }

@@ -2,19 +2,45 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::AddAssign;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::sys::{self, SocketStats};
 
-/// Bytes in each direction.
+/// Bytes, or packets, in each direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Traffic {
     /// From the client to the server or broker.
     pub up: f64,
     /// From the server or broker to the client.
     pub down: f64,
+}
+
+/// What was carried in one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// Payload bytes, retransmissions not counted twice.
+    pub bytes: u64,
+    /// Segments with payload.
+    pub segments: u64,
+}
+
+impl AddAssign for Flow {
+    fn add_assign(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.segments += other.segments;
+    }
+}
+
+/// What the sockets of one end have carried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Away from this end.
+    pub sent: Flow,
+    /// Towards this end.
+    pub received: Flow,
 }
 
 /// The sockets of this process that lead to given ports, and what they had carried, at one moment.
@@ -40,30 +66,31 @@ impl Snapshot {
         }
     }
 
-    /// Bytes carried since `earlier`, per call of `calls`. Sockets that were opened since count from their start.
+    /// What was carried since `earlier`. Sockets that were opened since count from their start.
     #[must_use]
-    #[allow(clippy::cast_precision_loss)] // 2⁵³ bytes are out of a trial's reach.
-    pub fn since(&self, earlier: &Snapshot, calls: u64) -> Traffic {
-        let mut traffic = Traffic::default();
+    pub fn since(&self, earlier: &Snapshot) -> Carried {
+        let mut carried = Carried::default();
         for (key, now) in &self.sockets {
-            let then = earlier.sockets.get(key);
-            traffic.up += (now.sent - then.map_or(0, |then| then.sent.min(now.sent))) as f64;
-            traffic.down += (now.received - then.map_or(0, |then| then.received.min(now.received))) as f64;
+            let of = |figure: fn(&SocketStats) -> u64| {
+                figure(now).saturating_sub(earlier.sockets.get(key).map_or(0, figure))
+            };
+            carried.sent += Flow { bytes: of(|s| s.sent), segments: of(|s| s.segments_sent) };
+            carried.received += Flow { bytes: of(|s| s.received), segments: of(|s| s.segments_received) };
         }
-        let calls = calls.max(1) as f64;
-        Traffic { up: traffic.up / calls, down: traffic.down / calls }
+        carried
     }
 
-    /// Whether every connection of this snapshot is still there in `later`: what a closed one carried is lost.
+    /// Whether `later` has exactly the connections of this snapshot: what a closed one carried is lost.
     #[must_use]
-    pub fn is_alive_in(&self, later: &Snapshot) -> bool {
-        self.sockets.keys().all(|key| later.sockets.contains_key(key))
+    pub fn has_the_sockets_of(&self, later: &Snapshot) -> bool {
+        self.sockets.keys().eq(later.sockets.keys())
     }
 
-    /// Whether the connection of `socket` was there.
+    /// The same without the connections of `others`.
     #[must_use]
-    pub fn contains(&self, socket: &SocketStats) -> bool {
-        self.sockets.contains_key(&(socket.local, socket.peer))
+    pub fn without(mut self, others: &Snapshot) -> Self {
+        self.sockets.retain(|key, _| !others.sockets.contains_key(key));
+        self
     }
 
     /// The sockets themselves, for the options they really have.

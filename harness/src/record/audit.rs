@@ -10,6 +10,8 @@ pub fn audit(trial: &mut Trial) {
         histogram_count(trial),
         right_answers(trial),
         few_errors(trial),
+        generator(trial),
+        littles_law(trial),
     ];
     trial.audit.extend(checks);
     if trial.status != Status::Failed {
@@ -35,6 +37,16 @@ const MOST_ERRORS: f64 = 0.01;
 const DISTURBED: f64 = 0.02;
 /// The share of a window in which a core was in use, above which it counts as saturated.
 const BUSY: f64 = 0.95;
+/// By how much the number of calls in flight may differ from what Little's law says.
+const LITTLES_ERROR: f64 = 0.1;
+/// By how many calls a look may be wrong however many there are: where both cores are in use, whoever looks gets his turn
+/// when somebody waits, and the call in hand is more or less likely to be under way just then.
+const LOOKING: f64 = 0.5;
+/// The share of its slots in a time that a generator must send to keep up.
+const PACE: f64 = 0.9;
+/// The lateness of an open loop's generator, in nanoseconds at p99, above which it may matter: it does where it is more
+/// than a tenth of the p99 of the response times that it is a part of.
+const LATE: u64 = 100_000;
 /// The share below which neither end was near saturation.
 const IDLE: f64 = 0.85;
 
@@ -50,7 +62,7 @@ fn conservation(trial: &Trial) -> AuditCheck {
 
 fn percentile_order(trial: &Trial) -> AuditCheck {
     let ordered = trial.latency.as_ref().is_none_or(|latency| {
-        let quantiles = [Some(latency.min), latency.p50, latency.p90, latency.p99, latency.p999];
+        let quantiles = [Some(latency.min), latency.p50, latency.p90, latency.p95, latency.p99, latency.p999];
         // An absent quantile lies among the calls that were never answered: later than every other.
         quantiles.windows(2).all(|pair| pair[0].unwrap_or(u64::MAX) <= pair[1].unwrap_or(u64::MAX))
     });
@@ -87,11 +99,73 @@ fn few_errors(trial: &Trial) -> AuditCheck {
     })
 }
 
+/// Little's law: the mean number of calls in flight is the rate at which they begin times how long they take (J. D. C.
+/// Little, "A proof for the queuing formula L = λW", Operations Research 9, 1961). The one side is counted by looking,
+/// the other follows from the clocks of the calls; what is slow to be noticed or recorded shows as a difference.
+#[allow(clippy::cast_precision_loss)]
+fn littles_law(trial: &Trial) -> AuditCheck {
+    let found = trial.in_flight.zip(clocked_in_flight(trial));
+    let agrees = found.is_none_or(|(seen, clocked)| {
+        // A mean of so many samples is off by this much in one of 10,000 trials, were they independent.
+        let chance = 4.0 * seen.deviation.max(seen.mean.sqrt()) / f64::from(seen.samples).sqrt();
+        // Calls that overlap the ends of the window are in one of the two only.
+        let ends = 2.0 * seen.mean * trial.longest().as_secs_f64() / trial.measured_seconds;
+        (seen.mean - clocked).abs() <= LITTLES_ERROR * seen.mean.max(clocked) + LOOKING + chance + ends
+    });
+    check("Little's law", agrees, || {
+        found.map_or_else(String::new, |(seen, clocked)| {
+            format!("{:.2} calls were seen in flight, but {clocked:.2} follow from their times", seen.mean)
+        })
+    })
+}
+
+/// The mean number of calls in flight that follows from how long they took. `None` where not every call has a time.
+#[allow(clippy::cast_precision_loss)]
+fn clocked_in_flight(trial: &Trial) -> Option<f64> {
+    let of_calls = if trial.load.rate().is_some() { &trial.service } else { &trial.latency };
+    let histogram = of_calls.as_ref()?.histogram().ok()?;
+    let complete = trial.counts.right == trial.counts.started && trial.measured_seconds > 0.0;
+    complete.then(|| trial.counts.started as f64 / trial.measured_seconds * histogram.mean() / 1e9)
+}
+
+/// Whether the generator of an open loop had headroom. Without it the schedule was not kept, and response times tell of
+/// the generator and not of the server.
+#[allow(clippy::cast_precision_loss)]
+fn generator(trial: &Trial) -> AuditCheck {
+    let Some(rate) = trial.load.rate() else { return check("generator", true, String::new) };
+    let late = trial.lateness.as_ref().and_then(|lateness| lateness.p99).unwrap_or(0);
+    let slow = trial.latency.as_ref().and_then(|latency| latency.p99).unwrap_or(u64::MAX);
+    let is_late = late > LATE && late > slow / 10;
+    let one_core = trial.cores.client == trial.cores.server;
+    let (client, serving) =
+        (trial.client.map_or(0.0, |client| client.utilisation), serving(trial).unwrap_or(0.0));
+    let busy = if one_core { client + serving } else { client };
+    let reached = trial.sent_per_second.unwrap_or(0.0);
+    let behind = reached * trial.measured_seconds < PACE * trial.counts.slots as f64;
+    // Where a busier server is what calls wait for, the generator is behind because of it.
+    let is_short = busy >= BUSY || (behind && (one_core || client >= serving));
+    check("generator", !is_late && !is_short, || {
+        let (late, percent) = (late as f64 / 1e3, 100.0 * busy);
+        if is_short {
+            let who = if one_core { "generator and server together" } else { "the generator" };
+            format!(
+                "this machine cannot offer {} calls/s to this stack: it sent {reached:.0}/s at most, {who} with \
+                 {percent:.0} % of a core",
+                rate.get()
+            )
+        } else {
+            format!(
+                "the generator was late, {late:.0} µs at p99, with {percent:.0} % of a core in use: was it disturbed?"
+            )
+        }
+    })
+}
+
 /// Whether several callers kept neither end busy: what they reached is then not what the server could answer, because
 /// something else took the cores or the calls waited for something else.
 fn is_unsaturated(trial: &Trial) -> bool {
     let (Some(client), Some(serving)) = (trial.client, serving(trial)) else { return false };
-    trial.callers > 1 && client.utilisation < IDLE && serving < IDLE
+    trial.load.callers().is_some_and(|callers| callers > 1) && client.utilisation < IDLE && serving < IDLE
 }
 
 /// How busy server and broker were together: they share a core.
@@ -103,23 +177,24 @@ fn serving(trial: &Trial) -> Option<f64> {
 /// fast the client is, and nothing about how fast the server could be.
 fn is_client_bound(trial: &Trial) -> bool {
     let (Some(client), Some(serving)) = (trial.client, serving(trial)) else { return false };
-    trial.cores.client != trial.cores.server && client.utilisation >= BUSY && serving < BUSY
+    let is_closed = trial.load.rate().is_none();
+    is_closed && trial.cores.client != trial.cores.server && client.utilisation >= BUSY && serving < BUSY
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::deploy::{Cores, Placement};
-    use crate::load::Operation;
-    use crate::observe::Observation;
-    use crate::record::Used;
+    use crate::load::{Load, Operation};
+    use crate::observe::{Observation, Timing};
+    use crate::record::{InFlightMean, Used};
     use calculator::Value;
     use std::time::Duration;
 
     fn trial(change: impl FnOnce(&mut Trial)) -> Trial {
         let mut seen = Observation::default();
         for i in 1..=1_000 {
-            seen.record(Duration::from_micros(i), &Ok(Value::Null), &Ok(Value::Null));
+            seen.record(Timing::closed(Duration::from_micros(i)), &Ok(Value::Null), &Ok(Value::Null));
         }
         let used = |utilisation| {
             Some(Used { cpu_ns: 1, utilisation, voluntary_switches: 0, involuntary_switches: 0, peak_rss: 1 })
@@ -131,7 +206,7 @@ mod tests {
             stack: "rest".to_owned(),
             twin: false,
             operation: Operation::ADD,
-            callers: 1,
+            load: Load::ONE_CALLER,
             connections: 1,
             placement: Placement::Split,
             cores: Cores { client: vec![0], server: vec![1] },
@@ -140,6 +215,10 @@ mod tests {
             measured_seconds: 1.0,
             latency: Latency::new(&seen.latency, 0).unwrap(),
             counts: seen.counts,
+            service: None,
+            lateness: None,
+            sent_per_second: None,
+            in_flight: None,
             throughput: 1_000.0,
             client: used(0.5),
             server: used(0.5),
@@ -188,6 +267,70 @@ mod tests {
     }
 
     #[test]
+    fn calls_in_flight_that_the_clocks_do_not_account_for_are_found() {
+        // 1,000 calls in a second, 0.5 ms each in the mean: half a call in flight.
+        let seen = |mean| Some(InFlightMean { samples: 100, mean, deviation: 0.5 });
+        assert_eq!(trial(|t| t.in_flight = seen(0.6)).status, Status::Valid);
+        let hidden = trial(|t| t.in_flight = seen(5.0));
+        assert_eq!(hidden.status, Status::Invalid);
+        assert_eq!(
+            hidden.complaint(),
+            Some("5.00 calls were seen in flight, but 0.50 follow from their times")
+        );
+        let errors = trial(|t| {
+            t.in_flight = seen(5.0);
+            t.counts.timed_out = 1;
+            t.counts.started += 1;
+        });
+        assert_eq!(errors.status, Status::Valid, "a call without an end has no time to hold against");
+    }
+
+    #[test]
+    fn an_open_loop_without_headroom_is_invalid() {
+        let open = |change: fn(&mut Trial)| {
+            trial(|t| {
+                t.load = "open:1000:poisson".parse().unwrap();
+                t.counts.slots = t.counts.started;
+                t.service.clone_from(&t.latency);
+                t.lateness.clone_from(&t.latency);
+                t.lateness.as_mut().unwrap().p99 = Some(20_000);
+                t.sent_per_second = Some(1_000.0);
+                change(t);
+            })
+        };
+        assert_eq!(open(|_| ()).complaint(), None);
+        let late = open(|t| t.lateness.as_mut().unwrap().p99 = Some(400_000));
+        assert!(late.complaint().unwrap().contains("late, 400 µs at p99"), "{:?}", late.complaint());
+        let busy = open(|t| {
+            t.client.as_mut().unwrap().utilisation = 0.97;
+            t.sent_per_second = Some(812.4);
+        });
+        assert!(busy.complaint().unwrap().contains("it sent 812/s at most"), "{:?}", busy.complaint());
+        let behind = open(|t| t.sent_per_second = Some(700.0));
+        assert!(
+            behind.complaint().unwrap().contains("cannot offer 1000 calls/s"),
+            "{:?}",
+            behind.complaint()
+        );
+        let waiting = open(|t| {
+            t.sent_per_second = Some(700.0);
+            t.server.as_mut().unwrap().utilisation = 0.9;
+        });
+        assert_eq!(waiting.complaint(), None, "the server is what calls wait for");
+        let one_core = open(|t| t.cores.server = vec![0]);
+        assert!(one_core.complaint().unwrap().contains("generator and server together"));
+        let lost = open(|t| t.counts.slots += 1);
+        assert_eq!(lost.status, Status::Invalid, "a slot that is neither sent nor counted as not sent");
+        // Lateness that is a small part of a slow server's response times does not matter.
+        let slow = open(|t| {
+            t.lateness.as_mut().unwrap().p99 = Some(400_000);
+            t.latency.as_mut().unwrap().p99 = Some(4_000_000);
+            t.latency.as_mut().unwrap().p999 = Some(4_000_000);
+        });
+        assert_eq!(slow.complaint(), None);
+    }
+
+    #[test]
     fn a_server_that_fails_often_or_a_machine_that_was_disturbed_is_named() {
         let failing = |errors: u64| {
             trial(|t| {
@@ -199,7 +342,7 @@ mod tests {
         assert_eq!(failing(11).status, Status::Invalid);
         assert!(failing(11).complaint().unwrap().contains("11 of 1011 calls failed"));
         assert_eq!(trial(|t| t.stolen = Some(0.05)).labels, ["disturbed"]);
-        assert_eq!(trial(|t| t.callers = 32).labels, ["unsaturated"]);
+        assert_eq!(trial(|t| t.load = "closed:32".parse().unwrap()).labels, ["unsaturated"]);
     }
 
     #[test]

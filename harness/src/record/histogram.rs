@@ -19,6 +19,8 @@ pub struct Latency {
     pub p50: Option<u64>,
     /// The 90th percentile in nanoseconds.
     pub p90: Option<u64>,
+    /// The 95th percentile in nanoseconds.
+    pub p95: Option<u64>,
     /// The 99th percentile in nanoseconds.
     pub p99: Option<u64>,
     /// The 99.9th percentile in nanoseconds.
@@ -52,6 +54,7 @@ impl Latency {
             histogram: BASE64.encode(encoded),
             p50: quantile(0.5),
             p90: quantile(0.9),
+            p95: quantile(0.95),
             p99: quantile(0.99),
             p999: quantile(0.999),
             min: histogram.min(),

@@ -1,12 +1,18 @@
 //! The record: the one JSON file of a run. Everything printed, plotted, exported or gated is derived from it.
 
 mod audit;
+mod fairness;
 mod file;
 mod histogram;
+mod searched;
+mod wire;
 
 pub use audit::audit;
+pub use fairness::{BrokerTerms, Fairness, Library, Process, SocketFacts};
 pub use file::{RecordError, prepare_folder, read, write_atomically};
 pub use histogram::{HistogramError, Latency};
+pub use searched::{Probe, Searched};
+pub use wire::{Hop, Parts, Party, Wire};
 
 use calculator::Protocol;
 use calculator::conformance::Level;
@@ -14,12 +20,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::deploy::{Cores, Placement};
-use crate::load::Operation;
+use crate::load::{Load, Operation};
 use crate::observe::Counts;
-use crate::observe::wire::Traffic;
 use crate::scenario::Scenario;
 use crate::stack::{Role, Stack};
-use crate::sys::{Machine, SocketStats, Usage};
+use crate::sys::{Machine, Usage};
 
 /// The version of the record's schema. It grows by one when a reader of the last version would misread a record.
 pub const SCHEMA: u32 = 1;
@@ -58,8 +63,14 @@ pub struct Record {
     /// What the sockets of each stack really are.
     #[serde(default)]
     pub sockets: Vec<SocketFacts>,
+    /// What else each stack ran with.
+    #[serde(default)]
+    pub fairness: Vec<Fairness>,
     /// The trials in the order in which they were made.
     pub trials: Vec<Trial>,
+    /// The searches in the order in which they were made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub searches: Vec<Searched>,
 }
 
 /// The program that measured.
@@ -184,75 +195,6 @@ impl CheckFailure {
     }
 }
 
-/// Bytes of one call as the kernel counted them on the client's sockets, an average over many calls on one connection.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Wire {
-    /// The stack.
-    pub stack: String,
-    /// The operation. Of `add` it is always add(2, 3), so that counts can be compared for equality.
-    pub operation: Operation,
-    /// The information in arguments and result, in bytes, whatever the protocol makes of it.
-    pub payload: Traffic,
-    /// Bytes per call on the client's connections. For AMQP these are the client's two of the four hops.
-    pub per_call: Traffic,
-    /// Bytes once per connection, before the first call.
-    pub setup: Traffic,
-    /// Bytes per call on the connections between broker and server: the other two hops of AMQP. Absent for protocols
-    /// without a broker.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub behind_broker: Option<Traffic>,
-}
-
-/// The options that the TCP sockets of a stack really have, read back from them. Sockets with equal options are one
-/// entry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SocketFacts {
-    /// The stack.
-    pub stack: String,
-    /// Whose sockets: the client's or the server's.
-    pub end: End,
-    /// How many there are for one client.
-    pub connections: usize,
-    /// Whether `TCP_NODELAY` is set.
-    pub nodelay: bool,
-    /// `SO_SNDBUF` in bytes as the kernel accounts for it.
-    pub send_buffer: u32,
-    /// `SO_RCVBUF` in bytes as the kernel accounts for it.
-    pub receive_buffer: u32,
-}
-
-/// An end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum End {
-    /// The one that calls.
-    Client,
-    /// The one that answers.
-    Server,
-}
-
-impl SocketFacts {
-    /// The options of `sockets`, which are those of one `end` of `stack`.
-    pub fn of<'a>(stack: &str, end: End, sockets: impl IntoIterator<Item = &'a SocketStats>) -> Vec<Self> {
-        let mut all: Vec<SocketFacts> = Vec::new();
-        for &SocketStats { nodelay, send_buffer, receive_buffer, .. } in sockets {
-            let facts = SocketFacts {
-                stack: stack.to_owned(),
-                end,
-                connections: 1,
-                nodelay,
-                send_buffer,
-                receive_buffer,
-            };
-            match all.iter_mut().find(|known| SocketFacts { connections: 1, ..(*known).clone() } == facts) {
-                Some(known) => known.connections += 1,
-                None => all.push(facts),
-            }
-        }
-        all
-    }
-}
-
 /// What a trial was, and what came of it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -270,8 +212,8 @@ pub struct Trial {
     pub twin: bool,
     /// What was called.
     pub operation: Operation,
-    /// How many callers there were.
-    pub callers: u32,
+    /// How calls followed each other.
+    pub load: Load,
     /// Over how many connections they went.
     pub connections: u32,
     /// Where client and server ran.
@@ -286,8 +228,21 @@ pub struct Trial {
     pub measured_seconds: f64,
     /// What became of the calls.
     pub counts: Counts,
-    /// How long they took; absent where no call was answered rightly.
+    /// How long they took; absent where no call was answered rightly. In an open loop this is response time: from the
+    /// slot of the schedule on, whenever the call could be sent.
     pub latency: Option<Latency>,
+    /// Service time, in an open loop: from the send on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<Latency>,
+    /// In an open loop, how late the generator was: from the slot, or from when a connection was free, to the send.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lateness: Option<Latency>,
+    /// Calls sent per second, in an open loop: what the generator reached of the rate it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_per_second: Option<f64>,
+    /// How many calls were in flight, by looking now and then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<InFlightMean>,
     /// Right answers per second.
     pub throughput: f64,
     /// What the client's process used while calls counted; absent where it is not observable.
@@ -307,6 +262,18 @@ pub struct Trial {
     /// What a reader must know to read it rightly: `client-bound`, `unsaturated`, `cold`, `disturbed`,
     /// `errors`.
     pub labels: Vec<String>,
+}
+
+/// How many calls were in flight, as somebody saw who looked at random moments and knew nothing of the calls' clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InFlightMean {
+    /// How often was looked.
+    pub samples: u32,
+    /// The mean.
+    pub mean: f64,
+    /// The standard deviation of the samples.
+    pub deviation: f64,
 }
 
 /// Whether a trial counts.
@@ -365,6 +332,13 @@ impl Used {
 }
 
 impl Trial {
+    /// The longest time that a call took from its send.
+    #[must_use]
+    pub fn longest(&self) -> std::time::Duration {
+        let longest = self.service.as_ref().or(self.latency.as_ref()).map_or(0, |latency| latency.max);
+        std::time::Duration::from_nanos(longest)
+    }
+
     /// The check that failed first, in words; for a trial that failed, why.
     #[must_use]
     pub fn complaint(&self) -> Option<&str> {

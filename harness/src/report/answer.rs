@@ -3,6 +3,8 @@
 
 use calculator::Protocol;
 
+use super::capacity::{Capacity, CapacityRow, capacities};
+use super::fairness;
 use super::summary::{Row, Spread, Summary, Table};
 use super::text;
 use super::verdict::ratio;
@@ -33,14 +35,27 @@ impl Libraries {
 
 /// The answer, a sentence or two about each of latency, throughput and bytes.
 pub(super) fn answer(record: &Record, summary: &Summary) -> Vec<String> {
-    let table = |one: bool| summary.tables.iter().find(|t| (t.measurement.load.callers() == 1) == one);
+    let table = |one: bool| summary.tables.iter().find(|t| t.measurement.load.is_for_latency() == one);
     let mut answer: Vec<_> =
         [table(true).and_then(latency), table(false).and_then(throughput)].into_iter().flatten().collect();
+    answer.extend(capacities(record).iter().filter_map(capacity));
     if answer.is_empty() {
         answer.push("No trial counts: there is no answer.".to_owned());
     }
     answer.extend(bytes(record));
     answer
+}
+
+fn capacity(capacity: &Capacity) -> Option<String> {
+    let (first, last) = (capacity.rows.first()?, capacity.rows.last()?);
+    let says = |row: &CapacityRow| format!("{} ({})", row.stack, row.range);
+    Some(format!(
+        "{}, {}: from {} to {} calls/s; of each pair, the first held and the second did not.",
+        capacity.name,
+        capacity.question,
+        says(last),
+        says(first)
+    ))
 }
 
 fn latency(table: &Table) -> Option<String> {
@@ -200,7 +215,7 @@ pub(super) fn asymmetries(record: &Record, summary: &Summary) -> Vec<String> {
                     tcp.operation, table.measurement.operation
                 ));
             }
-            if table.measurement.load.callers() > 1 && tcp.valid > 0 {
+            if !table.measurement.load.is_for_latency() && tcp.valid > 0 {
                 found.push(format!(
                     "{name}: tcp has a thread for each connection and a system call for each message; a stack that \
                      handles many connections on one thread may well be faster than this floor"
@@ -215,31 +230,11 @@ pub(super) fn asymmetries(record: &Record, summary: &Summary) -> Vec<String> {
                 .to_owned(),
         );
     }
-    found.extend(sockets(record));
+    found.extend(fairness::asymmetries(record));
     for facts in &record.stacks {
         if let Some(target) = &facts.target {
             found.push(format!("{} is a server that was already running at {target}", facts.name));
         }
     }
     found
-}
-
-/// Socket options that are not the same for all stacks, as they were read back from the sockets.
-fn sockets(record: &Record) -> Option<String> {
-    let mut kinds: Vec<(String, Vec<&str>)> = Vec::new();
-    for facts in &record.sockets {
-        let kind = format!(
-            "TCP_NODELAY {}, buffers of {} and {} KiB",
-            if facts.nodelay { "on" } else { "off" },
-            facts.send_buffer / 1024,
-            facts.receive_buffer / 1024
-        );
-        match kinds.iter_mut().find(|(known, _)| *known == kind) {
-            Some((_, stacks)) if stacks.contains(&facts.stack.as_str()) => {}
-            Some((_, stacks)) => stacks.push(&facts.stack),
-            None => kinds.push((kind, vec![&facts.stack])),
-        }
-    }
-    let each: Vec<_> = kinds.iter().map(|(kind, stacks)| format!("{kind}: {}", stacks.join(", "))).collect();
-    (kinds.len() > 1).then(|| format!("sockets differ ({})", each.join("; ")))
 }

@@ -6,9 +6,12 @@ use minijinja::{AutoEscape, Environment};
 use serde::Serialize;
 
 use super::answer;
+use super::capacity::{Capacity, capacities};
+use super::columns::{Column, columns};
 use super::plots::{self, Figure, Figures};
 use super::summary::{Row, Summary, Table};
-use super::text;
+use super::{fairness, ledger, text};
+use crate::load::Operation;
 use crate::record::{Check, Record, StackFacts};
 use crate::stack::Role;
 
@@ -38,9 +41,14 @@ struct Page<'a> {
     answer: Vec<String>,
     warnings: &'a [String],
     asymmetries: Vec<String>,
-    headings: Vec<Heading>,
+    capacities: Vec<Capacity>,
+    sweeps: Vec<Drawing>,
     sections: Vec<Section>,
     bytes: Vec<Drawing>,
+    ledgers: Vec<Ledger>,
+    ledger_headings: Vec<Heading>,
+    ledger_caption: &'static str,
+    fairness: Vec<FairnessSetting>,
     checks: &'a [Check],
     peers: Vec<Peer>,
     settings: Vec<(&'static str, String)>,
@@ -57,12 +65,48 @@ impl<'a> Page<'a> {
             answer: answer::answer(record, summary),
             warnings: &summary.warnings,
             asymmetries: answer::asymmetries(record, summary),
-            headings: text::HEADINGS.iter().map(|heading| Heading::of(heading)).collect(),
+            capacities: capacities(record),
+            sweeps: figures.sweeps.iter().map(Drawing::of).collect(),
             sections: tables.map(|(number, (table, figures))| Section::of(number, table, figures)).collect(),
             bytes: figures.bytes.iter().map(Drawing::of).collect(),
+            ledgers: ledger::by_operation(record).iter().map(Ledger::of).collect(),
+            ledger_headings: ledger::HEADINGS.iter().map(|heading| Heading::of_ledger(heading)).collect(),
+            ledger_caption: ledger::CAPTION,
+            fairness: fairness::settings(record).iter().map(FairnessSetting::of).collect(),
             checks: &record.checks,
             peers: record.stacks.iter().map(|facts| Peer::of(facts, record)).collect(),
             settings: settings(record),
+        }
+    }
+}
+
+/// A measurement.
+#[derive(Serialize)]
+struct Section {
+    id: String,
+    name: String,
+    load: String,
+    placement: &'static str,
+    headings: Vec<Heading>,
+    rows: Vec<Entry>,
+    resolution: Option<String>,
+    absent: Vec<(String, String)>,
+    figures: Vec<Drawing>,
+}
+
+impl Section {
+    fn of(number: usize, table: &Table, figures: &[Figure]) -> Self {
+        let columns = columns(&table.measurement);
+        Section {
+            id: format!("m{number}"),
+            name: table.measurement.name.clone(),
+            load: text::load(&table.measurement),
+            placement: text::placement(&table.measurement),
+            headings: columns.iter().map(Heading::of).collect(),
+            rows: table.rows.iter().map(|row| Entry::of(row, columns)).collect(),
+            resolution: text::resolution(table),
+            absent: table.absent.iter().map(|a| (a.stack.clone(), a.reason.clone())).collect(),
+            figures: figures.iter().map(Drawing::of).collect(),
         }
     }
 }
@@ -75,52 +119,15 @@ struct Heading {
 }
 
 impl Heading {
-    fn of(text: &'static str) -> Self {
-        let explanation = match text {
-            "p50 µs" => {
-                "half of the calls were at least as fast: median of the blocks, least–greatest block"
-            }
-            "p99 µs" => "99 of 100 calls were at least as fast: median of the blocks, least–greatest block",
-            "× tcp" => "p50 as a multiple of the raw TCP floor's in the same block",
-            "ties" => {
-                "stacks with a letter in common could not be told apart; without letters there is no verdict"
-            }
-            "calls/s" => "right answers per second",
-            "client µs" => "CPU time of the client's process per right answer",
-            "server µs" => "CPU time of the server's process per right answer",
-            "broker µs" => "CPU time of the broker's process per right answer",
-            "bytes ↑ ↓" => "bytes of a call from client to server and back",
-            _ => "",
-        };
-        Heading { text, is_text: text::is_text(text), explanation }
+    fn of(column: &Column) -> Self {
+        Heading { text: column.heading, is_text: column.is_text, explanation: column.meaning }
     }
-}
 
-/// A measurement.
-#[derive(Serialize)]
-struct Section {
-    id: String,
-    name: String,
-    load: String,
-    placement: &'static str,
-    rows: Vec<Entry>,
-    resolution: Option<String>,
-    absent: Vec<(String, String)>,
-    figures: Vec<Drawing>,
-}
-
-impl Section {
-    fn of(number: usize, table: &Table, figures: &[Figure]) -> Self {
-        Section {
-            id: format!("m{number}"),
-            name: table.measurement.name.clone(),
-            load: text::load(&table.measurement),
-            placement: text::placement(&table.measurement),
-            rows: table.rows.iter().map(Entry::of).collect(),
-            resolution: text::resolution(table),
-            absent: table.absent.iter().map(|a| (a.stack.clone(), a.reason.clone())).collect(),
-            figures: figures.iter().map(Drawing::of).collect(),
-        }
+    /// Of the ledger, which is explained below it. The direction stands above the columns.
+    fn of_ledger(text: &'static str) -> Self {
+        let is_text = ledger::is_text(text);
+        let text = if text.ends_with("↑ ↓") { text } else { text.trim_end_matches([' ', '↑', '↓']) };
+        Heading { text, is_text, explanation: "" }
     }
 }
 
@@ -141,18 +148,18 @@ struct Field {
 }
 
 impl Entry {
-    fn of(row: &Row) -> Self {
-        let cells = text::cells(row).into_iter().zip(text::HEADINGS).skip(1);
+    fn of(row: &Row, columns: &[Column]) -> Self {
+        let cells = columns.iter().skip(1).map(|column| (column.cell(row), column.is_text));
         Entry {
             swatch: plots::swatch(row.protocol, row.role),
             stack: row.stack.clone(),
             is_floor: row.protocol.is_floor(),
             cells: cells
-                .map(|(cell, heading)| Field {
+                .map(|(cell, is_text)| Field {
                     value: cell.value,
                     // A range of one block says nothing.
                     range: cell.range.filter(|_| row.valid > 1),
-                    is_text: text::is_text(heading),
+                    is_text,
                 })
                 .collect(),
         }
@@ -173,6 +180,40 @@ impl Drawing {
             caption: figure.caption.clone(),
             svg: figure.inline().to_owned(),
         }
+    }
+}
+
+/// The bytes of one call by every stack.
+#[derive(Serialize)]
+struct Ledger {
+    title: String,
+    rows: Vec<Vec<Field>>,
+}
+
+impl Ledger {
+    fn of((operation, links): &(Operation, Vec<ledger::Link<'_>>)) -> Self {
+        let row = |link: &ledger::Link<'_>| {
+            let cells = link.cells().into_iter().zip(ledger::HEADINGS);
+            cells
+                .map(|(value, heading)| Field { value, range: None, is_text: ledger::is_text(heading) })
+                .collect()
+        };
+        Ledger { title: ledger::title(*operation), rows: links.iter().map(row).collect() }
+    }
+}
+
+/// A setting of the stacks, with the stacks that have each value.
+#[derive(Serialize)]
+struct FairnessSetting {
+    name: &'static str,
+    differs: bool,
+    values: Vec<(String, String)>,
+}
+
+impl FairnessSetting {
+    fn of(setting: &fairness::Setting) -> Self {
+        let values = setting.rows().map(|[_, value, stacks]| (value, stacks)).collect();
+        FairnessSetting { name: setting.name, differs: setting.differs(), values }
     }
 }
 
@@ -206,6 +247,8 @@ impl Peer {
                 Role::Leanest => "leanest library",
                 Role::DefaultAndLeanest => "usual and leanest",
                 Role::BrokerFloor => "floor for AMQP",
+                Role::Alternative => "another library",
+                Role::Reference => "reference server",
             },
             client: facts.client.clone(),
             server: facts.target.clone().unwrap_or_else(|| facts.server.clone()),

@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use super::answer;
+use super::capacity::{HEADINGS, capacities};
+use super::columns::columns;
 use super::plots::{Figure, Figures};
 use super::summary::{Summary, Table};
-use super::text;
+use super::{fairness, ledger, text};
 use crate::record::Record;
 
 /// The report of `record`; its figures are files beside it.
@@ -18,6 +20,16 @@ pub(super) fn markdown(record: &Record, summary: &Summary, figures: &Figures) ->
     let _ = writeln!(out, "\n{}\n", escaped(&text::circumstances(record)));
     list(&mut out, "To know first", &summary.warnings);
     list(&mut out, "Not the same for all", &answer::asymmetries(record, summary));
+    for capacity in capacities(record) {
+        let _ = writeln!(out, "## {}\n\n{}\n", escaped(&capacity.name), escaped(&capacity.question));
+        line(&mut out, HEADINGS.iter().map(|heading| (*heading).to_owned()));
+        line(&mut out, HEADINGS.iter().map(|_| ":--".to_owned()));
+        for row in &capacity.rows {
+            line(&mut out, row.cells().iter().map(|cell| escaped(cell)));
+        }
+        out.push('\n');
+    }
+    images(&mut out, &figures.sweeps);
     for (table, figures) in summary.tables.iter().zip(&figures.tables) {
         let _ = writeln!(out, "## {}\n", escaped(&text::title(table)));
         grid(&mut out, table);
@@ -27,6 +39,8 @@ pub(super) fn markdown(record: &Record, summary: &Summary, figures: &Figures) ->
         let _ = writeln!(out, "## Bytes on the wire\n");
         images(&mut out, &figures.bytes);
     }
+    byte_tables(&mut out, record);
+    settings(&mut out, record);
     conformance(&mut out, record);
     out
 }
@@ -49,22 +63,21 @@ fn line(out: &mut String, cells: impl Iterator<Item = String>) {
     out.push_str("|\n");
 }
 
+/// The head of a table.
+fn heading(out: &mut String, names: &[&str], is_text: impl Fn(&str) -> bool) {
+    line(out, names.iter().map(|name| (*name).to_owned()));
+    line(out, names.iter().map(|name| if is_text(name) { ":--" } else { "--:" }.to_owned()));
+}
+
 fn grid(out: &mut String, table: &Table) {
-    line(out, text::HEADINGS.iter().map(|heading| (*heading).to_owned()));
-    line(
-        out,
-        text::HEADINGS.iter().map(|heading| if text::is_text(heading) { ":--" } else { "--:" }.to_owned()),
-    );
+    let columns = columns(&table.measurement);
+    line(out, columns.iter().map(|column| column.heading.to_owned()));
+    line(out, columns.iter().map(|column| if column.is_text { ":--" } else { "--:" }.to_owned()));
     for row in &table.rows {
-        line(
-            out,
-            text::cells(row).iter().enumerate().map(|(column, cell)| {
-                escaped(&if column == text::TIMES_TCP { cell.with_range() } else { cell.value.clone() })
-            }),
-        );
+        line(out, columns.iter().map(|column| escaped(&column.text(row))));
     }
     for absent in &table.absent {
-        let blank = vec![String::new(); text::HEADINGS.len() - 2];
+        let blank = vec![String::new(); columns.len() - 2];
         let reason = format!("not measured: {}", absent.reason);
         line(out, [escaped(&absent.stack)].into_iter().chain(blank).chain([escaped(&reason)]));
     }
@@ -86,13 +99,40 @@ fn images(out: &mut String, figures: &[Figure]) {
     }
 }
 
+fn byte_tables(out: &mut String, record: &Record) {
+    let operations = ledger::by_operation(record);
+    for (operation, links) in &operations {
+        let _ = writeln!(out, "### {}\n", escaped(&ledger::title(*operation)));
+        heading(out, &ledger::HEADINGS, ledger::is_text);
+        for link in links {
+            line(out, link.cells().iter().map(|cell| escaped(cell)));
+        }
+        out.push('\n');
+    }
+    if !operations.is_empty() {
+        let _ = writeln!(out, "{}\n", ledger::CAPTION);
+    }
+}
+
+fn settings(out: &mut String, record: &Record) {
+    let settings = fairness::settings(record);
+    if settings.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "## What the stacks ran with\n\nDifferences first.\n");
+    heading(out, &fairness::HEADINGS, |_| true);
+    for row in settings.iter().flat_map(fairness::Setting::rows) {
+        line(out, row.iter().map(|cell| escaped(cell)));
+    }
+    out.push('\n');
+}
+
 fn conformance(out: &mut String, record: &Record) {
     if record.checks.is_empty() {
         return;
     }
     let _ = writeln!(out, "## Conformance\n");
-    line(out, ["stack", "core", "strict", "not passed"].into_iter().map(str::to_owned));
-    line(out, [":--", "--:", "--:", ":--"].into_iter().map(str::to_owned));
+    heading(out, &["stack", "core", "strict", "not passed"], |name| matches!(name, "stack" | "not passed"));
     for check in &record.checks {
         let failures: Vec<_> = check.failures.iter().map(|failure| escaped(&failure.call)).collect();
         let cells = [

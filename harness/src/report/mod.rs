@@ -1,7 +1,11 @@
 //! Reports: tables and plots, derived from a record and nothing else.
 
 mod answer;
+mod capacity;
+mod columns;
+mod fairness;
 mod html;
+mod ledger;
 mod markdown;
 mod plots;
 mod summary;

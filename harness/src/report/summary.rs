@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use calculator::Protocol;
 use hdrhistogram::Histogram;
 
-use crate::load::Operation;
+use crate::load::{Load, Operation};
 use crate::observe::{Counts, new_histogram};
 use crate::record::{HistogramError, Record, Status, Trial, Used, Wire};
 use crate::scenario::Measurement;
@@ -86,6 +86,12 @@ pub struct Row {
     pub p50: Option<Spread>,
     /// 99th percentile of a block, in nanoseconds.
     pub p99: Option<Spread>,
+    /// 99.9th percentile of a block, in nanoseconds.
+    pub p999: Option<Spread>,
+    /// Median service time of a block in nanoseconds; only of an open loop, whose latencies run from the slot.
+    pub service_p50: Option<Spread>,
+    /// The generator's lateness at the 99th percentile of a block, in nanoseconds; only of an open loop.
+    pub late_p99: Option<Spread>,
     /// Median latency as a multiple of the `tcp` floor's in the same block.
     pub times_tcp: Option<Spread>,
     /// Median latency as a multiple of the `amqp-bare` floor's in the same block; only of AMQP's stacks.
@@ -168,7 +174,7 @@ impl Summary {
             };
             let floor = by_block(&of_stack(FLOOR), p50);
             let bare = by_block(&of_stack(BROKER_FLOOR), p50);
-            let figure = if measurement.load.callers() == 1 { p50 } else { throughput };
+            let figure = if measurement.load.is_for_latency() { p50 } else { throughput };
             let mut rows = Vec::new();
             for facts in &record.stacks {
                 let trials = of_stack(&facts.name);
@@ -219,7 +225,7 @@ fn absent(record: &Record, measurement: &Measurement, rows: &[Row]) -> Vec<Absen
         .map(|skipped| Absent { stack: skipped.stack.clone(), reason: skipped.reason.clone() });
     let not_reached = record.stacks.iter().filter(|facts| {
         // A function call is measured with one caller only.
-        let expected = facts.protocol != Protocol::Inproc || measurement.load.callers() == 1;
+        let expected = facts.protocol != Protocol::Inproc || measurement.load == Load::ONE_CALLER;
         record.interrupted && expected && rows.iter().all(|row| row.stack != facts.name)
     });
     let reason = "the run was interrupted before";
@@ -234,7 +240,7 @@ fn order(measurement: &Measurement, a: &Row, b: &Row) -> Ordering {
     let p50 = |row: &Row| row.p50.map_or(f64::INFINITY, |p50| p50.median);
     let throughput = |row: &Row| row.throughput.map_or(0.0, |throughput| throughput.median);
     floors.then_with(|| {
-        if measurement.load.callers() == 1 {
+        if measurement.load.is_for_latency() {
             p50(a).total_cmp(&p50(b))
         } else {
             throughput(b).total_cmp(&throughput(a))
@@ -333,6 +339,9 @@ impl Row {
             not_valid: complaint.map(|complaint| (trials.len() - valid.len(), complaint.to_owned())),
             p50: median,
             p99: quantile(|trial| trial.latency.as_ref()?.p99.map(|nanos| nanos as f64)),
+            p999: quantile(|trial| trial.latency.as_ref()?.p999.map(|nanos| nanos as f64)),
+            service_p50: quantile(|trial| trial.service.as_ref()?.p50.map(|nanos| nanos as f64)),
+            late_p99: quantile(|trial| trial.lateness.as_ref()?.p99.map(|nanos| nanos as f64)),
             times_tcp: ratio(floor),
             times_bare: bare.and_then(ratio),
             throughput: spread(&|trial| Some(trial.throughput)),
@@ -399,7 +408,8 @@ fn warnings(record: &Record) -> Vec<String> {
             ));
         }
     }
-    if (record.scenario.blocks.get() as usize) < BLOCKS_FOR_A_VERDICT {
+    let has_blocks = !record.scenario.measurements.is_empty();
+    if has_blocks && (record.scenario.blocks.get() as usize) < BLOCKS_FOR_A_VERDICT {
         warnings.push(format!(
             "{}: enough for the order of magnitude, too few for a verdict on small differences \
              ({BLOCKS_FOR_A_VERDICT} or more)",

@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, Table as Grid};
 
+use super::capacity::{HEADINGS, capacities};
+use super::columns::columns;
 use super::summary::{Summary, Table};
-use super::text;
+use super::{fairness, ledger, text};
 use crate::record::Record;
 
 /// The whole summary as plain text.
@@ -25,6 +27,31 @@ pub fn terminal(record: &Record, summary: &Summary) -> String {
             let _ = writeln!(out, " {} was not measured (see below)", absent.stack);
         }
     }
+    for capacity in capacities(record) {
+        let _ = writeln!(out, "\n{}: {}", capacity.name, capacity.question);
+        let mut grid = new_grid(&HEADINGS, 1);
+        for row in &capacity.rows {
+            grid.add_row(aligned(1, row.cells().map(str::to_owned)));
+        }
+        let _ = writeln!(out, "{}", grid.trim_fmt());
+    }
+    for (operation, links) in ledger::by_operation(record) {
+        let _ = writeln!(out, "\n{}", ledger::title(operation));
+        let mut grid = new_grid(&ledger::HEADINGS, 2);
+        for link in &links {
+            grid.add_row(aligned(2, link.cells()));
+        }
+        let _ = writeln!(out, "{}", grid.trim_fmt());
+    }
+    let settings = fairness::settings(record);
+    if !settings.is_empty() {
+        let _ = writeln!(out, "\nWhat the stacks ran with: differences first");
+        let mut grid = new_grid(&fairness::HEADINGS, 3);
+        for row in settings.iter().flat_map(fairness::Setting::rows) {
+            grid.add_row(row);
+        }
+        let _ = writeln!(out, "{}", grid.trim_fmt());
+    }
     if !summary.warnings.is_empty() {
         out.push('\n');
     }
@@ -35,20 +62,26 @@ pub fn terminal(record: &Record, summary: &Summary) -> String {
 }
 
 fn grid(table: &Table) -> Grid {
-    let mut grid = Grid::new();
-    grid.load_style(NOTHING);
-    grid.set_header(text::HEADINGS.iter().map(|heading| {
-        let alignment =
-            if *heading == text::HEADINGS[0] { CellAlignment::Left } else { CellAlignment::Right };
-        Cell::new(heading).set_alignment(alignment)
-    }));
+    let columns = columns(&table.measurement);
+    let mut grid = new_grid(&columns.iter().map(|column| column.heading).collect::<Vec<_>>(), 1);
     for row in &table.rows {
-        let cells = text::cells(row).into_iter().enumerate().map(|(column, cell)| {
-            let alignment = if column == 0 { CellAlignment::Left } else { CellAlignment::Right };
-            let text = if column == text::TIMES_TCP { cell.with_range() } else { cell.value };
-            Cell::new(text).set_alignment(alignment)
-        });
-        grid.add_row(cells);
+        grid.add_row(aligned(1, columns.iter().map(|column| column.text(row))));
     }
     grid
+}
+
+/// A table without lines, of which the first columns, so many, are `words`.
+fn new_grid(headings: &[&str], words: usize) -> Grid {
+    let mut grid = Grid::new();
+    grid.load_style(NOTHING);
+    grid.set_header(aligned(words, headings.iter().map(|heading| (*heading).to_owned())));
+    grid
+}
+
+fn aligned(words: usize, cells: impl IntoIterator<Item = String>) -> Vec<Cell> {
+    let cells = cells.into_iter().enumerate().map(|(column, text)| {
+        let alignment = if column < words { CellAlignment::Left } else { CellAlignment::Right };
+        Cell::new(text).set_alignment(alignment)
+    });
+    cells.collect()
 }

@@ -9,11 +9,12 @@ use calculator::Value;
 use super::plots::Figures;
 use super::{Summary, html, markdown, terminal, text, write};
 use crate::deploy::Cores;
-use crate::load::{Load, Operation};
-use crate::observe::Observation;
+use crate::load::{Load, Operation, Rate};
 use crate::observe::wire::Traffic;
+use crate::observe::{Observation, Timing};
 use crate::record::{
-    Check, CheckFailure, Latency, Record, SCHEMA, Skipped, StackFacts, Status, Tool, Trial, Used, Wire, audit,
+    Check, CheckFailure, Hop, Latency, Parts, Party, Probe, Record, SCHEMA, Searched, Skipped, StackFacts,
+    Status, Tool, Trial, Used, Wire, audit,
 };
 use crate::scenario::{Measurement, Scenario};
 use crate::stack::Stack;
@@ -23,7 +24,7 @@ use crate::sys;
 const NASTY: &str = "<script>alert('1')</script>\"&amp;|\u{0}\u{1b}`*\n{{ 7 * 7 }}]]>";
 
 /// A record of `blocks` blocks of `stacks`, each answering in its own time.
-fn record(stacks: &[&str], blocks: u32) -> Record {
+pub(super) fn record(stacks: &[&str], blocks: u32) -> Record {
     let mut scenario = Scenario::load("quick").unwrap();
     scenario.blocks = NonZeroU32::new(blocks.max(1)).unwrap();
     let stacks: Vec<_> = stacks.iter().map(|name| Stack::named(name).unwrap()).collect();
@@ -32,12 +33,16 @@ fn record(stacks: &[&str], blocks: u32) -> Record {
     for block in 0..blocks {
         for measurement in &scenario.measurements {
             for (position, facts) in (0..).zip(&facts) {
-                if facts.name != "inproc" || measurement.load.callers() == 1 {
+                if facts.name != "inproc" || measurement.load == Load::ONE_CALLER {
                     trials.push(trial(facts, measurement, block, position));
                 }
             }
         }
     }
+    of_trials(scenario, facts, trials)
+}
+
+fn of_trials(scenario: Scenario, facts: Vec<StackFacts>, trials: Vec<Trial>) -> Record {
     Record {
         schema: SCHEMA,
         id: "0123abcd".to_owned(),
@@ -50,10 +55,12 @@ fn record(stacks: &[&str], blocks: u32) -> Record {
         seed: 7,
         checks: facts.iter().map(|facts| check(&facts.name)).collect(),
         sockets: vec![],
+        fairness: vec![],
         wire: facts.iter().skip(1).map(|facts| wire(&facts.name)).collect(),
         stacks: facts,
         skipped: vec![],
         trials,
+        searches: vec![],
     }
 }
 
@@ -61,7 +68,7 @@ fn trial(facts: &StackFacts, measurement: &Measurement, block: u32, position: u3
     let mut seen = Observation::default();
     for i in 0..500 {
         let took = Duration::from_nanos(u64::from(1_000 * (position + 1) + 10 * block + i));
-        seen.record(took, &Ok(Value::Null), &Ok(Value::Null));
+        seen.record(Timing::closed(took), &Ok(Value::Null), &Ok(Value::Null));
     }
     let used = |cpu_ns| {
         Some(Used { cpu_ns, utilisation: 0.5, voluntary_switches: 0, involuntary_switches: 0, peak_rss: 1 })
@@ -73,8 +80,8 @@ fn trial(facts: &StackFacts, measurement: &Measurement, block: u32, position: u3
         stack: facts.name.clone(),
         twin: false,
         operation: Operation::ADD,
-        callers: measurement.load.callers(),
-        connections: measurement.load.callers(),
+        load: measurement.load,
+        connections: measurement.load.callers().unwrap_or(16),
         placement: measurement.placement,
         cores: Cores { client: vec![0], server: vec![0] },
         warm: false,
@@ -82,6 +89,10 @@ fn trial(facts: &StackFacts, measurement: &Measurement, block: u32, position: u3
         measured_seconds: 0.3,
         latency: Latency::new(&seen.latency, 0).unwrap(),
         counts: seen.counts,
+        service: None,
+        lateness: None,
+        sent_per_second: None,
+        in_flight: None,
         throughput: 100_000.0 / f64::from(position + 1),
         client: used(1_500_000),
         server: (facts.name != "inproc").then(|| used(2_500_000)).flatten(),
@@ -119,7 +130,24 @@ fn wire(stack: &str) -> Wire {
         per_call: Traffic { up: 123.0, down: 7.0 },
         setup: Traffic::default(),
         behind_broker: None,
+        hops: hops(stack.starts_with("amqp")),
+        exact: true,
     }
+}
+
+/// Between client and server, or by way of a broker.
+fn hops(brokered: bool) -> Vec<Hop> {
+    use Party::{Broker, Client, Server};
+    let ways: &[_] = if brokered {
+        &[(Client, Broker), (Broker, Server), (Server, Broker), (Broker, Client)]
+    } else {
+        &[(Client, Server), (Server, Client)]
+    };
+    let hop = |&(from, to): &(Party, Party)| {
+        let bytes = if from == Client { 123 } else { 7 };
+        Hop { from, to, bytes, parts: Parts::of(bytes, 2, 5), packets: 1.0 }
+    };
+    ways.iter().map(hop).collect()
 }
 
 /// Everything a report consists of, by the name of its file.
@@ -216,6 +244,23 @@ fn the_figures_in_the_tables_are_the_summarys() {
 }
 
 #[test]
+fn the_ledger_shows_every_hop_in_every_report() {
+    let record = record(&["tcp", "rest", "amqp"], 1);
+    let files = rendered(&record);
+    for name in ["index.html", "report.md", "terminal"] {
+        for word in ["Bytes of one call: add(2, 3)", "client–server", "client–broker", "broker–server", "118"]
+        {
+            assert!(files[name].contains(word), "{name}: {word}");
+        }
+    }
+    assert!(!files["terminal"].contains('≈'));
+    let mut inexact = record;
+    inexact.wire[0].exact = false;
+    inexact.wire[1].hops[1].parts = None;
+    assert!(sound(&inexact)["terminal"].contains("≈ 123"));
+}
+
+#[test]
 fn text_from_a_record_is_shown_and_not_obeyed() {
     let mut record = record(&["inproc", "tcp", "rest", "zerorpc"], 2);
     record.scenario.question = NASTY.to_owned();
@@ -250,7 +295,7 @@ fn text_from_a_record_is_shown_and_not_obeyed() {
         if name == "report.md" {
             let columns = |line: &str| line.replace("\\|", "").matches('|').count();
             let of_tables = contents.lines().filter(|line| line.starts_with('|'));
-            assert!(of_tables.map(columns).all(|columns| columns == 12 || columns == 5), "{contents}");
+            assert!(of_tables.map(columns).all(|columns| [4, 5, 12, 14].contains(&columns)), "{contents}");
         }
     }
 }
@@ -423,4 +468,100 @@ fn files_are_written_whole_and_nothing_else() {
         let found = html.replace("http://www.w3.org/2000/svg", "");
         assert!(!found.contains(outside), "the page needs {outside}");
     }
+}
+
+/// A sweep over four rates, and a search.
+fn sweep() -> Record {
+    let mut scenario = Scenario::load("saturation").unwrap();
+    let stacks = ["tcp", "rest-hyper", "zerorpc"].map(|name| Stack::named(name).unwrap());
+    let facts: Vec<_> = stacks.iter().map(|stack| StackFacts::new(stack, "async".to_owned(), None)).collect();
+    let search = scenario.searches[0].clone();
+    let rates = [1_000, 10_000, 50_000, 90_000].map(|rate| Rate::new(rate).unwrap());
+    let mut trials = Vec::new();
+    for rate in rates {
+        let measurement = Measurement { name: format!("{}/s", rate.get()), ..search.at(rate) };
+        for (position, facts) in (0..).zip(&facts) {
+            let mut open = trial(facts, &measurement, 0, position + rate.get() / 1_000);
+            open.cores.server = vec![1];
+            open.service.clone_from(&open.latency);
+            open.lateness.clone_from(&open.latency);
+            (open.audit, open.labels) = (vec![], vec![]);
+            audit(&mut open);
+            assert_eq!(open.complaint(), None);
+            trials.push(open);
+        }
+        scenario.measurements.push(measurement);
+    }
+    let mut record = of_trials(scenario, facts, trials);
+    let probe = |rate: u32, p99, held| Probe {
+        rate: Rate::new(rate).unwrap(),
+        held,
+        p99: Some(p99),
+        reason: if held { String::new() } else { "p99 was 7.2 ms".to_owned() },
+        client: Some(0.4),
+        server: Some(0.9),
+    };
+    for (stack, held) in [("zerorpc", 100_000), ("rest-hyper", 150_000)] {
+        record.searches.push(Searched {
+            search: search.name.clone(),
+            stack: stack.to_owned(),
+            held: Rate::new(held),
+            failed: Rate::new(held + 4_000),
+            probes: vec![probe(held, 2_345_678, true), probe(held + 4_000, 7_200_000, false)],
+        });
+    }
+    record
+}
+
+#[test]
+fn a_search_is_a_range_for_each_stack_and_the_highest_comes_first() {
+    let record = sweep();
+    let summary = Summary::new(&record).unwrap();
+    let figures = Figures::new(&record, &summary).unwrap();
+    for text in [
+        terminal(&record, &summary),
+        markdown::markdown(&record, &summary, &figures),
+        html::page(&record, &summary, &figures).unwrap(),
+    ] {
+        assert!(text.contains("within 5ms of when they were due"), "{text}");
+        let (first, second) = (text.find("150,000–154,000").unwrap(), text.find("100,000–104,000").unwrap());
+        assert!(
+            first < text.len()
+                && text.contains("2.35")
+                && text.contains("40 90")
+                && text.contains("p99 was 7.2 ms")
+        );
+        assert!(text.rfind("150,000–154,000") < text.rfind("100,000–104,000"), "{first} {second}");
+    }
+}
+
+#[test]
+fn an_open_loop_s_table_tells_response_from_service_and_how_late_the_generator_was() {
+    let record = sweep();
+    let summary = Summary::new(&record).unwrap();
+    let text = terminal(&record, &summary);
+    for heading in ["p99.9 µs", "service p50 µs", "late p99 µs"] {
+        assert_eq!(text.matches(heading).count(), 4, "{heading} in\n{text}");
+    }
+    assert!(text.contains("1000 calls/s at random (Poisson) over 32 connections"), "{text}");
+}
+
+#[test]
+fn a_sweep_has_a_figure_across_its_loads() {
+    let record = sweep();
+    let figures = Figures::new(&record, &Summary::new(&record).unwrap()).unwrap();
+    let titles: Vec<_> = figures.sweeps.iter().map(|figure| figure.title.as_str()).collect();
+    assert_eq!(titles.len(), 2, "{titles:?}");
+    assert!(titles[0].starts_with("Median latency against calls offered per second: add"), "{titles:?}");
+    for figure in &figures.sweeps {
+        for stack in ["tcp", "rest-hyper", "zerorpc"] {
+            assert!(figure.inline().contains(&format!(">\n{stack}\n<")), "{}", figure.inline());
+        }
+    }
+    let plain = record_of_quick();
+    assert!(Figures::new(&plain, &Summary::new(&plain).unwrap()).unwrap().sweeps.is_empty());
+}
+
+fn record_of_quick() -> Record {
+    record(&["inproc", "tcp", "rest"], 2)
 }

@@ -1,89 +1,10 @@
 //! Numbers and titles as every kind of report writes them.
 
+use crate::load::{Arrivals, Load};
 use crate::record::Record;
 use crate::scenario::Measurement;
 
-use super::summary::{Row, Spread, Table};
-
-/// The columns of a table.
-pub(super) const HEADINGS: [&str; 11] = [
-    "stack",
-    "p50 µs",
-    "p99 µs",
-    "× tcp",
-    "ties",
-    "calls/s",
-    "client µs",
-    "server µs",
-    "broker µs",
-    "bytes ↑ ↓",
-    "notes",
-];
-
-/// A figure in a table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Cell {
-    /// The figure itself: the median of the blocks, where it is one.
-    pub value: String,
-    /// The least and the greatest block.
-    pub range: Option<String>,
-}
-
-impl Cell {
-    fn plain(value: String) -> Self {
-        Cell { value, range: None }
-    }
-
-    fn spread(spread: Option<Spread>, write: fn(f64) -> String) -> Self {
-        match spread {
-            None => Cell::plain(ABSENT.to_owned()),
-            Some(Spread { median, least, most }) => {
-                Cell { value: write(median), range: Some(format!("{}–{}", write(least), write(most))) }
-            }
-        }
-    }
-
-    /// The figure with the range of its blocks.
-    pub(super) fn with_range(&self) -> String {
-        match &self.range {
-            Some(range) => format!("{} ({range})", self.value),
-            None => self.value.clone(),
-        }
-    }
-}
-
-/// What stands where there is no figure.
-const ABSENT: &str = "–";
-
-/// The cells of a row, one for each of [`HEADINGS`].
-pub(super) fn cells(row: &Row) -> [Cell; 11] {
-    let cpu = |nanos: Option<f64>| Cell::plain(nanos.map_or_else(|| ABSENT.to_owned(), micros));
-    let bytes = row
-        .wire
-        .as_ref()
-        .map_or_else(|| ABSENT.to_owned(), |w| format!("{:.0} {:.0}", w.per_call.up, w.per_call.down));
-    [
-        Cell::plain(row.stack.clone()),
-        Cell::spread(row.p50, micros),
-        Cell::spread(row.p99, micros),
-        Cell::spread(row.times_tcp, times),
-        Cell::plain(row.ties.clone().unwrap_or_else(|| ABSENT.to_owned())),
-        Cell::spread(row.throughput, thousands),
-        cpu(row.cpu.client),
-        cpu(row.cpu.server),
-        cpu(row.cpu.broker),
-        Cell::plain(bytes),
-        Cell::plain(notes(row)),
-    ]
-}
-
-/// The column of [`HEADINGS`] whose range a terminal has room for.
-pub(super) const TIMES_TCP: usize = 3;
-
-/// Whether a column holds words rather than figures.
-pub(super) fn is_text(heading: &str) -> bool {
-    matches!(heading, "stack" | "notes")
-}
+use super::summary::{Row, Table};
 
 /// A ratio.
 pub(super) fn times(ratio: f64) -> String {
@@ -150,14 +71,26 @@ pub(super) fn title(table: &Table) -> String {
 /// What is called, by how many callers, over how many connections.
 pub(super) fn load(measurement: &Measurement) -> String {
     let callers = match measurement.load.callers() {
-        1 => "one caller".to_owned(),
-        n => format!("{n} callers"),
+        Some(1) => "one caller".to_owned(),
+        Some(callers) => format!("{callers} callers"),
+        None => calls_a_second(measurement.load),
     };
     let connections = match measurement.connections {
+        Some(connections) if measurement.load.callers().is_none() => {
+            format!(" over {connections} connections")
+        }
         Some(connections) => format!(", {connections} connections where a protocol can share them"),
         None => String::new(),
     };
     format!("{}, {callers}{connections}", measurement.operation)
+}
+
+fn calls_a_second(load: Load) -> String {
+    match load {
+        Load::Open(rate, Arrivals::Constant) => format!("{} calls/s at even intervals", rate.get()),
+        Load::Open(rate, Arrivals::Poisson) => format!("{} calls/s at random (Poisson)", rate.get()),
+        Load::Closed(_) => load.to_string(),
+    }
 }
 
 /// Where client, server and broker ran.

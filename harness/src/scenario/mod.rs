@@ -2,7 +2,7 @@
 
 mod plan;
 
-pub use plan::{Plan, PlanError, TrialSpec};
+pub use plan::{Plan, PlanError, PlannedSearch, TrialSpec};
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -12,13 +12,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::deploy::Placement;
-use crate::load::{Load, Operation};
+use crate::load::{Arrivals, Load, Operation, Rate};
 use crate::stack::Stack;
 
 /// The scenarios that are built into the program, by name.
 pub static BUILT_IN: &[(&str, &str)] = &[
     ("quick", include_str!("../../../scenarios/quick.toml")),
     ("standard", include_str!("../../../scenarios/standard.toml")),
+    ("saturation", include_str!("../../../scenarios/saturation.toml")),
+    ("rate-sweep", include_str!("../../../scenarios/rate-sweep.toml")),
+    ("concurrency-sweep", include_str!("../../../scenarios/concurrency-sweep.toml")),
 ];
 
 /// What is measured, and how.
@@ -45,13 +48,58 @@ pub struct Scenario {
     pub timeout: Duration,
     /// The stacks. The floors `inproc` and `tcp` are measured whether they stand here or not.
     pub stacks: Vec<String>,
+    /// Whether the floors are measured. Only a study of the method itself has no use for them.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub floors: bool,
     /// Pairs to be compared closely: within a block they stand next to each other in the order A B B A. A stack paired
     /// with itself is an A/A pair: what tells it from itself is noise. A stack may be in one pair.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pairs: Vec<[String; 2]>,
     /// What is measured of each of them.
-    #[serde(rename = "measurement")]
+    #[serde(rename = "measurement", default, skip_serializing_if = "Vec::is_empty")]
     pub measurements: Vec<Measurement>,
+    /// What is searched for of each of them, after the blocks.
+    #[serde(rename = "search", default, skip_serializing_if = "Vec::is_empty")]
+    pub searches: Vec<Search>,
+}
+
+/// The search for the highest rate of an open loop at which 99 of 100 calls are answered in time. The same for every
+/// stack.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    /// A word for tables and figures.
+    pub name: String,
+    /// What is called.
+    pub operation: Operation,
+    /// How calls are spread over time.
+    pub arrivals: Arrivals,
+    /// Within which time from its slot a call must be answered.
+    #[serde(with = "duration")]
+    #[schemars(with = "String")]
+    pub p99: Duration,
+    /// Where client and server run.
+    pub placement: Placement,
+    /// Over how many connections the calls go.
+    pub connections: NonZeroU32,
+    /// Whether cores that would idle are kept awake; only ever in `split`.
+    #[serde(default = "yes")]
+    pub warm: bool,
+}
+
+impl Search {
+    /// The measurement of one rate.
+    #[must_use]
+    pub fn at(&self, rate: Rate) -> Measurement {
+        Measurement {
+            name: self.name.clone(),
+            operation: self.operation,
+            load: Load::Open(rate, self.arrivals),
+            placement: self.placement,
+            connections: Some(self.connections),
+            warm: self.warm,
+        }
+    }
 }
 
 /// One figure of a scenario: an operation under a load in a placement.
@@ -81,6 +129,11 @@ fn usual_timeout() -> Duration {
 
 fn yes() -> bool {
     true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_yes(flag: &bool) -> bool {
+    *flag
 }
 
 /// Durations as people write them: `250ms`, `1.5s` is `1s 500ms`.

@@ -1,19 +1,25 @@
 //! The plan of a run: blocks of trials, each block in an order of its own.
 
 use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Measurement, Scenario};
+use super::{Measurement, Scenario, Search};
 use crate::deploy::{Cores, NotEnoughCores, Placement};
-use crate::load::Operation;
+use crate::load::{Load, Operation, Rate};
 use crate::stack::{Driver, Stack, UnknownStack};
 
 /// The least and the most that a trial may take to measure.
 const MEASURE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(600));
+
+/// The shortest and the longest p99 that a search may ask for.
+const LIMIT: RangeInclusive<Duration> = Duration::from_micros(10)..=Duration::from_secs(60);
+/// The most connections of a trial.
+const MOST_CONNECTIONS: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
 
 /// Why a scenario cannot be carried out as it is.
 #[derive(Debug, thiserror::Error)]
@@ -38,8 +44,8 @@ pub struct TrialSpec {
     pub measurement: String,
     /// What is called. The floors always add.
     pub operation: Operation,
-    /// How many callers there are.
-    pub callers: NonZeroU32,
+    /// How calls follow each other.
+    pub load: Load,
     /// Over how many connections they go.
     pub connections: NonZeroU32,
     /// Where client and server run.
@@ -57,6 +63,25 @@ pub struct TrialSpec {
 pub struct Plan {
     /// Trials that stay together, in their order, when a block is shuffled.
     units: Vec<Vec<TrialSpec>>,
+    searches: Vec<PlannedSearch>,
+}
+
+/// A search, and the stacks that it is made for.
+#[derive(Clone)]
+pub struct PlannedSearch {
+    /// What is searched for.
+    pub search: Search,
+    /// For which stacks.
+    pub stacks: Vec<&'static Stack>,
+    cores: Cores,
+}
+
+impl PlannedSearch {
+    /// The trial of `stack` at `rate`.
+    #[must_use]
+    pub fn trial(&self, stack: &'static Stack, rate: Rate) -> TrialSpec {
+        trial(stack, &self.search.at(rate), &self.cores)
+    }
 }
 
 impl Plan {
@@ -75,24 +100,49 @@ impl Plan {
         if scenario.timeout.is_zero() || scenario.timeout > MEASURE.1 {
             return setting("a call may take 1ms to 600s");
         }
-        if scenario.measurements.is_empty() {
-            return setting("the scenario has no [[measurement]]: there is nothing to measure");
+        if scenario.measurements.is_empty() && scenario.searches.is_empty() {
+            return setting(
+                "the scenario has no [[measurement]] and no [[search]]: there is nothing to measure",
+            );
         }
-        let stacks = stacks_with_floors(&scenario.stacks)?;
+        let connections = scenario.measurements.iter().filter_map(|measurement| measurement.connections);
+        if connections
+            .chain(scenario.searches.iter().map(|search| search.connections))
+            .any(|c| c > MOST_CONNECTIONS)
+        {
+            return setting("calls go over 1 to 10000 connections");
+        }
+        if scenario.searches.iter().any(|search| !LIMIT.contains(&search.p99)) {
+            return setting("the p99 of a search lies between 10us and 60s");
+        }
+        let stacks = stacks_of(scenario)?;
         let pairs = pairs(scenario, &stacks)?;
         let mut units = Vec::new();
         for measurement in &scenario.measurements {
             let cores = measurement.placement.cores(allowed)?;
             let trial = |stack| trial(stack, measurement, &cores);
-            for [a, b] in &pairs {
+            let measurable = |pair: &&[&Stack; 2]| pair.iter().all(|stack| makes_sense(stack, measurement));
+            for [a, b] in pairs.iter().filter(measurable) {
                 let (a, b) = (trial(*a), TrialSpec { twin: a.name == b.name, ..trial(*b) });
                 units.push(vec![a.clone(), b.clone(), b, a]);
             }
-            let alone = |stack: &Stack| !pairs.iter().flatten().any(|paired| paired.name == stack.name);
+            let alone = |stack: &Stack| {
+                !pairs.iter().filter(measurable).flatten().any(|paired| paired.name == stack.name)
+            };
             let measured = stacks.iter().filter(|stack| makes_sense(stack, measurement) && alone(stack));
             units.extend(measured.map(|stack| vec![trial(stack)]));
         }
-        Ok(Plan { units })
+        let mut searches = Vec::new();
+        for search in &scenario.searches {
+            let cores = search.placement.cores(allowed)?;
+            let stacks = stacks
+                .iter()
+                .filter(|stack| stack.has_server() && stack.has(search.operation.method()))
+                .copied()
+                .collect();
+            searches.push(PlannedSearch { search: search.clone(), stacks, cores });
+        }
+        Ok(Plan { units, searches })
     }
 
     /// Every trial of a block.
@@ -100,13 +150,26 @@ impl Plan {
         self.units.iter().flatten()
     }
 
+    /// The searches that are made after the blocks, each with its stacks in an order that follows from the seed.
+    #[must_use]
+    pub fn searches(&self, seed: u64) -> Vec<PlannedSearch> {
+        let mut searches = self.searches.clone();
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(u64::MAX);
+        for search in &mut searches {
+            search.stacks.shuffle(&mut rng);
+        }
+        searches
+    }
+
     /// The stacks, each once, in the order of the scenario, floors first.
     #[must_use]
     pub fn stacks(&self) -> Vec<&'static Stack> {
         let mut stacks: Vec<&'static Stack> = Vec::new();
-        for trial in self.trials() {
-            if stacks.iter().all(|stack| stack.name != trial.stack.name) {
-                stacks.push(trial.stack);
+        let searched = self.searches.iter().flat_map(|search| &search.stacks).copied();
+        for stack in self.trials().map(|trial| trial.stack).chain(searched) {
+            if stacks.iter().all(|known| known.name != stack.name) {
+                stacks.push(stack);
             }
         }
         stacks
@@ -116,6 +179,9 @@ impl Plan {
     pub fn skip(&mut self, stack: &str) {
         for unit in &mut self.units {
             unit.retain(|trial| trial.stack.name != stack);
+        }
+        for search in &mut self.searches {
+            search.stacks.retain(|searched| searched.name != stack);
         }
     }
 
@@ -130,9 +196,10 @@ impl Plan {
     }
 }
 
-fn stacks_with_floors(names: &[String]) -> Result<Vec<&'static Stack>, UnknownStack> {
-    let mut stacks = vec![Stack::named("inproc")?, Stack::named("tcp")?];
-    for name in names {
+fn stacks_of(scenario: &Scenario) -> Result<Vec<&'static Stack>, UnknownStack> {
+    let mut stacks =
+        if scenario.floors { vec![Stack::named("inproc")?, Stack::named("tcp")?] } else { vec![] };
+    for name in &scenario.stacks {
         let stack = Stack::named(name)?;
         if stacks.iter().all(|other| other.name != stack.name) {
             stacks.push(stack);
@@ -163,22 +230,25 @@ fn pairs(scenario: &Scenario, stacks: &[&'static Stack]) -> Result<Vec<[&'static
     Ok(pairs)
 }
 
-/// A function call has no placement and no use for more than one caller.
+/// A function call has no placement and no use for more than one caller; a method that is not there cannot be called.
 fn makes_sense(stack: &Stack, measurement: &Measurement) -> bool {
-    stack.has_server() || measurement.load.callers() == 1
+    (stack.has_server() || measurement.load == Load::ONE_CALLER) && stack.has(measurement.operation.method())
 }
 
+/// Over how many connections an open loop goes that names no number: enough that no stack is kept from its rate by them.
+const CONNECTIONS: NonZeroU32 = NonZeroU32::new(16).unwrap();
+
 fn trial(stack: &'static Stack, measurement: &Measurement, cores: &Cores) -> TrialSpec {
-    let callers = NonZeroU32::new(measurement.load.callers()).unwrap_or(NonZeroU32::MIN);
-    let connections = match measurement.connections {
-        Some(connections) if stack.multiplexes => connections.min(callers),
-        _ => callers,
+    let connections = match (measurement.load, measurement.connections) {
+        (Load::Closed(callers), Some(connections)) if stack.multiplexes => connections.min(callers),
+        (Load::Closed(callers), _) => callers,
+        (Load::Open(..), connections) => connections.unwrap_or(CONNECTIONS),
     };
     TrialSpec {
         stack,
         measurement: measurement.name.clone(),
         operation: if stack.driver == Driver::Threads { Operation::ADD } else { measurement.operation },
-        callers,
+        load: measurement.load,
         connections,
         placement: measurement.placement,
         cores: cores.clone(),

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use amqp::{AmqpClient, ReplyTo, Transport};
+use amqp::{AmqpClient, ReplyTo};
 use calculator::{
     Calculator, Call, CallError, CallFuture, Client, ClientOptions, Dispatcher, ErrorKind, Executor, Faults,
 };
 use futures_util::FutureExt;
-use http_layer::http::HeaderMap;
+use http_layer::Transport;
 
 use super::{Address, Connecting};
 
@@ -35,31 +35,40 @@ pub(super) fn tcp(address: Address, options: ClientOptions) -> Connecting {
     connecting(async move { tcp_floor::TcpClient::connect(&address.url, &options).await })
 }
 
-pub(super) fn rest<T: http_layer::Transport + 'static>(
-    address: Address,
-    options: ClientOptions,
-) -> Connecting {
-    connecting(async move { rest::RestClient::<T>::connect(&address.url, &HeaderMap::new(), &options).await })
+pub(super) fn rest<T: Transport + 'static>(address: Address, options: ClientOptions) -> Connecting {
+    connecting(async move { rest::RestClient::<T>::connect(&address.url, &address.headers, &options).await })
 }
 
-pub(super) fn xmlrpc<T: http_layer::Transport + 'static>(
-    address: Address,
-    options: ClientOptions,
-) -> Connecting {
-    connecting(async move { xmlrpc::XmlRpcClient::<T>::connect(&address.url, &options).await })
+pub(super) fn xmlrpc<T: Transport + 'static>(address: Address, options: ClientOptions) -> Connecting {
+    connecting(
+        async move { xmlrpc::XmlRpcClient::<T>::connect(&address.url, &address.headers, &options).await },
+    )
 }
 
-pub(super) fn jsonrpc<T: http_layer::Transport + 'static>(
-    address: Address,
-    options: ClientOptions,
-) -> Connecting {
-    connecting(async move {
-        jsonrpc::JsonRpcClient::<T>::connect(&address.url, &HeaderMap::new(), &options).await
-    })
+pub(super) fn jsonrpc<T: Transport + 'static>(address: Address, options: ClientOptions) -> Connecting {
+    connecting(
+        async move { jsonrpc::JsonRpcClient::<T>::connect(&address.url, &address.headers, &options).await },
+    )
 }
 
 pub(super) fn zerorpc(address: Address, options: ClientOptions) -> Connecting {
     connecting(async move { zerorpc::ZerorpcClient::connect(&address.url, &options).await })
+}
+
+fn zerorpc_by(library: zerorpc::Library, address: Address, options: ClientOptions) -> Connecting {
+    connecting(async move {
+        let heartbeat = Some(zerorpc::DEFAULT_PERIOD);
+        zerorpc::ZerorpcClient::connect_by(library, &address.url, &options, heartbeat).await
+    })
+}
+
+pub(super) fn zerorpc_zeromq(address: Address, options: ClientOptions) -> Connecting {
+    zerorpc_by(zerorpc::Library::Zeromq, address, options)
+}
+
+#[cfg(feature = "libzmq")]
+pub(super) fn zerorpc_libzmq(address: Address, options: ClientOptions) -> Connecting {
+    zerorpc_by(zerorpc::Library::Libzmq, address, options)
 }
 
 /// A broker's URL that cannot be used; told without the URL, which may hold a password.
@@ -69,8 +78,8 @@ fn transport(url: &str) -> Result<amqp::TransportUrl, CallError> {
 
 fn amqp_by(way: ReplyTo, address: Address, options: ClientOptions) -> Connecting {
     connecting(async move {
-        let transport = Transport::from(transport(&address.url)?).reply_to(way);
-        let transport = address.queues.into_iter().fold(transport, Transport::queue_kind);
+        let transport = amqp::Transport::from(transport(&address.url)?).reply_to(way);
+        let transport = address.queues.into_iter().fold(transport, amqp::Transport::queue_kind);
         AmqpClient::connect(&transport, address.target, &options).await
     })
 }

@@ -1,19 +1,25 @@
 //! The registry: every stack by name, how it is served and how it is called.
 //!
 //! A stack is one client library and one server library that speak one protocol. Adding one is a row of [`ALL`] and
-//! the two functions it names.
+//! the two functions it names, or the function and the reference server.
 
+mod anatomy;
 mod connect;
+mod reference;
 mod serve;
 
-pub use serve::{ServeError, ServeOptions, Serving};
+pub use anatomy::Anatomy;
+pub use reference::{PYTHON_VARIABLE, Reference, no_python};
+pub use serve::{Runtime, ServeError, ServeOptions, Serving};
 
 use std::sync::Arc;
 
 use amqp::{QueueKind, Target};
-use calculator::{CallError, Client, ClientOptions, Protocol};
+use calculator::{Call, CallError, Client, ClientOptions, Method, Protocol, Value};
 use futures_util::future::BoxFuture;
+use http_layer::http::HeaderMap;
 use http_layer::{HyperClient as Hyper, ReqwestClient as Reqwest};
+use reference::reference;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +46,10 @@ pub enum Role {
     DefaultAndLeanest,
     /// The least that AMQP's broker can do: a floor for AMQP alone.
     BrokerFloor,
+    /// The same code of ours over another library, so that the library can be told from the protocol.
+    Alternative,
+    /// The protocol's reference library as the server, to hold ours against; in no ranking.
+    Reference,
 }
 
 /// Where a client finds its server.
@@ -51,13 +61,16 @@ pub struct Address {
     pub target: Target,
     /// The kind of an AMQP server's queues; `None` is what the URL says.
     pub queues: Option<QueueKind>,
+    /// Headers that go with every request over HTTP beside the protocol's own. May hold credentials: never shown.
+    pub headers: HeaderMap,
 }
 
 impl Address {
     /// The server at `url`, of the default topic where it is an AMQP server.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
-        Address { url: url.into(), target: Target::topic(DEFAULT_TOPIC), queues: None }
+        let target = Target::topic(DEFAULT_TOPIC);
+        Address { url: url.into(), target, queues: None, headers: HeaderMap::new() }
     }
 }
 
@@ -69,7 +82,19 @@ pub const DEFAULT_EXCHANGE: &str = "openstack";
 /// A client that is ready to call, or why there is none.
 pub type Connecting = BoxFuture<'static, Result<Arc<dyn Client>, CallError>>;
 type Connect = fn(Address, ClientOptions) -> Connecting;
+type Anatomise = fn(&Address, &Call, &Value) -> anatomy::Messages;
 type Serve = fn(ServeOptions) -> BoxFuture<'static, Result<Serving, ServeError>>;
+
+/// What a stack is served by.
+#[derive(Clone, Copy)]
+enum Server {
+    /// The process of the caller: there is none.
+    None,
+    /// This program.
+    Own(Serve),
+    /// A reference implementation.
+    Reference(&'static Reference),
+}
 
 /// A stack.
 pub struct Stack {
@@ -88,10 +113,19 @@ pub struct Stack {
     /// How its callers are driven.
     pub driver: Driver,
     connect: Connect,
-    serve: Option<Serve>,
+    anatomy: Anatomise,
+    served_by: Server,
 }
 
 impl Stack {
+    /// What the messages of `call` and of its answer, `result`, consist of where both ends are of this stack.
+    ///
+    /// # Errors
+    /// For values that the protocol has no form for.
+    pub fn anatomy(&self, address: &Address, call: &Call, result: &Value) -> Result<[Anatomy; 2], CallError> {
+        (self.anatomy)(address, call, result)
+    }
+
     /// Opens one connection. Must be awaited inside a Tokio runtime unless the driver is [`Driver::Threads`].
     pub fn connect(&self, address: Address, options: ClientOptions) -> Connecting {
         (self.connect)(address, options)
@@ -102,16 +136,31 @@ impl Stack {
     /// # Errors
     /// When the address cannot be bound, or the stack has no server of its own.
     pub async fn serve(&self, options: ServeOptions) -> Result<Serving, ServeError> {
-        match self.serve {
-            Some(serve) => serve(options).await,
-            None => Err(ServeError::NoServer(self.name)),
+        match self.served_by {
+            Server::Own(serve) => serve(options).await,
+            Server::None | Server::Reference(_) => Err(ServeError::NoServer(self.name)),
         }
+    }
+
+    /// The reference implementation that serves it, where one does.
+    #[must_use]
+    pub fn reference(&self) -> Option<&'static Reference> {
+        match self.served_by {
+            Server::Reference(reference) => Some(reference),
+            Server::None | Server::Own(_) => None,
+        }
+    }
+
+    /// Whether its server has `method`. `echo` is this suite's own: reference servers lack it.
+    #[must_use]
+    pub fn has(&self, method: Method) -> bool {
+        method != Method::Echo || self.reference().is_none()
     }
 
     /// Whether it has a server process of its own; `inproc` has none.
     #[must_use]
     pub fn has_server(&self) -> bool {
-        self.serve.is_some()
+        !matches!(self.served_by, Server::None)
     }
 
     /// Whether `url` is one that its clients can use, as far as that can be told from its scheme.
@@ -165,10 +214,28 @@ pub struct UnknownStack(String);
 
 /// Every stack, in the order in which tables list them when nothing else decides.
 pub static ALL: &[Stack] = &[
-    stack("inproc", Protocol::Inproc, "function call", "same process", Role::Floor, connect::inproc, None)
-        .on_threads(),
-    stack("tcp", Protocol::Tcp, "std::net", "std::net", Role::Floor, connect::tcp, Some(serve::tcp))
-        .on_threads(),
+    stack(
+        "inproc",
+        Protocol::Inproc,
+        "function call",
+        "same process",
+        Role::Floor,
+        connect::inproc,
+        anatomy::inproc,
+        Server::None,
+    )
+    .on_threads(),
+    stack(
+        "tcp",
+        Protocol::Tcp,
+        "std::net",
+        "std::net",
+        Role::Floor,
+        connect::tcp,
+        anatomy::tcp,
+        Server::Own(serve::tcp),
+    )
+    .on_threads(),
     stack(
         "rest",
         Protocol::Rest,
@@ -176,7 +243,8 @@ pub static ALL: &[Stack] = &[
         "axum",
         Role::Default,
         connect::rest::<Reqwest>,
-        Some(serve::rest),
+        anatomy::rest,
+        Server::Own(serve::rest),
     ),
     stack(
         "rest-hyper",
@@ -185,7 +253,8 @@ pub static ALL: &[Stack] = &[
         "axum",
         Role::Leanest,
         connect::rest::<Hyper>,
-        Some(serve::rest),
+        anatomy::rest,
+        Server::Own(serve::rest),
     ),
     stack(
         "xmlrpc",
@@ -194,7 +263,8 @@ pub static ALL: &[Stack] = &[
         "axum",
         Role::Default,
         connect::xmlrpc::<Reqwest>,
-        Some(serve::xmlrpc),
+        anatomy::xmlrpc,
+        Server::Own(serve::xmlrpc),
     ),
     stack(
         "xmlrpc-hyper",
@@ -203,7 +273,8 @@ pub static ALL: &[Stack] = &[
         "axum",
         Role::Leanest,
         connect::xmlrpc::<Hyper>,
-        Some(serve::xmlrpc),
+        anatomy::xmlrpc,
+        Server::Own(serve::xmlrpc),
     ),
     stack(
         "jsonrpc",
@@ -212,7 +283,8 @@ pub static ALL: &[Stack] = &[
         "axum",
         Role::Default,
         connect::jsonrpc::<Reqwest>,
-        Some(serve::jsonrpc),
+        anatomy::jsonrpc,
+        Server::Own(serve::jsonrpc),
     ),
     stack(
         "jsonrpc-hyper",
@@ -221,20 +293,54 @@ pub static ALL: &[Stack] = &[
         "axum",
         Role::Leanest,
         connect::jsonrpc::<Hyper>,
-        Some(serve::jsonrpc),
+        anatomy::jsonrpc,
+        Server::Own(serve::jsonrpc),
     ),
     stack(
         "zerorpc",
         Protocol::Zerorpc,
-        "zeromq",
-        "zeromq",
+        "own ZMTP",
+        "own ZMTP",
         Role::DefaultAndLeanest,
         connect::zerorpc,
-        Some(serve::zerorpc),
+        anatomy::zerorpc,
+        Server::Own(serve::zerorpc),
     )
     .multiplexing(),
-    stack("amqp", Protocol::Amqp, "lapin", "lapin", Role::Default, connect::amqp, Some(serve::amqp))
-        .multiplexing(),
+    stack(
+        "zerorpc-zeromq",
+        Protocol::Zerorpc,
+        "zeromq",
+        "zeromq",
+        Role::Alternative,
+        connect::zerorpc_zeromq,
+        anatomy::zerorpc,
+        Server::Own(serve::zerorpc_zeromq),
+    )
+    .multiplexing(),
+    #[cfg(feature = "libzmq")]
+    stack(
+        "zerorpc-libzmq",
+        Protocol::Zerorpc,
+        "libzmq",
+        "libzmq",
+        Role::Alternative,
+        connect::zerorpc_libzmq,
+        anatomy::zerorpc,
+        Server::Own(serve::zerorpc_libzmq),
+    )
+    .multiplexing(),
+    stack(
+        "amqp",
+        Protocol::Amqp,
+        "lapin",
+        "lapin",
+        Role::Default,
+        connect::amqp,
+        anatomy::amqp,
+        Server::Own(serve::amqp),
+    )
+    .multiplexing(),
     stack(
         "amqp-direct",
         Protocol::Amqp,
@@ -242,7 +348,8 @@ pub static ALL: &[Stack] = &[
         "lapin",
         Role::Leanest,
         connect::amqp_direct,
-        Some(serve::amqp_direct),
+        anatomy::amqp_direct,
+        Server::Own(serve::amqp_direct),
     )
     .multiplexing(),
     stack(
@@ -252,11 +359,75 @@ pub static ALL: &[Stack] = &[
         "lapin",
         Role::BrokerFloor,
         connect::amqp_bare,
-        Some(serve::amqp_bare),
+        anatomy::amqp_bare,
+        Server::Own(serve::amqp_bare),
+    )
+    .multiplexing(),
+    stack(
+        "rest-python",
+        Protocol::Rest,
+        "hyper",
+        "Python http.server",
+        Role::Reference,
+        connect::rest::<Hyper>,
+        anatomy::rest,
+        reference!("rest_server.py", &[], "blocking"),
+    ),
+    stack(
+        "xmlrpc-python",
+        Protocol::Xmlrpc,
+        "hyper",
+        "Python SimpleXMLRPCServer",
+        Role::Reference,
+        connect::xmlrpc::<Hyper>,
+        anatomy::xmlrpc,
+        reference!("xmlrpc_server.py", &[], "blocking"),
+    ),
+    stack(
+        "xmlrpc-python-threads",
+        Protocol::Xmlrpc,
+        "hyper",
+        "Python SimpleXMLRPCServer, ThreadingMixIn",
+        Role::Reference,
+        connect::xmlrpc::<Hyper>,
+        anatomy::xmlrpc,
+        reference!("xmlrpc_server.py", &["--threads"], "threads"),
+    ),
+    stack(
+        "jsonrpc-python",
+        Protocol::Jsonrpc,
+        "hyper",
+        "jsonrpclib-pelix",
+        Role::Reference,
+        connect::jsonrpc::<Hyper>,
+        anatomy::jsonrpc,
+        reference!("jsonrpc_server.py", &[], "blocking"),
+    ),
+    stack(
+        "zerorpc-python",
+        Protocol::Zerorpc,
+        "own ZMTP",
+        "zerorpc",
+        Role::Reference,
+        connect::zerorpc,
+        anatomy::zerorpc,
+        reference!("zerorpc_server.py", &[], "async"),
+    )
+    .multiplexing(),
+    stack(
+        "amqp-python",
+        Protocol::Amqp,
+        "lapin",
+        "oslo.messaging",
+        Role::Reference,
+        connect::amqp,
+        anatomy::amqp,
+        reference!("oslo_server.py", &[], "threads"),
     )
     .multiplexing(),
 ];
 
+#[allow(clippy::too_many_arguments, reason = "a row of a table")]
 const fn stack(
     name: &'static str,
     protocol: Protocol,
@@ -264,9 +435,21 @@ const fn stack(
     server: &'static str,
     role: Role,
     connect: Connect,
-    serve: Option<Serve>,
+    anatomy: Anatomise,
+    served_by: Server,
 ) -> Stack {
-    Stack { name, protocol, client, server, role, multiplexes: false, driver: Driver::Tokio, connect, serve }
+    Stack {
+        name,
+        protocol,
+        client,
+        server,
+        role,
+        multiplexes: false,
+        driver: Driver::Tokio,
+        connect,
+        anatomy,
+        served_by,
+    }
 }
 
 impl Stack {

@@ -1,12 +1,13 @@
 //! The serving end of each stack.
 
-use std::convert::identity;
+use std::fmt;
 use std::net::SocketAddr;
 
 use amqp::{Acknowledge, QueueKind, ReplyTo, RpcServerOptions, Target, Transport};
 use calculator::{Dispatcher, Limits};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use http_layer::HttpOptions;
 use tokio_util::sync::CancellationToken;
 
 /// What a server is told.
@@ -15,8 +16,12 @@ pub struct ServeOptions {
     pub listen: SocketAddr,
     /// What executes the calls.
     pub dispatcher: Dispatcher,
-    /// What is accepted.
-    pub limits: Limits,
+    /// What is accepted, and how long it is waited for over HTTP.
+    pub http: HttpOptions,
+    /// Whether an XML-RPC server sends null.
+    pub allow_none: bool,
+    /// Whether a JSON-RPC server takes calls by GET.
+    pub allow_get: bool,
     /// The broker's URL, with credentials.
     pub broker: Option<String>,
     /// The exchange of an AMQP server.
@@ -65,6 +70,45 @@ pub enum ServeError {
     Broker(String),
 }
 
+/// The runtime of a server that has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runtime {
+    /// Everything on one thread.
+    CurrentThread,
+    /// That many threads, which take work from each other.
+    MultiThread(usize),
+}
+
+impl Runtime {
+    /// The runtime of a server that was told to have `workers` threads.
+    #[must_use]
+    pub fn of(workers: usize) -> Self {
+        if workers == 1 { Runtime::CurrentThread } else { Runtime::MultiThread(workers) }
+    }
+
+    /// How Tokio builds it.
+    #[must_use]
+    pub fn builder(self) -> tokio::runtime::Builder {
+        match self {
+            Runtime::CurrentThread => tokio::runtime::Builder::new_current_thread(),
+            Runtime::MultiThread(workers) => {
+                let mut builder = tokio::runtime::Builder::new_multi_thread();
+                builder.worker_threads(workers);
+                builder
+            }
+        }
+    }
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Runtime::CurrentThread => f.write_str("Tokio, one thread"),
+            Runtime::MultiThread(workers) => write!(f, "Tokio, {workers} threads"),
+        }
+    }
+}
+
 type Bound = BoxFuture<'static, Result<Serving, ServeError>>;
 
 /// The servers that listen on a socket of their own have the same three functions, and no trait in common: a protocol
@@ -73,8 +117,9 @@ macro_rules! listening {
     ($stack:ident, $server:ty, $accepts:expr) => {
         pub(super) fn $stack(options: ServeOptions) -> Bound {
             async move {
-                let ServeOptions { listen: address, dispatcher, limits, stop, .. } = options;
-                let server = <$server>::bind(address, dispatcher, $accepts(limits))
+                let accepts = $accepts(&options);
+                let ServeOptions { listen: address, dispatcher, stop, .. } = options;
+                let server = <$server>::bind(address, dispatcher, accepts)
                     .await
                     .map_err(|source| ServeError::Bind { address, source })?;
                 Ok(Serving { url: server.url(), run: server.run(stop).boxed() })
@@ -84,11 +129,47 @@ macro_rules! listening {
     };
 }
 
-listening!(tcp, tcp_floor::Server, identity);
-listening!(rest, rest::Server, identity);
-listening!(jsonrpc, jsonrpc::Server, identity);
-listening!(xmlrpc, xmlrpc::Server, |limits| xmlrpc::ServerOptions { limits, ..Default::default() });
-listening!(zerorpc, zerorpc::Server, |limits| zerorpc::ServerOptions { limits, ..Default::default() });
+listening!(tcp, tcp_floor::Server, ServeOptions::limits);
+listening!(rest, rest::Server, |options: &ServeOptions| options.http);
+listening!(jsonrpc, jsonrpc::Server, |options: &ServeOptions| jsonrpc::ServerOptions {
+    http: options.http,
+    allow_get: options.allow_get
+});
+listening!(xmlrpc, xmlrpc::Server, |options: &ServeOptions| xmlrpc::ServerOptions {
+    http: options.http,
+    allow_none: options.allow_none
+});
+listening!(zerorpc, zerorpc::Server, |options: &ServeOptions| zerorpc::ServerOptions {
+    limits: options.limits(),
+    ..Default::default()
+});
+
+impl ServeOptions {
+    fn limits(&self) -> Limits {
+        self.http.limits
+    }
+}
+
+fn zerorpc_by(library: zerorpc::Library, options: ServeOptions) -> Bound {
+    async move {
+        let accepts = zerorpc::ServerOptions { limits: options.limits(), ..Default::default() };
+        let ServeOptions { listen: address, dispatcher, stop, .. } = options;
+        let server = zerorpc::Server::bind_by(library, address, dispatcher, accepts)
+            .await
+            .map_err(|source| ServeError::Bind { address, source })?;
+        Ok(Serving { url: server.url(), run: server.run(stop).boxed() })
+    }
+    .boxed()
+}
+
+pub(super) fn zerorpc_zeromq(options: ServeOptions) -> Bound {
+    zerorpc_by(zerorpc::Library::Zeromq, options)
+}
+
+#[cfg(feature = "libzmq")]
+pub(super) fn zerorpc_libzmq(options: ServeOptions) -> Bound {
+    zerorpc_by(zerorpc::Library::Libzmq, options)
+}
 
 fn transport(broker: Option<String>) -> Result<amqp::TransportUrl, ServeError> {
     broker
@@ -104,7 +185,7 @@ fn amqp_by(way: ReplyTo, options: ServeOptions) -> Bound {
         let target =
             Target { exchange: options.exchange, ..Target::topic(options.topic).server(options.server) };
         let accepts = RpcServerOptions {
-            limits: options.limits,
+            limits: options.http.limits,
             acknowledge: options.acknowledge,
             prefetch: options.prefetch,
             ..RpcServerOptions::default()
@@ -128,9 +209,10 @@ pub(super) fn amqp_direct(options: ServeOptions) -> Bound {
 pub(super) fn amqp_bare(options: ServeOptions) -> Bound {
     async move {
         let url = transport(options.broker)?;
-        let server = amqp::direct::BareServer::bind(&url, &options.topic, options.dispatcher, options.limits)
-            .await
-            .map_err(|error| ServeError::Broker(error.to_string()))?;
+        let server =
+            amqp::direct::BareServer::bind(&url, &options.topic, options.dispatcher, options.http.limits)
+                .await
+                .map_err(|error| ServeError::Broker(error.to_string()))?;
         Ok(Serving { url: server.url(), run: server.run(options.stop).boxed() })
     }
     .boxed()

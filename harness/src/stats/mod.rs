@@ -1,9 +1,11 @@
 //! Statistics: pure functions, no I/O.
 
 mod bootstrap;
+mod steady;
 mod ties;
 
 pub use bootstrap::{BLOCKS_FOR_A_VERDICT, CONFIDENCE, Interval, ratio_interval};
+pub use steady::{Shift, shift};
 pub use ties::letters;
 
 use hdrhistogram::Histogram;

@@ -1,22 +1,27 @@
-//! Linux. The only module of the workspace with `unsafe` code, for the two system calls that no safe wrapper offers:
-//! `getsockopt(TCP_INFO)` and `sched_setscheduler(SCHED_IDLE)`. Each fills or reads one plain structure that lives on
-//! the stack for the length of the call.
+//! Linux. The only module of the workspace with `unsafe` code: for the two system calls that no safe wrapper offers,
+//! `getsockopt(TCP_INFO)` and `sched_setscheduler(SCHED_IDLE)`, each of which fills or reads one plain structure that
+//! lives on the stack for the length of the call; and to let the runtime watch a `timerfd`, whose owner promises that the
+//! descriptor stays what it is.
 #![allow(unsafe_code)]
 
 use std::fs;
 use std::io;
 use std::mem::{MaybeUninit, size_of};
 use std::net::SocketAddr;
-use std::os::fd::RawFd;
-use std::time::Duration;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::time::{Duration, Instant};
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::socket::{SockaddrStorage, getpeername, getsockname};
+use nix::sys::timerfd::{ClockId as TimerClock, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use nix::time::ClockId;
 use nix::unistd::Pid;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
-use super::{Machine, SocketStats, Usage};
+use super::{Machine, SocketStats, Usage, time_asleep};
 
 pub(super) const FULL: bool = true;
 
@@ -44,6 +49,71 @@ pub(super) fn become_idle_priority() -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// A `timerfd`.
+#[derive(Debug)]
+pub struct Timer(AsyncFd<Descriptor>);
+
+#[derive(Debug)]
+struct Descriptor(TimerFd);
+
+impl AsRawFd for Descriptor {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
+    }
+}
+
+impl AsFd for Descriptor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Timer {
+    /// A timer of the Tokio runtime that this is called in.
+    ///
+    /// # Errors
+    /// When the process has no descriptor left.
+    pub fn new() -> io::Result<Self> {
+        let timer =
+            TimerFd::new(TimerClock::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
+        // SAFETY: the descriptor is owned, always the same, and closed only when it is dropped.
+        Ok(Timer(unsafe { AsyncFd::register_with_interest(Descriptor(timer), Interest::READABLE) }?))
+    }
+
+    /// Waits until `moment`; not at all where it has passed.
+    ///
+    /// # Errors
+    /// The system's.
+    pub async fn until(&mut self, moment: Instant) -> io::Result<()> {
+        let left = moment.saturating_duration_since(Instant::now());
+        if let Some(asleep) = time_asleep(left) {
+            let awake = moment - (left - asleep);
+            self.0.get_ref().0.set(Expiration::OneShot(asleep.into()), TimerSetTimeFlags::empty())?;
+            while Instant::now() < awake {
+                // An expiry that was not read is forgotten when the timer is set anew.
+                self.0.readable().await?.clear_ready();
+            }
+        }
+        while Instant::now() < moment {
+            // Whoever else has something to do has it done meanwhile.
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn sleep_precisely() {
+    // Without it sleeps are only less exact.
+    let _ = prctl::set_timerslack(1);
+}
+
+pub(super) fn allow_many_connections() {
+    // Without it there are only fewer connections, and opening one too many says so.
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}
+
 pub(super) fn sockets() -> Option<Vec<SocketStats>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc/self/fd").ok()?.flatten() {
@@ -65,6 +135,7 @@ fn tcp_socket(descriptor: RawFd) -> Option<SocketStats> {
     let peer = inet(getpeername::<SockaddrStorage>(descriptor).ok()?)?;
     let local = inet(getsockname::<SockaddrStorage>(descriptor).ok()?)?;
     let info: libc::tcp_info = option(descriptor, libc::IPPROTO_TCP, libc::TCP_INFO)?;
+    let congestion: [u8; TCP_CA_NAME_MAX] = option(descriptor, libc::IPPROTO_TCP, libc::TCP_CONGESTION)?;
     let nodelay: libc::c_int = option(descriptor, libc::IPPROTO_TCP, libc::TCP_NODELAY)?;
     let send_buffer: libc::c_int = option(descriptor, libc::SOL_SOCKET, libc::SO_SNDBUF)?;
     let receive_buffer: libc::c_int = option(descriptor, libc::SOL_SOCKET, libc::SO_RCVBUF)?;
@@ -74,10 +145,22 @@ fn tcp_socket(descriptor: RawFd) -> Option<SocketStats> {
         // tcpi_bytes_acked would count the SYN as a byte; bytes_sent counts what was sent twice twice.
         sent: info.tcpi_bytes_sent.saturating_sub(info.tcpi_bytes_retrans),
         received: info.tcpi_bytes_received,
+        segments_sent: info.tcpi_data_segs_out.into(),
+        segments_received: info.tcpi_data_segs_in.into(),
         nodelay: nodelay != 0,
         send_buffer: u32::try_from(send_buffer).unwrap_or(0),
         receive_buffer: u32::try_from(receive_buffer).unwrap_or(0),
+        congestion: text(&congestion),
     })
+}
+
+/// The longest name of a congestion control algorithm, its final zero included (linux/tcp.h).
+const TCP_CA_NAME_MAX: usize = 16;
+
+/// The text before the first zero.
+fn text(octets: &[u8]) -> String {
+    let end = octets.iter().position(|octet| *octet == 0).unwrap_or(octets.len());
+    String::from_utf8_lossy(&octets[..end]).into_owned()
 }
 
 fn inet(address: SockaddrStorage) -> Option<SocketAddr> {
@@ -91,6 +174,7 @@ fn inet(address: SockaddrStorage) -> Option<SocketAddr> {
 trait Plain: Copy {}
 impl Plain for libc::tcp_info {}
 impl Plain for libc::c_int {}
+impl Plain for [u8; TCP_CA_NAME_MAX] {}
 
 /// Reads a socket option. An older kernel fills less of a structure than this one knows; the rest is then zero.
 fn option<T: Plain>(descriptor: RawFd, level: libc::c_int, name: libc::c_int) -> Option<T> {
@@ -102,6 +186,10 @@ fn option<T: Plain>(descriptor: RawFd, level: libc::c_int, name: libc::c_int) ->
         unsafe { libc::getsockopt(descriptor, level, name, value.as_mut_ptr().cast(), &raw mut length) };
     // SAFETY: all bytes were zeroed above, and `T: Plain` is valid for every pattern of bits.
     (result == 0).then(|| unsafe { value.assume_init() })
+}
+
+pub(super) fn threads() -> Option<u32> {
+    u32::try_from(fs::read_dir("/proc/self/task").ok()?.count()).ok()
 }
 
 pub(super) fn usage(pid: u32) -> Option<Usage> {

@@ -18,7 +18,7 @@ use portable as imp;
 use std::io;
 use std::net::SocketAddr;
 use std::process::{Child, Command};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 pub const FULL: bool = imp::FULL;
 
 /// What the kernel knows of one TCP connection of this process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SocketStats {
     /// This end.
     pub local: SocketAddr,
@@ -37,12 +37,21 @@ pub struct SocketStats {
     pub sent: u64,
     /// Payload bytes received in order.
     pub received: u64,
+    /// Segments sent that carried payload, those sent twice counted twice; bare acknowledgements are not counted.
+    #[serde(default)]
+    pub segments_sent: u64,
+    /// Segments received that carried payload.
+    #[serde(default)]
+    pub segments_received: u64,
     /// Whether `TCP_NODELAY` is set.
     pub nodelay: bool,
     /// `SO_SNDBUF` in bytes as the kernel accounts for it.
     pub send_buffer: u32,
     /// `SO_RCVBUF` in bytes as the kernel accounts for it.
     pub receive_buffer: u32,
+    /// The algorithm of `TCP_CONGESTION`; empty where the system does not tell.
+    #[serde(default)]
+    pub congestion: String,
 }
 
 /// What a process has used so far.
@@ -99,10 +108,56 @@ pub fn become_idle_priority() -> io::Result<()> {
     imp::become_idle_priority()
 }
 
+/// Wakes a task at a moment to within microseconds, where the system can; Tokio's own timer counts milliseconds.
+pub use imp::Timer;
+
+/// Lets the calling thread's sleeps end when they should: the system would otherwise let them take 50 µs longer, to wake
+/// up less often. Does nothing where there is no such setting.
+pub fn sleep_precisely() {
+    imp::sleep_precisely();
+}
+
+/// How much earlier than needed a sleeper is woken: about what waking up takes where the core is awake.
+const LEAD: Duration = Duration::from_micros(30);
+/// What is nearer than this is waited for without sleeping: going to sleep and waking up takes as long.
+const NEAR: Duration = Duration::from_micros(5);
+
+/// Of a wait of `left`, what is slept; `None` where sleeping is not worth while. The rest is spent looking at the clock,
+/// which is done only before waits that are long beside it: a generator of many calls must not look busier than it is.
+fn time_asleep(left: Duration) -> Option<Duration> {
+    match left.checked_sub(LEAD) {
+        Some(asleep) if asleep >= LEAD => Some(asleep),
+        _ => (left > NEAR).then_some(left),
+    }
+}
+
+/// Sleeps until `moment`, the last microseconds awake; not at all where it has passed. Only as precise as
+/// [`sleep_precisely`] made the thread.
+pub fn sleep_until(moment: Instant) {
+    if let Some(asleep) = time_asleep(moment.saturating_duration_since(Instant::now())) {
+        std::thread::sleep(asleep);
+    }
+    while Instant::now() < moment {
+        std::hint::spin_loop();
+    }
+}
+
+/// Lets this process have as many descriptors open as it is allowed to at all; the usual limit is 1,024. Does nothing where
+/// there is no such limit.
+pub fn allow_many_connections() {
+    imp::allow_many_connections();
+}
+
 /// Every connected TCP socket of this process; `None` where the system does not tell.
 #[must_use]
 pub fn sockets() -> Option<Vec<SocketStats>> {
     imp::sockets()
+}
+
+/// How many threads this process has; `None` where the system does not tell.
+#[must_use]
+pub fn threads() -> Option<u32> {
+    imp::threads()
 }
 
 /// What process `pid` has used so far; `None` where the system does not tell or the process is gone.
@@ -168,6 +223,7 @@ mod tests {
         let me = std::process::id();
         assert_eq!(usage(me).is_some(), FULL);
         assert_eq!(sockets().is_some(), FULL);
+        assert_eq!(threads().is_some_and(|threads| threads > 0), FULL);
         assert_eq!(pin_current_thread(&allowed_cores()).is_ok(), FULL);
         assert_eq!(steal_time().is_some(), FULL);
     }
@@ -192,11 +248,13 @@ mod tests {
 
             let all = sockets().unwrap();
             let own = client.local_addr().unwrap();
-            let of = |local| all.iter().find(|s| s.local == local).copied().unwrap();
+            let of = |local| all.iter().find(|s| s.local == local).cloned().unwrap();
             let (client, server) = (of(own), of(listener.local_addr().unwrap()));
             assert_eq!((client.sent, client.received, client.nodelay), (1234, 77, true));
             // The kernel's counter of the passive end includes no handshake either.
             assert_eq!((server.sent, server.received, server.nodelay), (77, 1234, false));
+            assert_eq!((client.segments_sent, client.segments_received), (1, 1));
+            assert!(!client.congestion.is_empty() && client.congestion == server.congestion);
         }
 
         #[test]

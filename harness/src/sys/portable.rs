@@ -1,7 +1,7 @@
 //! The fallback for systems that tell less: nothing is guessed.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Machine, SocketStats, Usage};
 
@@ -23,7 +23,45 @@ pub(super) fn become_idle_priority() -> io::Result<()> {
     Err(unsupported())
 }
 
+/// Tokio's timer up to its last millisecond, and then looking again and again.
+#[derive(Debug)]
+pub struct Timer(());
+
+impl Timer {
+    /// A timer of the Tokio runtime that this is called in.
+    ///
+    /// # Errors
+    /// None; a system with better timers may have none left.
+    pub fn new() -> io::Result<Self> {
+        Ok(Timer(()))
+    }
+
+    /// Waits until `moment`; not at all where it has passed.
+    ///
+    /// # Errors
+    /// None.
+    pub async fn until(&mut self, moment: Instant) -> io::Result<()> {
+        const GRAIN: Duration = Duration::from_millis(2);
+        let left = moment.saturating_duration_since(Instant::now());
+        if let Some(long) = left.checked_sub(GRAIN) {
+            tokio::time::sleep(long).await;
+        }
+        while Instant::now() < moment {
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn sleep_precisely() {}
+
+pub(super) fn allow_many_connections() {}
+
 pub(super) fn sockets() -> Option<Vec<SocketStats>> {
+    None
+}
+
+pub(super) fn threads() -> Option<u32> {
     None
 }
 

@@ -1,6 +1,8 @@
 //! What the tests of the program share: processes that are heard line by line and end with the test.
+#![allow(dead_code, reason = "no test uses all of it")]
 
 use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -9,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// How long anything may take that is bound to happen. Only a defect takes that long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 
 /// The program under test, with nothing of the caller's settings.
 pub(crate) fn rpcbench(arguments: &[&str]) -> Command {
@@ -18,6 +20,20 @@ pub(crate) fn rpcbench(arguments: &[&str]) -> Command {
     for name in ["RPCBENCH_BROKER", "RPCBENCH_RUN_BROKER", "RPCBENCH_PROGRAM", "RUST_LOG"] {
         command.env_remove(name);
     }
+    command
+}
+
+/// The interpreter that has the packages of `servers/python/requirements.txt`.
+pub(crate) fn python(script: &str) -> Command {
+    let Some(interpreter) = std::env::var_os("RPCBENCH_PYTHON").map(PathBuf::from) else {
+        panic!(
+            "RPCBENCH_PYTHON does not name a Python that has the packages of servers/python/requirements.txt; \
+             scripts/test installs them and sets it"
+        );
+    };
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../servers/python");
+    let mut command = Command::new(interpreter);
+    command.arg("-B").arg(scripts.join(script)).stdin(Stdio::null());
     command
 }
 
@@ -50,6 +66,13 @@ impl Process {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill(self.pid(), signal).unwrap();
+    }
+
+    /// Waits for a line of its standard output.
+    pub(crate) fn line(&self) -> String {
+        self.out.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            panic!("it says nothing:\n{}", self.err.try_iter().collect::<Vec<_>>().join("\n"))
+        })
     }
 
     /// Waits for the line `listening PROTOCOL URL` of a server, and returns the URL.

@@ -5,6 +5,7 @@
 mod common;
 #[cfg(target_os = "linux")]
 mod leftovers;
+mod open;
 mod results;
 
 use std::os::unix::process::CommandExt;

@@ -335,7 +335,7 @@ impl RpcClient {
         let link = self.link().await?;
         self.declare(&link, target).await?;
         let msg_id = Uuid::new_v4();
-        let mut buffers = [[0; 32]; 2];
+        let mut buffers = [[0; wire::ID_LEN]; 2];
         let [msg_text, unique_text] = &mut buffers;
         let routing = Routing {
             msg_id: (&*msg_id.simple().encode_lower(msg_text)).into(),

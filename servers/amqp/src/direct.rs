@@ -30,9 +30,22 @@ use crate::publisher::poll_once;
 use crate::topology::name;
 use crate::{TransportError, TransportUrl};
 
-const NO_ACK: BasicConsumeOptions =
+/// The queue of the requests.
+pub(crate) const QUEUE: QueueDeclareOptions = QueueDeclareOptions {
+    passive: false,
+    durable: false,
+    exclusive: false,
+    auto_delete: true,
+    nowait: false,
+};
+pub(crate) const NO_ACK: BasicConsumeOptions =
     BasicConsumeOptions { no_local: false, no_ack: true, exclusive: false, nowait: false };
 const DRAIN: Duration = Duration::from_secs(4);
+
+/// What requests and answers have in common.
+pub(crate) fn properties() -> BasicProperties {
+    BasicProperties::default()
+}
 
 /// Queues a message to the default exchange; it is written in the background.
 fn send(channel: &Channel, routing_key: ShortString, properties: BasicProperties, body: &[u8]) {
@@ -64,8 +77,7 @@ impl BareServer {
     ) -> Result<Self, TransportError> {
         let connection = url.connect("bare-server", Duration::from_secs(10)).await?;
         let channel = connection.create_channel().await?;
-        let options = QueueDeclareOptions { auto_delete: true, ..QueueDeclareOptions::default() };
-        channel.queue_declare(name(queue), options, FieldTable::default()).await?;
+        channel.queue_declare(name(queue), QUEUE, FieldTable::default()).await?;
         let requests = channel.basic_consume(name(queue), name(""), NO_ACK, FieldTable::default()).await?;
         Ok(BareServer { url: url.clone(), connection, channel, requests, dispatcher, limits })
     }
@@ -107,7 +119,7 @@ async fn answer(channel: &Channel, dispatcher: &Dispatcher, limits: &Limits, del
         Err(error) => Err(error),
     };
     let Some(reply_to) = delivery.properties.reply_to().clone() else { return };
-    let mut properties = BasicProperties::default();
+    let mut properties = properties();
     if let Some(id) = delivery.properties.correlation_id().clone() {
         properties = properties.with_correlation_id(id);
     }
@@ -151,9 +163,8 @@ impl BareClient {
         let body = encode_call(call)?;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let mut waiter = self.pending.enter(id, None)?;
-        let properties = BasicProperties::default()
-            .with_reply_to(name(REPLY_TO))
-            .with_correlation_id(name(&format!("{id:016x}")));
+        let properties =
+            properties().with_reply_to(name(REPLY_TO)).with_correlation_id(name(&format!("{id:016x}")));
         if !self.connection.status().connected() {
             self.pending.lose("the connection to the broker was lost");
         }
@@ -212,7 +223,11 @@ fn internal(error: serde_json::Error) -> CallError {
     CallError::new(ErrorKind::Internal, error.to_string())
 }
 
-fn encode_call(call: &Call) -> Result<Vec<u8>, CallError> {
+/// The body of a call.
+///
+/// # Errors
+/// As [`json::write`], for a value that JSON has no form for.
+pub fn encode_call(call: &Call) -> Result<Vec<u8>, CallError> {
     call.params.values().try_for_each(json::check_representable)?;
     serde_json::to_vec(&Request { method: &call.method, args: Arguments(&call.params) }).map_err(internal)
 }
@@ -227,7 +242,9 @@ fn decode_call(body: &[u8], limits: &Limits) -> Result<Call, CallError> {
     Ok(Call { method: method.into(), params })
 }
 
-fn encode_answer(result: &Result<Value, CallError>) -> Vec<u8> {
+/// The body of an answer. A result that JSON has no form for becomes the error that says so.
+#[must_use]
+pub fn encode_answer(result: &Result<Value, CallError>) -> Vec<u8> {
     let representable = |value| json::check_representable(value).map(|()| value);
     let response = match result.as_ref().map_err(Clone::clone).and_then(representable) {
         Ok(value) => Response::Result(value),

@@ -15,16 +15,16 @@ use uuid::Uuid;
 
 use crate::pending::Pending;
 use crate::publisher::{Address, Outcome, Publisher, json_properties, lean_properties, poll_once};
-use crate::topology::{self, name, unique};
+use crate::topology::{self, REPLY_QUEUE_PREFIX, name, unique};
 use crate::transport::TransportError;
 use crate::{Target, Transport, wire};
 
 /// The pseudo-queue of RabbitMQ's direct reply-to.
 pub(crate) const REPLY_TO: &str = "amq.rabbitmq.reply-to";
-/// Replies that are acknowledged at once, and how long the first of them waits for the others. Nobody else could take
-/// them: the queue is this client's own.
+/// Replies that are acknowledged at once, and how long the first of them waits for the others, so that the broker holds
+/// none of them for long. Nobody else could take them: the queue is this client's own.
 const ACKNOWLEDGED_AT_ONCE: u64 = 64;
-const ACKNOWLEDGED_AFTER: Duration = Duration::from_millis(200);
+const ACKNOWLEDGED_AFTER: Duration = Duration::from_millis(10);
 
 /// The connections of a client, made when they are needed and made anew when they were lost.
 pub(crate) struct Connections {
@@ -82,7 +82,7 @@ impl Link {
             publisher = Publisher::share(&replies).await?;
             // Requests must be published on the channel that consumes the replies.
             channel = publisher.channel().clone();
-            consumer = topology::consume(&channel, REPLY_TO, "", true).await?;
+            consumer = topology::consume(&channel, REPLY_TO, "", !transport.acknowledges()).await?;
             reply_queue = None;
         } else {
             let (connection, requests) = tokio::try_join!(
@@ -92,12 +92,12 @@ impl Link {
             replies = connection;
             publisher = Publisher::open(requests).await?;
             channel = replies.create_channel().await?;
-            let queue = unique("reply_");
+            let queue = unique(REPLY_QUEUE_PREFIX);
             topology::declare_reply_queue(&channel, transport.queues(), &queue).await?;
-            consumer = topology::consume(&channel, &queue, "1", false).await?;
+            consumer = topology::consume(&channel, &queue, "1", !transport.acknowledges()).await?;
             reply_queue = Some(queue);
         }
-        let acknowledged = (!transport.is_direct()).then(|| channel.clone());
+        let acknowledged = transport.acknowledges().then(|| channel.clone());
         let reader = tokio::spawn(read(consumer, acknowledged, pending.clone(), limits)).abort_handle();
         let declared = Mutex::default();
         Ok(Link { publisher, reply_queue, pending, _replies: replies, channel, declared, limits, reader })

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::publisher::{Address, Outcome, Publisher, json_properties, lean_properties};
-use crate::topology::name;
+use crate::topology::{REPLY_QUEUE_PREFIX, name};
 
 /// oslo.messaging's `kombu_missing_consumer_retry_timeout`: a client that reconnects declares its reply queue anew,
 /// so an answer to a missing queue is tried again for that long.
@@ -22,7 +22,6 @@ const MISSING_QUEUE_MEMORY: Duration = Duration::from_secs(60);
 const MISSING_QUEUES: usize = 200;
 /// Answers that wait for their queue at a time; further ones are dropped, for each holds its body.
 const MOST_RETRIES: usize = 200;
-const PREFIX: &str = "reply_";
 /// How the broker renames the pseudo-queue of direct reply-to for the server that is to answer.
 const DIRECT_PREFIX: &str = "amq.rabbitmq.reply-to.";
 
@@ -40,7 +39,7 @@ impl Recipient {
     /// the broker give to reply queues are taken, so that a server cannot be made to write into others.
     pub(crate) fn of(reply_queue: Option<String>, reply_to: Option<&ShortString>) -> Option<Self> {
         match (reply_queue, reply_to) {
-            (Some(queue), _) if queue.starts_with(PREFIX) && queue.len() <= 255 => {
+            (Some(queue), _) if queue.starts_with(REPLY_QUEUE_PREFIX) && queue.len() <= 255 => {
                 Some(Recipient::Queue(queue))
             }
             (None, Some(channel)) if channel.as_str().starts_with(DIRECT_PREFIX) => {

@@ -52,6 +52,15 @@ impl Default for RpcServerOptions {
     }
 }
 
+impl RpcServerOptions {
+    /// The bound on messages ahead of their acknowledgement, where there are acknowledgements to bound; what the URL
+    /// says goes before the option.
+    pub(crate) fn prefetch_on(&self, transport: &Transport) -> Option<u16> {
+        let bound = transport.url().prefetch().unwrap_or(self.prefetch).max(1);
+        transport.acknowledges().then_some(bound)
+    }
+}
+
 /// Why a server cannot be.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
@@ -90,13 +99,12 @@ impl RpcServer {
         transport: &Transport,
         target: Target,
         dispatcher: Arc<RpcDispatcher>,
-        mut options: RpcServerOptions,
+        options: RpcServerOptions,
     ) -> Result<Self, TargetError> {
         target.check()?;
         if target.server.is_none() {
             return Err(TargetError::NoServer);
         }
-        options.prefetch = transport.url().prefetch().unwrap_or(options.prefetch);
         let work = Work::new(transport.clone(), target, dispatcher, options);
         Ok(RpcServer { work, running: Arc::default() })
     }

@@ -118,9 +118,8 @@ impl Session {
             (listener, Publisher::open(sender).await?)
         };
         let channel = listener.create_channel().await?;
-        if !direct {
-            // Where nothing is acknowledged there is nothing to bound.
-            channel.basic_qos(options.prefetch.max(1), BasicQosOptions::default()).await?;
+        if let Some(prefetch) = options.prefetch_on(transport) {
+            channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
         }
 
         let queues = transport.queues();
@@ -136,7 +135,7 @@ impl Session {
         topology::declare_fanout_queue(&channel, queues, target, &fanout_queue).await?;
         let mut deliveries = SelectAll::new();
         for (queue, tag) in names.iter().zip(TAGS) {
-            let consumer = topology::consume(&channel, queue, tag, direct).await?;
+            let consumer = topology::consume(&channel, queue, tag, !transport.acknowledges()).await?;
             let ended = stream::once(std::future::ready(None));
             deliveries.push(Box::pin(consumer.map(Result::ok).chain(ended)) as Deliveries);
         }
@@ -199,7 +198,7 @@ impl Session {
             Ok(request) => request,
             Err(error) => {
                 tracing::debug!(%error, "rejected a message");
-                if !work.transport.is_direct() {
+                if work.transport.acknowledges() {
                     let reject = BasicRejectOptions { requeue: false };
                     let _ = poll_once(pin!(self.channel.basic_reject(tag, reject)));
                 }
@@ -260,7 +259,7 @@ impl Session {
     }
 
     fn acknowledge(&self, work: &Work, tag: u64, multiple: bool) {
-        if !work.transport.is_direct() {
+        if work.transport.acknowledges() {
             acknowledge(&self.channel, tag, multiple);
         }
     }
@@ -337,7 +336,7 @@ async fn execute(
         tracing::error!("a handler panicked");
         Err(Failure::builtin("Exception", "the handler panicked"))
     });
-    let mut buffer = [0; 32];
+    let mut buffer = [0; wire::ID_LEN];
     let unique_id: &str = match &recipient {
         Recipient::Queue(_) => Uuid::new_v4().simple().encode_lower(&mut buffer),
         // What is not acknowledged does not come twice.
@@ -356,7 +355,7 @@ async fn give_signs_of_life(seconds: u64, msg_id: &str, recipient: &Recipient, r
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let mut buffer = [0; 32];
+        let mut buffer = [0; wire::ID_LEN];
         let unique_id = &*Uuid::new_v4().simple().encode_lower(&mut buffer);
         replies.send_sign_of_life(recipient, wire::encode_sign_of_life(msg_id, unique_id)).await;
     }

@@ -121,6 +121,9 @@ impl Queues {
     }
 }
 
+/// What the names of reply queues begin with; an id follows.
+pub const REPLY_QUEUE_PREFIX: &str = "reply_";
+
 /// A name of ours or one that [`Target::check`] has seen; a longer one is cut rather than a panic.
 pub(crate) fn name(text: &str) -> ShortString {
     let end = text.floor_char_boundary(255);

@@ -117,6 +117,16 @@ impl Transport {
         &self.queues
     }
 
+    /// Whether messages are acknowledged by those who consume them.
+    pub(crate) fn acknowledges(&self) -> bool {
+        !self.is_direct()
+    }
+
+    /// Whether the broker confirms what is published.
+    pub(crate) fn confirms(&self) -> bool {
+        !self.is_direct()
+    }
+
     pub(crate) fn is_direct(&self) -> bool {
         self.reply_to == ReplyTo::Direct
     }
@@ -155,7 +165,8 @@ impl TransportUrl {
 }
 
 fn properties(role: &str) -> ConnectionProperties {
-    let name = format!("rpcbench:{}:{}:{role}", std::process::id(), Uuid::new_v4());
+    // Of fixed width, so that connecting takes as many bytes every time.
+    let name = format!("rpcbench:{:010}:{}:{role}", std::process::id(), Uuid::new_v4());
     ConnectionProperties::default().with_connection_name(name.into())
 }
 

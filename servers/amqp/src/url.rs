@@ -87,6 +87,11 @@ impl TransportUrl {
         self.prefetch
     }
 
+    /// The host and port that are tried first.
+    pub(crate) fn first_host(&self) -> Option<(&str, u16)> {
+        self.hosts.first().map(|host| (host.name.as_str(), host.port))
+    }
+
     /// What lapin needs for each host, in the order of the URL.
     pub(crate) fn uris(&self) -> impl Iterator<Item = AMQPUri> {
         self.hosts.iter().map(|host| self.uri(host))

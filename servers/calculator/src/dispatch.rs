@@ -120,8 +120,9 @@ impl Dispatcher {
             Executor::Async => {
                 let faults = self.inner.active_faults();
                 let number = self.inner.calls.fetch_add(1, Ordering::Relaxed);
-                if let Some(Faults { delay: Some(delay), .. }) = faults {
-                    tokio::time::sleep(*delay).await;
+                let wait = self.inner.wait(&call, faults);
+                if !wait.is_zero() {
+                    tokio::time::sleep(wait).await;
                 }
                 self.inner.execute(call, number, faults)
             }
@@ -156,6 +157,12 @@ impl Inner {
         self.faults_on.load(Ordering::Relaxed).then_some(&self.faults)
     }
 
+    /// How long a call waits: for its service, and for a fault.
+    fn wait(&self, call: &Call, faults: Option<&Faults>) -> Duration {
+        let delay = faults.and_then(|faults| faults.delay).unwrap_or_default();
+        self.service.wait(&call.method, &call.params).saturating_add(delay)
+    }
+
     fn run_alone(&self, call: Call) -> Result<Value, CallError> {
         // The lock guards no data, so one that a panicking handler left poisoned is as good as new.
         let _turn = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
@@ -165,8 +172,9 @@ impl Inner {
     fn run_waiting(&self, call: Call) -> Result<Value, CallError> {
         let faults = self.active_faults();
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
-        if let Some(Faults { delay: Some(delay), .. }) = faults {
-            std::thread::sleep(*delay);
+        let wait = self.wait(&call, faults);
+        if !wait.is_zero() {
+            std::thread::sleep(wait);
         }
         self.execute(call, number, faults)
     }

@@ -54,6 +54,7 @@ pub fn size(value: &Value) -> usize {
         Value::BigInt(digits) => digits.len(),
         Value::Str(text) => text.len(),
         Value::Bytes(bytes) => bytes.len(),
+        Value::DateTime(text) => text.len(),
         Value::List(items) => items.iter().map(size).sum(),
         Value::Map(members) => members.iter().map(|(name, value)| name.len() + size(value)).sum(),
     }

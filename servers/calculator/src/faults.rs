@@ -114,7 +114,9 @@ pub(crate) fn wrong(value: Value) -> Value {
             items.push(Value::Bool(true));
             Value::List(items)
         }
-        Value::Null | Value::BigInt(_) | Value::Bytes(_) | Value::Map(_) => Value::Bool(false),
+        Value::Null | Value::BigInt(_) | Value::Bytes(_) | Value::DateTime(_) | Value::Map(_) => {
+            Value::Bool(false)
+        }
     }
 }
 

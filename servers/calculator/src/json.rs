@@ -11,7 +11,7 @@ use crate::{CallError, ErrorKind, Limits, Value};
 /// Appends `value` to `out` as compact JSON.
 ///
 /// # Errors
-/// [`ErrorKind::NotRepresentable`] for NaN, infinities and bytes, [`ErrorKind::Overflow`] for an integer beyond 64
+/// [`ErrorKind::NotRepresentable`] for NaN, infinities, bytes and dates, [`ErrorKind::Overflow`] for an integer beyond 64
 /// bits; `out` is then unchanged.
 pub fn write(out: &mut Vec<u8>, value: &Value) -> Result<(), CallError> {
     check_representable(value)?;
@@ -35,7 +35,9 @@ pub fn check_representable(value: &Value) -> Result<(), CallError> {
             Value::Float(v) if !v.is_finite() => {
                 Some((ErrorKind::NotRepresentable, format!("JSON has no form for the float {v}")))
             }
-            Value::Bytes(_) => Some((ErrorKind::NotRepresentable, "JSON has no form for bytes".to_owned())),
+            Value::Bytes(_) | Value::DateTime(_) => {
+                Some((ErrorKind::NotRepresentable, format!("JSON has no form for {}", value.kind())))
+            }
             Value::BigInt(digits) => {
                 Some((ErrorKind::Overflow, format!("the integer {digits} exceeds 64 bits")))
             }
@@ -248,6 +250,7 @@ mod tests {
             (Value::Float(f64::NAN), ErrorKind::NotRepresentable),
             (Value::Float(f64::NEG_INFINITY), ErrorKind::NotRepresentable),
             (Value::Bytes(vec![1]), ErrorKind::NotRepresentable),
+            (Value::DateTime("19980717T14:08:55".into()), ErrorKind::NotRepresentable),
             (Value::BigInt("9223372036854775808".into()), ErrorKind::Overflow),
         ] {
             let nested = Value::List(vec![Value::Map(vec![("x".into(), value)])]);

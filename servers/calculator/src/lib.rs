@@ -21,6 +21,7 @@ mod protocol;
 mod service;
 #[cfg(any(test, feature = "proptest"))]
 pub mod strategies;
+mod time;
 mod value;
 
 pub use call::{Call, Method, Params};
@@ -31,4 +32,5 @@ pub use faults::{Faults, OneIn, Stall};
 pub use limits::Limits;
 pub use protocol::{Protocol, UnknownProtocol};
 pub use service::{Calculator, MethodInfo, Service};
+pub use time::Time;
 pub use value::Value;

@@ -1,6 +1,7 @@
 //! What a server serves.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use crate::arithmetic;
 use crate::{CallError, ErrorKind, Method, Params, Value};
@@ -23,6 +24,12 @@ pub trait Service: Send + Sync + 'static {
 
     /// The public methods, sorted by name.
     fn methods(&self) -> &[MethodInfo];
+
+    /// How long a call waits before it is executed, without keeping any other from being served. None does unless its
+    /// service says so.
+    fn wait(&self, _method: &str, _params: &Params) -> Duration {
+        Duration::ZERO
+    }
 
     /// Executes one call.
     ///

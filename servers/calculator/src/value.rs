@@ -28,6 +28,9 @@ pub enum Value {
     Str(String),
     /// Octets.
     Bytes(Vec<u8>),
+    /// A date and time as its peer wrote it, which only XML-RPC has a form for (`dateTime.iso8601`). It names no zone,
+    /// and peers disagree on its notation, so it stays a text of its own kind.
+    DateTime(Box<str>),
     /// An ordered sequence.
     List(Vec<Value>),
     /// Named members in the order of the wire; names are unique.
@@ -49,6 +52,7 @@ impl Value {
             Value::Float(_) => "float",
             Value::Str(_) => "string",
             Value::Bytes(_) => "bytes",
+            Value::DateTime(_) => "date and time",
             Value::List(_) => "list",
             Value::Map(_) => "map",
         }
@@ -132,6 +136,7 @@ impl fmt::Debug for Value {
             Value::Float(v) => write!(f, "{v:?}"),
             Value::Str(v) => write!(f, "{v:?}"),
             Value::Bytes(v) => write!(f, "b\"{}\"", v.escape_ascii()),
+            Value::DateTime(text) => write!(f, "date {text:?}"),
             Value::List(items) => f.debug_list().entries(items).finish(),
             Value::Map(members) => f.debug_map().entries(members.iter().map(|(k, v)| (k, v))).finish(),
         }
@@ -170,7 +175,8 @@ impl From<bool> for Value {
 
 impl Serialize for Value {
     /// # Errors
-    /// [`Value::BigInt`] is refused: no protocol of the suite sends an integer beyond 64 bits.
+    /// [`Value::BigInt`] is refused: no protocol of the suite sends an integer beyond 64 bits. So is
+    /// [`Value::DateTime`]: only XML-RPC, which does not use serde, has a form for it.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Value::Null => serializer.serialize_unit(),
@@ -182,6 +188,7 @@ impl Serialize for Value {
             Value::Float(v) => serializer.serialize_f64(*v),
             Value::Str(v) => serializer.serialize_str(v),
             Value::Bytes(v) => serializer.serialize_bytes(v),
+            Value::DateTime(_) => Err(serde::ser::Error::custom("there is no form for a date and time")),
             Value::List(items) => {
                 let mut seq = serializer.serialize_seq(Some(items.len()))?;
                 for item in items {

@@ -1,12 +1,21 @@
 //! Bodies within limits.
 
 use std::fmt::Display;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
+use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
+use calculator::ErrorKind;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
+
+use crate::HttpOptions;
+use crate::gzip::Coding;
 
 /// Why a body could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,17 +29,68 @@ pub enum BodyError {
     /// The connection ended before the body did, or its chunks were malformed.
     #[error("the body could not be read: {0}")]
     Broken(String),
+    /// It was announced as gzip and is none.
+    #[error("error decoding gzip content: {0}")]
+    Gzip(String),
+    /// Nothing says how long it is.
+    #[error("the request needs a Content-Length")]
+    NoLength,
+    /// It did not arrive in time.
+    #[error("the body did not arrive within {0:?}")]
+    Late(Duration),
+    /// It is in a content coding other than gzip.
+    #[error("encoding '{0}' not supported")]
+    Coding(String),
 }
 
 impl BodyError {
-    /// The status that answers such a request: 413 or 400 (RFC 9110, sections 15.5.14 and 15.5.1).
+    /// The status that answers such a request (RFC 9110, section 15.5): 413, 400, 411, 408 or 415.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
             BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            BodyError::Broken(_) => StatusCode::BAD_REQUEST,
+            BodyError::Broken(_) | BodyError::Gzip(_) => StatusCode::BAD_REQUEST,
+            BodyError::NoLength => StatusCode::LENGTH_REQUIRED,
+            BodyError::Late(_) => StatusCode::REQUEST_TIMEOUT,
+            BodyError::Coding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         }
     }
+
+    /// The kind of the call that failed for it.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            BodyError::TooLarge { .. } => ErrorKind::TooLarge,
+            _ => ErrorKind::Malformed,
+        }
+    }
+}
+
+/// Reads the body of a request within `options`, and expands it where it came in gzip.
+///
+/// # Errors
+/// [`BodyError`], as early as it can be told: by the headers alone, before a byte is read, where they tell.
+pub async fn read_request(request: Request, options: &HttpOptions) -> Result<Bytes, BodyError> {
+    let (head, body) = request.into_parts();
+    let coding = Coding::of(head.headers.get(header::CONTENT_ENCODING))?;
+    if !has_length(&head.headers) {
+        return Err(BodyError::NoLength);
+    }
+    let limit = options.limits.max_body;
+    let mut reading = pin!(read_body(body, limit));
+    // Most bodies have arrived with the head; only those that have not are worth a timer.
+    let body = match poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
+        Poll::Ready(body) => body?,
+        Poll::Pending => tokio::time::timeout(options.body_timeout, reading)
+            .await
+            .map_err(|_| BodyError::Late(options.body_timeout))??,
+    };
+    coding.decode(body, limit)
+}
+
+/// Whether the headers tell where the body ends (RFC 9112, section 6.3).
+fn has_length(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING)
 }
 
 /// Reads all of a body of at most `limit` bytes. A body in one piece is handed on without a copy.

@@ -1,23 +1,30 @@
 //! What the three HTTP protocols share, so that they differ in their codec and in nothing else.
 //!
-//! At the serving end, [`HttpServer`] runs an axum router over HTTP/1.1 with keep-alive, [`read_body`] reads a
-//! request within [`Limits`](calculator::Limits), and [`reply`] builds the response. At the calling end,
+//! At the serving end, [`HttpServer`] runs an axum router over HTTP/1.1 with keep-alive, [`read_request`] reads a
+//! request within [`HttpOptions`], and [`reply`] builds the response. At the calling end,
 //! [`Transport`] posts a body and gives the [`Reply`]; [`HyperClient`] and [`ReqwestClient`] implement it with one
 //! connection each.
 //!
 //! Both ends set `TCP_NODELAY`. Requests carry `host`, `content-type`, `content-length` and `accept`; responses
-//! `content-type`, `content-length` and `date`; nothing is compressed. There is no TLS.
+//! `content-type`, `content-length` and `date`. Nothing is compressed unless a client's own headers ask for it. There is
+//! no TLS.
 
 #![forbid(unsafe_code)]
 
 mod body;
 mod client;
+mod gzip;
 mod server;
 mod stream;
+pub mod system;
 
-pub use body::{BodyError, read_body, reply};
+pub use body::{BodyError, read_body, read_request, reply};
 pub use client::{Headers, HyperClient, Reply, ReqwestClient, Transport};
-pub use server::HttpServer;
+pub use gzip::{accepts_gzip, gzip};
+pub use server::{HttpOptions, HttpServer};
+
+/// The version that both clients ask in, and in which the server answers them.
+pub const VERSION: http::Version = http::Version::HTTP_11;
 
 /// What the API is written in, so that the protocol crates use the same versions.
 pub use {axum, bytes::Bytes, http};

@@ -12,7 +12,7 @@ use axum::Router;
 use axum::response::Response;
 use calculator::Limits;
 use http::{Request, StatusCode};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
@@ -24,8 +24,30 @@ use tower_service::Service;
 
 use crate::stream::Stream;
 
-/// How long a client may take to send the head of a request, and how long a kept-alive connection may lie idle.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// What an HTTP server accepts, and how long it waits for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpOptions {
+    /// What is accepted.
+    pub limits: Limits,
+    /// How long a client may take to send the head of a request, and how long a kept-alive connection may lie idle.
+    /// Default 30 s.
+    pub head_timeout: Duration,
+    /// How long a client may take to send the body of a request. Default 30 s.
+    pub body_timeout: Duration,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Limits::default().into()
+    }
+}
+
+impl From<Limits> for HttpOptions {
+    fn from(limits: Limits) -> Self {
+        let timeout = Duration::from_secs(30);
+        HttpOptions { limits, head_timeout: timeout, body_timeout: timeout }
+    }
+}
 
 /// How long calls in hand may take to finish after the server was told to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
@@ -36,29 +58,33 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// An HTTP/1.1 server: an axum router on a listening socket.
 ///
 /// Connections are kept alive (those of HTTP/1.0 clients only where they ask for it), have `TCP_NODELAY` set, and are
-/// closed when a request's head takes longer than 30 s or none comes for as long.
+/// closed when a request's head takes too long or none comes for as long.
 #[derive(Debug)]
 pub struct HttpServer {
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
-    limits: Limits,
+    options: HttpOptions,
 }
 
 impl HttpServer {
     /// Listens on `listen`; port 0 picks one. Connections queue from now on and are answered once [`run`](Self::run)
     /// is polled.
     ///
-    /// Of `limits`, the server itself applies `max_in_flight`; a handler applies `max_body` by
-    /// [`read_body`](crate::read_body).
+    /// Of the limits, the server itself applies `max_in_flight`; a handler applies `max_body` and the time for a body
+    /// by [`read_request`](crate::read_request).
     ///
     /// # Errors
     /// Those of the socket: the address is in use, or not this machine's.
-    pub async fn bind(listen: SocketAddr, router: Router, limits: Limits) -> io::Result<Self> {
+    pub async fn bind(
+        listen: SocketAddr,
+        router: Router,
+        options: impl Into<HttpOptions>,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
         // Without its (empty) state, axum would build each handler's service anew for every request.
-        Ok(HttpServer { listener, address, router: router.with_state(()), limits })
+        Ok(HttpServer { listener, address, router: router.with_state(()), options: options.into() })
     }
 
     /// The address listened on, with the port that was picked.
@@ -71,9 +97,9 @@ impl HttpServer {
     /// have 4 s to finish.
     pub async fn run(self, stop: CancellationToken) {
         let connections = Connections {
-            http: http(),
+            http: http(self.options.head_timeout),
             router: self.router,
-            calls: Arc::new(Semaphore::new(self.limits.max_in_flight.min(Semaphore::MAX_PERMITS))),
+            calls: Arc::new(Semaphore::new(self.options.limits.max_in_flight.min(Semaphore::MAX_PERMITS))),
             stop: stop.clone(),
         };
         let mut tasks = JoinSet::new();
@@ -106,10 +132,10 @@ impl HttpServer {
 }
 
 /// How HTTP is spoken, the same for every protocol.
-fn http() -> http1::Builder {
+fn http(head_timeout: Duration) -> http1::Builder {
     let mut http = http1::Builder::new();
     // A client may shut its sending side down after the request, as netcat does; the answer still goes out.
-    http.half_close(true).timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    http.half_close(true).timer(TokioTimer::new()).header_read_timeout(head_timeout);
     http
 }
 
@@ -156,6 +182,20 @@ impl Connections {
     }
 }
 
+/// Whether that status may have been given before the request's body had been read.
+fn is_often_unread(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::NOT_FOUND
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::NOT_ACCEPTABLE
+            | StatusCode::REQUEST_TIMEOUT
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE
+            | StatusCode::NOT_IMPLEMENTED
+    )
+}
+
 /// What the requests of one connection are answered with.
 struct Answering {
     router: Router,
@@ -167,10 +207,9 @@ impl Answering {
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response, Infallible> {
         // The semaphore is never closed; were it, calls would go on without its bound.
         let _turn = self.calls.acquire().await;
+        let has_body = !request.body().is_end_stream();
         let response = self.router.clone().call(request).await?;
-        if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            self.refused.store(true, Ordering::Relaxed);
-        }
+        self.refused.store(has_body && is_often_unread(response.status()), Ordering::Relaxed);
         Ok(response)
     }
 }

@@ -10,7 +10,7 @@ use http_layer::axum::body::Body;
 use http_layer::axum::extract::Request;
 use http_layer::axum::response::Response;
 use http_layer::http::StatusCode;
-use http_layer::{HttpServer, read_body, reply};
+use http_layer::{HttpOptions, HttpServer, gzip, read_request, reply};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -20,7 +20,8 @@ use tokio_util::sync::CancellationToken;
 const MAX_BODY: usize = 1_000;
 
 async fn echo(request: Request) -> Response {
-    match read_body(request.into_body(), MAX_BODY).await {
+    let options = HttpOptions::from(Limits { max_body: MAX_BODY, ..Limits::default() });
+    match read_request(request, &options).await {
         Ok(body) => reply(StatusCode::OK, "text/plain", body),
         Err(error) => reply(error.status(), "text/plain", error.to_string()),
     }
@@ -247,4 +248,65 @@ async fn a_head_that_does_not_come_to_its_end_costs_the_connection() {
     let mut stream = server.connect().await;
     stream.write_all(b"POST / HTTP/1.1\r\nhost:").await.unwrap();
     read_to_end(&mut stream).await;
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_to_its_end_is_refused_in_time() {
+    async fn impatient(request: Request) -> Response {
+        let options = HttpOptions { body_timeout: Duration::from_millis(50), ..HttpOptions::default() };
+        let refused = read_request(request, &options).await.unwrap_err();
+        reply(refused.status(), "text/plain", refused.to_string())
+    }
+    let server = start(Router::new().fallback(impatient)).await;
+    let head = "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 10\r\n\r\nabc";
+    let answer = server.exchange(head).await;
+    assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer}");
+    assert!(answer.ends_with("the body did not arrive within 50ms"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_that_ends_too_early_or_without_a_length_is_refused() {
+    let server = start_echo().await;
+    for (request, status) in [
+        ("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 10\r\n\r\nabc", "400 Bad Request"),
+        ("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: -1\r\n\r\nabc", "400 Bad Request"),
+        (
+            "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nabc",
+            "400 Bad Request",
+        ),
+        ("POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", "400 Bad Request"),
+        ("POST / HTTP/1.1\r\nhost: h\r\n\r\n", "411 Length Required"),
+        ("POST / HTTP/1.0\r\n\r\n", "411 Length Required"),
+    ] {
+        let mut stream = server.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let answer = read_to_end(&mut stream).await;
+        assert!(answer.contains(&format!(" {status}\r\n")), "{request}: {answer}");
+    }
+    assert!(server.exchange("POST / HTTP/1.0\r\ncontent-length: 2\r\n\r\nok").await.ends_with("ok"));
+}
+
+#[tokio::test]
+async fn a_body_in_gzip_is_expanded_within_the_limit_and_no_other_coding_is_read() {
+    let server = start_echo().await;
+    let post = async |coding: &str, body: &[u8]| {
+        let head = format!(
+            "POST / HTTP/1.0\r\ncontent-encoding: {coding}\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        server.exchange([head.as_bytes(), body].concat()).await
+    };
+    assert!(post("gzip", &gzip(b"hello")).await.ends_with("\r\nhello"));
+    let bomb = gzip(&vec![0; 100 << 10]);
+    assert!(bomb.len() < MAX_BODY);
+    for (coding, body, status) in [
+        ("gzip", bomb.as_slice(), "413 Payload Too Large"),
+        ("gzip", b"hello", "400 Bad Request"),
+        ("gzip", &gzip(b"hello")[..12], "400 Bad Request"),
+        ("deflate", b"hello", "415 Unsupported Media Type"),
+    ] {
+        let answer = post(coding, body).await;
+        assert!(answer.contains(&format!(" {status}\r\n")), "{answer}");
+    }
 }

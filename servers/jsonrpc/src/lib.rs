@@ -10,5 +10,5 @@ mod client;
 mod server;
 pub mod wire;
 
-pub use client::JsonRpcClient;
-pub use server::Server;
+pub use client::{BatchCall, BatchResult, FIRST_ID, JsonRpcClient};
+pub use server::{Server, ServerOptions};

@@ -4,13 +4,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use calculator::{Dispatcher, Limits};
-use http::StatusCode;
+use calculator::{Call, CallError, Dispatcher, Params, Service, Value};
+use http::{HeaderValue, Method, StatusCode, header};
 use http_layer::axum::Router;
 use http_layer::axum::extract::Request;
 use http_layer::axum::response::Response;
-use http_layer::axum::routing::post;
-use http_layer::{BodyError, HttpServer, read_body, reply};
+use http_layer::axum::routing::{MethodFilter, MethodRouter, on};
+use http_layer::{BodyError, HttpOptions, HttpServer, read_request, reply, system};
 use tokio_util::sync::CancellationToken;
 
 use crate::wire::{self, Failure, JSON, Message};
@@ -18,7 +18,17 @@ use crate::wire::{self, Failure, JSON, Message};
 /// The paths that clients in the field call.
 const PATHS: [&str; 4] = ["/", "/jsonrpc", "/RPC2", "/api_jsonrpc.php"];
 
-/// A JSON-RPC server over HTTP.
+/// What a server can be told.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ServerOptions {
+    /// What the server accepts, and how long it waits for it.
+    pub http: HttpOptions,
+    /// Take calls by GET, too, from the URL's query, as python-jsonrpc's server does. Off by default: whatever follows a
+    /// link could then call a method.
+    pub allow_get: bool,
+}
+
+/// A JSON-RPC server over HTTP. It has the `system.*` methods of jsonrpclib's server.
 #[derive(Debug)]
 pub struct Server {
     http: HttpServer,
@@ -29,8 +39,12 @@ impl Server {
     ///
     /// # Errors
     /// Those of the socket.
-    pub async fn bind(listen: SocketAddr, dispatcher: Dispatcher, limits: Limits) -> io::Result<Self> {
-        Ok(Server { http: HttpServer::bind(listen, router(dispatcher, limits), limits).await? })
+    pub async fn bind(
+        listen: SocketAddr,
+        dispatcher: Dispatcher,
+        options: ServerOptions,
+    ) -> io::Result<Self> {
+        Ok(Server { http: HttpServer::bind(listen, router(dispatcher, options), options.http).await? })
     }
 
     /// What a client connects to.
@@ -45,9 +59,10 @@ impl Server {
     }
 }
 
-fn router(dispatcher: Dispatcher, limits: Limits) -> Router {
-    let shared = Arc::new(Shared { dispatcher, limits });
-    let endpoint = post(move |request: Request| {
+fn router(dispatcher: Dispatcher, ServerOptions { http, allow_get }: ServerOptions) -> Router {
+    let shared = Arc::new(Shared { dispatcher, http });
+    let methods = if allow_get { MethodFilter::POST.or(MethodFilter::GET) } else { MethodFilter::POST };
+    let endpoint: MethodRouter = on(methods, move |request: Request| {
         let shared = Arc::clone(&shared);
         async move { shared.answer(request).await }
     });
@@ -68,20 +83,41 @@ fn failure(status: StatusCode, failure: Failure) -> Response {
 /// What every request is handled with.
 struct Shared {
     dispatcher: Dispatcher,
-    limits: Limits,
+    http: HttpOptions,
 }
 
 impl Shared {
     /// Answers with status 200 whatever the outcome of the calls, and with an empty body where nobody asked for any.
     async fn answer(&self, request: Request) -> Response {
-        let body = match read_body(request.into_body(), self.limits.max_body).await {
-            Ok(body) => body,
-            Err(error) => return failure(error.status(), unreadable(&error)),
-        };
-        match wire::decode(&body, &self.limits) {
+        if request.method() != Method::POST {
+            return self.answer_query(request.uri().query().unwrap_or_default()).await;
+        }
+        match read_request(request, &self.http).await {
+            Ok(body) => self.answer_text(&body).await,
+            Err(error) => failure(error.status(), unreadable(&error)),
+        }
+    }
+
+    async fn answer_text(&self, text: &[u8]) -> Response {
+        match wire::decode(text, &self.http.limits) {
             Ok(message) => reply(StatusCode::OK, JSON, self.execute(message).await),
             Err(error) => failure(StatusCode::OK, error),
         }
+    }
+
+    /// A query without a method is answered by status 400, as python-jsonrpc does.
+    async fn answer_query(&self, query: &str) -> Response {
+        let mut response = match wire::decode_query(query, &self.http.limits) {
+            Ok(Some(request)) => self.answer_text(&request).await,
+            Ok(None) => {
+                let missing = Failure::invalid_request("a GET has a query with a `method`, or call by POST");
+                failure(StatusCode::BAD_REQUEST, missing)
+            }
+            Err(error) => failure(StatusCode::OK, error),
+        };
+        // The same query is a new call each time.
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
     }
 
     async fn execute(&self, message: Message<'_>) -> Vec<u8> {
@@ -108,7 +144,12 @@ impl Shared {
 
     async fn execute_one(&self, request: wire::Request<'_>, out: &mut Vec<u8>) {
         let result = match request.call {
-            Ok(call) => self.dispatcher.call(call).await.map_err(Failure::from),
+            Ok(call) => {
+                let call = with_reserved_args(call, self.dispatcher.service());
+                system::call(&self.dispatcher, call, self.http.limits.max_batch, fault)
+                    .await
+                    .map_err(|refused| Failure::from(CallError::from(refused)))
+            }
             Err(failure) => Err(failure),
         };
         if let Some(to) = request.reply {
@@ -117,9 +158,38 @@ impl Shared {
     }
 }
 
+/// The member of named arguments in which python-jsonrpc's client sends those that were given by position beside them.
+const POSITIONAL: &str = "__args";
+
+/// `call` with each positional argument among named ones under its parameter's name.
+fn with_reserved_args(mut call: Call, service: &dyn Service) -> Call {
+    let Params::Named(members) = &mut call.params else { return call };
+    let Some(at) = members.iter().position(|(name, _)| name == POSITIONAL) else { return call };
+    let Some((_, Value::List(_))) = members.get(at) else { return call };
+    let (_, Value::List(values)) = members.remove(at) else { return call };
+    if members.is_empty() {
+        call.params = Params::Positional(values);
+        return call;
+    }
+    let method = service.methods().iter().find(|info| info.name == call.method);
+    let names = method.map(|info| info.params).unwrap_or_default();
+    for (index, value) in values.into_iter().enumerate() {
+        // One too many, or one that is given by name as well, keeps a name that no method has, and is refused for it.
+        let name = names.get(index).filter(|name| members.iter().all(|(given, _)| given != *name));
+        members.push((name.map_or(POSITIONAL, |name| name).to_owned(), value));
+    }
+    call
+}
+
+/// What a failed call is among the results of `system.multicall`: jsonrpclib's server has that from XML-RPC's.
+fn fault(error: CallError) -> Value {
+    let text = format!("<class '{}'>:{}", error.kind.python_class(), error.message);
+    Value::Map(vec![("faultCode".to_owned(), Value::Int(1)), ("faultString".to_owned(), Value::Str(text))])
+}
+
 fn unreadable(error: &BodyError) -> Failure {
     match error {
         BodyError::TooLarge { .. } => Failure::too_large(error.to_string()),
-        BodyError::Broken(_) => Failure::invalid_request(error.to_string()),
+        _ => Failure::invalid_request(error.to_string()),
     }
 }

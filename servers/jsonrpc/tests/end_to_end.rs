@@ -8,14 +8,25 @@ use calculator::{
     Calculator, Call, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults, Limits,
     Protocol, Value, conformance,
 };
-use http::{HeaderMap, StatusCode};
-use http_layer::{Headers, HyperClient, Reply, ReqwestClient, Transport};
-use jsonrpc::{JsonRpcClient, Server};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_layer::axum::Router;
+use http_layer::axum::extract::Request;
+use http_layer::axum::response::Response;
+use http_layer::axum::routing::post as post_to;
+use http_layer::{Headers, HttpServer, HyperClient, Reply, ReqwestClient, Transport, read_body, reply};
+use jsonrpc::{BatchCall, JsonRpcClient, Server, ServerOptions};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 async fn start(limits: Limits) -> (String, DropGuard) {
+    start_with(ServerOptions { http: limits.into(), ..ServerOptions::default() }).await
+}
+
+async fn start_with(options: ServerOptions) -> (String, DropGuard) {
     let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults::default());
-    let server = Server::bind("127.0.0.1:0".parse().unwrap(), dispatcher, limits).await.unwrap();
+    let server = Server::bind("127.0.0.1:0".parse().unwrap(), dispatcher, options).await.unwrap();
     let (url, stop) = (server.url(), CancellationToken::new());
     tokio::spawn(server.run(stop.clone()));
     (url, stop.drop_guard())
@@ -160,4 +171,239 @@ async fn a_server_of_something_else_is_told_by_its_status() {
     let client: JsonRpcClient<HyperClient> = connect(&format!("{url}/nosuch")).await;
     let error = client.call(&Call::positional("add", [2.into(), 3.into()])).await.unwrap_err();
     assert_eq!((error.kind, error.remote.unwrap().code), (ErrorKind::Malformed, Some(-32600)));
+}
+
+#[tokio::test]
+async fn a_batch_of_calls_has_a_result_for_each_and_none_for_a_notification() {
+    let (url, _stop) = start(Limits { max_batch: 4, ..Limits::default() }).await;
+    let client: JsonRpcClient<ReqwestClient> = connect(&url).await;
+    let call = |method: &'static str, values: [i64; 2]| Call::positional(method, values.map(Value::Int));
+    let results = client
+        .batch(&[
+            BatchCall::Call(call("add", [2, 3])),
+            BatchCall::Notification(call("add", [2, 3])),
+            BatchCall::Call(call("divide", [1, 0])),
+            BatchCall::Call(Call::named("hello", [("name".to_owned(), "a".into())])),
+        ])
+        .await
+        .unwrap();
+    let results: Vec<_> = results.into_iter().map(|result| result.map(|r| r.map_err(|e| e.kind))).collect();
+    assert_eq!(
+        results,
+        [Some(Ok(5.into())), None, Some(Err(ErrorKind::ZeroDivision)), Some(Ok("hello, a".into()))]
+    );
+    let notification = BatchCall::Notification(call("add", [2, 3]));
+    assert_eq!(client.batch(&[notification]).await, Ok(vec![None]));
+    assert_eq!(client.batch(&[]).await.unwrap_err().kind, ErrorKind::InvalidArguments);
+    let too_many = vec![BatchCall::Call(call("add", [2, 3])); 5];
+    let error = client.batch(&too_many).await.unwrap_err();
+    assert!(error.kind == ErrorKind::TooLarge && error.message.contains("the limit is 4"), "{error}");
+}
+
+#[tokio::test]
+async fn a_notification_is_executed_and_tells_nothing() {
+    let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults::default());
+    let watched = dispatcher.clone();
+    let server =
+        Server::bind("127.0.0.1:0".parse().unwrap(), dispatcher, ServerOptions::default()).await.unwrap();
+    let (url, stop) = (server.url(), CancellationToken::new());
+    tokio::spawn(server.run(stop.clone()));
+    let client: JsonRpcClient<HyperClient> = connect(&url).await;
+    assert_eq!(client.notify(&Call::positional("add", [2.into(), 3.into()])).await, Ok(()));
+    assert_eq!(client.notify(&Call::positional("nosuch", [])).await, Ok(()));
+    assert_eq!(watched.calls(), 2);
+    let deep = (0..100).fold(Value::Int(1), |value, _| Value::List(vec![value]));
+    assert_eq!(client.notify(&Call::positional("echo", [deep])).await.unwrap_err().kind, ErrorKind::TooLarge);
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_call_by_get_is_taken_where_that_is_configured() {
+    let options = ServerOptions { allow_get: true, ..ServerOptions::default() };
+    let ((open, _stop), (closed, _stop_too)) = (start_with(options).await, start(Limits::default()).await);
+    // As python-jsonrpc's server takes it.
+    let query = "jsonrpc=2.0&id=1&method=add&params=%5B2,+3%5D";
+    let answered = get(&open, &format!("?{query}")).await;
+    assert!(
+        answered.starts_with("HTTP/1.1 200 OK") && answered.contains("cache-control: no-store"),
+        "{answered}"
+    );
+    assert!(answered.ends_with(r#"{"jsonrpc":"2.0","result":5,"id":1}"#), "{answered}");
+    for (query, status, text) in [
+        (
+            "?method=hello&params=%7B%22name%22:%22z%C3%BC%22%7D&id=a-b",
+            "200 OK",
+            r#""result":"hello, zü","id":"a-b"}"#,
+        ),
+        ("?method=add&params=[2,3]", "200 OK", ""),
+        ("?method=add&params=[2&id=1", "200 OK", r#""code":-32700"#),
+        ("?method=nosuch&id=1", "200 OK", r#""code":-32601"#),
+        ("?method=add&params=[2,3]&id=1&jsonrpc=3", "200 OK", r#""code":-32600"#),
+        ("?method=add&id=1,%22a%22:1", "200 OK", r#""id":"1,\"a\":1"}"#),
+        ("?method=%ff", "200 OK", r#""code":-32700"#),
+        ("", "400 Bad Request", r#""code":-32600"#),
+        ("?id=1", "400 Bad Request", r#""code":-32600"#),
+    ] {
+        let answered = get(&open, query).await;
+        assert!(
+            answered.starts_with(&format!("HTTP/1.1 {status}")) && answered.contains(text),
+            "{query}: {answered}"
+        );
+    }
+    let refused = get(&closed, &format!("?{query}")).await;
+    assert!(refused.starts_with("HTTP/1.1 405 ") && refused.contains("allow: POST"), "{refused}");
+}
+
+/// The whole answer to a GET.
+async fn get(url: &str, query: &str) -> String {
+    let target = url.strip_prefix("http://").unwrap();
+    let (address, path) = target.split_once('/').unwrap();
+    let request = format!("GET /{path}{query} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n");
+    exchange(address, request.as_bytes()).await
+}
+
+async fn exchange(address: &str, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn the_shapes_of_python_jsonrpc_are_understood() {
+    let (url, _stop) = start(Limits::default()).await;
+    for (body, expected) in [
+        // Arguments by position beside some by name.
+        (r#"{"jsonrpc":"2.0","method":"divide","params":{"y":2,"__args":[-7]},"id":1}"#, r#""result":-4,"#),
+        (r#"{"jsonrpc":"2.0","method":"add","params":{"__args":[2,3]},"id":1}"#, r#""result":5,"#),
+        (r#"{"jsonrpc":"2.0","method":"add","params":{"x":1,"__args":[2,3]},"id":1}"#, r#""code":-32602"#),
+        (r#"{"jsonrpc":"2.0","method":"add","params":{"y":1,"__args":[2,3]},"id":1}"#, r#""code":-32602"#),
+        (r#"{"jsonrpc":"2.0","method":"add","params":{"y":1,"__args":2},"id":1}"#, r#""code":-32602"#),
+        // A notification is a batch of one.
+        (r#"[{"method":"add","jsonrpc":"2.0","params":[1,2]}]"#, ""),
+    ] {
+        let answered = answer(&url, body).await;
+        assert!(
+            answered.contains(expected) && answered.is_empty() == expected.is_empty(),
+            "{body}: {answered}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_system_methods_are_those_of_jsonrpclib() {
+    let (url, _stop) = start(Limits::default()).await;
+    let client: JsonRpcClient<HyperClient> = connect(&url).await;
+    let call =
+        async |method: &'static str, values: Vec<Value>| client.call(&Call::positional(method, values)).await;
+    let Ok(Value::List(names)) = call("system.listMethods", vec![]).await else { panic!("no list") };
+    assert!(
+        names.contains(&"add".into())
+            && names.contains(&"system.multicall".into())
+            && names.is_sorted_by_key(|name| format!("{name:?}"))
+    );
+    assert_eq!(call("system.methodHelp", vec!["add".into()]).await, Ok("Return x + y.".into()));
+    assert_eq!(
+        call("system.methodSignature", vec!["add".into()]).await,
+        Ok("signatures not supported".into())
+    );
+    assert_eq!(call("system.nosuch", vec![]).await.unwrap_err().kind, ErrorKind::UnknownMethod);
+    let several = answer(
+        &url,
+        r#"{"jsonrpc":"2.0","method":"system.multicall","params":[[{"methodName":"add","params":[1,2]},{"methodName":"divide","params":[1,0]}]],"id":1}"#,
+    )
+    .await;
+    assert_eq!(
+        several,
+        r#"{"jsonrpc":"2.0","result":[[3],{"faultCode":1,"faultString":"<class 'ZeroDivisionError'>:integer division or modulo by zero"}],"id":1}"#
+    );
+}
+
+/// Answers as Zabbix's frontend does: by its source, `api_jsonrpc.php` and `CJsonRpc.php`.
+async fn zabbix(request: Request) -> Response {
+    let headers = request.headers().clone();
+    let header =
+        |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
+    let content_type = header(header::CONTENT_TYPE).split(';').next().unwrap_or_default().to_owned();
+    if content_type != "application/json-rpc" {
+        return reply(StatusCode::PRECONDITION_FAILED, "text/plain", "");
+    }
+    let token = header(header::AUTHORIZATION).strip_prefix("Bearer ").unwrap_or_default().to_owned();
+    let body = read_body(request.into_body(), 1_000).await.unwrap();
+    let request: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    let error = |code: i64, message: &str, data: &str| json!({ "error": { "code": code, "message": message, "data": data } });
+    let mut answer = match request["method"].as_str().unwrap() {
+        _ if !(request["params"].is_array() || request["params"].is_object()) => {
+            error(-32600, "Invalid request.", "The \"params\" must be an array or an object.")
+        }
+        "apiinfo.version" if token.is_empty() => json!({ "result": "7.0.5" }),
+        "apiinfo.version" => error(
+            -32602,
+            "Invalid params.",
+            "The \"apiinfo.version\" method must be called without authorization.",
+        ),
+        "host.get" if token == "secret" => json!({ "result": [{ "hostid": "10084" }] }),
+        _ => error(-32602, "Invalid params.", "Not authorized."),
+    };
+    answer["jsonrpc"] = "2.0".into();
+    answer["id"] = request["id"].clone();
+    reply(StatusCode::OK, "application/json", answer.to_string())
+}
+
+#[tokio::test]
+async fn zabbix_is_called_as_it_wants_to_be() {
+    let router = Router::new().route("/zabbix/api_jsonrpc.php", post_to(zabbix));
+    let server = HttpServer::bind("127.0.0.1:0".parse().unwrap(), router, Limits::default()).await.unwrap();
+    let url = format!("http://{}/zabbix/api_jsonrpc.php", server.local_addr());
+    let stop = CancellationToken::new();
+    tokio::spawn(server.run(stop.clone()));
+
+    let client: JsonRpcClient<ReqwestClient> = connect(&url).await;
+    assert_eq!(client.call(&Call::positional("apiinfo.version", [])).await, Ok("7.0.5".into()));
+    let hosts = Call::named("host.get", [("output".to_owned(), Value::List(vec!["hostid".into()]))]);
+    let error = client.call(&hosts).await.unwrap_err();
+    assert_eq!(error.remote.unwrap().data, Some("Not authorized.".into()));
+
+    let headers = HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static("Bearer secret"))]);
+    let client =
+        JsonRpcClient::<HyperClient>::connect(&url, &headers, &ClientOptions::default()).await.unwrap();
+    let Ok(Value::List(found)) = client.call(&hosts).await else { panic!("no hosts") };
+    assert_eq!(found[0].get("hostid"), Some(&"10084".into()));
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn what_a_hostile_request_does_is_an_error_and_the_server_lives_on() {
+    let (url, _stop) = start(Limits::default()).await;
+    let request = |params: &str| format!(r#"{{"jsonrpc":"2.0","method":"echo","params":{params},"id":1}}"#);
+    let batch =
+        format!("[{}]", vec![r#"{"jsonrpc":"2.0","method":"add","params":[1,2],"id":1}"#; 100_000].join(","));
+    for (body, code, word) in [
+        (request(&("[".repeat(10_000) + &"]".repeat(10_000))), -32600, "the limit is"),
+        (request(&(r#"{"a":"#.repeat(10_000) + "1" + &"}".repeat(10_000))), -32600, "the limit is"),
+        ("[".repeat(1_000_000), -32600, "the limit is"),
+        (batch, -32600, "a batch of 100000 requests; the limit is 1000"),
+        (request("[1e999]"), -32700, "not JSON"),
+        (request("[NaN]"), -32700, "not JSON"),
+        (request("[99999999999999999999999]"), -32603, "overflow"),
+        (request(r#"["\ud800"]"#), -32700, "not JSON"),
+    ] {
+        let text = answer(&url, &body).await;
+        assert!(text.contains(&format!(r#""code":{code}"#)) && text.contains(word), "{body:.60}: {text}");
+    }
+    let address = url.strip_prefix("http://").unwrap().split('/').next().unwrap();
+    for (head, body, status, code) in [
+        ("content-length: 3\r\n", b"{\"\xff".as_slice(), "200 OK", -32700),
+        ("", b"", "411 Length Required", -32600),
+        ("content-length: 99999999999\r\n", b"", "413 Payload Too Large", -32600),
+        ("content-length: 2\r\ncontent-encoding: gzip\r\n", b"{}", "400 Bad Request", -32600),
+        ("content-length: 2\r\ncontent-encoding: br\r\n", b"{}", "415 Unsupported Media Type", -32600),
+    ] {
+        let head = format!("POST /jsonrpc HTTP/1.1\r\nhost: h\r\nconnection: close\r\n{head}\r\n");
+        let answered = exchange(address, &[head.as_bytes(), body].concat()).await;
+        assert!(answered.contains(status) && answered.contains(&format!(r#""code":{code}"#)), "{answered}");
+    }
+    let client: JsonRpcClient<HyperClient> = connect(&url).await;
+    assert_eq!(client.call(&Call::positional("add", [2.into(), 3.into()])).await, Ok(5.into()));
 }

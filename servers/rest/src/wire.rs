@@ -1,9 +1,11 @@
-//! Calls, results and problems as JSON. Pure: bytes to values and back.
+//! Calls, results and problems as JSON, or as [`xml`]. Pure: bytes to values and back.
+
+pub mod xml;
 
 use std::borrow::Cow;
 use std::fmt;
 
-use calculator::{Call, CallError, ErrorKind, Limits, Params, Remote, Value, json};
+use calculator::{Call, CallError, ErrorKind, Limits, Method, Params, Remote, Value, json};
 use percent_encoding::percent_decode_str;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
@@ -12,6 +14,12 @@ pub const JSON: &str = "application/json";
 
 /// The media type of problem documents (RFC 9457, section 3).
 pub const PROBLEM: &str = "application/problem+json";
+
+/// The media type of calls and results in XML.
+pub const XML: &str = "application/xml";
+
+/// The media type of problem documents in XML (RFC 9457, appendix B).
+pub const PROBLEM_XML: &str = "application/problem+xml";
 
 /// What the URN in a problem's `type` begins with; the kind's name follows.
 const PROBLEM_URN: &str = "urn:rpcbench:problem:";
@@ -57,16 +65,47 @@ pub fn decode_params(body: &[u8], limits: &Limits) -> Result<Params, CallError> 
     }
 }
 
-/// The arguments in a URL's query, as an HTML form encodes them: a text that is a JSON number is one, any other text
-/// a string. Of parameters with the same name the last one counts.
+/// What the parameters of a method are, so that a text can be read as one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Numbers. A text that is none stays a text, for the method to refuse.
+    Number,
+    /// Text, be it digits.
+    Text,
+    /// Any value: a text that is a JSON number is one, any other text a string.
+    Any,
+}
+
+impl Kind {
+    /// That of the parameters of the method with this name.
+    #[must_use]
+    pub fn of(method: &str) -> Self {
+        match Method::from_name(method) {
+            Some(Method::Add | Method::Multiply | Method::Subtract | Method::Divide) => Kind::Number,
+            Some(Method::Hello) => Kind::Text,
+            Some(Method::Echo) | None => Kind::Any,
+        }
+    }
+
+    fn read(self, text: String) -> Value {
+        match self {
+            Kind::Number => number_or_text(text.trim().to_owned()),
+            Kind::Text => Value::Str(text),
+            Kind::Any => number_or_text(text),
+        }
+    }
+}
+
+/// The arguments in a URL's query, as an HTML form encodes them, each of the `kind` of its method's parameters. Of
+/// parameters with the same name the last one counts.
 ///
 /// # Errors
 /// [`ErrorKind::Malformed`] for what is not UTF-8.
-pub fn decode_query(query: &str) -> Result<Params, CallError> {
+pub fn decode_query(query: &str, kind: Kind) -> Result<Params, CallError> {
     let mut members = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
-        members.push((form_decoded(name)?, number_or_text(form_decoded(text)?)));
+        members.push((form_decoded(name)?, kind.read(form_decoded(text)?)));
     }
     Ok(Params::named(members))
 }
@@ -177,7 +216,7 @@ fn title(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::ZeroDivision => "Division by zero",
         ErrorKind::Overflow => "Integer overflow",
-        ErrorKind::NotRepresentable => "Value not representable in JSON",
+        ErrorKind::NotRepresentable => "Value not representable",
         ErrorKind::UnknownMethod => "Unknown method",
         ErrorKind::InvalidArguments => "Invalid arguments",
         ErrorKind::Malformed => "Malformed request",
@@ -214,6 +253,12 @@ impl From<CallError> for Problem {
 }
 
 impl Problem {
+    /// The document in XML (RFC 9457, appendix B).
+    #[must_use]
+    pub fn encode_xml(&self) -> Vec<u8> {
+        xml::encode_problem(self)
+    }
+
     /// The document (RFC 9457, section 3.1), with the extension member `kind`.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

@@ -74,6 +74,7 @@ async fn answers_by_body_and_by_query() {
         ("GET /add?x=2&y=3", "", "", r#"{"result":5}"#),
         ("GET /add?x=2&y=3.0", "", "", r#"{"result":5.0}"#),
         ("GET /hello?name=z%C3%BCrich+1", "", "", r#"{"result":"hello, zürich 1"}"#),
+        ("GET /hello?name=5", "accept: application/*\r\n", "", r#"{"result":"hello, 5"}"#),
     ] {
         let (status, head, answer) = exchange(&url, line, headers, body).await;
         assert_eq!((status.as_str(), answer.as_str()), ("200", expected), "{line}");
@@ -102,7 +103,13 @@ async fn every_failure_is_a_problem_with_its_status_and_kind() {
         ("GET /hello?name=%FF", "", "", "400", "malformed"),
         ("POST /hello", TYPED, &long, "413", "too-large"),
         ("POST /add", "content-type: text/plain\r\n", "{}", "415", "malformed"),
-        ("POST /add", "content-encoding: gzip\r\n", "{}", "415", "malformed"),
+        ("POST /add", "content-encoding: br\r\n", "{}", "415", "malformed"),
+        ("POST /add", "content-encoding: gzip\r\n", "{}", "400", "malformed"),
+        ("POST /add", "accept: text/html\r\n", r#"{"x":1,"y":2}"#, "406", "malformed"),
+        ("GET /add?x=1&y=2", "accept: image/png\r\n", "", "406", "malformed"),
+        ("GET /openapi.json", "accept: text/html\r\n", "", "406", "malformed"),
+        ("GET /hello?name=5&name2=6", "", "", "422", "invalid-arguments"),
+        ("POST /echo", TYPED, "{\"value\":\"\u{7f}\\u0000\"}\u{1}", "400", "malformed"),
         ("PUT /add", TYPED, "{}", "405", "malformed"),
         ("DELETE /openapi.json", "", "", "405", "malformed"),
     ] {
@@ -123,7 +130,19 @@ async fn other_http_methods_are_told_which_are_allowed() {
     let allow = head.lines().find_map(|line| line.strip_prefix("allow: ")).unwrap();
     let mut methods: Vec<_> = allow.split(',').map(str::trim).collect();
     methods.sort_unstable();
-    assert_eq!(methods, ["GET", "HEAD", "POST"]);
+    assert_eq!(methods, ["GET", "HEAD", "OPTIONS", "POST"]);
+    for (line, status, allow) in [
+        ("OPTIONS /add", "204", "GET,HEAD,POST,OPTIONS"),
+        ("OPTIONS *", "204", "GET,HEAD,POST,OPTIONS"),
+        ("OPTIONS /openapi.json", "204", "GET,HEAD,OPTIONS"),
+        ("POST /openapi.json", "405", "GET,HEAD,OPTIONS"),
+    ] {
+        let (actual, head, _) = exchange(&url, line, "", "").await;
+        assert_eq!(actual, status, "{line}");
+        assert_eq!(head.matches("allow: ").count(), 1);
+        assert!(head.contains(&format!("allow: {allow}\r\n")), "{head}");
+    }
+    assert_eq!(exchange(&url, "OPTIONS /nosuch", "", "").await.0, "404");
 }
 
 #[tokio::test]
@@ -169,8 +188,77 @@ async fn the_description_names_every_method() {
     let document: serde_json::Value = serde_json::from_str(&answer).unwrap();
     assert_eq!(document["openapi"], "3.1.0");
     let paths: Vec<_> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(paths, ["/add", "/divide", "/echo", "/hello", "/multiply", "/subtract"]);
+    assert_eq!(paths, ["/add", "/divide", "/echo", "/hello", "/multiply", "/openapi.json", "/subtract"]);
     let arguments =
         &document["paths"]["/add"]["post"]["requestBody"]["content"]["application/json"]["schema"];
     assert_eq!(arguments["required"], serde_json::json!(["x", "y"]));
+}
+
+#[tokio::test]
+async fn xml_is_answered_to_those_who_want_it_and_read_from_those_who_send_it() {
+    let (url, _stop) = start(Limits::default()).await;
+    let arguments = "<arguments><x>-7</x><y>2</y></arguments>";
+    let (status, head, answer) =
+        exchange(&url, "POST /divide", "content-type: application/xml\r\n", arguments).await;
+    assert_eq!((status.as_str(), answer.as_str()), ("200", r#"{"result":-4}"#));
+    assert!(head.contains("content-type: application/json\r\n"), "{head}");
+    let headers = "content-type: text/xml\r\naccept: application/json;q=0.5, application/xml\r\n";
+    let (status, head, answer) = exchange(&url, "POST /divide", headers, arguments).await;
+    assert_eq!(status, "200");
+    assert!(head.contains("content-type: application/xml\r\n"), "{head}");
+    assert!(answer.ends_with("<result type=\"integer\">-4</result>"), "{answer}");
+    for (line, body, expected) in [
+        ("POST /divide", "<arguments><x>1</x><y>0</y></arguments>", "<status>422</status>"),
+        ("POST /divide", "<arguments>", "<kind>malformed</kind>"),
+        ("GET /add?x=1", "", "<kind>invalid-arguments</kind>"),
+        ("GET /nosuch", "", "<kind>unknown-method</kind>"),
+        ("PUT /add", "", "<status>405</status>"),
+    ] {
+        let (_, head, answer) = exchange(&url, line, headers, body).await;
+        assert!(head.contains("content-type: application/problem+xml\r\n"), "{line}: {head}");
+        assert!(answer.contains(expected), "{line}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_got_says_how_long_it_holds_and_head_tells_the_same_without_a_body() {
+    let (url, _stop) = start(Limits::default()).await;
+    let (_, head, description) = exchange(&url, "GET /openapi.json", "", "").await;
+    let tag = head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap();
+    assert!(head.contains("cache-control: no-cache"), "{head}");
+    for known in [tag.to_owned(), format!("\"other\", W/{tag}"), "*".to_owned()] {
+        let (status, head, body) =
+            exchange(&url, "GET /openapi.json", &format!("if-none-match: {known}\r\n"), "").await;
+        assert!(status == "304" && body.is_empty() && head.contains(tag), "{known}: {head}");
+    }
+    assert_eq!(exchange(&url, "GET /openapi.json", "if-none-match: \"other\"\r\n", "").await.0, "200");
+    assert!(exchange(&url, "GET /add?x=1&y=2", "", "").await.1.contains("cache-control: no-store"));
+
+    let (status, head, body) = exchange(&url, "HEAD /openapi.json", "", "").await;
+    assert!(status == "200" && body.is_empty(), "{body}");
+    assert!(head.contains(&format!("content-length: {}", description.len())), "{head}");
+    let (status, head, body) = exchange(&url, "HEAD /add?x=1&y=2", "", "").await;
+    assert!(status == "200" && body.is_empty() && head.contains("content-length: 12"), "{head}");
+}
+
+#[tokio::test]
+async fn what_a_hostile_request_does_is_a_problem_and_the_server_lives_on() {
+    let (url, _stop) = start(Limits::default()).await;
+    let deep = |open: &str, close: &str| open.repeat(10_000) + &close.repeat(10_000);
+    let xml = "content-type: application/xml\r\n";
+    for (headers, body, status) in [
+        (TYPED, format!(r#"{{"value":{}}}"#, deep("[", "]")), "413"),
+        (TYPED, format!(r#"{{"value":{}}}"#, deep(r#"{"a":"#, "}")), "413"),
+        (TYPED, r#"{"value":1e999}"#.to_owned(), "400"),
+        (TYPED, r#"{"value":99999999999999999999999}"#.to_owned(), "422"),
+        (xml, format!("<arguments><value>{}</value></arguments>", deep("<item>", "</item>")), "413"),
+        (xml, format!("<arguments><value {}>1</value></arguments>", "a='' ".repeat(100_000)), "400"),
+        (xml, "<!DOCTYPE a [<!ENTITY b 'c'>]><arguments><value>&b;</value></arguments>".to_owned(), "400"),
+    ] {
+        let (actual, head, answer) = exchange(&url, "POST /echo", headers, &body).await;
+        assert_eq!(actual, status, "{body:.60}: {answer}");
+        assert!(head.contains("content-type: application/problem+json"), "{head}");
+    }
+    let client: RestClient<HyperClient> = connect(&url).await;
+    assert_eq!(client.call(&Call::positional("add", [2.into(), 3.into()])).await, Ok(5.into()));
 }

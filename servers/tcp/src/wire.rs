@@ -23,12 +23,24 @@ pub const LEN: usize = 64;
 pub const MAX_TEXT: usize = LEN - TEXT;
 
 const TEXT: usize = 8;
+/// Octets of a number.
+const NUMBER: usize = 8;
 
 const NOTHING: u8 = 0;
 const INT: u8 = 1;
 const FLOAT: u8 = 2;
 const STR: u8 = 3;
 const ERROR: u8 = 4;
+
+/// Bytes that `value` takes of a request or a reply: 8 for a number, its length for a string, none for anything else.
+#[must_use]
+pub fn value_len(value: &Value) -> usize {
+    match value {
+        Value::Int(_) | Value::Float(_) => NUMBER,
+        Value::Str(text) => text.len(),
+        _ => 0,
+    }
+}
 
 /// Encodes a call.
 ///
@@ -164,13 +176,13 @@ fn put_number(frame: &mut [u8; LEN], index: usize, value: &Value) -> Result<u8, 
             return Err(CallError::new(ErrorKind::NotRepresentable, message));
         }
     };
-    frame[TEXT + 8 * index..][..8].copy_from_slice(&bytes);
+    frame[TEXT + NUMBER * index..][..NUMBER].copy_from_slice(&bytes);
     Ok(kind)
 }
 
 fn number(frame: &[u8; LEN], index: usize, kind: u8) -> Result<Value, CallError> {
-    let mut bytes = [0; 8];
-    bytes.copy_from_slice(&frame[TEXT + 8 * index..][..8]);
+    let mut bytes = [0; NUMBER];
+    bytes.copy_from_slice(&frame[TEXT + NUMBER * index..][..NUMBER]);
     match kind {
         INT => Ok(Value::Int(i64::from_be_bytes(bytes))),
         FLOAT => Ok(Value::Float(f64::from_be_bytes(bytes))),

@@ -1,26 +1,15 @@
 //! What a message asks for: a method of the service, or one of the `system.*` methods.
 
-use calculator::{Call, CallError, Dispatcher, ErrorKind, Limits, Params, Value};
+use calculator::Dispatcher;
+use http_layer::HttpOptions;
+use http_layer::system::{self, Refused};
 
 use crate::wire::{EncodeOptions, Fault, decode_call, encode_fault, encode_response};
-
-const LIST_METHODS: &str = "system.listMethods";
-const METHOD_HELP: &str = "system.methodHelp";
-const METHOD_SIGNATURE: &str = "system.methodSignature";
-const MULTICALL: &str = "system.multicall";
-
-/// The methods that the server has besides the service's, with their help.
-const SYSTEM: [(&str, &str); 4] = [
-    (LIST_METHODS, "Return the names of all methods."),
-    (METHOD_HELP, "Return the help of a method; empty where there is none."),
-    (METHOD_SIGNATURE, "Signatures are not supported."),
-    (MULTICALL, "Execute several calls, one after the other."),
-];
 
 /// The methods of a server: from a request's body to a response's.
 pub(crate) struct Methods {
     pub(crate) dispatcher: Dispatcher,
-    pub(crate) limits: Limits,
+    pub(crate) http: HttpOptions,
     pub(crate) encode: EncodeOptions,
 }
 
@@ -34,95 +23,17 @@ impl Methods {
     }
 
     async fn result(&self, body: &[u8]) -> Result<Vec<u8>, Fault> {
-        let call = decode_call(body, &self.limits)?;
-        let result = if call.method == MULTICALL {
-            self.multicall(call.params).await?
-        } else {
-            self.call(call).await?
-        };
-        Ok(encode_response(&result, &self.encode)?)
-    }
-
-    async fn call(&self, call: Call) -> Result<Value, CallError> {
-        if call.method.starts_with("system.") {
-            return self.system(call);
-        }
-        self.dispatcher.call(call).await
-    }
-
-    fn system(&self, call: Call) -> Result<Value, CallError> {
-        match &*call.method {
-            LIST_METHODS => {
-                let [] = call.params.bind(LIST_METHODS, [])?;
-                let own = self.dispatcher.service().methods().iter().map(|info| info.name);
-                let mut names: Vec<_> = own.chain(SYSTEM.iter().map(|(name, _)| *name)).collect();
-                names.sort_unstable();
-                Ok(Value::List(names.into_iter().map(Value::from).collect()))
-            }
-            METHOD_HELP => match call.params.bind(METHOD_HELP, ["name"])? {
-                [Value::Str(name)] => Ok(self.help(&name).into()),
-                [other] => Err(invalid(format!("a method's name is a string, not {}", other.kind()))),
-            },
-            METHOD_SIGNATURE => {
-                let [_] = call.params.bind(METHOD_SIGNATURE, ["name"])?;
-                // The text that CPython's server gives for every method.
-                Ok("signatures not supported".into())
-            }
-            MULTICALL => Err(invalid(format!("{MULTICALL} cannot be called by itself"))),
-            name => Err(CallError::unknown_method(name)),
-        }
-    }
-
-    fn help(&self, name: &str) -> &'static str {
-        let own = self.dispatcher.service().methods().iter().find(|info| info.name == name);
-        own.map(|info| info.doc)
-            .or_else(|| SYSTEM.iter().find(|(system, _)| *system == name).map(|(_, help)| *help))
-            .unwrap_or_default()
-    }
-
-    /// `system.multicall`: a list of `{methodName, params}` gives a list with `[result]` or a fault's struct for each.
-    /// CPython executes nested ones; here they are faults, for they would multiply what one request can ask for.
-    async fn multicall(&self, params: Params) -> Result<Value, Fault> {
-        let [calls] = params.bind(MULTICALL, ["calls"])?;
-        let Value::List(calls) = calls else {
-            return Err(invalid(format!("the calls are a list, not {}", calls.kind())).into());
-        };
-        if calls.len() > self.limits.max_batch {
-            let message = format!("{} calls in one; the limit is {}", calls.len(), self.limits.max_batch);
-            return Err(CallError::new(ErrorKind::TooLarge, message).into());
-        }
-        let mut results = Vec::with_capacity(calls.len());
-        for call in calls {
-            results.push(match self.call(entry(call)?).await {
-                Ok(value) => Value::List(vec![value]),
-                Err(error) => Fault::from(error).into_value(),
-            });
-        }
-        Ok(Value::List(results))
+        let call = decode_call(body, &self.http.limits)?;
+        let fault = |error| Fault::from(error).into_value();
+        let result = system::call(&self.dispatcher, call, self.http.limits.max_batch, fault).await;
+        Ok(encode_response(&result.map_err(refused)?, &self.encode)?)
     }
 }
 
-fn invalid(message: String) -> CallError {
-    CallError::new(ErrorKind::InvalidArguments, message)
-}
-
-/// An entry of a multicall as a call.
-fn entry(value: Value) -> Result<Call, Fault> {
-    let Value::Map(members) = value else {
-        return Err(invalid(format!("a call is a struct, not {}", value.kind())).into());
-    };
-    let (mut method, mut params) = (None, None);
-    for (name, value) in members {
-        match name.as_str() {
-            "methodName" => method = Some(value),
-            "params" => params = Some(value),
-            _ => {}
-        }
-    }
-    let missing = |name| Fault::exception("KeyError", format_args!("'{name}'"));
-    match (method.ok_or_else(|| missing("methodName"))?, params.ok_or_else(|| missing("params"))?) {
-        (Value::Str(method), Value::List(params)) => Ok(Call::positional(method, params)),
-        _ => Err(invalid("a call has a string methodName and a list of params".to_owned()).into()),
+fn refused(refused: Refused) -> Fault {
+    match refused {
+        Refused::Call(error) => error.into(),
+        Refused::MissingMember(name) => Fault::exception("KeyError", format_args!("'{name}'")),
     }
 }
 
@@ -130,12 +41,17 @@ fn entry(value: Value) -> Result<Call, Fault> {
 mod tests {
     use super::*;
     use crate::wire::{Response, decode_response, encode_call};
-    use calculator::{Calculator, Executor, Faults};
+    use calculator::{Calculator, Call, Executor, Faults, Limits, Value};
+
+    const LIST_METHODS: &str = "system.listMethods";
+    const METHOD_HELP: &str = "system.methodHelp";
+    const METHOD_SIGNATURE: &str = "system.methodSignature";
+    const MULTICALL: &str = "system.multicall";
 
     fn methods() -> Methods {
         Methods {
             dispatcher: Dispatcher::new(Calculator, Executor::Async, Faults::default()),
-            limits: Limits { max_batch: 3, ..Limits::default() },
+            http: Limits { max_batch: 3, ..Limits::default() }.into(),
             encode: EncodeOptions::default(),
         }
     }

@@ -4,13 +4,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use calculator::{Dispatcher, Limits};
+use calculator::Dispatcher;
 use http_layer::axum::Router;
 use http_layer::axum::extract::{Request, State};
 use http_layer::axum::response::Response;
 use http_layer::axum::routing::any;
 use http_layer::http::{HeaderValue, Method, StatusCode, header};
-use http_layer::{HttpServer, read_body, reply};
+use http_layer::{BodyError, HttpOptions, HttpServer, accepts_gzip, gzip, read_request, reply};
 use tokio_util::sync::CancellationToken;
 
 use crate::methods::Methods;
@@ -19,8 +19,8 @@ use crate::wire::EncodeOptions;
 /// What a server can be told.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ServerOptions {
-    /// What the server accepts.
-    pub limits: Limits,
+    /// What the server accepts, and how long it waits for it.
+    pub http: HttpOptions,
     /// Send null as `<nil/>` instead of a fault. Null is always accepted.
     pub allow_none: bool,
 }
@@ -42,14 +42,14 @@ impl Server {
         dispatcher: Dispatcher,
         options: ServerOptions,
     ) -> io::Result<Server> {
-        let ServerOptions { limits, allow_none } = options;
-        let methods = Arc::new(Methods { dispatcher, limits, encode: EncodeOptions { allow_none } });
+        let ServerOptions { http, allow_none } = options;
+        let methods = Arc::new(Methods { dispatcher, http, encode: EncodeOptions { allow_none } });
         let router = Router::new()
             .route("/", any(rpc))
             .route("/RPC2", any(rpc))
             .fallback(elsewhere)
             .with_state(methods);
-        Ok(Server { http: HttpServer::bind(listen, router, limits).await? })
+        Ok(Server { http: HttpServer::bind(listen, router, http).await? })
     }
 
     /// The URL to call.
@@ -69,21 +69,35 @@ async fn rpc(State(methods): State<Arc<Methods>>, request: Request) -> Response 
     if request.method() != Method::POST || request.uri().query().is_some() {
         return elsewhere(request).await;
     }
-    if let Some(encoding) = request.headers().get(header::CONTENT_ENCODING)
-        && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
-    {
-        let encoding = String::from_utf8_lossy(encoding.as_bytes());
-        return plain(StatusCode::NOT_IMPLEMENTED, format!("encoding '{encoding}' not supported"));
-    }
-    match read_body(request.into_body(), methods.limits.max_body).await {
-        Ok(body) => reply(StatusCode::OK, "text/xml", methods.answer(&body).await),
+    let gzip_wanted = accepts_gzip(request.headers());
+    match read_request(request, &methods.http).await {
+        Ok(body) => {
+            let answer = methods.answer(&body).await;
+            if gzip_wanted && answer.len() > GZIP_ABOVE { compressed(&answer) } else { xml(answer) }
+        }
         Err(error) => {
-            let mut response = plain(error.status(), error.to_string());
+            // CPython's status for an encoding it does not know.
+            let unknown = matches!(error, BodyError::Coding(_));
+            let status = if unknown { StatusCode::NOT_IMPLEMENTED } else { error.status() };
+            let mut response = plain(status, error.to_string());
             // What is left of the body is not read.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             response
         }
     }
+}
+
+fn xml(body: Vec<u8>) -> Response {
+    reply(StatusCode::OK, "text/xml", body)
+}
+
+/// Answers up to this many bytes long are not worth compressing, by CPython's measure.
+const GZIP_ABOVE: usize = 1_400;
+
+fn compressed(body: &[u8]) -> Response {
+    let mut response = xml(gzip(body));
+    response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    response
 }
 
 /// Anything but a call: by CPython, a method other than POST is not implemented, whatever the path.

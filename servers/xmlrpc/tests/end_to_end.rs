@@ -9,6 +9,7 @@ use calculator::{
     Calculator, Call, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults, Limits,
     Protocol, Value,
 };
+use http_layer::http::{HeaderMap, HeaderValue, header};
 use http_layer::{HyperClient, ReqwestClient, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -32,6 +33,8 @@ with_both_clients!(
     every_row_of_the_conformance_table_passes,
     null_is_sent_only_where_both_ends_allow_it,
     a_request_above_the_limit_is_too_large,
+    gzip_goes_both_ways_within_the_limits,
+    a_date_stays_one,
     another_path_is_undeliverable,
     a_server_that_closes_after_each_answer_is_called_again_and_again,
     an_answer_that_is_no_xml_rpc_is_malformed,
@@ -58,7 +61,7 @@ async fn serve_plainly() -> Running {
 }
 
 async fn connect<T: Transport>(url: &str) -> XmlRpcClient<T> {
-    XmlRpcClient::connect(url, &ClientOptions::default()).await.unwrap()
+    XmlRpcClient::connect(url, &HeaderMap::new(), &ClientOptions::default()).await.unwrap()
 }
 
 fn add() -> Call {
@@ -95,12 +98,61 @@ async fn null_is_sent_only_where_both_ends_allow_it<T: Transport>() {
 
 async fn a_request_above_the_limit_is_too_large<T: Transport>() {
     let limits = Limits { max_body: 1_000, ..Limits::default() };
-    let server =
-        serve(Executor::Async, Faults::default(), ServerOptions { limits, ..ServerOptions::default() }).await;
+    let server = serve(
+        Executor::Async,
+        Faults::default(),
+        ServerOptions { http: limits.into(), ..ServerOptions::default() },
+    )
+    .await;
     let client = connect::<T>(&server.url).await;
     let long = Call::positional("hello", ["x".repeat(1_000).into()]);
     assert_eq!(client.call(&long).await.unwrap_err().kind, ErrorKind::TooLarge);
+    let limits = Limits { max_depth: 3, ..Limits::default() };
+    let options = ServerOptions { http: limits.into(), ..ServerOptions::default() };
+    let shallow = serve(Executor::Async, Faults::default(), options).await;
+    let deep = (0..4).fold(Value::Int(1), |value, _| Value::List(vec![value]));
+    let error = connect::<T>(&shallow.url).await.call(&Call::positional("echo", [deep])).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::TooLarge);
+    assert!(error.message.contains("the limit is 3"), "{error}");
     assert_eq!(client.call(&add()).await, Ok(Value::Int(5)));
+}
+
+async fn gzip_goes_both_ways_within_the_limits<T: Transport>() {
+    let limits = Limits { max_body: 20_000, ..Limits::default() };
+    let server = serve(
+        Executor::Async,
+        Faults::default(),
+        ServerOptions { http: limits.into(), ..ServerOptions::default() },
+    )
+    .await;
+    let gzip = HeaderValue::from_static("gzip");
+    let headers =
+        HeaderMap::from_iter([(header::CONTENT_ENCODING, gzip.clone()), (header::ACCEPT_ENCODING, gzip)]);
+    let connect = async |max_body| {
+        let options =
+            ClientOptions { limits: Limits { max_body, ..Limits::default() }, ..ClientOptions::default() };
+        XmlRpcClient::<T>::connect(&server.url, &headers, &options).await.unwrap()
+    };
+    let echo = |length: usize| Call::positional("echo", ["x".repeat(length).into()]);
+    let client = connect(1 << 20).await;
+    assert_eq!(client.call(&add()).await, Ok(Value::Int(5)));
+    assert_eq!(client.call(&echo(10_000)).await, Ok("x".repeat(10_000).into()));
+    // Both bodies are a few hundred bytes on the wire.
+    let error = client.call(&echo(30_000)).await.unwrap_err();
+    assert_eq!((error.kind, error.remote.unwrap().code), (ErrorKind::TooLarge, Some(413)));
+    let error = connect(5_000).await.call(&echo(10_000)).await.unwrap_err();
+    assert!(error.kind == ErrorKind::TooLarge && error.message.contains("5000 bytes"), "{error}");
+}
+
+async fn a_date_stays_one<T: Transport>() {
+    let server = serve_plainly().await;
+    let client = connect::<T>(&server.url).await;
+    let date = Value::DateTime("19980717T14:08:55".into());
+    assert_eq!(client.call(&Call::positional("echo", [date.clone()])).await, Ok(date.clone()));
+    assert_eq!(
+        client.call(&Call::positional("hello", [date])).await.unwrap_err().kind,
+        ErrorKind::InvalidArguments
+    );
 }
 
 async fn another_path_is_undeliverable<T: Transport>() {
@@ -250,4 +302,37 @@ async fn http_is_answered_as_cpython_does() {
     );
     server.stop.cancel();
     server.task.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_malformed_or_hostile_request_does_is_a_fault_and_the_server_lives_on() {
+    let server = serve_plainly().await;
+    let value = |inner: &str| {
+        format!(
+            "<methodCall><methodName>echo</methodName><params><param>{inner}</param></params></methodCall>"
+        )
+    };
+    let deep = |open: &str, close: &str| value(&(open.repeat(10_000) + &close.repeat(10_000)));
+    let bomb =
+        format!("<!DOCTYPE b [<!ENTITY a 'ha'><!ENTITY b '&a;&a;&a;'>]>{}", value("<value>&b;</value>"));
+    for (body, fault) in [
+        (deep("<value><array><data>", "</data></array></value>"), "nested levels; the limit is 64"),
+        (
+            deep("<value><struct><member><name>n</name>", "</member></struct></value>"),
+            "nested levels; the limit is 64",
+        ),
+        (bomb, "document type declarations are not accepted"),
+        ("<?xml version='1.0' encoding='koi8-r'?><methodCall/>".to_owned(), "<int>-32701</int>"),
+        (value("<value><int>99999999999999999999</int></value>"), "int exceeds XML-RPC limits"),
+        (value(&format!("<value><int>{}</int></value>", "9".repeat(5_000))), "the limit is 4300"),
+        (value("<value><int>0x10</int></value>"), "invalid literal"),
+        (value("<value><double>1e</double></value>"), "invalid literal"),
+        (value("<value><nil/></value>"), "cannot marshal None"),
+        (value("<value>a\u{1}</value>"), "invalid token"),
+    ] {
+        let (head, answer) = exchange(&server.url, &post("/RPC2", "", &body)).await;
+        assert!(head.starts_with("HTTP/1.1 200 ") && answer.contains("<fault>"), "{head} {answer}");
+        assert!(answer.contains(fault), "{fault}: {answer}");
+    }
+    assert_eq!(connect::<HyperClient>(&server.url).await.call(&add()).await, Ok(Value::Int(5)));
 }

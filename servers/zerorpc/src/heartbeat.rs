@@ -2,7 +2,8 @@
 //!
 //! The rules are those of zerorpc-python's `heartbeat.py`: a channel that is open for longer than a period sends a
 //! heartbeat each period; the peer is lost when it has sent none for two periods, the first of which begins at the
-//! channel's first own heartbeat. Events that carry data are no sign of life.
+//! channel's first own heartbeat. To zerorpc-python events that carry data are no sign of life; here they are, since a
+//! Python server that streams may be too busy to send heartbeats.
 //!
 //! Time is counted in ticks of a quarter of a period, by one timer for all channels of an end: calls that are answered
 //! within a period, which is nearly all, then cost no timer and no clock.
@@ -55,6 +56,13 @@ impl Heartbeat {
         self.heard = Some(now);
     }
 
+    /// Notes another event of the peer. To an end that only answers heartbeats it is no reason to begin with them.
+    pub(crate) fn spoke(&mut self, now: u32) {
+        if !self.passive || self.heard.is_some() {
+            self.heard = Some(now);
+        }
+    }
+
     /// What is due at tick `now`.
     pub(crate) fn due(&mut self, now: u32) -> Due {
         // The channel opened after its tick, so a full period has passed one tick later than the count says.
@@ -65,11 +73,17 @@ impl Heartbeat {
             return Due::Nothing;
         }
         let heard = *self.heard.get_or_insert(now);
-        if now.wrapping_sub(heard) > 2 * TICKS {
+        if is_silent(heard, now) {
             return Due::Lost;
         }
         if open_for % TICKS == 0 { Due::Beat } else { Due::Nothing }
     }
+}
+
+/// Whether a connection that last brought something at tick `heard` is silent at tick `now`, for longer than any
+/// heartbeat may take.
+pub(crate) fn is_silent(heard: u32, now: u32) -> bool {
+    now.wrapping_sub(heard) > 2 * TICKS
 }
 
 /// What a call says that waits on a lost peer, in the words of zerorpc-python.
@@ -98,8 +112,10 @@ mod tests {
         for round in 0..50_u32 {
             let now = round.wrapping_sub(3);
             assert_ne!(alive.due(now), Due::Lost);
-            if round % 8 == 7 {
-                alive.heard(now);
+            match round % 16 {
+                7 => alive.heard(now),
+                15 => alive.spoke(now),
+                _ => {}
             }
         }
     }
@@ -108,6 +124,8 @@ mod tests {
     fn a_passive_end_waits_for_the_first_beat() {
         let mut passive = Heartbeat::new(0, true);
         assert_eq!(ticks(&mut passive, 0..40), []);
+        passive.spoke(39);
+        assert_eq!(ticks(&mut passive, 39..40), []);
         passive.heard(40);
         assert_eq!(ticks(&mut passive, 40..44), [(41, Due::Beat)]);
     }

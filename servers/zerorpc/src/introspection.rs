@@ -3,21 +3,36 @@
 
 use calculator::{CallError, ErrorKind, MethodInfo, Remote, Service, Value};
 
+use crate::Streams;
+
+/// What a server tells of itself.
+pub(crate) struct Catalog {
+    name: &'static str,
+    /// Sorted by name.
+    methods: Vec<MethodInfo>,
+}
+
+impl Catalog {
+    /// Of the methods of both.
+    pub(crate) fn new(service: &dyn Service, streams: Option<&dyn Streams>) -> Self {
+        let mut methods = service.methods().to_vec();
+        methods.extend(streams.map(Streams::methods).unwrap_or_default());
+        methods.sort_by_key(|info| info.name);
+        Catalog { name: service.name(), methods }
+    }
+}
+
 /// Answers a call of a built-in method; `None` where `method` is none.
-pub(crate) fn answer(
-    service: &dyn Service,
-    method: &str,
-    args: &[Value],
-) -> Option<Result<Value, CallError>> {
+pub(crate) fn answer(catalog: &Catalog, method: &str, args: &[Value]) -> Option<Result<Value, CallError>> {
     let built_in = method.strip_prefix("_zerorpc_")?;
     Some(match built_in {
-        "ping" => none(method, args).map(|()| Value::List(vec!["pong".into(), service.name().into()])),
-        "name" => none(method, args).map(|()| service.name().into()),
+        "ping" => none(method, args).map(|()| Value::List(vec!["pong".into(), catalog.name.into()])),
+        "name" => none(method, args).map(|()| catalog.name.into()),
         "list" => none(method, args)
-            .map(|()| Value::List(service.methods().iter().map(|info| info.name.into()).collect())),
-        "inspect" => none(method, args).map(|()| inspect(service)),
-        "help" => named(service, method, args).map(|info| info.doc.into()),
-        "args" => named(service, method, args).map(|info| {
+            .map(|()| Value::List(catalog.methods.iter().map(|info| info.name.into()).collect())),
+        "inspect" => none(method, args).map(|()| inspect(catalog)),
+        "help" => named(catalog, method, args).map(|info| info.doc.into()),
+        "args" => named(catalog, method, args).map(|info| {
             // As of Python's inspect.getargspec: names, the name of *args, that of **kwargs, defaults.
             let names = parameters(info).map(Value::from).collect();
             Value::List(vec![Value::List(names), Value::Null, Value::Null, Value::Null])
@@ -31,7 +46,7 @@ fn parameters(info: &MethodInfo) -> impl Iterator<Item = &'static str> {
     std::iter::once("self").chain(info.params.iter().copied())
 }
 
-fn inspect(service: &dyn Service) -> Value {
+fn inspect(catalog: &Catalog) -> Value {
     let method = |info: &MethodInfo| {
         let args = parameters(info).map(|name| Value::map(vec![("name".to_owned(), name.into())]));
         let details =
@@ -39,8 +54,8 @@ fn inspect(service: &dyn Service) -> Value {
         (info.name.to_owned(), Value::map(details))
     };
     Value::map(vec![
-        ("name".to_owned(), service.name().into()),
-        ("methods".to_owned(), Value::map(service.methods().iter().map(method).collect())),
+        ("name".to_owned(), catalog.name.into()),
+        ("methods".to_owned(), Value::map(catalog.methods.iter().map(method).collect())),
     ])
 }
 
@@ -52,12 +67,12 @@ fn none(method: &str, args: &[Value]) -> Result<(), CallError> {
     Err(CallError::new(ErrorKind::InvalidArguments, message))
 }
 
-fn named<'a>(service: &'a dyn Service, method: &str, args: &[Value]) -> Result<&'a MethodInfo, CallError> {
+fn named<'a>(catalog: &'a Catalog, method: &str, args: &[Value]) -> Result<&'a MethodInfo, CallError> {
     let [Value::Str(name)] = args else {
         let message = format!("{method}() takes the name of a method");
         return Err(CallError::new(ErrorKind::InvalidArguments, message));
     };
-    service.methods().iter().find(|info| info.name == name).ok_or_else(|| {
+    catalog.methods.iter().find(|info| info.name == name).ok_or_else(|| {
         let class = Remote { class: Some("KeyError".to_owned()), ..Remote::default() };
         CallError::remote(ErrorKind::Internal, format!("'{name}'"), class)
     })
@@ -69,7 +84,7 @@ mod tests {
     use calculator::Calculator;
 
     fn shown(method: &str, args: &[Value]) -> String {
-        format!("{:?}", answer(&Calculator, method, args).unwrap().unwrap())
+        format!("{:?}", answer(&Catalog::new(&Calculator, None), method, args).unwrap().unwrap())
     }
 
     #[test]
@@ -79,7 +94,7 @@ mod tests {
         assert!(shown("_zerorpc_list", &[]).starts_with(r#"["add", "divide", "echo""#));
         assert_eq!(shown("_zerorpc_help", &["add".into()]), r#""Return x + y.""#);
         assert_eq!(shown("_zerorpc_args", &["add".into()]), r#"[["self", "x", "y"], null, null, null]"#);
-        let inspected = answer(&Calculator, "_zerorpc_inspect", &[]).unwrap().unwrap();
+        let inspected = answer(&Catalog::new(&Calculator, None), "_zerorpc_inspect", &[]).unwrap().unwrap();
         let hello = inspected.get("methods").and_then(|methods| methods.get("hello")).unwrap();
         assert_eq!(
             format!("{hello:?}"),
@@ -89,13 +104,15 @@ mod tests {
 
     #[test]
     fn what_they_do_not_know_is_an_error() {
-        let unknown = answer(&Calculator, "_zerorpc_help", &["nosuch".into()]).unwrap().unwrap_err();
+        let unknown = answer(&Catalog::new(&Calculator, None), "_zerorpc_help", &["nosuch".into()])
+            .unwrap()
+            .unwrap_err();
         assert_eq!(unknown.remote.unwrap().class.as_deref(), Some("KeyError"));
         for (method, args) in [("_zerorpc_ping", vec![Value::Null]), ("_zerorpc_args", vec![])] {
-            let error = answer(&Calculator, method, &args).unwrap().unwrap_err();
+            let error = answer(&Catalog::new(&Calculator, None), method, &args).unwrap().unwrap_err();
             assert_eq!(error.kind, ErrorKind::InvalidArguments);
         }
-        assert!(answer(&Calculator, "_zerorpc_nosuch", &[]).is_none());
-        assert!(answer(&Calculator, "add", &[]).is_none());
+        assert!(answer(&Catalog::new(&Calculator, None), "_zerorpc_nosuch", &[]).is_none());
+        assert!(answer(&Catalog::new(&Calculator, None), "add", &[]).is_none());
     }
 }

@@ -16,6 +16,9 @@ pub enum DecodeError {
     /// Lists and maps are nested deeper than the limit.
     #[error("nested deeper than the limit")]
     TooDeep,
+    /// Lists and maps announce more than [`MAX_ITEMS`] together.
+    #[error("more than {MAX_ITEMS} items")]
+    TooMany,
     /// A str that is not UTF-8.
     #[error("a string that is not UTF-8")]
     NotUtf8,
@@ -33,15 +36,21 @@ pub enum DecodeError {
 /// Never more than this is reserved on a peer's word about a length; the rest grows as items really arrive.
 const RESERVE_AT_MOST: usize = 64;
 
+/// Items of all lists and members of all maps of a message together: an item may take one octet on the wire and takes
+/// 32 in memory, so that a message's size alone would be no bound.
+pub const MAX_ITEMS: usize = 1 << 21;
+
 /// Reads values from the front of a message.
 #[derive(Clone, Debug)]
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
+    /// How many items may still be announced.
+    items_left: usize,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(message: &'a [u8]) -> Self {
-        Reader { rest: message }
+        Reader { rest: message, items_left: MAX_ITEMS }
     }
 
     /// What was not read yet.
@@ -136,22 +145,30 @@ impl<'a> Reader<'a> {
 
     /// The length that a list's marker announces; `None` where it is no list's.
     pub(crate) fn list_len(&mut self, marker: Marker) -> Result<Option<usize>, DecodeError> {
-        Ok(Some(match marker {
+        let len = match marker {
             Marker::FixArray(len) => len.into(),
             Marker::Array16 => self.len16()?,
             Marker::Array32 => self.len32()?,
             _ => return Ok(None),
-        }))
+        };
+        self.announced(len).map(Some)
+    }
+
+    /// Checks a length that a list or a map announces before anything is done with it.
+    fn announced(&mut self, len: usize) -> Result<usize, DecodeError> {
+        self.items_left = self.items_left.checked_sub(len).ok_or(DecodeError::TooMany)?;
+        Ok(len)
     }
 
     /// The number of members that a map's marker announces; `None` where it is no map's.
     pub(crate) fn map_len(&mut self, marker: Marker) -> Result<Option<usize>, DecodeError> {
-        Ok(Some(match marker {
+        let len = match marker {
             Marker::FixMap(len) => len.into(),
             Marker::Map16 => self.len16()?,
             Marker::Map32 => self.len32()?,
             _ => return Ok(None),
-        }))
+        };
+        self.announced(len).map(Some)
     }
 
     /// The rest of a str; `None` where the marker is of another type.
@@ -205,7 +222,7 @@ impl<'a> Reader<'a> {
 /// Appends `value`.
 ///
 /// # Errors
-/// [`ErrorKind::Overflow`] for an integer outside −2⁶³ … 2⁶⁴−1, [`ErrorKind::TooLarge`] for 2³² or more items or
+/// [`ErrorKind::NotRepresentable`] for a date, [`ErrorKind::Overflow`] for an integer outside −2⁶³ … 2⁶⁴−1, [`ErrorKind::TooLarge`] for 2³² or more items or
 /// octets; `out` then holds a part of the value.
 pub(crate) fn write_value(out: &mut Vec<u8>, value: &Value) -> Result<(), CallError> {
     match value {
@@ -220,6 +237,10 @@ pub(crate) fn write_value(out: &mut Vec<u8>, value: &Value) -> Result<(), CallEr
         Value::Float(v) => tagged(out, Marker::F64, v.to_be_bytes()),
         Value::Str(text) => write_str(out, text)?,
         Value::Bytes(octets) => write_bin(out, octets)?,
+        Value::DateTime(_) => {
+            let message = "zerorpc has no form for a date and time";
+            return Err(CallError::new(ErrorKind::NotRepresentable, message));
+        }
         Value::List(items) => {
             write_list_len(out, items.len())?;
             for item in items {
@@ -393,8 +414,9 @@ mod tests {
             (&[][..], DecodeError::Truncated),
             (&[0xa2, b'x'], DecodeError::Truncated),
             (&[0xc4, 9, 1], DecodeError::Truncated),
-            (&[0xdd, 0xff, 0xff, 0xff, 0xff], DecodeError::Truncated),
-            (&[0xdf, 0xff, 0xff, 0xff, 0xff], DecodeError::Truncated),
+            (&[0xdc, 0xff, 0xff], DecodeError::Truncated),
+            (&[0xdd, 0xff, 0xff, 0xff, 0xff], DecodeError::TooMany),
+            (&[0xdf, 0xff, 0xff, 0xff, 0xff], DecodeError::TooMany),
             (&[0xdb, 0xff, 0xff, 0xff, 0xff], DecodeError::Truncated),
             (&[0xa1, 0xff], DecodeError::NotUtf8),
             (&[0x81, 1, 2], DecodeError::Key),

@@ -6,11 +6,10 @@
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use bytes::Bytes;
 use calculator::{CallError, ErrorKind, Remote, Value};
 use rmp::Marker;
 
-pub use crate::msgpack::DecodeError;
+pub use crate::msgpack::{DecodeError, MAX_ITEMS};
 use crate::msgpack::{Reader, write_bin, write_list_len, write_str, write_value};
 
 /// The reply of a method that returned; its arguments are a list of the one result.
@@ -162,6 +161,34 @@ impl<'a> Event<'a> {
         }
     }
 
+    /// The item of a [`STREAM`] event.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Malformed`].
+    pub fn item(&self, max_depth: usize) -> Result<Value, CallError> {
+        Reader::new(self.args).value(max_depth).map_err(malformed)
+    }
+
+    /// How many more events a [`MORE`] event grants: zero and less are possible. `None` where it is no integer.
+    #[must_use]
+    pub fn grant(&self) -> Option<i64> {
+        let mut reader = Reader::new(self.args);
+        let marker = reader.marker().ok()?;
+        match reader.list_len(marker).ok()? {
+            None | Some(0) => None,
+            Some(_) => match reader.value(0).ok()? {
+                Value::Int(events) => Some(events),
+                _ => None,
+            },
+        }
+    }
+
+    /// Whether the sender is older than version 3, to which a heartbeat and a grant of events are one thing.
+    #[must_use]
+    pub fn is_before_v3(&self) -> bool {
+        self.version.unwrap_or(0) < 3
+    }
+
     /// Whether the sender speaks version 1, which reports an exception in one text and answers heartbeats without
     /// starting them.
     #[must_use]
@@ -285,88 +312,129 @@ impl Default for Ids {
     }
 }
 
-/// Encodes the first event of a channel: a call of `method`.
+/// Appends the first event of a channel: a call of `method`.
 ///
 /// # Errors
 /// [`ErrorKind::Overflow`] for an integer that MessagePack cannot carry, [`ErrorKind::TooLarge`] for 2³² items or
-/// octets.
-pub fn encode_call(id: &[u8; ID_LEN], method: &str, args: &[Value]) -> Result<Bytes, CallError> {
-    let mut out = Vec::with_capacity(64 + method.len() + 10 * args.len());
+/// octets. A part of the event may have been appended.
+pub fn write_call(
+    out: &mut Vec<u8>,
+    id: &[u8; ID_LEN],
+    method: &str,
+    args: &[Value],
+) -> Result<(), CallError> {
     // A list of three; in it a map of two: message_id and v.
     out.extend_from_slice(b"\x93\x82\xaamessage_id\xc4\x20");
     out.extend_from_slice(id);
     out.extend_from_slice(b"\xa1v\x03");
-    write_str(&mut out, method)?;
-    write_list_len(&mut out, args.len())?;
+    write_str(out, method)?;
+    write_list_len(out, args.len())?;
     for value in args {
-        write_value(&mut out, value)?;
+        write_value(out, value)?;
     }
-    Ok(out.into())
+    Ok(())
 }
 
-/// Encodes the reply of a method that returned `result`.
+/// `value` as it stands in an event.
 ///
 /// # Errors
-/// As [`encode_call`].
-pub fn encode_ok(id: &[u8; ID_LEN], response_to: Id<'_>, result: &Value) -> Result<Bytes, CallError> {
-    let mut out = response(id, response_to, OK)?;
-    write_list_len(&mut out, 1)?;
-    write_value(&mut out, result)?;
-    Ok(out.into())
+/// As [`write_call`].
+pub fn encode_value(value: &Value) -> Result<Vec<u8>, CallError> {
+    let mut out = Vec::new();
+    write_value(&mut out, value)?;
+    Ok(out)
 }
 
-/// Encodes the reply of a method that failed: exception class, message and an empty traceback, or the one text that
-/// version 1 knows. The class is that of the error's remote part
-/// where it has one. The message of an unknown method is its name alone, as Python's `NameError` has it.
+/// What an event on an open channel says.
+#[derive(Clone, Copy, Debug)]
+pub enum Say<'a> {
+    /// [`OK`]: the method returned this.
+    Returned(&'a Value),
+    /// [`ERR`]: the method failed.
+    Failed {
+        /// The name by which it was called.
+        method: &'a str,
+        /// Why. Exception class and message go as in Python, with an empty traceback: the class is that of the error's
+        /// remote part where it has one, and the message of an unknown method its name alone.
+        error: &'a CallError,
+        /// Whether in the one text that version 1 knows.
+        v1: bool,
+    },
+    /// [`STREAM`]: an item.
+    Item(&'a Value),
+    /// [`STREAM_DONE`].
+    Done,
+    /// [`HEARTBEAT`].
+    Alive,
+    /// [`MORE`]: that many more events may come.
+    More {
+        /// How many.
+        events: u32,
+        /// Whether under the name that version 2 knows.
+        v2: bool,
+    },
+}
+
+/// Appends an event on the channel `response_to`.
 ///
 /// # Errors
-/// As [`encode_call`].
-pub fn encode_error(
+/// As [`write_call`].
+pub fn write_event(
+    out: &mut Vec<u8>,
     id: &[u8; ID_LEN],
-    call: &Event<'_>,
     response_to: Id<'_>,
-    error: &CallError,
-) -> Result<Bytes, CallError> {
-    let class = error.remote.as_ref().and_then(|remote| remote.class.as_deref());
-    let class = class.unwrap_or_else(|| error.kind.python_class());
-    let message = if error.kind == ErrorKind::UnknownMethod { &*call.name } else { &error.message };
-    let mut out = response(id, response_to, ERR)?;
-    if call.is_v1() {
-        write_list_len(&mut out, 1)?;
-        write_str(&mut out, &format!("{class}({message:?})"))?;
-    } else {
-        write_list_len(&mut out, 3)?;
-        write_str(&mut out, class)?;
-        write_str(&mut out, message)?;
-        write_str(&mut out, "")?;
-    }
-    Ok(out.into())
-}
-
-/// Encodes a heartbeat on the channel `response_to`.
-///
-/// # Errors
-/// As [`encode_call`].
-pub fn encode_heartbeat(id: &[u8; ID_LEN], response_to: Id<'_>) -> Result<Bytes, CallError> {
-    let mut out = response(id, response_to, HEARTBEAT)?;
-    // The zero is for peers of version 2, which take a heartbeat for a grant of that many events.
-    out.extend_from_slice(&[0x91, 0]);
-    Ok(out.into())
-}
-
-/// The beginning of an event on an open channel, up to its arguments.
-fn response(id: &[u8; ID_LEN], response_to: Id<'_>, name: &str) -> Result<Vec<u8>, CallError> {
-    let mut out = Vec::with_capacity(128);
+    says: Say<'_>,
+) -> Result<(), CallError> {
     // A list of three; in it a map of three: message_id, v and response_to.
     out.extend_from_slice(b"\x93\x83\xaamessage_id\xc4\x20");
     out.extend_from_slice(id);
     out.extend_from_slice(b"\xa1v\x03\xabresponse_to");
     match response_to {
-        Id::Bin(octets) => write_bin(&mut out, octets)?,
-        Id::Str(text) => write_str(&mut out, text)?,
+        Id::Bin(octets) => write_bin(out, octets)?,
+        Id::Str(text) => write_str(out, text)?,
     }
-    write_str(&mut out, name)?;
-    Ok(out)
+    match says {
+        Say::Returned(value) => {
+            write_str(out, OK)?;
+            write_list_len(out, 1)?;
+            write_value(out, value)
+        }
+        Say::Failed { method, error, v1 } => write_failure(out, method, error, v1),
+        Say::Item(value) => {
+            write_str(out, STREAM)?;
+            write_value(out, value)
+        }
+        Say::Done => {
+            write_str(out, STREAM_DONE)?;
+            write_value(out, &Value::Null)
+        }
+        Say::Alive => {
+            write_str(out, HEARTBEAT)?;
+            // The zero is for peers of version 2, which take a heartbeat for a grant of that many events.
+            out.extend_from_slice(&[0x91, 0]);
+            Ok(())
+        }
+        Say::More { events, v2 } => {
+            write_str(out, if v2 { HEARTBEAT } else { MORE })?;
+            write_list_len(out, 1)?;
+            write_value(out, &Value::Int(events.into()))
+        }
+    }
+}
+
+fn write_failure(out: &mut Vec<u8>, method: &str, error: &CallError, v1: bool) -> Result<(), CallError> {
+    let class = error.remote.as_ref().and_then(|remote| remote.class.as_deref());
+    let class = class.unwrap_or_else(|| error.kind.python_class());
+    let message = if error.kind == ErrorKind::UnknownMethod { method } else { &error.message };
+    write_str(out, ERR)?;
+    if v1 {
+        write_list_len(out, 1)?;
+        return write_str(out, &format!("{class}({message:?})"));
+    }
+    write_list_len(out, 3)?;
+    write_str(out, class)?;
+    write_str(out, message)?;
+    write_str(out, "")
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Client and server against each other over loopback, on one current-thread runtime.
 
-// Clippy lets test functions unwrap, but not their helpers.
-#![allow(clippy::unwrap_used)]
+mod common;
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
@@ -12,51 +11,13 @@ use calculator::{
     Calculator, Call, CallError, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults,
     Limits, Protocol, Service, Value, conformance,
 };
-use tokio::task::{JoinHandle, JoinSet};
+use common::{Running, add, any_port, calculator, sum, with_limits};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use zeromq::{DealerSocket, Socket, SocketRecv, SocketSend, ZmqMessage};
-use zerorpc::wire::{Event, Id, Ids, encode_call, encode_heartbeat};
+use zeromq::{DealerSocket, RouterSocket, Socket, SocketRecv, SocketSend, ZmqMessage};
+use zerorpc::wire::{Event, Id, Ids, Say, write_call, write_event};
+use zerorpc::zmtp::Endpoint;
 use zerorpc::{Server, ServerOptions, ZerorpcClient};
-
-struct Running {
-    url: String,
-    dispatcher: Dispatcher,
-    stop: CancellationToken,
-    task: JoinHandle<()>,
-}
-
-impl Running {
-    async fn start(dispatcher: Dispatcher, options: ServerOptions) -> Self {
-        let listen = (Ipv4Addr::LOCALHOST, 0).into();
-        let server = Server::bind(listen, dispatcher.clone(), options).await.unwrap();
-        let (url, stop) = (server.url(), CancellationToken::new());
-        let task = tokio::spawn(server.run(stop.clone()));
-        Running { url, dispatcher, stop, task }
-    }
-
-    async fn calculator(executor: &str, delay: Option<Duration>) -> Self {
-        let faults = Faults { delay, ..Faults::default() };
-        let dispatcher = Dispatcher::new(Calculator, executor.parse().unwrap(), faults);
-        Self::start(dispatcher, ServerOptions::default()).await
-    }
-
-    async fn client(&self) -> ZerorpcClient {
-        ZerorpcClient::connect(&self.url, &ClientOptions::default()).await.unwrap()
-    }
-
-    async fn stop(self) {
-        self.stop.cancel();
-        self.task.await.unwrap();
-    }
-}
-
-fn add(x: i64, y: i64) -> Call {
-    Call::positional("add", [x.into(), y.into()])
-}
-
-async fn sum(client: &ZerorpcClient, x: i64, y: i64) -> Result<Value, CallError> {
-    client.call(&add(x, y)).await
-}
 
 #[tokio::test]
 async fn every_row_of_the_conformance_table_passes_with_every_executor() {
@@ -94,7 +55,7 @@ async fn more_calls_than_may_wait_are_all_answered() {
     let faults = Faults { delay: Some(Duration::from_millis(20)), ..Faults::default() };
     let dispatcher = Dispatcher::new(Calculator, Executor::Async, faults);
     let limits = Limits { max_in_flight: 3, ..Limits::default() };
-    let server = Running::start(dispatcher, ServerOptions { limits, ..ServerOptions::default() }).await;
+    let server = Running::start(dispatcher, with_limits(limits)).await;
     let client = server.client().await;
     let calls: Vec<_> = (0..10).map(|x| add(x, 1)).collect();
     let answers = futures_util::future::join_all(calls.iter().map(|call| client.call(call))).await;
@@ -239,18 +200,18 @@ async fn named_arguments_and_integers_that_no_form_carries_are_refused_before_th
 }
 
 #[tokio::test]
-async fn messages_above_the_limit_are_dropped_by_the_server_and_reported_by_the_client() {
+async fn messages_above_the_limit_are_refused_by_either_end() {
     let limits = Limits { max_body: 2_000, ..Limits::default() };
     let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults::default());
-    let server = Running::start(dispatcher, ServerOptions { limits, ..ServerOptions::default() }).await;
+    let server = Running::start(dispatcher, with_limits(limits)).await;
     let large = Call::positional("echo", ["x".repeat(1_000).into()]);
     let too_large = Call::positional("echo", ["x".repeat(2_000).into()]);
     let small =
         ClientOptions { limits: Limits { max_body: 500, ..Limits::default() }, ..ClientOptions::default() };
     let client = ZerorpcClient::connect(&server.url, &small).await.unwrap();
     assert_eq!(client.call(&large).await.unwrap_err().kind, ErrorKind::TooLarge);
-    let dropped = tokio::time::timeout(Duration::from_millis(100), client.call(&too_large)).await;
-    assert!(dropped.is_err());
+    let refused = client.call(&too_large).await.unwrap_err();
+    assert!(refused.message.contains("the limit of 2000 octets"), "{refused}");
     assert_eq!(sum(&client, 2, 3).await, Ok(Value::Int(5)));
     assert_eq!(server.dispatcher.calls(), 2);
     server.stop().await;
@@ -262,12 +223,18 @@ async fn peers_that_frame_their_messages_differently_are_answered_and_garbage_is
     let mut peer = DealerSocket::new();
     peer.connect(&server.url).await.unwrap();
     let ids = Ids::new();
-    let call = |x: i64| encode_call(&ids.id(ids.next()), "add", &[x.into(), 1.into()]).unwrap();
+    let call = |x: i64| {
+        let mut out = Vec::new();
+        write_call(&mut out, &ids.id(ids.next()), "add", &[x.into(), 1.into()]).unwrap();
+        Bytes::from(out)
+    };
+    let mut unexpected = Vec::new();
+    write_event(&mut unexpected, &ids.id(0), Id::Bin(b"nosuch"), Say::Alive).unwrap();
     let frames: [Vec<Bytes>; 7] = [
         vec![Bytes::new()],
         vec![Bytes::new(), Bytes::from_static(b"\xc1 no MessagePack")],
         // An event on a channel that nobody has opened.
-        vec![Bytes::new(), encode_heartbeat(&ids.id(0), Id::Bin(b"nosuch")).unwrap()],
+        vec![Bytes::new(), unexpected.into()],
         vec![Bytes::new(), Bytes::from_static(b"\x93\x80\xa3add\x92\x01\x02")],
         vec![Bytes::new(), call(1)],
         vec![call(2)],
@@ -313,4 +280,71 @@ async fn a_panicking_handler_is_an_error_of_its_call_only() {
         }
         server.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_server_that_comes_back_is_called_again_by_the_same_client() {
+    let server = Running::calculator("async", None).await;
+    let client = server.client().await;
+    assert_eq!(sum(&client, 2, 3).await, Ok(Value::Int(5)));
+    let address = server.url.strip_prefix("tcp://").unwrap().parse().unwrap();
+    server.stop().await;
+    assert_eq!(sum(&client, 2, 3).await.unwrap_err().kind, ErrorKind::Undeliverable);
+    let dispatcher = calculator();
+    let again = Server::bind(address, dispatcher.clone(), ServerOptions::default()).await.unwrap();
+    let again = Running::run(again, dispatcher);
+    assert_eq!(sum(&client, 4, 5).await, Ok(Value::Int(9)));
+    again.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_is_bound_to_several_endpoints_of_either_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    // A path that a server has left behind is taken over.
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    let dispatcher = calculator();
+    let mut server = Server::bind(any_port(), dispatcher.clone(), ServerOptions::default()).await.unwrap();
+    let ipc = server.also_bind(&Endpoint::Ipc(path.clone())).await.unwrap();
+    let tcp = server.also_bind(&"tcp://127.0.0.1:*".parse().unwrap()).await.unwrap();
+    let in_use = server.also_bind(&Endpoint::Ipc(path.clone())).await.unwrap_err();
+    assert_eq!(in_use.kind(), std::io::ErrorKind::AddrInUse);
+    let server = Running::run(server, dispatcher);
+    for url in [server.url.clone(), ipc.to_string(), tcp.to_string()] {
+        let client = ZerorpcClient::connect(&url, &ClientOptions::default()).await.unwrap();
+        assert_eq!(sum(&client, 2, 3).await, Ok(Value::Int(5)), "{url}");
+    }
+    server.stop().await;
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn our_client_is_answered_by_a_router_of_another_library() {
+    let mut router = RouterSocket::new();
+    let url = router.bind("tcp://127.0.0.1:0").await.unwrap().to_string();
+    let serving = tokio::spawn(async move {
+        let mut frames = router.recv().await.unwrap().into_vec();
+        let call = frames.pop().unwrap();
+        let event = Event::decode(&call, 64).unwrap();
+        let mut reply = Vec::new();
+        write_event(&mut reply, &Ids::new().id(0), event.message_id.unwrap(), Say::Returned(&7.into()))
+            .unwrap();
+        frames.push(reply.into());
+        router.send(ZmqMessage::try_from(frames).unwrap()).await.unwrap();
+        router
+    });
+    let client = ZerorpcClient::connect(&url, &ClientOptions::default()).await.unwrap();
+    assert_eq!(sum(&client, 3, 4).await, Ok(Value::Int(7)));
+    serving.await.unwrap();
+}
+
+#[tokio::test]
+async fn documents_of_many_frames_worth_of_octets_travel_both_ways() {
+    let server = Running::calculator("async", None).await;
+    let client = server.client().await;
+    for octets in [200, 300, 20_000, 3 << 20] {
+        let document = calculator::document::document(1, octets);
+        assert_eq!(client.call(&Call::positional("echo", [document.clone()])).await, Ok(document));
+    }
+    server.stop().await;
 }

@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::NodeInfo;
 use super::install::Installation;
 
-const START_DEADLINE: Duration = Duration::from_secs(60);
+const START_DEADLINE: Duration = Duration::from_secs(180);
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// A broker ends within 1.5 s of SIGTERM; one that takes longer than this is killed.
 const TERM_DEADLINE: Duration = Duration::from_secs(10);

@@ -3,10 +3,12 @@
 mod axis;
 mod bytes;
 mod cpu;
+mod curves;
 mod latency;
 mod percentiles;
 mod rows;
 mod style;
+mod sweep;
 mod throughput;
 
 use std::collections::BTreeSet;
@@ -61,6 +63,8 @@ pub(super) use style::{dark_rules, swatch};
 pub(super) struct Figures {
     /// Those of each table of the summary, in its order.
     pub tables: Vec<Vec<Figure>>,
+    /// Those across the tables of a sweep.
+    pub sweeps: Vec<Figure>,
     /// Bytes on the wire, a figure for each operation.
     pub bytes: Vec<Figure>,
 }
@@ -84,17 +88,18 @@ impl Figures {
         for operation in operations {
             bytes.push(bytes::figure(record, operation, names.unique(&format!("bytes {operation}")))?);
         }
-        Ok(Figures { tables, bytes })
+        let sweeps = sweep::figures(summary, |name| names.unique(name))?;
+        Ok(Figures { tables, sweeps, bytes })
     }
 
     /// Every figure.
     pub(super) fn all(&self) -> impl Iterator<Item = &Figure> {
-        self.tables.iter().flatten().chain(&self.bytes)
+        self.sweeps.iter().chain(self.tables.iter().flatten()).chain(&self.bytes)
     }
 }
 
 fn of_table(table: &Table, name: &str) -> Result<Vec<Figure>, PlotError> {
-    let one_caller = table.measurement.load.callers() == 1;
+    let one_caller = table.measurement.load.is_for_latency();
     let mut figures = Vec::new();
     if one_caller {
         figures.push(latency::figure(table, format!("{name}-p50"))?);

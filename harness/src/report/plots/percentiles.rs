@@ -5,21 +5,15 @@
 
 use calculator::Protocol;
 
-use super::axis::{Axis, apart};
-use super::rows::{self, RIM};
-use super::style::{self, Anchor, Canvas, GRID, INK, Look, MUTED, SMALL, WIDTH, fitted};
+use super::axis::Axis;
+use super::curves::{self, LEFT, RIGHT, TOP};
+use super::rows;
+use super::style::{self, Anchor, GRID, Look, MUTED};
 use super::{Figure, PlotError, spoken, title};
 use crate::report::summary::{Row, Table};
 use crate::report::text;
 use crate::stats::quantile_with_missing;
 
-const LEFT: f64 = RIM + 62.0;
-const RIGHT: f64 = WIDTH - 150.0;
-/// Where the curves' room begins.
-const TOP: f64 = rows::TOP + 8.0;
-const HEIGHT: f64 = 470.0;
-/// Least distance between the names of two lines.
-const GAP: f64 = 17.0;
 /// How many calls must lie beyond a percentile that is shown.
 const BEYOND: f64 = 10.0;
 /// Where curves begin.
@@ -83,18 +77,13 @@ pub(super) fn figure(table: &Table, name: String) -> Result<Option<Figure>, Plot
         return Ok(None);
     }
     let title = title("Latency percentiles", table);
-    // A figure with more stacks than names find room for grows.
-    let bottom = TOP + HEIGHT.max(GAP * curves.len() as f64);
+    let bottom = curves::bottom(curves.len());
     let most_nines = curves.iter().map(|curve| curve.end().0).fold(nines(0.9), f64::max);
     let across = |n: f64| LEFT + (n - nines(FIRST)) / (most_nines - nines(FIRST)) * (RIGHT - LEFT);
     let up = Axis::logarithmic(curves.iter().flat_map(|c| c.points.iter().map(|(_, v)| *v)), bottom, TOP);
     let svg = style::draw(bottom + rows::BELOW, &spoken(&title, table), |canvas| {
         rows::heading(canvas, &title, text::placement(&table.measurement));
-        canvas.text("µs", (LEFT - 10.0, TOP - 14.0), Anchor::Right, MUTED);
-        for tick in up.ticks() {
-            canvas.line((LEFT, up.at(tick)), (RIGHT, up.at(tick)), GRID, 1.0);
-            canvas.text(&rows::value(tick), (LEFT - 10.0, up.at(tick)), Anchor::Right, MUTED);
-        }
+        curves::upright(canvas, &up, "µs");
         for (q, text) in TICKS.iter().filter(|(q, _)| nines(*q) <= most_nines) {
             let x = across(nines(*q));
             canvas.line((x, TOP), (x, bottom + 4.0), GRID, 1.0);
@@ -102,40 +91,18 @@ pub(super) fn figure(table: &Table, name: String) -> Result<Option<Figure>, Plot
         }
         let what = "share of calls that are at least as fast (each nine takes the same room)";
         canvas.text(what, ((LEFT + RIGHT) / 2.0, bottom + 36.0), Anchor::Middle, MUTED);
-        for curve in &curves {
-            let points: Vec<_> = curve.points.iter().map(|(x, y)| (across(*x), up.at(*y))).collect();
-            let look = Look::of(curve.row.protocol, curve.row.role);
-            if look.usual {
-                canvas.curve(&points, look.colour, 1.0, 2.2);
-            } else {
-                canvas.dashed(&points, 7.0, 4.0, look.colour, 2.2);
-            }
-        }
-        names(canvas, &curves, &across, &up, bottom);
+        let lines: Vec<_> = curves
+            .iter()
+            .map(|curve| curves::Curve {
+                name: &curve.row.stack,
+                look: Look::of(curve.row.protocol, curve.row.role),
+                points: curve.points.iter().map(|(x, y)| (across(*x), up.at(*y))).collect(),
+            })
+            .collect();
+        curves::draw(canvas, &lines, bottom);
     })?;
     let caption = caption(table);
     Ok(Some(Figure { name, title: spoken(&title, table), caption, svg }))
-}
-
-/// The name of each line to the right of all of them, at the height of its end where the others leave room.
-fn names(
-    canvas: &mut Canvas<'_>,
-    curves: &[Curve<'_>],
-    across: &impl Fn(f64) -> f64,
-    up: &Axis,
-    bottom: f64,
-) {
-    const AT: f64 = RIGHT + 26.0;
-    let ends: Vec<f64> = curves.iter().map(|curve| up.at(curve.end().1)).collect();
-    for (curve, y) in curves.iter().zip(apart(&ends, GAP, TOP, bottom)) {
-        let (x, end) = (across(curve.end().0), up.at(curve.end().1));
-        let colour = Look::of(curve.row.protocol, curve.row.role).colour;
-        if x < RIGHT {
-            canvas.dashed(&[(x, end), (RIGHT, end)], 1.5, 3.0, colour, 1.0);
-        }
-        canvas.curve(&[(RIGHT, end), (RIGHT + 16.0, y), (AT - 4.0, y)], colour, 0.7, 1.0);
-        canvas.text(&fitted(&curve.row.stack, SMALL, WIDTH - AT - 4.0), (AT, y), Anchor::Left, INK);
-    }
 }
 
 fn caption(table: &Table) -> String {
@@ -143,8 +110,7 @@ fn caption(table: &Table) -> String {
         "All blocks together; a curve ends where fewer than ten calls lie beyond. Solid: the protocol's \
                        usual library; dashed: the leanest at hand, or the bare broker."
             .to_owned();
-    let callers = table.measurement.load.callers();
-    if callers > 1 {
+    if let Some(callers) = table.measurement.load.callers().filter(|callers| *callers > 1) {
         caption += &format!(
             " With {callers} callers at once most of a latency is waiting in line behind the others: it follows from \
              the calls per second."

@@ -85,7 +85,9 @@ impl Look {
             Protocol::Zerorpc => ZERORPC,
             Protocol::Amqp => AMQP,
         };
-        Look { colour, usual: !matches!(role, Role::Leanest | Role::BrokerFloor) }
+        let stands_aside =
+            matches!(role, Role::Leanest | Role::BrokerFloor | Role::Alternative | Role::Reference);
+        Look { colour, usual: !stands_aside }
     }
 
     /// How dark a bar is.

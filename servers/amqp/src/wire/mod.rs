@@ -16,7 +16,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-use calculator::{CallError, ErrorKind, Limits, json};
+use calculator::{CallError, ErrorKind, Limits, Value, json};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 pub use fields::Field;
@@ -30,6 +30,9 @@ const OPEN: &[u8] = br#"{"oslo.version":"2.0","oslo.message":""#;
 const CLOSE: &[u8] = br#""}"#;
 /// How the names of a context's entries begin.
 const CONTEXT_PREFIX: &str = "_context_";
+
+/// Octets of an id that this end makes: a UUID in hexadecimal, as oslo.messaging makes them.
+pub const ID_LEN: usize = 32;
 
 /// Why a message cannot be read. Its sender gets no answer: a server rejects it, a client drops it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +70,18 @@ fn enveloped<E>(size: usize, inner: impl FnOnce(&mut Escaped) -> Result<(), E>) 
     let mut out = escaped.into_inner();
     out.extend_from_slice(CLOSE);
     Ok(out)
+}
+
+/// `value` as it stands in a message: JSON inside a JSON string.
+///
+/// # Errors
+/// [`ErrorKind::NotRepresentable`] and [`ErrorKind::Overflow`] for a value that JSON has no form for.
+pub fn encode_value(value: &Value) -> Result<Vec<u8>, CallError> {
+    json::check_representable(value)?;
+    let mut out = Escaped::new(Vec::new());
+    serde_json::to_writer(&mut out, value)
+        .map_err(|error| CallError::new(ErrorKind::Internal, error.to_string()))?;
+    Ok(out.into_inner())
 }
 
 /// The inner message of `body`: the envelope's string, or the body itself where it is an object without an envelope,

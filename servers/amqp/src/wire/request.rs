@@ -195,6 +195,7 @@ fn python_type(value: &Value) -> &'static str {
         Value::Float(_) => "float",
         Value::Str(_) => "str",
         Value::Bytes(_) => "bytes",
+        Value::DateTime(_) => "datetime",
         Value::List(_) => "list",
         Value::Map(_) => "dict",
     }

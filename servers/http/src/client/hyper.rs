@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 
 use super::base::Base;
 use super::{Headers, Reply, Transport, lost, unreadable};
-use crate::read_body;
+use crate::{VERSION, gzip, read_body};
 
 type Sender = SendRequest<Full<Bytes>>;
 
@@ -30,6 +30,7 @@ pub struct HyperClient {
     headers: HeaderMap,
     connect_timeout: Duration,
     max_body: usize,
+    compress: bool,
     connection: Mutex<Option<Sender>>,
 }
 
@@ -39,6 +40,7 @@ impl Transport for HyperClient {
 
     async fn connect(url: &str, headers: &Headers, options: &ClientOptions) -> Result<Self, CallError> {
         let base = Base::parse(url)?;
+        let compress = headers.compress()?;
         let mut prepared = headers.prepared(base.authorization.clone())?;
         if !prepared.contains_key(header::HOST) {
             prepared.insert(header::HOST, host(&base)?);
@@ -47,6 +49,7 @@ impl Transport for HyperClient {
             headers: prepared,
             connect_timeout: options.timeout,
             max_body: options.limits.max_body,
+            compress,
             connection: Mutex::new(None),
             base,
         };
@@ -62,7 +65,9 @@ impl Transport for HyperClient {
     }
 
     async fn post(&self, target: &Uri, body: Vec<u8>) -> Result<Reply, CallError> {
+        let body = if self.compress { gzip(&body) } else { body };
         let mut request = Request::new(Full::new(Bytes::from(body)));
+        *request.version_mut() = VERSION;
         *request.method_mut() = Method::POST;
         *request.uri_mut() = target.clone();
         *request.headers_mut() = self.headers.clone();
@@ -70,7 +75,7 @@ impl Transport for HyperClient {
         let mut connection = self.connection.lock().await;
         let (mut head, body) = self.send(&mut connection, request).await?.into_parts();
         let body = read_body(body, self.max_body).await.map_err(unreadable)?;
-        Ok(Reply::new(head.status, &mut head.headers, body))
+        Reply::new(head.status, &mut head.headers, body, self.max_body)
     }
 }
 

@@ -11,6 +11,7 @@ use calculator::{CallError, ClientOptions, ErrorKind};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::BodyError;
+use crate::gzip::Coding;
 pub use hyper::HyperClient;
 pub use reqwest::ReqwestClient;
 
@@ -58,7 +59,8 @@ pub struct Headers {
     /// The type of the bodies posted.
     pub content_type: &'static str,
     /// Further headers; they may replace `content-type`, `accept` (`*/*` by default) and the `authorization` that
-    /// comes from the URL.
+    /// comes from the URL. With `content-encoding: gzip` bodies are compressed. Answers in gzip are always read;
+    /// `accept-encoding: gzip` asks for them.
     pub extra: HeaderMap,
 }
 
@@ -67,6 +69,13 @@ impl Headers {
     #[must_use]
     pub fn new(content_type: &'static str) -> Self {
         Headers { content_type, extra: HeaderMap::new() }
+    }
+
+    /// Whether bodies go out in gzip.
+    fn compress(&self) -> Result<bool, CallError> {
+        let coding = Coding::of(self.extra.get(header::CONTENT_ENCODING));
+        let coding = coding.map_err(|error| CallError::new(ErrorKind::Undeliverable, error.to_string()))?;
+        Ok(matches!(coding, Coding::Gzip))
     }
 
     /// All headers, in the order in which they go out.
@@ -101,20 +110,20 @@ pub struct Reply {
     pub status: StatusCode,
     /// `content-type`, where there is one.
     pub content_type: Option<HeaderValue>,
-    /// `content-encoding`, where there is one. The body is as it came.
-    pub content_encoding: Option<HeaderValue>,
-    /// The body.
+    /// The body; where it came in gzip, what was in it.
     pub body: Bytes,
 }
 
 impl Reply {
-    fn new(status: StatusCode, headers: &mut HeaderMap, body: Bytes) -> Self {
-        Reply {
-            status,
-            content_type: headers.remove(header::CONTENT_TYPE),
-            content_encoding: headers.remove(header::CONTENT_ENCODING),
-            body,
-        }
+    fn new(
+        status: StatusCode,
+        headers: &mut HeaderMap,
+        body: Bytes,
+        max_body: usize,
+    ) -> Result<Self, CallError> {
+        let coding = Coding::of(headers.get(header::CONTENT_ENCODING)).map_err(unreadable)?;
+        let body = coding.decode(body, max_body).map_err(unreadable)?;
+        Ok(Reply { status, content_type: headers.remove(header::CONTENT_TYPE), body })
     }
 
     /// Whether `content-type` names the media type `essence` (`type/subtype` in lower case), parameters aside.
@@ -129,7 +138,8 @@ impl Reply {
 fn unreadable(error: BodyError) -> CallError {
     let kind = match error {
         BodyError::TooLarge { .. } => ErrorKind::TooLarge,
-        BodyError::Broken(_) => ErrorKind::Undeliverable,
+        BodyError::Coding(_) | BodyError::Gzip(_) => ErrorKind::Malformed,
+        _ => ErrorKind::Undeliverable,
     };
     CallError::new(kind, format!("the answer: {error}"))
 }

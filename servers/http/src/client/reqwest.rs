@@ -7,7 +7,9 @@ use tokio::sync::Mutex;
 
 use super::base::Base;
 use super::{Headers, Reply, Transport, lost, unreadable};
+use crate::VERSION;
 use crate::body::Pieces;
+use crate::gzip;
 
 /// A client over [reqwest](::reqwest), with a pool of one connection, no proxy, no redirects and no compression.
 ///
@@ -18,6 +20,7 @@ pub struct ReqwestClient {
     base: Base,
     headers: HeaderMap,
     max_body: usize,
+    compress: bool,
     client: Client,
     in_flight: Mutex<()>,
 }
@@ -27,6 +30,7 @@ impl Transport for ReqwestClient {
 
     async fn connect(url: &str, headers: &Headers, options: &ClientOptions) -> Result<Self, CallError> {
         let base = Base::parse(url)?;
+        let compress = headers.compress()?;
         let headers = headers.prepared(base.authorization.clone())?;
         let client = Client::builder()
             .http1_only()
@@ -43,6 +47,7 @@ impl Transport for ReqwestClient {
             base,
             headers,
             max_body: options.limits.max_body,
+            compress,
             client,
             in_flight: Mutex::new(()),
         })
@@ -53,7 +58,9 @@ impl Transport for ReqwestClient {
     }
 
     async fn post(&self, target: &Url, body: Vec<u8>) -> Result<Reply, CallError> {
+        let body = if self.compress { gzip(&body) } else { body };
         let mut request = Request::new(Method::POST, target.clone());
+        *request.version_mut() = VERSION;
         *request.headers_mut() = self.headers.clone();
         *request.body_mut() = Some(body.into());
 
@@ -65,7 +72,7 @@ impl Transport for ReqwestClient {
             pieces.push(piece).map_err(unreadable)?;
         }
         let status = response.status();
-        Ok(Reply::new(status, response.headers_mut(), pieces.finish()))
+        Reply::new(status, response.headers_mut(), pieces.finish(), self.max_body)
     }
 }
 

@@ -11,11 +11,16 @@ use calculator::Limits;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 pub use failure::{Failure, code};
-pub use request::{Message, Request, decode, encode_call};
-pub use response::{ReplyTo, Version, decode_reply, encode_failure, write_reply};
+pub use request::{Message, Request, decode, decode_query, encode_batch, encode_call, encode_notification};
+pub use response::{
+    ReplyTo, Version, decode_batch_reply, decode_failure, decode_reply, encode_failure, write_reply,
+};
 
 /// The media type that is sent. On input any is taken, as the reference servers do.
 pub const JSON: &str = "application/json";
+
+/// The media type of JSON-RPC's own, from the draft "JSON-RPC over HTTP" of 2008; what Zabbix's documentation asks for.
+pub const JSON_RPC: &str = "application/json-rpc";
 
 /// `limits` for a message whose values lie below `levels` levels of JSON-RPC's own.
 fn with_envelope(limits: &Limits, levels: usize) -> Limits {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use calculator::{Call, CallError, Limits, Method, Params, Value, json};
+use percent_encoding::percent_decode_str;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -19,8 +20,39 @@ const ENVELOPE: usize = 3;
 /// As [`json::write`], for a value that JSON has no form for.
 pub fn encode_call(call: &Call, id: u64) -> Result<Vec<u8>, CallError> {
     let mut out = Vec::with_capacity(128);
+    write_request(&mut out, call, Some(id))?;
+    Ok(out)
+}
+
+/// A request of version 2.0 that asks for no answer.
+///
+/// # Errors
+/// As [`encode_call`].
+pub fn encode_notification(call: &Call) -> Result<Vec<u8>, CallError> {
+    let mut out = Vec::with_capacity(128);
+    write_request(&mut out, call, None)?;
+    Ok(out)
+}
+
+/// A batch: each call with its id, or as a notification without.
+///
+/// # Errors
+/// As [`encode_call`], for the first call that has no form.
+pub fn encode_batch<'a>(
+    calls: impl IntoIterator<Item = (&'a Call, Option<u64>)>,
+) -> Result<Vec<u8>, CallError> {
+    let mut out = Vec::with_capacity(128);
+    for (call, id) in calls {
+        out.push(if out.is_empty() { b'[' } else { b',' });
+        write_request(&mut out, call, id)?;
+    }
+    out.push(b']');
+    Ok(out)
+}
+
+fn write_request(out: &mut Vec<u8>, call: &Call, id: Option<u64>) -> Result<(), CallError> {
     out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"method\":");
-    json::write_str(&mut out, &call.method);
+    json::write_str(out, &call.method);
     out.extend_from_slice(b",\"params\":");
     match &call.params {
         Params::Positional(values) => {
@@ -29,7 +61,7 @@ pub fn encode_call(call: &Call, id: u64) -> Result<Vec<u8>, CallError> {
                 if index > 0 {
                     out.push(b',');
                 }
-                json::write(&mut out, value)?;
+                json::write(out, value)?;
             }
             out.push(b']');
         }
@@ -39,17 +71,65 @@ pub fn encode_call(call: &Call, id: u64) -> Result<Vec<u8>, CallError> {
                 if index > 0 {
                     out.push(b',');
                 }
-                json::write_str(&mut out, name);
+                json::write_str(out, name);
                 out.push(b':');
-                json::write(&mut out, value)?;
+                json::write(out, value)?;
             }
             out.push(b'}');
         }
     }
-    out.extend_from_slice(b",\"id\":");
-    out.extend_from_slice(id.to_string().as_bytes());
+    if let Some(id) = id {
+        out.extend_from_slice(b",\"id\":");
+        out.extend_from_slice(id.to_string().as_bytes());
+    }
     out.push(b'}');
-    Ok(out)
+    Ok(())
+}
+
+/// The request that a URL's query makes, as python-jsonrpc's server takes it by GET:
+/// `jsonrpc=2.0&method=add&params=[2,3]&id=1`. `jsonrpc` is 2.0 where it is absent; `params` is JSON; `id` is JSON where
+/// it can be read as JSON, else a string. Of parameters with the same name the last one counts. `None` without a
+/// method.
+///
+/// # Errors
+/// A parse error for a query that is not UTF-8, or whose `params` are not JSON.
+pub fn decode_query(query: &str, limits: &Limits) -> Result<Option<Vec<u8>>, Failure> {
+    let (mut version, mut method, mut params, mut id) = ("2.0".to_owned(), None, None, None);
+    for pair in query.split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let value = percent_decode_str(&value.replace('+', " "))
+            .decode_utf8()
+            .map_err(|error| Failure::parse(format!("the query is not UTF-8: {error}")))?
+            .into_owned();
+        match name {
+            "jsonrpc" => version = value,
+            "method" => method = Some(value),
+            "params" => params = Some(value),
+            "id" => id = Some(value),
+            _ => {}
+        }
+    }
+    let Some(method) = method else { return Ok(None) };
+    let mut out = b"{\"jsonrpc\":".to_vec();
+    json::write_str(&mut out, &version);
+    out.extend_from_slice(b",\"method\":");
+    json::write_str(&mut out, &method);
+    // Each text is known to be one JSON value before it becomes a part of the request.
+    let is_json = |text: &str| json::read(text.as_bytes(), limits).map(drop);
+    if let Some(params) = params {
+        is_json(&params).map_err(|error| Failure::parse(format!("params: {}", error.message)))?;
+        out.extend_from_slice(b",\"params\":");
+        out.extend_from_slice(params.as_bytes());
+    }
+    if let Some(id) = id {
+        out.extend_from_slice(b",\"id\":");
+        match is_json(&id) {
+            Ok(()) => out.extend_from_slice(id.as_bytes()),
+            Err(_) => json::write_str(&mut out, &id),
+        }
+    }
+    out.push(b'}');
+    Ok(Some(out))
 }
 
 /// What a client sent.

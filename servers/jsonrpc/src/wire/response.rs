@@ -1,9 +1,10 @@
 //! Responses: written by a server, read by a client.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use calculator::{CallError, ErrorKind, Limits, Value, json};
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::failure::error_of;
@@ -80,6 +81,96 @@ pub fn encode_failure(failure: Failure) -> Vec<u8> {
 /// What the server reported; [`ErrorKind::Malformed`] for what is no response, or that to another request;
 /// [`ErrorKind::TooLarge`] for one nested too deep.
 pub fn decode_reply(body: &[u8], id: u64, limits: &Limits) -> Result<Value, CallError> {
+    let response = read_single(body, limits)?;
+    // A server that could not read the id answers with none or null, but then with an error.
+    match (response.answers(id), response.error) {
+        (true, Value::Null) => Ok(response.result),
+        (answers, error)
+            if error != Value::Null && (answers || matches!(response.id, None | Some("null"))) =>
+        {
+            Err(error_of(error))
+        }
+        _ => {
+            let answered = response.id.unwrap_or("none");
+            Err(malformed(format!("the answer is to another request: its id is {answered}, not {id}")))
+        }
+    }
+}
+
+/// The error in a response, whichever request it is to; `None` where it has none or is no response.
+#[must_use]
+pub fn decode_failure(body: &[u8], limits: &Limits) -> Option<CallError> {
+    match read_single(body, limits).ok()?.error {
+        Value::Null => None,
+        error => Some(error_of(error)),
+    }
+}
+
+/// The results in the response to a batch of requests with `ids`, in the order of `ids`. Responses may come in any
+/// order. One without an id, which is an error, is to the first request that has no other. A batch of one may be
+/// answered without the array, as python-jsonrpc does.
+///
+/// # Errors
+/// What the server reported of the batch as a whole; [`ErrorKind::Malformed`] for what is no response to it.
+#[allow(clippy::type_complexity, reason = "results of calls within the result of their transport")]
+pub fn decode_batch_reply(
+    body: &[u8],
+    ids: &[u64],
+    limits: &Limits,
+) -> Result<Vec<Result<Value, CallError>>, CallError> {
+    if !body.trim_ascii_start().starts_with(b"[") {
+        return match (decode_failure(body, limits), ids) {
+            (_, [id]) => Ok(vec![decode_reply(body, *id, limits)]),
+            (Some(error), _) => Err(error),
+            (None, _) => Err(malformed("the answer to a batch is no array of responses".to_owned())),
+        };
+    }
+    let limits = with_envelope(limits, ENVELOPE + 1);
+    json::check_depth(body, &limits)?;
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let mut responses = reader
+        .deserialize_seq(ResponsesVisitor(ids.len()))
+        .and_then(|responses| reader.end().map(|()| responses))
+        .map_err(|error| malformed(format!("the answer is no response of JSON-RPC: {error}")))?;
+    if responses.iter().any(|response| json::suspicious(&response.result))
+        && json::has_mistaken_integer(body)
+        && let Value::List(exact) = json::read(body, &limits)?
+    {
+        for (response, exact) in responses.iter_mut().zip(exact) {
+            response.result = exact_result(exact);
+        }
+    }
+    matched(responses, ids)
+}
+
+fn matched(responses: Vec<Response<'_>>, ids: &[u64]) -> Result<Vec<Result<Value, CallError>>, CallError> {
+    let at: HashMap<u64, usize> = ids.iter().zip(0..).map(|(id, at)| (*id, at)).collect();
+    let mut results: Vec<Option<Result<Value, CallError>>> = ids.iter().map(|_| None).collect();
+    let mut without_id = Vec::new();
+    for response in responses {
+        let id = response.id;
+        let slot = response.number().and_then(|id| at.get(&id)).and_then(|at| results.get_mut(*at));
+        let result = response.outcome();
+        match slot {
+            Some(slot @ None) => *slot = Some(result),
+            None if result.is_err() && matches!(id, None | Some("null")) => without_id.push(result),
+            _ => {
+                let answered = id.unwrap_or("none");
+                return Err(malformed(format!(
+                    "an answer is to no request of the batch: its id is {answered}"
+                )));
+            }
+        }
+    }
+    let mut without_id = without_id.into_iter();
+    let missing = || Err(malformed("the batch's answer has none to this call".to_owned()));
+    Ok(results
+        .into_iter()
+        .map(|result| result.or_else(|| without_id.next()).unwrap_or_else(missing))
+        .collect())
+}
+
+fn read_single<'a>(body: &'a [u8], limits: &Limits) -> Result<Response<'a>, CallError> {
     let limits = with_envelope(limits, ENVELOPE);
     json::check_depth(body, &limits)?;
     let mut reader = serde_json::Deserializer::from_slice(body);
@@ -90,18 +181,7 @@ pub fn decode_reply(body: &[u8], id: u64, limits: &Limits) -> Result<Value, Call
     if json::suspicious(&response.result) && json::has_mistaken_integer(body) {
         response.result = exact_result(json::read(body, &limits)?);
     }
-    // A server that could not read the id answers with none or null, but then with an error.
-    let answers_us = response.id.is_some_and(|answered| answered.parse() == Ok(id));
-    match response.error {
-        Value::Null if answers_us => Ok(response.result),
-        error if error != Value::Null && (answers_us || matches!(response.id, None | Some("null"))) => {
-            Err(error_of(error))
-        }
-        _ => {
-            let answered = response.id.unwrap_or("none");
-            Err(malformed(format!("the answer is to another request: its id is {answered}, not {id}")))
-        }
-    }
+    Ok(response)
 }
 
 fn malformed(message: String) -> CallError {
@@ -117,6 +197,61 @@ struct Response<'a> {
     result: Value,
     error: Value,
     id: Option<&'a str>,
+}
+
+/// Ids are sent as integers below 2⁵³, so a peer that takes every number for a double gives back the same one.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+impl Response<'_> {
+    fn answers(&self, id: u64) -> bool {
+        self.number() == Some(id)
+    }
+
+    /// The id, where it is a number: `1`, or `1.0` from a peer that has only doubles.
+    fn number(&self) -> Option<u64> {
+        let text = self.id?;
+        if let Ok(number) = text.parse() {
+            return Some(number);
+        }
+        let number: f64 = text.parse().ok()?;
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an integer in range")]
+        (number.fract() == 0.0 && (0.0..EXACT).contains(&number)).then_some(number as u64)
+    }
+
+    fn outcome(self) -> Result<Value, CallError> {
+        match self.error {
+            Value::Null => Ok(self.result),
+            error => Err(error_of(error)),
+        }
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Response<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ResponseVisitor)
+    }
+}
+
+/// Reads at most that many responses.
+struct ResponsesVisitor(usize);
+
+impl<'de> Visitor<'de> for ResponsesVisitor {
+    type Value = Vec<Response<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of responses")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut responses = Vec::new();
+        while let Some(response) = items.next_element()? {
+            if responses.len() == self.0 {
+                return Err(A::Error::custom(format_args!("more than {} responses", self.0)));
+            }
+            responses.push(response);
+        }
+        Ok(responses)
+    }
 }
 
 struct ResponseVisitor;

@@ -297,6 +297,81 @@ fn an_answer_to_another_request_is_none() {
 }
 
 #[test]
+fn an_id_is_the_same_number_in_any_notation() {
+    for (id, same) in
+        [("1", true), ("1.0", true), ("1e0", true), ("1.5", false), ("-1", false), ("true", false)]
+    {
+        assert_eq!(reply(&format!(r#"{{"result":5,"id":{id}}}"#)).is_ok(), same, "{id}");
+    }
+}
+
+#[test]
+fn the_responses_to_a_batch_are_matched_by_their_ids() {
+    let read = |body: &str, ids: &[u64]| {
+        let results =
+            decode_batch_reply(body.as_bytes(), ids, &Limits::default()).map_err(|error| error.kind)?;
+        Ok(results.into_iter().map(|result| result.map_err(|error| error.kind)).collect::<Vec<_>>())
+    };
+    let five = || Ok(Value::Int(5));
+    let unknown = r#"{"code":-32601,"message":"m"}"#;
+    for (body, ids, expected) in [
+        (r#"[{"result":5,"id":1},{"result":6,"id":2}]"#.to_owned(), [1, 2], Ok(vec![five(), Ok(6.into())])),
+        (
+            r#" [{"result":6,"id":2.0},{"result":5,"id":1}]"#.to_owned(),
+            [1, 2],
+            Ok(vec![five(), Ok(6.into())]),
+        ),
+        (
+            format!(r#"[{{"result":5,"id":1}},{{"error":{unknown},"id":2}}]"#),
+            [1, 2],
+            Ok(vec![five(), Err(ErrorKind::UnknownMethod)]),
+        ),
+        // The server could not read the id.
+        (
+            format!(r#"[{{"error":{unknown},"id":null}},{{"result":5,"id":2}}]"#),
+            [1, 2],
+            Ok(vec![Err(ErrorKind::UnknownMethod), five()]),
+        ),
+        (r#"[{"result":5,"id":1}]"#.to_owned(), [1, 2], Ok(vec![five(), Err(ErrorKind::Malformed)])),
+        (r#"[{"result":5,"id":1},{"result":5,"id":1}]"#.to_owned(), [1, 2], Err(ErrorKind::Malformed)),
+        (r#"[{"result":5,"id":3}]"#.to_owned(), [1, 2], Err(ErrorKind::Malformed)),
+        (r#"[{"result":5},{"result":5}]"#.to_owned(), [1, 2], Err(ErrorKind::Malformed)),
+        (r#"[1]"#.to_owned(), [1, 2], Err(ErrorKind::Malformed)),
+        (r#"[{"id":1},{"id":2},{"id":1}]"#.to_owned(), [1, 2], Err(ErrorKind::Malformed)),
+        ("{}".to_owned(), [1, 2], Err(ErrorKind::Malformed)),
+        (String::new(), [1, 2], Err(ErrorKind::Malformed)),
+        (format!(r#"{{"error":{unknown},"id":null}}"#), [1, 2], Err(ErrorKind::UnknownMethod)),
+        (
+            r#"[{"result":18446744073709551616,"id":1},{"result":1e30,"id":2}]"#.to_owned(),
+            [1, 2],
+            Ok(vec![Ok(Value::BigInt("18446744073709551616".into())), Ok(Value::Float(1e30))]),
+        ),
+    ] {
+        assert_eq!(read(&body, &ids), expected, "{body}");
+    }
+    // python-jsonrpc answers a batch of one without the array, and leaves a null result out.
+    assert_eq!(read(r#"{"jsonrpc": "2.0", "id": 1}"#, &[1]), Ok(vec![Ok(Value::Null)]));
+    assert_eq!(
+        read(&format!(r#"{{"error":{unknown},"id":1}}"#), &[1]),
+        Ok(vec![Err(ErrorKind::UnknownMethod)])
+    );
+}
+
+#[test]
+fn a_batch_is_written_with_ids_for_what_is_to_be_answered() {
+    let call = add(2, 3);
+    let text = |calls: &[(&Call, Option<u64>)]| {
+        String::from_utf8(encode_batch(calls.iter().copied()).unwrap()).unwrap()
+    };
+    assert_eq!(
+        text(&[(&call, Some(7)), (&call, None)]),
+        r#"[{"jsonrpc":"2.0","method":"add","params":[2,3],"id":7},{"jsonrpc":"2.0","method":"add","params":[2,3]}]"#
+    );
+    let notification = String::from_utf8(encode_notification(&call).unwrap()).unwrap();
+    assert_eq!(notification, r#"{"jsonrpc":"2.0","method":"add","params":[2,3]}"#);
+}
+
+#[test]
 fn every_kind_that_a_server_reports_comes_back() {
     for kind in ErrorKind::ALL {
         let failure = Failure::from(calculator::CallError::new(kind, "why"));
@@ -336,6 +411,8 @@ proptest! {
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = decode(&bytes, &Limits::default());
         let _ = decode_reply(&bytes, 1, &Limits::default());
+        let _ = decode_batch_reply(&bytes, &[1, 2], &Limits::default());
+        let _ = decode_query(&String::from_utf8_lossy(&bytes), &Limits::default());
     }
 
     #[test]

@@ -50,7 +50,7 @@ fn the_envelope_is_no_level_of_the_value() {
 
 #[test]
 fn a_query_types_numbers_and_leaves_other_text() {
-    let query = |query: &str| decode_query(query).map_err(|error| error.kind);
+    let query = |query: &str| decode_query(query, Kind::Any).map_err(|error| error.kind);
     assert_eq!(query("x=2&y=3.0"), Ok(named([("x", Value::Int(2)), ("y", Value::Float(3.0))])));
     assert_eq!(query("x=-0&y=1e3"), Ok(named([("x", Value::Int(0)), ("y", Value::Float(1000.0))])));
     for text in ["", "x", "true", "null", "1e", "0x10", "01", "1_000", "-", "NaN", "[1]", "5 "] {
@@ -62,6 +62,8 @@ fn a_query_types_numbers_and_leaves_other_text() {
     assert_eq!(query("x=%FF"), Err(ErrorKind::Malformed));
     let big = Value::BigInt("9223372036854775808".into());
     assert_eq!(query("x=9223372036854775808"), Ok(named([("x", big)])));
+    assert_eq!(decode_query("name=5", Kind::Text), Ok(named([("name", "5".into())])));
+    assert_eq!(decode_query("x=+5&y=a", Kind::Number), Ok(named([("x", 5.into()), ("y", "a".into())])));
 }
 
 #[test]
@@ -141,6 +143,6 @@ proptest! {
         let _ = decode_params(&bytes, &limits);
         let _ = decode_result(&bytes, &limits);
         let _ = decode_failure(500, &bytes, &limits);
-        let _ = decode_query(&text);
+        let _ = decode_query(&text, Kind::Any);
     }
 }

@@ -7,6 +7,8 @@ use calculator::{Call, CallError, ErrorKind, Limits, Params, Value};
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
+use super::encoding;
+use super::fast;
 use super::fault::Fault;
 use super::scalar::Scalar;
 use super::xml;
@@ -24,6 +26,9 @@ pub enum DecodeError {
         /// Bytes before the place on its line.
         column: usize,
     },
+    /// In an encoding that is not read.
+    #[error("unsupported encoding '{0}'; send UTF-8, UTF-16, ISO-8859-1 or US-ASCII")]
+    Encoding(String),
     /// Well-formed, but no XML-RPC message of the kind that was expected.
     #[error("ResponseError({0:?})")]
     Shape(String),
@@ -63,6 +68,7 @@ impl DecodeError {
     pub fn class(&self) -> &'static str {
         match self {
             DecodeError::NotWellFormed { .. } => "xml.parsers.expat.ExpatError",
+            DecodeError::Encoding(_) => "LookupError",
             DecodeError::Shape(_) => "xmlrpc.client.ResponseError",
             DecodeError::Boolean => "TypeError",
             DecodeError::Base64 => "binascii.Error",
@@ -91,6 +97,13 @@ pub enum Response {
 /// # Errors
 /// When `body` is not one, or exceeds `limits`.
 pub fn decode_call(body: &[u8], limits: &Limits) -> Result<Call, DecodeError> {
+    match fast::call(body) {
+        Some(call) => Ok(call),
+        None => parse_call(body, limits),
+    }
+}
+
+pub(super) fn parse_call(body: &[u8], limits: &Limits) -> Result<Call, DecodeError> {
     let message = decode(body, limits)?;
     match message {
         Message { kind: Some(Kind::Call), method: Some(method), params, .. } => {
@@ -105,6 +118,13 @@ pub fn decode_call(body: &[u8], limits: &Limits) -> Result<Call, DecodeError> {
 /// # Errors
 /// When `body` is not one, or exceeds `limits`.
 pub fn decode_response(body: &[u8], limits: &Limits) -> Result<Response, DecodeError> {
+    match fast::result(body) {
+        Some(value) => Ok(Response::Value(value)),
+        None => parse_response(body, limits),
+    }
+}
+
+pub(super) fn parse_response(body: &[u8], limits: &Limits) -> Result<Response, DecodeError> {
     match decode(body, limits)? {
         Message { kind: Some(Kind::Response), fault: Some(fault), .. } => {
             Fault::from_value(fault).map(Response::Fault)
@@ -176,7 +196,9 @@ struct Builder<'a, 'l> {
 const ROOM: usize = 8;
 
 fn decode(body: &[u8], limits: &Limits) -> Result<Message, DecodeError> {
-    let text = xml::checked_text(body)?;
+    let (text, encoding) = encoding::read(body)?;
+    let text = &*text;
+    xml::check_characters(text)?;
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_comments = true;
     let mut builder = Builder {
@@ -220,7 +242,7 @@ fn decode(body: &[u8], limits: &Limits) -> Result<Message, DecodeError> {
                 return Err(refused(xml::outside(builder.message.kind.is_some())));
             }
             Event::Decl(declaration) => {
-                xml::check_declaration(&declaration, start, text).map_err(refused)?;
+                xml::check_declaration(&declaration, start, text, encoding).map_err(refused)?;
             }
             Event::PI(instruction) => {
                 let target = instruction.target();

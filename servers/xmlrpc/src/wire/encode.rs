@@ -86,6 +86,16 @@ pub fn encode_call(call: &Call, options: &EncodeOptions) -> Result<Vec<u8>, Enco
     Ok(out)
 }
 
+/// `value` as it stands in a document: `<value>…</value>` and, but for null, a line feed.
+///
+/// # Errors
+/// When the value has no form in XML-RPC.
+pub fn encode_value(value: &Value, options: &EncodeOptions) -> Result<Vec<u8>, EncodeError> {
+    let mut out = Vec::new();
+    write_value(&mut out, value, options)?;
+    Ok(out)
+}
+
 /// The `methodResponse` document of a result.
 ///
 /// # Errors
@@ -195,6 +205,11 @@ fn write_scalar(out: &mut Vec<u8>, value: &Value, options: &EncodeOptions) -> Re
             out.extend_from_slice(b"<value><base64>\n");
             write_base64(out, bytes);
             out.extend_from_slice(b"</base64></value>\n");
+        }
+        Value::DateTime(text) => {
+            out.extend_from_slice(b"<value><dateTime.iso8601>");
+            write_text(out, text)?;
+            out.extend_from_slice(b"</dateTime.iso8601></value>\n");
         }
         // `write_value` takes these apart and hands over what is in them.
         Value::List(_) | Value::Map(_) => {}

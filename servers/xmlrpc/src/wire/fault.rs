@@ -7,6 +7,14 @@ use super::{DecodeError, EncodeError};
 /// The code of every fault that CPython's server makes of an exception.
 const EXCEPTION: i32 = 1;
 
+/// Codes of the Specification for Fault Code Interoperability, which servers other than CPython's send.
+const PARSE_ERROR: i32 = -32700;
+const UNSUPPORTED_ENCODING: i32 = -32701;
+const INVALID_CHARACTER: i32 = -32702;
+const INVALID_REQUEST: i32 = -32600;
+const METHOD_NOT_FOUND: i32 = -32601;
+const INVALID_PARAMS: i32 = -32602;
+
 /// A fault as it travels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -63,18 +71,21 @@ impl From<EncodeError> for Fault {
 
 impl From<DecodeError> for Fault {
     fn from(error: DecodeError) -> Self {
+        if let DecodeError::Encoding(_) = error {
+            return Fault { code: UNSUPPORTED_ENCODING, text: format!("parse error. {error}") };
+        }
         Fault::exception(error.class(), &error)
     }
 }
 
-/// What a client makes of a fault: the kind follows from the exception's name.
+/// What a client makes of a fault: the kind follows from the exception's name, else from the code.
 impl From<Fault> for CallError {
     fn from(fault: Fault) -> Self {
         let (class, message) = match class_of(&fault.text) {
             Some((class, message)) => (Some(class), message),
             None => (None, fault.text.as_str()),
         };
-        let kind = class.map_or(ErrorKind::Internal, |class| kind_of(class, message));
+        let kind = class.map_or_else(|| kind_by_code(fault.code), |class| kind_of(class, message));
         let remote = Remote { code: Some(fault.code.into()), class: class.map(str::to_owned), data: None };
         let message = message.to_owned();
         CallError::remote(kind, message, remote)
@@ -88,12 +99,22 @@ fn class_of(text: &str) -> Option<(&str, &str)> {
     Some((class.strip_prefix("exceptions.").unwrap_or(class), message))
 }
 
+fn kind_by_code(code: i32) -> ErrorKind {
+    match code {
+        PARSE_ERROR | UNSUPPORTED_ENCODING | INVALID_CHARACTER | INVALID_REQUEST => ErrorKind::Malformed,
+        METHOD_NOT_FOUND => ErrorKind::UnknownMethod,
+        INVALID_PARAMS => ErrorKind::InvalidArguments,
+        _ => ErrorKind::Internal,
+    }
+}
+
 fn kind_of(class: &str, message: &str) -> ErrorKind {
     match class {
         "Exception" if message.starts_with("method \"") && message.ends_with("\" is not supported") => {
             ErrorKind::UnknownMethod
         }
         "TypeError" if message.starts_with("cannot marshal ") => ErrorKind::NotRepresentable,
+        "ValueError" if message.contains("; the limit is ") => ErrorKind::TooLarge,
         "xml.parsers.expat.ExpatError" | "xmlrpc.client.ResponseError" => ErrorKind::Malformed,
         _ => {
             let kind = ErrorKind::from_python_class(class);

@@ -46,7 +46,9 @@ impl Scalar {
                 _ => Err(DecodeError::Boolean),
             },
             Scalar::Double => double(&text),
-            Scalar::String | Scalar::DateTime => Ok(Value::Str(text.into_owned())),
+            Scalar::String => Ok(Value::Str(text.into_owned())),
+            // As CPython keeps it: neither checked nor converted.
+            Scalar::DateTime => Ok(Value::DateTime(text.into())),
             Scalar::Nil => Ok(Value::Null),
             Scalar::Base64 => base64(text.as_bytes()),
         }

@@ -7,6 +7,7 @@ use quick_xml::errors::{Error, IllFormedError};
 use quick_xml::events::{BytesDecl, BytesStart};
 
 use super::DecodeError;
+use super::encoding::Encoding;
 
 // The words of expat for what it refuses.
 pub(super) const INVALID_TOKEN: &str = "not well-formed (invalid token)";
@@ -54,26 +55,18 @@ pub(super) fn syntax(text: &str, offset: usize, error: &Error) -> DecodeError {
     position(text, offset, what)
 }
 
-/// The body as text without a byte order mark, once it is known to consist of XML's characters only.
-pub(super) fn checked_text(body: &[u8]) -> Result<&str, DecodeError> {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let text = match str::from_utf8(body) {
-        Ok(text) => text,
-        Err(error) => {
-            let valid = body.get(..error.valid_up_to()).and_then(|valid| str::from_utf8(valid).ok());
-            return Err(position(valid.unwrap_or_default(), error.valid_up_to(), INVALID_TOKEN));
-        }
-    };
+/// Refuses text with a character that XML does not have.
+pub(super) fn check_characters(text: &str) -> Result<(), DecodeError> {
     // Both are loops without a branch, which a compiler makes fast; where the character is matters only if there is one.
-    let control = body.iter().fold(false, |found, byte| {
-        found | ((*byte < 0x20) & (*byte != b'\t') & (*byte != b'\n') & (*byte != b'\r'))
+    let control = text.bytes().fold(false, |found, byte| {
+        found | ((byte < 0x20) & (byte != b'\t') & (byte != b'\n') & (byte != b'\r'))
     });
-    if (control || !body.is_ascii())
+    if (control || !text.is_ascii())
         && let Some(at) = text.find(|c| !is_xml_char(c))
     {
         return Err(position(text, at, INVALID_TOKEN));
     }
-    Ok(text)
+    Ok(())
 }
 
 /// The name of a start tag without its prefix, once the tag is known to be well-formed.
@@ -117,7 +110,7 @@ fn check_attributes(mut rest: &str) -> Result<(), &'static str> {
 
 /// The first attribute of `rest` (XML 1.0 § 3.1) as name, value and what follows it; `None` where only white space is
 /// left.
-fn next_attribute(rest: &str) -> Result<Option<(&str, &str, &str)>, &'static str> {
+pub(super) fn next_attribute(rest: &str) -> Result<Option<(&str, &str, &str)>, &'static str> {
     let start = rest.trim_start_matches(WHITE_SPACE);
     if start.is_empty() {
         return Ok(None);
@@ -169,11 +162,12 @@ pub(super) fn resolve(name: &str) -> Result<char, &'static str> {
         .ok_or(INVALID_REFERENCE)
 }
 
-/// Refuses what XML 1.0 (§ 2.8) does not allow in a declaration, and the encodings that are not read here.
+/// Refuses what XML 1.0 (§ 2.8) does not allow in a declaration, and one that contradicts the encoding of the text.
 pub(super) fn check_declaration(
     declaration: &BytesDecl<'_>,
     start: u64,
     text: &str,
+    encoding: Encoding,
 ) -> Result<(), &'static str> {
     if start != 0 {
         return Err("XML or text declaration not at start of entity");
@@ -190,7 +184,7 @@ pub(super) fn check_declaration(
     while let Some((name, value, after)) = next_attribute(rest).map_err(|_| MALFORMED)? {
         match expected.find(|known| *known == name) {
             Some("version") if is_version(value) => versioned = true,
-            Some("encoding") if versioned => check_encoding(value, text)?,
+            Some("encoding") if versioned => encoding.check(value, text)?,
             Some("standalone") if versioned && matches!(value, "yes" | "no") => {}
             _ => return Err(MALFORMED),
         }
@@ -204,19 +198,6 @@ fn is_version(value: &str) -> bool {
     value
         .strip_prefix("1.")
         .is_some_and(|minor| !minor.is_empty() && minor.bytes().all(|b| b.is_ascii_digit()))
-}
-
-fn check_encoding(name: &str, text: &str) -> Result<(), &'static str> {
-    let is_one_of = |names: [&str; 2]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
-    if is_one_of(["utf-8", "utf8"]) {
-        Ok(())
-    } else if !is_one_of(["us-ascii", "ascii"]) {
-        Err("unknown encoding")
-    } else if text.is_ascii() {
-        Ok(())
-    } else {
-        Err(INVALID_TOKEN)
-    }
 }
 
 /// CR LF and CR as LF (XML 1.0 § 2.11). A carriage return that was written as a reference is not folded.

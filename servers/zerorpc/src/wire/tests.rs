@@ -5,6 +5,21 @@ use proptest::prelude::*;
 const DEPTH: usize = 64;
 const ID: &[u8; ID_LEN] = b"0000002a0123456789abcdef01234567";
 
+fn encode_call(id: &[u8; ID_LEN], method: &str, args: &[Value]) -> Result<Vec<u8>, CallError> {
+    let mut out = Vec::new();
+    write_call(&mut out, id, method, args).map(|()| out)
+}
+
+fn encode(response_to: Id<'_>, says: Say<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_event(&mut out, ID, response_to, says).unwrap();
+    out
+}
+
+fn encode_error(call: &Event<'_>, response_to: Id<'_>, error: &CallError) -> Vec<u8> {
+    encode(response_to, Say::Failed { method: &call.name, error, v1: call.is_v1() })
+}
+
 fn unhex(text: &str) -> Vec<u8> {
     let digits: Vec<_> = text.chars().filter(|c| !c.is_whitespace()).collect();
     digits.chunks(2).map(|pair| u8::from_str_radix(&pair.iter().collect::<String>(), 16).unwrap()).collect()
@@ -28,17 +43,67 @@ fn a_call_and_its_reply_byte_by_byte() {
     let call = encode_call(ID, "add", &[Value::Int(2), Value::Int(3)]).unwrap();
     assert_eq!(call, unhex(&format!("93 82 aa6d6573736167655f6964 c420 {id} a176 03 a3616464 920203")));
 
-    let reply = encode_ok(ID, Id::Bin(b"abc"), &Value::Int(5)).unwrap();
+    let reply = encode(Id::Bin(b"abc"), Say::Returned(&Value::Int(5)));
     let expected = format!(
         "93 83 aa6d6573736167655f6964 c420 {id} a176 03 ab726573706f6e73655f746f c403616263 a24f4b 9105"
     );
     assert_eq!(reply, unhex(&expected));
 
-    let beat = encode_heartbeat(ID, Id::Str("abc")).unwrap();
+    let beat = encode(Id::Str("abc"), Say::Alive);
     let expected = format!(
         "93 83 aa6d6573736167655f6964 c420 {id} a176 03 ab726573706f6e73655f746f a3616263 a75f7a70635f6862 9100"
     );
     assert_eq!(beat, unhex(&expected));
+}
+
+#[test]
+fn the_events_of_a_stream_byte_by_byte() {
+    let head = "93 83 aa6d6573736167655f6964 c420 30303030303032613031323334353637383961626364656630 31323334353637 \
+                a176 03 ab726573706f6e73655f746f c403616263";
+    for (says, tail) in [
+        (Say::Item(&Value::Int(0)), "a653545245414d 00"),
+        (Say::Item(&Value::Null), "a653545245414d c0"),
+        (Say::Done, "ab53545245414d5f444f4e45 c0"),
+        (Say::More { events: 100, v2: false }, "a95f7a70635f6d6f7265 9164"),
+        (Say::More { events: 51, v2: true }, "a75f7a70635f6862 9133"),
+    ] {
+        assert_eq!(encode(Id::Bin(b"abc"), says), unhex(&format!("{head} {tail}")), "{says:?}");
+    }
+    let event = encode(Id::Bin(b"abc"), Say::Item(&"x".into()));
+    assert_eq!(Event::decode(&event, DEPTH).unwrap().item(DEPTH), Ok("x".into()));
+}
+
+#[test]
+fn grants_are_integers() {
+    let grant = |args: &str| {
+        let event = unhex(&format!("93 80 a95f7a70635f6d6f7265 {args}"));
+        Event::decode(&event, DEPTH).unwrap().grant()
+    };
+    assert_eq!(grant("9164"), Some(100));
+    assert_eq!(grant("91fb"), Some(-5));
+    assert_eq!(grant("9100"), Some(0));
+    assert_eq!(grant("91ce3b9aca00"), Some(1_000_000_000));
+    for no_integer in
+        ["90", "c0", "05", "91a178", "91cb3ff8000000000000", "9191 01", "dd", "91cfffffffffffffffff"]
+    {
+        assert_eq!(grant(no_integer), None, "{no_integer}");
+    }
+}
+
+#[test]
+fn versions_are_told_apart() {
+    for (v, v1, before_v3) in [
+        ("", true, true),
+        ("01", true, true),
+        ("02", false, true),
+        ("03", false, false),
+        ("04", false, false),
+    ] {
+        let header = if v.is_empty() { "80".to_owned() } else { format!("81 a176 {v}") };
+        let call = call_named(&header, "a3616464");
+        let event = Event::decode(&call, DEPTH).unwrap();
+        assert_eq!((event.is_v1(), event.is_before_v3()), (v1, before_v3), "{v}");
+    }
 }
 
 fn call_named(header: &str, name: &str) -> Vec<u8> {
@@ -50,7 +115,7 @@ fn errors_go_as_the_version_of_the_caller_reads_them() {
     let error = CallError::new(ErrorKind::ZeroDivision, "float division by zero");
     let v3 = unhex(ADD);
     let call = Event::decode(&v3, DEPTH).unwrap();
-    let reply = encode_error(ID, &call, Id::Bin(b"abc"), &error).unwrap();
+    let reply = encode_error(&call, Id::Bin(b"abc"), &error);
     let reply = Event::decode(&reply, DEPTH).unwrap();
     assert_eq!(reply.response_to, Some(Id::Bin(b"abc")));
     let back = reply.reply(DEPTH).unwrap_err();
@@ -62,7 +127,7 @@ fn errors_go_as_the_version_of_the_caller_reads_them() {
     let v1 = call_named("81 aa6d6573736167655f6964 a3616263", "a3616464");
     let call = Event::decode(&v1, DEPTH).unwrap();
     assert!(call.is_v1());
-    let reply = encode_error(ID, &call, call.message_id.unwrap(), &error).unwrap();
+    let reply = encode_error(&call, call.message_id.unwrap(), &error);
     let reply = Event::decode(&reply, DEPTH).unwrap();
     assert_eq!(reply.response_to, Some(Id::Str("abc")));
     let back = reply.reply(DEPTH).unwrap_err();
@@ -76,7 +141,7 @@ fn an_unknown_method_is_reported_by_its_name_alone() {
         let call = call_named("82 aa6d6573736167655f6964 c403616263 a176 03", name);
         let call = Event::decode(&call, DEPTH).unwrap();
         let error = CallError::unknown_method(&call.name);
-        let reply = encode_error(ID, &call, Id::Bin(b"abc"), &error).unwrap();
+        let reply = encode_error(&call, Id::Bin(b"abc"), &error);
         let back = Event::decode(&reply, DEPTH).unwrap().reply(DEPTH).unwrap_err();
         assert_eq!((back.kind, &*back.message), (ErrorKind::UnknownMethod, shown));
     }
@@ -160,7 +225,7 @@ fn a_document_travels_both_ways() {
     let call = encode_call(ID, "echo", std::slice::from_ref(&value)).unwrap();
     let call = Event::decode(&call, DEPTH).unwrap();
     assert_eq!(call.call_args(DEPTH), Ok(Ok(vec![value.clone()])));
-    let reply = encode_ok(ID, Id::Bin(ID), &value).unwrap();
+    let reply = encode(Id::Bin(ID), Say::Returned(&value));
     assert_eq!(Event::decode(&reply, DEPTH).unwrap().reply(DEPTH), Ok(value));
 }
 
@@ -176,6 +241,8 @@ proptest! {
             if let Ok(event) = Event::decode(&octets, DEPTH) {
                 let _ = event.call_args(DEPTH);
                 let _ = event.reply(DEPTH);
+                let _ = event.item(DEPTH);
+                let _ = event.grant();
             }
         }
     }

@@ -17,6 +17,7 @@ fn representable() -> impl Strategy<Value = Value> {
         text().prop_map(Value::Str),
         "[ \r\n\t<&>\\]ü]{0,6}".prop_map(Value::Str),
         prop::collection::vec(any::<u8>(), 0..130).prop_map(Value::Bytes),
+        text().prop_map(|text| Value::DateTime(text.into())),
     ];
     leaf.prop_recursive(4, 32, 6, |inner| {
         prop_oneof![
@@ -85,6 +86,19 @@ fn fragments() -> impl Strategy<Value = String> {
     prop::collection::vec(fragment, 0..40).prop_map(|fragments| fragments.concat())
 }
 
+/// A document with some of its bytes changed, removed or doubled.
+fn damaged(mut document: Vec<u8>, damage: &[(prop::sample::Index, u8, u8)]) -> Vec<u8> {
+    for (at, how, byte) in damage {
+        let at = at.index(document.len());
+        match how % 3 {
+            0 => document[at] = *byte,
+            1 => drop(document.remove(at)),
+            _ => document.insert(at, document[at]),
+        }
+    }
+    document
+}
+
 proptest! {
     #[test]
     fn what_was_written_is_read_back(value in representable(), method in text()) {
@@ -114,5 +128,23 @@ proptest! {
         let _ = decode_response(markup.as_bytes(), &Limits::default());
         let inside = format!("{}{markup}{}", &ADD[..at], &ADD[at..]);
         let _ = decode_call(inside.as_bytes(), &Limits::default());
+    }
+
+    #[test]
+    fn the_short_way_reads_what_the_parser_reads(
+        values in prop::collection::vec(representable(), 0..3),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), any::<u8>()), 0..3),
+    ) {
+        let limits = Limits::default();
+        let result = values.first().cloned().unwrap_or(Value::Int(-7));
+        let call = encode_call(&Call::positional("add", values), &NONE).unwrap();
+        let call = damaged(call, &damage);
+        if let Some(read) = fast::call(&call) {
+            prop_assert_eq!(decode::parse_call(&call, &limits), Ok(read));
+        }
+        let response = damaged(encode_response(&result, &NONE).unwrap(), &damage);
+        if let Some(read) = fast::result(&response) {
+            prop_assert_eq!(decode::parse_response(&response, &limits), Ok(Response::Value(read)));
+        }
     }
 }

@@ -1,0 +1,41 @@
+//! What recording a call costs, which is added to every call alike: reading the clock, counting the calls in flight,
+//! comparing the answer, and the histograms.
+#![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
+
+use std::hint::black_box;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use calculator::Value;
+use criterion::{Criterion, criterion_group, criterion_main};
+use rpcbench::observe::{Observation, Timing};
+
+fn recording(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("recording");
+    let answer = Ok(Value::Int(5));
+    let mut nanos = 10_000;
+    let mut varied = move || {
+        // Not always the same bucket of the histogram.
+        nanos = 10_000 + (nanos * 7 + 13) % 50_000;
+        Duration::from_nanos(nanos)
+    };
+    let seen = Mutex::new(Observation::default());
+    group.bench_function("closed loop", |bencher| {
+        bencher.iter(|| {
+            let timing = Timing::closed(varied());
+            seen.lock().unwrap().record(timing, black_box(&answer), black_box(&answer));
+        });
+    });
+    group.bench_function("open loop", |bencher| {
+        bencher.iter(|| {
+            let service = varied();
+            let timing = Timing { latency: 2 * service, service: Some(service), lateness: Some(service / 4) };
+            seen.lock().unwrap().record(timing, black_box(&answer), black_box(&answer));
+        });
+    });
+    group.bench_function("clock", |bencher| bencher.iter(Instant::now));
+    group.finish();
+}
+
+criterion_group!(benches, recording);
+criterion_main!(benches);

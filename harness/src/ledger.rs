@@ -1,0 +1,339 @@
+//! The wire ledger: counting what a call puts on the wire, call by call and to the byte.
+//!
+//! One connection, one call at a time, and before the next one the wire is quiet: an acknowledgement or a confirm that
+//! follows an answer belongs to its call, and is not put together with the next one's. So every call takes the same
+//! bytes, and the ledger of a build is the same whenever it is counted.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use calculator::{Call, Client, Deadline, Value};
+
+use crate::deploy::port_of;
+use crate::load::{Operation, Prepared};
+use crate::observe::wire::{Carried, Flow, Snapshot, Traffic};
+use crate::record::{Hop, Parts, Party, SocketFacts, Wire};
+use crate::stack::{Address, Stack};
+use crate::sys::SocketStats;
+use crate::trial::{Site, SiteError};
+
+/// How many calls are counted.
+const CALLS: usize = 32;
+/// For how long nothing may arrive until the wire counts as quiet. Where the calls then differ, as they do when another
+/// process keeps the broker from its core, they are counted once more with the next pause.
+const PAUSES: [Duration; 4] = [
+    Duration::from_millis(1),
+    Duration::from_millis(5),
+    Duration::from_millis(25),
+    Duration::from_millis(125),
+];
+/// The pause after connecting, of which there is one; longer for a broker, which confirms when it finds the time.
+const AFTER_CONNECTING: [Duration; 2] = [Duration::from_millis(25), Duration::from_millis(150)];
+/// How often it is looked whether the wire is quiet. What still changes then is taken as it is.
+const LOOKS: u32 = 50;
+
+/// What the ledger found out about a stack.
+#[derive(Debug, Default)]
+pub struct Counted {
+    /// The bytes; absent where the system or the connection does not let them be counted, or a call went wrong.
+    pub wire: Option<Wire>,
+    /// The options of the sockets that carried them.
+    pub sockets: Vec<SocketFacts>,
+    /// Whether all calls went over the same connections; absent where that is not observable.
+    pub reused: Option<bool>,
+    /// How many threads the server's process had meanwhile; absent where that is not observable.
+    pub threads: Option<u32>,
+}
+
+/// Counts the bytes of one call of `operation` on the server at `site`.
+///
+/// # Errors
+/// When it cannot be connected to.
+pub async fn count(
+    stack: &'static Stack,
+    operation: Operation,
+    seed: u64,
+    timeout: Duration,
+    site: &Site,
+) -> Result<Counted, SiteError> {
+    let place = &site.place;
+    let (Some(port), Some(prepared)) = (port_of(&place.address.url), ledger_call(operation, seed)) else {
+        return Ok(Counted::default());
+    };
+    let Some(others) = Snapshot::take(port) else { return Ok(Counted::default()) };
+    let ends = Ends { port, others, site, has_broker: stack.needs_broker() };
+    let Some(client) = place.connect(stack, 1, timeout).await?.into_iter().next() else {
+        return Ok(Counted::default());
+    };
+    let mut caller = Caller { client: &*client, deadline: Deadline::new(timeout), prepared, right: true };
+    // The first call may open the connection, and is part of the set-up only by what it takes beyond the others.
+    caller.call().await;
+    let opened = ends.quiet(AFTER_CONNECTING[usize::from(ends.has_broker)]).await;
+    let mut series = Series::default();
+    for pause in PAUSES {
+        series = caller.series(&ends, pause).await;
+        let is_closed = || match (&opened.client, &ends.look().client) {
+            (Some(opened), Some(now)) => !opened.has_the_sockets_of(now),
+            _ => true,
+        };
+        if series.is_uniform() || is_closed() {
+            break;
+        }
+    }
+    let after = ends.look();
+    let (Some(opened), Some(after), true) = (opened.client, after.client, caller.right) else {
+        return Ok(Counted::default());
+    };
+    if !opened.has_the_sockets_of(&after) {
+        // The peer closes the connection after each call, and with it go its counts.
+        return Ok(Counted { reused: Some(false), ..Counted::default() });
+    }
+    let first = opened.since(&Snapshot::of([]));
+    let server_is_ours = site.is_ours() && stack.reference().is_none();
+    let wire = series.wire(stack, operation, &caller.prepared, &place.address, first, server_is_ours);
+    let server = site.stats();
+    let threads = server.as_ref().and_then(|stats| stats.threads);
+    let sockets = socket_facts(stack, &after, server.and_then(|stats| stats.sockets));
+    Ok(Counted { wire, sockets, reused: Some(true), threads })
+}
+
+/// The call whose bytes are counted: add(2, 3) for `add`, so that the same build gives the same count every time.
+fn ledger_call(operation: Operation, seed: u64) -> Option<Prepared> {
+    if operation == Operation::ADD {
+        return Some(Prepared::new(Call::positional("add", [Value::Int(2), Value::Int(3)])));
+    }
+    operation.prepare(seed).into_iter().next()
+}
+
+fn socket_facts(stack: &Stack, own: &Snapshot, of_server: Option<Vec<SocketStats>>) -> Vec<SocketFacts> {
+    let mut facts = SocketFacts::of(stack.name, Party::Client, own.sockets());
+    if let Some(theirs) = of_server {
+        // The server of a broker has connections of its own; any other has one per connection of the client.
+        let of_this_client = theirs
+            .iter()
+            .filter(|socket| stack.needs_broker() || own.sockets().any(|own| own.local == socket.peer));
+        facts.extend(SocketFacts::of(stack.name, Party::Server, of_this_client));
+    }
+    facts
+}
+
+/// Where the counts are read.
+struct Ends<'a> {
+    port: u16,
+    /// Connections of this process that were there before, and may be closing.
+    others: Snapshot,
+    site: &'a Site,
+    has_broker: bool,
+}
+
+/// What the sockets had carried at one moment.
+#[derive(PartialEq)]
+struct Look {
+    client: Option<Snapshot>,
+    /// Only behind a broker: without one, the server's counts are the client's.
+    server: Option<Snapshot>,
+}
+
+impl Ends<'_> {
+    fn look(&self) -> Look {
+        let server = || self.site.stats().and_then(|stats| stats.sockets).map(Snapshot::of);
+        let client = Snapshot::take(self.port).map(|all| all.without(&self.others));
+        Look { client, server: self.has_broker.then(server).flatten() }
+    }
+
+    /// Looks until nothing was carried for `pause`.
+    async fn quiet(&self, pause: Duration) -> Look {
+        let mut last = self.look();
+        for _ in 0..LOOKS {
+            tokio::time::sleep(pause).await;
+            let now = self.look();
+            if now == last {
+                break;
+            }
+            last = now;
+        }
+        last
+    }
+}
+
+struct Caller<'a> {
+    client: &'a dyn Client,
+    deadline: Deadline,
+    prepared: Prepared,
+    /// Whether every answer was the right one.
+    right: bool,
+}
+
+impl Caller<'_> {
+    async fn call(&mut self) {
+        let Caller { client, deadline, prepared, right } = self;
+        *right &= deadline.within(Instant::now(), client.call(&prepared.call)).await == prepared.answer;
+    }
+
+    async fn series(&mut self, ends: &Ends<'_>, pause: Duration) -> Series {
+        let mut series = Series::default();
+        let mut last = ends.quiet(pause).await;
+        for _ in 0..CALLS {
+            self.call().await;
+            let now = ends.quiet(pause).await;
+            series.push(&last, &now);
+            last = now;
+        }
+        series
+    }
+}
+
+/// What each of some calls put on the wire.
+#[derive(Default)]
+struct Series {
+    /// Of each call its hops, in the order of its way.
+    calls: Vec<Vec<Flow>>,
+}
+
+impl Series {
+    fn push(&mut self, earlier: &Look, later: &Look) {
+        let since = |earlier: &Option<Snapshot>, later: &Option<Snapshot>| {
+            Some(later.as_ref()?.since(earlier.as_ref()?))
+        };
+        let Some(Carried { sent: up, received: down }) = since(&earlier.client, &later.client) else {
+            return;
+        };
+        self.calls.push(match since(&earlier.server, &later.server) {
+            None => vec![up, down],
+            Some(server) => vec![up, server.received, server.sent, down],
+        });
+    }
+
+    fn is_uniform(&self) -> bool {
+        self.calls.windows(2).all(|pair| bytes(&pair[0]) == bytes(&pair[1]))
+    }
+
+    /// What most calls took. A heartbeat, say, is in one of them.
+    fn usual(&self) -> Option<Vec<u64>> {
+        let mut counts: BTreeMap<Vec<u64>, usize> = BTreeMap::new();
+        for call in &self.calls {
+            *counts.entry(bytes(call)).or_default() += 1;
+        }
+        counts.into_iter().max_by_key(|(_, count)| *count).map(|(bytes, _)| bytes)
+    }
+
+    /// `first` is what the first call and connecting took at the client.
+    #[allow(clippy::cast_precision_loss)] // 2⁵³ bytes are out of a call's reach.
+    fn wire(
+        &self,
+        stack: &Stack,
+        operation: Operation,
+        prepared: &Prepared,
+        address: &Address,
+        first: Carried,
+        server_is_ours: bool,
+    ) -> Option<Wire> {
+        let usual = self.usual()?;
+        let (from_client, to_client) = (*usual.first()?, *usual.last()?);
+        let anatomy = prepared
+            .answer
+            .as_ref()
+            .ok()
+            .and_then(|result| stack.anatomy(address, &prepared.call, result).ok());
+        // How another's server writes its answers is not known byte for byte.
+        let [request, answer] = [anatomy.map(|a| a[0]), anatomy.map(|a| a[1]).filter(|_| server_is_ours)];
+        let ways = if stack.needs_broker() { &BROKERED[..] } else { &DIRECT[..] };
+        // Of a broker's hops, only the client's are seen where the server does not tell.
+        let ways = ways
+            .iter()
+            .filter(|(from, to)| usual.len() == ways.len() || *from == Party::Client || *to == Party::Client);
+        let hops = ways.zip(&usual).enumerate().map(|(index, (&(from, to), &bytes))| {
+            let is_request = from == Party::Client || to == Party::Server;
+            let message = if is_request { request } else { answer };
+            let segments: u64 =
+                self.calls.iter().filter_map(|call| call.get(index)).map(|f| f.segments).sum();
+            Hop {
+                from,
+                to,
+                bytes,
+                parts: message.and_then(|message| Parts::of(bytes, message.values, message.message)),
+                packets: segments as f64 / self.calls.len() as f64,
+            }
+        });
+        let (up, down) = prepared.payload();
+        let beyond = |first: Flow, usual: u64| first.bytes.saturating_sub(usual) as f64;
+        Some(Wire {
+            stack: stack.name.to_owned(),
+            operation,
+            payload: Traffic { up: up as f64, down: down as f64 },
+            per_call: Traffic { up: from_client as f64, down: to_client as f64 },
+            setup: Traffic { up: beyond(first.sent, from_client), down: beyond(first.received, to_client) },
+            behind_broker: match usual.as_slice() {
+                &[_, to_server, from_server, _] => {
+                    Some(Traffic { up: to_server as f64, down: from_server as f64 })
+                }
+                _ => None,
+            },
+            hops: hops.collect(),
+            exact: self.is_uniform(),
+        })
+    }
+}
+
+fn bytes(call: &[Flow]) -> Vec<u64> {
+    call.iter().map(|flow| flow.bytes).collect()
+}
+
+const DIRECT: [(Party, Party); 2] = [(Party::Client, Party::Server), (Party::Server, Party::Client)];
+const BROKERED: [(Party, Party); 4] = [
+    (Party::Client, Party::Broker),
+    (Party::Broker, Party::Server),
+    (Party::Server, Party::Broker),
+    (Party::Broker, Party::Client),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flow(bytes: u64, segments: u64) -> Flow {
+        Flow { bytes, segments }
+    }
+
+    fn wire(stack: &str, calls: Vec<Vec<Flow>>, server_is_ours: bool) -> Wire {
+        let stack = Stack::named(stack).unwrap();
+        let prepared = ledger_call(Operation::ADD, 1).unwrap();
+        let address = Address::new("http://127.0.0.1:12345/");
+        let first = Carried { sent: flow(300, 2), received: flow(120, 1) };
+        Series { calls }.wire(stack, Operation::ADD, &prepared, &address, first, server_is_ours).unwrap()
+    }
+
+    #[test]
+    fn the_ledger_is_what_most_calls_took_and_says_whether_all_did() {
+        let usual = || vec![flow(150, 1), flow(120, 1)];
+        let counted = wire("rest", vec![usual(), usual()], true);
+        assert!(counted.exact);
+        assert_eq!(counted.setup, Traffic { up: 150.0, down: 0.0 });
+        let parts = counted.hops[0].parts.unwrap();
+        assert_eq!((parts.arguments, parts.envelope, parts.framing), (2, 11, 137));
+
+        let counted = wire("rest", vec![usual(), vec![flow(158, 2), flow(120, 1)], usual(), usual()], true);
+        assert!(!counted.exact);
+        assert_eq!((counted.hops[0].bytes, counted.hops[0].packets), (150, 1.25));
+    }
+
+    #[test]
+    fn what_another_server_sends_is_counted_and_not_divided() {
+        let counted = wire("rest", vec![vec![flow(150, 1), flow(130, 1)]], false);
+        assert!(counted.hops[0].parts.is_some() && counted.hops[1].parts.is_none());
+    }
+
+    #[test]
+    fn a_broker_has_four_hops_where_its_server_tells_and_else_two() {
+        let ends = |wire: &Wire| wire.hops.iter().map(|hop| (hop.from, hop.to)).collect::<Vec<_>>();
+        let four = [flow(900, 2), flow(800, 1), flow(700, 2), flow(600, 1)].to_vec();
+        let counted = wire("amqp", vec![four.clone()], true);
+        assert_eq!(ends(&counted), BROKERED);
+        assert_eq!(counted.behind_broker, Some(Traffic { up: 800.0, down: 700.0 }));
+        assert!(counted.hops.iter().all(|hop| hop.parts.is_some()));
+
+        let counted = wire("amqp", vec![vec![four[0], four[3]]], false);
+        assert_eq!(ends(&counted), [BROKERED[0], BROKERED[3]]);
+        assert_eq!((counted.hops[1].bytes, counted.behind_broker), (600, None));
+    }
+}

@@ -1,0 +1,128 @@
+//! What each stack really ran with.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Party;
+use crate::sys::SocketStats;
+
+/// What a stack really ran with, beside the options of its sockets. What is not known of a server that was already
+/// running is absent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Fairness {
+    /// The stack.
+    pub stack: String,
+    /// The calling end.
+    pub client: Process,
+    /// The answering end; absent where it was already running.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<Process>,
+    /// Whether several calls may be in flight on one connection.
+    pub multiplexes: bool,
+    /// Whether call after call went over the same connections; absent where it could not be observed, or there is no
+    /// connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reused: Option<bool>,
+    /// How messages are compressed on the way.
+    pub compression: String,
+    /// How connections are encrypted.
+    pub encryption: String,
+    /// The version of HTTP; absent for other protocols.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<String>,
+    /// On which terms messages pass the broker; absent for protocols without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broker: Option<BrokerTerms>,
+}
+
+/// What a process of a stack ran with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Process {
+    /// Its runtime and how many worker threads that has.
+    pub runtime: String,
+    /// How handlers are run; absent for a client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executor: Option<String>,
+    /// How many threads the process had with one client connected, those that listen to the harness included; absent
+    /// for a client, whose process is the harness's, and where the system does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<u32>,
+    /// The libraries between the call and the socket, the most telling first.
+    pub libraries: Vec<Library>,
+}
+
+/// A library as this program was built with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Library {
+    /// Its name on crates.io.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// On which terms messages pass the broker. What another's server chose is absent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BrokerTerms {
+    /// The broker's name and version as it told them; absent where it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product: Option<String>,
+    /// The kind of the queue of the requests: `transient`, `durable`, or `quorum`, which is replicated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+    /// Whether the queue of the requests survives a restart of the broker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub durable: Option<bool>,
+    /// Whether messages are marked to be kept on disk (delivery mode 2), which the broker does in durable queues.
+    pub persistent: bool,
+    /// How many requests the broker sends ahead of their acknowledgement; 0 for any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefetch: Option<u16>,
+    /// Whether each message is acknowledged.
+    pub acknowledged: bool,
+    /// Whether the broker confirms each message published.
+    pub confirmed: bool,
+}
+
+/// The options that the TCP sockets of a stack really have, read back from them. Sockets with equal options are one
+/// entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SocketFacts {
+    /// The stack.
+    pub stack: String,
+    /// Whose sockets: the client's or the server's.
+    pub end: Party,
+    /// How many there are for one client.
+    pub connections: usize,
+    /// Whether `TCP_NODELAY` is set.
+    pub nodelay: bool,
+    /// `SO_SNDBUF` in bytes as the kernel accounts for it.
+    pub send_buffer: u32,
+    /// `SO_RCVBUF` in bytes as the kernel accounts for it.
+    pub receive_buffer: u32,
+    /// The algorithm of `TCP_CONGESTION`; empty where the system does not tell.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub congestion: String,
+}
+
+impl SocketFacts {
+    /// The options of `sockets`, which are those of one `end` of `stack`.
+    pub fn of<'a>(stack: &str, end: Party, sockets: impl IntoIterator<Item = &'a SocketStats>) -> Vec<Self> {
+        let mut all: Vec<SocketFacts> = Vec::new();
+        for socket in sockets {
+            let facts = SocketFacts {
+                stack: stack.to_owned(),
+                end,
+                connections: 1,
+                nodelay: socket.nodelay,
+                send_buffer: socket.send_buffer,
+                receive_buffer: socket.receive_buffer,
+                congestion: socket.congestion.clone(),
+            };
+            match all.iter_mut().find(|known| SocketFacts { connections: 1, ..(*known).clone() } == facts) {
+                Some(known) => known.connections += 1,
+                None => all.push(facts),
+            }
+        }
+        all
+    }
+}

@@ -1,0 +1,116 @@
+//! The wire ledger: what a call puts on the wire, byte by byte.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::load::Operation;
+use crate::observe::wire::Traffic;
+
+/// Bytes of one call as the kernel counted them on the sockets of its two ends, over many calls on the same connections.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Wire {
+    /// The stack.
+    pub stack: String,
+    /// The operation. Of `add` it is always add(2, 3), so that counts can be compared for equality.
+    pub operation: Operation,
+    /// The information in arguments and result, in bytes, whatever the protocol makes of it.
+    pub payload: Traffic,
+    /// Bytes per call on the client's connections. For AMQP these are the client's two of the four hops.
+    pub per_call: Traffic,
+    /// Bytes that the client's connections took before the first call. What another connection took that was closed
+    /// before, as zerorpc's client makes one to see whether anybody listens, is not in it.
+    pub setup: Traffic,
+    /// Bytes per call on the connections between broker and server: the other two hops of AMQP. Absent for protocols
+    /// without a broker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind_broker: Option<Traffic>,
+    /// The same bytes hop by hop in the order of the call's way, each by what it is for: two hops between client and
+    /// server, four by way of a broker.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hops: Vec<Hop>,
+    /// Whether every counted call took exactly these bytes. Where it is false, most calls did.
+    #[serde(default)]
+    pub exact: bool,
+}
+
+/// One direction of one connection, or of all connections between the same two parties, over one call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Hop {
+    /// Who sent it.
+    pub from: Party,
+    /// Who received it.
+    pub to: Party,
+    /// Bytes in all, without the headers of TCP and IP.
+    pub bytes: u64,
+    /// What they are for; absent where the other end's messages are not known byte for byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Parts>,
+    /// TCP segments with payload, on average. Bare acknowledgements are not counted: how many there are is a matter of
+    /// timing.
+    pub packets: f64,
+}
+
+/// Somebody who sends and receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Party {
+    /// The one that calls.
+    Client,
+    /// The one that forwards.
+    Broker,
+    /// The one that answers.
+    Server,
+}
+
+impl Party {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Party::Client => "client",
+            Party::Broker => "broker",
+            Party::Server => "server",
+        }
+    }
+}
+
+/// What the bytes of a hop are for. They add up to all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Parts {
+    /// The arguments, or on the way back the result, as the protocol writes values: `2` in JSON, `<value><int>2</int>
+    /// </value>` in XML-RPC, one octet in MessagePack, 8 of the floor's 64.
+    pub arguments: u64,
+    /// The rest of the message: the method's name, names of parameters, ids, versions, brackets.
+    pub envelope: u64,
+    /// Everything outside the message: lines and headers of HTTP; frame headers and delimiters of ZeroMQ; frames,
+    /// methods and properties of AMQP, acknowledgements and confirms that travel this way included.
+    pub framing: u64,
+}
+
+impl Parts {
+    /// The parts of a hop of `bytes` that carried a message of `message` bytes with values of `values` bytes; `None`
+    /// where that does not fit.
+    #[must_use]
+    pub fn of(bytes: u64, values: usize, message: usize) -> Option<Self> {
+        let (arguments, message) = (u64::try_from(values).ok()?, u64::try_from(message).ok()?);
+        Some(Parts {
+            arguments,
+            envelope: message.checked_sub(arguments)?,
+            framing: bytes.checked_sub(message)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_add_up_to_all_bytes_or_are_none() {
+        let parts = Parts::of(100, 2, 13).unwrap();
+        assert_eq!(parts, Parts { arguments: 2, envelope: 11, framing: 87 });
+        assert_eq!(parts.arguments + parts.envelope + parts.framing, 100);
+        assert_eq!(Parts::of(12, 2, 13), None);
+        assert_eq!(Parts::of(100, 14, 13), None);
+    }
+}

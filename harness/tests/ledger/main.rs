@@ -1,0 +1,236 @@
+//! The wire ledger, counted twice and held against a count that owes nothing to the kernel; and the facts of the
+//! fairness table that can be seen on the wire.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
+
+mod frames;
+mod relay;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use calculator::{Call, Client, Executor, Protocol, Value};
+use rpcbench::deploy::port_of;
+use rpcbench::deploy::rabbitmq::PrivateBroker;
+use rpcbench::fairness::{self, Observed};
+use rpcbench::ledger;
+use rpcbench::load::Operation;
+use rpcbench::record::{BrokerTerms, Hop, Party, Wire};
+use rpcbench::scenario::Scenario;
+use rpcbench::stack::{ALL, Stack};
+use rpcbench::trial::{BrokerSite, Setting, Site};
+
+use frames::{Frame, frames};
+use relay::{Passed, Relay};
+
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Calls that are counted the other way.
+const CALLS: u64 = 20;
+
+fn with_setting<T>(action: impl FnOnce(&Setting<'_>) -> T) -> T {
+    let scenario = Scenario::load("quick").unwrap();
+    let (interrupted, targets) = (Arc::new(AtomicBool::new(false)), BTreeMap::new());
+    action(&Setting {
+        scenario: &scenario,
+        seed: 1,
+        executor: Executor::Async,
+        workers: 1,
+        server_arguments: &[],
+        twin_arguments: &[],
+        targets: &targets,
+        began: Instant::now(),
+        interrupted: &interrupted,
+    })
+}
+
+async fn count(stack: &'static Stack, site: &Site) -> Wire {
+    let counted = ledger::count(stack, Operation::ADD, 1, TIMEOUT, site).await.unwrap();
+    assert_eq!(counted.reused, Some(true), "{}", stack.name);
+    assert!(!counted.sockets.is_empty(), "{}", stack.name);
+    counted.wire.unwrap()
+}
+
+/// The ledger, which must be the same when it is counted again.
+async fn ledger_of(stack: &'static Stack, site: &Site) -> Wire {
+    let (first, second) = (count(stack, site).await, count(stack, site).await);
+    let bytes = |wire: &Wire| {
+        wire.hops.iter().map(|hop| (hop.from, hop.to, hop.bytes, hop.parts)).collect::<Vec<_>>()
+    };
+    assert_eq!(bytes(&first), bytes(&second), "{}", stack.name);
+    assert_eq!((first.per_call, first.setup), (second.per_call, second.setup), "{}", stack.name);
+    for hop in &first.hops {
+        let parts = hop.parts.unwrap();
+        assert_eq!(parts.arguments + parts.envelope + parts.framing, hop.bytes, "{} {hop:?}", stack.name);
+    }
+    first
+}
+
+async fn call(client: &Arc<dyn Client>) {
+    let call = Call::positional("add", [Value::Int(2), Value::Int(3)]);
+    assert_eq!(client.call(&call).await, Ok(Value::Int(5)));
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn whole(bytes: f64) -> u64 {
+    assert!(bytes.fract() == 0.0 && bytes >= 0.0, "{bytes}");
+    bytes as u64
+}
+
+/// Bytes each way, as a relay counts them.
+type Bytes = (u64, u64);
+
+/// Makes calls and holds what passes each of `relays` against the ledger after each call: it was at the first given
+/// count before, and grows by the second.
+async fn hold_against(relays: &[(&Relay, Bytes, Bytes)], stack: &'static Stack, site: &Site) {
+    let client = site.place.connect(stack, 1, TIMEOUT).await.unwrap().remove(0);
+    for calls in 1..=CALLS {
+        call(&client).await;
+        for (relay, before, per_call) in relays {
+            relay.wait_for((before.0 + calls * per_call.0, before.1 + calls * per_call.1)).await;
+        }
+    }
+}
+
+/// What a client's set-up and each of its calls take.
+fn of_client(wire: &Wire) -> [Bytes; 2] {
+    [wire.setup, wire.per_call].map(|traffic| (whole(traffic.up), whole(traffic.down)))
+}
+
+fn message(hop: &Hop) -> u64 {
+    hop.parts.map(|parts| parts.arguments + parts.envelope).unwrap()
+}
+
+#[test]
+fn without_a_broker_the_ledger_is_what_a_relay_counts() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    with_setting(|setting| {
+        // Most reference servers close each connection after its call.
+        let ours =
+            |stack: &&Stack| stack.has_server() && !stack.needs_broker() && stack.reference().is_none();
+        for stack in ALL.iter().filter(ours) {
+            let mut site = Site::start(stack, setting, None, &[], false).unwrap();
+            let wire = runtime.block_on(ledger_of(stack, &site));
+            assert!(wire.exact && wire.behind_broker.is_none() && wire.hops.len() == 2, "{wire:?}");
+            let relay = Relay::to(port_of(&site.place.address.url).unwrap());
+            site.place.address.url = relay.in_place_of(&site.place.address.url);
+            let [setup, per_call] = of_client(&wire);
+            runtime.block_on(hold_against(&[(&relay, setup, per_call)], stack, &site));
+            let passed = relay.passed();
+            let [Passed { up, down }] = passed.as_slice() else { panic!("{} connections", passed.len()) };
+            let last =
+                |bytes: &[u8], hop: &Hop| bytes[bytes.len() - usize::try_from(hop.bytes).unwrap()..].to_vec();
+            for (bytes, hop) in [(up, &wire.hops[0]), (down, &wire.hops[1])] {
+                let expected = message(hop);
+                let last = last(bytes, hop);
+                let found = match stack.protocol {
+                    Protocol::Tcp => last.len() as u64,
+                    Protocol::Zerorpc => zeromq_message(&last),
+                    _ => http_message(&last),
+                };
+                assert_eq!(found, expected, "{}: {}", stack.name, String::from_utf8_lossy(&last));
+            }
+            let fairness = fairness::of(stack, setting, &site.place.address, Observed::default());
+            assert_eq!(fairness.http.is_some(), down.starts_with(b"HTTP/"), "{}", stack.name);
+            if let Some(version) = fairness.http {
+                let text = String::from_utf8_lossy(up).to_lowercase()
+                    + &String::from_utf8_lossy(down).to_lowercase();
+                assert!(down.starts_with(version.as_bytes()), "{text}");
+                assert!(text.contains(&version.to_lowercase()) && !text.contains("-encoding:"), "{text}");
+            }
+        }
+    });
+}
+
+/// The length of the body of a request or a response that is all of `bytes`.
+fn http_message(bytes: &[u8]) -> u64 {
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+    let head = String::from_utf8(bytes[..end].to_vec()).unwrap().to_lowercase();
+    let length =
+        head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
+    assert_eq!(end as u64 + length, bytes.len() as u64, "{head}");
+    length
+}
+
+/// The length of the last frame of a ZeroMQ message of an empty delimiter and a short body (RFC 23/ZMTP).
+fn zeromq_message(bytes: &[u8]) -> u64 {
+    let [1, 0, 0, length, body @ ..] = bytes else { panic!("{bytes:?}") };
+    assert_eq!(usize::from(*length), body.len());
+    (*length).into()
+}
+
+#[test]
+fn through_a_broker_every_hop_is_what_relays_count() {
+    let broker = PrivateBroker::start(&[]).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    with_setting(|setting| {
+        for name in ["amqp", "amqp-direct", "amqp-bare"] {
+            let stack = Stack::named(name).unwrap();
+            // No heartbeats: they are of no call.
+            let direct = format!("{}?heartbeat=0", broker.url());
+            let port = port_of(&direct).unwrap();
+            let of_server = Relay::to(port);
+            let behind = BrokerSite { url: of_server.in_place_of(&direct), pid: None };
+            let mut site = Site::start(stack, setting, Some(&behind), &[], false).unwrap();
+            site.place.address.url.clone_from(&direct);
+            let wire = runtime.block_on(ledger_of(stack, &site));
+            let hops: Vec<_> = wire.hops.iter().map(|hop| (hop.from, hop.to)).collect();
+            let (client, broker, server) = (Party::Client, Party::Broker, Party::Server);
+            assert_eq!(hops, [(client, broker), (broker, server), (server, broker), (broker, client)]);
+
+            let relay = Relay::to(port);
+            site.place.address.url = relay.in_place_of(&direct);
+            let [setup, per_call] = of_client(&wire);
+            // What the server receives goes up the call's way, and down the relay's.
+            let behind = (wire.hops[2].bytes, wire.hops[1].bytes);
+            let relays = [(&relay, setup, per_call), (&of_server, of_server.totals(), behind)];
+            runtime.block_on(hold_against(&relays, stack, &site));
+
+            let of_client = relay.passed();
+            let of_server = of_server.passed();
+            for (passed, [away, towards]) in
+                [(&of_client, [&wire.hops[0], &wire.hops[3]]), (&of_server, [&wire.hops[2], &wire.hops[1]])]
+            {
+                let bodies = |side: fn(&Passed) -> &[u8]| {
+                    let frames = passed.iter().flat_map(|passed| frames(side(passed)));
+                    frames.filter_map(|frame| frame.body_size()).collect::<Vec<_>>()
+                };
+                for (bodies, hop) in [(bodies(|p| &p.up), away), (bodies(|p| &p.down), towards)] {
+                    assert!(bodies.len() as u64 >= CALLS, "{name} {hop:?}");
+                    assert!(bodies.iter().all(|size| *size == message(hop)), "{name} {hop:?}: {bodies:?}");
+                }
+            }
+            let product = runtime.block_on(fairness::product(&direct, TIMEOUT));
+            assert!(product.as_ref().is_some_and(|product| product.starts_with("RabbitMQ ")), "{product:?}");
+            let terms =
+                fairness::of(stack, setting, &site.place.address, Observed::default()).broker.unwrap();
+            hold_terms_against(&terms, &of_client, &of_server);
+        }
+    });
+    broker.stop().unwrap();
+}
+
+/// The fairness table's terms against what client and server told the broker.
+fn hold_terms_against(terms: &BrokerTerms, of_client: &[Passed], of_server: &[Passed]) {
+    let told: Vec<Frame> = of_client.iter().chain(of_server).flat_map(|passed| frames(&passed.up)).collect();
+    let methods = |class, method| told.iter().filter_map(move |frame| frame.method(class, method));
+    // confirm.select, basic.qos, basic.ack (AMQP 0-9-1, section 1.8; RabbitMQ's confirms are class 85).
+    assert_eq!(methods(85, 10).count() == 2, terms.confirmed);
+    assert_eq!(methods(60, 80).count() as u64 >= CALLS, terms.acknowledged);
+    let prefetch: Vec<_> =
+        methods(60, 10).map(|arguments| u16::from_be_bytes([arguments[4], arguments[5]])).collect();
+    assert_eq!(prefetch.first().copied().unwrap_or(0), terms.prefetch.unwrap());
+    // The bits of queue.declare: passive, durable, exclusive, auto-delete, no-wait; behind a reserved short and a name.
+    for arguments in methods(50, 10) {
+        let bits = arguments[3 + usize::from(arguments[2])];
+        assert_eq!(bits & 2 != 0, terms.durable.unwrap());
+    }
+    // The second bit of basic.consume is no-ack, behind a reserved short and two names.
+    for arguments in methods(60, 20) {
+        let tag = 3 + usize::from(arguments[2]);
+        let bits = arguments[tag + 1 + usize::from(arguments[tag])];
+        assert_eq!(bits & 2 == 0, terms.acknowledged);
+    }
+}

@@ -1,0 +1,279 @@
+//! zerorpc's own library and command line against ours, beyond the calculator: streams, heartbeats, restarts, calls
+//! that nobody answers, the article's second example.
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
+
+mod common;
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use calculator::{
+    Call, CallError, Client, ClientOptions, Dispatcher, ErrorKind, Executor, Faults, Limits, MethodInfo,
+    Params, Remote, Service, Time, Value,
+};
+use common::{Ended, PATIENCE, Process, finish, python, rpcbench};
+use futures_util::{StreamExt, stream};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use zerorpc::pipeline::{Publisher, Puller, Pusher, Subscriber};
+use zerorpc::zmtp::Endpoint;
+use zerorpc::{DEFAULT_PERIOD, Reply, Server, ServerOptions, Streams, ValueStream, ZerorpcClient};
+
+/// For calls that outlast it. Streams go by the usual period: Python sends no heartbeat while it is busy, and on a machine
+/// with much to do it may be so for long.
+const SHORT: Duration = Duration::from_millis(200);
+
+fn peer(role: &str, url: &str) -> Command {
+    let mut command = python("zerorpc_peer.py");
+    command.args([role, url]);
+    command
+}
+
+struct Counting;
+
+impl Streams for Counting {
+    fn methods(&self) -> &[MethodInfo] {
+        &[
+            MethodInfo { name: "count", params: &["n"], doc: "Count." },
+            MethodInfo { name: "fails", params: &["n"], doc: "Count and fail." },
+        ]
+    }
+
+    fn open(&self, method: &str, params: Params) -> Result<ValueStream, CallError> {
+        let [Value::Int(n)] = params.bind(method, ["n"])? else { panic!("only integers are asked for") };
+        let class = Remote { class: Some("LookupError".to_owned()), ..Remote::default() };
+        let failure = Err(CallError::remote(ErrorKind::Internal, "no more", class));
+        let end = (method == "fails").then_some(failure);
+        Ok(stream::iter((0..n).map(|i| Ok(Value::Int(i))).chain(end)).boxed())
+    }
+}
+
+struct Running {
+    url: String,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    async fn start(listen: SocketAddr, heartbeat: Duration) -> Self {
+        let dispatcher = Dispatcher::new(Time, Executor::Async, Faults::default());
+        let options = ServerOptions { heartbeat: Some(heartbeat), ..ServerOptions::default() };
+        let server = Server::bind(listen, dispatcher, options).await.unwrap().with_streams(Counting);
+        let (url, stop) = (server.url(), CancellationToken::new());
+        let task = tokio::spawn(server.run(stop.clone()));
+        Running { url, stop, task }
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap();
+    }
+}
+
+fn anywhere() -> SocketAddr {
+    ([127, 0, 0, 1], 0).into()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pythons_client_reads_our_streams() {
+    let server = Running::start(anywhere(), DEFAULT_PERIOD).await;
+    let ended = finish(&mut peer("call", &server.url)).with(0, &[]);
+    assert_eq!(
+        ended.out.iter().filter(|line| line.starts_with("PASS ")).count(),
+        17,
+        "{}",
+        ended.out.join("\n")
+    );
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn our_client_reads_pythons_streams() {
+    let server = Process::start(&mut peer("serve", "tcp://127.0.0.1:0"));
+    let client = ZerorpcClient::connect(&server.url(), &ClientOptions::default()).await.unwrap();
+    for n in [0, 1, 100, 10_000] {
+        for slots in [1, 2, 10, 100, 1_000] {
+            let Reply::Items(items) =
+                client.open(&Call::positional("count", [n.into()]), slots).await.unwrap()
+            else {
+                panic!("no stream")
+            };
+            let items: Vec<_> = items.collect().await;
+            let expected: Vec<_> = (0..n).map(|i| Ok(Value::Int(i))).collect();
+            assert_eq!(items, expected, "{n} items, {slots} slots");
+        }
+    }
+    let Reply::Items(items) = client.open(&Call::positional("fails", [30.into()]), 10).await.unwrap() else {
+        panic!("no stream")
+    };
+    let items: Vec<_> = items.collect().await;
+    let error = items.last().unwrap().as_ref().unwrap_err();
+    assert_eq!((items.len(), error.message.as_str()), (31, "no more"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_outlast_heartbeats_in_either_direction() {
+    let server = Running::start(anywhere(), SHORT).await;
+    finish(peer("outlast", &server.url).args(["--heartbeat", "0.2"])).with(0, &[]);
+    server.stop().await;
+
+    let server = Process::start(peer("serve", "tcp://127.0.0.1:0").args(["--heartbeat", "0.2"]));
+    let client =
+        ZerorpcClient::connect_with(&server.url(), &ClientOptions::default(), Some(SHORT)).await.unwrap();
+    let begun = Instant::now();
+    assert_eq!(client.call(&Call::positional("sleep", [Value::Float(1.0)])).await, Ok(Value::Null));
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restarted_server_is_found_again_by_pythons_client() {
+    let server = Running::start(anywhere(), DEFAULT_PERIOD).await;
+    let address = server.url.strip_prefix("tcp://").unwrap().parse().unwrap();
+    let watching = Process::start(&mut peer("watch", &server.url));
+    assert_eq!(watching.line(), "up");
+    server.stop().await;
+    assert_eq!(watching.line(), "down");
+    let server = Running::start(address, DEFAULT_PERIOD).await;
+    assert_eq!(watching.line(), "up");
+    drop(watching);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pythons_server_is_found_again_by_our_client() {
+    let server = Process::start(&mut peer("serve", "tcp://127.0.0.1:0"));
+    let url = server.url();
+    let client = ZerorpcClient::connect(&url, &ClientOptions::default()).await.unwrap();
+    let add = Call::positional("add", [2.into(), 3.into()]);
+    assert_eq!(client.call(&add).await, Ok(Value::Int(5)));
+    drop(server);
+    assert_eq!(client.call(&add).await.unwrap_err().kind, ErrorKind::Undeliverable);
+    let server = Process::start(&mut peer("serve", &url));
+    assert_eq!(server.url(), url);
+    assert_eq!(client.call(&add).await, Ok(Value::Int(5)));
+}
+
+/// Tells which words were said.
+struct Heard(mpsc::UnboundedSender<String>);
+
+impl Service for Heard {
+    fn name(&self) -> &'static str {
+        "Heard"
+    }
+    fn methods(&self) -> &[MethodInfo] {
+        &[]
+    }
+    fn call(&self, method: &str, params: Params) -> Result<Value, CallError> {
+        let _ = self.0.send(format!("{method} {:?}", params.values().collect::<Vec<_>>()));
+        Ok(Value::Null)
+    }
+}
+
+fn hello() -> Call {
+    Call::positional("hello", ["word".into()])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pythons_pushers_and_publishers_are_heard() {
+    for (role, publishes) in [("push", false), ("publish", true)] {
+        let (sender, mut heard) = mpsc::unbounded_channel();
+        let dispatcher = Dispatcher::new(Heard(sender), Executor::Async, Faults::default());
+        let stop = CancellationToken::new();
+        let sending = Process::start(peer(role, "tcp://127.0.0.1:0").arg("--bind"));
+        let endpoint: Endpoint = sending.url().parse().unwrap();
+        let running = if publishes {
+            tokio::spawn(Subscriber::connect(&endpoint).run(dispatcher, Limits::default(), stop.clone()))
+        } else {
+            tokio::spawn(Puller::connect(&endpoint).run(dispatcher, Limits::default(), stop.clone()))
+        };
+        let word = tokio::time::timeout(PATIENCE, heard.recv()).await.unwrap();
+        assert_eq!(word.as_deref(), Some(r#"hello ["word"]"#), "{role}");
+        stop.cancel();
+        running.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pythons_pullers_and_subscribers_hear_ours() {
+    let endpoint: Endpoint = "tcp://127.0.0.1:0".parse().unwrap();
+    let pusher = Pusher::bind(&endpoint).await.unwrap();
+    let pulling = Process::start(&mut peer("pull", &pusher.endpoint().to_string()));
+    pulling.url();
+    pusher.push(&hello()).await.unwrap();
+    assert_eq!(pulling.line(), "heard word");
+
+    let publisher = Publisher::bind(&endpoint).await.unwrap();
+    let subscribed = Process::start(&mut peer("subscribe", &publisher.endpoint().to_string()));
+    subscribed.url();
+    tokio::time::timeout(PATIENCE, publisher.subscribed(1)).await.unwrap();
+    assert_eq!(publisher.publish(&hello()), Ok(1));
+    assert_eq!(subscribed.line(), "heard word");
+}
+
+/// The program and zerorpc's own command line, each as a client of either server of `time`.
+#[test]
+fn the_article_s_second_example_in_all_four_pairings() {
+    let ours = Process::start(&mut rpcbench(&["serve", "zerorpc", "--service", "time"]));
+    let port = std::net::TcpListener::bind(anywhere()).unwrap().local_addr().unwrap().port();
+    let their_url = format!("tcp://127.0.0.1:{port}");
+    let theirs =
+        Process::start(python("zerorpc_peer.py").args(["cli", "--server", "--bind", &their_url, "time"]));
+    let year = finish(&mut python_says_the_year()).out.concat();
+    for url in [ours.url(), their_url] {
+        // Python says before it has bound that it does; a client of ours is refused until it has.
+        let until = Instant::now() + PATIENCE;
+        let called = loop {
+            let ended = finish(&mut rpcbench(&["call", "zerorpc", &url, "strftime", "%Y"]));
+            if ended.status.success() || Instant::now() > until {
+                break ended;
+            }
+        };
+        assert_eq!(called.with(0, &[]).out, [format!("\"{year}\"")], "{url}");
+        let called =
+            finish(python("zerorpc_peer.py").args(["cli", "--client", "--connect", &url, "strftime", "%Y"]));
+        let said: Ended = called.with(0, &[]);
+        assert!(said.out.iter().any(|line| line.contains(&year)), "{}", said.out.join("\n"));
+
+        let listed = finish(&mut rpcbench(&["call", "zerorpc", &url])).with(0, &[]);
+        for method in ["gmtime", "sleep", "strftime", "time"] {
+            let row = listed.out.iter().find(|row| row.starts_with(method));
+            assert!(row.is_some_and(|row| row.contains("  ")), "{}", listed.out.join("\n"));
+        }
+    }
+    drop(theirs);
+}
+
+fn python_says_the_year() -> Command {
+    let mut command = Command::new(std::env::var_os("RPCBENCH_PYTHON").unwrap_or_else(|| "python3".into()));
+    command.args(["-c", "import time; print(time.strftime('%Y'))"]);
+    command
+}
+
+#[test]
+fn a_stream_is_printed_item_by_item() {
+    let server = Process::start(&mut peer("serve", "tcp://127.0.0.1:0"));
+    let url = server.url();
+    let items = finish(&mut rpcbench(&["call", "zerorpc", &url, "count", "300"])).with(0, &[]).out;
+    assert_eq!(items, (0..300).map(|i| i.to_string()).collect::<Vec<_>>());
+    let failed =
+        finish(&mut rpcbench(&["call", "zerorpc", &url, "fails", "2"])).with(1, &["no more", "LookupError"]);
+    assert_eq!(failed.out, ["0", "1"]);
+    assert!(finish(&mut rpcbench(&["call", "zerorpc", &url, "count", "0"])).with(0, &[]).out.is_empty());
+}
+
+#[test]
+fn every_protocol_serves_the_time_and_a_sleep_keeps_nobody_waiting() {
+    for protocol in ["rest", "xmlrpc", "jsonrpc", "zerorpc"] {
+        let server = Process::start(&mut rpcbench(&["serve", protocol, "--service", "time"]));
+        let url = server.url();
+        // REST has arguments by name only.
+        let (seconds, format) = if protocol == "rest" { ("seconds=60", "format=%Y") } else { ("60", "%Y") };
+        let call = ["call", protocol, &url, "sleep", seconds, "--timeout", "90s"];
+        let sleeping = Process::start(&mut rpcbench(&call));
+        let date = finish(&mut rpcbench(&["call", protocol, &url, "strftime", format])).with(0, &[]);
+        assert_eq!((date.out.len(), date.out[0].len()), (1, 6), "{protocol}");
+        drop(sleeping);
+    }
+}

@@ -1,0 +1,21 @@
+//! Any bytes are a response or are refused, and a result that can be written is read back.
+#![no_main]
+
+use calculator::Limits;
+use libfuzzer_sys::fuzz_target;
+use xmlrpc::wire::{EncodeOptions, Response, decode_response, encode_fault, encode_response};
+
+fuzz_target!(|body: &[u8]| {
+    let limits = Limits::default();
+    match decode_response(body, &limits) {
+        Ok(Response::Value(value)) => {
+            let Ok(written) = encode_response(&value, &EncodeOptions { allow_none: true }) else { return };
+            let Ok(Response::Value(again)) = decode_response(&written, &limits) else { panic!("not read back") };
+            assert_eq!(format!("{again:?}"), format!("{value:?}"));
+        }
+        Ok(Response::Fault(fault)) => {
+            assert_eq!(decode_response(&encode_fault(&fault), &limits), Ok(Response::Fault(fault)));
+        }
+        Err(_) => {}
+    }
+});

@@ -1,0 +1,157 @@
+//! What the tests of both ends share: a server in a task, and a peer that says what a test tells it to.
+
+// Clippy lets test functions unwrap, but not their helpers; and no test uses all of these.
+#![allow(clippy::unwrap_used, clippy::expect_used, dead_code)]
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use calculator::{
+    Calculator, Call, CallError, Client, ClientOptions, Dispatcher, Executor, Faults, Limits, Value,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use zerorpc::wire::{Event, Ids, write_call};
+use zerorpc::zmtp::wire::{DELIMITER, MessageLimits, SocketType, greeting, ready, write_message};
+use zerorpc::zmtp::{Inbox, Incoming};
+use zerorpc::{Server, ServerOptions, ZerorpcClient};
+
+/// How long anything may take that is bound to happen. Only a defect takes that long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server in a task of its own.
+pub(crate) struct Running {
+    pub(crate) url: String,
+    pub(crate) dispatcher: Dispatcher,
+    pub(crate) stop: CancellationToken,
+    pub(crate) task: JoinHandle<()>,
+}
+
+impl Running {
+    pub(crate) async fn start(dispatcher: Dispatcher, options: ServerOptions) -> Self {
+        let server = Server::bind(any_port(), dispatcher.clone(), options).await.unwrap();
+        Self::run(server, dispatcher)
+    }
+
+    pub(crate) fn run(server: Server, dispatcher: Dispatcher) -> Self {
+        let (url, stop) = (server.url(), CancellationToken::new());
+        let task = tokio::spawn(server.run(stop.clone()));
+        Running { url, dispatcher, stop, task }
+    }
+
+    pub(crate) async fn calculator(executor: &str, delay: Option<Duration>) -> Self {
+        let faults = Faults { delay, ..Faults::default() };
+        let dispatcher = Dispatcher::new(Calculator, executor.parse().unwrap(), faults);
+        Self::start(dispatcher, ServerOptions::default()).await
+    }
+
+    pub(crate) async fn client(&self) -> ZerorpcClient {
+        ZerorpcClient::connect(&self.url, &ClientOptions::default()).await.unwrap()
+    }
+
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap();
+    }
+}
+
+pub(crate) fn any_port() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 0).into()
+}
+
+pub(crate) fn calculator() -> Dispatcher {
+    Dispatcher::new(Calculator, Executor::Async, Faults::default())
+}
+
+pub(crate) fn with_limits(limits: Limits) -> ServerOptions {
+    ServerOptions { limits, ..ServerOptions::default() }
+}
+
+pub(crate) fn add(x: i64, y: i64) -> Call {
+    Call::positional("add", [x.into(), y.into()])
+}
+
+pub(crate) async fn sum(client: &ZerorpcClient, x: i64, y: i64) -> Result<Value, CallError> {
+    client.call(&add(x, y)).await
+}
+
+/// A DEALER that sends whatever octets a test gives it.
+pub(crate) struct Peer {
+    pub(crate) stream: TcpStream,
+    inbox: Inbox,
+    ids: Ids,
+}
+
+impl Peer {
+    pub(crate) async fn connect(url: &str) -> Self {
+        let mut stream = TcpStream::connect(url.strip_prefix("tcp://").unwrap()).await.unwrap();
+        let mut hello = greeting().to_vec();
+        ready(&mut hello, SocketType::Dealer);
+        stream.write_all(&hello).await.unwrap();
+        let mut theirs = [0; 64];
+        stream.read_exact(&mut theirs).await.unwrap();
+        let inbox = Inbox::new(MessageLimits { octets: 1 << 20, frames: 32 });
+        let mut peer = Peer { stream, inbox, ids: Ids::new() };
+        assert!(peer.receive().await.unwrap().starts_with("Command(Ready("));
+        peer
+    }
+
+    /// Sends `payload` as zerorpc frames it.
+    pub(crate) async fn send(&mut self, payload: &[u8]) {
+        let mut message = Vec::new();
+        write_message(&mut message, &[DELIMITER], |out| {
+            out.extend_from_slice(payload);
+            Ok::<_, CallError>(())
+        })
+        .unwrap();
+        self.stream.write_all(&message).await.unwrap();
+    }
+
+    pub(crate) fn call(&self, method: &str, args: &[Value]) -> Vec<u8> {
+        let mut payload = Vec::new();
+        write_call(&mut payload, &self.ids.id(self.ids.next()), method, args).unwrap();
+        payload
+    }
+
+    /// What comes next, as its name and arguments; `None` at the end of the connection.
+    pub(crate) async fn receive(&mut self) -> Option<String> {
+        tokio::time::timeout(PATIENCE, async {
+            loop {
+                if let Some(incoming) = self.inbox.next().unwrap() {
+                    return Some(match incoming {
+                        Incoming::Message { payload, .. } => shown(payload),
+                        other => format!("{other:?}"),
+                    });
+                }
+                match self.stream.read_buf(self.inbox.space()).await {
+                    Ok(0) | Err(_) => return None,
+                    Ok(_) => {}
+                }
+            }
+        })
+        .await
+        .expect("nothing comes")
+    }
+
+    /// Asserts that the peer is still served, and that nothing else comes: what a task of the server may have had to
+    /// say is said by the second answer.
+    pub(crate) async fn assert_served(&mut self) {
+        for _ in 0..2 {
+            let ping = self.call("_zerorpc_ping", &[]);
+            self.send(&ping).await;
+            assert_eq!(self.receive().await.as_deref(), Some(r#"OK [["pong", "Calculator"]]"#));
+        }
+    }
+}
+
+/// An event by its name and arguments.
+pub(crate) fn shown(payload: &[u8]) -> String {
+    let event = Event::decode(payload, 64).unwrap();
+    match &*event.name {
+        "OK" => format!("OK [{:?}]", event.reply(64).unwrap()),
+        "ERR" => format!("ERR {}", event.reply(64).unwrap_err()),
+        name => format!("{name} {:?}", event.item(64).unwrap()),
+    }
+}

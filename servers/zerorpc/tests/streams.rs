@@ -1,0 +1,280 @@
+//! Streams: items in their order, no more of them than the caller lets come.
+
+// Clippy lets test functions unwrap, but not their helpers.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use calculator::{Call, CallError, Client, ClientOptions, ErrorKind, MethodInfo, Params, Remote, Value};
+use common::{PATIENCE, Peer, Running, any_port, calculator};
+use futures_util::{StreamExt, stream};
+use tokio::sync::Notify;
+use zerorpc::{Items, Reply, Server, ServerOptions, Streams, ValueStream, ZerorpcClient};
+
+/// `count(n)` streams 0 … n−1; `fails(n)` an error after n items; `unsendable(n)` an item after n that has no form.
+#[derive(Clone, Default)]
+struct Counting {
+    produced: Arc<AtomicUsize>,
+    /// Told when a stream is dropped.
+    dropped: Arc<Notify>,
+}
+
+struct Dropped(Arc<Notify>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+impl Streams for Counting {
+    fn methods(&self) -> &[MethodInfo] {
+        &[
+            MethodInfo { name: "count", params: &["n"], doc: "Count." },
+            MethodInfo { name: "fails", params: &["n"], doc: "Count and fail." },
+            MethodInfo { name: "unsendable", params: &["n"], doc: "Count, and stream what cannot be sent." },
+        ]
+    }
+
+    fn open(&self, method: &str, params: Params) -> Result<ValueStream, CallError> {
+        let [n] = params.bind(method, ["n"])?;
+        let Value::Int(n) = n else {
+            return Err(CallError::new(ErrorKind::InvalidArguments, "n is no integer"));
+        };
+        let (produced, dropped) = (Arc::clone(&self.produced), Dropped(Arc::clone(&self.dropped)));
+        let items = stream::iter(0..n).map(move |i| {
+            let _held = &dropped;
+            produced.fetch_add(1, Ordering::SeqCst);
+            Ok(Value::Int(i))
+        });
+        let class = Remote { class: Some("LookupError".to_owned()), ..Remote::default() };
+        let end = match method {
+            "fails" => vec![Err(CallError::remote(ErrorKind::Internal, "no more", class)), Ok(Value::Null)],
+            "unsendable" => vec![Ok(Value::BigInt("18446744073709551616".into())), Ok(Value::Null)],
+            _ => vec![],
+        };
+        Ok(items.chain(stream::iter(end)).boxed())
+    }
+}
+
+async fn serve(streams: Counting, options: ServerOptions) -> Running {
+    let dispatcher = calculator();
+    let server = Server::bind(any_port(), dispatcher.clone(), options).await.unwrap();
+    Running::run(server.with_streams(streams), dispatcher)
+}
+
+async fn open(
+    client: &ZerorpcClient,
+    method: &'static str,
+    n: i64,
+    slots: usize,
+) -> Result<Items, CallError> {
+    match client.open(&Call::positional(method, [n.into()]), slots).await? {
+        Reply::Items(items) => Ok(items),
+        Reply::Value(value) => panic!("no stream but {value:?}"),
+    }
+}
+
+#[tokio::test]
+async fn streams_of_every_length_come_whole_whatever_is_let_come() {
+    let streams = Counting::default();
+    let server = serve(streams.clone(), ServerOptions::default()).await;
+    let client = server.client().await;
+    for (n, slots) in [(0, 100), (1, 1), (100, 1), (100, 2), (1_000, 10), (10_000, 100), (10_000, 3_000)] {
+        streams.produced.store(0, Ordering::SeqCst);
+        let mut items = open(&client, "count", n, slots).await.unwrap();
+        for i in 0..n {
+            assert_eq!(items.next().await, Some(Ok(Value::Int(i))));
+            let ahead = streams.produced.load(Ordering::SeqCst) - usize::try_from(i).unwrap();
+            assert!(ahead <= slots + 3, "{ahead} items are made ahead where {slots} may come");
+        }
+        assert!(items.next().await.is_none() && items.next().await.is_none());
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn several_streams_and_calls_share_a_connection() {
+    let server = serve(Counting::default(), ServerOptions::default()).await;
+    let client = server.client().await;
+    let mut streams = Vec::new();
+    for slots in [1, 7, 100] {
+        streams.push(open(&client, "count", 200, slots).await.unwrap());
+    }
+    for i in 0..200 {
+        for items in &mut streams {
+            assert_eq!(items.next().await, Some(Ok(Value::Int(i))));
+        }
+        assert_eq!(common::sum(&client, i, 1).await, Ok(Value::Int(i + 1)));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_fails_says_so_after_its_items() {
+    let server = serve(Counting::default(), ServerOptions::default()).await;
+    let client = server.client().await;
+    for (method, kind, class) in
+        [("fails", ErrorKind::Internal, "LookupError"), ("unsendable", ErrorKind::Overflow, "OverflowError")]
+    {
+        let Err(error) = open(&client, method, 0, 10).await else { panic!("{method} has no item") };
+        assert_eq!((error.kind, error.remote.unwrap().class.unwrap().as_str()), (kind, class));
+        let mut items = open(&client, method, 30, 10).await.unwrap();
+        for i in 0..30 {
+            assert_eq!(items.next().await, Some(Ok(Value::Int(i))));
+        }
+        assert_eq!(items.next().await.unwrap().unwrap_err().kind, kind);
+        assert!(items.next().await.is_none());
+    }
+    for refused in [Call::positional("count", []), Call::positional("count", ["x".into()])] {
+        let error = client.open(&refused, 10).await.err().unwrap();
+        assert_eq!(error.kind, ErrorKind::InvalidArguments);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn either_kind_of_call_is_told_from_the_other() {
+    let server = serve(Counting::default(), ServerOptions::default()).await;
+    let client = server.client().await;
+    let reply = client.open(&common::add(2, 3), 10).await.unwrap();
+    assert!(matches!(reply, Reply::Value(Value::Int(5))));
+    // A call for one result does not take the first item for it.
+    let error = client.call(&Call::positional("count", [3.into()])).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Malformed);
+    let listed = client.call(&Call::positional("_zerorpc_list", [])).await.unwrap();
+    assert!(format!("{listed:?}").starts_with(r#"["add", "count", "divide""#), "{listed:?}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_outlasts_many_heartbeat_periods_and_ends_when_nobody_wants_it() {
+    let heartbeat = Some(Duration::from_millis(50));
+    let streams = Counting::default();
+    let server = serve(streams.clone(), ServerOptions { heartbeat, ..ServerOptions::default() }).await;
+    let client =
+        ZerorpcClient::connect_with(&server.url, &ClientOptions::default(), heartbeat).await.unwrap();
+    let mut items = open(&client, "count", i64::MAX, 10).await.unwrap();
+    for _ in 0..4 {
+        assert!(items.next().await.unwrap().is_ok());
+        tokio::time::sleep(Duration::from_millis(120)).await;
+    }
+    drop(items);
+    tokio::time::timeout(PATIENCE, streams.dropped.notified()).await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_connection() {
+    let streams = Counting::default();
+    let server = serve(streams.clone(), ServerOptions::default()).await;
+    let client = server.client().await;
+    let items = open(&client, "count", i64::MAX, 10).await.unwrap();
+    drop((items, client));
+    tokio::time::timeout(PATIENCE, streams.dropped.notified()).await.unwrap();
+    // A server that stops does not wait for streams, and their callers are told.
+    let client = server.client().await;
+    let mut items = open(&client, "count", i64::MAX, 10).await.unwrap();
+    server.stop().await;
+    let end = loop {
+        match items.next().await {
+            Some(Ok(_)) => {}
+            end => break end,
+        }
+    };
+    assert_eq!(end.unwrap().unwrap_err().kind, ErrorKind::Undeliverable);
+}
+
+/// An event on the channel of the call whose id is `abc`.
+fn on_channel(name: &str, args: &[u8]) -> Vec<u8> {
+    let name_len = 0xa0 | u8::try_from(name.len()).unwrap();
+    [
+        b"\x93\x83\xaamessage_id\xc4\x01x\xa1v\x03\xabresponse_to\xc4\x03abc",
+        &[name_len][..],
+        name.as_bytes(),
+        args,
+    ]
+    .concat()
+}
+
+/// A call of `count(5)` with the id `abc` from a peer of that version.
+fn count_5(version: u8) -> Vec<u8> {
+    [b"\x93\x82\xaamessage_id\xc4\x03abc\xa1v", &[version][..], b"\xa5count\x91\x05"].concat()
+}
+
+#[tokio::test]
+async fn events_come_as_they_are_granted() {
+    let server = serve(Counting::default(), ServerOptions::default()).await;
+    // Peers before version 3 grant with their heartbeats.
+    for (version, grants) in [(3, "_zpc_more"), (4, "_zpc_more"), (2, "_zpc_hb"), (1, "_zpc_hb")] {
+        let mut peer = Peer::connect(&server.url).await;
+        peer.send(&count_5(version)).await;
+        assert_eq!(peer.receive().await.unwrap(), "STREAM 0");
+        peer.assert_served().await;
+        peer.send(&on_channel(grants, &[0x91, 2])).await;
+        assert_eq!(peer.receive().await.unwrap(), "STREAM 1");
+        assert_eq!(peer.receive().await.unwrap(), "STREAM 2");
+        peer.assert_served().await;
+        // Less than nothing is a debt; what is no integer grants nothing; and as much as can be said is no more than all.
+        for args in [&[0x91, 0xfe][..], &[0x91, 1], b"\x91\xa1x", &[0x90], &[0xc0], &[0x91, 1]] {
+            peer.send(&on_channel(grants, args)).await;
+            peer.assert_served().await;
+        }
+        peer.send(&on_channel(grants, b"\x91\xcf\x7f\xff\xff\xff\xff\xff\xff\xff")).await;
+        for expected in ["STREAM 3", "STREAM 4", "STREAM_DONE null"] {
+            assert_eq!(peer.receive().await.unwrap(), expected);
+        }
+        peer.assert_served().await;
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_heartbeat_of_version_3_grants_nothing_and_no_other_peer_reaches_a_channel() {
+    let server = serve(Counting::default(), ServerOptions::default()).await;
+    let mut peer = Peer::connect(&server.url).await;
+    peer.send(&count_5(3)).await;
+    assert_eq!(peer.receive().await.unwrap(), "STREAM 0");
+    peer.send(&on_channel("_zpc_hb", &[0x91, 9])).await;
+    peer.assert_served().await;
+    let mut other = Peer::connect(&server.url).await;
+    other.send(&on_channel("_zpc_more", &[0x91, 9])).await;
+    other.assert_served().await;
+    peer.assert_served().await;
+    // The same id is another channel for another peer, and is taken for this one.
+    other.send(&count_5(3)).await;
+    assert_eq!(other.receive().await.unwrap(), "STREAM 0");
+    peer.send(&count_5(3)).await;
+    peer.assert_served().await;
+    peer.send(&on_channel("_zpc_more", &[0x91, 1])).await;
+    assert_eq!(peer.receive().await.unwrap(), "STREAM 1");
+    other.assert_served().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_grants_without_end_and_never_reads_is_sent_no_more_than_it_can_hold() {
+    let streams = Counting::default();
+    let server = serve(streams.clone(), ServerOptions::default()).await;
+    let mut peer = Peer::connect(&server.url).await;
+    peer.send(b"\x93\x82\xaamessage_id\xc4\x03abc\xa1v\x03\xa5count\x91\xce\x3b\x9a\xca\x00").await;
+    peer.send(&on_channel("_zpc_more", b"\x91\xce\x3b\x9a\xca\x00")).await;
+    // It stands still at some time, while others are served.
+    let client = server.client().await;
+    let mut still = 0;
+    while still < 200 {
+        let before = streams.produced.load(Ordering::SeqCst);
+        assert_eq!(common::sum(&client, 2, 3).await, Ok(Value::Int(5)));
+        still = if streams.produced.load(Ordering::SeqCst) == before { still + 1 } else { 0 };
+        assert!(before < 1_000_000, "{before} items were sent to a peer that does not read");
+    }
+    // It goes on where it stood as soon as the peer reads.
+    for i in 0..200_000 {
+        assert_eq!(peer.receive().await.unwrap(), format!("STREAM {i}"));
+    }
+    server.stop().await;
+}
