@@ -21,7 +21,7 @@ use nix::unistd::Pid;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::{Machine, SocketStats, Usage, time_asleep};
+use super::{Machine, NEAR, SocketStats, Usage, time_asleep};
 
 pub(super) const FULL: bool = true;
 
@@ -68,6 +68,9 @@ impl AsFd for Descriptor {
     }
 }
 
+/// The end of a longer wait is spent without a look at the sockets, which was seen to take up to that long.
+const LAST: Duration = Duration::from_micros(12);
+
 impl Timer {
     /// A timer of the Tokio runtime that this is called in.
     ///
@@ -94,9 +97,13 @@ impl Timer {
                 self.0.readable().await?.clear_ready();
             }
         }
-        while Instant::now() < moment {
+        let last = if left > NEAR { LAST } else { Duration::ZERO };
+        while Instant::now() + last < moment {
             // Whoever else has something to do has it done meanwhile.
             tokio::task::yield_now().await;
+        }
+        while Instant::now() < moment {
+            std::hint::spin_loop();
         }
         Ok(())
     }

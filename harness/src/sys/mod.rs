@@ -118,7 +118,7 @@ pub fn sleep_precisely() {
 }
 
 /// How much earlier than needed a sleeper is woken: about what waking up takes where the core is awake.
-const LEAD: Duration = Duration::from_micros(30);
+const LEAD: Duration = Duration::from_micros(40);
 /// What is nearer than this is waited for without sleeping: going to sleep and waking up takes as long.
 const NEAR: Duration = Duration::from_micros(5);
 
