@@ -107,9 +107,23 @@ enum Command {
     },
 }
 
+/// lapin's thread of its own panics when the runtime ends under it, which is what happens to a connection that is not
+/// needed any more; a person who reads of that learns nothing.
+fn ignore_cancelled_connections() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let is_lapin = std::thread::current().name() == Some("lapin-io-loop");
+        let is_cancelled = panic.payload_as_str().is_some_and(|message| message.ends_with("was cancelled"));
+        if !(is_lapin && is_cancelled) {
+            usual(panic);
+        }
+    }));
+}
+
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
+    ignore_cancelled_connections();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return refused(&error),
