@@ -44,12 +44,6 @@ pub(super) struct Caller<T> {
     free_since: Option<Instant>,
 }
 
-/// A call that was made.
-pub(super) struct Made {
-    /// Whether it failed on the way, and not by what the server answered.
-    pub(super) lost: bool,
-}
-
 impl<T: Time> Caller<T> {
     pub(super) fn new(
         shared: &Arc<Shared<T>>,
@@ -70,13 +64,14 @@ impl<T: Time> Caller<T> {
     }
 
     /// Makes the next call at `started`. In an open loop it belongs to a `slot`, from which its clock runs; whether it
-    /// counts goes by that, and by the start otherwise. A call that was lost counts also where `even_if_lost` says so.
+    /// counts goes by that, and by the start otherwise. A call that was lost counts also where `even_if_lost` says so:
+    /// one that failed on the way, and not by what the server answered. Returns whether it was.
     pub(super) async fn call(
         &mut self,
         started: Instant,
         slot: Option<Instant>,
         even_if_lost: impl FnOnce() -> bool,
-    ) -> Made {
+    ) -> bool {
         let Shared { time, stage, in_flight } = &*self.shared;
         let prepared = &self.calls[self.next];
         self.next = (self.next + 1) % self.calls.len();
@@ -109,7 +104,7 @@ impl<T: Time> Caller<T> {
             seen.record(timing, &result, &prepared.answer);
             seen.last = Some((started, ended));
         }
-        Made { lost }
+        lost
     }
 }
 

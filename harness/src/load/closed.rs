@@ -16,9 +16,10 @@ use crate::observe::Observation;
 /// A caller that meets this many failures on the way in a row gives up: its server is gone.
 pub(super) const GIVE_UP_AFTER: u32 = 10;
 
-/// Each caller has its own sequence of calls.
-fn sequence(plan: &Plan, number: u32) -> Arc<[Prepared]> {
-    plan.operation.prepare(plan.seed.wrapping_add(u64::from(number))).into()
+/// The calls of each caller: a sequence of its own.
+fn sequences(plan: &Plan, callers: NonZeroU32) -> Vec<Arc<[Prepared]>> {
+    let prepare = |number| plan.operation.prepare(plan.seed.wrapping_add(u64::from(number))).into();
+    (0..callers.get()).map(prepare).collect()
 }
 
 /// The client that a caller goes by: they are spread evenly.
@@ -34,7 +35,7 @@ pub(super) async fn as_tasks<T: Time>(
     clients: &[Arc<dyn Client>],
     shared: impl FnOnce() -> Arc<Shared<T>>,
 ) -> Observation {
-    let calls: Vec<_> = (0..callers.get()).map(|number| sequence(plan, number)).collect();
+    let calls = sequences(plan, callers);
     let (seen, shared) = (Arc::new(Mutex::new(Observation::default())), shared());
     let mut running = JoinSet::new();
     for (number, calls) in (0..).zip(&calls) {
@@ -53,7 +54,7 @@ pub(super) fn on_threads<T: Time>(
     clients: &[Arc<dyn Client>],
     shared: impl FnOnce() -> Arc<Shared<T>>,
 ) -> Observation {
-    let calls: Vec<_> = (0..callers.get()).map(|number| sequence(plan, number)).collect();
+    let calls = sequences(plan, callers);
     let shared = shared();
     threads::run(callers, |number, seen| {
         let caller = Caller::new(&shared, client_of(clients, number), &calls[number as usize], seen, None);
@@ -72,8 +73,8 @@ async fn one_after_another<T: Time>(mut caller: Caller<T>, interrupted: Arc<Atom
             break;
         }
         // A trial that dies while warming up has failures to show all the same.
-        let made = caller.call(started, None, || lost_in_a_row + 1 == GIVE_UP_AFTER).await;
-        lost_in_a_row = if made.lost { lost_in_a_row + 1 } else { 0 };
+        let lost = caller.call(started, None, || lost_in_a_row + 1 == GIVE_UP_AFTER).await;
+        lost_in_a_row = if lost { lost_in_a_row + 1 } else { 0 };
         if lost_in_a_row == GIVE_UP_AFTER {
             caller.seen.lock().unwrap_or_else(PoisonError::into_inner).gave_up += 1;
             break;

@@ -24,6 +24,7 @@ pub use notification::{Notification, encode_notification, read_notification};
 pub use reply::{Failure, Reply, encode_failure, encode_result, encode_sign_of_life, read_reply};
 pub use request::{Arguments, Request, Routing, encode_request, read_request};
 
+use crate::Context;
 use escape::Escaped;
 
 const OPEN: &[u8] = br#"{"oslo.version":"2.0","oslo.message":""#;
@@ -70,6 +71,20 @@ fn enveloped<E>(size: usize, inner: impl FnOnce(&mut Escaped) -> Result<(), E>) 
     let mut out = escaped.into_inner();
     out.extend_from_slice(CLOSE);
     Ok(out)
+}
+
+/// What every message ends with: its id, and the entries of its context.
+fn end(out: &mut Escaped, unique_id: &str, context: &Context) -> Result<(), serde_json::Error> {
+    out.plain(r#",\"_unique_id\":"#);
+    out.string(unique_id)?;
+    for (name, value) in context.iter() {
+        out.plain(",");
+        out.string(&format!("{CONTEXT_PREFIX}{name}"))?;
+        out.plain(":");
+        serde_json::to_writer(&mut *out, value)?;
+    }
+    out.plain("}");
+    Ok(())
 }
 
 /// `value` as it stands in a message: JSON inside a JSON string.

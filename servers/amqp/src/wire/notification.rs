@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use calculator::{CallError, ErrorKind, Limits, Value, json};
 
-use super::{CONTEXT_PREFIX, WireError, enveloped, inner, malformed};
+use super::{CONTEXT_PREFIX, WireError, end, enveloped, inner, malformed};
 use crate::Context;
 
 /// An event that was told of.
@@ -52,16 +52,7 @@ pub fn encode_notification(notification: &Notification, unique_id: &str) -> Resu
         }
         out.plain(r#",\"payload\":"#);
         serde_json::to_writer(&mut *out, payload)?;
-        out.plain(r#",\"_unique_id\":"#);
-        out.string(unique_id)?;
-        for (name, value) in context.iter() {
-            out.plain(",");
-            out.string(&format!("{CONTEXT_PREFIX}{name}"))?;
-            out.plain(":");
-            serde_json::to_writer(&mut *out, value)?;
-        }
-        out.plain("}");
-        Ok(())
+        end(out, unique_id, context)
     })
     .map_err(|error: serde_json::Error| CallError::new(ErrorKind::Internal, error.to_string()))
 }

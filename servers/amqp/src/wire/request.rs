@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::escape::Escaped;
-use super::{CONTEXT_PREFIX, Field, WireError, enveloped, inner, malformed};
+use super::{CONTEXT_PREFIX, Field, WireError, end, enveloped, inner, malformed};
 use crate::{Context, Target};
 
 /// The least interval, in seconds, that asks for signs of life.
@@ -119,16 +119,7 @@ fn write_request(
         out.plain(r#",\"_timeout\":"#);
         serde_json::to_writer(&mut *out, &routing.monitor)?;
     }
-    out.plain(r#",\"_unique_id\":"#);
-    out.string(unique_id)?;
-    for (name, value) in context.iter() {
-        out.plain(",");
-        out.string(&format!("{CONTEXT_PREFIX}{name}"))?;
-        out.plain(":");
-        serde_json::to_writer(&mut *out, value)?;
-    }
-    out.plain("}");
-    Ok(())
+    end(out, unique_id, context)
 }
 
 /// Reads a request.

@@ -8,7 +8,6 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 
 use super::encoding;
-use super::fast;
 use super::fault::Fault;
 use super::scalar::Scalar;
 use super::xml;
@@ -97,15 +96,7 @@ pub enum Response {
 /// # Errors
 /// When `body` is not one, or exceeds `limits`.
 pub fn decode_call(body: &[u8], limits: &Limits) -> Result<Call, DecodeError> {
-    match fast::call(body) {
-        Some(call) => Ok(call),
-        None => parse_call(body, limits),
-    }
-}
-
-pub(super) fn parse_call(body: &[u8], limits: &Limits) -> Result<Call, DecodeError> {
-    let message = decode(body, limits)?;
-    match message {
+    match decode(body, limits)? {
         Message { kind: Some(Kind::Call), method: Some(method), params, .. } => {
             Ok(Call { method: method.into(), params: Params::Positional(params.unwrap_or_default()) })
         }
@@ -118,13 +109,6 @@ pub(super) fn parse_call(body: &[u8], limits: &Limits) -> Result<Call, DecodeErr
 /// # Errors
 /// When `body` is not one, or exceeds `limits`.
 pub fn decode_response(body: &[u8], limits: &Limits) -> Result<Response, DecodeError> {
-    match fast::result(body) {
-        Some(value) => Ok(Response::Value(value)),
-        None => parse_response(body, limits),
-    }
-}
-
-pub(super) fn parse_response(body: &[u8], limits: &Limits) -> Result<Response, DecodeError> {
     match decode(body, limits)? {
         Message { kind: Some(Kind::Response), fault: Some(fault), .. } => {
             Fault::from_value(fault).map(Response::Fault)

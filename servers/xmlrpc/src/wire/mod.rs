@@ -16,7 +16,6 @@
 mod decode;
 mod encode;
 mod encoding;
-mod fast;
 mod fault;
 mod scalar;
 mod xml;

@@ -50,31 +50,6 @@ const ZERO_DIVISION: &str = "<?xml version='1.0'?>\n<methodResponse>\n<fault>\n<
     </struct></value>\n</fault>\n</methodResponse>\n";
 
 #[test]
-fn scalars_as_cpython_lays_them_out_go_the_short_way() {
-    let values =
-        [Value::Int(-7), Value::from("zürich ' \""), Value::Float(-1.5e-7), Value::Bool(true), Value::Int(0)];
-    let call = Call::positional("hello", values.clone());
-    let body = encode_call(&call, &NONE).unwrap();
-    assert_eq!(fast::call(&body), Some(call));
-    for value in values {
-        let body = encode_response(&value, &NONE).unwrap();
-        assert_eq!(fast::result(&body), Some(value));
-    }
-    for value in [
-        Value::from("&"),
-        Value::from("]]>"),
-        Value::from("\r"),
-        Value::from("\u{fffd}"),
-        Value::Null,
-        Value::List(vec![]),
-    ] {
-        let body = encode_response(&value, &NONE).unwrap();
-        assert_eq!(fast::result(&body), None);
-        assert_eq!(decode_response(&body, &Limits::default()), Ok(Response::Value(value)));
-    }
-}
-
-#[test]
 fn messages_are_those_of_cpython() {
     let add = Call::positional("add", [Value::Int(2), Value::Int(3)]);
     assert_eq!(ADD.len(), 187);
