@@ -135,6 +135,8 @@ listening!(jsonrpc, jsonrpc::Server, |options: &ServeOptions| jsonrpc::ServerOpt
     http: options.http,
     allow_get: options.allow_get
 });
+#[cfg(feature = "jsonrpsee")]
+listening!(jsonrpc_jsonrpsee, jsonrpc::JsonrpseeServer, ServeOptions::limits);
 listening!(xmlrpc, xmlrpc::Server, |options: &ServeOptions| xmlrpc::ServerOptions {
     http: options.http,
     allow_none: options.allow_none

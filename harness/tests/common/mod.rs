@@ -23,17 +23,24 @@ pub(crate) fn rpcbench(arguments: &[&str]) -> Command {
     command
 }
 
-/// The interpreter that has the packages of `servers/python/requirements.txt`.
+/// A script of `servers/python`.
 pub(crate) fn python(script: &str) -> Command {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../servers/python");
+    let mut command = interpreter();
+    command.arg("-B").arg(scripts.join(script));
+    command
+}
+
+/// The interpreter that has the packages of `servers/python/requirements.txt`, and those that tests need beside them.
+pub(crate) fn interpreter() -> Command {
     let Some(interpreter) = std::env::var_os("RPCBENCH_PYTHON").map(PathBuf::from) else {
         panic!(
             "RPCBENCH_PYTHON does not name a Python that has the packages of servers/python/requirements.txt; \
              scripts/test installs them and sets it"
         );
     };
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../servers/python");
     let mut command = Command::new(interpreter);
-    command.arg("-B").arg(scripts.join(script)).stdin(Stdio::null());
+    command.stdin(Stdio::null());
     command
 }
 

@@ -7,8 +7,12 @@
 #![forbid(unsafe_code)]
 
 mod client;
+#[cfg(feature = "jsonrpsee")]
+mod jsonrpsee_server;
 mod server;
 pub mod wire;
 
 pub use client::{BatchCall, BatchResult, FIRST_ID, JsonRpcClient};
+#[cfg(feature = "jsonrpsee")]
+pub use jsonrpsee_server::JsonrpseeServer;
 pub use server::{Server, ServerOptions};
