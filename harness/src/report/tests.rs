@@ -1,5 +1,7 @@
 //! The report as a whole, over records made up here.
 
+mod sweeps;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -9,12 +11,12 @@ use calculator::Value;
 use super::plots::Figures;
 use super::{Summary, html, markdown, terminal, text, write};
 use crate::deploy::Cores;
-use crate::load::{Load, Operation, Rate};
+use crate::load::{Load, Operation};
 use crate::observe::wire::Traffic;
 use crate::observe::{Observation, Timing};
 use crate::record::{
-    Check, CheckFailure, Hop, Latency, Parts, Party, Probe, Record, SCHEMA, Searched, Skipped, StackFacts,
-    Status, Tool, Trial, Used, Wire, audit,
+    Check, CheckFailure, Hop, Latency, Parts, Party, Record, SCHEMA, Skipped, StackFacts, Status, Tool,
+    Trial, Used, Wire, audit,
 };
 use crate::scenario::{Measurement, Scenario};
 use crate::stack::Stack;
@@ -468,98 +470,6 @@ fn files_are_written_whole_and_nothing_else() {
         let found = html.replace("http://www.w3.org/2000/svg", "");
         assert!(!found.contains(outside), "the page needs {outside}");
     }
-}
-
-/// A sweep over four rates, and a search.
-fn sweep() -> Record {
-    let mut scenario = Scenario::load("saturation").unwrap();
-    let stacks = ["tcp", "rest-hyper", "zerorpc"].map(|name| Stack::named(name).unwrap());
-    let facts: Vec<_> = stacks.iter().map(|stack| StackFacts::new(stack, "async".to_owned(), None)).collect();
-    let search = scenario.searches[0].clone();
-    let rates = [1_000, 10_000, 50_000, 90_000].map(|rate| Rate::new(rate).unwrap());
-    let mut trials = Vec::new();
-    for rate in rates {
-        let measurement = Measurement { name: format!("{}/s", rate.get()), ..search.at(rate) };
-        for (position, facts) in (0..).zip(&facts) {
-            let mut open = trial(facts, &measurement, 0, position + rate.get() / 1_000);
-            open.cores.server = vec![1];
-            open.service.clone_from(&open.latency);
-            open.lateness.clone_from(&open.latency);
-            (open.audit, open.labels) = (vec![], vec![]);
-            audit(&mut open);
-            assert_eq!(open.complaint(), None);
-            trials.push(open);
-        }
-        scenario.measurements.push(measurement);
-    }
-    let mut record = of_trials(scenario, facts, trials);
-    let probe = |rate: u32, p99, held| Probe {
-        rate: Rate::new(rate).unwrap(),
-        held,
-        p99: Some(p99),
-        reason: if held { String::new() } else { "p99 was 7.2 ms".to_owned() },
-        client: Some(0.4),
-        server: Some(0.9),
-    };
-    for (stack, held) in [("zerorpc", 100_000), ("rest-hyper", 150_000)] {
-        record.searches.push(Searched {
-            search: search.name.clone(),
-            stack: stack.to_owned(),
-            held: Rate::new(held),
-            failed: Rate::new(held + 4_000),
-            probes: vec![probe(held, 2_345_678, true), probe(held + 4_000, 7_200_000, false)],
-        });
-    }
-    record
-}
-
-#[test]
-fn a_search_is_a_range_for_each_stack_and_the_highest_comes_first() {
-    let record = sweep();
-    let summary = Summary::new(&record).unwrap();
-    let figures = Figures::new(&record, &summary).unwrap();
-    for text in [
-        terminal(&record, &summary),
-        markdown::markdown(&record, &summary, &figures),
-        html::page(&record, &summary, &figures).unwrap(),
-    ] {
-        assert!(text.contains("within 5ms of when they were due"), "{text}");
-        let (first, second) = (text.find("150,000–154,000").unwrap(), text.find("100,000–104,000").unwrap());
-        assert!(
-            first < text.len()
-                && text.contains("2.35")
-                && text.contains("40 90")
-                && text.contains("p99 was 7.2 ms")
-        );
-        assert!(text.rfind("150,000–154,000") < text.rfind("100,000–104,000"), "{first} {second}");
-    }
-}
-
-#[test]
-fn an_open_loop_s_table_tells_response_from_service_and_how_late_the_generator_was() {
-    let record = sweep();
-    let summary = Summary::new(&record).unwrap();
-    let text = terminal(&record, &summary);
-    for heading in ["p99.9 µs", "service p50 µs", "late p99 µs"] {
-        assert_eq!(text.matches(heading).count(), 4, "{heading} in\n{text}");
-    }
-    assert!(text.contains("1000 calls/s at random (Poisson) over 32 connections"), "{text}");
-}
-
-#[test]
-fn a_sweep_has_a_figure_across_its_loads() {
-    let record = sweep();
-    let figures = Figures::new(&record, &Summary::new(&record).unwrap()).unwrap();
-    let titles: Vec<_> = figures.sweeps.iter().map(|figure| figure.title.as_str()).collect();
-    assert_eq!(titles.len(), 2, "{titles:?}");
-    assert!(titles[0].starts_with("Median latency against calls offered per second: add"), "{titles:?}");
-    for figure in &figures.sweeps {
-        for stack in ["tcp", "rest-hyper", "zerorpc"] {
-            assert!(figure.inline().contains(&format!(">\n{stack}\n<")), "{}", figure.inline());
-        }
-    }
-    let plain = record_of_quick();
-    assert!(Figures::new(&plain, &Summary::new(&plain).unwrap()).unwrap().sweeps.is_empty());
 }
 
 fn record_of_quick() -> Record {
