@@ -35,6 +35,11 @@ pub(super) fn tcp(address: Address, options: ClientOptions) -> Connecting {
     connecting(async move { tcp_floor::TcpClient::connect(&address.url, &options).await })
 }
 
+#[cfg(feature = "libzmq")]
+pub(super) fn tcp_libzmq(address: Address, options: ClientOptions) -> Connecting {
+    connecting(async move { tcp_floor::libzmq::Client::connect(&address.url, &options).await })
+}
+
 pub(super) fn rest<T: Transport + 'static>(address: Address, options: ClientOptions) -> Connecting {
     connecting(async move { rest::RestClient::<T>::connect(&address.url, &address.headers, &options).await })
 }

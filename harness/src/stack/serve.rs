@@ -130,6 +130,8 @@ macro_rules! listening {
 }
 
 listening!(tcp, tcp_floor::Server, ServeOptions::limits);
+#[cfg(feature = "libzmq")]
+listening!(tcp_libzmq, tcp_floor::libzmq::Server, ServeOptions::limits);
 listening!(rest, rest::Server, |options: &ServeOptions| options.http);
 listening!(jsonrpc, jsonrpc::Server, |options: &ServeOptions| jsonrpc::ServerOptions {
     http: options.http,
