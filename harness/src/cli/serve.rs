@@ -155,7 +155,7 @@ pub(super) fn serve(arguments: Arguments) -> Outcome {
         .with_writer(std::io::stderr)
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| {
             // What lapin logs, its caller is told as an error, which is told once.
-            tracing_subscriber::EnvFilter::new("error,amqp=warn,lapin=off")
+            tracing_subscriber::EnvFilter::new("error,amqp=warn,zerorpc=warn,lapin=off")
         }))
         .init();
     sys::allow_many_connections();

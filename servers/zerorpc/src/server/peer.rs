@@ -162,7 +162,7 @@ impl Peer {
             beats || event.name == MORE
         });
         if !expected {
-            serving.drop_message(format_args!("`{}` on a channel that expects none", event.name));
+            serving.dropped.add(format_args!("`{}` on a channel that expects none", event.name));
         }
     }
 
@@ -180,7 +180,7 @@ impl Peer {
             write_message(out, &[envelope, DELIMITER], |out| write_event(out, &id, channel, says))
         });
         if let Err(SendError::Full) = &sent {
-            serving.drop_message("the peer reads nothing of what is sent to it");
+            serving.dropped.add("the peer reads nothing of what is sent to it");
             self.link.close();
         }
         sent
@@ -271,7 +271,7 @@ pub(super) async fn converse(
 
 /// Tells the caller, where it can be told, that its message is above a limit.
 fn refuse(serving: &Serving, peer: &Peer, envelope: &[u8], head: &[u8]) {
-    serving.drop_message(format_args!("a message above the limit of {} octets", serving.limits.max_body));
+    serving.dropped.add(format_args!("a message above the limit of {} octets", serving.limits.max_body));
     let Ok(event) = Event::decode(head, serving.limits.max_depth) else { return };
     if let (Some(id), None) = (event.message_id, event.response_to) {
         let message = format!("the message is above the limit of {} octets", serving.limits.max_body);
