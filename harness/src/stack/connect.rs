@@ -57,7 +57,7 @@ pub(super) fn jsonrpc<T: Transport + 'static>(address: Address, options: ClientO
 }
 
 pub(super) fn zerorpc(address: Address, options: ClientOptions) -> Connecting {
-    connecting(async move { zerorpc::ZerorpcClient::connect(&address.url, &options).await })
+    zerorpc_by(zerorpc::Library::Own, address, options)
 }
 
 fn zerorpc_by(library: zerorpc::Library, address: Address, options: ClientOptions) -> Connecting {

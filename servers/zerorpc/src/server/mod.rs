@@ -151,6 +151,7 @@ impl Server {
             opened: Notify::new(),
             tick: AtomicU32::new(0),
             dropped: Tally::new("dropped a message", "messages were dropped"),
+            late: Tally::above(99, "dropped an event", "events on channels that are not open were dropped"),
             refused: Tally::new("refused a connection", "connections were refused"),
             stop,
         });
@@ -168,6 +169,7 @@ impl Server {
         futures_util::future::join(futures_util::future::join_all(listeners), carried).await;
         beating.shutdown().await;
         serving.dropped.sum_up();
+        serving.late.sum_up();
         serving.refused.sum_up();
     }
 }
@@ -196,6 +198,8 @@ struct Serving {
     tick: AtomicU32,
     /// Messages that nothing can be done with.
     dropped: Tally,
+    /// Heartbeats and grants on channels that are not open. They may have crossed the end of one.
+    late: Tally,
     /// Connections that were ended for what their peers did.
     refused: Tally,
     stop: CancellationToken,

@@ -144,9 +144,9 @@ impl Peer {
         let now = serving.tick.load(Ordering::Relaxed);
         // The map's key owns its octets; a channel is looked up for heartbeats and grants only.
         let key = (envelope.into(), id.to_owned());
-        let expected = self.with_channels(|channels| {
+        let beats = event.name == HEARTBEAT;
+        let is_open = self.with_channels(|channels| {
             let Some(channel) = channels.get_mut(&key) else { return false };
-            let beats = event.name == HEARTBEAT;
             if beats {
                 channel.heartbeat.heard(now);
             } else {
@@ -159,10 +159,12 @@ impl Peer {
                     creditor.wake();
                 }
             }
-            beats || event.name == MORE
+            true
         });
-        if !expected {
+        if !beats && event.name != MORE {
             serving.dropped.add(format_args!("`{}` on a channel that expects none", event.name));
+        } else if !is_open {
+            serving.late.add(format_args!("`{}` on a channel that is not open", event.name));
         }
     }
 
