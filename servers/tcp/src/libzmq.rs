@@ -134,8 +134,10 @@ impl Server {
         let stopper = Stopper { context, stopping: Arc::clone(&stopping) };
         let (alive, ended) = oneshot::channel::<()>();
         let serving = thread::Builder::new().name("libzmq-serve".to_owned()).spawn(move || {
-            let _alive = alive;
             serve(&socket, &dispatcher, &stopping);
+            // The context ends with the last that holds it, once libzmq has written what was answered and closed the port.
+            drop(socket);
+            drop(alive);
         });
         match serving {
             Ok(_) => stop.cancelled().await,
