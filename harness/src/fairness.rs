@@ -47,7 +47,7 @@ pub fn of(stack: &Stack, setting: &Setting<'_>, address: &Address, observed: Obs
             },
             executor: None,
             threads: None,
-            libraries: libraries(stack.protocol, stack.client),
+            libraries: libraries(stack, stack.client),
         },
         server: (!is_target).then(|| server(stack, setting, observed.threads)),
         multiplexes: stack.multiplexes,
@@ -79,12 +79,15 @@ fn server(stack: &Stack, setting: &Setting<'_>, threads: Option<u32>) -> Process
     }
     let (runtime, executor) = match stack.driver {
         Driver::Tokio => (Runtime::of(setting.workers).to_string(), setting.executor.to_string()),
+        Driver::Threads if stack.server == "libzmq" => {
+            ("none, a thread for all connections beside libzmq's own".to_owned(), "that thread".to_owned())
+        }
         Driver::Threads if stack.has_server() => {
             ("none, a thread for each connection".to_owned(), "the connection's thread".to_owned())
         }
         Driver::Threads => ("none, a thread for each caller".to_owned(), "the caller's thread".to_owned()),
     };
-    Process { runtime, executor: Some(executor), threads, libraries: libraries(stack.protocol, stack.server) }
+    Process { runtime, executor: Some(executor), threads, libraries: libraries(stack, stack.server) }
 }
 
 fn broker_terms(terms: Terms, is_target: bool, product: Option<String>) -> BrokerTerms {
@@ -120,18 +123,19 @@ fn terms_of(stack: &Stack, setting: &Setting<'_>, address: &Address) -> Option<T
 }
 
 /// The libraries between a call and its socket: that of the transport, what it stands on, and that of the notation.
-fn libraries(protocol: Protocol, transport: &str) -> Vec<Library> {
+fn libraries(stack: &Stack, transport: &str) -> Vec<Library> {
     let transport: &[&str] = match transport {
         "reqwest" => &["reqwest", "hyper", "tokio"],
         "hyper" => &["hyper", "tokio"],
         "axum" => &["axum", "hyper", "tokio"],
         "zeromq" => &["zeromq", "tokio"],
+        "libzmq" if stack.driver == Driver::Threads => &["zmq"],
         "libzmq" => &["zmq", "tokio"],
         "own ZMTP" => &["tokio"],
         "lapin" => &["lapin", "tokio"],
         _ => &[],
     };
-    let notation: &[&str] = match protocol {
+    let notation: &[&str] = match stack.protocol {
         Protocol::Rest | Protocol::Jsonrpc | Protocol::Amqp => &["serde_json"],
         Protocol::Xmlrpc => &["quick-xml"],
         Protocol::Zerorpc => &["rmp"],
@@ -150,8 +154,9 @@ mod tests {
         for stack in ALL {
             let server = stack.reference().is_none().then_some(stack.server);
             for end in [stack.client].into_iter().chain(server) {
-                let libraries = libraries(stack.protocol, end);
-                assert_eq!(libraries.is_empty(), stack.protocol.is_floor(), "{} {end}", stack.name);
+                let libraries = libraries(stack, end);
+                let has_none = stack.protocol.is_floor() && end != "libzmq";
+                assert_eq!(libraries.is_empty(), has_none, "{} {end}", stack.name);
                 assert!(libraries.iter().all(|library| !library.version.is_empty()), "{libraries:?}");
                 if let Some(first) = libraries.first() {
                     let expected = match end {

@@ -4,8 +4,11 @@
 
 mod common;
 
-use std::net::SocketAddr;
-use std::process::Command;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use calculator::{
@@ -14,12 +17,16 @@ use calculator::{
 };
 use common::{Ended, PATIENCE, Process, finish, python, rpcbench};
 use futures_util::{StreamExt, stream};
+use nix::sys::signal::Signal;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use zerorpc::pipeline::{Publisher, Puller, Pusher, Subscriber};
 use zerorpc::zmtp::Endpoint;
-use zerorpc::{DEFAULT_PERIOD, Reply, Server, ServerOptions, Streams, ValueStream, ZerorpcClient};
+use zerorpc::zmtp::wire::{SocketType, greeting, ready};
+use zerorpc::{
+    DEFAULT_PERIOD, DEFAULT_SLOTS, Reply, Server, ServerOptions, Streams, ValueStream, ZerorpcClient,
+};
 
 /// For calls that outlast it. Streams go by the usual period: Python sends no heartbeat while it is busy, and on a machine
 /// with much to do it may be so for long.
@@ -31,13 +38,22 @@ fn peer(role: &str, url: &str) -> Command {
     command
 }
 
-struct Counting;
+/// `count(n)` streams 0 … n−1, `fails(n)` fails after that, and `texts(n)` streams n texts of a KiB.
+#[derive(Clone, Default)]
+struct Counting {
+    /// How many items were made.
+    made: Arc<AtomicUsize>,
+}
+
+/// The length of one of the texts.
+const TEXT_LEN: usize = 1 << 10;
 
 impl Streams for Counting {
     fn methods(&self) -> &[MethodInfo] {
         &[
             MethodInfo { name: "count", params: &["n"], doc: "Count." },
             MethodInfo { name: "fails", params: &["n"], doc: "Count and fail." },
+            MethodInfo { name: "texts", params: &["n"], doc: "As many texts of a KiB." },
         ]
     }
 
@@ -46,7 +62,12 @@ impl Streams for Counting {
         let class = Remote { class: Some("LookupError".to_owned()), ..Remote::default() };
         let failure = Err(CallError::remote(ErrorKind::Internal, "no more", class));
         let end = (method == "fails").then_some(failure);
-        Ok(stream::iter((0..n).map(|i| Ok(Value::Int(i))).chain(end)).boxed())
+        let (made, texts) = (Arc::clone(&self.made), method == "texts");
+        let item = move |i: i64| {
+            made.fetch_add(1, Ordering::SeqCst);
+            Ok(if texts { Value::Str(format!("{i:>TEXT_LEN$}")) } else { Value::Int(i) })
+        };
+        Ok(stream::iter((0..n).map(item).chain(end)).boxed())
     }
 }
 
@@ -58,9 +79,13 @@ struct Running {
 
 impl Running {
     async fn start(listen: SocketAddr, heartbeat: Duration) -> Self {
+        Self::with(Counting::default(), listen, heartbeat).await
+    }
+
+    async fn with(streams: Counting, listen: SocketAddr, heartbeat: Duration) -> Self {
         let dispatcher = Dispatcher::new(Time, Executor::Async, Faults::default());
         let options = ServerOptions { heartbeat: Some(heartbeat), ..ServerOptions::default() };
-        let server = Server::bind(listen, dispatcher, options).await.unwrap().with_streams(Counting);
+        let server = Server::bind(listen, dispatcher, options).await.unwrap().with_streams(streams);
         let (url, stop) = (server.url(), CancellationToken::new());
         let task = tokio::spawn(server.run(stop.clone()));
         Running { url, stop, task }
@@ -257,10 +282,99 @@ fn a_stream_is_printed_item_by_item() {
     let url = server.url();
     let items = finish(&mut rpcbench(&["call", "zerorpc", &url, "count", "300"])).with(0, &[]).out;
     assert_eq!(items, (0..300).map(|i| i.to_string()).collect::<Vec<_>>());
-    let failed =
-        finish(&mut rpcbench(&["call", "zerorpc", &url, "fails", "2"])).with(1, &["no more", "LookupError"]);
+    let failed = finish(&mut rpcbench(&["call", "zerorpc", &url, "fails", "2"]))
+        .with(1, &["no more", "LookupError", "\nTraceback (most"]);
     assert_eq!(failed.out, ["0", "1"]);
     assert!(finish(&mut rpcbench(&["call", "zerorpc", &url, "count", "0"])).with(0, &[]).out.is_empty());
+}
+
+/// The program has 32 MiB of memory for a stream of 100 MB: were it to keep what it has printed, or what it cannot print
+/// yet, it would end. The server makes no more ahead than the program lets come and has not printed.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_stream_takes_no_more_memory_than_a_short_one() {
+    const ITEMS: usize = 100_000;
+    let streams = Counting::default();
+    let server = Running::with(streams.clone(), anywhere(), DEFAULT_PERIOD).await;
+    let program = rpcbench(&["call", "zerorpc", &server.url, "texts", &ITEMS.to_string()]);
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -d 32768 && exec \"$@\"", "sh"]).arg(program.get_program());
+    limited.args(program.get_args()).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = limited.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let printed = tokio::task::spawn_blocking(move || {
+        let mut most_ahead = 0;
+        for i in 0..ITEMS {
+            let line = lines.next().unwrap().unwrap();
+            assert_eq!((line.len(), line.trim_matches('"').trim_start()), (TEXT_LEN + 2, &*i.to_string()));
+            most_ahead = most_ahead.max(streams.made.load(Ordering::SeqCst) - i);
+        }
+        assert!(lines.next().is_none());
+        most_ahead
+    });
+    let most_ahead = printed.await.unwrap();
+    // The default credit, what a pipe and this reader's buffer hold, and one that waits at each end.
+    assert!(most_ahead <= DEFAULT_SLOTS + 64 + 8 + 4, "{most_ahead} items were made ahead");
+    assert!(child.wait().unwrap().success());
+    server.stop().await;
+}
+
+/// The calls last for five periods: an end with another one would give up its peer, or be given up.
+#[test]
+fn a_server_listens_in_several_places_and_beats_as_it_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = format!("ipc://{}", folder.path().join("socket").display());
+    let options = ["--heartbeat", "200ms", "--handler-delay", "1s", "--bind", &socket];
+    let server = Process::start(rpcbench(&["serve", "zerorpc"]).args(options));
+    for url in [server.url(), socket] {
+        let call = ["call", "zerorpc", &url, "hello", "RPC", "--heartbeat", "200ms", "--timeout", "60s"];
+        assert_eq!(finish(&mut rpcbench(&call)).with(0, &[]).out, ["\"hello, RPC\""]);
+    }
+    for (wrong, word) in [
+        (["serve", "rest", "--bind", "tcp://127.0.0.1:0"], "--bind is for zerorpc"),
+        (["serve", "zerorpc", "--bind", "127.0.0.1:0"], "tcp://HOST:PORT or ipc://PATH"),
+        (["serve", "rest", "--heartbeat", "1s"], "--heartbeat is for zerorpc"),
+        (["serve", "zerorpc", "--heartbeat", "1ms"], "10ms or more, or none"),
+    ] {
+        finish(&mut rpcbench(&wrong)).with(2, &[word]);
+    }
+}
+
+/// What a peer does wrong is dropped and counted, and told without being asked for.
+#[test]
+fn a_server_tells_how_many_messages_it_dropped() {
+    let mut server = Process::start(&mut rpcbench(&["serve", "zerorpc"]));
+    let url = server.url();
+    let mut hello = greeting().to_vec();
+    ready(&mut hello, SocketType::Dealer);
+    // Twelve that are no MessagePack, and a call whose answer tells that those were seen.
+    hello.extend_from_slice(&b"\x01\x00\x00\x01\xc1".repeat(12));
+    let ping = b"\x93\x82\xaamessage_id\xc4\x03abc\xa1v\x03\xad_zerorpc_ping\x90";
+    hello.extend_from_slice(&[1, 0, 0, u8::try_from(ping.len()).unwrap()]);
+    hello.extend_from_slice(ping);
+    let mut peer = TcpStream::connect(url.strip_prefix("tcp://").unwrap()).unwrap();
+    peer.write_all(&hello).unwrap();
+    let mut answered = Vec::new();
+    while !answered.windows(4).any(|octets| octets == b"pong") {
+        let mut part = [0; 512];
+        let read = peer.read(&mut part).unwrap();
+        assert!(read > 0, "the connection has ended");
+        answered.extend_from_slice(&part[..read]);
+    }
+    // And one that is no ZeroMQ at all.
+    let mut stranger = TcpStream::connect(url.strip_prefix("tcp://").unwrap()).unwrap();
+    stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    let _ = stranger.read_to_end(&mut Vec::new());
+    server.signal(Signal::SIGTERM);
+    let said = server.ended().with(0, &[]).err.join("\n");
+    for part in [
+        "dropped a message: an event is a list of three",
+        "10 messages were dropped so far",
+        "12 messages were dropped in all",
+        "refused a connection: the peer does not speak ZMTP",
+    ] {
+        assert!(said.contains(part), "`{part}` is not said:\n{said}");
+    }
 }
 
 #[test]

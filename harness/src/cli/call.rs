@@ -13,6 +13,7 @@ use xmlrpc::XmlRpcClient;
 
 use super::amqp::TargetArguments;
 use super::http::HeaderArguments;
+use super::zerorpc::HeartbeatArgument;
 use super::{Exit, Failure, Outcome, print, runtime};
 use crate::stack::{Address, Stack};
 use crate::trial::without_credentials;
@@ -54,6 +55,8 @@ pub(super) struct Arguments {
     allow_none: bool,
     #[command(flatten)]
     jsonrpc: JsonRpcArguments,
+    #[command(flatten)]
+    heartbeat: HeartbeatArgument,
     /// Send the message and do not ask for an answer
     #[arg(long, help_heading = "AMQP")]
     cast: bool,
@@ -84,6 +87,7 @@ pub(super) fn call(arguments: &Arguments) -> Outcome {
     let stack = Stack::named(&arguments.protocol).map_err(Failure::usage)?;
     let address = arguments.headers.add_to(stack, arguments.target.address(stack, &arguments.url)?)?;
     let options = ClientOptions { timeout: arguments.timeout, ..ClientOptions::default() };
+    let heartbeat = arguments.heartbeat.of(stack)?;
     if arguments.jsonrpc.asks_for_more() {
         return jsonrpc(arguments, stack, &address, &options);
     }
@@ -98,7 +102,7 @@ pub(super) fn call(arguments: &Arguments) -> Outcome {
         ));
     }
     if stack.protocol == Protocol::Zerorpc {
-        return super::zerorpc::call(&address.url, &options, &call)
+        return super::zerorpc::call(stack, &address.url, &options, heartbeat, &call)
             .unwrap_or_else(|error| Err(failed(arguments, stack, &error)));
     }
     if arguments.method.is_empty() {
@@ -136,7 +140,21 @@ fn failed(arguments: &Arguments, stack: &Stack, error: &CallError) -> Failure {
         let address = without_credentials(&arguments.url);
         return Failure::could_not_run(format!("{}: no answer from {address}: {error}", stack.name));
     }
-    Failure::new(Exit::No, in_full(error))
+    let traceback = traceback(error);
+    let mut text = in_full(error, traceback.is_none());
+    if let Some(traceback) = traceback {
+        text.push('\n');
+        text.push_str(&traceback);
+    }
+    Failure::new(Exit::No, text)
+}
+
+/// What a peer in Python tells of the place of an exception: several lines, without what a terminal would take for a
+/// command.
+fn traceback(error: &CallError) -> Option<String> {
+    let Some(Value::Str(text)) = &error.remote.as_ref()?.data else { return None };
+    let lines = text.trim_end();
+    lines.contains('\n').then(|| lines.chars().filter(|c| *c == '\n' || !c.is_control()).collect())
 }
 
 /// Sends a notification, or a batch of calls or notifications.
@@ -176,7 +194,7 @@ fn jsonrpc(arguments: &Arguments, stack: &Stack, address: &Address, options: &Cl
             Err(error) => {
                 exit = Exit::No;
                 let error =
-                    serde_json::json!({ "error": { "kind": error.kind, "message": in_full(&error) } });
+                    serde_json::json!({ "error": { "kind": error.kind, "message": in_full(&error, true) } });
                 text = error.to_string();
             }
         }
@@ -210,13 +228,13 @@ fn cast(
     sent.map(|()| Exit::Done).map_err(|error| failed(arguments, stack, &error))
 }
 
-/// The error with what the peer said in its protocol's own terms.
-fn in_full(error: &CallError) -> String {
+/// The error with what the peer said in its protocol's own terms; its data may be left out.
+fn in_full(error: &CallError, with_data: bool) -> String {
     let mut text = error.to_string();
     if let Some(remote) = &error.remote {
         let code = remote.code.map(|code| format!("code {code}"));
         let class = remote.class.as_ref().map(|class| format!("class {class}"));
-        let data = remote.data.as_ref().map(|data| format!("data {data:?}"));
+        let data = remote.data.as_ref().filter(|_| with_data).map(|data| format!("data {data:?}"));
         let said: Vec<_> = [code, class, data].into_iter().flatten().collect();
         if !said.is_empty() {
             text = format!("{text} ({})", said.join(", "));

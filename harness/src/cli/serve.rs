@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use amqp::{Acknowledge, QueueKind, RpcServerOptions};
 use anyhow::Context;
-use calculator::{Calculator, Dispatcher, Executor, Faults, Limits, OneIn, Stall, Time};
+use calculator::{Calculator, Dispatcher, Executor, Faults, Limits, OneIn, Protocol, Stall, Time};
 use http_layer::HttpOptions;
 use tokio_util::sync::CancellationToken;
+use zerorpc::HeartbeatPeriod;
+use zerorpc::zmtp::Endpoint;
 
+use super::zerorpc::HeartbeatArgument;
 use super::{Exit, Failure, Outcome};
 use crate::control;
 use crate::deploy::CONTROL_LINE;
@@ -31,6 +34,7 @@ const DRAIN: Duration = Duration::from_millis(4_500);
   rpcbench serve xmlrpc --listen 127.0.0.1:8000
   rpcbench serve rest --executor threads:8 --handler-delay 5ms
   rpcbench serve zerorpc --service time --listen 127.0.0.1:1234
+  rpcbench serve zerorpc --listen 127.0.0.1:4242 --bind ipc:///tmp/calculator
   rpcbench serve amqp --broker amqp://guest:guest@localhost/ --topic calc")]
 pub(super) struct Arguments {
     /// The stack or protocol to serve; `rpcbench list` shows them
@@ -65,6 +69,11 @@ pub(super) struct Arguments {
     /// JSON-RPC: take calls by GET, too
     #[arg(long, help_heading = "HTTP")]
     allow_get: bool,
+    /// Listen there, too: tcp://HOST:PORT or ipc://PATH; may be given several times
+    #[arg(long, value_name = "ENDPOINT", help_heading = "zerorpc")]
+    bind: Vec<Endpoint>,
+    #[command(flatten)]
+    heartbeat: HeartbeatArgument,
     /// Tell of this process and switch faults there: `echo stats | nc HOST PORT`
     #[arg(long, value_name = "HOST:PORT", value_parser = address)]
     control: Option<SocketAddr>,
@@ -151,11 +160,15 @@ pub(super) fn serve(arguments: Arguments) -> Outcome {
     if let Some(reference) = stack.reference() {
         return Err(serve_reference(stack, reference, &arguments));
     }
+    if stack.protocol != Protocol::Zerorpc && !arguments.bind.is_empty() {
+        return Err(Failure::usage(format!("--bind is for zerorpc; {} listens in one place", stack.name)));
+    }
+    let heartbeat = arguments.heartbeat.of(stack)?;
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| {
             // What lapin logs, its caller is told as an error, which is told once.
-            tracing_subscriber::EnvFilter::new("error,amqp=warn,lapin=off")
+            tracing_subscriber::EnvFilter::new("error,amqp=warn,zerorpc=warn,lapin=off")
         }))
         .init();
     sys::allow_many_connections();
@@ -164,7 +177,7 @@ pub(super) fn serve(arguments: Arguments) -> Outcome {
         builder.max_blocking_threads(threads.get() + 4);
     }
     let runtime = builder.enable_all().build().map_err(Failure::could_not_run)?;
-    let served = runtime.block_on(serve_until_stopped(stack, arguments));
+    let served = runtime.block_on(serve_until_stopped(stack, arguments, heartbeat));
     // A handler on a thread of its own may still be at it; the time for finishing has passed.
     runtime.shutdown_background();
     served
@@ -197,6 +210,8 @@ fn serve_reference(stack: &Stack, reference: &Reference, arguments: &Arguments) 
         ("--ack", arguments.ack != Acknowledge::default()),
         ("--prefetch", arguments.prefetch != RpcServerOptions::default().prefetch),
         ("--service", arguments.service != Served::Calculator),
+        ("--bind", !arguments.bind.is_empty()),
+        ("--heartbeat", arguments.heartbeat.is_given()),
         ("faults", !faults(arguments).is_none()),
     ];
     if let Some((option, _)) = given.into_iter().find(|(_, given)| *given) {
@@ -222,7 +237,11 @@ fn serve_reference(stack: &Stack, reference: &Reference, arguments: &Arguments) 
     Failure::could_not_run(format!("{}: the server could not be started: {error}", stack.name))
 }
 
-async fn serve_until_stopped(stack: &'static Stack, arguments: Arguments) -> Outcome {
+async fn serve_until_stopped(
+    stack: &'static Stack,
+    arguments: Arguments,
+    heartbeat: HeartbeatPeriod,
+) -> Outcome {
     let stop = CancellationToken::new();
     let faults = faults(&arguments);
     let dispatcher = match arguments.service {
@@ -247,6 +266,8 @@ async fn serve_until_stopped(stack: &'static Stack, arguments: Arguments) -> Out
                 ..Limits::default()
             })
         },
+        also: arguments.bind,
+        heartbeat,
         allow_none: arguments.allow_none,
         allow_get: arguments.allow_get,
         broker: arguments.broker,

@@ -1,24 +1,78 @@
 //! What `rpcbench call` does for zerorpc beside a call with one result: streams, and a list of the methods.
 
-use std::time::Instant;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
 
-use ::zerorpc::{DEFAULT_SLOTS, Items, Reply, ZerorpcClient};
-use calculator::{Call, CallError, Client, ClientOptions, Deadline, ErrorKind, Value};
+use ::zerorpc::{DEFAULT_PERIOD, DEFAULT_SLOTS, HeartbeatPeriod, Items, Library, Reply, ZerorpcClient};
+use calculator::{Call, CallError, Client, ClientOptions, Deadline, ErrorKind, Protocol, Value};
 use futures_util::StreamExt;
 
 use super::call::print_value;
-use super::{Exit, Outcome, print, runtime};
+use super::{Exit, Failure, Outcome, print, runtime};
+use crate::stack::Stack;
+
+/// How often heartbeats are sent.
+#[derive(clap::Args)]
+pub(super) struct HeartbeatArgument {
+    /// How often to send a heartbeat on a call that takes long, or `none`; tell both ends the same [default: 5s]
+    #[arg(long, value_name = "TIME", help_heading = "zerorpc")]
+    heartbeat: Option<Period>,
+}
+
+#[derive(Clone, Copy)]
+struct Period(HeartbeatPeriod);
+
+impl FromStr for Period {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "none" {
+            return Ok(Period(None));
+        }
+        let period = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+        if period < Duration::from_millis(10) {
+            return Err("expected 10ms or more, or none".to_owned());
+        }
+        Ok(Period(Some(period)))
+    }
+}
+
+impl HeartbeatArgument {
+    pub(super) fn is_given(&self) -> bool {
+        self.heartbeat.is_some()
+    }
+
+    /// The period for `stack`.
+    ///
+    /// # Errors
+    /// Where one is given for a protocol without heartbeats.
+    pub(super) fn of(&self, stack: &Stack) -> Result<HeartbeatPeriod, Failure> {
+        match self.heartbeat {
+            Some(_) if stack.protocol != Protocol::Zerorpc => Err(Failure::usage(
+                "--heartbeat is for zerorpc; the other protocols have no heartbeats of calls",
+            )),
+            Some(Period(period)) => Ok(period),
+            None => Ok(Some(DEFAULT_PERIOD)),
+        }
+    }
+}
 
 /// Calls a method and prints its result, or each item as it comes; lists the methods where none is named. The timeout
 /// is for the first of it: how long a stream takes is its own affair.
-pub(super) fn call(url: &str, options: &ClientOptions, call: &Call) -> Result<Outcome, CallError> {
+pub(super) fn call(
+    stack: &Stack,
+    url: &str,
+    options: &ClientOptions,
+    heartbeat: HeartbeatPeriod,
+    call: &Call,
+) -> Result<Outcome, CallError> {
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(failure) => return Ok(Err(failure)),
     };
     runtime.block_on(async {
         let mut deadline = Deadline::new(options.timeout);
-        let client = ZerorpcClient::connect(url, options).await?;
+        let client = ZerorpcClient::connect_by(library(stack), url, options, heartbeat).await?;
         if call.method.is_empty() {
             let listed = deadline.within(Instant::now(), list(&client)).await?;
             print(&listed);
@@ -30,6 +84,16 @@ pub(super) fn call(url: &str, options: &ClientOptions, call: &Call) -> Result<Ou
         }
         Ok(Ok(Exit::Done))
     })
+}
+
+/// The library of ZeroMQ sockets that the stack's client uses.
+fn library(stack: &Stack) -> Library {
+    match stack.client {
+        "zeromq" => Library::Zeromq,
+        #[cfg(feature = "libzmq")]
+        "libzmq" => Library::Libzmq,
+        _ => Library::Own,
+    }
 }
 
 async fn print_each(mut items: Items) -> Result<(), CallError> {

@@ -5,7 +5,7 @@ use calculator::Protocol;
 
 use super::capacity::{Capacity, CapacityRow, capacities};
 use super::fairness;
-use super::summary::{Row, Spread, Summary, Table};
+use super::summary::{FLOOR, Row, Spread, Summary, Table};
 use super::text;
 use super::verdict::ratio;
 use crate::load::Operation;
@@ -65,7 +65,7 @@ fn latency(table: &Table) -> Option<String> {
         rows
     };
     let (usual, leanest) = (ranked(Libraries::Usual), ranked(Libraries::Leanest));
-    let floor = table.rows.iter().find(|row| row.protocol == Protocol::Tcp).and_then(|row| row.p50);
+    let floor = table.rows.iter().find(|row| row.stack == FLOOR).and_then(|row| row.p50);
     let than = floor.map_or_else(String::new, |floor| {
         format!(" the raw TCP round trip of {} µs", text::micros(floor.median))
     });
@@ -193,7 +193,6 @@ pub(super) fn asymmetries(record: &Record, summary: &Summary) -> Vec<String> {
     let mut found = Vec::new();
     for table in &summary.tables {
         let name = &table.measurement.name;
-        let of = |protocol| table.rows.iter().find(move |row: &&Row| row.protocol == protocol);
         let mut connections: Vec<(u32, Vec<&str>)> = Vec::new();
         for row in table.rows.iter().filter(|row| row.protocol != Protocol::Inproc) {
             match connections.iter_mut().find(|(number, _)| *number == row.connections) {
@@ -208,7 +207,7 @@ pub(super) fn asymmetries(record: &Record, summary: &Summary) -> Vec<String> {
                 .collect();
             found.push(format!("{name}: connections differ ({})", each.join("; ")));
         }
-        if let Some(tcp) = of(Protocol::Tcp) {
+        if let Some(tcp) = table.rows.iter().find(|row| row.stack == FLOOR) {
             if tcp.operation != table.measurement.operation {
                 found.push(format!(
                     "{name}: the floors call {} and not {}, so multiples of tcp hold the payload's cost too",

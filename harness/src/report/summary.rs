@@ -17,9 +17,16 @@ use super::text;
 use super::verdict::{ByBlock, Resolution, name_ties, ratio};
 
 /// The stack that latencies are held against.
-const FLOOR: &str = "tcp";
-/// The stack that AMQP's latencies are held against besides.
-const BROKER_FLOOR: &str = "amqp-bare";
+pub(super) const FLOOR: &str = "tcp";
+
+/// The stack that a protocol's latencies are held against besides: the least that its broker or its sockets can do.
+pub(super) fn bare_of(protocol: Protocol) -> Option<&'static str> {
+    match protocol {
+        Protocol::Amqp => Some("amqp-bare"),
+        Protocol::Zerorpc => Some("tcp-libzmq"),
+        _ => None,
+    }
+}
 
 /// A record, summed up.
 #[derive(Debug)]
@@ -94,7 +101,8 @@ pub struct Row {
     pub late_p99: Option<Spread>,
     /// Median latency as a multiple of the `tcp` floor's in the same block.
     pub times_tcp: Option<Spread>,
-    /// Median latency as a multiple of the `amqp-bare` floor's in the same block; only of AMQP's stacks.
+    /// Median latency as a multiple of that of the protocol's own floor in the same block; only of AMQP's and zerorpc's
+    /// stacks.
     pub times_bare: Option<Spread>,
     /// Right answers per second.
     pub throughput: Option<Spread>,
@@ -173,15 +181,14 @@ impl Summary {
                 of_measurement.iter().copied().filter(|trial| trial.stack == name).collect()
             };
             let floor = by_block(&of_stack(FLOOR), p50);
-            let bare = by_block(&of_stack(BROKER_FLOOR), p50);
             let figure = if measurement.load.is_for_latency() { p50 } else { throughput };
             let mut rows = Vec::new();
             for facts in &record.stacks {
                 let trials = of_stack(&facts.name);
                 if let Some(first) = trials.first() {
-                    let bare =
-                        (facts.protocol == Protocol::Amqp && facts.name != BROKER_FLOOR).then_some(&bare);
-                    let mut row = Row::new(first, &trials, &floor, bare)?;
+                    let bare = bare_of(facts.protocol).filter(|bare| *bare != facts.name);
+                    let bare = bare.map(|bare| by_block(&of_stack(bare), p50));
+                    let mut row = Row::new(first, &trials, &floor, bare.as_ref())?;
                     row.protocol = facts.protocol;
                     row.role = facts.role;
                     if facts.target.is_some() {

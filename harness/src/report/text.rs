@@ -4,7 +4,7 @@ use crate::load::{Arrivals, Load};
 use crate::record::Record;
 use crate::scenario::Measurement;
 
-use super::summary::{Row, Table};
+use super::summary::{Row, Table, bare_of};
 
 /// A ratio.
 pub(super) fn times(ratio: f64) -> String {
@@ -46,8 +46,8 @@ pub(super) fn notes(row: &Row) -> String {
     if row.is_target {
         notes.push("the server's placement is not known".to_owned());
     }
-    if let Some(times) = row.times_bare {
-        notes.push(format!("{:.2} × amqp-bare", times.median));
+    if let (Some(times), Some(bare)) = (row.times_bare, bare_of(row.protocol)) {
+        notes.push(format!("{:.2} × {bare}", times.median));
     }
     if row.counts.not_right() > 0 {
         notes.push(format!(

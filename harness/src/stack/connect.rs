@@ -35,6 +35,11 @@ pub(super) fn tcp(address: Address, options: ClientOptions) -> Connecting {
     connecting(async move { tcp_floor::TcpClient::connect(&address.url, &options).await })
 }
 
+#[cfg(feature = "libzmq")]
+pub(super) fn tcp_libzmq(address: Address, options: ClientOptions) -> Connecting {
+    connecting(async move { tcp_floor::libzmq::Client::connect(&address.url, &options).await })
+}
+
 pub(super) fn rest<T: Transport + 'static>(address: Address, options: ClientOptions) -> Connecting {
     connecting(async move { rest::RestClient::<T>::connect(&address.url, &address.headers, &options).await })
 }
@@ -52,7 +57,7 @@ pub(super) fn jsonrpc<T: Transport + 'static>(address: Address, options: ClientO
 }
 
 pub(super) fn zerorpc(address: Address, options: ClientOptions) -> Connecting {
-    connecting(async move { zerorpc::ZerorpcClient::connect(&address.url, &options).await })
+    zerorpc_by(zerorpc::Library::Own, address, options)
 }
 
 fn zerorpc_by(library: zerorpc::Library, address: Address, options: ClientOptions) -> Connecting {

@@ -9,6 +9,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http_layer::HttpOptions;
 use tokio_util::sync::CancellationToken;
+use zerorpc::HeartbeatPeriod;
+use zerorpc::zmtp::Endpoint;
 
 /// What a server is told.
 pub struct ServeOptions {
@@ -18,6 +20,10 @@ pub struct ServeOptions {
     pub dispatcher: Dispatcher,
     /// What is accepted, and how long it is waited for over HTTP.
     pub http: HttpOptions,
+    /// Where a zerorpc server listens besides.
+    pub also: Vec<Endpoint>,
+    /// How often a zerorpc server sends a heartbeat.
+    pub heartbeat: HeartbeatPeriod,
     /// Whether an XML-RPC server sends null.
     pub allow_none: bool,
     /// Whether a JSON-RPC server takes calls by GET.
@@ -61,7 +67,7 @@ pub enum ServeError {
     #[error("cannot listen on {address}: {source}")]
     Bind {
         /// The address.
-        address: SocketAddr,
+        address: String,
         /// The system's reason.
         source: std::io::Error,
     },
@@ -121,7 +127,7 @@ macro_rules! listening {
                 let ServeOptions { listen: address, dispatcher, stop, .. } = options;
                 let server = <$server>::bind(address, dispatcher, accepts)
                     .await
-                    .map_err(|source| ServeError::Bind { address, source })?;
+                    .map_err(|source| ServeError::Bind { address: address.to_string(), source })?;
                 Ok(Serving { url: server.url(), run: server.run(stop).boxed() })
             }
             .boxed()
@@ -130,6 +136,8 @@ macro_rules! listening {
 }
 
 listening!(tcp, tcp_floor::Server, ServeOptions::limits);
+#[cfg(feature = "libzmq")]
+listening!(tcp_libzmq, tcp_floor::libzmq::Server, ServeOptions::limits);
 listening!(rest, rest::Server, |options: &ServeOptions| options.http);
 listening!(jsonrpc, jsonrpc::Server, |options: &ServeOptions| jsonrpc::ServerOptions {
     http: options.http,
@@ -141,11 +149,6 @@ listening!(xmlrpc, xmlrpc::Server, |options: &ServeOptions| xmlrpc::ServerOption
     http: options.http,
     allow_none: options.allow_none
 });
-listening!(zerorpc, zerorpc::Server, |options: &ServeOptions| zerorpc::ServerOptions {
-    limits: options.limits(),
-    ..Default::default()
-});
-
 impl ServeOptions {
     fn limits(&self) -> Limits {
         self.http.limits
@@ -154,14 +157,22 @@ impl ServeOptions {
 
 fn zerorpc_by(library: zerorpc::Library, options: ServeOptions) -> Bound {
     async move {
-        let accepts = zerorpc::ServerOptions { limits: options.limits(), ..Default::default() };
-        let ServeOptions { listen: address, dispatcher, stop, .. } = options;
-        let server = zerorpc::Server::bind_by(library, address, dispatcher, accepts)
+        let accepts = zerorpc::ServerOptions { limits: options.limits(), heartbeat: options.heartbeat };
+        let ServeOptions { listen, dispatcher, stop, also, .. } = options;
+        let failed = |address: String| move |source| ServeError::Bind { address, source };
+        let mut server = zerorpc::Server::bind_by(library, listen, dispatcher, accepts)
             .await
-            .map_err(|source| ServeError::Bind { address, source })?;
+            .map_err(failed(listen.to_string()))?;
+        for endpoint in also {
+            server.also_bind(&endpoint).await.map_err(failed(endpoint.to_string()))?;
+        }
         Ok(Serving { url: server.url(), run: server.run(stop).boxed() })
     }
     .boxed()
+}
+
+pub(super) fn zerorpc(options: ServeOptions) -> Bound {
+    zerorpc_by(zerorpc::Library::Own, options)
 }
 
 pub(super) fn zerorpc_zeromq(options: ServeOptions) -> Bound {

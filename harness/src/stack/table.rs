@@ -30,6 +30,18 @@ pub static ALL: &[Stack] = &[
         Server::Own(serve::tcp),
     )
     .on_threads(),
+    #[cfg(feature = "libzmq")]
+    stack(
+        "tcp-libzmq",
+        Protocol::Tcp,
+        "libzmq",
+        "libzmq",
+        Role::Floor,
+        connect::tcp_libzmq,
+        anatomy::tcp,
+        Server::Own(serve::tcp_libzmq),
+    )
+    .on_threads(),
     stack(
         "rest",
         Protocol::Rest,

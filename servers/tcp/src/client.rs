@@ -31,10 +31,7 @@ impl TcpClient {
     // Async to match every other protocol's client; the floor itself waits for nothing but the kernel.
     #[allow(clippy::unused_async)]
     pub async fn connect(url: &str, options: &ClientOptions) -> Result<Self, CallError> {
-        let Some(address) = url.strip_prefix(SCHEME) else {
-            let message = format!("`{url}` is no URL of this protocol; give {SCHEME}HOST:PORT");
-            return Err(CallError::new(ErrorKind::Undeliverable, message));
-        };
+        let address = address_of(url)?;
         let stream = open(address, options.timeout)?;
         Ok(TcpClient {
             address: address.to_owned(),
@@ -64,8 +61,16 @@ impl Client for TcpClient {
     }
 }
 
+/// The `HOST:PORT` of a URL.
+pub(crate) fn address_of(url: &str) -> Result<&str, CallError> {
+    url.strip_prefix(SCHEME).ok_or_else(|| {
+        let message = format!("`{url}` is no URL of this protocol; give {SCHEME}HOST:PORT");
+        CallError::new(ErrorKind::Undeliverable, message)
+    })
+}
+
 /// Opens a connection to the first address that `address` resolves to and that answers.
-fn open(address: &str, timeout: Duration) -> Result<TcpStream, CallError> {
+pub(crate) fn open(address: &str, timeout: Duration) -> Result<TcpStream, CallError> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name resolves to no address");
     for candidate in address.to_socket_addrs().map_err(on_the_way)? {
         match TcpStream::connect_timeout(&candidate, timeout).and_then(|stream| {

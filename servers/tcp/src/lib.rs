@@ -7,11 +7,18 @@
 #![forbid(unsafe_code)]
 
 mod client;
+#[cfg(feature = "libzmq")]
+pub mod libzmq;
 mod server;
 pub mod wire;
+
+use std::time::Duration;
 
 pub use client::TcpClient;
 pub use server::Server;
 
 /// What URLs of this protocol begin with: `tcp://HOST:PORT`.
 const SCHEME: &str = "tcp://";
+
+/// How long calls in hand may take once a server is told to stop.
+const GRACE: Duration = Duration::from_secs(4);

@@ -12,10 +12,7 @@ use calculator::{Dispatcher, Limits};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{SCHEME, wire};
-
-/// How long calls in hand may take once the server is told to stop.
-const GRACE: Duration = Duration::from_secs(4);
+use crate::{GRACE, SCHEME, wire};
 
 /// How long to wait before accepting again when the system has no descriptor or memory left for a connection.
 const EXHAUSTED: Duration = Duration::from_millis(10);

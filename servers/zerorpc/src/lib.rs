@@ -14,6 +14,7 @@ mod introspection;
 mod msgpack;
 pub mod pipeline;
 mod server;
+mod tally;
 pub mod wire;
 pub mod zmtp;
 

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::MAX_FRAMES;
+use crate::tally::Tally;
 use crate::wire::{Event, Ids, write_call};
 use crate::zmtp::wire::{Command, MessageLimits, SocketType, subscribe_to_all, write_message};
 use crate::zmtp::{Endpoint, Flush, Inbox, Incoming, Link, LinkError, Listener, Stream};
@@ -297,12 +298,19 @@ struct Executor {
     kind: SocketType,
     dispatcher: Dispatcher,
     limits: Limits,
+    dropped: Tally,
 }
 
 impl Executor {
+    fn new(kind: SocketType, dispatcher: Dispatcher, limits: Limits) -> Self {
+        let dropped = Tally::new("dropped a message", "messages were dropped");
+        Executor { kind, dispatcher, limits, dropped }
+    }
+
     async fn run(self, place: Place, stop: CancellationToken) {
         let executor = Arc::new(self);
         stop.run_until_cancelled(place.serve_each(|stream| Arc::clone(&executor).serve(stream))).await;
+        executor.dropped.sum_up();
     }
 
     /// Executes the calls of one peer, one after the other.
@@ -321,7 +329,7 @@ impl Executor {
                 match incoming {
                     Incoming::Message { payload, .. } => self.execute(payload).await,
                     Incoming::Command(command) => link.on_command(command),
-                    Incoming::TooLarge { .. } => tracing::debug!("dropped a message above the limit"),
+                    Incoming::TooLarge { .. } => self.dropped.add("a message above the limit"),
                 }
                 tokio::task::consume_budget().await;
             }
@@ -341,7 +349,7 @@ impl Executor {
         let result = match call {
             Ok(Ok(call)) => self.dispatcher.call(call).await.map(drop),
             Ok(Err(error)) => Err(error),
-            Err(error) => return tracing::debug!("dropped a message: {error}"),
+            Err(error) => return self.dropped.add(error),
         };
         if let Err(error) = result {
             tracing::warn!("a call that nobody waits for has failed: {error}");
@@ -375,7 +383,7 @@ impl Puller {
 
     /// Executes calls until `stop`, those of one peer in their order. Errors go to the log.
     pub async fn run(self, dispatcher: Dispatcher, limits: Limits, stop: CancellationToken) {
-        Executor { kind: SocketType::Pull, dispatcher, limits }.run(self.0, stop).await;
+        Executor::new(SocketType::Pull, dispatcher, limits).run(self.0, stop).await;
     }
 }
 
@@ -405,6 +413,6 @@ impl Subscriber {
 
     /// As [`Puller::run`].
     pub async fn run(self, dispatcher: Dispatcher, limits: Limits, stop: CancellationToken) {
-        Executor { kind: SocketType::Sub, dispatcher, limits }.run(self.0, stop).await;
+        Executor::new(SocketType::Sub, dispatcher, limits).run(self.0, stop).await;
     }
 }

@@ -88,6 +88,28 @@ async fn a_message_above_the_limit_is_answered_where_it_tells_whose_it_is() {
 }
 
 #[tokio::test]
+async fn a_message_of_16_mib_is_read_and_one_octet_more_is_not() {
+    const MIB_16: usize = 16 << 20;
+    let server = Running::calculator("async", None).await;
+    let mut peer = Peer::connect(&server.url).await;
+    // It has no arguments, and its answer is short.
+    let ping = |peer: &Peer, octets: usize| peer.call("_zerorpc_ping", &[Value::Bytes(vec![0; octets])]);
+    let around = ping(&peer, 1 << 20).len() - (1 << 20);
+    let largest = ping(&peer, MIB_16 - around);
+    assert_eq!(largest.len(), MIB_16);
+    for (message, said) in [
+        (largest, "takes no arguments"),
+        (ping(&peer, MIB_16 - around + 1), "above the limit of 16777216 octets"),
+    ] {
+        peer.send(&message).await;
+        let answer = peer.receive().await.unwrap();
+        assert!(answer.starts_with("ERR ") && answer.contains(said), "{answer}");
+    }
+    assert_nobody_is_hurt(&server, &mut peer).await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn many_frames_and_commands_are_no_trouble() {
     let server = Running::calculator("async", None).await;
     let mut peer = Peer::connect(&server.url).await;

@@ -1,17 +1,14 @@
 //! One DEALER connection and the calls in flight on it.
 
-use std::collections::{HashMap, VecDeque};
 use std::fmt::Display;
-use std::future::Future;
-use std::hash::{BuildHasherDefault, Hasher};
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
 
 use calculator::{CallError, ClientOptions, ErrorKind, Limits, Value};
 use tokio::task::AbortHandle;
 
+use super::answer::{Answer, Channel};
+use super::in_flight::{Calls, Events, Got, InFlight, Received};
 use crate::heartbeat::{self, Due, Heartbeat, is_silent, lost_remote};
 use crate::wire::{ERR, Event, HEARTBEAT, Id, Ids, MORE, STREAM, STREAM_DONE, Say, write_call, write_event};
 use crate::zmtp::wire::{DELIMITER, MessageLimits, SocketType, write_message};
@@ -33,7 +30,7 @@ impl Drop for Connection {
 }
 
 /// What the connection's tasks and its calls share.
-struct Shared {
+pub(super) struct Shared {
     limits: Limits,
     ids: Ids,
     /// Quarter heartbeat periods since the start.
@@ -42,84 +39,6 @@ struct Shared {
     heard: AtomicU32,
     link: Link,
     calls: Mutex<Calls>,
-}
-
-#[derive(Default)]
-struct Calls {
-    closed: bool,
-    in_flight: HashMap<u32, InFlight, BuildHasherDefault<CountHasher>>,
-}
-
-struct InFlight {
-    heartbeat: Heartbeat,
-    /// Who waits for what comes next.
-    waker: Option<Waker>,
-    got: Got,
-}
-
-enum Got {
-    /// Of a call with one answer.
-    Answer(Option<Result<Value, CallError>>),
-    /// Of a call that may be answered by a stream.
-    Events(Box<Events>),
-}
-
-/// Events that were not fetched yet.
-struct Events {
-    queue: VecDeque<Received>,
-    /// How many may wait.
-    slots: usize,
-    /// Whether the server knows a grant of events as a heartbeat only; told by its first event.
-    before_v3: Option<bool>,
-    ended: bool,
-}
-
-/// An event of a call that may be answered by a stream.
-pub(super) enum Received {
-    /// The one answer.
-    Value(Value),
-    /// An item of a stream.
-    Item(Value),
-    /// The end of a stream.
-    Done,
-    /// Why there is nothing more.
-    Failed(CallError),
-}
-
-impl Events {
-    fn push(&mut self, received: Received) {
-        if self.ended {
-            return;
-        }
-        self.ended = !matches!(received, Received::Item(_));
-        // The end has a place of its own.
-        if self.queue.len() >= self.slots && !self.ended {
-            let message = format!("the server sent more than the {} items that were let come", self.slots);
-            return self.push(Received::Failed(CallError::new(ErrorKind::Malformed, message)));
-        }
-        self.queue.push_back(received);
-    }
-}
-
-/// Hashes the counts of this end's own ids, which nobody else chooses.
-#[derive(Default)]
-struct CountHasher(u64);
-
-impl Hasher for CountHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, octets: &[u8]) {
-        for octet in octets {
-            self.0 = self.0 << 8 | u64::from(*octet);
-        }
-    }
-
-    fn write_u32(&mut self, count: u32) {
-        // Fibonacci hashing: the table takes its tag from the top bits.
-        self.0 = u64::from(count).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
 }
 
 /// Why a call was not sent.
@@ -168,7 +87,7 @@ impl Connection {
     /// Sends a call and gives its answer to wait for.
     pub(super) fn start(&self, method: &str, args: &[Value]) -> Result<Answer<'_>, NotSent> {
         let count = self.shared.start(method, args, Got::Answer(None))?;
-        Ok(Answer { shared: &self.shared, count, taken: false })
+        Ok(Answer::new(&self.shared, count))
     }
 
     /// Sends a call whose answer may be a stream, of which `slots` items may wait to be fetched.
@@ -178,9 +97,14 @@ impl Connection {
         args: &[Value],
         slots: usize,
     ) -> Result<Channel, NotSent> {
-        let events = Events { queue: VecDeque::new(), slots, before_v3: None, ended: false };
-        let count = self.shared.start(method, args, Got::Events(Box::new(events)))?;
-        Ok(Channel { connection: Arc::clone(self), count })
+        let got = Got::Events(Box::new(Events::new(slots)));
+        let count = self.shared.start(method, args, got)?;
+        Ok(Channel::new(Arc::clone(self), count))
+    }
+
+    /// What its calls need of it.
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
     }
 }
 
@@ -205,7 +129,7 @@ async fn connect(url: &str, max_body: usize, library: Library) -> Result<(Link, 
 }
 
 impl Shared {
-    fn with_calls<T>(&self, action: impl FnOnce(&mut Calls) -> T) -> T {
+    pub(super) fn with_calls<T>(&self, action: impl FnOnce(&mut Calls) -> T) -> T {
         action(&mut self.calls.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -241,12 +165,12 @@ impl Shared {
         })
     }
 
-    fn forget(&self, count: u32) {
+    pub(super) fn forget(&self, count: u32) {
         self.with_calls(|calls| calls.in_flight.remove(&count));
     }
 
     /// Sends an event on the channel of a call. Where the connection has ended, its calls are told so.
-    fn say(&self, count: u32, flush: Flush, says: Say<'_>) {
+    pub(super) fn say(&self, count: u32, flush: Flush, says: Say<'_>) {
         let (id, channel) = (self.ids.id(self.ids.next()), self.ids.id(count));
         let sent = self.link.send(flush, |out| {
             write_message(out, &[DELIMITER], |out| write_event(out, &id, Id::Bin(&channel), says))
@@ -410,93 +334,5 @@ async fn beat(shared: Arc<Shared>, period: std::time::Duration) {
         if !shared.beat(now, period) {
             return shared.close(&lost_remote(period));
         }
-    }
-}
-
-/// A call's answer to come. Dropping it forgets the call; the answer is then ignored.
-pub(super) struct Answer<'a> {
-    shared: &'a Shared,
-    count: u32,
-    taken: bool,
-}
-
-impl Future for Answer<'_> {
-    type Output = Result<Value, CallError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let count = self.count;
-        let answered = self.shared.with_calls(|calls| {
-            let call = calls.in_flight.get_mut(&count)?;
-            if let Got::Answer(answer @ Some(_)) = &mut call.got {
-                let answer = answer.take();
-                calls.in_flight.remove(&count);
-                return answer;
-            }
-            call.wait(context);
-            None
-        });
-        match answered {
-            Some(result) => {
-                self.taken = true;
-                Poll::Ready(result)
-            }
-            None => Poll::Pending,
-        }
-    }
-}
-
-impl InFlight {
-    fn wait(&mut self, context: &Context<'_>) {
-        match &mut self.waker {
-            Some(waker) => waker.clone_from(context.waker()),
-            None => self.waker = Some(context.waker().clone()),
-        }
-    }
-}
-
-impl Drop for Answer<'_> {
-    fn drop(&mut self) {
-        if !self.taken {
-            self.shared.forget(self.count);
-        }
-    }
-}
-
-/// The events of a call that may be answered by a stream. Dropping it forgets the call: no heartbeat is sent on it any
-/// more, which is how the server learns of it.
-pub(super) struct Channel {
-    connection: Arc<Connection>,
-    count: u32,
-}
-
-impl Channel {
-    /// The next event. None comes after one that ends the call.
-    pub(super) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Received> {
-        self.connection.shared.with_calls(|calls| {
-            let Some(call) = calls.in_flight.get_mut(&self.count) else { return Poll::Pending };
-            if let Got::Events(events) = &mut call.got
-                && let Some(received) = events.queue.pop_front()
-            {
-                return Poll::Ready(received);
-            }
-            call.wait(context);
-            Poll::Pending
-        })
-    }
-
-    /// Lets `events` more come.
-    pub(super) fn let_come(&self, events: u32) {
-        let shared = &self.connection.shared;
-        let v2 = shared.with_calls(|calls| match calls.in_flight.get(&self.count).map(|call| &call.got) {
-            Some(Got::Events(events)) => events.before_v3 == Some(true),
-            _ => false,
-        });
-        shared.say(self.count, Flush::Now, Say::More { events, v2 });
-    }
-}
-
-impl Drop for Channel {
-    fn drop(&mut self) {
-        self.connection.shared.forget(self.count);
     }
 }

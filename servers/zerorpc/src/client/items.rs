@@ -7,7 +7,8 @@ use std::task::{Context, Poll, ready};
 use calculator::{CallError, Value};
 use futures_util::Stream;
 
-use super::connection::{Channel, Received};
+use super::answer::Channel;
+use super::in_flight::Received;
 
 /// How many items zerorpc-python lets come before they are fetched.
 pub const DEFAULT_SLOTS: usize = 100;

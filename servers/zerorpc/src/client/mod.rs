@@ -1,6 +1,8 @@
 //! The calling end: a DEALER that connects.
 
+mod answer;
 mod connection;
+mod in_flight;
 mod items;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -57,7 +57,7 @@ pub(super) async fn begin(
     match accept(serving, peer, envelope, payload).await {
         Ok(began) => began,
         Err(reason) => {
-            serving.drop_message(reason);
+            serving.dropped.add(reason);
             Began::Done
         }
     }

@@ -5,7 +5,6 @@ mod peer;
 mod streams;
 
 use std::collections::HashMap;
-use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -19,9 +18,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::heartbeat::{self, DEFAULT_PERIOD};
 use crate::introspection::Catalog;
+use crate::tally::Tally;
 use crate::wire::Ids;
 use crate::zmtp::wire::{MessageLimits, SocketType};
-use crate::zmtp::{Endpoint, Inbox, Link, Listener, Stream};
+use crate::zmtp::{Endpoint, Inbox, Link, LinkError, Listener, Stream};
 use crate::{HeartbeatPeriod, Library, MAX_FRAMES};
 use peer::Peer;
 pub use streams::{Streams, ValueStream};
@@ -150,7 +150,9 @@ impl Server {
             open: AtomicUsize::new(0),
             opened: Notify::new(),
             tick: AtomicU32::new(0),
-            dropped: AtomicU64::new(0),
+            dropped: Tally::new("dropped a message", "messages were dropped"),
+            late: Tally::above(99, "dropped an event", "events on channels that are not open were dropped"),
+            refused: Tally::new("refused a connection", "connections were refused"),
             stop,
         });
         // In a set, so that it ends with this future, on whatever way.
@@ -166,10 +168,9 @@ impl Server {
         let listeners = self.listeners.into_iter().map(|listener| listen(&serving, listener));
         futures_util::future::join(futures_util::future::join_all(listeners), carried).await;
         beating.shutdown().await;
-        let dropped = serving.dropped.load(Ordering::Relaxed);
-        if dropped > 0 {
-            tracing::info!("dropped {dropped} messages that were no events of an open channel and no calls");
-        }
+        serving.dropped.sum_up();
+        serving.late.sum_up();
+        serving.refused.sum_up();
     }
 }
 
@@ -195,7 +196,12 @@ struct Serving {
     opened: Notify,
     /// Quarter periods during which a channel was open.
     tick: AtomicU32,
-    dropped: AtomicU64,
+    /// Messages that nothing can be done with.
+    dropped: Tally,
+    /// Heartbeats and grants on channels that are not open. They may have crossed the end of one.
+    late: Tally,
+    /// Connections that were ended for what their peers did.
+    refused: Tally,
     stop: CancellationToken,
 }
 
@@ -204,14 +210,12 @@ impl Serving {
         action(&mut self.peers.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Counts a message that nothing can be done with. The log has the first one, the tenth, the hundredth and so on:
-    /// a peer that sends nothing else shall not fill it.
-    fn drop_message(&self, reason: impl Display) {
-        let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
-        if dropped == 10_u64.pow(dropped.ilog10()) {
-            tracing::warn!("dropped {dropped} message(s), the last of them for: {reason}");
+    /// Notes why a connection has ended.
+    fn ended(&self, error: &LinkError) {
+        if error.is_misconduct() {
+            self.refused.add(error);
         } else {
-            tracing::debug!("dropped a message: {reason}");
+            tracing::debug!("a connection has ended: {error}");
         }
     }
 }
@@ -258,7 +262,7 @@ async fn serve(serving: Arc<Serving>, stream: Stream) {
     match serving.stop.run_until_cancelled(established).await {
         None => {}
         Some(Ok((link, inbox))) => converse(&serving, link, inbox).await,
-        Some(Err(error)) => tracing::debug!("refused a connection: {error}"),
+        Some(Err(error)) => serving.ended(&error),
     }
 }
 
@@ -271,7 +275,7 @@ async fn converse(serving: &Arc<Serving>, link: Link, inbox: Inbox) {
         peer.link.halt();
     }
     if let Err(error) = peer::converse(serving, &peer, inbox).await {
-        tracing::debug!("a connection has ended: {error}");
+        serving.ended(&error);
     }
     drop(registered);
 }

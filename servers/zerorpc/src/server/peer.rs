@@ -144,9 +144,9 @@ impl Peer {
         let now = serving.tick.load(Ordering::Relaxed);
         // The map's key owns its octets; a channel is looked up for heartbeats and grants only.
         let key = (envelope.into(), id.to_owned());
-        let expected = self.with_channels(|channels| {
+        let beats = event.name == HEARTBEAT;
+        let is_open = self.with_channels(|channels| {
             let Some(channel) = channels.get_mut(&key) else { return false };
-            let beats = event.name == HEARTBEAT;
             if beats {
                 channel.heartbeat.heard(now);
             } else {
@@ -159,10 +159,12 @@ impl Peer {
                     creditor.wake();
                 }
             }
-            beats || event.name == MORE
+            true
         });
-        if !expected {
-            serving.drop_message(format_args!("`{}` on a channel that expects none", event.name));
+        if !beats && event.name != MORE {
+            serving.dropped.add(format_args!("`{}` on a channel that expects none", event.name));
+        } else if !is_open {
+            serving.late.add(format_args!("`{}` on a channel that is not open", event.name));
         }
     }
 
@@ -180,7 +182,7 @@ impl Peer {
             write_message(out, &[envelope, DELIMITER], |out| write_event(out, &id, channel, says))
         });
         if let Err(SendError::Full) = &sent {
-            serving.drop_message("the peer reads nothing of what is sent to it");
+            serving.dropped.add("the peer reads nothing of what is sent to it");
             self.link.close();
         }
         sent
@@ -271,7 +273,7 @@ pub(super) async fn converse(
 
 /// Tells the caller, where it can be told, that its message is above a limit.
 fn refuse(serving: &Serving, peer: &Peer, envelope: &[u8], head: &[u8]) {
-    serving.drop_message(format_args!("a message above the limit of {} octets", serving.limits.max_body));
+    serving.dropped.add(format_args!("a message above the limit of {} octets", serving.limits.max_body));
     let Ok(event) = Event::decode(head, serving.limits.max_depth) else { return };
     if let (Some(id), None) = (event.message_id, event.response_to) {
         let message = format!("the message is above the limit of {} octets", serving.limits.max_body);

@@ -43,6 +43,10 @@ fn a_call_and_its_reply_byte_by_byte() {
     let call = encode_call(ID, "add", &[Value::Int(2), Value::Int(3)]).unwrap();
     assert_eq!(call, unhex(&format!("93 82 aa6d6573736167655f6964 c420 {id} a176 03 a3616464 920203")));
 
+    // What is pushed and published has the same form.
+    let pushed = encode_call(ID, "hello", &["x".into()]).unwrap();
+    assert_eq!(pushed, unhex(&format!("93 82 aa6d6573736167655f6964 c420 {id} a176 03 a568656c6c6f 91a178")));
+
     let reply = encode(Id::Bin(b"abc"), Say::Returned(&Value::Int(5)));
     let expected = format!(
         "93 83 aa6d6573736167655f6964 c420 {id} a176 03 ab726573706f6e73655f746f c403616263 a24f4b 9105"

@@ -68,6 +68,11 @@ impl Inbox {
         Inbox { limits, buffer: Vec::new(), begin: 0, missing: 0, command: Vec::new(), skipping: None }
     }
 
+    /// Sets what a peer may send from here on.
+    pub(super) fn limit_to(&mut self, limits: MessageLimits) {
+        self.limits = limits;
+    }
+
     /// Where to append what is read next. There is room in it.
     pub fn space(&mut self) -> &mut Vec<u8> {
         if self.begin == self.buffer.len() {

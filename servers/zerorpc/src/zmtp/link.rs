@@ -18,8 +18,11 @@ use super::wire::{self, Command, GREETING_LEN, MessageLimits, SocketType, WireEr
 /// How long a peer may take for the handshake; libzmq's default of `ZMQ_HANDSHAKE_IVL` is 30 s.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What a peer may send before it has said READY: commands, whose length is limited by itself.
+const HANDSHAKE: MessageLimits = MessageLimits { octets: 0, frames: 1 };
+
 /// How long a peer may leave what is sent to it unread before it is given up.
-const STALLED_AFTER: Duration = Duration::from_secs(60);
+pub const STALLED_AFTER: Duration = Duration::from_secs(60);
 
 /// Octets that wait to be written before nothing more is read from that peer, and no stream goes on.
 const FULL: usize = 256 << 10;
@@ -110,6 +113,16 @@ struct Waiting {
     halted: bool,
 }
 
+impl LinkError {
+    /// Whether it is the peer's doing that no program does on purpose: anything but closing the connection.
+    pub(crate) fn is_misconduct(&self) -> bool {
+        match self {
+            LinkError::Io(_) | LinkError::Closed => false,
+            LinkError::Wire(_) | LinkError::HandshakeTimeout | LinkError::Stalled => true,
+        }
+    }
+}
+
 impl Outbox {
     fn waiting(&self) -> usize {
         self.buffer.len() - self.written
@@ -152,9 +165,10 @@ impl Link {
         let capacity = limits.octets.saturating_mul(2).max(2 * FULL);
         let mut link =
             Link { stream, outbox: Mutex::default(), capacity, drained: Notify::new(), peer_minor: 0 };
-        let mut inbox = Inbox::new(limits);
+        let mut inbox = Inbox::new(HANDSHAKE);
         let shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, link.shake_hands(&mut inbox, ours));
         link.peer_minor = shaken.await.map_err(|_| LinkError::HandshakeTimeout)??;
+        inbox.limit_to(limits);
         Ok((link, inbox))
     }
 

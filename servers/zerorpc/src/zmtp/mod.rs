@@ -11,4 +11,4 @@ pub use inbox::{Inbox, Incoming};
 mod tests;
 
 pub(crate) use link::{Filled, Flush, Link, SendError};
-pub use link::{HANDSHAKE_TIMEOUT, LinkError};
+pub use link::{HANDSHAKE_TIMEOUT, LinkError, STALLED_AFTER};

@@ -1,0 +1,107 @@
+//! Both ends over libzmq.
+#![cfg(feature = "libzmq")]
+// Clippy lets test functions unwrap, but not their helpers.
+#![allow(clippy::unwrap_used)]
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
+
+use calculator::{
+    Calculator, Call, CallError, Client as _, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor,
+    Faults, Limits, Protocol, Value, conformance,
+};
+use tcp_floor::libzmq::{Client, Server};
+use tcp_floor::wire;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+async fn start(delay: Option<Duration>) -> (Dispatcher, String, CancellationToken, JoinHandle<()>) {
+    let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults { delay, ..Faults::default() });
+    let listen = (Ipv4Addr::LOCALHOST, 0).into();
+    let server = Server::bind(listen, dispatcher.clone(), Limits::default()).await.unwrap();
+    let (url, stop) = (server.url(), CancellationToken::new());
+    let running = tokio::spawn(server.run(stop.clone()));
+    // Let the server start its thread: a client then blocks this runtime.
+    tokio::task::yield_now().await;
+    (dispatcher, url, stop, running)
+}
+
+fn patient() -> ClientOptions {
+    ClientOptions { timeout: Duration::from_secs(60), ..ClientOptions::default() }
+}
+
+async fn add(client: &Client) -> Result<Value, CallError> {
+    client.call(&Call::positional("add", [2.into(), 3.into()])).await
+}
+
+#[tokio::test]
+async fn the_conformance_table_holds_except_for_documents() {
+    let (_, url, stop, running) = start(None).await;
+    let client = Client::connect(&url, &patient()).await.unwrap();
+    let mut deadline = Deadline::new(Duration::from_secs(60));
+    let outcomes = conformance::run(&client, Protocol::Tcp, &mut deadline).await;
+    assert_eq!(outcomes.len(), conformance::vectors(Protocol::Tcp).len());
+    for outcome in outcomes {
+        if outcome.vector.call.method == "echo" {
+            assert_eq!(outcome.result.unwrap_err().kind, ErrorKind::NotRepresentable);
+        } else {
+            assert!(outcome.passed(), "{}: {}", outcome.vector.title(), outcome.answer());
+        }
+    }
+    stop.cancel();
+    running.await.unwrap();
+    for _ in 0..2 {
+        assert!(Client::connect(&url, &patient()).await.is_err_and(|e| e.kind == ErrorKind::Undeliverable));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_call_in_hand_is_finished() {
+    let (dispatcher, url, stop, running) = start(Some(Duration::from_millis(200))).await;
+    let client = Client::connect(&url, &patient()).await.unwrap();
+    let calling = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(add(&client))
+    });
+    while dispatcher.calls() == 0 {
+        tokio::task::yield_now().await;
+    }
+    stop.cancel();
+    running.await.unwrap();
+    assert_eq!(calling.join().unwrap(), Ok(Value::Int(5)));
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_dropped_and_others_are_served() {
+    let (_, url, stop, running) = start(None).await;
+    let context = zmq::Context::new();
+    let peer = context.socket(zmq::DEALER).unwrap();
+    peer.set_linger(0).unwrap();
+    peer.connect(&url).unwrap();
+    let request = wire::encode_request(&Call::positional("add", [2.into(), 3.into()])).unwrap();
+    peer.send("", 0).unwrap();
+    peer.send(&request[1..], 0).unwrap();
+    peer.send_multipart([&request[..], &request], 0).unwrap();
+    peer.send_multipart([b"".as_slice(), &request], 0).unwrap();
+    peer.send(&request[..], 0).unwrap();
+    assert_eq!(peer.recv_multipart(0).unwrap(), [wire::encode_reply(&Ok(Value::Int(5))).to_vec()]);
+    // One above the length of a request ends its connection.
+    peer.send(&[0; wire::LEN + 1][..], 0).unwrap();
+    let client = Client::connect(&url, &patient()).await.unwrap();
+    assert_eq!(add(&client).await, Ok(Value::Int(5)));
+    stop.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn who_does_not_answer_is_waited_for_no_longer_than_told() {
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("tcp://{}", silent.local_addr().unwrap());
+    let options = ClientOptions { timeout: Duration::from_millis(50), ..ClientOptions::default() };
+    let client = Client::connect(&url, &options).await.unwrap();
+    assert_eq!(add(&client).await.unwrap_err().kind, ErrorKind::Timeout);
+    drop(silent);
+    assert_eq!(add(&client).await.unwrap_err().kind, ErrorKind::Undeliverable);
+    let wrong = Client::connect("http://127.0.0.1:1", &options).await.err().unwrap();
+    assert_eq!(wrong.kind, ErrorKind::Undeliverable);
+}
