@@ -7,10 +7,12 @@ mod anatomy;
 mod connect;
 mod reference;
 mod serve;
+mod way;
 
 pub use anatomy::Anatomy;
 pub use reference::{PYTHON_VARIABLE, Reference, no_python};
 pub use serve::{Runtime, ServeError, ServeOptions, Serving};
+pub(crate) use way::Way;
 
 use std::sync::Arc;
 
@@ -48,6 +50,8 @@ pub enum Role {
     BrokerFloor,
     /// The same code of ours over another library, so that the library can be told from the protocol.
     Alternative,
+    /// The protocol with one of its costs left out, so that it can be told what that is; in no ranking.
+    Step,
     /// The protocol's reference library as the server, to hold ours against; in no ranking.
     Reference,
 }
@@ -339,6 +343,39 @@ pub static ALL: &[Stack] = &[
         connect::amqp,
         anatomy::amqp,
         Server::Own(serve::amqp),
+    )
+    .multiplexing(),
+    stack(
+        "amqp-unconfirmed",
+        Protocol::Amqp,
+        "lapin",
+        "lapin",
+        Role::Step,
+        connect::amqp_unconfirmed,
+        anatomy::amqp,
+        Server::Own(serve::amqp_unconfirmed),
+    )
+    .multiplexing(),
+    stack(
+        "amqp-unacknowledged",
+        Protocol::Amqp,
+        "lapin",
+        "lapin",
+        Role::Step,
+        connect::amqp_unacknowledged,
+        anatomy::amqp,
+        Server::Own(serve::amqp_unacknowledged),
+    )
+    .multiplexing(),
+    stack(
+        "amqp-enveloped",
+        Protocol::Amqp,
+        "lapin",
+        "lapin",
+        Role::Step,
+        connect::amqp_enveloped,
+        anatomy::amqp_enveloped,
+        Server::Own(serve::amqp_enveloped),
     )
     .multiplexing(),
     stack(

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use amqp::{Acknowledge, QueueKind, ReplyTo, RpcServerOptions, Target, Transport};
+use amqp::{Acknowledge, QueueKind, RpcServerOptions, Target, Transport};
 use calculator::{Dispatcher, Limits};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http_layer::HttpOptions;
 use tokio_util::sync::CancellationToken;
+
+use super::way::Way;
 
 /// What a server is told.
 pub struct ServeOptions {
@@ -178,9 +180,9 @@ fn transport(broker: Option<String>) -> Result<amqp::TransportUrl, ServeError> {
         .map_err(|error: amqp::UrlError| ServeError::Broker(error.to_string()))
 }
 
-fn amqp_by(way: ReplyTo, options: ServeOptions) -> Bound {
+fn amqp_by(way: Way, options: ServeOptions) -> Bound {
     async move {
-        let transport = Transport::from(transport(options.broker)?).reply_to(way);
+        let transport = way.on(transport(options.broker)?);
         let transport = options.queues.into_iter().fold(transport, Transport::queue_kind);
         let target =
             Target { exchange: options.exchange, ..Target::topic(options.topic).server(options.server) };
@@ -199,11 +201,23 @@ fn amqp_by(way: ReplyTo, options: ServeOptions) -> Bound {
 }
 
 pub(super) fn amqp(options: ServeOptions) -> Bound {
-    amqp_by(ReplyTo::Queue, options)
+    amqp_by(Way::Oslo, options)
+}
+
+pub(super) fn amqp_unconfirmed(options: ServeOptions) -> Bound {
+    amqp_by(Way::Unconfirmed, options)
+}
+
+pub(super) fn amqp_unacknowledged(options: ServeOptions) -> Bound {
+    amqp_by(Way::Unacknowledged, options)
+}
+
+pub(super) fn amqp_enveloped(options: ServeOptions) -> Bound {
+    amqp_by(Way::Enveloped, options)
 }
 
 pub(super) fn amqp_direct(options: ServeOptions) -> Bound {
-    amqp_by(ReplyTo::Direct, options)
+    amqp_by(Way::Direct, options)
 }
 
 pub(super) fn amqp_bare(options: ServeOptions) -> Bound {

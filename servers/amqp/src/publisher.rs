@@ -38,7 +38,8 @@ pub(crate) enum Outcome {
     Refused,
 }
 
-/// A channel for publishing, with confirms on a connection of its own as oslo.messaging has it, or without.
+/// A channel for publishing: on a connection of its own as oslo.messaging has it, or on another's; with confirms or
+/// without.
 pub(crate) struct Publisher {
     // Held, where it is its own, because closing it closes the channel.
     connection: Option<Connection>,
@@ -51,11 +52,13 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    /// Publishes with confirms on a connection of its own.
-    pub(crate) async fn open(connection: Connection) -> Result<Self> {
+    /// Publishes on a connection of its own, with confirms or without.
+    pub(crate) async fn open(connection: Connection, confirms: bool) -> Result<Self> {
         let mut this = Publisher::share(&connection).await?;
-        this.channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        this.confirms = true;
+        if confirms {
+            this.channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        }
+        this.confirms = confirms;
         this.connection = Some(connection);
         Ok(this)
     }
@@ -95,6 +98,8 @@ impl Publisher {
         body: &[u8],
     ) -> Result<Outcome> {
         let Address { exchange, routing_key, mandatory } = address;
+        // Only with its confirm does a returned message come to somebody.
+        let mandatory = mandatory && self.confirms;
         let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
         let mut publish = pin!(self.channel.basic_publish(exchange, routing_key, options, body, properties));
         let confirm = match self.first_poll(publish.as_mut()) {

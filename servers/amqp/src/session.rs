@@ -23,7 +23,7 @@ use crate::seen::Seen;
 use crate::server::{Acknowledge, RpcServerOptions};
 use crate::topology::{self, name, unique};
 use crate::transport::TransportError;
-use crate::wire::{self, Failure, Request};
+use crate::wire::{self, Envelope, Failure, Request};
 use crate::{RpcDispatcher, Target, Transport};
 
 /// Calls in hand may take that long after the server was told to stop.
@@ -107,7 +107,6 @@ impl Session {
         let direct = transport.is_direct();
         let (listener, replies) = if direct {
             let connection = transport.connect("server", options.timeout).await?;
-            // A second handle on the same connection: its channel is the publisher's.
             let publisher = Publisher::share(&connection).await?;
             (connection, publisher)
         } else {
@@ -115,9 +114,14 @@ impl Session {
                 transport.connect("requests", options.timeout),
                 transport.connect("replies", options.timeout)
             )?;
-            (listener, Publisher::open(sender).await?)
+            (listener, Publisher::open(sender, transport.confirms()).await?)
         };
-        let channel = listener.create_channel().await?;
+        let channel = if direct {
+            // Each channel is processes of its own in the broker: one for both ways is cheaper than two.
+            replies.channel().clone()
+        } else {
+            listener.create_channel().await?
+        };
         if let Some(prefetch) = options.prefetch_on(transport) {
             channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
         }
@@ -313,7 +317,7 @@ async fn execute(
     recipient: Option<Recipient>,
     replies: &Arc<Replies>,
 ) -> Result<(), Lost> {
-    let (msg_id, monitor) = (request.msg_id.take(), request.monitor);
+    let (msg_id, monitor, envelope) = (request.msg_id.take(), request.monitor, request.envelope);
     let dispatched = AssertUnwindSafe(dispatcher.dispatch(request)).catch_unwind();
     let (Some(msg_id), Some(recipient)) = (msg_id, recipient) else {
         if dispatched.await.is_err() {
@@ -337,13 +341,13 @@ async fn execute(
         Err(Failure::builtin("Exception", "the handler panicked"))
     });
     let mut buffer = [0; wire::ID_LEN];
-    let unique_id: &str = match &recipient {
-        Recipient::Queue(_) => Uuid::new_v4().simple().encode_lower(&mut buffer),
+    let (unique_id, envelope): (&str, _) = match &recipient {
+        Recipient::Queue(_) => (Uuid::new_v4().simple().encode_lower(&mut buffer), Envelope::V2),
         // What is not acknowledged does not come twice.
-        Recipient::Channel(_) => "",
+        Recipient::Channel(_) => ("", envelope),
     };
-    let encoded = result.and_then(|value| Ok(wire::encode_result(&value, &msg_id, unique_id)?));
-    let body = encoded.unwrap_or_else(|failure| wire::encode_failure(&failure, &msg_id, unique_id));
+    let encoded = result.and_then(|value| Ok(wire::encode_result(&value, &msg_id, unique_id, envelope)?));
+    let body = encoded.unwrap_or_else(|failure| wire::encode_failure(&failure, &msg_id, unique_id, envelope));
     replies.send(&recipient, body).await
 }
 
@@ -357,6 +361,8 @@ async fn give_signs_of_life(seconds: u64, msg_id: &str, recipient: &Recipient, r
         ticks.tick().await;
         let mut buffer = [0; wire::ID_LEN];
         let unique_id = &*Uuid::new_v4().simple().encode_lower(&mut buffer);
-        replies.send_sign_of_life(recipient, wire::encode_sign_of_life(msg_id, unique_id)).await;
+        replies
+            .send_sign_of_life(recipient, wire::encode_sign_of_life(msg_id, unique_id, Envelope::V2))
+            .await;
     }
 }
