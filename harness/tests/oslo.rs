@@ -203,7 +203,8 @@ async fn our_servers(transport: &Transport) -> (Vec<RpcServer>, Notes) {
         let dispatcher = RpcDispatcher::new().endpoint(plain).endpoint(kitchen);
         let dispatcher = dispatcher.executor("threads:4".parse().unwrap()).build();
         let target = Target::topic("ours").server(name);
-        let server = RpcServer::new(transport, target, dispatcher, RpcServerOptions::default()).unwrap();
+        let options = RpcServerOptions { decompress: true, ..RpcServerOptions::default() };
+        let server = RpcServer::new(transport, target, dispatcher, options).unwrap();
         server.start().await.unwrap();
         servers.push(server);
     }
@@ -252,7 +253,10 @@ async fn their_client_calls_our_servers(transport: &Transport, peer: &mut Peer) 
 
     let long = "ü".repeat(150_000);
     let echo = json!({"do": "call", "method": "echo", "arguments": {"value": long}});
-    assert_eq!(peer.ask(&echo)["result"].as_str(), Some(long.as_str()));
+    for compressed in [false, true] {
+        let echo = with(echo.clone(), json!({"compressed": compressed}));
+        assert_eq!(peer.ask(&echo)["result"].as_str(), Some(long.as_str()));
+    }
 
     let nobody = json!({"do": "call", "method": "echo", "topic": "nobody", "timeout": 0.3});
     assert_eq!(peer.ask(&nobody)["error"], "MessagingTimeout");

@@ -82,11 +82,12 @@ class Listener:
         return self.hear("error", context, publisher_id, event_type, payload, metadata)
 
 
-def carry_out(command, client, notifier):
+def carry_out(command, clients, notifier):
     action, context = command.pop("do"), command.pop("context", {})
     if action == "notify":
         send = getattr(notifier, command["priority"])
         return send(context, command["event"], command["payload"])
+    client = clients[command.pop("compressed", False)]
     method, arguments = command.pop("method"), command.pop("arguments", {})
     # What is left is what the client is prepared with: topic, server, namespace, version, timeout and the like.
     return getattr(client.prepare(**command), action)(context, method, **arguments)
@@ -105,12 +106,14 @@ for name in ["a", "b", "c"]:
 oslo_messaging.get_notification_listener(
     notifications, [oslo_messaging.Target(topic="events-in")], [Listener()], executor="threading", allow_requeue=True
 ).start()
-client = oslo_messaging.get_rpc_client(transport, oslo_messaging.Target(topic="ours"), timeout=60)
+compressing = oslo_messaging.get_rpc_transport(cfg.CONF, url=url + "?kombu_compression=gzip")
+target = oslo_messaging.Target(topic="ours")
+clients = [oslo_messaging.get_rpc_client(way, target, timeout=60) for way in [transport, compressing]]
 notifier = oslo_messaging.Notifier(notifications, publisher_id="oslo.host", driver="messaging", topics=["events-out"])
 say(ready=True)
 for line in sys.stdin:
     try:
-        say(result=carry_out(json.loads(line), client, notifier))
+        say(result=carry_out(json.loads(line), clients, notifier))
     except Exception as error:
         # An exception that the library has made again of the one that was raised remotely has a name of its own.
         of = error.exc_type if isinstance(error, oslo_messaging.RemoteError) else type(error).__name__

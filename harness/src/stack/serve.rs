@@ -38,6 +38,8 @@ pub struct ServeOptions {
     pub acknowledge: Acknowledge,
     /// The most messages that the broker sends an AMQP server ahead of their acknowledgement, per queue.
     pub prefetch: u16,
+    /// Whether an AMQP server reads compressed requests.
+    pub decompress: bool,
     /// Set to stop: calls in hand are finished.
     pub stop: CancellationToken,
 }
@@ -190,6 +192,7 @@ fn amqp_by(way: Way, options: ServeOptions) -> Bound {
             limits: options.http.limits,
             acknowledge: options.acknowledge,
             prefetch: options.prefetch,
+            decompress: options.decompress,
             ..RpcServerOptions::default()
         };
         let server = amqp::Server::bind(&transport, target, options.dispatcher, accepts)

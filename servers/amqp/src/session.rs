@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::publisher::{Publisher, close, poll_once};
+use crate::received;
 use crate::replies::{Lost, Recipient, Replies};
 use crate::seen::Seen;
 use crate::server::{Acknowledge, RpcServerOptions};
@@ -198,7 +199,7 @@ impl Session {
             self.acknowledge(work, tag, false);
             return None;
         }
-        let mut request = match read(&delivery, work) {
+        let mut request = match received::request(&delivery, &work.options) {
             Ok(request) => request,
             Err(error) => {
                 tracing::debug!(%error, "rejected a message");
@@ -292,22 +293,6 @@ impl Session {
 fn acknowledge(channel: &Channel, tag: u64, multiple: bool) {
     // Queued by the first poll. When it cannot be sent, the connection is lost and the message comes again.
     let _ = poll_once(pin!(channel.basic_ack(tag, BasicAckOptions { multiple })));
-}
-
-/// Reads a request whose properties say that it is one.
-fn read(delivery: &Delivery, work: &Work) -> Result<Request, wire::WireError> {
-    let properties = &delivery.properties;
-    let is =
-        |property: Option<&str>, value| property.is_none_or(|property| property.eq_ignore_ascii_case(value));
-    let content_type = properties.content_type().as_ref().map(|text| text.as_str());
-    let encoding = properties.content_encoding().as_ref().map(|text| text.as_str());
-    let compressed =
-        properties.headers().as_ref().is_some_and(|headers| headers.inner().contains_key("compression"));
-    if content_type.is_none() || !is(content_type, "application/json") || !is(encoding, "utf-8") || compressed
-    {
-        return Err(wire::WireError::Malformed("only uncompressed application/json is read".to_owned()));
-    }
-    wire::read_request(&delivery.data, &work.options.limits)
 }
 
 /// Executes a request and answers it, if it asks for an answer.
