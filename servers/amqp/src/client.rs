@@ -332,6 +332,7 @@ impl RpcClient {
             return Err(CallError::new(ErrorKind::InvalidArguments, message));
         }
         let route = self.route()?;
+        let mandatory = route.mandatory;
         let link = self.link().await?;
         self.declare(&link, target).await?;
         let mut buffers = [[0; wire::ID_LEN]; 2];
@@ -353,11 +354,14 @@ impl RpcClient {
         let signs = self.monitor.map(|_| Arc::new(Notify::new()));
         let mut waiter = link.pending.enter(id, signs.clone())?;
         let delivery = Arc::clone(&link).deliver(id, route, link.properties(self.timeout), body);
-        if self.connections.transport.confirms() {
+        if !link.publisher.confirms() {
+            delivery.await;
+        } else if mandatory {
             // Apart from the call, so that a call which ends early leaves no confirm unread.
             tokio::spawn(delivery);
         } else {
-            delivery.await;
+            // What the broker refuses, which is rare, is found out a little later.
+            link.publisher.see_to(Box::pin(delivery));
         }
         match signs.zip(self.monitor) {
             Some((signs, interval)) => monitored(&mut waiter, &signs, interval).await,

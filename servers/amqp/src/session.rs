@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::publisher::{Publisher, close, poll_once};
 use crate::received;
-use crate::replies::{Lost, Recipient, Replies};
+use crate::replies::{Recipient, Replies};
 use crate::seen::Seen;
 use crate::server::{Acknowledge, RpcServerOptions};
 use crate::topology::{self, name, unique};
@@ -247,12 +247,17 @@ impl Session {
             let (work, replies, channel) =
                 (Arc::clone(work), Arc::clone(&self.replies), self.channel.clone());
             tokio::spawn(async move {
-                let id = match work.options.acknowledge {
-                    Acknowledge::Before => None,
-                    Acknowledge::After => Some(request.unique_id.clone()),
+                let id = request.unique_id.clone().filter(|_| work.options.acknowledge == Acknowledge::After);
+                let answer = execute(&work.dispatcher, request, recipient, &replies).await;
+                if work.options.acknowledge == Acknowledge::Before {
+                    // Until the broker has the answer, the request counts as one in hand.
+                    return replies.send_unwatched(answer, permit).await;
+                }
+                let answered = match answer {
+                    Some((recipient, body)) => replies.send(&recipient, body).await,
+                    None => Ok(()),
                 };
-                let answered = execute(&work.dispatcher, request, recipient, &replies).await;
-                if let (Some(id), Ok(())) = (id, answered) {
+                if answered.is_ok() {
                     if let Some(id) = id.filter(|id| !id.is_empty()) {
                         work.seen().insert(&id);
                     }
@@ -295,20 +300,20 @@ fn acknowledge(channel: &Channel, tag: u64, multiple: bool) {
     let _ = poll_once(pin!(channel.basic_ack(tag, BasicAckOptions { multiple })));
 }
 
-/// Executes a request and answers it, if it asks for an answer.
+/// Executes a request; gives the answer, if it asks for one.
 async fn execute(
     dispatcher: &Arc<RpcDispatcher>,
     mut request: Request,
     recipient: Option<Recipient>,
     replies: &Arc<Replies>,
-) -> Result<(), Lost> {
+) -> Option<(Recipient, Vec<u8>)> {
     let (msg_id, monitor, envelope) = (request.msg_id.take(), request.monitor, request.envelope);
     let dispatched = AssertUnwindSafe(dispatcher.dispatch(request)).catch_unwind();
     let (Some(msg_id), Some(recipient)) = (msg_id, recipient) else {
         if dispatched.await.is_err() {
             tracing::error!("a handler panicked");
         }
-        return Ok(());
+        return None;
     };
     let result = match monitor {
         None => dispatched.await,
@@ -333,7 +338,7 @@ async fn execute(
     };
     let encoded = result.and_then(|value| Ok(wire::encode_result(&value, &msg_id, unique_id, envelope)?));
     let body = encoded.unwrap_or_else(|failure| wire::encode_failure(&failure, &msg_id, unique_id, envelope));
-    replies.send(&recipient, body).await
+    Some((recipient, body))
 }
 
 /// Tells a caller twice per interval, which is given in seconds, that its call is being worked on. It has no end.
