@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(parts("amqp-bare"), [(2, 29), (1, 12)]);
         assert_eq!(parts("amqp"), [(2, 262), (1, 188)]);
         // Without the name of a reply queue, and without identities of the messages.
-        assert_eq!(parts("amqp-enveloped"), [(2, 134), (1, 136)]);
+        assert_eq!(parts("amqp-enveloped"), [(2, 136), (1, 136)]);
         // {"method":"add","args":{"x":2,"y":3},"_msg_id":"00000000"} and
         // {"result":5,"failure":null,"ending":true,"_msg_id":"00000000"}
         assert_eq!(parts("amqp-direct"), [(2, 58), (1, 62)]);
