@@ -130,12 +130,13 @@ fn zerorpc_codec() -> Codec<Vec<u8>, Value, Vec<u8>> {
 }
 
 fn amqp_codec() -> Codec<Vec<u8>, Value, Vec<u8>> {
-    use amqp::wire::{Arguments, Routing, encode_request, encode_result, read_reply, read_request};
+    use amqp::wire::{Arguments, Envelope, Routing, encode_request, encode_result, read_reply, read_request};
     Codec {
         encode_call: |call| {
             let routing = Routing {
                 msg_id: Cow::Borrowed(MSG_ID),
                 reply_queue: Some(Cow::Borrowed("reply_eabe6c03bb30470a979cceaa899480de")),
+                envelope: Envelope::V2,
                 monitor: None,
             };
             encode_request(call, &Target::topic("calc"), &Context::new(), Some(&routing), MSG_ID).unwrap()
@@ -145,7 +146,7 @@ fn amqp_codec() -> Codec<Vec<u8>, Value, Vec<u8>> {
             Arguments::Other(kind) => panic!("arguments were encoded, not a {kind}"),
         },
         prepare: identity,
-        encode_result: |result| encode_result(result, MSG_ID, MSG_ID).unwrap(),
+        encode_result: |result| encode_result(result, MSG_ID, MSG_ID, Envelope::V2).unwrap(),
         decode_result: |body| read_reply(body, &limits()).unwrap().result.unwrap(),
     }
 }

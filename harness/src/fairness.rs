@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use amqp::terms::{self, Terms};
-use amqp::{QueueKind, ReplyTo, RpcServerOptions, Transport, TransportUrl};
+use amqp::{QueueKind, RpcServerOptions, Transport, TransportUrl};
 use calculator::Protocol;
 
 use crate::libraries::library;
 use crate::record::{BrokerTerms, Fairness, Library, Process};
-use crate::stack::{Address, Driver, Runtime, Stack};
+use crate::stack::{Address, Driver, Runtime, Stack, Way};
 use crate::trial::{CLIENT_RUNTIME, Setting};
 
 /// What was seen of a stack while it was called.
@@ -112,13 +112,12 @@ fn terms_of(stack: &Stack, setting: &Setting<'_>, address: &Address) -> Option<T
     let options = RpcServerOptions { prefetch: prefetch.unwrap_or(options.prefetch), ..options };
     Some(match stack.name {
         "amqp-bare" => terms::bare(),
-        "amqp-direct" => terms::rpc(&transport.reply_to(ReplyTo::Direct), &options),
         // oslo.messaging bounds nothing unless it is told to.
         _ if stack.reference().is_some() => {
             let prefetch = transport.url().prefetch().unwrap_or(0);
             Terms { prefetch, ..terms::rpc(&transport, &options) }
         }
-        _ => terms::rpc(&transport, &options),
+        name => terms::rpc(&Way::of(name).on(transport), &options),
     })
 }
 

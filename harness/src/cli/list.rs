@@ -24,6 +24,7 @@ pub(super) fn list(_: &Arguments) -> Outcome {
             Role::DefaultAndLeanest => "default and leanest",
             Role::BrokerFloor => "floor under AMQP",
             Role::Alternative => "another library",
+            Role::Step => "with less, to tell what it costs",
             Role::Reference => "reference server",
         };
         let _ = writeln!(

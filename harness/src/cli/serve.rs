@@ -114,6 +114,9 @@ pub(super) struct Arguments {
     /// The most messages that the broker sends ahead of their acknowledgement, per queue
     #[arg(long, value_name = "N", default_value = "256", value_parser = clap::value_parser!(u16).range(1..), help_heading = "AMQP")]
     prefetch: u16,
+    /// Read compressed requests (oslo.messaging's kombu_compression=gzip) instead of refusing them
+    #[arg(long, help_heading = "AMQP")]
+    decompress: bool,
     /// Stop when standard input ends: for a parent process that must not leave a server behind
     #[arg(long, hide = true)]
     end_with_input: bool,
@@ -208,6 +211,7 @@ fn serve_reference(stack: &Stack, reference: &Reference, arguments: &Arguments) 
         ("--exchange", arguments.exchange != DEFAULT_EXCHANGE),
         ("--queues", arguments.queues.is_some()),
         ("--ack", arguments.ack != Acknowledge::default()),
+        ("--decompress", arguments.decompress),
         ("--prefetch", arguments.prefetch != RpcServerOptions::default().prefetch),
         ("--service", arguments.service != Served::Calculator),
         ("--bind", !arguments.bind.is_empty()),
@@ -277,6 +281,7 @@ async fn serve_until_stopped(
         queues: arguments.queues,
         acknowledge: arguments.ack,
         prefetch: arguments.prefetch,
+        decompress: arguments.decompress,
         stop: stop.clone(),
     };
     stop_on_signals(&stop).map_err(Failure::could_not_run)?;

@@ -248,6 +248,7 @@ impl Peer {
                 Role::DefaultAndLeanest => "usual and leanest",
                 Role::BrokerFloor => "floor for AMQP",
                 Role::Alternative => "another library",
+                Role::Step => "with less",
                 Role::Reference => "reference server",
             },
             client: facts.client.clone(),

@@ -1,6 +1,6 @@
 //! What the messages of a call consist of, by the codecs that its two ends use.
 
-use amqp::wire::Routing;
+use amqp::wire::{Envelope, Routing};
 use amqp::{Context, REPLY_QUEUE_PREFIX};
 use calculator::{Call, CallError, Value, json};
 use xmlrpc::wire::EncodeOptions;
@@ -88,33 +88,38 @@ pub(super) fn zerorpc(_: &Address, call: &Call, result: &Value) -> Messages {
 pub(super) fn amqp(address: &Address, call: &Call, result: &Value) -> Messages {
     let id = some_id();
     let reply_queue = format!("{REPLY_QUEUE_PREFIX}{id}");
-    let routing =
-        Routing { msg_id: id.as_str().into(), reply_queue: Some(reply_queue.into()), monitor: None };
-    enveloped(address, call, result, &routing, &id)
+    let (msg_id, reply_queue) = (id.as_str().into(), Some(reply_queue.into()));
+    let routing = Routing { msg_id, reply_queue, envelope: Envelope::V2, monitor: None };
+    oslo(address, call, result, &routing, &id)
 }
 
-/// Where the answer goes and that no message comes twice, the message's properties say.
+/// Where the answer goes, the message's properties say, and no message comes twice.
+pub(super) fn amqp_enveloped(address: &Address, call: &Call, result: &Value) -> Messages {
+    let routing =
+        Routing { msg_id: some_id().into(), reply_queue: None, envelope: Envelope::V2, monitor: None };
+    oslo(address, call, result, &routing, "")
+}
+
+/// The inner message alone, with an identity that is enough for one channel.
 pub(super) fn amqp_direct(address: &Address, call: &Call, result: &Value) -> Messages {
-    let routing = Routing { msg_id: some_id().into(), reply_queue: None, monitor: None };
-    enveloped(address, call, result, &routing, "")
+    let msg_id = some_id()[..amqp::wire::SHORT_ID_LEN].to_owned().into();
+    let routing = Routing { msg_id, reply_queue: None, envelope: Envelope::None, monitor: None };
+    oslo(address, call, result, &routing, "")
 }
 
 fn some_id() -> String {
     "0".repeat(amqp::wire::ID_LEN)
 }
 
-fn enveloped(
-    address: &Address,
-    call: &Call,
-    result: &Value,
-    routing: &Routing<'_>,
-    unique_id: &str,
-) -> Messages {
+fn oslo(address: &Address, call: &Call, result: &Value, routing: &Routing<'_>, unique_id: &str) -> Messages {
     use amqp::wire::{encode_request, encode_result, encode_value};
     let request = encode_request(call, &address.target, &Context::new(), Some(routing), unique_id)?;
-    let answer = encode_result(result, &routing.msg_id, unique_id)?;
+    let answer = encode_result(result, &routing.msg_id, unique_id, routing.envelope)?;
     let lengths = [request.len(), answer.len()];
-    measured(call, result, lengths, |value| encode_value(value).map(|text| text.len()))
+    measured(call, result, lengths, |value| match routing.envelope {
+        Envelope::V2 => encode_value(value).map(|text| text.len()),
+        Envelope::None => json_len(value),
+    })
 }
 
 pub(super) fn amqp_bare(_: &Address, call: &Call, result: &Value) -> Messages {
@@ -152,8 +157,11 @@ mod tests {
         // {"method":"add","args":[2,3]} and {"result":5}
         assert_eq!(parts("amqp-bare"), [(2, 29), (1, 12)]);
         assert_eq!(parts("amqp"), [(2, 262), (1, 188)]);
-        // Without the name of a reply queue, and with empty identities.
-        assert_eq!(parts("amqp-direct"), [(2, 174), (1, 156)]);
+        // Without the name of a reply queue, and without identities of the messages.
+        assert_eq!(parts("amqp-enveloped"), [(2, 136), (1, 136)]);
+        // {"method":"add","args":{"x":2,"y":3},"_msg_id":"00000000"} and
+        // {"result":5,"failure":null,"ending":true,"_msg_id":"00000000"}
+        assert_eq!(parts("amqp-direct"), [(2, 58), (1, 62)]);
     }
 
     #[test]

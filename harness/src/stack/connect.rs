@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use amqp::{AmqpClient, ReplyTo};
+use amqp::AmqpClient;
 use calculator::{
     Calculator, Call, CallError, CallFuture, Client, ClientOptions, Dispatcher, ErrorKind, Executor, Faults,
 };
 use futures_util::FutureExt;
 use http_layer::Transport;
 
+use super::way::Way;
 use super::{Address, Connecting};
 
 /// Boxes a connecting future and the client it gives.
@@ -81,20 +82,32 @@ fn transport(url: &str) -> Result<amqp::TransportUrl, CallError> {
     url.parse().map_err(|error: amqp::UrlError| CallError::new(ErrorKind::Undeliverable, error.to_string()))
 }
 
-fn amqp_by(way: ReplyTo, address: Address, options: ClientOptions) -> Connecting {
+fn amqp_by(way: Way, address: Address, options: ClientOptions) -> Connecting {
     connecting(async move {
-        let transport = amqp::Transport::from(transport(&address.url)?).reply_to(way);
+        let transport = way.on(transport(&address.url)?);
         let transport = address.queues.into_iter().fold(transport, amqp::Transport::queue_kind);
         AmqpClient::connect(&transport, address.target, &options).await
     })
 }
 
 pub(super) fn amqp(address: Address, options: ClientOptions) -> Connecting {
-    amqp_by(ReplyTo::Queue, address, options)
+    amqp_by(Way::Oslo, address, options)
+}
+
+pub(super) fn amqp_unconfirmed(address: Address, options: ClientOptions) -> Connecting {
+    amqp_by(Way::Unconfirmed, address, options)
+}
+
+pub(super) fn amqp_unacknowledged(address: Address, options: ClientOptions) -> Connecting {
+    amqp_by(Way::Unacknowledged, address, options)
+}
+
+pub(super) fn amqp_enveloped(address: Address, options: ClientOptions) -> Connecting {
+    amqp_by(Way::Enveloped, address, options)
 }
 
 pub(super) fn amqp_direct(address: Address, options: ClientOptions) -> Connecting {
-    amqp_by(ReplyTo::Direct, address, options)
+    amqp_by(Way::Direct, address, options)
 }
 
 pub(super) fn amqp_bare(address: Address, options: ClientOptions) -> Connecting {

@@ -8,11 +8,13 @@ mod connect;
 mod reference;
 mod serve;
 mod table;
+mod way;
 
 pub use anatomy::Anatomy;
 pub use reference::{PYTHON_VARIABLE, Reference, no_python};
 pub use serve::{Runtime, ServeError, ServeOptions, Serving};
 pub use table::ALL;
+pub(crate) use way::Way;
 
 use std::sync::Arc;
 
@@ -48,6 +50,8 @@ pub enum Role {
     BrokerFloor,
     /// The same code of ours over another library, so that the library can be told from the protocol.
     Alternative,
+    /// The protocol with one of its costs left out, so that it can be told what that is; in no ranking.
+    Step,
     /// The protocol's reference library as the server, to hold ours against; in no ranking.
     Reference,
 }

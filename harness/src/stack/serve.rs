@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use amqp::{Acknowledge, QueueKind, ReplyTo, RpcServerOptions, Target, Transport};
+use amqp::{Acknowledge, QueueKind, RpcServerOptions, Target, Transport};
 use calculator::{Dispatcher, Limits};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -11,6 +11,8 @@ use http_layer::HttpOptions;
 use tokio_util::sync::CancellationToken;
 use zerorpc::HeartbeatPeriod;
 use zerorpc::zmtp::Endpoint;
+
+use super::way::Way;
 
 /// What a server is told.
 pub struct ServeOptions {
@@ -42,6 +44,8 @@ pub struct ServeOptions {
     pub acknowledge: Acknowledge,
     /// The most messages that the broker sends an AMQP server ahead of their acknowledgement, per queue.
     pub prefetch: u16,
+    /// Whether an AMQP server reads compressed requests.
+    pub decompress: bool,
     /// Set to stop: calls in hand are finished.
     pub stop: CancellationToken,
 }
@@ -191,9 +195,9 @@ fn transport(broker: Option<String>) -> Result<amqp::TransportUrl, ServeError> {
         .map_err(|error: amqp::UrlError| ServeError::Broker(error.to_string()))
 }
 
-fn amqp_by(way: ReplyTo, options: ServeOptions) -> Bound {
+fn amqp_by(way: Way, options: ServeOptions) -> Bound {
     async move {
-        let transport = Transport::from(transport(options.broker)?).reply_to(way);
+        let transport = way.on(transport(options.broker)?);
         let transport = options.queues.into_iter().fold(transport, Transport::queue_kind);
         let target =
             Target { exchange: options.exchange, ..Target::topic(options.topic).server(options.server) };
@@ -201,6 +205,7 @@ fn amqp_by(way: ReplyTo, options: ServeOptions) -> Bound {
             limits: options.http.limits,
             acknowledge: options.acknowledge,
             prefetch: options.prefetch,
+            decompress: options.decompress,
             ..RpcServerOptions::default()
         };
         let server = amqp::Server::bind(&transport, target, options.dispatcher, accepts)
@@ -212,11 +217,23 @@ fn amqp_by(way: ReplyTo, options: ServeOptions) -> Bound {
 }
 
 pub(super) fn amqp(options: ServeOptions) -> Bound {
-    amqp_by(ReplyTo::Queue, options)
+    amqp_by(Way::Oslo, options)
+}
+
+pub(super) fn amqp_unconfirmed(options: ServeOptions) -> Bound {
+    amqp_by(Way::Unconfirmed, options)
+}
+
+pub(super) fn amqp_unacknowledged(options: ServeOptions) -> Bound {
+    amqp_by(Way::Unacknowledged, options)
+}
+
+pub(super) fn amqp_enveloped(options: ServeOptions) -> Bound {
+    amqp_by(Way::Enveloped, options)
 }
 
 pub(super) fn amqp_direct(options: ServeOptions) -> Bound {
-    amqp_by(ReplyTo::Direct, options)
+    amqp_by(Way::Direct, options)
 }
 
 pub(super) fn amqp_bare(options: ServeOptions) -> Bound {

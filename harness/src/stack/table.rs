@@ -159,6 +159,39 @@ pub static ALL: &[Stack] = &[
     )
     .multiplexing(),
     stack(
+        "amqp-unconfirmed",
+        Protocol::Amqp,
+        "lapin",
+        "lapin",
+        Role::Step,
+        connect::amqp_unconfirmed,
+        anatomy::amqp,
+        Server::Own(serve::amqp_unconfirmed),
+    )
+    .multiplexing(),
+    stack(
+        "amqp-unacknowledged",
+        Protocol::Amqp,
+        "lapin",
+        "lapin",
+        Role::Step,
+        connect::amqp_unacknowledged,
+        anatomy::amqp,
+        Server::Own(serve::amqp_unacknowledged),
+    )
+    .multiplexing(),
+    stack(
+        "amqp-enveloped",
+        Protocol::Amqp,
+        "lapin",
+        "lapin",
+        Role::Step,
+        connect::amqp_enveloped,
+        anatomy::amqp_enveloped,
+        Server::Own(serve::amqp_enveloped),
+    )
+    .multiplexing(),
+    stack(
         "amqp-direct",
         Protocol::Amqp,
         "lapin",

@@ -332,32 +332,36 @@ impl RpcClient {
             return Err(CallError::new(ErrorKind::InvalidArguments, message));
         }
         let route = self.route()?;
+        let mandatory = route.mandatory;
         let link = self.link().await?;
         self.declare(&link, target).await?;
-        let msg_id = Uuid::new_v4();
         let mut buffers = [[0; wire::ID_LEN]; 2];
-        let [msg_text, unique_text] = &mut buffers;
+        let [msg_buffer, unique_buffer] = &mut buffers;
+        let (id, msg_id) = link.identify(msg_buffer);
         let routing = Routing {
-            msg_id: (&*msg_id.simple().encode_lower(msg_text)).into(),
+            msg_id,
             reply_queue: link.reply_queue.as_deref().map(Into::into),
+            envelope: self.connections.transport.envelope_of_calls(),
             monitor: self.monitor.map(|interval| interval.as_secs()),
         };
         let unique_id: &str = match link.reply_queue {
-            Some(_) => Uuid::new_v4().simple().encode_lower(unique_text),
+            Some(_) => Uuid::new_v4().simple().encode_lower(unique_buffer),
             // What is not acknowledged does not come twice.
             None => "",
         };
         let body = wire::encode_request(call, target, context, Some(&routing), unique_id)?;
         link.publisher.unblocked().await;
         let signs = self.monitor.map(|_| Arc::new(Notify::new()));
-        let mut waiter = link.pending.enter(msg_id.as_u128(), signs.clone())?;
-        let delivery =
-            Arc::clone(&link).deliver(msg_id.as_u128(), route, link.properties(self.timeout), body);
-        if link.reply_queue.is_some() {
+        let mut waiter = link.pending.enter(id, signs.clone())?;
+        let delivery = Arc::clone(&link).deliver(id, route, link.properties(self.timeout), body);
+        if !link.publisher.confirms() {
+            delivery.await;
+        } else if mandatory {
             // Apart from the call, so that a call which ends early leaves no confirm unread.
             tokio::spawn(delivery);
         } else {
-            delivery.await;
+            // What the broker refuses, which is rare, is found out a little later.
+            link.publisher.see_to(Box::pin(delivery));
         }
         match signs.zip(self.monitor) {
             Some((signs, interval)) => monitored(&mut waiter, &signs, interval).await,

@@ -72,6 +72,7 @@ pub mod notify;
 mod pending;
 mod product;
 mod publisher;
+mod received;
 mod replies;
 mod seen;
 mod serializer;

@@ -1,7 +1,9 @@
 //! A client's connections.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use crate::pending::Pending;
 use crate::publisher::{Address, Outcome, Publisher, json_properties, lean_properties, poll_once};
 use crate::topology::{self, REPLY_QUEUE_PREFIX, name, unique};
 use crate::transport::TransportError;
+use crate::wire::Envelope;
 use crate::{Target, Transport, wire};
 
 /// The pseudo-queue of RabbitMQ's direct reply-to.
@@ -71,6 +74,9 @@ pub(crate) struct Link {
     declared: Mutex<HashSet<String>>,
     limits: Limits,
     reader: AbortHandle,
+    /// Calls so far, by which those are known that have no envelope: answers to nobody else come to their channel.
+    calls: AtomicU64,
+    envelope: Envelope,
 }
 
 impl Link {
@@ -90,7 +96,7 @@ impl Link {
                 transport.connect("requests", timeout)
             )?;
             replies = connection;
-            publisher = Publisher::open(requests).await?;
+            publisher = Publisher::open(requests, transport.confirms()).await?;
             channel = replies.create_channel().await?;
             let queue = unique(REPLY_QUEUE_PREFIX);
             topology::declare_reply_queue(&channel, transport.queues(), &queue).await?;
@@ -100,7 +106,28 @@ impl Link {
         let acknowledged = transport.acknowledges().then(|| channel.clone());
         let reader = tokio::spawn(read(consumer, acknowledged, pending.clone(), limits)).abort_handle();
         let declared = Mutex::default();
-        Ok(Link { publisher, reply_queue, pending, _replies: replies, channel, declared, limits, reader })
+        Ok(Link {
+            publisher,
+            reply_queue,
+            pending,
+            _replies: replies,
+            channel,
+            declared,
+            limits,
+            reader,
+            calls: AtomicU64::new(0),
+            envelope: transport.envelope_of_calls(),
+        })
+    }
+
+    /// A new identity for a call, and how it is written.
+    pub(crate) fn identify<'a>(&self, buffer: &'a mut [u8; wire::ID_LEN]) -> (u128, Cow<'a, str>) {
+        if self.envelope == Envelope::V2 {
+            let id = Uuid::new_v4();
+            return (id.as_u128(), (&*id.simple().encode_lower(buffer)).into());
+        }
+        let id = self.calls.fetch_add(1, Ordering::Relaxed);
+        (id.into(), format!("{id:0width$x}", width = wire::SHORT_ID_LEN).into())
     }
 
     fn usable(&self) -> bool {
@@ -173,6 +200,9 @@ pub(crate) fn undeliverable(reason: impl std::fmt::Display) -> CallError {
 }
 
 fn parse_id(text: &str) -> Option<u128> {
+    if text.len() < wire::ID_LEN {
+        return u64::from_str_radix(text, 16).ok().map(Into::into);
+    }
     Uuid::try_parse(text).ok().map(|id| id.as_u128())
 }
 

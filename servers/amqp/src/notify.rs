@@ -11,12 +11,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use calculator::{CallError, Limits, Value};
+use calculator::{CallError, ErrorKind, Limits, Value};
 use futures_util::stream::{SelectAll, StreamExt};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicQosOptions, BasicRejectOptions};
 use lapin::{Channel, Connection, Consumer};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -29,6 +30,8 @@ use crate::{Context, Target, Transport, TransportError};
 pub use crate::wire::Notification;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// As that of calls and casts.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 /// Notifications that the broker sends ahead of their acknowledgement, per queue.
 const PREFETCH: u16 = 256;
@@ -94,6 +97,7 @@ pub struct Notifier {
     transport: Transport,
     target: Target,
     publisher_id: String,
+    timeout: Duration,
     link: Mutex<Option<Link>>,
 }
 
@@ -110,14 +114,22 @@ impl Notifier {
             transport: transport.clone(),
             target,
             publisher_id: publisher_id.into(),
+            timeout: DEFAULT_TIMEOUT,
             link: Mutex::default(),
         }
+    }
+
+    /// How long telling of an event may take, connecting included. Default 60 s.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
     }
 
     /// Tells of an event, and returns when the broker has the notification.
     ///
     /// # Errors
-    /// [`calculator::ErrorKind::Undeliverable`] or [`calculator::ErrorKind::Timeout`] when the broker may not have
+    /// [`ErrorKind::Undeliverable`] or [`ErrorKind::Timeout`] when the broker may not have
     /// taken it, and what JSON has no form for.
     pub async fn notify(
         &self,
@@ -136,11 +148,18 @@ impl Notifier {
             context: context.clone(),
         };
         let body = wire::encode_notification(&notification, &Uuid::new_v4().simple().to_string())?;
+        timeout(self.timeout, self.publish(priority, &body)).await.unwrap_or_else(|_| {
+            let message = format!("the broker took nothing within {} ms", self.timeout.as_millis());
+            Err(CallError::new(ErrorKind::Timeout, message))
+        })
+    }
+
+    async fn publish(&self, priority: Priority, body: &[u8]) -> Result<(), CallError> {
         let publisher = self.publisher(priority).await?;
         publisher.unblocked().await;
         let routing_key = name(&queue_of(&self.target.topic, priority));
         let address = Address { exchange: name(&self.target.exchange), routing_key, mandatory: false };
-        match publisher.publish(address, json_properties(), &body).await {
+        match publisher.publish(address, json_properties(), body).await {
             Ok(Outcome::Confirmed) => Ok(()),
             Ok(Outcome::Refused | Outcome::Returned(_)) => Err(undeliverable(REFUSED)),
             Err(error) => Err(undeliverable(error)),
@@ -152,7 +171,7 @@ impl Notifier {
         let mut link = self.link.lock().await;
         if link.as_ref().is_none_or(|link| !link.publisher.connected()) {
             let connection = self.transport.connect("notifier", CONNECT_TIMEOUT).await?;
-            let publisher = Arc::new(Publisher::open(connection).await?);
+            let publisher = Arc::new(Publisher::open(connection, true).await?);
             *link = Some(Link { publisher, declared: HashSet::new() });
         }
         let Some(Link { publisher, declared }) = &mut *link else {

@@ -6,14 +6,20 @@ use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use futures_util::stream::{Stream, StreamExt};
 use lapin::message::BasicReturnMessage;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, Event, Result};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+use tokio::time::sleep;
 
+/// How often it is looked whether the broker has confirmed what nobody waits for. Looking after each confirm would wake
+/// the caller's or server's thread a second time for each call.
+const CONFIRMS_READ_EVERY: Duration = Duration::from_millis(10);
 /// How long a connection may take to close.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -38,7 +44,8 @@ pub(crate) enum Outcome {
     Refused,
 }
 
-/// A channel for publishing, with confirms on a connection of its own as oslo.messaging has it, or without.
+/// A channel for publishing: on a connection of its own as oslo.messaging has it, or on another's; with confirms or
+/// without.
 pub(crate) struct Publisher {
     // Held, where it is its own, because closing it closes the channel.
     connection: Option<Connection>,
@@ -48,14 +55,18 @@ pub(crate) struct Publisher {
     numbering: Mutex<()>,
     blocked: watch::Receiver<bool>,
     watcher: AbortHandle,
+    /// Messages whose confirms nobody waits for. Who reads them ends with this.
+    unwatched: UnboundedSender<BoxFuture<'static, ()>>,
 }
 
 impl Publisher {
-    /// Publishes with confirms on a connection of its own.
-    pub(crate) async fn open(connection: Connection) -> Result<Self> {
+    /// Publishes on a connection of its own, with confirms or without.
+    pub(crate) async fn open(connection: Connection, confirms: bool) -> Result<Self> {
         let mut this = Publisher::share(&connection).await?;
-        this.channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        this.confirms = true;
+        if confirms {
+            this.channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        }
+        this.confirms = confirms;
         this.connection = Some(connection);
         Ok(this)
     }
@@ -65,8 +76,23 @@ impl Publisher {
         let (blocks, blocked) = watch::channel(false);
         let watcher = tokio::spawn(watch_blocking(connection.events_listener(), blocks)).abort_handle();
         let channel = connection.create_channel().await?;
+        let (unwatched, publishing) = unbounded_channel();
+        tokio::spawn(see_through(publishing));
         let numbering = Mutex::new(());
-        Ok(Publisher { connection: None, channel, confirms: false, numbering, blocked, watcher })
+        Ok(Publisher { connection: None, channel, confirms: false, numbering, blocked, watcher, unwatched })
+    }
+
+    /// Whether publishing ends with the broker's confirm.
+    pub(crate) fn confirms(&self) -> bool {
+        self.confirms
+    }
+
+    /// Begins with `publishing`, which publishes here, and ends it when there is time: nobody waits for it.
+    pub(crate) fn see_to(&self, mut publishing: BoxFuture<'static, ()>) {
+        if poll_once(publishing.as_mut()).is_pending() {
+            // There is nobody to take it only when the runtime ends.
+            let _ = self.unwatched.send(publishing);
+        }
     }
 
     pub(crate) fn channel(&self) -> &Channel {
@@ -95,6 +121,8 @@ impl Publisher {
         body: &[u8],
     ) -> Result<Outcome> {
         let Address { exchange, routing_key, mandatory } = address;
+        // Only with its confirm does a returned message come to somebody.
+        let mandatory = mandatory && self.confirms;
         let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
         let mut publish = pin!(self.channel.basic_publish(exchange, routing_key, options, body, properties));
         let confirm = match self.first_poll(publish.as_mut()) {
@@ -133,6 +161,21 @@ impl Drop for Publisher {
     }
 }
 
+/// Ends what was begun, some time after the broker has confirmed it.
+async fn see_through(mut begun: UnboundedReceiver<BoxFuture<'static, ()>>) {
+    let mut publishing = Vec::new();
+    while let Some(first) = begun.recv().await {
+        publishing.push(first);
+        while !publishing.is_empty() {
+            sleep(CONFIRMS_READ_EVERY).await;
+            while let Ok(next) = begun.try_recv() {
+                publishing.push(next);
+            }
+            publishing.retain_mut(|publishing| poll_once(publishing.as_mut()).is_pending());
+        }
+    }
+}
+
 /// Keeps up with whether the broker takes messages.
 async fn watch_blocking(events: impl Stream<Item = Event>, blocked: watch::Sender<bool>) {
     let mut events = pin!(events);
@@ -159,7 +202,7 @@ pub(crate) async fn close(connection: &Connection) {
 }
 
 /// Polls a future of lapin's once, which is when it queues its frames, without asking to be woken.
-pub(crate) fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+pub(crate) fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 

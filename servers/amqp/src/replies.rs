@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lapin::BasicProperties;
 use lapin::types::ShortString;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -122,6 +122,26 @@ impl Replies {
             }
         }
         Ok(())
+    }
+
+    /// Publishes an answer, if there is one, as [`send`](Self::send) does, and waits for nothing. Who holds `until` lets
+    /// go of it when the broker has the answer.
+    pub(crate) async fn send_unwatched(
+        self: &Arc<Self>,
+        answer: Option<(Recipient, Vec<u8>)>,
+        until: OwnedSemaphorePermit,
+    ) {
+        let Some((recipient, body)) = answer else { return };
+        if !self.publisher.confirms() {
+            let _ = self.send(&recipient, body).await;
+            return;
+        }
+        let this = Arc::clone(self);
+        self.publisher.see_to(Box::pin(async move {
+            // A lost connection is told of by `lost`.
+            let _ = this.send(&recipient, body).await;
+            drop(until);
+        }));
     }
 
     /// Publishes a sign of life, which is not worth another attempt.

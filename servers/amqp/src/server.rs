@@ -35,6 +35,9 @@ pub struct RpcServerOptions {
     /// Messages that the broker sends ahead of their acknowledgement, per queue (basic.qos); at least 1. oslo.messaging
     /// sets no bound by default and buffers a whole queue in memory; clients cannot tell the difference. Default 256.
     pub prefetch: u16,
+    /// Whether compressed requests are read, as oslo.messaging sends them with `kombu_compression=gzip`, up to
+    /// [`Limits::max_body`] octets of what they unpack to. Others are refused, and by default these are, too.
+    pub decompress: bool,
     /// When a request is acknowledged.
     pub acknowledge: Acknowledge,
     /// How long connecting may take. Default 10 s.
@@ -46,6 +49,7 @@ impl Default for RpcServerOptions {
         RpcServerOptions {
             limits: Limits::default(),
             prefetch: 256,
+            decompress: false,
             acknowledge: Acknowledge::default(),
             timeout: Duration::from_secs(10),
         }

@@ -18,12 +18,13 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::publisher::{Publisher, close, poll_once};
-use crate::replies::{Lost, Recipient, Replies};
+use crate::received;
+use crate::replies::{Recipient, Replies};
 use crate::seen::Seen;
 use crate::server::{Acknowledge, RpcServerOptions};
 use crate::topology::{self, name, unique};
 use crate::transport::TransportError;
-use crate::wire::{self, Failure, Request};
+use crate::wire::{self, Envelope, Failure, Request};
 use crate::{RpcDispatcher, Target, Transport};
 
 /// Calls in hand may take that long after the server was told to stop.
@@ -107,7 +108,6 @@ impl Session {
         let direct = transport.is_direct();
         let (listener, replies) = if direct {
             let connection = transport.connect("server", options.timeout).await?;
-            // A second handle on the same connection: its channel is the publisher's.
             let publisher = Publisher::share(&connection).await?;
             (connection, publisher)
         } else {
@@ -115,9 +115,14 @@ impl Session {
                 transport.connect("requests", options.timeout),
                 transport.connect("replies", options.timeout)
             )?;
-            (listener, Publisher::open(sender).await?)
+            (listener, Publisher::open(sender, transport.confirms()).await?)
         };
-        let channel = listener.create_channel().await?;
+        let channel = if direct {
+            // Each channel is processes of its own in the broker: one for both ways is cheaper than two.
+            replies.channel().clone()
+        } else {
+            listener.create_channel().await?
+        };
         if let Some(prefetch) = options.prefetch_on(transport) {
             channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
         }
@@ -194,7 +199,7 @@ impl Session {
             self.acknowledge(work, tag, false);
             return None;
         }
-        let mut request = match read(&delivery, work) {
+        let mut request = match received::request(&delivery, &work.options) {
             Ok(request) => request,
             Err(error) => {
                 tracing::debug!(%error, "rejected a message");
@@ -242,12 +247,17 @@ impl Session {
             let (work, replies, channel) =
                 (Arc::clone(work), Arc::clone(&self.replies), self.channel.clone());
             tokio::spawn(async move {
-                let id = match work.options.acknowledge {
-                    Acknowledge::Before => None,
-                    Acknowledge::After => Some(request.unique_id.clone()),
+                let id = request.unique_id.clone().filter(|_| work.options.acknowledge == Acknowledge::After);
+                let answer = execute(&work.dispatcher, request, recipient, &replies).await;
+                if work.options.acknowledge == Acknowledge::Before {
+                    // Until the broker has the answer, the request counts as one in hand.
+                    return replies.send_unwatched(answer, permit).await;
+                }
+                let answered = match answer {
+                    Some((recipient, body)) => replies.send(&recipient, body).await,
+                    None => Ok(()),
                 };
-                let answered = execute(&work.dispatcher, request, recipient, &replies).await;
-                if let (Some(id), Ok(())) = (id, answered) {
+                if answered.is_ok() {
                     if let Some(id) = id.filter(|id| !id.is_empty()) {
                         work.seen().insert(&id);
                     }
@@ -290,36 +300,20 @@ fn acknowledge(channel: &Channel, tag: u64, multiple: bool) {
     let _ = poll_once(pin!(channel.basic_ack(tag, BasicAckOptions { multiple })));
 }
 
-/// Reads a request whose properties say that it is one.
-fn read(delivery: &Delivery, work: &Work) -> Result<Request, wire::WireError> {
-    let properties = &delivery.properties;
-    let is =
-        |property: Option<&str>, value| property.is_none_or(|property| property.eq_ignore_ascii_case(value));
-    let content_type = properties.content_type().as_ref().map(|text| text.as_str());
-    let encoding = properties.content_encoding().as_ref().map(|text| text.as_str());
-    let compressed =
-        properties.headers().as_ref().is_some_and(|headers| headers.inner().contains_key("compression"));
-    if content_type.is_none() || !is(content_type, "application/json") || !is(encoding, "utf-8") || compressed
-    {
-        return Err(wire::WireError::Malformed("only uncompressed application/json is read".to_owned()));
-    }
-    wire::read_request(&delivery.data, &work.options.limits)
-}
-
-/// Executes a request and answers it, if it asks for an answer.
+/// Executes a request; gives the answer, if it asks for one.
 async fn execute(
     dispatcher: &Arc<RpcDispatcher>,
     mut request: Request,
     recipient: Option<Recipient>,
     replies: &Arc<Replies>,
-) -> Result<(), Lost> {
-    let (msg_id, monitor) = (request.msg_id.take(), request.monitor);
+) -> Option<(Recipient, Vec<u8>)> {
+    let (msg_id, monitor, envelope) = (request.msg_id.take(), request.monitor, request.envelope);
     let dispatched = AssertUnwindSafe(dispatcher.dispatch(request)).catch_unwind();
     let (Some(msg_id), Some(recipient)) = (msg_id, recipient) else {
         if dispatched.await.is_err() {
             tracing::error!("a handler panicked");
         }
-        return Ok(());
+        return None;
     };
     let result = match monitor {
         None => dispatched.await,
@@ -337,14 +331,14 @@ async fn execute(
         Err(Failure::builtin("Exception", "the handler panicked"))
     });
     let mut buffer = [0; wire::ID_LEN];
-    let unique_id: &str = match &recipient {
-        Recipient::Queue(_) => Uuid::new_v4().simple().encode_lower(&mut buffer),
+    let (unique_id, envelope): (&str, _) = match &recipient {
+        Recipient::Queue(_) => (Uuid::new_v4().simple().encode_lower(&mut buffer), Envelope::V2),
         // What is not acknowledged does not come twice.
-        Recipient::Channel(_) => "",
+        Recipient::Channel(_) => ("", envelope),
     };
-    let encoded = result.and_then(|value| Ok(wire::encode_result(&value, &msg_id, unique_id)?));
-    let body = encoded.unwrap_or_else(|failure| wire::encode_failure(&failure, &msg_id, unique_id));
-    replies.send(&recipient, body).await
+    let encoded = result.and_then(|value| Ok(wire::encode_result(&value, &msg_id, unique_id, envelope)?));
+    let body = encoded.unwrap_or_else(|failure| wire::encode_failure(&failure, &msg_id, unique_id, envelope));
+    Some((recipient, body))
 }
 
 /// Tells a caller twice per interval, which is given in seconds, that its call is being worked on. It has no end.
@@ -357,6 +351,8 @@ async fn give_signs_of_life(seconds: u64, msg_id: &str, recipient: &Recipient, r
         ticks.tick().await;
         let mut buffer = [0; wire::ID_LEN];
         let unique_id = &*Uuid::new_v4().simple().encode_lower(&mut buffer);
-        replies.send_sign_of_life(recipient, wire::encode_sign_of_life(msg_id, unique_id)).await;
+        replies
+            .send_sign_of_life(recipient, wire::encode_sign_of_life(msg_id, unique_id, Envelope::V2))
+            .await;
     }
 }

@@ -8,6 +8,7 @@ use lapin::{Connection, ConnectionProperties};
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
+use crate::wire::Envelope;
 use crate::{QueueKind, Queues, TransportUrl, UrlError};
 
 /// A broker and how calls travel through it: what servers and clients share.
@@ -25,6 +26,9 @@ pub struct Transport {
     url: TransportUrl,
     queues: Queues,
     reply_to: ReplyTo,
+    acknowledges: bool,
+    confirms: bool,
+    envelope: Envelope,
 }
 
 /// How answers come back. Both ends of a call must agree.
@@ -78,7 +82,14 @@ impl From<TransportError> for CallError {
 impl From<TransportUrl> for Transport {
     /// With the queues that the URL's options tell of, and [`ReplyTo::Queue`].
     fn from(url: TransportUrl) -> Self {
-        Transport { queues: url.queues(), url, reply_to: ReplyTo::Queue }
+        Transport {
+            queues: url.queues(),
+            url,
+            reply_to: ReplyTo::Queue,
+            acknowledges: true,
+            confirms: true,
+            envelope: Envelope::V2,
+        }
     }
 }
 
@@ -105,6 +116,33 @@ impl Transport {
         self
     }
 
+    /// What a client puts around its calls with [`ReplyTo::Direct`], and the server around its answers to them; by
+    /// default oslo.messaging's envelope. Whatever goes through queues of its own always has that.
+    #[must_use]
+    pub fn envelope(mut self, envelope: Envelope) -> Self {
+        self.envelope = envelope;
+        self
+    }
+
+    /// Whether servers and clients acknowledge what the broker sends them; by default they do, and with
+    /// [`ReplyTo::Direct`] never. Without, the broker forgets a message once it has sent it, and no prefetch bounds how
+    /// many it sends. oslo.messaging always acknowledges; a peer cannot tell the difference.
+    #[must_use]
+    pub fn acknowledging(mut self, whether: bool) -> Self {
+        self.acknowledges = whether;
+        self
+    }
+
+    /// Whether the broker confirms each message; by default it does, and with [`ReplyTo::Direct`] never. Without,
+    /// nobody learns that the broker has taken a message, nor that a queue was missing: casts return when they are on
+    /// their way, [`at_least_once`](crate::RpcClient::at_least_once) has no effect, and an answer to a reply queue that
+    /// is gone is dropped. oslo.messaging always has them; a peer cannot tell the difference.
+    #[must_use]
+    pub fn confirming(mut self, whether: bool) -> Self {
+        self.confirms = whether;
+        self
+    }
+
     /// Where the broker is. It shows no credentials.
     #[must_use]
     pub fn url(&self) -> &TransportUrl {
@@ -119,12 +157,17 @@ impl Transport {
 
     /// Whether messages are acknowledged by those who consume them.
     pub(crate) fn acknowledges(&self) -> bool {
-        !self.is_direct()
+        self.acknowledges && !self.is_direct()
     }
 
     /// Whether the broker confirms what is published.
     pub(crate) fn confirms(&self) -> bool {
-        !self.is_direct()
+        self.confirms && !self.is_direct()
+    }
+
+    /// What is around the messages of a call.
+    pub(crate) fn envelope_of_calls(&self) -> Envelope {
+        if self.is_direct() { self.envelope } else { Envelope::V2 }
     }
 
     pub(crate) fn is_direct(&self) -> bool {

@@ -85,8 +85,7 @@ impl Look {
             Protocol::Zerorpc => ZERORPC,
             Protocol::Amqp => AMQP,
         };
-        let stands_aside =
-            matches!(role, Role::Leanest | Role::BrokerFloor | Role::Alternative | Role::Reference);
+        let stands_aside = !matches!(role, Role::Floor | Role::Default | Role::DefaultAndLeanest);
         Look { colour, usual: !stands_aside }
     }
 

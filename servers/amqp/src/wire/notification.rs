@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use calculator::{CallError, ErrorKind, Limits, Value, json};
 
-use super::{CONTEXT_PREFIX, WireError, end, enveloped, inner, malformed};
+use super::{CONTEXT_PREFIX, Envelope, WireError, end, enveloped, inner, malformed};
 use crate::Context;
 
 /// An event that was told of.
@@ -35,7 +35,7 @@ pub fn encode_notification(notification: &Notification, unique_id: &str) -> Resu
         notification;
     json::check_representable(payload)?;
     context.iter().try_for_each(|(_, value)| json::check_representable(value))?;
-    enveloped(512, |out| {
+    enveloped(Envelope::V2, 512, |out| {
         let mut begin = "{";
         for (member, text) in [
             ("message_id", message_id),
@@ -44,13 +44,13 @@ pub fn encode_notification(notification: &Notification, unique_id: &str) -> Resu
             ("priority", priority),
             ("timestamp", timestamp),
         ] {
-            out.plain(begin);
+            out.json(begin);
             begin = ",";
             out.string(member)?;
-            out.plain(":");
+            out.json(":");
             out.string(text)?;
         }
-        out.plain(r#",\"payload\":"#);
+        out.json(r#","payload":"#);
         serde_json::to_writer(&mut *out, payload)?;
         end(out, unique_id, context)
     })
@@ -62,7 +62,7 @@ pub fn encode_notification(notification: &Notification, unique_id: &str) -> Resu
 /// # Errors
 /// [`WireError`] for what is no message of oslo.messaging.
 pub fn read_notification(body: &[u8], limits: &Limits) -> Result<Notification, WireError> {
-    let text: Cow<'_, str> = inner(body, limits)?;
+    let (text, _): (Cow<'_, str>, _) = inner(body, limits)?;
     let Value::Map(members) = json::read(text.as_bytes(), limits)? else {
         return Err(malformed("the inner message is no object"));
     };

@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::escape::Escaped;
-use super::{Field, WireError, enveloped, inner, malformed};
+use super::{Envelope, Field, WireError, enveloped, identify, inner, malformed};
 
 const DISPATCHER: &str = "oslo_messaging.rpc.dispatcher";
 const BUILTINS: &str = "builtins";
@@ -82,16 +82,22 @@ pub struct Reply {
     pub ending: bool,
 }
 
-/// Encodes the result of the call known as `msg_id`. `unique_id` is the message's own identity.
+/// Encodes the result of the call known as `msg_id`. `unique_id` is the message's own identity, empty
+/// where it needs none.
 ///
 /// # Errors
 /// [`ErrorKind::NotRepresentable`] and [`ErrorKind::Overflow`] for a result that JSON has no form for.
-pub fn encode_result(value: &Value, msg_id: &str, unique_id: &str) -> Result<Vec<u8>, CallError> {
+pub fn encode_result(
+    value: &Value,
+    msg_id: &str,
+    unique_id: &str,
+    envelope: Envelope,
+) -> Result<Vec<u8>, CallError> {
     json::check_representable(value)?;
-    encode(msg_id, unique_id, true, |out| {
-        out.plain(r#"{\"result\":"#);
+    encode([msg_id, unique_id], true, envelope, |out| {
+        out.json(r#"{"result":"#);
         serde_json::to_writer(&mut *out, value)?;
-        out.plain(r#",\"failure\":null"#);
+        out.json(r#","failure":null"#);
         Ok(())
     })
     .map_err(|error| CallError::new(ErrorKind::Internal, error.to_string()))
@@ -99,7 +105,7 @@ pub fn encode_result(value: &Value, msg_id: &str, unique_id: &str) -> Result<Vec
 
 /// Encodes the failure of the call known as `msg_id`.
 #[must_use]
-pub fn encode_failure(failure: &Failure, msg_id: &str, unique_id: &str) -> Vec<u8> {
+pub fn encode_failure(failure: &Failure, msg_id: &str, unique_id: &str, envelope: Envelope) -> Vec<u8> {
     // The object is a string of JSON inside the inner message, which is one itself.
     let object = serde_json::json!({
         "class": failure.class,
@@ -109,8 +115,8 @@ pub fn encode_failure(failure: &Failure, msg_id: &str, unique_id: &str) -> Vec<u
         "args": [failure.message],
         "kwargs": {},
     });
-    encode(msg_id, unique_id, true, |out| {
-        out.plain(r#"{\"result\":null,\"failure\":"#);
+    encode([msg_id, unique_id], true, envelope, |out| {
+        out.json(r#"{"result":null,"failure":"#);
         out.string(&object.to_string())
     })
     // Writing text into memory does not fail; an empty body is no message to anybody.
@@ -119,29 +125,28 @@ pub fn encode_failure(failure: &Failure, msg_id: &str, unique_id: &str) -> Vec<u
 
 /// Encodes a sign of life for the call known as `msg_id`: the server still works on it.
 #[must_use]
-pub fn encode_sign_of_life(msg_id: &str, unique_id: &str) -> Vec<u8> {
-    encode(msg_id, unique_id, false, |out| {
-        out.plain(r#"{\"result\":null,\"failure\":null"#);
+pub fn encode_sign_of_life(msg_id: &str, unique_id: &str, envelope: Envelope) -> Vec<u8> {
+    encode([msg_id, unique_id], false, envelope, |out| {
+        out.json(r#"{"result":null,"failure":null"#);
         Ok(())
     })
     .unwrap_or_default()
 }
 
 fn encode(
-    msg_id: &str,
-    unique_id: &str,
+    [msg_id, unique_id]: [&str; 2],
     ending: bool,
+    envelope: Envelope,
     outcome: impl FnOnce(&mut Escaped) -> Result<(), serde_json::Error>,
 ) -> Result<Vec<u8>, serde_json::Error> {
-    enveloped(192, |out| {
+    enveloped(envelope, 192, |out| {
         outcome(out)?;
-        out.plain(r#",\"ending\":"#);
-        out.plain(if ending { "true" } else { "false" });
-        out.plain(r#",\"_msg_id\":"#);
+        out.json(r#","ending":"#);
+        out.json(if ending { "true" } else { "false" });
+        out.json(r#","_msg_id":"#);
         out.string(msg_id)?;
-        out.plain(r#",\"_unique_id\":"#);
-        out.string(unique_id)?;
-        out.plain("}");
+        identify(out, unique_id)?;
+        out.json("}");
         Ok(())
     })
 }
@@ -151,7 +156,7 @@ fn encode(
 /// # Errors
 /// [`WireError`] for what cannot be read, or does not say which call it answers.
 pub fn read_reply(body: &[u8], limits: &Limits) -> Result<Reply, WireError> {
-    let text = inner(body, limits)?;
+    let (text, _) = inner(body, limits)?;
     let mut members: Members<'_> = serde_json::from_str(&text).map_err(malformed)?;
     if members.result.as_ref().is_some_and(json::suspicious) && json::has_mistaken_integer(text.as_bytes()) {
         // Read again from its own text, so that every integer keeps its digits.

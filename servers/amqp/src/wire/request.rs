@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::escape::Escaped;
-use super::{CONTEXT_PREFIX, Field, WireError, end, enveloped, inner, malformed};
+use super::{CONTEXT_PREFIX, Envelope, Field, WireError, end, enveloped, inner, malformed};
 use crate::{Context, Target};
 
 /// The least interval, in seconds, that asks for signs of life.
@@ -22,6 +22,8 @@ pub struct Routing<'a> {
     pub msg_id: Cow<'a, str>,
     /// `_reply_q`, the queue that the answer goes to; none where the message's properties say it (direct reply-to).
     pub reply_queue: Option<Cow<'a, str>>,
+    /// What is around the call, and around its answer where the message's properties say where that goes.
+    pub envelope: Envelope,
     /// `_timeout`, in seconds: how often at least the server shall give a sign of life while it works on the call.
     pub monitor: Option<u64>,
 }
@@ -46,6 +48,8 @@ pub struct Request {
     pub monitor: Option<u64>,
     /// `_unique_id`, by which a redelivered message is recognised.
     pub unique_id: Option<String>,
+    /// What was around it.
+    pub envelope: Envelope,
     /// The caller's context: the members whose names begin with `_context_`, without that.
     pub context: Context,
 }
@@ -65,7 +69,8 @@ impl Default for Arguments {
     }
 }
 
-/// Encodes `call` for `target`: a call with `routing`, a cast without. `unique_id` is the message's own identity.
+/// Encodes `call` for `target`: a call with `routing`, a cast without. `unique_id` is the message's own identity,
+/// empty where it needs none.
 /// Arguments by position are sent under the names of the method's parameters, for there are no others.
 ///
 /// # Errors
@@ -79,7 +84,8 @@ pub fn encode_request(
 ) -> Result<Vec<u8>, CallError> {
     call.params.values().try_for_each(json::check_representable)?;
     context.iter().try_for_each(|(_, value)| json::check_representable(value))?;
-    enveloped(256, |out| write_request(out, call, target, context, routing, unique_id))
+    let envelope = routing.map_or(Envelope::V2, |routing| routing.envelope);
+    enveloped(envelope, 256, |out| write_request(out, call, target, context, routing, unique_id))
         .map_err(|error: serde_json::Error| CallError::new(ErrorKind::Internal, error.to_string()))
 }
 
@@ -91,32 +97,35 @@ fn write_request(
     routing: Option<&Routing<'_>>,
     unique_id: &str,
 ) -> Result<(), serde_json::Error> {
-    out.plain(r#"{\"method\":"#);
+    out.json(r#"{"method":"#);
     out.string(&call.method)?;
-    out.plain(r#",\"args\":{"#);
+    out.json(r#","args":{"#);
     for (i, value) in call.params.values().enumerate() {
         if i > 0 {
-            out.plain(",");
+            out.json(",");
         }
         out.string(&call.params.name_at(&call.method, i))?;
-        out.plain(":");
+        out.json(":");
         serde_json::to_writer(&mut *out, value)?;
     }
-    out.plain("}");
+    out.json("}");
     for (member, value) in [
-        (r#",\"namespace\":"#, target.namespace.as_deref()),
-        (r#",\"version\":"#, target.version.as_deref()),
-        (r#",\"_msg_id\":"#, routing.map(|routing| &*routing.msg_id)),
-        (r#",\"_reply_q\":"#, routing.and_then(|routing| routing.reply_queue.as_deref())),
+        (r#","namespace":"#, target.namespace.as_deref()),
+        (r#","version":"#, target.version.as_deref()),
+        (r#","_msg_id":"#, routing.map(|routing| &*routing.msg_id)),
+        (r#","_reply_q":"#, routing.and_then(|routing| routing.reply_queue.as_deref())),
     ] {
         if let Some(value) = value {
-            out.plain(member);
+            out.json(member);
             out.string(value)?;
         }
     }
-    if let Some(routing) = routing {
-        // The interval of the call monitor, not the call's timeout.
-        out.plain(r#",\"_timeout\":"#);
+    // The interval of the call monitor, not the call's timeout. oslo.messaging writes a null where there is none, and
+    // takes its absence for one; with direct reply-to, which it does not speak, nobody expects it.
+    if let Some(routing) =
+        routing.filter(|routing| routing.monitor.is_some() || routing.reply_queue.is_some())
+    {
+        out.json(r#","_timeout":"#);
         serde_json::to_writer(&mut *out, &routing.monitor)?;
     }
     end(out, unique_id, context)
@@ -128,7 +137,7 @@ fn write_request(
 /// [`WireError`] for what oslo.messaging rejects without an answer. A request that is wrong inside, but can be
 /// answered, is no error here.
 pub fn read_request(body: &[u8], limits: &Limits) -> Result<Request, WireError> {
-    let text = inner(body, limits)?;
+    let (text, envelope) = inner(body, limits)?;
     let mut members: Members<'_> = serde_json::from_str(&text).map_err(malformed)?;
     members.correct(&text, limits)?;
 
@@ -156,6 +165,7 @@ pub fn read_request(body: &[u8], limits: &Limits) -> Result<Request, WireError> 
         reply_queue: text(members.reply_queue),
         monitor: members.monitor.and_then(monitor),
         unique_id: text(members.unique_id),
+        envelope,
         context: Context::of(members.context),
     })
 }

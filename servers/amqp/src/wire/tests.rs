@@ -19,6 +19,7 @@ fn routing() -> Routing<'static> {
         msg_id: "ea4367eeefaa4b9fb67d1c0e50f0655e".into(),
         reply_queue: Some("reply_eabe6c03bb30470a979cceaa899480de".into()),
         monitor: None,
+        envelope: Envelope::V2,
     }
 }
 
@@ -79,7 +80,7 @@ fn a_call_monitor_s_interval_is_two_seconds_or_more() {
         let text = format!(r#"{{"method":"add","_timeout":{interval}}}"#);
         assert_eq!(request(&text).unwrap().monitor, read, "{interval}");
     }
-    let beat = encode_sign_of_life("a", "u");
+    let beat = encode_sign_of_life("a", "u", Envelope::V2);
     let beat = read_reply(&beat, &LIMITS).unwrap();
     assert_eq!((beat.result, beat.ending), (Ok(Value::Null), false));
 }
@@ -104,6 +105,27 @@ fn a_cast_has_no_routing_and_a_target_s_namespace_and_version_travel() {
 }
 
 #[test]
+fn what_needs_no_envelope_is_the_inner_message_alone() {
+    let call = Call::positional("add", [2.into(), 3.into()]);
+    let routing =
+        Routing { msg_id: "0000001f".into(), reply_queue: None, envelope: Envelope::None, monitor: None };
+    let body = encode_request(&call, &Target::topic("t"), &Context::new(), Some(&routing), "").unwrap();
+    let text = str::from_utf8(&body).unwrap();
+    assert_eq!(text, r#"{"method":"add","args":{"x":2,"y":3},"_msg_id":"0000001f"}"#);
+    let read = request(text).unwrap();
+    assert_eq!((read.envelope, read.msg_id.as_deref()), (Envelope::None, Some("0000001f")));
+
+    let body = encode_result(&Value::Int(5), "0000001f", "", Envelope::None).unwrap();
+    let text = str::from_utf8(&body).unwrap();
+    assert_eq!(text, r#"{"result":5,"failure":null,"ending":true,"_msg_id":"0000001f"}"#);
+    assert_eq!(reply(text).unwrap().result, Ok(Value::Int(5)));
+    // Names are recognised however they are written, and are nothing in a value.
+    assert_eq!(request(&CALL.replace("oslo.", r"\u006fslo.")).unwrap().envelope, Envelope::V2);
+    let read = request(r#"{"method":"hello","args":{"name":"oslo.message"}}"#).unwrap();
+    assert_eq!(read.arguments, named(&[("name", "oslo.message".into())]));
+}
+
+#[test]
 fn a_result_and_a_failure_of_the_reference_are_read() {
     let read = reply(RESULT).unwrap();
     assert_eq!((read.result, read.ending), (Ok(Value::Int(5)), true));
@@ -118,12 +140,12 @@ fn our_answers_are_the_reference_s_without_blanks() {
     let compact =
         |text: &str| text.replace(": ", ":").replace(", ", ",").replace(r#"[\\\"Traceback\\\\n\\\"]"#, "[]");
     let (msg_id, unique_id) = ("ea4367eeefaa4b9fb67d1c0e50f0655e", "0650e067b7444c4bb4cc08ec5dcf5a6c");
-    let body = encode_result(&Value::Int(5), msg_id, unique_id).unwrap();
+    let body = encode_result(&Value::Int(5), msg_id, unique_id, Envelope::V2).unwrap();
     assert_eq!(str::from_utf8(&body).unwrap(), compact(RESULT));
 
     // The members of the innermost object come in another order, which is nobody's business.
     let failure = Failure::builtin("ZeroDivisionError", "division by zero");
-    let body = encode_failure(&failure, msg_id, unique_id);
+    let body = encode_failure(&failure, msg_id, unique_id, Envelope::V2);
     let innermost = |body: &str| -> serde_json::Value {
         let outer: serde_json::Value = serde_json::from_str(body).unwrap();
         let inner: serde_json::Value = serde_json::from_str(outer["oslo.message"].as_str().unwrap()).unwrap();
@@ -199,7 +221,7 @@ fn what_json_cannot_say_is_refused_before_it_is_sent() {
         let call = Call::positional("echo", [value.clone()]);
         let refused = encode_request(&call, &Target::topic("t"), &Context::new(), None, "u").unwrap_err();
         assert_eq!(refused.kind, kind);
-        assert_eq!(encode_result(&value, "m", "u").unwrap_err().kind, kind);
+        assert_eq!(encode_result(&value, "m", "u", Envelope::V2).unwrap_err().kind, kind);
     }
 }
 
@@ -222,7 +244,8 @@ fn a_remote_failure_is_an_answer_whatever_it_is_called() {
 #[test]
 fn an_application_s_exception_is_known_by_its_full_name() {
     let failure = Failure::new("kitchen.errors", "Teapot", "short and stout");
-    let error = read_reply(&encode_failure(&failure, "m", "u"), &LIMITS).unwrap().result.unwrap_err();
+    let error =
+        read_reply(&encode_failure(&failure, "m", "u", Envelope::V2), &LIMITS).unwrap().result.unwrap_err();
     assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Internal, "short and stout"));
     assert_eq!(error.remote.unwrap().class.as_deref(), Some("kitchen.errors.Teapot"));
 }
@@ -258,11 +281,21 @@ fn a_notification_of_the_reference_is_read_and_ours_is_read_back() {
 
 proptest! {
     #[test]
-    fn a_call_is_read_as_it_was_sent(method: String, value in json_values(), ids: (String, String, String)) {
+    fn a_call_is_read_as_it_was_sent(
+        method: String,
+        value in json_values(),
+        ids: (String, String, String),
+        envelope in prop::sample::select(&[Envelope::V2, Envelope::None]),
+    ) {
         let call = Call::named(method, [("value".to_owned(), value)]);
         let (msg_id, reply_queue, unique_id) = ids;
         let context = Context::new().with(&call.method, msg_id.as_str());
-        let routing = Routing { msg_id: msg_id.into(), reply_queue: Some(reply_queue.into()), monitor: Some(9) };
+        let routing = Routing {
+            msg_id: msg_id.into(),
+            reply_queue: Some(reply_queue.into()),
+            envelope,
+            monitor: Some(9),
+        };
         let body = encode_request(&call, &Target::topic("t"), &context, Some(&routing), &unique_id).unwrap();
         let read = read_request(&body, &LIMITS).unwrap();
         prop_assert_eq!(read.method, Some(Ok(call.method)));
@@ -270,15 +303,21 @@ proptest! {
         prop_assert_eq!(read.msg_id.as_deref(), Some(&*routing.msg_id));
         prop_assert_eq!(read.reply_queue.as_deref(), routing.reply_queue.as_deref());
         prop_assert_eq!((read.monitor, read.context), (Some(9), context));
-        prop_assert_eq!(read.unique_id, Some(unique_id));
+        prop_assert_eq!(read.unique_id, Some(unique_id).filter(|id| !id.is_empty()));
+        prop_assert_eq!(read.envelope, envelope);
     }
 
     #[test]
-    fn an_answer_is_read_as_it_was_given(value in json_values(), message: String, msg_id: String) {
-        let read = read_reply(&encode_result(&value, &msg_id, "u").unwrap(), &LIMITS).unwrap();
+    fn an_answer_is_read_as_it_was_given(
+        value in json_values(),
+        message: String,
+        msg_id: String,
+        envelope in prop::sample::select(&[Envelope::V2, Envelope::None]),
+    ) {
+        let read = read_reply(&encode_result(&value, &msg_id, "u", envelope).unwrap(), &LIMITS).unwrap();
         prop_assert_eq!(read, Reply { msg_id: msg_id.clone(), result: Ok(value), ending: true });
         let failure = Failure::builtin("TypeError", message);
-        let read = read_reply(&encode_failure(&failure, &msg_id, "u"), &LIMITS).unwrap();
+        let read = read_reply(&encode_failure(&failure, &msg_id, "u", envelope), &LIMITS).unwrap();
         let error = read.result.unwrap_err();
         prop_assert_eq!((error.kind, error.message), (ErrorKind::InvalidArguments, failure.message));
     }

@@ -1,0 +1,319 @@
+//! Everything that the AMQP crate shares with oslo.messaging, both ways, against the Python library through a real
+//! broker. The calculator as a whole is held against it in `interop.rs`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::collections::VecDeque;
+use std::process::Stdio;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use amqp::notify::{Listener, Notifier, Priority, Verdict};
+use amqp::wire::{Failure, Notification};
+use amqp::{Context, Methods, RpcClient, RpcDispatcher, RpcServer, RpcServerOptions, Target, Transport};
+use calculator::{Call, CallError, ErrorKind, Value};
+use common::{Process, python};
+use rpcbench::deploy::rabbitmq::PrivateBroker;
+use serde_json::{Value as Json, json};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// Only a defect takes that long.
+const PATIENCE: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_secs(2);
+/// How long a slow call takes: longer than the interval in which signs of life are expected.
+const SLOW: f64 = 3.5;
+
+/// The servers, the client, the notifier and the listener of oslo.messaging.
+struct Peer {
+    process: Process,
+    /// What was said while something else was waited for.
+    unheard: VecDeque<Json>,
+}
+
+impl Peer {
+    fn start(broker: &PrivateBroker) -> Self {
+        let mut command = python("oslo_peer.py");
+        let process = Process::start(command.env("RPCBENCH_BROKER", broker.url()).stdin(Stdio::piped()));
+        let mut peer = Peer { process, unheard: VecDeque::new() };
+        peer.hear("ready");
+        peer
+    }
+
+    /// Waits for a line with one of these members.
+    fn hear_any(&mut self, members: &[&str]) -> Json {
+        let told = |line: &Json| members.iter().any(|member| line.get(member).is_some());
+        if let Some(at) = self.unheard.iter().position(told) {
+            return self.unheard.remove(at).unwrap();
+        }
+        loop {
+            let line = serde_json::from_str(&self.process.line()).unwrap();
+            if told(&line) {
+                return line;
+            }
+            self.unheard.push_back(line);
+        }
+    }
+
+    fn hear(&mut self, member: &str) -> Json {
+        self.hear_any(&[member])
+    }
+
+    fn tell(&mut self, command: &Json) {
+        self.process.say(&command.to_string());
+    }
+
+    fn answer(&mut self) -> Json {
+        self.hear_any(&["result", "error"])
+    }
+
+    /// What the client makes of a command.
+    fn ask(&mut self, command: &Json) -> Json {
+        self.tell(command);
+        self.answer()
+    }
+
+    /// Which servers noted `word` of the user `bob`, in alphabetical order.
+    fn noted(&mut self, word: &str, servers: usize) -> Vec<String> {
+        let mut by = Vec::new();
+        for _ in 0..servers {
+            let note = self.hear("noted");
+            assert_eq!((&note["noted"], &note["user"]), (&json!(word), &json!("bob")));
+            by.push(note["by"].as_str().unwrap().to_owned());
+        }
+        by.sort();
+        by
+    }
+}
+
+fn bob() -> Context {
+    Context::new().with("user", "bob")
+}
+
+fn call(method: &'static str, arguments: &[(&str, Value)]) -> Call {
+    Call::named(method, arguments.iter().map(|(name, value)| ((*name).to_owned(), value.clone())))
+}
+
+fn remote_class(error: &CallError) -> Option<&str> {
+    error.remote.as_ref()?.class.as_deref()
+}
+
+/// One broker and one process of Python for all of it: they take longer to start than the rest.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn oslo_messaging_and_we_understand_each_other() {
+    let broker = PrivateBroker::start(&[]).unwrap();
+    let transport: Transport = broker.url().parse().unwrap();
+    let mut peer = Peer::start(&broker);
+    our_client_calls_their_servers(&transport, &mut peer).await;
+    their_client_calls_our_servers(&transport, &mut peer).await;
+    notifications_travel_both_ways(&transport, &mut peer).await;
+    peer.process.ended().with(0, &[]);
+    broker.stop().unwrap();
+}
+
+async fn our_client_calls_their_servers(transport: &Transport, peer: &mut Peer) {
+    let client = RpcClient::new(transport, Target::topic("oslo")).timeout(PATIENCE);
+    let context = &bob();
+    // Under way while the others are made.
+    let slow = tokio::spawn({
+        let monitored = client.prepare().call_monitor_timeout(INTERVAL);
+        async move { monitored.call(&bob(), &call("slow", &[("seconds", SLOW.into())])).await }
+    });
+
+    let note = |word: &str| call("note", &[("word", word.into())]);
+    client.cast(context, &note("cast")).await.unwrap();
+    assert!(["a", "b", "c"].contains(&peer.noted("cast", 1)[0].as_str()));
+    client.prepare().server("b").cast(context, &note("to b")).await.unwrap();
+    assert_eq!(peer.noted("to b", 1), ["b"]);
+    client.fanout_cast(context, &note("to all")).await.unwrap();
+    assert_eq!(peer.noted("to all", 3), ["a", "b", "c"]);
+    assert_eq!(client.prepare().server("c").call(context, &note("call")).await, Ok("c".into()));
+    assert_eq!(peer.noted("call", 1), ["c"]);
+
+    let brew = call("brew", &[]);
+    let within = |namespace: &str, version: &str| client.prepare().namespace(namespace).version(version);
+    assert_eq!(within("kitchen", "2.1").call(context, &brew).await, Ok("kitchen 2.3".into()));
+    for (namespace, version) in [("kitchen", "2.4"), ("kitchen", "1.0"), ("cellar", "2.1")] {
+        let error = within(namespace, version).call(context, &brew).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::UnsupportedVersion, "{error}");
+    }
+
+    for (how, kind, class) in [
+        ("zero", ErrorKind::ZeroDivision, "ZeroDivisionError"),
+        ("key", ErrorKind::Internal, "KeyError"),
+        ("overcooked", ErrorKind::Internal, "__main__.Overcooked"),
+    ] {
+        let error = client.call(context, &call("fail", &[("how", how.into())])).await.unwrap_err();
+        assert_eq!((error.kind, remote_class(&error)), (kind, Some(class)), "{error}");
+    }
+    for method in ["nosuch", "_private"] {
+        let error = client.call(context, &call(method, &[])).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::UnknownMethod, "{error}");
+    }
+    let error = client.call(context, &call("note", &[])).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::InvalidArguments, "{error}");
+
+    let long = Value::from("ü".repeat(150_000));
+    assert_eq!(client.call(context, &call("echo", &[("value", long.clone())])).await, Ok(long));
+
+    let hasty = client.prepare().timeout(Duration::from_millis(300));
+    for hasty in [hasty.prepare(), hasty.topic("nobody")] {
+        let error = hasty.call(context, &call("slow", &[("seconds", 1.5.into())])).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Timeout, "{error}");
+    }
+    assert_eq!(slow.await.unwrap(), Ok("at last".into()));
+}
+
+/// What our servers noted, by which of them, of which user.
+type Notes = UnboundedReceiver<(String, &'static str, Option<Value>)>;
+
+async fn our_servers(transport: &Transport) -> (Vec<RpcServer>, Notes) {
+    let (noting, notes) = unbounded_channel();
+    let mut servers = Vec::new();
+    for name in ["a", "b", "c"] {
+        let noting: UnboundedSender<_> = noting.clone();
+        let plain = Methods::new()
+            .method("note", move |context, arguments| {
+                let [Value::Str(word)] = arguments.bind("note", ["word"])? else { panic!("no word") };
+                noting.send((word, name, context.get("user").cloned())).unwrap();
+                Ok(name.into())
+            })
+            .method("echo", |_, arguments| {
+                let [value] = arguments.bind("echo", ["value"])?;
+                Ok(value)
+            })
+            .method("slow", |_, _| {
+                std::thread::sleep(Duration::from_secs_f64(SLOW));
+                Ok("at last".into())
+            })
+            .method("fail", |_, arguments| {
+                let [Value::Str(how)] = arguments.bind("fail", ["how"])? else { panic!("no word") };
+                Err(match how.as_str() {
+                    "key" => Failure::builtin("KeyError", "no such key"),
+                    _ => Failure::new("kitchen.errors", "Teapot", "short and stout"),
+                })
+            });
+        let kitchen = Methods::new()
+            .namespace("kitchen")
+            .version("2.3")
+            .method("brew", |_, _| Ok("kitchen 2.3".into()));
+        let dispatcher = RpcDispatcher::new().endpoint(plain).endpoint(kitchen);
+        let dispatcher = dispatcher.executor("threads:4".parse().unwrap()).build();
+        let target = Target::topic("ours").server(name);
+        let options = RpcServerOptions { decompress: true, ..RpcServerOptions::default() };
+        let server = RpcServer::new(transport, target, dispatcher, options).unwrap();
+        server.start().await.unwrap();
+        servers.push(server);
+    }
+    (servers, notes)
+}
+
+async fn their_client_calls_our_servers(transport: &Transport, peer: &mut Peer) {
+    let (servers, mut notes) = our_servers(transport).await;
+    let mut noted = async |word: &str, servers: usize| {
+        let mut by = Vec::new();
+        for _ in 0..servers {
+            let (noted, name, user) = timeout(PATIENCE, notes.recv()).await.unwrap().unwrap();
+            assert_eq!((noted.as_str(), user), (word, Some("bob".into())));
+            by.push(name);
+        }
+        by.sort_unstable();
+        by
+    };
+    let note = |action: &str, word: &str| json!({"do": action, "method": "note", "arguments": {"word": word}, "context": {"user": "bob"}});
+    let with = |mut command: Json, options: Json| {
+        command.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
+        command
+    };
+
+    assert_eq!(peer.ask(&note("cast", "cast")), json!({"result": null}));
+    assert_eq!(noted("cast", 1).await.len(), 1);
+    assert_eq!(peer.ask(&with(note("cast", "to all"), json!({"fanout": true}))), json!({"result": null}));
+    assert_eq!(noted("to all", 3).await, ["a", "b", "c"]);
+    assert_eq!(peer.ask(&with(note("call", "call"), json!({"server": "b"}))), json!({"result": "b"}));
+    assert_eq!(noted("call", 1).await, ["b"]);
+
+    let brew = |namespace: &str, version: &str| json!({"do": "call", "method": "brew", "namespace": namespace, "version": version});
+    assert_eq!(peer.ask(&brew("kitchen", "2.1")), json!({"result": "kitchen 2.3"}));
+    for (namespace, version) in [("kitchen", "2.4"), ("kitchen", "1.0"), ("cellar", "2.1")] {
+        assert_eq!(peer.ask(&brew(namespace, version))["error"], "UnsupportedVersion");
+    }
+
+    // A built-in exception is made anew as one; any other is told by its name.
+    for (how, class, text) in [("key", "KeyError", "no such key"), ("tea", "Teapot", "short and stout")] {
+        let answer = peer.ask(&json!({"do": "call", "method": "fail", "arguments": {"how": how}}));
+        assert_eq!(answer["error"], class);
+        assert!(answer["text"].as_str().unwrap().contains(text), "{answer}");
+    }
+    let answer = peer.ask(&json!({"do": "call", "method": "nosuch"}));
+    assert_eq!(answer["error"], "NoSuchMethod");
+
+    let long = "ü".repeat(150_000);
+    let echo = json!({"do": "call", "method": "echo", "arguments": {"value": long}});
+    for compressed in [false, true] {
+        let echo = with(echo.clone(), json!({"compressed": compressed}));
+        assert_eq!(peer.ask(&echo)["result"].as_str(), Some(long.as_str()));
+    }
+
+    let nobody = json!({"do": "call", "method": "echo", "topic": "nobody", "timeout": 0.3});
+    assert_eq!(peer.ask(&nobody)["error"], "MessagingTimeout");
+    let monitored = json!({"do": "call", "method": "slow", "call_monitor_timeout": INTERVAL.as_secs()});
+    assert_eq!(peer.ask(&monitored), json!({"result": "at last"}));
+
+    for server in servers {
+        server.stop();
+        timeout(PATIENCE, server.wait()).await.unwrap();
+    }
+}
+
+async fn notifications_travel_both_ways(transport: &Transport, peer: &mut Peer) {
+    let notifier = Notifier::new(transport, Target::topic("events-in"), "our.host").timeout(PATIENCE);
+    let payload = Value::map(vec![("grams".to_owned(), 250.into())]);
+    for (priority, event) in [(Priority::Info, "told"), (Priority::Error, "again.told")] {
+        notifier.notify(&bob(), priority, event, payload.clone()).await.unwrap();
+        // The second one is put back once.
+        for _ in 0..if event == "told" { 1 } else { 2 } {
+            let heard = peer.hear("heard");
+            let expected = json!({
+                "heard": event, "priority": priority.name(), "publisher": "our.host",
+                "payload": {"grams": 250}, "user": "bob",
+            });
+            assert_eq!(heard, expected);
+        }
+    }
+
+    let (heard, mut hears) = unbounded_channel::<Notification>();
+    let refused = Mutex::new(false);
+    let listened = [Priority::Info, Priority::Error];
+    let listener = Listener::bind(transport, Target::topic("events-out"), &listened, move |notification| {
+        let again = notification.event_type == "again.told";
+        heard.send(notification).unwrap();
+        let mut refused = refused.lock().unwrap();
+        if again && !*refused {
+            *refused = true;
+            return Verdict::Requeue;
+        }
+        Verdict::Handled
+    });
+    let stop = CancellationToken::new();
+    let listener = tokio::spawn(listener.await.unwrap().run(stop.clone()));
+    for (priority, event, times) in [("info", "told", 1), ("error", "again.told", 2)] {
+        let notify = json!({
+            "do": "notify", "priority": priority, "event": event, "payload": {"grams": 250},
+        });
+        assert_eq!(peer.ask(&notify), json!({"result": null}));
+        for _ in 0..times {
+            let notification = timeout(PATIENCE, hears.recv()).await.unwrap().unwrap();
+            assert_eq!(notification.event_type, event);
+            // Their notifier lets only contexts of a class of its own through, and sends a dictionary's as an empty one.
+            assert_eq!(notification.context, Context::new());
+            assert_eq!(notification.publisher_id, "oslo.host");
+            assert_eq!((notification.priority, &notification.payload), (priority.to_uppercase(), &payload));
+        }
+    }
+    stop.cancel();
+    listener.await.unwrap();
+}
