@@ -158,11 +158,11 @@ const SETTINGS: [(&str, Value); 22] = [
     }),
     ("acknowledgements", |peer| {
         let acknowledged = peer.fairness?.broker.as_ref()?.acknowledged;
-        Some(if acknowledged { "each message" } else { "none" }.to_owned())
+        Some(if acknowledged { "every message, several at a time" } else { "none" }.to_owned())
     }),
     ("publisher confirms", |peer| {
         let confirmed = peer.fairness?.broker.as_ref()?.confirmed;
-        Some(if confirmed { "each message" } else { "none" }.to_owned())
+        Some(if confirmed { "every message; a call does not wait for them" } else { "none" }.to_owned())
     }),
     ("client's libraries", |peer| Some(named(&peer.fairness?.client.libraries, &peer.facts.client))),
     ("server's libraries", |peer| {
