@@ -110,7 +110,7 @@ fn agents_on_two_hosts_measure_a_server_on_a_third() {
         let agent = |host: usize| {
             let (number, out) = (format!("{host}/2"), format!("{host}.json"));
             let _ = std::fs::remove_file(folder.path().join(&out));
-            let mut command = hosts.on(host, &["agent", "tiny.toml", "--blocks", "1", "--gap", "300ms"]);
+            let mut command = hosts.on(host, &["agent", "tiny.toml", "--blocks", "1"]);
             command.args(["--agent", &number, "--out", &out, "--clock", &control]);
             command.args(targets.iter().flat_map(|target| ["--target", target]));
             command.current_dir(folder.path());
