@@ -364,6 +364,24 @@ mod tests {
     }
 
     #[test]
+    fn one_agent_that_saturates_is_enough_to_say_so() {
+        let labels = |utilisation: f64, load: &str| {
+            let mut trial = trial(|t| t.load = load.parse().unwrap());
+            let busy = Used { utilisation, ..trial.client.unwrap() };
+            trial.agents =
+                vec![Part::of(&trial, 1, None), Part { client: Some(busy), ..Part::of(&trial, 2, None) }];
+            trial.labels.clear();
+            label_saturated_agents(&mut trial);
+            label_saturated_agents(&mut trial);
+            trial.labels
+        };
+        assert_eq!(labels(0.99, "closed:32"), ["client-bound"]);
+        assert!(labels(0.5, "closed:32").is_empty());
+        // The audit of an open loop has a check of its own for that.
+        assert!(labels(0.99, "open:100:poisson").is_empty());
+    }
+
+    #[test]
     fn a_client_that_saturates_first_is_named() {
         let busy = |t: &mut Trial| t.client.as_mut().unwrap().utilisation = 0.99;
         assert_eq!(trial(busy).labels, ["client-bound"]);
