@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use amqp::Target;
 use calculator::{CallError, Client, ClientOptions, Executor};
 
+use crate::agents::wait_for;
 use crate::control::Stats;
 use crate::deploy::{ServerProcess, warm::KeptAwake};
-use crate::load::{self, Agreed, InFlight, WarmUp, Window};
+use crate::load::{self, InFlight, WarmUp, Window};
 use crate::observe::{Observation, Samples};
 use crate::record::{
     AuditCheck, HistogramError, InFlightMean, Latency, Part, Status, Trial, Used, audit,
@@ -497,31 +498,4 @@ fn drive(
         });
         load::run(&plan, spec.stack.driver, &clients, report).await.map_err(failed)
     })
-}
-
-/// How long a wait lasts before it is looked whether the run was interrupted.
-const LOOK: Duration = Duration::from_millis(50);
-
-/// Waits until `moment`, or until `interrupted` is set.
-pub(crate) async fn wait_until(moment: Instant, interrupted: &AtomicBool) {
-    while !interrupted.load(Ordering::Relaxed) && Instant::now() < moment {
-        tokio::time::sleep_until(moment.min(Instant::now() + LOOK).into()).await;
-    }
-}
-
-/// Waits, with the connections open, for the moment at which all agents begin their calls.
-async fn wait_for(
-    stack: &'static Stack,
-    agreed: Agreed,
-    interrupted: &AtomicBool,
-) -> Result<WarmUp, SiteError> {
-    wait_until(agreed.from, interrupted).await;
-    let late = Instant::now().saturating_duration_since(agreed.until);
-    // Without a warm-up, calls count from the moment at which they begin.
-    let allowed = if agreed.from == agreed.until { LOOK } else { Duration::ZERO };
-    if late > allowed {
-        Err(SiteError::TooLate { stack: stack.name, late })
-    } else {
-        Ok(WarmUp::Agreed(agreed))
-    }
 }

@@ -8,9 +8,11 @@ pub mod clock;
 pub mod merge;
 mod run;
 mod start;
+mod wait;
 
 pub use run::{Options, check, run};
 pub use start::{Start, StartError};
+pub(crate) use wait::{wait_for, wait_until};
 
 use std::fmt;
 use std::num::NonZeroU32;

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use calculator::Executor;
 
 use super::clock::RunClock;
-use super::{Number, Told, own_seed, start::shown};
+use super::{Number, Told, own_seed, start::shown, wait_until};
 use crate::load::Agreed;
 use crate::record::{Agent, Record};
 use crate::run::{Brokers, Event, RunError, check_stacks, facts, new_record};
 use crate::scenario::{Plan, Scenario, TrialSpec};
 use crate::sys;
-use crate::trial::{self, Setting, wait_until};
+use crate::trial::{self, Setting};
 
 /// How long to wait before a server that does not answer yet is asked again.
 const AGAIN: Duration = Duration::from_millis(500);

@@ -123,7 +123,7 @@ pub struct StartSpread {
     pub is_wide: bool,
 }
 
-/// The share of a trial's window by which agents may begin apart: for that part of it the load was not that of all.
+/// The part of a window, 1 in so many, by which agents may begin apart before a reader is warned.
 const WIDE: u128 = 10;
 
 impl StartSpread {
@@ -167,7 +167,7 @@ impl StartSpread {
             ),
         };
         if self.is_wide {
-            format!("{known}: more than a tenth of a trial, in which the load was not that of all agents")
+            format!("{known}: that may be more than a tenth of a trial; look for what held an agent up")
         } else {
             known
         }
