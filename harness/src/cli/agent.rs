@@ -37,18 +37,18 @@ const LONGEST_GAP: Duration = Duration::from_secs(600);
 /// who share them as evenly as whole numbers allow; each must have one caller, or one call a second. The warm-up
 /// always takes three times the scenario's, and the callers run wherever the system puts them.
 #[derive(clap::Args)]
-#[command(
-    after_help = "Examples, on two machines, with `rpcbench serve rest --listen 198.18.0.1:8080 --control \
-198.18.0.1:8081` on a third:
-  rpcbench agent --agent 1/2 --target rest=http://198.18.0.1:8080/ --clock 198.18.0.1:8081 --out one.json
-  rpcbench agent --agent 2/2 --target rest=http://198.18.0.1:8080/ --clock 198.18.0.1:8081 --out two.json
+#[command(after_help = "Examples, on two machines, with a server on a third that was started by
+`rpcbench serve rest --listen 198.18.0.1:8080 --control 198.18.0.1:8081`:
+  rpcbench agent --agent 1/2 --load closed:64 --target rest=http://198.18.0.1:8080/ \\
+    --clock 198.18.0.1:8081 --out one.json
+  rpcbench agent --agent 2/2 --load closed:64 --target rest=http://198.18.0.1:8080/ \\
+    --clock 198.18.0.1:8081 --out two.json
   rpcbench merge one.json two.json --out results/together
 An open loop of 20,000 calls/s in all, at a time that is written down:
   rpcbench agent --agent 2/2 --at 2026-11-22T18:30:00Z --load open:20000:poisson --connections 64 \\
     --target rest=http://198.18.0.1:8080/ --out two.json
 In an Indexed Job of Kubernetes, collected by `kubectl logs`:
-  rpcbench agent --agent 3 --at next:2min --target rest=http://rest:8080/ --out -"
-)]
+  rpcbench agent --agent 3 --load closed:48 --at next:2min --target rest=http://rest:8080/ --out -")]
 pub(super) struct Arguments {
     /// The scenario by name (see `rpcbench list`), or a file of your own
     #[arg(value_name = "SCENARIO|FILE.toml", default_value = "quick")]
