@@ -7,13 +7,14 @@
 //! | `stats` | [`Stats`] |
 //! | `reset` | makes peak memory start anew; [`Stats`] |
 //! | `faults on`, `faults off` | switches the faults that the server was started with; [`Stats`] |
+//! | `clock` | [`Clock`] |
 //!
 //! Anything else is answered with `{"error": …}`. It works across machines and containers, where the process itself is
 //! out of sight.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use calculator::Dispatcher;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,22 @@ pub struct Stats {
     pub calls: u64,
 }
 
+/// What a server's clock shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clock {
+    /// Nanoseconds since the beginning of 1970, UTC.
+    pub unix_ns: u64,
+}
+
+impl Clock {
+    /// The clock of this machine.
+    #[must_use]
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Clock { unix_ns: u64::try_from(since.as_nanos()).unwrap_or(u64::MAX) }
+    }
+}
+
 /// Listens on `address` and answers, on threads of its own, for as long as the process lives. Returns where it listens.
 ///
 /// # Errors
@@ -61,6 +78,7 @@ pub fn serve(address: SocketAddr, dispatcher: Dispatcher) -> io::Result<SocketAd
 
 fn answer(connection: TcpStream, dispatcher: &Dispatcher) -> io::Result<()> {
     let own = connection.local_addr()?;
+    connection.set_nodelay(true)?;
     let mut lines = BufReader::new(connection.try_clone()?);
     let mut connection = connection;
     loop {
@@ -69,6 +87,12 @@ fn answer(connection: TcpStream, dispatcher: &Dispatcher) -> io::Result<()> {
             return Ok(());
         }
         let known = match line.trim() {
+            "clock" => {
+                // Before anything else: whoever asks goes by how long the answer took.
+                let clock = Clock::now();
+                connection.write_all(format!("{}\n", serde_json::to_string(&clock)?).as_bytes())?;
+                continue;
+            }
             "stats" => true,
             "reset" => {
                 sys::reset_peak_memory(std::process::id());
@@ -87,7 +111,7 @@ fn answer(connection: TcpStream, dispatcher: &Dispatcher) -> io::Result<()> {
         let mut reply = if known {
             serde_json::to_string(&stats(dispatcher, own))?
         } else {
-            r#"{"error": "expected stats, reset, faults on, or faults off"}"#.to_owned()
+            r#"{"error": "expected stats, reset, clock, faults on, or faults off"}"#.to_owned()
         };
         reply.push('\n');
         connection.write_all(reply.as_bytes())?;
@@ -114,6 +138,31 @@ pub fn ask(address: SocketAddr) -> io::Result<Stats> {
     let mut line = String::new();
     BufReader::new(connection).take(LONGEST_ANSWER).read_line(&mut line)?;
     Ok(serde_json::from_str(&line)?)
+}
+
+/// Asks the control port at `address` for its clock, `times` times over one connection, and hands each answer to
+/// `take` when it is there, after `ask` was called.
+///
+/// # Errors
+/// When there is no answer in time, or it is none.
+pub fn ask_clock<A>(
+    address: SocketAddr,
+    times: u32,
+    mut ask: impl FnMut() -> A,
+    mut take: impl FnMut(A, Clock),
+) -> io::Result<()> {
+    let mut connection = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    connection.set_nodelay(true)?;
+    connection.set_read_timeout(Some(TIMEOUT))?;
+    let mut lines = BufReader::new(connection.try_clone()?);
+    for _ in 0..times {
+        let mut line = String::new();
+        let asked = ask();
+        connection.write_all(b"clock\n")?;
+        (&mut lines).take(LONGEST).read_line(&mut line)?;
+        take(asked, serde_json::from_str(&line)?);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The harness: what drives the servers, measures, and turns runs into records, tables and plots.
 
+pub mod agents;
 pub mod cli;
 pub mod control;
 pub mod deploy;

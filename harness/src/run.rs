@@ -57,6 +57,15 @@ pub enum RunError {
     /// A server that was named cannot be used.
     #[error("{0}")]
     Target(String),
+    /// A server that was named does not answer, now.
+    #[error("{0}")]
+    Unreachable(String),
+    /// Several agents cannot make the run together.
+    #[error("{0}")]
+    Together(String),
+    /// The agreed start cannot be kept.
+    #[error("{0}")]
+    Start(String),
     /// Nothing is left to measure.
     #[error("nothing could be measured: {0}")]
     Nothing(String),
@@ -113,7 +122,7 @@ pub fn run(
         interrupted,
     };
     let mut record = new_record(scenario, options);
-    let mut brokers = Brokers { external: options.broker.clone(), private: vec![] };
+    let mut brokers = Brokers::new(options.broker.clone());
 
     check_stacks(&mut plan, &setting, &mut brokers, options, &mut record, progress)?;
     record.stacks = plan.stacks().into_iter().map(|stack| facts(stack, options)).collect();
@@ -201,7 +210,7 @@ fn write(record: &Record, options: &Options) -> Result<(), RunError> {
     write_atomically(&path, &text).map_err(failed)
 }
 
-fn new_record(scenario: &Scenario, options: &Options) -> Record {
+pub(crate) fn new_record(scenario: &Scenario, options: &Options) -> Record {
     Record {
         schema: SCHEMA,
         id: options.id.clone(),
@@ -214,6 +223,7 @@ fn new_record(scenario: &Scenario, options: &Options) -> Record {
             full_observation: sys::FULL,
         },
         machine: sys::machine(),
+        agents: vec![],
         scenario: scenario.clone(),
         seed: options.seed,
         stacks: vec![],
@@ -227,7 +237,7 @@ fn new_record(scenario: &Scenario, options: &Options) -> Record {
     }
 }
 
-fn facts(stack: &Stack, options: &Options) -> StackFacts {
+pub(crate) fn facts(stack: &Stack, options: &Options) -> StackFacts {
     let target = options.targets.get(stack.name).map(|url| without_credentials(url));
     let executor = match stack.reference() {
         _ if target.is_some() => "not observable".to_owned(),
@@ -238,7 +248,7 @@ fn facts(stack: &Stack, options: &Options) -> StackFacts {
 }
 
 /// Passes every stack of the plan through the conformance table, and leaves out those that cannot be measured.
-fn check_stacks(
+pub(crate) fn check_stacks(
     plan: &mut Plan,
     setting: &Setting<'_>,
     brokers: &mut Brokers,
@@ -258,7 +268,7 @@ fn check_stacks(
                 preflight::inspect(stack, &operations_of(plan, stack), setting, broker.as_ref())
                     .map_err(|error| error.to_string())
             });
-        let reason = match result {
+        let (reason, answered) = match result {
             Ok(findings) => {
                 progress(Event::Checked(&findings.check));
                 let passed = findings.check.may_be_measured();
@@ -269,14 +279,17 @@ fn check_stacks(
                 if passed {
                     continue;
                 }
-                "it does not pass the core rows of `rpcbench check`".to_owned()
+                // Behind a broker that is there, a server may not be yet.
+                let answered = record.checks.last().is_some_and(|check| check.core_passed > 0);
+                ("it does not pass the core rows of `rpcbench check`".to_owned(), answered)
             }
-            Err(reason) => reason,
+            Err(reason) => (reason, false),
         };
         if options.targets.contains_key(stack.name) {
             let address =
                 options.targets.get(stack.name).map(|url| without_credentials(url)).unwrap_or_default();
-            return Err(RunError::Target(format!("{} at {address}: {reason}", stack.name)));
+            let problem = format!("{} at {address}: {reason}", stack.name);
+            return Err(if answered { RunError::Target(problem) } else { RunError::Unreachable(problem) });
         }
         let required = |name: &String| name == stack.name || name == stack.protocol.name();
         if options.require.iter().any(required) {
@@ -307,12 +320,17 @@ fn operations_of(plan: &Plan, stack: &Stack) -> Vec<Operation> {
 
 /// The brokers of a run: one that was named, or a private one for each set of cores, since a broker is measured where
 /// its placement puts it.
-struct Brokers {
+pub(crate) struct Brokers {
     external: Option<String>,
     private: Vec<(Vec<usize>, Result<PrivateBroker, String>)>,
 }
 
 impl Brokers {
+    /// The broker at the URL `external`, or private ones as they are needed.
+    pub(crate) fn new(external: Option<String>) -> Self {
+        Brokers { external, private: vec![] }
+    }
+
     fn for_stack(
         &mut self,
         stack: &Stack,

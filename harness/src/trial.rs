@@ -9,11 +9,15 @@ use std::time::{Duration, Instant};
 use amqp::Target;
 use calculator::{CallError, Client, ClientOptions, Executor};
 
+use crate::agents::wait_for;
 use crate::control::Stats;
 use crate::deploy::{ServerProcess, warm::KeptAwake};
-use crate::load::{self, InFlight, Window};
+use crate::load::{self, InFlight, WarmUp, Window};
 use crate::observe::{Observation, Samples};
-use crate::record::{AuditCheck, HistogramError, InFlightMean, Latency, Status, Trial, Used, audit};
+use crate::record::{
+    AuditCheck, HistogramError, InFlightMean, Latency, Part, Status, Trial, Used, audit,
+    label_saturated_agents,
+};
 use crate::scenario::{Scenario, TrialSpec};
 use crate::stack::{Address, Runtime, Stack};
 use crate::sys::{self, Usage};
@@ -94,6 +98,17 @@ pub enum SiteError {
         address: String,
         /// What happened.
         source: CallError,
+    },
+    /// Others have begun without this agent.
+    #[error(
+        "{stack}: this agent had its connections only {} ms after calls were to count: the trial before took too long, \
+         or connecting does; agree on a longer --gap", late.as_millis()
+    )]
+    TooLate {
+        /// The stack.
+        stack: &'static str,
+        /// By how much.
+        late: Duration,
     },
 }
 
@@ -228,16 +243,25 @@ pub fn make(
     if !trial.warm && spec.cores.client != spec.cores.server {
         trial.labels.push("cold".to_owned());
     }
+    let mut late_ns = None;
     let measured = broker
         .map_err(|reason| format!("there is no broker: {reason}"))
         .and_then(|broker| measure(spec, setting, broker.as_ref()).map_err(|error| error.to_string()));
     match measured {
-        Ok(Some(measured)) => fill(&mut trial, &measured),
+        Ok(Some(measured)) => {
+            late_ns = spec.part.zip(measured.observation.began).map(|(part, began)| {
+                let late = began.saturating_duration_since(part.agreed.from);
+                u64::try_from(late.as_nanos()).unwrap_or(u64::MAX)
+            });
+            fill(&mut trial, &measured);
+        }
         Ok(None) => return None,
         Err(reason) => fail(&mut trial, reason),
     }
     drop(kept_awake);
     audit(&mut trial);
+    trial.agents = spec.part.iter().map(|part| Part::of(&trial, part.agent, late_ns)).collect();
+    label_saturated_agents(&mut trial);
     Some(trial)
 }
 
@@ -274,6 +298,7 @@ fn blank(spec: &TrialSpec, setting: &Setting<'_>, block: u32, position: u32) -> 
         status: Status::Valid,
         audit: vec![],
         labels: vec![],
+        agents: vec![],
     }
 }
 
@@ -453,11 +478,15 @@ fn drive(
     let runtime = CLIENT_RUNTIME.builder().enable_all().build().map_err(failed)?;
     runtime.block_on(async {
         let clients = place.connect(spec.stack, spec.connections.get(), setting.scenario.timeout).await?;
+        let warmup = match spec.part {
+            None => WarmUp::Settle(setting.scenario.warmup),
+            Some(part) => wait_for(spec.stack, part.agreed, setting.interrupted).await?,
+        };
         let plan = load::Plan {
             operation: spec.operation,
             load: spec.load,
             multiplexes: spec.stack.multiplexes,
-            warmup: setting.scenario.warmup,
+            warmup,
             measure: setting.scenario.measure,
             timeout: Some(setting.scenario.timeout),
             seed: setting.seed,

@@ -1,11 +1,14 @@
 //! The command line: a file per subcommand.
 
+mod agent;
 mod amqp;
 mod call;
 mod check;
 mod doctor;
 mod http;
 mod list;
+mod merge;
+mod overrides;
 mod progress;
 mod report;
 mod run;
@@ -92,6 +95,10 @@ enum Command {
     Check(check::Arguments),
     /// Make every table and plot again from records
     Report(report::Arguments),
+    /// Be one of several load generators on servers that already run, at an agreed time
+    Agent(agent::Arguments),
+    /// Put the partial records of agents together
+    Merge(merge::Arguments),
     /// List stacks, scenarios and operations
     List(list::Arguments),
     /// Find out what on this machine will disturb a measurement or is missing, and the remedy
@@ -134,6 +141,8 @@ pub fn main() -> ExitCode {
         Command::Call(arguments) => call::call(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Report(arguments) => report::report(&arguments),
+        Command::Agent(arguments) => agent::agent(&arguments),
+        Command::Merge(arguments) => merge::merge(&arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::KeepAwake { core } => {

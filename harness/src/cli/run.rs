@@ -1,20 +1,18 @@
 //! `rpcbench run`.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use anyhow::Context;
 use calculator::{Executor, Protocol};
 use jiff::Zoned;
 
+use super::overrides::Overrides;
 use super::progress::Progress;
 use super::{Exit, Failure, Outcome, print};
 use crate::deploy::Placement;
-use crate::load::{Load, Operation, parse_size};
 use crate::record::{Record, prepare_folder};
 use crate::report::{self, Summary};
 use crate::run::{self, Options, RunError};
@@ -40,24 +38,8 @@ pub(super) struct Arguments {
     /// Only these stacks; the floors are always measured
     #[arg(long = "stack", value_name = "A,B", value_delimiter = ',')]
     stacks: Vec<String>,
-    /// These operations instead of the scenario's
-    #[arg(long = "operation", value_name = "add,echo", value_delimiter = ',')]
-    operations: Vec<Operation>,
-    /// These loads instead of the scenario's
-    #[arg(long = "load", value_name = "closed:32,open:5000:poisson", value_delimiter = ',')]
-    loads: Vec<Load>,
-    /// Call echo with a payload of this size
-    #[arg(long, value_name = "SIZE", value_parser = payload)]
-    payload: Option<u64>,
-    /// Over so many connections, where a protocol can have several calls in flight on one
-    #[arg(long, value_name = "N")]
-    connections: Option<NonZeroU32>,
-    /// How many times every trial is made
-    #[arg(long, value_name = "N")]
-    blocks: Option<NonZeroU32>,
-    /// How long a trial is measured, in seconds
-    #[arg(long, value_name = "S")]
-    seconds: Option<f64>,
+    #[command(flatten)]
+    overrides: Overrides,
     /// The seed of the arguments and of the order of the trials; random where it is not given
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -94,7 +76,7 @@ pub(super) struct Arguments {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
+pub(super) enum Format {
     /// A table for people
     Text,
     /// The record
@@ -103,15 +85,7 @@ enum Format {
     Quiet,
 }
 
-fn payload(text: &str) -> Result<u64, String> {
-    let bytes = parse_size(text).ok_or("expected a size, for example 1KiB")?;
-    Operation::ADD
-        .with_payload(bytes)
-        .map(|_| bytes)
-        .map_err(|_| "expected a size from 1B to 1MiB".to_owned())
-}
-
-fn target(text: &str) -> Result<(String, String), String> {
+pub(super) fn target(text: &str) -> Result<(String, String), String> {
     let (stack, url) =
         text.split_once('=').ok_or("expected STACK=URL, for example rest=http://127.0.0.1:8080/")?;
     Stack::named(stack).map_err(|error| error.to_string())?.check_url(url)?;
@@ -150,6 +124,10 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
     Ok(exit)
 }
 
+fn with_overrides(scenario: Scenario, arguments: &Arguments) -> Result<Scenario, Failure> {
+    arguments.overrides.apply(scenario, &arguments.stacks, arguments.placement, !arguments.no_warm)
+}
+
 /// Refuses an option about a stack that is not going to be measured: it would have no effect, and nobody would know.
 fn check_names(plan: &Plan, arguments: &Arguments) -> Result<(), Failure> {
     let planned = plan.stacks();
@@ -178,15 +156,7 @@ fn run_one(scenario: &Scenario, arguments: &Arguments, interrupted: &Arc<AtomicB
         .out
         .clone()
         .unwrap_or_else(|| PathBuf::from("results").join(format!("{date}-{}-{id}", scenario.name)));
-    if folder.join("record.json").exists() {
-        return Err(Failure::usage(format!(
-            "{} holds a record already; give another --out",
-            folder.display()
-        )));
-    }
-    prepare_folder(&folder)
-        .with_context(|| format!("cannot write results into {}", folder.display()))
-        .map_err(Failure::usage)?;
+    prepare(&folder)?;
     let options = Options {
         seed: arguments.seed.unwrap_or_else(rand::random),
         executor: arguments.executor,
@@ -206,10 +176,28 @@ fn run_one(scenario: &Scenario, arguments: &Arguments, interrupted: &Arc<AtomicB
         RunError::Plan(_) => Failure::usage(error),
         _ => Failure::could_not_run(error),
     })?;
-    let summary = Summary::new(&record).map_err(Failure::could_not_run)?;
-    let page = report::write(&record, &summary, &folder.join("report")).map_err(Failure::could_not_run)?;
-    show(&record, &summary, arguments.format)?;
-    match arguments.format {
+    finish(&record, &folder, arguments.format)
+}
+
+/// Makes the folder that results go to, which must not hold any.
+pub(super) fn prepare(folder: &Path) -> Result<(), Failure> {
+    if folder.join("record.json").exists() {
+        return Err(Failure::usage(format!(
+            "{} holds a record already; give another --out",
+            folder.display()
+        )));
+    }
+    prepare_folder(folder)
+        .with_context(|| format!("cannot write results into {}", folder.display()))
+        .map_err(Failure::usage)
+}
+
+/// Writes the report of `record`, which lies in `folder`, and prints what it came to.
+pub(super) fn finish(record: &Record, folder: &Path, format: Format) -> Outcome {
+    let summary = Summary::new(record).map_err(Failure::could_not_run)?;
+    let page = report::write(record, &summary, &folder.join("report")).map_err(Failure::could_not_run)?;
+    show(record, &summary, format)?;
+    match format {
         Format::Text => print(&format!(
             "\nrecord: {}\nreport: {}\n",
             folder.join("record.json").display(),
@@ -218,7 +206,7 @@ fn run_one(scenario: &Scenario, arguments: &Arguments, interrupted: &Arc<AtomicB
         Format::Quiet => print(&format!("{}\n", page.display())),
         Format::Json => {}
     }
-    Ok(if run::is_sound(&record) { Exit::Done } else { Exit::AuditFailed })
+    Ok(if run::is_sound(record) { Exit::Done } else { Exit::AuditFailed })
 }
 
 fn show(record: &Record, summary: &Summary, format: Format) -> Result<(), Failure> {
@@ -233,81 +221,8 @@ fn show(record: &Record, summary: &Summary, format: Format) -> Result<(), Failur
     Ok(())
 }
 
-/// The scenario as the options change it.
-fn with_overrides(mut scenario: Scenario, arguments: &Arguments) -> Result<Scenario, Failure> {
-    if !arguments.stacks.is_empty() {
-        scenario.stacks.clone_from(&arguments.stacks);
-    }
-    if let Some(blocks) = arguments.blocks {
-        scenario.blocks = blocks;
-    }
-    if let Some(seconds) = arguments.seconds {
-        scenario.measure = Duration::try_from_secs_f64(seconds)
-            .map_err(|_| Failure::usage(format!("--seconds takes 0.02 to 600, not {seconds}")))?;
-    }
-    for measurement in &mut scenario.measurements {
-        measurement.placement = arguments.placement.unwrap_or(measurement.placement);
-        measurement.connections = arguments.connections.or(measurement.connections);
-        measurement.warm &= !arguments.no_warm;
-    }
-    if !arguments.loads.is_empty() {
-        // A search finds its load out.
-        scenario.searches.clear();
-    }
-    for search in &mut scenario.searches {
-        search.placement = arguments.placement.unwrap_or(search.placement);
-        search.connections = arguments.connections.unwrap_or(search.connections);
-        search.operation = arguments.operations.first().copied().unwrap_or(search.operation);
-        search.warm &= !arguments.no_warm;
-        if let Some(bytes) = arguments.payload {
-            search.operation = search.operation.with_payload(bytes).map_err(Failure::usage)?;
-        }
-    }
-    replace(&mut scenario, &arguments.loads, |measurement, load| measurement.load = load);
-    replace(&mut scenario, &arguments.operations, |measurement, operation| measurement.operation = operation);
-    if let Some(bytes) = arguments.payload {
-        for measurement in &mut scenario.measurements {
-            measurement.operation = measurement.operation.with_payload(bytes).map_err(Failure::usage)?;
-            measurement.name =
-                format!("{} {} {}", measurement.operation, measurement.load, measurement.placement);
-        }
-    }
-    // Several measurements of a scenario may have become the same one.
-    let mut different: Vec<crate::scenario::Measurement> = Vec::new();
-    for measurement in scenario.measurements {
-        let same = |other: &crate::scenario::Measurement| {
-            crate::scenario::Measurement { name: measurement.name.clone(), ..other.clone() } == measurement
-        };
-        if !different.iter().any(same) {
-            different.push(measurement);
-        }
-    }
-    scenario.measurements = different;
-    Ok(scenario)
-}
-
-/// Makes each measurement once for each of `values`, named by it; leaves all as they are where there are none.
-fn replace<T: Copy + std::fmt::Display>(
-    scenario: &mut Scenario,
-    values: &[T],
-    set: impl Fn(&mut crate::scenario::Measurement, T),
-) {
-    if values.is_empty() {
-        return;
-    }
-    let measurements = std::mem::take(&mut scenario.measurements);
-    for measurement in measurements {
-        for value in values {
-            let mut changed = measurement.clone();
-            set(&mut changed, *value);
-            changed.name = format!("{} {} {}", changed.operation, changed.load, changed.placement);
-            scenario.measurements.push(changed);
-        }
-    }
-}
-
 /// The first signal ends the run after the call in hand; a second one ends the program.
-fn watch_for_interrupts() -> Result<Arc<AtomicBool>, Failure> {
+pub(super) fn watch_for_interrupts() -> Result<Arc<AtomicBool>, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);

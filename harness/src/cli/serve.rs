@@ -130,7 +130,7 @@ enum Served {
     Time,
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     let mut addresses = text.to_socket_addrs().map_err(|error| format!("expected HOST:PORT: {error}"))?;
     addresses.next().ok_or_else(|| "that host has no address".to_owned())
 }

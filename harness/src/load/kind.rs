@@ -76,12 +76,47 @@ impl Load {
         }
     }
 
+    /// The part of number `index`, from 0, of `of` who share it: callers or calls per second, as evenly as whole
+    /// numbers allow. `None` where there is not one for each.
+    #[must_use]
+    pub fn share(self, index: u32, of: NonZeroU32) -> Option<Self> {
+        match self {
+            Load::Closed(callers) => {
+                NonZeroU32::new(share(callers.get(), index, of)).filter(|_| callers >= of).map(Load::Closed)
+            }
+            Load::Open(rate, arrivals) => {
+                let part = Rate::new(share(rate.get(), index, of)).filter(|_| rate.get() >= of.get());
+                part.map(|rate| Load::Open(rate, arrivals))
+            }
+        }
+    }
+
+    /// Both loads at once. `None` where they are of different kinds, or too much together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Option<Self> {
+        match (self, other) {
+            (Load::Closed(a), Load::Closed(b)) => {
+                a.checked_add(b.get()).filter(|sum| sum.get() <= MOST_CALLERS).map(Load::Closed)
+            }
+            (Load::Open(a, arrivals), Load::Open(b, same)) if arrivals == same => {
+                a.0.checked_add(b.0).and_then(Rate::new).map(|rate| Load::Open(rate, arrivals))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether what it finds out is how long a call takes, and not how many there can be: with several callers one
     /// after the other, each waits for the others.
     #[must_use]
     pub fn is_for_latency(self) -> bool {
         self == Load::ONE_CALLER || self.rate().is_some()
     }
+}
+
+/// The part of number `index`, from 0, of `of` who share `all`: no part is larger than another by more than one.
+#[must_use]
+pub fn share(all: u32, index: u32, of: NonZeroU32) -> u32 {
+    all / of + u32::from(index < all % of)
 }
 
 /// A text that names no load.
@@ -177,6 +212,33 @@ mod tests {
             let error = text.parse::<Load>().unwrap_err().to_string();
             assert!(error.contains("1 to 10000 callers") && error.contains("1 to 1000000 calls"), "{text}");
         }
+    }
+
+    #[test]
+    fn shares_are_even_and_add_up_and_nobody_goes_without() {
+        let load = |text: &str| text.parse::<Load>().unwrap();
+        for (whole, parts) in [
+            ("closed:3", vec!["closed:1", "closed:1", "closed:1"]),
+            ("closed:32", vec!["closed:11", "closed:11", "closed:10"]),
+            ("open:5000:poisson", vec!["open:1667:poisson", "open:1667:poisson", "open:1666:poisson"]),
+        ] {
+            let of = NonZeroU32::new(3).unwrap();
+            let shares: Vec<_> = (0..3).map(|index| load(whole).share(index, of).unwrap()).collect();
+            assert_eq!(shares.iter().map(ToString::to_string).collect::<Vec<_>>(), parts);
+            assert_eq!(
+                shares.into_iter().try_fold(None::<Load>, |all, part| {
+                    all.map_or(Some(part), |all| all.and(part)).map(Some)
+                }),
+                Some(Some(load(whole)))
+            );
+        }
+        let four = NonZeroU32::new(4).unwrap();
+        for (whole, index) in [("closed:3", 0), ("closed:3", 3), ("open:3:constant", 0)] {
+            assert_eq!(load(whole).share(index, four), None, "{whole}");
+        }
+        assert_eq!(load("open:5:poisson").and(load("open:5:constant")), None);
+        assert_eq!(load("closed:5").and(load("open:5:constant")), None);
+        assert_eq!(load("closed:10000").and(load("closed:1")), None);
     }
 
     #[test]

@@ -67,7 +67,7 @@ fn plan(load: &str, measure: Duration) -> Plan {
         operation: Operation::ADD,
         load: load.parse().unwrap(),
         multiplexes: true,
-        warmup: Duration::ZERO,
+        warmup: WarmUp::Settle(Duration::ZERO),
         measure,
         timeout: None,
         seed: 7,
@@ -225,8 +225,10 @@ fn failures_and_wrong_answers_are_counted_to_the_call() {
 
 #[test]
 fn calls_begin_to_count_after_the_warm_up() {
-    let plan =
-        Plan { warmup: Duration::from_millis(50), ..plan("open:5000:constant", Duration::from_secs(1)) };
+    let plan = Plan {
+        warmup: WarmUp::Settle(Duration::from_millis(50)),
+        ..plan("open:5000:constant", Duration::from_secs(1))
+    };
     let seen = observe(&plan, 1, |_| ());
     assert!(seen.settled);
     assert_eq!((seen.counts.slots, seen.counts.right), (5_000, 5_000));

@@ -16,9 +16,9 @@ mod window;
 
 pub use arrivals::Schedule;
 pub use caller::InFlight;
-pub use kind::{Arrivals, Load, LoadParseError, Rate};
+pub use kind::{Arrivals, Load, LoadParseError, Rate, share};
 pub use operation::{Operation, OperationParseError, Prepared, parse_size};
-pub use window::{Opened, Window};
+pub use window::{Agreed, Opened, WarmUp, Window};
 
 use std::io;
 use std::sync::Arc;
@@ -46,8 +46,8 @@ pub struct Plan {
     /// Whether a client can have several calls in flight: an open loop then has no limit but [`MOST_IN_FLIGHT`], and
     /// otherwise one call for each client.
     pub multiplexes: bool,
-    /// How long calls are made at least before they count; three times as long at most, where latencies do not settle.
-    pub warmup: Duration,
+    /// How long calls are made before they count.
+    pub warmup: WarmUp,
     /// How long they count.
     pub measure: Duration,
     /// How long each call may take; as long as it likes where not given.
@@ -109,8 +109,9 @@ async fn run_in<T: Time>(
         }
     };
     if let Some((began, shared)) = made {
+        all.began = Some(began);
         all.settled = shared.stage.settled();
-        all.counts.slots = slots(plan, began, shared.stage.window());
+        all.counts.slots = slots(plan, shared.stage.began(), shared.stage.window());
     }
     Ok(all)
 }

@@ -29,7 +29,7 @@ fn plan(load: &str) -> Plan {
         operation: Operation::ADD,
         load: load.parse().unwrap(),
         multiplexes: false,
-        warmup: Duration::ZERO,
+        warmup: WarmUp::Settle(Duration::ZERO),
         measure: Duration::from_millis(30),
         timeout: Some(Duration::from_secs(5)),
         seed: 1,

@@ -34,17 +34,47 @@ const LEAD: Duration = Duration::from_millis(1);
 /// Told when the window opens.
 pub type Opened = Box<dyn FnOnce(Window) + Send>;
 
+/// How long calls are made before they count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WarmUp {
+    /// So long at least, and until the latencies have settled; three times as long at most.
+    Settle(Duration),
+    /// As was agreed with others who call the same server.
+    Agreed(Agreed),
+}
+
+/// When the calls of a trial begin and when they begin to count, where several load generators have agreed on that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Agreed {
+    /// The first call.
+    pub from: Instant,
+    /// The first call that counts.
+    pub until: Instant,
+}
+
+impl Agreed {
+    /// From `from` on, with the longest warm-up that one of `length` may take.
+    #[must_use]
+    pub fn new(from: Instant, length: Duration) -> Self {
+        Agreed { from, until: from + length * LONGEST }
+    }
+}
+
 /// A trial's time: first the warm-up, then the window.
 pub(super) struct Stage {
     began: Instant,
     window: OnceLock<Window>,
     measure: Duration,
-    warmup: Mutex<WarmUp>,
+    warmup: Mutex<Progress>,
 }
 
-struct WarmUp {
+/// How far a warm-up has come.
+struct Progress {
     began: Instant,
+    /// The least that it takes where nothing was agreed.
     length: Duration,
+    /// When the window opens, where that was agreed.
+    agreed: Option<Instant>,
     /// The latencies of the interval that is on.
     latencies: Vec<u64>,
     /// How many intervals have ended.
@@ -56,18 +86,29 @@ struct WarmUp {
 }
 
 impl Stage {
-    /// The warm-up begins `now` and takes `length` at least; calls then count for `measure`.
-    pub(super) fn new(now: Instant, length: Duration, measure: Duration, opened: Opened) -> Self {
-        let warmup = WarmUp {
-            began: now,
+    /// The warm-up begins `now`, or when it was agreed to; calls then count for `measure`.
+    pub(super) fn new(now: Instant, warmup: WarmUp, measure: Duration, opened: Opened) -> Self {
+        let (began, length, agreed) = match warmup {
+            WarmUp::Settle(length) => (now, length, None),
+            WarmUp::Agreed(Agreed { from, until }) => (from, (until - from) / LONGEST, Some(until)),
+        };
+        let mut progress = Progress {
+            began,
             length,
+            agreed,
             latencies: vec![],
             ended: 0,
             medians: vec![],
             settled: false,
-            opened: Some(opened),
+            opened: None,
         };
-        let stage = Stage { began: now, window: OnceLock::new(), measure, warmup: Mutex::new(warmup) };
+        // Whoever observes the processes need not wait for a call to end to hear of what is known.
+        if let Some(begin) = agreed {
+            opened(Window { begin, end: begin + measure });
+        } else {
+            progress.opened = Some(opened);
+        }
+        let stage = Stage { began, window: OnceLock::new(), measure, warmup: Mutex::new(progress) };
         stage.at(now);
         stage
     }
@@ -113,17 +154,23 @@ impl Stage {
 
     fn note(&self, now: Instant, took: Option<Duration>) {
         let mut warmup = self.warmup.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(opened) = warmup.note(now, took) else { return };
-        let begin = now + if warmup.length.is_zero() { Duration::ZERO } else { LEAD };
+        // Somebody else may have opened the window since it was looked for.
+        if self.window().is_some() || !warmup.is_over(now, took) {
+            return;
+        }
+        let soon = now + if warmup.length.is_zero() { Duration::ZERO } else { LEAD };
+        let begin = warmup.agreed.unwrap_or(soon);
         let window = Window { begin, end: begin + self.measure };
-        opened(window);
+        if let Some(opened) = warmup.opened.take() {
+            opened(window);
+        }
         let _ = self.window.set(window);
     }
 }
 
-impl WarmUp {
-    /// Whom to tell, when this ends the warm-up.
-    fn note(&mut self, now: Instant, took: Option<Duration>) -> Option<Opened> {
+impl Progress {
+    /// Takes note of the time and of a call that `took` so long; whether this ends the warm-up.
+    fn is_over(&mut self, now: Instant, took: Option<Duration>) -> bool {
         let elapsed = now.saturating_duration_since(self.began);
         let interval = self.length / INTERVALS;
         let ended = elapsed.as_nanos().checked_div(interval.as_nanos());
@@ -135,13 +182,17 @@ impl WarmUp {
         if let Some(took) = took {
             self.latencies.push(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
         }
-        if elapsed < self.length {
-            return None;
+        let is_early = match self.agreed {
+            Some(until) => now + LEAD < until,
+            None => elapsed < self.length,
+        };
+        if is_early {
+            return false;
         }
         // Where there is nothing to warm up, there is nothing to settle.
         self.settled =
             self.length.is_zero() || (self.medians.len() >= FEWEST && shift(&self.medians).is_none());
-        if self.settled || elapsed >= self.length * LONGEST { self.opened.take() } else { None }
+        self.settled || self.agreed.is_some() || elapsed >= self.length * LONGEST
     }
 
     #[allow(clippy::cast_precision_loss)]
@@ -168,7 +219,7 @@ mod tests {
         let began = Instant::now();
         let (sender, receiver) = mpsc::channel();
         let opened = Box::new(move |window: Window| sender.send(window).unwrap());
-        let stage = Stage::new(began, length, Duration::from_secs(1), opened);
+        let stage = Stage::new(began, WarmUp::Settle(length), Duration::from_secs(1), opened);
         let mut now = began;
         for number in 0.. {
             if stage.window().is_some() {
@@ -216,6 +267,28 @@ mod tests {
     fn a_few_long_calls_are_too_few_to_tell() {
         let (after, settled) = warm_up(LENGTH, |_| Duration::from_millis(70));
         assert!(!settled && after > 3 * LENGTH);
+    }
+
+    #[test]
+    fn an_agreed_window_opens_when_it_was_agreed_to_and_is_told_at_once() {
+        for (took, settled) in [(micros(20), true), (Duration::from_millis(70), false)] {
+            let now = Instant::now();
+            let agreed = Agreed::new(now + LENGTH, LENGTH);
+            assert_eq!(agreed.until, now + 4 * LENGTH);
+            let (sender, receiver) = mpsc::channel();
+            let opened = Box::new(move |window: Window| sender.send(window).unwrap());
+            let stage = Stage::new(now, WarmUp::Agreed(agreed), LENGTH, opened);
+            let window = Window { begin: agreed.until, end: agreed.until + LENGTH };
+            assert_eq!((receiver.try_recv(), stage.began()), (Ok(window), agreed.from));
+            let mut ended = agreed.from;
+            while ended < agreed.until {
+                assert!(!stage.counts(ended) && !stage.is_over(ended));
+                ended += took;
+                stage.ended(ended, took);
+            }
+            assert!(!stage.counts(agreed.until - LEAD) && stage.counts(agreed.until));
+            assert_eq!((stage.window(), stage.settled()), (Some(window), settled));
+        }
     }
 
     #[test]

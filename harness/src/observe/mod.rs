@@ -116,6 +116,8 @@ pub struct Observation {
     pub lateness: Histogram<u64>,
     /// Whether latencies had settled before calls counted.
     pub settled: bool,
+    /// When the first call was made, whether it counts or not.
+    pub began: Option<Instant>,
     /// When the last call that counts began, and when the last of them ended.
     pub last: Option<(Instant, Instant)>,
     /// Callers that stopped calling because call after call went unanswered.
@@ -130,6 +132,7 @@ impl Default for Observation {
             service: growing_histogram(),
             lateness: growing_histogram(),
             settled: true,
+            began: None,
             last: None,
             gave_up: 0,
         }
@@ -137,7 +140,7 @@ impl Default for Observation {
 }
 
 /// As [`new_histogram`], but with memory only for what was recorded: most trials record nothing in it.
-fn growing_histogram() -> Histogram<u64> {
+pub(crate) fn growing_histogram() -> Histogram<u64> {
     #[expect(clippy::expect_used, reason = "the number of digits is a constant that the library accepts")]
     let mut histogram = Histogram::new(SIGNIFICANT_DIGITS).expect("valid digits");
     histogram.auto(true);
@@ -191,6 +194,7 @@ impl Observation {
         self.counts.merge(&other.counts);
         self.gave_up += other.gave_up;
         self.settled &= other.settled;
+        self.began = self.began.into_iter().chain(other.began).min();
         self.last = match (self.last, other.last) {
             (Some(a), Some(b)) => Some((a.0.max(b.0), a.1.max(b.1))),
             (a, b) => a.or(b),

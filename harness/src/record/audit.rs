@@ -1,6 +1,6 @@
 //! The checks that a trial must pass to count.
 
-use super::{AuditCheck, Latency, Status, Trial};
+use super::{AuditCheck, Latency, Part, Status, Trial};
 
 /// Checks `trial` and sets its audit, status and labels. A trial that failed stays failed.
 pub fn audit(trial: &mut Trial) {
@@ -28,6 +28,19 @@ pub fn audit(trial: &mut Trial) {
     }
     if trial.stolen.is_some_and(|share| share > DISTURBED) {
         trial.labels.push("disturbed".to_owned());
+    }
+}
+
+/// Labels a closed loop of several agents of which one has saturated its core: what they reached together is what that
+/// one could offer.
+pub fn label_saturated_agents(trial: &mut Trial) {
+    let saturated = |part: &Part| part.client.is_some_and(|client| client.utilisation >= BUSY);
+    let label = "client-bound";
+    if trial.load.rate().is_none()
+        && trial.agents.iter().any(saturated)
+        && !trial.labels.iter().any(|l| l == label)
+    {
+        trial.labels.push(label.to_owned());
     }
 }
 
@@ -147,7 +160,11 @@ fn generator(trial: &Trial) -> AuditCheck {
     check("generator", !is_late && !is_short, || {
         let (late, percent) = (late as f64 / 1e3, 100.0 * busy);
         if is_short {
-            let who = if one_core { "generator and server together" } else { "the generator" };
+            let who = if one_core && trial.server.is_some() {
+                "generator and server together"
+            } else {
+                "the generator"
+            };
             format!(
                 "this machine cannot offer {} calls/s to this stack: it sent {reached:.0}/s at most, {who} with \
                  {percent:.0} % of a core",
@@ -227,6 +244,7 @@ mod tests {
             status: Status::Valid,
             audit: vec![],
             labels: vec![],
+            agents: vec![],
         };
         change(&mut trial);
         audit(&mut trial);
@@ -343,6 +361,24 @@ mod tests {
         assert!(failing(11).complaint().unwrap().contains("11 of 1011 calls failed"));
         assert_eq!(trial(|t| t.stolen = Some(0.05)).labels, ["disturbed"]);
         assert_eq!(trial(|t| t.load = "closed:32".parse().unwrap()).labels, ["unsaturated"]);
+    }
+
+    #[test]
+    fn one_agent_that_saturates_is_enough_to_say_so() {
+        let labels = |utilisation: f64, load: &str| {
+            let mut trial = trial(|t| t.load = load.parse().unwrap());
+            let busy = Used { utilisation, ..trial.client.unwrap() };
+            trial.agents =
+                vec![Part::of(&trial, 1, None), Part { client: Some(busy), ..Part::of(&trial, 2, None) }];
+            trial.labels.clear();
+            label_saturated_agents(&mut trial);
+            label_saturated_agents(&mut trial);
+            trial.labels
+        };
+        assert_eq!(labels(0.99, "closed:32"), ["client-bound"]);
+        assert!(labels(0.5, "closed:32").is_empty());
+        // The audit of an open loop has a check of its own for that.
+        assert!(labels(0.99, "open:100:poisson").is_empty());
     }
 
     #[test]

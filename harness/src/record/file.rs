@@ -38,9 +38,25 @@ pub enum RecordError {
 pub fn read(path: &Path) -> Result<Record, RecordError> {
     let path = if path.is_dir() { path.join("record.json") } else { path.to_owned() };
     let file = File::open(&path).map_err(|source| RecordError::Unreadable { path: path.clone(), source })?;
-    let invalid = |message| RecordError::Invalid { path: path.clone(), message };
-    let value: serde_json::Value =
-        serde_json::from_reader(BufReader::new(file)).map_err(|error| invalid(error.to_string()))?;
+    record_of(&path, serde_json::from_reader(BufReader::new(file)))
+}
+
+/// Reads a record that stands alone in the file, or in the last line of it that begins as one: the log of a program that
+/// wrote it to its standard output.
+///
+/// # Errors
+/// [`RecordError`].
+pub fn read_from_log(path: &Path) -> Result<Record, RecordError> {
+    let text = fs::read_to_string(path)
+        .map_err(|source| RecordError::Unreadable { path: path.to_owned(), source })?;
+    let whole = serde_json::from_str(&text);
+    let line = text.lines().rev().find(|line| line.starts_with('{')).filter(|_| whole.is_err());
+    record_of(path, line.map_or(whole, serde_json::from_str))
+}
+
+fn record_of(path: &Path, value: serde_json::Result<serde_json::Value>) -> Result<Record, RecordError> {
+    let invalid = |message| RecordError::Invalid { path: path.to_owned(), message };
+    let value = value.map_err(|error| invalid(error.to_string()))?;
     match value.get("schema").and_then(serde_json::Value::as_u64) {
         Some(schema) if schema == u64::from(SCHEMA) => {}
         Some(schema) => {

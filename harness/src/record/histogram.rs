@@ -36,6 +36,13 @@ pub struct Latency {
 #[error("the histogram of a trial cannot be read: {0}")]
 pub struct HistogramError(String);
 
+impl HistogramError {
+    /// What `error` says.
+    pub(crate) fn new(error: &impl std::fmt::Debug) -> Self {
+        HistogramError(format!("{error:?}"))
+    }
+}
+
 impl Latency {
     /// The latencies in `histogram`, with `missing` calls that were not answered rightly. `None` where no call was.
     ///
@@ -48,7 +55,7 @@ impl Latency {
         let mut encoded = Vec::new();
         V2DeflateSerializer::new()
             .serialize(histogram, &mut encoded)
-            .map_err(|error| HistogramError(format!("{error:?}")))?;
+            .map_err(|error| HistogramError::new(&error))?;
         let quantile = |q| quantile_with_missing(histogram, missing, q);
         Ok(Some(Latency {
             histogram: BASE64.encode(encoded),
@@ -68,9 +75,7 @@ impl Latency {
     /// When the text is no histogram.
     pub fn histogram(&self) -> Result<Histogram<u64>, HistogramError> {
         let bytes = BASE64.decode(&self.histogram).map_err(|error| HistogramError(error.to_string()))?;
-        Deserializer::new()
-            .deserialize(&mut bytes.as_slice())
-            .map_err(|error| HistogramError(format!("{error:?}")))
+        Deserializer::new().deserialize(&mut bytes.as_slice()).map_err(|error| HistogramError::new(&error))
     }
 }
 

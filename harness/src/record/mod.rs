@@ -1,5 +1,6 @@
 //! The record: the one JSON file of a run. Everything printed, plotted, exported or gated is derived from it.
 
+mod agents;
 mod audit;
 mod fairness;
 mod file;
@@ -7,9 +8,10 @@ mod histogram;
 mod searched;
 mod wire;
 
-pub use audit::audit;
+pub use agents::{Agent, ClockOffset, Part, ReferenceClock, StartSpread};
+pub use audit::{audit, label_saturated_agents};
 pub use fairness::{BrokerTerms, Fairness, Library, Process, SocketFacts};
-pub use file::{RecordError, prepare_folder, read, write_atomically};
+pub use file::{RecordError, prepare_folder, read, read_from_log, write_atomically};
 pub use histogram::{HistogramError, Latency};
 pub use searched::{Probe, Searched};
 pub use wire::{Hop, Parts, Party, Wire};
@@ -46,8 +48,11 @@ pub struct Record {
     pub interrupted: bool,
     /// The program that measured.
     pub tool: Tool,
-    /// The machine it ran on.
+    /// The machine it ran on; of several agents the first one's.
     pub machine: Machine,
+    /// The load generators, where there were several on the same servers; empty where the run was one program's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<Agent>,
     /// What was measured, with every setting in force.
     pub scenario: Scenario,
     /// The seed of the arguments and of the order of the trials.
@@ -262,6 +267,9 @@ pub struct Trial {
     /// What a reader must know to read it rightly: `client-bound`, `unsaturated`, `cold`, `disturbed`,
     /// `errors`.
     pub labels: Vec<String>,
+    /// What each agent did, where the load came from several; everything else is then of all of them together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<Part>,
 }
 
 /// How many calls were in flight, as somebody saw who looked at random moments and knew nothing of the calls' clocks.
@@ -304,13 +312,13 @@ pub struct AuditCheck {
 pub struct Used {
     /// CPU time in nanoseconds, user and system.
     pub cpu_ns: u64,
-    /// CPU time as a share of one core.
+    /// CPU time as a share of one core; of several processes that of the busiest.
     pub utilisation: f64,
     /// Times a thread waited.
     pub voluntary_switches: u64,
     /// Times a thread was made to wait.
     pub involuntary_switches: u64,
-    /// Peak resident memory in bytes, from the warm-up on.
+    /// Peak resident memory in bytes, from the warm-up on; of several processes the largest.
     pub peak_rss: u64,
 }
 

@@ -12,8 +12,9 @@ use super::plots::{self, Figure, Figures};
 use super::summary::{Row, Summary, Table};
 use super::{fairness, ledger, text};
 use crate::load::Operation;
-use crate::record::{Check, Record, StackFacts};
+use crate::record::{Agent, Check, Record, StackFacts};
 use crate::stack::Role;
+use crate::sys::Machine;
 
 /// The page; what stands in it between braces is escaped unless it says `safe`, as only the figures do.
 const TEMPLATE: &str = include_str!("page.html");
@@ -259,6 +260,23 @@ impl Peer {
     }
 }
 
+/// Where a load generator of several ran, and how well it knew the time.
+#[allow(clippy::cast_precision_loss)]
+fn agent_of(agent: &Agent) -> String {
+    let Machine { processor, architecture, cores, system, .. } = &agent.machine;
+    let clock = match &agent.clock {
+        Some(clock) => format!(
+            "by the clock of {}, {:.3} ms ahead of its own, known to ± {:.3} ms",
+            clock.name,
+            clock.start.offset_ns as f64 / 1e6,
+            clock.error_ns() as f64 / 1e6
+        ),
+        None => "by its own clock".to_owned(),
+    };
+    let processor = processor.as_deref().unwrap_or(architecture);
+    format!("{} of {}: {processor}, {cores} cores, {system}; {clock}", agent.number, agent.of)
+}
+
 /// Every setting in force, and the machine: what somebody needs to measure the same again.
 fn settings(record: &Record) -> Vec<(&'static str, String)> {
     let (scenario, machine) = (&record.scenario, &record.machine);
@@ -290,6 +308,7 @@ fn settings(record: &Record) -> Vec<(&'static str, String)> {
             ),
         ));
     }
+    settings.extend(record.agents.iter().map(|agent| ("agent", agent_of(agent))));
     let processor = machine.processor.clone().unwrap_or_else(|| "unknown processor".to_owned());
     #[allow(clippy::cast_precision_loss)]
     let memory = machine.memory.map(|bytes| format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)));

@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 
 use crate::load::{Load, Operation};
 use crate::observe::{Counts, new_histogram};
-use crate::record::{HistogramError, Record, Status, Trial, Used, Wire};
+use crate::record::{HistogramError, Record, StartSpread, Status, Trial, Used, Wire};
 use crate::scenario::Measurement;
 use crate::stack::Role;
 use crate::stats::{BLOCKS_FOR_A_VERDICT, Interval, median, range};
@@ -379,6 +379,17 @@ fn labels(trials: &[&Trial]) -> Vec<String> {
     counted.into_iter().filter(weighty).map(|(label, _)| label.to_owned()).collect()
 }
 
+/// What there is to know of the load generators, where there were several.
+fn agents(record: &Record) -> Option<String> {
+    match (record.agents.as_slice(), StartSpread::of(record)) {
+        ([only], _) if only.of > 1 => Some(format!(
+            "this is the part of agent {} of {} alone: `rpcbench merge` puts the parts together",
+            only.number, only.of
+        )),
+        (agents, spread) => spread.map(|spread| format!("{} agents: {}", agents.len(), spread.sentence())),
+    }
+}
+
 fn warnings(record: &Record) -> Vec<String> {
     let mut warnings = Vec::new();
     if !record.tool.optimised {
@@ -394,6 +405,7 @@ fn warnings(record: &Record) -> Vec<String> {
     if record.interrupted {
         warnings.push(format!("interrupted: {} trials were made", record.trials.len()));
     }
+    warnings.extend(agents(record));
     for measurement in &record.scenario.measurements {
         if record.trials.iter().all(|trial| trial.measurement != measurement.name) {
             warnings.push(format!("{} has no trial", measurement.name));

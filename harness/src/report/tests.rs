@@ -53,6 +53,7 @@ fn of_trials(scenario: Scenario, facts: Vec<StackFacts>, trials: Vec<Trial>) -> 
         interrupted: false,
         tool: Tool { version: "0.1.0".to_owned(), optimised: true, full_observation: true },
         machine: sys::machine(),
+        agents: vec![],
         scenario,
         seed: 7,
         checks: facts.iter().map(|facts| check(&facts.name)).collect(),
@@ -103,6 +104,7 @@ fn trial(facts: &StackFacts, measurement: &Measurement, block: u32, position: u3
         status: Status::Valid,
         audit: vec![],
         labels: vec![],
+        agents: vec![],
     };
     audit(&mut trial);
     trial

@@ -115,8 +115,12 @@ pub(super) fn blocks(record: &Record) -> String {
 pub(super) fn circumstances(record: &Record) -> String {
     let machine = &record.machine;
     let processor = machine.processor.as_deref().unwrap_or(&machine.architecture);
+    let agents = match record.agents.len() {
+        0 | 1 => String::new(),
+        agents => format!("{agents} agents, the first on "),
+    };
     format!(
-        "{} · {} of {} · {processor}, {} cores, {} · seed {} · rpcbench {}",
+        "{} · {} of {} · {agents}{processor}, {} cores, {} · seed {} · rpcbench {}",
         record.started,
         blocks(record),
         humantime::format_duration(record.scenario.measure),

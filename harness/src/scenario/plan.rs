@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Measurement, Scenario, Search};
 use crate::deploy::{Cores, NotEnoughCores, Placement};
-use crate::load::{Load, Operation, Rate};
+use crate::load::{Agreed, Load, Operation, Rate, share};
 use crate::stack::{Driver, Stack, UnknownStack};
 
 /// The least and the most that a trial may take to measure.
@@ -56,6 +56,34 @@ pub struct TrialSpec {
     pub warm: bool,
     /// Whether this is the second of an A/A pair, which is no stack of its own.
     pub twin: bool,
+    /// Whose share of a trial it is that several agents make at an agreed time; `None` where it is a whole one.
+    pub part: Option<AgentsPart>,
+}
+
+/// One agent's part of a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AgentsPart {
+    /// The agent's number, from 1.
+    pub agent: u32,
+    /// When the trial is made.
+    pub agreed: Agreed,
+}
+
+impl TrialSpec {
+    /// What number `agent`, from 1, of `of` agents makes of this trial: its share of the load, over its share of the
+    /// connections but one at least. `None` where the load is less than one caller, or one call a second, for each.
+    #[must_use]
+    pub fn share(&self, agent: u32, of: NonZeroU32, agreed: Agreed) -> Option<Self> {
+        let index = agent.checked_sub(1)?;
+        let connections =
+            NonZeroU32::new(share(self.connections.get(), index, of)).unwrap_or(NonZeroU32::MIN);
+        Some(TrialSpec {
+            load: self.load.share(index, of)?,
+            connections,
+            part: Some(AgentsPart { agent, agreed }),
+            ..self.clone()
+        })
+    }
 }
 
 /// The trials of one block of a run, in the order of the scenario.
@@ -254,6 +282,7 @@ fn trial(stack: &'static Stack, measurement: &Measurement, cores: &Cores) -> Tri
         cores: cores.clone(),
         warm: measurement.warm && measurement.placement == Placement::Split && !cores.client.is_empty(),
         twin: false,
+        part: None,
     }
 }
 

@@ -1,0 +1,286 @@
+//! Partial records put together: histograms and counts are added, and what follows from them is computed anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hdrhistogram::Histogram;
+
+use crate::observe::{growing_histogram, new_histogram};
+use crate::record::{
+    AuditCheck, HistogramError, InFlightMean, Latency, Record, Status, Trial, Used, audit,
+    label_saturated_agents,
+};
+
+/// Why records cannot be merged.
+#[derive(Debug, thiserror::Error)]
+pub enum MergeError {
+    /// No records.
+    #[error("there is nothing to merge")]
+    Nothing,
+    /// Not what an agent wrote.
+    #[error(
+        "{name} is no partial record: `rpcbench agent` writes those, each of one agent, and this one holds {agents}"
+    )]
+    NotPartial {
+        /// The record.
+        name: String,
+        /// How many agents it holds.
+        agents: usize,
+    },
+    /// Two that do not belong together.
+    #[error("{other} does not belong to {name}: {what}")]
+    Differs {
+        /// One record.
+        name: String,
+        /// The other.
+        other: String,
+        /// In what they differ.
+        what: String,
+    },
+    /// The same agent twice.
+    #[error("{name} and {other} are both of agent {agent}")]
+    Twice {
+        /// One record.
+        name: String,
+        /// The other.
+        other: String,
+        /// The agent's number.
+        agent: u32,
+    },
+    /// Agents whose record is not there.
+    #[error("the record of {} is missing; --allow-missing merges the others, and marks every trial invalid", agents_named(missing, *of))]
+    Missing {
+        /// Their numbers.
+        missing: Vec<u32>,
+        /// How many agents the run has.
+        of: u32,
+    },
+    /// A histogram that cannot be read.
+    #[error("{name}: {source}")]
+    Histogram {
+        /// The record.
+        name: String,
+        /// What is wrong with it.
+        source: HistogramError,
+    },
+}
+
+fn agents_named(agents: &[u32], of: u32) -> String {
+    let numbers: Vec<_> = agents.iter().map(ToString::to_string).collect();
+    let noun = if agents.len() == 1 { "agent" } else { "agents" };
+    format!("{noun} {} of {of}", numbers.join(", "))
+}
+
+/// The record of the whole run out of the partial records of its agents, each with a name for messages. Where an agent's
+/// record is not there, it is an error, or with `allow_missing` makes every trial invalid.
+///
+/// # Errors
+/// [`MergeError`].
+pub fn merge(mut partials: Vec<(String, Record)>, allow_missing: bool) -> Result<Record, MergeError> {
+    for (name, record) in &partials {
+        if record.agents.len() != 1 {
+            return Err(MergeError::NotPartial { name: name.clone(), agents: record.agents.len() });
+        }
+    }
+    partials.sort_by_key(|(_, record)| record.agents[0].number);
+    let (first, others) = partials.split_first().ok_or(MergeError::Nothing)?;
+    for other in others {
+        if let Some(what) = difference(&first.1, &other.1) {
+            return Err(MergeError::Differs { name: first.0.clone(), other: other.0.clone(), what });
+        }
+    }
+    for pair in partials.windows(2) {
+        let agent = pair[1].1.agents[0].number;
+        if pair[0].1.agents[0].number == agent {
+            return Err(MergeError::Twice { name: pair[0].0.clone(), other: pair[1].0.clone(), agent });
+        }
+    }
+    let of = first.1.agents[0].of;
+    let there: BTreeSet<u32> = partials.iter().map(|(_, record)| record.agents[0].number).collect();
+    let missing: Vec<u32> = (1..=of).filter(|agent| !there.contains(agent)).collect();
+    if !missing.is_empty() && !allow_missing {
+        return Err(MergeError::Missing { missing, of });
+    }
+    let mut merged = Record { trials: trials(&partials, of)?, ..first.1.clone() };
+    for (_, other) in others {
+        merged.agents.extend(other.agents.iter().cloned());
+        merged.interrupted |= other.interrupted;
+        merged.seconds = merged.seconds.max(other.seconds);
+        // Where all machines are alike, so are the options of their sockets.
+        let different = other.sockets.iter().filter(|facts| !first.1.sockets.contains(facts));
+        merged.sockets.extend(different.cloned());
+    }
+    Ok(merged)
+}
+
+/// In what two records of one run differ; `None` where they belong together.
+fn difference(a: &Record, b: &Record) -> Option<String> {
+    let (one, two) = (&a.agents[0], &b.agents[0]);
+    let differ = |what: &str, a: &dyn std::fmt::Display, b: &dyn std::fmt::Display| {
+        Some(format!("{what} of the one is {a}, of the other {b}"))
+    };
+    if a.tool.version != b.tool.version {
+        return differ("the program's version", &a.tool.version, &b.tool.version);
+    }
+    if a.tool.optimised != b.tool.optimised {
+        return Some("only one was measured with a build with optimisations".to_owned());
+    }
+    if one.of != two.of {
+        return differ("the number of agents", &one.of, &two.of);
+    }
+    if one.start != two.start {
+        return differ("the start", &one.start, &two.start);
+    }
+    if one.gap != two.gap {
+        return differ("the gap in seconds", &one.gap, &two.gap);
+    }
+    if a.seed != b.seed {
+        return differ("the seed", &a.seed, &b.seed);
+    }
+    if a.scenario.name != b.scenario.name {
+        return differ("the scenario", &a.scenario.name, &b.scenario.name);
+    }
+    if a.scenario != b.scenario {
+        return Some("the scenarios have one name, but not the same stacks and settings".to_owned());
+    }
+    (a.id != b.id).then(|| "they are of different runs".to_owned())
+}
+
+/// A trial of all agents, and the name of each one's record.
+type Parts<'a> = Vec<(&'a str, &'a Trial)>;
+
+fn trials(partials: &[(String, Record)], of: u32) -> Result<Vec<Trial>, MergeError> {
+    let mut by_place: BTreeMap<(u32, u32), Parts<'_>> = BTreeMap::new();
+    for (name, record) in partials {
+        for trial in &record.trials {
+            by_place.entry((trial.block, trial.position)).or_default().push((name, trial));
+        }
+    }
+    by_place.into_values().map(|parts| trial(&parts, of)).collect()
+}
+
+fn trial(parts: &Parts<'_>, of: u32) -> Result<Trial, MergeError> {
+    let (name, first) = parts[0];
+    let mut merged = Trial { audit: vec![], agents: vec![], ..first.clone() };
+    let what = |trial: &Trial| {
+        (trial.measurement.clone(), trial.stack.clone(), trial.twin, trial.operation.to_string())
+    };
+    for (other_name, other) in &parts[1..] {
+        let load = merged.load.and(other.load).filter(|_| what(first) == what(other));
+        let Some(load) = load else {
+            return Err(MergeError::Differs {
+                name: name.to_owned(),
+                other: (*other_name).to_owned(),
+                what: format!("they made different trials in block {}", first.block + 1),
+            });
+        };
+        merged.load = load;
+        merged.connections = merged.connections.saturating_add(other.connections);
+        merged.counts.merge(&other.counts);
+        merged.warm &= other.warm;
+        merged.at_seconds = merged.at_seconds.min(other.at_seconds);
+        merged.measured_seconds = merged.measured_seconds.max(other.measured_seconds);
+        merged.client = merged.client.zip(other.client).map(|(a, b)| together(a, b));
+        // Of one server and one broker, whoever could see them saw the same.
+        merged.server = merged.server.or(other.server);
+        merged.broker = merged.broker.or(other.broker);
+        merged.stolen = merged.stolen.into_iter().chain(other.stolen).reduce(f64::max);
+    }
+    merged.agents = parts.iter().flat_map(|(_, trial)| trial.agents.iter().cloned()).collect();
+    merged.in_flight = in_flight(parts);
+    let not_right = merged.counts.not_right();
+    let add = |empty: Histogram<u64>, of: fn(&Trial) -> Option<&Latency>, missing: u64| {
+        add(empty, parts, of).and_then(|histogram| {
+            let failed = |source| MergeError::Histogram { name: name.to_owned(), source };
+            Latency::new(&histogram, missing).map_err(failed)
+        })
+    };
+    merged.latency = add(new_histogram(), |trial| trial.latency.as_ref(), not_right)?;
+    merged.service = add(growing_histogram(), |trial| trial.service.as_ref(), not_right)?;
+    merged.lateness = add(growing_histogram(), |trial| trial.lateness.as_ref(), 0)?;
+    merged.throughput = rate(parts, |trial| (trial.counts.right, Some(trial.throughput))).unwrap_or(0.0);
+    merged.sent_per_second = rate(parts, |trial| (trial.counts.started, trial.sent_per_second));
+    judge(&mut merged, parts, of);
+    Ok(merged)
+}
+
+/// What two processes used together.
+fn together(a: Used, b: Used) -> Used {
+    Used {
+        cpu_ns: a.cpu_ns.saturating_add(b.cpu_ns),
+        utilisation: a.utilisation.max(b.utilisation),
+        voluntary_switches: a.voluntary_switches.saturating_add(b.voluntary_switches),
+        involuntary_switches: a.involuntary_switches.saturating_add(b.involuntary_switches),
+        peak_rss: a.peak_rss.max(b.peak_rss),
+    }
+}
+
+/// The histograms that `of` takes from each part, in `empty`.
+fn add(
+    mut empty: Histogram<u64>,
+    parts: &Parts<'_>,
+    of: fn(&Trial) -> Option<&Latency>,
+) -> Result<Histogram<u64>, MergeError> {
+    for (name, trial) in parts {
+        let Some(latency) = of(trial) else { continue };
+        let failed = |source| MergeError::Histogram { name: (*name).to_owned(), source };
+        let histogram = latency.histogram().map_err(failed)?;
+        empty.add(&histogram).map_err(|error| failed(HistogramError::new(&error)))?;
+    }
+    Ok(empty)
+}
+
+/// Calls per second of all: their number by the longest time that one agent's took. `None` where nobody has a rate.
+#[allow(clippy::cast_precision_loss)]
+fn rate(parts: &Parts<'_>, of: impl Fn(&Trial) -> (u64, Option<f64>)) -> Option<f64> {
+    let all: Vec<_> = parts.iter().map(|(_, trial)| of(trial)).collect();
+    let seconds = all.iter().filter_map(|(calls, rate)| {
+        // Whoever made none took no time that is known.
+        rate.filter(|rate| *rate > 0.0).map(|rate| *calls as f64 / rate)
+    });
+    let calls = all.iter().map(|(calls, _)| calls).sum::<u64>() as f64;
+    let has_rate = all.iter().any(|(_, rate)| rate.is_some());
+    has_rate.then(|| seconds.reduce(f64::max).map_or(0.0, |seconds| calls / seconds))
+}
+
+/// The calls of all agents in flight; `None` where one of them did not look.
+fn in_flight(parts: &Parts<'_>) -> Option<InFlightMean> {
+    let seen: Option<Vec<InFlightMean>> = parts.iter().map(|(_, trial)| trial.in_flight).collect();
+    // Agents look at different moments; variances of what is independent add up.
+    seen?.into_iter().reduce(|a, b| InFlightMean {
+        samples: a.samples.min(b.samples),
+        mean: a.mean + b.mean,
+        deviation: a.deviation.hypot(b.deviation),
+    })
+}
+
+/// Audits `merged` as any other trial. Where a part does not count, the whole does not.
+fn judge(merged: &mut Trial, parts: &Parts<'_>, of: u32) {
+    let there = |agent| merged.agents.iter().any(|part| part.agent == agent);
+    let absent: Vec<u32> = (1..=of).filter(|agent| !there(*agent)).collect();
+    let mut reasons: Vec<String> = merged
+        .agents
+        .iter()
+        .filter(|part| part.status != Status::Valid)
+        .map(|part| format!("agent {}: {}", part.agent, part.reason))
+        .collect();
+    if !absent.is_empty() {
+        reasons.push(format!("{} made no such trial", agents_named(&absent, of)));
+    }
+    let all_failed = parts.iter().all(|(_, trial)| trial.status == Status::Failed);
+    merged.status = if all_failed { Status::Failed } else { Status::Valid };
+    merged.audit = vec![AuditCheck {
+        name: "agents".to_owned(),
+        passed: reasons.is_empty(),
+        detail: reasons.join("; "),
+    }];
+    // The audit sets the others anew.
+    let kept = |label: &&String| matches!(label.as_str(), "unsettled" | "cold");
+    let labels: BTreeSet<String> =
+        parts.iter().flat_map(|(_, trial)| trial.labels.iter().filter(kept).cloned()).collect();
+    merged.labels = labels.into_iter().collect();
+    audit(merged);
+    label_saturated_agents(merged);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! `rpcbench agent`.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use calculator::Protocol;
+
+use super::overrides::Overrides;
+use super::progress::Progress;
+use super::run::{target, watch_for_interrupts};
+use super::serve::address;
+use super::{Exit, Failure, Outcome, print};
+use crate::agents::clock::RunClock;
+use crate::agents::{self, GivenNumber, INDEX_VARIABLE, Options, Start};
+use crate::deploy::Placement;
+use crate::record::{Record, prepare_folder, write_atomically};
+use crate::run::{RunError, is_sound};
+use crate::scenario::{Plan, Scenario};
+use crate::stack::Stack;
+use crate::sys;
+use crate::trial::BROKER_VARIABLE;
+
+/// How long to wait before a clock that does not answer yet is asked again.
+const AGAIN: Duration = Duration::from_millis(500);
+/// The longest time between trials.
+const LONGEST_GAP: Duration = Duration::from_secs(600);
+
+/// Is one of several load generators, on machines of their own, that call servers which already run. Each makes its
+/// share of every trial at the same time as the others and writes a partial record; `rpcbench merge` puts those together.
+///
+/// Agents do not talk to each other: which trial is made when follows from what they are told, so tell all of them the
+/// same but --agent and --out. Callers of a closed loop, calls per second of an open loop and connections are the total of all agents,
+/// who share them as evenly as whole numbers allow; each must have one caller, or one call a second. The warm-up
+/// always takes three times the scenario's, and the callers run wherever the system puts them.
+#[derive(clap::Args)]
+#[command(after_help = "Examples, on two machines, with a server on a third that was started by
+`rpcbench serve rest --listen 198.18.0.1:8080 --control 198.18.0.1:8081`:
+  rpcbench agent --agent 1/2 --load closed:64 --target rest=http://198.18.0.1:8080/ \\
+    --clock 198.18.0.1:8081 --out one.json
+  rpcbench agent --agent 2/2 --load closed:64 --target rest=http://198.18.0.1:8080/ \\
+    --clock 198.18.0.1:8081 --out two.json
+  rpcbench merge one.json two.json --out results/together
+An open loop of 20,000 calls/s in all, at a time that is written down:
+  rpcbench agent --agent 2/2 --at 2026-11-22T18:30:00Z --load open:20000:poisson --connections 64 \\
+    --target rest=http://198.18.0.1:8080/ --out two.json
+In an Indexed Job of Kubernetes, collected by `kubectl logs`:
+  rpcbench agent --agent 3 --load closed:48 --at next:2min --target rest=http://rest:8080/ --out -")]
+pub(super) struct Arguments {
+    /// The scenario by name (see `rpcbench list`), or a file of your own
+    #[arg(value_name = "SCENARIO|FILE.toml", default_value = "quick")]
+    scenario: String,
+    /// Which agent of how many this is; I is from 1 to N. N alone takes I from JOB_COMPLETION_INDEX, as Kubernetes sets it
+    #[arg(long, value_name = "I/N", default_value = "1/1", env = "RPCBENCH_AGENT")]
+    agent: GivenNumber,
+    /// When the calls of the first trial begin: RFC 3339, seconds since 1970, or next:60s for the next full minute that
+    /// is at least 10 s away. Servers are checked before
+    #[arg(long, value_name = "TIME", default_value = "next:60s", env = "RPCBENCH_AT")]
+    at: Start,
+    /// Go by the clock of the server with this control port (`serve --control`), and record how well it is known; by
+    /// default each agent goes by its machine's
+    #[arg(long, value_name = "HOST:PORT")]
+    clock: Option<String>,
+    /// Between the end of one trial's window and the first calls of the next: for the last answers, and new connections
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = gap)]
+    gap: Duration,
+    /// A server that is already running (repeatable)
+    #[arg(long = "target", value_name = "STACK=URL", value_parser = target)]
+    targets: Vec<(String, String)>,
+    /// The broker of AMQP servers that are already running, of the default topic
+    #[arg(long, value_name = "URL", env = BROKER_VARIABLE, hide_env_values = true)]
+    broker: Option<String>,
+    /// Only these stacks; by default each that has a --target, and amqp where there is a --broker
+    #[arg(long = "stack", value_name = "A,B", value_delimiter = ',')]
+    stacks: Vec<String>,
+    #[command(flatten)]
+    overrides: Overrides,
+    /// The seed of the arguments and of the order of the trials; by default the start in seconds since 1970
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Where the partial record goes; `-` is standard output, where it is one line
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+fn gap(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .ok()
+        .filter(|gap| (Duration::from_millis(10)..=LONGEST_GAP).contains(gap))
+        .ok_or_else(|| "expected 10ms to 600s, for example 1s".to_owned())
+}
+
+pub(super) fn agent(arguments: &Arguments) -> Outcome {
+    let index = std::env::var(INDEX_VARIABLE).ok();
+    let number = arguments
+        .agent
+        .with_index(index.as_deref())
+        .map_err(|problem| Failure::usage(format!("--agent: {problem}")))?;
+    let targets = targets(arguments)?;
+    let scenario = scenario(arguments, &targets)?;
+    // Every mistake is found before the first wait.
+    Plan::new(&scenario, &sys::allowed_cores())
+        .map_err(|error| Failure::usage(format!("scenario {}: {error}", scenario.name)))?;
+    let mut options = Options { number, start: 0, gap: arguments.gap, seed: 0, targets };
+    agents::check(&scenario, &options).map_err(failure)?;
+    let to_file = arguments.out != Path::new("-");
+    if to_file {
+        prepare(&arguments.out)?;
+    }
+    let interrupted = watch_for_interrupts()?;
+    sys::allow_many_connections();
+    let clock = clock(arguments, &interrupted)?;
+    options.start = arguments.at.from(clock.now());
+    let start_seconds = u64::try_from(options.start / 1_000_000_000).unwrap_or_default();
+    options.seed = arguments.seed.unwrap_or(start_seconds);
+    let mut progress = Progress::new(!to_file);
+    let mut save = |record: &Record| if to_file { write(record, &arguments.out) } else { Ok(()) };
+    let made =
+        agents::run(&scenario, &options, &clock, &interrupted, &mut |event| progress.tell(&event), &mut save);
+    progress.finish();
+    let record = made.map_err(failure)?;
+    if to_file {
+        print(&format!("partial record: {}\n", arguments.out.display()));
+    } else {
+        // One line, so that it can be told from whatever else a log holds.
+        let line = serde_json::to_string(&record).map_err(Failure::could_not_run)?;
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{line}")
+            .and_then(|()| out.flush())
+            .context("cannot write the partial record to standard output")
+            .map_err(Failure::could_not_run)?;
+    }
+    Ok(if is_sound(&record) { Exit::Done } else { Exit::AuditFailed })
+}
+
+fn failure(error: RunError) -> Failure {
+    match error {
+        RunError::Plan(_) | RunError::Together(_) => Failure::usage(error),
+        _ => Failure::could_not_run(error),
+    }
+}
+
+/// The servers by stack.
+fn targets(arguments: &Arguments) -> Result<BTreeMap<String, String>, Failure> {
+    let mut targets: BTreeMap<String, String> = arguments.targets.iter().cloned().collect();
+    if targets.len() < arguments.targets.len() {
+        return Err(Failure::usage("--target: a stack has one server; one is named twice"));
+    }
+    if let Some((stack, _)) =
+        targets.iter().find(|(stack, _)| !arguments.stacks.is_empty() && !arguments.stacks.contains(stack))
+    {
+        return Err(Failure::usage(format!("--target {stack}: it is not among the stacks to be measured")));
+    }
+    if let Some(url) = &arguments.broker {
+        let amqp = Stack::default_of(Protocol::Amqp);
+        amqp.check_url(url).map_err(|error| Failure::usage(format!("--broker: {error}")))?;
+        let named = arguments.stacks.iter().map(|name| Stack::named(name).map_err(Failure::usage));
+        let stacks =
+            if arguments.stacks.is_empty() { vec![amqp] } else { named.collect::<Result<_, _>>()? };
+        for stack in stacks.into_iter().filter(|stack| stack.needs_broker()) {
+            targets.entry(stack.name.to_owned()).or_insert_with(|| url.clone());
+        }
+    }
+    for name in &arguments.stacks {
+        let stack = Stack::named(name).map_err(Failure::usage)?;
+        if !targets.contains_key(stack.name) {
+            let what = if stack.needs_broker() { "--broker or --target" } else { "--target" };
+            return Err(Failure::usage(format!("{name} has no {what}: an agent starts no servers")));
+        }
+    }
+    if targets.is_empty() {
+        return Err(Failure::usage(
+            "an agent starts no servers; give a --target, for example rest=http://HOST:8080/",
+        ));
+    }
+    Ok(targets)
+}
+
+/// The scenario for the stacks that have a server, with callers wherever the system puts them: the cores of an agent are
+/// whoever's who started it.
+fn scenario(arguments: &Arguments, targets: &BTreeMap<String, String>) -> Result<Scenario, Failure> {
+    let mut scenario = Scenario::load(&arguments.scenario).map_err(Failure::usage)?;
+    // A floor is measured where it has a server like everybody else.
+    scenario.floors = false;
+    let stacks: Vec<String> = targets.keys().cloned().collect();
+    arguments.overrides.apply(scenario, &stacks, Some(Placement::Free), false)
+}
+
+/// Finds out that the record can be written, before the wait for the start and not after.
+fn prepare(out: &Path) -> Result<(), Failure> {
+    if out.exists() {
+        return Err(Failure::usage(format!("{} exists already; give another --out", out.display())));
+    }
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    prepare_folder(folder).with_context(|| format!("cannot write {}", out.display())).map_err(Failure::usage)
+}
+
+fn write(record: &Record, path: &Path) -> Result<(), RunError> {
+    let failed = |source: std::io::Error| RunError::Write { path: path.to_owned(), source };
+    let text = serde_json::to_vec_pretty(record).map_err(|error| failed(error.into()))?;
+    write_atomically(path, &text).map_err(failed)
+}
+
+/// The clock of the run. A server that does not answer yet is asked again until it is too late.
+fn clock(arguments: &Arguments, interrupted: &AtomicBool) -> Result<RunClock, Failure> {
+    let own = RunClock::new(None).map_err(Failure::could_not_run)?;
+    let Some(name) = &arguments.clock else { return Ok(own) };
+    let start = own.when(arguments.at.from(own.now()));
+    let goes_on = |start| Instant::now() + AGAIN < start && !interrupted.load(Ordering::Relaxed);
+    loop {
+        let asked = address(name)
+            .map_err(anyhow::Error::msg)
+            .and_then(|address| Ok(RunClock::new(Some((address, name.clone())))?));
+        match asked {
+            Err(_) if start.is_some_and(goes_on) => std::thread::sleep(AGAIN),
+            asked => {
+                return asked
+                    .with_context(|| format!("no control port of a server tells its clock at {name}"))
+                    .map_err(Failure::could_not_run);
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! `rpcbench merge`.
+
+use std::path::PathBuf;
+
+use super::run::{Format, finish, prepare};
+use super::{Failure, Outcome};
+use crate::agents::merge::merge as merge_records;
+use crate::record::{RecordError, read_from_log, write_atomically};
+
+/// Puts the partial records of all agents of a run together, and writes the record and the report of the run.
+///
+/// Histograms and counts are added, so that nothing is lost; rates are computed anew. A trial that does not count for
+/// one of the agents does not count.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  rpcbench merge one.json two.json --out results/together
+  rpcbench merge logs/agent-*.log --out results/together")]
+pub(super) struct Arguments {
+    /// The files that the agents wrote, or logs of agents that wrote to standard output
+    #[arg(required = true, value_name = "PARTIAL")]
+    partials: Vec<PathBuf>,
+    /// Where the record and the report go
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Go on without the agents whose record is not there; every trial is then invalid
+    #[arg(long)]
+    allow_missing: bool,
+    /// What is printed at the end
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+pub(super) fn merge(arguments: &Arguments) -> Outcome {
+    let read = |path: &PathBuf| Ok((path.display().to_string(), read_from_log(path)?));
+    let partials: Vec<_> =
+        arguments.partials.iter().map(read).collect::<Result<_, RecordError>>().map_err(Failure::usage)?;
+    let record = merge_records(partials, arguments.allow_missing).map_err(Failure::usage)?;
+    prepare(&arguments.out)?;
+    let path = arguments.out.join("record.json");
+    serde_json::to_vec_pretty(&record)
+        .map_err(std::io::Error::from)
+        .and_then(|text| write_atomically(&path, &text))
+        .map_err(|error| Failure::could_not_run(format!("cannot write {}: {error}", path.display())))?;
+    finish(&record, &arguments.out, arguments.format)
+}

@@ -1,0 +1,122 @@
+//! The options that change a scenario, which `run` and `agent` have in common.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::Failure;
+use crate::deploy::Placement;
+use crate::load::{Load, Operation, parse_size};
+use crate::scenario::{Measurement, Scenario};
+
+/// What is measured instead of what the scenario says.
+#[derive(clap::Args)]
+pub(super) struct Overrides {
+    /// These operations instead of the scenario's
+    #[arg(long = "operation", value_name = "add,echo", value_delimiter = ',')]
+    operations: Vec<Operation>,
+    /// These loads instead of the scenario's
+    #[arg(long = "load", value_name = "closed:32,open:5000:poisson", value_delimiter = ',')]
+    loads: Vec<Load>,
+    /// Call echo with a payload of this size
+    #[arg(long, value_name = "SIZE", value_parser = payload)]
+    payload: Option<u64>,
+    /// Over so many connections, where a protocol can have several calls in flight on one
+    #[arg(long, value_name = "N")]
+    connections: Option<NonZeroU32>,
+    /// How many times every trial is made
+    #[arg(long, value_name = "N")]
+    blocks: Option<NonZeroU32>,
+    /// How long a trial is measured, in seconds
+    #[arg(long, value_name = "S")]
+    seconds: Option<f64>,
+}
+
+fn payload(text: &str) -> Result<u64, String> {
+    let bytes = parse_size(text).ok_or("expected a size, for example 1KiB")?;
+    Operation::ADD
+        .with_payload(bytes)
+        .map(|_| bytes)
+        .map_err(|_| "expected a size from 1B to 1MiB".to_owned())
+}
+
+impl Overrides {
+    /// The scenario as the options change it: of `stacks`, where there are any, in `placement`, where it is given, and
+    /// with cores kept awake only where `warm` allows it.
+    pub(super) fn apply(
+        &self,
+        mut scenario: Scenario,
+        stacks: &[String],
+        placement: Option<Placement>,
+        warm: bool,
+    ) -> Result<Scenario, Failure> {
+        if !stacks.is_empty() {
+            scenario.stacks = stacks.to_vec();
+        }
+        if let Some(blocks) = self.blocks {
+            scenario.blocks = blocks;
+        }
+        if let Some(seconds) = self.seconds {
+            scenario.measure = Duration::try_from_secs_f64(seconds)
+                .map_err(|_| Failure::usage(format!("--seconds takes 0.02 to 600, not {seconds}")))?;
+        }
+        for measurement in &mut scenario.measurements {
+            measurement.placement = placement.unwrap_or(measurement.placement);
+            measurement.connections = self.connections.or(measurement.connections);
+            measurement.warm &= warm;
+        }
+        if !self.loads.is_empty() {
+            // A search finds its load out.
+            scenario.searches.clear();
+        }
+        for search in &mut scenario.searches {
+            search.placement = placement.unwrap_or(search.placement);
+            search.connections = self.connections.unwrap_or(search.connections);
+            search.operation = self.operations.first().copied().unwrap_or(search.operation);
+            search.warm &= warm;
+            if let Some(bytes) = self.payload {
+                search.operation = search.operation.with_payload(bytes).map_err(Failure::usage)?;
+            }
+        }
+        replace(&mut scenario, &self.loads, |measurement, load| measurement.load = load);
+        replace(&mut scenario, &self.operations, |measurement, operation| measurement.operation = operation);
+        if let Some(bytes) = self.payload {
+            for measurement in &mut scenario.measurements {
+                measurement.operation = measurement.operation.with_payload(bytes).map_err(Failure::usage)?;
+                measurement.name =
+                    format!("{} {} {}", measurement.operation, measurement.load, measurement.placement);
+            }
+        }
+        // Several measurements of a scenario may have become the same one.
+        let mut different: Vec<Measurement> = Vec::new();
+        for measurement in scenario.measurements {
+            let same = |other: &Measurement| {
+                Measurement { name: measurement.name.clone(), ..other.clone() } == measurement
+            };
+            if !different.iter().any(same) {
+                different.push(measurement);
+            }
+        }
+        scenario.measurements = different;
+        Ok(scenario)
+    }
+}
+
+/// Makes each measurement once for each of `values`, named by it; leaves all as they are where there are none.
+fn replace<T: Copy + std::fmt::Display>(
+    scenario: &mut Scenario,
+    values: &[T],
+    set: impl Fn(&mut Measurement, T),
+) {
+    if values.is_empty() {
+        return;
+    }
+    let measurements = std::mem::take(&mut scenario.measurements);
+    for measurement in measurements {
+        for value in values {
+            let mut changed = measurement.clone();
+            set(&mut changed, *value);
+            changed.name = format!("{} {} {}", changed.operation, changed.load, changed.placement);
+            scenario.measurements.push(changed);
+        }
+    }
+}
