@@ -25,6 +25,7 @@ pub(super) fn list(_: &Arguments) -> Outcome {
             Role::BrokerFloor => "floor under AMQP",
             Role::Alternative => "another library",
             Role::Reference => "reference server",
+            Role::Variant => "another way to the server",
         };
         let _ = writeln!(
             text,

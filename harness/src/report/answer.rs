@@ -5,7 +5,7 @@ use calculator::Protocol;
 
 use super::capacity::{Capacity, CapacityRow, capacities};
 use super::fairness;
-use super::summary::{Row, Spread, Summary, Table};
+use super::summary::{FLOOR, Row, Spread, Summary, Table};
 use super::text;
 use super::verdict::ratio;
 use crate::load::Operation;
@@ -38,6 +38,7 @@ pub(super) fn answer(record: &Record, summary: &Summary) -> Vec<String> {
     let table = |one: bool| summary.tables.iter().find(|t| t.measurement.load.is_for_latency() == one);
     let mut answer: Vec<_> =
         [table(true).and_then(latency), table(false).and_then(throughput)].into_iter().flatten().collect();
+    answer.extend(summary.tables.iter().filter_map(ways));
     answer.extend(capacities(record).iter().filter_map(capacity));
     if answer.is_empty() {
         answer.push("No trial counts: there is no answer.".to_owned());
@@ -65,7 +66,7 @@ fn latency(table: &Table) -> Option<String> {
         rows
     };
     let (usual, leanest) = (ranked(Libraries::Usual), ranked(Libraries::Leanest));
-    let floor = table.rows.iter().find(|row| row.protocol == Protocol::Tcp).and_then(|row| row.p50);
+    let floor = table.rows.iter().find(|row| row.stack == FLOOR).and_then(|row| row.p50);
     let than = floor.map_or_else(String::new, |floor| {
         format!(" the raw TCP round trip of {} µs", text::micros(floor.median))
     });
@@ -99,6 +100,20 @@ fn latency(table: &Table) -> Option<String> {
         _ => format!("{opening} costs {usual_range}{than} with each protocol's usual library"),
     };
     Some(format!("{answer}. {}", verdict(&usual, &leanest)))
+}
+
+/// What another way to the servers costs, where one was measured beside the usual one.
+fn ways(table: &Table) -> Option<String> {
+    let [first, ..] = table.ways.as_slice() else { return None };
+    let label = first.label();
+    let same: Vec<_> = table.ways.iter().filter(|way| way.label() == label).collect();
+    let each: Vec<_> = same.iter().map(|way| format!("{} {}", way.base, way.ratio_text())).collect();
+    let what = if table.measurement.load.is_for_latency() { "median latency" } else { "calls/s" };
+    Some(format!(
+        "{}: by {label}, the {what} is so many times that of the usual way: {}.",
+        table.measurement.name,
+        each.join(", ")
+    ))
 }
 
 /// Which protocol is fastest, where that can be said: both rankings name it, and in both the interval of its ratio to
@@ -193,7 +208,6 @@ pub(super) fn asymmetries(record: &Record, summary: &Summary) -> Vec<String> {
     let mut found = Vec::new();
     for table in &summary.tables {
         let name = &table.measurement.name;
-        let of = |protocol| table.rows.iter().find(move |row: &&Row| row.protocol == protocol);
         let mut connections: Vec<(u32, Vec<&str>)> = Vec::new();
         for row in table.rows.iter().filter(|row| row.protocol != Protocol::Inproc) {
             match connections.iter_mut().find(|(number, _)| *number == row.connections) {
@@ -208,7 +222,7 @@ pub(super) fn asymmetries(record: &Record, summary: &Summary) -> Vec<String> {
                 .collect();
             found.push(format!("{name}: connections differ ({})", each.join("; ")));
         }
-        if let Some(tcp) = of(Protocol::Tcp) {
+        if let Some(tcp) = table.rows.iter().find(|row| row.stack == FLOOR) {
             if tcp.operation != table.measurement.operation {
                 found.push(format!(
                     "{name}: the floors call {} and not {}, so multiples of tcp hold the payload's cost too",

@@ -22,6 +22,7 @@ pub static BUILT_IN: &[(&str, &str)] = &[
     ("saturation", include_str!("../../../scenarios/saturation.toml")),
     ("rate-sweep", include_str!("../../../scenarios/rate-sweep.toml")),
     ("concurrency-sweep", include_str!("../../../scenarios/concurrency-sweep.toml")),
+    ("containers", include_str!("../../../scenarios/containers.toml")),
 ];
 
 /// What is measured, and how.

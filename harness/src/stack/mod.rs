@@ -7,10 +7,12 @@ mod anatomy;
 mod connect;
 mod reference;
 mod serve;
+mod variant;
 
 pub use anatomy::Anatomy;
 pub use reference::{PYTHON_VARIABLE, Reference, no_python};
 pub use serve::{Runtime, ServeError, ServeOptions, Serving};
+pub use variant::{at_the_place_of, base_name};
 
 use std::sync::Arc;
 
@@ -50,6 +52,8 @@ pub enum Role {
     Alternative,
     /// The protocol's reference library as the server, to hold ours against; in no ranking.
     Reference,
+    /// A stack whose server is reached another way, to find out what the way costs; in no ranking.
+    Variant,
 }
 
 /// Where a client finds its server.
@@ -97,6 +101,7 @@ enum Server {
 }
 
 /// A stack.
+#[derive(Clone)]
 pub struct Stack {
     /// The name on command lines and in records.
     pub name: &'static str,
@@ -191,12 +196,12 @@ impl Stack {
         self.protocol == Protocol::Amqp
     }
 
-    /// The stack of that name.
+    /// The stack of that name. `STACK@LABEL` is a variant of STACK.
     ///
     /// # Errors
     /// [`UnknownStack`], which lists the valid names.
     pub fn named(name: &str) -> Result<&'static Stack, UnknownStack> {
-        ALL.iter().find(|stack| stack.name == name).ok_or_else(|| UnknownStack(name.to_owned()))
+        variant::named(name)
     }
 
     /// The stack that a protocol's plain name stands for.

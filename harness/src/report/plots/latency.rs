@@ -9,7 +9,7 @@ use super::axis::Axis;
 use super::rows::{self, Line, RIM, TOP};
 use super::style::{self, Anchor, INK, Look, MUTED, WIDTH};
 use super::{Figure, PlotError, spoken, title};
-use crate::report::summary::{Row, Spread, Table};
+use crate::report::summary::{FLOOR, Row, Spread, Table};
 use crate::report::text;
 
 /// Room on the right for the two columns of figures.
@@ -25,7 +25,7 @@ pub(super) fn figure(table: &Table, name: String) -> Result<Figure, PlotError> {
     let on_axis = measured.iter().filter(|(row, _)| row.protocol != Protocol::Inproc);
     let (left, right) = (rows::left_of(lines.iter().map(Line::name)), WIDTH - COLUMNS - RIM);
     let axis = Axis::logarithmic(on_axis.flat_map(|(_, p50)| [p50.least, p50.median, p50.most]), left, right);
-    let floor = measured.iter().find(|(row, _)| row.protocol == Protocol::Tcp).map(|(_, p50)| p50.median);
+    let floor = measured.iter().find(|(row, _)| row.stack == FLOOR).map(|(_, p50)| p50.median);
     let bottom = rows::end(TOP, lines.len());
     let (micros, times) = (right + 95.0, WIDTH - RIM);
     let svg = style::draw(bottom + rows::BELOW, &spoken(&title, table), |canvas| {

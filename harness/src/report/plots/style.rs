@@ -85,9 +85,8 @@ impl Look {
             Protocol::Zerorpc => ZERORPC,
             Protocol::Amqp => AMQP,
         };
-        let stands_aside =
-            matches!(role, Role::Leanest | Role::BrokerFloor | Role::Alternative | Role::Reference);
-        Look { colour, usual: !stands_aside }
+        let usual = matches!(role, Role::Floor | Role::Default | Role::DefaultAndLeanest);
+        Look { colour, usual }
     }
 
     /// How dark a bar is.
