@@ -28,7 +28,8 @@ async fn make_calls(client: Arc<dyn Client>, calls: u64) -> Duration {
 
 fn roundtrip(criterion: &mut Criterion) {
     let scenario = Scenario::load("quick").unwrap();
-    let (interrupted, targets) = (Arc::new(AtomicBool::new(false)), BTreeMap::new());
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let (targets, controls) = (BTreeMap::new(), BTreeMap::new());
     let setting = Setting {
         scenario: &scenario,
         seed: 1,
@@ -37,6 +38,7 @@ fn roundtrip(criterion: &mut Criterion) {
         server_arguments: &[],
         twin_arguments: &[],
         targets: &targets,
+        controls: &controls,
         began: Instant::now(),
         interrupted: &interrupted,
     };

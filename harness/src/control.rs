@@ -40,6 +40,12 @@ pub struct Stats {
     /// How many threads its process has, this control's included; absent where its system does not tell.
     #[serde(default)]
     pub threads: Option<u32>,
+    /// The cores that it may run on.
+    #[serde(default)]
+    pub cores: Vec<usize>,
+    /// Which start of which machine this is; absent where its system does not tell. A container has that of its host.
+    #[serde(default)]
+    pub boot: Option<String>,
     /// How many calls were dispatched since its start.
     pub calls: u64,
 }
@@ -124,7 +130,15 @@ fn stats(dispatcher: &Dispatcher, own: SocketAddr) -> Stats {
         sockets.retain(|socket| socket.local != own);
         sockets
     });
-    Stats { pid, usage: sys::usage(pid), sockets, threads: sys::threads(), calls: dispatcher.calls() }
+    Stats {
+        pid,
+        usage: sys::usage(pid),
+        sockets,
+        threads: sys::threads(),
+        cores: sys::allowed_cores(),
+        boot: sys::boot_id(),
+        calls: dispatcher.calls(),
+    }
 }
 
 /// Asks the control port at `address` for its server's [`Stats`].
@@ -132,12 +146,24 @@ fn stats(dispatcher: &Dispatcher, own: SocketAddr) -> Stats {
 /// # Errors
 /// When there is no answer in time, or it is none.
 pub fn ask(address: SocketAddr) -> io::Result<Stats> {
+    say(address, "stats\n")
+}
+
+/// Makes the peak memory of the server whose control port is at `address` start anew, and returns its [`Stats`].
+///
+/// # Errors
+/// When there is no answer in time, or it is none.
+pub fn reset(address: SocketAddr) -> io::Result<Stats> {
+    say(address, "reset\n")
+}
+
+fn say(address: SocketAddr, line: &str) -> io::Result<Stats> {
     let mut connection = TcpStream::connect_timeout(&address, TIMEOUT)?;
     connection.set_read_timeout(Some(TIMEOUT))?;
-    connection.write_all(b"stats\n")?;
-    let mut line = String::new();
-    BufReader::new(connection).take(LONGEST_ANSWER).read_line(&mut line)?;
-    Ok(serde_json::from_str(&line)?)
+    connection.write_all(line.as_bytes())?;
+    let mut answer = String::new();
+    BufReader::new(connection).take(LONGEST_ANSWER).read_line(&mut answer)?;
+    Ok(serde_json::from_str(&answer)?)
 }
 
 /// Asks the control port at `address` for its clock, `times` times over one connection, and hands each answer to
@@ -170,7 +196,7 @@ mod tests {
     use super::*;
     use calculator::{Calculator, Call, Executor, Faults};
 
-    fn say(address: SocketAddr, text: &str) -> String {
+    fn told(address: SocketAddr, text: &str) -> String {
         let mut connection = TcpStream::connect(address).unwrap();
         connection.write_all(text.as_bytes()).unwrap();
         let mut line = String::new();
@@ -186,14 +212,15 @@ mod tests {
         let call = || dispatcher.call_here(Call::positional("add", [2.into(), 3.into()]));
 
         assert!(call().is_err());
-        assert!(say(address, "faults off\n").contains("\"calls\":1"));
+        assert!(told(address, "faults off\n").contains("\"calls\":1"));
         assert!(call().is_ok());
-        say(address, "faults on\n");
+        told(address, "faults on\n");
         assert!(call().is_err());
 
         let stats = ask(address).unwrap();
         assert_eq!((stats.pid, stats.calls), (std::process::id(), 3));
         assert_eq!(stats.usage.is_some(), sys::FULL);
+        assert_eq!((stats.cores, stats.boot), (sys::allowed_cores(), sys::boot_id()));
         let sockets = stats.sockets.unwrap_or_default();
         assert!(
             sockets.iter().all(|socket| socket.local != address),

@@ -110,7 +110,7 @@ fn terms_of(stack: &Stack, setting: &Setting<'_>, address: &Address) -> Option<T
     let prefetch = setting.server_option("--prefetch").and_then(|count| count.parse().ok());
     let options = RpcServerOptions::default();
     let options = RpcServerOptions { prefetch: prefetch.unwrap_or(options.prefetch), ..options };
-    Some(match stack.name {
+    Some(match stack.base_name() {
         "amqp-bare" => terms::bare(),
         // oslo.messaging bounds nothing unless it is told to.
         _ if stack.reference().is_some() => {

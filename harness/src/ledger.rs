@@ -84,7 +84,7 @@ pub async fn count(
     let (Some(opened), Some(after), true) = (opened.client, after.client, caller.right) else {
         return Ok(Counted::default());
     };
-    if !opened.has_the_sockets_of(&after) {
+    if opened.sockets().next().is_none() || !opened.has_the_sockets_of(&after) {
         // The peer closes the connection after each call, and with it go its counts.
         return Ok(Counted { reused: Some(false), ..Counted::default() });
     }

@@ -18,4 +18,5 @@ pub mod search;
 pub mod stack;
 pub mod stats;
 pub mod sys;
+pub mod targets;
 pub mod trial;

@@ -19,6 +19,7 @@ use crate::scenario::{Plan, PlanError, PlannedSearch, Scenario, TrialSpec};
 use crate::search::Bisection;
 use crate::stack::{Role, Stack};
 use crate::sys;
+use crate::targets::{TargetError, Targets};
 use crate::trial::{self, BrokerSite, Setting, without_credentials};
 
 /// What a run is told beside its scenario.
@@ -33,8 +34,8 @@ pub struct Options {
     pub server_arguments: Vec<String>,
     /// Further arguments for the server of the second half of an A/A pair.
     pub twin_arguments: Vec<String>,
-    /// Servers that are already running, by stack.
-    pub targets: BTreeMap<String, String>,
+    /// Servers that are already running.
+    pub targets: Targets,
     /// The URL of a broker to use instead of a private one.
     pub broker: Option<String>,
     /// Protocols that must not be skipped.
@@ -66,6 +67,9 @@ pub enum RunError {
     /// The agreed start cannot be kept.
     #[error("{0}")]
     Start(String),
+    /// A server that was waited for cannot be used.
+    #[error(transparent)]
+    NotReady(#[from] TargetError),
     /// Nothing is left to measure.
     #[error("nothing could be measured: {0}")]
     Nothing(String),
@@ -110,6 +114,7 @@ pub fn run(
     progress: &mut dyn FnMut(Event<'_>),
 ) -> Result<Record, RunError> {
     let mut plan = Plan::new(scenario, &sys::allowed_cores())?;
+    let controls = options.targets.ready(interrupted)?;
     let setting = Setting {
         scenario,
         seed: options.seed,
@@ -117,7 +122,8 @@ pub fn run(
         workers: options.workers,
         server_arguments: &options.server_arguments,
         twin_arguments: &options.twin_arguments,
-        targets: &options.targets,
+        targets: &options.targets.urls,
+        controls: &controls,
         began: Instant::now(),
         interrupted,
     };
@@ -133,7 +139,7 @@ pub fn run(
                 break;
             }
             // A broker that was there for the checks and is not now fails the trial, not the run.
-            let broker = brokers.for_trial(&spec, &options.targets, progress);
+            let broker = brokers.for_trial(&spec, &options.targets.urls, progress);
             if let Some(trial) = trial::make(&spec, &setting, broker, (block, position)) {
                 progress(Event::Made(&trial));
                 record.trials.push(trial);
@@ -151,7 +157,7 @@ pub fn run(
     for planned in plan.searches(options.seed) {
         for stack in &planned.stacks {
             let searched = search(&planned, stack, |spec| {
-                let broker = brokers.for_trial(spec, &options.targets, progress);
+                let broker = brokers.for_trial(spec, &options.targets.urls, progress);
                 trial::make(spec, &setting, broker, (0, 0))
             });
             let Some(searched) = searched else {
@@ -238,13 +244,18 @@ pub(crate) fn new_record(scenario: &Scenario, options: &Options) -> Record {
 }
 
 pub(crate) fn facts(stack: &Stack, options: &Options) -> StackFacts {
-    let target = options.targets.get(stack.name).map(|url| without_credentials(url));
+    let target = options.targets.urls.get(stack.name).map(|url| without_credentials(url));
     let executor = match stack.reference() {
         _ if target.is_some() => "not observable".to_owned(),
         Some(reference) => reference.executor.to_owned(),
         None => options.executor.to_string(),
     };
-    StackFacts::new(stack, executor, target)
+    let mut facts = StackFacts::new(stack, executor, target);
+    if options.targets.controls.contains_key(stack.name) {
+        // Only this suite's servers have a control port.
+        facts.server = stack.server.to_owned();
+    }
+    facts
 }
 
 /// Passes every stack of the plan through the conformance table, and leaves out those that cannot be measured.
@@ -262,7 +273,7 @@ pub(crate) fn check_stacks(
         }
         progress(Event::Checking(stack.name));
         let result = brokers
-            .for_stack(stack, options.targets.contains_key(stack.name), progress)
+            .for_stack(stack, options.targets.urls.contains_key(stack.name), progress)
             .map_err(|error| error.to_string())
             .and_then(|broker| {
                 preflight::inspect(stack, &operations_of(plan, stack), setting, broker.as_ref())
@@ -285,9 +296,8 @@ pub(crate) fn check_stacks(
             }
             Err(reason) => (reason, false),
         };
-        if options.targets.contains_key(stack.name) {
-            let address =
-                options.targets.get(stack.name).map(|url| without_credentials(url)).unwrap_or_default();
+        if let Some(url) = options.targets.urls.get(stack.name) {
+            let address = without_credentials(url);
             let problem = format!("{} at {address}: {reason}", stack.name);
             return Err(if answered { RunError::Target(problem) } else { RunError::Unreachable(problem) });
         }
@@ -388,7 +398,10 @@ mod tests {
             workers: 1,
             server_arguments: vec![],
             twin_arguments: vec![],
-            targets: BTreeMap::from([("amqp".to_owned(), "amqp://user:secret@host:5672/%2f".to_owned())]),
+            targets: Targets {
+                urls: BTreeMap::from([("amqp".to_owned(), "amqp://user:secret@host:5672/%2f".to_owned())]),
+                ..Targets::default()
+            },
             broker: Some("amqp://user:secret@host/".to_owned()),
             require: vec![],
             folder: PathBuf::new(),

@@ -1,6 +1,7 @@
 //! One trial: a server process, its callers, and what was seen of both.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -10,10 +11,10 @@ use amqp::Target;
 use calculator::{CallError, Client, ClientOptions, Executor};
 
 use crate::agents::wait_for;
-use crate::control::Stats;
+use crate::control::{self, Stats};
 use crate::deploy::{ServerProcess, warm::KeptAwake};
 use crate::load::{self, InFlight, WarmUp, Window};
-use crate::observe::{Observation, Samples};
+use crate::observe::{Meter, Observation, Samples};
 use crate::record::{
     AuditCheck, HistogramError, InFlightMean, Latency, Part, Status, Trial, Used, audit,
     label_saturated_agents,
@@ -44,6 +45,8 @@ pub struct Setting<'a> {
     pub twin_arguments: &'a [String],
     /// Servers that are already running, by stack.
     pub targets: &'a BTreeMap<String, String>,
+    /// Where those of them tell of themselves that do: the address of `serve --control`, by stack.
+    pub controls: &'a BTreeMap<String, SocketAddr>,
     /// When the run began.
     pub began: Instant,
     /// Set to end early.
@@ -71,6 +74,8 @@ pub struct BrokerSite {
 pub struct Site {
     /// The process, where it is ours.
     process: Option<ServerProcess>,
+    /// Where it tells of itself, if it was already running and does.
+    control: Option<SocketAddr>,
     /// Where clients find it.
     pub place: Place,
 }
@@ -130,10 +135,11 @@ impl Site {
         let queues = setting.server_option("--queues").and_then(|kind| kind.parse().ok());
         let mut address = Address { target: Target::topic(topic.clone()), queues, ..Address::new(url) };
         if let Some(target) = setting.targets.get(stack.name) {
-            return Ok(Site { process: None, place: Place::new(Address::new(target.clone())) });
+            let control = setting.controls.get(stack.name).copied();
+            return Ok(Site { process: None, control, place: Place::new(Address::new(target.clone())) });
         }
         if !stack.has_server() {
-            return Ok(Site { process: None, place: Place::new(address) });
+            return Ok(Site { process: None, control: None, place: Place::new(address) });
         }
         let mut arguments = vec![];
         if stack.reference().is_none() {
@@ -153,28 +159,34 @@ impl Site {
         if !stack.needs_broker() {
             address.url = process.url().to_owned();
         }
-        Ok(Site { process: Some(process), place: Place::new(address) })
+        Ok(Site { process: Some(process), control: None, place: Place::new(address) })
     }
 
-    /// What the server's process tells of itself; `None` where it is not ours, or does not tell.
+    /// What the server's process tells of itself; `None` where it does not.
     #[must_use]
     pub fn stats(&self) -> Option<Stats> {
-        self.process.as_ref().and_then(ServerProcess::stats)
+        match &self.process {
+            Some(process) => process.stats(),
+            None => control::ask(self.control?).ok(),
+        }
     }
 
-    /// Whether its server is of this run, or was already running.
+    /// Whether its server is of this suite: started by this run, or one that has a control port.
     #[must_use]
     pub fn is_ours(&self) -> bool {
-        self.process.is_some()
+        self.process.is_some() || self.control.is_some()
     }
 
-    fn pid(&self) -> Option<u32> {
-        self.process.as_ref().map(ServerProcess::pid)
+    fn meter(&self) -> Option<Meter> {
+        let process = self.process.as_ref().map(|process| Meter::Process(process.pid()));
+        process.or(self.control.map(Meter::Control))
     }
 }
 
 impl Place {
-    fn new(address: Address) -> Self {
+    /// The place at `address`.
+    #[must_use]
+    pub fn new(address: Address) -> Self {
         let shown = without_credentials(&address.url);
         Place { address, shown }
     }
@@ -222,8 +234,8 @@ struct Reading {
 }
 
 impl Reading {
-    fn now(pids: [Option<u32>; 3]) -> Self {
-        let [client, server, broker] = pids.map(|pid| pid.and_then(sys::usage));
+    fn now(meters: [Option<Meter>; 3]) -> Self {
+        let [client, server, broker] = meters.map(|meter| meter.and_then(Meter::read));
         Reading { client, server, broker, stolen: sys::steal_time() }
     }
 }
@@ -244,6 +256,9 @@ pub fn make(
         trial.labels.push("cold".to_owned());
     }
     let mut late_ns = None;
+    if setting.targets.contains_key(spec.stack.name) {
+        place_target(&mut trial, spec, setting);
+    }
     let measured = broker
         .map_err(|reason| format!("there is no broker: {reason}"))
         .and_then(|broker| measure(spec, setting, broker.as_ref()).map_err(|error| error.to_string()));
@@ -265,6 +280,19 @@ pub fn make(
     Some(trial)
 }
 
+/// Writes down where a server that was already running really is: its placement is not the run's to choose.
+fn place_target(trial: &mut Trial, spec: &TrialSpec, setting: &Setting<'_>) {
+    let told = setting.controls.get(spec.stack.name).and_then(|control| {
+        let stats = control::ask(*control).ok()?;
+        // The cores of another machine are not these.
+        (stats.boot.is_some() && stats.boot == sys::boot_id()).then_some(stats.cores)
+    });
+    let allowed = sys::allowed_cores();
+    trial.server_placed =
+        told.as_ref().is_some_and(|told| spec.placement.is_met(&spec.cores, told, &allowed));
+    trial.cores.server = told.filter(|told| *told != allowed).unwrap_or_default();
+}
+
 fn cores_to_keep_awake(spec: &TrialSpec) -> Vec<usize> {
     spec.cores.client.iter().chain(&spec.cores.server).copied().collect()
 }
@@ -281,6 +309,7 @@ fn blank(spec: &TrialSpec, setting: &Setting<'_>, block: u32, position: u32) -> 
         connections: spec.connections.get(),
         placement: spec.placement,
         cores: spec.cores.clone(),
+        server_placed: true,
         warm: false,
         at_seconds: setting.began.elapsed().as_secs_f64(),
         measured_seconds: 0.0,
@@ -408,7 +437,7 @@ fn measure(
 ) -> Result<Option<Measured>, SiteError> {
     let mut site = Site::start(spec.stack, setting, broker, &spec.cores.server, spec.twin)?;
     let broker = broker.filter(|_| spec.stack.needs_broker()).and_then(|broker| broker.pid);
-    let pids = [Some(std::process::id()), site.pid(), broker];
+    let meters = [Some(Meter::Process(std::process::id())), site.meter(), broker.map(Meter::Process)];
     let (opened, window) = mpsc::channel();
     let (finished, result) = mpsc::channel();
     let in_flight = Arc::new(InFlight::default());
@@ -417,7 +446,7 @@ fn measure(
         scope.spawn(move || {
             let _ = finished.send(drive(spec, setting, place, opened, counted));
         });
-        watch(&window, &result, pids, &in_flight)
+        watch(&window, &result, meters, &in_flight)
     })?;
     if setting.interrupted.load(Ordering::Relaxed) {
         return Ok(None);
@@ -432,17 +461,17 @@ fn measure(
 fn watch(
     window: &Receiver<Window>,
     result: &Receiver<Result<Observation, SiteError>>,
-    pids: [Option<u32>; 3],
+    meters: [Option<Meter>; 3],
     in_flight: &InFlight,
 ) -> Result<Measured, SiteError> {
     // Without a window there is only an error to be had; a panic of the driver is passed on by its scope.
     let Ok(window) = window.recv() else {
         return result.recv().unwrap_or_else(|_| Ok(Observation::default())).map(Measured::nothing);
     };
-    pids.into_iter().flatten().for_each(sys::reset_peak_memory);
+    meters.into_iter().flatten().for_each(Meter::reset_peak_memory);
     let within = |until: Instant| result.recv_timeout(until.saturating_duration_since(Instant::now())).ok();
     let mut early = within(window.begin);
-    let before = Reading::now(pids);
+    let before = Reading::now(meters);
     let mut samples = Samples::default();
     let mut look = window.begin;
     while early.is_none() && Instant::now() < window.end {
@@ -451,7 +480,7 @@ fn watch(
         samples.take(in_flight.now());
     }
     let closed = Instant::now().min(window.end);
-    let after = Reading::now(pids);
+    let after = Reading::now(meters);
     // The last answers may still be to come.
     let observation = early.or_else(|| result.recv().ok()).unwrap_or_else(|| Ok(Observation::default()))?;
     let seconds = closed.saturating_duration_since(window.begin).as_secs_f64();

@@ -15,6 +15,7 @@ use crate::record::{Agent, Record};
 use crate::run::{Brokers, Event, RunError, check_stacks, facts, new_record};
 use crate::scenario::{Plan, Scenario, TrialSpec};
 use crate::sys;
+use crate::targets::Targets;
 use crate::trial::{self, Setting};
 
 /// How long to wait before a server that does not answer yet is asked again.
@@ -117,6 +118,7 @@ pub fn run(
         server_arguments: &[],
         twin_arguments: &[],
         targets: &options.targets,
+        controls: &BTreeMap::new(),
         began: start,
         interrupted,
     };
@@ -188,7 +190,7 @@ fn run_options(options: &Options, id: String) -> crate::run::Options {
         workers: 1,
         server_arguments: vec![],
         twin_arguments: vec![],
-        targets: options.targets.clone(),
+        targets: Targets { urls: options.targets.clone(), ..Targets::default() },
         broker: None,
         require: vec![],
         folder: PathBuf::new(),

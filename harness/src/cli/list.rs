@@ -26,6 +26,7 @@ pub(super) fn list(_: &Arguments) -> Outcome {
             Role::Alternative => "another library",
             Role::Step => "with less, to tell what it costs",
             Role::Reference => "reference server",
+            Role::Variant => "another way to the server",
         };
         let _ = writeln!(
             text,

@@ -5,6 +5,7 @@ mod amqp;
 mod call;
 mod check;
 mod doctor;
+mod healthy;
 mod http;
 mod list;
 mod merge;
@@ -13,6 +14,7 @@ mod progress;
 mod report;
 mod run;
 mod serve;
+mod targets;
 mod zerorpc;
 
 use std::fmt::Display;
@@ -105,6 +107,8 @@ enum Command {
     Doctor(doctor::Arguments),
     #[command(name = warm::SUBCOMMAND, hide = true)]
     KeepAwake { core: usize },
+    #[command(name = healthy::SUBCOMMAND, hide = true)]
+    Healthy,
     #[command(name = rabbitmq::GUARD_SUBCOMMAND, hide = true)]
     BrokerGuard {
         #[arg(long, value_delimiter = ',', num_args = 0..)]
@@ -145,6 +149,7 @@ pub fn main() -> ExitCode {
         Command::Merge(arguments) => merge::merge(&arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::Healthy => healthy::healthy(),
         Command::KeepAwake { core } => {
             // It has said on standard output what was refused.
             return match warm::keep_awake_main(core) {

@@ -1,6 +1,5 @@
 //! `rpcbench run`.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,14 +10,16 @@ use jiff::Zoned;
 
 use super::overrides::Overrides;
 use super::progress::Progress;
+use super::targets::TargetsArguments;
 use super::{Exit, Failure, Outcome, print};
 use crate::deploy::Placement;
 use crate::record::{Record, prepare_folder};
 use crate::report::{self, Summary};
 use crate::run::{self, Options, RunError};
 use crate::scenario::{Plan, Scenario};
-use crate::stack::Stack;
+use crate::stack::{Role, Stack};
 use crate::sys;
+use crate::targets::Targets;
 use crate::trial::BROKER_VARIABLE;
 
 /// Measures the stacks of a scenario, and writes a record and a report.
@@ -52,9 +53,8 @@ pub(super) struct Arguments {
     /// How servers run handlers: blocking, threads:N, async
     #[arg(long, default_value_t = Executor::Async)]
     executor: Executor,
-    /// Measure a server that is already running (repeatable)
-    #[arg(long = "target", value_name = "STACK=URL", value_parser = target)]
-    targets: Vec<(String, String)>,
+    #[command(flatten)]
+    targets: TargetsArguments,
     /// Use this broker instead of a private one
     #[arg(long, value_name = "URL", env = BROKER_VARIABLE, hide_env_values = true)]
     broker: Option<String>,
@@ -85,38 +85,33 @@ pub(super) enum Format {
     Quiet,
 }
 
-pub(super) fn target(text: &str) -> Result<(String, String), String> {
-    let (stack, url) =
-        text.split_once('=').ok_or("expected STACK=URL, for example rest=http://127.0.0.1:8080/")?;
-    Stack::named(stack).map_err(|error| error.to_string())?.check_url(url)?;
-    Ok((stack.to_owned(), url.to_owned()))
-}
-
 pub(super) fn run(arguments: Arguments) -> Outcome {
-    let scenarios: Vec<Scenario> = arguments
-        .scenarios
-        .iter()
-        .map(|name| Scenario::load(name).map_err(Failure::usage).and_then(|s| with_overrides(s, &arguments)))
-        .collect::<Result<_, _>>()?;
-    if arguments.out.is_some() && scenarios.len() > 1 {
-        return Err(Failure::usage("--out takes one scenario; the records would overwrite each other"));
-    }
-    // Every mistake is found before the first trial is made.
-    for scenario in &scenarios {
-        let plan = Plan::new(scenario, &sys::allowed_cores())
-            .map_err(|error| Failure::usage(format!("scenario {}: {error}", scenario.name)))?;
-        check_names(&plan, &arguments)?;
-    }
     if let Some(url) = &arguments.broker {
         Stack::default_of(Protocol::Amqp)
             .check_url(url)
             .map_err(|e| Failure::usage(format!("--broker: {e}")))?;
     }
+    let load = |name: &String| {
+        let mut scenario = with_overrides(Scenario::load(name).map_err(Failure::usage)?, &arguments)?;
+        let targets = arguments.targets.of(&mut scenario, arguments.broker.as_deref())?;
+        Ok((scenario, targets))
+    };
+    let scenarios: Vec<(Scenario, Targets)> =
+        arguments.scenarios.iter().map(load).collect::<Result<_, Failure>>()?;
+    if arguments.out.is_some() && scenarios.len() > 1 {
+        return Err(Failure::usage("--out takes one scenario; the records would overwrite each other"));
+    }
+    // Every mistake is found before the first trial is made.
+    for (scenario, targets) in &scenarios {
+        let plan = Plan::new(scenario, &sys::allowed_cores())
+            .map_err(|error| Failure::usage(format!("scenario {}: {error}", scenario.name)))?;
+        check_names(&plan, targets, &arguments)?;
+    }
     let interrupted = watch_for_interrupts()?;
     sys::allow_many_connections();
     let mut exit = Exit::Done;
-    for scenario in &scenarios {
-        let ended = run_one(scenario, &arguments, &interrupted)?;
+    for (scenario, targets) in &scenarios {
+        let ended = run_one(scenario, targets, &arguments, &interrupted)?;
         if ended != Exit::Done {
             exit = ended;
         }
@@ -129,7 +124,7 @@ fn with_overrides(scenario: Scenario, arguments: &Arguments) -> Result<Scenario,
 }
 
 /// Refuses an option about a stack that is not going to be measured: it would have no effect, and nobody would know.
-fn check_names(plan: &Plan, arguments: &Arguments) -> Result<(), Failure> {
+fn check_names(plan: &Plan, targets: &Targets, arguments: &Arguments) -> Result<(), Failure> {
     let planned = plan.stacks();
     for name in &arguments.require {
         let stack = Stack::named(name).map_err(Failure::usage)?;
@@ -141,15 +136,24 @@ fn check_names(plan: &Plan, arguments: &Arguments) -> Result<(), Failure> {
             )));
         }
     }
-    match arguments.targets.iter().find(|(name, _)| !planned.iter().any(|planned| planned.name == name)) {
-        Some((name, _)) => {
-            Err(Failure::usage(format!("--target {name}: it is not among the stacks to be measured")))
-        }
+    if let Some(name) = targets.urls.keys().find(|name| !planned.iter().any(|planned| planned.name == **name))
+    {
+        return Err(Failure::usage(format!("--target {name}: it is not among the stacks to be measured")));
+    }
+    let is_elsewhere =
+        |stack: &&&Stack| stack.role == Role::Variant && !targets.urls.contains_key(stack.name);
+    match planned.iter().find(is_elsewhere) {
+        Some(stack) => Err(Failure::usage(format!("{}: where is it? Give --target {0}=URL", stack.name))),
         None => Ok(()),
     }
 }
 
-fn run_one(scenario: &Scenario, arguments: &Arguments, interrupted: &Arc<AtomicBool>) -> Outcome {
+fn run_one(
+    scenario: &Scenario,
+    targets: &Targets,
+    arguments: &Arguments,
+    interrupted: &Arc<AtomicBool>,
+) -> Outcome {
     let id = format!("{:08x}", rand::random::<u32>());
     let date = Zoned::now().strftime("%Y-%m-%d");
     let folder = arguments
@@ -163,7 +167,7 @@ fn run_one(scenario: &Scenario, arguments: &Arguments, interrupted: &Arc<AtomicB
         workers: 1,
         server_arguments: arguments.server_arguments.clone(),
         twin_arguments: arguments.twin_arguments.clone(),
-        targets: arguments.targets.iter().cloned().collect::<BTreeMap<_, _>>(),
+        targets: targets.clone(),
         broker: arguments.broker.clone(),
         require: arguments.require.clone(),
         folder: folder.clone(),

@@ -35,6 +35,17 @@ impl Placement {
         }
     }
 
+    /// Whether a server that may run on the cores `server`, beside a client on `cores`, stands where this placement would
+    /// have put it, for a run that may use the cores `allowed`.
+    #[must_use]
+    pub fn is_met(self, cores: &Cores, server: &[usize], allowed: &[usize]) -> bool {
+        match self {
+            Placement::Shared => server == cores.server,
+            Placement::Split => !server.is_empty() && server.iter().all(|core| !cores.client.contains(core)),
+            Placement::Free => allowed.iter().all(|core| server.contains(core)),
+        }
+    }
+
     /// The cores for this placement out of those `allowed`.
     ///
     /// # Errors
@@ -90,6 +101,21 @@ pub struct Cores {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_was_already_running_meets_a_placement_or_does_not() {
+        let (shared, split) =
+            (Cores { client: vec![1], server: vec![1] }, Cores { client: vec![0], server: vec![1] });
+        let met =
+            |placement: Placement, cores: &Cores, server: &[usize]| placement.is_met(cores, server, &[0, 1]);
+        assert!(met(Placement::Shared, &shared, &[1]) && !met(Placement::Shared, &shared, &[0, 1]));
+        assert!(met(Placement::Split, &split, &[1, 2]) && !met(Placement::Split, &split, &[0, 1]));
+        assert!(!met(Placement::Split, &split, &[]));
+        assert!(
+            met(Placement::Free, &Cores::default(), &[0, 1])
+                && !met(Placement::Free, &Cores::default(), &[1])
+        );
+    }
 
     #[test]
     fn split_takes_two_cores_and_shared_one_where_processes_can_be_pinned() {

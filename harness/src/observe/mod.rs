@@ -1,8 +1,10 @@
 //! What is seen of the calls of a trial: how long they took and what became of them.
 
+mod meter;
 mod samples;
 pub mod wire;
 
+pub use meter::Meter;
 pub use samples::Samples;
 
 use std::collections::BTreeMap;

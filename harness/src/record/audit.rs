@@ -222,6 +222,7 @@ mod tests {
             measurement: "latency".to_owned(),
             stack: "rest".to_owned(),
             twin: false,
+            server_placed: true,
             operation: Operation::ADD,
             load: Load::ONE_CALLER,
             connections: 1,

@@ -225,6 +225,10 @@ pub struct Trial {
     pub placement: Placement,
     /// The cores they ran on; empty where they were free.
     pub cores: Cores,
+    /// Whether the server ran where the placement puts it; of one that was already running this is so where it says so
+    /// itself, and its cores above are its own.
+    #[serde(default)]
+    pub server_placed: bool,
     /// Whether cores that would idle were kept awake.
     pub warm: bool,
     /// When it began, in seconds since the run did.

@@ -38,6 +38,7 @@ pub(super) fn answer(record: &Record, summary: &Summary) -> Vec<String> {
     let table = |one: bool| summary.tables.iter().find(|t| t.measurement.load.is_for_latency() == one);
     let mut answer: Vec<_> =
         [table(true).and_then(latency), table(false).and_then(throughput)].into_iter().flatten().collect();
+    answer.extend(summary.tables.iter().filter_map(ways));
     answer.extend(capacities(record).iter().filter_map(capacity));
     if answer.is_empty() {
         answer.push("No trial counts: there is no answer.".to_owned());
@@ -99,6 +100,20 @@ fn latency(table: &Table) -> Option<String> {
         _ => format!("{opening} costs {usual_range}{than} with each protocol's usual library"),
     };
     Some(format!("{answer}. {}", verdict(&usual, &leanest)))
+}
+
+/// What another way to the servers costs, where one was measured beside the usual one.
+fn ways(table: &Table) -> Option<String> {
+    let [first, ..] = table.ways.as_slice() else { return None };
+    let label = first.label();
+    let same: Vec<_> = table.ways.iter().filter(|way| way.label() == label).collect();
+    let each: Vec<_> = same.iter().map(|way| format!("{} {}", way.base, way.ratio_text())).collect();
+    let what = if table.measurement.load.is_for_latency() { "median latency" } else { "calls/s" };
+    Some(format!(
+        "{}: by {label}, the {what} is so many times that of the usual way: {}.",
+        table.measurement.name,
+        each.join(", ")
+    ))
 }
 
 /// Which protocol is fastest, where that can be said: both rankings name it, and in both the interval of its ratio to

@@ -10,7 +10,7 @@ use super::capacity::{Capacity, capacities};
 use super::columns::{Column, columns};
 use super::plots::{self, Figure, Figures};
 use super::summary::{Row, Summary, Table};
-use super::{fairness, ledger, text};
+use super::{fairness, ledger, text, ways};
 use crate::load::Operation;
 use crate::record::{Agent, Check, Record, StackFacts};
 use crate::stack::Role;
@@ -91,6 +91,9 @@ struct Section {
     headings: Vec<Heading>,
     rows: Vec<Entry>,
     resolution: Option<String>,
+    ways_title: String,
+    ways_headings: [&'static str; 4],
+    ways: Vec<[String; 4]>,
     absent: Vec<(String, String)>,
     figures: Vec<Drawing>,
 }
@@ -106,6 +109,9 @@ impl Section {
             headings: columns.iter().map(Heading::of).collect(),
             rows: table.rows.iter().map(|row| Entry::of(row, columns)).collect(),
             resolution: text::resolution(table),
+            ways_title: ways::title(&table.measurement),
+            ways_headings: ways::HEADINGS,
+            ways: table.ways.iter().map(ways::Way::cells).collect(),
             absent: table.absent.iter().map(|a| (a.stack.clone(), a.reason.clone())).collect(),
             figures: figures.iter().map(Drawing::of).collect(),
         }
@@ -251,6 +257,7 @@ impl Peer {
                 Role::Alternative => "another library",
                 Role::Step => "with less",
                 Role::Reference => "reference server",
+                Role::Variant => "another way to the server",
             },
             client: facts.client.clone(),
             server: facts.target.clone().unwrap_or_else(|| facts.server.clone()),

@@ -7,7 +7,7 @@ use super::capacity::{HEADINGS, capacities};
 use super::columns::columns;
 use super::plots::{Figure, Figures};
 use super::summary::{Summary, Table};
-use super::{fairness, ledger, text};
+use super::{fairness, ledger, text, ways};
 use crate::record::Record;
 
 /// The report of `record`; its figures are files beside it.
@@ -84,6 +84,14 @@ fn grid(out: &mut String, table: &Table) {
     out.push('\n');
     if let Some(resolution) = text::resolution(table) {
         let _ = writeln!(out, "{}.\n", escaped(&resolution));
+    }
+    if !table.ways.is_empty() {
+        let _ = writeln!(out, "{}:\n", escaped(&ways::title(&table.measurement)));
+        heading(out, &ways::HEADINGS, |name| matches!(name, "stack" | "beside"));
+        for way in &table.ways {
+            line(out, way.cells().iter().map(|cell| escaped(cell)));
+        }
+        out.push('\n');
     }
 }
 

@@ -12,6 +12,7 @@ mod summary;
 mod terminal;
 mod text;
 mod verdict;
+mod ways;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use plots::Figures;
 pub use summary::{Cpu, Row, Spread, Summary, Table};
 pub use terminal::terminal;
 pub use verdict::{ByBlock, Resolution, ratio};
+pub use ways::Way;
 
 /// Writes the report of `record` into `folder`: a page that needs nothing else, the same as Markdown, and each figure as
 /// a file of its own. Returns the path of the page.

@@ -10,11 +10,12 @@ use crate::load::{Load, Operation};
 use crate::observe::{Counts, new_histogram};
 use crate::record::{HistogramError, Record, StartSpread, Status, Trial, Used, Wire};
 use crate::scenario::Measurement;
-use crate::stack::Role;
+use crate::stack::{Role, at_the_place_of, base_name};
 use crate::stats::{BLOCKS_FOR_A_VERDICT, Interval, median, range};
 
 use super::text;
 use super::verdict::{ByBlock, Resolution, name_ties, ratio};
+use super::ways::Way;
 
 /// The stack that latencies are held against.
 pub(super) const FLOOR: &str = "tcp";
@@ -50,6 +51,8 @@ pub struct Table {
     pub resolution: Resolution,
     /// The A/A pairs in it: a stack against itself.
     pub noise: Vec<Noise>,
+    /// Stacks that were reached in two ways.
+    pub ways: Vec<Way>,
 }
 
 /// What told a stack from itself: nothing but noise.
@@ -83,8 +86,8 @@ pub struct Row {
     pub operation: Operation,
     /// Over how many connections the callers went.
     pub connections: u32,
-    /// Whether its server was already running, nobody knows on which cores.
-    pub is_target: bool,
+    /// Whether its server was already running, on cores that are not the placement's or that nobody knows.
+    pub is_elsewhere: bool,
     /// How many trials count.
     pub valid: usize,
     /// How many do not, and why the first of them does not.
@@ -138,7 +141,7 @@ pub struct Spread {
 
 impl Spread {
     /// Over `values`, leaving out what is no number: a ratio to nothing.
-    fn of(values: &[f64]) -> Option<Self> {
+    pub(super) fn of(values: &[f64]) -> Option<Self> {
         let finite: Vec<_> = values.iter().copied().filter(|value| value.is_finite()).collect();
         let (least, most) = range(&finite)?;
         Some(Spread { median: median(&finite)?, least, most })
@@ -180,20 +183,23 @@ impl Summary {
             let of_stack = |name: &str| -> Vec<&Trial> {
                 of_measurement.iter().copied().filter(|trial| trial.stack == name).collect()
             };
-            let floor = by_block(&of_stack(FLOOR), p50);
             let figure = if measurement.load.is_for_latency() { p50 } else { throughput };
             let mut rows = Vec::new();
             for facts in &record.stacks {
                 let trials = of_stack(&facts.name);
                 if let Some(first) = trials.first() {
-                    let bare = bare_of(facts.protocol).filter(|bare| *bare != facts.name);
-                    let bare = bare.map(|bare| by_block(&of_stack(bare), p50));
+                    // What is reached another way is held against the floor that is reached so.
+                    let of_floor =
+                        |floor: &str| by_block(&of_stack(&at_the_place_of(floor, &facts.name)), p50);
+                    let floor = of_floor(FLOOR);
+                    let bare = bare_of(facts.protocol).filter(|bare| *bare != base_name(&facts.name));
+                    let bare = bare.map(of_floor);
                     let mut row = Row::new(first, &trials, &floor, bare.as_ref())?;
                     row.protocol = facts.protocol;
                     row.role = facts.role;
-                    if facts.target.is_some() {
-                        // Where it runs is not known, and nothing is compared across placements.
-                        row.is_target = true;
+                    if facts.target.is_some() && trials.iter().any(|trial| !trial.server_placed) {
+                        // It runs elsewhere, or nobody knows where, and nothing is compared across placements.
+                        row.is_elsewhere = true;
                         row.times_tcp = None;
                         row.times_bare = None;
                     }
@@ -207,7 +213,15 @@ impl Summary {
                 let absent = absent(record, measurement, &rows);
                 let resolution = name_ties(&mut rows);
                 let noise = noise(&twins, &rows, figure);
-                tables.push(Table { measurement: measurement.clone(), rows, absent, resolution, noise });
+                let ways = Way::of(&rows);
+                tables.push(Table {
+                    measurement: measurement.clone(),
+                    rows,
+                    absent,
+                    resolution,
+                    noise,
+                    ways,
+                });
             }
         }
         let mut warnings = warnings(record);
@@ -341,7 +355,7 @@ impl Row {
             role: Role::Default,
             operation: first.operation,
             connections: first.connections,
-            is_target: false,
+            is_elsewhere: false,
             valid: valid.len(),
             not_valid: complaint.map(|complaint| (trials.len() - valid.len(), complaint.to_owned())),
             p50: median,

@@ -8,7 +8,7 @@ use comfy_table::{Cell, CellAlignment, Table as Grid};
 use super::capacity::{HEADINGS, capacities};
 use super::columns::columns;
 use super::summary::{Summary, Table};
-use super::{fairness, ledger, text};
+use super::{fairness, ledger, text, ways};
 use crate::record::Record;
 
 /// The whole summary as plain text.
@@ -22,6 +22,14 @@ pub fn terminal(record: &Record, summary: &Summary) -> String {
         let _ = writeln!(out, "{}", grid(table).trim_fmt());
         if let Some(resolution) = text::resolution(table) {
             let _ = writeln!(out, " {resolution}");
+        }
+        if !table.ways.is_empty() {
+            let _ = writeln!(out, "\n{}", ways::title(&table.measurement));
+            let mut grid = new_grid(&ways::HEADINGS, 2);
+            for way in &table.ways {
+                grid.add_row(aligned(2, way.cells()));
+            }
+            let _ = writeln!(out, "{}", grid.trim_fmt());
         }
         for absent in &table.absent {
             let _ = writeln!(out, " {} was not measured (see below)", absent.stack);

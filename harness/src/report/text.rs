@@ -43,8 +43,8 @@ pub(super) fn thousands(value: f64) -> String {
 /// What a reader must know of a row, in a few words.
 pub(super) fn notes(row: &Row) -> String {
     let mut notes = row.labels.clone();
-    if row.is_target {
-        notes.push("the server's placement is not known".to_owned());
+    if row.is_elsewhere {
+        notes.push("the server's placement is its own".to_owned());
     }
     if let (Some(times), Some(bare)) = (row.times_bare, bare_of(row.protocol)) {
         notes.push(format!("{:.2} × {bare}", times.median));

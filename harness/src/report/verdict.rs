@@ -51,5 +51,5 @@ pub(super) fn name_ties(rows: &mut [Row]) -> Resolution {
 fn is_ranked(row: &Row) -> bool {
     let finite = row.figure_by_block.values().filter(|figure| figure.is_finite()).count();
     let enough = finite == row.figure_by_block.len() && finite >= BLOCKS_FOR_A_VERDICT;
-    enough && !row.protocol.is_floor() && !row.is_client_bound() && !row.is_target
+    enough && !row.protocol.is_floor() && !row.is_client_bound() && !row.is_elsewhere
 }

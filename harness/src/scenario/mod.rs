@@ -23,6 +23,7 @@ pub static BUILT_IN: &[(&str, &str)] = &[
     ("rate-sweep", include_str!("../../../scenarios/rate-sweep.toml")),
     ("concurrency-sweep", include_str!("../../../scenarios/concurrency-sweep.toml")),
     ("amqp", include_str!("../../../scenarios/amqp.toml")),
+    ("containers", include_str!("../../../scenarios/containers.toml")),
 ];
 
 /// What is measured, and how.

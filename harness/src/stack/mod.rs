@@ -8,12 +8,14 @@ mod connect;
 mod reference;
 mod serve;
 mod table;
+mod variant;
 mod way;
 
 pub use anatomy::Anatomy;
 pub use reference::{PYTHON_VARIABLE, Reference, no_python};
 pub use serve::{Runtime, ServeError, ServeOptions, Serving};
 pub use table::ALL;
+pub use variant::{at_the_place_of, base_name};
 pub(crate) use way::Way;
 
 use std::sync::Arc;
@@ -54,6 +56,8 @@ pub enum Role {
     Step,
     /// The protocol's reference library as the server, to hold ours against; in no ranking.
     Reference,
+    /// A stack whose server is reached another way, to find out what the way costs; in no ranking.
+    Variant,
 }
 
 /// Where a client finds its server.
@@ -101,6 +105,7 @@ enum Server {
 }
 
 /// A stack.
+#[derive(Clone)]
 pub struct Stack {
     /// The name on command lines and in records.
     pub name: &'static str,
@@ -195,12 +200,12 @@ impl Stack {
         self.protocol == Protocol::Amqp
     }
 
-    /// The stack of that name.
+    /// The stack of that name. `STACK@LABEL` is a variant of STACK.
     ///
     /// # Errors
     /// [`UnknownStack`], which lists the valid names.
     pub fn named(name: &str) -> Result<&'static Stack, UnknownStack> {
-        ALL.iter().find(|stack| stack.name == name).ok_or_else(|| UnknownStack(name.to_owned()))
+        variant::named(name)
     }
 
     /// The stack that a protocol's plain name stands for.

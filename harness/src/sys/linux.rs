@@ -238,6 +238,10 @@ pub(super) fn steal_time() -> Option<Duration> {
     Some(Duration::from_millis(ticks * 10))
 }
 
+pub(super) fn boot_id() -> Option<String> {
+    Some(fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned())
+}
+
 pub(super) fn load_average() -> Option<f64> {
     fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
 }

@@ -177,6 +177,12 @@ pub fn steal_time() -> Option<Duration> {
     imp::steal_time()
 }
 
+/// Which start of which machine this is, the same in every container on it; `None` where the system does not tell.
+#[must_use]
+pub fn boot_id() -> Option<String> {
+    imp::boot_id()
+}
+
 /// How many processes wanted to run on average in the last minute.
 #[must_use]
 pub fn load_average() -> Option<f64> {

@@ -75,6 +75,10 @@ pub(super) fn steal_time() -> Option<Duration> {
     None
 }
 
+pub(super) fn boot_id() -> Option<String> {
+    None
+}
+
 pub(super) fn load_average() -> Option<f64> {
     None
 }

@@ -32,7 +32,8 @@ const CALLS: u64 = 20;
 
 fn with_setting<T>(action: impl FnOnce(&Setting<'_>) -> T) -> T {
     let scenario = Scenario::load("quick").unwrap();
-    let (interrupted, targets) = (Arc::new(AtomicBool::new(false)), BTreeMap::new());
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let (targets, controls) = (BTreeMap::new(), BTreeMap::new());
     action(&Setting {
         scenario: &scenario,
         seed: 1,
@@ -41,6 +42,7 @@ fn with_setting<T>(action: impl FnOnce(&Setting<'_>) -> T) -> T {
         server_arguments: &[],
         twin_arguments: &[],
         targets: &targets,
+        controls: &controls,
         began: Instant::now(),
         interrupted: &interrupted,
     })

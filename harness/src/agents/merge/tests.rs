@@ -55,6 +55,7 @@ fn trial_of(seen: &Observation, load: &str, agent: u32) -> Trial {
         connections: 8,
         placement: Placement::Free,
         cores: Cores::default(),
+        server_placed: false,
         warm: false,
         at_seconds: 1.0,
         measured_seconds: 2.0,

@@ -85,8 +85,8 @@ impl Look {
             Protocol::Zerorpc => ZERORPC,
             Protocol::Amqp => AMQP,
         };
-        let stands_aside = !matches!(role, Role::Floor | Role::Default | Role::DefaultAndLeanest);
-        Look { colour, usual: !stands_aside }
+        let usual = matches!(role, Role::Floor | Role::Default | Role::DefaultAndLeanest);
+        Look { colour, usual }
     }
 
     /// How dark a bar is.

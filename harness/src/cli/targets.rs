@@ -1,0 +1,171 @@
+//! `--target`, `--control` and `--wait`: servers that are already running.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Failure;
+use crate::scenario::Scenario;
+use crate::stack::{Stack, base_name};
+use crate::targets::Targets;
+
+/// Lists servers that are already running, as `--target` does, between blanks.
+const TARGETS_VARIABLE: &str = "RPCBENCH_TARGETS";
+/// Lists their control ports, as `--control` does, between blanks.
+const CONTROLS_VARIABLE: &str = "RPCBENCH_CONTROLS";
+
+/// Servers that are already running.
+#[derive(clap::Args)]
+pub(super) struct TargetsArguments {
+    /// Measure a server that is already running (repeatable). With STACK@LABEL it is measured beside the run's own, and
+    /// what the way to it costs is told. An AMQP stack without a URL is reached through --broker. RPCBENCH_TARGETS lists
+    /// further ones, of which the scenario's are taken
+    // No parser here: what it refuses is repeated, and a URL may hold a password.
+    #[arg(long = "target", value_name = "STACK[@LABEL]=URL")]
+    targets: Vec<String>,
+    /// Where such a server's `serve --control` listens, for its CPU time, memory, bytes and cores (repeatable; also
+    /// RPCBENCH_CONTROLS)
+    #[arg(long = "control", value_name = "STACK[@LABEL]=HOST:PORT")]
+    controls: Vec<String>,
+    /// Wait so long for them to answer, instead of failing at once
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
+    wait: Duration,
+}
+
+impl TargetsArguments {
+    /// The servers for a run of `scenario`, which has their variants added.
+    pub(super) fn of(&self, scenario: &mut Scenario, broker: Option<&str>) -> Result<Targets, Failure> {
+        let mut targets = Targets { wait: self.wait, ..Targets::default() };
+        for given in &self.targets {
+            let (stack, url) = target(given, broker)?;
+            targets.urls.insert(stack.name.to_owned(), url);
+        }
+        let covers = |scenario: &Scenario, name: &str| {
+            let base = base_name(name);
+            scenario.stacks.iter().any(|stack| stack == name || stack == base)
+                || (scenario.floors && base == "tcp")
+        };
+        for given in listed(TARGETS_VARIABLE) {
+            let (stack, url) = target(&given, broker)?;
+            if covers(scenario, stack.name) {
+                targets.urls.entry(stack.name.to_owned()).or_insert(url);
+            }
+        }
+        for name in targets.urls.keys().filter(|name| covers(scenario, name)).cloned().collect::<Vec<_>>() {
+            add_variant(scenario, &name);
+        }
+        targets.controls = self.controls(&targets.urls)?;
+        Ok(targets)
+    }
+
+    fn controls(&self, urls: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Failure> {
+        let mut controls = BTreeMap::new();
+        for (given, is_listed) in listed(CONTROLS_VARIABLE)
+            .map(|given| (given, true))
+            .chain(self.controls.iter().cloned().map(|g| (g, false)))
+        {
+            let Some((stack, address)) = given.split_once('=').filter(|(_, address)| address.contains(':'))
+            else {
+                return Err(Failure::usage(format!(
+                    "--control {given}: expected STACK=HOST:PORT, for example rest=127.0.0.1:7000"
+                )));
+            };
+            if urls.contains_key(stack) {
+                controls.insert(stack.to_owned(), address.to_owned());
+            } else if !is_listed {
+                return Err(Failure::usage(format!("--control {stack}: there is no --target {stack}")));
+            }
+        }
+        Ok(controls)
+    }
+}
+
+/// Every server that the environment lists.
+pub(super) fn from_environment(broker: Option<&str>) -> Result<Vec<(&'static Stack, String)>, Failure> {
+    listed(TARGETS_VARIABLE).map(|given| target(&given, broker)).collect()
+}
+
+fn listed(variable: &str) -> impl Iterator<Item = String> {
+    let text = std::env::var(variable).unwrap_or_default();
+    text.split_whitespace().map(str::to_owned).collect::<Vec<_>>().into_iter()
+}
+
+/// The stack and the URL of `STACK[@LABEL]=URL`. No message repeats the URL.
+pub(super) fn target(given: &str, broker: Option<&str>) -> Result<(&'static Stack, String), Failure> {
+    let (name, url) = match given.split_once('=') {
+        Some((name, url)) => (name, Some(url)),
+        None => (given, None),
+    };
+    let refused = |reason: String| Failure::usage(format!("--target {name}: {reason}"));
+    // Without a name, this may be anything.
+    let example = "expected STACK=URL, for example rest=http://127.0.0.1:8080/";
+    if name.contains("://") {
+        return Err(Failure::usage(format!("--target: {example}")));
+    }
+    let stack = Stack::named(name).map_err(|error| refused(error.to_string()))?;
+    let url = match (url, broker) {
+        (Some(url), _) => url,
+        (None, Some(broker)) if stack.needs_broker() => broker,
+        (None, None) if stack.needs_broker() => return Err(refused("give its URL, or --broker".to_owned())),
+        (None, _) => return Err(refused(example.to_owned())),
+    };
+    stack.check_url(url).map_err(refused)?;
+    Ok((stack, url.to_owned()))
+}
+
+/// Adds the variant `name` to `scenario` beside its stack, and next to it in each block where that one is measured too
+/// and free to be paired.
+fn add_variant(scenario: &mut Scenario, name: &str) {
+    if scenario.stacks.iter().any(|stack| stack == name) {
+        return;
+    }
+    let base = base_name(name);
+    let at = scenario.stacks.iter().position(|stack| stack == base);
+    scenario.stacks.insert(at.map_or(0, |at| at + 1), name.to_owned());
+    let is_paired = scenario.pairs.iter().flatten().any(|stack| stack == base);
+    if at.is_some() && !is_paired {
+        scenario.pairs.push([base.to_owned(), name.to_owned()]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(given: &[&str], controls: &[&str]) -> Result<(Scenario, Targets), Failure> {
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let arguments =
+            TargetsArguments { targets: owned(given), controls: owned(controls), wait: Duration::ZERO };
+        let mut scenario = Scenario::load("quick").unwrap();
+        scenario.stacks = owned(&["rest", "amqp"]);
+        let targets = arguments.of(&mut scenario, Some("amqp://u:secret@h/"))?;
+        Ok((scenario, targets))
+    }
+
+    #[test]
+    fn a_variant_stands_beside_its_stack_and_a_target_in_its_place() {
+        let (scenario, targets) =
+            of(&["rest@bridge=http://h:1/", "tcp@bridge=tcp://h:2", "amqp"], &["rest@bridge=h:3"]).unwrap();
+        assert_eq!(scenario.stacks, ["tcp@bridge", "rest", "rest@bridge", "amqp"]);
+        assert_eq!(scenario.pairs, [["rest", "rest@bridge"]]);
+        assert_eq!(targets.urls["amqp"], "amqp://u:secret@h/");
+        assert_eq!(targets.controls["rest@bridge"], "h:3");
+    }
+
+    #[test]
+    fn what_is_no_target_is_told_without_the_url() {
+        for (given, expected) in [
+            (["rest=tcp://u:secret@h:1"], "takes a URL such as"),
+            (["rest"], "expected STACK=URL"),
+            (["soap=http://u:secret@h/"], "unknown stack `soap`"),
+            (["http://u:secret@h/"], "expected STACK=URL"),
+            (["rest@Bridge=http://h/"], "unknown stack"),
+        ] {
+            let message = of(&given, &[]).err().unwrap().message;
+            assert!(message.contains(expected) && !message.contains("secret"), "{message}");
+        }
+        assert!(of(&[], &["rest=h:1"]).err().unwrap().message.contains("there is no --target rest"));
+        assert!(
+            of(&["rest=http://h/"], &["rest"]).err().unwrap().message.contains("expected STACK=HOST:PORT")
+        );
+    }
+}
