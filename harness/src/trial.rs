@@ -1,228 +1,31 @@
 //! One trial: a server process, its callers, and what was seen of both.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+mod site;
+
+pub use site::{BROKER_VARIABLE, BrokerSite, Place, Setting, Site, SiteError, without_credentials};
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use amqp::Target;
-use calculator::{CallError, Client, ClientOptions, Executor};
+use calculator::CallError;
 
 use crate::agents::wait_for;
-use crate::control::{self, Stats};
-use crate::deploy::{ServerProcess, warm::KeptAwake};
+use crate::control;
+use crate::deploy::warm::KeptAwake;
 use crate::load::{self, InFlight, WarmUp, Window};
 use crate::observe::{Meter, Observation, Samples};
 use crate::record::{
     AuditCheck, HistogramError, InFlightMean, Latency, Part, Status, Trial, Used, audit,
     label_saturated_agents,
 };
-use crate::scenario::{Scenario, TrialSpec};
-use crate::stack::{Address, Runtime, Stack};
+use crate::scenario::TrialSpec;
+use crate::stack::Runtime;
 use crate::sys::{self, Usage};
-
-/// The environment variable by which a server process is handed its broker's URL, credentials and all.
-pub const BROKER_VARIABLE: &str = "RPCBENCH_BROKER";
 
 /// The runtime of a trial's callers.
 pub const CLIENT_RUNTIME: Runtime = Runtime::CurrentThread;
-
-/// What all trials of a run have in common.
-pub struct Setting<'a> {
-    /// The scenario.
-    pub scenario: &'a Scenario,
-    /// The seed of the arguments.
-    pub seed: u64,
-    /// How servers run handlers.
-    pub executor: Executor,
-    /// Threads of a server's runtime.
-    pub workers: usize,
-    /// Further arguments for servers: faults.
-    pub server_arguments: &'a [String],
-    /// Further arguments for the server of the second half of an A/A pair, which is then none.
-    pub twin_arguments: &'a [String],
-    /// Servers that are already running, by stack.
-    pub targets: &'a BTreeMap<String, String>,
-    /// Where those of them tell of themselves that do: the address of `serve --control`, by stack.
-    pub controls: &'a BTreeMap<String, SocketAddr>,
-    /// When the run began.
-    pub began: Instant,
-    /// Set to end early.
-    pub interrupted: &'a Arc<AtomicBool>,
-}
-
-impl Setting<'_> {
-    /// The value that `--name=value` among the further arguments of the servers gives an option.
-    #[must_use]
-    pub fn server_option(&self, name: &str) -> Option<&str> {
-        self.server_arguments.iter().rev().find_map(|argument| argument.strip_prefix(name)?.strip_prefix('='))
-    }
-}
-
-/// A broker that a trial's messages go through.
-#[derive(Clone, Debug)]
-pub struct BrokerSite {
-    /// Its URL, with credentials.
-    pub url: String,
-    /// Its process; absent where it is not ours.
-    pub pid: Option<u32>,
-}
-
-/// A server that can be called.
-pub struct Site {
-    /// The process, where it is ours.
-    process: Option<ServerProcess>,
-    /// Where it tells of itself, if it was already running and does.
-    control: Option<SocketAddr>,
-    /// Where clients find it.
-    pub place: Place,
-}
-
-/// Where clients find a server.
-pub struct Place {
-    /// For clients; may hold credentials.
-    pub address: Address,
-    /// For people.
-    pub shown: String,
-}
-
-/// Why there is no trial to speak of.
-#[derive(Debug, thiserror::Error)]
-pub enum SiteError {
-    /// The server process did not come up.
-    #[error(transparent)]
-    Server(#[from] crate::deploy::ServerError),
-    /// The server cannot be reached.
-    #[error("{stack}: no answer from {address}: {source}")]
-    Connect {
-        /// The stack.
-        stack: &'static str,
-        /// Where, without credentials.
-        address: String,
-        /// What happened.
-        source: CallError,
-    },
-    /// Others have begun without this agent.
-    #[error(
-        "{stack}: this agent had its connections only {} ms after calls were to count: the trial before took too long, \
-         or connecting does; agree on a longer --gap", late.as_millis()
-    )]
-    TooLate {
-        /// The stack.
-        stack: &'static str,
-        /// By how much.
-        late: Duration,
-    },
-}
-
-impl Site {
-    /// Starts `stack`'s server on `cores`, or takes the one that is already running.
-    ///
-    /// # Errors
-    /// [`SiteError::Server`].
-    pub fn start(
-        stack: &'static Stack,
-        setting: &Setting<'_>,
-        broker: Option<&BrokerSite>,
-        cores: &[usize],
-        twin: bool,
-    ) -> Result<Self, SiteError> {
-        // A topic of its own: an AMQP server of another stack must not answer.
-        let topic = format!("calc-{}", stack.name);
-        let url = broker.map(|broker| broker.url.clone()).unwrap_or_default();
-        let queues = setting.server_option("--queues").and_then(|kind| kind.parse().ok());
-        let mut address = Address { target: Target::topic(topic.clone()), queues, ..Address::new(url) };
-        if let Some(target) = setting.targets.get(stack.name) {
-            let control = setting.controls.get(stack.name).copied();
-            return Ok(Site { process: None, control, place: Place::new(Address::new(target.clone())) });
-        }
-        if !stack.has_server() {
-            return Ok(Site { process: None, control: None, place: Place::new(address) });
-        }
-        let mut arguments = vec![];
-        if stack.reference().is_none() {
-            arguments.push(format!("--executor={}", setting.executor));
-            arguments.push(format!("--workers={}", setting.workers));
-        }
-        if stack.needs_broker() {
-            arguments.push(format!("--topic={topic}"));
-        }
-        arguments.extend_from_slice(setting.server_arguments);
-        if twin {
-            arguments.extend_from_slice(setting.twin_arguments);
-        }
-        let secret =
-            broker.filter(|_| stack.needs_broker()).map(|broker| (BROKER_VARIABLE, broker.url.as_str()));
-        let process = ServerProcess::start(stack, cores, &arguments, secret)?;
-        if !stack.needs_broker() {
-            address.url = process.url().to_owned();
-        }
-        Ok(Site { process: Some(process), control: None, place: Place::new(address) })
-    }
-
-    /// What the server's process tells of itself; `None` where it does not.
-    #[must_use]
-    pub fn stats(&self) -> Option<Stats> {
-        match &self.process {
-            Some(process) => process.stats(),
-            None => control::ask(self.control?).ok(),
-        }
-    }
-
-    /// Whether its server is of this suite: started by this run, or one that has a control port.
-    #[must_use]
-    pub fn is_ours(&self) -> bool {
-        self.process.is_some() || self.control.is_some()
-    }
-
-    fn meter(&self) -> Option<Meter> {
-        let process = self.process.as_ref().map(|process| Meter::Process(process.pid()));
-        process.or(self.control.map(Meter::Control))
-    }
-}
-
-impl Place {
-    /// The place at `address`.
-    #[must_use]
-    pub fn new(address: Address) -> Self {
-        let shown = without_credentials(&address.url);
-        Place { address, shown }
-    }
-
-    /// Opens `connections` connections.
-    ///
-    /// # Errors
-    /// [`SiteError::Connect`] at the first that fails.
-    pub async fn connect(
-        &self,
-        stack: &'static Stack,
-        connections: u32,
-        timeout: Duration,
-    ) -> Result<Vec<Arc<dyn Client>>, SiteError> {
-        let options = ClientOptions { timeout, ..ClientOptions::default() };
-        let mut clients = Vec::new();
-        for _ in 0..connections {
-            let client = stack.connect(self.address.clone(), options.clone()).await.map_err(|source| {
-                SiteError::Connect { stack: stack.name, address: self.shown.clone(), source }
-            })?;
-            clients.push(client);
-        }
-        Ok(clients)
-    }
-}
-
-/// A URL as it may be shown.
-#[must_use]
-pub fn without_credentials(url: &str) -> String {
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, rest)| rest))
-        }
-        None => url.to_owned(),
-    }
-}
 
 /// What the processes of a trial had used at one moment.
 #[derive(Clone, Copy, Default)]

@@ -76,10 +76,13 @@ pub(super) fn load(measurement: &Measurement) -> String {
         None => calls_a_second(measurement.load),
     };
     let connections = match measurement.connections {
-        Some(connections) if measurement.load.callers().is_none() => {
-            format!(" over {connections} connections")
+        Some(number) => {
+            let connections = if number.get() == 1 { "connection" } else { "connections" };
+            match measurement.load.callers() {
+                None => format!(" over {number} {connections}"),
+                Some(_) => format!(", {number} {connections} where a protocol can share them"),
+            }
         }
-        Some(connections) => format!(", {connections} connections where a protocol can share them"),
         None => String::new(),
     };
     format!("{}, {callers}{connections}", measurement.operation)
