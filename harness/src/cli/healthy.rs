@@ -1,6 +1,7 @@
 //! The hidden subcommand that a container's health check is.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use super::targets::from_environment;
@@ -11,15 +12,17 @@ use crate::trial::BROKER_VARIABLE;
 /// The hidden subcommand.
 pub(super) const SUBCOMMAND: &str = "__healthy";
 
-/// How long after the container's start a probe asks at once.
+/// How long after the container's start a probe asks at once, at the most.
 const STARTING: Duration = Duration::from_secs(60);
-/// How long it waits with the question afterwards: a probe is a process beside the one that is measured, and an engine
-/// begins the next one when the last has ended.
+/// How long it waits with the question once the servers have answered: a probe is a process beside the one that is
+/// measured, and its calls are not the client's. An engine begins the next probe when the last has ended.
 const LATER: Duration = Duration::from_secs(300);
+/// There once the servers have answered. Every container can write there, and it is gone when the container starts anew.
+const ANSWERED: &str = "/dev/shm/rpcbench-answered";
 
 /// Whether the servers that `RPCBENCH_TARGETS` lists, those of this container, answer.
 pub(super) fn healthy() -> Outcome {
-    if container_age().is_none_or(|age| age > STARTING) {
+    if Path::new(ANSWERED).exists() || container_age().is_none_or(|age| age > STARTING) {
         std::thread::sleep(LATER);
     }
     let broker = std::env::var(BROKER_VARIABLE).ok();
@@ -30,6 +33,8 @@ pub(super) fn healthy() -> Outcome {
                 .await
                 .map_err(|reason| Failure::new(Exit::No, format!("{}: {reason}", stack.name)))?;
         }
+        // Where it cannot be written, the time since the start decides.
+        let _ = fs::write(ANSWERED, "");
         Ok(Exit::Done)
     })
 }
