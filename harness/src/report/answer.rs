@@ -108,7 +108,7 @@ fn ways(table: &Table) -> Option<String> {
     let label = first.label();
     let same: Vec<_> = table.ways.iter().filter(|way| way.label() == label).collect();
     let each: Vec<_> = same.iter().map(|way| format!("{} {}", way.base, way.ratio_text())).collect();
-    let what = if table.measurement.load.is_for_latency() { "median latency" } else { "calls/s" };
+    let what = if table.measurement.load.is_for_latency() { "median latency" } else { "throughput" };
     Some(format!(
         "{}: by {label}, the {what} is so many times that of the usual way: {}.",
         table.measurement.name,
