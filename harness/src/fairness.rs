@@ -127,6 +127,7 @@ fn libraries(stack: &Stack, transport: &str) -> Vec<Library> {
         "reqwest" => &["reqwest", "hyper", "tokio"],
         "hyper" => &["hyper", "tokio"],
         "axum" => &["axum", "hyper", "tokio"],
+        "jsonrpsee" => &["jsonrpsee", "hyper", "tokio"],
         "zeromq" => &["zeromq", "tokio"],
         "libzmq" if stack.driver == Driver::Threads => &["zmq"],
         "libzmq" => &["zmq", "tokio"],
