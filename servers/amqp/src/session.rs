@@ -247,7 +247,11 @@ impl Session {
             let (work, replies, channel) =
                 (Arc::clone(work), Arc::clone(&self.replies), self.channel.clone());
             tokio::spawn(async move {
-                let id = request.unique_id.clone().filter(|_| work.options.acknowledge == Acknowledge::After);
+                // Only who acknowledges afterwards has a use for it then.
+                let id = match work.options.acknowledge {
+                    Acknowledge::Before => None,
+                    Acknowledge::After => request.unique_id.clone(),
+                };
                 let answer = execute(&work.dispatcher, request, recipient, &replies).await;
                 if work.options.acknowledge == Acknowledge::Before {
                     // Until the broker has the answer, the request counts as one in hand.

@@ -4,8 +4,8 @@ use std::io;
 
 /// Appends what is written, as the content of a JSON string or as it is.
 ///
-/// For the former it expects JSON text as serde_json writes it: control characters are escaped there already, so that only quotation
-/// marks and backslashes need escaping again.
+/// For the former it expects JSON text as serde_json writes it: control characters are escaped there already, so that
+/// only quotation marks and backslashes need escaping again.
 pub(super) struct Escaped {
     out: Vec<u8>,
     escapes: bool,
