@@ -12,7 +12,7 @@ use calculator::{Call, Client, Executor, Value};
 use criterion::{Criterion, criterion_group, criterion_main};
 use rpcbench::deploy::rabbitmq::PrivateBroker;
 use rpcbench::scenario::Scenario;
-use rpcbench::stack::ALL;
+use rpcbench::stacks::ALL;
 use rpcbench::trial::{BrokerSite, Setting, Site};
 
 const TIMEOUT: Duration = Duration::from_secs(5);

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::control::{self, Clock};
+use crate::observe::control::{self, Clock};
 use crate::record::{ClockOffset, ReferenceClock};
 
 /// How often a reference clock is asked. The quickest exchange of some dozens is nearly always one that nothing held up.

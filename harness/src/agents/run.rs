@@ -12,10 +12,10 @@ use super::clock::RunClock;
 use super::{Number, Told, own_seed, start::shown, wait_until};
 use crate::load::Agreed;
 use crate::record::{Agent, Record};
+use crate::run::targets::Targets;
 use crate::run::{Brokers, Event, RunError, check_stacks, facts, new_record};
 use crate::scenario::{Plan, Scenario, TrialSpec};
 use crate::sys;
-use crate::targets::Targets;
 use crate::trial::{self, Setting};
 
 /// How long to wait before a server that does not answer yet is asked again.
@@ -236,7 +236,7 @@ fn wait_awake(until: Option<Instant>, interrupted: &AtomicBool) -> Result<(), Ru
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stack::Stack;
+    use crate::stacks::Stack;
 
     fn scenario(loads: &[&str]) -> Scenario {
         let mut scenario = Scenario::load("quick").unwrap();

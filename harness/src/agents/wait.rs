@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::load::{Agreed, WarmUp};
-use crate::stack::Stack;
+use crate::stacks::Stack;
 use crate::trial::SiteError;
 
 /// How long a wait lasts before it is looked whether the run was interrupted.

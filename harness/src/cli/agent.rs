@@ -21,7 +21,7 @@ use crate::deploy::Placement;
 use crate::record::{Record, prepare_folder, write_atomically};
 use crate::run::{RunError, is_sound};
 use crate::scenario::{Plan, Scenario};
-use crate::stack::Stack;
+use crate::stacks::Stack;
 use crate::sys;
 use crate::trial::BROKER_VARIABLE;
 

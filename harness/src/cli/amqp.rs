@@ -4,7 +4,7 @@ use amqp::{QueueKind, Target};
 use calculator::Protocol;
 
 use super::Failure;
-use crate::stack::{Address, DEFAULT_EXCHANGE, DEFAULT_TOPIC, Stack};
+use crate::stacks::{Address, DEFAULT_EXCHANGE, DEFAULT_TOPIC, Stack};
 
 /// Whom an AMQP message is for.
 #[derive(clap::Args)]

@@ -15,7 +15,7 @@ use super::amqp::TargetArguments;
 use super::http::HeaderArguments;
 use super::zerorpc::HeartbeatArgument;
 use super::{Exit, Failure, Outcome, print, runtime};
-use crate::stack::{Address, Stack};
+use crate::stacks::{Address, Stack};
 use crate::trial::without_credentials;
 
 /// Calls any method of any server of a protocol, ours or not, and prints the result as JSON.

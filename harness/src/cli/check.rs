@@ -9,7 +9,7 @@ use calculator::{ClientOptions, Deadline, Protocol};
 use super::amqp::TargetArguments;
 use super::http::HeaderArguments;
 use super::{Exit, Failure, Outcome, print, runtime};
-use crate::stack::Stack;
+use crate::stacks::Stack;
 use crate::trial::without_credentials;
 
 /// Makes the calls of the conformance table to any calculator server. Core rows are what every reference

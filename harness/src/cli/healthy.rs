@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::targets::from_environment;
 use super::{Exit, Failure, Outcome, runtime};
-use crate::targets::answers;
+use crate::run::targets::answers;
 use crate::trial::BROKER_VARIABLE;
 
 /// The hidden subcommand.

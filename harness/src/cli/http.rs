@@ -4,7 +4,7 @@ use calculator::Protocol;
 use http_layer::http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Failure;
-use crate::stack::{Address, Stack};
+use crate::stacks::{Address, Stack};
 
 /// What goes with every request over HTTP.
 #[derive(clap::Args)]

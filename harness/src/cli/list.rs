@@ -6,7 +6,7 @@ use calculator::Method;
 
 use super::{Exit, Outcome, print};
 use crate::scenario::{BUILT_IN, Scenario};
-use crate::stack::{ALL, Role};
+use crate::stacks::{ALL, Role};
 
 /// The words that the other commands take.
 #[derive(clap::Args)]

@@ -15,11 +15,11 @@ use super::{Exit, Failure, Outcome, print};
 use crate::deploy::Placement;
 use crate::record::{Record, prepare_folder};
 use crate::report::{self, Summary};
+use crate::run::targets::Targets;
 use crate::run::{self, Options, RunError};
 use crate::scenario::{Plan, Scenario};
-use crate::stack::{Role, Stack};
+use crate::stacks::{Role, Stack};
 use crate::sys;
-use crate::targets::Targets;
 use crate::trial::BROKER_VARIABLE;
 
 /// Measures the stacks of a scenario, and writes a record and a report.

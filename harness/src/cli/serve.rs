@@ -15,10 +15,10 @@ use zerorpc::zmtp::Endpoint;
 
 use super::zerorpc::HeartbeatArgument;
 use super::{Exit, Failure, Outcome};
-use crate::control;
 use crate::deploy::CONTROL_LINE;
 use crate::load::parse_size;
-use crate::stack::{
+use crate::observe::control;
+use crate::stacks::{
     DEFAULT_EXCHANGE, DEFAULT_TOPIC, Reference, Runtime, ServeError, ServeOptions, Stack, no_python,
 };
 use crate::sys;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Failure;
+use crate::run::targets::Targets;
 use crate::scenario::Scenario;
-use crate::stack::{Stack, base_name};
-use crate::targets::Targets;
+use crate::stacks::{Stack, base_name};
 
 /// Lists servers that are already running, as `--target` does, between blanks.
 const TARGETS_VARIABLE: &str = "RPCBENCH_TARGETS";

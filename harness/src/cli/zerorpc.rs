@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 
 use super::call::print_value;
 use super::{Exit, Failure, Outcome, print, runtime};
-use crate::stack::Stack;
+use crate::stacks::Stack;
 
 /// How often heartbeats are sent.
 #[derive(clap::Args)]

@@ -10,8 +10,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::{PipedChild, own_program};
-use crate::control::{self, Stats};
-use crate::stack::{Stack, no_python};
+use crate::observe::control::{self, Stats};
+use crate::stacks::{Stack, no_python};
 
 /// How long a server may take to answer calls.
 const START_TIMEOUT: Duration = Duration::from_secs(20);

@@ -31,7 +31,7 @@ use self::caller::Shared;
 use self::time::{MachineTime, Time};
 use self::window::Stage;
 use crate::observe::Observation;
-use crate::stack::Driver;
+use crate::stacks::Driver;
 
 /// Past so many calls of an open loop that are due or in flight, slots are counted as not sent.
 pub const MOST_IN_FLIGHT: usize = 10_000;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::control;
+use crate::observe::control;
 use crate::sys::{self, Usage};
 
 /// Where it is read what a process has used.

@@ -1,5 +1,6 @@
 //! What is seen of the calls of a trial: how long they took and what became of them.
 
+pub mod control;
 mod meter;
 mod samples;
 pub mod wire;

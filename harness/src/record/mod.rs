@@ -25,7 +25,7 @@ use crate::deploy::{Cores, Placement};
 use crate::load::{Load, Operation};
 use crate::observe::Counts;
 use crate::scenario::Scenario;
-use crate::stack::{Role, Stack};
+use crate::stacks::{Role, Stack};
 use crate::sys::{Machine, Usage};
 
 /// The version of the record's schema. It grows by one when a reader of the last version would misread a record.

@@ -10,7 +10,7 @@ use super::text;
 use super::verdict::ratio;
 use crate::load::Operation;
 use crate::record::{Record, StackFacts};
-use crate::stack::Role;
+use crate::stacks::Role;
 use crate::stats::{BLOCKS_FOR_A_VERDICT, Interval};
 
 /// The libraries that stand for the protocols in a comparison.

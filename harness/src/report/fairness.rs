@@ -2,7 +2,7 @@
 
 use super::text::thousands;
 use crate::record::{Fairness, Library, Party, Process, Record, SocketFacts, StackFacts};
-use crate::stack::Role;
+use crate::stacks::Role;
 
 /// The columns of the table.
 pub(super) const HEADINGS: [&str; 3] = ["setting", "value", "stacks"];
@@ -229,7 +229,7 @@ fn named(libraries: &[Library], otherwise: &str) -> String {
 mod tests {
     use super::*;
     use crate::record::BrokerTerms;
-    use crate::stack::Stack;
+    use crate::stacks::Stack;
 
     fn facts(name: &str, target: Option<&str>) -> StackFacts {
         StackFacts::new(Stack::named(name).unwrap(), "async".to_owned(), target.map(str::to_owned))

@@ -13,7 +13,7 @@ use super::summary::{Row, Summary, Table};
 use super::{fairness, ledger, text, ways};
 use crate::load::Operation;
 use crate::record::{Agent, Check, Record, StackFacts};
-use crate::stack::Role;
+use crate::stacks::Role;
 use crate::sys::Machine;
 
 /// The page; what stands in it between braces is escaped unless it says `safe`, as only the figures do.

@@ -10,7 +10,7 @@ use crate::load::{Load, Operation};
 use crate::observe::{Counts, new_histogram};
 use crate::record::{HistogramError, Record, StartSpread, Status, Trial, Used, Wire};
 use crate::scenario::Measurement;
-use crate::stack::{Role, at_the_place_of, base_name};
+use crate::stacks::{Role, at_the_place_of, base_name};
 use crate::stats::{BLOCKS_FOR_A_VERDICT, Interval, median, range};
 
 use super::text;

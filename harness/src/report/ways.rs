@@ -4,7 +4,7 @@ use super::summary::{Row, Spread};
 use super::text;
 use super::verdict::ratio;
 use crate::scenario::Measurement;
-use crate::stack::base_name;
+use crate::stacks::base_name;
 use crate::stats::Interval;
 
 /// A stack that was reached in two ways.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::deploy::Placement;
 use crate::load::{Arrivals, Load, Operation, Rate};
-use crate::stack::Stack;
+use crate::stacks::Stack;
 
 /// The scenarios that are built into the program, by name.
 pub static BUILT_IN: &[(&str, &str)] = &[

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{Measurement, Scenario, Search};
 use crate::deploy::{Cores, NotEnoughCores, Placement};
 use crate::load::{Agreed, Load, Operation, Rate, share};
-use crate::stack::{Driver, Stack, UnknownStack};
+use crate::stacks::{Driver, Stack, UnknownStack};
 
 /// The least and the most that a trial may take to measure.
 const MEASURE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(600));

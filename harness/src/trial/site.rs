@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use amqp::Target;
 use calculator::{CallError, Client, ClientOptions, Executor};
 
-use crate::control::{self, Stats};
 use crate::deploy::ServerProcess;
 use crate::observe::Meter;
+use crate::observe::control::{self, Stats};
 use crate::scenario::Scenario;
-use crate::stack::{Address, Stack};
+use crate::stacks::{Address, Stack};
 
 /// The environment variable by which a server process is handed its broker's URL, credentials and all.
 pub const BROKER_VARIABLE: &str = "RPCBENCH_BROKER";

@@ -15,12 +15,12 @@ use std::time::{Duration, Instant};
 use calculator::{Call, Client, Executor, Protocol, Value};
 use rpcbench::deploy::port_of;
 use rpcbench::deploy::rabbitmq::PrivateBroker;
-use rpcbench::fairness::{self, Observed};
-use rpcbench::ledger;
 use rpcbench::load::Operation;
 use rpcbench::record::{BrokerTerms, Hop, Party, Wire};
+use rpcbench::run::fairness::{self, Observed};
+use rpcbench::run::ledger;
 use rpcbench::scenario::Scenario;
-use rpcbench::stack::{ALL, Stack};
+use rpcbench::stacks::{ALL, Stack};
 use rpcbench::trial::{BrokerSite, Setting, Site};
 
 use frames::{Frame, frames};

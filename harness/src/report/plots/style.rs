@@ -14,7 +14,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontDesc, FontFamily, FontStyle, RGBColor, ShapeStyle, TextStyle};
 
 use super::PlotError;
-use crate::stack::Role;
+use crate::stacks::Role;
 
 /// Width of every figure in pixels.
 pub(super) const WIDTH: f64 = 900.0;

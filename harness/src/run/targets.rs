@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use calculator::{Call, CallError, Client, Deadline, Value};
 
-use crate::stack::{Address, Stack};
+use crate::stacks::{Address, Stack};
 use crate::trial::{Place, without_credentials};
 
 /// How long one try may take: a message to a server that is not there yet waits in the broker.

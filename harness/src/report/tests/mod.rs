@@ -20,7 +20,7 @@ use crate::record::{
     Trial, Used, Wire, audit,
 };
 use crate::scenario::{Measurement, Scenario};
-use crate::stack::Stack;
+use crate::stacks::Stack;
 use crate::sys;
 
 /// Text that breaks out of whatever it is put into without care, and cannot stand in XML.

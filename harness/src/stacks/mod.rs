@@ -5,6 +5,7 @@
 
 mod anatomy;
 mod connect;
+pub mod libraries;
 mod reference;
 mod serve;
 mod table;

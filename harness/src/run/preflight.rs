@@ -2,11 +2,11 @@
 
 use calculator::{Deadline, conformance};
 
-use crate::fairness::{self, Observed};
-use crate::ledger;
 use crate::load::Operation;
 use crate::record::{Check, Fairness, SocketFacts, Wire};
-use crate::stack::Stack;
+use crate::run::fairness::{self, Observed};
+use crate::run::ledger;
+use crate::stacks::Stack;
 use crate::trial::{BrokerSite, Setting, Site, SiteError};
 
 /// What was found out about a stack.

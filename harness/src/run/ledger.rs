@@ -13,7 +13,7 @@ use crate::deploy::port_of;
 use crate::load::{Operation, Prepared};
 use crate::observe::wire::{Carried, Flow, Snapshot, Traffic};
 use crate::record::{Hop, Parts, Party, SocketFacts, Wire};
-use crate::stack::{Address, Stack};
+use crate::stacks::{Address, Stack};
 use crate::sys::SocketStats;
 use crate::trial::{Site, SiteError};
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::record::Library;
 
 /// Written by Cargo whenever a version changes, so what is read from it cannot be out of date.
-const LOCK: &str = include_str!("../../Cargo.lock");
+const LOCK: &str = include_str!("../../../Cargo.lock");
 
 #[derive(Deserialize)]
 struct Lock {

@@ -1,5 +1,11 @@
 //! A run: preflight of every stack, then block after block of trials, into a record.
 
+pub mod fairness;
+pub mod ledger;
+pub mod preflight;
+pub mod search;
+pub mod targets;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,15 +17,14 @@ use jiff::Timestamp;
 
 use crate::deploy::rabbitmq::{BrokerError, PrivateBroker};
 use crate::load::Operation;
-use crate::preflight;
 use crate::record::{
     Check, Probe, Record, SCHEMA, Searched, Skipped, StackFacts, Status, Tool, Trial, write_atomically,
 };
+use crate::run::search::Bisection;
+use crate::run::targets::{TargetError, Targets};
 use crate::scenario::{Plan, PlanError, PlannedSearch, Scenario, TrialSpec};
-use crate::search::Bisection;
-use crate::stack::{Role, Stack};
+use crate::stacks::{Role, Stack};
 use crate::sys;
-use crate::targets::{TargetError, Targets};
 use crate::trial::{self, BrokerSite, Setting, without_credentials};
 
 /// What a run is told beside its scenario.

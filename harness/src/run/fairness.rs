@@ -7,9 +7,9 @@ use amqp::terms::{self, Terms};
 use amqp::{QueueKind, RpcServerOptions, Transport, TransportUrl};
 use calculator::Protocol;
 
-use crate::libraries::library;
 use crate::record::{BrokerTerms, Fairness, Library, Process};
-use crate::stack::{Address, Driver, Runtime, Stack, Way};
+use crate::stacks::libraries::library;
+use crate::stacks::{Address, Driver, Runtime, Stack, Way};
 use crate::trial::{CLIENT_RUNTIME, Setting};
 
 /// What was seen of a stack while it was called.
@@ -147,7 +147,7 @@ fn libraries(stack: &Stack, transport: &str) -> Vec<Library> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stack::ALL;
+    use crate::stacks::ALL;
 
     #[test]
     fn every_library_has_a_version_and_every_end_but_the_floors_libraries() {

@@ -12,16 +12,16 @@ use std::time::{Duration, Instant};
 use calculator::CallError;
 
 use crate::agents::wait_for;
-use crate::control;
 use crate::deploy::warm::KeptAwake;
 use crate::load::{self, InFlight, WarmUp, Window};
+use crate::observe::control;
 use crate::observe::{Meter, Observation, Samples};
 use crate::record::{
     AuditCheck, HistogramError, InFlightMean, Latency, Part, Status, Trial, Used, audit,
     label_saturated_agents,
 };
 use crate::scenario::TrialSpec;
-use crate::stack::Runtime;
+use crate::stacks::Runtime;
 use crate::sys::{self, Usage};
 
 /// The runtime of a trial's callers.
