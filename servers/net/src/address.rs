@@ -1,0 +1,454 @@
+//! URLs.
+
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::fmt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use url::{ParseError, Url};
+
+use crate::credentials::decode_bytes;
+use crate::scheme::{HostForm, Kind};
+use crate::{Credentials, Endpoint, Scheme};
+
+/// The top-level domain of hosts in a simulated network.
+#[cfg(feature = "simulated")]
+const SIMULATED: &str = ".simulated";
+
+/// All but the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const RESERVED_IN_PATH: &AsciiSet = &RESERVED.remove(b'/');
+
+/// A URL taken apart.
+///
+/// [`Display`](fmt::Display) and [`Debug`] show it without credentials, query and fragment, so that it can be printed
+/// and recorded.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address {
+    scheme: Scheme,
+    /// Never empty.
+    hosts: Vec<Host>,
+    path: String,
+    query: Option<String>,
+}
+
+/// One of the hosts that a URL names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    endpoint: Endpoint,
+    credentials: Option<Credentials>,
+}
+
+/// Why a text cannot be used as a URL. Messages repeat nothing of it but the scheme and the host.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// There is no `://`.
+    #[error("not a URL of the form {0}")]
+    NotAUrl(String),
+    /// The scheme is none of those that can be used.
+    #[error("the scheme must be {0}")]
+    Scheme(String),
+    /// The scheme is one for TLS.
+    #[error("TLS is not built in; use {0}://")]
+    Tls(&'static str),
+    /// The host is missing or malformed.
+    #[error("not a URL of the form {form}: {source}")]
+    Host {
+        /// The form that was expected.
+        form: String,
+        /// What the URL parser says.
+        source: ParseError,
+    },
+    /// The port is missing.
+    #[error("the URL has no port; give {0}")]
+    NoPort(String),
+    /// The port is not a number between 0 and 65535.
+    #[error("the port after `{host}` is not a number between 0 and 65535")]
+    Port {
+        /// The host before it.
+        host: String,
+    },
+    /// What precedes an `@` may be a password that contains a character which ends the host.
+    #[error(
+        "percent-encode the password in the URL (`/` is %2F, `?` is %3F, `#` is %23, `,` is %2C), or the `@` after the host (%40)"
+    )]
+    UnencodedPassword,
+    /// The URL has a user name or a password, and its scheme allows none.
+    #[error("a URL with credentials cannot be used here; give {0}")]
+    Credentials(String),
+    /// The URL has a path or a query, and its scheme allows none.
+    #[error("a URL with a path cannot be used here; give {0}")]
+    Path(String),
+    /// The path of a Unix socket is missing, or a host is in its place.
+    #[error("not a URL of the form {0}: no path of a Unix socket")]
+    SocketPath(String),
+    /// A percent sign without two hexadecimal digits, or bytes that are not UTF-8.
+    #[error("the {0} is not properly percent-encoded")]
+    Encoding(&'static str),
+}
+
+impl Host {
+    /// Where it is.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The credentials before its `@`; `None` without an `@`.
+    #[must_use]
+    pub fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_ref()
+    }
+}
+
+impl Address {
+    /// Parses a URL that has one of `schemes` (in any case).
+    ///
+    /// # Errors
+    /// [`AddressError`].
+    pub fn parse(text: &str, schemes: &[Scheme]) -> Result<Self, AddressError> {
+        let (name, rest) = split_scheme(text).ok_or_else(|| AddressError::NotAUrl(forms(schemes)))?;
+        match schemes.iter().find(|scheme| scheme.name.eq_ignore_ascii_case(name)) {
+            Some(scheme) => parse(*scheme, rest),
+            None => Err(unknown_scheme(name, schemes)),
+        }
+    }
+
+    /// The address of `endpoint` in the first of `schemes` that can express it, with `path` (which is empty or begins
+    /// with `/`, percent-encoded). `None` where none of them can.
+    #[must_use]
+    pub fn of(endpoint: &Endpoint, schemes: &[Scheme], path: &str) -> Option<Self> {
+        let fits =
+            |scheme: &&Scheme| matches!(scheme.kind, Kind::Host(_)) != matches!(endpoint, Endpoint::Unix(_));
+        let scheme = schemes.iter().find(fits)?;
+        let path = match scheme.kind {
+            Kind::Host(HostForm { path: true, .. }) | Kind::SocketAsHost => path.to_owned(),
+            _ => String::new(),
+        };
+        let hosts = vec![Host { endpoint: endpoint.clone(), credentials: None }];
+        Some(Address { scheme: *scheme, hosts, path, query: None })
+    }
+
+    /// The scheme, in lower case.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        self.scheme.name
+    }
+
+    /// Where to connect; of several hosts, the first.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.first().endpoint
+    }
+
+    /// All hosts, in the order of the URL.
+    #[must_use]
+    pub fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
+    /// The endpoints of all hosts, in the order of the URL.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.hosts.iter().map(|host| &host.endpoint)
+    }
+
+    /// The credentials of the first host.
+    #[must_use]
+    pub fn credentials(&self) -> Option<&Credentials> {
+        self.first().credentials()
+    }
+
+    /// The path as it stands in the URL, with its leading `/`; empty where there is none.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What stands between `?` and `#`.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.query.as_deref()
+    }
+
+    /// The options of the query as they stand in the URL, `NAME=VALUE&..`. The value of an option without `=` is empty.
+    pub fn query_pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let options = self.query.as_deref().unwrap_or_default().split('&');
+        options
+            .filter(|option| !option.is_empty())
+            .map(|option| option.split_once('=').unwrap_or((option, "")))
+    }
+
+    /// `HOST[:PORT]` as a `host` header has it: the port is left out where it is the scheme's default. Of a Unix socket,
+    /// `localhost`.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        match (self.endpoint(), self.scheme.kind) {
+            (Endpoint::Tcp { host, port }, Kind::Host(form)) if form.default_port == Some(*port) => {
+                if host.contains(':') { format!("[{host}]") } else { host.clone() }
+            }
+            (endpoint @ Endpoint::Tcp { .. }, _) => endpoint.to_string(),
+            (Endpoint::Unix(_), _) => "localhost".to_owned(),
+            #[cfg(feature = "simulated")]
+            (Endpoint::Simulated(name), _) => format!("{name}{SIMULATED}"),
+        }
+    }
+
+    /// The URL without credentials, query and fragment, with every port.
+    #[must_use]
+    pub fn public(&self) -> String {
+        self.to_string()
+    }
+
+    fn first(&self) -> &Host {
+        // `hosts` is private to this module and made with at least one element.
+        &self.hosts[0]
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://", self.scheme.name)?;
+        for (i, endpoint) in self.endpoints().enumerate() {
+            if i > 0 {
+                f.write_str(",")?;
+            }
+            match endpoint {
+                Endpoint::Tcp { .. } => endpoint.fmt(f)?,
+                Endpoint::Unix(path) => match self.scheme.kind {
+                    Kind::SocketAsHost => percent_encode(bytes_of(path), RESERVED).fmt(f)?,
+                    Kind::SocketAsPath => percent_encode(bytes_of(path), RESERVED_IN_PATH).fmt(f)?,
+                    Kind::SocketUnencoded | Kind::Host(_) => path.display().fmt(f)?,
+                },
+                #[cfg(feature = "simulated")]
+                Endpoint::Simulated(name) => write!(f, "{name}{SIMULATED}")?,
+            }
+        }
+        f.write_str(&self.path)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Address({self})")
+    }
+}
+
+/// `url` without credentials, query and fragment, whatever its scheme, for printing a URL before it is known to be
+/// valid. Where it cannot be taken apart, everything after the scheme is replaced by `…`.
+#[must_use]
+pub fn redacted(url: &str) -> String {
+    let Some((name, rest)) = split_scheme(url) else { return "…".to_owned() };
+    let hidden = || format!("{name}://…");
+    let sockets = [Scheme::HTTP_UNIX, Scheme::UNIX, Scheme::IPC];
+    if let Some(scheme) = sockets.iter().find(|scheme| scheme.name.eq_ignore_ascii_case(name)) {
+        return parse(*scheme, rest).map_or_else(|_| hidden(), |address| address.public());
+    }
+    let (authority, after) = split_authority(&name.to_ascii_lowercase(), rest);
+    let hosts: Vec<_> = authority.split(',').collect();
+    let last_login = hosts.iter().rposition(|host| host.contains('@')).unwrap_or(0);
+    let is_part_of_password = |host: &str| {
+        host.rsplit_once(':').is_some_and(|(_, port)| !host.contains('@') && port.parse::<u16>().is_err())
+    };
+    if has_unencoded_password(authority, rest)
+        || hosts[..last_login].iter().any(|host| is_part_of_password(host))
+    {
+        return hidden();
+    }
+    let hosts: Vec<_> =
+        hosts.into_iter().map(|host| host.rsplit_once('@').map_or(host, |(_, host)| host)).collect();
+    let path = after.split(['?', '#']).next().unwrap_or_default();
+    format!("{name}://{}{path}", hosts.join(","))
+}
+
+/// Splits a text at `://`, if what precedes it can be a scheme (RFC 3986, section 3.1).
+fn split_scheme(text: &str) -> Option<(&str, &str)> {
+    let (name, rest) = text.split_once("://")?;
+    let is_scheme = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+    is_scheme.then_some((name, rest))
+}
+
+fn unknown_scheme(name: &str, schemes: &[Scheme]) -> AddressError {
+    match schemes {
+        [first, ..] if ["https", "amqps", "wss", "tls"].iter().any(|tls| tls.eq_ignore_ascii_case(name)) => {
+            AddressError::Tls(first.name)
+        }
+        _ => AddressError::Scheme(join_with_or(schemes.iter().map(|scheme| scheme.name.to_owned()))),
+    }
+}
+
+fn forms(schemes: &[Scheme]) -> String {
+    join_with_or(schemes.iter().map(Scheme::form))
+}
+
+fn join_with_or(items: impl Iterator<Item = String>) -> String {
+    items.collect::<Vec<_>>().join(" or ")
+}
+
+/// Parses `rest`, which follows `NAME://`.
+fn parse(scheme: Scheme, rest: &str) -> Result<Address, AddressError> {
+    let name = scheme.name;
+    let expected = || scheme.form();
+    let (hosts, after) = match scheme.kind {
+        Kind::Host(form) => {
+            let (authority, after) = split_authority(name, rest);
+            if has_unencoded_password(authority, rest) {
+                return Err(AddressError::UnencodedPassword);
+            }
+            let hosts = parse_hosts(scheme, form, authority)?;
+            if hosts.iter().any(|host| host.credentials.is_some()) && !form.login {
+                return Err(AddressError::Credentials(expected()));
+            }
+            if !form.path && !matches!(after, "" | "/") {
+                return Err(AddressError::Path(expected()));
+            }
+            (hosts, if form.path { after } else { "" })
+        }
+        Kind::SocketAsHost => {
+            let (host, after) = split_authority(name, rest);
+            if host.contains(['@', ':']) {
+                return Err(AddressError::SocketPath(expected()));
+            }
+            (vec![socket(decode_path(host)?, &expected)?], after)
+        }
+        Kind::SocketAsPath => {
+            if !rest.starts_with('/') || rest.contains(['?', '#']) {
+                return Err(AddressError::SocketPath(expected()));
+            }
+            (vec![socket(decode_path(rest)?, &expected)?], "")
+        }
+        Kind::SocketUnencoded => (vec![socket(rest.into(), &expected)?], ""),
+    };
+    let after = if has_fragment(name) { after.split('#').next().unwrap_or_default() } else { after };
+    let (path, query) = match after.split_once('?') {
+        Some((path, query)) => (path, Some(query.to_owned())),
+        None => (after, None),
+    };
+    Ok(Address { scheme, hosts, path: path.to_owned(), query })
+}
+
+/// Whether `#` begins a fragment. In the virtual host of a broker it is a character like any other.
+fn has_fragment(name: &str) -> bool {
+    matches!(name, "http" | "https" | "http+unix")
+}
+
+/// Splits what follows `://` before the path, query or fragment.
+fn split_authority<'a>(name: &str, rest: &'a str) -> (&'a str, &'a str) {
+    let ends_host = |c: char| matches!(c, '/' | '?') || has_fragment(name) && matches!(c, '#' | '\\');
+    rest.split_at(rest.find(ends_host).unwrap_or(rest.len()))
+}
+
+/// Whether the host or port may be the beginning of `USER:PASSWORD@`, where the password has a character in it that
+/// ends the host.
+fn has_unencoded_password(authority: &str, rest: &str) -> bool {
+    let has_port = if authority.starts_with('[') {
+        // The colons inside the brackets of an IPv6 address do not separate a password.
+        authority.rsplit(']').next().is_some_and(|port| port.contains(':'))
+    } else {
+        authority.contains(':')
+    };
+    has_port && rest[authority.len()..].contains('@')
+}
+
+fn parse_hosts(scheme: Scheme, form: HostForm, authority: &str) -> Result<Vec<Host>, AddressError> {
+    if !form.several {
+        return Ok(vec![parse_host(scheme, form, authority)?]);
+    }
+    let mut hosts = Vec::new();
+    let mut rest = Some(authority);
+    while let Some(text) = rest {
+        let (host, others) = text.split_once(',').map_or((text, None), |(host, rest)| (host, Some(rest)));
+        let parsed = parse_host(scheme, form, host);
+        // Of `user:pass,word@host`, the first part is neither a host nor to be shown.
+        if matches!(parsed, Err(AddressError::Port { .. })) && others.is_some_and(|rest| rest.contains('@')) {
+            return Err(AddressError::UnencodedPassword);
+        }
+        hosts.push(parsed?);
+        rest = others;
+    }
+    Ok(hosts)
+}
+
+/// Parses `[USER[:PASSWORD]@]HOST[:PORT]`.
+fn parse_host(scheme: Scheme, form: HostForm, text: &str) -> Result<Host, AddressError> {
+    let (credentials, host) = match text.rsplit_once('@') {
+        Some((credentials, host)) => (Some(Credentials::parse(credentials)), host),
+        None => (None, text),
+    };
+    Ok(Host { endpoint: parse_endpoint(scheme, form, host)?, credentials })
+}
+
+/// Parses `HOST[:PORT]` with the `url` crate, after rewriting what that cannot read: no host, `*` for a port, and the
+/// zone of an IPv6 address.
+fn parse_endpoint(scheme: Scheme, form: HostForm, text: &str) -> Result<Endpoint, AddressError> {
+    let name = scheme.name;
+    let expected = || scheme.form();
+    let malformed = |source| AddressError::Host { form: expected(), source };
+    let mut text = Cow::Borrowed(text);
+    if text.is_empty() || text.starts_with(':') {
+        let default = form.default_host.ok_or_else(|| malformed(ParseError::EmptyHost))?;
+        text = format!("{default}{text}").into();
+    }
+    if let Some(host) = text.strip_suffix(":*").filter(|_| form.wildcards) {
+        text = format!("{host}:0").into();
+    }
+    let (text, zone) = without_zone(&text);
+    let port = |host: &str| AddressError::Port { host: host.trim_matches(['[', ']']).to_owned() };
+    // The characters at which the parser would end the host without an error.
+    if text.contains(['#', '/', '?', '\\']) {
+        return Err(malformed(ParseError::InvalidDomainCharacter));
+    }
+    // To the URL standard an empty port is the default; only HTTP's URLs follow it.
+    if let Some(host) = text.strip_suffix(':').filter(|_| !has_fragment(name)) {
+        return Err(port(host));
+    }
+    let url = Url::parse(&format!("{name}://{text}")).map_err(|error| match error {
+        ParseError::InvalidPort => port(text.rsplit_once(':').map_or("", |(host, _)| host)),
+        error => malformed(error),
+    })?;
+    let host =
+        url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| malformed(ParseError::EmptyHost))?;
+    #[cfg(feature = "simulated")]
+    if let Some(name) = host.strip_suffix(SIMULATED) {
+        return Ok(Endpoint::Simulated(name.to_owned()));
+    }
+    let host = host.trim_matches(['[', ']']);
+    let host = zone.map_or_else(|| host.to_owned(), |zone| format!("{host}%{zone}"));
+    let port = url.port_or_known_default().or(form.default_port);
+    Ok(Endpoint::Tcp { host, port: port.ok_or_else(|| AddressError::NoPort(expected()))? })
+}
+
+/// Takes the zone out of `[fe80::1%eth0]:1`. RFC 6874 writes its percent sign as `%25`.
+fn without_zone(text: &str) -> (Cow<'_, str>, Option<String>) {
+    let parts = text.starts_with('[').then(|| {
+        let (address, rest) = text.split_once('%')?;
+        let (zone, port) = rest.split_once(']')?;
+        let zone = zone.strip_prefix("25").filter(|zone| !zone.is_empty()).unwrap_or(zone);
+        Some((format!("{address}]{port}"), zone.to_owned()))
+    });
+    match parts.flatten() {
+        Some((text, zone)) => (text.into(), Some(zone)),
+        None => (text.into(), None),
+    }
+}
+
+fn socket(path: OsString, expected: &dyn Fn() -> String) -> Result<Host, AddressError> {
+    if path.is_empty() {
+        return Err(AddressError::SocketPath(expected()));
+    }
+    Ok(Host { endpoint: Endpoint::Unix(path.into()), credentials: None })
+}
+
+fn decode_path(text: &str) -> Result<OsString, AddressError> {
+    decode_bytes(text, "path of the socket").map(OsString::from_vec)
+}
+
+fn bytes_of(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
+}
+
+#[cfg(test)]
+#[path = "address_tests.rs"]
+mod tests;

@@ -1,0 +1,147 @@
+//! Where bytes go.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// What a listener binds and a client connects to.
+///
+/// As text it is `HOST:PORT` (`127.0.0.1:80`, `[::1]:80`, `localhost:80`) or `unix:PATH`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// A TCP port.
+    Tcp {
+        /// A name or an address, without the brackets of an IPv6 address. To a listener, `*` is every IPv4 address.
+        host: String,
+        /// The port. To a listener, 0 is any free port.
+        port: u16,
+    },
+    /// A Unix socket.
+    Unix(PathBuf),
+    /// A name in the [simulated network](crate::simulated) of this thread. As text it is `simulated:NAME`, in URLs the
+    /// host `NAME.simulated`.
+    #[cfg(feature = "simulated")]
+    Simulated(String),
+}
+
+/// The text is not an [`Endpoint`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("give HOST:PORT or unix:PATH")]
+pub struct EndpointError;
+
+impl Endpoint {
+    /// Any free port of the loopback interface.
+    #[must_use]
+    pub fn loopback() -> Self {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()
+    }
+
+    /// The port, where it has one.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Endpoint::Tcp { port, .. } => Some(*port),
+            _ => None,
+        }
+    }
+
+    /// Whether the kernel counts the bytes of its connections, so that streams need not.
+    #[must_use]
+    pub fn is_counted_by_kernel(&self) -> bool {
+        matches!(self, Endpoint::Tcp { .. })
+    }
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(address: SocketAddr) -> Self {
+        Endpoint::Tcp { host: host_of(&address), port: address.port() }
+    }
+}
+
+/// The address without its port, with the scope of a link-local IPv6 address.
+fn host_of(address: &SocketAddr) -> String {
+    match address {
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("{}%{}", v6.ip(), v6.scope_id()),
+        _ => address.ip().to_string(),
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = EndpointError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            // As a URL has it: unix:///tmp/s.
+            let path = path.strip_prefix("//").unwrap_or(path);
+            return if path.is_empty() { Err(EndpointError) } else { Ok(Endpoint::Unix(path.into())) };
+        }
+        #[cfg(feature = "simulated")]
+        if let Some(name) = text.strip_prefix("simulated:") {
+            return Ok(Endpoint::Simulated(name.to_owned()));
+        }
+        let (host, port) = text.rsplit_once(':').ok_or(EndpointError)?;
+        let port = port.parse().map_err(|_| EndpointError)?;
+        let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let host = bracketed.unwrap_or(host);
+        let is_plain = |c: char| !c.is_whitespace() && !"/@[]?#".contains(c);
+        let is_host = !host.is_empty() && host.chars().all(is_plain);
+        if !is_host || bracketed.is_some() != host.contains(':') {
+            return Err(EndpointError);
+        }
+        Ok(Endpoint::Tcp { host: host.to_owned(), port })
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Endpoint::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Endpoint::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Endpoint::Unix(path) => write!(f, "unix:{}", path.display()),
+            #[cfg(feature = "simulated")]
+            Endpoint::Simulated(name) => write!(f, "simulated:{name}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn text_forms_parse_and_display() {
+        for text in ["127.0.0.1:0", "[::1]:1", "[fe80::1%2]:1", "host:65535", "*:1", "unix:/tmp/s", "unix:s"]
+        {
+            assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
+        }
+        assert_eq!("unix:///tmp/s".parse(), Ok(Endpoint::Unix("/tmp/s".into())));
+        assert_eq!(Endpoint::loopback().to_string(), "127.0.0.1:0");
+        assert_eq!("[::1]:7".parse::<Endpoint>().unwrap().port(), Some(7));
+    }
+
+    #[test]
+    fn other_text_is_refused() {
+        for text in
+            ["", "h", ":1", "h:", "h:65536", "h:x", "::1:1", "[::1]", "[h]:1", "unix:", "http://h:1", "u@h:1"]
+        {
+            assert_eq!(text.parse::<Endpoint>(), Err(EndpointError), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_socket_address_survives_as_text(address: SocketAddr) {
+            let endpoint = Endpoint::from(address);
+            prop_assert_eq!(endpoint.to_string().parse::<Endpoint>(), Ok(endpoint));
+        }
+
+        #[test]
+        fn any_text_parses_or_is_refused(text in ".{0,20}") {
+            if let Ok(endpoint) = text.parse::<Endpoint>() {
+                prop_assert_eq!(endpoint.to_string().parse::<Endpoint>(), Ok(endpoint));
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Transports and URLs: the one place of the suite that knows either.
+//!
+//! An [`Endpoint`] is where bytes go: a host and port, or a Unix socket. [`Listener::bind`] listens on one and
+//! [`connect`] opens a [`Stream`] to one; [`blocking`] has the same for plain threads. An [`Address`] is a URL taken
+//! apart, which names one or more endpoints.
+//!
+//! TCP connections have `TCP_NODELAY` set at both ends. The kernel counts the bytes of a TCP connection; for Unix
+//! sockets, where it does not, streams count them ([`bytes_counted`]).
+
+#![forbid(unsafe_code)]
+
+mod address;
+pub mod blocking;
+mod counts;
+mod credentials;
+mod endpoint;
+mod listener;
+mod scheme;
+#[cfg(feature = "simulated")]
+pub mod simulated;
+mod socket_file;
+mod stream;
+
+use std::time::Duration;
+
+pub use address::{Address, AddressError, Host, redacted};
+pub use counts::{ByteCounts, bytes_counted};
+pub use credentials::Credentials;
+pub use endpoint::{Endpoint, EndpointError};
+pub use listener::{Listener, is_about_one_connection};
+pub use scheme::Scheme;
+pub use stream::{Stream, connect};
+
+/// The crate that parses URLs, so that others use the same version.
+pub use url;
+
+/// How long calls in progress may take to finish once a server has been asked to stop.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// How long to wait before accepting again when the process or the system has no file descriptor or memory left.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

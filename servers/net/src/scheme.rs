@@ -1,0 +1,134 @@
+//! What URLs of a scheme look like.
+
+/// A URL scheme and the form of its URLs.
+///
+/// ```
+/// use net::Scheme;
+///
+/// const RABBIT: Scheme = Scheme::host("rabbit").port(5672).or_host("localhost").several().login().path();
+/// assert_eq!(RABBIT.form(), "rabbit://HOST:PORT/PATH");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scheme {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+}
+
+/// Where the endpoint is in a URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// `NAME://HOST:PORT`.
+    Host(HostForm),
+    /// `NAME://%2FSOCKET/PATH`: the path of a Unix socket, percent-encoded, in place of the host.
+    SocketAsHost,
+    /// `NAME:///SOCKET`: the path of a Unix socket, percent-encoded.
+    SocketAsPath,
+    /// `NAME://SOCKET`: the path of a Unix socket, nothing encoded.
+    SocketUnencoded,
+}
+
+/// What a URL with a host may have besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HostForm {
+    pub(crate) default_port: Option<u16>,
+    pub(crate) default_host: Option<&'static str>,
+    pub(crate) several: bool,
+    pub(crate) wildcards: bool,
+    pub(crate) login: bool,
+    pub(crate) path: bool,
+}
+
+impl Scheme {
+    /// `http://[USER:PASSWORD@]HOST[:PORT][/PATH]`.
+    pub const HTTP: Scheme = Scheme::host("http").port(80).login().path();
+    /// `http+unix://%2FSOCKET[/PATH]`: HTTP over the Unix socket at `/SOCKET`.
+    pub const HTTP_UNIX: Scheme = Scheme { name: "http+unix", kind: Kind::SocketAsHost };
+    /// `tcp://HOST:PORT`.
+    pub const TCP: Scheme = Scheme::host("tcp");
+    /// `unix:///SOCKET`.
+    pub const UNIX: Scheme = Scheme { name: "unix", kind: Kind::SocketAsPath };
+    /// `ipc://SOCKET`, as ZeroMQ writes it: nothing is percent-encoded, and `ipc://s` is a relative path.
+    pub const IPC: Scheme = Scheme { name: "ipc", kind: Kind::SocketUnencoded };
+
+    /// `NAME://HOST:PORT`, to be extended by the methods below.
+    #[must_use]
+    pub const fn host(name: &'static str) -> Scheme {
+        let form = HostForm {
+            default_port: None,
+            default_host: None,
+            several: false,
+            wildcards: false,
+            login: false,
+            path: false,
+        };
+        Scheme { name, kind: Kind::Host(form) }
+    }
+
+    /// The port of a URL that names none. Without a default the port is required.
+    #[must_use]
+    pub const fn port(self, port: u16) -> Scheme {
+        self.with(HostForm { default_port: Some(port), ..self.host_form() })
+    }
+
+    /// The host of a URL that names none. Without a default the host is required.
+    #[must_use]
+    pub const fn or_host(self, host: &'static str) -> Scheme {
+        self.with(HostForm { default_host: Some(host), ..self.host_form() })
+    }
+
+    /// Allows several hosts separated by commas, each with its own port and credentials, as oslo.messaging does.
+    #[must_use]
+    pub const fn several(self) -> Scheme {
+        self.with(HostForm { several: true, ..self.host_form() })
+    }
+
+    /// Allows `*` for any free port, as ZeroMQ does. (The host `*`, every address, is a host like any other here.)
+    #[must_use]
+    pub const fn wildcards(self) -> Scheme {
+        self.with(HostForm { wildcards: true, ..self.host_form() })
+    }
+
+    /// Allows `USER:PASSWORD@` before the host.
+    #[must_use]
+    pub const fn login(self) -> Scheme {
+        self.with(HostForm { login: true, ..self.host_form() })
+    }
+
+    /// Allows a path and a query after the host.
+    #[must_use]
+    pub const fn path(self) -> Scheme {
+        self.with(HostForm { path: true, ..self.host_form() })
+    }
+
+    const fn host_form(&self) -> HostForm {
+        match self.kind {
+            Kind::Host(form) => form,
+            _ => panic!("only URLs with a host can be extended"),
+        }
+    }
+
+    const fn with(self, form: HostForm) -> Scheme {
+        Scheme { name: self.name, kind: Kind::Host(form) }
+    }
+
+    /// What comes before `://`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The usual form of its URLs, for messages: `tcp://HOST:PORT`. What is optional is left out.
+    #[must_use]
+    pub fn form(&self) -> String {
+        let name = self.name;
+        match self.kind {
+            Kind::Host(form) => {
+                let path = if form.path { "/PATH" } else { "" };
+                format!("{name}://HOST:PORT{path}")
+            }
+            Kind::SocketAsHost => format!("{name}://%2FSOCKET/PATH"),
+            Kind::SocketAsPath => format!("{name}:///SOCKET"),
+            Kind::SocketUnencoded => format!("{name}://SOCKET"),
+        }
+    }
+}

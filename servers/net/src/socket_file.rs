@@ -1,0 +1,124 @@
+//! The files of listening Unix sockets.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+/// The file of a listening socket. It is removed on drop, unless another file has taken its place.
+#[derive(Debug)]
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    /// Device and inode.
+    identity: Option<(u64, u64)>,
+}
+
+impl SocketFile {
+    /// Binds a socket to `path` by `bind`. The file of a socket on which no process listens any more is replaced; any
+    /// other file, a symbolic link included, is left alone.
+    ///
+    /// # Errors
+    /// Those of `bind`; [`io::ErrorKind::AddrInUse`] where the path is taken.
+    pub(crate) fn bind<L>(path: &Path, bind: impl Fn(&Path) -> io::Result<L>) -> io::Result<(L, SocketFile)> {
+        let listener = match bind(path) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_abandoned(path) => {
+                fs::remove_file(path)?;
+                bind(path)?
+            }
+            bound => bound?,
+        };
+        Ok((listener, SocketFile { path: path.to_owned(), identity: identity(path) }))
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if self.identity.is_some() && identity(&self.path) == self.identity {
+            // It may be gone already, or its folder read-only by now; neither can be helped here.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Device and inode of the socket at `path`.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    metadata.file_type().is_socket().then(|| (metadata.dev(), metadata.ino()))
+}
+
+/// Whether a socket is at `path` on which no process listens.
+fn is_abandoned(path: &Path) -> bool {
+    let connected = || {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        // With a full queue of connections, a blocking socket would wait for the listener.
+        socket.set_nonblocking(true)?;
+        socket.connect(&SockAddr::unix(path)?)
+    };
+    identity(path).is_some()
+        && connected().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
+        SocketFile::bind(path, |path| UnixListener::bind(path))
+    }
+
+    #[test]
+    fn the_file_goes_with_its_listener() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let bound = bind(&path).unwrap();
+        assert!(path.exists());
+        drop(bound);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_file_that_has_taken_its_place_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let bound = bind(&path).unwrap();
+        // The first file is moved, not removed, so that its inode is not used again.
+        fs::rename(&path, folder.path().join("moved")).unwrap();
+        let _other = UnixListener::bind(&path).unwrap();
+        drop(bound);
+        assert!(UnixStream::connect(&path).is_ok());
+    }
+
+    #[test]
+    fn an_abandoned_socket_is_replaced_and_one_in_use_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        // The standard library leaves the file behind.
+        drop(UnixListener::bind(&path).unwrap());
+        let bound = bind(&path).unwrap();
+        assert!(UnixStream::connect(&path).is_ok());
+        assert_eq!(bind(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert!(UnixStream::connect(&path).is_ok());
+        drop(bound);
+    }
+
+    #[test]
+    fn ordinary_files_folders_and_links_are_never_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("file"), "precious").unwrap();
+        fs::create_dir(at("folder")).unwrap();
+        drop(UnixListener::bind(at("socket")).unwrap());
+        symlink(at("file"), at("to-file")).unwrap();
+        symlink(at("socket"), at("to-socket")).unwrap();
+        symlink(at("nowhere"), at("dangling")).unwrap();
+        for name in ["file", "folder", "to-file", "to-socket", "dangling"] {
+            assert_eq!(bind(&at(name)).unwrap_err().kind(), io::ErrorKind::AddrInUse, "{name}");
+            assert!(fs::symlink_metadata(at(name)).is_ok(), "{name}");
+        }
+        assert_eq!(fs::read_to_string(at("file")).unwrap(), "precious");
+    }
+}

@@ -1,0 +1,233 @@
+//! Connections.
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::BufMut;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::Endpoint;
+use crate::counts::{ByteCounts, Counter};
+#[cfg(feature = "simulated")]
+use crate::simulated;
+
+/// A connection over any transport.
+///
+/// It is read and written by [`AsyncRead`] and [`AsyncWrite`], or without blocking through `&self` by
+/// [`try_read_buf`](Self::try_read_buf) and [`try_write`](Self::try_write) after
+/// [`poll_read_ready`](Self::poll_read_ready) and [`poll_write_ready`](Self::poll_write_ready).
+pub struct Stream(Inner);
+
+enum Inner {
+    Tcp(TcpStream),
+    Unix(UnixStream, Counter),
+    #[cfg(feature = "simulated")]
+    Simulated(simulated::Stream, Counter),
+}
+
+/// Connects to `endpoint`. A name that resolves to several addresses is tried at each of them in turn.
+///
+/// # Errors
+/// Those of the operating system.
+pub async fn connect(endpoint: &Endpoint) -> io::Result<Stream> {
+    match endpoint {
+        Endpoint::Tcp { host, port } => Stream::tcp(TcpStream::connect((host.as_str(), *port)).await?),
+        Endpoint::Unix(path) => Ok(Stream::unix(UnixStream::connect(path).await?)),
+        #[cfg(feature = "simulated")]
+        Endpoint::Simulated(name) => Ok(Stream::simulated(simulated::connect(name).await?)),
+    }
+}
+
+impl Stream {
+    pub(crate) fn tcp(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        Ok(Stream(Inner::Tcp(stream)))
+    }
+
+    pub(crate) fn unix(stream: UnixStream) -> Self {
+        Stream(Inner::Unix(stream, Counter::new()))
+    }
+
+    #[cfg(feature = "simulated")]
+    pub(crate) fn simulated(stream: simulated::Stream) -> Self {
+        Stream(Inner::Simulated(stream, Counter::new()))
+    }
+
+    /// The bytes read and written so far. `None` where the kernel counts them (TCP).
+    #[must_use]
+    pub fn bytes_counted(&self) -> Option<ByteCounts> {
+        match &self.0 {
+            Inner::Tcp(_) => None,
+            Inner::Unix(_, counter) => Some(counter.read()),
+            #[cfg(feature = "simulated")]
+            Inner::Simulated(_, counter) => Some(counter.read()),
+        }
+    }
+
+    /// Ready when bytes, the end or an error can be read. Only the task that polled last is woken.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &self.0 {
+            Inner::Tcp(stream) => stream.poll_read_ready(context),
+            Inner::Unix(stream, _) => stream.poll_read_ready(context),
+            #[cfg(feature = "simulated")]
+            Inner::Simulated(stream, _) => stream.poll_read_ready(context),
+        }
+    }
+
+    /// Ready when bytes can be written, or when writing fails. Only the task that polled last is woken.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &self.0 {
+            Inner::Tcp(stream) => stream.poll_write_ready(context),
+            Inner::Unix(stream, _) => stream.poll_write_ready(context),
+            #[cfg(feature = "simulated")]
+            Inner::Simulated(stream, _) => stream.poll_write_ready(context),
+        }
+    }
+
+    /// Appends to `buffer` what has arrived and returns how many bytes; 0 at the end of the stream.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] when nothing has arrived; those of the operating system.
+    pub fn try_read_buf<B: BufMut>(&self, buffer: &mut B) -> io::Result<usize> {
+        match &self.0 {
+            Inner::Tcp(stream) => stream.try_read_buf(buffer),
+            Inner::Unix(stream, counter) => {
+                stream.try_read_buf(buffer).inspect(|read| counter.add_received(*read))
+            }
+            #[cfg(feature = "simulated")]
+            Inner::Simulated(stream, counter) => {
+                stream.try_read_buf(buffer).inspect(|read| counter.add_received(*read))
+            }
+        }
+    }
+
+    /// Writes as much of `bytes` as can be taken now and returns how many.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] when none can be taken; those of the operating system.
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match &self.0 {
+            Inner::Tcp(stream) => stream.try_write(bytes),
+            Inner::Unix(stream, counter) => {
+                stream.try_write(bytes).inspect(|written| counter.add_sent(*written))
+            }
+            #[cfg(feature = "simulated")]
+            Inner::Simulated(stream, counter) => {
+                stream.try_write(bytes).inspect(|written| counter.add_sent(*written))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Inner::Tcp(stream) => stream.fmt(f),
+            Inner::Unix(stream, _) => stream.fmt(f),
+            #[cfg(feature = "simulated")]
+            Inner::Simulated(stream, _) => stream.fmt(f),
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().0 {
+            Inner::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+            Inner::Unix(stream, counter) => {
+                let before = buffer.filled().len();
+                ready!(Pin::new(stream).poll_read(context, buffer))?;
+                counter.add_received(buffer.filled().len() - before);
+                Poll::Ready(Ok(()))
+            }
+            #[cfg(feature = "simulated")]
+            Inner::Simulated(stream, counter) => loop {
+                ready!(stream.poll_read_ready(context))?;
+                match stream.try_read_buf(buffer) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    read => return Poll::Ready(read.map(|read| counter.add_received(read))),
+                }
+            },
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().0 {
+            Inner::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            Inner::Unix(stream, counter) => {
+                let written = ready!(Pin::new(stream).poll_write(context, bytes))?;
+                counter.add_sent(written);
+                Poll::Ready(Ok(written))
+            }
+            #[cfg(feature = "simulated")]
+            Inner::Simulated(stream, counter) => loop {
+                ready!(stream.poll_write_ready(context))?;
+                match stream.try_write(bytes) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    written => return Poll::Ready(written.inspect(|written| counter.add_sent(*written))),
+                }
+            },
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.as_mut().get_mut().0 {
+            Inner::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Inner::Unix(stream, counter) => {
+                let written = ready!(Pin::new(stream).poll_write_vectored(context, slices))?;
+                counter.add_sent(written);
+                Poll::Ready(Ok(written))
+            }
+            #[cfg(feature = "simulated")]
+            Inner::Simulated(..) => {
+                let first = slices.iter().find(|slice| !slice.is_empty()).map_or(&[][..], |slice| slice);
+                self.poll_write(context, first)
+            }
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.0 {
+            Inner::Tcp(stream) => stream.is_write_vectored(),
+            Inner::Unix(stream, _) => stream.is_write_vectored(),
+            #[cfg(feature = "simulated")]
+            Inner::Simulated(..) => false,
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Nothing is buffered here.
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().0 {
+            Inner::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Inner::Unix(stream, _) => Pin::new(stream).poll_shutdown(context),
+            #[cfg(feature = "simulated")]
+            Inner::Simulated(stream, _) => {
+                stream.shutdown();
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+}
