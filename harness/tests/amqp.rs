@@ -10,8 +10,7 @@ use amqp::direct::{BareClient, BareServer};
 use amqp::{AmqpClient, RpcServerOptions, Server, Target, TransportUrl};
 use calculator::conformance::{self, Outcome};
 use calculator::{
-    Calculator, Call, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults, Limits,
-    Protocol, Value,
+    Calculator, Call, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults, Limits, Value,
 };
 use futures_util::StreamExt;
 use lapin::options::{BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, QueueDeclareOptions};
@@ -54,7 +53,7 @@ fn assert_all_passed(outcomes: &[Outcome]) {
     for outcome in outcomes {
         assert!(outcome.passed(), "{}: {}", outcome.vector.title(), outcome.answer());
     }
-    assert_eq!(outcomes.len(), conformance::vectors(Protocol::Amqp).len());
+    assert_eq!(outcomes.len(), conformance::vectors(conformance::Profile::default()).len());
 }
 
 /// One broker for all of it: starting one takes longer than everything else together.
@@ -74,7 +73,9 @@ async fn conforms(url: &TransportUrl) {
     let (stop, server) = serve(url, "conforms").await;
     for target in [Target::topic("conforms"), Target::topic("conforms").server("s1")] {
         let client = AmqpClient::connect(&url.clone().into(), target, &options()).await.unwrap();
-        assert_all_passed(&conformance::run(&client, Protocol::Amqp, &mut Deadline::new(TIMEOUT)).await);
+        assert_all_passed(
+            &conformance::run(&client, conformance::Profile::default(), &mut Deadline::new(TIMEOUT)).await,
+        );
     }
     let mut target = Target::topic("conforms");
     target.version = Some("1.3".to_owned());
@@ -225,7 +226,9 @@ async fn the_bare_exchange_conforms(url: &TransportUrl) {
     let stop = CancellationToken::new();
     let server = tokio::spawn(server.run(stop.clone()));
     let client = BareClient::connect(url, "bare", &options()).await.unwrap();
-    assert_all_passed(&conformance::run(&client, Protocol::Amqp, &mut Deadline::new(TIMEOUT)).await);
+    assert_all_passed(
+        &conformance::run(&client, conformance::Profile::default(), &mut Deadline::new(TIMEOUT)).await,
+    );
     stop.cancel();
     server.await.unwrap();
 }

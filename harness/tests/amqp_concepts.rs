@@ -13,8 +13,7 @@ use amqp::{
 };
 use calculator::conformance;
 use calculator::{
-    Calculator, Call, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults, Limits, Protocol,
-    Value,
+    Calculator, Call, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults, Limits, Value,
 };
 use futures_util::StreamExt;
 use lapin::options::{BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, QueueDeclareOptions};
@@ -150,7 +149,9 @@ async fn every_kind_of_queue_and_way_back_conforms(transport: &Transport) {
         let options = ClientOptions { timeout: PATIENCE, ..ClientOptions::default() };
         for target in [target.clone(), target.clone().server("s1")] {
             let client = AmqpClient::connect(&transport, target, &options).await.unwrap();
-            let outcomes = conformance::run(&client, Protocol::Amqp, &mut Deadline::new(PATIENCE)).await;
+            let outcomes =
+                conformance::run(&client, conformance::Profile::default(), &mut Deadline::new(PATIENCE))
+                    .await;
             for outcome in outcomes {
                 assert!(outcome.passed(), "{topic}: {}: {}", outcome.vector.title(), outcome.answer());
             }

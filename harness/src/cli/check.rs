@@ -42,7 +42,12 @@ pub(super) fn check(arguments: &Arguments) -> Outcome {
             let address = without_credentials(&arguments.url);
             Failure::could_not_run(format!("{}: no answer from {address}: {error}", stack.name))
         })?;
-        Ok(conformance::run(&*client, stack.protocol, &mut Deadline::new(arguments.timeout)).await)
+        Ok(conformance::run(
+            &*client,
+            stack.protocol.conformance_profile(),
+            &mut Deadline::new(arguments.timeout),
+        )
+        .await)
     })?;
     print(&table(stack.protocol, &rows));
     let lost =

@@ -43,7 +43,10 @@ pub fn inspect(
     runtime.block_on(async {
         let timeout = setting.scenario.timeout;
         let outcomes = match place.connect(stack, 1, timeout).await?.into_iter().next() {
-            Some(client) => conformance::run(&*client, stack.protocol, &mut Deadline::new(timeout)).await,
+            Some(client) => {
+                conformance::run(&*client, stack.protocol.conformance_profile(), &mut Deadline::new(timeout))
+                    .await
+            }
             None => vec![],
         };
         let check = Check::new(stack.name, &outcomes);

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::conformance::{IntegerWidth, Profile};
+
 /// A protocol, or one of the two floors that every protocol is held against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -48,6 +50,15 @@ impl Protocol {
             Protocol::Jsonrpc => "jsonrpc",
             Protocol::Zerorpc => "zerorpc",
             Protocol::Amqp => "amqp",
+        }
+    }
+
+    /// What the conformance table needs to know of the protocol.
+    #[must_use]
+    pub fn conformance_profile(self) -> Profile {
+        match self {
+            Protocol::Xmlrpc => Profile { integer_width: IntegerWidth::Bits32 },
+            _ => Profile::default(),
         }
     }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use calculator::{
-    Calculator, Call, Client, ClientOptions, Deadline, Dispatcher, Executor, Faults, Limits, Protocol, Value,
+    Calculator, Call, Client, ClientOptions, Deadline, Dispatcher, Executor, Faults, Limits, Value,
     conformance,
 };
 use http::HeaderMap;
@@ -23,8 +23,9 @@ async fn it_does_what_ours_does_and_ends_when_told() {
     let options = ClientOptions { timeout: Duration::from_secs(60), ..ClientOptions::default() };
     let client: JsonRpcClient<HyperClient> =
         JsonRpcClient::connect(&url, &HeaderMap::new(), &options).await.unwrap();
-    let outcomes = conformance::run(&client, Protocol::Jsonrpc, &mut Deadline::new(options.timeout)).await;
-    assert_eq!(outcomes.len(), conformance::vectors(Protocol::Jsonrpc).len());
+    let outcomes =
+        conformance::run(&client, conformance::Profile::default(), &mut Deadline::new(options.timeout)).await;
+    assert_eq!(outcomes.len(), conformance::vectors(conformance::Profile::default()).len());
     for outcome in outcomes {
         assert!(outcome.passed(), "{}: {}", outcome.vector.title(), outcome.answer());
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use calculator::{
     Calculator, Call, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults, Limits,
-    Protocol, Value, conformance,
+    Value, conformance,
 };
 use http::HeaderMap;
 use http_layer::{HyperClient, ReqwestClient, Transport};
@@ -30,9 +30,13 @@ async fn connect<T: Transport>(url: &str) -> RestClient<T> {
 async fn passes_the_conformance_table<T: Transport>() {
     let (url, _stop) = start(Limits::default()).await;
     let client: RestClient<T> = connect(&url).await;
-    let outcomes =
-        conformance::run(&client, Protocol::Rest, &mut Deadline::new(Duration::from_secs(5))).await;
-    assert_eq!(outcomes.len(), conformance::vectors(Protocol::Rest).len());
+    let outcomes = conformance::run(
+        &client,
+        conformance::Profile::default(),
+        &mut Deadline::new(Duration::from_secs(5)),
+    )
+    .await;
+    assert_eq!(outcomes.len(), conformance::vectors(conformance::Profile::default()).len());
     for outcome in outcomes {
         assert!(outcome.passed(), "{}: {}", outcome.vector.title(), outcome.answer());
     }

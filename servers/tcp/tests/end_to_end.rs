@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use calculator::{
     Calculator, Call, CallError, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults,
-    Limits, MethodInfo, Params, Protocol, Service, Value, conformance,
+    Limits, MethodInfo, Params, Service, Value, conformance,
 };
 use tcp_floor::{Server, TcpClient, wire};
 use tokio::task::JoinHandle;
@@ -39,8 +39,8 @@ async fn the_conformance_table_holds_except_for_documents() {
     let (url, stop, running) = start(Calculator, Limits::default()).await;
     let client = TcpClient::connect(&url, &ClientOptions::default()).await.unwrap();
     let mut deadline = Deadline::new(Duration::from_secs(5));
-    let outcomes = conformance::run(&client, Protocol::Tcp, &mut deadline).await;
-    assert_eq!(outcomes.len(), conformance::vectors(Protocol::Tcp).len());
+    let outcomes = conformance::run(&client, conformance::Profile::default(), &mut deadline).await;
+    assert_eq!(outcomes.len(), conformance::vectors(conformance::Profile::default()).len());
     for outcome in outcomes {
         if outcome.vector.call.method == "echo" {
             assert_eq!(outcome.result.unwrap_err().kind, ErrorKind::NotRepresentable);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use calculator::{
     Calculator, Call, CallError, Client as _, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor,
-    Faults, Limits, Protocol, Value, conformance,
+    Faults, Limits, Value, conformance,
 };
 use tcp_floor::libzmq::{Client, Server};
 use tcp_floor::wire;
@@ -39,8 +39,8 @@ async fn the_conformance_table_holds_except_for_documents() {
     let (_, url, stop, running) = start(None).await;
     let client = Client::connect(&url, &patient()).await.unwrap();
     let mut deadline = Deadline::new(Duration::from_secs(60));
-    let outcomes = conformance::run(&client, Protocol::Tcp, &mut deadline).await;
-    assert_eq!(outcomes.len(), conformance::vectors(Protocol::Tcp).len());
+    let outcomes = conformance::run(&client, conformance::Profile::default(), &mut deadline).await;
+    assert_eq!(outcomes.len(), conformance::vectors(conformance::Profile::default()).len());
     for outcome in outcomes {
         if outcome.vector.call.method == "echo" {
             assert_eq!(outcome.result.unwrap_err().kind, ErrorKind::NotRepresentable);

@@ -12,3 +12,7 @@ pub mod wire;
 
 pub use client::XmlRpcClient;
 pub use server::{Server, ServerOptions};
+
+/// What the conformance table expects of XML-RPC servers: `<int>` has 32 bits.
+pub const CONFORMANCE_PROFILE: calculator::conformance::Profile =
+    calculator::conformance::Profile { integer_width: calculator::conformance::IntegerWidth::Bits32 };

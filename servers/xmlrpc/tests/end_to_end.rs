@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use calculator::conformance;
 use calculator::{
-    Calculator, Call, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults, Limits,
-    Protocol, Value,
+    Calculator, Call, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults, Limits, Value,
 };
 use http_layer::http::{HeaderMap, HeaderValue, header};
 use http_layer::{HyperClient, ReqwestClient, Transport};
@@ -73,8 +72,8 @@ async fn every_row_of_the_conformance_table_passes<T: Transport>() {
         let server = serve(executor.parse().unwrap(), Faults::default(), ServerOptions::default()).await;
         let client = connect::<T>(&server.url).await;
         let mut deadline = Deadline::new(Duration::from_secs(30));
-        let outcomes = conformance::run(&client, Protocol::Xmlrpc, &mut deadline).await;
-        assert_eq!(outcomes.len(), conformance::vectors(Protocol::Xmlrpc).len());
+        let outcomes = conformance::run(&client, xmlrpc::CONFORMANCE_PROFILE, &mut deadline).await;
+        assert_eq!(outcomes.len(), conformance::vectors(xmlrpc::CONFORMANCE_PROFILE).len());
         for outcome in outcomes {
             assert!(outcome.passed(), "{}: {}", outcome.vector.title(), outcome.answer());
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use calculator::{
     Calculator, Call, CallError, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults,
-    Limits, Protocol, Service, Value, conformance,
+    Limits, Service, Value, conformance,
 };
 use common::{Running, add, any_port, calculator, sum, with_limits};
 use tokio::task::JoinSet;
@@ -25,8 +25,8 @@ async fn every_row_of_the_conformance_table_passes_with_every_executor() {
         let server = Running::calculator(executor, None).await;
         let client = server.client().await;
         let mut deadline = Deadline::new(Duration::from_secs(10));
-        let outcomes = conformance::run(&client, Protocol::Zerorpc, &mut deadline).await;
-        assert_eq!(outcomes.len(), conformance::vectors(Protocol::Zerorpc).len());
+        let outcomes = conformance::run(&client, conformance::Profile::default(), &mut deadline).await;
+        assert_eq!(outcomes.len(), conformance::vectors(conformance::Profile::default()).len());
         for outcome in outcomes {
             assert!(outcome.passed(), "{executor}: {}: {}", outcome.vector.title(), outcome.answer());
         }

@@ -7,7 +7,6 @@ mod common;
 
 use std::time::Duration;
 
-use calculator::Protocol;
 use calculator::{
     Calculator, Call, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults, Value,
     conformance,
@@ -40,7 +39,7 @@ async fn every_library_talks_to_every_other() {
         for calling in LIBRARIES {
             let client = connect(*calling, &server.url, Some(zerorpc::DEFAULT_PERIOD)).await;
             let mut deadline = Deadline::new(Duration::from_secs(10));
-            for outcome in conformance::run(&client, Protocol::Zerorpc, &mut deadline).await {
+            for outcome in conformance::run(&client, conformance::Profile::default(), &mut deadline).await {
                 assert!(
                     outcome.passed(),
                     "{calling:?} → {served:?}: {}: {}",
