@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::record::Status;
+use crate::record::{CheckLevel, Status};
 use crate::run::Event;
 
 /// Between plain lines that only tell how far a run is.
@@ -44,7 +44,7 @@ impl Progress {
             }
             Event::StartingBroker => self.line("starting a private RabbitMQ"),
             Event::Checked(check) => {
-                for failure in check.failures.iter().filter(|failure| failure.level == "core") {
+                for failure in check.failures.iter().filter(|failure| failure.level == CheckLevel::Core) {
                     let text = format!(
                         "{}: {} gave {}; expected {}",
                         check.stack, failure.call, failure.answer, failure.expected

@@ -6,7 +6,7 @@ mod samples;
 pub mod wire;
 
 pub use meter::Meter;
-pub use samples::Samples;
+pub use samples::{InFlightMean, Samples};
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

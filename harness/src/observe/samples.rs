@@ -3,11 +3,23 @@
 use std::time::Duration;
 
 use rand_distr::{Distribution, Exp1};
-
-use crate::record::InFlightMean;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// The mean time from one look to the next: often enough for a short trial, seldom enough not to disturb it.
 const MEAN_GAP: Duration = Duration::from_millis(5);
+
+/// The number of calls in flight over a trial, sampled at random moments independently of the calls' clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InFlightMean {
+    /// How many samples were taken.
+    pub samples: u32,
+    /// The mean.
+    pub mean: f64,
+    /// The standard deviation of the samples.
+    pub deviation: f64,
+}
 
 /// Samples of the number of calls in flight.
 ///

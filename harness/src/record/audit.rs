@@ -1,6 +1,6 @@
 //! The checks that a trial must pass to count.
 
-use super::{AuditCheck, Latency, Part, Status, Trial};
+use super::{AuditCheck, CheckName, Label, Latency, Part, Status, Trial};
 
 /// Checks `trial` and sets its audit, status and labels. A trial that failed stays failed.
 pub fn audit(trial: &mut Trial) {
@@ -19,15 +19,15 @@ pub fn audit(trial: &mut Trial) {
         trial.status = if passed { Status::Valid } else { Status::Invalid };
     }
     if trial.counts.errors() + trial.counts.timed_out > 0 {
-        trial.labels.push("errors".to_owned());
+        trial.labels.push(Label::Errors);
     }
     if is_client_bound(trial) {
-        trial.labels.push("client-bound".to_owned());
+        trial.labels.push(Label::ClientBound);
     } else if is_unsaturated(trial) {
-        trial.labels.push("unsaturated".to_owned());
+        trial.labels.push(Label::Unsaturated);
     }
     if trial.stolen.is_some_and(|share| share > DISTURBED) {
-        trial.labels.push("disturbed".to_owned());
+        trial.labels.push(Label::Disturbed);
     }
 }
 
@@ -35,12 +35,9 @@ pub fn audit(trial: &mut Trial) {
 /// one could offer.
 pub fn label_saturated_agents(trial: &mut Trial) {
     let saturated = |part: &Part| part.client.is_some_and(|client| client.utilisation >= BUSY);
-    let label = "client-bound";
-    if trial.load.rate().is_none()
-        && trial.agents.iter().any(saturated)
-        && !trial.labels.iter().any(|l| l == label)
-    {
-        trial.labels.push(label.to_owned());
+    let is_new = !trial.labels.contains(&Label::ClientBound);
+    if is_new && trial.load.rate().is_none() && trial.agents.iter().any(saturated) {
+        trial.labels.push(Label::ClientBound);
     }
 }
 
@@ -63,12 +60,8 @@ const LATE: u64 = 100_000;
 /// The share below which neither end was near saturation.
 const IDLE: f64 = 0.85;
 
-fn check(name: &str, passed: bool, detail: impl FnOnce() -> String) -> AuditCheck {
-    AuditCheck { name: name.to_owned(), passed, detail: if passed { String::new() } else { detail() } }
-}
-
 fn conservation(trial: &Trial) -> AuditCheck {
-    check("conservation", trial.counts.is_conserved(), || {
+    AuditCheck::new(CheckName::Conservation, trial.counts.is_conserved(), || {
         format!("{} calls were started, and not as many are accounted for", trial.counts.started)
     })
 }
@@ -79,24 +72,30 @@ fn percentile_order(trial: &Trial) -> AuditCheck {
         // An absent quantile lies among the calls that were never answered: later than every other.
         quantiles.windows(2).all(|pair| pair[0].unwrap_or(u64::MAX) <= pair[1].unwrap_or(u64::MAX))
     });
-    check("percentile order", ordered, || "a higher percentile is faster than a lower one".to_owned())
+    AuditCheck::new(CheckName::PercentileOrder, ordered, || {
+        "a higher percentile is faster than a lower one".to_owned()
+    })
 }
 
 fn histogram_count(trial: &Trial) -> AuditCheck {
     let recorded =
         trial.latency.as_ref().map(Latency::histogram).transpose().map(|h| h.map_or(0, |h| h.len()));
-    check("histogram count", recorded.as_ref().is_ok_and(|recorded| *recorded == trial.counts.right), || {
-        match recorded {
+    AuditCheck::new(
+        CheckName::HistogramCount,
+        recorded.as_ref().is_ok_and(|recorded| *recorded == trial.counts.right),
+        || match recorded {
             Ok(recorded) => format!("{} right answers, {recorded} latencies", trial.counts.right),
             Err(error) => error.to_string(),
-        }
-    })
+        },
+    )
 }
 
 fn right_answers(trial: &Trial) -> AuditCheck {
-    check("answers", trial.counts.wrong == 0 && trial.counts.right > 0, || match trial.counts.wrong {
-        0 => "no call was answered".to_owned(),
-        wrong => format!("{wrong} of {} answers were wrong", trial.counts.started),
+    AuditCheck::new(CheckName::Answers, trial.counts.wrong == 0 && trial.counts.right > 0, || {
+        match trial.counts.wrong {
+            0 => "no call was answered".to_owned(),
+            wrong => format!("{wrong} of {} answers were wrong", trial.counts.started),
+        }
     })
 }
 
@@ -104,7 +103,7 @@ fn right_answers(trial: &Trial) -> AuditCheck {
 fn few_errors(trial: &Trial) -> AuditCheck {
     let errors = trial.counts.errors() + trial.counts.timed_out;
     let few = errors as f64 <= MOST_ERRORS * trial.counts.started as f64;
-    check("errors", few, || {
+    AuditCheck::new(CheckName::Errors, few, || {
         let kinds: Vec<_> =
             trial.counts.failed.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
         let timed_out = format!("{} timed out", trial.counts.timed_out);
@@ -125,7 +124,7 @@ fn littles_law(trial: &Trial) -> AuditCheck {
         let ends = 2.0 * seen.mean * trial.longest().as_secs_f64() / trial.measured_seconds;
         (seen.mean - clocked).abs() <= LITTLES_ERROR * seen.mean.max(clocked) + LOOKING + chance + ends
     });
-    check("Little's law", agrees, || {
+    AuditCheck::new(CheckName::LittlesLaw, agrees, || {
         found.map_or_else(String::new, |(seen, clocked)| {
             format!("{:.2} calls were seen in flight, but {clocked:.2} follow from their times", seen.mean)
         })
@@ -145,7 +144,9 @@ fn clocked_in_flight(trial: &Trial) -> Option<f64> {
 /// the generator and not of the server.
 #[allow(clippy::cast_precision_loss)]
 fn generator(trial: &Trial) -> AuditCheck {
-    let Some(rate) = trial.load.rate() else { return check("generator", true, String::new) };
+    let Some(rate) = trial.load.rate() else {
+        return AuditCheck::new(CheckName::Generator, true, String::new);
+    };
     let late = trial.lateness.as_ref().and_then(|lateness| lateness.p99).unwrap_or(0);
     let slow = trial.latency.as_ref().and_then(|latency| latency.p99).unwrap_or(u64::MAX);
     let is_late = late > LATE && late > slow / 10;
@@ -157,7 +158,7 @@ fn generator(trial: &Trial) -> AuditCheck {
     let behind = reached * trial.measured_seconds < PACE * trial.counts.slots as f64;
     // Where a busier server is what calls wait for, the generator is behind because of it.
     let is_short = busy >= BUSY || (behind && (one_core || client >= serving));
-    check("generator", !is_late && !is_short, || {
+    AuditCheck::new(CheckName::Generator, !is_late && !is_short, || {
         let (late, percent) = (late as f64 / 1e3, 100.0 * busy);
         if is_short {
             let who = if one_core && trial.server.is_some() {
@@ -203,8 +204,10 @@ mod tests {
     use super::*;
     use crate::deploy::{Cores, Placement};
     use crate::load::{Load, Operation};
-    use crate::observe::{Observation, Timing};
-    use crate::record::{InFlightMean, Used};
+    use crate::observe::{InFlightMean, Observation, Timing};
+    use crate::record::Used;
+    use crate::scenario::{Measurement, TrialSpec};
+    use crate::stacks::Stack;
     use calculator::Value;
     use std::time::Duration;
 
@@ -216,36 +219,24 @@ mod tests {
         let used = |utilisation| {
             Some(Used { cpu_ns: 1, utilisation, voluntary_switches: 0, involuntary_switches: 0, peak_rss: 1 })
         };
-        let mut trial = Trial {
-            block: 0,
-            position: 0,
-            measurement: "latency".to_owned(),
-            stack: "rest".to_owned(),
-            twin: false,
-            server_placed: true,
+        let measurement = Measurement {
+            name: "latency".to_owned(),
             operation: Operation::ADD,
             load: Load::ONE_CALLER,
-            connections: 1,
             placement: Placement::Split,
-            cores: Cores { client: vec![0], server: vec![1] },
+            connections: None,
             warm: true,
-            at_seconds: 0.0,
+        };
+        let cores = Cores { client: vec![0], server: vec![1] };
+        let spec = TrialSpec::new(Stack::named("rest").unwrap(), &measurement, &cores);
+        let mut trial = Trial {
             measured_seconds: 1.0,
             latency: Latency::new(&seen.latency, 0).unwrap(),
             counts: seen.counts,
-            service: None,
-            lateness: None,
-            sent_per_second: None,
-            in_flight: None,
             throughput: 1_000.0,
             client: used(0.5),
             server: used(0.5),
-            broker: None,
-            stolen: None,
-            status: Status::Valid,
-            audit: vec![],
-            labels: vec![],
-            agents: vec![],
+            ..Trial::new(&spec, 0, 0)
         };
         change(&mut trial);
         audit(&mut trial);
@@ -266,22 +257,25 @@ mod tests {
             assert_eq!(trial.status, Status::Invalid);
             trial.audit.into_iter().filter(|check| !check.passed).map(|check| check.name).collect::<Vec<_>>()
         };
-        assert_eq!(complaint(|t| t.counts.started += 1), ["conservation"]);
-        assert_eq!(complaint(|t| t.latency.as_mut().unwrap().p50 = Some(1 << 40)), ["percentile order"]);
-        assert_eq!(complaint(|t| t.latency.as_mut().unwrap().p90 = None), ["percentile order"]);
+        assert_eq!(complaint(|t| t.counts.started += 1), [CheckName::Conservation]);
+        assert_eq!(
+            complaint(|t| t.latency.as_mut().unwrap().p50 = Some(1 << 40)),
+            [CheckName::PercentileOrder]
+        );
+        assert_eq!(complaint(|t| t.latency.as_mut().unwrap().p90 = None), [CheckName::PercentileOrder]);
         assert_eq!(
             complaint(|t| {
                 t.counts.right -= 1;
                 t.counts.started -= 1;
             }),
-            ["histogram count"]
+            [CheckName::HistogramCount]
         );
         assert_eq!(
             complaint(|t| {
                 t.counts.wrong += 1;
                 t.counts.started += 1;
             }),
-            ["answers"]
+            [CheckName::Answers]
         );
     }
 
@@ -357,11 +351,11 @@ mod tests {
                 t.counts.started += errors;
             })
         };
-        assert_eq!((failing(10).status, failing(10).labels), (Status::Valid, vec!["errors".to_owned()]));
+        assert_eq!((failing(10).status, failing(10).labels), (Status::Valid, vec![Label::Errors]));
         assert_eq!(failing(11).status, Status::Invalid);
         assert!(failing(11).complaint().unwrap().contains("11 of 1011 calls failed"));
-        assert_eq!(trial(|t| t.stolen = Some(0.05)).labels, ["disturbed"]);
-        assert_eq!(trial(|t| t.load = "closed:32".parse().unwrap()).labels, ["unsaturated"]);
+        assert_eq!(trial(|t| t.stolen = Some(0.05)).labels, [Label::Disturbed]);
+        assert_eq!(trial(|t| t.load = "closed:32".parse().unwrap()).labels, [Label::Unsaturated]);
     }
 
     #[test]
@@ -376,7 +370,7 @@ mod tests {
             label_saturated_agents(&mut trial);
             trial.labels
         };
-        assert_eq!(labels(0.99, "closed:32"), ["client-bound"]);
+        assert_eq!(labels(0.99, "closed:32"), [Label::ClientBound]);
         assert!(labels(0.5, "closed:32").is_empty());
         // The audit of an open loop has a check of its own for that.
         assert!(labels(0.99, "open:100:poisson").is_empty());
@@ -385,7 +379,7 @@ mod tests {
     #[test]
     fn a_client_that_saturates_first_is_named() {
         let busy = |t: &mut Trial| t.client.as_mut().unwrap().utilisation = 0.99;
-        assert_eq!(trial(busy).labels, ["client-bound"]);
+        assert_eq!(trial(busy).labels, [Label::ClientBound]);
         let both = trial(|t| {
             busy(t);
             t.server.as_mut().unwrap().utilisation = 0.98;

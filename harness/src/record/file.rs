@@ -10,6 +10,8 @@ use super::{Record, SCHEMA};
 /// less than half of it.
 const ROOM: usize = 8 << 20;
 
+const THIS_VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Why a record cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
@@ -64,7 +66,13 @@ fn record_of(path: &Path, value: serde_json::Result<serde_json::Value>) -> Resul
         }
         None => return Err(invalid("it has no `schema`".to_owned())),
     }
-    serde_json::from_value(value).map_err(|error| invalid(error.to_string()))
+    let version = value.pointer("/tool/version").and_then(serde_json::Value::as_str).map(str::to_owned);
+    serde_json::from_value(value).map_err(|error| {
+        // A newer version may know labels, checks and fields that this one does not.
+        let other = version.filter(|version| version != THIS_VERSION);
+        let hint = other.map(|version| format!("; rpcbench {version} wrote it, and this is {THIS_VERSION}"));
+        invalid(format!("{error}{}", hint.unwrap_or_default()))
+    })
 }
 
 /// Makes `folder` and finds out whether a run's results will fit into it, so that a full disk or a folder that cannot
@@ -124,6 +132,24 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, b"").unwrap();
         assert!(prepare_folder(&file.join("results")).is_err());
+    }
+
+    #[test]
+    fn an_unknown_label_of_a_newer_version_is_an_error_that_names_the_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("record.json");
+        let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("../results/reference/record.json");
+        let mut record: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(reference).unwrap()).unwrap();
+        record["trials"][0]["labels"] = serde_json::json!(["lukewarm"]);
+        for (version, expected) in [("99.0.0", "rpcbench 99.0.0 wrote it"), (THIS_VERSION, "lukewarm")] {
+            record["tool"]["version"] = version.into();
+            fs::write(&path, record.to_string()).unwrap();
+            let message = read(&path).unwrap_err().to_string();
+            assert!(message.contains("unknown variant `lukewarm`"), "{message}");
+            assert!(message.contains(expected), "{message}");
+            assert_eq!(message.contains("wrote it"), version != THIS_VERSION, "{message}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod audit;
 mod fairness;
 mod file;
 mod histogram;
+mod judgement;
 mod searched;
 mod wire;
 
@@ -13,8 +14,9 @@ pub use audit::{audit, label_saturated_agents};
 pub use fairness::{BrokerTerms, Fairness, Library, Process, SocketFacts};
 pub use file::{RecordError, prepare_folder, read, read_from_log, write_atomically};
 pub use histogram::{HistogramError, Latency};
+pub use judgement::{AuditCheck, CheckName, Label, Status};
 pub use searched::{Probe, Searched};
-pub use wire::{Hop, Parts, Party, Wire};
+pub use wire::{CountedBy, Hop, Parts, Party, Wire};
 
 use calculator::Protocol;
 use calculator::conformance::Level;
@@ -23,8 +25,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::deploy::{Cores, Placement};
 use crate::load::{Load, Operation};
-use crate::observe::Counts;
-use crate::scenario::Scenario;
+use crate::observe::{Counts, InFlightMean};
+use crate::scenario::{Scenario, TrialSpec};
 use crate::stacks::{Role, Stack};
 use crate::sys::{Machine, Usage};
 
@@ -176,11 +178,30 @@ impl Check {
     }
 }
 
+/// The level of a row of the conformance table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckLevel {
+    /// A stack that does not pass it is not measured.
+    Core,
+    /// A stack that does not pass it is measured all the same.
+    Strict,
+}
+
+impl From<Level> for CheckLevel {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Core => CheckLevel::Core,
+            Level::Strict => CheckLevel::Strict,
+        }
+    }
+}
+
 /// A row that did not pass.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckFailure {
-    /// `core` or `strict`.
-    pub level: String,
+    /// The row's level.
+    pub level: CheckLevel,
     /// The call.
     pub call: String,
     /// What it must give.
@@ -192,7 +213,7 @@ pub struct CheckFailure {
 impl CheckFailure {
     fn new(outcome: &calculator::conformance::Outcome) -> Self {
         CheckFailure {
-            level: outcome.vector.level.to_string(),
+            level: outcome.vector.level.into(),
             call: outcome.vector.title(),
             expected: outcome.vector.expected.to_string(),
             answer: outcome.answer(),
@@ -268,47 +289,11 @@ pub struct Trial {
     pub status: Status,
     /// The checks it went through.
     pub audit: Vec<AuditCheck>,
-    /// What a reader must know to read it rightly: `client-bound`, `unsaturated`, `cold`, `disturbed`,
-    /// `errors`.
-    pub labels: Vec<String>,
+    /// What a reader must know to read the figures rightly.
+    pub labels: Vec<Label>,
     /// What each agent did, where the load came from several; everything else is then of all of them together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub agents: Vec<Part>,
-}
-
-/// How many calls were in flight, as somebody saw who looked at random moments and knew nothing of the calls' clocks.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct InFlightMean {
-    /// How often was looked.
-    pub samples: u32,
-    /// The mean.
-    pub mean: f64,
-    /// The standard deviation of the samples.
-    pub deviation: f64,
-}
-
-/// Whether a trial counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// Every check passed.
-    Valid,
-    /// A check did not; the figures are shown with the reason and not compared.
-    Invalid,
-    /// It could not be made, or ended early.
-    Failed,
-}
-
-/// A check that a trial went through.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct AuditCheck {
-    /// What was checked.
-    pub name: String,
-    /// Whether it passed.
-    pub passed: bool,
-    /// What was found; empty where there is nothing to say.
-    pub detail: String,
 }
 
 /// What a process used while calls counted.
@@ -344,6 +329,42 @@ impl Used {
 }
 
 impl Trial {
+    /// The trial that `spec` describes at `position` of `block`, both from 0, with nothing measured yet.
+    #[must_use]
+    pub fn new(spec: &TrialSpec, block: u32, position: u32) -> Self {
+        Trial {
+            block,
+            position,
+            measurement: spec.measurement.clone(),
+            stack: spec.stack.name.to_owned(),
+            twin: spec.twin,
+            operation: spec.operation,
+            load: spec.load,
+            connections: spec.connections.get(),
+            placement: spec.placement,
+            cores: spec.cores.clone(),
+            server_placed: true,
+            warm: false,
+            at_seconds: 0.0,
+            measured_seconds: 0.0,
+            counts: Counts::default(),
+            latency: None,
+            service: None,
+            lateness: None,
+            sent_per_second: None,
+            in_flight: None,
+            throughput: 0.0,
+            client: None,
+            server: None,
+            broker: None,
+            stolen: None,
+            status: Status::Valid,
+            audit: vec![],
+            labels: vec![],
+            agents: vec![],
+        }
+    }
+
     /// The longest time that a call took from its send.
     #[must_use]
     pub fn longest(&self) -> std::time::Duration {

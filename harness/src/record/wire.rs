@@ -31,6 +31,22 @@ pub struct Wire {
     /// Whether every counted call took exactly these bytes. Where it is false, most calls did.
     #[serde(default)]
     pub exact: bool,
+    /// Where the bytes were counted.
+    #[serde(default)]
+    pub counted_by: CountedBy,
+}
+
+/// Where the bytes of a connection were counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CountedBy {
+    /// By the kernel, on the socket: TCP. Records of older versions hold no others.
+    #[default]
+    Kernel,
+    /// By this suite's own stream, as it read and wrote: Unix sockets, of which the kernel keeps no count.
+    Stream,
+    /// By the stream at the other end of the connection, because a library owns the socket at this end.
+    Peer,
 }
 
 /// One direction of one connection, or of all connections between the same two parties, over one call.

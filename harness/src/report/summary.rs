@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 
 use crate::load::{Load, Operation};
 use crate::observe::{Counts, new_histogram};
-use crate::record::{HistogramError, Record, StartSpread, Status, Trial, Used, Wire};
+use crate::record::{HistogramError, Label, Record, StartSpread, Status, Trial, Used, Wire};
 use crate::scenario::Measurement;
 use crate::stacks::{Role, at_the_place_of, base_name};
 use crate::stats::{BLOCKS_FOR_A_VERDICT, Interval, median, range};
@@ -116,7 +116,7 @@ pub struct Row {
     /// What became of the calls of all its trials, the invalid ones included.
     pub counts: Counts,
     /// What a reader must know to read it rightly.
-    pub labels: Vec<String>,
+    pub labels: Vec<Label>,
     /// Latencies of all trials that count.
     pub latency: Histogram<u64>,
     /// Calls of those trials without the right answer: later than every latency.
@@ -312,7 +312,7 @@ impl Row {
     /// Whether the client saturated first, so that the figures say nothing about how fast the server could be.
     #[must_use]
     pub fn is_client_bound(&self) -> bool {
-        self.labels.iter().any(|label| label == "client-bound")
+        self.labels.contains(&Label::ClientBound)
     }
 
     #[allow(clippy::cast_precision_loss)]
@@ -384,13 +384,13 @@ impl Row {
 
 /// The labels of at least half of the trials, so that one trial on the edge does not speak for the others; and `errors`
 /// wherever there was one.
-fn labels(trials: &[&Trial]) -> Vec<String> {
-    let mut counted: BTreeMap<&str, usize> = BTreeMap::new();
+fn labels(trials: &[&Trial]) -> Vec<Label> {
+    let mut counted: BTreeMap<Label, usize> = BTreeMap::new();
     for label in trials.iter().flat_map(|trial| &trial.labels) {
-        *counted.entry(label).or_default() += 1;
+        *counted.entry(*label).or_default() += 1;
     }
-    let weighty = |(label, count): &(&str, usize)| *label == "errors" || 2 * count >= trials.len();
-    counted.into_iter().filter(weighty).map(|(label, _)| label.to_owned()).collect()
+    let weighty = |(label, count): &(Label, usize)| *label == Label::Errors || 2 * count >= trials.len();
+    counted.into_iter().filter(weighty).map(|(label, _)| label).collect()
 }
 
 /// What there is to know of the load generators, where there were several.

@@ -42,7 +42,7 @@ pub(super) fn thousands(value: f64) -> String {
 
 /// What a reader must know of a row, in a few words.
 pub(super) fn notes(row: &Row) -> String {
-    let mut notes = row.labels.clone();
+    let mut notes: Vec<String> = row.labels.iter().map(ToString::to_string).collect();
     if row.is_elsewhere {
         notes.push("the server's placement is its own".to_owned());
     }

@@ -12,7 +12,7 @@ use calculator::{Call, Client, Deadline, Value};
 use crate::deploy::port_of;
 use crate::load::{Operation, Prepared};
 use crate::observe::wire::{Carried, Flow, Snapshot, Traffic};
-use crate::record::{Hop, Parts, Party, SocketFacts, Wire};
+use crate::record::{CountedBy, Hop, Parts, Party, SocketFacts, Wire};
 use crate::stacks::{Address, Stack};
 use crate::sys::SocketStats;
 use crate::trial::{Site, SiteError};
@@ -271,6 +271,7 @@ impl Series {
             },
             hops: hops.collect(),
             exact: self.is_uniform(),
+            counted_by: CountedBy::Kernel,
         })
     }
 }

@@ -70,6 +70,28 @@ pub struct AgentsPart {
 }
 
 impl TrialSpec {
+    /// The trial of `measurement` for `stack` on `cores`, as one part: neither the second of a pair nor one agent's share.
+    #[must_use]
+    pub fn new(stack: &'static Stack, measurement: &Measurement, cores: &Cores) -> Self {
+        let connections = match (measurement.load, measurement.connections) {
+            (Load::Closed(callers), Some(connections)) if stack.multiplexes => connections.min(callers),
+            (Load::Closed(callers), _) => callers,
+            (Load::Open(..), connections) => connections.unwrap_or(CONNECTIONS),
+        };
+        TrialSpec {
+            stack,
+            measurement: measurement.name.clone(),
+            operation: if stack.driver == Driver::Threads { Operation::ADD } else { measurement.operation },
+            load: measurement.load,
+            connections,
+            placement: measurement.placement,
+            cores: cores.clone(),
+            warm: measurement.warm && measurement.placement == Placement::Split && !cores.client.is_empty(),
+            twin: false,
+            part: None,
+        }
+    }
+
     /// What number `agent`, from 1, of `of` agents makes of this trial: its share of the load, over its share of the
     /// connections but one at least. `None` where the load is less than one caller, or one call a second, for each.
     #[must_use]
@@ -108,7 +130,7 @@ impl PlannedSearch {
     /// The trial of `stack` at `rate`.
     #[must_use]
     pub fn trial(&self, stack: &'static Stack, rate: Rate) -> TrialSpec {
-        trial(stack, &self.search.at(rate), &self.cores)
+        TrialSpec::new(stack, &self.search.at(rate), &self.cores)
     }
 }
 
@@ -148,7 +170,7 @@ impl Plan {
         let mut units = Vec::new();
         for measurement in &scenario.measurements {
             let cores = measurement.placement.cores(allowed)?;
-            let trial = |stack| trial(stack, measurement, &cores);
+            let trial = |stack| TrialSpec::new(stack, measurement, &cores);
             let measurable = |pair: &&[&Stack; 2]| pair.iter().all(|stack| makes_sense(stack, measurement));
             for [a, b] in pairs.iter().filter(measurable) {
                 let (a, b) = (trial(*a), TrialSpec { twin: a.name == b.name, ..trial(*b) });
@@ -265,26 +287,6 @@ fn makes_sense(stack: &Stack, measurement: &Measurement) -> bool {
 
 /// Over how many connections an open loop goes that names no number: enough that no stack is kept from its rate by them.
 const CONNECTIONS: NonZeroU32 = NonZeroU32::new(16).unwrap();
-
-fn trial(stack: &'static Stack, measurement: &Measurement, cores: &Cores) -> TrialSpec {
-    let connections = match (measurement.load, measurement.connections) {
-        (Load::Closed(callers), Some(connections)) if stack.multiplexes => connections.min(callers),
-        (Load::Closed(callers), _) => callers,
-        (Load::Open(..), connections) => connections.unwrap_or(CONNECTIONS),
-    };
-    TrialSpec {
-        stack,
-        measurement: measurement.name.clone(),
-        operation: if stack.driver == Driver::Threads { Operation::ADD } else { measurement.operation },
-        load: measurement.load,
-        connections,
-        placement: measurement.placement,
-        cores: cores.clone(),
-        warm: measurement.warm && measurement.placement == Placement::Split && !cores.client.is_empty(),
-        twin: false,
-        part: None,
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -15,9 +15,9 @@ use crate::agents::wait_for;
 use crate::deploy::warm::KeptAwake;
 use crate::load::{self, InFlight, WarmUp, Window};
 use crate::observe::control;
-use crate::observe::{Meter, Observation, Samples};
+use crate::observe::{InFlightMean, Meter, Observation, Samples};
 use crate::record::{
-    AuditCheck, HistogramError, InFlightMean, Latency, Part, Status, Trial, Used, audit,
+    AuditCheck, CheckName, HistogramError, Label, Latency, Part, Status, Trial, Used, audit,
     label_saturated_agents,
 };
 use crate::scenario::TrialSpec;
@@ -52,11 +52,12 @@ pub fn make(
     broker: Result<Option<BrokerSite>, String>,
     (block, position): (u32, u32),
 ) -> Option<Trial> {
-    let mut trial = blank(spec, setting, block, position);
+    let mut trial = Trial::new(spec, block, position);
+    trial.at_seconds = setting.began.elapsed().as_secs_f64();
     let kept_awake = spec.warm.then(|| KeptAwake::start(&cores_to_keep_awake(spec)));
     trial.warm = matches!(kept_awake, Some(Ok(_)));
     if !trial.warm && spec.cores.client != spec.cores.server {
-        trial.labels.push("cold".to_owned());
+        trial.labels.push(Label::Cold);
     }
     let mut late_ns = None;
     if setting.targets.contains_key(spec.stack.name) {
@@ -100,43 +101,9 @@ fn cores_to_keep_awake(spec: &TrialSpec) -> Vec<usize> {
     spec.cores.client.iter().chain(&spec.cores.server).copied().collect()
 }
 
-fn blank(spec: &TrialSpec, setting: &Setting<'_>, block: u32, position: u32) -> Trial {
-    Trial {
-        block,
-        position,
-        measurement: spec.measurement.clone(),
-        stack: spec.stack.name.to_owned(),
-        twin: spec.twin,
-        operation: spec.operation,
-        load: spec.load,
-        connections: spec.connections.get(),
-        placement: spec.placement,
-        cores: spec.cores.clone(),
-        server_placed: true,
-        warm: false,
-        at_seconds: setting.began.elapsed().as_secs_f64(),
-        measured_seconds: 0.0,
-        counts: Default::default(),
-        latency: None,
-        service: None,
-        lateness: None,
-        sent_per_second: None,
-        in_flight: None,
-        throughput: 0.0,
-        client: None,
-        server: None,
-        broker: None,
-        stolen: None,
-        status: Status::Valid,
-        audit: vec![],
-        labels: vec![],
-        agents: vec![],
-    }
-}
-
 fn fail(trial: &mut Trial, detail: String) {
     trial.status = Status::Failed;
-    trial.audit.push(AuditCheck { name: "completed".to_owned(), passed: false, detail });
+    trial.audit.push(AuditCheck { name: CheckName::Completed, passed: false, detail });
 }
 
 /// What was seen of a trial that came to its end.
@@ -188,7 +155,7 @@ fn fill(trial: &mut Trial, measured: &Measured) {
         fail(trial, error.to_string());
     }
     if !observation.settled {
-        trial.labels.push("unsettled".to_owned());
+        trial.labels.push(Label::Unsettled);
     }
     trial.counts = observation.counts.clone();
     let used = |before: Option<Usage>, after: Option<Usage>| Some(Used::between(before?, after?, *seconds));

@@ -110,7 +110,7 @@ fn failed_calls_are_counted_by_kind() {
     let record = run.record();
     let trial = record.trials.iter().find(|trial| trial.stack == "zerorpc").unwrap();
     assert!(trial.counts.errors() > 0 && trial.counts.is_conserved());
-    assert!(trial.labels.iter().any(|label| label == "errors"), "{:?}", trial.labels);
+    assert!(trial.labels.contains(&record::Label::Errors), "{:?}", trial.labels);
 }
 
 #[test]

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hdrhistogram::Histogram;
 
-use crate::observe::{growing_histogram, new_histogram};
+use crate::observe::{InFlightMean, growing_histogram, new_histogram};
 use crate::record::{
-    AuditCheck, HistogramError, InFlightMean, Latency, Record, Status, Trial, Used, audit,
+    AuditCheck, CheckName, HistogramError, Label, Latency, Record, Status, Trial, Used, audit,
     label_saturated_agents,
 };
 
@@ -268,15 +268,11 @@ fn judge(merged: &mut Trial, parts: &Parts<'_>, of: u32) {
     }
     let all_failed = parts.iter().all(|(_, trial)| trial.status == Status::Failed);
     merged.status = if all_failed { Status::Failed } else { Status::Valid };
-    merged.audit = vec![AuditCheck {
-        name: "agents".to_owned(),
-        passed: reasons.is_empty(),
-        detail: reasons.join("; "),
-    }];
+    merged.audit = vec![AuditCheck::new(CheckName::Agents, reasons.is_empty(), || reasons.join("; "))];
     // The audit sets the others anew.
-    let kept = |label: &&String| matches!(label.as_str(), "unsettled" | "cold");
-    let labels: BTreeSet<String> =
-        parts.iter().flat_map(|(_, trial)| trial.labels.iter().filter(kept).cloned()).collect();
+    let kept = |label: &&Label| matches!(label, Label::Unsettled | Label::Cold);
+    let labels: BTreeSet<Label> =
+        parts.iter().flat_map(|(_, trial)| trial.labels.iter().filter(kept).copied()).collect();
     merged.labels = labels.into_iter().collect();
     audit(merged);
     label_saturated_agents(merged);

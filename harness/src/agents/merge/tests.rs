@@ -5,10 +5,12 @@ use crate::deploy::{Cores, Placement};
 use crate::load::{Load, Operation};
 use crate::observe::{Observation, Timing};
 use crate::record::{Agent, ClockOffset, Part, ReferenceClock, SCHEMA, StartSpread, Tool};
-use crate::scenario::Scenario;
+use crate::scenario::{Measurement, Scenario, TrialSpec};
+use crate::stacks::Stack;
 use crate::sys;
 use calculator::{CallError, ErrorKind, Value};
 use proptest::prelude::*;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// One call of an open loop.
@@ -44,20 +46,16 @@ fn record_call(seen: &mut Observation, call: &Seen) {
 fn trial_of(seen: &Observation, load: &str, agent: u32) -> Trial {
     let not_right = seen.counts.not_right();
     let latency = |histogram, missing| Latency::new(histogram, missing).unwrap();
-    let mut trial = Trial {
-        block: 0,
-        position: 0,
-        measurement: "rate".to_owned(),
-        stack: "rest".to_owned(),
-        twin: false,
+    let measurement = Measurement {
+        name: "rate".to_owned(),
         operation: Operation::ADD,
         load: load.parse().unwrap(),
-        connections: 8,
         placement: Placement::Free,
-        cores: Cores::default(),
-        server_placed: false,
+        connections: NonZeroU32::new(8),
         warm: false,
-        at_seconds: 1.0,
+    };
+    let spec = TrialSpec::new(Stack::named("rest").unwrap(), &measurement, &Cores::default());
+    let mut trial = Trial {
         measured_seconds: 2.0,
         latency: latency(&seen.latency, not_right),
         service: latency(&seen.service, not_right),
@@ -65,7 +63,6 @@ fn trial_of(seen: &Observation, load: &str, agent: u32) -> Trial {
         sent_per_second: Some(seen.counts.started as f64 / 2.0),
         throughput: seen.counts.right as f64 / 2.0,
         counts: seen.counts.clone(),
-        in_flight: None,
         client: Some(Used {
             cpu_ns: 1_000,
             utilisation: 0.1 * f64::from(agent),
@@ -73,13 +70,7 @@ fn trial_of(seen: &Observation, load: &str, agent: u32) -> Trial {
             involuntary_switches: 2,
             peak_rss: u64::from(agent),
         }),
-        server: None,
-        broker: None,
-        stolen: None,
-        status: Status::Valid,
-        audit: vec![],
-        labels: vec![],
-        agents: vec![],
+        ..Trial::new(&spec, 0, 0)
     };
     audit(&mut trial);
     trial.agents = vec![Part::of(&trial, agent, Some(u64::from(agent) * 1_000))];
@@ -210,10 +201,10 @@ fn a_part_that_does_not_count_makes_the_whole_not_count() {
     let part = &mut partials[1].1.trials[0];
     part.agents[0].status = Status::Invalid;
     part.agents[0].reason = "the generator was late".to_owned();
-    part.labels.push("unsettled".to_owned());
+    part.labels.push(Label::Unsettled);
     let trial = merge(partials, false).unwrap().trials.remove(0);
     assert_eq!((trial.status, trial.complaint()), (Status::Invalid, Some("agent 2: the generator was late")));
-    assert_eq!(trial.labels, ["unsettled"]);
+    assert_eq!(trial.labels, [Label::Unsettled]);
 
     let mut failed = two();
     for (_, record) in &mut failed {

@@ -16,10 +16,10 @@ use crate::load::{Load, Operation};
 use crate::observe::wire::Traffic;
 use crate::observe::{Observation, Timing};
 use crate::record::{
-    Check, CheckFailure, Hop, Latency, Parts, Party, Record, SCHEMA, Skipped, StackFacts, Status, Tool,
-    Trial, Used, Wire, audit,
+    Check, CheckFailure, CheckLevel, CountedBy, Hop, Label, Latency, Parts, Party, Record, SCHEMA, Skipped,
+    StackFacts, Tool, Trial, Used, Wire, audit,
 };
-use crate::scenario::{Measurement, Scenario};
+use crate::scenario::{Measurement, Scenario, TrialSpec};
 use crate::stacks::Stack;
 use crate::sys;
 
@@ -77,36 +77,18 @@ fn trial(facts: &StackFacts, measurement: &Measurement, block: u32, position: u3
     let used = |cpu_ns| {
         Some(Used { cpu_ns, utilisation: 0.5, voluntary_switches: 0, involuntary_switches: 0, peak_rss: 1 })
     };
+    let cores = Cores { client: vec![0], server: vec![0] };
+    let stack = Stack::named(&facts.name).unwrap();
     let mut trial = Trial {
-        block,
-        position,
-        measurement: measurement.name.clone(),
-        stack: facts.name.clone(),
-        twin: false,
-        server_placed: true,
-        operation: Operation::ADD,
-        load: measurement.load,
-        connections: measurement.load.callers().unwrap_or(16),
-        placement: measurement.placement,
-        cores: Cores { client: vec![0], server: vec![0] },
-        warm: false,
         at_seconds: 1.0,
         measured_seconds: 0.3,
         latency: Latency::new(&seen.latency, 0).unwrap(),
         counts: seen.counts,
-        service: None,
-        lateness: None,
-        sent_per_second: None,
-        in_flight: None,
         throughput: 100_000.0 / f64::from(position + 1),
         client: used(1_500_000),
         server: (facts.name != "inproc").then(|| used(2_500_000)).flatten(),
         broker: facts.name.starts_with("amqp").then(|| used(90_000_000)).flatten(),
-        stolen: None,
-        status: Status::Valid,
-        audit: vec![],
-        labels: vec![],
-        agents: vec![],
+        ..Trial::new(&TrialSpec::new(stack, measurement, &cores), block, position)
     };
     audit(&mut trial);
     trial
@@ -120,7 +102,7 @@ fn check(stack: &str) -> Check {
         strict_passed: 8,
         strict: 9,
         failures: vec![CheckFailure {
-            level: "strict".to_owned(),
+            level: CheckLevel::Strict,
             call: "echo([])".to_owned(),
             expected: "[]".to_owned(),
             answer: "null".to_owned(),
@@ -138,6 +120,7 @@ fn wire(stack: &str) -> Wire {
         behind_broker: None,
         hops: hops(stack.starts_with("amqp")),
         exact: true,
+        counted_by: CountedBy::Kernel,
     }
 }
 
@@ -285,7 +268,6 @@ fn text_from_a_record_is_shown_and_not_obeyed() {
         }
         if trial.stack == "rest" {
             NASTY.clone_into(&mut trial.stack);
-            trial.labels.push(NASTY.to_owned());
         }
     }
     for (name, contents) in rendered(&record) {
@@ -447,7 +429,7 @@ fn a_stack_that_is_told_from_itself_puts_a_warning_on_the_run() {
 fn a_client_that_saturates_is_marked_and_not_ranked() {
     let mut record = record(&["tcp", "zerorpc", "rest", "jsonrpc"], 2);
     for trial in record.trials.iter_mut().filter(|trial| trial.stack == "zerorpc") {
-        trial.labels.push("client-bound".to_owned());
+        trial.labels.push(Label::ClientBound);
     }
     record.scenario.measurements[1].load = Load::Closed(NonZeroU32::new(32).unwrap());
     let files = sound(&record);

@@ -1,0 +1,129 @@
+//! Whether a trial counts, the checks that decide it, and what a reader must know of it.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Whether a trial counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Every check passed.
+    Valid,
+    /// A check did not pass. The figures are shown with the reason, but not compared.
+    Invalid,
+    /// The trial could not be made, or ended early.
+    Failed,
+}
+
+/// The result of one check of a trial.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditCheck {
+    /// What was checked.
+    pub name: CheckName,
+    /// Whether it passed.
+    pub passed: bool,
+    /// What was found, in words; empty where the check passed.
+    pub detail: String,
+}
+
+impl AuditCheck {
+    /// A check named `name` that passed, or that failed with the text that `detail` returns.
+    #[must_use]
+    pub fn new(name: CheckName, passed: bool, detail: impl FnOnce() -> String) -> Self {
+        AuditCheck { name, passed, detail: if passed { String::new() } else { detail() } }
+    }
+}
+
+/// What a check of the audit looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum CheckName {
+    /// The trial came to its end. Recorded only where it did not.
+    #[serde(rename = "completed")]
+    Completed,
+    /// Every agent's part of the trial counts. Only in merged records.
+    #[serde(rename = "agents")]
+    Agents,
+    /// Every started call and every slot is accounted for.
+    #[serde(rename = "conservation")]
+    Conservation,
+    /// No percentile is below a lower one.
+    #[serde(rename = "percentile order")]
+    PercentileOrder,
+    /// The histogram holds one latency for each right answer.
+    #[serde(rename = "histogram count")]
+    HistogramCount,
+    /// There were right answers and no wrong ones.
+    #[serde(rename = "answers")]
+    Answers,
+    /// Few calls failed or timed out.
+    #[serde(rename = "errors")]
+    Errors,
+    /// The generator of an open loop kept to its schedule.
+    #[serde(rename = "generator")]
+    Generator,
+    /// The sampled number of calls in flight agrees with the measured latencies.
+    #[serde(rename = "Little's law")]
+    LittlesLaw,
+}
+
+/// A circumstance that a reader of a trial's figures must know. Variants are in the order of their names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Label {
+    /// The client saturated its core and the server did not: the throughput is the client's.
+    ClientBound,
+    /// Idle cores were not kept awake.
+    Cold,
+    /// The hypervisor took a notable share of the cores' time.
+    Disturbed,
+    /// Calls failed or timed out.
+    Errors,
+    /// Several callers saturated neither end: something else held the calls up.
+    Unsaturated,
+    /// Latencies were still changing when the warm-up ended.
+    Unsettled,
+}
+
+impl Label {
+    /// The label as it is written in records and tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Label::ClientBound => "client-bound",
+            Label::Cold => "cold",
+            Label::Disturbed => "disturbed",
+            Label::Errors => "errors",
+            Label::Unsaturated => "unsaturated",
+            Label::Unsettled => "unsettled",
+        }
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_displayed_as_it_is_recorded_and_ordered_by_name() {
+        let all = [
+            Label::ClientBound,
+            Label::Cold,
+            Label::Disturbed,
+            Label::Errors,
+            Label::Unsaturated,
+            Label::Unsettled,
+        ];
+        for label in all {
+            assert_eq!(serde_json::to_value(label).unwrap(), label.to_string());
+        }
+        assert!(all.is_sorted() && all.is_sorted_by_key(|label| label.name()));
+    }
+}
