@@ -4,10 +4,12 @@ mod agent;
 mod amqp;
 mod call;
 mod check;
+mod completions;
 mod doctor;
 mod healthy;
 mod http;
 mod list;
+mod man;
 mod merge;
 mod overrides;
 mod progress;
@@ -105,6 +107,10 @@ enum Command {
     List(list::Arguments),
     /// Find out what on this machine will disturb a measurement or is missing, and the remedy
     Doctor(doctor::Arguments),
+    /// Print a script that completes commands and options in a shell
+    Completions(completions::Arguments),
+    /// Print the manual page, or write those of all commands
+    Man(man::Arguments),
     #[command(name = warm::SUBCOMMAND, hide = true)]
     KeepAwake { core: usize },
     #[command(name = healthy::SUBCOMMAND, hide = true)]
@@ -149,6 +155,8 @@ pub fn main() -> ExitCode {
         Command::Merge(arguments) => merge::merge(&arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::Completions(arguments) => completions::completions(&arguments),
+        Command::Man(arguments) => man::man(&arguments),
         Command::Healthy => healthy::healthy(),
         Command::KeepAwake { core } => {
             // It has said on standard output what was refused.
@@ -196,6 +204,17 @@ fn refused(error: &clap::Error) -> ExitCode {
         eprintln!("valid here: {}", known.join(", "));
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8))
+}
+
+/// `command` without its hidden subcommands, which only the program itself calls.
+fn visible(command: clap::Command) -> clap::Command {
+    let subcommands: Vec<_> =
+        command.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
+    clap::Command::new("rpcbench")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(command.get_about().cloned().unwrap_or_default())
+        .after_help(command.get_after_help().cloned().unwrap_or_default())
+        .subcommands(subcommands)
 }
 
 /// A runtime for the commands that make a few calls.

@@ -1,5 +1,5 @@
-//! The OpenAPI description of a REST server is true of it: schemathesis, which makes requests from the description,
-//! valid ones and others, finds no answer that it does not describe.
+//! A REST server behaves as its OpenAPI description says: schemathesis generates valid and invalid requests from the
+//! description and finds no answer that the description does not allow.
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
 
 #[path = "../common/mod.rs"]
@@ -10,19 +10,22 @@ use std::path::Path;
 use common::{Process, finish, interpreter, rpcbench};
 
 #[test]
-fn a_property_based_tester_finds_nothing() {
+fn schemathesis_finds_no_answer_outside_the_description() {
     let server = Process::start(&mut rpcbench(&["serve", "rest"]));
     let document = format!("{}/openapi.json", server.url());
     let settings = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openapi/schemathesis.toml");
-    let elsewhere = tempfile::tempdir().unwrap();
+    // schemathesis keeps a cache in `.schemathesis` below its working directory.
+    let working_directory = tempfile::tempdir().unwrap();
 
     let mut tester = interpreter();
     tester.args(["-B", "-m", "schemathesis.cli", "--config-file"]).arg(settings);
-    tester.args(["run", &document, "--checks", "all", "--max-examples", "40"]).current_dir(elsewhere.path());
+    tester
+        .args(["run", &document, "--checks", "all", "--max-examples", "40"])
+        .current_dir(working_directory.path());
     let ended = finish(&mut tester);
 
-    let said = ended.out.join("\n");
-    assert!(ended.status.success(), "{said}\n{}", ended.err.join("\n"));
-    // Each of six methods by GET and by POST; a tester that found no resource would have nothing to complain of.
-    assert!(said.contains("Tested: 12"), "{said}");
+    let output = ended.out.join("\n");
+    assert!(ended.status.success(), "{output}\n{}", ended.err.join("\n"));
+    // Six methods, each by GET and by POST. Without this check, a description without operations would pass.
+    assert!(output.contains("Tested: 12"), "{output}");
 }

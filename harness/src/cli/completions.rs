@@ -1,0 +1,27 @@
+//! `rpcbench completions`.
+
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+
+use super::{Exit, Outcome, print};
+
+/// Print a script that lets a shell complete rpcbench's commands and options.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  rpcbench completions bash > ~/.local/share/bash-completion/completions/rpcbench\n  \
+                  rpcbench completions zsh > ~/.zfunc/_rpcbench\n  \
+                  rpcbench completions fish > ~/.config/fish/completions/rpcbench.fish"
+)]
+pub(super) struct Arguments {
+    /// The shell that the script is for.
+    shell: Shell,
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "every command has the same signature")]
+pub(super) fn completions(arguments: &Arguments) -> Outcome {
+    let mut command = super::visible(super::Arguments::command());
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut command, "rpcbench", &mut script);
+    print(&String::from_utf8_lossy(&script));
+    Ok(Exit::Done)
+}
