@@ -29,7 +29,8 @@ fn recording(criterion: &mut Criterion) {
     group.bench_function("open loop", |bencher| {
         bencher.iter(|| {
             let service = varied();
-            let timing = Timing { latency: 2 * service, service: Some(service), lateness: Some(service / 4) };
+            let timing =
+                Timing { latency: 2 * service, service: Some(service), schedule_lag: Some(service / 4) };
             seen.lock().unwrap().record(timing, black_box(&answer), black_box(&answer));
         });
     });

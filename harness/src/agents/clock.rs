@@ -59,7 +59,7 @@ fn nanos(duration: Duration) -> i128 {
 /// When there is no answer.
 pub fn offset(address: SocketAddr, own: OwnClock) -> io::Result<ClockOffset> {
     let mut best: Option<ClockOffset> = None;
-    control::ask_clock(address, EXCHANGES, Instant::now, |asked, clock| {
+    control::sample_clock(address, EXCHANGES, Instant::now, |asked, clock| {
         let found = cristian(own.at(asked), own.at(Instant::now()), clock.unix_ns.into());
         if best.is_none_or(|best| found.bound_ns < best.bound_ns) {
             best = Some(found);

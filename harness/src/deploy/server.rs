@@ -159,7 +159,7 @@ impl ServerProcess {
         // Its log is read by a thread that may not have come to the line yet.
         let told =
             || self.told.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(START_TIMEOUT).ok();
-        control::ask((*self.control.get_or_init(told))?).ok()
+        control::request_stats((*self.control.get_or_init(told))?).ok()
     }
 
     /// How it ended, if it has, or does within `patience`.

@@ -90,7 +90,7 @@ impl<T: Time> Caller<T> {
                 latency: ended.saturating_duration_since(slot),
                 service: Some(service),
                 // While the caller was busy, it was not the generator that kept the slot waiting.
-                lateness: Some(
+                schedule_lag: Some(
                     started.saturating_duration_since(self.free_since.map_or(slot, |f| f.max(slot))),
                 ),
             },
@@ -102,7 +102,7 @@ impl<T: Time> Caller<T> {
             // All callers of a Tokio driver share one thread, so nobody is ever waited for.
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             seen.record(timing, &result, &prepared.answer);
-            seen.last = Some((started, ended));
+            seen.last_call = Some((started, ended));
         }
         lost
     }

@@ -76,7 +76,7 @@ async fn one_after_another<T: Time>(mut caller: Caller<T>, interrupted: Arc<Atom
         let lost = caller.call(started, None, || lost_in_a_row + 1 == GIVE_UP_AFTER).await;
         lost_in_a_row = if lost { lost_in_a_row + 1 } else { 0 };
         if lost_in_a_row == GIVE_UP_AFTER {
-            caller.seen.lock().unwrap_or_else(PoisonError::into_inner).gave_up += 1;
+            caller.seen.lock().unwrap_or_else(PoisonError::into_inner).callers_gave_up += 1;
             break;
         }
     }

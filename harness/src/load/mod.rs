@@ -109,7 +109,7 @@ async fn run_in<T: Time>(
         }
     };
     if let Some((began, shared)) = made {
-        all.began = Some(began);
+        all.first_call_at = Some(began);
         all.settled = shared.stage.settled();
         all.counts.slots = slots(plan, shared.stage.began(), shared.stage.window());
     }

@@ -72,7 +72,7 @@ fn an_open_loop_makes_the_calls_of_its_schedule() {
     for driver in [Driver::Tokio, Driver::Threads] {
         let (seen, made) = observe(driver, "open:5000:constant", 1_000, || Ok(Value::Int(-1)));
         assert_eq!((seen.counts.slots, seen.counts.started, made), (150, 150, 150));
-        assert_eq!((seen.service.len(), seen.lateness.len()), (150, 150));
+        assert_eq!((seen.service.len(), seen.schedule_lag.len()), (150, 150));
     }
 }
 
@@ -88,6 +88,6 @@ fn failures_are_counted_by_kind() {
 fn a_caller_whose_server_is_gone_gives_up() {
     let lost = || Err(CallError::new(ErrorKind::Undeliverable, ""));
     let (seen, made) = observe(Driver::Tokio, "closed:1", 1, lost);
-    assert_eq!((made, seen.gave_up), (u64::from(closed::GIVE_UP_AFTER), 1));
+    assert_eq!((made, seen.callers_gave_up), (u64::from(closed::GIVE_UP_AFTER), 1));
     assert_eq!(seen.counts.failed.get(&ErrorKind::Undeliverable), Some(&made));
 }

@@ -48,7 +48,7 @@ impl Time for MachineTime {
 
 impl Alarm for sys::Timer {
     async fn until(&mut self, moment: Instant) -> io::Result<()> {
-        self.until(moment).await
+        self.wait_until(moment).await
     }
 }
 

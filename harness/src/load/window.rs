@@ -3,7 +3,7 @@
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::stats::shift;
+use crate::stats::find_shift;
 
 /// When calls count: those that start in `begin..end`. Earlier ones warm up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,7 +191,7 @@ impl Progress {
         }
         // Where there is nothing to warm up, there is nothing to settle.
         self.settled =
-            self.length.is_zero() || (self.medians.len() >= FEWEST && shift(&self.medians).is_none());
+            self.length.is_zero() || (self.medians.len() >= FEWEST && find_shift(&self.medians).is_none());
         self.settled || self.agreed.is_some() || elapsed >= self.length * LONGEST
     }
 

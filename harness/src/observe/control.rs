@@ -1,56 +1,60 @@
-//! The control port of a server: what its process has used, what its sockets really are, faults on and off.
+//! The control port of a server: reports what its process has used and what its sockets are, and switches faults.
 //!
-//! A line of text asks, a line of JSON answers, so that `nc` will do:
+//! The protocol is a line of text for a line of JSON, so that `nc` can speak it. It works across machines and containers,
+//! where the process cannot be observed from outside.
 //!
-//! | line | answer |
+//! | line | reply |
 //! |---|---|
 //! | `stats` | [`Stats`] |
-//! | `reset` | makes peak memory start anew; [`Stats`] |
+//! | `reset` | sets the recorded peak memory back to what is used now; [`Stats`] |
 //! | `faults on`, `faults off` | switches the faults that the server was started with; [`Stats`] |
 //! | `clock` | [`Clock`] |
 //!
-//! Anything else is answered with `{"error": …}`. It works across machines and containers, where the process itself is
-//! out of sight.
+//! The reply to any other line is `{"error": …}`.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use calculator::Dispatcher;
 use serde::{Deserialize, Serialize};
 
-use crate::sys::{self, SocketStats, Usage};
+use crate::sys::{self, SocketStats, Usage, UsageReading};
 
-/// The longest line that is read.
-const LONGEST: u64 = 256;
-/// The longest answer that is read: thousands of sockets.
-const LONGEST_ANSWER: u64 = 8 << 20;
-/// How long an answer may take.
+/// Maximum length of a request line; the rest of a longer one is read as the next line.
+const MAX_REQUEST_BYTES: u64 = 256;
+/// Maximum length of a reply: enough for thousands of sockets.
+const MAX_REPLY_BYTES: u64 = 8 << 20;
+/// How long to wait for a connection, a request, or a reply.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a server tells of itself.
+/// What a server reports about its process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
-    /// Its process id, on its own machine.
+    /// Process id on the server's machine.
     pub pid: u32,
-    /// What its process has used; absent where its system does not tell.
+    /// Resource usage; absent where the system does not report it.
     pub usage: Option<Usage>,
-    /// Its connected TCP sockets, this control's excepted; absent where its system does not tell.
+    /// When the usage was read, by the monotonic clock of the server's machine, in nanoseconds.
+    #[serde(default)]
+    pub usage_at_ns: Option<u64>,
+    /// Connected TCP sockets, without those of this control port; absent where the system does not report them.
     pub sockets: Option<Vec<SocketStats>>,
-    /// How many threads its process has, this control's included; absent where its system does not tell.
+    /// Number of threads, including that of this control port; absent where the system does not report it.
     #[serde(default)]
     pub threads: Option<u32>,
-    /// The cores that it may run on.
+    /// The cores that the process may run on.
     #[serde(default)]
     pub cores: Vec<usize>,
-    /// Which start of which machine this is; absent where its system does not tell. A container has that of its host.
+    /// Identifies the boot of the server's machine; a container has that of its host. Absent where the system does not
+    /// report it.
     #[serde(default)]
     pub boot: Option<String>,
-    /// How many calls were dispatched since its start.
+    /// Number of calls dispatched since the server started.
     pub calls: u64,
 }
 
-/// What a server's clock shows.
+/// The time by a server's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Clock {
     /// Nanoseconds since the beginning of 1970, UTC.
@@ -58,7 +62,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// The clock of this machine.
+    /// The time by the clock of this machine.
     #[must_use]
     pub fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -66,7 +70,7 @@ impl Clock {
     }
 }
 
-/// Listens on `address` and answers, on threads of its own, for as long as the process lives. Returns where it listens.
+/// Starts a control port on `address`, served by a background thread until the process ends. Returns the bound address.
 ///
 /// # Errors
 /// When the address cannot be bound.
@@ -75,107 +79,137 @@ pub fn serve(address: SocketAddr, dispatcher: Dispatcher) -> io::Result<SocketAd
     let bound = listener.local_addr()?;
     std::thread::Builder::new().name("control".to_owned()).spawn(move || {
         for connection in listener.incoming().flatten() {
-            // One at a time: whoever controls a server does it alone, and an idle one is not waited for.
-            let _ = connection.set_read_timeout(Some(TIMEOUT)).and_then(|()| answer(connection, &dispatcher));
+            // One connection at a time; one that stays idle is closed after the timeout.
+            let _ = connection
+                .set_read_timeout(Some(TIMEOUT))
+                .and_then(|()| serve_connection(connection, &dispatcher));
         }
     })?;
     Ok(bound)
 }
 
-fn answer(connection: TcpStream, dispatcher: &Dispatcher) -> io::Result<()> {
-    let own = connection.local_addr()?;
+fn serve_connection(connection: TcpStream, dispatcher: &Dispatcher) -> io::Result<()> {
+    let local = connection.local_addr()?;
     connection.set_nodelay(true)?;
     let mut lines = BufReader::new(connection.try_clone()?);
     let mut connection = connection;
     loop {
         let mut line = String::new();
-        if (&mut lines).take(LONGEST).read_line(&mut line)? == 0 {
+        if (&mut lines).take(MAX_REQUEST_BYTES).read_line(&mut line)? == 0 {
             return Ok(());
         }
-        let known = match line.trim() {
-            "clock" => {
-                // Before anything else: whoever asks goes by how long the answer took.
-                let clock = Clock::now();
-                connection.write_all(format!("{}\n", serde_json::to_string(&clock)?).as_bytes())?;
-                continue;
-            }
-            "stats" => true,
+        let mut reply = match line.trim() {
+            // The peer computes the offset of the clocks from the round trip, so this must take no time.
+            "clock" => serde_json::to_string(&Clock::now())?,
+            "stats" => stats(dispatcher, local)?,
             "reset" => {
                 sys::reset_peak_memory(std::process::id());
-                true
+                stats(dispatcher, local)?
             }
             "faults on" => {
                 dispatcher.set_faults(true);
-                true
+                stats(dispatcher, local)?
             }
             "faults off" => {
                 dispatcher.set_faults(false);
-                true
+                stats(dispatcher, local)?
             }
-            _ => false,
-        };
-        let mut reply = if known {
-            serde_json::to_string(&stats(dispatcher, own))?
-        } else {
-            r#"{"error": "expected stats, reset, clock, faults on, or faults off"}"#.to_owned()
+            _ => r#"{"error": "expected stats, reset, clock, faults on, or faults off"}"#.to_owned(),
         };
         reply.push('\n');
         connection.write_all(reply.as_bytes())?;
     }
 }
 
-fn stats(dispatcher: &Dispatcher, own: SocketAddr) -> Stats {
+/// The [`Stats`] of this process as JSON. `control` is the local address of the control connection.
+fn stats(dispatcher: &Dispatcher, control: SocketAddr) -> io::Result<String> {
     let pid = std::process::id();
     let sockets = sys::sockets().map(|mut sockets| {
-        sockets.retain(|socket| socket.local != own);
+        sockets.retain(|socket| socket.local != control);
         sockets
     });
-    Stats {
+    let reading = sys::usage(pid);
+    Ok(serde_json::to_string(&Stats {
         pid,
-        usage: sys::usage(pid),
+        usage: reading.map(|reading| reading.usage),
+        usage_at_ns: reading.and_then(|reading| sys::to_monotonic_ns(reading.at)),
         sockets,
         threads: sys::threads(),
         cores: sys::allowed_cores(),
         boot: sys::boot_id(),
         calls: dispatcher.calls(),
+    })?)
+}
+
+/// Requests the [`Stats`] of the server whose control port is at `address`.
+///
+/// # Errors
+/// When there is no reply in time, or it is malformed.
+pub fn request_stats(address: SocketAddr) -> io::Result<Stats> {
+    Ok(exchange(address, "stats\n")?.stats)
+}
+
+/// Requests the resource usage of the server whose control port is at `address`; `None` if its system does not report it.
+///
+/// The instant of the reading is that inside the server if it runs on this machine, and else the middle of the exchange.
+///
+/// # Errors
+/// When there is no reply in time, or it is malformed.
+pub fn read_usage(address: SocketAddr) -> io::Result<Option<UsageReading>> {
+    let exchange = exchange(address, "stats\n")?;
+    Ok(exchange.stats.usage.map(|usage| UsageReading { usage, at: exchange.usage_read_at() }))
+}
+
+/// Sets the recorded peak memory of the server whose control port is at `address` back to what it uses now, and returns
+/// its [`Stats`].
+///
+/// # Errors
+/// When there is no reply in time, or it is malformed.
+pub fn reset_peak_memory(address: SocketAddr) -> io::Result<Stats> {
+    Ok(exchange(address, "reset\n")?.stats)
+}
+
+/// A request and its reply.
+struct Exchange {
+    stats: Stats,
+    sent_at: Instant,
+    received_at: Instant,
+}
+
+impl Exchange {
+    /// When the server read its usage, by the clock of this process.
+    fn usage_read_at(&self) -> Instant {
+        let Exchange { stats, sent_at, received_at } = self;
+        let same_machine = stats.boot.is_some() && stats.boot == sys::boot_id();
+        let reported = stats.usage_at_ns.filter(|_| same_machine).and_then(sys::from_monotonic_ns);
+        // A container may have a monotonic clock with an offset (time_namespaces(7)).
+        reported
+            .filter(|at| (*sent_at..=*received_at).contains(at))
+            .unwrap_or(*sent_at + (*received_at - *sent_at) / 2)
     }
 }
 
-/// Asks the control port at `address` for its server's [`Stats`].
-///
-/// # Errors
-/// When there is no answer in time, or it is none.
-pub fn ask(address: SocketAddr) -> io::Result<Stats> {
-    say(address, "stats\n")
-}
-
-/// Makes the peak memory of the server whose control port is at `address` start anew, and returns its [`Stats`].
-///
-/// # Errors
-/// When there is no answer in time, or it is none.
-pub fn reset(address: SocketAddr) -> io::Result<Stats> {
-    say(address, "reset\n")
-}
-
-fn say(address: SocketAddr, line: &str) -> io::Result<Stats> {
+fn exchange(address: SocketAddr, line: &str) -> io::Result<Exchange> {
     let mut connection = TcpStream::connect_timeout(&address, TIMEOUT)?;
     connection.set_read_timeout(Some(TIMEOUT))?;
+    let sent_at = Instant::now();
     connection.write_all(line.as_bytes())?;
-    let mut answer = String::new();
-    BufReader::new(connection).take(LONGEST_ANSWER).read_line(&mut answer)?;
-    Ok(serde_json::from_str(&answer)?)
+    let mut reply = String::new();
+    BufReader::new(connection).take(MAX_REPLY_BYTES).read_line(&mut reply)?;
+    let received_at = Instant::now();
+    Ok(Exchange { stats: serde_json::from_str(&reply)?, sent_at, received_at })
 }
 
-/// Asks the control port at `address` for its clock, `times` times over one connection, and hands each answer to
-/// `take` when it is there, after `ask` was called.
+/// Requests the time of the control port at `address`, `times` times over one connection. Calls `before` just before each
+/// request is sent, and `after` with its result and the reply as soon as that has arrived.
 ///
 /// # Errors
-/// When there is no answer in time, or it is none.
-pub fn ask_clock<A>(
+/// When there is no reply in time, or it is malformed.
+pub fn sample_clock<B>(
     address: SocketAddr,
     times: u32,
-    mut ask: impl FnMut() -> A,
-    mut take: impl FnMut(A, Clock),
+    mut before: impl FnMut() -> B,
+    mut after: impl FnMut(B, Clock),
 ) -> io::Result<()> {
     let mut connection = TcpStream::connect_timeout(&address, TIMEOUT)?;
     connection.set_nodelay(true)?;
@@ -183,10 +217,10 @@ pub fn ask_clock<A>(
     let mut lines = BufReader::new(connection.try_clone()?);
     for _ in 0..times {
         let mut line = String::new();
-        let asked = ask();
+        let started = before();
         connection.write_all(b"clock\n")?;
-        (&mut lines).take(LONGEST).read_line(&mut line)?;
-        take(asked, serde_json::from_str(&line)?);
+        (&mut lines).take(MAX_REQUEST_BYTES).read_line(&mut line)?;
+        after(started, serde_json::from_str(&line)?);
     }
     Ok(())
 }
@@ -196,51 +230,74 @@ mod tests {
     use super::*;
     use calculator::{Calculator, Call, Executor, Faults};
 
-    fn told(address: SocketAddr, text: &str) -> String {
-        let mut connection = TcpStream::connect(address).unwrap();
-        connection.write_all(text.as_bytes()).unwrap();
+    fn start(executor: Executor, faults: Faults) -> (SocketAddr, Dispatcher) {
+        let dispatcher = Dispatcher::new(Calculator, executor, faults);
+        let address = serve("127.0.0.1:0".parse().unwrap(), dispatcher.clone()).unwrap();
+        (address, dispatcher)
+    }
+
+    fn send(address: SocketAddr, text: &str) -> String {
+        let connection = TcpStream::connect(address).unwrap();
+        // The peer reads only part of an overlong line, and may have closed the connection before all is written.
+        let _ = (&connection).write_all(text.as_bytes());
         let mut line = String::new();
         BufReader::new(connection).read_line(&mut line).unwrap();
         line
     }
 
     #[test]
-    fn it_tells_of_the_process_and_switches_faults() {
+    fn reports_the_process_and_switches_faults() {
         let faults = Faults { fail: Some("1/1".parse().unwrap()), ..Faults::default() };
-        let dispatcher = Dispatcher::new(Calculator, Executor::Blocking, faults);
-        let address = serve("127.0.0.1:0".parse().unwrap(), dispatcher.clone()).unwrap();
+        let (address, dispatcher) = start(Executor::Blocking, faults);
         let call = || dispatcher.call_here(Call::positional("add", [2.into(), 3.into()]));
 
         assert!(call().is_err());
-        assert!(told(address, "faults off\n").contains("\"calls\":1"));
+        assert!(send(address, "faults off\n").contains("\"calls\":1"));
         assert!(call().is_ok());
-        told(address, "faults on\n");
+        send(address, "faults on\n");
         assert!(call().is_err());
 
-        let stats = ask(address).unwrap();
+        let stats = request_stats(address).unwrap();
         assert_eq!((stats.pid, stats.calls), (std::process::id(), 3));
-        assert_eq!(stats.usage.is_some(), sys::FULL);
+        assert_eq!((stats.usage.is_some(), stats.usage_at_ns.is_some()), (sys::FULL, sys::FULL));
         assert_eq!((stats.cores, stats.boot), (sys::allowed_cores(), sys::boot_id()));
         let sockets = stats.sockets.unwrap_or_default();
-        assert!(
-            sockets.iter().all(|socket| socket.local != address),
-            "its own connection is not the server's"
-        );
+        assert!(sockets.iter().all(|socket| socket.local != address), "the control connection is left out");
     }
 
     #[test]
-    fn nonsense_is_answered_and_the_next_caller_served() {
-        let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults::default());
-        let address = serve("127.0.0.1:0".parse().unwrap(), dispatcher).unwrap();
+    fn rejects_unknown_lines_and_serves_the_next_connection() {
+        let (address, _) = start(Executor::Async, Faults::default());
         for text in ["\n", "stop\n", "faults\n", &"x".repeat(100_000)] {
-            let connection = TcpStream::connect(address).unwrap();
-            let mut writer = connection.try_clone().unwrap();
-            // A line that is too long is cut, and what follows may find the connection closed.
-            let _ = writer.write_all(text.as_bytes());
-            let mut line = String::new();
-            BufReader::new(connection).read_line(&mut line).unwrap();
+            let line = send(address, text);
             assert!(line.contains("expected stats"), "{line}");
         }
-        assert!(ask(address).is_ok());
+        assert!(request_stats(address).is_ok());
+    }
+
+    #[test]
+    fn a_usage_reading_has_an_instant_within_the_exchange() {
+        let (address, _) = start(Executor::Async, Faults::default());
+        let before = Instant::now();
+        let reading = read_usage(address).unwrap();
+        assert_eq!(reading.is_some(), sys::FULL);
+        assert!(reading.is_none_or(|reading| (before..=Instant::now()).contains(&reading.at)));
+    }
+
+    #[test]
+    fn the_instant_of_another_machine_is_the_middle_of_the_exchange() {
+        let (address, _) = start(Executor::Async, Faults::default());
+        let stats = request_stats(address).unwrap();
+        let sent_at = Instant::now();
+        let (received_at, within) = (sent_at + Duration::from_secs(4), sent_at + Duration::from_secs(1));
+        let middle = sent_at + Duration::from_secs(2);
+        let read_at = |boot: Option<String>, at: Instant| {
+            let stats = Stats { boot, usage_at_ns: sys::to_monotonic_ns(at), ..stats.clone() };
+            Exchange { stats, sent_at, received_at }.usage_read_at()
+        };
+        assert_eq!(read_at(Some("another boot".to_owned()), within), middle);
+        assert_eq!(read_at(None, within), middle);
+        assert_eq!(read_at(sys::boot_id(), received_at + Duration::from_secs(9)), middle);
+        assert_eq!(read_at(sys::boot_id(), within) < middle, sys::FULL);
     }
 }

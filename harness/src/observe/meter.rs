@@ -1,35 +1,35 @@
-//! What a process has used: of this machine, or out of sight.
+//! Reads the resource usage of a process, of this machine or of another.
 
 use std::net::SocketAddr;
 
 use crate::observe::control;
-use crate::sys::{self, Usage};
+use crate::sys::{self, UsageReading};
 
-/// Where it is read what a process has used.
+/// Where to read the usage of a process.
 #[derive(Clone, Copy, Debug)]
 pub enum Meter {
-    /// The system: it is a process of this machine.
+    /// From the operating system: process `pid` of this machine.
     Process(u32),
-    /// Its control port: it is out of sight, in a container or on another machine.
+    /// From the control port of a server that runs in a container or on another machine.
     Control(SocketAddr),
 }
 
 impl Meter {
-    /// What the process has used so far; `None` where that is not observable.
+    /// The usage of the process so far, with the instant of the reading; `None` where it is not observable.
     #[must_use]
-    pub fn read(self) -> Option<Usage> {
+    pub fn read(self) -> Option<UsageReading> {
         match self {
             Meter::Process(pid) => sys::usage(pid),
-            Meter::Control(address) => control::ask(address).ok()?.usage,
+            Meter::Control(address) => control::read_usage(address).ok().flatten(),
         }
     }
 
-    /// Makes its peak memory start anew, where that can be done.
+    /// Sets the recorded peak memory of the process back to what it uses now, where that is possible.
     pub fn reset_peak_memory(self) {
         match self {
             Meter::Process(pid) => sys::reset_peak_memory(pid),
             Meter::Control(address) => {
-                let _ = control::reset(address);
+                let _ = control::reset_peak_memory(address);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Bytes on the wire, as the kernel counted them on this process's sockets.
+//! Bytes on the wire, as the kernel counts them on the sockets of this process.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,12 +18,12 @@ pub struct Traffic {
     pub down: f64,
 }
 
-/// What was carried in one direction.
+/// Payload carried in one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flow {
-    /// Payload bytes, retransmissions not counted twice.
+    /// Payload bytes; retransmitted bytes count once.
     pub bytes: u64,
-    /// Segments with payload.
+    /// TCP segments with payload.
     pub segments: u64,
 }
 
@@ -34,31 +34,31 @@ impl AddAssign for Flow {
     }
 }
 
-/// What the sockets of one end have carried.
+/// Payload that the sockets of one end have sent and received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Carried {
-    /// Away from this end.
+pub struct SocketTraffic {
+    /// From this end.
     pub sent: Flow,
-    /// Towards this end.
+    /// To this end.
     pub received: Flow,
 }
 
-/// The sockets of this process that lead to given ports, and what they had carried, at one moment.
+/// The counters of a set of sockets at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
     sockets: BTreeMap<(SocketAddr, SocketAddr), SocketStats>,
 }
 
 impl Snapshot {
-    /// Looks at the sockets of this process whose other end listens on `port`; `None` where the system does not tell.
-    /// Takes some 20 µs a socket, so never inside a timed section.
+    /// A snapshot of all sockets of this process that are connected to `port`; `None` where the system does not report
+    /// them. Takes some 20 µs per socket, so don't call it inside a timed section.
     #[must_use]
     pub fn take(port: u16) -> Option<Self> {
         let sockets = sys::sockets()?;
         Some(Self::of(sockets.into_iter().filter(|socket| socket.peer.port() == port)))
     }
 
-    /// A snapshot of `sockets`, which may be those of another process.
+    /// A snapshot of `sockets`, for example those that a control port reported.
     #[must_use]
     pub fn of(sockets: impl IntoIterator<Item = SocketStats>) -> Self {
         Snapshot {
@@ -66,34 +66,35 @@ impl Snapshot {
         }
     }
 
-    /// What was carried since `earlier`. Sockets that were opened since count from their start.
+    /// The payload carried since `earlier`. Sockets opened since then count from the beginning; what a socket carried
+    /// that has been closed since then is lost, see [`Self::has_the_sockets_of`].
     #[must_use]
-    pub fn since(&self, earlier: &Snapshot) -> Carried {
-        let mut carried = Carried::default();
+    pub fn since(&self, earlier: &Snapshot) -> SocketTraffic {
+        let mut traffic = SocketTraffic::default();
         for (key, now) in &self.sockets {
             let of = |figure: fn(&SocketStats) -> u64| {
                 figure(now).saturating_sub(earlier.sockets.get(key).map_or(0, figure))
             };
-            carried.sent += Flow { bytes: of(|s| s.sent), segments: of(|s| s.segments_sent) };
-            carried.received += Flow { bytes: of(|s| s.received), segments: of(|s| s.segments_received) };
+            traffic.sent += Flow { bytes: of(|s| s.sent), segments: of(|s| s.segments_sent) };
+            traffic.received += Flow { bytes: of(|s| s.received), segments: of(|s| s.segments_received) };
         }
-        carried
+        traffic
     }
 
-    /// Whether `later` has exactly the connections of this snapshot: what a closed one carried is lost.
+    /// Whether `other` has exactly the same sockets as this snapshot.
     #[must_use]
-    pub fn has_the_sockets_of(&self, later: &Snapshot) -> bool {
-        self.sockets.keys().eq(later.sockets.keys())
+    pub fn has_the_sockets_of(&self, other: &Snapshot) -> bool {
+        self.sockets.keys().eq(other.sockets.keys())
     }
 
-    /// The same without the connections of `others`.
+    /// This snapshot without the sockets of `others`.
     #[must_use]
     pub fn without(mut self, others: &Snapshot) -> Self {
         self.sockets.retain(|key, _| !others.sockets.contains_key(key));
         self
     }
 
-    /// The sockets themselves, for the options they really have.
+    /// The sockets, to read their actual options.
     pub fn sockets(&self) -> impl Iterator<Item = &SocketStats> {
         self.sockets.values()
     }

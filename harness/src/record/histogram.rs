@@ -82,7 +82,7 @@ impl Latency {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::new_histogram;
+    use crate::stats::new_histogram;
 
     #[test]
     fn a_histogram_survives_the_record() {

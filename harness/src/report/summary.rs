@@ -7,11 +7,11 @@ use calculator::Protocol;
 use hdrhistogram::Histogram;
 
 use crate::load::{Load, Operation};
-use crate::observe::{Counts, new_histogram};
+use crate::observe::Counts;
 use crate::record::{HistogramError, Label, Record, StartSpread, Status, Trial, Used, Wire};
 use crate::scenario::Measurement;
 use crate::stacks::{Role, at_the_place_of, base_name};
-use crate::stats::{BLOCKS_FOR_A_VERDICT, Interval, median, range};
+use crate::stats::{BLOCKS_FOR_A_VERDICT, Interval, median, new_histogram, range};
 
 use super::text;
 use super::verdict::{ByBlock, Resolution, name_ties, ratio};
@@ -226,7 +226,7 @@ impl Summary {
         }
         let mut warnings = warnings(record);
         for table in &tables {
-            for noise in table.noise.iter().filter(|n| n.ratio.is_some_and(|ratio| !ratio.holds_one())) {
+            for noise in table.noise.iter().filter(|n| n.ratio.is_some_and(|ratio| !ratio.contains_one())) {
                 warnings.insert(0, format!(
                     "{}: {} was told from itself: something other than the stacks made a difference in this run, and \
                      its verdicts cannot be trusted",

@@ -35,7 +35,7 @@ pub(super) fn name_ties(rows: &mut [Row]) -> Resolution {
             let interval = ratio(&rows[*row_a].figure_by_block, &rows[*row_b].figure_by_block);
             half_widths.extend(interval.map(|interval| interval.half_width()));
             // Two that have too few blocks in common could not be told apart either.
-            let is_tie = interval.is_none_or(|interval| interval.holds_one());
+            let is_tie = interval.is_none_or(|interval| interval.contains_one());
             tied[a][b] = is_tie;
             tied[b][a] = is_tie;
         }

@@ -11,7 +11,7 @@ use calculator::{Call, Client, Deadline, Value};
 
 use crate::deploy::port_of;
 use crate::load::{Operation, Prepared};
-use crate::observe::wire::{Carried, Flow, Snapshot, Traffic};
+use crate::observe::wire::{Flow, Snapshot, SocketTraffic, Traffic};
 use crate::record::{CountedBy, Hop, Parts, Party, SocketFacts, Wire};
 use crate::stacks::{Address, Stack};
 use crate::sys::SocketStats;
@@ -195,7 +195,7 @@ impl Series {
         let since = |earlier: &Option<Snapshot>, later: &Option<Snapshot>| {
             Some(later.as_ref()?.since(earlier.as_ref()?))
         };
-        let Some(Carried { sent: up, received: down }) = since(&earlier.client, &later.client) else {
+        let Some(SocketTraffic { sent: up, received: down }) = since(&earlier.client, &later.client) else {
             return;
         };
         self.calls.push(match since(&earlier.server, &later.server) {
@@ -225,7 +225,7 @@ impl Series {
         operation: Operation,
         prepared: &Prepared,
         address: &Address,
-        first: Carried,
+        first: SocketTraffic,
         server_is_ours: bool,
     ) -> Option<Wire> {
         let usual = self.usual()?;
@@ -300,7 +300,7 @@ mod tests {
         let stack = Stack::named(stack).unwrap();
         let prepared = ledger_call(Operation::ADD, 1).unwrap();
         let address = Address::new("http://127.0.0.1:12345/");
-        let first = Carried { sent: flow(300, 2), received: flow(120, 1) };
+        let first = SocketTraffic { sent: flow(300, 2), received: flow(120, 1) };
         Series { calls }.wire(stack, Operation::ADD, &prepared, &address, first, server_is_ours).unwrap()
     }
 

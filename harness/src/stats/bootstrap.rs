@@ -1,46 +1,47 @@
-//! How sure a ratio is: the bootstrap of the median.
+//! A confidence interval for the median of ratios, by bootstrap.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::median;
+use super::quantile::median;
 
-/// The share of runs whose interval holds the truth.
+/// The nominal coverage of an [`Interval`]: the share of runs in which it contains the true ratio.
 pub const CONFIDENCE: f64 = 0.99;
-/// Fewer blocks than this give no verdict: an interval from fewer promises more than it keeps.
+/// Minimum number of blocks for a verdict. With fewer, the interval covers less often than it claims.
 pub const BLOCKS_FOR_A_VERDICT: usize = 10;
-/// How many samples are drawn. The bounds of an interval then repeat to within a hundredth of its width.
+/// Number of bootstrap samples. The bounds then repeat to within a hundredth of the interval's width.
 const RESAMPLES: usize = 2_000;
 
-/// A ratio and the interval that holds the true one with [`CONFIDENCE`].
+/// A ratio with its confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
-    /// The least.
+    /// The lower bound.
     pub low: f64,
-    /// The median of the blocks.
+    /// The median over the blocks.
     pub median: f64,
-    /// The greatest.
+    /// The upper bound.
     pub high: f64,
 }
 
 impl Interval {
-    /// Whether the interval holds 1: no difference has been shown.
+    /// Whether the interval contains 1, so that no difference has been shown.
     #[must_use]
-    pub fn holds_one(&self) -> bool {
+    pub fn contains_one(&self) -> bool {
         self.low <= 1.0 && 1.0 <= self.high
     }
 
-    /// The greater distance of a bound from the median, as a share of it: a true difference of this size or more would
-    /// have been seen.
+    /// The larger of the two relative distances between the median and a bound. A true difference of at least this size
+    /// would have been detected.
     #[must_use]
     pub fn half_width(&self) -> f64 {
         (self.high / self.median).max(self.median / self.low) - 1.0
     }
 }
 
-/// The median of positive `ratios`, one a block, with the percentile bootstrap interval of the median of their
-/// logarithms (Efron 1979; the logarithm makes a ratio and its inverse mirror images). `None` for fewer than
-/// [`BLOCKS_FOR_A_VERDICT`] ratios, or where one is not positive and finite. The same ratios give the same interval.
+/// The median of `ratios`, one per block, with its percentile bootstrap interval at [`CONFIDENCE`] (B. Efron, 1979).
+///
+/// The interval is computed on logarithms, which makes the results for a ratio and for its inverse mirror images. `None`
+/// if there are fewer than [`BLOCKS_FOR_A_VERDICT`] ratios, or if one is not positive and finite. Deterministic.
 #[must_use]
 pub fn ratio_interval(ratios: &[f64]) -> Option<Interval> {
     if ratios.len() < BLOCKS_FOR_A_VERDICT || !ratios.iter().all(|ratio| ratio.is_finite() && *ratio > 0.0) {
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_or_impossible_ratios_give_no_interval() {
+    fn too_few_or_invalid_ratios_give_no_interval() {
         assert_eq!(ratio_interval(&[1.0; 9]), None);
         assert!(ratio_interval(&[1.0; 10]).is_some());
         for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
@@ -90,24 +91,24 @@ mod tests {
     }
 
     #[test]
-    fn equal_stacks_are_seldom_called_different_and_different_ones_are_found() {
+    fn equal_stacks_rarely_differ_and_true_differences_are_found() {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
-        let wrong = (0..200).filter(|_| !run(&mut rng, 12, 1.0, 0.02).holds_one()).count();
-        // The percentile bootstrap of a median of twelve is wrong in some 1 to 2 of 100 runs at this level.
-        assert!(wrong <= 10, "{wrong} of 200 pairs of equals were called different");
-        let found = (0..50).filter(|_| !run(&mut rng, 12, 1.05, 0.02).holds_one()).count();
+        let wrong = (0..200).filter(|_| !run(&mut rng, 12, 1.0, 0.02).contains_one()).count();
+        // The percentile bootstrap of the median of twelve values errs in 1 to 2 of 100 runs at this level.
+        assert!(wrong <= 10, "{wrong} of 200 equal pairs were reported as different");
+        let found = (0..50).filter(|_| !run(&mut rng, 12, 1.05, 0.02).contains_one()).count();
         assert!(found >= 47, "{found} of 50 true differences of 5 % were found");
     }
 
     #[test]
-    fn the_half_width_is_what_could_have_been_seen() {
+    fn half_width_is_the_larger_relative_distance_to_a_bound() {
         let interval = Interval { low: 0.98, median: 1.0, high: 1.03 };
         assert!((interval.half_width() - 0.03).abs() < 1e-9);
     }
 
     proptest! {
         #[test]
-        fn an_interval_holds_its_median_and_mirrors_with_the_ratio(
+        fn an_interval_contains_its_median_and_mirrors_with_the_ratio(
             ratios in prop::collection::vec(0.1_f64..10.0, 10..40),
         ) {
             let interval = ratio_interval(&ratios).unwrap();

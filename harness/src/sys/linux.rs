@@ -1,7 +1,8 @@
-//! Linux. The only module of the workspace with `unsafe` code: for the two system calls that no safe wrapper offers,
-//! `getsockopt(TCP_INFO)` and `sched_setscheduler(SCHED_IDLE)`, each of which fills or reads one plain structure that
-//! lives on the stack for the length of the call; and to let the runtime watch a `timerfd`, whose owner promises that the
-//! descriptor stays what it is.
+//! Linux.
+//!
+//! The only module of the workspace with `unsafe` code. Two system calls have no safe wrapper: `getsockopt(TCP_INFO)` and
+//! `sched_setscheduler(SCHED_IDLE)`; each reads or fills one plain structure on the stack. And Tokio requires a promise
+//! that the `timerfd` it watches stays the same descriptor.
 #![allow(unsafe_code)]
 
 use std::fs;
@@ -21,7 +22,8 @@ use nix::unistd::Pid;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::{Machine, NEAR, SocketStats, Usage, time_asleep};
+use super::types::{Machine, SocketStats, Usage, UsageReading};
+use super::wait::{SHORTEST_SLEEP, sleep_time};
 
 pub(super) const FULL: bool = true;
 
@@ -68,14 +70,15 @@ impl AsFd for Descriptor {
     }
 }
 
-/// The end of a longer wait is spent without a look at the sockets, which was seen to take up to that long.
-const LAST: Duration = Duration::from_micros(12);
+/// The last part of a longer wait, during which the task does not yield: one look of the runtime at its sockets was
+/// measured to take up to this long.
+const SPIN_TIME: Duration = Duration::from_micros(12);
 
 impl Timer {
-    /// A timer of the Tokio runtime that this is called in.
+    /// Creates a timer that is driven by the current Tokio runtime.
     ///
     /// # Errors
-    /// When the process has no descriptor left.
+    /// When the process has no file descriptor left.
     pub fn new() -> io::Result<Self> {
         let timer =
             TimerFd::new(TimerClock::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
@@ -83,26 +86,26 @@ impl Timer {
         Ok(Timer(unsafe { AsyncFd::register_with_interest(Descriptor(timer), Interest::READABLE) }?))
     }
 
-    /// Waits until `moment`; not at all where it has passed.
+    /// Waits until `deadline`. Returns at once when it has passed.
     ///
     /// # Errors
-    /// The system's.
-    pub async fn until(&mut self, moment: Instant) -> io::Result<()> {
-        let left = moment.saturating_duration_since(Instant::now());
-        if let Some(asleep) = time_asleep(left) {
-            let awake = moment - (left - asleep);
-            self.0.get_ref().0.set(Expiration::OneShot(asleep.into()), TimerSetTimeFlags::empty())?;
-            while Instant::now() < awake {
-                // An expiry that was not read is forgotten when the timer is set anew.
+    /// When the system cannot set or watch the timer.
+    pub async fn wait_until(&mut self, deadline: Instant) -> io::Result<()> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if let Some(sleep) = sleep_time(left) {
+            let wake_at = deadline - (left - sleep);
+            self.0.get_ref().0.set(Expiration::OneShot(sleep.into()), TimerSetTimeFlags::empty())?;
+            while Instant::now() < wake_at {
+                // The expiry need not be read: setting the timer again discards it.
                 self.0.readable().await?.clear_ready();
             }
         }
-        let last = if left > NEAR { LAST } else { Duration::ZERO };
-        while Instant::now() + last < moment {
-            // Whoever else has something to do has it done meanwhile.
+        let spin = if left > SHORTEST_SLEEP { SPIN_TIME } else { Duration::ZERO };
+        while Instant::now() + spin < deadline {
+            // Other tasks may run meanwhile.
             tokio::task::yield_now().await;
         }
-        while Instant::now() < moment {
+        while Instant::now() < deadline {
             std::hint::spin_loop();
         }
         Ok(())
@@ -110,12 +113,12 @@ impl Timer {
 }
 
 pub(super) fn sleep_precisely() {
-    // Without it sleeps are only less exact.
+    // If this fails, sleeps are only less exact.
     let _ = prctl::set_timerslack(1);
 }
 
 pub(super) fn allow_many_connections() {
-    // Without it there are only fewer connections, and opening one too many says so.
+    // If this fails, opening one connection too many reports the error.
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
@@ -131,25 +134,26 @@ pub(super) fn sockets() -> Option<Vec<SocketStats>> {
             found.extend(tcp_socket(descriptor));
         }
     }
-    // A descriptor that was duplicated is the same socket.
+    // Duplicated descriptors refer to the same socket.
     found.sort_unstable_by_key(|socket| (socket.local, socket.peer));
     found.dedup_by_key(|socket| (socket.local, socket.peer));
     Some(found)
 }
 
-/// `None` for what is no connected TCP socket, or was closed since it was listed.
+/// `None` if the descriptor is not a connected TCP socket, or has been closed since it was listed.
 fn tcp_socket(descriptor: RawFd) -> Option<SocketStats> {
-    let peer = inet(getpeername::<SockaddrStorage>(descriptor).ok()?)?;
-    let local = inet(getsockname::<SockaddrStorage>(descriptor).ok()?)?;
-    let info: libc::tcp_info = option(descriptor, libc::IPPROTO_TCP, libc::TCP_INFO)?;
-    let congestion: [u8; TCP_CA_NAME_MAX] = option(descriptor, libc::IPPROTO_TCP, libc::TCP_CONGESTION)?;
-    let nodelay: libc::c_int = option(descriptor, libc::IPPROTO_TCP, libc::TCP_NODELAY)?;
-    let send_buffer: libc::c_int = option(descriptor, libc::SOL_SOCKET, libc::SO_SNDBUF)?;
-    let receive_buffer: libc::c_int = option(descriptor, libc::SOL_SOCKET, libc::SO_RCVBUF)?;
+    let peer = ip_address(getpeername::<SockaddrStorage>(descriptor).ok()?)?;
+    let local = ip_address(getsockname::<SockaddrStorage>(descriptor).ok()?)?;
+    let info: libc::tcp_info = socket_option(descriptor, libc::IPPROTO_TCP, libc::TCP_INFO)?;
+    let congestion: [u8; TCP_CA_NAME_MAX] =
+        socket_option(descriptor, libc::IPPROTO_TCP, libc::TCP_CONGESTION)?;
+    let nodelay: libc::c_int = socket_option(descriptor, libc::IPPROTO_TCP, libc::TCP_NODELAY)?;
+    let send_buffer: libc::c_int = socket_option(descriptor, libc::SOL_SOCKET, libc::SO_SNDBUF)?;
+    let receive_buffer: libc::c_int = socket_option(descriptor, libc::SOL_SOCKET, libc::SO_RCVBUF)?;
     Some(SocketStats {
         local,
         peer,
-        // tcpi_bytes_acked would count the SYN as a byte; bytes_sent counts what was sent twice twice.
+        // tcpi_bytes_acked would count the SYN as a byte. tcpi_bytes_sent includes retransmissions.
         sent: info.tcpi_bytes_sent.saturating_sub(info.tcpi_bytes_retrans),
         received: info.tcpi_bytes_received,
         segments_sent: info.tcpi_data_segs_out.into(),
@@ -157,41 +161,41 @@ fn tcp_socket(descriptor: RawFd) -> Option<SocketStats> {
         nodelay: nodelay != 0,
         send_buffer: u32::try_from(send_buffer).unwrap_or(0),
         receive_buffer: u32::try_from(receive_buffer).unwrap_or(0),
-        congestion: text(&congestion),
+        congestion: until_zero(&congestion),
     })
 }
 
-/// The longest name of a congestion control algorithm, its final zero included (linux/tcp.h).
+/// Size of a congestion control algorithm's name, including the final zero (linux/tcp.h).
 const TCP_CA_NAME_MAX: usize = 16;
 
-/// The text before the first zero.
-fn text(octets: &[u8]) -> String {
+/// The text before the first zero byte.
+fn until_zero(octets: &[u8]) -> String {
     let end = octets.iter().position(|octet| *octet == 0).unwrap_or(octets.len());
     String::from_utf8_lossy(&octets[..end]).into_owned()
 }
 
-fn inet(address: SockaddrStorage) -> Option<SocketAddr> {
+fn ip_address(address: SockaddrStorage) -> Option<SocketAddr> {
     if let Some(v4) = address.as_sockaddr_in() {
         return Some(SocketAddr::from((v4.ip(), v4.port())));
     }
     address.as_sockaddr_in6().map(|v6| SocketAddr::from((v6.ip(), v6.port())))
 }
 
-/// A plain structure that is valid for every pattern of its bits, as the kernel's option structures are.
+/// A plain structure for which every bit pattern is valid, like the kernel's option structures.
 trait Plain: Copy {}
 impl Plain for libc::tcp_info {}
 impl Plain for libc::c_int {}
 impl Plain for [u8; TCP_CA_NAME_MAX] {}
 
-/// Reads a socket option. An older kernel fills less of a structure than this one knows; the rest is then zero.
-fn option<T: Plain>(descriptor: RawFd, level: libc::c_int, name: libc::c_int) -> Option<T> {
+/// Reads a socket option. Fields that an older kernel does not fill are zero.
+fn socket_option<T: Plain>(descriptor: RawFd, level: libc::c_int, name: libc::c_int) -> Option<T> {
     let mut value = MaybeUninit::<T>::zeroed();
     let mut length = libc::socklen_t::try_from(size_of::<T>()).ok()?;
-    // SAFETY: `value` has room for `length` bytes, the kernel writes at most as many, and a descriptor that was closed
-    // meanwhile is an error, not undefined behaviour.
+    // SAFETY: `value` has space for `length` bytes, of which the kernel writes at most as many. A descriptor that has been
+    // closed gives an error, not undefined behaviour.
     let result =
         unsafe { libc::getsockopt(descriptor, level, name, value.as_mut_ptr().cast(), &raw mut length) };
-    // SAFETY: all bytes were zeroed above, and `T: Plain` is valid for every pattern of bits.
+    // SAFETY: all bytes were zeroed above, and every bit pattern is valid for `T: Plain`.
     (result == 0).then(|| unsafe { value.assume_init() })
 }
 
@@ -199,13 +203,14 @@ pub(super) fn threads() -> Option<u32> {
     u32::try_from(fs::read_dir("/proc/self/task").ok()?.count()).ok()
 }
 
-pub(super) fn usage(pid: u32) -> Option<Usage> {
-    // /proc/PID/stat counts ticks of 10 ms; the process's own CPU clock counts nanoseconds.
+pub(super) fn usage(pid: u32) -> Option<UsageReading> {
+    // /proc/PID/stat counts ticks of 10 ms; the CPU clock of the process counts nanoseconds.
     let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(i32::try_from(pid).ok()?)).ok()?;
     let cpu = Duration::from(clock.now().ok()?);
+    let at = Instant::now();
     let mut usage = Usage { cpu_ns: u64::try_from(cpu.as_nanos()).ok()?, ..Usage::default() };
     if pid == std::process::id() {
-        // Of this process the kernel also counts the threads that have ended: a trial's callers are such.
+        // Unlike /proc, this includes threads that have ended, such as the callers of a trial.
         let own = getrusage(UsageWho::RUSAGE_SELF).ok()?;
         usage.voluntary_switches = u64::try_from(own.voluntary_context_switches()).unwrap_or(0);
         usage.involuntary_switches = u64::try_from(own.involuntary_context_switches()).unwrap_or(0);
@@ -218,16 +223,21 @@ pub(super) fn usage(pid: u32) -> Option<Usage> {
     }
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     usage.peak_rss = field(&status, "VmHWM:").unwrap_or(0) * 1024;
-    Some(usage)
+    Some(UsageReading { usage, at })
 }
 
-/// The number behind `name` at the start of a line of /proc's `name: value` files.
+pub(super) fn monotonic_ns() -> Option<u64> {
+    let now = Duration::from(ClockId::CLOCK_MONOTONIC.now().ok()?);
+    u64::try_from(now.as_nanos()).ok()
+}
+
+/// The number that follows `name` in a `name: value` file of /proc.
 fn field(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
 }
 
 pub(super) fn reset_peak_memory(pid: u32) {
-    // 5 resets the peak (proc_pid_clear_refs(5)); without the right to, the peak is that of the process's life.
+    // 5 resets the peak (proc_pid_clear_refs(5)). Without permission, the peak is that since the process started.
     let _ = fs::write(format!("/proc/{pid}/clear_refs"), "5");
 }
 
@@ -249,7 +259,7 @@ pub(super) fn load_average() -> Option<f64> {
 pub(super) fn machine() -> Machine {
     let trimmed = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
     let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let of_processor = |name: &str| {
+    let processor_field = |name: &str| {
         processors
             .lines()
             .find(|line| line.starts_with(name))
@@ -259,13 +269,13 @@ pub(super) fn machine() -> Machine {
     Machine {
         system: format!("Linux {}", trimmed("/proc/sys/kernel/osrelease").unwrap_or_default()),
         architecture: std::env::consts::ARCH.to_owned(),
-        processor: of_processor("model name"),
+        processor: processor_field("model name"),
         cores: allowed_cores().len(),
         memory: fs::read_to_string("/proc/meminfo")
             .ok()
             .and_then(|text| field(&text, "MemTotal:"))
             .map(|kib| kib * 1024),
-        virtualised: of_processor("flags").map(|flags| flags.split(' ').any(|flag| flag == "hypervisor")),
+        virtualised: processor_field("flags").map(|flags| flags.split(' ').any(|flag| flag == "hypervisor")),
         governor: trimmed("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
     }
 }

@@ -1,71 +1,31 @@
-//! What the operating system tells and does for a measurement: cores, scheduling, clocks of other processes, the
-//! kernel's own count of a socket's bytes.
+//! Operating system services for measuring: cores, scheduling, precise timers, resource usage of processes, and the
+//! kernel's byte counts of sockets.
 //!
-//! Most of it only Linux has. `portable` is what any other system gets: every question is answered with "not
-//! observable" (`None`) or with [`Unsupported`](std::io::ErrorKind::Unsupported), never with a guess. Building with
-//! `RUSTFLAGS=--cfg rpcbench_portable` uses it on Linux too, which is how it is tested.
+//! Most of this exists on Linux only. On other systems `portable` takes its place, which never guesses: it returns
+//! `None` or [`Unsupported`](std::io::ErrorKind::Unsupported). Build with `RUSTFLAGS=--cfg rpcbench_portable` to use it
+//! on Linux; the tests do.
 
 #[cfg(all(target_os = "linux", not(rpcbench_portable)))]
 mod linux;
 #[cfg(any(not(target_os = "linux"), rpcbench_portable))]
 mod portable;
+mod types;
+mod wait;
 
 #[cfg(all(target_os = "linux", not(rpcbench_portable)))]
 use linux as imp;
 #[cfg(any(not(target_os = "linux"), rpcbench_portable))]
 use portable as imp;
 
+pub use types::{Machine, SocketStats, Usage, UsageReading};
+pub use wait::sleep_until;
+
 use std::io;
-use std::net::SocketAddr;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-/// Whether this build can observe and control what a full measurement needs.
+/// Whether this build can observe and control everything that a full measurement needs.
 pub const FULL: bool = imp::FULL;
-
-/// What the kernel knows of one TCP connection of this process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SocketStats {
-    /// This end.
-    pub local: SocketAddr,
-    /// The other end.
-    pub peer: SocketAddr,
-    /// Payload bytes handed to the network, retransmissions not counted twice.
-    pub sent: u64,
-    /// Payload bytes received in order.
-    pub received: u64,
-    /// Segments sent that carried payload, those sent twice counted twice; bare acknowledgements are not counted.
-    #[serde(default)]
-    pub segments_sent: u64,
-    /// Segments received that carried payload.
-    #[serde(default)]
-    pub segments_received: u64,
-    /// Whether `TCP_NODELAY` is set.
-    pub nodelay: bool,
-    /// `SO_SNDBUF` in bytes as the kernel accounts for it.
-    pub send_buffer: u32,
-    /// `SO_RCVBUF` in bytes as the kernel accounts for it.
-    pub receive_buffer: u32,
-    /// The algorithm of `TCP_CONGESTION`; empty where the system does not tell.
-    #[serde(default)]
-    pub congestion: String,
-}
-
-/// What a process has used so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Usage {
-    /// CPU time of all its threads, user and system, in nanoseconds.
-    pub cpu_ns: u64,
-    /// Times a thread gave up its core to wait.
-    pub voluntary_switches: u64,
-    /// Times a thread was made to give up its core.
-    pub involuntary_switches: u64,
-    /// Peak resident memory in bytes since the start or the last [`reset_peak_memory`].
-    pub peak_rss: u64,
-}
 
 /// The cores this process may run on, in ascending order. At least one.
 #[must_use]
@@ -73,20 +33,20 @@ pub fn allowed_cores() -> Vec<usize> {
     imp::allowed_cores()
 }
 
-/// Restricts the calling thread, and the threads and processes it starts from now on, to `cores`.
+/// Restricts the calling thread to `cores`, and all threads and processes that it starts from now on.
 ///
 /// # Errors
-/// The system's refusal, or [`io::ErrorKind::Unsupported`].
+/// The system's error, or [`io::ErrorKind::Unsupported`].
 pub fn pin_current_thread(cores: &[usize]) -> io::Result<()> {
     imp::pin_current_thread(cores)
 }
 
-/// Starts `command` restricted to `cores`, or unrestricted where `cores` is empty.
+/// Starts `command` restricted to `cores`; unrestricted if `cores` is empty.
 ///
-/// The mask is inherited from a thread that lives for nothing else, so that the caller's own stays as it is.
+/// The child inherits its affinity mask from a temporary thread, so that the mask of the caller does not change.
 ///
 /// # Errors
-/// When the cores are refused or the program cannot be started.
+/// When the system rejects the cores or the program cannot be started.
 pub fn spawn_on(mut command: Command, cores: &[usize]) -> io::Result<Child> {
     if cores.is_empty() {
         return command.spawn();
@@ -100,118 +60,102 @@ pub fn spawn_on(mut command: Command, cores: &[usize]) -> io::Result<Child> {
     })
 }
 
-/// Puts the calling thread below every ordinary one (`SCHED_IDLE`): it runs only where its core would idle.
+/// Gives the calling thread the scheduling policy `SCHED_IDLE`: it runs only when its core would otherwise idle.
 ///
 /// # Errors
-/// The system's refusal, or [`io::ErrorKind::Unsupported`].
+/// The system's error, or [`io::ErrorKind::Unsupported`].
 pub fn become_idle_priority() -> io::Result<()> {
     imp::become_idle_priority()
 }
 
-/// Wakes a task at a moment to within microseconds, where the system can; Tokio's own timer counts milliseconds.
+/// A timer for async tasks, precise to microseconds where the system allows it. Tokio's own has a resolution of 1 ms.
 pub use imp::Timer;
 
-/// Lets the calling thread's sleeps end when they should: the system would otherwise let them take 50 µs longer, to wake
-/// up less often. Does nothing where there is no such setting.
+/// Makes sleeps of the calling thread end on time. By default Linux may extend each by 50 µs, to wake up less often. Does
+/// nothing on systems without such a setting.
 pub fn sleep_precisely() {
     imp::sleep_precisely();
 }
 
-/// How much earlier than needed a sleeper is woken: about what waking up takes where the core is awake.
-const LEAD: Duration = Duration::from_micros(40);
-/// What is nearer than this is waited for without sleeping: going to sleep and waking up takes as long.
-const NEAR: Duration = Duration::from_micros(5);
-
-/// Of a wait of `left`, what is slept; `None` where sleeping is not worth while. The rest is spent looking at the clock,
-/// which is done only before waits that are long beside it: a generator of many calls must not look busier than it is.
-fn time_asleep(left: Duration) -> Option<Duration> {
-    match left.checked_sub(LEAD) {
-        Some(asleep) if asleep >= LEAD => Some(asleep),
-        _ => (left > NEAR).then_some(left),
-    }
-}
-
-/// Sleeps until `moment`, the last microseconds awake; not at all where it has passed. Only as precise as
-/// [`sleep_precisely`] made the thread.
-pub fn sleep_until(moment: Instant) {
-    if let Some(asleep) = time_asleep(moment.saturating_duration_since(Instant::now())) {
-        std::thread::sleep(asleep);
-    }
-    while Instant::now() < moment {
-        std::hint::spin_loop();
-    }
-}
-
-/// Lets this process have as many descriptors open as it is allowed to at all; the usual limit is 1,024. Does nothing where
-/// there is no such limit.
+/// Raises the limit on open file descriptors (usually 1,024) to the maximum that this process may set. Does nothing on
+/// systems without such a limit.
 pub fn allow_many_connections() {
     imp::allow_many_connections();
 }
 
-/// Every connected TCP socket of this process; `None` where the system does not tell.
+/// All connected TCP sockets of this process; `None` where the system does not report them.
 #[must_use]
 pub fn sockets() -> Option<Vec<SocketStats>> {
     imp::sockets()
 }
 
-/// How many threads this process has; `None` where the system does not tell.
+/// Number of threads of this process; `None` where the system does not report it.
 #[must_use]
 pub fn threads() -> Option<u32> {
     imp::threads()
 }
 
-/// What process `pid` has used so far; `None` where the system does not tell or the process is gone.
+/// Resources that process `pid` has used; `None` where the system does not report them or the process has ended.
 #[must_use]
-pub fn usage(pid: u32) -> Option<Usage> {
+pub fn usage(pid: u32) -> Option<UsageReading> {
     imp::usage(pid)
 }
 
-/// Makes the peak memory of `pid` start anew from what it holds now. Does nothing where that cannot be done.
+/// Sets the recorded peak memory of process `pid` back to what it uses now. Does nothing where that is not possible.
 pub fn reset_peak_memory(pid: u32) {
     imp::reset_peak_memory(pid);
 }
 
-/// Time that the hypervisor kept from this machine's cores since boot, summed over the cores.
+/// The current value of the monotonic clock that all processes of this machine share, in nanoseconds; `None` where the
+/// system has no such clock.
+#[must_use]
+pub fn monotonic_ns() -> Option<u64> {
+    imp::monotonic_ns()
+}
+
+/// Time since boot during which the hypervisor ran something else on this machine's cores, summed over the cores.
 #[must_use]
 pub fn steal_time() -> Option<Duration> {
     imp::steal_time()
 }
 
-/// Which start of which machine this is, the same in every container on it; `None` where the system does not tell.
+/// Identifies one boot of one machine, and is the same in all containers on it; `None` where the system does not report
+/// it.
 #[must_use]
 pub fn boot_id() -> Option<String> {
     imp::boot_id()
 }
 
-/// How many processes wanted to run on average in the last minute.
+/// The one-minute load average: the mean number of processes that were running or ready to run.
 #[must_use]
 pub fn load_average() -> Option<f64> {
     imp::load_average()
 }
 
-/// Facts about the machine that a reader of a record needs; what the system does not tell is left out.
+/// Facts about this machine; those that the system does not report are absent.
 #[must_use]
 pub fn machine() -> Machine {
     imp::machine()
 }
 
-/// Facts about the machine that a run was made on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Machine {
-    /// Operating system and kernel version.
-    pub system: String,
-    /// Processor architecture.
-    pub architecture: String,
-    /// The processor's name.
-    pub processor: Option<String>,
-    /// Number of cores that the run could use.
-    pub cores: usize,
-    /// Memory in bytes.
-    pub memory: Option<u64>,
-    /// Whether a hypervisor is underneath.
-    pub virtualised: Option<bool>,
-    /// The frequency governor of the first core, where there is one.
-    pub governor: Option<String>,
+/// An instant of this process as a value of [`monotonic_ns`].
+#[must_use]
+pub fn to_monotonic_ns(instant: Instant) -> Option<u64> {
+    let (now, now_ns) = (Instant::now(), monotonic_ns()?);
+    match now.checked_duration_since(instant) {
+        Some(ago) => now_ns.checked_sub(u64::try_from(ago.as_nanos()).ok()?),
+        None => now_ns.checked_add(u64::try_from((instant - now).as_nanos()).ok()?),
+    }
+}
+
+/// The instant at which [`monotonic_ns`] had, or will have, the value `ns`.
+#[must_use]
+pub fn from_monotonic_ns(ns: u64) -> Option<Instant> {
+    let (now, now_ns) = (Instant::now(), monotonic_ns()?);
+    match now_ns.checked_sub(ns) {
+        Some(ago) => now.checked_sub(Duration::from_nanos(ago)),
+        None => now.checked_add(Duration::from_nanos(ns - now_ns)),
+    }
 }
 
 #[cfg(test)]
@@ -225,13 +169,24 @@ mod tests {
     }
 
     #[test]
-    fn a_build_that_cannot_observe_says_so() {
+    fn a_build_without_full_observation_returns_nothing() {
         let me = std::process::id();
         assert_eq!(usage(me).is_some(), FULL);
         assert_eq!(sockets().is_some(), FULL);
         assert_eq!(threads().is_some_and(|threads| threads > 0), FULL);
         assert_eq!(pin_current_thread(&allowed_cores()).is_ok(), FULL);
         assert_eq!(steal_time().is_some(), FULL);
+        assert_eq!(monotonic_ns().is_some(), FULL);
+    }
+
+    #[test]
+    fn an_instant_survives_the_way_through_the_monotonic_clock() {
+        let instant = Instant::now();
+        if let Some(back) = to_monotonic_ns(instant).and_then(from_monotonic_ns) {
+            let error = back.max(instant) - back.min(instant);
+            assert!(error < Duration::from_millis(100), "{error:?}");
+        }
+        assert_eq!(to_monotonic_ns(instant).is_some(), FULL);
     }
 
     #[cfg(not(rpcbench_portable))]
@@ -242,7 +197,7 @@ mod tests {
         use std::net::{TcpListener, TcpStream};
 
         #[test]
-        fn bytes_and_options_of_a_connection_are_the_kernels() {
+        fn sockets_reports_bytes_and_options_of_a_connection() {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             client.set_nodelay(true).unwrap();
@@ -257,37 +212,36 @@ mod tests {
             let of = |local| all.iter().find(|s| s.local == local).cloned().unwrap();
             let (client, server) = (of(own), of(listener.local_addr().unwrap()));
             assert_eq!((client.sent, client.received, client.nodelay), (1234, 77, true));
-            // The kernel's counter of the passive end includes no handshake either.
+            // The accepting end does not count the handshake either.
             assert_eq!((server.sent, server.received, server.nodelay), (77, 1234, false));
             assert_eq!((client.segments_sent, client.segments_received), (1, 1));
             assert!(!client.congestion.is_empty() && client.congestion == server.congestion);
         }
 
         #[test]
-        fn switches_of_threads_that_have_ended_still_count() {
-            let before = usage(std::process::id()).unwrap();
-            let (sender, receiver) = std::sync::mpsc::channel::<()>();
-            let waiting = std::thread::spawn(move || receiver.recv());
-            std::thread::sleep(Duration::from_millis(10));
-            sender.send(()).unwrap();
-            waiting.join().unwrap().unwrap();
-            assert!(usage(std::process::id()).unwrap().voluntary_switches > before.voluntary_switches);
+        fn context_switches_of_ended_threads_are_included() {
+            let switches = || usage(std::process::id()).unwrap().usage.voluntary_switches;
+            let before = switches();
+            // A thread that sleeps gives up its core, whatever the others do.
+            std::thread::spawn(|| std::thread::sleep(Duration::from_millis(1))).join().unwrap();
+            assert!(switches() > before);
         }
 
         #[test]
         fn cpu_time_grows_with_work() {
             let before = usage(std::process::id()).unwrap();
-            let begun = std::time::Instant::now();
-            while begun.elapsed() < Duration::from_millis(30) {
+            let started = Instant::now();
+            while started.elapsed() < Duration::from_millis(30) {
                 std::hint::spin_loop();
             }
             let after = usage(std::process::id()).unwrap();
-            assert!(after.cpu_ns > before.cpu_ns);
-            assert!(after.peak_rss > 0);
+            assert!(after.usage.cpu_ns > before.usage.cpu_ns);
+            assert!(after.usage.peak_rss > 0);
+            assert!(before.at < started && after.at >= started + Duration::from_millis(30));
         }
 
         #[test]
-        fn a_started_process_keeps_to_its_cores_and_the_caller_to_its_own() {
+        fn spawn_on_pins_the_child_and_leaves_the_caller_alone() {
             let before = allowed_cores();
             let core = *before.last().unwrap();
             let mut command = Command::new("cat");

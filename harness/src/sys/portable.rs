@@ -1,9 +1,9 @@
-//! The fallback for systems that tell less: nothing is guessed.
+//! The fallback for systems other than Linux. It never guesses.
 
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::{Machine, SocketStats, Usage};
+use super::types::{Machine, SocketStats, UsageReading};
 
 pub(super) const FULL: bool = false;
 
@@ -23,30 +23,31 @@ pub(super) fn become_idle_priority() -> io::Result<()> {
     Err(unsupported())
 }
 
-/// Tokio's timer up to its last millisecond, and then looking again and again.
+/// Tokio's timer until shortly before the deadline, then repeated looks at the clock.
 #[derive(Debug)]
 pub struct Timer(());
 
 impl Timer {
-    /// A timer of the Tokio runtime that this is called in.
+    /// Creates a timer that is driven by the current Tokio runtime.
     ///
     /// # Errors
-    /// None; a system with better timers may have none left.
+    /// Never here; the timer of Linux needs a file descriptor.
     pub fn new() -> io::Result<Self> {
         Ok(Timer(()))
     }
 
-    /// Waits until `moment`; not at all where it has passed.
+    /// Waits until `deadline`. Returns at once when it has passed.
     ///
     /// # Errors
-    /// None.
-    pub async fn until(&mut self, moment: Instant) -> io::Result<()> {
-        const GRAIN: Duration = Duration::from_millis(2);
-        let left = moment.saturating_duration_since(Instant::now());
-        if let Some(long) = left.checked_sub(GRAIN) {
-            tokio::time::sleep(long).await;
+    /// Never here.
+    pub async fn wait_until(&mut self, deadline: Instant) -> io::Result<()> {
+        /// Tokio's timer may fire this much late.
+        const TIMER_RESOLUTION: Duration = Duration::from_millis(2);
+        let left = deadline.saturating_duration_since(Instant::now());
+        if let Some(sleep) = left.checked_sub(TIMER_RESOLUTION) {
+            tokio::time::sleep(sleep).await;
         }
-        while Instant::now() < moment {
+        while Instant::now() < deadline {
             tokio::task::yield_now().await;
         }
         Ok(())
@@ -65,11 +66,15 @@ pub(super) fn threads() -> Option<u32> {
     None
 }
 
-pub(super) fn usage(_pid: u32) -> Option<Usage> {
+pub(super) fn usage(_pid: u32) -> Option<UsageReading> {
     None
 }
 
 pub(super) fn reset_peak_memory(_pid: u32) {}
+
+pub(super) fn monotonic_ns() -> Option<u64> {
+    None
+}
 
 pub(super) fn steal_time() -> Option<Duration> {
     None

@@ -15,7 +15,7 @@ use crate::agents::wait_for;
 use crate::deploy::warm::KeptAwake;
 use crate::load::{self, InFlight, WarmUp, Window};
 use crate::observe::control;
-use crate::observe::{InFlightMean, Meter, Observation, Samples};
+use crate::observe::{InFlightMean, InFlightSamples, Meter, Observation};
 use crate::record::{
     AuditCheck, CheckName, HistogramError, Label, Latency, Part, Status, Trial, Used, audit,
     label_saturated_agents,
@@ -38,7 +38,8 @@ struct Reading {
 
 impl Reading {
     fn now(meters: [Option<Meter>; 3]) -> Self {
-        let [client, server, broker] = meters.map(|meter| meter.and_then(Meter::read));
+        let [client, server, broker] =
+            meters.map(|meter| meter.and_then(Meter::read).map(|reading| reading.usage));
         Reading { client, server, broker, stolen: sys::steal_time() }
     }
 }
@@ -68,7 +69,7 @@ pub fn make(
         .and_then(|broker| measure(spec, setting, broker.as_ref()).map_err(|error| error.to_string()));
     match measured {
         Ok(Some(measured)) => {
-            late_ns = spec.part.zip(measured.observation.began).map(|(part, began)| {
+            late_ns = spec.part.zip(measured.observation.first_call_at).map(|(part, began)| {
                 let late = began.saturating_duration_since(part.agreed.from);
                 u64::try_from(late.as_nanos()).unwrap_or(u64::MAX)
             });
@@ -87,7 +88,7 @@ pub fn make(
 /// Writes down where a server that was already running really is: its placement is not the run's to choose.
 fn place_target(trial: &mut Trial, spec: &TrialSpec, setting: &Setting<'_>) {
     let told = setting.controls.get(spec.stack.name).and_then(|control| {
-        let stats = control::ask(*control).ok()?;
+        let stats = control::request_stats(*control).ok()?;
         // The cores of another machine are not these.
         (stats.boot.is_some() && stats.boot == sys::boot_id()).then_some(stats.cores)
     });
@@ -138,7 +139,7 @@ impl Measured {
     /// began or ended.
     fn until_last(&self, which: fn((Instant, Instant)) -> Instant) -> f64 {
         let is_open = self.observation.counts.slots > 0;
-        let last = self.observation.last.map(which).filter(|_| is_open);
+        let last = self.observation.last_call.map(which).filter(|_| is_open);
         let span = self.window.zip(last).map(|(window, last)| last.saturating_duration_since(window.begin));
         // A trial that failed at once lasted no time; a quotient by that has no form in JSON.
         span.unwrap_or_default().as_secs_f64().max(self.seconds).max(1e-9)
@@ -164,9 +165,9 @@ fn fill(trial: &mut Trial, measured: &Measured) {
     trial.broker = used(before.broker, after.broker);
     if let Some(how) = server_ended {
         fail(trial, format!("the server ended during the trial ({how})"));
-    } else if observation.gave_up > 0 {
+    } else if observation.callers_gave_up > 0 {
         let callers = trial.load.callers().unwrap_or(trial.connections);
-        let gave_up = observation.gave_up;
+        let gave_up = observation.callers_gave_up;
         fail(trial, format!("{gave_up} of {callers} callers gave up: call after call went unanswered"));
     } else if observation.counts.started == 0 {
         fail(
@@ -192,7 +193,7 @@ fn fill_in_histograms(trial: &mut Trial, measured: &Measured) -> Result<(), Hist
     trial.latency = Latency::new(&observation.latency, not_right)?;
     if trial.load.rate().is_some() {
         trial.service = Latency::new(&observation.service, not_right)?;
-        trial.lateness = Latency::new(&observation.lateness, 0)?;
+        trial.lateness = Latency::new(&observation.schedule_lag, 0)?;
         let seconds = measured.until_last(|(began, _)| began);
         trial.sent_per_second = Some(observation.counts.started as f64 / seconds);
     }
@@ -222,7 +223,8 @@ fn measure(
         return Ok(None);
     }
     // Callers may notice a moment before the system does that their server is no more.
-    let patience = if measured.observation.gave_up > 0 { Duration::from_secs(1) } else { Duration::ZERO };
+    let patience =
+        if measured.observation.callers_gave_up > 0 { Duration::from_secs(1) } else { Duration::ZERO };
     measured.server_ended = site.process.as_mut().and_then(|process| process.ends_within(patience));
     Ok(Some(measured))
 }
@@ -242,12 +244,12 @@ fn watch(
     let within = |until: Instant| result.recv_timeout(until.saturating_duration_since(Instant::now())).ok();
     let mut early = within(window.begin);
     let before = Reading::now(meters);
-    let mut samples = Samples::default();
+    let mut samples = InFlightSamples::default();
     let mut look = window.begin;
     while early.is_none() && Instant::now() < window.end {
-        look += samples.until_next();
+        look += samples.next_gap();
         early = within(look.min(window.end));
-        samples.take(in_flight.now());
+        samples.push(in_flight.now());
     }
     let closed = Instant::now().min(window.end);
     let after = Reading::now(meters);

@@ -156,7 +156,7 @@ impl Site {
     pub fn stats(&self) -> Option<Stats> {
         match &self.process {
             Some(process) => process.stats(),
-            None => control::ask(self.control?).ok(),
+            None => control::request_stats(self.control?).ok(),
         }
     }
 

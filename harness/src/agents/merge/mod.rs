@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hdrhistogram::Histogram;
 
-use crate::observe::{InFlightMean, growing_histogram, new_histogram};
+use crate::observe::InFlightMean;
 use crate::record::{
     AuditCheck, CheckName, HistogramError, Label, Latency, Record, Status, Trial, Used, audit,
     label_saturated_agents,
 };
+use crate::stats::{growing_histogram, new_histogram};
 
 /// Why records cannot be merged.
 #[derive(Debug, thiserror::Error)]

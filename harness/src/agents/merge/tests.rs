@@ -37,7 +37,7 @@ fn record_call(seen: &mut Observation, call: &Seen) {
     let timing = Timing {
         latency: Duration::from_nanos(call.late + call.waited + call.took),
         service: Some(Duration::from_nanos(call.took)),
-        lateness: Some(Duration::from_nanos(call.late)),
+        schedule_lag: Some(Duration::from_nanos(call.late)),
     };
     seen.record(timing, &result, &ok);
     seen.counts.slots += 1;
@@ -59,7 +59,7 @@ fn trial_of(seen: &Observation, load: &str, agent: u32) -> Trial {
         measured_seconds: 2.0,
         latency: latency(&seen.latency, not_right),
         service: latency(&seen.service, not_right),
-        lateness: latency(&seen.lateness, 0),
+        lateness: latency(&seen.schedule_lag, 0),
         sent_per_second: Some(seen.counts.started as f64 / 2.0),
         throughput: seen.counts.right as f64 / 2.0,
         counts: seen.counts.clone(),

@@ -414,7 +414,7 @@ fn a_stack_that_is_told_from_itself_puts_a_warning_on_the_run() {
         .collect();
     record.trials.extend(twins);
     let same = Summary::new(&record).unwrap();
-    assert!(same.tables[0].noise[0].ratio.unwrap().holds_one());
+    assert!(same.tables[0].noise[0].ratio.unwrap().contains_one());
     assert!(same.warnings.iter().all(|warning| !warning.contains("told from itself")));
     assert!(rendered(&record)["index.html"].contains("rest against itself: 1.000"));
 

@@ -1,20 +1,20 @@
-//! Ties: which of several stacks could not be told apart.
+//! Letters that show which entries of a ranking are distinguishable.
 
-/// Letters for `count` ranked things such that two have a letter in common exactly when `tied(a, b)` says that they
-/// could not be told apart: the compact letter display (Piepho 2004). A thing without a tie has a letter of its own.
+/// Letters for the `count` entries of a ranking such that two entries share a letter exactly if `tied(a, b)`, that is, if
+/// they are not distinguishable. This is the compact letter display (H.-P. Piepho, 2004).
 ///
-/// Being tied is no equivalence: a may be tied with b and b with c, while a and c differ. Then b has two letters. Each
-/// letter stands for a largest group of mutually tied things, in the order of the ranks.
+/// A tie is not transitive: if a is tied with b and b with c, while a and c differ, then b has two letters. Each letter
+/// stands for one maximal group of mutually tied entries; the groups are in order of rank.
 #[must_use]
 pub fn letters(count: usize, tied: impl Fn(usize, usize) -> bool) -> Vec<String> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
-    grow(&mut groups, &mut Vec::new(), (0..count).collect(), Vec::new(), &tied);
+    find_groups(&mut groups, &mut Vec::new(), (0..count).collect(), Vec::new(), &tied);
     for group in &mut groups {
         group.sort_unstable();
     }
     groups.sort_unstable();
     let mut letters = vec![String::new(); count];
-    // Seventy-seven groups at most are told apart; a comparison of so many stacks would not be readable anyhow.
+    // Enough for 77 groups; a comparison of more stacks would not be readable anyway.
     let alphabet = ('a'..='z').chain('A'..='Z').chain('α'..='ω');
     for (letter, group) in alphabet.zip(&groups) {
         for member in group {
@@ -24,9 +24,9 @@ pub fn letters(count: usize, tied: impl Fn(usize, usize) -> bool) -> Vec<String>
     letters
 }
 
-/// Finds every largest group by the algorithm of Bron and Kerbosch (1973): `group` is mutually tied, `candidates` are
-/// tied with all of it, and so are those `excluded`, whose groups have been found already.
-fn grow(
+/// Finds all maximal groups by the algorithm of Bron and Kerbosch (1973). The members of `group` are mutually tied. Those of
+/// `candidates` and `excluded` are tied with all of them; groups with an excluded entry have been found already.
+fn find_groups(
     groups: &mut Vec<Vec<usize>>,
     group: &mut Vec<usize>,
     mut candidates: Vec<usize>,
@@ -43,7 +43,7 @@ fn grow(
         let with_next =
             |others: &[usize]| others.iter().copied().filter(|other| tied(next, *other)).collect();
         group.push(next);
-        grow(groups, group, with_next(&candidates), with_next(&excluded), tied);
+        find_groups(groups, group, with_next(&candidates), with_next(&excluded), tied);
         group.pop();
         excluded.push(next);
     }
@@ -54,23 +54,23 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn shown(count: usize, ties: &[(usize, usize)]) -> String {
+    fn joined(count: usize, ties: &[(usize, usize)]) -> String {
         letters(count, |a, b| ties.contains(&(a.min(b), a.max(b)))).join(" ")
     }
 
     #[test]
-    fn letters_of_known_cases() {
-        assert_eq!(shown(3, &[]), "a b c");
-        assert_eq!(shown(3, &[(0, 1)]), "a a b");
-        assert_eq!(shown(3, &[(0, 1), (1, 2)]), "a ab b");
-        assert_eq!(shown(3, &[(0, 1), (0, 2), (1, 2)]), "a a a");
-        assert_eq!(shown(4, &[(0, 2), (1, 2), (2, 3)]), "a b abc c");
-        assert_eq!(shown(0, &[]), "");
+    fn letters_of_examples() {
+        assert_eq!(joined(3, &[]), "a b c");
+        assert_eq!(joined(3, &[(0, 1)]), "a a b");
+        assert_eq!(joined(3, &[(0, 1), (1, 2)]), "a ab b");
+        assert_eq!(joined(3, &[(0, 1), (0, 2), (1, 2)]), "a a a");
+        assert_eq!(joined(4, &[(0, 2), (1, 2), (2, 3)]), "a b abc c");
+        assert_eq!(joined(0, &[]), "");
     }
 
     proptest! {
         #[test]
-        fn a_common_letter_means_a_tie_and_no_common_letter_none(
+        fn two_entries_share_a_letter_exactly_if_they_are_tied(
             count in 1_usize..9,
             bits in prop::collection::vec(any::<bool>(), 36),
         ) {

@@ -1,0 +1,152 @@
+//! Latencies and outcomes of the calls of a trial.
+
+use std::time::{Duration, Instant};
+
+use calculator::{CallError, ErrorKind, Value};
+use hdrhistogram::Histogram;
+
+use super::counts::Counts;
+use crate::stats::{growing_histogram, new_histogram, record_duration};
+
+/// How long one call took.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// In a closed loop, from the start of the call to its end; in an open loop, from its scheduled send time to its end.
+    pub latency: Duration,
+    /// Open loop only: from the start of the call to its end.
+    pub service: Option<Duration>,
+    /// Open loop only: how much later than scheduled the generator started the call, although it could have started it.
+    pub schedule_lag: Option<Duration>,
+}
+
+impl Timing {
+    /// The timing of a call in a closed loop.
+    #[must_use]
+    pub fn closed(latency: Duration) -> Self {
+        Timing { latency, service: None, schedule_lag: None }
+    }
+}
+
+/// The calls of a trial, or those of one of its callers.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// Counts by outcome.
+    pub counts: Counts,
+    /// Latencies of the calls with the right answer, in nanoseconds. Percentiles count all other calls as infinitely slow,
+    /// see [`crate::stats::quantile_with_missing`].
+    pub latency: Histogram<u64>,
+    /// Open loop only: service times of the calls with the right answer, in nanoseconds, measured from the actual start.
+    pub service: Histogram<u64>,
+    /// Open loop only: schedule lags of all calls, in nanoseconds, whatever their outcome.
+    pub schedule_lag: Histogram<u64>,
+    /// Whether latencies had settled when the measured window opened.
+    pub settled: bool,
+    /// When the first call was made, including calls of the warm-up.
+    pub first_call_at: Option<Instant>,
+    /// When the last measured call started, and when the last measured call ended.
+    pub last_call: Option<(Instant, Instant)>,
+    /// Number of callers that stopped early, after too many transport errors in a row.
+    pub callers_gave_up: u32,
+}
+
+impl Default for Observation {
+    fn default() -> Self {
+        Observation {
+            counts: Counts::default(),
+            latency: new_histogram(),
+            service: growing_histogram(),
+            schedule_lag: growing_histogram(),
+            settled: true,
+            first_call_at: None,
+            last_call: None,
+            callers_gave_up: 0,
+        }
+    }
+}
+
+impl Observation {
+    /// Records one call: its `timing`, its `result`, and the `expected` result.
+    pub fn record(
+        &mut self,
+        timing: Timing,
+        result: &Result<Value, CallError>,
+        expected: &Result<Value, CallError>,
+    ) {
+        self.counts.started += 1;
+        if let Some(schedule_lag) = timing.schedule_lag {
+            record_duration(&mut self.schedule_lag, schedule_lag);
+        }
+        match (result, expected) {
+            (Ok(value), Ok(expected)) if value == expected => {
+                self.counts.right += 1;
+                record_duration(&mut self.latency, timing.latency);
+                if let Some(service) = timing.service {
+                    record_duration(&mut self.service, service);
+                }
+            }
+            (Ok(_), _) => self.counts.wrong += 1,
+            (Err(error), _) if error.kind == ErrorKind::Timeout => self.counts.timed_out += 1,
+            (Err(error), _) => *self.counts.failed.entry(error.kind).or_default() += 1,
+        }
+    }
+
+    /// Adds the calls of `other`.
+    pub fn merge(&mut self, other: &Observation) {
+        self.counts.merge(&other.counts);
+        self.callers_gave_up += other.callers_gave_up;
+        self.settled &= other.settled;
+        self.first_call_at = self.first_call_at.into_iter().chain(other.first_call_at).min();
+        self.last_call = match (self.last_call, other.last_call) {
+            (Some(a), Some(b)) => Some((a.0.max(b.0), a.1.max(b.1))),
+            (a, b) => a.or(b),
+        };
+        // Cannot fail: both sides have the same bounds, or grow as needed.
+        let _ = self.latency.add(&other.latency);
+        let _ = self.service.add(&other.service);
+        let _ = self.schedule_lag.add(&other.schedule_lag);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_outcome_increments_one_count() {
+        let mut observation = Observation::default();
+        let five = Ok(Value::Int(5));
+        let error = |kind| Err(CallError::new(kind, ""));
+        observation.record(Timing::closed(Duration::from_micros(7)), &Ok(Value::Int(5)), &five);
+        observation.record(Timing::closed(Duration::from_micros(7)), &Ok(Value::Float(5.0)), &five);
+        observation.record(Timing::closed(Duration::from_micros(7)), &error(ErrorKind::Timeout), &five);
+        observation.record(Timing::closed(Duration::from_micros(7)), &error(ErrorKind::Overflow), &five);
+        observation.record(Timing::closed(Duration::from_secs(9_999)), &Ok(Value::Int(5)), &five);
+        assert!(observation.counts.is_conserved());
+        assert_eq!(
+            (
+                observation.counts.right,
+                observation.counts.wrong,
+                observation.counts.timed_out,
+                observation.counts.errors()
+            ),
+            (2, 1, 1, 1)
+        );
+        assert_eq!(observation.counts.not_right(), 3);
+        assert_eq!(observation.latency.len(), 2);
+    }
+
+    #[test]
+    fn merged_parts_equal_the_whole() {
+        let mut all = Observation::default();
+        let mut parts = [Observation::default(), Observation::default()];
+        for i in 1..1_000_u64 {
+            let took = Duration::from_nanos(i * i);
+            all.record(Timing::closed(took), &Ok(Value::Null), &Ok(Value::Null));
+            parts[usize::from(i % 2 == 0)].record(Timing::closed(took), &Ok(Value::Null), &Ok(Value::Null));
+        }
+        let [mut a, b] = parts;
+        a.merge(&b);
+        assert_eq!(a.latency, all.latency);
+        assert_eq!(a.counts, all.counts);
+    }
+}

@@ -1,0 +1,94 @@
+//! Medians, ranges and quantiles.
+
+use hdrhistogram::Histogram;
+
+/// The median of `values`: the middle one, or the mean of the middle two. `None` if there are no values.
+#[must_use]
+pub fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => None,
+        n if n % 2 == 1 => Some(sorted[middle]),
+        _ => Some(f64::midpoint(sorted[middle - 1], sorted[middle])),
+    }
+}
+
+/// The smallest and the largest of `values`. `None` if there are no values.
+#[must_use]
+pub fn range(values: &[f64]) -> Option<(f64, f64)> {
+    let smallest = values.iter().copied().min_by(f64::total_cmp)?;
+    let largest = values.iter().copied().max_by(f64::total_cmp)?;
+    Some((smallest, largest))
+}
+
+/// The `q`-quantile (0 to 1) of the values in `histogram` and of `missing` further events that never ended, which count
+/// as larger than all values.
+///
+/// It is the value of rank ⌈q·n⌉ (nearest rank), where n includes the missing events. `None` if that rank belongs to a
+/// missing event, or if there are no events.
+#[must_use]
+pub fn quantile_with_missing(histogram: &Histogram<u64>, missing: u64, q: f64) -> Option<u64> {
+    let present = histogram.len();
+    let all = present + missing;
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let rank = ((q * all as f64).ceil() as u64).clamp(1, all.max(1));
+    if rank > present {
+        return None;
+    }
+    // The library's own quantile takes a floating-point share of the recorded values and can be off by one event.
+    let mut counted = 0;
+    histogram.iter_recorded().find_map(|step| {
+        counted += step.count_since_last_iteration();
+        (counted >= rank).then(|| step.value_iterated_to())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::histogram::new_histogram;
+    use proptest::prelude::*;
+
+    #[test]
+    fn median_of_odd_even_and_no_values() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
+        assert_eq!(median(&[]), None);
+    }
+
+    #[test]
+    fn missing_events_count_as_larger_than_all_values() {
+        let mut histogram = new_histogram();
+        for value in 1..=90 {
+            histogram.record(value).unwrap();
+        }
+        assert_eq!(quantile_with_missing(&histogram, 10, 0.5), Some(50));
+        assert_eq!(quantile_with_missing(&histogram, 10, 0.9), Some(90));
+        assert_eq!(quantile_with_missing(&histogram, 10, 0.91), None);
+        assert_eq!(quantile_with_missing(&histogram, 0, 1.0), Some(90));
+        assert_eq!(quantile_with_missing(&new_histogram(), 0, 0.5), None);
+        assert_eq!(quantile_with_missing(&new_histogram(), 5, 0.5), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_quantile_is_the_value_of_that_rank_in_the_sorted_list(
+            mut values in prop::collection::vec(1_u64..2_000, 1..300),
+            missing in 0_u64..50,
+            q in 0.001_f64..=1.0,
+        ) {
+            let mut histogram = new_histogram();
+            for value in &values {
+                histogram.record(*value).unwrap();
+            }
+            values.sort_unstable();
+            let all = values.len() as u64 + missing;
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            let rank = (q * all as f64).ceil() as usize;
+            let expected = values.get(rank.max(1) - 1).copied();
+            prop_assert_eq!(quantile_with_missing(&histogram, missing, q), expected);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What the operating system reports: facts about the machine, and figures of processes and sockets.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The kernel's figures for one TCP connection of this process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SocketStats {
+    /// The address of this end.
+    pub local: SocketAddr,
+    /// The address of the other end.
+    pub peer: SocketAddr,
+    /// Payload bytes sent; retransmitted bytes count once.
+    pub sent: u64,
+    /// Payload bytes received in order.
+    pub received: u64,
+    /// Segments with payload that were sent, each retransmission included. Bare acknowledgements are not counted.
+    #[serde(default)]
+    pub segments_sent: u64,
+    /// Segments with payload that were received.
+    #[serde(default)]
+    pub segments_received: u64,
+    /// Whether `TCP_NODELAY` is set.
+    pub nodelay: bool,
+    /// `SO_SNDBUF` in bytes, including the kernel's bookkeeping.
+    pub send_buffer: u32,
+    /// `SO_RCVBUF` in bytes, including the kernel's bookkeeping.
+    pub receive_buffer: u32,
+    /// The algorithm of `TCP_CONGESTION`; empty where the system does not report it.
+    #[serde(default)]
+    pub congestion: String,
+}
+
+/// Resources that a process has used since it started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Usage {
+    /// CPU time of all its threads, user and system, in nanoseconds.
+    pub cpu_ns: u64,
+    /// Voluntary context switches: a thread gave up its core to wait.
+    pub voluntary_switches: u64,
+    /// Involuntary context switches: the scheduler took a thread off its core.
+    pub involuntary_switches: u64,
+    /// Peak resident memory in bytes, since the start or the last [`reset_peak_memory`](super::reset_peak_memory).
+    pub peak_rss: u64,
+}
+
+/// The usage of a process with the instant at which it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsageReading {
+    /// The figures.
+    pub usage: Usage,
+    /// When the CPU clock was read.
+    pub at: Instant,
+}
+
+/// Facts about the machine that a run was made on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Machine {
+    /// Operating system and kernel version.
+    pub system: String,
+    /// Processor architecture.
+    pub architecture: String,
+    /// Model name of the processor.
+    pub processor: Option<String>,
+    /// Number of cores that the run could use.
+    pub cores: usize,
+    /// Memory in bytes.
+    pub memory: Option<u64>,
+    /// Whether the machine is a virtual one.
+    pub virtualised: Option<bool>,
+    /// The frequency governor of the first core, where there is one.
+    pub governor: Option<String>,
+}
