@@ -1,7 +1,7 @@
-//! How values are written in JSON, for the protocols that use it (REST, JSON-RPC, AMQP).
+//! The JSON form of values, shared by the protocols that use JSON.
 //!
-//! A number with `.` or an exponent is a float, any other an integer; floats are always written with one of the two,
-//! so that `5.0` does not come back as `5`. What JSON has no form for is refused, never altered.
+//! A number with `.` or an exponent is a float, any other is an integer. Floats are always written with one of the two,
+//! so that `5.0` does not come back as `5`. A value that JSON cannot represent is an error; it is never altered.
 
 use serde::de::Error as _;
 use serde_json::value::RawValue;
@@ -11,8 +11,8 @@ use crate::{CallError, ErrorKind, Limits, Value};
 /// Appends `value` to `out` as compact JSON.
 ///
 /// # Errors
-/// [`ErrorKind::NotRepresentable`] for NaN, infinities, bytes and dates, [`ErrorKind::Overflow`] for an integer beyond 64
-/// bits; `out` is then unchanged.
+/// [`ErrorKind::NotRepresentable`] for NaN, infinities, bytes and dates; [`ErrorKind::Overflow`] for an integer beyond
+/// 64 bits. `out` is then unchanged.
 pub fn write(out: &mut Vec<u8>, value: &Value) -> Result<(), CallError> {
     check_representable(value)?;
     serde_json::to_writer(out, value).map_err(|error| CallError::new(ErrorKind::Internal, error.to_string()))
@@ -20,11 +20,11 @@ pub fn write(out: &mut Vec<u8>, value: &Value) -> Result<(), CallError> {
 
 /// Appends `text` to `out` as a JSON string.
 pub fn write_str(out: &mut Vec<u8>, text: &str) {
-    // Writing to memory does not fail, and every text has a form.
+    // Writing to memory cannot fail, and JSON can represent any string.
     let _ = serde_json::to_writer(out, text);
 }
 
-/// Whether JSON has a form for `value`.
+/// Checks that JSON can represent `value`.
 ///
 /// # Errors
 /// As [`write()`].
@@ -48,25 +48,41 @@ pub fn check_representable(value: &Value) -> Result<(), CallError> {
     found.map_or(Ok(()), |(kind, message)| Err(CallError::new(kind, message)))
 }
 
-/// Reads one JSON value that is all of `text`.
+/// Parses `text` as exactly one JSON value.
 ///
 /// # Errors
-/// [`ErrorKind::Malformed`] for what is not JSON (a byte order mark and NaN tokens included) and
-/// [`ErrorKind::TooLarge`] for deeper nesting than `limits` allow.
+/// [`ErrorKind::Malformed`] for text that is not JSON, including a byte order mark or NaN;
+/// [`ErrorKind::TooLarge`] for nesting deeper than `limits` allow.
 pub fn read(text: &[u8], limits: &Limits) -> Result<Value, CallError> {
     check_depth(text, limits)?;
     let value = serde_json::from_slice(text).map_err(malformed)?;
-    if suspicious(&value) && has_mistaken_integer(text) {
-        return serde_json::from_slice::<&RawValue>(text).and_then(exact).map_err(malformed);
+    Ok(reparse_exactly(text, [&value])?.unwrap_or(value))
+}
+
+/// Parses the whole of `text` again, with every integer kept exactly, if the parser turned an integer into one of the
+/// floats in `parsed`. Otherwise, which is nearly always, returns `None`.
+///
+/// serde_json silently reads `-0` and integers beyond 64 bits as floats. A decoder that deserializes a message into a
+/// type of its own calls this with the values it got, and replaces them if there is a result. The nesting of `text`
+/// must have been [checked](check_depth) before.
+///
+/// # Errors
+/// [`ErrorKind::Malformed`] for text that is not JSON.
+pub fn reparse_exactly<'a>(
+    text: &[u8],
+    parsed: impl IntoIterator<Item = &'a Value>,
+) -> Result<Option<Value>, CallError> {
+    if !parsed.into_iter().any(may_hold_misread_integer) || !has_misread_integer(text) {
+        return Ok(None);
     }
-    Ok(value)
+    serde_json::from_slice::<&RawValue>(text).and_then(parse_exactly).map(Some).map_err(malformed)
 }
 
 fn malformed(error: serde_json::Error) -> CallError {
     CallError::new(ErrorKind::Malformed, format!("not JSON: {error}"))
 }
 
-/// Refuses nesting deeper than the limit, before anything is built from the text.
+/// Checks that `text` is not nested deeper than the limit, without building anything from it.
 ///
 /// # Errors
 /// [`ErrorKind::TooLarge`].
@@ -75,7 +91,7 @@ pub fn check_depth(text: &[u8], limits: &Limits) -> Result<(), CallError> {
     if text.len() / 2 <= limits.max_depth {
         return Ok(());
     }
-    // Nor can there be more levels than brackets that open one, which are quickly counted.
+    // Nor can there be more levels than opening brackets, which are quickly counted.
     if text.iter().filter(|byte| matches!(byte, b'[' | b'{')).count() <= limits.max_depth {
         return Ok(());
     }
@@ -107,10 +123,8 @@ pub fn check_depth(text: &[u8], limits: &Limits) -> Result<(), CallError> {
     Ok(())
 }
 
-/// Whether the parser may have taken an integer for a float: serde_json does so, without a word, with integers beyond
-/// 64 bits and with `-0`.
-#[must_use]
-pub fn suspicious(value: &Value) -> bool {
+/// Whether `value` holds a float that the parser may have made of an integer.
+fn may_hold_misread_integer(value: &Value) -> bool {
     const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
     value.any(|value| match value {
         Value::Float(v) => v.abs() >= TWO_TO_63 || (*v == 0.0 && v.is_sign_negative()),
@@ -118,9 +132,9 @@ pub fn suspicious(value: &Value) -> bool {
     })
 }
 
-/// Whether `text` holds an integer literal that the parser takes for a float. Only worth asking after [`suspicious`].
-#[must_use]
-pub fn has_mistaken_integer(text: &[u8]) -> bool {
+/// Whether `text` holds an integer literal that the parser reads as a float. Slower than
+/// [`may_hold_misread_integer`], so it is only called where that returned true.
+fn has_misread_integer(text: &[u8]) -> bool {
     let mut at = 0;
     let mut in_string = false;
     while at < text.len() {
@@ -150,20 +164,19 @@ fn is_integer(literal: &str) -> bool {
     !literal.contains(['.', 'e', 'E'])
 }
 
-/// Reads a value literal by literal, so that every integer keeps its digits. Slower than the usual path, and only
-/// taken where the parser would mistake one.
-fn exact(raw: &RawValue) -> Result<Value, serde_json::Error> {
+/// Parses a value literal by literal, so that every integer keeps its digits. Slower than the usual path.
+fn parse_exactly(raw: &RawValue) -> Result<Value, serde_json::Error> {
     let text = raw.get();
     match text.as_bytes().first() {
         Some(b'[') => {
             let items: Vec<&RawValue> = serde_json::from_str(text)?;
-            items.into_iter().map(exact).collect::<Result<_, _>>().map(Value::List)
+            items.into_iter().map(parse_exactly).collect::<Result<_, _>>().map(Value::List)
         }
         Some(b'{') => {
             let Members(members) = serde_json::from_str(text)?;
             let members = members
                 .into_iter()
-                .map(|(name, raw)| Ok((name, exact(raw)?)))
+                .map(|(name, raw)| Ok((name, parse_exactly(raw)?)))
                 .collect::<Result<_, serde_json::Error>>()?;
             Ok(Value::map(members))
         }
@@ -175,7 +188,7 @@ fn exact(raw: &RawValue) -> Result<Value, serde_json::Error> {
     }
 }
 
-/// An object's members, unread.
+/// The members of an object, with their values not parsed yet.
 struct Members<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de> serde::Deserialize<'de> for Members<'de> {
@@ -215,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kind_of_a_number_is_that_of_its_literal() {
+    fn a_number_literal_determines_the_kind_of_its_value() {
         assert_eq!(read_str("5"), Ok(Value::Int(5)));
         assert_eq!(read_str("-0"), Ok(Value::Int(0)));
         assert_eq!(read_str("5.0"), Ok(Value::Float(5.0)));
@@ -241,7 +254,7 @@ mod tests {
                 ("b".into(), Value::Int(2)),
             ]))
         );
-        // Digits inside a string are no number.
+        // Digits inside a string are not a number.
         assert_eq!(
             read_str(r#"["99999999999999999999", 1e30]"#),
             Ok(Value::List(vec![Value::from("99999999999999999999"), Value::Float(1e30)]))
@@ -249,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_json_cannot_say_is_refused() {
+    fn rejects_values_that_json_cannot_represent() {
         for (value, kind) in [
             (Value::Float(f64::NAN), ErrorKind::NotRepresentable),
             (Value::Float(f64::NEG_INFINITY), ErrorKind::NotRepresentable),
@@ -265,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_and_deep_texts_are_told_apart() {
+    fn distinguishes_malformed_from_too_deeply_nested_text() {
         for text in ["", "nul", "NaN", "-Infinity", "1e400", "[1", "1 2", "\u{feff}1", "{\"a\"}", "'a'"] {
             assert_eq!(read_str(text), Err(ErrorKind::Malformed), "{text}");
         }
@@ -278,18 +291,18 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_equal_names_counts() {
+    fn the_last_member_with_a_name_wins() {
         assert_eq!(read_str(r#"{"a":1,"a":2}"#), Ok(Value::Map(vec![("a".into(), Value::Int(2))])));
     }
 
     proptest! {
         #[test]
-        fn what_was_written_is_read_back(value in json_values()) {
+        fn written_values_are_read_back(value in json_values()) {
             prop_assert_eq!(read(written(&value).as_bytes(), &Limits::default()).unwrap(), value);
         }
 
         #[test]
-        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_parsed_or_rejected_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = read(&bytes, &Limits::default());
         }
     }

@@ -1,17 +1,27 @@
-//! What either end accepts before it refuses.
+//! The limits on what a server or a client accepts.
 
-/// Limits of a server or a client. They are checked before anything is allocated or expanded on a peer's word.
+/// Limits on what a server or a client accepts. They are checked before memory is allocated, or data decompressed, for
+/// a length that a peer claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one message's body, compressed or not. Default 16 MiB.
+    /// Maximum size of a message body in bytes, both compressed and decompressed. Default: 16 MiB.
     pub max_body: usize,
-    /// Levels of nested lists and maps. Default 64: below what every codec of the suite can read without
-    /// recursing far.
+    /// Maximum nesting depth of lists and maps. Default: 64, which keeps the recursion of every codec in the suite
+    /// shallow.
     pub max_depth: usize,
-    /// Calls in one batch. Default 1,000.
+    /// Maximum number of calls in a batch. Default: 1,000.
     pub max_batch: usize,
-    /// Calls that one server works on at a time; further ones wait unread. Default 4,096.
+    /// Maximum number of calls that a server works on at a time; further requests are left unread until one
+    /// completes. Default: 4,096.
     pub max_in_flight: usize,
+}
+
+impl Limits {
+    /// These limits for a message in which the values are nested in `levels` levels of the protocol's own envelope.
+    #[must_use]
+    pub fn with_envelope(self, levels: usize) -> Self {
+        Limits { max_depth: self.max_depth.saturating_add(levels), ..self }
+    }
 }
 
 impl Default for Limits {

@@ -65,7 +65,7 @@ impl Value {
         Value::Map(members)
     }
 
-    /// The member `name` of a map; `None` where there is none, or the value is no map.
+    /// The member `name` of a map; `None` where there is none, or the value is not a map.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         match self {
@@ -74,8 +74,19 @@ impl Value {
         }
     }
 
-    /// Whether `predicate` holds for this value or any inside it. Iterative, so that depth costs no stack; a scalar
-    /// costs no allocation.
+    /// The member `name` of a map, taken out of it; `None` where there is none, or the value is not a map.
+    #[must_use]
+    pub fn into_member(self, name: &str) -> Option<Value> {
+        match self {
+            Value::Map(members) => {
+                members.into_iter().find_map(|(key, value)| (key == name).then_some(value))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether `predicate` holds for this value or any value nested in it. Iterative, so that deep nesting cannot
+    /// overflow the stack; a scalar needs no allocation.
     pub fn any(&self, mut predicate: impl FnMut(&Value) -> bool) -> bool {
         let mut pending = Vec::new();
         let mut next = Some(self);

@@ -17,6 +17,7 @@ mod gzip;
 mod server;
 mod stream;
 pub mod system;
+pub mod xml;
 
 pub use body::{BodyError, read_body, read_request, reply};
 pub use client::{Headers, HyperClient, Reply, ReqwestClient, Transport};

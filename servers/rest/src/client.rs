@@ -1,4 +1,4 @@
-//! The calling end.
+//! The client.
 
 use calculator::{Call, CallError, CallFuture, Client, ClientOptions, Limits, Method, Value};
 use http::{HeaderMap, StatusCode};
@@ -11,13 +11,14 @@ use crate::wire;
 #[derive(Debug)]
 pub struct RestClient<T: Transport> {
     transport: T,
-    /// The calculator's resources; others are made when they are called.
+    /// The resources of the calculator's methods. Those of other methods are built for each call.
     resources: Vec<(Method, T::Target)>,
     limits: Limits,
 }
 
 impl<T: Transport> RestClient<T> {
-    /// A client of the server at `url`, below which each method is a resource. `extra` headers go with every request.
+    /// Connects to the server at `url`, below which each method is a resource. The `extra` headers are sent with every
+    /// request.
     ///
     /// # Errors
     /// As [`Transport::connect`].

@@ -1,8 +1,8 @@
-//! REST: a resource per method, JSON or XML over HTTP, both ends.
+//! REST: a server and a client, with a resource per method and JSON or XML over HTTP.
 //!
-//! `POST /add` with `{"x":2,"y":3}` is answered by `200` and `{"result":5}`; `GET /add?x=2&y=3` does the same. A
-//! failure is a problem document (RFC 9457) with a stable `kind`. `GET /openapi.json` describes the methods. Clients that
-//! prefer XML, by `content-type` and `accept`, get it; ours speaks JSON.
+//! `POST /add` with `{"x":2,"y":3}` returns status 200 and `{"result":5}`; so does `GET /add?x=2&y=3`. A failure is a
+//! problem document (RFC 9457) with a stable `kind`. `GET /openapi.json` returns a description of the methods. The server
+//! also reads XML (by `content-type`) and writes it (by `accept`); the client uses JSON.
 
 #![forbid(unsafe_code)]
 

@@ -1,17 +1,17 @@
-//! Which of two formats a request is in, and which its answer has (RFC 9110, section 12.5.1).
+//! Content negotiation: the format of a request's body, and that of its response (RFC 9110, section 12.5.1).
 
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::wire::{JSON, XML};
 
-/// The formats of calls and answers.
+/// The formats of calls and results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Json,
     Xml,
 }
 
-/// How much a client wants each format, from 0 (not at all) to 1.
+/// The weight (`q`) that a client gives to each format, from 0 (not acceptable) to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Accepted {
     pub(crate) json: f32,
@@ -21,12 +21,12 @@ pub(crate) struct Accepted {
 impl Accepted {
     const ANYTHING: Accepted = Accepted { json: 1.0, xml: 1.0 };
 
-    /// What `accept` says; where there is none, anything.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    /// Reads the weights from the header `accept`. Without that header, anything is acceptable.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
         let mut values = headers.get_all(header::ACCEPT).into_iter();
         match (values.next(), values.next()) {
             (None, _) => return Accepted::ANYTHING,
-            // What most clients send.
+            // What most clients send; the rest of this function gives the same result.
             (Some(value), None) if value == "*/*" => return Accepted::ANYTHING,
             _ => {}
         }
@@ -35,7 +35,7 @@ impl Accepted {
             .into_iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
-            .filter_map(range)
+            .filter_map(parse_range)
             .collect();
         Accepted {
             json: weight(&ranges, &["application/json", "application/problem+json"]),
@@ -43,7 +43,7 @@ impl Accepted {
         }
     }
 
-    /// The format of the answer: JSON unless the client wants XML more. `None` where it wants neither.
+    /// The format of the response: JSON, unless the client prefers XML. `None` if it accepts neither.
     pub(crate) fn format(self) -> Option<Format> {
         match self {
             Accepted { json, xml } if xml > json => Some(Format::Xml),
@@ -53,8 +53,8 @@ impl Accepted {
     }
 }
 
-/// A media range with its weight.
-fn range(text: &str) -> Option<(String, f32)> {
+/// Parses a media range and its weight.
+fn parse_range(text: &str) -> Option<(String, f32)> {
     let mut parts = text.split(';').map(str::trim);
     let name = parts.next()?.to_ascii_lowercase();
     let mut weights =
@@ -63,25 +63,24 @@ fn range(text: &str) -> Option<(String, f32)> {
     (!name.is_empty()).then_some((name, weight))
 }
 
-/// The weight of a format that goes by several names: that of the most specific range that covers one of them.
+/// The weight of a format with several names: that of the most specific range that matches one of them.
 fn weight(ranges: &[(String, f32)], names: &[&str]) -> f32 {
-    let best = |covers: &dyn Fn(&str) -> bool| {
-        ranges.iter().filter(|(range, _)| covers(range)).map(|(_, weight)| *weight).reduce(f32::max)
+    let highest = |matches: &dyn Fn(&str) -> bool| {
+        ranges.iter().filter(|(range, _)| matches(range)).map(|(_, weight)| *weight).reduce(f32::max)
     };
-    let family = |range: &str| {
+    let has_same_type = |range: &str| {
         range
             .strip_suffix("/*")
-            .is_some_and(|family| names.iter().any(|name| name.split('/').next() == Some(family)))
+            .is_some_and(|r#type| names.iter().any(|name| name.split('/').next() == Some(r#type)))
     };
-    best(&|range| names.contains(&range))
-        .or_else(|| best(&family))
-        .or_else(|| best(&|range| range == "*/*"))
+    highest(&|range| names.contains(&range))
+        .or_else(|| highest(&has_same_type))
+        .or_else(|| highest(&|range| range == "*/*"))
         .unwrap_or(0.0)
 }
 
-/// The format of a body with that `content-type`; one that does not say what it is, is taken for JSON. `None` for
-/// another type.
-pub(crate) fn format_of(content_type: Option<&HeaderValue>) -> Option<Format> {
+/// The format of a body with this `content-type`; without one, JSON is assumed. `None` for any other type.
+pub(crate) fn format_of_body(content_type: Option<&HeaderValue>) -> Option<Format> {
     let Some(value) = content_type else { return Some(Format::Json) };
     let essence = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     let is = |name: &str| essence.eq_ignore_ascii_case(name.as_bytes());
@@ -99,10 +98,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_answer_has_the_format_that_is_wanted_most() {
+    fn the_response_has_the_format_with_the_highest_weight() {
         let format = |accept: &'static str| {
             let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
-            Accepted::of(&headers).format()
+            Accepted::from_headers(&headers).format()
         };
         for accept in [
             "*/*",
@@ -128,15 +127,15 @@ mod tests {
         {
             assert_eq!(format(accept), None, "{accept}");
         }
-        assert_eq!(Accepted::of(&HeaderMap::new()).format(), Some(Format::Json));
+        assert_eq!(Accepted::from_headers(&HeaderMap::new()).format(), Some(Format::Json));
     }
 
     #[test]
-    fn a_body_is_json_or_xml_or_something_else() {
-        let format = |value| format_of(Some(&HeaderValue::from_static(value)));
+    fn recognises_the_format_of_a_body() {
+        let format = |value| format_of_body(Some(&HeaderValue::from_static(value)));
         assert_eq!(format("application/json; charset=utf-8"), Some(Format::Json));
         assert_eq!(format("Text/XML"), Some(Format::Xml));
         assert_eq!(format("text/plain"), None);
-        assert_eq!(format_of(None), Some(Format::Json));
+        assert_eq!(format_of_body(None), Some(Format::Json));
     }
 }

@@ -1,23 +1,23 @@
-//! The service's description, in OpenAPI 3.1.
+//! The description of a service in OpenAPI 3.1.
 
 use calculator::{ErrorKind, Method, MethodInfo};
 use serde_json::{Map, Value, json};
 
-use crate::wire::{JSON, Kind, PROBLEM, PROBLEM_XML, XML};
+use crate::wire::{JSON, PROBLEM_JSON, PROBLEM_XML, ParameterType, XML};
 
-/// The OpenAPI 3.1 document of a service named `service`: a path per method, called by `post` or by `get`.
+/// Builds the OpenAPI 3.1 document of the service with this name. Each method has a path, with `post` and `get`.
 pub(crate) fn document(service: &str, methods: &[MethodInfo]) -> Value {
     let mut paths: Map<String, Value> =
         methods.iter().map(|method| (format!("/{}", method.name), path(method))).collect();
-    paths.insert("/openapi.json".to_owned(), own_path());
+    paths.insert("/openapi.json".to_owned(), description_path());
     json!({
         "openapi": "3.1.0",
         "info": {
             "title": service,
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Each method is called by POST with its arguments as a JSON object or an XML document, or by \
-                GET with its arguments in the query. JSON is answered unless `accept` prefers XML. A failure is a \
-                problem document (RFC 9457) whose `kind` says why.",
+            "description": "Call a method by POST with its arguments as a JSON object or an XML document, or by GET with \
+                its arguments in the query. The response is JSON unless `accept` prefers XML. A failure is a problem \
+                document (RFC 9457) whose `kind` says why.",
         },
         "paths": paths,
         "components": {
@@ -26,7 +26,7 @@ pub(crate) fn document(service: &str, methods: &[MethodInfo]) -> Value {
                 "Problem": {
                     "description": "The call failed; `kind` says why.",
                     "content": {
-                        PROBLEM: { "schema": { "$ref": "#/components/schemas/Problem" } },
+                        PROBLEM_JSON: { "schema": { "$ref": "#/components/schemas/Problem" } },
                         PROBLEM_XML: { "schema": { "$ref": "#/components/schemas/Problem" } },
                     },
                 },
@@ -35,14 +35,15 @@ pub(crate) fn document(service: &str, methods: &[MethodInfo]) -> Value {
     })
 }
 
-fn own_path() -> Value {
+/// The path of the OpenAPI document itself.
+fn description_path() -> Value {
     json!({
         "get": {
             "operationId": "openapi",
             "summary": "Return this description.",
             "responses": {
                 "200": { "description": "This description.", "content": { JSON: { "schema": { "type": "object" } } } },
-                "304": { "description": "It is the one that `if-none-match` names." },
+                "304": { "description": "The description matches a tag in `if-none-match`." },
                 "default": { "$ref": "#/components/responses/Problem" },
             },
         },
@@ -53,11 +54,11 @@ fn path(method: &MethodInfo) -> Value {
     let parameters: Vec<Value> = method
         .params
         .iter()
-        .map(|name| json!({ "name": name, "in": "query", "required": true, "schema": in_text(method, name) }))
+        .map(|name| json!({ "name": name, "in": "query", "required": true, "schema": text_schema(method, name) }))
         .collect();
     let body = json!({
-        JSON: { "schema": arguments(method, in_json) },
-        XML: { "schema": as_xml(arguments(method, in_text), "arguments") },
+        JSON: { "schema": arguments_schema(method, json_schema) },
+        XML: { "schema": with_xml_name(arguments_schema(method, text_schema), "arguments") },
     });
     json!({
         "post": {
@@ -75,7 +76,8 @@ fn path(method: &MethodInfo) -> Value {
     })
 }
 
-fn arguments(method: &MethodInfo, schema: fn(&MethodInfo, &str) -> Value) -> Value {
+/// The schema of all arguments of a method, given that of a single one.
+fn arguments_schema(method: &MethodInfo, schema: fn(&MethodInfo, &str) -> Value) -> Value {
     let properties: Map<String, Value> =
         method.params.iter().map(|name| ((*name).to_owned(), schema(method, name))).collect();
     json!({
@@ -86,27 +88,27 @@ fn arguments(method: &MethodInfo, schema: fn(&MethodInfo, &str) -> Value) -> Val
     })
 }
 
-/// What the argument `name` is in JSON.
-fn in_json(method: &MethodInfo, name: &str) -> Value {
-    match Kind::of(method.name) {
-        Kind::Number if (method.name, name) == (Method::Divide.name(), "y") => {
+/// The schema of the argument `name` in JSON.
+fn json_schema(method: &MethodInfo, name: &str) -> Value {
+    match ParameterType::of_method(method.name) {
+        ParameterType::Number if (method.name, name) == (Method::Divide.name(), "y") => {
             json!({ "type": "number", "not": { "const": 0 } })
         }
-        Kind::Number => json!({ "type": "number" }),
-        Kind::Text => json!({ "type": "string" }),
-        Kind::Any => json!({}),
+        ParameterType::Number => json!({ "type": "number" }),
+        ParameterType::Text => json!({ "type": "string" }),
+        ParameterType::Any => json!({}),
     }
 }
 
-/// What the argument `name` is where there is only text: in a query, and in XML without a `type`.
-fn in_text(method: &MethodInfo, name: &str) -> Value {
-    match Kind::of(method.name) {
-        Kind::Any => json!({ "type": ["number", "string"] }),
-        Kind::Number | Kind::Text => in_json(method, name),
+/// The schema of the argument `name` where it is only a text: in a query, and in XML without a `type`.
+fn text_schema(method: &MethodInfo, name: &str) -> Value {
+    match ParameterType::of_method(method.name) {
+        ParameterType::Any => json!({ "type": ["number", "string"] }),
+        ParameterType::Number | ParameterType::Text => json_schema(method, name),
     }
 }
 
-fn as_xml(mut schema: Value, name: &str) -> Value {
+fn with_xml_name(mut schema: Value, name: &str) -> Value {
     schema["xml"] = json!({ "name": name });
     schema
 }
@@ -125,12 +127,13 @@ fn responses(method: &MethodInfo) -> Value {
         "required": ["result"],
         "additionalProperties": false,
     });
-    let content = json!({ JSON: { "schema": result }, XML: { "schema": as_xml(schema.clone(), "result") } });
+    let content =
+        json!({ JSON: { "schema": result }, XML: { "schema": with_xml_name(schema.clone(), "result") } });
     let problem = |description: &str| {
         json!({
             "description": description,
             "content": {
-                PROBLEM: { "schema": { "$ref": "#/components/schemas/Problem" } },
+                PROBLEM_JSON: { "schema": { "$ref": "#/components/schemas/Problem" } },
                 PROBLEM_XML: { "schema": { "$ref": "#/components/schemas/Problem" } },
             },
         })
@@ -140,17 +143,17 @@ fn responses(method: &MethodInfo) -> Value {
         "400": problem("The request is malformed."),
         "406": problem("The client accepts neither JSON nor XML."),
         "411": problem("The request has no length."),
-        "413": problem("The request is too large, or nested too deep."),
+        "413": problem("The request is too large or too deeply nested."),
         "415": problem("The body is neither JSON nor XML, or in a coding other than gzip."),
         "422": problem(
-            "The arguments do not fit, or there is no result for them: a division by zero, an integer that exceeds 64 \
-             bits, a number or text that has no form in the format.",
+            "The arguments are invalid, or there is no result for them: a division by zero, an integer that exceeds 64 \
+             bits, a number or text that the format cannot represent.",
         ),
         "default": { "$ref": "#/components/responses/Problem" },
     })
 }
 
-/// RFC 9457, section 3.1, with the extension member `kind`.
+/// The schema of a problem document (RFC 9457, section 3.1) with the extension member `kind`.
 fn problem_schema() -> Value {
     json!({
         "type": "object",

@@ -14,9 +14,9 @@ use http_layer::axum::routing::get;
 use http_layer::{BodyError, Bytes, HttpOptions, HttpServer, read_request, reply};
 use tokio_util::sync::CancellationToken;
 
-use crate::negotiation::{Accepted, Format, format_of};
+use crate::negotiation::{Accepted, Format, format_of_body};
 use crate::openapi;
-use crate::wire::{self, JSON, Kind, PROBLEM, PROBLEM_XML, Problem, XML};
+use crate::wire::{self, JSON, PROBLEM_JSON, PROBLEM_XML, ParameterType, Problem, XML};
 
 /// A server with a resource per method of a service.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Server {
     }
 }
 
-/// What every handler works with.
+/// What all handlers share.
 struct Shared {
     dispatcher: Dispatcher,
     http: HttpOptions,
@@ -65,131 +65,136 @@ fn router(dispatcher: Dispatcher, http: HttpOptions) -> Router {
         "/openapi.json",
         get(move |request: Request| {
             let document = document.clone();
-            async move { document.answer(request.headers()) }
+            async move { document.respond(request.headers()) }
         })
-        .fallback(|request: Request| async move { other_method(&request, "GET,HEAD,OPTIONS") }),
+        .fallback(|request: Request| async move { handle_other_method(&request, "GET,HEAD,OPTIONS") }),
     );
     for method in methods {
-        let (by_query, by_body) = (Arc::clone(&shared), Arc::clone(&shared));
-        let resource = get(move |request: Request| async move { by_query.by_query(method, request).await })
-            .post(move |request: Request| async move { by_body.by_body(method, request).await })
-            .fallback(|request: Request| async move { other_method(&request, "GET,HEAD,POST,OPTIONS") });
+        let (for_get, for_post) = (Arc::clone(&shared), Arc::clone(&shared));
+        let resource = get(move |request: Request| async move { for_get.handle_get(method, request).await })
+            .post(move |request: Request| async move { for_post.handle_post(method, request).await })
+            .fallback(
+                |request: Request| async move { handle_other_method(&request, "GET,HEAD,POST,OPTIONS") },
+            );
         router = router.route(&format!("/{method}"), resource);
     }
-    router.fallback(unknown)
+    router.fallback(not_found)
 }
 
-async fn unknown(request: Request) -> Response {
+async fn not_found(request: Request) -> Response {
     if request.method() == http::Method::OPTIONS && request.uri().path() == "*" {
         return allowed("GET,HEAD,POST,OPTIONS");
     }
     let error = CallError::unknown_method(request.uri().path().trim_start_matches('/'));
-    Refused::from(error).answer(format_of_failure(request.headers()))
+    Rejection::from(error).into_response(failure_format(request.headers()))
 }
 
-/// The answer to a method that a resource has no handler for: OPTIONS, or one that is not allowed.
-fn other_method(request: &Request, allow: &'static str) -> Response {
+/// The response to an HTTP method that a resource has no handler for: OPTIONS, or one that is not allowed.
+fn handle_other_method(request: &Request, allow: &'static str) -> Response {
     if request.method() == http::Method::OPTIONS {
         return allowed(allow);
     }
-    let detail = format!("this resource has the HTTP methods {allow}");
-    let refused = Refused::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", detail);
-    with(refused.answer(format_of_failure(request.headers())), header::ALLOW, allow)
+    let detail = format!("this resource allows the HTTP methods {allow}");
+    let rejection = Rejection::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", detail);
+    with_header(rejection.into_response(failure_format(request.headers())), header::ALLOW, allow)
 }
 
 fn allowed(allow: &'static str) -> Response {
     let mut response = Response::default();
     *response.status_mut() = StatusCode::NO_CONTENT;
-    with(response, header::ALLOW, allow)
+    with_header(response, header::ALLOW, allow)
 }
 
-fn with(mut response: Response, name: HeaderName, value: &'static str) -> Response {
+fn with_header(mut response: Response, name: HeaderName, value: &'static str) -> Response {
     response.headers_mut().insert(name, HeaderValue::from_static(value));
     response
 }
 
-/// A failure is told to a client that accepts neither format, too: in JSON.
-fn format_of_failure(headers: &HeaderMap) -> Format {
-    Accepted::of(headers).format().unwrap_or(Format::Json)
+/// The format of a failure. A client that accepts neither format gets JSON.
+fn failure_format(headers: &HeaderMap) -> Format {
+    Accepted::from_headers(headers).format().unwrap_or(Format::Json)
 }
 
-/// The service's description, which does not change while the server runs.
+/// The OpenAPI document of the service, which does not change while the server runs.
 #[derive(Clone)]
 struct Document {
     text: Bytes,
-    /// Tells one description from another (RFC 9110, section 8.8.3).
-    tag: HeaderValue,
+    /// The entity tag (RFC 9110, section 8.8.3): a hash of the text.
+    etag: HeaderValue,
 }
 
 impl Document {
     fn new(text: String) -> Self {
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
-        let tag = HeaderValue::try_from(format!("\"{:016x}\"", hasher.finish()));
-        Document { text: text.into(), tag: tag.unwrap_or(HeaderValue::from_static("\"0\"")) }
+        let etag = HeaderValue::try_from(format!("\"{:016x}\"", hasher.finish()));
+        Document { text: text.into(), etag: etag.unwrap_or(HeaderValue::from_static("\"0\"")) }
     }
 
-    fn answer(&self, headers: &HeaderMap) -> Response {
-        if Accepted::of(headers).json <= 0.0 {
-            return Refused::not_acceptable().answer(format_of_failure(headers));
+    fn respond(&self, headers: &HeaderMap) -> Response {
+        if Accepted::from_headers(headers).json <= 0.0 {
+            return Rejection::not_acceptable().into_response(failure_format(headers));
         }
-        let known = headers.get_all(header::IF_NONE_MATCH).into_iter().any(|value| {
+        let unchanged = headers.get_all(header::IF_NONE_MATCH).into_iter().any(|value| {
             let listed = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
             listed
                 .into_iter()
-                .any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == self.tag.as_bytes())
+                .any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == self.etag.as_bytes())
         });
-        let mut response = if known {
+        let mut response = if unchanged {
             let mut response = Response::default();
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             response
         } else {
             reply(StatusCode::OK, JSON, self.text.clone())
         };
-        response.headers_mut().insert(header::ETAG, self.tag.clone());
-        with(response, header::CACHE_CONTROL, "no-cache")
+        response.headers_mut().insert(header::ETAG, self.etag.clone());
+        with_header(response, header::CACHE_CONTROL, "no-cache")
     }
 }
 
 impl Shared {
-    async fn by_body(&self, method: &'static str, request: Request) -> Response {
-        let Some(format) = Accepted::of(request.headers()).format() else {
-            return Refused::not_acceptable().answer(Format::Json);
+    async fn handle_post(&self, method: &'static str, request: Request) -> Response {
+        let Some(format) = Accepted::from_headers(request.headers()).format() else {
+            return Rejection::not_acceptable().into_response(Format::Json);
         };
-        let result = self.run_body(method, request, format).await;
-        result.unwrap_or_else(|refused| refused.answer(format))
+        let result = self.call_with_body(method, request, format).await;
+        result.unwrap_or_else(|rejection| rejection.into_response(format))
     }
 
-    async fn by_query(&self, method: &'static str, request: Request) -> Response {
-        let Some(format) = Accepted::of(request.headers()).format() else {
-            return Refused::not_acceptable().answer(Format::Json);
+    async fn handle_get(&self, method: &'static str, request: Request) -> Response {
+        let Some(format) = Accepted::from_headers(request.headers()).format() else {
+            return Rejection::not_acceptable().into_response(Format::Json);
         };
         let query = request.uri().query().unwrap_or_default();
-        let result = match wire::decode_query(query, Kind::of(method)) {
+        let result = match wire::decode_query(query, ParameterType::of_method(method)) {
             Ok(params) => self.execute(method, params, format).await,
             Err(error) => Err(error.into()),
         };
-        // It is computed anew each time, and is nothing to keep.
-        with(result.unwrap_or_else(|refused| refused.answer(format)), header::CACHE_CONTROL, "no-store")
+        // Each request is a call, so its result must not be served from a cache.
+        let response = result.unwrap_or_else(|rejection| rejection.into_response(format));
+        with_header(response, header::CACHE_CONTROL, "no-store")
     }
 
-    async fn run_body(
+    async fn call_with_body(
         &self,
         method: &'static str,
         request: Request,
         format: Format,
-    ) -> Result<Response, Refused> {
-        let Some(sent) = format_of(request.headers().get(header::CONTENT_TYPE)) else {
-            return Err(Refused::new(
+    ) -> Result<Response, Rejection> {
+        let Some(body_format) = format_of_body(request.headers().get(header::CONTENT_TYPE)) else {
+            return Err(Rejection::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "Unsupported media type",
-                "send the arguments as content-type: application/json, or application/xml".to_owned(),
+                "send the arguments with content-type application/json or application/xml".to_owned(),
             ));
         };
         let body = read_request(request, &self.http).await?;
-        let params = match sent {
+        let params = match body_format {
             Format::Json => wire::decode_params(&body, &self.http.limits)?,
-            Format::Xml => wire::xml::decode_params(&body, Kind::of(method), &self.http.limits)?,
+            Format::Xml => {
+                wire::xml::decode_params(&body, ParameterType::of_method(method), &self.http.limits)?
+            }
         };
         self.execute(method, params, format).await
     }
@@ -199,7 +204,7 @@ impl Shared {
         method: &'static str,
         params: Params,
         format: Format,
-    ) -> Result<Response, Refused> {
+    ) -> Result<Response, Rejection> {
         let result = self.dispatcher.call(Call { method: method.into(), params }).await?;
         Ok(match format {
             Format::Json => reply(StatusCode::OK, JSON, wire::encode_result(&result)?),
@@ -208,36 +213,36 @@ impl Shared {
     }
 }
 
-/// A problem on its way out. Boxed, since most calls have none.
+/// Why a request is answered with a problem document. Boxed, since most requests are not.
 #[derive(Debug)]
-struct Refused(Box<Problem>);
+struct Rejection(Box<Problem>);
 
-impl Refused {
+impl Rejection {
     fn new(status: StatusCode, title: &'static str, detail: String) -> Self {
-        Refused(Box::new(Problem { status: status.as_u16(), kind: ErrorKind::Malformed, title, detail }))
+        Rejection(Box::new(Problem { status: status.as_u16(), kind: ErrorKind::Malformed, title, detail }))
     }
 
     fn not_acceptable() -> Self {
-        let detail = "answers are application/json or application/xml".to_owned();
-        Refused::new(StatusCode::NOT_ACCEPTABLE, "Not acceptable", detail)
+        let detail = "responses are available as application/json or application/xml".to_owned();
+        Rejection::new(StatusCode::NOT_ACCEPTABLE, "Not acceptable", detail)
     }
 
-    fn answer(&self, format: Format) -> Response {
+    fn into_response(self, format: Format) -> Response {
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         match format {
-            Format::Json => reply(status, PROBLEM, self.0.encode()),
-            Format::Xml => reply(status, PROBLEM_XML, self.0.encode_xml()),
+            Format::Json => reply(status, PROBLEM_JSON, wire::encode_problem(&self.0)),
+            Format::Xml => reply(status, PROBLEM_XML, wire::xml::encode_problem(&self.0)),
         }
     }
 }
 
-impl From<CallError> for Refused {
+impl From<CallError> for Rejection {
     fn from(error: CallError) -> Self {
-        Refused(Box::new(error.into()))
+        Rejection(Box::new(error.into()))
     }
 }
 
-impl From<BodyError> for Refused {
+impl From<BodyError> for Rejection {
     fn from(error: BodyError) -> Self {
         let title = match error {
             BodyError::TooLarge { .. } => "Request too large",
@@ -247,6 +252,6 @@ impl From<BodyError> for Refused {
             BodyError::Broken(_) | BodyError::Gzip(_) => "Malformed request",
         };
         let status = error.status().as_u16();
-        Refused(Box::new(Problem { status, kind: error.kind(), title, detail: error.to_string() }))
+        Rejection(Box::new(Problem { status, kind: error.kind(), title, detail: error.to_string() }))
     }
 }

@@ -1,12 +1,12 @@
-//! Client and server over a socket.
+//! The client and the server over a socket.
 
-#![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
+#![allow(clippy::unwrap_used, reason = "a helper function fails its test by panicking")]
 
 use std::time::Duration;
 
+use calculator::conformance::{self, Profile};
 use calculator::{
-    Calculator, Call, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults, Limits,
-    Value, conformance,
+    Calculator, Call, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults, Limits, Value,
 };
 use http::HeaderMap;
 use http_layer::{HyperClient, ReqwestClient, Transport};
@@ -30,13 +30,9 @@ async fn connect<T: Transport>(url: &str) -> RestClient<T> {
 async fn passes_the_conformance_table<T: Transport>() {
     let (url, _stop) = start(Limits::default()).await;
     let client: RestClient<T> = connect(&url).await;
-    let outcomes = conformance::run(
-        &client,
-        conformance::Profile::default(),
-        &mut Deadline::new(Duration::from_secs(5)),
-    )
-    .await;
-    assert_eq!(outcomes.len(), conformance::vectors(conformance::Profile::default()).len());
+    let outcomes =
+        conformance::run(&client, Profile::default(), &mut Deadline::new(Duration::from_secs(5))).await;
+    assert_eq!(outcomes.len(), conformance::vectors(Profile::default()).len());
     for outcome in outcomes {
         assert!(outcome.passed(), "{}: {}", outcome.vector.title(), outcome.answer());
     }
@@ -52,7 +48,7 @@ async fn hyper_passes_the_conformance_table() {
     passes_the_conformance_table::<HyperClient>().await;
 }
 
-/// The response to a request on a connection of its own: status line, head and body.
+/// Sends a request on a new connection and returns the status, the head and the body of the response.
 async fn exchange(url: &str, line: &str, headers: &str, body: &str) -> (String, String, String) {
     let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
     let length = body.len();
@@ -70,7 +66,7 @@ async fn exchange(url: &str, line: &str, headers: &str, body: &str) -> (String, 
 const TYPED: &str = "content-type: application/json; charset=utf-8\r\n";
 
 #[tokio::test]
-async fn answers_by_body_and_by_query() {
+async fn accepts_arguments_in_the_body_and_in_the_query() {
     let (url, _stop) = start(Limits::default()).await;
     for (line, headers, body, expected) in [
         ("POST /add", TYPED, r#"{"x":2,"y":3}"#, r#"{"result":5}"#),
@@ -87,7 +83,7 @@ async fn answers_by_body_and_by_query() {
 }
 
 #[tokio::test]
-async fn every_failure_is_a_problem_with_its_status_and_kind() {
+async fn every_failure_is_a_problem_document_with_a_status_and_a_kind() {
     let (url, _stop) = start(Limits { max_body: 100, ..Limits::default() }).await;
     let long = format!(r#"{{"name":"{}"}}"#, "x".repeat(100));
     for (line, headers, body, status, kind) in [
@@ -128,7 +124,7 @@ async fn every_failure_is_a_problem_with_its_status_and_kind() {
 }
 
 #[tokio::test]
-async fn other_http_methods_are_told_which_are_allowed() {
+async fn other_http_methods_are_answered_with_the_allowed_ones() {
     let (url, _stop) = start(Limits::default()).await;
     let (_, head, _) = exchange(&url, "PUT /add", TYPED, "{}").await;
     let allow = head.lines().find_map(|line| line.strip_prefix("allow: ")).unwrap();
@@ -150,7 +146,7 @@ async fn other_http_methods_are_told_which_are_allowed() {
 }
 
 #[tokio::test]
-async fn deep_arguments_are_refused_and_the_connection_goes_on() {
+async fn rejects_deeply_nested_arguments_and_keeps_the_connection() {
     let (url, _stop) = start(Limits { max_depth: 8, ..Limits::default() }).await;
     let client: RestClient<HyperClient> = connect(&url).await;
     let deep = |levels| (0..levels).fold(Value::Int(1), |value, _| Value::List(vec![value]));
@@ -161,7 +157,7 @@ async fn deep_arguments_are_refused_and_the_connection_goes_on() {
 }
 
 #[tokio::test]
-async fn any_method_name_reaches_the_server_or_is_refused() {
+async fn any_unknown_method_name_is_reported_as_unknown() {
     let (url, _stop) = start(Limits::default()).await;
     let client: RestClient<HyperClient> = connect(&url).await;
     for method in ["", ".", "..", "a/b", "../add", "ü?x=1#", "_private", "add/", "%61dd"] {
@@ -171,7 +167,7 @@ async fn any_method_name_reaches_the_server_or_is_refused() {
 }
 
 #[tokio::test]
-async fn what_json_cannot_say_is_refused_before_it_is_sent() {
+async fn values_that_json_cannot_represent_are_rejected_before_they_are_sent() {
     let (url, _stop) = start(Limits::default()).await;
     let client: RestClient<HyperClient> = connect(&url).await;
     for (value, kind) in [
@@ -185,7 +181,7 @@ async fn what_json_cannot_say_is_refused_before_it_is_sent() {
 }
 
 #[tokio::test]
-async fn the_description_names_every_method() {
+async fn the_openapi_document_lists_every_method() {
     let (url, _stop) = start(Limits::default()).await;
     let (status, _, answer) = exchange(&url, "GET /openapi.json", "", "").await;
     assert_eq!(status, "200");
@@ -199,7 +195,7 @@ async fn the_description_names_every_method() {
 }
 
 #[tokio::test]
-async fn xml_is_answered_to_those_who_want_it_and_read_from_those_who_send_it() {
+async fn reads_and_writes_xml_as_the_headers_ask() {
     let (url, _stop) = start(Limits::default()).await;
     let arguments = "<arguments><x>-7</x><y>2</y></arguments>";
     let (status, head, answer) =
@@ -225,7 +221,7 @@ async fn xml_is_answered_to_those_who_want_it_and_read_from_those_who_send_it() 
 }
 
 #[tokio::test]
-async fn what_is_got_says_how_long_it_holds_and_head_tells_the_same_without_a_body() {
+async fn responses_to_get_have_cache_headers_and_head_omits_the_body() {
     let (url, _stop) = start(Limits::default()).await;
     let (_, head, description) = exchange(&url, "GET /openapi.json", "", "").await;
     let tag = head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap();
@@ -246,7 +242,7 @@ async fn what_is_got_says_how_long_it_holds_and_head_tells_the_same_without_a_bo
 }
 
 #[tokio::test]
-async fn what_a_hostile_request_does_is_a_problem_and_the_server_lives_on() {
+async fn hostile_requests_are_rejected_and_the_server_keeps_running() {
     let (url, _stop) = start(Limits::default()).await;
     let deep = |open: &str, close: &str| open.repeat(10_000) + &close.repeat(10_000);
     let xml = "content-type: application/xml\r\n";

@@ -5,7 +5,6 @@ use std::fmt;
 
 use calculator::{CallError, ErrorKind, Limits, Remote, Value, json};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
 
 use super::escape::Escaped;
 use super::{Envelope, Field, WireError, enveloped, identify, inner, malformed};
@@ -158,10 +157,8 @@ fn encode(
 pub fn read_reply(body: &[u8], limits: &Limits) -> Result<Reply, WireError> {
     let (text, _) = inner(body, limits)?;
     let mut members: Members<'_> = serde_json::from_str(&text).map_err(malformed)?;
-    if members.result.as_ref().is_some_and(json::suspicious) && json::has_mistaken_integer(text.as_bytes()) {
-        // Read again from its own text, so that every integer keeps its digits.
-        let raw: RawResult<'_> = serde_json::from_str(&text).map_err(malformed)?;
-        members.result = raw.result.map(|raw| json::read(raw.get().as_bytes(), limits)).transpose()?;
+    if let Some(exact) = json::reparse_exactly(text.as_bytes(), members.result.as_ref())? {
+        members.result = exact.into_member("result");
     }
     let msg_id =
         members.msg_id.and_then(Field::text).ok_or_else(|| malformed("an answer without _msg_id"))?;
@@ -210,12 +207,6 @@ fn failed(text: &str) -> CallError {
 /// Python 2, and oslo.messaging's.
 fn is_known(module: &str) -> bool {
     matches!(module, BUILTINS | "exceptions") || module.split('.').next() == Some("oslo_messaging")
-}
-
-#[derive(serde::Deserialize)]
-struct RawResult<'a> {
-    #[serde(borrow)]
-    result: Option<&'a RawValue>,
 }
 
 /// The members of an inner reply. Of members with the same name the last one counts, as in Python.

@@ -6,7 +6,6 @@ use std::fmt;
 
 use calculator::{Call, CallError, ErrorKind, Limits, Method, Params, Value, json};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
 
 use super::escape::Escaped;
 use super::{CONTEXT_PREFIX, Envelope, Field, WireError, end, enveloped, inner, malformed};
@@ -139,7 +138,7 @@ fn write_request(
 pub fn read_request(body: &[u8], limits: &Limits) -> Result<Request, WireError> {
     let (text, envelope) = inner(body, limits)?;
     let mut members: Members<'_> = serde_json::from_str(&text).map_err(malformed)?;
-    members.correct(&text, limits)?;
+    members.correct(&text)?;
 
     let string = |field: Field<'_>| match field {
         Field::Text(text) => Ok(text.into_owned()),
@@ -218,23 +217,20 @@ struct Members<'a> {
 
 impl Members<'_> {
     /// Reads anew what the parser mistook for a float, so that every integer keeps its digits.
-    fn correct(&mut self, text: &str, limits: &Limits) -> Result<(), WireError> {
-        let suspicious =
-            self.args.iter().chain(self.context.iter().map(|(_, value)| value)).any(json::suspicious);
-        if !suspicious || !json::has_mistaken_integer(text.as_bytes()) {
-            return Ok(());
+    fn correct(&mut self, text: &str) -> Result<(), WireError> {
+        let values = self.args.iter().chain(self.context.iter().map(|(_, value)| value));
+        let Some(Value::Map(exact)) = json::reparse_exactly(text.as_bytes(), values)? else { return Ok(()) };
+        let mut exact: HashMap<String, Value> = exact.into_iter().collect();
+        if let (Some(args), Some(exact)) = (&mut self.args, exact.remove("args")) {
+            *args = exact;
         }
-        // Of members with the same name a map keeps the last one, as the reading before it did.
-        let raw: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(text).map_err(malformed)?;
-        let again = |name: &str, value: &mut Value| -> Result<(), WireError> {
-            if let Some(raw) = raw.get(name) {
-                *value = json::read(raw.get().as_bytes(), limits)?;
+        // From the last one, which counts where several have the same name.
+        for (name, value) in self.context.iter_mut().rev() {
+            if let Some(exact) = exact.remove(&format!("{CONTEXT_PREFIX}{name}")) {
+                *value = exact;
             }
-            Ok(())
-        };
-        self.args.as_mut().map_or(Ok(()), |args| again("args", args))?;
-        let mut entries = self.context.iter_mut();
-        entries.try_for_each(|(name, value)| again(&format!("{CONTEXT_PREFIX}{name}"), value))
+        }
+        Ok(())
     }
 }
 

@@ -172,8 +172,9 @@ pub fn decode<'a>(body: &'a [u8], limits: &Limits) -> Result<Message<'a>, Failur
     let mut message = read
         .and_then(|message| reader.end().map(|()| message))
         .map_err(|error| Failure::parse(format!("not JSON: {error}")))??;
-    if message.requests().iter().any(Request::is_suspicious) && json::has_mistaken_integer(body) {
-        message.take_exact_params(json::read(body, &limits)?);
+    if let Some(exact) = json::reparse_exactly(body, message.requests().iter().flat_map(Request::arguments))?
+    {
+        message.take_exact_params(exact);
     }
     Ok(message)
 }
@@ -186,7 +187,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Replaces the arguments by those of `message`, the same message read without taking an integer for a float.
+    /// Replaces the arguments by those of `message`, the same message parsed with every integer kept exactly.
     fn take_exact_params(&mut self, message: Value) {
         match (self, message) {
             (Message::Single(request), value) => request.take_exact_params(value),
@@ -201,15 +202,15 @@ impl<'a> Message<'a> {
 }
 
 impl Request<'_> {
-    fn is_suspicious(&self) -> bool {
-        self.call.as_ref().is_ok_and(|call| call.params.values().any(json::suspicious))
+    fn arguments(&self) -> impl Iterator<Item = &Value> {
+        self.call.iter().flat_map(|call| call.params.values())
     }
 
     fn take_exact_params(&mut self, request: Value) {
-        let (Ok(call), Value::Map(members)) = (&mut self.call, request) else { return };
-        match members.into_iter().find(|(name, _)| name == "params") {
-            Some((_, Value::List(values))) => call.params = Params::Positional(values),
-            Some((_, Value::Map(members))) => call.params = Params::Named(members),
+        let Ok(call) = &mut self.call else { return };
+        match request.into_member("params") {
+            Some(Value::List(values)) => call.params = Params::Positional(values),
+            Some(Value::Map(members)) => call.params = Params::Named(members),
             _ => {}
         }
     }

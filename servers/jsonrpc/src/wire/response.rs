@@ -132,12 +132,10 @@ pub fn decode_batch_reply(
         .deserialize_seq(ResponsesVisitor(ids.len()))
         .and_then(|responses| reader.end().map(|()| responses))
         .map_err(|error| malformed(format!("the answer is no response of JSON-RPC: {error}")))?;
-    if responses.iter().any(|response| json::suspicious(&response.result))
-        && json::has_mistaken_integer(body)
-        && let Value::List(exact) = json::read(body, &limits)?
-    {
+    let results = responses.iter().map(|response| &response.result);
+    if let Some(Value::List(exact)) = json::reparse_exactly(body, results)? {
         for (response, exact) in responses.iter_mut().zip(exact) {
-            response.result = exact_result(exact);
+            response.take_exact_result(exact);
         }
     }
     matched(responses, ids)
@@ -178,19 +176,14 @@ fn read_single<'a>(body: &'a [u8], limits: &Limits) -> Result<Response<'a>, Call
         .deserialize_map(ResponseVisitor)
         .and_then(|response| reader.end().map(|()| response))
         .map_err(|error| malformed(format!("the answer is no response of JSON-RPC: {error}")))?;
-    if json::suspicious(&response.result) && json::has_mistaken_integer(body) {
-        response.result = exact_result(json::read(body, &limits)?);
+    if let Some(exact) = json::reparse_exactly(body, [&response.result])? {
+        response.take_exact_result(exact);
     }
     Ok(response)
 }
 
 fn malformed(message: String) -> CallError {
     CallError::new(ErrorKind::Malformed, message)
-}
-
-fn exact_result(response: Value) -> Value {
-    let Value::Map(members) = response else { return Value::Null };
-    members.into_iter().find_map(|(name, value)| (name == "result").then_some(value)).unwrap_or(Value::Null)
 }
 
 struct Response<'a> {
@@ -216,6 +209,11 @@ impl Response<'_> {
         let number: f64 = text.parse().ok()?;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an integer in range")]
         (number.fract() == 0.0 && (0.0..EXACT).contains(&number)).then_some(number as u64)
+    }
+
+    /// Replaces the result by that of `response`, the same response parsed with every integer kept exactly.
+    fn take_exact_result(&mut self, response: Value) {
+        self.result = response.into_member("result").unwrap_or(Value::Null);
     }
 
     fn outcome(self) -> Result<Value, CallError> {

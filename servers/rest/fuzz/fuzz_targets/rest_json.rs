@@ -1,16 +1,18 @@
-//! Any bytes are arguments, a result, a problem or a query, or are refused.
+//! Feeds any bytes to the decoders of arguments, results, problems and queries. What they decode must survive a round trip.
 #![no_main]
 
 use calculator::{Call, Limits};
 use libfuzzer_sys::fuzz_target;
-use rest::wire::{Kind, decode_failure, decode_params, decode_query, decode_result, encode_call, encode_result};
+use rest::wire::{
+    ParameterType, decode_failure, decode_params, decode_query, decode_result, encode_call, encode_result,
+};
 
 fuzz_target!(|body: &[u8]| {
     let limits = Limits::default();
     let _ = decode_failure(500, body, &limits);
     if let Ok(query) = str::from_utf8(body) {
-        let _ = decode_query(query, Kind::Any);
-        let _ = decode_query(query, Kind::Number);
+        let _ = decode_query(query, ParameterType::Any);
+        let _ = decode_query(query, ParameterType::Number);
     }
     if let Ok(result) = decode_result(body, &limits)
         && let Ok(written) = encode_result(&result)

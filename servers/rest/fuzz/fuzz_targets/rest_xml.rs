@@ -1,19 +1,19 @@
-//! Any bytes are arguments or are refused, and a value that can be written is read back.
+//! Feeds any bytes to the decoder of XML arguments. What it decodes and can be encoded must survive a round trip.
 #![no_main]
 
 use calculator::{Limits, Params};
 use libfuzzer_sys::fuzz_target;
-use rest::wire::Kind;
+use rest::wire::ParameterType;
 use rest::wire::xml::{decode_params, encode_result};
 
 fuzz_target!(|body: &[u8]| {
     let limits = Limits::default();
-    let Ok(Params::Named(members)) = decode_params(body, Kind::Any, &limits) else { return };
+    let Ok(Params::Named(members)) = decode_params(body, ParameterType::Any, &limits) else { return };
     for (_, value) in members {
         let Ok(written) = encode_result(&value) else { continue };
         let text = String::from_utf8(written).expect("text");
         let body = text.replacen("<result ", "<arguments><value ", 1).replace("</result>", "</value></arguments>");
-        let again = decode_params(body.as_bytes(), Kind::Any, &limits).expect("what was written is read");
+        let again = decode_params(body.as_bytes(), ParameterType::Any, &limits).expect("an encoded value is decoded");
         assert_eq!(again, Params::Named(vec![("value".to_owned(), value)]));
     }
 });

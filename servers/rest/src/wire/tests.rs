@@ -1,4 +1,7 @@
+//! Tests of the messages in JSON and of queries.
+
 use calculator::strategies::json_values;
+use calculator::{Call, CallError, ErrorKind, Limits, Params, Value};
 use proptest::prelude::*;
 
 use super::*;
@@ -16,7 +19,7 @@ fn result(body: &str) -> Result<Value, ErrorKind> {
 }
 
 #[test]
-fn calls_have_their_arguments_by_name() {
+fn calls_carry_their_arguments_by_name() {
     let body = |call: &Call| String::from_utf8(encode_call(call).unwrap()).unwrap();
     assert_eq!(body(&Call::positional("add", [Value::Int(2), Value::Int(3)])), r#"{"x":2,"y":3}"#);
     assert_eq!(body(&Call::positional("add", [Value::Float(2.0)])), r#"{"x":2.0}"#);
@@ -38,7 +41,7 @@ fn arguments_are_the_members_of_the_body() {
 }
 
 #[test]
-fn the_envelope_is_no_level_of_the_value() {
+fn the_envelope_does_not_count_towards_the_depth_of_a_value() {
     let limits = Limits::default();
     let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
     let result = |levels| decode_result(format!("{{\"result\":{}}}", deep(levels)).as_bytes(), &limits);
@@ -49,8 +52,8 @@ fn the_envelope_is_no_level_of_the_value() {
 }
 
 #[test]
-fn a_query_types_numbers_and_leaves_other_text() {
-    let query = |query: &str| decode_query(query, Kind::Any).map_err(|error| error.kind);
+fn a_query_is_read_as_numbers_and_strings() {
+    let query = |query: &str| decode_query(query, ParameterType::Any).map_err(|error| error.kind);
     assert_eq!(query("x=2&y=3.0"), Ok(named([("x", Value::Int(2)), ("y", Value::Float(3.0))])));
     assert_eq!(query("x=-0&y=1e3"), Ok(named([("x", Value::Int(0)), ("y", Value::Float(1000.0))])));
     for text in ["", "x", "true", "null", "1e", "0x10", "01", "1_000", "-", "NaN", "[1]", "5 "] {
@@ -62,12 +65,15 @@ fn a_query_types_numbers_and_leaves_other_text() {
     assert_eq!(query("x=%FF"), Err(ErrorKind::Malformed));
     let big = Value::BigInt("9223372036854775808".into());
     assert_eq!(query("x=9223372036854775808"), Ok(named([("x", big)])));
-    assert_eq!(decode_query("name=5", Kind::Text), Ok(named([("name", "5".into())])));
-    assert_eq!(decode_query("x=+5&y=a", Kind::Number), Ok(named([("x", 5.into()), ("y", "a".into())])));
+    assert_eq!(decode_query("name=5", ParameterType::Text), Ok(named([("name", "5".into())])));
+    assert_eq!(
+        decode_query("x=+5&y=a", ParameterType::Number),
+        Ok(named([("x", 5.into()), ("y", "a".into())]))
+    );
 }
 
 #[test]
-fn results_are_the_member_result() {
+fn a_result_is_the_member_result() {
     assert_eq!(encode_result(&Value::Int(5)).unwrap(), br#"{"result":5}"#);
     assert_eq!(encode_result(&Value::Float(5.0)).unwrap(), br#"{"result":5.0}"#);
     assert_eq!(result(r#"{"result":5}"#), Ok(Value::Int(5)));
@@ -83,26 +89,26 @@ fn results_are_the_member_result() {
 }
 
 #[test]
-fn a_problem_has_the_members_of_its_standard_and_its_kind() {
+fn a_problem_has_the_members_of_rfc_9457_and_a_kind() {
     let problem = Problem::from(CallError::new(ErrorKind::ZeroDivision, "1 / 0 is \"nothing\""));
     assert_eq!(
-        String::from_utf8(problem.encode()).unwrap(),
+        String::from_utf8(encode_problem(&problem)).unwrap(),
         r#"{"type":"urn:rpcbench:problem:zero-division","title":"Division by zero","status":422,"detail":"1 / 0 is \"nothing\"","kind":"zero-division"}"#
     );
 }
 
 #[test]
-fn every_kind_comes_back_with_its_status() {
+fn every_kind_of_failure_is_read_back_with_its_status() {
     for kind in ErrorKind::ALL {
         let problem = Problem::from(CallError::new(kind, "why"));
-        let error = decode_failure(problem.status, &problem.encode(), &Limits::default());
+        let error = decode_failure(problem.status, &encode_problem(&problem), &Limits::default());
         assert_eq!((error.kind, error.message.as_str()), (kind, "why"));
         assert_eq!(error.remote.unwrap().code, Some(problem.status.into()));
     }
 }
 
 #[test]
-fn a_failure_without_a_kind_is_told_by_its_status() {
+fn a_failure_without_a_kind_is_classified_by_its_status() {
     for (status, kind) in [
         (404, ErrorKind::UnknownMethod),
         (405, ErrorKind::Malformed),
@@ -123,13 +129,13 @@ fn a_failure_without_a_kind_is_told_by_its_status() {
 
 proptest! {
     #[test]
-    fn results_are_read_back_as_written(value in json_values()) {
+    fn results_are_decoded_as_encoded(value in json_values()) {
         let body = encode_result(&value).unwrap();
         prop_assert_eq!(decode_result(&body, &Limits::default()).unwrap(), value);
     }
 
     #[test]
-    fn arguments_are_read_back_as_written(
+    fn arguments_are_decoded_as_encoded(
         members in prop::collection::vec((any::<String>(), json_values()), 0..4),
     ) {
         let call = Call::named("m", members);
@@ -138,11 +144,11 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), text in any::<String>()) {
+    fn any_bytes_are_decoded_or_rejected_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), text in any::<String>()) {
         let limits = Limits::default();
         let _ = decode_params(&bytes, &limits);
         let _ = decode_result(&bytes, &limits);
         let _ = decode_failure(500, &bytes, &limits);
-        let _ = decode_query(&text, Kind::Any);
+        let _ = decode_query(&text, ParameterType::Any);
     }
 }

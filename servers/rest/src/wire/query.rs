@@ -1,0 +1,68 @@
+//! Arguments that are sent as text: the query of a URL, and the type that a text is read as.
+
+use std::borrow::Cow;
+
+use calculator::{CallError, ErrorKind, Limits, Method, Params, Value, json};
+use percent_encoding::percent_decode_str;
+
+/// The type of a method's parameters, which decides how an argument that is only a text is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParameterType {
+    /// A number. Text that is not a number stays a string, which the method then rejects.
+    Number,
+    /// A string, even if it consists of digits.
+    Text,
+    /// Any value: text that is a JSON number is read as a number, any other as a string.
+    Any,
+}
+
+impl ParameterType {
+    /// The type of the parameters of the method with this name.
+    #[must_use]
+    pub fn of_method(name: &str) -> Self {
+        match Method::from_name(name) {
+            Some(Method::Add | Method::Multiply | Method::Subtract | Method::Divide) => ParameterType::Number,
+            Some(Method::Hello) => ParameterType::Text,
+            Some(Method::Echo) | None => ParameterType::Any,
+        }
+    }
+
+    /// Reads an argument of this type from its text.
+    pub(super) fn parse(self, text: String) -> Value {
+        match self {
+            ParameterType::Number => number_or_string(text.trim().to_owned()),
+            ParameterType::Text => Value::Str(text),
+            ParameterType::Any => number_or_string(text),
+        }
+    }
+}
+
+/// Decodes the arguments in a URL's query, which is encoded as an HTML form is. The last parameter with a name wins.
+///
+/// # Errors
+/// [`ErrorKind::Malformed`] for text that is not UTF-8.
+pub fn decode_query(query: &str, parameters: ParameterType) -> Result<Params, CallError> {
+    let mut members = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
+        members.push((form_decode(name)?, parameters.parse(form_decode(text)?)));
+    }
+    Ok(Params::named(members))
+}
+
+fn form_decode(text: &str) -> Result<String, CallError> {
+    let spaced = if text.contains('+') { Cow::Owned(text.replace('+', " ")) } else { Cow::Borrowed(text) };
+    percent_decode_str(&spaced)
+        .decode_utf8()
+        .map(Cow::into_owned)
+        .map_err(|error| CallError::new(ErrorKind::Malformed, format!("the query is not UTF-8: {error}")))
+}
+
+fn number_or_string(text: String) -> Value {
+    let may_be_number = text.starts_with(|c: char| c == '-' || c.is_ascii_digit())
+        && text.ends_with(|c: char| c.is_ascii_digit());
+    if may_be_number && let Ok(number) = json::read(text.as_bytes(), &Limits::default()) {
+        return number;
+    }
+    Value::Str(text)
+}
