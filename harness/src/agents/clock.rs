@@ -1,4 +1,4 @@
-//! The clock that all agents of a run go by, and how well each knows it.
+//! The clock that all agents of a run use, and how precisely each knows it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,39 +7,38 @@ use std::time::{Duration, Instant};
 use crate::observe::control::{self, Clock};
 use crate::record::{ClockOffset, ReferenceClock};
 
-/// How often a reference clock is asked. The quickest exchange of some dozens is nearly always one that nothing held up.
+/// The number of exchanges with a reference clock. The quickest of some dozens was nearly always undisturbed.
 const EXCHANGES: u32 = 32;
 
-/// This machine's clock as it was when the program looked at it, and monotonic from then on: one that is set in the
-/// middle of a run must not move the trials.
+/// This machine's clock, read once and monotonic from then on: setting the clock during a run must not move the trials.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnClock {
-    looked: Instant,
+    read_at: Instant,
     unix_ns: i128,
 }
 
 impl OwnClock {
-    /// Looks at the clock.
+    /// Reads the clock of this machine.
     #[must_use]
     pub fn new() -> Self {
-        OwnClock { looked: Instant::now(), unix_ns: Clock::now().unix_ns.into() }
+        OwnClock { read_at: Instant::now(), unix_ns: Clock::now().unix_ns.into() }
     }
 
-    /// What it shows at `moment`: nanoseconds since 1970.
+    /// The time at `moment`, in nanoseconds since 1970.
     #[must_use]
-    pub fn at(&self, moment: Instant) -> i128 {
-        match moment.checked_duration_since(self.looked) {
+    pub fn time_at(&self, moment: Instant) -> i128 {
+        match moment.checked_duration_since(self.read_at) {
             Some(after) => self.unix_ns + nanos(after),
-            None => self.unix_ns - nanos(self.looked.saturating_duration_since(moment)),
+            None => self.unix_ns - nanos(self.read_at.saturating_duration_since(moment)),
         }
     }
 
-    /// When it shows `unix_ns`; `None` where that lies out of reach.
+    /// The instant at which it shows `unix_ns`; `None` if that cannot be represented.
     #[must_use]
-    pub fn when(&self, unix_ns: i128) -> Option<Instant> {
+    pub fn instant_at(&self, unix_ns: i128) -> Option<Instant> {
         let from_now = unix_ns - self.unix_ns;
         let length = Duration::from_nanos(u64::try_from(from_now.unsigned_abs()).ok()?);
-        if from_now >= 0 { self.looked.checked_add(length) } else { self.looked.checked_sub(length) }
+        if from_now >= 0 { self.read_at.checked_add(length) } else { self.read_at.checked_sub(length) }
     }
 }
 
@@ -53,14 +52,14 @@ fn nanos(duration: Duration) -> i128 {
     i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX)
 }
 
-/// Asks the control port at `address` what its clock shows, and returns by how much `own` is behind it.
+/// Reads the clock behind the control port at `address`, and returns how far it is ahead of `own`.
 ///
 /// # Errors
-/// When there is no answer.
+/// When the server does not answer.
 pub fn offset(address: SocketAddr, own: OwnClock) -> io::Result<ClockOffset> {
     let mut best: Option<ClockOffset> = None;
     control::sample_clock(address, EXCHANGES, Instant::now, |asked, clock| {
-        let found = cristian(own.at(asked), own.at(Instant::now()), clock.unix_ns.into());
+        let found = cristian(own.time_at(asked), own.time_at(Instant::now()), clock.unix_ns.into());
         if best.is_none_or(|best| found.bound_ns < best.bound_ns) {
             best = Some(found);
         }
@@ -68,8 +67,8 @@ pub fn offset(address: SocketAddr, own: OwnClock) -> io::Result<ClockOffset> {
     best.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
-/// The offset of a clock that showed `shown` at some moment between `asked` and `answered`: it is taken to have been the
-/// middle, and is wrong by half of the time between at most (F. Cristian, "Probabilistic clock synchronization",
+/// The offset of a clock that showed `shown` at some moment between `asked` and `answered`. The moment is assumed to be
+/// the middle, so the error is at most half of the time between (F. Cristian, "Probabilistic clock synchronization",
 /// Distributed Computing 3, 1989).
 fn cristian(asked: i128, answered: i128, shown: i128) -> ClockOffset {
     let half = (answered - asked) / 2;
@@ -83,7 +82,7 @@ fn cristian(asked: i128, answered: i128, shown: i128) -> ClockOffset {
     }
 }
 
-/// The clock that a run goes by, as one agent knows it.
+/// The clock of a run, as one agent knows it.
 #[derive(Debug)]
 pub struct RunClock {
     own: OwnClock,
@@ -94,7 +93,7 @@ impl RunClock {
     /// The clock of the server with the control port at `reference`, called `name`; without one, this machine's own.
     ///
     /// # Errors
-    /// When the server does not tell what its clock shows.
+    /// When the server does not answer.
     pub fn new(reference: Option<(SocketAddr, String)>) -> io::Result<Self> {
         let own = OwnClock::new();
         let ask = |(address, name)| {
@@ -108,22 +107,22 @@ impl RunClock {
         self.reference.as_ref().map_or(0, |(_, clock)| clock.start.offset_ns.into())
     }
 
-    /// What it shows now: nanoseconds since 1970.
+    /// The time now, in nanoseconds since 1970.
     #[must_use]
     pub fn now(&self) -> i128 {
-        self.own.at(Instant::now()) + self.offset_ns()
+        self.own.time_at(Instant::now()) + self.offset_ns()
     }
 
-    /// When it shows `unix_ns`; `None` where that lies out of reach.
+    /// The instant at which it shows `unix_ns`; `None` if that cannot be represented.
     #[must_use]
-    pub fn when(&self, unix_ns: i128) -> Option<Instant> {
-        self.own.when(unix_ns - self.offset_ns())
+    pub fn instant_at(&self, unix_ns: i128) -> Option<Instant> {
+        self.own.instant_at(unix_ns - self.offset_ns())
     }
 
-    /// What is known of the reference, asked once more where it still answers: what the clocks have drifted apart since
-    /// the start shows as a difference. `None` where the agent went by its own clock.
+    /// The reference clock with its offset read once more, if it still answers: the difference is how far the clocks have
+    /// drifted apart since the start. `None` if the agent uses its own clock.
     #[must_use]
-    pub fn ends(&self) -> Option<ReferenceClock> {
+    pub fn reference_at_end(&self) -> Option<ReferenceClock> {
         let (address, clock) = self.reference.as_ref()?;
         Some(ReferenceClock { end: offset(*address, self.own).ok(), ..clock.clone() })
     }
@@ -151,28 +150,28 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_is_found_again_by_what_the_clock_shows_at_it() {
+    fn time_at_and_instant_at_are_inverse() {
         let own = OwnClock::new();
-        for moment in [own.looked, own.looked + Duration::from_nanos(1_234_567_891)] {
-            assert_eq!(own.when(own.at(moment)), Some(moment));
+        for moment in [own.read_at, own.read_at + Duration::from_nanos(1_234_567_891)] {
+            assert_eq!(own.instant_at(own.time_at(moment)), Some(moment));
         }
-        assert_eq!(own.when(i128::MAX), None);
+        assert_eq!(own.instant_at(i128::MAX), None);
     }
 
     #[test]
-    fn a_server_on_this_machine_has_this_machines_clock() {
+    fn a_server_on_this_machine_has_the_same_clock() {
         let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults::default());
         let address = control::serve("127.0.0.1:0".parse().unwrap(), dispatcher).unwrap();
         let clock = RunClock::new(Some((address, "here".to_owned()))).unwrap();
-        let ended = clock.ends().unwrap();
+        let ended = clock.reference_at_end().unwrap();
         assert_eq!((ended.name.as_str(), ended.exchanges), ("here", EXCHANGES));
         for offset in [ended.start, ended.end.unwrap()] {
             // The clock may be set while this runs, but not by seconds.
             assert!(offset.offset_ns.unsigned_abs() < 1_000_000_000 + offset.bound_ns, "{offset:?}");
             assert!(offset.bound_ns > 0);
         }
-        assert_eq!(RunClock::new(None).unwrap().ends(), None);
-        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        assert!(RunClock::new(Some((nobody, String::new()))).is_err());
+        assert_eq!(RunClock::new(None).unwrap().reference_at_end(), None);
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        assert!(RunClock::new(Some((closed, String::new()))).is_err());
     }
 }

@@ -1,16 +1,17 @@
-//! The agreed start, as people write it.
+//! The agreed start of a run, as the command line gives it.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+/// Nanoseconds in a second.
 const NANOS: i128 = 1_000_000_000;
-/// How far ahead the next multiple of a period must be: agents that are started one after the other within the time
-/// before, shall take the same.
-const AHEAD: i128 = 10 * NANOS;
+/// How far ahead the next multiple of a period must be, so that agents started one after the other in the time before
+/// choose the same.
+const MIN_LEAD: i128 = 10 * NANOS;
 /// The longest period.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+const MAX_PERIOD: Duration = Duration::from_secs(24 * 3600);
 
 /// When the calls of the first trial begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub enum Start {
     Next(Duration),
 }
 
-/// A text that names no start.
+/// The text is not a start.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "expected a time such as 2026-11-22T18:30:00Z or 1795372200 (seconds since 1970), or next:60s for the next full \
@@ -35,7 +36,7 @@ impl FromStr for Start {
     fn from_str(text: &str) -> Result<Self, StartError> {
         if let Some(period) = text.strip_prefix("next:") {
             let period = humantime::parse_duration(period).map_err(|_| StartError)?;
-            let fits = (Duration::from_secs(1)..=LONGEST).contains(&period);
+            let fits = (Duration::from_secs(1)..=MAX_PERIOD).contains(&period);
             return fits.then_some(Start::Next(period)).ok_or(StartError);
         }
         let timestamp = match text.parse::<Timestamp>() {
@@ -57,22 +58,22 @@ fn seconds(text: &str) -> Option<Timestamp> {
 }
 
 impl Start {
-    /// The start in nanoseconds since 1970, where it is `now`.
+    /// The start in nanoseconds since 1970, for an agent that asks at `now`.
     #[must_use]
-    pub fn from(self, now: i128) -> i128 {
+    pub fn resolve(self, now: i128) -> i128 {
         match self {
             Start::At(start) => start,
             Start::Next(period) => {
                 let period = i128::try_from(period.as_nanos()).unwrap_or(NANOS);
-                ((now + AHEAD).div_euclid(period) + 1) * period
+                ((now + MIN_LEAD).div_euclid(period) + 1) * period
             }
         }
     }
 }
 
-/// A time as records have it.
+/// Formats a time in nanoseconds since 1970 as RFC 3339, UTC.
 #[must_use]
-pub(super) fn shown(unix_ns: i128) -> String {
+pub(super) fn format_time(unix_ns: i128) -> String {
     Timestamp::from_nanosecond(unix_ns)
         .map_or_else(|_| format!("{unix_ns} ns"), |timestamp| timestamp.to_string())
 }
@@ -82,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_read_in_both_forms() {
+    fn parses_rfc_3339_and_seconds_since_1970() {
         let at = |text: &str| text.parse::<Start>().unwrap();
         let expected = Start::At(1_795_372_200 * NANOS);
         for text in ["2026-11-22T18:30:00Z", "2026-11-22T19:30:00+01:00", "1795372200", "1795372200.000"] {
@@ -90,7 +91,7 @@ mod tests {
         }
         assert_eq!(at("1795372200.25"), Start::At(1_795_372_200 * NANOS + NANOS / 4));
         assert_eq!(at("next:90s"), Start::Next(Duration::from_secs(90)));
-        assert_eq!(shown(1_795_372_200 * NANOS + NANOS / 4), "2026-11-22T18:30:00.25Z");
+        assert_eq!(format_time(1_795_372_200 * NANOS + NANOS / 4), "2026-11-22T18:30:00.25Z");
         for text in [
             "",
             "soon",
@@ -110,8 +111,8 @@ mod tests {
     }
 
     #[test]
-    fn the_next_multiple_is_the_same_for_all_who_ask_in_time() {
-        let next = |now| Start::Next(Duration::from_secs(60)).from(now);
+    fn agents_started_in_time_choose_the_same_multiple() {
+        let next = |now| Start::Next(Duration::from_secs(60)).resolve(now);
         assert_eq!(next(0), 60 * NANOS);
         assert_eq!(next(49 * NANOS), 60 * NANOS);
         assert_eq!(next(50 * NANOS), 120 * NANOS);

@@ -16,7 +16,7 @@ use super::serve::address;
 use super::targets::target;
 use super::{Exit, Failure, Outcome, print};
 use crate::agents::clock::RunClock;
-use crate::agents::{self, GivenNumber, INDEX_VARIABLE, Options, Start};
+use crate::agents::{self, AgentArgument, AgentError, INDEX_VARIABLE, Options, Start};
 use crate::deploy::Placement;
 use crate::record::{Record, prepare_folder, write_atomically};
 use crate::run::{RunError, is_sound};
@@ -56,7 +56,7 @@ pub(super) struct Arguments {
     scenario: String,
     /// Which agent of how many this is; I is from 1 to N. N alone takes I from JOB_COMPLETION_INDEX, as Kubernetes sets it
     #[arg(long, value_name = "I/N", default_value = "1/1", env = "RPCBENCH_AGENT")]
-    agent: GivenNumber,
+    agent: AgentArgument,
     /// When the calls of the first trial begin: RFC 3339, seconds since 1970, or next:60s for the next full minute that
     /// is at least 10 s away. Servers are checked before
     #[arg(long, value_name = "TIME", default_value = "next:60s", env = "RPCBENCH_AT")]
@@ -115,7 +115,7 @@ pub(super) fn agent(arguments: &Arguments) -> Outcome {
     let interrupted = watch_for_interrupts()?;
     sys::allow_many_connections();
     let clock = clock(arguments, &interrupted)?;
-    options.start = arguments.at.from(clock.now());
+    options.start = arguments.at.resolve(clock.now());
     let start_seconds = u64::try_from(options.start / 1_000_000_000).unwrap_or_default();
     options.seed = arguments.seed.unwrap_or(start_seconds);
     let mut progress = Progress::new(!to_file);
@@ -138,9 +138,11 @@ pub(super) fn agent(arguments: &Arguments) -> Outcome {
     Ok(if is_sound(&record) { Exit::Done } else { Exit::AuditFailed })
 }
 
-fn failure(error: RunError) -> Failure {
+fn failure(error: AgentError) -> Failure {
     match error {
-        RunError::Plan(_) | RunError::Together(_) => Failure::usage(error),
+        AgentError::Run(RunError::Plan(_)) | AgentError::Search { .. } | AgentError::Load { .. } => {
+            Failure::usage(error)
+        }
         _ => Failure::could_not_run(error),
     }
 }
@@ -213,7 +215,7 @@ fn write(record: &Record, path: &Path) -> Result<(), RunError> {
 fn clock(arguments: &Arguments, interrupted: &AtomicBool) -> Result<RunClock, Failure> {
     let own = RunClock::new(None).map_err(Failure::could_not_run)?;
     let Some(name) = &arguments.clock else { return Ok(own) };
-    let start = own.when(arguments.at.from(own.now()));
+    let start = own.instant_at(arguments.at.resolve(own.now()));
     let goes_on = |start| Instant::now() + AGAIN < start && !interrupted.load(Ordering::Relaxed);
     loop {
         let asked = address(name)

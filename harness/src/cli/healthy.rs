@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::targets::from_environment;
 use super::{Exit, Failure, Outcome, runtime};
-use crate::run::targets::answers;
+use crate::run::targets::probe;
 use crate::trial::BROKER_VARIABLE;
 
 /// The hidden subcommand.
@@ -29,7 +29,7 @@ pub(super) fn healthy() -> Outcome {
     let targets = from_environment(broker.as_deref())?;
     runtime()?.block_on(async {
         for (stack, url) in targets {
-            answers(stack, &url)
+            probe(stack, &url)
                 .await
                 .map_err(|reason| Failure::new(Exit::No, format!("{}: {reason}", stack.name)))?;
         }

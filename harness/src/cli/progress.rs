@@ -69,7 +69,7 @@ impl Progress {
             Event::Searched(searched) => {
                 self.line(&format!("{} ({}): {}", searched.stack, searched.search, searched.range()));
             }
-            Event::Made(trial) => {
+            Event::TrialDone(trial) => {
                 self.made += 1;
                 if let Some(bar) = &self.bar {
                     bar.set_message(format!("{} {}", trial.stack, trial.measurement));

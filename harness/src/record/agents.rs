@@ -67,11 +67,12 @@ impl ReferenceClock {
 /// What one agent did in a trial of several.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Part {
+pub struct AgentPart {
     /// The agent's number, from 1.
     pub agent: u32,
     /// How much later than agreed its first call was made, in nanoseconds; absent where none was.
-    pub late_ns: Option<u64>,
+    #[serde(alias = "late_ns")]
+    pub start_delay_ns: Option<u64>,
     /// The calls it started that count.
     pub started: u64,
     /// Those answered rightly.
@@ -80,9 +81,9 @@ pub struct Part {
     pub p50: Option<u64>,
     /// The 99th percentile of its latencies in nanoseconds.
     pub p99: Option<u64>,
-    /// The 99th percentile of its generator's lateness in nanoseconds; absent in a closed loop.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lateness_p99: Option<u64>,
+    /// The 99th percentile of its generator's schedule_lag in nanoseconds; absent in a closed loop.
+    #[serde(default, alias = "lateness_p99", skip_serializing_if = "Option::is_none")]
+    pub schedule_lag_p99: Option<u64>,
     /// What its process used.
     pub client: Option<Used>,
     /// Whether its part counts.
@@ -92,19 +93,19 @@ pub struct Part {
     pub reason: String,
 }
 
-impl Part {
+impl AgentPart {
     /// What agent number `agent` did in `trial`, which holds nobody else's calls.
     #[must_use]
-    pub fn of(trial: &Trial, agent: u32, late_ns: Option<u64>) -> Self {
+    pub fn new(trial: &Trial, agent: u32, start_delay_ns: Option<u64>) -> Self {
         let latency = trial.latency.as_ref();
-        Part {
+        AgentPart {
             agent,
-            late_ns,
+            start_delay_ns,
             started: trial.counts.started,
             right: trial.counts.right,
             p50: latency.and_then(|latency| latency.p50),
             p99: latency.and_then(|latency| latency.p99),
-            lateness_p99: trial.lateness.as_ref().and_then(|lateness| lateness.p99),
+            schedule_lag_p99: trial.schedule_lag.as_ref().and_then(|schedule_lag| schedule_lag.p99),
             client: trial.client,
             status: trial.status,
             reason: trial.complaint().unwrap_or_default().to_owned(),
@@ -134,7 +135,7 @@ impl StartSpread {
             return None;
         }
         let spread = |trial: &Trial| {
-            let late = || trial.agents.iter().filter_map(|part| part.late_ns);
+            let late = || trial.agents.iter().filter_map(|part| part.start_delay_ns);
             Some(late().max()? - late().min()?)
         };
         let greatest_ns = record.trials.iter().filter_map(spread).max().unwrap_or(0);

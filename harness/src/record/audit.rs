@@ -1,6 +1,6 @@
 //! The checks that a trial must pass to count.
 
-use super::{AuditCheck, CheckName, Label, Latency, Part, Status, Trial};
+use super::{AgentPart, AuditCheck, CheckName, Label, Latency, Status, Trial};
 
 /// Checks `trial` and sets its audit, status and labels. A trial that failed stays failed.
 pub fn audit(trial: &mut Trial) {
@@ -34,7 +34,7 @@ pub fn audit(trial: &mut Trial) {
 /// Labels a closed loop of several agents of which one has saturated its core: what they reached together is what that
 /// one could offer.
 pub fn label_saturated_agents(trial: &mut Trial) {
-    let saturated = |part: &Part| part.client.is_some_and(|client| client.utilisation >= BUSY);
+    let saturated = |part: &AgentPart| part.client.is_some_and(|client| client.utilisation >= BUSY);
     let is_new = !trial.labels.contains(&Label::ClientBound);
     if is_new && trial.load.rate().is_none() && trial.agents.iter().any(saturated) {
         trial.labels.push(Label::ClientBound);
@@ -54,7 +54,7 @@ const LITTLES_ERROR: f64 = 0.1;
 const LOOKING: f64 = 0.5;
 /// The share of its slots in a time that a generator must send to keep up.
 const PACE: f64 = 0.9;
-/// The lateness of an open loop's generator, in nanoseconds at p99, above which it may matter: it does where it is more
+/// The schedule lag of an open loop's generator, in nanoseconds at p99, above which it may matter: it does where it is more
 /// than a tenth of the p99 of the response times that it is a part of.
 const LATE: u64 = 100_000;
 /// The share below which neither end was near saturation.
@@ -147,7 +147,7 @@ fn generator(trial: &Trial) -> AuditCheck {
     let Some(rate) = trial.load.rate() else {
         return AuditCheck::new(CheckName::Generator, true, String::new);
     };
-    let late = trial.lateness.as_ref().and_then(|lateness| lateness.p99).unwrap_or(0);
+    let late = trial.schedule_lag.as_ref().and_then(|lag| lag.p99).unwrap_or(0);
     let slow = trial.latency.as_ref().and_then(|latency| latency.p99).unwrap_or(u64::MAX);
     let is_late = late > LATE && late > slow / 10;
     let one_core = trial.cores.client == trial.cores.server;
@@ -305,14 +305,14 @@ mod tests {
                 t.load = "open:1000:poisson".parse().unwrap();
                 t.counts.slots = t.counts.started;
                 t.service.clone_from(&t.latency);
-                t.lateness.clone_from(&t.latency);
-                t.lateness.as_mut().unwrap().p99 = Some(20_000);
+                t.schedule_lag.clone_from(&t.latency);
+                t.schedule_lag.as_mut().unwrap().p99 = Some(20_000);
                 t.sent_per_second = Some(1_000.0);
                 change(t);
             })
         };
         assert_eq!(open(|_| ()).complaint(), None);
-        let late = open(|t| t.lateness.as_mut().unwrap().p99 = Some(400_000));
+        let late = open(|t| t.schedule_lag.as_mut().unwrap().p99 = Some(400_000));
         assert!(late.complaint().unwrap().contains("late, 400 µs at p99"), "{:?}", late.complaint());
         let busy = open(|t| {
             t.client.as_mut().unwrap().utilisation = 0.97;
@@ -336,7 +336,7 @@ mod tests {
         assert_eq!(lost.status, Status::Invalid, "a slot that is neither sent nor counted as not sent");
         // Lateness that is a small part of a slow server's response times does not matter.
         let slow = open(|t| {
-            t.lateness.as_mut().unwrap().p99 = Some(400_000);
+            t.schedule_lag.as_mut().unwrap().p99 = Some(400_000);
             t.latency.as_mut().unwrap().p99 = Some(4_000_000);
             t.latency.as_mut().unwrap().p999 = Some(4_000_000);
         });
@@ -363,8 +363,10 @@ mod tests {
         let labels = |utilisation: f64, load: &str| {
             let mut trial = trial(|t| t.load = load.parse().unwrap());
             let busy = Used { utilisation, ..trial.client.unwrap() };
-            trial.agents =
-                vec![Part::of(&trial, 1, None), Part { client: Some(busy), ..Part::of(&trial, 2, None) }];
+            trial.agents = vec![
+                AgentPart::new(&trial, 1, None),
+                AgentPart { client: Some(busy), ..AgentPart::new(&trial, 2, None) },
+            ];
             trial.labels.clear();
             label_saturated_agents(&mut trial);
             label_saturated_agents(&mut trial);

@@ -134,13 +134,31 @@ mod tests {
         assert!(prepare_folder(&file.join("results")).is_err());
     }
 
+    fn reference() -> serde_json::Value {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../results/reference/record.json");
+        serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn reads_the_field_names_of_older_records() {
+        let mut record = reference();
+        let trial = &mut record["trials"][0];
+        trial["lateness"] = trial["latency"].clone();
+        trial["agents"] = serde_json::json!([{
+            "agent": 1, "late_ns": 7, "started": 1, "right": 1, "p50": 1, "p99": 1, "lateness_p99": 9,
+            "client": null, "status": "valid",
+        }]);
+        let record: Record = serde_json::from_value(record).unwrap();
+        let trial = &record.trials[0];
+        assert_eq!(trial.schedule_lag, trial.latency);
+        assert_eq!((trial.agents[0].start_delay_ns, trial.agents[0].schedule_lag_p99), (Some(7), Some(9)));
+    }
+
     #[test]
     fn an_unknown_label_of_a_newer_version_is_an_error_that_names_the_version() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("record.json");
-        let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("../results/reference/record.json");
-        let mut record: serde_json::Value =
-            serde_json::from_str(&fs::read_to_string(reference).unwrap()).unwrap();
+        let mut record = reference();
         record["trials"][0]["labels"] = serde_json::json!(["lukewarm"]);
         for (version, expected) in [("99.0.0", "rpcbench 99.0.0 wrote it"), (THIS_VERSION, "lukewarm")] {
             record["tool"]["version"] = version.into();

@@ -9,7 +9,7 @@ mod judgement;
 mod searched;
 mod wire;
 
-pub use agents::{Agent, ClockOffset, Part, ReferenceClock, StartSpread};
+pub use agents::{Agent, AgentPart, ClockOffset, ReferenceClock, StartSpread};
 pub use audit::{audit, label_saturated_agents};
 pub use fairness::{BrokerTerms, Fairness, Library, Process, SocketFacts};
 pub use file::{RecordError, prepare_folder, read, read_from_log, write_atomically};
@@ -265,8 +265,8 @@ pub struct Trial {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<Latency>,
     /// In an open loop, how late the generator was: from the slot, or from when a connection was free, to the send.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lateness: Option<Latency>,
+    #[serde(default, alias = "lateness", skip_serializing_if = "Option::is_none")]
+    pub schedule_lag: Option<Latency>,
     /// Calls sent per second, in an open loop: what the generator reached of the rate it was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_per_second: Option<f64>,
@@ -293,7 +293,7 @@ pub struct Trial {
     pub labels: Vec<Label>,
     /// What each agent did, where the load came from several; everything else is then of all of them together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub agents: Vec<Part>,
+    pub agents: Vec<AgentPart>,
 }
 
 /// What a process used while calls counted.
@@ -350,7 +350,7 @@ impl Trial {
             counts: Counts::default(),
             latency: None,
             service: None,
-            lateness: None,
+            schedule_lag: None,
             sent_per_second: None,
             in_flight: None,
             throughput: 0.0,

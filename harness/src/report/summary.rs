@@ -100,7 +100,7 @@ pub struct Row {
     pub p999: Option<Spread>,
     /// Median service time of a block in nanoseconds; only of an open loop, whose latencies run from the slot.
     pub service_p50: Option<Spread>,
-    /// The generator's lateness at the 99th percentile of a block, in nanoseconds; only of an open loop.
+    /// The generator's schedule lag at the 99th percentile of a block, in nanoseconds; only of an open loop.
     pub late_p99: Option<Spread>,
     /// Median latency as a multiple of the `tcp` floor's in the same block.
     pub times_tcp: Option<Spread>,
@@ -362,7 +362,7 @@ impl Row {
             p99: quantile(|trial| trial.latency.as_ref()?.p99.map(|nanos| nanos as f64)),
             p999: quantile(|trial| trial.latency.as_ref()?.p999.map(|nanos| nanos as f64)),
             service_p50: quantile(|trial| trial.service.as_ref()?.p50.map(|nanos| nanos as f64)),
-            late_p99: quantile(|trial| trial.lateness.as_ref()?.p99.map(|nanos| nanos as f64)),
+            late_p99: quantile(|trial| trial.schedule_lag.as_ref()?.p99.map(|nanos| nanos as f64)),
             times_tcp: ratio(floor),
             times_bare: bare.and_then(ratio),
             throughput: spread(&|trial| Some(trial.throughput)),

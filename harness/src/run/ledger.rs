@@ -15,7 +15,7 @@ use crate::observe::wire::{Flow, Snapshot, SocketTraffic, Traffic};
 use crate::record::{CountedBy, Hop, Parts, Party, SocketFacts, Wire};
 use crate::stacks::{Address, Stack};
 use crate::sys::SocketStats;
-use crate::trial::{Site, SiteError};
+use crate::trial::{Site, TrialError};
 
 /// How many calls are counted.
 const CALLS: usize = 32;
@@ -55,7 +55,7 @@ pub async fn count(
     seed: u64,
     timeout: Duration,
     site: &Site,
-) -> Result<Counted, SiteError> {
+) -> Result<Counted, TrialError> {
     let place = &site.place;
     let (Some(port), Some(prepared)) = (port_of(&place.address.url), ledger_call(operation, seed)) else {
         return Ok(Counted::default());

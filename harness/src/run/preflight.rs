@@ -1,4 +1,4 @@
-//! What happens to a stack before it is measured: the conformance table, and a count of its bytes on the wire.
+//! The inspection of a stack before it is measured: the conformance table, its bytes on the wire, its fairness facts.
 
 use calculator::{Deadline, conformance};
 
@@ -7,39 +7,36 @@ use crate::record::{Check, Fairness, SocketFacts, Wire};
 use crate::run::fairness::{self, Observed};
 use crate::run::ledger;
 use crate::stacks::Stack;
-use crate::trial::{BrokerSite, Setting, Site, SiteError};
+use crate::trial::{BrokerSite, Setting, Site, TrialError};
 
-/// What was found out about a stack.
+/// The findings about a stack.
 pub struct Findings {
     /// How it did in the conformance table.
     pub check: Check,
-    /// Its bytes on the wire; empty where it failed the table or the system does not count.
+    /// Its bytes on the wire; empty where it failed the table or bytes are not observable.
     pub wire: Vec<Wire>,
-    /// The options of its sockets; empty where the system does not tell.
+    /// The options of its sockets; empty where they are not observable.
     pub sockets: Vec<SocketFacts>,
-    /// What else the stack ran with.
+    /// What else the stack runs with.
     pub fairness: Fairness,
 }
 
-/// Starts `stack`'s server, passes it through the conformance table, and counts the bytes of each of `operations`.
+/// Starts the server of `stack`, passes it through the conformance table, and counts the bytes of each of `operations`.
 ///
 /// # Errors
-/// When it does not come up, or cannot be reached.
+/// When the server does not start or cannot be reached.
 pub fn inspect(
     stack: &'static Stack,
     operations: &[Operation],
     setting: &Setting<'_>,
     broker: Option<&BrokerSite>,
-) -> Result<Findings, SiteError> {
+) -> Result<Findings, TrialError> {
     let site = Site::start(stack, setting, broker, &[], false)?;
     let place = &site.place;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        SiteError::Connect {
-            stack: stack.name,
-            address: place.shown.clone(),
-            source: calculator::CallError::new(calculator::ErrorKind::Internal, error.to_string()),
-        }
-    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| TrialError::Runtime { stack: stack.name, source })?;
     runtime.block_on(async {
         let timeout = setting.scenario.timeout;
         let outcomes = match place.connect(stack, 1, timeout).await?.into_iter().next() {

@@ -1,77 +1,73 @@
-//! The search for the highest rate that a stack holds: one whose calls are answered in time.
+//! The searches for the highest rate that each stack holds, with calls answered in time.
 
-use crate::load::Rate;
+use super::bisection::Bisection;
+use super::brokers::Brokers;
+use super::draft;
+use super::error::RunError;
+use super::event::{Event, Progress};
+use super::options::Options;
+use crate::record::{Probe, Record, Searched, Trial};
+use crate::scenario::{Plan, PlannedSearch, TrialSpec};
+use crate::stacks::Stack;
+use crate::trial::{self, Setting};
 
-/// The rate that is tried first.
-const FIRST: u32 = 2_000;
-/// How close the highest rate that held and the lowest that did not must be.
-const CLOSE: f64 = 1.05;
+/// How many trials of a rate must fail before the rate counts as failed.
+const FAILURES_TO_REJECT: usize = 2;
 
-/// Bisection on a scale of ratios: rates are doubled until one does not hold, or halved until one does, and then the
-/// geometric mean of both is tried until they lie within 5 % of each other.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Bisection {
-    /// The highest rate that held.
-    pub held: Option<Rate>,
-    /// The lowest rate that did not.
-    pub failed: Option<Rate>,
+/// Makes every search of `plan` and saves `record` after each.
+///
+/// # Errors
+/// [`RunError::Write`].
+pub(super) fn run_searches(
+    plan: &Plan,
+    setting: &Setting<'_>,
+    brokers: &mut Brokers,
+    options: &Options,
+    record: &mut Record,
+    progress: Progress<'_>,
+) -> Result<(), RunError> {
+    for planned in plan.searches(options.seed) {
+        for stack in &planned.stacks {
+            let searched = search(&planned, stack, |spec| {
+                let broker = brokers.for_trial(spec, &options.targets.urls, progress);
+                trial::run(spec, setting, broker, (0, 0))
+            });
+            let Some(searched) = searched else {
+                record.interrupted = true;
+                break;
+            };
+            progress(Event::Searched(&searched));
+            record.searches.push(searched);
+        }
+        record.seconds = setting.began.elapsed().as_secs_f64();
+        draft::save(record, options)?;
+    }
+    Ok(())
 }
 
-impl Bisection {
-    /// The rate to be tried next; `None` when the answer is known well enough.
-    #[must_use]
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    pub fn next(&self) -> Option<Rate> {
-        match (self.held.map(Rate::get), self.failed.map(Rate::get)) {
-            (None, None) => Rate::new(FIRST),
-            (Some(held), None) => Rate::new(held.saturating_mul(2)),
-            (None, Some(failed)) => Rate::new(failed / 2),
-            (Some(held), Some(failed)) if f64::from(failed) <= f64::from(held) * CLOSE => None,
-            (Some(held), Some(failed)) => {
-                let between = (f64::from(held) * f64::from(failed)).sqrt() as u32;
-                Rate::new(between.max(held + 1)).filter(|rate| rate.get() < failed)
-            }
+/// Searches for the highest rate that `stack` holds. `None` if interrupted.
+fn search(
+    planned: &PlannedSearch,
+    stack: &'static Stack,
+    mut run_trial: impl FnMut(&TrialSpec) -> Option<Trial>,
+) -> Option<Searched> {
+    let mut bisection = Bisection::default();
+    let mut probes: Vec<Probe> = Vec::new();
+    while let Some(rate) = bisection.next() {
+        let (mut held, mut failed) = (0, 0);
+        // A disturbance only ever makes a trial slower: a rate that holds at once needs no second trial.
+        while failed < FAILURES_TO_REJECT && held < 1 + failed.min(1) {
+            let probe = Probe::of(&run_trial(&planned.trial(stack, rate))?, &planned.search, rate);
+            *(if probe.held { &mut held } else { &mut failed }) += 1;
+            probes.push(probe);
         }
+        bisection.narrow(rate, failed < FAILURES_TO_REJECT);
     }
-
-    /// Takes note of how `rate` did.
-    pub fn tried(&mut self, rate: Rate, held: bool) {
-        let end = if held { &mut self.held } else { &mut self.failed };
-        *end = Some(rate);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What is found of a server that holds rates up to `capacity`, and after how many trials.
-    fn search(capacity: u32) -> (Option<u32>, Option<u32>, u32) {
-        let mut bisection = Bisection::default();
-        let mut trials = 0;
-        while let Some(rate) = bisection.next() {
-            bisection.tried(rate, rate.get() <= capacity);
-            trials += 1;
-        }
-        (bisection.held.map(Rate::get), bisection.failed.map(Rate::get), trials)
-    }
-
-    #[test]
-    fn the_capacity_lies_between_two_rates_that_are_close() {
-        for capacity in [20, 37, 999, 2_000, 2_001, 65_432, 777_777] {
-            let (held, failed, trials) = search(capacity);
-            let (held, failed) = (held.unwrap(), failed.unwrap_or(1_000_001));
-            assert!(held <= capacity && capacity < failed, "{capacity}: {held}..{failed}");
-            assert!(failed - held <= 1 || f64::from(failed) <= f64::from(held) * CLOSE || failed > 1_000_000);
-            assert!(trials < 25, "{trials}");
-        }
-    }
-
-    #[test]
-    fn what_holds_nothing_or_everything_has_one_end_only() {
-        assert_eq!(search(0).0, None);
-        assert_eq!(search(0).1, Some(1));
-        let (held, failed, _) = search(1_000_000);
-        assert_eq!((held, failed), (Some(512_000), None));
-    }
+    Some(Searched {
+        search: planned.search.name.clone(),
+        stack: stack.name.to_owned(),
+        held: bisection.held,
+        failed: bisection.failed,
+        probes,
+    })
 }

@@ -1,70 +1,103 @@
-//! Servers that are already running: in containers, on other machines, by other hands.
+//! Servers that the run did not start: in containers, on other machines, or started by hand.
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use calculator::{Call, CallError, Client, Deadline, Value};
+use calculator::{Call, CallError, Deadline, Value};
 
-use crate::stacks::{Address, Stack};
-use crate::trial::{Place, without_credentials};
+use crate::stacks::{Address, Stack, UnknownStack};
+use crate::trial::{Place, TrialError, without_credentials};
 
-/// How long one try may take: a message to a server that is not there yet waits in the broker.
-const TRY: Duration = Duration::from_secs(2);
-/// How long until the next one.
-const PAUSE: Duration = Duration::from_millis(100);
+/// How long one attempt may take. A message for an AMQP server that is still starting waits in the broker.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The pause between two attempts.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Servers that are already running.
 #[derive(Clone, Debug, Default)]
 pub struct Targets {
-    /// Where each is called, by stack. May hold credentials.
+    /// The URL of each server, by stack. May hold credentials.
     pub urls: BTreeMap<String, String>,
-    /// HOST:PORT of the control port of those that have one, by stack.
+    /// HOST:PORT of the control port of each server that has one, by stack.
     pub controls: BTreeMap<String, String>,
-    /// How long they may take to answer for the first time.
+    /// How long a server may take until its first answer.
     pub wait: Duration,
 }
 
-/// A server that cannot be used.
+/// Why a server that is already running cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
-    /// It gives no right answer.
-    #[error("{stack} at {address}: {reason}")]
-    NoAnswer {
+    /// The name of its stack is unknown.
+    #[error(transparent)]
+    Stack(#[from] UnknownStack),
+    /// It gave no right answer in time.
+    #[error("{stack} at {address}: {source}")]
+    NotReady {
         /// Its stack.
-        stack: String,
-        /// Where, without credentials.
+        stack: &'static str,
+        /// Its URL, without credentials.
         address: String,
-        /// What came instead, the last time it was tried.
-        reason: String,
+        /// The outcome of the last attempt.
+        source: ProbeError,
     },
-    /// The address of its control port is none.
-    #[error("--control {stack}={address}: {reason}")]
-    Control {
+    /// The address of its control port cannot be resolved.
+    #[error("--control {stack}={address}: {source}")]
+    ControlAddress {
         /// Its stack.
         stack: String,
-        /// As it was given.
+        /// The address as it was given.
         address: String,
         /// The system's reason.
-        reason: String,
+        source: std::io::Error,
+    },
+    /// The host name of its control port has no address.
+    #[error("--control {stack}={address}: that host has no address")]
+    NoControlAddress {
+        /// Its stack.
+        stack: String,
+        /// The address as it was given.
+        address: String,
     },
     /// There is no runtime to call it from.
     #[error("cannot call a server: {0}")]
     Runtime(#[from] std::io::Error),
 }
 
+/// Why a probe of a server failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// It answered something else.
+    #[error("add(2, 3) was not answered with 5, so this is no calculator")]
+    NotACalculator,
+    /// It cannot be connected to.
+    #[error("no answer: {}", connect_reason(.0))]
+    Connect(TrialError),
+    /// The call failed.
+    #[error("no answer: {0}")]
+    Call(CallError),
+}
+
+/// The cause without the address, which the message around it names.
+fn connect_reason(error: &TrialError) -> String {
+    match error {
+        TrialError::Connect { source, .. } => source.to_string(),
+        other => other.to_string(),
+    }
+}
+
 impl Targets {
-    /// Calls each server until it answers add(2, 3) rightly, and then resolves where it tells of itself. With no time to
-    /// wait, none is called: whether it answers will show. Returns early, without an error, once `interrupted` is set.
+    /// Probes each server until it answers, and then resolves the control ports. Without time to wait no server is
+    /// probed: the conformance check finds out. Returns early, without an error, once `interrupted` is set.
     ///
     /// # Errors
     /// [`TargetError`].
     pub fn ready(&self, interrupted: &AtomicBool) -> Result<BTreeMap<String, SocketAddr>, TargetError> {
         if !self.wait.is_zero() {
-            let until = Instant::now() + self.wait;
+            let deadline = Instant::now() + self.wait;
             for (name, url) in &self.urls {
-                wait_for(name, url, until, interrupted)?;
+                wait_until_ready(Stack::named(name)?, url, deadline, interrupted)?;
             }
         }
         let mut controls = BTreeMap::new();
@@ -72,61 +105,53 @@ impl Targets {
             if interrupted.load(Ordering::Relaxed) {
                 break;
             }
-            let failed = |reason: String| TargetError::Control {
-                stack: stack.clone(),
-                address: address.clone(),
-                reason,
-            };
-            let mut found = address.to_socket_addrs().map_err(|error| failed(error.to_string()))?;
-            let first = found.next().ok_or_else(|| failed("that host has no address".to_owned()))?;
-            controls.insert(stack.clone(), first);
+            let (stack, address) = (stack.clone(), address.clone());
+            match address.to_socket_addrs().map(|mut found| found.next()) {
+                Ok(Some(resolved)) => drop(controls.insert(stack, resolved)),
+                Ok(None) => return Err(TargetError::NoControlAddress { stack, address }),
+                Err(source) => return Err(TargetError::ControlAddress { stack, address, source }),
+            }
         }
         Ok(controls)
     }
 }
 
-fn wait_for(name: &str, url: &str, until: Instant, interrupted: &AtomicBool) -> Result<(), TargetError> {
-    let no_answer = |reason: String| TargetError::NoAnswer {
-        stack: name.to_owned(),
-        address: without_credentials(url),
-        reason,
-    };
-    let stack = Stack::named(name).map_err(|error| no_answer(error.to_string()))?;
+fn wait_until_ready(
+    stack: &'static Stack,
+    url: &str,
+    deadline: Instant,
+    interrupted: &AtomicBool,
+) -> Result<(), TargetError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         loop {
-            match answers(stack, url).await {
+            match probe(stack, url).await {
                 Ok(()) => return Ok(()),
-                Err(reason) if Instant::now() >= until => return Err(no_answer(reason)),
+                Err(source) if Instant::now() >= deadline => {
+                    let address = without_credentials(url);
+                    return Err(TargetError::NotReady { stack: stack.name, address, source });
+                }
                 Err(_) if interrupted.load(Ordering::Relaxed) => return Ok(()),
-                Err(_) => tokio::time::sleep(PAUSE).await,
+                Err(_) => tokio::time::sleep(RETRY_INTERVAL).await,
             }
         }
     })
 }
 
-/// Whether the server of `stack` at `url` answers add(2, 3) with 5. Must be awaited inside a Tokio runtime.
+/// Calls add(2, 3) once on the server of `stack` at `url`. Must be awaited inside a Tokio runtime.
 ///
 /// # Errors
-/// What it answers instead, or why it does not.
-pub async fn answers(stack: &'static Stack, url: &str) -> Result<(), String> {
+/// [`ProbeError`] unless the answer is 5.
+pub async fn probe(stack: &'static Stack, url: &str) -> Result<(), ProbeError> {
     let place = Place::new(Address::new(url));
     let call = Call::positional("add", [Value::Int(2), Value::Int(3)]);
-    let answer = async {
-        let clients = place.connect(stack, 1, TRY).await.map_err(|error| match error {
-            crate::trial::SiteError::Connect { source, .. } => source,
-            other => CallError::new(calculator::ErrorKind::Internal, other.to_string()),
-        })?;
-        let client: &dyn Client = match clients.first() {
-            Some(client) => &**client,
-            None => return Ok(Value::Null),
-        };
-        Deadline::new(TRY).within(Instant::now(), client.call(&call)).await
-    };
-    match answer.await {
+    let clients = place.connect(stack, 1, ATTEMPT_TIMEOUT).await.map_err(ProbeError::Connect)?;
+    let Some(client) = clients.first() else { return Err(ProbeError::NotACalculator) };
+    let answer = Deadline::new(ATTEMPT_TIMEOUT).within(Instant::now(), client.call(&call)).await;
+    match answer {
         Ok(Value::Int(5)) => Ok(()),
-        Ok(_) => Err("add(2, 3) was not answered with 5, so this is no calculator".to_owned()),
-        Err(error) => Err(format!("no answer: {error}")),
+        Ok(_) => Err(ProbeError::NotACalculator),
+        Err(error) => Err(ProbeError::Call(error)),
     }
 }
 
@@ -135,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_there_is_told_when_the_time_is_over_and_without_the_password() {
+    fn an_absent_server_is_an_error_after_the_wait_and_the_message_hides_the_password() {
         // A port that was free a moment ago.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let targets = Targets {
@@ -146,13 +171,13 @@ mod tests {
         let error = targets.ready(&AtomicBool::new(false)).unwrap_err().to_string();
         assert!(error.starts_with(&format!("rest at http://127.0.0.1:{port}/: ")), "{error}");
 
-        // Whoever ends the run does not wait for it.
+        // An interrupt ends the wait.
         let patient = Targets { wait: Duration::from_secs(60), ..targets };
         assert!(patient.ready(&AtomicBool::new(true)).is_ok());
     }
 
     #[test]
-    fn a_control_without_an_address_is_told() {
+    fn a_control_port_that_cannot_be_resolved_is_an_error() {
         let targets = Targets {
             controls: BTreeMap::from([("rest".to_owned(), "nowhere".to_owned())]),
             ..Targets::default()

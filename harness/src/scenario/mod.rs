@@ -2,7 +2,7 @@
 
 mod plan;
 
-pub use plan::{AgentsPart, Plan, PlanError, PlannedSearch, TrialSpec};
+pub use plan::{AgentShare, Plan, PlanError, PlannedSearch, TrialSpec};
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};

@@ -57,12 +57,12 @@ pub struct TrialSpec {
     /// Whether this is the second of an A/A pair, which is no stack of its own.
     pub twin: bool,
     /// Whose share of a trial it is that several agents make at an agreed time; `None` where it is a whole one.
-    pub part: Option<AgentsPart>,
+    pub share: Option<AgentShare>,
 }
 
 /// One agent's part of a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AgentsPart {
+pub struct AgentShare {
     /// The agent's number, from 1.
     pub agent: u32,
     /// When the trial is made.
@@ -88,7 +88,7 @@ impl TrialSpec {
             cores: cores.clone(),
             warm: measurement.warm && measurement.placement == Placement::Split && !cores.client.is_empty(),
             twin: false,
-            part: None,
+            share: None,
         }
     }
 
@@ -102,7 +102,7 @@ impl TrialSpec {
         Some(TrialSpec {
             load: self.load.share(index, of)?,
             connections,
-            part: Some(AgentsPart { agent, agreed }),
+            share: Some(AgentShare { agent, agreed }),
             ..self.clone()
         })
     }

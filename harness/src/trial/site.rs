@@ -7,8 +7,9 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use amqp::Target;
-use calculator::{CallError, Client, ClientOptions, Executor};
+use calculator::{Client, ClientOptions, Executor};
 
+use super::error::TrialError;
 use crate::deploy::ServerProcess;
 use crate::observe::Meter;
 use crate::observe::control::{self, Stats};
@@ -77,47 +78,18 @@ pub struct Place {
     pub shown: String,
 }
 
-/// Why there is no trial to speak of.
-#[derive(Debug, thiserror::Error)]
-pub enum SiteError {
-    /// The server process did not come up.
-    #[error(transparent)]
-    Server(#[from] crate::deploy::ServerError),
-    /// The server cannot be reached.
-    #[error("{stack}: no answer from {address}: {source}")]
-    Connect {
-        /// The stack.
-        stack: &'static str,
-        /// Where, without credentials.
-        address: String,
-        /// What happened.
-        source: CallError,
-    },
-    /// Others have begun without this agent.
-    #[error(
-        "{stack}: this agent had its connections only {} ms after calls were to count: the trial before took too long, \
-         or connecting does; agree on a longer --gap", late.as_millis()
-    )]
-    TooLate {
-        /// The stack.
-        stack: &'static str,
-        /// By how much.
-        late: Duration,
-    },
-}
-
 impl Site {
     /// Starts `stack`'s server on `cores`, or takes the one that is already running.
     ///
     /// # Errors
-    /// [`SiteError::Server`].
+    /// [`TrialError::Server`].
     pub fn start(
         stack: &'static Stack,
         setting: &Setting<'_>,
         broker: Option<&BrokerSite>,
         cores: &[usize],
         twin: bool,
-    ) -> Result<Self, SiteError> {
+    ) -> Result<Self, TrialError> {
         // A topic of its own: an AMQP server of another stack must not answer.
         let topic = format!("calc-{}", stack.name);
         let url = broker.map(|broker| broker.url.clone()).unwrap_or_default();
@@ -183,18 +155,18 @@ impl Place {
     /// Opens `connections` connections.
     ///
     /// # Errors
-    /// [`SiteError::Connect`] at the first that fails.
+    /// [`TrialError::Connect`] at the first that fails.
     pub async fn connect(
         &self,
         stack: &'static Stack,
         connections: u32,
         timeout: Duration,
-    ) -> Result<Vec<Arc<dyn Client>>, SiteError> {
+    ) -> Result<Vec<Arc<dyn Client>>, TrialError> {
         let options = ClientOptions { timeout, ..ClientOptions::default() };
         let mut clients = Vec::new();
         for _ in 0..connections {
             let client = stack.connect(self.address.clone(), options.clone()).await.map_err(|source| {
-                SiteError::Connect { stack: stack.name, address: self.shown.clone(), source }
+                TrialError::Connect { stack: stack.name, address: self.shown.clone(), source }
             })?;
             clients.push(client);
         }

@@ -27,7 +27,7 @@ fn an_open_loop_uses_every_slot_of_its_schedule() {
         assert_eq!((trial.counts.right, trial.connections), (100, 16), "{stack}");
         let (latency, service) = (trial.latency.unwrap(), trial.service.unwrap());
         assert!(service.p50 <= latency.p50 && service.min <= latency.min, "{service:?} {latency:?}");
-        assert_eq!(trial.lateness.unwrap().histogram().unwrap().len(), 100);
+        assert_eq!(trial.schedule_lag.unwrap().histogram().unwrap().len(), 100);
     }
 }
 

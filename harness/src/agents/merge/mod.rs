@@ -197,7 +197,7 @@ fn trial(parts: &Parts<'_>, of: u32) -> Result<Trial, MergeError> {
     };
     merged.latency = add(new_histogram(), |trial| trial.latency.as_ref(), not_right)?;
     merged.service = add(growing_histogram(), |trial| trial.service.as_ref(), not_right)?;
-    merged.lateness = add(growing_histogram(), |trial| trial.lateness.as_ref(), 0)?;
+    merged.schedule_lag = add(growing_histogram(), |trial| trial.schedule_lag.as_ref(), 0)?;
     merged.throughput = rate(parts, |trial| (trial.counts.right, Some(trial.throughput))).unwrap_or(0.0);
     merged.sent_per_second = rate(parts, |trial| (trial.counts.started, trial.sent_per_second));
     judge(&mut merged, parts, of);

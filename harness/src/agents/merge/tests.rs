@@ -4,7 +4,7 @@ use super::*;
 use crate::deploy::{Cores, Placement};
 use crate::load::{Load, Operation};
 use crate::observe::{Observation, Timing};
-use crate::record::{Agent, ClockOffset, Part, ReferenceClock, SCHEMA, StartSpread, Tool};
+use crate::record::{Agent, AgentPart, ClockOffset, ReferenceClock, SCHEMA, StartSpread, Tool};
 use crate::scenario::{Measurement, Scenario, TrialSpec};
 use crate::stacks::Stack;
 use crate::sys;
@@ -59,7 +59,7 @@ fn trial_of(seen: &Observation, load: &str, agent: u32) -> Trial {
         measured_seconds: 2.0,
         latency: latency(&seen.latency, not_right),
         service: latency(&seen.service, not_right),
-        lateness: latency(&seen.schedule_lag, 0),
+        schedule_lag: latency(&seen.schedule_lag, 0),
         sent_per_second: Some(seen.counts.started as f64 / 2.0),
         throughput: seen.counts.right as f64 / 2.0,
         counts: seen.counts.clone(),
@@ -73,7 +73,7 @@ fn trial_of(seen: &Observation, load: &str, agent: u32) -> Trial {
         ..Trial::new(&spec, 0, 0)
     };
     audit(&mut trial);
-    trial.agents = vec![Part::of(&trial, agent, Some(u64::from(agent) * 1_000))];
+    trial.agents = vec![AgentPart::new(&trial, agent, Some(u64::from(agent) * 1_000))];
     trial
 }
 
@@ -164,7 +164,7 @@ proptest! {
         for (of_parts, of_whole) in [
             (&merged.latency, &together.latency),
             (&merged.service, &together.service),
-            (&merged.lateness, &together.lateness),
+            (&merged.schedule_lag, &together.schedule_lag),
         ] {
             // Quantiles and the encoded histogram, and what that decodes to.
             let buckets = |latency: &Option<Latency>| latency.as_ref().map(|l| l.histogram().unwrap());
@@ -265,7 +265,7 @@ fn records_that_do_not_belong_together_are_refused_by_name() {
 fn agents_that_may_have_been_apart_for_a_tenth_of_a_trial_are_told_of() {
     let spread = |late: u64, bound: Option<u64>| {
         let mut merged = merge(two(), false).unwrap();
-        merged.trials[0].agents[1].late_ns = Some(1_000 + late);
+        merged.trials[0].agents[1].start_delay_ns = Some(1_000 + late);
         for agent in &mut merged.agents {
             agent.clock = agent.clock.take().zip(bound).map(|(mut clock, bound)| {
                 clock.start.bound_ns = bound;

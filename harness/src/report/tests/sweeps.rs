@@ -18,7 +18,7 @@ fn sweep() -> Record {
             let mut open = trial(facts, &measurement, 0, position + rate.get() / 1_000);
             open.cores.server = vec![1];
             open.service.clone_from(&open.latency);
-            open.lateness.clone_from(&open.latency);
+            open.schedule_lag.clone_from(&open.latency);
             (open.audit, open.labels) = (vec![], vec![]);
             audit(&mut open);
             assert_eq!(open.complaint(), None);

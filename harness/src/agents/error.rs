@@ -1,0 +1,48 @@
+//! Why an agent could not make its part of a run.
+
+use std::num::NonZeroU32;
+
+use crate::load::Load;
+use crate::run::RunError;
+
+/// Why an agent could not make its part of a run.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// The run itself could not be made.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The scenario has a search, whose next rate depends on all agents' last one.
+    #[error(
+        "scenario {scenario}: the search {search} chooses each rate by the outcome of the last one, which agents do not \
+         share; give the rates with --load, or choose another scenario"
+    )]
+    Search {
+        /// The scenario.
+        scenario: String,
+        /// The search.
+        search: String,
+    },
+    /// A load is too small to be shared.
+    #[error("{load} cannot be shared by {of} agents: give each at least one caller, or one call a second")]
+    Load {
+        /// The load.
+        load: Load,
+        /// The number of agents.
+        of: NonZeroU32,
+    },
+    /// The start had passed before the agent was ready.
+    #[error("the start at {start} has passed already; agree on a later --at")]
+    StartPassed {
+        /// The start: RFC 3339, UTC.
+        start: String,
+    },
+    /// The start passed before every server was checked.
+    #[error("the start at {start} has passed while the servers were being checked; agree on a later --at")]
+    StartPassedDuringChecks {
+        /// The start: RFC 3339, UTC.
+        start: String,
+    },
+    /// The agent cannot wait for its trials.
+    #[error("there is no timer: {0}")]
+    Timer(std::io::Error),
+}

@@ -1,0 +1,73 @@
+//! The brokers of a run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::event::{Event, Progress};
+use crate::deploy::rabbitmq::{BrokerError, PrivateBroker};
+use crate::scenario::TrialSpec;
+use crate::stacks::Stack;
+use crate::sys;
+use crate::trial::BrokerSite;
+
+/// The broker that a stack needs; `None` where it needs none.
+pub(crate) type NeededBroker = Result<Option<BrokerSite>, Arc<BrokerError>>;
+
+/// The brokers of a run: an external one, or a private one for each set of cores, since the placement of a trial decides
+/// where its broker runs.
+pub(crate) struct Brokers {
+    external: Option<String>,
+    private: Vec<(Vec<usize>, Result<PrivateBroker, Arc<BrokerError>>)>,
+}
+
+impl Brokers {
+    /// The broker at the URL `external`, or private ones, each started when it is first needed.
+    pub(crate) fn new(external: Option<String>) -> Self {
+        Brokers { external, private: vec![] }
+    }
+
+    /// The broker for the conformance check of `stack`.
+    pub(super) fn for_stack(
+        &mut self,
+        stack: &Stack,
+        has_target: bool,
+        progress: Progress<'_>,
+    ) -> NeededBroker {
+        if !stack.needs_broker() || has_target {
+            return Ok(None);
+        }
+        // The cores do not matter here, so a broker that already runs is used.
+        let cores = self.private.first().map(|(cores, _)| cores.clone());
+        let cores = cores.unwrap_or_else(|| sys::allowed_cores().last().copied().into_iter().collect());
+        self.on_cores(&cores, progress).map(Some)
+    }
+
+    /// The broker for a trial.
+    pub(super) fn for_trial(
+        &mut self,
+        spec: &TrialSpec,
+        targets: &BTreeMap<String, String>,
+        progress: Progress<'_>,
+    ) -> NeededBroker {
+        if !spec.stack.needs_broker() || targets.contains_key(spec.stack.name) {
+            return Ok(None);
+        }
+        self.on_cores(&spec.cores.server, progress).map(Some)
+    }
+
+    fn on_cores(&mut self, cores: &[usize], progress: Progress<'_>) -> Result<BrokerSite, Arc<BrokerError>> {
+        if let Some(url) = &self.external {
+            return Ok(BrokerSite { url: url.clone(), pid: None });
+        }
+        let known = self.private.iter().position(|(mask, _)| mask == cores);
+        let index = known.unwrap_or_else(|| {
+            progress(Event::StartingBroker);
+            self.private.push((cores.to_vec(), PrivateBroker::start(cores).map_err(Arc::new)));
+            self.private.len() - 1
+        });
+        match &self.private[index].1 {
+            Ok(broker) => Ok(BrokerSite { url: broker.url().to_owned(), pid: Some(broker.pid()) }),
+            Err(error) => Err(Arc::clone(error)),
+        }
+    }
+}

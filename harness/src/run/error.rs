@@ -1,0 +1,61 @@
+//! Why a run could not be made.
+
+use std::path::PathBuf;
+
+use super::targets::TargetError;
+use crate::scenario::PlanError;
+
+/// Why a run could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The scenario cannot be carried out.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A stack that must be measured cannot be.
+    #[error("{stack} is required: {reason}")]
+    Required {
+        /// The stack.
+        stack: &'static str,
+        /// Why it cannot be measured.
+        reason: String,
+    },
+    /// A server that was already running answers, but does not conform.
+    #[error("{stack} at {address}: {reason}")]
+    Target {
+        /// The stack.
+        stack: &'static str,
+        /// The server's URL, without credentials.
+        address: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A server that was already running gives no right answer, at least not yet.
+    #[error("{stack} at {address}: {reason}")]
+    Unreachable {
+        /// The stack.
+        stack: &'static str,
+        /// The server's URL, without credentials.
+        address: String,
+        /// What happened instead.
+        reason: String,
+    },
+    /// A server that was already running did not become ready.
+    #[error(transparent)]
+    NotReady(#[from] TargetError),
+    /// Every stack but the floors was skipped.
+    #[error("nothing could be measured: {stack}: {reason}")]
+    Nothing {
+        /// The first stack that was skipped.
+        stack: String,
+        /// Why.
+        reason: String,
+    },
+    /// The record cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+}

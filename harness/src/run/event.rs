@@ -1,0 +1,25 @@
+//! The events that a run reports while it is under way.
+
+use crate::record::{Check, Searched, Skipped, Trial};
+
+/// An event of a run under way.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The stack with this name is about to be checked.
+    Checking(&'a str),
+    /// A stack has been checked.
+    Checked(&'a Check),
+    /// A stack is skipped.
+    Skipped(&'a Skipped),
+    /// A private broker is about to be started.
+    StartingBroker,
+    /// The first block begins; the run has this many trials in all.
+    Measuring(u64),
+    /// A trial is over.
+    TrialDone(&'a Trial),
+    /// The search for the highest rate of a stack is over.
+    Searched(&'a Searched),
+}
+
+/// Receives the events of a run.
+pub type Progress<'a> = &'a mut dyn FnMut(Event<'_>);

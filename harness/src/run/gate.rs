@@ -1,0 +1,112 @@
+//! The conformance gate: only stacks that pass the core rows of the conformance table are measured.
+
+use std::sync::atomic::Ordering;
+
+use super::brokers::Brokers;
+use super::error::RunError;
+use super::event::{Event, Progress};
+use super::options::Options;
+use super::preflight::{self, Findings};
+use crate::load::Operation;
+use crate::record::{Record, Skipped};
+use crate::scenario::Plan;
+use crate::stacks::{Role, Stack};
+use crate::trial::{Setting, without_credentials};
+
+/// A stack that cannot be measured.
+struct Refusal {
+    reason: String,
+    /// Whether its server gave right answers, so that waiting for it would not help.
+    answered: bool,
+}
+
+/// Inspects every stack of `plan`, adds the findings to `record`, and removes the stacks that cannot be measured.
+///
+/// # Errors
+/// [`RunError::Required`], [`RunError::Target`] or [`RunError::Unreachable`] for a stack that must not be skipped;
+/// [`RunError::Nothing`] where only floors are left.
+pub(crate) fn check_stacks(
+    plan: &mut Plan,
+    setting: &Setting<'_>,
+    brokers: &mut Brokers,
+    options: &Options,
+    record: &mut Record,
+    progress: Progress<'_>,
+) -> Result<(), RunError> {
+    for stack in plan.stacks() {
+        if setting.interrupted.load(Ordering::Relaxed) {
+            break;
+        }
+        progress(Event::Checking(stack.name));
+        let admitted = match inspect(plan, stack, setting, brokers, progress) {
+            Ok(findings) => {
+                progress(Event::Checked(&findings.check));
+                admit(findings, record)
+            }
+            Err(reason) => Err(Refusal { reason, answered: false }),
+        };
+        let Err(Refusal { reason, answered }) = admitted else { continue };
+        if let Some(url) = options.targets.urls.get(stack.name) {
+            let (stack, address) = (stack.name, without_credentials(url));
+            return Err(if answered {
+                RunError::Target { stack, address, reason }
+            } else {
+                RunError::Unreachable { stack, address, reason }
+            });
+        }
+        if options.require.iter().any(|name| name == stack.name || name == stack.protocol.name()) {
+            return Err(RunError::Required { stack: stack.name, reason });
+        }
+        let skipped = Skipped { stack: stack.name.to_owned(), reason };
+        progress(Event::Skipped(&skipped));
+        record.skipped.push(skipped);
+        plan.skip(stack.name);
+    }
+    // Floors alone leave nothing to compare.
+    let only_floors = plan.stacks().iter().all(|stack| stack.role == Role::Floor);
+    match (only_floors, record.skipped.first()) {
+        (true, Some(Skipped { stack, reason })) => {
+            Err(RunError::Nothing { stack: stack.clone(), reason: reason.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn inspect(
+    plan: &Plan,
+    stack: &'static Stack,
+    setting: &Setting<'_>,
+    brokers: &mut Brokers,
+    progress: Progress<'_>,
+) -> Result<Findings, String> {
+    let has_target = setting.targets.contains_key(stack.name);
+    let broker = brokers.for_stack(stack, has_target, progress).map_err(|error| error.to_string())?;
+    preflight::inspect(stack, &operations_of(plan, stack), setting, broker.as_ref())
+        .map_err(|error| error.to_string())
+}
+
+/// Adds the findings to `record`, and refuses a stack that does not pass the core rows.
+fn admit(findings: Findings, record: &mut Record) -> Result<(), Refusal> {
+    let Findings { check, wire, sockets, fairness } = findings;
+    let (passed, answered) = (check.may_be_measured(), check.core_passed > 0);
+    record.wire.extend(wire);
+    record.sockets.extend(sockets);
+    record.checks.push(check);
+    if passed {
+        record.fairness.push(fairness);
+        return Ok(());
+    }
+    // A broker may answer while the server behind it is still starting: then no row has passed.
+    Err(Refusal { reason: "it does not pass the core rows of `rpcbench check`".to_owned(), answered })
+}
+
+/// The operations that `plan` measures of `stack`, each once.
+fn operations_of(plan: &Plan, stack: &Stack) -> Vec<Operation> {
+    let mut operations: Vec<Operation> = Vec::new();
+    for trial in plan.trials().filter(|trial| trial.stack.name == stack.name) {
+        if !operations.contains(&trial.operation) {
+            operations.push(trial.operation);
+        }
+    }
+    operations
+}

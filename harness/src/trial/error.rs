@@ -1,0 +1,61 @@
+//! Why a trial could not be made.
+
+use std::io;
+use std::time::Duration;
+
+use calculator::CallError;
+
+use crate::deploy::ServerError;
+
+/// Why a trial could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum TrialError {
+    /// The server process did not start.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The server cannot be reached.
+    #[error("{stack}: no answer from {address}: {source}")]
+    Connect {
+        /// The stack.
+        stack: &'static str,
+        /// The server's URL, without credentials.
+        address: String,
+        /// What happened.
+        source: CallError,
+    },
+    /// The client cannot be pinned to its cores.
+    #[error("{stack}: cannot pin the client to its cores: {source}")]
+    Pin {
+        /// The stack.
+        stack: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// There is no runtime for the client.
+    #[error("{stack}: cannot start the client's runtime: {source}")]
+    Runtime {
+        /// The stack.
+        stack: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The load generator has no timer.
+    #[error("{stack}: cannot generate the load: {source}")]
+    Load {
+        /// The stack.
+        stack: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The other agents began without this one.
+    #[error(
+        "{stack}: this agent had its connections only {} ms after calls were to count: the trial before took too long, \
+         or connecting does; agree on a longer --gap", late.as_millis()
+    )]
+    TooLate {
+        /// The stack.
+        stack: &'static str,
+        /// By how much.
+        late: Duration,
+    },
+}

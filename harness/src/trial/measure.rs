@@ -1,0 +1,184 @@
+//! Runs the server and the callers of a trial, and watches both.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use super::CLIENT_RUNTIME;
+use super::agreed_start::wait_for_start;
+use super::error::TrialError;
+use super::reading::{Meters, Reading};
+use super::site::{BrokerSite, Place, Setting, Site};
+use crate::load::{self, InFlight, WarmUp, Window};
+use crate::observe::{InFlightMean, InFlightSamples, Meter, Observation};
+use crate::scenario::TrialSpec;
+use crate::sys;
+
+/// How long the system may take to report that a server has ended which its callers could not reach any more.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The measurements of a trial that came to its end.
+pub(super) struct Measured {
+    pub(super) observation: Observation,
+    window: Option<Window>,
+    /// The length of the window.
+    pub(super) seconds: f64,
+    pub(super) before: Reading,
+    pub(super) after: Reading,
+    pub(super) in_flight: Option<InFlightMean>,
+    /// How the server ended, if it ended during the trial.
+    pub(super) server_ended: Option<String>,
+}
+
+impl Measured {
+    /// A trial that ended before its window opened.
+    fn without_window(observation: Observation) -> Self {
+        Measured {
+            observation,
+            window: None,
+            seconds: 0.0,
+            before: Reading::default(),
+            after: Reading::default(),
+            in_flight: None,
+            server_ended: None,
+        }
+    }
+
+    /// The seconds from the beginning of the window until the last call began: at least the length of the window, more in
+    /// an open loop that was behind its schedule.
+    pub(super) fn seconds_until_last_start(&self) -> f64 {
+        self.seconds_until(self.observation.last_call.map(|(began, _)| began))
+    }
+
+    /// The seconds from the beginning of the window until the last call ended: at least the length of the window, more in
+    /// an open loop whose calls lasted beyond it.
+    pub(super) fn seconds_until_last_end(&self) -> f64 {
+        self.seconds_until(self.observation.last_call.map(|(_, ended)| ended))
+    }
+
+    fn seconds_until(&self, last: Option<Instant>) -> f64 {
+        let is_open = self.observation.counts.slots > 0;
+        let span = self
+            .window
+            .zip(last.filter(|_| is_open))
+            .map(|(window, last)| last.saturating_duration_since(window.begin));
+        // A trial that failed at once took no time, and JSON has no form for a quotient by zero.
+        span.unwrap_or_default().as_secs_f64().max(self.seconds).max(1e-9)
+    }
+}
+
+/// Runs the server and the callers of a trial. `None` if it was interrupted.
+///
+/// # Errors
+/// [`TrialError`].
+pub(super) fn measure(
+    spec: &TrialSpec,
+    setting: &Setting<'_>,
+    broker: Option<&BrokerSite>,
+) -> Result<Option<Measured>, TrialError> {
+    let mut site = Site::start(spec.stack, setting, broker, &spec.cores.server, spec.twin)?;
+    let broker = broker.filter(|_| spec.stack.needs_broker()).and_then(|broker| broker.pid);
+    let meters = Meters {
+        client: Some(Meter::Process(std::process::id())),
+        server: site.meter(),
+        broker: broker.map(Meter::Process),
+    };
+    let (opened, window) = mpsc::channel();
+    let (finished, result) = mpsc::channel();
+    let in_flight = Arc::new(InFlight::default());
+    let mut measured = std::thread::scope(|scope| {
+        let (place, counter) = (&site.place, Arc::clone(&in_flight));
+        scope.spawn(move || {
+            let _ = finished.send(drive(spec, setting, place, opened, counter));
+        });
+        watch(&window, &result, meters, &in_flight)
+    })?;
+    if setting.interrupted.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
+    // Callers may notice the end of their server before the system reports it.
+    let timeout = if measured.observation.callers_gave_up > 0 { EXIT_TIMEOUT } else { Duration::ZERO };
+    measured.server_ended = site.process.as_mut().and_then(|process| process.ends_within(timeout));
+    Ok(Some(measured))
+}
+
+/// Waits until the window opens and until it closes, and reads the meters at both moments.
+fn watch(
+    window: &Receiver<Window>,
+    result: &Receiver<Result<Observation, TrialError>>,
+    meters: Meters,
+    in_flight: &InFlight,
+) -> Result<Measured, TrialError> {
+    // Without a window there can only be an error; a panic of the callers' thread is passed on by its scope.
+    let Ok(window) = window.recv() else {
+        return result.recv().unwrap_or_else(|_| Ok(Observation::default())).map(Measured::without_window);
+    };
+    meters.reset_peak_memory();
+    let result_until =
+        |until: Instant| result.recv_timeout(until.saturating_duration_since(Instant::now())).ok();
+    let mut early = result_until(window.begin);
+    let before = meters.read();
+    let mut samples = InFlightSamples::default();
+    let mut next_sample = window.begin;
+    while early.is_none() && Instant::now() < window.end {
+        next_sample += samples.next_gap();
+        early = result_until(next_sample.min(window.end));
+        samples.push(in_flight.now());
+    }
+    let closed = Instant::now().min(window.end);
+    let after = meters.read();
+    // The last answers may still be under way.
+    let observation = early.or_else(|| result.recv().ok()).unwrap_or_else(|| Ok(Observation::default()))?;
+    Ok(Measured {
+        window: Some(window),
+        seconds: closed.saturating_duration_since(window.begin).as_secs_f64(),
+        before,
+        after,
+        in_flight: samples.mean(),
+        ..Measured::without_window(observation)
+    })
+}
+
+/// Connects and makes the calls, on the client's cores.
+fn drive(
+    spec: &TrialSpec,
+    setting: &Setting<'_>,
+    place: &Place,
+    opened: Sender<Window>,
+    in_flight: Arc<InFlight>,
+) -> Result<Observation, TrialError> {
+    let stack = spec.stack.name;
+    if !spec.cores.client.is_empty() {
+        sys::pin_current_thread(&spec.cores.client).map_err(|source| TrialError::Pin { stack, source })?;
+    }
+    let runtime = CLIENT_RUNTIME
+        .builder()
+        .enable_all()
+        .build()
+        .map_err(|source| TrialError::Runtime { stack, source })?;
+    runtime.block_on(async {
+        let clients = place.connect(spec.stack, spec.connections.get(), setting.scenario.timeout).await?;
+        let warmup = match spec.share {
+            None => WarmUp::Settle(setting.scenario.warmup),
+            Some(share) => wait_for_start(spec.stack, share.agreed, setting.interrupted).await?,
+        };
+        let plan = load::Plan {
+            operation: spec.operation,
+            load: spec.load,
+            multiplexes: spec.stack.multiplexes,
+            warmup,
+            measure: setting.scenario.measure,
+            timeout: Some(setting.scenario.timeout),
+            seed: setting.seed,
+            interrupted: Arc::clone(setting.interrupted),
+            in_flight,
+        };
+        let report_window = Box::new(move |window| {
+            let _ = opened.send(window);
+        });
+        load::run(&plan, spec.stack.driver, &clients, report_window)
+            .await
+            .map_err(|source| TrialError::Load { stack, source })
+    })
+}
