@@ -129,7 +129,7 @@ macro_rules! listening {
             async move {
                 let accepts = $accepts(&options);
                 let ServeOptions { listen: address, dispatcher, stop, .. } = options;
-                let server = <$server>::bind(address, dispatcher, accepts)
+                let server = <$server>::bind(&address.into(), dispatcher, accepts)
                     .await
                     .map_err(|source| ServeError::Bind { address: address.to_string(), source })?;
                 Ok(Serving { url: server.url(), run: server.run(stop).boxed() })

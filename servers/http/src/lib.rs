@@ -14,18 +14,21 @@
 mod body;
 mod client;
 mod gzip;
+mod linger;
 mod server;
-mod stream;
 pub mod system;
 pub mod xml;
 
 pub use body::{BodyError, read_body, read_request, reply};
 pub use client::{Headers, HyperClient, Reply, ReqwestClient, Transport};
 pub use gzip::{accepts_gzip, gzip};
-pub use server::{HttpOptions, HttpServer};
+pub use server::{Api, HttpOptions, HttpServer, Server};
 
 /// The version that both clients ask in, and in which the server answers them.
 pub const VERSION: http::Version = http::Version::HTTP_11;
 
+/// The schemes of URLs: `http://HOST:PORT/PATH` and, over a Unix socket, `http+unix://%2FSOCKET/PATH`.
+pub const SCHEMES: [net::Scheme; 2] = [net::Scheme::HTTP, net::Scheme::HTTP_UNIX];
+
 /// What the API is written in, so that the protocol crates use the same versions.
-pub use {axum, bytes::Bytes, http};
+pub use {axum, bytes::Bytes, http, net};

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::marker::PhantomData;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,19 +10,20 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::response::Response;
-use calculator::Limits;
+use calculator::{Dispatcher, Limits};
 use http::{Request, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
-use tokio::net::{TcpListener, TcpStream};
+use net::{Address, DRAIN_TIMEOUT, Endpoint, Listener};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
-use crate::stream::Stream;
+use crate::SCHEMES;
+use crate::linger::LingeringStream;
 
 /// What an HTTP server accepts, and how long it waits for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,20 +50,13 @@ impl From<Limits> for HttpOptions {
     }
 }
 
-/// How long calls in hand may take to finish after the server was told to stop.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
-
-/// How long to wait when no connection can be accepted, typically because the process has no file descriptor left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
 /// An HTTP/1.1 server: an axum router on a listening socket.
 ///
 /// Connections are kept alive (those of HTTP/1.0 clients only where they ask for it), have `TCP_NODELAY` set, and are
-/// closed when a request's head takes too long or none comes for as long.
+/// closed when the head of a request takes too long to arrive or no request arrives for as long.
 #[derive(Debug)]
 pub struct HttpServer {
-    listener: TcpListener,
-    address: SocketAddr,
+    listener: Listener,
     router: Router,
     options: HttpOptions,
 }
@@ -75,26 +69,32 @@ impl HttpServer {
     /// by [`read_request`](crate::read_request).
     ///
     /// # Errors
-    /// Those of the socket: the address is in use, or not this machine's.
+    /// Those of the operating system: the address is in use, or not one of this machine.
     pub async fn bind(
-        listen: SocketAddr,
+        listen: &Endpoint,
         router: Router,
         options: impl Into<HttpOptions>,
     ) -> io::Result<Self> {
-        let listener = TcpListener::bind(listen).await?;
-        let address = listener.local_addr()?;
+        let listener = Listener::bind(listen).await?;
         // Without its (empty) state, axum would build each handler's service anew for every request.
-        Ok(HttpServer { listener, address, router: router.with_state(()), options: options.into() })
+        Ok(HttpServer { listener, router: router.with_state(()), options: options.into() })
     }
 
-    /// The address listened on, with the port that was picked.
+    /// What it listens on, with the port that was picked.
     #[must_use]
-    pub fn local_addr(&self) -> SocketAddr {
-        self.address
+    pub fn endpoint(&self) -> &Endpoint {
+        self.listener.endpoint()
     }
 
-    /// Serves until `stop`. Then no connection is accepted any more, idle ones are closed at once, and calls in hand
-    /// have 4 s to finish.
+    /// The URL of `path`, which is empty or begins with `/`: `http://HOST:PORT/PATH`, or of a Unix socket
+    /// `http+unix://%2FSOCKET/PATH`.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        Address::of(self.endpoint(), &SCHEMES, path).map(|address| address.to_string()).unwrap_or_default()
+    }
+
+    /// Serves until `stop`. Then no further connection is accepted, idle ones are closed at once, and calls in progress
+    /// have [`DRAIN_TIMEOUT`] to finish.
     pub async fn run(self, stop: CancellationToken) {
         let connections = Connections {
             http: http(self.options.head_timeout),
@@ -104,30 +104,70 @@ impl HttpServer {
         };
         let mut tasks = JoinSet::new();
         loop {
-            let accepted = tokio::select! {
+            tokio::select! {
                 () = stop.cancelled() => break,
-                Some(_) = tasks.join_next() => continue,
-                accepted = self.listener.accept() => accepted,
-            };
-            match accepted {
-                Ok((stream, _)) => {
+                Some(_) = tasks.join_next() => {}
+                stream = self.listener.next() => {
                     tasks.spawn(connections.clone().serve(stream));
-                }
-                Err(error) if is_about_one_connection(&error) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection; trying again");
-                    tokio::select! {
-                        () = stop.cancelled() => break,
-                        () = tokio::time::sleep(ACCEPT_PAUSE) => {}
-                    }
                 }
             }
         }
         drop(self.listener);
         let drained = async { while tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(DRAIN_TIMEOUT, drained).await.is_err() {
-            tracing::warn!(connections = tasks.len(), "calls still in hand were abandoned");
+            tracing::warn!(connections = tasks.len(), "calls still in progress were abandoned");
         }
+    }
+}
+
+/// A protocol over HTTP: what distinguishes its [`Server`] from another's.
+pub trait Api: 'static {
+    /// What its server is configured with.
+    type Options;
+
+    /// The path of its URLs, empty or with a leading `/`.
+    const PATH: &'static str;
+
+    /// The part of `options` that concerns HTTP.
+    fn http_options(options: &Self::Options) -> HttpOptions;
+
+    /// The router that answers requests with calls of `dispatcher`.
+    fn router(dispatcher: Dispatcher, options: Self::Options) -> Router;
+}
+
+/// A server of the protocol `A`.
+#[derive(Debug)]
+pub struct Server<A> {
+    http: HttpServer,
+    api: PhantomData<A>,
+}
+
+impl<A: Api> Server<A> {
+    /// Listens on `listen`; port 0 picks one. Connections queue from now on and are answered once [`run`](Self::run)
+    /// is polled.
+    ///
+    /// # Errors
+    /// Those of the operating system: the address is in use, or not one of this machine.
+    pub async fn bind(
+        listen: &Endpoint,
+        dispatcher: Dispatcher,
+        options: impl Into<A::Options>,
+    ) -> io::Result<Self> {
+        let options = options.into();
+        let http_options = A::http_options(&options);
+        let http = HttpServer::bind(listen, A::router(dispatcher, options), http_options).await?;
+        Ok(Server { http, api: PhantomData })
+    }
+
+    /// The URL to call: `http://..`, or of a Unix socket `http+unix://..`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.http.url(A::PATH)
+    }
+
+    /// Serves until `stop`, then finishes calls in progress for at most [`DRAIN_TIMEOUT`].
+    pub async fn run(self, stop: CancellationToken) {
+        self.http.run(stop).await;
     }
 }
 
@@ -137,14 +177,6 @@ fn http(head_timeout: Duration) -> http1::Builder {
     // A client may shut its sending side down after the request, as netcat does; the answer still goes out.
     http.half_close(true).timer(TokioTimer::new()).header_read_timeout(head_timeout);
     http
-}
-
-/// Whether accepting failed because of the one connection that was to be accepted (accept(2)), not of the listener.
-fn is_about_one_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
-    )
 }
 
 /// What each connection is served with.
@@ -157,14 +189,9 @@ struct Connections {
 }
 
 impl Connections {
-    async fn serve(self, stream: TcpStream) {
-        if let Err(error) = stream.set_nodelay(true) {
-            // The peer is gone, or latencies would be off: either way the connection is of no use.
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
-            return;
-        }
+    async fn serve(self, stream: net::Stream) {
         let refused = Arc::new(AtomicBool::new(false));
-        let stream = Stream::new(stream, Arc::clone(&refused));
+        let stream = LingeringStream::new(stream, Arc::clone(&refused));
         let answering = Arc::new(Answering { router: self.router, calls: self.calls, refused });
         let service = service_fn(move |request| Arc::clone(&answering).answer(request));
         let mut connection = pin!(self.http.serve_connection(stream, service));

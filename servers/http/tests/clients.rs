@@ -11,6 +11,7 @@ use http_layer::axum::extract::Request;
 use http_layer::axum::response::Response;
 use http_layer::http::{HeaderValue, StatusCode, header};
 use http_layer::{Headers, HttpServer, HyperClient, ReqwestClient, Transport, read_body, reply};
+use net::Endpoint;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
@@ -36,6 +37,7 @@ with_both_clients!(
     a_connection_that_takes_too_long_is_a_timeout,
     an_answer_above_the_limit_is_refused,
     an_answer_cut_short_is_undeliverable,
+    calls_over_a_unix_socket,
     an_answer_that_is_not_http_is_malformed,
     reconnects_after_the_server_closed_the_connection,
     one_connection_serves_every_call,
@@ -53,15 +55,15 @@ async fn echo(request: Request) -> Response {
     reply(StatusCode::OK, "text/plain", [target.as_bytes(), b" ", &body].concat())
 }
 
-async fn start_echo() -> (SocketAddr, CancellationToken) {
+async fn start_echo() -> (Endpoint, CancellationToken) {
     start(Router::new().fallback(echo)).await
 }
 
-async fn start(router: Router) -> (SocketAddr, CancellationToken) {
-    let server = HttpServer::bind("127.0.0.1:0".parse().unwrap(), router, Limits::default()).await.unwrap();
-    let (address, stop) = (server.local_addr(), CancellationToken::new());
+async fn start(router: Router) -> (Endpoint, CancellationToken) {
+    let server = HttpServer::bind(&Endpoint::loopback(), router, Limits::default()).await.unwrap();
+    let (endpoint, stop) = (server.endpoint().clone(), CancellationToken::new());
     tokio::spawn(server.run(stop.clone()));
-    (address, stop)
+    (endpoint, stop)
 }
 
 async fn connect<T: Transport>(url: &str) -> T {
@@ -108,6 +110,27 @@ async fn posts_and_reads_replies_of_any_status<T: Transport>() {
     let answer = client.post(&client.target("missing").unwrap(), vec![]).await.unwrap();
     assert_eq!((answer.status, &answer.body[..]), (StatusCode::NOT_FOUND, &b"no such page"[..]));
     assert!(answer.is("text/html"));
+}
+
+async fn calls_over_a_unix_socket<T: Transport>() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a socket");
+    let router = Router::new().fallback(echo);
+    let server = HttpServer::bind(&Endpoint::Unix(path.clone()), router, Limits::default()).await.unwrap();
+    let (url, stop) = (server.url("/RPC2"), CancellationToken::new());
+    assert!(url.starts_with("http+unix://%2F") && url.ends_with("a%20socket/RPC2"), "{url}");
+    let running = tokio::spawn(server.run(stop.clone()));
+    let client: T = connect(&url).await;
+    for (segment, body) in [("", "/RPC2 body"), ("add", "/RPC2/add body")] {
+        let answer = client.post(&client.target(segment).unwrap(), b"body".to_vec()).await.unwrap();
+        assert_eq!(answer.body, body);
+    }
+    stop.cancel();
+    running.await.unwrap();
+    assert!(!path.exists());
+    let error = client.post(&client.target("").unwrap(), b"body".to_vec()).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Undeliverable, "{error}");
+    assert!(error.message.contains("is the server running?"), "{error}");
 }
 
 async fn a_large_body_comes_back_whole<T: Transport>() {

@@ -11,6 +11,7 @@ use http_layer::axum::extract::Request;
 use http_layer::axum::response::Response;
 use http_layer::http::StatusCode;
 use http_layer::{HttpOptions, HttpServer, gzip, read_request, reply};
+use net::Endpoint;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -28,7 +29,7 @@ async fn echo(request: Request) -> Response {
 }
 
 struct Running {
-    address: std::net::SocketAddr,
+    address: String,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -38,8 +39,8 @@ async fn start(router: Router) -> Running {
 }
 
 async fn start_within(router: Router, limits: Limits) -> Running {
-    let server = HttpServer::bind("127.0.0.1:0".parse().unwrap(), router, limits).await.unwrap();
-    let (address, stop) = (server.local_addr(), CancellationToken::new());
+    let server = HttpServer::bind(&Endpoint::loopback(), router, limits).await.unwrap();
+    let (address, stop) = (server.endpoint().to_string(), CancellationToken::new());
     Running { address, task: tokio::spawn(server.run(stop.clone())), stop }
 }
 
@@ -49,7 +50,7 @@ async fn start_echo() -> Running {
 
 impl Running {
     async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.address).await.unwrap()
+        TcpStream::connect(&self.address).await.unwrap()
     }
 
     /// Everything the server sends until it closes the connection.
@@ -190,7 +191,7 @@ async fn a_stopped_server_closes_idle_connections_and_finishes_calls_in_hand() {
 
     server.stop.cancel();
     assert_eq!(read_to_end(&mut idle).await, "");
-    assert!(TcpStream::connect(server.address).await.is_err());
+    assert!(TcpStream::connect(&server.address).await.is_err());
     assert!(!server.task.is_finished());
     LEAVE.add_permits(1);
     assert!(read_to_end(&mut busy).await.ends_with("done"));

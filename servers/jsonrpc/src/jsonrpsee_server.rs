@@ -1,9 +1,9 @@
 //! The calculator served by jsonrpsee, to hold our server against it.
 
 use std::io;
-use std::net::SocketAddr;
 
 use calculator::{Call, Dispatcher, Limits, Params, Value};
+use http_layer::net::Endpoint;
 use jsonrpsee::RpcModule;
 use jsonrpsee::server::{Server, ServerConfig};
 use jsonrpsee::types::{ErrorObject, ErrorObjectOwned, Params as Sent};
@@ -19,16 +19,19 @@ use crate::wire::Failure;
 /// is jsonrpsee's: how it reads, writes and handles connections.
 pub struct JsonrpseeServer {
     server: Server,
-    address: SocketAddr,
+    endpoint: Endpoint,
     methods: RpcModule<Dispatcher>,
 }
 
 impl JsonrpseeServer {
-    /// Listens on `listen`; port 0 picks one. Calls are answered once [`run`](Self::run) is polled.
+    /// Listens on `listen`, which is a TCP port; port 0 picks one. Calls are answered once [`run`](Self::run) is polled.
     ///
     /// # Errors
-    /// Those of the socket.
-    pub async fn bind(listen: SocketAddr, dispatcher: Dispatcher, limits: Limits) -> io::Result<Self> {
+    /// Those of the operating system; [`io::ErrorKind::Unsupported`] for a Unix socket.
+    pub async fn bind(listen: &Endpoint, dispatcher: Dispatcher, limits: Limits) -> io::Result<Self> {
+        let Endpoint::Tcp { host, port } = listen else {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "jsonrpsee's server listens on TCP only"));
+        };
         let most = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
         let config = ServerConfig::builder()
             .http_only()
@@ -37,8 +40,8 @@ impl JsonrpseeServer {
             // Its default of 100 would refuse what our servers accept.
             .max_connections(u32::MAX)
             .build();
-        let server = Server::builder().set_config(config).build(listen).await?;
-        let address = server.local_addr()?;
+        let server = Server::builder().set_config(config).build((host.as_str(), *port)).await?;
+        let endpoint = server.local_addr()?.into();
         let names: Vec<_> = dispatcher.service().methods().iter().map(|method| method.name).collect();
         let mut methods = RpcModule::new(dispatcher);
         for name in names {
@@ -50,13 +53,13 @@ impl JsonrpseeServer {
                 })
                 .map_err(io::Error::other)?;
         }
-        Ok(JsonrpseeServer { server, address, methods })
+        Ok(JsonrpseeServer { server, endpoint, methods })
     }
 
     /// What a client connects to.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}/jsonrpc", self.address)
+        format!("http://{}/jsonrpc", self.endpoint)
     }
 
     /// Serves until `stop`, then finishes calls in hand.

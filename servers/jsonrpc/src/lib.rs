@@ -15,4 +15,4 @@ pub mod wire;
 pub use client::{BatchCall, BatchResult, FIRST_ID, JsonRpcClient};
 #[cfg(feature = "jsonrpsee")]
 pub use jsonrpsee_server::JsonrpseeServer;
-pub use server::{Server, ServerOptions};
+pub use server::{JsonRpc, Server, ServerOptions};

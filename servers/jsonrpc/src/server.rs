@@ -1,7 +1,5 @@
 //! The serving end.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use calculator::{Call, CallError, Dispatcher, Params, Service, Value};
@@ -10,8 +8,7 @@ use http_layer::axum::Router;
 use http_layer::axum::extract::Request;
 use http_layer::axum::response::Response;
 use http_layer::axum::routing::{MethodFilter, MethodRouter, on};
-use http_layer::{BodyError, HttpOptions, HttpServer, read_request, reply, system};
-use tokio_util::sync::CancellationToken;
+use http_layer::{Api, BodyError, HttpOptions, read_request, reply, system};
 
 use crate::wire::{self, Failure, JSON, Message};
 
@@ -29,33 +26,23 @@ pub struct ServerOptions {
 }
 
 /// A JSON-RPC server over HTTP. It has the `system.*` methods of jsonrpclib's server.
+pub type Server = http_layer::Server<JsonRpc>;
+
+/// JSON-RPC, as [`Server`] serves it.
 #[derive(Debug)]
-pub struct Server {
-    http: HttpServer,
-}
+pub enum JsonRpc {}
 
-impl Server {
-    /// Listens on `listen`; port 0 picks one. Calls are answered once [`run`](Self::run) is polled.
-    ///
-    /// # Errors
-    /// Those of the socket.
-    pub async fn bind(
-        listen: SocketAddr,
-        dispatcher: Dispatcher,
-        options: ServerOptions,
-    ) -> io::Result<Self> {
-        Ok(Server { http: HttpServer::bind(listen, router(dispatcher, options), options.http).await? })
+impl Api for JsonRpc {
+    type Options = ServerOptions;
+
+    const PATH: &'static str = "/jsonrpc";
+
+    fn http_options(options: &ServerOptions) -> HttpOptions {
+        options.http
     }
 
-    /// What a client connects to.
-    #[must_use]
-    pub fn url(&self) -> String {
-        format!("http://{}/jsonrpc", self.http.local_addr())
-    }
-
-    /// Serves until `stop`, then finishes calls in hand for at most 4 s.
-    pub async fn run(self, stop: CancellationToken) {
-        self.http.run(stop).await;
+    fn router(dispatcher: Dispatcher, options: ServerOptions) -> Router {
+        router(dispatcher, options)
     }
 }
 

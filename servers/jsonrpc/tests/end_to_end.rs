@@ -26,7 +26,7 @@ async fn start(limits: Limits) -> (String, DropGuard) {
 
 async fn start_with(options: ServerOptions) -> (String, DropGuard) {
     let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults::default());
-    let server = Server::bind("127.0.0.1:0".parse().unwrap(), dispatcher, options).await.unwrap();
+    let server = Server::bind(&"127.0.0.1:0".parse().unwrap(), dispatcher, options).await.unwrap();
     let (url, stop) = (server.url(), CancellationToken::new());
     tokio::spawn(server.run(stop.clone()));
     (url, stop.drop_guard())
@@ -209,7 +209,7 @@ async fn a_notification_is_executed_and_tells_nothing() {
     let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults::default());
     let watched = dispatcher.clone();
     let server =
-        Server::bind("127.0.0.1:0".parse().unwrap(), dispatcher, ServerOptions::default()).await.unwrap();
+        Server::bind(&"127.0.0.1:0".parse().unwrap(), dispatcher, ServerOptions::default()).await.unwrap();
     let (url, stop) = (server.url(), CancellationToken::new());
     tokio::spawn(server.run(stop.clone()));
     let client: JsonRpcClient<HyperClient> = connect(&url).await;
@@ -358,8 +358,8 @@ async fn zabbix(request: Request) -> Response {
 #[tokio::test]
 async fn zabbix_is_called_as_it_wants_to_be() {
     let router = Router::new().route("/zabbix/api_jsonrpc.php", post_to(zabbix));
-    let server = HttpServer::bind("127.0.0.1:0".parse().unwrap(), router, Limits::default()).await.unwrap();
-    let url = format!("http://{}/zabbix/api_jsonrpc.php", server.local_addr());
+    let server = HttpServer::bind(&"127.0.0.1:0".parse().unwrap(), router, Limits::default()).await.unwrap();
+    let url = server.url("/zabbix/api_jsonrpc.php");
     let stop = CancellationToken::new();
     tokio::spawn(server.run(stop.clone()));
 

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 async fn it_does_what_ours_does_and_ends_when_told() {
     let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults::default());
     let listen = "127.0.0.1:0".parse().unwrap();
-    let server = JsonrpseeServer::bind(listen, dispatcher, Limits::default()).await.unwrap();
+    let server = JsonrpseeServer::bind(&listen, dispatcher, Limits::default()).await.unwrap();
     let (url, stop) = (server.url(), CancellationToken::new());
     let running = tokio::spawn(server.run(stop.clone()));
 

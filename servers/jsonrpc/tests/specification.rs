@@ -45,7 +45,7 @@ impl Service for Examples {
 async fn answer(request: &str) -> Option<Json> {
     let dispatcher = Dispatcher::new(Examples, Executor::Async, Faults::default());
     let options = ServerOptions::default();
-    let server = Server::bind("127.0.0.1:0".parse().unwrap(), dispatcher, options).await.unwrap();
+    let server = Server::bind(&"127.0.0.1:0".parse().unwrap(), dispatcher, options).await.unwrap();
     let (url, stop) = (server.url(), CancellationToken::new());
     let _stop = stop.clone().drop_guard();
     tokio::spawn(server.run(stop));

@@ -48,7 +48,7 @@ pub enum AddressError {
     #[error("not a URL of the form {0}")]
     NotAUrl(String),
     /// The scheme is none of those that can be used.
-    #[error("the scheme must be {0}")]
+    #[error("the URL's scheme must be {0}")]
     Scheme(String),
     /// The scheme is one for TLS.
     #[error("TLS is not built in; use {0}://")]
@@ -180,18 +180,24 @@ impl Address {
             .map(|option| option.split_once('=').unwrap_or((option, "")))
     }
 
-    /// `HOST[:PORT]` as a `host` header has it: the port is left out where it is the scheme's default. Of a Unix socket,
-    /// `localhost`.
+    /// `HOST[:PORT]` as a `host` header has it: without the scheme's default port, and without the zone of an IPv6
+    /// address. Of a Unix socket, `localhost`.
     #[must_use]
     pub fn authority(&self) -> String {
-        match (self.endpoint(), self.scheme.kind) {
-            (Endpoint::Tcp { host, port }, Kind::Host(form)) if form.default_port == Some(*port) => {
-                if host.contains(':') { format!("[{host}]") } else { host.clone() }
-            }
-            (endpoint @ Endpoint::Tcp { .. }, _) => endpoint.to_string(),
-            (Endpoint::Unix(_), _) => "localhost".to_owned(),
+        let (host, port) = match self.endpoint() {
+            Endpoint::Tcp { host, port } => (host, port),
+            Endpoint::Unix(_) => return "localhost".to_owned(),
             #[cfg(feature = "simulated")]
-            (Endpoint::Simulated(name), _) => format!("{name}{SIMULATED}"),
+            Endpoint::Simulated(name) => return format!("{name}{SIMULATED}"),
+        };
+        let host = if host.contains(':') {
+            format!("[{}]", host.split('%').next().unwrap_or_default())
+        } else {
+            host.clone()
+        };
+        match self.scheme.kind {
+            Kind::Host(form) if form.default_port == Some(*port) => host,
+            _ => format!("{host}:{port}"),
         }
     }
 

@@ -48,7 +48,7 @@ fn http_urls() {
             tcp("fe80::1%eth0", 81),
             "/",
             None,
-            "[fe80::1%eth0]:81",
+            "[fe80::1]:81",
             "http://[fe80::1%eth0]:81/",
         ),
         (
@@ -270,7 +270,7 @@ fn an_error_names_what_would_be_accepted() {
         ("127.0.0.1:80", HTTP, "not a URL of the form http://HOST:PORT/PATH or http+unix://%2FSOCKET/PATH"),
         ("http://", HTTP, "not a URL of the form http://HOST:PORT/PATH: empty host"),
         ("https://h/", HTTP, "TLS is not built in; use http://"),
-        ("ftp://h/", HTTP, "the scheme must be http or http+unix"),
+        ("ftp://h/", HTTP, "the URL's scheme must be http or http+unix"),
         ("http://h:99999/", HTTP, "the port after `h` is not a number between 0 and 65535"),
         ("http://[::g]/", HTTP, "not a URL of the form http://HOST:PORT/PATH: invalid IPv6 address"),
         ("tcp://h", TCP, "the URL has no port; give tcp://HOST:PORT"),

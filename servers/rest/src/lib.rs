@@ -13,4 +13,4 @@ mod server;
 pub mod wire;
 
 pub use client::RestClient;
-pub use server::Server;
+pub use server::{Rest, Server};

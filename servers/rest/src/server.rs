@@ -1,8 +1,6 @@
 //! The serving end.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use calculator::{Call, CallError, Dispatcher, ErrorKind, Params};
@@ -11,42 +9,30 @@ use http_layer::axum::Router;
 use http_layer::axum::extract::Request;
 use http_layer::axum::response::Response;
 use http_layer::axum::routing::get;
-use http_layer::{BodyError, Bytes, HttpOptions, HttpServer, read_request, reply};
-use tokio_util::sync::CancellationToken;
+use http_layer::{Api, BodyError, Bytes, HttpOptions, read_request, reply};
 
 use crate::negotiation::{Accepted, Format, format_of_body};
 use crate::openapi;
 use crate::wire::{self, JSON, PROBLEM_JSON, PROBLEM_XML, ParameterType, Problem, XML};
 
 /// A server with a resource per method of a service.
+pub type Server = http_layer::Server<Rest>;
+
+/// REST, as [`Server`] serves it.
 #[derive(Debug)]
-pub struct Server {
-    http: HttpServer,
-}
+pub enum Rest {}
 
-impl Server {
-    /// Listens on `listen`; port 0 picks one. Calls are answered once [`run`](Self::run) is polled.
-    ///
-    /// # Errors
-    /// Those of the socket.
-    pub async fn bind(
-        listen: SocketAddr,
-        dispatcher: Dispatcher,
-        options: impl Into<HttpOptions>,
-    ) -> io::Result<Self> {
-        let options = options.into();
-        Ok(Server { http: HttpServer::bind(listen, router(dispatcher, options), options).await? })
+impl Api for Rest {
+    type Options = HttpOptions;
+
+    const PATH: &'static str = "";
+
+    fn http_options(options: &HttpOptions) -> HttpOptions {
+        *options
     }
 
-    /// What a client connects to.
-    #[must_use]
-    pub fn url(&self) -> String {
-        format!("http://{}", self.http.local_addr())
-    }
-
-    /// Serves until `stop`, then finishes calls in hand for at most 4 s.
-    pub async fn run(self, stop: CancellationToken) {
-        self.http.run(stop).await;
+    fn router(dispatcher: Dispatcher, options: HttpOptions) -> Router {
+        router(dispatcher, options)
     }
 }
 

@@ -17,7 +17,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 async fn start(limits: Limits) -> (String, DropGuard) {
     let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults::default());
-    let server = Server::bind("127.0.0.1:0".parse().unwrap(), dispatcher, limits).await.unwrap();
+    let server = Server::bind(&"127.0.0.1:0".parse().unwrap(), dispatcher, limits).await.unwrap();
     let (url, stop) = (server.url(), CancellationToken::new());
     tokio::spawn(server.run(stop.clone()));
     (url, stop.drop_guard())

@@ -1,55 +1,54 @@
-//! The calling end: one connection, one call at a time.
+//! The client: one connection, one call at a time.
 
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Value};
+use net::blocking::{self, Stream};
+use net::{Address, Endpoint, Scheme};
 
-use crate::{SCHEME, wire};
+use crate::{SCHEMES, wire};
 
 /// A client with one blocking connection.
 ///
-/// A call's future writes, waits and reads inside its first poll and is then ready: whoever polls it needs a thread of
-/// its own, and no runtime. Calls from several threads take turns. After a failure on the way the connection is
+/// A call writes, waits and reads inside the first poll of its future, which is then ready: it needs no runtime, but
+/// blocks the thread that polls it. Calls from several threads take turns. After a failed exchange the connection is
 /// closed, and the next call opens another.
 #[derive(Debug)]
 pub struct TcpClient {
-    address: String,
+    server: Endpoint,
     timeout: Duration,
     /// `None` after a failure, until the next call.
-    stream: Mutex<Option<TcpStream>>,
+    stream: Mutex<Option<Stream>>,
 }
 
 impl TcpClient {
-    /// Connects to `tcp://HOST:PORT`, blocking. Connecting, and later each call, may take `options.timeout`.
+    /// Connects to `tcp://HOST:PORT` or `unix:///SOCKET`, blocking. Connecting, and later each call, may take
+    /// `options.timeout`.
     ///
     /// # Errors
-    /// [`ErrorKind::Undeliverable`] where nobody listens or the URL is none of this protocol,
-    /// [`ErrorKind::Timeout`] where connecting takes too long.
-    // Async to match every other protocol's client; the floor itself waits for nothing but the kernel.
+    /// [`ErrorKind::Undeliverable`] where no server listens or the URL cannot be used, [`ErrorKind::Timeout`] where
+    /// connecting takes too long.
+    // Async to match the client of every other protocol; the floor waits for nothing but the kernel.
     #[allow(clippy::unused_async)]
     pub async fn connect(url: &str, options: &ClientOptions) -> Result<Self, CallError> {
-        let address = address_of(url)?;
-        let stream = open(address, options.timeout)?;
-        Ok(TcpClient {
-            address: address.to_owned(),
-            timeout: options.timeout,
-            stream: Mutex::new(Some(stream)),
-        })
+        let server = endpoint_of(url, &SCHEMES)?;
+        let stream = open(&server, options.timeout)?;
+        Ok(TcpClient { server, timeout: options.timeout, stream: Mutex::new(Some(stream)) })
     }
 
     fn exchange(&self, call: &Call) -> Result<Value, CallError> {
         let request = wire::encode_request(call)?;
-        // The connection is taken out for the exchange, so whatever a panic leaves behind is whole or `None`.
+        // The connection is taken out for the exchange, so that a panic leaves either a connection between two calls or
+        // `None`.
         let mut slot = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
         let mut stream = match slot.take() {
             Some(stream) => stream,
-            None => open(&self.address, self.timeout)?,
+            None => open(&self.server, self.timeout)?,
         };
         let mut reply = [0; wire::LEN];
-        stream.write_all(&request).and_then(|()| stream.read_exact(&mut reply)).map_err(on_the_way)?;
+        stream.write_all(&request).and_then(|()| stream.read_exact(&mut reply)).map_err(call_error)?;
         *slot = Some(stream);
         wire::decode_reply(&reply)
     }
@@ -61,40 +60,28 @@ impl Client for TcpClient {
     }
 }
 
-/// The `HOST:PORT` of a URL.
-pub(crate) fn address_of(url: &str) -> Result<&str, CallError> {
-    url.strip_prefix(SCHEME).ok_or_else(|| {
-        let message = format!("`{url}` is no URL of this protocol; give {SCHEME}HOST:PORT");
-        CallError::new(ErrorKind::Undeliverable, message)
-    })
+/// The endpoint that a URL names.
+pub(crate) fn endpoint_of(url: &str, schemes: &[Scheme]) -> Result<Endpoint, CallError> {
+    let address = Address::parse(url, schemes);
+    let address = address
+        .map_err(|error| CallError::new(ErrorKind::Undeliverable, format!("cannot use the URL: {error}")))?;
+    Ok(address.endpoint().clone())
 }
 
-/// Opens a connection to the first address that `address` resolves to and that answers.
-pub(crate) fn open(address: &str, timeout: Duration) -> Result<TcpStream, CallError> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name resolves to no address");
-    for candidate in address.to_socket_addrs().map_err(on_the_way)? {
-        match TcpStream::connect_timeout(&candidate, timeout).and_then(|stream| {
-            stream.set_nodelay(true)?;
-            stream.set_read_timeout(Some(timeout))?;
-            stream.set_write_timeout(Some(timeout))?;
-            Ok(stream)
-        }) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
+/// Opens a connection.
+pub(crate) fn open(server: &Endpoint, timeout: Duration) -> Result<Stream, CallError> {
+    blocking::connect(server, timeout).map_err(call_error)
+}
+
+fn call_error(error: io::Error) -> CallError {
+    match error.kind() {
+        // A socket's own timeout is reported as the first on Unix, as the second on Windows.
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            CallError::new(ErrorKind::Timeout, "no reply in time")
+        }
+        _ => {
+            let message = format!("the server cannot be reached or has closed the connection: {error}");
+            CallError::new(ErrorKind::Undeliverable, message)
         }
     }
-    Err(on_the_way(last))
-}
-
-fn on_the_way(error: io::Error) -> CallError {
-    let kind = match error.kind() {
-        // A socket's own timeout is reported as the first on Unix, as the second on Windows.
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ErrorKind::Timeout,
-        _ => ErrorKind::Undeliverable,
-    };
-    let message = match kind {
-        ErrorKind::Timeout => "no answer in time".to_owned(),
-        _ => format!("the server cannot be reached or has closed the connection: {error}"),
-    };
-    CallError::new(kind, message)
 }

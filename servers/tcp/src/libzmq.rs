@@ -1,37 +1,38 @@
-//! The same requests and replies over libzmq: a DEALER and a ROUTER that play ping-pong with one frame each way, and
-//! nothing of zerorpc. It is what a library of ZeroMQ takes of a call before any protocol does.
+//! The same requests and replies over libzmq: a DEALER and a ROUTER exchange one frame each way, and there is nothing of
+//! zerorpc. It is the share of a ZeroMQ library in a call's time, before any protocol adds to it.
 //!
-//! The sockets block, as the floor's do. Those of the callers share libzmq's one I/O thread, which is its default.
+//! The sockets block, as the floor's do. Those of all clients of a process share one I/O thread of libzmq, which is its
+//! default.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use calculator::{Call, CallError, CallFuture, ClientOptions, Dispatcher, ErrorKind, Limits, Value};
+use net::{DRAIN_TIMEOUT, Endpoint, Scheme};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use zmq::{Context, DEALER, DONTWAIT, Error, ROUTER, SNDMORE, Socket};
 
-use crate::{GRACE, SCHEME, client, wire};
+use crate::{client, wire};
 
-/// Where the server's socket is told to stop, inside its process.
+/// Inside the server's process, where its socket receives the message that stops it.
 const STOP: &str = "inproc://stop";
 
-/// How long what was answered may still be written when the server has ended.
+/// How long replies may still be written when the server has ended.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Of all clients of this process.
+/// Shared by all clients of this process.
 static CONTEXT: LazyLock<Context> = LazyLock::new(Context::new);
 
-/// A client with one blocking DEALER, to be driven as [`TcpClient`](crate::TcpClient) is.
+/// A client with one blocking DEALER. It blocks the calling thread as [`TcpClient`](crate::TcpClient) does.
 pub struct Client {
-    url: String,
+    server: Endpoint,
     timeout: Duration,
-    /// `None` after a failure, until the next call: nothing in an answer tells whose it is, and a late one shall not be
-    /// taken for that of the next call.
+    /// `None` after a failure, until the next call: a reply does not say which request it answers, and a late one must
+    /// not be taken for that of the next call.
     socket: Mutex<Option<Socket>>,
 }
 
@@ -39,13 +40,14 @@ impl Client {
     /// Connects to `tcp://HOST:PORT`, blocking. Connecting, and later each call, may take `options.timeout`.
     ///
     /// # Errors
-    /// [`ErrorKind::Undeliverable`] where nobody listens or the URL is none of this protocol,
-    /// [`ErrorKind::Timeout`] where connecting takes too long.
-    // Async to match every other protocol's client; the floor itself waits for nothing but the kernel.
+    /// [`ErrorKind::Undeliverable`] where no server listens or the URL cannot be used, [`ErrorKind::Timeout`] where
+    /// connecting takes too long.
+    // Async to match the client of every other protocol; the floor waits for nothing but the kernel.
     #[allow(clippy::unused_async)]
     pub async fn connect(url: &str, options: &ClientOptions) -> Result<Self, CallError> {
-        let socket = open(url, options.timeout)?;
-        Ok(Client { url: url.to_owned(), timeout: options.timeout, socket: Mutex::new(Some(socket)) })
+        let server = client::endpoint_of(url, &[Scheme::TCP])?;
+        let socket = open(&server, options.timeout)?;
+        Ok(Client { server, timeout: options.timeout, socket: Mutex::new(Some(socket)) })
     }
 
     fn exchange(&self, call: &Call) -> Result<Value, CallError> {
@@ -53,12 +55,15 @@ impl Client {
         let mut slot = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
         let socket = match slot.take() {
             Some(socket) => socket,
-            None => open(&self.url, self.timeout)?,
+            None => open(&self.server, self.timeout)?,
         };
         let mut reply = [0; wire::LEN];
         let len = socket.send(&request[..], 0).and_then(|()| socket.recv_into(&mut reply, 0));
-        if len.map_err(on_the_way)? != wire::LEN {
-            return Err(CallError::new(ErrorKind::Malformed, "a frame of another length than a reply has"));
+        if len.map_err(call_error)? != wire::LEN {
+            return Err(CallError::new(
+                ErrorKind::Malformed,
+                "the length of the frame is not that of a reply",
+            ));
         }
         *slot = Some(socket);
         wire::decode_reply(&reply)
@@ -71,24 +76,24 @@ impl calculator::Client for Client {
     }
 }
 
-fn open(url: &str, timeout: Duration) -> Result<Socket, CallError> {
-    // libzmq hides that nobody listens, and tries for ever. A first connection is made without it, to be told.
-    drop(client::open(client::address_of(url)?, timeout)?);
+fn open(server: &Endpoint, timeout: Duration) -> Result<Socket, CallError> {
+    // libzmq does not report a refused connection but tries again forever. A plain connection, made first, reports it.
+    drop(client::open(server, timeout)?);
     let millis = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
     let connected = || {
         let socket = CONTEXT.socket(DEALER)?;
         socket.set_linger(0)?;
         socket.set_sndtimeo(millis)?;
         socket.set_rcvtimeo(millis)?;
-        socket.connect(url)?;
+        socket.connect(&format!("tcp://{server}"))?;
         Ok(socket)
     };
-    connected().map_err(on_the_way)
+    connected().map_err(call_error)
 }
 
-fn on_the_way(error: Error) -> CallError {
+fn call_error(error: Error) -> CallError {
     match error {
-        Error::EAGAIN => CallError::new(ErrorKind::Timeout, "no answer in time"),
+        Error::EAGAIN => CallError::new(ErrorKind::Timeout, "no reply in time"),
         error => CallError::new(ErrorKind::Undeliverable, format!("libzmq: {error}")),
     }
 }
@@ -102,19 +107,23 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds; port 0 picks one. Requests queue from here on and are answered once [`run`](Server::run) is polled.
-    /// A peer that sends a frame above a request's length is dropped, whatever `limits` allow.
+    /// Listens on `listen`, which is a TCP port; port 0 picks one. Requests queue from here on and are answered once
+    /// [`run`](Server::run) is polled. A peer that sends a frame longer than a request is disconnected, whatever `limits`
+    /// allow.
     ///
     /// # Errors
-    /// The operating system's.
-    // Async to match every other protocol's server.
+    /// Those of the operating system; [`io::ErrorKind::Unsupported`] for a Unix socket.
+    // Async to match the server of every other protocol.
     #[allow(clippy::unused_async)]
-    pub async fn bind(listen: SocketAddr, dispatcher: Dispatcher, _limits: Limits) -> io::Result<Server> {
+    pub async fn bind(listen: &Endpoint, dispatcher: Dispatcher, _limits: Limits) -> io::Result<Server> {
+        if listen.port().is_none() {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "this server listens on TCP only"));
+        }
         let context = Context::new();
         let socket = context.socket(ROUTER)?;
         socket.set_linger(i32::try_from(LINGER.as_millis()).unwrap_or(0))?;
         socket.set_maxmsgsize(i64::try_from(wire::LEN).unwrap_or(i64::MAX))?;
-        socket.bind(&format!("{SCHEME}{listen}"))?;
+        socket.bind(&format!("tcp://{listen}"))?;
         let url = socket.get_last_endpoint()?.map_err(|_| io::ErrorKind::InvalidData)?;
         socket.bind(STOP)?;
         Ok(Server { context, socket, url, dispatcher })
@@ -126,7 +135,7 @@ impl Server {
         self.url.clone()
     }
 
-    /// Serves until `stop`, then finishes the call in hand, for at most 4 s, and returns.
+    /// Serves until `stop`, then finishes the call in progress for at most [`DRAIN_TIMEOUT`], and returns.
     pub async fn run(self, stop: CancellationToken) {
         let Server { context, socket, dispatcher, .. } = self;
         let stopping = Arc::new(AtomicBool::new(false));
@@ -135,17 +144,20 @@ impl Server {
         let (alive, ended) = oneshot::channel::<()>();
         let serving = thread::Builder::new().name("libzmq-serve".to_owned()).spawn(move || {
             serve(&socket, &dispatcher, &stopping);
-            // The context ends with the last that holds it, once libzmq has written what was answered and closed the port.
+            // The last owner of the context ends it, once libzmq has written the replies and closed the port.
             drop(socket);
             drop(alive);
         });
         match serving {
             Ok(_) => stop.cancelled().await,
-            Err(error) => tracing::error!("no thread to answer calls on: {error}"),
+            Err(error) => tracing::error!("cannot start the thread that answers calls: {error}"),
         }
         drop(stopper);
-        if tokio::time::timeout(GRACE, ended).await.is_err() {
-            tracing::warn!("a call still runs {} s after the stop; its answer is lost", GRACE.as_secs());
+        if tokio::time::timeout(DRAIN_TIMEOUT, ended).await.is_err() {
+            tracing::warn!(
+                "a call is still running {} s after the stop; its reply is lost",
+                DRAIN_TIMEOUT.as_secs()
+            );
         }
     }
 }
@@ -159,13 +171,13 @@ struct Stopper {
 impl Drop for Stopper {
     fn drop(&mut self) {
         self.stopping.store(true, Ordering::Release);
-        // Any message wakes the thread; where this one cannot be sent, its socket has gone already.
-        let told = self.context.socket(DEALER).and_then(|socket| {
+        // Any message wakes the thread. It cannot be sent where the thread has dropped its socket already.
+        let sent = self.context.socket(DEALER).and_then(|socket| {
             socket.connect(STOP)?;
             socket.send("", DONTWAIT)
         });
-        if let Err(error) = told {
-            tracing::debug!("the server could not be told to stop: {error}");
+        if let Err(error) = sent {
+            tracing::debug!("the server's thread could not be woken: {error}");
         }
     }
 }
@@ -173,8 +185,7 @@ impl Drop for Stopper {
 /// Answers one request after another until the stop.
 fn serve(socket: &Socket, dispatcher: &Dispatcher, stopping: &AtomicBool) {
     loop {
-        let exchanged = exchange(socket, dispatcher, stopping);
-        match exchanged {
+        match answer_one(socket, dispatcher, stopping) {
             // A signal.
             Err(Error::EINTR) => {}
             Err(error) => return tracing::debug!("the socket has ended: {error}"),
@@ -184,8 +195,8 @@ fn serve(socket: &Socket, dispatcher: &Dispatcher, stopping: &AtomicBool) {
     }
 }
 
-/// Waits for a message, and answers it where it is a request.
-fn exchange(socket: &Socket, dispatcher: &Dispatcher, stopping: &AtomicBool) -> zmq::Result<()> {
+/// Waits for a message, and answers it if it is a request.
+fn answer_one(socket: &Socket, dispatcher: &Dispatcher, stopping: &AtomicBool) -> zmq::Result<()> {
     let peer = socket.recv_msg(0)?;
     let mut request = [0; wire::LEN];
     let mut frames = 0_usize;

@@ -1,139 +1,132 @@
-//! The serving end: a thread that accepts, and one for each connection.
+//! The server: a thread that accepts, and one for each connection.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use calculator::{Dispatcher, Limits};
+use net::blocking::{Listener, Stream};
+use net::{ACCEPT_PAUSE, Address, DRAIN_TIMEOUT, Endpoint};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{GRACE, SCHEME, wire};
+use crate::{SCHEMES, wire};
 
-/// How long to wait before accepting again when the system has no descriptor or memory left for a connection.
-const EXHAUSTED: Duration = Duration::from_millis(10);
-
-/// A server of the floor. It may share a runtime with whatever awaits [`run`](Server::run): calls are read, executed
-/// and answered on threads of its own.
+/// A server of the floor. Calls are read, executed and answered on threads of the server, whatever runtime
+/// [`run`](Server::run) is awaited on.
 pub struct Server {
-    listener: TcpListener,
-    address: SocketAddr,
+    listener: Listener,
     dispatcher: Dispatcher,
     limits: Limits,
 }
 
 impl Server {
-    /// Binds; port 0 picks one. Connections queue from here on and are answered once [`run`](Server::run) is polled.
-    /// Of `limits`, `max_in_flight` is the number of connections, each of which has one call in flight at most.
+    /// Listens on `listen`; port 0 picks one. Connections queue from here on and are answered once [`run`](Server::run)
+    /// is polled. Of `limits`, `max_in_flight` is the number of connections, each of which has at most one call in
+    /// progress.
     ///
     /// # Errors
-    /// The operating system's.
-    // Async to match every other protocol's server.
+    /// Those of the operating system: the address is in use, or not one of this machine.
+    // Async to match the server of every other protocol.
     #[allow(clippy::unused_async)]
-    pub async fn bind(listen: SocketAddr, dispatcher: Dispatcher, limits: Limits) -> io::Result<Server> {
-        let listener = TcpListener::bind(listen)?;
-        let address = listener.local_addr()?;
-        Ok(Server { listener, address, dispatcher, limits })
+    pub async fn bind(listen: &Endpoint, dispatcher: Dispatcher, limits: Limits) -> io::Result<Server> {
+        Ok(Server { listener: Listener::bind(listen)?, dispatcher, limits })
     }
 
-    /// What a client connects to.
+    /// What a client connects to: `tcp://HOST:PORT` or `unix:///SOCKET`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("{SCHEME}{}", self.address)
+        let address = Address::of(self.listener.endpoint(), &SCHEMES, "");
+        address.map(|address| address.to_string()).unwrap_or_default()
     }
 
-    /// Serves until `stop`, then finishes the calls in hand, for at most 4 s, and returns.
+    /// Serves until `stop`, then finishes calls in progress for at most [`DRAIN_TIMEOUT`], and returns.
     pub async fn run(self, stop: CancellationToken) {
         // Every thread holds a sender; the channel closes when the last one has ended.
         let (alive, mut all_ended) = mpsc::channel::<()>(1);
+        let listener = Arc::new(self.listener);
         let connections = Arc::new(Connections::new(self.limits.max_in_flight));
         // Dropped on every way out of this future, so that an aborted server leaves no thread behind.
-        let threads = Threads { address: self.address, connections: Arc::clone(&connections) };
+        let stopper = Stopper { listener: Arc::clone(&listener), connections: Arc::clone(&connections) };
         let accepting = thread::Builder::new()
             .name("tcp-accept".to_owned())
-            .spawn(move || accept(&self.listener, &self.dispatcher, &connections, &alive));
+            .spawn(move || accept(&listener, &self.dispatcher, &connections, &alive));
         match accepting {
             Ok(_) => stop.cancelled().await,
-            Err(error) => tracing::error!("no thread to accept connections on: {error}"),
+            Err(error) => tracing::error!("cannot start the thread that accepts connections: {error}"),
         }
-        let connections = Arc::clone(&threads.connections);
-        drop(threads);
-        if tokio::time::timeout(GRACE, all_ended.recv()).await.is_err() {
-            tracing::warn!("calls still run {} s after the stop; their answers are lost", GRACE.as_secs());
+        let connections = Arc::clone(&stopper.connections);
+        drop(stopper);
+        if tokio::time::timeout(DRAIN_TIMEOUT, all_ended.recv()).await.is_err() {
+            tracing::warn!(
+                "calls are still running {} s after the stop; their replies are lost",
+                DRAIN_TIMEOUT.as_secs()
+            );
             connections.shut_down(Shutdown::Both);
         }
     }
 }
 
 /// Stops the server's threads when dropped.
-struct Threads {
-    address: SocketAddr,
+struct Stopper {
+    listener: Arc<Listener>,
     connections: Arc<Connections>,
 }
 
-impl Drop for Threads {
+impl Drop for Stopper {
     fn drop(&mut self) {
         self.connections.stopping.store(true, Ordering::Release);
-        // The standard library cannot interrupt an accept; a connection does. Where the queue of connections is full
-        // and this one fails, the accept has one of those to return with.
-        let mut address = self.address;
-        match address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-            _ => {}
-        }
-        let _ = TcpStream::connect_timeout(&address, Duration::from_millis(100));
-        // A read that waits for the next request ends; an answer under way is still written.
+        self.listener.wake();
+        // Ends a read that waits for the next request; a reply in progress is still written.
         self.connections.shut_down(Shutdown::Read);
     }
 }
 
 /// The open connections, to be shut down from outside their threads.
 struct Connections {
-    most: usize,
+    capacity: usize,
     stopping: AtomicBool,
-    open: Mutex<HashMap<u64, TcpStream>>,
+    open: Mutex<HashMap<u64, Arc<Stream>>>,
 }
 
 impl Connections {
-    fn new(most: usize) -> Self {
-        Connections { most, stopping: AtomicBool::new(false), open: Mutex::default() }
+    fn new(capacity: usize) -> Self {
+        Connections { capacity, stopping: AtomicBool::new(false), open: Mutex::default() }
     }
 
-    fn stopping(&self) -> bool {
+    fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }
 
-    fn with_open<T>(&self, action: impl FnOnce(&mut HashMap<u64, TcpStream>) -> T) -> T {
+    fn with_open<T>(&self, action: impl FnOnce(&mut HashMap<u64, Arc<Stream>>) -> T) -> T {
         action(&mut self.open.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether there was room for it.
-    fn insert(&self, id: u64, stream: TcpStream) -> bool {
+    /// Adds a connection, unless [`capacity`](Self::capacity) of them are open. Returns whether it did.
+    fn insert(&self, id: u64, stream: Arc<Stream>) -> bool {
         self.with_open(|open| {
-            let room = open.len() < self.most;
-            if room {
+            let has_capacity = open.len() < self.capacity;
+            if has_capacity {
                 open.insert(id, stream);
             }
-            room
+            has_capacity
         })
     }
 
     fn shut_down(&self, how: Shutdown) {
         self.with_open(|open| {
             for stream in open.values() {
-                // A peer that has gone already needs no more.
+                // It fails where the peer has closed the connection already.
                 let _ = stream.shutdown(how);
             }
         });
     }
 }
 
-/// An entry of [`Connections`] that ends with its thread, also by a panic of a handler.
+/// Removes a connection from [`Connections`] when its thread ends, also when a handler panics.
 struct Entry {
     id: u64,
     connections: Arc<Connections>,
@@ -145,46 +138,61 @@ impl Drop for Entry {
     }
 }
 
+/// Accepts connections until the stop.
 fn accept(
-    listener: &TcpListener,
+    listener: &Listener,
     dispatcher: &Dispatcher,
     connections: &Arc<Connections>,
     alive: &mpsc::Sender<()>,
 ) {
     for id in 0.. {
         let accepted = listener.accept();
-        if connections.stopping() {
+        if connections.is_stopping() {
             return;
         }
-        let started = accepted.and_then(|(stream, _)| {
-            stream.set_nodelay(true)?;
-            if !connections.insert(id, stream.try_clone()?) {
-                tracing::warn!("refused a connection: {} are open", connections.most);
-                return Ok(());
+        match accepted.and_then(|stream| start_thread(id, stream, dispatcher, connections, alive)) {
+            Ok(()) => {}
+            Err(error) if net::is_about_one_connection(&error) => {
+                tracing::debug!("a connection failed before it was accepted: {error}");
             }
-            let entry = Entry { id, connections: Arc::clone(connections) };
-            let (dispatcher, alive) = (dispatcher.clone(), alive.clone());
-            thread::Builder::new().name("tcp-serve".to_owned()).spawn(move || {
-                let _alive = alive;
-                serve(stream, &dispatcher, &entry.connections);
-                drop(entry);
-            })?;
-            Ok(())
-        });
-        if let Err(error) = started {
-            tracing::warn!("lost a connection before it was served: {error}");
-            thread::sleep(EXHAUSTED);
+            Err(error) => {
+                tracing::warn!("cannot serve a connection: {error}");
+                thread::sleep(ACCEPT_PAUSE);
+            }
         }
     }
 }
 
+/// Serves a connection on a thread, or closes it when too many are open.
+fn start_thread(
+    id: u64,
+    stream: Stream,
+    dispatcher: &Dispatcher,
+    connections: &Arc<Connections>,
+    alive: &mpsc::Sender<()>,
+) -> io::Result<()> {
+    let stream = Arc::new(stream);
+    if !connections.insert(id, Arc::clone(&stream)) {
+        tracing::warn!("refused a connection: {} are open", connections.capacity);
+        return Ok(());
+    }
+    let entry = Entry { id, connections: Arc::clone(connections) };
+    let (dispatcher, alive) = (dispatcher.clone(), alive.clone());
+    thread::Builder::new().name("tcp-serve".to_owned()).spawn(move || {
+        let _alive = alive;
+        serve(&stream, &dispatcher, &entry.connections);
+        drop(entry);
+    })?;
+    Ok(())
+}
+
 /// Answers one request after another until either end stops.
-fn serve(mut stream: TcpStream, dispatcher: &Dispatcher, connections: &Connections) {
+fn serve(mut stream: &Stream, dispatcher: &Dispatcher, connections: &Connections) {
     let mut request = [0; wire::LEN];
-    while !connections.stopping() && stream.read_exact(&mut request).is_ok() {
+    while !connections.is_stopping() && stream.read_exact(&mut request).is_ok() {
         let result = wire::decode_request(&request).and_then(|call| dispatcher.call_here(call));
         if let Err(error) = stream.write_all(&wire::encode_reply(&result)) {
-            tracing::debug!("an answer was not delivered: {error}");
+            tracing::debug!("a reply was not delivered: {error}");
             return;
         }
     }

@@ -12,13 +12,14 @@ use calculator::{
     Calculator, Call, CallError, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults,
     Limits, MethodInfo, Params, Service, Value, conformance,
 };
+use net::Endpoint;
 use tcp_floor::{Server, TcpClient, wire};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 async fn start(service: impl Service, limits: Limits) -> (String, CancellationToken, JoinHandle<()>) {
     let dispatcher = Dispatcher::new(service, Executor::Async, Faults::default());
-    let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into(), dispatcher, limits).await.unwrap();
+    let server = Server::bind(&Endpoint::loopback(), dispatcher, limits).await.unwrap();
     let (url, stop) = (server.url(), CancellationToken::new());
     let running = tokio::spawn(server.run(stop.clone()));
     // Let the server start its threads: a client of the floor then blocks this runtime.
@@ -50,6 +51,28 @@ async fn the_conformance_table_holds_except_for_documents() {
     }
     stop.cancel();
     running.await.unwrap();
+}
+
+#[tokio::test]
+async fn calls_over_a_unix_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a socket");
+    let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults::default());
+    let server = Server::bind(&Endpoint::Unix(path.clone()), dispatcher, Limits::default()).await.unwrap();
+    let (url, stop) = (server.url(), CancellationToken::new());
+    assert!(url.starts_with("unix:///") && url.ends_with("/a%20socket"), "{url}");
+    let running = tokio::spawn(server.run(stop.clone()));
+    tokio::task::yield_now().await;
+    let client = TcpClient::connect(&url, &one_second()).await.unwrap();
+    let before = net::bytes_counted();
+    assert_eq!(add(&client).await, Ok(Value::Int(5)));
+    // Both ends are in this process, and so may those of other tests be.
+    let sent = net::bytes_counted().sent - before.sent;
+    assert!(sent >= 2 * wire::LEN as u64, "{sent}");
+    stop.cancel();
+    running.await.unwrap();
+    assert!(!path.exists());
+    assert_eq!(add(&client).await.unwrap_err().kind, ErrorKind::Undeliverable);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use calculator::{
     Calculator, Call, CallError, Client as _, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor,
     Faults, Limits, Value, conformance,
 };
+use net::Endpoint;
 use tcp_floor::libzmq::{Client, Server};
 use tcp_floor::wire;
 use tokio::task::JoinHandle;
@@ -17,8 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 async fn start(delay: Option<Duration>) -> (Dispatcher, String, CancellationToken, JoinHandle<()>) {
     let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults { delay, ..Faults::default() });
-    let listen = (Ipv4Addr::LOCALHOST, 0).into();
-    let server = Server::bind(listen, dispatcher.clone(), Limits::default()).await.unwrap();
+    let server = Server::bind(&Endpoint::loopback(), dispatcher.clone(), Limits::default()).await.unwrap();
     let (url, stop) = (server.url(), CancellationToken::new());
     let running = tokio::spawn(server.run(stop.clone()));
     // Let the server start its thread: a client then blocks this runtime.

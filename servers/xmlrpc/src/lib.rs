@@ -11,7 +11,7 @@ mod server;
 pub mod wire;
 
 pub use client::XmlRpcClient;
-pub use server::{Server, ServerOptions};
+pub use server::{Server, ServerOptions, XmlRpc};
 
 /// What the conformance table expects of XML-RPC servers: `<int>` has 32 bits.
 pub const CONFORMANCE_PROFILE: calculator::conformance::Profile =

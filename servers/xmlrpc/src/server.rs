@@ -1,7 +1,5 @@
 //! The serving end.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use calculator::Dispatcher;
@@ -10,8 +8,7 @@ use http_layer::axum::extract::{Request, State};
 use http_layer::axum::response::Response;
 use http_layer::axum::routing::any;
 use http_layer::http::{HeaderValue, Method, StatusCode, header};
-use http_layer::{BodyError, HttpOptions, HttpServer, accepts_gzip, gzip, read_request, reply};
-use tokio_util::sync::CancellationToken;
+use http_layer::{Api, BodyError, HttpOptions, accepts_gzip, gzip, read_request, reply};
 
 use crate::methods::Methods;
 use crate::wire::EncodeOptions;
@@ -26,41 +23,24 @@ pub struct ServerOptions {
 }
 
 /// An XML-RPC server. It answers at `/` and at `/RPC2`, as CPython's does, and has the `system.*` methods.
+pub type Server = http_layer::Server<XmlRpc>;
+
+/// XML-RPC, as [`Server`] serves it.
 #[derive(Debug)]
-pub struct Server {
-    http: HttpServer,
-}
+pub enum XmlRpc {}
 
-impl Server {
-    /// Listens on `listen`; port 0 picks one. Connections queue from now on and are answered once [`run`](Self::run)
-    /// is polled.
-    ///
-    /// # Errors
-    /// Those of the socket: the address is in use, or not this machine's.
-    pub async fn bind(
-        listen: SocketAddr,
-        dispatcher: Dispatcher,
-        options: ServerOptions,
-    ) -> io::Result<Server> {
-        let ServerOptions { http, allow_none } = options;
+impl Api for XmlRpc {
+    type Options = ServerOptions;
+
+    const PATH: &'static str = "/RPC2";
+
+    fn http_options(options: &ServerOptions) -> HttpOptions {
+        options.http
+    }
+
+    fn router(dispatcher: Dispatcher, ServerOptions { http, allow_none }: ServerOptions) -> Router {
         let methods = Arc::new(Methods { dispatcher, http, encode: EncodeOptions { allow_none } });
-        let router = Router::new()
-            .route("/", any(rpc))
-            .route("/RPC2", any(rpc))
-            .fallback(elsewhere)
-            .with_state(methods);
-        Ok(Server { http: HttpServer::bind(listen, router, http).await? })
-    }
-
-    /// The URL to call.
-    #[must_use]
-    pub fn url(&self) -> String {
-        format!("http://{}/RPC2", self.http.local_addr())
-    }
-
-    /// Serves until `stop`; then calls in hand have 4 s to finish.
-    pub async fn run(self, stop: CancellationToken) {
-        self.http.run(stop).await;
+        Router::new().route("/", any(rpc)).route("/RPC2", any(rpc)).fallback(elsewhere).with_state(methods)
     }
 }
 

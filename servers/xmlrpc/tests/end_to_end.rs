@@ -49,7 +49,7 @@ struct Running {
 
 async fn serve(executor: Executor, faults: Faults, options: ServerOptions) -> Running {
     let dispatcher = Dispatcher::new(Calculator, executor, faults);
-    let server = Server::bind("127.0.0.1:0".parse().unwrap(), dispatcher, options).await.unwrap();
+    let server = Server::bind(&"127.0.0.1:0".parse().unwrap(), dispatcher, options).await.unwrap();
     let (url, stop) = (server.url(), CancellationToken::new());
     let task = tokio::spawn(server.run(stop.clone()));
     Running { url, stop, task }
@@ -224,7 +224,7 @@ async fn calls_in_hand_are_finished_when_the_server_stops<T: Transport>() {
     let dispatcher = Dispatcher::new(Calculator, Executor::Async, faults);
     let watched = dispatcher.clone();
     let options = ServerOptions::default();
-    let server = Server::bind("127.0.0.1:0".parse().unwrap(), dispatcher, options).await.unwrap();
+    let server = Server::bind(&"127.0.0.1:0".parse().unwrap(), dispatcher, options).await.unwrap();
     let (url, stop) = (server.url(), CancellationToken::new());
     let task = tokio::spawn(server.run(stop.clone()));
     let client = connect::<T>(&url).await;

@@ -10,8 +10,6 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use reqwest::Url;
-use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
 use super::base::Base;
@@ -61,7 +59,7 @@ impl Transport for HyperClient {
         let url = self.base.join(segment)?;
         let text =
             url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
-        Uri::try_from(text).map_err(|error| unusable(&url, &error))
+        Uri::try_from(text).map_err(|error| unusable(&error))
     }
 
     async fn post(&self, target: &Uri, body: Vec<u8>) -> Result<Reply, CallError> {
@@ -108,16 +106,13 @@ impl HyperClient {
     }
 
     async fn open(&self) -> Result<Sender, CallError> {
-        let connecting = TcpStream::connect((self.base.host(), self.base.port()));
-        let stream = match tokio::time::timeout(self.connect_timeout, connecting).await {
-            Ok(connected) => connected.and_then(|stream| stream.set_nodelay(true).map(|()| stream)),
-            Err(_) => {
-                let message =
-                    format!("no connection to {} within {:?}", self.base.authority(), self.connect_timeout);
-                return Err(CallError::new(ErrorKind::Timeout, message));
-            }
-        };
-        let stream = stream.map_err(|error| self.unreachable(&error))?;
+        let connecting = net::connect(self.base.endpoint());
+        let connected = tokio::time::timeout(self.connect_timeout, connecting).await.map_err(|_| {
+            let message =
+                format!("no connection to {} within {:?}", self.base.endpoint(), self.connect_timeout);
+            CallError::new(ErrorKind::Timeout, message)
+        })?;
+        let stream = connected.map_err(|error| self.unreachable(&error))?;
         let (sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;
         tokio::spawn(async move {
@@ -128,7 +123,7 @@ impl HyperClient {
     }
 
     fn unreachable(&self, error: &io::Error) -> CallError {
-        let message = format!("cannot connect to {}: {error}; is the server running?", self.base.authority());
+        let message = format!("cannot connect to {}: {error}; is the server running?", self.base.endpoint());
         CallError::new(ErrorKind::Undeliverable, message)
     }
 }
@@ -138,6 +133,6 @@ fn host(base: &Base) -> Result<HeaderValue, CallError> {
         .map_err(|error| CallError::new(ErrorKind::Undeliverable, format!("the URL's host: {error}")))
 }
 
-fn unusable(url: &Url, error: &http::uri::InvalidUri) -> CallError {
-    CallError::new(ErrorKind::Undeliverable, format!("cannot use the URL {url}: {error}"))
+fn unusable(error: &http::uri::InvalidUri) -> CallError {
+    CallError::new(ErrorKind::Undeliverable, format!("cannot use the path of the URL: {error}"))
 }

@@ -20,12 +20,12 @@ pub trait Transport: Sized + Send + Sync + 'static {
     /// Where a request goes, prepared once so that a call does not parse or format it.
     type Target: Send + Sync;
 
-    /// A client of the server at `url`, which is `http://[USER[:PASSWORD]@]HOST[:PORT][/PATH]`. User and password
-    /// are sent as Basic authentication (RFC 7617).
+    /// A client of the server at `url`, which is `http://[USER[:PASSWORD]@]HOST[:PORT][/PATH]` or, over a Unix socket,
+    /// `http+unix://%2FSOCKET[/PATH]`. User name and password are sent as Basic authentication (RFC 7617).
     ///
     /// # Errors
-    /// [`ErrorKind::Undeliverable`] for a URL that is none or of another scheme, and where this client connects
-    /// at once, that and [`ErrorKind::Timeout`] for a connection that does not come about.
+    /// [`ErrorKind::Undeliverable`] for a URL that cannot be used. A client that connects at once also fails with that
+    /// or with [`ErrorKind::Timeout`] when there is no connection.
     fn connect(
         url: &str,
         headers: &Headers,

@@ -2,6 +2,7 @@
 
 use calculator::{CallError, ClientOptions, ErrorKind};
 use http::{HeaderMap, Method};
+use net::Endpoint;
 use reqwest::{Client, Request, Url, redirect, retry};
 use tokio::sync::Mutex;
 
@@ -32,7 +33,7 @@ impl Transport for ReqwestClient {
         let base = Base::parse(url)?;
         let compress = headers.compress()?;
         let headers = headers.prepared(base.authorization.clone())?;
-        let client = Client::builder()
+        let mut builder = Client::builder()
             .http1_only()
             .no_proxy()
             .tcp_nodelay(true)
@@ -40,9 +41,18 @@ impl Transport for ReqwestClient {
             .retry(retry::never())
             .pool_max_idle_per_host(1)
             .pool_idle_timeout(None)
-            .connect_timeout(options.timeout)
-            .build()
-            .map_err(|error| failed(&error))?;
+            .connect_timeout(options.timeout);
+        match base.endpoint() {
+            Endpoint::Tcp { .. } => {}
+            Endpoint::Unix(path) => builder = builder.unix_socket(path.as_path()),
+            // Only where a build has simulated networks.
+            #[allow(unreachable_patterns)]
+            other => {
+                let message = format!("reqwest cannot connect to {other}");
+                return Err(CallError::new(ErrorKind::Undeliverable, message));
+            }
+        }
+        let client = builder.build().map_err(|error| failed(&error))?;
         Ok(ReqwestClient {
             base,
             headers,

@@ -1,4 +1,4 @@
-//! The server's end of a connection.
+//! Connections that are closed without losing a refusal that is on its way to the client.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,39 +10,38 @@ use std::time::Duration;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-/// How long a client may go on sending a request that was refused unread.
-const LINGER: Duration = Duration::from_secs(2);
+/// How long a client may go on sending a request that was refused before its body was read.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A connection that, where a request was refused before its body was read, takes in what the client still sends
-/// before it is closed. Closed at once, it would be reset, and the client would lose the refusal that is on its way
-/// (RFC 9112, section 9.6).
-pub(crate) struct Stream {
-    socket: TokioIo<TcpStream>,
+/// The server's end of a connection. If the last request was refused before its body was read, closing first reads and
+/// discards what the client still sends. Closed at once, the connection would be reset, and the client would lose the
+/// refusal (RFC 9112, section 9.6).
+pub(crate) struct LingeringStream {
+    socket: TokioIo<net::Stream>,
     refused: Arc<AtomicBool>,
     lingering: Option<Pin<Box<Sleep>>>,
 }
 
-impl Stream {
-    /// `refused` is set by whoever refuses a request unread.
-    pub(crate) fn new(socket: TcpStream, refused: Arc<AtomicBool>) -> Self {
-        Stream { socket: TokioIo::new(socket), refused, lingering: None }
+impl LingeringStream {
+    /// The request handler sets `refused` when it refuses a request without reading its body.
+    pub(crate) fn new(socket: net::Stream, refused: Arc<AtomicBool>) -> Self {
+        LingeringStream { socket: TokioIo::new(socket), refused, lingering: None }
     }
 
-    fn socket(self: Pin<&mut Self>) -> Pin<&mut TokioIo<TcpStream>> {
+    fn socket(self: Pin<&mut Self>) -> Pin<&mut TokioIo<net::Stream>> {
         Pin::new(&mut self.get_mut().socket)
     }
 
-    /// Discards what arrives until the client is done or its time is over.
+    /// Reads and discards until the client has sent everything or [`LINGER_TIMEOUT`] is over.
     fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let timer = self.lingering.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
+        let timer = self.lingering.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER_TIMEOUT)));
         if timer.as_mut().poll(context).is_ready() {
             return Poll::Ready(());
         }
         let mut discarded = [0; 4096];
-        // As many pieces as fit between two looks at the clock and at other connections.
+        // After this many reads, check the timer and let other connections proceed.
         for _ in 0..64 {
             let mut buffer = ReadBuf::new(&mut discarded);
             let read = ready!(Pin::new(self.socket.inner_mut()).poll_read(context, &mut buffer));
@@ -55,7 +54,7 @@ impl Stream {
     }
 }
 
-impl Read for Stream {
+impl Read for LingeringStream {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -65,7 +64,7 @@ impl Read for Stream {
     }
 }
 
-impl Write for Stream {
+impl Write for LingeringStream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Write::poll_write(self.socket(), context, bytes)
     }
