@@ -13,7 +13,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use rpcbench::deploy::rabbitmq::PrivateBroker;
 use rpcbench::scenario::Scenario;
 use rpcbench::stacks::ALL;
-use rpcbench::trial::{BrokerSite, Setting, Site};
+use rpcbench::trial::{BrokerLocation, RunningServer, TrialContext};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -30,7 +30,7 @@ fn roundtrip(criterion: &mut Criterion) {
     let scenario = Scenario::load("quick").unwrap();
     let interrupted = Arc::new(AtomicBool::new(false));
     let (targets, controls) = (BTreeMap::new(), BTreeMap::new());
-    let setting = Setting {
+    let setting = TrialContext {
         scenario: &scenario,
         seed: 1,
         executor: Executor::Async,
@@ -44,13 +44,13 @@ fn roundtrip(criterion: &mut Criterion) {
     };
     let broker =
         PrivateBroker::start(&[]).map_err(|error| eprintln!("the AMQP stacks are left out: {error}")).ok();
-    let broker = broker.as_ref().map(|broker| BrokerSite { url: broker.url().to_owned(), pid: None });
+    let broker = broker.as_ref().map(|broker| BrokerLocation { url: broker.url().to_owned(), pid: None });
     let mut group = criterion.benchmark_group("roundtrip");
     for stack in ALL {
         if stack.needs_broker() && broker.is_none() {
             continue;
         }
-        let site = Site::start(stack, &setting, broker.as_ref(), &[], false).unwrap();
+        let site = RunningServer::start(stack, &setting, broker.as_ref(), &[], false).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let client = runtime.block_on(site.place.connect(stack, 1, TIMEOUT)).unwrap().remove(0);
         group.bench_function(stack.name, |b| {

@@ -20,7 +20,7 @@ use crate::run::targets::Targets;
 use crate::run::{Brokers, Event, Progress, RunError, check_stacks, new_record, stack_facts};
 use crate::scenario::{Plan, Scenario, TrialSpec};
 use crate::sys;
-use crate::trial::{self, Setting, wait_until};
+use crate::trial::{self, TrialContext, wait_until};
 
 /// The pause before a server that does not answer yet is checked again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
@@ -79,7 +79,7 @@ pub fn run(
         .instant_at(options.start)
         .filter(|start| *start > Instant::now())
         .ok_or_else(|| AgentError::StartPassed { start: format_time(options.start) })?;
-    let setting = Setting {
+    let context = TrialContext {
         scenario,
         seed: seed_of_agent(options.seed, options.number.agent),
         executor: Executor::Async,
@@ -92,7 +92,7 @@ pub fn run(
         interrupted,
     };
     let mut record = new_partial_record(scenario, options);
-    check_servers(&mut plan, &setting, options, &mut record, progress)?;
+    check_servers(&mut plan, &context, options, &mut record, progress)?;
     if Instant::now() >= start {
         return Err(AgentError::StartPassedDuringChecks { start: format_time(options.start) });
     }
@@ -108,7 +108,7 @@ pub fn run(
             if interrupted.load(Ordering::Relaxed) {
                 break;
             }
-            if let Some(trial) = trial::run(&spec, &setting, Ok(None), (block, position)) {
+            if let Some(trial) = trial::run(&spec, &context, Ok(None), (block, position)) {
                 progress(Event::TrialDone(&trial));
                 record.trials.push(trial);
             }
@@ -166,7 +166,7 @@ fn run_options(options: &Options, id: String) -> crate::run::Options {
 /// Checks every server. One that does not answer may still be starting; it is checked again until the start.
 fn check_servers(
     plan: &mut Plan,
-    setting: &Setting<'_>,
+    context: &TrialContext<'_>,
     options: &Options,
     record: &mut Record,
     progress: Progress<'_>,
@@ -174,11 +174,11 @@ fn check_servers(
     let run_options = run_options(options, record.id.clone());
     let unchecked = record.clone();
     loop {
-        let checked = check_stacks(plan, setting, &mut Brokers::new(None), &run_options, record, progress);
+        let checked = check_stacks(plan, context, &mut Brokers::new(None), &run_options, record, progress);
         match checked {
-            Err(RunError::Unreachable { .. }) if Instant::now() + RETRY_INTERVAL < setting.began => {
+            Err(RunError::Unreachable { .. }) if Instant::now() + RETRY_INTERVAL < context.began => {
                 record.clone_from(&unchecked);
-                block_until(Instant::now().checked_add(RETRY_INTERVAL), setting.interrupted)?;
+                block_until(Instant::now().checked_add(RETRY_INTERVAL), context.interrupted)?;
             }
             checked => {
                 record.stacks =

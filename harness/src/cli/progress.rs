@@ -66,7 +66,7 @@ impl Progress {
                     self.line(&format!("measuring {all} trials"));
                 }
             }
-            Event::Searched(searched) => {
+            Event::SearchDone(searched) => {
                 self.line(&format!("{} ({}): {}", searched.stack, searched.search, searched.range()));
             }
             Event::TrialDone(trial) => {

@@ -6,7 +6,7 @@ mod fairness;
 mod file;
 mod histogram;
 mod judgement;
-mod searched;
+mod search;
 mod wire;
 
 pub use agents::{Agent, AgentPart, ClockOffset, ReferenceClock, StartSpread};
@@ -15,7 +15,7 @@ pub use fairness::{BrokerTerms, Fairness, Library, Process, SocketFacts};
 pub use file::{RecordError, prepare_folder, read, read_from_log, write_atomically};
 pub use histogram::{HistogramError, Latency};
 pub use judgement::{AuditCheck, CheckName, Label, Status};
-pub use searched::{Probe, Searched};
+pub use search::{Probe, SearchResult};
 pub use wire::{CountedBy, Hop, Parts, Party, Wire};
 
 use calculator::Protocol;
@@ -77,7 +77,7 @@ pub struct Record {
     pub trials: Vec<Trial>,
     /// The searches in the order in which they were made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub searches: Vec<Searched>,
+    pub searches: Vec<SearchResult>,
 }
 
 /// The program that measured.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::text::thousands;
 use crate::load::Rate;
-use crate::record::{Record, Searched};
+use crate::record::{Record, SearchResult};
 use crate::scenario::Search;
 
 /// A search, with a row for each stack: the highest rate first.
@@ -38,7 +38,7 @@ impl CapacityRow {
         [&self.stack, &self.range, &self.p99, &self.busy, &self.note]
     }
 
-    fn of(searched: &Searched) -> Self {
+    fn of(searched: &SearchResult) -> Self {
         let rate =
             |rate: Option<Rate>| rate.map_or_else(|| "–".to_owned(), |rate| thousands(rate.get().into()));
         let best = searched.probes.iter().filter(|probe| probe.held).max_by_key(|probe| probe.rate);

@@ -9,7 +9,7 @@ use super::event::{Event, Progress};
 use super::options::Options;
 use crate::record::Record;
 use crate::scenario::Plan;
-use crate::trial::{self, Setting};
+use crate::trial::{self, TrialContext};
 
 /// Makes every block of `plan` and saves `record` after each.
 ///
@@ -17,29 +17,29 @@ use crate::trial::{self, Setting};
 /// [`RunError::Write`]. Trials that fail stand in the record.
 pub(super) fn run_blocks(
     plan: &Plan,
-    setting: &Setting<'_>,
+    context: &TrialContext<'_>,
     brokers: &mut Brokers,
     options: &Options,
     record: &mut Record,
     progress: Progress<'_>,
 ) -> Result<(), RunError> {
-    let blocks = setting.scenario.blocks.get();
+    let blocks = context.scenario.blocks.get();
     for block in 0..blocks {
         for (position, spec) in (0_u32..).zip(plan.block(block, options.seed)) {
-            if setting.interrupted.load(Ordering::Relaxed) {
+            if context.interrupted.load(Ordering::Relaxed) {
                 break;
             }
             // A broker that has gone since the checks fails the trial, not the run.
             let broker = brokers.for_trial(&spec, &options.targets.urls, progress);
-            if let Some(trial) = trial::run(&spec, setting, broker, (block, position)) {
+            if let Some(trial) = trial::run(&spec, context, broker, (block, position)) {
                 progress(Event::TrialDone(&trial));
                 record.trials.push(trial);
             }
         }
         // Before the last block is made, the record on disk is that of an unfinished run.
-        let stopped = setting.interrupted.load(Ordering::Relaxed);
+        let stopped = context.interrupted.load(Ordering::Relaxed);
         record.interrupted = stopped || block + 1 < blocks;
-        record.seconds = setting.began.elapsed().as_secs_f64();
+        record.seconds = context.began.elapsed().as_secs_f64();
         draft::save(record, options)?;
         if stopped {
             break;

@@ -8,10 +8,10 @@ use crate::deploy::rabbitmq::{BrokerError, PrivateBroker};
 use crate::scenario::TrialSpec;
 use crate::stacks::Stack;
 use crate::sys;
-use crate::trial::BrokerSite;
+use crate::trial::BrokerLocation;
 
 /// The broker that a stack needs; `None` where it needs none.
-pub(crate) type NeededBroker = Result<Option<BrokerSite>, Arc<BrokerError>>;
+pub(crate) type NeededBroker = Result<Option<BrokerLocation>, Arc<BrokerError>>;
 
 /// The brokers of a run: an external one, or a private one for each set of cores, since the placement of a trial decides
 /// where its broker runs.
@@ -55,9 +55,13 @@ impl Brokers {
         self.on_cores(&spec.cores.server, progress).map(Some)
     }
 
-    fn on_cores(&mut self, cores: &[usize], progress: Progress<'_>) -> Result<BrokerSite, Arc<BrokerError>> {
+    fn on_cores(
+        &mut self,
+        cores: &[usize],
+        progress: Progress<'_>,
+    ) -> Result<BrokerLocation, Arc<BrokerError>> {
         if let Some(url) = &self.external {
-            return Ok(BrokerSite { url: url.clone(), pid: None });
+            return Ok(BrokerLocation { url: url.clone(), pid: None });
         }
         let known = self.private.iter().position(|(mask, _)| mask == cores);
         let index = known.unwrap_or_else(|| {
@@ -66,7 +70,7 @@ impl Brokers {
             self.private.len() - 1
         });
         match &self.private[index].1 {
-            Ok(broker) => Ok(BrokerSite { url: broker.url().to_owned(), pid: Some(broker.pid()) }),
+            Ok(broker) => Ok(BrokerLocation { url: broker.url().to_owned(), pid: Some(broker.pid()) }),
             Err(error) => Err(Arc::clone(error)),
         }
     }

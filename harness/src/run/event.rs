@@ -1,6 +1,6 @@
 //! The events that a run reports while it is under way.
 
-use crate::record::{Check, Searched, Skipped, Trial};
+use crate::record::{Check, SearchResult, Skipped, Trial};
 
 /// An event of a run under way.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub enum Event<'a> {
     /// A trial is over.
     TrialDone(&'a Trial),
     /// The search for the highest rate of a stack is over.
-    Searched(&'a Searched),
+    SearchDone(&'a SearchResult),
 }
 
 /// Receives the events of a run.

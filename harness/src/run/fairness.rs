@@ -10,7 +10,7 @@ use calculator::Protocol;
 use crate::record::{BrokerTerms, Fairness, Library, Process};
 use crate::stacks::libraries::library;
 use crate::stacks::{Address, Driver, Runtime, Stack, Way};
-use crate::trial::{CLIENT_RUNTIME, Setting};
+use crate::trial::{CLIENT_RUNTIME, TrialContext};
 
 /// What was seen of a stack while it was called.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +36,7 @@ pub async fn product(url: &str, timeout: Duration) -> Option<String> {
 /// What `stack` runs with under `setting` where clients find it at `address`, as far as it is known beside what was
 /// `observed`.
 #[must_use]
-pub fn of(stack: &Stack, setting: &Setting<'_>, address: &Address, observed: Observed) -> Fairness {
+pub fn of(stack: &Stack, setting: &TrialContext<'_>, address: &Address, observed: Observed) -> Fairness {
     let is_target = setting.targets.contains_key(stack.name);
     Fairness {
         stack: stack.name.to_owned(),
@@ -66,7 +66,7 @@ pub fn of(stack: &Stack, setting: &Setting<'_>, address: &Address, observed: Obs
     }
 }
 
-fn server(stack: &Stack, setting: &Setting<'_>, threads: Option<u32>) -> Process {
+fn server(stack: &Stack, setting: &TrialContext<'_>, threads: Option<u32>) -> Process {
     if let Some(reference) = stack.reference() {
         // Which version the interpreter found is its own business.
         let library = Library { name: stack.server.to_owned(), version: String::new() };
@@ -104,7 +104,7 @@ fn broker_terms(terms: Terms, is_target: bool, product: Option<String>) -> Broke
 }
 
 /// On which terms the messages of `stack` pass the broker at `address`.
-fn terms_of(stack: &Stack, setting: &Setting<'_>, address: &Address) -> Option<Terms> {
+fn terms_of(stack: &Stack, setting: &TrialContext<'_>, address: &Address) -> Option<Terms> {
     let url: TransportUrl = address.url.parse().ok()?;
     let transport = address.queues.into_iter().fold(Transport::from(url), Transport::queue_kind);
     let prefetch = setting.server_option("--prefetch").and_then(|count| count.parse().ok());

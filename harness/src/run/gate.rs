@@ -11,7 +11,7 @@ use crate::load::Operation;
 use crate::record::{Record, Skipped};
 use crate::scenario::Plan;
 use crate::stacks::{Role, Stack};
-use crate::trial::{Setting, without_credentials};
+use crate::trial::{TrialContext, without_credentials};
 
 /// A stack that cannot be measured.
 struct Refusal {
@@ -27,18 +27,18 @@ struct Refusal {
 /// [`RunError::Nothing`] where only floors are left.
 pub(crate) fn check_stacks(
     plan: &mut Plan,
-    setting: &Setting<'_>,
+    context: &TrialContext<'_>,
     brokers: &mut Brokers,
     options: &Options,
     record: &mut Record,
     progress: Progress<'_>,
 ) -> Result<(), RunError> {
     for stack in plan.stacks() {
-        if setting.interrupted.load(Ordering::Relaxed) {
+        if context.interrupted.load(Ordering::Relaxed) {
             break;
         }
         progress(Event::Checking(stack.name));
-        let admitted = match inspect(plan, stack, setting, brokers, progress) {
+        let admitted = match inspect(plan, stack, context, brokers, progress) {
             Ok(findings) => {
                 progress(Event::Checked(&findings.check));
                 admit(findings, record)
@@ -75,13 +75,13 @@ pub(crate) fn check_stacks(
 fn inspect(
     plan: &Plan,
     stack: &'static Stack,
-    setting: &Setting<'_>,
+    context: &TrialContext<'_>,
     brokers: &mut Brokers,
     progress: Progress<'_>,
 ) -> Result<Findings, String> {
-    let has_target = setting.targets.contains_key(stack.name);
+    let has_target = context.targets.contains_key(stack.name);
     let broker = brokers.for_stack(stack, has_target, progress).map_err(|error| error.to_string())?;
-    preflight::inspect(stack, &operations_of(plan, stack), setting, broker.as_ref())
+    preflight::inspect(stack, &operations_of(plan, stack), context, broker.as_ref())
         .map_err(|error| error.to_string())
 }
 

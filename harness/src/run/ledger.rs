@@ -15,7 +15,7 @@ use crate::observe::wire::{Flow, Snapshot, SocketTraffic, Traffic};
 use crate::record::{CountedBy, Hop, Parts, Party, SocketFacts, Wire};
 use crate::stacks::{Address, Stack};
 use crate::sys::SocketStats;
-use crate::trial::{Site, TrialError};
+use crate::trial::{RunningServer, TrialError};
 
 /// How many calls are counted.
 const CALLS: usize = 32;
@@ -54,7 +54,7 @@ pub async fn count(
     operation: Operation,
     seed: u64,
     timeout: Duration,
-    site: &Site,
+    site: &RunningServer,
 ) -> Result<Counted, TrialError> {
     let place = &site.place;
     let (Some(port), Some(prepared)) = (port_of(&place.address.url), ledger_call(operation, seed)) else {
@@ -122,7 +122,7 @@ struct Ends<'a> {
     port: u16,
     /// Connections of this process that were there before, and may be closing.
     others: Snapshot,
-    site: &'a Site,
+    site: &'a RunningServer,
     has_broker: bool,
 }
 

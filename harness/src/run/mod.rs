@@ -28,7 +28,7 @@ use std::time::Instant;
 use crate::record::{Record, Status};
 use crate::scenario::{Plan, Scenario};
 use crate::sys;
-use crate::trial::Setting;
+use crate::trial::TrialContext;
 
 /// Makes a run of `scenario` and reports its events to `progress`. The whole record is written to the folder of
 /// `options` after every block and every search.
@@ -43,7 +43,7 @@ pub fn run(
 ) -> Result<Record, RunError> {
     let mut plan = Plan::new(scenario, &sys::allowed_cores())?;
     let controls = options.targets.ready(interrupted)?;
-    let setting = Setting {
+    let context = TrialContext {
         scenario,
         seed: options.seed,
         executor: options.executor,
@@ -58,11 +58,11 @@ pub fn run(
     let mut record = new_record(scenario, options);
     let mut brokers = Brokers::new(options.broker.clone());
 
-    check_stacks(&mut plan, &setting, &mut brokers, options, &mut record, progress)?;
+    check_stacks(&mut plan, &context, &mut brokers, options, &mut record, progress)?;
     record.stacks = plan.stacks().into_iter().map(|stack| stack_facts(stack, options)).collect();
     progress(Event::Measuring(plan.trials().count() as u64 * u64::from(scenario.blocks.get())));
-    blocks::run_blocks(&plan, &setting, &mut brokers, options, &mut record, progress)?;
-    search::run_searches(&plan, &setting, &mut brokers, options, &mut record, progress)?;
+    blocks::run_blocks(&plan, &context, &mut brokers, options, &mut record, progress)?;
+    search::run_searches(&plan, &context, &mut brokers, options, &mut record, progress)?;
     Ok(record)
 }
 

@@ -7,7 +7,7 @@ use crate::record::{Check, Fairness, SocketFacts, Wire};
 use crate::run::fairness::{self, Observed};
 use crate::run::ledger;
 use crate::stacks::Stack;
-use crate::trial::{BrokerSite, Setting, Site, TrialError};
+use crate::trial::{BrokerLocation, RunningServer, TrialContext, TrialError};
 
 /// The findings about a stack.
 pub struct Findings {
@@ -28,17 +28,17 @@ pub struct Findings {
 pub fn inspect(
     stack: &'static Stack,
     operations: &[Operation],
-    setting: &Setting<'_>,
-    broker: Option<&BrokerSite>,
+    context: &TrialContext<'_>,
+    broker: Option<&BrokerLocation>,
 ) -> Result<Findings, TrialError> {
-    let site = Site::start(stack, setting, broker, &[], false)?;
+    let site = RunningServer::start(stack, context, broker, &[], false)?;
     let place = &site.place;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|source| TrialError::Runtime { stack: stack.name, source })?;
     runtime.block_on(async {
-        let timeout = setting.scenario.timeout;
+        let timeout = context.scenario.timeout;
         let outcomes = match place.connect(stack, 1, timeout).await?.into_iter().next() {
             Some(client) => {
                 conformance::run(&*client, stack.protocol.conformance_profile(), &mut Deadline::new(timeout))
@@ -50,7 +50,7 @@ pub fn inspect(
         let (mut wire, mut sockets, mut observed) = (vec![], vec![], Observed::default());
         if check.may_be_measured() && stack.has_server() {
             for operation in operations {
-                let counted = ledger::count(stack, *operation, setting.seed, timeout, &site).await?;
+                let counted = ledger::count(stack, *operation, context.seed, timeout, &site).await?;
                 wire.extend(counted.wire);
                 observed.reused = counted.reused.or(observed.reused);
                 observed.threads = counted.threads.or(observed.threads);
@@ -62,7 +62,7 @@ pub fn inspect(
                 observed.broker = fairness::product(&place.address.url, timeout).await;
             }
         }
-        let fairness = fairness::of(stack, setting, &place.address, observed);
+        let fairness = fairness::of(stack, context, &place.address, observed);
         Ok(Findings { check, wire, sockets, fairness })
     })
 }

@@ -6,10 +6,10 @@ use super::draft;
 use super::error::RunError;
 use super::event::{Event, Progress};
 use super::options::Options;
-use crate::record::{Probe, Record, Searched, Trial};
+use crate::record::{Probe, Record, SearchResult, Trial};
 use crate::scenario::{Plan, PlannedSearch, TrialSpec};
 use crate::stacks::Stack;
-use crate::trial::{self, Setting};
+use crate::trial::{self, TrialContext};
 
 /// How many trials of a rate must fail before the rate counts as failed.
 const FAILURES_TO_REJECT: usize = 2;
@@ -20,7 +20,7 @@ const FAILURES_TO_REJECT: usize = 2;
 /// [`RunError::Write`].
 pub(super) fn run_searches(
     plan: &Plan,
-    setting: &Setting<'_>,
+    context: &TrialContext<'_>,
     brokers: &mut Brokers,
     options: &Options,
     record: &mut Record,
@@ -30,16 +30,16 @@ pub(super) fn run_searches(
         for stack in &planned.stacks {
             let searched = search(&planned, stack, |spec| {
                 let broker = brokers.for_trial(spec, &options.targets.urls, progress);
-                trial::run(spec, setting, broker, (0, 0))
+                trial::run(spec, context, broker, (0, 0))
             });
             let Some(searched) = searched else {
                 record.interrupted = true;
                 break;
             };
-            progress(Event::Searched(&searched));
+            progress(Event::SearchDone(&searched));
             record.searches.push(searched);
         }
-        record.seconds = setting.began.elapsed().as_secs_f64();
+        record.seconds = context.began.elapsed().as_secs_f64();
         draft::save(record, options)?;
     }
     Ok(())
@@ -50,7 +50,7 @@ fn search(
     planned: &PlannedSearch,
     stack: &'static Stack,
     mut run_trial: impl FnMut(&TrialSpec) -> Option<Trial>,
-) -> Option<Searched> {
+) -> Option<SearchResult> {
     let mut bisection = Bisection::default();
     let mut probes: Vec<Probe> = Vec::new();
     while let Some(rate) = bisection.next() {
@@ -63,7 +63,7 @@ fn search(
         }
         bisection.narrow(rate, failed < FAILURES_TO_REJECT);
     }
-    Some(Searched {
+    Some(SearchResult {
         search: planned.search.name.clone(),
         stack: stack.name.to_owned(),
         held: bisection.held,

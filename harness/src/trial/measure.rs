@@ -9,7 +9,7 @@ use super::CLIENT_RUNTIME;
 use super::agreed_start::wait_for_start;
 use super::error::TrialError;
 use super::reading::{Meters, Reading};
-use super::site::{BrokerSite, Place, Setting, Site};
+use super::server::{BrokerLocation, RunningServer, ServerLocation, TrialContext};
 use crate::load::{self, InFlight, WarmUp, Window};
 use crate::observe::{InFlightMean, InFlightSamples, Meter, Observation};
 use crate::scenario::TrialSpec;
@@ -74,10 +74,10 @@ impl Measured {
 /// [`TrialError`].
 pub(super) fn measure(
     spec: &TrialSpec,
-    setting: &Setting<'_>,
-    broker: Option<&BrokerSite>,
+    context: &TrialContext<'_>,
+    broker: Option<&BrokerLocation>,
 ) -> Result<Option<Measured>, TrialError> {
-    let mut site = Site::start(spec.stack, setting, broker, &spec.cores.server, spec.twin)?;
+    let mut site = RunningServer::start(spec.stack, context, broker, &spec.cores.server, spec.twin)?;
     let broker = broker.filter(|_| spec.stack.needs_broker()).and_then(|broker| broker.pid);
     let meters = Meters {
         client: Some(Meter::Process(std::process::id())),
@@ -90,11 +90,11 @@ pub(super) fn measure(
     let mut measured = std::thread::scope(|scope| {
         let (place, counter) = (&site.place, Arc::clone(&in_flight));
         scope.spawn(move || {
-            let _ = finished.send(drive(spec, setting, place, opened, counter));
+            let _ = finished.send(drive(spec, context, place, opened, counter));
         });
         watch(&window, &result, meters, &in_flight)
     })?;
-    if setting.interrupted.load(Ordering::Relaxed) {
+    if context.interrupted.load(Ordering::Relaxed) {
         return Ok(None);
     }
     // Callers may notice the end of their server before the system reports it.
@@ -143,8 +143,8 @@ fn watch(
 /// Connects and makes the calls, on the client's cores.
 fn drive(
     spec: &TrialSpec,
-    setting: &Setting<'_>,
-    place: &Place,
+    context: &TrialContext<'_>,
+    place: &ServerLocation,
     opened: Sender<Window>,
     in_flight: Arc<InFlight>,
 ) -> Result<Observation, TrialError> {
@@ -158,20 +158,20 @@ fn drive(
         .build()
         .map_err(|source| TrialError::Runtime { stack, source })?;
     runtime.block_on(async {
-        let clients = place.connect(spec.stack, spec.connections.get(), setting.scenario.timeout).await?;
+        let clients = place.connect(spec.stack, spec.connections.get(), context.scenario.timeout).await?;
         let warmup = match spec.share {
-            None => WarmUp::Settle(setting.scenario.warmup),
-            Some(share) => wait_for_start(spec.stack, share.agreed, setting.interrupted).await?,
+            None => WarmUp::Settle(context.scenario.warmup),
+            Some(share) => wait_for_start(spec.stack, share.agreed, context.interrupted).await?,
         };
         let plan = load::Plan {
             operation: spec.operation,
             load: spec.load,
             multiplexes: spec.stack.multiplexes,
             warmup,
-            measure: setting.scenario.measure,
-            timeout: Some(setting.scenario.timeout),
-            seed: setting.seed,
-            interrupted: Arc::clone(setting.interrupted),
+            measure: context.scenario.measure,
+            timeout: Some(context.scenario.timeout),
+            seed: context.seed,
+            interrupted: Arc::clone(context.interrupted),
             in_flight,
         };
         let report_window = Box::new(move |window| {

@@ -5,11 +5,13 @@ mod error;
 mod figures;
 mod measure;
 mod reading;
-mod site;
+mod server;
 
 pub(crate) use agreed_start::wait_until;
 pub use error::TrialError;
-pub use site::{BROKER_VARIABLE, BrokerSite, Place, Setting, Site, without_credentials};
+pub use server::{
+    BROKER_VARIABLE, BrokerLocation, RunningServer, ServerLocation, TrialContext, without_credentials,
+};
 
 use std::sync::Arc;
 
@@ -31,23 +33,23 @@ pub const CLIENT_RUNTIME: Runtime = Runtime::CurrentThread;
 #[must_use]
 pub fn run(
     spec: &TrialSpec,
-    setting: &Setting<'_>,
-    broker: Result<Option<BrokerSite>, Arc<BrokerError>>,
+    context: &TrialContext<'_>,
+    broker: Result<Option<BrokerLocation>, Arc<BrokerError>>,
     (block, position): (u32, u32),
 ) -> Option<Trial> {
     let mut trial = Trial::new(spec, block, position);
-    trial.at_seconds = setting.began.elapsed().as_secs_f64();
+    trial.at_seconds = context.began.elapsed().as_secs_f64();
     let kept_awake = spec.warm.then(|| KeptAwake::start(&cores_to_keep_awake(spec)));
     trial.warm = matches!(kept_awake, Some(Ok(_)));
     if !trial.warm && spec.cores.client != spec.cores.server {
         trial.labels.push(Label::Cold);
     }
-    if setting.targets.contains_key(spec.stack.name) {
-        record_target_cores(&mut trial, spec, setting);
+    if context.targets.contains_key(spec.stack.name) {
+        record_target_cores(&mut trial, spec, context);
     }
     let measured = broker
         .map_err(|reason| format!("there is no broker: {reason}"))
-        .and_then(|broker| measure(spec, setting, broker.as_ref()).map_err(|error| error.to_string()));
+        .and_then(|broker| measure(spec, context, broker.as_ref()).map_err(|error| error.to_string()));
     let mut start_delay_ns = None;
     match measured {
         Ok(Some(measured)) => {
@@ -73,8 +75,8 @@ fn start_delay(spec: &TrialSpec, measured: &Measured) -> Option<u64> {
 }
 
 /// Records the cores of a server that was already running, and whether they are those of the trial's placement.
-fn record_target_cores(trial: &mut Trial, spec: &TrialSpec, setting: &Setting<'_>) {
-    let reported = setting.controls.get(spec.stack.name).and_then(|control| {
+fn record_target_cores(trial: &mut Trial, spec: &TrialSpec, context: &TrialContext<'_>) {
+    let reported = context.controls.get(spec.stack.name).and_then(|control| {
         let stats = control::request_stats(*control).ok()?;
         // Core numbers of another machine mean nothing here.
         (stats.boot.is_some() && stats.boot == sys::boot_id()).then_some(stats.cores)

@@ -21,7 +21,7 @@ use rpcbench::run::fairness::{self, Observed};
 use rpcbench::run::ledger;
 use rpcbench::scenario::Scenario;
 use rpcbench::stacks::{ALL, Stack};
-use rpcbench::trial::{BrokerSite, Setting, Site};
+use rpcbench::trial::{BrokerLocation, RunningServer, TrialContext};
 
 use frames::{Frame, frames};
 use relay::{Passed, Relay};
@@ -30,11 +30,11 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// Calls that are counted the other way.
 const CALLS: u64 = 20;
 
-fn with_setting<T>(action: impl FnOnce(&Setting<'_>) -> T) -> T {
+fn with_context<T>(action: impl FnOnce(&TrialContext<'_>) -> T) -> T {
     let scenario = Scenario::load("quick").unwrap();
     let interrupted = Arc::new(AtomicBool::new(false));
     let (targets, controls) = (BTreeMap::new(), BTreeMap::new());
-    action(&Setting {
+    action(&TrialContext {
         scenario: &scenario,
         seed: 1,
         executor: Executor::Async,
@@ -48,7 +48,7 @@ fn with_setting<T>(action: impl FnOnce(&Setting<'_>) -> T) -> T {
     })
 }
 
-async fn count(stack: &'static Stack, site: &Site) -> Wire {
+async fn count(stack: &'static Stack, site: &RunningServer) -> Wire {
     let counted = ledger::count(stack, Operation::ADD, 1, TIMEOUT, site).await.unwrap();
     assert_eq!(counted.reused, Some(true), "{}", stack.name);
     assert!(!counted.sockets.is_empty(), "{}", stack.name);
@@ -56,7 +56,7 @@ async fn count(stack: &'static Stack, site: &Site) -> Wire {
 }
 
 /// The ledger, which must be the same when it is counted again.
-async fn ledger_of(stack: &'static Stack, site: &Site) -> Wire {
+async fn ledger_of(stack: &'static Stack, site: &RunningServer) -> Wire {
     let (first, second) = (count(stack, site).await, count(stack, site).await);
     let bytes = |wire: &Wire| {
         wire.hops.iter().map(|hop| (hop.from, hop.to, hop.bytes, hop.parts)).collect::<Vec<_>>()
@@ -86,7 +86,7 @@ type Bytes = (u64, u64);
 
 /// Makes calls and holds what passes each of `relays` against the ledger after each call: it was at the first given
 /// count before, and grows by the second.
-async fn hold_against(relays: &[(&Relay, Bytes, Bytes)], stack: &'static Stack, site: &Site) {
+async fn hold_against(relays: &[(&Relay, Bytes, Bytes)], stack: &'static Stack, site: &RunningServer) {
     let client = site.place.connect(stack, 1, TIMEOUT).await.unwrap().remove(0);
     for calls in 1..=CALLS {
         call(&client).await;
@@ -108,12 +108,12 @@ fn message(hop: &Hop) -> u64 {
 #[test]
 fn without_a_broker_the_ledger_is_what_a_relay_counts() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    with_setting(|setting| {
+    with_context(|context| {
         // Most reference servers close each connection after its call.
         let ours =
             |stack: &&Stack| stack.has_server() && !stack.needs_broker() && stack.reference().is_none();
         for stack in ALL.iter().filter(ours) {
-            let mut site = Site::start(stack, setting, None, &[], false).unwrap();
+            let mut site = RunningServer::start(stack, context, None, &[], false).unwrap();
             let wire = runtime.block_on(ledger_of(stack, &site));
             assert!(wire.exact && wire.behind_broker.is_none() && wire.hops.len() == 2, "{wire:?}");
             let relay = Relay::to(port_of(&site.place.address.url).unwrap());
@@ -135,7 +135,7 @@ fn without_a_broker_the_ledger_is_what_a_relay_counts() {
                 };
                 assert_eq!(found, expected, "{}: {}", stack.name, String::from_utf8_lossy(&last));
             }
-            let fairness = fairness::of(stack, setting, &site.place.address, Observed::default());
+            let fairness = fairness::of(stack, context, &site.place.address, Observed::default());
             assert_eq!(fairness.http.is_some(), down.starts_with(b"HTTP/"), "{}", stack.name);
             if let Some(version) = fairness.http {
                 let text = String::from_utf8_lossy(up).to_lowercase()
@@ -171,15 +171,15 @@ fn zeromq_message(before: &[u8], bytes: &[u8]) -> u64 {
 fn through_a_broker_every_hop_is_what_relays_count() {
     let broker = PrivateBroker::start(&[]).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    with_setting(|setting| {
+    with_context(|context| {
         for name in ["amqp", "amqp-direct", "amqp-bare"] {
             let stack = Stack::named(name).unwrap();
             // No heartbeats: they are of no call.
             let direct = format!("{}?heartbeat=0", broker.url());
             let port = port_of(&direct).unwrap();
             let of_server = Relay::to(port);
-            let behind = BrokerSite { url: of_server.in_place_of(&direct), pid: None };
-            let mut site = Site::start(stack, setting, Some(&behind), &[], false).unwrap();
+            let behind = BrokerLocation { url: of_server.in_place_of(&direct), pid: None };
+            let mut site = RunningServer::start(stack, context, Some(&behind), &[], false).unwrap();
             site.place.address.url.clone_from(&direct);
             let wire = runtime.block_on(ledger_of(stack, &site));
             let hops: Vec<_> = wire.hops.iter().map(|hop| (hop.from, hop.to)).collect();
@@ -211,7 +211,7 @@ fn through_a_broker_every_hop_is_what_relays_count() {
             let product = runtime.block_on(fairness::product(&direct, TIMEOUT));
             assert!(product.as_ref().is_some_and(|product| product.starts_with("RabbitMQ ")), "{product:?}");
             let terms =
-                fairness::of(stack, setting, &site.place.address, Observed::default()).broker.unwrap();
+                fairness::of(stack, context, &site.place.address, Observed::default()).broker.unwrap();
             hold_terms_against(&terms, &of_client, &of_server);
         }
     });

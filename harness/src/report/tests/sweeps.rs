@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::load::Rate;
-use crate::record::{Probe, Searched};
+use crate::record::{Probe, SearchResult};
 
 /// A sweep over four rates, and a search.
 fn sweep() -> Record {
@@ -36,7 +36,7 @@ fn sweep() -> Record {
         server: Some(0.9),
     };
     for (stack, held) in [("zerorpc", 100_000), ("rest-hyper", 150_000)] {
-        record.searches.push(Searched {
+        record.searches.push(SearchResult {
             search: search.name.clone(),
             stack: stack.to_owned(),
             held: Rate::new(held),

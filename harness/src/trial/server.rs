@@ -20,7 +20,7 @@ use crate::stacks::{Address, Stack};
 pub const BROKER_VARIABLE: &str = "RPCBENCH_BROKER";
 
 /// What all trials of a run have in common.
-pub struct Setting<'a> {
+pub struct TrialContext<'a> {
     /// The scenario.
     pub scenario: &'a Scenario,
     /// The seed of the arguments.
@@ -43,7 +43,7 @@ pub struct Setting<'a> {
     pub interrupted: &'a Arc<AtomicBool>,
 }
 
-impl Setting<'_> {
+impl TrialContext<'_> {
     /// The value that `--name=value` among the further arguments of the servers gives an option.
     #[must_use]
     pub fn server_option(&self, name: &str) -> Option<&str> {
@@ -53,7 +53,7 @@ impl Setting<'_> {
 
 /// A broker that a trial's messages go through.
 #[derive(Clone, Debug)]
-pub struct BrokerSite {
+pub struct BrokerLocation {
     /// Its URL, with credentials.
     pub url: String,
     /// Its process; absent where it is not ours.
@@ -61,32 +61,32 @@ pub struct BrokerSite {
 }
 
 /// A server that can be called.
-pub struct Site {
+pub struct RunningServer {
     /// The process, where it is ours.
     pub(super) process: Option<ServerProcess>,
     /// Where it tells of itself, if it was already running and does.
     control: Option<SocketAddr>,
     /// Where clients find it.
-    pub place: Place,
+    pub place: ServerLocation,
 }
 
 /// Where clients find a server.
-pub struct Place {
+pub struct ServerLocation {
     /// For clients; may hold credentials.
     pub address: Address,
     /// For people.
     pub shown: String,
 }
 
-impl Site {
+impl RunningServer {
     /// Starts `stack`'s server on `cores`, or takes the one that is already running.
     ///
     /// # Errors
     /// [`TrialError::Server`].
     pub fn start(
         stack: &'static Stack,
-        setting: &Setting<'_>,
-        broker: Option<&BrokerSite>,
+        setting: &TrialContext<'_>,
+        broker: Option<&BrokerLocation>,
         cores: &[usize],
         twin: bool,
     ) -> Result<Self, TrialError> {
@@ -97,10 +97,14 @@ impl Site {
         let mut address = Address { target: Target::topic(topic.clone()), queues, ..Address::new(url) };
         if let Some(target) = setting.targets.get(stack.name) {
             let control = setting.controls.get(stack.name).copied();
-            return Ok(Site { process: None, control, place: Place::new(Address::new(target.clone())) });
+            return Ok(RunningServer {
+                process: None,
+                control,
+                place: ServerLocation::new(Address::new(target.clone())),
+            });
         }
         if !stack.has_server() {
-            return Ok(Site { process: None, control: None, place: Place::new(address) });
+            return Ok(RunningServer { process: None, control: None, place: ServerLocation::new(address) });
         }
         let mut arguments = vec![];
         if stack.reference().is_none() {
@@ -120,7 +124,7 @@ impl Site {
         if !stack.needs_broker() {
             address.url = process.url().to_owned();
         }
-        Ok(Site { process: Some(process), control: None, place: Place::new(address) })
+        Ok(RunningServer { process: Some(process), control: None, place: ServerLocation::new(address) })
     }
 
     /// What the server's process tells of itself; `None` where it does not.
@@ -144,12 +148,12 @@ impl Site {
     }
 }
 
-impl Place {
+impl ServerLocation {
     /// The place at `address`.
     #[must_use]
     pub fn new(address: Address) -> Self {
         let shown = without_credentials(&address.url);
-        Place { address, shown }
+        ServerLocation { address, shown }
     }
 
     /// Opens `connections` connections.

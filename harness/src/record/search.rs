@@ -10,7 +10,7 @@ use crate::scenario::Search;
 /// A search for one stack, and what came of it: the highest rate it holds lies between `held` and `failed`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Searched {
+pub struct SearchResult {
     /// The search of the scenario that it belongs to.
     pub search: String,
     /// The stack.
@@ -75,7 +75,7 @@ impl Probe {
     }
 }
 
-impl Searched {
+impl SearchResult {
     /// The range in which the highest rate lies, in words.
     #[must_use]
     pub fn range(&self) -> String {
