@@ -1,4 +1,4 @@
-# What the scripts share: where Cargo builds, and how what is missing is installed. To be sourced by bash.
+# Functions that the scripts share: Cargo's target folder, and the installation of missing packages. For bash.
 # shellcheck shell=bash
 
 say() {
@@ -9,7 +9,7 @@ has() {
     command -v "$1" >/dev/null 2>&1
 }
 
-# Ends the script where Cargo, or the linker that it needs, is missing and cannot be had.
+# Ends the script if Cargo, or the linker that it needs, is missing and cannot be installed.
 need_cargo() {
     if ! has cargo; then
         say "Rust's cargo is missing. Install it from https://rustup.rs:"
@@ -23,12 +23,12 @@ need_cargo() {
     fi
 }
 
-# The folder that Cargo builds into, whatever its configuration says.
+# Prints Cargo's target folder, as configured.
 target_folder() {
     cargo metadata --no-deps --format-version 1 | sed -E 's/.*"target_directory":"([^"]*)".*/\1/'
 }
 
-# Whether commands can be run as root without asking anybody.
+# Succeeds if commands can be run as root without a password.
 may_be_root() {
     [ "$(id -u)" -eq 0 ] || { has sudo && sudo -n true 2>/dev/null; }
 }
@@ -41,21 +41,21 @@ as_root() {
     fi
 }
 
-# Installs Debian packages, where that is possible without asking and not forbidden.
+# Installs Debian packages. Fails if that needs a password or is disabled.
 apt_install() {
     [ -z "${RPCBENCH_NO_INSTALL:-}" ] && has apt-get && may_be_root || return 1
     say "installing $*"
     local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@")
-    # Only where the lists of packages are missing or old does it fail at first.
+    # The first attempt fails if the package lists are missing or outdated.
     as_root "${install[@]}" >&2 </dev/null || { as_root apt-get update -qq >&2 && as_root "${install[@]}" >&2 </dev/null; }
 }
 
-# Whether PROGRAM finds RabbitMQ; what else it misses is of no interest here.
+# Succeeds if PROGRAM finds RabbitMQ, whatever else it misses.
 finds_rabbitmq() {
     { "$1" doctor || true; } | grep '^ok  *RabbitMQ' >/dev/null
 }
 
-# Installs RabbitMQ where PROGRAM does not find it. Fails, having said what to do, where it cannot.
+# Installs RabbitMQ if PROGRAM does not find it. If that is impossible, prints what to do and fails.
 need_rabbitmq() {
     local program=$1
     if finds_rabbitmq "$program"; then
@@ -66,7 +66,7 @@ need_rabbitmq() {
             install_rabbitmq_on_debian || true
         elif has brew; then
             say "installing RabbitMQ"
-            # Homebrew starts no service by itself.
+            # Homebrew does not start the service.
             brew install --quiet rabbitmq >&2 || true
         fi
     fi
@@ -76,12 +76,12 @@ need_rabbitmq() {
     say "RabbitMQ is missing, and AMQP cannot be measured without it. Install it:"
     say "    Debian, Ubuntu:  sudo apt-get install rabbitmq-server"
     say "    macOS:           brew install rabbitmq"
-    say "or set RPCBENCH_RABBITMQ_SERVER to its start script, or give --broker URL."
+    say "or set RPCBENCH_RABBITMQ_SERVER to its start script, or use --broker URL."
     return 1
 }
 
-# Debian's packages start a broker, and Erlang's port mapper, when they are installed and whenever the machine starts.
-# Nobody asked for either: they are kept from starting, and what these packages brought is switched off.
+# Installs RabbitMQ without its service. Debian's packages start a broker and Erlang's port mapper on installation and at
+# every boot. A benchmark should not add services to a machine, so both are kept from starting and are disabled.
 install_rabbitmq_on_debian() (
     units=(rabbitmq-server.service)
     if ! dpkg-query -W -f '${Status}' erlang-base 2>/dev/null | grep -q 'ok installed'; then
@@ -101,5 +101,5 @@ install_rabbitmq_on_debian() (
     elif has update-rc.d; then
         as_root update-rc.d rabbitmq-server disable >&2 || true
     fi
-    say "installed RabbitMQ; its own service is switched off, and each run starts a private broker"
+    say "installed RabbitMQ and disabled its service; each run starts a private broker"
 )
