@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use calculator::{Call, Client, Executor, Value};
+use calculator::{Call, Client, Value};
 use criterion::{Criterion, criterion_group, criterion_main};
 use rpcbench::deploy::rabbitmq::PrivateBroker;
 use rpcbench::scenario::Scenario;
-use rpcbench::stacks::ALL;
+use rpcbench::stacks::{ServerOptions, all};
 use rpcbench::trial::{BrokerLocation, RunningServer, TrialContext};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,13 +30,12 @@ fn roundtrip(criterion: &mut Criterion) {
     let scenario = Scenario::load("quick").unwrap();
     let interrupted = Arc::new(AtomicBool::new(false));
     let (targets, controls) = (BTreeMap::new(), BTreeMap::new());
+    let server = ServerOptions::default();
     let setting = TrialContext {
         scenario: &scenario,
         seed: 1,
-        executor: Executor::Async,
-        workers: 1,
-        server_arguments: &[],
-        twin_arguments: &[],
+        server: &server,
+        twin: &server,
         targets: &targets,
         controls: &controls,
         began: Instant::now(),
@@ -46,7 +45,7 @@ fn roundtrip(criterion: &mut Criterion) {
         PrivateBroker::start(&[]).map_err(|error| eprintln!("the AMQP stacks are left out: {error}")).ok();
     let broker = broker.as_ref().map(|broker| BrokerLocation { url: broker.url().to_owned(), pid: None });
     let mut group = criterion.benchmark_group("roundtrip");
-    for stack in ALL {
+    for stack in all() {
         if stack.needs_broker() && broker.is_none() {
             continue;
         }

@@ -170,7 +170,8 @@ fn zabbix_is_called_with_its_type_and_with_the_headers_that_are_given() {
     let refused =
         finish(&mut rpcbench(&["call", "jsonrpc", &url, "m", "--header", "secret"])).with(2, &["NAME:VALUE"]);
     assert!(!refused.err.join("").contains("secret: "));
-    finish(&mut rpcbench(&["check", "tcp", "tcp://127.0.0.1:1", "--header", "a:b"])).with(2, &["over HTTP"]);
+    finish(&mut rpcbench(&["check", "tcp", "tcp://127.0.0.1:1", "--header", "a:b"]))
+        .with(2, &["--header is for rest, xmlrpc, jsonrpc"]);
 }
 
 #[test]

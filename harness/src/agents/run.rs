@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use calculator::Executor;
-
 use super::agreement::{Agreement, seed_of_agent};
 use super::clock::RunClock;
 use super::error::AgentError;
@@ -19,6 +17,7 @@ use crate::record::{Agent, Record};
 use crate::run::targets::Targets;
 use crate::run::{Brokers, Event, Progress, RunError, check_stacks, new_record, stack_facts};
 use crate::scenario::{Plan, Scenario, TrialSpec};
+use crate::stacks::ServerOptions;
 use crate::sys;
 use crate::trial::{self, TrialContext, wait_until};
 
@@ -79,13 +78,13 @@ pub fn run(
         .instant_at(options.start)
         .filter(|start| *start > Instant::now())
         .ok_or_else(|| AgentError::StartPassed { start: format_time(options.start) })?;
+    // Agents start no servers.
+    let server = ServerOptions::default();
     let context = TrialContext {
         scenario,
         seed: seed_of_agent(options.seed, options.number.agent),
-        executor: Executor::Async,
-        workers: 1,
-        server_arguments: &[],
-        twin_arguments: &[],
+        server: &server,
+        twin: &server,
         targets: &options.targets,
         controls: &BTreeMap::new(),
         began: start,
@@ -151,10 +150,8 @@ fn new_partial_record(scenario: &Scenario, options: &Options) -> Record {
 fn run_options(options: &Options, id: String) -> crate::run::Options {
     crate::run::Options {
         seed: options.seed,
-        executor: Executor::Async,
-        workers: 1,
-        server_arguments: vec![],
-        twin_arguments: vec![],
+        server: ServerOptions::default(),
+        twin: ServerOptions::default(),
         targets: Targets { urls: options.targets.clone(), ..Targets::default() },
         broker: None,
         require: vec![],

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use calculator::Protocol;
 
 use super::overrides::Overrides;
 use super::progress::Progress;
@@ -21,9 +20,8 @@ use crate::deploy::Placement;
 use crate::record::{Record, prepare_folder, write_atomically};
 use crate::run::{RunError, is_sound};
 use crate::scenario::{Plan, Scenario};
-use crate::stacks::Stack;
+use crate::stacks::{BROKER_VARIABLE, Stack, check_broker_url, default_brokered};
 use crate::sys;
-use crate::trial::BROKER_VARIABLE;
 
 /// How long to wait before a clock that does not answer yet is asked again.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -162,11 +160,13 @@ fn targets(arguments: &Arguments) -> Result<BTreeMap<String, String>, Failure> {
         return Err(Failure::usage(format!("--target {stack}: it is not among the stacks to be measured")));
     }
     if let Some(url) = &arguments.broker {
-        let amqp = Stack::default_of(Protocol::Amqp);
-        amqp.check_url(url).map_err(|error| Failure::usage(format!("--broker: {error}")))?;
+        check_broker_url(url).map_err(|error| Failure::usage(format!("--broker: {error}")))?;
         let named = arguments.stacks.iter().map(|name| Stack::named(name).map_err(Failure::usage));
-        let stacks =
-            if arguments.stacks.is_empty() { vec![amqp] } else { named.collect::<Result<_, _>>()? };
+        let stacks: Vec<&Stack> = if arguments.stacks.is_empty() {
+            default_brokered().collect()
+        } else {
+            named.collect::<Result<_, _>>()?
+        };
         for stack in stacks.into_iter().filter(|stack| stack.needs_broker()) {
             targets.entry(stack.name.to_owned()).or_insert_with(|| url.clone());
         }

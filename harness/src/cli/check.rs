@@ -4,16 +4,17 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use calculator::conformance::{self, Level, Outcome as Row};
-use calculator::{ClientOptions, Deadline, Protocol};
+use calculator::{ClientOptions, Deadline};
 
-use super::amqp::TargetArguments;
-use super::http::HeaderArguments;
+use super::protocol_options::{OfClients, ProtocolOptions};
 use super::{Exit, Failure, Outcome, print, runtime};
-use crate::stacks::Stack;
+use crate::stacks::{ProtocolRef, Stack};
 use crate::trial::without_credentials;
 
-/// Makes the calls of the conformance table to any calculator server. Core rows are what every reference
-/// implementation answers alike; strict rows are where one differs.
+/// Make the calls of the conformance table to a calculator server.
+///
+/// Core rows are those that every reference implementation answers in the same way; strict rows are those where one
+/// differs.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   rpcbench check xmlrpc http://127.0.0.1:8000/
@@ -28,26 +29,19 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
     timeout: Duration,
     #[command(flatten)]
-    target: TargetArguments,
-    #[command(flatten)]
-    headers: HeaderArguments,
+    client: ProtocolOptions<OfClients>,
 }
 
 pub(super) fn check(arguments: &Arguments) -> Outcome {
     let stack = Stack::named(&arguments.protocol).map_err(Failure::usage)?;
-    let address = arguments.headers.add_to(stack, arguments.target.address(stack, &arguments.url)?)?;
+    let destination = arguments.client.destination(stack, &arguments.url)?;
     let options = ClientOptions { timeout: arguments.timeout, ..ClientOptions::default() };
     let rows = runtime()?.block_on(async {
-        let client = stack.connect(address, options).await.map_err(|error| {
+        let client = stack.connect(destination, options).await.map_err(|error| {
             let address = without_credentials(&arguments.url);
             Failure::could_not_run(format!("{}: no answer from {address}: {error}", stack.name))
         })?;
-        Ok(conformance::run(
-            &*client,
-            stack.protocol.conformance_profile(),
-            &mut Deadline::new(arguments.timeout),
-        )
-        .await)
+        Ok(conformance::run(&*client, stack.protocol.profile(), &mut Deadline::new(arguments.timeout)).await)
     })?;
     print(&table(stack.protocol, &rows));
     let lost =
@@ -60,7 +54,7 @@ pub(super) fn check(arguments: &Arguments) -> Outcome {
     Ok(if conforms { Exit::Done } else { Exit::No })
 }
 
-fn table(protocol: Protocol, rows: &[Row]) -> String {
+fn table(protocol: ProtocolRef, rows: &[Row]) -> String {
     let mut text = String::new();
     for row in rows {
         let mark = if row.passed() { "pass" } else { "FAIL" };

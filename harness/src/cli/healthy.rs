@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::targets::from_environment;
 use super::{Exit, Failure, Outcome, runtime};
 use crate::run::targets::probe;
-use crate::trial::BROKER_VARIABLE;
+use crate::stacks::BROKER_VARIABLE;
 
 /// The hidden subcommand.
 pub(super) const SUBCOMMAND: &str = "__healthy";

@@ -6,9 +6,9 @@ use calculator::Method;
 
 use super::{Exit, Outcome, print};
 use crate::scenario::{BUILT_IN, Scenario};
-use crate::stacks::{ALL, Role};
+use crate::stacks::all;
 
-/// The words that the other commands take.
+/// List the names that the other commands take.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  rpcbench list")]
 pub(super) struct Arguments {}
@@ -16,22 +16,15 @@ pub(super) struct Arguments {}
 #[allow(clippy::unnecessary_wraps)]
 pub(super) fn list(_: &Arguments) -> Outcome {
     let mut text = String::from("Stacks (--stack)\n");
-    for stack in ALL {
-        let role = match stack.role {
-            Role::Floor => "floor",
-            Role::Default => "default",
-            Role::Leanest => "leanest",
-            Role::DefaultAndLeanest => "default and leanest",
-            Role::BrokerFloor => "floor under AMQP",
-            Role::Alternative => "another library",
-            Role::Step => "with less, to tell what it costs",
-            Role::Reference => "reference server",
-            Role::Variant => "another way to the server",
-        };
+    for stack in all() {
         let _ = writeln!(
             text,
-            "  {:<22} {:<8} {} → {} ({role})",
-            stack.name, stack.protocol, stack.client, stack.server
+            "  {:<22} {:<8} {} → {} ({})",
+            stack.name,
+            stack.protocol,
+            stack.client.name,
+            stack.server.name,
+            stack.role.title()
         );
     }
     text.push_str("\nScenarios (rpcbench run NAME)\n");

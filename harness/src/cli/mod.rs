@@ -1,23 +1,21 @@
 //! The command line: a file per subcommand.
 
 mod agent;
-mod amqp;
 mod call;
 mod check;
 mod completions;
 mod doctor;
 mod healthy;
-mod http;
 mod list;
 mod man;
 mod merge;
 mod overrides;
 mod progress;
+mod protocol_options;
 mod report;
 mod run;
 mod serve;
 mod targets;
-mod zerorpc;
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -113,6 +111,12 @@ enum Command {
     Man(man::Arguments),
     #[command(name = warm::SUBCOMMAND, hide = true)]
     KeepAwake { core: usize },
+    /// Serve with the settings of the environment variable RPCBENCH_SERVER
+    #[command(name = serve::CHILD_SUBCOMMAND, hide = true)]
+    ServeChild {
+        /// For the list of processes only
+        stack: String,
+    },
     #[command(name = healthy::SUBCOMMAND, hide = true)]
     Healthy,
     #[command(name = rabbitmq::GUARD_SUBCOMMAND, hide = true)]
@@ -147,7 +151,8 @@ pub fn main() -> ExitCode {
     };
     let outcome = match arguments.command {
         Command::Run(arguments) => run::run(arguments),
-        Command::Serve(arguments) => serve::serve(arguments),
+        Command::Serve(arguments) => serve::serve(&arguments),
+        Command::ServeChild { .. } => serve::serve_child(),
         Command::Call(arguments) => call::call(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Report(arguments) => report::report(&arguments),

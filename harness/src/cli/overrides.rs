@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::Failure;
 use crate::deploy::Placement;
-use crate::load::{Load, Operation, parse_size};
+use crate::load::{Load, Operation};
 use crate::scenario::{Measurement, Scenario};
+use crate::stacks::parse_size;
 
 /// What is measured instead of what the scenario says.
 #[derive(clap::Args)]

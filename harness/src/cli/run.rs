@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
-use calculator::{Executor, Protocol};
+use calculator::Executor;
 use jiff::Zoned;
 
 use super::overrides::Overrides;
 use super::progress::Progress;
+use super::protocol_options::parse_server_options;
 use super::targets::TargetsArguments;
 use super::{Exit, Failure, Outcome, print};
 use crate::deploy::Placement;
@@ -18,9 +19,8 @@ use crate::report::{self, Summary};
 use crate::run::targets::Targets;
 use crate::run::{self, Options, RunError};
 use crate::scenario::{Plan, Scenario};
-use crate::stacks::{Role, Stack};
+use crate::stacks::{BROKER_VARIABLE, Role, ServerOptions, Stack, check_broker_url};
 use crate::sys;
-use crate::trial::BROKER_VARIABLE;
 
 /// Measures the stacks of a scenario, and writes a record and a report.
 ///
@@ -87,9 +87,7 @@ pub(super) enum Format {
 
 pub(super) fn run(arguments: Arguments) -> Outcome {
     if let Some(url) = &arguments.broker {
-        Stack::default_of(Protocol::Amqp)
-            .check_url(url)
-            .map_err(|e| Failure::usage(format!("--broker: {e}")))?;
+        check_broker_url(url).map_err(|error| Failure::usage(format!("--broker: {error}")))?;
     }
     let load = |name: &String| {
         let mut scenario = with_overrides(Scenario::load(name).map_err(Failure::usage)?, &arguments)?;
@@ -163,10 +161,8 @@ fn run_one(
     prepare(&folder)?;
     let options = Options {
         seed: arguments.seed.unwrap_or_else(rand::random),
-        executor: arguments.executor,
-        workers: 1,
-        server_arguments: arguments.server_arguments.clone(),
-        twin_arguments: arguments.twin_arguments.clone(),
+        server: server_options(arguments, &[])?,
+        twin: server_options(arguments, &arguments.twin_arguments)?,
         targets: targets.clone(),
         broker: arguments.broker.clone(),
         require: arguments.require.clone(),
@@ -181,6 +177,14 @@ fn run_one(
         _ => Failure::could_not_run(error),
     })?;
     finish(&record, &folder, arguments.format)
+}
+
+/// The options of servers, with `further` arguments after those that all servers have.
+fn server_options(arguments: &Arguments, further: &[String]) -> Result<ServerOptions, Failure> {
+    let words: Vec<_> = arguments.server_arguments.iter().chain(further).cloned().collect();
+    let mut options = parse_server_options(&words)?;
+    options.common.executor = arguments.executor;
+    Ok(options)
 }
 
 /// Makes the folder that results go to, which must not hold any.

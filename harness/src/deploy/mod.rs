@@ -8,7 +8,7 @@ pub mod warm;
 
 pub(crate) use child::PipedChild;
 pub use placement::{Cores, NotEnoughCores, Placement};
-pub use server::{CONTROL_LINE, ServerError, ServerProcess, port_of};
+pub use server::{CONTROL_LINE, SERVE_CHILD_SUBCOMMAND, ServerError, ServerProcess, port_of};
 
 use std::io;
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{ChildStderr, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::{PipedChild, own_program};
 use crate::observe::control::{self, Stats};
-use crate::stacks::{Stack, no_python};
+use crate::stacks::{ReferenceError, Secret, ServerOptions, ServerSettings, Stack, missing_python};
 
 /// How long a server may take to answer calls.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -23,9 +23,18 @@ const LOG_LINES: usize = 12;
 /// How the line begins by which a server tells its log where its control port is.
 pub const CONTROL_LINE: &str = "control port ";
 
+/// The hidden subcommand that serves with the settings of the environment.
+pub const SERVE_CHILD_SUBCOMMAND: &str = "__serve";
+
+/// Any free port of loopback.
+const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
 /// Why a server process is not to be had.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
+    /// A reference server does not have an option.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
     /// The program could not be started.
     #[error("{stack}: the server could not be started: {source}")]
     Start {
@@ -35,7 +44,7 @@ pub enum ServerError {
         source: io::Error,
     },
     /// There is no Python for a reference server.
-    #[error("{stack}: {}", no_python())]
+    #[error("{stack}: {}", missing_python())]
     NoPython {
         /// The stack.
         stack: &'static str,
@@ -78,17 +87,16 @@ pub struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts `rpcbench serve` for `stack`, or its reference server, on `cores` with further `arguments`, and waits
-    /// until it answers calls.
-    /// `secret` is handed over in its environment, where other users cannot see it: a broker's URL with credentials.
+    /// Starts the server of `stack` on `cores` with `options`, and waits until it answers calls. `broker` is the URL of
+    /// its broker, if it needs one. Settings are passed in the child's environment, which other users cannot read.
     ///
     /// # Errors
     /// [`ServerError`], with the end of the server's log.
     pub fn start(
         stack: &'static Stack,
         cores: &[usize],
-        arguments: &[String],
-        secret: Option<(&str, &str)>,
+        options: ServerOptions,
+        broker: Option<&str>,
     ) -> Result<Self, ServerError> {
         let start = |source: io::Error| match stack.reference() {
             Some(_) if source.kind() == io::ErrorKind::NotFound => {
@@ -97,19 +105,29 @@ impl ServerProcess {
             _ => ServerError::Start { stack: stack.name, source },
         };
         let control_known = OnceLock::new();
+        let mut settings = ServerSettings {
+            stack: stack.name.to_owned(),
+            listen: net::Endpoint::loopback(),
+            control: Some(LOOPBACK),
+            broker: broker.filter(|_| stack.needs_broker()).map(|url| Secret::new(url.to_owned())),
+            options,
+            end_with_input: true,
+        };
         let mut command = match stack.reference() {
             Some(reference) => {
                 // It has no control port.
                 let _ = control_known.set(None);
-                reference.command()
+                settings.control = None;
+                reference.command(&settings)?
             }
             None => {
                 let mut command = Command::new(own_program().map_err(start)?);
-                command.args(["serve", stack.name, "--control=127.0.0.1:0"]);
+                let settings = serde_json::to_string(&settings).map_err(|error| start(error.into()))?;
+                command.args([SERVE_CHILD_SUBCOMMAND, stack.name]).env(ServerSettings::VARIABLE, settings);
                 command
             }
         };
-        command.arg("--end-with-input").args(arguments).stderr(Stdio::piped()).envs(secret);
+        command.stderr(Stdio::piped());
         let mut child = PipedChild::spawn(command, cores, STOP_TIMEOUT).map_err(start)?;
         let log = Arc::default();
         let (told, control) = mpsc::channel();

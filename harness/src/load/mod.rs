@@ -17,7 +17,7 @@ mod window;
 pub use arrivals::Schedule;
 pub use caller::InFlight;
 pub use kind::{Arrivals, Load, LoadParseError, Rate, share};
-pub use operation::{Operation, OperationParseError, Prepared, parse_size};
+pub use operation::{Operation, OperationParseError, Prepared};
 pub use window::{Agreed, Opened, WarmUp, Window};
 
 use std::io;

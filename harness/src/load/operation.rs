@@ -10,6 +10,8 @@ use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::stacks::parse_size;
+
 /// The largest payload of an `echo`.
 const MOST_PAYLOAD: u64 = 1 << 20;
 /// The payload of an `echo` that names none.
@@ -97,19 +99,6 @@ impl FromStr for Operation {
             (_, Some(_)) => Err(unknown()),
         }
     }
-}
-
-/// Reads `100`, `100B`, `1KiB` or `1MiB` as bytes.
-#[must_use]
-pub fn parse_size(text: &str) -> Option<u64> {
-    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let unit = match unit {
-        "" | "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        _ => return None,
-    };
-    digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
 impl fmt::Display for Operation {

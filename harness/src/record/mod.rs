@@ -18,7 +18,6 @@ pub use judgement::{AuditCheck, CheckName, Label, Status};
 pub use search::{Probe, SearchResult};
 pub use wire::{CountedBy, Hop, Parts, Party, Wire};
 
-use calculator::Protocol;
 use calculator::conformance::Level;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,7 +26,7 @@ use crate::deploy::{Cores, Placement};
 use crate::load::{Load, Operation};
 use crate::observe::{Counts, InFlightMean};
 use crate::scenario::{Scenario, TrialSpec};
-use crate::stacks::{Role, Stack};
+use crate::stacks::{ProtocolRef, Role, Stack};
 use crate::sys::{Machine, Usage};
 
 /// The version of the record's schema. It grows by one when a reader of the last version would misread a record.
@@ -98,7 +97,7 @@ pub struct StackFacts {
     pub name: String,
     /// The protocol it speaks.
     #[schemars(with = "String")]
-    pub protocol: Protocol,
+    pub protocol: ProtocolRef,
     /// The client's library.
     pub client: String,
     /// The server's library.
@@ -119,8 +118,8 @@ impl StackFacts {
         StackFacts {
             name: stack.name.to_owned(),
             protocol: stack.protocol,
-            client: stack.client.to_owned(),
-            server: if target.is_some() { "not observable".to_owned() } else { stack.server.to_owned() },
+            client: stack.client.name.to_owned(),
+            server: if target.is_some() { "not observable".to_owned() } else { stack.server.name.to_owned() },
             role: stack.role,
             executor,
             target,

@@ -1,8 +1,6 @@
 //! The answer to a run's question in a few sentences, and what makes the comparison uneven. Both follow from the
 //! figures; nothing here measures or judges anew.
 
-use calculator::Protocol;
-
 use super::capacity::{Capacity, CapacityRow, capacities};
 use super::fairness;
 use super::summary::{FLOOR, Row, Spread, Summary, Table};
@@ -23,8 +21,8 @@ enum Libraries {
 impl Libraries {
     fn include(self, role: Role) -> bool {
         match self {
-            Libraries::Usual => matches!(role, Role::Default | Role::DefaultAndLeanest),
-            Libraries::Leanest => matches!(role, Role::Leanest | Role::DefaultAndLeanest),
+            Libraries::Usual => matches!(role, Role::Default | Role::DefaultAndMinimal),
+            Libraries::Leanest => matches!(role, Role::Minimal | Role::DefaultAndMinimal),
         }
     }
 
@@ -209,7 +207,7 @@ pub(super) fn asymmetries(record: &Record, summary: &Summary) -> Vec<String> {
     for table in &summary.tables {
         let name = &table.measurement.name;
         let mut connections: Vec<(u32, Vec<&str>)> = Vec::new();
-        for row in table.rows.iter().filter(|row| row.protocol != Protocol::Inproc) {
+        for row in table.rows.iter().filter(|row| !row.protocol.is_in_process()) {
             match connections.iter_mut().find(|(number, _)| *number == row.connections) {
                 Some((_, stacks)) => stacks.push(&row.stack),
                 None => connections.push((row.connections, vec![&row.stack])),
@@ -237,7 +235,7 @@ pub(super) fn asymmetries(record: &Record, summary: &Summary) -> Vec<String> {
             }
         }
     }
-    if record.stacks.iter().any(|facts| facts.protocol == Protocol::Amqp) {
+    if record.stacks.iter().any(|facts| facts.protocol.needs_broker()) {
         found.push(
             "amqp goes through a broker, a process of its own that stores and forwards each message both ways; the \
              others connect client and server directly"

@@ -172,7 +172,7 @@ const SETTINGS: [(&str, Value); 22] = [
 
 /// Whether it talks over sockets at all.
 fn has_sockets(peer: &Peer<'_>) -> bool {
-    peer.facts.protocol != calculator::Protocol::Inproc
+    !peer.facts.protocol.is_in_process()
 }
 
 fn of_server(peer: &Peer<'_>, value: impl Fn(&Process) -> Option<String>) -> Option<String> {

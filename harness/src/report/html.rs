@@ -251,8 +251,8 @@ impl Peer {
             role: match facts.role {
                 Role::Floor => "floor",
                 Role::Default => "usual library",
-                Role::Leanest => "leanest library",
-                Role::DefaultAndLeanest => "usual and leanest",
+                Role::Minimal => "leanest library",
+                Role::DefaultAndMinimal => "usual and leanest",
                 Role::BrokerFloor => "floor for AMQP",
                 Role::Alternative => "another library",
                 Role::Step => "with less",

@@ -3,14 +3,13 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use calculator::Protocol;
 use hdrhistogram::Histogram;
 
 use crate::load::{Load, Operation};
 use crate::observe::Counts;
-use crate::record::{HistogramError, Label, Record, StartSpread, Status, Trial, Used, Wire};
+use crate::record::{HistogramError, Label, Record, StackFacts, StartSpread, Status, Trial, Used, Wire};
 use crate::scenario::Measurement;
-use crate::stacks::{Role, at_the_place_of, base_name};
+use crate::stacks::{ProtocolRef, Role, at_the_place_of, base_name};
 use crate::stats::{BLOCKS_FOR_A_VERDICT, Interval, median, new_histogram, range};
 
 use super::text;
@@ -19,15 +18,6 @@ use super::ways::Way;
 
 /// The stack that latencies are held against.
 pub(super) const FLOOR: &str = "tcp";
-
-/// The stack that a protocol's latencies are held against besides: the least that its broker or its sockets can do.
-pub(super) fn bare_of(protocol: Protocol) -> Option<&'static str> {
-    match protocol {
-        Protocol::Amqp => Some("amqp-bare"),
-        Protocol::Zerorpc => Some("tcp-libzmq"),
-        _ => None,
-    }
-}
 
 /// A record, summed up.
 #[derive(Debug)]
@@ -79,7 +69,7 @@ pub struct Row {
     /// The stack.
     pub stack: String,
     /// Its protocol.
-    pub protocol: Protocol,
+    pub protocol: ProtocolRef,
     /// What it is for.
     pub role: Role,
     /// What was called; the floors add whatever the measurement calls.
@@ -192,11 +182,9 @@ impl Summary {
                     let of_floor =
                         |floor: &str| by_block(&of_stack(&at_the_place_of(floor, &facts.name)), p50);
                     let floor = of_floor(FLOOR);
-                    let bare = bare_of(facts.protocol).filter(|bare| *bare != base_name(&facts.name));
+                    let bare = facts.protocol.own_floor().filter(|bare| *bare != base_name(&facts.name));
                     let bare = bare.map(of_floor);
-                    let mut row = Row::new(first, &trials, &floor, bare.as_ref())?;
-                    row.protocol = facts.protocol;
-                    row.role = facts.role;
+                    let mut row = Row::new(facts, first, &trials, &floor, bare.as_ref())?;
                     if facts.target.is_some() && trials.iter().any(|trial| !trial.server_placed) {
                         // It runs elsewhere, or nobody knows where, and nothing is compared across placements.
                         row.is_elsewhere = true;
@@ -246,7 +234,7 @@ fn absent(record: &Record, measurement: &Measurement, rows: &[Row]) -> Vec<Absen
         .map(|skipped| Absent { stack: skipped.stack.clone(), reason: skipped.reason.clone() });
     let not_reached = record.stacks.iter().filter(|facts| {
         // A function call is measured with one caller only.
-        let expected = facts.protocol != Protocol::Inproc || measurement.load == Load::ONE_CALLER;
+        let expected = !facts.protocol.is_in_process() || measurement.load == Load::ONE_CALLER;
         record.interrupted && expected && rows.iter().all(|row| row.stack != facts.name)
     });
     let reason = "the run was interrupted before";
@@ -317,6 +305,7 @@ impl Row {
 
     #[allow(clippy::cast_precision_loss)]
     fn new(
+        facts: &StackFacts,
         first: &Trial,
         trials: &[&Trial],
         floor: &ByBlock,
@@ -351,8 +340,8 @@ impl Row {
         let complaint = trials.iter().find(|trial| !is_valid(trial)).and_then(|trial| trial.complaint());
         Ok(Row {
             stack: first.stack.clone(),
-            protocol: Protocol::Inproc,
-            role: Role::Default,
+            protocol: facts.protocol,
+            role: facts.role,
             operation: first.operation,
             connections: first.connections,
             is_elsewhere: false,

@@ -4,7 +4,7 @@ use crate::load::{Arrivals, Load};
 use crate::record::Record;
 use crate::scenario::Measurement;
 
-use super::summary::{Row, Table, bare_of};
+use super::summary::{Row, Table};
 
 /// A ratio.
 pub(super) fn times(ratio: f64) -> String {
@@ -46,7 +46,7 @@ pub(super) fn notes(row: &Row) -> String {
     if row.is_elsewhere {
         notes.push("the server's placement is its own".to_owned());
     }
-    if let (Some(times), Some(bare)) = (row.times_bare, bare_of(row.protocol)) {
+    if let (Some(times), Some(bare)) = (row.times_bare, row.protocol.own_floor()) {
         notes.push(format!("{:.2} × {bare}", times.median));
     }
     if row.counts.not_right() > 0 {

@@ -44,12 +44,12 @@ pub(crate) fn stack_facts(stack: &Stack, options: &Options) -> StackFacts {
     let executor = match stack.reference() {
         _ if target.is_some() => "not observable".to_owned(),
         Some(reference) => reference.executor.to_owned(),
-        None => options.executor.to_string(),
+        None => options.server.common.executor.to_string(),
     };
     let mut facts = StackFacts::new(stack, executor, target);
     if options.targets.controls.contains_key(stack.name) {
         // Only this suite's servers have a control port.
-        facts.server = stack.server.to_owned();
+        facts.server = stack.server.name.to_owned();
     }
     facts
 }
@@ -70,19 +70,16 @@ mod tests {
     use std::collections::BTreeMap;
     use std::path::PathBuf;
 
-    use calculator::Executor;
-
     use super::*;
     use crate::run::targets::Targets;
+    use crate::stacks::ServerOptions;
 
     #[test]
     fn a_password_in_a_target_stays_out_of_the_record() {
         let options = Options {
             seed: 1,
-            executor: Executor::Async,
-            workers: 1,
-            server_arguments: vec![],
-            twin_arguments: vec![],
+            server: ServerOptions::default(),
+            twin: ServerOptions::default(),
             targets: Targets {
                 urls: BTreeMap::from([("amqp".to_owned(), "amqp://user:secret@host:5672/%2f".to_owned())]),
                 ..Targets::default()
@@ -93,7 +90,7 @@ mod tests {
             id: String::new(),
         };
         let mut record = new_record(&Scenario::load("quick").unwrap(), &options);
-        record.stacks.push(stack_facts(Stack::default_of(calculator::Protocol::Amqp), &options));
+        record.stacks.push(stack_facts(Stack::named("amqp").unwrap(), &options));
         let text = serde_json::to_string(&record).unwrap();
         assert!(text.contains("amqp://host:5672/%2f") && !text.contains("secret"), "{text}");
     }

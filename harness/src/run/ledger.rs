@@ -13,7 +13,7 @@ use crate::deploy::port_of;
 use crate::load::{Operation, Prepared};
 use crate::observe::wire::{Flow, Snapshot, SocketTraffic, Traffic};
 use crate::record::{CountedBy, Hop, Parts, Party, SocketFacts, Wire};
-use crate::stacks::{Address, Stack};
+use crate::stacks::{Destination, Stack};
 use crate::sys::SocketStats;
 use crate::trial::{RunningServer, TrialError};
 
@@ -57,7 +57,7 @@ pub async fn count(
     site: &RunningServer,
 ) -> Result<Counted, TrialError> {
     let place = &site.place;
-    let (Some(port), Some(prepared)) = (port_of(&place.address.url), ledger_call(operation, seed)) else {
+    let (Some(port), Some(prepared)) = (port_of(&place.destination.url), ledger_call(operation, seed)) else {
         return Ok(Counted::default());
     };
     let Some(others) = Snapshot::take(port) else { return Ok(Counted::default()) };
@@ -90,7 +90,7 @@ pub async fn count(
     }
     let first = opened.since(&Snapshot::of([]));
     let server_is_ours = site.is_ours() && stack.reference().is_none();
-    let wire = series.wire(stack, operation, &caller.prepared, &place.address, first, server_is_ours);
+    let wire = series.wire(stack, operation, &caller.prepared, &place.destination, first, server_is_ours);
     let server = site.stats();
     let threads = server.as_ref().and_then(|stats| stats.threads);
     let sockets = socket_facts(stack, &after, server.and_then(|stats| stats.sockets));
@@ -224,7 +224,7 @@ impl Series {
         stack: &Stack,
         operation: Operation,
         prepared: &Prepared,
-        address: &Address,
+        destination: &Destination,
         first: SocketTraffic,
         server_is_ours: bool,
     ) -> Option<Wire> {
@@ -234,7 +234,7 @@ impl Series {
             .answer
             .as_ref()
             .ok()
-            .and_then(|result| stack.anatomy(address, &prepared.call, result).ok());
+            .and_then(|result| stack.anatomy(destination, &prepared.call, result).ok());
         // How another's server writes its answers is not known byte for byte.
         let [request, answer] = [anatomy.map(|a| a[0]), anatomy.map(|a| a[1]).filter(|_| server_is_ours)];
         let ways = if stack.needs_broker() { &BROKERED[..] } else { &DIRECT[..] };
@@ -299,9 +299,9 @@ mod tests {
     fn wire(stack: &str, calls: Vec<Vec<Flow>>, server_is_ours: bool) -> Wire {
         let stack = Stack::named(stack).unwrap();
         let prepared = ledger_call(Operation::ADD, 1).unwrap();
-        let address = Address::new("http://127.0.0.1:12345/");
+        let destination = Destination::new("http://127.0.0.1:12345/");
         let first = SocketTraffic { sent: flow(300, 2), received: flow(120, 1) };
-        Series { calls }.wire(stack, Operation::ADD, &prepared, &address, first, server_is_ours).unwrap()
+        Series { calls }.wire(stack, Operation::ADD, &prepared, &destination, first, server_is_ours).unwrap()
     }
 
     #[test]

@@ -46,10 +46,8 @@ pub fn run(
     let context = TrialContext {
         scenario,
         seed: options.seed,
-        executor: options.executor,
-        workers: options.workers,
-        server_arguments: &options.server_arguments,
-        twin_arguments: &options.twin_arguments,
+        server: &options.server,
+        twin: &options.twin,
         targets: &options.targets.urls,
         controls: &controls,
         began: Instant::now(),

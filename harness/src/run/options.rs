@@ -2,22 +2,17 @@
 
 use std::path::PathBuf;
 
-use calculator::Executor;
-
 use super::targets::Targets;
+use crate::stacks::ServerOptions;
 
 /// The options of a run, beside its scenario.
 pub struct Options {
     /// The seed of the arguments and of the order of the trials.
     pub seed: u64,
-    /// How servers run handlers.
-    pub executor: Executor,
-    /// Threads of a server's runtime.
-    pub workers: usize,
-    /// Further arguments for servers, such as faults.
-    pub server_arguments: Vec<String>,
-    /// Further arguments for the server of the second stack of an A/A pair.
-    pub twin_arguments: Vec<String>,
+    /// The options of servers.
+    pub server: ServerOptions,
+    /// The options of the second server of an A/A pair; where they differ, the pair measures the difference.
+    pub twin: ServerOptions,
     /// Servers that are already running.
     pub targets: Targets,
     /// The URL of a broker to use instead of a private one.

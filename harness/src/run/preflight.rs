@@ -41,8 +41,7 @@ pub fn inspect(
         let timeout = context.scenario.timeout;
         let outcomes = match place.connect(stack, 1, timeout).await?.into_iter().next() {
             Some(client) => {
-                conformance::run(&*client, stack.protocol.conformance_profile(), &mut Deadline::new(timeout))
-                    .await
+                conformance::run(&*client, stack.protocol.profile(), &mut Deadline::new(timeout)).await
             }
             None => vec![],
         };
@@ -59,10 +58,10 @@ pub fn inspect(
                 }
             }
             if stack.needs_broker() {
-                observed.broker = fairness::product(&place.address.url, timeout).await;
+                observed.broker = stack.protocol.broker_product(place.destination.url.clone(), timeout).await;
             }
         }
-        let fairness = fairness::of(stack, context, &place.address, observed);
+        let fairness = fairness::of(stack, context, &place.destination, observed);
         Ok(Findings { check, wire, sockets, fairness })
     })
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use calculator::{Call, CallError, Deadline, Value};
 
-use crate::stacks::{Address, Stack, UnknownStack};
+use crate::stacks::{Destination, Stack, UnknownStack};
 use crate::trial::{ServerLocation, TrialError, without_credentials};
 
 /// How long one attempt may take. A message for an AMQP server that is still starting waits in the broker.
@@ -143,7 +143,7 @@ fn wait_until_ready(
 /// # Errors
 /// [`ProbeError`] unless the answer is 5.
 pub async fn probe(stack: &'static Stack, url: &str) -> Result<(), ProbeError> {
-    let place = ServerLocation::new(Address::new(url));
+    let place = ServerLocation::new(Destination::new(url));
     let call = Call::positional("add", [Value::Int(2), Value::Int(3)]);
     let clients = place.connect(stack, 1, ATTEMPT_TIMEOUT).await.map_err(ProbeError::Connect)?;
     let Some(client) = clients.first() else { return Err(ProbeError::NotACalculator) };

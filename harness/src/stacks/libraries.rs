@@ -5,8 +5,6 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-use crate::record::Library;
-
 /// Written by Cargo whenever a version changes, so what is read from it cannot be out of date.
 const LOCK: &str = include_str!("../../../Cargo.lock");
 
@@ -23,14 +21,12 @@ struct Package {
     dependencies: Vec<String>,
 }
 
-/// The library `name` with its version. Where several versions are in the build, it is the one that a crate of this
-/// workspace depends on.
+/// The version of the library `name`; empty where it is not in the build. Where several versions are, it is the one that
+/// a crate of this workspace depends on.
 #[must_use]
-pub fn library(name: &str) -> Library {
+pub fn version(name: &str) -> &'static str {
     static VERSIONS: OnceLock<BTreeMap<String, String>> = OnceLock::new();
-    let version = VERSIONS.get_or_init(|| versions(LOCK)).get(name);
-    // `std` has none of its own, and is in no lock file.
-    Library { name: name.to_owned(), version: version.cloned().unwrap_or_default() }
+    VERSIONS.get_or_init(|| versions(LOCK)).get(name).map_or("", String::as_str)
 }
 
 fn versions(lock: &str) -> BTreeMap<String, String> {
@@ -71,7 +67,7 @@ mod tests {
 
     #[test]
     fn the_lock_file_of_the_build_is_readable() {
-        assert_eq!(library("rpcbench").version, env!("CARGO_PKG_VERSION"));
-        assert_eq!(library("no such library").version, "");
+        assert_eq!(version("rpcbench"), env!("CARGO_PKG_VERSION"));
+        assert_eq!(version("no such library"), "");
     }
 }

@@ -1,60 +1,251 @@
-//! The serving end of each stack.
+//! What a server is started with, in this process or in a child.
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use amqp::{Acknowledge, QueueKind, RpcServerOptions, Target, Transport};
-use calculator::{Dispatcher, Limits};
-use futures_util::FutureExt;
+use calculator::{Calculator, Dispatcher, Executor, Faults, Limits, OneIn, Stall, Time};
 use futures_util::future::BoxFuture;
-use http_layer::HttpOptions;
+use net::Endpoint;
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
-use zerorpc::HeartbeatPeriod;
-use zerorpc::zmtp::Endpoint;
 
-use super::way::Way;
+use super::options::{GroupArguments, OptionGroup, Options, OptionsError};
+use super::text;
 
-/// What a server is told.
-pub struct ServeOptions {
-    /// Where to listen; port 0 picks one. AMQP servers listen on the broker instead.
-    pub listen: SocketAddr,
-    /// What executes the calls.
-    pub dispatcher: Dispatcher,
-    /// What is accepted, and how long it is waited for over HTTP.
-    pub http: HttpOptions,
-    /// Where a zerorpc server listens besides.
-    pub also: Vec<Endpoint>,
-    /// How often a zerorpc server sends a heartbeat.
-    pub heartbeat: HeartbeatPeriod,
-    /// Whether an XML-RPC server sends null.
-    pub allow_none: bool,
-    /// Whether a JSON-RPC server takes calls by GET.
-    pub allow_get: bool,
+/// The environment variable that holds a broker's URL: arguments show in the list of processes, credentials and all.
+pub const BROKER_VARIABLE: &str = "RPCBENCH_BROKER";
+
+/// The options that all servers of this program have.
+#[derive(Clone, Debug, PartialEq, clap::Args, Serialize, Deserialize)]
+#[group(skip)]
+pub struct CommonOptions {
+    /// The service: the calculator, or a few functions of Python's module `time`
+    #[arg(long, value_enum, default_value_t)]
+    pub service: ServiceName,
+    /// How handlers are run: blocking (one at a time), threads:N, async
+    #[arg(long, default_value_t = Executor::Async)]
+    #[serde(with = "text")]
+    pub executor: Executor,
+    /// Threads of the server's runtime
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub workers: u16,
+    /// The largest message that is accepted
+    #[arg(long, value_name = "BYTES", default_value = "16MiB", value_parser = size)]
+    pub max_body: usize,
+    /// The deepest nesting of lists and maps that is accepted
+    #[arg(long, value_name = "LEVELS", default_value_t = Limits::default().max_depth, value_parser = depth)]
+    pub max_depth: usize,
+    /// The most calls that are accepted in one batch or multicall
+    #[arg(long, value_name = "CALLS", default_value_t = Limits::default().max_batch)]
+    pub max_batch: usize,
+    /// Delay each call by this time
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Faults")]
+    pub handler_delay: Option<Duration>,
+    /// Spend this much CPU time on each call
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Faults")]
+    pub handler_cpu: Option<Duration>,
+    /// Stop the whole server for LENGTH in every PERIOD, measured from start to start
+    #[arg(long, value_name = "LENGTH/PERIOD", help_heading = "Faults")]
+    #[serde(with = "text::option")]
+    pub stall: Option<Stall>,
+    /// Fail every N-th call
+    #[arg(long, value_name = "1/N", help_heading = "Faults")]
+    #[serde(with = "text::option")]
+    pub fail: Option<OneIn>,
+    /// Answer every N-th call with a wrong result
+    #[arg(long, value_name = "1/N", help_heading = "Faults")]
+    #[serde(with = "text::option")]
+    pub wrong: Option<OneIn>,
+}
+
+/// The group of [`CommonOptions`].
+pub(super) const COMMON: OptionGroup = OptionGroup::of::<CommonOptions>("server");
+
+impl Default for CommonOptions {
+    fn default() -> Self {
+        let Limits { max_body, max_depth, max_batch, .. } = Limits::default();
+        CommonOptions {
+            service: ServiceName::default(),
+            executor: Executor::default(),
+            workers: 1,
+            max_body,
+            max_depth,
+            max_batch,
+            handler_delay: None,
+            handler_cpu: None,
+            stall: None,
+            fail: None,
+            wrong: None,
+        }
+    }
+}
+
+/// The services that can be served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServiceName {
+    /// The calculator of every comparison.
+    #[default]
+    Calculator,
+    /// A few functions of Python's module `time`.
+    Time,
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    super::size::parse_size(text)
+        .and_then(|bytes| usize::try_from(bytes).ok())
+        .filter(|bytes| (64..=1 << 30).contains(bytes))
+        .ok_or_else(|| "expected a size from 64B to 1024MiB, for example 16MiB".to_owned())
+}
+
+/// Bounded, because decoders recurse where a library's do.
+fn depth(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|levels| (1..=100).contains(levels))
+        .ok_or_else(|| "expected 1 to 100".to_owned())
+}
+
+impl CommonOptions {
+    /// What the server accepts.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits {
+            max_body: self.max_body,
+            max_depth: self.max_depth,
+            max_batch: self.max_batch,
+            ..Limits::default()
+        }
+    }
+
+    /// The dispatcher of the chosen service.
+    #[must_use]
+    pub fn dispatcher(&self) -> Dispatcher {
+        let faults = Faults {
+            delay: self.handler_delay,
+            cpu: self.handler_cpu,
+            stall: self.stall,
+            fail: self.fail,
+            wrong: self.wrong,
+        };
+        match self.service {
+            ServiceName::Calculator => Dispatcher::new(Calculator, self.executor, faults),
+            ServiceName::Time => Dispatcher::new(Time, self.executor, faults),
+        }
+    }
+}
+
+/// The options of a server of any stack: those of all servers, and those of its protocol.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServerOptions {
+    /// Those of all servers.
+    pub common: CommonOptions,
+    /// Those of the protocols.
+    pub protocol: Options,
+    /// The options that differ from the defaults because they were given, as `--option`.
+    #[serde(default)]
+    pub given: Vec<String>,
+}
+
+impl ServerOptions {
+    /// The options of `arguments`, whichever protocols they belong to.
+    ///
+    /// # Errors
+    /// [`OptionsError`].
+    pub fn new(arguments: &GroupArguments) -> Result<Self, OptionsError> {
+        let protocol = arguments.options().clone();
+        let given = arguments.given().map(str::to_owned).collect();
+        Ok(ServerOptions { common: protocol.get(&COMMON)?, protocol, given })
+    }
+}
+
+/// Everything that a server is started with. Child processes receive it as one value of JSON, in the environment
+/// variable [`ServerSettings::VARIABLE`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ServerSettings {
+    /// The stack's name.
+    pub stack: String,
+    /// Where to listen; port 0 picks a free one. Servers behind a broker do not listen.
+    #[serde(with = "text")]
+    pub listen: Endpoint,
+    /// Where to serve the control port, if at all.
+    pub control: Option<SocketAddr>,
     /// The broker's URL, with credentials.
-    pub broker: Option<String>,
-    /// The exchange of an AMQP server.
-    pub exchange: String,
-    /// The topic of an AMQP server.
-    pub topic: String,
-    /// The name of an AMQP server among those of its topic.
-    pub server: String,
-    /// The kind of an AMQP server's queues; `None` is what the broker's URL says.
-    pub queues: Option<QueueKind>,
-    /// When an AMQP server acknowledges a request.
-    pub acknowledge: Acknowledge,
-    /// The most messages that the broker sends an AMQP server ahead of their acknowledgement, per queue.
-    pub prefetch: u16,
-    /// Whether an AMQP server reads compressed requests.
-    pub decompress: bool,
-    /// Set to stop: calls in hand are finished.
+    pub broker: Option<Secret>,
+    /// The options.
+    pub options: ServerOptions,
+    /// Whether to stop when standard input ends: for a parent process that must not leave a server behind.
+    pub end_with_input: bool,
+}
+
+impl ServerSettings {
+    /// The environment variable that hands them to a child process.
+    pub const VARIABLE: &'static str = "RPCBENCH_SERVER";
+}
+
+/// A text that [`Debug`](fmt::Debug) does not show.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides `text`.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Secret(text)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// What a stack's server is bound with.
+pub struct ServeContext {
+    /// Where to listen; port 0 picks a free one.
+    pub listen: Endpoint,
+    /// Executes the calls.
+    pub dispatcher: Dispatcher,
+    /// What is accepted.
+    pub limits: Limits,
+    /// The broker's URL, with credentials.
+    pub broker: Option<Secret>,
+    /// The protocol's own options.
+    pub options: Options,
+    /// Cancelled to stop the server: calls in hand are finished.
     pub stop: CancellationToken,
+}
+
+impl ServeContext {
+    /// The broker's URL.
+    ///
+    /// # Errors
+    /// [`ServeError::NoBroker`].
+    pub(super) fn broker(&self) -> Result<&str, ServeError> {
+        self.broker.as_ref().map(Secret::reveal).ok_or(ServeError::NoBroker)
+    }
+
+    /// The failure to listen on [`listen`](Self::listen).
+    pub(super) fn bind_error(&self) -> impl FnOnce(std::io::Error) -> ServeError + use<> {
+        let address = self.listen.to_string();
+        move |source| ServeError::Bind { address, source }
+    }
 }
 
 /// A server that is bound.
 pub struct Serving {
     /// What a client connects to; without credentials.
     pub url: String,
-    /// Answers calls until it is told to stop, and finishes those in hand.
+    /// Answers calls until it is stopped, and finishes those in hand.
     pub run: BoxFuture<'static, ()>,
 }
 
@@ -62,9 +253,9 @@ pub struct Serving {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The stack is only a client.
-    #[error("{0} has no server of its own")]
+    #[error("{0} has no server in this program")]
     NoServer(&'static str),
-    /// An AMQP server was told no broker.
+    /// An AMQP server without a broker.
     #[error("an AMQP server needs a broker: give --broker amqp://USER:PASSWORD@HOST:PORT/VHOST")]
     NoBroker,
     /// The address cannot be listened on.
@@ -78,6 +269,9 @@ pub enum ServeError {
     /// The broker cannot be used.
     #[error("{0}")]
     Broker(String),
+    /// The options cannot be read.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
 }
 
 /// The runtime of a server that has one.
@@ -90,7 +284,7 @@ pub enum Runtime {
 }
 
 impl Runtime {
-    /// The runtime of a server that was told to have `workers` threads.
+    /// The runtime of a server with `workers` threads.
     #[must_use]
     pub fn of(workers: usize) -> Self {
         if workers == 1 { Runtime::CurrentThread } else { Runtime::MultiThread(workers) }
@@ -117,133 +311,4 @@ impl fmt::Display for Runtime {
             Runtime::MultiThread(workers) => write!(f, "Tokio, {workers} threads"),
         }
     }
-}
-
-type Bound = BoxFuture<'static, Result<Serving, ServeError>>;
-
-/// The servers that listen on a socket of their own have the same three functions, and no trait in common: a protocol
-/// crate knows nothing of this one.
-macro_rules! listening {
-    ($stack:ident, $server:ty, $accepts:expr) => {
-        pub(super) fn $stack(options: ServeOptions) -> Bound {
-            async move {
-                let accepts = $accepts(&options);
-                let ServeOptions { listen: address, dispatcher, stop, .. } = options;
-                let server = <$server>::bind(&address.into(), dispatcher, accepts)
-                    .await
-                    .map_err(|source| ServeError::Bind { address: address.to_string(), source })?;
-                Ok(Serving { url: server.url(), run: server.run(stop).boxed() })
-            }
-            .boxed()
-        }
-    };
-}
-
-listening!(tcp, tcp_floor::Server, ServeOptions::limits);
-#[cfg(feature = "libzmq")]
-listening!(tcp_libzmq, tcp_floor::libzmq::Server, ServeOptions::limits);
-listening!(rest, rest::Server, |options: &ServeOptions| options.http);
-listening!(jsonrpc, jsonrpc::Server, |options: &ServeOptions| jsonrpc::ServerOptions {
-    http: options.http,
-    allow_get: options.allow_get
-});
-#[cfg(feature = "jsonrpsee")]
-listening!(jsonrpc_jsonrpsee, jsonrpc::JsonrpseeServer, ServeOptions::limits);
-listening!(xmlrpc, xmlrpc::Server, |options: &ServeOptions| xmlrpc::ServerOptions {
-    http: options.http,
-    allow_none: options.allow_none
-});
-impl ServeOptions {
-    fn limits(&self) -> Limits {
-        self.http.limits
-    }
-}
-
-fn zerorpc_by(library: zerorpc::Library, options: ServeOptions) -> Bound {
-    async move {
-        let accepts = zerorpc::ServerOptions { limits: options.limits(), heartbeat: options.heartbeat };
-        let ServeOptions { listen, dispatcher, stop, also, .. } = options;
-        let failed = |address: String| move |source| ServeError::Bind { address, source };
-        let mut server = zerorpc::Server::bind_by(library, listen, dispatcher, accepts)
-            .await
-            .map_err(failed(listen.to_string()))?;
-        for endpoint in also {
-            server.also_bind(&endpoint).await.map_err(failed(endpoint.to_string()))?;
-        }
-        Ok(Serving { url: server.url(), run: server.run(stop).boxed() })
-    }
-    .boxed()
-}
-
-pub(super) fn zerorpc(options: ServeOptions) -> Bound {
-    zerorpc_by(zerorpc::Library::Own, options)
-}
-
-pub(super) fn zerorpc_zeromq(options: ServeOptions) -> Bound {
-    zerorpc_by(zerorpc::Library::Zeromq, options)
-}
-
-#[cfg(feature = "libzmq")]
-pub(super) fn zerorpc_libzmq(options: ServeOptions) -> Bound {
-    zerorpc_by(zerorpc::Library::Libzmq, options)
-}
-
-fn transport(broker: Option<String>) -> Result<amqp::TransportUrl, ServeError> {
-    broker
-        .ok_or(ServeError::NoBroker)?
-        .parse()
-        .map_err(|error: amqp::UrlError| ServeError::Broker(error.to_string()))
-}
-
-fn amqp_by(way: Way, options: ServeOptions) -> Bound {
-    async move {
-        let transport = way.on(transport(options.broker)?);
-        let transport = options.queues.into_iter().fold(transport, Transport::queue_kind);
-        let target =
-            Target { exchange: options.exchange, ..Target::topic(options.topic).server(options.server) };
-        let accepts = RpcServerOptions {
-            limits: options.http.limits,
-            acknowledge: options.acknowledge,
-            prefetch: options.prefetch,
-            decompress: options.decompress,
-            ..RpcServerOptions::default()
-        };
-        let server = amqp::Server::bind(&transport, target, options.dispatcher, accepts)
-            .await
-            .map_err(|error| ServeError::Broker(error.to_string()))?;
-        Ok(Serving { url: server.url(), run: server.run(options.stop).boxed() })
-    }
-    .boxed()
-}
-
-pub(super) fn amqp(options: ServeOptions) -> Bound {
-    amqp_by(Way::Oslo, options)
-}
-
-pub(super) fn amqp_unconfirmed(options: ServeOptions) -> Bound {
-    amqp_by(Way::Unconfirmed, options)
-}
-
-pub(super) fn amqp_unacknowledged(options: ServeOptions) -> Bound {
-    amqp_by(Way::Unacknowledged, options)
-}
-
-pub(super) fn amqp_enveloped(options: ServeOptions) -> Bound {
-    amqp_by(Way::Enveloped, options)
-}
-
-pub(super) fn amqp_direct(options: ServeOptions) -> Bound {
-    amqp_by(Way::Direct, options)
-}
-
-pub(super) fn amqp_bare(options: ServeOptions) -> Bound {
-    async move {
-        let url = transport(options.broker)?;
-        let server =
-            amqp::direct::BareServer::bind(&url, &options.topic, options.dispatcher, options.http.limits)
-                .await
-                .map_err(|error| ServeError::Broker(error.to_string()))?;
-        Ok(Serving { url: server.url(), run: server.run(options.stop).boxed() })
-    }
-    .boxed()
 }

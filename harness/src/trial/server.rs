@@ -6,18 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use amqp::Target;
-use calculator::{Client, ClientOptions, Executor};
+use calculator::{Client, ClientOptions};
 
 use super::error::TrialError;
 use crate::deploy::ServerProcess;
 use crate::observe::Meter;
 use crate::observe::control::{self, Stats};
 use crate::scenario::Scenario;
-use crate::stacks::{Address, Stack};
-
-/// The environment variable by which a server process is handed its broker's URL, credentials and all.
-pub const BROKER_VARIABLE: &str = "RPCBENCH_BROKER";
+use crate::stacks::{Destination, ServerOptions, Stack};
 
 /// What all trials of a run have in common.
 pub struct TrialContext<'a> {
@@ -25,14 +21,10 @@ pub struct TrialContext<'a> {
     pub scenario: &'a Scenario,
     /// The seed of the arguments.
     pub seed: u64,
-    /// How servers run handlers.
-    pub executor: Executor,
-    /// Threads of a server's runtime.
-    pub workers: usize,
-    /// Further arguments for servers: faults.
-    pub server_arguments: &'a [String],
-    /// Further arguments for the server of the second half of an A/A pair, which is then none.
-    pub twin_arguments: &'a [String],
+    /// The options of servers.
+    pub server: &'a ServerOptions,
+    /// The options of the second server of an A/A pair; where they differ, the pair measures the difference.
+    pub twin: &'a ServerOptions,
     /// Servers that are already running, by stack.
     pub targets: &'a BTreeMap<String, String>,
     /// Where those of them tell of themselves that do: the address of `serve --control`, by stack.
@@ -41,14 +33,6 @@ pub struct TrialContext<'a> {
     pub began: Instant,
     /// Set to end early.
     pub interrupted: &'a Arc<AtomicBool>,
-}
-
-impl TrialContext<'_> {
-    /// The value that `--name=value` among the further arguments of the servers gives an option.
-    #[must_use]
-    pub fn server_option(&self, name: &str) -> Option<&str> {
-        self.server_arguments.iter().rev().find_map(|argument| argument.strip_prefix(name)?.strip_prefix('='))
-    }
 }
 
 /// A broker that a trial's messages go through.
@@ -73,7 +57,7 @@ pub struct RunningServer {
 /// Where clients find a server.
 pub struct ServerLocation {
     /// For clients; may hold credentials.
-    pub address: Address,
+    pub destination: Destination,
     /// For people.
     pub shown: String,
 }
@@ -90,41 +74,31 @@ impl RunningServer {
         cores: &[usize],
         twin: bool,
     ) -> Result<Self, TrialError> {
-        // A topic of its own: an AMQP server of another stack must not answer.
-        let topic = format!("calc-{}", stack.name);
-        let url = broker.map(|broker| broker.url.clone()).unwrap_or_default();
-        let queues = setting.server_option("--queues").and_then(|kind| kind.parse().ok());
-        let mut address = Address { target: Target::topic(topic.clone()), queues, ..Address::new(url) };
         if let Some(target) = setting.targets.get(stack.name) {
             let control = setting.controls.get(stack.name).copied();
             return Ok(RunningServer {
                 process: None,
                 control,
-                place: ServerLocation::new(Address::new(target.clone())),
+                place: ServerLocation::new(Destination::new(target.clone())),
             });
         }
+        let mut options = if twin { setting.twin.clone() } else { setting.server.clone() };
+        let clients = stack.protocol.separate(stack, &mut options.protocol);
+        let url = broker.map(|broker| broker.url.clone()).unwrap_or_default();
+        let mut destination = Destination { url, options: clients };
         if !stack.has_server() {
-            return Ok(RunningServer { process: None, control: None, place: ServerLocation::new(address) });
+            return Ok(RunningServer {
+                process: None,
+                control: None,
+                place: ServerLocation::new(destination),
+            });
         }
-        let mut arguments = vec![];
-        if stack.reference().is_none() {
-            arguments.push(format!("--executor={}", setting.executor));
-            arguments.push(format!("--workers={}", setting.workers));
-        }
-        if stack.needs_broker() {
-            arguments.push(format!("--topic={topic}"));
-        }
-        arguments.extend_from_slice(setting.server_arguments);
-        if twin {
-            arguments.extend_from_slice(setting.twin_arguments);
-        }
-        let secret =
-            broker.filter(|_| stack.needs_broker()).map(|broker| (BROKER_VARIABLE, broker.url.as_str()));
-        let process = ServerProcess::start(stack, cores, &arguments, secret)?;
+        let broker = broker.map(|broker| broker.url.as_str());
+        let process = ServerProcess::start(stack, cores, options, broker)?;
         if !stack.needs_broker() {
-            address.url = process.url().to_owned();
+            destination.url = process.url().to_owned();
         }
-        Ok(RunningServer { process: Some(process), control: None, place: ServerLocation::new(address) })
+        Ok(RunningServer { process: Some(process), control: None, place: ServerLocation::new(destination) })
     }
 
     /// What the server's process tells of itself; `None` where it does not.
@@ -149,11 +123,11 @@ impl RunningServer {
 }
 
 impl ServerLocation {
-    /// The place at `address`.
+    /// The place at `destination`.
     #[must_use]
-    pub fn new(address: Address) -> Self {
-        let shown = without_credentials(&address.url);
-        ServerLocation { address, shown }
+    pub fn new(destination: Destination) -> Self {
+        let shown = without_credentials(&destination.url);
+        ServerLocation { destination, shown }
     }
 
     /// Opens `connections` connections.
@@ -169,9 +143,10 @@ impl ServerLocation {
         let options = ClientOptions { timeout, ..ClientOptions::default() };
         let mut clients = Vec::new();
         for _ in 0..connections {
-            let client = stack.connect(self.address.clone(), options.clone()).await.map_err(|source| {
-                TrialError::Connect { stack: stack.name, address: self.shown.clone(), source }
-            })?;
+            let client =
+                stack.connect(self.destination.clone(), options.clone()).await.map_err(|source| {
+                    TrialError::Connect { stack: stack.name, address: self.shown.clone(), source }
+                })?;
             clients.push(client);
         }
         Ok(clients)

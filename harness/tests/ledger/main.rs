@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use calculator::{Call, Client, Executor, Protocol, Value};
+use calculator::{Call, Client, Value};
 use rpcbench::deploy::port_of;
 use rpcbench::deploy::rabbitmq::PrivateBroker;
 use rpcbench::load::Operation;
@@ -20,7 +20,7 @@ use rpcbench::record::{BrokerTerms, Hop, Party, Wire};
 use rpcbench::run::fairness::{self, Observed};
 use rpcbench::run::ledger;
 use rpcbench::scenario::Scenario;
-use rpcbench::stacks::{ALL, Stack};
+use rpcbench::stacks::{ServerOptions, Stack, all};
 use rpcbench::trial::{BrokerLocation, RunningServer, TrialContext};
 
 use frames::{Frame, frames};
@@ -34,13 +34,12 @@ fn with_context<T>(action: impl FnOnce(&TrialContext<'_>) -> T) -> T {
     let scenario = Scenario::load("quick").unwrap();
     let interrupted = Arc::new(AtomicBool::new(false));
     let (targets, controls) = (BTreeMap::new(), BTreeMap::new());
+    let server = ServerOptions::default();
     action(&TrialContext {
         scenario: &scenario,
         seed: 1,
-        executor: Executor::Async,
-        workers: 1,
-        server_arguments: &[],
-        twin_arguments: &[],
+        server: &server,
+        twin: &server,
         targets: &targets,
         controls: &controls,
         began: Instant::now(),
@@ -112,12 +111,12 @@ fn without_a_broker_the_ledger_is_what_a_relay_counts() {
         // Most reference servers close each connection after its call.
         let ours =
             |stack: &&Stack| stack.has_server() && !stack.needs_broker() && stack.reference().is_none();
-        for stack in ALL.iter().filter(ours) {
+        for stack in all().iter().filter(ours) {
             let mut site = RunningServer::start(stack, context, None, &[], false).unwrap();
             let wire = runtime.block_on(ledger_of(stack, &site));
             assert!(wire.exact && wire.behind_broker.is_none() && wire.hops.len() == 2, "{wire:?}");
-            let relay = Relay::to(port_of(&site.place.address.url).unwrap());
-            site.place.address.url = relay.in_place_of(&site.place.address.url);
+            let relay = Relay::to(port_of(&site.place.destination.url).unwrap());
+            site.place.destination.url = relay.in_place_of(&site.place.destination.url);
             let [setup, per_call] = of_client(&wire);
             runtime.block_on(hold_against(&[(&relay, setup, per_call)], stack, &site));
             let passed = relay.passed();
@@ -127,15 +126,15 @@ fn without_a_broker_the_ledger_is_what_a_relay_counts() {
             for (bytes, hop) in [(up, &wire.hops[0]), (down, &wire.hops[1])] {
                 let expected = message(hop);
                 let last = last(bytes, hop);
-                let found = match (stack.protocol, stack.server) {
-                    (Protocol::Tcp, "libzmq") => zeromq_message(b"", &last),
-                    (Protocol::Tcp, _) => last.len() as u64,
-                    (Protocol::Zerorpc, _) => zeromq_message(DELIMITER, &last),
+                let found = match (stack.protocol.name(), stack.server.name) {
+                    ("tcp", "libzmq") => zeromq_message(b"", &last),
+                    ("tcp", _) => last.len() as u64,
+                    ("zerorpc", _) => zeromq_message(DELIMITER, &last),
                     _ => http_message(&last),
                 };
                 assert_eq!(found, expected, "{}: {}", stack.name, String::from_utf8_lossy(&last));
             }
-            let fairness = fairness::of(stack, context, &site.place.address, Observed::default());
+            let fairness = fairness::of(stack, context, &site.place.destination, Observed::default());
             assert_eq!(fairness.http.is_some(), down.starts_with(b"HTTP/"), "{}", stack.name);
             if let Some(version) = fairness.http {
                 let text = String::from_utf8_lossy(up).to_lowercase()
@@ -180,14 +179,14 @@ fn through_a_broker_every_hop_is_what_relays_count() {
             let of_server = Relay::to(port);
             let behind = BrokerLocation { url: of_server.in_place_of(&direct), pid: None };
             let mut site = RunningServer::start(stack, context, Some(&behind), &[], false).unwrap();
-            site.place.address.url.clone_from(&direct);
+            site.place.destination.url.clone_from(&direct);
             let wire = runtime.block_on(ledger_of(stack, &site));
             let hops: Vec<_> = wire.hops.iter().map(|hop| (hop.from, hop.to)).collect();
             let (client, broker, server) = (Party::Client, Party::Broker, Party::Server);
             assert_eq!(hops, [(client, broker), (broker, server), (server, broker), (broker, client)]);
 
             let relay = Relay::to(port);
-            site.place.address.url = relay.in_place_of(&direct);
+            site.place.destination.url = relay.in_place_of(&direct);
             let [setup, per_call] = of_client(&wire);
             // What the server receives goes up the call's way, and down the relay's.
             let behind = (wire.hops[2].bytes, wire.hops[1].bytes);
@@ -208,10 +207,10 @@ fn through_a_broker_every_hop_is_what_relays_count() {
                     assert!(bodies.iter().all(|size| *size == message(hop)), "{name} {hop:?}: {bodies:?}");
                 }
             }
-            let product = runtime.block_on(fairness::product(&direct, TIMEOUT));
+            let product = runtime.block_on(stack.protocol.broker_product(direct.clone(), TIMEOUT));
             assert!(product.as_ref().is_some_and(|product| product.starts_with("RabbitMQ ")), "{product:?}");
             let terms =
-                fairness::of(stack, context, &site.place.address, Observed::default()).broker.unwrap();
+                fairness::of(stack, context, &site.place.destination, Observed::default()).broker.unwrap();
             hold_terms_against(&terms, &of_client, &of_server);
         }
     });

@@ -17,7 +17,6 @@ mod error;
 mod faults;
 pub mod json;
 mod limits;
-mod protocol;
 mod service;
 #[cfg(any(test, feature = "proptest"))]
 pub mod strategies;
@@ -30,7 +29,6 @@ pub use dispatch::{Dispatcher, Executor, ExecutorParseError};
 pub use error::{CallError, ErrorKind, Remote};
 pub use faults::{Faults, OneIn, Stall};
 pub use limits::Limits;
-pub use protocol::{Protocol, UnknownProtocol};
 pub use service::{Calculator, MethodInfo, Service};
 pub use time::Time;
 pub use value::Value;

@@ -3,8 +3,6 @@
 //! Bars would need a zero, which a logarithmic axis has not; a linear one would squeeze all but the slowest stack into
 //! a corner. A line from the floor to a dot is as long as the stack's multiple of the floor is large.
 
-use calculator::Protocol;
-
 use super::axis::Axis;
 use super::rows::{self, Line, RIM, TOP};
 use super::style::{self, Anchor, INK, Look, MUTED, WIDTH};
@@ -22,7 +20,7 @@ pub(super) fn figure(table: &Table, name: String) -> Result<Figure, PlotError> {
     let measured: Vec<(&Row, Spread)> =
         table.rows.iter().filter_map(|row| Some((row, row.p50?.map(|nanos| nanos / 1e3)))).collect();
     // A function call is a hundred times faster than anything else, and would take half of the axis.
-    let on_axis = measured.iter().filter(|(row, _)| row.protocol != Protocol::Inproc);
+    let on_axis = measured.iter().filter(|(row, _)| !row.protocol.is_in_process());
     let (left, right) = (rows::left_of(lines.iter().map(Line::name)), WIDTH - COLUMNS - RIM);
     let axis = Axis::logarithmic(on_axis.flat_map(|(_, p50)| [p50.least, p50.median, p50.most]), left, right);
     let floor = measured.iter().find(|(row, _)| row.stack == FLOOR).map(|(_, p50)| p50.median);

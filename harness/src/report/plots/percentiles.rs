@@ -3,8 +3,6 @@
 //! The axis below has equal steps for equal ratios of 1 ÷ (1 − q), so that each further nine takes the same room and
 //! the tail is to be seen. A curve ends where fewer than ten calls lie beyond it.
 
-use calculator::Protocol;
-
 use super::axis::Axis;
 use super::curves::{self, LEFT, RIGHT, TOP};
 use super::rows;
@@ -71,7 +69,7 @@ impl<'a> Curve<'a> {
 #[allow(clippy::cast_precision_loss)]
 pub(super) fn figure(table: &Table, name: String) -> Result<Option<Figure>, PlotError> {
     // A function call is a hundred times faster than anything else, and would take half of the axis.
-    let shown = table.rows.iter().filter(|row| row.protocol != Protocol::Inproc);
+    let shown = table.rows.iter().filter(|row| !row.protocol.is_in_process());
     let curves: Vec<_> = shown.filter_map(Curve::of).collect();
     if curves.is_empty() {
         return Ok(None);
@@ -116,7 +114,7 @@ fn caption(table: &Table) -> String {
              the calls per second."
         );
     }
-    if table.rows.iter().any(|row| row.protocol == Protocol::Inproc) {
+    if table.rows.iter().any(|row| row.protocol.is_in_process()) {
         caption += " inproc is far below and left out.";
     }
     caption

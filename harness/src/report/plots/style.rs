@@ -3,7 +3,6 @@
 //! Colours are Okabe and Ito's, which people with any kind of colour vision tell apart, with the two light ones
 //! darkened so that they stand out from white. Names stand at every mark, so no figure needs its colours to be read.
 
-use calculator::Protocol;
 use plotters::backend::SVGBackend;
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, IntoDrawingArea};
@@ -14,7 +13,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontDesc, FontFamily, FontStyle, RGBColor, ShapeStyle, TextStyle};
 
 use super::PlotError;
-use crate::stacks::Role;
+use crate::stacks::{PROTOCOLS, ProtocolRef, Role};
 
 /// Width of every figure in pixels.
 pub(super) const WIDTH: f64 = 900.0;
@@ -34,36 +33,36 @@ pub(super) const PAPER: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
 pub(super) const INK: RGBColor = RGBColor(0x1F, 0x23, 0x28);
 pub(super) const MUTED: RGBColor = RGBColor(0x5A, 0x64, 0x70);
 pub(super) const GRID: RGBColor = RGBColor(0xE2, 0xE6, 0xEB);
-const FLOOR: RGBColor = RGBColor(0x7C, 0x85, 0x8F);
-const REST: RGBColor = RGBColor(0x00, 0x72, 0xB2);
-const XMLRPC: RGBColor = RGBColor(0xC4, 0x6A, 0x9C);
-const JSONRPC: RGBColor = RGBColor(0xD5, 0x5E, 0x00);
-const ZERORPC: RGBColor = RGBColor(0x00, 0x9E, 0x73);
-const AMQP: RGBColor = RGBColor(0xC9, 0x8A, 0x00);
 
 /// What each colour becomes on a dark ground.
-const ON_DARK: [(RGBColor, &str); 10] = [
-    (PAPER, "#15191e"),
-    (INK, "#e6e9ed"),
-    (MUTED, "#a2acb7"),
-    (GRID, "#2f363e"),
-    (FLOOR, "#939da8"),
-    (REST, "#5ab4ec"),
-    (XMLRPC, "#e59cc6"),
-    (JSONRPC, "#f58a4b"),
-    (ZERORPC, "#35c79d"),
-    (AMQP, "#f0bb3c"),
+const ON_DARK: [(RGBColor, RGBColor); 4] = [
+    (PAPER, RGBColor(0x15, 0x19, 0x1E)),
+    (INK, RGBColor(0xE6, 0xE9, 0xED)),
+    (MUTED, RGBColor(0xA2, 0xAC, 0xB7)),
+    (GRID, RGBColor(0x2F, 0x36, 0x3E)),
 ];
 
 /// Style rules that turn figures dark; for a media query.
 pub(in crate::report) fn dark_rules() -> String {
-    let rule = |(RGBColor(r, g, b), dark): &(RGBColor, &str)| {
+    let rule = |(RGBColor(r, g, b), RGBColor(dr, dg, db)): (RGBColor, RGBColor)| {
         format!(
-            ".plot [fill=\"#{r:02X}{g:02X}{b:02X}\"]{{fill:{dark}}}\
-             .plot [stroke=\"#{r:02X}{g:02X}{b:02X}\"]{{stroke:{dark}}}\n"
+            ".plot [fill=\"#{r:02X}{g:02X}{b:02X}\"]{{fill:#{dr:02x}{dg:02x}{db:02x}}}\
+             .plot [stroke=\"#{r:02X}{g:02X}{b:02X}\"]{{stroke:#{dr:02x}{dg:02x}{db:02x}}}\n"
         )
     };
-    ON_DARK.iter().map(rule).collect()
+    let mut colours = ON_DARK.to_vec();
+    for colour in PROTOCOLS.iter().map(|protocol| protocol.colour()) {
+        let pair = (rgb(colour.light), rgb(colour.dark));
+        // The floors share a colour.
+        if !colours.contains(&pair) {
+            colours.push(pair);
+        }
+    }
+    colours.into_iter().map(rule).collect()
+}
+
+fn rgb([red, green, blue]: [u8; 3]) -> RGBColor {
+    RGBColor(red, green, blue)
 }
 
 /// How a stack looks, in every figure.
@@ -76,16 +75,9 @@ pub(super) struct Look {
 }
 
 impl Look {
-    pub(super) fn of(protocol: Protocol, role: Role) -> Self {
-        let colour = match protocol {
-            Protocol::Inproc | Protocol::Tcp => FLOOR,
-            Protocol::Rest => REST,
-            Protocol::Xmlrpc => XMLRPC,
-            Protocol::Jsonrpc => JSONRPC,
-            Protocol::Zerorpc => ZERORPC,
-            Protocol::Amqp => AMQP,
-        };
-        let usual = matches!(role, Role::Floor | Role::Default | Role::DefaultAndLeanest);
+    pub(super) fn of(protocol: ProtocolRef, role: Role) -> Self {
+        let colour = rgb(protocol.colour().light);
+        let usual = matches!(role, Role::Floor | Role::Default | Role::DefaultAndMinimal);
         Look { colour, usual }
     }
 
@@ -96,7 +88,7 @@ impl Look {
 }
 
 /// The mark of a stack beside its name in a table: the dot of its figures.
-pub(in crate::report) fn swatch(protocol: Protocol, role: Role) -> String {
+pub(in crate::report) fn swatch(protocol: ProtocolRef, role: Role) -> String {
     let Look { colour: RGBColor(r, g, b), usual } = Look::of(protocol, role);
     let colour = format!("#{r:02X}{g:02X}{b:02X}");
     let fill = if usual { &colour } else { "none" };

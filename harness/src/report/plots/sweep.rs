@@ -1,7 +1,5 @@
 //! A figure across the tables of a sweep: what a stack does as the load grows.
 
-use calculator::Protocol;
-
 use super::axis::Axis;
 use super::curves::{self, Curve, LEFT, RIGHT, TOP};
 use super::rows;
@@ -83,7 +81,7 @@ fn size(load: Load) -> f64 {
 fn series<'a>(tables: &[&'a Table], quantity: &Quantity) -> Vec<(&'a Row, Vec<(f64, f64)>)> {
     let mut all: Vec<(&Row, Vec<(f64, f64)>)> = Vec::new();
     for table in tables {
-        for row in table.rows.iter().filter(|row| row.protocol != Protocol::Inproc) {
+        for row in table.rows.iter().filter(|row| !row.protocol.is_in_process()) {
             let Some(value) = (quantity.of)(row) else { continue };
             let point = (size(table.measurement.load), value);
             match all.iter_mut().find(|(known, _)| known.stack == row.stack) {

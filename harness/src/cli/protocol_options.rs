@@ -1,0 +1,160 @@
+//! The protocols' own options on the command lines of `serve`, `call`, `check` and `run`.
+
+use std::marker::PhantomData;
+
+use clap::{ArgMatches, Command, FromArgMatches};
+
+use super::Failure;
+use crate::stacks::{
+    Destination, GroupArguments, OptionGroup, Options, ServerOptions, Stack, call_groups, client_groups,
+    protocols_with, server_groups,
+};
+
+/// The option groups of one kind of command.
+pub(super) trait Groups {
+    fn groups() -> Vec<&'static OptionGroup>;
+}
+
+/// Those of servers.
+#[derive(Clone, Debug)]
+pub(super) struct OfServers;
+
+/// Those by which clients address a server.
+#[derive(Clone, Debug)]
+pub(super) struct OfClients;
+
+/// Those of a single call.
+#[derive(Clone, Debug)]
+pub(super) struct OfCalls;
+
+impl Groups for OfServers {
+    fn groups() -> Vec<&'static OptionGroup> {
+        server_groups()
+    }
+}
+
+impl Groups for OfClients {
+    fn groups() -> Vec<&'static OptionGroup> {
+        client_groups()
+    }
+}
+
+impl Groups for OfCalls {
+    fn groups() -> Vec<&'static OptionGroup> {
+        call_groups()
+    }
+}
+
+/// The options of all protocols, as an argument group of clap.
+#[derive(Clone, Debug)]
+pub(super) struct ProtocolOptions<G> {
+    arguments: GroupArguments,
+    groups: PhantomData<G>,
+}
+
+impl<G: Groups> clap::Args for ProtocolOptions<G> {
+    fn augment_args(command: Command) -> Command {
+        GroupArguments::augment(&G::groups(), command)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl<G: Groups> FromArgMatches for ProtocolOptions<G> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let arguments = GroupArguments::parse(&G::groups(), matches)?;
+        Ok(ProtocolOptions { arguments, groups: PhantomData })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl<G> ProtocolOptions<G> {
+    /// Fails where an option was given that `stack`, which has the option groups `groups`, does not have.
+    fn check(&self, stack: &Stack, groups: &[&'static OptionGroup]) -> Result<(), Failure> {
+        match self.arguments.given_outside(groups) {
+            None => Ok(()),
+            Some((group, option)) => Err(Failure::usage(format!(
+                "{option} is for {}; {} has no such option",
+                protocols_with(group),
+                stack.name
+            ))),
+        }
+    }
+}
+
+impl ProtocolOptions<OfServers> {
+    /// The options of a server of `stack`.
+    ///
+    /// # Errors
+    /// Wrong usage for an option that the stack does not have.
+    pub(super) fn of_server(&self, stack: &Stack) -> Result<ServerOptions, Failure> {
+        let common = server_groups().into_iter().take(1);
+        let groups: Vec<_> = common.chain(stack.protocol.server_options().iter().copied()).collect();
+        self.check(stack, &groups)?;
+        ServerOptions::new(&self.arguments).map_err(Failure::usage)
+    }
+}
+
+impl ProtocolOptions<OfClients> {
+    /// The server of `stack` at `url`.
+    ///
+    /// # Errors
+    /// Wrong usage for a URL of another protocol, and for an option that the stack does not have.
+    pub(super) fn destination(&self, stack: &Stack, url: &str) -> Result<Destination, Failure> {
+        stack.check_url(url).map_err(Failure::usage)?;
+        self.check(stack, stack.protocol.client_options())?;
+        Ok(Destination { url: url.to_owned(), options: self.arguments.options().clone() })
+    }
+}
+
+impl ProtocolOptions<OfCalls> {
+    /// The options of a call to a server of `stack`.
+    ///
+    /// # Errors
+    /// Wrong usage for an option that the stack does not have.
+    pub(super) fn of_call(&self, stack: &Stack) -> Result<Options, Failure> {
+        self.check(stack, stack.protocol.call_options())?;
+        Ok(self.arguments.options().clone())
+    }
+}
+
+/// Reads the server options of any protocol from `arguments`, which are written as for `rpcbench serve`.
+///
+/// # Errors
+/// Wrong usage for anything else.
+pub(super) fn parse_server_options(arguments: &[String]) -> Result<ServerOptions, Failure> {
+    let command = ProtocolOptions::<OfServers>::augment_options(Command::new("serve").no_binary_name(true));
+    let matches = command.try_get_matches_from(arguments).map_err(Failure::usage)?;
+    let options = ProtocolOptions::<OfServers>::from_arg_matches(&matches).map_err(Failure::usage)?;
+    ServerOptions::new(&options.arguments).map_err(Failure::usage)
+}
+
+impl<G: Groups> ProtocolOptions<G> {
+    fn augment_options(command: Command) -> Command {
+        <Self as clap::Args>::augment_args(command)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Exit;
+
+    #[test]
+    fn server_options_are_parsed_once_and_typed() {
+        let arguments = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let options = parse_server_options(&arguments(&["--handler-delay=5ms", "--prefetch=7"])).unwrap();
+        assert_eq!(options.common.handler_delay, Some(std::time::Duration::from_millis(5)));
+        assert_eq!(options.given, ["--handler-delay", "--prefetch"]);
+        let text = serde_json::to_string(&options).unwrap();
+        assert_eq!(serde_json::from_str::<ServerOptions>(&text).unwrap(), options);
+        assert_eq!(parse_server_options(&arguments(&["--nosuch"])).unwrap_err().exit, Exit::Usage);
+        assert_eq!(parse_server_options(&[]).unwrap().common, ServerOptions::default().common);
+    }
+}

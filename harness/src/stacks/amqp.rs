@@ -1,0 +1,469 @@
+//! RPC over RabbitMQ, in the manner of oslo.messaging.
+
+use std::time::{Duration, Instant};
+
+use amqp::terms::{self, Terms};
+use amqp::wire::{Envelope, Routing};
+use amqp::{
+    Acknowledge, AmqpClient, Context, QueueKind, REPLY_QUEUE_PREFIX, ReplyTo, RpcServerOptions, Target,
+    Transport, TransportUrl,
+};
+use calculator::{Call, CallError, Deadline, ErrorKind, Value};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+use super::anatomy::{Anatomy, json_len, measure};
+use super::destination::Destination;
+use super::invoke::{Invocation, InvokeError, Output, one_call};
+use super::options::{OptionGroup, Options, OptionsError};
+use super::protocol::{Colour, DeliveryTerms, End, Protocol, Role, Stack, UrlForm};
+use super::python::{Reference, reference};
+use super::serve::{ServeContext, ServeError, ServerSettings, Serving};
+
+/// RPC over RabbitMQ, in the manner of oslo.messaging.
+pub(super) struct Amqp;
+
+const LAPIN: End = End::new("lapin", &["lapin", "tokio"]);
+
+/// The topic of servers that name none.
+const DEFAULT_TOPIC: &str = "calc";
+/// The exchange of servers that name none: oslo.messaging's `control_exchange`.
+const DEFAULT_EXCHANGE: &str = "openstack";
+
+/// How the messages of a stack pass the broker: as oslo.messaging sends them, and the same with one cost after another
+/// left out, to show what each of them is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Delivery {
+    /// As oslo.messaging: through a reply queue, acknowledged and confirmed.
+    Oslo,
+    /// The same without publisher confirms.
+    Unconfirmed,
+    /// The same without confirms and acknowledgements.
+    Unacknowledged,
+    /// By direct reply-to, which can have neither, over one connection at each end.
+    Enveloped,
+    /// The same without the messages' envelope.
+    Direct,
+    /// The least that the broker can do for a call; no oslo.messaging.
+    Bare,
+}
+
+/// Every stack that this program serves: its name, its role, its delivery.
+const STACKS: [(&str, Role, Delivery); 6] = [
+    ("amqp", Role::Default, Delivery::Oslo),
+    ("amqp-unconfirmed", Role::Step, Delivery::Unconfirmed),
+    ("amqp-unacknowledged", Role::Step, Delivery::Unacknowledged),
+    ("amqp-enveloped", Role::Step, Delivery::Enveloped),
+    ("amqp-direct", Role::Minimal, Delivery::Direct),
+    ("amqp-bare", Role::BrokerFloor, Delivery::Bare),
+];
+
+impl Delivery {
+    /// That of `stack`. A reference server's is oslo.messaging's.
+    fn of(stack: &Stack) -> Delivery {
+        let row = STACKS.iter().find(|(name, ..)| *name == stack.base_name());
+        row.map_or(Delivery::Oslo, |(_, _, delivery)| *delivery)
+    }
+
+    fn transport(self, url: TransportUrl, queues: Option<QueueKind>) -> Transport {
+        let transport = queues.into_iter().fold(Transport::from(url), Transport::queue_kind);
+        match self {
+            Delivery::Oslo | Delivery::Bare => transport,
+            Delivery::Unconfirmed => transport.confirming(false),
+            Delivery::Unacknowledged => transport.confirming(false).acknowledging(false),
+            Delivery::Enveloped => transport.reply_to(ReplyTo::Direct),
+            Delivery::Direct => transport.reply_to(ReplyTo::Direct).envelope(Envelope::None),
+        }
+    }
+}
+
+/// The options of servers.
+#[derive(Clone, Debug, PartialEq, clap::Args, Serialize, Deserialize)]
+#[group(skip)]
+struct ServerOptions {
+    /// The exchange
+    #[arg(long, value_name = "X", default_value = DEFAULT_EXCHANGE, help_heading = "AMQP")]
+    exchange: String,
+    /// The topic
+    #[arg(long, value_name = "T", default_value = DEFAULT_TOPIC, help_heading = "AMQP")]
+    topic: String,
+    /// The server's name among those of its topic
+    #[arg(long, value_name = "NAME", default_value = "server", help_heading = "AMQP")]
+    server: String,
+    /// The kind of the topic's queues: transient, durable, quorum; by default as the broker's URL says
+    #[arg(long, value_name = "KIND", help_heading = "AMQP")]
+    #[serde(with = "queue_kind")]
+    queues: Option<QueueKind>,
+    /// When a request is acknowledged: before it is executed (at most once), or after (at least once: no request is
+    /// lost when a server dies)
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t, help_heading = "AMQP")]
+    ack: AcknowledgeWhen,
+    /// The most messages that the broker sends ahead of their acknowledgement, per queue
+    #[arg(long, value_name = "N", default_value = "256", value_parser = clap::value_parser!(u16).range(1..), help_heading = "AMQP")]
+    prefetch: u16,
+    /// Read compressed requests (oslo.messaging's kombu_compression=gzip) instead of refusing them
+    #[arg(long, help_heading = "AMQP")]
+    decompress: bool,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        let RpcServerOptions { prefetch, decompress, .. } = RpcServerOptions::default();
+        ServerOptions {
+            exchange: DEFAULT_EXCHANGE.to_owned(),
+            topic: DEFAULT_TOPIC.to_owned(),
+            server: "server".to_owned(),
+            queues: None,
+            ack: AcknowledgeWhen::default(),
+            prefetch,
+            decompress,
+        }
+    }
+}
+
+const SERVER: OptionGroup = OptionGroup::of::<ServerOptions>("amqp");
+
+/// When a request is acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum AcknowledgeWhen {
+    /// Before it is executed: at most once
+    #[default]
+    Before,
+    /// After: at least once
+    After,
+}
+
+/// Serde for the kind of a queue, by its name.
+mod queue_kind {
+    use super::{Deserialize, QueueKind, Serialize};
+
+    pub(super) fn serialize<S: serde::Serializer>(
+        kind: &Option<QueueKind>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        kind.map(QueueKind::name).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<QueueKind>, D::Error> {
+        let name = Option::<String>::deserialize(deserializer)?;
+        name.map(|name| name.parse().map_err(serde::de::Error::custom)).transpose()
+    }
+}
+
+/// The options by which a client addresses a server.
+#[derive(Clone, Debug, Default, PartialEq, clap::Args, Serialize, Deserialize)]
+#[group(skip)]
+struct ClientOptions {
+    /// The exchange
+    #[arg(long, value_name = "X", help_heading = "AMQP")]
+    exchange: Option<String>,
+    /// The topic
+    #[arg(long, value_name = "T", help_heading = "AMQP")]
+    topic: Option<String>,
+    /// One server of the topic
+    #[arg(long, value_name = "NAME", help_heading = "AMQP")]
+    server: Option<String>,
+    /// The namespace of the method
+    #[arg(long, value_name = "NS", help_heading = "AMQP")]
+    namespace: Option<String>,
+    /// The version of the interface that is needed, MAJOR.MINOR
+    #[arg(long, value_name = "V", help_heading = "AMQP")]
+    version: Option<String>,
+    /// The kind of the topic's queues, as its servers declare them: transient, durable, quorum
+    #[arg(long, value_name = "KIND", help_heading = "AMQP")]
+    #[serde(with = "queue_kind")]
+    queues: Option<QueueKind>,
+}
+
+const CLIENT: OptionGroup = OptionGroup::of::<ClientOptions>("amqp");
+
+impl ClientOptions {
+    fn target(self) -> Target {
+        Target {
+            exchange: self.exchange.unwrap_or_else(|| DEFAULT_EXCHANGE.to_owned()),
+            server: self.server,
+            namespace: self.namespace,
+            version: self.version,
+            ..Target::topic(self.topic.unwrap_or_else(|| DEFAULT_TOPIC.to_owned()))
+        }
+    }
+}
+
+/// What `rpcbench call` can do beside a call.
+#[derive(Clone, Debug, Default, PartialEq, clap::Args, Serialize, Deserialize)]
+#[group(skip)]
+struct CallOptions {
+    /// Send the message without asking for a reply
+    #[arg(long, help_heading = "AMQP")]
+    cast: bool,
+    /// With --cast: to every server of the topic
+    #[arg(long, requires = "cast", help_heading = "AMQP")]
+    fanout: bool,
+}
+
+const CALL: OptionGroup = OptionGroup::of::<CallOptions>("amqp call");
+
+static PYTHON: Reference = Reference {
+    options: |settings: &ServerSettings| {
+        // Options that cannot be read are refused by the stacks of ours; here the defaults are as good.
+        let ServerOptions { topic, server, .. } = settings.options.protocol.get(&SERVER).unwrap_or_default();
+        vec![format!("--topic={topic}"), format!("--server={server}")]
+    },
+    accepts: &["--topic", "--server"],
+    ..reference!("oslo.messaging", "oslo_server.py", &[], "threads")
+};
+
+impl Protocol for Amqp {
+    fn name(&self) -> &'static str {
+        "amqp"
+    }
+
+    fn colour(&self) -> Colour {
+        Colour { light: [0xC9, 0x8A, 0x00], dark: [0xF0, 0xBB, 0x3C] }
+    }
+
+    fn url_form(&self) -> Option<UrlForm> {
+        Some(UrlForm { schemes: &["amqp", "rabbit", "kombu"], example: "amqp://USER:PASSWORD@HOST:5672/" })
+    }
+
+    fn needs_broker(&self) -> bool {
+        true
+    }
+
+    fn own_floor(&self) -> Option<&'static str> {
+        Some("amqp-bare")
+    }
+
+    fn notation_libraries(&self) -> &'static [&'static str] {
+        &["serde_json"]
+    }
+
+    fn server_options(&self) -> &'static [&'static OptionGroup] {
+        &[&SERVER]
+    }
+
+    fn client_options(&self) -> &'static [&'static OptionGroup] {
+        &[&CLIENT]
+    }
+
+    fn call_options(&self) -> &'static [&'static OptionGroup] {
+        &[&CALL]
+    }
+
+    fn has_named_parameters(&self) -> bool {
+        true
+    }
+
+    fn stacks(&'static self) -> Vec<Stack> {
+        let ours = STACKS.map(|(name, role, delivery)| match delivery {
+            Delivery::Bare => {
+                Stack::new(self, name, role, LAPIN, connect_bare).served_by(LAPIN, serve_bare).multiplexing()
+            }
+            _ => Stack::new(self, name, role, LAPIN, move |destination, options| {
+                connect(delivery, destination, options)
+            })
+            .served_by(LAPIN, move |context| serve(delivery, context))
+            .multiplexing(),
+        });
+        let python = Stack::new(self, "amqp-python", Role::Reference, LAPIN, |destination, options| {
+            connect(Delivery::Oslo, destination, options)
+        });
+        ours.into_iter().chain([python.referring_to(&PYTHON).multiplexing()]).collect()
+    }
+
+    fn anatomy(
+        &self,
+        stack: &Stack,
+        destination: &Destination,
+        call: &Call,
+        result: &Value,
+    ) -> Result<[Anatomy; 2], CallError> {
+        let id = "0".repeat(amqp::wire::ID_LEN);
+        let (msg_id, reply_queue, envelope, unique_id) = match Delivery::of(stack) {
+            Delivery::Oslo | Delivery::Unconfirmed | Delivery::Unacknowledged => {
+                (id.as_str(), Some(format!("{REPLY_QUEUE_PREFIX}{id}")), Envelope::V2, id.as_str())
+            }
+            // Where the reply goes, the message's properties say; no message is sent twice.
+            Delivery::Enveloped => (id.as_str(), None, Envelope::V2, ""),
+            // The inner message alone, with an id that is unique on one channel.
+            Delivery::Direct => (&id[..amqp::wire::SHORT_ID_LEN], None, Envelope::None, ""),
+            Delivery::Bare => return bare_anatomy(call, result),
+        };
+        let routing = Routing {
+            msg_id: msg_id.into(),
+            reply_queue: reply_queue.map(Into::into),
+            envelope,
+            monitor: None,
+        };
+        let target = client_options(destination)?.target();
+        oslo_anatomy(&target, call, result, &routing, unique_id)
+    }
+
+    fn delivery_terms(
+        &self,
+        stack: &Stack,
+        destination: &Destination,
+        server: &Options,
+    ) -> Option<DeliveryTerms> {
+        let url: TransportUrl = destination.url.parse().ok()?;
+        let ServerOptions { prefetch, .. } = server.get(&SERVER).ok()?;
+        let ClientOptions { queues, .. } = destination.options.get(&CLIENT).ok()?;
+        let delivery = Delivery::of(stack);
+        let transport = delivery.transport(url, queues);
+        let options = RpcServerOptions { prefetch, ..RpcServerOptions::default() };
+        let terms = match delivery {
+            Delivery::Bare => terms::bare(),
+            // oslo.messaging sets no bound by default.
+            _ if stack.reference().is_some() => {
+                let prefetch = transport.url().prefetch().unwrap_or(0);
+                Terms { prefetch, ..terms::rpc(&transport, &options) }
+            }
+            _ => terms::rpc(&transport, &options),
+        };
+        let Terms { queue, persistent, prefetch, acknowledged, confirmed } = terms;
+        Some(DeliveryTerms {
+            queue: queue.name(),
+            durable: queue != QueueKind::Transient,
+            persistent,
+            prefetch,
+            acknowledged,
+            confirmed,
+        })
+    }
+
+    fn broker_product(&self, url: String, timeout: Duration) -> BoxFuture<'static, Option<String>> {
+        async move { amqp::product(&url.parse().ok()?, timeout).await }.boxed()
+    }
+
+    /// Gives each stack a topic: a server of another stack must not answer.
+    fn separate(&self, stack: &Stack, server: &mut Options) -> Options {
+        let mut options: ServerOptions = server.get(&SERVER).unwrap_or_default();
+        options.topic = format!("calc-{}", stack.name);
+        let client = ClientOptions {
+            exchange: Some(options.exchange.clone()),
+            topic: Some(options.topic.clone()),
+            queues: options.queues,
+            ..ClientOptions::default()
+        };
+        let mut clients = Options::default();
+        // Both are plain values, which always have a form in JSON.
+        let _ = server.set(&SERVER, &options).and_then(|()| clients.set(&CLIENT, &client));
+        clients
+    }
+
+    /// Makes a call, or sends a cast and is done when the broker has it.
+    fn invoke<'a>(
+        &'a self,
+        stack: &'static Stack,
+        invocation: &'a Invocation,
+        print: &'a mut (dyn FnMut(Output) + Send),
+    ) -> BoxFuture<'a, Result<(), InvokeError>> {
+        async move {
+            if invocation.method().is_empty() {
+                return Err(InvokeError::Usage(format!("name a method; {} does not list them", stack.name)));
+            }
+            let call = invocation.call(true, |value| value)?;
+            let CallOptions { cast, fanout } = invocation.options.get(&CALL)?;
+            let destination = invocation.destination.clone();
+            let options = invocation.client_options();
+            if !cast {
+                let connect = stack.connect(destination, options);
+                print(Output::Value(one_call(connect, &call, invocation.timeout).await?));
+                return Ok(());
+            }
+            let client = client_options(&destination)?;
+            let transport = Delivery::Oslo.transport(transport_url(&destination.url)?, client.queues);
+            let target = Target { fanout, ..client.target() };
+            let client = AmqpClient::connect(&transport, target, &options).await?;
+            Deadline::new(invocation.timeout).within(Instant::now(), client.cast(&call)).await?;
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+fn oslo_anatomy(
+    target: &Target,
+    call: &Call,
+    result: &Value,
+    routing: &Routing<'_>,
+    unique_id: &str,
+) -> Result<[Anatomy; 2], CallError> {
+    use amqp::wire::{encode_request, encode_result, encode_value};
+    let request = encode_request(call, target, &Context::new(), Some(routing), unique_id)?;
+    let reply = encode_result(result, &routing.msg_id, unique_id, routing.envelope)?;
+    measure(call, result, [request.len(), reply.len()], |value| match routing.envelope {
+        Envelope::V2 => encode_value(value).map(|text| text.len()),
+        Envelope::None => json_len(value),
+    })
+}
+
+fn bare_anatomy(call: &Call, result: &Value) -> Result<[Anatomy; 2], CallError> {
+    use amqp::direct::{encode_answer, encode_call};
+    measure(call, result, [encode_call(call)?.len(), encode_answer(&Ok(result.clone())).len()], json_len)
+}
+
+fn client_options(destination: &Destination) -> Result<ClientOptions, OptionsError> {
+    destination.options.get(&CLIENT)
+}
+
+/// The broker's URL. Errors do not repeat it: it may hold a password.
+fn transport_url(url: &str) -> Result<TransportUrl, CallError> {
+    url.parse().map_err(|error: amqp::UrlError| CallError::new(ErrorKind::Undeliverable, error.to_string()))
+}
+
+async fn connect(
+    delivery: Delivery,
+    destination: Destination,
+    options: calculator::ClientOptions,
+) -> Result<AmqpClient, CallError> {
+    let client = client_options(&destination)?;
+    let transport = delivery.transport(transport_url(&destination.url)?, client.queues);
+    AmqpClient::connect(&transport, client.target(), &options).await
+}
+
+async fn connect_bare(
+    destination: Destination,
+    options: calculator::ClientOptions,
+) -> Result<amqp::direct::BareClient, CallError> {
+    let topic = client_options(&destination)?.target().topic;
+    amqp::direct::BareClient::connect(&transport_url(&destination.url)?, &topic, &options).await
+}
+
+fn broker_url(context: &ServeContext) -> Result<TransportUrl, ServeError> {
+    context.broker()?.parse().map_err(|error: amqp::UrlError| ServeError::Broker(error.to_string()))
+}
+
+async fn serve(delivery: Delivery, context: ServeContext) -> Result<Serving, ServeError> {
+    let url = broker_url(&context)?;
+    let ServerOptions { exchange, topic, server, queues, ack, prefetch, decompress } =
+        context.options.get(&SERVER)?;
+    let accepts = RpcServerOptions {
+        limits: context.limits,
+        acknowledge: match ack {
+            AcknowledgeWhen::Before => Acknowledge::Before,
+            AcknowledgeWhen::After => Acknowledge::After,
+        },
+        prefetch,
+        decompress,
+        ..RpcServerOptions::default()
+    };
+    let target = Target { exchange, ..Target::topic(topic).server(server) };
+    let server = amqp::Server::bind(&delivery.transport(url, queues), target, context.dispatcher, accepts)
+        .await
+        .map_err(|error| ServeError::Broker(error.to_string()))?;
+    Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
+}
+
+async fn serve_bare(context: ServeContext) -> Result<Serving, ServeError> {
+    let url = broker_url(&context)?;
+    let ServerOptions { topic, .. } = context.options.get(&SERVER)?;
+    let server = amqp::direct::BareServer::bind(&url, &topic, context.dispatcher, context.limits)
+        .await
+        .map_err(|error| ServeError::Broker(error.to_string()))?;
+    Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
+}

@@ -1,0 +1,88 @@
+//! What the protocols over HTTP share: their libraries, their options, their URLs.
+
+use std::time::Duration;
+
+use http_layer::HttpOptions;
+use http_layer::http::{HeaderMap, HeaderName, HeaderValue};
+use serde::{Deserialize, Serialize};
+
+use super::destination::Destination;
+use super::options::{OptionGroup, OptionsError};
+use super::protocol::{End, UrlForm};
+use super::serve::ServeContext;
+
+pub(super) const REQWEST: End = End::new("reqwest", &["reqwest", "hyper", "tokio"]);
+pub(super) const HYPER: End = End::new("hyper", &["hyper", "tokio"]);
+pub(super) const AXUM: End = End::new("axum", &["axum", "hyper", "tokio"]);
+
+pub(super) const URL_FORM: UrlForm =
+    UrlForm { schemes: &["http", "http+unix"], example: "http://127.0.0.1:8080/" };
+
+/// The version of HTTP that clients ask in and servers answer in, as a request line has it.
+pub(super) fn version() -> Option<String> {
+    Some(format!("{:?}", http_layer::VERSION))
+}
+
+/// The options of servers over HTTP.
+#[derive(Clone, Debug, PartialEq, clap::Args, Serialize, Deserialize)]
+#[group(skip)]
+pub(super) struct ServerOptions {
+    /// How long the body of a request may take to arrive
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration, help_heading = "HTTP")]
+    body_timeout: Duration,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        ServerOptions { body_timeout: HttpOptions::default().body_timeout }
+    }
+}
+
+pub(super) const SERVER: OptionGroup = OptionGroup::of::<ServerOptions>("http");
+
+/// What the server of `context` accepts, and how long it waits for it.
+pub(super) fn http_options(context: &ServeContext) -> Result<HttpOptions, OptionsError> {
+    let ServerOptions { body_timeout } = context.options.get(&SERVER)?;
+    Ok(HttpOptions { body_timeout, ..HttpOptions::from(context.limits) })
+}
+
+/// The options of clients over HTTP.
+#[derive(Clone, Default, PartialEq, clap::Args, Serialize, Deserialize)]
+#[group(skip)]
+pub(super) struct ClientOptions {
+    /// A header of every request (repeatable), for example "authorization: Bearer TOKEN". `content-encoding: gzip`
+    /// compresses requests, `accept-encoding: gzip` asks for compressed answers
+    #[arg(long = "header", id = "header", value_name = "NAME:VALUE", value_parser = header, help_heading = "HTTP")]
+    headers: Vec<(String, String)>,
+}
+
+pub(super) const CLIENT: OptionGroup = OptionGroup::of::<ClientOptions>("http");
+
+/// Checks that `text` is a header. It is not repeated in a message, because it may hold a password.
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("expected NAME:VALUE, for example accept-language:en")?;
+    parsed(name, value)?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+fn parsed(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
+    let name = name.trim().parse().map_err(|_| "the part before the colon is not the name of a header")?;
+    let mut value: HeaderValue =
+        value.trim().parse().map_err(|_| "the part after the colon is not the value of a header")?;
+    value.set_sensitive(true);
+    Ok((name, value))
+}
+
+/// The headers that clients of `destination` send with every request beside the protocol's own.
+///
+/// # Errors
+/// Where its options cannot be read.
+pub(super) fn headers(destination: &Destination) -> Result<HeaderMap, OptionsError> {
+    let ClientOptions { headers } = destination.options.get(&CLIENT)?;
+    let mut map = HeaderMap::new();
+    // They were checked when they were read from the command line.
+    for (name, value) in headers.iter().filter_map(|(name, value)| parsed(name, value).ok()) {
+        map.append(name, value);
+    }
+    Ok(map)
+}

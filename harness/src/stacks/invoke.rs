@@ -1,0 +1,161 @@
+//! What `rpcbench call` asks a protocol to do.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use calculator::{Call, CallError, Client, ClientOptions, Deadline, Limits, Params, Value, json};
+
+use super::destination::Destination;
+use super::options::{Options, OptionsError};
+
+/// A call from the command line.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// The server.
+    pub destination: Destination,
+    /// The method and its arguments as they were written.
+    pub words: Vec<String>,
+    /// The protocol's own options for a call.
+    pub options: Options,
+    /// How long the call may take.
+    pub timeout: Duration,
+}
+
+impl Invocation {
+    /// The method; empty where none was named.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.words.first().map_or("", String::as_str)
+    }
+
+    /// The options of a client that makes the call.
+    #[must_use]
+    pub fn client_options(&self) -> ClientOptions {
+        ClientOptions { timeout: self.timeout, ..ClientOptions::default() }
+    }
+
+    /// The call. `named` says whether the protocol has named parameters; `typed` reads its own types from JSON.
+    ///
+    /// # Errors
+    /// [`InvokeError::Usage`] for parameters both by position and by name.
+    pub fn call(&self, named: bool, typed: impl Fn(Value) -> Value) -> Result<Call, InvokeError> {
+        let arguments = self.words.get(1..).unwrap_or_default();
+        let params = parse_params(arguments, named, typed).map_err(InvokeError::Usage)?;
+        Ok(Call { method: self.method().to_owned().into(), params })
+    }
+}
+
+/// What a call gives to print.
+#[derive(Debug)]
+pub enum Output {
+    /// A result, or one of several.
+    Value(Value),
+    /// The error of one of several calls.
+    Error(CallError),
+    /// Lines for people.
+    Text(String),
+}
+
+/// Why a call gives nothing to print.
+#[derive(Debug, thiserror::Error)]
+pub enum InvokeError {
+    /// The command line asks for something that the protocol does not have.
+    #[error("{0}")]
+    Usage(String),
+    /// The call failed.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The options cannot be read.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+}
+
+/// Makes `call` on the client that `connect` gives. Connecting has its own timeout.
+///
+/// # Errors
+/// Those of the client and of the call; that the call took longer than `timeout`.
+pub(super) async fn one_call(
+    connect: impl Future<Output = Result<Arc<dyn Client>, CallError>>,
+    call: &Call,
+    timeout: Duration,
+) -> Result<Value, CallError> {
+    let client = connect.await?;
+    Deadline::new(timeout).within(Instant::now(), client.call(call)).await
+}
+
+/// The parameters that `words` stand for. Each is JSON where it can be read as JSON, otherwise a string; `NAME=VALUE`
+/// is a named parameter where the protocol has those.
+///
+/// # Errors
+/// A message for people where some are named and some are not.
+pub fn parse_params(
+    words: &[String],
+    named_parameters: bool,
+    typed: impl Fn(Value) -> Value,
+) -> Result<Params, String> {
+    let mut positional = Vec::new();
+    let mut named = Vec::new();
+    for word in words {
+        match word.split_once('=') {
+            Some((name, value)) if named_parameters && is_name(name) => {
+                named.push((name.to_owned(), typed(parse_value(value))));
+            }
+            _ => positional.push(typed(parse_value(word))),
+        }
+    }
+    match (positional.is_empty(), named.is_empty()) {
+        (_, true) => Ok(Params::Positional(positional)),
+        (true, false) => Ok(Params::named(named)),
+        (false, false) => {
+            Err("pass arguments either by position or by name; write all of them as NAME=VALUE, or none"
+                .to_owned())
+        }
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    text.chars().all(|c| c.is_alphanumeric() || c == '_')
+        && text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+}
+
+fn parse_value(text: &str) -> Value {
+    json::read(text.as_bytes(), &Limits::default()).unwrap_or_else(|_| Value::from(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    #[test]
+    fn an_argument_is_json_or_else_a_string_and_named_only_where_the_protocol_has_names() {
+        let given = words(&["2", "2.0", "-3", "true", "null", "[1]", "\"5\"", "RPC", "%Y/%m", "a b=c"]);
+        let Ok(Params::Positional(positional)) = parse_params(&given, true, |value| value) else {
+            panic!("by position")
+        };
+        let expected = [
+            Value::Int(2),
+            Value::Float(2.0),
+            Value::Int(-3),
+            Value::Bool(true),
+            Value::Null,
+            Value::List(vec![Value::Int(1)]),
+            Value::from("5"),
+            Value::from("RPC"),
+            Value::from("%Y/%m"),
+            Value::from("a b=c"),
+        ];
+        assert_eq!(positional, expected);
+        let named = parse_params(&words(&["x=2", "name=RPC"]), true, |value| value).unwrap();
+        assert_eq!(
+            named,
+            Params::Named(vec![("x".into(), Value::Int(2)), ("name".into(), Value::from("RPC"))])
+        );
+        let text = parse_params(&words(&["x=2"]), false, |value| value).unwrap();
+        assert_eq!(text, Params::Positional(vec![Value::from("x=2")]));
+        assert!(parse_params(&words(&["1", "y=2"]), true, |value| value).is_err());
+    }
+}

@@ -1,0 +1,227 @@
+//! The list of the protocols, and finding them and their stacks by name.
+
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Deserializer, de};
+
+use super::options::OptionGroup;
+use super::protocol::{Protocol, ProtocolRef, Role, Stack};
+use super::serve::COMMON;
+
+/// Every protocol, floors first. Add one by a line.
+pub static PROTOCOLS: &[&dyn Protocol] = &[
+    &super::inproc::Inproc,
+    &super::tcp::Tcp,
+    &super::rest::Rest,
+    &super::xmlrpc::Xmlrpc,
+    &super::jsonrpc::Jsonrpc,
+    &super::zerorpc::Zerorpc,
+    &super::amqp::Amqp,
+    #[cfg(feature = "dummy")]
+    &super::dummy::Dummy,
+];
+
+static STACKS: LazyLock<Vec<Stack>> = LazyLock::new(|| {
+    let (references, ours): (Vec<_>, Vec<_>) = PROTOCOLS
+        .iter()
+        .flat_map(|protocol| protocol.stacks())
+        .partition(|stack| stack.role == Role::Reference);
+    ours.into_iter().chain(references).collect()
+});
+
+/// Every stack, in the order in which tables list them when nothing else decides: by protocol, reference servers last.
+#[must_use]
+pub fn all() -> &'static [Stack] {
+    &STACKS
+}
+
+/// A name that no protocol has.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown protocol `{0}`; the protocols are {list}", list = names(PROTOCOLS.iter().map(|protocol| protocol.name())))]
+pub struct UnknownProtocol(String);
+
+/// A name that no stack has.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown stack `{0}`; the stacks are {list}", list = names(all().iter().map(|stack| stack.name)))]
+pub struct UnknownStack(pub(super) String);
+
+fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}
+
+impl ProtocolRef {
+    /// The protocol of that name.
+    ///
+    /// # Errors
+    /// [`UnknownProtocol`], which lists the valid names.
+    pub fn named(name: &str) -> Result<Self, UnknownProtocol> {
+        let found = PROTOCOLS.iter().find(|protocol| protocol.name() == name);
+        found.map(|protocol| ProtocolRef::new(*protocol)).ok_or_else(|| UnknownProtocol(name.to_owned()))
+    }
+}
+
+impl<'de> Deserialize<'de> for ProtocolRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        ProtocolRef::named(&name).map_err(de::Error::custom)
+    }
+}
+
+/// The option groups of all servers: those that every server has, then each protocol's.
+#[must_use]
+pub fn server_groups() -> Vec<&'static OptionGroup> {
+    unique(
+        [&COMMON].into_iter().chain(PROTOCOLS.iter().flat_map(|protocol| protocol.server_options().to_vec())),
+    )
+}
+
+/// The option groups that address a server, of all protocols.
+#[must_use]
+pub fn client_groups() -> Vec<&'static OptionGroup> {
+    unique(PROTOCOLS.iter().flat_map(|protocol| protocol.client_options().to_vec()))
+}
+
+/// The option groups of `rpcbench call`, of all protocols.
+#[must_use]
+pub fn call_groups() -> Vec<&'static OptionGroup> {
+    unique(PROTOCOLS.iter().flat_map(|protocol| protocol.call_options().to_vec()))
+}
+
+/// Protocols share groups, which a command line has once.
+fn unique(groups: impl Iterator<Item = &'static OptionGroup>) -> Vec<&'static OptionGroup> {
+    let mut kept: Vec<&'static OptionGroup> = Vec::new();
+    for group in groups {
+        if !kept.iter().any(|other| other.name == group.name) {
+            kept.push(group);
+        }
+    }
+    kept
+}
+
+/// The names of the protocols that have the option group `name`, as `http, xmlrpc`.
+#[must_use]
+pub fn protocols_with(name: &str) -> String {
+    let has = |protocol: &&&dyn Protocol| {
+        let (servers, clients) = (protocol.server_options(), protocol.client_options());
+        servers.iter().chain(clients).chain(protocol.call_options()).any(|group| group.name == name)
+    };
+    names(PROTOCOLS.iter().filter(has).map(|protocol| protocol.name()))
+}
+
+/// The default stacks of the protocols that need a broker.
+pub fn default_brokered() -> impl Iterator<Item = &'static Stack> {
+    all().iter().filter(|stack| stack.needs_broker() && stack.name == stack.protocol.name())
+}
+
+/// Checks that some protocol can use the broker at `url`.
+///
+/// # Errors
+/// What is expected instead; the URL is not repeated.
+pub fn check_broker_url(url: &str) -> Result<(), String> {
+    let mut refused = Ok(());
+    for stack in default_brokered() {
+        match stack.check_url(url) {
+            Ok(()) => return Ok(()),
+            Err(reason) => refused = refused.and(Err(reason)),
+        }
+    }
+    refused
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stacks::libraries::version;
+    use crate::stacks::{Destination, GroupArguments, Options};
+
+    #[test]
+    fn every_protocol_has_the_stack_of_its_name_and_names_are_unique() {
+        for protocol in PROTOCOLS {
+            let stack = Stack::named(protocol.name()).unwrap();
+            assert_eq!(stack.protocol, ProtocolRef::new(*protocol));
+        }
+        for (i, stack) in all().iter().enumerate() {
+            assert!(all()[i + 1..].iter().all(|other| other.name != stack.name));
+            assert!(stack.name.starts_with(stack.protocol.name()));
+        }
+        let unknown = ProtocolRef::named("soap").unwrap_err().to_string();
+        assert!(unknown.contains("soap") && unknown.contains("xmlrpc"), "{unknown}");
+    }
+
+    #[test]
+    fn a_protocol_is_written_as_its_name() {
+        for protocol in PROTOCOLS {
+            let text = serde_json::to_string(&ProtocolRef::new(*protocol)).unwrap();
+            assert_eq!(text, format!("\"{}\"", protocol.name()));
+            assert_eq!(serde_json::from_str::<ProtocolRef>(&text).unwrap().name(), protocol.name());
+        }
+    }
+
+    #[test]
+    fn colours_are_unique_to_each_protocol_under_comparison() {
+        let compared: Vec<_> = PROTOCOLS.iter().filter(|protocol| !protocol.is_floor()).collect();
+        for (i, protocol) in compared.iter().enumerate() {
+            assert!(compared[i + 1..].iter().all(|other| other.colour() != protocol.colour()));
+        }
+    }
+
+    #[test]
+    fn every_library_of_a_stack_has_a_version() {
+        for stack in all() {
+            for name in stack.libraries(stack.client).chain(stack.libraries(stack.server)) {
+                assert!(!version(name).is_empty(), "{}: {name}", stack.name);
+            }
+            let ends_without = [stack.client, stack.server].map(|end| stack.libraries(end).next().is_none());
+            assert!(stack.protocol.is_floor() || ends_without == [false, false], "{}", stack.name);
+        }
+    }
+
+    #[test]
+    fn an_empty_command_line_gives_the_default_options_of_every_group() {
+        for group in server_groups().into_iter().chain(client_groups()).chain(call_groups()) {
+            let command = group.augment(clap::Command::new("options"));
+            let matches = command.try_get_matches_from(["options"]).unwrap();
+            let parsed = GroupArguments::parse(&[group], &matches).unwrap();
+            assert_eq!(parsed.given().count(), 0);
+            assert_eq!(Some(&group.default_value()), parsed.options().raw(group), "{}", group.name);
+        }
+    }
+
+    #[test]
+    fn a_url_that_a_client_cannot_use_is_refused_without_being_repeated() {
+        let check = |stack: &str, url: &str| Stack::named(stack).unwrap().check_url(url);
+        for (stack, url) in [
+            ("rest", "http://h:1/"),
+            ("zerorpc", "ipc:///tmp/s"),
+            ("amqp", "rabbit://u:p@h/v"),
+            ("amqp-bare", "amqp://h"),
+        ] {
+            assert_eq!(check(stack, url), Ok(()));
+        }
+        for (stack, url) in
+            [("rest", "tcp://h:1"), ("rest", "h:1"), ("amqp", "http://u:secret@h/"), ("tcp", "tcp://")]
+        {
+            let message = check(stack, url).unwrap_err();
+            assert!(message.contains("takes a URL such as") && !message.contains("secret"), "{message}");
+        }
+        assert!(check("xmlrpc", "https://h/").unwrap_err().contains("TLS"));
+        assert_eq!(check_broker_url("rabbit://h/"), Ok(()));
+        assert!(check_broker_url("http://u:secret@h/").unwrap_err().contains("amqp://"));
+    }
+
+    #[test]
+    fn debug_output_of_a_destination_shows_no_secrets() {
+        let mut options = Options::default();
+        let group = OptionGroup::of::<crate::stacks::http::ClientOptions>("http");
+        options.set(&group, &serde_json::json!({ "headers": [["authorization", "Bearer hidden"]] })).unwrap();
+        let destination = Destination { url: "http://u:secret@h/".to_owned(), options };
+        let shown = format!("{destination:?}");
+        assert!(shown.contains("http") && !shown.contains("secret") && !shown.contains("hidden"), "{shown}");
+    }
+
+    #[test]
+    fn an_unknown_stack_is_answered_with_the_known_ones() {
+        let Err(error) = Stack::named("soap") else { panic!("there is no such stack") };
+        assert!(error.to_string().contains("soap") && error.to_string().contains("rest-hyper"));
+    }
+}

@@ -1,0 +1,117 @@
+//! Reference servers: a protocol's usual library in Python, as the server of a stack.
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use super::serve::{BROKER_VARIABLE, Secret, ServerSettings};
+
+/// The environment variable that names the Python which has the packages of `servers/python/requirements.txt`.
+pub const PYTHON_VARIABLE: &str = "RPCBENCH_PYTHON";
+
+/// The module that the reference servers share; each of them imports it by this name.
+const SHARED: &str = include_str!("../../../servers/python/calculator.py");
+
+/// Runs a script that is passed as text, with the module that it shares with the others. The sources are part of this
+/// program, so that it needs no folder beside it and leaves nothing behind when it is killed. Files in the working
+/// folder are not imported in place of a library.
+const RUN: &str = r#"
+import sys, types
+name, shared, script = sys.argv[1:4]
+sys.argv[:] = [name] + sys.argv[4:]
+sys.path[:] = [folder for folder in sys.path if folder]
+module = sys.modules["calculator"] = types.ModuleType("calculator")
+try:
+    exec(compile(shared, "calculator.py", "exec"), vars(module))
+    exec(compile(script, name, "exec"), {"__name__": "__main__"})
+except ModuleNotFoundError as missing:
+    print(f"{sys.executable}: {missing}; install the packages of servers/python/requirements.txt (pip install -r) "
+          "and set RPCBENCH_PYTHON to the Python that has them", file=sys.stderr)
+    sys.exit(3)
+"#;
+
+/// A server in Python. It prints `listening PROTOCOL URL` when it answers calls, and takes `--listen HOST:PORT` and
+/// `--end-with-input`.
+#[derive(Debug)]
+pub struct Reference {
+    /// Its library, for people.
+    pub title: &'static str,
+    /// The script's name.
+    pub(super) script: &'static str,
+    /// The script.
+    pub(super) source: &'static str,
+    /// Arguments of every start.
+    pub(super) arguments: &'static [&'static str],
+    /// Writes the protocol's options as arguments of the script.
+    pub(super) options: fn(&ServerSettings) -> Vec<String>,
+    /// The options of `rpcbench serve` that it has, as `--option`.
+    pub(super) accepts: &'static [&'static str],
+    /// How it runs handlers, which no option changes: `blocking`, `threads`, `async`.
+    pub executor: &'static str,
+}
+
+/// A reference server cannot be started with these settings.
+#[derive(Debug, thiserror::Error)]
+#[error("{option}: {stack} is served by a reference implementation, which has no such option")]
+pub struct ReferenceError {
+    stack: String,
+    option: String,
+}
+
+/// The server in a file of `servers/python`.
+macro_rules! reference {
+    ($title:literal, $script:literal, $arguments:expr, $executor:literal) => {
+        $crate::stacks::python::Reference {
+            title: $title,
+            script: $script,
+            source: include_str!(concat!("../../../servers/python/", $script)),
+            arguments: $arguments,
+            options: |_| vec![],
+            accepts: &[],
+            executor: $executor,
+        }
+    };
+}
+pub(super) use reference;
+
+impl Reference {
+    /// The command that starts it.
+    ///
+    /// # Errors
+    /// [`ReferenceError`] for the first option that it does not have.
+    pub fn command(&self, settings: &ServerSettings) -> Result<Command, ReferenceError> {
+        let refused =
+            |option: &str| ReferenceError { stack: settings.stack.clone(), option: option.to_owned() };
+        if settings.control.is_some() {
+            return Err(refused("--control"));
+        }
+        if let Some(option) =
+            settings.options.given.iter().find(|given| !self.accepts.contains(&given.as_str()))
+        {
+            return Err(refused(option));
+        }
+        let mut command = Command::new(interpreter());
+        // -B: a server leaves no compiled files beside its libraries.
+        command.args(["-B", "-c", RUN, self.script, SHARED, self.source]).args(self.arguments);
+        command.arg(format!("--listen={}", settings.listen)).args((self.options)(settings));
+        if settings.end_with_input {
+            command.arg("--end-with-input");
+        }
+        command.envs(settings.broker.as_ref().map(Secret::reveal).map(|url| (BROKER_VARIABLE, url)));
+        Ok(command)
+    }
+}
+
+/// The Python that [`PYTHON_VARIABLE`] names, or `python3`.
+fn interpreter() -> OsString {
+    std::env::var_os(PYTHON_VARIABLE).unwrap_or_else(|| "python3".into())
+}
+
+/// What to do where there is no Python.
+#[must_use]
+pub fn missing_python() -> String {
+    format!(
+        "there is no Python `{}`; install Python 3, or set {PYTHON_VARIABLE} to one that has the packages of \
+         servers/python/requirements.txt",
+        interpreter().display()
+    )
+}

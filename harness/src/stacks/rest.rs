@@ -1,0 +1,88 @@
+//! REST: JSON over HTTP, a resource per method.
+
+use calculator::{Call, CallError, Value};
+use futures_util::FutureExt;
+use http_layer::{HyperClient, ReqwestClient, Transport};
+use rest::RestClient;
+
+use super::anatomy::{Anatomy, json_len, measure};
+use super::destination::Destination;
+use super::http;
+use super::options::OptionGroup;
+use super::protocol::{Colour, Protocol, Role, Stack, UrlForm};
+use super::python::{Reference, reference};
+use super::serve::{ServeContext, ServeError, Serving};
+
+/// JSON over HTTP, a resource per method.
+pub(super) struct Rest;
+
+static PYTHON: Reference = reference!("Python http.server", "rest_server.py", &[], "blocking");
+
+impl Protocol for Rest {
+    fn name(&self) -> &'static str {
+        "rest"
+    }
+
+    fn colour(&self) -> Colour {
+        Colour { light: [0x00, 0x72, 0xB2], dark: [0x5A, 0xB4, 0xEC] }
+    }
+
+    fn url_form(&self) -> Option<UrlForm> {
+        Some(http::URL_FORM)
+    }
+
+    fn http_version(&self) -> Option<String> {
+        http::version()
+    }
+
+    fn notation_libraries(&self) -> &'static [&'static str] {
+        &["serde_json"]
+    }
+
+    fn server_options(&self) -> &'static [&'static OptionGroup] {
+        &[&http::SERVER]
+    }
+
+    fn client_options(&self) -> &'static [&'static OptionGroup] {
+        &[&http::CLIENT]
+    }
+
+    fn has_named_parameters(&self) -> bool {
+        true
+    }
+
+    fn stacks(&'static self) -> Vec<Stack> {
+        vec![
+            Stack::new(self, "rest", Role::Default, http::REQWEST, connect::<ReqwestClient>)
+                .served_by(http::AXUM, serve),
+            Stack::new(self, "rest-hyper", Role::Minimal, http::HYPER, connect::<HyperClient>)
+                .served_by(http::AXUM, serve),
+            Stack::new(self, "rest-python", Role::Reference, http::HYPER, connect::<HyperClient>)
+                .referring_to(&PYTHON),
+        ]
+    }
+
+    fn anatomy(
+        &self,
+        _: &Stack,
+        _: &Destination,
+        call: &Call,
+        result: &Value,
+    ) -> Result<[Anatomy; 2], CallError> {
+        let lengths = [rest::wire::encode_call(call)?.len(), rest::wire::encode_result(result)?.len()];
+        measure(call, result, lengths, json_len)
+    }
+}
+
+async fn connect<T: Transport>(
+    destination: Destination,
+    options: calculator::ClientOptions,
+) -> Result<RestClient<T>, CallError> {
+    RestClient::connect(&destination.url, &http::headers(&destination)?, &options).await
+}
+
+async fn serve(context: ServeContext) -> Result<Serving, ServeError> {
+    let (accepts, failed) = (http::http_options(&context)?, context.bind_error());
+    let server = rest::Server::bind(&context.listen, context.dispatcher, accepts).await.map_err(failed)?;
+    Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
+}

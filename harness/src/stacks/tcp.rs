@@ -1,0 +1,83 @@
+//! The floor of the network: a fixed binary request and reply on a raw socket.
+
+use calculator::{Call, CallError, Value};
+use futures_util::FutureExt;
+
+use super::anatomy::{Anatomy, measure};
+use super::destination::Destination;
+use super::protocol::{Colour, End, Protocol, Role, Stack, UrlForm};
+use super::serve::{ServeContext, ServeError, Serving};
+
+/// The floors are grey: no protocol under comparison is.
+pub(super) const FLOOR_COLOUR: Colour = Colour { light: [0x7C, 0x85, 0x8F], dark: [0x93, 0x9D, 0xA8] };
+
+/// A fixed binary request and reply over a TCP connection.
+pub(super) struct Tcp;
+
+const STD: End =
+    End::new("std::net", &[]).on_threads("none, a thread for each connection", "the connection's thread");
+#[cfg(feature = "libzmq")]
+const LIBZMQ: End = End::new("libzmq", &["zmq"])
+    .on_threads("none, a thread for all connections beside libzmq's own", "that thread");
+
+impl Protocol for Tcp {
+    fn name(&self) -> &'static str {
+        "tcp"
+    }
+
+    fn colour(&self) -> Colour {
+        FLOOR_COLOUR
+    }
+
+    fn is_floor(&self) -> bool {
+        true
+    }
+
+    fn url_form(&self) -> Option<UrlForm> {
+        Some(UrlForm { schemes: &["tcp", "unix"], example: "tcp://127.0.0.1:4242" })
+    }
+
+    fn stacks(&'static self) -> Vec<Stack> {
+        vec![
+            Stack::new(self, "tcp", Role::Floor, STD, |destination, options| async move {
+                tcp_floor::TcpClient::connect(&destination.url, &options).await
+            })
+            .served_by(STD, serve)
+            .on_threads(),
+            #[cfg(feature = "libzmq")]
+            Stack::new(self, "tcp-libzmq", Role::Floor, LIBZMQ, |destination, options| async move {
+                tcp_floor::libzmq::Client::connect(&destination.url, &options).await
+            })
+            .served_by(LIBZMQ, serve_libzmq)
+            .on_threads(),
+        ]
+    }
+
+    fn anatomy(
+        &self,
+        _: &Stack,
+        _: &Destination,
+        call: &Call,
+        result: &Value,
+    ) -> Result<[Anatomy; 2], CallError> {
+        use tcp_floor::wire::{encode_reply, encode_request, value_len};
+        let lengths = [encode_request(call)?.len(), encode_reply(&Ok(result.clone())).len()];
+        measure(call, result, lengths, |value| Ok::<_, CallError>(value_len(value)))
+    }
+}
+
+async fn serve(context: ServeContext) -> Result<Serving, ServeError> {
+    let failed = context.bind_error();
+    let server =
+        tcp_floor::Server::bind(&context.listen, context.dispatcher, context.limits).await.map_err(failed)?;
+    Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
+}
+
+#[cfg(feature = "libzmq")]
+async fn serve_libzmq(context: ServeContext) -> Result<Serving, ServeError> {
+    let failed = context.bind_error();
+    let server = tcp_floor::libzmq::Server::bind(&context.listen, context.dispatcher, context.limits)
+        .await
+        .map_err(failed)?;
+    Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
+}

@@ -1,0 +1,160 @@
+//! XML-RPC over HTTP.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use calculator::conformance::{IntegerWidth, Profile};
+use calculator::{Call, CallError, Value};
+use futures_util::FutureExt;
+use http_layer::{HyperClient, ReqwestClient, Transport};
+use serde::{Deserialize, Serialize};
+use xmlrpc::XmlRpcClient;
+use xmlrpc::wire::EncodeOptions;
+
+use super::anatomy::{Anatomy, measure};
+use super::destination::Destination;
+use super::http;
+use super::options::OptionGroup;
+use super::protocol::{Colour, Protocol, Role, Stack, UrlForm};
+use super::python::{Reference, reference};
+use super::serve::{ServeContext, ServeError, Serving};
+
+/// XML-RPC over HTTP.
+pub(super) struct Xmlrpc;
+
+/// The options of servers.
+#[derive(Clone, Debug, Default, PartialEq, clap::Args, Serialize, Deserialize)]
+#[group(skip)]
+struct ServerOptions {
+    /// Send null as <nil/> instead of a fault
+    #[arg(long, help_heading = "XML-RPC")]
+    allow_none: bool,
+}
+
+const SERVER: OptionGroup = OptionGroup::of::<ServerOptions>("xmlrpc");
+
+/// The options of clients.
+#[derive(Clone, Debug, Default, PartialEq, clap::Args, Serialize, Deserialize)]
+#[group(skip)]
+struct ClientOptions {
+    /// Send null as <nil/>, which not every server accepts
+    #[arg(long, help_heading = "XML-RPC")]
+    allow_none: bool,
+}
+
+const CLIENT: OptionGroup = OptionGroup::of::<ClientOptions>("xmlrpc");
+
+static PYTHON: Reference = reference!("Python SimpleXMLRPCServer", "xmlrpc_server.py", &[], "blocking");
+static PYTHON_THREADS: Reference =
+    reference!("Python SimpleXMLRPCServer, ThreadingMixIn", "xmlrpc_server.py", &["--threads"], "threads");
+
+impl Protocol for Xmlrpc {
+    fn name(&self) -> &'static str {
+        "xmlrpc"
+    }
+
+    fn colour(&self) -> Colour {
+        Colour { light: [0xC4, 0x6A, 0x9C], dark: [0xE5, 0x9C, 0xC6] }
+    }
+
+    fn url_form(&self) -> Option<UrlForm> {
+        Some(http::URL_FORM)
+    }
+
+    fn http_version(&self) -> Option<String> {
+        http::version()
+    }
+
+    fn notation_libraries(&self) -> &'static [&'static str] {
+        &["quick-xml"]
+    }
+
+    fn server_options(&self) -> &'static [&'static OptionGroup] {
+        &[&http::SERVER, &SERVER]
+    }
+
+    fn client_options(&self) -> &'static [&'static OptionGroup] {
+        &[&http::CLIENT, &CLIENT]
+    }
+
+    /// An `<int>` has 32 bits.
+    fn profile(&self) -> Profile {
+        Profile { integer_width: IntegerWidth::Bits32 }
+    }
+
+    /// Reads `{"base64": …}` and `{"dateTime.iso8601": …}`, inside lists and maps too.
+    fn typed(&self, value: Value) -> Value {
+        match value {
+            Value::List(items) => Value::List(items.into_iter().map(|item| self.typed(item)).collect()),
+            Value::Map(members) => {
+                if let [(name, Value::Str(text))] = members.as_slice() {
+                    match (name.as_str(), BASE64.decode(text)) {
+                        ("base64", Ok(bytes)) => return Value::Bytes(bytes),
+                        ("dateTime.iso8601", _) => return Value::DateTime(text.as_str().into()),
+                        _ => {}
+                    }
+                }
+                Value::Map(members.into_iter().map(|(name, value)| (name, self.typed(value))).collect())
+            }
+            scalar => scalar,
+        }
+    }
+
+    fn stacks(&'static self) -> Vec<Stack> {
+        let hyper = |name, role| Stack::new(self, name, role, http::HYPER, connect::<HyperClient>);
+        vec![
+            Stack::new(self, "xmlrpc", Role::Default, http::REQWEST, connect::<ReqwestClient>)
+                .served_by(http::AXUM, serve),
+            hyper("xmlrpc-hyper", Role::Minimal).served_by(http::AXUM, serve),
+            hyper("xmlrpc-python", Role::Reference).referring_to(&PYTHON),
+            hyper("xmlrpc-python-threads", Role::Reference).referring_to(&PYTHON_THREADS),
+        ]
+    }
+
+    fn anatomy(
+        &self,
+        _: &Stack,
+        _: &Destination,
+        call: &Call,
+        result: &Value,
+    ) -> Result<[Anatomy; 2], CallError> {
+        use xmlrpc::wire::{encode_call, encode_response, encode_value};
+        let options = EncodeOptions::default();
+        let lengths = [encode_call(call, &options)?.len(), encode_response(result, &options)?.len()];
+        measure(call, result, lengths, |value| encode_value(value, &options).map(|text| text.len()))
+    }
+}
+
+async fn connect<T: Transport>(
+    destination: Destination,
+    options: calculator::ClientOptions,
+) -> Result<XmlRpcClient<T>, CallError> {
+    let ClientOptions { allow_none } = destination.options.get(&CLIENT)?;
+    let client = XmlRpcClient::connect(&destination.url, &http::headers(&destination)?, &options).await?;
+    Ok(client.allow_none(allow_none))
+}
+
+async fn serve(context: ServeContext) -> Result<Serving, ServeError> {
+    let ServerOptions { allow_none } = context.options.get(&SERVER)?;
+    let accepts = xmlrpc::ServerOptions { http: http::http_options(&context)?, allow_none };
+    let failed = context.bind_error();
+    let server = xmlrpc::Server::bind(&context.listen, context.dispatcher, accepts).await.map_err(failed)?;
+    Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_and_dates_are_read_inside_lists_and_maps() {
+        let json = |text: &str| calculator::json::read(text.as_bytes(), &Default::default()).unwrap();
+        let typed = |text: &str| Xmlrpc.typed(json(text));
+        assert_eq!(typed(r#"{"base64": "AP8="}"#), Value::Bytes(vec![0, 255]));
+        assert_eq!(typed(r#"{"base64": "?"}"#), json(r#"{"base64": "?"}"#));
+        let date = Value::DateTime("20261126T10:00:00".into());
+        assert_eq!(
+            typed(r#"[{"at": {"dateTime.iso8601": "20261126T10:00:00"}}]"#),
+            Value::List(vec![Value::Map(vec![("at".into(), date)])])
+        );
+    }
+}

@@ -1,0 +1,335 @@
+//! zerorpc: MessagePack over ZeroMQ.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use calculator::{Call, CallError, Client, Deadline, ErrorKind, Value};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt};
+use serde::{Deserialize, Serialize};
+use zerorpc::zmtp::Endpoint;
+use zerorpc::{DEFAULT_PERIOD, DEFAULT_SLOTS, HeartbeatPeriod, Items, Library, Reply, ZerorpcClient};
+
+use super::anatomy::{Anatomy, measure};
+use super::destination::Destination;
+use super::invoke::{Invocation, InvokeError, Output};
+use super::options::OptionGroup;
+use super::protocol::{Colour, End, Protocol, Role, Stack, UrlForm};
+use super::python::{Reference, reference};
+use super::serve::{ServeContext, ServeError, Serving};
+use super::text;
+
+/// MessagePack over ZeroMQ.
+pub(super) struct Zerorpc;
+
+const OWN: End = End::new("own ZMTP", &["tokio"]);
+const ZEROMQ: End = End::new("zeromq", &["zeromq", "tokio"]);
+#[cfg(feature = "libzmq")]
+const LIBZMQ: End = End::new("libzmq", &["zmq", "tokio"]);
+
+/// The options of servers.
+#[derive(Clone, Debug, Default, PartialEq, clap::Args, Serialize, Deserialize)]
+#[group(skip)]
+struct ServerOptions {
+    /// Listen on this endpoint, too: tcp://HOST:PORT or ipc://PATH (repeatable)
+    #[arg(long, value_name = "ENDPOINT", help_heading = "zerorpc")]
+    #[serde(with = "text::list")]
+    bind: Vec<Endpoint>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    heartbeat: Heartbeat,
+}
+
+const SERVER: OptionGroup = OptionGroup::of::<ServerOptions>("zerorpc");
+
+/// The options of clients.
+#[derive(Clone, Debug, Default, PartialEq, clap::Args, Serialize, Deserialize)]
+#[group(skip)]
+struct Heartbeat {
+    /// How often to send a heartbeat on a call that takes long, or `none`; must be the same at both ends [default: 5s]
+    #[arg(long, value_name = "TIME", help_heading = "zerorpc")]
+    #[serde(with = "text::option")]
+    heartbeat: Option<Period>,
+}
+
+const CLIENT: OptionGroup = OptionGroup::of::<Heartbeat>("zerorpc");
+
+impl Heartbeat {
+    fn period(&self) -> HeartbeatPeriod {
+        self.heartbeat.map_or(Some(DEFAULT_PERIOD), |Period(period)| period)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Period(HeartbeatPeriod);
+
+impl FromStr for Period {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "none" {
+            return Ok(Period(None));
+        }
+        let period = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+        if period < Duration::from_millis(10) {
+            return Err("expected 10ms or more, or none".to_owned());
+        }
+        Ok(Period(Some(period)))
+    }
+}
+
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(period) => humantime::format_duration(period).fmt(f),
+            None => f.write_str("none"),
+        }
+    }
+}
+
+static PYTHON: Reference = reference!("zerorpc", "zerorpc_server.py", &[], "async");
+
+impl Protocol for Zerorpc {
+    fn name(&self) -> &'static str {
+        "zerorpc"
+    }
+
+    fn colour(&self) -> Colour {
+        Colour { light: [0x00, 0x9E, 0x73], dark: [0x35, 0xC7, 0x9D] }
+    }
+
+    fn url_form(&self) -> Option<UrlForm> {
+        Some(UrlForm { schemes: &["tcp", "ipc"], example: "tcp://127.0.0.1:4242" })
+    }
+
+    fn notation_libraries(&self) -> &'static [&'static str] {
+        &["rmp"]
+    }
+
+    fn own_floor(&self) -> Option<&'static str> {
+        Some("tcp-libzmq")
+    }
+
+    fn server_options(&self) -> &'static [&'static OptionGroup] {
+        &[&SERVER]
+    }
+
+    fn client_options(&self) -> &'static [&'static OptionGroup] {
+        &[&CLIENT]
+    }
+
+    fn stacks(&'static self) -> Vec<Stack> {
+        let stack = |name, role, end, library| {
+            Stack::new(self, name, role, end, move |destination, options| {
+                connect(library, destination, options)
+            })
+            .multiplexing()
+        };
+        let serves = |library| move |context| serve(library, context);
+        vec![
+            stack("zerorpc", Role::DefaultAndMinimal, OWN, Library::Own).served_by(OWN, serves(Library::Own)),
+            stack("zerorpc-zeromq", Role::Alternative, ZEROMQ, Library::Zeromq)
+                .served_by(ZEROMQ, serves(Library::Zeromq)),
+            #[cfg(feature = "libzmq")]
+            stack("zerorpc-libzmq", Role::Alternative, LIBZMQ, Library::Libzmq)
+                .served_by(LIBZMQ, serves(Library::Libzmq)),
+            stack("zerorpc-python", Role::Reference, OWN, Library::Own).referring_to(&PYTHON),
+        ]
+    }
+
+    fn anatomy(
+        &self,
+        _: &Stack,
+        _: &Destination,
+        call: &Call,
+        result: &Value,
+    ) -> Result<[Anatomy; 2], CallError> {
+        use zerorpc::wire::{ID_LEN, Id, Say, encode_value, write_call, write_event};
+        let id = [b'0'; ID_LEN];
+        let (mut request, mut reply) = (Vec::new(), Vec::new());
+        write_call(&mut request, &id, &call.method, call.params.as_positional()?)?;
+        write_event(&mut reply, &id, Id::Bin(&id), Say::Returned(result))?;
+        let lengths = [request.len(), reply.len()];
+        measure(call, result, lengths, |value| encode_value(value).map(|octets| octets.len()))
+    }
+
+    /// Calls a method and prints its result, or each item of a stream as it arrives; lists the methods where none is
+    /// named. The timeout covers only the first item: a stream may take as long as it likes.
+    fn invoke<'a>(
+        &'a self,
+        stack: &'static Stack,
+        invocation: &'a Invocation,
+        print: &'a mut (dyn FnMut(Output) + Send),
+    ) -> BoxFuture<'a, Result<(), InvokeError>> {
+        async move {
+            let call = invocation.call(false, |value| value)?;
+            let mut deadline = Deadline::new(invocation.timeout);
+            let destination = invocation.destination.clone();
+            let client = connect(library_of(stack), destination, invocation.client_options()).await?;
+            if call.method.is_empty() {
+                print(Output::Text(deadline.within(Instant::now(), list_methods(&client)).await?));
+                return Ok(());
+            }
+            match deadline.within(Instant::now(), client.open(&call, DEFAULT_SLOTS)).await? {
+                Reply::Value(value) => print(Output::Value(value)),
+                Reply::Items(items) => print_each(items, print).await?,
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+/// The library whose sockets the clients of `stack` use.
+fn library_of(stack: &Stack) -> Library {
+    match stack.client {
+        ZEROMQ => Library::Zeromq,
+        #[cfg(feature = "libzmq")]
+        LIBZMQ => Library::Libzmq,
+        _ => Library::Own,
+    }
+}
+
+async fn connect(
+    library: Library,
+    destination: Destination,
+    options: calculator::ClientOptions,
+) -> Result<ZerorpcClient, CallError> {
+    let heartbeat: Heartbeat = destination.options.get(&CLIENT)?;
+    ZerorpcClient::connect_by(library, &destination.url, &options, heartbeat.period()).await
+}
+
+async fn serve(library: Library, context: ServeContext) -> Result<Serving, ServeError> {
+    let ServerOptions { bind, heartbeat } = context.options.get(&SERVER)?;
+    let accepts = zerorpc::ServerOptions { limits: context.limits, heartbeat: heartbeat.period() };
+    let failed = context.bind_error();
+    let listen = tcp_address(&context.listen).await;
+    let mut server = match listen {
+        Ok(listen) => zerorpc::Server::bind_by(library, listen, context.dispatcher, accepts).await,
+        Err(error) => Err(error),
+    }
+    .map_err(failed)?;
+    for endpoint in bind {
+        let failed = |source| ServeError::Bind { address: endpoint.to_string(), source };
+        server.also_bind(&endpoint).await.map_err(failed)?;
+    }
+    Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
+}
+
+async fn tcp_address(endpoint: &net::Endpoint) -> std::io::Result<std::net::SocketAddr> {
+    let mut found = tokio::net::lookup_host(endpoint.to_string()).await?;
+    found.next().ok_or_else(|| std::io::Error::other("that host has no address"))
+}
+
+async fn print_each(mut items: Items, print: &mut (dyn FnMut(Output) + Send)) -> Result<(), CallError> {
+    while let Some(item) = items.next().await {
+        print(Output::Value(item?));
+    }
+    Ok(())
+}
+
+/// A line for each method: its name, its parameters as far as they are known, the first line of its help.
+async fn list_methods(client: &ZerorpcClient) -> Result<String, CallError> {
+    let ask =
+        async |method: &'static str, args: Vec<Value>| client.call(&Call::positional(method, args)).await;
+    let rows = match ask("_zerorpc_inspect", vec![]).await {
+        Ok(inspected) => inspected_methods(&inspected)?,
+        Err(error) if error.kind.is_transport() => return Err(error),
+        // zerorpc-python 0.6.3 inspects by a function that Python 3.11 has dropped.
+        Err(_) => {
+            let Value::List(names) = ask("_zerorpc_list", vec![]).await? else {
+                return Err(unreadable_list());
+            };
+            let mut rows = Vec::with_capacity(names.len());
+            for name in names {
+                let help = ask("_zerorpc_help", vec![name.clone()]).await?;
+                rows.push((plain_text(&name), first_line(&help)));
+            }
+            rows
+        }
+    };
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    Ok(rows
+        .iter()
+        .map(|(name, help)| format!("{name:<width$}  {help}").trim_end().to_owned() + "\n")
+        .collect())
+}
+
+fn unreadable_list() -> CallError {
+    CallError::new(ErrorKind::Malformed, "the server's list of its methods cannot be read")
+}
+
+fn inspected_methods(inspected: &Value) -> Result<Vec<(String, String)>, CallError> {
+    let Some(Value::Map(methods)) = inspected.get("methods") else { return Err(unreadable_list()) };
+    let row = |(name, details): &(String, Value)| {
+        let Some(Value::List(args)) = details.get("args") else {
+            return (name.clone(), first_line(details.get("doc").unwrap_or(&Value::Null)));
+        };
+        let names = args.iter().filter_map(|arg| Some((plain_text(arg.get("name")?), arg.get("default"))));
+        let shown: Vec<_> = names
+            .filter(|(name, _)| name != "self")
+            .map(|(name, default)| default.map_or(name.clone(), |value| format!("{name}={value:?}")))
+            .collect();
+        let doc = first_line(details.get("doc").unwrap_or(&Value::Null));
+        (format!("{name}({})", shown.join(", ")), doc)
+    };
+    Ok(methods.iter().map(row).collect())
+}
+
+/// A text without the characters that a terminal would take for commands.
+fn plain_text(value: &Value) -> String {
+    match value {
+        Value::Str(text) => text.chars().filter(|c| !c.is_control()).collect(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn first_line(help: &Value) -> String {
+    match help {
+        Value::Str(help) => plain_text(&help.trim().lines().next().unwrap_or_default().into()),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_are_listed_with_parameters_and_defaults() {
+        let arg = |name: &str, default: Option<i64>| {
+            let default = default.map(|value| ("default".to_owned(), Value::Int(value)));
+            Value::map([("name".to_owned(), Value::from(name))].into_iter().chain(default).collect())
+        };
+        let method = |args: Vec<Value>, doc: Value| {
+            Value::map(vec![("args".to_owned(), Value::List(args)), ("doc".to_owned(), doc)])
+        };
+        let methods = vec![
+            (
+                "add".to_owned(),
+                method(
+                    vec![arg("self", None), arg("x", None), arg("y", Some(2))],
+                    "\n  x + y\n\nMore.".into(),
+                ),
+            ),
+            ("plain".to_owned(), method(vec![], Value::Null)),
+        ];
+        let inspected = Value::map(vec![("methods".to_owned(), Value::map(methods))]);
+        let rows = inspected_methods(&inspected).unwrap();
+        assert_eq!(
+            rows,
+            [("add(x, y=2)".to_owned(), "x + y".to_owned()), ("plain()".to_owned(), String::new())]
+        );
+        assert!(inspected_methods(&Value::Null).is_err());
+        assert_eq!(first_line(&"\u{1b}[31mred".into()), "[31mred");
+    }
+
+    #[test]
+    fn a_heartbeat_period_is_read_back_as_it_was_written() {
+        for text in ["none", "5s", "10ms"] {
+            assert_eq!(text.parse::<Period>().unwrap().to_string(), text);
+        }
+        assert!("9ms".parse::<Period>().is_err());
+    }
+}
