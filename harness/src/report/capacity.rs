@@ -1,93 +1,97 @@
-//! The highest rate that each stack holds, as every kind of report shows it.
+//! The highest rate that each stack sustains, as found by a search.
 
-use serde::Serialize;
-
-use super::text::thousands;
+use super::describe;
+use super::model::{Cell, Column, Note, Row, Table, Unit};
 use crate::load::Rate;
-use crate::record::{Record, SearchResult};
+use crate::record::{Probe, Record, SearchResult};
 use crate::scenario::Search;
 
-/// A search, with a row for each stack: the highest rate first.
-#[derive(Debug, Serialize)]
-pub(super) struct Capacity {
-    pub(super) name: String,
-    /// What was searched for, in a sentence.
-    pub(super) question: String,
-    pub(super) rows: Vec<CapacityRow>,
+const COLUMNS: [Column; 5] = [
+    Column::text("stack", "stack"),
+    Column::number("rate", "calls/s held–failed", Unit::CallsPerSecond)
+        .meaning("the highest rate that held, and the lowest that did not"),
+    Column::number("p99", "p99 ms", Unit::Milliseconds).meaning("at the highest rate that held"),
+    Column::number("utilisation", "client server %", Unit::Percent)
+        .meaning("of a core, at the highest rate that held"),
+    Column::text("limits", "what kept it from more").wide(),
+];
+
+/// A search of the scenario, and what it found for each stack.
+pub(super) struct Capacity<'a> {
+    pub search: &'a Search,
+    /// The stacks, the highest rate first; at least one.
+    pub found: Vec<&'a SearchResult>,
 }
 
-/// What was found for a stack.
-#[derive(Debug, Serialize)]
-pub(super) struct CapacityRow {
-    pub(super) stack: String,
-    /// The range of the highest rate.
-    pub(super) range: String,
-    /// The p99 at the highest rate that held, in milliseconds.
-    pub(super) p99: String,
-    /// What the client's and the server's core were used for there, in percent.
-    pub(super) busy: String,
-    pub(super) note: String,
+/// The searches of `record` that found something.
+pub(super) fn capacities(record: &Record) -> Vec<Capacity<'_>> {
+    let searches = record.scenario.searches.iter().map(|search| Capacity::new(search, record));
+    searches.filter(|capacity| !capacity.found.is_empty()).collect()
 }
 
-/// The columns of a table.
-pub(super) const HEADINGS: [&str; 5] = ["stack", "calls/s held–failed", "p99 ms", "client server %", "notes"];
-
-impl CapacityRow {
-    /// One text for each of [`HEADINGS`].
-    pub(super) fn cells(&self) -> [&str; 5] {
-        [&self.stack, &self.range, &self.p99, &self.busy, &self.note]
-    }
-
-    fn of(searched: &SearchResult) -> Self {
-        let rate =
-            |rate: Option<Rate>| rate.map_or_else(|| "–".to_owned(), |rate| thousands(rate.get().into()));
-        let best = searched.probes.iter().filter(|probe| probe.held).max_by_key(|probe| probe.rate);
-        let percent =
-            |share: Option<f64>| share.map_or_else(|| "–".to_owned(), |s| format!("{:.0}", 100.0 * s));
-        #[allow(clippy::cast_precision_loss)]
-        let p99 = best.and_then(|probe| probe.p99).map(|nanos| format!("{:.2}", nanos as f64 / 1e6));
-        let mut notes = Vec::new();
-        if searched.is_client_bound() {
-            notes.push("client-bound: the client's core was the busier one".to_owned());
-        }
-        let mut that_failed = searched
-            .probes
-            .iter()
-            .filter(|probe| !probe.held && Some(probe.rate) == searched.failed)
-            .map(|probe| &probe.reason);
-        notes.extend(that_failed.next_back().cloned());
-        CapacityRow {
-            stack: searched.stack.clone(),
-            range: match (searched.held, searched.failed) {
-                (Some(_), None) => format!("{} or more", rate(searched.held)),
-                (None, Some(_)) => format!("less than {}", rate(searched.failed)),
-                (held, failed) => format!("{}–{}", rate(held), rate(failed)),
-            },
-            p99: p99.unwrap_or_else(|| "–".to_owned()),
-            busy: best.map_or_else(String::new, |p| format!("{} {}", percent(p.client), percent(p.server))),
-            note: notes.join("; "),
-        }
-    }
-}
-
-/// The searches of `record`.
-pub(super) fn capacities(record: &Record) -> Vec<Capacity> {
-    let of_search = |search: &Search| {
+impl<'a> Capacity<'a> {
+    fn new(search: &'a Search, record: &'a Record) -> Self {
         let mut found: Vec<_> = record.searches.iter().filter(|found| found.search == search.name).collect();
         found.sort_by_key(|found| std::cmp::Reverse(found.held));
-        Capacity {
-            name: search.name.clone(),
-            question: format!(
-                "the highest rate ({}, {} arrivals, {} connections) at which 99 of 100 calls were answered within {} of \
-                 when they were due; {}",
-                search.operation,
-                search.arrivals,
-                search.connections,
-                humantime::format_duration(search.p99),
-                super::text::placement(&search.at(Rate::ONE)),
-            ),
-            rows: found.into_iter().map(CapacityRow::of).collect(),
+        Capacity { search, found }
+    }
+
+    /// What was searched for.
+    pub(super) fn question(&self) -> String {
+        let search = self.search;
+        format!(
+            "the highest rate ({}, {} arrivals, {} connections) at which 99 of 100 calls were answered within {} of \
+             their scheduled send time; {}",
+            search.operation,
+            search.arrivals,
+            search.connections,
+            humantime::format_duration(search.p99),
+            describe::placement(&search.at(Rate::ONE)),
+        )
+    }
+
+    /// The table of the search.
+    pub(super) fn table(&self) -> Table {
+        Table {
+            title: self.search.name.clone(),
+            subtitle: Some(self.question()),
+            columns: COLUMNS.to_vec(),
+            rows: self.found.iter().map(|found| row(found)).collect(),
+            ..Table::default()
         }
-    };
-    record.scenario.searches.iter().map(of_search).filter(|capacity| !capacity.rows.is_empty()).collect()
+    }
+}
+
+/// The highest rate that held and the lowest that did not, in calls per second.
+pub(super) fn bounds(found: &SearchResult) -> (Option<f64>, Option<f64>) {
+    let rate = |rate: Option<Rate>| rate.map(|rate| f64::from(rate.get()));
+    (rate(found.held), rate(found.failed))
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn row(found: &SearchResult) -> Row {
+    let (low, high) = bounds(found);
+    let best = found.probes.iter().filter(|probe| probe.held).max_by_key(|probe| probe.rate);
+    let p99 = best.and_then(|probe| probe.p99).map(|nanos| nanos as f64 / 1e6);
+    let percent = |share: Option<f64>| share.map(|share| 100.0 * share);
+    let busy = |probe: &Probe| Cell::Pair([percent(probe.client), percent(probe.server)]);
+    Row::new(vec![
+        found.stack.as_str().into(),
+        Cell::Range { low, high },
+        Cell::optional(p99),
+        best.map_or(Cell::Empty, busy),
+        Cell::Notes(limits(found)),
+    ])
+}
+
+/// What kept the stack from a higher rate.
+fn limits(found: &SearchResult) -> Vec<Note> {
+    let mut limits = Vec::new();
+    if found.is_client_bound() {
+        limits.push(Note::Text("client-bound: the client's core was busier than the server's".to_owned()));
+    }
+    let is_nearest_failure = |probe: &&Probe| !probe.held && Some(probe.rate) == found.failed;
+    let reason = found.probes.iter().rfind(is_nearest_failure).map(|probe| probe.reason.clone());
+    limits.extend(reason.map(Note::Text));
+    limits
 }

@@ -1,75 +1,101 @@
-//! What the stacks ran with, setting by setting, as every kind of report shows it: what differs comes first.
+//! What the stacks ran with, setting by setting.
 
-use super::text::thousands;
+use super::model::{Cell, Column, Row, Table};
+use super::stack::StackKind;
+use super::text::{self, thousands};
 use crate::record::{Fairness, Library, Party, Process, Record, SocketFacts, StackFacts};
-use crate::stacks::Role;
 
-/// The columns of the table.
-pub(super) const HEADINGS: [&str; 3] = ["setting", "value", "stacks"];
+const COLUMNS: [Column; 3] = [
+    Column::text("setting", "setting"),
+    Column::text("value", "value"),
+    Column::text("stacks", "stacks").wide(),
+];
 
-/// What stands where a server was already running, or the system does not tell.
+/// What is shown where a server was already running, or the system does not report the value.
 const NOT_OBSERVABLE: &str = "not observable";
 
-/// So many stacks are named one by one, and no more where they are most of all.
-const MANY: usize = 4;
+/// Up to this number, the stacks with the most frequent value are named one by one.
+const MAX_NAMED: usize = 4;
 
 /// A setting with its values.
-pub(super) struct Setting {
-    /// What is set.
-    pub(super) name: &'static str,
+struct Setting {
+    name: &'static str,
     /// Each value with the stacks that have it.
-    pub(super) values: Vec<(String, Vec<String>)>,
-    /// Whether every stack has it that talks over sockets, and all have the same.
+    values: Vec<(String, Vec<String>)>,
+    /// Whether every stack that uses sockets has the setting, and all have the same value.
     is_common: bool,
 }
 
 impl Setting {
     /// Whether the stacks differ in it.
-    pub(super) fn differs(&self) -> bool {
+    fn differs(&self) -> bool {
         self.values.len() > 1
     }
 
-    /// The rows of its part of the table, a cell for each of [`HEADINGS`].
-    pub(super) fn rows(&self) -> impl Iterator<Item = [String; 3]> {
+    /// Each value, and the stacks that have it.
+    fn cells(&self) -> impl Iterator<Item = (&String, Cell)> {
         let concerned: usize = self.values.iter().map(|(_, stacks)| stacks.len()).sum();
-        self.values.iter().enumerate().map(move |(index, (value, stacks))| {
-            let name = if index == 0 { self.name } else { "" };
-            let stacks = match stacks.len() {
-                _ if self.is_common => "all".to_owned(),
-                many if self.differs() && many > MANY && 2 * many > concerned => "all others".to_owned(),
-                _ => stacks.join(", "),
+        self.values.iter().map(move |(value, stacks)| {
+            let shorthand = match stacks.len() {
+                _ if self.is_common => Some("all"),
+                many if self.differs() && many > MAX_NAMED && 2 * many > concerned => Some("all others"),
+                _ => None,
             };
-            [name.to_owned(), value.clone(), stacks]
+            (value, Cell::Stacks { names: stacks.clone(), shorthand })
         })
+    }
+
+    /// Its rows of the table.
+    fn rows(&self) -> impl Iterator<Item = Row> {
+        let row = |(value, stacks): (&String, Cell)| {
+            let cells = vec![self.name.into(), value.as_str().into(), stacks];
+            Row { is_muted: !self.differs(), ..Row::new(cells) }
+        };
+        self.cells().map(row)
     }
 }
 
-/// A stack and what is known of it.
+/// A stack and what is known about it.
 struct Peer<'a> {
     facts: &'a StackFacts,
     fairness: Option<&'a Fairness>,
     sockets: Vec<&'a SocketFacts>,
 }
 
-/// Every setting that any stack of the record has: those that differ first.
-pub(super) fn settings(record: &Record) -> Vec<Setting> {
-    let mut settings = of(record, |_| true);
+/// The table of every setting that any stack of the record has: those in which stacks differ come first.
+pub(super) fn table(record: &Record) -> Table {
+    let mut settings = settings(record, |_| true);
     settings.sort_by_key(|setting| !setting.differs());
-    settings
+    Table {
+        title: "What the stacks ran with".to_owned(),
+        subtitle: Some(
+            "differences first; socket options were read back from the sockets of both ends".to_owned(),
+        ),
+        columns: COLUMNS.to_vec(),
+        rows: settings.iter().flat_map(Setting::rows).collect(),
+        is_grouped: true,
+        ..Table::default()
+    }
 }
 
-/// What differs among the stacks that are compared, libraries apart: those are what tells a stack from another.
+/// The settings in which the stacks that are compared differ, a sentence each. Libraries are left out: they are what
+/// makes one stack different from another.
 pub(super) fn asymmetries(record: &Record) -> Vec<String> {
-    let contends = |facts: &StackFacts| !matches!(facts.role, Role::Floor | Role::BrokerFloor);
-    let differing = of(record, contends).into_iter().filter(|s| s.differs() && !s.name.contains("libraries"));
-    let each = |setting: Setting| {
-        let values = setting.rows().map(|[_, value, stacks]| format!("{value} ({stacks})"));
-        format!("{}: {}", setting.name, values.collect::<Vec<_>>().join("; "))
+    let is_compared = |facts: &StackFacts| !StackKind::of(facts).is_any_floor();
+    let differing = settings(record, is_compared)
+        .into_iter()
+        .filter(|setting| setting.differs() && !setting.name.contains("libraries"));
+    let sentence = |setting: Setting| {
+        let values: Vec<_> = setting
+            .cells()
+            .map(|(value, stacks)| format!("{value} ({})", text::cell(&stacks, None).value))
+            .collect();
+        format!("{}: {}", setting.name, values.join("; "))
     };
-    differing.map(each).collect()
+    differing.map(sentence).collect()
 }
 
-fn of(record: &Record, include: impl Fn(&StackFacts) -> bool) -> Vec<Setting> {
+fn settings(record: &Record, include: impl Fn(&StackFacts) -> bool) -> Vec<Setting> {
     let peers: Vec<_> = record
         .stacks
         .iter()
@@ -83,7 +109,7 @@ fn of(record: &Record, include: impl Fn(&StackFacts) -> bool) -> Vec<Setting> {
     SETTINGS.iter().filter_map(|(name, value)| setting(name, &peers, *value)).collect()
 }
 
-/// `None` where no stack has that setting.
+/// The values that `peers` have of a setting; `None` where none of them has it.
 fn setting(name: &'static str, peers: &[Peer<'_>], value: Value) -> Option<Setting> {
     let mut values: Vec<(String, Vec<String>)> = Vec::new();
     for peer in peers {
@@ -96,19 +122,19 @@ fn setting(name: &'static str, peers: &[Peer<'_>], value: Value) -> Option<Setti
     let concerned: usize = values.iter().map(|(_, stacks)| stacks.len()).sum();
     let on_sockets = peers.iter().filter(|peer| has_sockets(peer)).count();
     let is_common = values.len() == 1 && concerned >= on_sockets;
-    // What most have comes last, for the others to be seen.
-    if let Some(most) = values.iter().position(|(_, stacks)| values.len() > 1 && 2 * stacks.len() > concerned)
-    {
-        let most = values.remove(most);
-        values.push(most);
+    // The value of the majority comes last, so that the exceptions are seen first.
+    let is_majority = |(_, stacks): &(String, Vec<String>)| values.len() > 1 && 2 * stacks.len() > concerned;
+    if let Some(majority) = values.iter().position(is_majority) {
+        let majority = values.remove(majority);
+        values.push(majority);
     }
     (!values.is_empty()).then_some(Setting { name, values, is_common })
 }
 
-/// A stack's value of a setting; `None` where it has no such thing.
+/// A stack's value of a setting; `None` where the stack has no such setting.
 type Value = fn(&Peer<'_>) -> Option<String>;
 
-/// Every setting, in the order of how much it may weigh.
+/// Every setting, roughly in the order of its influence on the figures.
 const SETTINGS: [(&str, Value); 22] = [
     ("client's runtime", |peer| Some(peer.fairness?.client.runtime.clone())),
     ("server's runtime", |peer| of_server(peer, |server| Some(server.runtime.clone()))),
@@ -152,13 +178,13 @@ const SETTINGS: [(&str, Value); 22] = [
     ("prefetch", |peer| {
         let prefetch = peer.fairness?.broker.as_ref()?.prefetch;
         Some(or_not_observable(prefetch.map(|prefetch| match prefetch {
-            0 => "no bound".to_owned(),
-            bound => format!("{bound} messages"),
+            0 => "no limit".to_owned(),
+            limit => format!("{limit} messages"),
         })))
     }),
     ("acknowledgements", |peer| {
         let acknowledged = peer.fairness?.broker.as_ref()?.acknowledged;
-        Some(if acknowledged { "every message, several at a time" } else { "none" }.to_owned())
+        Some(if acknowledged { "every message, in batches" } else { "none" }.to_owned())
     }),
     ("publisher confirms", |peer| {
         let confirmed = peer.fairness?.broker.as_ref()?.confirmed;
@@ -170,9 +196,9 @@ const SETTINGS: [(&str, Value); 22] = [
     }),
 ];
 
-/// Whether it talks over sockets at all.
+/// Whether it uses sockets at all.
 fn has_sockets(peer: &Peer<'_>) -> bool {
-    !peer.facts.protocol.is_in_process()
+    !StackKind::of(peer.facts).is_function_call()
 }
 
 fn of_server(peer: &Peer<'_>, value: impl Fn(&Process) -> Option<String>) -> Option<String> {
@@ -190,7 +216,7 @@ fn of_sockets(peer: &Peer<'_>, value: impl Fn(&[&SocketFacts]) -> String) -> Opt
     })
 }
 
-/// The value at both ends where it is the same, and else at each.
+/// The value at both ends where it is the same, otherwise the value at each.
 fn both_ends(peer: &Peer<'_>, value: fn(&SocketFacts) -> String) -> Option<String> {
     of_sockets(peer, |sockets| {
         let at = |end: Party| {
@@ -213,7 +239,7 @@ fn yes_no(yes: bool) -> &'static str {
     if yes { "yes" } else { "no" }
 }
 
-/// The libraries with their versions, or what stands in place of any.
+/// The libraries with their versions, or `otherwise` where none are known.
 fn named(libraries: &[Library], otherwise: &str) -> String {
     if libraries.is_empty() {
         return otherwise.to_owned();
@@ -279,21 +305,38 @@ mod tests {
         record
     }
 
-    fn value(settings: &[Setting], name: &str) -> Vec<(String, Vec<String>)> {
-        settings.iter().find(|setting| setting.name == name).map_or_else(Vec::new, |s| s.values.clone())
+    fn all_settings(record: &Record) -> Vec<Setting> {
+        settings(record, |_| true)
+    }
+
+    fn values(record: &Record, name: &str) -> Vec<(String, Vec<String>)> {
+        let mut settings = all_settings(record).into_iter();
+        settings.find(|setting| setting.name == name).map_or_else(Vec::new, |setting| setting.values)
+    }
+
+    /// The text of the cells of all rows with the setting `name`.
+    fn rows(table: &Table, name: &str) -> Vec<Vec<String>> {
+        let texts = |row: &Row| row.cells.iter().map(|cell| text::cell(cell, None).value).collect::<Vec<_>>();
+        table.rows.iter().map(texts).filter(|row| row[0] == name).collect()
     }
 
     #[test]
-    fn what_differs_comes_first_and_is_told_apart() {
-        let settings = settings(&record());
-        let differing: Vec<_> = settings.iter().take_while(|s| s.differs()).map(|s| s.name).collect();
+    fn settings_that_differ_come_first() {
+        let table = table(&record());
+        let names = |is_muted: bool| {
+            let rows = table.rows.iter().filter(move |row| row.is_muted == is_muted);
+            let mut names: Vec<_> = rows.map(|row| row.cells[0].clone()).collect();
+            names.dedup();
+            names
+        };
         assert_eq!(
-            differing,
+            names(false),
             ["calls in flight on a connection", "send buffer", "client's libraries", "server's libraries"]
+                .map(Cell::from)
         );
-        assert!(settings.iter().skip(differing.len()).all(|setting| !setting.differs()));
-        let nodelay = settings.iter().find(|setting| setting.name == "TCP_NODELAY").unwrap();
-        assert_eq!(nodelay.rows().collect::<Vec<_>>(), [["TCP_NODELAY", "on", "all"].map(str::to_owned)]);
+        assert!(table.rows.is_sorted_by_key(|row| row.is_muted));
+        assert!(names(true).contains(&"TCP_NODELAY".into()));
+        assert_eq!(rows(&table, "TCP_NODELAY"), [["TCP_NODELAY", "on", "all"]]);
         assert_eq!(
             asymmetries(&record()),
             [
@@ -304,16 +347,16 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_of_one_protocol_is_no_difference_to_the_others() {
-        let settings = settings(&record());
-        let http = settings.iter().find(|setting| setting.name == "HTTP version").unwrap();
-        assert!(!http.differs());
-        assert_eq!(http.rows().next().unwrap()[2], "rest, rest-hyper");
-        assert!(value(&settings, "prefetch").is_empty());
+    fn a_setting_that_only_one_protocol_has_is_not_a_difference() {
+        let record = record();
+        let settings = all_settings(&record);
+        assert!(!settings.iter().find(|setting| setting.name == "HTTP version").unwrap().differs());
+        assert_eq!(rows(&table(&record), "HTTP version")[0][2], "rest, rest-hyper");
+        assert!(values(&record, "prefetch").is_empty());
     }
 
     #[test]
-    fn what_is_not_known_of_another_s_server_says_so() {
+    fn unknown_settings_of_a_server_that_was_already_running_are_not_observable() {
         let mut record = record();
         record.stacks[0] = facts("rest", Some("http://elsewhere/"));
         record.fairness[0].server = None;
@@ -327,22 +370,20 @@ mod tests {
             acknowledged: true,
             confirmed: true,
         });
-        let settings = settings(&record);
         let of_rest = |name: &str| {
-            let values = value(&settings, name);
+            let values = values(&record, name);
             values.into_iter().find(|(_, stacks)| stacks.contains(&"rest".to_owned())).unwrap().0
         };
         assert_eq!(of_rest("server's runtime"), "not observable");
         assert_eq!(of_rest("TCP_NODELAY"), "client on, server not observable");
-        assert_eq!(value(&settings, "prefetch")[0].0, "not observable");
+        assert_eq!(values(&record, "prefetch")[0].0, "not observable");
     }
 
     #[test]
-    fn a_record_without_such_facts_has_what_its_sockets_tell() {
+    fn a_record_without_fairness_facts_still_has_the_options_of_its_sockets() {
         let mut record = record();
         record.fairness.clear();
-        let settings = settings(&record);
-        assert_eq!(value(&settings, "send buffer").len(), 2);
-        assert!(value(&settings, "server's runtime").is_empty());
+        assert_eq!(values(&record, "send buffer").len(), 2);
+        assert!(values(&record, "server's runtime").is_empty());
     }
 }

@@ -1,89 +1,94 @@
-//! The wire ledger as every kind of report shows it: a row for each connection that a call's messages pass.
+//! The wire ledger: a row for each connection that the messages of a call pass.
 
-use super::text;
+use super::model::{Cell, Column, Direction, Quantity, Row, Table, Unit};
+use super::stack::StackKind;
 use crate::load::Operation;
-use crate::record::{Hop, Party, Record, Wire};
+use crate::record::{CountedBy, Hop, Party, Record, Wire};
 
-/// The columns of the ledger.
-pub(super) const HEADINGS: [&str; 13] = [
-    "stack",
-    "between",
-    "arguments ↑",
-    "envelope ↑",
-    "framing ↑",
-    "bytes ↑",
-    "packets ↑",
-    "result ↓",
-    "envelope ↓",
-    "framing ↓",
-    "bytes ↓",
-    "packets ↓",
-    "set-up ↑ ↓",
+const UP: Direction = Direction::ToServer;
+const DOWN: Direction = Direction::ToClient;
+
+const COLUMNS: [Column; 13] = [
+    Column::text("stack", "stack"),
+    Column::text("between", "between"),
+    Column::number("arguments", "arguments", Unit::Bytes).travelling(UP),
+    Column::number("envelope-up", "envelope", Unit::Bytes).travelling(UP),
+    Column::number("framing-up", "framing", Unit::Bytes).travelling(UP),
+    Column::number("bytes-up", "bytes", Unit::Bytes).travelling(UP),
+    Column::number("packets-up", "packets", Unit::Packets).travelling(UP),
+    Column::number("result", "result", Unit::Bytes).travelling(DOWN),
+    Column::number("envelope-down", "envelope", Unit::Bytes).travelling(DOWN),
+    Column::number("framing-down", "framing", Unit::Bytes).travelling(DOWN),
+    Column::number("bytes-down", "bytes", Unit::Bytes).travelling(DOWN),
+    Column::number("packets-down", "packets", Unit::Packets).travelling(DOWN),
+    Column::number("set-up", "set-up ↑ ↓", Unit::Bytes),
 ];
 
 /// What the columns mean.
-pub(super) const CAPTION: &str = "Counted by the kernel at both ends, call by call on a quiet wire, without the headers \
-    of TCP and IP. Arguments and result: the values as the protocol writes them. Envelope: the rest of the message. \
-    Framing: everything outside it, with a broker also acknowledgements and confirms. Packets: TCP segments with payload. \
-    Set-up: once for each connection. ≈ marks bytes that were not the same in every call.";
+const NOTE: &str = "Counted by the kernel at both ends, call by call while nothing else used the connections, \
+    without TCP and IP headers. Arguments and result: the values as the protocol encodes them. Envelope: the rest of the \
+    message. Framing: everything outside the message; with a broker, acknowledgements and confirms too. Packets: TCP \
+    segments with payload. Set-up: once per connection. ≈ marks bytes that were not the same in every call.";
 
-/// Whether a column holds words rather than figures.
-pub(super) fn is_text(heading: &str) -> bool {
-    matches!(heading, "stack" | "between")
+/// What the columns of [`tables`] mean.
+pub(super) fn note(record: &Record) -> String {
+    let by_kernel = |wire: &Wire| wire.counted_by == CountedBy::Kernel;
+    if record.wire.iter().all(by_kernel) {
+        return NOTE.to_owned();
+    }
+    format!(
+        "{NOTE} Bytes on Unix sockets, which the kernel does not count, were counted as they were read and written."
+    )
 }
 
-/// A connection that a call's messages pass, or all connections between the same two.
+/// A connection that the messages of a call pass, or all connections between the same two parties.
 pub(super) struct Link<'a> {
-    pub(super) wire: &'a Wire,
+    wire: &'a Wire,
     /// Towards the server.
-    pub(super) up: &'a Hop,
+    pub up: &'a Hop,
     /// Towards the client.
-    pub(super) down: &'a Hop,
+    pub down: &'a Hop,
 }
 
 impl Link<'_> {
-    /// Whether it is one of the client's.
+    /// Whether one of its ends is the client.
     pub(super) fn is_clients(&self) -> bool {
         self.up.from == Party::Client
     }
 
-    fn between(&self) -> String {
-        format!("{}–{}", self.up.from.name(), self.up.to.name())
-    }
-
-    /// The cells of its row, one for each of [`HEADINGS`].
-    pub(super) fn cells(&self) -> Vec<String> {
-        let stack = if self.is_clients() { self.wire.stack.clone() } else { String::new() };
+    fn row(&self) -> Row {
         let setup = if self.is_clients() {
-            format!("{} {}", text::thousands(self.wire.setup.up), text::thousands(self.wire.setup.down))
+            Cell::Pair([Some(self.wire.setup.up), Some(self.wire.setup.down)])
         } else {
-            String::new()
+            Cell::Empty
         };
-        let mut cells = vec![stack, self.between()];
-        for hop in [self.up, self.down] {
-            cells.extend(match hop.parts {
-                Some(parts) => [parts.arguments, parts.envelope, parts.framing].map(whole),
-                None => ["–", "–", "–"].map(str::to_owned),
-            });
-            let about = if self.wire.exact { "" } else { "≈ " };
-            cells.push(format!("{about}{}", whole(hop.bytes)));
-            cells.push(packets(hop.packets));
-        }
+        let between = format!("{}–{}", self.up.from.name(), self.up.to.name());
+        let mut cells = vec![self.wire.stack.as_str().into(), between.into()];
+        cells.extend(cells_of(self.up, self.wire.exact));
+        cells.extend(cells_of(self.down, self.wire.exact));
         cells.push(setup);
-        cells
+        Row::new(cells)
     }
 }
 
-#[allow(clippy::cast_precision_loss)] // Longer messages are out of a call's reach.
-fn whole(bytes: u64) -> String {
-    text::thousands(bytes as f64)
+/// The five cells of a direction.
+fn cells_of(hop: &Hop, is_exact: bool) -> [Cell; 5] {
+    let bytes = Quantity { value: as_f64(hop.bytes), range: None, is_approximate: !is_exact };
+    let [arguments, envelope, framing] = match hop.parts {
+        Some(parts) => {
+            [parts.arguments, parts.envelope, parts.framing].map(|part| Cell::number(as_f64(part)))
+        }
+        None => [Cell::Missing, Cell::Missing, Cell::Missing],
+    };
+    [arguments, envelope, framing, Cell::Quantity(bytes), Cell::number(hop.packets)]
 }
 
-fn packets(mean: f64) -> String {
-    if (mean - mean.round()).abs() < 0.005 { format!("{mean:.0}") } else { format!("{mean:.2}") }
+#[allow(clippy::cast_precision_loss)] // A message is far shorter than 2⁵³ bytes.
+fn as_f64(bytes: u64) -> f64 {
+    bytes as f64
 }
 
-/// The connections that `wire`'s call passes, the client's first.
+/// The connections that the messages of a call pass, the client's first.
 pub(super) fn links(wire: &Wire) -> impl Iterator<Item = Link<'_>> {
     let up = wire.hops.iter().filter(|hop| hop.from == Party::Client || hop.to == Party::Server);
     up.filter_map(move |up| {
@@ -92,35 +97,36 @@ pub(super) fn links(wire: &Wire) -> impl Iterator<Item = Link<'_>> {
     })
 }
 
-/// The operations whose bytes were counted, each with the connections of its ledger: floors first, then from the fewest
-/// bytes to the most.
-pub(super) fn by_operation(record: &Record) -> Vec<(Operation, Vec<Link<'_>>)> {
-    let mut operations: Vec<(Operation, Vec<&Wire>)> = Vec::new();
-    for wire in record.wire.iter().filter(|wire| !wire.hops.is_empty()) {
-        match operations.iter_mut().find(|(operation, _)| *operation == wire.operation) {
-            Some((_, wires)) => wires.push(wire),
-            None => operations.push((wire.operation, vec![wire])),
+/// A table for each operation whose bytes were counted.
+pub(super) fn tables(record: &Record) -> Vec<Table> {
+    let counted = record.wire.iter().filter(|wire| !wire.hops.is_empty());
+    let mut operations: Vec<Operation> = Vec::new();
+    for wire in counted {
+        if !operations.contains(&wire.operation) {
+            operations.push(wire.operation);
         }
     }
-    operations
-        .into_iter()
-        .map(|(operation, mut wires)| {
-            sort(record, &mut wires);
-            (operation, wires.into_iter().flat_map(links).collect())
-        })
-        .collect()
+    operations.into_iter().map(|operation| table(record, operation)).collect()
 }
 
-/// Floors first, then from the fewest bytes to the most.
-pub(super) fn sort(record: &Record, wires: &mut [&Wire]) {
-    let is_floor =
-        |wire: &Wire| record.stacks.iter().any(|facts| facts.name == wire.stack && facts.protocol.is_floor());
-    let total = |wire: &Wire| wire.per_call.up + wire.per_call.down;
-    wires.sort_by(|a, b| is_floor(b).cmp(&is_floor(a)).then(total(a).total_cmp(&total(b))));
-}
-
-/// What a ledger is of.
-pub(super) fn title(operation: Operation) -> String {
+fn table(record: &Record, operation: Operation) -> Table {
     let call = if operation == Operation::ADD { "add(2, 3)".to_owned() } else { operation.to_string() };
-    format!("Bytes of one call: {call}")
+    Table {
+        title: format!("Bytes of one call: {call}"),
+        columns: COLUMNS.to_vec(),
+        rows: wires(record, operation).into_iter().flat_map(links).map(|link| link.row()).collect(),
+        is_grouped: true,
+        ..Table::default()
+    }
+}
+
+/// The byte counts of `operation`: floors first, then from the fewest bytes to the most.
+pub(super) fn wires(record: &Record, operation: Operation) -> Vec<&Wire> {
+    let is_floor = |wire: &Wire| {
+        record.stacks.iter().any(|facts| facts.name == wire.stack && StackKind::of(facts).is_floor())
+    };
+    let total = |wire: &Wire| wire.per_call.up + wire.per_call.down;
+    let mut wires: Vec<_> = record.wire.iter().filter(|wire| wire.operation == operation).collect();
+    wires.sort_by(|a, b| is_floor(b).cmp(&is_floor(a)).then(total(a).total_cmp(&total(b))));
+    wires
 }

@@ -1,47 +1,45 @@
-//! The report as Markdown, for READMEs and pull requests.
+//! A report as Markdown, for READMEs and pull requests.
 
 use std::fmt::Write as _;
 
-use super::answer;
-use super::capacity::{HEADINGS, capacities};
-use super::columns::columns;
+use super::model::{Alignment, Cell, Report, Row, Table};
 use super::plots::{Figure, Figures};
-use super::summary::{Summary, Table};
-use super::{fairness, ledger, text, ways};
-use crate::record::Record;
+use super::text;
 
-/// The report of `record`; its figures are files beside it.
-pub(super) fn markdown(record: &Record, summary: &Summary, figures: &Figures) -> String {
+/// `report` as Markdown; its figures are files in the same folder.
+pub(super) fn render(report: &Report, figures: &Figures) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "# {}: {}\n", escaped(&record.scenario.name), escaped(&record.scenario.question));
-    for sentence in answer::answer(record, summary) {
-        let _ = writeln!(out, "- {}", escaped(&sentence));
+    let _ = writeln!(out, "# {}: {}\n", escaped(&report.name), escaped(&report.question));
+    for sentence in &report.answer {
+        let _ = writeln!(out, "- {}", escaped(sentence));
     }
-    let _ = writeln!(out, "\n{}\n", escaped(&text::circumstances(record)));
-    list(&mut out, "To know first", &summary.warnings);
-    list(&mut out, "Not the same for all", &answer::asymmetries(record, summary));
-    for capacity in capacities(record) {
-        let _ = writeln!(out, "## {}\n\n{}\n", escaped(&capacity.name), escaped(&capacity.question));
-        line(&mut out, HEADINGS.iter().map(|heading| (*heading).to_owned()));
-        line(&mut out, HEADINGS.iter().map(|_| ":--".to_owned()));
-        for row in &capacity.rows {
-            line(&mut out, row.cells().iter().map(|cell| escaped(cell)));
-        }
-        out.push('\n');
+    let _ = writeln!(out, "\n{}\n", escaped(&report.circumstances));
+    list(&mut out, "Read this first", &report.warnings);
+    list(&mut out, "Not equal for all stacks", &report.asymmetries);
+    for table in &report.capacities {
+        section(&mut out, table);
     }
     images(&mut out, &figures.sweeps);
-    for (table, figures) in summary.tables.iter().zip(&figures.tables) {
-        let _ = writeln!(out, "## {}\n", escaped(&text::title(table)));
-        grid(&mut out, table);
+    for (measured, figures) in report.measurements.iter().zip(&figures.measurements) {
+        section(&mut out, &measured.table);
+        if let Some(variants) = &measured.variants {
+            subsection(&mut out, variants);
+        }
         images(&mut out, figures);
     }
     if !figures.bytes.is_empty() {
         let _ = writeln!(out, "## Bytes on the wire\n");
         images(&mut out, &figures.bytes);
     }
-    byte_tables(&mut out, record);
-    settings(&mut out, record);
-    conformance(&mut out, record);
+    for table in &report.ledgers {
+        subsection(&mut out, table);
+    }
+    if !report.ledgers.is_empty() {
+        let _ = writeln!(out, "{}\n", report.ledger_note);
+    }
+    for table in [&report.fairness, &report.conformance].into_iter().filter(|table| !table.rows.is_empty()) {
+        section(&mut out, table);
+    }
     out
 }
 
@@ -56,43 +54,57 @@ fn list(out: &mut String, heading: &str, items: &[String]) {
     out.push('\n');
 }
 
+/// A table under a heading.
+fn section(out: &mut String, table: &Table) {
+    let _ = writeln!(out, "## {}\n", escaped(&table.title));
+    if let Some(subtitle) = &table.subtitle {
+        let _ = writeln!(out, "{}\n", escaped(subtitle));
+    }
+    rows(out, table);
+}
+
+/// A table under a heading of the second rank.
+fn subsection(out: &mut String, table: &Table) {
+    let subtitle = table.subtitle.as_ref().map_or_else(String::new, |subtitle| format!(": {subtitle}"));
+    let _ = writeln!(out, "### {}{}\n", escaped(&table.title), escaped(&subtitle));
+    rows(out, table);
+}
+
+fn rows(out: &mut String, table: &Table) {
+    line(out, table.columns.iter().map(text::heading));
+    let rule = |alignment| match alignment {
+        Alignment::Left => ":--".to_owned(),
+        Alignment::Right => "--:".to_owned(),
+    };
+    line(out, table.columns.iter().map(|column| rule(column.alignment)));
+    for (row, group) in table.grouped_rows() {
+        line(out, cells(row, table, group.is_none()));
+    }
+    out.push('\n');
+    if let Some(note) = &table.note {
+        let _ = writeln!(out, "{}.\n", escaped(note));
+    }
+}
+
+/// The cells of a row. A cell that spans several columns goes into the last of them, as Markdown knows no spans.
+fn cells<'a>(row: &'a Row, table: &'a Table, is_repeated: bool) -> impl Iterator<Item = String> + 'a {
+    let is_spanning = row.cells.len() < table.columns.len();
+    let last = table.columns.len() - 1;
+    table.columns.iter().enumerate().map(move |(index, column)| {
+        let cell = match (is_spanning, row.cells.last()) {
+            (true, Some(spanning)) if index == last => spanning,
+            (true, _) if index + 1 >= row.cells.len() => &Cell::Empty,
+            _ => row.cells.get(index).unwrap_or(&Cell::Empty),
+        };
+        if index == 0 && is_repeated { String::new() } else { escaped(&text::inline(cell, column)) }
+    })
+}
+
 fn line(out: &mut String, cells: impl Iterator<Item = String>) {
     for cell in cells {
         let _ = write!(out, "| {cell} ");
     }
     out.push_str("|\n");
-}
-
-/// The head of a table.
-fn heading(out: &mut String, names: &[&str], is_text: impl Fn(&str) -> bool) {
-    line(out, names.iter().map(|name| (*name).to_owned()));
-    line(out, names.iter().map(|name| if is_text(name) { ":--" } else { "--:" }.to_owned()));
-}
-
-fn grid(out: &mut String, table: &Table) {
-    let columns = columns(&table.measurement);
-    line(out, columns.iter().map(|column| column.heading.to_owned()));
-    line(out, columns.iter().map(|column| if column.is_text { ":--" } else { "--:" }.to_owned()));
-    for row in &table.rows {
-        line(out, columns.iter().map(|column| escaped(&column.text(row))));
-    }
-    for absent in &table.absent {
-        let blank = vec![String::new(); columns.len() - 2];
-        let reason = format!("not measured: {}", absent.reason);
-        line(out, [escaped(&absent.stack)].into_iter().chain(blank).chain([escaped(&reason)]));
-    }
-    out.push('\n');
-    if let Some(resolution) = text::resolution(table) {
-        let _ = writeln!(out, "{}.\n", escaped(&resolution));
-    }
-    if !table.ways.is_empty() {
-        let _ = writeln!(out, "{}:\n", escaped(&ways::title(&table.measurement)));
-        heading(out, &ways::HEADINGS, |name| matches!(name, "stack" | "beside"));
-        for way in &table.ways {
-            line(out, way.cells().iter().map(|cell| escaped(cell)));
-        }
-        out.push('\n');
-    }
 }
 
 fn images(out: &mut String, figures: &[Figure]) {
@@ -107,53 +119,7 @@ fn images(out: &mut String, figures: &[Figure]) {
     }
 }
 
-fn byte_tables(out: &mut String, record: &Record) {
-    let operations = ledger::by_operation(record);
-    for (operation, links) in &operations {
-        let _ = writeln!(out, "### {}\n", escaped(&ledger::title(*operation)));
-        heading(out, &ledger::HEADINGS, ledger::is_text);
-        for link in links {
-            line(out, link.cells().iter().map(|cell| escaped(cell)));
-        }
-        out.push('\n');
-    }
-    if !operations.is_empty() {
-        let _ = writeln!(out, "{}\n", ledger::CAPTION);
-    }
-}
-
-fn settings(out: &mut String, record: &Record) {
-    let settings = fairness::settings(record);
-    if settings.is_empty() {
-        return;
-    }
-    let _ = writeln!(out, "## What the stacks ran with\n\nDifferences first.\n");
-    heading(out, &fairness::HEADINGS, |_| true);
-    for row in settings.iter().flat_map(fairness::Setting::rows) {
-        line(out, row.iter().map(|cell| escaped(cell)));
-    }
-    out.push('\n');
-}
-
-fn conformance(out: &mut String, record: &Record) {
-    if record.checks.is_empty() {
-        return;
-    }
-    let _ = writeln!(out, "## Conformance\n");
-    heading(out, &["stack", "core", "strict", "not passed"], |name| matches!(name, "stack" | "not passed"));
-    for check in &record.checks {
-        let failures: Vec<_> = check.failures.iter().map(|failure| escaped(&failure.call)).collect();
-        let cells = [
-            escaped(&check.stack),
-            format!("{} of {}", check.core_passed, check.core),
-            format!("{} of {}", check.strict_passed, check.strict),
-            failures.join("; "),
-        ];
-        line(out, cells.into_iter());
-    }
-}
-
-/// `text` so that Markdown shows it as it is, in a line of a table too.
+/// `text` escaped so that Markdown shows it as it is, also in a cell of a table.
 fn escaped(text: &str) -> String {
     let mut out = String::new();
     for character in text.chars() {
@@ -176,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_can_not_break_out_of_its_cell() {
+    fn text_cannot_break_out_of_its_cell() {
         assert_eq!(escaped("a|b\n<i>*x*</i>`c`"), "a\\|b &lt;i>\\*x\\*&lt;/i>\\`c\\`");
     }
 }

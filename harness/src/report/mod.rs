@@ -1,18 +1,30 @@
-//! Reports: tables and plots, derived from a record and nothing else.
+//! Reports: a record as tables and figures.
+//!
+//! A record is summed up ([`Summary`]), the summary becomes a [`Report`](model::Report), which holds every table as
+//! data, and the report is rendered as plain text, Markdown or HTML. Nothing in a report comes from anywhere else than
+//! the record.
 
 mod answer;
+mod asymmetries;
 mod capacity;
-mod columns;
+mod conformance;
+mod describe;
 mod fairness;
 mod html;
 mod ledger;
 mod markdown;
+mod measurements;
+pub mod model;
 mod plots;
+mod settings;
+mod stack;
+mod stack_summary;
 mod summary;
 mod terminal;
 mod text;
+mod variants;
 mod verdict;
-mod ways;
+mod warnings;
 
 #[cfg(test)]
 mod tests;
@@ -21,27 +33,57 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::record::{Record, write_atomically};
+use model::Report;
 use plots::Figures;
 
-pub use summary::{Cpu, Row, Spread, Summary, Table};
-pub use terminal::terminal;
-pub use verdict::{ByBlock, Resolution, ratio};
-pub use ways::Way;
+pub use stack::StackKind;
+pub use stack_summary::{ByBlock, Cpu, Spread, StackSummary};
+pub use summary::{MeasurementSummary, NotMeasured, SelfComparison, Summary};
+pub use variants::Variant;
+pub use verdict::{Resolution, ratio};
 
-/// Writes the report of `record` into `folder`: a page that needs nothing else, the same as Markdown, and each figure as
-/// a file of its own. Returns the path of the page.
+/// The report of `record`, of which `summary` is the summary.
+#[must_use]
+pub fn report(record: &Record, summary: &Summary) -> Report {
+    Report {
+        name: record.scenario.name.clone(),
+        question: record.scenario.question.clone(),
+        circumstances: describe::circumstances(record),
+        answer: answer::answer(record, summary),
+        warnings: summary.warnings.clone(),
+        asymmetries: asymmetries::asymmetries(record, summary),
+        capacities: capacity::capacities(record).iter().map(capacity::Capacity::table).collect(),
+        measurements: summary.measurements.iter().map(measurements::measured).collect(),
+        ledgers: ledger::tables(record),
+        ledger_note: ledger::note(record),
+        fairness: fairness::table(record),
+        conformance: conformance::table(record),
+        stacks: settings::stacks(record),
+        settings: settings::settings(record),
+    }
+}
+
+/// The tables and warnings of a report as plain text, for a terminal.
+#[must_use]
+pub fn terminal(record: &Record, summary: &Summary) -> String {
+    terminal::render(&report(record, summary))
+}
+
+/// Writes the report of `record` into `folder`: a self-contained HTML page, the same report as Markdown, and each
+/// figure as an SVG file. Returns the path of the page.
 ///
 /// # Errors
-/// The system's reason where a file cannot be written.
+/// When a file cannot be written or a figure cannot be drawn.
 pub fn write(record: &Record, summary: &Summary, folder: &Path) -> io::Result<PathBuf> {
     std::fs::create_dir_all(folder)?;
+    let report = report(record, summary);
     let figures = Figures::new(record, summary).map_err(io::Error::other)?;
     for figure in figures.all() {
         write_atomically(&folder.join(format!("{}.svg", figure.name)), figure.file().as_bytes())?;
     }
-    write_atomically(&folder.join("report.md"), markdown::markdown(record, summary, &figures).as_bytes())?;
+    write_atomically(&folder.join("report.md"), markdown::render(&report, &figures).as_bytes())?;
     let page = folder.join("index.html");
-    let html = html::page(record, summary, &figures).map_err(io::Error::other)?;
+    let html = html::render(&report, &figures).map_err(io::Error::other)?;
     write_atomically(&page, html.as_bytes())?;
     Ok(page)
 }

@@ -1,95 +1,81 @@
-//! The tables for a terminal.
+//! A report as plain text, for a terminal.
 
 use std::fmt::Write as _;
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{Cell, CellAlignment, Table as Grid};
+use comfy_table::{Cell as GridCell, CellAlignment, Table as Grid};
 
-use super::capacity::{HEADINGS, capacities};
-use super::columns::columns;
-use super::summary::{Summary, Table};
-use super::{fairness, ledger, text, ways};
-use crate::record::Record;
+use super::model::{Alignment, Cell, Column, Report, Row, Table};
+use super::text;
 
-/// The whole summary as plain text.
-#[must_use]
-pub fn terminal(record: &Record, summary: &Summary) -> String {
+/// `report` as plain text: the tables and the warnings.
+pub(super) fn render(report: &Report) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "{} · {}", record.scenario.name, record.scenario.question);
-    let _ = writeln!(out, "{}", text::circumstances(record));
-    for table in &summary.tables {
-        let _ = writeln!(out, "\n{}", text::title(table));
-        let _ = writeln!(out, "{}", grid(table).trim_fmt());
-        if let Some(resolution) = text::resolution(table) {
-            let _ = writeln!(out, " {resolution}");
-        }
-        if !table.ways.is_empty() {
-            let _ = writeln!(out, "\n{}", ways::title(&table.measurement));
-            let mut grid = new_grid(&ways::HEADINGS, 2);
-            for way in &table.ways {
-                grid.add_row(aligned(2, way.cells()));
-            }
-            let _ = writeln!(out, "{}", grid.trim_fmt());
-        }
-        for absent in &table.absent {
-            let _ = writeln!(out, " {} was not measured (see below)", absent.stack);
+    let _ = writeln!(out, "{} · {}", report.name, report.question);
+    let _ = writeln!(out, "{}", report.circumstances);
+    for measured in &report.measurements {
+        write_table(&mut out, &measured.table);
+        if let Some(variants) = &measured.variants {
+            write_table(&mut out, variants);
         }
     }
-    for capacity in capacities(record) {
-        let _ = writeln!(out, "\n{}: {}", capacity.name, capacity.question);
-        let mut grid = new_grid(&HEADINGS, 1);
-        for row in &capacity.rows {
-            grid.add_row(aligned(1, row.cells().map(str::to_owned)));
-        }
-        let _ = writeln!(out, "{}", grid.trim_fmt());
+    for table in report.capacities.iter().chain(&report.ledgers) {
+        write_table(&mut out, table);
     }
-    for (operation, links) in ledger::by_operation(record) {
-        let _ = writeln!(out, "\n{}", ledger::title(operation));
-        let mut grid = new_grid(&ledger::HEADINGS, 2);
-        for link in &links {
-            grid.add_row(aligned(2, link.cells()));
-        }
-        let _ = writeln!(out, "{}", grid.trim_fmt());
+    if !report.fairness.rows.is_empty() {
+        write_table(&mut out, &report.fairness);
     }
-    let settings = fairness::settings(record);
-    if !settings.is_empty() {
-        let _ = writeln!(out, "\nWhat the stacks ran with: differences first");
-        let mut grid = new_grid(&fairness::HEADINGS, 3);
-        for row in settings.iter().flat_map(fairness::Setting::rows) {
-            grid.add_row(row);
-        }
-        let _ = writeln!(out, "{}", grid.trim_fmt());
-    }
-    if !summary.warnings.is_empty() {
+    if !report.warnings.is_empty() {
         out.push('\n');
     }
-    for warning in &summary.warnings {
+    for warning in &report.warnings {
         let _ = writeln!(out, "! {warning}");
     }
     out
 }
 
+fn write_table(out: &mut String, table: &Table) {
+    let _ = match &table.subtitle {
+        Some(subtitle) => writeln!(out, "\n{}: {subtitle}", table.title),
+        None => writeln!(out, "\n{}", table.title),
+    };
+    let _ = writeln!(out, "{}", grid(table).trim_fmt());
+    if let Some(note) = &table.note {
+        let _ = writeln!(out, " {note}");
+    }
+    for stack in table.rows.iter().filter_map(not_measured) {
+        let _ = writeln!(out, " {stack} was not measured (the reason is below)");
+    }
+}
+
+/// The stack of a row that has no figures.
+fn not_measured(row: &Row) -> Option<String> {
+    match row.cells.as_slice() {
+        [stack, Cell::NotMeasured(_)] => Some(text::cell(stack, None).value),
+        _ => None,
+    }
+}
+
+/// The rows that have figures, without lines around them.
 fn grid(table: &Table) -> Grid {
-    let columns = columns(&table.measurement);
-    let mut grid = new_grid(&columns.iter().map(|column| column.heading).collect::<Vec<_>>(), 1);
-    for row in &table.rows {
-        grid.add_row(aligned(1, columns.iter().map(|column| column.text(row))));
+    let mut grid = Grid::new();
+    grid.load_style(NOTHING);
+    grid.set_header(table.columns.iter().map(|column| aligned(column, text::heading(column))));
+    for (row, group) in table.grouped_rows().filter(|(row, _)| not_measured(row).is_none()) {
+        let cells = row.cells.iter().zip(&table.columns).enumerate().map(|(index, (cell, column))| {
+            let is_repeated = index == 0 && group.is_none();
+            let text = if is_repeated { String::new() } else { text::inline(cell, column) };
+            aligned(column, text)
+        });
+        grid.add_row(cells.collect::<Vec<_>>());
     }
     grid
 }
 
-/// A table without lines, of which the first columns, so many, are `words`.
-fn new_grid(headings: &[&str], words: usize) -> Grid {
-    let mut grid = Grid::new();
-    grid.load_style(NOTHING);
-    grid.set_header(aligned(words, headings.iter().map(|heading| (*heading).to_owned())));
-    grid
-}
-
-fn aligned(words: usize, cells: impl IntoIterator<Item = String>) -> Vec<Cell> {
-    let cells = cells.into_iter().enumerate().map(|(column, text)| {
-        let alignment = if column < words { CellAlignment::Left } else { CellAlignment::Right };
-        Cell::new(text).set_alignment(alignment)
-    });
-    cells.collect()
+fn aligned(column: &Column, text: String) -> GridCell {
+    let alignment = match column.alignment {
+        Alignment::Left => CellAlignment::Left,
+        Alignment::Right => CellAlignment::Right,
+    };
+    GridCell::new(text).set_alignment(alignment)
 }

@@ -1,13 +1,21 @@
-//! Numbers and titles as every kind of report writes them.
+//! Values as text: the digits, units and words that every kind of report uses for them.
 
-use crate::load::{Arrivals, Load};
-use crate::record::Record;
-use crate::scenario::Measurement;
+use super::model::{Cell, Column, Note, Quantity, Unit};
 
-use super::summary::{Row, Table};
+/// What is shown where there is no value.
+const MISSING: &str = "–";
 
-/// A ratio.
-pub(super) fn times(ratio: f64) -> String {
+/// A cell as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CellText {
+    /// The value.
+    pub value: String,
+    /// The range, where the cell has one.
+    pub range: Option<String>,
+}
+
+/// A ratio with three significant digits.
+pub(super) fn ratio(ratio: f64) -> String {
     match ratio {
         v if v < 0.0995 => format!("{v:.3}"),
         v if v < 9.995 => format!("{v:.2}"),
@@ -18,7 +26,10 @@ pub(super) fn times(ratio: f64) -> String {
 
 /// Nanoseconds as microseconds with three significant digits.
 pub(super) fn micros(nanos: f64) -> String {
-    let micros = nanos / 1_000.0;
+    microseconds(nanos / 1_000.0)
+}
+
+fn microseconds(micros: f64) -> String {
     match micros {
         v if v < 1.0 => format!("{v:.3}"),
         v if v < 10.0 => format!("{v:.2}"),
@@ -40,122 +51,94 @@ pub(super) fn thousands(value: f64) -> String {
     text
 }
 
-/// What a reader must know of a row, in a few words.
-pub(super) fn notes(row: &Row) -> String {
-    let mut notes: Vec<String> = row.labels.iter().map(ToString::to_string).collect();
-    if row.is_elsewhere {
-        notes.push("the server's placement is its own".to_owned());
-    }
-    if let (Some(times), Some(bare)) = (row.times_bare, row.protocol.own_floor()) {
-        notes.push(format!("{:.2} × {bare}", times.median));
-    }
-    if row.counts.not_right() > 0 {
-        notes.push(format!(
-            "{} of {} calls not answered rightly",
-            row.counts.not_right(),
-            row.counts.started
-        ));
-    }
-    if let Some((trials, reason)) = &row.not_valid {
-        notes.push(format!("{trials} trials left out: {reason}"));
-    }
-    notes.join("; ")
+/// A share as a percentage with one decimal place.
+pub(super) fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
 }
 
-/// What a table shows, in a line.
-pub(super) fn title(table: &Table) -> String {
-    let measurement = &table.measurement;
-    format!("{}: {}, {}", measurement.name, load(measurement), placement(measurement))
+/// A number in `unit`, without the unit.
+fn number(value: f64, unit: Option<Unit>) -> String {
+    match unit {
+        Some(Unit::Microseconds) => microseconds(value),
+        Some(Unit::Milliseconds) => format!("{value:.2}"),
+        Some(Unit::Ratio) => ratio(value),
+        Some(Unit::Percent) => format!("{value:.0}"),
+        Some(Unit::Packets) if (value - value.round()).abs() >= 0.005 => format!("{value:.2}"),
+        Some(Unit::Packets | Unit::CallsPerSecond | Unit::Bytes | Unit::Count) | None => thousands(value),
+    }
 }
 
-/// What is called, by how many callers, over how many connections.
-pub(super) fn load(measurement: &Measurement) -> String {
-    let callers = match measurement.load.callers() {
-        Some(1) => "one caller".to_owned(),
-        Some(callers) => format!("{callers} callers"),
-        None => calls_a_second(measurement.load),
-    };
-    let connections = match measurement.connections {
-        Some(number) => {
-            let connections = if number.get() == 1 { "connection" } else { "connections" };
-            match measurement.load.callers() {
-                None => format!(" over {number} {connections}"),
-                Some(_) => format!(", {number} {connections} where a protocol can share them"),
-            }
+/// A range of numbers in `unit`, without the unit; a bound that is absent is open.
+pub(super) fn range(low: Option<f64>, high: Option<f64>, unit: Option<Unit>) -> String {
+    match (low, high) {
+        (Some(low), Some(high)) => format!("{}–{}", number(low, unit), number(high, unit)),
+        (Some(low), None) => format!("{} or more", number(low, unit)),
+        (None, Some(high)) => format!("less than {}", number(high, unit)),
+        (None, None) => MISSING.to_owned(),
+    }
+}
+
+/// `cell` of a column whose numbers are in `unit`.
+pub(super) fn cell(cell: &Cell, unit: Option<Unit>) -> CellText {
+    if let Cell::Quantity(Quantity { value, range: bounds, is_approximate }) = cell {
+        let about = if *is_approximate { "≈ " } else { "" };
+        let range = bounds.map(|(low, high)| range(Some(low), Some(high), unit));
+        return CellText { value: format!("{about}{}", number(*value, unit)), range };
+    }
+    CellText { value: without_range(cell, unit), range: None }
+}
+
+/// `cell` of `column` as text, with its range in parentheses where the column has room for it.
+pub(super) fn inline(value: &Cell, column: &Column) -> String {
+    match cell(value, column.unit) {
+        CellText { value, range: Some(range) } if column.has_inline_range => format!("{value} ({range})"),
+        CellText { value, .. } => value,
+    }
+}
+
+/// The heading of `column`, with an arrow where it is about one direction.
+pub(super) fn heading(column: &Column) -> String {
+    match column.direction {
+        Some(direction) => format!("{} {}", column.heading, direction.arrow()),
+        None => column.heading.to_owned(),
+    }
+}
+
+fn without_range(cell: &Cell, unit: Option<Unit>) -> String {
+    match cell {
+        Cell::Empty => String::new(),
+        Cell::Missing => MISSING.to_owned(),
+        Cell::NotMeasured(reason) => format!("not measured: {reason}"),
+        Cell::Text(text) | Cell::Letters(text) => text.clone(),
+        Cell::Quantity(quantity) => number(quantity.value, unit),
+        Cell::Pair(pair) => {
+            let [first, second] = pair.map(|value| value.map_or(MISSING.to_owned(), |v| number(v, unit)));
+            format!("{first} {second}")
         }
-        None => String::new(),
-    };
-    format!("{}, {callers}{connections}", measurement.operation)
-}
-
-fn calls_a_second(load: Load) -> String {
-    match load {
-        Load::Open(rate, Arrivals::Constant) => format!("{} calls/s at even intervals", rate.get()),
-        Load::Open(rate, Arrivals::Poisson) => format!("{} calls/s at random (Poisson)", rate.get()),
-        Load::Closed(_) => load.to_string(),
+        Cell::Range { low, high } => range(*low, *high, unit),
+        Cell::Share { part, whole } => format!("{part} of {whole}"),
+        Cell::Notes(notes) => notes.iter().map(note).collect::<Vec<_>>().join("; "),
+        Cell::Stacks { shorthand: Some(words), .. } => (*words).to_owned(),
+        Cell::Stacks { names, shorthand: None } => names.join(", "),
+        Cell::FailedChecks(failed) if failed.is_empty() => "none".to_owned(),
+        Cell::FailedChecks(failed) => {
+            failed.iter().map(|check| check.call.as_str()).collect::<Vec<_>>().join("; ")
+        }
     }
 }
 
-/// Where client, server and broker ran.
-pub(super) fn placement(measurement: &Measurement) -> &'static str {
-    match (measurement.placement.name(), measurement.warm) {
-        ("shared", _) => "client, server and broker on one core",
-        ("split", true) => "client on one core, server and broker on another, both kept awake",
-        ("split", false) => "client on one core, server and broker on another",
-        (_, _) => "wherever the system put them",
+fn note(note: &Note) -> String {
+    match note {
+        Note::Label(label) => label.name().to_owned(),
+        Note::Text(text) => text.clone(),
+        Note::Unplaced => "server not placed by this run".to_owned(),
+        Note::RatioToFloor { ratio, floor } => format!("{ratio:.2} × {floor}"),
+        Note::NotCorrect { calls, started } => {
+            format!("{calls} of {started} calls without a correct answer")
+        }
+        Note::LeftOut { trials: 1, reason } => format!("1 trial left out: {reason}"),
+        Note::LeftOut { trials, reason } => format!("{trials} trials left out: {reason}"),
     }
-}
-
-/// How many blocks a run has.
-pub(super) fn blocks(record: &Record) -> String {
-    match record.scenario.blocks.get() {
-        1 => "1 block".to_owned(),
-        blocks => format!("{blocks} blocks"),
-    }
-}
-
-/// When, where and how a run was made, in a line.
-pub(super) fn circumstances(record: &Record) -> String {
-    let machine = &record.machine;
-    let processor = machine.processor.as_deref().unwrap_or(&machine.architecture);
-    let agents = match record.agents.len() {
-        0 | 1 => String::new(),
-        agents => format!("{agents} agents, the first on "),
-    };
-    format!(
-        "{} · {} of {} · {agents}{processor}, {} cores, {} · seed {} · rpcbench {}",
-        record.started,
-        blocks(record),
-        humantime::format_duration(record.scenario.measure),
-        machine.cores,
-        machine.system,
-        record.seed,
-        record.tool.version,
-    )
-}
-
-/// How small a difference a table could have shown, and what told a stack from itself.
-pub(super) fn resolution(table: &Table) -> Option<String> {
-    let percent = |share: f64| format!("{:.1} %", share * 100.0);
-    let smallest = table.resolution.smallest_difference.map(|share| {
-        format!(
-            "half of the pairs of stacks would have shown a true difference of {} or less",
-            percent(share)
-        )
-    });
-    let noise = table.noise.iter().filter_map(|noise| {
-        let ratio = noise.ratio?;
-        Some(format!(
-            "{} against itself: {:.3} ({:.3}–{:.3}), a noise floor of {}",
-            noise.stack,
-            ratio.median,
-            ratio.low,
-            ratio.high,
-            percent(ratio.half_width())
-        ))
-    });
-    let said: Vec<_> = smallest.into_iter().chain(noise).collect();
-    (!said.is_empty()).then(|| said.join("; "))
 }
 
 #[cfg(test)]
@@ -163,17 +146,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_written_with_three_digits_and_commas() {
+    fn numbers_have_three_significant_digits_and_commas_between_thousands() {
         assert_eq!(micros(148.0), "0.148");
         assert_eq!(micros(9_870.0), "9.87");
         assert_eq!(micros(12_740.0), "12.7");
         assert_eq!(micros(1_234_567.0), "1,235");
-        assert_eq!(times(0.0172), "0.017");
-        assert_eq!(times(2.456), "2.46");
-        assert_eq!(times(44.27), "44.3");
-        assert_eq!(times(120.2), "120");
+        assert_eq!(ratio(0.0172), "0.017");
+        assert_eq!(ratio(2.456), "2.46");
+        assert_eq!(ratio(44.27), "44.3");
+        assert_eq!(ratio(120.2), "120");
         assert_eq!(thousands(999.4), "999");
         assert_eq!(thousands(1_000_000.0), "1,000,000");
         assert_eq!(thousands(12_345.6), "12,346");
+    }
+
+    #[test]
+    fn cells_are_shown_in_the_unit_of_their_column() {
+        let show = |value: Cell, unit| cell(&value, Some(unit)).value;
+        assert_eq!(show(Cell::number(2.0), Unit::Packets), "2");
+        assert_eq!(show(Cell::number(1.25), Unit::Packets), "1.25");
+        assert_eq!(show(Cell::Missing, Unit::Bytes), "–");
+        assert_eq!(show(Cell::Pair([Some(10_987.0), None]), Unit::Bytes), "10,987 –");
+        assert_eq!(show(Cell::Range { low: Some(9e4), high: None }, Unit::CallsPerSecond), "90,000 or more");
+        let approximate = Quantity { value: 123.0, range: Some((1.0, 2_000.0)), is_approximate: true };
+        let shown = cell(&Cell::Quantity(approximate), Some(Unit::Bytes));
+        assert_eq!((shown.value.as_str(), shown.range.as_deref()), ("≈ 123", Some("1–2,000")));
     }
 }

@@ -1,6 +1,6 @@
-//! Axes: from values to places, and which values are written at them.
+//! Axes: the position of each value, and the ticks.
 
-/// An axis from one place to another, in pixels.
+/// A linear or logarithmic axis, with its ends in pixels.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Axis {
     low: f64,
@@ -11,23 +11,23 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// From 0 to the greatest of `values`, which are as long as they are large.
+    /// A linear axis from 0 to the largest of `values`.
     pub(super) fn linear(values: impl Iterator<Item = f64>, from: f64, to: f64) -> Self {
         let high = values.filter(|v| v.is_finite()).fold(0.0, f64::max);
         Axis { low: 0.0, high: if high > 0.0 { high } else { 1.0 }, logarithmic: false, from, to }
     }
 
-    /// Around `values`, with equal steps for equal ratios.
+    /// A logarithmic axis that contains all positive `values`.
     pub(super) fn logarithmic(values: impl Iterator<Item = f64>, from: f64, to: f64) -> Self {
-        const ROOM: f64 = 1.15;
+        const MARGIN: f64 = 1.15;
         let (low, high) = values
             .filter(|v| v.is_finite() && *v > 0.0)
             .fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), v| (low.min(v), high.max(v)));
-        let (low, high) = if low <= high { (low / ROOM, high * ROOM) } else { (1.0, 10.0) };
+        let (low, high) = if low <= high { (low / MARGIN, high * MARGIN) } else { (1.0, 10.0) };
         Axis { low, high, logarithmic: true, from, to }
     }
 
-    /// Where `value` is; what lies beyond the axis is at its end.
+    /// The position of `value`; values beyond the axis are at its end.
     pub(super) fn at(&self, value: f64) -> f64 {
         let share = if self.logarithmic {
             (value.max(f64::MIN_POSITIVE) / self.low).ln() / (self.high / self.low).ln()
@@ -43,7 +43,7 @@ impl Axis {
         value < self.low
     }
 
-    /// The values to write at the axis, from the least.
+    /// The values of the ticks, in ascending order.
     pub(super) fn ticks(&self) -> Vec<f64> {
         if self.logarithmic {
             let all = |steps: &[f64]| -> Vec<f64> {
@@ -82,13 +82,13 @@ fn even_ticks(low: f64, high: f64) -> Vec<f64> {
     ticks
 }
 
-/// Moves the `wanted` places apart until neighbours are `gap` from each other, inside `from..=to` where there is room,
-/// in the same order.
+/// Moves the `wanted` positions apart until neighbours are at least `gap` from each other, inside `from..=to` where
+/// there is enough space, and keeps their order.
 #[allow(clippy::cast_precision_loss)]
-pub(super) fn apart(wanted: &[f64], gap: f64, from: f64, to: f64) -> Vec<f64> {
+pub(super) fn spread_out(wanted: &[f64], gap: f64, from: f64, to: f64) -> Vec<f64> {
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by(|a, b| wanted[*a].total_cmp(&wanted[*b]));
-    // Runs of places that touch: where the run begins, and what it holds.
+    // Runs of positions that touch: where the run begins, and its members.
     let mut runs: Vec<(f64, Vec<usize>)> = Vec::new();
     for index in order {
         runs.push((wanted[index], vec![index]));
@@ -98,7 +98,7 @@ pub(super) fn apart(wanted: &[f64], gap: f64, from: f64, to: f64) -> Vec<f64> {
             }
             let mut joined = before.1.clone();
             joined.extend(&last.1);
-            // Its middle is where the middle of what its members want is.
+            // A run is centred at the mean of the positions that its members want.
             let mean = joined.iter().map(|member| wanted[*member]).sum::<f64>() / joined.len() as f64;
             let start = mean - (joined.len() - 1) as f64 * gap / 2.0;
             let latest = to - (joined.len() - 1) as f64 * gap;
@@ -106,13 +106,13 @@ pub(super) fn apart(wanted: &[f64], gap: f64, from: f64, to: f64) -> Vec<f64> {
             runs.push((start.min(latest).max(from), joined));
         }
     }
-    let mut places = wanted.to_vec();
+    let mut positions = wanted.to_vec();
     for (start, members) in runs {
         for (position, member) in members.into_iter().enumerate() {
-            places[member] = start + position as f64 * gap;
+            positions[member] = start + position as f64 * gap;
         }
     }
-    places
+    positions
 }
 
 #[cfg(test)]
@@ -121,7 +121,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn ticks_are_round_and_enough() {
+    fn there_are_enough_ticks_and_they_are_round() {
         let ticks = |axis: Axis| axis.ticks();
         assert_eq!(
             ticks(Axis::linear([163_000.0].into_iter(), 0.0, 1.0)),
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_show_is_still_an_axis() {
+    fn an_axis_without_values_is_still_finite() {
         for axis in [Axis::linear([].into_iter(), 5.0, 9.0), Axis::logarithmic([0.0].into_iter(), 5.0, 9.0)] {
             assert!((5.0..=9.0).contains(&axis.at(0.0)));
             assert!((5.0..=9.0).contains(&axis.at(f64::INFINITY)));
@@ -149,13 +149,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn places_that_are_moved_apart_keep_their_order(wanted in prop::collection::vec(0.0_f64..300.0, 0..15)) {
-            let places = apart(&wanted, 16.0, 0.0, 300.0);
-            let mut sorted = places.clone();
+        fn positions_that_are_moved_apart_keep_their_order(wanted in prop::collection::vec(0.0_f64..300.0, 0..15)) {
+            let positions = spread_out(&wanted, 16.0, 0.0, 300.0);
+            let mut sorted = positions.clone();
             sorted.sort_by(f64::total_cmp);
             prop_assert!(sorted.windows(2).all(|pair| pair[1] - pair[0] >= 16.0 - 1e-6));
-            prop_assert!(sorted.iter().all(|place| (0.0..=300.0).contains(place)));
-            for (a, b) in wanted.iter().zip(&places).flat_map(|a| wanted.iter().zip(&places).map(move |b| (a, b))) {
+            prop_assert!(sorted.iter().all(|position| (0.0..=300.0).contains(position)));
+            for (a, b) in wanted.iter().zip(&positions).flat_map(|a| wanted.iter().zip(&positions).map(move |b| (a, b))) {
                 prop_assert!(a.0 >= b.0 || a.1 <= b.1);
             }
         }

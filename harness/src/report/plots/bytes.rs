@@ -1,24 +1,27 @@
-//! Bytes on the wire per call: what is said, and what the protocol adds.
+//! Bytes on the wire per call: arguments and result, envelope and framing.
 
 use super::axis::Axis;
+use super::canvas::{Anchor, Canvas, PlotError, draw};
+use super::figure::Figure;
 use super::rows::{self, RIM, TOP};
-use super::style::{self, Anchor, Canvas, INK, Look, MUTED, WIDTH};
-use super::{Figure, PlotError};
+use super::style::{INK, Look, MUTED, WIDTH};
 use crate::load::Operation;
 use crate::record::{Parts, Record, StackFacts, Wire};
+use crate::report::stack::StackKind;
 use crate::report::{ledger, text};
 
-/// Half a bar's height.
-const HALF: f64 = 8.0;
-/// Room for the figure at the longest bar.
-const ROOM: f64 = 66.0;
-/// Between the two directions.
-const BETWEEN: f64 = 24.0;
-/// How dark the arguments are, the envelope, the framing, and what cannot be told apart.
+/// Half the height of a bar.
+const HALF_HEIGHT: f64 = 8.0;
+/// Width of the number beside the longest bar.
+const NUMBER_WIDTH: f64 = 66.0;
+/// Space between the two directions.
+const GAP: f64 = 24.0;
+/// Opacity of arguments, envelope and framing.
 const SHADES: [f64; 3] = [1.0, 0.55, 0.22];
+/// Opacity of bytes whose parts are not known.
 const UNDIVIDED: f64 = 0.1;
 
-/// Draws it for one operation.
+/// Draws the bytes of `operation`.
 pub(super) fn figure(record: &Record, operation: Operation, name: String) -> Result<Figure, PlotError> {
     let shown = rows_of(record, operation);
     let title = format!("Bytes on the wire per call: {operation}");
@@ -27,15 +30,15 @@ pub(super) fn figure(record: &Record, operation: Operation, name: String) -> Res
         format!("{} bytes of information up, {} down", text::thousands(up), text::thousands(down))
     });
     let left = rows::left_of(shown.iter().map(|(wire, _)| wire.stack.as_str()).chain(skipped(record)));
-    let half = (WIDTH - RIM - left - BETWEEN) / 2.0;
+    let half = (WIDTH - RIM - left - GAP) / 2.0;
     let both = || shown.iter().flat_map(|(wire, _)| [wire.per_call.up, wire.per_call.down]);
-    let up = Axis::linear(both(), left, left + half - ROOM);
-    let second = left + half + BETWEEN;
-    let down = Axis::linear(both(), second, second + half - ROOM);
+    let up = Axis::linear(both(), left, left + half - NUMBER_WIDTH);
+    let second = left + half + GAP;
+    let down = Axis::linear(both(), second, second + half - NUMBER_WIDTH);
     let rows = shown.len() + record.skipped.len();
     let top = TOP + 20.0;
     let bottom = rows::end(top, rows);
-    let svg = style::draw(bottom + rows::BELOW, &title, |canvas| {
+    let svg = draw(bottom + rows::BELOW, &title, |canvas| {
         rows::heading(canvas, &title, &payload);
         legend(canvas, shown.iter().any(|(wire, _)| parts(wire).contains(&None)));
         rows::grid(canvas, &up, top, bottom, "bytes from client to server ↑");
@@ -43,7 +46,7 @@ pub(super) fn figure(record: &Record, operation: Operation, name: String) -> Res
         for (index, (wire, facts)) in shown.iter().enumerate() {
             let y = rows::middle(top, index);
             rows::name(canvas, &wire.stack, left, y);
-            let look = Look::of(facts.protocol, facts.role);
+            let look = Look::of(StackKind::of(facts));
             let [parts_up, parts_down] = parts(wire);
             bar(canvas, &up, look, (parts_up, wire.per_call.up), y);
             bar(canvas, &down, look, (parts_down, wire.per_call.down), y);
@@ -54,10 +57,10 @@ pub(super) fn figure(record: &Record, operation: Operation, name: String) -> Res
             rows::remark(canvas, &format!("not measured: {}", skipped.reason), left, y);
         }
     })?;
-    let caption = "Counted by the kernel on the client's sockets, without TCP's own headers. Arguments or result are the \
-                   values as the protocol writes them, the envelope is the rest of the message, framing everything \
-                   outside it. Information is what the values say, eight bytes for a number, whatever the protocol makes \
-                   of it. For AMQP these are the client's two of the four hops.";
+    let caption = "Counted by the kernel on the client's sockets, without TCP headers. Arguments or result are the values as \
+                   the protocol encodes them, the envelope is the rest of the message, and framing is everything outside \
+                   the message. Information is the content of the values, eight bytes for a number, independent of the \
+                   protocol. For AMQP only the two hops of the client are shown, not those of the server.";
     Ok(Figure { name, title, caption: caption.to_owned(), svg })
 }
 
@@ -65,15 +68,13 @@ fn skipped(record: &Record) -> impl Iterator<Item = &str> {
     record.skipped.iter().map(|skipped| skipped.stack.as_str())
 }
 
-/// Floors first, then from the fewest bytes to the most.
+/// The byte counts of `operation` with the facts of their stacks, in the order of the ledger.
 fn rows_of(record: &Record, operation: Operation) -> Vec<(&Wire, &StackFacts)> {
-    let mut wires: Vec<_> = record.wire.iter().filter(|wire| wire.operation == operation).collect();
-    ledger::sort(record, &mut wires);
     let facts = |wire: &Wire| record.stacks.iter().find(|facts| facts.name == wire.stack);
-    wires.into_iter().filter_map(|wire| Some((wire, facts(wire)?))).collect()
+    ledger::wires(record, operation).into_iter().filter_map(|wire| Some((wire, facts(wire)?))).collect()
 }
 
-/// What the bytes of the client's two hops are for.
+/// The parts of the client's two hops: towards the server and back.
 fn parts(wire: &Wire) -> [Option<Parts>; 2] {
     let link = ledger::links(wire).find(ledger::Link::is_clients);
     link.map_or([None; 2], |link| [link.up.parts, link.down.parts])
@@ -93,10 +94,15 @@ fn legend(canvas: &mut Canvas<'_>, some_undivided: bool) {
 
 fn bar(canvas: &mut Canvas<'_>, axis: &Axis, look: Look, (parts, total): (Option<Parts>, f64), y: f64) {
     let mut segment = |from: f64, to: f64, shade| {
-        canvas.rectangle((axis.at(from), y - HALF), (axis.at(to), y + HALF), look.colour, shade);
+        canvas.rectangle(
+            (axis.at(from), y - HALF_HEIGHT),
+            (axis.at(to), y + HALF_HEIGHT),
+            look.colour,
+            shade,
+        );
     };
     match parts {
-        #[allow(clippy::cast_precision_loss)] // Longer messages are out of a call's reach.
+        #[allow(clippy::cast_precision_loss)] // A message is far shorter than 2⁵³ bytes.
         Some(Parts { arguments, envelope, framing }) => {
             let mut from = 0.0;
             for (part, shade) in

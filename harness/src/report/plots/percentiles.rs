@@ -1,25 +1,27 @@
-//! Latency percentile curves: a line per stack.
+//! Latency percentiles: a curve per stack.
 //!
-//! The axis below has equal steps for equal ratios of 1 ÷ (1 − q), so that each further nine takes the same room and
-//! the tail is to be seen. A curve ends where fewer than ten calls lie beyond it.
+//! The horizontal axis has equal steps for equal ratios of 1 ÷ (1 − q): each further nine takes the same space, which
+//! makes the tail visible. A curve ends where fewer than ten calls lie beyond it.
 
 use super::axis::Axis;
+use super::canvas::{Anchor, PlotError, draw};
 use super::curves::{self, LEFT, RIGHT, TOP};
+use super::figure::{Figure, alternative, title};
 use super::rows;
-use super::style::{self, Anchor, GRID, Look, MUTED};
-use super::{Figure, PlotError, spoken, title};
-use crate::report::summary::{Row, Table};
-use crate::report::text;
+use super::style::{GRID, Look, MUTED};
+use crate::report::describe;
+use crate::report::stack_summary::StackSummary;
+use crate::report::summary::MeasurementSummary;
 use crate::stats::quantile_with_missing;
 
-/// How many calls must lie beyond a percentile that is shown.
-const BEYOND: f64 = 10.0;
-/// Where curves begin.
+/// The number of calls that must lie beyond a percentile for it to be shown.
+const MIN_CALLS_BEYOND: f64 = 10.0;
+/// The quantile at which curves begin.
 const FIRST: f64 = 0.5;
-/// Points of a curve in a decade of 1 ÷ (1 − q).
-const POINTS: f64 = 30.0;
+/// Points of a curve per decade of 1 ÷ (1 − q).
+const POINTS_PER_DECADE: f64 = 30.0;
 
-/// The percentiles at the axis.
+/// The quantiles that are marked at the axis.
 const TICKS: [(f64, &str); 7] = [
     (0.5, "p50"),
     (0.9, "p90"),
@@ -30,26 +32,26 @@ const TICKS: [(f64, &str); 7] = [
     (0.999_999, "p99.9999"),
 ];
 
-/// How many nines: the decades of 1 ÷ (1 − q).
+/// The number of nines in `q`: the decades of 1 ÷ (1 − q).
 fn nines(q: f64) -> f64 {
     -(1.0 - q).log10()
 }
 
-/// A stack's curve: nines and microseconds.
+/// The curve of a stack: nines and microseconds.
 struct Curve<'a> {
-    row: &'a Row,
+    row: &'a StackSummary,
     points: Vec<(f64, f64)>,
 }
 
 impl<'a> Curve<'a> {
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    fn of(row: &'a Row) -> Option<Self> {
+    fn of(row: &'a StackSummary) -> Option<Self> {
         let calls = row.latency.len() as f64 + row.missing as f64;
-        let (first, last) = (nines(FIRST), (calls / BEYOND).log10());
+        let (first, last) = (nines(FIRST), (calls / MIN_CALLS_BEYOND).log10());
         if last.is_nan() || last <= first {
             return None;
         }
-        let steps = ((last - first) * POINTS).ceil().max(1.0);
+        let steps = ((last - first) * POINTS_PER_DECADE).ceil().max(1.0);
         let points: Vec<_> = (0..=steps as u32)
             .map(|step| first + (last - first) * f64::from(step) / steps)
             .map_while(|nines| {
@@ -65,57 +67,57 @@ impl<'a> Curve<'a> {
     }
 }
 
-/// Draws it; `None` where no stack has enough calls.
+/// Draws the percentiles of each stack; `None` where no stack has enough calls.
 #[allow(clippy::cast_precision_loss)]
-pub(super) fn figure(table: &Table, name: String) -> Result<Option<Figure>, PlotError> {
-    // A function call is a hundred times faster than anything else, and would take half of the axis.
-    let shown = table.rows.iter().filter(|row| !row.protocol.is_in_process());
+pub(super) fn figure(summary: &MeasurementSummary, name: String) -> Result<Option<Figure>, PlotError> {
+    // A function call is a hundred times faster than everything else and would take up half of the axis.
+    let shown = summary.stacks.iter().filter(|row| !row.kind.is_function_call());
     let curves: Vec<_> = shown.filter_map(Curve::of).collect();
     if curves.is_empty() {
         return Ok(None);
     }
-    let title = title("Latency percentiles", table);
+    let title = title("Latency percentiles", summary);
     let bottom = curves::bottom(curves.len());
     let most_nines = curves.iter().map(|curve| curve.end().0).fold(nines(0.9), f64::max);
     let across = |n: f64| LEFT + (n - nines(FIRST)) / (most_nines - nines(FIRST)) * (RIGHT - LEFT);
     let up = Axis::logarithmic(curves.iter().flat_map(|c| c.points.iter().map(|(_, v)| *v)), bottom, TOP);
-    let svg = style::draw(bottom + rows::BELOW, &spoken(&title, table), |canvas| {
-        rows::heading(canvas, &title, text::placement(&table.measurement));
-        curves::upright(canvas, &up, "µs");
+    let svg = draw(bottom + rows::BELOW, &alternative(&title, summary), |canvas| {
+        rows::heading(canvas, &title, describe::placement(&summary.measurement));
+        curves::vertical_axis(canvas, &up, "µs");
         for (q, text) in TICKS.iter().filter(|(q, _)| nines(*q) <= most_nines) {
             let x = across(nines(*q));
             canvas.line((x, TOP), (x, bottom + 4.0), GRID, 1.0);
             canvas.text(text, (x, bottom + 16.0), Anchor::Middle, MUTED);
         }
-        let what = "share of calls that are at least as fast (each nine takes the same room)";
+        let what = "share of calls that are at least as fast (equal steps for each further nine)";
         canvas.text(what, ((LEFT + RIGHT) / 2.0, bottom + 36.0), Anchor::Middle, MUTED);
         let lines: Vec<_> = curves
             .iter()
             .map(|curve| curves::Curve {
                 name: &curve.row.stack,
-                look: Look::of(curve.row.protocol, curve.row.role),
+                look: Look::of(curve.row.kind),
                 points: curve.points.iter().map(|(x, y)| (across(*x), up.at(*y))).collect(),
             })
             .collect();
         curves::draw(canvas, &lines, bottom);
     })?;
-    let caption = caption(table);
-    Ok(Some(Figure { name, title: spoken(&title, table), caption, svg }))
+    let caption = caption(summary);
+    Ok(Some(Figure { name, title: alternative(&title, summary), caption, svg }))
 }
 
-fn caption(table: &Table) -> String {
+fn caption(summary: &MeasurementSummary) -> String {
     let mut caption =
-        "All blocks together; a curve ends where fewer than ten calls lie beyond. Solid: the protocol's \
-                       usual library; dashed: the leanest at hand, or the bare broker."
+        "All blocks together. A curve ends where fewer than ten calls lie beyond it. Solid: the protocol's \
+                       usual library; dashed: a minimal library, or the bare broker."
             .to_owned();
-    if let Some(callers) = table.measurement.load.callers().filter(|callers| *callers > 1) {
+    if let Some(callers) = summary.measurement.load.callers().filter(|callers| *callers > 1) {
         caption += &format!(
-            " With {callers} callers at once most of a latency is waiting in line behind the others: it follows from \
-             the calls per second."
+            " With {callers} concurrent callers, most of a latency is time spent waiting for the calls of the others: it \
+             follows from the calls per second."
         );
     }
-    if table.rows.iter().any(|row| row.protocol.is_in_process()) {
-        caption += " inproc is far below and left out.";
+    if summary.stacks.iter().any(|row| row.kind.is_function_call()) {
+        caption += " inproc is far below the others and left out.";
     }
     caption
 }
@@ -125,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_nine_takes_the_same_room() {
+    fn each_further_nine_takes_the_same_space() {
         for (count, (q, _)) in TICKS.iter().skip(1).enumerate() {
             #[allow(clippy::cast_precision_loss)]
             let expected = count as f64 + 1.0;

@@ -1,23 +1,25 @@
-//! A figure across the tables of a sweep: what a stack does as the load grows.
+//! Sweeps: figures across measurements that differ in their load alone, which show each stack as the load grows.
 
 use super::axis::Axis;
+use super::canvas::{Anchor, Canvas, PlotError, draw};
 use super::curves::{self, Curve, LEFT, RIGHT, TOP};
+use super::figure::{Figure, alternative};
 use super::rows;
-use super::style::{self, Anchor, Canvas, GRID, Look, MUTED};
-use super::{Figure, PlotError, spoken};
+use super::style::{GRID, Look, MUTED};
 use crate::load::Load;
-use crate::report::summary::{Row, Summary, Table};
-use crate::report::text;
+use crate::report::describe;
+use crate::report::stack_summary::StackSummary;
+use crate::report::summary::{MeasurementSummary, Summary};
 
-/// Fewer loads than this are no sweep.
-const FEWEST: usize = 4;
+/// A sweep has at least this many loads.
+const MIN_LOADS: usize = 4;
 
-/// What is drawn against the load.
+/// A quantity that is drawn against the load.
 struct Quantity {
     file: &'static str,
     name: &'static str,
     unit: &'static str,
-    of: fn(&Row) -> Option<f64>,
+    of: fn(&StackSummary) -> Option<f64>,
 }
 
 const P50: Quantity =
@@ -31,45 +33,48 @@ const CALLS: Quantity = Quantity {
     of: |row| Some(row.throughput?.median),
 };
 
-/// The figures of the sweeps in `summary`: tables that differ in their load alone.
+/// Draws the sweeps in `summary`. `name` makes a unique file name from a description.
 pub(super) fn figures(
     summary: &Summary,
     mut name: impl FnMut(&str) -> String,
 ) -> Result<Vec<Figure>, PlotError> {
     let mut figures = Vec::new();
-    for tables in sweeps(&summary.tables) {
-        let Some(first) = tables.first() else { continue };
+    for sweep in sweeps(&summary.measurements) {
+        let Some(first) = sweep.first() else { continue };
         let is_open = first.measurement.load.rate().is_some();
         for quantity in if is_open { [P50, P99] } else { [CALLS, P99] } {
             let file = name(&format!("sweep {} {}", first.measurement.operation, quantity.file));
-            figures.extend(figure(&tables, &quantity, file)?);
+            figures.extend(figure(&sweep, &quantity, file)?);
         }
     }
     Ok(figures)
 }
 
-fn sweeps(tables: &[Table]) -> Vec<Vec<&Table>> {
-    let kind = |table: &Table| {
-        let open = match table.measurement.load {
+/// Groups of measurements that differ in their load alone, each in ascending order of the load.
+fn sweeps(measurements: &[MeasurementSummary]) -> Vec<Vec<&MeasurementSummary>> {
+    let kind = |summary: &MeasurementSummary| {
+        let measurement = &summary.measurement;
+        let arrivals = match measurement.load {
             Load::Open(_, arrivals) => Some(arrivals),
             Load::Closed(_) => None,
         };
-        (table.measurement.operation, table.measurement.placement, open)
+        (measurement.operation, measurement.placement, arrivals)
     };
-    let mut sweeps: Vec<Vec<&Table>> = Vec::new();
-    for table in tables {
-        match sweeps.iter_mut().find(|sweep| kind(sweep[0]) == kind(table)) {
-            Some(sweep) => sweep.push(table),
-            None => sweeps.push(vec![table]),
+    let mut sweeps: Vec<Vec<&MeasurementSummary>> = Vec::new();
+    for summary in measurements {
+        match sweeps.iter_mut().find(|sweep| kind(sweep[0]) == kind(summary)) {
+            Some(sweep) => sweep.push(summary),
+            None => sweeps.push(vec![summary]),
         }
     }
-    sweeps.retain(|sweep| sweep.len() >= FEWEST);
+    sweeps.retain(|sweep| sweep.len() >= MIN_LOADS);
     for sweep in &mut sweeps {
-        sweep.sort_by_key(|table| table.measurement.load);
+        sweep.sort_by_key(|summary| summary.measurement.load);
     }
     sweeps
 }
 
+/// The load as a number: calls per second or callers.
 fn size(load: Load) -> f64 {
     match load {
         Load::Open(rate, _) => rate.get().into(),
@@ -77,13 +82,16 @@ fn size(load: Load) -> f64 {
     }
 }
 
-/// A stack's values by load. A load whose trials do not count has no value.
-fn series<'a>(tables: &[&'a Table], quantity: &Quantity) -> Vec<(&'a Row, Vec<(f64, f64)>)> {
-    let mut all: Vec<(&Row, Vec<(f64, f64)>)> = Vec::new();
-    for table in tables {
-        for row in table.rows.iter().filter(|row| !row.protocol.is_in_process()) {
+/// Each stack with its values by load. A load without valid trials has no value.
+fn series<'a>(
+    sweep: &[&'a MeasurementSummary],
+    quantity: &Quantity,
+) -> Vec<(&'a StackSummary, Vec<(f64, f64)>)> {
+    let mut all: Vec<(&StackSummary, Vec<(f64, f64)>)> = Vec::new();
+    for summary in sweep {
+        for row in summary.stacks.iter().filter(|row| !row.kind.is_function_call()) {
             let Some(value) = (quantity.of)(row) else { continue };
-            let point = (size(table.measurement.load), value);
+            let point = (size(summary.measurement.load), value);
             match all.iter_mut().find(|(known, _)| known.stack == row.stack) {
                 Some((_, points)) => points.push(point),
                 None => all.push((row, vec![point])),
@@ -93,28 +101,32 @@ fn series<'a>(tables: &[&'a Table], quantity: &Quantity) -> Vec<(&'a Row, Vec<(f
     all
 }
 
-fn figure(tables: &[&Table], quantity: &Quantity, name: String) -> Result<Option<Figure>, PlotError> {
-    let (Some(first), all) = (tables.first(), series(tables, quantity)) else { return Ok(None) };
+fn figure(
+    sweep: &[&MeasurementSummary],
+    quantity: &Quantity,
+    name: String,
+) -> Result<Option<Figure>, PlotError> {
+    let (Some(first), all) = (sweep.first(), series(sweep, quantity)) else { return Ok(None) };
     if all.is_empty() {
         return Ok(None);
     }
     let is_open = first.measurement.load.rate().is_some();
-    let against = if is_open { "calls offered per second" } else { "callers at once" };
+    let against = if is_open { "calls offered per second" } else { "concurrent callers" };
     let title = format!("{} against {against}: {}", quantity.name, first.measurement.operation);
     let bottom = curves::bottom(all.len());
-    let across = Axis::logarithmic(tables.iter().map(|table| size(table.measurement.load)), LEFT, RIGHT);
+    let across = Axis::logarithmic(sweep.iter().map(|summary| size(summary.measurement.load)), LEFT, RIGHT);
     let up =
         Axis::logarithmic(all.iter().flat_map(|(_, points)| points.iter().map(|(_, y)| *y)), bottom, TOP);
-    let spoken = spoken(&title, first);
-    let svg = style::draw(bottom + rows::BELOW, &spoken, |canvas| {
-        rows::heading(canvas, &title, text::placement(&first.measurement));
-        curves::upright(canvas, &up, quantity.unit);
-        level(canvas, &across, bottom, against);
+    let alternative = alternative(&title, first);
+    let svg = draw(bottom + rows::BELOW, &alternative, |canvas| {
+        rows::heading(canvas, &title, describe::placement(&first.measurement));
+        curves::vertical_axis(canvas, &up, quantity.unit);
+        horizontal_axis(canvas, &across, bottom, against);
         let curves: Vec<_> = all
             .iter()
             .map(|(row, points)| Curve {
                 name: &row.stack,
-                look: Look::of(row.protocol, row.role),
+                look: Look::of(row.kind),
                 points: points.iter().map(|(x, y)| (across.at(*x), up.at(*y))).collect(),
             })
             .collect();
@@ -123,16 +135,16 @@ fn figure(tables: &[&Table], quantity: &Quantity, name: String) -> Result<Option
             points.iter().for_each(|point| canvas.dot(*point, *look));
         }
     })?;
-    let mut caption = "A dot is the median of the blocks in which a stack's trials count.".to_owned();
+    let mut caption = "A dot is the median of the blocks in which the stack has a valid trial.".to_owned();
     if is_open {
-        caption += " Response time: from when a call was due, whether or not it could be sent. Where a \
-                    dot is missing, the machine could not offer that load to the stack, or calls were lost.";
+        caption += " Latencies are response times: they start at the scheduled send time, even where the call was sent later. \
+                    Where a dot is missing, the machine could not offer that load to the stack, or calls were lost.";
     }
-    Ok(Some(Figure { name, title: spoken, caption, svg }))
+    Ok(Some(Figure { name, title: alternative, caption, svg }))
 }
 
-/// The loads below, with lines upwards.
-fn level(canvas: &mut Canvas<'_>, axis: &Axis, bottom: f64, unit: &str) {
+/// Draws the axis of the loads, with a grid line at each tick.
+fn horizontal_axis(canvas: &mut Canvas<'_>, axis: &Axis, bottom: f64, unit: &str) {
     for tick in axis.ticks() {
         let x = axis.at(tick);
         canvas.line((x, TOP), (x, bottom + 4.0), GRID, 1.0);

@@ -1,28 +1,30 @@
-//! Calls a second of many callers: a bar per stack from zero.
+//! Calls per second of many callers: a bar per stack.
 
 use super::axis::Axis;
+use super::canvas::{Anchor, Canvas, PlotError, draw};
+use super::figure::{Figure, alternative, title};
 use super::rows::{self, Line, RIM, TOP};
-use super::style::{self, Anchor, Canvas, INK, Look, WIDTH};
-use super::{Figure, PlotError, spoken, title};
-use crate::report::summary::{Row, Spread, Table};
-use crate::report::text;
+use super::style::{INK, Look, WIDTH};
+use crate::report::stack_summary::{Spread, StackSummary};
+use crate::report::summary::MeasurementSummary;
+use crate::report::{describe, text};
 
-/// Room on the right for the figure at the longest bar.
-const ROOM: f64 = 175.0;
-/// Half a bar's height.
-const HALF: f64 = 8.0;
+/// Width of the number beside the longest bar.
+const NUMBER_WIDTH: f64 = 175.0;
+/// Half the height of a bar.
+const HALF_HEIGHT: f64 = 8.0;
 
-/// Draws it.
-pub(super) fn figure(table: &Table, name: String) -> Result<Figure, PlotError> {
-    let title = title("Calls per second", table);
-    let lines = rows::lines(table, |row| row.throughput.is_some());
+/// Draws the throughput of each stack.
+pub(super) fn figure(summary: &MeasurementSummary, name: String) -> Result<Figure, PlotError> {
+    let title = title("Calls per second", summary);
+    let lines = rows::lines(summary, |row| row.throughput.is_some());
     let left = rows::left_of(lines.iter().map(Line::name));
-    let most = table.rows.iter().filter_map(|row| Some(row.throughput?.most));
-    let axis = Axis::linear(most, left, WIDTH - ROOM - RIM);
+    let longest = summary.stacks.iter().filter_map(|row| Some(row.throughput?.max));
+    let axis = Axis::linear(longest, left, WIDTH - NUMBER_WIDTH - RIM);
     let bottom = rows::end(TOP, lines.len());
-    let svg = style::draw(bottom + rows::BELOW, &spoken(&title, table), |canvas| {
-        rows::heading(canvas, &title, text::placement(&table.measurement));
-        rows::grid(canvas, &axis, TOP, bottom, "right answers per second");
+    let svg = draw(bottom + rows::BELOW, &alternative(&title, summary), |canvas| {
+        rows::heading(canvas, &title, describe::placement(&summary.measurement));
+        rows::grid(canvas, &axis, TOP, bottom, "correct answers per second");
         for (index, line) in lines.iter().enumerate() {
             let y = rows::middle(TOP, index);
             rows::name(canvas, line.name(), left, y);
@@ -36,22 +38,23 @@ pub(super) fn figure(table: &Table, name: String) -> Result<Figure, PlotError> {
             }
         }
     })?;
-    let caption = "Bars are medians of the blocks, whiskers the least and the greatest block. A hatched bar is bound by \
-                   the client: in at least one block its core was busy all the time while the server's was not, so the \
-                   server could answer more than is shown. Paler: the leanest library at hand, or the bare broker.";
-    Ok(Figure { name, title: spoken(&title, table), caption: caption.to_owned(), svg })
+    let caption = "Bars are medians of the blocks; whiskers end at the smallest and the largest block. A hatched bar is \
+                   client-bound: in at least half of the trials the client's core was busy all the time while the \
+                   server's was not, so the server could answer more than is shown. Paler: a minimal library, or the bare \
+                   broker.";
+    Ok(Figure { name, title: alternative(&title, summary), caption: caption.to_owned(), svg })
 }
 
-fn bar(canvas: &mut Canvas<'_>, axis: &Axis, row: &Row, throughput: Spread, y: f64) {
-    let look = Look::of(row.protocol, row.role);
-    let (from, to) = ((axis.at(0.0), y - HALF), (axis.at(throughput.median), y + HALF));
+fn bar(canvas: &mut Canvas<'_>, axis: &Axis, row: &StackSummary, throughput: Spread, y: f64) {
+    let look = Look::of(row.kind);
+    let (from, to) = ((axis.at(0.0), y - HALF_HEIGHT), (axis.at(throughput.median), y + HALF_HEIGHT));
     if row.is_client_bound() {
         canvas.hatched(from, to, look.colour);
     } else {
         canvas.rectangle(from, to, look.colour, look.opacity());
     }
-    canvas.whisker(axis.at(throughput.least), axis.at(throughput.most), y, INK);
+    canvas.whisker(axis.at(throughput.min), axis.at(throughput.max), y, INK);
     let figure = text::thousands(throughput.median);
     let figure = if row.is_client_bound() { format!("≥ {figure} client-bound") } else { figure };
-    canvas.text(&figure, (axis.at(throughput.most) + 9.0, y), Anchor::Left, INK);
+    canvas.text(&figure, (axis.at(throughput.max) + 9.0, y), Anchor::Left, INK);
 }

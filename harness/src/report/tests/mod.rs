@@ -1,7 +1,7 @@
-//! The report as a whole, over records made up here.
+//! Whole reports, of records that are made up here.
 
 mod sweeps;
-mod ways;
+mod variants;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use calculator::Value;
 
 use super::plots::Figures;
-use super::{Summary, html, markdown, terminal, text, write};
+use super::{Summary, html, markdown, report, terminal, text, write};
 use crate::deploy::Cores;
 use crate::load::{Load, Operation};
 use crate::observe::wire::Traffic;
@@ -23,10 +23,10 @@ use crate::scenario::{Measurement, Scenario, TrialSpec};
 use crate::stacks::Stack;
 use crate::sys;
 
-/// Text that breaks out of whatever it is put into without care, and cannot stand in XML.
+/// Text that breaks out of any format into which it is put without escaping, and that XML does not allow.
 const NASTY: &str = "<script>alert('1')</script>\"&amp;|\u{0}\u{1b}`*\n{{ 7 * 7 }}]]>";
 
-/// A record of `blocks` blocks of `stacks`, each answering in its own time.
+/// A record of `blocks` blocks of `stacks`, each a microsecond slower than the one before it.
 pub(super) fn record(stacks: &[&str], blocks: u32) -> Record {
     let mut scenario = Scenario::load("quick").unwrap();
     scenario.blocks = NonZeroU32::new(blocks.max(1)).unwrap();
@@ -124,10 +124,10 @@ fn wire(stack: &str) -> Wire {
     }
 }
 
-/// Between client and server, or by way of a broker.
+/// The hops between client and server, directly or through a broker.
 fn hops(brokered: bool) -> Vec<Hop> {
     use Party::{Broker, Client, Server};
-    let ways: &[_] = if brokered {
+    let hops: &[_] = if brokered {
         &[(Client, Broker), (Broker, Server), (Server, Broker), (Broker, Client)]
     } else {
         &[(Client, Server), (Server, Client)]
@@ -136,27 +136,28 @@ fn hops(brokered: bool) -> Vec<Hop> {
         let bytes = if from == Client { 123 } else { 7 };
         Hop { from, to, bytes, parts: Parts::of(bytes, 2, 5), packets: 1.0 }
     };
-    ways.iter().map(hop).collect()
+    hops.iter().map(hop).collect()
 }
 
-/// Everything a report consists of, by the name of its file.
+/// The contents of every file of a report, by name; the plain text is named `terminal`.
 fn rendered(record: &Record) -> BTreeMap<String, String> {
     let summary = Summary::new(record).unwrap();
     let figures = Figures::new(record, &summary).unwrap();
+    let report = report(record, &summary);
     let mut files: BTreeMap<_, _> =
         figures.all().map(|figure| (format!("{}.svg", figure.name), figure.file())).collect();
-    files.insert("index.html".to_owned(), html::page(record, &summary, &figures).unwrap());
-    files.insert("report.md".to_owned(), markdown::markdown(record, &summary, &figures));
+    files.insert("index.html".to_owned(), html::render(&report, &figures).unwrap());
+    files.insert("report.md".to_owned(), markdown::render(&report, &figures));
     files.insert("terminal".to_owned(), terminal(record, &summary));
     files
 }
 
-/// Holds what every report must hold to, and gives it back.
-fn sound(record: &Record) -> BTreeMap<String, String> {
+/// Renders a report and checks what must be true of every report.
+fn checked(record: &Record) -> BTreeMap<String, String> {
     let files = rendered(record);
     for (name, contents) in &files {
-        for no_number in ["NaN", "inf\"", "inf,", "inf ", "-2147483648", "2147483647"] {
-            assert!(!contents.contains(no_number), "{name} holds {no_number}");
+        for not_finite in ["NaN", "inf\"", "inf,", "inf ", "-2147483648", "2147483647"] {
+            assert!(!contents.contains(not_finite), "{name} contains {not_finite}");
         }
         for facts in &record.stacks {
             if !name.ends_with(".svg") {
@@ -188,7 +189,7 @@ const ALL: [&str; 11] = [
 
 #[test]
 fn a_full_record_gives_every_figure_and_every_stack() {
-    let files = sound(&record(&ALL, 10));
+    let files = checked(&record(&ALL, 10));
     let names: Vec<_> = files.keys().map(String::as_str).filter(|name| name.ends_with(".svg")).collect();
     assert_eq!(
         names,
@@ -208,20 +209,19 @@ fn a_full_record_gives_every_figure_and_every_stack() {
             assert!(files[name].contains(&format!("{stack}\n")), "{stack} is missing in {name}");
         }
     }
-    assert!(files["index.html"].contains("was the fastest by both rankings"));
+    assert!(files["index.html"].contains("is the fastest, with usual and with minimal libraries"));
 }
 
 #[test]
-fn the_figures_in_the_tables_are_the_summarys() {
+fn tables_show_the_figures_of_the_summary() {
     let record = record(&ALL, 3);
     let summary = Summary::new(&record).unwrap();
     let files = rendered(&record);
-    for table in &summary.tables {
-        for row in &table.rows {
+    for measurement in &summary.measurements {
+        for row in &measurement.stacks {
             let p50 = row.p50.unwrap();
-            let (value, least, most) =
-                (text::micros(p50.median), text::micros(p50.least), text::micros(p50.most));
-            let cell = format!("<td>{value}<small>{least}–{most}</small></td>");
+            let (value, min, max) = (text::micros(p50.median), text::micros(p50.min), text::micros(p50.max));
+            let cell = format!("<td>{value}<small>{min}–{max}</small></td>");
             assert!(files["index.html"].contains(&cell), "{} {cell}", row.stack);
             let throughput = text::thousands(row.throughput.unwrap().median);
             for name in ["index.html", "report.md", "terminal"] {
@@ -233,7 +233,7 @@ fn the_figures_in_the_tables_are_the_summarys() {
 }
 
 #[test]
-fn the_ledger_shows_every_hop_in_every_report() {
+fn every_format_shows_every_hop_of_the_ledger() {
     let record = record(&["tcp", "rest", "amqp"], 1);
     let files = rendered(&record);
     for name in ["index.html", "report.md", "terminal"] {
@@ -246,11 +246,11 @@ fn the_ledger_shows_every_hop_in_every_report() {
     let mut inexact = record;
     inexact.wire[0].exact = false;
     inexact.wire[1].hops[1].parts = None;
-    assert!(sound(&inexact)["terminal"].contains("≈ 123"));
+    assert!(checked(&inexact)["terminal"].contains("≈ 123"));
 }
 
 #[test]
-fn text_from_a_record_is_shown_and_not_obeyed() {
+fn text_from_a_record_is_escaped() {
     let mut record = record(&["inproc", "tcp", "rest", "zerorpc"], 2);
     record.scenario.question = NASTY.to_owned();
     record.scenario.measurements[0].name = NASTY.to_owned();
@@ -289,24 +289,24 @@ fn text_from_a_record_is_shown_and_not_obeyed() {
 }
 
 #[test]
-fn little_or_nothing_measured_is_still_a_report() {
+fn a_record_with_little_or_nothing_in_it_still_has_a_report() {
     // One stack, one block.
-    let files = sound(&record(&["inproc", "tcp", "rest"], 1));
+    let files = checked(&record(&["inproc", "tcp", "rest"], 1));
     assert!(!files["index.html"].contains("<small>"), "a range of one block");
     // Nothing but the floors.
-    sound(&record(&["inproc", "tcp"], 2));
-    // Without the floor that others are held against.
-    sound(&record(&["rest", "zerorpc"], 2));
+    checked(&record(&["inproc", "tcp"], 2));
+    // Without the floor with which the others are compared.
+    checked(&record(&["rest", "zerorpc"], 2));
 
-    // No trial that counts.
+    // No valid trial.
     let mut wrong = record(&["inproc", "tcp", "rest", "zerorpc"], 2);
     for trial in &mut wrong.trials {
         trial.counts.wrong += 3;
         trial.counts.started += 3;
         audit(trial);
     }
-    let files = sound(&wrong);
-    assert!(files["index.html"].contains("No trial counts"));
+    let files = checked(&wrong);
+    assert!(files["index.html"].contains("No trial is valid"));
     assert!(files["latency-p50.svg"].contains("no figure: 3 of 503 answers were wrong"));
 
     // No trial at all.
@@ -318,11 +318,11 @@ fn little_or_nothing_measured_is_still_a_report() {
     let summary = Summary::new(&none).unwrap();
     let figures = Figures::new(&none, &summary).unwrap();
     assert_eq!(figures.all().count(), 0);
-    assert!(html::page(&none, &summary, &figures).unwrap().contains("latency has no trial"));
+    assert!(html::render(&report(&none, &summary), &figures).unwrap().contains("latency has no trial"));
 }
 
 #[test]
-fn figures_of_zero_and_out_of_all_proportion_stay_on_the_paper() {
+fn zeros_and_huge_values_stay_inside_the_figures() {
     let mut strange = record(&["inproc", "tcp", "rest", "zerorpc", "amqp"], 2);
     for trial in &mut strange.trials {
         match trial.stack.as_str() {
@@ -346,42 +346,42 @@ fn figures_of_zero_and_out_of_all_proportion_stay_on_the_paper() {
         wire.per_call.up = -5.0;
         wire.payload.down = 1e300;
     }
-    sound(&strange);
+    checked(&strange);
 }
 
 #[test]
-fn what_was_skipped_or_not_reached_stands_where_it_would_stand() {
+fn skipped_and_unreached_stacks_are_named_with_the_reason() {
     let mut record = record(&["inproc", "tcp", "rest", "zerorpc"], 2);
     record.skipped.push(Skipped { stack: "amqp".to_owned(), reason: "no broker here".to_owned() });
     record.interrupted = true;
     record.trials.retain(|trial| trial.stack != "zerorpc" || trial.measurement == "latency");
-    let files = sound(&record);
+    let files = checked(&record);
     for name in ["latency-p50.svg", "throughput-calls.svg", "bytes-add.svg", "index.html", "report.md"] {
         assert!(files[name].contains("not measured: no broker here"), "{name}");
     }
-    assert!(files["throughput-calls.svg"].contains("not measured: the run was interrupted before"));
+    assert!(files["throughput-calls.svg"].contains("not measured: the run was interrupted earlier"));
     assert!(!files["latency-p50.svg"].contains("interrupted"));
 }
 
 #[test]
-fn verdicts_take_blocks_and_both_rankings() {
+fn a_verdict_needs_ten_blocks_and_both_rankings() {
     let page = |record: &Record| rendered(record).remove("index.html").unwrap();
     assert!(page(&record(&["tcp", "rest", "rest-hyper", "zerorpc"], 9)).contains("fewer than 10 blocks"));
-    // `rest` leads by usual libraries, and by leanest ones `zerorpc` does.
+    // `rest` leads with usual libraries, `zerorpc` with minimal ones.
     let mixed = record(&["tcp", "rest", "zerorpc", "rest-hyper"], 10);
-    assert!(page(&mixed).contains("No verdict about a protocol"));
-    // The first and the second change places in every other block.
+    assert!(page(&mixed).contains("it is rest with usual libraries and zerorpc with minimal ones"));
+    // The first and the second stack change places in every other block.
     let mut tied = record(&["tcp", "zerorpc", "rest", "rest-hyper"], 10);
     for trial in tied.trials.iter_mut().filter(|trial| trial.block % 2 == 0 && trial.stack == "zerorpc") {
         trial.latency.as_mut().unwrap().p50 = Some(1 << 20);
     }
-    assert!(page(&tied).contains("could not be told from the second"));
+    assert!(page(&tied).contains("rest leads both rankings, but is not distinguishable"));
     let clear = record(&["tcp", "zerorpc", "rest", "rest-hyper"], 10);
-    assert!(page(&clear).contains("zerorpc was the fastest by both rankings"));
+    assert!(page(&clear).contains("zerorpc is the fastest, with usual and with minimal libraries"));
 }
 
 #[test]
-fn stacks_that_cannot_be_told_apart_share_a_letter() {
+fn stacks_that_are_not_distinguishable_share_a_letter() {
     let mut record = record(&["tcp", "rest", "jsonrpc", "zerorpc"], 10);
     for trial in &mut record.trials {
         let nanos = match trial.stack.as_str() {
@@ -392,19 +392,19 @@ fn stacks_that_cannot_be_told_apart_share_a_letter() {
         trial.latency.as_mut().unwrap().p50 = Some(nanos);
     }
     let summary = Summary::new(&record).unwrap();
-    let ties = |stack: &str| {
-        let row = summary.tables[0].rows.iter().find(|row| row.stack == stack).unwrap();
-        row.ties.clone()
+    let letters = |stack: &str| {
+        let row = summary.measurements[0].stacks.iter().find(|row| row.stack == stack).unwrap();
+        row.letters.clone()
     };
-    assert_eq!(ties("rest"), ties("jsonrpc"));
-    assert_ne!(ties("rest"), ties("zerorpc"));
-    assert!(ties("rest").is_some());
-    assert_eq!(ties("tcp"), None);
-    assert!(summary.tables[0].resolution.smallest_difference.unwrap() < 0.1);
+    assert_eq!(letters("rest"), letters("jsonrpc"));
+    assert_ne!(letters("rest"), letters("zerorpc"));
+    assert!(letters("rest").is_some());
+    assert_eq!(letters("tcp"), None);
+    assert!(summary.measurements[0].resolution.smallest_difference.unwrap() < 0.1);
 }
 
 #[test]
-fn a_stack_that_is_told_from_itself_puts_a_warning_on_the_run() {
+fn a_stack_that_differs_from_itself_puts_a_warning_on_the_run() {
     let mut record = record(&["tcp", "rest", "zerorpc"], 10);
     let twins: Vec<Trial> = record
         .trials
@@ -414,31 +414,31 @@ fn a_stack_that_is_told_from_itself_puts_a_warning_on_the_run() {
         .collect();
     record.trials.extend(twins);
     let same = Summary::new(&record).unwrap();
-    assert!(same.tables[0].noise[0].ratio.unwrap().contains_one());
-    assert!(same.warnings.iter().all(|warning| !warning.contains("told from itself")));
+    assert!(same.measurements[0].pairs[0].ratio.unwrap().contains_one());
+    assert!(same.warnings.iter().all(|warning| !warning.contains("distinguishable from itself")));
     assert!(rendered(&record)["index.html"].contains("rest against itself: 1.000"));
 
     for trial in record.trials.iter_mut().filter(|trial| trial.twin) {
         let p50 = &mut trial.latency.as_mut().unwrap().p50;
         *p50 = p50.map(|nanos| nanos * 2);
     }
-    assert!(Summary::new(&record).unwrap().warnings[0].contains("rest was told from itself"));
+    assert!(Summary::new(&record).unwrap().warnings[0].contains("rest is distinguishable from itself"));
 }
 
 #[test]
-fn a_client_that_saturates_is_marked_and_not_ranked() {
+fn a_client_bound_stack_is_marked_and_not_ranked() {
     let mut record = record(&["tcp", "zerorpc", "rest", "jsonrpc"], 2);
     for trial in record.trials.iter_mut().filter(|trial| trial.stack == "zerorpc") {
         trial.labels.push(Label::ClientBound);
     }
     record.scenario.measurements[1].load = Load::Closed(NonZeroU32::new(32).unwrap());
-    let files = sound(&record);
+    let files = checked(&record);
     assert!(files["throughput-calls.svg"].contains("≥ 50,000 client-bound"));
-    assert!(files["index.html"].contains("Bound by the client and not ranked: zerorpc (50,000)"));
+    assert!(files["index.html"].contains("Client-bound and not ranked: zerorpc (50,000)"));
 }
 
 #[test]
-fn files_are_written_whole_and_nothing_else() {
+fn a_report_consists_of_its_files_and_refers_to_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let record = record(&ALL, 2);
     let page = write(&record, &Summary::new(&record).unwrap(), &folder.path().join("report")).unwrap();
@@ -452,12 +452,12 @@ fn files_are_written_whole_and_nothing_else() {
     expected.sort();
     assert_eq!(written, expected);
     let html = std::fs::read_to_string(page).unwrap();
-    for outside in ["http://", "https://", "src=", "url(", "@import", "<script", "<link"] {
+    for external in ["http://", "https://", "src=", "url(", "@import", "<script", "<link"] {
         let found = html.replace("http://www.w3.org/2000/svg", "");
-        assert!(!found.contains(outside), "the page needs {outside}");
+        assert!(!found.contains(external), "the page needs {external}");
     }
 }
 
-fn record_of_quick() -> Record {
+fn small_record() -> Record {
     record(&["inproc", "tcp", "rest"], 2)
 }

@@ -1,10 +1,10 @@
-//! Reports of scenarios that go over several loads.
+//! Reports of scenarios with several loads.
 
 use super::*;
 use crate::load::Rate;
 use crate::record::{Probe, SearchResult};
 
-/// A sweep over four rates, and a search.
+/// A record of a sweep over four rates, and of a search.
 fn sweep() -> Record {
     let mut scenario = Scenario::load("saturation").unwrap();
     let stacks = ["tcp", "rest-hyper", "zerorpc"].map(|name| Stack::named(name).unwrap());
@@ -48,16 +48,16 @@ fn sweep() -> Record {
 }
 
 #[test]
-fn a_search_is_a_range_for_each_stack_and_the_highest_comes_first() {
+fn a_search_has_a_range_for_each_stack_in_descending_order() {
     let record = sweep();
     let summary = Summary::new(&record).unwrap();
     let figures = Figures::new(&record, &summary).unwrap();
     for text in [
         terminal(&record, &summary),
-        markdown::markdown(&record, &summary, &figures),
-        html::page(&record, &summary, &figures).unwrap(),
+        markdown::render(&report(&record, &summary), &figures),
+        html::render(&report(&record, &summary), &figures).unwrap(),
     ] {
-        assert!(text.contains("within 5ms of when they were due"), "{text}");
+        assert!(text.contains("within 5ms of their scheduled send time"), "{text}");
         let (first, second) = (text.find("150,000–154,000").unwrap(), text.find("100,000–104,000").unwrap());
         assert!(
             first < text.len()
@@ -70,14 +70,14 @@ fn a_search_is_a_range_for_each_stack_and_the_highest_comes_first() {
 }
 
 #[test]
-fn an_open_loop_s_table_tells_response_from_service_and_how_late_the_generator_was() {
+fn the_table_of_an_open_loop_shows_service_time_and_schedule_lag() {
     let record = sweep();
     let summary = Summary::new(&record).unwrap();
     let text = terminal(&record, &summary);
-    for heading in ["p99.9 µs", "service p50 µs", "late p99 µs"] {
+    for heading in ["p99.9 µs", "service p50 µs", "lag p99 µs"] {
         assert_eq!(text.matches(heading).count(), 4, "{heading} in\n{text}");
     }
-    assert!(text.contains("1000 calls/s at random (Poisson) over 32 connections"), "{text}");
+    assert!(text.contains("1000 calls/s at random times (Poisson) over 32 connections"), "{text}");
 }
 
 #[test]
@@ -92,6 +92,6 @@ fn a_sweep_has_a_figure_across_its_loads() {
             assert!(figure.inline().contains(&format!(">\n{stack}\n<")), "{}", figure.inline());
         }
     }
-    let plain = record_of_quick();
+    let plain = small_record();
     assert!(Figures::new(&plain, &Summary::new(&plain).unwrap()).unwrap().sweeps.is_empty());
 }

@@ -1,0 +1,66 @@
+//! Conditions that were not equal for all stacks, so that a difference between them is not the protocol's alone.
+
+use super::fairness;
+use super::stack::{FLOOR, StackKind};
+use super::summary::{MeasurementSummary, Summary};
+use crate::record::Record;
+
+/// All of them, a sentence each.
+pub(super) fn asymmetries(record: &Record, summary: &Summary) -> Vec<String> {
+    let mut found = Vec::new();
+    for measurement in &summary.measurements {
+        found.extend(connections(measurement));
+        found.extend(floors(measurement));
+    }
+    if record.stacks.iter().any(|facts| StackKind::of(facts).is_brokered()) {
+        found.push(
+            "amqp goes through a broker, a separate process that stores and forwards each message in both directions; \
+             the others connect client and server directly"
+                .to_owned(),
+        );
+    }
+    found.extend(fairness::asymmetries(record));
+    for facts in &record.stacks {
+        if let Some(target) = &facts.target {
+            found.push(format!("{} is a server that was already running at {target}", facts.name));
+        }
+    }
+    found
+}
+
+/// Where stacks used different numbers of connections, those numbers.
+fn connections(summary: &MeasurementSummary) -> Option<String> {
+    let mut connections: Vec<(u32, Vec<&str>)> = Vec::new();
+    for stack in summary.stacks.iter().filter(|stack| !stack.kind.is_function_call()) {
+        match connections.iter_mut().find(|(number, _)| *number == stack.connections) {
+            Some((_, stacks)) => stacks.push(&stack.stack),
+            None => connections.push((stack.connections, vec![&stack.stack])),
+        }
+    }
+    let each = connections.iter().map(|(number, stacks)| format!("{number}: {}", stacks.join(", ")));
+    (connections.len() > 1).then(|| {
+        let each = each.collect::<Vec<_>>().join("; ");
+        format!("{}: the number of connections differs ({each})", summary.measurement.name)
+    })
+}
+
+/// In which respects the `tcp` floor does something else than the stacks above it.
+fn floors(summary: &MeasurementSummary) -> Vec<String> {
+    let mut found = Vec::new();
+    let measurement = &summary.measurement;
+    let Some(tcp) = summary.stacks.iter().find(|stack| stack.stack == FLOOR) else { return found };
+    if tcp.operation != measurement.operation {
+        found.push(format!(
+            "{}: the floors call {} instead of {}, so multiples of tcp include the cost of the payload",
+            measurement.name, tcp.operation, measurement.operation
+        ));
+    }
+    if !measurement.load.is_for_latency() && tcp.valid > 0 {
+        found.push(format!(
+            "{}: tcp has a thread per connection and makes a system call per message; a stack that handles many \
+             connections on one thread may well be faster than this floor",
+            measurement.name
+        ));
+    }
+    found
+}

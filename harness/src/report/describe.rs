@@ -1,0 +1,76 @@
+//! The conditions of a run and of its measurements, in words.
+
+use crate::load::{Arrivals, Load};
+use crate::record::Record;
+use crate::scenario::Measurement;
+
+/// What is called, by how many callers or how often, and over how many connections.
+pub(super) fn load(measurement: &Measurement) -> String {
+    let callers = match measurement.load.callers() {
+        Some(1) => "one caller".to_owned(),
+        Some(callers) => format!("{callers} callers"),
+        None => calls_per_second(measurement.load),
+    };
+    let connections = match measurement.connections {
+        Some(number) => {
+            let connections = if number.get() == 1 { "connection" } else { "connections" };
+            match measurement.load.callers() {
+                None => format!(" over {number} {connections}"),
+                Some(_) => format!(", {number} {connections} where the protocol can share them"),
+            }
+        }
+        None => String::new(),
+    };
+    format!("{}, {callers}{connections}", measurement.operation)
+}
+
+fn calls_per_second(load: Load) -> String {
+    match load {
+        Load::Open(rate, Arrivals::Constant) => format!("{} calls/s at even intervals", rate.get()),
+        Load::Open(rate, Arrivals::Poisson) => format!("{} calls/s at random times (Poisson)", rate.get()),
+        Load::Closed(_) => load.to_string(),
+    }
+}
+
+/// On which cores client, server and broker ran.
+pub(super) fn placement(measurement: &Measurement) -> &'static str {
+    match (measurement.placement.name(), measurement.warm) {
+        ("shared", _) => "client, server and broker on one core",
+        ("split", true) => "client on one core, server and broker on another, both kept awake",
+        ("split", false) => "client on one core, server and broker on another",
+        (_, _) => "on whatever cores the system chose",
+    }
+}
+
+/// The load and the placement.
+pub(super) fn conditions(measurement: &Measurement) -> String {
+    format!("{}; {}", load(measurement), placement(measurement))
+}
+
+/// How many blocks a run has.
+pub(super) fn blocks(record: &Record) -> String {
+    match record.scenario.blocks.get() {
+        1 => "1 block".to_owned(),
+        blocks => format!("{blocks} blocks"),
+    }
+}
+
+/// When, where and how a run was made, in a line.
+pub(super) fn circumstances(record: &Record) -> String {
+    let machine = &record.machine;
+    let processor = machine.processor.as_deref().unwrap_or(&machine.architecture);
+    let agents = match record.agents.len() {
+        0 | 1 => String::new(),
+        agents => format!("{agents} agents, the first on "),
+    };
+    format!(
+        "{} · {} of {} · {agents}{processor}, {} cores, {} · seed {} · rpcbench {}",
+        record.started,
+        blocks(record),
+        humantime::format_duration(record.scenario.measure),
+        machine.cores,
+        machine.system,
+        record.seed,
+        record.tool.version,
+    )
+}

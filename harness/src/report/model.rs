@@ -1,0 +1,375 @@
+//! A report as data: sentences and tables with typed cells.
+//!
+//! The terminal, Markdown and HTML renderers show the same [`Report`], and exporters read it. All that a table shows
+//! is here as a value; only `text` turns values into digits.
+
+use serde::Serialize;
+
+use super::stack::StackKind;
+use crate::record::{CheckFailure, Label};
+
+/// Everything that a report shows, except its figures.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// The name of the scenario.
+    pub name: String,
+    /// The question that the scenario asks.
+    pub question: String,
+    /// When, where and how the run was made, in a line.
+    pub circumstances: String,
+    /// The answer to the question, a sentence or two for each subject.
+    pub answer: Vec<String>,
+    /// What a reader must know before reading any figure.
+    pub warnings: Vec<String>,
+    /// Conditions that were not equal for all stacks.
+    pub asymmetries: Vec<String>,
+    /// A table for each search: the highest rate that each stack sustains.
+    pub capacities: Vec<Table>,
+    /// The measurements, in the order of the scenario.
+    pub measurements: Vec<Measured>,
+    /// A table for each operation whose bytes were counted.
+    pub ledgers: Vec<Table>,
+    /// What the columns of [`Report::ledgers`] mean.
+    pub ledger_note: String,
+    /// Runtimes, socket options, libraries and the like of each stack.
+    pub fairness: Table,
+    /// How many conformance checks each stack passed.
+    pub conformance: Table,
+    /// What each stack consists of.
+    pub stacks: Table,
+    /// Every setting in force, and the machine.
+    pub settings: Table,
+}
+
+/// A measurement of the scenario.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Measured {
+    /// A row for each stack.
+    pub table: Table,
+    /// Stacks whose server was reached by two routes; absent where there are none.
+    pub variants: Option<Table>,
+}
+
+/// A table.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Table {
+    /// What it is a table of.
+    pub title: String,
+    /// Under which conditions, or in which order; starts in lower case and has no full stop.
+    pub subtitle: Option<String>,
+    /// The columns. The first one names the row.
+    pub columns: Vec<Column>,
+    /// The rows.
+    pub rows: Vec<Row>,
+    /// A remark below the table, without a full stop.
+    pub note: Option<String>,
+    /// What is shown instead of rows where there are none.
+    pub empty: Option<&'static str>,
+    /// Whether adjacent rows with equal first cells belong together, so that the first cell is shown once.
+    pub is_grouped: bool,
+}
+
+/// A column of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Column {
+    /// Its name for programs; unique in its table.
+    pub key: &'static str,
+    /// Its heading, with the unit where that is not obvious.
+    pub heading: &'static str,
+    /// What it means, in half a sentence; empty where the heading says enough.
+    pub meaning: &'static str,
+    /// The unit of the numbers in it; absent where it holds text.
+    pub unit: Option<Unit>,
+    /// The direction that its bytes travel, where the table has columns for both.
+    pub direction: Option<Direction>,
+    /// To which side its cells are aligned.
+    pub alignment: Alignment,
+    /// Whether plain text and Markdown show ranges in it. There is room for few.
+    pub has_inline_range: bool,
+    /// Whether it holds long text.
+    pub is_wide: bool,
+}
+
+/// To which side of a column its cells are aligned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Alignment {
+    /// To the left, as text is.
+    Left,
+    /// To the right, as numbers are.
+    Right,
+}
+
+/// A unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// Microseconds.
+    Microseconds,
+    /// Milliseconds.
+    Milliseconds,
+    /// Calls per second.
+    CallsPerSecond,
+    /// Bytes.
+    Bytes,
+    /// TCP segments with payload.
+    Packets,
+    /// Percent of a core.
+    Percent,
+    /// None: one quantity as a multiple of another.
+    Ratio,
+    /// None: a number of things.
+    Count,
+}
+
+/// A direction of travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// From client to server.
+    ToServer,
+    /// From server to client.
+    ToClient,
+}
+
+/// A row of a table.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    /// One cell per column. Where there are fewer, the last one spans the columns that remain.
+    pub cells: Vec<Cell>,
+    /// The kind of the stack that the row is about, where it is marked as in figures.
+    #[serde(skip)]
+    pub stack: Option<StackKind>,
+    /// Whether the row is of less interest than others: a floor, or a setting in which no stacks differ.
+    pub is_muted: bool,
+}
+
+/// A cell of a table. Numbers are in the unit of the column.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cell {
+    /// Blank: the column does not apply to the row.
+    Empty,
+    /// There is no value.
+    Missing,
+    /// The stack was not measured, for this reason.
+    NotMeasured(String),
+    /// Text.
+    Text(String),
+    /// A number.
+    Quantity(Quantity),
+    /// Two numbers: towards the server and back, or of client and server.
+    Pair([Option<f64>; 2]),
+    /// A range. Without `high` it has no upper bound, without `low` no lower one.
+    Range {
+        /// The lower bound.
+        low: Option<f64>,
+        /// The upper bound.
+        high: Option<f64>,
+    },
+    /// So many of so many.
+    Share {
+        /// How many of them.
+        part: usize,
+        /// How many there are.
+        whole: usize,
+    },
+    /// Letters: stacks that share one are not distinguishable.
+    Letters(String),
+    /// What a reader must know to read the row correctly.
+    Notes(Vec<Note>),
+    /// Names of stacks.
+    Stacks {
+        /// All of them.
+        names: Vec<String>,
+        /// Words that stand for the names where these are too many to list.
+        shorthand: Option<&'static str>,
+    },
+    /// Conformance checks that did not pass.
+    FailedChecks(Vec<CheckFailure>),
+}
+
+/// A number, with its range where it was measured in several blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Quantity {
+    /// The number: the median of the blocks, where there are several.
+    pub value: f64,
+    /// The smallest and the largest block.
+    pub range: Option<(f64, f64)>,
+    /// Whether it was not the same in every call.
+    pub is_approximate: bool,
+}
+
+/// A remark on a row.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Note {
+    /// A label of its trials.
+    Label(Label),
+    /// Its server was already running, and this run did not choose its cores.
+    Unplaced,
+    /// Its median latency as a multiple of that of its protocol's own floor.
+    RatioToFloor {
+        /// The multiple.
+        ratio: f64,
+        /// The floor.
+        floor: &'static str,
+    },
+    /// Calls that did not get a correct answer.
+    NotCorrect {
+        /// How many.
+        calls: u64,
+        /// How many were started.
+        started: u64,
+    },
+    /// Trials that do not count.
+    LeftOut {
+        /// How many.
+        trials: usize,
+        /// Why the first of them does not count.
+        reason: String,
+    },
+    /// Any other remark.
+    Text(String),
+}
+
+impl Direction {
+    /// The direction in words.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::ToServer => "towards the server",
+            Direction::ToClient => "towards the client",
+        }
+    }
+
+    /// The direction as an arrow: up to the server, down to the client.
+    #[must_use]
+    pub fn arrow(self) -> char {
+        match self {
+            Direction::ToServer => '↑',
+            Direction::ToClient => '↓',
+        }
+    }
+}
+
+impl Column {
+    /// A column of text.
+    #[must_use]
+    pub const fn text(key: &'static str, heading: &'static str) -> Self {
+        Column {
+            key,
+            heading,
+            meaning: "",
+            unit: None,
+            direction: None,
+            alignment: Alignment::Left,
+            has_inline_range: false,
+            is_wide: false,
+        }
+    }
+
+    /// A column of numbers.
+    #[must_use]
+    pub const fn number(key: &'static str, heading: &'static str, unit: Unit) -> Self {
+        Column { unit: Some(unit), ..Column::text(key, heading).right_aligned() }
+    }
+
+    /// The same column with an explanation.
+    #[must_use]
+    pub const fn meaning(self, meaning: &'static str) -> Self {
+        Column { meaning, ..self }
+    }
+
+    /// The same column, aligned to the right.
+    #[must_use]
+    pub const fn right_aligned(self) -> Self {
+        Column { alignment: Alignment::Right, ..self }
+    }
+
+    /// The same column, with ranges in plain text too.
+    #[must_use]
+    pub const fn with_inline_range(self) -> Self {
+        Column { has_inline_range: true, ..self }
+    }
+
+    /// The same column for bytes that travel in `direction`.
+    #[must_use]
+    pub const fn travelling(self, direction: Direction) -> Self {
+        Column { direction: Some(direction), ..self }
+    }
+
+    /// The same column for long text.
+    #[must_use]
+    pub const fn wide(self) -> Self {
+        Column { is_wide: true, ..self }
+    }
+}
+
+impl Row {
+    /// A row of `cells`.
+    #[must_use]
+    pub fn new(cells: Vec<Cell>) -> Self {
+        Row { cells, stack: None, is_muted: false }
+    }
+
+    /// The row of a stack that was not measured.
+    #[must_use]
+    pub fn not_measured(stack: &str, reason: &str) -> Self {
+        Row::new(vec![Cell::from(stack), Cell::NotMeasured(reason.to_owned())])
+    }
+}
+
+impl Cell {
+    /// A number without a range.
+    #[must_use]
+    pub fn number(value: f64) -> Self {
+        Cell::Quantity(Quantity { value, range: None, is_approximate: false })
+    }
+
+    /// A number without a range, where there is one.
+    #[must_use]
+    pub fn optional(value: Option<f64>) -> Self {
+        value.map_or(Cell::Missing, Cell::number)
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Cell::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Cell::Text(text)
+    }
+}
+
+impl Table {
+    /// The rows, each with the number of rows in its group where it is the first of one: always 1 unless the table
+    /// is grouped, and `None` for the other rows of a group.
+    pub fn grouped_rows(&self) -> impl Iterator<Item = (&Row, Option<usize>)> {
+        self.rows.iter().enumerate().map(|(index, row)| {
+            let same_group = |other: &&Row| self.is_grouped && other.cells.first() == row.cells.first();
+            let is_first = index == 0 || !same_group(&&self.rows[index - 1]);
+            let size = self.rows[index..].iter().take_while(same_group).count().max(1);
+            (row, is_first.then_some(size))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adjacent_rows_with_equal_first_cells_form_a_group() {
+        let rows = ["a", "a", "b", "a"].map(|name| Row::new(vec![name.into()])).to_vec();
+        let mut table = Table { rows, ..Table::default() };
+        let sizes = |table: &Table| table.grouped_rows().map(|(_, size)| size).collect::<Vec<_>>();
+        assert_eq!(sizes(&table), [Some(1); 4]);
+        table.is_grouped = true;
+        assert_eq!(sizes(&table), [Some(2), None, Some(1), Some(1)]);
+    }
+}

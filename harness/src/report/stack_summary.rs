@@ -1,0 +1,233 @@
+//! The figures of one stack in one measurement, summed up over its trials.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+
+use super::stack::StackKind;
+use crate::load::Operation;
+use crate::observe::Counts;
+use crate::record::{HistogramError, Label, StackFacts, Status, Trial, Used, Wire};
+use crate::stats::{median, new_histogram, range};
+
+/// A figure of each block in which a stack has a valid trial, by the number of the block.
+pub type ByBlock = BTreeMap<u32, f64>;
+
+/// One stack in one measurement.
+#[derive(Debug)]
+pub struct StackSummary {
+    /// The name of the stack.
+    pub stack: String,
+    /// Its protocol and role.
+    pub kind: StackKind,
+    /// What was called: the operation of the measurement, except that floors may only support `add`.
+    pub operation: Operation,
+    /// The number of connections that the callers used.
+    pub connections: u32,
+    /// Whether its server was already running, on cores that are unknown or do not fit the placement. Such a stack is
+    /// not compared with others.
+    pub is_unplaced: bool,
+    /// How many of its trials are valid.
+    pub valid: usize,
+    /// How many are not, and why the first of them is not.
+    pub not_valid: Option<(usize, String)>,
+    /// Median latency in nanoseconds.
+    pub p50: Option<Spread>,
+    /// 99th percentile of the latency in nanoseconds.
+    pub p99: Option<Spread>,
+    /// 99.9th percentile of the latency in nanoseconds.
+    pub p999: Option<Spread>,
+    /// Median service time in nanoseconds. Only in an open loop, whose latencies start at the scheduled send time.
+    pub service_p50: Option<Spread>,
+    /// 99th percentile of the generator's schedule lag in nanoseconds; only in an open loop.
+    pub schedule_lag_p99: Option<Spread>,
+    /// Median latency as a multiple of that of the `tcp` floor in the same block.
+    pub ratio_to_tcp: Option<Spread>,
+    /// Median latency as a multiple of that of the protocol's own floor in the same block; only where the protocol has
+    /// one.
+    pub ratio_to_own_floor: Option<Spread>,
+    /// Correct answers per second.
+    pub throughput: Option<Spread>,
+    /// CPU time per correct answer.
+    pub cpu: Cpu,
+    /// Bytes on the wire.
+    pub wire: Option<Wire>,
+    /// How the calls of all its trials ended, invalid trials included.
+    pub counts: Counts,
+    /// Labels that a reader must know to read the figures correctly.
+    pub labels: Vec<Label>,
+    /// The latencies of all valid trials.
+    pub latency: Histogram<u64>,
+    /// Calls of valid trials that did not get a correct answer: they rank above every latency.
+    pub missing: u64,
+    /// The figure of each block by which the measurement is ranked: median latency in nanoseconds for one caller,
+    /// correct answers per second for several.
+    pub ranking_figure: ByBlock,
+    /// Letters: stacks that share one are not distinguishable. Absent where there is no verdict.
+    pub letters: Option<String>,
+}
+
+/// A figure over the blocks of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    /// The median of the blocks.
+    pub median: f64,
+    /// The smallest block.
+    pub min: f64,
+    /// The largest block.
+    pub max: f64,
+}
+
+impl Spread {
+    /// The spread of `values` without those that are infinite or not a number, as ratios to zero are.
+    pub(super) fn of(values: &[f64]) -> Option<Self> {
+        let finite: Vec<_> = values.iter().copied().filter(|value| value.is_finite()).collect();
+        let (min, max) = range(&finite)?;
+        Some(Spread { median: median(&finite)?, min, max })
+    }
+
+    /// The same spread in another unit.
+    #[must_use]
+    pub fn map(self, convert: impl Fn(f64) -> f64) -> Self {
+        Spread { median: convert(self.median), min: convert(self.min), max: convert(self.max) }
+    }
+}
+
+/// CPU time per correct answer in nanoseconds: the median of the blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cpu {
+    /// Of the client's process.
+    pub client: Option<f64>,
+    /// Of the server's process.
+    pub server: Option<f64>,
+    /// Of the broker's process.
+    pub broker: Option<f64>,
+}
+
+/// The median latency of each block of the floors with which a stack is compared.
+pub(super) struct Floors {
+    /// Of the `tcp` floor.
+    pub tcp: ByBlock,
+    /// Of the protocol's own floor; absent where the protocol has none, or the stack is that floor.
+    pub own: Option<ByBlock>,
+}
+
+impl StackSummary {
+    /// Sums up `trials`, which are all trials of the stack in one measurement. Without any there is no summary.
+    ///
+    /// # Errors
+    /// When a histogram cannot be read.
+    #[allow(clippy::cast_precision_loss)]
+    pub(super) fn new(
+        facts: &StackFacts,
+        trials: &[&Trial],
+        floors: &Floors,
+        ranking_figure: fn(&Trial) -> Option<f64>,
+        wire: Option<Wire>,
+    ) -> Result<Option<Self>, HistogramError> {
+        let Some(first) = trials.first() else { return Ok(None) };
+        let valid: Vec<_> = trials.iter().copied().filter(|trial| is_valid(trial)).collect();
+        let spread = |of: &dyn Fn(&Trial) -> Option<f64>| {
+            Spread::of(&valid.iter().filter_map(|trial| of(trial)).collect::<Vec<_>>())
+        };
+        // A quantile is absent where it falls among calls without an answer, which makes it larger than any number.
+        // Leaving out such a block would lower the median of the blocks, so then there is no figure.
+        let quantile = |of: fn(&Trial) -> Option<u64>| {
+            let all: Option<Vec<f64>> =
+                valid.iter().map(|trial| of(trial).map(|nanos| nanos as f64)).collect();
+            Spread::of(&all.unwrap_or_default())
+        };
+        let p50 = quantile(|trial| trial.latency.as_ref()?.p50);
+        let ratio_to = |floor: &ByBlock| {
+            p50.and(spread(&|trial| Some(median_latency(trial)? / floor.get(&trial.block)?)))
+        };
+        let per_answer = |of: fn(&Trial) -> Option<Used>| {
+            spread(&|trial| Some(of(trial)?.cpu_ns as f64 / trial.counts.right as f64)).map(|s| s.median)
+        };
+        // Nothing is compared across placements, so not with a server on other or unknown cores either.
+        let is_unplaced = facts.target.is_some() && trials.iter().any(|trial| !trial.server_placed);
+        let mut counts = Counts::default();
+        for trial in trials {
+            counts.merge(&trial.counts);
+        }
+        let complaint = trials.iter().find(|trial| !is_valid(trial)).and_then(|trial| trial.complaint());
+        Ok(Some(StackSummary {
+            stack: facts.name.clone(),
+            kind: StackKind::of(facts),
+            operation: first.operation,
+            connections: first.connections,
+            is_unplaced,
+            valid: valid.len(),
+            not_valid: complaint.map(|complaint| (trials.len() - valid.len(), complaint.to_owned())),
+            p50,
+            p99: quantile(|trial| trial.latency.as_ref()?.p99),
+            p999: quantile(|trial| trial.latency.as_ref()?.p999),
+            service_p50: quantile(|trial| trial.service.as_ref()?.p50),
+            schedule_lag_p99: quantile(|trial| trial.schedule_lag.as_ref()?.p99),
+            ratio_to_tcp: ratio_to(&floors.tcp).filter(|_| !is_unplaced),
+            ratio_to_own_floor: floors.own.as_ref().and_then(ratio_to).filter(|_| !is_unplaced),
+            throughput: spread(&|trial| Some(trial.throughput)),
+            cpu: Cpu {
+                client: per_answer(|trial| trial.client),
+                server: per_answer(|trial| trial.server),
+                broker: per_answer(|trial| trial.broker),
+            },
+            wire,
+            counts,
+            labels: labels(trials),
+            latency: latencies(&valid)?,
+            missing: valid.iter().map(|trial| trial.counts.not_right()).sum(),
+            ranking_figure: by_block(trials, ranking_figure),
+            letters: None,
+        }))
+    }
+
+    /// Whether the client saturated before the server, so that the figures do not show how fast the server is.
+    #[must_use]
+    pub fn is_client_bound(&self) -> bool {
+        self.labels.contains(&Label::ClientBound)
+    }
+}
+
+fn is_valid(trial: &Trial) -> bool {
+    trial.status == Status::Valid
+}
+
+/// The median latency of `trial` in nanoseconds; absent where it falls among calls without an answer.
+#[allow(clippy::cast_precision_loss)]
+pub(super) fn median_latency(trial: &Trial) -> Option<f64> {
+    trial.latency.as_ref()?.p50.map(|nanos| nanos as f64)
+}
+
+/// A figure of each block in which a trial is valid: the geometric mean where several are, and infinite where the
+/// figure falls among calls without an answer.
+#[allow(clippy::cast_precision_loss)]
+pub(super) fn by_block(trials: &[&Trial], figure: fn(&Trial) -> Option<f64>) -> ByBlock {
+    let mut logs: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+    for trial in trials.iter().filter(|trial| is_valid(trial)) {
+        let figure = figure(trial).unwrap_or(f64::INFINITY);
+        logs.entry(trial.block).or_default().push(figure.ln());
+    }
+    let mean = |logs: Vec<f64>| (logs.iter().sum::<f64>() / logs.len() as f64).exp();
+    logs.into_iter().map(|(block, logs)| (block, mean(logs))).collect()
+}
+
+fn latencies(trials: &[&Trial]) -> Result<Histogram<u64>, HistogramError> {
+    let mut all = new_histogram();
+    for latency in trials.iter().filter_map(|trial| trial.latency.as_ref()) {
+        // Adding cannot fail: all histograms of a record have the same bounds.
+        let _ = all.add(latency.histogram()?);
+    }
+    Ok(all)
+}
+
+/// The labels of at least half of the trials, so that a single trial does not speak for the others; and `errors` where
+/// any trial had one.
+fn labels(trials: &[&Trial]) -> Vec<Label> {
+    let mut counted: BTreeMap<Label, usize> = BTreeMap::new();
+    for label in trials.iter().flat_map(|trial| &trial.labels) {
+        *counted.entry(*label).or_default() += 1;
+    }
+    let is_frequent = |(label, count): &(Label, usize)| *label == Label::Errors || 2 * count >= trials.len();
+    counted.into_iter().filter(is_frequent).map(|(label, _)| label).collect()
+}
