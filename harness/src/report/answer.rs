@@ -35,7 +35,7 @@ fn capacity(capacity: &Capacity<'_>) -> Option<String> {
         format!("{} ({})", found.stack, text::range(low, high, Some(Unit::CallsPerSecond)))
     };
     Some(format!(
-        "{}, {}: from {} to {} calls/s; in each range the first rate held and the second did not.",
+        "{}, {}: from {} to {} calls/s; the first rate of each range was sustained, the second was not.",
         capacity.search.name,
         capacity.question(),
         range(last),
@@ -110,9 +110,9 @@ fn variants(summary: &MeasurementSummary) -> Option<String> {
     let each: Vec<_> =
         same_route.map(|variant| format!("{} {}", variant.base, variant.ratio_text())).collect();
     let is_latency = summary.measurement.load.is_for_latency();
-    let what = if is_latency { "the median latency" } else { "the throughput" };
+    let what = if is_latency { "median latency" } else { "throughput" };
     Some(format!(
-        "{}: over {label}, {what} is this multiple of that over the usual route: {}.",
+        "{}: {what} over the route {label}, as a multiple of that over the usual route: {}.",
         summary.measurement.name,
         each.join(", ")
     ))

@@ -8,11 +8,11 @@ use crate::scenario::Search;
 
 const COLUMNS: [Column; 5] = [
     Column::text("stack", "stack"),
-    Column::number("rate", "calls/s held–failed", Unit::CallsPerSecond)
-        .meaning("the highest rate that held, and the lowest that did not"),
-    Column::number("p99", "p99 ms", Unit::Milliseconds).meaning("at the highest rate that held"),
+    Column::number("rate", "calls/s sustained–failed", Unit::CallsPerSecond)
+        .meaning("the highest rate that was sustained, and the lowest that was not"),
+    Column::number("p99", "p99 ms", Unit::Milliseconds).meaning("at the highest sustained rate"),
     Column::number("utilisation", "client server %", Unit::Percent)
-        .meaning("of a core, at the highest rate that held"),
+        .meaning("of a core, at the highest sustained rate"),
     Column::text("limits", "what kept it from more").wide(),
 ];
 
@@ -62,7 +62,7 @@ impl<'a> Capacity<'a> {
     }
 }
 
-/// The highest rate that held and the lowest that did not, in calls per second.
+/// The highest rate that was sustained and the lowest that was not, in calls per second.
 pub(super) fn bounds(found: &SearchResult) -> (Option<f64>, Option<f64>) {
     let rate = |rate: Option<Rate>| rate.map(|rate| f64::from(rate.get()));
     (rate(found.held), rate(found.failed))

@@ -47,10 +47,10 @@ impl<'a> Page<'a> {
             capacities: report.capacities.iter().map(Grid::new).collect(),
             sweeps: figures.sweeps.iter().map(Drawing::new).collect(),
             sections: measured
-                .map(|(number, (measured, figures))| Section {
+                .map(|(number, (tables, figures))| Section {
                     id: format!("m{number}"),
-                    table: Grid::new(&measured.table),
-                    variants: measured.variants.as_ref().map(Grid::new),
+                    table: Grid::new(&tables.stacks),
+                    variants: tables.variants.as_ref().map(Grid::new),
                     figures: figures.iter().map(Drawing::new).collect(),
                 })
                 .collect(),

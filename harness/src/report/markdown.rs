@@ -20,9 +20,9 @@ pub(super) fn render(report: &Report, figures: &Figures) -> String {
         section(&mut out, table);
     }
     images(&mut out, &figures.sweeps);
-    for (measured, figures) in report.measurements.iter().zip(&figures.measurements) {
-        section(&mut out, &measured.table);
-        if let Some(variants) = &measured.variants {
+    for (tables, figures) in report.measurements.iter().zip(&figures.measurements) {
+        section(&mut out, &tables.stacks);
+        if let Some(variants) = &tables.variants {
             subsection(&mut out, variants);
         }
         images(&mut out, figures);

@@ -1,7 +1,7 @@
 //! The table of a measurement: a row for each stack.
 
 use super::describe;
-use super::model::{Cell, Column, Measured, Note, Quantity, Row, Table, Unit};
+use super::model::{Cell, Column, MeasurementTables, Note, Quantity, Row, Table, Unit};
 use super::stack_summary::{Spread, StackSummary};
 use super::summary::MeasurementSummary;
 use super::{text, variants};
@@ -89,7 +89,7 @@ const OPEN_LOOP: [Definition; 13] =
     [STACK, P50, P99, P999, RATIO_TO_TCP, TIES, SERVICE, SCHEDULE_LAG, CALLS, CLIENT, SERVER, BROKER, NOTES];
 
 /// The tables of `summary`.
-pub(super) fn measured(summary: &MeasurementSummary) -> Measured {
+pub(super) fn tables(summary: &MeasurementSummary) -> MeasurementTables {
     let measurement = &summary.measurement;
     let definitions: &[Definition] =
         if measurement.load.rate().is_some() { &OPEN_LOOP } else { &CLOSED_LOOP };
@@ -100,7 +100,7 @@ pub(super) fn measured(summary: &MeasurementSummary) -> Measured {
     };
     let not_measured =
         summary.not_measured.iter().map(|stack| Row::not_measured(&stack.stack, &stack.reason));
-    let table = Table {
+    let stacks = Table {
         title: measurement.name.clone(),
         subtitle: Some(describe::conditions(measurement)),
         columns: definitions.iter().map(|definition| definition.column).collect(),
@@ -108,7 +108,7 @@ pub(super) fn measured(summary: &MeasurementSummary) -> Measured {
         note: resolution(summary),
         ..Table::default()
     };
-    Measured { table, variants: variants::table(measurement, &summary.variants) }
+    MeasurementTables { stacks, variants: variants::table(measurement, &summary.variants) }
 }
 
 fn to_micros(nanos: f64) -> f64 {

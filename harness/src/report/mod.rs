@@ -53,7 +53,7 @@ pub fn report(record: &Record, summary: &Summary) -> Report {
         warnings: summary.warnings.clone(),
         asymmetries: asymmetries::asymmetries(record, summary),
         capacities: capacity::capacities(record).iter().map(capacity::Capacity::table).collect(),
-        measurements: summary.measurements.iter().map(measurements::measured).collect(),
+        measurements: summary.measurements.iter().map(measurements::tables).collect(),
         ledgers: ledger::tables(record),
         ledger_note: ledger::note(record),
         fairness: fairness::table(record),

@@ -26,7 +26,7 @@ pub struct Report {
     /// A table for each search: the highest rate that each stack sustains.
     pub capacities: Vec<Table>,
     /// The measurements, in the order of the scenario.
-    pub measurements: Vec<Measured>,
+    pub measurements: Vec<MeasurementTables>,
     /// A table for each operation whose bytes were counted.
     pub ledgers: Vec<Table>,
     /// What the columns of [`Report::ledgers`] mean.
@@ -41,11 +41,11 @@ pub struct Report {
     pub settings: Table,
 }
 
-/// A measurement of the scenario.
+/// The tables of a measurement of the scenario.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Measured {
+pub struct MeasurementTables {
     /// A row for each stack.
-    pub table: Table,
+    pub stacks: Table,
     /// Stacks whose server was reached by two routes; absent where there are none.
     pub variants: Option<Table>,
 }

@@ -13,9 +13,9 @@ pub(super) fn render(report: &Report) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{} · {}", report.name, report.question);
     let _ = writeln!(out, "{}", report.circumstances);
-    for measured in &report.measurements {
-        write_table(&mut out, &measured.table);
-        if let Some(variants) = &measured.variants {
+    for tables in &report.measurements {
+        write_table(&mut out, &tables.stacks);
+        if let Some(variants) = &tables.variants {
             write_table(&mut out, variants);
         }
     }

@@ -3,12 +3,13 @@
 mod sweeps;
 mod variants;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use calculator::Value;
 
+use super::model::Cell;
 use super::plots::Figures;
 use super::{Summary, html, markdown, report, terminal, text, write};
 use crate::deploy::Cores;
@@ -456,6 +457,29 @@ fn a_report_consists_of_its_files_and_refers_to_nothing_else() {
         let found = html.replace("http://www.w3.org/2000/svg", "");
         assert!(!found.contains(external), "the page needs {external}");
     }
+}
+
+#[test]
+fn a_report_is_data_with_a_cell_for_every_column() {
+    let mut record = record(&ALL, 10);
+    record.skipped.push(Skipped { stack: "zerorpc-libzmq".to_owned(), reason: "not built in".to_owned() });
+    let report = report(&record, &Summary::new(&record).unwrap());
+    let measured = report.measurements.iter().flat_map(|m| [Some(&m.stacks), m.variants.as_ref()]).flatten();
+    let others = [&report.fairness, &report.conformance, &report.stacks, &report.settings];
+    for table in measured.chain(&report.capacities).chain(&report.ledgers).chain(others) {
+        let keys: BTreeSet<_> = table.columns.iter().map(|column| column.key).collect();
+        assert_eq!(keys.len(), table.columns.len(), "{}: keys are not unique", table.title);
+        for row in &table.rows {
+            let is_measured = !matches!(row.cells.last(), Some(Cell::NotMeasured(_)));
+            let expected = if is_measured { table.columns.len() } else { 2 };
+            assert_eq!(row.cells.len(), expected, "{}: {:?}", table.title, row.cells);
+        }
+    }
+    let json = serde_json::to_value(&report).unwrap();
+    let rest = json["measurements"][0]["stacks"]["rows"].as_array().unwrap().iter();
+    let rest = rest.map(|row| &row["cells"]).find(|cells| cells[0]["text"] == "rest").unwrap();
+    let p50 = &rest[1]["quantity"];
+    assert!(p50["value"].as_f64().unwrap() > 2.0 && p50["range"].as_array().unwrap().len() == 2, "{p50}");
 }
 
 fn small_record() -> Record {

@@ -29,7 +29,7 @@ fn every_format_shows_the_cost_of_another_route() {
         assert_eq!(intervals, [("tcp@bridge", has_verdict), ("rest@bridge", has_verdict)]);
         let figures = Figures::new(&record, &summary).unwrap();
         let answer = format!(
-            "over bridge, the median latency is this multiple of that over the usual route: tcp {range}"
+            "median latency over the route bridge, as a multiple of that over the usual route: tcp {range}"
         );
         assert!(markdown::render(&report(&record, &summary), &figures).contains(&answer));
         let page = html::render(&report(&record, &summary), &figures).unwrap();
