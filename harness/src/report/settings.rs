@@ -12,7 +12,7 @@ const NOT_OBSERVABLE: &str = "not observable";
 const STACK_COLUMNS: [Column; 7] = [
     Column::text("stack", "stack"),
     Column::text("protocol", "protocol"),
-    Column::text("role", "stands for"),
+    Column::text("role", "role"),
     Column::text("client", "client"),
     Column::text("server", "server"),
     Column::text("executor", "executor"),
@@ -38,7 +38,7 @@ fn stack(facts: &StackFacts, record: &Record) -> Row {
     let cells = vec![
         facts.name.as_str().into(),
         kind.protocol_name().into(),
-        kind.role_name().into(),
+        kind.role_title().into(),
         facts.client.as_str().into(),
         facts.target.as_ref().unwrap_or(&facts.server).as_str().into(),
         facts.executor.as_str().into(),

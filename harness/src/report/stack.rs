@@ -81,20 +81,10 @@ impl StackKind {
         self.protocol.own_floor()
     }
 
-    /// What the stack is for, in two or three words.
+    /// What the stack is for, in a few words.
     #[must_use]
-    pub fn role_name(self) -> &'static str {
-        match self.role {
-            Role::Floor => "floor",
-            Role::Default => "usual library",
-            Role::Minimal => "minimal library",
-            Role::DefaultAndMinimal => "usual and minimal",
-            Role::BrokerFloor => "floor for AMQP",
-            Role::Alternative => "alternative library",
-            Role::Step => "one cost left out",
-            Role::Reference => "reference server",
-            Role::Variant => "another route to the server",
-        }
+    pub fn role_title(self) -> &'static str {
+        self.role.title()
     }
 
     /// The colour of its protocol in figures.
