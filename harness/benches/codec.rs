@@ -137,7 +137,7 @@ fn amqp_codec() -> Codec<Vec<u8>, Value, Vec<u8>> {
                 msg_id: Cow::Borrowed(MSG_ID),
                 reply_queue: Some(Cow::Borrowed("reply_eabe6c03bb30470a979cceaa899480de")),
                 envelope: Envelope::V2,
-                monitor: None,
+                call_monitor_timeout: None,
             };
             encode_request(call, &Target::topic("calc"), &Context::new(), Some(&routing), MSG_ID).unwrap()
         },

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use amqp::direct::{BareClient, BareServer};
+use amqp::bare::{BareClient, BareServer};
 use amqp::{AmqpClient, RpcServerOptions, Server, Target, TransportUrl};
 use calculator::conformance::{self, Outcome};
 use calculator::{

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use amqp::notify::{Listener, Notifier, Priority, Verdict};
+use amqp::notify::{Listener, NotificationResult, Notifier, Priority};
 use amqp::{
     AmqpClient, Context, Methods, QueueKind, ReplyTo, RpcClient, RpcDispatcher, RpcServer, RpcServerOptions,
     Server, Target, Transport, TransportUrl,
@@ -181,7 +181,7 @@ async fn notifications_arrive_and_can_come_again(transport: &Transport) {
         Listener::bind(transport, target, &[Priority::Info, Priority::Error], move |notification| {
             let first = !std::mem::replace(&mut *refused.lock().unwrap(), true);
             heard.send(notification).unwrap();
-            if first { Verdict::Requeue } else { Verdict::Handled }
+            if first { NotificationResult::Requeue } else { NotificationResult::Handled }
         });
     let stop = CancellationToken::new();
     let listener = tokio::spawn(listener.await.unwrap().run(stop.clone()));

@@ -151,7 +151,7 @@ async fn a_silent_server_is_noticed_by_its_missing_signs_of_life(transport: &Tra
     assert_eq!(kept, Ok(Value::Int(5)));
     assert_eq!(hurried.unwrap_err().kind, ErrorKind::Timeout);
     let error = given_up.unwrap_err();
-    assert!(error.kind == ErrorKind::Timeout && error.message.contains("sign of life"), "{error}");
+    assert!(error.kind == ErrorKind::Timeout && error.message.contains("heartbeat"), "{error}");
     end(&server).await;
 }
 

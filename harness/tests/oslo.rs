@@ -10,7 +10,7 @@ use std::process::Stdio;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use amqp::notify::{Listener, Notifier, Priority, Verdict};
+use amqp::notify::{Listener, NotificationResult, Notifier, Priority};
 use amqp::wire::{Failure, Notification};
 use amqp::{Context, Methods, RpcClient, RpcDispatcher, RpcServer, RpcServerOptions, Target, Transport};
 use calculator::{Call, CallError, ErrorKind, Value};
@@ -294,9 +294,9 @@ async fn notifications_travel_both_ways(transport: &Transport, peer: &mut Peer) 
         let mut refused = refused.lock().unwrap();
         if again && !*refused {
             *refused = true;
-            return Verdict::Requeue;
+            return NotificationResult::Requeue;
         }
-        Verdict::Handled
+        NotificationResult::Handled
     });
     let stop = CancellationToken::new();
     let listener = tokio::spawn(listener.await.unwrap().run(stop.clone()));

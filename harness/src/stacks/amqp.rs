@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use amqp::terms::{self, Terms};
 use amqp::wire::{Envelope, Routing};
 use amqp::{
-    Acknowledge, AmqpClient, Context, QueueKind, REPLY_QUEUE_PREFIX, ReplyTo, RpcServerOptions, Target,
+    Acknowledge, AmqpClient, Context, DeliveryGuarantees, QueueKind, REPLY_QUEUE_PREFIX, ReplyTo, RpcServerOptions, Target,
     Transport, TransportUrl,
 };
 use calculator::{Call, CallError, Deadline, ErrorKind, Value};
@@ -70,8 +69,8 @@ impl Delivery {
         let transport = queues.into_iter().fold(Transport::from(url), Transport::queue_kind);
         match self {
             Delivery::Oslo | Delivery::Bare => transport,
-            Delivery::Unconfirmed => transport.confirming(false),
-            Delivery::Unacknowledged => transport.confirming(false).acknowledging(false),
+            Delivery::Unconfirmed => transport.publisher_confirms(false),
+            Delivery::Unacknowledged => transport.publisher_confirms(false).acknowledgements(false),
             Delivery::Enveloped => transport.reply_to(ReplyTo::Direct),
             Delivery::Direct => transport.reply_to(ReplyTo::Direct).envelope(Envelope::None),
         }
@@ -297,7 +296,7 @@ impl Protocol for Amqp {
             msg_id: msg_id.into(),
             reply_queue: reply_queue.map(Into::into),
             envelope,
-            monitor: None,
+            call_monitor_timeout: None,
         };
         let target = client_options(destination)?.target();
         oslo_anatomy(&target, call, result, &routing, unique_id)
@@ -315,16 +314,16 @@ impl Protocol for Amqp {
         let delivery = Delivery::of(stack);
         let transport = delivery.transport(url, queues);
         let options = RpcServerOptions { prefetch, ..RpcServerOptions::default() };
-        let terms = match delivery {
-            Delivery::Bare => terms::bare(),
+        let guarantees = match delivery {
+            Delivery::Bare => DeliveryGuarantees::bare(),
             // oslo.messaging sets no bound by default.
             _ if stack.reference().is_some() => {
                 let prefetch = transport.url().prefetch().unwrap_or(0);
-                Terms { prefetch, ..terms::rpc(&transport, &options) }
+                DeliveryGuarantees { prefetch, ..DeliveryGuarantees::rpc(&transport, &options) }
             }
-            _ => terms::rpc(&transport, &options),
+            _ => DeliveryGuarantees::rpc(&transport, &options),
         };
-        let Terms { queue, persistent, prefetch, acknowledged, confirmed } = terms;
+        let DeliveryGuarantees { queue, persistent, prefetch, acknowledged, confirmed } = guarantees;
         Some(DeliveryTerms {
             queue: queue.name(),
             durable: queue != QueueKind::Transient,
@@ -336,7 +335,7 @@ impl Protocol for Amqp {
     }
 
     fn broker_product(&self, url: String, timeout: Duration) -> BoxFuture<'static, Option<String>> {
-        async move { amqp::product(&url.parse().ok()?, timeout).await }.boxed()
+        async move { amqp::broker_version(&url.parse().ok()?, timeout).await }.boxed()
     }
 
     /// Gives each stack a topic: a server of another stack must not answer.
@@ -403,8 +402,8 @@ fn oslo_anatomy(
 }
 
 fn bare_anatomy(call: &Call, result: &Value) -> Result<[Anatomy; 2], CallError> {
-    use amqp::direct::{encode_answer, encode_call};
-    measure(call, result, [encode_call(call)?.len(), encode_answer(&Ok(result.clone())).len()], json_len)
+    use amqp::bare::{encode_call, encode_reply};
+    measure(call, result, [encode_call(call)?.len(), encode_reply(&Ok(result.clone())).len()], json_len)
 }
 
 fn client_options(destination: &Destination) -> Result<ClientOptions, OptionsError> {
@@ -429,9 +428,9 @@ async fn connect(
 async fn connect_bare(
     destination: Destination,
     options: calculator::ClientOptions,
-) -> Result<amqp::direct::BareClient, CallError> {
+) -> Result<amqp::bare::BareClient, CallError> {
     let topic = client_options(&destination)?.target().topic;
-    amqp::direct::BareClient::connect(&transport_url(&destination.url)?, &topic, &options).await
+    amqp::bare::BareClient::connect(&transport_url(&destination.url)?, &topic, &options).await
 }
 
 fn broker_url(context: &ServeContext) -> Result<TransportUrl, ServeError> {
@@ -462,7 +461,7 @@ async fn serve(delivery: Delivery, context: ServeContext) -> Result<Serving, Ser
 async fn serve_bare(context: ServeContext) -> Result<Serving, ServeError> {
     let url = broker_url(&context)?;
     let ServerOptions { topic, .. } = context.options.get(&SERVER)?;
-    let server = amqp::direct::BareServer::bind(&url, &topic, context.dispatcher, context.limits)
+    let server = amqp::bare::BareServer::bind(&url, &topic, context.dispatcher, context.limits)
         .await
         .map_err(|error| ServeError::Broker(error.to_string()))?;
     Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })

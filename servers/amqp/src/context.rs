@@ -1,9 +1,11 @@
-//! What travels beside the arguments.
+//! Request contexts.
 
 use calculator::Value;
 
-/// The context of a request: who asks, on whose behalf, under which identity; whatever the application puts there.
-/// oslo.messaging carries each entry as a member `_context_<name>` of the message. Names are unique.
+/// The context of a request: application-defined entries that are sent beside the arguments, such as the user or a
+/// request id.
+///
+/// oslo.messaging sends each entry as a member `_context_<name>` of the message. Names are unique.
 ///
 /// ```
 /// use amqp::Context;
@@ -15,20 +17,20 @@ use calculator::Value;
 pub struct Context(Vec<(String, Value)>);
 
 impl Context {
-    /// An empty context.
+    /// Creates an empty context.
     #[must_use]
     pub const fn new() -> Self {
         Context(Vec::new())
     }
 
-    /// The same context with one entry more, or with another value for it.
+    /// Adds the entry `name`, or replaces its value.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.set(name, value.into());
         self
     }
 
-    /// Sets the entry `name`.
+    /// Adds the entry `name`, or replaces its value.
     pub fn set(&mut self, name: &str, value: impl Into<Value>) {
         let value = value.into();
         match self.0.iter_mut().find(|(known, _)| known == name) {
@@ -37,21 +39,21 @@ impl Context {
         }
     }
 
-    /// The entry `name`.
+    /// Returns the value of the entry `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    /// The context of these entries; of two with the same name the last one counts.
-    pub(crate) fn of(entries: Vec<(String, Value)>) -> Self {
+    /// Creates a context of `entries`. Of entries with the same name the last one counts.
+    pub(crate) fn from_entries(entries: Vec<(String, Value)>) -> Self {
         match Value::map(entries) {
             Value::Map(entries) => Context(entries),
             _ => Context::new(),
         }
     }
 
-    /// Every entry in the order in which they were set.
+    /// Iterates over the entries in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }

@@ -1,4 +1,4 @@
-//! The calls of one connection that wait for their answers.
+//! The calls of one connection that wait for their replies.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,114 +7,122 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use calculator::{CallError, ErrorKind, Value};
 use tokio::sync::{Notify, oneshot};
 
-type Answer = Result<Value, CallError>;
+type CallResult = Result<Value, CallError>;
 
-/// Calls that wait, by the identity that their answer will repeat. All clones are one.
-pub(crate) struct Pending<K>(Arc<Mutex<State<K>>>);
+/// Calls that wait for their replies, by the id that the reply repeats. Clones share the calls.
+pub(crate) struct PendingCalls<K>(Arc<Mutex<State<K>>>);
 
 struct State<K> {
-    calls: HashMap<K, Waiting>,
-    /// Why nobody will be answered any more.
+    calls: HashMap<K, PendingCall>,
+    /// Why the connection was lost. Once set, no call is accepted.
     lost: Option<String>,
 }
 
-struct Waiting {
-    answer: oneshot::Sender<Answer>,
-    /// A result that came in a message which was not yet the last.
+struct PendingCall {
+    result: oneshot::Sender<CallResult>,
+    /// A result from a message that was not the last one of the call.
     partial: Option<Value>,
-    /// Told of each sign of life, where the caller asked for them.
-    monitor: Option<Arc<Notify>>,
+    /// Notified of each heartbeat, if the caller monitors the call.
+    heartbeats: Option<Arc<Notify>>,
 }
 
-impl<K> Clone for Pending<K> {
+impl<K> Clone for PendingCalls<K> {
     fn clone(&self) -> Self {
-        Pending(Arc::clone(&self.0))
+        PendingCalls(Arc::clone(&self.0))
     }
 }
 
-impl<K: Copy + Eq + Hash> Pending<K> {
+impl<K: Copy + Eq + Hash> PendingCalls<K> {
     pub(crate) fn new() -> Self {
-        Pending(Arc::new(Mutex::new(State { calls: HashMap::new(), lost: None })))
+        PendingCalls(Arc::new(Mutex::new(State { calls: HashMap::new(), lost: None })))
     }
 
     fn state(&self) -> MutexGuard<'_, State<K>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Enters a call, to be taken out again when the returned waiter is dropped.
+    /// Registers a call. It is removed when the returned [`ReplyWaiter`] is dropped.
     ///
     /// # Errors
     /// [`ErrorKind::Undeliverable`] when the connection is lost.
-    pub(crate) fn enter(&self, id: K, monitor: Option<Arc<Notify>>) -> Result<Waiter<K>, CallError> {
-        let (sender, answer) = oneshot::channel();
+    pub(crate) fn register(
+        &self,
+        id: K,
+        heartbeats: Option<Arc<Notify>>,
+    ) -> Result<ReplyWaiter<K>, CallError> {
+        let (sender, result) = oneshot::channel();
         let mut state = self.state();
         if let Some(reason) = &state.lost {
             return Err(CallError::new(ErrorKind::Undeliverable, reason.clone()));
         }
-        state.calls.insert(id, Waiting { answer: sender, partial: None, monitor });
+        state.calls.insert(id, PendingCall { result: sender, partial: None, heartbeats });
         drop(state);
-        Ok(Waiter { pending: self.clone(), id, answer })
+        Ok(ReplyWaiter { pending: self.clone(), id, result })
     }
 
-    /// Answers a call; one that nobody waits for any more is forgotten.
-    pub(crate) fn answer(&self, id: K, answer: Answer) {
-        let waiting = self.state().calls.remove(&id);
-        if let Some(Waiting { answer: sender, partial, .. }) = waiting {
-            let answer = match (answer, partial) {
+    /// Completes a call. Does nothing if the call is no longer registered.
+    ///
+    /// A null result is replaced by the last [partial result](Self::set_partial_result), if there is one.
+    pub(crate) fn complete(&self, id: K, result: CallResult) {
+        let call = self.state().calls.remove(&id);
+        if let Some(PendingCall { result: sender, partial, .. }) = call {
+            let result = match (result, partial) {
                 (Ok(Value::Null), Some(partial)) => Ok(partial),
-                (answer, _) => answer,
+                (result, _) => result,
             };
-            let _ = sender.send(answer);
+            let _ = sender.send(result);
         }
     }
 
-    /// Keeps a result for a call whose last message is still to come.
-    pub(crate) fn keep(&self, id: K, result: Value) {
-        if let Some(waiting) = self.state().calls.get_mut(&id) {
-            waiting.partial = Some(result);
+    /// Stores the result of a call whose last message is still to come.
+    pub(crate) fn set_partial_result(&self, id: K, result: Value) {
+        if let Some(call) = self.state().calls.get_mut(&id) {
+            call.partial = Some(result);
         }
     }
 
-    /// Tells a call that its server still works on it. A call that asked for no signs of life gets them for nothing.
-    pub(crate) fn sign_of_life(&self, id: K) {
+    /// Reports a heartbeat of the server that executes a call. Ignored by calls without a call monitor.
+    pub(crate) fn heartbeat(&self, id: K) {
         let state = self.state();
-        if let Some(monitor) = state.calls.get(&id).and_then(|waiting| waiting.monitor.as_ref()) {
-            monitor.notify_one();
+        if let Some(heartbeats) = state.calls.get(&id).and_then(|call| call.heartbeats.as_ref()) {
+            heartbeats.notify_one();
         }
     }
 
-    /// Fails every call, now and from now on.
-    pub(crate) fn lose(&self, reason: &str) {
+    /// Fails all registered calls as undeliverable, and every later registration.
+    pub(crate) fn fail_all(&self, reason: &str) {
         let mut state = self.state();
         state.lost.get_or_insert_with(|| reason.to_owned());
         let calls = std::mem::take(&mut state.calls);
         drop(state);
-        for waiting in calls.into_values() {
-            let _ = waiting.answer.send(Err(CallError::new(ErrorKind::Undeliverable, reason)));
+        for call in calls.into_values() {
+            let _ = call.result.send(Err(CallError::new(ErrorKind::Undeliverable, reason)));
         }
     }
 
+    /// Whether [`fail_all`](Self::fail_all) was called.
     pub(crate) fn is_lost(&self) -> bool {
         self.state().lost.is_some()
     }
 }
 
-/// A call that waits.
-pub(crate) struct Waiter<K: Copy + Eq + Hash> {
-    pending: Pending<K>,
+/// Waits for the reply to one call. Dropping it abandons the call.
+pub(crate) struct ReplyWaiter<K: Copy + Eq + Hash> {
+    pending: PendingCalls<K>,
     id: K,
-    answer: oneshot::Receiver<Answer>,
+    result: oneshot::Receiver<CallResult>,
 }
 
-impl<K: Copy + Eq + Hash> Waiter<K> {
-    pub(crate) async fn answer(&mut self) -> Answer {
-        (&mut self.answer)
+impl<K: Copy + Eq + Hash> ReplyWaiter<K> {
+    /// The call's result.
+    pub(crate) async fn result(&mut self) -> CallResult {
+        (&mut self.result)
             .await
             .unwrap_or_else(|_| Err(CallError::new(ErrorKind::Undeliverable, "the connection was closed")))
     }
 }
 
-impl<K: Copy + Eq + Hash> Drop for Waiter<K> {
+impl<K: Copy + Eq + Hash> Drop for ReplyWaiter<K> {
     fn drop(&mut self) {
         self.pending.state().calls.remove(&self.id);
     }
@@ -125,40 +133,41 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn answers_find_their_calls_and_an_abandoned_call_is_forgotten() {
-        let pending = Pending::new();
-        let enter = |id| pending.enter(id, None).unwrap();
-        let (mut first, mut second) = (enter(1), enter(2));
-        drop(enter(3));
+    async fn replies_complete_their_calls_and_abandoned_calls_are_removed() {
+        let pending = PendingCalls::new();
+        let register = |id| pending.register(id, None).unwrap();
+        let (mut first, mut second) = (register(1), register(2));
+        drop(register(3));
         assert_eq!(pending.state().calls.len(), 2);
-        pending.answer(3, Ok(Value::Int(3)));
-        pending.answer(2, Ok(Value::Int(2)));
-        pending.keep(1, Value::Int(1));
-        pending.answer(1, Ok(Value::Null));
-        assert_eq!((first.answer().await, second.answer().await), (Ok(Value::Int(1)), Ok(Value::Int(2))));
+        pending.complete(3, Ok(Value::Int(3)));
+        pending.complete(2, Ok(Value::Int(2)));
+        pending.set_partial_result(1, Value::Int(1));
+        pending.complete(1, Ok(Value::Null));
+        assert_eq!((first.result().await, second.result().await), (Ok(Value::Int(1)), Ok(Value::Int(2))));
         assert!(pending.state().calls.is_empty());
     }
 
     #[tokio::test]
-    async fn signs_of_life_reach_whoever_asked_for_them() {
-        let pending = Pending::new();
-        let monitor = Arc::new(Notify::new());
-        let (_monitored, _plain) =
-            (pending.enter(1, Some(Arc::clone(&monitor))).unwrap(), pending.enter(2, None).unwrap());
+    async fn heartbeats_reach_monitored_calls_only() {
+        let pending = PendingCalls::new();
+        let heartbeats = Arc::new(Notify::new());
+        let (_monitored, _unmonitored) =
+            (pending.register(1, Some(Arc::clone(&heartbeats))).unwrap(), pending.register(2, None).unwrap());
         for id in [1, 2, 3] {
-            pending.sign_of_life(id);
+            pending.heartbeat(id);
         }
-        monitor.notified().await;
+        heartbeats.notified().await;
     }
 
     #[tokio::test]
-    async fn a_lost_connection_fails_every_call_now_and_later() {
-        let pending = Pending::new();
-        let mut waiter = pending.enter(1, None).unwrap();
-        pending.lose("gone");
-        pending.lose("gone again");
-        assert_eq!(waiter.answer().await, Err(CallError::new(ErrorKind::Undeliverable, "gone")));
-        assert_eq!(pending.enter(2, None).err(), Some(CallError::new(ErrorKind::Undeliverable, "gone")));
+    async fn a_lost_connection_fails_registered_and_later_calls() {
+        let pending = PendingCalls::new();
+        let mut waiter = pending.register(1, None).unwrap();
+        pending.fail_all("lost");
+        pending.fail_all("lost again");
+        assert_eq!(waiter.result().await, Err(CallError::new(ErrorKind::Undeliverable, "lost")));
+        let refused = pending.register(2, None).err();
+        assert_eq!(refused, Some(CallError::new(ErrorKind::Undeliverable, "lost")));
         assert!(pending.is_lost());
     }
 }

@@ -1,4 +1,4 @@
-//! Publishing with confirms, several messages at a time on one channel.
+//! Publishing on one channel, by several tasks at once, with or without the broker's confirms.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -17,52 +17,53 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
-/// How often it is looked whether the broker has confirmed what nobody waits for. Looking after each confirm would wake
+/// How often the confirms of messages published in the background are read. Reading each one as it arrives would wake
 /// the caller's or server's thread a second time for each call.
-const CONFIRMS_READ_EVERY: Duration = Duration::from_millis(10);
-/// How long a connection may take to close.
-const FAREWELL: Duration = Duration::from_secs(1);
+const CONFIRM_POLL_INTERVAL: Duration = Duration::from_millis(10);
+/// How long the closing handshake of a connection may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Where a message goes.
+/// Where a message is published.
 #[derive(Clone, Debug)]
-pub(crate) struct Address {
+pub(crate) struct Destination {
     pub(crate) exchange: ShortString,
     pub(crate) routing_key: ShortString,
-    /// Whether the broker shall return the message when no queue takes it.
+    /// Whether the broker returns the message when it routes to no queue.
     pub(crate) mandatory: bool,
 }
 
-/// How the broker received a message.
+/// What the broker did with a published message.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// It is the broker's now.
+    /// The broker has accepted it.
     Confirmed,
-    /// A mandatory message that no queue took came back. It need not be the one whose outcome this is: where several
-    /// were confirmed at once, nothing says to which confirm a returned message belongs.
+    /// The broker returned a mandatory message that routed to no queue. This need not be the message whose outcome it
+    /// is: where one confirm covers several messages, nothing says to which of them a returned message belongs.
     Returned(Box<BasicReturnMessage>),
-    /// The broker could not take it.
+    /// The broker could not accept it.
     Refused,
 }
 
-/// A channel for publishing: on a connection of its own as oslo.messaging has it, or on another's; with confirms or
-/// without.
+/// A channel for publishing, on a dedicated connection as in oslo.messaging or on a shared one, with or without
+/// confirms.
 pub(crate) struct Publisher {
-    // Held, where it is its own, because closing it closes the channel.
+    /// The dedicated connection, held because dropping it would close the channel. `None` on a shared connection.
     connection: Option<Connection>,
     channel: Channel,
     confirms: bool,
-    /// lapin numbers a message and queues its frames in two steps; two threads between them would swap confirms.
-    numbering: Mutex<()>,
+    /// lapin numbers a message and queues its frames in two steps; two threads between those steps would swap their
+    /// confirms.
+    publish_order: Mutex<()>,
     blocked: watch::Receiver<bool>,
     watcher: AbortHandle,
-    /// Messages whose confirms nobody waits for. Who reads them ends with this.
-    unwatched: UnboundedSender<BoxFuture<'static, ()>>,
+    /// Publications that are completed by a background task, which ends when this sender is dropped.
+    background: UnboundedSender<BoxFuture<'static, ()>>,
 }
 
 impl Publisher {
-    /// Publishes on a connection of its own, with confirms or without.
+    /// Opens a channel on a dedicated connection, with or without confirms.
     pub(crate) async fn open(connection: Connection, confirms: bool) -> Result<Self> {
-        let mut this = Publisher::share(&connection).await?;
+        let mut this = Publisher::open_shared(&connection).await?;
         if confirms {
             this.channel.confirm_select(ConfirmSelectOptions::default()).await?;
         }
@@ -71,63 +72,74 @@ impl Publisher {
         Ok(this)
     }
 
-    /// Publishes without confirms on a channel of somebody else's connection.
-    pub(crate) async fn share(connection: &Connection) -> Result<Self> {
-        let (blocks, blocked) = watch::channel(false);
-        let watcher = tokio::spawn(watch_blocking(connection.events_listener(), blocks)).abort_handle();
+    /// Opens a channel without confirms on a connection that the caller owns.
+    pub(crate) async fn open_shared(connection: &Connection) -> Result<Self> {
+        let (blocked_sender, blocked) = watch::channel(false);
+        let watcher =
+            tokio::spawn(watch_blocked(connection.events_listener(), blocked_sender)).abort_handle();
         let channel = connection.create_channel().await?;
-        let (unwatched, publishing) = unbounded_channel();
-        tokio::spawn(see_through(publishing));
-        let numbering = Mutex::new(());
-        Ok(Publisher { connection: None, channel, confirms: false, numbering, blocked, watcher, unwatched })
+        let (background, started) = unbounded_channel();
+        tokio::spawn(complete_in_background(started));
+        let publish_order = Mutex::new(());
+        Ok(Publisher {
+            connection: None,
+            channel,
+            confirms: false,
+            publish_order,
+            blocked,
+            watcher,
+            background,
+        })
     }
 
-    /// Whether publishing ends with the broker's confirm.
+    /// Whether the broker confirms messages of this channel.
     pub(crate) fn confirms(&self) -> bool {
         self.confirms
     }
 
-    /// Begins with `publishing`, which publishes here, and ends it when there is time: nobody waits for it.
-    pub(crate) fn see_to(&self, mut publishing: BoxFuture<'static, ()>) {
-        if poll_once(publishing.as_mut()).is_pending() {
-            // There is nobody to take it only when the runtime ends.
-            let _ = self.unwatched.send(publishing);
+    /// Starts `publication`, a future that publishes here, and has a background task complete it.
+    pub(crate) fn publish_in_background(&self, mut publication: BoxFuture<'static, ()>) {
+        if poll_once(publication.as_mut()).is_pending() {
+            // This fails only while the runtime shuts down.
+            let _ = self.background.send(publication);
         }
     }
 
+    /// The channel on which messages are published.
     pub(crate) fn channel(&self) -> &Channel {
         &self.channel
     }
 
-    pub(crate) fn connected(&self) -> bool {
+    /// Whether the channel is open.
+    pub(crate) fn is_connected(&self) -> bool {
         self.channel.status().connected()
     }
 
-    /// Waits while the broker takes no messages, for lack of memory or disk space: what is published meanwhile would
-    /// pile up on this side and be sent when nobody waits for it any more.
-    pub(crate) async fn unblocked(&self) {
+    /// Waits while the broker accepts no messages for lack of memory or disk space. Messages published meanwhile would
+    /// pile up in this process and be sent after their callers have given up.
+    pub(crate) async fn wait_until_unblocked(&self) {
         if *self.blocked.borrow() {
             // An error means that the connection has ended, which publishing will notice.
             let _ = self.blocked.clone().wait_for(|blocked| !*blocked).await;
         }
     }
 
-    /// Publishes `body`. The message is on its way once this future was polled for the first time; it ends with the
-    /// broker's confirm where there are confirms.
+    /// Publishes `body`. The message is queued for writing by the first poll of the returned future, which completes
+    /// with the broker's confirm, or at once without confirms.
     pub(crate) async fn publish(
         &self,
-        address: Address,
+        destination: Destination,
         properties: BasicProperties,
         body: &[u8],
     ) -> Result<Outcome> {
-        let Address { exchange, routing_key, mandatory } = address;
-        // Only with its confirm does a returned message come to somebody.
+        let Destination { exchange, routing_key, mandatory } = destination;
+        // lapin hands out a returned message with its confirm only.
         let mandatory = mandatory && self.confirms;
         let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
         let mut publish = pin!(self.channel.basic_publish(exchange, routing_key, options, body, properties));
         let confirm = match self.first_poll(publish.as_mut()) {
             Poll::Ready(confirm) => confirm?,
-            // Without confirms the first poll is all that a message needs; its loss is noticed where its answer is.
+            // Without confirms the first poll is all that a message needs; whoever awaits the reply notices its loss.
             Poll::Pending if !self.confirms => return Ok(Outcome::Confirmed),
             Poll::Pending => publish.await?,
         };
@@ -144,10 +156,11 @@ impl Publisher {
     }
 
     fn first_poll<F: Future>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
-        let _turn = self.numbering.lock().unwrap_or_else(PoisonError::into_inner);
+        let _guard = self.publish_order.lock().unwrap_or_else(PoisonError::into_inner);
         poll_once(future)
     }
 
+    /// Closes the dedicated connection. Does nothing on a shared one.
     pub(crate) async fn close(&self) {
         if let Some(connection) = &self.connection {
             close(connection).await;
@@ -161,58 +174,59 @@ impl Drop for Publisher {
     }
 }
 
-/// Ends what was begun, some time after the broker has confirmed it.
-async fn see_through(mut begun: UnboundedReceiver<BoxFuture<'static, ()>>) {
-    let mut publishing = Vec::new();
-    while let Some(first) = begun.recv().await {
-        publishing.push(first);
-        while !publishing.is_empty() {
-            sleep(CONFIRMS_READ_EVERY).await;
-            while let Ok(next) = begun.try_recv() {
-                publishing.push(next);
+/// Completes started publications, each at most [`CONFIRM_POLL_INTERVAL`] after the broker has confirmed it.
+async fn complete_in_background(mut started: UnboundedReceiver<BoxFuture<'static, ()>>) {
+    let mut pending = Vec::new();
+    while let Some(first) = started.recv().await {
+        pending.push(first);
+        while !pending.is_empty() {
+            sleep(CONFIRM_POLL_INTERVAL).await;
+            while let Ok(next) = started.try_recv() {
+                pending.push(next);
             }
-            publishing.retain_mut(|publishing| poll_once(publishing.as_mut()).is_pending());
+            pending.retain_mut(|publication| poll_once(publication.as_mut()).is_pending());
         }
     }
 }
 
-/// Keeps up with whether the broker takes messages.
-async fn watch_blocking(events: impl Stream<Item = Event>, blocked: watch::Sender<bool>) {
+/// Keeps `blocked` up to date with the broker's notifications.
+async fn watch_blocked(events: impl Stream<Item = Event>, blocked: watch::Sender<bool>) {
     let mut events = pin!(events);
     while let Some(event) = events.next().await {
         match event {
             Event::ConnectionBlocked(reason) => {
-                tracing::warn!(%reason, "the broker takes no messages");
+                tracing::warn!(%reason, "the broker accepts no messages");
                 blocked.send_replace(true);
             }
             Event::ConnectionUnblocked => {
-                tracing::warn!("the broker takes messages again");
+                tracing::warn!("the broker accepts messages again");
                 blocked.send_replace(false);
             }
-            // Whoever waits shall notice.
+            // Waiting publishers must notice that the connection is lost.
             Event::Error(_) => drop(blocked.send_replace(false)),
             _ => {}
         }
     }
 }
 
-/// Says farewell, if the broker listens: a blocked or broken connection cannot, and its end says the same.
+/// Closes a connection. A blocked or broken one cannot complete the handshake, and is dropped after a timeout.
 pub(crate) async fn close(connection: &Connection) {
-    let _ = tokio::time::timeout(FAREWELL, connection.close(200, "done".into())).await;
+    let _ = tokio::time::timeout(CLOSE_TIMEOUT, connection.close(200, "done".into())).await;
 }
 
-/// Polls a future of lapin's once, which is when it queues its frames, without asking to be woken.
+/// Polls one of lapin's futures once, without registering for a wake-up. The first poll queues its frames.
 pub(crate) fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// The properties of messages with direct reply-to: each one that is left out is read and written a few times less.
-pub(crate) fn lean_properties() -> BasicProperties {
+/// The properties of messages with direct reply-to: the minimum, because each property costs time in both peers and in
+/// the broker.
+pub(crate) fn minimal_properties() -> BasicProperties {
     BasicProperties::default().with_content_type("application/json".into())
 }
 
-/// The properties of every message of oslo.messaging.
-pub(crate) fn json_properties() -> BasicProperties {
+/// The properties of all messages of oslo.messaging.
+pub(crate) fn oslo_properties() -> BasicProperties {
     BasicProperties::default()
         .with_content_type("application/json".into())
         .with_content_encoding("utf-8".into())

@@ -1,38 +1,39 @@
-//! What an application makes of its values before they travel.
+//! Conversion of application values to and from values that can be sent.
 
 use calculator::{CallError, Value};
 
 use crate::Context;
 
-/// Turns an application's values and contexts into what travels, and back, at either end: to replace what JSON has no
-/// form for, to carry objects by name and version, to leave out of a context what must not leave the process.
+/// Converts an application's values and contexts before they are sent and after they are received, on the client and on
+/// the server.
 ///
-/// Both ends need matching ones. Each function's default passes on what it is given.
+/// Uses: replace values that JSON cannot represent, send objects by name and version, remove context entries that must
+/// not leave the process. Client and server need matching serializers. By default each method returns its input.
 pub trait Serializer: Send + Sync + 'static {
-    /// An argument or a result on its way out.
+    /// Converts an argument or a result before it is sent.
     ///
     /// # Errors
-    /// What keeps it from travelling.
+    /// If the value cannot be sent.
     fn serialize_entity(&self, context: &Context, value: Value) -> Result<Value, CallError> {
         let _ = context;
         Ok(value)
     }
 
-    /// An argument or a result that came in.
+    /// Converts a received argument or result.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// If the received value is invalid.
     fn deserialize_entity(&self, context: &Context, value: Value) -> Result<Value, CallError> {
         let _ = context;
         Ok(value)
     }
 
-    /// A context on its way out.
+    /// Converts a context before it is sent.
     fn serialize_context(&self, context: &Context) -> Context {
         context.clone()
     }
 
-    /// A context that came in.
+    /// Converts a received context.
     fn deserialize_context(&self, context: Context) -> Context {
         context
     }

@@ -1,47 +1,50 @@
-//! Whom a message is for, in oslo.messaging's terms.
+//! Message destinations, as oslo.messaging defines them.
 
 use std::fmt;
 
-/// The exchange of oslo.messaging's `control_exchange` option by default.
+/// The default of oslo.messaging's `control_exchange` option.
 pub(crate) const DEFAULT_EXCHANGE: &str = "openstack";
 
-/// Names on the wire are AMQP short strings. The longest one derived from a topic is that of its fanout queue.
-const LONGEST_NAME: usize = 200;
+/// Names on the wire are AMQP short strings, of at most 255 bytes. The longest name derived from a topic is that of its
+/// fanout queue, which adds 40 bytes.
+const MAX_NAME_BYTES: usize = 200;
 
-/// Where a server listens, or whom a client calls. A server needs a topic and its own name; a client that names a
-/// server reaches that one, otherwise any server of the topic.
+/// What a server consumes, or where a client sends its messages.
+///
+/// A server needs a topic and a server name. A client that names a server reaches that one, otherwise any server of the
+/// topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The topic exchange. Default `openstack`.
     pub exchange: String,
-    /// The topic, which is also the name of the queue that its servers share.
+    /// The topic, which is also the name of the queue shared by its servers.
     pub topic: String,
     /// One server of the topic.
     pub server: Option<String>,
-    /// The namespace of the method; `None` and the empty namespace are two different ones.
+    /// The namespace of the method. `None` and the empty namespace differ.
     pub namespace: Option<String>,
-    /// The version of the interface that the caller needs, `major.minor`; none means 1.0.
+    /// The interface version that the caller needs, `major.minor`. `None` means 1.0.
     pub version: Option<String>,
-    /// Whether a cast goes to every server of the topic. A call cannot.
+    /// Whether a cast goes to every server of the topic. Calls cannot fan out.
     pub fanout: bool,
 }
 
 /// Why a target cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    /// A name that AMQP has no room for, or an empty one.
-    #[error("the {what} must have between 1 and {LONGEST_NAME} bytes")]
+    /// An empty name, or one that is too long for AMQP.
+    #[error("the {what} must have between 1 and {MAX_NAME_BYTES} bytes")]
     Name {
-        /// Which name.
+        /// The name's role, such as `topic`.
         what: &'static str,
     },
-    /// A server's target without a server name.
-    #[error("a server needs a name of its own; set the target's server")]
+    /// A server's target has no server name.
+    #[error("a server needs a name; set the target's server")]
     NoServer,
 }
 
 impl Target {
-    /// Any server of `topic` on the default exchange, null namespace, no version.
+    /// Targets any server of `topic` on the default exchange, in the null namespace, without a version.
     #[must_use]
     pub fn topic(topic: impl Into<String>) -> Self {
         Target {
@@ -54,28 +57,28 @@ impl Target {
         }
     }
 
-    /// The same target, but only the server of that name.
+    /// Restricts the target to the server with this name.
     #[must_use]
     pub fn server(mut self, server: impl Into<String>) -> Self {
         self.server = Some(server.into());
         self
     }
 
-    /// The same target on another exchange.
+    /// Sets the topic exchange.
     #[must_use]
     pub fn exchange(mut self, exchange: impl Into<String>) -> Self {
         self.exchange = exchange.into();
         self
     }
 
-    /// Whether the names fit into AMQP's.
+    /// Checks the lengths of the names.
     ///
     /// # Errors
-    /// The first name that is empty or too long.
+    /// [`TargetError::Name`] for the first name that is empty or too long.
     pub fn check(&self) -> Result<(), TargetError> {
         let server = self.server.as_deref();
         let fits = |what, name: &str| {
-            let fits = (1..=LONGEST_NAME).contains(&name.len());
+            let fits = (1..=MAX_NAME_BYTES).contains(&name.len());
             if fits { Ok(()) } else { Err(TargetError::Name { what }) }
         };
         fits("exchange", &self.exchange)?;
@@ -84,7 +87,7 @@ impl Target {
         fits("topic and server together", &self.queue())
     }
 
-    /// The queue, and the routing key, of this target's messages: `topic`, or `topic.server`.
+    /// The queue and routing key of this target's messages: `topic` or `topic.server`.
     pub(crate) fn queue(&self) -> String {
         match &self.server {
             Some(server) => format!("{}.{server}", self.topic),
@@ -92,7 +95,7 @@ impl Target {
         }
     }
 
-    /// The fanout exchange of the topic; oslo.messaging does not scope it by exchange.
+    /// The topic's fanout exchange. As in oslo.messaging, it does not depend on `exchange`.
     pub(crate) fn fanout_exchange(&self) -> String {
         format!("{}_fanout", self.topic)
     }
@@ -109,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_oslo_messaging() {
+    fn queue_and_exchange_names_match_oslo_messaging() {
         let target = Target::topic("calc").server("s1");
         assert_eq!(target.queue(), "calc.s1");
         assert_eq!(target.fanout_exchange(), "calc_fanout");
@@ -118,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_amqp_has_no_room_for_are_refused() {
+    fn rejects_empty_and_overlong_names() {
         assert_eq!(Target::topic("t").server("s").check(), Ok(()));
         assert_eq!(Target::topic("").check(), Err(TargetError::Name { what: "topic" }));
         assert_eq!(Target::topic("t").server("").check(), Err(TargetError::Name { what: "server" }));

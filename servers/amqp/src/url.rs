@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 
-use crate::{QueueKind, Queues};
+use crate::queues::{QueueKind, Queues};
 
 const DEFAULT_PORT: u16 = 5672;
 const DEFAULT_HOST: &str = "localhost";

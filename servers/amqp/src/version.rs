@@ -1,21 +1,21 @@
-//! Versions of an interface: `major.minor[.revision]`.
+//! Interface versions: `major.minor[.revision]`.
 
 use crate::wire::Failure;
 
-/// What a message without a version asks for, and what an endpoint without one implements.
+/// The version that a message without a version requests, and that an endpoint without a version implements.
 pub(crate) const DEFAULT: &str = "1.0";
 
-/// Whether an interface of version `implemented` serves callers that ask for `requested`: the same major number, no
-/// later minor number, and of the same minor number no later revision.
+/// Whether an interface of version `implemented` can serve a request for version `requested`: the major numbers are
+/// equal, the requested minor number is not greater, and where the minor numbers are equal, neither is the revision.
 ///
 /// # Errors
-/// What Python's parser raises for a text that is no version.
-pub(crate) fn compatible(implemented: &str, requested: &str) -> Result<bool, Failure> {
-    let (has, wants) = (parsed(implemented)?, parsed(requested)?);
+/// The exception that oslo.messaging raises for a malformed version.
+pub(crate) fn is_compatible(implemented: &str, requested: &str) -> Result<bool, Failure> {
+    let (has, wants) = (parse(implemented)?, parse(requested)?);
     Ok(has.0 == wants.0 && wants.1 <= has.1 && (wants.1 < has.1 || wants.2 <= has.2))
 }
 
-fn parsed(version: &str) -> Result<(u32, u32, u32), Failure> {
+fn parse(version: &str) -> Result<(u32, u32, u32), Failure> {
     let number = |text: &str| {
         text.trim().parse::<u32>().map_err(|_| {
             let message = format!("invalid literal for int() with base 10: '{text}'");
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_later_minor_number_serves_callers_of_an_earlier_one() {
+    fn a_newer_minor_version_serves_older_requests() {
         for (implemented, requested, serves) in [
             ("1.0", "1.0", true),
             ("1.3", "1.0", true),
@@ -46,16 +46,16 @@ mod tests {
             ("1.1.2", "1.1.2", true),
             ("1.1.2", "1.1.3", false),
         ] {
-            assert_eq!(compatible(implemented, requested), Ok(serves), "{implemented} for {requested}");
+            assert_eq!(is_compatible(implemented, requested), Ok(serves), "{implemented} serves {requested}");
         }
     }
 
     #[test]
-    fn what_is_no_version_is_refused_as_by_the_reference() {
+    fn malformed_versions_fail_with_the_exceptions_of_oslo_messaging() {
         for (version, class) in
             [("1", "IndexError"), ("abc", "ValueError"), ("1.x", "ValueError"), ("", "ValueError")]
         {
-            assert_eq!(compatible("1.0", version).unwrap_err().class, class, "{version}");
+            assert_eq!(is_compatible("1.0", version).unwrap_err().class, class, "{version}");
         }
     }
 }

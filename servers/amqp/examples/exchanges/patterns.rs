@@ -1,5 +1,5 @@
-//! One function per pattern. Each declares an exchange and queues that vanish with the connection, publishes some
-//! messages and returns what each receiver got.
+//! One function per pattern. Each declares an exchange and queues that the broker deletes with the connection, publishes
+//! some messages and returns those that each consumer received.
 
 use futures_util::StreamExt;
 use lapin::options::{
@@ -9,64 +9,64 @@ use lapin::options::{
 use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, ExchangeKind, Result};
 
-/// What the receivers got, in their order.
+/// The messages received by each consumer.
 pub(crate) type Received = Vec<Vec<String>>;
 
-/// A direct exchange compares the routing key with the key of each binding. A queue may have several bindings, and
-/// several queues may have the same.
+/// A direct exchange routes a message to the queues bound with its routing key. A queue may have several bindings, and
+/// several queues may be bound with the same key.
 pub(crate) async fn direct(channel: &Channel) -> Result<Received> {
     let keys: [&[&str]; 2] = [&["error"], &["info", "warning", "error"]];
-    through(channel, ExchangeKind::Direct, &keys, &["info", "warning", "error", "debug"]).await
+    route(channel, ExchangeKind::Direct, &keys, &["info", "warning", "error", "debug"]).await
 }
 
-/// A topic exchange compares word by word: `*` stands for one word, `#` for any number of them.
+/// A topic exchange matches the routing key word by word: `*` matches one word, `#` any number of words.
 pub(crate) async fn topic(channel: &Channel) -> Result<Received> {
     let keys: [&[&str]; 3] = [&["*.orange.*"], &["*.*.rabbit", "lazy.#"], &["#"]];
     let published =
         ["quick.orange.rabbit", "lazy.orange.elephant", "lazy.brown.fox.that.sleeps", "lazy", "orange"];
-    through(channel, ExchangeKind::Topic, &keys, &published).await
+    route(channel, ExchangeKind::Topic, &keys, &published).await
 }
 
-/// A fanout exchange gives a copy to each queue and looks at no key.
+/// A fanout exchange routes a copy of each message to every queue, and ignores routing keys.
 pub(crate) async fn fanout(channel: &Channel) -> Result<Received> {
-    through(channel, ExchangeKind::Fanout, &[&[""], &["ignored"], &[""]], &["one", "two"]).await
+    route(channel, ExchangeKind::Fanout, &[&[""], &["ignored"], &[""]], &["one", "two"]).await
 }
 
-/// Receivers of one queue take turns.
+/// The broker distributes the messages of a queue among its consumers in turn.
 pub(crate) async fn round_robin(channel: &Channel) -> Result<Received> {
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
     let queue = queue(channel).await?;
-    let mut receivers = Vec::new();
+    let mut consumers = Vec::new();
     for _ in 0..3 {
         let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
-        receivers
+        consumers
             .push(channel.basic_consume(queue.clone(), "".into(), options, FieldTable::default()).await?);
     }
     for message in 0..6 {
         publish(channel, "", queue.as_str(), &message.to_string()).await?;
     }
     let mut received = Vec::new();
-    for receiver in &mut receivers {
-        let mut got = Vec::new();
-        while got.len() < 2
-            && let Some(delivery) = receiver.next().await
+    for consumer in &mut consumers {
+        let mut messages = Vec::new();
+        while messages.len() < 2
+            && let Some(delivery) = consumer.next().await
         {
-            got.push(text(&delivery?.data));
+            messages.push(text(&delivery?.data));
         }
-        received.push(got);
+        received.push(messages);
     }
     Ok(received)
 }
 
-/// Publishes a message under each key of `published`, with the key as its body, to an exchange with a queue for each
-/// element of `bindings`.
-async fn through(
+/// Declares an exchange with one queue per element of `bindings`, bound with those keys. Publishes one message per element
+/// of `published`, which is both its routing key and its body. Returns the messages in each queue.
+async fn route(
     channel: &Channel,
     kind: ExchangeKind,
     bindings: &[&[&str]],
     published: &[&str],
 ) -> Result<Received> {
-    // With confirms, a message is in every queue that it goes to once its publishing is done.
+    // A confirm means that the message has reached all its queues.
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
     let exchange = format!("example.{kind:?}").to_lowercase();
     let options = ExchangeDeclareOptions { auto_delete: true, ..ExchangeDeclareOptions::default() };
@@ -86,17 +86,17 @@ async fn through(
     }
     let mut received = Vec::new();
     for queue in queues {
-        let mut got = Vec::new();
+        let mut messages = Vec::new();
         let options = BasicGetOptions { no_ack: true };
         while let Some(message) = channel.basic_get(queue.clone(), options).await? {
-            got.push(text(&message.delivery.data));
+            messages.push(text(&message.delivery.data));
         }
-        received.push(got);
+        received.push(messages);
     }
     Ok(received)
 }
 
-/// A queue that is this connection's own, with a name that the broker chooses.
+/// Declares a queue that only this connection can use, with a name chosen by the broker.
 async fn queue(channel: &Channel) -> Result<ShortString> {
     let options =
         QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };

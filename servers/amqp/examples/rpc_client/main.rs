@@ -1,4 +1,4 @@
-//! oslo.messaging's example client: calls `test`, and has the server stop when told to.
+//! oslo.messaging's example client: calls `test`, or with `--stop` stops the server.
 //!
 //! ```text
 //! cargo run -p rpcbench-amqp --example rpc_client -- rabbit://guest:guest@localhost/ hello

@@ -1,4 +1,4 @@
-//! A remote service as a local type.
+//! A typed client of the example server.
 
 use amqp::{Context, RpcClient, Target, Transport};
 use calculator::{Call, CallError, Value};
@@ -9,17 +9,17 @@ pub(crate) struct TestClient {
 }
 
 impl TestClient {
-    /// A client of `topic`.
+    /// Creates a client of `topic`.
     pub(crate) fn new(transport: &Transport, topic: &str) -> Self {
         TestClient { client: RpcClient::new(transport, Target::topic(topic)).version("1.0") }
     }
 
-    /// Has the server give back `arg`.
+    /// Calls `test`, which returns `arg`.
     pub(crate) async fn test(&self, context: &Context, arg: Value) -> Result<Value, CallError> {
         self.client.call(context, &Call::named("test", [("arg".to_owned(), arg)])).await
     }
 
-    /// Has the server called `name` stop.
+    /// Stops the server `name`.
     pub(crate) async fn stop(&self, context: &Context, name: &str) -> Result<(), CallError> {
         let control = self.client.prepare().namespace("control").version("2.0").server(name);
         control.cast(context, &Call::named("stop", [])).await

@@ -1,18 +1,18 @@
-//! What the server offers.
+//! The server's endpoints.
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use amqp::wire::Failure;
 use amqp::{
-    Context, Endpoint, Handling, Interface, Methods, RpcDispatcher, RpcServer, RpcServerOptions, ServerError,
-    Target, Transport,
+    Context, Endpoint, Interface, MethodFuture, Methods, RpcDispatcher, RpcServer, RpcServerOptions,
+    ServerError, Target, Transport,
 };
 use calculator::{Params, Value};
 
 /// Stops the server on request.
 struct ServerControlEndpoint {
-    /// Empty until the server is made, which takes this endpoint.
+    /// Set once the server exists, which is created with this endpoint.
     server: Arc<OnceLock<RpcServer>>,
 }
 
@@ -25,7 +25,7 @@ impl Endpoint for ServerControlEndpoint {
         method == "stop"
     }
 
-    fn call<'a>(&'a self, _: &'a Context, _: Cow<'static, str>, arguments: Params) -> Handling<'a> {
+    fn call<'a>(&'a self, _: &'a Context, _: Cow<'static, str>, arguments: Params) -> MethodFuture<'a> {
         Box::pin(async move {
             let [] = arguments.bind("stop", [])?;
             if let Some(server) = self.server.get() {
@@ -36,7 +36,7 @@ impl Endpoint for ServerControlEndpoint {
     }
 }
 
-/// Gives back its argument.
+/// Returns its argument.
 fn test_endpoint() -> Methods {
     Methods::new().method("test", |_context, arguments| {
         let [arg] = arguments.bind("test", ["arg"])?;
@@ -44,23 +44,23 @@ fn test_endpoint() -> Methods {
     })
 }
 
-/// Fails in a way of its own.
+/// Fails with an application-defined exception.
 fn kitchen_endpoint() -> Methods {
     Methods::new().namespace("kitchen").method("brew", |_context, _arguments| {
         Err(Failure::new("kitchen.errors", "Teapot", "short and stout"))
     })
 }
 
-/// Starts the server called `name` of `topic`.
+/// Starts the server `name` of `topic`.
 pub(crate) async fn serve(transport: &Transport, topic: &str, name: &str) -> Result<RpcServer, ServerError> {
-    let this = Arc::new(OnceLock::new());
+    let handle = Arc::new(OnceLock::new());
     let dispatcher = RpcDispatcher::new()
-        .endpoint(ServerControlEndpoint { server: Arc::clone(&this) })
+        .endpoint(ServerControlEndpoint { server: Arc::clone(&handle) })
         .endpoint(test_endpoint())
         .endpoint(kitchen_endpoint());
     let target = Target::topic(topic).server(name);
     let server = RpcServer::new(transport, target, dispatcher.build(), RpcServerOptions::default())?;
-    this.get_or_init(|| server.clone());
+    handle.get_or_init(|| server.clone());
     server.start().await?;
     Ok(server)
 }

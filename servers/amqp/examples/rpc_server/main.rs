@@ -1,5 +1,4 @@
-//! oslo.messaging's example server: a `test` method, and a control endpoint in a namespace of its own that stops the
-//! server.
+//! oslo.messaging's example server: a `test` method, and a control endpoint in a separate namespace that stops the server.
 //!
 //! ```text
 //! cargo run -p rpcbench-amqp --example rpc_server -- rabbit://guest:guest@localhost/

@@ -1,4 +1,4 @@
-//! Any bytes are read as a notification or refused.
+//! Decoding arbitrary bytes as a notification never panics.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Any bytes are read as a reply or refused.
+//! Decoding arbitrary bytes as a reply never panics.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Any bytes are read as a request or refused.
+//! Decoding arbitrary bytes as a request never panics.
 
 #![no_main]
 

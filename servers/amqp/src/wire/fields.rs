@@ -1,22 +1,22 @@
-//! A member of a message that should be a string and may be anything.
+//! Members of a message that should be strings.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A member that should be a string; of anything else only the name of its Python type is kept, because that is what
-/// the reference implementation's answer to it says.
+/// A member that should be a string. Of a value of another type only the name of its Python type is kept, because
+/// oslo.messaging's error message for it names that type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Field<'a> {
     /// A string.
     Text(Cow<'a, str>),
-    /// Anything else, by the name of its type in Python.
+    /// A value of another type, by the type's name in Python.
     Other(&'static str),
 }
 
 impl<'a> Field<'a> {
-    /// The string, if it is one.
+    /// Returns the string, if it is one.
     #[must_use]
     pub fn text(self) -> Option<Cow<'a, str>> {
         match self {

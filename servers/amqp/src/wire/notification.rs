@@ -1,42 +1,43 @@
-//! Notifications: requests to nobody in particular.
+//! Notifications.
 
-use std::borrow::Cow;
+use calculator::{CallError, Limits, Value, json};
 
-use calculator::{CallError, ErrorKind, Limits, Value, json};
+use super::encode::{CONTEXT_PREFIX, internal, write_trailer};
+use super::envelope::{Envelope, decode_envelope, encode_enveloped};
+use super::error::{WireError, malformed};
+use crate::context::Context;
 
-use super::{CONTEXT_PREFIX, Envelope, WireError, end, enveloped, inner, malformed};
-use crate::Context;
-
-/// An event that was told of.
+/// An event that a service has published.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notification {
-    /// Its own identity.
+    /// The notification's id, a UUID.
     pub message_id: String,
-    /// Who tells, `service.host` as a rule.
+    /// The publisher, usually `service.host`.
     pub publisher_id: String,
-    /// What happened, such as `compute.instance.create.end`.
+    /// The type of the event, such as `compute.instance.create.end`.
     pub event_type: String,
-    /// How much it matters, in capitals, such as `INFO`.
+    /// The priority in capitals, such as `INFO`.
     pub priority: String,
-    /// When, in UTC: `2024-01-02 03:04:05.000000`.
+    /// The time of publication in UTC: `2024-01-02 03:04:05.000000`.
     pub timestamp: String,
-    /// The details.
+    /// The event's data.
     pub payload: Value,
-    /// On whose behalf.
+    /// The publisher's context.
     pub context: Context,
 }
 
-/// Encodes a notification. `unique_id` is the message's own identity.
+/// Encodes a notification. `unique_id` identifies the message.
 ///
 /// # Errors
-/// [`ErrorKind::NotRepresentable`] and [`ErrorKind::Overflow`] for a value that JSON has no form for.
+/// [`ErrorKind::NotRepresentable`](calculator::ErrorKind::NotRepresentable) and
+/// [`ErrorKind::Overflow`](calculator::ErrorKind::Overflow) for a value that JSON cannot represent.
 pub fn encode_notification(notification: &Notification, unique_id: &str) -> Result<Vec<u8>, CallError> {
     let Notification { message_id, publisher_id, event_type, priority, timestamp, payload, context } =
         notification;
     json::check_representable(payload)?;
     context.iter().try_for_each(|(_, value)| json::check_representable(value))?;
-    enveloped(Envelope::V2, 512, |out| {
-        let mut begin = "{";
+    encode_enveloped(Envelope::V2, 512, |out| {
+        let mut separator = "{";
         for (member, text) in [
             ("message_id", message_id),
             ("publisher_id", publisher_id),
@@ -44,27 +45,27 @@ pub fn encode_notification(notification: &Notification, unique_id: &str) -> Resu
             ("priority", priority),
             ("timestamp", timestamp),
         ] {
-            out.json(begin);
-            begin = ",";
+            out.json(separator);
+            separator = ",";
             out.string(member)?;
             out.json(":");
             out.string(text)?;
         }
         out.json(r#","payload":"#);
         serde_json::to_writer(&mut *out, payload)?;
-        end(out, unique_id, context)
+        write_trailer(out, unique_id, context)
     })
-    .map_err(|error: serde_json::Error| CallError::new(ErrorKind::Internal, error.to_string()))
+    .map_err(internal)
 }
 
-/// Reads a notification. Members that are missing, or no strings where they should be, are empty.
+/// Decodes a notification. Members that are missing, or that should be strings and are not, become empty.
 ///
 /// # Errors
-/// [`WireError`] for what is no message of oslo.messaging.
+/// [`WireError`] for a body that is not a message of oslo.messaging.
 pub fn read_notification(body: &[u8], limits: &Limits) -> Result<Notification, WireError> {
-    let (text, _): (Cow<'_, str>, _) = inner(body, limits)?;
+    let (text, _) = decode_envelope(body, limits)?;
     let Value::Map(members) = json::read(text.as_bytes(), limits)? else {
-        return Err(malformed("the inner message is no object"));
+        return Err(malformed("the inner message is not an object"));
     };
     let mut notification = Notification {
         message_id: String::new(),
@@ -98,6 +99,6 @@ pub fn read_notification(body: &[u8], limits: &Limits) -> Result<Notification, W
             *field = text;
         }
     }
-    notification.context = Context::of(entries);
+    notification.context = Context::from_entries(entries);
     Ok(notification)
 }

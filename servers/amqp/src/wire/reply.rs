@@ -1,91 +1,33 @@
-//! Answers.
+//! Replies.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use calculator::{CallError, ErrorKind, Limits, Remote, Value, json};
+use calculator::{CallError, ErrorKind, Limits, Value, json};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::escape::Escaped;
-use super::{Envelope, Field, WireError, enveloped, identify, inner, malformed};
+use super::encode::{internal, write_unique_id};
+use super::envelope::{Envelope, decode_envelope, encode_enveloped};
+use super::error::{WireError, malformed};
+use super::failure::{Failure, decode_failure};
+use super::fields::Field;
+use super::json_writer::JsonWriter;
 
-const DISPATCHER: &str = "oslo_messaging.rpc.dispatcher";
-const BUILTINS: &str = "builtins";
-
-/// A failure as it travels: the class of a Python exception, its message, and where it was raised.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// The exception's class.
-    pub class: Cow<'static, str>,
-    /// The module of the class. A Python client raises an exception of `builtins` as what it is and any other as a
-    /// `RemoteError`, unless it allows the module.
-    pub module: Cow<'static, str>,
-    /// The exception's only argument.
-    pub message: String,
-}
-
-impl Failure {
-    /// An exception of an application's own.
-    pub fn new(
-        module: impl Into<Cow<'static, str>>,
-        class: impl Into<Cow<'static, str>>,
-        message: impl Into<String>,
-    ) -> Self {
-        Failure { class: class.into(), module: module.into(), message: message.into() }
-    }
-
-    /// An exception of Python's own.
-    pub fn builtin(class: &'static str, message: impl Into<String>) -> Self {
-        Failure::new(BUILTINS, class, message)
-    }
-
-    /// An exception of oslo.messaging's dispatcher.
-    pub fn dispatcher(class: &'static str, message: impl Into<String>) -> Self {
-        Failure::new(DISPATCHER, class, message)
-    }
-
-    /// There is no method of that name at an endpoint that has the namespace and the version.
-    #[must_use]
-    pub fn no_such_method(method: &str) -> Self {
-        Failure::dispatcher("NoSuchMethod", format!("Endpoint does not support RPC method {method}"))
-    }
-
-    /// How a failed call of `method` travels.
-    #[must_use]
-    pub fn of(error: CallError, method: &str) -> Self {
-        match error.kind {
-            ErrorKind::UnknownMethod => Failure::no_such_method(method),
-            _ => error.into(),
-        }
-    }
-}
-
-impl From<CallError> for Failure {
-    fn from(error: CallError) -> Self {
-        let class = error.kind.python_class();
-        match error.kind {
-            ErrorKind::UnsupportedVersion => Failure::dispatcher(class, error.message),
-            _ => Failure::builtin(class, error.message),
-        }
-    }
-}
-
-/// An answer as a client reads it.
+/// A decoded reply.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
-    /// The call that it answers.
+    /// The id of the call to which it belongs.
     pub msg_id: String,
-    /// What the call gave; a null result without an end is a sign of life from a server that still works.
+    /// The call's result. A null result with `ending` false is a heartbeat: the server is still executing the call.
     pub result: Result<Value, CallError>,
-    /// Whether it is the last message for the call.
+    /// Whether this is the last message for the call.
     pub ending: bool,
 }
 
-/// Encodes the result of the call known as `msg_id`. `unique_id` is the message's own identity, empty
-/// where it needs none.
+/// Encodes the result of the call `msg_id`. `unique_id` identifies the message, and may be empty if the message cannot
+/// be redelivered.
 ///
 /// # Errors
-/// [`ErrorKind::NotRepresentable`] and [`ErrorKind::Overflow`] for a result that JSON has no form for.
+/// [`ErrorKind::NotRepresentable`] and [`ErrorKind::Overflow`] for a result that JSON cannot represent.
 pub fn encode_result(
     value: &Value,
     msg_id: &str,
@@ -99,13 +41,13 @@ pub fn encode_result(
         out.json(r#","failure":null"#);
         Ok(())
     })
-    .map_err(|error| CallError::new(ErrorKind::Internal, error.to_string()))
+    .map_err(internal)
 }
 
-/// Encodes the failure of the call known as `msg_id`.
+/// Encodes the failure of the call `msg_id`. `unique_id` is that of [`encode_result`].
 #[must_use]
 pub fn encode_failure(failure: &Failure, msg_id: &str, unique_id: &str, envelope: Envelope) -> Vec<u8> {
-    // The object is a string of JSON inside the inner message, which is one itself.
+    // The inner message, itself JSON in a string, holds this object as JSON in a string again.
     let object = serde_json::json!({
         "class": failure.class,
         "module": failure.module,
@@ -118,13 +60,13 @@ pub fn encode_failure(failure: &Failure, msg_id: &str, unique_id: &str, envelope
         out.json(r#"{"result":null,"failure":"#);
         out.string(&object.to_string())
     })
-    // Writing text into memory does not fail; an empty body is no message to anybody.
+    // Writing strings into memory cannot fail. An empty body would be dropped by the client.
     .unwrap_or_default()
 }
 
-/// Encodes a sign of life for the call known as `msg_id`: the server still works on it.
+/// Encodes a heartbeat of the call `msg_id`: the server is still executing it.
 #[must_use]
-pub fn encode_sign_of_life(msg_id: &str, unique_id: &str, envelope: Envelope) -> Vec<u8> {
+pub fn encode_heartbeat(msg_id: &str, unique_id: &str, envelope: Envelope) -> Vec<u8> {
     encode([msg_id, unique_id], false, envelope, |out| {
         out.json(r#"{"result":null,"failure":null"#);
         Ok(())
@@ -136,80 +78,43 @@ fn encode(
     [msg_id, unique_id]: [&str; 2],
     ending: bool,
     envelope: Envelope,
-    outcome: impl FnOnce(&mut Escaped) -> Result<(), serde_json::Error>,
+    write_outcome: impl FnOnce(&mut JsonWriter) -> Result<(), serde_json::Error>,
 ) -> Result<Vec<u8>, serde_json::Error> {
-    enveloped(envelope, 192, |out| {
-        outcome(out)?;
+    encode_enveloped(envelope, 192, |out| {
+        write_outcome(out)?;
         out.json(r#","ending":"#);
         out.json(if ending { "true" } else { "false" });
         out.json(r#","_msg_id":"#);
         out.string(msg_id)?;
-        identify(out, unique_id)?;
+        write_unique_id(out, unique_id)?;
         out.json("}");
         Ok(())
     })
 }
 
-/// Reads an answer.
+/// Decodes a reply.
 ///
 /// # Errors
-/// [`WireError`] for what cannot be read, or does not say which call it answers.
+/// [`WireError`] for a body that is malformed or has no `_msg_id`.
 pub fn read_reply(body: &[u8], limits: &Limits) -> Result<Reply, WireError> {
-    let (text, _) = inner(body, limits)?;
+    let (text, _) = decode_envelope(body, limits)?;
     let mut members: Members<'_> = serde_json::from_str(&text).map_err(malformed)?;
     if let Some(exact) = json::reparse_exactly(text.as_bytes(), members.result.as_ref())? {
         members.result = exact.into_member("result");
     }
-    let msg_id =
-        members.msg_id.and_then(Field::text).ok_or_else(|| malformed("an answer without _msg_id"))?;
+    let msg_id = members.msg_id.and_then(Field::text).ok_or_else(|| malformed("a reply without _msg_id"))?;
     let result = match members.failure {
         None | Some(Field::Other("NoneType")) => Ok(members.result.unwrap_or(Value::Null)),
-        Some(Field::Text(failure)) => Err(failed(&failure)),
+        Some(Field::Text(failure)) => Err(decode_failure(&failure)),
         Some(Field::Other(kind)) => {
-            Err(CallError::new(ErrorKind::Internal, format!("the server failed and said only: {kind}")))
+            let message = format!("the server reported a malformed failure of type {kind}");
+            Err(CallError::new(ErrorKind::Internal, message))
         }
     };
     Ok(Reply { msg_id: msg_id.into_owned(), result, ending: members.ending })
 }
 
-/// The error that a failure's text tells of. Its class decides on the kind only where it is Python's own or
-/// oslo.messaging's; a class of another module is told by its full name.
-fn failed(text: &str) -> CallError {
-    #[derive(serde::Deserialize)]
-    struct Object<'a> {
-        #[serde(borrow)]
-        class: Option<Field<'a>>,
-        #[serde(borrow)]
-        module: Option<Field<'a>>,
-        #[serde(borrow)]
-        message: Option<Field<'a>>,
-    }
-    let Ok(Object { class, module, message }) = serde_json::from_str(text) else {
-        return CallError::new(ErrorKind::Internal, format!("the server failed and said: {text}"));
-    };
-    let text = |field: Option<Field<'_>>| field.and_then(Field::text).map(Cow::into_owned);
-    let (class, module) = (text(class), text(module));
-    let foreign = module.filter(|module| !is_known(module));
-    let kind = match (&class, &foreign) {
-        (Some(class), None) => ErrorKind::from_python_class(class),
-        _ => ErrorKind::Internal,
-    };
-    // A failure that a server reports is an answer: however the remote exception is called, it was not on the way.
-    let kind = if kind.is_transport() { ErrorKind::Internal } else { kind };
-    let class = match (class, foreign) {
-        (Some(class), Some(module)) => Some(format!("{module}.{class}")),
-        (class, _) => class,
-    };
-    CallError::remote(kind, text(message).unwrap_or_default(), Remote { class, ..Remote::default() })
-}
-
-/// Whether the classes of a module mean the same to every peer: Python's own, under their name of today and that of
-/// Python 2, and oslo.messaging's.
-fn is_known(module: &str) -> bool {
-    matches!(module, BUILTINS | "exceptions") || module.split('.').next() == Some("oslo_messaging")
-}
-
-/// The members of an inner reply. Of members with the same name the last one counts, as in Python.
+/// The members of a reply's inner message. Of members with the same name the last one counts, as in Python.
 #[derive(Default)]
 struct Members<'a> {
     result: Option<Value>,

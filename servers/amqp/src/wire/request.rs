@@ -1,64 +1,70 @@
-//! Calls and casts.
+//! Requests: calls and casts.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
-use calculator::{Call, CallError, ErrorKind, Limits, Method, Params, Value, json};
+use calculator::{Call, CallError, Limits, Method, Params, Value, json};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::escape::Escaped;
-use super::{CONTEXT_PREFIX, Envelope, Field, WireError, end, enveloped, inner, malformed};
-use crate::{Context, Target};
+use super::encode::{CONTEXT_PREFIX, internal, write_trailer};
+use super::envelope::{Envelope, decode_envelope, encode_enveloped};
+use super::error::{WireError, malformed};
+use super::fields::Field;
+use super::json_writer::JsonWriter;
+use crate::context::Context;
+use crate::target::Target;
 
-/// The least interval, in seconds, that asks for signs of life.
-const LEAST_MONITOR: u64 = 2;
+/// The shortest call monitor timeout, in seconds, for which oslo.messaging's servers send heartbeats.
+const MIN_CALL_MONITOR_TIMEOUT_S: u64 = 2;
 
-/// What makes a request a call rather than a cast: where its answer goes and by what it is known there.
+/// The members that distinguish a call from a cast: where the reply goes, and the id that it repeats.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Routing<'a> {
-    /// `_msg_id`, which the answer repeats.
+    /// `_msg_id`, which the reply repeats.
     pub msg_id: Cow<'a, str>,
-    /// `_reply_q`, the queue that the answer goes to; none where the message's properties say it (direct reply-to).
+    /// `_reply_q`, the queue to which the reply goes. `None` with direct reply-to, where the message's properties name
+    /// it.
     pub reply_queue: Option<Cow<'a, str>>,
-    /// What is around the call, and around its answer where the message's properties say where that goes.
+    /// The envelope of the call, and with direct reply-to of its reply.
     pub envelope: Envelope,
-    /// `_timeout`, in seconds: how often at least the server shall give a sign of life while it works on the call.
-    pub monitor: Option<u64>,
+    /// `_timeout`, in seconds: the longest interval between the heartbeats that the server sends while it executes the
+    /// call. Not the call's timeout.
+    pub call_monitor_timeout: Option<u64>,
 }
 
-/// A request as a server reads it. Unknown members are skipped.
+/// A decoded request. Unknown members are ignored.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Request {
-    /// The method, `None` where it is absent; `Err` has the Python type of what stands in place of a string.
+    /// The method; `None` if absent, `Err` with the Python type of a value that is not a string.
     pub method: Option<Result<Cow<'static, str>, &'static str>>,
-    /// The arguments; absent ones are none.
+    /// The arguments; empty if absent.
     pub arguments: Arguments,
-    /// The namespace; null and absent are the same.
+    /// The namespace; `None` if absent or null.
     pub namespace: Option<Result<String, &'static str>>,
-    /// The interface version; absent means 1.0.
+    /// The interface version; `None` if absent, which means 1.0.
     pub version: Option<Result<String, &'static str>>,
-    /// `_msg_id`: there is an answer to give.
+    /// `_msg_id`; `None` in a cast, which gets no reply.
     pub msg_id: Option<String>,
     /// `_reply_q`.
     pub reply_queue: Option<String>,
-    /// `_timeout` where it asks for signs of life: seconds, at least 2, as a number or as digits in a string. Anything
-    /// else is ignored, as by the reference.
-    pub monitor: Option<u64>,
-    /// `_unique_id`, by which a redelivered message is recognised.
+    /// `_timeout`, if it requests heartbeats: at least 2 seconds, as a number or as digits in a string. oslo.messaging
+    /// ignores anything else, too.
+    pub call_monitor_timeout: Option<u64>,
+    /// `_unique_id`, which identifies a redelivered message.
     pub unique_id: Option<String>,
-    /// What was around it.
+    /// The envelope in which the request came.
     pub envelope: Envelope,
-    /// The caller's context: the members whose names begin with `_context_`, without that.
+    /// The caller's context: the members with the prefix `_context_`, under their names without it.
     pub context: Context,
 }
 
 /// The `args` of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Arguments {
-    /// An object: arguments by name.
+    /// An object: named arguments.
     Named(Params),
-    /// Something else, by the name of its type in Python.
+    /// A value of another type, by the type's name in Python.
     Other(&'static str),
 }
 
@@ -68,12 +74,14 @@ impl Default for Arguments {
     }
 }
 
-/// Encodes `call` for `target`: a call with `routing`, a cast without. `unique_id` is the message's own identity,
-/// empty where it needs none.
-/// Arguments by position are sent under the names of the method's parameters, for there are no others.
+/// Encodes a request to `target`: a call with `routing`, a cast without.
+///
+/// `unique_id` identifies the message, and may be empty if the message cannot be redelivered. The format has named
+/// arguments only: positional ones are sent under the names of the method's parameters.
 ///
 /// # Errors
-/// [`ErrorKind::NotRepresentable`] and [`ErrorKind::Overflow`] for an argument that JSON has no form for.
+/// [`ErrorKind::NotRepresentable`](calculator::ErrorKind::NotRepresentable) and
+/// [`ErrorKind::Overflow`](calculator::ErrorKind::Overflow) for an argument or context entry that JSON cannot represent.
 pub fn encode_request(
     call: &Call,
     target: &Target,
@@ -84,12 +92,12 @@ pub fn encode_request(
     call.params.values().try_for_each(json::check_representable)?;
     context.iter().try_for_each(|(_, value)| json::check_representable(value))?;
     let envelope = routing.map_or(Envelope::V2, |routing| routing.envelope);
-    enveloped(envelope, 256, |out| write_request(out, call, target, context, routing, unique_id))
-        .map_err(|error: serde_json::Error| CallError::new(ErrorKind::Internal, error.to_string()))
+    encode_enveloped(envelope, 256, |out| write_request(out, call, target, context, routing, unique_id))
+        .map_err(internal)
 }
 
 fn write_request(
-    out: &mut Escaped,
+    out: &mut JsonWriter,
     call: &Call,
     target: &Target,
     context: &Context,
@@ -119,26 +127,26 @@ fn write_request(
             out.string(value)?;
         }
     }
-    // The interval of the call monitor, not the call's timeout. oslo.messaging writes a null where there is none, and
-    // takes its absence for one; with direct reply-to, which it does not speak, nobody expects it.
-    if let Some(routing) =
-        routing.filter(|routing| routing.monitor.is_some() || routing.reply_queue.is_some())
+    // oslo.messaging writes null for a call without a monitor, and reads an absent member as null. It does not support
+    // direct reply-to, where null is therefore left out.
+    if let Some(Routing { call_monitor_timeout, reply_queue, .. }) = routing
+        && (call_monitor_timeout.is_some() || reply_queue.is_some())
     {
         out.json(r#","_timeout":"#);
-        serde_json::to_writer(&mut *out, &routing.monitor)?;
+        serde_json::to_writer(&mut *out, call_monitor_timeout)?;
     }
-    end(out, unique_id, context)
+    write_trailer(out, unique_id, context)
 }
 
-/// Reads a request.
+/// Decodes a request.
 ///
 /// # Errors
-/// [`WireError`] for what oslo.messaging rejects without an answer. A request that is wrong inside, but can be
-/// answered, is no error here.
+/// [`WireError`] for messages that oslo.messaging rejects without a reply. Members of wrong types, for which it replies
+/// with a failure, are part of the returned request.
 pub fn read_request(body: &[u8], limits: &Limits) -> Result<Request, WireError> {
-    let (text, envelope) = inner(body, limits)?;
+    let (text, envelope) = decode_envelope(body, limits)?;
     let mut members: Members<'_> = serde_json::from_str(&text).map_err(malformed)?;
-    members.correct(&text)?;
+    members.restore_integers(&text)?;
 
     let string = |field: Field<'_>| match field {
         Field::Text(text) => Ok(text.into_owned()),
@@ -147,7 +155,7 @@ pub fn read_request(body: &[u8], limits: &Limits) -> Result<Request, WireError> 
     let text = |field: Option<Field<'_>>| field.and_then(Field::text).map(Cow::into_owned);
     Ok(Request {
         method: members.method.map(|method| match method {
-            Field::Text(name) => Ok(interned(name)),
+            Field::Text(name) => Ok(intern(name)),
             Field::Other(kind) => Err(kind),
         }),
         arguments: match members.args {
@@ -162,31 +170,32 @@ pub fn read_request(body: &[u8], limits: &Limits) -> Result<Request, WireError> 
         version: members.version.map(string),
         msg_id: text(members.msg_id),
         reply_queue: text(members.reply_queue),
-        monitor: members.monitor.and_then(monitor),
+        call_monitor_timeout: members.timeout.and_then(call_monitor_timeout),
         unique_id: text(members.unique_id),
         envelope,
-        context: Context::of(members.context),
+        context: Context::from_entries(members.context),
     })
 }
 
-/// The name of one of the calculator's methods costs no allocation.
-fn interned(name: Cow<'_, str>) -> Cow<'static, str> {
+/// Makes a method name static. Those of the calculator cost no allocation.
+fn intern(name: Cow<'_, str>) -> Cow<'static, str> {
     match Method::from_name(&name) {
         Some(method) => Cow::Borrowed(method.name()),
         None => Cow::Owned(name.into_owned()),
     }
 }
 
-/// The interval of a call monitor, where it is one.
-fn monitor(value: Value) -> Option<u64> {
+/// Interprets `_timeout`; `None` if it requests no heartbeats.
+fn call_monitor_timeout(value: Value) -> Option<u64> {
     let seconds = match value {
         Value::Int(seconds) => u64::try_from(seconds).ok(),
         Value::Str(digits) => digits.trim().parse().ok(),
         _ => None,
     };
-    seconds.filter(|seconds| *seconds >= LEAST_MONITOR)
+    seconds.filter(|seconds| *seconds >= MIN_CALL_MONITOR_TIMEOUT_S)
 }
 
+/// The name of the Python type to which `value` corresponds.
 fn python_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "NoneType",
@@ -201,7 +210,7 @@ fn python_type(value: &Value) -> &'static str {
     }
 }
 
-/// The members of an inner message. Of members with the same name the last one counts, as in Python.
+/// The members of a request's inner message. Of members with the same name the last one counts, as in Python.
 #[derive(Default)]
 struct Members<'a> {
     method: Option<Field<'a>>,
@@ -210,21 +219,21 @@ struct Members<'a> {
     version: Option<Field<'a>>,
     msg_id: Option<Field<'a>>,
     reply_queue: Option<Field<'a>>,
-    monitor: Option<Value>,
+    timeout: Option<Value>,
     unique_id: Option<Field<'a>>,
     context: Vec<(String, Value)>,
 }
 
 impl Members<'_> {
-    /// Reads anew what the parser mistook for a float, so that every integer keeps its digits.
-    fn correct(&mut self, text: &str) -> Result<(), WireError> {
+    /// Replaces values in which the JSON parser has converted large integers to floats, so that they keep their digits.
+    fn restore_integers(&mut self, text: &str) -> Result<(), WireError> {
         let values = self.args.iter().chain(self.context.iter().map(|(_, value)| value));
         let Some(Value::Map(exact)) = json::reparse_exactly(text.as_bytes(), values)? else { return Ok(()) };
         let mut exact: HashMap<String, Value> = exact.into_iter().collect();
         if let (Some(args), Some(exact)) = (&mut self.args, exact.remove("args")) {
             *args = exact;
         }
-        // From the last one, which counts where several have the same name.
+        // In reverse, because of entries with the same name the last one counts.
         for (name, value) in self.context.iter_mut().rev() {
             if let Some(exact) = exact.remove(&format!("{CONTEXT_PREFIX}{name}")) {
                 *value = exact;
@@ -264,7 +273,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
                     continue;
                 }
                 "_timeout" => {
-                    members.monitor = Some(map.next_value()?);
+                    members.timeout = Some(map.next_value()?);
                     continue;
                 }
                 name if name.starts_with(CONTEXT_PREFIX) => {

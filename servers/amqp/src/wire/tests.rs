@@ -1,16 +1,17 @@
 use calculator::strategies::json_values;
-use calculator::{Call, Params, Value};
+use calculator::{Call, CallError, ErrorKind, Limits, Params, Value};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Context, Target};
+use crate::context::Context;
+use crate::target::Target;
 
 const LIMITS: Limits = Limits { max_body: 1 << 20, max_depth: 64, max_batch: 1, max_in_flight: 1 };
 
-/// A call as oslo.messaging 18.3.1 sends it.
+/// A call sent by oslo.messaging 18.3.1.
 const CALL: &str = r#"{"oslo.version": "2.0", "oslo.message": "{\"method\": \"add\", \"args\": {\"x\": 2, \"y\": 3}, \"_msg_id\": \"ea4367eeefaa4b9fb67d1c0e50f0655e\", \"_reply_q\": \"reply_eabe6c03bb30470a979cceaa899480de\", \"_timeout\": null, \"_unique_id\": \"9fb4df00cb7444c4bb4cc08ec5dcf5a6\", \"_context_user\": \"bob\", \"_context_roles\": [\"a\"]}"}"#;
 
-/// Its answer as oslo.messaging 18.3.1 gives it, and one to a call that divides by zero.
+/// Replies of oslo.messaging 18.3.1: to that call, and to a call that divides by zero.
 const RESULT: &str = r#"{"oslo.version": "2.0", "oslo.message": "{\"result\": 5, \"failure\": null, \"ending\": true, \"_msg_id\": \"ea4367eeefaa4b9fb67d1c0e50f0655e\", \"_unique_id\": \"0650e067b7444c4bb4cc08ec5dcf5a6c\"}"}"#;
 const FAILURE: &str = r#"{"oslo.version": "2.0", "oslo.message": "{\"result\": null, \"failure\": \"{\\\"class\\\": \\\"ZeroDivisionError\\\", \\\"module\\\": \\\"builtins\\\", \\\"message\\\": \\\"division by zero\\\", \\\"tb\\\": [\\\"Traceback\\\\n\\\"], \\\"args\\\": [\\\"division by zero\\\"], \\\"kwargs\\\": {}}\", \"ending\": true, \"_msg_id\": \"ea4367eeefaa4b9fb67d1c0e50f0655e\", \"_unique_id\": \"0650e067b7444c4bb4cc08ec5dcf5a6c\"}"}"#;
 
@@ -18,7 +19,7 @@ fn routing() -> Routing<'static> {
     Routing {
         msg_id: "ea4367eeefaa4b9fb67d1c0e50f0655e".into(),
         reply_queue: Some("reply_eabe6c03bb30470a979cceaa899480de".into()),
-        monitor: None,
+        call_monitor_timeout: None,
         envelope: Envelope::V2,
     }
 }
@@ -31,7 +32,7 @@ fn reply(text: &str) -> Result<Reply, WireError> {
     read_reply(text.as_bytes(), &LIMITS)
 }
 
-/// The envelope around an inner message, encoded by a library that knows nothing of ours.
+/// Wraps an inner message in an envelope by means of serde_json alone, independently of the code under test.
 fn wrapped(inner: &str) -> String {
     serde_json::json!({ "oslo.version": "2.0", "oslo.message": inner }).to_string()
 }
@@ -41,7 +42,7 @@ fn named(members: &[(&str, Value)]) -> Arguments {
 }
 
 #[test]
-fn a_call_of_the_reference_is_read() {
+fn decodes_a_call_of_oslo_messaging() {
     let read = request(CALL).unwrap();
     assert_eq!(read.method, Some(Ok("add".into())));
     assert_eq!(read.arguments, named(&[("x", Value::Int(2)), ("y", Value::Int(3))]));
@@ -52,7 +53,7 @@ fn a_call_of_the_reference_is_read() {
 }
 
 #[test]
-fn our_call_is_the_reference_s_without_blanks() {
+fn an_encoded_call_equals_that_of_oslo_messaging_without_its_blanks() {
     let call = Call::positional("add", [2.into(), 3.into()]);
     let context = Context::new().with("user", "bob").with("roles", Value::List(vec!["a".into()]));
     let unique_id = "9fb4df00cb7444c4bb4cc08ec5dcf5a6";
@@ -62,11 +63,11 @@ fn our_call_is_the_reference_s_without_blanks() {
 }
 
 #[test]
-fn a_call_monitor_s_interval_is_two_seconds_or_more() {
+fn call_monitor_timeouts_below_two_seconds_are_ignored() {
     let call = Call::positional("add", []);
-    let monitored = Routing { monitor: Some(7), ..routing() };
+    let monitored = Routing { call_monitor_timeout: Some(7), ..routing() };
     let body = encode_request(&call, &Target::topic("t"), &Context::new(), Some(&monitored), "u").unwrap();
-    assert_eq!(request(str::from_utf8(&body).unwrap()).unwrap().monitor, Some(7));
+    assert_eq!(request(str::from_utf8(&body).unwrap()).unwrap().call_monitor_timeout, Some(7));
     for (interval, read) in [
         ("2", Some(2)),
         ("\"30\"", Some(30)),
@@ -78,15 +79,15 @@ fn a_call_monitor_s_interval_is_two_seconds_or_more() {
         ("[2]", None),
     ] {
         let text = format!(r#"{{"method":"add","_timeout":{interval}}}"#);
-        assert_eq!(request(&text).unwrap().monitor, read, "{interval}");
+        assert_eq!(request(&text).unwrap().call_monitor_timeout, read, "{interval}");
     }
-    let beat = encode_sign_of_life("a", "u", Envelope::V2);
-    let beat = read_reply(&beat, &LIMITS).unwrap();
-    assert_eq!((beat.result, beat.ending), (Ok(Value::Null), false));
+    let heartbeat = encode_heartbeat("a", "u", Envelope::V2);
+    let heartbeat = read_reply(&heartbeat, &LIMITS).unwrap();
+    assert_eq!((heartbeat.result, heartbeat.ending), (Ok(Value::Null), false));
 }
 
 #[test]
-fn a_cast_has_no_routing_and_a_target_s_namespace_and_version_travel() {
+fn a_cast_has_no_routing_but_has_the_target_s_namespace_and_version() {
     let mut target = Target::topic("t");
     target.namespace = Some("n\"s".to_owned());
     target.version = Some("1.2".to_owned());
@@ -105,10 +106,14 @@ fn a_cast_has_no_routing_and_a_target_s_namespace_and_version_travel() {
 }
 
 #[test]
-fn what_needs_no_envelope_is_the_inner_message_alone() {
+fn without_an_envelope_the_body_is_the_inner_message() {
     let call = Call::positional("add", [2.into(), 3.into()]);
-    let routing =
-        Routing { msg_id: "0000001f".into(), reply_queue: None, envelope: Envelope::None, monitor: None };
+    let routing = Routing {
+        msg_id: "0000001f".into(),
+        reply_queue: None,
+        envelope: Envelope::None,
+        call_monitor_timeout: None,
+    };
     let body = encode_request(&call, &Target::topic("t"), &Context::new(), Some(&routing), "").unwrap();
     let text = str::from_utf8(&body).unwrap();
     assert_eq!(text, r#"{"method":"add","args":{"x":2,"y":3},"_msg_id":"0000001f"}"#);
@@ -119,14 +124,14 @@ fn what_needs_no_envelope_is_the_inner_message_alone() {
     let text = str::from_utf8(&body).unwrap();
     assert_eq!(text, r#"{"result":5,"failure":null,"ending":true,"_msg_id":"0000001f"}"#);
     assert_eq!(reply(text).unwrap().result, Ok(Value::Int(5)));
-    // Names are recognised however they are written, and are nothing in a value.
+    // The envelope's names are recognised in any escaped form, and have no meaning inside a value.
     assert_eq!(request(&CALL.replace("oslo.", r"\u006fslo.")).unwrap().envelope, Envelope::V2);
     let read = request(r#"{"method":"hello","args":{"name":"oslo.message"}}"#).unwrap();
     assert_eq!(read.arguments, named(&[("name", "oslo.message".into())]));
 }
 
 #[test]
-fn a_result_and_a_failure_of_the_reference_are_read() {
+fn decodes_a_result_and_a_failure_of_oslo_messaging() {
     let read = reply(RESULT).unwrap();
     assert_eq!((read.result, read.ending), (Ok(Value::Int(5)), true));
     assert_eq!(read.msg_id, "ea4367eeefaa4b9fb67d1c0e50f0655e");
@@ -136,14 +141,14 @@ fn a_result_and_a_failure_of_the_reference_are_read() {
 }
 
 #[test]
-fn our_answers_are_the_reference_s_without_blanks() {
+fn encoded_replies_equal_those_of_oslo_messaging_without_their_blanks() {
     let compact =
         |text: &str| text.replace(": ", ":").replace(", ", ",").replace(r#"[\\\"Traceback\\\\n\\\"]"#, "[]");
     let (msg_id, unique_id) = ("ea4367eeefaa4b9fb67d1c0e50f0655e", "0650e067b7444c4bb4cc08ec5dcf5a6c");
     let body = encode_result(&Value::Int(5), msg_id, unique_id, Envelope::V2).unwrap();
     assert_eq!(str::from_utf8(&body).unwrap(), compact(RESULT));
 
-    // The members of the innermost object come in another order, which is nobody's business.
+    // The innermost object's members are in another order, which JSON allows.
     let failure = Failure::builtin("ZeroDivisionError", "division by zero");
     let body = encode_failure(&failure, msg_id, unique_id, Envelope::V2);
     let innermost = |body: &str| -> serde_json::Value {
@@ -160,14 +165,14 @@ fn our_answers_are_the_reference_s_without_blanks() {
 }
 
 #[test]
-fn an_object_without_an_envelope_is_taken_as_a_message() {
+fn accepts_an_object_without_an_envelope() {
     let read = request(r#"{"method": "add", "args": {"x": 1}, "oslo.version": "3.0"}"#).unwrap();
     assert_eq!(read.arguments, named(&[("x", Value::Int(1))]));
     assert_eq!(reply(r#"{"result": 1, "ending": true, "_msg_id": "a"}"#).unwrap().result, Ok(Value::Int(1)));
 }
 
 #[test]
-fn messages_of_another_shape_or_version_are_refused() {
+fn rejects_malformed_messages_and_other_envelope_versions() {
     for version in [r#""2.1""#, r#""2.0.1""#, r#""1.9""#, r#""3.0""#, "2.0", "null"] {
         let body = format!(r#"{{"oslo.version":{version},"oslo.message":"{{}}"}}"#);
         assert_eq!(request(&body), Err(WireError::Version), "{version}");
@@ -189,7 +194,7 @@ fn messages_of_another_shape_or_version_are_refused() {
 }
 
 #[test]
-fn what_is_wrong_inside_is_kept_for_the_answer() {
+fn members_of_wrong_types_are_kept_for_the_reply() {
     let read = request(&wrapped(r#"{"_msg_id":"a","_reply_q":7}"#)).unwrap();
     assert_eq!((read.method, read.arguments), (None, Arguments::default()));
     assert_eq!((read.msg_id.as_deref(), read.reply_queue), (Some("a"), None));
@@ -212,7 +217,7 @@ fn integers_beyond_64_bits_keep_their_digits() {
 }
 
 #[test]
-fn what_json_cannot_say_is_refused_before_it_is_sent() {
+fn rejects_values_that_json_cannot_represent_before_sending() {
     for (value, kind) in [
         (Value::Float(f64::NAN), ErrorKind::NotRepresentable),
         (Value::Bytes(vec![1]), ErrorKind::NotRepresentable),
@@ -226,7 +231,7 @@ fn what_json_cannot_say_is_refused_before_it_is_sent() {
 }
 
 #[test]
-fn a_remote_failure_is_an_answer_whatever_it_is_called() {
+fn a_remote_failure_is_never_a_transport_error() {
     for (failure, kind) in [
         (r#""{\"class\":\"MessagingTimeout\",\"message\":\"m\"}""#, ErrorKind::Internal),
         (r#""{\"class\":\"NoSuchMethod\"}""#, ErrorKind::UnknownMethod),
@@ -242,7 +247,7 @@ fn a_remote_failure_is_an_answer_whatever_it_is_called() {
 }
 
 #[test]
-fn an_application_s_exception_is_known_by_its_full_name() {
+fn an_application_s_exception_is_reported_by_its_full_name() {
     let failure = Failure::new("kitchen.errors", "Teapot", "short and stout");
     let error =
         read_reply(&encode_failure(&failure, "m", "u", Envelope::V2), &LIMITS).unwrap().result.unwrap_err();
@@ -251,7 +256,7 @@ fn an_application_s_exception_is_known_by_its_full_name() {
 }
 
 #[test]
-fn failures_have_the_classes_of_the_reference() {
+fn failures_have_the_classes_of_oslo_messaging() {
     for (kind, class, module) in [
         (ErrorKind::ZeroDivision, "ZeroDivisionError", "builtins"),
         (ErrorKind::InvalidArguments, "TypeError", "builtins"),
@@ -259,14 +264,14 @@ fn failures_have_the_classes_of_the_reference() {
         (ErrorKind::UnknownMethod, "NoSuchMethod", "oslo_messaging.rpc.dispatcher"),
         (ErrorKind::UnsupportedVersion, "UnsupportedVersion", "oslo_messaging.rpc.dispatcher"),
     ] {
-        let failure = Failure::of(CallError::new(kind, "m"), "nosuch");
+        let failure = Failure::from_call_error(CallError::new(kind, "m"), "nosuch");
         assert_eq!((&*failure.class, &*failure.module), (class, module));
     }
 }
 
 #[test]
-fn a_notification_of_the_reference_is_read_and_ours_is_read_back() {
-    // As oslo.messaging 18.3.1 sends it in version 2.0 of the format.
+fn decodes_a_notification_of_oslo_messaging_and_round_trips_it() {
+    // Sent by oslo.messaging 18.3.1 in format version 2.0.
     let inner = r#"{"message_id": "5c1b", "publisher_id": "compute.host1", "event_type": "instance.created", "priority": "INFO", "payload": {"size": 7}, "timestamp": "2024-01-02 03:04:05.000006", "_unique_id": "77", "_context_user": "bob"}"#;
     let notification = read_notification(wrapped(inner).as_bytes(), &LIMITS).unwrap();
     assert_eq!(notification.event_type, "instance.created");
@@ -281,7 +286,7 @@ fn a_notification_of_the_reference_is_read_and_ours_is_read_back() {
 
 proptest! {
     #[test]
-    fn a_call_is_read_as_it_was_sent(
+    fn calls_round_trip(
         method: String,
         value in json_values(),
         ids: (String, String, String),
@@ -294,7 +299,7 @@ proptest! {
             msg_id: msg_id.into(),
             reply_queue: Some(reply_queue.into()),
             envelope,
-            monitor: Some(9),
+            call_monitor_timeout: Some(9),
         };
         let body = encode_request(&call, &Target::topic("t"), &context, Some(&routing), &unique_id).unwrap();
         let read = read_request(&body, &LIMITS).unwrap();
@@ -302,13 +307,13 @@ proptest! {
         prop_assert_eq!(read.arguments, Arguments::Named(call.params));
         prop_assert_eq!(read.msg_id.as_deref(), Some(&*routing.msg_id));
         prop_assert_eq!(read.reply_queue.as_deref(), routing.reply_queue.as_deref());
-        prop_assert_eq!((read.monitor, read.context), (Some(9), context));
+        prop_assert_eq!((read.call_monitor_timeout, read.context), (Some(9), context));
         prop_assert_eq!(read.unique_id, Some(unique_id).filter(|id| !id.is_empty()));
         prop_assert_eq!(read.envelope, envelope);
     }
 
     #[test]
-    fn an_answer_is_read_as_it_was_given(
+    fn replies_round_trip(
         value in json_values(),
         message: String,
         msg_id: String,
@@ -323,7 +328,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), text: String) {
+    fn decoding_arbitrary_bytes_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200), text: String) {
         for body in [&bytes[..], text.as_bytes(), wrapped(&text).as_bytes()] {
             let _ = read_request(body, &LIMITS);
             let _ = read_reply(body, &LIMITS);
@@ -332,7 +337,7 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_message_is_read_or_refused(at in 0..CALL.len(), byte: u8) {
+    fn decoding_a_damaged_message_never_panics(at in 0..CALL.len(), byte: u8) {
         for golden in [CALL, RESULT, FAILURE] {
             let mut body = golden.as_bytes().to_vec();
             let at = at % body.len();

@@ -1,5 +1,4 @@
-//! Whom a request is for among a server's endpoints, and what to answer if nobody, in the words of oslo.messaging's
-//! dispatcher.
+//! Dispatching of requests to endpoints, with the error messages of oslo.messaging's dispatcher.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -10,18 +9,21 @@ use calculator::{Executor, Params, Value};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
+use super::endpoint::{Endpoint, Interface};
+use crate::context::Context;
+use crate::serializer::Serializer;
+use crate::version;
 use crate::wire::{Arguments, Failure, Request};
-use crate::{Context, Endpoint, Interface, Serializer, version};
 
-/// Which of its endpoints' methods a server lets callers reach.
+/// Which methods of its endpoints a server exposes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AccessPolicy {
-    /// All but those whose names begin with an underscore.
+    /// All methods except those whose names begin with an underscore.
     #[default]
     Public,
-    /// Those that are named, and no others.
+    /// The named methods only.
     Only(HashSet<String>),
-    /// All.
+    /// All methods.
     Everything,
 }
 
@@ -35,10 +37,10 @@ impl AccessPolicy {
     }
 }
 
-/// Finds the method that a request asks for and runs it.
+/// Finds the endpoint that a request is for, and runs its method.
 ///
-/// Endpoints are asked in their order: the first one of the request's namespace, of a compatible version, that has the
-/// method, executes it. A request is dispatched without a broker here:
+/// The first endpoint in the request's namespace, of a compatible version, that has the method executes it. Dispatching
+/// needs no broker:
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -69,8 +71,8 @@ pub struct RpcDispatcher {
     policy: AccessPolicy,
     serializer: Option<Arc<dyn Serializer>>,
     executor: Executor,
-    /// The handlers that may run at a time, where the executor bounds them.
-    places: Semaphore,
+    /// Has a permit for each handler that may run at a time, if the executor limits them.
+    handler_slots: Semaphore,
 }
 
 impl Default for RpcDispatcher {
@@ -87,7 +89,7 @@ impl fmt::Debug for RpcDispatcher {
 }
 
 impl RpcDispatcher {
-    /// No endpoints, [`AccessPolicy::Public`], no serializer, handlers as tasks of the runtime.
+    /// Creates a dispatcher without endpoints and serializer, with [`AccessPolicy::Public`] and [`Executor::Async`].
     #[must_use]
     pub fn new() -> Self {
         RpcDispatcher {
@@ -95,45 +97,45 @@ impl RpcDispatcher {
             policy: AccessPolicy::default(),
             serializer: None,
             executor: Executor::Async,
-            places: Semaphore::new(1),
+            handler_slots: Semaphore::new(1),
         }
     }
 
-    /// One endpoint more, asked after those before it.
+    /// Adds an endpoint, after those added before.
     #[must_use]
     pub fn endpoint(mut self, endpoint: impl Endpoint) -> Self {
         self.endpoints.push((endpoint.interface(), Box::new(endpoint)));
         self
     }
 
-    /// Which methods can be reached.
+    /// Sets which methods are exposed.
     #[must_use]
     pub fn access_policy(mut self, policy: AccessPolicy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// What arguments, results and contexts pass.
+    /// Sets the conversion of arguments, results and contexts.
     #[must_use]
     pub fn serializer(mut self, serializer: impl Serializer) -> Self {
         self.serializer = Some(Arc::new(serializer));
         self
     }
 
-    /// How handlers are run: one at a time, on that many threads of their own, or as tasks of the runtime, where only
-    /// a handler that waits lets others run.
+    /// Sets how handlers are run: one at a time, on a number of dedicated threads, or as tasks of the runtime. As a task,
+    /// a handler lets others run only while it awaits something.
     #[must_use]
     pub fn executor(mut self, executor: Executor) -> Self {
         self.executor = executor;
-        let places = match executor {
+        let slots = match executor {
             Executor::Threads(n) => n.get().min(Semaphore::MAX_PERMITS),
             Executor::Blocking | Executor::Async => 1,
         };
-        self.places = Semaphore::new(places);
+        self.handler_slots = Semaphore::new(slots);
         self
     }
 
-    /// Ready for a server, or several.
+    /// Finishes the configuration. The result can be shared by several servers.
     #[must_use]
     pub fn build(self) -> Arc<Self> {
         Arc::new(self)
@@ -142,21 +144,21 @@ impl RpcDispatcher {
     /// Executes a request. Must be awaited inside a Tokio runtime.
     ///
     /// # Errors
-    /// The failure that is the request's answer.
+    /// The failure with which the request is answered.
     pub async fn dispatch(self: &Arc<Self>, request: Request) -> Result<Value, Failure> {
         let method = match request.method {
             Some(Ok(method)) => method,
-            None => return Err(no_method("NoneType")),
-            Some(Err(kind)) => return Err(no_method(kind)),
+            None => return Err(invalid_method_type("NoneType")),
+            Some(Err(kind)) => return Err(invalid_method_type(kind)),
         };
         let namespace = match &request.namespace {
             None => None,
             Some(Ok(namespace)) => Some(namespace.as_str()),
-            Some(Err(_)) => return Err(unsupported("None", &method)),
+            Some(Err(_)) => return Err(unsupported_version("None", &method)),
         };
         let index = self.find(&method, namespace, request.version.as_ref())?;
         let mut context = request.context;
-        if let Some(seconds) = request.monitor {
+        if let Some(seconds) = request.call_monitor_timeout {
             context.set("client_timeout", i64::try_from(seconds).unwrap_or(i64::MAX));
         }
         let arguments = match request.arguments {
@@ -166,10 +168,10 @@ impl RpcDispatcher {
                 return Err(Failure::builtin("AttributeError", message));
             }
         };
-        self.run(Found { index, method, context, arguments }).await
+        self.run(Invocation { endpoint: index, method, context, arguments }).await
     }
 
-    /// The endpoint that a request is for.
+    /// The index of the endpoint that a request is for.
     fn find(
         &self,
         method: &str,
@@ -179,46 +181,52 @@ impl RpcDispatcher {
         let requested = match requested {
             None => version::DEFAULT,
             Some(Ok(version)) => version,
-            Some(Err("NoneType")) => return Err(unsupported("None", method)),
+            Some(Err("NoneType")) => return Err(unsupported_version("None", method)),
             Some(Err(kind)) => {
                 let message = format!("'{kind}' object has no attribute 'split'");
                 return Err(Failure::builtin("AttributeError", message));
             }
         };
-        let mut served = false;
+        let mut interface_found = false;
         for (index, (interface, endpoint)) in self.endpoints.iter().enumerate() {
             if interface.namespace.as_deref() != namespace
-                || !version::compatible(&interface.version, requested)?
+                || !version::is_compatible(&interface.version, requested)?
             {
                 continue;
             }
-            served = true;
+            interface_found = true;
             if endpoint.has(method) && self.policy.allows(method) {
                 return Ok(index);
             }
         }
-        Err(if served { Failure::no_such_method(method) } else { unsupported(requested, method) })
+        Err(if interface_found {
+            Failure::no_such_method(method)
+        } else {
+            unsupported_version(requested, method)
+        })
     }
 
-    async fn run(self: &Arc<Self>, found: Found) -> Result<Value, Failure> {
+    /// Runs a method on the executor.
+    async fn run(self: &Arc<Self>, invocation: Invocation) -> Result<Value, Failure> {
         match self.executor {
-            Executor::Async => self.invoke(found).await,
+            Executor::Async => self.invoke(invocation).await,
             Executor::Blocking => {
-                let _turn = self.places.acquire().await.map_err(unfinished)?;
-                self.invoke(found).await
+                let _slot = self.handler_slots.acquire().await.map_err(did_not_finish)?;
+                self.invoke(invocation).await
             }
             Executor::Threads(_) => {
-                let _place = self.places.acquire().await.map_err(unfinished)?;
+                let _slot = self.handler_slots.acquire().await.map_err(did_not_finish)?;
                 let (this, runtime) = (Arc::clone(self), Handle::current());
-                let handling = move || runtime.block_on(this.invoke(found));
-                tokio::task::spawn_blocking(handling).await.map_err(unfinished)?
+                let handler = move || runtime.block_on(this.invoke(invocation));
+                tokio::task::spawn_blocking(handler).await.map_err(did_not_finish)?
             }
         }
     }
 
-    async fn invoke(&self, found: Found) -> Result<Value, Failure> {
-        let Found { index, method, mut context, mut arguments } = found;
-        let Some((_, endpoint)) = self.endpoints.get(index) else {
+    /// Calls a method, with the serializer's conversions around it.
+    async fn invoke(&self, invocation: Invocation) -> Result<Value, Failure> {
+        let Invocation { endpoint, method, mut context, mut arguments } = invocation;
+        let Some((_, endpoint)) = self.endpoints.get(endpoint) else {
             return Err(Failure::no_such_method(&method));
         };
         let Some(serializer) = &self.serializer else {
@@ -235,23 +243,24 @@ impl RpcDispatcher {
     }
 }
 
-/// A request whose endpoint is known.
-struct Found {
-    index: usize,
+/// A request for a known endpoint.
+struct Invocation {
+    /// The endpoint's index.
+    endpoint: usize,
     method: Cow<'static, str>,
     context: Context,
     arguments: Params,
 }
 
-fn unfinished(reason: impl fmt::Display) -> Failure {
+fn did_not_finish(reason: impl fmt::Display) -> Failure {
     Failure::builtin("Exception", format!("the handler did not finish: {reason}"))
 }
 
-fn no_method(kind: &str) -> Failure {
+fn invalid_method_type(kind: &str) -> Failure {
     Failure::builtin("TypeError", format!("attribute name must be string, not '{kind}'"))
 }
 
-fn unsupported(version: &str, method: &str) -> Failure {
+fn unsupported_version(version: &str, method: &str) -> Failure {
     let message = format!("Endpoint does not support RPC version {version}. Attempted method: {method}");
     Failure::dispatcher("UnsupportedVersion", message)
 }
@@ -263,49 +272,50 @@ mod tests {
     use calculator::{CallError, ErrorKind};
 
     use super::*;
-    use crate::Methods;
+    use crate::server::Methods;
 
-    fn named(method: &'static str) -> Request {
+    fn request(method: &'static str) -> Request {
         Request { method: Some(Ok(method.into())), ..Request::default() }
     }
 
-    fn says(word: &'static str) -> impl Fn(&Context, Params) -> Result<Value, Failure> {
+    fn returns(word: &'static str) -> impl Fn(&Context, Params) -> Result<Value, Failure> {
         move |_, _| Ok(word.into())
     }
 
     fn dispatcher() -> RpcDispatcher {
         RpcDispatcher::new()
-            .endpoint(Methods::new().namespace("n").version("2.3").method("where", says("n 2.3")))
-            .endpoint(Methods::new().method("where", says("first")).method("_private", says("secret")))
-            .endpoint(Methods::new().method("where", says("second")).method("other", says("other")))
+            .endpoint(Methods::new().namespace("n").version("2.3").method("where", returns("n 2.3")))
+            .endpoint(Methods::new().method("where", returns("first")).method("_private", returns("secret")))
+            .endpoint(Methods::new().method("where", returns("second")).method("other", returns("other")))
     }
 
-    async fn answer(request: Request) -> Result<Value, String> {
+    /// Dispatches a request; an error is the class of the failure.
+    async fn dispatch(request: Request) -> Result<Value, String> {
         dispatcher().build().dispatch(request).await.map_err(|failure| failure.class.into_owned())
     }
 
     #[tokio::test]
-    async fn the_first_endpoint_of_the_namespace_and_version_that_has_the_method_is_asked() {
-        assert_eq!(answer(named("where")).await, Ok("first".into()));
-        assert_eq!(answer(named("other")).await, Ok("other".into()));
+    async fn dispatches_to_the_first_endpoint_with_the_namespace_version_and_method() {
+        assert_eq!(dispatch(request("where")).await, Ok("first".into()));
+        assert_eq!(dispatch(request("other")).await, Ok("other".into()));
         let within = |version: &str| Request {
             namespace: Some(Ok("n".to_owned())),
             version: Some(Ok(version.to_owned())),
-            ..named("where")
+            ..request("where")
         };
-        assert_eq!(answer(within("2.1")).await, Ok("n 2.3".into()));
+        assert_eq!(dispatch(within("2.1")).await, Ok("n 2.3".into()));
         for version in ["2.4", "1.0"] {
-            assert_eq!(answer(within(version)).await, Err("UnsupportedVersion".to_owned()));
+            assert_eq!(dispatch(within(version)).await, Err("UnsupportedVersion".to_owned()));
         }
-        let elsewhere = Request { namespace: Some(Ok(String::new())), ..named("where") };
-        assert_eq!(answer(elsewhere).await, Err("UnsupportedVersion".to_owned()));
+        let elsewhere = Request { namespace: Some(Ok(String::new())), ..request("where") };
+        assert_eq!(dispatch(elsewhere).await, Err("UnsupportedVersion".to_owned()));
         for method in ["nosuch", "_private", "target"] {
-            assert_eq!(answer(named(method)).await, Err("NoSuchMethod".to_owned()));
+            assert_eq!(dispatch(request(method)).await, Err("NoSuchMethod".to_owned()));
         }
     }
 
     #[tokio::test]
-    async fn requests_of_the_wrong_shape_are_answered_as_by_the_reference() {
+    async fn malformed_requests_fail_with_the_exceptions_of_oslo_messaging() {
         for (version, class) in [
             (Ok("1.1"), "UnsupportedVersion"),
             (Ok("1.0.1"), "UnsupportedVersion"),
@@ -314,29 +324,29 @@ mod tests {
             (Ok("abc"), "ValueError"),
             (Err("int"), "AttributeError"),
         ] {
-            let request = Request { version: Some(version.map(str::to_owned)), ..named("where") };
-            assert_eq!(answer(request).await, Err(class.to_owned()), "{version:?}");
+            let request = Request { version: Some(version.map(str::to_owned)), ..request("where") };
+            assert_eq!(dispatch(request).await, Err(class.to_owned()), "{version:?}");
         }
-        assert_eq!(answer(Request::default()).await, Err("TypeError".to_owned()));
-        let listed = Request { arguments: Arguments::Other("list"), ..named("where") };
-        assert_eq!(answer(listed).await, Err("AttributeError".to_owned()));
+        assert_eq!(dispatch(Request::default()).await, Err("TypeError".to_owned()));
+        let listed = Request { arguments: Arguments::Other("list"), ..request("where") };
+        assert_eq!(dispatch(listed).await, Err("AttributeError".to_owned()));
     }
 
     #[tokio::test]
-    async fn an_access_policy_decides_what_can_be_reached() {
+    async fn the_access_policy_limits_the_methods() {
         let only = AccessPolicy::Only(HashSet::from(["_private".to_owned()]));
-        for (policy, method, reached) in [
+        for (policy, method, allowed) in [
             (AccessPolicy::Everything, "_private", true),
             (AccessPolicy::Everything, "other", true),
             (only.clone(), "_private", true),
             (only, "other", false),
         ] {
-            let result = dispatcher().access_policy(policy).build().dispatch(named(method)).await;
-            assert_eq!(result.is_ok(), reached, "{method}");
+            let result = dispatcher().access_policy(policy).build().dispatch(request(method)).await;
+            assert_eq!(result.is_ok(), allowed, "{method}");
         }
     }
 
-    /// Counts in dozens on the wire.
+    /// Sends numbers as multiples of twelve.
     struct Dozens;
 
     impl Serializer for Dozens {
@@ -344,12 +354,14 @@ mod tests {
             assert!(context.get("known").is_some());
             match value {
                 Value::Int(n) if n % 12 == 0 => Ok((n / 12).into()),
-                _ => Err(CallError::new(ErrorKind::NotRepresentable, "no dozen")),
+                _ => Err(CallError::new(ErrorKind::NotRepresentable, "not a dozen")),
             }
         }
 
         fn deserialize_entity(&self, _: &Context, value: Value) -> Result<Value, CallError> {
-            let Value::Int(n) = value else { return Err(CallError::new(ErrorKind::Malformed, "no number")) };
+            let Value::Int(n) = value else {
+                return Err(CallError::new(ErrorKind::Malformed, "not a number"));
+            };
             Ok((n * 12).into())
         }
 
@@ -359,7 +371,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_serializer_sees_arguments_context_and_result() {
+    async fn the_serializer_converts_arguments_context_and_result() {
         let adds = |n: i64| {
             Methods::new().method("add", move |context, arguments| {
                 assert!(context.get("known").is_some());
@@ -367,26 +379,26 @@ mod tests {
                 Ok((x + n).into())
             })
         };
-        let request = |x: Value| Request {
+        let add_request = |x: Value| Request {
             arguments: Arguments::Named(Params::Named(vec![("x".into(), x)])),
-            ..named("add")
+            ..request("add")
         };
         let dispatcher = RpcDispatcher::new().endpoint(adds(24)).serializer(Dozens).build();
-        assert_eq!(dispatcher.dispatch(request(3.into())).await, Ok(5.into()));
-        let refused = dispatcher.dispatch(request("x".into())).await.unwrap_err();
-        assert_eq!((&*refused.class, refused.message.as_str()), ("ValueError", "no number"));
+        assert_eq!(dispatcher.dispatch(add_request(3.into())).await, Ok(5.into()));
+        let refused = dispatcher.dispatch(add_request("x".into())).await.unwrap_err();
+        assert_eq!((&*refused.class, refused.message.as_str()), ("ValueError", "not a number"));
         let dispatcher = RpcDispatcher::new().endpoint(adds(1)).serializer(Dozens).build();
-        assert_eq!(dispatcher.dispatch(request(3.into())).await.unwrap_err().class, "OverflowError");
+        assert_eq!(dispatcher.dispatch(add_request(3.into())).await.unwrap_err().class, "OverflowError");
     }
 
     #[tokio::test]
-    async fn every_executor_executes() {
+    async fn every_executor_runs_handlers() {
         let two = NonZeroUsize::new(2).unwrap();
         for executor in [Executor::Async, Executor::Blocking, Executor::Threads(two)] {
             let dispatcher = dispatcher().executor(executor).build();
-            let all = (0..8).map(|_| dispatcher.dispatch(named("where")));
-            for answer in futures_util::future::join_all(all).await {
-                assert_eq!(answer, Ok("first".into()));
+            let all = (0..8).map(|_| dispatcher.dispatch(request("where")));
+            for result in futures_util::future::join_all(all).await {
+                assert_eq!(result, Ok("first".into()));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What a server offers.
+//! Endpoints: the methods of a server.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -7,36 +7,42 @@ use calculator::{Call, Dispatcher, Params, Value};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+use crate::context::Context;
+use crate::version;
 use crate::wire::Failure;
-use crate::{Context, version};
 
-/// A call that an endpoint executes.
-pub type Handling<'a> = BoxFuture<'a, Result<Value, Failure>>;
+/// The execution of a method.
+pub type MethodFuture<'a> = BoxFuture<'a, Result<Value, Failure>>;
 
 /// A group of methods under one namespace and version.
 ///
-/// [`Methods`] makes one of functions; implement the trait where methods share a state or wait for something.
+/// [`Methods`] is an endpoint of plain functions. Implement the trait for methods that share state or that await
+/// something.
 pub trait Endpoint: Send + Sync + 'static {
     /// The namespace and version of the methods.
     fn interface(&self) -> Interface {
         Interface::default()
     }
 
-    /// Whether there is a method of that name.
+    /// Whether the endpoint has the method `method`.
     fn has(&self, method: &str) -> bool;
 
-    /// Executes `method`, which [`has`](Self::has) confirmed.
-    fn call<'a>(&'a self, context: &'a Context, method: Cow<'static, str>, arguments: Params)
-    -> Handling<'a>;
+    /// Executes `method`, for which [`has`](Self::has) has returned `true`.
+    fn call<'a>(
+        &'a self,
+        context: &'a Context,
+        method: Cow<'static, str>,
+        arguments: Params,
+    ) -> MethodFuture<'a>;
 }
 
 /// The namespace and version of an endpoint's methods.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
-    /// `None` is the null namespace, which is another one than `""`.
+    /// `None` is the null namespace, which differs from `""`.
     pub namespace: Option<String>,
-    /// `major.minor` or `major.minor.revision`. It serves callers that ask for the same major number and no later
-    /// minor one.
+    /// `major.minor` or `major.minor.revision`. Serves requests for the same major version and the same or an older
+    /// minor version.
     pub version: String,
 }
 
@@ -49,7 +55,7 @@ impl Default for Interface {
 
 type Method = Box<dyn Fn(&Context, Params) -> Result<Value, Failure> + Send + Sync>;
 
-/// An endpoint of functions.
+/// An endpoint of plain functions.
 ///
 /// ```
 /// use amqp::Methods;
@@ -66,27 +72,27 @@ pub struct Methods {
 }
 
 impl Methods {
-    /// No methods, the null namespace, version 1.0.
+    /// Creates an endpoint without methods, in the null namespace, of version 1.0.
     #[must_use]
     pub fn new() -> Self {
         Methods::default()
     }
 
-    /// The same methods in another namespace.
+    /// Sets the namespace.
     #[must_use]
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.interface.namespace = Some(namespace.into());
         self
     }
 
-    /// The same methods in another version.
+    /// Sets the version.
     #[must_use]
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.interface.version = version.into();
         self
     }
 
-    /// One method more.
+    /// Adds a method, or replaces the one of the same name.
     #[must_use]
     pub fn method(
         mut self,
@@ -112,7 +118,7 @@ impl Endpoint for Methods {
         context: &'a Context,
         method: Cow<'static, str>,
         arguments: Params,
-    ) -> Handling<'a> {
+    ) -> MethodFuture<'a> {
         async move {
             match self.methods.get(&*method) {
                 Some(function) => function(context, arguments),
@@ -123,16 +129,17 @@ impl Endpoint for Methods {
     }
 }
 
-/// A service of the suite's contract, such as the calculator, as an endpoint. It has an executor and faults of its own.
+/// A service of the suite's contract, such as the calculator, as an endpoint. It runs on the service dispatcher's executor,
+/// with its injected faults.
 impl Endpoint for Dispatcher {
     fn has(&self, method: &str) -> bool {
         self.service().methods().iter().any(|info| info.name == method)
     }
 
-    fn call<'a>(&'a self, _: &'a Context, method: Cow<'static, str>, arguments: Params) -> Handling<'a> {
+    fn call<'a>(&'a self, _: &'a Context, method: Cow<'static, str>, arguments: Params) -> MethodFuture<'a> {
         async move {
             let call = Call { method: method.clone(), params: arguments };
-            Dispatcher::call(self, call).await.map_err(|error| Failure::of(error, &method))
+            Dispatcher::call(self, call).await.map_err(|error| Failure::from_call_error(error, &method))
         }
         .boxed()
     }

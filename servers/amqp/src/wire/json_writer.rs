@@ -1,37 +1,38 @@
-//! JSON inside a JSON string, written in one go, or by itself.
+//! Writing JSON, either plainly or as the content of a JSON string.
 
 use std::io;
 
-/// Appends what is written, as the content of a JSON string or as it is.
+/// Appends JSON text to a buffer. In escaped form, the text becomes the content of a JSON string.
 ///
-/// For the former it expects JSON text as serde_json writes it: control characters are escaped there already, so that
-/// only quotation marks and backslashes need escaping again.
-pub(super) struct Escaped {
+/// Escaping expects JSON as serde_json writes it, in which control characters are escaped already: only quotation marks
+/// and backslashes are escaped again.
+pub(super) struct JsonWriter {
     out: Vec<u8>,
     escapes: bool,
 }
 
-impl Escaped {
-    /// Appends to `out` as the content of a string.
-    pub(super) fn new(out: Vec<u8>) -> Self {
-        Escaped { out, escapes: true }
+impl JsonWriter {
+    /// Appends to `out`, escaped.
+    pub(super) fn escaped(out: Vec<u8>) -> Self {
+        JsonWriter { out, escapes: true }
     }
 
-    /// Appends to `out` as it is.
+    /// Appends to `out`, unescaped.
     pub(super) fn plain(out: Vec<u8>) -> Self {
-        Escaped { out, escapes: false }
+        JsonWriter { out, escapes: false }
     }
 
-    pub(super) fn into_inner(self) -> Vec<u8> {
+    /// The buffer.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
         self.out
     }
 
-    /// Appends a JSON string whose content is `text`.
+    /// Appends a JSON string with the content `text`.
     pub(super) fn string(&mut self, text: &str) -> Result<(), serde_json::Error> {
         serde_json::to_writer(self, text)
     }
 
-    /// Appends a piece of JSON.
+    /// Appends a fragment of JSON text.
     pub(super) fn json(&mut self, text: &str) {
         self.append(text.as_bytes());
     }
@@ -48,7 +49,7 @@ impl Escaped {
     }
 }
 
-impl io::Write for Escaped {
+impl io::Write for JsonWriter {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         self.append(text);
         Ok(text.len())

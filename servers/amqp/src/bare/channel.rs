@@ -1,0 +1,34 @@
+//! How bare messages are published and consumed.
+
+use std::pin::pin;
+
+use lapin::options::{BasicConsumeOptions, BasicPublishOptions, QueueDeclareOptions};
+use lapin::types::ShortString;
+use lapin::{BasicProperties, Channel};
+
+use crate::publisher::poll_once;
+use crate::topology::short_string;
+
+/// Options of the request queue.
+pub(crate) const QUEUE: QueueDeclareOptions = QueueDeclareOptions {
+    passive: false,
+    durable: false,
+    exclusive: false,
+    auto_delete: true,
+    nowait: false,
+};
+/// Options of the consumers of requests and replies.
+pub(crate) const CONSUME: BasicConsumeOptions =
+    BasicConsumeOptions { no_local: false, no_ack: true, exclusive: false, nowait: false };
+
+/// The properties that requests and replies have in common.
+pub(crate) fn properties() -> BasicProperties {
+    BasicProperties::default()
+}
+
+/// Queues a message to the default exchange. It is written in the background.
+pub(super) fn publish(channel: &Channel, routing_key: ShortString, properties: BasicProperties, body: &[u8]) {
+    let options = BasicPublishOptions::default();
+    // The client notices a message that cannot be sent by its missing reply.
+    let _ = poll_once(pin!(channel.basic_publish(short_string(""), routing_key, options, body, properties)));
+}

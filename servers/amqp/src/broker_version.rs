@@ -1,0 +1,98 @@
+//! The broker's product name and version, from the first frame that it sends on a connection.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::url::TransportUrl;
+
+/// The protocol header of AMQP 0-9-1 (section 4.2.2).
+const PROTOCOL_HEADER: [u8; 8] = *b"AMQP\x00\x00\x09\x01";
+/// The largest first frame that is read, in bytes. RabbitMQ's has about 500.
+const MAX_FRAME_BYTES: u32 = 64 << 10;
+
+/// Returns the product name and version of the broker at the first host of `url`, for example `RabbitMQ 3.10.8`; `None`
+/// if it does not send them within `timeout`. It needs no login.
+pub async fn broker_version(url: &TransportUrl, timeout: Duration) -> Option<String> {
+    let (host, port) = url.first_host()?;
+    let reading = async {
+        let mut stream = TcpStream::connect((host, port)).await.ok()?;
+        stream.write_all(&PROTOCOL_HEADER).await.ok()?;
+        // Type, channel and size of a frame (section 4.2.3).
+        let mut head = [0; 7];
+        stream.read_exact(&mut head).await.ok()?;
+        let [1, 0, 0, size @ ..] = head else { return None };
+        let size = u32::from_be_bytes(size);
+        if size > MAX_FRAME_BYTES {
+            return None;
+        }
+        let mut payload = Vec::new();
+        stream.take(size.into()).read_to_end(&mut payload).await.ok()?;
+        parse_start(&payload)
+    };
+    tokio::time::timeout(timeout, reading).await.ok().flatten()
+}
+
+/// Finds product and version among the server properties of the method connection.start (section 1.4.2.1).
+fn parse_start(payload: &[u8]) -> Option<String> {
+    // Class 10, method 10, then the protocol version in two bytes.
+    let mut rest = payload.strip_prefix(&[0, 10, 0, 10])?.get(2..)?;
+    let mut table = long_string(&mut rest)?;
+    let (mut product, mut version) = (None, None);
+    while let Some((&length, after)) = table.split_first() {
+        let (name, after) = after.split_at_checked(length.into())?;
+        let (kind, after) = after.split_first()?;
+        table = after;
+        match (kind, name) {
+            (b'S', b"product") => product = Some(long_string(&mut table)?),
+            (b'S', b"version") => version = Some(long_string(&mut table)?),
+            (b'S' | b'F', _) => drop(long_string(&mut table)?),
+            (b't', _) => table = table.get(1..)?,
+            // Brokers send no other types here; their length would not be known.
+            _ => break,
+        }
+    }
+    let text = |bytes: &[u8]| Some(str::from_utf8(bytes).ok()?.escape_default().to_string());
+    Some(format!("{} {}", text(product?)?, text(version?)?))
+}
+
+/// Splits a long string or a table, which have the same form, from `rest`: a length of four bytes, then the content.
+fn long_string<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, after) = rest.split_first_chunk()?;
+    let (bytes, after) = after.split_at_checked(u32::from_be_bytes(*length).try_into().ok()?)?;
+    *rest = after;
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn finds_product_and_version_among_other_properties() {
+        let table = b"\x0ccapabilitiesF\0\0\0\x04\x01at\x01\x07productS\0\0\0\x08RabbitMQ\x05clust\x74\x01\
+                      \x07versionS\0\0\0\x063.10.8";
+        let mut payload = b"\0\x0a\0\x0a\0\x09".to_vec();
+        payload.extend_from_slice(&u32::try_from(table.len()).unwrap().to_be_bytes());
+        payload.extend_from_slice(table);
+        payload.extend_from_slice(b"\0\0\0\x05PLAIN");
+        assert_eq!(parse_start(&payload).as_deref(), Some("RabbitMQ 3.10.8"));
+        for cut in 0..payload.len() {
+            let _ = parse_start(&payload[..cut]);
+        }
+        assert_eq!(parse_start(b"\0\x0a\0\x0b"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_arbitrary_bytes_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let mut payload = b"\0\x0a\0\x0a\0\x09\0\0\0\xc0".to_vec();
+            payload.extend_from_slice(&bytes);
+            let _ = parse_start(&payload);
+            let _ = parse_start(&bytes);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Receiving notifications.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use calculator::Limits;
+use futures_util::stream::{SelectAll, StreamExt};
+use lapin::message::Delivery;
+use lapin::options::{BasicAckOptions, BasicQosOptions, BasicRejectOptions};
+use lapin::{Channel, Connection, Consumer};
+use tokio_util::sync::CancellationToken;
+
+use super::priority::Priority;
+use crate::connect::TransportError;
+use crate::publisher::close;
+use crate::target::Target;
+use crate::topology;
+use crate::transport::Transport;
+use crate::wire::{self, Notification};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const RECONNECT_DELAY: Duration = Duration::from_secs(1);
+/// The maximum number of unacknowledged notifications per queue that the broker sends.
+const PREFETCH: u16 = 256;
+
+/// What a listener's handler did with a notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotificationResult {
+    /// The notification was handled.
+    Handled,
+    /// The notification must be delivered again, to this listener or another one.
+    Requeue,
+}
+
+type Handler = Box<dyn Fn(Notification) -> NotificationResult + Send + Sync>;
+
+/// Handles the notifications of a topic.
+pub struct Listener {
+    transport: Transport,
+    target: Target,
+    priorities: Vec<Priority>,
+    limits: Limits,
+    handler: Handler,
+    connection: ListenerConnection,
+}
+
+struct ListenerConnection {
+    connection: Connection,
+    channel: Channel,
+    consumers: SelectAll<Consumer>,
+}
+
+impl Listener {
+    /// Connects, declares the queues of `priorities` and consumes them. `handler` is called while [`run`](Self::run) is
+    /// polled, for one notification at a time. If it panics, the notification is redelivered.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    pub async fn bind(
+        transport: &Transport,
+        target: Target,
+        priorities: &[Priority],
+        handler: impl Fn(Notification) -> NotificationResult + Send + Sync + 'static,
+    ) -> Result<Self, TransportError> {
+        let connection = ListenerConnection::open(transport, &target, priorities).await?;
+        Ok(Listener {
+            transport: transport.clone(),
+            target,
+            priorities: priorities.to_vec(),
+            limits: Limits::default(),
+            handler: Box::new(handler),
+            connection,
+        })
+    }
+
+    /// Handles notifications until `stop`. Reconnects when the connection is lost.
+    pub async fn run(mut self, stop: CancellationToken) {
+        loop {
+            let delivery = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                delivery = self.connection.consumers.next() => delivery,
+            };
+            match delivery {
+                Some(Ok(delivery)) => self.handle(&delivery).await,
+                _ => match stop.run_until_cancelled(self.reconnect()).await {
+                    Some(connection) => self.connection = connection,
+                    None => return,
+                },
+            }
+        }
+        close(&self.connection.connection).await;
+    }
+
+    async fn handle(&self, delivery: &Delivery) {
+        let result = match wire::read_notification(&delivery.data, &self.limits) {
+            Ok(notification) => catch_unwind(AssertUnwindSafe(|| (self.handler)(notification)))
+                .unwrap_or_else(|_| {
+                    tracing::error!("the handler of a notification panicked");
+                    NotificationResult::Requeue
+                }),
+            Err(error) => {
+                tracing::debug!(%error, "rejected a notification");
+                let reject = BasicRejectOptions { requeue: false };
+                let _ = self.connection.channel.basic_reject(delivery.delivery_tag, reject).await;
+                return;
+            }
+        };
+        // If this cannot be sent, the broker redelivers the notification on the next connection.
+        let _ = match result {
+            NotificationResult::Handled => {
+                self.connection.channel.basic_ack(delivery.delivery_tag, BasicAckOptions::default()).await
+            }
+            NotificationResult::Requeue => {
+                let reject = BasicRejectOptions { requeue: true };
+                self.connection.channel.basic_reject(delivery.delivery_tag, reject).await
+            }
+        };
+    }
+
+    /// Tries to connect until it succeeds.
+    async fn reconnect(&self) -> ListenerConnection {
+        tracing::warn!(broker = %self.transport.url(), "lost the connection to the broker; reconnecting");
+        loop {
+            tokio::time::sleep(RECONNECT_DELAY).await;
+            match ListenerConnection::open(&self.transport, &self.target, &self.priorities).await {
+                Ok(connection) => return connection,
+                Err(error) => tracing::warn!(%error, "cannot reconnect yet"),
+            }
+        }
+    }
+}
+
+impl ListenerConnection {
+    async fn open(
+        transport: &Transport,
+        target: &Target,
+        priorities: &[Priority],
+    ) -> Result<Self, TransportError> {
+        let connection = transport.connect("listener", CONNECT_TIMEOUT).await?;
+        let channel = connection.create_channel().await?;
+        channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
+        let mut consumers = SelectAll::new();
+        for priority in priorities {
+            let queue = priority.queue(&target.topic);
+            topology::declare_topic_queue(&channel, transport.queues(), target, &queue).await?;
+            consumers.push(topology::consume(&channel, &queue, priority.name(), false).await?);
+        }
+        Ok(ListenerConnection { connection, channel, consumers })
+    }
+}

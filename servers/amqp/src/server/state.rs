@@ -1,0 +1,49 @@
+//! The state of a server that outlives its connections.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Semaphore;
+
+use super::deduplicator::Deduplicator;
+use super::dispatcher::RpcDispatcher;
+use super::options::RpcServerOptions;
+use crate::target::Target;
+use crate::transport::Transport;
+
+/// What a server consists of besides its connections.
+pub(super) struct ServerState {
+    pub(super) transport: Transport,
+    pub(super) target: Target,
+    pub(super) dispatcher: Arc<RpcDispatcher>,
+    pub(super) options: RpcServerOptions,
+    /// Has a permit for each request that may be in progress.
+    pub(super) in_flight: Arc<Semaphore>,
+    /// The number of those permits.
+    pub(super) max_in_flight: u32,
+    deduplicator: Mutex<Deduplicator>,
+}
+
+impl ServerState {
+    pub(super) fn new(
+        transport: Transport,
+        target: Target,
+        dispatcher: Arc<RpcDispatcher>,
+        options: RpcServerOptions,
+    ) -> Arc<Self> {
+        let max = u32::try_from(options.limits.max_in_flight.max(1)).unwrap_or(u32::MAX);
+        let max_in_flight = max.min(u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX));
+        Arc::new(ServerState {
+            transport,
+            target,
+            dispatcher,
+            options,
+            in_flight: Arc::new(Semaphore::new(max_in_flight as usize)),
+            max_in_flight,
+            deduplicator: Mutex::default(),
+        })
+    }
+
+    pub(super) fn deduplicator(&self) -> MutexGuard<'_, Deduplicator> {
+        self.deduplicator.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

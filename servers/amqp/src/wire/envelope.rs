@@ -1,0 +1,112 @@
+//! The envelope around a message.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use calculator::{Limits, json};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+
+use super::error::{WireError, malformed};
+use super::fields::Field;
+use super::json_writer::JsonWriter;
+
+const OPEN: &[u8] = br#"{"oslo.version":"2.0","oslo.message":""#;
+const CLOSE: &[u8] = br#""}"#;
+
+/// What surrounds the inner message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Envelope {
+    /// Version 2.0, which oslo.messaging sends.
+    #[default]
+    V2,
+    /// No envelope: the body is the inner message, which oslo.messaging accepts as a message of version 1.0. It is
+    /// shorter, and parsed and written once instead of twice.
+    None,
+}
+
+/// Encodes the inner message that `write` writes, in `envelope`. `size_hint` is the inner message's estimated length in
+/// bytes.
+pub(super) fn encode_enveloped<E>(
+    envelope: Envelope,
+    size_hint: usize,
+    write: impl FnOnce(&mut JsonWriter) -> Result<(), E>,
+) -> Result<Vec<u8>, E> {
+    if envelope == Envelope::None {
+        let mut plain = JsonWriter::plain(Vec::with_capacity(size_hint));
+        write(&mut plain)?;
+        return Ok(plain.into_bytes());
+    }
+    let mut out = Vec::with_capacity(OPEN.len() + CLOSE.len() + size_hint);
+    out.extend_from_slice(OPEN);
+    let mut escaped = JsonWriter::escaped(out);
+    write(&mut escaped)?;
+    let mut out = escaped.into_bytes();
+    out.extend_from_slice(CLOSE);
+    Ok(out)
+}
+
+/// Returns the inner message of `body`: the envelope's string, or `body` itself if it is an object without an envelope.
+///
+/// # Errors
+/// [`WireError`] for bodies beyond `limits`, malformed envelopes and envelopes of another version.
+pub(super) fn decode_envelope<'a>(
+    body: &'a [u8],
+    limits: &Limits,
+) -> Result<(Cow<'a, str>, Envelope), WireError> {
+    if body.len() > limits.max_body {
+        let message = format!("{} bytes; the limit is {}", body.len(), limits.max_body);
+        return Err(WireError::TooLarge(message));
+    }
+    let text = str::from_utf8(body).map_err(malformed)?;
+    json::check_depth(body, limits)?;
+    // Without escapes and this prefix, no member can have one of the envelope's names.
+    if !text.contains('\\') && !text.contains("oslo.") {
+        return Ok((Cow::Borrowed(text), Envelope::None));
+    }
+    let envelope: EnvelopeMembers<'a> = serde_json::from_str(text).map_err(malformed)?;
+    let inner = match (envelope.version, envelope.message) {
+        (Some(Field::Text(version)), Some(Field::Text(message))) if version == "2.0" => message,
+        (Some(Field::Text(version)), Some(_)) if version == "2.0" => {
+            return Err(malformed("the inner message is not a string"));
+        }
+        (Some(_), Some(_)) => return Err(WireError::Version),
+        _ => return Ok((Cow::Borrowed(text), Envelope::None)),
+    };
+    json::check_depth(inner.as_bytes(), limits)?;
+    Ok((inner, Envelope::V2))
+}
+
+/// The members of an envelope. Others are ignored.
+#[derive(Default)]
+struct EnvelopeMembers<'a> {
+    version: Option<Field<'a>>,
+    message: Option<Field<'a>>,
+}
+
+impl<'de> Deserialize<'de> for EnvelopeMembers<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EnvelopeVisitor)
+    }
+}
+
+struct EnvelopeVisitor;
+
+impl<'de> Visitor<'de> for EnvelopeVisitor {
+    type Value = EnvelopeMembers<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut envelope = EnvelopeMembers::default();
+        while let Some(Field::Text(name)) = map.next_key()? {
+            match &*name {
+                "oslo.version" => envelope.version = Some(map.next_value()?),
+                "oslo.message" => envelope.message = Some(map.next_value()?),
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(envelope)
+    }
+}
