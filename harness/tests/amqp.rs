@@ -1,4 +1,4 @@
-//! The AMQP stacks through a real broker.
+//! The AMQP stacks over a real broker.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -56,20 +56,20 @@ fn assert_all_passed(outcomes: &[Outcome]) {
     assert_eq!(outcomes.len(), conformance::vectors(conformance::Profile::default()).len());
 }
 
-/// One broker for all of it: starting one takes longer than everything else together.
+/// One test on one broker, because starting a broker takes longer than all the checks together.
 #[tokio::test]
-async fn calls_travel_through_a_real_broker() {
+async fn the_amqp_stacks_work_over_a_real_broker() {
     let (broker, url) = broker();
-    conforms(&url).await;
-    several_calls_share_a_client(&url).await;
-    a_missing_server_is_told_or_times_out(&url).await;
-    the_bare_exchange_conforms(&url).await;
-    a_server_survives_what_it_must_not_answer(&url).await;
-    both_ends_connect_anew(&broker).await;
+    the_calculator_conforms(&url).await;
+    concurrent_calls_share_a_client(&url).await;
+    a_call_without_a_server_times_out_or_is_undeliverable(&url).await;
+    the_bare_server_conforms(&url).await;
+    a_server_ignores_hostile_messages(&url).await;
+    server_and_client_reconnect(&broker).await;
     broker.stop().unwrap();
 }
 
-async fn conforms(url: &TransportUrl) {
+async fn the_calculator_conforms(url: &TransportUrl) {
     let (stop, server) = serve(url, "conforms").await;
     for target in [Target::topic("conforms"), Target::topic("conforms").server("s1")] {
         let client = AmqpClient::connect(&url.clone().into(), target, &options()).await.unwrap();
@@ -85,7 +85,7 @@ async fn conforms(url: &TransportUrl) {
     server.await.unwrap();
 }
 
-async fn several_calls_share_a_client(url: &TransportUrl) {
+async fn concurrent_calls_share_a_client(url: &TransportUrl) {
     let (stop, server) = serve(url, "several").await;
     let client = Arc::new(
         AmqpClient::connect(&url.clone().into(), Target::topic("several"), &options()).await.unwrap(),
@@ -104,11 +104,11 @@ async fn several_calls_share_a_client(url: &TransportUrl) {
     server.await.unwrap();
 }
 
-async fn a_missing_server_is_told_or_times_out(url: &TransportUrl) {
-    let target = Target::topic("nobody");
+async fn a_call_without_a_server_times_out_or_is_undeliverable(url: &TransportUrl) {
+    let target = Target::topic("no-server");
     let client = AmqpClient::connect(&url.clone().into(), target.clone(), &options()).await.unwrap();
-    let mut soon = Deadline::new(Duration::from_millis(200));
-    let error = soon.within(std::time::Instant::now(), client.call(&add(2, 3))).await.unwrap_err();
+    let mut short = Deadline::new(Duration::from_millis(200));
+    let error = short.within(std::time::Instant::now(), client.call(&add(2, 3))).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Timeout);
 
     let client = AmqpClient::connect(&url.clone().into(), target, &options()).await.unwrap().at_least_once();
@@ -118,7 +118,7 @@ async fn a_missing_server_is_told_or_times_out(url: &TransportUrl) {
     }
 }
 
-/// Publishes `body` to `topic` as it is.
+/// Publishes `body` to `topic`, unmodified.
 async fn publish_raw(channel: &Channel, topic: &str, content_type: &str, body: &str) {
     let properties = BasicProperties::default().with_content_type(content_type.into());
     let options = BasicPublishOptions::default();
@@ -128,7 +128,7 @@ async fn publish_raw(channel: &Channel, topic: &str, content_type: &str, body: &
         .unwrap();
 }
 
-async fn a_server_survives_what_it_must_not_answer(url: &TransportUrl) {
+async fn a_server_ignores_hostile_messages(url: &TransportUrl) {
     let (stop, server) = serve(url, "hostile").await;
     let connection = url.connect("test", TIMEOUT).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
@@ -138,7 +138,7 @@ async fn a_server_survives_what_it_must_not_answer(url: &TransportUrl) {
     }
     let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
     let table = FieldTable::default();
-    let mut answers = channel.basic_consume("reply_test".into(), "".into(), options, table).await.unwrap();
+    let mut replies = channel.basic_consume("reply_test".into(), "".into(), options, table).await.unwrap();
 
     let json = "application/json";
     let request = |msg_id: &str, unique_id: &str, queue: &str| {
@@ -157,61 +157,62 @@ async fn a_server_survives_what_it_must_not_answer(url: &TransportUrl) {
     publish_raw(&channel, "hostile", json, &request("again", "3", "reply_test")).await;
     publish_raw(&channel, "hostile", json, &request("last", "4", "reply_test")).await;
 
-    let mut answered = Vec::new();
-    while answered.last().is_none_or(|id| id != "last") {
-        let answer = answers.next().await.unwrap().unwrap();
-        let reply = amqp::wire::read_reply(&answer.data, &Limits::default()).unwrap();
+    let mut msg_ids = Vec::new();
+    while msg_ids.last().is_none_or(|id| id != "last") {
+        let delivery = replies.next().await.unwrap().unwrap();
+        let reply = amqp::wire::read_reply(&delivery.data, &Limits::default()).unwrap();
         assert_eq!(reply.result, Ok(Value::Int(5)));
-        answered.push(reply.msg_id);
+        msg_ids.push(reply.msg_id);
     }
-    assert_eq!(answered, ["first", "last"]);
+    assert_eq!(msg_ids, ["first", "last"]);
     let victim = channel.basic_get("victim".into(), BasicGetOptions::default()).await.unwrap();
-    assert_eq!(victim, None, "an answer went to a queue that is nobody's reply queue");
+    assert_eq!(victim, None, "a reply went to a queue that is not a reply queue");
     stop.cancel();
     server.await.unwrap();
     let left = channel.basic_get("hostile".into(), BasicGetOptions::default()).await.unwrap();
-    assert_eq!(left, None, "what cannot be read must not stay in the queue");
+    assert_eq!(left, None, "malformed messages must not stay in the queue");
 }
 
-/// A way to the broker that can be cut.
-struct Cable {
+/// A TCP proxy in front of the broker whose connections can be cut.
+struct Proxy {
     address: SocketAddr,
-    ends: Arc<Mutex<JoinSet<()>>>,
+    connections: Arc<Mutex<JoinSet<()>>>,
 }
 
-impl Cable {
-    async fn to(broker: SocketAddr) -> Self {
+impl Proxy {
+    async fn start(broker: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let ends = Arc::new(Mutex::new(JoinSet::new()));
-        let plugged = Arc::clone(&ends);
+        let connections = Arc::new(Mutex::new(JoinSet::new()));
+        let accepted = Arc::clone(&connections);
         tokio::spawn(async move {
-            while let Ok((mut near, _)) = listener.accept().await {
-                let mut far = TcpStream::connect(broker).await.unwrap();
-                plugged.lock().unwrap().spawn(async move {
-                    let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut server = TcpStream::connect(broker).await.unwrap();
+                accepted.lock().unwrap().spawn(async move {
+                    let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
                 });
             }
         });
-        Cable { address, ends }
+        Proxy { address, connections }
     }
 
+    /// Closes all connections. New ones are accepted.
     async fn cut(&self) {
-        let mut cut = std::mem::take(&mut *self.ends.lock().unwrap());
-        cut.shutdown().await;
+        let mut connections = std::mem::take(&mut *self.connections.lock().unwrap());
+        connections.shutdown().await;
     }
 }
 
-async fn both_ends_connect_anew(broker: &PrivateBroker) {
+async fn server_and_client_reconnect(broker: &PrivateBroker) {
     let address = broker.public_url().replace("amqp://", "").replace("/%2f", "");
-    let cable = Cable::to(address.parse().unwrap()).await;
-    let url: TransportUrl = broker.url().replace(&address, &cable.address.to_string()).parse().unwrap();
-    let (stop, server) = serve(&url, "anew").await;
-    let client = AmqpClient::connect(&url.clone().into(), Target::topic("anew"), &options()).await.unwrap();
+    let proxy = Proxy::start(address.parse().unwrap()).await;
+    let url: TransportUrl = broker.url().replace(&address, &proxy.address.to_string()).parse().unwrap();
+    let (stop, server) = serve(&url, "reconnect").await;
+    let client = AmqpClient::connect(&url.clone().into(), Target::topic("reconnect"), &options()).await.unwrap();
     assert_eq!(client.call(&add(2, 3)).await, Ok(Value::Int(5)));
     for _ in 0..2 {
-        cable.cut().await;
-        // A call that was sent just before the loss was noticed may fail, but as nothing else than lost.
+        proxy.cut().await;
+        // A call that was sent before the loss was noticed may fail, but only as undeliverable.
         while let Err(error) = client.call(&add(2, 3)).await {
             assert_eq!(error.kind, ErrorKind::Undeliverable);
         }
@@ -221,7 +222,7 @@ async fn both_ends_connect_anew(broker: &PrivateBroker) {
     server.await.unwrap();
 }
 
-async fn the_bare_exchange_conforms(url: &TransportUrl) {
+async fn the_bare_server_conforms(url: &TransportUrl) {
     let server = BareServer::bind(url, "bare", dispatcher(), Limits::default()).await.unwrap();
     let stop = CancellationToken::new();
     let server = tokio::spawn(server.run(stop.clone()));

@@ -1,5 +1,5 @@
-//! AMQP's concepts through a real broker: the examples, several servers of a topic, kinds of queues, notifications, and
-//! what must be refused.
+//! AMQP's concepts over a real broker: the examples, several servers of a topic, kinds of queues, notifications, and
+//! malformed messages.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -31,25 +31,25 @@ mod patterns;
 #[path = "../../servers/amqp/examples/rpc_client/test_client.rs"]
 mod test_client;
 
-/// Only a defect takes that long.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The timeout of events that must happen. Only a defect reaches it.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-fn nobody() -> Context {
+fn empty_context() -> Context {
     Context::new()
 }
 
-/// One broker for all of it: starting one takes longer than most of the rest.
+/// One test on one broker, because starting a broker takes longer than most of the checks.
 #[tokio::test]
-async fn what_oslo_messaging_has_is_there() {
+async fn the_concepts_of_oslo_messaging_work_over_a_real_broker() {
     let broker = PrivateBroker::start(&[]).unwrap();
     let url: TransportUrl = broker.url().parse().unwrap();
     let transport = Transport::from(url.clone());
     the_examples_work(&transport).await;
-    exchanges_do_what_is_taught(&url).await;
+    exchanges_route_as_documented(&url).await;
     a_fanout_cast_reaches_every_server(&transport).await;
-    every_kind_of_queue_and_way_back_conforms(&transport).await;
-    notifications_arrive_and_can_come_again(&transport).await;
-    what_is_malformed_is_answered_or_dropped_as_by_the_reference(&transport).await;
+    the_calculator_conforms_with_every_kind_of_queue_and_reply(&transport).await;
+    notifications_are_delivered_and_can_be_requeued(&transport).await;
+    malformed_requests_are_answered_or_dropped_as_by_oslo_messaging(&transport).await;
     broker.stop().unwrap();
 }
 
@@ -57,68 +57,68 @@ async fn the_examples_work(transport: &Transport) {
     let server = endpoints::serve(transport, "test", "server1").await.unwrap();
     let client = test_client::TestClient::new(transport, "test");
     let document = Value::map(vec![("answer".to_owned(), Value::List(vec![42.into(), Value::Null]))]);
-    assert_eq!(client.test(&nobody().with("user", "bob"), document.clone()).await, Ok(document));
+    assert_eq!(client.test(&empty_context().with("user", "bob"), document.clone()).await, Ok(document));
 
     let kitchen = RpcClient::new(transport, Target::topic("test")).namespace("kitchen");
-    let error = kitchen.call(&nobody(), &Call::named("brew", [])).await.unwrap_err();
+    let error = kitchen.call(&empty_context(), &Call::named("brew", [])).await.unwrap_err();
     assert_eq!(error.message, "short and stout");
     assert_eq!(error.remote.unwrap().class.as_deref(), Some("kitchen.errors.Teapot"));
     let error =
-        kitchen.prepare().namespace("cellar").call(&nobody(), &Call::named("brew", [])).await.unwrap_err();
+        kitchen.prepare().namespace("cellar").call(&empty_context(), &Call::named("brew", [])).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::UnsupportedVersion);
     let capped = kitchen.prepare().version_cap("1.3");
     assert_eq!((capped.can_send_version("1.2"), capped.can_send_version("1.4")), (Ok(true), Ok(false)));
-    let error = capped.version("1.4").call(&nobody(), &Call::named("brew", [])).await.unwrap_err();
+    let error = capped.version("1.4").call(&empty_context(), &Call::named("brew", [])).await.unwrap_err();
     assert!(error.kind == ErrorKind::UnsupportedVersion && error.message.contains("cap"), "{error}");
 
-    client.stop(&nobody(), "server1").await.unwrap();
-    timeout(PATIENCE, server.wait()).await.unwrap();
-    // What was stopped and waited for can be started again.
+    client.stop(&empty_context(), "server1").await.unwrap();
+    timeout(TIMEOUT, server.wait()).await.unwrap();
+    // A server that was stopped and waited for can be started again.
     server.start().await.unwrap();
     server.reset();
-    assert_eq!(client.test(&nobody(), 7.into()).await, Ok(7.into()));
+    assert_eq!(client.test(&empty_context(), 7.into()).await, Ok(7.into()));
     server.stop();
-    timeout(PATIENCE, server.wait()).await.unwrap();
+    timeout(TIMEOUT, server.wait()).await.unwrap();
 }
 
-async fn exchanges_do_what_is_taught(url: &TransportUrl) {
-    let connection = url.connect("test", PATIENCE).await.unwrap();
+async fn exchanges_route_as_documented(url: &TransportUrl) {
+    let connection = url.connect("test", TIMEOUT).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     assert_eq!(patterns::direct(&channel).await.unwrap(), [vec!["error"], vec!["info", "warning", "error"]]);
     let all = ["quick.orange.rabbit", "lazy.orange.elephant", "lazy.brown.fox.that.sleeps", "lazy", "orange"];
     assert_eq!(
         patterns::topic(&channel).await.unwrap(),
-        // The second queue has two bindings, and gets a message that matches both once.
+        // The second queue has two bindings. It receives a message that matches both only once.
         [all[..2].to_vec(), all[..4].to_vec(), all.to_vec()]
     );
     assert_eq!(patterns::fanout(&channel).await.unwrap(), [["one", "two"], ["one", "two"], ["one", "two"]]);
-    let mut turns = patterns::round_robin(&channel).await.unwrap();
-    turns.sort();
-    assert_eq!(turns, [["0", "3"], ["1", "4"], ["2", "5"]]);
+    let mut received = patterns::round_robin(&channel).await.unwrap();
+    received.sort();
+    assert_eq!(received, [["0", "3"], ["1", "4"], ["2", "5"]]);
     let _ = connection.close(200, "done".into()).await;
 }
 
 async fn a_fanout_cast_reaches_every_server(transport: &Transport) {
-    let (heard, mut hears) = mpsc::unbounded_channel();
+    let (sender, mut receiver) = mpsc::unbounded_channel();
     let mut servers = Vec::new();
     for name in ["a", "b", "c"] {
-        let heard = heard.clone();
-        let endpoint = Methods::new().method("hear", move |context, _| {
-            heard.send((name, context.get("user").cloned())).unwrap();
+        let sender = sender.clone();
+        let endpoint = Methods::new().method("notify", move |context, _| {
+            sender.send((name, context.get("user").cloned())).unwrap();
             Ok(name.into())
         });
         let dispatcher = RpcDispatcher::new().endpoint(endpoint).build();
-        let target = Target::topic("choir").server(name);
+        let target = Target::topic("fanout").server(name);
         let server = RpcServer::new(transport, target, dispatcher, RpcServerOptions::default()).unwrap();
         server.start().await.unwrap();
         servers.push(server);
     }
-    let client = RpcClient::new(transport, Target::topic("choir"));
-    let (context, call) = (nobody().with("user", "bob"), Call::named("hear", []));
+    let client = RpcClient::new(transport, Target::topic("fanout"));
+    let (context, call) = (empty_context().with("user", "bob"), Call::named("notify", []));
     client.fanout_cast(&context, &call).await.unwrap();
     let mut names = Vec::new();
     for _ in &servers {
-        let (name, user) = timeout(PATIENCE, hears.recv()).await.unwrap().unwrap();
+        let (name, user) = timeout(TIMEOUT, receiver.recv()).await.unwrap().unwrap();
         assert_eq!(user, Some("bob".into()));
         names.push(name);
     }
@@ -129,11 +129,12 @@ async fn a_fanout_cast_reaches_every_server(transport: &Transport) {
         server.stop();
         server.wait().await;
     }
-    // With its last queue the exchange is gone; a cast to nobody is no error, and declares it anew.
+    // The broker has deleted the exchange with its last queue. A fanout cast declares it again, and without servers it is
+    // no error.
     client.fanout_cast(&context, &call).await.unwrap();
 }
 
-async fn every_kind_of_queue_and_way_back_conforms(transport: &Transport) {
+async fn the_calculator_conforms_with_every_kind_of_queue_and_reply(transport: &Transport) {
     for (topic, transport) in [
         ("direct", transport.clone().reply_to(ReplyTo::Direct)),
         ("durable", transport.clone().queue_kind(QueueKind::Durable)),
@@ -146,11 +147,11 @@ async fn every_kind_of_queue_and_way_back_conforms(transport: &Transport) {
             Server::bind(&transport, target.clone().server("s1"), calculator, options).await.unwrap();
         let stop = CancellationToken::new();
         let server = tokio::spawn(server.run(stop.clone()));
-        let options = ClientOptions { timeout: PATIENCE, ..ClientOptions::default() };
+        let options = ClientOptions { timeout: TIMEOUT, ..ClientOptions::default() };
         for target in [target.clone(), target.clone().server("s1")] {
             let client = AmqpClient::connect(&transport, target, &options).await.unwrap();
             let outcomes =
-                conformance::run(&client, conformance::Profile::default(), &mut Deadline::new(PATIENCE))
+                conformance::run(&client, conformance::Profile::default(), &mut Deadline::new(TIMEOUT))
                     .await;
             for outcome in outcomes {
                 assert!(outcome.passed(), "{topic}: {}: {}", outcome.vector.title(), outcome.answer());
@@ -159,7 +160,7 @@ async fn every_kind_of_queue_and_way_back_conforms(transport: &Transport) {
         let rpc = RpcClient::new(&transport, target);
         let large = Value::from("x".repeat(300_000));
         let echo = Call::named("echo", [("value".to_owned(), large.clone())]);
-        assert_eq!(rpc.call(&nobody(), &echo).await, Ok(large));
+        assert_eq!(rpc.call(&empty_context(), &echo).await, Ok(large));
         stop.cancel();
         server.await.unwrap();
     }
@@ -168,19 +169,19 @@ async fn every_kind_of_queue_and_way_back_conforms(transport: &Transport) {
     assert!(error.kind == ErrorKind::Undeliverable && error.message.contains("durable"), "{error}");
 }
 
-async fn notifications_arrive_and_can_come_again(transport: &Transport) {
+async fn notifications_are_delivered_and_can_be_requeued(transport: &Transport) {
     let target = Target::topic("notifications");
     let notifier = Notifier::new(transport, target.clone(), "test.host1");
-    let context = nobody().with("user", "bob");
-    // Told before anybody listens, and not lost.
+    let context = empty_context().with("user", "bob");
+    // Published before there is a listener, and kept.
     notifier.notify(&context, Priority::Info, "early", 1.into()).await.unwrap();
-    notifier.notify(&context, Priority::Debug, "unheard", 2.into()).await.unwrap();
-    let (heard, mut hears) = mpsc::unbounded_channel();
-    let refused = Arc::new(Mutex::new(false));
+    notifier.notify(&context, Priority::Debug, "without a listener", 2.into()).await.unwrap();
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    let requeued = Arc::new(Mutex::new(false));
     let listener =
         Listener::bind(transport, target, &[Priority::Info, Priority::Error], move |notification| {
-            let first = !std::mem::replace(&mut *refused.lock().unwrap(), true);
-            heard.send(notification).unwrap();
+            let first = !std::mem::replace(&mut *requeued.lock().unwrap(), true);
+            sender.send(notification).unwrap();
             if first { NotificationResult::Requeue } else { NotificationResult::Handled }
         });
     let stop = CancellationToken::new();
@@ -188,7 +189,7 @@ async fn notifications_arrive_and_can_come_again(transport: &Transport) {
     notifier.notify(&context, Priority::Error, "late", 3.into()).await.unwrap();
     let mut events = Vec::new();
     for _ in 0..3 {
-        let notification = timeout(PATIENCE, hears.recv()).await.unwrap().unwrap();
+        let notification = timeout(TIMEOUT, receiver.recv()).await.unwrap().unwrap();
         assert_eq!((notification.publisher_id.as_str(), &notification.context), ("test.host1", &context));
         assert!(notification.timestamp.starts_with("20") && notification.timestamp.len() == 26);
         events.push((notification.event_type, notification.priority));
@@ -205,13 +206,13 @@ async fn notifications_arrive_and_can_come_again(transport: &Transport) {
     listener.await.unwrap();
 }
 
-/// Publishes `body` to the topic `strict` with these properties.
+/// Publishes `body` with `properties` to the topic `strict`.
 async fn publish(channel: &Channel, properties: BasicProperties, body: &[u8]) {
     let options = BasicPublishOptions::default();
     channel.basic_publish("openstack".into(), "strict".into(), options, body, properties).await.unwrap();
 }
 
-async fn what_is_malformed_is_answered_or_dropped_as_by_the_reference(transport: &Transport) {
+async fn malformed_requests_are_answered_or_dropped_as_by_oslo_messaging(transport: &Transport) {
     let calculator = Dispatcher::new(Calculator, Executor::Async, Faults::default());
     let limits = Limits { max_body: 10_000, ..Limits::default() };
     let options = RpcServerOptions { limits, ..RpcServerOptions::default() };
@@ -220,15 +221,15 @@ async fn what_is_malformed_is_answered_or_dropped_as_by_the_reference(transport:
     let stop = CancellationToken::new();
     let server = tokio::spawn(server.run(stop.clone()));
 
-    let connection = transport.url().connect("test", PATIENCE).await.unwrap();
+    let connection = transport.url().connect("test", TIMEOUT).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
-    for queue in ["reply_strict", "bystander"] {
+    for queue in ["reply_strict", "not-a-reply-queue"] {
         let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
         channel.queue_declare(queue.into(), options, FieldTable::default()).await.unwrap();
     }
     let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
     let table = FieldTable::default();
-    let mut answers = channel.basic_consume("reply_strict".into(), "".into(), options, table).await.unwrap();
+    let mut replies = channel.basic_consume("reply_strict".into(), "".into(), options, table).await.unwrap();
 
     let json = || BasicProperties::default().with_content_type("application/json".into());
     let request = |id: &str, members: &str| {
@@ -239,7 +240,7 @@ async fn what_is_malformed_is_answered_or_dropped_as_by_the_reference(transport:
         format!(r#"{{"oslo.version":{version},"oslo.message":{}}}"#, serde_json::Value::from(inner))
     };
 
-    // Nobody hears of these.
+    // These get no reply.
     let mut compressed = FieldTable::default();
     compressed.insert("compression".into(), AMQPValue::LongString("application/x-gzip".into()));
     publish(&channel, json().with_headers(compressed), request("compressed", add).as_bytes()).await;
@@ -264,13 +265,13 @@ async fn what_is_malformed_is_answered_or_dropped_as_by_the_reference(transport:
     for body in ["", "{", "[]", "null"].into_iter().chain(unreadable.iter().map(String::as_str)) {
         publish(&channel, json(), body.as_bytes()).await;
     }
-    // Nor do queues that are none of a client's.
-    let misdirected = request("misdirected", add).replace("reply_strict", "bystander");
+    // Nor do requests that name a queue which is not a reply queue.
+    let misdirected = request("misdirected", add).replace("reply_strict", "not-a-reply-queue");
     publish(&channel, json(), misdirected.as_bytes()).await;
     let unaddressed = format!(r#"{{{add},"_msg_id":"unaddressed"}}"#);
-    publish(&channel, json().with_reply_to("bystander".into()), unaddressed.as_bytes()).await;
+    publish(&channel, json().with_reply_to("not-a-reply-queue".into()), unaddressed.as_bytes()).await;
 
-    // These are answered.
+    // These get a reply.
     let rows = [
         (add, Ok(Value::Int(5))),
         (r#""args":{}"#, Err("TypeError")),
@@ -290,16 +291,16 @@ async fn what_is_malformed_is_answered_or_dropped_as_by_the_reference(transport:
     for (row, (members, expected)) in rows.iter().enumerate() {
         publish(&channel, json(), enveloped(r#""2.0""#, &request(&row.to_string(), members)).as_bytes())
             .await;
-        let answer = timeout(PATIENCE, answers.next()).await.unwrap().unwrap().unwrap();
-        let reply = amqp::wire::read_reply(&answer.data, &Limits::default()).unwrap();
+        let delivery = timeout(TIMEOUT, replies.next()).await.unwrap().unwrap().unwrap();
+        let reply = amqp::wire::read_reply(&delivery.data, &Limits::default()).unwrap();
         assert_eq!((reply.msg_id, reply.ending), (row.to_string(), true), "{members}");
         let result = reply.result.map_err(|error| error.remote.unwrap().class.unwrap());
         assert_eq!(result, expected.clone().map_err(str::to_owned), "{members}");
     }
     let options = BasicGetOptions { no_ack: true };
-    assert_eq!(channel.basic_get("bystander".into(), options).await.unwrap(), None);
+    assert_eq!(channel.basic_get("not-a-reply-queue".into(), options).await.unwrap(), None);
     stop.cancel();
     server.await.unwrap();
     let left = channel.basic_get("strict".into(), options).await.unwrap();
-    assert_eq!(left, None, "what cannot be read must not stay in the queue");
+    assert_eq!(left, None, "malformed messages must not stay in the queue");
 }

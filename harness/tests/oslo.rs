@@ -1,5 +1,5 @@
-//! Everything that the AMQP crate shares with oslo.messaging, both ways, against the Python library through a real
-//! broker. The calculator as a whole is held against it in `interop.rs`.
+//! Interoperability of the AMQP crate and the Python library oslo.messaging in both directions, over a real broker.
+//! `interop.rs` runs the calculator's conformance checks against the library.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -21,66 +21,67 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// Only a defect takes that long.
-const PATIENCE: Duration = Duration::from_secs(60);
-const INTERVAL: Duration = Duration::from_secs(2);
-/// How long a slow call takes: longer than the interval in which signs of life are expected.
-const SLOW: f64 = 3.5;
+/// The timeout of events that must happen. Only a defect reaches it.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// The call monitor timeout: the longest interval between heartbeats.
+const CALL_MONITOR_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a slow call takes, in seconds: longer than [`CALL_MONITOR_TIMEOUT`].
+const SLOW_CALL_S: f64 = 3.5;
 
-/// The servers, the client, the notifier and the listener of oslo.messaging.
+/// A Python process with servers, a client, a notifier and a listener of oslo.messaging.
 struct Peer {
     process: Process,
-    /// What was said while something else was waited for.
-    unheard: VecDeque<Json>,
+    /// Lines received while waiting for another one.
+    skipped: VecDeque<Json>,
 }
 
 impl Peer {
     fn start(broker: &PrivateBroker) -> Self {
         let mut command = python("oslo_peer.py");
         let process = Process::start(command.env("RPCBENCH_BROKER", broker.url()).stdin(Stdio::piped()));
-        let mut peer = Peer { process, unheard: VecDeque::new() };
-        peer.hear("ready");
+        let mut peer = Peer { process, skipped: VecDeque::new() };
+        peer.receive("ready");
         peer
     }
 
-    /// Waits for a line with one of these members.
-    fn hear_any(&mut self, members: &[&str]) -> Json {
-        let told = |line: &Json| members.iter().any(|member| line.get(member).is_some());
-        if let Some(at) = self.unheard.iter().position(told) {
-            return self.unheard.remove(at).unwrap();
+    /// Waits for a line with one of `members`.
+    fn receive_any(&mut self, members: &[&str]) -> Json {
+        let matches = |line: &Json| members.iter().any(|member| line.get(member).is_some());
+        if let Some(at) = self.skipped.iter().position(matches) {
+            return self.skipped.remove(at).unwrap();
         }
         loop {
             let line = serde_json::from_str(&self.process.line()).unwrap();
-            if told(&line) {
+            if matches(&line) {
                 return line;
             }
-            self.unheard.push_back(line);
+            self.skipped.push_back(line);
         }
     }
 
-    fn hear(&mut self, member: &str) -> Json {
-        self.hear_any(&[member])
+    fn receive(&mut self, member: &str) -> Json {
+        self.receive_any(&[member])
     }
 
-    fn tell(&mut self, command: &Json) {
+    fn send(&mut self, command: &Json) {
         self.process.say(&command.to_string());
     }
 
-    fn answer(&mut self) -> Json {
-        self.hear_any(&["result", "error"])
+    fn result(&mut self) -> Json {
+        self.receive_any(&["result", "error"])
     }
 
-    /// What the client makes of a command.
-    fn ask(&mut self, command: &Json) -> Json {
-        self.tell(command);
-        self.answer()
+    /// Sends a command and returns its result.
+    fn execute(&mut self, command: &Json) -> Json {
+        self.send(command);
+        self.result()
     }
 
-    /// Which servers noted `word` of the user `bob`, in alphabetical order.
+    /// Waits until `servers` servers have noted `word` of the user `bob`. Returns their names in alphabetical order.
     fn noted(&mut self, word: &str, servers: usize) -> Vec<String> {
         let mut by = Vec::new();
         for _ in 0..servers {
-            let note = self.hear("noted");
+            let note = self.receive("noted");
             assert_eq!((&note["noted"], &note["user"]), (&json!(word), &json!("bob")));
             by.push(note["by"].as_str().unwrap().to_owned());
         }
@@ -101,26 +102,26 @@ fn remote_class(error: &CallError) -> Option<&str> {
     error.remote.as_ref()?.class.as_deref()
 }
 
-/// One broker and one process of Python for all of it: they take longer to start than the rest.
+/// One test on one broker and one Python process, because starting those takes longer than the checks.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn oslo_messaging_and_we_understand_each_other() {
+async fn this_crate_and_oslo_messaging_interoperate() {
     let broker = PrivateBroker::start(&[]).unwrap();
     let transport: Transport = broker.url().parse().unwrap();
     let mut peer = Peer::start(&broker);
-    our_client_calls_their_servers(&transport, &mut peer).await;
-    their_client_calls_our_servers(&transport, &mut peer).await;
-    notifications_travel_both_ways(&transport, &mut peer).await;
+    this_client_calls_oslo_servers(&transport, &mut peer).await;
+    the_oslo_client_calls_these_servers(&transport, &mut peer).await;
+    notifications_work_in_both_directions(&transport, &mut peer).await;
     peer.process.ended().with(0, &[]);
     broker.stop().unwrap();
 }
 
-async fn our_client_calls_their_servers(transport: &Transport, peer: &mut Peer) {
-    let client = RpcClient::new(transport, Target::topic("oslo")).timeout(PATIENCE);
+async fn this_client_calls_oslo_servers(transport: &Transport, peer: &mut Peer) {
+    let client = RpcClient::new(transport, Target::topic("oslo")).timeout(TIMEOUT);
     let context = &bob();
-    // Under way while the others are made.
+    // In progress during the other calls.
     let slow = tokio::spawn({
-        let monitored = client.prepare().call_monitor_timeout(INTERVAL);
-        async move { monitored.call(&bob(), &call("slow", &[("seconds", SLOW.into())])).await }
+        let monitored = client.prepare().call_monitor_timeout(CALL_MONITOR_TIMEOUT);
+        async move { monitored.call(&bob(), &call("slow", &[("seconds", SLOW_CALL_S.into())])).await }
     });
 
     let note = |word: &str| call("note", &[("word", word.into())]);
@@ -136,7 +137,7 @@ async fn our_client_calls_their_servers(transport: &Transport, peer: &mut Peer) 
     let brew = call("brew", &[]);
     let within = |namespace: &str, version: &str| client.prepare().namespace(namespace).version(version);
     assert_eq!(within("kitchen", "2.1").call(context, &brew).await, Ok("kitchen 2.3".into()));
-    for (namespace, version) in [("kitchen", "2.4"), ("kitchen", "1.0"), ("cellar", "2.1")] {
+    for (namespace, version) in [("kitchen", "2.4"), ("kitchen", "1.0"), ("unknown", "2.1")] {
         let error = within(namespace, version).call(context, &brew).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::UnsupportedVersion, "{error}");
     }
@@ -159,26 +160,26 @@ async fn our_client_calls_their_servers(transport: &Transport, peer: &mut Peer) 
     let long = Value::from("ü".repeat(150_000));
     assert_eq!(client.call(context, &call("echo", &[("value", long.clone())])).await, Ok(long));
 
-    let hasty = client.prepare().timeout(Duration::from_millis(300));
-    for hasty in [hasty.prepare(), hasty.topic("nobody")] {
-        let error = hasty.call(context, &call("slow", &[("seconds", 1.5.into())])).await.unwrap_err();
+    let impatient = client.prepare().timeout(Duration::from_millis(300));
+    for impatient in [impatient.prepare(), impatient.topic("no-server")] {
+        let error = impatient.call(context, &call("slow", &[("seconds", 1.5.into())])).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Timeout, "{error}");
     }
     assert_eq!(slow.await.unwrap(), Ok("at last".into()));
 }
 
-/// What our servers noted, by which of them, of which user.
+/// The words that were noted, each with the server and the user.
 type Notes = UnboundedReceiver<(String, &'static str, Option<Value>)>;
 
-async fn our_servers(transport: &Transport) -> (Vec<RpcServer>, Notes) {
-    let (noting, notes) = unbounded_channel();
+async fn start_servers(transport: &Transport) -> (Vec<RpcServer>, Notes) {
+    let (note_sender, notes) = unbounded_channel();
     let mut servers = Vec::new();
     for name in ["a", "b", "c"] {
-        let noting: UnboundedSender<_> = noting.clone();
+        let note_sender: UnboundedSender<_> = note_sender.clone();
         let plain = Methods::new()
             .method("note", move |context, arguments| {
-                let [Value::Str(word)] = arguments.bind("note", ["word"])? else { panic!("no word") };
-                noting.send((word, name, context.get("user").cloned())).unwrap();
+                let [Value::Str(word)] = arguments.bind("note", ["word"])? else { panic!("not a string") };
+                note_sender.send((word, name, context.get("user").cloned())).unwrap();
                 Ok(name.into())
             })
             .method("echo", |_, arguments| {
@@ -186,11 +187,11 @@ async fn our_servers(transport: &Transport) -> (Vec<RpcServer>, Notes) {
                 Ok(value)
             })
             .method("slow", |_, _| {
-                std::thread::sleep(Duration::from_secs_f64(SLOW));
+                std::thread::sleep(Duration::from_secs_f64(SLOW_CALL_S));
                 Ok("at last".into())
             })
             .method("fail", |_, arguments| {
-                let [Value::Str(how)] = arguments.bind("fail", ["how"])? else { panic!("no word") };
+                let [Value::Str(how)] = arguments.bind("fail", ["how"])? else { panic!("not a string") };
                 Err(match how.as_str() {
                     "key" => Failure::builtin("KeyError", "no such key"),
                     _ => Failure::new("kitchen.errors", "Teapot", "short and stout"),
@@ -211,12 +212,12 @@ async fn our_servers(transport: &Transport) -> (Vec<RpcServer>, Notes) {
     (servers, notes)
 }
 
-async fn their_client_calls_our_servers(transport: &Transport, peer: &mut Peer) {
-    let (servers, mut notes) = our_servers(transport).await;
+async fn the_oslo_client_calls_these_servers(transport: &Transport, peer: &mut Peer) {
+    let (servers, mut notes) = start_servers(transport).await;
     let mut noted = async |word: &str, servers: usize| {
         let mut by = Vec::new();
         for _ in 0..servers {
-            let (noted, name, user) = timeout(PATIENCE, notes.recv()).await.unwrap().unwrap();
+            let (noted, name, user) = timeout(TIMEOUT, notes.recv()).await.unwrap().unwrap();
             assert_eq!((noted.as_str(), user), (word, Some("bob".into())));
             by.push(name);
         }
@@ -229,71 +230,71 @@ async fn their_client_calls_our_servers(transport: &Transport, peer: &mut Peer) 
         command
     };
 
-    assert_eq!(peer.ask(&note("cast", "cast")), json!({"result": null}));
+    assert_eq!(peer.execute(&note("cast", "cast")), json!({"result": null}));
     assert_eq!(noted("cast", 1).await.len(), 1);
-    assert_eq!(peer.ask(&with(note("cast", "to all"), json!({"fanout": true}))), json!({"result": null}));
+    assert_eq!(peer.execute(&with(note("cast", "to all"), json!({"fanout": true}))), json!({"result": null}));
     assert_eq!(noted("to all", 3).await, ["a", "b", "c"]);
-    assert_eq!(peer.ask(&with(note("call", "call"), json!({"server": "b"}))), json!({"result": "b"}));
+    assert_eq!(peer.execute(&with(note("call", "call"), json!({"server": "b"}))), json!({"result": "b"}));
     assert_eq!(noted("call", 1).await, ["b"]);
 
     let brew = |namespace: &str, version: &str| json!({"do": "call", "method": "brew", "namespace": namespace, "version": version});
-    assert_eq!(peer.ask(&brew("kitchen", "2.1")), json!({"result": "kitchen 2.3"}));
-    for (namespace, version) in [("kitchen", "2.4"), ("kitchen", "1.0"), ("cellar", "2.1")] {
-        assert_eq!(peer.ask(&brew(namespace, version))["error"], "UnsupportedVersion");
+    assert_eq!(peer.execute(&brew("kitchen", "2.1")), json!({"result": "kitchen 2.3"}));
+    for (namespace, version) in [("kitchen", "2.4"), ("kitchen", "1.0"), ("unknown", "2.1")] {
+        assert_eq!(peer.execute(&brew(namespace, version))["error"], "UnsupportedVersion");
     }
 
-    // A built-in exception is made anew as one; any other is told by its name.
+    // The client raises built-in exceptions as they are, and reports others by their names.
     for (how, class, text) in [("key", "KeyError", "no such key"), ("tea", "Teapot", "short and stout")] {
-        let answer = peer.ask(&json!({"do": "call", "method": "fail", "arguments": {"how": how}}));
+        let answer = peer.execute(&json!({"do": "call", "method": "fail", "arguments": {"how": how}}));
         assert_eq!(answer["error"], class);
         assert!(answer["text"].as_str().unwrap().contains(text), "{answer}");
     }
-    let answer = peer.ask(&json!({"do": "call", "method": "nosuch"}));
+    let answer = peer.execute(&json!({"do": "call", "method": "nosuch"}));
     assert_eq!(answer["error"], "NoSuchMethod");
 
     let long = "ü".repeat(150_000);
     let echo = json!({"do": "call", "method": "echo", "arguments": {"value": long}});
     for compressed in [false, true] {
         let echo = with(echo.clone(), json!({"compressed": compressed}));
-        assert_eq!(peer.ask(&echo)["result"].as_str(), Some(long.as_str()));
+        assert_eq!(peer.execute(&echo)["result"].as_str(), Some(long.as_str()));
     }
 
-    let nobody = json!({"do": "call", "method": "echo", "topic": "nobody", "timeout": 0.3});
-    assert_eq!(peer.ask(&nobody)["error"], "MessagingTimeout");
-    let monitored = json!({"do": "call", "method": "slow", "call_monitor_timeout": INTERVAL.as_secs()});
-    assert_eq!(peer.ask(&monitored), json!({"result": "at last"}));
+    let without_server = json!({"do": "call", "method": "echo", "topic": "no-server", "timeout": 0.3});
+    assert_eq!(peer.execute(&without_server)["error"], "MessagingTimeout");
+    let monitored = json!({"do": "call", "method": "slow", "call_monitor_timeout": CALL_MONITOR_TIMEOUT.as_secs()});
+    assert_eq!(peer.execute(&monitored), json!({"result": "at last"}));
 
     for server in servers {
         server.stop();
-        timeout(PATIENCE, server.wait()).await.unwrap();
+        timeout(TIMEOUT, server.wait()).await.unwrap();
     }
 }
 
-async fn notifications_travel_both_ways(transport: &Transport, peer: &mut Peer) {
-    let notifier = Notifier::new(transport, Target::topic("events-in"), "our.host").timeout(PATIENCE);
+async fn notifications_work_in_both_directions(transport: &Transport, peer: &mut Peer) {
+    let notifier = Notifier::new(transport, Target::topic("events-in"), "this.host").timeout(TIMEOUT);
     let payload = Value::map(vec![("grams".to_owned(), 250.into())]);
     for (priority, event) in [(Priority::Info, "told"), (Priority::Error, "again.told")] {
         notifier.notify(&bob(), priority, event, payload.clone()).await.unwrap();
-        // The second one is put back once.
+        // The second event is requeued once.
         for _ in 0..if event == "told" { 1 } else { 2 } {
-            let heard = peer.hear("heard");
+            let received = peer.receive("heard");
             let expected = json!({
-                "heard": event, "priority": priority.name(), "publisher": "our.host",
+                "heard": event, "priority": priority.name(), "publisher": "this.host",
                 "payload": {"grams": 250}, "user": "bob",
             });
-            assert_eq!(heard, expected);
+            assert_eq!(received, expected);
         }
     }
 
-    let (heard, mut hears) = unbounded_channel::<Notification>();
-    let refused = Mutex::new(false);
+    let (sender, mut receiver) = unbounded_channel::<Notification>();
+    let requeued = Mutex::new(false);
     let listened = [Priority::Info, Priority::Error];
     let listener = Listener::bind(transport, Target::topic("events-out"), &listened, move |notification| {
         let again = notification.event_type == "again.told";
-        heard.send(notification).unwrap();
-        let mut refused = refused.lock().unwrap();
-        if again && !*refused {
-            *refused = true;
+        sender.send(notification).unwrap();
+        let mut requeued = requeued.lock().unwrap();
+        if again && !*requeued {
+            *requeued = true;
             return NotificationResult::Requeue;
         }
         NotificationResult::Handled
@@ -304,11 +305,11 @@ async fn notifications_travel_both_ways(transport: &Transport, peer: &mut Peer) 
         let notify = json!({
             "do": "notify", "priority": priority, "event": event, "payload": {"grams": 250},
         });
-        assert_eq!(peer.ask(&notify), json!({"result": null}));
+        assert_eq!(peer.execute(&notify), json!({"result": null}));
         for _ in 0..times {
-            let notification = timeout(PATIENCE, hears.recv()).await.unwrap().unwrap();
+            let notification = timeout(TIMEOUT, receiver.recv()).await.unwrap().unwrap();
             assert_eq!(notification.event_type, event);
-            // Their notifier lets only contexts of a class of its own through, and sends a dictionary's as an empty one.
+            // oslo.messaging's notifier sends the context of its own context class only, and an empty one for a dictionary.
             assert_eq!(notification.context, Context::new());
             assert_eq!(notification.publisher_id, "oslo.host");
             assert_eq!((notification.priority, &notification.payload), (priority.to_uppercase(), &payload));

@@ -1,4 +1,4 @@
-//! The private broker, for real: it starts, answers, and leaves nothing behind however the harness ends.
+//! The private broker: it starts, accepts connections, and leaves nothing behind however the harness ends.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -13,10 +13,10 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use rpcbench::deploy::rabbitmq::PrivateBroker;
 
-/// Longer than a guard gives its broker before it kills it.
-const GONE_WITHIN: Duration = Duration::from_secs(30);
+/// The timeout of the broker's end. It exceeds the time after which the guard kills the broker.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The processes whose environment names `folder`: the broker, its port mapper, and whatever they started.
+/// The processes whose environment contains `folder`: the broker, its port mapper and their child processes.
 fn processes_of(folder: &Path) -> Vec<String> {
     let needle = folder.as_os_str().as_encoded_bytes();
     let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
@@ -30,16 +30,17 @@ fn processes_of(folder: &Path) -> Vec<String> {
         .collect()
 }
 
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < GONE_WITHIN, "still waiting after {GONE_WITHIN:?} until {what}");
+/// Waits until `condition` holds. `description` completes "waiting until" in the failure message.
+fn wait_until(description: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < EXIT_TIMEOUT, "still waiting after {EXIT_TIMEOUT:?} until {description}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
 #[tokio::test]
-async fn a_broker_starts_answers_and_leaves_nothing_behind() {
+async fn a_broker_accepts_connections_and_leaves_nothing_behind() {
     let broker = PrivateBroker::start(&[]).unwrap();
     let folder = broker.folder().to_owned();
     let url: TransportUrl = broker.url().parse().unwrap();
@@ -67,29 +68,31 @@ async fn a_broker_starts_answers_and_leaves_nothing_behind() {
     assert_eq!(processes_of(&folder), Vec::<String>::new());
 }
 
-const PLAY_THE_HARNESS: &str = "RPCBENCH_TEST_HOLD_A_BROKER";
+/// Set in the process that runs [`hold_a_broker_until_killed`].
+const HOLD_A_BROKER: &str = "RPCBENCH_TEST_HOLD_A_BROKER";
 
-/// Not a test of its own: the process that the next test starts and kills. It holds a broker until then.
+/// Not a test by itself: the next test runs it in a child process, which it kills. It holds a broker until then.
 #[test]
-fn plays_the_harness_when_told_to() {
-    if std::env::var_os(PLAY_THE_HARNESS).is_none() {
+fn hold_a_broker_until_killed() {
+    if std::env::var_os(HOLD_A_BROKER).is_none() {
         return;
     }
     let broker = PrivateBroker::start(&[]).unwrap();
-    println!("\n{MARK}{}", broker.folder().display());
+    println!("\n{FOLDER_PREFIX}{}", broker.folder().display());
     loop {
         std::thread::park();
     }
 }
 
-const MARK: &str = "folder of the broker: ";
+/// The prefix of the line that names the broker's folder.
+const FOLDER_PREFIX: &str = "folder of the broker: ";
 
 #[test]
 fn a_broker_does_not_outlive_a_harness_that_is_killed_or_interrupted() {
     for signal in [Signal::SIGKILL, Signal::SIGINT] {
         let mut harness = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "plays_the_harness_when_told_to", "--nocapture"])
-            .env(PLAY_THE_HARNESS, "yes")
+            .args(["--exact", "hold_a_broker_until_killed", "--nocapture"])
+            .env(HOLD_A_BROKER, "yes")
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -98,15 +101,15 @@ fn a_broker_does_not_outlive_a_harness_that_is_killed_or_interrupted() {
         let lines = BufReader::new(harness.stdout.take().unwrap()).lines();
         let folder = lines
             .map_while(Result::ok)
-            .find_map(|line| line.strip_prefix(MARK).map(PathBuf::from))
+            .find_map(|line| line.strip_prefix(FOLDER_PREFIX).map(PathBuf::from))
             .expect("the broker starts");
         assert!(folder.exists() && processes_of(&folder).len() >= 2);
 
-        // The whole group, as a terminal's Ctrl-C does.
+        // To the whole process group, as Ctrl-C in a terminal.
         let group = Pid::from_raw(harness.id().try_into().unwrap());
         killpg(group, signal).unwrap();
         assert!(!harness.wait().unwrap().success());
-        wait_until("the folder is gone", || !folder.exists());
-        wait_until("its processes are gone", || processes_of(&folder).is_empty());
+        wait_until("the folder is removed", || !folder.exists());
+        wait_until("its processes have ended", || processes_of(&folder).is_empty());
     }
 }

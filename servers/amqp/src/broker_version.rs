@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::url::TransportUrl;
 
@@ -15,9 +14,9 @@ const MAX_FRAME_BYTES: u32 = 64 << 10;
 /// Returns the product name and version of the broker at the first host of `url`, for example `RabbitMQ 3.10.8`; `None`
 /// if it does not send them within `timeout`. It needs no login.
 pub async fn broker_version(url: &TransportUrl, timeout: Duration) -> Option<String> {
-    let (host, port) = url.first_host()?;
+    let endpoint = url.first_endpoint()?;
     let reading = async {
-        let mut stream = TcpStream::connect((host, port)).await.ok()?;
+        let mut stream = net::connect(endpoint).await.ok()?;
         stream.write_all(&PROTOCOL_HEADER).await.ok()?;
         // Type, channel and size of a frame (section 4.2.3).
         let mut head = [0; 7];

@@ -1,25 +1,36 @@
-//! Where the broker is and how to reach it. Credentials go in and never come out in text.
+//! Transport URLs.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
+use net::{Address, AddressError, Credentials, Endpoint, Host, Scheme};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::queues::{QueueKind, Queues};
 
 const DEFAULT_PORT: u16 = 5672;
 const DEFAULT_HOST: &str = "localhost";
-/// What RabbitMQ accepts on loopback when a URL names nobody.
+/// The user and the password for a host without credentials. By default RabbitMQ accepts them on loopback only.
 const GUEST: &str = "guest";
+/// The schemes of oslo.messaging, and that of RabbitMQ. They are synonyms.
+const SCHEMES: &[Scheme] = &[scheme("rabbit"), scheme("kombu"), scheme("amqp")];
+/// All characters except the unreserved ones of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A transport URL: `rabbit://user:password@host:port[,user2:password2@host2:port2]/vhost?heartbeat=60`, with the
-/// schemes `rabbit` and `kombu` of oslo.messaging and `amqp` of RabbitMQ as equals.
+const fn scheme(name: &'static str) -> Scheme {
+    Scheme::host(name).port(DEFAULT_PORT).or_host(DEFAULT_HOST).several().login().path()
+}
+
+/// A transport URL: `rabbit://user:password@host:port[,user2:password2@host2:port2]/vhost?heartbeat=60`. The schemes
+/// `rabbit` and `kombu` of oslo.messaging and `amqp` of RabbitMQ are synonyms.
 ///
-/// Credentials and the virtual host are percent-encoded; a host without a port has 5672, a host without credentials
-/// `guest:guest`. Of several hosts the first one that answers is used. An empty path, `/`, `//` and `/%2f` all mean the virtual host `/`, as they do to oslo.messaging.
+/// Credentials and the virtual host are percent-encoded. The default port is 5672, the default credentials are
+/// `guest:guest`. Of several hosts the first one that answers is used. As in oslo.messaging, an empty path, `/`, `//` and
+/// `/%2f` all mean the virtual host `/`.
 ///
-/// Options, by the names of oslo.messaging's configuration:
+/// Options have the names of oslo.messaging's configuration:
 ///
 /// | option | effect |
 /// |---|---|
@@ -29,15 +40,15 @@ const GUEST: &str = "guest";
 /// | `rabbit_quorum_queue=true` | [`QueueKind::Quorum`] |
 /// | `rabbit_transient_quorum_queue=true` | [`Queues::transient_quorum`] |
 /// | `amqp_auto_delete=true` | [`Queues::auto_delete`] |
-/// | `rabbit_transient_queues_ttl` | [`Queues::unused_ttl`] in seconds; 0 keeps them for ever |
-/// | `rabbit_qos_prefetch_count` | the most messages ahead of their acknowledgement, per queue of a server |
+/// | `rabbit_transient_queues_ttl` | [`Queues::unused_ttl`] in seconds; 0 keeps unused queues forever |
+/// | `rabbit_qos_prefetch_count` | the maximum number of unacknowledged messages per queue of a server |
 ///
-/// Neither [`Display`](fmt::Display) nor [`Debug`] shows credentials.
+/// Neither [`Display`](fmt::Display) nor [`Debug`] shows credentials or options.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TransportUrl {
-    hosts: Vec<Host>,
+    brokers: Vec<Broker>,
     vhost: String,
-    /// Seconds; `None` takes what the broker offers, 0 switches heartbeats off.
+    /// Seconds; 0 disables heartbeats, `None` takes what the broker offers.
     heartbeat: Option<u16>,
     /// Bytes; `None` takes what the broker offers.
     frame_max: Option<u32>,
@@ -45,59 +56,73 @@ pub struct TransportUrl {
     prefetch: Option<u16>,
 }
 
-#[derive(Clone, PartialEq, Eq)]
-struct Host {
-    user: String,
-    password: String,
-    name: String,
-    port: u16,
+/// One of the URL's hosts.
+#[derive(Clone)]
+struct Broker {
+    endpoint: Endpoint,
+    credentials: Option<Credentials>,
 }
 
-/// A text that is no transport URL. The message never repeats the text, which may hold a password.
+/// An invalid transport URL. The message repeats nothing of it but the host and the names of options, because the URL may
+/// contain a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// Another scheme, or none.
+    /// The scheme is missing or not supported.
     #[error("a transport URL begins with rabbit:// or amqp:// (TLS is not supported)")]
     Scheme,
-    /// A host's port is no number between 0 and 65535.
-    #[error("the port after `{0}` is no port number")]
+    /// A host's port is not a number between 0 and 65535.
+    #[error("the port after `{0}` is not a port number")]
     Port(String),
-    /// A percent sign without two hexadecimal digits, or bytes that are no UTF-8.
+    /// A percent sign without two hexadecimal digits, or bytes that are not UTF-8.
     #[error("the {0} is not properly percent-encoded")]
     Encoding(&'static str),
-    /// An option that is not supported, or one whose value is of another kind.
+    /// An option that is not supported, or a value of the wrong type.
     #[error(
         "cannot use the option `{0}`; supported are heartbeat, frame_max, rabbit_transient_queues_ttl and \
          rabbit_qos_prefetch_count with a number, and amqp_durable_queues, amqp_auto_delete, rabbit_quorum_queue and \
          rabbit_transient_quorum_queue with true or false"
     )]
     Option(String),
+    /// The host is malformed, or a password that is not percent-encoded hides it.
+    #[error(transparent)]
+    Address(AddressError),
+}
+
+impl From<AddressError> for UrlError {
+    fn from(error: AddressError) -> Self {
+        match error {
+            AddressError::NotAUrl(_) | AddressError::Scheme(_) | AddressError::Tls(_) => UrlError::Scheme,
+            AddressError::Port { host } => UrlError::Port(host),
+            AddressError::Encoding(part) => UrlError::Encoding(part),
+            error => UrlError::Address(error),
+        }
+    }
 }
 
 impl TransportUrl {
-    /// What the URL's options say of queues.
+    /// The attributes of exchanges and queues that the URL's options select.
     #[must_use]
     pub fn queues(&self) -> Queues {
         self.queues
     }
 
-    /// The most messages that the broker may send ahead of their acknowledgement, where an option says so.
+    /// The option `rabbit_qos_prefetch_count`: the maximum number of unacknowledged messages per queue.
     #[must_use]
     pub fn prefetch(&self) -> Option<u16> {
         self.prefetch
     }
 
-    /// The host and port that are tried first.
-    pub(crate) fn first_host(&self) -> Option<(&str, u16)> {
-        self.hosts.first().map(|host| (host.name.as_str(), host.port))
+    /// The host that is tried first.
+    pub(crate) fn first_endpoint(&self) -> Option<&Endpoint> {
+        self.brokers.first().map(|broker| &broker.endpoint)
     }
 
-    /// What lapin needs for each host, in the order of the URL.
+    /// The connection parameters of each host in lapin's form, in the order of the URL.
     pub(crate) fn uris(&self) -> impl Iterator<Item = AMQPUri> {
-        self.hosts.iter().map(|host| self.uri(host))
+        self.brokers.iter().filter_map(|broker| self.uri(broker))
     }
 
-    /// `None` for an option that is not known, or a value that is none of it.
+    /// Sets an option. Returns `None` for an unknown option or an invalid value.
     fn set(&mut self, name: &str, value: &str) -> Option<()> {
         match name {
             "heartbeat" | "heartbeat_timeout_threshold" => self.heartbeat = Some(value.parse().ok()?),
@@ -109,33 +134,30 @@ impl TransportUrl {
                 let seconds: u32 = value.parse().ok()?;
                 self.queues.unused_ttl = (seconds > 0).then(|| Duration::from_secs(seconds.into()));
             }
-            "amqp_auto_delete" => self.queues.auto_delete = truth(value)?,
-            "rabbit_transient_quorum_queue" => self.queues.transient_quorum = truth(value)?,
-            "amqp_durable_queues" if truth(value)? => {
+            "amqp_auto_delete" => self.queues.auto_delete = parse_bool(value)?,
+            "rabbit_transient_quorum_queue" => self.queues.transient_quorum = parse_bool(value)?,
+            "amqp_durable_queues" if parse_bool(value)? => {
                 self.queues.kind = self.queues.kind.max(QueueKind::Durable);
             }
-            "rabbit_quorum_queue" if truth(value)? => self.queues.kind = QueueKind::Quorum,
+            "rabbit_quorum_queue" if parse_bool(value)? => self.queues.kind = QueueKind::Quorum,
             "amqp_durable_queues" | "rabbit_quorum_queue" => {}
             _ => return None,
         }
         Some(())
     }
 
-    fn uri(&self, host: &Host) -> AMQPUri {
-        AMQPUri {
+    fn uri(&self, broker: &Broker) -> Option<AMQPUri> {
+        let Endpoint::Tcp { host, port } = &broker.endpoint else { return None };
+        Some(AMQPUri {
             scheme: AMQPScheme::AMQP,
-            authority: AMQPAuthority {
-                userinfo: AMQPUserInfo { username: host.user.clone(), password: host.password.clone() },
-                host: host.name.clone(),
-                port: host.port,
-            },
+            authority: AMQPAuthority { userinfo: broker.login().ok()?, host: host.clone(), port: *port },
             vhost: self.vhost.clone(),
             query: AMQPQueryString {
                 heartbeat: self.heartbeat,
                 frame_max: self.frame_max,
                 ..AMQPQueryString::default()
             },
-        }
+        })
     }
 }
 
@@ -143,58 +165,62 @@ impl FromStr for TransportUrl {
     type Err = UrlError;
 
     fn from_str(url: &str) -> Result<Self, UrlError> {
-        let (scheme, rest) = url.split_once("://").ok_or(UrlError::Scheme)?;
-        if !matches!(scheme, "rabbit" | "kombu" | "amqp") {
-            return Err(UrlError::Scheme);
-        }
-        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let hosts = authority.split(',').map(Host::parse).collect::<Result<_, _>>()?;
-        let vhost = match decoded(path, "virtual host")? {
-            path if path.is_empty() => "/".to_owned(),
-            path => path,
+        let address = Address::parse(url, SCHEMES)?;
+        let brokers = address.hosts().iter().map(Broker::new).collect::<Result<_, _>>()?;
+        let path = address.path();
+        let vhost = net::percent_decode(path.strip_prefix('/').unwrap_or(path), "virtual host")?;
+        let mut this = TransportUrl {
+            brokers,
+            vhost: if vhost.is_empty() { "/".to_owned() } else { vhost },
+            heartbeat: None,
+            frame_max: None,
+            queues: Queues::default(),
+            prefetch: None,
         };
-        let (queues, prefetch) = (Queues::default(), None);
-        let mut this = TransportUrl { hosts, vhost, heartbeat: None, frame_max: None, queues, prefetch };
-        for option in query.split('&').filter(|option| !option.is_empty()) {
-            let (name, value) = option.split_once('=').unwrap_or((option, ""));
-            this.set(name, value).ok_or_else(|| UrlError::Option(name.to_owned()))?;
+        for (name, value) in address.query_pairs() {
+            if this.set(name, value).is_none() {
+                // In `rabbit://user?word@host`, the supposed option is a part of the password.
+                if name.contains('@') || value.contains('@') {
+                    return Err(AddressError::UnencodedPassword.into());
+                }
+                return Err(UrlError::Option(name.to_owned()));
+            }
         }
         Ok(this)
     }
 }
 
-impl Host {
-    fn parse(text: &str) -> Result<Self, UrlError> {
-        let (credentials, address) = text.rsplit_once('@').map_or((None, text), |(c, a)| (Some(c), a));
-        let (user, password) = match credentials {
-            Some(credentials) => credentials.split_once(':').unwrap_or((credentials, "")),
-            None => (GUEST, GUEST),
-        };
-        // The colons inside the brackets of an IPv6 address are not the port's.
-        let port_at = match address.rfind(']') {
-            Some(bracket) => address[bracket..].find(':').map(|at| bracket + at),
-            None => address.rfind(':'),
-        };
-        let (name, port) = match port_at {
-            Some(at) => {
-                let (name, port) = (&address[..at], &address[at + 1..]);
-                (name, port.parse().map_err(|_| UrlError::Port(name.to_owned()))?)
-            }
-            None => (address, DEFAULT_PORT),
-        };
-        let name = name.trim_matches(['[', ']']);
-        Ok(Host {
-            user: decoded(user, "user name")?,
-            password: decoded(password, "password")?,
-            name: if name.is_empty() { DEFAULT_HOST } else { name }.to_owned(),
-            port,
+impl Broker {
+    /// Checks that the host is reached over TCP and that its credentials can be decoded.
+    fn new(host: &Host) -> Result<Self, UrlError> {
+        let broker = Broker { endpoint: host.endpoint().clone(), credentials: host.credentials().cloned() };
+        broker.login()?;
+        match broker.endpoint {
+            Endpoint::Tcp { .. } => Ok(broker),
+            _ => Err(UrlError::Scheme),
+        }
+    }
+
+    /// The decoded credentials, or the default ones.
+    fn login(&self) -> Result<AMQPUserInfo, AddressError> {
+        Ok(match &self.credentials {
+            Some(login) => AMQPUserInfo { username: login.user()?, password: login.password()? },
+            None => AMQPUserInfo { username: GUEST.to_owned(), password: GUEST.to_owned() },
         })
     }
 }
 
-/// A truth value as oslo.config writes one.
-fn truth(text: &str) -> Option<bool> {
+/// Compares decoded credentials.
+impl PartialEq for Broker {
+    fn eq(&self, other: &Self) -> bool {
+        self.endpoint == other.endpoint && self.login() == other.login()
+    }
+}
+
+impl Eq for Broker {}
+
+/// Parses a boolean as oslo.config does.
+fn parse_bool(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Some(true),
         "false" | "0" | "no" | "off" => Some(false),
@@ -202,46 +228,16 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// Undoes percent-encoding.
-fn decoded(text: &str, what: &'static str) -> Result<String, UrlError> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digit = |byte: Option<u8>| byte.and_then(|b| char::from(b).to_digit(16));
-        match (digit(rest.next()), digit(rest.next())) {
-            (Some(high), Some(low)) => bytes.extend(u8::try_from(high << 4 | low)),
-            _ => return Err(UrlError::Encoding(what)),
-        }
-    }
-    String::from_utf8(bytes).map_err(|_| UrlError::Encoding(what))
-}
-
 /// Without credentials and options.
 impl fmt::Display for TransportUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("rabbit://")?;
-        for (i, host) in self.hosts.iter().enumerate() {
-            let comma = if i == 0 { "" } else { "," };
-            let (open, close) = if host.name.contains(':') { ("[", "]") } else { ("", "") };
-            write!(f, "{comma}{open}{}{close}:{}", host.name, host.port)?;
+        for (i, broker) in self.brokers.iter().enumerate() {
+            let separator = if i == 0 { "" } else { "," };
+            write!(f, "{separator}{}", broker.endpoint)?;
         }
-        f.write_str("/")?;
-        if self.vhost == "/" {
-            return Ok(());
-        }
-        for byte in self.vhost.bytes() {
-            match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                    write!(f, "{}", char::from(byte))?;
-                }
-                _ => write!(f, "%{byte:02X}")?,
-            }
-        }
-        Ok(())
+        let vhost = if self.vhost == "/" { "" } else { &self.vhost };
+        write!(f, "/{}", utf8_percent_encode(vhost, RESERVED))
     }
 }
 
@@ -260,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn schemes_and_virtual_hosts_are_read_as_oslo_messaging_does() {
+    fn schemes_and_virtual_hosts_match_oslo_messaging() {
         for text in ["rabbit://h", "rabbit://h:5672/", "kombu://h:5672//", "amqp://h/%2f", "amqp://h/%2F"] {
             assert_eq!(url(text), url("rabbit://guest:guest@h:5672/"), "{text}");
         }
@@ -268,12 +264,12 @@ mod tests {
         assert_eq!(url("rabbit://h/a%20b").to_string(), "rabbit://h:5672/a%20b");
         assert_eq!(url("rabbit://").to_string(), "rabbit://localhost:5672/");
         assert_eq!(url("rabbit://[::1]:5673/").to_string(), "rabbit://[::1]:5673/");
-        assert_eq!(url("rabbit://[::1]/").hosts[0].name, "::1");
+        assert_eq!(url("rabbit://[::1]/").uris().next().unwrap().authority.host, "::1");
         assert_eq!(url("amqp://h?heartbeat=0&frame_max=16384").heartbeat, Some(0));
     }
 
     #[test]
-    fn options_have_the_names_of_oslo_messaging() {
+    fn options_match_oslo_messaging() {
         let queues = |options: &str| url(&format!("rabbit://h/?{options}")).queues();
         assert_eq!(queues(""), Queues::default());
         assert_eq!(queues("amqp_durable_queues=true").kind, QueueKind::Durable);
@@ -287,9 +283,10 @@ mod tests {
     }
 
     #[test]
-    fn credentials_go_in_and_never_come_out() {
+    fn credentials_are_decoded_and_never_shown() {
         let url = url("rabbit://bob:s%3Acr%40t@a:1,eve:hidden@b/v");
-        assert_eq!((url.hosts[0].user.as_str(), url.hosts[0].password.as_str()), ("bob", "s:cr@t"));
+        let login = url.uris().next().unwrap().authority.userinfo;
+        assert_eq!((login.username.as_str(), login.password.as_str()), ("bob", "s:cr@t"));
         assert_eq!(url.to_string(), "rabbit://a:1,b:5672/v");
         for shown in [format!("{url}"), format!("{url:?}"), format!("{url:#?}")] {
             for secret in ["bob", "eve", "s:cr", "s%3A", "hidden"] {
@@ -299,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_transport_url_is_refused_without_repeating_it() {
+    fn rejects_invalid_urls_without_repeating_them() {
         for (text, error) in [
             ("localhost:5672", UrlError::Scheme),
             ("amqps://u:secret@h", UrlError::Scheme),
@@ -315,6 +312,22 @@ mod tests {
             let refused = text.parse::<TransportUrl>().unwrap_err();
             assert_eq!(refused, error, "{text}");
             assert!(!refused.to_string().contains("secret"));
+        }
+    }
+
+    #[test]
+    fn a_password_that_hides_the_host_must_be_percent_encoded() {
+        for text in [
+            "rabbit://u:sec/ret@h",
+            "rabbit://u:12/secret@h:1/v",
+            "rabbit://u:sec?ret@h",
+            "rabbit://usec?ret@h",
+            "rabbit://u:sec?heartbeat=ret@h",
+            "rabbit://u:sec,ret@h",
+        ] {
+            let message = text.parse::<TransportUrl>().unwrap_err().to_string();
+            assert!(message.contains("percent-encode the password"), "{message}");
+            assert!(!message.contains("sec") && !message.contains("ret@"), "{message}");
         }
     }
 }

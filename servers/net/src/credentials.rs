@@ -61,8 +61,11 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Decodes percent-encoded `text` strictly.
-pub(crate) fn decode(text: &str, part: &'static str) -> Result<String, AddressError> {
+/// Decodes percent-encoded `text`. `part` names the part of the URL in the error.
+///
+/// # Errors
+/// [`AddressError::Encoding`] for a percent sign without two hexadecimal digits, and for bytes that are not UTF-8.
+pub fn decode(text: &str, part: &'static str) -> Result<String, AddressError> {
     String::from_utf8(decode_bytes(text, part)?).map_err(|_| AddressError::Encoding(part))
 }
 

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 pub use address::{Address, AddressError, Host, redacted};
 pub use counts::{ByteCounts, bytes_counted};
-pub use credentials::Credentials;
+pub use credentials::{Credentials, decode as percent_decode};
 pub use endpoint::{Endpoint, EndpointError};
 pub use listener::{Listener, is_about_one_connection};
 pub use scheme::Scheme;

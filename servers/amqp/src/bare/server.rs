@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use lapin::message::Delivery;
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, Consumer};
+use net::DRAIN_TIMEOUT;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -19,8 +20,6 @@ use crate::topology::short_string;
 use crate::url::TransportUrl;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long calls in progress may take after a stop.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Answers the calls of one queue, which the broker deletes when the server ends.
 pub struct BareServer {

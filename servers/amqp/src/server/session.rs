@@ -2,7 +2,6 @@
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::stream::{self, SelectAll, Stream, StreamExt};
@@ -11,6 +10,7 @@ use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicQosOptions, BasicRejectOptions, QueueDeleteOptions,
 };
 use lapin::{Channel, Connection};
+use net::DRAIN_TIMEOUT;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
@@ -24,8 +24,6 @@ use crate::publisher::{Publisher, close, poll_once};
 use crate::topology::{self, short_string, unique_name};
 use crate::wire::Request;
 
-/// How long calls in progress may take after a stop.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
 /// oslo.messaging's tags of the consumers of the shared queue, the server's queue and the fanout queue.
 const CONSUMER_TAGS: [&str; 3] = ["1", "2", "3"];
 /// How many requests one acknowledgement covers at most.
