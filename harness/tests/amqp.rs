@@ -208,7 +208,8 @@ async fn server_and_client_reconnect(broker: &PrivateBroker) {
     let proxy = Proxy::start(address.parse().unwrap()).await;
     let url: TransportUrl = broker.url().replace(&address, &proxy.address.to_string()).parse().unwrap();
     let (stop, server) = serve(&url, "reconnect").await;
-    let client = AmqpClient::connect(&url.clone().into(), Target::topic("reconnect"), &options()).await.unwrap();
+    let client =
+        AmqpClient::connect(&url.clone().into(), Target::topic("reconnect"), &options()).await.unwrap();
     assert_eq!(client.call(&add(2, 3)).await, Ok(Value::Int(5)));
     for _ in 0..2 {
         proxy.cut().await;

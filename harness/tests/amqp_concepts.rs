@@ -63,8 +63,12 @@ async fn the_examples_work(transport: &Transport) {
     let error = kitchen.call(&empty_context(), &Call::named("brew", [])).await.unwrap_err();
     assert_eq!(error.message, "short and stout");
     assert_eq!(error.remote.unwrap().class.as_deref(), Some("kitchen.errors.Teapot"));
-    let error =
-        kitchen.prepare().namespace("cellar").call(&empty_context(), &Call::named("brew", [])).await.unwrap_err();
+    let error = kitchen
+        .prepare()
+        .namespace("cellar")
+        .call(&empty_context(), &Call::named("brew", []))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, ErrorKind::UnsupportedVersion);
     let capped = kitchen.prepare().version_cap("1.3");
     assert_eq!((capped.can_send_version("1.2"), capped.can_send_version("1.4")), (Ok(true), Ok(false)));
@@ -151,8 +155,7 @@ async fn the_calculator_conforms_with_every_kind_of_queue_and_reply(transport: &
         for target in [target.clone(), target.clone().server("s1")] {
             let client = AmqpClient::connect(&transport, target, &options).await.unwrap();
             let outcomes =
-                conformance::run(&client, conformance::Profile::default(), &mut Deadline::new(TIMEOUT))
-                    .await;
+                conformance::run(&client, conformance::Profile::default(), &mut Deadline::new(TIMEOUT)).await;
             for outcome in outcomes {
                 assert!(outcome.passed(), "{topic}: {}: {}", outcome.vector.title(), outcome.answer());
             }

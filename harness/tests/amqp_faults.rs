@@ -64,7 +64,7 @@ fn exchange_of(transport: &Transport) -> &'static str {
     if transport.queues().kind == QueueKind::Transient { "openstack" } else { "durable" }
 }
 
-async fn stop(server: &RpcServer) {
+async fn stop_server(server: &RpcServer) {
     server.stop();
     timeout(TIMEOUT, server.wait()).await.expect("a stopped server ends");
 }
@@ -132,7 +132,7 @@ async fn a_deleted_reply_queue_fails_its_calls_and_no_others(transport: &Transpo
     // The client declares a new queue. The server still retries the reply to the old one, which delays no other reply.
     assert_eq!(victim.call(&context(), &wait(6)).await, Ok(Value::Int(6)));
     assert_ne!(victim.reply_queue().await, Ok(Some(queue)));
-    stop(&server).await;
+    stop_server(&server).await;
 }
 
 async fn missing_heartbeats_fail_a_monitored_call(transport: &Transport) {
@@ -155,7 +155,7 @@ async fn missing_heartbeats_fail_a_monitored_call(transport: &Transport) {
     assert_eq!(timed_out.unwrap_err().kind, ErrorKind::Timeout);
     let error = abandoned.unwrap_err();
     assert!(error.kind == ErrorKind::Timeout && error.message.contains("heartbeat"), "{error}");
-    stop(&server).await;
+    stop_server(&server).await;
 }
 
 /// Runs the program: with `--ack after`, the broker redelivers a killed server's call in progress to another server.
@@ -229,7 +229,7 @@ async fn calls_and_casts_to_a_blocked_broker_time_out(broker: &PrivateBroker) {
     });
     rabbitmqctl(broker, &["set_vm_memory_high_watermark", "0.4"]);
     assert_eq!(timeout(TIMEOUT, waiting).await.unwrap().unwrap(), Ok(Value::Int(5)));
-    stop(&server).await;
+    stop_server(&server).await;
 }
 
 /// Callers that call until they are stopped, and count successes and errors.
@@ -388,7 +388,7 @@ async fn a_killed_broker_loses_calls_but_no_confirmed_cast(broker: &mut PrivateB
     assert!(confirmed.len() > 50, "only {} casts", confirmed.len());
     second.shutdown_background();
     for server in servers {
-        stop(&server).await;
+        stop_server(&server).await;
     }
 }
 

@@ -261,7 +261,8 @@ async fn the_oslo_client_calls_these_servers(transport: &Transport, peer: &mut P
 
     let without_server = json!({"do": "call", "method": "echo", "topic": "no-server", "timeout": 0.3});
     assert_eq!(peer.execute(&without_server)["error"], "MessagingTimeout");
-    let monitored = json!({"do": "call", "method": "slow", "call_monitor_timeout": CALL_MONITOR_TIMEOUT.as_secs()});
+    let monitored =
+        json!({"do": "call", "method": "slow", "call_monitor_timeout": CALL_MONITOR_TIMEOUT.as_secs()});
     assert_eq!(peer.execute(&monitored), json!({"result": "at last"}));
 
     for server in servers {

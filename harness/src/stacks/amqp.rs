@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use amqp::wire::{Envelope, Routing};
 use amqp::{
-    Acknowledge, AmqpClient, Context, DeliveryGuarantees, QueueKind, REPLY_QUEUE_PREFIX, ReplyTo, RpcServerOptions, Target,
-    Transport, TransportUrl,
+    Acknowledge, AmqpClient, Context, DeliveryGuarantees, QueueKind, REPLY_QUEUE_PREFIX, ReplyTo,
+    RpcServerOptions, Target, Transport, TransportUrl,
 };
 use calculator::{Call, CallError, Deadline, ErrorKind, Value};
 use futures_util::FutureExt;
