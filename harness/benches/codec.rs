@@ -110,7 +110,7 @@ fn xmlrpc_codec() -> Codec<Vec<u8>, Value, Vec<u8>> {
 }
 
 fn zerorpc_codec() -> Codec<Vec<u8>, Value, Vec<u8>> {
-    use zerorpc::wire::{Event, Id, Say, write_call, write_event};
+    use zerorpc::wire::{ChannelEvent, Event, Id, write_call, write_event};
     const EVENT: &[u8; 32] = b"00000001ea4367eeefaa4b9fb67d1c0e";
     Codec {
         encode_call: |call| {
@@ -122,7 +122,7 @@ fn zerorpc_codec() -> Codec<Vec<u8>, Value, Vec<u8>> {
         prepare: identity,
         encode_result: |result| {
             let mut out = Vec::with_capacity(128);
-            write_event(&mut out, EVENT, Id::Bin(EVENT), Say::Returned(result)).unwrap();
+            write_event(&mut out, EVENT, Id::Bin(EVENT), ChannelEvent::Result(result)).unwrap();
             out
         },
         decode_result: |body| Event::decode(body, 64).unwrap().reply(64).unwrap(),

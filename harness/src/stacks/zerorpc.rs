@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 use calculator::{Call, CallError, Client, Deadline, ErrorKind, Value};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
+use net::{AddressError, Endpoint};
 use serde::{Deserialize, Serialize};
-use zerorpc::zmtp::Endpoint;
-use zerorpc::{DEFAULT_PERIOD, DEFAULT_SLOTS, HeartbeatPeriod, Items, Library, Reply, ZerorpcClient};
+use zerorpc::{
+    DEFAULT_PERIOD, DEFAULT_SLOTS, HeartbeatPeriod, Items, Library, Reply, ZerorpcClient, parse_url, url_of,
+};
 
 use super::anatomy::{Anatomy, measure};
 use super::destination::Destination;
@@ -35,10 +37,28 @@ struct ServerOptions {
     /// Listen on this endpoint, too: tcp://HOST:PORT or ipc://PATH (repeatable)
     #[arg(long, value_name = "ENDPOINT", help_heading = "zerorpc")]
     #[serde(with = "text::list")]
-    bind: Vec<Endpoint>,
+    bind: Vec<EndpointUrl>,
     #[command(flatten)]
     #[serde(flatten)]
     heartbeat: Heartbeat,
+}
+
+/// An endpoint, written as a URL of zerorpc.
+#[derive(Clone, Debug, PartialEq)]
+struct EndpointUrl(Endpoint);
+
+impl FromStr for EndpointUrl {
+    type Err = AddressError;
+
+    fn from_str(url: &str) -> Result<Self, Self::Err> {
+        parse_url(url).map(EndpointUrl)
+    }
+}
+
+impl fmt::Display for EndpointUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&url_of(&self.0))
+    }
 }
 
 const SERVER: OptionGroup = OptionGroup::of::<ServerOptions>("zerorpc");
@@ -145,13 +165,13 @@ impl Protocol for Zerorpc {
         call: &Call,
         result: &Value,
     ) -> Result<[Anatomy; 2], CallError> {
-        use zerorpc::wire::{ID_LEN, Id, Say, encode_value, write_call, write_event};
+        use zerorpc::wire::{ChannelEvent, ID_LEN, Id, encode_value, write_call, write_event};
         let id = [b'0'; ID_LEN];
         let (mut request, mut reply) = (Vec::new(), Vec::new());
         write_call(&mut request, &id, &call.method, call.params.as_positional()?)?;
-        write_event(&mut reply, &id, Id::Bin(&id), Say::Returned(result))?;
+        write_event(&mut reply, &id, Id::Bin(&id), ChannelEvent::Result(result))?;
         let lengths = [request.len(), reply.len()];
-        measure(call, result, lengths, |value| encode_value(value).map(|octets| octets.len()))
+        measure(call, result, lengths, |value| encode_value(value).map(|bytes| bytes.len()))
     }
 
     /// Calls a method and prints its result, or each item of a stream as it arrives; lists the methods where none is
@@ -204,22 +224,14 @@ async fn serve(library: Library, context: ServeContext) -> Result<Serving, Serve
     let ServerOptions { bind, heartbeat } = context.options.get(&SERVER)?;
     let accepts = zerorpc::ServerOptions { limits: context.limits, heartbeat: heartbeat.period() };
     let failed = context.bind_error();
-    let listen = tcp_address(&context.listen).await;
-    let mut server = match listen {
-        Ok(listen) => zerorpc::Server::bind_by(library, listen, context.dispatcher, accepts).await,
-        Err(error) => Err(error),
-    }
-    .map_err(failed)?;
-    for endpoint in bind {
-        let failed = |source| ServeError::Bind { address: endpoint.to_string(), source };
-        server.also_bind(&endpoint).await.map_err(failed)?;
+    let mut server = zerorpc::Server::bind_by(library, &context.listen, context.dispatcher, accepts)
+        .await
+        .map_err(failed)?;
+    for url in bind {
+        let failed = |source| ServeError::Bind { address: url.to_string(), source };
+        server.also_bind(&url.0).await.map_err(failed)?;
     }
     Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
-}
-
-async fn tcp_address(endpoint: &net::Endpoint) -> std::io::Result<std::net::SocketAddr> {
-    let mut found = tokio::net::lookup_host(endpoint.to_string()).await?;
-    found.next().ok_or_else(|| std::io::Error::other("that host has no address"))
 }
 
 async fn print_each(mut items: Items, print: &mut (dyn FnMut(Output) + Send)) -> Result<(), CallError> {

@@ -1,93 +1,96 @@
-//! When a channel sends a sign of life, and when its peer counts as lost.
+//! When a channel sends heartbeats, and when its peer counts as lost.
 //!
-//! The rules are those of zerorpc-python's `heartbeat.py`: a channel that is open for longer than a period sends a
-//! heartbeat each period; the peer is lost when it has sent none for two periods, the first of which begins at the
-//! channel's first own heartbeat. To zerorpc-python events that carry data are no sign of life; here they are, since a
-//! Python server that streams may be too busy to send heartbeats.
+//! The rules are those of zerorpc-python's `heartbeat.py`. A channel that stays open for more than a period sends a
+//! heartbeat each period. The peer is lost when two periods pass without one from it; the count begins when the channel
+//! sends its own first heartbeat. One rule differs: here any event of the peer counts as a heartbeat, because a Python
+//! server that is busy streaming may send none.
 //!
-//! Time is counted in ticks of a quarter of a period, by one timer for all channels of an end: calls that are answered
-//! within a period, which is nearly all, then cost no timer and no clock.
+//! Time is counted in ticks of a quarter of a period, by one timer for all channels of a client or server. A call that
+//! is answered within a period, as nearly all are, therefore needs neither a timer nor a clock reading.
 
 use std::time::Duration;
 
 use tokio::time::{Interval, MissedTickBehavior};
 
-/// The period that peers expect unless both are told otherwise.
+/// How often each side of an open channel sends a heartbeat; `None` for never. Both sides should use the same period,
+/// because each gives up after two of its own periods without a heartbeat.
+pub type HeartbeatPeriod = Option<Duration>;
+
+/// The default period, the same as zerorpc-python's.
 pub const DEFAULT_PERIOD: Duration = Duration::from_secs(5);
 
-/// Ticks in a period.
-const TICKS: u32 = 4;
+/// Ticks of a period.
+const TICKS_PER_PERIOD: u32 = 4;
 
-/// The timer of an end. It falls behind rather than hurry after a stall: what nobody could answer meanwhile shall not
-/// count as silence.
-pub(crate) fn ticks(period: Duration) -> Interval {
-    let mut ticks = tokio::time::interval((period / TICKS).max(Duration::from_millis(1)));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
+/// The timer of a client or server. After a stall it does not catch up on missed ticks: time in which this process could
+/// not read must not count as silence of the peer.
+pub(crate) fn timer(period: Duration) -> Interval {
+    let mut timer = tokio::time::interval((period / TICKS_PER_PERIOD).max(Duration::from_millis(1)));
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    timer
 }
 
-/// What is due on a channel at a tick.
+/// What a channel has to do at a tick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
     Nothing,
-    /// To send a heartbeat.
-    Beat,
-    /// To give up: the peer is lost.
-    Lost,
+    /// Send a heartbeat.
+    Heartbeat,
+    /// Give up: the peer is lost.
+    PeerLost,
 }
 
-/// The heartbeat of one channel.
+/// The heartbeat state of one channel. Its fields count ticks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Heartbeat {
     opened: u32,
-    heard: Option<u32>,
-    /// Whether this end only answers heartbeats.
+    last_heard: Option<u32>,
+    /// Whether this side sends heartbeats only after it has received one.
     passive: bool,
 }
 
 impl Heartbeat {
-    /// Of a channel that opens between tick `now` and the next.
+    /// The state of a channel that opens between tick `now` and the next.
     pub(crate) fn new(now: u32, passive: bool) -> Self {
-        Heartbeat { opened: now, heard: None, passive }
+        Heartbeat { opened: now, last_heard: None, passive }
     }
 
-    /// Notes a heartbeat of the peer.
-    pub(crate) fn heard(&mut self, now: u32) {
-        self.heard = Some(now);
+    /// Records a heartbeat of the peer.
+    pub(crate) fn record_heartbeat(&mut self, now: u32) {
+        self.last_heard = Some(now);
     }
 
-    /// Notes another event of the peer. To an end that only answers heartbeats it is no reason to begin with them.
-    pub(crate) fn spoke(&mut self, now: u32) {
-        if !self.passive || self.heard.is_some() {
-            self.heard = Some(now);
+    /// Records another event of the peer. A passive channel does not start to send heartbeats because of it.
+    pub(crate) fn record_event(&mut self, now: u32) {
+        if !self.passive || self.last_heard.is_some() {
+            self.last_heard = Some(now);
         }
     }
 
-    /// What is due at tick `now`.
+    /// What to do at tick `now`.
     pub(crate) fn due(&mut self, now: u32) -> Due {
-        // The channel opened after its tick, so a full period has passed one tick later than the count says.
-        let Some(open_for) = now.wrapping_sub(self.opened).checked_sub(TICKS + 1) else {
+        // The channel opened somewhere between two ticks, so a full period needs one tick more.
+        let Some(open_for) = now.wrapping_sub(self.opened).checked_sub(TICKS_PER_PERIOD + 1) else {
             return Due::Nothing;
         };
-        if self.passive && self.heard.is_none() {
+        if self.passive && self.last_heard.is_none() {
             return Due::Nothing;
         }
-        let heard = *self.heard.get_or_insert(now);
-        if is_silent(heard, now) {
-            return Due::Lost;
+        let last_heard = *self.last_heard.get_or_insert(now);
+        if is_silent(last_heard, now) {
+            return Due::PeerLost;
         }
-        if open_for % TICKS == 0 { Due::Beat } else { Due::Nothing }
+        if open_for % TICKS_PER_PERIOD == 0 { Due::Heartbeat } else { Due::Nothing }
     }
 }
 
-/// Whether a connection that last brought something at tick `heard` is silent at tick `now`, for longer than any
-/// heartbeat may take.
-pub(crate) fn is_silent(heard: u32, now: u32) -> bool {
-    now.wrapping_sub(heard) > 2 * TICKS
+/// Whether a peer that was last heard at tick `last_heard` is overdue at tick `now`.
+pub(crate) fn is_silent(last_heard: u32, now: u32) -> bool {
+    now.wrapping_sub(last_heard) > 2 * TICKS_PER_PERIOD
 }
 
-/// What a call says that waits on a lost peer, in the words of zerorpc-python.
-pub(crate) fn lost_remote(period: Duration) -> String {
+/// The error message of a call whose peer is lost, the same as zerorpc-python's.
+pub(crate) fn lost_remote_message(period: Duration) -> String {
     format!("Lost remote after {}s heartbeat", (2 * period).as_secs_f64())
 }
 
@@ -95,44 +98,47 @@ pub(crate) fn lost_remote(period: Duration) -> String {
 mod tests {
     use super::*;
 
-    fn ticks(heartbeat: &mut Heartbeat, ticks: std::ops::Range<u32>) -> Vec<(u32, Due)> {
+    fn due_during(heartbeat: &mut Heartbeat, ticks: std::ops::Range<u32>) -> Vec<(u32, Due)> {
         ticks.map(|now| (now, heartbeat.due(now))).filter(|(_, due)| *due != Due::Nothing).collect()
     }
 
     #[test]
-    fn a_silent_peer_gets_three_beats_and_is_lost() {
+    fn a_silent_peer_is_sent_three_heartbeats_and_is_then_lost() {
         let mut silent = Heartbeat::new(10, false);
-        let seen = ticks(&mut silent, 10..25);
-        assert_eq!(seen, [(15, Due::Beat), (19, Due::Beat), (23, Due::Beat), (24, Due::Lost)]);
+        let due = due_during(&mut silent, 10..25);
+        assert_eq!(
+            due,
+            [(15, Due::Heartbeat), (19, Due::Heartbeat), (23, Due::Heartbeat), (24, Due::PeerLost)]
+        );
     }
 
     #[test]
-    fn a_peer_that_beats_is_kept_whatever_the_clock_wraps_around() {
+    fn a_peer_that_sends_heartbeats_is_kept_across_a_wrap_of_the_tick_counter() {
         let mut alive = Heartbeat::new(u32::MAX - 2, false);
         for round in 0..50_u32 {
             let now = round.wrapping_sub(3);
-            assert_ne!(alive.due(now), Due::Lost);
+            assert_ne!(alive.due(now), Due::PeerLost);
             match round % 16 {
-                7 => alive.heard(now),
-                15 => alive.spoke(now),
+                7 => alive.record_heartbeat(now),
+                15 => alive.record_event(now),
                 _ => {}
             }
         }
     }
 
     #[test]
-    fn a_passive_end_waits_for_the_first_beat() {
+    fn a_passive_channel_starts_with_the_first_heartbeat_it_receives() {
         let mut passive = Heartbeat::new(0, true);
-        assert_eq!(ticks(&mut passive, 0..40), []);
-        passive.spoke(39);
-        assert_eq!(ticks(&mut passive, 39..40), []);
-        passive.heard(40);
-        assert_eq!(ticks(&mut passive, 40..44), [(41, Due::Beat)]);
+        assert_eq!(due_during(&mut passive, 0..40), []);
+        passive.record_event(39);
+        assert_eq!(due_during(&mut passive, 39..40), []);
+        passive.record_heartbeat(40);
+        assert_eq!(due_during(&mut passive, 40..44), [(41, Due::Heartbeat)]);
     }
 
     #[test]
-    fn the_message_is_pythons() {
-        assert_eq!(lost_remote(DEFAULT_PERIOD), "Lost remote after 10s heartbeat");
-        assert_eq!(lost_remote(Duration::from_millis(250)), "Lost remote after 0.5s heartbeat");
+    fn the_message_of_a_lost_peer_is_the_same_as_in_python() {
+        assert_eq!(lost_remote_message(DEFAULT_PERIOD), "Lost remote after 10s heartbeat");
+        assert_eq!(lost_remote_message(Duration::from_millis(250)), "Lost remote after 0.5s heartbeat");
     }
 }

@@ -1,11 +1,11 @@
-//! The methods that every zerorpc server has, besides those of its service (`_inject_builtins` in zerorpc-python's
+//! Methods that every zerorpc server has in addition to those of its service (`_inject_builtins` in zerorpc-python's
 //! `core.py`).
 
 use calculator::{CallError, ErrorKind, MethodInfo, Remote, Service, Value};
 
-use crate::Streams;
+use crate::streams::Streams;
 
-/// What a server tells of itself.
+/// The name and methods of a server, as it reports them.
 pub(crate) struct Catalog {
     name: &'static str,
     /// Sorted by name.
@@ -13,7 +13,7 @@ pub(crate) struct Catalog {
 }
 
 impl Catalog {
-    /// Of the methods of both.
+    /// The catalog of a server with the methods of both.
     pub(crate) fn new(service: &dyn Service, streams: Option<&dyn Streams>) -> Self {
         let mut methods = service.methods().to_vec();
         methods.extend(streams.map(Streams::methods).unwrap_or_default());
@@ -22,18 +22,20 @@ impl Catalog {
     }
 }
 
-/// Answers a call of a built-in method; `None` where `method` is none.
-pub(crate) fn answer(catalog: &Catalog, method: &str, args: &[Value]) -> Option<Result<Value, CallError>> {
+/// Calls a built-in method; `None` if `method` is not one.
+pub(crate) fn call(catalog: &Catalog, method: &str, args: &[Value]) -> Option<Result<Value, CallError>> {
     let built_in = method.strip_prefix("_zerorpc_")?;
+    let no_args = || expect_no_args(method, args);
     Some(match built_in {
-        "ping" => none(method, args).map(|()| Value::List(vec!["pong".into(), catalog.name.into()])),
-        "name" => none(method, args).map(|()| catalog.name.into()),
-        "list" => none(method, args)
-            .map(|()| Value::List(catalog.methods.iter().map(|info| info.name.into()).collect())),
-        "inspect" => none(method, args).map(|()| inspect(catalog)),
-        "help" => named(catalog, method, args).map(|info| info.doc.into()),
-        "args" => named(catalog, method, args).map(|info| {
-            // As of Python's inspect.getargspec: names, the name of *args, that of **kwargs, defaults.
+        "ping" => no_args().map(|()| Value::List(vec!["pong".into(), catalog.name.into()])),
+        "name" => no_args().map(|()| catalog.name.into()),
+        "list" => {
+            no_args().map(|()| Value::List(catalog.methods.iter().map(|info| info.name.into()).collect()))
+        }
+        "inspect" => no_args().map(|()| inspect(catalog)),
+        "help" => method_named_by(catalog, method, args).map(|info| info.doc.into()),
+        "args" => method_named_by(catalog, method, args).map(|info| {
+            // Like Python's inspect.getargspec: the names, the name of *args, that of **kwargs, the defaults.
             let names = parameters(info).map(Value::from).collect();
             Value::List(vec![Value::List(names), Value::Null, Value::Null, Value::Null])
         }),
@@ -41,7 +43,7 @@ pub(crate) fn answer(catalog: &Catalog, method: &str, args: &[Value]) -> Option<
     })
 }
 
-/// A method's parameters as Python has them, where a served method is one of an object.
+/// The parameters of a method as Python reports them. A Python server serves bound methods, so `self` is included.
 fn parameters(info: &MethodInfo) -> impl Iterator<Item = &'static str> {
     std::iter::once("self").chain(info.params.iter().copied())
 }
@@ -59,7 +61,7 @@ fn inspect(catalog: &Catalog) -> Value {
     ])
 }
 
-fn none(method: &str, args: &[Value]) -> Result<(), CallError> {
+fn expect_no_args(method: &str, args: &[Value]) -> Result<(), CallError> {
     if args.is_empty() {
         return Ok(());
     }
@@ -67,7 +69,12 @@ fn none(method: &str, args: &[Value]) -> Result<(), CallError> {
     Err(CallError::new(ErrorKind::InvalidArguments, message))
 }
 
-fn named<'a>(catalog: &'a Catalog, method: &str, args: &[Value]) -> Result<&'a MethodInfo, CallError> {
+/// The method whose name is the one argument of `method`.
+fn method_named_by<'a>(
+    catalog: &'a Catalog,
+    method: &str,
+    args: &[Value],
+) -> Result<&'a MethodInfo, CallError> {
     let [Value::Str(name)] = args else {
         let message = format!("{method}() takes the name of a method");
         return Err(CallError::new(ErrorKind::InvalidArguments, message));
@@ -83,18 +90,18 @@ mod tests {
     use super::*;
     use calculator::Calculator;
 
-    fn shown(method: &str, args: &[Value]) -> String {
-        format!("{:?}", answer(&Catalog::new(&Calculator, None), method, args).unwrap().unwrap())
+    fn called(method: &str, args: &[Value]) -> String {
+        format!("{:?}", call(&Catalog::new(&Calculator, None), method, args).unwrap().unwrap())
     }
 
     #[test]
-    fn built_in_methods_answer_as_pythons_do() {
-        assert_eq!(shown("_zerorpc_ping", &[]), r#"["pong", "Calculator"]"#);
-        assert_eq!(shown("_zerorpc_name", &[]), r#""Calculator""#);
-        assert!(shown("_zerorpc_list", &[]).starts_with(r#"["add", "divide", "echo""#));
-        assert_eq!(shown("_zerorpc_help", &["add".into()]), r#""Return x + y.""#);
-        assert_eq!(shown("_zerorpc_args", &["add".into()]), r#"[["self", "x", "y"], null, null, null]"#);
-        let inspected = answer(&Catalog::new(&Calculator, None), "_zerorpc_inspect", &[]).unwrap().unwrap();
+    fn built_in_methods_return_what_they_return_in_python() {
+        assert_eq!(called("_zerorpc_ping", &[]), r#"["pong", "Calculator"]"#);
+        assert_eq!(called("_zerorpc_name", &[]), r#""Calculator""#);
+        assert!(called("_zerorpc_list", &[]).starts_with(r#"["add", "divide", "echo""#));
+        assert_eq!(called("_zerorpc_help", &["add".into()]), r#""Return x + y.""#);
+        assert_eq!(called("_zerorpc_args", &["add".into()]), r#"[["self", "x", "y"], null, null, null]"#);
+        let inspected = call(&Catalog::new(&Calculator, None), "_zerorpc_inspect", &[]).unwrap().unwrap();
         let hello = inspected.get("methods").and_then(|methods| methods.get("hello")).unwrap();
         assert_eq!(
             format!("{hello:?}"),
@@ -103,16 +110,15 @@ mod tests {
     }
 
     #[test]
-    fn what_they_do_not_know_is_an_error() {
-        let unknown = answer(&Catalog::new(&Calculator, None), "_zerorpc_help", &["nosuch".into()])
-            .unwrap()
-            .unwrap_err();
+    fn wrong_arguments_and_unknown_names_are_errors() {
+        let unknown =
+            call(&Catalog::new(&Calculator, None), "_zerorpc_help", &["nosuch".into()]).unwrap().unwrap_err();
         assert_eq!(unknown.remote.unwrap().class.as_deref(), Some("KeyError"));
         for (method, args) in [("_zerorpc_ping", vec![Value::Null]), ("_zerorpc_args", vec![])] {
-            let error = answer(&Catalog::new(&Calculator, None), method, &args).unwrap().unwrap_err();
+            let error = call(&Catalog::new(&Calculator, None), method, &args).unwrap().unwrap_err();
             assert_eq!(error.kind, ErrorKind::InvalidArguments);
         }
-        assert!(answer(&Catalog::new(&Calculator, None), "_zerorpc_nosuch", &[]).is_none());
-        assert!(answer(&Catalog::new(&Calculator, None), "add", &[]).is_none());
+        assert!(call(&Catalog::new(&Calculator, None), "_zerorpc_nosuch", &[]).is_none());
+        assert!(call(&Catalog::new(&Calculator, None), "add", &[]).is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! Client and server against each other over loopback, on one current-thread runtime.
+//! Client and server over the loopback interface, in one process.
 
 mod common;
 
@@ -11,13 +11,13 @@ use calculator::{
     Calculator, Call, CallError, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults,
     Limits, Service, Value, conformance,
 };
-use common::{Running, add, any_port, calculator, sum, with_limits};
+use common::{Running, add, calculator, sum, with_limits};
+use net::Endpoint;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use zeromq::{DealerSocket, RouterSocket, Socket, SocketRecv, SocketSend, ZmqMessage};
-use zerorpc::wire::{Event, Id, Ids, Say, write_call, write_event};
-use zerorpc::zmtp::Endpoint;
-use zerorpc::{Server, ServerOptions, ZerorpcClient};
+use zerorpc::wire::{ChannelEvent, Event, Id, Ids, write_call, write_event};
+use zerorpc::{Server, ServerOptions, ZerorpcClient, parse_url, url_of};
 
 #[tokio::test]
 async fn every_row_of_the_conformance_table_passes_with_every_executor() {
@@ -51,7 +51,7 @@ async fn many_calls_in_flight_each_get_their_own_answer() {
 }
 
 #[tokio::test]
-async fn more_calls_than_may_wait_are_all_answered() {
+async fn calls_beyond_the_limit_of_waiting_ones_are_all_answered() {
     let faults = Faults { delay: Some(Duration::from_millis(20)), ..Faults::default() };
     let dispatcher = Dispatcher::new(Calculator, Executor::Async, faults);
     let limits = Limits { max_in_flight: 3, ..Limits::default() };
@@ -66,7 +66,7 @@ async fn more_calls_than_may_wait_are_all_answered() {
 }
 
 #[tokio::test]
-async fn a_call_outlasts_many_heartbeat_periods_when_both_ends_beat() {
+async fn a_call_outlasts_many_heartbeat_periods_when_both_sides_send_heartbeats() {
     let period = Some(Duration::from_millis(50));
     let faults = Faults { delay: Some(Duration::from_millis(600)), ..Faults::default() };
     let dispatcher = Dispatcher::new(Calculator, Executor::Async, faults);
@@ -75,7 +75,7 @@ async fn a_call_outlasts_many_heartbeat_periods_when_both_ends_beat() {
     let client = ZerorpcClient::connect_with(&server.url, &ClientOptions::default(), period).await.unwrap();
     assert_eq!(sum(&client, 2, 3).await, Ok(Value::Int(5)));
 
-    // A client that never beats is given up, and its call with it; one that beats in vain gives up itself.
+    // A client that sends no heartbeats counts as lost, and its call is cancelled.
     let silent = ZerorpcClient::connect_with(&server.url, &ClientOptions::default(), None).await.unwrap();
     let waited = tokio::time::timeout(Duration::from_millis(1_200), sum(&silent, 2, 3)).await;
     assert!(waited.is_err(), "the server answered a caller that it must have lost: {waited:?}");
@@ -83,7 +83,7 @@ async fn a_call_outlasts_many_heartbeat_periods_when_both_ends_beat() {
 }
 
 #[tokio::test]
-async fn a_server_that_never_beats_is_lost() {
+async fn a_server_that_sends_no_heartbeats_counts_as_lost() {
     let faults = Faults { delay: Some(Duration::from_millis(600)), ..Faults::default() };
     let dispatcher = Dispatcher::new(Calculator, Executor::Async, faults);
     let server =
@@ -92,7 +92,7 @@ async fn a_server_that_never_beats_is_lost() {
     let client = ZerorpcClient::connect_with(&server.url, &ClientOptions::default(), period).await.unwrap();
     let error = sum(&client, 2, 3).await.unwrap_err();
     assert_eq!(error, CallError::new(ErrorKind::Undeliverable, "Lost remote after 0.1s heartbeat"));
-    // The connection was given up with the call; built-in methods answer without the delay.
+    // The connection was closed with the call, and the next call opens another. Built-in methods have no delay.
     let pong = client.call(&Call::positional("_zerorpc_ping", [])).await;
     assert_eq!(pong, Ok(Value::List(vec!["pong".into(), "Calculator".into()])));
     server.stop().await;
@@ -110,17 +110,17 @@ async fn a_dropped_call_leaves_the_connection_to_the_others() {
 }
 
 #[tokio::test]
-async fn a_stopping_server_finishes_the_calls_in_hand_and_later_ones_are_undeliverable() {
+async fn a_stopping_server_finishes_calls_in_progress_and_later_ones_are_undeliverable() {
     let server = Running::calculator("async", Some(Duration::from_millis(100))).await;
     let client = server.client().await;
     let call = add(2, 3);
-    let mut in_hand = std::pin::pin!(client.call(&call));
+    let mut in_progress = std::pin::pin!(client.call(&call));
     while server.dispatcher.calls() == 0 {
-        assert!(futures_util::poll!(in_hand.as_mut()).is_pending());
+        assert!(futures_util::poll!(in_progress.as_mut()).is_pending());
         tokio::task::yield_now().await;
     }
     server.stop.cancel();
-    assert_eq!(in_hand.await, Ok(Value::Int(5)));
+    assert_eq!(in_progress.await, Ok(Value::Int(5)));
     server.stop().await;
     for _ in 0..2 {
         assert_eq!(sum(&client, 2, 3).await.unwrap_err().kind, ErrorKind::Undeliverable);
@@ -128,8 +128,8 @@ async fn a_stopping_server_finishes_the_calls_in_hand_and_later_ones_are_undeliv
 }
 
 #[tokio::test]
-async fn calls_in_flight_fail_when_the_connection_ends_and_the_next_opens_another() {
-    // A relay that cuts its connections when told to, and takes new ones.
+async fn calls_in_flight_fail_when_the_connection_ends_and_the_next_call_opens_another() {
+    // A relay whose open connections can be cut.
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("tcp://{}", listener.local_addr().unwrap());
     let server = Running::calculator("async", None).await;
@@ -177,7 +177,7 @@ async fn connecting_fails_in_time() {
 }
 
 #[tokio::test]
-async fn named_arguments_and_integers_that_no_form_carries_are_refused_before_they_are_sent() {
+async fn named_arguments_and_too_large_integers_are_refused_before_they_are_sent() {
     let server = Running::calculator("async", None).await;
     let client = server.client().await;
     for (call, kind) in [
@@ -187,7 +187,7 @@ async fn named_arguments_and_integers_that_no_form_carries_are_refused_before_th
         assert_eq!(client.call(&call).await.unwrap_err().kind, kind);
     }
     assert_eq!(server.dispatcher.calls(), 0);
-    // What MessagePack does carry comes back as it went.
+    // Other values that MessagePack can represent survive the round trip.
     for value in [
         Value::BigInt("18446744073709551615".into()),
         Value::Bytes(vec![0, 255]),
@@ -200,7 +200,7 @@ async fn named_arguments_and_integers_that_no_form_carries_are_refused_before_th
 }
 
 #[tokio::test]
-async fn messages_above_the_limit_are_refused_by_either_end() {
+async fn messages_above_the_limit_are_refused_by_both_sides() {
     let limits = Limits { max_body: 2_000, ..Limits::default() };
     let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults::default());
     let server = Running::start(dispatcher, with_limits(limits)).await;
@@ -211,14 +211,14 @@ async fn messages_above_the_limit_are_refused_by_either_end() {
     let client = ZerorpcClient::connect(&server.url, &small).await.unwrap();
     assert_eq!(client.call(&large).await.unwrap_err().kind, ErrorKind::TooLarge);
     let refused = client.call(&too_large).await.unwrap_err();
-    assert!(refused.message.contains("the limit of 2000 octets"), "{refused}");
+    assert!(refused.message.contains("the limit of 2000 bytes"), "{refused}");
     assert_eq!(sum(&client, 2, 3).await, Ok(Value::Int(5)));
     assert_eq!(server.dispatcher.calls(), 2);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn peers_that_frame_their_messages_differently_are_answered_and_garbage_is_dropped() {
+async fn other_framings_of_a_call_are_answered_and_garbage_is_dropped() {
     let server = Running::calculator("async", None).await;
     let mut peer = DealerSocket::new();
     peer.connect(&server.url).await.unwrap();
@@ -229,11 +229,11 @@ async fn peers_that_frame_their_messages_differently_are_answered_and_garbage_is
         Bytes::from(out)
     };
     let mut unexpected = Vec::new();
-    write_event(&mut unexpected, &ids.id(0), Id::Bin(b"nosuch"), Say::Alive).unwrap();
+    write_event(&mut unexpected, &ids.id(0), Id::Bin(b"nosuch"), ChannelEvent::Heartbeat).unwrap();
     let frames: [Vec<Bytes>; 7] = [
         vec![Bytes::new()],
         vec![Bytes::new(), Bytes::from_static(b"\xc1 no MessagePack")],
-        // An event on a channel that nobody has opened.
+        // An event on a channel that is not open.
         vec![Bytes::new(), unexpected.into()],
         vec![Bytes::new(), Bytes::from_static(b"\x93\x80\xa3add\x92\x01\x02")],
         vec![Bytes::new(), call(1)],
@@ -254,7 +254,7 @@ async fn peers_that_frame_their_messages_differently_are_answered_and_garbage_is
     server.stop().await;
 }
 
-/// Fails in every way that a handler can.
+/// A service whose methods panic.
 struct Panics;
 
 impl Service for Panics {
@@ -283,34 +283,35 @@ async fn a_panicking_handler_is_an_error_of_its_call_only() {
 }
 
 #[tokio::test]
-async fn a_server_that_comes_back_is_called_again_by_the_same_client() {
+async fn a_client_reconnects_to_a_restarted_server() {
     let server = Running::calculator("async", None).await;
     let client = server.client().await;
     assert_eq!(sum(&client, 2, 3).await, Ok(Value::Int(5)));
-    let address = server.url.strip_prefix("tcp://").unwrap().parse().unwrap();
+    let endpoint = parse_url(&server.url).unwrap();
     server.stop().await;
     assert_eq!(sum(&client, 2, 3).await.unwrap_err().kind, ErrorKind::Undeliverable);
     let dispatcher = calculator();
-    let again = Server::bind(address, dispatcher.clone(), ServerOptions::default()).await.unwrap();
-    let again = Running::run(again, dispatcher);
+    let restarted = Server::bind(&endpoint, dispatcher.clone(), ServerOptions::default()).await.unwrap();
+    let restarted = Running::run(restarted, dispatcher);
     assert_eq!(sum(&client, 4, 5).await, Ok(Value::Int(9)));
-    again.stop().await;
+    restarted.stop().await;
 }
 
 #[tokio::test]
-async fn a_server_is_bound_to_several_endpoints_of_either_kind() {
+async fn a_server_binds_to_several_endpoints_over_tcp_and_unix_sockets() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("socket");
-    // A path that a server has left behind is taken over.
+    // A socket that another server has left behind is replaced.
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     let dispatcher = calculator();
-    let mut server = Server::bind(any_port(), dispatcher.clone(), ServerOptions::default()).await.unwrap();
-    let ipc = server.also_bind(&Endpoint::Ipc(path.clone())).await.unwrap();
-    let tcp = server.also_bind(&"tcp://127.0.0.1:*".parse().unwrap()).await.unwrap();
-    let in_use = server.also_bind(&Endpoint::Ipc(path.clone())).await.unwrap_err();
+    let mut server =
+        Server::bind(&Endpoint::loopback(), dispatcher.clone(), ServerOptions::default()).await.unwrap();
+    let ipc = server.also_bind(&Endpoint::Unix(path.clone())).await.unwrap();
+    let tcp = server.also_bind(&parse_url("tcp://127.0.0.1:*").unwrap()).await.unwrap();
+    let in_use = server.also_bind(&Endpoint::Unix(path.clone())).await.unwrap_err();
     assert_eq!(in_use.kind(), std::io::ErrorKind::AddrInUse);
     let server = Running::run(server, dispatcher);
-    for url in [server.url.clone(), ipc.to_string(), tcp.to_string()] {
+    for url in [server.url.clone(), url_of(&ipc), url_of(&tcp)] {
         let client = ZerorpcClient::connect(&url, &ClientOptions::default()).await.unwrap();
         assert_eq!(sum(&client, 2, 3).await, Ok(Value::Int(5)), "{url}");
     }
@@ -319,7 +320,18 @@ async fn a_server_is_bound_to_several_endpoints_of_either_kind() {
 }
 
 #[tokio::test]
-async fn our_client_is_answered_by_a_router_of_another_library() {
+async fn an_ordinary_file_in_place_of_a_unix_socket_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    std::fs::write(&path, "precious").unwrap();
+    let endpoint = Endpoint::Unix(path.clone());
+    let error = Server::bind(&endpoint, calculator(), ServerOptions::default()).await.err().unwrap();
+    assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+}
+
+#[tokio::test]
+async fn the_client_understands_a_router_of_another_library() {
     let mut router = RouterSocket::new();
     let url = router.bind("tcp://127.0.0.1:0").await.unwrap().to_string();
     let serving = tokio::spawn(async move {
@@ -327,8 +339,13 @@ async fn our_client_is_answered_by_a_router_of_another_library() {
         let call = frames.pop().unwrap();
         let event = Event::decode(&call, 64).unwrap();
         let mut reply = Vec::new();
-        write_event(&mut reply, &Ids::new().id(0), event.message_id.unwrap(), Say::Returned(&7.into()))
-            .unwrap();
+        write_event(
+            &mut reply,
+            &Ids::new().id(0),
+            event.message_id.unwrap(),
+            ChannelEvent::Result(&7.into()),
+        )
+        .unwrap();
         frames.push(reply.into());
         router.send(ZmqMessage::try_from(frames).unwrap()).await.unwrap();
         router
@@ -339,11 +356,11 @@ async fn our_client_is_answered_by_a_router_of_another_library() {
 }
 
 #[tokio::test]
-async fn documents_of_many_frames_worth_of_octets_travel_both_ways() {
+async fn small_and_large_documents_survive_the_round_trip() {
     let server = Running::calculator("async", None).await;
     let client = server.client().await;
-    for octets in [200, 300, 20_000, 3 << 20] {
-        let document = calculator::document::document(1, octets);
+    for bytes in [200, 300, 20_000, 3 << 20] {
+        let document = calculator::document::document(1, bytes);
         assert_eq!(client.call(&Call::positional("echo", [document.clone()])).await, Ok(document));
     }
     server.stop().await;

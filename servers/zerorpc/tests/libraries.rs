@@ -1,4 +1,4 @@
-//! The same protocol over other libraries of ZeroMQ sockets, on either end.
+//! The same protocol through ZeroMQ sockets of other libraries, as client and as server.
 #![cfg(any(feature = "zeromq", feature = "libzmq"))]
 // Clippy lets test functions unwrap, but not their helpers.
 #![allow(clippy::unwrap_used)]
@@ -11,8 +11,9 @@ use calculator::{
     Calculator, Call, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults, Value,
     conformance,
 };
-use common::{Running, any_port, calculator, sum};
+use common::{Running, calculator, sum};
 use futures_util::future::join_all;
+use net::Endpoint;
 use zerorpc::{Library, Server, ServerOptions, ZerorpcClient};
 
 const LIBRARIES: &[Library] = &[
@@ -24,7 +25,7 @@ const LIBRARIES: &[Library] = &[
 ];
 
 async fn serve(library: Library, dispatcher: Dispatcher, options: ServerOptions) -> Running {
-    let server = Server::bind_by(library, any_port(), dispatcher.clone(), options).await.unwrap();
+    let server = Server::bind_by(library, &Endpoint::loopback(), dispatcher.clone(), options).await.unwrap();
     Running::run(server, dispatcher)
 }
 
@@ -33,7 +34,7 @@ async fn connect(library: Library, url: &str, heartbeat: Option<Duration>) -> Ze
 }
 
 #[tokio::test]
-async fn every_library_talks_to_every_other() {
+async fn every_library_works_with_every_other() {
     for served in LIBRARIES {
         let server = serve(*served, calculator(), ServerOptions::default()).await;
         for calling in LIBRARIES {
@@ -60,7 +61,7 @@ async fn every_library_talks_to_every_other() {
 }
 
 #[tokio::test]
-async fn calls_outlast_heartbeats_and_clients_are_told_apart() {
+async fn calls_outlast_heartbeats_and_each_client_gets_its_own_answer() {
     let period = Some(Duration::from_millis(50));
     for library in LIBRARIES {
         let faults = Faults { delay: Some(Duration::from_millis(400)), ..Faults::default() };
@@ -77,7 +78,7 @@ async fn calls_outlast_heartbeats_and_clients_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_server_that_has_gone_is_noticed() {
+async fn calls_fail_when_the_server_is_gone() {
     let period = Some(Duration::from_millis(50));
     for library in LIBRARIES {
         let server = serve(*library, calculator(), ServerOptions::default()).await;

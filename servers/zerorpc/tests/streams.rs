@@ -1,4 +1,4 @@
-//! Streams: items in their order, no more of them than the caller lets come.
+//! Streams: items arrive in order, and only as many as the caller has given credit for.
 
 // Clippy lets test functions unwrap, but not their helpers.
 #![allow(clippy::unwrap_used)]
@@ -10,22 +10,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use calculator::{Call, CallError, Client, ClientOptions, ErrorKind, MethodInfo, Params, Remote, Value};
-use common::{PATIENCE, Peer, Running, any_port, calculator};
+use common::{Peer, Running, TIMEOUT, calculator};
 use futures_util::{StreamExt, stream};
+use net::Endpoint;
 use tokio::sync::Notify;
 use zerorpc::{Items, Reply, Server, ServerOptions, Streams, ValueStream, ZerorpcClient};
 
-/// `count(n)` streams 0 … n−1; `fails(n)` an error after n items; `unsendable(n)` an item after n that has no form.
+/// `count(n)` streams 0 … n−1. `fails(n)` then fails, and `unsendable(n)` streams an item that cannot be encoded.
 #[derive(Clone, Default)]
 struct Counting {
     produced: Arc<AtomicUsize>,
-    /// Told when a stream is dropped.
+    /// Notified when a stream is dropped.
     dropped: Arc<Notify>,
 }
 
-struct Dropped(Arc<Notify>);
+/// Notifies when it is dropped.
+struct NotifyOnDrop(Arc<Notify>);
 
-impl Drop for Dropped {
+impl Drop for NotifyOnDrop {
     fn drop(&mut self) {
         self.0.notify_one();
     }
@@ -35,17 +37,21 @@ impl Streams for Counting {
     fn methods(&self) -> &[MethodInfo] {
         &[
             MethodInfo { name: "count", params: &["n"], doc: "Count." },
-            MethodInfo { name: "fails", params: &["n"], doc: "Count and fail." },
-            MethodInfo { name: "unsendable", params: &["n"], doc: "Count, and stream what cannot be sent." },
+            MethodInfo { name: "fails", params: &["n"], doc: "Count, then fail." },
+            MethodInfo {
+                name: "unsendable",
+                params: &["n"],
+                doc: "Count, then stream an item that cannot be encoded.",
+            },
         ]
     }
 
     fn open(&self, method: &str, params: Params) -> Result<ValueStream, CallError> {
         let [n] = params.bind(method, ["n"])?;
         let Value::Int(n) = n else {
-            return Err(CallError::new(ErrorKind::InvalidArguments, "n is no integer"));
+            return Err(CallError::new(ErrorKind::InvalidArguments, "n is not an integer"));
         };
-        let (produced, dropped) = (Arc::clone(&self.produced), Dropped(Arc::clone(&self.dropped)));
+        let (produced, dropped) = (Arc::clone(&self.produced), NotifyOnDrop(Arc::clone(&self.dropped)));
         let items = stream::iter(0..n).map(move |i| {
             let _held = &dropped;
             produced.fetch_add(1, Ordering::SeqCst);
@@ -63,7 +69,7 @@ impl Streams for Counting {
 
 async fn serve(streams: Counting, options: ServerOptions) -> Running {
     let dispatcher = calculator();
-    let server = Server::bind(any_port(), dispatcher.clone(), options).await.unwrap();
+    let server = Server::bind(&Endpoint::loopback(), dispatcher.clone(), options).await.unwrap();
     Running::run(server.with_streams(streams), dispatcher)
 }
 
@@ -75,12 +81,12 @@ async fn open(
 ) -> Result<Items, CallError> {
     match client.open(&Call::positional(method, [n.into()]), slots).await? {
         Reply::Items(items) => Ok(items),
-        Reply::Value(value) => panic!("no stream but {value:?}"),
+        Reply::Value(value) => panic!("not a stream but {value:?}"),
     }
 }
 
 #[tokio::test]
-async fn streams_of_every_length_come_whole_whatever_is_let_come() {
+async fn streams_of_any_length_are_complete_with_any_number_of_slots() {
     let streams = Counting::default();
     let server = serve(streams.clone(), ServerOptions::default()).await;
     let client = server.client().await;
@@ -90,7 +96,7 @@ async fn streams_of_every_length_come_whole_whatever_is_let_come() {
         for i in 0..n {
             assert_eq!(items.next().await, Some(Ok(Value::Int(i))));
             let ahead = streams.produced.load(Ordering::SeqCst) - usize::try_from(i).unwrap();
-            assert!(ahead <= slots + 3, "{ahead} items are made ahead where {slots} may come");
+            assert!(ahead <= slots + 3, "{ahead} items were produced ahead with {slots} slots");
         }
         assert!(items.next().await.is_none() && items.next().await.is_none());
     }
@@ -115,7 +121,7 @@ async fn several_streams_and_calls_share_a_connection() {
 }
 
 #[tokio::test]
-async fn a_stream_that_fails_says_so_after_its_items() {
+async fn a_failing_stream_reports_the_error_after_its_items() {
     let server = serve(Counting::default(), ServerOptions::default()).await;
     let client = server.client().await;
     for (method, kind, class) in
@@ -138,12 +144,12 @@ async fn a_stream_that_fails_says_so_after_its_items() {
 }
 
 #[tokio::test]
-async fn either_kind_of_call_is_told_from_the_other() {
+async fn calls_with_one_result_and_streams_are_distinguished() {
     let server = serve(Counting::default(), ServerOptions::default()).await;
     let client = server.client().await;
     let reply = client.open(&common::add(2, 3), 10).await.unwrap();
     assert!(matches!(reply, Reply::Value(Value::Int(5))));
-    // A call for one result does not take the first item for it.
+    // A call for a single result does not accept the first item of a stream.
     let error = client.call(&Call::positional("count", [3.into()])).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Malformed);
     let listed = client.call(&Call::positional("_zerorpc_list", [])).await.unwrap();
@@ -152,7 +158,7 @@ async fn either_kind_of_call_is_told_from_the_other() {
 }
 
 #[tokio::test]
-async fn a_stream_outlasts_many_heartbeat_periods_and_ends_when_nobody_wants_it() {
+async fn a_stream_outlasts_many_heartbeat_periods_and_ends_when_its_reader_is_dropped() {
     let heartbeat = Some(Duration::from_millis(50));
     let streams = Counting::default();
     let server = serve(streams.clone(), ServerOptions { heartbeat, ..ServerOptions::default() }).await;
@@ -164,7 +170,7 @@ async fn a_stream_outlasts_many_heartbeat_periods_and_ends_when_nobody_wants_it(
         tokio::time::sleep(Duration::from_millis(120)).await;
     }
     drop(items);
-    tokio::time::timeout(PATIENCE, streams.dropped.notified()).await.unwrap();
+    tokio::time::timeout(TIMEOUT, streams.dropped.notified()).await.unwrap();
     server.stop().await;
 }
 
@@ -175,8 +181,8 @@ async fn a_stream_ends_with_its_connection() {
     let client = server.client().await;
     let items = open(&client, "count", i64::MAX, 10).await.unwrap();
     drop((items, client));
-    tokio::time::timeout(PATIENCE, streams.dropped.notified()).await.unwrap();
-    // A server that stops does not wait for streams, and their callers are told.
+    tokio::time::timeout(TIMEOUT, streams.dropped.notified()).await.unwrap();
+    // A stopping server does not wait for streams, and their callers get an error.
     let client = server.client().await;
     let mut items = open(&client, "count", i64::MAX, 10).await.unwrap();
     server.stop().await;
@@ -201,30 +207,30 @@ fn on_channel(name: &str, args: &[u8]) -> Vec<u8> {
     .concat()
 }
 
-/// A call of `count(5)` with the id `abc` from a peer of that version.
+/// A call of `count(5)` with the id `abc`, in that version of the protocol.
 fn count_5(version: u8) -> Vec<u8> {
     [b"\x93\x82\xaamessage_id\xc4\x03abc\xa1v", &[version][..], b"\xa5count\x91\x05"].concat()
 }
 
 #[tokio::test]
-async fn events_come_as_they_are_granted() {
+async fn events_are_sent_as_credit_is_given() {
     let server = serve(Counting::default(), ServerOptions::default()).await;
-    // Peers before version 3 grant with their heartbeats.
-    for (version, grants) in [(3, "_zpc_more"), (4, "_zpc_more"), (2, "_zpc_hb"), (1, "_zpc_hb")] {
+    // Peers before version 3 give credit with their heartbeats.
+    for (version, credit) in [(3, "_zpc_more"), (4, "_zpc_more"), (2, "_zpc_hb"), (1, "_zpc_hb")] {
         let mut peer = Peer::connect(&server.url).await;
         peer.send(&count_5(version)).await;
         assert_eq!(peer.receive().await.unwrap(), "STREAM 0");
         peer.assert_served().await;
-        peer.send(&on_channel(grants, &[0x91, 2])).await;
+        peer.send(&on_channel(credit, &[0x91, 2])).await;
         assert_eq!(peer.receive().await.unwrap(), "STREAM 1");
         assert_eq!(peer.receive().await.unwrap(), "STREAM 2");
         peer.assert_served().await;
-        // Less than nothing is a debt; what is no integer grants nothing; and as much as can be said is no more than all.
+        // Negative credit is a debt, and what is not an integer gives none. Then enough for everything is given.
         for args in [&[0x91, 0xfe][..], &[0x91, 1], b"\x91\xa1x", &[0x90], &[0xc0], &[0x91, 1]] {
-            peer.send(&on_channel(grants, args)).await;
+            peer.send(&on_channel(credit, args)).await;
             peer.assert_served().await;
         }
-        peer.send(&on_channel(grants, b"\x91\xcf\x7f\xff\xff\xff\xff\xff\xff\xff")).await;
+        peer.send(&on_channel(credit, b"\x91\xcf\x7f\xff\xff\xff\xff\xff\xff\xff")).await;
         for expected in ["STREAM 3", "STREAM 4", "STREAM_DONE null"] {
             assert_eq!(peer.receive().await.unwrap(), expected);
         }
@@ -234,7 +240,7 @@ async fn events_come_as_they_are_granted() {
 }
 
 #[tokio::test]
-async fn a_heartbeat_of_version_3_grants_nothing_and_no_other_peer_reaches_a_channel() {
+async fn in_version_3_a_heartbeat_gives_no_credit_and_a_channel_belongs_to_one_peer() {
     let server = serve(Counting::default(), ServerOptions::default()).await;
     let mut peer = Peer::connect(&server.url).await;
     peer.send(&count_5(3)).await;
@@ -245,7 +251,7 @@ async fn a_heartbeat_of_version_3_grants_nothing_and_no_other_peer_reaches_a_cha
     other.send(&on_channel("_zpc_more", &[0x91, 9])).await;
     other.assert_served().await;
     peer.assert_served().await;
-    // The same id is another channel for another peer, and is taken for this one.
+    // For another peer the same id is another channel. The same peer cannot use it twice.
     other.send(&count_5(3)).await;
     assert_eq!(other.receive().await.unwrap(), "STREAM 0");
     peer.send(&count_5(3)).await;
@@ -257,22 +263,22 @@ async fn a_heartbeat_of_version_3_grants_nothing_and_no_other_peer_reaches_a_cha
 }
 
 #[tokio::test]
-async fn a_peer_that_grants_without_end_and_never_reads_is_sent_no_more_than_it_can_hold() {
+async fn a_stream_with_endless_credit_pauses_while_its_peer_does_not_read() {
     let streams = Counting::default();
     let server = serve(streams.clone(), ServerOptions::default()).await;
     let mut peer = Peer::connect(&server.url).await;
     peer.send(b"\x93\x82\xaamessage_id\xc4\x03abc\xa1v\x03\xa5count\x91\xce\x3b\x9a\xca\x00").await;
     peer.send(&on_channel("_zpc_more", b"\x91\xce\x3b\x9a\xca\x00")).await;
-    // It stands still at some time, while others are served.
+    // The stream pauses at some point, while other peers are served.
     let client = server.client().await;
-    let mut still = 0;
-    while still < 200 {
+    let mut unchanged = 0;
+    while unchanged < 200 {
         let before = streams.produced.load(Ordering::SeqCst);
         assert_eq!(common::sum(&client, 2, 3).await, Ok(Value::Int(5)));
-        still = if streams.produced.load(Ordering::SeqCst) == before { still + 1 } else { 0 };
+        unchanged = if streams.produced.load(Ordering::SeqCst) == before { unchanged + 1 } else { 0 };
         assert!(before < 1_000_000, "{before} items were sent to a peer that does not read");
     }
-    // It goes on where it stood as soon as the peer reads.
+    // It continues once the peer reads.
     for i in 0..200_000 {
         assert_eq!(peer.receive().await.unwrap(), format!("STREAM {i}"));
     }

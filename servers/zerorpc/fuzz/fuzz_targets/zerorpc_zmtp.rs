@@ -1,32 +1,32 @@
-//! What comes over a connection gives the same however it is cut into pieces, and no more of it is held than a message
-//! may have.
+//! The bytes of a connection have the same result however they are cut, and their buffer stays within the limits of a
+//! message.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use zerorpc::zmtp::Inbox;
 use zerorpc::zmtp::wire::{Command, MessageLimits, SocketType, WireError, read_greeting};
 
-const LIMITS: MessageLimits = MessageLimits { octets: 300, frames: 5 };
+const LIMITS: MessageLimits = MessageLimits { bytes: 300, frames: 5 };
 
-fn taken(octets: &[u8], at_once: usize) -> Result<Vec<String>, WireError> {
+fn received(bytes: &[u8], chunk_len: usize) -> Result<Vec<String>, WireError> {
     let mut inbox = Inbox::new(LIMITS);
-    let mut seen = Vec::new();
-    for part in octets.chunks(at_once) {
-        inbox.space().extend_from_slice(part);
-        while let Some(incoming) = inbox.next()? {
-            seen.push(format!("{incoming:?}"));
+    let mut incoming = Vec::new();
+    for part in bytes.chunks(chunk_len) {
+        inbox.buffer().extend_from_slice(part);
+        while let Some(next) = inbox.next()? {
+            incoming.push(format!("{next:?}"));
         }
-        assert!(inbox.capacity() < (64 << 10) + 2 * at_once, "{} octets are held", inbox.capacity());
+        assert!(inbox.capacity() < (64 << 10) + 2 * chunk_len, "{} bytes of memory", inbox.capacity());
     }
-    Ok(seen)
+    Ok(incoming)
 }
 
 fuzz_target!(|input: (u8, &[u8])| {
-    let (at_once, octets) = input;
-    let _ = read_greeting(octets);
-    if let Ok(command) = Command::read(octets) {
-        let _ = command.ready_for(SocketType::Router);
+    let (chunk_len, bytes) = input;
+    let _ = read_greeting(bytes);
+    if let Ok(command) = Command::decode(bytes) {
+        let _ = command.peer_type(SocketType::Router);
     }
-    let whole = taken(octets, octets.len().max(1));
-    assert_eq!(taken(octets, usize::from(at_once).max(1)), whole);
+    let whole = received(bytes, bytes.len().max(1));
+    assert_eq!(received(bytes, usize::from(chunk_len).max(1)), whole);
 });

@@ -1,32 +1,36 @@
-//! The calling end: a DEALER that connects.
+//! The client: a DEALER that connects.
 
-mod answer;
 mod connection;
-mod in_flight;
 mod items;
+mod pending;
+mod replies;
+mod session;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Value};
 
-use crate::{DEFAULT_PERIOD, HeartbeatPeriod, Library};
-use connection::{Connection, NotSent};
+use crate::heartbeat::{DEFAULT_PERIOD, HeartbeatPeriod};
+use crate::library::Library;
+use connection::Connection;
 pub use items::{DEFAULT_SLOTS, Items, Reply};
+use replies::{Channel, PendingReply};
+use session::NotSent;
 
-/// How often a call is tried. A closed connection has not sent it, so the one that replaces it may.
+/// How often to try to send a call. A closed connection has not sent it, so sending it again on a new one is safe.
 const ATTEMPTS: usize = 2;
 
 /// A client with one connection, on which any number of calls may be in flight.
 ///
-/// When the connection ends, the calls in flight fail as [`ErrorKind::Undeliverable`] and the next one opens another.
-/// A call whose server has fallen silent fails in the same way, with `Lost remote after …` for a message.
+/// When the connection ends, the calls in flight fail as [`ErrorKind::Undeliverable`], and the next call opens another
+/// connection. A call whose server stops sending heartbeats fails in the same way, with the message `Lost remote after …`.
 pub struct ZerorpcClient {
     url: String,
     options: ClientOptions,
     heartbeat: HeartbeatPeriod,
     library: Library,
     connection: Mutex<Arc<Connection>>,
-    /// Held while reconnecting, so that several calls that find the connection closed open one.
+    /// Held while reconnecting, so that several calls that find the connection closed open only one.
     reconnecting: tokio::sync::Mutex<()>,
 }
 
@@ -34,16 +38,16 @@ impl ZerorpcClient {
     /// Connects to `tcp://HOST:PORT` or `ipc://PATH` within `options.timeout`, with heartbeats every 5 s.
     ///
     /// # Errors
-    /// [`ErrorKind::Undeliverable`] where nobody listens or the URL is none of this protocol, [`ErrorKind::Timeout`]
-    /// where connecting takes too long.
+    /// [`ErrorKind::Undeliverable`] if no server listens or the URL is not one of [`SCHEMES`](crate::SCHEMES),
+    /// [`ErrorKind::Timeout`] if connecting takes too long.
     pub async fn connect(url: &str, options: &ClientOptions) -> Result<Self, CallError> {
         Self::connect_with(url, options, Some(DEFAULT_PERIOD)).await
     }
 
-    /// As [`connect`](Self::connect), with heartbeats every `heartbeat`.
+    /// Like [`connect`](Self::connect), with another heartbeat period.
     ///
     /// # Errors
-    /// As [`connect`](Self::connect).
+    /// Those of [`connect`](Self::connect).
     pub async fn connect_with(
         url: &str,
         options: &ClientOptions,
@@ -52,10 +56,10 @@ impl ZerorpcClient {
         Self::connect_by(Library::Own, url, options, heartbeat).await
     }
 
-    /// As [`connect_with`](Self::connect_with), by another library's socket.
+    /// Like [`connect_with`](Self::connect_with), through a socket of `library`.
     ///
     /// # Errors
-    /// As [`connect`](Self::connect).
+    /// Those of [`connect`](Self::connect).
     pub async fn connect_by(
         library: Library,
         url: &str,
@@ -73,41 +77,41 @@ impl ZerorpcClient {
         })
     }
 
-    /// Makes a call whose answer may be a stream, and waits for the first of it. Of a stream, `slots` items may come
-    /// before they are fetched; zerorpc-python lets 100 come.
+    /// Makes a call whose result may be a stream, and waits for the first reply. Up to `slots` items of a stream are
+    /// received before they are taken; [`DEFAULT_SLOTS`] in zerorpc-python.
     ///
     /// # Errors
-    /// As of [`Client::call`].
+    /// Those of [`Client::call`].
     pub async fn open(&self, call: &Call, slots: usize) -> Result<Reply, CallError> {
         let args = call.params.as_positional()?;
         let slots = slots.max(1);
         let mut connection = self.current();
         for _ in 0..ATTEMPTS {
-            match connection.start_stream(&call.method, args, slots) {
-                Ok(channel) => return Items::begin(channel, slots).await,
+            match Channel::open(&connection, &call.method, args, slots) {
+                Ok(channel) => return Items::first_reply(channel, slots).await,
                 Err(NotSent::Refused(error)) => return Err(error),
                 Err(NotSent::Closed) => {}
             };
             connection = self.replace(&connection).await?;
         }
-        Err(self.closes_at_once())
+        Err(self.always_closed())
     }
 
     async fn exchange(&self, call: &Call) -> Result<Value, CallError> {
         let args = call.params.as_positional()?;
         let mut connection = self.current();
         for _ in 0..ATTEMPTS {
-            match connection.start(&call.method, args) {
-                Ok(answer) => return answer.await,
+            match PendingReply::send(&connection, &call.method, args) {
+                Ok(reply) => return reply.await,
                 Err(NotSent::Refused(error)) => return Err(error),
                 Err(NotSent::Closed) => {}
             };
             connection = self.replace(&connection).await?;
         }
-        Err(self.closes_at_once())
+        Err(self.always_closed())
     }
 
-    fn closes_at_once(&self) -> CallError {
+    fn always_closed(&self) -> CallError {
         CallError::new(ErrorKind::Undeliverable, format!("{} closes every connection at once", self.url))
     }
 

@@ -6,75 +6,74 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use calculator::{CallError, ErrorKind, Value};
+use calculator::{CallError, Value};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::Serving;
-use super::call::{Began, begin};
+use super::state::ServerState;
 use crate::heartbeat::{Due, Heartbeat};
-use crate::wire::{Event, HEARTBEAT, Id, MORE, OwnedId, Say, write_event};
+use crate::wire::{ChannelEvent, Event, HEARTBEAT, Id, MORE, OwnedId, write_event};
 use crate::zmtp::wire::{DELIMITER, write_message};
-use crate::zmtp::{Filled, Flush, Inbox, Incoming, Link, LinkError, SendError};
+use crate::zmtp::{Flush, Link, SendError};
 
-/// The most that a peer may have granted or, by negative grants, taken back.
-const MOST_CREDIT: i64 = 1 << 32;
+/// Bounds the credit of a channel, and its debt after negative credit.
+const MAX_CREDIT: i64 = 1 << 32;
 
 /// A peer.
 pub(super) struct Peer {
     pub(super) link: Link,
-    /// The channels of calls whose handlers wait. A call that is answered at once never gets in here. They belong to the
-    /// peer: zerorpc-python has one map for all, which lets one peer reach into the calls of another.
+    /// The channels of calls whose handlers wait. A call that is answered at once has none. Each peer has its own map;
+    /// zerorpc-python has one for all peers, by which one peer can interfere with the calls of another.
     channels: Mutex<HashMap<ChannelKey, Channel>>,
-    /// Whether reading waits for a call to finish: heartbeats then wait unread, and their absence means nothing.
+    /// Whether reading is paused until a call finishes. Heartbeats are not read meanwhile, so they may be missing.
     pub(super) paused: AtomicBool,
     /// Permits for calls of this peer whose handlers wait.
-    pub(super) waiting: Arc<Semaphore>,
-    /// Permits for streams of this peer. They are apart from those for calls, because a stream may wait for what its
-    /// caller has yet to send.
-    pub(super) streaming: Arc<Semaphore>,
+    pub(super) call_permits: Arc<Semaphore>,
+    /// Permits for streams of this peer. They are separate from those for calls, because a stream may wait for credit that
+    /// the peer has yet to send.
+    pub(super) stream_permits: Arc<Semaphore>,
 }
 
-/// The envelope in which a call came, by which proxies tell their own peers apart, and the id of the call.
+/// The envelope in which a call arrived, by which proxies distinguish their own peers, and the id of the call.
 type ChannelKey = (Box<[u8]>, OwnedId);
 
 struct Channel {
     heartbeat: Heartbeat,
-    lost: CancellationToken,
-    /// Whether the peer's heartbeats are grants of events, too.
+    peer_lost: CancellationToken,
+    /// Whether heartbeats of the peer also give credit.
     before_v3: bool,
-    /// How many events the peer lets come.
+    /// How many events may be sent.
     credit: i64,
-    /// Who waits for more of it.
-    creditor: Option<Waker>,
+    /// The task that waits for credit.
+    credit_waker: Option<Waker>,
 }
 
-/// A channel of [`Peer::channels`] that ends with its call.
+/// Keeps a channel open until it is dropped.
 pub(super) struct OpenChannel {
-    serving: Arc<Serving>,
+    state: Arc<ServerState>,
     peer: Arc<Peer>,
     key: ChannelKey,
-    pub(super) lost: CancellationToken,
+    /// Cancelled when the peer is lost.
+    pub(super) peer_lost: CancellationToken,
 }
 
 impl Drop for OpenChannel {
     fn drop(&mut self) {
         self.peer.with_channels(|channels| channels.remove(&self.key));
-        self.serving.open.fetch_sub(1, Ordering::Relaxed);
+        self.state.open_channels.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl OpenChannel {
-    /// Waits until the peer lets another event come, and counts that one.
-    pub(super) async fn credit(&self) {
-        std::future::poll_fn(|context| self.poll_credit(context)).await;
+    /// Waits for credit for one event, and spends it.
+    pub(super) async fn spend_credit(&self) {
+        std::future::poll_fn(|context| self.poll_spend_credit(context)).await;
     }
 
-    fn poll_credit(&self, context: &mut Context<'_>) -> Poll<()> {
+    fn poll_spend_credit(&self, context: &mut Context<'_>) -> Poll<()> {
         self.peer.with_channels(|channels| match channels.get_mut(&self.key) {
             Some(channel) if channel.credit <= 0 => {
-                channel.creditor = Some(context.waker().clone());
+                channel.credit_waker = Some(context.waker().clone());
                 Poll::Pending
             }
             Some(channel) => {
@@ -85,25 +84,43 @@ impl OpenChannel {
         })
     }
 
-    /// The channel's id.
+    /// The id of the channel.
     pub(super) fn id(&self) -> Id<'_> {
         self.key.1.borrow()
     }
 
-    /// The envelope in which its call came.
+    /// The envelope in which the call arrived.
     pub(super) fn envelope(&self) -> &[u8] {
         &self.key.0
     }
 }
 
+/// Where and how to reply to a call.
+#[derive(Clone, Copy)]
+pub(super) struct ReplyTo<'a> {
+    pub(super) envelope: &'a [u8],
+    pub(super) id: Id<'a>,
+    pub(super) method: &'a str,
+    /// Whether the caller speaks version 1.
+    pub(super) v1: bool,
+}
+
+impl<'a> ReplyTo<'a> {
+    /// Reports `error` as the result of the call.
+    pub(super) fn error_event(&self, error: &'a CallError) -> ChannelEvent<'a> {
+        ChannelEvent::Error { method: self.method, error, v1: self.v1 }
+    }
+}
+
 impl Peer {
-    pub(super) fn new(link: Link, share: usize) -> Self {
+    /// A peer that may hold `permits` permits for calls, and as many for streams.
+    pub(super) fn new(link: Link, permits: usize) -> Self {
         Peer {
             link,
             channels: Mutex::default(),
             paused: AtomicBool::new(false),
-            waiting: Arc::new(Semaphore::new(share)),
-            streaming: Arc::new(Semaphore::new(share)),
+            call_permits: Arc::new(Semaphore::new(permits)),
+            stream_permits: Arc::new(Semaphore::new(permits)),
         }
     }
 
@@ -111,174 +128,129 @@ impl Peer {
         action(&mut self.channels.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Opens the channel of a call; `None` where one of that id is open already.
-    pub(super) fn open(
+    /// Opens a channel for a call; `None` if one with that id is already open.
+    pub(super) fn open_channel(
         self: &Arc<Self>,
-        serving: &Arc<Serving>,
-        event: &Event<'_>,
+        state: &Arc<ServerState>,
+        call: &Event<'_>,
         id: Id<'_>,
         envelope: &[u8],
     ) -> Option<OpenChannel> {
         let key = (Box::from(envelope), id.to_owned());
-        let lost = CancellationToken::new();
+        let peer_lost = CancellationToken::new();
         let channel = Channel {
-            heartbeat: Heartbeat::new(serving.tick.load(Ordering::Relaxed), event.is_v1()),
-            lost: lost.clone(),
-            before_v3: event.is_before_v3(),
+            heartbeat: Heartbeat::new(state.tick.load(Ordering::Relaxed), call.is_v1()),
+            peer_lost: peer_lost.clone(),
+            before_v3: call.is_before_v3(),
             credit: 1,
-            creditor: None,
+            credit_waker: None,
         };
         self.with_channels(|channels| match channels.entry(key.clone()) {
             Entry::Occupied(_) => None,
             Entry::Vacant(entry) => {
                 entry.insert(channel);
-                serving.open.fetch_add(1, Ordering::Relaxed);
-                serving.opened.notify_one();
-                Some(OpenChannel { serving: Arc::clone(serving), peer: Arc::clone(self), key, lost })
+                state.open_channels.fetch_add(1, Ordering::Relaxed);
+                state.channel_opened.notify_one();
+                Some(OpenChannel { state: Arc::clone(state), peer: Arc::clone(self), key, peer_lost })
             }
         })
     }
 
-    /// Handles an event on a channel: the peer lives, or lets more events come.
-    pub(super) fn on_channel(&self, serving: &Serving, event: &Event<'_>, id: Id<'_>, envelope: &[u8]) {
-        let now = serving.tick.load(Ordering::Relaxed);
-        // The map's key owns its octets; a channel is looked up for heartbeats and grants only.
+    /// Handles an event on a channel: a heartbeat or credit.
+    pub(super) fn handle_channel_event(
+        &self,
+        state: &ServerState,
+        event: &Event<'_>,
+        id: Id<'_>,
+        envelope: &[u8],
+    ) {
+        let now = state.tick.load(Ordering::Relaxed);
+        // The key of the map owns its bytes. Copying them is acceptable, because only heartbeats and credit get here.
         let key = (envelope.into(), id.to_owned());
-        let beats = event.name == HEARTBEAT;
+        let is_heartbeat = event.name == HEARTBEAT;
         let is_open = self.with_channels(|channels| {
             let Some(channel) = channels.get_mut(&key) else { return false };
-            if beats {
-                channel.heartbeat.heard(now);
+            if is_heartbeat {
+                channel.heartbeat.record_heartbeat(now);
             } else {
-                channel.heartbeat.spoke(now);
+                channel.heartbeat.record_event(now);
             }
-            if event.name == MORE || beats && channel.before_v3 {
-                let granted = event.grant().unwrap_or(0);
-                channel.credit = channel.credit.saturating_add(granted).clamp(-MOST_CREDIT, MOST_CREDIT);
-                if let Some(creditor) = channel.creditor.take_if(|_| channel.credit > 0) {
-                    creditor.wake();
+            if event.name == MORE || is_heartbeat && channel.before_v3 {
+                let credit = event.credit().unwrap_or(0);
+                channel.credit = channel.credit.saturating_add(credit).clamp(-MAX_CREDIT, MAX_CREDIT);
+                if let Some(waker) = channel.credit_waker.take_if(|_| channel.credit > 0) {
+                    waker.wake();
                 }
             }
             true
         });
-        if !beats && event.name != MORE {
-            serving.dropped.add(format_args!("`{}` on a channel that expects none", event.name));
+        if !is_heartbeat && event.name != MORE {
+            state.dropped.add(format_args!("`{}` on a channel that does not expect it", event.name));
         } else if !is_open {
-            serving.late.add(format_args!("`{}` on a channel that is not open", event.name));
+            state.late.add(format_args!("`{}` on a channel that is not open", event.name));
         }
     }
 
-    /// Sends an event; false where it cannot be told to the peer.
-    pub(super) fn say(
+    /// Sends an event on a channel. A peer whose outbox is full is disconnected.
+    pub(super) fn send_event(
         &self,
-        serving: &Serving,
+        state: &ServerState,
         flush: Flush,
         envelope: &[u8],
         channel: Id<'_>,
-        says: Say<'_>,
+        event: ChannelEvent<'_>,
     ) -> Result<(), SendError<CallError>> {
-        let id = serving.ids.id(serving.ids.next());
+        let id = state.ids.id(state.ids.next());
         let sent = self.link.send(flush, |out| {
-            write_message(out, &[envelope, DELIMITER], |out| write_event(out, &id, channel, says))
+            write_message(out, &[envelope, DELIMITER], |out| write_event(out, &id, channel, event))
         });
         if let Err(SendError::Full) = &sent {
-            serving.dropped.add("the peer reads nothing of what is sent to it");
+            state.dropped.add("the peer does not read what is sent to it");
             self.link.close();
         }
         sent
     }
 
-    /// Answers a call.
+    /// Replies to a call. A result that cannot be encoded is replaced by that error.
     pub(super) fn reply(
         &self,
-        serving: &Serving,
+        state: &ServerState,
         flush: Flush,
-        call: Asked<'_>,
+        to: ReplyTo<'_>,
         result: &Result<Value, CallError>,
     ) {
-        let Asked { envelope, id, method, v1 } = call;
-        let says = match result {
-            Ok(value) => Say::Returned(value),
-            Err(error) => Say::Failed { method, error, v1 },
+        let event = match result {
+            Ok(value) => ChannelEvent::Result(value),
+            Err(error) => to.error_event(error),
         };
-        if let Err(SendError::Encode(error)) = self.say(serving, flush, envelope, id, says) {
-            let says = Say::Failed { method, error: &error, v1 };
-            if let Err(SendError::Encode(error)) = self.say(serving, flush, envelope, id, says) {
+        if let Err(SendError::Encode(error)) = self.send_event(state, flush, to.envelope, to.id, event) {
+            let event = to.error_event(&error);
+            if let Err(SendError::Encode(error)) = self.send_event(state, flush, to.envelope, to.id, event) {
                 tracing::warn!("a reply that cannot be encoded was not sent: {error}");
             }
         }
     }
 
-    /// Gives up the channels whose peer is lost at tick `now`, and sends the heartbeats that are due.
-    pub(super) fn beat(&self, serving: &Serving, now: u32) {
+    /// Cancels the channels whose peer is lost at tick `now`, and sends the heartbeats that are due.
+    pub(super) fn on_tick(&self, state: &ServerState, now: u32) {
         let paused = self.paused.load(Ordering::Relaxed);
-        let mut beats = Vec::new();
+        let mut heartbeats = Vec::new();
         self.with_channels(|channels| {
             for (key, channel) in channels {
                 if paused {
-                    channel.heartbeat.heard(now);
+                    channel.heartbeat.record_heartbeat(now);
                 }
                 match channel.heartbeat.due(now) {
                     Due::Nothing => {}
-                    Due::Beat => beats.push(key.clone()),
-                    Due::Lost => channel.lost.cancel(),
+                    Due::Heartbeat => heartbeats.push(key.clone()),
+                    Due::PeerLost => channel.peer_lost.cancel(),
                 }
             }
         });
-        for (envelope, id) in beats {
-            // An id that came in a message goes into one; where the peer has gone, there is nobody to tell.
-            let _ = self.say(serving, Flush::Wake, &envelope, id.borrow(), Say::Alive);
+        for (envelope, id) in heartbeats {
+            // A heartbeat can always be encoded. If it cannot be sent, the connection has ended, and its channels with it.
+            let _ =
+                self.send_event(state, Flush::WakeReader, &envelope, id.borrow(), ChannelEvent::Heartbeat);
         }
-    }
-}
-
-/// A call as far as its reply needs to know it.
-#[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
-    pub(super) envelope: &'a [u8],
-    pub(super) id: Id<'a>,
-    pub(super) method: &'a str,
-    pub(super) v1: bool,
-}
-
-/// Reads from a peer and answers it, until either end stops.
-pub(super) async fn converse(
-    serving: &Arc<Serving>,
-    peer: &Arc<Peer>,
-    mut inbox: Inbox,
-) -> Result<(), LinkError> {
-    let mut calls = JoinSet::new();
-    loop {
-        while let Some(incoming) = inbox.next()? {
-            match incoming {
-                Incoming::Message { envelope, payload } => {
-                    if let Began::Waits(waiting) = begin(serving, peer, envelope, payload).await {
-                        waiting.spawn(serving, peer, &mut calls).await?;
-                    }
-                }
-                Incoming::Command(command) => peer.link.on_command(command),
-                Incoming::TooLarge { envelope, head } => refuse(serving, peer, envelope, head),
-            }
-            // A peer that never pauses shall not keep the others waiting.
-            tokio::task::consume_budget().await;
-        }
-        if peer.link.fill(&mut inbox).await? == Filled::Halted {
-            break;
-        }
-    }
-    // Streams end with the stop; calls are finished.
-    peer.link.flush_until(async { while calls.join_next().await.is_some() {} }).await?;
-    peer.link.flush().await
-}
-
-/// Tells the caller, where it can be told, that its message is above a limit.
-fn refuse(serving: &Serving, peer: &Peer, envelope: &[u8], head: &[u8]) {
-    serving.dropped.add(format_args!("a message above the limit of {} octets", serving.limits.max_body));
-    let Ok(event) = Event::decode(head, serving.limits.max_depth) else { return };
-    if let (Some(id), None) = (event.message_id, event.response_to) {
-        let message = format!("the message is above the limit of {} octets", serving.limits.max_body);
-        let refused = Err(CallError::new(ErrorKind::TooLarge, message));
-        let call = Asked { envelope, id, method: &event.name, v1: event.is_v1() };
-        peer.reply(serving, Flush::Own, call, &refused);
     }
 }

@@ -1,6 +1,8 @@
-use super::*;
 use calculator::document::document;
+use calculator::{CallError, ErrorKind, Value};
 use proptest::prelude::*;
+
+use super::*;
 
 const DEPTH: usize = 64;
 const ID: &[u8; ID_LEN] = b"0000002a0123456789abcdef01234567";
@@ -10,14 +12,14 @@ fn encode_call(id: &[u8; ID_LEN], method: &str, args: &[Value]) -> Result<Vec<u8
     write_call(&mut out, id, method, args).map(|()| out)
 }
 
-fn encode(response_to: Id<'_>, says: Say<'_>) -> Vec<u8> {
+fn encode(response_to: Id<'_>, event: ChannelEvent<'_>) -> Vec<u8> {
     let mut out = Vec::new();
-    write_event(&mut out, ID, response_to, says).unwrap();
+    write_event(&mut out, ID, response_to, event).unwrap();
     out
 }
 
 fn encode_error(call: &Event<'_>, response_to: Id<'_>, error: &CallError) -> Vec<u8> {
-    encode(response_to, Say::Failed { method: &call.name, error, v1: call.is_v1() })
+    encode(response_to, ChannelEvent::Error { method: &call.name, error, v1: call.is_v1() })
 }
 
 fn unhex(text: &str) -> Vec<u8> {
@@ -25,11 +27,11 @@ fn unhex(text: &str) -> Vec<u8> {
     digits.chunks(2).map(|pair| u8::from_str_radix(&pair.iter().collect::<String>(), 16).unwrap()).collect()
 }
 
-/// A request as zerorpc-python sends it, with the id `abc`.
+/// A request of zerorpc-python, with the id `abc`.
 const ADD: &str = "93 82 aa6d6573736167655f6964 c403616263 a176 03 a3616464 920203";
 
 #[test]
-fn a_request_of_the_python_client() {
+fn decodes_a_request_of_the_python_client() {
     let request = unhex(ADD);
     let event = Event::decode(&request, DEPTH).unwrap();
     assert_eq!(event.message_id, Some(Id::Bin(b"abc")));
@@ -38,64 +40,64 @@ fn a_request_of_the_python_client() {
 }
 
 #[test]
-fn a_call_and_its_reply_byte_by_byte() {
+fn encodes_a_call_a_reply_and_a_heartbeat_byte_by_byte() {
     let id = "30303030303032613031323334353637383961626364656630 31323334353637";
     let call = encode_call(ID, "add", &[Value::Int(2), Value::Int(3)]).unwrap();
     assert_eq!(call, unhex(&format!("93 82 aa6d6573736167655f6964 c420 {id} a176 03 a3616464 920203")));
 
-    // What is pushed and published has the same form.
+    // Pushed and published calls have the same form.
     let pushed = encode_call(ID, "hello", &["x".into()]).unwrap();
     assert_eq!(pushed, unhex(&format!("93 82 aa6d6573736167655f6964 c420 {id} a176 03 a568656c6c6f 91a178")));
 
-    let reply = encode(Id::Bin(b"abc"), Say::Returned(&Value::Int(5)));
+    let reply = encode(Id::Bin(b"abc"), ChannelEvent::Result(&Value::Int(5)));
     let expected = format!(
         "93 83 aa6d6573736167655f6964 c420 {id} a176 03 ab726573706f6e73655f746f c403616263 a24f4b 9105"
     );
     assert_eq!(reply, unhex(&expected));
 
-    let beat = encode(Id::Str("abc"), Say::Alive);
+    let heartbeat = encode(Id::Str("abc"), ChannelEvent::Heartbeat);
     let expected = format!(
         "93 83 aa6d6573736167655f6964 c420 {id} a176 03 ab726573706f6e73655f746f a3616263 a75f7a70635f6862 9100"
     );
-    assert_eq!(beat, unhex(&expected));
+    assert_eq!(heartbeat, unhex(&expected));
 }
 
 #[test]
-fn the_events_of_a_stream_byte_by_byte() {
+fn encodes_the_events_of_a_stream_byte_by_byte() {
     let head = "93 83 aa6d6573736167655f6964 c420 30303030303032613031323334353637383961626364656630 31323334353637 \
                 a176 03 ab726573706f6e73655f746f c403616263";
-    for (says, tail) in [
-        (Say::Item(&Value::Int(0)), "a653545245414d 00"),
-        (Say::Item(&Value::Null), "a653545245414d c0"),
-        (Say::Done, "ab53545245414d5f444f4e45 c0"),
-        (Say::More { events: 100, v2: false }, "a95f7a70635f6d6f7265 9164"),
-        (Say::More { events: 51, v2: true }, "a75f7a70635f6862 9133"),
+    for (event, tail) in [
+        (ChannelEvent::Item(&Value::Int(0)), "a653545245414d 00"),
+        (ChannelEvent::Item(&Value::Null), "a653545245414d c0"),
+        (ChannelEvent::Done, "ab53545245414d5f444f4e45 c0"),
+        (ChannelEvent::More { events: 100, v2: false }, "a95f7a70635f6d6f7265 9164"),
+        (ChannelEvent::More { events: 51, v2: true }, "a75f7a70635f6862 9133"),
     ] {
-        assert_eq!(encode(Id::Bin(b"abc"), says), unhex(&format!("{head} {tail}")), "{says:?}");
+        assert_eq!(encode(Id::Bin(b"abc"), event), unhex(&format!("{head} {tail}")), "{event:?}");
     }
-    let event = encode(Id::Bin(b"abc"), Say::Item(&"x".into()));
+    let event = encode(Id::Bin(b"abc"), ChannelEvent::Item(&"x".into()));
     assert_eq!(Event::decode(&event, DEPTH).unwrap().item(DEPTH), Ok("x".into()));
 }
 
 #[test]
-fn grants_are_integers() {
-    let grant = |args: &str| {
+fn credit_is_an_integer() {
+    let credit = |args: &str| {
         let event = unhex(&format!("93 80 a95f7a70635f6d6f7265 {args}"));
-        Event::decode(&event, DEPTH).unwrap().grant()
+        Event::decode(&event, DEPTH).unwrap().credit()
     };
-    assert_eq!(grant("9164"), Some(100));
-    assert_eq!(grant("91fb"), Some(-5));
-    assert_eq!(grant("9100"), Some(0));
-    assert_eq!(grant("91ce3b9aca00"), Some(1_000_000_000));
-    for no_integer in
+    assert_eq!(credit("9164"), Some(100));
+    assert_eq!(credit("91fb"), Some(-5));
+    assert_eq!(credit("9100"), Some(0));
+    assert_eq!(credit("91ce3b9aca00"), Some(1_000_000_000));
+    for not_an_integer in
         ["90", "c0", "05", "91a178", "91cb3ff8000000000000", "9191 01", "dd", "91cfffffffffffffffff"]
     {
-        assert_eq!(grant(no_integer), None, "{no_integer}");
+        assert_eq!(credit(not_an_integer), None, "{not_an_integer}");
     }
 }
 
 #[test]
-fn versions_are_told_apart() {
+fn recognises_the_version_of_the_sender() {
     for (v, v1, before_v3) in [
         ("", true, true),
         ("01", true, true),
@@ -115,7 +117,7 @@ fn call_named(header: &str, name: &str) -> Vec<u8> {
 }
 
 #[test]
-fn errors_go_as_the_version_of_the_caller_reads_them() {
+fn errors_are_encoded_for_the_version_of_the_caller() {
     let error = CallError::new(ErrorKind::ZeroDivision, "float division by zero");
     let v3 = unhex(ADD);
     let call = Event::decode(&v3, DEPTH).unwrap();
@@ -127,7 +129,7 @@ fn errors_go_as_the_version_of_the_caller_reads_them() {
     let remote = back.remote.unwrap();
     assert_eq!((remote.class.as_deref(), remote.data), (Some("ZeroDivisionError"), None));
 
-    // No `v`: version 1, and in the manner of those days a str for an id.
+    // No `v`: version 1. Such old peers also have a str for an id.
     let v1 = call_named("81 aa6d6573736167655f6964 a3616263", "a3616464");
     let call = Event::decode(&v1, DEPTH).unwrap();
     assert!(call.is_v1());
@@ -140,7 +142,7 @@ fn errors_go_as_the_version_of_the_caller_reads_them() {
 }
 
 #[test]
-fn an_unknown_method_is_reported_by_its_name_alone() {
+fn the_error_message_of_an_unknown_method_is_its_name_alone() {
     for (name, shown) in [("a66e6f73756368", "nosuch"), ("c403616464", "b'add'")] {
         let call = call_named("82 aa6d6573736167655f6964 c403616263 a176 03", name);
         let call = Event::decode(&call, DEPTH).unwrap();
@@ -152,25 +154,25 @@ fn an_unknown_method_is_reported_by_its_name_alone() {
 }
 
 #[test]
-fn arguments_are_unpacked_as_python_does() {
-    let args = |octets: &str| {
-        let call = unhex(&format!("93 80 a3616464 {octets}"));
+fn arguments_are_unpacked_like_in_python() {
+    let args = |bytes: &str| {
+        let call = unhex(&format!("93 80 a3616464 {bytes}"));
         Event::decode(&call, DEPTH).unwrap().call_args(DEPTH).map(|args| args.map_err(|error| error.kind))
     };
     assert_eq!(args("90"), Ok(Ok(vec![])));
     assert_eq!(args("a26162"), Ok(Ok(vec!["a".into(), "b".into()])));
     assert_eq!(args("82a16101a16202"), Ok(Ok(vec!["a".into(), "b".into()])));
     assert_eq!(args("c4020708"), Ok(Ok(vec![Value::Int(7), Value::Int(8)])));
-    for nothing_to_iterate in ["c0", "05", "c3", "cb3ff8000000000000"] {
-        assert_eq!(args(nothing_to_iterate), Ok(Err(ErrorKind::InvalidArguments)));
+    for not_iterable in ["c0", "05", "c3", "cb3ff8000000000000"] {
+        assert_eq!(args(not_iterable), Ok(Err(ErrorKind::InvalidArguments)));
     }
     assert_eq!(args("9202"), Err(DecodeError::Truncated));
     assert_eq!(args("91810102"), Err(DecodeError::Key));
 }
 
 #[test]
-fn what_is_no_event_is_refused() {
-    for octets in [
+fn rejects_what_is_not_an_event() {
+    for bytes in [
         "",
         "05",
         "92 80 a3616464",
@@ -181,7 +183,7 @@ fn what_is_no_event_is_refused() {
         "93 80 a2ff61 90",
         "93 81 a178 81 0101 a3616464 90",
     ] {
-        assert!(Event::decode(&unhex(octets), DEPTH).is_err(), "{octets}");
+        assert!(Event::decode(&unhex(bytes), DEPTH).is_err(), "{bytes}");
     }
     let trailing = unhex(&format!("{ADD} ffff"));
     assert!(Event::decode(&trailing, DEPTH).unwrap().call_args(DEPTH).unwrap().is_ok());
@@ -190,7 +192,7 @@ fn what_is_no_event_is_refused() {
 }
 
 #[test]
-fn replies_that_answer_nothing_are_malformed() {
+fn replies_without_a_result_or_an_exception_are_malformed() {
     for (name, args) in [
         ("a24f4b", "90"),
         ("a24f4b", "05"),
@@ -206,7 +208,7 @@ fn replies_that_answer_nothing_are_malformed() {
 }
 
 #[test]
-fn ids_count_and_are_told_from_those_of_others() {
+fn ids_count_up_and_are_recognised_as_own_ones() {
     let ids = Ids::new();
     let first = ids.next();
     assert_eq!(ids.next(), first.wrapping_add(1));
@@ -224,29 +226,29 @@ fn ids_count_and_are_told_from_those_of_others() {
 }
 
 #[test]
-fn a_document_travels_both_ways() {
+fn a_large_document_survives_call_and_reply() {
     let value = document(7, 100_000);
     let call = encode_call(ID, "echo", std::slice::from_ref(&value)).unwrap();
     let call = Event::decode(&call, DEPTH).unwrap();
     assert_eq!(call.call_args(DEPTH), Ok(Ok(vec![value.clone()])));
-    let reply = encode(Id::Bin(ID), Say::Returned(&value));
+    let reply = encode(Id::Bin(ID), ChannelEvent::Result(&value));
     assert_eq!(Event::decode(&reply, DEPTH).unwrap().reply(DEPTH), Ok(value));
 }
 
 proptest! {
     #[test]
-    fn any_octets_are_decoded_or_refused(octets in prop::collection::vec(any::<u8>(), 0..120), at in 0..40_usize) {
-        // Most random octets fail at once; a real event with some replaced gets further.
+    fn any_bytes_are_decoded_or_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..120), at in 0..40_usize) {
+        // Most random bytes fail at once. A real event with some bytes replaced gets further.
         let mut event = unhex(ADD);
-        for (target, octet) in event.iter_mut().skip(at).zip(octets.iter().take(3)) {
-            *target = *octet;
+        for (target, byte) in event.iter_mut().skip(at).zip(bytes.iter().take(3)) {
+            *target = *byte;
         }
-        for octets in [octets, event] {
-            if let Ok(event) = Event::decode(&octets, DEPTH) {
+        for bytes in [bytes, event] {
+            if let Ok(event) = Event::decode(&bytes, DEPTH) {
                 let _ = event.call_args(DEPTH);
                 let _ = event.reply(DEPTH);
                 let _ = event.item(DEPTH);
-                let _ = event.grant();
+                let _ = event.credit();
             }
         }
     }

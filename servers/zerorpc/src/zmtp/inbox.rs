@@ -1,118 +1,126 @@
-//! What was read from a peer and not yet handled.
+//! The read buffer of a connection, which splits bytes into messages and commands.
 
 use std::ops::Range;
 
-use super::wire::{Command, MessageLimits, Scanned, WireError, scan, skip_frame};
+use super::wire::{Command, MessageLimits, Scanned, WireError, read_frame_header, scan};
 
-/// Room for what one read brings: some 200 small messages.
-const READ_AT_ONCE: usize = 16 << 10;
-/// The most that is reserved ahead of what has really come.
-const RESERVE_AT_MOST: usize = 1 << 20;
-/// A buffer that a large message has made larger than this is given back once it is empty.
-const KEEP_AT_MOST: usize = 256 << 10;
+/// Bytes to read at once: some 200 small messages.
+const READ_SIZE: usize = 16 << 10;
+/// Bytes to reserve at most ahead of what has arrived.
+const MAX_RESERVED: usize = 1 << 20;
+/// A buffer that a large message made larger than this is freed once it is empty.
+const MAX_KEPT_CAPACITY: usize = 256 << 10;
 
-/// Octets in the order in which they came.
+/// Bytes that were read from a peer, in the order in which they arrived, and not handled yet.
 pub struct Inbox {
     limits: MessageLimits,
     buffer: Vec<u8>,
-    /// Where the octets begin that were not handled.
+    /// Where the unhandled bytes begin.
     begin: usize,
-    /// How many octets the message that is coming lacks, as far as can be told.
+    /// How many bytes are missing of the first unhandled message, at least.
     missing: usize,
-    /// A command that stood between the frames of a message.
+    /// The body of a command that was taken out from between the frames of a message.
     command: Vec<u8>,
     skipping: Option<Skipping>,
 }
 
-/// A message that is above a limit.
+/// What is left to skip of a message above the limits.
 #[derive(Clone, Copy)]
 struct Skipping {
-    /// Octets of its present frame that are to be skipped.
-    octets: u64,
-    /// Whether frames follow.
+    /// Bytes of its current frame.
+    bytes: u64,
+    /// Whether further frames follow.
     more: bool,
 }
 
-/// What a peer has sent.
+/// A message or command of a peer.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Incoming<'a> {
     /// A message.
     Message {
-        /// The frames that a reply repeats before its delimiter, as they are on the wire.
+        /// The encoded frames that a reply repeats before its delimiter.
         envelope: &'a [u8],
-        /// The last frame.
+        /// The body of the last frame.
         payload: &'a [u8],
     },
     /// A command.
     Command(Command<'a>),
-    /// A message above a limit, of which only this much is kept.
+    /// A message above the limits. Only its beginning is kept.
     TooLarge {
-        /// As of a message.
+        /// See [`Incoming::Message`].
         envelope: &'a [u8],
-        /// The first octets of the payload; none where an earlier frame was above the limit.
+        /// The first bytes of the payload; empty if an earlier frame exceeds the limits.
         head: &'a [u8],
     },
 }
 
+/// [`Incoming`] as positions in the buffer.
 enum Step {
-    Message { envelope: usize, payload: Range<usize> },
+    Message {
+        envelope: usize,
+        payload: Range<usize>,
+    },
     Command(Range<usize>),
-    CommandAside,
-    TooLarge { envelope: usize, head: Range<usize> },
+    /// The body is in [`Inbox::command`].
+    CommandBetweenFrames,
+    TooLarge {
+        envelope: usize,
+        head: Range<usize>,
+    },
 }
 
 impl Inbox {
-    /// An empty one.
+    /// An empty buffer.
     #[must_use]
     pub fn new(limits: MessageLimits) -> Self {
         Inbox { limits, buffer: Vec::new(), begin: 0, missing: 0, command: Vec::new(), skipping: None }
     }
 
-    /// Sets what a peer may send from here on.
-    pub(super) fn limit_to(&mut self, limits: MessageLimits) {
+    /// Changes the limits for what follows.
+    pub(super) fn set_limits(&mut self, limits: MessageLimits) {
         self.limits = limits;
     }
 
-    /// Where to append what is read next. There is room in it.
-    pub fn space(&mut self) -> &mut Vec<u8> {
+    /// The buffer to append to. It has spare capacity.
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
         if self.begin == self.buffer.len() {
             self.buffer.clear();
             self.begin = 0;
-            if self.buffer.capacity() > KEEP_AT_MOST {
+            if self.buffer.capacity() > MAX_KEPT_CAPACITY {
                 self.buffer.shrink_to(0);
             }
         }
         if self.buffer.capacity() == self.buffer.len() {
             self.buffer.drain(..self.begin);
             self.begin = 0;
-            // As much again as has come, whatever more a header announces.
-            let ahead = self.missing.min(self.buffer.len()).clamp(READ_AT_ONCE, RESERVE_AT_MOST);
+            // However much a header announces, at most double.
+            let ahead = self.missing.min(self.buffer.len()).clamp(READ_SIZE, MAX_RESERVED);
             self.buffer.reserve(ahead);
         }
         &mut self.buffer
     }
 
-    /// Octets that are held.
+    /// Bytes of memory that the buffer takes.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.buffer.capacity()
     }
 
-    /// The octets that were not handled.
+    /// The unhandled bytes.
     pub(super) fn unread(&self) -> &[u8] {
         self.buffer.get(self.begin..).unwrap_or_default()
     }
 
-    /// Leaves out the next `octets`.
-    pub(super) fn advance(&mut self, octets: usize) {
-        self.begin = (self.begin + octets).min(self.buffer.len());
+    /// Removes the first `bytes`.
+    pub(super) fn advance(&mut self, bytes: usize) {
+        self.begin = (self.begin + bytes).min(self.buffer.len());
     }
 
-    /// Takes the next message or command; `None` where it has not come as a whole.
+    /// Takes the next message or command; `None` if it is incomplete.
     ///
     /// # Errors
-    /// What is no ZMTP.
-    #[allow(clippy::should_implement_trait, reason = "what it gives borrows from it")]
+    /// [`WireError`].
+    #[allow(clippy::should_implement_trait, reason = "the items of an iterator cannot borrow from it")]
     pub fn next(&mut self) -> Result<Option<Incoming<'_>>, WireError> {
         if self.skipping.is_some() && !self.skip()? {
             return Ok(None);
@@ -135,11 +143,11 @@ impl Inbox {
                 let at = |range: Range<usize>| base + range.start..base + range.end;
                 self.command = self.buffer.get(at(body)).unwrap_or_default().to_vec();
                 self.buffer.drain(at(frame));
-                Step::CommandAside
+                Step::CommandBetweenFrames
             }
             Scanned::TooLarge { envelope, head, rest, more } => {
                 self.advance(head.end);
-                self.skipping = Some(Skipping { octets: rest, more });
+                self.skipping = Some(Skipping { bytes: rest, more });
                 Step::TooLarge { envelope, head }
             }
         };
@@ -149,33 +157,33 @@ impl Inbox {
             Step::Message { envelope, payload } => {
                 Incoming::Message { envelope: slice(0..envelope), payload: slice(payload) }
             }
-            Step::Command(body) => Incoming::Command(Command::read(slice(body))?),
-            Step::CommandAside => Incoming::Command(Command::read(&self.command)?),
+            Step::Command(body) => Incoming::Command(Command::decode(slice(body))?),
+            Step::CommandBetweenFrames => Incoming::Command(Command::decode(&self.command)?),
             Step::TooLarge { envelope, head } => {
                 Incoming::TooLarge { envelope: slice(0..envelope), head: slice(head) }
             }
         }))
     }
 
-    /// Drops what is there of a message above a limit; true when all of it is gone.
+    /// Removes what has arrived of a message above the limits; true when that was the rest of it.
     fn skip(&mut self) -> Result<bool, WireError> {
         while let Some(skipping) = self.skipping {
-            let held = self.unread().len();
-            let now = usize::try_from(skipping.octets).map_or(held, |octets| octets.min(held));
-            self.advance(now);
-            let octets = skipping.octets - now as u64;
-            self.skipping = Some(Skipping { octets, ..skipping });
+            let available = self.unread().len();
+            let skipped = usize::try_from(skipping.bytes).map_or(available, |bytes| bytes.min(available));
+            self.advance(skipped);
+            let bytes = skipping.bytes - skipped as u64;
+            self.skipping = Some(Skipping { bytes, ..skipping });
             self.missing = 0;
-            if octets > 0 {
+            if bytes > 0 {
                 return Ok(false);
             }
             if !skipping.more {
                 self.skipping = None;
                 break;
             }
-            let Some((header, octets, more)) = skip_frame(self.unread())? else { return Ok(false) };
-            self.advance(header);
-            self.skipping = Some(Skipping { octets, more });
+            let Some(header) = read_frame_header(self.unread())? else { return Ok(false) };
+            self.advance(header.len);
+            self.skipping = Some(Skipping { bytes: header.body_len, more: header.more });
         }
         Ok(true)
     }

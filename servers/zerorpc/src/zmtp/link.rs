@@ -1,4 +1,4 @@
-//! A connection to one peer: a handshake, and then one buffer for each direction.
+//! A connection to one peer: a handshake, then one buffer in each direction.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -11,110 +11,112 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
 
-use super::endpoint::Stream;
 use super::inbox::{Inbox, Incoming};
+use super::transport::Transport;
 use super::wire::{self, Command, GREETING_LEN, MessageLimits, SocketType, WireError};
 
-/// How long a peer may take for the handshake; libzmq's default of `ZMQ_HANDSHAKE_IVL` is 30 s.
+/// How long a peer may take for the handshake. libzmq's default (`ZMQ_HANDSHAKE_IVL`) is 30 s.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a peer may send before it has said READY: commands, whose length is limited by itself.
-const HANDSHAKE: MessageLimits = MessageLimits { octets: 0, frames: 1 };
+/// What a peer may send before READY: no messages, only commands, which have a limit of their own.
+const HANDSHAKE_LIMITS: MessageLimits = MessageLimits { bytes: 0, frames: 1 };
 
-/// How long a peer may leave what is sent to it unread before it is given up.
-pub const STALLED_AFTER: Duration = Duration::from_secs(60);
+/// How long a peer may accept no byte of what is sent to it before the connection is closed.
+pub const WRITE_STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Octets that wait to be written before nothing more is read from that peer, and no stream goes on.
-const FULL: usize = 256 << 10;
+/// When more bytes than this wait to be written, nothing more is read from the peer, and streams pause.
+const OUTBOX_PAUSE_BYTES: usize = 256 << 10;
 
-/// An outbox that a large message has made larger than this is given back once it is empty.
-const KEEP_AT_MOST: usize = 256 << 10;
+/// An outbox that a large message made larger than this is freed once it is empty.
+const MAX_KEPT_CAPACITY: usize = 256 << 10;
 
-/// Why a connection has ended, or could not begin.
+/// Why a connection ended or could not be established.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    /// The operating system's reason.
+    /// An error of the operating system.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// The peer sent something that is no ZMTP.
+    /// The peer violates ZMTP.
     #[error("{0}")]
     Wire(#[from] WireError),
-    /// The peer has closed the connection.
+    /// The peer closed the connection.
     #[error("the peer has closed the connection")]
     Closed,
-    /// The peer did not finish the handshake.
+    /// The peer did not finish the handshake within [`HANDSHAKE_TIMEOUT`].
     #[error("the peer did not answer the handshake in time")]
     HandshakeTimeout,
-    /// The peer does not read.
-    #[error("the peer has not read for {} s what was sent to it", STALLED_AFTER.as_secs())]
+    /// The peer accepted no byte for [`WRITE_STALL_TIMEOUT`].
+    #[error("the peer has not read for {} s what was sent to it", WRITE_STALL_TIMEOUT.as_secs())]
     Stalled,
 }
 
-/// When a message is written.
+/// When a message is written to the transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flush {
-    /// At once, where nothing waits before it.
+    /// At once, unless other messages wait before it.
     Now,
-    /// By the task that reads from the peer, together with whatever else is there by then.
-    Wake,
-    /// As before, but that task need not be woken: it is the one that sends.
-    Own,
+    /// By the task that reads from the peer, which is woken. It writes all messages that wait by then together.
+    WakeReader,
+    /// By the task that reads from the peer, which is the one that sends.
+    ByReader,
 }
 
-/// Why a message was not taken.
+/// Why a message was not queued.
 #[derive(Debug)]
 pub(crate) enum SendError<E> {
     /// The connection has ended.
     Closed,
-    /// Too much waits already.
+    /// Too many bytes wait to be written.
     Full,
-    /// It could not be encoded.
+    /// The message could not be encoded.
     Encode(E),
 }
 
 /// How [`Link::fill`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Filled {
-    /// Something was read.
-    Input,
-    /// [`Link::halt`] was called.
-    Halted,
+pub(crate) enum FillEnd {
+    /// Bytes were read.
+    Read,
+    /// [`Link::stop_reading`] was called.
+    Stopped,
 }
 
-/// A connection after its handshake. One task reads from it; anyone may send.
+/// A connection after its handshake. One task reads from it. Any task may send.
 #[derive(Debug)]
 pub(crate) struct Link {
-    stream: Stream,
+    transport: Transport,
     outbox: Mutex<Outbox>,
-    /// Octets that may wait to be written.
+    /// Bytes that may wait to be written.
     capacity: usize,
-    /// Told when nothing waits to be written any more.
+    /// Notified when all bytes have been written, or the connection ends.
     drained: Notify,
     /// The minor version of ZMTP that the peer speaks.
     peer_minor: u8,
 }
 
+/// Messages that wait to be written.
 #[derive(Debug, Default)]
 struct Outbox {
     buffer: Vec<u8>,
-    /// How much of `buffer` is written.
+    /// How much of `buffer` has been written.
     written: usize,
-    /// The task that reads.
+    /// The task that reads from the peer.
     reader: Option<Waker>,
     closed: bool,
-    halted: bool,
-    /// Since when the peer takes nothing.
-    blocked: Option<Instant>,
+    reading_stopped: bool,
+    /// Since when the peer has accepted no byte.
+    blocked_since: Option<Instant>,
 }
 
-/// What is left to do after writing.
-struct Waiting {
-    octets: usize,
-    halted: bool,
+/// The state after a flush.
+struct Flushed {
+    /// Bytes that still wait.
+    waiting: usize,
+    reading_stopped: bool,
 }
 
 impl LinkError {
-    /// Whether it is the peer's doing that no program does on purpose: anything but closing the connection.
+    /// Whether the peer violated the protocol or its time limits, rather than just closing the connection.
     pub(crate) fn is_misconduct(&self) -> bool {
         match self {
             LinkError::Io(_) | LinkError::Closed => false,
@@ -124,18 +126,19 @@ impl LinkError {
 }
 
 impl Outbox {
+    /// Bytes that wait to be written.
     fn waiting(&self) -> usize {
         self.buffer.len() - self.written
     }
 
-    /// Writes as much as the system takes; true when nothing is left.
-    fn write(&mut self, stream: &Stream) -> io::Result<bool> {
+    /// Writes as much as the transport takes; true when nothing is left.
+    fn write(&mut self, transport: &Transport) -> io::Result<bool> {
         while let Some(rest @ [_, ..]) = self.buffer.get(self.written..) {
-            match stream.try_write(rest) {
+            match transport.try_write(rest) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(octets) => {
-                    self.written += octets;
-                    self.blocked = None;
+                Ok(bytes) => {
+                    self.written += bytes;
+                    self.blocked_since = None;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -144,7 +147,7 @@ impl Outbox {
         }
         self.buffer.clear();
         self.written = 0;
-        if self.buffer.capacity() > KEEP_AT_MOST {
+        if self.buffer.capacity() > MAX_KEPT_CAPACITY {
             self.buffer.shrink_to(0);
         }
         Ok(true)
@@ -152,35 +155,37 @@ impl Outbox {
 }
 
 impl Link {
-    /// Shakes hands over `stream`. What the peer has sent beyond that is in the inbox.
+    /// Makes a connection of `transport`, with a handshake unless the transport is a socket of another library, which has
+    /// made it already. Bytes that the peer has sent after the handshake are in the inbox.
     ///
     /// # Errors
     /// [`LinkError`].
     pub(crate) async fn establish(
-        stream: Stream,
-        ours: SocketType,
+        transport: Transport,
+        local: SocketType,
         limits: MessageLimits,
     ) -> Result<(Link, Inbox), LinkError> {
-        // Twice the largest message, so that one never has to wait for another of its kind.
-        let capacity = limits.octets.saturating_mul(2).max(2 * FULL);
-        let mut link =
-            Link { stream, outbox: Mutex::default(), capacity, drained: Notify::new(), peer_minor: 0 };
-        let mut inbox = Inbox::new(HANDSHAKE);
-        let shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, link.shake_hands(&mut inbox, ours));
-        link.peer_minor = shaken.await.map_err(|_| LinkError::HandshakeTimeout)??;
-        inbox.limit_to(limits);
+        let needs_handshake = matches!(transport, Transport::Stream(_));
+        let mut link = Link {
+            transport,
+            outbox: Mutex::default(),
+            // Two of the largest messages, so that one does not have to wait for another.
+            capacity: limits.bytes.saturating_mul(2).max(2 * OUTBOX_PAUSE_BYTES),
+            drained: Notify::new(),
+            peer_minor: 0,
+        };
+        if !needs_handshake {
+            return Ok((link, Inbox::new(limits)));
+        }
+        let mut inbox = Inbox::new(HANDSHAKE_LIMITS);
+        let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, link.handshake(&mut inbox, local));
+        link.peer_minor = handshake.await.map_err(|_| LinkError::HandshakeTimeout)??;
+        inbox.set_limits(limits);
         Ok((link, inbox))
     }
 
-    /// A connection over a stream on which there are no hands to shake.
-    pub(crate) fn over(stream: Stream, limits: MessageLimits) -> (Link, Inbox) {
-        // Twice the largest message, so that one never has to wait for another of its kind.
-        let capacity = limits.octets.saturating_mul(2).max(2 * FULL);
-        let outbox = Mutex::default();
-        (Link { stream, outbox, capacity, drained: Notify::new(), peer_minor: 0 }, Inbox::new(limits))
-    }
-
-    async fn shake_hands(&self, inbox: &mut Inbox, ours: SocketType) -> Result<u8, LinkError> {
+    /// Performs the handshake and returns the minor version of the peer.
+    async fn handshake(&self, inbox: &mut Inbox, local: SocketType) -> Result<u8, LinkError> {
         self.outbox().buffer.extend_from_slice(&wire::greeting());
         let minor = loop {
             if let Some(minor) =
@@ -191,11 +196,11 @@ impl Link {
             self.fill(inbox).await?;
         };
         inbox.advance(GREETING_LEN);
-        wire::ready(&mut self.outbox().buffer, ours);
+        wire::write_ready(&mut self.outbox().buffer, local);
         loop {
             match inbox.next()? {
                 Some(Incoming::Command(command)) => {
-                    command.ready_for(ours)?;
+                    command.peer_type(local)?;
                     return Ok(minor);
                 }
                 Some(_) => return Err(WireError::NotReady.into()),
@@ -213,10 +218,10 @@ impl Link {
         self.peer_minor
     }
 
-    /// Takes what `write` appends to be written to the peer.
+    /// Queues the message that `write` appends, and writes it as `flush` says.
     ///
     /// # Errors
-    /// [`SendError`]; then nothing was taken.
+    /// [`SendError`]. Nothing was queued then.
     pub(crate) fn send<E>(
         &self,
         flush: Flush,
@@ -231,10 +236,10 @@ impl Link {
             return Err(SendError::Full);
         }
         write(&mut outbox.buffer).map_err(SendError::Encode)?;
-        // Another library's socket is only ever touched by one task. An error of writing comes again to that one, and
-        // ends the connection.
-        let at_once = flush == Flush::Now && before == 0 && !matches!(self.stream, Stream::Carried(_));
-        if flush == Flush::Own || at_once && outbox.write(&self.stream).unwrap_or(false) {
+        // Only the reading task may use a socket of another library. That task also meets a write error again, and ends the
+        // connection.
+        let at_once = flush == Flush::Now && before == 0 && matches!(self.transport, Transport::Stream(_));
+        if flush == Flush::ByReader || at_once && outbox.write(&self.transport).unwrap_or(false) {
             return Ok(());
         }
         let reader = outbox.reader.take();
@@ -245,35 +250,35 @@ impl Link {
         Ok(())
     }
 
-    /// Handles a command that comes after the handshake, in the task that reads: answers a ping. Others mean nothing here.
+    /// Handles a command after the handshake, in the task that reads: answers a ping and ignores any other.
     pub(crate) fn on_command(&self, command: Command<'_>) {
         if let Command::Ping(context) = command {
             let write = |out: &mut Vec<u8>| {
-                wire::pong(out, context);
+                wire::write_pong(out, context);
                 Ok::<_, Infallible>(())
             };
-            // A peer that does not read what it is sent gets no answer either.
-            let _ = self.send(Flush::Own, write);
+            // A peer that does not read what is sent to it gets no answer either.
+            let _ = self.send(Flush::ByReader, write);
         }
     }
 
-    /// Waits until there is room for more.
+    /// Waits until the reading task has made space in the outbox.
     ///
     /// # Errors
     /// [`LinkError::Closed`].
-    pub(crate) async fn room(&self) -> Result<(), LinkError> {
-        self.at_most(FULL).await
+    pub(crate) async fn space_available(&self) -> Result<(), LinkError> {
+        self.waiting_at_most(OUTBOX_PAUSE_BYTES).await
     }
 
-    /// Waits until all is written.
+    /// Waits until the reading task has written everything.
     ///
     /// # Errors
     /// [`LinkError::Closed`].
     pub(crate) async fn written(&self) -> Result<(), LinkError> {
-        self.at_most(0).await
+        self.waiting_at_most(0).await
     }
 
-    async fn at_most(&self, octets: usize) -> Result<(), LinkError> {
+    async fn waiting_at_most(&self, bytes: usize) -> Result<(), LinkError> {
         loop {
             let drained = self.drained.notified();
             {
@@ -281,7 +286,7 @@ impl Link {
                 if outbox.closed {
                     return Err(LinkError::Closed);
                 }
-                if outbox.waiting() <= octets {
+                if outbox.waiting() <= bytes {
                     return Ok(());
                 }
             }
@@ -289,8 +294,8 @@ impl Link {
         }
     }
 
-    /// Whether so much waits that a message more would better be left out.
-    pub(crate) fn is_full(&self) -> bool {
+    /// Whether the outbox is more than half full, so that a message that may be lost should not be sent.
+    pub(crate) fn is_congested(&self) -> bool {
         self.outbox().waiting() > self.capacity / 2
     }
 
@@ -299,7 +304,7 @@ impl Link {
         self.outbox().closed
     }
 
-    /// Ends the connection: what waits is not sent any more.
+    /// Ends the connection. What waits is discarded.
     pub(crate) fn close(&self) {
         let mut outbox = self.outbox();
         outbox.closed = true;
@@ -311,22 +316,22 @@ impl Link {
         }
     }
 
-    /// Makes [`fill`](Self::fill) end: nothing more is to be read.
-    pub(crate) fn halt(&self) {
+    /// Stops reading: makes [`fill`](Self::fill) return [`FillEnd::Stopped`].
+    pub(crate) fn stop_reading(&self) {
         let mut outbox = self.outbox();
-        outbox.halted = true;
+        outbox.reading_stopped = true;
         if let Some(reader) = outbox.reader.take() {
             drop(outbox);
             reader.wake();
         }
     }
 
-    /// Writes what waits, as far as the system takes it, and has `context` woken for the rest.
+    /// Writes what the transport takes of the outbox, and registers `context` to be woken for the rest.
     fn poll_flush(
         &self,
         context: &mut Context<'_>,
-        stalled: &mut Option<Pin<Box<Sleep>>>,
-    ) -> Result<Waiting, LinkError> {
+        stall_timer: &mut Option<Pin<Box<Sleep>>>,
+    ) -> Result<Flushed, LinkError> {
         let mut outbox = self.outbox();
         if outbox.closed {
             return Err(LinkError::Closed);
@@ -335,52 +340,53 @@ impl Link {
             Some(reader) => reader.clone_from(context.waker()),
             None => outbox.reader = Some(context.waker().clone()),
         }
-        let halted = outbox.halted;
+        let reading_stopped = outbox.reading_stopped;
         if outbox.waiting() == 0 {
-            return Ok(Waiting { octets: 0, halted });
+            return Ok(Flushed { waiting: 0, reading_stopped });
         }
-        while !outbox.write(&self.stream)? {
-            if self.stream.poll_writable(context)?.is_ready() {
+        while !outbox.write(&self.transport)? {
+            if self.transport.poll_write_ready(context)?.is_ready() {
                 continue;
             }
-            let since = *outbox.blocked.get_or_insert_with(Instant::now);
-            let octets = outbox.waiting();
+            let since = *outbox.blocked_since.get_or_insert_with(Instant::now);
+            let waiting = outbox.waiting();
             drop(outbox);
-            let timer =
-                stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(since + STALLED_AFTER)));
-            timer.as_mut().reset(since + STALLED_AFTER);
+            let timer = stall_timer
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(since + WRITE_STALL_TIMEOUT)));
+            timer.as_mut().reset(since + WRITE_STALL_TIMEOUT);
             return if timer.as_mut().poll(context).is_ready() {
                 Err(LinkError::Stalled)
             } else {
-                Ok(Waiting { octets, halted })
+                Ok(Flushed { waiting, reading_stopped })
             };
         }
         drop(outbox);
         self.drained.notify_waiters();
-        Ok(Waiting { octets: 0, halted })
+        Ok(Flushed { waiting: 0, reading_stopped })
     }
 
-    /// Writes what waits and reads something, unless so much waits that the peer had better read first.
+    /// Flushes the outbox and reads into `inbox`. While more than [`OUTBOX_PAUSE_BYTES`] wait, nothing is read: the peer has
+    /// to read first.
     ///
     /// # Errors
-    /// [`LinkError`]; the connection has then ended.
-    pub(crate) async fn fill(&self, inbox: &mut Inbox) -> Result<Filled, LinkError> {
-        let mut stalled = None;
+    /// [`LinkError`]. The connection has ended then.
+    pub(crate) async fn fill(&self, inbox: &mut Inbox) -> Result<FillEnd, LinkError> {
+        let mut stall_timer = None;
         poll_fn(|context| {
             loop {
-                let waiting = self.poll_flush(context, &mut stalled)?;
-                if waiting.halted {
-                    return Poll::Ready(Ok(Filled::Halted));
+                let flushed = self.poll_flush(context, &mut stall_timer)?;
+                if flushed.reading_stopped {
+                    return Poll::Ready(Ok(FillEnd::Stopped));
                 }
-                if waiting.octets > FULL {
+                if flushed.waiting > OUTBOX_PAUSE_BYTES {
                     return Poll::Pending;
                 }
-                if self.stream.poll_readable(context)?.is_pending() {
+                if self.transport.poll_read_ready(context)?.is_pending() {
                     return Poll::Pending;
                 }
-                match self.stream.try_read(inbox.space()) {
+                match self.transport.try_read(inbox.buffer()) {
                     Ok(0) => return Poll::Ready(Err(LinkError::Closed)),
-                    Ok(_) => return Poll::Ready(Ok(Filled::Input)),
+                    Ok(_) => return Poll::Ready(Ok(FillEnd::Read)),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     Err(error) => return Poll::Ready(Err(error.into())),
                 }
@@ -389,27 +395,27 @@ impl Link {
         .await
     }
 
-    /// Writes what waits while `other` is awaited, and then gives its output. Reads nothing.
+    /// Flushes the outbox, without reading, until `other` is ready, and returns its output.
     ///
     /// # Errors
-    /// [`LinkError`]; the connection has then ended.
+    /// [`LinkError`]. The connection has ended then.
     pub(crate) async fn flush_until<T>(&self, other: impl Future<Output = T>) -> Result<T, LinkError> {
         let mut other = std::pin::pin!(other);
-        let mut stalled = None;
+        let mut stall_timer = None;
         poll_fn(|context| {
-            self.poll_flush(context, &mut stalled)?;
+            self.poll_flush(context, &mut stall_timer)?;
             other.as_mut().poll(context).map(Ok)
         })
         .await
     }
 
-    /// Writes all that waits.
+    /// Writes everything that waits.
     ///
     /// # Errors
-    /// [`LinkError`]; the connection has then ended.
+    /// [`LinkError`]. The connection has ended then.
     pub(crate) async fn flush(&self) -> Result<(), LinkError> {
-        let mut stalled = None;
-        poll_fn(|context| match self.poll_flush(context, &mut stalled)?.octets {
+        let mut stall_timer = None;
+        poll_fn(|context| match self.poll_flush(context, &mut stall_timer)?.waiting {
             0 => Poll::Ready(Ok(())),
             _ => Poll::Pending,
         })

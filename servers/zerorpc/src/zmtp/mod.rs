@@ -1,14 +1,15 @@
-//! ZMTP, the protocol of ZeroMQ sockets, over TCP and over sockets of the file system.
+//! ZMTP, the protocol of ZeroMQ sockets.
 
-mod endpoint;
+mod accept;
 mod inbox;
 mod link;
-pub mod wire;
-
-pub use endpoint::{Carrier, Endpoint, EndpointError, Listener, Stream};
-pub use inbox::{Inbox, Incoming};
 #[cfg(test)]
 mod tests;
+mod transport;
+pub mod wire;
 
-pub(crate) use link::{Filled, Flush, Link, SendError};
-pub use link::{HANDSHAKE_TIMEOUT, LinkError, STALLED_AFTER};
+pub(crate) use accept::serve_each;
+pub use inbox::{Inbox, Incoming};
+pub(crate) use link::{FillEnd, Flush, Link, SendError};
+pub use link::{HANDSHAKE_TIMEOUT, LinkError, WRITE_STALL_TIMEOUT};
+pub use transport::{MessageSocket, Transport};

@@ -1,27 +1,27 @@
-//! What the tests of both ends share: a server in a task, and a peer that says what a test tells it to.
+//! Helpers of the tests: a server in a task, and a peer that sends whatever bytes a test gives it.
 
-// Clippy lets test functions unwrap, but not their helpers; and no test uses all of these.
+// Clippy lets test functions unwrap, but not their helpers. No test uses all of these helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used, dead_code)]
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use calculator::{
     Calculator, Call, CallError, Client, ClientOptions, Dispatcher, Executor, Faults, Limits, Value,
 };
+use net::Endpoint;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use zerorpc::wire::{Event, Ids, write_call};
-use zerorpc::zmtp::wire::{DELIMITER, MessageLimits, SocketType, greeting, ready, write_message};
+use zerorpc::zmtp::wire::{DELIMITER, MessageLimits, SocketType, greeting, write_message, write_ready};
 use zerorpc::zmtp::{Inbox, Incoming};
 use zerorpc::{Server, ServerOptions, ZerorpcClient};
 
-/// How long anything may take that is bound to happen. Only a defect takes that long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// How long to wait for what is certain to happen. Only a defect takes that long.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A server in a task of its own.
+/// A server that runs in a task.
 pub(crate) struct Running {
     pub(crate) url: String,
     pub(crate) dispatcher: Dispatcher,
@@ -31,7 +31,7 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn start(dispatcher: Dispatcher, options: ServerOptions) -> Self {
-        let server = Server::bind(any_port(), dispatcher.clone(), options).await.unwrap();
+        let server = Server::bind(&Endpoint::loopback(), dispatcher.clone(), options).await.unwrap();
         Self::run(server, dispatcher)
     }
 
@@ -57,10 +57,6 @@ impl Running {
     }
 }
 
-pub(crate) fn any_port() -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, 0).into()
-}
-
 pub(crate) fn calculator() -> Dispatcher {
     Dispatcher::new(Calculator, Executor::Async, Faults::default())
 }
@@ -77,7 +73,7 @@ pub(crate) async fn sum(client: &ZerorpcClient, x: i64, y: i64) -> Result<Value,
     client.call(&add(x, y)).await
 }
 
-/// A DEALER that sends whatever octets a test gives it.
+/// A DEALER that sends whatever bytes a test gives it.
 pub(crate) struct Peer {
     pub(crate) stream: TcpStream,
     inbox: Inbox,
@@ -87,12 +83,12 @@ pub(crate) struct Peer {
 impl Peer {
     pub(crate) async fn connect(url: &str) -> Self {
         let mut stream = TcpStream::connect(url.strip_prefix("tcp://").unwrap()).await.unwrap();
-        let mut hello = greeting().to_vec();
-        ready(&mut hello, SocketType::Dealer);
-        stream.write_all(&hello).await.unwrap();
-        let mut theirs = [0; 64];
-        stream.read_exact(&mut theirs).await.unwrap();
-        let inbox = Inbox::new(MessageLimits { octets: 1 << 20, frames: 32 });
+        let mut handshake = greeting().to_vec();
+        write_ready(&mut handshake, SocketType::Dealer);
+        stream.write_all(&handshake).await.unwrap();
+        let mut greeting = [0; 64];
+        stream.read_exact(&mut greeting).await.unwrap();
+        let inbox = Inbox::new(MessageLimits { bytes: 1 << 20, frames: 32 });
         let mut peer = Peer { stream, inbox, ids: Ids::new() };
         assert!(peer.receive().await.unwrap().starts_with("Command(Ready("));
         peer
@@ -115,28 +111,28 @@ impl Peer {
         payload
     }
 
-    /// What comes next, as its name and arguments; `None` at the end of the connection.
+    /// The next event, as its name and arguments; `None` at the end of the connection.
     pub(crate) async fn receive(&mut self) -> Option<String> {
-        tokio::time::timeout(PATIENCE, async {
+        tokio::time::timeout(TIMEOUT, async {
             loop {
                 if let Some(incoming) = self.inbox.next().unwrap() {
                     return Some(match incoming {
-                        Incoming::Message { payload, .. } => shown(payload),
+                        Incoming::Message { payload, .. } => event_text(payload),
                         other => format!("{other:?}"),
                     });
                 }
-                match self.stream.read_buf(self.inbox.space()).await {
+                match self.stream.read_buf(self.inbox.buffer()).await {
                     Ok(0) | Err(_) => return None,
                     Ok(_) => {}
                 }
             }
         })
         .await
-        .expect("nothing comes")
+        .expect("nothing arrives")
     }
 
-    /// Asserts that the peer is still served, and that nothing else comes: what a task of the server may have had to
-    /// say is said by the second answer.
+    /// Asserts that the peer is still served and receives nothing else. Two pings are sent, because a task of the server
+    /// may reply to something earlier after the first one.
     pub(crate) async fn assert_served(&mut self) {
         for _ in 0..2 {
             let ping = self.call("_zerorpc_ping", &[]);
@@ -146,8 +142,8 @@ impl Peer {
     }
 }
 
-/// An event by its name and arguments.
-pub(crate) fn shown(payload: &[u8]) -> String {
+/// An event as its name and arguments.
+pub(crate) fn event_text(payload: &[u8]) -> String {
     let event = Event::decode(payload, 64).unwrap();
     match &*event.name {
         "OK" => format!("OK [{:?}]", event.reply(64).unwrap()),

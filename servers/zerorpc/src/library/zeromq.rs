@@ -1,7 +1,6 @@
 //! The crate `zeromq`.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
@@ -10,17 +9,19 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
-use tokio::net::TcpStream;
+use net::Endpoint;
+use tokio::net::{TcpListener, TcpStream};
 use zeromq::{
     DealerSocket, RouterSocket, Socket, SocketEvent, SocketOptions, SocketRecv, SocketSend, ZmqMessage,
 };
 
+use crate::url::url_of;
 use crate::zmtp::wire::{split_message, write_frames};
-use crate::zmtp::{Carrier, Endpoint, Stream};
+use crate::zmtp::{MessageSocket, Transport};
 
-pub(super) async fn dealer(endpoint: &Endpoint) -> io::Result<Stream> {
-    // The library tries for ever where nobody listens. A call shall fail instead, as with every other protocol, so the
-    // first attempt is made without it.
+pub(super) async fn dealer(endpoint: &Endpoint) -> io::Result<Transport> {
+    // The library retries forever when no server listens. Connecting should fail instead, as in every other protocol, so
+    // a plain connection is tried first.
     if let Endpoint::Tcp { host, port } = endpoint {
         TcpStream::connect((host.as_str(), *port)).await?;
     }
@@ -28,49 +29,60 @@ pub(super) async fn dealer(endpoint: &Endpoint) -> io::Result<Stream> {
     options.no_connect_timeout();
     let mut socket = DealerSocket::with_options(options);
     let events = socket.monitor();
-    socket.connect(&endpoint.to_string()).await.map_err(io::Error::other)?;
+    socket.connect(&url_of(endpoint)).await.map_err(io::Error::other)?;
     let (sender, receiver) = socket.split();
-    let gone = events.filter(|event| std::future::ready(matches!(event, SocketEvent::Disconnected(_))));
-    Ok(carried(sender, receiver, Some(gone.map(drop).boxed())))
+    let disconnected =
+        events.filter(|event| std::future::ready(matches!(event, SocketEvent::Disconnected(_))));
+    Ok(transport(sender, receiver, Some(disconnected.map(drop).boxed())))
 }
 
-pub(super) async fn router(listen: SocketAddr) -> io::Result<(Stream, String)> {
-    let listener = TcpListener::bind(listen)?;
-    let url = format!("tcp://{}", listener.local_addr()?);
+pub(super) async fn router(endpoint: &Endpoint) -> io::Result<(Transport, String)> {
     let mut socket = RouterSocket::new();
-    socket.bind_listener(listener).await.map_err(io::Error::other)?;
+    let bound = if let Endpoint::Tcp { host, port } = endpoint {
+        let host = if host == "*" { "0.0.0.0" } else { host };
+        let listener = TcpListener::bind((host, *port)).await?.into_std()?;
+        let bound = Endpoint::from(listener.local_addr()?);
+        socket.bind_listener(listener).await.map_err(io::Error::other)?;
+        bound
+    } else {
+        socket.bind(&url_of(endpoint)).await.map_err(io::Error::other)?;
+        endpoint.clone()
+    };
     let (sender, receiver) = socket.split();
-    Ok((carried(sender, receiver, None), url))
+    Ok((transport(sender, receiver, None), url_of(&bound)))
 }
 
-fn carried<S, R>(sender: S, receiver: R, gone: Option<BoxStream<'static, ()>>) -> Stream
+fn transport<S, R>(sender: S, receiver: R, disconnected: Option<BoxStream<'static, ()>>) -> Transport
 where
     S: SocketSend + Send + 'static,
     R: SocketRecv + Send + 'static,
 {
-    Stream::Carried(Box::new(Halves {
+    Transport::Socket(Box::new(SplitSocket {
         sending: Mutex::new(Sending::Idle(sender)),
-        receiving: Mutex::new(Receiving { receiver, gone, came: None, ended: false }),
+        receiving: Mutex::new(Receiving { receiver, disconnected, next: None, ended: false }),
     }))
 }
 
-struct Halves<S, R> {
+/// A socket as its sending and its receiving half.
+struct SplitSocket<S, R> {
     sending: Mutex<Sending<S>>,
     receiving: Mutex<Receiving<R>>,
 }
 
 enum Sending<S> {
     Idle(S),
-    /// A message waits for room in the library's queue.
+    /// A message waits for space in the queue of the library.
     Busy(BoxFuture<'static, S>),
-    Gone,
+    /// Only while the state is being replaced.
+    Taken,
 }
 
 struct Receiving<R> {
     receiver: R,
-    /// Tells that the peer of a DEALER has gone: receiving from it would wait for ever.
-    gone: Option<BoxStream<'static, ()>>,
-    came: Option<ZmqMessage>,
+    /// Yields when the peer of a DEALER has disconnected. Without it, receiving would wait forever.
+    disconnected: Option<BoxStream<'static, ()>>,
+    /// A message that has been received and not read yet.
+    next: Option<ZmqMessage>,
     ended: bool,
 }
 
@@ -81,38 +93,37 @@ async fn send<S: SocketSend>(mut sender: S, message: ZmqMessage) -> S {
     sender
 }
 
-impl<S, R> Carrier for Halves<S, R>
+impl<S, R> MessageSocket for SplitSocket<S, R>
 where
     S: SocketSend + Send + 'static,
     R: SocketRecv + Send + 'static,
 {
-    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut receiving = self.receiving.lock().unwrap_or_else(PoisonError::into_inner);
         let receiving = &mut *receiving;
-        if receiving.came.is_some() || receiving.ended {
+        if receiving.next.is_some() || receiving.ended {
             return Poll::Ready(Ok(()));
         }
-        let came = pin!(receiving.receiver.recv()).poll(context);
-        if let Poll::Ready(came) = came {
-            receiving.came = Some(came.map_err(io::Error::other)?);
+        if let Poll::Ready(message) = pin!(receiving.receiver.recv()).poll(context) {
+            receiving.next = Some(message.map_err(io::Error::other)?);
             return Poll::Ready(Ok(()));
         }
-        let Some(gone) = &mut receiving.gone else { return Poll::Pending };
-        let _ = ready!(gone.poll_next_unpin(context));
+        let Some(disconnected) = &mut receiving.disconnected else { return Poll::Pending };
+        let _ = ready!(disconnected.poll_next_unpin(context));
         receiving.ended = true;
         Poll::Ready(Ok(()))
     }
 
-    fn try_read(&self, space: &mut Vec<u8>) -> io::Result<usize> {
+    fn try_read(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         let mut receiving = self.receiving.lock().unwrap_or_else(PoisonError::into_inner);
-        match receiving.came.take() {
-            Some(message) => Ok(write_frames(space, message.iter().map(|frame| &**frame))),
+        match receiving.next.take() {
+            Some(message) => Ok(write_frames(buffer, message.iter().map(|frame| &**frame))),
             None if receiving.ended => Ok(0),
             None => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
-    fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
         if let Sending::Busy(sent) = &mut *sending {
             *sending = Sending::Idle(ready!(sent.poll_unpin(context)));
@@ -120,14 +131,14 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn try_write(&self, octets: &[u8]) -> io::Result<usize> {
-        let Some((frames, end)) = split_message(octets) else {
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let Some((frames, end)) = split_message(bytes) else {
             return Err(io::ErrorKind::InvalidData.into());
         };
         let frames: Vec<_> = frames.into_iter().map(Bytes::copy_from_slice).collect();
         let message = ZmqMessage::try_from(frames).map_err(|_| io::ErrorKind::InvalidData)?;
         let mut sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
-        match std::mem::replace(&mut *sending, Sending::Gone) {
+        match std::mem::replace(&mut *sending, Sending::Taken) {
             Sending::Idle(sender) => {
                 let mut sent = send(sender, message).boxed();
                 *sending = match sent.poll_unpin(&mut Context::from_waker(Waker::noop())) {

@@ -1,0 +1,21 @@
+//! Methods whose results are streams, as a server's owner writes them.
+
+use calculator::{CallError, MethodInfo, Params, Value};
+use futures_util::stream::BoxStream;
+
+/// The items of one call. An error ends the stream.
+pub type ValueStream = BoxStream<'static, Result<Value, CallError>>;
+
+/// A set of methods whose results are streams, like methods with the decorator `zerorpc.stream` in Python. A server has
+/// them in addition to those of its [`Service`](calculator::Service), and runs each call as a task.
+pub trait Streams: Send + Sync + 'static {
+    /// The methods.
+    fn methods(&self) -> &[MethodInfo];
+
+    /// Starts a call of one of [`methods`](Self::methods). The stream is polled only while the caller gives credit for
+    /// more items.
+    ///
+    /// # Errors
+    /// [`InvalidArguments`](calculator::ErrorKind::InvalidArguments), or what the method itself reports.
+    fn open(&self, method: &str, params: Params) -> Result<ValueStream, CallError>;
+}

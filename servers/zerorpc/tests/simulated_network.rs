@@ -1,0 +1,73 @@
+//! Client and server over a simulated network, on virtual time: the paused clock advances to the next timer whenever all
+//! tasks are idle.
+
+// Clippy lets test functions unwrap, but not their helpers.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::time::Duration;
+
+use calculator::{ClientOptions, ErrorKind, Value};
+use common::{Running, calculator, sum};
+use net::Endpoint;
+use net::simulated::{Link, Network};
+use tokio::time::{Instant, timeout};
+use zerorpc::{DEFAULT_PERIOD, Server, ServerOptions, ZerorpcClient};
+
+const LATENCY: Duration = Duration::from_millis(40);
+
+/// The resolution of Tokio's timers.
+const TIMER_RESOLUTION: Duration = Duration::from_millis(1);
+
+/// A calculator server and a client of it, in `network`, with the link between them.
+async fn connected(network: &Network) -> (Running, ZerorpcClient, Link) {
+    let link = network.link("calculator");
+    let endpoint = Endpoint::Simulated("calculator".to_owned());
+    let dispatcher = calculator();
+    let server = Server::bind(&endpoint, dispatcher.clone(), ServerOptions::default()).await.unwrap();
+    let server = Running::run(server, dispatcher);
+    let client = ZerorpcClient::connect(&server.url, &ClientOptions::default()).await.unwrap();
+    (server, client, link)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_takes_one_round_trip() {
+    let network = Network::new();
+    let _entered = network.enter();
+    let (server, client, link) = connected(&network).await;
+    link.set_latency(LATENCY);
+    for _ in 0..3 {
+        let started = Instant::now();
+        assert_eq!(sum(&client, 2, 3).await, Ok(Value::Int(5)));
+        let elapsed = started.elapsed();
+        assert!((2 * LATENCY..=2 * (LATENCY + TIMER_RESOLUTION)).contains(&elapsed), "{elapsed:?}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_across_a_partition_ends_as_lost_and_the_next_one_reconnects() {
+    let network = Network::new();
+    let _entered = network.enter();
+    let (server, client, link) = connected(&network).await;
+    // After an answer, the server has finished the handshake too.
+    assert_eq!(sum(&client, 2, 3).await, Ok(Value::Int(5)));
+    link.set_partitioned(true);
+    let started = Instant::now();
+    let error = sum(&client, 2, 3).await.unwrap_err();
+    assert_eq!((error.kind, &*error.message), (ErrorKind::Undeliverable, "Lost remote after 10s heartbeat"));
+    // The first heartbeat is sent after one period, and two periods of silence follow it.
+    let elapsed = started.elapsed();
+    assert!((3 * DEFAULT_PERIOD..=4 * DEFAULT_PERIOD).contains(&elapsed), "{elapsed:?}");
+
+    // Connecting again has a timeout while the network is partitioned, and succeeds afterwards.
+    let started = Instant::now();
+    let limit = 2 * ClientOptions::default().timeout;
+    let error = timeout(limit, sum(&client, 2, 3)).await.unwrap().unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Timeout);
+    assert!(started.elapsed() <= ClientOptions::default().timeout + TIMER_RESOLUTION);
+    link.set_partitioned(false);
+    assert_eq!(sum(&client, 2, 3).await, Ok(Value::Int(5)));
+    server.stop().await;
+}
