@@ -1,4 +1,4 @@
-"""The calculator that all reference servers serve, and how each of them is started and ended."""
+"""The calculator that all reference servers serve, and what they share: options, start and stop."""
 
 import argparse
 import os
@@ -6,8 +6,8 @@ import signal
 import sys
 import threading
 
-# How many connections may wait to be accepted. The 5 of Python's socketserver would turn callers away where more of
-# them open a connection at once, as those of a server that closes it after each call do.
+# How many connections may wait to be accepted. The default of socketserver, 5, would refuse callers that connect at the
+# same time, which is usual for a server that closes the connection after each call.
 BACKLOG = 128
 
 
@@ -36,23 +36,23 @@ class Calculator:
 
 
 def options(description):
-    """An argument parser with what all servers take."""
+    """Return an argument parser with the options that all servers have."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--listen", metavar="HOST:PORT", type=_address, default=("127.0.0.1", 0),
                         help="where to listen; port 0 (the default) picks a free one")
-    parser.add_argument("--end-with-input", action="store_true", help="end when standard input does, as on SIGTERM")
+    parser.add_argument("--end-with-input", action="store_true", help="exit at the end of standard input, as on SIGTERM")
     return parser
 
 
-def end_on_request(arguments):
-    """Makes SIGTERM, and the end of standard input where that was asked for, end the program as SystemExit does."""
+def exit_on_request(arguments):
+    """Make SIGTERM raise SystemExit, and with --end-with-input also the end of standard input."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if arguments.end_with_input:
-        threading.Thread(target=_end_with_input, daemon=True).start()
+        threading.Thread(target=_exit_at_end_of_input, daemon=True).start()
 
 
-def listening(protocol, url):
-    """Says on standard output that the server answers calls."""
+def print_listening(protocol, url):
+    """Print to standard output that the server accepts calls."""
     print("listening", protocol, url, flush=True)
 
 
@@ -61,8 +61,8 @@ def _address(text):
     return host, int(port)
 
 
-def _end_with_input():
-    # By the file descriptor: a thread that waits in sys.stdin holds a lock that the interpreter needs to end.
+def _exit_at_end_of_input():
+    # Read the file descriptor directly: a thread that waits in sys.stdin holds a lock that the interpreter needs to exit.
     while os.read(0, 4096):
         pass
     os.kill(os.getpid(), signal.SIGTERM)

@@ -1,7 +1,7 @@
-"""Makes the calls of the conformance table with a protocol's reference client library, against any calculator server.
+"""Makes the calls of the conformance table with the reference client library of a protocol, against a calculator server.
 
-Prints PASS or FAIL for each row, and ends with 1 when one failed. Against our own servers every row must pass; the
-reference servers have no `echo` and do not limit integers to 64 bits.
+Prints PASS or FAIL for each row, and exits with 1 if one failed. Every row passes against the servers of this project.
+The reference servers have no `echo` and do not limit integers to 64 bits.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import os
 import sys
 import warnings
 
-warnings.simplefilter("ignore")  # of the libraries' own dependencies, about their future
+warnings.simplefilter("ignore")  # deprecation warnings of the libraries' dependencies
 
 ZERO, OVERFLOW, UNKNOWN, INVALID = "zero-division", "overflow", "unknown-method", "invalid-arguments"
 DOCUMENT = {"id": 7, "price": 2.5, "name": "zürich <&> 😀", "tags": ["a", "", "c"], "ok": True, "nested": {"n": -1}}
@@ -19,7 +19,7 @@ PARAMETERS = {"hello": ["name"], "echo": ["value"]}
 
 
 class Failed(Exception):
-    """The kinds that the error of a call may stand for."""
+    """A call that failed, with the error kinds that its error may represent."""
 
     def __init__(self, kinds, text):
         super().__init__(text)
@@ -27,7 +27,7 @@ class Failed(Exception):
 
 
 def rows(protocol):
-    """Method, arguments, and the result or, as a set, the kind of error."""
+    """Return the rows of the table: method, arguments, and the result or a set with the kind of error."""
     narrow = protocol == "xmlrpc"
     return [
         ("add", (2, 3), 5),
@@ -58,7 +58,7 @@ def xmlrpc(url):
     from xmlrpc.client import Binary, DateTime, Fault, MultiCall, ServerProxy, Transport
 
     class Compressing(Transport):
-        encode_threshold = 100  # bytes, above which a request goes out in gzip; answers above 1,400 are asked for so
+        encode_threshold = 100  # bytes above which a request is sent in gzip; responses above 1,400 bytes are too
 
     proxy = ServerProxy(url)
     by_class = {"ZeroDivisionError": {ZERO}, "OverflowError": {OVERFLOW}, "TypeError": {INVALID}, "Exception": {UNKNOWN}}
@@ -69,10 +69,10 @@ def xmlrpc(url):
         except Fault as fault:
             name = fault.faultString.partition("'")[2].partition("'")[0]
             raise Failed(by_class.get(name, set()), fault.faultString)
-        except OverflowError as error:  # the client does not send what the protocol has no form for
+        except OverflowError as error:  # raised by the client for what the protocol cannot represent
             raise Failed({OVERFLOW}, str(error))
 
-    def several():
+    def multicall():
         calls = MultiCall(proxy)
         calls.add(1, 2)
         calls.hello("a")
@@ -80,10 +80,10 @@ def xmlrpc(url):
 
     yield call
     yield "system.listMethods()", lambda: METHODS - set(proxy.system.listMethods()), set()
-    yield "system.multicall(add(1, 2), hello('a'))", several, [3, "hello, a"]
+    yield "system.multicall(add(1, 2), hello('a'))", multicall, [3, "hello, a"]
     yield "system.methodHelp('add')", lambda: proxy.system.methodHelp("add") != "", True
     yield "system.methodSignature('add')", lambda: proxy.system.methodSignature("add"), "signatures not supported"
-    yield "echo of octets", lambda: proxy.echo(Binary(b"\0\xff")).data, b"\0\xff"
+    yield "echo of bytes", lambda: proxy.echo(Binary(b"\0\xff")).data, b"\0\xff"
     yield "echo of a date", lambda: str(proxy.echo(DateTime("19980717T14:08:55"))), "19980717T14:08:55"
     compressed = ServerProxy(url, transport=Compressing())
     yield "echo of 5,000 characters in gzip", lambda: compressed.echo("ü" * 5000) == "ü" * 5000, True
@@ -145,19 +145,19 @@ def amqp(url, topic):
     import oslo_messaging
     from oslo_config import cfg
 
-    # Only the global configuration works: oslo.messaging registers some of its options nowhere else.
+    # oslo.messaging registers some of its options only in the global configuration, so that has to be used.
     transport = oslo_messaging.get_rpc_transport(cfg.CONF, url="rabbit" + url[url.index(":"):])
     client = oslo_messaging.get_rpc_client(transport, oslo_messaging.Target(topic=topic), timeout=10)
     by_class = {"ZeroDivisionError": {ZERO}, "OverflowError": {OVERFLOW}, "NoSuchMethod": {UNKNOWN}, "TypeError": {INVALID}}
 
     def call(method, arguments):
-        # Arguments go by name only; one too many has a name that the method does not know.
+        # Arguments are passed by name only. A superfluous one gets a name that the method does not know.
         named = dict(zip([*PARAMETERS.get(method, ["x", "y"]), "z"], arguments))
         try:
             return client.call({}, method, **named)
         except oslo_messaging.RemoteError as error:
             raise Failed(by_class.get(error.exc_type, set()), f"{error.exc_type}: {error.value}")
-        except (ArithmeticError, TypeError) as error:  # the library has made an exception of the failure again
+        except (ArithmeticError, TypeError) as error:  # the library restored the remote exception
             names = [base.__name__ for base in type(error).__mro__ if base.__name__ in by_class]
             raise Failed(by_class[names[0]] if names else set(), str(error).splitlines()[0])
 
@@ -179,17 +179,17 @@ def amqp(url, topic):
         except oslo_messaging.RemoteError as error:
             return error.exc_type
 
-    def nobody():
+    def no_server():
         try:
-            client.prepare(topic=topic + "-nobody", timeout=1).call({}, "add", x=1, y=2)
+            client.prepare(topic=topic + "-unserved", timeout=1).call({}, "add", x=1, y=2)
         except oslo_messaging.MessagingTimeout:
             return "MessagingTimeout"
 
     long = "x" * 300_000
-    # A slow server lives by its signs of life: it takes longer than the interval.
+    # The slow server takes longer than call_monitor_timeout, so the call succeeds only because of its heartbeats.
     monitored = client.prepare(timeout=60, call_monitor_timeout=2)
     yield "add(x=1, y=2) in a namespace", wrong_namespace, "UnsupportedVersion"
-    yield "add(x=1, y=2) of nobody", nobody, "MessagingTimeout"
+    yield "add(x=1, y=2) on a topic without a server", no_server, "MessagingTimeout"
     yield "hello with 300 KB", lambda: client.call({}, "hello", name=long), f"hello, {long}"
     yield "add(x=1, y=2), monitored", lambda: monitored.call({}, "add", x=1, y=2), 3
     slow = client.prepare(topic=topic + "-slow", timeout=60, call_monitor_timeout=2)
@@ -199,7 +199,7 @@ def amqp(url, topic):
 
 
 def same(value, expected):
-    """Whether both are equal and of the same kinds throughout: 5 is not 5.0, and True is not 1."""
+    """Whether both are equal and have equal types throughout: 5 is not 5.0, and True is not 1."""
     if isinstance(expected, dict):
         return isinstance(value, dict) and value.keys() == expected.keys() and all(same(value[k], expected[k]) for k in expected)
     if isinstance(expected, list):
@@ -211,29 +211,29 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("protocol", choices=["xmlrpc", "jsonrpc", "zerorpc", "amqp"])
     parser.add_argument("url", nargs="?", default=os.environ.get("RPCBENCH_BROKER"),
-                        help="the server's URL; the broker's for amqp, by default what RPCBENCH_BROKER holds")
+                        help="the URL of the server, or for amqp that of the broker (default: the value of RPCBENCH_BROKER)")
     parser.add_argument("--topic", default="calc", help="the topic of an AMQP server")
     arguments = parser.parse_args()
     if not arguments.url:
         parser.error("give a URL")
     where = [arguments.url, arguments.topic] if arguments.protocol == "amqp" else [arguments.url]
-    # First a function that makes a call, then rows of what else the library offers.
+    # The first item is a function that makes a call. The others are rows for further features of the library.
     library = {"xmlrpc": xmlrpc, "jsonrpc": jsonrpc, "zerorpc": zerorpc, "amqp": amqp}[arguments.protocol](*where)
     call = next(library)
 
     failures = 0
     table = [(f"{method}({', '.join(map(repr, values))})", lambda m=method, v=values: call(m, v), expected)
              for method, values, expected in rows(arguments.protocol)]
-    for title, act, expected in itertools.chain(table, library):
+    for title, run, expected in itertools.chain(table, library):
         try:
-            answer = act()
+            answer = run()
             passed = same(answer, expected)
         except Failed as error:
             answer = error
             passed = isinstance(expected, set) and bool(expected & error.kinds)
         failures += not passed
-        said = f"{answer}" if passed else f"{answer!r}; expected {expected!r}"
-        print("PASS" if passed else "FAIL", title, "->", said[:1_000])
+        outcome = f"{answer}" if passed else f"{answer!r}; expected {expected!r}"
+        print("PASS" if passed else "FAIL", title, "->", outcome[:1_000])
     print(f"{arguments.protocol}: {failures} rows failed")
     return 1 if failures else 0
 

@@ -11,6 +11,6 @@ server = SimpleJSONRPCServer(arguments.listen, logRequests=False)
 server.register_introspection_functions()
 server.register_instance(calculator.Calculator())
 
-calculator.end_on_request(arguments)
-calculator.listening("jsonrpc", "http://%s:%d/" % server.server_address)
+calculator.exit_on_request(arguments)
+calculator.print_listening("jsonrpc", "http://%s:%d/" % server.server_address)
 server.serve_forever()

@@ -1,9 +1,9 @@
-"""Both ends of oslo.messaging in one process, for interoperation: three servers of the topic `oslo`, a listener for the
-notifications of the topic `events-in`, and a client that is told what to do.
+"""Servers and clients of oslo.messaging in one process, for interoperation tests: three servers of the topic `oslo`, a
+listener for the notifications of the topic `events-in`, and clients that execute commands.
 
-Standard input holds a command a line, each a JSON object; its answer is a line of standard output, {"result": …} or
-{"error": CLASS, "text": …}. Other lines there say what a server was called with and what the listener heard. The
-broker's URL is read from the environment variable RPCBENCH_BROKER. The process ends with its input.
+Each line of standard input is a command, a JSON object. Its result is a line of standard output, {"result": …} or
+{"error": CLASS, "text": …}. Other lines of the output report calls of a server and notifications to the listener. The
+URL of the broker is read from the environment variable RPCBENCH_BROKER. The process exits at the end of its input.
 """
 
 import json
@@ -13,31 +13,32 @@ import threading
 import time
 import warnings
 
-warnings.simplefilter("ignore")  # of its own dependencies, about their future
+warnings.simplefilter("ignore")  # deprecation warnings of oslo.messaging's dependencies
 
 import oslo_messaging
 from oslo_config import cfg
 
-lock = threading.Lock()
+output_lock = threading.Lock()
 
 
-def say(**line):
-    with lock:
+def report(**line):
+    """Print a line of output as JSON."""
+    with output_lock:
         print(json.dumps(line), flush=True)
 
 
 class Overcooked(Exception):
-    """An exception of an application's own."""
+    """An exception that an application defines."""
 
 
 class Plain:
-    """Methods in the null namespace and version 1.0."""
+    """Methods without a namespace, in version 1.0."""
 
     def __init__(self, server):
         self.server = server
 
     def note(self, context, word):
-        say(noted=word, by=self.server, user=context.get("user"))
+        report(noted=word, by=self.server, user=context.get("user"))
         return self.server
 
     def echo(self, _context, value):
@@ -63,13 +64,13 @@ class Kitchen:
 
 
 class Listener:
-    """Puts the first notification of each event type that begins with `again` back once."""
+    """Reports notifications. Requeues the first one of each event type that begins with `again`."""
 
     def __init__(self):
         self.seen = set()
 
     def hear(self, priority, context, publisher_id, event_type, payload, metadata):
-        say(heard=event_type, priority=priority, publisher=publisher_id, payload=payload, user=context.get("user"))
+        report(heard=event_type, priority=priority, publisher=publisher_id, payload=payload, user=context.get("user"))
         if event_type.startswith("again") and event_type not in self.seen:
             self.seen.add(event_type)
             return oslo_messaging.NotificationResult.REQUEUE
@@ -82,21 +83,21 @@ class Listener:
         return self.hear("error", context, publisher_id, event_type, payload, metadata)
 
 
-def carry_out(command, clients, notifier):
+def execute(command, clients, notifier):
     action, context = command.pop("do"), command.pop("context", {})
     if action == "notify":
         send = getattr(notifier, command["priority"])
         return send(context, command["event"], command["payload"])
     client = clients[command.pop("compressed", False)]
     method, arguments = command.pop("method"), command.pop("arguments", {})
-    # What is left is what the client is prepared with: topic, server, namespace, version, timeout and the like.
+    # The remaining keys are options of the target: topic, server, namespace, version, timeout and so on.
     return getattr(client.prepare(**command), action)(context, method, **arguments)
 
 
 broker = os.environ.get("RPCBENCH_BROKER")
 if not broker:
     sys.exit("set RPCBENCH_BROKER to the URL of a broker: amqp://USER:PASSWORD@HOST:PORT/VHOST")
-# Only the global configuration works: oslo.messaging registers some of its options nowhere else.
+# oslo.messaging registers some of its options only in the global configuration, so that has to be used.
 url = "rabbit" + broker[broker.index(":"):]
 transport = oslo_messaging.get_rpc_transport(cfg.CONF, url=url)
 notifications = oslo_messaging.get_notification_transport(cfg.CONF, url=url)
@@ -108,15 +109,15 @@ oslo_messaging.get_notification_listener(
 ).start()
 compressing = oslo_messaging.get_rpc_transport(cfg.CONF, url=url + "?kombu_compression=gzip")
 target = oslo_messaging.Target(topic="ours")
-clients = [oslo_messaging.get_rpc_client(way, target, timeout=60) for way in [transport, compressing]]
+clients = [oslo_messaging.get_rpc_client(each, target, timeout=60) for each in [transport, compressing]]
 notifier = oslo_messaging.Notifier(notifications, publisher_id="oslo.host", driver="messaging", topics=["events-out"])
-say(ready=True)
+report(ready=True)
 for line in sys.stdin:
     try:
-        say(result=carry_out(json.loads(line), clients, notifier))
+        report(result=execute(json.loads(line), clients, notifier))
     except Exception as error:
-        # An exception that the library has made again of the one that was raised remotely has a name of its own.
-        of = error.exc_type if isinstance(error, oslo_messaging.RemoteError) else type(error).__name__
-        say(error=of, text=str(error))
-# Stopping servers takes seconds, and the broker goes next.
+        # The library may raise a class of its own that is derived from the class of the remote exception.
+        name = error.exc_type if isinstance(error, oslo_messaging.RemoteError) else type(error).__name__
+        report(error=name, text=str(error))
+# Stopping the servers would take seconds, and is not needed: the broker is stopped next.
 os._exit(0)

@@ -1,6 +1,8 @@
-"""The calculator over AMQP, served by oslo.messaging. The broker's URL is read from the environment variable
-RPCBENCH_BROKER, so that its password is not in the list of processes; it looks like
-amqp://USER:PASSWORD@HOST:PORT/VHOST."""
+"""The calculator over AMQP, served by oslo.messaging.
+
+The URL of the broker, amqp://USER:PASSWORD@HOST:PORT/VHOST, is read from the environment variable RPCBENCH_BROKER, so
+that its password does not appear in the list of processes.
+"""
 
 import os
 import signal
@@ -8,7 +10,7 @@ import sys
 import urllib.parse
 import warnings
 
-warnings.simplefilter("ignore")  # of its own dependencies, about their future
+warnings.simplefilter("ignore")  # deprecation warnings of oslo.messaging's dependencies
 
 import oslo_messaging
 from oslo_config import cfg
@@ -17,7 +19,7 @@ import calculator
 
 
 class Endpoint:
-    """The calculator's methods with the context that oslo.messaging hands to each."""
+    """The methods of the calculator with the context argument that oslo.messaging passes to each."""
 
     def __init__(self, methods):
         self._methods = methods
@@ -40,13 +42,13 @@ class Endpoint:
 
 parser = calculator.options(__doc__)
 parser.add_argument("--topic", default="calc")
-parser.add_argument("--server", default="server", help="the server's name among those of its topic")
+parser.add_argument("--server", default="server", help="the name of the server, unique within its topic")
 arguments = parser.parse_args()
 broker = os.environ.get("RPCBENCH_BROKER")
 if not broker:
     sys.exit("set RPCBENCH_BROKER to the URL of a broker: amqp://USER:PASSWORD@HOST:PORT/VHOST")
 
-# Only the global configuration works: oslo.messaging registers some of its options nowhere else.
+# oslo.messaging registers some of its options only in the global configuration, so that has to be used.
 transport = oslo_messaging.get_rpc_transport(cfg.CONF, url="rabbit" + broker[broker.index(":"):])
 server = oslo_messaging.get_rpc_server(
     transport,
@@ -55,9 +57,9 @@ server = oslo_messaging.get_rpc_server(
     executor="threading",
 )
 server.start()
-calculator.end_on_request(arguments)
+calculator.exit_on_request(arguments)
 address = urllib.parse.urlsplit(broker)
-calculator.listening("amqp", f"{address.scheme}://{address.hostname}:{address.port or 5672}{address.path}")
+calculator.print_listening("amqp", f"{address.scheme}://{address.hostname}:{address.port or 5672}{address.path}")
 try:
     while True:
         signal.pause()

@@ -1,4 +1,4 @@
-"""The calculator over REST, served by Python's own http.server."""
+"""The calculator over REST, served by http.server of Python's standard library."""
 
 import json
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -9,9 +9,9 @@ methods = calculator.Calculator()
 
 
 class Handler(BaseHTTPRequestHandler):
-    """POST /METHOD with the arguments as a JSON object, as often as SimpleXMLRPCServer: once in a connection."""
+    """POST /METHOD with the arguments as a JSON object. Like SimpleXMLRPCServer, it closes the connection after a call."""
 
-    # As SimpleXMLRPCServer has it: an answer is one segment, and goes out at once.
+    # As in SimpleXMLRPCServer: an answer is written as one segment, at once.
     wbufsize = -1
     disable_nagle_algorithm = True
 
@@ -20,17 +20,17 @@ class Handler(BaseHTTPRequestHandler):
         method = None if self.path.startswith("/_") else getattr(methods, self.path[1:], None)
         try:
             if method is None:
-                self.answer(404, {"kind": "unknown-method"})
+                self.respond(404, {"kind": "unknown-method"})
             else:
-                self.answer(200, {"result": method(**json.loads(body))})
+                self.respond(200, {"result": method(**json.loads(body))})
         except ZeroDivisionError as error:
-            self.answer(422, {"kind": "zero-division", "detail": str(error)})
+            self.respond(422, {"kind": "zero-division", "detail": str(error)})
         except TypeError as error:
-            self.answer(422, {"kind": "invalid-arguments", "detail": str(error)})
+            self.respond(422, {"kind": "invalid-arguments", "detail": str(error)})
         except ValueError as error:
-            self.answer(400, {"kind": "malformed", "detail": str(error)})
+            self.respond(400, {"kind": "malformed", "detail": str(error)})
 
-    def answer(self, status, content):
+    def respond(self, status, content):
         body = json.dumps(content).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json" if status == 200 else "application/problem+json")
@@ -47,6 +47,6 @@ arguments = calculator.options(__doc__).parse_args()
 HTTPServer.request_queue_size = calculator.BACKLOG
 server = HTTPServer(arguments.listen, Handler)
 
-calculator.end_on_request(arguments)
-calculator.listening("rest", "http://%s:%d" % server.server_address)
+calculator.exit_on_request(arguments)
+calculator.print_listening("rest", "http://%s:%d" % server.server_address)
 server.serve_forever()

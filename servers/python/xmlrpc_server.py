@@ -1,4 +1,4 @@
-"""The calculator over XML-RPC, served by Python's own SimpleXMLRPCServer."""
+"""The calculator over XML-RPC, served by SimpleXMLRPCServer of Python's standard library."""
 
 from socketserver import ThreadingMixIn
 from xmlrpc.server import SimpleXMLRPCServer
@@ -7,13 +7,13 @@ import calculator
 
 
 class ThreadedServer(ThreadingMixIn, SimpleXMLRPCServer):
-    """A thread for each connection, as the standard library offers it."""
+    """SimpleXMLRPCServer with a thread for each connection."""
 
     daemon_threads = True
 
 
 parser = calculator.options(__doc__)
-parser.add_argument("--threads", action="store_true", help="a thread for each connection instead of one for all")
+parser.add_argument("--threads", action="store_true", help="use a thread for each connection instead of a single one")
 arguments = parser.parse_args()
 
 SimpleXMLRPCServer.request_queue_size = calculator.BACKLOG
@@ -22,6 +22,6 @@ server.register_introspection_functions()
 server.register_multicall_functions()
 server.register_instance(calculator.Calculator())
 
-calculator.end_on_request(arguments)
-calculator.listening("xmlrpc", "http://%s:%d/" % server.server_address)
+calculator.exit_on_request(arguments)
+calculator.print_listening("xmlrpc", "http://%s:%d/" % server.server_address)
 server.serve_forever()

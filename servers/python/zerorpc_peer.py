@@ -1,5 +1,5 @@
-"""What zerorpc's own library says to our ends and hears from them, beyond the calls of the calculator: streams, calls
-that outlast heartbeats, restarts, messages that nobody answers. Prints what it finds; ends with 1 where that is wrong.
+"""Servers and clients of zerorpc-python for interoperation tests, beyond the calls of the calculator: streams, calls that
+outlast heartbeats, restarts, calls without replies. Prints what it observes, and exits with 1 if that is wrong.
 """
 
 import argparse
@@ -23,7 +23,7 @@ class Methods:
 
     @zerorpc.stream
     def fails(self, n):
-        """Count to n, and fail."""
+        """Count to n, then fail."""
         yield from range(n)
         raise LookupError("no more")
 
@@ -35,7 +35,7 @@ class Methods:
         return x + y
 
 
-class Words:
+class Listener:
     def hello(self, word):
         print("heard", word, flush=True)
 
@@ -55,48 +55,48 @@ def serve(url, heartbeat):
 
 def call(url, heartbeat):
     client = zerorpc.Client(url, heartbeat=heartbeat, timeout=60)
-    wrong = 0
+    failures = 0
     for n in (0, 1, 100, 10_000):
         for slots in (2, 10, 100, 1_000):
-            got = list(client("count", n, slots=slots))
-            right = got == list(range(n))
-            wrong += not right
-            print("PASS" if right else "FAIL", f"count({n}) with {slots} slots", flush=True)
-    got, failure = [], None
+            items = list(client("count", n, slots=slots))
+            passed = items == list(range(n))
+            failures += not passed
+            print("PASS" if passed else "FAIL", f"count({n}) with {slots} slots", flush=True)
+    items, failure = [], None
     try:
         for item in client("fails", 30):
-            got.append(item)
+            items.append(item)
     except zerorpc.RemoteError as error:
         failure = (error.name, error.msg)
-    right = got == list(range(30)) and failure == ("LookupError", "no more")
-    wrong += not right
-    print("PASS" if right else "FAIL", "fails(30)", failure, flush=True)
+    passed = items == list(range(30)) and failure == ("LookupError", "no more")
+    failures += not passed
+    print("PASS" if passed else "FAIL", "fails(30)", failure, flush=True)
     client.close()
-    return wrong != 0
+    return failures != 0
 
 
 def outlast(url, heartbeat):
     client = zerorpc.Client(url, heartbeat=heartbeat, timeout=60)
-    begun = time.monotonic()
-    right = client.sleep(5 * heartbeat) is None and time.monotonic() - begun >= 5 * heartbeat
-    print("PASS" if right else "FAIL", "a call that outlasts five heartbeats", flush=True)
+    started = time.monotonic()
+    passed = client.sleep(5 * heartbeat) is None and time.monotonic() - started >= 5 * heartbeat
+    print("PASS" if passed else "FAIL", "a call that outlasts five heartbeats", flush=True)
     client.close()
-    return not right
+    return not passed
 
 
 def watch(url, heartbeat):
-    """Says when the server comes and when it has gone."""
+    """Print when the server becomes reachable and when it becomes unreachable."""
     client = zerorpc.Client(url, heartbeat=heartbeat, timeout=1)
-    was = None
+    previous = None
     while True:
         try:
             client("time")
-            now = "up"
+            state = "up"
         except (zerorpc.TimeoutExpired, zerorpc.LostRemote):
-            now = "down"
-        if now != was:
-            print(now, flush=True)
-        was = now
+            state = "down"
+        if state != previous:
+            print(state, flush=True)
+        previous = state
         gevent.sleep(0.02)
 
 
@@ -104,14 +104,14 @@ def send(kind, url, bind):
     socket = kind()
     (socket.bind if bind else socket.connect)(url)
     print("listening zerorpc", endpoint_of(socket) if bind else url, flush=True)
-    # A subscriber misses what is published before it has subscribed: it is told until it has heard enough.
+    # A subscriber misses what is published before it has subscribed, so publish until the process is ended.
     while True:
         socket.hello("word")
         gevent.sleep(0.02)
 
 
 def receive(kind, url, bind):
-    socket = kind(Words())
+    socket = kind(Listener())
     (socket.bind if bind else socket.connect)(url)
     print("listening zerorpc", endpoint_of(socket) if bind else url, flush=True)
     socket.run()
@@ -122,22 +122,26 @@ def main():
     if sys.argv[1:2] == ["cli"]:
         return cli(sys.argv[2:])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("role", choices=roles, help="cli: zerorpc's own command line, with its arguments")
+    parser.add_argument("role", choices=roles, help="cli: the command line of zerorpc, with its arguments")
     parser.add_argument("url")
-    parser.add_argument("--heartbeat", metavar="SECONDS", type=float, default=5, help="its period (default 5)")
-    parser.add_argument("--bind", action="store_true", help="of those that nobody answers: bind instead of connecting")
+    parser.add_argument("--heartbeat", metavar="SECONDS", type=float, default=5, help="the heartbeat period (default: 5)")
+    parser.add_argument("--bind", action="store_true", help="push, pull, publish, subscribe: bind instead of connecting")
     arguments = parser.parse_args()
-    pairs = {"push": (send, zerorpc.Pusher), "publish": (send, zerorpc.Publisher),
-             "pull": (receive, zerorpc.Puller), "subscribe": (receive, zerorpc.Subscriber)}
-    if arguments.role in pairs:
-        role, kind = pairs[arguments.role]
-        return role(kind, arguments.url, arguments.bind)
-    callers = {"serve": serve, "call": call, "outlast": outlast, "watch": watch}
-    return callers[arguments.role](arguments.url, arguments.heartbeat)
+    without_replies = {
+        "push": (send, zerorpc.Pusher),
+        "publish": (send, zerorpc.Publisher),
+        "pull": (receive, zerorpc.Puller),
+        "subscribe": (receive, zerorpc.Subscriber),
+    }
+    if arguments.role in without_replies:
+        run, kind = without_replies[arguments.role]
+        return run(kind, arguments.url, arguments.bind)
+    with_replies = {"serve": serve, "call": call, "outlast": outlast, "watch": watch}
+    return with_replies[arguments.role](arguments.url, arguments.heartbeat)
 
 
 def cli(arguments):
-    """zerorpc 0.6.3 uses a name that Python 3.10 has dropped."""
+    """Run the command line of zerorpc 0.6.3, which uses a name that Python 3.10 has removed."""
     import collections
     import collections.abc
 

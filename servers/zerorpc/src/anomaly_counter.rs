@@ -3,8 +3,8 @@
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts anomalies of one kind. Only the 1st, 10th, 100th and so on is logged as a warning, the others at debug level, so
-/// that a misbehaving peer cannot flood the log.
+/// Counts anomalies of one kind. Only the 1st, 10th, 100th and so on is logged as a warning, the others at debug level,
+/// so that a misbehaving peer cannot flood the log.
 pub(crate) struct AnomalyCounter {
     /// What happened, in the singular and the plural.
     names: (&'static str, &'static str),
@@ -14,8 +14,8 @@ pub(crate) struct AnomalyCounter {
 }
 
 impl AnomalyCounter {
-    /// A counter of anomalies that are logged as `singular`, such as `dropped a message`, or as a number of `plural`, such
-    /// as `messages were dropped`.
+    /// A counter of anomalies that are logged as `singular`, such as `dropped a message`, or as a number of `plural`,
+    /// such as `messages were dropped`.
     pub(crate) fn new(singular: &'static str, plural: &'static str) -> Self {
         AnomalyCounter { names: (singular, plural), expected: 0, count: AtomicU64::new(0) }
     }

@@ -22,8 +22,8 @@ pub const DEFAULT_PERIOD: Duration = Duration::from_secs(5);
 /// Ticks of a period.
 const TICKS_PER_PERIOD: u32 = 4;
 
-/// The timer of a client or server. After a stall it does not catch up on missed ticks: time in which this process could
-/// not read must not count as silence of the peer.
+/// The timer of a client or server. After a stall it does not catch up on missed ticks: time in which this process
+/// could not read must not count as silence of the peer.
 pub(crate) fn timer(period: Duration) -> Interval {
     let mut timer = tokio::time::interval((period / TICKS_PER_PERIOD).max(Duration::from_millis(1)));
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);

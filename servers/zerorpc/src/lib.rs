@@ -1,9 +1,9 @@
 //! zerorpc, which is MessagePack over ZeroMQ: server and client.
 //!
-//! This is protocol version 3, compatible with zerorpc-python 0.6.3 in both directions: calls with one result, streams with
-//! credit, heartbeats on calls that take long, introspection. The server is a ROUTER socket that binds, the client a DEALER
-//! socket that connects. ZeroMQ's own protocol is in [`zmtp`]. It does not trust a length that a peer announces, and it
-//! bounds what it stores for a peer. A [`Library`] can take its place.
+//! This is protocol version 3, compatible with zerorpc-python 0.6.3 in both directions: calls with one result, streams
+//! with credit, heartbeats on calls that take long, introspection. The server is a ROUTER socket that binds, the client
+//! a DEALER socket that connects. ZeroMQ's own protocol is in [`zmtp`]. It does not trust a length that a peer
+//! announces, and it bounds what it stores for a peer. A [`Library`] can take its place.
 
 #![forbid(unsafe_code)]
 

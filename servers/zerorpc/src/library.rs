@@ -18,8 +18,8 @@ pub enum Library {
     /// This crate's [`zmtp`](crate::zmtp).
     #[default]
     Own,
-    /// The crate `zeromq`, version 0.7. For trusted peers only: it allocates the length that a frame header announces, so
-    /// a few bytes can end the process. It closes the connection on a PING, does not bound its queues, and waits
+    /// The crate `zeromq`, version 0.7. For trusted peers only: it allocates the length that a frame header announces,
+    /// so a few bytes can end the process. It closes the connection on a PING, does not bound its queues, and waits
     /// forever for the end of a handshake.
     #[cfg(feature = "zeromq")]
     Zeromq,
@@ -44,8 +44,8 @@ impl Library {
         }
     }
 
-    /// Binds a ROUTER to `endpoint`, and returns it with its URL. `None` for [`Library::Own`], which has a connection for
-    /// each peer instead. `max_message` limits the bytes of a message where the library can do so.
+    /// Binds a ROUTER to `endpoint`, and returns it with its URL. `None` for [`Library::Own`], which has a connection
+    /// for each peer instead. `max_message` limits the bytes of a message where the library can do so.
     ///
     /// # Errors
     /// As [`connect`](Self::connect).

@@ -1,8 +1,8 @@
 //! MessagePack to and from [`Value`](calculator::Value). Pure functions.
 //!
 //! Values are written as msgpack-python does with `use_bin_type=True` and read as it does with `raw=False`: integers in
-//! their shortest form, floats as float64, strings as str and bytes as bin, each with its 8-bit length form. Map keys are
-//! str or bin. Extension types are refused. Format: <https://github.com/msgpack/msgpack/blob/master/spec.md>.
+//! their shortest form, floats as float64, strings as str and bytes as bin, each with its 8-bit length form. Map keys
+//! are str or bin. Extension types are refused. Format: <https://github.com/msgpack/msgpack/blob/master/spec.md>.
 
 mod decode;
 mod encode;

@@ -2,8 +2,8 @@
 
 use net::{Address, AddressError, Endpoint, Scheme};
 
-/// The URLs of zerorpc. In `tcp://*:*`, the host `*` is every address of the machine and the port `*` any free port. The
-/// path of `ipc://PATH` may be relative, and nothing in it is percent-encoded.
+/// The URLs of zerorpc. In `tcp://*:*`, the host `*` is every address of the machine and the port `*` any free port.
+/// The path of `ipc://PATH` may be relative, and nothing in it is percent-encoded.
 pub const SCHEMES: &[Scheme] = &[Scheme::TCP.wildcards(), Scheme::IPC];
 
 /// Parses a URL that has one of [`SCHEMES`].

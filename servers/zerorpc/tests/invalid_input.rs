@@ -168,7 +168,8 @@ async fn the_server_stops_reading_from_a_peer_that_never_reads() {
                 refused = 0;
             }
             Err(_) => {
-                // The server answers calls of another client meanwhile. After 200 refusals it has stopped reading from this one.
+                // The server answers calls of another client meanwhile. After 200 refusals it has stopped reading from
+                // this one.
                 assert_eq!(sum(&client, 2, 3).await, Ok(Value::Int(5)));
                 refused += 1;
             }

@@ -1,5 +1,5 @@
-//! Client and server over a simulated network, on virtual time: the paused clock advances to the next timer whenever all
-//! tasks are idle.
+//! Client and server over a simulated network, on virtual time: the paused clock advances to the next timer whenever
+//! all tasks are idle.
 
 // Clippy lets test functions unwrap, but not their helpers.
 #![allow(clippy::unwrap_used)]

@@ -21,8 +21,8 @@ pub enum Reply {
     Items(Items),
 }
 
-/// The items of a stream, as they arrive. An error ends the stream. Dropping it abandons the call, which the server notices
-/// by the missing heartbeats.
+/// The items of a stream, as they arrive. An error ends the stream. Dropping it abandons the call, which the server
+/// notices by the missing heartbeats.
 pub struct Items {
     channel: Channel,
     /// The first item, which was read to find out that this is a stream.
@@ -31,8 +31,8 @@ pub struct Items {
     credit: Credit,
 }
 
-/// Tracks how many events the server may still send, like zerorpc-python's `channel.py`: the first read gives no credit,
-/// and each later one restores it to `slots` when less than half of that is left.
+/// Tracks how many events the server may still send, like zerorpc-python's `channel.py`: the first read gives no
+/// credit, and each later one restores it to `slots` when less than half of that is left.
 struct Credit {
     slots: usize,
     /// Events that the server may still send.

@@ -23,7 +23,8 @@ const ATTEMPTS: usize = 2;
 /// A client with one connection, on which any number of calls may be in flight.
 ///
 /// When the connection ends, the calls in flight fail as [`ErrorKind::Undeliverable`], and the next call opens another
-/// connection. A call whose server stops sending heartbeats fails in the same way, with the message `Lost remote after …`.
+/// connection. A call whose server stops sending heartbeats fails in the same way, with the message `Lost remote after
+/// …`.
 pub struct ZerorpcClient {
     url: String,
     options: ClientOptions,

@@ -62,8 +62,8 @@ impl Drop for PendingReply<'_> {
     }
 }
 
-/// The channel of a call whose result may be a stream. Dropping it abandons the call: no more heartbeats are sent on it,
-/// which tells the server.
+/// The channel of a call whose result may be a stream. Dropping it abandons the call: no more heartbeats are sent on
+/// it, which tells the server.
 pub(super) struct Channel {
     connection: Arc<Connection>,
     count: u32,

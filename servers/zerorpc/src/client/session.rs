@@ -68,8 +68,8 @@ impl Session {
             pending.calls.insert(count, PendingCall { heartbeat, waker: None, received });
             Ok(others)
         })?;
-        // A single call is written at once. When several are in flight, more are probably about to be sent, and one write
-        // can take all of them.
+        // A single call is written at once. When several are in flight, more are probably about to be sent, and one
+        // write can take all of them.
         let flush = if others == 0 { Flush::Now } else { Flush::WakeReader };
         let id = self.ids.id(count);
         let sent = self
@@ -93,7 +93,8 @@ impl Session {
         self.with_pending(|pending| pending.calls.remove(&count));
     }
 
-    /// Sends an event on the channel of a call. A failure is only logged: when the connection ends, its calls fail anyway.
+    /// Sends an event on the channel of a call. A failure is only logged: when the connection ends, its calls fail
+    /// anyway.
     pub(super) fn send_event(&self, count: u32, flush: Flush, event: ChannelEvent<'_>) {
         let (id, channel) = (self.ids.id(self.ids.next()), self.ids.id(count));
         let sent = self.link.send(flush, |out| {
@@ -189,8 +190,8 @@ impl Session {
         self.fail(count, CallError::new(kind, message));
     }
 
-    /// Decodes an event and finds the call that it belongs to, by the counter value of its id. An event that belongs to no
-    /// call of this client is dropped.
+    /// Decodes an event and finds the call that it belongs to, by the counter value of its id. An event that belongs to
+    /// no call of this client is dropped.
     fn decode<'a>(&self, payload: &'a [u8]) -> Option<(Event<'a>, u32)> {
         let log_dropped = |reason: &dyn Display| tracing::debug!("dropped a message: {reason}");
         let event =
@@ -202,8 +203,8 @@ impl Session {
         Some((event, count?))
     }
 
-    /// Advances the clock of the heartbeats by one tick, sends those that are due, and fails the calls whose channels are
-    /// lost. Returns false when the whole connection is lost.
+    /// Advances the clock of the heartbeats by one tick, sends those that are due, and fails the calls whose channels
+    /// are lost. Returns false when the whole connection is lost.
     pub(super) fn on_tick(&self, period: Duration) -> bool {
         let now = self.tick.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         let (mut heartbeats, mut lost) = (Vec::new(), Vec::new());

@@ -40,8 +40,8 @@ fn transport(socket: Socket) -> io::Result<Transport> {
     Ok(Transport::Socket(Box::new(SignalledSocket { signal, socket: Mutex::new(socket) })))
 }
 
-/// A socket and the file descriptor that becomes readable when the socket's state changes. The signal is edge-triggered:
-/// after each use of the socket, its state has to be read again before waiting for the next signal.
+/// A socket and the file descriptor that becomes readable when the socket's state changes. The signal is
+/// edge-triggered: after each use of the socket, its state has to be read again before waiting for the next signal.
 struct SignalledSocket {
     // Declared first, so that it is dropped before the socket, which owns the descriptor.
     signal: AsyncFd<RawFd>,

@@ -20,8 +20,8 @@ use crate::zmtp::wire::{split_message, write_frames};
 use crate::zmtp::{MessageSocket, Transport};
 
 pub(super) async fn dealer(endpoint: &Endpoint) -> io::Result<Transport> {
-    // The library retries forever when no server listens. Connecting should fail instead, as in every other protocol, so
-    // a plain connection is tried first.
+    // The library retries forever when no server listens. Connecting should fail instead, as in every other protocol,
+    // so a plain connection is tried first.
     if let Endpoint::Tcp { host, port } = endpoint {
         TcpStream::connect((host.as_str(), *port)).await?;
     }

@@ -186,8 +186,8 @@ impl WaitingCall {
     }
 }
 
-/// Waits for `permits` permits of the peer and of the server. This cannot deadlock: a call that has its permits does not
-/// depend on anything that is read from the peer.
+/// Waits for `permits` permits of the peer and of the server. This cannot deadlock: a call that has its permits does
+/// not depend on anything that is read from the peer.
 async fn acquire_permits(
     state: &ServerState,
     peer: &Peer,

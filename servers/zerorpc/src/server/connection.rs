@@ -11,7 +11,8 @@ use super::state::ServerState;
 use crate::wire::Event;
 use crate::zmtp::{FillEnd, Flush, Inbox, Incoming, LinkError};
 
-/// Reads and answers calls until the peer disconnects or reading is stopped. After a stop, calls in progress are finished.
+/// Reads and answers calls until the peer disconnects or reading is stopped. After a stop, calls in progress are
+/// finished.
 ///
 /// # Errors
 /// [`LinkError`]: why the connection ended.

@@ -35,8 +35,9 @@ use state::ServerState;
 /// Options of a server.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerOptions {
-    /// What the server accepts. `max_body` limits a whole message, `max_in_flight` the calls whose handlers wait. A call
-    /// counts once for every 16 KiB of its message. One peer may have at most three quarters of them, and as many streams.
+    /// What the server accepts. `max_body` limits a whole message, `max_in_flight` the calls whose handlers wait. A
+    /// call counts once for every 16 KiB of its message. One peer may have at most three quarters of them, and as many
+    /// streams.
     pub limits: Limits,
     /// How often to send a heartbeat on an open channel.
     pub heartbeat: HeartbeatPeriod,
@@ -118,8 +119,8 @@ impl Server {
         self.url.clone()
     }
 
-    /// Serves until `stop` is cancelled, then finishes the calls in progress, for at most [`DRAIN_TIMEOUT`]. The stop ends
-    /// streams at once.
+    /// Serves until `stop` is cancelled, then finishes the calls in progress, for at most [`DRAIN_TIMEOUT`]. The stop
+    /// ends streams at once.
     pub async fn run(self, stop: CancellationToken) {
         let max_in_flight = self.options.limits.max_in_flight.clamp(1, Semaphore::MAX_PERMITS);
         let state = ServerState {
@@ -217,8 +218,8 @@ async fn serve(running: Arc<Running>, transport: Transport) {
     drop(registered);
 }
 
-/// Sends the heartbeats of all open channels, forever. While no channel is open the timer is not armed, because an armed
-/// timer has a small cost whenever the runtime goes to sleep, which is after every call.
+/// Sends the heartbeats of all open channels, forever. While no channel is open the timer is not armed, because an
+/// armed timer has a small cost whenever the runtime goes to sleep, which is after every call.
 async fn send_heartbeats(running: Arc<Running>, period: Duration) {
     let mut timer = heartbeat::timer(period);
     let state = &running.state;

@@ -29,8 +29,8 @@ pub(super) struct Peer {
     pub(super) paused: AtomicBool,
     /// Permits for calls of this peer whose handlers wait.
     pub(super) call_permits: Arc<Semaphore>,
-    /// Permits for streams of this peer. They are separate from those for calls, because a stream may wait for credit that
-    /// the peer has yet to send.
+    /// Permits for streams of this peer. They are separate from those for calls, because a stream may wait for credit
+    /// that the peer has yet to send.
     pub(super) stream_permits: Arc<Semaphore>,
 }
 
@@ -248,7 +248,8 @@ impl Peer {
             }
         });
         for (envelope, id) in heartbeats {
-            // A heartbeat can always be encoded. If it cannot be sent, the connection has ended, and its channels with it.
+            // A heartbeat can always be encoded. If it cannot be sent, the connection has ended, and its channels with
+            // it.
             let _ =
                 self.send_event(state, Flush::WakeReader, &envelope, id.borrow(), ChannelEvent::Heartbeat);
         }

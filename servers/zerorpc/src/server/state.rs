@@ -20,8 +20,8 @@ pub(super) struct ServerState {
     pub(super) streams: Option<Box<dyn Streams>>,
     pub(super) catalog: Catalog,
     pub(super) limits: Limits,
-    /// Whether the runtime has a single worker thread. Each call is then started by the task that reads it, and becomes a
-    /// task only if its handler waits; a task for each call is measurably slower.
+    /// Whether the runtime has a single worker thread. Each call is then started by the task that reads it, and becomes
+    /// a task only if its handler waits; a task for each call is measurably slower.
     pub(super) single_threaded: bool,
     pub(super) ids: Ids,
     /// Permits for calls whose handlers wait.

@@ -8,8 +8,8 @@ use crate::streams::ValueStream;
 use crate::wire::ChannelEvent;
 use crate::zmtp::{Flush, SendError};
 
-/// Sends the items and the end of a stream, as the caller gives credit and reads, until the caller is lost or the server
-/// stops.
+/// Sends the items and the end of a stream, as the caller gives credit and reads, until the caller is lost or the
+/// server stops.
 pub(super) async fn send(
     state: &ServerState,
     peer: &Peer,

@@ -47,8 +47,8 @@ impl OwnedId {
     }
 }
 
-/// Generates the ids of the events that this side sends: a counter of eight hexadecimal digits with a random start, then
-/// 24 random digits that stay the same, as in zerorpc-python.
+/// Generates the ids of the events that this side sends: a counter of eight hexadecimal digits with a random start,
+/// then 24 random digits that stay the same, as in zerorpc-python.
 #[derive(Debug)]
 pub struct Ids {
     base: [u8; 24],

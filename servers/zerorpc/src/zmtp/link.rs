@@ -155,8 +155,8 @@ impl Outbox {
 }
 
 impl Link {
-    /// Makes a connection of `transport`, with a handshake unless the transport is a socket of another library, which has
-    /// made it already. Bytes that the peer has sent after the handshake are in the inbox.
+    /// Makes a connection of `transport`, with a handshake unless the transport is a socket of another library, which
+    /// has made it already. Bytes that the peer has sent after the handshake are in the inbox.
     ///
     /// # Errors
     /// [`LinkError`].
@@ -236,8 +236,8 @@ impl Link {
             return Err(SendError::Full);
         }
         write(&mut outbox.buffer).map_err(SendError::Encode)?;
-        // Only the reading task may use a socket of another library. That task also meets a write error again, and ends the
-        // connection.
+        // Only the reading task may use a socket of another library. That task also meets a write error again, and ends
+        // the connection.
         let at_once = flush == Flush::Now && before == 0 && matches!(self.transport, Transport::Stream(_));
         if flush == Flush::ByReader || at_once && outbox.write(&self.transport).unwrap_or(false) {
             return Ok(());
@@ -365,8 +365,8 @@ impl Link {
         Ok(Flushed { waiting: 0, reading_stopped })
     }
 
-    /// Flushes the outbox and reads into `inbox`. While more than [`OUTBOX_PAUSE_BYTES`] wait, nothing is read: the peer has
-    /// to read first.
+    /// Flushes the outbox and reads into `inbox`. While more than [`OUTBOX_PAUSE_BYTES`] wait, nothing is read: the
+    /// peer has to read first.
     ///
     /// # Errors
     /// [`LinkError`]. The connection has ended then.

@@ -131,8 +131,8 @@ impl Peer {
         .expect("nothing arrives")
     }
 
-    /// Asserts that the peer is still served and receives nothing else. Two pings are sent, because a task of the server
-    /// may reply to something earlier after the first one.
+    /// Asserts that the peer is still served and receives nothing else. Two pings are sent, because a task of the
+    /// server may reply to something earlier after the first one.
     pub(crate) async fn assert_served(&mut self) {
         for _ in 0..2 {
             let ping = self.call("_zerorpc_ping", &[]);

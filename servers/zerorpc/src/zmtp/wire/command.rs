@@ -42,7 +42,8 @@ impl<'a> Command<'a> {
         })
     }
 
-    /// The socket type of a peer that sends this command to end the handshake, if a socket of type `local` may talk to it.
+    /// The socket type of a peer that sends this command to end the handshake, if a socket of type `local` may talk to
+    /// it.
     ///
     /// # Errors
     /// [`WireError::Refused`] for ERROR, [`WireError::NotReady`] for any other command but READY,

@@ -11,8 +11,8 @@ const LONG: u8 = 2;
 /// Flag of a command.
 pub(super) const COMMAND: u8 = 4;
 
-/// Appends a message to `out`: the frames of `before`, which are already encoded, and a last frame with the payload that
-/// `write` appends. Appends nothing if `write` fails.
+/// Appends a message to `out`: the frames of `before`, which are already encoded, and a last frame with the payload
+/// that `write` appends. Appends nothing if `write` fails.
 ///
 /// # Errors
 /// Those of `write`.

@@ -26,8 +26,8 @@ pub fn greeting() -> [u8; GREETING_LEN] {
     bytes
 }
 
-/// Reads a greeting and returns the minor version of the peer; `None` while the greeting is incomplete. What there is of
-/// it is checked, so that a peer of another protocol is refused by its first bytes.
+/// Reads a greeting and returns the minor version of the peer; `None` while the greeting is incomplete. What there is
+/// of it is checked, so that a peer of another protocol is refused by its first bytes.
 ///
 /// # Errors
 /// [`WireError::Signature`], [`WireError::Version`], [`WireError::Mechanism`].
