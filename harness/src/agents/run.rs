@@ -12,7 +12,7 @@ use super::error::AgentError;
 use super::number::AgentNumber;
 use super::start::format_time;
 use super::timetable::Timetable;
-use crate::load::Agreed;
+use crate::load::AgreedTimes;
 use crate::record::{Agent, Record};
 use crate::run::targets::Targets;
 use crate::run::{Brokers, Event, Progress, RunError, check_stacks, new_record, stack_facts};
@@ -49,12 +49,12 @@ pub fn check(scenario: &Scenario, options: &Options) -> Result<(), AgentError> {
     }
     let now = Instant::now();
     for spec in Plan::new(scenario, &sys::allowed_cores()).map_err(RunError::from)?.trials() {
-        share(spec, options, Agreed { from: now, until: now })?;
+        share(spec, options, AgreedTimes { warmup_start: now, window_start: now })?;
     }
     Ok(())
 }
 
-fn share(spec: &TrialSpec, options: &Options, agreed: Agreed) -> Result<TrialSpec, AgentError> {
+fn share(spec: &TrialSpec, options: &Options, agreed: AgreedTimes) -> Result<TrialSpec, AgentError> {
     let AgentNumber { agent, of } = options.number;
     spec.share(agent, of, agreed).ok_or(AgentError::Load { load: spec.load, of })
 }
@@ -242,7 +242,7 @@ mod tests {
         let (whole, one, two) = (plan.block(3, 5), parts("1/2"), parts("2/2"));
         assert_eq!(whole.len(), 4);
         for ((whole, one), two) in whole.iter().zip(&one).zip(&two) {
-            assert_eq!(one.load.and(two.load), Some(whole.load));
+            assert_eq!(one.load.combine(two.load), Some(whole.load));
             assert_eq!((whole.stack.name, &whole.measurement), (one.stack.name, &two.measurement));
             assert_eq!(one.share.unwrap().agreed, two.share.unwrap().agreed);
             assert_eq!(one.connections.get() + two.connections.get(), whole.connections.get());
@@ -250,7 +250,7 @@ mod tests {
         let lengths: Vec<_> = one.iter().map(|spec| spec.share.unwrap().agreed).collect();
         for pair in lengths.windows(2) {
             // Warm-up of three times 100 ms, a window of 300 ms, and the gap.
-            assert_eq!(pair[1].from - pair[0].from, Duration::from_millis(300 + 300 + 1000));
+            assert_eq!(pair[1].warmup_start - pair[0].warmup_start, Duration::from_millis(300 + 300 + 1000));
         }
     }
 
@@ -272,7 +272,8 @@ mod tests {
         let zerorpc =
             plan.trials().find(|spec| spec.stack.name == Stack::named("zerorpc").unwrap().name).unwrap();
         let now = Instant::now();
-        let spec = share(zerorpc, &options("3/3"), Agreed { from: now, until: now }).unwrap();
+        let spec =
+            share(zerorpc, &options("3/3"), AgreedTimes { warmup_start: now, window_start: now }).unwrap();
         assert_eq!((spec.connections.get(), spec.load.callers()), (1, Some(2)));
     }
 }

@@ -3,22 +3,22 @@
 use std::fmt::Write as _;
 
 use super::{Exit, Outcome, print};
-use crate::deploy::{rabbitmq, warm::KeptAwake};
+use crate::deploy::{keep_awake::KeepAwake, rabbitmq};
 use crate::sys;
 
-/// Looks at this machine: what will disturb a measurement, what is missing, and what to do about it. Ends with 1 when
-/// something is missing that a standard run needs.
+/// Checks this machine: prints what would disturb a measurement, what is missing, and what to do about it. Exits with 1
+/// if something is missing that the scenario `standard` needs.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  rpcbench doctor")]
 pub(super) struct Arguments {}
 
-/// What was found about one thing.
+/// The result of one check.
 enum Finding {
-    /// As it should be.
+    /// Nothing to do.
     Good(String),
-    /// It will disturb a measurement: what, and the remedy.
+    /// Would disturb a measurement: the finding and what to do about it.
     Disturbing(String, &'static str),
-    /// It is missing: what, and the remedy.
+    /// Missing: what, and what to do about it.
     Missing(String, &'static str),
 }
 
@@ -50,7 +50,7 @@ fn build() -> Finding {
 fn cores() -> Finding {
     match sys::allowed_cores().len() {
         1 => Finding::Missing(
-            "one core: client and server cannot have one each".into(),
+            "only one core: client and server cannot have a core each".into(),
             "use --placement shared, or allow this process a second core",
         ),
         n => Finding::Good(format!("{n} cores")),
@@ -65,38 +65,38 @@ fn pinning() -> Finding {
         Ok(Ok(())) => Finding::Good("processes can be pinned to cores".into()),
         Ok(Err(error)) => Finding::Disturbing(
             format!("processes cannot be pinned: {error}"),
-            "measure on Linux, or read the figures as placement `free`",
+            "measure on Linux, or read the results as those of placement `free`",
         ),
-        Err(_) => Finding::Disturbing("pinning ended in a panic".into(), "report this as a bug"),
+        Err(_) => Finding::Disturbing("pinning panicked".into(), "report this as a bug"),
     }
 }
 
 fn awake() -> Finding {
-    match KeptAwake::start(&sys::allowed_cores()[..1]) {
+    match KeepAwake::start(&sys::allowed_cores()[..1]) {
         Ok(_) => Finding::Good("cores can be kept awake (SCHED_IDLE)".into()),
         Err(error) => Finding::Disturbing(
             format!("cores cannot be kept awake: {error}"),
-            "latencies on two cores then include waking one; prefer placement shared",
+            "latencies on two cores then include waking up a core; prefer --placement shared",
         ),
     }
 }
 
 fn byte_counts() -> Finding {
     match sys::sockets() {
-        Some(_) => Finding::Good("the kernel tells the bytes on each connection (TCP_INFO)".into()),
+        Some(_) => Finding::Good("the kernel counts the bytes of each TCP connection (TCP_INFO)".into()),
         None => Finding::Disturbing(
-            "this system does not tell the bytes on a connection".into(),
-            "measure on Linux; reports show them as not observable",
+            "this system does not report the bytes of a TCP connection".into(),
+            "measure on Linux; reports show byte counts as not observable",
         ),
     }
 }
 
 fn governor() -> Finding {
     match sys::machine().governor.as_deref() {
-        None | Some("performance") => Finding::Good("no frequency scaling that would show".into()),
+        None | Some("performance") => Finding::Good("no frequency scaling that would affect results".into()),
         Some(other) => Finding::Disturbing(
             format!("the frequency governor is `{other}`"),
-            "cpupower frequency-set -g performance, as root",
+            "as root: cpupower frequency-set -g performance",
         ),
     }
 }
@@ -104,22 +104,22 @@ fn governor() -> Finding {
 fn virtualisation() -> Finding {
     match sys::machine().virtualised {
         Some(true) => Finding::Disturbing(
-            "a virtual machine: neighbours may take its cores, and waking one is slow".into(),
-            "trust ratios within one run, not times between runs",
+            "this is a virtual machine: others may use its cores, and waking up a core is slow".into(),
+            "compare ratios within a run, not times between runs",
         ),
-        Some(false) => Finding::Good("no hypervisor underneath".into()),
-        None => Finding::Good("whether a hypervisor is underneath cannot be told".into()),
+        Some(false) => Finding::Good("this is not a virtual machine".into()),
+        None => Finding::Good("this system does not report whether this is a virtual machine".into()),
     }
 }
 
 fn busy() -> Finding {
     match sys::load_average() {
         Some(load) if load > 0.5 => Finding::Disturbing(
-            format!("{load:.1} processes wanted to run on average in the last minute"),
-            "end what else is running",
+            format!("the load average of the last minute is {load:.1}"),
+            "stop other programs",
         ),
-        Some(load) => Finding::Good(format!("the machine is quiet (load {load:.1})")),
-        None => Finding::Good("how busy the machine is cannot be told".into()),
+        Some(load) => Finding::Good(format!("the machine is idle (load average {load:.1})")),
+        None => Finding::Good("this system does not report how busy the machine is".into()),
     }
 }
 
@@ -128,7 +128,7 @@ fn broker() -> Finding {
         Ok(path) => Finding::Good(format!("RabbitMQ: {}", path.display())),
         Err(error) => Finding::Missing(
             error.to_string(),
-            "without a broker the AMQP stacks are skipped and everything else runs",
+            "without a broker, the AMQP stacks are skipped and all others are measured",
         ),
     }
 }

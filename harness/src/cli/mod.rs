@@ -23,8 +23,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::deploy::{rabbitmq, warm};
-use crate::sys;
+use crate::deploy::{keep_awake, rabbitmq};
 
 /// How a command ended; the exit code that tells a script so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +108,7 @@ enum Command {
     Completions(completions::Arguments),
     /// Print the manual page, or write those of all commands
     Man(man::Arguments),
-    #[command(name = warm::SUBCOMMAND, hide = true)]
+    #[command(name = keep_awake::SUBCOMMAND, hide = true)]
     KeepAwake { core: usize },
     /// Serve with the settings of the environment variable RPCBENCH_SERVER
     #[command(name = serve::CHILD_SUBCOMMAND, hide = true)]
@@ -120,12 +119,7 @@ enum Command {
     #[command(name = healthy::SUBCOMMAND, hide = true)]
     Healthy,
     #[command(name = rabbitmq::GUARD_SUBCOMMAND, hide = true)]
-    BrokerGuard {
-        #[arg(long, value_delimiter = ',', num_args = 0..)]
-        cores: Vec<String>,
-        #[arg(long)]
-        restart: bool,
-    },
+    BrokerGuard(rabbitmq::GuardArguments),
 }
 
 /// lapin's thread of its own panics when the runtime ends under it, which is what happens to a connection that is not
@@ -164,17 +158,13 @@ pub fn main() -> ExitCode {
         Command::Man(arguments) => man::man(&arguments),
         Command::Healthy => healthy::healthy(),
         Command::KeepAwake { core } => {
-            // It has said on standard output what was refused.
-            return match warm::keep_awake_main(core) {
+            // It has printed the reason on standard output.
+            return match keep_awake::keep_awake_main(core) {
                 Ok(never) => match never {},
                 Err(_) => ExitCode::from(Exit::CouldNotRun),
             };
         }
-        Command::BrokerGuard { cores, restart } => {
-            let restart = restart.then(|| "--restart".to_owned());
-            let arguments = ["--cores".to_owned(), cores.join(",")].into_iter().chain(restart);
-            return rabbitmq::guard_main(arguments, sys::pin_current_thread);
-        }
+        Command::BrokerGuard(arguments) => return rabbitmq::guard_main(&arguments),
     };
     match outcome {
         Ok(exit) => exit.into(),

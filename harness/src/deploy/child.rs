@@ -1,26 +1,32 @@
-//! A child process that talks by lines and ends when its standard input does.
+//! Child processes that print lines and end when their standard input does.
 
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use crate::sys;
 
-/// A child process whose standard input and output are pipes. It is told to end by closing the one, and the end of the
-/// other tells that it has; that works as well when this process is killed. Dropping it ends it. It is in a process
-/// group of its own: a terminal's Ctrl-C is for this process, which still needs its children to end in order.
+/// A child process whose standard input and output are pipes.
+///
+/// Closing its standard input asks it to end; the end of its standard output shows that it has. This also works when this
+/// process is killed. Dropping it ends it. It has a separate process group, so that Ctrl-C in a terminal reaches only this
+/// process, which then ends its children in order.
 #[derive(Debug)]
-pub(crate) struct PipedChild {
+pub(super) struct PipedChild {
     child: Child,
     lines: Receiver<String>,
-    patience: Duration,
+    stop_timeout: Duration,
 }
 
 impl PipedChild {
-    /// Starts `command` on `cores` (any, where empty). When it is ended, it has `patience` to do so by itself.
-    pub(crate) fn spawn(mut command: Command, cores: &[usize], patience: Duration) -> io::Result<Self> {
+    /// Starts `command` on `cores` (on any if empty). After [`Self::stop`] it has `stop_timeout` to end before it is
+    /// killed.
+    ///
+    /// # Errors
+    /// When the program cannot be started or the cores are rejected.
+    pub(super) fn spawn(mut command: Command, cores: &[usize], stop_timeout: Duration) -> io::Result<Self> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
         let mut child = sys::spawn_on(command, cores)?;
         let (sender, lines) = mpsc::channel();
@@ -33,40 +39,43 @@ impl PipedChild {
                 }
             });
         }
-        Ok(PipedChild { child, lines, patience })
+        Ok(PipedChild { child, lines, stop_timeout })
     }
 
-    /// The next line of its standard output; an error when there is none in time, or it has closed it.
-    pub(crate) fn next_line(&self, timeout: Duration) -> Result<String, RecvTimeoutError> {
+    /// The next line of its standard output.
+    ///
+    /// # Errors
+    /// When there is none within `timeout`, or the output has ended.
+    pub(super) fn next_line(&self, timeout: Duration) -> Result<String, RecvTimeoutError> {
         self.lines.recv_timeout(timeout)
     }
 
-    pub(crate) fn pid(&self) -> u32 {
+    pub(super) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    pub(crate) fn stderr(&mut self) -> Option<std::process::ChildStderr> {
+    pub(super) fn take_stderr(&mut self) -> Option<ChildStderr> {
         self.child.stderr.take()
     }
 
-    /// How it ended, if it has.
-    pub(crate) fn ended(&mut self) -> Option<String> {
+    /// Its exit status as text, if it has ended.
+    pub(super) fn exit_status(&mut self) -> Option<String> {
         self.child.try_wait().ok().flatten().map(|status| status.to_string())
     }
 
-    /// How it ended, if it does within `patience`: the end of its output comes a moment before it can be told.
-    pub(crate) fn ends_within(&mut self, patience: Duration) -> Option<String> {
-        match self.lines.recv_timeout(patience) {
+    /// Its exit status as text, if it ends within `timeout`. The output ends a moment before the status is available.
+    pub(super) fn exit_status_within(&mut self, timeout: Duration) -> Option<String> {
+        match self.lines.recv_timeout(timeout) {
             Err(RecvTimeoutError::Disconnected) => self.child.wait().ok().map(|status| status.to_string()),
-            Ok(_) | Err(RecvTimeoutError::Timeout) => self.ended(),
+            Ok(_) | Err(RecvTimeoutError::Timeout) => self.exit_status(),
         }
     }
 
-    /// Tells it to end, waits until it has, and kills it where it does not.
-    pub(crate) fn end(&mut self) {
+    /// Asks it to end, and waits until it has; kills it when it takes too long.
+    pub(super) fn stop(&mut self) {
         drop(self.child.stdin.take());
         loop {
-            match self.lines.recv_timeout(self.patience) {
+            match self.lines.recv_timeout(self.stop_timeout) {
                 Ok(_) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
@@ -81,7 +90,7 @@ impl PipedChild {
 
 impl Drop for PipedChild {
     fn drop(&mut self) {
-        self.end();
+        self.stop();
     }
 }
 
@@ -89,25 +98,25 @@ impl Drop for PipedChild {
 mod tests {
     use super::*;
 
-    fn shell(script: &str, patience: Duration) -> PipedChild {
+    fn shell(script: &str, stop_timeout: Duration) -> PipedChild {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
-        PipedChild::spawn(command, &[], patience).unwrap()
+        PipedChild::spawn(command, &[], stop_timeout).unwrap()
     }
 
     #[test]
-    fn a_child_is_heard_and_ends_with_its_input() {
+    fn lines_are_received_and_the_child_ends_with_its_input() {
         let mut child = shell("echo one; cat >/dev/null", Duration::from_secs(60));
         assert_eq!(child.next_line(Duration::from_secs(60)).unwrap(), "one");
-        assert_eq!(child.ended(), None);
-        child.end();
-        assert!(child.ended().unwrap().contains("exit status: 0"));
+        assert_eq!(child.exit_status(), None);
+        child.stop();
+        assert!(child.exit_status().unwrap().contains("exit status: 0"));
     }
 
     #[test]
-    fn a_child_that_does_not_listen_is_killed() {
+    fn a_child_that_ignores_the_end_of_its_input_is_killed() {
         let mut child = shell("trap '' TERM; exec sleep 600", Duration::from_millis(20));
-        child.end();
-        assert!(child.ended().unwrap().contains("signal: 9"));
+        child.stop();
+        assert!(child.exit_status().unwrap().contains("signal: 9"));
     }
 }

@@ -1,34 +1,12 @@
-//! Where servers and brokers run: child processes, placements, cores kept awake.
+//! Deployment: server and broker processes, placement on cores, cores kept awake.
 
 mod child;
+pub mod keep_awake;
 mod placement;
+mod program;
 pub mod rabbitmq;
 mod server;
-pub mod warm;
 
-pub(crate) use child::PipedChild;
 pub use placement::{Cores, NotEnoughCores, Placement};
+pub use program::{PROGRAM_VARIABLE, own_program};
 pub use server::{CONTROL_LINE, SERVE_CHILD_SUBCOMMAND, ServerError, ServerProcess, port_of};
-
-use std::io;
-use std::path::PathBuf;
-
-/// Names the `rpcbench` program where it is not found by itself.
-pub const PROGRAM_VARIABLE: &str = "RPCBENCH_PROGRAM";
-
-/// The `rpcbench` program, which is started again to serve, to keep cores awake and to guard a broker: the one that
-/// [`PROGRAM_VARIABLE`] names, else the running one. Cargo's tests and benchmarks run from the folder `deps` beside it.
-///
-/// # Errors
-/// When the system does not tell which program is running.
-pub fn own_program() -> io::Result<PathBuf> {
-    if let Some(path) = std::env::var_os(PROGRAM_VARIABLE) {
-        return Ok(path.into());
-    }
-    let running = std::env::current_exe()?;
-    let name = format!("rpcbench{}", std::env::consts::EXE_SUFFIX);
-    match running.parent() {
-        Some(folder) if folder.ends_with("deps") => Ok(folder.with_file_name(name)),
-        _ => Ok(running),
-    }
-}

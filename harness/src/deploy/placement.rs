@@ -1,4 +1,4 @@
-//! Which cores the processes of a trial run on.
+//! Placement: the cores on which the processes of a trial run.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::sys;
 
-/// Where client and server run. It changes a latency more than any protocol differs from another, so nothing is
-/// compared across placements.
+/// Where client and server run. This affects latency more than the choice of protocol does, so nothing is compared across
+/// placements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Placement {
     /// The client on one core, server and broker on another.
     Split,
-    /// Everything on one core: a round trip is then the CPU cost of the whole call.
+    /// Everything on one core: a round trip then takes the CPU time of the whole call.
     Shared,
-    /// Wherever the system puts them.
+    /// Wherever the operating system schedules them.
     Free,
 }
 
@@ -35,8 +35,8 @@ impl Placement {
         }
     }
 
-    /// Whether a server that may run on the cores `server`, beside a client on `cores`, stands where this placement would
-    /// have put it, for a run that may use the cores `allowed`.
+    /// Whether a server that was already running meets this placement. `server` is the set of cores that it may run on,
+    /// `cores` what this placement assigns, and `allowed` what the run may use.
     #[must_use]
     pub fn is_met(self, cores: &Cores, server: &[usize], allowed: &[usize]) -> bool {
         match self {
@@ -46,18 +46,18 @@ impl Placement {
         }
     }
 
-    /// The cores for this placement out of those `allowed`.
+    /// Assigns cores out of `allowed`; empty lists where processes cannot be pinned.
     ///
     /// # Errors
-    /// When `split` is asked for and there is only one core.
+    /// When the placement needs more cores than are allowed.
     pub fn cores(self, allowed: &[usize]) -> Result<Cores, NotEnoughCores> {
         if !sys::FULL {
-            // Nothing can be pinned here; the record says so.
+            // The record says that this build cannot pin processes.
             return Ok(Cores::default());
         }
         match (self, allowed) {
             (Placement::Free, _) => Ok(Cores::default()),
-            // The last core: the first is where many systems handle their interrupts.
+            // The last core, because many systems handle interrupts on the first.
             (Placement::Shared, [.., last]) => Ok(Cores { client: vec![*last], server: vec![*last] }),
             (Placement::Split, [.., client, server]) => {
                 Ok(Cores { client: vec![*client], server: vec![*server] })
@@ -84,17 +84,17 @@ impl FromStr for Placement {
     }
 }
 
-/// The placement needs two cores.
+/// There are too few cores for placement `split`.
 #[derive(Debug, thiserror::Error)]
 #[error("placement split needs two cores and this process may use {0}; use --placement shared")]
 pub struct NotEnoughCores(usize);
 
-/// The cores of each process; an empty list means any.
+/// The cores assigned to each process. An empty list means any core.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Cores {
-    /// Those of the client.
+    /// Cores of the client.
     pub client: Vec<usize>,
-    /// Those of the server and of the broker.
+    /// Cores of the server and of the broker.
     pub server: Vec<usize>,
 }
 
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_that_was_already_running_meets_a_placement_or_does_not() {
+    fn is_met_compares_the_cores_of_a_running_server() {
         let (shared, split) =
             (Cores { client: vec![1], server: vec![1] }, Cores { client: vec![0], server: vec![1] });
         let met =
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn split_takes_two_cores_and_shared_one_where_processes_can_be_pinned() {
+    fn split_needs_two_cores_and_shared_needs_one() {
         let cores = |placement: Placement, allowed| placement.cores(allowed);
         assert_eq!(cores(Placement::Free, &[0, 1]).unwrap(), Cores::default());
         if !sys::FULL {

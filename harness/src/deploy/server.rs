@@ -1,4 +1,4 @@
-//! A server in a process of its own.
+//! Server processes.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader};
@@ -9,60 +9,61 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{PipedChild, own_program};
+use super::child::PipedChild;
+use super::program::own_program;
 use crate::observe::control::{self, Stats};
 use crate::stacks::{ReferenceError, Secret, ServerOptions, ServerSettings, Stack, missing_python};
 
-/// How long a server may take to answer calls.
+/// How long a server may take until it listens.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long it may take to finish the calls in hand when it is told to stop.
+/// How long a server may take to end once it has been asked to: longer than it waits for calls in progress.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-/// How many lines of its log are kept to explain a failure.
+/// Number of lines at the end of the log that are kept to explain a failure.
 const LOG_LINES: usize = 12;
 
-/// How the line begins by which a server tells its log where its control port is.
+/// Prefix of the line on standard error with which a server reports the address of its control port.
 pub const CONTROL_LINE: &str = "control port ";
 
-/// The hidden subcommand that serves with the settings of the environment.
+/// Name of the hidden subcommand that serves with the settings in the environment.
 pub const SERVE_CHILD_SUBCOMMAND: &str = "__serve";
 
-/// Any free port of loopback.
+/// Any free port of the loopback interface.
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// Why a server process is not to be had.
+/// Why a server process did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// A reference server does not have an option.
+    /// The reference server lacks one of the options.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
     /// The program could not be started.
     #[error("{stack}: the server could not be started: {source}")]
     Start {
-        /// The stack.
+        /// Name of the stack.
         stack: &'static str,
-        /// The system's reason.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// There is no Python for a reference server.
+    /// No Python interpreter was found for a reference server.
     #[error("{stack}: {}", missing_python())]
     NoPython {
-        /// The stack.
+        /// Name of the stack.
         stack: &'static str,
     },
-    /// It ended before it said where it listens.
-    #[error("{stack}: the server ended before it was up{}", indented(log))]
+    /// The process ended before it listened.
+    #[error("{stack}: the server ended before it listened{}", indented(log))]
     Ended {
-        /// The stack.
+        /// Name of the stack.
         stack: &'static str,
-        /// The end of its log.
+        /// The last lines of its log.
         log: String,
     },
-    /// It did not say in time where it listens.
-    #[error("{stack}: the server did not come up within {START_TIMEOUT:?}{}", indented(log))]
+    /// The process did not listen within the timeout.
+    #[error("{stack}: the server did not listen within {START_TIMEOUT:?}{}", indented(log))]
     NotUp {
-        /// The stack.
+        /// Name of the stack.
         stack: &'static str,
-        /// The end of its log.
+        /// The last lines of its log.
         log: String,
     },
 }
@@ -75,23 +76,25 @@ fn indented(log: &str) -> String {
     }
 }
 
-/// A running server process. Dropping it ends it.
+/// A running server process. Dropping it stops it.
 #[derive(Debug)]
 pub struct ServerProcess {
     child: PipedChild,
     url: String,
-    told: Mutex<Receiver<SocketAddr>>,
+    /// Receives the address of the control port once the server has logged it.
+    control_reported: Mutex<Receiver<SocketAddr>>,
+    /// Address of the control port, once known; `None` if it has none.
     control: OnceLock<Option<SocketAddr>>,
     log: Arc<Mutex<VecDeque<String>>>,
     log_reader: Option<JoinHandle<()>>,
 }
 
 impl ServerProcess {
-    /// Starts the server of `stack` on `cores` with `options`, and waits until it answers calls. `broker` is the URL of
-    /// its broker, if it needs one. Settings are passed in the child's environment, which other users cannot read.
+    /// Starts the server of `stack` on `cores` with `options`, and waits until it listens. `broker` is the URL of its broker,
+    /// if it needs one. Settings are passed in the child's environment, which other users cannot read.
     ///
     /// # Errors
-    /// [`ServerError`], with the end of the server's log.
+    /// [`ServerError`], with the last lines of the server's log.
     pub fn start(
         stack: &'static Stack,
         cores: &[usize],
@@ -115,7 +118,7 @@ impl ServerProcess {
         };
         let mut command = match stack.reference() {
             Some(reference) => {
-                // It has no control port.
+                // Reference servers have no control port.
                 let _ = control_known.set(None);
                 settings.control = None;
                 reference.command(&settings)?
@@ -130,16 +133,16 @@ impl ServerProcess {
         command.stderr(Stdio::piped());
         let mut child = PipedChild::spawn(command, cores, STOP_TIMEOUT).map_err(start)?;
         let log = Arc::default();
-        let (told, control) = mpsc::channel();
-        let log_reader = child.stderr().map(|err| {
+        let (report_control, control_reported) = mpsc::channel();
+        let log_reader = child.take_stderr().map(|err| {
             let log = Arc::clone(&log);
-            std::thread::spawn(move || keep_last_lines(err, &log, &told))
+            std::thread::spawn(move || read_log(err, &log, &report_control))
         });
         let line = child.next_line(START_TIMEOUT);
         let mut server = ServerProcess {
             child,
             url: String::new(),
-            told: Mutex::new(control),
+            control_reported: Mutex::new(control_reported),
             control: control_known,
             log,
             log_reader,
@@ -159,7 +162,7 @@ impl ServerProcess {
         }
     }
 
-    /// Where it listens; without credentials.
+    /// Its URL, without credentials.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -171,23 +174,25 @@ impl ServerProcess {
         self.child.pid()
     }
 
-    /// What it tells of itself; `None` where it does not.
+    /// Requests its [`Stats`]; `None` if it has no control port or that does not reply.
     #[must_use]
     pub fn stats(&self) -> Option<Stats> {
-        // Its log is read by a thread that may not have come to the line yet.
-        let told =
-            || self.told.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(START_TIMEOUT).ok();
-        control::request_stats((*self.control.get_or_init(told))?).ok()
+        // The thread that reads the log may not have seen the line yet.
+        let reported = || {
+            let receiver = self.control_reported.lock().unwrap_or_else(PoisonError::into_inner);
+            receiver.recv_timeout(START_TIMEOUT).ok()
+        };
+        control::request_stats((*self.control.get_or_init(reported))?).ok()
     }
 
-    /// How it ended, if it has, or does within `patience`.
-    pub fn ends_within(&mut self, patience: Duration) -> Option<String> {
-        self.child.ends_within(patience)
+    /// Its exit status as text, if it ends within `timeout`.
+    pub fn exit_status_within(&mut self, timeout: Duration) -> Option<String> {
+        self.child.exit_status_within(timeout)
     }
 
-    /// Tells it to stop, waits until it has, and returns the end of its log.
+    /// Stops it, waits until it has ended, and returns the last lines of its log.
     pub fn stop(mut self) -> String {
-        self.child.end();
+        self.child.stop();
         if let Some(reader) = self.log_reader.take() {
             let _ = reader.join();
         }
@@ -196,7 +201,8 @@ impl ServerProcess {
     }
 }
 
-fn keep_last_lines(err: ChildStderr, log: &Mutex<VecDeque<String>>, control: &Sender<SocketAddr>) {
+/// Reads the log to its end. Keeps the last lines in `log` and reports the address of the control port.
+fn read_log(err: ChildStderr, log: &Mutex<VecDeque<String>>, control: &Sender<SocketAddr>) {
     for line in BufReader::new(err).lines().map_while(Result::ok) {
         if let Some(address) = line.strip_prefix(CONTROL_LINE).and_then(|address| address.parse().ok()) {
             let _ = control.send(address);
@@ -210,7 +216,7 @@ fn keep_last_lines(err: ChildStderr, log: &Mutex<VecDeque<String>>, control: &Se
     }
 }
 
-/// The port of a URL's authority, for finding a connection's sockets.
+/// The port in a URL, for finding the sockets of its connections.
 #[must_use]
 pub fn port_of(url: &str) -> Option<u16> {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);

@@ -1,4 +1,4 @@
-//! When the calls of an open loop begin: a schedule that does not depend on any answer.
+//! The schedule of an open loop, which does not depend on any reply.
 
 use std::time::{Duration, Instant};
 
@@ -6,17 +6,17 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp1};
 
-use super::{Arrivals, Rate};
+use super::kind::{Arrivals, Rate};
 
-const NANOS: u128 = 1_000_000_000;
+const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
-/// The slots of an open loop, one after the other without end. The same for the same seed.
+/// The slots of an open loop: the scheduled send times of its calls, in order and without end. Deterministic for a seed.
 #[derive(Debug)]
 pub struct Schedule {
-    begin: Instant,
+    start: Instant,
     rate: Rate,
     gaps: Gaps,
-    /// How many slots were given out.
+    /// Number of slots returned so far.
     slots: u64,
 }
 
@@ -25,22 +25,22 @@ enum Gaps {
     Even,
     Exponential {
         rng: Box<ChaCha8Rng>,
-        /// Since `begin`, in units of the mean gap.
+        /// The last slot, as the time since `start` in units of the mean gap.
         at: f64,
     },
 }
 
 impl Schedule {
-    /// Slots from `begin` on, `rate` a second in the mean.
+    /// A schedule from `start` on, with a mean of `rate` slots per second.
     #[must_use]
-    pub fn new(begin: Instant, rate: Rate, arrivals: Arrivals, seed: u64) -> Self {
+    pub fn new(start: Instant, rate: Rate, arrivals: Arrivals, seed: u64) -> Self {
         let gaps = match arrivals {
             Arrivals::Constant => Gaps::Even,
             Arrivals::Poisson => {
                 Gaps::Exponential { rng: Box::new(ChaCha8Rng::seed_from_u64(seed)), at: 0.0 }
             }
         };
-        Schedule { begin, rate, gaps, slots: 0 }
+        Schedule { start, rate, gaps, slots: 0 }
     }
 }
 
@@ -50,17 +50,19 @@ impl Iterator for Schedule {
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     fn next(&mut self) -> Option<Instant> {
         let nanos = match &mut self.gaps {
-            // Each slot from the beginning and not from the last one: a rounding error would add up.
-            Gaps::Even => u64::try_from(u128::from(self.slots) * NANOS / u128::from(self.rate.get())).ok()?,
+            // Computed from the start rather than from the last slot, so that rounding errors don't add up.
+            Gaps::Even => {
+                u64::try_from(u128::from(self.slots) * NANOS_PER_SECOND / u128::from(self.rate.get())).ok()?
+            }
             Gaps::Exponential { rng, at } => {
-                // The gaps between the arrivals of a Poisson process are independent and exponential.
+                // The gaps of a Poisson process are independent and exponentially distributed.
                 let gap: f64 = Exp1.sample(rng);
                 *at += gap;
-                (*at * NANOS as f64 / f64::from(self.rate.get())) as u64
+                (*at * NANOS_PER_SECOND as f64 / f64::from(self.rate.get())) as u64
             }
         };
         self.slots += 1;
-        self.begin.checked_add(Duration::from_nanos(nanos))
+        self.start.checked_add(Duration::from_nanos(nanos))
     }
 }
 
@@ -69,20 +71,20 @@ mod tests {
     use super::*;
 
     fn offsets(arrivals: Arrivals, rate: u32, seed: u64, count: usize) -> Vec<u64> {
-        let begin = Instant::now();
-        let schedule = Schedule::new(begin, Rate::new(rate).unwrap(), arrivals, seed);
-        schedule.take(count).map(|slot| u64::try_from((slot - begin).as_nanos()).unwrap()).collect()
+        let start = Instant::now();
+        let schedule = Schedule::new(start, Rate::new(rate).unwrap(), arrivals, seed);
+        schedule.take(count).map(|slot| u64::try_from((slot - start).as_nanos()).unwrap()).collect()
     }
 
     #[test]
-    fn constant_slots_are_even_and_do_not_drift() {
+    fn constant_slots_are_evenly_spaced_without_drift() {
         assert_eq!(offsets(Arrivals::Constant, 1_000, 1, 4), [0, 1_000_000, 2_000_000, 3_000_000]);
-        // A third of a second has no end in decimals; a million of them still make the right time.
+        // A third of a second is not a whole number of nanoseconds, but the millionth slot is still exact.
         assert_eq!(offsets(Arrivals::Constant, 3, 1, 1_000_001).last(), Some(&333_333_333_333_333));
     }
 
     #[test]
-    fn poisson_gaps_have_the_mean_and_spread_of_an_exponential() {
+    fn poisson_gaps_are_exponentially_distributed() {
         let slots = offsets(Arrivals::Poisson, 10_000, 42, 100_000);
         let gaps: Vec<f64> = slots.windows(2).map(|pair| (pair[1] - pair[0]) as f64).collect();
         let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
@@ -95,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn poisson_slots_follow_from_the_seed() {
+    fn poisson_slots_are_determined_by_the_seed() {
         let of = |seed| offsets(Arrivals::Poisson, 500, seed, 100);
         assert_eq!(of(1), of(1));
         assert_ne!(of(1), of(2));

@@ -1,4 +1,4 @@
-//! What closed and open loops have in common: making one call, and recording it.
+//! A caller makes calls over one client, one at a time, and records them. Closed and open loops share it.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,27 +6,27 @@ use std::time::Instant;
 
 use calculator::{Client, Deadline};
 
-use super::Prepared;
+use super::operation::PreparedCall;
 use super::time::Time;
-use super::window::Stage;
+use super::window::Phases;
 use crate::observe::{Observation, Timing};
 
-/// How many calls are in flight. Callers count; somebody else, who knows nothing of their clocks, looks.
+/// The number of calls in flight: updated by the callers, sampled by another thread.
 #[derive(Debug, Default)]
 pub struct InFlight(AtomicU32);
 
 impl InFlight {
-    /// The number at this moment.
+    /// The current number.
     #[must_use]
     pub fn now(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// What all callers of a trial share.
+/// State that all callers of a trial share.
 pub(super) struct Shared<T> {
     pub(super) time: T,
-    pub(super) stage: Stage,
+    pub(super) phases: Phases,
     pub(super) in_flight: Arc<InFlight>,
 }
 
@@ -34,13 +34,13 @@ pub(super) struct Shared<T> {
 pub(super) struct Caller<T> {
     pub(super) shared: Arc<Shared<T>>,
     pub(super) client: Arc<dyn Client>,
-    /// Made in turn, again and again.
-    pub(super) calls: Arc<[Prepared]>,
-    /// Which of them comes next.
+    /// The calls to make, in turn and repeatedly.
+    pub(super) calls: Arc<[PreparedCall]>,
+    /// Index of the next call.
     pub(super) next: usize,
     pub(super) deadline: Option<Deadline>,
-    pub(super) seen: Arc<Mutex<Observation>>,
-    /// When its last call ended.
+    pub(super) observation: Arc<Mutex<Observation>>,
+    /// When the last call ended.
     free_since: Option<Instant>,
 }
 
@@ -48,8 +48,8 @@ impl<T: Time> Caller<T> {
     pub(super) fn new(
         shared: &Arc<Shared<T>>,
         client: &Arc<dyn Client>,
-        calls: &Arc<[Prepared]>,
-        seen: &Arc<Mutex<Observation>>,
+        calls: &Arc<[PreparedCall]>,
+        observation: &Arc<Mutex<Observation>>,
         deadline: Option<Deadline>,
     ) -> Self {
         Caller {
@@ -58,21 +58,23 @@ impl<T: Time> Caller<T> {
             calls: Arc::clone(calls),
             next: 0,
             deadline,
-            seen: Arc::clone(seen),
+            observation: Arc::clone(observation),
             free_since: None,
         }
     }
 
-    /// Makes the next call at `started`. In an open loop it belongs to a `slot`, from which its clock runs; whether it
-    /// counts goes by that, and by the start otherwise. A call that was lost counts also where `even_if_lost` says so:
-    /// one that failed on the way, and not by what the server answered. Returns whether it was.
+    /// Makes the next call, which starts at `started`. In an open loop, `slot` is its scheduled send time, from which its
+    /// latency is measured.
+    ///
+    /// The call is recorded if its slot, or without a slot its start, lies in the window. A call that ended with a
+    /// transport error is also recorded if `record_lost` returns true. Returns whether it ended with a transport error.
     pub(super) async fn call(
         &mut self,
         started: Instant,
         slot: Option<Instant>,
-        even_if_lost: impl FnOnce() -> bool,
+        record_lost: impl FnOnce() -> bool,
     ) -> bool {
-        let Shared { time, stage, in_flight } = &*self.shared;
+        let Shared { time, phases, in_flight } = &*self.shared;
         let prepared = &self.calls[self.next];
         self.next = (self.next + 1) % self.calls.len();
         in_flight.0.fetch_add(1, Ordering::Relaxed);
@@ -89,26 +91,26 @@ impl<T: Time> Caller<T> {
             Some(slot) => Timing {
                 latency: ended.saturating_duration_since(slot),
                 service: Some(service),
-                // While the caller was busy, it was not the generator that kept the slot waiting.
+                // While the caller was busy, the generator could not have started the call.
                 schedule_lag: Some(
                     started.saturating_duration_since(self.free_since.map_or(slot, |f| f.max(slot))),
                 ),
             },
         };
         self.free_since = Some(ended);
-        stage.ended(ended, service);
+        phases.call_ended(ended, service);
         let lost = result.as_ref().is_err_and(|error| error.kind.is_transport());
-        if stage.counts(slot.unwrap_or(started)) || (lost && even_if_lost()) {
-            // All callers of a Tokio driver share one thread, so nobody is ever waited for.
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            seen.record(timing, &result, &prepared.answer);
-            seen.last_call = Some((started, ended));
+        if phases.is_measured(slot.unwrap_or(started)) || (lost && record_lost()) {
+            // Never contended with the Tokio driver: all callers share one thread.
+            let mut observation = self.observation.lock().unwrap_or_else(PoisonError::into_inner);
+            observation.record(timing, &result, &prepared.expected);
+            observation.last_call = Some((started, ended));
         }
         lost
     }
 }
 
-/// Takes out what was seen.
-pub(super) fn taken(seen: &Mutex<Observation>) -> Observation {
-    std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner))
+/// Takes the observation, leaving an empty one.
+pub(super) fn take(observation: &Mutex<Observation>) -> Observation {
+    std::mem::take(&mut *observation.lock().unwrap_or_else(PoisonError::into_inner))
 }

@@ -1,4 +1,4 @@
-//! The closed loop: each caller has one call in flight and makes the next when it has the answer.
+//! The closed loop: each caller makes its next call when the previous one has ended.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,76 +7,77 @@ use std::sync::{Arc, Mutex, PoisonError};
 use calculator::{Client, Deadline};
 use tokio::task::JoinSet;
 
-use super::caller::{Caller, Shared, taken};
+use super::caller::{self, Caller, Shared};
+use super::operation::PreparedCall;
+use super::plan::Plan;
 use super::threads;
 use super::time::Time;
-use super::{Plan, Prepared};
 use crate::observe::Observation;
 
-/// A caller that meets this many failures on the way in a row gives up: its server is gone.
-pub(super) const GIVE_UP_AFTER: u32 = 10;
+/// After this many transport errors in a row a caller gives up, because the server has gone.
+pub(super) const MAX_CONSECUTIVE_LOSSES: u32 = 10;
 
-/// The calls of each caller: a sequence of its own.
-fn sequences(plan: &Plan, callers: NonZeroU32) -> Vec<Arc<[Prepared]>> {
+/// The calls of each caller, in order.
+fn prepare_calls(plan: &Plan, callers: NonZeroU32) -> Vec<Arc<[PreparedCall]>> {
     let prepare = |number| plan.operation.prepare(plan.seed.wrapping_add(u64::from(number))).into();
     (0..callers.get()).map(prepare).collect()
 }
 
-/// The client that a caller goes by: they are spread evenly.
+/// The client of caller `number`. Callers are spread evenly over the clients.
 fn client_of(clients: &[Arc<dyn Client>], number: u32) -> &Arc<dyn Client> {
     &clients[number as usize % clients.len()]
 }
 
-/// Each caller is a task: the future that a runtime blocks on is looked at once more per round than a task is, and
-/// costs a call an `epoll_wait` of its own.
+/// Runs each caller as a task, even a single one: polling a future by `block_on` costs one more `epoll_wait` per call.
 pub(super) async fn as_tasks<T: Time>(
     plan: &Plan,
     callers: NonZeroU32,
     clients: &[Arc<dyn Client>],
-    shared: impl FnOnce() -> Arc<Shared<T>>,
+    start: impl FnOnce() -> Arc<Shared<T>>,
 ) -> Observation {
-    let calls = sequences(plan, callers);
-    let (seen, shared) = (Arc::new(Mutex::new(Observation::default())), shared());
+    let calls = prepare_calls(plan, callers);
+    let (observation, shared) = (Arc::new(Mutex::new(Observation::default())), start());
     let mut running = JoinSet::new();
     for (number, calls) in (0..).zip(&calls) {
         let deadline = plan.timeout.map(Deadline::new);
-        let caller = Caller::new(&shared, client_of(clients, number), calls, &seen, deadline);
-        running.spawn(one_after_another(caller, Arc::clone(&plan.interrupted)));
+        let caller = Caller::new(&shared, client_of(clients, number), calls, &observation, deadline);
+        running.spawn(run_sequentially(caller, Arc::clone(&plan.interrupted)));
     }
     running.join_all().await;
-    taken(&seen)
+    caller::take(&observation)
 }
 
-/// Each caller is a thread.
+/// Runs each caller on a thread.
 pub(super) fn on_threads<T: Time>(
     plan: &Plan,
     callers: NonZeroU32,
     clients: &[Arc<dyn Client>],
-    shared: impl FnOnce() -> Arc<Shared<T>>,
+    start: impl FnOnce() -> Arc<Shared<T>>,
 ) -> Observation {
-    let calls = sequences(plan, callers);
-    let shared = shared();
-    threads::run(callers, |number, seen| {
-        let caller = Caller::new(&shared, client_of(clients, number), &calls[number as usize], seen, None);
+    let calls = prepare_calls(plan, callers);
+    let shared = start();
+    threads::run(callers, |number, observation| {
+        let client = client_of(clients, number);
+        let caller = Caller::new(&shared, client, &calls[number as usize], observation, None);
         let interrupted = Arc::clone(&plan.interrupted);
-        move || threads::finish_at_once(one_after_another(caller, interrupted))
+        move || threads::poll_to_completion(run_sequentially(caller, interrupted))
     })
 }
 
-/// One caller: both drivers run this same loop.
-async fn one_after_another<T: Time>(mut caller: Caller<T>, interrupted: Arc<AtomicBool>) {
+/// The loop of one caller, with either driver.
+async fn run_sequentially<T: Time>(mut caller: Caller<T>, interrupted: Arc<AtomicBool>) {
     let shared = Arc::clone(&caller.shared);
     let mut lost_in_a_row = 0;
     loop {
         let started = shared.time.now();
-        if shared.stage.is_over(started) || interrupted.load(Ordering::Relaxed) {
+        if shared.phases.is_over(started) || interrupted.load(Ordering::Relaxed) {
             break;
         }
-        // A trial that dies while warming up has failures to show all the same.
-        let lost = caller.call(started, None, || lost_in_a_row + 1 == GIVE_UP_AFTER).await;
+        // Recorded even in the warm-up, so that a trial that fails there shows the reason.
+        let lost = caller.call(started, None, || lost_in_a_row + 1 == MAX_CONSECUTIVE_LOSSES).await;
         lost_in_a_row = if lost { lost_in_a_row + 1 } else { 0 };
-        if lost_in_a_row == GIVE_UP_AFTER {
-            caller.seen.lock().unwrap_or_else(PoisonError::into_inner).callers_gave_up += 1;
+        if lost_in_a_row == MAX_CONSECUTIVE_LOSSES {
+            caller.observation.lock().unwrap_or_else(PoisonError::into_inner).callers_gave_up += 1;
             break;
         }
     }

@@ -1,4 +1,4 @@
-//! How calls follow each other, as people write it.
+//! The load of a trial: closed or open loop, and its text form.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -7,14 +7,15 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How calls follow each other.
+/// When calls are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
 pub enum Load {
-    /// That many callers, each with one call in flight. Written `closed:32`.
+    /// A closed loop with this many callers, each of which has one call in flight. Written `closed:32`.
     Closed(NonZeroU32),
-    /// Calls begin on a schedule, so many a second, whatever the answers do. Written `open:5000:poisson`.
+    /// An open loop: calls are made on a schedule, whether or not earlier ones have been answered. Written
+    /// `open:5000:poisson`.
     Open(Rate, Arrivals),
 }
 
@@ -22,29 +23,29 @@ pub enum Load {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Rate(u32);
 
-/// How the calls of an open loop are spread over time.
+/// How the scheduled send times of an open loop are distributed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Arrivals {
     /// At even intervals.
     Constant,
-    /// At random, each independent of the others, as those of many users are.
+    /// At random and independently, like the calls of many users.
     Poisson,
 }
 
-/// The most callers of a closed loop: beyond it the client's own memory and scheduling are what is measured.
-const MOST_CALLERS: u32 = 10_000;
-/// The highest rate that a schedule is made for: ten times what a core can send.
-const HIGHEST_RATE: u32 = 1_000_000;
+/// Maximum number of callers of a closed loop. With more, the memory and scheduling of the client would dominate.
+const MAX_CALLERS: u32 = 10_000;
+/// Maximum rate of an open loop: ten times what one core can send.
+const MAX_RATE: u32 = 1_000_000;
 
 impl Rate {
-    /// One call a second.
+    /// One call per second.
     pub const ONE: Rate = Rate(1);
 
-    /// `per_second` calls a second; `None` where that is 0 or more than 1,000,000.
+    /// `per_second` calls per second; `None` if that is 0 or more than 1,000,000.
     #[must_use]
     pub fn new(per_second: u32) -> Option<Self> {
-        (1..=HIGHEST_RATE).contains(&per_second).then_some(Rate(per_second))
+        (1..=MAX_RATE).contains(&per_second).then_some(Rate(per_second))
     }
 
     /// Calls per second.
@@ -55,10 +56,10 @@ impl Rate {
 }
 
 impl Load {
-    /// One call after another.
+    /// A closed loop with one caller.
     pub const ONE_CALLER: Load = Load::Closed(NonZeroU32::MIN);
 
-    /// How many callers there are; an open loop has as many as it needs.
+    /// Number of callers of a closed loop.
     #[must_use]
     pub fn callers(self) -> Option<u32> {
         match self {
@@ -67,7 +68,7 @@ impl Load {
         }
     }
 
-    /// Calls per second, where that is set and not found out.
+    /// Rate of an open loop.
     #[must_use]
     pub fn rate(self) -> Option<Rate> {
         match self {
@@ -76,8 +77,8 @@ impl Load {
         }
     }
 
-    /// The part of number `index`, from 0, of `of` who share it: callers or calls per second, as evenly as whole
-    /// numbers allow. `None` where there is not one for each.
+    /// The part of load generator `index` (from 0) if `of` generators share this load as evenly as possible. `None` if
+    /// there are fewer callers, or calls per second, than generators.
     #[must_use]
     pub fn share(self, index: u32, of: NonZeroU32) -> Option<Self> {
         match self {
@@ -91,12 +92,13 @@ impl Load {
         }
     }
 
-    /// Both loads at once. `None` where they are of different kinds, or too much together.
+    /// The sum of two loads; the inverse of [`Self::share`]. `None` if they are of different kinds, or if the sum exceeds
+    /// the maximum.
     #[must_use]
-    pub fn and(self, other: Self) -> Option<Self> {
+    pub fn combine(self, other: Self) -> Option<Self> {
         match (self, other) {
             (Load::Closed(a), Load::Closed(b)) => {
-                a.checked_add(b.get()).filter(|sum| sum.get() <= MOST_CALLERS).map(Load::Closed)
+                a.checked_add(b.get()).filter(|sum| sum.get() <= MAX_CALLERS).map(Load::Closed)
             }
             (Load::Open(a, arrivals), Load::Open(b, same)) if arrivals == same => {
                 a.0.checked_add(b.0).and_then(Rate::new).map(|rate| Load::Open(rate, arrivals))
@@ -105,25 +107,25 @@ impl Load {
         }
     }
 
-    /// Whether what it finds out is how long a call takes, and not how many there can be: with several callers one
-    /// after the other, each waits for the others.
+    /// Whether this load measures latency rather than throughput. With several callers in a closed loop each call waits
+    /// for those of the others.
     #[must_use]
     pub fn is_for_latency(self) -> bool {
         self == Load::ONE_CALLER || self.rate().is_some()
     }
 }
 
-/// The part of number `index`, from 0, of `of` who share `all`: no part is larger than another by more than one.
+/// Part `index` (from 0) of `all` divided into `of` parts that differ by at most one.
 #[must_use]
 pub fn share(all: u32, index: u32, of: NonZeroU32) -> u32 {
     all / of + u32::from(index < all % of)
 }
 
-/// A text that names no load.
+/// The text is not a [`Load`].
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "unknown load `{0}`; expected closed:CALLERS with 1 to {MOST_CALLERS} callers, for example closed:32, or \
-     open:RATE:constant or open:RATE:poisson with 1 to {HIGHEST_RATE} calls a second, for example open:5000:poisson"
+    "unknown load `{0}`; expected closed:CALLERS with 1 to {MAX_CALLERS} callers, for example closed:32, or \
+     open:RATE:constant or open:RATE:poisson with 1 to {MAX_RATE} calls a second, for example open:5000:poisson"
 )]
 pub struct LoadParseError(String);
 
@@ -132,7 +134,7 @@ impl FromStr for Load {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let closed = |callers: &str| {
-            let callers = callers.parse().ok().filter(|callers: &NonZeroU32| callers.get() <= MOST_CALLERS);
+            let callers = callers.parse().ok().filter(|callers: &NonZeroU32| callers.get() <= MAX_CALLERS);
             callers.map(Load::Closed)
         };
         let open = |rate: &str, arrivals: &str| {
@@ -189,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loads_are_read_back_as_written_and_nonsense_is_refused() {
+    fn parses_what_it_displays_and_rejects_everything_else() {
         for text in ["closed:1", "closed:10000", "open:1:constant", "open:1000000:poisson"] {
             assert_eq!(text.parse::<Load>().unwrap().to_string(), text);
         }
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_even_and_add_up_and_nobody_goes_without() {
+    fn shares_are_even_and_never_empty_and_add_up() {
         let load = |text: &str| text.parse::<Load>().unwrap();
         for (whole, parts) in [
             ("closed:3", vec!["closed:1", "closed:1", "closed:1"]),
@@ -227,7 +229,7 @@ mod tests {
             assert_eq!(shares.iter().map(ToString::to_string).collect::<Vec<_>>(), parts);
             assert_eq!(
                 shares.into_iter().try_fold(None::<Load>, |all, part| {
-                    all.map_or(Some(part), |all| all.and(part)).map(Some)
+                    all.map_or(Some(part), |all| all.combine(part)).map(Some)
                 }),
                 Some(Some(load(whole)))
             );
@@ -236,13 +238,13 @@ mod tests {
         for (whole, index) in [("closed:3", 0), ("closed:3", 3), ("open:3:constant", 0)] {
             assert_eq!(load(whole).share(index, four), None, "{whole}");
         }
-        assert_eq!(load("open:5:poisson").and(load("open:5:constant")), None);
-        assert_eq!(load("closed:5").and(load("open:5:constant")), None);
-        assert_eq!(load("closed:10000").and(load("closed:1")), None);
+        assert_eq!(load("open:5:poisson").combine(load("open:5:constant")), None);
+        assert_eq!(load("closed:5").combine(load("open:5:constant")), None);
+        assert_eq!(load("closed:10000").combine(load("closed:1")), None);
     }
 
     #[test]
-    fn latency_is_what_one_caller_and_an_open_loop_are_for() {
+    fn one_caller_and_open_loops_measure_latency() {
         for (text, expected) in [("closed:1", true), ("open:5000:poisson", true), ("closed:2", false)] {
             assert_eq!(text.parse::<Load>().unwrap().is_for_latency(), expected, "{text}");
         }

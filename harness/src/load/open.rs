@@ -1,7 +1,7 @@
-//! The open loop: calls begin on a schedule, whatever the answers do.
+//! The open loop: calls are made on a schedule, whether or not earlier ones have been answered.
 //!
-//! A call's clock runs from its slot in the schedule, so that a server that makes callers wait is seen by every call
-//! that would have been made meanwhile (G. Tene, "How NOT to measure latency": coordinated omission).
+//! Latency is measured from the slot, the scheduled send time. When a server makes callers wait, the latency of every call
+//! that was scheduled meanwhile therefore includes the wait (G. Tene, "How NOT to measure latency": coordinated omission).
 
 use std::collections::VecDeque;
 use std::io;
@@ -16,22 +16,23 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::arrivals::Schedule;
-use super::caller::{Caller, Shared, taken};
+use super::caller::{self, Caller, Shared};
+use super::operation::PreparedCall;
+use super::plan::{MAX_IN_FLIGHT, Plan};
 use super::threads;
 use super::time::{Alarm, Time};
-use super::{MOST_IN_FLIGHT, Plan, Prepared};
 use crate::observe::Observation;
 use crate::sys;
 
-/// The slots that are due and not sent, and those to come.
+/// The slots for which no call has been started yet: those that are due, and those to come.
 struct Backlog {
     schedule: Peekable<Schedule>,
     due: VecDeque<Instant>,
-    /// Calls that were sent and not answered.
+    /// Number of calls in flight.
     busy: usize,
-    /// Callers there are.
+    /// Number of callers started.
     callers: usize,
-    /// Slots that count and were given up.
+    /// Number of slots inside the window for which no call was made.
     not_sent: u64,
 }
 
@@ -40,34 +41,34 @@ impl Backlog {
         Backlog { schedule: schedule.peekable(), due: VecDeque::new(), busy: 0, callers: 0, not_sent: 0 }
     }
 
-    /// Takes the slots that are due by `now` from the schedule. Past [`MOST_IN_FLIGHT`] they are counted as not sent:
-    /// a server that cannot keep up must not fill the memory.
+    /// Moves the slots that are due at `now` from the schedule to the backlog. When [`MAX_IN_FLIGHT`] is reached they are
+    /// counted as not sent, so that the backlog of a slow server does not fill the memory.
     fn admit<T>(&mut self, now: Instant, shared: &Shared<T>) {
-        while let Some(slot) = self.schedule.next_if(|slot| *slot <= now && !shared.stage.is_over(*slot)) {
-            if self.due.len() + self.busy < MOST_IN_FLIGHT {
+        while let Some(slot) = self.schedule.next_if(|slot| *slot <= now && !shared.phases.is_over(*slot)) {
+            if self.due.len() + self.busy < MAX_IN_FLIGHT {
                 self.due.push_back(slot);
-            } else if shared.stage.counts(slot) {
+            } else if shared.phases.is_measured(slot) {
                 self.not_sent += 1;
             }
         }
     }
 
-    /// The next slot of the schedule; `None` when the window has ended before it.
+    /// The next slot of the schedule; `None` if it lies after the window.
     fn next<T>(&mut self, shared: &Shared<T>) -> Option<Instant> {
-        self.schedule.peek().copied().filter(|slot| !shared.stage.is_over(*slot))
+        self.schedule.peek().copied().filter(|slot| !shared.phases.is_over(*slot))
     }
 
-    /// Takes the first slot that is due, which is now being sent.
+    /// Takes the first slot that is due, for which the caller must start a call now.
     fn take(&mut self) -> Option<Instant> {
         let slot = self.due.pop_front()?;
         self.busy += 1;
         Some(slot)
     }
 
-    /// Gives up what is due.
-    fn give_up<T>(&mut self, shared: &Shared<T>) {
-        let due = self.due.drain(..).filter(|slot| shared.stage.counts(*slot)).count();
-        self.not_sent += due as u64;
+    /// Counts all slots that are due as not sent.
+    fn discard_due<T>(&mut self, shared: &Shared<T>) {
+        let discarded = self.due.drain(..).filter(|slot| shared.phases.is_measured(*slot)).count();
+        self.not_sent += discarded as u64;
     }
 }
 
@@ -75,75 +76,76 @@ fn lock(backlog: &Mutex<Backlog>) -> MutexGuard<'_, Backlog> {
     backlog.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the pacer and the callers of a Tokio driver share.
+/// State that the pacer and the callers share when callers are tasks.
 struct Pool<T> {
     shared: Arc<Shared<T>>,
     backlog: Mutex<Backlog>,
-    /// A permit for each slot that is due.
+    /// One permit for each slot that is due.
     due: Semaphore,
-    /// How long after the window slots that are due may still be sent; as long as it takes where not given.
-    patience: Option<Duration>,
+    /// For how long after the window overdue calls may still be started; without limit if absent.
+    grace_period: Option<Duration>,
 }
 
-/// Callers are tasks. As many as the clients can serve at once are started as they are needed.
+/// Runs callers as tasks. They are started as needed, up to `max_callers`.
 ///
 /// # Errors
 /// When the system has no timer.
 pub(super) async fn as_tasks<T: Time>(
     plan: &Plan,
     schedule: Schedule,
-    most_callers: usize,
+    max_callers: usize,
     clients: &[Arc<dyn Client>],
     shared: Arc<Shared<T>>,
 ) -> io::Result<Observation> {
-    let calls: Arc<[Prepared]> = plan.operation.prepare(plan.seed).into();
-    let seen = Arc::new(Mutex::new(Observation::default()));
+    let calls: Arc<[PreparedCall]> = plan.operation.prepare(plan.seed).into();
+    let observation = Arc::new(Mutex::new(Observation::default()));
     let alarm = shared.time.alarm()?;
     let pool = Arc::new(Pool {
         shared,
         backlog: Mutex::new(Backlog::new(schedule)),
         due: Semaphore::new(0),
-        patience: plan.timeout,
+        grace_period: plan.timeout,
     });
     let caller = {
-        let (pool, seen, clients) = (Arc::clone(&pool), Arc::clone(&seen), clients.to_vec());
+        let (pool, observation, clients) = (Arc::clone(&pool), Arc::clone(&observation), clients.to_vec());
         let timeout = plan.timeout;
         move |number: usize| {
             let client = &clients[number % clients.len()];
-            let mut caller = Caller::new(&pool.shared, client, &calls, &seen, timeout.map(Deadline::new));
+            let deadline = timeout.map(Deadline::new);
+            let mut caller = Caller::new(&pool.shared, client, &calls, &observation, deadline);
             caller.next = number % calls.len();
             serve_slots(Arc::clone(&pool), caller)
         }
     };
     let interrupted = Arc::clone(&plan.interrupted);
-    // A task of its own, for the reason that the callers of a closed loop are.
-    let pacing =
-        tokio::spawn(pace(Arc::clone(&pool), alarm, most_callers.min(MOST_IN_FLIGHT), caller, move || {
+    // A task for the same reason as the callers of a closed loop.
+    let pacer =
+        tokio::spawn(pace(Arc::clone(&pool), alarm, max_callers.min(MAX_IN_FLIGHT), caller, move || {
             interrupted.load(Ordering::Relaxed)
         }));
-    pacing.await.map_err(io::Error::other)??;
-    let mut all = taken(&seen);
-    all.counts.not_sent = lock(&pool.backlog).not_sent;
-    Ok(all)
+    pacer.await.map_err(io::Error::other)??;
+    let mut observation = caller::take(&observation);
+    observation.counts.not_sent = lock(&pool.backlog).not_sent;
+    Ok(observation)
 }
 
-/// Admits each slot when it is due, and starts callers while there are too few.
+/// The pacer: admits each slot when it is due, and starts callers while there are too few.
 async fn pace<T: Time, F: Future<Output = ()> + Send + 'static>(
     pool: Arc<Pool<T>>,
     mut alarm: T::Alarm,
-    most_callers: usize,
+    max_callers: usize,
     caller: impl Fn(usize) -> F,
     interrupted: impl Fn() -> bool,
 ) -> io::Result<()> {
     let mut running = JoinSet::new();
     loop {
         let now = pool.shared.time.now();
-        pool.shared.stage.at(now);
+        pool.shared.phases.advance(now);
         let next = {
             let mut backlog = lock(&pool.backlog);
             let before = backlog.due.len();
             backlog.admit(now, &pool.shared);
-            while backlog.callers < most_callers && backlog.callers < backlog.busy + backlog.due.len() {
+            while backlog.callers < max_callers && backlog.callers < backlog.busy + backlog.due.len() {
                 running.spawn(caller(backlog.callers));
                 backlog.callers += 1;
             }
@@ -151,30 +153,33 @@ async fn pace<T: Time, F: Future<Output = ()> + Send + 'static>(
             backlog.next(&pool.shared)
         };
         let Some(next) = next.filter(|_| !interrupted()) else { break };
-        // Whoever has a slot now makes the call first: setting a timer takes some microseconds.
+        // Lets the callers start the calls that are due first: setting a timer takes some microseconds.
         tokio::task::yield_now().await;
-        alarm.until(next).await?;
+        alarm.wait_until(next).await?;
     }
     if interrupted() {
-        lock(&pool.backlog).give_up(&pool.shared);
+        lock(&pool.backlog).discard_due(&pool.shared);
     }
     pool.due.close();
     running.join_all().await;
-    lock(&pool.backlog).give_up(&pool.shared);
+    lock(&pool.backlog).discard_due(&pool.shared);
     Ok(())
 }
 
+/// The loop of one caller that is a task: takes a slot that is due and makes its call. Ends when the schedule has ended and
+/// no slot is left, or the grace period is over.
 async fn serve_slots<T: Time>(pool: Arc<Pool<T>>, mut caller: Caller<T>) {
     loop {
-        let paced = pool.due.acquire().await;
-        let is_over = paced.is_err();
-        if let Ok(permit) = paced {
+        let permit = pool.due.acquire().await;
+        // The pacer closes the semaphore at the end of the schedule.
+        let is_over = permit.is_err();
+        if let Ok(permit) = permit {
             permit.forget();
         }
         let started = pool.shared.time.now();
         let too_late = || {
-            let then = pool.patience.and_then(|patience| started.checked_sub(patience));
-            then.is_some_and(|then| pool.shared.stage.is_over(then))
+            let latest = pool.grace_period.and_then(|grace_period| started.checked_sub(grace_period));
+            latest.is_some_and(|latest| pool.shared.phases.is_over(latest))
         };
         if is_over && too_late() {
             break;
@@ -189,18 +194,18 @@ async fn serve_slots<T: Time>(pool: Arc<Pool<T>>, mut caller: Caller<T>) {
     }
 }
 
-/// Callers are threads, one for each client. Whoever is free takes the next slot and sleeps until it is due.
+/// Runs callers on threads, one per client. A caller that is free takes the next slot and sleeps until it is due.
 pub(super) fn on_threads<T: Time>(
     plan: &Plan,
     schedule: Schedule,
     clients: &[Arc<dyn Client>],
     shared: &Arc<Shared<T>>,
 ) -> Observation {
-    let calls: Arc<[Prepared]> = plan.operation.prepare(plan.seed).into();
+    let calls: Arc<[PreparedCall]> = plan.operation.prepare(plan.seed).into();
     let backlog = Mutex::new(Backlog::new(schedule));
     let callers = u32::try_from(clients.len()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
-    let mut all = threads::run(callers, |number, seen| {
-        let mut caller = Caller::new(shared, &clients[number as usize], &calls, seen, None);
+    let mut observation = threads::run(callers, |number, observation| {
+        let mut caller = Caller::new(shared, &clients[number as usize], &calls, observation, None);
         caller.next = number as usize % calls.len();
         let backlog = &backlog;
         move || {
@@ -210,21 +215,21 @@ pub(super) fn on_threads<T: Time>(
                     break;
                 }
                 sys::sleep_until(slot);
-                threads::finish_at_once(caller.call(shared.time.now(), Some(slot), || false));
+                threads::poll_to_completion(caller.call(shared.time.now(), Some(slot), || false));
                 lock(backlog).busy -= 1;
             }
         }
     });
     let mut backlog = backlog.into_inner().unwrap_or_else(PoisonError::into_inner);
-    backlog.give_up(shared);
-    all.counts.not_sent = backlog.not_sent;
-    all
+    backlog.discard_due(shared);
+    observation.counts.not_sent = backlog.not_sent;
+    observation
 }
 
-/// The first slot that is due, or else the next of the schedule.
+/// Takes the first slot that is due, or else the next one of the schedule. `None` at the end of the window.
 fn next_slot<T: Time>(backlog: &Mutex<Backlog>, shared: &Shared<T>) -> Option<Instant> {
     let now = shared.time.now();
-    shared.stage.at(now);
+    shared.phases.advance(now);
     let mut backlog = lock(backlog);
     backlog.admit(now, shared);
     if backlog.due.is_empty() {

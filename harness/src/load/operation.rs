@@ -1,4 +1,4 @@
-//! Operations: methods of the calculator with arguments from a seeded generator, and the answers that are right.
+//! Operations: methods of the calculator, with generated arguments and the expected results.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,14 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::stacks::parse_size;
 
-/// The largest payload of an `echo`.
-const MOST_PAYLOAD: u64 = 1 << 20;
-/// The payload of an `echo` that names none.
-const USUAL_PAYLOAD: u64 = 1 << 10;
-/// How many different calls a caller goes through before it starts over.
-const VARIETY: usize = 128;
+/// Maximum payload of an `echo`.
+const MAX_PAYLOAD_BYTES: u64 = 1 << 20;
+/// Payload of an `echo` without a size.
+const DEFAULT_PAYLOAD_BYTES: u64 = 1 << 10;
+/// Number of different calls that a caller makes before it repeats them.
+const DISTINCT_CALLS: usize = 128;
 
-/// A method of the calculator, and for `echo` the payload's size. Written `add` or `echo:1KiB`.
+/// A method of the calculator and, for `echo`, the size of the payload. Written `add` or `echo:1KiB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
@@ -28,7 +28,7 @@ pub struct Operation {
     payload_bytes: u64,
 }
 
-/// A text that names no operation.
+/// The text is not an [`Operation`].
 #[derive(Debug, thiserror::Error)]
 #[error(
     "unknown operation `{0}`; the operations are add, multiply, subtract, divide, hello, echo:SIZE (up to 1MiB)"
@@ -36,7 +36,7 @@ pub struct Operation {
 pub struct OperationParseError(String);
 
 impl Operation {
-    /// The operation of the floors, and of the wire's byte counts.
+    /// `add`: the operation of the floors and of the wire ledger.
     pub const ADD: Operation = Operation { method: Method::Add, payload_bytes: 0 };
 
     /// The method.
@@ -45,28 +45,28 @@ impl Operation {
         self.method
     }
 
-    /// The same operation with a payload of `bytes`; a method without payload becomes `echo`.
+    /// An `echo` with a payload of `bytes`, whatever the method of `self`.
     ///
     /// # Errors
     /// When `bytes` is 0 or more than 1 MiB.
     pub fn with_payload(self, bytes: u64) -> Result<Self, OperationParseError> {
-        if (1..=MOST_PAYLOAD).contains(&bytes) {
+        if (1..=MAX_PAYLOAD_BYTES).contains(&bytes) {
             Ok(Operation { method: Method::Echo, payload_bytes: bytes })
         } else {
             Err(OperationParseError(format!("echo:{bytes}")))
         }
     }
 
-    /// The calls of one caller, each with its right answer; the same for the same seed.
+    /// The calls of one caller with their expected results. Deterministic for a seed.
     #[must_use]
-    pub fn prepare(self, seed: u64) -> Vec<Prepared> {
+    pub fn prepare(self, seed: u64) -> Vec<PreparedCall> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let variety = if self.method == Method::Echo { 1 } else { VARIETY };
-        (0..variety).map(|_| Prepared::new(self.random_call(&mut rng))).collect()
+        let distinct = if self.method == Method::Echo { 1 } else { DISTINCT_CALLS };
+        (0..distinct).map(|_| PreparedCall::new(self.random_call(&mut rng))).collect()
     }
 
     fn random_call(self, rng: &mut ChaCha8Rng) -> Call {
-        // Products stay below 2³¹, so that every protocol can carry every result.
+        // Products stay below 2³¹: XML-RPC's integers have 32 bits.
         let number = |rng: &mut ChaCha8Rng| Value::Int(rng.random_range(1..=40_000));
         let arguments = match self.method {
             Method::Add | Method::Multiply | Method::Subtract | Method::Divide => {
@@ -93,7 +93,7 @@ impl FromStr for Operation {
         let method = Method::from_name(name).ok_or_else(unknown)?;
         match (method, payload) {
             (Method::Echo, payload) => Operation { method, payload_bytes: 0 }
-                .with_payload(payload.unwrap_or(USUAL_PAYLOAD))
+                .with_payload(payload.unwrap_or(DEFAULT_PAYLOAD_BYTES))
                 .map_err(|_| unknown()),
             (_, None) => Ok(Operation { method, payload_bytes: 0 }),
             (_, Some(_)) => Err(unknown()),
@@ -127,27 +127,27 @@ impl From<Operation> for String {
     }
 }
 
-/// A call with its right answer.
+/// A call with its expected result.
 #[derive(Clone, Debug)]
-pub struct Prepared {
+pub struct PreparedCall {
     /// The call.
     pub call: Call,
-    /// What the calculator itself answers.
-    pub answer: Result<Value, CallError>,
+    /// The result of the calculator.
+    pub expected: Result<Value, CallError>,
 }
 
-impl Prepared {
-    /// `call` with the answer of the calculator itself.
+impl PreparedCall {
+    /// `call` with the calculator's result.
     #[must_use]
     pub fn new(call: Call) -> Self {
-        let answer = Calculator.call(&call.method, call.params.clone());
-        Prepared { call, answer }
+        let expected = Calculator.call(&call.method, call.params.clone());
+        PreparedCall { call, expected }
     }
 
-    /// The information in the arguments and in the right answer, in bytes; see [`calculator::document::size`].
+    /// The information in the arguments and in the expected result, in bytes; see [`calculator::document::size`].
     #[must_use]
     pub fn payload(&self) -> (usize, usize) {
-        (self.call.params.values().map(size).sum(), self.answer.as_ref().map_or(0, size))
+        (self.call.params.values().map(size).sum(), self.expected.as_ref().map_or(0, size))
     }
 }
 
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn operations_are_read_back_as_written() {
+    fn parses_what_it_displays_and_rejects_everything_else() {
         for text in ["add", "hello", "echo:100B", "echo:1KiB", "echo:1MiB"] {
             assert_eq!(text.parse::<Operation>().unwrap().to_string(), text);
         }
@@ -167,12 +167,12 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_makes_the_same_calls_and_every_answer_is_a_value() {
+    fn calls_are_determined_by_the_seed_and_every_result_is_a_value() {
         for text in ["add", "multiply", "subtract", "divide", "hello", "echo:1KiB"] {
             let operation: Operation = text.parse().unwrap();
             let (a, b) = (operation.prepare(3), operation.prepare(3));
             assert!(a.iter().zip(&b).all(|(a, b)| a.call == b.call));
-            assert!(a.iter().all(|prepared| prepared.answer.is_ok()));
+            assert!(a.iter().all(|prepared| prepared.expected.is_ok()));
             if text != "echo:1KiB" {
                 assert!(operation.prepare(4).iter().zip(&a).any(|(a, b)| a.call != b.call));
             }
@@ -180,11 +180,11 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_fits_32_bits_as_xml_rpc_needs() {
+    fn every_result_fits_into_32_bits() {
         for text in ["add", "multiply", "subtract", "divide"] {
             for prepared in text.parse::<Operation>().unwrap().prepare(1) {
-                let Ok(Value::Int(answer)) = prepared.answer else { panic!("two ints give an int") };
-                assert!(i32::try_from(answer).is_ok());
+                let Ok(Value::Int(result)) = prepared.expected else { panic!("two ints give an int") };
+                assert!(i32::try_from(result).is_ok());
             }
         }
     }

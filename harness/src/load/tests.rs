@@ -1,22 +1,23 @@
-//! Loads against services in memory, in real time: what is counted, not how long it takes.
+//! Tests of the load generator with clients in memory, in real time: counts only, no durations.
 
 use super::*;
 use calculator::{Calculator, Call, CallError, CallFuture, ErrorKind, Service, Value};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-/// Answers from the calculator; each n-th answer is what `spoil` makes of it.
-struct Spoiled {
+/// A client that answers like the calculator, except that every n-th answer is `fault()`.
+struct FaultyClient {
     calls: AtomicU64,
     every: u64,
-    spoil: fn() -> Result<Value, CallError>,
+    fault: fn() -> Result<Value, CallError>,
 }
 
-impl Client for Spoiled {
+impl Client for FaultyClient {
     fn call<'a>(&'a self, call: &'a Call) -> CallFuture<'a> {
         let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         Box::pin(async move {
             if number.is_multiple_of(self.every) {
-                (self.spoil)()
+                (self.fault)()
             } else {
                 Calculator.call(&call.method, call.params.clone())
             }
@@ -42,9 +43,9 @@ fn observe(
     driver: Driver,
     load: &str,
     every: u64,
-    spoil: fn() -> Result<Value, CallError>,
+    fault: fn() -> Result<Value, CallError>,
 ) -> (Observation, u64) {
-    let client = Arc::new(Spoiled { calls: AtomicU64::new(0), every, spoil });
+    let client = Arc::new(FaultyClient { calls: AtomicU64::new(0), every, fault });
     let clients: Vec<Arc<dyn Client>> = vec![Arc::clone(&client) as _];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let plan = plan(load);
@@ -57,37 +58,37 @@ fn observe(
 fn every_call_is_counted_and_every_answer_is_checked() {
     for driver in [Driver::Tokio, Driver::Threads] {
         for load in ["closed:1", "closed:3", "open:5000:constant", "open:5000:poisson"] {
-            let (seen, made) = observe(driver, load, 10, || Ok(Value::Int(-1)));
-            assert_eq!(seen.counts.started, made, "{load}");
-            assert_eq!(seen.counts.wrong, made / 10);
-            assert_eq!(seen.counts.right, made - made / 10);
-            assert_eq!(seen.latency.len(), seen.counts.right);
-            assert!(seen.counts.is_conserved(), "{:?}", seen.counts);
+            let (observed, made) = observe(driver, load, 10, || Ok(Value::Int(-1)));
+            assert_eq!(observed.counts.started, made, "{load}");
+            assert_eq!(observed.counts.wrong, made / 10);
+            assert_eq!(observed.counts.right, made - made / 10);
+            assert_eq!(observed.latency.len(), observed.counts.right);
+            assert!(observed.counts.is_conserved(), "{:?}", observed.counts);
         }
     }
 }
 
 #[test]
-fn an_open_loop_makes_the_calls_of_its_schedule() {
+fn an_open_loop_makes_one_call_per_slot() {
     for driver in [Driver::Tokio, Driver::Threads] {
-        let (seen, made) = observe(driver, "open:5000:constant", 1_000, || Ok(Value::Int(-1)));
-        assert_eq!((seen.counts.slots, seen.counts.started, made), (150, 150, 150));
-        assert_eq!((seen.service.len(), seen.schedule_lag.len()), (150, 150));
+        let (observed, made) = observe(driver, "open:5000:constant", 1_000, || Ok(Value::Int(-1)));
+        assert_eq!((observed.counts.slots, observed.counts.started, made), (150, 150, 150));
+        assert_eq!((observed.service.len(), observed.schedule_lag.len()), (150, 150));
     }
 }
 
 #[test]
 fn failures_are_counted_by_kind() {
-    let (seen, made) =
+    let (observed, made) =
         observe(Driver::Tokio, "closed:1", 4, || Err(CallError::new(ErrorKind::ZeroDivision, "")));
-    assert_eq!(seen.counts.failed.get(&ErrorKind::ZeroDivision), Some(&(made / 4)));
-    assert_eq!(seen.counts.right + made / 4, made);
+    assert_eq!(observed.counts.failed.get(&ErrorKind::ZeroDivision), Some(&(made / 4)));
+    assert_eq!(observed.counts.right + made / 4, made);
 }
 
 #[test]
-fn a_caller_whose_server_is_gone_gives_up() {
+fn a_caller_gives_up_after_consecutive_transport_errors() {
     let lost = || Err(CallError::new(ErrorKind::Undeliverable, ""));
-    let (seen, made) = observe(Driver::Tokio, "closed:1", 1, lost);
-    assert_eq!((made, seen.callers_gave_up), (u64::from(closed::GIVE_UP_AFTER), 1));
-    assert_eq!(seen.counts.failed.get(&ErrorKind::Undeliverable), Some(&made));
+    let (observed, made) = observe(Driver::Tokio, "closed:1", 1, lost);
+    assert_eq!((made, observed.callers_gave_up), (u64::from(closed::MAX_CONSECUTIVE_LOSSES), 1));
+    assert_eq!(observed.counts.failed.get(&ErrorKind::Undeliverable), Some(&made));
 }

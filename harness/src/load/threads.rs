@@ -1,4 +1,4 @@
-//! Callers that are threads, for clients that block.
+//! Runs callers on threads, for clients that block.
 
 use std::future::Future;
 use std::num::NonZeroU32;
@@ -6,33 +6,33 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use super::caller::taken;
+use super::caller;
 use crate::observe::Observation;
 
-/// Beyond so many threads several share an observation: its histograms take a megabyte.
-const OBSERVATIONS: u32 = 64;
+/// Maximum number of observations; more threads than that share them, because the histograms of each take a megabyte.
+const MAX_OBSERVATIONS: u32 = 64;
 
-/// Runs `callers` threads to their end, each of which does what `caller` makes for its number, and returns what they
-/// saw together. The threads inherit the calling thread's cores.
+/// Runs `callers` threads, each with what `closure` returns for its number, until all have ended. Returns the
+/// merged observation. The threads inherit the cores of the calling thread.
 pub(super) fn run<F: FnOnce() + Send>(
     callers: NonZeroU32,
-    caller: impl Fn(u32, &Arc<Mutex<Observation>>) -> F,
+    closure: impl Fn(u32, &Arc<Mutex<Observation>>) -> F,
 ) -> Observation {
-    let seen: Vec<_> = (0..callers.get().min(OBSERVATIONS)).map(|_| Arc::default()).collect();
+    let observations: Vec<_> = (0..callers.get().min(MAX_OBSERVATIONS)).map(|_| Arc::default()).collect();
     std::thread::scope(|scope| {
         for number in 0..callers.get() {
-            scope.spawn(caller(number, &seen[(number % OBSERVATIONS) as usize]));
+            scope.spawn(closure(number, &observations[(number % MAX_OBSERVATIONS) as usize]));
         }
     });
     let mut all = Observation::default();
-    for part in &seen {
-        all.merge(&taken(part));
+    for part in &observations {
+        all.merge(&caller::take(part));
     }
     all
 }
 
-/// Polls a future that never waits: clients for threads block inside their first poll.
-pub(super) fn finish_at_once<T>(future: impl Future<Output = T>) -> T {
+/// Polls a future until it is ready, without a runtime. The clients used on threads block inside their first poll.
+pub(super) fn poll_to_completion<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
     loop {

@@ -1,4 +1,4 @@
-//! The time that the load generator goes by: the machine's, or, in tests, one that jumps from event to event.
+//! The clock of the load generator: the monotonic clock, or in tests one that jumps from event to event.
 
 use std::future::Future;
 use std::io;
@@ -6,35 +6,35 @@ use std::time::Instant;
 
 use crate::sys;
 
-/// A clock, and alarms that follow it.
+/// A clock with alarms.
 pub(super) trait Time: Send + Sync + 'static {
-    /// What waits.
+    /// The type of its alarms.
     type Alarm: Alarm;
 
-    /// The present.
+    /// The current time.
     fn now(&self) -> Instant;
 
-    /// A new alarm.
+    /// Creates an alarm.
     ///
     /// # Errors
     /// When the system has no timer left.
     fn alarm(&self) -> io::Result<Self::Alarm>;
 }
 
-/// Waits for moments.
+/// Waits for instants.
 pub(super) trait Alarm: Send {
-    /// Waits until `moment`; not at all where it has passed.
+    /// Waits until `deadline`. Returns at once when it has passed.
     ///
     /// # Errors
     /// When the timer cannot be set.
-    fn until(&mut self, moment: Instant) -> impl Future<Output = io::Result<()>> + Send;
+    fn wait_until(&mut self, deadline: Instant) -> impl Future<Output = io::Result<()>> + Send;
 }
 
 /// The machine's monotonic clock.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct MachineTime;
+pub(super) struct MonotonicTime;
 
-impl Time for MachineTime {
+impl Time for MonotonicTime {
     type Alarm = sys::Timer;
 
     fn now(&self) -> Instant {
@@ -47,14 +47,14 @@ impl Time for MachineTime {
 }
 
 impl Alarm for sys::Timer {
-    async fn until(&mut self, moment: Instant) -> io::Result<()> {
-        self.wait_until(moment).await
+    async fn wait_until(&mut self, deadline: Instant) -> io::Result<()> {
+        sys::Timer::wait_until(self, deadline).await
     }
 }
 
-/// Time that stands still while anybody has something to do, and then jumps to the next alarm.
+/// A virtual clock: it stands still while any task can run, and then jumps to the next alarm.
 ///
-/// It is Tokio's paused clock in slow motion: that one counts milliseconds, and each of them stands for [`TICK`] here,
+/// It is Tokio's paused clock, scaled: that one has a resolution of 1 ms, and each of its milliseconds is a [`TICK`] here,
 /// so that schedules of microseconds are exact.
 #[cfg(test)]
 pub(super) mod virtual_time {
@@ -62,29 +62,29 @@ pub(super) mod virtual_time {
     use std::io;
     use std::time::{Duration, Instant};
 
-    /// What the clock can tell apart.
+    /// The resolution of the clock.
     pub(crate) const TICK: Duration = Duration::from_nanos(100);
 
-    /// Must be made inside a Tokio runtime whose clock is paused.
+    /// A virtual clock. Must be created inside a Tokio runtime whose clock is paused.
     #[derive(Clone, Copy, Debug)]
     pub(crate) struct VirtualTime {
-        slow: tokio::time::Instant,
-        begin: Instant,
+        scaled_start: tokio::time::Instant,
+        start: Instant,
     }
 
     impl VirtualTime {
         pub(crate) fn new() -> Self {
-            VirtualTime { slow: tokio::time::Instant::now(), begin: Instant::now() }
+            VirtualTime { scaled_start: tokio::time::Instant::now(), start: Instant::now() }
         }
 
-        pub(crate) fn begin(&self) -> Instant {
-            self.begin
+        pub(crate) fn start(&self) -> Instant {
+            self.start
         }
 
-        pub(crate) async fn sleep_until(&self, moment: Instant) {
-            let ticks = moment.saturating_duration_since(self.begin).as_nanos().div_ceil(TICK.as_nanos());
-            let slow = Duration::from_millis(u64::try_from(ticks).unwrap());
-            tokio::time::sleep_until(self.slow + slow).await;
+        pub(crate) async fn sleep_until(&self, deadline: Instant) {
+            let ticks = deadline.saturating_duration_since(self.start).as_nanos().div_ceil(TICK.as_nanos());
+            let scaled = Duration::from_millis(u64::try_from(ticks).unwrap());
+            tokio::time::sleep_until(self.scaled_start + scaled).await;
         }
     }
 
@@ -92,8 +92,8 @@ pub(super) mod virtual_time {
         type Alarm = VirtualTime;
 
         fn now(&self) -> Instant {
-            let ticks = u32::try_from(self.slow.elapsed().as_millis()).unwrap();
-            self.begin + TICK * ticks
+            let ticks = u32::try_from(self.scaled_start.elapsed().as_millis()).unwrap();
+            self.start + TICK * ticks
         }
 
         fn alarm(&self) -> io::Result<Self> {
@@ -102,8 +102,8 @@ pub(super) mod virtual_time {
     }
 
     impl Alarm for VirtualTime {
-        async fn until(&mut self, moment: Instant) -> io::Result<()> {
-            self.sleep_until(moment).await;
+        async fn wait_until(&mut self, deadline: Instant) -> io::Result<()> {
+            self.sleep_until(deadline).await;
             Ok(())
         }
     }

@@ -1,198 +1,201 @@
-//! The warm-up, and when calls begin to count: as soon as the latencies have settled, within bounds.
+//! The phases of a trial: the warm-up, and the window in which calls are measured. The window opens as soon as latencies
+//! have settled, within bounds.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::stats::find_shift;
 
-/// When calls count: those that start in `begin..end`. Earlier ones warm up.
+/// The measured window: calls that start in `begin..end` are recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// The first instant that counts.
+    /// The first instant inside the window.
     pub begin: Instant,
-    /// The first instant that does not count any more.
+    /// The first instant after the window.
     pub end: Instant,
 }
 
 impl Window {
-    /// Whether what begins at `moment` counts.
+    /// Whether `instant` lies in the window.
     #[must_use]
-    pub fn holds(&self, moment: Instant) -> bool {
-        (self.begin..self.end).contains(&moment)
+    pub fn contains(&self, instant: Instant) -> bool {
+        (self.begin..self.end).contains(&instant)
     }
 }
 
-/// Into how many intervals the warm-up is cut; so many medians are looked at.
+/// Number of intervals into which the shortest warm-up is divided. The last so many medians are tested for a change.
 const INTERVALS: u32 = 20;
-/// The fewest medians that a change can be seen in.
-const FEWEST: usize = 12;
-/// How many times its length the warm-up may take at most.
-const LONGEST: u32 = 3;
-/// From the decision to the first call that counts, so that whoever observes the processes is there in time.
-const LEAD: Duration = Duration::from_millis(1);
+/// Minimum number of medians for the test: with fewer it cannot be significant.
+const MIN_MEDIANS: usize = 12;
+/// Maximum length of the warm-up, as a multiple of its shortest.
+const MAX_WARMUP_FACTOR: u32 = 3;
+/// From the decision to open the window until it opens, so that the thread that reads the processes' usage is in time.
+const OPENING_LEAD: Duration = Duration::from_millis(1);
 
-/// Told when the window opens.
-pub type Opened = Box<dyn FnOnce(Window) + Send>;
+/// Called once, as soon as it is known when the window opens.
+pub type WindowCallback = Box<dyn FnOnce(Window) + Send>;
 
-/// How long calls are made before they count.
+/// How long calls are made before they are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WarmUp {
-    /// So long at least, and until the latencies have settled; three times as long at most.
+    /// At least this long and until latencies have settled, at most three times as long.
     Settle(Duration),
-    /// As was agreed with others who call the same server.
-    Agreed(Agreed),
+    /// Between fixed instants, on which all load generators of a server have agreed.
+    Agreed(AgreedTimes),
 }
 
-/// When the calls of a trial begin and when they begin to count, where several load generators have agreed on that.
+/// The phases of a trial on which several load generators have agreed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Agreed {
-    /// The first call.
-    pub from: Instant,
-    /// The first call that counts.
-    pub until: Instant,
+pub struct AgreedTimes {
+    /// When the warm-up starts, with the first call.
+    pub warmup_start: Instant,
+    /// When the measured window opens.
+    pub window_start: Instant,
 }
 
-impl Agreed {
-    /// From `from` on, with the longest warm-up that one of `length` may take.
+impl AgreedTimes {
+    /// A trial that starts at `warmup_start`, with the longest warm-up that [`WarmUp::Settle`] allows for `warmup`.
     #[must_use]
-    pub fn new(from: Instant, length: Duration) -> Self {
-        Agreed { from, until: from + length * LONGEST }
+    pub fn new(warmup_start: Instant, warmup: Duration) -> Self {
+        AgreedTimes { warmup_start, window_start: warmup_start + warmup * MAX_WARMUP_FACTOR }
     }
 }
 
-/// A trial's time: first the warm-up, then the window.
-pub(super) struct Stage {
-    began: Instant,
+/// The phases of a trial: first the warm-up, then the window.
+pub(super) struct Phases {
+    started_at: Instant,
     window: OnceLock<Window>,
     measure: Duration,
     warmup: Mutex<Progress>,
 }
 
-/// How far a warm-up has come.
+/// Progress of a warm-up.
 struct Progress {
-    began: Instant,
-    /// The least that it takes where nothing was agreed.
+    started_at: Instant,
+    /// Its shortest length.
     length: Duration,
-    /// When the window opens, where that was agreed.
-    agreed: Option<Instant>,
-    /// The latencies of the interval that is on.
+    /// When the window opens, if that was agreed.
+    agreed_end: Option<Instant>,
+    /// Latencies of the current interval, in nanoseconds.
     latencies: Vec<u64>,
-    /// How many intervals have ended.
-    ended: u32,
+    /// Number of intervals that have ended.
+    ended_intervals: u32,
     /// The medians of the last [`INTERVALS`] intervals in which a call ended.
     medians: Vec<f64>,
     settled: bool,
-    opened: Option<Opened>,
+    on_window: Option<WindowCallback>,
 }
 
-impl Stage {
-    /// The warm-up begins `now`, or when it was agreed to; calls then count for `measure`.
-    pub(super) fn new(now: Instant, warmup: WarmUp, measure: Duration, opened: Opened) -> Self {
-        let (began, length, agreed) = match warmup {
+impl Phases {
+    /// Starts the warm-up `now`, or at the agreed time. Calls are then measured for `measure`.
+    pub(super) fn new(now: Instant, warmup: WarmUp, measure: Duration, on_window: WindowCallback) -> Self {
+        let (started_at, length, agreed_end) = match warmup {
             WarmUp::Settle(length) => (now, length, None),
-            WarmUp::Agreed(Agreed { from, until }) => (from, (until - from) / LONGEST, Some(until)),
+            WarmUp::Agreed(AgreedTimes { warmup_start, window_start }) => {
+                (warmup_start, (window_start - warmup_start) / MAX_WARMUP_FACTOR, Some(window_start))
+            }
         };
         let mut progress = Progress {
-            began,
+            started_at,
             length,
-            agreed,
+            agreed_end,
             latencies: vec![],
-            ended: 0,
+            ended_intervals: 0,
             medians: vec![],
             settled: false,
-            opened: None,
+            on_window: None,
         };
-        // Whoever observes the processes need not wait for a call to end to hear of what is known.
-        if let Some(begin) = agreed {
-            opened(Window { begin, end: begin + measure });
+        // An agreed window is known already.
+        if let Some(begin) = agreed_end {
+            on_window(Window { begin, end: begin + measure });
         } else {
-            progress.opened = Some(opened);
+            progress.on_window = Some(on_window);
         }
-        let stage = Stage { began, window: OnceLock::new(), measure, warmup: Mutex::new(progress) };
-        stage.at(now);
-        stage
+        let phases = Phases { started_at, window: OnceLock::new(), measure, warmup: Mutex::new(progress) };
+        phases.advance(now);
+        phases
     }
 
-    /// When the warm-up began.
-    pub(super) fn began(&self) -> Instant {
-        self.began
+    /// When the warm-up started.
+    pub(super) fn started_at(&self) -> Instant {
+        self.started_at
     }
 
-    /// The window, once it is known. It may not have begun.
+    /// The window, once the end of the warm-up is known. It may lie in the future.
     pub(super) fn window(&self) -> Option<Window> {
         self.window.get().copied()
     }
 
-    /// Whether a call that begins at `moment` counts.
-    pub(super) fn counts(&self, moment: Instant) -> bool {
-        self.window().is_some_and(|window| window.holds(moment))
+    /// Whether a call that starts at `instant` is measured.
+    pub(super) fn is_measured(&self, instant: Instant) -> bool {
+        self.window().is_some_and(|window| window.contains(instant))
     }
 
-    /// Whether no call that begins at `moment` or later counts.
-    pub(super) fn is_over(&self, moment: Instant) -> bool {
-        self.window().is_some_and(|window| moment >= window.end)
+    /// Whether the window has closed by `instant`.
+    pub(super) fn is_over(&self, instant: Instant) -> bool {
+        self.window().is_some_and(|window| instant >= window.end)
     }
 
-    /// Whether the latencies had settled when the window opened.
+    /// Whether latencies had settled when the window opened.
     pub(super) fn settled(&self) -> bool {
         self.warmup.lock().unwrap_or_else(PoisonError::into_inner).settled
     }
 
-    /// Takes note of the time, and opens the window where it is time to.
-    pub(super) fn at(&self, now: Instant) {
+    /// Opens the window if the warm-up ends at `now`.
+    pub(super) fn advance(&self, now: Instant) {
         if self.window().is_none() {
-            self.note(now, None);
+            self.update(now, None);
         }
     }
 
-    /// Takes note of a call that `took` so long and has ended `now`, while no window is open.
-    pub(super) fn ended(&self, now: Instant, took: Duration) {
+    /// Adds the latency of a call that ended at `now` to the warm-up, unless the window is already open.
+    pub(super) fn call_ended(&self, now: Instant, latency: Duration) {
         if self.window().is_none() {
-            self.note(now, Some(took));
+            self.update(now, Some(latency));
         }
     }
 
-    fn note(&self, now: Instant, took: Option<Duration>) {
+    fn update(&self, now: Instant, latency: Option<Duration>) {
         let mut warmup = self.warmup.lock().unwrap_or_else(PoisonError::into_inner);
-        // Somebody else may have opened the window since it was looked for.
-        if self.window().is_some() || !warmup.is_over(now, took) {
+        // Another caller may have opened the window meanwhile.
+        if self.window().is_some() || !warmup.update(now, latency) {
             return;
         }
-        let soon = now + if warmup.length.is_zero() { Duration::ZERO } else { LEAD };
-        let begin = warmup.agreed.unwrap_or(soon);
+        let lead = if warmup.length.is_zero() { Duration::ZERO } else { OPENING_LEAD };
+        let begin = warmup.agreed_end.unwrap_or(now + lead);
         let window = Window { begin, end: begin + self.measure };
-        if let Some(opened) = warmup.opened.take() {
-            opened(window);
+        if let Some(on_window) = warmup.on_window.take() {
+            on_window(window);
         }
         let _ = self.window.set(window);
     }
 }
 
 impl Progress {
-    /// Takes note of the time and of a call that `took` so long; whether this ends the warm-up.
-    fn is_over(&mut self, now: Instant, took: Option<Duration>) -> bool {
-        let elapsed = now.saturating_duration_since(self.began);
+    /// Advances to `now` and adds the `latency` of a call. Returns whether the warm-up is over.
+    fn update(&mut self, now: Instant, latency: Option<Duration>) -> bool {
+        let elapsed = now.saturating_duration_since(self.started_at);
         let interval = self.length / INTERVALS;
         let ended = elapsed.as_nanos().checked_div(interval.as_nanos());
         let ended = ended.map_or(u32::MAX, |ended| u32::try_from(ended).unwrap_or(u32::MAX));
-        if ended > self.ended {
-            self.ended = ended;
+        if ended > self.ended_intervals {
+            self.ended_intervals = ended;
             self.close_interval();
         }
-        if let Some(took) = took {
-            self.latencies.push(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        if let Some(latency) = latency {
+            self.latencies.push(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
         }
-        let is_early = match self.agreed {
-            Some(until) => now + LEAD < until,
+        let is_early = match self.agreed_end {
+            Some(end) => now + OPENING_LEAD < end,
             None => elapsed < self.length,
         };
         if is_early {
             return false;
         }
-        // Where there is nothing to warm up, there is nothing to settle.
-        self.settled =
-            self.length.is_zero() || (self.medians.len() >= FEWEST && find_shift(&self.medians).is_none());
-        self.settled || self.agreed.is_some() || elapsed >= self.length * LONGEST
+        // A warm-up of no length is settled by definition.
+        self.settled = self.length.is_zero()
+            || (self.medians.len() >= MIN_MEDIANS && find_shift(&self.medians).is_none());
+        self.settled || self.agreed_end.is_some() || elapsed >= self.length * MAX_WARMUP_FACTOR
     }
 
     #[allow(clippy::cast_precision_loss)]
@@ -213,27 +216,29 @@ mod tests {
     use super::*;
     use std::sync::mpsc;
 
-    /// Calls of a length that follows from their number, one after the other, until the window opens: after how long
-    /// it does, and whether the latencies had settled.
-    fn warm_up(length: Duration, took: impl Fn(u32) -> Duration) -> (Duration, bool) {
-        let began = Instant::now();
+    /// Makes calls one after the other until the window opens; `latency` returns the latency of each. Returns after how
+    /// long the window opened, and whether latencies had settled.
+    fn warm_up(length: Duration, latency: impl Fn(u32) -> Duration) -> (Duration, bool) {
+        let started_at = Instant::now();
         let (sender, receiver) = mpsc::channel();
-        let opened = Box::new(move |window: Window| sender.send(window).unwrap());
-        let stage = Stage::new(began, WarmUp::Settle(length), Duration::from_secs(1), opened);
-        let mut now = began;
+        let on_window = Box::new(move |window: Window| sender.send(window).unwrap());
+        let phases = Phases::new(started_at, WarmUp::Settle(length), Duration::from_secs(1), on_window);
+        let mut now = started_at;
         for number in 0.. {
-            if stage.window().is_some() {
+            if phases.window().is_some() {
                 break;
             }
-            assert!(!stage.counts(now) && !stage.is_over(now));
-            now += took(number);
-            stage.ended(now, took(number));
+            assert!(!phases.is_measured(now) && !phases.is_over(now));
+            now += latency(number);
+            phases.call_ended(now, latency(number));
         }
         let window = receiver.try_recv().unwrap();
-        assert_eq!(Some(window), stage.window());
+        assert_eq!(Some(window), phases.window());
         assert_eq!(window.end - window.begin, Duration::from_secs(1));
-        assert!(stage.counts(window.begin) && !stage.counts(window.end) && stage.is_over(window.end));
-        (window.begin - began, stage.settled())
+        assert!(
+            phases.is_measured(window.begin) && !phases.is_measured(window.end) && phases.is_over(window.end)
+        );
+        (window.begin - started_at, phases.settled())
     }
 
     const LENGTH: Duration = Duration::from_millis(100);
@@ -243,56 +248,59 @@ mod tests {
     }
 
     #[test]
-    fn steady_calls_count_after_the_shortest_warm_up() {
+    fn steady_latencies_end_the_warm_up_after_its_shortest_length() {
         let (after, settled) = warm_up(LENGTH, |number| micros(20 + number % 3));
-        assert!(settled && after < LENGTH + 2 * LEAD, "{after:?}");
+        assert!(settled && after < LENGTH + 2 * OPENING_LEAD, "{after:?}");
     }
 
     #[test]
-    fn a_slow_beginning_is_waited_out() {
-        // The first 60 ms are slow: within the last 100 ms there is no change any more only after 160 ms or so.
+    fn a_slow_beginning_extends_the_warm_up() {
+        // The first 60 ms are slow: it takes 160 ms or so until there is no change within the last 100 ms.
         let (after, settled) = warm_up(LENGTH, |number| micros(if number < 1_000 { 60 } else { 20 }));
         assert!(settled && after > Duration::from_millis(110), "{after:?}");
         assert!(after < Duration::from_millis(170), "{after:?}");
     }
 
     #[test]
-    fn what_never_settles_is_told() {
+    fn latencies_that_never_settle_are_reported() {
         let (after, settled) = warm_up(LENGTH, |number| micros(20 + number / 20));
         assert!(!settled);
-        assert!(after >= 3 * LENGTH && after < 3 * LENGTH + 3 * LEAD, "{after:?}");
+        assert!(after >= 3 * LENGTH && after < 3 * LENGTH + 3 * OPENING_LEAD, "{after:?}");
     }
 
     #[test]
-    fn a_few_long_calls_are_too_few_to_tell() {
+    fn a_few_long_calls_never_count_as_settled() {
         let (after, settled) = warm_up(LENGTH, |_| Duration::from_millis(70));
         assert!(!settled && after > 3 * LENGTH);
     }
 
     #[test]
-    fn an_agreed_window_opens_when_it_was_agreed_to_and_is_told_at_once() {
-        for (took, settled) in [(micros(20), true), (Duration::from_millis(70), false)] {
+    fn an_agreed_window_is_reported_at_once_and_opens_at_the_agreed_time() {
+        for (latency, settled) in [(micros(20), true), (Duration::from_millis(70), false)] {
             let now = Instant::now();
-            let agreed = Agreed::new(now + LENGTH, LENGTH);
-            assert_eq!(agreed.until, now + 4 * LENGTH);
+            let agreed = AgreedTimes::new(now + LENGTH, LENGTH);
+            assert_eq!(agreed.window_start, now + 4 * LENGTH);
             let (sender, receiver) = mpsc::channel();
-            let opened = Box::new(move |window: Window| sender.send(window).unwrap());
-            let stage = Stage::new(now, WarmUp::Agreed(agreed), LENGTH, opened);
-            let window = Window { begin: agreed.until, end: agreed.until + LENGTH };
-            assert_eq!((receiver.try_recv(), stage.began()), (Ok(window), agreed.from));
-            let mut ended = agreed.from;
-            while ended < agreed.until {
-                assert!(!stage.counts(ended) && !stage.is_over(ended));
-                ended += took;
-                stage.ended(ended, took);
+            let on_window = Box::new(move |window: Window| sender.send(window).unwrap());
+            let phases = Phases::new(now, WarmUp::Agreed(agreed), LENGTH, on_window);
+            let window = Window { begin: agreed.window_start, end: agreed.window_start + LENGTH };
+            assert_eq!((receiver.try_recv(), phases.started_at()), (Ok(window), agreed.warmup_start));
+            let mut ended = agreed.warmup_start;
+            while ended < agreed.window_start {
+                assert!(!phases.is_measured(ended) && !phases.is_over(ended));
+                ended += latency;
+                phases.call_ended(ended, latency);
             }
-            assert!(!stage.counts(agreed.until - LEAD) && stage.counts(agreed.until));
-            assert_eq!((stage.window(), stage.settled()), (Some(window), settled));
+            assert!(
+                !phases.is_measured(agreed.window_start - OPENING_LEAD)
+                    && phases.is_measured(agreed.window_start)
+            );
+            assert_eq!((phases.window(), phases.settled()), (Some(window), settled));
         }
     }
 
     #[test]
-    fn without_a_warm_up_the_window_is_open_at_once() {
+    fn without_a_warm_up_the_window_opens_at_once() {
         assert_eq!(warm_up(Duration::ZERO, |_| LENGTH), (Duration::ZERO, true));
     }
 }

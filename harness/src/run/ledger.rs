@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use calculator::{Call, Client, Deadline, Value};
 
 use crate::deploy::port_of;
-use crate::load::{Operation, Prepared};
+use crate::load::{Operation, PreparedCall};
 use crate::observe::wire::{Flow, Snapshot, SocketTraffic, Traffic};
 use crate::record::{CountedBy, Hop, Parts, Party, SocketFacts, Wire};
 use crate::stacks::{Destination, Stack};
@@ -98,9 +98,9 @@ pub async fn count(
 }
 
 /// The call whose bytes are counted: add(2, 3) for `add`, so that the same build gives the same count every time.
-fn ledger_call(operation: Operation, seed: u64) -> Option<Prepared> {
+fn ledger_call(operation: Operation, seed: u64) -> Option<PreparedCall> {
     if operation == Operation::ADD {
-        return Some(Prepared::new(Call::positional("add", [Value::Int(2), Value::Int(3)])));
+        return Some(PreparedCall::new(Call::positional("add", [Value::Int(2), Value::Int(3)])));
     }
     operation.prepare(seed).into_iter().next()
 }
@@ -159,7 +159,7 @@ impl Ends<'_> {
 struct Caller<'a> {
     client: &'a dyn Client,
     deadline: Deadline,
-    prepared: Prepared,
+    prepared: PreparedCall,
     /// Whether every answer was the right one.
     right: bool,
 }
@@ -167,7 +167,7 @@ struct Caller<'a> {
 impl Caller<'_> {
     async fn call(&mut self) {
         let Caller { client, deadline, prepared, right } = self;
-        *right &= deadline.within(Instant::now(), client.call(&prepared.call)).await == prepared.answer;
+        *right &= deadline.within(Instant::now(), client.call(&prepared.call)).await == prepared.expected;
     }
 
     async fn series(&mut self, ends: &Ends<'_>, pause: Duration) -> Series {
@@ -223,7 +223,7 @@ impl Series {
         &self,
         stack: &Stack,
         operation: Operation,
-        prepared: &Prepared,
+        prepared: &PreparedCall,
         destination: &Destination,
         first: SocketTraffic,
         server_is_ours: bool,
@@ -231,7 +231,7 @@ impl Series {
         let usual = self.usual()?;
         let (from_client, to_client) = (*usual.first()?, *usual.last()?);
         let anatomy = prepared
-            .answer
+            .expected
             .as_ref()
             .ok()
             .and_then(|result| stack.anatomy(destination, &prepared.call, result).ok());

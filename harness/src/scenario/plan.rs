@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Measurement, Scenario, Search};
 use crate::deploy::{Cores, NotEnoughCores, Placement};
-use crate::load::{Agreed, Load, Operation, Rate, share};
+use crate::load::{AgreedTimes, Load, Operation, Rate, share};
 use crate::stacks::{Driver, Stack, UnknownStack};
 
 /// The least and the most that a trial may take to measure.
@@ -66,7 +66,7 @@ pub struct AgentShare {
     /// The agent's number, from 1.
     pub agent: u32,
     /// When the trial is made.
-    pub agreed: Agreed,
+    pub agreed: AgreedTimes,
 }
 
 impl TrialSpec {
@@ -95,7 +95,7 @@ impl TrialSpec {
     /// What number `agent`, from 1, of `of` agents makes of this trial: its share of the load, over its share of the
     /// connections but one at least. `None` where the load is less than one caller, or one call a second, for each.
     #[must_use]
-    pub fn share(&self, agent: u32, of: NonZeroU32, agreed: Agreed) -> Option<Self> {
+    pub fn share(&self, agent: u32, of: NonZeroU32, agreed: AgreedTimes) -> Option<Self> {
         let index = agent.checked_sub(1)?;
         let connections =
             NonZeroU32::new(share(self.connections.get(), index, of)).unwrap_or(NonZeroU32::MIN);

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::error::TrialError;
-use crate::load::{Agreed, WarmUp};
+use crate::load::{AgreedTimes, WarmUp};
 use crate::stacks::Stack;
 
 /// How often a wait checks whether the run was interrupted.
@@ -23,13 +23,14 @@ pub(crate) async fn wait_until(moment: Instant, interrupted: &AtomicBool) {
 /// [`TrialError::TooLate`] where the warm-up is over already.
 pub(super) async fn wait_for_start(
     stack: &'static Stack,
-    agreed: Agreed,
+    agreed: AgreedTimes,
     interrupted: &AtomicBool,
 ) -> Result<WarmUp, TrialError> {
-    wait_until(agreed.from, interrupted).await;
-    let late = Instant::now().saturating_duration_since(agreed.until);
+    wait_until(agreed.warmup_start, interrupted).await;
+    let late = Instant::now().saturating_duration_since(agreed.window_start);
     // Without a warm-up, calls count from the moment at which they begin.
-    let allowed = if agreed.from == agreed.until { INTERRUPT_CHECK_INTERVAL } else { Duration::ZERO };
+    let allowed =
+        if agreed.warmup_start == agreed.window_start { INTERRUPT_CHECK_INTERVAL } else { Duration::ZERO };
     if late > allowed {
         Err(TrialError::TooLate { stack: stack.name, late })
     } else {

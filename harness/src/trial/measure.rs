@@ -99,7 +99,7 @@ pub(super) fn measure(
     }
     // Callers may notice the end of their server before the system reports it.
     let timeout = if measured.observation.callers_gave_up > 0 { EXIT_TIMEOUT } else { Duration::ZERO };
-    measured.server_ended = site.process.as_mut().and_then(|process| process.ends_within(timeout));
+    measured.server_ended = site.process.as_mut().and_then(|process| process.exit_status_within(timeout));
     Ok(Some(measured))
 }
 

@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use self::figures::{fail, fill};
 use self::measure::{Measured, measure};
+use crate::deploy::keep_awake::KeepAwake;
 use crate::deploy::rabbitmq::BrokerError;
-use crate::deploy::warm::KeptAwake;
 use crate::observe::control;
 use crate::record::{AgentPart, Label, Trial, audit, label_saturated_agents};
 use crate::scenario::TrialSpec;
@@ -37,7 +37,7 @@ pub fn run(
 ) -> Option<Trial> {
     let mut trial = Trial::new(spec, block, position);
     trial.at_seconds = context.began.elapsed().as_secs_f64();
-    let kept_awake = spec.warm.then(|| KeptAwake::start(&cores_to_keep_awake(spec)));
+    let kept_awake = spec.warm.then(|| KeepAwake::start(&cores_to_keep_awake(spec)));
     trial.warm = matches!(kept_awake, Some(Ok(_)));
     if !trial.warm && spec.cores.client != spec.cores.server {
         trial.labels.push(Label::Cold);
@@ -68,7 +68,7 @@ pub fn run(
 /// How much later than agreed an agent made its first call, in nanoseconds.
 fn start_delay(spec: &TrialSpec, measured: &Measured) -> Option<u64> {
     let (share, first_call) = spec.share.zip(measured.observation.first_call_at)?;
-    let delay = first_call.saturating_duration_since(share.agreed.from);
+    let delay = first_call.saturating_duration_since(share.agreed.warmup_start);
     Some(u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX))
 }
 

@@ -166,7 +166,7 @@ fn trial(parts: &Parts<'_>, of: u32) -> Result<Trial, MergeError> {
         (trial.measurement.clone(), trial.stack.clone(), trial.twin, trial.operation.to_string())
     };
     for (other_name, other) in &parts[1..] {
-        let load = merged.load.and(other.load).filter(|_| what(first) == what(other));
+        let load = merged.load.combine(other.load).filter(|_| what(first) == what(other));
         let Some(load) = load else {
             return Err(MergeError::Differs {
                 name: name.to_owned(),

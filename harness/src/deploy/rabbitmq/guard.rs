@@ -1,4 +1,4 @@
-//! The process between the harness and its broker.
+//! The guard: the process between the harness and its broker.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -6,63 +6,68 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
+use super::error::BrokerError;
 use super::install::Installation;
+use super::line::GuardLine;
 use super::node::{Node, Readiness};
-use super::{BrokerError, GuardLine};
+use crate::sys;
 
-/// Another process may take a port between our finding it free and the broker's binding it.
-const ATTEMPTS: usize = 3;
+/// Number of attempts to start a broker. Another process may bind a port after it was found to be free.
+const MAX_ATTEMPTS: usize = 3;
 
-/// Runs the guard: starts a broker, prints one line about it on standard output, and ends the broker when standard
-/// input ends, on SIGTERM, or with the broker itself. SIGINT and SIGHUP are ignored.
-///
-/// `arguments` are those behind the subcommand: `--cores 0,1` (empty for no pinning), and `--restart` for a broker that
-/// is started again, with what it has stored, whenever it ends by itself; one more line is printed each time. `pin`
-/// restricts the calling process to these cores; everything started afterwards inherits that.
-pub fn guard_main(
-    arguments: impl IntoIterator<Item = String>,
-    pin: fn(&[usize]) -> io::Result<()>,
-) -> ExitCode {
-    let started = parsed(arguments).and_then(|(cores, restart)| {
-        if !cores.is_empty() {
-            pin(&cores).map_err(|error| format!("cannot pin to the cores {cores:?}: {error}"))?;
-        }
+/// The arguments of a guard, for both sides: the process that starts it and the command line that parses them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
+pub struct GuardArguments {
+    /// Cores to run on, `0,1`; any if absent.
+    #[arg(long, value_delimiter = ',')]
+    cores: Vec<usize>,
+    /// Start the broker again, with its stored data, whenever it ends. One more line is printed each time.
+    #[arg(long)]
+    restart: bool,
+}
+
+impl GuardArguments {
+    /// Arguments for a broker on `cores` (on any if empty), which is restarted whenever it ends if `restart` is set.
+    pub(super) fn new(cores: &[usize], restart: bool) -> Self {
+        GuardArguments { cores: cores.to_vec(), restart }
+    }
+
+    /// Their form on the command line.
+    pub(super) fn to_command_line(&self) -> Vec<String> {
+        let cores: Vec<_> = self.cores.iter().map(ToString::to_string).collect();
+        let cores = (!cores.is_empty()).then(|| format!("--cores={}", cores.join(",")));
+        cores.into_iter().chain(self.restart.then(|| "--restart".to_owned())).collect()
+    }
+}
+
+/// The main function of the guard: starts a broker, prints one line about it on standard output, and stops the broker when
+/// standard input ends, on SIGTERM, or when the broker itself ends. SIGINT and SIGHUP are ignored.
+#[must_use]
+pub fn guard_main(arguments: &GuardArguments) -> ExitCode {
+    let GuardArguments { cores, restart } = arguments;
+    let pinned = match cores.as_slice() {
+        [] => Ok(()),
+        cores => sys::pin_current_thread(cores)
+            .map_err(|error| format!("cannot pin the broker to the cores {cores:?}: {error}")),
+    };
+    let runtime = pinned.and_then(|()| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.map(|runtime| (runtime, restart)).map_err(|error| error.to_string())
+        runtime.map_err(|error| error.to_string())
     });
-    match started {
-        Ok((runtime, restart)) => runtime.block_on(guard(restart)),
+    match runtime {
+        Ok(runtime) => runtime.block_on(guard(*restart)),
         Err(message) => {
-            say(&GuardLine::Failed(message));
+            print_line(&GuardLine::Failed(message));
             ExitCode::from(2)
         }
     }
 }
 
-/// The cores, and whether a broker that ends is started again.
-fn parsed(arguments: impl IntoIterator<Item = String>) -> Result<(Vec<usize>, bool), String> {
-    let usage = || "usage: [--cores [N,N,...]] [--restart]".to_owned();
-    let (mut cores, mut restart) = (Vec::new(), false);
-    let mut arguments = arguments.into_iter();
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--restart" => restart = true,
-            "--cores" => {
-                let list = arguments.next().ok_or_else(usage)?;
-                let numbers = list.split(',').filter(|core| !core.is_empty());
-                cores = numbers.map(|core| core.parse().map_err(|_| usage())).collect::<Result<_, _>>()?;
-            }
-            _ => return Err(usage()),
-        }
-    }
-    Ok((cores, restart))
-}
-
 async fn guard(restart: bool) -> ExitCode {
-    match guarded(restart).await {
+    match run_broker(restart).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&match error {
+            print_line(&match error {
                 BrokerError::NotInstalled(what) => GuardLine::NotInstalled(what),
                 other => GuardLine::Failed(other.to_string()),
             });
@@ -71,21 +76,22 @@ async fn guard(restart: bool) -> ExitCode {
     }
 }
 
-async fn guarded(restart: bool) -> Result<(), BrokerError> {
-    let mut ended = Ended::watch()?;
+/// Runs a broker until the guard is stopped or the broker ends.
+async fn run_broker(restart: bool) -> Result<(), BrokerError> {
+    let mut stop = StopSignals::install()?;
     let installation = Installation::find()?;
     for attempt in 1.. {
         let mut node = Node::spawn(&installation)?;
         let outcome = tokio::select! {
             readiness = node.ready() => Some(readiness),
-            () = ended.wait() => None,
+            () = stop.wait() => None,
         };
         match outcome {
             Some(Readiness::Ready(info)) => {
-                say(&GuardLine::Ready(info));
+                print_line(&GuardLine::Ready(info));
                 let result = tokio::select! {
-                    () = ended.wait() => Ok(()),
-                    result = watch(&mut node, &installation, restart) => result,
+                    () = stop.wait() => Ok(()),
+                    result = supervise(&mut node, &installation, restart) => result,
                 };
                 node.end().await;
                 return result;
@@ -94,10 +100,10 @@ async fn guarded(restart: bool) -> Result<(), BrokerError> {
                 node.end().await;
                 return Ok(());
             }
-            Some(Readiness::PortTaken) if attempt < ATTEMPTS => node.end().await,
+            Some(Readiness::PortTaken) if attempt < MAX_ATTEMPTS => node.end().await,
             Some(Readiness::PortTaken) => {
                 node.end().await;
-                return Err(BrokerError::Start("every port it tried was taken meanwhile".to_owned()));
+                return Err(BrokerError::Start("other processes took its ports in every attempt".to_owned()));
             }
             Some(Readiness::Failed(reason)) => {
                 node.end().await;
@@ -108,8 +114,8 @@ async fn guarded(restart: bool) -> Result<(), BrokerError> {
     Ok(())
 }
 
-/// Waits until the broker ends, and with `restart` starts it again each time.
-async fn watch(node: &mut Node, installation: &Installation, restart: bool) -> Result<(), BrokerError> {
+/// Waits until the broker ends. With `restart`, starts it again each time.
+async fn supervise(node: &mut Node, installation: &Installation, restart: bool) -> Result<(), BrokerError> {
     loop {
         node.exited().await;
         if !restart {
@@ -117,40 +123,40 @@ async fn watch(node: &mut Node, installation: &Installation, restart: bool) -> R
         }
         node.spawn_again(installation)?;
         match node.ready().await {
-            Readiness::Ready(info) => say(&GuardLine::Ready(info)),
+            Readiness::Ready(info) => print_line(&GuardLine::Ready(info)),
             Readiness::PortTaken => {
-                return Err(BrokerError::Start("its port was taken meanwhile".to_owned()));
+                return Err(BrokerError::Start("another process has taken its port".to_owned()));
             }
             Readiness::Failed(reason) => return Err(BrokerError::Start(reason)),
         }
     }
 }
 
-fn say(line: &GuardLine) {
+fn print_line(line: &GuardLine) {
     if let Ok(mut text) = serde_json::to_vec(line) {
         text.push(b'\n');
-        // When nobody listens any more, standard input has ended too, which is what counts.
+        // If the reader has gone, standard input has ended too, which stops the guard.
         let _ = io::stdout().write_all(&text).and_then(|()| io::stdout().flush());
     }
 }
 
-/// What ends a guard from outside.
-struct Ended {
+/// Events that stop a guard.
+struct StopSignals {
     input: oneshot::Receiver<()>,
     terminated: tokio::signal::unix::Signal,
 }
 
-impl Ended {
-    fn watch() -> io::Result<Self> {
-        // A handler, once installed, stays; that nobody reads it keeps these from ending the process.
+impl StopSignals {
+    fn install() -> io::Result<Self> {
+        // Handlers stay installed after they are dropped, so that these signals are ignored.
         drop((signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?));
         let (sender, input) = oneshot::channel();
         std::thread::Builder::new().name("standard-input".to_owned()).spawn(move || {
-            // The harness never writes; whatever is read, only the end matters.
+            // The harness never writes; only the end of the input matters.
             let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
             let _ = sender.send(());
         })?;
-        Ok(Ended { input, terminated: signal(SignalKind::terminate())? })
+        Ok(StopSignals { input, terminated: signal(SignalKind::terminate())? })
     }
 
     async fn wait(&mut self) {
@@ -164,16 +170,24 @@ impl Ended {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct CommandLine {
+        #[command(flatten)]
+        arguments: GuardArguments,
+    }
 
     #[test]
-    fn cores_are_a_list_of_numbers() {
-        let parsed = |arguments: &[&str]| parsed(arguments.iter().map(|a| (*a).to_owned()));
-        assert_eq!(parsed(&[]), Ok((vec![], false)));
-        assert_eq!(parsed(&["--cores", ""]), Ok((vec![], false)));
-        assert_eq!(parsed(&["--cores", "0,3"]), Ok((vec![0, 3], false)));
-        assert_eq!(parsed(&["--cores", "", "--restart"]), Ok((vec![], true)));
-        for wrong in [&["--cores"][..], &["--cores", "x"], &["--core", "1"], &["--cores", "1", "2"]] {
-            assert!(parsed(wrong).is_err(), "{wrong:?}");
+    fn arguments_survive_the_command_line() {
+        for (cores, restart) in [(&[][..], false), (&[], true), (&[3], false), (&[0, 3], true)] {
+            let arguments = GuardArguments::new(cores, restart);
+            let words = std::iter::once("guard".to_owned()).chain(arguments.to_command_line());
+            assert_eq!(CommandLine::try_parse_from(words).unwrap().arguments, arguments);
+        }
+        for invalid in [&["--cores"][..], &["--cores=x"], &["--core=1"], &["--cores=1", "2"]] {
+            let words = std::iter::once("guard").chain(invalid.iter().copied());
+            assert!(CommandLine::try_parse_from(words).is_err(), "{invalid:?}");
         }
     }
 }

@@ -1,15 +1,15 @@
-//! Where RabbitMQ and Erlang's port mapper are on this machine.
+//! Finds RabbitMQ and Erlang's port mapper on this machine.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
-use super::BrokerError;
+use super::error::BrokerError;
 
-/// Names the broker's start script where it is in none of the usual places.
-const OVERRIDE: &str = "RPCBENCH_RABBITMQ_SERVER";
+/// Environment variable with the path of the broker's start script; overrides the usual places.
+const SERVER_VARIABLE: &str = "RPCBENCH_RABBITMQ_SERVER";
 
-/// The real start scripts. Debian's `/usr/sbin/rabbitmq-server` is not among them: it switches to the user `rabbitmq`
-/// and drops the environment, and with it the private folder and ports.
+/// The usual places of the start script. Debian's `/usr/sbin/rabbitmq-server` is not among them: that one switches to the
+/// user `rabbitmq` and drops the environment, and with it the private folder and ports.
 const SERVERS: [&str; 6] = [
     "/usr/lib/rabbitmq/bin/rabbitmq-server",
     "/opt/homebrew/opt/rabbitmq/libexec/sbin/rabbitmq-server",
@@ -19,7 +19,7 @@ const SERVERS: [&str; 6] = [
     "/usr/local/sbin/rabbitmq-server",
 ];
 
-/// Where Erlang is besides the search path.
+/// Folders to search for Erlang, in addition to the search path.
 const ERLANG: [&str; 3] = ["/usr/bin", "/opt/homebrew/bin", "/usr/local/bin"];
 
 /// The programs that a private broker consists of.
@@ -33,13 +33,16 @@ pub(super) struct Installation {
 }
 
 impl Installation {
-    /// Looks in the usual places, and first where `RPCBENCH_RABBITMQ_SERVER` points.
+    /// Searches where `RPCBENCH_RABBITMQ_SERVER` points, and else the usual places.
+    ///
+    /// # Errors
+    /// [`BrokerError::NotInstalled`] with what to install.
     pub(super) fn find() -> Result<Self, BrokerError> {
-        let server = match env::var_os(OVERRIDE).map(PathBuf::from) {
+        let server = match env::var_os(SERVER_VARIABLE).map(PathBuf::from) {
             Some(server) if server.is_file() => server,
             Some(server) => {
                 let message = format!(
-                    "{OVERRIDE} points to {}, which is no file: install RabbitMQ (apt install rabbitmq-server, \
+                    "{SERVER_VARIABLE} points to {}, which is not a file: install RabbitMQ (apt install rabbitmq-server, \
                      brew install rabbitmq) and name its start script, or unset it",
                     server.display()
                 );
@@ -48,7 +51,7 @@ impl Installation {
             None => SERVERS.iter().map(PathBuf::from).find(|server| server.is_file()).ok_or_else(|| {
                 BrokerError::NotInstalled(format!(
                     "no RabbitMQ found: install it (apt install rabbitmq-server, brew install rabbitmq), \
-                     set {OVERRIDE} to its rabbitmq-server, or give --broker URL"
+                     set {SERVER_VARIABLE} to its rabbitmq-server, or give --broker URL"
                 ))
             })?,
         };

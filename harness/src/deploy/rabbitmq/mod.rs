@@ -1,17 +1,18 @@
-//! A RabbitMQ of the harness's own: on loopback, with a password nobody else has, gone without a trace afterwards.
+//! A private RabbitMQ: on loopback, with a random password, removed completely afterwards.
 //!
-//! The broker is not a child of the harness but of a *guard*: the same program, started again as a hidden subcommand
-//! in a process group of its own, so that a terminal's Ctrl-C does not reach it. The guard reads its standard input,
-//! which the harness holds open and never writes to. When that ends, because the harness stopped the broker, crashed
-//! or was killed, the guard ends the broker and its port mapper by their process ids and removes their folder.
+//! The broker is a child of a *guard*: this program, started again as a hidden subcommand in a separate process group, so
+//! that Ctrl-C in a terminal does not reach it. The guard reads its standard input, which the harness keeps open and never
+//! writes to. When that ends, because the harness stopped the broker, crashed or was killed, the guard ends the broker and
+//! its port mapper by their process ids and removes their folder.
 //!
-//! The broker runs as RabbitMQ ships it, with two disclosed exceptions: it listens on 127.0.0.1 alone, and its user is
-//! one with a random password instead of `guest`. Its scheduler flags are RabbitMQ's own (`+stbt db`, and `+sbwt none`:
-//! no busy waiting); it inherits the guard's processor affinity, and Erlang brings as many schedulers online as that
-//! leaves cores.
+//! The broker has RabbitMQ's default configuration with two exceptions: it listens on 127.0.0.1 only, and its user has a
+//! random password and replaces `guest`. Its scheduler flags are RabbitMQ's defaults (`+stbt db`, and `+sbwt none`: no busy
+//! waiting). It inherits the processor affinity of the guard, and Erlang starts one scheduler per core of that.
 
+mod error;
 mod guard;
 mod install;
+mod line;
 mod node;
 
 use std::fmt;
@@ -20,35 +21,22 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use super::child::PipedChild;
+use super::program::own_program;
+use line::{GuardLine, NodeInfo};
 
-use super::{PipedChild, own_program};
+pub use error::BrokerError;
+pub use guard::{GuardArguments, guard_main};
 
-pub use guard::guard_main;
-
-/// The name of the hidden subcommand under which a program calls [`guard_main`].
+/// Name of the hidden subcommand that runs [`guard_main`].
 pub const GUARD_SUBCOMMAND: &str = "__broker-guard";
 
-/// How long the guard may take to end: longer than it gives the broker before it kills it.
+/// How long the guard may take to end: longer than the broker may take before the guard kills it.
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
-/// How long the guard may take to say something: longer than it gives the broker to start.
+/// How long to wait for a line of the guard.
 const START_DEADLINE: Duration = Duration::from_secs(90);
 
-/// Why there is no private broker.
-#[derive(Debug, thiserror::Error)]
-pub enum BrokerError {
-    /// No RabbitMQ, or no Erlang port mapper, was found.
-    #[error("{0}")]
-    NotInstalled(String),
-    /// It was started and did not get ready; the message ends with the last lines it printed.
-    #[error("RabbitMQ did not start: {0}")]
-    Start(String),
-    /// The guard process could not be started or ended without a word.
-    #[error("cannot run the broker's guard process: {0}")]
-    Guard(#[from] io::Error),
-}
-
-/// The RabbitMQ that a private broker would be started from.
+/// The start script of the RabbitMQ that a private broker would run.
 ///
 /// # Errors
 /// [`BrokerError::NotInstalled`] with what to install.
@@ -56,57 +44,36 @@ pub fn installed() -> Result<PathBuf, BrokerError> {
     install::Installation::find().map(|installation| installation.server)
 }
 
-/// A running RabbitMQ of the harness's own. Dropping it ends the broker and waits until it is gone.
+/// A running private RabbitMQ. Dropping it stops the broker and waits until it has ended.
 pub struct PrivateBroker {
     node: NodeInfo,
     url: String,
     guard: PipedChild,
 }
 
-/// What the guard tells next.
-fn ready(guard: &PipedChild) -> Result<NodeInfo, BrokerError> {
-    let silent = |_| io::Error::other("it ended without saying why");
+/// Waits for the guard's next line about a broker.
+fn await_ready(guard: &PipedChild) -> Result<NodeInfo, BrokerError> {
+    let silent = |_| io::Error::other("it ended without a message");
     let line = guard.next_line(START_DEADLINE).map_err(silent)?;
     match serde_json::from_str(&line) {
         Ok(GuardLine::Ready(node)) => Ok(node),
         Ok(GuardLine::NotInstalled(what)) => Err(BrokerError::NotInstalled(what)),
         Ok(GuardLine::Failed(reason)) => Err(BrokerError::Start(reason)),
-        Err(_) => Err(io::Error::other("it said something else than expected").into()),
+        Err(_) => Err(io::Error::other("it printed an unexpected line").into()),
     }
 }
 
-/// What the guard tells about its broker.
-#[derive(Clone, Serialize, Deserialize)]
-struct NodeInfo {
-    port: u16,
-    epmd: u16,
-    user: String,
-    password: String,
-    beam: u32,
-    folder: PathBuf,
-}
-
-/// The one line that the guard prints.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum GuardLine {
-    Ready(NodeInfo),
-    NotInstalled(String),
-    Failed(String),
-}
-
 impl PrivateBroker {
-    /// Starts a broker on `cores`, or wherever the system puts it where there are none, and returns once it answered
-    /// an AMQP handshake, after about 5 s.
+    /// Starts a broker on `cores` (on any if empty), and returns when it has completed an AMQP handshake, after about 5 s.
     ///
     /// # Errors
-    /// [`BrokerError`]; a broker that is not ready after 60 s is ended and reported with the tail of its log.
+    /// [`BrokerError`]. A broker that does not become ready in time is stopped, and the error has its last log lines.
     pub fn start(cores: &[usize]) -> Result<Self, BrokerError> {
         Self::spawn(cores, false)
     }
 
-    /// The same, but a broker that ends by itself, or is killed, is started again with what it has stored, on the same
-    /// port: [`await_restart`](Self::await_restart) tells when.
+    /// Like [`Self::start`], but whenever the broker ends, for example because it was killed, it is started again with its
+    /// stored data on the same port. Use [`Self::await_restart`] to wait for that.
     ///
     /// # Errors
     /// As [`start`](Self::start).
@@ -115,30 +82,28 @@ impl PrivateBroker {
     }
 
     fn spawn(cores: &[usize], restart: bool) -> Result<Self, BrokerError> {
-        let cores: Vec<_> = cores.iter().map(ToString::to_string).collect();
         let mut command = Command::new(own_program()?);
         command
-            .args([GUARD_SUBCOMMAND, "--cores", &cores.join(",")])
-            .args(restart.then_some("--restart"))
-            // It says what went wrong in its one line. Nothing of it may keep the harness's standard error open.
+            .arg(GUARD_SUBCOMMAND)
+            .args(GuardArguments::new(cores, restart).to_command_line())
+            // It reports errors on standard output, and must not keep the standard error of the harness open.
             .stderr(Stdio::null());
         let guard = PipedChild::spawn(command, &[], STOP_DEADLINE)?;
-        let node = ready(&guard)?;
-        let NodeInfo { user, password, port, .. } = &node;
-        let url = format!("amqp://{user}:{password}@127.0.0.1:{port}/%2f");
+        let node = await_ready(&guard)?;
+        let url = node.url();
         Ok(PrivateBroker { node, url, guard })
     }
 
-    /// Waits until a broker that was [started so](Self::start_restarting) and has ended answers again.
+    /// Waits until a broker [that is restarted](Self::start_restarting) and has ended is ready again.
     ///
     /// # Errors
-    /// [`BrokerError`] when it does not.
+    /// [`BrokerError`] when it does not become ready.
     pub fn await_restart(&mut self) -> Result<(), BrokerError> {
-        self.node = ready(&self.guard)?;
+        self.node = await_ready(&self.guard)?;
         Ok(())
     }
 
-    /// A command that runs RabbitMQ's `rabbitmqctl` on this broker.
+    /// A command that runs `rabbitmqctl` for this broker.
     ///
     /// # Errors
     /// [`BrokerError::NotInstalled`].
@@ -157,7 +122,7 @@ impl PrivateBroker {
         Ok(command)
     }
 
-    /// The transport URL with credentials, for the processes of this run alone: never print or record it.
+    /// The transport URL with credentials, for the processes of this run only: never print or record it.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -169,28 +134,28 @@ impl PrivateBroker {
         format!("amqp://127.0.0.1:{}/%2f", self.node.port)
     }
 
-    /// The process id of the broker's Erlang machine, for measuring its CPU time and memory.
+    /// The process id of the broker's Erlang virtual machine, for measuring its CPU time and memory.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.node.beam
     }
 
-    /// The folder that holds everything the broker writes; it is gone when the broker is.
+    /// The folder with everything that the broker writes. It is removed when the broker has stopped.
     #[must_use]
     pub fn folder(&self) -> &std::path::Path {
         &self.node.folder
     }
 
-    /// Ends the broker and waits until it, its port mapper and its folder are gone, 1 to 2 s as a rule.
+    /// Stops the broker and waits until it and its port mapper have ended and its folder is removed, typically 1 to 2 s.
     ///
     /// # Errors
-    /// When the guard did not manage.
+    /// When the broker does not end in time.
     pub fn stop(mut self) -> io::Result<()> {
-        self.guard.end();
+        self.guard.stop();
         if self.node.folder.exists() {
             let pid = self.node.beam;
             return Err(io::Error::other(format!(
-                "the broker (process {pid}) did not end in time; end it by hand"
+                "the broker (process {pid}) did not end in time; kill it manually"
             )));
         }
         Ok(())

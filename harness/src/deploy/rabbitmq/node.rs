@@ -1,4 +1,4 @@
-//! One broker node: its folder, its port mapper, its Erlang machine.
+//! A broker node: its folder, its port mapper and its Erlang virtual machine.
 
 use std::collections::VecDeque;
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -19,36 +19,41 @@ use tokio::process::{Child, Command};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::NodeInfo;
 use super::install::Installation;
+use super::line::NodeInfo;
 
+/// How long a broker may take until it accepts connections.
 const START_DEADLINE: Duration = Duration::from_secs(180);
+/// How long it may take to open and close a connection.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
-/// A broker ends within 1.5 s of SIGTERM; one that takes longer than this is killed.
+/// How long a process may take to end after SIGTERM before it is killed. A broker takes up to 1.5 s.
 const TERM_DEADLINE: Duration = Duration::from_secs(10);
-/// How often a port is tried while its process gives no sign.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// The port mapper listens within milliseconds.
-const LOOK_AGAIN_SOON: Duration = Duration::from_millis(5);
+/// How often to try to connect while the broker prints nothing.
+const BROKER_POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// How often to try to connect to the port mapper, which listens within milliseconds.
+const EPMD_POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// Number of lines at the end of the output that are kept to explain a failure.
 const TAIL_LINES: usize = 20;
 const USER: &str = "rpcbench";
-/// Every private broker's; what tells them apart is their port mapper.
+/// The node name of all private brokers. They don't conflict, because each has its own port mapper.
 pub(super) const NAME: &str = "rpcbench@localhost";
 
-/// How starting a node ended.
+/// The result of starting a node.
 pub(super) enum Readiness {
-    /// It answered a handshake.
+    /// It completed a handshake.
     Ready(NodeInfo),
-    /// A port that was free is not any more; another attempt with other ports may do.
+    /// Another process has bound one of its ports meanwhile; another attempt may succeed.
     PortTaken,
-    /// It did not get ready, for the reason given.
+    /// It did not become ready; the reason.
     Failed(String),
 }
 
-/// A node that was started. It must be [ended](Node::end); if the guard dies of a panic, dropping kills it.
+/// A node that was started. End it with [`Node::end`]. Dropping it kills it, for example if the guard panics.
 pub(super) struct Node {
-    // Declared in the order in which they must be dropped.
+    // In the order in which they must be dropped.
+    /// The broker's Erlang virtual machine.
     beam: Child,
+    /// Erlang's port mapper.
     epmd: Child,
     ports: Ports,
     password: String,
@@ -56,7 +61,7 @@ pub(super) struct Node {
     folder: Folder,
 }
 
-/// Ports that were free a moment ago.
+/// Ports that were free when they were chosen.
 struct Ports {
     amqp: u16,
     epmd: u16,
@@ -65,7 +70,7 @@ struct Ports {
 
 impl Ports {
     fn find() -> io::Result<Self> {
-        // Held all at once, so that they are three.
+        // All bound at the same time, so that they are different.
         let listeners = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
         let mut ports = [0; 3];
         for (port, listener) in ports.iter_mut().zip(listeners) {
@@ -77,7 +82,7 @@ impl Ports {
 }
 
 impl Node {
-    /// Starts the port mapper and the broker in a folder of their own.
+    /// Starts the port mapper and the broker in a new folder.
     pub(super) fn spawn(installation: &Installation) -> io::Result<Self> {
         let folder = Folder::create()?;
         let ports = Ports::find()?;
@@ -97,7 +102,7 @@ impl Node {
         Ok(Node { beam, epmd, ports, password, output, folder })
     }
 
-    /// Starts a broker that has ended again, with its folder and its ports.
+    /// Starts a broker that has ended again, with the same folder and ports.
     pub(super) fn spawn_again(&mut self, installation: &Installation) -> io::Result<()> {
         self.beam = base_command(&installation.server, installation, &self.folder.0)
             .envs(environment(&self.folder.0, &self.ports))
@@ -107,19 +112,19 @@ impl Node {
         Ok(())
     }
 
-    /// Waits until the broker answers a handshake.
+    /// Waits until the broker completes a handshake.
     pub(super) async fn ready(&mut self) -> Readiness {
         let deadline = Instant::now() + START_DEADLINE;
         let Some(beam) = self.beam.id() else {
-            return Readiness::Failed("its process ended at once".to_owned());
+            return Readiness::Failed("its process ended immediately".to_owned());
         };
         let listening = async {
             while !listens(self.ports.epmd).await {
-                sleep(LOOK_AGAIN_SOON).await;
+                sleep(EPMD_POLL_INTERVAL).await;
             }
             while !listens(self.ports.amqp).await {
-                // Each line that the broker prints is a reason to look; the timer is for a broker that prints none.
-                let _ = timeout(LOOK_AGAIN, self.output.news.notified()).await;
+                // Tries whenever the broker prints a line, and regularly in case it prints none.
+                let _ = timeout(BROKER_POLL_INTERVAL, self.output.new_line.notified()).await;
             }
         };
         tokio::select! {
@@ -152,7 +157,7 @@ impl Node {
         Readiness::Failed(format!("it ended before it was ready\n{tail}"))
     }
 
-    /// Waits until the broker ends by itself.
+    /// Waits until the broker ends.
     pub(super) async fn exited(&mut self) {
         let _ = self.beam.wait().await;
     }
@@ -164,11 +169,11 @@ impl Node {
     }
 }
 
-/// Ends a child: politely, then by force. As long as it has not been waited for, its process id is nobody else's.
+/// Ends a child with SIGTERM, then SIGKILL. Until it has been waited for, its process id is not reused.
 async fn end(child: &mut Child) {
     let pid = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
     if let Some(pid) = pid {
-        // It may have ended by itself in this moment, which is as good.
+        // An error means that it has just ended.
         let _ = kill(pid, Signal::SIGTERM);
     }
     if timeout(TERM_DEADLINE, child.wait()).await.is_err() {
@@ -181,15 +186,14 @@ async fn listens(port: u16) -> bool {
 }
 
 async fn handshake(info: &NodeInfo) -> Result<(), String> {
-    let url = format!("amqp://{}:{}@127.0.0.1:{}/%2f", info.user, info.password, info.port);
-    let url: TransportUrl = url.parse().map_err(|error: amqp::UrlError| error.to_string())?;
+    let url: TransportUrl = info.url().parse().map_err(|error: amqp::UrlError| error.to_string())?;
     let connection = url.connect("ready", HANDSHAKE_DEADLINE).await.map_err(|error| error.to_string())?;
-    // The broker has answered; how the farewell goes is of no interest.
+    // The handshake is complete, so an error on closing does not matter.
     let _ = connection.close(200, "ready".into()).await;
     Ok(())
 }
 
-/// A command in the folder with only the environment that it needs: nobody's settings for another broker leak in.
+/// A command that runs in `folder` with a minimal environment, so that settings for another broker have no effect.
 fn base_command(program: &Path, installation: &Installation, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command
@@ -222,34 +226,34 @@ fn environment(folder: &Path, ports: &Ports) -> Vec<(&'static str, std::ffi::OsS
         ("RABBITMQ_ADVANCED_CONFIG_FILE", path("advanced.config")),
         ("RABBITMQ_ENABLED_PLUGINS_FILE", path("enabled_plugins")),
         ("RABBITMQ_CONF_ENV_FILE", "/dev/null".into()),
-        // The distribution port would otherwise be open to the network.
+        // By default Erlang's distribution port listens on all interfaces.
         ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}".into()),
-        // Ctrl-C is the harness's; Erlang would offer a menu.
+        // By default Erlang shows a menu on SIGINT.
         ("RABBITMQ_SERVER_START_ARGS", "+B i".into()),
-        // The script then becomes the Erlang machine instead of waiting for it, so that the child's process id is its.
+        // The script then replaces itself with the Erlang virtual machine, so that the child's process id is that of Erlang.
         ("RUNNING_UNDER_SYSTEMD", "true".into()),
     ]
 }
 
 fn write_files(folder: &Path, password: &str) -> io::Result<()> {
     let write = |name: &str, text: &str| {
-        // Erlang refuses a cookie that others could read.
+        // Erlang rejects a cookie file that other users can read.
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.join(name))?;
         file.write_all(text.as_bytes())
     };
-    // The user of the configuration replaces `guest`.
+    // The configured user replaces `guest`.
     write("rabbitmq.conf", &format!("default_user = {USER}\ndefault_pass = {password}\n"))?;
     write("advanced.config", "[].\n")?;
     write("enabled_plugins", "[].\n")?;
     write(".erlang.cookie", &secret())
 }
 
-/// 128 random bits from the thread's cryptographic generator.
+/// 128 random bits from a cryptographic generator, in hexadecimal.
 fn secret() -> String {
     format!("{:032x}", rand::random::<u128>())
 }
 
-/// A folder that only its owner can look into, removed when dropped.
+/// A folder that only its owner can access, removed when dropped.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -266,18 +270,18 @@ impl Drop for Folder {
     }
 }
 
-/// What the processes printed, of which the last lines are kept.
+/// The last lines that the processes printed.
 #[derive(Default)]
 struct Output {
     lines: Arc<Mutex<VecDeque<String>>>,
-    news: Arc<Notify>,
+    new_line: Arc<Notify>,
 }
 
 impl Output {
-    /// Reads on until the end, so that the process never blocks on a full pipe.
+    /// Reads `stream` to its end, so that the process never blocks on a full pipe.
     fn follow(&self, stream: Option<impl AsyncRead + Unpin + Send + 'static>) {
         let Some(stream) = stream else { return };
-        let (lines, news) = (Arc::clone(&self.lines), Arc::clone(&self.news));
+        let (lines, new_line) = (Arc::clone(&self.lines), Arc::clone(&self.new_line));
         tokio::spawn(async move {
             let mut reader = BufReader::new(stream);
             let mut line = Vec::new();
@@ -289,7 +293,7 @@ impl Output {
                     lines.pop_front();
                 }
                 lines.push_back(text);
-                news.notify_one();
+                new_line.notify_one();
             }
         });
     }

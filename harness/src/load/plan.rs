@@ -1,0 +1,38 @@
+//! What the load generator is asked to do.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use super::caller::InFlight;
+use super::kind::Load;
+use super::operation::Operation;
+use super::window::WarmUp;
+
+/// Maximum number of calls of an open loop that are due or in flight. When it is reached, scheduled calls are not made, and
+/// counted as not sent.
+pub const MAX_IN_FLIGHT: usize = 10_000;
+
+/// Settings of one trial's load.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What to call.
+    pub operation: Operation,
+    /// When to call.
+    pub load: Load,
+    /// Whether one client can have several calls in flight. If so, an open loop is limited by [`MAX_IN_FLIGHT`] only, and
+    /// otherwise to one call per client.
+    pub multiplexes: bool,
+    /// How long to make calls before they are measured.
+    pub warmup: WarmUp,
+    /// Length of the measured window.
+    pub measure: Duration,
+    /// Deadline of each call; none if absent.
+    pub timeout: Option<Duration>,
+    /// Seed of the arguments and of random arrivals.
+    pub seed: u64,
+    /// Set by another thread to end the trial early.
+    pub interrupted: Arc<AtomicBool>,
+    /// Where the number of calls in flight is published.
+    pub in_flight: Arc<InFlight>,
+}
