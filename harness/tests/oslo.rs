@@ -274,10 +274,10 @@ async fn the_oslo_client_calls_these_servers(transport: &Transport, peer: &mut P
 async fn notifications_work_in_both_directions(transport: &Transport, peer: &mut Peer) {
     let notifier = Notifier::new(transport, Target::topic("events-in"), "this.host").timeout(TIMEOUT);
     let payload = Value::map(vec![("grams".to_owned(), 250.into())]);
-    for (priority, event) in [(Priority::Info, "told"), (Priority::Error, "again.told")] {
+    for (priority, event) in [(Priority::Info, "event"), (Priority::Error, "again.event")] {
         notifier.notify(&bob(), priority, event, payload.clone()).await.unwrap();
         // The second event is requeued once.
-        for _ in 0..if event == "told" { 1 } else { 2 } {
+        for _ in 0..if event == "event" { 1 } else { 2 } {
             let received = peer.receive("heard");
             let expected = json!({
                 "heard": event, "priority": priority.name(), "publisher": "this.host",
@@ -291,7 +291,7 @@ async fn notifications_work_in_both_directions(transport: &Transport, peer: &mut
     let requeued = Mutex::new(false);
     let listened = [Priority::Info, Priority::Error];
     let listener = Listener::bind(transport, Target::topic("events-out"), &listened, move |notification| {
-        let again = notification.event_type == "again.told";
+        let again = notification.event_type == "again.event";
         sender.send(notification).unwrap();
         let mut requeued = requeued.lock().unwrap();
         if again && !*requeued {
@@ -302,7 +302,7 @@ async fn notifications_work_in_both_directions(transport: &Transport, peer: &mut
     });
     let stop = CancellationToken::new();
     let listener = tokio::spawn(listener.await.unwrap().run(stop.clone()));
-    for (priority, event, times) in [("info", "told", 1), ("error", "again.told", 2)] {
+    for (priority, event, times) in [("info", "event", 1), ("error", "again.event", 2)] {
         let notify = json!({
             "do": "notify", "priority": priority, "event": event, "payload": {"grams": 250},
         });

@@ -48,7 +48,7 @@ fn parse_start(payload: &[u8]) -> Option<String> {
             (b'S', b"version") => version = Some(long_string(&mut table)?),
             (b'S' | b'F', _) => drop(long_string(&mut table)?),
             (b't', _) => table = table.get(1..)?,
-            // Brokers send no other types here; their length would not be known.
+            // The length of a value of another type is unknown. RabbitMQ sends none here.
             _ => break,
         }
     }

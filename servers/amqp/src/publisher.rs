@@ -139,7 +139,7 @@ impl Publisher {
         let mut publish = pin!(self.channel.basic_publish(exchange, routing_key, options, body, properties));
         let confirm = match self.first_poll(publish.as_mut()) {
             Poll::Ready(confirm) => confirm?,
-            // Without confirms the first poll is all that a message needs; whoever awaits the reply notices its loss.
+            // Without confirms the first poll is all that a message needs. The caller notices its loss by the missing reply.
             Poll::Pending if !self.confirms => return Ok(Outcome::Confirmed),
             Poll::Pending => publish.await?,
         };

@@ -7,8 +7,8 @@ use crate::context::Context;
 use crate::target::Target;
 use crate::transport::Transport;
 
-/// An [`RpcClient`] that implements the suite's [`Client`]: with an empty context and without timeouts of its own, which
-/// the caller imposes. A call without a broker fails at once.
+/// An [`RpcClient`] that implements the suite's [`Client`]. Its context is empty, and its calls have no timeout: the
+/// caller imposes one. Without a broker a call fails at once.
 pub struct AmqpClient(RpcClient);
 
 impl AmqpClient {

@@ -94,7 +94,7 @@ pub(super) fn decode_failure(text: &str) -> CallError {
         (Some(class), None) => ErrorKind::from_python_class(class),
         _ => ErrorKind::Internal,
     };
-    // The server did reply: even if the remote exception has the name of a transport error, it is none of this call.
+    // The server did reply, so a remote exception with the name of a transport error is not one of this call.
     let kind = if kind.is_transport() { ErrorKind::Internal } else { kind };
     let class = match (class, application_module) {
         (Some(class), Some(module)) => Some(format!("{module}.{class}")),
