@@ -1,4 +1,4 @@
-//! Bodies within limits.
+//! Reading bodies of bounded length, and building responses.
 
 use std::fmt::Display;
 use std::future::{Future, poll_fn};
@@ -20,7 +20,7 @@ use crate::gzip::Coding;
 /// Why a body could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
-    /// It is, or was announced to be, longer than the limit.
+    /// It is longer than the limit, or its `Content-Length` is.
     #[error("the body exceeds the limit of {limit} bytes")]
     TooLarge {
         /// The limit in bytes.
@@ -28,35 +28,35 @@ pub enum BodyError {
     },
     /// The connection ended before the body did, or its chunks were malformed.
     #[error("the body could not be read: {0}")]
-    Broken(String),
-    /// It was announced as gzip and is none.
+    Incomplete(String),
+    /// Its `Content-Encoding` is gzip, and its bytes are not.
     #[error("error decoding gzip content: {0}")]
     Gzip(String),
-    /// Nothing says how long it is.
+    /// The request has neither `Content-Length` nor `Transfer-Encoding`.
     #[error("the request needs a Content-Length")]
-    NoLength,
+    LengthRequired,
     /// It did not arrive in time.
     #[error("the body did not arrive within {0:?}")]
-    Late(Duration),
+    Timeout(Duration),
     /// It is in a content coding other than gzip.
     #[error("encoding '{0}' not supported")]
-    Coding(String),
+    UnsupportedCoding(String),
 }
 
 impl BodyError {
-    /// The status that answers such a request (RFC 9110, section 15.5): 413, 400, 411, 408 or 415.
+    /// The status of the response to such a request (RFC 9110, section 15.5): 413, 400, 411, 408 or 415.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
             BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            BodyError::Broken(_) | BodyError::Gzip(_) => StatusCode::BAD_REQUEST,
-            BodyError::NoLength => StatusCode::LENGTH_REQUIRED,
-            BodyError::Late(_) => StatusCode::REQUEST_TIMEOUT,
-            BodyError::Coding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            BodyError::Incomplete(_) | BodyError::Gzip(_) => StatusCode::BAD_REQUEST,
+            BodyError::LengthRequired => StatusCode::LENGTH_REQUIRED,
+            BodyError::Timeout(_) => StatusCode::REQUEST_TIMEOUT,
+            BodyError::UnsupportedCoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         }
     }
 
-    /// The kind of the call that failed for it.
+    /// The error kind of the call.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -66,93 +66,93 @@ impl BodyError {
     }
 }
 
-/// Reads the body of a request within `options`, and expands it where it came in gzip.
+/// Reads the body of a request within the limits and times of `options`, and decompresses it if it is gzip.
 ///
 /// # Errors
-/// [`BodyError`], as early as it can be told: by the headers alone, before a byte is read, where they tell.
+/// [`BodyError`], as early as possible: before a byte of the body is read if the headers are reason enough.
 pub async fn read_request(request: Request, options: &HttpOptions) -> Result<Bytes, BodyError> {
     let (head, body) = request.into_parts();
     let coding = Coding::of(head.headers.get(header::CONTENT_ENCODING))?;
     if !has_length(&head.headers) {
-        return Err(BodyError::NoLength);
+        return Err(BodyError::LengthRequired);
     }
     let limit = options.limits.max_body;
     let mut reading = pin!(read_body(body, limit));
-    // Most bodies have arrived with the head; only those that have not are worth a timer.
+    // Most bodies arrive with the head; a timer is made only for those that have not.
     let body = match poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
         Poll::Ready(body) => body?,
         Poll::Pending => tokio::time::timeout(options.body_timeout, reading)
             .await
-            .map_err(|_| BodyError::Late(options.body_timeout))??,
+            .map_err(|_| BodyError::Timeout(options.body_timeout))??,
     };
     coding.decode(body, limit)
 }
 
-/// Whether the headers tell where the body ends (RFC 9112, section 6.3).
+/// Whether the headers determine where the body ends (RFC 9112, section 6.3).
 fn has_length(headers: &HeaderMap) -> bool {
     headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING)
 }
 
-/// Reads all of a body of at most `limit` bytes. A body in one piece is handed on without a copy.
+/// Reads a body of at most `limit` bytes. A body that arrives in one chunk is not copied.
 ///
 /// # Errors
-/// [`BodyError::TooLarge`] before anything is read where `Content-Length` says so, otherwise as soon as the pieces
-/// that arrived exceed the limit; [`BodyError::Broken`] where the body ends early.
+/// [`BodyError::TooLarge`] before anything is read if `Content-Length` exceeds the limit, otherwise as soon as the chunks
+/// that have arrived do; [`BodyError::Incomplete`] if the body ends early.
 pub async fn read_body<B>(mut body: B, limit: usize) -> Result<Bytes, BodyError>
 where
     B: HttpBody<Data = Bytes> + Unpin,
     B::Error: Display,
 {
-    let mut pieces = Pieces::announced(body.size_hint().lower(), limit)?;
+    let mut chunks = Chunks::with_length_hint(body.size_hint().lower(), limit)?;
     while !body.is_end_stream() {
         let Some(frame) = body.frame().await else { break };
-        let frame = frame.map_err(|error| BodyError::Broken(error.to_string()))?;
-        if let Ok(piece) = frame.into_data() {
-            pieces.push(piece)?;
+        let frame = frame.map_err(|error| BodyError::Incomplete(error.to_string()))?;
+        if let Ok(chunk) = frame.into_data() {
+            chunks.push(chunk)?;
         }
     }
-    Ok(pieces.finish())
+    Ok(chunks.into_body())
 }
 
-/// The pieces of a body as they arrive.
-pub(crate) struct Pieces {
+/// Collects the chunks of a body as they arrive.
+pub(crate) struct Chunks {
     limit: usize,
     first: Bytes,
-    /// The whole so far, once there is more than one piece.
+    /// All chunks so far, once there is more than one.
     joined: Vec<u8>,
 }
 
-impl Pieces {
-    /// For a body that was announced to have at least `length` bytes.
-    pub(crate) fn announced(length: u64, limit: usize) -> Result<Self, BodyError> {
+impl Chunks {
+    /// For a body that will have at least `length` bytes.
+    pub(crate) fn with_length_hint(length: u64, limit: usize) -> Result<Self, BodyError> {
         if usize::try_from(length).map_or(true, |length| length > limit) {
             return Err(BodyError::TooLarge { limit });
         }
-        Ok(Pieces { limit, first: Bytes::new(), joined: Vec::new() })
+        Ok(Chunks { limit, first: Bytes::new(), joined: Vec::new() })
     }
 
-    pub(crate) fn push(&mut self, piece: Bytes) -> Result<(), BodyError> {
+    pub(crate) fn push(&mut self, chunk: Bytes) -> Result<(), BodyError> {
         let length = self.first.len().max(self.joined.len());
-        if piece.len() > self.limit - length {
+        if chunk.len() > self.limit - length {
             return Err(BodyError::TooLarge { limit: self.limit });
         }
         if length == 0 {
-            self.first = piece;
+            self.first = chunk;
         } else {
             if self.joined.is_empty() {
                 self.joined.extend_from_slice(&self.first);
             }
-            self.joined.extend_from_slice(&piece);
+            self.joined.extend_from_slice(&chunk);
         }
         Ok(())
     }
 
-    pub(crate) fn finish(self) -> Bytes {
+    pub(crate) fn into_body(self) -> Bytes {
         if self.joined.is_empty() { self.first } else { self.joined.into() }
     }
 }
 
-/// A response with `content-type`, and nothing else that hyper does not add by itself (`content-length`, `date`).
+/// A response whose only header is `content-type`, besides those that hyper adds (`content-length`, `date`).
 ///
 /// An empty body goes out with `content-length: 0`.
 #[must_use]
@@ -168,38 +168,38 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn joined(pieces: &[Vec<u8>], limit: usize) -> Result<Bytes, BodyError> {
-        let mut all = Pieces::announced(0, limit)?;
-        for piece in pieces {
-            all.push(Bytes::copy_from_slice(piece))?;
+    fn collect(chunks: &[Vec<u8>], limit: usize) -> Result<Bytes, BodyError> {
+        let mut body = Chunks::with_length_hint(0, limit)?;
+        for chunk in chunks {
+            body.push(Bytes::copy_from_slice(chunk))?;
         }
-        Ok(all.finish())
+        Ok(body.into_body())
     }
 
     #[test]
-    fn one_piece_is_not_copied() {
-        let piece = Bytes::from(vec![7; 100]);
-        let address = piece.as_ptr();
-        let mut pieces = Pieces::announced(100, 100).unwrap();
-        pieces.push(piece).unwrap();
-        assert_eq!(pieces.finish().as_ptr(), address);
+    fn a_single_chunk_is_not_copied() {
+        let chunk = Bytes::from(vec![7; 100]);
+        let address = chunk.as_ptr();
+        let mut chunks = Chunks::with_length_hint(100, 100).unwrap();
+        chunks.push(chunk).unwrap();
+        assert_eq!(chunks.into_body().as_ptr(), address);
     }
 
     #[test]
-    fn an_announced_length_above_the_limit_is_refused_at_once() {
-        assert!(Pieces::announced(10, 10).is_ok());
-        assert_eq!(Pieces::announced(11, 10).err(), Some(BodyError::TooLarge { limit: 10 }));
-        assert_eq!(Pieces::announced(u64::MAX, 10).err(), Some(BodyError::TooLarge { limit: 10 }));
+    fn rejects_a_length_above_the_limit_before_reading() {
+        assert!(Chunks::with_length_hint(10, 10).is_ok());
+        assert_eq!(Chunks::with_length_hint(11, 10).err(), Some(BodyError::TooLarge { limit: 10 }));
+        assert_eq!(Chunks::with_length_hint(u64::MAX, 10).err(), Some(BodyError::TooLarge { limit: 10 }));
     }
 
     proptest! {
         #[test]
-        fn pieces_join_in_order_up_to_the_limit(
-            pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..5), 0..6),
+        fn chunks_are_joined_in_order_up_to_the_limit(
+            chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..5), 0..6),
             limit in 0_usize..20,
         ) {
-            let whole = pieces.concat();
-            match joined(&pieces, limit) {
+            let whole = chunks.concat();
+            match collect(&chunks, limit) {
                 Ok(bytes) => {
                     prop_assert!(whole.len() <= limit);
                     prop_assert_eq!(bytes, whole);

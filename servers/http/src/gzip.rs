@@ -1,4 +1,4 @@
-//! Bodies in gzip (RFC 1952), the one content coding that XML-RPC's and JSON-RPC's libraries use.
+//! Compression with gzip (RFC 1952), the only content coding that libraries of XML-RPC and JSON-RPC use.
 
 use std::io::{Read, Write};
 
@@ -10,14 +10,14 @@ use http::{HeaderMap, HeaderValue, header};
 
 use crate::BodyError;
 
-/// How a body is coded.
+/// A content coding.
 pub(crate) enum Coding {
     Identity,
     Gzip,
 }
 
 impl Coding {
-    /// The coding that `content-encoding` names, where there is one.
+    /// The coding named by a `content-encoding` header; without one, [`Coding::Identity`].
     pub(crate) fn of(value: Option<&HeaderValue>) -> Result<Self, BodyError> {
         let name = value.map_or(&b"identity"[..], HeaderValue::as_bytes).trim_ascii();
         if name.is_empty() || name.eq_ignore_ascii_case(b"identity") {
@@ -25,11 +25,11 @@ impl Coding {
         } else if name.eq_ignore_ascii_case(b"gzip") || name.eq_ignore_ascii_case(b"x-gzip") {
             Ok(Coding::Gzip)
         } else {
-            Err(BodyError::Coding(String::from_utf8_lossy(name).into_owned()))
+            Err(BodyError::UnsupportedCoding(String::from_utf8_lossy(name).into_owned()))
         }
     }
 
-    /// The body as it was before it was coded.
+    /// Decodes `body` to at most `limit` bytes.
     pub(crate) fn decode(&self, body: Bytes, limit: usize) -> Result<Bytes, BodyError> {
         match self {
             Coding::Identity => Ok(body),
@@ -38,22 +38,21 @@ impl Coding {
     }
 }
 
-/// What was compressed into `body`, which may consist of several members. At most `limit` bytes and one are ever
-/// expanded.
+/// Decompresses `body`, which may consist of several members. At most `limit + 1` bytes are ever decompressed.
 fn gunzip(body: &[u8], limit: usize) -> Result<Vec<u8>, BodyError> {
-    let mut expanded = Vec::new();
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    let mut decompressed = Vec::new();
+    let one_too_many = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     MultiGzDecoder::new(body)
-        .take(most)
-        .read_to_end(&mut expanded)
+        .take(one_too_many)
+        .read_to_end(&mut decompressed)
         .map_err(|error| BodyError::Gzip(error.to_string()))?;
-    if expanded.len() > limit {
+    if decompressed.len() > limit {
         return Err(BodyError::TooLarge { limit });
     }
-    Ok(expanded)
+    Ok(decompressed)
 }
 
-/// `body` in gzip at the level for speed, as CPython's `xmlrpc` has it.
+/// Compresses `body` with gzip at the fastest level, as CPython's `xmlrpc` does.
 #[must_use]
 pub fn gzip(body: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -62,8 +61,8 @@ pub fn gzip(body: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap_or_default()
 }
 
-/// Whether the sender of `headers` takes an answer in gzip: `accept-encoding` lists it with a weight above 0 (RFC 9110,
-/// section 12.5.3).
+/// Whether the sender of `headers` accepts a response in gzip: `accept-encoding` lists it with a weight above 0 (RFC
+/// 9110, section 12.5.3).
 #[must_use]
 pub fn accepts_gzip(headers: &HeaderMap) -> bool {
     let listed = headers.get_all(header::ACCEPT_ENCODING).into_iter().filter_map(|value| value.to_str().ok());
@@ -85,7 +84,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_expands_beyond_the_limit_is_refused_without_being_expanded() {
+    fn decompression_stops_at_the_limit() {
         // A thousand members of 1 MiB of zeros: 1 MB that would become 1 GiB.
         let bomb = gzip(&vec![0; 1 << 20]).repeat(1_000);
         assert_eq!(gunzip(&bomb, 1_000), Err(BodyError::TooLarge { limit: 1_000 }));
@@ -94,18 +93,18 @@ mod tests {
     }
 
     #[test]
-    fn a_coding_is_known_by_its_name_alone() {
+    fn parses_the_names_of_codings() {
         let of = |name: &'static str| Coding::of(Some(&HeaderValue::from_static(name)));
         assert!(matches!(of("GZip"), Ok(Coding::Gzip)));
         assert!(matches!(of("identity"), Ok(Coding::Identity)));
         assert!(matches!(Coding::of(None), Ok(Coding::Identity)));
         for name in ["deflate", "br", "gzip, gzip"] {
-            assert_eq!(of(name).err(), Some(BodyError::Coding(name.to_owned())));
+            assert_eq!(of(name).err(), Some(BodyError::UnsupportedCoding(name.to_owned())));
         }
     }
 
     #[test]
-    fn gzip_is_sent_only_to_those_who_take_it() {
+    fn gzip_is_accepted_only_with_a_positive_weight() {
         let accepts = |value: &'static str| {
             accepts_gzip(&HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(value))]))
         };
@@ -120,12 +119,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_compressed_comes_back(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
+        fn decompression_reverses_compression(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
             prop_assert_eq!(gunzip(&gzip(&bytes), bytes.len()).unwrap(), bytes);
         }
 
         #[test]
-        fn any_bytes_are_expanded_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_decompressed_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = gunzip(&bytes, 1_000);
             let _ = gunzip(&[&gzip(b"x")[..10], &bytes].concat(), 1_000);
         }

@@ -1,13 +1,13 @@
-//! What the three HTTP protocols share, so that they differ in their codec and in nothing else.
+//! The HTTP layer of the three HTTP protocols, which differ in nothing but their codecs.
 //!
-//! At the serving end, [`HttpServer`] runs an axum router over HTTP/1.1 with keep-alive, [`read_request`] reads a
-//! request within [`HttpOptions`], and [`reply`] builds the response. At the calling end,
-//! [`Transport`] posts a body and gives the [`Reply`]; [`HyperClient`] and [`ReqwestClient`] implement it with one
-//! connection each.
+//! For servers, [`HttpServer`] runs an axum router over HTTP/1.1 with keep-alive, [`read_request`] reads the body of a
+//! request within [`HttpOptions`], [`reply`] builds the response, and [`Server`] is the server of a whole protocol ([`Api`]).
+//! For clients, [`Transport`] posts a body and returns the [`Reply`]; [`HyperClient`] and [`ReqwestClient`] implement it
+//! with one connection each.
 //!
-//! Both ends set `TCP_NODELAY`. Requests carry `host`, `content-type`, `content-length` and `accept`; responses
-//! `content-type`, `content-length` and `date`. Nothing is compressed unless a client's own headers ask for it. There is
-//! no TLS.
+//! It runs over TCP, with `TCP_NODELAY` at both ends, and over Unix sockets. Requests carry `host`, `content-type`, `content-length` and `accept`; responses
+//! `content-type`, `content-length` and `date`. Nothing is compressed unless the headers that a client was
+//! configured with ask for it. There is no TLS.
 
 #![forbid(unsafe_code)]
 
@@ -24,11 +24,11 @@ pub use client::{Headers, HyperClient, Reply, ReqwestClient, Transport};
 pub use gzip::{accepts_gzip, gzip};
 pub use server::{Api, HttpOptions, HttpServer, Server};
 
-/// The version that both clients ask in, and in which the server answers them.
+/// The HTTP version of both clients and the server.
 pub const VERSION: http::Version = http::Version::HTTP_11;
 
 /// The schemes of URLs: `http://HOST:PORT/PATH` and, over a Unix socket, `http+unix://%2FSOCKET/PATH`.
 pub const SCHEMES: [net::Scheme; 2] = [net::Scheme::HTTP, net::Scheme::HTTP_UNIX];
 
-/// What the API is written in, so that the protocol crates use the same versions.
+/// Crates whose types are part of the API, so that the protocol crates use the same versions.
 pub use {axum, bytes::Bytes, http, net};

@@ -1,4 +1,4 @@
-//! The listener and its connections.
+//! The HTTP server and its connections.
 
 use std::convert::Infallible;
 use std::io;
@@ -25,12 +25,12 @@ use tower_service::Service;
 use crate::SCHEMES;
 use crate::linger::LingeringStream;
 
-/// What an HTTP server accepts, and how long it waits for it.
+/// Limits and timeouts of an HTTP server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpOptions {
-    /// What is accepted.
+    /// Limits on the size of requests and on the number of concurrent calls.
     pub limits: Limits,
-    /// How long a client may take to send the head of a request, and how long a kept-alive connection may lie idle.
+    /// How long a client may take to send the head of a request, and how long a connection may be idle between requests.
     /// Default 30 s.
     pub head_timeout: Duration,
     /// How long a client may take to send the body of a request. Default 30 s.
@@ -171,15 +171,15 @@ impl<A: Api> Server<A> {
     }
 }
 
-/// How HTTP is spoken, the same for every protocol.
+/// The HTTP settings, the same for every protocol.
 fn http(head_timeout: Duration) -> http1::Builder {
     let mut http = http1::Builder::new();
-    // A client may shut its sending side down after the request, as netcat does; the answer still goes out.
+    // A client may shut down its sending side after the request, as netcat does; it still gets the response.
     http.half_close(true).timer(TokioTimer::new()).header_read_timeout(head_timeout);
     http
 }
 
-/// What each connection is served with.
+/// What all connections of a server share.
 #[derive(Clone)]
 struct Connections {
     http: http1::Builder,
@@ -192,8 +192,8 @@ impl Connections {
     async fn serve(self, stream: net::Stream) {
         let refused = Arc::new(AtomicBool::new(false));
         let stream = LingeringStream::new(stream, Arc::clone(&refused));
-        let answering = Arc::new(Answering { router: self.router, calls: self.calls, refused });
-        let service = service_fn(move |request| Arc::clone(&answering).answer(request));
+        let handler = Arc::new(Handler { router: self.router, calls: self.calls, refused });
+        let service = service_fn(move |request| Arc::clone(&handler).answer(request));
         let mut connection = pin!(self.http.serve_connection(stream, service));
         let ended = tokio::select! {
             biased;
@@ -209,8 +209,8 @@ impl Connections {
     }
 }
 
-/// Whether that status may have been given before the request's body had been read.
-fn is_often_unread(status: StatusCode) -> bool {
+/// Whether a response with that status may have been sent before the body of the request was read.
+fn may_precede_the_body(status: StatusCode) -> bool {
     matches!(
         status,
         StatusCode::NOT_FOUND
@@ -223,20 +223,21 @@ fn is_often_unread(status: StatusCode) -> bool {
     )
 }
 
-/// What the requests of one connection are answered with.
-struct Answering {
+/// Answers the requests of one connection.
+struct Handler {
     router: Router,
     calls: Arc<Semaphore>,
+    /// Whether the last request was refused before its body was read.
     refused: Arc<AtomicBool>,
 }
 
-impl Answering {
+impl Handler {
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response, Infallible> {
-        // The semaphore is never closed; were it, calls would go on without its bound.
-        let _turn = self.calls.acquire().await;
+        // Acquiring fails only for a closed semaphore, and this one is never closed.
+        let _permit = self.calls.acquire().await;
         let has_body = !request.body().is_end_stream();
         let response = self.router.clone().call(request).await?;
-        self.refused.store(has_body && is_often_unread(response.status()), Ordering::Relaxed);
+        self.refused.store(has_body && may_precede_the_body(response.status()), Ordering::Relaxed);
         Ok(response)
     }
 }

@@ -1,4 +1,4 @@
-//! The `system.*` methods, which Python's `xmlrpc.server` and jsonrpclib's server have from one dispatcher.
+//! The `system.*` methods, as both Python's `xmlrpc.server` and jsonrpclib's server have them.
 
 use calculator::{Call, CallError, Dispatcher, ErrorKind, Params, Service, Value};
 
@@ -7,7 +7,7 @@ const METHOD_HELP: &str = "system.methodHelp";
 const METHOD_SIGNATURE: &str = "system.methodSignature";
 const MULTICALL: &str = "system.multicall";
 
-/// The methods that a server has besides the service's, with their help.
+/// The names of these methods, and their help.
 const SYSTEM: [(&str, &str); 4] = [
     (LIST_METHODS, "Return the names of all methods."),
     (METHOD_HELP, "Return the help of a method; empty where there is none."),
@@ -15,46 +15,48 @@ const SYSTEM: [(&str, &str); 4] = [
     (MULTICALL, "Execute several calls, one after the other."),
 ];
 
-/// Why a call has no result.
+/// Why a call failed.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Refused {
-    /// The call itself failed.
+pub enum Failure {
+    /// As any call can fail.
     Call(CallError),
-    /// An entry of a multicall lacks this member. CPython lets its KeyError fail all of them.
+    /// An entry of a multicall has no member of this name. In CPython the KeyError fails the whole multicall.
     MissingMember(&'static str),
 }
 
-impl From<CallError> for Refused {
+impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
-        Refused::Call(error)
+        Failure::Call(error)
     }
 }
 
-impl From<Refused> for CallError {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::Call(error) => error,
-            Refused::MissingMember(name) => invalid(format!("a call of {MULTICALL} has a member `{name}`")),
+impl From<Failure> for CallError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Call(error) => error,
+            Failure::MissingMember(name) => {
+                invalid(format!("an entry of {MULTICALL} has no member `{name}`"))
+            }
         }
     }
 }
 
-/// Executes `call`: a method of the service, or one of the `system.*` methods. A multicall has at most `max_batch`
-/// entries; those that fail are given by `fault` among its results.
+/// Executes `call`: a method of the service, or one of the `system.*` methods. A multicall may have at most `max_batch`
+/// entries; `fault` turns the error of an entry that fails into its result.
 ///
 /// # Errors
-/// [`Refused`].
+/// [`Failure`].
 pub async fn call(
     dispatcher: &Dispatcher,
     call: Call,
     max_batch: usize,
     fault: fn(CallError) -> Value,
-) -> Result<Value, Refused> {
+) -> Result<Value, Failure> {
     if !call.method.starts_with("system.") {
         return Ok(dispatcher.call(call).await?);
     }
     if call.method == MULTICALL {
-        // Boxed, so that every other call need not carry the room for it.
+        // Boxed, so that the future of every other call is not as large as this one.
         return Box::pin(multicall(dispatcher, call.params, max_batch, fault)).await;
     }
     Ok(introspect(dispatcher.service(), call)?)
@@ -64,14 +66,14 @@ fn introspect(service: &dyn Service, call: Call) -> Result<Value, CallError> {
     match &*call.method {
         LIST_METHODS => {
             let [] = call.params.bind(LIST_METHODS, [])?;
-            let own = service.methods().iter().map(|info| info.name);
-            let mut names: Vec<_> = own.chain(SYSTEM.iter().map(|(name, _)| *name)).collect();
+            let of_service = service.methods().iter().map(|info| info.name);
+            let mut names: Vec<_> = of_service.chain(SYSTEM.iter().map(|(name, _)| *name)).collect();
             names.sort_unstable();
             Ok(Value::List(names.into_iter().map(Value::from).collect()))
         }
         METHOD_HELP => match call.params.bind(METHOD_HELP, ["name"])? {
             [Value::Str(name)] => Ok(help(service, &name).into()),
-            [other] => Err(invalid(format!("a method's name is a string, not {}", other.kind()))),
+            [other] => Err(invalid(format!("the name of a method must be a string, not {}", other.kind()))),
         },
         METHOD_SIGNATURE => {
             let [_] = call.params.bind(METHOD_SIGNATURE, ["name"])?;
@@ -83,22 +85,22 @@ fn introspect(service: &dyn Service, call: Call) -> Result<Value, CallError> {
 }
 
 fn help(service: &dyn Service, name: &str) -> &'static str {
-    let own = service.methods().iter().find(|info| info.name == name).map(|info| info.doc);
+    let of_service = service.methods().iter().find(|info| info.name == name).map(|info| info.doc);
     let system = || SYSTEM.iter().find(|(system, _)| *system == name).map(|(_, help)| *help);
-    own.or_else(system).unwrap_or_default()
+    of_service.or_else(system).unwrap_or_default()
 }
 
-/// A list of `{methodName, params}` gives a list with `[result]` or a fault for each. CPython executes nested ones; here
-/// they are faults, for they would multiply what one request can ask for.
+/// Executes a list of `{methodName, params}`. The result is a list with `[result]` or a fault for each entry. CPython
+/// executes nested multicalls; here they are faults, because nesting would multiply the work that one request can cause.
 async fn multicall(
     dispatcher: &Dispatcher,
     params: Params,
     max_batch: usize,
     fault: fn(CallError) -> Value,
-) -> Result<Value, Refused> {
+) -> Result<Value, Failure> {
     let [calls] = params.bind(MULTICALL, ["calls"])?;
     let Value::List(calls) = calls else {
-        return Err(invalid(format!("the calls are a list, not {}", calls.kind())).into());
+        return Err(invalid(format!("the calls must be a list, not {}", calls.kind())).into());
     };
     if calls.len() > max_batch {
         let message = format!("{} calls in one; the limit is {max_batch}", calls.len());
@@ -108,7 +110,7 @@ async fn multicall(
     for value in calls {
         let call = entry(value)?;
         let result = if call.method == MULTICALL {
-            Err(invalid(format!("{MULTICALL} cannot be called by itself")))
+            Err(invalid(format!("{MULTICALL} cannot be nested")))
         } else if call.method.starts_with("system.") {
             introspect(dispatcher.service(), call)
         } else {
@@ -123,10 +125,10 @@ fn invalid(message: String) -> CallError {
     CallError::new(ErrorKind::InvalidArguments, message)
 }
 
-/// An entry of a multicall as a call.
-fn entry(value: Value) -> Result<Call, Refused> {
+/// Converts an entry of a multicall to a call.
+fn entry(value: Value) -> Result<Call, Failure> {
     let Value::Map(members) = value else {
-        return Err(invalid(format!("a call is a struct, not {}", value.kind())).into());
+        return Err(invalid(format!("a call must be a struct, not {}", value.kind())).into());
     };
     let (mut method, mut params) = (None, None);
     for (name, value) in members {
@@ -136,9 +138,9 @@ fn entry(value: Value) -> Result<Call, Refused> {
             _ => {}
         }
     }
-    let missing = Refused::MissingMember;
+    let missing = Failure::MissingMember;
     match (method.ok_or(missing("methodName"))?, params.ok_or(missing("params"))?) {
         (Value::Str(method), Value::List(params)) => Ok(Call::positional(method, params)),
-        _ => Err(invalid("a call has a string methodName and a list of params".to_owned()).into()),
+        _ => Err(invalid("methodName must be a string and params a list".to_owned()).into()),
     }
 }

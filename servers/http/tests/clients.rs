@@ -1,4 +1,4 @@
-//! Both clients, held to the same behaviour.
+//! Tests that both clients must pass.
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
 
@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Runs each test with either client.
+/// Runs each test with each client.
 macro_rules! with_both_clients {
     ($($test:ident),* $(,)?) => {
         mod with_hyper {
@@ -30,20 +30,20 @@ macro_rules! with_both_clients {
 }
 
 with_both_clients!(
-    posts_and_reads_replies_of_any_status,
-    a_large_body_comes_back_whole,
+    posts_and_reads_responses_of_any_status,
+    a_large_body_is_echoed_completely,
     a_refused_connection_is_undeliverable,
-    the_refusal_of_a_large_body_arrives,
+    receives_the_refusal_of_a_large_body,
     a_connection_that_takes_too_long_is_a_timeout,
-    an_answer_above_the_limit_is_refused,
-    an_answer_cut_short_is_undeliverable,
+    rejects_a_response_above_the_limit,
+    a_truncated_response_is_undeliverable,
     calls_over_a_unix_socket,
-    an_answer_that_is_not_http_is_malformed,
+    a_response_that_is_not_http_is_malformed,
     reconnects_after_the_server_closed_the_connection,
     one_connection_serves_every_call,
-    an_abandoned_call_does_not_answer_the_next,
-    redirects_are_replies,
-    headers_that_frame_the_message_are_refused,
+    the_response_of_an_abandoned_call_is_not_taken_for_the_next,
+    redirects_are_not_followed,
+    rejects_headers_that_frame_the_message,
 );
 
 async fn echo(request: Request) -> Response {
@@ -70,7 +70,7 @@ async fn connect<T: Transport>(url: &str) -> T {
     T::connect(url, &Headers::new("text/plain"), &ClientOptions::default()).await.unwrap()
 }
 
-/// A listener whose every connection gets one of `answers` after its request, in turn, and is then closed.
+/// A listener that sends each of `answers` on a connection of its own, after a request, and then closes it.
 async fn answering(answers: &'static [&'static str]) -> (SocketAddr, tokio::task::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -95,7 +95,7 @@ async fn read_request(stream: &mut TcpStream) -> String {
     String::from_utf8(request).unwrap()
 }
 
-async fn posts_and_reads_replies_of_any_status<T: Transport>() {
+async fn posts_and_reads_responses_of_any_status<T: Transport>() {
     let (address, _stop) = start_echo().await;
     let client: T = connect(&format!("http://{address}/api?k=1#fragment")).await;
     for (segment, expected) in
@@ -133,7 +133,7 @@ async fn calls_over_a_unix_socket<T: Transport>() {
     assert!(error.message.contains("is the server running?"), "{error}");
 }
 
-async fn a_large_body_comes_back_whole<T: Transport>() {
+async fn a_large_body_is_echoed_completely<T: Transport>() {
     let (address, _stop) = start_echo().await;
     let client: T = connect(&format!("http://{address}")).await;
     let body: Vec<u8> = (0..3_000_000_u32).map(|i| i.to_le_bytes()[usize::from(i % 3 == 0)]).collect();
@@ -141,7 +141,7 @@ async fn a_large_body_comes_back_whole<T: Transport>() {
     assert_eq!(&answer.body[2..], body);
 }
 
-/// Why no connection came about, whether the client connects at once or with the first call.
+/// The error of connecting, whether the client connects at once or on the first call.
 async fn connect_error<T: Transport>(url: &str, options: &ClientOptions) -> CallError {
     match T::connect(url, &Headers::new("text/plain"), options).await {
         Ok(client) => client.post(&client.target("").unwrap(), vec![]).await.unwrap_err(),
@@ -150,7 +150,7 @@ async fn connect_error<T: Transport>(url: &str, options: &ClientOptions) -> Call
 }
 
 async fn a_connection_that_takes_too_long_is_a_timeout<T: Transport>() {
-    // Once its queue is full, a listener that accepts nothing leaves further connections without an answer.
+    // Once its queue is full, a listener that does not accept leaves further connections unanswered.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
@@ -175,7 +175,7 @@ async fn a_refused_connection_is_undeliverable<T: Transport>() {
     assert!(error.message.contains("refused") && error.message.contains("is the server running?"), "{error}");
 }
 
-async fn the_refusal_of_a_large_body_arrives<T: Transport>() {
+async fn receives_the_refusal_of_a_large_body<T: Transport>() {
     async fn refuse(request: Request) -> Response {
         let error = read_body(request.into_body(), 1_000).await.unwrap_err();
         reply(error.status(), "text/plain", error.to_string())
@@ -190,7 +190,7 @@ async fn the_refusal_of_a_large_body_arrives<T: Transport>() {
     }
 }
 
-async fn an_answer_above_the_limit_is_refused<T: Transport>() {
+async fn rejects_a_response_above_the_limit<T: Transport>() {
     let options =
         ClientOptions { limits: Limits { max_body: 9, ..Limits::default() }, ..ClientOptions::default() };
     let (address, _stop) = start_echo().await;
@@ -208,7 +208,7 @@ async fn an_answer_above_the_limit_is_refused<T: Transport>() {
     assert_eq!(error.kind, ErrorKind::TooLarge);
 }
 
-async fn an_answer_cut_short_is_undeliverable<T: Transport>() {
+async fn a_truncated_response_is_undeliverable<T: Transport>() {
     for answers in [&["HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf"], &["HTTP/1.1 200 O"], &[""]] {
         let (address, _) = answering(answers).await;
         let client: T = connect(&format!("http://{address}")).await;
@@ -217,7 +217,7 @@ async fn an_answer_cut_short_is_undeliverable<T: Transport>() {
     }
 }
 
-async fn an_answer_that_is_not_http_is_malformed<T: Transport>() {
+async fn a_response_that_is_not_http_is_malformed<T: Transport>() {
     let (address, _) = answering(&["220 smtp ready\r\n\r\n"]).await;
     let client: T = connect(&format!("http://{address}")).await;
     let error = client.post(&client.target("").unwrap(), b"body".to_vec()).await.unwrap_err();
@@ -225,7 +225,7 @@ async fn an_answer_that_is_not_http_is_malformed<T: Transport>() {
 }
 
 async fn reconnects_after_the_server_closed_the_connection<T: Transport>() {
-    // The first two promise to keep the connection and then close it, as a server does that restarts.
+    // The first two keep the connection alive and then close it all the same, as a server does that restarts.
     const KEPT: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
     let (address, requests) = answering(&[KEPT, KEPT, "HTTP/1.0 200 OK\r\n\r\nok", KEPT]).await;
     let client: T = connect(&format!("http://{address}")).await;
@@ -260,7 +260,7 @@ async fn one_connection_serves_every_call<T: Transport>() {
     let (_stream, ()) = tokio::join!(server, calls);
 }
 
-async fn an_abandoned_call_does_not_answer_the_next<T: Transport>() {
+async fn the_response_of_an_abandoned_call_is_not_taken_for_the_next<T: Transport>() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let client: T = connect(&url).await;
@@ -268,14 +268,14 @@ async fn an_abandoned_call_does_not_answer_the_next<T: Transport>() {
     {
         let mut call = std::pin::pin!(client.post(&target, b"body".to_vec()));
         let mut first = tokio::select! {
-            _ = &mut call => panic!("nobody answers"),
+            _ = &mut call => panic!("there is no answer"),
             accepted = async {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 read_request(&mut stream).await;
                 stream
             } => accepted,
         };
-        // The answer is under way when the caller gives up.
+        // The response is already sent when the caller gives up.
         first.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nstale").await.unwrap();
     }
     let (answer, _stream) = tokio::join!(client.post(&target, b"body".to_vec()), async {
@@ -287,14 +287,14 @@ async fn an_abandoned_call_does_not_answer_the_next<T: Transport>() {
     assert_eq!(answer.unwrap().body, "fresh");
 }
 
-async fn redirects_are_replies<T: Transport>() {
+async fn redirects_are_not_followed<T: Transport>() {
     let (address, _) = answering(&["HTTP/1.1 302 Found\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n"]).await;
     let client: T = connect(&format!("http://{address}")).await;
     let answer = client.post(&client.target("").unwrap(), b"body".to_vec()).await.unwrap();
     assert_eq!(answer.status, StatusCode::FOUND);
 }
 
-async fn headers_that_frame_the_message_are_refused<T: Transport>() {
+async fn rejects_headers_that_frame_the_message<T: Transport>() {
     for name in [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION] {
         let mut headers = Headers::new("text/plain");
         headers.extra.insert(name.clone(), HeaderValue::from_static("3"));
@@ -304,7 +304,7 @@ async fn headers_that_frame_the_message_are_refused<T: Transport>() {
     }
 }
 
-/// The request as it goes out, its header lines sorted.
+/// The request as it is sent, its header lines sorted.
 async fn request_of<T: Transport>(headers: &Headers) -> Vec<String> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -312,7 +312,7 @@ async fn request_of<T: Transport>(headers: &Headers) -> Vec<String> {
     let client = T::connect(&url, headers, &ClientOptions::default()).await.unwrap();
     let target = client.target("").unwrap();
     let request = tokio::select! {
-        _ = client.post(&target, b"body".to_vec()) => panic!("nobody answers"),
+        _ = client.post(&target, b"body".to_vec()) => panic!("there is no answer"),
         request = async { read_request(&mut listener.accept().await.unwrap().0).await } => request,
     };
     let request = request.replace(&address.to_string(), "HOST");
@@ -340,7 +340,7 @@ async fn both_clients_send_the_same_minimal_request() {
 }
 
 #[tokio::test]
-async fn further_headers_replace_the_clients_own() {
+async fn extra_headers_replace_the_defaults() {
     let mut headers = Headers::new("text/plain");
     headers.extra.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer t"));
     headers.extra.insert(header::ACCEPT, HeaderValue::from_static("text/plain"));

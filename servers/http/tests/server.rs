@@ -1,4 +1,4 @@
-//! The server, spoken to in bytes.
+//! The server, tested with raw requests.
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
 
@@ -80,7 +80,7 @@ async fn read_until(stream: &mut TcpStream, text: &str) -> String {
 }
 
 #[tokio::test]
-async fn responses_carry_type_length_and_date_alone() {
+async fn responses_have_no_headers_but_type_length_and_date() {
     let server = start_echo().await;
     let answer = server
         .exchange("POST / HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello")
@@ -88,13 +88,13 @@ async fn responses_carry_type_length_and_date_alone() {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let mut lines: Vec<_> = head.split("\r\n").map(|line| line.split(": ").next().unwrap()).collect();
     lines.sort_unstable();
-    // `connection: close` only because the client asked for it.
+    // `connection: close` is there because the client asked for it.
     assert_eq!(lines, ["HTTP/1.1 200 OK", "connection", "content-length", "content-type", "date"]);
     assert_eq!(body, "hello");
 }
 
 #[tokio::test]
-async fn connections_of_http_1_1_are_kept_and_of_http_1_0_closed() {
+async fn keeps_connections_of_http_1_1_alive_and_closes_those_of_http_1_0() {
     let server = start_echo().await;
     let mut stream = server.connect().await;
     for text in ["one", "two", "three"] {
@@ -117,9 +117,9 @@ async fn pipelined_requests_are_answered_in_order() {
 }
 
 #[tokio::test]
-async fn a_body_above_the_limit_is_refused_by_its_announced_length_alone() {
+async fn rejects_a_content_length_above_the_limit_before_the_body_arrives() {
     let server = start_echo().await;
-    // No byte of the body is sent: were one awaited, this would hang.
+    // No byte of the body is sent. If the server waited for one, this would hang.
     for length in ["1001", "9000000000000"] {
         let mut stream = server.connect().await;
         let head = format!("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: {length}\r\n\r\n");
@@ -130,7 +130,7 @@ async fn a_body_above_the_limit_is_refused_by_its_announced_length_alone() {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_only_after_sending_all_learns_that_it_was_too_much() {
+async fn a_client_that_reads_only_after_sending_everything_gets_the_refusal() {
     let server = start_echo().await;
     // More than the sockets' buffers hold; Python's http.client sends like this.
     let body = vec![b'x'; 20 << 20];
@@ -143,7 +143,7 @@ async fn a_client_that_reads_only_after_sending_all_learns_that_it_was_too_much(
 }
 
 #[tokio::test]
-async fn a_chunked_body_is_cut_at_the_limit() {
+async fn rejects_a_chunked_body_above_the_limit() {
     let server = start_echo().await;
     let head = "POST / HTTP/1.1\r\nhost: h\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
     let answer = server.exchange(format!("{head}3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")).await;
@@ -157,7 +157,7 @@ async fn a_chunked_body_is_cut_at_the_limit() {
 }
 
 #[tokio::test]
-async fn what_is_not_http_is_refused_and_the_server_goes_on() {
+async fn rejects_bytes_that_are_not_http_and_keeps_serving() {
     let server = start_echo().await;
     let answer = server.exchange("\x16\x03\x01\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
@@ -166,7 +166,7 @@ async fn what_is_not_http_is_refused_and_the_server_goes_on() {
 }
 
 #[tokio::test]
-async fn a_client_that_shuts_its_sending_side_down_is_answered() {
+async fn answers_a_client_that_has_shut_down_its_sending_side() {
     let server = start_echo().await;
     let mut stream = server.connect().await;
     stream.write_all(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
@@ -175,7 +175,7 @@ async fn a_client_that_shuts_its_sending_side_down_is_answered() {
 }
 
 #[tokio::test]
-async fn a_stopped_server_closes_idle_connections_and_finishes_calls_in_hand() {
+async fn a_stopped_server_closes_idle_connections_and_finishes_calls_in_progress() {
     static ENTERED: Semaphore = Semaphore::const_new(0);
     static LEAVE: Semaphore = Semaphore::const_new(0);
     async fn held(_: Request) -> Response<Body> {
@@ -199,7 +199,7 @@ async fn a_stopped_server_closes_idle_connections_and_finishes_calls_in_hand() {
 }
 
 #[tokio::test]
-async fn calls_beyond_those_in_flight_wait_for_their_turn() {
+async fn calls_beyond_the_limit_wait_until_another_finishes() {
     static ENTERED: Semaphore = Semaphore::const_new(0);
     static LEAVE: Semaphore = Semaphore::const_new(0);
     async fn held(_: Request) -> Response<Body> {
@@ -216,7 +216,7 @@ async fn calls_beyond_those_in_flight_wait_for_their_turn() {
         streams.push(stream);
     }
     ENTERED.acquire_many(2).await.unwrap().forget();
-    // Only when a call in hand is done does the third begin.
+    // The third begins only when one of the others has finished.
     assert_eq!(ENTERED.available_permits(), 0);
     LEAVE.add_permits(1);
     ENTERED.acquire().await.unwrap().forget();
@@ -244,7 +244,7 @@ async fn a_stopped_server_abandons_calls_that_do_not_finish() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_head_that_does_not_come_to_its_end_costs_the_connection() {
+async fn closes_a_connection_whose_request_head_never_ends() {
     let server = start_echo().await;
     let mut stream = server.connect().await;
     stream.write_all(b"POST / HTTP/1.1\r\nhost:").await.unwrap();
@@ -252,7 +252,7 @@ async fn a_head_that_does_not_come_to_its_end_costs_the_connection() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_to_its_end_is_refused_in_time() {
+async fn rejects_a_body_that_does_not_arrive_in_time() {
     async fn impatient(request: Request) -> Response {
         let options = HttpOptions { body_timeout: Duration::from_millis(50), ..HttpOptions::default() };
         let refused = read_request(request, &options).await.unwrap_err();
@@ -266,7 +266,7 @@ async fn a_body_that_does_not_come_to_its_end_is_refused_in_time() {
 }
 
 #[tokio::test]
-async fn a_body_that_ends_too_early_or_without_a_length_is_refused() {
+async fn rejects_a_body_that_ends_early_or_has_no_length() {
     let server = start_echo().await;
     for (request, status) in [
         ("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 10\r\n\r\nabc", "400 Bad Request"),
@@ -289,7 +289,7 @@ async fn a_body_that_ends_too_early_or_without_a_length_is_refused() {
 }
 
 #[tokio::test]
-async fn a_body_in_gzip_is_expanded_within_the_limit_and_no_other_coding_is_read() {
+async fn decompresses_gzip_within_the_limit_and_rejects_other_codings() {
     let server = start_echo().await;
     let post = async |coding: &str, body: &[u8]| {
         let head = format!(

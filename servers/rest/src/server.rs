@@ -232,10 +232,10 @@ impl From<BodyError> for Rejection {
     fn from(error: BodyError) -> Self {
         let title = match error {
             BodyError::TooLarge { .. } => "Request too large",
-            BodyError::NoLength => "Length required",
-            BodyError::Late(_) => "Request timeout",
-            BodyError::Coding(_) => "Unsupported media type",
-            BodyError::Broken(_) | BodyError::Gzip(_) => "Malformed request",
+            BodyError::LengthRequired => "Length required",
+            BodyError::Timeout(_) => "Request timeout",
+            BodyError::UnsupportedCoding(_) => "Unsupported media type",
+            BodyError::Incomplete(_) | BodyError::Gzip(_) => "Malformed request",
         };
         let status = error.status().as_u16();
         Rejection(Box::new(Problem { status, kind: error.kind(), title, detail: error.to_string() }))

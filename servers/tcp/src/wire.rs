@@ -12,18 +12,19 @@
 //! | 8–63 | or text, where it is the only argument | or text: a string, or an error's message |
 //!
 //! Kinds are 0 nothing, 1 integer (i64), 2 float (IEEE 754 binary64), 3 string (UTF-8), 4 error. Numbers are
-//! big-endian. Unused bytes are sent as zero and not looked at.
+//! big-endian. Unused bytes are sent as zero and ignored by the receiver.
 
 use calculator::{Call, CallError, ErrorKind, Method, Params, Value};
 
-/// Bytes of a request and of a reply.
+/// Length in bytes of a request, and of a reply.
 pub const LEN: usize = 64;
 
-/// The longest string, in bytes.
+/// Length in bytes of the longest string.
 pub const MAX_TEXT: usize = LEN - TEXT;
 
+/// Where text and numbers begin.
 const TEXT: usize = 8;
-/// Octets of a number.
+/// Length in bytes of a number.
 const NUMBER: usize = 8;
 
 const NOTHING: u8 = 0;
@@ -32,7 +33,7 @@ const FLOAT: u8 = 2;
 const STR: u8 = 3;
 const ERROR: u8 = 4;
 
-/// Bytes that `value` takes of a request or a reply: 8 for a number, its length for a string, none for anything else.
+/// How many bytes of a request or reply `value` takes: 8 for a number, its length for a string, 0 for anything else.
 #[must_use]
 pub fn value_len(value: &Value) -> usize {
     match value {
@@ -78,12 +79,15 @@ pub fn encode_request(call: &Call) -> Result<[u8; LEN], CallError> {
 /// Decodes a request.
 ///
 /// # Errors
-/// [`ErrorKind::Malformed`] for what [`encode_request`] never makes, [`ErrorKind::UnknownMethod`] for a method number
+/// [`ErrorKind::Malformed`] for bytes that [`encode_request`] never produces, [`ErrorKind::UnknownMethod`] for a method number
 /// that is not assigned.
 pub fn decode_request(frame: &[u8; LEN]) -> Result<Call, CallError> {
     let method = usize::from(frame[0]).checked_sub(1).and_then(|index| Method::ALL.get(index));
     let Some(method) = method else {
-        return Err(CallError::new(ErrorKind::UnknownMethod, format!("no method has number {}", frame[0])));
+        return Err(CallError::new(
+            ErrorKind::UnknownMethod,
+            format!("{} is not the number of a method", frame[0]),
+        ));
     };
     let values = match (frame[1], frame[2]) {
         (STR, NOTHING) => vec![Value::Str(text(frame)?)],
@@ -94,7 +98,7 @@ pub fn decode_request(frame: &[u8; LEN]) -> Result<Call, CallError> {
     Ok(Call { method: method.name().into(), params: Params::Positional(values) })
 }
 
-/// Encodes what a call gave. A result that does not fit becomes the error [`ErrorKind::NotRepresentable`]; an error's
+/// Encodes the outcome of a call. A result that does not fit becomes the error [`ErrorKind::NotRepresentable`]; an error's
 /// message is cut to what fits.
 #[must_use]
 pub fn encode_reply(result: &Result<Value, CallError>) -> [u8; LEN] {
@@ -107,13 +111,14 @@ pub fn encode_reply(result: &Result<Value, CallError>) -> [u8; LEN] {
 /// Decodes a reply: the result, or the error that the server reported.
 ///
 /// # Errors
-/// The server's, or [`ErrorKind::Malformed`] for what [`encode_reply`] never makes.
+/// That of the server, or [`ErrorKind::Malformed`] for bytes that [`encode_reply`] never produces.
 pub fn decode_reply(frame: &[u8; LEN]) -> Result<Value, CallError> {
     match frame[0] {
         STR => text(frame).map(Value::Str),
         ERROR => {
             let kind = usize::from(frame[1]).checked_sub(1).and_then(|index| ErrorKind::ALL.get(index));
-            let kind = kind.ok_or_else(|| malformed(format_args!("no error has number {}", frame[1])))?;
+            let kind =
+                kind.ok_or_else(|| malformed(format_args!("{} is not the number of an error", frame[1])))?;
             Err(CallError::new(*kind, text(frame)?))
         }
         kind => number(frame, 0, kind),
@@ -136,8 +141,8 @@ fn encode_error(error: &CallError) -> [u8; LEN] {
     let mut frame = [0; LEN];
     frame[0] = ERROR;
     frame[1] = (1_u8..).zip(ErrorKind::ALL).find(|(_, kind)| *kind == error.kind).map_or(0, |(n, _)| n);
-    let most = error.message.floor_char_boundary(MAX_TEXT);
-    copy_text(&mut frame, &error.message[..most]);
+    let len = error.message.floor_char_boundary(MAX_TEXT);
+    copy_text(&mut frame, &error.message[..len]);
     frame
 }
 
@@ -163,7 +168,7 @@ fn text(frame: &[u8; LEN]) -> Result<String, CallError> {
     str::from_utf8(bytes).map(str::to_owned).map_err(malformed)
 }
 
-/// Writes the number for argument `index` and gives its kind.
+/// Writes the number for argument `index` and returns its kind.
 fn put_number(frame: &mut [u8; LEN], index: usize, value: &Value) -> Result<u8, CallError> {
     let (kind, bytes) = match value {
         Value::Int(v) => (INT, v.to_be_bytes()),
@@ -172,7 +177,7 @@ fn put_number(frame: &mut [u8; LEN], index: usize, value: &Value) -> Result<u8, 
             return Err(CallError::new(ErrorKind::Overflow, "an integer beyond 64 bits"));
         }
         other => {
-            let message = format!("the fixed format has no place for a {} here", other.kind());
+            let message = format!("the fixed format cannot carry a {} here", other.kind());
             return Err(CallError::new(ErrorKind::NotRepresentable, message));
         }
     };
@@ -186,7 +191,7 @@ fn number(frame: &[u8; LEN], index: usize, kind: u8) -> Result<Value, CallError>
     match kind {
         INT => Ok(Value::Int(i64::from_be_bytes(bytes))),
         FLOAT => Ok(Value::Float(f64::from_be_bytes(bytes))),
-        other => Err(malformed(format_args!("{other} is no kind of number"))),
+        other => Err(malformed(format_args!("{other} is not a kind of number"))),
     }
 }
 
@@ -217,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused_before_it_is_sent() {
+    fn rejects_what_does_not_fit_before_sending() {
         for (call, kind) in [
             (Call::positional("nosuch", []), ErrorKind::UnknownMethod),
             (Call::positional("add", [Value::Int(1)]), ErrorKind::InvalidArguments),
@@ -234,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn every_error_comes_back_with_as_much_of_its_message_as_fits() {
+    fn errors_round_trip_with_as_much_of_the_message_as_fits() {
         for kind in ErrorKind::ALL {
             let error = CallError::new(kind, "ü".repeat(40));
             let back = decode_reply(&encode_reply(&Err(error))).unwrap_err();
@@ -262,7 +267,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_encoded_is_decoded(value in fitting(), x in any::<i64>(), y in any::<i64>()) {
+        fn decoding_reverses_encoding(value in fitting(), x in any::<i64>(), y in any::<i64>()) {
             for call in [
                 Call::positional("echo", [value.clone()]),
                 Call::positional("divide", [x.into(), y.into()]),

@@ -88,7 +88,7 @@ async fn a_stopped_server_is_undeliverable() {
 }
 
 #[tokio::test]
-async fn the_call_after_a_closed_connection_opens_another() {
+async fn the_call_after_a_failure_opens_another_connection() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let url = format!("tcp://{}", listener.local_addr().unwrap());
     let serving = std::thread::spawn(move || {
@@ -104,7 +104,7 @@ async fn the_call_after_a_closed_connection_opens_another() {
     serving.join().unwrap();
 }
 
-/// Says when a call is in hand, and answers it when told to.
+/// Reports when a call is in progress, and answers it on a signal.
 struct Held {
     entered: mpsc::Sender<()>,
     leave: Mutex<mpsc::Receiver<()>>,
@@ -125,13 +125,13 @@ impl Service for Held {
 }
 
 #[tokio::test]
-async fn a_call_in_hand_is_answered_although_the_server_stops() {
-    let (entered, in_hand) = mpsc::channel();
+async fn a_call_in_progress_is_answered_although_the_server_stops() {
+    let (entered, in_progress) = mpsc::channel();
     let (leave, held) = mpsc::channel();
     let (url, stop, running) = start(Held { entered, leave: Mutex::new(held) }, Limits::default()).await;
     let client = TcpClient::connect(&url, &ClientOptions::default()).await.unwrap();
     let stopping = std::thread::spawn(move || {
-        in_hand.recv().unwrap();
+        in_progress.recv().unwrap();
         stop.cancel();
         leave.send(()).unwrap();
     });
@@ -156,7 +156,7 @@ async fn a_silent_server_is_a_timeout_and_no_server_undeliverable() {
 }
 
 #[tokio::test]
-async fn a_connection_above_the_limit_is_refused_and_garbage_is_answered() {
+async fn rejects_a_connection_above_the_limit_and_answers_garbage() {
     let (url, stop, running) = start(Calculator, Limits { max_in_flight: 1, ..Limits::default() }).await;
     let mut first = TcpStream::connect(url.strip_prefix("tcp://").unwrap()).unwrap();
     first.write_all(&[0xff; wire::LEN]).unwrap();

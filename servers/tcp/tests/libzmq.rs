@@ -26,7 +26,7 @@ async fn start(delay: Option<Duration>) -> (Dispatcher, String, CancellationToke
     (dispatcher, url, stop, running)
 }
 
-fn patient() -> ClientOptions {
+fn one_minute() -> ClientOptions {
     ClientOptions { timeout: Duration::from_secs(60), ..ClientOptions::default() }
 }
 
@@ -37,7 +37,7 @@ async fn add(client: &Client) -> Result<Value, CallError> {
 #[tokio::test]
 async fn the_conformance_table_holds_except_for_documents() {
     let (_, url, stop, running) = start(None).await;
-    let client = Client::connect(&url, &patient()).await.unwrap();
+    let client = Client::connect(&url, &one_minute()).await.unwrap();
     let mut deadline = Deadline::new(Duration::from_secs(60));
     let outcomes = conformance::run(&client, conformance::Profile::default(), &mut deadline).await;
     assert_eq!(outcomes.len(), conformance::vectors(conformance::Profile::default()).len());
@@ -51,14 +51,16 @@ async fn the_conformance_table_holds_except_for_documents() {
     stop.cancel();
     running.await.unwrap();
     for _ in 0..2 {
-        assert!(Client::connect(&url, &patient()).await.is_err_and(|e| e.kind == ErrorKind::Undeliverable));
+        assert!(
+            Client::connect(&url, &one_minute()).await.is_err_and(|e| e.kind == ErrorKind::Undeliverable)
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_call_in_hand_is_finished() {
+async fn the_call_in_progress_is_finished() {
     let (dispatcher, url, stop, running) = start(Some(Duration::from_millis(200))).await;
-    let client = Client::connect(&url, &patient()).await.unwrap();
+    let client = Client::connect(&url, &one_minute()).await.unwrap();
     let calling = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(add(&client))
@@ -72,7 +74,7 @@ async fn the_call_in_hand_is_finished() {
 }
 
 #[tokio::test]
-async fn what_is_no_request_is_dropped_and_others_are_served() {
+async fn ignores_messages_that_are_not_requests() {
     let (_, url, stop, running) = start(None).await;
     let context = zmq::Context::new();
     let peer = context.socket(zmq::DEALER).unwrap();
@@ -85,16 +87,16 @@ async fn what_is_no_request_is_dropped_and_others_are_served() {
     peer.send_multipart([b"".as_slice(), &request], 0).unwrap();
     peer.send(&request[..], 0).unwrap();
     assert_eq!(peer.recv_multipart(0).unwrap(), [wire::encode_reply(&Ok(Value::Int(5))).to_vec()]);
-    // One above the length of a request ends its connection.
+    // One byte more than a request ends its connection.
     peer.send(&[0; wire::LEN + 1][..], 0).unwrap();
-    let client = Client::connect(&url, &patient()).await.unwrap();
+    let client = Client::connect(&url, &one_minute()).await.unwrap();
     assert_eq!(add(&client).await, Ok(Value::Int(5)));
     stop.cancel();
     running.await.unwrap();
 }
 
 #[tokio::test]
-async fn who_does_not_answer_is_waited_for_no_longer_than_told() {
+async fn a_silent_server_is_a_timeout_and_no_server_undeliverable() {
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let url = format!("tcp://{}", silent.local_addr().unwrap());
     let options = ClientOptions { timeout: Duration::from_millis(50), ..ClientOptions::default() };

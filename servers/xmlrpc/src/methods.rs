@@ -2,7 +2,7 @@
 
 use calculator::Dispatcher;
 use http_layer::HttpOptions;
-use http_layer::system::{self, Refused};
+use http_layer::system::{self, Failure};
 
 use crate::wire::{EncodeOptions, Fault, decode_call, encode_fault, encode_response};
 
@@ -30,10 +30,10 @@ impl Methods {
     }
 }
 
-fn refused(refused: Refused) -> Fault {
+fn refused(refused: Failure) -> Fault {
     match refused {
-        Refused::Call(error) => error.into(),
-        Refused::MissingMember(name) => Fault::exception("KeyError", format_args!("'{name}'")),
+        Failure::Call(error) => error.into(),
+        Failure::MissingMember(name) => Fault::exception("KeyError", format_args!("'{name}'")),
     }
 }
 

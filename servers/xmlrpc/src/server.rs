@@ -57,7 +57,7 @@ async fn rpc(State(methods): State<Arc<Methods>>, request: Request) -> Response 
         }
         Err(error) => {
             // CPython's status for an encoding it does not know.
-            let unknown = matches!(error, BodyError::Coding(_));
+            let unknown = matches!(error, BodyError::UnsupportedCoding(_));
             let status = if unknown { StatusCode::NOT_IMPLEMENTED } else { error.status() };
             let mut response = plain(status, error.to_string());
             // What is left of the body is not read.

@@ -1,4 +1,4 @@
-//! The lean client: hyper's HTTP/1 connection and nothing around it.
+//! The minimal client: a connection of hyper and nothing around it.
 
 use std::io;
 use std::time::Duration;
@@ -13,15 +13,15 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::Mutex;
 
 use super::base::Base;
-use super::{Headers, Reply, Transport, lost, unreadable};
+use super::{Headers, Reply, Transport, body_error, hyper_error};
 use crate::{VERSION, gzip, read_body};
 
 type Sender = SendRequest<Full<Bytes>>;
 
 /// A client over one connection of hyper, driven by a task of the runtime it connects in.
 ///
-/// Calls made at the same time wait for each other. One that is dropped before its answer costs the connection; the
-/// next call opens another.
+/// Concurrent calls take turns. A call that is dropped before its response closes the connection; the next call opens
+/// another.
 #[derive(Debug)]
 pub struct HyperClient {
     base: Base,
@@ -38,8 +38,8 @@ impl Transport for HyperClient {
 
     async fn connect(url: &str, headers: &Headers, options: &ClientOptions) -> Result<Self, CallError> {
         let base = Base::parse(url)?;
-        let compress = headers.compress()?;
-        let mut prepared = headers.prepared(base.authorization.clone())?;
+        let compress = headers.wants_compression()?;
+        let mut prepared = headers.to_map(base.authorization.clone())?;
         if !prepared.contains_key(header::HOST) {
             prepared.insert(header::HOST, host(&base)?);
         }
@@ -72,13 +72,13 @@ impl Transport for HyperClient {
 
         let mut connection = self.connection.lock().await;
         let (mut head, body) = self.send(&mut connection, request).await?.into_parts();
-        let body = read_body(body, self.max_body).await.map_err(unreadable)?;
+        let body = read_body(body, self.max_body).await.map_err(body_error)?;
         Reply::new(head.status, &mut head.headers, body, self.max_body)
     }
 }
 
 impl HyperClient {
-    /// Sends on the open connection, or on a new one where that has ended before the request went out.
+    /// Sends on the open connection, or on a new one if that has ended before the request was written.
     async fn send(
         &self,
         connection: &mut Option<Sender>,
@@ -95,12 +95,12 @@ impl HyperClient {
                 // hyper gives the request back only when nothing of it was written.
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
-                    None => return Err(lost(&error.into_error())),
+                    None => return Err(hyper_error(&error.into_error())),
                 },
             }
         }
         let mut sender = self.open().await?;
-        let response = sender.send_request(request).await.map_err(|error| lost(&error))?;
+        let response = sender.send_request(request).await.map_err(|error| hyper_error(&error))?;
         *connection = Some(sender);
         Ok(response)
     }
@@ -114,9 +114,9 @@ impl HyperClient {
         })?;
         let stream = connected.map_err(|error| self.unreachable(&error))?;
         let (sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| hyper_error(&error))?;
         tokio::spawn(async move {
-            // Whatever ends the connection, the call in flight is told by its own future.
+            // However the connection ends, the future of the call in progress reports it.
             let _ = connection.await;
         });
         Ok(sender)

@@ -1,4 +1,4 @@
-//! The calling end: a body is posted, a reply comes back.
+//! HTTP clients.
 
 mod base;
 mod hyper;
@@ -15,9 +15,9 @@ use crate::gzip::Coding;
 pub use hyper::HyperClient;
 pub use reqwest::ReqwestClient;
 
-/// An HTTP client with one connection, on which one call at a time is in flight.
+/// An HTTP client with one connection, which carries one call at a time.
 pub trait Transport: Sized + Send + Sync + 'static {
-    /// Where a request goes, prepared once so that a call does not parse or format it.
+    /// Where a request is sent, prepared once so that a call neither parses nor formats it.
     type Target: Send + Sync;
 
     /// A client of the server at `url`, which is `http://[USER[:PASSWORD]@]HOST[:PORT][/PATH]` or, over a Unix socket,
@@ -33,19 +33,19 @@ pub trait Transport: Sized + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self, CallError>> + Send;
 
     /// The target at `segment` below the client's URL; with an empty segment, the URL itself. Characters that a path
-    /// segment cannot have are percent-encoded.
+    /// segment cannot contain are percent-encoded.
     ///
     /// # Errors
-    /// [`ErrorKind::Undeliverable`] where that makes no valid URL.
+    /// [`ErrorKind::Undeliverable`] if the result is not a valid URL.
     fn target(&self, segment: &str) -> Result<Self::Target, CallError>;
 
-    /// Posts `body`. A connection that the server closed since the last call is replaced first; a request that was
+    /// Posts `body`. A connection that the server has closed since the last call is replaced first; a request that was
     /// sent is never sent again.
     ///
     /// # Errors
-    /// [`ErrorKind::Undeliverable`] where no whole answer came, [`ErrorKind::Timeout`] where connecting took too
-    /// long, [`ErrorKind::TooLarge`] for an answer above the limit, [`ErrorKind::Malformed`] for one that is not
-    /// HTTP. A reply of any status is no error.
+    /// [`ErrorKind::Undeliverable`] if no complete response arrived, [`ErrorKind::Timeout`] if connecting took too
+    /// long, [`ErrorKind::TooLarge`] for a response above the limit, [`ErrorKind::Malformed`] for one that is not
+    /// HTTP. A response of any status is a success.
     fn post(
         &self,
         target: &Self::Target,
@@ -53,14 +53,14 @@ pub trait Transport: Sized + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Reply, CallError>> + Send;
 }
 
-/// The headers that a client sends with every request besides `host` and `content-length`.
+/// The headers of every request, other than `host` and `content-length`.
 #[derive(Clone, Debug)]
 pub struct Headers {
-    /// The type of the bodies posted.
+    /// The media type of request bodies.
     pub content_type: &'static str,
     /// Further headers; they may replace `content-type`, `accept` (`*/*` by default) and the `authorization` that
-    /// comes from the URL. With `content-encoding: gzip` bodies are compressed. Answers in gzip are always read;
-    /// `accept-encoding: gzip` asks for them.
+    /// comes from the URL. With `content-encoding: gzip` bodies are compressed. Responses in gzip are always
+    /// read; `accept-encoding: gzip` asks for them.
     pub extra: HeaderMap,
 }
 
@@ -71,20 +71,20 @@ impl Headers {
         Headers { content_type, extra: HeaderMap::new() }
     }
 
-    /// Whether bodies go out in gzip.
-    fn compress(&self) -> Result<bool, CallError> {
+    /// Whether request bodies are to be compressed.
+    fn wants_compression(&self) -> Result<bool, CallError> {
         let coding = Coding::of(self.extra.get(header::CONTENT_ENCODING));
         let coding = coding.map_err(|error| CallError::new(ErrorKind::Undeliverable, error.to_string()))?;
         Ok(matches!(coding, Coding::Gzip))
     }
 
-    /// All headers, in the order in which they go out.
-    fn prepared(&self, authorization: Option<HeaderValue>) -> Result<HeaderMap, CallError> {
+    /// All headers, in the order in which they are sent.
+    fn to_map(&self, authorization: Option<HeaderValue>) -> Result<HeaderMap, CallError> {
         if let Some(name) = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION]
             .into_iter()
             .find(|name| self.extra.contains_key(name))
         {
-            let message = format!("the header {name} is the client's to set; leave it out");
+            let message = format!("the client sets the header {name} itself; leave it out");
             return Err(CallError::new(ErrorKind::Undeliverable, message));
         }
         let mut headers = HeaderMap::new();
@@ -103,14 +103,14 @@ impl Headers {
     }
 }
 
-/// What a server answered.
+/// The response to a request.
 #[derive(Clone, Debug)]
 pub struct Reply {
     /// The status.
     pub status: StatusCode,
-    /// `content-type`, where there is one.
+    /// The `content-type` header, if there is one.
     pub content_type: Option<HeaderValue>,
-    /// The body; where it came in gzip, what was in it.
+    /// The body, decompressed.
     pub body: Bytes,
 }
 
@@ -121,12 +121,12 @@ impl Reply {
         body: Bytes,
         max_body: usize,
     ) -> Result<Self, CallError> {
-        let coding = Coding::of(headers.get(header::CONTENT_ENCODING)).map_err(unreadable)?;
-        let body = coding.decode(body, max_body).map_err(unreadable)?;
+        let coding = Coding::of(headers.get(header::CONTENT_ENCODING)).map_err(body_error)?;
+        let body = coding.decode(body, max_body).map_err(body_error)?;
         Ok(Reply { status, content_type: headers.remove(header::CONTENT_TYPE), body })
     }
 
-    /// Whether `content-type` names the media type `essence` (`type/subtype` in lower case), parameters aside.
+    /// Whether the media type is `essence` (`type/subtype` in lower case), whatever its parameters.
     #[must_use]
     pub fn is(&self, essence: &str) -> bool {
         self.content_type.as_ref().and_then(|value| value.to_str().ok()).is_some_and(|value| {
@@ -135,19 +135,19 @@ impl Reply {
     }
 }
 
-fn unreadable(error: BodyError) -> CallError {
+fn body_error(error: BodyError) -> CallError {
     let kind = match error {
         BodyError::TooLarge { .. } => ErrorKind::TooLarge,
-        BodyError::Coding(_) | BodyError::Gzip(_) => ErrorKind::Malformed,
+        BodyError::UnsupportedCoding(_) | BodyError::Gzip(_) => ErrorKind::Malformed,
         _ => ErrorKind::Undeliverable,
     };
-    CallError::new(kind, format!("the answer: {error}"))
+    CallError::new(kind, format!("the response: {error}"))
 }
 
-/// An error of hyper by kind: an answer that is not HTTP, or a connection that ended.
-fn lost(error: &::hyper::Error) -> CallError {
+/// Converts an error of hyper: the response is not HTTP, or the connection ended.
+fn hyper_error(error: &::hyper::Error) -> CallError {
     if error.is_parse() {
-        return CallError::new(ErrorKind::Malformed, format!("the answer is not HTTP: {error}"));
+        return CallError::new(ErrorKind::Malformed, format!("the response is not HTTP: {error}"));
     }
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
     CallError::new(ErrorKind::Undeliverable, format!("the connection was lost: {error}{cause}"))

@@ -1,4 +1,4 @@
-//! The client that applications use.
+//! The client that applications usually choose.
 
 use calculator::{CallError, ClientOptions, ErrorKind};
 use http::{HeaderMap, Method};
@@ -7,15 +7,15 @@ use reqwest::{Client, Request, Url, redirect, retry};
 use tokio::sync::Mutex;
 
 use super::base::Base;
-use super::{Headers, Reply, Transport, lost, unreadable};
+use super::{Headers, Reply, Transport, body_error, hyper_error};
 use crate::VERSION;
-use crate::body::Pieces;
+use crate::body::Chunks;
 use crate::gzip;
 
 /// A client over [reqwest](::reqwest), with a pool of one connection, no proxy, no redirects and no compression.
 ///
-/// It connects with the first call. Calls made at the same time wait for each other, so that there is never a second
-/// connection.
+/// It connects on the first call. Concurrent calls take turns, so that there is never a second connection. Over a Unix
+/// socket, the connection belongs to reqwest, and its bytes are not in [`net::bytes_counted`].
 #[derive(Debug)]
 pub struct ReqwestClient {
     base: Base,
@@ -31,8 +31,8 @@ impl Transport for ReqwestClient {
 
     async fn connect(url: &str, headers: &Headers, options: &ClientOptions) -> Result<Self, CallError> {
         let base = Base::parse(url)?;
-        let compress = headers.compress()?;
-        let headers = headers.prepared(base.authorization.clone())?;
+        let compress = headers.wants_compression()?;
+        let headers = headers.to_map(base.authorization.clone())?;
         let mut builder = Client::builder()
             .http1_only()
             .no_proxy()
@@ -52,7 +52,7 @@ impl Transport for ReqwestClient {
                 return Err(CallError::new(ErrorKind::Undeliverable, message));
             }
         }
-        let client = builder.build().map_err(|error| failed(&error))?;
+        let client = builder.build().map_err(|error| reqwest_error(&error))?;
         Ok(ReqwestClient {
             base,
             headers,
@@ -74,20 +74,20 @@ impl Transport for ReqwestClient {
         *request.headers_mut() = self.headers.clone();
         *request.body_mut() = Some(body.into());
 
-        let _turn = self.in_flight.lock().await;
-        let mut response = self.client.execute(request).await.map_err(|error| failed(&error))?;
-        let announced = response.content_length().unwrap_or(0);
-        let mut pieces = Pieces::announced(announced, self.max_body).map_err(unreadable)?;
-        while let Some(piece) = response.chunk().await.map_err(|error| failed(&error))? {
-            pieces.push(piece).map_err(unreadable)?;
+        let _guard = self.in_flight.lock().await;
+        let mut response = self.client.execute(request).await.map_err(|error| reqwest_error(&error))?;
+        let length = response.content_length().unwrap_or(0);
+        let mut chunks = Chunks::with_length_hint(length, self.max_body).map_err(body_error)?;
+        while let Some(chunk) = response.chunk().await.map_err(|error| reqwest_error(&error))? {
+            chunks.push(chunk).map_err(body_error)?;
         }
         let status = response.status();
-        Reply::new(status, response.headers_mut(), pieces.finish(), self.max_body)
+        Reply::new(status, response.headers_mut(), chunks.into_body(), self.max_body)
     }
 }
 
-/// An error of reqwest by kind. Its own text is only the outermost; the causes say what happened.
-fn failed(error: &reqwest::Error) -> CallError {
+/// Converts an error of reqwest. Its message is generic; its sources say what happened.
+fn reqwest_error(error: &reqwest::Error) -> CallError {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     if error.is_timeout() {
         return CallError::new(ErrorKind::Timeout, format!("no connection in time: {error}"));
@@ -99,7 +99,7 @@ fn failed(error: &reqwest::Error) -> CallError {
     }
     for cause in causes {
         if let Some(error) = cause.downcast_ref::<hyper::Error>() {
-            return lost(error);
+            return hyper_error(error);
         }
     }
     CallError::new(ErrorKind::Undeliverable, error.to_string())
