@@ -47,7 +47,7 @@ pub enum AddressError {
     /// There is no `://`.
     #[error("not a URL of the form {0}")]
     NotAUrl(String),
-    /// The scheme is none of those that can be used.
+    /// The scheme is not among those that can be used.
     #[error("the URL's scheme must be {0}")]
     Scheme(String),
     /// The scheme is one for TLS.
@@ -70,18 +70,18 @@ pub enum AddressError {
         /// The host before it.
         host: String,
     },
-    /// What precedes an `@` may be a password that contains a character which ends the host.
+    /// What precedes an `@` may be a password with a character in it that ends the host.
     #[error(
         "percent-encode the password in the URL (`/` is %2F, `?` is %3F, `#` is %23, `,` is %2C), or the `@` after the host (%40)"
     )]
     UnencodedPassword,
-    /// The URL has a user name or a password, and its scheme allows none.
+    /// The URL has a user name or a password, which its scheme does not allow.
     #[error("a URL with credentials cannot be used here; give {0}")]
     Credentials(String),
-    /// The URL has a path or a query, and its scheme allows none.
+    /// The URL has a path or a query, which its scheme does not allow.
     #[error("a URL with a path cannot be used here; give {0}")]
     Path(String),
-    /// The path of a Unix socket is missing, or a host is in its place.
+    /// The path of a Unix socket is missing, or there is a host in its place.
     #[error("not a URL of the form {0}: no path of a Unix socket")]
     SocketPath(String),
     /// A percent sign without two hexadecimal digits, or bytes that are not UTF-8.
@@ -117,7 +117,7 @@ impl Address {
     }
 
     /// The address of `endpoint` in the first of `schemes` that can express it, with `path` (which is empty or begins
-    /// with `/`, percent-encoded). `None` where none of them can.
+    /// with `/`, percent-encoded). `None` if no scheme can.
     #[must_use]
     pub fn of(endpoint: &Endpoint, schemes: &[Scheme], path: &str) -> Option<Self> {
         let fits =
@@ -160,7 +160,7 @@ impl Address {
         self.first().credentials()
     }
 
-    /// The path as it stands in the URL, with its leading `/`; empty where there is none.
+    /// The path as it stands in the URL, with its leading `/`, or empty.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
@@ -346,8 +346,7 @@ fn split_authority<'a>(name: &str, rest: &'a str) -> (&'a str, &'a str) {
     rest.split_at(rest.find(ends_host).unwrap_or(rest.len()))
 }
 
-/// Whether the host or port may be the beginning of `USER:PASSWORD@`, where the password has a character in it that
-/// ends the host.
+/// Whether `authority` may be the beginning of `USER:PASSWORD@`, with a character in the password that ends the host.
 fn has_unencoded_password(authority: &str, rest: &str) -> bool {
     let has_port = if authority.starts_with('[') {
         // The colons inside the brackets of an IPv6 address do not separate a password.
@@ -367,7 +366,7 @@ fn parse_hosts(scheme: Scheme, form: HostForm, authority: &str) -> Result<Vec<Ho
     while let Some(text) = rest {
         let (host, others) = text.split_once(',').map_or((text, None), |(host, rest)| (host, Some(rest)));
         let parsed = parse_host(scheme, form, host);
-        // Of `user:pass,word@host`, the first part is neither a host nor to be shown.
+        // In `user:pass,word@host`, the first part is not a host and must not be shown.
         if matches!(parsed, Err(AddressError::Port { .. })) && others.is_some_and(|rest| rest.contains('@')) {
             return Err(AddressError::UnencodedPassword);
         }

@@ -1,4 +1,4 @@
-//! Byte counts of the streams for which the kernel keeps none.
+//! Byte counts of streams whose bytes the kernel does not count.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,7 +18,7 @@ pub(crate) struct Counter {
     received: AtomicU64,
 }
 
-/// Of this process.
+/// The counter of this process.
 static PROCESS: Counter = Counter::new();
 
 /// The bytes that this process has sent and received so far over streams for which the kernel keeps no count (Unix

@@ -36,7 +36,7 @@ impl Credentials {
         decode(&self.user, "user name")
     }
 
-    /// The password, percent-decoded; empty where the URL has none.
+    /// The password, percent-decoded; empty if the URL has no password.
     ///
     /// # Errors
     /// As [`user`](Self::user).

@@ -64,13 +64,13 @@ impl Scheme {
         Scheme { name, kind: Kind::Host(form) }
     }
 
-    /// The port of a URL that names none. Without a default the port is required.
+    /// Sets the default port. Without one, URLs must have a port.
     #[must_use]
     pub const fn port(self, port: u16) -> Scheme {
         self.with(HostForm { default_port: Some(port), ..self.host_form() })
     }
 
-    /// The host of a URL that names none. Without a default the host is required.
+    /// Sets the default host. Without one, URLs must have a host.
     #[must_use]
     pub const fn or_host(self, host: &'static str) -> Scheme {
         self.with(HostForm { default_host: Some(host), ..self.host_form() })

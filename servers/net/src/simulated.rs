@@ -16,23 +16,23 @@ use std::time::Duration;
 use bytes::BufMut;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Bytes under way in one direction of a connection before writing blocks.
+/// Bytes in transit in one direction of a connection above which writing blocks.
 const CAPACITY: usize = 256 << 10;
 
 thread_local! {
     static CURRENT: RefCell<Option<Network>> = const { RefCell::new(None) };
 }
 
-/// A set of names, and the links to them. Clones are the same network.
+/// A set of listeners' names and the links to them. Clones refer to the same network.
 #[derive(Clone, Debug, Default)]
 pub struct Network(Arc<Mutex<HashMap<String, Link>>>);
 
-/// The thread is in a network until this is dropped.
+/// A guard: the thread is in the network until this is dropped.
 #[derive(Debug)]
 #[must_use]
 pub struct Entered(Option<Network>);
 
-/// All connections to one listener. Settings hold for those that are open and those to come, in both directions.
+/// Controls all connections to one listener. Settings apply to open and to future connections, in both directions.
 #[derive(Clone, Debug, Default)]
 pub struct Link(Arc<Mutex<State>>);
 
@@ -90,22 +90,22 @@ impl Drop for Entered {
 }
 
 impl Link {
-    /// How long bytes are under way. Those that are already keep their time of arrival.
+    /// Sets how long bytes take to arrive. Those in transit keep their time of arrival.
     pub fn set_latency(&self, latency: Duration) {
         self.change(|state| state.latency = latency);
     }
 
-    /// While true, nothing arrives at either end; connecting goes on.
+    /// While true, nothing arrives at either end. Connections can still be opened.
     pub fn set_stalled(&self, stalled: bool) {
         self.change(|state| state.stalled = stalled);
     }
 
-    /// While true, nothing arrives at either end, and connecting waits.
+    /// While true, nothing arrives at either end, and opening a connection waits.
     pub fn set_partitioned(&self, partitioned: bool) {
         self.change(|state| state.partitioned = partitioned);
     }
 
-    /// Resets all open connections. What is under way is lost.
+    /// Resets all open connections. Bytes in transit are lost.
     pub fn reset(&self) {
         self.change(|state| {
             let mut reset = std::mem::take(&mut state.connections);
@@ -127,7 +127,7 @@ impl Link {
         result
     }
 
-    /// Waits until `attempt` gives something.
+    /// Waits until `attempt` returns something.
     async fn wait_for<T>(&self, mut attempt: impl FnMut(&mut State) -> Option<T>) -> T {
         poll_fn(|context| {
             let mut state = lock(&self.0);
@@ -214,7 +214,7 @@ pub(crate) struct Stream {
     connection: u64,
     /// 0 at the client, 1 at the server.
     end: usize,
-    /// Wakes the reader when what is under way arrives.
+    /// Wakes the reader when the next bytes arrive.
     timer: Mutex<Option<Pin<Box<Sleep>>>>,
 }
 

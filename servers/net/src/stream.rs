@@ -110,10 +110,10 @@ impl Stream {
         }
     }
 
-    /// Writes as much of `bytes` as can be taken now and returns how many.
+    /// Writes as much of `bytes` as is possible without waiting, and returns how many.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] when none can be taken; those of the operating system.
+    /// [`io::ErrorKind::WouldBlock`] when nothing can be written; those of the operating system.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match &self.0 {
             Inner::Tcp(stream) => stream.try_write(bytes),
