@@ -9,7 +9,6 @@ use calculator::{CallError, Value};
 use super::protocol_options::{OfCalls, OfClients, ProtocolOptions};
 use super::{Exit, Failure, Outcome, print, runtime};
 use crate::stacks::{Invocation, InvokeError, Output, Stack};
-use crate::trial::without_credentials;
 
 /// Call a method of any server and print the result as JSON.
 ///
@@ -86,7 +85,7 @@ fn rendered(output: Output) -> String {
 
 fn failed(arguments: &Arguments, stack: &Stack, error: &CallError) -> Failure {
     if error.kind.is_transport() {
-        let address = without_credentials(&arguments.url);
+        let address = net::redacted(&arguments.url);
         return Failure::could_not_run(format!("{}: no answer from {address}: {error}", stack.name));
     }
     let traceback = traceback(error);

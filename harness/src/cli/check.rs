@@ -9,7 +9,6 @@ use calculator::{ClientOptions, Deadline};
 use super::protocol_options::{OfClients, ProtocolOptions};
 use super::{Exit, Failure, Outcome, print, runtime};
 use crate::stacks::{ProtocolRef, Stack};
-use crate::trial::without_credentials;
 
 /// Make the calls of the conformance table to a calculator server.
 ///
@@ -38,7 +37,7 @@ pub(super) fn check(arguments: &Arguments) -> Outcome {
     let options = ClientOptions { timeout: arguments.timeout, ..ClientOptions::default() };
     let rows = runtime()?.block_on(async {
         let client = stack.connect(destination, options).await.map_err(|error| {
-            let address = without_credentials(&arguments.url);
+            let address = net::redacted(&arguments.url);
             Failure::could_not_run(format!("{}: no answer from {address}: {error}", stack.name))
         })?;
         Ok(conformance::run(&*client, stack.protocol.profile(), &mut Deadline::new(arguments.timeout)).await)
@@ -47,7 +46,7 @@ pub(super) fn check(arguments: &Arguments) -> Outcome {
     let lost =
         rows.iter().find_map(|row| row.result.as_ref().err().filter(|error| error.kind.is_transport()));
     if let Some(error) = lost {
-        let address = without_credentials(&arguments.url);
+        let address = net::redacted(&arguments.url);
         return Err(Failure::could_not_run(format!("{}: no answer from {address}: {error}", stack.name)));
     }
     let conforms = rows.iter().all(|row| row.vector.level == Level::Strict || row.passed());

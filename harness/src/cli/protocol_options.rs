@@ -107,7 +107,7 @@ impl ProtocolOptions<OfClients> {
     /// # Errors
     /// Wrong usage for a URL of another protocol, and for an option that the stack does not have.
     pub(super) fn destination(&self, stack: &Stack, url: &str) -> Result<Destination, Failure> {
-        stack.check_url(url).map_err(Failure::usage)?;
+        stack.parse_url(url).map_err(Failure::usage)?;
         self.check(stack, stack.protocol.client_options())?;
         Ok(Destination { url: url.to_owned(), options: self.arguments.options().clone() })
     }

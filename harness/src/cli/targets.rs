@@ -108,7 +108,7 @@ pub(super) fn target(given: &str, broker: Option<&str>) -> Result<(&'static Stac
         (None, None) if stack.needs_broker() => return Err(refused("give its URL, or --broker".to_owned())),
         (None, _) => return Err(refused(example.to_owned())),
     };
-    stack.check_url(url).map_err(refused)?;
+    stack.parse_url(url).map_err(refused)?;
     Ok((stack, url.to_owned()))
 }
 

@@ -215,11 +215,3 @@ fn read_log(err: ChildStderr, log: &Mutex<VecDeque<String>>, control: &Sender<So
         lines.push_back(line);
     }
 }
-
-/// The port in a URL, for finding the sockets of its connections.
-#[must_use]
-pub fn port_of(url: &str) -> Option<u16> {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?']).next()?;
-    authority.rsplit_once(':')?.1.parse().ok()
-}

@@ -8,7 +8,6 @@ use crate::record::{Record, SCHEMA, StackFacts, Tool, write_atomically};
 use crate::scenario::Scenario;
 use crate::stacks::Stack;
 use crate::sys;
-use crate::trial::without_credentials;
 
 /// The record of a run of `scenario` that starts now, with nothing measured yet.
 pub(crate) fn new_record(scenario: &Scenario, options: &Options) -> Record {
@@ -40,7 +39,7 @@ pub(crate) fn new_record(scenario: &Scenario, options: &Options) -> Record {
 
 /// The facts of `stack` as `options` have it served.
 pub(crate) fn stack_facts(stack: &Stack, options: &Options) -> StackFacts {
-    let target = options.targets.urls.get(stack.name).map(|url| without_credentials(url));
+    let target = options.targets.urls.get(stack.name).map(|url| net::redacted(url));
     let executor = match stack.reference() {
         _ if target.is_some() => "not observable".to_owned(),
         Some(reference) => reference.executor.to_owned(),

@@ -19,7 +19,7 @@ pub struct Observed {
 
 /// No protocol of the suite compresses, and no client asks for it.
 const COMPRESSION: &str = "none";
-/// TLS is not built in: [`Stack::check_url`] refuses its schemes.
+/// TLS is not built in: [`Stack::parse_url`] refuses its schemes.
 const ENCRYPTION: &str = "none";
 
 /// What `stack` runs with under `setting` where clients find it at `destination`, as far as it is known beside what was

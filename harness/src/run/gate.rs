@@ -11,7 +11,7 @@ use crate::load::Operation;
 use crate::record::{Record, Skipped};
 use crate::scenario::Plan;
 use crate::stacks::{Role, Stack};
-use crate::trial::{TrialContext, without_credentials};
+use crate::trial::TrialContext;
 
 /// A stack that cannot be measured.
 struct Refusal {
@@ -47,7 +47,7 @@ pub(crate) fn check_stacks(
         };
         let Err(Refusal { reason, answered }) = admitted else { continue };
         if let Some(url) = options.targets.urls.get(stack.name) {
-            let (stack, address) = (stack.name, without_credentials(url));
+            let (stack, address) = (stack.name, net::redacted(url));
             return Err(if answered {
                 RunError::Target { stack, address, reason }
             } else {

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use calculator::{Call, Client, Deadline, Value};
 
-use crate::deploy::port_of;
 use crate::load::{Operation, PreparedCall};
 use crate::observe::wire::{Flow, Snapshot, SocketTraffic, Traffic};
 use crate::record::{CountedBy, Hop, Parts, Party, SocketFacts, Wire};
@@ -57,7 +56,8 @@ pub async fn count(
     site: &RunningServer,
 ) -> Result<Counted, TrialError> {
     let place = &site.place;
-    let (Some(port), Some(prepared)) = (port_of(&place.destination.url), ledger_call(operation, seed)) else {
+    let (Some(port), Some(prepared)) = (port_of(stack, &place.destination.url), ledger_call(operation, seed))
+    else {
         return Ok(Counted::default());
     };
     let Some(others) = Snapshot::take(port) else { return Ok(Counted::default()) };
@@ -95,6 +95,11 @@ pub async fn count(
     let threads = server.as_ref().and_then(|stats| stats.threads);
     let sockets = socket_facts(stack, &after, server.and_then(|stats| stats.sockets));
     Ok(Counted { wire, sockets, reused: Some(true), threads })
+}
+
+/// The port of the server or broker at `url`; `None` where its sockets have none.
+fn port_of(stack: &Stack, url: &str) -> Option<u16> {
+    stack.parse_url(url).ok()?.endpoint().port()
 }
 
 /// The call whose bytes are counted: add(2, 3) for `add`, so that the same build gives the same count every time.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use calculator::{Call, CallError, Deadline, Value};
 
 use crate::stacks::{Destination, Stack, UnknownStack};
-use crate::trial::{ServerLocation, TrialError, without_credentials};
+use crate::trial::{ServerLocation, TrialError};
 
 /// How long one attempt may take. A message for an AMQP server that is still starting waits in the broker.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -128,7 +128,7 @@ fn wait_until_ready(
             match probe(stack, url).await {
                 Ok(()) => return Ok(()),
                 Err(source) if Instant::now() >= deadline => {
-                    let address = without_credentials(url);
+                    let address = net::redacted(url);
                     return Err(TargetError::NotReady { stack: stack.name, address, source });
                 }
                 Err(_) if interrupted.load(Ordering::Relaxed) => return Ok(()),

@@ -226,7 +226,7 @@ impl Protocol for Amqp {
     }
 
     fn url_form(&self) -> Option<UrlForm> {
-        Some(UrlForm { schemes: &["amqp", "rabbit", "kombu"], example: "amqp://USER:PASSWORD@HOST:5672/" })
+        Some(UrlForm { schemes: amqp::SCHEMES, example: "amqp://USER:PASSWORD@HOST:5672/" })
     }
 
     fn needs_broker(&self) -> bool {

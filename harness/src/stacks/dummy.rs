@@ -23,7 +23,7 @@ impl Protocol for Dummy {
     }
 
     fn url_form(&self) -> Option<UrlForm> {
-        Some(UrlForm { schemes: &["dummy"], example: "dummy://127.0.0.1:4242" })
+        Some(UrlForm { schemes: dummy::SCHEMES, example: "dummy://127.0.0.1:4242" })
     }
 
     fn notation_libraries(&self) -> &'static [&'static str] {

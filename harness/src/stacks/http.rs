@@ -16,7 +16,7 @@ pub(super) const HYPER: End = End::new("hyper", &["hyper", "tokio"]);
 pub(super) const AXUM: End = End::new("axum", &["axum", "hyper", "tokio"]);
 
 pub(super) const URL_FORM: UrlForm =
-    UrlForm { schemes: &["http", "http+unix"], example: "http://127.0.0.1:8080/" };
+    UrlForm { schemes: &http_layer::SCHEMES, example: "http://127.0.0.1:8080/" };
 
 /// The version of HTTP that clients ask in and servers answer in, as a request line has it.
 pub(super) fn version() -> Option<String> {

@@ -9,6 +9,7 @@ use calculator::conformance::Profile;
 use calculator::{Call, CallError, Client, ClientOptions, Method, Value};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use net::{Address, Scheme};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -161,7 +162,7 @@ pub struct Colour {
 #[derive(Clone, Copy, Debug)]
 pub struct UrlForm {
     /// The schemes that its clients take.
-    pub schemes: &'static [&'static str],
+    pub schemes: &'static [Scheme],
     /// A URL to show where another one was given.
     pub example: &'static str,
 }
@@ -471,21 +472,16 @@ impl Stack {
         !matches!(self.served_by, ServedBy::None)
     }
 
-    /// Checks that its clients can use a URL with the scheme of `url`.
+    /// Takes apart a URL that its clients can use.
     ///
     /// # Errors
-    /// What is expected instead. The URL is not repeated: it may hold a password.
-    pub fn check_url(&self, url: &str) -> Result<(), String> {
+    /// What is expected instead. Of the URL, no more than scheme, host and port is repeated: it may hold a password.
+    pub fn parse_url(&self, url: &str) -> Result<Address, String> {
         let Some(UrlForm { schemes, example }) = self.protocol.url_form() else {
             return Err(format!("{} is called in this process and has no URL", self.name));
         };
-        match url.split_once("://") {
-            Some((scheme, rest)) if schemes.contains(&scheme) && !rest.is_empty() => Ok(()),
-            Some(("https" | "amqps", _)) => {
-                Err(format!("TLS is not built in; {} takes {example}", self.name))
-            }
-            _ => Err(format!("{} takes a URL such as {example}", self.name)),
-        }
+        Address::parse(url, schemes)
+            .map_err(|error| format!("{} takes a URL such as {example}: {error}", self.name))
     }
 
     /// Whether its calls go through a message broker.

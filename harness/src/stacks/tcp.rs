@@ -34,7 +34,7 @@ impl Protocol for Tcp {
     }
 
     fn url_form(&self) -> Option<UrlForm> {
-        Some(UrlForm { schemes: &["tcp", "unix"], example: "tcp://127.0.0.1:4242" })
+        Some(UrlForm { schemes: &tcp_floor::SCHEMES, example: "tcp://127.0.0.1:4242" })
     }
 
     fn stacks(&'static self) -> Vec<Stack> {

@@ -120,7 +120,7 @@ impl Protocol for Zerorpc {
     }
 
     fn url_form(&self) -> Option<UrlForm> {
-        Some(UrlForm { schemes: &["tcp", "ipc"], example: "tcp://127.0.0.1:4242" })
+        Some(UrlForm { schemes: zerorpc::SCHEMES, example: "tcp://127.0.0.1:4242" })
     }
 
     fn notation_libraries(&self) -> &'static [&'static str] {

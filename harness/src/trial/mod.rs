@@ -9,7 +9,7 @@ mod server;
 
 pub(crate) use agreed_start::wait_until;
 pub use error::TrialError;
-pub use server::{BrokerLocation, RunningServer, ServerLocation, TrialContext, without_credentials};
+pub use server::{BrokerLocation, RunningServer, ServerLocation, TrialContext};
 
 use std::sync::Arc;
 

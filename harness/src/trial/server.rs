@@ -126,7 +126,7 @@ impl ServerLocation {
     /// The place at `destination`.
     #[must_use]
     pub fn new(destination: Destination) -> Self {
-        let shown = without_credentials(&destination.url);
+        let shown = net::redacted(&destination.url);
         ServerLocation { destination, shown }
     }
 
@@ -150,16 +150,5 @@ impl ServerLocation {
             clients.push(client);
         }
         Ok(clients)
-    }
-}
-
-/// A URL as it may be shown.
-#[must_use]
-pub fn without_credentials(url: &str) -> String {
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, rest)| rest))
-        }
-        None => url.to_owned(),
     }
 }

@@ -13,7 +13,6 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use calculator::{Call, Client, Value};
-use rpcbench::deploy::port_of;
 use rpcbench::deploy::rabbitmq::PrivateBroker;
 use rpcbench::load::Operation;
 use rpcbench::record::{BrokerTerms, Hop, Party, Wire};
@@ -115,7 +114,7 @@ fn without_a_broker_the_ledger_is_what_a_relay_counts() {
             let mut site = RunningServer::start(stack, context, None, &[], false).unwrap();
             let wire = runtime.block_on(ledger_of(stack, &site));
             assert!(wire.exact && wire.behind_broker.is_none() && wire.hops.len() == 2, "{wire:?}");
-            let relay = Relay::to(port_of(&site.place.destination.url).unwrap());
+            let relay = Relay::to(relay::port_of(&site.place.destination.url));
             site.place.destination.url = relay.in_place_of(&site.place.destination.url);
             let [setup, per_call] = of_client(&wire);
             runtime.block_on(hold_against(&[(&relay, setup, per_call)], stack, &site));
@@ -175,7 +174,7 @@ fn through_a_broker_every_hop_is_what_relays_count() {
             let stack = Stack::named(name).unwrap();
             // No heartbeats: they are of no call.
             let direct = format!("{}?heartbeat=0", broker.url());
-            let port = port_of(&direct).unwrap();
+            let port = relay::port_of(&direct);
             let of_server = Relay::to(port);
             let behind = BrokerLocation { url: of_server.in_place_of(&direct), pid: None };
             let mut site = RunningServer::start(stack, context, Some(&behind), &[], false).unwrap();

@@ -55,7 +55,7 @@ impl Relay {
 
     /// `url` with the relay's port in place of its own.
     pub(crate) fn in_place_of(&self, url: &str) -> String {
-        let port = rpcbench::deploy::port_of(url).unwrap();
+        let port = port_of(url);
         let through = url.replacen(&format!(":{port}"), &format!(":{}", self.port), 1);
         assert_ne!(through, url);
         through
@@ -137,4 +137,10 @@ fn copy(mut from: TcpStream, mut to: TcpStream, shared: &Shared, index: usize, s
         }
     }
     let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+}
+
+/// The port in `url`, which names one.
+pub(crate) fn port_of(url: &str) -> u16 {
+    let authority = url.split_once("://").unwrap().1.split(['/', '?']).next().unwrap();
+    authority.rsplit_once(':').unwrap().1.parse().unwrap()
 }

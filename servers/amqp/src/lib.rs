@@ -97,4 +97,4 @@ pub use server::{
 pub use target::{Target, TargetError};
 pub use topology::REPLY_QUEUE_PREFIX;
 pub use transport::{ReplyTo, Transport};
-pub use url::{TransportUrl, UrlError};
+pub use url::{SCHEMES, TransportUrl, UrlError};

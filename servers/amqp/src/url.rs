@@ -15,7 +15,7 @@ const DEFAULT_HOST: &str = "localhost";
 /// The user and the password for a host without credentials. By default RabbitMQ accepts them on loopback only.
 const GUEST: &str = "guest";
 /// The schemes of oslo.messaging, and that of RabbitMQ. They are synonyms.
-const SCHEMES: &[Scheme] = &[scheme("rabbit"), scheme("kombu"), scheme("amqp")];
+pub const SCHEMES: &[Scheme] = &[scheme("rabbit"), scheme("kombu"), scheme("amqp")];
 /// All characters except the unreserved ones of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 

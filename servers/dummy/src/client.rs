@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use crate::wire;
 
 /// The schemes of its URLs: `dummy://HOST:PORT`.
-pub(crate) const SCHEMES: &[Scheme] = &[Scheme::host("dummy")];
+pub const SCHEMES: &[Scheme] = &[Scheme::host("dummy")];
 
 /// A client with one connection and one call at a time.
 pub struct DummyClient {

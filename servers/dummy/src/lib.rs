@@ -9,5 +9,5 @@ mod client;
 mod server;
 pub mod wire;
 
-pub use client::DummyClient;
+pub use client::{DummyClient, SCHEMES};
 pub use server::Server;
