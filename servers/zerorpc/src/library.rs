@@ -33,7 +33,7 @@ impl Library {
     /// Connects a DEALER to `endpoint`.
     ///
     /// # Errors
-    /// Those of the operating system; [`io::ErrorKind::Unsupported`] for an endpoint that the library does not know.
+    /// Those of the operating system and of the library, which may not know every kind of endpoint.
     pub(crate) async fn connect(self, endpoint: &Endpoint) -> io::Result<Transport> {
         match self {
             Library::Own => net::connect(endpoint).await.map(Transport::Stream),

@@ -23,8 +23,8 @@ const ATTEMPTS: usize = 2;
 /// A client with one connection, on which any number of calls may be in flight.
 ///
 /// When the connection ends, the calls in flight fail as [`ErrorKind::Undeliverable`], and the next call opens another
-/// connection. A call whose server stops sending heartbeats fails in the same way, with the message `Lost remote after
-/// …`.
+/// connection. A call whose server stops sending heartbeats fails in the same way; its message begins with `Lost
+/// remote after`.
 pub struct ZerorpcClient {
     url: String,
     options: ClientOptions,
@@ -98,7 +98,8 @@ impl ZerorpcClient {
         Err(self.always_closed())
     }
 
-    async fn exchange(&self, call: &Call) -> Result<Value, CallError> {
+    /// Makes a call with one result.
+    async fn call_unary(&self, call: &Call) -> Result<Value, CallError> {
         let args = call.params.as_positional()?;
         let mut connection = self.current();
         for _ in 0..ATTEMPTS {
@@ -136,6 +137,6 @@ impl ZerorpcClient {
 
 impl Client for ZerorpcClient {
     fn call<'a>(&'a self, call: &'a Call) -> CallFuture<'a> {
-        Box::pin(self.exchange(call))
+        Box::pin(self.call_unary(call))
     }
 }

@@ -78,7 +78,7 @@ impl Server {
     /// peers: together they get the share of the calls that otherwise each peer gets.
     ///
     /// # Errors
-    /// Those of the operating system; [`io::ErrorKind::Unsupported`] for an endpoint that the library does not know.
+    /// Those of the operating system and of the library, which may not know every kind of endpoint.
     pub async fn bind_by(
         library: Library,
         endpoint: &Endpoint,
