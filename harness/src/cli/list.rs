@@ -4,17 +4,24 @@ use std::fmt::Write as _;
 
 use calculator::Method;
 
-use super::{Exit, Outcome, print};
-use crate::scenario::{BUILT_IN, Scenario};
+use super::{Exit, Failure, Outcome, print};
+use crate::scenario::{BUILT_IN, Scenario, built_in};
 use crate::stacks::all;
 
 /// List the names that the other commands take.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  rpcbench list")]
-pub(super) struct Arguments {}
+#[command(after_help = "Examples:\n  rpcbench list\n  rpcbench list --scenario quick > mine.toml")]
+pub(super) struct Arguments {
+    /// Print this built-in scenario, to copy and change
+    #[arg(long, value_name = "NAME")]
+    scenario: Option<String>,
+}
 
-#[allow(clippy::unnecessary_wraps)]
-pub(super) fn list(_: &Arguments) -> Outcome {
+pub(super) fn list(arguments: &Arguments) -> Outcome {
+    if let Some(name) = &arguments.scenario {
+        print(built_in(name).map_err(Failure::usage)?);
+        return Ok(Exit::Done);
+    }
     let mut text = String::from("Stacks (--stack)\n");
     for stack in all() {
         let _ = writeln!(

@@ -8,18 +8,21 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Measurement, Scenario, Search};
+use super::model::{Measurement, Scenario, Search};
 use crate::deploy::{Cores, NotEnoughCores, Placement};
 use crate::load::{AgreedTimes, Load, Operation, Rate, share};
 use crate::stacks::{Driver, Stack, UnknownStack};
 
-/// The least and the most that a trial may take to measure.
-const MEASURE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(600));
-
-/// The shortest and the longest p99 that a search may ask for.
-const LIMIT: RangeInclusive<Duration> = Duration::from_micros(10)..=Duration::from_secs(60);
-/// The most connections of a trial.
-const MOST_CONNECTIONS: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
+/// The longest time of a scenario.
+const MAX_TIME: Duration = Duration::from_secs(600);
+/// How long a trial may be measured.
+const MEASURE_RANGE: RangeInclusive<Duration> = Duration::from_millis(20)..=MAX_TIME;
+/// The p99 that a search may ask for.
+const SEARCH_LIMIT_RANGE: RangeInclusive<Duration> = Duration::from_micros(10)..=Duration::from_secs(60);
+/// The largest number of connections of a trial.
+const MAX_CONNECTIONS: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
+/// The number of connections of an open loop that gives none: enough that no stack is limited by them.
+const DEFAULT_OPEN_CONNECTIONS: NonZeroU32 = NonZeroU32::new(16).unwrap();
 
 /// Why a scenario cannot be carried out as it is.
 #[derive(Debug, thiserror::Error)]
@@ -30,9 +33,30 @@ pub enum PlanError {
     /// It needs more cores than there are.
     #[error(transparent)]
     Cores(#[from] NotEnoughCores),
-    /// It measures nothing, or for a time out of range.
-    #[error("{0}")]
-    Setting(String),
+    /// Its window is out of range.
+    #[error("a trial is measured for 20ms to 600s")]
+    Measure,
+    /// Its warm-up is too long.
+    #[error("a warm-up takes at most 600s")]
+    Warmup,
+    /// The deadline of its calls is out of range.
+    #[error("a call may take 1ms to 600s")]
+    Timeout,
+    /// It has neither a measurement nor a search.
+    #[error("the scenario has no [[measurement]] and no [[search]]: there is nothing to measure")]
+    Nothing,
+    /// A number of connections is out of range.
+    #[error("calls go over 1 to 10000 connections")]
+    Connections,
+    /// The limit of a search is out of range.
+    #[error("the p99 of a search lies between 10us and 60s")]
+    SearchLimit,
+    /// A stack is in two pairs.
+    #[error("the stack {0} is in two pairs: it cannot be paired")]
+    InTwoPairs(&'static str),
+    /// A floor is in a pair.
+    #[error("the stack {0} is a floor: it cannot be paired")]
+    PairedFloor(&'static str),
 }
 
 /// What one trial measures.
@@ -76,7 +100,7 @@ impl TrialSpec {
         let connections = match (measurement.load, measurement.connections) {
             (Load::Closed(callers), Some(connections)) if stack.multiplexes => connections.min(callers),
             (Load::Closed(callers), _) => callers,
-            (Load::Open(..), connections) => connections.unwrap_or(CONNECTIONS),
+            (Load::Open(..), connections) => connections.unwrap_or(DEFAULT_OPEN_CONNECTIONS),
         };
         TrialSpec {
             stack,
@@ -140,31 +164,7 @@ impl Plan {
     /// # Errors
     /// [`PlanError`].
     pub fn new(scenario: &Scenario, allowed: &[usize]) -> Result<Self, PlanError> {
-        let setting = |message: &str| Err(PlanError::Setting(message.to_owned()));
-        if !(MEASURE.0..=MEASURE.1).contains(&scenario.measure) {
-            return setting("a trial is measured for 20ms to 600s");
-        }
-        if scenario.warmup > MEASURE.1 {
-            return setting("a warm-up takes at most 600s");
-        }
-        if scenario.timeout.is_zero() || scenario.timeout > MEASURE.1 {
-            return setting("a call may take 1ms to 600s");
-        }
-        if scenario.measurements.is_empty() && scenario.searches.is_empty() {
-            return setting(
-                "the scenario has no [[measurement]] and no [[search]]: there is nothing to measure",
-            );
-        }
-        let connections = scenario.measurements.iter().filter_map(|measurement| measurement.connections);
-        if connections
-            .chain(scenario.searches.iter().map(|search| search.connections))
-            .any(|c| c > MOST_CONNECTIONS)
-        {
-            return setting("calls go over 1 to 10000 connections");
-        }
-        if scenario.searches.iter().any(|search| !LIMIT.contains(&search.p99)) {
-            return setting("the p99 of a search lies between 10us and 60s");
-        }
+        check_ranges(scenario)?;
         let stacks = stacks_of(scenario)?;
         let pairs = pairs(scenario, &stacks)?;
         let mut units = Vec::new();
@@ -246,6 +246,29 @@ impl Plan {
     }
 }
 
+/// Checks that every number of the scenario is in range.
+fn check_ranges(scenario: &Scenario) -> Result<(), PlanError> {
+    let Scenario { measure, warmup, timeout, measurements, searches, .. } = scenario;
+    let connections = measurements.iter().filter_map(|measurement| measurement.connections);
+    let mut connections = connections.chain(searches.iter().map(|search| search.connections));
+    if !MEASURE_RANGE.contains(measure) {
+        Err(PlanError::Measure)
+    } else if *warmup > MAX_TIME {
+        Err(PlanError::Warmup)
+    } else if timeout.is_zero() || *timeout > MAX_TIME {
+        Err(PlanError::Timeout)
+    } else if measurements.is_empty() && searches.is_empty() {
+        Err(PlanError::Nothing)
+    } else if connections.any(|connections| connections > MAX_CONNECTIONS) {
+        Err(PlanError::Connections)
+    } else if searches.iter().any(|search| !SEARCH_LIMIT_RANGE.contains(&search.p99)) {
+        Err(PlanError::SearchLimit)
+    } else {
+        Ok(())
+    }
+}
+
+/// The stacks of the scenario, each once, floors first.
 fn stacks_of(scenario: &Scenario) -> Result<Vec<&'static Stack>, UnknownStack> {
     let mut stacks =
         if scenario.floors { vec![Stack::named("inproc")?, Stack::named("tcp")?] } else { vec![] };
@@ -265,12 +288,11 @@ fn pairs(scenario: &Scenario, stacks: &[&'static Stack]) -> Result<Vec<[&'static
         let pair = [Stack::named(a)?, Stack::named(b)?];
         for stack in &pair {
             let again = pairs.iter().flatten().any(|paired| paired.name == stack.name);
-            if again || stack.protocol.is_floor() {
-                let what = if again { "is in two pairs" } else { "is a floor" };
-                return Err(PlanError::Setting(format!(
-                    "the stack {} {what}: it cannot be paired",
-                    stack.name
-                )));
+            if again {
+                return Err(PlanError::InTwoPairs(stack.name));
+            }
+            if stack.protocol.is_floor() {
+                return Err(PlanError::PairedFloor(stack.name));
             }
         }
         if pair.iter().all(|paired| stacks.iter().any(|stack| stack.name == paired.name)) {
@@ -284,9 +306,6 @@ fn pairs(scenario: &Scenario, stacks: &[&'static Stack]) -> Result<Vec<[&'static
 fn makes_sense(stack: &Stack, measurement: &Measurement) -> bool {
     (stack.has_server() || measurement.load == Load::ONE_CALLER) && stack.has(measurement.operation.method())
 }
-
-/// Over how many connections an open loop goes that names no number: enough that no stack is kept from its rate by them.
-const CONNECTIONS: NonZeroU32 = NonZeroU32::new(16).unwrap();
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@ mod common;
 mod leftovers;
 mod open;
 mod results;
+mod scenarios;
 
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;

@@ -1,0 +1,38 @@
+//! The scenarios that are built into the program.
+
+use super::suggestion::{hint, nearest};
+
+/// The built-in scenarios: name and TOML text.
+pub static BUILT_IN: &[(&str, &str)] = &[
+    ("quick", include_str!("../../../scenarios/quick.toml")),
+    ("standard", include_str!("../../../scenarios/standard.toml")),
+    ("saturation", include_str!("../../../scenarios/saturation.toml")),
+    ("rate-sweep", include_str!("../../../scenarios/rate-sweep.toml")),
+    ("concurrency-sweep", include_str!("../../../scenarios/concurrency-sweep.toml")),
+    ("amqp", include_str!("../../../scenarios/amqp.toml")),
+    ("containers", include_str!("../../../scenarios/containers.toml")),
+];
+
+/// The TOML text of the built-in scenario `name`.
+///
+/// # Errors
+/// [`UnknownScenario`].
+pub fn built_in(name: &str) -> Result<&'static str, UnknownScenario> {
+    let found = BUILT_IN.iter().find(|(known, _)| *known == name);
+    found.map(|(_, text)| *text).ok_or_else(|| UnknownScenario { name: name.to_owned() })
+}
+
+/// The name is not that of a built-in scenario.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "unknown scenario `{name}`{}; the scenarios are {}",
+    hint(nearest(name, names())), names().collect::<Vec<_>>().join(", ")
+)]
+pub struct UnknownScenario {
+    /// The name that was given.
+    pub name: String,
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    BUILT_IN.iter().map(|(name, _)| *name)
+}

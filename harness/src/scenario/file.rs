@@ -1,0 +1,146 @@
+//! Reading scenarios from TOML, and the errors of that.
+
+use std::path::{Path, PathBuf};
+
+use super::built_in::{UnknownScenario, built_in};
+use super::model::Scenario;
+use super::suggestion::{hint, nearest};
+use crate::stacks::{Stack, all};
+
+/// Why a scenario cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// Neither a built-in scenario nor a file.
+    #[error("{0}, or give the path of a .toml file")]
+    Unknown(UnknownScenario),
+    /// The file cannot be read.
+    #[error("cannot read the scenario {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The text is not a valid scenario.
+    #[error("{origin}:{line}:{column}: {message}")]
+    Invalid {
+        /// The file, or the name of a built-in scenario.
+        origin: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What is wrong, and what was expected.
+        message: String,
+    },
+}
+
+/// The nearest of the names that a message of serde lists after "expected": "unknown field `a`, expected one of `b`, `c`".
+fn nearest_expected(message: &str) -> Option<&str> {
+    let (unknown, expected) = message.strip_prefix("unknown ")?.split_once(", expected ")?;
+    let mut quoted = unknown.split('`').skip(1);
+    nearest(quoted.next()?, expected.split('`').skip(1).step_by(2))
+}
+
+impl Scenario {
+    /// The built-in scenario of that name, or the one in the file at that path.
+    ///
+    /// # Errors
+    /// [`ScenarioError`].
+    pub fn load(name_or_path: &str) -> Result<Self, ScenarioError> {
+        let unknown = match built_in(name_or_path) {
+            Ok(text) => return Self::parse(name_or_path, text),
+            Err(unknown) => unknown,
+        };
+        let path = Path::new(name_or_path);
+        if path.extension().is_none_or(|extension| extension != "toml") && !path.exists() {
+            return Err(ScenarioError::Unknown(unknown));
+        }
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ScenarioError::Unreadable { path: path.to_owned(), source })?;
+        Self::parse(name_or_path, &text)
+    }
+
+    /// Parses a scenario; `origin` names it in messages.
+    ///
+    /// # Errors
+    /// [`ScenarioError::Invalid`] with the line and column, and what was expected there.
+    pub fn parse(origin: &str, text: &str) -> Result<Self, ScenarioError> {
+        let invalid = |at: usize, message: String| {
+            let before = text.get(..at).unwrap_or_default();
+            ScenarioError::Invalid {
+                origin: origin.to_owned(),
+                line: before.matches('\n').count() + 1,
+                column: before.rsplit('\n').next().unwrap_or_default().chars().count() + 1,
+                message,
+            }
+        };
+        let scenario: Scenario = toml::from_str(text).map_err(|error| {
+            let message = format!("{}{}", error.message(), hint(nearest_expected(error.message())));
+            invalid(error.span().map_or(0, |span| span.start), message)
+        })?;
+        for name in scenario.stacks.iter().chain(scenario.pairs.iter().flatten()) {
+            if let Err(error) = Stack::named(name) {
+                let at = text.find(&format!("\"{name}\"")).unwrap_or(0);
+                let suggestion = hint(nearest(name, all().iter().map(|stack| stack.name)));
+                return Err(invalid(at, format!("{error}{suggestion}")));
+            }
+        }
+        Ok(scenario)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{BUILT_IN, Plan};
+
+    #[test]
+    fn built_in_scenarios_are_valid_and_named_after_their_files() {
+        for (name, _) in BUILT_IN {
+            let scenario = Scenario::load(name).unwrap();
+            assert_eq!(scenario.name, *name);
+            Plan::new(&scenario, &[0, 1]).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_scenario_survives_serialization() {
+        let scenario = Scenario::load("quick").unwrap();
+        let text = toml::to_string(&scenario).unwrap();
+        assert_eq!(Scenario::parse("copy", &text).unwrap(), scenario);
+    }
+
+    #[test]
+    fn errors_name_the_file_the_line_and_what_was_expected() {
+        let good = BUILT_IN[0].1;
+        for (from, to, expected) in [
+            ("blocks =", "bloks =", "unknown field `bloks`"),
+            ("blocks =", "bloks =", "did you mean `blocks`?"),
+            ("placement = \"shared\"", "placement = \"sharde\"", "did you mean `shared`?"),
+            ("\"rest-hyper\"", "\"rest-hipper\"", "did you mean `rest-hyper`?"),
+            ("load = \"closed:1\"", "load = \"closed:none\"", "closed:CALLERS"),
+            ("placement = \"shared\"", "placement = \"here\"", "`split`, `shared`, `free`"),
+            ("warmup = \"", "warmup = \"x", "expected a duration"),
+            ("\"rest-hyper\"", "\"rest-hipper\"", "the stacks are inproc"),
+        ] {
+            let broken = good.replacen(from, to, 1);
+            assert_ne!(broken, good, "the scenario has no `{from}`");
+            let error = Scenario::parse("mine.toml", &broken).unwrap_err();
+            let line = broken.lines().position(|line| line.contains(to)).unwrap() + 1;
+            let text = error.to_string();
+            assert!(text.starts_with(&format!("mine.toml:{line}:")), "{text}");
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_scenario_is_an_error_that_suggests_and_lists_the_known_ones() {
+        let error = Scenario::load("qick").unwrap_err().to_string();
+        assert!(
+            error.contains("`qick`; did you mean `quick`?") && error.contains("quick, standard"),
+            "{error}"
+        );
+        assert!(matches!(Scenario::load("/nowhere/x.toml"), Err(ScenarioError::Unreadable { .. })));
+    }
+}

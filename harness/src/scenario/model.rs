@@ -1,0 +1,144 @@
+//! The keys of a scenario.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::duration;
+use crate::deploy::Placement;
+use crate::load::{Arrivals, Load, Operation, Rate};
+
+/// What is measured, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// The name of the scenario. It is part of the name of the results folder.
+    #[schemars(example = &"quick")]
+    pub name: String,
+    /// The question that the scenario answers.
+    #[schemars(example = &"What does one call cost in each protocol?")]
+    pub question: String,
+    /// The number of blocks: how often every trial is made. A verdict needs ten.
+    #[schemars(example = 10)]
+    pub blocks: NonZeroU32,
+    /// How long a trial calls before its calls count, at least. Where latencies still change, the warm-up is extended, up
+    /// to three times this. At most 600 s.
+    #[serde(with = "duration")]
+    #[schemars(with = "String", example = &"100ms")]
+    pub warmup: Duration,
+    /// How long the calls of a trial count: 20 ms to 600 s.
+    #[serde(with = "duration")]
+    #[schemars(with = "String", example = &"300ms")]
+    pub measure: Duration,
+    /// The deadline of a single call: up to 600 s.
+    #[serde(with = "duration", default = "default_timeout")]
+    #[schemars(with = "String", example = &"5s")]
+    pub timeout: Duration,
+    /// The stacks to measure; `rpcbench list` prints their names. `STACK@LABEL` is a variant of STACK, whose server is
+    /// already running elsewhere. The floors `inproc` and `tcp` need not be listed.
+    #[schemars(example = ["rest", "jsonrpc", "zerorpc"])]
+    pub stacks: Vec<String>,
+    /// Whether the floors `inproc` and `tcp` are measured too. Only a study of the method itself needs `false`.
+    #[serde(default = "default_true", skip_serializing_if = "is_true")]
+    #[schemars(example = true, extend("default" = true))]
+    pub floors: bool,
+    /// Pairs of stacks to compare closely: in each block the two are measured next to each other, in the order A B B A. A
+    /// stack paired with itself is an A/A pair, which shows the noise. A stack may be in one pair only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(example = [["rest", "jsonrpc"], ["zerorpc", "zerorpc"]])]
+    pub pairs: Vec<[String; 2]>,
+    /// The measurements that are made of each stack, each a `[[measurement]]` table.
+    #[serde(rename = "measurement", default, skip_serializing_if = "Vec::is_empty")]
+    pub measurements: Vec<Measurement>,
+    /// The searches that are made for each stack after the blocks, each a `[[search]]` table.
+    #[serde(rename = "search", default, skip_serializing_if = "Vec::is_empty")]
+    pub searches: Vec<Search>,
+}
+
+/// One measurement of each stack: an operation under a load in a placement.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Measurement {
+    /// A short name for tables and figures.
+    #[schemars(example = &"throughput")]
+    pub name: String,
+    /// The operation to call: `add`, `multiply`, `subtract`, `divide`, `hello`, or `echo` with the size of its payload, up
+    /// to `echo:1MiB`. The floors always call `add`.
+    #[schemars(example = &"echo:10KiB")]
+    pub operation: Operation,
+    /// The load: `closed:CALLERS` for a closed loop with 1 to 10000 callers, `open:RATE:constant` or `open:RATE:poisson` for
+    /// an open loop with 1 to 1000000 calls per second at even or random intervals.
+    #[schemars(example = &"closed:32")]
+    pub load: Load,
+    /// The cores of client and server.
+    #[schemars(example = &"split")]
+    pub placement: Placement,
+    /// The number of connections, up to 10000. By default a closed loop has one per caller and an open loop 16. A protocol
+    /// that allows only one call at a time per connection always has one per caller.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 4)]
+    pub connections: Option<NonZeroU32>,
+    /// Whether idle cores are kept awake. Only has an effect in placement `split`.
+    #[serde(default = "default_true")]
+    #[schemars(example = false)]
+    pub warm: bool,
+}
+
+/// One search for each stack: the highest rate of an open loop at which 99 of 100 calls are answered in time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    /// A short name for tables and figures.
+    #[schemars(example = &"capacity")]
+    pub name: String,
+    /// The operation to call, as in a measurement.
+    #[schemars(example = &"add")]
+    pub operation: Operation,
+    /// The arrivals of the calls.
+    #[schemars(example = &"poisson")]
+    pub arrivals: Arrivals,
+    /// The limit of the 99th percentile of the response times: 10 µs to 60 s. A rate holds if it stays within the limit.
+    #[serde(with = "duration")]
+    #[schemars(with = "String", example = &"5ms")]
+    pub p99: Duration,
+    /// The cores of client and server.
+    #[schemars(example = &"split")]
+    pub placement: Placement,
+    /// The number of connections, up to 10000.
+    #[schemars(example = 32)]
+    pub connections: NonZeroU32,
+    /// Whether idle cores are kept awake. Only has an effect in placement `split`.
+    #[serde(default = "default_true")]
+    #[schemars(example = false)]
+    pub warm: bool,
+}
+
+impl Search {
+    /// The measurement of one rate of this search.
+    #[must_use]
+    pub fn at(&self, rate: Rate) -> Measurement {
+        Measurement {
+            name: self.name.clone(),
+            operation: self.operation,
+            load: Load::Open(rate, self.arrivals),
+            placement: self.placement,
+            connections: Some(self.connections),
+            warm: self.warm,
+        }
+    }
+}
+
+fn default_timeout() -> Duration {
+    Duration::from_secs(5)
+}
+
+fn default_true() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_true(flag: &bool) -> bool {
+    *flag
+}
