@@ -23,16 +23,16 @@ use crate::scenario::{Plan, Scenario};
 use crate::stacks::{BROKER_VARIABLE, Stack, check_broker_url, default_brokered};
 use crate::sys;
 
-/// How long to wait before a clock that does not answer yet is asked again.
-const AGAIN: Duration = Duration::from_millis(500);
+/// The pause before a clock that does not answer yet is asked again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 /// The longest time between trials.
-const LONGEST_GAP: Duration = Duration::from_secs(600);
+const MAX_GAP: Duration = Duration::from_secs(600);
 
-/// Is one of several load generators, on machines of their own, that call servers which already run. Each makes its
+/// Run one of several load generators, on separate machines, that call servers which already run. Each makes its
 /// share of every trial at the same time as the others and writes a partial record; `rpcbench merge` puts those together.
 ///
-/// Agents do not talk to each other: which trial is made when follows from what they are told, so tell all of them the
-/// same but --agent and --out. Callers of a closed loop, calls per second of an open loop and connections are the total of all agents,
+/// Agents do not talk to each other: which trial is made when follows from their options, so give all of them the same
+/// options except --agent and --out. Callers of a closed loop, calls per second of an open loop and connections are the total of all agents,
 /// who share them as evenly as whole numbers allow; each must have one caller, or one call a second. The warm-up
 /// always takes three times the scenario's, and the callers run wherever the system puts them.
 #[derive(clap::Args)]
@@ -89,7 +89,7 @@ pub(super) struct Arguments {
 fn gap(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
         .ok()
-        .filter(|gap| (Duration::from_millis(10)..=LONGEST_GAP).contains(gap))
+        .filter(|gap| (Duration::from_millis(10)..=MAX_GAP).contains(gap))
         .ok_or_else(|| "expected 10ms to 600s, for example 1s".to_owned())
 }
 
@@ -101,7 +101,7 @@ pub(super) fn agent(arguments: &Arguments) -> Outcome {
         .map_err(|problem| Failure::usage(format!("--agent: {problem}")))?;
     let targets = targets(arguments)?;
     let scenario = scenario(arguments, &targets)?;
-    // Every mistake is found before the first wait.
+    // Every mistake is reported before the first wait.
     Plan::new(&scenario, &sys::allowed_cores())
         .map_err(|error| Failure::usage(format!("scenario {}: {error}", scenario.name)))?;
     let mut options = Options { number, start: 0, gap: arguments.gap, seed: 0, targets };
@@ -118,14 +118,20 @@ pub(super) fn agent(arguments: &Arguments) -> Outcome {
     options.seed = arguments.seed.unwrap_or(start_seconds);
     let mut progress = Progress::new(!to_file);
     let mut save = |record: &Record| if to_file { write(record, &arguments.out) } else { Ok(()) };
-    let made =
-        agents::run(&scenario, &options, &clock, &interrupted, &mut |event| progress.tell(&event), &mut save);
+    let made = agents::run(
+        &scenario,
+        &options,
+        &clock,
+        &interrupted,
+        &mut |event| progress.report(&event),
+        &mut save,
+    );
     progress.finish();
     let record = made.map_err(failure)?;
     if to_file {
         print(&format!("partial record: {}\n", arguments.out.display()));
     } else {
-        // One line, so that it can be told from whatever else a log holds.
+        // One line, so that it can be found in a log.
         let line = serde_json::to_string(&record).map_err(Failure::could_not_run)?;
         let mut out = std::io::stdout().lock();
         writeln!(out, "{line}")
@@ -186,17 +192,16 @@ fn targets(arguments: &Arguments) -> Result<BTreeMap<String, String>, Failure> {
     Ok(targets)
 }
 
-/// The scenario for the stacks that have a server, with callers wherever the system puts them: the cores of an agent are
-/// whoever's who started it.
+/// The scenario for the stacks that have a server, in placement `free`: an agent runs on the cores that it was started on.
 fn scenario(arguments: &Arguments, targets: &BTreeMap<String, String>) -> Result<Scenario, Failure> {
     let mut scenario = Scenario::load(&arguments.scenario).map_err(Failure::usage)?;
-    // A floor is measured where it has a server like everybody else.
+    // A floor is measured if it has a server, like any other stack.
     scenario.floors = false;
     let stacks: Vec<String> = targets.keys().cloned().collect();
     arguments.overrides.apply(scenario, &stacks, Some(Placement::Free), false)
 }
 
-/// Finds out that the record can be written, before the wait for the start and not after.
+/// Checks that the record can be written, before the wait for the start.
 fn prepare(out: &Path) -> Result<(), Failure> {
     if out.exists() {
         return Err(Failure::usage(format!("{} exists already; give another --out", out.display())));
@@ -211,21 +216,21 @@ fn write(record: &Record, path: &Path) -> Result<(), RunError> {
     write_atomically(path, &text).map_err(failed)
 }
 
-/// The clock of the run. A server that does not answer yet is asked again until it is too late.
+/// The clock of the run. A server that does not answer yet is asked again until the start.
 fn clock(arguments: &Arguments, interrupted: &AtomicBool) -> Result<RunClock, Failure> {
     let own = RunClock::new(None).map_err(Failure::could_not_run)?;
     let Some(name) = &arguments.clock else { return Ok(own) };
     let start = own.instant_at(arguments.at.resolve(own.now()));
-    let goes_on = |start| Instant::now() + AGAIN < start && !interrupted.load(Ordering::Relaxed);
+    let may_retry = |start| Instant::now() + RETRY_INTERVAL < start && !interrupted.load(Ordering::Relaxed);
     loop {
         let asked = address(name)
             .map_err(anyhow::Error::msg)
             .and_then(|address| Ok(RunClock::new(Some((address, name.clone())))?));
         match asked {
-            Err(_) if start.is_some_and(goes_on) => std::thread::sleep(AGAIN),
+            Err(_) if start.is_some_and(may_retry) => std::thread::sleep(RETRY_INTERVAL),
             asked => {
                 return asked
-                    .with_context(|| format!("no control port of a server tells its clock at {name}"))
+                    .with_context(|| format!("no control port of a server reports its clock at {name}"))
                     .map_err(Failure::could_not_run);
             }
         }

@@ -7,10 +7,10 @@ use super::{Failure, Outcome};
 use crate::agents::merge::merge as merge_records;
 use crate::record::{RecordError, read_from_log, write_atomically};
 
-/// Puts the partial records of all agents of a run together, and writes the record and the report of the run.
+/// Merges the partial records of all agents of a run, and writes the record and the report of the run.
 ///
-/// Histograms and counts are added, so that nothing is lost; rates are computed anew. A trial that does not count for
-/// one of the agents does not count.
+/// Histograms and counts are added, so that nothing is lost; rates are computed again. A trial that is not valid for one of
+/// the agents is not valid.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   rpcbench merge one.json two.json --out results/together
@@ -22,7 +22,7 @@ pub(super) struct Arguments {
     /// Where the record and the report go
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Go on without the agents whose record is not there; every trial is then invalid
+    /// Merge without the agents whose record is missing; every trial is then invalid
     #[arg(long)]
     allow_missing: bool,
     /// What is printed at the end

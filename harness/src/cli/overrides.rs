@@ -1,4 +1,4 @@
-//! The options that change a scenario, which `run` and `agent` have in common.
+//! The options that change a scenario, shared by `run` and `agent`.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::load::{Load, Operation};
 use crate::scenario::{Measurement, Scenario};
 use crate::stacks::parse_size;
 
-/// What is measured instead of what the scenario says.
+/// Settings that replace those of the scenario.
 #[derive(clap::Args)]
 pub(super) struct Overrides {
     /// These operations instead of the scenario's
@@ -21,10 +21,10 @@ pub(super) struct Overrides {
     /// Call echo with a payload of this size
     #[arg(long, value_name = "SIZE", value_parser = payload)]
     payload: Option<u64>,
-    /// Over so many connections, where a protocol can have several calls in flight on one
+    /// The number of connections, for protocols that can have several calls in flight on one
     #[arg(long, value_name = "N")]
     connections: Option<NonZeroU32>,
-    /// How many times every trial is made
+    /// The number of blocks: how often every trial is made
     #[arg(long, value_name = "N")]
     blocks: Option<NonZeroU32>,
     /// How long a trial is measured, in seconds

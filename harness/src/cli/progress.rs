@@ -8,12 +8,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::record::{CheckLevel, Status};
 use crate::run::Event;
 
-/// Between plain lines that only tell how far a run is.
-const SELDOM: Duration = Duration::from_secs(10);
+/// The time between plain lines that report how far a run is.
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Tells a person how a run goes, on standard error.
+/// Reports the progress of a run on standard error.
 pub(super) struct Progress {
-    /// Nothing is told but problems.
+    /// Only problems are printed.
     quiet: bool,
     bar: Option<ProgressBar>,
     made: u64,
@@ -35,7 +35,7 @@ impl Progress {
         Progress { quiet, bar, made: 0, all: 0, began: now, last_line: now }
     }
 
-    pub(super) fn tell(&mut self, event: &Event<'_>) {
+    pub(super) fn report(&mut self, event: &Event<'_>) {
         match event {
             Event::Checking(stack) => {
                 if let Some(bar) = &self.bar {
@@ -74,7 +74,7 @@ impl Progress {
                 if let Some(bar) = &self.bar {
                     bar.set_message(format!("{} {}", trial.stack, trial.measurement));
                     bar.inc(1);
-                } else if self.last_line.elapsed() >= SELDOM {
+                } else if self.last_line.elapsed() >= LINE_INTERVAL {
                     self.last_line = Instant::now();
                     self.line(&format!("{} of {} trials, {} left", self.made, self.all, self.left()));
                 }
@@ -104,14 +104,14 @@ impl Progress {
         format!("{seconds:.0} s")
     }
 
-    /// A plain line, where there is no bar.
+    /// Prints a plain line unless there is a bar.
     fn line(&self, text: &str) {
         if !self.quiet && self.bar.is_none() {
             eprintln!("{text}");
         }
     }
 
-    /// Something a person must see in any case.
+    /// Prints a problem, even if quiet.
     fn problem(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| eprintln!("{text}")),

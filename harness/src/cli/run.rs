@@ -99,7 +99,7 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
     if arguments.out.is_some() && scenarios.len() > 1 {
         return Err(Failure::usage("--out takes one scenario; the records would overwrite each other"));
     }
-    // Every mistake is found before the first trial is made.
+    // Every mistake is reported before the first trial.
     for (scenario, targets) in &scenarios {
         let plan = Plan::new(scenario, &sys::allowed_cores())
             .map_err(|error| Failure::usage(format!("scenario {}: {error}", scenario.name)))?;
@@ -121,7 +121,7 @@ fn with_overrides(scenario: Scenario, arguments: &Arguments) -> Result<Scenario,
     arguments.overrides.apply(scenario, &arguments.stacks, arguments.placement, !arguments.no_warm)
 }
 
-/// Refuses an option about a stack that is not going to be measured: it would have no effect, and nobody would know.
+/// Rejects an option for a stack that is not measured: it would silently have no effect.
 fn check_names(plan: &Plan, targets: &Targets, arguments: &Arguments) -> Result<(), Failure> {
     let planned = plan.stacks();
     for name in &arguments.require {
@@ -170,7 +170,7 @@ fn run_one(
         id,
     };
     let mut progress = Progress::new(arguments.format != Format::Text);
-    let record = run::run(scenario, &options, interrupted, &mut |event| progress.tell(&event));
+    let record = run::run(scenario, &options, interrupted, &mut |event| progress.report(&event));
     progress.finish();
     let record = record.map_err(|error| match error {
         RunError::Plan(_) => Failure::usage(error),
@@ -187,7 +187,7 @@ fn server_options(arguments: &Arguments, further: &[String]) -> Result<ServerOpt
     Ok(options)
 }
 
-/// Makes the folder that results go to, which must not hold any.
+/// Creates the results folder, which must not hold a record yet.
 pub(super) fn prepare(folder: &Path) -> Result<(), Failure> {
     if folder.join("record.json").exists() {
         return Err(Failure::usage(format!(
@@ -200,7 +200,7 @@ pub(super) fn prepare(folder: &Path) -> Result<(), Failure> {
         .map_err(Failure::usage)
 }
 
-/// Writes the report of `record`, which lies in `folder`, and prints what it came to.
+/// Writes the report of `record` into `folder`, and prints the result.
 pub(super) fn finish(record: &Record, folder: &Path, format: Format) -> Outcome {
     let summary = Summary::new(record).map_err(Failure::could_not_run)?;
     let page = report::write(record, &summary, &folder.join("report")).map_err(Failure::could_not_run)?;

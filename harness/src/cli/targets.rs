@@ -8,16 +8,16 @@ use crate::run::targets::Targets;
 use crate::scenario::Scenario;
 use crate::stacks::{Stack, base_name};
 
-/// Lists servers that are already running, as `--target` does, between blanks.
+/// The environment variable that lists servers that are already running, as `--target` does, separated by spaces.
 const TARGETS_VARIABLE: &str = "RPCBENCH_TARGETS";
-/// Lists their control ports, as `--control` does, between blanks.
+/// The environment variable that lists their control ports, as `--control` does, separated by spaces.
 const CONTROLS_VARIABLE: &str = "RPCBENCH_CONTROLS";
 
 /// Servers that are already running.
 #[derive(clap::Args)]
 pub(super) struct TargetsArguments {
-    /// Measure a server that is already running (repeatable). With STACK@LABEL it is measured beside the run's own, and
-    /// what the way to it costs is told. An AMQP stack without a URL is reached through --broker. RPCBENCH_TARGETS lists
+    /// Measure a server that is already running (repeatable). With STACK@LABEL it is measured beside the run's own, to
+    /// show what the network path to it costs. An AMQP stack without a URL is reached through --broker. RPCBENCH_TARGETS lists
     /// further ones, of which the scenario's are taken
     // No parser here: what it refuses is repeated, and a URL may hold a password.
     #[arg(long = "target", value_name = "STACK[@LABEL]=URL")]
@@ -26,7 +26,7 @@ pub(super) struct TargetsArguments {
     /// RPCBENCH_CONTROLS)
     #[arg(long = "control", value_name = "STACK[@LABEL]=HOST:PORT")]
     controls: Vec<String>,
-    /// Wait so long for them to answer, instead of failing at once
+    /// Wait up to this long for them to answer, instead of failing at once
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
     wait: Duration,
 }
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_target_is_told_without_the_url() {
+    fn rejects_an_invalid_target_without_repeating_its_url() {
         for (given, expected) in [
             (["rest=tcp://u:secret@h:1"], "takes a URL such as"),
             (["rest"], "expected STACK=URL"),

@@ -1,4 +1,4 @@
-//! What a record of several load generators holds of each of them.
+//! The agents of a run in its record: several load generators that called the same servers.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{Record, Status, Trial, Used};
 use crate::sys::Machine;
 
-/// A load generator of several that called the same servers at the same times. The record that one of them writes is
-/// partial: it holds this one agent, and its load is this agent's share.
+/// One of several load generators that called the same servers at the same times. The record that an agent writes is
+/// partial: it holds only that agent, and its loads are that agent's shares.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Agent {
@@ -21,40 +21,40 @@ pub struct Agent {
     pub gap: f64,
     /// The machine it ran on.
     pub machine: Machine,
-    /// The clock that the start was taken from; absent where it was the machine's own, of which nobody knows how far it
-    /// is from another's.
+    /// The clock that determined the start; absent for the machine's own clock, whose difference from the others' is
+    /// unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<ReferenceClock>,
 }
 
-/// A server's clock, as an agent knows it.
+/// The clock of a server, and its offset as an agent measured it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReferenceClock {
-    /// Where the server was asked.
+    /// The address of the server's control port.
     pub name: String,
-    /// How often it was asked each time; the exchange with the least round trip counts.
+    /// The number of exchanges of each measurement; the one with the shortest round trip counts.
     pub exchanges: u32,
-    /// What was found before the first trial.
+    /// The offset before the first trial.
     pub start: ClockOffset,
-    /// What was found after the last trial, by the same clock of the agent, which is not set in between; absent where
-    /// the server did not answer any more.
+    /// The offset after the last trial, from the same monotonic clock of the agent; absent if the server did not answer any
+    /// more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<ClockOffset>,
 }
 
-/// By how much a clock is ahead of the agent's own.
+/// How far a clock is ahead of the agent's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClockOffset {
-    /// Nanoseconds; negative where it is behind.
+    /// Nanoseconds; negative if the clock is behind.
     pub offset_ns: i64,
-    /// By how much that may be wrong in either direction: half of the least round trip.
+    /// The largest possible error in either direction, in nanoseconds: half of the shortest round trip.
     pub bound_ns: u64,
 }
 
 impl ReferenceClock {
-    /// By how much the agent's idea of the clock may have been wrong during the run.
+    /// The largest error of the agent's estimate of the clock during the run, in nanoseconds.
     #[must_use]
     pub fn error_ns(&self) -> u64 {
         let later = self
@@ -64,13 +64,13 @@ impl ReferenceClock {
     }
 }
 
-/// What one agent did in a trial of several.
+/// One agent's part of a trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AgentPart {
     /// The agent's number, from 1.
     pub agent: u32,
-    /// How much later than agreed its first call was made, in nanoseconds; absent where none was.
+    /// How much later than agreed it made its first call, in nanoseconds; absent if it made none.
     #[serde(alias = "late_ns")]
     pub start_delay_ns: Option<u64>,
     /// The calls it started that count.
@@ -81,7 +81,7 @@ pub struct AgentPart {
     pub p50: Option<u64>,
     /// The 99th percentile of its latencies in nanoseconds.
     pub p99: Option<u64>,
-    /// The 99th percentile of its generator's schedule_lag in nanoseconds; absent in a closed loop.
+    /// The 99th percentile of its generator's schedule lag in nanoseconds; absent in a closed loop.
     #[serde(default, alias = "lateness_p99", skip_serializing_if = "Option::is_none")]
     pub schedule_lag_p99: Option<u64>,
     /// What its process used.
@@ -94,7 +94,7 @@ pub struct AgentPart {
 }
 
 impl AgentPart {
-    /// What agent number `agent` did in `trial`, which holds nobody else's calls.
+    /// The part of agent number `agent`, whose calls are all the calls of `trial`.
     #[must_use]
     pub fn new(trial: &Trial, agent: u32, start_delay_ns: Option<u64>) -> Self {
         let latency = trial.latency.as_ref();
@@ -113,22 +113,22 @@ impl AgentPart {
     }
 }
 
-/// How far apart the agents of a run began the same trial.
+/// How far apart the agents of a run began the same trials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StartSpread {
     /// The greatest difference over all trials, in nanoseconds, by the clocks of the agents.
     pub greatest_ns: u64,
-    /// By how much that may be wrong, in nanoseconds; `None` where an agent went by its own clock alone.
+    /// The largest possible error of that, in nanoseconds; `None` if an agent had no reference clock.
     pub bound_ns: Option<u64>,
     /// Whether it may be more than a tenth of a trial.
     pub is_wide: bool,
 }
 
-/// The part of a window, 1 in so many, by which agents may begin apart before a reader is warned.
-const WIDE: u128 = 10;
+/// A spread of more than one part in this many of a window is wide, so that the reader is warned.
+const WIDE_FRACTION: u128 = 10;
 
 impl StartSpread {
-    /// The spread in `record`; `None` where it has fewer than two agents.
+    /// The spread in `record`; `None` if it has fewer than two agents.
     #[must_use]
     pub fn of(record: &Record) -> Option<Self> {
         if record.agents.len() < 2 {
@@ -142,12 +142,12 @@ impl StartSpread {
         let errors: Option<Vec<u64>> =
             record.agents.iter().map(|agent| agent.clock.as_ref().map(ReferenceClock::error_ns)).collect();
         let bound_ns = errors.map(|mut errors| {
-            // Two clocks are the furthest apart where one is wrong this way and the other that way.
+            // Two clocks are furthest apart when their errors have opposite signs.
             errors.sort_unstable();
             errors.iter().rev().take(2).fold(0, |sum: u64, error| sum.saturating_add(*error))
         });
         let most = u128::from(greatest_ns) + u128::from(bound_ns.unwrap_or(0));
-        let is_wide = most * WIDE > record.scenario.measure.as_nanos();
+        let is_wide = most * WIDE_FRACTION > record.scenario.measure.as_nanos();
         Some(StartSpread { greatest_ns, bound_ns, is_wide })
     }
 

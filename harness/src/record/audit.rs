@@ -26,43 +26,43 @@ pub fn audit(trial: &mut Trial) {
     } else if is_unsaturated(trial) {
         trial.labels.push(Label::Unsaturated);
     }
-    if trial.stolen.is_some_and(|share| share > DISTURBED) {
+    if trial.stolen.is_some_and(|share| share > MAX_STOLEN_SHARE) {
         trial.labels.push(Label::Disturbed);
     }
 }
 
-/// Labels a closed loop of several agents of which one has saturated its core: what they reached together is what that
-/// one could offer.
+/// Labels a closed loop of several agents as client-bound where one of them has saturated its core: the throughput of all
+/// is then limited by that one.
 pub fn label_saturated_agents(trial: &mut Trial) {
-    let saturated = |part: &AgentPart| part.client.is_some_and(|client| client.utilisation >= BUSY);
+    let saturated = |part: &AgentPart| part.client.is_some_and(|client| client.utilisation >= SATURATED);
     let is_new = !trial.labels.contains(&Label::ClientBound);
     if is_new && trial.load.rate().is_none() && trial.agents.iter().any(saturated) {
         trial.labels.push(Label::ClientBound);
     }
 }
 
-/// The share of calls without an answer above which a trial is not one of a working server.
-const MOST_ERRORS: f64 = 0.01;
-/// The share of its cores' time above which a hypervisor disturbed a trial.
-const DISTURBED: f64 = 0.02;
-/// The share of a window in which a core was in use, above which it counts as saturated.
-const BUSY: f64 = 0.95;
-/// By how much the number of calls in flight may differ from what Little's law says.
-const LITTLES_ERROR: f64 = 0.1;
-/// By how many calls a look may be wrong however many there are: where both cores are in use, whoever looks gets his turn
-/// when somebody waits, and the call in hand is more or less likely to be under way just then.
-const LOOKING: f64 = 0.5;
-/// The share of its slots in a time that a generator must send to keep up.
-const PACE: f64 = 0.9;
-/// The schedule lag of an open loop's generator, in nanoseconds at p99, above which it may matter: it does where it is more
-/// than a tenth of the p99 of the response times that it is a part of.
-const LATE: u64 = 100_000;
-/// The share below which neither end was near saturation.
-const IDLE: f64 = 0.85;
+/// The largest share of failed calls that a working server may have.
+const MAX_ERROR_SHARE: f64 = 0.01;
+/// A trial is disturbed where the hypervisor kept a larger share of its cores' time.
+const MAX_STOLEN_SHARE: f64 = 0.02;
+/// A core is saturated from this utilisation on.
+const SATURATED: f64 = 0.95;
+/// The largest relative difference between the calls in flight and Little's law.
+const LITTLES_LAW_TOLERANCE: f64 = 0.1;
+/// The bias of a sample, in calls, whatever their number: where both cores are busy, the sampling thread runs when another
+/// one waits, and the call in hand is then more or less likely to be in flight.
+const SAMPLING_BIAS: f64 = 0.5;
+/// A generator keeps up if it sends this share of its slots in time.
+const MIN_PACE: f64 = 0.9;
+/// The schedule lag, in nanoseconds at p99, above which it may matter: it does if it is also more than a tenth of the p99
+/// of the response times, which it is a part of.
+const MAX_HARMLESS_LAG_NS: u64 = 100_000;
+/// An end is far from saturated below this utilisation.
+const UNSATURATED: f64 = 0.85;
 
 fn conservation(trial: &Trial) -> AuditCheck {
     AuditCheck::new(CheckName::Conservation, trial.counts.is_conserved(), || {
-        format!("{} calls were started, and not as many are accounted for", trial.counts.started)
+        format!("{} calls were started, but a different number is accounted for", trial.counts.started)
     })
 }
 
@@ -102,7 +102,7 @@ fn right_answers(trial: &Trial) -> AuditCheck {
 #[allow(clippy::cast_precision_loss)]
 fn few_errors(trial: &Trial) -> AuditCheck {
     let errors = trial.counts.errors() + trial.counts.timed_out;
-    let few = errors as f64 <= MOST_ERRORS * trial.counts.started as f64;
+    let few = errors as f64 <= MAX_ERROR_SHARE * trial.counts.started as f64;
     AuditCheck::new(CheckName::Errors, few, || {
         let kinds: Vec<_> =
             trial.counts.failed.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
@@ -112,17 +112,18 @@ fn few_errors(trial: &Trial) -> AuditCheck {
 }
 
 /// Little's law: the mean number of calls in flight is the rate at which they begin times how long they take (J. D. C.
-/// Little, "A proof for the queuing formula L = λW", Operations Research 9, 1961). The one side is counted by looking,
-/// the other follows from the clocks of the calls; what is slow to be noticed or recorded shows as a difference.
+/// Little, "A proof for the queuing formula L = λW", Operations Research 9, 1961). One side is sampled, the other is
+/// computed from the latencies; a delay between an answer and its timestamp shows as a difference.
 #[allow(clippy::cast_precision_loss)]
 fn littles_law(trial: &Trial) -> AuditCheck {
     let found = trial.in_flight.zip(clocked_in_flight(trial));
     let agrees = found.is_none_or(|(seen, clocked)| {
-        // A mean of so many samples is off by this much in one of 10,000 trials, were they independent.
+        // Four standard errors: the mean of independent samples is further off in one of 10,000 trials.
         let chance = 4.0 * seen.deviation.max(seen.mean.sqrt()) / f64::from(seen.samples).sqrt();
-        // Calls that overlap the ends of the window are in one of the two only.
+        // Calls that overlap the ends of the window are on one side only.
         let ends = 2.0 * seen.mean * trial.longest().as_secs_f64() / trial.measured_seconds;
-        (seen.mean - clocked).abs() <= LITTLES_ERROR * seen.mean.max(clocked) + LOOKING + chance + ends
+        (seen.mean - clocked).abs()
+            <= LITTLES_LAW_TOLERANCE * seen.mean.max(clocked) + SAMPLING_BIAS + chance + ends
     });
     AuditCheck::new(CheckName::LittlesLaw, agrees, || {
         found.map_or_else(String::new, |(seen, clocked)| {
@@ -131,7 +132,7 @@ fn littles_law(trial: &Trial) -> AuditCheck {
     })
 }
 
-/// The mean number of calls in flight that follows from how long they took. `None` where not every call has a time.
+/// The mean number of calls in flight by Little's law. `None` unless every call has a latency.
 #[allow(clippy::cast_precision_loss)]
 fn clocked_in_flight(trial: &Trial) -> Option<f64> {
     let of_calls = if trial.load.rate().is_some() { &trial.service } else { &trial.latency };
@@ -140,8 +141,8 @@ fn clocked_in_flight(trial: &Trial) -> Option<f64> {
     complete.then(|| trial.counts.started as f64 / trial.measured_seconds * histogram.mean() / 1e9)
 }
 
-/// Whether the generator of an open loop had headroom. Without it the schedule was not kept, and response times tell of
-/// the generator and not of the server.
+/// Whether the generator of an open loop had headroom. Without headroom it misses its schedule, and response times measure
+/// the generator instead of the server.
 #[allow(clippy::cast_precision_loss)]
 fn generator(trial: &Trial) -> AuditCheck {
     let Some(rate) = trial.load.rate() else {
@@ -149,15 +150,15 @@ fn generator(trial: &Trial) -> AuditCheck {
     };
     let late = trial.schedule_lag.as_ref().and_then(|lag| lag.p99).unwrap_or(0);
     let slow = trial.latency.as_ref().and_then(|latency| latency.p99).unwrap_or(u64::MAX);
-    let is_late = late > LATE && late > slow / 10;
+    let is_late = late > MAX_HARMLESS_LAG_NS && late > slow / 10;
     let one_core = trial.cores.client == trial.cores.server;
     let (client, serving) =
         (trial.client.map_or(0.0, |client| client.utilisation), serving(trial).unwrap_or(0.0));
     let busy = if one_core { client + serving } else { client };
     let reached = trial.sent_per_second.unwrap_or(0.0);
-    let behind = reached * trial.measured_seconds < PACE * trial.counts.slots as f64;
-    // Where a busier server is what calls wait for, the generator is behind because of it.
-    let is_short = busy >= BUSY || (behind && (one_core || client >= serving));
+    let behind = reached * trial.measured_seconds < MIN_PACE * trial.counts.slots as f64;
+    // Where the server is busier, the generator is behind because its calls wait for the server.
+    let is_short = busy >= SATURATED || (behind && (one_core || client >= serving));
     AuditCheck::new(CheckName::Generator, !is_late && !is_short, || {
         let (late, percent) = (late as f64 / 1e3, 100.0 * busy);
         if is_short {
@@ -179,24 +180,28 @@ fn generator(trial: &Trial) -> AuditCheck {
     })
 }
 
-/// Whether several callers kept neither end busy: what they reached is then not what the server could answer, because
-/// something else took the cores or the calls waited for something else.
+/// Whether several callers kept neither end busy: the throughput is then not the server's limit, because something else
+/// took the cores or held the calls up.
 fn is_unsaturated(trial: &Trial) -> bool {
     let (Some(client), Some(serving)) = (trial.client, serving(trial)) else { return false };
-    trial.load.callers().is_some_and(|callers| callers > 1) && client.utilisation < IDLE && serving < IDLE
+    trial.load.callers().is_some_and(|callers| callers > 1)
+        && client.utilisation < UNSATURATED
+        && serving < UNSATURATED
 }
 
-/// How busy server and broker were together: they share a core.
+/// The utilisation of server and broker together: they share a core.
 fn serving(trial: &Trial) -> Option<f64> {
     Some(trial.server?.utilisation + trial.broker.map_or(0.0, |broker| broker.utilisation))
 }
 
-/// Whether the client is what saturates: its core is busy all the time while the server's is not. Such a trial says how
-/// fast the client is, and nothing about how fast the server could be.
+/// Whether only the client is saturated. Such a trial measures the client, and is only a lower bound for the server.
 fn is_client_bound(trial: &Trial) -> bool {
     let (Some(client), Some(serving)) = (trial.client, serving(trial)) else { return false };
     let is_closed = trial.load.rate().is_none();
-    is_closed && trial.cores.client != trial.cores.server && client.utilisation >= BUSY && serving < BUSY
+    is_closed
+        && trial.cores.client != trial.cores.server
+        && client.utilisation >= SATURATED
+        && serving < SATURATED
 }
 
 #[cfg(test)]
@@ -244,14 +249,14 @@ mod tests {
     }
 
     #[test]
-    fn a_sound_trial_passes_without_a_label() {
+    fn a_valid_trial_has_no_label() {
         let trial = trial(|_| ());
         assert_eq!((trial.status, trial.complaint()), (Status::Valid, None));
         assert!(trial.labels.is_empty());
     }
 
     #[test]
-    fn each_check_finds_what_it_is_for() {
+    fn each_check_detects_its_fault() {
         let complaint = |change: fn(&mut Trial)| {
             let trial = trial(change);
             assert_eq!(trial.status, Status::Invalid);
@@ -280,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_in_flight_that_the_clocks_do_not_account_for_are_found() {
+    fn detects_calls_in_flight_that_the_latencies_do_not_account_for() {
         // 1,000 calls in a second, 0.5 ms each in the mean: half a call in flight.
         let seen = |mean| Some(InFlightMean { samples: 100, mean, deviation: 0.5 });
         assert_eq!(trial(|t| t.in_flight = seen(0.6)).status, Status::Valid);
@@ -295,7 +300,7 @@ mod tests {
             t.counts.timed_out = 1;
             t.counts.started += 1;
         });
-        assert_eq!(errors.status, Status::Valid, "a call without an end has no time to hold against");
+        assert_eq!(errors.status, Status::Valid, "a call without an end has no latency to compare with");
     }
 
     #[test]
@@ -334,7 +339,7 @@ mod tests {
         assert!(one_core.complaint().unwrap().contains("generator and server together"));
         let lost = open(|t| t.counts.slots += 1);
         assert_eq!(lost.status, Status::Invalid, "a slot that is neither sent nor counted as not sent");
-        // Lateness that is a small part of a slow server's response times does not matter.
+        // Lag that is a small part of a slow server's response times does not matter.
         let slow = open(|t| {
             t.schedule_lag.as_mut().unwrap().p99 = Some(400_000);
             t.latency.as_mut().unwrap().p99 = Some(4_000_000);
@@ -344,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_fails_often_or_a_machine_that_was_disturbed_is_named() {
+    fn labels_errors_disturbances_and_unsaturated_trials() {
         let failing = |errors: u64| {
             trial(|t| {
                 t.counts.timed_out = errors;
@@ -359,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn one_agent_that_saturates_is_enough_to_say_so() {
+    fn one_saturated_agent_makes_a_trial_client_bound() {
         let labels = |utilisation: f64, load: &str| {
             let mut trial = trial(|t| t.load = load.parse().unwrap());
             let busy = Used { utilisation, ..trial.client.unwrap() };
@@ -374,12 +379,12 @@ mod tests {
         };
         assert_eq!(labels(0.99, "closed:32"), [Label::ClientBound]);
         assert!(labels(0.5, "closed:32").is_empty());
-        // The audit of an open loop has a check of its own for that.
+        // An open loop has the generator check instead.
         assert!(labels(0.99, "open:100:poisson").is_empty());
     }
 
     #[test]
-    fn a_client_that_saturates_first_is_named() {
+    fn only_a_client_that_saturates_alone_is_client_bound() {
         let busy = |t: &mut Trial| t.client.as_mut().unwrap().utilisation = 0.99;
         assert_eq!(trial(busy).labels, [Label::ClientBound]);
         let both = trial(|t| {

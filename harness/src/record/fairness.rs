@@ -1,4 +1,4 @@
-//! What each stack really ran with.
+//! The settings and libraries that each stack actually ran with.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::Party;
 use crate::sys::SocketStats;
 
-/// What a stack really ran with, beside the options of its sockets. What is not known of a server that was already
-/// running is absent.
+/// What a stack actually ran with, beside the options of its sockets. Unknown facts of a server that was already running
+/// are absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Fairness {
     /// The stack.
@@ -30,7 +30,7 @@ pub struct Fairness {
     /// The version of HTTP; absent for other protocols.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<String>,
-    /// On which terms messages pass the broker; absent for protocols without one.
+    /// The delivery settings of the broker; absent for protocols without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broker: Option<BrokerTerms>,
 }
@@ -43,11 +43,11 @@ pub struct Process {
     /// How handlers are run; absent for a client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub executor: Option<String>,
-    /// How many threads the process had with one client connected, those that listen to the harness included; absent
-    /// for a client, whose process is the harness's, and where the system does not tell.
+    /// The number of threads of the process with one client connected, including those of the control port; absent for a
+    /// client, whose process is the harness's, and where the system does not report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<u32>,
-    /// The libraries between the call and the socket, the most telling first.
+    /// The libraries between the call and the socket, the most characteristic first.
     pub libraries: Vec<Library>,
 }
 
@@ -60,10 +60,10 @@ pub struct Library {
     pub version: String,
 }
 
-/// On which terms messages pass the broker. What another's server chose is absent.
+/// The delivery settings of messages that pass the broker. Those that a foreign server chose are absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BrokerTerms {
-    /// The broker's name and version as it told them; absent where it did not.
+    /// The broker's name and version as it reports them; absent if it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product: Option<String>,
     /// The kind of the queue of the requests: `transient`, `durable`, or `quorum`, which is replicated.
@@ -74,7 +74,7 @@ pub struct BrokerTerms {
     pub durable: Option<bool>,
     /// Whether messages are marked to be kept on disk (delivery mode 2), which the broker does in durable queues.
     pub persistent: bool,
-    /// How many requests the broker sends ahead of their acknowledgement; 0 for any number.
+    /// The largest number of unacknowledged requests that the broker delivers; 0 for no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefetch: Option<u16>,
     /// Whether each message is acknowledged.
@@ -83,15 +83,15 @@ pub struct BrokerTerms {
     pub confirmed: bool,
 }
 
-/// The options that the TCP sockets of a stack really have, read back from them. Sockets with equal options are one
+/// The actual options of the TCP sockets of a stack, read back from the sockets. Sockets with equal options are one
 /// entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SocketFacts {
     /// The stack.
     pub stack: String,
-    /// Whose sockets: the client's or the server's.
+    /// The end that the sockets belong to: client or server.
     pub end: Party,
-    /// How many there are for one client.
+    /// The number of these sockets for one client.
     pub connections: usize,
     /// Whether `TCP_NODELAY` is set.
     pub nodelay: bool,
@@ -99,13 +99,13 @@ pub struct SocketFacts {
     pub send_buffer: u32,
     /// `SO_RCVBUF` in bytes as the kernel accounts for it.
     pub receive_buffer: u32,
-    /// The algorithm of `TCP_CONGESTION`; empty where the system does not tell.
+    /// The algorithm of `TCP_CONGESTION`; empty where the system does not report it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub congestion: String,
 }
 
 impl SocketFacts {
-    /// The options of `sockets`, which are those of one `end` of `stack`.
+    /// The options of `sockets`, the sockets of one `end` of `stack`.
     pub fn of<'a>(stack: &str, end: Party, sockets: impl IntoIterator<Item = &'a SocketStats>) -> Vec<Self> {
         let mut all: Vec<SocketFacts> = Vec::new();
         for socket in sockets {

@@ -1,4 +1,4 @@
-//! Reading and writing records, so that a file is either whole or not there.
+//! Reading records, and writing them atomically: a file is either complete or absent.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Write};
@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::{Record, SCHEMA};
 
-/// How much room a results folder must have before a run starts. A record of the standard scenario and its report take
-/// less than half of it.
-const ROOM: usize = 8 << 20;
+/// The free space in bytes that a results folder must have before a run starts. A record of the standard scenario and its
+/// report take less than half of it.
+const REQUIRED_SPACE_BYTES: usize = 8 << 20;
 
 const THIS_VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -23,12 +23,12 @@ pub enum RecordError {
         /// The system's reason.
         source: io::Error,
     },
-    /// The file is no record.
-    #[error("{} is no record: {message}", path.display())]
+    /// The file is not a record.
+    #[error("{} is not a record: {message}", path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
-        /// What was expected.
+        /// What is wrong.
         message: String,
     },
 }
@@ -43,8 +43,8 @@ pub fn read(path: &Path) -> Result<Record, RecordError> {
     record_of(&path, serde_json::from_reader(BufReader::new(file)))
 }
 
-/// Reads a record that stands alone in the file, or in the last line of it that begins as one: the log of a program that
-/// wrote it to its standard output.
+/// Reads a record that is the whole file, or its last line that starts with `{`: the log of a program that wrote the record
+/// to standard output.
 ///
 /// # Errors
 /// [`RecordError`].
@@ -75,8 +75,8 @@ fn record_of(path: &Path, value: serde_json::Result<serde_json::Value>) -> Resul
     })
 }
 
-/// Makes `folder` and finds out whether a run's results will fit into it, so that a full disk or a folder that cannot
-/// be written is found before the run and not after.
+/// Creates `folder` and checks that the results of a run fit into it, so that a full disk or missing permissions are
+/// noticed before the run.
 ///
 /// # Errors
 /// The system's reason.
@@ -84,7 +84,7 @@ pub fn prepare_folder(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let probe = folder.join(format!(".room-{}", std::process::id()));
     let tried = File::create(&probe).and_then(|mut file| {
-        file.write_all(&vec![0; ROOM])?;
+        file.write_all(&vec![0; REQUIRED_SPACE_BYTES])?;
         file.sync_all()
     });
     // Removed in any case, also where only a part could be written.
@@ -92,7 +92,7 @@ pub fn prepare_folder(folder: &Path) -> io::Result<()> {
     tried.and(removed)
 }
 
-/// Writes `contents` to `path` by way of a neighbouring file that takes its place when it is whole.
+/// Writes `contents` to a temporary file beside `path`, which is then renamed to `path`.
 ///
 /// # Errors
 /// The system's reason.
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_replaced_whole_and_nothing_is_left_beside_it() {
+    fn a_file_is_replaced_atomically_and_no_temporary_file_is_left() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("record.json");
         write_atomically(&path, b"one").unwrap();
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_made_is_found_at_once() {
+    fn preparing_a_folder_that_cannot_be_created_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         prepare_folder(&folder.path().join("a/b")).unwrap();
         let file = folder.path().join("file");
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_is_refused_in_words() {
+    fn rejects_a_file_that_is_not_a_record() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("record.json");
         assert!(matches!(read(folder.path()), Err(RecordError::Unreadable { .. })));

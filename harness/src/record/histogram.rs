@@ -1,4 +1,4 @@
-//! Latency in a record: the histogram itself, and the quantiles that most readers want.
+//! Latencies in a record: the histogram, and the most common quantiles.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -37,14 +37,14 @@ pub struct Latency {
 pub struct HistogramError(String);
 
 impl HistogramError {
-    /// What `error` says.
+    /// The error of the library, `error`.
     pub(crate) fn new(error: &impl std::fmt::Debug) -> Self {
         HistogramError(format!("{error:?}"))
     }
 }
 
 impl Latency {
-    /// The latencies in `histogram`, with `missing` calls that were not answered rightly. `None` where no call was.
+    /// The latencies in `histogram` and `missing` calls without the right answer. `None` if no call was answered right.
     ///
     /// # Errors
     /// When the histogram cannot be encoded.
@@ -69,10 +69,10 @@ impl Latency {
         }))
     }
 
-    /// The histogram itself.
+    /// Decodes the histogram.
     ///
     /// # Errors
-    /// When the text is no histogram.
+    /// When the text is not a histogram.
     pub fn histogram(&self) -> Result<Histogram<u64>, HistogramError> {
         let bytes = BASE64.decode(&self.histogram).map_err(|error| HistogramError(error.to_string()))?;
         Deserializer::new().deserialize(&mut bytes.as_slice()).map_err(|error| HistogramError::new(&error))
@@ -85,7 +85,7 @@ mod tests {
     use crate::stats::new_histogram;
 
     #[test]
-    fn a_histogram_survives_the_record() {
+    fn a_histogram_survives_serialization() {
         let mut histogram = new_histogram();
         for i in 1..5_000_u64 {
             histogram.record(i * 37).unwrap();
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_answered_is_no_latency_and_garbage_is_refused() {
+    fn without_answers_there_is_no_latency_and_garbage_is_an_error() {
         assert!(Latency::new(&new_histogram(), 7).unwrap().is_none());
         let mut histogram = new_histogram();
         histogram.record(5).unwrap();

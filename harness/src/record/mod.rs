@@ -39,11 +39,11 @@ pub const SCHEMA: u32 = 1;
 pub struct Record {
     /// The version of this schema.
     pub schema: u32,
-    /// Eight hexadecimal digits that tell this run from others.
+    /// The id of the run: eight hexadecimal digits.
     pub id: String,
     /// When the run began: RFC 3339, UTC.
     pub started: String,
-    /// How long the run took, in seconds.
+    /// The duration of the run in seconds.
     pub seconds: f64,
     /// Whether the run was ended before its last block.
     pub interrupted: bool,
@@ -60,13 +60,13 @@ pub struct Record {
     pub seed: u64,
     /// The stacks that were measured.
     pub stacks: Vec<StackFacts>,
-    /// The stacks that were not, and why.
+    /// The stacks that were skipped, and why.
     pub skipped: Vec<Skipped>,
     /// How each stack did in the conformance table, before it was measured.
     pub checks: Vec<Check>,
-    /// Bytes on the wire, counted apart from the trials.
+    /// Bytes on the wire, counted outside the trials.
     pub wire: Vec<Wire>,
-    /// What the sockets of each stack really are.
+    /// The actual options of each stack's sockets.
     #[serde(default)]
     pub sockets: Vec<SocketFacts>,
     /// What else each stack ran with.
@@ -84,13 +84,13 @@ pub struct Record {
 pub struct Tool {
     /// Its version.
     pub version: String,
-    /// Whether it was built with optimisations; figures of a build without are worth nothing.
+    /// Whether it was built with optimisations; figures of a build without them are meaningless.
     pub optimised: bool,
     /// Whether this build can pin processes, read the kernel's byte counts and the clocks of other processes.
     pub full_observation: bool,
 }
 
-/// What a reader needs to know of a stack.
+/// Facts about a stack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StackFacts {
     /// The name.
@@ -102,9 +102,9 @@ pub struct StackFacts {
     pub client: String,
     /// The server's library.
     pub server: String,
-    /// What it is for in the comparison.
+    /// Its role in the comparison.
     pub role: Role,
-    /// The server's executor: how it runs handlers.
+    /// How the server runs handlers.
     pub executor: String,
     /// The URL of a server that was already running; absent where the run started its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -220,40 +220,39 @@ impl CheckFailure {
     }
 }
 
-/// What a trial was, and what came of it.
+/// A trial: its settings and its figures.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Trial {
     /// The block it belongs to, from 0.
     pub block: u32,
-    /// Its place in the block's order, from 0.
+    /// Its position in the order of the block, from 0.
     pub position: u32,
     /// The measurement of the scenario that it belongs to.
     pub measurement: String,
     /// The stack.
     pub stack: String,
-    /// Whether this is the second of an A/A pair: the stack once more, to find out what noise looks like.
+    /// Whether this is the second half of an A/A pair, which measures the noise.
     #[serde(default)]
     pub twin: bool,
     /// What was called.
     pub operation: Operation,
     /// How calls followed each other.
     pub load: Load,
-    /// Over how many connections they went.
+    /// The number of connections.
     pub connections: u32,
     /// Where client and server ran.
     pub placement: Placement,
     /// The cores they ran on; empty where they were free.
     pub cores: Cores,
-    /// Whether the server ran where the placement puts it; of one that was already running this is so where it says so
-    /// itself, and its cores above are its own.
+    /// Whether the server ran where the placement puts it. A server that was already running reports its cores itself.
     #[serde(default)]
     pub server_placed: bool,
     /// Whether cores that would idle were kept awake.
     pub warm: bool,
-    /// When it began, in seconds since the run did.
+    /// The start of the trial in seconds since the start of the run.
     pub at_seconds: f64,
-    /// How long calls counted, in seconds.
+    /// The length of the measured window in seconds.
     pub measured_seconds: f64,
     /// What became of the calls.
     pub counts: Counts,
@@ -263,13 +262,13 @@ pub struct Trial {
     /// Service time, in an open loop: from the send on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<Latency>,
-    /// In an open loop, how late the generator was: from the slot, or from when a connection was free, to the send.
+    /// The schedule lag of an open loop: from the scheduled send time, or from when a connection was free, to the send.
     #[serde(default, alias = "lateness", skip_serializing_if = "Option::is_none")]
     pub schedule_lag: Option<Latency>,
-    /// Calls sent per second, in an open loop: what the generator reached of the rate it was told.
+    /// Calls sent per second in an open loop, to compare with the rate of the load.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_per_second: Option<f64>,
-    /// How many calls were in flight, by looking now and then.
+    /// The number of calls in flight, sampled at random moments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<InFlightMean>,
     /// Right answers per second.
@@ -281,16 +280,16 @@ pub struct Trial {
     /// What the broker's process used; absent where there is none, or it is not observable.
     pub broker: Option<Used>,
     /// The time that the hypervisor kept from the machine's cores while calls counted, as a share of the time of the
-    /// cores in use; absent where the system does not tell.
+    /// cores in use; absent where the system does not report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stolen: Option<f64>,
     /// Whether the trial counts.
     pub status: Status,
-    /// The checks it went through.
+    /// The checks of the audit.
     pub audit: Vec<AuditCheck>,
     /// What a reader must know to read the figures rightly.
     pub labels: Vec<Label>,
-    /// What each agent did, where the load came from several; everything else is then of all of them together.
+    /// Each agent's part, if the load came from several agents; all other figures are then the totals.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub agents: Vec<AgentPart>,
 }

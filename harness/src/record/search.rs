@@ -1,4 +1,4 @@
-//! The search for the highest rate that a stack holds, in a record.
+//! The result of a search for the highest rate that a stack holds.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use super::{Status, Trial};
 use crate::load::Rate;
 use crate::scenario::Search;
 
-/// A search for one stack, and what came of it: the highest rate it holds lies between `held` and `failed`.
+/// The result of a search for one stack: the highest rate that it holds lies between `held` and `failed`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SearchResult {
@@ -19,17 +19,17 @@ pub struct SearchResult {
     pub held: Option<Rate>,
     /// The lowest rate that did not; absent where every rate held.
     pub failed: Option<Rate>,
-    /// The rates that were tried, in that order. One that did not hold is tried again, and twice of three decides.
+    /// The rates that were tried, in that order. A rate that failed is tried again; two of three trials decide.
     pub probes: Vec<Probe>,
 }
 
-/// One rate, tried once.
+/// One trial of a rate.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Probe {
     /// Calls per second.
     pub rate: Rate,
-    /// Whether 99 of 100 calls were answered in time, and every slot was used.
+    /// Whether 99 of 100 calls were answered in time and every slot was sent.
     pub held: bool,
     /// The 99th percentile of the response times in nanoseconds; absent where it falls among calls without an answer.
     pub p99: Option<u64>,
@@ -42,7 +42,7 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Judges `trial`, which was one of `search` at `rate`.
+    /// The outcome of `trial`, a trial of `search` at `rate`.
     #[must_use]
     #[allow(clippy::cast_precision_loss)]
     pub fn of(trial: &Trial, search: &Search, rate: Rate) -> Self {
@@ -87,8 +87,7 @@ impl SearchResult {
         }
     }
 
-    /// Whether what kept the stack from a higher rate was the client: at the highest rate that held, or at one that
-    /// failed, its core was busier than the server's.
+    /// Whether the client limited the rate: at the highest rate that held, its core was busier than the server's.
     #[must_use]
     pub fn is_client_bound(&self) -> bool {
         let nearest = self.probes.iter().filter(|probe| probe.held).max_by_key(|probe| probe.rate);

@@ -1,4 +1,4 @@
-//! The wire ledger: what a call puts on the wire, byte by byte.
+//! The wire ledger: the bytes of a call on the wire, and their purpose.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,19 +13,19 @@ pub struct Wire {
     pub stack: String,
     /// The operation. Of `add` it is always add(2, 3), so that counts can be compared for equality.
     pub operation: Operation,
-    /// The information in arguments and result, in bytes, whatever the protocol makes of it.
+    /// The information in arguments and result, in bytes, independent of the protocol.
     pub payload: Traffic,
     /// Bytes per call on the client's connections. For AMQP these are the client's two of the four hops.
     pub per_call: Traffic,
     /// Bytes that the client's connections took before the first call. What another connection took that was closed
-    /// before, as zerorpc's client makes one to see whether anybody listens, is not in it.
+    /// before, as zerorpc's client opens one to check whether the server listens, is not included.
     pub setup: Traffic,
     /// Bytes per call on the connections between broker and server: the other two hops of AMQP. Absent for protocols
     /// without a broker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behind_broker: Option<Traffic>,
-    /// The same bytes hop by hop in the order of the call's way, each by what it is for: two hops between client and
-    /// server, four by way of a broker.
+    /// The same bytes hop by hop in the order of the call, each divided by purpose: two hops between client and server, four
+    /// through a broker.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hops: Vec<Hop>,
     /// Whether every counted call took exactly these bytes. Where it is false, most calls did.
@@ -52,13 +52,13 @@ pub enum CountedBy {
 /// One direction of one connection, or of all connections between the same two parties, over one call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Hop {
-    /// Who sent it.
+    /// The sender.
     pub from: Party,
-    /// Who received it.
+    /// The receiver.
     pub to: Party,
     /// Bytes in all, without the headers of TCP and IP.
     pub bytes: u64,
-    /// What they are for; absent where the other end's messages are not known byte for byte.
+    /// The purpose of the bytes; absent if the messages of the other end are not known byte for byte.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<Parts>,
     /// TCP segments with payload, on average. Bare acknowledgements are not counted: how many there are is a matter of
@@ -66,15 +66,15 @@ pub struct Hop {
     pub packets: f64,
 }
 
-/// Somebody who sends and receives.
+/// A process that sends and receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Party {
-    /// The one that calls.
+    /// The calling process.
     Client,
-    /// The one that forwards.
+    /// The process that forwards messages.
     Broker,
-    /// The one that answers.
+    /// The answering process.
     Server,
 }
 
@@ -90,7 +90,7 @@ impl Party {
     }
 }
 
-/// What the bytes of a hop are for. They add up to all of them.
+/// The bytes of a hop by purpose. The parts add up to all bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Parts {
     /// The arguments, or on the way back the result, as the protocol writes values: `2` in JSON, `<value><int>2</int>
@@ -105,7 +105,7 @@ pub struct Parts {
 
 impl Parts {
     /// The parts of a hop of `bytes` that carried a message of `message` bytes with values of `values` bytes; `None`
-    /// where that does not fit.
+    /// if the parts would not add up.
     #[must_use]
     pub fn of(bytes: u64, values: usize, message: usize) -> Option<Self> {
         let (arguments, message) = (u64::try_from(values).ok()?, u64::try_from(message).ok()?);

@@ -1,8 +1,8 @@
-//! The wire ledger: counting what a call puts on the wire, call by call and to the byte.
+//! The wire ledger: counts the bytes of each call on the wire exactly.
 //!
-//! One connection, one call at a time, and before the next one the wire is quiet: an acknowledgement or a confirm that
-//! follows an answer belongs to its call, and is not put together with the next one's. So every call takes the same
-//! bytes, and the ledger of a build is the same whenever it is counted.
+//! One connection makes one call at a time, and each waits until the wire is quiet: an acknowledgement or a confirm that
+//! follows an answer then belongs to its own call. So every call takes the same bytes, and two counts of the same build
+//! are equal.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -16,38 +16,38 @@ use crate::stacks::{Destination, Stack};
 use crate::sys::SocketStats;
 use crate::trial::{RunningServer, TrialError};
 
-/// How many calls are counted.
+/// The number of calls that are counted.
 const CALLS: usize = 32;
-/// For how long nothing may arrive until the wire counts as quiet. Where the calls then differ, as they do when another
-/// process keeps the broker from its core, they are counted once more with the next pause.
+/// The wire is quiet when nothing arrived for this long. If the calls differ, as they do when another process keeps the
+/// broker from its core, they are counted again with the next pause.
 const PAUSES: [Duration; 4] = [
     Duration::from_millis(1),
     Duration::from_millis(5),
     Duration::from_millis(25),
     Duration::from_millis(125),
 ];
-/// The pause after connecting, of which there is one; longer for a broker, which confirms when it finds the time.
+/// The pause after connecting, without and with a broker, which delays its confirms.
 const AFTER_CONNECTING: [Duration; 2] = [Duration::from_millis(25), Duration::from_millis(150)];
-/// How often it is looked whether the wire is quiet. What still changes then is taken as it is.
-const LOOKS: u32 = 50;
+/// The number of checks whether the wire is quiet; after the last one, the count is taken as it is.
+const MAX_CHECKS: u32 = 50;
 
-/// What the ledger found out about a stack.
+/// The counts of the ledger for one operation of a stack.
 #[derive(Debug, Default)]
 pub struct Counted {
-    /// The bytes; absent where the system or the connection does not let them be counted, or a call went wrong.
+    /// The bytes; absent if they cannot be counted, or a call failed.
     pub wire: Option<Wire>,
     /// The options of the sockets that carried them.
     pub sockets: Vec<SocketFacts>,
     /// Whether all calls went over the same connections; absent where that is not observable.
     pub reused: Option<bool>,
-    /// How many threads the server's process had meanwhile; absent where that is not observable.
+    /// The number of threads of the server's process; absent where that is not observable.
     pub threads: Option<u32>,
 }
 
 /// Counts the bytes of one call of `operation` on the server at `site`.
 ///
 /// # Errors
-/// When it cannot be connected to.
+/// When the server cannot be connected to.
 pub async fn count(
     stack: &'static Stack,
     operation: Operation,
@@ -66,13 +66,13 @@ pub async fn count(
         return Ok(Counted::default());
     };
     let mut caller = Caller { client: &*client, deadline: Deadline::new(timeout), prepared, right: true };
-    // The first call may open the connection, and is part of the set-up only by what it takes beyond the others.
+    // The first call may open the connection; only its bytes beyond those of the other calls belong to the set-up.
     caller.call().await;
-    let opened = ends.quiet(AFTER_CONNECTING[usize::from(ends.has_broker)]).await;
+    let opened = ends.wait_until_quiet(AFTER_CONNECTING[usize::from(ends.has_broker)]).await;
     let mut series = Series::default();
     for pause in PAUSES {
         series = caller.series(&ends, pause).await;
-        let is_closed = || match (&opened.client, &ends.look().client) {
+        let is_closed = || match (&opened.client, &ends.read_counts().client) {
             (Some(opened), Some(now)) => !opened.has_the_sockets_of(now),
             _ => true,
         };
@@ -80,12 +80,12 @@ pub async fn count(
             break;
         }
     }
-    let after = ends.look();
+    let after = ends.read_counts();
     let (Some(opened), Some(after), true) = (opened.client, after.client, caller.right) else {
         return Ok(Counted::default());
     };
     if opened.sockets().next().is_none() || !opened.has_the_sockets_of(&after) {
-        // The peer closes the connection after each call, and with it go its counts.
+        // The peer closes the connection after each call, and its counts are lost.
         return Ok(Counted { reused: Some(false), ..Counted::default() });
     }
     let first = opened.since(&Snapshot::of([]));
@@ -113,7 +113,7 @@ fn ledger_call(operation: Operation, seed: u64) -> Option<PreparedCall> {
 fn socket_facts(stack: &Stack, own: &Snapshot, of_server: Option<Vec<SocketStats>>) -> Vec<SocketFacts> {
     let mut facts = SocketFacts::of(stack.name, Party::Client, own.sockets());
     if let Some(theirs) = of_server {
-        // The server of a broker has connections of its own; any other has one per connection of the client.
+        // A server behind a broker has separate connections; any other has one per connection of the client.
         let of_this_client = theirs
             .iter()
             .filter(|socket| stack.needs_broker() || own.sockets().any(|own| own.local == socket.peer));
@@ -122,36 +122,36 @@ fn socket_facts(stack: &Stack, own: &Snapshot, of_server: Option<Vec<SocketStats
     facts
 }
 
-/// Where the counts are read.
+/// The two ends whose counts are read.
 struct Ends<'a> {
     port: u16,
-    /// Connections of this process that were there before, and may be closing.
+    /// Connections of this process that were open before, and may be closing.
     others: Snapshot,
     site: &'a RunningServer,
     has_broker: bool,
 }
 
-/// What the sockets had carried at one moment.
+/// The counts of the sockets at one moment.
 #[derive(PartialEq)]
-struct Look {
+struct Counts {
     client: Option<Snapshot>,
-    /// Only behind a broker: without one, the server's counts are the client's.
+    /// Only behind a broker; otherwise the server's counts are the client's.
     server: Option<Snapshot>,
 }
 
 impl Ends<'_> {
-    fn look(&self) -> Look {
+    fn read_counts(&self) -> Counts {
         let server = || self.site.stats().and_then(|stats| stats.sockets).map(Snapshot::of);
         let client = Snapshot::take(self.port).map(|all| all.without(&self.others));
-        Look { client, server: self.has_broker.then(server).flatten() }
+        Counts { client, server: self.has_broker.then(server).flatten() }
     }
 
-    /// Looks until nothing was carried for `pause`.
-    async fn quiet(&self, pause: Duration) -> Look {
-        let mut last = self.look();
-        for _ in 0..LOOKS {
+    /// Waits until no bytes were transferred for `pause`, and returns the counts.
+    async fn wait_until_quiet(&self, pause: Duration) -> Counts {
+        let mut last = self.read_counts();
+        for _ in 0..MAX_CHECKS {
             tokio::time::sleep(pause).await;
-            let now = self.look();
+            let now = self.read_counts();
             if now == last {
                 break;
             }
@@ -165,7 +165,7 @@ struct Caller<'a> {
     client: &'a dyn Client,
     deadline: Deadline,
     prepared: PreparedCall,
-    /// Whether every answer was the right one.
+    /// Whether every answer was right.
     right: bool,
 }
 
@@ -177,10 +177,10 @@ impl Caller<'_> {
 
     async fn series(&mut self, ends: &Ends<'_>, pause: Duration) -> Series {
         let mut series = Series::default();
-        let mut last = ends.quiet(pause).await;
+        let mut last = ends.wait_until_quiet(pause).await;
         for _ in 0..CALLS {
             self.call().await;
-            let now = ends.quiet(pause).await;
+            let now = ends.wait_until_quiet(pause).await;
             series.push(&last, &now);
             last = now;
         }
@@ -188,15 +188,15 @@ impl Caller<'_> {
     }
 }
 
-/// What each of some calls put on the wire.
+/// The bytes of each of a series of calls.
 #[derive(Default)]
 struct Series {
-    /// Of each call its hops, in the order of its way.
+    /// The hops of each call, in their order.
     calls: Vec<Vec<Flow>>,
 }
 
 impl Series {
-    fn push(&mut self, earlier: &Look, later: &Look) {
+    fn push(&mut self, earlier: &Counts, later: &Counts) {
         let since = |earlier: &Option<Snapshot>, later: &Option<Snapshot>| {
             Some(later.as_ref()?.since(earlier.as_ref()?))
         };
@@ -213,7 +213,7 @@ impl Series {
         self.calls.windows(2).all(|pair| bytes(&pair[0]) == bytes(&pair[1]))
     }
 
-    /// What most calls took. A heartbeat, say, is in one of them.
+    /// The bytes of most calls: a heartbeat may be in one of them.
     fn usual(&self) -> Option<Vec<u64>> {
         let mut counts: BTreeMap<Vec<u64>, usize> = BTreeMap::new();
         for call in &self.calls {
@@ -222,7 +222,7 @@ impl Series {
         counts.into_iter().max_by_key(|(_, count)| *count).map(|(bytes, _)| bytes)
     }
 
-    /// `first` is what the first call and connecting took at the client.
+    /// The entry of the ledger. `first` is the traffic of connecting and the first call at the client.
     #[allow(clippy::cast_precision_loss)] // 2⁵³ bytes are out of a call's reach.
     fn wire(
         &self,
@@ -240,10 +240,10 @@ impl Series {
             .as_ref()
             .ok()
             .and_then(|result| stack.anatomy(destination, &prepared.call, result).ok());
-        // How another's server writes its answers is not known byte for byte.
+        // The answers of a foreign server are not known byte for byte.
         let [request, answer] = [anatomy.map(|a| a[0]), anatomy.map(|a| a[1]).filter(|_| server_is_ours)];
         let ways = if stack.needs_broker() { &BROKERED[..] } else { &DIRECT[..] };
-        // Of a broker's hops, only the client's are seen where the server does not tell.
+        // Behind a broker, only the client's hops are observable unless the server reports its own.
         let ways = ways
             .iter()
             .filter(|(from, to)| usual.len() == ways.len() || *from == Party::Client || *to == Party::Client);
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ledger_is_what_most_calls_took_and_says_whether_all_did() {
+    fn the_ledger_has_the_bytes_of_most_calls_and_whether_all_were_equal() {
         let usual = || vec![flow(150, 1), flow(120, 1)];
         let counted = wire("rest", vec![usual(), usual()], true);
         assert!(counted.exact);
@@ -324,13 +324,13 @@ mod tests {
     }
 
     #[test]
-    fn what_another_server_sends_is_counted_and_not_divided() {
+    fn answers_of_a_foreign_server_are_counted_but_not_divided() {
         let counted = wire("rest", vec![vec![flow(150, 1), flow(130, 1)]], false);
         assert!(counted.hops[0].parts.is_some() && counted.hops[1].parts.is_none());
     }
 
     #[test]
-    fn a_broker_has_four_hops_where_its_server_tells_and_else_two() {
+    fn a_broker_has_four_hops_if_its_server_reports_its_own_and_two_otherwise() {
         let ends = |wire: &Wire| wire.hops.iter().map(|hop| (hop.from, hop.to)).collect::<Vec<_>>();
         let four = [flow(900, 2), flow(800, 1), flow(700, 2), flow(600, 1)].to_vec();
         let counted = wire("amqp", vec![four.clone()], true);

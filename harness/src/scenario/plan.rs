@@ -1,4 +1,4 @@
-//! The plan of a run: blocks of trials, each block in an order of its own.
+//! The plan of a run: blocks of trials, each shuffled separately.
 
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
@@ -24,7 +24,7 @@ const MAX_CONNECTIONS: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
 /// The number of connections of an open loop that gives none: enough that no stack is limited by them.
 const DEFAULT_OPEN_CONNECTIONS: NonZeroU32 = NonZeroU32::new(16).unwrap();
 
-/// Why a scenario cannot be carried out as it is.
+/// Why a scenario cannot be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// It names a stack that does not exist.
@@ -59,7 +59,7 @@ pub enum PlanError {
     PairedFloor(&'static str),
 }
 
-/// What one trial measures.
+/// The settings of one trial.
 #[derive(Clone)]
 pub struct TrialSpec {
     /// The stack.
@@ -68,9 +68,9 @@ pub struct TrialSpec {
     pub measurement: String,
     /// What is called. The floors always add.
     pub operation: Operation,
-    /// How calls follow each other.
+    /// The load.
     pub load: Load,
-    /// Over how many connections they go.
+    /// The number of connections.
     pub connections: NonZeroU32,
     /// Where client and server run.
     pub placement: Placement,
@@ -78,13 +78,13 @@ pub struct TrialSpec {
     pub cores: Cores,
     /// Whether the cores are kept awake.
     pub warm: bool,
-    /// Whether this is the second of an A/A pair, which is no stack of its own.
+    /// Whether this is the second half of an A/A pair.
     pub twin: bool,
-    /// Whose share of a trial it is that several agents make at an agreed time; `None` where it is a whole one.
+    /// One agent's share of the trial; `None` if the run has no agents.
     pub share: Option<AgentShare>,
 }
 
-/// One agent's part of a trial.
+/// Which agent's share of a trial it is, and when the trial is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AgentShare {
     /// The agent's number, from 1.
@@ -116,8 +116,8 @@ impl TrialSpec {
         }
     }
 
-    /// What number `agent`, from 1, of `of` agents makes of this trial: its share of the load, over its share of the
-    /// connections but one at least. `None` where the load is less than one caller, or one call a second, for each.
+    /// The share of agent number `agent`, from 1, of `of` agents: its share of the load, and of the connections at least
+    /// one. `None` if the load has less than one caller, or one call per second, for each agent.
     #[must_use]
     pub fn share(&self, agent: u32, of: NonZeroU32, agreed: AgreedTimes) -> Option<Self> {
         let index = agent.checked_sub(1)?;
@@ -140,12 +140,12 @@ pub struct Plan {
     searches: Vec<PlannedSearch>,
 }
 
-/// A search, and the stacks that it is made for.
+/// A search and its stacks.
 #[derive(Clone)]
 pub struct PlannedSearch {
-    /// What is searched for.
+    /// The search.
     pub search: Search,
-    /// For which stacks.
+    /// The stacks that it is made for.
     pub stacks: Vec<&'static Stack>,
     cores: Cores,
 }
@@ -171,7 +171,7 @@ impl Plan {
         for measurement in &scenario.measurements {
             let cores = measurement.placement.cores(allowed)?;
             let trial = |stack| TrialSpec::new(stack, measurement, &cores);
-            let measurable = |pair: &&[&Stack; 2]| pair.iter().all(|stack| makes_sense(stack, measurement));
+            let measurable = |pair: &&[&Stack; 2]| pair.iter().all(|stack| is_applicable(stack, measurement));
             for [a, b] in pairs.iter().filter(measurable) {
                 let (a, b) = (trial(*a), TrialSpec { twin: a.name == b.name, ..trial(*b) });
                 units.push(vec![a.clone(), b.clone(), b, a]);
@@ -179,7 +179,7 @@ impl Plan {
             let alone = |stack: &Stack| {
                 !pairs.iter().filter(measurable).flatten().any(|paired| paired.name == stack.name)
             };
-            let measured = stacks.iter().filter(|stack| makes_sense(stack, measurement) && alone(stack));
+            let measured = stacks.iter().filter(|stack| is_applicable(stack, measurement) && alone(stack));
             units.extend(measured.map(|stack| vec![trial(stack)]));
         }
         let mut searches = Vec::new();
@@ -225,7 +225,7 @@ impl Plan {
         stacks
     }
 
-    /// Leaves out the trials of `stack`.
+    /// Removes the trials of `stack`.
     pub fn skip(&mut self, stack: &str) {
         for unit in &mut self.units {
             unit.retain(|trial| trial.stack.name != stack);
@@ -281,7 +281,7 @@ fn stacks_of(scenario: &Scenario) -> Result<Vec<&'static Stack>, UnknownStack> {
     Ok(stacks)
 }
 
-/// The pairs of the scenario, as far as their stacks are measured at all.
+/// The pairs of the scenario whose stacks are both measured.
 fn pairs(scenario: &Scenario, stacks: &[&'static Stack]) -> Result<Vec<[&'static Stack; 2]>, PlanError> {
     let mut pairs: Vec<[&'static Stack; 2]> = Vec::new();
     for [a, b] in &scenario.pairs {
@@ -302,8 +302,9 @@ fn pairs(scenario: &Scenario, stacks: &[&'static Stack]) -> Result<Vec<[&'static
     Ok(pairs)
 }
 
-/// A function call has no placement and no use for more than one caller; a method that is not there cannot be called.
-fn makes_sense(stack: &Stack, measurement: &Measurement) -> bool {
+/// Whether `measurement` is possible for `stack`: a plain function call has only one caller, and a server may lack the
+/// method.
+fn is_applicable(stack: &Stack, measurement: &Measurement) -> bool {
     (stack.has_server() || measurement.load == Load::ONE_CALLER) && stack.has(measurement.operation.method())
 }
 

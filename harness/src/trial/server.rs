@@ -1,4 +1,4 @@
-//! Where a trial's server is, and what all trials of a run have in common.
+//! The server of a trial, and the context that all trials of a run share.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use crate::observe::control::{self, Stats};
 use crate::scenario::Scenario;
 use crate::stacks::{Destination, ServerOptions, Stack};
 
-/// What all trials of a run have in common.
+/// The context that all trials of a run share.
 pub struct TrialContext<'a> {
     /// The scenario.
     pub scenario: &'a Scenario,
@@ -27,7 +27,7 @@ pub struct TrialContext<'a> {
     pub twin: &'a ServerOptions,
     /// Servers that are already running, by stack.
     pub targets: &'a BTreeMap<String, String>,
-    /// Where those of them tell of themselves that do: the address of `serve --control`, by stack.
+    /// The control ports (`serve --control`) of those servers that have one, by stack.
     pub controls: &'a BTreeMap<String, SocketAddr>,
     /// When the run began.
     pub began: Instant,
@@ -35,35 +35,35 @@ pub struct TrialContext<'a> {
     pub interrupted: &'a Arc<AtomicBool>,
 }
 
-/// A broker that a trial's messages go through.
+/// The broker of a trial.
 #[derive(Clone, Debug)]
 pub struct BrokerLocation {
     /// Its URL, with credentials.
     pub url: String,
-    /// Its process; absent where it is not ours.
+    /// Its process; absent if this run did not start it.
     pub pid: Option<u32>,
 }
 
-/// A server that can be called.
+/// A server that is ready to be called.
 pub struct RunningServer {
-    /// The process, where it is ours.
+    /// The process, if this run started it.
     pub(super) process: Option<ServerProcess>,
-    /// Where it tells of itself, if it was already running and does.
+    /// Its control port, if it was already running and has one.
     control: Option<SocketAddr>,
-    /// Where clients find it.
+    /// The location for clients.
     pub place: ServerLocation,
 }
 
-/// Where clients find a server.
+/// The location of a server for clients.
 pub struct ServerLocation {
-    /// For clients; may hold credentials.
+    /// The address to connect to; may hold credentials.
     pub destination: Destination,
-    /// For people.
+    /// The URL without credentials, to be shown.
     pub shown: String,
 }
 
 impl RunningServer {
-    /// Starts `stack`'s server on `cores`, or takes the one that is already running.
+    /// Starts the server of `stack` on `cores`, or uses the one that is already running.
     ///
     /// # Errors
     /// [`TrialError::Server`].
@@ -101,7 +101,7 @@ impl RunningServer {
         Ok(RunningServer { process: Some(process), control: None, place: ServerLocation::new(destination) })
     }
 
-    /// What the server's process tells of itself; `None` where it does not.
+    /// The statistics that the server's process reports; `None` if it does not.
     #[must_use]
     pub fn stats(&self) -> Option<Stats> {
         match &self.process {
@@ -110,7 +110,7 @@ impl RunningServer {
         }
     }
 
-    /// Whether its server is of this suite: started by this run, or one that has a control port.
+    /// Whether it is a server of this suite: one that this run started, or one with a control port.
     #[must_use]
     pub fn is_ours(&self) -> bool {
         self.process.is_some() || self.control.is_some()

@@ -147,7 +147,7 @@ fn agents_share_the_load_at_the_agreed_time_and_their_records_are_merged() {
         let clock = agent.clock.as_ref().unwrap();
         assert!(clock.name == control && clock.end.is_some() && clock.error_ns() > 0);
     }
-    // Each has arrivals of its own.
+    // The agents have different arrivals.
     let slots =
         |record: &Record| -> Vec<u64> { record.trials.iter().map(|trial| trial.counts.slots).collect() };
     for (one, two) in slots(&parts[0]).into_iter().zip(slots(&parts[1])) {
@@ -168,9 +168,9 @@ fn agents_share_the_load_at_the_agreed_time_and_their_records_are_merged() {
         (&["one.json", "one.json", "--out", "x"], &["both of agent 1"]),
         (
             &["one.json", "results/record.json", "--out", "x"],
-            &["results/record.json is no partial record", "holds 2"],
+            &["results/record.json is not a partial record", "holds 2"],
         ),
-        (&["one.json", "tiny.toml", "--out", "x"], &["tiny.toml is no record"]),
+        (&["one.json", "tiny.toml", "--out", "x"], &["tiny.toml is not a record"]),
         (&["one.json", "two.log", "--out", "results"], &["holds a record already"]),
     ] {
         let ended = finish(rpcbench(&["merge"]).args(arguments).current_dir(folder.path())).with(2, words);

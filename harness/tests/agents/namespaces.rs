@@ -93,7 +93,7 @@ fn agents_on_two_hosts_measure_a_server_on_a_third() {
         let _ =
             writeln!(std::io::stderr(), "skipped: agents_on_two_hosts_measure_a_server_on_a_third: {why}");
     };
-    // Refused to whoever is not root, among others.
+    // Refused to users other than root, among others.
     let hosts = match Hosts::make(3) {
         Ok(hosts) => hosts,
         Err(why) => return skip(&why),

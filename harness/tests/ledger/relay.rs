@@ -26,7 +26,7 @@ struct Shared {
     stopping: AtomicBool,
 }
 
-/// Listens on a port of its own and passes everything on to another.
+/// Listens on a separate port and passes everything on to another.
 pub(crate) struct Relay {
     port: u16,
     shared: Arc<Shared>,
@@ -53,7 +53,7 @@ impl Relay {
         Relay { port: own, shared, accepting: Some(accepting) }
     }
 
-    /// `url` with the relay's port in place of its own.
+    /// `url` with the relay's port in place of the original one.
     pub(crate) fn in_place_of(&self, url: &str) -> String {
         let port = port_of(url);
         let through = url.replacen(&format!(":{port}"), &format!(":{}", self.port), 1);
@@ -68,7 +68,7 @@ impl Relay {
     }
 
     /// How many bytes have passed each way, over all connections that a call can have gone over: the client of zerorpc
-    /// makes one before, on which it says nothing, to find out whether anybody listens.
+    /// opens one before, on which it sends nothing, to find out whether the server listens.
     pub(crate) fn totals(&self) -> (u64, u64) {
         let connections = self.shared.connections.lock().unwrap();
         let used = || connections.iter().filter(|passed| !passed.up.is_empty());
@@ -129,7 +129,7 @@ fn relay(client: TcpStream, server: TcpStream, shared: &Arc<Shared>) {
 fn copy(mut from: TcpStream, mut to: TcpStream, shared: &Shared, index: usize, side: Side) {
     let mut buffer = [0; 16 << 10];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
-        // Kept before it is passed on: whoever has the answer finds it here.
+        // Stored before it is passed on: a caller that has its answer finds it here.
         side(&mut shared.connections.lock().unwrap()[index]).extend_from_slice(&buffer[..length]);
         shared.news.notify_one();
         if to.write_all(&buffer[..length]).is_err() {

@@ -17,7 +17,7 @@ use common::{PATIENCE, Process, rpcbench};
 use rpcbench::record::{self, Record};
 use tempfile::TempDir;
 
-/// A tiny scenario in a folder of its own, where its results go as well.
+/// A tiny scenario in a temporary folder, which also receives its results.
 struct Run {
     folder: TempDir,
 }
@@ -39,7 +39,7 @@ impl Run {
         Run { folder }
     }
 
-    /// The command that makes the run, in a process group of its own, as a terminal gives to each of its jobs. Its
+    /// The command that makes the run, in a separate process group, as a terminal starts each job. Its
     /// processes can be told by their environment, which names the folder: the program's own inherit `TMPDIR`, and the
     /// broker, whose environment is made anew, has its home below that.
     fn command(&self, arguments: &[&str]) -> Command {

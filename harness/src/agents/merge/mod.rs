@@ -1,4 +1,4 @@
-//! Partial records put together: histograms and counts are added, and what follows from them is computed anew.
+//! Merges partial records: histograms and counts are added, and the derived figures are computed again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,12 +14,12 @@ use crate::stats::{growing_histogram, new_histogram};
 /// Why records cannot be merged.
 #[derive(Debug, thiserror::Error)]
 pub enum MergeError {
-    /// No records.
+    /// There are no records.
     #[error("there is nothing to merge")]
     Nothing,
-    /// Not what an agent wrote.
+    /// A record was not written by a single agent.
     #[error(
-        "{name} is no partial record: `rpcbench agent` writes those, each of one agent, and this one holds {agents}"
+        "{name} is not a partial record: `rpcbench agent` writes those, each of one agent, and this one holds {agents}"
     )]
     NotPartial {
         /// The record.
@@ -27,17 +27,17 @@ pub enum MergeError {
         /// How many agents it holds.
         agents: usize,
     },
-    /// Two that do not belong together.
+    /// Two records are of different runs.
     #[error("{other} does not belong to {name}: {what}")]
     Differs {
         /// One record.
         name: String,
         /// The other.
         other: String,
-        /// In what they differ.
+        /// The difference.
         what: String,
     },
-    /// The same agent twice.
+    /// Two records are of the same agent.
     #[error("{name} and {other} are both of agent {agent}")]
     Twice {
         /// One record.
@@ -47,7 +47,7 @@ pub enum MergeError {
         /// The agent's number.
         agent: u32,
     },
-    /// Agents whose record is not there.
+    /// Records of some agents are missing.
     #[error("the record of {} is missing; --allow-missing merges the others, and marks every trial invalid", agents_named(missing, *of))]
     Missing {
         /// Their numbers.
@@ -71,8 +71,8 @@ fn agents_named(agents: &[u32], of: u32) -> String {
     format!("{noun} {} of {of}", numbers.join(", "))
 }
 
-/// The record of the whole run out of the partial records of its agents, each with a name for messages. Where an agent's
-/// record is not there, it is an error, or with `allow_missing` makes every trial invalid.
+/// Merges the partial records of all agents of a run, each with a name for messages. A missing record is an error, or with
+/// `allow_missing` makes every trial invalid.
 ///
 /// # Errors
 /// [`MergeError`].
@@ -106,14 +106,14 @@ pub fn merge(mut partials: Vec<(String, Record)>, allow_missing: bool) -> Result
         merged.agents.extend(other.agents.iter().cloned());
         merged.interrupted |= other.interrupted;
         merged.seconds = merged.seconds.max(other.seconds);
-        // Where all machines are alike, so are the options of their sockets.
+        // Equal machines have equal socket options, which are kept once.
         let different = other.sockets.iter().filter(|facts| !first.1.sockets.contains(facts));
         merged.sockets.extend(different.cloned());
     }
     Ok(merged)
 }
 
-/// In what two records of one run differ; `None` where they belong together.
+/// The difference between two records that must be of the same run; `None` if there is none.
 fn difference(a: &Record, b: &Record) -> Option<String> {
     let (one, two) = (&a.agents[0], &b.agents[0]);
     let differ = |what: &str, a: &dyn std::fmt::Display, b: &dyn std::fmt::Display| {
@@ -146,7 +146,7 @@ fn difference(a: &Record, b: &Record) -> Option<String> {
     (a.id != b.id).then(|| "they are of different runs".to_owned())
 }
 
-/// A trial of all agents, and the name of each one's record.
+/// The parts of one trial, each with the name of its record.
 type Parts<'a> = Vec<(&'a str, &'a Trial)>;
 
 fn trials(partials: &[(String, Record)], of: u32) -> Result<Vec<Trial>, MergeError> {
@@ -181,7 +181,7 @@ fn trial(parts: &Parts<'_>, of: u32) -> Result<Trial, MergeError> {
         merged.at_seconds = merged.at_seconds.min(other.at_seconds);
         merged.measured_seconds = merged.measured_seconds.max(other.measured_seconds);
         merged.client = merged.client.zip(other.client).map(|(a, b)| together(a, b));
-        // Of one server and one broker, whoever could see them saw the same.
+        // All agents observe the same server and broker.
         merged.server = merged.server.or(other.server);
         merged.broker = merged.broker.or(other.broker);
         merged.stolen = merged.stolen.into_iter().chain(other.stolen).reduce(f64::max);
@@ -204,7 +204,7 @@ fn trial(parts: &Parts<'_>, of: u32) -> Result<Trial, MergeError> {
     Ok(merged)
 }
 
-/// What two processes used together.
+/// The total of two processes' usage.
 fn together(a: Used, b: Used) -> Used {
     Used {
         cpu_ns: a.cpu_ns.saturating_add(b.cpu_ns),
@@ -215,7 +215,7 @@ fn together(a: Used, b: Used) -> Used {
     }
 }
 
-/// The histograms that `of` takes from each part, in `empty`.
+/// Adds the histogram that `of` selects from each part to `empty`.
 fn add(
     mut empty: Histogram<u64>,
     parts: &Parts<'_>,
@@ -230,12 +230,12 @@ fn add(
     Ok(empty)
 }
 
-/// Calls per second of all: their number by the longest time that one agent's took. `None` where nobody has a rate.
+/// Calls per second of all agents: all calls divided by the longest time of one agent. `None` if no agent has a rate.
 #[allow(clippy::cast_precision_loss)]
 fn rate(parts: &Parts<'_>, of: impl Fn(&Trial) -> (u64, Option<f64>)) -> Option<f64> {
     let all: Vec<_> = parts.iter().map(|(_, trial)| of(trial)).collect();
     let seconds = all.iter().filter_map(|(calls, rate)| {
-        // Whoever made none took no time that is known.
+        // The time of an agent without calls is unknown.
         rate.filter(|rate| *rate > 0.0).map(|rate| *calls as f64 / rate)
     });
     let calls = all.iter().map(|(calls, _)| calls).sum::<u64>() as f64;
@@ -243,10 +243,10 @@ fn rate(parts: &Parts<'_>, of: impl Fn(&Trial) -> (u64, Option<f64>)) -> Option<
     has_rate.then(|| seconds.reduce(f64::max).map_or(0.0, |seconds| calls / seconds))
 }
 
-/// The calls of all agents in flight; `None` where one of them did not look.
+/// The calls of all agents in flight; `None` if one of them has no samples.
 fn in_flight(parts: &Parts<'_>) -> Option<InFlightMean> {
     let seen: Option<Vec<InFlightMean>> = parts.iter().map(|(_, trial)| trial.in_flight).collect();
-    // Agents look at different moments; variances of what is independent add up.
+    // Agents sample independently, so their variances add up.
     seen?.into_iter().reduce(|a, b| InFlightMean {
         samples: a.samples.min(b.samples),
         mean: a.mean + b.mean,
@@ -254,7 +254,7 @@ fn in_flight(parts: &Parts<'_>) -> Option<InFlightMean> {
     })
 }
 
-/// Audits `merged` as any other trial. Where a part does not count, the whole does not.
+/// Audits `merged` like any other trial. It is valid only if every part is.
 fn judge(merged: &mut Trial, parts: &Parts<'_>, of: u32) {
     let there = |agent| merged.agents.iter().any(|part| part.agent == agent);
     let absent: Vec<u32> = (1..=of).filter(|agent| !there(*agent)).collect();
@@ -270,7 +270,7 @@ fn judge(merged: &mut Trial, parts: &Parts<'_>, of: u32) {
     let all_failed = parts.iter().all(|(_, trial)| trial.status == Status::Failed);
     merged.status = if all_failed { Status::Failed } else { Status::Valid };
     merged.audit = vec![AuditCheck::new(CheckName::Agents, reasons.is_empty(), || reasons.join("; "))];
-    // The audit sets the others anew.
+    // The audit sets the other labels again.
     let kept = |label: &&Label| matches!(label, Label::Unsettled | Label::Cold);
     let labels: BTreeSet<Label> =
         parts.iter().flat_map(|(_, trial)| trial.labels.iter().filter(kept).copied()).collect();

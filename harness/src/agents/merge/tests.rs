@@ -1,4 +1,4 @@
-//! Parts put together are what one observer of everything would have recorded.
+//! A merged record equals the record of one observer of all calls.
 
 use super::*;
 use crate::deploy::{Cores, Placement};
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// One call of an open loop.
 #[derive(Clone, Debug)]
-struct Seen {
+struct CallOutcome {
     agent: usize,
     late: u64,
     waited: u64,
@@ -24,7 +24,7 @@ struct Seen {
     outcome: u8,
 }
 
-fn record_call(seen: &mut Observation, call: &Seen) {
+fn record_call(seen: &mut Observation, call: &CallOutcome) {
     let ok = Ok(Value::Int(5));
     let failed = |kind| Err(CallError::new(kind, ""));
     let result = match call.outcome {
@@ -118,7 +118,7 @@ fn partial(agent: u32, of: u32, trials: Vec<Trial>) -> (String, Record) {
 fn calls(count: u64) -> Observation {
     let mut seen = Observation::default();
     for took in 1..=count {
-        record_call(&mut seen, &Seen { agent: 0, late: 1, waited: 0, took: took * 1_000, outcome: 9 });
+        record_call(&mut seen, &CallOutcome { agent: 0, late: 1, waited: 0, took: took * 1_000, outcome: 9 });
     }
     seen
 }
@@ -132,10 +132,10 @@ proptest! {
 
     /// Bucket for bucket and count for count.
     #[test]
-    fn merged_is_recorded_together(
+    fn merging_equals_recording_together(
         all in prop::collection::vec(
             (0..3_usize, 0..5_000_000_u64, 0..80_000_000_000_u64, 0..100_000_000_000_u64, 0..12_u8)
-                .prop_map(|(agent, late, waited, took, outcome)| Seen { agent, late, waited, took, outcome }),
+                .prop_map(|(agent, late, waited, took, outcome)| CallOutcome { agent, late, waited, took, outcome }),
             0..300,
         ),
         not_sent in 0..50_u64,
@@ -181,7 +181,7 @@ proptest! {
 }
 
 #[test]
-fn facts_of_every_agent_are_kept_and_a_sound_run_is_valid() {
+fn facts_of_every_agent_are_kept_and_the_merged_trial_is_valid() {
     let merged = merge(two(), false).unwrap();
     assert_eq!(merged.agents.iter().map(|agent| agent.number).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(merged.seconds, 2.0);
@@ -196,7 +196,7 @@ fn facts_of_every_agent_are_kept_and_a_sound_run_is_valid() {
 }
 
 #[test]
-fn a_part_that_does_not_count_makes_the_whole_not_count() {
+fn an_invalid_part_makes_the_merged_trial_invalid() {
     let mut partials = two();
     let part = &mut partials[1].1.trials[0];
     part.agents[0].status = Status::Invalid;
@@ -215,7 +215,7 @@ fn a_part_that_does_not_count_makes_the_whole_not_count() {
 }
 
 #[test]
-fn a_trial_that_one_agent_did_not_come_to_does_not_count() {
+fn a_trial_that_one_agent_did_not_make_is_invalid() {
     let mut partials = two();
     partials[1].1.interrupted = true;
     partials[1].1.trials.clear();
@@ -225,14 +225,14 @@ fn a_trial_that_one_agent_did_not_come_to_does_not_count() {
 }
 
 #[test]
-fn records_that_do_not_belong_together_are_refused_by_name() {
+fn rejects_records_of_different_runs_by_name() {
     let refused = |change: fn(&mut Vec<(String, Record)>)| {
         let mut partials = two();
         change(&mut partials);
         merge(partials, false).unwrap_err().to_string()
     };
     assert!(refused(Vec::clear).contains("nothing to merge"));
-    assert!(refused(|p| p[1].1.agents.clear()).contains("2.json is no partial record"));
+    assert!(refused(|p| p[1].1.agents.clear()).contains("2.json is not a partial record"));
     assert!(
         refused(|p| p[1].1.tool.version = "0.2.0".into())
             .contains("version of the one is 0.1.0, of the other 0.2.0")
@@ -262,7 +262,7 @@ fn records_that_do_not_belong_together_are_refused_by_name() {
 }
 
 #[test]
-fn agents_that_may_have_been_apart_for_a_tenth_of_a_trial_are_told_of() {
+fn a_start_spread_of_more_than_a_tenth_of_a_trial_is_wide() {
     let spread = |late: u64, bound: Option<u64>| {
         let mut merged = merge(two(), false).unwrap();
         merged.trials[0].agents[1].start_delay_ns = Some(1_000 + late);
@@ -284,7 +284,7 @@ fn agents_that_may_have_been_apart_for_a_tenth_of_a_trial_are_told_of() {
 }
 
 #[test]
-fn a_clock_that_has_drifted_is_known_less_well() {
+fn drift_increases_the_error_of_a_clock() {
     let offset = |offset_ns, bound_ns| ClockOffset { offset_ns, bound_ns };
     let clock = |start, end| ReferenceClock { name: String::new(), exchanges: 1, start, end };
     assert_eq!(clock(offset(-7, 3), None).error_ns(), 3);
