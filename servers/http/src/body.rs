@@ -4,67 +4,17 @@ use std::fmt::Display;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
-use calculator::ErrorKind;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
 
 use crate::HttpOptions;
+use crate::body_error::BodyError;
 use crate::gzip::Coding;
-
-/// Why a body could not be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BodyError {
-    /// It is longer than the limit, or its `Content-Length` is.
-    #[error("the body exceeds the limit of {limit} bytes")]
-    TooLarge {
-        /// The limit in bytes.
-        limit: usize,
-    },
-    /// The connection ended before the body did, or its chunks were malformed.
-    #[error("the body could not be read: {0}")]
-    Incomplete(String),
-    /// Its `Content-Encoding` is gzip, and its bytes are not.
-    #[error("error decoding gzip content: {0}")]
-    Gzip(String),
-    /// The request has neither `Content-Length` nor `Transfer-Encoding`.
-    #[error("the request needs a Content-Length")]
-    LengthRequired,
-    /// It did not arrive in time.
-    #[error("the body did not arrive within {0:?}")]
-    Timeout(Duration),
-    /// It is in a content coding other than gzip.
-    #[error("encoding '{0}' not supported")]
-    UnsupportedCoding(String),
-}
-
-impl BodyError {
-    /// The status of the response to such a request (RFC 9110, section 15.5): 413, 400, 411, 408 or 415.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        match self {
-            BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            BodyError::Incomplete(_) | BodyError::Gzip(_) => StatusCode::BAD_REQUEST,
-            BodyError::LengthRequired => StatusCode::LENGTH_REQUIRED,
-            BodyError::Timeout(_) => StatusCode::REQUEST_TIMEOUT,
-            BodyError::UnsupportedCoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        }
-    }
-
-    /// The error kind of the call.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            BodyError::TooLarge { .. } => ErrorKind::TooLarge,
-            _ => ErrorKind::Malformed,
-        }
-    }
-}
 
 /// Reads the body of a request within the limits and times of `options`, and decompresses it if it is gzip.
 ///

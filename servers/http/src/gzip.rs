@@ -8,7 +8,7 @@ use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::BodyError;
+use crate::body_error::BodyError;
 
 /// A content coding.
 pub(crate) enum Coding {

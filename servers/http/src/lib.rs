@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod body;
+mod body_error;
 mod client;
 mod gzip;
 mod linger;
@@ -19,7 +20,8 @@ mod server;
 pub mod system;
 pub mod xml;
 
-pub use body::{BodyError, read_body, read_request, reply};
+pub use body::{read_body, read_request, reply};
+pub use body_error::BodyError;
 pub use client::{Headers, HyperClient, Reply, ReqwestClient, Transport};
 pub use gzip::{accepts_gzip, gzip};
 pub use server::{Api, HttpOptions, HttpServer, Server};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
-use crate::AddressError;
+use crate::address_error::AddressError;
 
 /// A user name and a password. It cannot be displayed, and `Debug` shows neither.
 #[derive(Clone, PartialEq, Eq)]

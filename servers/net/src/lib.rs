@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod address_error;
 pub mod blocking;
 mod counts;
 mod credentials;
@@ -23,7 +24,8 @@ mod stream;
 
 use std::time::Duration;
 
-pub use address::{Address, AddressError, Host, redacted};
+pub use address::{Address, Host, redacted};
+pub use address_error::AddressError;
 pub use counts::{ByteCounts, bytes_counted};
 pub use credentials::{Credentials, decode as percent_decode};
 pub use endpoint::{Endpoint, EndpointError};

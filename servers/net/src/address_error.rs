@@ -1,0 +1,51 @@
+//! Why a text cannot be used as a URL.
+
+use url::ParseError;
+
+/// Why a text cannot be used as a URL. Messages repeat nothing of it but the scheme and the host.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// There is no `://`.
+    #[error("not a URL of the form {0}")]
+    NotAUrl(String),
+    /// The scheme is not among those that can be used.
+    #[error("the URL's scheme must be {0}")]
+    Scheme(String),
+    /// The scheme is one for TLS.
+    #[error("TLS is not built in; use {0}://")]
+    Tls(&'static str),
+    /// The host is missing or malformed.
+    #[error("not a URL of the form {form}: {source}")]
+    Host {
+        /// The form that was expected.
+        form: String,
+        /// What the URL parser says.
+        source: ParseError,
+    },
+    /// The port is missing.
+    #[error("the URL has no port; give {0}")]
+    NoPort(String),
+    /// The port is not a number between 0 and 65535.
+    #[error("the port after `{host}` is not a number between 0 and 65535")]
+    Port {
+        /// The host before it.
+        host: String,
+    },
+    /// What precedes an `@` may be a password with a character in it that ends the host.
+    #[error(
+        "percent-encode the password in the URL (`/` is %2F, `?` is %3F, `#` is %23, `,` is %2C), or the `@` after the host (%40)"
+    )]
+    UnencodedPassword,
+    /// The URL has a user name or a password, which its scheme does not allow.
+    #[error("a URL with credentials cannot be used here; give {0}")]
+    Credentials(String),
+    /// The URL has a path or a query, which its scheme does not allow.
+    #[error("a URL with a path cannot be used here; give {0}")]
+    Path(String),
+    /// The path of a Unix socket is missing, or there is a host in its place.
+    #[error("not a URL of the form {0}: no path of a Unix socket")]
+    SocketPath(String),
+    /// A percent sign without two hexadecimal digits, or bytes that are not UTF-8.
+    #[error("the {0} is not properly percent-encoded")]
+    Encoding(&'static str),
+}
