@@ -12,13 +12,7 @@ pub(super) fn asymmetries(record: &Record, summary: &Summary) -> Vec<String> {
         found.extend(connections(measurement));
         found.extend(floors(measurement));
     }
-    if record.stacks.iter().any(|facts| StackKind::of(facts).is_brokered()) {
-        found.push(
-            "amqp goes through a broker, a separate process that stores and forwards each message in both directions; \
-             the others connect client and server directly"
-                .to_owned(),
-        );
-    }
+    found.extend(brokers(record));
     found.extend(fairness::asymmetries(record));
     for facts in &record.stacks {
         if let Some(target) = &facts.target {
@@ -26,6 +20,21 @@ pub(super) fn asymmetries(record: &Record, summary: &Summary) -> Vec<String> {
         }
     }
     found
+}
+
+/// Which protocols go through a broker, where there are any.
+fn brokers(record: &Record) -> Option<String> {
+    let kinds = record.stacks.iter().map(StackKind::of).filter(|kind| kind.is_brokered());
+    let mut protocols: Vec<_> = kinds.map(StackKind::protocol_name).collect();
+    protocols.sort_unstable();
+    protocols.dedup();
+    (!protocols.is_empty()).then(|| {
+        format!(
+            "messages of {} go through a broker, a separate process that stores and forwards each of them in both \
+             directions; the other protocols connect client and server directly",
+            protocols.join(", ")
+        )
+    })
 }
 
 /// Where stacks used different numbers of connections, those numbers.

@@ -116,8 +116,8 @@ fn caption(summary: &MeasurementSummary) -> String {
              follows from the calls per second."
         );
     }
-    if summary.stacks.iter().any(|row| row.kind.is_function_call()) {
-        caption += " inproc is far below the others and left out.";
+    if let Some(row) = summary.stacks.iter().find(|row| row.kind.is_function_call()) {
+        caption += &format!(" {} is far below the others and left out.", row.stack);
     }
     caption
 }
