@@ -1,6 +1,5 @@
 //! `rpcbench completions`.
 
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
 use super::{Exit, Outcome, print};
@@ -18,8 +17,7 @@ pub(super) struct Arguments {
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "every command has the same signature")]
-pub(super) fn completions(arguments: &Arguments) -> Outcome {
-    let mut command = super::visible(super::Arguments::command());
+pub(super) fn completions(arguments: &Arguments, mut command: clap::Command) -> Outcome {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "rpcbench", &mut script);
     print(&String::from_utf8_lossy(&script));

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use clap::CommandFactory as _;
 use clap_mangen::Man;
 
 use super::{Exit, Failure, Outcome, print};
@@ -19,12 +18,11 @@ pub(super) struct Arguments {
     out: Option<PathBuf>,
 }
 
-pub(super) fn man(arguments: &Arguments) -> Outcome {
+pub(super) fn man(arguments: &Arguments, command: clap::Command) -> Outcome {
     match &arguments.out {
-        Some(folder) => write_pages(folder).map_err(Failure::could_not_run)?,
+        Some(folder) => write_pages(folder, command).map_err(Failure::could_not_run)?,
         None => {
             let mut page = Vec::new();
-            let command = super::visible(super::Arguments::command());
             Man::new(command).render(&mut page).map_err(Failure::could_not_run)?;
             print(&String::from_utf8_lossy(&page));
         }
@@ -32,8 +30,8 @@ pub(super) fn man(arguments: &Arguments) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn write_pages(folder: &Path) -> anyhow::Result<()> {
+fn write_pages(folder: &Path, command: clap::Command) -> anyhow::Result<()> {
     let context = || format!("cannot write manual pages into {}", folder.display());
     std::fs::create_dir_all(folder).with_context(context)?;
-    clap_mangen::generate_to(super::visible(super::Arguments::command()), folder).with_context(context)
+    clap_mangen::generate_to(command, folder).with_context(context)
 }

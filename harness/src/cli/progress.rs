@@ -1,5 +1,6 @@
 //! Progress of a run: a bar with the time left on a terminal, plain lines elsewhere.
 
+use super::print_error;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -107,15 +108,15 @@ impl Progress {
     /// Prints a plain line unless there is a bar.
     fn line(&self, text: &str) {
         if !self.quiet && self.bar.is_none() {
-            eprintln!("{text}");
+            print_error(&text);
         }
     }
 
     /// Prints a problem, even if quiet.
     fn problem(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| print_error(&text)),
+            None => print_error(&text),
         }
     }
 }

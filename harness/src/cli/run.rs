@@ -12,7 +12,7 @@ use super::overrides::Overrides;
 use super::progress::Progress;
 use super::protocol_options::parse_server_options;
 use super::targets::TargetsArguments;
-use super::{Exit, Failure, Outcome, print};
+use super::{Exit, Failure, Outcome, print, print_error};
 use crate::deploy::Placement;
 use crate::record::{Record, prepare_folder};
 use crate::report::{self, Summary};
@@ -253,7 +253,9 @@ pub(super) fn watch_for_interrupts() -> Result<Arc<AtomicBool>, Failure> {
                     if flag.swap(true, Ordering::Relaxed) {
                         std::process::exit(130);
                     }
-                    eprintln!("ending the run; what was measured is kept (once more to end at once)");
+                    print_error(
+                        &"ending the run; what was measured is kept (interrupt again to end at once)",
+                    );
                 }
             });
         })

@@ -1,0 +1,63 @@
+//! How commands end, and everything that they print.
+
+use std::fmt::Display;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// How a command ended: its exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// The answer is no: an RPC error, a failed check.
+    No = 1,
+    /// Wrong usage or configuration.
+    Usage = 2,
+    /// It could not be run: no server, no broker.
+    CouldNotRun = 3,
+    /// Measured, but an audit failed.
+    AuditFailed = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// Why a command failed, with the exit code that belongs to it.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) exit: Exit,
+    pub(super) message: String,
+}
+
+impl Failure {
+    pub(super) fn new(exit: Exit, error: impl Display) -> Self {
+        // The alternate form of an error with a context includes the causes.
+        Failure { exit, message: format!("{error:#}") }
+    }
+
+    pub(super) fn usage(error: impl Display) -> Self {
+        Failure::new(Exit::Usage, error)
+    }
+
+    pub(super) fn could_not_run(error: impl Display) -> Self {
+        Failure::new(Exit::CouldNotRun, error)
+    }
+}
+
+pub(super) type Outcome = Result<Exit, Failure>;
+
+/// Prints to standard output. Ends the program where the reader has closed the pipe, as `head` does.
+pub(super) fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// Prints a line to standard error. What standard error does not take is lost: the exit code still says how it ended.
+pub(super) fn print_error(line: &dyn Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
