@@ -1,5 +1,5 @@
-//! What each protocol's codec costs without a socket: the four steps of one call, for the same two arguments and for a
-//! document of 10 KiB. For exploring; reports and gates are made from records.
+//! The codec of each protocol, without a socket: the four steps of a call, for two small arguments and for a document of
+//! 10 KiB. For exploration only: reports and gates are made from records.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -17,8 +17,8 @@ use jsonrpc::wire::Failure;
 const MSG_ID: &str = "ea4367eeefaa4b9fb67d1c0e50f0655e";
 const ID: u64 = 1_234_567_890;
 
-/// Benchmarks the four steps: the client encodes a call, the server decodes it and encodes the result, the client
-/// decodes that. Each decoding is checked once before it is timed.
+/// Benchmarks the four steps of a call: the client encodes the call, the server decodes it, the server encodes the result,
+/// the client decodes that. Checks each decoder once before timing it.
 fn four_steps<Q: AsRef<[u8]>, P, R: AsRef<[u8]>>(
     group: &mut BenchmarkGroup<'_, WallTime>,
     protocol: &str,
@@ -45,11 +45,11 @@ fn four_steps<Q: AsRef<[u8]>, P, R: AsRef<[u8]>>(
     });
 }
 
-/// A protocol's codec, reduced to what a call needs.
+/// The codec of a protocol, as far as a call needs it.
 struct Codec<Q, P, R> {
     encode_call: fn(&Call) -> Q,
     decode_call: fn(&[u8]) -> Vec<Value>,
-    /// Makes of a result what the encoder takes: a server has it at hand, so it is not timed.
+    /// Converts a result to the input of the encoder. Not timed, because a server has its result in that form.
     prepare: fn(Value) -> P,
     encode_result: fn(&P) -> R,
     decode_result: fn(&[u8]) -> Value,

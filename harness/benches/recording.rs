@@ -1,5 +1,5 @@
-//! What recording a call costs, which is added to every call alike: reading the clock, counting the calls in flight,
-//! comparing the answer, and the histograms.
+//! The cost of recording a call, which is the same for every stack: reading the clock, comparing the result, and updating
+//! the histograms.
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
 use std::hint::black_box;
@@ -12,18 +12,18 @@ use rpcbench::observe::{Observation, Timing};
 
 fn recording(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("recording");
-    let answer = Ok(Value::Int(5));
+    let result = Ok(Value::Int(5));
     let mut nanos = 10_000;
     let mut varied = move || {
-        // Not always the same bucket of the histogram.
+        // Varied, so that not always the same bucket of the histogram is updated.
         nanos = 10_000 + (nanos * 7 + 13) % 50_000;
         Duration::from_nanos(nanos)
     };
-    let seen = Mutex::new(Observation::default());
+    let observation = Mutex::new(Observation::default());
     group.bench_function("closed loop", |bencher| {
         bencher.iter(|| {
             let timing = Timing::closed(varied());
-            seen.lock().unwrap().record(timing, black_box(&answer), black_box(&answer));
+            observation.lock().unwrap().record(timing, black_box(&result), black_box(&result));
         });
     });
     group.bench_function("open loop", |bencher| {
@@ -31,7 +31,7 @@ fn recording(criterion: &mut Criterion) {
             let service = varied();
             let timing =
                 Timing { latency: 2 * service, service: Some(service), schedule_lag: Some(service / 4) };
-            seen.lock().unwrap().record(timing, black_box(&answer), black_box(&answer));
+            observation.lock().unwrap().record(timing, black_box(&result), black_box(&result));
         });
     });
     group.bench_function("clock", |bencher| bencher.iter(Instant::now));

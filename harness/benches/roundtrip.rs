@@ -1,5 +1,5 @@
-//! One call per stack, against a server in a process of its own, as `rpcbench run` does it; unpinned and without
-//! blocks. For exploring; reports and gates are made from records.
+//! One call per stack, against a server in a separate process as in `rpcbench run`, but unpinned and without blocks. For
+//! exploration only: reports and gates are made from records.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -19,11 +19,11 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 async fn make_calls(client: Arc<dyn Client>, calls: u64) -> Duration {
     let call = Call::positional("add", [Value::Int(2), Value::Int(3)]);
-    let begun = Instant::now();
+    let started = Instant::now();
     for _ in 0..calls {
         assert_eq!(client.call(&call).await, Ok(Value::Int(5)));
     }
-    begun.elapsed()
+    started.elapsed()
 }
 
 fn roundtrip(criterion: &mut Criterion) {
@@ -54,7 +54,7 @@ fn roundtrip(criterion: &mut Criterion) {
         let client = runtime.block_on(site.place.connect(stack, 1, TIMEOUT)).unwrap().remove(0);
         group.bench_function(stack.name, |b| {
             b.iter_custom(|calls| {
-                // A task, as the harness's callers are.
+                // A task, like the callers of the load generator.
                 runtime
                     .block_on(async { tokio::spawn(make_calls(Arc::clone(&client), calls)).await.unwrap() })
             });

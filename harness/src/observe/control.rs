@@ -19,6 +19,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use calculator::Dispatcher;
 use serde::{Deserialize, Serialize};
 
+use super::wire::StreamBytes;
 use crate::sys::{self, SocketStats, Usage, UsageReading};
 
 /// Maximum length of a request line; the rest of a longer one is read as the next line.
@@ -40,6 +41,9 @@ pub struct Stats {
     pub usage_at_ns: Option<u64>,
     /// Connected TCP sockets, without those of this control port; absent where the system does not report them.
     pub sockets: Option<Vec<SocketStats>>,
+    /// Bytes over Unix sockets, as the server counted them; absent in replies of older versions.
+    #[serde(default)]
+    pub streams: Option<StreamBytes>,
     /// Number of threads, including that of this control port; absent where the system does not report it.
     #[serde(default)]
     pub threads: Option<u32>,
@@ -134,6 +138,7 @@ fn stats(dispatcher: &Dispatcher, control: SocketAddr) -> io::Result<String> {
         usage: reading.map(|reading| reading.usage),
         usage_at_ns: reading.and_then(|reading| sys::to_monotonic_ns(reading.at)),
         sockets,
+        streams: Some(StreamBytes::of_this_process()),
         threads: sys::threads(),
         cores: sys::allowed_cores(),
         boot: sys::boot_id(),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use calculator::{Call, Client, Deadline, Value};
 
 use crate::load::{Operation, PreparedCall};
-use crate::observe::wire::{Flow, Snapshot, SocketTraffic, Traffic};
+use crate::observe::wire::{ByteSource, Flow, Snapshot, SocketTraffic, StreamBytes, Traffic};
 use crate::record::{CountedBy, Hop, Parts, Party, SocketFacts, Wire};
 use crate::stacks::{Destination, Stack};
 use crate::sys::SocketStats;
@@ -56,18 +56,19 @@ pub async fn count(
     site: &RunningServer,
 ) -> Result<Counted, TrialError> {
     let place = &site.place;
-    let (Some(port), Some(prepared)) = (port_of(stack, &place.destination.url), ledger_call(operation, seed))
-    else {
+    let address = stack.parse_url(&place.destination.url).ok();
+    let source = address.and_then(|address| ByteSource::of(address.endpoint()));
+    let (Some(source), Some(prepared)) = (source, ledger_call(operation, seed)) else {
         return Ok(Counted::default());
     };
-    let Some(others) = Snapshot::take(port) else { return Ok(Counted::default()) };
-    let ends = Ends { port, others, site, has_broker: stack.needs_broker() };
+    let Some(mut ends) = Ends::new(stack, source, site) else { return Ok(Counted::default()) };
     let Some(client) = place.connect(stack, 1, timeout).await?.into_iter().next() else {
         return Ok(Counted::default());
     };
     let mut caller = Caller { client: &*client, deadline: Deadline::new(timeout), prepared, right: true };
     // The first call may open the connection; only its bytes beyond those of the other calls belong to the set-up.
     caller.call().await;
+    ends.find_counter();
     let opened = ends.wait_until_quiet(AFTER_CONNECTING[usize::from(ends.has_broker)]).await;
     let mut series = Series::default();
     for pause in PAUSES {
@@ -84,22 +85,20 @@ pub async fn count(
     let (Some(opened), Some(after), true) = (opened.client, after.client, caller.right) else {
         return Ok(Counted::default());
     };
-    if opened.sockets().next().is_none() || !opened.has_the_sockets_of(&after) {
+    if opened.is_empty() || !opened.has_the_sockets_of(&after) {
         // The peer closes the connection after each call, and its counts are lost.
         return Ok(Counted { reused: Some(false), ..Counted::default() });
     }
     let first = opened.since(&Snapshot::of([]));
     let server_is_ours = site.is_ours() && stack.reference().is_none();
     let wire = series.wire(stack, operation, &caller.prepared, &place.destination, first, server_is_ours);
+    let wire = wire.map(|wire| Wire { counted_by: ends.counted_by, ..wire });
     let server = site.stats();
     let threads = server.as_ref().and_then(|stats| stats.threads);
     let sockets = socket_facts(stack, &after, server.and_then(|stats| stats.sockets));
-    Ok(Counted { wire, sockets, reused: Some(true), threads })
-}
-
-/// The port of the server or broker at `url`; `None` where its sockets have none.
-fn port_of(stack: &Stack, url: &str) -> Option<u16> {
-    stack.parse_url(url).ok()?.endpoint().port()
+    // Streams are counted together, so a new connection is not noticed.
+    let reused = (ends.counted_by == CountedBy::Kernel).then_some(true);
+    Ok(Counted { wire, sockets, reused, threads })
 }
 
 /// The call whose bytes are counted: add(2, 3) for `add`, so that the same build gives the same count every time.
@@ -124,9 +123,12 @@ fn socket_facts(stack: &Stack, own: &Snapshot, of_server: Option<Vec<SocketStats
 
 /// The two ends whose counts are read.
 struct Ends<'a> {
-    port: u16,
+    source: ByteSource,
+    counted_by: CountedBy,
     /// Connections of this process that were open before, and may be closing.
     others: Snapshot,
+    /// What the server had counted before, seen from the client.
+    peer_before: Snapshot,
     site: &'a RunningServer,
     has_broker: bool,
 }
@@ -139,10 +141,45 @@ struct Counts {
     server: Option<Snapshot>,
 }
 
-impl Ends<'_> {
+/// The bytes that the server's streams have counted, seen from the client; `None` if the server does not report them.
+fn counted_by_peer(site: &RunningServer) -> Option<Snapshot> {
+    Some(Snapshot::of_streams(site.stats()?.streams.map(StreamBytes::seen_from_peer)?))
+}
+
+impl<'a> Ends<'a> {
+    /// Must be called before connecting. `None` where the system does not report its sockets.
+    fn new(stack: &Stack, source: ByteSource, site: &'a RunningServer) -> Option<Self> {
+        let (counted_by, peer_before) = match source {
+            ByteSource::Sockets(_) => (CountedBy::Kernel, None),
+            ByteSource::Streams => (CountedBy::Stream, counted_by_peer(site)),
+        };
+        Some(Ends {
+            source,
+            counted_by,
+            others: Snapshot::take(source)?,
+            peer_before: peer_before.unwrap_or_default(),
+            site,
+            has_broker: stack.needs_broker(),
+        })
+    }
+
+    /// Must be called after the first call. If the streams of this end have counted nothing, because a library owns the
+    /// socket, the counts of the other end are used from now on.
+    fn find_counter(&mut self) {
+        let none = || self.read_counts().client.is_none_or(|client| client.is_empty());
+        if self.counted_by == CountedBy::Stream && none() {
+            self.counted_by = CountedBy::Peer;
+        }
+    }
+
     fn read_counts(&self) -> Counts {
         let server = || self.site.stats().and_then(|stats| stats.sockets).map(Snapshot::of);
-        let client = Snapshot::take(self.port).map(|all| all.without(&self.others));
+        let client = match self.counted_by {
+            CountedBy::Kernel | CountedBy::Stream => {
+                Snapshot::take(self.source).map(|all| all.without(&self.others))
+            }
+            CountedBy::Peer => counted_by_peer(self.site).map(|all| all.without(&self.peer_before)),
+        };
         Counts { client, server: self.has_broker.then(server).flatten() }
     }
 

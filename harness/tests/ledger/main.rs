@@ -6,6 +6,7 @@
 
 mod frames;
 mod relay;
+mod unix;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
