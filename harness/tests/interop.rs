@@ -163,7 +163,7 @@ fn a_reference_server_is_served_by_name() {
         assert_ends_on_sigterm(server);
     }
     let refused = finish(&mut rpcbench(&["serve", "xmlrpc-python", "--fail", "1/3"]));
-    refused.with(2, &["faults", "reference implementation"]);
+    refused.with(2, &["--fail: ", "reference implementation"]);
 }
 
 #[test]
