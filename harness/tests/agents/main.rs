@@ -27,7 +27,7 @@ fn folder() -> TempDir {
     folder
 }
 
-/// A server that tells its clock: itself, its URL, and its control port's address.
+/// A server that reports its clock: itself, its URL, and its control port's address.
 fn serve(command: &mut Command) -> (Process, String, String) {
     let server = Process::start(command);
     let url = server.url();
@@ -57,7 +57,7 @@ fn together(agents: &mut dyn FnMut() -> Vec<Command>) -> Vec<Ended> {
 }
 
 /// Asserts that the agents have measured. A machine that is busy with something else may make a trial late, which is
-/// told by exit code 4.
+/// reported by exit code 4.
 #[track_caller]
 fn measured(ended: &[Ended]) {
     for ended in ended {
@@ -185,7 +185,7 @@ fn agents_share_the_load_at_the_agreed_time_and_their_records_are_merged() {
 }
 
 #[test]
-fn what_an_agent_cannot_do_is_told_in_a_line() {
+fn rejects_what_an_agent_cannot_do_with_one_line() {
     let folder = folder();
     std::fs::write(folder.path().join("there.json"), "").unwrap();
     let rest = "rest=http://127.0.0.1:1/";

@@ -1,4 +1,4 @@
-//! The wire ledger, counted twice and held against a count that owes nothing to the kernel; and the facts of the
+//! The wire ledger, counted twice and compared with a count that does not come from the kernel; and the facts of the
 //! fairness table that can be seen on the wire.
 
 #![cfg(target_os = "linux")]
@@ -83,9 +83,9 @@ fn whole(bytes: f64) -> u64 {
 /// Bytes each way, as a relay counts them.
 type Bytes = (u64, u64);
 
-/// Makes calls and holds what passes each of `relays` against the ledger after each call: it was at the first given
+/// Makes calls and compares what passes each of `relays` with the ledger after each call: it was at the first given
 /// count before, and grows by the second.
-async fn hold_against(relays: &[(&Relay, Bytes, Bytes)], stack: &'static Stack, site: &RunningServer) {
+async fn compare_with_relays(relays: &[(&Relay, Bytes, Bytes)], stack: &'static Stack, site: &RunningServer) {
     let client = site.place.connect(stack, 1, TIMEOUT).await.unwrap().remove(0);
     for calls in 1..=CALLS {
         call(&client).await;
@@ -118,7 +118,7 @@ fn without_a_broker_the_ledger_is_what_a_relay_counts() {
             let relay = Relay::to(relay::port_of(&site.place.destination.url));
             site.place.destination.url = relay.in_place_of(&site.place.destination.url);
             let [setup, per_call] = of_client(&wire);
-            runtime.block_on(hold_against(&[(&relay, setup, per_call)], stack, &site));
+            runtime.block_on(compare_with_relays(&[(&relay, setup, per_call)], stack, &site));
             let passed = relay.passed();
             let [Passed { up, down }] = passed.as_slice() else { panic!("{} connections", passed.len()) };
             let last =
@@ -191,7 +191,7 @@ fn through_a_broker_every_hop_is_what_relays_count() {
             // What the server receives goes up the call's way, and down the relay's.
             let behind = (wire.hops[2].bytes, wire.hops[1].bytes);
             let relays = [(&relay, setup, per_call), (&of_server, of_server.totals(), behind)];
-            runtime.block_on(hold_against(&relays, stack, &site));
+            runtime.block_on(compare_with_relays(&relays, stack, &site));
 
             let of_client = relay.passed();
             let of_server = of_server.passed();
@@ -217,10 +217,10 @@ fn through_a_broker_every_hop_is_what_relays_count() {
     broker.stop().unwrap();
 }
 
-/// The fairness table's terms against what client and server told the broker.
+/// The fairness table's broker terms compared with what client and server sent to the broker.
 fn hold_terms_against(terms: &BrokerTerms, of_client: &[Passed], of_server: &[Passed]) {
-    let told: Vec<Frame> = of_client.iter().chain(of_server).flat_map(|passed| frames(&passed.up)).collect();
-    let methods = |class, method| told.iter().filter_map(move |frame| frame.method(class, method));
+    let sent: Vec<Frame> = of_client.iter().chain(of_server).flat_map(|passed| frames(&passed.up)).collect();
+    let methods = |class, method| sent.iter().filter_map(move |frame| frame.method(class, method));
     // confirm.select, basic.qos, basic.ack (AMQP 0-9-1, section 1.8; RabbitMQ's confirms are class 85).
     assert_eq!(methods(85, 10).count() == 2, terms.confirmed);
     assert_eq!(methods(60, 80).count() as u64 >= CALLS, terms.acknowledged);

@@ -40,7 +40,7 @@ impl Run {
     }
 
     /// The command that makes the run, in a separate process group, as a terminal starts each job. Its
-    /// processes can be told by their environment, which names the folder: the program's own inherit `TMPDIR`, and the
+    /// processes can be recognised by their environment, which names the folder: the program's own inherit `TMPDIR`, and the
     /// broker, whose environment is made anew, has its home below that.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = rpcbench(&["run", "tiny.toml", "--out", "results"]);

@@ -32,7 +32,7 @@ fn an_open_loop_uses_every_slot_of_its_schedule() {
 }
 
 #[test]
-fn a_rate_that_cannot_be_offered_is_told_with_the_rate_that_was_reached() {
+fn a_rate_that_cannot_be_offered_is_reported_with_the_rate_that_was_reached() {
     let trial = open("rest-hyper", "open:1000000:constant");
     assert_eq!(trial.status, Status::Invalid);
     let complaint = trial.complaint().unwrap();

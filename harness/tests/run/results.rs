@@ -28,7 +28,7 @@ fn the_published_schema_is_that_of_the_record() {
 }
 
 #[test]
-fn the_published_record_is_one_that_this_program_reads_and_the_schema_allows() {
+fn the_published_record_can_be_read_and_conforms_to_the_schema() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../results/reference");
     let record = record::read(&folder).unwrap();
     assert!(record.tool.optimised && !record.interrupted && record.skipped.is_empty());
@@ -158,8 +158,8 @@ fn without_a_broker_amqp_is_left_out_and_the_rest_is_measured() {
     let without =
         |arguments: &[&str]| finish(run.command(arguments).env("RPCBENCH_RABBITMQ_SERVER", "/nonexistent"));
     let ended = without(&[]).with(0, &["amqp is skipped", "/nonexistent"]);
-    let told = ended.err.iter().filter(|line| line.contains("skipped")).count();
-    assert_eq!(told, 1, "{:?}", ended.err);
+    let skipped = ended.err.iter().filter(|line| line.contains("skipped")).count();
+    assert_eq!(skipped, 1, "{:?}", ended.err);
     let record = run.record();
     assert_eq!(record.skipped.len(), 1);
     assert!(record.skipped[0].stack == "amqp" && record.skipped[0].reason.contains("/nonexistent"));
