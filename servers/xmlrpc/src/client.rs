@@ -1,4 +1,4 @@
-//! The calling end.
+//! The client.
 
 use std::borrow::Cow;
 
@@ -8,9 +8,9 @@ use http_layer::{Headers, Reply, Transport};
 
 use crate::wire::{EncodeOptions, Response, decode_response, encode_call};
 
-/// An XML-RPC client with one connection, over the HTTP client `T`.
+/// An XML-RPC client with one connection, on top of the HTTP client `T`.
 ///
-/// A server that closes the connection after each answer, as CPython's does, costs a connection per call.
+/// A server that closes the connection after each response, as CPython's does, costs a new connection per call.
 #[derive(Debug)]
 pub struct XmlRpcClient<T: Transport> {
     transport: T,
@@ -20,13 +20,13 @@ pub struct XmlRpcClient<T: Transport> {
 }
 
 impl<T: Transport> XmlRpcClient<T> {
-    /// A client of the server at `url`, `http://[USER[:PASSWORD]@]HOST[:PORT][/PATH]`. Without a path it is `/RPC2`,
-    /// as in CPython's client. `extra` headers go with every request: with `content-encoding: gzip` requests are
-    /// compressed, with `accept-encoding: gzip` long answers.
+    /// Connects to the server at `url`, `http://[USER[:PASSWORD]@]HOST[:PORT][/PATH]`. The default path is `/RPC2`, as
+    /// in CPython's client. The `extra` headers are sent with every request: `content-encoding: gzip` makes the client
+    /// compress requests, `accept-encoding: gzip` makes the server compress long responses.
     ///
     /// # Errors
-    /// [`ErrorKind::Undeliverable`] for a URL of another form, or where the HTTP client connects at once and cannot;
-    /// [`ErrorKind::Timeout`] where that takes too long.
+    /// [`ErrorKind::Undeliverable`] for an invalid URL, or if the HTTP client connects immediately and fails;
+    /// [`ErrorKind::Timeout`] if connecting takes too long.
     pub async fn connect(url: &str, extra: &HeaderMap, options: &ClientOptions) -> Result<Self, CallError> {
         let headers = Headers { extra: extra.clone(), ..Headers::new("text/xml") };
         let transport = T::connect(&with_default_path(url), &headers, options).await?;
@@ -34,19 +34,19 @@ impl<T: Transport> XmlRpcClient<T> {
         Ok(XmlRpcClient { transport, target, limits: options.limits, encode: EncodeOptions::default() })
     }
 
-    /// Whether to send null as `<nil/>`. Off by default, as in CPython: such a call is then refused before it is
-    /// sent. Null in an answer is always read.
+    /// Whether to send null as `<nil/>`. Off by default, as in CPython: a call with a null then fails before it is sent.
+    /// Null in a response is always accepted.
     #[must_use]
     pub fn allow_none(mut self, allow: bool) -> Self {
         self.encode.allow_none = allow;
         self
     }
 
-    async fn answer(&self, call: &Call) -> Result<Value, CallError> {
+    async fn post(&self, call: &Call) -> Result<Value, CallError> {
         let body = encode_call(call, &self.encode)?;
         let reply = self.transport.post(&self.target, body).await?;
         if reply.status != StatusCode::OK {
-            return Err(refused(&reply));
+            return Err(status_error(&reply));
         }
         match decode_response(&reply.body, &self.limits)? {
             Response::Value(value) => Ok(value),
@@ -57,29 +57,29 @@ impl<T: Transport> XmlRpcClient<T> {
 
 impl<T: Transport> Client for XmlRpcClient<T> {
     fn call<'a>(&'a self, call: &'a Call) -> CallFuture<'a> {
-        Box::pin(self.answer(call))
+        Box::pin(self.post(call))
     }
 }
 
-/// What another status than 200 means. XML-RPC has no use for any: faults come with 200.
-fn refused(reply: &Reply) -> CallError {
+/// The error for a status other than 200. XML-RPC itself has no use for one: faults are sent with status 200.
+fn status_error(reply: &Reply) -> CallError {
     let status = reply.status;
     let (kind, hint) = match status {
         StatusCode::PAYLOAD_TOO_LARGE => (ErrorKind::TooLarge, "the call exceeds the server's limit"),
-        StatusCode::BAD_REQUEST => (ErrorKind::Malformed, "the server could not read the request"),
+        StatusCode::BAD_REQUEST => (ErrorKind::Malformed, "the server could not parse the request"),
         StatusCode::NOT_FOUND => {
-            (ErrorKind::Undeliverable, "is the URL's path right? XML-RPC is usually at /RPC2")
+            (ErrorKind::Undeliverable, "is the path of the URL right? XML-RPC is usually served at /RPC2")
         }
         StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-            (ErrorKind::Undeliverable, "the server behind it did not get or answer the call")
+            (ErrorKind::Undeliverable, "the server behind the proxy did not receive or answer the call")
         }
-        _ => (ErrorKind::Internal, "an XML-RPC server answers with 200"),
+        _ => (ErrorKind::Internal, "an XML-RPC server responds with status 200"),
     };
     let remote = Remote { code: Some(status.as_u16().into()), ..Remote::default() };
     CallError::remote(kind, format!("HTTP status {status}: {hint}"), remote)
 }
 
-/// `url` with the path `/RPC2` where it has none, not even `/`.
+/// `url` with the path `/RPC2` if it has no path, not even `/`.
 fn with_default_path(url: &str) -> Cow<'_, str> {
     let Some(authority) = url.find("://").map(|at| at + "://".len()) else { return url.into() };
     let rest = &url[authority..];
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_without_a_path_means_rpc2() {
+    fn the_default_path_is_rpc2() {
         for (url, full) in [
             ("http://h", "http://h/RPC2"),
             ("http://u:p@[::1]:80", "http://u:p@[::1]:80/RPC2"),

@@ -1,9 +1,11 @@
-//! XML-RPC over HTTP, both ends, as CPython's `xmlrpc.server` and `xmlrpc.client` speak it.
+//! XML-RPC over HTTP: a server and a client, compatible with CPython's `xmlrpc.client` and `xmlrpc.server`.
 //!
-//! [`Server`] answers `xmlrpc.client.ServerProxy`, and [`XmlRpcClient`] calls `xmlrpc.server.SimpleXMLRPCServer`.
-//! [`wire`] has the messages.
+//! [`Server`] serves `xmlrpc.client.ServerProxy`, and [`XmlRpcClient`] calls `xmlrpc.server.SimpleXMLRPCServer`.
+//! [`wire`] encodes and decodes the messages.
 
 #![forbid(unsafe_code)]
+
+use calculator::conformance::{IntegerWidth, Profile};
 
 mod client;
 mod methods;
@@ -13,6 +15,5 @@ pub mod wire;
 pub use client::XmlRpcClient;
 pub use server::{Server, ServerOptions, XmlRpc};
 
-/// What the conformance table expects of XML-RPC servers: `<int>` has 32 bits.
-pub const CONFORMANCE_PROFILE: calculator::conformance::Profile =
-    calculator::conformance::Profile { integer_width: calculator::conformance::IntegerWidth::Bits32 };
+/// The profile of XML-RPC for the conformance table: `<int>` has 32 bits.
+pub const CONFORMANCE_PROFILE: Profile = Profile { integer_width: IntegerWidth::Bits32 };

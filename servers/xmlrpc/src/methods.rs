@@ -1,4 +1,4 @@
-//! What a message asks for: a method of the service, or one of the `system.*` methods.
+//! Executes calls: methods of the service, and the `system.*` methods.
 
 use calculator::Dispatcher;
 use http_layer::HttpOptions;
@@ -6,7 +6,7 @@ use http_layer::system::{self, Failure};
 
 use crate::wire::{EncodeOptions, Fault, decode_call, encode_fault, encode_response};
 
-/// The methods of a server: from a request's body to a response's.
+/// The methods of a server, from the body of a request to the body of the response.
 pub(crate) struct Methods {
     pub(crate) dispatcher: Dispatcher,
     pub(crate) http: HttpOptions,
@@ -14,15 +14,15 @@ pub(crate) struct Methods {
 }
 
 impl Methods {
-    /// The response to `body`. Everything that goes wrong is a fault in it.
-    pub(crate) async fn answer(&self, body: &[u8]) -> Vec<u8> {
-        match self.result(body).await {
+    /// Executes the call in `body` and returns the response, which is a fault if anything went wrong.
+    pub(crate) async fn respond(&self, body: &[u8]) -> Vec<u8> {
+        match self.execute(body).await {
             Ok(response) => response,
             Err(fault) => encode_fault(&fault),
         }
     }
 
-    async fn result(&self, body: &[u8]) -> Result<Vec<u8>, Fault> {
+    async fn execute(&self, body: &[u8]) -> Result<Vec<u8>, Fault> {
         let call = decode_call(body, &self.http.limits)?;
         let fault = |error| Fault::from(error).into_value();
         let result = system::call(&self.dispatcher, call, self.http.limits.max_batch, fault).await;
@@ -59,7 +59,7 @@ mod tests {
     async fn answer(method: &'static str, values: impl IntoIterator<Item = Value>) -> Result<Value, String> {
         let options = EncodeOptions { allow_none: true };
         let body = encode_call(&Call::positional(method, values), &options).unwrap();
-        let response = methods().answer(&body).await;
+        let response = methods().respond(&body).await;
         match decode_response(&response, &Limits::default()).unwrap() {
             Response::Value(value) => Ok(value),
             Response::Fault(fault) => {
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn faults_say_what_cpython_says() {
+    async fn faults_have_the_texts_of_cpython() {
         let int = Value::Int;
         for (method, values, text) in [
             (
@@ -102,7 +102,7 @@ mod tests {
             ("", "<class 'xml.parsers.expat.ExpatError'>:no element found: line 1, column 0"),
             ("<a>&lt", "<class 'xmlrpc.client.ResponseError'>:ResponseError(\"unknown tag 'a'\")"),
         ] {
-            let response = methods().answer(body.as_bytes()).await;
+            let response = methods().respond(body.as_bytes()).await;
             let Response::Fault(fault) = decode_response(&response, &Limits::default()).unwrap() else {
                 panic!("a result for {body}");
             };
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn introspection_tells_names_and_help() {
+    async fn introspection_returns_names_and_help() {
         let names = answer(LIST_METHODS, []).await.unwrap();
         let expected = [
             "add",
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_multicall_goes_on_after_a_fault() {
+    async fn a_multicall_continues_after_a_fault() {
         let calls = Value::List(vec![
             entry("add", vec![Value::Int(1), Value::Int(2)]),
             entry("divide", vec![Value::Int(1), Value::Int(0)]),
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_multicall_is_bounded_and_does_not_nest() {
+    async fn a_multicall_is_limited_and_cannot_be_nested() {
         let four = Value::List(vec![entry("add", vec![]); 4]);
         let error = answer(MULTICALL, [four]).await.unwrap_err();
         assert_eq!(error, "<class 'ValueError'>:4 calls in one; the limit is 3");
@@ -168,7 +168,7 @@ mod tests {
         let without_params = Value::Map(vec![("methodName".to_owned(), "add".into())]);
         let error = answer(MULTICALL, [Value::List(vec![without_params])]).await.unwrap_err();
         assert_eq!(error, "<class 'KeyError'>:'params'");
-        // A result that cannot be written is a fault of the whole.
+        // A result that cannot be encoded fails the whole multicall.
         let large = entry("add", vec![Value::Int(i32::MAX.into()), Value::Int(1)]);
         let error = answer(MULTICALL, [Value::List(vec![large])]).await.unwrap_err();
         assert_eq!(error, "<class 'OverflowError'>:int exceeds XML-RPC limits");

@@ -13,12 +13,12 @@ use http_layer::{Api, BodyError, HttpOptions, accepts_gzip, gzip, read_request, 
 use crate::methods::Methods;
 use crate::wire::EncodeOptions;
 
-/// What a server can be told.
+/// Options of a server.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ServerOptions {
-    /// What the server accepts, and how long it waits for it.
+    /// Limits on requests, and how long the server waits for them.
     pub http: HttpOptions,
-    /// Send null as `<nil/>` instead of a fault. Null is always accepted.
+    /// Send a null result as `<nil/>` instead of a fault. Null arguments are always accepted.
     pub allow_none: bool,
 }
 
@@ -40,23 +40,23 @@ impl Api for XmlRpc {
 
     fn router(dispatcher: Dispatcher, ServerOptions { http, allow_none }: ServerOptions) -> Router {
         let methods = Arc::new(Methods { dispatcher, http, encode: EncodeOptions { allow_none } });
-        Router::new().route("/", any(rpc)).route("/RPC2", any(rpc)).fallback(elsewhere).with_state(methods)
+        Router::new().route("/", any(rpc)).route("/RPC2", any(rpc)).fallback(not_found).with_state(methods)
     }
 }
 
 async fn rpc(State(methods): State<Arc<Methods>>, request: Request) -> Response {
-    // CPython compares the path with its query, so that one with a query is another page.
+    // CPython compares the path including the query, so a path with a query is not found.
     if request.method() != Method::POST || request.uri().query().is_some() {
-        return elsewhere(request).await;
+        return not_found(request).await;
     }
     let gzip_wanted = accepts_gzip(request.headers());
     match read_request(request, &methods.http).await {
         Ok(body) => {
-            let answer = methods.answer(&body).await;
-            if gzip_wanted && answer.len() > GZIP_ABOVE { compressed(&answer) } else { xml(answer) }
+            let answer = methods.respond(&body).await;
+            if gzip_wanted && answer.len() > GZIP_THRESHOLD_BYTES { compressed(&answer) } else { xml(answer) }
         }
         Err(error) => {
-            // CPython's status for an encoding it does not know.
+            // CPython's status for an unsupported content coding.
             let unknown = matches!(error, BodyError::UnsupportedCoding(_));
             let status = if unknown { StatusCode::NOT_IMPLEMENTED } else { error.status() };
             let mut response = plain(status, error.to_string());
@@ -71,8 +71,8 @@ fn xml(body: Vec<u8>) -> Response {
     reply(StatusCode::OK, "text/xml", body)
 }
 
-/// Answers up to this many bytes long are not worth compressing, by CPython's measure.
-const GZIP_ABOVE: usize = 1_400;
+/// The length in bytes above which a response is compressed, if the client accepts that; the same as in CPython.
+const GZIP_THRESHOLD_BYTES: usize = 1_400;
 
 fn compressed(body: &[u8]) -> Response {
     let mut response = xml(gzip(body));
@@ -80,8 +80,8 @@ fn compressed(body: &[u8]) -> Response {
     response
 }
 
-/// Anything but a call: by CPython, a method other than POST is not implemented, whatever the path.
-async fn elsewhere(request: Request) -> Response {
+/// The response to anything but a call. As in CPython, a method other than POST is not implemented, whatever the path.
+async fn not_found(request: Request) -> Response {
     if request.method() == Method::POST {
         plain(StatusCode::NOT_FOUND, "No such page".to_owned())
     } else {

@@ -1,6 +1,6 @@
-//! The client against the server, over both HTTP clients, and either end against what CPython's other end does.
+//! The client and the server over a socket, with both HTTP clients, and each of them with messages of CPython.
 
-#![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
+#![allow(clippy::unwrap_used, reason = "a helper function fails its test by panicking")]
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use xmlrpc::{Server, ServerOptions, XmlRpcClient};
 
-/// Runs each test with either HTTP client.
+/// Runs each test with both HTTP clients.
 macro_rules! with_both_clients {
     ($($test:ident),* $(,)?) => {
         mod with_hyper {
@@ -30,17 +30,17 @@ macro_rules! with_both_clients {
 
 with_both_clients!(
     every_row_of_the_conformance_table_passes,
-    null_is_sent_only_where_both_ends_allow_it,
-    a_request_above_the_limit_is_too_large,
-    gzip_goes_both_ways_within_the_limits,
-    a_date_stays_one,
-    another_path_is_undeliverable,
-    a_server_that_closes_after_each_answer_is_called_again_and_again,
-    an_answer_that_is_no_xml_rpc_is_malformed,
-    calls_in_hand_are_finished_when_the_server_stops,
+    null_is_sent_only_if_both_client_and_server_allow_it,
+    a_request_above_a_limit_is_rejected_as_too_large,
+    requests_and_responses_are_compressed_within_the_limits,
+    a_date_is_preserved,
+    a_wrong_path_is_reported_as_undeliverable,
+    reconnects_to_a_server_that_closes_after_each_response,
+    a_response_that_is_not_xml_rpc_is_malformed,
+    calls_in_flight_are_completed_when_the_server_stops,
 );
 
-/// A running server; stopped by `stop`.
+/// A running server, which `stop` stops.
 struct Running {
     url: String,
     stop: CancellationToken,
@@ -55,7 +55,7 @@ async fn serve(executor: Executor, faults: Faults, options: ServerOptions) -> Ru
     Running { url, stop, task }
 }
 
-async fn serve_plainly() -> Running {
+async fn serve_with_defaults() -> Running {
     serve(Executor::Async, Faults::default(), ServerOptions::default()).await
 }
 
@@ -80,10 +80,10 @@ async fn every_row_of_the_conformance_table_passes<T: Transport>() {
     }
 }
 
-async fn null_is_sent_only_where_both_ends_allow_it<T: Transport>() {
+async fn null_is_sent_only_if_both_client_and_server_allow_it<T: Transport>() {
     let echo = Call::positional("echo", [Value::List(vec![Value::Null, Value::Bytes(vec![0, 255])])]);
     let open = ServerOptions { allow_none: true, ..ServerOptions::default() };
-    let (strict, open) = (serve_plainly().await, serve(Executor::Async, Faults::default(), open).await);
+    let (strict, open) = (serve_with_defaults().await, serve(Executor::Async, Faults::default(), open).await);
 
     let client = connect::<T>(&open.url).await;
     assert_eq!(client.call(&echo).await.unwrap_err().kind, ErrorKind::NotRepresentable);
@@ -95,7 +95,7 @@ async fn null_is_sent_only_where_both_ends_allow_it<T: Transport>() {
     assert_eq!(error.remote.unwrap().class.as_deref(), Some("TypeError"));
 }
 
-async fn a_request_above_the_limit_is_too_large<T: Transport>() {
+async fn a_request_above_a_limit_is_rejected_as_too_large<T: Transport>() {
     let limits = Limits { max_body: 1_000, ..Limits::default() };
     let server = serve(
         Executor::Async,
@@ -116,7 +116,7 @@ async fn a_request_above_the_limit_is_too_large<T: Transport>() {
     assert_eq!(client.call(&add()).await, Ok(Value::Int(5)));
 }
 
-async fn gzip_goes_both_ways_within_the_limits<T: Transport>() {
+async fn requests_and_responses_are_compressed_within_the_limits<T: Transport>() {
     let limits = Limits { max_body: 20_000, ..Limits::default() };
     let server = serve(
         Executor::Async,
@@ -136,15 +136,15 @@ async fn gzip_goes_both_ways_within_the_limits<T: Transport>() {
     let client = connect(1 << 20).await;
     assert_eq!(client.call(&add()).await, Ok(Value::Int(5)));
     assert_eq!(client.call(&echo(10_000)).await, Ok("x".repeat(10_000).into()));
-    // Both bodies are a few hundred bytes on the wire.
+    // Compressed, both bodies are only a few hundred bytes.
     let error = client.call(&echo(30_000)).await.unwrap_err();
     assert_eq!((error.kind, error.remote.unwrap().code), (ErrorKind::TooLarge, Some(413)));
     let error = connect(5_000).await.call(&echo(10_000)).await.unwrap_err();
     assert!(error.kind == ErrorKind::TooLarge && error.message.contains("5000 bytes"), "{error}");
 }
 
-async fn a_date_stays_one<T: Transport>() {
-    let server = serve_plainly().await;
+async fn a_date_is_preserved<T: Transport>() {
+    let server = serve_with_defaults().await;
     let client = connect::<T>(&server.url).await;
     let date = Value::DateTime("19980717T14:08:55".into());
     assert_eq!(client.call(&Call::positional("echo", [date.clone()])).await, Ok(date.clone()));
@@ -154,8 +154,8 @@ async fn a_date_stays_one<T: Transport>() {
     );
 }
 
-async fn another_path_is_undeliverable<T: Transport>() {
-    let server = serve_plainly().await;
+async fn a_wrong_path_is_reported_as_undeliverable<T: Transport>() {
+    let server = serve_with_defaults().await;
     let base = server.url.strip_suffix("/RPC2").unwrap();
     for path in ["", "/", "/RPC2"] {
         assert_eq!(connect::<T>(&format!("{base}{path}")).await.call(&add()).await, Ok(Value::Int(5)));
@@ -166,7 +166,7 @@ async fn another_path_is_undeliverable<T: Transport>() {
     }
 }
 
-/// Answers each connection's first request with `response`, then closes it.
+/// Starts a server that sends `response` to the first request of each connection, then closes it. Returns its URL.
 async fn answer_and_close(response: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -185,7 +185,7 @@ async fn answer_and_close(response: String) -> String {
     url
 }
 
-// Header for header what SimpleXMLRPCServer of CPython 3.11 answers.
+/// A response with the headers of SimpleXMLRPCServer of CPython 3.11.
 fn response_of_cpython(body: &str) -> String {
     format!(
         "HTTP/1.0 200 OK\r\nServer: BaseHTTP/0.6 Python/3.11.7\r\nDate: Sat, 01 Jan 2022 00:00:00 GMT\r\n\
@@ -194,7 +194,7 @@ fn response_of_cpython(body: &str) -> String {
     )
 }
 
-async fn a_server_that_closes_after_each_answer_is_called_again_and_again<T: Transport>() {
+async fn reconnects_to_a_server_that_closes_after_each_response<T: Transport>() {
     let body = "<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n<value><int>5</int></value>\n</param>\n\
         </params>\n</methodResponse>\n";
     let url = answer_and_close(response_of_cpython(body)).await;
@@ -204,7 +204,7 @@ async fn a_server_that_closes_after_each_answer_is_called_again_and_again<T: Tra
     }
 }
 
-async fn an_answer_that_is_no_xml_rpc_is_malformed<T: Transport>() {
+async fn a_response_that_is_not_xml_rpc_is_malformed<T: Transport>() {
     for response in [
         response_of_cpython(""),
         response_of_cpython("<html>"),
@@ -219,7 +219,7 @@ async fn an_answer_that_is_no_xml_rpc_is_malformed<T: Transport>() {
     assert_eq!((error.kind, error.remote.unwrap().code), (ErrorKind::Internal, Some(500)));
 }
 
-async fn calls_in_hand_are_finished_when_the_server_stops<T: Transport>() {
+async fn calls_in_flight_are_completed_when_the_server_stops<T: Transport>() {
     let faults = Faults { delay: Some(Duration::from_millis(200)), ..Faults::default() };
     let dispatcher = Dispatcher::new(Calculator, Executor::Async, faults);
     let watched = dispatcher.clone();
@@ -240,7 +240,7 @@ async fn calls_in_hand_are_finished_when_the_server_stops<T: Transport>() {
     task.await.unwrap();
 }
 
-/// The status line, the head and the body of the answer to a request, sent as it is.
+/// Sends `request` unchanged and returns the head and the body of the response.
 async fn exchange(url: &str, request: &str) -> (String, String) {
     let address = url.strip_prefix("http://").unwrap().split('/').next().unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -259,8 +259,8 @@ fn post(path: &str, headers: &str, body: &str) -> String {
 }
 
 #[tokio::test]
-async fn http_is_answered_as_cpython_does() {
-    let server = serve_plainly().await;
+async fn http_requests_are_answered_as_by_cpython() {
+    let server = serve_with_defaults().await;
     for (request, status, text) in [
         (post("/nosuch", "", ""), "404", "No such page"),
         (
@@ -304,8 +304,8 @@ async fn http_is_answered_as_cpython_does() {
 }
 
 #[tokio::test]
-async fn what_a_malformed_or_hostile_request_does_is_a_fault_and_the_server_lives_on() {
-    let server = serve_plainly().await;
+async fn malformed_and_hostile_requests_get_a_fault_and_the_server_keeps_running() {
+    let server = serve_with_defaults().await;
     let value = |inner: &str| {
         format!(
             "<methodCall><methodName>echo</methodName><params><param>{inner}</param></params></methodCall>"

@@ -1,4 +1,4 @@
-//! Any bytes are a call or are refused, and a call that can be written is read back.
+//! Feeds any bytes to the decoder of calls. A call that it decodes and that can be encoded must survive a round trip.
 #![no_main]
 
 use calculator::Limits;
@@ -9,7 +9,7 @@ fuzz_target!(|body: &[u8]| {
     let limits = Limits::default();
     let Ok(call) = decode_call(body, &limits) else { return };
     let Ok(written) = encode_call(&call, &EncodeOptions { allow_none: true }) else { return };
-    let again = decode_call(&written, &limits).expect("what was written is read");
-    // NaN is not equal to itself, and its text is.
+    let again = decode_call(&written, &limits).expect("an encoded call is decoded");
+    // Compared as text, since NaN is not equal to itself.
     assert_eq!(format!("{again:?}"), format!("{call:?}"));
 });

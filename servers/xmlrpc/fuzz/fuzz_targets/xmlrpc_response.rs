@@ -1,4 +1,5 @@
-//! Any bytes are a response or are refused, and a result that can be written is read back.
+//! Feeds any bytes to the decoder of responses. A result that it decodes and that can be encoded must survive a round
+//! trip.
 #![no_main]
 
 use calculator::Limits;
@@ -10,7 +11,7 @@ fuzz_target!(|body: &[u8]| {
     match decode_response(body, &limits) {
         Ok(Response::Value(value)) => {
             let Ok(written) = encode_response(&value, &EncodeOptions { allow_none: true }) else { return };
-            let Ok(Response::Value(again)) = decode_response(&written, &limits) else { panic!("not read back") };
+            let Ok(Response::Value(again)) = decode_response(&written, &limits) else { panic!("an encoded result is not decoded") };
             assert_eq!(format!("{again:?}"), format!("{value:?}"));
         }
         Ok(Response::Fault(fault)) => {

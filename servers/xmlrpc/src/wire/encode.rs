@@ -1,78 +1,35 @@
-//! Values to bytes.
+//! Encodes messages.
 
 use std::io::Write as _;
 use std::slice;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use calculator::{Call, CallError, ErrorKind, Value};
+use calculator::{Call, Value};
+use http_layer::xml::replace_invalid_chars;
 
-use super::Fault;
-use super::xml::is_xml_char;
+use super::error::EncodeError;
+use super::fault::Fault;
 
-/// What the encoder may write.
+/// Options of the encoder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EncodeOptions {
-    /// Write null as `<nil/>`, which the XML-RPC specification does not have. Off by default, as in CPython.
+    /// Encode null as `<nil/>`, an extension of the XML-RPC specification. Off by default, as in CPython.
     pub allow_none: bool,
 }
 
-/// A value that XML-RPC has no form for.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EncodeError {
-    /// An integer outside 32 bits.
-    #[error("int exceeds XML-RPC limits")]
-    IntTooLarge,
-    /// Null, and [`EncodeOptions::allow_none`] is off.
-    #[error("cannot marshal None unless allow_none is enabled")]
-    NoneNotAllowed,
-    /// A character that XML 1.0 cannot carry, not even as a character reference.
-    #[error("XML has no form for the character U+{:04X}", u32::from(*.0))]
-    Character(char),
-    /// Named arguments.
-    #[error("XML-RPC has no named arguments; give them by position")]
-    NamedArguments,
-}
-
-impl EncodeError {
-    /// The kind of the failed call.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            EncodeError::IntTooLarge => ErrorKind::Overflow,
-            EncodeError::NoneNotAllowed | EncodeError::Character(_) => ErrorKind::NotRepresentable,
-            EncodeError::NamedArguments => ErrorKind::InvalidArguments,
-        }
-    }
-
-    /// The Python exception that a fault names for this error.
-    #[must_use]
-    pub fn class(&self) -> &'static str {
-        match self {
-            EncodeError::IntTooLarge | EncodeError::Character(_) => "OverflowError",
-            EncodeError::NoneNotAllowed | EncodeError::NamedArguments => "TypeError",
-        }
-    }
-}
-
-impl From<EncodeError> for CallError {
-    fn from(error: EncodeError) -> Self {
-        CallError::new(error.kind(), error.to_string())
-    }
-}
-
-/// Room for a call with two numbers, so that the buffer of a small message is allocated once.
-const SMALL_MESSAGE: usize = 320;
+/// The initial capacity of the output in bytes: enough for a call with two numbers.
+const INITIAL_CAPACITY: usize = 320;
 
 const HEADER: &[u8] = b"<?xml version='1.0'?>\n";
 
-/// The `methodCall` document of `call`.
+/// Encodes the `methodCall` document of `call`.
 ///
 /// # Errors
-/// When an argument has no form in XML-RPC.
+/// [`EncodeError`] if XML-RPC cannot represent an argument.
 pub fn encode_call(call: &Call, options: &EncodeOptions) -> Result<Vec<u8>, EncodeError> {
     let params = call.params.as_positional().map_err(|_| EncodeError::NamedArguments)?;
-    let mut out = Vec::with_capacity(SMALL_MESSAGE);
+    let mut out = Vec::with_capacity(INITIAL_CAPACITY);
     out.extend_from_slice(HEADER);
     out.extend_from_slice(b"<methodCall>\n<methodName>");
     write_text(&mut out, &call.method)?;
@@ -86,22 +43,22 @@ pub fn encode_call(call: &Call, options: &EncodeOptions) -> Result<Vec<u8>, Enco
     Ok(out)
 }
 
-/// `value` as it stands in a document: `<value>…</value>` and, but for null, a line feed.
+/// Encodes a value as it appears in a document: `<value>…</value>` followed, except after null, by a line feed.
 ///
 /// # Errors
-/// When the value has no form in XML-RPC.
+/// [`EncodeError`] if XML-RPC cannot represent the value.
 pub fn encode_value(value: &Value, options: &EncodeOptions) -> Result<Vec<u8>, EncodeError> {
     let mut out = Vec::new();
     write_value(&mut out, value, options)?;
     Ok(out)
 }
 
-/// The `methodResponse` document of a result.
+/// Encodes the `methodResponse` document of a result.
 ///
 /// # Errors
-/// When the result has no form in XML-RPC.
+/// [`EncodeError`] if XML-RPC cannot represent the result.
 pub fn encode_response(result: &Value, options: &EncodeOptions) -> Result<Vec<u8>, EncodeError> {
-    let mut out = Vec::with_capacity(SMALL_MESSAGE);
+    let mut out = Vec::with_capacity(INITIAL_CAPACITY);
     out.extend_from_slice(HEADER);
     out.extend_from_slice(b"<methodResponse>\n<params>\n<param>\n");
     write_value(&mut out, result, options)?;
@@ -109,12 +66,12 @@ pub fn encode_response(result: &Value, options: &EncodeOptions) -> Result<Vec<u8
     Ok(out)
 }
 
-/// The `methodResponse` document of a fault. Characters of its text that XML cannot carry become U+FFFD, so that a
-/// fault can always be told.
+/// Encodes the `methodResponse` document of a fault. Characters of its text that XML does not allow become U+FFFD, so
+/// that a fault can always be encoded.
 #[must_use]
 pub fn encode_fault(fault: &Fault) -> Vec<u8> {
     let Fault { code, text } = fault;
-    let mut out = Vec::with_capacity(SMALL_MESSAGE + text.len());
+    let mut out = Vec::with_capacity(INITIAL_CAPACITY + text.len());
     out.extend_from_slice(HEADER);
     out.extend_from_slice(b"<methodResponse>\n<fault>\n<value><struct>\n<member>\n<name>faultCode</name>\n");
     write_int(&mut out, *code);
@@ -122,21 +79,20 @@ pub fn encode_fault(fault: &Fault) -> Vec<u8> {
     let start = out.len();
     if write_text(&mut out, text).is_err() {
         out.truncate(start);
-        let readable: String = text.chars().map(|c| if is_xml_char(c) { c } else { '\u{fffd}' }).collect();
-        // Nothing is left that could fail.
-        let _ = write_text(&mut out, &readable);
+        // Cannot fail: the characters that XML does not allow have been replaced.
+        let _ = write_text(&mut out, &replace_invalid_chars(text));
     }
     out.extend_from_slice(b"</string></value>\n</member>\n</struct></value>\n</fault>\n</methodResponse>\n");
     out
 }
 
-/// A list or a map that is being written; its items' iterator says how far.
-enum Open<'a> {
+/// A list or a map that is being written, as the iterator over its remaining items.
+enum OpenContainer<'a> {
     List(slice::Iter<'a, Value>),
     Map(slice::Iter<'a, (String, Value)>),
 }
 
-/// Appends `<value>…</value>` and a line feed. Iterative: a caller's value may be nested as deep as memory goes.
+/// Appends `<value>…</value>` and a line feed. Iterative, since the depth of a caller's value is not limited.
 fn write_value(out: &mut Vec<u8>, value: &Value, options: &EncodeOptions) -> Result<(), EncodeError> {
     let mut open = Vec::new();
     let mut next = value;
@@ -144,15 +100,15 @@ fn write_value(out: &mut Vec<u8>, value: &Value, options: &EncodeOptions) -> Res
         match next {
             Value::List(items) => {
                 out.extend_from_slice(b"<value><array><data>\n");
-                open.push(Open::List(items.iter()));
+                open.push(OpenContainer::List(items.iter()));
             }
             Value::Map(members) => {
                 out.extend_from_slice(b"<value><struct>\n");
-                open.push(Open::Map(members.iter()));
+                open.push(OpenContainer::Map(members.iter()));
             }
             scalar => {
                 write_scalar(out, scalar, options)?;
-                if let Some(Open::Map(_)) = open.last() {
+                if let Some(OpenContainer::Map(_)) = open.last() {
                     out.extend_from_slice(b"</member>\n");
                 }
             }
@@ -160,11 +116,11 @@ fn write_value(out: &mut Vec<u8>, value: &Value, options: &EncodeOptions) -> Res
         next = loop {
             match open.last_mut() {
                 None => return Ok(()),
-                Some(Open::List(items)) => match items.next() {
+                Some(OpenContainer::List(items)) => match items.next() {
                     Some(item) => break item,
                     None => out.extend_from_slice(b"</data></array></value>\n"),
                 },
-                Some(Open::Map(members)) => match members.next() {
+                Some(OpenContainer::Map(members)) => match members.next() {
                     Some((name, value)) => {
                         out.extend_from_slice(b"<member>\n<name>");
                         write_text(out, name)?;
@@ -175,7 +131,7 @@ fn write_value(out: &mut Vec<u8>, value: &Value, options: &EncodeOptions) -> Res
                 },
             }
             open.pop();
-            if let Some(Open::Map(_)) = open.last() {
+            if let Some(OpenContainer::Map(_)) = open.last() {
                 out.extend_from_slice(b"</member>\n");
             }
         };
@@ -211,7 +167,7 @@ fn write_scalar(out: &mut Vec<u8>, value: &Value, options: &EncodeOptions) -> Re
             write_text(out, text)?;
             out.extend_from_slice(b"</dateTime.iso8601></value>\n");
         }
-        // `write_value` takes these apart and hands over what is in them.
+        // `write_value` handles these itself.
         Value::List(_) | Value::Map(_) => {}
     }
     Ok(())
@@ -231,12 +187,12 @@ fn write_decimal(out: &mut Vec<u8>, int: i32) {
 /// Appends the shortest decimal that reads back as `float`, in the notation of Python's `repr`.
 fn write_float(out: &mut Vec<u8>, float: f64) {
     if float.is_nan() {
-        // Rust says "NaN".
+        // Rust writes "NaN".
         out.extend_from_slice(b"nan");
         return;
     }
     let start = out.len();
-    // The digits, and the bounds at which an exponent is used (1e-4 and 1e16), are the same as Python's.
+    // Rust writes the same digits as Python, and uses an exponent at the same bounds (1e-4 and 1e16).
     let _ = write!(out, "{float:?}");
     let Some(mark) = out[start..].iter().position(|byte| *byte == b'e') else { return };
     // Python writes the exponent with its sign and at least two digits.
@@ -252,15 +208,15 @@ fn write_float(out: &mut Vec<u8>, float: f64) {
     out.extend_from_slice(&digits);
 }
 
-/// 57 bytes make the 76 characters of a line of RFC 2045 (§ 6.8).
-const BASE64_LINE: usize = 57;
+/// The number of bytes in a line of base64, which has 76 characters (RFC 2045, § 6.8).
+const BASE64_LINE_BYTES: usize = 57;
 
 fn write_base64(out: &mut Vec<u8>, bytes: &[u8]) {
-    let lines = bytes.len().div_ceil(BASE64_LINE);
+    let lines = bytes.len().div_ceil(BASE64_LINE_BYTES);
     out.reserve(bytes.len().div_ceil(3) * 4 + lines);
     let mut line = [0; 76];
-    for chunk in bytes.chunks(BASE64_LINE) {
-        // A line has room for its chunk by construction.
+    for chunk in bytes.chunks(BASE64_LINE_BYTES) {
+        // The chunk always fits into the line.
         if let Ok(length) = STANDARD.encode_slice(chunk, &mut line) {
             out.extend_from_slice(&line[..length]);
         }
@@ -268,7 +224,7 @@ fn write_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
-/// Bytes that are copied as they are. The others are markup, control characters, the carriage return, and the first
+/// The bytes that are copied unchanged. The others are markup, control characters, the carriage return, and the first
 /// byte of U+FFFE and U+FFFF.
 const PLAIN: [bool; 256] = {
     let mut plain = [true; 256];
@@ -286,7 +242,7 @@ const PLAIN: [bool; 256] = {
     plain
 };
 
-/// Appends character data.
+/// Appends character data, escaped.
 fn write_text(out: &mut Vec<u8>, text: &str) -> Result<(), EncodeError> {
     let bytes = text.as_bytes();
     let mut copied = 0;

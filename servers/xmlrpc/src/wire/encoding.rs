@@ -1,14 +1,14 @@
-//! The encodings of XML documents (XML 1.0, appendix F): bytes to text.
+//! The encodings of XML documents (XML 1.0, appendix F): detection, and decoding to text.
 
 use std::borrow::Cow;
 
-use super::DecodeError;
-use super::xml::{self, INVALID_TOKEN};
+use super::error::DecodeError;
+use super::syntax::{INVALID_TOKEN, error_at, next_attribute};
 
-/// How a document is encoded, as far as its bytes tell.
+/// The encoding of a document, as detected from its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encoding {
-    /// UTF-8, or ASCII.
+    /// UTF-8, including ASCII.
     Utf8,
     Utf16,
     Latin1,
@@ -17,9 +17,9 @@ pub(super) enum Encoding {
 const INCORRECT: &str = "encoding specified in XML declaration is incorrect";
 
 impl Encoding {
-    /// Refuses a declared encoding that is not the one of `text`'s bytes.
+    /// Checks that the `declared` encoding is the one that `text` was decoded from.
     pub(super) fn check(self, declared: &str, text: &str) -> Result<(), &'static str> {
-        match Declared::named(declared) {
+        match Declared::from_name(declared) {
             Some(Declared::Utf8) if self == Encoding::Utf8 => Ok(()),
             Some(Declared::Ascii) if self == Encoding::Utf8 && text.is_ascii() => Ok(()),
             Some(Declared::Ascii) if self == Encoding::Utf8 => Err(INVALID_TOKEN),
@@ -30,7 +30,7 @@ impl Encoding {
     }
 }
 
-/// What a declaration may name: the encodings that expat has built in.
+/// The encodings that a declaration may name: those that expat supports itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Declared {
     Utf8,
@@ -40,7 +40,7 @@ enum Declared {
 }
 
 impl Declared {
-    fn named(name: &str) -> Option<Self> {
+    fn from_name(name: &str) -> Option<Self> {
         let is_one_of = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
         if is_one_of(&["utf-8", "utf8"]) {
             Some(Declared::Utf8)
@@ -56,12 +56,12 @@ impl Declared {
     }
 }
 
-/// The text of a document, without a byte order mark.
+/// Decodes a document to text, without its byte order mark.
 ///
 /// # Errors
-/// [`DecodeError::Encoding`] for a declared encoding that is not read; [`DecodeError::NotWellFormed`] for bytes that are
-/// not of the encoding.
-pub(super) fn read(body: &[u8]) -> Result<(Cow<'_, str>, Encoding), DecodeError> {
+/// [`DecodeError::Encoding`] for a declared encoding that is not supported; [`DecodeError::NotWellFormed`] for bytes
+/// that are invalid in the encoding.
+pub(super) fn decode(body: &[u8]) -> Result<(Cow<'_, str>, Encoding), DecodeError> {
     let utf16 = |rest, unit| utf16(rest, unit).map(|text| (Cow::Owned(text), Encoding::Utf16));
     match body {
         [0xef, 0xbb, 0xbf, rest @ ..] => Ok((utf8(rest)?, Encoding::Utf8)),
@@ -69,9 +69,9 @@ pub(super) fn read(body: &[u8]) -> Result<(Cow<'_, str>, Encoding), DecodeError>
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0, b'<', ..] => utf16(body, u16::from_be_bytes),
         [b'<', 0, ..] => utf16(body, u16::from_le_bytes),
-        _ => match declared(body) {
+        _ => match declared_encoding(body) {
             None => Ok((utf8(body)?, Encoding::Utf8)),
-            Some(name) => match Declared::named(name) {
+            Some(name) => match Declared::from_name(name) {
                 Some(Declared::Latin1) => {
                     Ok((Cow::Owned(body.iter().copied().map(char::from).collect()), Encoding::Latin1))
                 }
@@ -82,19 +82,20 @@ pub(super) fn read(body: &[u8]) -> Result<(Cow<'_, str>, Encoding), DecodeError>
     }
 }
 
-/// The longest declaration that is looked through for an encoding.
-const LONGEST: usize = 256;
+/// The maximum length of a declaration, in bytes, that is searched for an encoding.
+const MAX_DECLARATION_BYTES: usize = 256;
 
-/// The encoding that a declaration of ASCII characters names. A malformed one is the parser's to refuse.
-fn declared(body: &[u8]) -> Option<&str> {
-    // What CPython writes, and so do we: most declarations are this one.
+/// The encoding that the document's declaration names, if it consists of ASCII bytes. A malformed declaration is
+/// ignored here; the parser rejects it later.
+fn declared_encoding(body: &[u8]) -> Option<&str> {
+    // The declaration that CPython and this crate write, by far the most common.
     if body.starts_with(b"<?xml version='1.0'?>") {
         return None;
     }
-    let start = &body[..body.len().min(LONGEST)];
+    let start = &body[..body.len().min(MAX_DECLARATION_BYTES)];
     let end = start.strip_prefix(b"<?xml")?.windows(2).position(|pair| pair == b"?>")?;
     let mut rest = str::from_utf8(start.get("<?xml".len()..)?.get(..end)?).ok()?;
-    while let Ok(Some((name, value, after))) = xml::next_attribute(rest) {
+    while let Ok(Some((name, value, after))) = next_attribute(rest) {
         if name == "encoding" {
             return Some(value);
         }
@@ -106,7 +107,7 @@ fn declared(body: &[u8]) -> Option<&str> {
 fn utf8(body: &[u8]) -> Result<Cow<'_, str>, DecodeError> {
     str::from_utf8(body).map(Cow::Borrowed).map_err(|error| {
         let valid = body.get(..error.valid_up_to()).and_then(|valid| str::from_utf8(valid).ok());
-        xml::position(valid.unwrap_or_default(), error.valid_up_to(), INVALID_TOKEN)
+        error_at(valid.unwrap_or_default(), error.valid_up_to(), INVALID_TOKEN)
     })
 }
 
@@ -116,10 +117,10 @@ fn utf16(body: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, DecodeError> {
     for character in char::decode_utf16(pairs.iter().map(|pair| unit(*pair))) {
         match character {
             Ok(character) => text.push(character),
-            Err(_) => return Err(xml::position(&text, text.len(), INVALID_TOKEN)),
+            Err(_) => return Err(error_at(&text, text.len(), INVALID_TOKEN)),
         }
     }
-    if rest.is_empty() { Ok(text) } else { Err(xml::position(&text, text.len(), "partial character")) }
+    if rest.is_empty() { Ok(text) } else { Err(error_at(&text, text.len(), "partial character")) }
 }
 
 #[cfg(test)]
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn utf_16_is_known_by_its_mark_or_by_its_first_character() {
+    fn detects_utf_16_by_its_byte_order_mark_or_its_first_character() {
         let text = "<?xml version='1.0' encoding='UTF-16'?><a>zü😀</a>";
         for body in [
             encoded(&format!("\u{feff}{text}"), u16::to_be_bytes),
@@ -139,24 +140,24 @@ mod tests {
             encoded(text, u16::to_be_bytes),
             encoded(text, u16::to_le_bytes),
         ] {
-            assert_eq!(read(&body), Ok((Cow::Borrowed(text), Encoding::Utf16)));
+            assert_eq!(decode(&body), Ok((Cow::Borrowed(text), Encoding::Utf16)));
         }
     }
 
     #[test]
-    fn a_declared_encoding_is_read_if_it_is_one_of_the_four() {
+    fn only_four_declared_encodings_are_supported() {
         let document = |name: &str| format!("<?xml version=\"1.0\" encoding=\"{name}\"?>z").into_bytes();
         let latin = [document("ISO-8859-1"), vec![0xfc]].concat();
-        let (text, encoding) = read(&latin).unwrap();
+        let (text, encoding) = decode(&latin).unwrap();
         assert!(text.ends_with("zü") && encoding == Encoding::Latin1);
-        assert_eq!(read(&[document("utf-8"), "ü".into()].concat()).unwrap().1, Encoding::Utf8);
+        assert_eq!(decode(&[document("utf-8"), "ü".into()].concat()).unwrap().1, Encoding::Utf8);
         for name in ["koi8-r", "x", "UTF-7"] {
-            assert_eq!(read(&document(name)), Err(DecodeError::Encoding(name.to_owned())));
+            assert_eq!(decode(&document(name)), Err(DecodeError::Encoding(name.to_owned())));
         }
     }
 
     #[test]
-    fn a_contradiction_is_refused() {
+    fn rejects_a_declaration_that_contradicts_the_detected_encoding() {
         assert_eq!(Encoding::Utf16.check("utf-8", ""), Err(INCORRECT));
         assert_eq!(Encoding::Utf8.check("utf-16", ""), Err(INCORRECT));
         assert_eq!(Encoding::Utf8.check("us-ascii", "ü"), Err(INVALID_TOKEN));
@@ -164,8 +165,8 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_not_of_the_encoding_are_refused_where_they_stand() {
-        let at = |body: &[u8]| match read(body) {
+    fn reports_the_position_of_bytes_that_are_invalid_in_the_encoding() {
+        let at = |body: &[u8]| match decode(body) {
             Err(DecodeError::NotWellFormed { column, .. }) => column,
             other => panic!("{other:?}"),
         };

@@ -1,13 +1,13 @@
-//! Faults, and the Python exceptions whose names they carry.
+//! Faults, and the Python exceptions that they name.
 
 use calculator::{CallError, ErrorKind, Remote, Value};
 
-use super::{DecodeError, EncodeError};
+use super::error::{DecodeError, EncodeError};
 
-/// The code of every fault that CPython's server makes of an exception.
+/// The fault code that CPython's server uses for every exception.
 const EXCEPTION: i32 = 1;
 
-/// Codes of the Specification for Fault Code Interoperability, which servers other than CPython's send.
+/// Codes of the Specification for Fault Code Interoperability, which servers other than CPython's use.
 const PARSE_ERROR: i32 = -32700;
 const UNSUPPORTED_ENCODING: i32 = -32701;
 const INVALID_CHARACTER: i32 = -32702;
@@ -15,23 +15,23 @@ const INVALID_REQUEST: i32 = -32600;
 const METHOD_NOT_FOUND: i32 = -32601;
 const INVALID_PARAMS: i32 = -32602;
 
-/// A fault as it travels.
+/// A fault as it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// `faultCode`.
     pub code: i32,
-    /// `faultString`: from CPython's server `<class 'NAME'>:MESSAGE`.
+    /// `faultString`; CPython's server writes `<class 'NAME'>:MESSAGE`.
     pub text: String,
 }
 
 impl Fault {
-    /// The code and text for an exception of that class.
+    /// The fault for a Python exception of this class.
     #[must_use]
     pub fn exception(class: &str, message: impl std::fmt::Display) -> Self {
         Fault { code: EXCEPTION, text: format!("<class '{class}'>:{message}") }
     }
 
-    /// The value of a `fault` element.
+    /// Decodes the value of a `fault` element.
     pub(super) fn from_value(value: Value) -> Result<Self, DecodeError> {
         if let (Some(Value::Int(code)), Some(Value::Str(text))) =
             (value.get("faultCode"), value.get("faultString"))
@@ -52,7 +52,7 @@ impl Fault {
     }
 }
 
-/// What a server says of a failed call.
+/// The fault that a server sends for a failed call.
 impl From<CallError> for Fault {
     fn from(error: CallError) -> Self {
         match error.kind {
@@ -78,7 +78,7 @@ impl From<DecodeError> for Fault {
     }
 }
 
-/// What a client makes of a fault: the kind follows from the exception's name, else from the code.
+/// The error that a client reports for a fault. Its kind follows from the name of the exception, or else from the code.
 impl From<Fault> for CallError {
     fn from(fault: Fault) -> Self {
         let (class, message) = match class_of(&fault.text) {
@@ -118,7 +118,7 @@ fn kind_of(class: &str, message: &str) -> ErrorKind {
         "xml.parsers.expat.ExpatError" | "xmlrpc.client.ResponseError" => ErrorKind::Malformed,
         _ => {
             let kind = ErrorKind::from_python_class(class);
-            // A server that tells of a timeout of its own has answered.
+            // The server did answer, even if it reports a timeout.
             if kind.is_transport() { ErrorKind::Internal } else { kind }
         }
     }

@@ -1,4 +1,4 @@
-//! The text of an element that holds a single value.
+//! Decodes the elements that hold a single value as text.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use calculator::Value;
 
-use super::DecodeError;
+use super::error::DecodeError;
 
 /// The elements that hold a single value as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(super) enum Scalar {
 }
 
 impl Scalar {
-    /// The scalar of that tag, without a prefix.
+    /// The scalar with this tag, which must not have a prefix.
     pub(super) fn from_tag(tag: &str) -> Option<Self> {
         Some(match tag {
             "int" | "i4" | "i8" | "i1" | "i2" | "biginteger" => Scalar::Int,
@@ -36,8 +36,8 @@ impl Scalar {
         })
     }
 
-    /// The value of an element with that text, by CPython's rules.
-    pub(super) fn read(self, text: Cow<'_, str>) -> Result<Value, DecodeError> {
+    /// Decodes the text of an element, by CPython's rules.
+    pub(super) fn decode(self, text: Cow<'_, str>) -> Result<Value, DecodeError> {
         match self {
             Scalar::Int => int(&text),
             Scalar::Boolean => match &*text {
@@ -47,7 +47,7 @@ impl Scalar {
             },
             Scalar::Double => double(&text),
             Scalar::String => Ok(Value::Str(text.into_owned())),
-            // As CPython keeps it: neither checked nor converted.
+            // Neither checked nor converted, as in CPython.
             Scalar::DateTime => Ok(Value::DateTime(text.into())),
             Scalar::Nil => Ok(Value::Null),
             Scalar::Base64 => base64(text.as_bytes()),
@@ -55,10 +55,11 @@ impl Scalar {
     }
 }
 
-/// As many decimal digits as Python converts to an integer by default (`sys.int_info.default_max_str_digits`).
-const MOST_DIGITS: usize = 4_300;
+/// The maximum number of decimal digits of an integer: the default of Python (`sys.int_info.default_max_str_digits`).
+const MAX_DIGITS: usize = 4_300;
 
-/// Python's `int()`: a decimal of any length, whitespace around it, underscores between its digits.
+/// Parses an integer as Python's `int()` does: a decimal of any length, with optional white space around it and
+/// underscores between digits.
 fn int(text: &str) -> Result<Value, DecodeError> {
     if let Ok(int) = text.parse() {
         return Ok(Value::Int(int));
@@ -72,11 +73,11 @@ fn int(text: &str) -> Result<Value, DecodeError> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(invalid());
     }
-    if digits.len() > MOST_DIGITS {
+    if digits.len() > MAX_DIGITS {
         return Err(DecodeError::TooLarge {
             what: "digits of an integer",
             found: digits.len(),
-            limit: MOST_DIGITS,
+            limit: MAX_DIGITS,
         });
     }
     let digits = format!("{sign}{}", digits.trim_start_matches('0'));
@@ -86,7 +87,8 @@ fn int(text: &str) -> Result<Value, DecodeError> {
     })
 }
 
-/// Python's `float()`: `inf`, `infinity` and `nan` in any case, whitespace around, underscores between digits.
+/// Parses a float as Python's `float()` does: also `inf`, `infinity` and `nan` in any case, with optional white space
+/// around it and underscores between digits.
 fn double(text: &str) -> Result<Value, DecodeError> {
     let plain = text.trim();
     without_underscores(plain)
@@ -95,7 +97,7 @@ fn double(text: &str) -> Result<Value, DecodeError> {
         .ok_or_else(|| DecodeError::Number(shortened(text)))
 }
 
-/// The text without its underscores; `None` when one of them is not between two digits.
+/// The text without its underscores; `None` if one of them is not between two digits.
 fn without_underscores(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('_') {
         return Some(Cow::Borrowed(text));
@@ -108,16 +110,16 @@ fn without_underscores(text: &str) -> Option<Cow<'_, str>> {
     valid.then(|| Cow::Owned(text.replace('_', "")))
 }
 
-/// The beginning of what a peer sent, for a message.
+/// The beginning of a peer's text, for an error message.
 fn shortened(text: &str) -> String {
-    const MOST: usize = 40;
-    match text.char_indices().nth(MOST) {
+    const MAX_CHARS: usize = 40;
+    match text.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
 }
 
-/// Bits left over at the end are dropped and padding may be absent here: `base64` has checked the padding already.
+/// Drops surplus bits at the end and does not require padding, which `base64` has already checked.
 const ENGINE: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -125,8 +127,8 @@ const ENGINE: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// CPython's `binascii.a2b_base64`: ASCII characters outside the alphabet are skipped, as RFC 2045 (§ 6.8) asks, and what
-/// follows a complete padding is ignored.
+/// Decodes base64 as CPython's `binascii.a2b_base64` does: ASCII characters outside the alphabet are skipped, as RFC 2045
+/// (§ 6.8) requires, and anything after complete padding is ignored.
 fn base64(text: &[u8]) -> Result<Value, DecodeError> {
     if !text.is_ascii() {
         return Err(DecodeError::Base64);

@@ -1,10 +1,13 @@
+//! Tests of the messages against those of CPython.
+
 use calculator::{Call, CallError, ErrorKind, Limits, Params, Value};
 
-use super::xml::is_xml_char;
+use http_layer::xml::is_xml_char;
+
 use super::*;
 
 mod properties;
-mod refusals;
+mod rejections;
 
 const NONE: EncodeOptions = EncodeOptions { allow_none: true };
 
@@ -17,7 +20,7 @@ fn written(value: &Value) -> String {
     inner.unwrap_or_else(|| panic!("{text}")).to_owned()
 }
 
-/// Reads `<value>…</value>` as a result.
+/// Decodes `<value>…</value>` as a result.
 fn read(value: &str) -> Result<Value, ErrorKind> {
     let text = format!("<methodResponse><params><param>{value}</param></params></methodResponse>");
     match decode_response(text.as_bytes(), &Limits::default()) {
@@ -35,7 +38,7 @@ fn call_of(body: &str) -> Result<Call, DecodeError> {
     decode_call(body.as_bytes(), &Limits::default())
 }
 
-// What CPython 3.11 puts on the wire, byte for byte.
+// Messages as CPython 3.11 writes them, byte for byte.
 
 const ADD: &str = "<?xml version='1.0'?>\n<methodCall>\n<methodName>add</methodName>\n<params>\n\
     <param>\n<value><int>2</int></value>\n</param>\n<param>\n<value><int>3</int></value>\n</param>\n\
@@ -50,7 +53,7 @@ const ZERO_DIVISION: &str = "<?xml version='1.0'?>\n<methodResponse>\n<fault>\n<
     </struct></value>\n</fault>\n</methodResponse>\n";
 
 #[test]
-fn messages_are_those_of_cpython() {
+fn messages_are_identical_to_those_of_cpython() {
     let add = Call::positional("add", [Value::Int(2), Value::Int(3)]);
     assert_eq!(ADD.len(), 187);
     assert_eq!(String::from_utf8(encode_call(&add, &EncodeOptions::default()).unwrap()).unwrap(), ADD);
@@ -75,7 +78,7 @@ fn messages_are_those_of_cpython() {
 }
 
 #[test]
-fn values_are_those_of_cpython() {
+fn values_are_identical_to_those_of_cpython() {
     for (value, golden) in [
         (Value::Null, "<value><nil/></value>"),
         (Value::Bool(true), "<value><boolean>1</boolean></value>\n"),
@@ -111,7 +114,7 @@ fn values_are_those_of_cpython() {
 }
 
 #[test]
-fn floats_are_written_as_python_does() {
+fn floats_are_written_as_in_python() {
     for (float, golden) in [
         (5.0, "5.0"),
         (-0.0, "-0.0"),
@@ -136,7 +139,7 @@ fn floats_are_written_as_python_does() {
 }
 
 #[test]
-fn what_xml_rpc_cannot_say_is_refused() {
+fn rejects_values_that_xml_rpc_cannot_represent() {
     for (value, kind) in [
         (Value::Int(2_147_483_648), ErrorKind::Overflow),
         (Value::Int(-2_147_483_649), ErrorKind::Overflow),
@@ -165,16 +168,16 @@ fn what_xml_rpc_cannot_say_is_refused() {
 }
 
 #[test]
-fn a_carriage_return_and_white_space_survive() {
+fn carriage_returns_and_white_space_are_preserved() {
     let text = Value::from(" \r\n\t\r end \u{7f}\u{85}\u{2028} ");
     assert!(written(&text).contains(" &#13;\n\t&#13; end "));
     assert_eq!(read(&written(&text)), Ok(text));
-    // A bare one is folded, as every XML parser does.
+    // A literal one is converted to a line feed, as by every XML parser.
     assert_eq!(read("<value>a\r\nb\rc<![CDATA[\r\n\r]]></value>"), Ok(Value::from("a\nb\nc\n\n")));
 }
 
 #[test]
-fn every_tag_of_an_integer_is_read_without_bounds() {
+fn integers_of_every_tag_are_decoded_without_bounds() {
     for tag in ["i1", "i2", "i4", "i8", "int", "biginteger", "ex:i8", "a:b:int"] {
         assert_eq!(read_typed(tag, "-42"), Ok(Value::Int(-42)), "{tag}");
     }
@@ -207,7 +210,7 @@ fn every_tag_of_an_integer_is_read_without_bounds() {
 }
 
 #[test]
-fn the_other_scalars_are_read_as_cpython_reads_them() {
+fn other_scalars_are_decoded_as_in_cpython() {
     for (tag, text, value) in [
         ("boolean", "1", Value::Bool(true)),
         ("boolean", "0", Value::Bool(false)),
@@ -251,7 +254,7 @@ fn the_other_scalars_are_read_as_cpython_reads_them() {
 }
 
 #[test]
-fn structures_are_read_in_all_their_spellings() {
+fn containers_are_decoded_in_all_notations() {
     let list = Ok(Value::List(vec![Value::Int(1), Value::from("b")]));
     let map = Ok(Value::Map(vec![("k".to_owned(), Value::Int(2))]));
     for (value, expected) in [
@@ -293,7 +296,7 @@ fn structures_are_read_in_all_their_spellings() {
 }
 
 #[test]
-fn documents_may_begin_and_end_in_many_ways() {
+fn accepts_prologs_comments_and_namespace_prefixes() {
     let call = |name: &'static str| Ok(Call::positional(name, []));
     for body in [
         "<methodCall><methodName>m</methodName></methodCall>",
@@ -320,7 +323,7 @@ fn documents_may_begin_and_end_in_many_ways() {
 }
 
 #[test]
-fn faults_are_classified_by_the_class_they_name() {
+fn faults_are_classified_by_the_exception_class_they_name() {
     let kind = |text: &str| {
         let error = CallError::from(Fault { code: 1, text: text.to_owned() });
         let remote = error.remote.unwrap();
@@ -371,13 +374,13 @@ fn faults_are_classified_by_the_class_they_name() {
     }
     assert_eq!(kind("free text"), (ErrorKind::Internal, "free text".to_owned(), None));
 
-    // Extra members are no reason to refuse a fault.
+    // Extra members of a fault are ignored.
     let body = ZERO_DIVISION.replace("<struct>\n", "<struct><member><name>extra</name><value/></member>");
     assert!(matches!(decode_response(body.as_bytes(), &Limits::default()), Ok(Response::Fault(_))));
 }
 
 #[test]
-fn a_fault_can_always_be_told() {
+fn a_fault_with_invalid_characters_can_be_encoded() {
     let body = encode_fault(&Fault { code: 7, text: "bad \u{0}\r<\u{ffff}".to_owned() });
     assert_eq!(
         decode_response(&body, &Limits::default()),

@@ -1,4 +1,4 @@
-//! What holds for every value and for any octets.
+//! Properties that hold for every value and for any bytes.
 
 use proptest::prelude::*;
 
@@ -27,7 +27,7 @@ fn representable() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Markup in an order that no XML-RPC peer would write.
+/// Pieces of markup in any order.
 fn fragments() -> impl Strategy<Value = String> {
     let fragment = prop::sample::select(vec![
         "<methodCall>",
@@ -86,7 +86,7 @@ fn fragments() -> impl Strategy<Value = String> {
     prop::collection::vec(fragment, 0..40).prop_map(|fragments| fragments.concat())
 }
 
-/// A document with some of its bytes changed, removed or doubled.
+/// A document with some of its bytes changed, removed or duplicated.
 fn damaged(mut document: Vec<u8>, damage: &[(prop::sample::Index, u8, u8)]) -> Vec<u8> {
     for (at, how, byte) in damage {
         let at = at.index(document.len());
@@ -101,7 +101,7 @@ fn damaged(mut document: Vec<u8>, damage: &[(prop::sample::Index, u8, u8)]) -> V
 
 proptest! {
     #[test]
-    fn what_was_written_is_read_back(value in representable(), method in text()) {
+    fn encoded_messages_are_decoded_unchanged(value in representable(), method in text()) {
         let response = encode_response(&value, &NONE).unwrap();
         prop_assert_eq!(decode_response(&response, &Limits::default()), Ok(Response::Value(value.clone())));
         let call = Call { method: method.into(), params: Params::Positional(vec![value]) };
@@ -109,7 +109,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_kept_or_refused(text in any::<String>()) {
+    fn any_text_is_preserved_or_rejected(text in any::<String>()) {
         let value = Value::Str(text);
         if let Ok(body) = encode_response(&value, &NONE) {
             prop_assert_eq!(decode_response(&body, &Limits::default()), Ok(Response::Value(value)));
@@ -117,13 +117,13 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn any_bytes_are_decoded_or_rejected_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = decode_call(&bytes, &Limits::default());
         let _ = decode_response(&bytes, &Limits::default());
     }
 
     #[test]
-    fn any_markup_is_read_or_refused(markup in fragments(), at in 0..ADD.len()) {
+    fn any_markup_is_decoded_or_rejected_without_a_panic(markup in fragments(), at in 0..ADD.len()) {
         let _ = decode_call(markup.as_bytes(), &Limits::default());
         let _ = decode_response(markup.as_bytes(), &Limits::default());
         let inside = format!("{}{markup}{}", &ADD[..at], &ADD[at..]);
@@ -131,7 +131,7 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_message_is_read_or_refused(
+    fn a_damaged_message_is_decoded_or_rejected_without_a_panic(
         values in prop::collection::vec(representable(), 0..3),
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), any::<u8>()), 1..4),
     ) {

@@ -1,9 +1,9 @@
-//! What is no XML-RPC, and how it is refused.
+//! Messages that are rejected, and the errors for them.
 
 use super::*;
 
 #[test]
-fn what_is_not_well_formed_is_refused_in_expats_words() {
+fn documents_that_are_not_well_formed_are_rejected_in_the_words_of_expat() {
     const START: &str = "<methodCall><methodName>m</methodName><params><param><value>";
     const END: &str = "</value></param></params></methodCall>";
     let in_value = |text: &str| format!("{START}{text}{END}");
@@ -96,7 +96,7 @@ const INVALID: &str = "not well-formed (invalid token)";
 const DOCTYPE: &str = "document type declarations are not accepted";
 
 #[test]
-fn well_formed_documents_of_another_shape_are_refused() {
+fn well_formed_documents_that_are_not_the_expected_message_are_rejected() {
     let param = |value: &str| {
         format!("<methodCall><methodName>m</methodName><params><param>{value}</param></params></methodCall>")
     };
@@ -151,7 +151,7 @@ fn well_formed_documents_of_another_shape_are_refused() {
 }
 
 #[test]
-fn nesting_is_bounded() {
+fn nesting_depth_is_limited() {
     let lists = |levels: usize| {
         format!("{}{}", "<value><array><data>".repeat(levels), "</data></array></value>".repeat(levels))
     };
@@ -160,7 +160,7 @@ fn nesting_is_bounded() {
     assert_eq!(read(&lists(100_000)), Err(ErrorKind::TooLarge));
     let maps = "<value><struct><member><name>a</name>".repeat(65);
     assert_eq!(read(&maps), Err(ErrorKind::TooLarge));
-    // Nothing else nests.
+    // No other elements can be nested.
     for tag in ["<a>", "<value>", "<methodCall>", "<params>", "<array>", "<struct>"] {
         assert_eq!(read(&tag.repeat(100_000)), Err(ErrorKind::Malformed));
     }
