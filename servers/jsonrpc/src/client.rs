@@ -1,17 +1,20 @@
-//! The calling end.
+//! The client.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Limits, Remote, Value};
 use http::{HeaderMap, StatusCode};
-use http_layer::{Headers, Reply, Transport};
+use http_layer::{Headers, Reply, SCHEMES, Transport};
+use net::Address;
 
 use crate::wire;
 
-/// The id of a client's first call. Ids have ten digits, so that a request is as long as the last one, and stay below
-/// 2⁵³, so that a server that takes numbers for doubles gives them back.
+/// The id of a client's first call. All ids have ten digits, so that all requests have the same length, and are below
+/// 2⁵³, so that a server that reads numbers as doubles returns them unchanged.
 pub const FIRST_ID: u64 = 1_000_000_000;
-const IDS: u64 = 9_000_000_000;
+
+/// The number of different ids; after the last one, the first is used again.
+const ID_COUNT: u64 = 9_000_000_000;
 
 /// A JSON-RPC client over one connection: `JsonRpcClient<ReqwestClient>` is the stack `jsonrpc`,
 /// `JsonRpcClient<HyperClient>` the stack `jsonrpc-hyper`.
@@ -24,41 +27,42 @@ pub struct JsonRpcClient<T: Transport> {
 }
 
 impl<T: Transport> JsonRpcClient<T> {
-    /// A client of the endpoint at `url`. `extra` headers go with every request.
+    /// Connects to the endpoint at `url`. The `extra` headers are sent with every request.
     ///
     /// # Errors
     /// As [`Transport::connect`].
     pub async fn connect(url: &str, extra: &HeaderMap, options: &ClientOptions) -> Result<Self, CallError> {
-        // Zabbix's frontend has one endpoint, and its documentation asks for the type of JSON-RPC's own.
-        let content_type = if path(url).ends_with("/api_jsonrpc.php") { wire::JSON_RPC } else { wire::JSON };
+        // The endpoint of Zabbix, which requires the media type that is specific to JSON-RPC.
+        let is_zabbix =
+            Address::parse(url, &SCHEMES).is_ok_and(|address| address.path().ends_with("/api_jsonrpc.php"));
+        let content_type = if is_zabbix { wire::JSON_RPC } else { wire::JSON };
         let headers = Headers { extra: extra.clone(), ..Headers::new(content_type) };
         let transport = T::connect(url, &headers, options).await?;
         let endpoint = transport.target("")?;
         Ok(JsonRpcClient { transport, endpoint, limits: options.limits, calls: AtomicU64::new(0) })
     }
 
-    /// Sends a call that is not answered: whether it was executed, and with what result, nobody tells.
+    /// Sends a notification: a call that is not answered, so that its result remains unknown.
     ///
     /// # Errors
-    /// As [`Client::call`], except that of what the server makes of the call itself, only what it refuses unread is
-    /// known.
+    /// As [`Client::call`], but without the errors of executing the call: the server reports only a request that it
+    /// cannot parse or that exceeds a limit.
     pub async fn notify(&self, call: &Call) -> Result<(), CallError> {
         let reply = self.transport.post(&self.endpoint, wire::encode_notification(call)?).await?;
         if !reply.status.is_success() {
-            return Err(self.refused(&reply));
+            return Err(self.status_error(&reply));
         }
         wire::decode_failure(&reply.body, &self.limits).map_or(Ok(()), Err)
     }
 
-    /// Makes several calls in one request. Each has a result of its own, in the order of `calls`; a notification has
-    /// none.
+    /// Sends several calls in one request. Returns their results in the order of `calls`.
     ///
     /// # Errors
-    /// What keeps all of them from being answered, as [`Client::call`]; an empty batch is refused unsent, as the
-    /// specification has no answer to it but an error.
+    /// As [`Client::call`], for a failure of the batch as a whole. [`ErrorKind::InvalidArguments`] for an empty batch,
+    /// which is not sent, since the specification makes it an error.
     pub async fn batch(&self, calls: &[BatchCall]) -> Result<Vec<BatchResult>, CallError> {
         if calls.is_empty() {
-            return Err(CallError::new(ErrorKind::InvalidArguments, "a batch has at least one call"));
+            return Err(CallError::new(ErrorKind::InvalidArguments, "a batch must have at least one call"));
         }
         let mut ids = Vec::new();
         let entries: Vec<_> = calls
@@ -74,9 +78,9 @@ impl<T: Transport> JsonRpcClient<T> {
             .collect();
         let reply = self.transport.post(&self.endpoint, wire::encode_batch(entries)?).await?;
         if !reply.status.is_success() {
-            return Err(self.refused(&reply));
+            return Err(self.status_error(&reply));
         }
-        // What consists of notifications is answered by nothing at all, or by what is wrong with the whole.
+        // The response to a batch of notifications alone is empty, or an error of the batch as a whole.
         let results = match (ids.is_empty(), wire::decode_failure(&reply.body, &self.limits)) {
             (true, Some(error)) => return Err(error),
             (true, None) => Vec::new(),
@@ -93,25 +97,26 @@ impl<T: Transport> JsonRpcClient<T> {
     }
 
     fn next_id(&self) -> u64 {
-        FIRST_ID + self.calls.fetch_add(1, Ordering::Relaxed) % IDS
+        FIRST_ID + self.calls.fetch_add(1, Ordering::Relaxed) % ID_COUNT
     }
 
     async fn post(&self, call: &Call) -> Result<Value, CallError> {
         let id = self.next_id();
         let reply = self.transport.post(&self.endpoint, wire::encode_call(call, id)?).await?;
         if reply.status != StatusCode::OK {
-            return Err(self.refused(&reply));
+            return Err(self.status_error(&reply));
         }
         wire::decode_reply(&reply.body, id, &self.limits)
     }
 
-    /// The error of a reply with another status than 200: some servers send a JSON-RPC error along.
-    fn refused(&self, reply: &Reply) -> CallError {
+    /// The error for a status other than 200: the JSON-RPC error in the body if there is one, or else one that follows
+    /// from the status.
+    fn status_error(&self, reply: &Reply) -> CallError {
         wire::decode_failure(&reply.body, &self.limits).unwrap_or_else(|| {
             let (kind, hint) = match reply.status.as_u16() {
                 413 => (ErrorKind::TooLarge, "; the call exceeds the server's limit"),
-                412 | 415 => (ErrorKind::Malformed, "; it may want another Content-Type"),
-                404 => (ErrorKind::Malformed, "; is the URL's path right?"),
+                412 | 415 => (ErrorKind::Malformed, "; it may require another Content-Type"),
+                404 => (ErrorKind::Malformed, "; is the path of the URL right?"),
                 400..=499 => (ErrorKind::Malformed, ""),
                 _ => (ErrorKind::Internal, ""),
             };
@@ -121,22 +126,17 @@ impl<T: Transport> JsonRpcClient<T> {
     }
 }
 
-/// A call of a batch.
+/// An entry of a batch.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BatchCall {
-    /// One that is answered.
+    /// A call that is answered.
     Call(Call),
-    /// One that is not.
+    /// A call that is not answered.
     Notification(Call),
 }
 
-/// What came of a call of a batch; `None` for a notification.
+/// The result of an entry of a batch; `None` for a notification.
 pub type BatchResult = Option<Result<Value, CallError>>;
-
-/// The path of a URL, with what comes before it.
-fn path(url: &str) -> &str {
-    url.split(['?', '#']).next().unwrap_or(url)
-}
 
 impl<T: Transport> Client for JsonRpcClient<T> {
     fn call<'a>(&'a self, call: &'a Call) -> CallFuture<'a> {

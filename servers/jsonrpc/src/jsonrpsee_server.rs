@@ -1,4 +1,4 @@
-//! The calculator served by jsonrpsee, to hold our server against it.
+//! A calculator server that uses jsonrpsee, for comparison with our own.
 
 use std::io;
 
@@ -12,11 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::wire::Failure;
 
-/// A JSON-RPC server by jsonrpsee, over HTTP alone, with the methods of a service and nothing beside them. It answers at
-/// any path.
+/// A JSON-RPC server of the library jsonrpsee, over HTTP only. It serves the methods of a service at any path, without
+/// the `system.*` methods.
 ///
-/// It executes what a [`Dispatcher`] executes, and fails with the codes and kinds of our own server. What else it does
-/// is jsonrpsee's: how it reads, writes and handles connections.
+/// Calls go to a [`Dispatcher`], and failures have the codes and kinds of our own server. Parsing, encoding and the
+/// handling of connections are jsonrpsee's.
 pub struct JsonrpseeServer {
     server: Server,
     endpoint: Endpoint,
@@ -32,12 +32,12 @@ impl JsonrpseeServer {
         let Endpoint::Tcp { host, port } = listen else {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "jsonrpsee's server listens on TCP only"));
         };
-        let most = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
+        let as_u32 = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
         let config = ServerConfig::builder()
             .http_only()
-            .max_request_body_size(most(limits.max_body))
-            .max_response_body_size(most(limits.max_body))
-            // Its default of 100 would refuse what our servers accept.
+            .max_request_body_size(as_u32(limits.max_body))
+            .max_response_body_size(as_u32(limits.max_body))
+            // The default of 100 is below what our servers accept.
             .max_connections(u32::MAX)
             .build();
         let server = Server::builder().set_config(config).build((host.as_str(), *port)).await?;
@@ -47,42 +47,42 @@ impl JsonrpseeServer {
         for name in names {
             methods
                 .register_async_method(name, move |sent, dispatcher, _| async move {
-                    let params = params_of(&sent)?;
+                    let params = decode_params(&sent)?;
                     let result = dispatcher.call(Call { method: name.into(), params }).await;
-                    result.map_err(|error| refused(&error.into()))
+                    result.map_err(|error| error_object(&error.into()))
                 })
                 .map_err(io::Error::other)?;
         }
         Ok(JsonrpseeServer { server, endpoint, methods })
     }
 
-    /// What a client connects to.
+    /// The URL that clients connect to.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}/jsonrpc", self.endpoint)
     }
 
-    /// Serves until `stop`, then finishes calls in hand.
+    /// Serves until `stop` is cancelled, then completes the calls in flight.
     pub async fn run(self, stop: CancellationToken) {
         let serving = self.server.start(self.methods);
         stop.cancelled().await;
-        // It fails where the server has ended already.
+        // Fails only if the server has already stopped.
         let _ = serving.stop();
         serving.stopped().await;
     }
 }
 
-fn params_of(sent: &Sent<'_>) -> Result<Params, ErrorObjectOwned> {
+fn decode_params(sent: &Sent<'_>) -> Result<Params, ErrorObjectOwned> {
     if !sent.is_object() {
         return Ok(Params::Positional(sent.parse()?));
     }
     match sent.parse()? {
         Value::Map(members) => Ok(Params::Named(members)),
-        _ => Err(refused(&Failure::invalid_request("params is neither an array nor an object"))),
+        _ => Err(error_object(&Failure::invalid_request("`params` must be an array or an object"))),
     }
 }
 
-fn refused(failure: &Failure) -> ErrorObjectOwned {
+fn error_object(failure: &Failure) -> ErrorObjectOwned {
     #[derive(Serialize)]
     struct Data<'a> {
         kind: &'a str,

@@ -1,8 +1,8 @@
-//! JSON-RPC over HTTP, both ends.
+//! JSON-RPC over HTTP: a server and a client.
 //!
-//! The server speaks version 2.0 as its specification has it (<https://www.jsonrpc.org/specification>), answers
-//! version 1.0 in kind, and is reached by the paths that clients in the field use: `/`, `/jsonrpc`, `/RPC2`
-//! (jsonrpclib) and `/api_jsonrpc.php` (Zabbix).
+//! The server implements version 2.0 of the specification (<https://www.jsonrpc.org/specification>) and answers requests
+//! of version 1.0 in that version. It serves the paths that existing clients use: `/`, `/jsonrpc`, `/RPC2` (jsonrpclib)
+//! and `/api_jsonrpc.php` (Zabbix).
 
 #![forbid(unsafe_code)]
 

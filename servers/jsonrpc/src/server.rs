@@ -1,4 +1,4 @@
-//! The serving end.
+//! The server.
 
 use std::sync::Arc;
 
@@ -12,16 +12,16 @@ use http_layer::{Api, BodyError, HttpOptions, read_request, reply, system};
 
 use crate::wire::{self, Failure, JSON, Message};
 
-/// The paths that clients in the field call.
+/// The paths that existing clients call.
 const PATHS: [&str; 4] = ["/", "/jsonrpc", "/RPC2", "/api_jsonrpc.php"];
 
-/// What a server can be told.
+/// Options of a server.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ServerOptions {
-    /// What the server accepts, and how long it waits for it.
+    /// Limits on requests, and how long the server waits for them.
     pub http: HttpOptions,
-    /// Take calls by GET, too, from the URL's query, as python-jsonrpc's server does. Off by default: whatever follows a
-    /// link could then call a method.
+    /// Also accept calls by GET, in the query of the URL, as python-jsonrpc's server does. Off by default, since any
+    /// program that follows a link could then call a method.
     pub allow_get: bool,
 }
 
@@ -51,58 +51,59 @@ fn router(dispatcher: Dispatcher, ServerOptions { http, allow_get }: ServerOptio
     let methods = if allow_get { MethodFilter::POST.or(MethodFilter::GET) } else { MethodFilter::POST };
     let endpoint: MethodRouter = on(methods, move |request: Request| {
         let shared = Arc::clone(&shared);
-        async move { shared.answer(request).await }
+        async move { shared.respond(request).await }
     });
-    let refuse = |status, message: &'static str| {
+    let reject = |status, message: &'static str| {
         move || async move { failure(status, Failure::invalid_request(message)) }
     };
     PATHS
         .into_iter()
         .fold(Router::new(), |router, path| router.route(path, endpoint.clone()))
-        .fallback(refuse(StatusCode::NOT_FOUND, "nothing is served at this path; call /jsonrpc"))
-        .method_not_allowed_fallback(refuse(StatusCode::METHOD_NOT_ALLOWED, "call by POST"))
+        .fallback(reject(StatusCode::NOT_FOUND, "no JSON-RPC at this path; use /jsonrpc"))
+        .method_not_allowed_fallback(reject(StatusCode::METHOD_NOT_ALLOWED, "use POST"))
 }
 
 fn failure(status: StatusCode, failure: Failure) -> Response {
     reply(status, JSON, wire::encode_failure(failure))
 }
 
-/// What every request is handled with.
+/// What all handlers share.
 struct Shared {
     dispatcher: Dispatcher,
     http: HttpOptions,
 }
 
 impl Shared {
-    /// Answers with status 200 whatever the outcome of the calls, and with an empty body where nobody asked for any.
-    async fn answer(&self, request: Request) -> Response {
+    /// Responds with status 200 whatever the outcome of the calls, and with an empty body if all are notifications.
+    async fn respond(&self, request: Request) -> Response {
         if request.method() != Method::POST {
-            return self.answer_query(request.uri().query().unwrap_or_default()).await;
+            return self.respond_to_query(request.uri().query().unwrap_or_default()).await;
         }
         match read_request(request, &self.http).await {
-            Ok(body) => self.answer_text(&body).await,
-            Err(error) => failure(error.status(), unreadable(&error)),
+            Ok(body) => self.respond_to_text(&body).await,
+            Err(error) => failure(error.status(), body_failure(&error)),
         }
     }
 
-    async fn answer_text(&self, text: &[u8]) -> Response {
+    async fn respond_to_text(&self, text: &[u8]) -> Response {
         match wire::decode(text, &self.http.limits) {
             Ok(message) => reply(StatusCode::OK, JSON, self.execute(message).await),
             Err(error) => failure(StatusCode::OK, error),
         }
     }
 
-    /// A query without a method is answered by status 400, as python-jsonrpc does.
-    async fn answer_query(&self, query: &str) -> Response {
+    /// Handles a GET. The status for a query without a method is 400, as in python-jsonrpc.
+    async fn respond_to_query(&self, query: &str) -> Response {
         let mut response = match wire::decode_query(query, &self.http.limits) {
-            Ok(Some(request)) => self.answer_text(&request).await,
+            Ok(Some(request)) => self.respond_to_text(&request).await,
             Ok(None) => {
-                let missing = Failure::invalid_request("a GET has a query with a `method`, or call by POST");
+                let missing =
+                    Failure::invalid_request("a GET requires a query with a `method`; otherwise use POST");
                 failure(StatusCode::BAD_REQUEST, missing)
             }
             Err(error) => failure(StatusCode::OK, error),
         };
-        // The same query is a new call each time.
+        // Each request is a call, so its result must not be served from a cache.
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }
@@ -117,7 +118,7 @@ impl Shared {
                     out.push(if start == 0 { b'[' } else { b',' });
                     self.execute_one(request, &mut out).await;
                     if out.len() == start + 1 {
-                        // A notification has no answer, nor has it a comma.
+                        // A notification has no response, so its comma is removed.
                         out.truncate(start);
                     }
                 }
@@ -132,10 +133,10 @@ impl Shared {
     async fn execute_one(&self, request: wire::Request<'_>, out: &mut Vec<u8>) {
         let result = match request.call {
             Ok(call) => {
-                let call = with_reserved_args(call, self.dispatcher.service());
+                let call = resolve_reserved_args(call, self.dispatcher.service());
                 system::call(&self.dispatcher, call, self.http.limits.max_batch, fault)
                     .await
-                    .map_err(|refused| Failure::from(CallError::from(refused)))
+                    .map_err(|error| Failure::from(CallError::from(error)))
             }
             Err(failure) => Err(failure),
         };
@@ -145,13 +146,13 @@ impl Shared {
     }
 }
 
-/// The member of named arguments in which python-jsonrpc's client sends those that were given by position beside them.
-const POSITIONAL: &str = "__args";
+/// The name under which python-jsonrpc's client sends positional arguments in a call that has named arguments, too.
+const POSITIONAL_ARGS: &str = "__args";
 
-/// `call` with each positional argument among named ones under its parameter's name.
-fn with_reserved_args(mut call: Call, service: &dyn Service) -> Call {
+/// Gives the positional arguments in a call with [`POSITIONAL_ARGS`] the names of their parameters.
+fn resolve_reserved_args(mut call: Call, service: &dyn Service) -> Call {
     let Params::Named(members) = &mut call.params else { return call };
-    let Some(at) = members.iter().position(|(name, _)| name == POSITIONAL) else { return call };
+    let Some(at) = members.iter().position(|(name, _)| name == POSITIONAL_ARGS) else { return call };
     let Some((_, Value::List(_))) = members.get(at) else { return call };
     let (_, Value::List(values)) = members.remove(at) else { return call };
     if members.is_empty() {
@@ -161,20 +162,20 @@ fn with_reserved_args(mut call: Call, service: &dyn Service) -> Call {
     let method = service.methods().iter().find(|info| info.name == call.method);
     let names = method.map(|info| info.params).unwrap_or_default();
     for (index, value) in values.into_iter().enumerate() {
-        // One too many, or one that is given by name as well, keeps a name that no method has, and is refused for it.
+        // A surplus argument, or one that is also given by name, keeps the reserved name, which every method rejects.
         let name = names.get(index).filter(|name| members.iter().all(|(given, _)| given != *name));
-        members.push((name.map_or(POSITIONAL, |name| name).to_owned(), value));
+        members.push((name.map_or(POSITIONAL_ARGS, |name| name).to_owned(), value));
     }
     call
 }
 
-/// What a failed call is among the results of `system.multicall`: jsonrpclib's server has that from XML-RPC's.
+/// The form of a failed call among the results of `system.multicall`. jsonrpclib's server inherits it from XML-RPC's.
 fn fault(error: CallError) -> Value {
     let text = format!("<class '{}'>:{}", error.kind.python_class(), error.message);
     Value::Map(vec![("faultCode".to_owned(), Value::Int(1)), ("faultString".to_owned(), Value::Str(text))])
 }
 
-fn unreadable(error: &BodyError) -> Failure {
+fn body_failure(error: &BodyError) -> Failure {
     match error {
         BodyError::TooLarge { .. } => Failure::too_large(error.to_string()),
         _ => Failure::invalid_request(error.to_string()),

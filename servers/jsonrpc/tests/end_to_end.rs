@@ -1,12 +1,12 @@
-//! Client and server over a socket.
+//! The client and the server over a socket.
 
-#![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
+#![allow(clippy::unwrap_used, reason = "a helper function fails its test by panicking")]
 
 use std::time::Duration;
 
+use calculator::conformance::{self, Profile};
 use calculator::{
-    Calculator, Call, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults, Limits,
-    Value, conformance,
+    Calculator, Call, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults, Limits, Value,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_layer::axum::Router;
@@ -15,18 +15,24 @@ use http_layer::axum::response::Response;
 use http_layer::axum::routing::post as post_to;
 use http_layer::{Headers, HttpServer, HyperClient, Reply, ReqwestClient, Transport, read_body, reply};
 use jsonrpc::{BatchCall, JsonRpcClient, Server, ServerOptions};
+use net::Endpoint;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+/// Starts a server on a free TCP port. Returns its URL, and a guard that stops it.
 async fn start(limits: Limits) -> (String, DropGuard) {
     start_with(ServerOptions { http: limits.into(), ..ServerOptions::default() }).await
 }
 
 async fn start_with(options: ServerOptions) -> (String, DropGuard) {
+    start_at(&Endpoint::loopback(), options).await
+}
+
+async fn start_at(listen: &Endpoint, options: ServerOptions) -> (String, DropGuard) {
     let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults::default());
-    let server = Server::bind(&"127.0.0.1:0".parse().unwrap(), dispatcher, options).await.unwrap();
+    let server = Server::bind(listen, dispatcher, options).await.unwrap();
     let (url, stop) = (server.url(), CancellationToken::new());
     tokio::spawn(server.run(stop.clone()));
     (url, stop.drop_guard())
@@ -39,13 +45,9 @@ async fn connect<T: Transport>(url: &str) -> JsonRpcClient<T> {
 async fn passes_the_conformance_table<T: Transport>() {
     let (url, _stop) = start(Limits::default()).await;
     let client: JsonRpcClient<T> = connect(&url).await;
-    let outcomes = conformance::run(
-        &client,
-        conformance::Profile::default(),
-        &mut Deadline::new(Duration::from_secs(5)),
-    )
-    .await;
-    assert_eq!(outcomes.len(), conformance::vectors(conformance::Profile::default()).len());
+    let outcomes =
+        conformance::run(&client, Profile::default(), &mut Deadline::new(Duration::from_secs(5))).await;
+    assert_eq!(outcomes.len(), conformance::vectors(Profile::default()).len());
     for outcome in outcomes {
         assert!(outcome.passed(), "{}: {}", outcome.vector.title(), outcome.answer());
     }
@@ -61,8 +63,27 @@ async fn hyper_passes_the_conformance_table() {
     passes_the_conformance_table::<HyperClient>().await;
 }
 
+async fn calls_over_a_unix_socket<T: Transport>() {
+    let folder = tempfile::tempdir().unwrap();
+    let listen = Endpoint::Unix(folder.path().join("calculator.sock"));
+    let (url, _stop) = start_at(&listen, ServerOptions::default()).await;
+    assert!(url.starts_with("http+unix://%2F"), "{url}");
+    let client: JsonRpcClient<T> = connect(&url).await;
+    assert_eq!(client.call(&Call::positional("add", [2.into(), 3.into()])).await, Ok(5.into()));
+}
+
 #[tokio::test]
-async fn named_arguments_are_calls_too() {
+async fn reqwest_calls_over_a_unix_socket() {
+    calls_over_a_unix_socket::<ReqwestClient>().await;
+}
+
+#[tokio::test]
+async fn hyper_calls_over_a_unix_socket() {
+    calls_over_a_unix_socket::<HyperClient>().await;
+}
+
+#[tokio::test]
+async fn calls_with_named_arguments() {
     let (url, _stop) = start(Limits::default()).await;
     let client: JsonRpcClient<HyperClient> = connect(&url).await;
     let call = Call::named("divide", [("y".to_owned(), 2.into()), ("x".to_owned(), Value::Int(-7))]);
@@ -71,7 +92,7 @@ async fn named_arguments_are_calls_too() {
     assert_eq!(client.call(&call).await.unwrap_err().kind, ErrorKind::InvalidArguments);
 }
 
-/// Posts `body` as it is, of a type that no JSON-RPC server asks for.
+/// Posts `body` unchanged, with a media type that is not JSON.
 async fn post(url: &str, body: &str) -> Reply {
     let client =
         HyperClient::connect(url, &Headers::new("text/plain"), &ClientOptions::default()).await.unwrap();
@@ -86,7 +107,7 @@ async fn answer(url: &str, body: &str) -> String {
 }
 
 #[tokio::test]
-async fn answers_on_every_path_of_the_field() {
+async fn serves_the_paths_of_existing_clients() {
     let (url, _stop) = start(Limits::default()).await;
     let root = url.strip_suffix("jsonrpc").unwrap();
     let request = r#"{"jsonrpc":"2.0","method":"add","params":[2,3],"id":"a"}"#;
@@ -102,7 +123,7 @@ async fn answers_on_every_path_of_the_field() {
 }
 
 #[tokio::test]
-async fn notifications_are_answered_by_an_empty_body() {
+async fn the_response_to_notifications_is_empty() {
     let (url, _stop) = start(Limits::default()).await;
     for body in [
         r#"{"jsonrpc":"2.0","method":"add","params":[2,3]}"#,
@@ -147,7 +168,7 @@ async fn a_batch_is_answered_in_order_without_its_notifications() {
 }
 
 #[tokio::test]
-async fn an_oversized_integer_is_an_overflow_of_its_own_call() {
+async fn an_integer_beyond_64_bits_fails_only_its_own_call() {
     let (url, _stop) = start(Limits::default()).await;
     let text =
         answer(&url, r#"{"jsonrpc":"2.0","method":"add","params":[99999999999999999999,1],"id":"big"}"#)
@@ -157,7 +178,7 @@ async fn an_oversized_integer_is_an_overflow_of_its_own_call() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_is_refused_with_its_kind() {
+async fn too_large_requests_are_rejected_as_too_large() {
     let (url, _stop) = start(Limits { max_body: 1_000, max_depth: 8, ..Limits::default() }).await;
     let client: JsonRpcClient<HyperClient> = connect(&url).await;
     let error = client.call(&Call::positional("hello", ["x".repeat(1_000).into()])).await.unwrap_err();
@@ -169,9 +190,9 @@ async fn what_is_too_large_is_refused_with_its_kind() {
 }
 
 #[tokio::test]
-async fn a_server_of_something_else_is_told_by_its_status() {
+async fn a_wrong_path_is_reported_by_its_status() {
     let (url, _stop) = start(Limits::default()).await;
-    // Our own server sends a JSON-RPC error along with its 404.
+    // Our own server sends a JSON-RPC error with its 404.
     let client: JsonRpcClient<HyperClient> = connect(&format!("{url}/nosuch")).await;
     let error = client.call(&Call::positional("add", [2.into(), 3.into()])).await.unwrap_err();
     assert_eq!((error.kind, error.remote.unwrap().code), (ErrorKind::Malformed, Some(-32600)));
@@ -205,7 +226,7 @@ async fn a_batch_of_calls_has_a_result_for_each_and_none_for_a_notification() {
 }
 
 #[tokio::test]
-async fn a_notification_is_executed_and_tells_nothing() {
+async fn a_notification_is_executed_without_a_result() {
     let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults::default());
     let watched = dispatcher.clone();
     let server =
@@ -222,10 +243,10 @@ async fn a_notification_is_executed_and_tells_nothing() {
 }
 
 #[tokio::test]
-async fn a_call_by_get_is_taken_where_that_is_configured() {
+async fn calls_by_get_are_accepted_only_if_configured() {
     let options = ServerOptions { allow_get: true, ..ServerOptions::default() };
     let ((open, _stop), (closed, _stop_too)) = (start_with(options).await, start(Limits::default()).await);
-    // As python-jsonrpc's server takes it.
+    // A query as python-jsonrpc's server accepts it.
     let query = "jsonrpc=2.0&id=1&method=add&params=%5B2,+3%5D";
     let answered = get(&open, &format!("?{query}")).await;
     assert!(
@@ -258,7 +279,7 @@ async fn a_call_by_get_is_taken_where_that_is_configured() {
     assert!(refused.starts_with("HTTP/1.1 405 ") && refused.contains("allow: POST"), "{refused}");
 }
 
-/// The whole answer to a GET.
+/// Sends a GET and returns the whole response.
 async fn get(url: &str, query: &str) -> String {
     let target = url.strip_prefix("http://").unwrap();
     let (address, path) = target.split_once('/').unwrap();
@@ -275,16 +296,16 @@ async fn exchange(address: &str, request: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn the_shapes_of_python_jsonrpc_are_understood() {
+async fn accepts_the_arguments_of_python_jsonrpc() {
     let (url, _stop) = start(Limits::default()).await;
     for (body, expected) in [
-        // Arguments by position beside some by name.
+        // Positional arguments together with named ones.
         (r#"{"jsonrpc":"2.0","method":"divide","params":{"y":2,"__args":[-7]},"id":1}"#, r#""result":-4,"#),
         (r#"{"jsonrpc":"2.0","method":"add","params":{"__args":[2,3]},"id":1}"#, r#""result":5,"#),
         (r#"{"jsonrpc":"2.0","method":"add","params":{"x":1,"__args":[2,3]},"id":1}"#, r#""code":-32602"#),
         (r#"{"jsonrpc":"2.0","method":"add","params":{"y":1,"__args":[2,3]},"id":1}"#, r#""code":-32602"#),
         (r#"{"jsonrpc":"2.0","method":"add","params":{"y":1,"__args":2},"id":1}"#, r#""code":-32602"#),
-        // A notification is a batch of one.
+        // A notification in a batch of one.
         (r#"[{"method":"add","jsonrpc":"2.0","params":[1,2]}]"#, ""),
     ] {
         let answered = answer(&url, body).await;
@@ -324,7 +345,7 @@ async fn the_system_methods_are_those_of_jsonrpclib() {
     );
 }
 
-/// Answers as Zabbix's frontend does: by its source, `api_jsonrpc.php` and `CJsonRpc.php`.
+/// Responds as Zabbix's frontend does, according to its sources `api_jsonrpc.php` and `CJsonRpc.php`.
 async fn zabbix(request: Request) -> Response {
     let headers = request.headers().clone();
     let header =
@@ -356,7 +377,7 @@ async fn zabbix(request: Request) -> Response {
 }
 
 #[tokio::test]
-async fn zabbix_is_called_as_it_wants_to_be() {
+async fn calls_zabbix_with_the_media_type_and_token_that_it_requires() {
     let router = Router::new().route("/zabbix/api_jsonrpc.php", post_to(zabbix));
     let server = HttpServer::bind(&"127.0.0.1:0".parse().unwrap(), router, Limits::default()).await.unwrap();
     let url = server.url("/zabbix/api_jsonrpc.php");
@@ -378,7 +399,7 @@ async fn zabbix_is_called_as_it_wants_to_be() {
 }
 
 #[tokio::test]
-async fn what_a_hostile_request_does_is_an_error_and_the_server_lives_on() {
+async fn hostile_requests_get_an_error_and_the_server_keeps_running() {
     let (url, _stop) = start(Limits::default()).await;
     let request = |params: &str| format!(r#"{{"jsonrpc":"2.0","method":"echo","params":{params},"id":1}}"#);
     let batch =

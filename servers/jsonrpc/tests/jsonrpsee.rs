@@ -1,4 +1,4 @@
-//! Our client in front of jsonrpsee's server.
+//! Our client with jsonrpsee's server.
 #![cfg(feature = "jsonrpsee")]
 
 use std::time::Duration;
@@ -13,7 +13,7 @@ use jsonrpc::{JsonRpcClient, JsonrpseeServer};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
-async fn it_does_what_ours_does_and_ends_when_told() {
+async fn passes_the_conformance_table_and_stops_on_request() {
     let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults::default());
     let listen = "127.0.0.1:0".parse().unwrap();
     let server = JsonrpseeServer::bind(&listen, dispatcher, Limits::default()).await.unwrap();

@@ -1,7 +1,7 @@
-//! The examples of the JSON-RPC 2.0 specification (section 7), request by request. Of an error the code is compared: the
-//! specification leaves its message and data to the server.
+//! The examples of the JSON-RPC 2.0 specification (section 7), one by one. Only the codes of errors are compared, since
+//! the specification leaves their messages and data to the server.
 
-#![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
+#![allow(clippy::unwrap_used, reason = "a helper function fails its test by panicking")]
 
 use calculator::{
     CallError, ClientOptions, Dispatcher, ErrorKind, Executor, Faults, MethodInfo, Params, Service, Value,
@@ -41,7 +41,7 @@ impl Service for Examples {
     }
 }
 
-/// What the server answers, with errors reduced to their codes; `None` for an empty body.
+/// The server's response, with errors reduced to their codes; `None` for an empty body.
 async fn answer(request: &str) -> Option<Json> {
     let dispatcher = Dispatcher::new(Examples, Executor::Async, Faults::default());
     let options = ServerOptions::default();

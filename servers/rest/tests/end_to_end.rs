@@ -10,14 +10,20 @@ use calculator::{
 };
 use http::HeaderMap;
 use http_layer::{HyperClient, ReqwestClient, Transport};
+use net::Endpoint;
 use rest::{RestClient, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+/// Starts a server on a free TCP port. Returns its URL, and a guard that stops it.
 async fn start(limits: Limits) -> (String, DropGuard) {
+    start_at(&Endpoint::loopback(), limits).await
+}
+
+async fn start_at(listen: &Endpoint, limits: Limits) -> (String, DropGuard) {
     let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults::default());
-    let server = Server::bind(&"127.0.0.1:0".parse().unwrap(), dispatcher, limits).await.unwrap();
+    let server = Server::bind(listen, dispatcher, limits).await.unwrap();
     let (url, stop) = (server.url(), CancellationToken::new());
     tokio::spawn(server.run(stop.clone()));
     (url, stop.drop_guard())
@@ -46,6 +52,25 @@ async fn reqwest_passes_the_conformance_table() {
 #[tokio::test]
 async fn hyper_passes_the_conformance_table() {
     passes_the_conformance_table::<HyperClient>().await;
+}
+
+async fn calls_over_a_unix_socket<T: Transport>() {
+    let folder = tempfile::tempdir().unwrap();
+    let listen = Endpoint::Unix(folder.path().join("calculator.sock"));
+    let (url, _stop) = start_at(&listen, Limits::default()).await;
+    assert!(url.starts_with("http+unix://%2F"), "{url}");
+    let client: RestClient<T> = connect(&url).await;
+    assert_eq!(client.call(&Call::positional("add", [2.into(), 3.into()])).await, Ok(5.into()));
+}
+
+#[tokio::test]
+async fn reqwest_calls_over_a_unix_socket() {
+    calls_over_a_unix_socket::<ReqwestClient>().await;
+}
+
+#[tokio::test]
+async fn hyper_calls_over_a_unix_socket() {
+    calls_over_a_unix_socket::<HyperClient>().await;
 }
 
 /// Sends a request on a new connection and returns the status, the head and the body of the response.

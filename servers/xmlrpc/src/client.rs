@@ -1,10 +1,9 @@
 //! The client.
 
-use std::borrow::Cow;
-
 use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Limits, Remote, Value};
 use http_layer::http::{HeaderMap, StatusCode};
-use http_layer::{Headers, Reply, Transport};
+use http_layer::{Headers, Reply, SCHEMES, Transport};
+use net::Address;
 
 use crate::wire::{EncodeOptions, Response, decode_response, encode_call};
 
@@ -29,8 +28,9 @@ impl<T: Transport> XmlRpcClient<T> {
     /// [`ErrorKind::Timeout`] if connecting takes too long.
     pub async fn connect(url: &str, extra: &HeaderMap, options: &ClientOptions) -> Result<Self, CallError> {
         let headers = Headers { extra: extra.clone(), ..Headers::new("text/xml") };
-        let transport = T::connect(&with_default_path(url), &headers, options).await?;
-        let target = transport.target("")?;
+        let transport = T::connect(url, &headers, options).await?;
+        let has_path = Address::parse(url, &SCHEMES).is_ok_and(|address| !address.path().is_empty());
+        let target = transport.target(if has_path { "" } else { "RPC2" })?;
         Ok(XmlRpcClient { transport, target, limits: options.limits, encode: EncodeOptions::default() })
     }
 
@@ -77,38 +77,4 @@ fn status_error(reply: &Reply) -> CallError {
     };
     let remote = Remote { code: Some(status.as_u16().into()), ..Remote::default() };
     CallError::remote(kind, format!("HTTP status {status}: {hint}"), remote)
-}
-
-/// `url` with the path `/RPC2` if it has no path, not even `/`.
-fn with_default_path(url: &str) -> Cow<'_, str> {
-    let Some(authority) = url.find("://").map(|at| at + "://".len()) else { return url.into() };
-    let rest = &url[authority..];
-    match rest.find(['/', '\\', '?', '#']) {
-        None => format!("{url}/RPC2").into(),
-        Some(end) if rest[end..].starts_with(['?', '#']) => {
-            let (before, after) = url.split_at(authority + end);
-            format!("{before}/RPC2{after}").into()
-        }
-        Some(_) => url.into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_default_path_is_rpc2() {
-        for (url, full) in [
-            ("http://h", "http://h/RPC2"),
-            ("http://u:p@[::1]:80", "http://u:p@[::1]:80/RPC2"),
-            ("http://h/", "http://h/"),
-            ("http://h/x?y", "http://h/x?y"),
-            ("http://h?x=/", "http://h/RPC2?x=/"),
-            ("h:1", "h:1"),
-            ("", ""),
-        ] {
-            assert_eq!(with_default_path(url), full);
-        }
-    }
 }

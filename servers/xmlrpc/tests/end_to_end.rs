@@ -10,6 +10,7 @@ use calculator::{
 };
 use http_layer::http::{HeaderMap, HeaderValue, header};
 use http_layer::{HyperClient, ReqwestClient, Transport};
+use net::Endpoint;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -30,6 +31,7 @@ macro_rules! with_both_clients {
 
 with_both_clients!(
     every_row_of_the_conformance_table_passes,
+    calls_over_a_unix_socket,
     null_is_sent_only_if_both_client_and_server_allow_it,
     a_request_above_a_limit_is_rejected_as_too_large,
     requests_and_responses_are_compressed_within_the_limits,
@@ -78,6 +80,22 @@ async fn every_row_of_the_conformance_table_passes<T: Transport>() {
             assert!(outcome.passed(), "{}: {}", outcome.vector.title(), outcome.answer());
         }
     }
+}
+
+async fn calls_over_a_unix_socket<T: Transport>() {
+    let folder = tempfile::tempdir().unwrap();
+    let listen = Endpoint::Unix(folder.path().join("calculator.sock"));
+    let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults::default());
+    let server = Server::bind(&listen, dispatcher, ServerOptions::default()).await.unwrap();
+    let (url, stop) = (server.url(), CancellationToken::new());
+    let running = tokio::spawn(server.run(stop.clone()));
+    let base = url.strip_suffix("/RPC2").unwrap();
+    assert!(base.starts_with("http+unix://%2F"), "{url}");
+    for url in [&url, base] {
+        assert_eq!(connect::<T>(url).await.call(&add()).await, Ok(Value::Int(5)));
+    }
+    stop.cancel();
+    running.await.unwrap();
 }
 
 async fn null_is_sent_only_if_both_client_and_server_allow_it<T: Transport>() {

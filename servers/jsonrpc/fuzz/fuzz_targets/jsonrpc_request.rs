@@ -1,4 +1,4 @@
-//! Any bytes are a message or are refused, and a call that can be written is read back.
+//! Feeds any bytes to the decoder of requests. A call that it decodes and that can be encoded must survive a round trip.
 #![no_main]
 
 use calculator::Limits;
@@ -19,7 +19,7 @@ fuzz_target!(|body: &[u8]| {
     };
     for call in requests.into_iter().filter_map(|request| request.call.ok()) {
         let Ok(written) = encode_call(&call, 7) else { continue };
-        let Ok(Message::Single(again)) = decode(&written, &limits) else { panic!("not read back") };
+        let Ok(Message::Single(again)) = decode(&written, &limits) else { panic!("an encoded call is not decoded") };
         assert_eq!(again.call, Ok(call));
     }
 });

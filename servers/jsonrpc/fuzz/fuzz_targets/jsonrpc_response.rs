@@ -1,4 +1,5 @@
-//! Any bytes are a response or are refused, and a result that can be written is read back.
+//! Feeds any bytes to the decoders of responses. A result that they decode and that can be encoded must survive a round
+//! trip.
 #![no_main]
 
 use calculator::Limits;
@@ -12,7 +13,7 @@ fuzz_target!(|body: &[u8]| {
     let Ok(value) = decode_reply(body, 1, &limits) else { return };
     let mut written = Vec::new();
     write_reply(&mut written, ReplyTo { id: "1", version: Version::V2 }, &Ok(value.clone()));
-    // A value that JSON has no form for is written as an error.
+    // A value that JSON cannot represent is encoded as an error.
     if let Ok(again) = decode_reply(&written, 1, &limits) {
         assert_eq!(again, value);
     }

@@ -1,44 +1,44 @@
-//! Failures: the reserved codes, and the kind that goes with them as `data`.
+//! Failures: the error objects of responses, with their reserved codes, and the kind of error as `data`.
 
 use calculator::{CallError, ErrorKind, Remote, Value, json};
 
 /// The codes that JSON-RPC 2.0 reserves (section 5.1).
 pub mod code {
-    /// The text is not JSON.
+    /// The message is not JSON.
     pub const PARSE_ERROR: i64 = -32700;
-    /// The JSON is no request.
+    /// The message is JSON, but not a request.
     pub const INVALID_REQUEST: i64 = -32600;
-    /// No such method.
+    /// The method does not exist.
     pub const METHOD_NOT_FOUND: i64 = -32601;
-    /// Wrong number, name or type of arguments.
+    /// The number, the names or the types of the arguments are wrong.
     pub const INVALID_PARAMS: i64 = -32602;
-    /// Everything else.
+    /// Any other failure.
     pub const INTERNAL_ERROR: i64 = -32603;
 }
 
-/// A failure as an error object carries it.
+/// The content of an error object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// One of the reserved [codes](code).
     pub code: i64,
-    /// The kind, which the code alone does not tell; sent as `"data":{"kind":…}`.
+    /// The kind of error, which the code alone does not determine; sent as `"data":{"kind":…}`.
     pub kind: ErrorKind,
-    /// What happened.
+    /// What went wrong.
     pub message: String,
 }
 
 impl Failure {
-    /// The text was not JSON.
+    /// The failure for a message that is not JSON.
     pub(super) fn parse(message: impl Into<String>) -> Self {
         Failure { code: code::PARSE_ERROR, kind: ErrorKind::Malformed, message: message.into() }
     }
 
-    /// The JSON was no request.
+    /// The failure for a message that is JSON, but not a request.
     pub fn invalid_request(message: impl Into<String>) -> Self {
         Failure { code: code::INVALID_REQUEST, kind: ErrorKind::Malformed, message: message.into() }
     }
 
-    /// The request was above a limit.
+    /// The failure for a message that exceeds a limit.
     pub fn too_large(message: impl Into<String>) -> Self {
         CallError::new(ErrorKind::TooLarge, message).into()
     }
@@ -73,9 +73,9 @@ impl From<CallError> for Failure {
     }
 }
 
-/// The error that the value of `error` in a response stands for: by the code where it says enough, otherwise by the
-/// kind in `data`. A server of version 1.0 may send any value; a text is then the message.
-pub(super) fn error_of(error: Value) -> CallError {
+/// Decodes the member `error` of a response. The kind follows from the code if that is specific enough, otherwise from
+/// the kind in `data`. A server of version 1.0 may send any value; a string is then the message.
+pub(super) fn decode_error(error: Value) -> CallError {
     let Value::Map(members) = error else {
         let message = if let Value::Str(text) = error { text } else { format!("{error:?}") };
         return CallError::remote(ErrorKind::Internal, message, Remote::default());

@@ -1,4 +1,4 @@
-//! Requests: written by a client, read by a server.
+//! Requests, which a client encodes and a server decodes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,23 +8,24 @@ use percent_encoding::percent_decode_str;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::any_type::AnyType;
+use super::failure::Failure;
 use super::response::{ReplyTo, Version};
-use super::{AnyType, Failure, with_envelope};
 
-/// The levels around an argument in a batch: the batch, the request, its params.
-const ENVELOPE: usize = 3;
+/// The levels of nesting around an argument in a batch: the batch, the request, its params.
+const ENVELOPE_DEPTH: usize = 3;
 
-/// A request of version 2.0. `params` is there even when it is empty, since Zabbix requires it.
+/// Encodes a request of version 2.0. It has `params` even without arguments, since Zabbix requires that.
 ///
 /// # Errors
-/// As [`json::write`], for a value that JSON has no form for.
+/// As [`json::write`], for a value that JSON cannot represent.
 pub fn encode_call(call: &Call, id: u64) -> Result<Vec<u8>, CallError> {
     let mut out = Vec::with_capacity(128);
     write_request(&mut out, call, Some(id))?;
     Ok(out)
 }
 
-/// A request of version 2.0 that asks for no answer.
+/// Encodes a notification of version 2.0.
 ///
 /// # Errors
 /// As [`encode_call`].
@@ -34,10 +35,10 @@ pub fn encode_notification(call: &Call) -> Result<Vec<u8>, CallError> {
     Ok(out)
 }
 
-/// A batch: each call with its id, or as a notification without.
+/// Encodes a batch. A call without an id is a notification.
 ///
 /// # Errors
-/// As [`encode_call`], for the first call that has no form.
+/// As [`encode_call`], for the first call that JSON cannot represent.
 pub fn encode_batch<'a>(
     calls: impl IntoIterator<Item = (&'a Call, Option<u64>)>,
 ) -> Result<Vec<u8>, CallError> {
@@ -86,10 +87,9 @@ fn write_request(out: &mut Vec<u8>, call: &Call, id: Option<u64>) -> Result<(), 
     Ok(())
 }
 
-/// The request that a URL's query makes, as python-jsonrpc's server takes it by GET:
-/// `jsonrpc=2.0&method=add&params=[2,3]&id=1`. `jsonrpc` is 2.0 where it is absent; `params` is JSON; `id` is JSON where
-/// it can be read as JSON, else a string. Of parameters with the same name the last one counts. `None` without a
-/// method.
+/// Converts the query of a URL to the body of a request, for calls by GET as python-jsonrpc's server accepts them:
+/// `jsonrpc=2.0&method=add&params=[2,3]&id=1`. The default of `jsonrpc` is 2.0. `params` is JSON. `id` is JSON if it can
+/// be parsed as JSON, otherwise a string. The last parameter with a name wins. Returns `None` if there is no method.
 ///
 /// # Errors
 /// A parse error for a query that is not UTF-8, or whose `params` are not JSON.
@@ -114,16 +114,16 @@ pub fn decode_query(query: &str, limits: &Limits) -> Result<Option<Vec<u8>>, Fai
     json::write_str(&mut out, &version);
     out.extend_from_slice(b",\"method\":");
     json::write_str(&mut out, &method);
-    // Each text is known to be one JSON value before it becomes a part of the request.
-    let is_json = |text: &str| json::read(text.as_bytes(), limits).map(drop);
+    // Each text is checked to be one JSON value before it becomes a part of the request.
+    let check_json = |text: &str| json::read(text.as_bytes(), limits).map(drop);
     if let Some(params) = params {
-        is_json(&params).map_err(|error| Failure::parse(format!("params: {}", error.message)))?;
+        check_json(&params).map_err(|error| Failure::parse(format!("params: {}", error.message)))?;
         out.extend_from_slice(b",\"params\":");
         out.extend_from_slice(params.as_bytes());
     }
     if let Some(id) = id {
         out.extend_from_slice(b",\"id\":");
-        match is_json(&id) {
+        match check_json(&id) {
             Ok(()) => out.extend_from_slice(id.as_bytes()),
             Err(_) => json::write_str(&mut out, &id),
         }
@@ -132,21 +132,21 @@ pub fn decode_query(query: &str, limits: &Limits) -> Result<Option<Vec<u8>>, Fai
     Ok(Some(out))
 }
 
-/// What a client sent.
+/// The body of a request to the server.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message<'a> {
-    /// One request.
+    /// A single request.
     Single(Request<'a>),
-    /// A batch of at least one.
+    /// A batch of at least one request.
     Batch(Vec<Request<'a>>),
 }
 
-/// One request, or what stands in the place of one.
+/// A request, or an invalid value in place of one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request<'a> {
-    /// The call, or why there is none.
+    /// The call, or why the request is invalid.
     pub call: Result<Call, Failure>,
-    /// How to answer; `None` for a notification. What is no request is always answered.
+    /// How to answer it; `None` for a notification. An invalid request is always answered.
     pub reply: Option<ReplyTo<'a>>,
 }
 
@@ -156,12 +156,12 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Reads what a client sent. Members may come in any order; of members with the same name the last one counts.
+/// Decodes the body of a request. Members may be in any order, and the last member with a name wins.
 ///
 /// # Errors
-/// What one error answers for all: the text is not JSON, is nested too deep, or is a batch of none or of too many.
+/// The failure of the message as a whole: it is not JSON, is nested too deeply, or is a batch that is empty or too large.
 pub fn decode<'a>(body: &'a [u8], limits: &Limits) -> Result<Message<'a>, Failure> {
-    let limits = with_envelope(limits, ENVELOPE);
+    let limits = limits.with_envelope(ENVELOPE_DEPTH);
     json::check_depth(body, &limits)?;
     let mut reader = serde_json::Deserializer::from_slice(body);
     let read = if body.trim_ascii_start().starts_with(b"[") {
@@ -216,7 +216,7 @@ impl Request<'_> {
     }
 }
 
-/// Reads a batch of at most that many requests.
+/// Deserializes a batch of at most this many requests.
 struct BatchReader(usize);
 
 impl<'de> DeserializeSeed<'de> for BatchReader {
@@ -235,9 +235,9 @@ impl<'de> Visitor<'de> for BatchReader {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        let BatchReader(most) = self;
+        let BatchReader(limit) = self;
         let mut requests = Vec::new();
-        while requests.len() < most {
+        while requests.len() < limit {
             let Some(request) = items.next_element()? else { break };
             requests.push(request);
         }
@@ -246,7 +246,7 @@ impl<'de> Visitor<'de> for BatchReader {
             surplus += 1;
         }
         Ok(if surplus > 0 {
-            Err(Failure::too_large(format!("a batch of {} requests; the limit is {most}", most + surplus)))
+            Err(Failure::too_large(format!("a batch of {} requests; the limit is {limit}", limit + surplus)))
         } else if requests.is_empty() {
             Err(Failure::invalid_request("the batch is empty"))
         } else {
@@ -290,7 +290,7 @@ impl<'de> AnyType<'de> for Request<'de> {
         }
         let reply = match (&version, id) {
             (None, None) => {
-                return Ok(Request::invalid("a request has a member `jsonrpc`", ReplyTo::UNKNOWN));
+                return Ok(Request::invalid("a request must have a member `jsonrpc`", ReplyTo::UNKNOWN));
             }
             (None, Some(id)) => ReplyTo { id, version: Version::V1 },
             (Some(_), id) => ReplyTo { id: id.unwrap_or("null"), version: Version::V2 },
@@ -299,7 +299,7 @@ impl<'de> AnyType<'de> for Request<'de> {
             return Ok(Request::invalid("`jsonrpc` must be \"2.0\"", reply));
         }
         let MethodName(Some(method)) = method else {
-            return Ok(Request::invalid("`method` must be a string that is not empty", reply));
+            return Ok(Request::invalid("`method` must be a non-empty string", reply));
         };
         let params = match params {
             None => Params::Positional(Vec::new()),
@@ -308,7 +308,7 @@ impl<'de> AnyType<'de> for Request<'de> {
                 return Ok(Request::invalid("`params` must be an array or an object", reply));
             }
         };
-        // In version 2.0 only an absent id makes a notification, in 1.0 a null one.
+        // A notification has no id in version 2.0, and a null id in version 1.0.
         let notification = match reply.version {
             Version::V2 => id.is_none(),
             Version::V1 => reply.id == "null",
@@ -336,7 +336,7 @@ impl<'de> Deserialize<'de> for VersionName {
     }
 }
 
-/// A method's name, unless it is empty or no string.
+/// The name of a method; `None` if it is empty or not a string.
 struct MethodName(Option<Cow<'static, str>>);
 
 impl AnyType<'_> for MethodName {
@@ -345,7 +345,7 @@ impl AnyType<'_> for MethodName {
     }
 
     fn text(text: &str) -> Self {
-        // The names that are called all the time need no allocation.
+        // The names of the calculator's methods need no allocation.
         let known = || Method::from_name(text).map(|method| Cow::Borrowed(method.name()));
         MethodName((!text.is_empty()).then(|| known().unwrap_or_else(|| Cow::Owned(text.to_owned()))))
     }
@@ -357,7 +357,7 @@ impl<'de> Deserialize<'de> for MethodName {
     }
 }
 
-/// Arguments, unless they are neither an array nor an object.
+/// The arguments; `None` if they are neither an array nor an object.
 struct ParamsOrNone(Option<Params>);
 
 impl<'de> AnyType<'de> for ParamsOrNone {

@@ -1,4 +1,4 @@
-//! Responses: written by a server, read by a client.
+//! Responses, which a server encodes and a client decodes.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,36 +7,35 @@ use calculator::{CallError, ErrorKind, Limits, Value, json};
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::failure::error_of;
-use super::{Failure, with_envelope};
+use super::failure::{Failure, decode_error};
 
-/// The levels around a result: the response. Around the data of an error there is one more.
-const ENVELOPE: usize = 2;
+/// The levels of nesting around the data of an error, the deepest value: the response, the error. A result has one less.
+const ENVELOPE_DEPTH: usize = 2;
 
 /// The version of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// `result` and `error` are both there, one of them null.
+    /// Has both `result` and `error`, one of them null.
     V1,
-    /// `jsonrpc` is there, and either `result` or `error`.
+    /// Has `jsonrpc`, and either `result` or `error`.
     V2,
 }
 
-/// Which request a response answers, and how.
+/// The request that a response is to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplyTo<'a> {
-    /// The request's id as it was written: any JSON value, `null` where there was none.
+    /// The id of the request as its JSON text; `null` if it has none.
     pub id: &'a str,
-    /// The version that the request was made in.
+    /// The version of the request, which is also that of the response.
     pub version: Version,
 }
 
 impl ReplyTo<'_> {
-    /// For what could not be read well enough to tell.
+    /// For a request that could not be parsed, so that its id is unknown.
     pub const UNKNOWN: ReplyTo<'static> = ReplyTo { id: "null", version: Version::V2 };
 }
 
-/// Appends the response with `result`, or with an error where JSON has no form for it.
+/// Appends a response with `result`, or with an error if JSON cannot represent the result.
 pub fn write_reply(out: &mut Vec<u8>, to: ReplyTo<'_>, result: &Result<Value, Failure>) {
     let start = out.len();
     match result {
@@ -66,7 +65,7 @@ pub fn write_reply(out: &mut Vec<u8>, to: ReplyTo<'_>, result: &Result<Value, Fa
     out.push(b'}');
 }
 
-/// The response to what could not be read as a request.
+/// Encodes the response to a message that could not be decoded.
 #[must_use]
 pub fn encode_failure(failure: Failure) -> Vec<u8> {
     let mut out = Vec::with_capacity(128);
@@ -74,45 +73,46 @@ pub fn encode_failure(failure: Failure) -> Vec<u8> {
     out
 }
 
-/// The result in the response to the request `id`. A response without a result and an error has a null result, as
-/// python-jsonrpc sends it.
+/// Decodes the result in the response to the request `id`. A response with neither a result nor an error has a null
+/// result, since python-jsonrpc omits it.
 ///
 /// # Errors
-/// What the server reported; [`ErrorKind::Malformed`] for what is no response, or that to another request;
-/// [`ErrorKind::TooLarge`] for one nested too deep.
+/// The error that the server reported; [`ErrorKind::Malformed`] for a body that is not a response, or is one to another
+/// request; [`ErrorKind::TooLarge`] for one that is nested too deeply.
 pub fn decode_reply(body: &[u8], id: u64, limits: &Limits) -> Result<Value, CallError> {
     let response = read_single(body, limits)?;
-    // A server that could not read the id answers with none or null, but then with an error.
+    // A server that could not parse the id responds without one or with null, but then with an error.
     match (response.answers(id), response.error) {
         (true, Value::Null) => Ok(response.result),
         (answers, error)
             if error != Value::Null && (answers || matches!(response.id, None | Some("null"))) =>
         {
-            Err(error_of(error))
+            Err(decode_error(error))
         }
         _ => {
             let answered = response.id.unwrap_or("none");
-            Err(malformed(format!("the answer is to another request: its id is {answered}, not {id}")))
+            Err(malformed(format!("the response is to another request: its id is {answered}, not {id}")))
         }
     }
 }
 
-/// The error in a response, whichever request it is to; `None` where it has none or is no response.
+/// Decodes the error in a response, whatever request it is to; `None` if it has none, or is not a response.
 #[must_use]
 pub fn decode_failure(body: &[u8], limits: &Limits) -> Option<CallError> {
     match read_single(body, limits).ok()?.error {
         Value::Null => None,
-        error => Some(error_of(error)),
+        error => Some(decode_error(error)),
     }
 }
 
-/// The results in the response to a batch of requests with `ids`, in the order of `ids`. Responses may come in any
-/// order. One without an id, which is an error, is to the first request that has no other. A batch of one may be
-/// answered without the array, as python-jsonrpc does.
+/// Decodes the response to a batch of requests with `ids`, and returns the results in the order of `ids`. The responses
+/// may be in any order. An error without an id is assigned to the first request without a response of its own. The
+/// response to a batch of one may be without the array, as python-jsonrpc sends it.
 ///
 /// # Errors
-/// What the server reported of the batch as a whole; [`ErrorKind::Malformed`] for what is no response to it.
-#[allow(clippy::type_complexity, reason = "results of calls within the result of their transport")]
+/// The error that the server reported for the batch as a whole; [`ErrorKind::Malformed`] for a body that is not a
+/// response to the batch.
+#[allow(clippy::type_complexity, reason = "results of calls within the result of the batch")]
 pub fn decode_batch_reply(
     body: &[u8],
     ids: &[u64],
@@ -122,32 +122,36 @@ pub fn decode_batch_reply(
         return match (decode_failure(body, limits), ids) {
             (_, [id]) => Ok(vec![decode_reply(body, *id, limits)]),
             (Some(error), _) => Err(error),
-            (None, _) => Err(malformed("the answer to a batch is no array of responses".to_owned())),
+            (None, _) => Err(malformed("the response to a batch is not an array of responses".to_owned())),
         };
     }
-    let limits = with_envelope(limits, ENVELOPE + 1);
+    let limits = limits.with_envelope(ENVELOPE_DEPTH + 1);
     json::check_depth(body, &limits)?;
     let mut reader = serde_json::Deserializer::from_slice(body);
     let mut responses = reader
         .deserialize_seq(ResponsesVisitor(ids.len()))
         .and_then(|responses| reader.end().map(|()| responses))
-        .map_err(|error| malformed(format!("the answer is no response of JSON-RPC: {error}")))?;
+        .map_err(|error| malformed(format!("the reply is not a JSON-RPC response: {error}")))?;
     let results = responses.iter().map(|response| &response.result);
     if let Some(Value::List(exact)) = json::reparse_exactly(body, results)? {
         for (response, exact) in responses.iter_mut().zip(exact) {
             response.take_exact_result(exact);
         }
     }
-    matched(responses, ids)
+    match_by_id(responses, ids)
 }
 
-fn matched(responses: Vec<Response<'_>>, ids: &[u64]) -> Result<Vec<Result<Value, CallError>>, CallError> {
+/// The outcomes of `responses`, in the order of `ids`.
+fn match_by_id(
+    responses: Vec<Response<'_>>,
+    ids: &[u64],
+) -> Result<Vec<Result<Value, CallError>>, CallError> {
     let at: HashMap<u64, usize> = ids.iter().zip(0..).map(|(id, at)| (*id, at)).collect();
     let mut results: Vec<Option<Result<Value, CallError>>> = ids.iter().map(|_| None).collect();
     let mut without_id = Vec::new();
     for response in responses {
         let id = response.id;
-        let slot = response.number().and_then(|id| at.get(&id)).and_then(|at| results.get_mut(*at));
+        let slot = response.numeric_id().and_then(|id| at.get(&id)).and_then(|at| results.get_mut(*at));
         let result = response.outcome();
         match slot {
             Some(slot @ None) => *slot = Some(result),
@@ -155,13 +159,13 @@ fn matched(responses: Vec<Response<'_>>, ids: &[u64]) -> Result<Vec<Result<Value
             _ => {
                 let answered = id.unwrap_or("none");
                 return Err(malformed(format!(
-                    "an answer is to no request of the batch: its id is {answered}"
+                    "a response is not to a request of the batch: its id is {answered}"
                 )));
             }
         }
     }
     let mut without_id = without_id.into_iter();
-    let missing = || Err(malformed("the batch's answer has none to this call".to_owned()));
+    let missing = || Err(malformed("the response to the batch has none for this call".to_owned()));
     Ok(results
         .into_iter()
         .map(|result| result.or_else(|| without_id.next()).unwrap_or_else(missing))
@@ -169,13 +173,13 @@ fn matched(responses: Vec<Response<'_>>, ids: &[u64]) -> Result<Vec<Result<Value
 }
 
 fn read_single<'a>(body: &'a [u8], limits: &Limits) -> Result<Response<'a>, CallError> {
-    let limits = with_envelope(limits, ENVELOPE);
+    let limits = limits.with_envelope(ENVELOPE_DEPTH);
     json::check_depth(body, &limits)?;
     let mut reader = serde_json::Deserializer::from_slice(body);
     let mut response = reader
         .deserialize_map(ResponseVisitor)
         .and_then(|response| reader.end().map(|()| response))
-        .map_err(|error| malformed(format!("the answer is no response of JSON-RPC: {error}")))?;
+        .map_err(|error| malformed(format!("the reply is not a JSON-RPC response: {error}")))?;
     if let Some(exact) = json::reparse_exactly(body, [&response.result])? {
         response.take_exact_result(exact);
     }
@@ -192,23 +196,23 @@ struct Response<'a> {
     id: Option<&'a str>,
 }
 
-/// Ids are sent as integers below 2⁵³, so a peer that takes every number for a double gives back the same one.
-const EXACT: f64 = 9_007_199_254_740_992.0;
+/// 2⁵³. Ids are below it, so a peer that reads every number as a double returns the same number.
+const MAX_EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
 
 impl Response<'_> {
     fn answers(&self, id: u64) -> bool {
-        self.number() == Some(id)
+        self.numeric_id() == Some(id)
     }
 
-    /// The id, where it is a number: `1`, or `1.0` from a peer that has only doubles.
-    fn number(&self) -> Option<u64> {
+    /// The id, if it is an integer, in any notation: a peer that has only doubles may send `1.0` for `1`.
+    fn numeric_id(&self) -> Option<u64> {
         let text = self.id?;
         if let Ok(number) = text.parse() {
             return Some(number);
         }
         let number: f64 = text.parse().ok()?;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an integer in range")]
-        (number.fract() == 0.0 && (0.0..EXACT).contains(&number)).then_some(number as u64)
+        (number.fract() == 0.0 && (0.0..MAX_EXACT_INTEGER).contains(&number)).then_some(number as u64)
     }
 
     /// Replaces the result by that of `response`, the same response parsed with every integer kept exactly.
@@ -219,7 +223,7 @@ impl Response<'_> {
     fn outcome(self) -> Result<Value, CallError> {
         match self.error {
             Value::Null => Ok(self.result),
-            error => Err(error_of(error)),
+            error => Err(decode_error(error)),
         }
     }
 }
@@ -230,7 +234,7 @@ impl<'de> serde::Deserialize<'de> for Response<'de> {
     }
 }
 
-/// Reads at most that many responses.
+/// Deserializes at most this many responses.
 struct ResponsesVisitor(usize);
 
 impl<'de> Visitor<'de> for ResponsesVisitor {

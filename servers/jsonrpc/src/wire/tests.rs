@@ -1,3 +1,5 @@
+//! Tests of requests and responses.
+
 use calculator::strategies::json_values;
 use calculator::{Call, ErrorKind, Limits, Params, Value};
 use proptest::prelude::*;
@@ -24,7 +26,7 @@ fn v1(id: &str) -> Option<ReplyTo<'_>> {
 }
 
 #[test]
-fn a_client_writes_version_2_0() {
+fn requests_are_encoded_in_version_2_0() {
     let written = |call: &Call| String::from_utf8(encode_call(call, 1_000_000_000).unwrap()).unwrap();
     assert_eq!(written(&add(2, 3)), r#"{"jsonrpc":"2.0","method":"add","params":[2,3],"id":1000000000}"#);
     assert_eq!(
@@ -37,9 +39,9 @@ fn a_client_writes_version_2_0() {
     );
 }
 
-/// Requests as the clients of the field write them.
+/// Requests as existing clients write them.
 #[test]
-fn reads_the_requests_of_other_clients() {
+fn decodes_the_requests_of_other_clients() {
     // jsonrpclib-pelix 1.2.0.
     let pelix = r#"{"id": "6866b8e1-7260", "method": "add", "params": [2, 3], "jsonrpc": "2.0"}"#;
     assert_eq!(single(pelix), Request { call: Ok(add(2, 3)), reply: v2("\"6866b8e1-7260\"") });
@@ -55,14 +57,14 @@ fn reads_the_requests_of_other_clients() {
 }
 
 #[test]
-fn members_come_in_any_order_and_the_last_of_a_name_counts() {
+fn members_may_be_in_any_order_and_the_last_with_a_name_wins() {
     let body = r#" {"params":{"x":1,"x":2,"y":3},"other":[{}],"id":1,"method":"no","jsonrpc":"2.0","method":"add","id":2} "#;
     let call = Call::named("add", [("x".to_owned(), 2.into()), ("y".to_owned(), 3.into())]);
     assert_eq!(single(body), Request { call: Ok(call), reply: v2("2") });
 }
 
 #[test]
-fn an_id_of_any_kind_is_kept_as_written() {
+fn an_id_of_any_type_keeps_its_text() {
     for id in [
         "0",
         "-1",
@@ -93,7 +95,7 @@ fn a_notification_has_no_id_in_2_0_and_a_null_one_in_1_0() {
 }
 
 #[test]
-fn absent_params_are_none() {
+fn a_request_without_params_has_no_arguments() {
     let call = Call::positional("add", []);
     assert_eq!(
         single(r#"{"jsonrpc":"2.0","method":"add","id":1}"#),
@@ -102,7 +104,7 @@ fn absent_params_are_none() {
 }
 
 #[test]
-fn what_is_json_but_no_request_is_answered_as_such() {
+fn json_that_is_not_a_request_is_an_invalid_request() {
     for (body, reply) in [
         ("1", v2("null")),
         ("null", v2("null")),
@@ -129,7 +131,7 @@ fn what_is_json_but_no_request_is_answered_as_such() {
 }
 
 #[test]
-fn a_batch_keeps_its_order_and_what_is_no_request() {
+fn a_batch_keeps_its_order_and_its_invalid_requests() {
     let body = r#" [{"jsonrpc":"2.0","method":"add","params":[2,3],"id":1}, 1, [[]], {"jsonrpc":"2.0","method":"add","params":[4,5]}]"#;
     let Ok(Message::Batch(requests)) = decode(body.as_bytes(), &Limits::default()) else {
         panic!("no batch")
@@ -141,7 +143,7 @@ fn a_batch_keeps_its_order_and_what_is_no_request() {
 }
 
 #[test]
-fn what_cannot_be_read_has_one_answer() {
+fn a_message_that_cannot_be_decoded_has_one_failure() {
     let limits = Limits { max_batch: 3, max_depth: 8, ..Limits::default() };
     let deep = |levels: usize| {
         format!(
@@ -198,7 +200,7 @@ fn reply_text(to: Option<ReplyTo<'_>>, result: Result<Value, Failure>) -> String
 }
 
 #[test]
-fn a_server_answers_in_the_version_of_the_request() {
+fn a_response_has_the_version_of_the_request() {
     let failure =
         || Failure { code: -32603, kind: ErrorKind::ZeroDivision, message: "by \"zero\"".to_owned() };
     assert_eq!(reply_text(v2("\"a\""), Ok(5.into())), r#"{"jsonrpc":"2.0","result":5,"id":"a"}"#);
@@ -215,7 +217,7 @@ fn a_server_answers_in_the_version_of_the_request() {
 }
 
 #[test]
-fn a_result_that_json_cannot_say_is_an_error_with_the_id() {
+fn a_result_that_json_cannot_represent_is_an_error_with_the_id() {
     let text = reply_text(v2("7"), Ok(Value::Float(f64::INFINITY)));
     let error = decode_reply(text.as_bytes(), 7, &Limits::default()).unwrap_err();
     assert_eq!((error.kind, error.remote.unwrap().code), (ErrorKind::NotRepresentable, Some(-32603)));
@@ -226,8 +228,8 @@ fn reply(body: &str) -> Result<Value, ErrorKind> {
 }
 
 #[test]
-fn reads_the_results_of_other_servers() {
-    // jsonrpclib-pelix, python-jsonrpc (which leaves a null result out), Zabbix, version 1.0.
+fn decodes_the_results_of_other_servers() {
+    // jsonrpclib-pelix, python-jsonrpc (which omits a null result), Zabbix, version 1.0.
     assert_eq!(reply(r#"{"result": 5, "id": 1, "jsonrpc": "2.0"}"#), Ok(5.into()));
     assert_eq!(reply(r#"{"jsonrpc": "2.0", "id": 1}"#), Ok(Value::Null));
     assert_eq!(reply(r#"{"jsonrpc":"2.0","result":[],"id":1}"#), Ok(Value::List(vec![])));
@@ -275,7 +277,7 @@ fn errors_are_classified_by_code_and_then_by_kind() {
 }
 
 #[test]
-fn an_answer_to_another_request_is_none() {
+fn rejects_a_response_to_another_request() {
     for body in [
         r#"{"jsonrpc":"2.0","result":5,"id":2}"#,
         r#"{"jsonrpc":"2.0","result":5,"id":"1"}"#,
@@ -291,13 +293,13 @@ fn an_answer_to_another_request_is_none() {
     ] {
         assert_eq!(reply(body), Err(ErrorKind::Malformed), "{body}");
     }
-    // The server could not read the request, and so not its id.
+    // The server could not parse the request, and so not its id.
     let body = r#"{"jsonrpc":"2.0","error":{"code":-32601,"message":""},"id":null}"#;
     assert_eq!(reply(body), Err(ErrorKind::UnknownMethod));
 }
 
 #[test]
-fn an_id_is_the_same_number_in_any_notation() {
+fn a_numeric_id_matches_in_any_notation() {
     for (id, same) in
         [("1", true), ("1.0", true), ("1e0", true), ("1.5", false), ("-1", false), ("true", false)]
     {
@@ -326,7 +328,7 @@ fn the_responses_to_a_batch_are_matched_by_their_ids() {
             [1, 2],
             Ok(vec![five(), Err(ErrorKind::UnknownMethod)]),
         ),
-        // The server could not read the id.
+        // The server could not parse the id.
         (
             format!(r#"[{{"error":{unknown},"id":null}},{{"result":5,"id":2}}]"#),
             [1, 2],
@@ -349,7 +351,7 @@ fn the_responses_to_a_batch_are_matched_by_their_ids() {
     ] {
         assert_eq!(read(&body, &ids), expected, "{body}");
     }
-    // python-jsonrpc answers a batch of one without the array, and leaves a null result out.
+    // python-jsonrpc answers a batch of one without the array, and omits a null result.
     assert_eq!(read(r#"{"jsonrpc": "2.0", "id": 1}"#, &[1]), Ok(vec![Ok(Value::Null)]));
     assert_eq!(
         read(&format!(r#"{{"error":{unknown},"id":1}}"#), &[1]),
@@ -358,7 +360,7 @@ fn the_responses_to_a_batch_are_matched_by_their_ids() {
 }
 
 #[test]
-fn a_batch_is_written_with_ids_for_what_is_to_be_answered() {
+fn in_a_batch_only_calls_have_ids() {
     let call = add(2, 3);
     let text = |calls: &[(&Call, Option<u64>)]| {
         String::from_utf8(encode_batch(calls.iter().copied()).unwrap()).unwrap()
@@ -372,7 +374,7 @@ fn a_batch_is_written_with_ids_for_what_is_to_be_answered() {
 }
 
 #[test]
-fn every_kind_that_a_server_reports_comes_back() {
+fn every_kind_of_failure_is_decoded_as_encoded() {
     for kind in ErrorKind::ALL {
         let failure = Failure::from(calculator::CallError::new(kind, "why"));
         let error =
@@ -392,7 +394,7 @@ fn call() -> impl Strategy<Value = Call> {
 
 proptest! {
     #[test]
-    fn calls_are_read_back_as_written(call in call(), id in any::<u64>()) {
+    fn calls_are_decoded_as_encoded(call in call(), id in any::<u64>()) {
         let body = encode_call(&call, id).unwrap();
         let id = id.to_string();
         let read = decode(&body, &Limits::default()).unwrap();
@@ -400,7 +402,7 @@ proptest! {
     }
 
     #[test]
-    fn results_are_read_back_as_written(value in json_values(), id in any::<u64>(), old in any::<bool>()) {
+    fn results_are_decoded_as_encoded(value in json_values(), id in any::<u64>(), old in any::<bool>()) {
         let text = id.to_string();
         let to = if old { v1(&text) } else { v2(&text) };
         let body = reply_text(to, Ok(value.clone()));
@@ -408,7 +410,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn any_bytes_are_decoded_or_rejected_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = decode(&bytes, &Limits::default());
         let _ = decode_reply(&bytes, 1, &Limits::default());
         let _ = decode_batch_reply(&bytes, &[1, 2], &Limits::default());
@@ -416,7 +418,7 @@ proptest! {
     }
 
     #[test]
-    fn any_json_is_read_or_refused(value in json_values()) {
+    fn any_json_is_decoded_or_rejected_without_a_panic(value in json_values()) {
         let mut body = Vec::new();
         calculator::json::write(&mut body, &value).unwrap();
         let _ = decode(&body, &Limits::default());
