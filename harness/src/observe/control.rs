@@ -254,7 +254,7 @@ mod tests {
     fn reports_the_process_and_switches_faults() {
         let faults = Faults { fail: Some("1/1".parse().unwrap()), ..Faults::default() };
         let (address, dispatcher) = start(Executor::Blocking, faults);
-        let call = || dispatcher.call_here(Call::positional("add", [2.into(), 3.into()]));
+        let call = || dispatcher.call_blocking(Call::positional("add", [2.into(), 3.into()]));
 
         assert!(call().is_err());
         assert!(send(address, "faults off\n").contains("\"calls\":1"));

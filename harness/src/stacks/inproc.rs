@@ -51,6 +51,6 @@ struct FunctionCall(Dispatcher);
 
 impl Client for FunctionCall {
     fn call<'a>(&'a self, call: &'a Call) -> CallFuture<'a> {
-        Box::pin(async move { self.0.call_here(call.clone()) })
+        Box::pin(async move { self.0.call_blocking(call.clone()) })
     }
 }

@@ -1,4 +1,4 @@
-//! The arithmetic of the contract: pure functions on two numbers.
+//! The arithmetic of the calculator: pure functions of two numbers.
 
 use crate::{CallError, ErrorKind, Value};
 
@@ -9,7 +9,7 @@ enum Number {
     Float(f64),
 }
 
-/// Two operands, both brought to the kind of the result.
+/// Two operands, converted to the kind of the result.
 enum Operands {
     Ints(i64, i64),
     Floats(f64, f64),
@@ -22,12 +22,12 @@ fn number(value: &Value) -> Result<Number, CallError> {
         Value::BigInt(_) => Err(overflow()),
         other => Err(CallError::new(
             ErrorKind::InvalidArguments,
-            format!("unsupported operand: a number was expected, not {}", other.kind()),
+            format!("unsupported operand: expected a number, not {}", other.kind()),
         )),
     }
 }
 
-// A double cannot hold every i64; the contract converts as Python does, to the nearest.
+// A double cannot represent every i64. The conversion rounds to the nearest, as in Python.
 #[allow(clippy::cast_precision_loss)]
 fn operands(x: &Value, y: &Value) -> Result<Operands, CallError> {
     Ok(match (number(x)?, number(y)?) {
@@ -62,7 +62,7 @@ pub(crate) fn multiply(x: &Value, y: &Value) -> Result<Value, CallError> {
 
 pub(crate) fn subtract(x: &Value, y: &Value) -> Result<Value, CallError> {
     match operands(x, y)? {
-        // abs_diff cannot overflow; the distance may still be more than i64 holds.
+        // abs_diff itself cannot overflow, but its result may exceed i64.
         Operands::Ints(x, y) => int(i64::try_from(x.abs_diff(y)).ok()),
         Operands::Floats(x, y) => Ok(Value::Float((x - y).abs())),
     }
@@ -73,7 +73,7 @@ pub(crate) fn divide(x: &Value, y: &Value) -> Result<Value, CallError> {
     match operands(x, y)? {
         Operands::Ints(_, 0) => zero("integer division or modulo by zero"),
         Operands::Ints(x, y) => int(x.checked_div(y).map(|quotient| {
-            // Rust rounds toward zero, the contract toward −∞ (div_euclid differs for negative divisors).
+            // Rust rounds toward zero, the calculator toward −∞. div_euclid differs for negative divisors.
             if x % y != 0 && (x < 0) != (y < 0) { quotient - 1 } else { quotient }
         })),
         Operands::Floats(_, 0.0) => zero("float division by zero"),
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn only_numbers_are_numbers() {
+    fn rejects_operands_that_are_not_numbers() {
         for other in
             [Value::Bool(true), Value::from("1"), Value::Null, Value::List(vec![]), Value::Bytes(vec![1])]
         {

@@ -14,16 +14,16 @@ pub enum Method {
     Multiply,
     /// |x − y|
     Subtract,
-    /// Two ints: the quotient rounded down; otherwise true division.
+    /// The quotient, rounded down if both arguments are integers.
     Divide,
     /// `hello, {name}`
     Hello,
-    /// Its argument: the suite's own addition, for payload scenarios.
+    /// Its argument, unchanged; not part of the original calculator, but needed for scenarios with payloads.
     Echo,
 }
 
 impl Method {
-    /// Every method; the first five are the article's.
+    /// All methods. The first five are those of the original calculator.
     pub const ALL: [Method; 6] =
         [Method::Add, Method::Multiply, Method::Subtract, Method::Divide, Method::Hello, Method::Echo];
 
@@ -40,7 +40,7 @@ impl Method {
         }
     }
 
-    /// The method of that name.
+    /// The method with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|method| method.name() == name)
@@ -56,7 +56,7 @@ impl Method {
         }
     }
 
-    /// One line of help, as introspection gives it.
+    /// One line of help, for introspection.
     #[must_use]
     pub fn doc(self) -> &'static str {
         match self {
@@ -70,24 +70,24 @@ impl Method {
     }
 }
 
-/// The arguments of a call. A call has either kind, never both.
+/// The arguments of a call: all by position, or all by name.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Params {
     /// By position.
     Positional(Vec<Value>),
-    /// By name, in the order of the wire.
+    /// By name, in the order of the message.
     Named(Vec<(String, Value)>),
 }
 
 impl Params {
-    /// Named arguments; of two with the same name the last one counts.
+    /// Creates named arguments. The last argument with a name wins.
     #[must_use]
     pub fn named(mut members: Vec<(String, Value)>) -> Self {
         keep_last_of_each_name(&mut members);
         Params::Named(members)
     }
 
-    /// How many arguments there are.
+    /// The number of arguments.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
@@ -96,15 +96,15 @@ impl Params {
         }
     }
 
-    /// Whether there is no argument.
+    /// Whether there are no arguments.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The argument at `index` with its name, for protocols that send names: the argument's own name, else that of
-    /// `method`'s parameter list, else `argN` counted from 1, so that a call with too many arguments still reaches
-    /// the server that shall refuse it.
+    /// The name of the argument at `index`, for protocols that send all arguments by name: its own name, or else the name
+    /// of the parameter of `method` at that position, or else `argN`, counted from 1, so that a call with too many
+    /// arguments can still be sent, and the server can reject it.
     #[must_use]
     pub fn name_at(&self, method: &str, index: usize) -> Cow<'_, str> {
         match self {
@@ -116,7 +116,7 @@ impl Params {
         }
     }
 
-    /// The arguments' values in the order of the call.
+    /// The values of the arguments, in the order of the call.
     pub fn values(&self) -> impl Iterator<Item = &Value> {
         let (positional, named) = match self {
             Params::Positional(values) => (values.as_slice(), &[][..]),
@@ -125,10 +125,10 @@ impl Params {
         positional.iter().chain(named.iter().map(|(_, value)| value))
     }
 
-    /// The arguments by position, for protocols that have no names.
+    /// The positional arguments, for protocols without named arguments.
     ///
     /// # Errors
-    /// Named arguments are refused as [`ErrorKind::InvalidArguments`].
+    /// [`ErrorKind::InvalidArguments`] if the arguments are named.
     pub fn as_positional(&self) -> Result<&[Value], CallError> {
         match self {
             Params::Positional(values) => Ok(values),
@@ -139,10 +139,10 @@ impl Params {
         }
     }
 
-    /// Puts the arguments into the order of `names`.
+    /// Assigns the arguments to the parameters `names` of `method`, and returns them in that order.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArguments`] with the first missing, unexpected or surplus argument.
+    /// [`ErrorKind::InvalidArguments`] for the first missing, unexpected or surplus argument.
     pub fn bind<const N: usize>(self, method: &str, names: [&str; N]) -> Result<[Value; N], CallError> {
         let invalid = |message: String| CallError::new(ErrorKind::InvalidArguments, message);
         let values = match self {
@@ -167,22 +167,22 @@ impl Params {
     }
 }
 
-/// A call, ready to be sent by any [`Client`](crate::Client).
+/// A call, which any [`Client`](crate::Client) can send.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
-    /// The method's name, whether or not the calculator has it.
+    /// The name of the method, which need not be one of the calculator.
     pub method: Cow<'static, str>,
     /// The arguments.
     pub params: Params,
 }
 
 impl Call {
-    /// A call with arguments by position.
+    /// Creates a call with positional arguments.
     pub fn positional(method: impl Into<Cow<'static, str>>, values: impl IntoIterator<Item = Value>) -> Self {
         Call { method: method.into(), params: Params::Positional(values.into_iter().collect()) }
     }
 
-    /// A call with arguments by name.
+    /// Creates a call with named arguments.
     pub fn named(
         method: impl Into<Cow<'static, str>>,
         members: impl IntoIterator<Item = (String, Value)>,
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bind_puts_names_into_order_and_names_what_is_wrong() {
+    fn bind_orders_named_arguments_and_reports_invalid_ones() {
         let named = |names: &[&str]| {
             Params::named(names.iter().zip(1..).map(|(n, v)| ((*n).to_owned(), Value::Int(v))).collect())
         };
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn positional_arguments_get_the_names_of_the_method() {
+    fn positional_arguments_get_the_names_of_the_parameters() {
         let call = Call::positional("add", [Value::Int(1), Value::Int(2), Value::Int(3)]);
         let names: Vec<_> = (0..3).map(|i| call.params.name_at(&call.method, i).into_owned()).collect();
         assert_eq!(names, ["x", "y", "arg3"]);

@@ -1,4 +1,4 @@
-//! The calling end, as the harness and the command line see it.
+//! The interface of all clients.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -9,27 +9,28 @@ use tokio::time::Sleep;
 
 use crate::{Call, CallError, ErrorKind, Limits, Value};
 
-/// A call under way. It is boxed so that every protocol's client fits one table; the box is part of every call alike.
+/// The future of a call. It is boxed so that [`Client`] can be used as a trait object; the cost is the same for every
+/// protocol.
 pub type CallFuture<'a> = Pin<Box<dyn Future<Output = Result<Value, CallError>> + Send + 'a>>;
 
-/// A client with one connection. Whether several calls may be in flight on it is the stack's property.
+/// A client with one connection. Whether it supports several calls in flight at a time depends on the implementation.
 pub trait Client: Send + Sync {
-    /// Encodes `call`, sends it, awaits the answer and decodes it.
+    /// Encodes `call`, sends it, waits for the reply and decodes it.
     ///
-    /// Nothing encoded is kept between calls. Dropping the future abandons the call. It has no deadline of its own
-    /// unless the protocol gives it one: the caller sets it, see [`Deadline`].
+    /// Encoded messages are not reused between calls. Dropping the future abandons the call. Unless the protocol itself
+    /// has a timeout, the future waits without one: the caller sets it with [`Deadline`].
     ///
     /// # Errors
-    /// What the server reported, or what kept the call from being answered, by [`ErrorKind`].
+    /// The error that the server reported, or the reason why there is no reply, classified by [`ErrorKind`].
     fn call<'a>(&'a self, call: &'a Call) -> CallFuture<'a>;
 }
 
-/// What every protocol's client can be told.
+/// The options that the clients of all protocols have.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
-    /// How long connecting may take, and how long a call may wait where the protocol tells the server (AMQP).
+    /// The timeout of connecting. In protocols that send a call's timeout to the server, also that of a call. Default: 5 s.
     pub timeout: Duration,
-    /// What this end accepts.
+    /// Limits on what the client accepts.
     pub limits: Limits,
 }
 
@@ -39,11 +40,11 @@ impl Default for ClientOptions {
     }
 }
 
-/// A deadline for one call after another.
+/// The deadline of calls that are made sequentially.
 ///
-/// A timer is armed once per timeout rather than once per call: a worker that makes 100,000 calls a second would
-/// otherwise spend a measurable part of each on arming and disarming one. A call is therefore ended at its own
-/// deadline to within the timer's millisecond, however the calls follow each other.
+/// All calls share a timer, which is armed once per timeout instead of once per call: at 100,000 calls per second, arming
+/// and disarming a timer would take a measurable part of each call. A call still ends at its own deadline, within the
+/// timer's resolution of a millisecond.
 #[derive(Debug)]
 pub struct Deadline {
     timeout: Duration,
@@ -51,7 +52,10 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// A deadline of `timeout` for each call. Must be made inside a Tokio runtime with its timer on.
+    /// Creates a deadline of `timeout` for each call.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime with its timer enabled.
     #[must_use]
     pub fn new(timeout: Duration) -> Self {
         Deadline { timeout, timer: Box::pin(tokio::time::sleep(timeout)) }
@@ -60,7 +64,7 @@ impl Deadline {
     /// Awaits `call`, which began at `started`.
     ///
     /// # Errors
-    /// The call's own, or [`ErrorKind::Timeout`] when it has no result at its deadline.
+    /// Those of the call, or [`ErrorKind::Timeout`] if it has not completed at its deadline.
     pub async fn within<T>(
         &mut self,
         started: Instant,
@@ -74,9 +78,9 @@ impl Deadline {
             }
             while self.timer.as_mut().poll(context).is_ready() {
                 if Instant::now() >= deadline {
-                    // Armed anew, so that the next call finds no timer that has already fired.
+                    // Reset, so that the timer has not already fired when the next call begins.
                     self.timer.as_mut().reset(tokio::time::Instant::now() + self.timeout);
-                    let message = format!("no answer within {}", humantime::format_duration(self.timeout));
+                    let message = format!("no reply within {}", humantime::format_duration(self.timeout));
                     return Poll::Ready(Err(CallError::new(ErrorKind::Timeout, message)));
                 }
                 self.timer.as_mut().reset(deadline.into());
@@ -92,23 +96,23 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_timer_of_an_earlier_call_does_not_end_a_later_one() {
+    async fn the_timer_of_an_earlier_call_does_not_end_a_later_one() {
         let mut deadline = Deadline::new(Duration::from_secs(2));
         let start = tokio::time::Instant::now();
         for _ in 0..5 {
-            let begun = tokio::time::Instant::now();
+            let started = tokio::time::Instant::now();
             let call = async {
                 tokio::time::sleep(Duration::from_millis(1_500)).await;
                 Ok::<_, CallError>(())
             };
-            // On paused time the std clock stands still; a start in its future is what makes the deadline real.
-            deadline.within(begun.into_std(), call).await.unwrap();
+            // While Tokio's clock is paused, it runs ahead of the standard clock, which `within` compares with.
+            deadline.within(started.into_std(), call).await.unwrap();
         }
         assert_eq!(start.elapsed(), Duration::from_millis(7_500));
     }
 
     #[tokio::test]
-    async fn a_call_without_an_answer_times_out_and_the_next_has_its_full_time() {
+    async fn a_call_without_a_reply_times_out_and_the_next_has_its_full_time() {
         let mut deadline = Deadline::new(Duration::from_millis(30));
         for _ in 0..3 {
             let started = Instant::now();

@@ -1,8 +1,8 @@
-//! The conformance table: the calls that every calculator server, ours or not, is tested with, and what they must give.
+//! The conformance table: calls with their expected results, which every calculator server is tested with.
 //!
-//! `core` rows are what every reference implementation answers alike; only they decide whether a server may be
-//! measured. `strict` rows are where a reference differs or falls short: integers beyond 32 or 64 bits, the kinds of
-//! errors that a peer hides, and the suite's own `echo`.
+//! All reference implementations pass the `core` rows, and only these decide whether a server may be measured. In the
+//! `strict` rows some reference implementation differs: integers beyond 32 or 64 bits, kinds of errors that a peer does
+//! not report, and `echo`, which is an addition of this suite.
 
 use std::fmt;
 use std::time::Instant;
@@ -30,9 +30,9 @@ pub enum IntegerWidth {
 /// Whether every server must pass a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Level {
-    /// Every reference implementation answers so; decides whether a server may be measured.
+    /// Required of a server that is to be measured; all reference implementations pass it.
     Core,
-    /// A reference differs or falls short here.
+    /// Not required; some reference implementation fails it.
     Strict,
 }
 
@@ -45,21 +45,21 @@ impl fmt::Display for Level {
     }
 }
 
-/// What a call must give.
+/// The expected result of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expected {
     /// This value, of this kind.
     Value(Value),
-    /// An error of any kind that the server reported, or the client before sending.
+    /// An error of any kind, reported by the server, or by the client before sending.
     AnyError,
     /// An error of this kind.
     Error(ErrorKind),
 }
 
 impl Expected {
-    /// Whether `result` is what was expected. An error on the way (timeout, no connection) never is.
+    /// Whether `result` is as expected. A transport error, such as a timeout, never is.
     #[must_use]
-    pub fn holds(&self, result: &Result<Value, CallError>) -> bool {
+    pub fn matches(&self, result: &Result<Value, CallError>) -> bool {
         match (self, result) {
             (Expected::Value(expected), Ok(value)) => expected == value,
             (Expected::AnyError, Err(error)) => !error.kind.is_transport(),
@@ -86,12 +86,12 @@ pub struct Vector {
     pub level: Level,
     /// The call.
     pub call: Call,
-    /// What it must give.
+    /// Its expected result.
     pub expected: Expected,
 }
 
 impl Vector {
-    /// The call as a person would write it, shortened where it is long.
+    /// The call in the notation of a function call, with long arguments shortened.
     #[must_use]
     pub fn title(&self) -> String {
         let arguments: Vec<_> = self.call.params.values().map(shortened).collect();
@@ -100,9 +100,9 @@ impl Vector {
 }
 
 fn shortened(value: &Value) -> String {
-    const MOST: usize = 40;
+    const MAX_CHARS: usize = 40;
     let text = format!("{value:?}");
-    match text.char_indices().nth(MOST) {
+    match text.char_indices().nth(MAX_CHARS) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text,
     }
@@ -156,23 +156,23 @@ pub fn vectors(profile: Profile) -> Vec<Vector> {
     rows
 }
 
-/// What a server answered to a row.
+/// The result of a row.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// The row.
     pub vector: Vector,
-    /// The answer.
+    /// The result of its call.
     pub result: Result<Value, CallError>,
 }
 
 impl Outcome {
-    /// Whether the answer is the expected one.
+    /// Whether the result is as expected.
     #[must_use]
     pub fn passed(&self) -> bool {
-        self.vector.expected.holds(&self.result)
+        self.vector.expected.matches(&self.result)
     }
 
-    /// The answer in a few words.
+    /// The result as a short text.
     #[must_use]
     pub fn answer(&self) -> String {
         match &self.result {
@@ -188,7 +188,7 @@ pub async fn run(client: &dyn Client, profile: Profile, deadline: &mut Deadline)
     let mut outcomes = Vec::new();
     for vector in vectors(profile) {
         let result = deadline.within(Instant::now(), client.call(&vector.call)).await;
-        // After a failure on the way, the rest would only repeat it, a deadline each.
+        // After a transport error, each further call would only wait for its deadline as well.
         let lost = result.as_ref().is_err_and(|error| error.kind.is_transport());
         outcomes.push(Outcome { vector, result });
         if lost {
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_calculator_itself_passes_every_row() {
+    async fn the_calculator_passes_every_row() {
         let outcomes = outcomes(|call| Calculator.call(&call.method, call.params.clone())).await;
         for outcome in &outcomes {
             assert!(outcome.passed(), "{}: {}", outcome.vector.title(), outcome.answer());
@@ -227,16 +227,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_float_where_an_int_is_due_does_not_pass() {
+    async fn a_float_instead_of_an_integer_does_not_pass() {
         let outcomes = outcomes(|_| Ok(Value::Float(5.0))).await;
         assert!(!outcomes[0].passed());
         assert!(outcomes[1].passed());
     }
 
     #[tokio::test]
-    async fn a_lost_connection_is_no_error_row_and_ends_the_table() {
+    async fn a_transport_error_does_not_pass_and_ends_the_table() {
         let outcomes = outcomes(|_| Err(CallError::new(ErrorKind::Undeliverable, "gone"))).await;
         assert_eq!(outcomes.len(), 1);
-        assert!(!Expected::AnyError.holds(&outcomes[0].result));
+        assert!(!Expected::AnyError.matches(&outcomes[0].result));
     }
 }

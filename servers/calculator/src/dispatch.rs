@@ -1,4 +1,4 @@
-//! How a server runs handlers.
+//! Dispatches decoded calls to a service.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -9,22 +9,22 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
-use crate::faults::wrong;
+use crate::faults::wrong_answer;
 use crate::{Call, CallError, ErrorKind, Faults, Service, Value};
 
 /// How a server runs handlers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Executor {
-    /// One at a time, every other caller waiting, as Python's `SimpleXMLRPCServer` does.
+    /// One at a time, while all other callers wait, as in Python's `SimpleXMLRPCServer`.
     Blocking,
-    /// On that many threads of their own, as with Python's `ThreadingMixIn`.
+    /// On this number of dedicated threads, as with Python's `ThreadingMixIn`.
     Threads(NonZeroUsize),
-    /// As tasks of the server's runtime; a handler that waits lets others run.
+    /// As tasks of the server's runtime. Other handlers run while one waits.
     #[default]
     Async,
 }
 
-/// A text that names no executor.
+/// A text is not the name of an executor.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown executor `{0}`; the executors are blocking, threads:N, async")]
 pub struct ExecutorParseError(String);
@@ -55,7 +55,7 @@ impl fmt::Display for Executor {
     }
 }
 
-/// Hands decoded calls to a [`Service`] by way of an [`Executor`]. Cheap to clone; all clones are one dispatcher.
+/// Runs decoded calls on a [`Service`] with an [`Executor`]. Cheap to clone; all clones share their state.
 #[derive(Clone)]
 pub struct Dispatcher {
     inner: Arc<Inner>,
@@ -68,12 +68,12 @@ struct Inner {
     faults_on: AtomicBool,
     started: Instant,
     calls: AtomicU64,
-    one_at_a_time: Mutex<()>,
+    exclusive: Mutex<()>,
     threads: Semaphore,
 }
 
 impl Dispatcher {
-    /// A dispatcher that runs `service` by `executor`, committing `faults`.
+    /// Creates a dispatcher that runs `service` with `executor` and injects `faults`.
     #[must_use]
     pub fn new(service: impl Service, executor: Executor, faults: Faults) -> Self {
         let threads = match executor {
@@ -88,7 +88,7 @@ impl Dispatcher {
                 faults,
                 started: Instant::now(),
                 calls: AtomicU64::new(0),
-                one_at_a_time: Mutex::new(()),
+                exclusive: Mutex::new(()),
                 threads: Semaphore::new(threads),
             }),
         }
@@ -100,21 +100,22 @@ impl Dispatcher {
         &*self.inner.service
     }
 
-    /// How many calls were dispatched since the start.
+    /// The number of calls dispatched so far.
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.inner.calls.load(Ordering::Relaxed)
     }
 
-    /// Switches the configured faults on or off; they are on at the start.
+    /// Enables or disables the configured faults. They are enabled at first.
     pub fn set_faults(&self, on: bool) {
         self.inner.faults_on.store(on && !self.inner.faults.is_none(), Ordering::Relaxed);
     }
 
-    /// Executes one call as the executor tells. Must be awaited inside a Tokio runtime.
+    /// Executes a call with the executor. Must be awaited in a Tokio runtime.
     ///
     /// # Errors
-    /// The service's, or those of a fault; [`ErrorKind::Internal`] when the handler panicked.
+    /// Those of the service, or of an injected fault; [`ErrorKind::Internal`] if the handler panics on a dedicated
+    /// thread.
     pub async fn call(&self, call: Call) -> Result<Value, CallError> {
         match self.inner.executor {
             Executor::Async => {
@@ -126,29 +127,29 @@ impl Dispatcher {
                 }
                 self.inner.execute(call, number, faults)
             }
-            // Deliberately on the runtime's own thread: while a handler runs, nobody else is served.
-            Executor::Blocking => self.inner.run_alone(call),
+            // Deliberately on the runtime's thread: while a handler runs, no other call is served.
+            Executor::Blocking => self.inner.run_exclusively(call),
             Executor::Threads(_) => {
-                let _permit = self.inner.threads.acquire().await.map_err(stopped)?;
+                let _permit = self.inner.threads.acquire().await.map_err(unfinished)?;
                 let inner = Arc::clone(&self.inner);
-                tokio::task::spawn_blocking(move || inner.run_waiting(call)).await.map_err(stopped)?
+                tokio::task::spawn_blocking(move || inner.run_blocking(call)).await.map_err(unfinished)?
             }
         }
     }
 
-    /// Executes one call on the calling thread, whatever the executor: for the floors, which have no runtime.
+    /// Executes a call on the current thread, whatever the executor. For servers without an asynchronous runtime.
     ///
     /// # Errors
     /// As [`call`](Self::call).
-    pub fn call_here(&self, call: Call) -> Result<Value, CallError> {
+    pub fn call_blocking(&self, call: Call) -> Result<Value, CallError> {
         match self.inner.executor {
-            Executor::Blocking => self.inner.run_alone(call),
-            Executor::Async | Executor::Threads(_) => self.inner.run_waiting(call),
+            Executor::Blocking => self.inner.run_exclusively(call),
+            Executor::Async | Executor::Threads(_) => self.inner.run_blocking(call),
         }
     }
 }
 
-fn stopped(reason: impl fmt::Display) -> CallError {
+fn unfinished(reason: impl fmt::Display) -> CallError {
     CallError::new(ErrorKind::Internal, format!("the handler did not finish: {reason}"))
 }
 
@@ -157,19 +158,19 @@ impl Inner {
         self.faults_on.load(Ordering::Relaxed).then_some(&self.faults)
     }
 
-    /// How long a call waits: for its service, and for a fault.
+    /// How long a call waits before it is executed: for its service, and for an injected delay.
     fn wait(&self, call: &Call, faults: Option<&Faults>) -> Duration {
         let delay = faults.and_then(|faults| faults.delay).unwrap_or_default();
         self.service.wait(&call.method, &call.params).saturating_add(delay)
     }
 
-    fn run_alone(&self, call: Call) -> Result<Value, CallError> {
-        // The lock guards no data, so one that a panicking handler left poisoned is as good as new.
-        let _turn = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
-        self.run_waiting(call)
+    fn run_exclusively(&self, call: Call) -> Result<Value, CallError> {
+        // The lock protects no data, so it can be used even after a handler has panicked.
+        let _guard = self.exclusive.lock().unwrap_or_else(PoisonError::into_inner);
+        self.run_blocking(call)
     }
 
-    fn run_waiting(&self, call: Call) -> Result<Value, CallError> {
+    fn run_blocking(&self, call: Call) -> Result<Value, CallError> {
         let faults = self.active_faults();
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
         let wait = self.wait(&call, faults);
@@ -187,20 +188,20 @@ impl Inner {
             std::thread::sleep(left);
         }
         if let Some(time) = faults.cpu {
-            burn(time);
+            spin_for(time);
         }
         if faults.fail.is_some_and(|fail| fail.hits(number)) {
-            return Err(CallError::new(ErrorKind::Internal, "failed on request (--fail)"));
+            return Err(CallError::new(ErrorKind::Internal, "injected failure (--fail)"));
         }
         let result = self.service.call(&call.method, call.params);
-        if faults.wrong.is_some_and(|share| share.hits(number)) { result.map(wrong) } else { result }
+        if faults.wrong.is_some_and(|share| share.hits(number)) { result.map(wrong_answer) } else { result }
     }
 }
 
 /// Keeps the core busy for `time`.
-fn burn(time: Duration) {
-    let begun = Instant::now();
-    while begun.elapsed() < time {
+fn spin_for(time: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < time {
         std::hint::spin_loop();
     }
 }
@@ -214,32 +215,32 @@ mod tests {
         Call::positional("add", [x.into(), y.into()])
     }
 
-    /// Counts how many handlers run at the same time.
-    struct Crowd {
-        now: AtomicU64,
-        most: Arc<AtomicU64>,
+    /// Counts the handlers that run at the same time.
+    struct ConcurrencyProbe {
+        running: AtomicU64,
+        max_running: Arc<AtomicU64>,
     }
 
-    impl Service for Crowd {
+    impl Service for ConcurrencyProbe {
         fn name(&self) -> &'static str {
-            "Crowd"
+            "ConcurrencyProbe"
         }
         fn methods(&self) -> &[MethodInfo] {
             &[]
         }
         fn call(&self, _method: &str, _params: Params) -> Result<Value, CallError> {
-            let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
-            self.most.fetch_max(now, Ordering::SeqCst);
+            let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
+            self.max_running.fetch_max(running, Ordering::SeqCst);
             std::thread::sleep(Duration::from_millis(20));
-            self.now.fetch_sub(1, Ordering::SeqCst);
+            self.running.fetch_sub(1, Ordering::SeqCst);
             Ok(Value::Null)
         }
     }
 
-    async fn most_at_once(executor: Executor) -> u64 {
-        let most = Arc::new(AtomicU64::new(0));
-        let crowd = Crowd { now: AtomicU64::new(0), most: Arc::clone(&most) };
-        let dispatcher = Dispatcher::new(crowd, executor, Faults::default());
+    async fn max_concurrency(executor: Executor) -> u64 {
+        let max_running = Arc::new(AtomicU64::new(0));
+        let probe = ConcurrencyProbe { running: AtomicU64::new(0), max_running: Arc::clone(&max_running) };
+        let dispatcher = Dispatcher::new(probe, executor, Faults::default());
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..8 {
             let dispatcher = dispatcher.clone();
@@ -248,19 +249,19 @@ mod tests {
         while let Some(result) = tasks.join_next().await {
             assert_eq!(result.unwrap(), Ok(Value::Null));
         }
-        most.load(Ordering::SeqCst)
+        max_running.load(Ordering::SeqCst)
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn blocking_runs_one_handler_at_a_time_and_threads_at_most_n() {
-        assert_eq!(most_at_once(Executor::Blocking).await, 1);
+        assert_eq!(max_concurrency(Executor::Blocking).await, 1);
         let n = NonZeroUsize::new(3).unwrap();
-        let most = most_at_once(Executor::Threads(n)).await;
-        assert!((1..=3).contains(&most), "{most} handlers at once on 3 threads");
+        let max = max_concurrency(Executor::Threads(n)).await;
+        assert!((1..=3).contains(&max), "{max} handlers at a time on 3 threads");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn delays_of_an_async_executor_overlap() {
+    async fn injected_delays_overlap_in_the_async_executor() {
         let faults = Faults { delay: Some(Duration::from_secs(1)), ..Faults::default() };
         let dispatcher = Dispatcher::new(Calculator, Executor::Async, faults);
         let start = tokio::time::Instant::now();
@@ -270,7 +271,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn failing_and_wrong_answers_come_at_their_share_and_can_be_switched_off() {
+    async fn injected_failures_and_wrong_answers_have_their_share_and_can_be_disabled() {
         let faults = Faults {
             fail: Some("1/10".parse().unwrap()),
             wrong: Some("1/5".parse().unwrap()),
@@ -294,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn executors_are_read_back_as_written() {
+    fn executors_are_parsed_as_displayed() {
         for text in ["blocking", "async", "threads:8"] {
             assert_eq!(text.parse::<Executor>().unwrap().to_string(), text);
         }

@@ -1,4 +1,4 @@
-//! The documents of payload scenarios: lists of records that every protocol can represent, made from a seed.
+//! The documents of payload scenarios: lists of pseudo-random records that every protocol can represent.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -10,9 +10,9 @@ const WORDS: [&str; 12] = [
     "queue", "züri",
 ];
 
-/// A list of records whose [`size`] is at least `bytes` and exceeds it by less than one record; the same for the same
-/// seed on every machine. A record has an identity, a name, a score, a flag, and a list of tags: 32-bit integers,
-/// finite doubles, booleans and text without control characters, which every protocol of the suite can represent.
+/// Generates a list of records whose [`size`] is at least `bytes` and exceeds it by less than one record. It depends only
+/// on the arguments, and is the same on every machine. A record has an id, a name, a score, a flag, and a list of tags:
+/// 32-bit integers, finite doubles, booleans and text without control characters, which every protocol can represent.
 #[must_use]
 pub fn document(seed: u64, bytes: usize) -> Value {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -32,7 +32,7 @@ fn record(rng: &mut ChaCha8Rng, id: i64) -> Value {
     let word = |rng: &mut ChaCha8Rng| WORDS[rng.random_range(0..WORDS.len())];
     let name = format!("{} {}", word(rng), word(rng));
     let tags = (0..rng.random_range(0..4)).map(|_| Value::from(word(rng))).collect();
-    // Quarters have short decimal forms, so that text formats are not charged for digits nobody needs.
+    // Multiples of a quarter have short decimal forms, so that text formats do not pay for irrelevant digits.
     let score = f64::from(rng.random_range(-4_000..4_000)) / 4.0;
     Value::Map(vec![
         ("id".to_owned(), Value::Int(id)),
@@ -43,8 +43,8 @@ fn record(rng: &mut ChaCha8Rng, id: i64) -> Value {
     ])
 }
 
-/// The information in a value, in bytes and independent of any protocol: 8 for a number, 1 for a boolean, the UTF-8
-/// length of text and of member names, nothing for structure. It is what "payload" means in this suite.
+/// The size of a value in bytes, independent of any protocol, which this suite calls its payload: 8 for a number, 1 for a
+/// boolean, the UTF-8 length of text and of member names, nothing for structure.
 #[must_use]
 pub fn size(value: &Value) -> usize {
     match value {
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn documents_have_the_size_asked_for_and_depend_on_the_seed_alone() {
+    fn documents_have_the_requested_size_and_depend_on_the_seed_only() {
         for bytes in [100, 1 << 10, 64 << 10] {
             let value = document(7, bytes);
             assert!((bytes..bytes + 200).contains(&size(&value)), "{bytes}: {}", size(&value));

@@ -1,4 +1,4 @@
-//! Why a call failed, in words that mean the same in every protocol.
+//! The errors of calls, which have the same kinds in every protocol.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Value;
 
-/// The kind of a failed call. Each protocol carries it in its own way; tests compare kinds, never texts.
+/// The kind of error of a failed call. Each protocol represents it in its own way. Tests compare kinds, not messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ErrorKind {
@@ -14,28 +14,28 @@ pub enum ErrorKind {
     ZeroDivision,
     /// An integer outside 64 bits, or outside what the protocol can carry.
     Overflow,
-    /// A value that the protocol has no form for: NaN or bytes in JSON, a control character in XML.
+    /// A value that the protocol cannot represent: NaN or bytes in JSON, a control character in XML.
     NotRepresentable,
-    /// No such method, or a private one.
+    /// The method does not exist, or is private.
     UnknownMethod,
-    /// Wrong number, name or type of arguments.
+    /// The number, the names or the types of the arguments are wrong.
     InvalidArguments,
     /// A message that does not follow the protocol.
     Malformed,
-    /// No endpoint of that namespace and version (AMQP).
+    /// The server does not implement the requested namespace and version (AMQP).
     UnsupportedVersion,
-    /// A body, a depth or a count above a limit.
+    /// A size, a depth or a count exceeds a limit.
     TooLarge,
-    /// No answer in time.
+    /// There was no reply in time.
     Timeout,
-    /// The call could not be delivered, or the connection ended before its answer.
+    /// The call could not be delivered, or the connection was closed before the reply.
     Undeliverable,
     /// Any other failure that the server reported.
     Internal,
 }
 
 impl ErrorKind {
-    /// Every kind, in the order in which tables show them.
+    /// All kinds, in the order of tables.
     pub const ALL: [ErrorKind; 11] = [
         ErrorKind::ZeroDivision,
         ErrorKind::Overflow,
@@ -50,7 +50,7 @@ impl ErrorKind {
         ErrorKind::Internal,
     ];
 
-    /// The stable name, as in records and in REST's problem documents.
+    /// The stable name, used in records and in messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -68,14 +68,14 @@ impl ErrorKind {
         }
     }
 
-    /// The kind of that [`name`](Self::name).
+    /// The kind with this [`name`](Self::name).
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// The Python exception that reference implementations raise for this kind, and that XML-RPC, zerorpc and AMQP
-    /// carry by name.
+    /// The class name of the Python exception that the reference implementations raise for this kind, and that protocols
+    /// from the world of Python put into their messages.
     #[must_use]
     pub fn python_class(self) -> &'static str {
         match self {
@@ -91,8 +91,8 @@ impl ErrorKind {
         }
     }
 
-    /// The kind that a peer meant by an exception's class name, as far as it can be told; otherwise
-    /// [`Internal`](ErrorKind::Internal).
+    /// The kind that corresponds to the class name of a Python exception; [`Internal`](ErrorKind::Internal) for any other
+    /// name.
     #[must_use]
     pub fn from_python_class(class: &str) -> Self {
         match class {
@@ -107,7 +107,7 @@ impl ErrorKind {
         }
     }
 
-    /// Whether the failure was on the way rather than an answer: nobody knows then what the server did.
+    /// Whether the transport failed, so that there is no reply and it is unknown whether the server executed the call.
     #[must_use]
     pub fn is_transport(self) -> bool {
         matches!(self, ErrorKind::Timeout | ErrorKind::Undeliverable)
@@ -120,41 +120,41 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// What a peer said of its failure in its protocol's own terms, kept for people to read.
+/// The details of an error that a peer reported, in the terms of its protocol, for users to read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Remote {
-    /// A numeric code: an XML-RPC fault code, a JSON-RPC code, an HTTP status.
+    /// A numeric code, such as a fault code or an HTTP status.
     pub code: Option<i64>,
-    /// The class name of a remote exception.
+    /// The class name of the remote exception.
     pub class: Option<String>,
-    /// Further data that came along.
+    /// Additional data.
     pub data: Option<Value>,
 }
 
-/// A failed call.
+/// The error of a failed call.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{kind}: {message}")]
 pub struct CallError {
-    /// The kind, comparable between protocols.
+    /// The kind, which can be compared between protocols.
     pub kind: ErrorKind,
-    /// What happened, for a person.
+    /// What went wrong, for users to read.
     pub message: String,
-    /// What the peer said, where a peer said it. Boxed: failures are rare, results are not.
+    /// The details that the peer reported, if any. Boxed, to keep the results of successful calls small.
     pub remote: Option<Box<Remote>>,
 }
 
 impl CallError {
-    /// An error of `kind` that this end noticed.
+    /// Creates an error that was detected locally.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         CallError { kind, message: message.into(), remote: None }
     }
 
-    /// An error of `kind` that the peer reported.
+    /// Creates an error that the peer reported.
     pub fn remote(kind: ErrorKind, message: impl Into<String>, remote: Remote) -> Self {
         CallError { kind, message: message.into(), remote: Some(Box::new(remote)) }
     }
 
-    /// The method does not exist.
+    /// Creates the error for a method that does not exist.
     #[must_use]
     pub fn unknown_method(method: &str) -> Self {
         CallError::new(ErrorKind::UnknownMethod, format!("method \"{method}\" is not supported"))
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_unique_and_lead_back() {
+    fn names_are_unique_and_are_parsed_back() {
         for kind in ErrorKind::ALL {
             assert_eq!(ErrorKind::from_name(kind.name()), Some(kind));
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());

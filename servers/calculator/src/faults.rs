@@ -1,4 +1,4 @@
-//! Faults that a server commits on request, so that the harness can be held against known answers.
+//! Faults that a server injects on request, to test the harness against known answers.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use crate::Value;
 
-/// What a server does wrong on purpose. All off by default.
+/// The faults that a server injects. The default is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Faults {
-    /// Each call waits that long before it is executed.
+    /// Each call waits for this time before it is executed.
     pub delay: Option<Duration>,
-    /// Each call burns that much time on its core.
+    /// Each call keeps its core busy for this time.
     pub cpu: Option<Duration>,
-    /// The server stands still at regular times.
+    /// The server stalls periodically.
     pub stall: Option<Stall>,
-    /// Each n-th call fails.
+    /// Every n-th call fails.
     pub fail: Option<OneIn>,
-    /// Each n-th call is answered wrongly.
+    /// Every n-th call gets a wrong answer.
     pub wrong: Option<OneIn>,
 }
 
@@ -33,15 +33,15 @@ impl Faults {
 /// A stall of `length` at every multiple of `period` (start to start), written `100ms/1s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stall {
-    /// How long the server stands still.
+    /// The duration of a stall.
     pub length: Duration,
-    /// From the start of one stall to the start of the next.
+    /// The time from the start of a stall to the start of the next.
     pub period: Duration,
 }
 
 impl Stall {
-    /// What is left of the stall that is on at `elapsed` since the server's start; `None` between stalls. The first
-    /// stall begins one period after the start.
+    /// The remaining time of the stall at `elapsed` since the server's start; `None` between stalls. The first stall
+    /// begins one period after the start.
     #[must_use]
     pub fn remaining(&self, elapsed: Duration) -> Option<Duration> {
         if elapsed < self.period {
@@ -61,7 +61,7 @@ impl FromStr for Stall {
         let duration = |text| humantime::parse_duration(text).map_err(|error| format!("`{text}`: {error}"));
         let stall = Stall { length: duration(length)?, period: duration(period)? };
         if stall.length.is_zero() || stall.length >= stall.period {
-            return Err("a stall is longer than nothing and shorter than its period".to_owned());
+            return Err("a stall must be longer than zero and shorter than its period".to_owned());
         }
         Ok(stall)
     }
@@ -73,12 +73,12 @@ impl fmt::Display for Stall {
     }
 }
 
-/// Every n-th call, written `1/n`. The first to be hit is the n-th.
+/// Every n-th call, written `1/N`, beginning with the n-th.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OneIn(pub NonZeroU32);
 
 impl OneIn {
-    /// Whether the call with this number, counted from 0, is hit.
+    /// Whether the call with this number, counted from 0, is one of them.
     #[must_use]
     pub fn hits(&self, number: u64) -> bool {
         let n = u64::from(self.0.get());
@@ -103,8 +103,8 @@ impl fmt::Display for OneIn {
     }
 }
 
-/// A value of the same kind that differs from `value`.
-pub(crate) fn wrong(value: Value) -> Value {
+/// A value that differs from `value`, of the same kind if possible.
+pub(crate) fn wrong_answer(value: Value) -> Value {
     match value {
         Value::Int(v) => Value::Int(v.wrapping_add(1)),
         Value::Float(v) => Value::Float(if v == 0.0 { 1.0 } else { -v }),
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stalls_come_at_multiples_of_the_period() {
+    fn stalls_begin_at_multiples_of_the_period() {
         let stall: Stall = "100ms/1s".parse().unwrap();
         let at = |ms| stall.remaining(Duration::from_millis(ms)).map(|left| left.as_millis());
         assert_eq!([at(0), at(50), at(999)], [None; 3]);
@@ -134,14 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn one_in_n_hits_exactly_that_share() {
+    fn one_in_n_selects_exactly_that_share() {
         let one: OneIn = "1/10".parse().unwrap();
         assert_eq!((0..1_000).filter(|number| one.hits(*number)).count(), 100);
         assert!(one.hits(9) && !one.hits(0));
     }
 
     #[test]
-    fn nonsense_is_refused_in_words() {
+    fn rejects_invalid_notation() {
         for text in ["", "100ms", "1s/1s", "2s/1s", "0s/1s", "x/y"] {
             assert!(text.parse::<Stall>().is_err(), "{text}");
         }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_answer_is_never_the_right_one() {
+    fn a_wrong_answer_differs_from_the_right_one() {
         for value in [
             Value::Null,
             Value::Bool(false),
@@ -163,7 +163,7 @@ mod tests {
             Value::List(vec![]),
             Value::Map(vec![]),
         ] {
-            assert_ne!(wrong(value.clone()), value);
+            assert_ne!(wrong_answer(value.clone()), value);
         }
     }
 }

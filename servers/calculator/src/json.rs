@@ -33,10 +33,10 @@ pub fn check_representable(value: &Value) -> Result<(), CallError> {
     value.any(|value| {
         found = match value {
             Value::Float(v) if !v.is_finite() => {
-                Some((ErrorKind::NotRepresentable, format!("JSON has no form for the float {v}")))
+                Some((ErrorKind::NotRepresentable, format!("JSON cannot represent the float {v}")))
             }
             Value::Bytes(_) | Value::DateTime(_) => {
-                Some((ErrorKind::NotRepresentable, format!("JSON has no form for {}", value.kind())))
+                Some((ErrorKind::NotRepresentable, format!("JSON cannot represent {}", value.kind())))
             }
             Value::BigInt(digits) => {
                 Some((ErrorKind::Overflow, format!("the integer {digits} exceeds 64 bits")))

@@ -1,9 +1,8 @@
-//! The calculator's service contract, shared by every protocol of the suite.
+//! The contract of the calculator service, which all protocols of the suite implement.
 //!
-//! A protocol crate implements [`Client`] on its calling end and hands decoded calls to a [`Dispatcher`] on its
-//! serving end; everything it needs to agree on with the others is here: [`Value`], [`Call`], [`CallError`],
-//! [`Limits`], the [conformance table](conformance) and the [JSON representation](json) that three protocols share.
-//! Nothing in this crate opens a socket or a file.
+//! The client of a protocol crate implements [`Client`], and its server gives decoded calls to a [`Dispatcher`]. What all
+//! protocols have in common is defined here: [`Value`], [`Call`], [`CallError`], [`Limits`], the
+//! [conformance table](conformance), and the [JSON form](json) of values. This crate does no I/O.
 
 #![forbid(unsafe_code)]
 

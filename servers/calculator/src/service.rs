@@ -1,4 +1,4 @@
-//! What a server serves.
+//! The services that a server can serve.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -6,43 +6,43 @@ use std::time::Duration;
 use crate::arithmetic;
 use crate::{CallError, ErrorKind, Method, Params, Value};
 
-/// What introspection tells of a method.
+/// The description of a method, for introspection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MethodInfo {
     /// The name on the wire.
     pub name: &'static str,
-    /// Parameter names in positional order.
+    /// The names of the parameters, in positional order.
     pub params: &'static [&'static str],
     /// One line of help.
     pub doc: &'static str,
 }
 
-/// A set of methods. It knows nothing of protocols, executors or sockets.
+/// A set of methods, independent of protocols, executors and sockets.
 pub trait Service: Send + Sync + 'static {
-    /// The service's name, as introspection gives it.
+    /// The name of the service, for introspection.
     fn name(&self) -> &'static str;
 
     /// The public methods, sorted by name.
     fn methods(&self) -> &[MethodInfo];
 
-    /// How long a call waits before it is executed, without keeping any other from being served. None does unless its
-    /// service says so.
+    /// How long a call must wait before it is executed. The dispatcher does the waiting, so that an asynchronous executor
+    /// can serve other calls meanwhile. Default: no wait.
     fn wait(&self, _method: &str, _params: &Params) -> Duration {
         Duration::ZERO
     }
 
-    /// Executes one call.
+    /// Executes a call.
     ///
     /// # Errors
-    /// [`ErrorKind::UnknownMethod`], [`ErrorKind::InvalidArguments`], or what the method itself reports.
+    /// [`ErrorKind::UnknownMethod`], [`ErrorKind::InvalidArguments`], or an error of the method itself.
     fn call(&self, method: &str, params: Params) -> Result<Value, CallError>;
 }
 
-/// The calculator of the contract: add, multiply, subtract (|x − y|), divide, hello, and the suite's echo.
+/// The calculator: add, multiply, subtract (|x − y|), divide, hello and echo.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Calculator;
 
-/// Sorted by name, as introspection lists them.
+/// The methods of the calculator, sorted by name.
 static METHODS: LazyLock<Vec<MethodInfo>> = LazyLock::new(|| {
     let mut methods: Vec<_> = Method::ALL
         .into_iter()
@@ -96,20 +96,20 @@ mod tests {
     }
 
     #[test]
-    fn greets_by_position_and_by_name() {
+    fn hello_accepts_positional_and_named_arguments() {
         assert_eq!(call(Call::positional("hello", ["RPC".into()])), Ok("hello, RPC".into()));
         assert_eq!(call(Call::named("hello", [("name".into(), "RPC".into())])), Ok("hello, RPC".into()));
         assert_eq!(call(Call::positional("hello", [Value::Int(1)])), Err(ErrorKind::InvalidArguments));
     }
 
     #[test]
-    fn lists_its_methods_sorted() {
+    fn lists_its_methods_sorted_by_name() {
         let names: Vec<_> = Calculator.methods().iter().map(|info| info.name).collect();
         assert_eq!(names, ["add", "divide", "echo", "hello", "multiply", "subtract"]);
     }
 
     #[test]
-    fn refuses_unknown_and_private_methods() {
+    fn rejects_unknown_and_private_methods() {
         for name in ["nosuch", "_private", "", "Add", "__class__"] {
             assert_eq!(call(Call::positional(name, [])), Err(ErrorKind::UnknownMethod));
         }

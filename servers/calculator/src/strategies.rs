@@ -1,10 +1,10 @@
-//! Values for property tests, so that every protocol is tested with the same ones.
+//! Strategies for property tests, so that all protocols are tested with the same values.
 
 use proptest::prelude::{Just, Strategy, any, prop, prop_oneof};
 
 use crate::Value;
 
-/// Any value that JSON has a form for: every kind but bytes, finite floats only, up to four levels deep.
+/// Any value that JSON can represent: all kinds but bytes and dates, with finite floats, up to four levels deep.
 pub fn json_values() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

@@ -1,4 +1,4 @@
-//! The service of the article's second example: a few functions of Python's module `time`.
+//! A service with some functions of Python's module `time`.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use jiff::{Timestamp, Zoned};
 
 use crate::{CallError, ErrorKind, MethodInfo, Params, Service, Value};
 
-/// The longest format. A directive of a few characters may stand for hundreds.
-const MAX_FORMAT: usize = 1_024;
+/// The maximum length of a format in bytes. A directive of a few characters may expand to hundreds.
+const MAX_FORMAT_BYTES: usize = 1_024;
 
-/// The longest sleep: one holds a place among the calls in flight.
+/// The maximum duration of `sleep`, which occupies one of the calls in flight.
 const MAX_SLEEP: Duration = Duration::from_secs(3_600);
 
-/// What `zerorpc --server --bind tcp://127.0.0.1:1234 time` serves, as far as it is of use to a caller: `strftime`,
-/// `gmtime`, `time`, `sleep`.
+/// The most useful functions of what `zerorpc --server --bind tcp://127.0.0.1:1234 time` serves: `strftime`, `gmtime`,
+/// `time` and `sleep`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Time;
 
@@ -25,11 +25,11 @@ const METHODS: &[MethodInfo] = &[
         params: &["seconds"],
         doc: "Return the UTC time at `seconds` since the epoch, by default now, as nine integers.",
     },
-    MethodInfo { name: "sleep", params: &["seconds"], doc: "Wait that many seconds." },
+    MethodInfo { name: "sleep", params: &["seconds"], doc: "Wait for a number of seconds." },
     MethodInfo {
         name: "strftime",
         params: &["format", "tuple"],
-        doc: "Return a time, by default the local one now, in that format.",
+        doc: "Format a time, by default the current local time.",
     },
     MethodInfo { name: "time", params: &[], doc: "Return the seconds since the epoch." },
 ];
@@ -44,7 +44,7 @@ impl Service for Time {
     }
 
     fn wait(&self, method: &str, params: &Params) -> Duration {
-        // What cannot be waited for is an error when it is executed.
+        // An invalid duration is reported when the call is executed.
         let mut values = params.values();
         match (method, values.next(), values.next()) {
             ("sleep", Some(seconds), None) => duration(seconds).unwrap_or_default(),
@@ -90,18 +90,18 @@ fn invalid(message: impl std::fmt::Display) -> CallError {
 
 fn seconds(value: &Value) -> Result<f64, CallError> {
     match value {
-        // Beyond 2⁵³ it is no time of any calendar either.
+        // The loss of precision beyond 2⁵³ does not matter, since no calendar reaches that far.
         #[allow(clippy::cast_precision_loss)]
         Value::Int(seconds) => Ok(*seconds as f64),
         Value::Float(seconds) => Ok(*seconds),
-        other => Err(invalid(format_args!("the seconds are a {}, not a number", other.kind()))),
+        other => Err(invalid(format_args!("the seconds must be a number, not {}", other.kind()))),
     }
 }
 
 fn duration(value: &Value) -> Result<Duration, CallError> {
     let duration = Duration::try_from_secs_f64(seconds(value)?).map_err(invalid)?;
     if duration > MAX_SLEEP {
-        return Err(invalid(format_args!("nobody sleeps here for longer than {} s", MAX_SLEEP.as_secs())));
+        return Err(invalid(format_args!("the maximum sleep is {} s", MAX_SLEEP.as_secs())));
     }
     Ok(duration)
 }
@@ -111,8 +111,8 @@ fn timestamp(value: &Value) -> Result<Timestamp, CallError> {
     Timestamp::from_duration(whole).map_err(invalid)
 }
 
-/// Year, month, day, hour, minute, second, weekday from Monday as 0, day of the year from 1, and no summer time: a
-/// `struct_time` as MessagePack and JSON carry it.
+/// A time in the form of Python's `struct_time`: year, month, day, hour, minute, second, weekday (Monday is 0), day of the
+/// year (from 1), and 0 for no daylight saving time.
 fn broken_down(at: Timestamp) -> Value {
     let time = at.to_zoned(jiff::tz::TimeZone::UTC);
     let fields: [i64; 9] = [
@@ -130,22 +130,23 @@ fn broken_down(at: Timestamp) -> Value {
 }
 
 fn strftime(format: &Value, time: BrokenDownTime) -> Result<Value, CallError> {
-    let Value::Str(format) = format else { return Err(invalid("the format is no string")) };
-    if format.len() > MAX_FORMAT {
-        return Err(invalid(format_args!("the format is longer than {MAX_FORMAT} bytes")));
+    let Value::Str(format) = format else { return Err(invalid("the format must be a string")) };
+    if format.len() > MAX_FORMAT_BYTES {
+        return Err(invalid(format_args!("the format is longer than {MAX_FORMAT_BYTES} bytes")));
     }
     time.to_string(format).map(Value::Str).map_err(invalid)
 }
 
-/// The first six of the nine integers that [`broken_down`] gives; the others follow from them.
+/// Parses the result of [`broken_down`]. Only the first six of the nine integers are used, since the others follow from
+/// them.
 fn civil(tuple: &Value) -> Result<DateTime, CallError> {
     let fields = match tuple {
         Value::List(fields) if fields.len() == 9 => fields.as_slice(),
-        _ => return Err(invalid("the time is no list of nine integers")),
+        _ => return Err(invalid("the time must be a list of nine integers")),
     };
     let field = |index: usize| match fields.get(index) {
         Some(Value::Int(v)) => i16::try_from(*v).map_err(invalid),
-        _ => Err(invalid("the time is no list of nine integers")),
+        _ => Err(invalid("the time must be a list of nine integers")),
     };
     let small = |index: usize| field(index).and_then(|v| i8::try_from(v).map_err(invalid));
     DateTime::new(field(0)?, small(1)?, small(2)?, small(3)?, small(4)?, small(5)?, 0).map_err(invalid)
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_broken_down_and_written_as_python_does() {
+    fn times_are_broken_down_and_formatted_as_in_python() {
         let tuple = call("gmtime", &[Value::Int(1_000_000_000)]).unwrap();
         assert_eq!(format!("{tuple:?}"), "[2001, 9, 9, 1, 46, 40, 6, 252, 0]");
         assert_eq!(
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_sleep_that_is_one_waits() {
+    fn only_a_valid_sleep_waits() {
         let wait = |method: &str, value: Value| Time.wait(method, &Params::Positional(vec![value]));
         assert_eq!(wait("sleep", Value::Int(2)), Duration::from_secs(2));
         assert_eq!(wait("sleep", Value::Float(0.5)), Duration::from_millis(500));
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn rejects_invalid_arguments() {
         let nine = |first: i64| Value::List(std::iter::once(first).chain([1; 8]).map(Value::Int).collect());
         for (method, values) in [
             ("sleep", vec![Value::Int(-1)]),

@@ -1,4 +1,4 @@
-//! The values that travel: what an argument or a result can be, whatever the protocol.
+//! The values of arguments and results, independent of the protocol.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -6,42 +6,44 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
-/// A value of the contract. Its kind comes from the wire and is never guessed from the value: `5` is an
-/// [`Int`](Value::Int), `5.0` a [`Float`](Value::Float), in every protocol.
+/// The value of an argument or a result. Its kind is that of the message, in every protocol: `5` is an
+/// [`Int`](Value::Int), `5.0` is a [`Float`](Value::Float).
 ///
-/// The serde implementations map each variant to the data model's own type, so any self-describing format can carry
-/// it. What a format cannot carry (bytes or NaN in JSON, 2⁴⁰ in XML-RPC) its codec refuses; see [`crate::json`].
+/// The serde implementations map each variant to the corresponding type of serde's data model, so any self-describing
+/// format can represent it. A codec rejects a value that its format cannot represent (bytes or NaN in JSON, 2⁴⁰ in
+/// XML-RPC); see [`crate::json`].
 #[derive(Clone, PartialEq)]
 pub enum Value {
     /// No value: JSON `null`, MessagePack nil, XML-RPC `<nil/>`.
     Null,
-    /// A truth value; never a number, although Python would compute with it.
+    /// A boolean. Unlike in Python, it is not a number.
     Bool(bool),
     /// A 64-bit signed integer.
     Int(i64),
-    /// An integer outside `i64` as a peer sent it, in decimal. Calculating with it is an overflow; it exists so that
-    /// the answer of a foreign server can be shown, and so that an error can name the call it belongs to.
+    /// An integer beyond `i64` from a peer, as decimal digits. Calculating with it is an overflow. The variant exists so
+    /// that a message with such an integer can be decoded: its call can be answered with an error, its result can be
+    /// shown.
     BigInt(Box<str>),
-    /// A double.
+    /// A double-precision number.
     Float(f64),
     /// Text.
     Str(String),
     /// Octets.
     Bytes(Vec<u8>),
-    /// A date and time as its peer wrote it, which only XML-RPC has a form for (`dateTime.iso8601`). It names no zone,
-    /// and peers disagree on its notation, so it stays a text of its own kind.
+    /// A date and time as the text that a peer sent. Only XML-RPC can represent it (`dateTime.iso8601`). It has no time
+    /// zone, and its notation differs between peers, so it is not converted.
     DateTime(Box<str>),
     /// An ordered sequence.
     List(Vec<Value>),
-    /// Named members in the order of the wire; names are unique.
+    /// Named members in the order of the message. The names are unique.
     Map(Vec<(String, Value)>),
 }
 
-/// Maps up to this many members are searched by comparing each name; larger ones get an index.
-const SMALL_MAP: usize = 8;
+/// The maximum number of members of a map whose names are compared pairwise; for larger maps an index is built.
+const MAX_PAIRWISE_MEMBERS: usize = 8;
 
 impl Value {
-    /// The name of the value's kind, for messages.
+    /// The name of the value's kind, for error messages.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -58,7 +60,7 @@ impl Value {
         }
     }
 
-    /// Builds a map of members in order; of members with the same name the last one counts, as in Python's parsers.
+    /// Creates a map with members in this order. The last member with a name wins, as in Python's parsers.
     #[must_use]
     pub fn map(mut members: Vec<(String, Value)>) -> Value {
         keep_last_of_each_name(&mut members);
@@ -105,11 +107,11 @@ impl Value {
     }
 }
 
-/// Removes every member that a later one of the same name replaces, keeping the order of the survivors.
+/// Removes every member that is followed by one with the same name, and keeps the order of the others.
 pub(crate) fn keep_last_of_each_name<T>(members: &mut Vec<(String, T)>) {
     let len = members.len();
     let mut replaced = vec![];
-    if len <= SMALL_MAP {
+    if len <= MAX_PAIRWISE_MEMBERS {
         for (i, (name, _)) in members.iter().enumerate() {
             if members[i + 1..].iter().any(|(later, _)| later == name) {
                 replaced.push(i);
@@ -136,7 +138,7 @@ pub(crate) fn keep_last_of_each_name<T>(members: &mut Vec<(String, T)>) {
     });
 }
 
-/// Shows the value in JSON's notation, with bytes as `b"…"`: for messages and logs, not for the wire.
+/// Formats the value in a notation like JSON, with bytes as `b"…"`, for error messages and logs.
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -186,8 +188,8 @@ impl From<bool> for Value {
 
 impl Serialize for Value {
     /// # Errors
-    /// [`Value::BigInt`] is refused: no protocol of the suite sends an integer beyond 64 bits. So is
-    /// [`Value::DateTime`]: only XML-RPC, which does not use serde, has a form for it.
+    /// For [`Value::BigInt`], since no protocol of the suite sends integers beyond 64 bits, and for [`Value::DateTime`],
+    /// since only XML-RPC, which does not use serde, can represent it.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Value::Null => serializer.serialize_unit(),
@@ -199,7 +201,7 @@ impl Serialize for Value {
             Value::Float(v) => serializer.serialize_f64(*v),
             Value::Str(v) => serializer.serialize_str(v),
             Value::Bytes(v) => serializer.serialize_bytes(v),
-            Value::DateTime(_) => Err(serde::ser::Error::custom("there is no form for a date and time")),
+            Value::DateTime(_) => Err(serde::ser::Error::custom("a date and time cannot be represented")),
             Value::List(items) => {
                 let mut seq = serializer.serialize_seq(Some(items.len()))?;
                 for item in items {
@@ -226,8 +228,9 @@ impl<'de> Deserialize<'de> for Value {
 
 struct ValueVisitor;
 
-/// Never more than this is reserved on a peer's word about a length; the rest grows as items really arrive.
-const RESERVE_AT_MOST: usize = 64;
+/// The maximum number of items that memory is reserved for when a peer announces a length. The rest is allocated as items
+/// are read.
+const MAX_RESERVED_ITEMS: usize = 64;
 
 impl<'de> Visitor<'de> for ValueVisitor {
     type Value = Value;
@@ -281,7 +284,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        let mut items = Vec::with_capacity(seq.size_hint().unwrap_or(0).min(RESERVE_AT_MOST));
+        let mut items = Vec::with_capacity(seq.size_hint().unwrap_or(0).min(MAX_RESERVED_ITEMS));
         while let Some(item) = seq.next_element()? {
             items.push(item);
         }
@@ -289,7 +292,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut members = Vec::with_capacity(map.size_hint().unwrap_or(0).min(RESERVE_AT_MOST));
+        let mut members = Vec::with_capacity(map.size_hint().unwrap_or(0).min(MAX_RESERVED_ITEMS));
         while let Some(member) = map.next_entry()? {
             members.push(member);
         }
@@ -306,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_member_of_a_name_counts_in_small_and_large_maps() {
+    fn the_last_member_with_a_name_wins_in_small_and_large_maps() {
         let small = Value::map(names(&[("a", 1), ("b", 2), ("a", 3)]));
         assert_eq!(small, Value::Map(names(&[("b", 2), ("a", 3)])));
 
@@ -325,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn unsigned_integers_beyond_i64_are_kept_apart() {
+    fn unsigned_integers_beyond_i64_keep_their_digits() {
         let value: Value = serde_json::from_str("[9223372036854775807, 9223372036854775808]").unwrap();
         assert_eq!(
             value,

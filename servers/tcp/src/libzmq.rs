@@ -208,7 +208,7 @@ fn answer_one(socket: &Socket, dispatcher: &Dispatcher, stopping: &AtomicBool) -
     if stopping.load(Ordering::Acquire) || (frames, len) != (1, wire::LEN) {
         return Ok(());
     }
-    let result = wire::decode_request(&request).and_then(|call| dispatcher.call_here(call));
+    let result = wire::decode_request(&request).and_then(|call| dispatcher.call_blocking(call));
     socket.send(peer, SNDMORE)?;
     socket.send(&wire::encode_reply(&result)[..], 0)
 }

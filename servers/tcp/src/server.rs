@@ -190,7 +190,7 @@ fn start_thread(
 fn serve(mut stream: &Stream, dispatcher: &Dispatcher, connections: &Connections) {
     let mut request = [0; wire::LEN];
     while !connections.is_stopping() && stream.read_exact(&mut request).is_ok() {
-        let result = wire::decode_request(&request).and_then(|call| dispatcher.call_here(call));
+        let result = wire::decode_request(&request).and_then(|call| dispatcher.call_blocking(call));
         if let Err(error) = stream.write_all(&wire::encode_reply(&result)) {
             tracing::debug!("a reply was not delivered: {error}");
             return;
