@@ -17,8 +17,11 @@ pub(crate) type NeededBroker = Result<Option<BrokerLocation>, Arc<BrokerError>>;
 /// where its broker runs.
 pub(crate) struct Brokers {
     external: Option<String>,
-    private: Vec<(Vec<usize>, Result<PrivateBroker, Arc<BrokerError>>)>,
+    private: Vec<OnCores>,
 }
+
+/// A private broker on these cores, or why it could not be started.
+type OnCores = (Vec<usize>, Result<PrivateBroker, Arc<BrokerError>>);
 
 impl Brokers {
     /// The broker at the URL `external`, or private ones, each started when it is first needed.
