@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use common::{PATIENCE, Process, finish, rpcbench};
 use nix::sys::signal::Signal;
 
-/// A port of loopback on which nobody listens.
+/// A loopback port on which no process listens.
 fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -90,7 +90,7 @@ fn a_server_that_is_not_there_is_named_with_its_address() {
             ended.with(3, &[&format!("{stack}: "), &format!("127.0.0.1:{port}")]);
         }
     }
-    let url = format!("amqp://somebody:secret@127.0.0.1:{port}/");
+    let url = format!("amqp://user:secret@127.0.0.1:{port}/");
     let ended = finish(&mut rpcbench(&["call", "amqp", &url, "add", "2", "3"])).with(3, &["amqp: ", &port]);
     assert!(!ended.err.join("\n").contains("secret"));
 }
@@ -325,7 +325,7 @@ fn results_that_cannot_be_written_are_found_before_anything_is_started() {
     assert_eq!(ended.err.len(), 1, "{:?}", ended.err);
 }
 
-/// In a mount namespace of its own, which ends with the process: nothing is left mounted.
+/// In a separate mount namespace, which ends with the process: nothing is left mounted.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_full_disk_is_found_before_anything_is_started() {

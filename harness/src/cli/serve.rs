@@ -106,7 +106,7 @@ fn serve_with(stack: &'static Stack, settings: ServerSettings) -> Outcome {
     }
     let runtime = builder.enable_all().build().map_err(Failure::could_not_run)?;
     let served = runtime.block_on(serve_until_stopped(stack, settings));
-    // A handler on a thread of its own may still be running; the time for finishing has passed.
+    // Handlers on other threads may still be running; the time for finishing has passed.
     runtime.shutdown_background();
     served
 }

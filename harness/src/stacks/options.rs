@@ -151,7 +151,7 @@ impl GroupArguments {
         &self.options
     }
 
-    /// The first option that was given and belongs to none of `groups`, with the name of its own group.
+    /// The first option that was given and belongs to none of `groups`, with the name of its group.
     #[must_use]
     pub fn given_outside(&self, groups: &[&'static OptionGroup]) -> Option<(&'static str, &str)> {
         let belongs = |name: &str| groups.iter().any(|group| group.name == name);

@@ -307,7 +307,7 @@ impl End {
         End { name, libraries, threads: None }
     }
 
-    /// The same with threads of its own: `runtime` describes them, `executor` where handlers run.
+    /// The same, but on dedicated threads: `runtime` describes them, `executor` where handlers run.
     #[must_use]
     pub const fn on_threads(mut self, runtime: &'static str, executor: &'static str) -> Self {
         self.threads = Some((runtime, executor));
