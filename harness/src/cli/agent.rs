@@ -28,13 +28,15 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 /// The longest time between trials.
 const MAX_GAP: Duration = Duration::from_secs(600);
 
-/// Run one of several load generators, on separate machines, that call servers which already run. Each makes its
-/// share of every trial at the same time as the others and writes a partial record; `rpcbench merge` puts those together.
+/// Run one of several load generators against servers that are already running
 ///
-/// Agents do not talk to each other: which trial is made when follows from their options, so give all of them the same
-/// options except --agent and --out. Callers of a closed loop, calls per second of an open loop and connections are the total of all agents,
-/// who share them as evenly as whole numbers allow; each must have one caller, or one call a second. The warm-up
-/// always takes three times the scenario's, and the callers run wherever the system puts them.
+/// Agents run on separate machines. Each makes its share of every trial at the same time as the others, and writes a
+/// partial record; `rpcbench merge` merges these into one record.
+///
+/// Agents do not communicate: the schedule of the trials follows from their options, so give all of them the same ones,
+/// except --agent and --out. Callers, rates and connections are those of all agents together, who share them as evenly
+/// as whole numbers allow; each must get at least one caller, or one call per second. The warm-up always takes three
+/// times the length that the scenario gives. Callers are not pinned to cores.
 #[derive(clap::Args)]
 #[command(after_help = "Examples, on two machines, with a server on a third that was started by
 `rpcbench serve rest --listen 198.18.0.1:8080 --control 198.18.0.1:8081`:
@@ -43,45 +45,46 @@ const MAX_GAP: Duration = Duration::from_secs(600);
   rpcbench agent --agent 2/2 --load closed:64 --target rest=http://198.18.0.1:8080/ \\
     --clock 198.18.0.1:8081 --out two.json
   rpcbench merge one.json two.json --out results/together
-An open loop of 20,000 calls/s in all, at a time that is written down:
+An open loop of 20,000 calls/s in all, at a given time:
   rpcbench agent --agent 2/2 --at 2026-11-22T18:30:00Z --load open:20000:poisson --connections 64 \\
     --target rest=http://198.18.0.1:8080/ --out two.json
 In an Indexed Job of Kubernetes, collected by `kubectl logs`:
   rpcbench agent --agent 3 --load closed:48 --at next:2min --target rest=http://rest:8080/ --out -")]
 pub(super) struct Arguments {
-    /// The scenario by name (see `rpcbench list`), or a file of your own
+    /// The name of a built-in scenario (see `rpcbench list`), or a scenario file
     #[arg(value_name = "SCENARIO|FILE.toml", default_value = "quick")]
     scenario: String,
-    /// Which agent of how many this is; I is from 1 to N. N alone takes I from JOB_COMPLETION_INDEX, as Kubernetes sets it
+    /// This is agent I (from 1) of N. N alone takes I from JOB_COMPLETION_INDEX, as set by Kubernetes
     #[arg(long, value_name = "I/N", default_value = "1/1", env = "RPCBENCH_AGENT")]
     agent: AgentArgument,
-    /// When the calls of the first trial begin: RFC 3339, seconds since 1970, or next:60s for the next full minute that
-    /// is at least 10 s away. Servers are checked before
+    /// When the calls of the first trial begin: an RFC 3339 time, seconds since 1970, or next:60s for the next full minute
+    /// that is at least 10 s away. The servers are checked before that
     #[arg(long, value_name = "TIME", default_value = "next:60s", env = "RPCBENCH_AT")]
     at: Start,
-    /// Go by the clock of the server with this control port (`serve --control`), and record how well it is known; by
-    /// default each agent goes by its machine's
+    /// Take the time from the clock of the server with this control port (`serve --control`), and record its uncertainty.
+    /// By default each agent uses the clock of its machine
     #[arg(long, value_name = "HOST:PORT")]
     clock: Option<String>,
-    /// Between the end of one trial's window and the first calls of the next: for the last answers, and new connections
+    /// The pause between the measured window of a trial and the first calls of the next one, in which the last answers
+    /// arrive and new connections are made
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = gap)]
     gap: Duration,
     /// A server that is already running (repeatable)
     // No parser here: what it refuses is repeated, and a URL may hold a password.
     #[arg(long = "target", value_name = "STACK=URL")]
     targets: Vec<String>,
-    /// The broker of AMQP servers that are already running, of the default topic
+    /// The broker of AMQP servers that are already running and serve the default topic
     #[arg(long, value_name = "URL", env = BROKER_VARIABLE, hide_env_values = true)]
     broker: Option<String>,
-    /// Only these stacks; by default each that has a --target, and amqp where there is a --broker
+    /// Measure only these stacks; by default each that has a --target, and amqp if there is a --broker
     #[arg(long = "stack", value_name = "A,B", value_delimiter = ',')]
     stacks: Vec<String>,
     #[command(flatten)]
     overrides: Overrides,
-    /// The seed of the arguments and of the order of the trials; by default the start in seconds since 1970
+    /// The seed of the arguments and of the order of the trials; by default the start time in seconds since 1970
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Where the partial record goes; `-` is standard output, where it is one line
+    /// The file for the partial record; `-` prints it as one line on standard output
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }

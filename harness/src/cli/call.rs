@@ -10,11 +10,11 @@ use super::protocol_options::{OfCalls, OfClients, ProtocolOptions};
 use super::{Exit, Failure, Outcome, print, runtime};
 use crate::stacks::{Invocation, InvokeError, Output, Stack};
 
-/// Call a method of any server and print the result as JSON.
+/// Call a method of any server, and print the result as JSON
 ///
-/// An argument that can be read as JSON is sent as that JSON value, any other as a string. NAME=VALUE passes a named
-/// parameter where the protocol has them (REST, JSON-RPC, AMQP). XML-RPC's bytes and dates are written
-/// {"base64": "…"} and {"dateTime.iso8601": "…"}.
+/// An argument that is valid JSON is sent as that value, any other as a string. NAME=VALUE passes a parameter by name, in
+/// protocols that allow it (REST, JSON-RPC, AMQP). XML-RPC's bytes and dates are written {"base64": "…"} and
+/// {"dateTime.iso8601": "…"}.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   rpcbench call xmlrpc http://127.0.0.1:8000/ add 2 3
@@ -25,14 +25,14 @@ use crate::stacks::{Invocation, InvokeError, Output, Stack};
   rpcbench call zerorpc tcp://127.0.0.1:1234 strftime %Y/%m/%d
   rpcbench call amqp amqp://guest:guest@localhost/ add x=2 y=3 --topic calc")]
 pub(super) struct Arguments {
-    /// The protocol, or a stack of it: rest, xmlrpc, jsonrpc, zerorpc, amqp, tcp
+    /// The protocol (rest, xmlrpc, jsonrpc, zerorpc, amqp, tcp), or the stack whose client is used
     protocol: String,
     /// The URL of the server, or of the broker for AMQP
     url: String,
-    /// The method; without one, zerorpc lists the server's methods
+    /// The method. Without one, the methods of a zerorpc server are listed
     #[arg(default_value = "", hide_default_value = true)]
     method: String,
-    /// The arguments; put `--` before them where one begins with a hyphen and is not a number
+    /// The arguments. Put `--` before them if one begins with a hyphen and is not a number
     #[arg(value_name = "ARG", allow_negative_numbers = true)]
     values: Vec<String>,
     /// How long the call may take

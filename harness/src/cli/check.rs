@@ -10,19 +10,19 @@ use super::protocol_options::{OfClients, ProtocolOptions};
 use super::{Exit, Failure, Outcome, print, runtime};
 use crate::stacks::{ProtocolRef, Stack};
 
-/// Make the calls of the conformance table to a calculator server.
+/// Check a calculator server against the conformance table
 ///
-/// Core rows are those that every reference implementation answers in the same way; strict rows are those where one
-/// differs.
+/// Makes every call of the table and compares the answers. All reference servers give the answers of the core rows; at
+/// least one of them differs in each strict row.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   rpcbench check xmlrpc http://127.0.0.1:8000/
   rpcbench check zerorpc tcp://127.0.0.1:4242
   rpcbench check amqp amqp://guest:guest@localhost/ --topic calc")]
 pub(super) struct Arguments {
-    /// The protocol, or a stack of it: rest, xmlrpc, jsonrpc, zerorpc, amqp, tcp
+    /// The protocol (rest, xmlrpc, jsonrpc, zerorpc, amqp, tcp), or the stack whose client is used
     protocol: String,
-    /// Where the server is, or the broker for AMQP
+    /// The URL of the server, or of the broker for AMQP
     url: String,
     /// How long a call may take
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]

@@ -4,7 +4,7 @@ use clap_complete::Shell;
 
 use super::{Exit, Outcome, print};
 
-/// Print a script that lets a shell complete rpcbench's commands and options.
+/// Print a completion script for a shell
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  rpcbench completions bash > ~/.local/share/bash-completion/completions/rpcbench\n  \
@@ -12,7 +12,7 @@ use super::{Exit, Outcome, print};
                   rpcbench completions fish > ~/.config/fish/completions/rpcbench.fish"
 )]
 pub(super) struct Arguments {
-    /// The shell that the script is for.
+    /// The shell
     shell: Shell,
 }
 

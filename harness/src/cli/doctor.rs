@@ -6,8 +6,9 @@ use super::{Exit, Outcome, print};
 use crate::deploy::{keep_awake::KeepAwake, rabbitmq};
 use crate::sys;
 
-/// Checks this machine: prints what would disturb a measurement, what is missing, and what to do about it. Exits with 1
-/// if something is missing that the scenario `standard` needs.
+/// Check this machine for what would disturb a measurement or is missing
+///
+/// Prints each problem with its remedy. Exits with 1 if something is missing that the scenario `standard` needs.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  rpcbench doctor")]
 pub(super) struct Arguments {}
@@ -30,7 +31,7 @@ pub(super) fn doctor(_: &Arguments) -> Outcome {
     for finding in &findings {
         let _ = match finding {
             Finding::Good(what) => writeln!(text, "ok       {what}"),
-            Finding::Disturbing(what, remedy) => writeln!(text, "disturbs {what}\n         → {remedy}"),
+            Finding::Disturbing(what, remedy) => writeln!(text, "warning  {what}\n         → {remedy}"),
             Finding::Missing(what, remedy) => writeln!(text, "missing  {what}\n         → {remedy}"),
         };
     }
@@ -93,7 +94,7 @@ fn byte_counts() -> Finding {
 
 fn governor() -> Finding {
     match sys::machine().governor.as_deref() {
-        None | Some("performance") => Finding::Good("no frequency scaling that would affect results".into()),
+        None | Some("performance") => Finding::Good("no frequency scaling".into()),
         Some(other) => Finding::Disturbing(
             format!("the frequency governor is `{other}`"),
             "as root: cpupower frequency-set -g performance",
@@ -104,7 +105,7 @@ fn governor() -> Finding {
 fn virtualisation() -> Finding {
     match sys::machine().virtualised {
         Some(true) => Finding::Disturbing(
-            "this is a virtual machine: others may use its cores, and waking up a core is slow".into(),
+            "this is a virtual machine: its cores may be shared, and waking up a core is slow".into(),
             "compare ratios within a run, not times between runs",
         ),
         Some(false) => Finding::Good("this is not a virtual machine".into()),

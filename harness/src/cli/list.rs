@@ -8,7 +8,7 @@ use super::{Exit, Failure, Outcome, print};
 use crate::scenario::{BUILT_IN, Scenario, built_in};
 use crate::stacks::all;
 
-/// List the names that the other commands take.
+/// List stacks, scenarios and operations
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  rpcbench list\n  rpcbench list --scenario quick > mine.toml")]
 pub(super) struct Arguments {
@@ -37,15 +37,15 @@ pub(super) fn list(arguments: &Arguments) -> Outcome {
     text.push_str("\nScenarios (rpcbench run NAME)\n");
     for (name, source) in BUILT_IN {
         if let Ok(scenario) = Scenario::parse(name, source) {
-            let _ = writeln!(text, "  {name:<14} {}", scenario.question);
+            let _ = writeln!(text, "  {name:<17} {}", scenario.question);
         }
     }
     text.push_str("\nOperations (--operation)\n");
     for method in Method::ALL {
         let title = format!("{}({})", method.name(), method.params().join(", "));
-        let _ = writeln!(text, "  {title:<14} {}", method.doc());
+        let _ = writeln!(text, "  {title:<17} {}", method.doc());
     }
-    text.push_str("                 echo takes a payload: echo:100B, echo:1KiB, … up to echo:1MiB\n");
+    text.push_str("                    echo can have a payload: echo:100B, echo:1KiB, … up to echo:1MiB\n");
     print(&text);
     Ok(Exit::Done)
 }

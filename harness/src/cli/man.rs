@@ -7,13 +7,13 @@ use clap_mangen::Man;
 
 use super::{Exit, Failure, Outcome, print};
 
-/// Print the manual page, or write the pages of all commands into a folder.
+/// Print the manual page, or write a page for each command
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  rpcbench man | man -l -\n  rpcbench man --out ~/.local/share/man/man1 && man rpcbench-run"
 )]
 pub(super) struct Arguments {
-    /// Write a page for rpcbench and one for each command into this folder, which is made if it does not exist.
+    /// Write a page for rpcbench and one for each command into this folder; it is created if it does not exist
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
 }

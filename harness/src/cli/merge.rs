@@ -7,10 +7,10 @@ use super::{Failure, Outcome};
 use crate::agents::merge::merge as merge_records;
 use crate::record::{RecordError, read_from_log, write_atomically};
 
-/// Merges the partial records of all agents of a run, and writes the record and the report of the run.
+/// Merge the partial records of agents, and write a record and a report
 ///
-/// Histograms and counts are added, so that nothing is lost; rates are computed again. A trial that is not valid for one of
-/// the agents is not valid.
+/// Histograms and counts are added; rates are computed again. A trial that is invalid for one agent is invalid in
+/// the merged record, too.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   rpcbench merge one.json two.json --out results/together
@@ -19,13 +19,13 @@ pub(super) struct Arguments {
     /// The files that the agents wrote, or logs of agents that wrote to standard output
     #[arg(required = true, value_name = "PARTIAL")]
     partials: Vec<PathBuf>,
-    /// Where the record and the report go
+    /// The folder for the record and the report
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Merge without the agents whose record is missing; every trial is then invalid
     #[arg(long)]
     allow_missing: bool,
-    /// What is printed at the end
+    /// What to print at the end
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }

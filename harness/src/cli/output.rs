@@ -9,7 +9,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Done.
     Done = 0,
-    /// The answer is no: an RPC error, a failed check.
+    /// A negative result: an RPC error, a failed check, something missing.
     No = 1,
     /// Wrong usage or configuration.
     Usage = 2,

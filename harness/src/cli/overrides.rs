@@ -12,22 +12,24 @@ use crate::stacks::parse_size;
 /// Settings that replace those of the scenario.
 #[derive(clap::Args)]
 pub(super) struct Overrides {
-    /// These operations instead of the scenario's
+    /// Call these operations instead of the scenario's
     #[arg(long = "operation", value_name = "add,echo", value_delimiter = ',')]
     operations: Vec<Operation>,
-    /// These loads instead of the scenario's
+    /// Use these loads instead of the scenario's: closed loops with a number of callers, or open loops with a rate in calls
+    /// per second
     #[arg(long = "load", value_name = "closed:32,open:5000:poisson", value_delimiter = ',')]
     loads: Vec<Load>,
-    /// Call echo with a payload of this size
+    /// Call echo with a payload of this size, for example 10KiB
     #[arg(long, value_name = "SIZE", value_parser = payload)]
     payload: Option<u64>,
-    /// The number of connections, for protocols that can have several calls in flight on one
+    /// The number of connections. In a closed loop it has no effect on protocols that allow only one call at a time per
+    /// connection: these have one connection per caller
     #[arg(long, value_name = "N")]
     connections: Option<NonZeroU32>,
-    /// The number of blocks: how often every trial is made
+    /// The number of blocks; each block contains every trial once
     #[arg(long, value_name = "N")]
     blocks: Option<NonZeroU32>,
-    /// How long a trial is measured, in seconds
+    /// The length of each trial's measured window, in seconds
     #[arg(long, value_name = "S")]
     seconds: Option<f64>,
 }
@@ -66,7 +68,7 @@ impl Overrides {
             measurement.warm &= warm;
         }
         if !self.loads.is_empty() {
-            // A search finds its load out.
+            // A search determines its load.
             scenario.searches.clear();
         }
         for search in &mut scenario.searches {

@@ -9,46 +9,38 @@ use super::output::{Exit, Failure, print_error};
 use super::{agent, call, check, completions, doctor, healthy, list, man, merge, report, run, serve};
 use crate::deploy::{keep_awake, rabbitmq};
 
-/// What does a remote call really cost in REST, XML-RPC, JSON-RPC, zerorpc and AMQP, and why?
+/// Measure what a remote call costs in REST, XML-RPC, JSON-RPC, zerorpc and AMQP, and why
 #[derive(Parser)]
 #[command(
     name = "rpcbench",
     version,
     max_term_width = 110,
-    after_help = "Exit codes: 0 done; 1 the answer is no (an RPC error, a failed check); 2 wrong usage; \
-                  3 could not run (no server, no broker); 4 measured, but an audit failed."
+    after_help = "Exit codes: 0 success; 1 a negative result (an RPC error, a failed check, something missing); \
+                  2 wrong usage; 3 could not run (no server, no broker); 4 measured, but a trial failed its audit."
 )]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
 
+/// The subcommands. Their help texts are the doc comments of their arguments: a comment here would hide those.
 #[derive(Subcommand)]
 enum Command {
-    /// Measure stacks and write a record and a report
     Run(run::Arguments),
-    /// Serve the calculator, or another service, over a protocol
     Serve(serve::Arguments),
-    /// Call a method of a server, ours or not
     Call(call::Arguments),
-    /// Check a calculator server against the conformance table
     Check(check::Arguments),
-    /// Recreate every table and plot from records
     Report(report::Arguments),
-    /// Act as one of several load generators for servers that are already running
     Agent(agent::Arguments),
-    /// Merge the partial records of agents
     Merge(merge::Arguments),
-    /// List stacks, scenarios and operations
     List(list::Arguments),
-    /// Report what is missing on this machine or will disturb a measurement, and the remedy
     Doctor(doctor::Arguments),
-    /// Print a script that completes commands and options in a shell
     Completions(completions::Arguments),
-    /// Print the manual page, or write those of all commands
     Man(man::Arguments),
     #[command(name = keep_awake::SUBCOMMAND, hide = true)]
-    KeepAwake { core: usize },
+    KeepAwake {
+        core: usize,
+    },
     /// Serve with the settings of the environment variable RPCBENCH_SERVER
     #[command(name = serve::CHILD_SUBCOMMAND, hide = true)]
     ServeChild {

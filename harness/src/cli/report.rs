@@ -6,15 +6,15 @@ use super::{Exit, Failure, Outcome, print};
 use crate::record;
 use crate::report::{self, Summary};
 
-/// Makes every table and plot of a run again from its record.
+/// Make all tables and plots again from records
 #[derive(clap::Args)]
 #[command(after_help = "Example:
   rpcbench report results/2026-11-22-quick-1a2b3c4d")]
 pub(super) struct Arguments {
-    /// Records, or folders that hold a record.json
+    /// Records, or folders that contain a record.json
     #[arg(required = true, value_name = "RECORD")]
     records: Vec<PathBuf>,
-    /// Where the report goes; otherwise into the folder `report` beside each record
+    /// The folder for the report [default: `report` beside each record]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }

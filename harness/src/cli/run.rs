@@ -22,9 +22,10 @@ use crate::scenario::{Plan, Scenario};
 use crate::stacks::{BROKER_VARIABLE, Role, ServerOptions, Stack, check_broker_url};
 use crate::sys;
 
-/// Measures the stacks of a scenario, and writes a record and a report.
+/// Measure stacks, and write a record and a report
 ///
-/// Options change every measurement of the scenario. Ctrl-C ends a run early; what was measured is kept.
+/// The scenario says which stacks are measured under which loads. Options override it for all of its measurements.
+/// Ctrl-C ends the run early; the trials made so far are kept.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   rpcbench run
@@ -33,55 +34,56 @@ use crate::sys;
   rpcbench run --stack rest-hyper --load open:5000:poisson --placement split
   rpcbench run --stack xmlrpc --target xmlrpc=http://127.0.0.1:8000/")]
 pub(super) struct Arguments {
-    /// Scenarios by name (see `rpcbench list`), or files of your own
+    /// The names of built-in scenarios (see `rpcbench list`), or scenario files
     #[arg(value_name = "SCENARIO|FILE.toml", default_value = "quick")]
     scenarios: Vec<String>,
-    /// Only these stacks; the floors are always measured
+    /// Measure only these stacks (and always the floors, `inproc` and `tcp`)
     #[arg(long = "stack", value_name = "A,B", value_delimiter = ',')]
     stacks: Vec<String>,
     #[command(flatten)]
     overrides: Overrides,
-    /// The seed of the arguments and of the order of the trials; random where it is not given
+    /// The seed of the arguments and of the order of the trials; random by default
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// This placement instead of the scenario's: split, shared, free
+    /// Use this placement instead of the scenario's: split (client and server on separate cores), shared (all on one
+    /// core) or free (any core)
     #[arg(long)]
     placement: Option<Placement>,
-    /// Do not keep cores awake in placement split
+    /// Do not keep idle cores awake; only has an effect in placement split
     #[arg(long)]
     no_warm: bool,
-    /// How servers run handlers: blocking, threads:N, async
+    /// How servers run handlers: blocking (one at a time), threads:N or async
     #[arg(long, default_value_t = Executor::Async)]
     executor: Executor,
     #[command(flatten)]
     targets: TargetsArguments,
-    /// Use this broker instead of a private one
+    /// Use this broker instead of starting a private one
     #[arg(long, value_name = "URL", env = BROKER_VARIABLE, hide_env_values = true)]
     broker: Option<String>,
-    /// Fail where one of these stacks or protocols cannot be measured, instead of going on without
+    /// Fail if one of these stacks or protocols cannot be measured, instead of skipping it
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     require: Vec<String>,
-    /// Where the record and the report go; default: results/<date>-<scenario>-<id>
+    /// The folder for the record and the report [default: results/<date>-<scenario>-<id>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// What is printed at the end
+    /// What to print at the end
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Further arguments for the servers: faults to be measured
+    /// Further arguments for the servers that the run starts, such as faults
     #[arg(long = "server-arg", value_name = "ARG", allow_hyphen_values = true, hide = true)]
     server_arguments: Vec<String>,
-    /// Further arguments for the server of the second half of an A/A pair: a difference to be found
+    /// Further arguments for the second server of an A/A pair: a difference that the run should detect
     #[arg(long = "twin-arg", value_name = "ARG", allow_hyphen_values = true, hide = true)]
     twin_arguments: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Format {
-    /// A table for people
+    /// The tables
     Text,
-    /// The record
+    /// The record, as JSON
     Json,
-    /// Nothing but the report's path
+    /// Only the path of the report
     Quiet,
 }
 
@@ -141,7 +143,10 @@ fn check_names(plan: &Plan, targets: &Targets, arguments: &Arguments) -> Result<
     let is_elsewhere =
         |stack: &&&Stack| stack.role == Role::Variant && !targets.urls.contains_key(stack.name);
     match planned.iter().find(is_elsewhere) {
-        Some(stack) => Err(Failure::usage(format!("{}: where is it? Give --target {0}=URL", stack.name))),
+        Some(stack) => Err(Failure::usage(format!(
+            "{}: its server is not started by the run; give --target {0}=URL",
+            stack.name
+        ))),
         None => Ok(()),
     }
 }

@@ -23,14 +23,14 @@ use crate::sys;
 /// The hidden subcommand by which a run starts its servers.
 pub(crate) use crate::deploy::SERVE_CHILD_SUBCOMMAND as CHILD_SUBCOMMAND;
 
-/// How long calls in hand may take to finish after the signal to stop. A little more than the servers' own limit, so
+/// How long calls in progress may take to finish after the signal to stop. A little more than the servers' own limit, so
 /// that theirs applies first.
 const DRAIN_TIMEOUT: Duration = net::DRAIN_TIMEOUT.saturating_add(Duration::from_millis(500));
 
-/// Serve the calculator, or another service, over a protocol.
+/// Serve the calculator or another service over a protocol
 ///
-/// Prints one line `listening PROTOCOL URL` when it answers calls, and logs to standard error. SIGTERM and SIGINT stop
-/// it; calls in hand are finished first.
+/// Prints one line `listening PROTOCOL URL` as soon as it answers calls, and logs to standard error. SIGTERM and SIGINT
+/// stop it; calls in progress are finished first.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   rpcbench serve xmlrpc --listen 127.0.0.1:8000
@@ -40,12 +40,13 @@ const DRAIN_TIMEOUT: Duration = net::DRAIN_TIMEOUT.saturating_add(Duration::from
   rpcbench serve zerorpc --listen 127.0.0.1:4242 --bind ipc:///tmp/calculator
   rpcbench serve amqp --broker amqp://guest:guest@localhost/ --topic calc")]
 pub(super) struct Arguments {
-    /// The stack or protocol to serve; `rpcbench list` shows them
+    /// The stack or protocol to serve; `rpcbench list` prints them
     stack: String,
-    /// Where to listen: HOST:PORT, where port 0 picks a free one, or unix:PATH
+    /// Where to listen: HOST:PORT (port 0 picks a free one) or unix:PATH
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: Endpoint,
-    /// Serve statistics of this process and switch faults on this address: `echo stats | nc HOST PORT`
+    /// Open a control port at this address. It reports the server's CPU time, memory, bytes and cores, and turns faults on
+    /// and off; try `echo stats | nc HOST PORT`
     #[arg(long, value_name = "HOST:PORT", value_parser = address)]
     control: Option<SocketAddr>,
     /// The broker's URL

@@ -16,17 +16,18 @@ const CONTROLS_VARIABLE: &str = "RPCBENCH_CONTROLS";
 /// Servers that are already running.
 #[derive(clap::Args)]
 pub(super) struct TargetsArguments {
-    /// Measure a server that is already running (repeatable). With STACK@LABEL it is measured beside the run's own, to
-    /// show what the network path to it costs. An AMQP stack without a URL is reached through --broker. RPCBENCH_TARGETS lists
-    /// further ones, of which the scenario's are taken
+    /// Measure a server that is already running, instead of starting one (repeatable). STACK@LABEL is measured in addition
+    /// to the server that the run starts, to show what the network path costs. For an AMQP stack the URL is the broker's;
+    /// without one, that of --broker. The environment variable RPCBENCH_TARGETS can list further servers, separated by
+    /// spaces; those of stacks that are not measured are ignored
     // No parser here: what it refuses is repeated, and a URL may hold a password.
     #[arg(long = "target", value_name = "STACK[@LABEL]=URL")]
     targets: Vec<String>,
-    /// Where such a server's `serve --control` listens, for its CPU time, memory, bytes and cores (repeatable; also
-    /// RPCBENCH_CONTROLS)
+    /// The control port of such a server (its `serve --control`), which reports its CPU time, memory, bytes and cores
+    /// (repeatable). RPCBENCH_CONTROLS can list further ones
     #[arg(long = "control", value_name = "STACK[@LABEL]=HOST:PORT")]
     controls: Vec<String>,
-    /// Wait up to this long for them to answer, instead of failing at once
+    /// Wait up to this long for servers that are already running to answer, instead of failing at once
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
     wait: Duration,
 }

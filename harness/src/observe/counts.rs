@@ -45,7 +45,7 @@ impl Counts {
         self.failed.values().sum()
     }
 
-    /// Calls that did not end with the right answer, and scheduled calls that were not made.
+    /// Calls that did not get a correct answer, and scheduled calls that were not made.
     #[must_use]
     pub fn not_right(&self) -> u64 {
         self.started - self.right.min(self.started) + self.not_sent

@@ -32,10 +32,10 @@ impl Timing {
 pub struct Observation {
     /// Counts by outcome.
     pub counts: Counts,
-    /// Latencies of the calls with the right answer, in nanoseconds. Percentiles count all other calls as infinitely slow,
+    /// Latencies of the calls with a correct answer, in nanoseconds. Percentiles count all other calls as infinitely slow,
     /// see [`crate::stats::quantile_with_missing`].
     pub latency: Histogram<u64>,
-    /// Open loop only: service times of the calls with the right answer, in nanoseconds, measured from the actual start.
+    /// Open loop only: service times of the calls with a correct answer, in nanoseconds, measured from the actual start.
     pub service: Histogram<u64>,
     /// Open loop only: schedule lags of all calls, in nanoseconds, whatever their outcome.
     pub schedule_lag: Histogram<u64>,

@@ -75,7 +75,7 @@ pub struct AgentPart {
     pub start_delay_ns: Option<u64>,
     /// The calls it started that count.
     pub started: u64,
-    /// Those answered rightly.
+    /// Calls that got a correct answer.
     pub right: u64,
     /// The median of its latencies in nanoseconds.
     pub p50: Option<u64>,

@@ -84,7 +84,7 @@ fn histogram_count(trial: &Trial) -> AuditCheck {
         CheckName::HistogramCount,
         recorded.as_ref().is_ok_and(|recorded| *recorded == trial.counts.right),
         || match recorded {
-            Ok(recorded) => format!("{} right answers, {recorded} latencies", trial.counts.right),
+            Ok(recorded) => format!("{} correct answers, {recorded} latencies", trial.counts.right),
             Err(error) => error.to_string(),
         },
     )

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::stats::quantile_with_missing;
 
-/// The latencies of a trial. Quantiles are over all calls that were started; those without the right answer count as
-/// infinitely late, so that a quantile that falls among them is absent.
+/// The latencies of a trial. Quantiles are over all calls that were started; those without a correct answer count as
+/// infinitely slow, so that a quantile that falls among them is absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Latency {
-    /// HdrHistogram of nanoseconds with three significant digits, right answers only: V2, deflated, base64.
+    /// HdrHistogram of nanoseconds with three significant digits, correct answers only: V2, deflated, base64.
     pub histogram: String,
     /// The median in nanoseconds.
     pub p50: Option<u64>,
@@ -25,9 +25,9 @@ pub struct Latency {
     pub p99: Option<u64>,
     /// The 99.9th percentile in nanoseconds.
     pub p999: Option<u64>,
-    /// The fastest right answer in nanoseconds.
+    /// The fastest correct answer in nanoseconds.
     pub min: u64,
-    /// The slowest right answer in nanoseconds.
+    /// The slowest correct answer in nanoseconds.
     pub max: u64,
 }
 
@@ -44,7 +44,7 @@ impl HistogramError {
 }
 
 impl Latency {
-    /// The latencies in `histogram` and `missing` calls without the right answer. `None` if no call was answered right.
+    /// The latencies in `histogram` and `missing` calls without a correct answer. `None` if no call got a correct answer.
     ///
     /// # Errors
     /// When the histogram cannot be encoded.

@@ -51,10 +51,10 @@ pub enum CheckName {
     /// No percentile is below a lower one.
     #[serde(rename = "percentile order")]
     PercentileOrder,
-    /// The histogram holds one latency for each right answer.
+    /// The histogram holds one latency for each correct answer.
     #[serde(rename = "histogram count")]
     HistogramCount,
-    /// There were right answers and no wrong ones.
+    /// There were correct answers and no wrong ones.
     #[serde(rename = "answers")]
     Answers,
     /// Few calls failed or timed out.

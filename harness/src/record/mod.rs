@@ -254,10 +254,10 @@ pub struct Trial {
     pub at_seconds: f64,
     /// The length of the measured window in seconds.
     pub measured_seconds: f64,
-    /// What became of the calls.
+    /// The outcomes of the calls.
     pub counts: Counts,
-    /// How long they took; absent where no call was answered rightly. In an open loop this is response time: from the
-    /// slot of the schedule on, whenever the call could be sent.
+    /// How long they took; absent if no call got a correct answer. In an open loop this is response time: from the
+    /// scheduled send time, even if the call was sent later.
     pub latency: Option<Latency>,
     /// Service time, in an open loop: from the send on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -271,7 +271,7 @@ pub struct Trial {
     /// The number of calls in flight, sampled at random moments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<InFlightMean>,
-    /// Right answers per second.
+    /// Correct answers per second.
     pub throughput: f64,
     /// What the client's process used while calls counted; absent where it is not observable.
     pub client: Option<Used>,

@@ -29,7 +29,7 @@ pub enum RunError {
         /// What is wrong.
         reason: String,
     },
-    /// A server that was already running gives no right answer, at least not yet.
+    /// A server that was already running gives no correct answer, at least not yet.
     #[error("{stack} at {address}: {reason}")]
     Unreachable {
         /// The stack.

@@ -16,7 +16,7 @@ use crate::trial::TrialContext;
 /// A stack that cannot be measured.
 struct Refusal {
     reason: String,
-    /// Whether its server gave right answers, so that waiting for it would not help.
+    /// Whether its server gave correct answers, so that waiting for it would not help.
     answered: bool,
 }
 

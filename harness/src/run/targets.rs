@@ -32,7 +32,7 @@ pub enum TargetError {
     /// The name of its stack is unknown.
     #[error(transparent)]
     Stack(#[from] UnknownStack),
-    /// It gave no right answer in time.
+    /// It gave no correct answer in time.
     #[error("{stack} at {address}: {source}")]
     NotReady {
         /// Its stack.

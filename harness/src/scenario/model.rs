@@ -20,15 +20,15 @@ pub struct Scenario {
     /// The question that the scenario answers.
     #[schemars(example = &"What does one call cost in each protocol?")]
     pub question: String,
-    /// The number of blocks: how often every trial is made. A verdict needs ten.
+    /// The number of blocks; each block contains every trial once. A verdict needs ten.
     #[schemars(example = 10)]
     pub blocks: NonZeroU32,
-    /// How long a trial calls before its calls count, at least. Where latencies still change, the warm-up is extended, up
+    /// The minimum length of the warm-up, whose calls do not count. If latencies still change, the warm-up is extended, up
     /// to three times this. At most 600 s.
     #[serde(with = "duration")]
     #[schemars(with = "String", example = &"100ms")]
     pub warmup: Duration,
-    /// How long the calls of a trial count: 20 ms to 600 s.
+    /// The length of the measured window of a trial: 20 ms to 600 s.
     #[serde(with = "duration")]
     #[schemars(with = "String", example = &"300ms")]
     pub measure: Duration,
@@ -40,7 +40,7 @@ pub struct Scenario {
     /// already running elsewhere. The floors `inproc` and `tcp` need not be listed.
     #[schemars(example = ["rest", "jsonrpc", "zerorpc"])]
     pub stacks: Vec<String>,
-    /// Whether the floors `inproc` and `tcp` are measured too. Only a study of the method itself needs `false`.
+    /// Whether the floors `inproc` and `tcp` are measured too. `false` is for tests of the method.
     #[serde(default = "default_true", skip_serializing_if = "is_true")]
     #[schemars(example = true, extend("default" = true))]
     pub floors: bool,
@@ -72,7 +72,7 @@ pub struct Measurement {
     /// an open loop with 1 to 1000000 calls per second at even or random intervals.
     #[schemars(example = &"closed:32")]
     pub load: Load,
-    /// The cores of client and server.
+    /// Which cores client and server use.
     #[schemars(example = &"split")]
     pub placement: Placement,
     /// The number of connections, up to 10000. By default a closed loop has one per caller and an open loop 16. A protocol
@@ -99,11 +99,12 @@ pub struct Search {
     /// The arrivals of the calls.
     #[schemars(example = &"poisson")]
     pub arrivals: Arrivals,
-    /// The limit of the 99th percentile of the response times: 10 µs to 60 s. A rate holds if it stays within the limit.
+    /// The limit of the 99th percentile of the response times: 10 µs to 60 s. A rate is sustained if it stays within the
+    /// limit.
     #[serde(with = "duration")]
     #[schemars(with = "String", example = &"5ms")]
     pub p99: Duration,
-    /// The cores of client and server.
+    /// Which cores client and server use.
     #[schemars(example = &"split")]
     pub placement: Placement,
     /// The number of connections, up to 10000.

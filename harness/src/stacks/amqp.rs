@@ -87,18 +87,18 @@ struct ServerOptions {
     /// The topic
     #[arg(long, value_name = "T", default_value = DEFAULT_TOPIC, help_heading = "AMQP")]
     topic: String,
-    /// The server's name among those of its topic
+    /// The server's name within its topic
     #[arg(long, value_name = "NAME", default_value = "server", help_heading = "AMQP")]
     server: String,
-    /// The kind of the topic's queues: transient, durable, quorum; by default as the broker's URL says
+    /// The kind of the topic's queues: transient, durable or quorum; by default, what the options in the broker's URL
+    /// say
     #[arg(long, value_name = "KIND", help_heading = "AMQP")]
     #[serde(with = "queue_kind")]
     queues: Option<QueueKind>,
-    /// When a request is acknowledged: before it is executed (at most once), or after (at least once: no request is
-    /// lost when a server dies)
+    /// When to acknowledge a request
     #[arg(long, value_enum, value_name = "WHEN", default_value_t, help_heading = "AMQP")]
     ack: AcknowledgeWhen,
-    /// The most messages that the broker sends ahead of their acknowledgement, per queue
+    /// The maximum number of unacknowledged messages that the broker sends ahead, per queue
     #[arg(long, value_name = "N", default_value = "256", value_parser = clap::value_parser!(u16).range(1..), help_heading = "AMQP")]
     prefetch: u16,
     /// Read compressed requests (oslo.messaging's kombu_compression=gzip) instead of refusing them
@@ -127,10 +127,10 @@ const SERVER: OptionGroup = OptionGroup::of::<ServerOptions>("amqp");
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum AcknowledgeWhen {
-    /// Before it is executed: at most once
+    /// Before it is executed: a request is executed at most once
     #[default]
     Before,
-    /// After: at least once
+    /// After it has been executed: at least once, so no request is lost when a server dies
     After,
 }
 
@@ -163,16 +163,16 @@ struct ClientOptions {
     /// The topic
     #[arg(long, value_name = "T", help_heading = "AMQP")]
     topic: Option<String>,
-    /// One server of the topic
+    /// Call this server of the topic, instead of any
     #[arg(long, value_name = "NAME", help_heading = "AMQP")]
     server: Option<String>,
     /// The namespace of the method
     #[arg(long, value_name = "NS", help_heading = "AMQP")]
     namespace: Option<String>,
-    /// The version of the interface that is needed, MAJOR.MINOR
+    /// The required version of the interface, MAJOR.MINOR
     #[arg(long, value_name = "V", help_heading = "AMQP")]
     version: Option<String>,
-    /// The kind of the topic's queues, as its servers declare them: transient, durable, quorum
+    /// The kind of the topic's queues, as its servers declare them: transient, durable or quorum
     #[arg(long, value_name = "KIND", help_heading = "AMQP")]
     #[serde(with = "queue_kind")]
     queues: Option<QueueKind>,
@@ -199,7 +199,7 @@ struct CallOptions {
     /// Send the message without asking for a reply
     #[arg(long, help_heading = "AMQP")]
     cast: bool,
-    /// With --cast: to every server of the topic
+    /// With --cast: send it to every server of the topic
     #[arg(long, requires = "cast", help_heading = "AMQP")]
     fanout: bool,
 }

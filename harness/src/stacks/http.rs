@@ -50,8 +50,8 @@ pub(super) fn http_options(context: &ServeContext) -> Result<HttpOptions, Option
 #[derive(Clone, Default, PartialEq, clap::Args, Serialize, Deserialize)]
 #[group(skip)]
 pub(super) struct ClientOptions {
-    /// A header of every request (repeatable), for example "authorization: Bearer TOKEN". `content-encoding: gzip`
-    /// compresses requests, `accept-encoding: gzip` asks for compressed answers
+    /// Send this header with every request (repeatable), for example "authorization: Bearer TOKEN". With
+    /// `content-encoding: gzip` requests are compressed; `accept-encoding: gzip` asks for compressed answers
     #[arg(long = "header", id = "header", value_name = "NAME:VALUE", value_parser = header, help_heading = "HTTP")]
     headers: Vec<(String, String)>,
 }

@@ -39,7 +39,7 @@ struct CallOptions {
     /// Send a notification, which is not answered
     #[arg(long, help_heading = "JSON-RPC")]
     notify: bool,
-    /// Send several calls in one request, with a separate `,` between them
+    /// Send several calls in one request; the argument `,` separates them
     #[arg(long, help_heading = "JSON-RPC")]
     batch: bool,
 }

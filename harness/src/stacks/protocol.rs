@@ -263,7 +263,7 @@ pub enum Role {
     BrokerFloor,
     /// Our code over another library, to separate the library's cost from the protocol's.
     Alternative,
-    /// The protocol with one of its costs left out, to show what that cost is; in no ranking.
+    /// The protocol with some of its costs left out, to show what each of them is; in no ranking.
     Step,
     /// The protocol's reference library as the server, to compare ours with; in no ranking.
     Reference,
@@ -280,9 +280,9 @@ impl Role {
             Role::Default => "default",
             Role::Minimal => "minimal",
             Role::DefaultAndMinimal => "default and minimal",
-            Role::BrokerFloor => "floor under AMQP",
-            Role::Alternative => "another library",
-            Role::Step => "one cost left out",
+            Role::BrokerFloor => "AMQP's floor",
+            Role::Alternative => "alternative library",
+            Role::Step => "intermediate step",
             Role::Reference => "reference server",
             Role::Variant => "server reached another way",
         }

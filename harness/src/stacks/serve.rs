@@ -20,23 +20,23 @@ pub const BROKER_VARIABLE: &str = "RPCBENCH_BROKER";
 #[derive(Clone, Debug, PartialEq, clap::Args, Serialize, Deserialize)]
 #[group(skip)]
 pub struct CommonOptions {
-    /// The service: the calculator, or a few functions of Python's module `time`
+    /// The service to serve
     #[arg(long, value_enum, default_value_t)]
     pub service: ServiceName,
-    /// How handlers are run: blocking (one at a time), threads:N, async
+    /// How to run handlers: blocking (one at a time), threads:N or async
     #[arg(long, default_value_t = Executor::Async)]
     #[serde(with = "text")]
     pub executor: Executor,
-    /// Threads of the server's runtime
+    /// The number of threads of the server's Tokio runtime
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub workers: u16,
-    /// The largest message that is accepted
+    /// The maximum size of a message
     #[arg(long, value_name = "BYTES", default_value = "16MiB", value_parser = size)]
     pub max_body: usize,
-    /// The deepest nesting of lists and maps that is accepted
+    /// The maximum nesting depth of lists and maps
     #[arg(long, value_name = "LEVELS", default_value_t = Limits::default().max_depth, value_parser = depth)]
     pub max_depth: usize,
-    /// The most calls that are accepted in one batch or multicall
+    /// The maximum number of calls in a batch or multicall
     #[arg(long, value_name = "CALLS", default_value_t = Limits::default().max_batch)]
     pub max_batch: usize,
     /// Delay each call by this time
@@ -45,11 +45,11 @@ pub struct CommonOptions {
     /// Spend this much CPU time on each call
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Faults")]
     pub handler_cpu: Option<Duration>,
-    /// Stop the whole server for LENGTH in every PERIOD, measured from start to start
+    /// Stop the whole server for LENGTH once every PERIOD, for example 100ms/1s
     #[arg(long, value_name = "LENGTH/PERIOD", help_heading = "Faults")]
     #[serde(with = "text::option")]
     pub stall: Option<Stall>,
-    /// Fail every N-th call
+    /// Answer every N-th call with an error
     #[arg(long, value_name = "1/N", help_heading = "Faults")]
     #[serde(with = "text::option")]
     pub fail: Option<OneIn>,
@@ -85,7 +85,7 @@ impl Default for CommonOptions {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ServiceName {
-    /// The calculator of every comparison.
+    /// The calculator, with which protocols are compared.
     #[default]
     Calculator,
     /// A few functions of Python's module `time`.
@@ -221,7 +221,7 @@ pub struct ServeContext {
     pub broker: Option<Secret>,
     /// The protocol's own options.
     pub options: Options,
-    /// Cancelled to stop the server: calls in hand are finished.
+    /// Cancelled to stop the server: calls in progress are finished.
     pub stop: CancellationToken,
 }
 
@@ -245,7 +245,7 @@ impl ServeContext {
 pub struct Serving {
     /// What a client connects to; without credentials.
     pub url: String,
-    /// Answers calls until it is stopped, and finishes those in hand.
+    /// Answers calls until it is stopped, and finishes those in progress.
     pub run: BoxFuture<'static, ()>,
 }
 

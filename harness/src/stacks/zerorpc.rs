@@ -67,7 +67,7 @@ const SERVER: OptionGroup = OptionGroup::of::<ServerOptions>("zerorpc");
 #[derive(Clone, Debug, Default, PartialEq, clap::Args, Serialize, Deserialize)]
 #[group(skip)]
 struct Heartbeat {
-    /// How often to send a heartbeat on a call that takes long, or `none`; must be the same at both ends [default: 5s]
+    /// How often to send a heartbeat during a long call, or `none`; must be the same at both ends [default: 5s]
     #[arg(long, value_name = "TIME", help_heading = "zerorpc")]
     #[serde(with = "text::option")]
     heartbeat: Option<Period>,
