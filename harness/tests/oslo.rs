@@ -310,7 +310,8 @@ async fn notifications_work_in_both_directions(transport: &Transport, peer: &mut
         for _ in 0..times {
             let notification = timeout(TIMEOUT, receiver.recv()).await.unwrap().unwrap();
             assert_eq!(notification.event_type, event);
-            // oslo.messaging's notifier sends the context of its own context class only, and an empty one for a dictionary.
+            // oslo.messaging's notifier sends only contexts of the library's context class, and an empty one for a
+            // dictionary.
             assert_eq!(notification.context, Context::new());
             assert_eq!(notification.publisher_id, "oslo.host");
             assert_eq!((notification.priority, &notification.payload), (priority.to_uppercase(), &payload));

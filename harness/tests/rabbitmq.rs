@@ -71,7 +71,7 @@ async fn a_broker_accepts_connections_and_leaves_nothing_behind() {
 /// Set in the process that runs [`hold_a_broker_until_killed`].
 const HOLD_A_BROKER: &str = "RPCBENCH_TEST_HOLD_A_BROKER";
 
-/// Not a test by itself: the next test runs it in a child process, which it kills. It holds a broker until then.
+/// Not a separate test: the next test runs it in a child process, which it kills. It holds a broker until then.
 #[test]
 fn hold_a_broker_until_killed() {
     if std::env::var_os(HOLD_A_BROKER).is_none() {

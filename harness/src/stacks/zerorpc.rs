@@ -229,7 +229,7 @@ async fn serve(library: Library, context: ServeContext) -> Result<Serving, Serve
         .map_err(failed)?;
     for url in bind {
         let failed = |source| ServeError::Bind { address: url.to_string(), source };
-        server.also_bind(&url.0).await.map_err(failed)?;
+        server.bind_another(&url.0).await.map_err(failed)?;
     }
     Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
 }

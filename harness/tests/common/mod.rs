@@ -97,7 +97,7 @@ impl Process {
         words[2].to_owned()
     }
 
-    /// Waits until it has ended by itself; ends its standard input, where that is a pipe.
+    /// Waits until it has ended without being stopped; ends its standard input, where that is a pipe.
     pub(crate) fn ended(&mut self) -> Ended {
         drop(self.child.stdin.take());
         let rest = |lines: &Receiver<String>| {

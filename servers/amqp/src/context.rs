@@ -45,7 +45,7 @@ impl Context {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    /// Creates a context of `entries`. Of entries with the same name the last one counts.
+    /// Creates a context of `entries`. If several entries have the same name, the last one is used.
     pub(crate) fn from_entries(entries: Vec<(String, Value)>) -> Self {
         match Value::map(entries) {
             Value::Map(entries) => Context(entries),

@@ -22,7 +22,8 @@ pub struct DeliveryGuarantees {
 }
 
 impl DeliveryGuarantees {
-    /// Those of an [`RpcClient`](crate::RpcClient) and an [`RpcServer`](crate::RpcServer) with `options` on `transport`.
+    /// The guarantees of an [`RpcClient`](crate::RpcClient) and an [`RpcServer`](crate::RpcServer) with `options` on
+    /// `transport`.
     #[must_use]
     pub fn rpc(transport: &Transport, options: &RpcServerOptions) -> Self {
         let properties = if transport.is_direct() { minimal_properties() } else { oslo_properties() };
@@ -35,7 +36,7 @@ impl DeliveryGuarantees {
         }
     }
 
-    /// Those of a [`BareClient`](crate::bare::BareClient) and a [`BareServer`](crate::bare::BareServer).
+    /// The guarantees of a [`BareClient`](crate::bare::BareClient) and a [`BareServer`](crate::bare::BareServer).
     #[must_use]
     pub fn bare() -> Self {
         DeliveryGuarantees {

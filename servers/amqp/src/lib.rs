@@ -51,12 +51,12 @@
 //!
 //! | event | server | client |
 //! |---|---|---|
-//! | the broker ends | reconnects to any host of the URL, with delays of 125 to 500 ms | calls in progress fail as undeliverable; the next one tries to connect until its timeout, or as often as [`RpcClient::retry`] says |
+//! | the broker ends | reconnects to any host of the URL, with delays of 125 to 500 ms | calls in progress fail as undeliverable; the next one tries to connect until its timeout, or as often as [`RpcClient::retry`] allows |
 //! | a message is redelivered | is recognised by its `_unique_id` among the last 1,024 | a reply to a call that has ended is dropped |
 //! | the server dies | requests in progress are lost, or redelivered with [`Acknowledge::After`] | the call ends at its timeout, or earlier with [`RpcClient::call_monitor_timeout`] |
 //! | the reply queue is deleted | retries the reply for 60 s, without delaying others | calls in progress fail; the next one declares a new queue |
 //! | the broker blocks publishers | replies wait | calls and casts wait, and fail at their timeouts |
-//! | the topic has no consumer | | calls time out; with [`RpcClient::at_least_once`] they fail at once |
+//! | the topic has no consumer | | calls time out; with [`RpcClient::at_least_once`] they fail immediately |
 //!
 //! [`ReplyTo::Direct`] gives up these guarantees for speed. [`bare`] gives up the message format as well: it is the lower
 //! bound for all others.

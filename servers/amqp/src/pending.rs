@@ -22,7 +22,7 @@ struct PendingCall {
     result: oneshot::Sender<CallResult>,
     /// A result from a message that was not the last one of the call.
     partial: Option<Value>,
-    /// Notified of each heartbeat, if the caller monitors the call.
+    /// Notified of each heartbeat. `None` unless the caller monitors the call.
     heartbeats: Option<Arc<Notify>>,
 }
 

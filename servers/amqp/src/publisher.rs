@@ -23,7 +23,7 @@ const CONFIRM_POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// How long the closing handshake of a connection may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Where a message is published.
+/// The destination of a published message.
 #[derive(Clone, Debug)]
 pub(crate) struct Destination {
     pub(crate) exchange: ShortString,
@@ -32,13 +32,14 @@ pub(crate) struct Destination {
     pub(crate) mandatory: bool,
 }
 
-/// What the broker did with a published message.
+/// The outcome of publishing a message.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// The broker has accepted it.
     Confirmed,
-    /// The broker returned a mandatory message that routed to no queue. This need not be the message whose outcome it
-    /// is: where one confirm covers several messages, nothing says to which of them a returned message belongs.
+    /// The broker returned a mandatory message that routed to no queue. This may be another message than the one that
+    /// was published: if one confirm covers several messages, nothing shows to which of them a returned message
+    /// belongs.
     Returned(Box<BasicReturnMessage>),
     /// The broker could not accept it.
     Refused,
@@ -47,12 +48,12 @@ pub(crate) enum Outcome {
 /// A channel for publishing, on a dedicated connection as in oslo.messaging or on a shared one, with or without
 /// confirms.
 pub(crate) struct Publisher {
-    /// The dedicated connection, held because dropping it would close the channel. `None` on a shared connection.
+    /// The dedicated connection, kept alive because dropping it would close the channel. `None` on a shared connection.
     connection: Option<Connection>,
     channel: Channel,
     confirms: bool,
-    /// lapin numbers a message and queues its frames in two steps; two threads between those steps would swap their
-    /// confirms.
+    /// lapin numbers a message and queues its frames in two steps; if two threads interleaved these steps, their
+    /// confirms would be swapped.
     publish_order: Mutex<()>,
     blocked: watch::Receiver<bool>,
     watcher: AbortHandle,
@@ -116,7 +117,7 @@ impl Publisher {
     }
 
     /// Waits while the broker accepts no messages for lack of memory or disk space. Messages published meanwhile would
-    /// pile up in this process and be sent after their callers have given up.
+    /// accumulate in this process and be sent after their callers have timed out.
     pub(crate) async fn wait_until_unblocked(&self) {
         if *self.blocked.borrow() {
             // An error means that the connection has ended, which publishing will notice.
@@ -125,7 +126,7 @@ impl Publisher {
     }
 
     /// Publishes `body`. The message is queued for writing by the first poll of the returned future, which completes
-    /// with the broker's confirm, or at once without confirms.
+    /// with the broker's confirm, or immediately without confirms.
     pub(crate) async fn publish(
         &self,
         destination: Destination,
@@ -133,13 +134,14 @@ impl Publisher {
         body: &[u8],
     ) -> Result<Outcome> {
         let Destination { exchange, routing_key, mandatory } = destination;
-        // lapin hands out a returned message with its confirm only.
+        // lapin returns a returned message only together with its confirm.
         let mandatory = mandatory && self.confirms;
         let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
         let mut publish = pin!(self.channel.basic_publish(exchange, routing_key, options, body, properties));
         let confirm = match self.first_poll(publish.as_mut()) {
             Poll::Ready(confirm) => confirm?,
-            // Without confirms the first poll is all that a message needs. The caller notices its loss by the missing reply.
+            // Without confirms, the first poll completes the publication. The caller detects a lost message by the
+            // missing reply.
             Poll::Pending if !self.confirms => return Ok(Outcome::Confirmed),
             Poll::Pending => publish.await?,
         };

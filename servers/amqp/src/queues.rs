@@ -17,7 +17,7 @@ pub enum QueueKind {
     Transient,
     /// They are restored: oslo.messaging's `amqp_durable_queues`.
     Durable,
-    /// They are restored, and replicated where the broker is a cluster: oslo.messaging's `rabbit_quorum_queue`.
+    /// They are restored, and replicated if the broker is a cluster: oslo.messaging's `rabbit_quorum_queue`.
     Quorum,
 }
 

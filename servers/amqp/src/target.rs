@@ -9,7 +9,7 @@ pub(crate) const DEFAULT_EXCHANGE: &str = "openstack";
 /// fanout queue, which adds 40 bytes.
 const MAX_NAME_BYTES: usize = 200;
 
-/// What a server consumes, or where a client sends its messages.
+/// The destination of messages: what a client sends to, and what a server consumes.
 ///
 /// A server needs a topic and a server name. A client that names a server reaches that one, otherwise any server of the
 /// topic.

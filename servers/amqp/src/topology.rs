@@ -17,7 +17,7 @@ pub const REPLY_QUEUE_PREFIX: &str = "reply_";
 pub(crate) const DIRECT_REPLY_TO: &str = "amq.rabbitmq.reply-to";
 
 /// Converts a name to an AMQP short string. Names are generated here or were checked by [`Target::check`]; one that is
-/// too long all the same is truncated to 255 bytes rather than causing a panic.
+/// nevertheless too long is truncated to 255 bytes instead of causing a panic.
 pub(crate) fn short_string(text: &str) -> ShortString {
     let end = text.floor_char_boundary(255);
     ShortString::try_new(&text[..end]).unwrap_or_default()

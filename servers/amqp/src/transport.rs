@@ -1,4 +1,4 @@
-//! What a server and a client must agree on to exchange messages.
+//! The settings that a server and a client must agree on to exchange messages.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::queues::{QueueKind, Queues};
 use crate::url::{TransportUrl, UrlError};
 use crate::wire::Envelope;
 
-/// A broker, and how messages pass through it. Shared by servers and clients.
+/// A broker, and how messages pass through it. Servers and clients both use it.
 ///
 /// ```
 /// use amqp::{QueueKind, Transport};
@@ -30,7 +30,7 @@ pub struct Transport {
     envelope: Envelope,
 }
 
-/// How replies reach the client. Client and server must use the same.
+/// The path of replies to the client. Client and server must use the same one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReplyTo {
     /// Through a reply queue per client, with a confirm for each publish and an acknowledgement for each message, as

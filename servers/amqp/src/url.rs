@@ -20,15 +20,15 @@ pub const SCHEMES: &[Scheme] = &[scheme("rabbit"), scheme("kombu"), scheme("amqp
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 const fn scheme(name: &'static str) -> Scheme {
-    Scheme::host(name).port(DEFAULT_PORT).or_host(DEFAULT_HOST).several().login().path()
+    Scheme::host(name).default_port(DEFAULT_PORT).default_host(DEFAULT_HOST).several_hosts().login().path()
 }
 
 /// A transport URL: `rabbit://user:password@host:port[,user2:password2@host2:port2]/vhost?heartbeat=60`. The schemes
 /// `rabbit` and `kombu` of oslo.messaging and `amqp` of RabbitMQ are synonyms.
 ///
 /// Credentials and the virtual host are percent-encoded. The default port is 5672, the default credentials are
-/// `guest:guest`. Of several hosts the first one that answers is used. As in oslo.messaging, an empty path, `/`, `//` and
-/// `/%2f` all mean the virtual host `/`.
+/// `guest:guest`. If there are several hosts, the first one that answers is used. As in oslo.messaging, an empty path,
+/// `/`, `//` and `/%2f` all mean the virtual host `/`.
 ///
 /// Options have the names of oslo.messaging's configuration:
 ///
@@ -63,7 +63,7 @@ struct Broker {
     credentials: Option<Credentials>,
 }
 
-/// An invalid transport URL. The message repeats nothing of it but the host and the names of options, because the URL may
+/// An invalid transport URL. The message contains only its host and the names of its options, because the URL may
 /// contain a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {

@@ -6,7 +6,7 @@ use crate::wire::Failure;
 pub(crate) const DEFAULT: &str = "1.0";
 
 /// Whether an interface of version `implemented` can serve a request for version `requested`: the major numbers are
-/// equal, the requested minor number is not greater, and where the minor numbers are equal, neither is the revision.
+/// equal, the requested minor number is not greater, and if the minor numbers are equal, neither is the revision.
 ///
 /// # Errors
 /// The exception that oslo.messaging raises for a malformed version.

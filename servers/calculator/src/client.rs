@@ -64,7 +64,7 @@ impl Deadline {
     /// Awaits `call`, which began at `started`.
     ///
     /// # Errors
-    /// Those of the call, or [`ErrorKind::Timeout`] if it has not completed at its deadline.
+    /// The errors of the call, or [`ErrorKind::Timeout`] if it has not completed at its deadline.
     pub async fn within<T>(
         &mut self,
         started: Instant,

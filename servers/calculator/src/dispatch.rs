@@ -114,7 +114,7 @@ impl Dispatcher {
     /// Executes a call with the executor. Must be awaited in a Tokio runtime.
     ///
     /// # Errors
-    /// Those of the service, or of an injected fault; [`ErrorKind::Internal`] if the handler panics on a dedicated
+    /// The errors of the service, or of an injected fault; [`ErrorKind::Internal`] if the handler panics on a dedicated
     /// thread.
     pub async fn call(&self, call: Call) -> Result<Value, CallError> {
         match self.inner.executor {

@@ -74,8 +74,8 @@ impl ErrorKind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// The class name of the Python exception that the reference implementations raise for this kind, and that protocols
-    /// from the world of Python put into their messages.
+    /// The class name of the Python exception that the reference implementations raise for this kind, and that
+    /// protocols that originate in Python put into their messages.
     #[must_use]
     pub fn python_class(self) -> &'static str {
         match self {

@@ -62,9 +62,9 @@ pub fn read(text: &[u8], limits: &Limits) -> Result<Value, CallError> {
 /// Parses the whole of `text` again, with every integer kept exactly, if the parser turned an integer into one of the
 /// floats in `parsed`. Otherwise, which is nearly always, returns `None`.
 ///
-/// serde_json silently reads `-0` and integers beyond 64 bits as floats. A decoder that deserializes a message into a
-/// type of its own calls this with the values it got, and replaces them if there is a result. The nesting of `text`
-/// must have been [checked](check_depth) before.
+/// serde_json silently reads `-0` and integers beyond 64 bits as floats. A decoder that deserializes a message into
+/// another type than [`Value`] calls this with the values it got, and replaces them if there is a result. The nesting
+/// of `text` must have been [checked](check_depth) before.
 ///
 /// # Errors
 /// [`ErrorKind::Malformed`] for text that is not JSON.
@@ -132,8 +132,8 @@ fn may_hold_misread_integer(value: &Value) -> bool {
     })
 }
 
-/// Whether `text` holds an integer literal that the parser reads as a float. Slower than
-/// [`may_hold_misread_integer`], so it is only called where that returned true.
+/// Whether `text` holds an integer literal that the parser reads as a float. Slower than [`may_hold_misread_integer`],
+/// so it is only called if that returned true.
 fn has_misread_integer(text: &[u8]) -> bool {
     let mut at = 0;
     let mut in_string = false;

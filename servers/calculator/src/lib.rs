@@ -1,8 +1,8 @@
 //! The contract of the calculator service, which all protocols of the suite implement.
 //!
-//! The client of a protocol crate implements [`Client`], and its server gives decoded calls to a [`Dispatcher`]. What all
-//! protocols have in common is defined here: [`Value`], [`Call`], [`CallError`], [`Limits`], the
-//! [conformance table](conformance), and the [JSON form](json) of values. This crate does no I/O.
+//! The client of a protocol crate implements [`Client`], and its server gives decoded calls to a [`Dispatcher`]. The
+//! common parts of all protocols are defined here: [`Value`], [`Call`], [`CallError`], [`Limits`], the [conformance
+//! table](conformance), and the [JSON form](json) of values. This crate does no I/O.
 
 #![forbid(unsafe_code)]
 

@@ -14,7 +14,7 @@ const MAX_FORMAT_BYTES: usize = 1_024;
 /// The maximum duration of `sleep`, which occupies one of the calls in flight.
 const MAX_SLEEP: Duration = Duration::from_secs(3_600);
 
-/// The most useful functions of what `zerorpc --server --bind tcp://127.0.0.1:1234 time` serves: `strftime`, `gmtime`,
+/// The most useful functions that `zerorpc --server --bind tcp://127.0.0.1:1234 time` serves: `strftime`, `gmtime`,
 /// `time` and `sleep`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Time;

@@ -6,8 +6,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
-/// The value of an argument or a result. Its kind is that of the message, in every protocol: `5` is an
-/// [`Int`](Value::Int), `5.0` is a [`Float`](Value::Float).
+/// The value of an argument or a result. The variant follows from the notation in the message, in every protocol: `5`
+/// is an [`Int`](Value::Int), `5.0` is a [`Float`](Value::Float).
 ///
 /// The serde implementations map each variant to the corresponding type of serde's data model, so any self-describing
 /// format can represent it. A codec rejects a value that its format cannot represent (bytes or NaN in JSON, 2⁴⁰ in
@@ -67,7 +67,7 @@ impl Value {
         Value::Map(members)
     }
 
-    /// The member `name` of a map; `None` where there is none, or the value is not a map.
+    /// The member `name` of a map; `None` if it has no such member or is not a map.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         match self {
@@ -76,7 +76,7 @@ impl Value {
         }
     }
 
-    /// The member `name` of a map, taken out of it; `None` where there is none, or the value is not a map.
+    /// The member `name` of a map, taken out of it; `None` if it has no such member or is not a map.
     #[must_use]
     pub fn into_member(self, name: &str) -> Option<Value> {
         match self {

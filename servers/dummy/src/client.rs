@@ -1,4 +1,4 @@
-//! The calling end.
+//! The client.
 
 use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Limits, Value};
 use net::{Address, Scheme, Stream};
@@ -20,8 +20,8 @@ impl DummyClient {
     /// Connects to the server at `url`, `dummy://HOST:PORT`.
     ///
     /// # Errors
-    /// [`ErrorKind::Undeliverable`] where the URL is of another form or no server listens there, and
-    /// [`ErrorKind::Timeout`].
+    /// [`ErrorKind::Undeliverable`] if the URL has another form or no server listens there, [`ErrorKind::Timeout`] if
+    /// connecting takes too long.
     pub async fn connect(url: &str, options: &ClientOptions) -> Result<Self, CallError> {
         let undeliverable = |reason: String| CallError::new(ErrorKind::Undeliverable, reason);
         let address = Address::parse(url, SCHEMES).map_err(|error| undeliverable(error.to_string()))?;

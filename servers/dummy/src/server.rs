@@ -1,4 +1,4 @@
-//! The serving end.
+//! The server.
 
 use std::io;
 
@@ -22,15 +22,15 @@ impl Server {
     /// Listens on `endpoint`.
     ///
     /// # Errors
-    /// Those of the socket.
+    /// The errors of the operating system.
     pub async fn bind(endpoint: &Endpoint, dispatcher: Dispatcher, limits: Limits) -> io::Result<Self> {
         Ok(Server { listener: Listener::bind(endpoint).await?, dispatcher, limits })
     }
 
-    /// The URL to call.
+    /// The URL that clients connect to.
     #[must_use]
     pub fn url(&self) -> String {
-        let address = Address::of(self.listener.endpoint(), SCHEMES, "");
+        let address = Address::from_endpoint(self.listener.endpoint(), SCHEMES, "");
         address.map_or_else(String::new, |address| address.public())
     }
 

@@ -2,16 +2,16 @@
 
 use calculator::{Call, CallError, ErrorKind, Limits, Params, Value, json};
 
-/// The request for `call`, with its line feed.
+/// Encodes the request for `call`, including the line feed.
 ///
 /// # Errors
-/// For named parameters, and values that JSON cannot represent.
+/// Returns an error for named parameters, and for values that JSON cannot represent.
 pub fn encode_request(call: &Call) -> Result<Vec<u8>, CallError> {
     let arguments = call.params.as_positional()?.iter().cloned();
     encode(&Value::List([Value::from(&*call.method)].into_iter().chain(arguments).collect()))
 }
 
-/// The call of a request.
+/// Decodes a request to its call.
 ///
 /// # Errors
 /// [`ErrorKind::Malformed`] for anything but a list that begins with a string.
@@ -24,10 +24,10 @@ pub fn decode_request(line: &[u8], limits: &Limits) -> Result<Call, CallError> {
     Ok(Call { method: method.into(), params: Params::Positional(items) })
 }
 
-/// The reply with `result`, with its line feed.
+/// Encodes the reply with `result`, including the line feed.
 ///
 /// # Errors
-/// For values that JSON cannot represent.
+/// Returns an error for values that JSON cannot represent.
 pub fn encode_reply(result: &Result<Value, CallError>) -> Result<Vec<u8>, CallError> {
     let member = match result {
         Ok(value) => ("result".to_owned(), value.clone()),
@@ -39,10 +39,10 @@ pub fn encode_reply(result: &Result<Value, CallError>) -> Result<Vec<u8>, CallEr
     encode(&Value::Map(vec![member]))
 }
 
-/// The result in a reply.
+/// Decodes the result in a reply.
 ///
 /// # Errors
-/// The error in it, or [`ErrorKind::Malformed`] where it is not a reply.
+/// The error in the reply, or [`ErrorKind::Malformed`] if `line` is not a reply.
 pub fn decode_reply(line: &[u8], limits: &Limits) -> Result<Value, CallError> {
     let Ok(Value::Map(members)) = json::read(line, limits) else { return Err(malformed("a reply")) };
     match members.into_iter().next() {

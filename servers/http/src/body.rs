@@ -19,7 +19,7 @@ use crate::gzip::Coding;
 /// Reads the body of a request within the limits and times of `options`, and decompresses it if it is gzip.
 ///
 /// # Errors
-/// [`BodyError`], as early as possible: before a byte of the body is read if the headers are reason enough.
+/// [`BodyError`], as early as possible: before the body is read, if the headers alone show the error.
 pub async fn read_request(request: Request, options: &HttpOptions) -> Result<Bytes, BodyError> {
     let (head, body) = request.into_parts();
     let coding = Coding::of(head.headers.get(header::CONTENT_ENCODING))?;
@@ -28,7 +28,7 @@ pub async fn read_request(request: Request, options: &HttpOptions) -> Result<Byt
     }
     let limit = options.limits.max_body;
     let mut reading = pin!(read_body(body, limit));
-    // Most bodies arrive with the head; a timer is made only for those that have not.
+    // Most bodies arrive with the head. A timer is created only for the others.
     let body = match poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
         Poll::Ready(body) => body?,
         Poll::Pending => tokio::time::timeout(options.body_timeout, reading)
@@ -104,7 +104,7 @@ impl Chunks {
 
 /// A response whose only header is `content-type`, besides those that hyper adds (`content-length`, `date`).
 ///
-/// An empty body goes out with `content-length: 0`.
+/// An empty body is sent with `content-length: 0`.
 #[must_use]
 pub fn reply(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());

@@ -8,7 +8,7 @@ use http::StatusCode;
 /// Why a body could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
-    /// It is longer than the limit, or its `Content-Length` is.
+    /// The body, or its `Content-Length`, exceeds the limit.
     #[error("the body exceeds the limit of {limit} bytes")]
     TooLarge {
         /// The limit in bytes.
@@ -17,16 +17,16 @@ pub enum BodyError {
     /// The connection ended before the body did, or its chunks were malformed.
     #[error("the body could not be read: {0}")]
     Incomplete(String),
-    /// Its `Content-Encoding` is gzip, and its bytes are not.
+    /// The `Content-Encoding` is gzip, but the body is not.
     #[error("error decoding gzip content: {0}")]
     Gzip(String),
     /// The request has neither `Content-Length` nor `Transfer-Encoding`.
     #[error("the request needs a Content-Length")]
     LengthRequired,
-    /// It did not arrive in time.
+    /// The body did not arrive in time.
     #[error("the body did not arrive within {0:?}")]
     Timeout(Duration),
-    /// It is in a content coding other than gzip.
+    /// The body has a content coding other than gzip.
     #[error("encoding '{0}' not supported")]
     UnsupportedCoding(String),
 }

@@ -1,13 +1,13 @@
-//! The HTTP layer of the three HTTP protocols, which differ in nothing but their codecs.
+//! The HTTP layer of the three HTTP protocols, which differ only in their codecs.
 //!
 //! For servers, [`HttpServer`] runs an axum router over HTTP/1.1 with keep-alive, [`read_request`] reads the body of a
 //! request within [`HttpOptions`], [`reply`] builds the response, and [`Server`] is the server of a whole protocol ([`Api`]).
 //! For clients, [`Transport`] posts a body and returns the [`Reply`]; [`HyperClient`] and [`ReqwestClient`] implement it
 //! with one connection each.
 //!
-//! It runs over TCP, with `TCP_NODELAY` at both ends, and over Unix sockets. Requests carry `host`, `content-type`, `content-length` and `accept`; responses
-//! `content-type`, `content-length` and `date`. Nothing is compressed unless the headers that a client was
-//! configured with ask for it. There is no TLS.
+//! It runs over TCP, with `TCP_NODELAY` at both ends, and over Unix sockets. Requests carry `host`, `content-type`,
+//! `content-length` and `accept`; responses `content-type`, `content-length` and `date`. Messages are compressed only
+//! if the headers in the client's configuration request it. There is no TLS.
 
 #![forbid(unsafe_code)]
 

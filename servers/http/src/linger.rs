@@ -1,4 +1,4 @@
-//! Connections that are closed without losing a refusal that is on its way to the client.
+//! Connections that are closed without losing the response to a refused request.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,12 +12,12 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-/// How long a client may go on sending a request that was refused before its body was read.
+/// How long a client may continue to send a request that was refused before its body was read.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The server's end of a connection. If the last request was refused before its body was read, closing first reads and
-/// discards what the client still sends. Closed at once, the connection would be reset, and the client would lose the
-/// refusal (RFC 9112, section 9.6).
+/// discards the bytes that the client still sends. Otherwise the connection would be reset, and the client would not
+/// receive the response (RFC 9112, section 9.6).
 pub(crate) struct LingeringStream {
     socket: TokioIo<net::Stream>,
     refused: Arc<AtomicBool>,

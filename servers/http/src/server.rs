@@ -52,8 +52,8 @@ impl From<Limits> for HttpOptions {
 
 /// An HTTP/1.1 server: an axum router on a listening socket.
 ///
-/// Connections are kept alive (those of HTTP/1.0 clients only where they ask for it), have `TCP_NODELAY` set, and are
-/// closed when the head of a request takes too long to arrive or no request arrives for as long.
+/// Connections are kept alive (for HTTP/1.0 clients only if they request it), have `TCP_NODELAY` set, and are closed
+/// when the head of a request takes too long to arrive or no request arrives for as long.
 #[derive(Debug)]
 pub struct HttpServer {
     listener: Listener,
@@ -62,39 +62,42 @@ pub struct HttpServer {
 }
 
 impl HttpServer {
-    /// Listens on `listen`; port 0 picks one. Connections queue from now on and are answered once [`run`](Self::run)
-    /// is polled.
+    /// Listens on `listen`; port 0 picks a free port. Connections are queued from now on, and served once
+    /// [`run`](Self::run) is polled.
     ///
-    /// Of the limits, the server itself applies `max_in_flight`; a handler applies `max_body` and the time for a body
-    /// by [`read_request`](crate::read_request).
+    /// The server itself applies only `max_in_flight`. Handlers apply `max_body` and the timeout for a body by calling
+    /// [`read_request`](crate::read_request).
     ///
     /// # Errors
-    /// Those of the operating system: the address is in use, or not one of this machine.
+    /// The errors of the operating system: the address is in use, or not one of this machine.
     pub async fn bind(
         listen: &Endpoint,
         router: Router,
         options: impl Into<HttpOptions>,
     ) -> io::Result<Self> {
         let listener = Listener::bind(listen).await?;
-        // Without its (empty) state, axum would build each handler's service anew for every request.
+        // Without this call, which sets the empty state, axum would build the service of a handler again for every
+        // request.
         Ok(HttpServer { listener, router: router.with_state(()), options: options.into() })
     }
 
-    /// What it listens on, with the port that was picked.
+    /// The endpoint that it listens on, with the actual port.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         self.listener.endpoint()
     }
 
-    /// The URL of `path`, which is empty or begins with `/`: `http://HOST:PORT/PATH`, or of a Unix socket
-    /// `http+unix://%2FSOCKET/PATH`.
+    /// The URL of `path`, which is empty or begins with `/`: `http://HOST:PORT/PATH`, or `http+unix://%2FSOCKET/PATH`
+    /// for a Unix socket.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        Address::of(self.endpoint(), &SCHEMES, path).map(|address| address.to_string()).unwrap_or_default()
+        Address::from_endpoint(self.endpoint(), &SCHEMES, path)
+            .map(|address| address.to_string())
+            .unwrap_or_default()
     }
 
-    /// Serves until `stop`. Then no further connection is accepted, idle ones are closed at once, and calls in progress
-    /// have [`DRAIN_TIMEOUT`] to finish.
+    /// Serves until `stop`. Then no further connection is accepted, idle ones are closed immediately, and calls in
+    /// progress have [`DRAIN_TIMEOUT`] to finish.
     pub async fn run(self, stop: CancellationToken) {
         let connections = Connections {
             http: http(self.options.head_timeout),
@@ -120,9 +123,9 @@ impl HttpServer {
     }
 }
 
-/// A protocol over HTTP: what distinguishes its [`Server`] from another's.
+/// A protocol over HTTP: the parts of its [`Server`] that differ from those of other protocols.
 pub trait Api: 'static {
-    /// What its server is configured with.
+    /// The options of its server.
     type Options;
 
     /// The path of its URLs, empty or with a leading `/`.
@@ -143,11 +146,11 @@ pub struct Server<A> {
 }
 
 impl<A: Api> Server<A> {
-    /// Listens on `listen`; port 0 picks one. Connections queue from now on and are answered once [`run`](Self::run)
-    /// is polled.
+    /// Listens on `listen`; port 0 picks a free port. Connections are queued from now on, and served once
+    /// [`run`](Self::run) is polled.
     ///
     /// # Errors
-    /// Those of the operating system: the address is in use, or not one of this machine.
+    /// The errors of the operating system: the address is in use, or not one of this machine.
     pub async fn bind(
         listen: &Endpoint,
         dispatcher: Dispatcher,
@@ -159,7 +162,7 @@ impl<A: Api> Server<A> {
         Ok(Server { http, api: PhantomData })
     }
 
-    /// The URL to call: `http://..`, or of a Unix socket `http+unix://..`.
+    /// The URL that clients call: `http://..`, or `http+unix://..` for a Unix socket.
     #[must_use]
     pub fn url(&self) -> String {
         self.http.url(A::PATH)
@@ -179,7 +182,7 @@ fn http(head_timeout: Duration) -> http1::Builder {
     http
 }
 
-/// What all connections of a server share.
+/// The state that all connections of a server share.
 #[derive(Clone)]
 struct Connections {
     http: http1::Builder,

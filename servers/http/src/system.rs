@@ -18,7 +18,7 @@ const SYSTEM: [(&str, &str); 4] = [
 /// Why a call failed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Failure {
-    /// As any call can fail.
+    /// An error that any call can have.
     Call(CallError),
     /// An entry of a multicall has no member of this name. In CPython the KeyError fails the whole multicall.
     MissingMember(&'static str),
@@ -56,7 +56,7 @@ pub async fn call(
         return Ok(dispatcher.call(call).await?);
     }
     if call.method == MULTICALL {
-        // Boxed, so that the future of every other call is not as large as this one.
+        // Boxed, so that the futures of other calls stay small.
         return Box::pin(multicall(dispatcher, call.params, max_batch, fault)).await;
     }
     Ok(introspect(dispatcher.service(), call)?)

@@ -1,6 +1,6 @@
-//! Rules of XML 1.0 for the protocols with XML bodies, REST and XML-RPC, that their parser leaves to its user.
+//! Rules of XML 1.0 for the protocols with XML bodies, REST and XML-RPC, that the XML parser does not apply itself.
 
-/// Whether XML 1.0 (§ 2.2, production `Char`) allows the character, be it literal or as a character reference.
+/// Whether XML 1.0 (§ 2.2, production `Char`) allows the character, literally or as a character reference.
 #[inline]
 #[must_use]
 pub fn is_xml_char(c: char) -> bool {

@@ -70,7 +70,7 @@ async fn connect<T: Transport>(url: &str) -> T {
     T::connect(url, &Headers::new("text/plain"), &ClientOptions::default()).await.unwrap()
 }
 
-/// A listener that sends each of `answers` on a connection of its own, after a request, and then closes it.
+/// A listener that answers one request per connection, with each of `answers` in turn, and then closes the connection.
 async fn answering(answers: &'static [&'static str]) -> (SocketAddr, tokio::task::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -141,7 +141,7 @@ async fn a_large_body_is_echoed_completely<T: Transport>() {
     assert_eq!(&answer.body[2..], body);
 }
 
-/// The error of connecting, whether the client connects at once or on the first call.
+/// The error of connecting, whether the client connects immediately or on the first call.
 async fn connect_error<T: Transport>(url: &str, options: &ClientOptions) -> CallError {
     match T::connect(url, &Headers::new("text/plain"), options).await {
         Ok(client) => client.post(&client.target("").unwrap(), vec![]).await.unwrap_err(),
@@ -183,7 +183,7 @@ async fn receives_the_refusal_of_a_large_body<T: Transport>() {
     let (address, _stop) = start(Router::new().fallback(refuse)).await;
     let client: T = connect(&format!("http://{address}")).await;
     let target = client.target("").unwrap();
-    // More than the sockets' buffers hold, so that the client is still sending when the refusal comes.
+    // More than the sockets' buffers hold, so that the client is still sending when the refusal arrives.
     for _ in 0..3 {
         let answer = client.post(&target, vec![b'x'; 20 << 20]).await.unwrap();
         assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
@@ -225,7 +225,7 @@ async fn a_response_that_is_not_http_is_malformed<T: Transport>() {
 }
 
 async fn reconnects_after_the_server_closed_the_connection<T: Transport>() {
-    // The first two keep the connection alive and then close it all the same, as a server does that restarts.
+    // The first two keep the connection alive and then close it anyway, as a restarting server does.
     const KEPT: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
     let (address, requests) = answering(&[KEPT, KEPT, "HTTP/1.0 200 OK\r\n\r\nok", KEPT]).await;
     let client: T = connect(&format!("http://{address}")).await;

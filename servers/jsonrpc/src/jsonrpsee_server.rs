@@ -24,10 +24,11 @@ pub struct JsonrpseeServer {
 }
 
 impl JsonrpseeServer {
-    /// Listens on `listen`, which is a TCP port; port 0 picks one. Calls are answered once [`run`](Self::run) is polled.
+    /// Listens on `listen`, which is a TCP port; port 0 picks a free port. Calls are answered once [`run`](Self::run)
+    /// is polled.
     ///
     /// # Errors
-    /// Those of the operating system; [`io::ErrorKind::Unsupported`] for a Unix socket.
+    /// The errors of the operating system; [`io::ErrorKind::Unsupported`] for a Unix socket.
     pub async fn bind(listen: &Endpoint, dispatcher: Dispatcher, limits: Limits) -> io::Result<Self> {
         let Endpoint::Tcp { host, port } = listen else {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "jsonrpsee's server listens on TCP only"));

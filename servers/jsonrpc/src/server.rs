@@ -67,7 +67,7 @@ fn failure(status: StatusCode, failure: Failure) -> Response {
     reply(status, JSON, wire::encode_failure(failure))
 }
 
-/// What all handlers share.
+/// The state that all handlers share.
 struct Shared {
     dispatcher: Dispatcher,
     http: HttpOptions,

@@ -18,11 +18,11 @@ use crate::{Credentials, Endpoint, Scheme};
 #[cfg(feature = "simulated")]
 const SIMULATED: &str = ".simulated";
 
-/// All but the unreserved characters of RFC 3986.
+/// All characters except the unreserved ones of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const RESERVED_IN_PATH: &AsciiSet = &RESERVED.remove(b'/');
 
-/// A URL taken apart.
+/// A parsed URL.
 ///
 /// [`Display`](fmt::Display) and [`Debug`] show it without credentials, query and fragment, so that it can be printed
 /// and recorded.
@@ -43,7 +43,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// Where it is.
+    /// The endpoint that the host names.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
@@ -72,7 +72,7 @@ impl Address {
     /// The address of `endpoint` in the first of `schemes` that can express it, with `path` (which is empty or begins
     /// with `/`, percent-encoded). `None` if no scheme can.
     #[must_use]
-    pub fn of(endpoint: &Endpoint, schemes: &[Scheme], path: &str) -> Option<Self> {
+    pub fn from_endpoint(endpoint: &Endpoint, schemes: &[Scheme], path: &str) -> Option<Self> {
         let fits =
             |scheme: &&Scheme| matches!(scheme.kind, Kind::Host(_)) != matches!(endpoint, Endpoint::Unix(_));
         let scheme = schemes.iter().find(fits)?;
@@ -90,7 +90,7 @@ impl Address {
         self.scheme.name
     }
 
-    /// Where to connect; of several hosts, the first.
+    /// The endpoint to connect to. If the URL has several hosts, the endpoint of the first.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.first().endpoint
@@ -113,19 +113,19 @@ impl Address {
         self.first().credentials()
     }
 
-    /// The path as it stands in the URL, with its leading `/`, or empty.
+    /// The path as written in the URL, with its leading `/`, or empty.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// What stands between `?` and `#`.
+    /// The query: the text between `?` and `#`.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         self.query.as_deref()
     }
 
-    /// The options of the query as they stand in the URL, `NAME=VALUE&..`. The value of an option without `=` is empty.
+    /// The options of the query as written in the URL, `NAME=VALUE&..`. The value of an option without `=` is empty.
     pub fn query_pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         let options = self.query.as_deref().unwrap_or_default().split('&');
         options
@@ -133,8 +133,8 @@ impl Address {
             .map(|option| option.split_once('=').unwrap_or((option, "")))
     }
 
-    /// `HOST[:PORT]` as a `host` header has it: without the scheme's default port, and without the zone of an IPv6
-    /// address. Of a Unix socket, `localhost`.
+    /// The value of a `host` header, `HOST[:PORT]`: without the scheme's default port, and without the zone of an IPv6
+    /// address. For a Unix socket, `localhost`.
     #[must_use]
     pub fn authority(&self) -> String {
         let (host, port) = match self.endpoint() {
@@ -195,7 +195,7 @@ impl fmt::Debug for Address {
 }
 
 /// `url` without credentials, query and fragment, whatever its scheme, for printing a URL before it is known to be
-/// valid. Where it cannot be taken apart, everything after the scheme is replaced by `…`.
+/// valid. If it cannot be parsed, everything after the scheme is replaced by `…`.
 #[must_use]
 pub fn redacted(url: &str) -> String {
     let Some((name, rest)) = split_scheme(url) else { return "…".to_owned() };
@@ -288,7 +288,7 @@ fn parse(scheme: Scheme, rest: &str) -> Result<Address, AddressError> {
     Ok(Address { scheme, hosts, path: path.to_owned(), query })
 }
 
-/// Whether `#` begins a fragment. In the virtual host of a broker it is a character like any other.
+/// Whether `#` begins a fragment. In the virtual host of a broker, it is an ordinary character.
 fn has_fragment(name: &str) -> bool {
     matches!(name, "http" | "https" | "http+unix")
 }
@@ -311,7 +311,7 @@ fn has_unencoded_password(authority: &str, rest: &str) -> bool {
 }
 
 fn parse_hosts(scheme: Scheme, form: HostForm, authority: &str) -> Result<Vec<Host>, AddressError> {
-    if !form.several {
+    if !form.several_hosts {
         return Ok(vec![parse_host(scheme, form, authority)?]);
     }
     let mut hosts = Vec::new();
@@ -338,8 +338,8 @@ fn parse_host(scheme: Scheme, form: HostForm, text: &str) -> Result<Host, Addres
     Ok(Host { endpoint: parse_endpoint(scheme, form, host)?, credentials })
 }
 
-/// Parses `HOST[:PORT]` with the `url` crate, after rewriting what that cannot read: no host, `*` for a port, and the
-/// zone of an IPv6 address.
+/// Parses `HOST[:PORT]` with the `url` crate, after rewriting the forms that the crate cannot parse: a missing host,
+/// the port `*`, and the zone of an IPv6 address.
 fn parse_endpoint(scheme: Scheme, form: HostForm, text: &str) -> Result<Endpoint, AddressError> {
     let name = scheme.name;
     let expected = || scheme.form();
@@ -358,7 +358,7 @@ fn parse_endpoint(scheme: Scheme, form: HostForm, text: &str) -> Result<Endpoint
     if text.contains(['#', '/', '?', '\\']) {
         return Err(malformed(ParseError::InvalidDomainCharacter));
     }
-    // To the URL standard an empty port is the default; only HTTP's URLs follow it.
+    // In the URL standard, an empty port means the default port. Only the HTTP schemes follow that here.
     if let Some(host) = text.strip_suffix(':').filter(|_| !has_fragment(name)) {
         return Err(port(host));
     }
@@ -378,7 +378,8 @@ fn parse_endpoint(scheme: Scheme, form: HostForm, text: &str) -> Result<Endpoint
     Ok(Endpoint::Tcp { host, port: port.ok_or_else(|| AddressError::NoPort(expected()))? })
 }
 
-/// Takes the zone out of `[fe80::1%eth0]:1`. RFC 6874 writes its percent sign as `%25`.
+/// Splits the zone off an IPv6 address with a port: `[fe80::1%eth0]:1` becomes `[fe80::1]:1` and `eth0`. RFC 6874
+/// writes the percent sign as `%25`.
 fn without_zone(text: &str) -> (Cow<'_, str>, Option<String>) {
     let parts = text.starts_with('[').then(|| {
         let (address, rest) = text.split_once('%')?;

@@ -2,7 +2,7 @@
 
 use url::ParseError;
 
-/// Why a text cannot be used as a URL. Messages repeat nothing of it but the scheme and the host.
+/// Why a text cannot be used as a URL. Messages contain only its scheme and host, because it may contain a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// There is no `://`.
@@ -19,7 +19,7 @@ pub enum AddressError {
     Host {
         /// The form that was expected.
         form: String,
-        /// What the URL parser says.
+        /// The error of the URL parser.
         source: ParseError,
     },
     /// The port is missing.
@@ -31,7 +31,7 @@ pub enum AddressError {
         /// The host before it.
         host: String,
     },
-    /// What precedes an `@` may be a password with a character in it that ends the host.
+    /// The text before an `@` may be a password that contains a character which ends the host.
     #[error(
         "percent-encode the password in the URL (`/` is %2F, `?` is %3F, `#` is %23, `,` is %2C), or the `@` after the host (%40)"
     )]

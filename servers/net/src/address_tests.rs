@@ -4,9 +4,12 @@ use proptest::prelude::*;
 const HTTP: &[Scheme] = &[Scheme::HTTP, Scheme::HTTP_UNIX];
 const TCP: &[Scheme] = &[Scheme::TCP, Scheme::UNIX];
 const ZEROMQ: &[Scheme] = &[Scheme::TCP.wildcards(), Scheme::IPC];
-const RABBIT: Scheme = Scheme::host("rabbit").port(5672).or_host("localhost").several().login().path();
-const BROKER: &[Scheme] =
-    &[RABBIT, Scheme::host("amqp").port(5672).or_host("localhost").several().login().path()];
+const RABBIT: Scheme =
+    Scheme::host("rabbit").default_port(5672).default_host("localhost").several_hosts().login().path();
+const BROKER: &[Scheme] = &[
+    RABBIT,
+    Scheme::host("amqp").default_port(5672).default_host("localhost").several_hosts().login().path(),
+];
 
 fn tcp(host: &str, port: u16) -> Endpoint {
     Endpoint::Tcp { host: host.to_owned(), port }
@@ -233,7 +236,7 @@ fn messages_and_public_forms_never_show_credentials_or_queries() {
     ] {
         let shown = match Address::parse(text, schemes) {
             Ok(address) => format!("{address} {address:?} {address:#?} {}", address.authority()),
-            // What `Host` says is of the host; `u:secret` without an `@` is a host and a port.
+            // The message of `Host` contains only the host; `u:secret` without an `@` is a host and a port.
             Err(error) => format!("{error} {error:?}"),
         };
         assert!(!shown.contains("secret"), "{text}: {shown}");
@@ -265,7 +268,7 @@ fn redacted_urls_keep_hosts_and_path() {
 }
 
 #[test]
-fn an_error_names_what_would_be_accepted() {
+fn an_error_names_the_accepted_form() {
     for (text, schemes, message) in [
         ("127.0.0.1:80", HTTP, "not a URL of the form http://HOST:PORT/PATH or http+unix://%2FSOCKET/PATH"),
         ("http://", HTTP, "not a URL of the form http://HOST:PORT/PATH: empty host"),
@@ -281,13 +284,14 @@ fn an_error_names_what_would_be_accepted() {
 
 #[test]
 fn addresses_are_made_of_endpoints() {
-    let shown =
-        |endpoint: &Endpoint, schemes, path| Address::of(endpoint, schemes, path).unwrap().to_string();
+    let shown = |endpoint: &Endpoint, schemes, path| {
+        Address::from_endpoint(endpoint, schemes, path).unwrap().to_string()
+    };
     assert_eq!(shown(&tcp("::1", 80), HTTP, "/RPC2"), "http://[::1]:80/RPC2");
     assert_eq!(shown(&unix("/tmp/a b"), HTTP, "/RPC2"), "http+unix://%2Ftmp%2Fa%20b/RPC2");
     assert_eq!(shown(&unix("/tmp/s"), TCP, ""), "unix:///tmp/s");
     assert_eq!(shown(&unix("/tmp/s"), ZEROMQ, ""), "ipc:///tmp/s");
-    assert!(Address::of(&unix("s"), BROKER, "").is_none());
+    assert!(Address::from_endpoint(&unix("s"), BROKER, "").is_none());
 }
 
 fn any_scheme() -> impl Strategy<Value = &'static [Scheme]> {
@@ -306,7 +310,7 @@ proptest! {
     }
 
     #[test]
-    fn encoded_credentials_come_back_and_are_never_shown(user in ".{1,8}", password in "S[^S]{1,8}T", schemes in prop_oneof![Just(HTTP), Just(BROKER)]) {
+    fn encoded_credentials_are_decoded_and_never_shown(user in ".{1,8}", password in "S[^S]{1,8}T", schemes in prop_oneof![Just(HTTP), Just(BROKER)]) {
         let encode = |text: &str| percent_encode(text.as_bytes(), RESERVED).to_string();
         let text = format!("{}://{}:{}@h:1/p", schemes[0].name(), encode(&user), encode(&password));
         let address = Address::parse(&text, schemes).unwrap();
@@ -329,9 +333,9 @@ proptest! {
     }
 
     #[test]
-    fn paths_of_sockets_come_back(path in "/[^\0]{1,20}") {
+    fn socket_paths_survive_a_url_round_trip(path in "/[^\0]{1,20}") {
         for schemes in [HTTP, TCP, ZEROMQ] {
-            let address = Address::of(&unix(&path), schemes, "").unwrap();
+            let address = Address::from_endpoint(&unix(&path), schemes, "").unwrap();
             let again = Address::parse(&address.public(), schemes).unwrap();
             prop_assert_eq!(again.endpoint(), &unix(&path));
         }

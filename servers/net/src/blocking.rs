@@ -1,4 +1,4 @@
-//! The same for plain threads: listeners and streams that block.
+//! Blocking listeners and streams, for plain threads.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, ToSocketAddrs};
@@ -12,7 +12,7 @@ use crate::counts::{ByteCounts, Counter};
 use crate::listener::bind_host;
 use crate::socket_file::SocketFile;
 
-/// How long connecting may take where it is done only to wake a thread.
+/// The timeout of a connection that is opened only to wake a thread.
 const WAKE_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Accepts connections. The file of a Unix socket is removed on drop.
@@ -42,7 +42,7 @@ impl Listener {
     /// Listens, as [`crate::Listener::bind`] does.
     ///
     /// # Errors
-    /// Those of the operating system; [`io::ErrorKind::Unsupported`] for a simulated endpoint.
+    /// The errors of the operating system; [`io::ErrorKind::Unsupported`] for a simulated endpoint.
     pub fn bind(endpoint: &Endpoint) -> io::Result<Self> {
         match endpoint {
             Endpoint::Tcp { host, port } => {
@@ -59,7 +59,7 @@ impl Listener {
         }
     }
 
-    /// What it listens on, with the port that was picked.
+    /// The endpoint that it listens on, with the actual port.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
@@ -68,7 +68,7 @@ impl Listener {
     /// Accepts a connection.
     ///
     /// # Errors
-    /// Those of the operating system; [`crate::is_about_one_connection`] tells whether the listener is affected.
+    /// The errors of the operating system; [`crate::is_connection_error`] shows whether the listener is affected.
     pub fn accept(&self) -> io::Result<Stream> {
         match &self.inner {
             ListenerInner::Tcp(listener) => Stream::tcp(listener.accept()?.0),
@@ -76,11 +76,11 @@ impl Listener {
         }
     }
 
-    /// Makes a thread that waits in [`accept`](Self::accept) return, with an error or a connection that serves no other
-    /// purpose. The listener is of no use afterwards.
+    /// Wakes a thread that waits in [`accept`](Self::accept), which then returns an error or a connection that must be
+    /// ignored. The listener cannot be used afterwards.
     pub fn wake(&self) {
-        // On Linux, shutting down a listening socket ends an accept. Elsewhere that fails, and a connection ends it; where
-        // the queue is full, the accept has one of those connections to return with.
+        // On Linux, shutting down a listening socket ends an accept. On other systems that fails, and a connection ends
+        // the accept. If the queue is full, so that connecting fails, the accept returns one of the queued connections.
         let shut_down = match &self.inner {
             ListenerInner::Tcp(listener) => SockRef::from(listener).shutdown(Shutdown::Both),
             ListenerInner::Unix(listener, _) => SockRef::from(listener).shutdown(Shutdown::Both),
@@ -101,7 +101,7 @@ impl Listener {
 /// `timeout`.
 ///
 /// # Errors
-/// Those of the operating system, where there are several addresses that of the last one;
+/// The errors of the operating system; for a name with several addresses, the error of the last one;
 /// [`io::ErrorKind::Unsupported`] for a simulated endpoint.
 pub fn connect(endpoint: &Endpoint, timeout: Duration) -> io::Result<Stream> {
     match endpoint {
@@ -147,7 +147,7 @@ impl Stream {
     /// Ends one direction or both. A thread that waits in a read or a write returns.
     ///
     /// # Errors
-    /// Those of the operating system: the peer has closed the connection.
+    /// The errors of the operating system: the peer has closed the connection.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         match &self.0 {
             StreamInner::Tcp(stream) => stream.shutdown(how),
@@ -155,7 +155,7 @@ impl Stream {
         }
     }
 
-    /// The bytes read and written so far. `None` where the kernel counts them (TCP).
+    /// The bytes read and written so far. `None` if the kernel counts them (TCP).
     #[must_use]
     pub fn bytes_counted(&self) -> Option<ByteCounts> {
         match &self.0 {

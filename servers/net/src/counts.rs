@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Bytes that passed through a stream, or through all of a process.
+/// The numbers of bytes that passed through a stream, or through all streams of a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ByteCounts {
     /// Bytes written.
@@ -11,7 +11,7 @@ pub struct ByteCounts {
     pub received: u64,
 }
 
-/// A counter of both directions.
+/// A byte counter for both directions.
 #[derive(Debug)]
 pub(crate) struct Counter {
     sent: AtomicU64,

@@ -44,8 +44,8 @@ impl Credentials {
         decode(self.password.as_deref().unwrap_or_default(), "password")
     }
 
-    /// The bytes of `USER:PASSWORD` that HTTP's Basic authentication encodes (RFC 7617): percent-decoded; a percent sign
-    /// without two hexadecimal digits stands for itself.
+    /// The bytes of `USER:PASSWORD` that HTTP's Basic authentication encodes (RFC 7617): percent-decoded; a percent
+    /// sign without two hexadecimal digits is kept.
     #[must_use]
     pub fn user_and_password(&self) -> Vec<u8> {
         let mut bytes: Vec<u8> = percent_decode_str(&self.user).collect();
@@ -69,7 +69,7 @@ pub fn decode(text: &str, part: &'static str) -> Result<String, AddressError> {
     String::from_utf8(decode_bytes(text, part)?).map_err(|_| AddressError::Encoding(part))
 }
 
-/// As [`decode`], to any bytes.
+/// Decodes percent-encoded `text` to bytes, which need not be UTF-8. See [`decode`].
 pub(crate) fn decode_bytes(text: &str, part: &'static str) -> Result<Vec<u8>, AddressError> {
     let escapes_are_whole = text.split('%').skip(1).all(|rest| {
         let digits = rest.as_bytes();

@@ -1,11 +1,11 @@
-//! Where bytes go.
+//! Endpoints: TCP ports and Unix sockets.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// What a listener binds and a client connects to.
+/// An endpoint, which a listener binds to and a client connects to.
 ///
 /// As text it is `HOST:PORT` (`127.0.0.1:80`, `[::1]:80`, `localhost:80`) or `unix:PATH`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,7 +37,7 @@ impl Endpoint {
         SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()
     }
 
-    /// The port, where it has one.
+    /// The port, if the endpoint has one.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
         match self {
@@ -72,7 +72,7 @@ impl FromStr for Endpoint {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if let Some(path) = text.strip_prefix("unix:") {
-            // As a URL has it: unix:///tmp/s.
+            // The form of a URL, unix:///tmp/s.
             let path = path.strip_prefix("//").unwrap_or(path);
             return if path.is_empty() { Err(EndpointError) } else { Ok(Endpoint::Unix(path.into())) };
         }

@@ -1,8 +1,8 @@
-//! Transports and URLs: the one place of the suite that knows either.
+//! Transports and URLs: only this crate of the suite handles the differences between transports and parses URLs.
 //!
-//! An [`Endpoint`] is where bytes go: a host and port, or a Unix socket. [`Listener::bind`] listens on one and
-//! [`connect`] opens a [`Stream`] to one; [`blocking`] has the same for plain threads. An [`Address`] is a URL taken
-//! apart, which names one or more endpoints.
+//! An [`Endpoint`] is a host and port, or a Unix socket. [`Listener::bind`] listens on one and [`connect`] opens a
+//! [`Stream`] to one; [`blocking`] has the same for plain threads. An [`Address`] is a parsed URL, which names one or
+//! more endpoints.
 //!
 //! TCP connections have `TCP_NODELAY` set at both ends. The kernel counts the bytes of a TCP connection; for Unix
 //! sockets, where it does not, streams count them ([`bytes_counted`]).
@@ -29,7 +29,7 @@ pub use address_error::AddressError;
 pub use counts::{ByteCounts, bytes_counted};
 pub use credentials::{Credentials, decode as percent_decode};
 pub use endpoint::{Endpoint, EndpointError};
-pub use listener::{Listener, is_about_one_connection};
+pub use listener::{Listener, is_connection_error};
 pub use scheme::Scheme;
 pub use stream::{Stream, connect};
 

@@ -25,11 +25,11 @@ enum Inner {
 }
 
 impl Listener {
-    /// Listens on `endpoint`; port 0 picks one. Connections queue from now on. The file of a Unix socket on which no
-    /// process listens any more is replaced; no other file is.
+    /// Listens on `endpoint`; port 0 picks a free port. Connections are queued from now on. A socket file on which no
+    /// process listens any more is replaced; any other file is not.
     ///
     /// # Errors
-    /// Those of the operating system: the address is in use, or not one of this machine.
+    /// The errors of the operating system: the address is in use, or not one of this machine.
     pub async fn bind(endpoint: &Endpoint) -> io::Result<Self> {
         match endpoint {
             Endpoint::Tcp { host, port } => {
@@ -48,7 +48,7 @@ impl Listener {
         }
     }
 
-    /// What it listens on, with the port that was picked.
+    /// The endpoint that it listens on, with the actual port.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
@@ -57,7 +57,7 @@ impl Listener {
     /// Accepts a connection. Cancel-safe.
     ///
     /// # Errors
-    /// Those of the operating system; [`is_about_one_connection`] tells whether the listener is affected.
+    /// The errors of the operating system; [`is_connection_error`] shows whether the listener is affected.
     pub async fn accept(&self) -> io::Result<Stream> {
         match &self.inner {
             Inner::Tcp(listener) => Stream::tcp(listener.accept().await?.0),
@@ -74,7 +74,7 @@ impl Listener {
         loop {
             match self.accept().await {
                 Ok(stream) => return stream,
-                Err(error) if is_about_one_connection(&error) => {
+                Err(error) if is_connection_error(&error) => {
                     tracing::debug!(%error, "a connection failed before it was accepted");
                 }
                 Err(error) => {
@@ -91,10 +91,10 @@ pub(crate) fn bind_host(host: &str) -> &str {
     if host == "*" { "0.0.0.0" } else { host }
 }
 
-/// Whether accepting failed because of the one connection that was to be accepted (accept(2)), rather than the listener
-/// or the process.
+/// Whether accepting failed because of the incoming connection alone (accept(2)), so that the listener can still accept
+/// others.
 #[must_use]
-pub fn is_about_one_connection(error: &io::Error) -> bool {
+pub fn is_connection_error(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused

@@ -1,11 +1,12 @@
-//! What URLs of a scheme look like.
+//! URL schemes and the forms of their URLs.
 
 /// A URL scheme and the form of its URLs.
 ///
 /// ```
 /// use net::Scheme;
 ///
-/// const RABBIT: Scheme = Scheme::host("rabbit").port(5672).or_host("localhost").several().login().path();
+/// const RABBIT: Scheme =
+///     Scheme::host("rabbit").default_port(5672).default_host("localhost").several_hosts().login().path();
 /// assert_eq!(RABBIT.form(), "rabbit://HOST:PORT/PATH");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub struct Scheme {
     pub(crate) kind: Kind,
 }
 
-/// Where the endpoint is in a URL.
+/// The position of the endpoint in a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// `NAME://HOST:PORT`.
@@ -27,12 +28,12 @@ pub(crate) enum Kind {
     SocketUnencoded,
 }
 
-/// What a URL with a host may have besides.
+/// The parts, other than a host and a port, that a URL may have, and the defaults of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HostForm {
     pub(crate) default_port: Option<u16>,
     pub(crate) default_host: Option<&'static str>,
-    pub(crate) several: bool,
+    pub(crate) several_hosts: bool,
     pub(crate) wildcards: bool,
     pub(crate) login: bool,
     pub(crate) path: bool,
@@ -40,7 +41,7 @@ pub(crate) struct HostForm {
 
 impl Scheme {
     /// `http://[USER:PASSWORD@]HOST[:PORT][/PATH]`.
-    pub const HTTP: Scheme = Scheme::host("http").port(80).login().path();
+    pub const HTTP: Scheme = Scheme::host("http").default_port(80).login().path();
     /// `http+unix://%2FSOCKET[/PATH]`: HTTP over the Unix socket at `/SOCKET`.
     pub const HTTP_UNIX: Scheme = Scheme { name: "http+unix", kind: Kind::SocketAsHost };
     /// `tcp://HOST:PORT`.
@@ -56,7 +57,7 @@ impl Scheme {
         let form = HostForm {
             default_port: None,
             default_host: None,
-            several: false,
+            several_hosts: false,
             wildcards: false,
             login: false,
             path: false,
@@ -66,23 +67,23 @@ impl Scheme {
 
     /// Sets the default port. Without one, URLs must have a port.
     #[must_use]
-    pub const fn port(self, port: u16) -> Scheme {
+    pub const fn default_port(self, port: u16) -> Scheme {
         self.with(HostForm { default_port: Some(port), ..self.host_form() })
     }
 
     /// Sets the default host. Without one, URLs must have a host.
     #[must_use]
-    pub const fn or_host(self, host: &'static str) -> Scheme {
+    pub const fn default_host(self, host: &'static str) -> Scheme {
         self.with(HostForm { default_host: Some(host), ..self.host_form() })
     }
 
     /// Allows several hosts separated by commas, each with its own port and credentials, as oslo.messaging does.
     #[must_use]
-    pub const fn several(self) -> Scheme {
-        self.with(HostForm { several: true, ..self.host_form() })
+    pub const fn several_hosts(self) -> Scheme {
+        self.with(HostForm { several_hosts: true, ..self.host_form() })
     }
 
-    /// Allows `*` for any free port, as ZeroMQ does. (The host `*`, every address, is a host like any other here.)
+    /// Allows `*` for any free port, as ZeroMQ does. The host `*`, which means every address, needs no permission.
     #[must_use]
     pub const fn wildcards(self) -> Scheme {
         self.with(HostForm { wildcards: true, ..self.host_form() })
@@ -111,7 +112,7 @@ impl Scheme {
         Scheme { name: self.name, kind: Kind::Host(form) }
     }
 
-    /// What comes before `://`.
+    /// The name of the scheme, which precedes `://`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name

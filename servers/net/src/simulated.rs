@@ -1,8 +1,8 @@
 //! A network in memory: byte streams on Tokio's clock, which a test can pause.
 //!
 //! A test makes a [`Network`], [enters](Network::enter) it on its thread, and uses
-//! [`Endpoint::Simulated`](crate::Endpoint::Simulated) like any other endpoint. Each name has a [`Link`] to its listener,
-//! by which the test sets latency and makes faults.
+//! [`Endpoint::Simulated`](crate::Endpoint::Simulated) like any other endpoint. Each name has a [`Link`] to its
+//! listener, through which the test sets the latency and injects faults.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -23,14 +23,14 @@ thread_local! {
     static CURRENT: RefCell<Option<Network>> = const { RefCell::new(None) };
 }
 
-/// A set of listeners' names and the links to them. Clones refer to the same network.
+/// A simulated network: named listeners and the links to them. Clones refer to the same network.
 #[derive(Clone, Debug, Default)]
 pub struct Network(Arc<Mutex<HashMap<String, Link>>>);
 
-/// A guard: the thread is in the network until this is dropped.
+/// A guard that keeps the current thread in a network until it is dropped.
 #[derive(Debug)]
 #[must_use]
-pub struct Entered(Option<Network>);
+pub struct NetworkGuard(Option<Network>);
 
 /// Controls all connections to one listener. Settings apply to open and to future connections, in both directions.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +44,7 @@ struct State {
     is_bound: bool,
     /// Streams to be accepted.
     queue: VecDeque<Stream>,
-    /// Each with the direction from the client first.
+    /// The two directions of each connection, the one from the client first.
     connections: HashMap<u64, [Direction; 2]>,
     next_connection: u64,
     /// Tasks that accept or connect.
@@ -54,10 +54,10 @@ struct State {
 /// The bytes from one end of a connection to the other.
 #[derive(Debug, Default)]
 struct Direction {
-    /// With the time of arrival.
+    /// Each chunk with its time of arrival.
     segments: VecDeque<(Instant, Vec<u8>)>,
     len: usize,
-    /// When the end arrives, once the writing end is closed.
+    /// The time at which the end of the stream arrives. `None` until the writing end is closed.
     end: Option<Instant>,
     is_reader_gone: bool,
     reader: Option<Waker>,
@@ -65,15 +65,15 @@ struct Direction {
 }
 
 impl Network {
-    /// A network without names.
+    /// Creates a network without listeners.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Makes this the network of the current thread.
-    pub fn enter(&self) -> Entered {
-        Entered(CURRENT.replace(Some(self.clone())))
+    pub fn enter(&self) -> NetworkGuard {
+        NetworkGuard(CURRENT.replace(Some(self.clone())))
     }
 
     /// The link to the listener called `name`, whether or not it is bound yet.
@@ -83,7 +83,7 @@ impl Network {
     }
 }
 
-impl Drop for Entered {
+impl Drop for NetworkGuard {
     fn drop(&mut self) {
         CURRENT.set(self.0.take());
     }
@@ -150,7 +150,7 @@ impl Direction {
         self.reader.take().into_iter().chain(self.writer.take()).for_each(Waker::wake);
     }
 
-    /// When there is something to read: bytes or the end.
+    /// The time at which the next bytes, or the end of the stream, can be read.
     fn next_arrival(&self) -> Option<Instant> {
         self.segments.front().map(|(at, _)| *at).or(self.end)
     }
@@ -222,7 +222,7 @@ impl Stream {
     pub(crate) fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut state = lock(&self.link.0);
         let is_held = state.stalled || state.partitioned;
-        // A reset connection is ready, to fail when it is read.
+        // A reset connection is ready for reading, which then fails.
         let Ok(from) = self.incoming(&mut state) else { return Poll::Ready(Ok(())) };
         from.reader = Some(context.waker().clone());
         let Some(at) = from.next_arrival().filter(|_| !is_held) else { return Poll::Pending };
@@ -254,7 +254,7 @@ impl Stream {
             return Err(ErrorKind::WouldBlock.into());
         }
         let Some((_, segment)) = from.segments.front_mut() else { return Ok(0) };
-        // A vector grows; any other buffer takes what it has space for.
+        // A `Vec` grows. Any other buffer takes as many bytes as it has space for.
         let len = segment.len().min(buffer.remaining_mut());
         buffer.put_slice(&segment[..len]);
         segment.drain(..len);

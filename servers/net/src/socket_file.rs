@@ -16,11 +16,11 @@ pub(crate) struct SocketFile {
 }
 
 impl SocketFile {
-    /// Binds a socket to `path` by `bind`. The file of a socket on which no process listens any more is replaced; any
-    /// other file, a symbolic link included, is left alone.
+    /// Binds a socket to `path` by calling `bind`. A socket file on which no process listens any more is replaced. Any
+    /// other file, including a symbolic link, is not.
     ///
     /// # Errors
-    /// Those of `bind`; [`io::ErrorKind::AddrInUse`] where the path is taken.
+    /// The errors of `bind`; [`io::ErrorKind::AddrInUse`] if the path is in use.
     pub(crate) fn bind<L>(path: &Path, bind: impl Fn(&Path) -> io::Result<L>) -> io::Result<(L, SocketFile)> {
         let listener = match bind(path) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_abandoned(path) => {
@@ -36,7 +36,7 @@ impl SocketFile {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if self.identity.is_some() && identity(&self.path) == self.identity {
-            // It may be gone already, or its folder read-only by now; neither can be helped here.
+            // The file may have been removed already, or its folder may be read-only. Neither can be handled here.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_goes_with_its_listener() {
+    fn the_socket_file_is_removed_with_its_listener() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         let bound = bind(&path).unwrap();
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_has_taken_its_place_stays() {
+    fn a_file_that_has_replaced_the_socket_file_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         let bound = bind(&path).unwrap();

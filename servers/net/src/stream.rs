@@ -31,7 +31,7 @@ enum Inner {
 /// Connects to `endpoint`. A name that resolves to several addresses is tried at each of them in turn.
 ///
 /// # Errors
-/// Those of the operating system.
+/// The errors of the operating system.
 pub async fn connect(endpoint: &Endpoint) -> io::Result<Stream> {
     match endpoint {
         Endpoint::Tcp { host, port } => Stream::tcp(TcpStream::connect((host.as_str(), *port)).await?),
@@ -56,7 +56,7 @@ impl Stream {
         Stream(Inner::Simulated(stream, Counter::new()))
     }
 
-    /// The bytes read and written so far. `None` where the kernel counts them (TCP).
+    /// The bytes read and written so far. `None` if the kernel counts them (TCP).
     #[must_use]
     pub fn bytes_counted(&self) -> Option<ByteCounts> {
         match &self.0 {
@@ -70,7 +70,7 @@ impl Stream {
     /// Ready when bytes, the end or an error can be read. Only the task that polled last is woken.
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// The errors of the operating system.
     pub fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &self.0 {
             Inner::Tcp(stream) => stream.poll_read_ready(context),
@@ -80,10 +80,10 @@ impl Stream {
         }
     }
 
-    /// Ready when bytes can be written, or when writing fails. Only the task that polled last is woken.
+    /// Ready when bytes can be written or writing fails. Only the task that polled last is woken.
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// The errors of the operating system.
     pub fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &self.0 {
             Inner::Tcp(stream) => stream.poll_write_ready(context),
@@ -93,10 +93,10 @@ impl Stream {
         }
     }
 
-    /// Appends to `buffer` what has arrived and returns how many bytes; 0 at the end of the stream.
+    /// Appends the bytes that have arrived to `buffer`, and returns their number; 0 at the end of the stream.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] when nothing has arrived; those of the operating system.
+    /// [`io::ErrorKind::WouldBlock`] when nothing has arrived; the errors of the operating system.
     pub fn try_read_buf<B: BufMut>(&self, buffer: &mut B) -> io::Result<usize> {
         match &self.0 {
             Inner::Tcp(stream) => stream.try_read_buf(buffer),
@@ -113,7 +113,7 @@ impl Stream {
     /// Writes as much of `bytes` as is possible without waiting, and returns how many.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] when nothing can be written; those of the operating system.
+    /// [`io::ErrorKind::WouldBlock`] when nothing can be written; the errors of the operating system.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match &self.0 {
             Inner::Tcp(stream) => stream.try_write(bytes),

@@ -6,7 +6,7 @@
 use std::io;
 use std::time::Duration;
 
-use net::simulated::{Entered, Link, Network};
+use net::simulated::{Link, Network, NetworkGuard};
 use net::{Endpoint, Listener, Stream, connect};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
@@ -17,13 +17,13 @@ fn endpoint() -> Endpoint {
     Endpoint::Simulated("server".to_owned())
 }
 
-/// Both ends of a connection in a network of its own.
+/// Both ends of a connection in a separate network.
 struct Connected {
     client: Stream,
     server: Stream,
     link: Link,
     _listener: Listener,
-    _entered: Entered,
+    _entered: NetworkGuard,
 }
 
 async fn connected(latency: Duration) -> Connected {
@@ -44,7 +44,7 @@ async fn read(stream: &mut Stream, len: usize) -> io::Result<Vec<u8>> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_byte_takes_the_latency() {
+async fn every_byte_arrives_after_the_latency() {
     let start = Instant::now();
     let mut on = connected(LATENCY).await;
     assert_eq!(start.elapsed(), 2 * LATENCY);
@@ -82,7 +82,7 @@ async fn a_stalled_link_delivers_when_it_resumes() {
     on.link.set_stalled(true);
     on.client.write_all(b"x").await.unwrap();
     assert!(timeout(Duration::from_secs(60), on.server.read_u8()).await.is_err());
-    // Connections can be opened all the same.
+    // Connections can still be opened.
     connect(&endpoint()).await.unwrap();
     let resume = async {
         tokio::time::sleep(LATENCY).await;
@@ -147,6 +147,6 @@ fn simulated_names_have_text_forms_and_urls() {
     let address = net::Address::parse("http://server.simulated/x", &schemes).unwrap();
     assert_eq!(address.endpoint(), &endpoint());
     assert_eq!(address.to_string(), "http://server.simulated/x");
-    assert_eq!(net::Address::of(&endpoint(), &schemes, "/x").unwrap(), address);
+    assert_eq!(net::Address::from_endpoint(&endpoint(), &schemes, "/x").unwrap(), address);
     assert_eq!(endpoint().to_string().parse(), Ok(endpoint()));
 }

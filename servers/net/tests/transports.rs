@@ -1,4 +1,4 @@
-//! The same conversation over every transport, async and blocking.
+//! The same exchange of bytes over every transport, async and blocking.
 
 // Clippy lets test functions unwrap, but not their helpers.
 #![allow(clippy::unwrap_used)]
@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// An endpoint of each kind, in a folder that goes when dropped.
+/// An endpoint of each kind, in a folder that is removed when dropped.
 fn endpoints() -> (TempDir, [Endpoint; 2]) {
     let folder = tempfile::tempdir().unwrap();
     let socket = Endpoint::Unix(folder.path().join("s"));
@@ -52,7 +52,7 @@ async fn bytes_pass_both_ways_by_readiness_and_by_the_traits() {
         let listener = Listener::bind(&endpoint).await.unwrap();
         let (client, server) = tokio::join!(connect(listener.endpoint()), listener.next());
         let mut client = client.unwrap();
-        // More than a socket takes at once.
+        // More than a socket accepts in one write.
         let many = vec![7; 4 << 20];
         let ((), received) = tokio::join!(write_all(&client, &many), read_exactly(&server, many.len()));
         assert!(received == many);
@@ -99,7 +99,7 @@ fn threads_share_a_blocking_stream() {
 }
 
 #[test]
-fn the_process_counts_what_the_kernel_does_not() {
+fn the_process_counts_bytes_that_the_kernel_does_not_count() {
     let folder = tempfile::tempdir().unwrap();
     let listener = blocking::Listener::bind(&Endpoint::Unix(folder.path().join("s"))).unwrap();
     let before = net::bytes_counted();
@@ -144,7 +144,7 @@ async fn an_endpoint_without_a_listener_refuses() {
 }
 
 #[tokio::test]
-async fn a_listener_in_use_keeps_its_endpoint() {
+async fn an_endpoint_in_use_cannot_be_bound_again() {
     let (_folder, endpoints) = endpoints();
     for endpoint in endpoints {
         let listener = Listener::bind(&endpoint).await.unwrap();

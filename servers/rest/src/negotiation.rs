@@ -11,23 +11,23 @@ pub(crate) enum Format {
     Xml,
 }
 
-/// The weight (`q`) that a client gives to each format, from 0 (not acceptable) to 1.
+/// The weights (`q`) that a client gives to the formats, from 0 (not acceptable) to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Accepted {
+pub(crate) struct FormatWeights {
     pub(crate) json: f32,
     xml: f32,
 }
 
-impl Accepted {
-    const ANYTHING: Accepted = Accepted { json: 1.0, xml: 1.0 };
+impl FormatWeights {
+    const ANY_FORMAT: FormatWeights = FormatWeights { json: 1.0, xml: 1.0 };
 
     /// Reads the weights from the header `accept`. Without that header, anything is acceptable.
     pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
         let mut values = headers.get_all(header::ACCEPT).into_iter();
         match (values.next(), values.next()) {
-            (None, _) => return Accepted::ANYTHING,
-            // What most clients send; the rest of this function gives the same result.
-            (Some(value), None) if value == "*/*" => return Accepted::ANYTHING,
+            (None, _) => return FormatWeights::ANY_FORMAT,
+            // A shortcut for the values that most clients send; the rest of this function would give the same result.
+            (Some(value), None) if value == "*/*" => return FormatWeights::ANY_FORMAT,
             _ => {}
         }
         let ranges: Vec<(String, f32)> = headers
@@ -37,7 +37,7 @@ impl Accepted {
             .flat_map(|value| value.split(','))
             .filter_map(parse_range)
             .collect();
-        Accepted {
+        FormatWeights {
             json: weight(&ranges, &["application/json", "application/problem+json"]),
             xml: weight(&ranges, &["application/xml", "text/xml", "application/problem+xml"]),
         }
@@ -46,8 +46,8 @@ impl Accepted {
     /// The format of the response: JSON, unless the client prefers XML. `None` if it accepts neither.
     pub(crate) fn format(self) -> Option<Format> {
         match self {
-            Accepted { json, xml } if xml > json => Some(Format::Xml),
-            Accepted { json, .. } if json > 0.0 => Some(Format::Json),
+            FormatWeights { json, xml } if xml > json => Some(Format::Xml),
+            FormatWeights { json, .. } if json > 0.0 => Some(Format::Json),
             _ => None,
         }
     }
@@ -101,7 +101,7 @@ mod tests {
     fn the_response_has_the_format_with_the_highest_weight() {
         let format = |accept: &'static str| {
             let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
-            Accepted::from_headers(&headers).format()
+            FormatWeights::from_headers(&headers).format()
         };
         for accept in [
             "*/*",
@@ -127,7 +127,7 @@ mod tests {
         {
             assert_eq!(format(accept), None, "{accept}");
         }
-        assert_eq!(Accepted::from_headers(&HeaderMap::new()).format(), Some(Format::Json));
+        assert_eq!(FormatWeights::from_headers(&HeaderMap::new()).format(), Some(Format::Json));
     }
 
     #[test]

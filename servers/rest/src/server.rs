@@ -1,4 +1,4 @@
-//! The serving end.
+//! The server.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use http_layer::axum::response::Response;
 use http_layer::axum::routing::get;
 use http_layer::{Api, BodyError, Bytes, HttpOptions, read_request, reply};
 
-use crate::negotiation::{Accepted, Format, format_of_body};
+use crate::negotiation::{Format, FormatWeights, format_of_body};
 use crate::openapi;
 use crate::wire::{self, JSON, PROBLEM_JSON, PROBLEM_XML, ParameterType, Problem, XML};
 
@@ -36,7 +36,7 @@ impl Api for Rest {
     }
 }
 
-/// What all handlers share.
+/// The state that all handlers share.
 struct Shared {
     dispatcher: Dispatcher,
     http: HttpOptions,
@@ -98,7 +98,7 @@ fn with_header(mut response: Response, name: HeaderName, value: &'static str) ->
 
 /// The format of a failure. A client that accepts neither format gets JSON.
 fn failure_format(headers: &HeaderMap) -> Format {
-    Accepted::from_headers(headers).format().unwrap_or(Format::Json)
+    FormatWeights::from_headers(headers).format().unwrap_or(Format::Json)
 }
 
 /// The OpenAPI document of the service, which does not change while the server runs.
@@ -118,7 +118,7 @@ impl Document {
     }
 
     fn respond(&self, headers: &HeaderMap) -> Response {
-        if Accepted::from_headers(headers).json <= 0.0 {
+        if FormatWeights::from_headers(headers).json <= 0.0 {
             return Rejection::not_acceptable().into_response(failure_format(headers));
         }
         let unchanged = headers.get_all(header::IF_NONE_MATCH).into_iter().any(|value| {
@@ -141,7 +141,7 @@ impl Document {
 
 impl Shared {
     async fn handle_post(&self, method: &'static str, request: Request) -> Response {
-        let Some(format) = Accepted::from_headers(request.headers()).format() else {
+        let Some(format) = FormatWeights::from_headers(request.headers()).format() else {
             return Rejection::not_acceptable().into_response(Format::Json);
         };
         let result = self.call_with_body(method, request, format).await;
@@ -149,7 +149,7 @@ impl Shared {
     }
 
     async fn handle_get(&self, method: &'static str, request: Request) -> Response {
-        let Some(format) = Accepted::from_headers(request.headers()).format() else {
+        let Some(format) = FormatWeights::from_headers(request.headers()).format() else {
             return Rejection::not_acceptable().into_response(Format::Json);
         };
         let query = request.uri().query().unwrap_or_default();

@@ -28,7 +28,7 @@ impl TcpClient {
     /// `options.timeout`.
     ///
     /// # Errors
-    /// [`ErrorKind::Undeliverable`] where no server listens or the URL cannot be used, [`ErrorKind::Timeout`] where
+    /// [`ErrorKind::Undeliverable`] if no server listens or the URL cannot be used, [`ErrorKind::Timeout`] if
     /// connecting takes too long.
     // Async to match the client of every other protocol; the floor waits for nothing but the kernel.
     #[allow(clippy::unused_async)]
@@ -60,7 +60,7 @@ impl Client for TcpClient {
     }
 }
 
-/// The endpoint that a URL names.
+/// Parses the endpoint in a URL.
 pub(crate) fn endpoint_of(url: &str, schemes: &[Scheme]) -> Result<Endpoint, CallError> {
     let address = Address::parse(url, schemes);
     let address = address

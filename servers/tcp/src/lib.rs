@@ -1,9 +1,9 @@
 //! The floor: a fixed binary request and reply of 64 bytes each on a raw socket, both ends.
 //!
 //! Every protocol of the suite is compared with it: two processes with blocking sockets of the standard library, over
-//! TCP (with `TCP_NODELAY`) or a Unix socket, a thread for each connection, no runtime between a call and the kernel.
-//! The format is defined here and carries just enough for the calculator; what does not fit 64 bytes is refused, never
-//! altered.
+//! TCP (with `TCP_NODELAY`) or a Unix socket, a thread for each connection, and no async runtime between a call and the
+//! kernel. The format is defined here and carries just enough for the calculator; a value that does not fit into 64
+//! bytes is rejected, never altered.
 
 #![forbid(unsafe_code)]
 

@@ -1,5 +1,5 @@
-//! The same requests and replies over libzmq: a DEALER and a ROUTER exchange one frame each way, and there is nothing of
-//! zerorpc. It is the share of a ZeroMQ library in a call's time, before any protocol adds to it.
+//! The same requests and replies over libzmq: a DEALER and a ROUTER exchange one frame each way, without zerorpc. It
+//! measures the share of a ZeroMQ library in the time of a call, without any protocol on top.
 //!
 //! The sockets block, as the floor's do. Those of all clients of a process share one I/O thread of libzmq, which is its
 //! default.
@@ -18,7 +18,7 @@ use zmq::{Context, DEALER, DONTWAIT, Error, ROUTER, SNDMORE, Socket};
 
 use crate::{client, wire};
 
-/// Inside the server's process, where its socket receives the message that stops it.
+/// The endpoint, inside the process of the server, at which its socket receives the message that stops it.
 const STOP: &str = "inproc://stop";
 
 /// How long replies may still be written when the server has ended.
@@ -31,8 +31,8 @@ static CONTEXT: LazyLock<Context> = LazyLock::new(Context::new);
 pub struct Client {
     server: Endpoint,
     timeout: Duration,
-    /// `None` after a failure, until the next call: a reply does not say which request it answers, and a late one must
-    /// not be taken for that of the next call.
+    /// `None` after a failure, until the next call: a reply does not say which request it answers, and a late reply
+    /// must not be mistaken for the reply to the next call.
     socket: Mutex<Option<Socket>>,
 }
 
@@ -40,7 +40,7 @@ impl Client {
     /// Connects to `tcp://HOST:PORT`, blocking. Connecting, and later each call, may take `options.timeout`.
     ///
     /// # Errors
-    /// [`ErrorKind::Undeliverable`] where no server listens or the URL cannot be used, [`ErrorKind::Timeout`] where
+    /// [`ErrorKind::Undeliverable`] if no server listens or the URL cannot be used, [`ErrorKind::Timeout`] if
     /// connecting takes too long.
     // Async to match the client of every other protocol; the floor waits for nothing but the kernel.
     #[allow(clippy::unused_async)]
@@ -107,12 +107,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on `listen`, which is a TCP port; port 0 picks one. Requests queue from here on and are answered once
-    /// [`run`](Server::run) is polled. A peer that sends a frame longer than a request is disconnected, whatever `limits`
-    /// allow.
+    /// Listens on `listen`, which is a TCP port; port 0 picks a free port. Requests are queued from now on, and
+    /// answered once [`run`](Server::run) is polled. A peer that sends a frame longer than a request is disconnected,
+    /// whatever `limits` allow.
     ///
     /// # Errors
-    /// Those of the operating system; [`io::ErrorKind::Unsupported`] for a Unix socket.
+    /// The errors of the operating system; [`io::ErrorKind::Unsupported`] for a Unix socket.
     // Async to match the server of every other protocol.
     #[allow(clippy::unused_async)]
     pub async fn bind(listen: &Endpoint, dispatcher: Dispatcher, _limits: Limits) -> io::Result<Server> {
@@ -129,7 +129,7 @@ impl Server {
         Ok(Server { context, socket, url, dispatcher })
     }
 
-    /// What a client connects to.
+    /// The URL that a client connects to.
     #[must_use]
     pub fn url(&self) -> String {
         self.url.clone()
@@ -139,7 +139,7 @@ impl Server {
     pub async fn run(self, stop: CancellationToken) {
         let Server { context, socket, dispatcher, .. } = self;
         let stopping = Arc::new(AtomicBool::new(false));
-        // Dropped on every way out of this future, so that an aborted server leaves no thread behind.
+        // Dropped however this future ends, so that an aborted server leaves no thread behind.
         let stopper = Stopper { context, stopping: Arc::clone(&stopping) };
         let (alive, ended) = oneshot::channel::<()>();
         let serving = thread::Builder::new().name("libzmq-serve".to_owned()).spawn(move || {
@@ -171,7 +171,7 @@ struct Stopper {
 impl Drop for Stopper {
     fn drop(&mut self) {
         self.stopping.store(true, Ordering::Release);
-        // Any message wakes the thread. It cannot be sent where the thread has dropped its socket already.
+        // Any message wakes the thread. It cannot be sent if the thread has already dropped its socket.
         let sent = self.context.socket(DEALER).and_then(|socket| {
             socket.connect(STOP)?;
             socket.send("", DONTWAIT)

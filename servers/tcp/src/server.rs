@@ -24,22 +24,22 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on `listen`; port 0 picks one. Connections queue from here on and are answered once [`run`](Server::run)
-    /// is polled. Of `limits`, `max_in_flight` is the number of connections, each of which has at most one call in
-    /// progress.
+    /// Listens on `listen`; port 0 picks a free port. Connections are queued from now on, and served once
+    /// [`run`](Server::run) is polled. `limits.max_in_flight` is the maximum number of connections, each of which has
+    /// at most one call in progress.
     ///
     /// # Errors
-    /// Those of the operating system: the address is in use, or not one of this machine.
+    /// The errors of the operating system: the address is in use, or not one of this machine.
     // Async to match the server of every other protocol.
     #[allow(clippy::unused_async)]
     pub async fn bind(listen: &Endpoint, dispatcher: Dispatcher, limits: Limits) -> io::Result<Server> {
         Ok(Server { listener: Listener::bind(listen)?, dispatcher, limits })
     }
 
-    /// What a client connects to: `tcp://HOST:PORT` or `unix:///SOCKET`.
+    /// The URL that a client connects to: `tcp://HOST:PORT` or `unix:///SOCKET`.
     #[must_use]
     pub fn url(&self) -> String {
-        let address = Address::of(self.listener.endpoint(), &SCHEMES, "");
+        let address = Address::from_endpoint(self.listener.endpoint(), &SCHEMES, "");
         address.map(|address| address.to_string()).unwrap_or_default()
     }
 
@@ -49,7 +49,7 @@ impl Server {
         let (alive, mut all_ended) = mpsc::channel::<()>(1);
         let listener = Arc::new(self.listener);
         let connections = Arc::new(Connections::new(self.limits.max_in_flight));
-        // Dropped on every way out of this future, so that an aborted server leaves no thread behind.
+        // Dropped however this future ends, so that an aborted server leaves no thread behind.
         let stopper = Stopper { listener: Arc::clone(&listener), connections: Arc::clone(&connections) };
         let accepting = thread::Builder::new()
             .name("tcp-accept".to_owned())
@@ -119,7 +119,7 @@ impl Connections {
     fn shut_down(&self, how: Shutdown) {
         self.with_open(|open| {
             for stream in open.values() {
-                // It fails where the peer has closed the connection already.
+                // This fails if the peer has already closed the connection.
                 let _ = stream.shutdown(how);
             }
         });
@@ -152,7 +152,7 @@ fn accept(
         }
         match accepted.and_then(|stream| start_thread(id, stream, dispatcher, connections, alive)) {
             Ok(()) => {}
-            Err(error) if net::is_about_one_connection(&error) => {
+            Err(error) if net::is_connection_error(&error) => {
                 tracing::debug!("a connection failed before it was accepted: {error}");
             }
             Err(error) => {

@@ -3,13 +3,13 @@
 //! | bytes | request | reply |
 //! |---|---|---|
 //! | 0 | method, counted from 1 in the order of [`Method::ALL`] | kind of the result |
-//! | 1 | kind of the first argument | of an error, its kind, counted from 1 in the order of [`ErrorKind::ALL`] |
+//! | 1 | kind of the first argument | the kind of an error, counted from 1 in the order of [`ErrorKind::ALL`] |
 //! | 2 | kind of the second argument | zero |
 //! | 3 | length of the text | length of the text |
 //! | 4–7 | zero | zero |
 //! | 8–15 | first number | number |
 //! | 16–23 | second number | |
-//! | 8–63 | or text, where it is the only argument | or text: a string, or an error's message |
+//! | 8–63 | or text, if it is the only argument | or text: a string, or an error's message |
 //!
 //! Kinds are 0 nothing, 1 integer (i64), 2 float (IEEE 754 binary64), 3 string (UTF-8), 4 error. Numbers are
 //! big-endian. Unused bytes are sent as zero and ignored by the receiver.
@@ -22,7 +22,7 @@ pub const LEN: usize = 64;
 /// Length in bytes of the longest string.
 pub const MAX_TEXT: usize = LEN - TEXT;
 
-/// Where text and numbers begin.
+/// The offset at which text and numbers begin.
 const TEXT: usize = 8;
 /// Length in bytes of a number.
 const NUMBER: usize = 8;
@@ -98,8 +98,8 @@ pub fn decode_request(frame: &[u8; LEN]) -> Result<Call, CallError> {
     Ok(Call { method: method.name().into(), params: Params::Positional(values) })
 }
 
-/// Encodes the outcome of a call. A result that does not fit becomes the error [`ErrorKind::NotRepresentable`]; an error's
-/// message is cut to what fits.
+/// Encodes the outcome of a call. A result that does not fit becomes the error [`ErrorKind::NotRepresentable`]; the
+/// message of an error is truncated to fit.
 #[must_use]
 pub fn encode_reply(result: &Result<Value, CallError>) -> [u8; LEN] {
     match result {
@@ -111,7 +111,7 @@ pub fn encode_reply(result: &Result<Value, CallError>) -> [u8; LEN] {
 /// Decodes a reply: the result, or the error that the server reported.
 ///
 /// # Errors
-/// That of the server, or [`ErrorKind::Malformed`] for bytes that [`encode_reply`] never produces.
+/// The error that the server reported, or [`ErrorKind::Malformed`] for bytes that [`encode_reply`] never produces.
 pub fn decode_reply(frame: &[u8; LEN]) -> Result<Value, CallError> {
     match frame[0] {
         STR => text(frame).map(Value::Str),
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_what_does_not_fit_before_sending() {
+    fn rejects_values_that_do_not_fit_before_sending() {
         for (call, kind) in [
             (Call::positional("nosuch", []), ErrorKind::UnknownMethod),
             (Call::positional("add", [Value::Int(1)]), ErrorKind::InvalidArguments),

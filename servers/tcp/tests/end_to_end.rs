@@ -1,4 +1,4 @@
-//! Client and server against each other over loopback.
+//! Client and server over the loopback interface.
 
 // Clippy lets test functions unwrap, but not their helpers.
 #![allow(clippy::unwrap_used)]
@@ -66,7 +66,7 @@ async fn calls_over_a_unix_socket() {
     let client = TcpClient::connect(&url, &one_second()).await.unwrap();
     let before = net::bytes_counted();
     assert_eq!(add(&client).await, Ok(Value::Int(5)));
-    // Both ends are in this process, and so may those of other tests be.
+    // Both ends are in this process, and other tests may run in it too.
     let sent = net::bytes_counted().sent - before.sent;
     assert!(sent >= 2 * wire::LEN as u64, "{sent}");
     stop.cancel();
@@ -105,12 +105,12 @@ async fn the_call_after_a_failure_opens_another_connection() {
 }
 
 /// Reports when a call is in progress, and answers it on a signal.
-struct Held {
+struct BlockedService {
     entered: mpsc::Sender<()>,
     leave: Mutex<mpsc::Receiver<()>>,
 }
 
-impl Service for Held {
+impl Service for BlockedService {
     fn name(&self) -> &'static str {
         "Held"
     }
@@ -128,7 +128,8 @@ impl Service for Held {
 async fn a_call_in_progress_is_answered_although_the_server_stops() {
     let (entered, in_progress) = mpsc::channel();
     let (leave, held) = mpsc::channel();
-    let (url, stop, running) = start(Held { entered, leave: Mutex::new(held) }, Limits::default()).await;
+    let (url, stop, running) =
+        start(BlockedService { entered, leave: Mutex::new(held) }, Limits::default()).await;
     let client = TcpClient::connect(&url, &ClientOptions::default()).await.unwrap();
     let stopping = std::thread::spawn(move || {
         in_progress.recv().unwrap();

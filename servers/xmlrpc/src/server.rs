@@ -1,4 +1,4 @@
-//! The serving end.
+//! The server.
 
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ async fn rpc(State(methods): State<Arc<Methods>>, request: Request) -> Response 
             let unknown = matches!(error, BodyError::UnsupportedCoding(_));
             let status = if unknown { StatusCode::NOT_IMPLEMENTED } else { error.status() };
             let mut response = plain(status, error.to_string());
-            // What is left of the body is not read.
+            // The rest of the body is not read.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             response
         }

@@ -1,4 +1,4 @@
-//! Counting what peers should not do, without flooding the log.
+//! Counting the misbehaviour of peers without flooding the log.
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Counts anomalies of one kind. Only the 1st, 10th, 100th and so on is logged as a warning, the others at debug level,
 /// so that a misbehaving peer cannot flood the log.
 pub(crate) struct AnomalyCounter {
-    /// What happened, in the singular and the plural.
+    /// The description of the event, in the singular and the plural.
     names: (&'static str, &'static str),
-    /// Up to this many are normal, and logged at debug level only.
+    /// The number of events that is normal and logged at debug level only.
     expected: u64,
     count: AtomicU64,
 }
@@ -25,7 +25,7 @@ impl AnomalyCounter {
         AnomalyCounter { expected, ..Self::new(singular, plural) }
     }
 
-    /// Counts one more, which happened for `reason`.
+    /// Counts one event, which happened because of `reason`.
     pub(crate) fn add(&self, reason: impl Display) {
         let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         let (singular, plural) = self.names;

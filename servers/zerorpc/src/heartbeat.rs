@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::time::{Interval, MissedTickBehavior};
 
 /// How often each side of an open channel sends a heartbeat; `None` for never. Both sides should use the same period,
-/// because each gives up after two of its own periods without a heartbeat.
+/// because each side gives up after two of its periods without a heartbeat.
 pub type HeartbeatPeriod = Option<Duration>;
 
 /// The default period, the same as zerorpc-python's.
@@ -30,7 +30,7 @@ pub(crate) fn timer(period: Duration) -> Interval {
     timer
 }
 
-/// What a channel has to do at a tick.
+/// The action that is due on a channel at a tick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
     Nothing,
@@ -67,7 +67,7 @@ impl Heartbeat {
         }
     }
 
-    /// What to do at tick `now`.
+    /// The action that is due at tick `now`.
     pub(crate) fn due(&mut self, now: u32) -> Due {
         // The channel opened somewhere between two ticks, so a full period needs one tick more.
         let Some(open_for) = now.wrapping_sub(self.opened).checked_sub(TICKS_PER_PERIOD + 1) else {

@@ -23,8 +23,8 @@ pub enum Library {
     /// forever for the end of a handshake.
     #[cfg(feature = "zeromq")]
     Zeromq,
-    /// libzmq, through the crate `zmq`. It hides connections: only missing heartbeats show that a server is gone or was
-    /// never there.
+    /// libzmq, through the crate `zmq`. It hides connections: only missing heartbeats show that a server has stopped or
+    /// never listened.
     #[cfg(feature = "libzmq")]
     Libzmq,
 }
@@ -33,7 +33,7 @@ impl Library {
     /// Connects a DEALER to `endpoint`.
     ///
     /// # Errors
-    /// Those of the operating system and of the library, which may not know every kind of endpoint.
+    /// The errors of the operating system and of the library, which may not know every kind of endpoint.
     pub(crate) async fn connect(self, endpoint: &Endpoint) -> io::Result<Transport> {
         match self {
             Library::Own => net::connect(endpoint).await.map(Transport::Stream),
@@ -45,7 +45,7 @@ impl Library {
     }
 
     /// Binds a ROUTER to `endpoint`, and returns it with its URL. `None` for [`Library::Own`], which has a connection
-    /// for each peer instead. `max_message` limits the bytes of a message where the library can do so.
+    /// for each peer instead. `max_message` limits the size of a message in bytes, if the library supports a limit.
     ///
     /// # Errors
     /// As [`connect`](Self::connect).

@@ -2,7 +2,7 @@
 //! `Puller`, `Publisher` and `Subscriber` in zerorpc-python. Either side may bind or connect. A side that connects does
 //! so again when the connection is lost.
 
-mod place;
+mod peer_source;
 mod receiving;
 mod sending;
 

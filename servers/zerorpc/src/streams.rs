@@ -1,4 +1,4 @@
-//! Methods whose results are streams, as a server's owner writes them.
+//! Methods whose results are streams: the trait that applications implement.
 
 use calculator::{CallError, MethodInfo, Params, Value};
 use futures_util::stream::BoxStream;
@@ -7,7 +7,7 @@ use futures_util::stream::BoxStream;
 pub type ValueStream = BoxStream<'static, Result<Value, CallError>>;
 
 /// A set of methods whose results are streams, like methods with the decorator `zerorpc.stream` in Python. A server has
-/// them in addition to those of its [`Service`](calculator::Service), and runs each call as a task.
+/// these methods in addition to those of its [`Service`](calculator::Service), and runs each call as a task.
 pub trait Streams: Send + Sync + 'static {
     /// The methods.
     fn methods(&self) -> &[MethodInfo];

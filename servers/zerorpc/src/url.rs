@@ -18,7 +18,8 @@ pub fn parse_url(url: &str) -> Result<Endpoint, AddressError> {
 #[must_use]
 pub fn url_of(endpoint: &Endpoint) -> String {
     // One of the schemes is for TCP and the other for Unix sockets, so there is always a URL.
-    Address::of(endpoint, SCHEMES, "").map_or_else(|| endpoint.to_string(), |address| address.to_string())
+    Address::from_endpoint(endpoint, SCHEMES, "")
+        .map_or_else(|| endpoint.to_string(), |address| address.to_string())
 }
 
 #[cfg(test)]

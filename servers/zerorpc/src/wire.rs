@@ -1,7 +1,7 @@
 //! zerorpc events as MessagePack: `[header, name, args]`. Pure functions.
 //!
 //! This is protocol version 3 as zerorpc-python 0.6.3 speaks it (its `events.py` and `channel.py`). Older peers are
-//! recognised by the version in the header and answered in the form they read.
+//! recognised by the version in the header and answered in the form that they understand.
 
 mod decode;
 mod encode;

@@ -306,9 +306,9 @@ async fn a_server_binds_to_several_endpoints_over_tcp_and_unix_sockets() {
     let dispatcher = calculator();
     let mut server =
         Server::bind(&Endpoint::loopback(), dispatcher.clone(), ServerOptions::default()).await.unwrap();
-    let ipc = server.also_bind(&Endpoint::Unix(path.clone())).await.unwrap();
-    let tcp = server.also_bind(&parse_url("tcp://127.0.0.1:*").unwrap()).await.unwrap();
-    let in_use = server.also_bind(&Endpoint::Unix(path.clone())).await.unwrap_err();
+    let ipc = server.bind_another(&Endpoint::Unix(path.clone())).await.unwrap();
+    let tcp = server.bind_another(&parse_url("tcp://127.0.0.1:*").unwrap()).await.unwrap();
+    let in_use = server.bind_another(&Endpoint::Unix(path.clone())).await.unwrap_err();
     assert_eq!(in_use.kind(), std::io::ErrorKind::AddrInUse);
     let server = Running::run(server, dispatcher);
     for url in [server.url.clone(), url_of(&ipc), url_of(&tcp)] {

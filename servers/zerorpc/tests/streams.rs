@@ -18,7 +18,7 @@ use zerorpc::{Items, Reply, Server, ServerOptions, Streams, ValueStream, Zerorpc
 
 /// `count(n)` streams 0 … n−1. `fails(n)` then fails, and `unsendable(n)` streams an item that cannot be encoded.
 #[derive(Clone, Default)]
-struct Counting {
+struct CountingStreams {
     produced: Arc<AtomicUsize>,
     /// Notified when a stream is dropped.
     dropped: Arc<Notify>,
@@ -33,7 +33,7 @@ impl Drop for NotifyOnDrop {
     }
 }
 
-impl Streams for Counting {
+impl Streams for CountingStreams {
     fn methods(&self) -> &[MethodInfo] {
         &[
             MethodInfo { name: "count", params: &["n"], doc: "Count." },
@@ -67,7 +67,7 @@ impl Streams for Counting {
     }
 }
 
-async fn serve(streams: Counting, options: ServerOptions) -> Running {
+async fn serve(streams: CountingStreams, options: ServerOptions) -> Running {
     let dispatcher = calculator();
     let server = Server::bind(&Endpoint::loopback(), dispatcher.clone(), options).await.unwrap();
     Running::run(server.with_streams(streams), dispatcher)
@@ -87,7 +87,7 @@ async fn open(
 
 #[tokio::test]
 async fn streams_of_any_length_are_complete_with_any_number_of_slots() {
-    let streams = Counting::default();
+    let streams = CountingStreams::default();
     let server = serve(streams.clone(), ServerOptions::default()).await;
     let client = server.client().await;
     for (n, slots) in [(0, 100), (1, 1), (100, 1), (100, 2), (1_000, 10), (10_000, 100), (10_000, 3_000)] {
@@ -105,7 +105,7 @@ async fn streams_of_any_length_are_complete_with_any_number_of_slots() {
 
 #[tokio::test]
 async fn several_streams_and_calls_share_a_connection() {
-    let server = serve(Counting::default(), ServerOptions::default()).await;
+    let server = serve(CountingStreams::default(), ServerOptions::default()).await;
     let client = server.client().await;
     let mut streams = Vec::new();
     for slots in [1, 7, 100] {
@@ -122,7 +122,7 @@ async fn several_streams_and_calls_share_a_connection() {
 
 #[tokio::test]
 async fn a_failing_stream_reports_the_error_after_its_items() {
-    let server = serve(Counting::default(), ServerOptions::default()).await;
+    let server = serve(CountingStreams::default(), ServerOptions::default()).await;
     let client = server.client().await;
     for (method, kind, class) in
         [("fails", ErrorKind::Internal, "LookupError"), ("unsendable", ErrorKind::Overflow, "OverflowError")]
@@ -145,7 +145,7 @@ async fn a_failing_stream_reports_the_error_after_its_items() {
 
 #[tokio::test]
 async fn calls_with_one_result_and_streams_are_distinguished() {
-    let server = serve(Counting::default(), ServerOptions::default()).await;
+    let server = serve(CountingStreams::default(), ServerOptions::default()).await;
     let client = server.client().await;
     let reply = client.open(&common::add(2, 3), 10).await.unwrap();
     assert!(matches!(reply, Reply::Value(Value::Int(5))));
@@ -160,7 +160,7 @@ async fn calls_with_one_result_and_streams_are_distinguished() {
 #[tokio::test]
 async fn a_stream_outlasts_many_heartbeat_periods_and_ends_when_its_reader_is_dropped() {
     let heartbeat = Some(Duration::from_millis(50));
-    let streams = Counting::default();
+    let streams = CountingStreams::default();
     let server = serve(streams.clone(), ServerOptions { heartbeat, ..ServerOptions::default() }).await;
     let client =
         ZerorpcClient::connect_with(&server.url, &ClientOptions::default(), heartbeat).await.unwrap();
@@ -176,7 +176,7 @@ async fn a_stream_outlasts_many_heartbeat_periods_and_ends_when_its_reader_is_dr
 
 #[tokio::test]
 async fn a_stream_ends_with_its_connection() {
-    let streams = Counting::default();
+    let streams = CountingStreams::default();
     let server = serve(streams.clone(), ServerOptions::default()).await;
     let client = server.client().await;
     let items = open(&client, "count", i64::MAX, 10).await.unwrap();
@@ -214,7 +214,7 @@ fn count_5(version: u8) -> Vec<u8> {
 
 #[tokio::test]
 async fn events_are_sent_as_credit_is_given() {
-    let server = serve(Counting::default(), ServerOptions::default()).await;
+    let server = serve(CountingStreams::default(), ServerOptions::default()).await;
     // Peers before version 3 give credit with their heartbeats.
     for (version, credit) in [(3, "_zpc_more"), (4, "_zpc_more"), (2, "_zpc_hb"), (1, "_zpc_hb")] {
         let mut peer = Peer::connect(&server.url).await;
@@ -241,7 +241,7 @@ async fn events_are_sent_as_credit_is_given() {
 
 #[tokio::test]
 async fn in_version_3_a_heartbeat_gives_no_credit_and_a_channel_belongs_to_one_peer() {
-    let server = serve(Counting::default(), ServerOptions::default()).await;
+    let server = serve(CountingStreams::default(), ServerOptions::default()).await;
     let mut peer = Peer::connect(&server.url).await;
     peer.send(&count_5(3)).await;
     assert_eq!(peer.receive().await.unwrap(), "STREAM 0");
@@ -264,7 +264,7 @@ async fn in_version_3_a_heartbeat_gives_no_credit_and_a_channel_belongs_to_one_p
 
 #[tokio::test]
 async fn a_stream_with_endless_credit_pauses_while_its_peer_does_not_read() {
-    let streams = Counting::default();
+    let streams = CountingStreams::default();
     let server = serve(streams.clone(), ServerOptions::default()).await;
     let mut peer = Peer::connect(&server.url).await;
     peer.send(b"\x93\x82\xaamessage_id\xc4\x03abc\xa1v\x03\xa5count\x91\xce\x3b\x9a\xca\x00").await;

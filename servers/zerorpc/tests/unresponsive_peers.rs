@@ -95,7 +95,7 @@ async fn a_slow_handshake_has_no_more_time_than_a_missing_one() {
 #[tokio::test]
 async fn only_commands_are_accepted_before_the_end_of_the_handshake() {
     let server = Running::calculator("async", None).await;
-    // Of a message of 16 MiB, the first bytes are enough to be refused.
+    // The first bytes of a message of 16 MiB are enough for it to be refused.
     for message in [&b"\x02\0\0\0\0\x01\0\0\0"[..], b"\x00\x01p", b"\x01\x00\x00\x01p"] {
         let mut stream = connect(&server).await;
         stream.write_all(&greeting()).await.unwrap();

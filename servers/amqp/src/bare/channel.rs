@@ -1,4 +1,4 @@
-//! How bare messages are published and consumed.
+//! Publishing and consuming bare messages.
 
 use std::pin::pin;
 
@@ -21,7 +21,7 @@ pub(crate) const QUEUE: QueueDeclareOptions = QueueDeclareOptions {
 pub(crate) const CONSUME: BasicConsumeOptions =
     BasicConsumeOptions { no_local: false, no_ack: true, exclusive: false, nowait: false };
 
-/// The properties that requests and replies have in common.
+/// The common properties of requests and replies.
 pub(crate) fn properties() -> BasicProperties {
     BasicProperties::default()
 }

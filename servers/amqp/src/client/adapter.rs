@@ -8,7 +8,7 @@ use crate::target::Target;
 use crate::transport::Transport;
 
 /// An [`RpcClient`] that implements the suite's [`Client`]. Its context is empty, and its calls have no timeout: the
-/// caller imposes one. Without a broker a call fails at once.
+/// caller imposes one. Without a broker, a call fails immediately.
 pub struct AmqpClient(RpcClient);
 
 impl AmqpClient {

@@ -21,7 +21,7 @@ use crate::topology::{self, DIRECT_REPLY_TO, REPLY_QUEUE_PREFIX, short_string, u
 use crate::transport::Transport;
 use crate::wire::{self, Envelope};
 
-/// Opens the connection of a client when it is needed, and again when it was lost.
+/// Opens the connection of a client on demand, and again after it was lost.
 pub(super) struct Connector {
     pub(super) transport: Transport,
     limits: Limits,
@@ -66,7 +66,7 @@ pub(super) struct ClientConnection {
     /// `None` with direct reply-to.
     pub(super) reply_queue: Option<String>,
     pub(super) pending: PendingCalls<u128>,
-    /// Held because dropping it would close its channel.
+    /// Kept alive because dropping it would close its channel.
     _replies: Connection,
     reply_channel: Channel,
     /// The exchanges declared on this connection.

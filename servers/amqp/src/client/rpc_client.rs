@@ -27,9 +27,9 @@ const RECONNECT_DELAY: Duration = Duration::from_millis(250);
 
 /// A caller of remote methods, as in oslo.messaging.
 ///
-/// It has two connections, which are opened when they are needed and again when they were lost: one publishes requests
-/// with confirms, the other consumes the client's reply queue and acknowledges the replies. Any number of calls may be
-/// in flight. Clones share the connections; [`prepare`](Self::prepare) returns one whose settings can be changed.
+/// It has two connections, which are opened on demand and reopened after they were lost: one publishes requests with
+/// confirms, the other consumes the client's reply queue and acknowledges the replies. Any number of calls may be in
+/// flight. Clones share the connections; [`prepare`](Self::prepare) returns one whose settings can be changed.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -146,8 +146,8 @@ impl RpcClient {
         self
     }
 
-    /// Refuses calls that need a version which servers of version `cap` do not support: for the time of an upgrade in
-    /// which old servers may still run.
+    /// Rejects calls that need a version which servers of version `cap` do not support, for use during an upgrade,
+    /// while old servers may still run.
     #[must_use]
     pub fn version_cap(self, cap: impl Into<String>) -> Self {
         self.change_destination(|this| this.version_cap = Some(cap.into()))
@@ -161,8 +161,9 @@ impl RpcClient {
         self
     }
 
-    /// Publishes with the mandatory flag: calls and casts for which no queue exists fail at once as undeliverable. It is
-    /// oslo.messaging's `at_least_once` transport option. It needs confirms, so with direct reply-to it has no effect.
+    /// Publishes with the mandatory flag: calls and casts for which no queue exists fail immediately as undeliverable.
+    /// It is oslo.messaging's `at_least_once` transport option. It needs confirms, so with direct reply-to it has no
+    /// effect.
     #[must_use]
     pub fn at_least_once(self) -> Self {
         self.change_destination(|this| this.mandatory = true)
@@ -267,7 +268,7 @@ impl RpcClient {
                 Ok(connection) => return Ok(connection),
                 Err(error) => error,
             };
-            // Stops before the deadline, because the last error says more than a timeout.
+            // Stops before the deadline, because the last error is more informative than a timeout.
             if self.retry.is_some_and(|max| retries >= max) || Instant::now() + RECONNECT_DELAY * 2 > deadline
             {
                 return Err(error.into());
@@ -373,7 +374,7 @@ impl RpcClient {
             // Spawned, because the confirm must be read even if the call ends early.
             tokio::spawn(publication);
         } else {
-            // A refusal, which is rare, is noticed a little later.
+            // A refusal, which is rare, is therefore noticed slightly later.
             connection.publisher.publish_in_background(Box::pin(publication));
         }
         match heartbeats.zip(self.call_monitor_timeout) {

@@ -23,7 +23,7 @@ const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 /// The maximum number of unacknowledged notifications per queue that the broker sends.
 const PREFETCH: u16 = 256;
 
-/// What a listener's handler did with a notification.
+/// The result of handling a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotificationResult {
     /// The notification was handled.
@@ -118,7 +118,7 @@ impl Listener {
         };
     }
 
-    /// Tries to connect until it succeeds.
+    /// Tries to connect until an attempt succeeds.
     async fn reconnect(&self) -> ListenerConnection {
         tracing::warn!(broker = %self.transport.url(), "lost the connection to the broker; reconnecting");
         loop {

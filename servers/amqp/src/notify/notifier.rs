@@ -20,10 +20,11 @@ use crate::transport::Transport;
 use crate::wire::{self, Notification};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The same as that of calls and casts.
+/// The default timeout, the same as for calls and casts.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Publishes notifications. It connects with the first one, and again when the connection was lost.
+/// Publishes notifications. It connects when the first one is published, and again after
+/// the connection was lost.
 pub struct Notifier {
     transport: Transport,
     target: Target,

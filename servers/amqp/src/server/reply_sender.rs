@@ -18,14 +18,14 @@ use crate::topology::{DIRECT_REPLY_TO, REPLY_QUEUE_PREFIX, short_string};
 const MISSING_QUEUE_RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 /// The interval between those attempts.
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
-/// How long replies to a queue that stayed missing are dropped at once.
+/// How long replies to a queue that stayed missing are dropped without a retry.
 const MISSING_QUEUE_TTL: Duration = Duration::from_secs(60);
 /// How many queues that stayed missing are remembered.
 const MAX_MISSING_QUEUES: usize = 200;
 /// How many replies may be in retry at a time. Further ones are dropped, to limit the memory for their bodies.
 const MAX_RETRIES: usize = 200;
 
-/// Where a reply goes.
+/// The destination of a reply.
 #[derive(Clone, Debug)]
 pub(super) enum Recipient {
     /// A client's reply queue.
@@ -80,7 +80,7 @@ pub(super) struct ConnectionLost;
 /// Publishes replies to the recipients that requests name.
 pub(super) struct ReplySender {
     publisher: Publisher,
-    /// Queues that stayed missing, each with the time until which replies to it are dropped at once.
+    /// Queues that stayed missing, each with the time until which replies to it are dropped without a retry.
     missing: Mutex<HashMap<String, Instant>>,
     retries: Arc<Semaphore>,
     lost: CancellationToken,
@@ -137,7 +137,7 @@ impl ReplySender {
         Ok(())
     }
 
-    /// Publishes a reply, if there is one, as [`send`](Self::send) does, and has its confirm awaited in the background.
+    /// Publishes a reply, if there is one, as [`send`](Self::send) does, and awaits its confirm in the background.
     /// `permit` is released when the broker has accepted the reply.
     pub(super) async fn send_in_background(
         self: &Arc<Self>,
@@ -157,13 +157,13 @@ impl ReplySender {
         }));
     }
 
-    /// Publishes a heartbeat, once: it is not worth a retry.
+    /// Publishes a heartbeat, once, without a retry.
     pub(super) async fn send_heartbeat(&self, recipient: &Recipient, body: Vec<u8>) {
         let _ = self.publish(recipient, body).await;
     }
 
     /// Publishes a reply. Returns the queue and body of a reply that the broker has returned because its queue is
-    /// missing, which need not be this one.
+    /// missing, which may be another reply than this one.
     async fn publish(
         &self,
         recipient: &Recipient,

@@ -17,7 +17,8 @@ use crate::transport::Transport;
 use crate::url::TransportUrl;
 
 /// The delay before the first attempt to reconnect. It doubles with each attempt, up to [`MAX_RECONNECT_DELAY`].
-/// oslo.messaging's delay grows to 30 s; with a short one, callers wait little longer than the broker is away.
+/// oslo.messaging's delay grows to 30 s; with a shorter maximum, callers wait little longer than the outage of the
+/// broker lasts.
 const MIN_RECONNECT_DELAY: Duration = Duration::from_millis(125);
 const MAX_RECONNECT_DELAY: Duration = Duration::from_millis(500);
 
@@ -88,15 +89,15 @@ impl RpcServer {
         Ok(())
     }
 
-    /// Stops accepting requests. Returns at once.
+    /// Stops accepting requests. Returns immediately.
     pub fn stop(&self) {
         if let Some(running) = &*self.lock() {
             running.token.cancel();
         }
     }
 
-    /// Waits until the server was stopped, the calls in progress are finished (at most 4 s), its fanout queue is deleted
-    /// and its connections are closed. Returns at once if the server is not running.
+    /// Waits until the server was stopped, the calls in progress are finished (at most 4 s), its fanout queue is
+    /// deleted and its connections are closed. Returns immediately if the server is not running.
     pub async fn wait(&self) {
         let Some(mut ended) = self.lock().as_ref().map(|running| running.ended.clone()) else { return };
         // An error means that the task panicked, so the server has ended as well.
@@ -107,7 +108,7 @@ impl RpcServer {
         }
     }
 
-    /// Forgets the ids of past messages, by which repeated ones are recognised.
+    /// Forgets the ids of past messages. They are used to recognise redelivered messages.
     pub fn reset(&self) {
         *self.state.deduplicator() = Deduplicator::default();
     }
@@ -131,7 +132,7 @@ async fn serve(state: &Arc<ServerState>, mut session: Session, stop: &Cancellati
     session.close(state).await;
 }
 
-/// Tries to open a session until it succeeds.
+/// Tries to open a session until an attempt succeeds.
 async fn reconnect(state: &ServerState) -> Session {
     let mut delay = MIN_RECONNECT_DELAY;
     loop {

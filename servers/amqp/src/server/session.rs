@@ -24,7 +24,7 @@ use crate::publisher::{Publisher, close, poll_once};
 use crate::topology::{self, short_string, unique_name};
 use crate::wire::Request;
 
-/// oslo.messaging's tags of the consumers of the shared queue, the server's queue and the fanout queue.
+/// The consumer tags that oslo.messaging uses for the shared queue, the server's queue and the fanout queue.
 const CONSUMER_TAGS: [&str; 3] = ["1", "2", "3"];
 /// How many requests one acknowledgement covers at most.
 const MAX_ACKNOWLEDGED_TOGETHER: usize = 64;
@@ -81,7 +81,8 @@ impl Session {
             (listener, Publisher::open(sender, transport.confirms()).await?)
         };
         let channel = if direct {
-            // The broker runs dedicated processes for each channel: one channel for both directions is cheaper than two.
+            // The broker runs separate Erlang processes for each channel, so one channel for both directions is cheaper
+            // than two.
             publisher.channel().clone()
         } else {
             listener.create_channel().await?

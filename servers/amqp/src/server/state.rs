@@ -10,7 +10,7 @@ use super::options::RpcServerOptions;
 use crate::target::Target;
 use crate::transport::Transport;
 
-/// What a server consists of besides its connections.
+/// The parts of a server other than its connections.
 pub(super) struct ServerState {
     pub(super) transport: Transport,
     pub(super) target: Target,

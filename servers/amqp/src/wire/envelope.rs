@@ -10,10 +10,10 @@ use super::error::{WireError, malformed};
 use super::fields::Field;
 use super::json_writer::JsonWriter;
 
-const OPEN: &[u8] = br#"{"oslo.version":"2.0","oslo.message":""#;
-const CLOSE: &[u8] = br#""}"#;
+const ENVELOPE_START: &[u8] = br#"{"oslo.version":"2.0","oslo.message":""#;
+const ENVELOPE_END: &[u8] = br#""}"#;
 
-/// What surrounds the inner message.
+/// The envelope around the inner message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Envelope {
     /// Version 2.0, which oslo.messaging sends.
@@ -36,12 +36,12 @@ pub(super) fn encode_enveloped<E>(
         write(&mut plain)?;
         return Ok(plain.into_bytes());
     }
-    let mut out = Vec::with_capacity(OPEN.len() + CLOSE.len() + size_hint);
-    out.extend_from_slice(OPEN);
+    let mut out = Vec::with_capacity(ENVELOPE_START.len() + ENVELOPE_END.len() + size_hint);
+    out.extend_from_slice(ENVELOPE_START);
     let mut escaped = JsonWriter::escaped(out);
     write(&mut escaped)?;
     let mut out = escaped.into_bytes();
-    out.extend_from_slice(CLOSE);
+    out.extend_from_slice(ENVELOPE_END);
     Ok(out)
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A member that should be a string. Of a value of another type only the name of its Python type is kept, because
+/// A member that should be a string. For a value of another type, only the name of its Python type is kept, because
 /// oslo.messaging's error message for it names that type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Field<'a> {

@@ -114,7 +114,7 @@ pub fn read_reply(body: &[u8], limits: &Limits) -> Result<Reply, WireError> {
     Ok(Reply { msg_id: msg_id.into_owned(), result, ending: members.ending })
 }
 
-/// The members of a reply's inner message. Of members with the same name the last one counts, as in Python.
+/// The members of a reply's inner message. If several members have the same name, the last one is used, as in Python.
 #[derive(Default)]
 struct Members<'a> {
     result: Option<Value>,

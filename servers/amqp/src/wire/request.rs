@@ -210,7 +210,7 @@ fn python_type(value: &Value) -> &'static str {
     }
 }
 
-/// The members of a request's inner message. Of members with the same name the last one counts, as in Python.
+/// The members of a request's inner message. If several members have the same name, the last one is used, as in Python.
 #[derive(Default)]
 struct Members<'a> {
     method: Option<Field<'a>>,
@@ -233,7 +233,7 @@ impl Members<'_> {
         if let (Some(args), Some(exact)) = (&mut self.args, exact.remove("args")) {
             *args = exact;
         }
-        // In reverse, because of entries with the same name the last one counts.
+        // In reverse, because the last of several entries with the same name is used.
         for (name, value) in self.context.iter_mut().rev() {
             if let Some(exact) = exact.remove(&format!("{CONTEXT_PREFIX}{name}")) {
                 *value = exact;

@@ -9,7 +9,7 @@ use reqwest::Url;
 
 use crate::SCHEMES;
 
-/// A server's URL, without the credentials that came in it.
+/// A server's URL, without its credentials.
 #[derive(Clone, Debug)]
 pub(super) struct Base {
     endpoint: Endpoint,
@@ -32,12 +32,12 @@ impl Base {
         Ok(Base { endpoint: address.endpoint().clone(), url, authorization })
     }
 
-    /// Where to connect.
+    /// The endpoint to connect to.
     pub(super) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    /// The value of the `host` header: the port is left out where it is 80 (RFC 9110, section 7.2).
+    /// The value of the `host` header: the port is omitted if it is 80 (RFC 9110, section 7.2).
     pub(super) fn authority(&self) -> &str {
         self.url.authority()
     }
@@ -46,7 +46,7 @@ impl Base {
     pub(super) fn join(&self, segment: &str) -> Result<Url, CallError> {
         let mut url = self.url.clone();
         if !segment.is_empty() {
-            // These two would move up the path, percent-encoded or not.
+            // URL parsers resolve these two segments, even if they are percent-encoded.
             if matches!(segment, "." | "..") {
                 return Err(unusable(format_args!("a path segment cannot be \"{segment}\"")));
             }

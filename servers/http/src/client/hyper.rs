@@ -1,4 +1,4 @@
-//! The minimal client: a connection of hyper and nothing around it.
+//! The minimal client: hyper's connection without any further layer.
 
 use std::io;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub struct HyperClient {
 }
 
 impl Transport for HyperClient {
-    /// Path and query, as the request line has them.
+    /// Path and query, as in the request line.
     type Target = Uri;
 
     async fn connect(url: &str, headers: &Headers, options: &ClientOptions) -> Result<Self, CallError> {
@@ -92,7 +92,7 @@ impl HyperClient {
                     *connection = Some(sender);
                     return Ok(response);
                 }
-                // hyper gives the request back only when nothing of it was written.
+                // hyper returns the request only if no part of it was written.
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
                     None => return Err(hyper_error(&error.into_error())),

@@ -17,15 +17,15 @@ pub use reqwest::ReqwestClient;
 
 /// An HTTP client with one connection, which carries one call at a time.
 pub trait Transport: Sized + Send + Sync + 'static {
-    /// Where a request is sent, prepared once so that a call neither parses nor formats it.
+    /// The destination of a request, prepared once so that calls neither parse nor format it.
     type Target: Send + Sync;
 
     /// A client of the server at `url`, which is `http://[USER[:PASSWORD]@]HOST[:PORT][/PATH]` or, over a Unix socket,
     /// `http+unix://%2FSOCKET[/PATH]`. User name and password are sent as Basic authentication (RFC 7617).
     ///
     /// # Errors
-    /// [`ErrorKind::Undeliverable`] for a URL that cannot be used. A client that connects at once also fails with that
-    /// or with [`ErrorKind::Timeout`] when there is no connection.
+    /// [`ErrorKind::Undeliverable`] for a URL that cannot be used. A client that connects immediately also fails with
+    /// that, or with [`ErrorKind::Timeout`], if it cannot connect.
     fn connect(
         url: &str,
         headers: &Headers,

@@ -45,7 +45,7 @@ impl Transport for ReqwestClient {
         match base.endpoint() {
             Endpoint::Tcp { .. } => {}
             Endpoint::Unix(path) => builder = builder.unix_socket(path.as_path()),
-            // Only where a build has simulated networks.
+            // Only in builds with simulated networks.
             #[allow(unreachable_patterns)]
             other => {
                 let message = format!("reqwest cannot connect to {other}");

@@ -31,7 +31,7 @@ pub struct ReplyTo<'a> {
 }
 
 impl ReplyTo<'_> {
-    /// For a request that could not be parsed, so that its id is unknown.
+    /// The reply to a request whose id is unknown because it could not be parsed.
     pub const UNKNOWN: ReplyTo<'static> = ReplyTo { id: "null", version: Version::V2 };
 }
 
@@ -106,7 +106,7 @@ pub fn decode_failure(body: &[u8], limits: &Limits) -> Option<CallError> {
 }
 
 /// Decodes the response to a batch of requests with `ids`, and returns the results in the order of `ids`. The responses
-/// may be in any order. An error without an id is assigned to the first request without a response of its own. The
+/// may be in any order. An error without an id is assigned to the first request without a response that has its id. The
 /// response to a batch of one may be without the array, as python-jsonrpc sends it.
 ///
 /// # Errors

@@ -1,4 +1,5 @@
-//! Feeds any bytes to the decoders of arguments, results, problems and queries. What they decode must survive a round trip.
+//! Feeds any bytes to the decoders of arguments, results, problems and queries. Every decoded value must survive a
+//! round trip.
 #![no_main]
 
 use calculator::{Call, Limits};

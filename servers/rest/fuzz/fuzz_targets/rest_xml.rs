@@ -1,4 +1,4 @@
-//! Feeds any bytes to the decoder of XML arguments. What it decodes and can be encoded must survive a round trip.
+//! Feeds any bytes to the decoder of XML arguments. Every decoded value that can be encoded must survive a round trip.
 #![no_main]
 
 use calculator::{Limits, Params};

@@ -39,7 +39,7 @@ enum OpenElement {
     /// Holds the value of its typed child, once that has ended.
     Value(Option<Value>),
     Scalar(Scalar),
-    /// `data` is not an element of its own here, since CPython accepts values with or without it.
+    /// `data` has no variant here, since CPython accepts values with or without it.
     Array {
         items: Vec<Value>,
         in_data: bool,

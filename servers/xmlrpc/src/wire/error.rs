@@ -8,7 +8,7 @@ pub enum DecodeError {
     /// The message is not well-formed XML, or uses a part of XML that is not accepted.
     #[error("{what}: line {line}, column {column}")]
     NotWellFormed {
-        /// What is wrong, in the words of expat where expat reports it too.
+        /// What is wrong, in the words of expat if expat reports the same error.
         what: &'static str,
         /// The line, counted from 1.
         line: usize,
@@ -33,7 +33,7 @@ pub enum DecodeError {
     /// A limit is exceeded.
     #[error("{found} {what}; the limit is {limit}")]
     TooLarge {
-        /// What is limited.
+        /// The items that are limited, such as `digits of an integer`.
         what: &'static str,
         /// How many were found before decoding stopped.
         found: usize,

@@ -1,5 +1,5 @@
-//! The checks of XML 1.0 that the parser leaves to its user. The parser finds where markup begins and ends and matches
-//! tags, but does not check what they contain.
+//! The checks of XML 1.0 that the parser does not make itself. The parser finds the ends of markup and matches tags,
+//! but does not check their content.
 
 use std::borrow::Cow;
 

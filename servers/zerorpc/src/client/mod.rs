@@ -15,7 +15,7 @@ use crate::library::Library;
 use connection::Connection;
 pub use items::{DEFAULT_SLOTS, Items, Reply};
 use replies::{Channel, PendingReply};
-use session::NotSent;
+use session::CallNotSent;
 
 /// How often to try to send a call. A closed connection has not sent it, so sending it again on a new one is safe.
 const ATTEMPTS: usize = 2;
@@ -23,8 +23,8 @@ const ATTEMPTS: usize = 2;
 /// A client with one connection, on which any number of calls may be in flight.
 ///
 /// When the connection ends, the calls in flight fail as [`ErrorKind::Undeliverable`], and the next call opens another
-/// connection. A call whose server stops sending heartbeats fails in the same way; its message begins with `Lost
-/// remote after`.
+/// connection. A call whose server stops sending heartbeats fails in the same way, with a message that begins with
+/// `Lost remote after`.
 pub struct ZerorpcClient {
     url: String,
     options: ClientOptions,
@@ -48,7 +48,7 @@ impl ZerorpcClient {
     /// Like [`connect`](Self::connect), with another heartbeat period.
     ///
     /// # Errors
-    /// Those of [`connect`](Self::connect).
+    /// The errors of [`connect`](Self::connect).
     pub async fn connect_with(
         url: &str,
         options: &ClientOptions,
@@ -60,7 +60,7 @@ impl ZerorpcClient {
     /// Like [`connect_with`](Self::connect_with), through a socket of `library`.
     ///
     /// # Errors
-    /// Those of [`connect`](Self::connect).
+    /// The errors of [`connect`](Self::connect).
     pub async fn connect_by(
         library: Library,
         url: &str,
@@ -82,7 +82,7 @@ impl ZerorpcClient {
     /// received before they are taken; [`DEFAULT_SLOTS`] in zerorpc-python.
     ///
     /// # Errors
-    /// Those of [`Client::call`].
+    /// The errors of [`Client::call`].
     pub async fn open(&self, call: &Call, slots: usize) -> Result<Reply, CallError> {
         let args = call.params.as_positional()?;
         let slots = slots.max(1);
@@ -90,12 +90,12 @@ impl ZerorpcClient {
         for _ in 0..ATTEMPTS {
             match Channel::open(&connection, &call.method, args, slots) {
                 Ok(channel) => return Items::first_reply(channel, slots).await,
-                Err(NotSent::Refused(error)) => return Err(error),
-                Err(NotSent::Closed) => {}
+                Err(CallNotSent::Refused(error)) => return Err(error),
+                Err(CallNotSent::Closed) => {}
             };
             connection = self.replace(&connection).await?;
         }
-        Err(self.always_closed())
+        Err(self.connection_closed_error())
     }
 
     /// Makes a call with one result.
@@ -105,15 +105,15 @@ impl ZerorpcClient {
         for _ in 0..ATTEMPTS {
             match PendingReply::send(&connection, &call.method, args) {
                 Ok(reply) => return reply.await,
-                Err(NotSent::Refused(error)) => return Err(error),
-                Err(NotSent::Closed) => {}
+                Err(CallNotSent::Refused(error)) => return Err(error),
+                Err(CallNotSent::Closed) => {}
             };
             connection = self.replace(&connection).await?;
         }
-        Err(self.always_closed())
+        Err(self.connection_closed_error())
     }
 
-    fn always_closed(&self) -> CallError {
+    fn connection_closed_error(&self) -> CallError {
         CallError::new(ErrorKind::Undeliverable, format!("{} closes every connection at once", self.url))
     }
 

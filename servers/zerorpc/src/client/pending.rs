@@ -17,12 +17,12 @@ pub(super) struct PendingCalls {
     pub(super) calls: HashMap<u32, PendingCall, BuildHasherDefault<CounterHasher>>,
 }
 
-/// A call from when it is sent until its caller has taken the reply or dropped the call.
+/// A call that was sent, and whose caller has neither taken the reply nor dropped the call.
 pub(super) struct PendingCall {
     pub(super) heartbeat: Heartbeat,
     /// The task that waits for a reply.
     pub(super) waker: Option<Waker>,
-    pub(super) received: Received,
+    pub(super) received: ReplyBuffer,
 }
 
 impl PendingCall {
@@ -35,8 +35,8 @@ impl PendingCall {
     }
 }
 
-/// What has been received for a call.
-pub(super) enum Received {
+/// The buffer for the replies to a call.
+pub(super) enum ReplyBuffer {
     /// The reply to a call with one result.
     Reply(Option<Result<Value, CallError>>),
     /// Replies to a call whose result may be a stream.
@@ -46,9 +46,10 @@ pub(super) enum Received {
 /// Replies that have not been taken yet.
 pub(super) struct ReplyQueue {
     pub(super) replies: VecDeque<StreamReply>,
-    /// How many items may wait.
+    /// The maximum number of items that may wait.
     slots: usize,
-    /// Whether the server knows credit only as a heartbeat. `None` until its first event shows its version.
+    /// Whether the server is older than version 3, which uses one event both as heartbeat and as credit. `None` until
+    /// its first event shows its version.
     pub(super) before_v3: Option<bool>,
     ended: bool,
 }

@@ -1,4 +1,4 @@
-//! What a caller holds while it waits for replies: a future for a call with one result, a channel for others.
+//! The types through which a caller waits for replies: a future for a call with one result, a channel for other calls.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 use calculator::{CallError, Value};
 
 use super::connection::Connection;
-use super::pending::{Received, ReplyQueue, StreamReply};
-use super::session::{NotSent, Session};
+use super::pending::{ReplyBuffer, ReplyQueue, StreamReply};
+use super::session::{CallNotSent, Session};
 use crate::wire::ChannelEvent;
 use crate::zmtp::Flush;
 
@@ -22,9 +22,13 @@ pub(super) struct PendingReply<'a> {
 
 impl<'a> PendingReply<'a> {
     /// Sends a call on `connection`.
-    pub(super) fn send(connection: &'a Connection, method: &str, args: &[Value]) -> Result<Self, NotSent> {
+    pub(super) fn send(
+        connection: &'a Connection,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Self, CallNotSent> {
         let session = connection.session();
-        let count = session.send_call(method, args, Received::Reply(None))?;
+        let count = session.send_call(method, args, ReplyBuffer::Reply(None))?;
         Ok(PendingReply { session, count, taken: false })
     }
 }
@@ -36,7 +40,7 @@ impl Future for PendingReply<'_> {
         let count = self.count;
         let reply = self.session.with_pending(|pending| {
             let call = pending.calls.get_mut(&count)?;
-            if let Received::Reply(reply @ Some(_)) = &mut call.received {
+            if let ReplyBuffer::Reply(reply @ Some(_)) = &mut call.received {
                 let reply = reply.take();
                 pending.calls.remove(&count);
                 return reply;
@@ -76,8 +80,8 @@ impl Channel {
         method: &str,
         args: &[Value],
         slots: usize,
-    ) -> Result<Self, NotSent> {
-        let received = Received::Queue(Box::new(ReplyQueue::new(slots)));
+    ) -> Result<Self, CallNotSent> {
+        let received = ReplyBuffer::Queue(Box::new(ReplyQueue::new(slots)));
         let count = connection.session().send_call(method, args, received)?;
         Ok(Channel { connection: Arc::clone(connection), count })
     }
@@ -86,7 +90,7 @@ impl Channel {
     pub(super) fn poll_next(&self, context: &mut Context<'_>) -> Poll<StreamReply> {
         self.connection.session().with_pending(|pending| {
             let Some(call) = pending.calls.get_mut(&self.count) else { return Poll::Pending };
-            if let Received::Queue(queue) = &mut call.received
+            if let ReplyBuffer::Queue(queue) = &mut call.received
                 && let Some(reply) = queue.replies.pop_front()
             {
                 return Poll::Ready(reply);
@@ -101,7 +105,7 @@ impl Channel {
         let session = self.connection.session();
         let v2 = session.with_pending(|pending| {
             let received = pending.calls.get(&self.count).map(|call| &call.received);
-            matches!(received, Some(Received::Queue(queue)) if queue.before_v3 == Some(true))
+            matches!(received, Some(ReplyBuffer::Queue(queue)) if queue.before_v3 == Some(true))
         });
         session.send_event(self.count, Flush::Now, ChannelEvent::More { events, v2 });
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use calculator::{CallError, ErrorKind, Limits, Value};
 
-use super::pending::{PendingCall, PendingCalls, Received, StreamReply};
+use super::pending::{PendingCall, PendingCalls, ReplyBuffer, StreamReply};
 use crate::heartbeat::{Due, Heartbeat, is_silent, lost_remote_message};
 use crate::wire::{
     ChannelEvent, ERR, Event, HEARTBEAT, Id, Ids, MORE, STREAM, STREAM_DONE, write_call, write_event,
@@ -28,8 +28,8 @@ pub(super) struct Session {
 }
 
 /// Why a call was not sent.
-pub(super) enum NotSent {
-    /// The connection has ended. Another connection can send the call.
+pub(super) enum CallNotSent {
+    /// The connection has ended. The call can be sent on another connection.
     Closed,
     /// The call cannot be encoded, or the outbox is full.
     Refused(CallError),
@@ -57,18 +57,23 @@ impl Session {
 
     /// Registers and sends a call, and returns the counter value of its id. `received` determines which replies it
     /// accepts.
-    pub(super) fn send_call(&self, method: &str, args: &[Value], received: Received) -> Result<u32, NotSent> {
+    pub(super) fn send_call(
+        &self,
+        method: &str,
+        args: &[Value],
+        received: ReplyBuffer,
+    ) -> Result<u32, CallNotSent> {
         let count = self.ids.next();
         let heartbeat = Heartbeat::new(self.tick.load(Ordering::Relaxed), false);
         let others = self.with_pending(|pending| {
             if pending.closed {
-                return Err(NotSent::Closed);
+                return Err(CallNotSent::Closed);
             }
             let others = pending.calls.len();
             pending.calls.insert(count, PendingCall { heartbeat, waker: None, received });
             Ok(others)
         })?;
-        // A single call is written at once. When several are in flight, more are probably about to be sent, and one
+        // A single call is written immediately. When several are in flight, more are probably about to be sent, and one
         // write can take all of them.
         let flush = if others == 0 { Flush::Now } else { Flush::WakeReader };
         let id = self.ids.id(count);
@@ -78,11 +83,11 @@ impl Session {
         sent.map(|()| count).map_err(|error| {
             self.forget(count);
             match error {
-                SendError::Closed => NotSent::Closed,
-                SendError::Encode(error) => NotSent::Refused(error),
+                SendError::Closed => CallNotSent::Closed,
+                SendError::Encode(error) => CallNotSent::Refused(error),
                 SendError::Full => {
                     let message = "too many bytes wait to be sent: the server does not read";
-                    NotSent::Refused(CallError::new(ErrorKind::Undeliverable, message))
+                    CallNotSent::Refused(CallError::new(ErrorKind::Undeliverable, message))
                 }
             }
         })
@@ -119,15 +124,15 @@ impl Session {
 
     fn fail(&self, count: u32, error: CallError) {
         self.deliver(count, |received| match received {
-            Received::Reply(reply) => {
+            ReplyBuffer::Reply(reply) => {
                 reply.get_or_insert(Err(error));
             }
-            Received::Queue(queue) => queue.push(StreamReply::Failed(error)),
+            ReplyBuffer::Queue(queue) => queue.push(StreamReply::Failed(error)),
         });
     }
 
     /// Stores something received for a call by `store`, and wakes its caller. Does nothing for a call that is over.
-    fn deliver(&self, count: u32, store: impl FnOnce(&mut Received)) {
+    fn deliver(&self, count: u32, store: impl FnOnce(&mut ReplyBuffer)) {
         let now = self.tick.load(Ordering::Relaxed);
         let waker = self.with_pending(|pending| {
             let call = pending.calls.get_mut(&count)?;
@@ -156,7 +161,7 @@ impl Session {
                 if event.name == HEARTBEAT {
                     call.heartbeat.record_heartbeat(now);
                 }
-                if let Received::Queue(queue) = &mut call.received {
+                if let ReplyBuffer::Queue(queue) = &mut call.received {
                     queue.before_v3.get_or_insert(event.is_before_v3());
                 }
             });
@@ -165,11 +170,11 @@ impl Session {
         let mut item = (event.name == STREAM).then(|| event.item(max_depth));
         let mut reply = if item.is_some() { None } else { Some(event.reply(max_depth)) };
         self.deliver(count, |received| match received {
-            Received::Reply(stored) => {
+            ReplyBuffer::Reply(stored) => {
                 let reply = reply.take().unwrap_or_else(|| event.reply(max_depth));
                 stored.get_or_insert(reply);
             }
-            Received::Queue(queue) => {
+            ReplyBuffer::Queue(queue) => {
                 queue.before_v3.get_or_insert(event.is_before_v3());
                 queue.push(match (item.take(), reply.take()) {
                     (Some(Ok(item)), _) => StreamReply::Item(item),

@@ -80,7 +80,7 @@ impl MessageSocket for SignalledSocket {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         let (frames, end) = split_message(bytes).ok_or(io::ErrorKind::InvalidData)?;
         match self.socket().send_multipart(frames, DONTWAIT) {
-            // A message to a peer that is gone is dropped.
+            // A message to a peer that has disconnected is dropped.
             Ok(()) | Err(zmq::Error::EHOSTUNREACH) => Ok(end),
             Err(error) => Err(error.into()),
         }

@@ -58,18 +58,18 @@ where
     R: SocketRecv + Send + 'static,
 {
     Transport::Socket(Box::new(SplitSocket {
-        sending: Mutex::new(Sending::Idle(sender)),
+        sending: Mutex::new(SendState::Idle(sender)),
         receiving: Mutex::new(Receiving { receiver, disconnected, next: None, ended: false }),
     }))
 }
 
 /// A socket as its sending and its receiving half.
 struct SplitSocket<S, R> {
-    sending: Mutex<Sending<S>>,
+    sending: Mutex<SendState<S>>,
     receiving: Mutex<Receiving<R>>,
 }
 
-enum Sending<S> {
+enum SendState<S> {
     Idle(S),
     /// A message waits for space in the queue of the library.
     Busy(BoxFuture<'static, S>),
@@ -125,8 +125,8 @@ where
 
     fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Sending::Busy(sent) = &mut *sending {
-            *sending = Sending::Idle(ready!(sent.poll_unpin(context)));
+        if let SendState::Busy(sent) = &mut *sending {
+            *sending = SendState::Idle(ready!(sent.poll_unpin(context)));
         }
         Poll::Ready(Ok(()))
     }
@@ -138,12 +138,12 @@ where
         let frames: Vec<_> = frames.into_iter().map(Bytes::copy_from_slice).collect();
         let message = ZmqMessage::try_from(frames).map_err(|_| io::ErrorKind::InvalidData)?;
         let mut sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
-        match std::mem::replace(&mut *sending, Sending::Taken) {
-            Sending::Idle(sender) => {
+        match std::mem::replace(&mut *sending, SendState::Taken) {
+            SendState::Idle(sender) => {
                 let mut sent = send(sender, message).boxed();
                 *sending = match sent.poll_unpin(&mut Context::from_waker(Waker::noop())) {
-                    Poll::Ready(sender) => Sending::Idle(sender),
-                    Poll::Pending => Sending::Busy(sent),
+                    Poll::Ready(sender) => SendState::Idle(sender),
+                    Poll::Pending => SendState::Busy(sent),
                 };
                 Ok(end)
             }

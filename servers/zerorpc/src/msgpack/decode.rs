@@ -29,18 +29,19 @@ pub enum DecodeError {
     Unexpected(&'static str),
 }
 
-/// Items to reserve memory for at most, whatever length a peer announces. A longer list grows as its items are decoded.
+/// The maximum number of items that memory is reserved for, whatever length a peer announces. A longer list grows as
+/// its items are decoded.
 const MAX_RESERVED_ITEMS: usize = 64;
 
-/// Items of all lists and members of all maps of a message together. An item may take one byte on the wire and takes 32
-/// in memory, so the size of the message alone would not bound its memory.
+/// The maximum number of items of all lists and members of all maps in a message. An item may take one byte on the wire
+/// and takes 32 in memory, so the size of the message alone would not bound its memory.
 pub const MAX_ITEMS: usize = 1 << 21;
 
 /// Reads values from the start of a message.
 #[derive(Clone, Debug)]
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
-    /// What is left of [`MAX_ITEMS`].
+    /// The remainder of [`MAX_ITEMS`].
     items_left: usize,
 }
 
@@ -152,7 +153,7 @@ impl<'a> Reader<'a> {
         self.checked_len(len).map(Some)
     }
 
-    /// Subtracts the length of a list or map from what is left of [`MAX_ITEMS`].
+    /// Subtracts the length of a list or map from the remainder of [`MAX_ITEMS`].
     fn checked_len(&mut self, len: usize) -> Result<usize, DecodeError> {
         self.items_left = self.items_left.checked_sub(len).ok_or(DecodeError::TooMany)?;
         Ok(len)

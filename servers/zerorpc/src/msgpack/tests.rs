@@ -56,7 +56,7 @@ fn strings_and_bytes_use_their_8_bit_length_forms() {
 }
 
 #[test]
-fn refuses_what_msgpack_python_refuses() {
+fn rejects_the_messages_that_msgpack_python_rejects() {
     for (bytes, error) in [
         (&[][..], DecodeError::Truncated),
         (&[0xa2, b'x'], DecodeError::Truncated),

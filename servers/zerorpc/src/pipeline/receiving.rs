@@ -8,13 +8,13 @@ use calculator::{Call, Dispatcher, Limits, Params};
 use net::Endpoint;
 use tokio_util::sync::CancellationToken;
 
-use super::place::Place;
+use super::peer_source::PeerSource;
 use crate::anomaly_counter::AnomalyCounter;
 use crate::wire::Event;
 use crate::zmtp::wire::{MAX_FRAMES, MessageLimits, SocketType, write_subscribe_all};
 use crate::zmtp::{Flush, Incoming, Link, LinkError, Transport};
 
-/// What [`Puller`] and [`Subscriber`] have in common.
+/// The common part of [`Puller`] and [`Subscriber`].
 struct Executor {
     kind: SocketType,
     dispatcher: Dispatcher,
@@ -28,9 +28,9 @@ impl Executor {
         Executor { kind, dispatcher, limits, dropped }
     }
 
-    async fn run(self, place: Place, stop: CancellationToken) {
+    async fn run(self, peers: PeerSource, stop: CancellationToken) {
         let executor = Arc::new(self);
-        let serving = place.serve_each(|transport| Arc::clone(&executor).serve(transport));
+        let serving = peers.serve_each(|transport| Arc::clone(&executor).serve(transport));
         stop.run_until_cancelled(serving).await;
         executor.dropped.log_total();
     }
@@ -81,21 +81,21 @@ impl Executor {
 }
 
 /// Executes the calls of pushers.
-pub struct Puller(Place);
+pub struct Puller(PeerSource);
 
 impl Puller {
     /// Binds to `endpoint`, to which pushers connect.
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// The errors of the operating system.
     pub async fn bind(endpoint: &Endpoint) -> io::Result<Self> {
-        Place::bind(endpoint).await.map(Puller)
+        PeerSource::bind(endpoint).await.map(Puller)
     }
 
-    /// Connects to a pusher at `endpoint`, trying until it listens.
+    /// Connects to a pusher at `endpoint`, retrying until it listens.
     #[must_use]
     pub fn connect(endpoint: &Endpoint) -> Self {
-        Puller(Place::Connected(endpoint.clone()))
+        Puller(PeerSource::Connected(endpoint.clone()))
     }
 
     /// The endpoint that is bound or connected to.
@@ -104,28 +104,28 @@ impl Puller {
         self.0.endpoint()
     }
 
-    /// Executes calls until `stop` is cancelled, those of one peer in their order. Errors are logged.
+    /// Executes calls until `stop` is cancelled, the calls of one peer in order. Errors are logged.
     pub async fn run(self, dispatcher: Dispatcher, limits: Limits, stop: CancellationToken) {
         Executor::new(SocketType::Pull, dispatcher, limits).run(self.0, stop).await;
     }
 }
 
 /// Executes the calls of publishers.
-pub struct Subscriber(Place);
+pub struct Subscriber(PeerSource);
 
 impl Subscriber {
     /// Binds to `endpoint`, to which publishers connect.
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// The errors of the operating system.
     pub async fn bind(endpoint: &Endpoint) -> io::Result<Self> {
-        Place::bind(endpoint).await.map(Subscriber)
+        PeerSource::bind(endpoint).await.map(Subscriber)
     }
 
-    /// Connects to a publisher at `endpoint`, trying until it listens.
+    /// Connects to a publisher at `endpoint`, retrying until it listens.
     #[must_use]
     pub fn connect(endpoint: &Endpoint) -> Self {
-        Subscriber(Place::Connected(endpoint.clone()))
+        Subscriber(PeerSource::Connected(endpoint.clone()))
     }
 
     /// The endpoint that is bound or connected to.
@@ -134,7 +134,7 @@ impl Subscriber {
         self.0.endpoint()
     }
 
-    /// Executes calls until `stop` is cancelled, those of one peer in their order. Errors are logged.
+    /// Executes calls until `stop` is cancelled, the calls of one peer in order. Errors are logged.
     pub async fn run(self, dispatcher: Dispatcher, limits: Limits, stop: CancellationToken) {
         Executor::new(SocketType::Sub, dispatcher, limits).run(self.0, stop).await;
     }

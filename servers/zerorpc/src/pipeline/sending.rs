@@ -10,18 +10,18 @@ use net::Endpoint;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use super::place::Place;
+use super::peer_source::PeerSource;
 use crate::wire::{Ids, write_call};
 use crate::zmtp::wire::{Command, MessageLimits, SocketType, write_message};
 use crate::zmtp::{Flush, Inbox, Incoming, Link, LinkError, Transport};
 
-/// What a receiving peer may send: subscriptions.
+/// Limits on the messages of a receiving peer, which are subscriptions.
 const SUBSCRIPTION_LIMITS: MessageLimits = MessageLimits { bytes: 4 << 10, frames: 1 };
 
 /// How many subscriptions a peer may have. More are ignored.
 const MAX_SUBSCRIPTIONS: usize = 1_024;
 
-/// What [`Pusher`] and [`Publisher`] have in common.
+/// The common part of [`Pusher`] and [`Publisher`].
 struct Sender {
     shared: Arc<Shared>,
     endpoint: Endpoint,
@@ -36,7 +36,7 @@ struct Shared {
     peers: Mutex<Vec<Arc<Receiver>>>,
     /// Notified when a peer has connected or changed its subscriptions.
     changed: Notify,
-    /// The turn of the next push.
+    /// The index of the peer that receives the next push.
     next_turn: AtomicUsize,
 }
 
@@ -61,7 +61,7 @@ impl Receiver {
         }
     }
 
-    /// Cancels one subscription. Of two equal ones, the other remains.
+    /// Cancels one subscription. A second, equal subscription remains.
     fn cancel(&self, prefix: &[u8]) {
         let mut subscriptions = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = subscriptions.iter().position(|other| other == prefix) {
@@ -82,8 +82,8 @@ impl Receiver {
 }
 
 impl Sender {
-    fn new(kind: SocketType, place: Place) -> Self {
-        let endpoint = place.endpoint().clone();
+    fn new(kind: SocketType, peers: PeerSource) -> Self {
+        let endpoint = peers.endpoint().clone();
         let shared = Arc::new(Shared {
             kind,
             ids: Ids::new(),
@@ -94,7 +94,7 @@ impl Sender {
         let mut serving = JoinSet::new();
         serving.spawn({
             let shared = Arc::clone(&shared);
-            place.serve_each(move |transport| Arc::clone(&shared).serve(transport))
+            peers.serve_each(move |transport| Arc::clone(&shared).serve(transport))
         });
         Sender { shared, endpoint, _serving: serving }
     }
@@ -112,7 +112,7 @@ impl Shared {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Serves one connection. Its peer can be sent to meanwhile.
+    /// Serves one connection. Messages can be sent to its peer at the same time.
     async fn serve(self: Arc<Self>, transport: Transport) -> Result<(), LinkError> {
         let (link, mut inbox) = Link::establish(transport, self.kind, SUBSCRIPTION_LIMITS).await?;
         let subscriptions = if self.kind == SocketType::Push { vec![Vec::new()] } else { vec![] };
@@ -151,15 +151,15 @@ impl Pusher {
     /// Binds to `endpoint`, to which pullers connect. Must be called inside a Tokio runtime.
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// The errors of the operating system.
     pub async fn bind(endpoint: &Endpoint) -> io::Result<Self> {
-        Ok(Pusher(Sender::new(SocketType::Push, Place::bind(endpoint).await?)))
+        Ok(Pusher(Sender::new(SocketType::Push, PeerSource::bind(endpoint).await?)))
     }
 
-    /// Connects to a puller at `endpoint`, trying until it listens. Must be called inside a Tokio runtime.
+    /// Connects to a puller at `endpoint`, retrying until it listens. Must be called inside a Tokio runtime.
     #[must_use]
     pub fn connect(endpoint: &Endpoint) -> Self {
-        Pusher(Sender::new(SocketType::Push, Place::Connected(endpoint.clone())))
+        Pusher(Sender::new(SocketType::Push, PeerSource::Connected(endpoint.clone())))
     }
 
     /// The endpoint that is bound or connected to.
@@ -171,7 +171,7 @@ impl Pusher {
     /// Sends a call, waiting for a peer that can take it. There is no confirmation that it was executed.
     ///
     /// # Errors
-    /// Those of [`write_call`](crate::wire::write_call).
+    /// The errors of [`write_call`](crate::wire::write_call).
     pub async fn push(&self, call: &Call) -> Result<(), CallError> {
         let payload = self.0.encode(call)?;
         let shared = &self.0.shared;
@@ -213,15 +213,15 @@ impl Publisher {
     /// Binds to `endpoint`, to which subscribers connect. Must be called inside a Tokio runtime.
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// The errors of the operating system.
     pub async fn bind(endpoint: &Endpoint) -> io::Result<Self> {
-        Ok(Publisher(Sender::new(SocketType::Pub, Place::bind(endpoint).await?)))
+        Ok(Publisher(Sender::new(SocketType::Pub, PeerSource::bind(endpoint).await?)))
     }
 
-    /// Connects to a subscriber at `endpoint`, trying until it listens. Must be called inside a Tokio runtime.
+    /// Connects to a subscriber at `endpoint`, retrying until it listens. Must be called inside a Tokio runtime.
     #[must_use]
     pub fn connect(endpoint: &Endpoint) -> Self {
-        Publisher(Sender::new(SocketType::Pub, Place::Connected(endpoint.clone())))
+        Publisher(Sender::new(SocketType::Pub, PeerSource::Connected(endpoint.clone())))
     }
 
     /// The endpoint that is bound or connected to.
@@ -245,7 +245,7 @@ impl Publisher {
     /// Sends a call and returns the number of peers that it was sent to.
     ///
     /// # Errors
-    /// Those of [`write_call`](crate::wire::write_call).
+    /// The errors of [`write_call`](crate::wire::write_call).
     pub fn publish(&self, call: &Call) -> Result<usize, CallError> {
         let payload = self.0.encode(call)?;
         let peers = self.0.shared.peers();

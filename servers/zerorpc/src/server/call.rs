@@ -21,16 +21,17 @@ use crate::streams::ValueStream;
 use crate::wire::{DecodeError, Event};
 use crate::zmtp::{Flush, LinkError};
 
-/// A call takes one permit of [`Limits::max_in_flight`](calculator::Limits) for every so many bytes of its message.
+/// The number of bytes of a message for which its call takes one permit of
+/// [`Limits::max_in_flight`](calculator::Limits).
 const BYTES_PER_PERMIT: usize = 16 << 10;
 
 type Handler = Pin<Box<dyn Future<Output = Result<Value, CallError>> + Send>>;
 
-/// What is left to do for a message.
+/// The work that remains to be done for a message.
 pub(super) enum Progress {
-    /// Nothing: it was answered, or dropped.
+    /// No work remains: the message was answered or dropped.
     Finished,
-    /// Its handler waits.
+    /// The handler of the call waits.
     Waiting(WaitingCall),
 }
 

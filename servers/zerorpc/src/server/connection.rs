@@ -40,7 +40,7 @@ pub(super) async fn serve(
             break;
         }
     }
-    // The stop ends streams; other calls are finished.
+    // Stopping ends streams, but completes other calls.
     peer.link.flush_until(async { while calls.join_next().await.is_some() {} }).await?;
     peer.link.flush().await
 }

@@ -61,11 +61,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds to `endpoint`; port 0 picks a free one. Connections queue from now on and are answered once
+    /// Binds to `endpoint`; port 0 picks a free port. Connections are queued from now on, and served once
     /// [`run`](Server::run) is polled. Must be called inside a Tokio runtime.
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// The errors of the operating system.
     pub async fn bind(
         endpoint: &Endpoint,
         dispatcher: Dispatcher,
@@ -75,10 +75,10 @@ impl Server {
     }
 
     /// Like [`bind`](Self::bind), through a socket of `library`. A socket of another library is one connection for all
-    /// peers: together they get the share of the calls that otherwise each peer gets.
+    /// peers: the limits for one peer apply to all of them together.
     ///
     /// # Errors
-    /// Those of the operating system and of the library, which may not know every kind of endpoint.
+    /// The errors of the operating system and of the library, which may not know every kind of endpoint.
     pub async fn bind_by(
         library: Library,
         endpoint: &Endpoint,
@@ -99,8 +99,8 @@ impl Server {
     /// Binds to one more endpoint, and returns it with the port that was picked.
     ///
     /// # Errors
-    /// Those of the operating system.
-    pub async fn also_bind(&mut self, endpoint: &Endpoint) -> io::Result<Endpoint> {
+    /// The errors of the operating system.
+    pub async fn bind_another(&mut self, endpoint: &Endpoint) -> io::Result<Endpoint> {
         let listener = Listener::bind(endpoint).await?;
         let bound = listener.endpoint().clone();
         self.listeners.push(listener);
@@ -119,8 +119,8 @@ impl Server {
         self.url.clone()
     }
 
-    /// Serves until `stop` is cancelled, then finishes the calls in progress, for at most [`DRAIN_TIMEOUT`]. The stop
-    /// ends streams at once.
+    /// Serves until `stop` is cancelled, then finishes the calls in progress, for at most [`DRAIN_TIMEOUT`]. Streams
+    /// end immediately.
     pub async fn run(self, stop: CancellationToken) {
         let max_in_flight = self.options.limits.max_in_flight.clamp(1, Semaphore::MAX_PERMITS);
         let state = ServerState {
@@ -136,7 +136,7 @@ impl Server {
             channel_opened: Notify::new(),
             tick: AtomicU32::new(0),
             dropped: AnomalyCounter::new("dropped a message", "messages were dropped"),
-            late: AnomalyCounter::above(
+            late_events: AnomalyCounter::above(
                 99,
                 "dropped an event",
                 "events on channels that are not open were dropped",
@@ -159,7 +159,7 @@ impl Server {
         join(join_all(listeners), socket).await;
         heartbeats.shutdown().await;
         running.state.dropped.log_total();
-        running.state.late.log_total();
+        running.state.late_events.log_total();
         running.state.refused.log_total();
     }
 }

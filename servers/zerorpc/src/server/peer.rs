@@ -22,8 +22,8 @@ const MAX_CREDIT: i64 = 1 << 32;
 /// A peer.
 pub(super) struct Peer {
     pub(super) link: Link,
-    /// The channels of calls whose handlers wait. A call that is answered at once has none. Each peer has its own map;
-    /// zerorpc-python has one for all peers, by which one peer can interfere with the calls of another.
+    /// The channels of calls whose handlers wait. A call that is answered without waiting has none. Each peer has its
+    /// own map; zerorpc-python has one for all peers, so that one peer can interfere with the calls of another.
     channels: Mutex<HashMap<ChannelKey, Channel>>,
     /// Whether reading is paused until a call finishes. Heartbeats are not read meanwhile, so they may be missing.
     pub(super) paused: AtomicBool,
@@ -34,7 +34,7 @@ pub(super) struct Peer {
     pub(super) stream_permits: Arc<Semaphore>,
 }
 
-/// The envelope in which a call arrived, by which proxies distinguish their own peers, and the id of the call.
+/// The envelope in which a call arrived, which proxies use to distinguish their own peers, and the id of the call.
 type ChannelKey = (Box<[u8]>, OwnedId);
 
 struct Channel {
@@ -48,7 +48,7 @@ struct Channel {
     credit_waker: Option<Waker>,
 }
 
-/// Keeps a channel open until it is dropped.
+/// A guard that keeps a channel open until it is dropped.
 pub(super) struct OpenChannel {
     state: Arc<ServerState>,
     peer: Arc<Peer>,
@@ -187,7 +187,7 @@ impl Peer {
         if !is_heartbeat && event.name != MORE {
             state.dropped.add(format_args!("`{}` on a channel that does not expect it", event.name));
         } else if !is_open {
-            state.late.add(format_args!("`{}` on a channel that is not open", event.name));
+            state.late_events.add(format_args!("`{}` on a channel that is not open", event.name));
         }
     }
 

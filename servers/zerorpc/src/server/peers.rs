@@ -15,10 +15,10 @@ pub(super) struct Peers {
 
 impl Peers {
     /// Adds a peer until the result is dropped, which also closes its connection.
-    pub(super) fn register<'a>(&'a self, peer: &'a Arc<Peer>) -> Registered<'a> {
+    pub(super) fn register<'a>(&'a self, peer: &'a Arc<Peer>) -> PeerRegistration<'a> {
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         self.with_peers(|peers| peers.insert(number, Arc::clone(peer)));
-        Registered { peers: self, number, peer }
+        PeerRegistration { peers: self, number, peer }
     }
 
     pub(super) fn all(&self) -> Vec<Arc<Peer>> {
@@ -36,13 +36,13 @@ impl Peers {
 }
 
 /// Membership in [`Peers`].
-pub(super) struct Registered<'a> {
+pub(super) struct PeerRegistration<'a> {
     peers: &'a Peers,
     number: u64,
     peer: &'a Peer,
 }
 
-impl Drop for Registered<'_> {
+impl Drop for PeerRegistration<'_> {
     fn drop(&mut self) {
         self.peer.link.close();
         self.peers.with_peers(|peers| peers.remove(&self.number));

@@ -1,4 +1,4 @@
-//! What all connections of a server share.
+//! The state that all connections of a server share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize};
@@ -14,7 +14,7 @@ use crate::wire::Ids;
 use crate::zmtp::LinkError;
 use crate::zmtp::wire::{MAX_FRAMES, MessageLimits};
 
-/// What all connections of a server share.
+/// The state that all connections of a server share.
 pub(super) struct ServerState {
     pub(super) dispatcher: Dispatcher,
     pub(super) streams: Option<Box<dyn Streams>>,
@@ -37,9 +37,9 @@ pub(super) struct ServerState {
     /// Messages that cannot be handled.
     pub(super) dropped: AnomalyCounter,
     /// Heartbeats and credit on channels that are not open. Some are normal, because a channel may end while they are
-    /// under way.
-    pub(super) late: AnomalyCounter,
-    /// Connections that were closed because of the peer's misconduct.
+    /// in transit.
+    pub(super) late_events: AnomalyCounter,
+    /// Connections that were closed because the peer violated the protocol or its time limits.
     pub(super) refused: AnomalyCounter,
     pub(super) stop: CancellationToken,
 }

@@ -8,8 +8,8 @@ use crate::streams::ValueStream;
 use crate::wire::ChannelEvent;
 use crate::zmtp::{Flush, SendError};
 
-/// Sends the items and the end of a stream, as the caller gives credit and reads, until the caller is lost or the
-/// server stops.
+/// Sends the items and the end of a stream, only as fast as the caller gives credit and reads. Ends early if the caller
+/// is lost or the server stops.
 pub(super) async fn send(
     state: &ServerState,
     peer: &Peer,
@@ -34,7 +34,7 @@ async fn send_all(
     loop {
         let item = items.next().await;
         channel.spend_credit().await;
-        // Whatever credit a peer gives, no more is queued than it reads.
+        // Whatever the credit, items are queued only as fast as the peer reads them.
         if peer.link.space_available().await.is_err() {
             return;
         }
@@ -45,7 +45,7 @@ async fn send_all(
         };
         let sent = peer.send_event(state, Flush::WakeReader, to.envelope, to.id, event);
         if let Err(SendError::Encode(error)) = &sent {
-            // The credit spent for the item pays for the error.
+            // The credit that was spent on the item is used for the error.
             let _ = peer.send_event(state, Flush::WakeReader, to.envelope, to.id, to.error_event(error));
         }
         if sent.is_err() || !matches!(item, Some(Ok(_))) {

@@ -32,7 +32,7 @@ pub fn write_call(
 /// Encodes `value` alone, as it is in an event.
 ///
 /// # Errors
-/// Those of [`write_call`].
+/// The errors of [`write_call`].
 pub fn encode_value(value: &Value) -> Result<Vec<u8>, CallError> {
     let mut out = Vec::new();
     write_value(&mut out, value)?;
@@ -49,7 +49,7 @@ pub enum ChannelEvent<'a> {
         /// The name by which the method was called.
         method: &'a str,
         /// The failure. It is sent as exception class and message like Python's, with an empty traceback. The class is
-        /// that of [`CallError::remote`] where it has one. For an unknown method, the message is the name alone.
+        /// taken from [`CallError::remote`] if it has one. For an unknown method, the message is the name alone.
         error: &'a CallError,
         /// Whether to send the single string of version 1.
         v1: bool,
@@ -72,7 +72,7 @@ pub enum ChannelEvent<'a> {
 /// Appends an event on the channel `response_to`.
 ///
 /// # Errors
-/// Those of [`write_call`].
+/// The errors of [`write_call`].
 pub fn write_event(
     out: &mut Vec<u8>,
     id: &[u8; ID_LEN],

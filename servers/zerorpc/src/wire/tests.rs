@@ -171,7 +171,7 @@ fn arguments_are_unpacked_like_in_python() {
 }
 
 #[test]
-fn rejects_what_is_not_an_event() {
+fn rejects_messages_that_are_not_events() {
     for bytes in [
         "",
         "05",
@@ -238,7 +238,7 @@ fn a_large_document_survives_call_and_reply() {
 proptest! {
     #[test]
     fn any_bytes_are_decoded_or_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..120), at in 0..40_usize) {
-        // Most random bytes fail at once. A real event with some bytes replaced gets further.
+        // Most random bytes fail early. A real event with some bytes replaced gets further.
         let mut event = unhex(ADD);
         for (target, byte) in event.iter_mut().skip(at).zip(bytes.iter().take(3)) {
             *target = *byte;

@@ -2,32 +2,32 @@
 
 use std::ops::Range;
 
-use super::wire::{Command, MessageLimits, Scanned, WireError, read_frame_header, scan};
+use super::wire::{Command, MessageLimits, ScanResult, WireError, read_frame_header, scan};
 
-/// Bytes to read at once: some 200 small messages.
+/// The number of bytes to read per call: about 200 small messages.
 const READ_SIZE: usize = 16 << 10;
-/// Bytes to reserve at most ahead of what has arrived.
+/// The maximum number of bytes to reserve for data that has not arrived yet.
 const MAX_RESERVED: usize = 1 << 20;
-/// A buffer that a large message made larger than this is freed once it is empty.
+/// The maximum capacity, in bytes, of a buffer that is kept. A larger one is freed once it is empty.
 const MAX_KEPT_CAPACITY: usize = 256 << 10;
 
 /// Bytes that were read from a peer, in the order in which they arrived, and not handled yet.
 pub struct Inbox {
     limits: MessageLimits,
     buffer: Vec<u8>,
-    /// Where the unhandled bytes begin.
+    /// The offset of the first unhandled byte.
     begin: usize,
-    /// How many bytes are missing of the first unhandled message, at least.
+    /// The minimum number of bytes that are missing from the first unhandled message.
     missing: usize,
-    /// The body of a command that was taken out from between the frames of a message.
+    /// The body of a command that arrived between the frames of a message.
     command: Vec<u8>,
     skipping: Option<Skipping>,
 }
 
-/// What is left to skip of a message above the limits.
+/// The part of a message above the limits that remains to be skipped.
 #[derive(Clone, Copy)]
 struct Skipping {
-    /// Bytes of its current frame.
+    /// The remaining bytes of its current frame.
     bytes: u64,
     /// Whether further frames follow.
     more: bool,
@@ -76,7 +76,7 @@ impl Inbox {
         Inbox { limits, buffer: Vec::new(), begin: 0, missing: 0, command: Vec::new(), skipping: None }
     }
 
-    /// Changes the limits for what follows.
+    /// Sets the limits for subsequent messages.
     pub(super) fn set_limits(&mut self, limits: MessageLimits) {
         self.limits = limits;
     }
@@ -93,7 +93,7 @@ impl Inbox {
         if self.buffer.capacity() == self.buffer.len() {
             self.buffer.drain(..self.begin);
             self.begin = 0;
-            // However much a header announces, at most double.
+            // The buffer is at most doubled, whatever length a header announces.
             let ahead = self.missing.min(self.buffer.len()).clamp(READ_SIZE, MAX_RESERVED);
             self.buffer.reserve(ahead);
         }
@@ -127,25 +127,25 @@ impl Inbox {
         }
         let base = self.begin;
         let step = match scan(self.unread(), &self.limits)? {
-            Scanned::Incomplete(missing) => {
+            ScanResult::Incomplete(missing) => {
                 self.missing = missing;
                 return Ok(None);
             }
-            Scanned::Message { envelope, payload } => {
+            ScanResult::Message { envelope, payload } => {
                 self.advance(payload.end);
                 Step::Message { envelope, payload }
             }
-            Scanned::Command { frame, body } if frame.start == 0 => {
+            ScanResult::Command { frame, body } if frame.start == 0 => {
                 self.advance(frame.end);
                 Step::Command(body)
             }
-            Scanned::Command { frame, body } => {
+            ScanResult::Command { frame, body } => {
                 let at = |range: Range<usize>| base + range.start..base + range.end;
                 self.command = self.buffer.get(at(body)).unwrap_or_default().to_vec();
                 self.buffer.drain(at(frame));
                 Step::CommandBetweenFrames
             }
-            Scanned::TooLarge { envelope, head, rest, more } => {
+            ScanResult::TooLarge { envelope, head, rest, more } => {
                 self.advance(head.end);
                 self.skipping = Some(Skipping { bytes: rest, more });
                 Step::TooLarge { envelope, head }
@@ -165,7 +165,8 @@ impl Inbox {
         }))
     }
 
-    /// Removes what has arrived of a message above the limits; true when that was the rest of it.
+    /// Removes the bytes that have arrived of a message above the limits; returns true when the whole message has been
+    /// removed.
     fn skip(&mut self) -> Result<bool, WireError> {
         while let Some(skipping) = self.skipping {
             let available = self.unread().len();

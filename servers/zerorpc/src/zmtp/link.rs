@@ -18,16 +18,16 @@ use super::wire::{self, Command, GREETING_LEN, MessageLimits, SocketType, WireEr
 /// How long a peer may take for the handshake. libzmq's default (`ZMQ_HANDSHAKE_IVL`) is 30 s.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a peer may send before READY: no messages, only commands, which have a limit of their own.
+/// The limits before READY. A peer may send only commands then, which have a separate limit, and no messages.
 const HANDSHAKE_LIMITS: MessageLimits = MessageLimits { bytes: 0, frames: 1 };
 
-/// How long a peer may accept no byte of what is sent to it before the connection is closed.
+/// How long a peer may accept no bytes before the connection is closed.
 pub const WRITE_STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// When more bytes than this wait to be written, nothing more is read from the peer, and streams pause.
+/// The number of unwritten bytes above which reading from the peer and streams to it pause.
 const OUTBOX_PAUSE_BYTES: usize = 256 << 10;
 
-/// An outbox that a large message made larger than this is freed once it is empty.
+/// The maximum capacity, in bytes, of an outbox that is kept. A larger one is freed once it is empty.
 const MAX_KEPT_CAPACITY: usize = 256 << 10;
 
 /// Why a connection ended or could not be established.
@@ -53,7 +53,7 @@ pub enum LinkError {
 /// When a message is written to the transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flush {
-    /// At once, unless other messages wait before it.
+    /// Immediately, unless other messages are queued before it.
     Now,
     /// By the task that reads from the peer, which is woken. It writes all messages that wait by then together.
     WakeReader,
@@ -104,13 +104,13 @@ struct Outbox {
     reader: Option<Waker>,
     closed: bool,
     reading_stopped: bool,
-    /// Since when the peer has accepted no byte.
+    /// The time since which the peer has accepted no bytes.
     blocked_since: Option<Instant>,
 }
 
 /// The state after a flush.
-struct Flushed {
-    /// Bytes that still wait.
+struct FlushState {
+    /// The number of bytes that still wait to be written.
     waiting: usize,
     reading_stopped: bool,
 }
@@ -131,7 +131,7 @@ impl Outbox {
         self.buffer.len() - self.written
     }
 
-    /// Writes as much as the transport takes; true when nothing is left.
+    /// Writes as much as the transport accepts; returns true if the outbox is empty then.
     fn write(&mut self, transport: &Transport) -> io::Result<bool> {
         while let Some(rest @ [_, ..]) = self.buffer.get(self.written..) {
             match transport.try_write(rest) {
@@ -155,8 +155,8 @@ impl Outbox {
 }
 
 impl Link {
-    /// Makes a connection of `transport`, with a handshake unless the transport is a socket of another library, which
-    /// has made it already. Bytes that the peer has sent after the handshake are in the inbox.
+    /// Creates a connection from `transport`, with a handshake unless the transport is a socket of another library,
+    /// which has already performed it. Bytes that the peer has sent after the handshake are in the inbox.
     ///
     /// # Errors
     /// [`LinkError`].
@@ -236,8 +236,8 @@ impl Link {
             return Err(SendError::Full);
         }
         write(&mut outbox.buffer).map_err(SendError::Encode)?;
-        // Only the reading task may use a socket of another library. That task also meets a write error again, and ends
-        // the connection.
+        // Only the reading task may use a socket of another library. That task also gets a write error again, and then
+        // ends the connection.
         let at_once = flush == Flush::Now && before == 0 && matches!(self.transport, Transport::Stream(_));
         if flush == Flush::ByReader || at_once && outbox.write(&self.transport).unwrap_or(false) {
             return Ok(());
@@ -304,7 +304,7 @@ impl Link {
         self.outbox().closed
     }
 
-    /// Ends the connection. What waits is discarded.
+    /// Ends the connection and discards unwritten messages.
     pub(crate) fn close(&self) {
         let mut outbox = self.outbox();
         outbox.closed = true;
@@ -326,12 +326,12 @@ impl Link {
         }
     }
 
-    /// Writes what the transport takes of the outbox, and registers `context` to be woken for the rest.
+    /// Writes as much of the outbox as the transport accepts, and registers `context` to be woken for the rest.
     fn poll_flush(
         &self,
         context: &mut Context<'_>,
         stall_timer: &mut Option<Pin<Box<Sleep>>>,
-    ) -> Result<Flushed, LinkError> {
+    ) -> Result<FlushState, LinkError> {
         let mut outbox = self.outbox();
         if outbox.closed {
             return Err(LinkError::Closed);
@@ -342,7 +342,7 @@ impl Link {
         }
         let reading_stopped = outbox.reading_stopped;
         if outbox.waiting() == 0 {
-            return Ok(Flushed { waiting: 0, reading_stopped });
+            return Ok(FlushState { waiting: 0, reading_stopped });
         }
         while !outbox.write(&self.transport)? {
             if self.transport.poll_write_ready(context)?.is_ready() {
@@ -357,16 +357,16 @@ impl Link {
             return if timer.as_mut().poll(context).is_ready() {
                 Err(LinkError::Stalled)
             } else {
-                Ok(Flushed { waiting, reading_stopped })
+                Ok(FlushState { waiting, reading_stopped })
             };
         }
         drop(outbox);
         self.drained.notify_waiters();
-        Ok(Flushed { waiting: 0, reading_stopped })
+        Ok(FlushState { waiting: 0, reading_stopped })
     }
 
-    /// Flushes the outbox and reads into `inbox`. While more than [`OUTBOX_PAUSE_BYTES`] wait, nothing is read: the
-    /// peer has to read first.
+    /// Flushes the outbox and reads into `inbox`. Does not read while more than [`OUTBOX_PAUSE_BYTES`] wait to be
+    /// written, until the peer has read some of them.
     ///
     /// # Errors
     /// [`LinkError`]. The connection has ended then.
@@ -409,7 +409,7 @@ impl Link {
         .await
     }
 
-    /// Writes everything that waits.
+    /// Writes the whole outbox.
     ///
     /// # Errors
     /// [`LinkError`]. The connection has ended then.

@@ -210,7 +210,7 @@ fn rejects_undefined_flags_and_long_commands() {
 
 proptest! {
     #[test]
-    fn splits_what_write_frames_wrote(
+    fn splits_messages_that_write_frames_wrote(
         frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 1..5),
         rest in prop::collection::vec(any::<u8>(), 0..5),
     ) {

@@ -1,4 +1,4 @@
-//! What carries the bytes of a connection.
+//! The transport of a connection: a stream, or a socket of another library.
 
 use std::fmt;
 use std::io;
@@ -12,29 +12,29 @@ pub trait MessageSocket: Send + Sync {
     /// Ready when a message or the end can be read.
     ///
     /// # Errors
-    /// What ends the connection.
+    /// The error that ends the connection.
     fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 
     /// Ready when a message can be written.
     ///
     /// # Errors
-    /// What ends the connection.
+    /// The error that ends the connection.
     fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 
     /// Appends the next message to `buffer` and returns how many bytes that takes; 0 at the end of the connection.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`], or what ends the connection.
+    /// [`io::ErrorKind::WouldBlock`], or the error that ends the connection.
     fn try_read(&self, buffer: &mut Vec<u8>) -> io::Result<usize>;
 
     /// Sends the message that `bytes` begin with and returns how many bytes it takes.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`], or what ends the connection.
+    /// [`io::ErrorKind::WouldBlock`], or the error that ends the connection.
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
 }
 
-/// What carries the bytes of a connection.
+/// The transport of a connection: a stream, or a socket of another library.
 pub enum Transport {
     /// A stream, over which this crate speaks ZMTP.
     Stream(net::Stream),

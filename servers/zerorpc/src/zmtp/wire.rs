@@ -11,7 +11,7 @@ mod socket_type;
 pub use command::{Command, write_pong, write_ready, write_subscribe_all};
 pub use error::WireError;
 pub use frame::{
-    DELIMITER, FrameHeader, HEAD_LEN, MAX_FRAMES, MessageLimits, Scanned, read_frame_header, scan,
+    DELIMITER, FrameHeader, HEAD_LEN, MAX_FRAMES, MessageLimits, ScanResult, read_frame_header, scan,
     split_message, write_frames, write_message,
 };
 pub use greeting::{GREETING_LEN, greeting, read_greeting};

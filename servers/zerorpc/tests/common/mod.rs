@@ -1,4 +1,4 @@
-//! Helpers of the tests: a server in a task, and a peer that sends whatever bytes a test gives it.
+//! Helpers of the tests: a server in a task, and a peer that sends arbitrary bytes.
 
 // Clippy lets test functions unwrap, but not their helpers. No test uses all of these helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used, dead_code)]
@@ -18,7 +18,7 @@ use zerorpc::zmtp::wire::{DELIMITER, MessageLimits, SocketType, greeting, write_
 use zerorpc::zmtp::{Inbox, Incoming};
 use zerorpc::{Server, ServerOptions, ZerorpcClient};
 
-/// How long to wait for what is certain to happen. Only a defect takes that long.
+/// The timeout of events that must happen. Only a defect reaches it.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A server that runs in a task.
@@ -73,7 +73,7 @@ pub(crate) async fn sum(client: &ZerorpcClient, x: i64, y: i64) -> Result<Value,
     client.call(&add(x, y)).await
 }
 
-/// A DEALER that sends whatever bytes a test gives it.
+/// A DEALER that sends arbitrary bytes.
 pub(crate) struct Peer {
     pub(crate) stream: TcpStream,
     inbox: Inbox,

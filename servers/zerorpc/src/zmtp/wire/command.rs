@@ -97,7 +97,8 @@ pub fn write_ready(out: &mut Vec<u8>, local: SocketType) {
     out.extend_from_slice(&body);
 }
 
-/// Appends the PONG that answers a PING with `context`. Of a context, the protocol allows 16 bytes; more are cut off.
+/// Appends the PONG that answers a PING with `context`. The protocol allows a context of 16 bytes; a longer one is
+/// truncated.
 pub fn write_pong(out: &mut Vec<u8>, context: &[u8]) {
     let context = context.get(..16).unwrap_or(context);
     out.extend_from_slice(&[COMMAND, low_byte(5 + context.len())]);
@@ -105,7 +106,7 @@ pub fn write_pong(out: &mut Vec<u8>, context: &[u8]) {
     out.extend_from_slice(context);
 }
 
-/// Appends a subscription to all messages: a command, or for a peer of ZMTP 3.0 a message.
+/// Appends a subscription to all messages: as a command, or as a message if the peer speaks ZMTP 3.0.
 pub fn write_subscribe_all(out: &mut Vec<u8>, peer_minor: u8) {
     if peer_minor == 0 {
         out.extend_from_slice(&[0, 1, 1]);

@@ -1,6 +1,6 @@
 //! Violations of ZMTP.
 
-/// Why bytes of a peer are not the ZMTP that is spoken here. Each of these ends the connection.
+/// A violation of ZMTP, or a part of it that is not supported. Each of these errors ends the connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
     /// The first bytes are not a ZMTP signature.

@@ -15,7 +15,7 @@ pub(super) const COMMAND: u8 = 4;
 /// that `write` appends. Appends nothing if `write` fails.
 ///
 /// # Errors
-/// Those of `write`.
+/// The errors of `write`.
 pub fn write_message<E>(
     out: &mut Vec<u8>,
     before: &[&[u8]],
@@ -92,23 +92,24 @@ pub struct MessageLimits {
     pub frames: usize,
 }
 
-/// Frames of a message that zerorpc accepts: delimiter and payload, and whatever envelope proxies put before them.
+/// Frames of a message that zerorpc accepts: delimiter and payload, preceded by the envelope of any proxies.
 pub const MAX_FRAMES: usize = 32;
 
-/// Bytes that a command may have. A PING has 23 at most, a READY rarely 100.
+/// The maximum length of a command in bytes. A PING has at most 23, a READY rarely 100.
 const MAX_COMMAND_LEN: u64 = 4_096;
 
-/// Bytes to read of the payload of a message above the limit, so that its sender can be answered.
+/// The number of bytes that are read from the payload of a message above the limit, so that its sender can be answered.
 pub const HEAD_LEN: usize = 512;
 
-/// What the bytes given to [`scan`] begin with. Positions count from the first of them.
+/// The first message or command in the bytes that were given to [`scan`]. All positions are offsets into these bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scanned {
-    /// Neither a whole message nor a whole command. At least so many bytes are missing.
+pub enum ScanResult {
+    /// Neither a whole message nor a whole command. Holds the minimum number of missing bytes.
     Incomplete(usize),
     /// A message within the [`MessageLimits`].
     Message {
-        /// Where the envelope ends: all frames except the last two, with their headers. A reply repeats it.
+        /// The end of the envelope, which consists of all frames except the last two, with their headers. A reply
+        /// repeats it.
         envelope: usize,
         /// The body of the last frame.
         payload: Range<usize>,
@@ -122,7 +123,7 @@ pub enum Scanned {
     },
     /// A message above the limits. The rest of it has to be skipped.
     TooLarge {
-        /// See [`Scanned::Message`].
+        /// See [`ScanResult::Message`].
         envelope: usize,
         /// The first bytes of the payload, up to [`HEAD_LEN`]; empty if an earlier frame exceeds the limits.
         head: Range<usize>,
@@ -135,7 +136,7 @@ pub enum Scanned {
 
 struct Header {
     flags: u8,
-    /// Where the body begins.
+    /// The offset of the body.
     body: usize,
     /// The length of the body.
     len: u64,
@@ -160,11 +161,11 @@ fn parse_header(bytes: &[u8], at: usize) -> Result<Result<Header, usize>, WireEr
 }
 
 /// Finds the message or command that `bytes` begin with. A header that announces more than the limits allow is reported
-/// as soon as it is there.
+/// as soon as the header has arrived.
 ///
 /// # Errors
 /// [`WireError::Flags`], [`WireError::CommandTooLong`].
-pub fn scan(bytes: &[u8], limits: &MessageLimits) -> Result<Scanned, WireError> {
+pub fn scan(bytes: &[u8], limits: &MessageLimits) -> Result<ScanResult, WireError> {
     // Where the last two frames begin: what precedes both is the envelope.
     let (mut frame, mut previous_frame) = (0, 0);
     let mut left = limits.bytes;
@@ -172,7 +173,7 @@ pub fn scan(bytes: &[u8], limits: &MessageLimits) -> Result<Scanned, WireError> 
     loop {
         let header = match parse_header(bytes, frame)? {
             Ok(header) => header,
-            Err(missing) => return Ok(Scanned::Incomplete(missing)),
+            Err(missing) => return Ok(ScanResult::Incomplete(missing)),
         };
         let available = bytes.len() - header.body;
         if header.flags & COMMAND != 0 {
@@ -181,24 +182,25 @@ pub fn scan(bytes: &[u8], limits: &MessageLimits) -> Result<Scanned, WireError> 
                 return Err(WireError::CommandTooLong(header.len));
             }
             return Ok(match len.checked_sub(available) {
-                None | Some(0) => {
-                    Scanned::Command { frame: frame..header.body + len, body: header.body..header.body + len }
-                }
-                Some(missing) => Scanned::Incomplete(missing),
+                None | Some(0) => ScanResult::Command {
+                    frame: frame..header.body + len,
+                    body: header.body..header.body + len,
+                },
+                Some(missing) => ScanResult::Incomplete(missing),
             });
         }
         frames += 1;
         let more = header.flags & MORE != 0;
         let allowed = usize::try_from(header.len).ok().filter(|len| *len <= left && frames <= limits.frames);
         let Some(len) = allowed else {
-            // Only the last frame is the payload, and its head is worth waiting for.
+            // Only the last frame is the payload, so its head is waited for.
             let head_len =
                 if more { 0 } else { usize::try_from(header.len).map_or(HEAD_LEN, |len| len.min(HEAD_LEN)) };
             if available < head_len {
-                return Ok(Scanned::Incomplete(head_len - available));
+                return Ok(ScanResult::Incomplete(head_len - available));
             }
             let head = header.body..header.body + head_len;
-            return Ok(Scanned::TooLarge {
+            return Ok(ScanResult::TooLarge {
                 envelope: previous_frame,
                 head,
                 rest: header.len - head_len as u64,
@@ -206,11 +208,11 @@ pub fn scan(bytes: &[u8], limits: &MessageLimits) -> Result<Scanned, WireError> 
             });
         };
         if available < len {
-            return Ok(Scanned::Incomplete(len - available));
+            return Ok(ScanResult::Incomplete(len - available));
         }
         let body = header.body..header.body + len;
         if !more {
-            return Ok(Scanned::Message { envelope: previous_frame, payload: body });
+            return Ok(ScanResult::Message { envelope: previous_frame, payload: body });
         }
         left -= len;
         (previous_frame, frame) = (frame, body.end);

@@ -10,7 +10,7 @@ pub const GREETING_LEN: usize = 64;
 /// The minor version that this side announces.
 const MINOR: u8 = 1;
 
-/// Where the name of the security mechanism is.
+/// The position of the name of the security mechanism.
 const MECHANISM: Range<usize> = 12..32;
 
 /// The greeting that this side sends.
@@ -26,8 +26,8 @@ pub fn greeting() -> [u8; GREETING_LEN] {
     bytes
 }
 
-/// Reads a greeting and returns the minor version of the peer; `None` while the greeting is incomplete. What there is
-/// of it is checked, so that a peer of another protocol is refused by its first bytes.
+/// Reads a greeting and returns the minor version of the peer; `None` while the greeting is incomplete. An incomplete
+/// greeting is checked as well, so that a peer of another protocol is refused after its first bytes.
 ///
 /// # Errors
 /// [`WireError::Signature`], [`WireError::Version`], [`WireError::Mechanism`].

@@ -19,9 +19,9 @@ pub enum SocketType {
     Req,
     /// Alternately receives and sends a message.
     Rep,
-    /// A `Pub` whose owner sees the subscriptions.
+    /// A `Pub` that passes subscriptions to the application as messages.
     Xpub,
-    /// A `Sub` whose owner writes the subscriptions.
+    /// A `Sub` whose subscriptions the application sends as messages.
     Xsub,
 }
 

@@ -1,4 +1,4 @@
-//! Where the peers of a socket come from.
+//! The source of the peers of a socket: incoming or outgoing connections.
 
 use std::io;
 use std::time::Duration;
@@ -11,24 +11,24 @@ use crate::zmtp::{LinkError, Transport, serve_each};
 /// How long to wait before connecting again. libzmq's default (`ZMQ_RECONNECT_IVL`) is the same.
 const RECONNECT_DELAY: Duration = Duration::from_millis(100);
 
-/// Where the peers of a socket come from.
-pub(super) enum Place {
+/// The source of the peers of a socket: incoming or outgoing connections.
+pub(super) enum PeerSource {
     /// They connect to this socket.
     Bound(Listener),
     /// This socket connects to them, and again when a connection ends.
     Connected(Endpoint),
 }
 
-impl Place {
+impl PeerSource {
     pub(super) async fn bind(endpoint: &Endpoint) -> io::Result<Self> {
-        Listener::bind(endpoint).await.map(Place::Bound)
+        Listener::bind(endpoint).await.map(PeerSource::Bound)
     }
 
     /// The endpoint that is bound or connected to.
     pub(super) fn endpoint(&self) -> &Endpoint {
         match self {
-            Place::Bound(listener) => listener.endpoint(),
-            Place::Connected(endpoint) => endpoint,
+            PeerSource::Bound(listener) => listener.endpoint(),
+            PeerSource::Connected(endpoint) => endpoint,
         }
     }
 
@@ -43,11 +43,11 @@ impl Place {
             }
         };
         match self {
-            Place::Bound(listener) => {
+            PeerSource::Bound(listener) => {
                 let serve = |stream| log_end(serve(Transport::Stream(stream)));
                 serve_each(&listener, &mut JoinSet::new(), serve).await;
             }
-            Place::Connected(endpoint) => loop {
+            PeerSource::Connected(endpoint) => loop {
                 match net::connect(&endpoint).await {
                     Ok(stream) => log_end(serve(Transport::Stream(stream))).await,
                     Err(error) => tracing::debug!("cannot connect to {endpoint}: {error}"),
