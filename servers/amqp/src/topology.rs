@@ -50,7 +50,7 @@ pub(crate) async fn declare_fanout_exchange(
     channel.exchange_declare(exchange, ExchangeKind::Fanout, options, FieldTable::default()).await
 }
 
-/// Declares the topic exchange of `target` and its queue `queue`, bound under its own name.
+/// Declares the topic exchange of `target` and its queue `queue`, bound with its name as the routing key.
 pub(crate) async fn declare_topic_queue(
     channel: &Channel,
     queues: &Queues,

@@ -106,7 +106,7 @@ impl Dispatcher {
         self.inner.calls.load(Ordering::Relaxed)
     }
 
-    /// Enables or disables the configured faults. They are enabled at first.
+    /// Enables or disables the configured faults. They are enabled initially.
     pub fn set_faults(&self, on: bool) {
         self.inner.faults_on.store(on && !self.inner.faults.is_none(), Ordering::Relaxed);
     }

@@ -43,8 +43,8 @@ fn record(rng: &mut ChaCha8Rng, id: i64) -> Value {
     ])
 }
 
-/// The size of a value in bytes, independent of any protocol, which this suite calls its payload: 8 for a number, 1 for a
-/// boolean, the UTF-8 length of text and of member names, nothing for structure.
+/// The size of a value in bytes, independent of any protocol, which this suite calls its payload: 8 for a number, 1 for
+/// a boolean, the UTF-8 length of text and of member names, 0 for structure.
 #[must_use]
 pub fn size(value: &Value) -> usize {
     match value {

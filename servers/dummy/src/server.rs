@@ -34,7 +34,7 @@ impl Server {
         address.map_or_else(String::new, |address| address.public())
     }
 
-    /// Serves until `stop`.
+    /// Serves until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
         let mut connections = JoinSet::new();
         loop {
@@ -49,7 +49,7 @@ impl Server {
     }
 }
 
-/// Answers the calls of one connection until it ends.
+/// Answers the calls of one connection until the connection ends.
 async fn serve(stream: Stream, dispatcher: Dispatcher, limits: Limits) {
     let mut connection = BufReader::new(stream);
     let limit = u64::try_from(limits.max_body).unwrap_or(u64::MAX);

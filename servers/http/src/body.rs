@@ -16,13 +16,13 @@ use crate::HttpOptions;
 use crate::body_error::BodyError;
 use crate::gzip::Coding;
 
-/// Reads the body of a request within the limits and times of `options`, and decompresses it if it is gzip.
+/// Reads the body of a request within the limits and timeouts of `options`, and decompresses it if it is gzip.
 ///
 /// # Errors
 /// [`BodyError`], as early as possible: before the body is read, if the headers alone show the error.
 pub async fn read_request(request: Request, options: &HttpOptions) -> Result<Bytes, BodyError> {
     let (head, body) = request.into_parts();
-    let coding = Coding::of(head.headers.get(header::CONTENT_ENCODING))?;
+    let coding = Coding::from_header(head.headers.get(header::CONTENT_ENCODING))?;
     if !has_length(&head.headers) {
         return Err(BodyError::LengthRequired);
     }

@@ -18,7 +18,7 @@ pub(crate) enum Coding {
 
 impl Coding {
     /// The coding named by a `content-encoding` header; without one, [`Coding::Identity`].
-    pub(crate) fn of(value: Option<&HeaderValue>) -> Result<Self, BodyError> {
+    pub(crate) fn from_header(value: Option<&HeaderValue>) -> Result<Self, BodyError> {
         let name = value.map_or(&b"identity"[..], HeaderValue::as_bytes).trim_ascii();
         if name.is_empty() || name.eq_ignore_ascii_case(b"identity") {
             Ok(Coding::Identity)
@@ -94,10 +94,10 @@ mod tests {
 
     #[test]
     fn parses_the_names_of_codings() {
-        let of = |name: &'static str| Coding::of(Some(&HeaderValue::from_static(name)));
+        let of = |name: &'static str| Coding::from_header(Some(&HeaderValue::from_static(name)));
         assert!(matches!(of("GZip"), Ok(Coding::Gzip)));
         assert!(matches!(of("identity"), Ok(Coding::Identity)));
-        assert!(matches!(Coding::of(None), Ok(Coding::Identity)));
+        assert!(matches!(Coding::from_header(None), Ok(Coding::Identity)));
         for name in ["deflate", "br", "gzip, gzip"] {
             assert_eq!(of(name).err(), Some(BodyError::UnsupportedCoding(name.to_owned())));
         }

@@ -96,8 +96,8 @@ impl HttpServer {
             .unwrap_or_default()
     }
 
-    /// Serves until `stop`. Then no further connection is accepted, idle ones are closed immediately, and calls in
-    /// progress have [`DRAIN_TIMEOUT`] to finish.
+    /// Serves until `stop` is cancelled. Then no further connection is accepted, idle ones are closed immediately, and
+    /// calls in progress have [`DRAIN_TIMEOUT`] to finish.
     pub async fn run(self, stop: CancellationToken) {
         let connections = Connections {
             http: http(self.options.head_timeout),
@@ -168,7 +168,7 @@ impl<A: Api> Server<A> {
         self.http.url(A::PATH)
     }
 
-    /// Serves until `stop`, then finishes calls in progress for at most [`DRAIN_TIMEOUT`].
+    /// Serves until `stop` is cancelled, then finishes calls in progress for at most [`DRAIN_TIMEOUT`].
     pub async fn run(self, stop: CancellationToken) {
         self.http.run(stop).await;
     }

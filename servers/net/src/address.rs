@@ -161,7 +161,7 @@ impl Address {
     }
 
     fn first(&self) -> &Host {
-        // `hosts` is private to this module and made with at least one element.
+        // `hosts` is private to this module and created with at least one element.
         &self.hosts[0]
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct Counter {
 static PROCESS: Counter = Counter::new();
 
 /// The bytes that this process has sent and received so far over streams for which the kernel keeps no count (Unix
-/// sockets). Bytes of streams that are closed by now are included; bytes of TCP connections are not.
+/// sockets). Bytes of closed streams are included; bytes of TCP connections are not.
 #[must_use]
 pub fn bytes_counted() -> ByteCounts {
     PROCESS.read()

@@ -51,7 +51,7 @@ impl Scheme {
     /// `ipc://SOCKET`, as ZeroMQ writes it: nothing is percent-encoded, and `ipc://s` is a relative path.
     pub const IPC: Scheme = Scheme { name: "ipc", kind: Kind::SocketUnencoded };
 
-    /// `NAME://HOST:PORT`, to be extended by the methods below.
+    /// A scheme with URLs of the form `NAME://HOST:PORT`. The methods below allow further parts.
     #[must_use]
     pub const fn host(name: &'static str) -> Scheme {
         let form = HostForm {

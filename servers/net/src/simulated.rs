@@ -187,7 +187,7 @@ pub(crate) async fn connect(name: &str) -> io::Result<Stream> {
 fn current() -> io::Result<Network> {
     CURRENT
         .with_borrow(Clone::clone)
-        .ok_or_else(|| io::Error::other("this thread is in no simulated network"))
+        .ok_or_else(|| io::Error::other("this thread has not entered a simulated network"))
 }
 
 impl Listener {

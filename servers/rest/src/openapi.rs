@@ -76,7 +76,7 @@ fn path(method: &MethodInfo) -> Value {
     })
 }
 
-/// The schema of all arguments of a method, given that of a single one.
+/// The schema of all arguments of a method. `schema` returns the schema of the argument with a name.
 fn arguments_schema(method: &MethodInfo, schema: fn(&MethodInfo, &str) -> Value) -> Value {
     let properties: Map<String, Value> =
         method.params.iter().map(|name| ((*name).to_owned(), schema(method, name))).collect();

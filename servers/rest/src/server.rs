@@ -69,7 +69,7 @@ fn router(dispatcher: Dispatcher, http: HttpOptions) -> Router {
 
 async fn not_found(request: Request) -> Response {
     if request.method() == http::Method::OPTIONS && request.uri().path() == "*" {
-        return allowed("GET,HEAD,POST,OPTIONS");
+        return allow_response("GET,HEAD,POST,OPTIONS");
     }
     let error = CallError::unknown_method(request.uri().path().trim_start_matches('/'));
     Rejection::from(error).into_response(failure_format(request.headers()))
@@ -78,14 +78,14 @@ async fn not_found(request: Request) -> Response {
 /// The response to an HTTP method that a resource has no handler for: OPTIONS, or one that is not allowed.
 fn handle_other_method(request: &Request, allow: &'static str) -> Response {
     if request.method() == http::Method::OPTIONS {
-        return allowed(allow);
+        return allow_response(allow);
     }
     let detail = format!("this resource allows the HTTP methods {allow}");
     let rejection = Rejection::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", detail);
     with_header(rejection.into_response(failure_format(request.headers())), header::ALLOW, allow)
 }
 
-fn allowed(allow: &'static str) -> Response {
+fn allow_response(allow: &'static str) -> Response {
     let mut response = Response::default();
     *response.status_mut() = StatusCode::NO_CONTENT;
     with_header(response, header::ALLOW, allow)

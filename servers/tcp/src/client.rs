@@ -30,7 +30,7 @@ impl TcpClient {
     /// # Errors
     /// [`ErrorKind::Undeliverable`] if no server listens or the URL cannot be used, [`ErrorKind::Timeout`] if
     /// connecting takes too long.
-    // Async to match the client of every other protocol; the floor waits for nothing but the kernel.
+    // Async to match the client of every other protocol; the floor waits only for the kernel.
     #[allow(clippy::unused_async)]
     pub async fn connect(url: &str, options: &ClientOptions) -> Result<Self, CallError> {
         let server = endpoint_of(url, &SCHEMES)?;
@@ -75,7 +75,7 @@ pub(crate) fn open(server: &Endpoint, timeout: Duration) -> Result<Stream, CallE
 
 fn call_error(error: io::Error) -> CallError {
     match error.kind() {
-        // A socket's own timeout is reported as the first on Unix, as the second on Windows.
+        // A timeout of the socket is reported as `WouldBlock` on Unix and as `TimedOut` on Windows.
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
             CallError::new(ErrorKind::Timeout, "no reply in time")
         }

@@ -42,7 +42,7 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Undeliverable`] if no server listens or the URL cannot be used, [`ErrorKind::Timeout`] if
     /// connecting takes too long.
-    // Async to match the client of every other protocol; the floor waits for nothing but the kernel.
+    // Async to match the client of every other protocol; the floor waits only for the kernel.
     #[allow(clippy::unused_async)]
     pub async fn connect(url: &str, options: &ClientOptions) -> Result<Self, CallError> {
         let server = client::endpoint_of(url, &[Scheme::TCP])?;
@@ -135,7 +135,7 @@ impl Server {
         self.url.clone()
     }
 
-    /// Serves until `stop`, then finishes the call in progress for at most [`DRAIN_TIMEOUT`], and returns.
+    /// Serves until `stop` is cancelled, then finishes the call in progress for at most [`DRAIN_TIMEOUT`], and returns.
     pub async fn run(self, stop: CancellationToken) {
         let Server { context, socket, dispatcher, .. } = self;
         let stopping = Arc::new(AtomicBool::new(false));
@@ -182,7 +182,7 @@ impl Drop for Stopper {
     }
 }
 
-/// Answers one request after another until the stop.
+/// Answers one request after another until the server is stopped.
 fn serve(socket: &Socket, dispatcher: &Dispatcher, stopping: &AtomicBool) {
     loop {
         match answer_one(socket, dispatcher, stopping) {

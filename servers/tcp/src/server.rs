@@ -43,7 +43,7 @@ impl Server {
         address.map(|address| address.to_string()).unwrap_or_default()
     }
 
-    /// Serves until `stop`, then finishes calls in progress for at most [`DRAIN_TIMEOUT`], and returns.
+    /// Serves until `stop` is cancelled, then finishes calls in progress for at most [`DRAIN_TIMEOUT`], and returns.
     pub async fn run(self, stop: CancellationToken) {
         // Every thread holds a sender; the channel closes when the last one has ended.
         let (alive, mut all_ended) = mpsc::channel::<()>(1);
@@ -85,7 +85,7 @@ impl Drop for Stopper {
     }
 }
 
-/// The open connections, to be shut down from outside their threads.
+/// The open connections, which other threads can shut down.
 struct Connections {
     capacity: usize,
     stopping: AtomicBool,
@@ -138,7 +138,7 @@ impl Drop for Entry {
     }
 }
 
-/// Accepts connections until the stop.
+/// Accepts connections until the server is stopped.
 fn accept(
     listener: &Listener,
     dispatcher: &Dispatcher,

@@ -53,13 +53,17 @@ async fn rpc(State(methods): State<Arc<Methods>>, request: Request) -> Response 
     match read_request(request, &methods.http).await {
         Ok(body) => {
             let answer = methods.respond(&body).await;
-            if gzip_wanted && answer.len() > GZIP_THRESHOLD_BYTES { compressed(&answer) } else { xml(answer) }
+            if gzip_wanted && answer.len() > GZIP_THRESHOLD_BYTES {
+                compressed(&answer)
+            } else {
+                xml_response(answer)
+            }
         }
         Err(error) => {
             // CPython's status for an unsupported content coding.
             let unknown = matches!(error, BodyError::UnsupportedCoding(_));
             let status = if unknown { StatusCode::NOT_IMPLEMENTED } else { error.status() };
-            let mut response = plain(status, error.to_string());
+            let mut response = text_response(status, error.to_string());
             // The rest of the body is not read.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             response
@@ -67,7 +71,7 @@ async fn rpc(State(methods): State<Arc<Methods>>, request: Request) -> Response 
     }
 }
 
-fn xml(body: Vec<u8>) -> Response {
+fn xml_response(body: Vec<u8>) -> Response {
     reply(StatusCode::OK, "text/xml", body)
 }
 
@@ -75,20 +79,21 @@ fn xml(body: Vec<u8>) -> Response {
 const GZIP_THRESHOLD_BYTES: usize = 1_400;
 
 fn compressed(body: &[u8]) -> Response {
-    let mut response = xml(gzip(body));
+    let mut response = xml_response(gzip(body));
     response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     response
 }
 
-/// The response to anything but a call. As in CPython, a method other than POST is not implemented, whatever the path.
+/// The response to a request that is not a call. As in CPython, a method other than POST is not implemented, whatever
+/// the path.
 async fn not_found(request: Request) -> Response {
     if request.method() == Method::POST {
-        plain(StatusCode::NOT_FOUND, "No such page".to_owned())
+        text_response(StatusCode::NOT_FOUND, "No such page".to_owned())
     } else {
-        plain(StatusCode::NOT_IMPLEMENTED, format!("Unsupported method ('{}')", request.method()))
+        text_response(StatusCode::NOT_IMPLEMENTED, format!("Unsupported method ('{}')", request.method()))
     }
 }
 
-fn plain(status: StatusCode, text: String) -> Response {
+fn text_response(status: StatusCode, text: String) -> Response {
     reply(status, "text/plain", text)
 }

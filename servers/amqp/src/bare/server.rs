@@ -56,7 +56,7 @@ impl BareServer {
         self.url.to_string()
     }
 
-    /// Serves until `stop` or the loss of the connection, then finishes the calls in progress, at most 4 s.
+    /// Serves until `stop` is cancelled or the connection is lost, then finishes the calls in progress, at most 4 s.
     pub async fn run(mut self, stop: CancellationToken) {
         let max =
             u32::try_from(self.limits.max_in_flight.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);

@@ -73,7 +73,7 @@ impl Listener {
         })
     }
 
-    /// Handles notifications until `stop`. Reconnects when the connection is lost.
+    /// Handles notifications until `stop` is cancelled. Reconnects when the connection is lost.
     pub async fn run(mut self, stop: CancellationToken) {
         loop {
             let delivery = tokio::select! {

@@ -48,8 +48,8 @@ impl Server {
         self.0.url().to_string()
     }
 
-    /// Serves until `stop`, then finishes the calls in progress, at most 4 s, and closes the connections. The topic's
-    /// exchange and queues remain at the broker.
+    /// Serves until `stop` is cancelled, then finishes the calls in progress, at most 4 s, and closes the connections.
+    /// The topic's exchange and queues remain at the broker.
     pub async fn run(self, stop: CancellationToken) {
         stop.cancelled().await;
         self.0.stop();

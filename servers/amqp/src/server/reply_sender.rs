@@ -96,7 +96,7 @@ impl ReplySender {
         })
     }
 
-    /// Cancelled when publishing a reply has found the connection lost.
+    /// The token that is cancelled when publishing a reply fails because the connection is lost.
     pub(super) fn lost(&self) -> &CancellationToken {
         &self.lost
     }

@@ -118,7 +118,7 @@ impl RpcServer {
     }
 }
 
-/// Serves until `stop`, with a new session after each lost connection.
+/// Serves until `stop` is cancelled, with a new session after each lost connection.
 async fn serve(state: &Arc<ServerState>, mut session: Session, stop: &CancellationToken) {
     while session.serve(state, stop).await == ServeOutcome::ConnectionLost {
         tracing::warn!(broker = %state.transport.url(), "lost the connection to the broker; reconnecting");

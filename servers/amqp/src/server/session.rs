@@ -112,7 +112,7 @@ impl Session {
         Ok(Session { listener, channel, deliveries, fanout_queue, replies, delivered: 0 })
     }
 
-    /// Accepts requests until `stop` or the loss of a connection.
+    /// Accepts requests until `stop` is cancelled or a connection is lost.
     pub(super) async fn serve(&mut self, state: &Arc<ServerState>, stop: &CancellationToken) -> ServeOutcome {
         let replies = Arc::clone(&self.replies);
         let mut stopped = pin!(stop.cancelled());

@@ -73,7 +73,7 @@ impl Headers {
 
     /// Whether request bodies are to be compressed.
     fn wants_compression(&self) -> Result<bool, CallError> {
-        let coding = Coding::of(self.extra.get(header::CONTENT_ENCODING));
+        let coding = Coding::from_header(self.extra.get(header::CONTENT_ENCODING));
         let coding = coding.map_err(|error| CallError::new(ErrorKind::Undeliverable, error.to_string()))?;
         Ok(matches!(coding, Coding::Gzip))
     }
@@ -121,7 +121,7 @@ impl Reply {
         body: Bytes,
         max_body: usize,
     ) -> Result<Self, CallError> {
-        let coding = Coding::of(headers.get(header::CONTENT_ENCODING)).map_err(body_error)?;
+        let coding = Coding::from_header(headers.get(header::CONTENT_ENCODING)).map_err(body_error)?;
         let body = coding.decode(body, max_body).map_err(body_error)?;
         Ok(Reply { status, content_type: headers.remove(header::CONTENT_TYPE), body })
     }

@@ -86,7 +86,7 @@ impl Transport for ReqwestClient {
     }
 }
 
-/// Converts an error of reqwest. Its message is generic; its sources say what happened.
+/// Converts an error of reqwest. The message of such an error is generic; its sources describe the cause.
 fn reqwest_error(error: &reqwest::Error) -> CallError {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     if error.is_timeout() {

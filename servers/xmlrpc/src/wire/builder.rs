@@ -166,7 +166,7 @@ impl<'a, 'l> MessageBuilder<'a, 'l> {
             (Some(OpenElement::Struct(_)), "member") => OpenElement::Member { name: None, value: None },
             (Some(OpenElement::Member { name: None, .. }), "name") => OpenElement::Name,
             (Some(OpenElement::Value(None)), tag) => return self.start_typed(tag),
-            _ => return Err(misplaced(tag)),
+            _ => return Err(unexpected_tag(tag)),
         };
         self.open.push(opened);
         Ok(())
@@ -179,7 +179,7 @@ impl<'a, 'l> MessageBuilder<'a, 'l> {
                 let opened = match tag {
                     "array" => OpenElement::Array { items: Vec::new(), in_data: false },
                     "struct" => OpenElement::Struct(Vec::new()),
-                    _ => return Err(misplaced(tag)),
+                    _ => return Err(unexpected_tag(tag)),
                 };
                 self.depth += 1;
                 if self.depth > self.limits.max_depth {
@@ -220,7 +220,7 @@ impl<'a, 'l> MessageBuilder<'a, 'l> {
                         members.push((name, value));
                         Ok(())
                     }
-                    _ => Err(misplaced("member")),
+                    _ => Err(unexpected_tag("member")),
                 }
             }
             Some(OpenElement::Member { .. }) => Err(DecodeError::shape("a member without a name or a value")),
@@ -229,7 +229,7 @@ impl<'a, 'l> MessageBuilder<'a, 'l> {
                     *name = Some(text.into_owned());
                     Ok(())
                 }
-                _ => Err(misplaced("name")),
+                _ => Err(unexpected_tag("name")),
             },
             Some(OpenElement::MethodName) => {
                 self.message.method = Some(text.into_owned());
@@ -256,7 +256,7 @@ impl<'a, 'l> MessageBuilder<'a, 'l> {
                 *child = Some(value);
                 Ok(())
             }
-            _ => Err(misplaced(value.kind())),
+            _ => Err(unexpected_tag(value.kind())),
         }
     }
 
@@ -270,13 +270,13 @@ impl<'a, 'l> MessageBuilder<'a, 'l> {
             Some(OpenElement::Array { items, .. }) => items.push(value),
             Some(OpenElement::Member { value: member, .. }) => *member = Some(value),
             Some(OpenElement::Fault) => self.message.fault = Some(value),
-            _ => return Err(misplaced("value")),
+            _ => return Err(unexpected_tag("value")),
         }
         Ok(())
     }
 }
 
-fn misplaced(tag: &str) -> DecodeError {
+fn unexpected_tag(tag: &str) -> DecodeError {
     let known = Scalar::from_tag(tag).is_some()
         || matches!(
             tag,

@@ -131,7 +131,7 @@ impl Session {
         });
     }
 
-    /// Stores something received for a call by `store`, and wakes its caller. Does nothing for a call that is over.
+    /// Stores something received for a call by `store`, and wakes its caller. Does nothing if the call has ended.
     fn deliver(&self, count: u32, store: impl FnOnce(&mut ReplyBuffer)) {
         let now = self.tick.load(Ordering::Relaxed);
         let waker = self.with_pending(|pending| {

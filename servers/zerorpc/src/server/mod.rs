@@ -170,7 +170,7 @@ struct Running {
     peers: Peers,
 }
 
-/// Accepts connections until the stop, and then waits for their calls.
+/// Accepts connections until the server is stopped, and then waits for the calls in progress.
 async fn listen(running: &Arc<Running>, listener: Listener) {
     let mut peers = JoinSet::new();
     let accepting =
@@ -180,7 +180,8 @@ async fn listen(running: &Arc<Running>, listener: Listener) {
     drain(running, peers).await;
 }
 
-/// Serves all peers of a socket of another library until the stop, and then waits for their calls.
+/// Serves all peers of a socket of another library until the server is stopped, and then waits for the calls in
+/// progress.
 async fn serve_socket(running: &Arc<Running>, socket: Transport) {
     let mut peers = JoinSet::new();
     peers.spawn(serve(Arc::clone(running), socket));
