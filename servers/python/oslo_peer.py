@@ -116,7 +116,7 @@ for line in sys.stdin:
     try:
         report(result=execute(json.loads(line), clients, notifier))
     except Exception as error:
-        # The library may raise a subclass, which it creates, of the class of the remote exception.
+        # The library may raise a dynamically created subclass of the class of the remote exception.
         name = error.exc_type if isinstance(error, oslo_messaging.RemoteError) else type(error).__name__
         report(error=name, text=str(error))
 # Stopping the servers would take seconds, and is not needed: the broker is stopped next.

@@ -130,9 +130,11 @@ impl Dispatcher {
             // Deliberately on the runtime's thread: while a handler runs, no other call is served.
             Executor::Blocking => self.inner.run_exclusively(call),
             Executor::Threads(_) => {
-                let _permit = self.inner.threads.acquire().await.map_err(unfinished)?;
+                let _permit = self.inner.threads.acquire().await.map_err(unfinished_handler_error)?;
                 let inner = Arc::clone(&self.inner);
-                tokio::task::spawn_blocking(move || inner.run_blocking(call)).await.map_err(unfinished)?
+                tokio::task::spawn_blocking(move || inner.run_blocking(call))
+                    .await
+                    .map_err(unfinished_handler_error)?
             }
         }
     }
@@ -149,7 +151,7 @@ impl Dispatcher {
     }
 }
 
-fn unfinished(reason: impl fmt::Display) -> CallError {
+fn unfinished_handler_error(reason: impl fmt::Display) -> CallError {
     CallError::new(ErrorKind::Internal, format!("the handler did not finish: {reason}"))
 }
 

@@ -63,7 +63,7 @@ pub fn read(text: &[u8], limits: &Limits) -> Result<Value, CallError> {
 /// floats in `parsed`. Otherwise, which is nearly always, returns `None`.
 ///
 /// serde_json silently reads `-0` and integers beyond 64 bits as floats. A decoder that deserializes a message into
-/// another type than [`Value`] calls this with the values it got, and replaces them if there is a result. The nesting
+/// another type than [`Value`] calls this with the parsed values, and replaces them if there is a result. The nesting
 /// of `text` must have been [checked](check_depth) before.
 ///
 /// # Errors
@@ -123,7 +123,7 @@ pub fn check_depth(text: &[u8], limits: &Limits) -> Result<(), CallError> {
     Ok(())
 }
 
-/// Whether `value` holds a float that the parser may have made of an integer.
+/// Whether `value` holds a float that the parser may have converted from an integer.
 fn may_hold_misread_integer(value: &Value) -> bool {
     const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
     value.any(|value| match value {

@@ -17,7 +17,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// These limits for a message in which the values are nested in `levels` levels of the protocol's own envelope.
+    /// These limits, adjusted for a protocol whose envelope adds `levels` levels of nesting around the values.
     #[must_use]
     pub fn with_envelope(self, levels: usize) -> Self {
         Limits { max_depth: self.max_depth.saturating_add(levels), ..self }

@@ -212,8 +212,8 @@ impl Connections {
     }
 }
 
-/// Whether a response with that status may have been sent before the body of the request was read.
-fn may_precede_the_body(status: StatusCode) -> bool {
+/// Whether a response with this status may have been sent without reading the body of the request.
+fn may_leave_body_unread(status: StatusCode) -> bool {
     matches!(
         status,
         StatusCode::NOT_FOUND
@@ -240,7 +240,7 @@ impl Handler {
         let _permit = self.calls.acquire().await;
         let has_body = !request.body().is_end_stream();
         let response = self.router.clone().call(request).await?;
-        self.refused.store(has_body && may_precede_the_body(response.status()), Ordering::Relaxed);
+        self.refused.store(has_body && may_leave_body_unread(response.status()), Ordering::Relaxed);
         Ok(response)
     }
 }

@@ -93,7 +93,7 @@ fn http_urls() {
 }
 
 #[test]
-fn urls_of_the_tcp_floor() {
+fn parses_urls_of_the_tcp_floor() {
     assert_eq!(parsed("tcp://127.0.0.1:4242", TCP).endpoint(), &tcp("127.0.0.1", 4242));
     assert_eq!(parsed("tcp://[::1]:1", TCP).to_string(), "tcp://[::1]:1");
     assert_eq!(parsed("tcp://Host:80/", TCP).to_string(), "tcp://Host:80");
@@ -115,7 +115,7 @@ fn urls_of_the_tcp_floor() {
 }
 
 #[test]
-fn endpoints_of_zeromq() {
+fn parses_zeromq_endpoints() {
     for text in [
         "tcp://127.0.0.1:4242",
         "tcp://[::1]:1",
@@ -147,7 +147,7 @@ fn endpoints_of_zeromq() {
 }
 
 #[test]
-fn transport_urls_of_oslo_messaging() {
+fn parses_transport_urls_of_oslo_messaging() {
     let hosts =
         |text: &str| parsed(text, BROKER).endpoints().map(Endpoint::to_string).collect::<Vec<_>>().join(" ");
     for (text, endpoints) in [
@@ -283,7 +283,7 @@ fn an_error_names_the_accepted_form() {
 }
 
 #[test]
-fn addresses_are_made_of_endpoints() {
+fn addresses_are_built_from_endpoints() {
     let shown = |endpoint: &Endpoint, schemes, path| {
         Address::from_endpoint(endpoint, schemes, path).unwrap().to_string()
     };

@@ -16,7 +16,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// The credentials in a URL's text, `USER[:PASSWORD]`.
+    /// Parses the credentials in a URL, `USER[:PASSWORD]`.
     pub(crate) fn parse(text: &str) -> Self {
         let (user, password) = text.split_once(':').map_or((text, None), |(user, pw)| (user, Some(pw)));
         Credentials { user: user.to_owned(), password: password.map(str::to_owned) }

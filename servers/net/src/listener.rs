@@ -67,9 +67,9 @@ impl Listener {
         }
     }
 
-    /// Accepts the next connection, however long that takes. Connections that fail before they are accepted are skipped;
-    /// when nothing can be accepted, typically because the process has no file descriptor left, that is logged and tried
-    /// again after [`ACCEPT_PAUSE`]. Cancel-safe.
+    /// Accepts the next connection, however long that takes. Connections that fail before they are accepted are
+    /// skipped. If accepting fails for another reason, typically because the process has no file descriptor left, the
+    /// failure is logged, and accepting is retried after [`ACCEPT_PAUSE`]. Cancel-safe.
     pub async fn next(&self) -> Stream {
         loop {
             match self.accept().await {

@@ -59,7 +59,7 @@ struct Direction {
     len: usize,
     /// The time at which the end of the stream arrives. `None` until the writing end is closed.
     end: Option<Instant>,
-    is_reader_gone: bool,
+    reader_dropped: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -238,7 +238,7 @@ impl Stream {
     pub(crate) fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut state = lock(&self.link.0);
         match self.outgoing(&mut state) {
-            Ok(to) if to.len >= CAPACITY && !to.is_reader_gone => {
+            Ok(to) if to.len >= CAPACITY && !to.reader_dropped => {
                 to.writer = Some(context.waker().clone());
                 Poll::Pending
             }
@@ -270,7 +270,7 @@ impl Stream {
         let mut state = lock(&self.link.0);
         let arrival = Instant::now() + state.latency;
         let to = self.outgoing(&mut state)?;
-        if to.is_reader_gone || to.end.is_some() {
+        if to.reader_dropped || to.end.is_some() {
             return Err(ErrorKind::BrokenPipe.into());
         }
         let len = bytes.len().min(CAPACITY.saturating_sub(to.len));
@@ -319,11 +319,11 @@ impl Drop for Stream {
         self.shutdown();
         let mut state = lock(&self.link.0);
         if let Ok(from) = self.incoming(&mut state) {
-            from.is_reader_gone = true;
+            from.reader_dropped = true;
             from.wake();
         }
         let is_over =
-            |directions: &[Direction; 2]| directions.iter().all(|direction| direction.is_reader_gone);
+            |directions: &[Direction; 2]| directions.iter().all(|direction| direction.reader_dropped);
         if state.connections.get(&self.connection).is_some_and(is_over) {
             state.connections.remove(&self.connection);
         }

@@ -110,7 +110,7 @@ impl Stream {
         }
     }
 
-    /// Writes as much of `bytes` as is possible without waiting, and returns how many.
+    /// Writes as many of `bytes` as possible without waiting, and returns their number.
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] when nothing can be written; the errors of the operating system.

@@ -186,9 +186,9 @@ impl Drop for Stopper {
 fn serve(socket: &Socket, dispatcher: &Dispatcher, stopping: &AtomicBool) {
     loop {
         match answer_one(socket, dispatcher, stopping) {
-            // A signal.
+            // A signal interrupted the wait.
             Err(Error::EINTR) => {}
-            Err(error) => return tracing::debug!("the socket has ended: {error}"),
+            Err(error) => return tracing::debug!("the socket failed: {error}"),
             Ok(()) if stopping.load(Ordering::Acquire) => return,
             Ok(()) => {}
         }

@@ -46,8 +46,8 @@ pub fn value_len(value: &Value) -> usize {
 /// Encodes a call.
 ///
 /// # Errors
-/// [`ErrorKind::UnknownMethod`] for a method without a number, [`ErrorKind::InvalidArguments`] for named arguments or
-/// the wrong number of them, [`ErrorKind::NotRepresentable`] for an argument that does not fit.
+/// [`ErrorKind::UnknownMethod`] for a method that is not in [`Method::ALL`], [`ErrorKind::InvalidArguments`] for named
+/// arguments or the wrong number of them, [`ErrorKind::NotRepresentable`] for an argument that does not fit.
 pub fn encode_request(call: &Call) -> Result<[u8; LEN], CallError> {
     let Some(number) = (1_u8..).zip(Method::ALL).find(|(_, method)| method.name() == call.method) else {
         return Err(CallError::unknown_method(&call.method));

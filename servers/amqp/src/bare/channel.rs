@@ -26,7 +26,7 @@ pub(crate) fn properties() -> BasicProperties {
     BasicProperties::default()
 }
 
-/// Queues a message to the default exchange. It is written in the background.
+/// Queues a message to the default exchange. The message is written in the background.
 pub(super) fn publish(channel: &Channel, routing_key: ShortString, properties: BasicProperties, body: &[u8]) {
     let options = BasicPublishOptions::default();
     // The client notices a message that cannot be sent by its missing reply.

@@ -30,7 +30,7 @@ impl Serialize for Arguments<'_> {
     }
 }
 
-fn internal(error: serde_json::Error) -> CallError {
+fn internal_error(error: serde_json::Error) -> CallError {
     CallError::new(ErrorKind::Internal, error.to_string())
 }
 
@@ -40,7 +40,8 @@ fn internal(error: serde_json::Error) -> CallError {
 /// As [`json::write`], for a value that JSON cannot represent.
 pub fn encode_call(call: &Call) -> Result<Vec<u8>, CallError> {
     call.params.values().try_for_each(json::check_representable)?;
-    serde_json::to_vec(&Request { method: &call.method, args: Arguments(&call.params) }).map_err(internal)
+    serde_json::to_vec(&Request { method: &call.method, args: Arguments(&call.params) })
+        .map_err(internal_error)
 }
 
 /// Decodes the body of a request.

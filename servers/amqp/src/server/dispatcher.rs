@@ -211,14 +211,14 @@ impl RpcDispatcher {
         match self.executor {
             Executor::Async => self.invoke(invocation).await,
             Executor::Blocking => {
-                let _slot = self.handler_slots.acquire().await.map_err(did_not_finish)?;
+                let _slot = self.handler_slots.acquire().await.map_err(unfinished_handler_failure)?;
                 self.invoke(invocation).await
             }
             Executor::Threads(_) => {
-                let _slot = self.handler_slots.acquire().await.map_err(did_not_finish)?;
+                let _slot = self.handler_slots.acquire().await.map_err(unfinished_handler_failure)?;
                 let (this, runtime) = (Arc::clone(self), Handle::current());
                 let handler = move || runtime.block_on(this.invoke(invocation));
-                tokio::task::spawn_blocking(handler).await.map_err(did_not_finish)?
+                tokio::task::spawn_blocking(handler).await.map_err(unfinished_handler_failure)?
             }
         }
     }
@@ -252,7 +252,7 @@ struct Invocation {
     arguments: Params,
 }
 
-fn did_not_finish(reason: impl fmt::Display) -> Failure {
+fn unfinished_handler_failure(reason: impl fmt::Display) -> Failure {
     Failure::builtin("Exception", format!("the handler did not finish: {reason}"))
 }
 

@@ -35,7 +35,7 @@ pub(super) fn write_trailer(
 }
 
 /// Reports a value that serde_json failed to write although it was checked before.
-pub(super) fn internal(error: serde_json::Error) -> CallError {
+pub(super) fn internal_error(error: serde_json::Error) -> CallError {
     CallError::new(ErrorKind::Internal, error.to_string())
 }
 
@@ -46,6 +46,6 @@ pub(super) fn internal(error: serde_json::Error) -> CallError {
 pub fn encode_value(value: &Value) -> Result<Vec<u8>, CallError> {
     json::check_representable(value)?;
     let mut out = JsonWriter::escaped(Vec::new());
-    serde_json::to_writer(&mut out, value).map_err(internal)?;
+    serde_json::to_writer(&mut out, value).map_err(internal_error)?;
     Ok(out.into_bytes())
 }

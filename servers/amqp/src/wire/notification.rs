@@ -2,7 +2,7 @@
 
 use calculator::{CallError, Limits, Value, json};
 
-use super::encode::{CONTEXT_PREFIX, internal, write_trailer};
+use super::encode::{CONTEXT_PREFIX, internal_error, write_trailer};
 use super::envelope::{Envelope, decode_envelope, encode_enveloped};
 use super::error::{WireError, malformed};
 use crate::context::Context;
@@ -55,7 +55,7 @@ pub fn encode_notification(notification: &Notification, unique_id: &str) -> Resu
         serde_json::to_writer(&mut *out, payload)?;
         write_trailer(out, unique_id, context)
     })
-    .map_err(internal)
+    .map_err(internal_error)
 }
 
 /// Decodes a notification. Members that are missing, or that should be strings and are not, become empty.

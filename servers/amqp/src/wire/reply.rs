@@ -5,7 +5,7 @@ use std::fmt;
 use calculator::{CallError, ErrorKind, Limits, Value, json};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::encode::{internal, write_unique_id};
+use super::encode::{internal_error, write_unique_id};
 use super::envelope::{Envelope, decode_envelope, encode_enveloped};
 use super::error::{WireError, malformed};
 use super::failure::{Failure, decode_failure};
@@ -41,7 +41,7 @@ pub fn encode_result(
         out.json(r#","failure":null"#);
         Ok(())
     })
-    .map_err(internal)
+    .map_err(internal_error)
 }
 
 /// Encodes the failure of the call `msg_id`. `unique_id` is that of [`encode_result`].

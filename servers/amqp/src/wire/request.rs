@@ -7,7 +7,7 @@ use std::fmt;
 use calculator::{Call, CallError, Limits, Method, Params, Value, json};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::encode::{CONTEXT_PREFIX, internal, write_trailer};
+use super::encode::{CONTEXT_PREFIX, internal_error, write_trailer};
 use super::envelope::{Envelope, decode_envelope, encode_enveloped};
 use super::error::{WireError, malformed};
 use super::fields::Field;
@@ -93,7 +93,7 @@ pub fn encode_request(
     context.iter().try_for_each(|(_, value)| json::check_representable(value))?;
     let envelope = routing.map_or(Envelope::V2, |routing| routing.envelope);
     encode_enveloped(envelope, 256, |out| write_request(out, call, target, context, routing, unique_id))
-        .map_err(internal)
+        .map_err(internal_error)
 }
 
 fn write_request(

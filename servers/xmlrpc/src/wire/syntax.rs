@@ -24,7 +24,7 @@ pub(super) fn text_outside_root(root_seen: bool) -> &'static str {
     if root_seen { "junk after document element" } else { "syntax error" }
 }
 
-/// A position of the parser as an index.
+/// Converts a position that the parser reports to an index.
 pub(super) fn offset(position: u64) -> usize {
     usize::try_from(position).unwrap_or(usize::MAX)
 }

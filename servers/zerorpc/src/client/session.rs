@@ -110,7 +110,7 @@ impl Session {
         }
     }
 
-    /// Ends the connection and fails every pending call. Whether the server has executed those is unknown.
+    /// Ends the connection and fails every pending call. It is unknown whether the server has executed these calls.
     pub(super) fn close(&self, reason: &str) {
         let counts = self.with_pending(|pending| {
             pending.closed = true;

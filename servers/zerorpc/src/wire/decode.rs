@@ -174,8 +174,8 @@ fn version(value: &Value) -> Option<u64> {
     }
 }
 
-/// The error that the arguments of `ERR` describe: `[class, message, traceback]`, or from a peer of version 1 the
-/// single string `Class(message)`.
+/// The error that the arguments of `ERR` describe: `[class, message, traceback]`, or the single string `Class(message)`
+/// if the peer speaks version 1.
 fn remote_error(args: &Value) -> CallError {
     let Value::List(args) = args else { return malformed("an error without a list of arguments") };
     let (class, message, traceback) = match args.as_slice() {

@@ -100,7 +100,7 @@ impl Inbox {
         &mut self.buffer
     }
 
-    /// Bytes of memory that the buffer takes.
+    /// The capacity of the buffer in bytes.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.buffer.capacity()

@@ -21,13 +21,13 @@ pub trait MessageSocket: Send + Sync {
     /// The error that ends the connection.
     fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Appends the next message to `buffer` and returns how many bytes that takes; 0 at the end of the connection.
+    /// Appends the next message to `buffer` and returns their length in bytes; 0 at the end of the connection.
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`], or the error that ends the connection.
     fn try_read(&self, buffer: &mut Vec<u8>) -> io::Result<usize>;
 
-    /// Sends the message that `bytes` begin with and returns how many bytes it takes.
+    /// Sends the message that `bytes` begin with and returns the length of that message in bytes.
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`], or the error that ends the connection.

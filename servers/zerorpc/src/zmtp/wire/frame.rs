@@ -45,7 +45,7 @@ pub fn write_message<E>(
     Ok(())
 }
 
-/// Appends the frames of a message, and returns how many bytes that takes.
+/// Appends the frames of a message, and returns their length in bytes.
 pub fn write_frames<'a>(out: &mut Vec<u8>, frames: impl IntoIterator<Item = &'a [u8]>) -> usize {
     let start = out.len();
     let mut last = None;
