@@ -57,6 +57,9 @@ fn every_command_explains_itself() {
         let own = finish(&mut rpcbench(&[command, "--help"])).with(0, &[]).out.join("\n");
         assert!(own.contains(&format!("rpcbench {command}")), "{own}");
     }
+    // The details of a command, which its summary leaves out.
+    let call = finish(&mut rpcbench(&["call", "--help"])).with(0, &[]).out.join("\n");
+    assert!(call.contains("NAME=VALUE"), "{call}");
     let list = finish(&mut rpcbench(&["list"])).with(0, &[]).out.join("\n");
     for word in ["rest-hyper", "amqp", "quick", "standard", "divide(x, y)"] {
         assert!(list.contains(word), "{list}");

@@ -37,15 +37,15 @@ pub(super) fn list(arguments: &Arguments) -> Outcome {
     text.push_str("\nScenarios (rpcbench run NAME)\n");
     for (name, source) in BUILT_IN {
         if let Ok(scenario) = Scenario::parse(name, source) {
-            let _ = writeln!(text, "  {name:<17} {}", scenario.question);
+            let _ = writeln!(text, "  {name:<18} {}", scenario.question);
         }
     }
     text.push_str("\nOperations (--operation)\n");
     for method in Method::ALL {
         let title = format!("{}({})", method.name(), method.params().join(", "));
-        let _ = writeln!(text, "  {title:<17} {}", method.doc());
+        let _ = writeln!(text, "  {title:<18} {}", method.doc());
     }
-    text.push_str("                    echo can have a payload: echo:100B, echo:1KiB, … up to echo:1MiB\n");
+    text.push_str("                     echo can have a payload: echo:100B, echo:1KiB, … up to echo:1MiB\n");
     print(&text);
     Ok(Exit::Done)
 }

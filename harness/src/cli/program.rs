@@ -9,7 +9,7 @@ use super::output::{Exit, Failure, print_error};
 use super::{agent, call, check, completions, doctor, healthy, list, man, merge, report, run, serve};
 use crate::deploy::{keep_awake, rabbitmq};
 
-/// Measure what a remote call costs in REST, XML-RPC, JSON-RPC, zerorpc and AMQP, and why
+/// Measure and explain what a remote call costs in REST, XML-RPC, JSON-RPC, zerorpc and AMQP
 #[derive(Parser)]
 #[command(
     name = "rpcbench",

@@ -74,7 +74,7 @@ impl StackKind {
         self.is_usual() || self.role == Role::Floor
     }
 
-    /// The stack with which this protocol is compared besides [`FLOOR`]: the least that its broker or its socket
+    /// The stack with which this protocol is compared besides [`FLOOR`]: the minimum that its broker or its socket
     /// library can do.
     #[must_use]
     pub fn own_floor(self) -> Option<&'static str> {

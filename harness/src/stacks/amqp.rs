@@ -44,7 +44,7 @@ enum Delivery {
     Enveloped,
     /// The same without the messages' envelope.
     Direct,
-    /// The least that the broker can do for a call; no oslo.messaging.
+    /// The minimum that the broker can do for a call; no oslo.messaging.
     Bare,
 }
 

@@ -96,7 +96,7 @@ pub trait Protocol: Send + Sync {
         false
     }
 
-    /// The stack that shows the least that its broker or its sockets can do, as a second floor for it alone.
+    /// The stack that shows the minimum that its broker or its sockets can do, as a second floor for it alone.
     fn own_floor(&self) -> Option<&'static str> {
         None
     }
@@ -259,7 +259,7 @@ pub enum Role {
     /// Both at once: there is only one library.
     #[serde(alias = "default-and-leanest")]
     DefaultAndMinimal,
-    /// The least that AMQP's broker can do: a floor for AMQP alone.
+    /// The minimum that AMQP's broker can do: a floor for AMQP alone.
     BrokerFloor,
     /// Our code over another library, to separate the library's cost from the protocol's.
     Alternative,
