@@ -38,7 +38,7 @@ fn roundtrip(criterion: &mut Criterion) {
         twin: &server,
         targets: &targets,
         controls: &controls,
-        began: Instant::now(),
+        started_at: Instant::now(),
         interrupted: &interrupted,
     };
     let broker =
@@ -49,9 +49,9 @@ fn roundtrip(criterion: &mut Criterion) {
         if stack.needs_broker() && broker.is_none() {
             continue;
         }
-        let site = RunningServer::start(stack, &setting, broker.as_ref(), &[], false).unwrap();
+        let running = RunningServer::start(stack, &setting, broker.as_ref(), &[], false).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let client = runtime.block_on(site.place.connect(stack, 1, TIMEOUT)).unwrap().remove(0);
+        let client = runtime.block_on(running.location.connect(stack, 1, TIMEOUT)).unwrap().remove(0);
         group.bench_function(stack.name, |b| {
             b.iter_custom(|calls| {
                 // A task, like the callers of the load generator.

@@ -1,4 +1,4 @@
-//! The harness: what drives the servers, measures, and turns runs into records, tables and plots.
+//! The harness: drives the servers, measures, and turns runs into records, tables and plots.
 
 pub mod agents;
 pub mod cli;

@@ -30,10 +30,10 @@ impl Agreement<'_> {
     }
 }
 
-/// The seed of the arguments and arrivals of one agent. Agents must not share one; agent 1 makes the calls that a run
-/// without agents would make.
+/// The seed of the arguments and arrivals of agent number `agent`, from 1: different for each agent, and `seed` itself for
+/// agent 1, which therefore makes the same calls as a run without agents.
 pub(super) fn seed_of_agent(seed: u64, agent: u32) -> u64 {
-    // Callers use the numbers that follow a seed, at most ten thousand of them.
+    // Each caller adds its number, at most 10,000, to the seed.
     seed.wrapping_add(u64::from(agent.saturating_sub(1)) << 32)
 }
 

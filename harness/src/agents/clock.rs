@@ -24,16 +24,16 @@ impl OwnClock {
         OwnClock { read_at: Instant::now(), unix_ns: Clock::now().unix_ns.into() }
     }
 
-    /// The time at `moment`, in nanoseconds since 1970.
+    /// The time that this clock shows at `instant`, in nanoseconds since 1970.
     #[must_use]
-    pub fn time_at(&self, moment: Instant) -> i128 {
-        match moment.checked_duration_since(self.read_at) {
+    pub fn time_at(&self, instant: Instant) -> i128 {
+        match instant.checked_duration_since(self.read_at) {
             Some(after) => self.unix_ns + nanos(after),
-            None => self.unix_ns - nanos(self.read_at.saturating_duration_since(moment)),
+            None => self.unix_ns - nanos(self.read_at.saturating_duration_since(instant)),
         }
     }
 
-    /// The instant at which it shows `unix_ns`; `None` if that cannot be represented.
+    /// The instant at which this clock shows `unix_ns`; `None` if that cannot be represented.
     #[must_use]
     pub fn instant_at(&self, unix_ns: i128) -> Option<Instant> {
         let from_now = unix_ns - self.unix_ns;
@@ -59,7 +59,7 @@ fn nanos(duration: Duration) -> i128 {
 pub fn offset(address: SocketAddr, own: OwnClock) -> io::Result<ClockOffset> {
     let mut best: Option<ClockOffset> = None;
     control::sample_clock(address, EXCHANGES, Instant::now, |asked, clock| {
-        let found = cristian(own.time_at(asked), own.time_at(Instant::now()), clock.unix_ns.into());
+        let found = estimate_offset(own.time_at(asked), own.time_at(Instant::now()), clock.unix_ns.into());
         if best.is_none_or(|best| found.bound_ns < best.bound_ns) {
             best = Some(found);
         }
@@ -67,18 +67,19 @@ pub fn offset(address: SocketAddr, own: OwnClock) -> io::Result<ClockOffset> {
     best.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
-/// The offset of a clock that showed `shown` at some moment between `asked` and `answered`. The moment is assumed to be
-/// the middle, so the error is at most half of the time between (F. Cristian, "Probabilistic clock synchronization",
-/// Distributed Computing 3, 1989).
-fn cristian(asked: i128, answered: i128, shown: i128) -> ClockOffset {
-    let half = (answered - asked) / 2;
+/// Estimates the offset of a remote clock from one exchange: the request was sent at `sent`, the reply was received at
+/// `received`, and the remote clock read `remote` at some time between the two. That time is assumed to be the midpoint,
+/// so the error is at most half of the round trip (F. Cristian, "Probabilistic clock synchronization", Distributed
+/// Computing 3, 1989).
+fn estimate_offset(sent: i128, received: i128, remote: i128) -> ClockOffset {
+    let half = (received - sent) / 2;
     ClockOffset {
-        offset_ns: i64::try_from(shown - (asked + half)).unwrap_or(if shown > asked {
+        offset_ns: i64::try_from(remote - (sent + half)).unwrap_or(if remote > sent {
             i64::MAX
         } else {
             i64::MIN
         }),
-        bound_ns: u64::try_from((answered - asked + 1) / 2).unwrap_or(u64::MAX),
+        bound_ns: u64::try_from((received - sent + 1) / 2).unwrap_or(u64::MAX),
     }
 }
 
@@ -90,7 +91,8 @@ pub struct RunClock {
 }
 
 impl RunClock {
-    /// The clock of the server with the control port at `reference`, called `name`; without one, this machine's own.
+    /// The clock of the server whose control port is at `reference`, an address and a name for records; without one, the
+    /// clock of this machine.
     ///
     /// # Errors
     /// When the server does not answer.
@@ -113,7 +115,7 @@ impl RunClock {
         self.own.time_at(Instant::now()) + self.offset_ns()
     }
 
-    /// The instant at which it shows `unix_ns`; `None` if that cannot be represented.
+    /// The instant at which this clock shows `unix_ns`; `None` if that cannot be represented.
     #[must_use]
     pub fn instant_at(&self, unix_ns: i128) -> Option<Instant> {
         self.own.instant_at(unix_ns - self.offset_ns())
@@ -135,14 +137,14 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Whatever the way there and back took, the true offset lies within the bound.
+        /// However long the request and the reply took, the true offset lies within the bound.
         #[test]
         fn the_true_offset_lies_within_the_bound(
             asked in 0..1_000_000_000_i64, there in 0..10_000_000_i64, back in 0..10_000_000_i64,
             offset in -1_000_000_000_000..1_000_000_000_000_i64,
         ) {
             let [asked, there, back, offset] = [asked, there, back, offset].map(i128::from);
-            let found = cristian(asked, asked + there + back, asked + there + offset);
+            let found = estimate_offset(asked, asked + there + back, asked + there + offset);
             let wrong = (i128::from(found.offset_ns) - offset).unsigned_abs();
             prop_assert!(wrong <= u128::from(found.bound_ns), "{found:?}");
             prop_assert!(i128::from(found.bound_ns) <= (there + back + 1) / 2);

@@ -1,14 +1,14 @@
-//! Why an agent could not make its part of a run.
+//! Why an agent could not run its share.
 
 use std::num::NonZeroU32;
 
 use crate::load::Load;
 use crate::run::RunError;
 
-/// Why an agent could not make its part of a run.
+/// Why an agent could not run its share.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
-    /// The run itself could not be made.
+    /// The run itself failed.
     #[error(transparent)]
     Run(#[from] RunError),
     /// The scenario has a search, whose next rate depends on all agents' last one.

@@ -1,9 +1,9 @@
 //! Load from several machines: agents that agree on a time without talking to each other, and the merging of their
 //! partial records.
 //!
-//! Every agent derives the whole schedule (which trial is made when) from its options: the start, the seed, the scenario
-//! and the number of agents. Each makes its share of the load and writes a partial record; [`merge`](merge::merge) adds
-//! those up.
+//! Every agent derives the whole schedule (which trial runs when) from its options: the start, the seed, the scenario
+//! and the number of agents. Each agent generates its share of the load and writes a partial record;
+//! [`merge`](merge::merge) combines the records.
 
 mod agreement;
 pub mod clock;

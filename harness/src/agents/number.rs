@@ -1,4 +1,4 @@
-//! Which agent of how many a program is.
+//! The number of an agent, and how many agents the run has.
 
 use std::fmt;
 use std::num::NonZeroU32;

@@ -1,4 +1,4 @@
-//! One agent's part of a run.
+//! One agent's share of a run.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,10 +24,10 @@ use crate::trial::{self, TrialContext, wait_until};
 /// The pause before a server that does not answer yet is checked again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The options of an agent, beside its scenario.
+/// The options of an agent, apart from its scenario.
 #[derive(Debug)]
 pub struct Options {
-    /// Which agent of how many this is.
+    /// The number of this agent, and how many agents the run has.
     pub number: AgentNumber,
     /// When the calls of the first trial begin, by the clock of the run: nanoseconds since 1970.
     pub start: i128,
@@ -39,7 +39,7 @@ pub struct Options {
     pub targets: BTreeMap<String, String>,
 }
 
-/// Checks that agents can make the run of `scenario` together: that every trial has a share for each of them.
+/// Checks that several agents can share the run of `scenario`: that the load of every trial is large enough to divide.
 ///
 /// # Errors
 /// [`AgentError::Search`], [`AgentError::Load`], or the plan's error.
@@ -59,11 +59,11 @@ fn share(spec: &TrialSpec, options: &Options, agreed: AgreedTimes) -> Result<Tri
     spec.share(agent, of, agreed).ok_or(AgentError::Load { load: spec.load, of })
 }
 
-/// Makes one agent's part of the run of `scenario`, at the times that follow from `options` and `clock`. `save` gets the
-/// record so far after every block.
+/// Runs one agent's share of `scenario`, at the times that follow from `options` and `clock`. Passes the unfinished record
+/// to `save` after every block.
 ///
 /// # Errors
-/// [`AgentError`]. Trials that fail do not end a run; they stand in the record.
+/// [`AgentError`]. Failed trials do not end the run; they are recorded.
 pub fn run(
     scenario: &Scenario,
     options: &Options,
@@ -87,7 +87,7 @@ pub fn run(
         twin: &server,
         targets: &options.targets,
         controls: &BTreeMap::new(),
-        began: start,
+        started_at: start,
         interrupted,
     };
     let mut record = new_partial_record(scenario, options);
@@ -97,12 +97,12 @@ pub fn run(
     }
     progress(Event::Measuring(plan.trials().count() as u64 * u64::from(scenario.blocks.get())));
     let timetable = Timetable::new(scenario, start, options.gap);
-    let mut made = 0;
+    let mut trials_done = 0;
     for block in 0..scenario.blocks.get() {
         for (position, spec) in (0_u32..).zip(plan.block(block, options.seed)) {
-            let agreed = timetable.trial(made);
+            let agreed = timetable.trial(trials_done);
             let spec = share(&spec, options, agreed)?;
-            made += 1;
+            trials_done += 1;
             block_until(timetable.preparation(agreed), interrupted)?;
             if interrupted.load(Ordering::Relaxed) {
                 break;
@@ -173,7 +173,7 @@ fn check_servers(
     loop {
         let checked = check_stacks(plan, context, &mut Brokers::new(None), &run_options, record, progress);
         match checked {
-            Err(RunError::Unreachable { .. }) if Instant::now() + RETRY_INTERVAL < context.began => {
+            Err(RunError::Unreachable { .. }) if Instant::now() + RETRY_INTERVAL < context.started_at => {
                 record.clone_from(&unchecked);
                 block_until(Instant::now().checked_add(RETRY_INTERVAL), context.interrupted)?;
             }
@@ -186,12 +186,12 @@ fn check_servers(
     }
 }
 
-/// Blocks the thread until `moment`, or until `interrupted` is set.
-fn block_until(moment: Option<Instant>, interrupted: &AtomicBool) -> Result<(), AgentError> {
+/// Blocks the thread until `deadline`, or until `interrupted` is set. Returns at once without a deadline.
+fn block_until(deadline: Option<Instant>, interrupted: &AtomicBool) -> Result<(), AgentError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(AgentError::Timer)?;
-    if let Some(moment) = moment {
-        runtime.block_on(wait_until(moment, interrupted));
+    if let Some(deadline) = deadline {
+        runtime.block_on(wait_until(deadline, interrupted));
     }
     Ok(())
 }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 /// Nanoseconds in a second.
 const NANOS: i128 = 1_000_000_000;
-/// How far ahead the next multiple of a period must be, so that agents started one after the other in the time before
-/// choose the same.
+/// The minimum time until the chosen multiple of a period, so that agents that are started shortly after each other
+/// choose the same one.
 const MIN_LEAD: i128 = 10 * NANOS;
 /// The longest period.
 const MAX_PERIOD: Duration = Duration::from_secs(24 * 3600);
@@ -16,7 +16,7 @@ const MAX_PERIOD: Duration = Duration::from_secs(24 * 3600);
 /// When the calls of the first trial begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// At a time: nanoseconds since 1970.
+    /// At this time, in nanoseconds since 1970.
     At(i128),
     /// At the next time that is a multiple of a period since 1970, and at least ten seconds ahead.
     Next(Duration),
@@ -41,14 +41,14 @@ impl FromStr for Start {
         }
         let timestamp = match text.parse::<Timestamp>() {
             Ok(timestamp) => timestamp,
-            Err(_) => seconds(text).ok_or(StartError)?,
+            Err(_) => parse_seconds(text).ok_or(StartError)?,
         };
         Some(timestamp.as_nanosecond()).filter(|nanos| *nanos > 0).map(Start::At).ok_or(StartError)
     }
 }
 
-/// Seconds since 1970, with up to nine digits after the point.
-fn seconds(text: &str) -> Option<Timestamp> {
+/// Parses seconds since 1970, with up to nine digits after the decimal point.
+fn parse_seconds(text: &str) -> Option<Timestamp> {
     let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !digits(whole) || !digits(part) || part.len() > 9 {
@@ -58,7 +58,7 @@ fn seconds(text: &str) -> Option<Timestamp> {
 }
 
 impl Start {
-    /// The start in nanoseconds since 1970, for an agent that asks at `now`.
+    /// The start in nanoseconds since 1970, as an agent computes it at time `now`.
     #[must_use]
     pub fn resolve(self, now: i128) -> i128 {
         match self {

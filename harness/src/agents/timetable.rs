@@ -1,11 +1,11 @@
-//! When each trial of a run by several agents is made.
+//! The times at which several agents run the trials of a run.
 
 use std::time::{Duration, Instant};
 
 use crate::load::AgreedTimes;
 use crate::scenario::Scenario;
 
-/// The times of the trials of a run: each trial has a period of the same length.
+/// The times of the trials of a run. Trials follow each other at a fixed period.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timetable {
     start: Instant,
@@ -15,7 +15,7 @@ pub(super) struct Timetable {
 }
 
 impl Timetable {
-    /// The timetable of a run of `scenario` whose first calls are made at `start`, with `gap` between the end of a window
+    /// The timetable of a run of `scenario` whose first calls start at `start`, with `gap` between the end of a window
     /// and the first calls of the next trial.
     pub(super) fn new(scenario: &Scenario, start: Instant, gap: Duration) -> Self {
         let first = AgreedTimes::new(start, scenario.warmup);
@@ -23,12 +23,12 @@ impl Timetable {
         Timetable { start, warmup: scenario.warmup, period, gap }
     }
 
-    /// When trial number `trial` of the run, from 0, is made.
+    /// The times of trial number `trial` of the run, counted from 0.
     pub(super) fn trial(&self, trial: u32) -> AgreedTimes {
         AgreedTimes::new(self.start + self.period * trial, self.warmup)
     }
 
-    /// When an agent may begin to prepare the trial made at `agreed`: when the window of the trial before has ended.
+    /// When an agent may start to prepare the trial at `agreed`: at the end of the previous trial's window.
     pub(super) fn preparation(&self, agreed: AgreedTimes) -> Option<Instant> {
         agreed.warmup_start.checked_sub(self.gap)
     }

@@ -11,8 +11,8 @@ use anyhow::Context;
 use super::overrides::Overrides;
 use super::progress::Progress;
 use super::run::watch_for_interrupts;
-use super::serve::address;
-use super::targets::target;
+use super::serve::parse_address;
+use super::targets::parse_target;
 use super::{Exit, Failure, Outcome, print};
 use crate::agents::clock::RunClock;
 use crate::agents::{self, AgentArgument, AgentError, INDEX_VARIABLE, Options, Start};
@@ -158,7 +158,7 @@ fn failure(error: AgentError) -> Failure {
 fn targets(arguments: &Arguments) -> Result<BTreeMap<String, String>, Failure> {
     let mut targets = BTreeMap::new();
     for given in &arguments.targets {
-        let (stack, url) = target(given, arguments.broker.as_deref())?;
+        let (stack, url) = parse_target(given, arguments.broker.as_deref())?;
         if targets.insert(stack.name.to_owned(), url).is_some() {
             return Err(Failure::usage("--target: a stack has one server; one is named twice"));
         }
@@ -226,7 +226,7 @@ fn clock(arguments: &Arguments, interrupted: &AtomicBool) -> Result<RunClock, Fa
     let start = own.instant_at(arguments.at.resolve(own.now()));
     let may_retry = |start| Instant::now() + RETRY_INTERVAL < start && !interrupted.load(Ordering::Relaxed);
     loop {
-        let asked = address(name)
+        let asked = parse_address(name)
             .map_err(anyhow::Error::msg)
             .and_then(|address| Ok(RunClock::new(Some((address, name.clone())))?));
         match asked {

@@ -18,7 +18,7 @@ enum Finding {
     /// Nothing to do.
     Good(String),
     /// Would disturb a measurement: the finding and what to do about it.
-    Disturbing(String, &'static str),
+    Warning(String, &'static str),
     /// Missing: what, and what to do about it.
     Missing(String, &'static str),
 }
@@ -31,7 +31,7 @@ pub(super) fn doctor(_: &Arguments) -> Outcome {
     for finding in &findings {
         let _ = match finding {
             Finding::Good(what) => writeln!(text, "ok       {what}"),
-            Finding::Disturbing(what, remedy) => writeln!(text, "warning  {what}\n         → {remedy}"),
+            Finding::Warning(what, remedy) => writeln!(text, "warning  {what}\n         → {remedy}"),
             Finding::Missing(what, remedy) => writeln!(text, "missing  {what}\n         → {remedy}"),
         };
     }
@@ -42,7 +42,7 @@ pub(super) fn doctor(_: &Arguments) -> Outcome {
 
 fn build() -> Finding {
     if cfg!(debug_assertions) {
-        Finding::Disturbing("this is a build without optimisations".into(), "build with --release")
+        Finding::Warning("this is a build without optimisations".into(), "build with --release")
     } else {
         Finding::Good("built with optimisations".into())
     }
@@ -64,18 +64,18 @@ fn pinning() -> Finding {
     });
     match pinned {
         Ok(Ok(())) => Finding::Good("processes can be pinned to cores".into()),
-        Ok(Err(error)) => Finding::Disturbing(
+        Ok(Err(error)) => Finding::Warning(
             format!("processes cannot be pinned: {error}"),
             "measure on Linux, or read the results as those of placement `free`",
         ),
-        Err(_) => Finding::Disturbing("pinning panicked".into(), "report this as a bug"),
+        Err(_) => Finding::Warning("pinning panicked".into(), "report this as a bug"),
     }
 }
 
 fn awake() -> Finding {
     match KeepAwake::start(&sys::allowed_cores()[..1]) {
         Ok(_) => Finding::Good("cores can be kept awake (SCHED_IDLE)".into()),
-        Err(error) => Finding::Disturbing(
+        Err(error) => Finding::Warning(
             format!("cores cannot be kept awake: {error}"),
             "latencies on two cores then include waking up a core; prefer --placement shared",
         ),
@@ -85,7 +85,7 @@ fn awake() -> Finding {
 fn byte_counts() -> Finding {
     match sys::sockets() {
         Some(_) => Finding::Good("the kernel counts the bytes of each TCP connection (TCP_INFO)".into()),
-        None => Finding::Disturbing(
+        None => Finding::Warning(
             "this system does not report the bytes of a TCP connection".into(),
             "measure on Linux; reports show byte counts as not observable",
         ),
@@ -95,7 +95,7 @@ fn byte_counts() -> Finding {
 fn governor() -> Finding {
     match sys::machine().governor.as_deref() {
         None | Some("performance") => Finding::Good("no frequency scaling".into()),
-        Some(other) => Finding::Disturbing(
+        Some(other) => Finding::Warning(
             format!("the frequency governor is `{other}`"),
             "as root: cpupower frequency-set -g performance",
         ),
@@ -104,7 +104,7 @@ fn governor() -> Finding {
 
 fn virtualisation() -> Finding {
     match sys::machine().virtualised {
-        Some(true) => Finding::Disturbing(
+        Some(true) => Finding::Warning(
             "this is a virtual machine: its cores may be shared, and waking up a core is slow".into(),
             "compare ratios within a run, not times between runs",
         ),
@@ -115,7 +115,7 @@ fn virtualisation() -> Finding {
 
 fn busy() -> Finding {
     match sys::load_average() {
-        Some(load) if load > 0.5 => Finding::Disturbing(
+        Some(load) if load > 0.5 => Finding::Warning(
             format!("the load average of the last minute is {load:.1}"),
             "stop other programs",
         ),

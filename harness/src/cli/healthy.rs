@@ -9,7 +9,7 @@ use super::{Exit, Failure, Outcome, runtime};
 use crate::run::targets::probe;
 use crate::stacks::BROKER_VARIABLE;
 
-/// Its name.
+/// The name of the subcommand.
 pub(super) const SUBCOMMAND: &str = "__healthy";
 
 /// For how long after the start of the container a probe checks the servers without delay.

@@ -13,7 +13,7 @@ pub enum Exit {
     No = 1,
     /// Wrong usage or configuration.
     Usage = 2,
-    /// It could not be run: no server, no broker.
+    /// The command could not run: no server, no broker.
     CouldNotRun = 3,
     /// Measured, but an audit failed.
     AuditFailed = 4,
@@ -57,7 +57,7 @@ pub(super) fn print(text: &str) {
     }
 }
 
-/// Prints a line to standard error. What standard error does not take is lost: the exit code still says how it ended.
+/// Prints a line to standard error. Ignores write errors: the exit code still reports how the command ended.
 pub(super) fn print_error(line: &dyn Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }

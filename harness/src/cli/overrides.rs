@@ -104,7 +104,8 @@ impl Overrides {
     }
 }
 
-/// Makes each measurement once for each of `values`, named by it; leaves all as they are where there are none.
+/// Repeats each measurement for each of `values`, named after the value; without values, leaves the measurements as they
+/// are.
 fn replace<T: Copy + std::fmt::Display>(
     scenario: &mut Scenario,
     values: &[T],

@@ -89,7 +89,7 @@ pub fn main() -> ExitCode {
         Command::Man(arguments) => man::man(&arguments, visible_command()),
         Command::Healthy => healthy::healthy(),
         Command::KeepAwake { core } => {
-            // It has printed the reason on standard output.
+            // The command has printed the reason on standard output.
             return match keep_awake::keep_awake_main(core) {
                 Ok(never) => match never {},
                 Err(_) => ExitCode::from(Exit::CouldNotRun),

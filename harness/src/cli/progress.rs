@@ -17,9 +17,9 @@ pub(super) struct Progress {
     /// Only problems are printed.
     quiet: bool,
     bar: Option<ProgressBar>,
-    made: u64,
-    all: u64,
-    began: Instant,
+    finished: u64,
+    total: u64,
+    started_at: Instant,
     last_line: Instant,
 }
 
@@ -33,7 +33,7 @@ impl Progress {
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar
         });
-        Progress { quiet, bar, made: 0, all: 0, began: now, last_line: now }
+        Progress { quiet, bar, finished: 0, total: 0, started_at: now, last_line: now }
     }
 
     pub(super) fn report(&mut self, event: &Event<'_>) {
@@ -57,8 +57,8 @@ impl Progress {
                 self.problem(&format!("{} is skipped: {}", skipped.stack, skipped.reason));
             }
             Event::Measuring(all) => {
-                self.all = *all;
-                self.began = Instant::now();
+                self.total = *all;
+                self.started_at = Instant::now();
                 if let Some(bar) = &self.bar {
                     bar.set_length(*all);
                     bar.reset_eta();
@@ -71,13 +71,18 @@ impl Progress {
                 self.line(&format!("{} ({}): {}", searched.stack, searched.search, searched.range()));
             }
             Event::TrialDone(trial) => {
-                self.made += 1;
+                self.finished += 1;
                 if let Some(bar) = &self.bar {
                     bar.set_message(format!("{} {}", trial.stack, trial.measurement));
                     bar.inc(1);
                 } else if self.last_line.elapsed() >= LINE_INTERVAL {
                     self.last_line = Instant::now();
-                    self.line(&format!("{} of {} trials, {} left", self.made, self.all, self.left()));
+                    self.line(&format!(
+                        "{} of {} trials, {} left",
+                        self.finished,
+                        self.total,
+                        self.time_left()
+                    ));
                 }
                 if let (false, Some(complaint)) = (trial.status == Status::Valid, trial.complaint()) {
                     let text = format!(
@@ -98,10 +103,11 @@ impl Progress {
         }
     }
 
-    fn left(&self) -> String {
+    /// Estimates the time left from the trials so far.
+    fn time_left(&self) -> String {
         #[allow(clippy::cast_precision_loss)]
-        let share = self.made as f64 / self.all.max(1) as f64;
-        let seconds = self.began.elapsed().as_secs_f64() * (1.0 - share) / share.max(f64::MIN_POSITIVE);
+        let share = self.finished as f64 / self.total.max(1) as f64;
+        let seconds = self.started_at.elapsed().as_secs_f64() * (1.0 - share) / share.max(f64::MIN_POSITIVE);
         format!("{seconds:.0} s")
     }
 

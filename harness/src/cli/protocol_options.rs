@@ -12,18 +12,19 @@ use crate::stacks::{
 
 /// The option groups of one kind of command.
 pub(super) trait Groups {
+    /// The groups, of all protocols.
     fn groups() -> Vec<&'static OptionGroup>;
 }
 
-/// Those of servers.
+/// Selects the option groups of servers.
 #[derive(Clone, Debug)]
 pub(super) struct OfServers;
 
-/// Those by which clients address a server.
+/// Selects the option groups with which clients address a server.
 #[derive(Clone, Debug)]
 pub(super) struct OfClients;
 
-/// Those of a single call.
+/// Selects the option groups of a single call.
 #[derive(Clone, Debug)]
 pub(super) struct OfCalls;
 

@@ -184,7 +184,7 @@ fn run_one(
     finish(&record, &folder, arguments.format)
 }
 
-/// The options of servers, with `further` arguments after those that all servers have.
+/// Parses the options of servers: the arguments for all servers, followed by `further`.
 fn server_options(arguments: &Arguments, further: &[String]) -> Result<ServerOptions, Failure> {
     let words: Vec<_> = arguments.server_arguments.iter().chain(further).cloned().collect();
     let mut options = parse_server_options(&words)?;

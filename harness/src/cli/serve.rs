@@ -47,7 +47,7 @@ pub(super) struct Arguments {
     listen: Endpoint,
     /// Open a control port at this address. It reports the server's CPU time, memory, bytes and cores, and turns faults on
     /// and off; try `echo stats | nc HOST PORT`
-    #[arg(long, value_name = "HOST:PORT", value_parser = address)]
+    #[arg(long, value_name = "HOST:PORT", value_parser = parse_address)]
     control: Option<SocketAddr>,
     /// The broker's URL
     #[arg(long, value_name = "URL", env = BROKER_VARIABLE, hide_env_values = true, help_heading = "AMQP")]
@@ -59,9 +59,10 @@ pub(super) struct Arguments {
     end_with_input: bool,
 }
 
-pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+/// Parses HOST:PORT, and resolves the host.
+pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let mut addresses = text.to_socket_addrs().map_err(|error| format!("expected HOST:PORT: {error}"))?;
-    addresses.next().ok_or_else(|| "that host has no address".to_owned())
+    addresses.next().ok_or_else(|| "the host has no address".to_owned())
 }
 
 pub(super) fn serve(arguments: &Arguments) -> Outcome {

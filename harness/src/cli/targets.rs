@@ -33,11 +33,11 @@ pub(super) struct TargetsArguments {
 }
 
 impl TargetsArguments {
-    /// The servers for a run of `scenario`, which has their variants added.
+    /// The servers for a run of `scenario`. Adds the variants among them to `scenario`.
     pub(super) fn of(&self, scenario: &mut Scenario, broker: Option<&str>) -> Result<Targets, Failure> {
         let mut targets = Targets { wait: self.wait, ..Targets::default() };
         for given in &self.targets {
-            let (stack, url) = target(given, broker)?;
+            let (stack, url) = parse_target(given, broker)?;
             targets.urls.insert(stack.name.to_owned(), url);
         }
         let covers = |scenario: &Scenario, name: &str| {
@@ -46,7 +46,7 @@ impl TargetsArguments {
                 || (scenario.floors && base == "tcp")
         };
         for given in listed(TARGETS_VARIABLE) {
-            let (stack, url) = target(&given, broker)?;
+            let (stack, url) = parse_target(&given, broker)?;
             if covers(scenario, stack.name) {
                 targets.urls.entry(stack.name.to_owned()).or_insert(url);
             }
@@ -82,7 +82,7 @@ impl TargetsArguments {
 
 /// Every server that the environment lists.
 pub(super) fn from_environment(broker: Option<&str>) -> Result<Vec<(&'static Stack, String)>, Failure> {
-    listed(TARGETS_VARIABLE).map(|given| target(&given, broker)).collect()
+    listed(TARGETS_VARIABLE).map(|given| parse_target(&given, broker)).collect()
 }
 
 fn listed(variable: &str) -> impl Iterator<Item = String> {
@@ -90,14 +90,14 @@ fn listed(variable: &str) -> impl Iterator<Item = String> {
     text.split_whitespace().map(str::to_owned).collect::<Vec<_>>().into_iter()
 }
 
-/// The stack and the URL of `STACK[@LABEL]=URL`. No message repeats the URL.
-pub(super) fn target(given: &str, broker: Option<&str>) -> Result<(&'static Stack, String), Failure> {
+/// Parses `STACK[@LABEL]=URL` into the stack and the URL. Messages do not repeat the URL, which may hold a password.
+pub(super) fn parse_target(given: &str, broker: Option<&str>) -> Result<(&'static Stack, String), Failure> {
     let (name, url) = match given.split_once('=') {
         Some((name, url)) => (name, Some(url)),
         None => (given, None),
     };
     let refused = |reason: String| Failure::usage(format!("--target {name}: {reason}"));
-    // Without a name, this may be anything.
+    // The name is missing, so the text may be a URL with a password: do not repeat it.
     let example = "expected STACK=URL, for example rest=http://127.0.0.1:8080/";
     if name.contains("://") {
         return Err(Failure::usage(format!("--target: {example}")));

@@ -10,9 +10,9 @@ use crate::sys;
 
 /// A child process whose standard input and output are pipes.
 ///
-/// Closing its standard input asks it to end; the end of its standard output shows that it has. This also works when this
-/// process is killed. Dropping it ends it. It has a separate process group, so that Ctrl-C in a terminal reaches only this
-/// process, which then ends its children in order.
+/// Closing the child's standard input asks it to end; the end of its standard output shows that it has. The child
+/// therefore ends even if this process is killed. Dropping this value ends the child. It has a separate process group, so
+/// that Ctrl-C in a terminal reaches only this process, which then ends its children in order.
 #[derive(Debug)]
 pub(super) struct PipedChild {
     child: Child,
@@ -21,8 +21,8 @@ pub(super) struct PipedChild {
 }
 
 impl PipedChild {
-    /// Starts `command` on `cores` (on any if empty). After [`Self::stop`] it has `stop_timeout` to end before it is
-    /// killed.
+    /// Starts `command` on `cores` (on any if empty). [`Self::stop`] kills the child if it has not ended after
+    /// `stop_timeout`.
     ///
     /// # Errors
     /// When the program cannot be started or the cores are rejected.
@@ -42,10 +42,10 @@ impl PipedChild {
         Ok(PipedChild { child, lines, stop_timeout })
     }
 
-    /// The next line of its standard output.
+    /// Returns the next line of the child's standard output.
     ///
     /// # Errors
-    /// When there is none within `timeout`, or the output has ended.
+    /// When the child prints no line within `timeout`, or its output has ended.
     pub(super) fn next_line(&self, timeout: Duration) -> Result<String, RecvTimeoutError> {
         self.lines.recv_timeout(timeout)
     }
@@ -58,12 +58,13 @@ impl PipedChild {
         self.child.stderr.take()
     }
 
-    /// Its exit status as text, if it has ended.
+    /// The child's exit status as text, if it has ended.
     pub(super) fn exit_status(&mut self) -> Option<String> {
         self.child.try_wait().ok().flatten().map(|status| status.to_string())
     }
 
-    /// Its exit status as text, if it ends within `timeout`. The output ends a moment before the status is available.
+    /// The child's exit status as text, if it ends within `timeout`: its output ends slightly before the status is
+    /// available.
     pub(super) fn exit_status_within(&mut self, timeout: Duration) -> Option<String> {
         match self.lines.recv_timeout(timeout) {
             Err(RecvTimeoutError::Disconnected) => self.child.wait().ok().map(|status| status.to_string()),
@@ -71,7 +72,7 @@ impl PipedChild {
         }
     }
 
-    /// Asks it to end, and waits until it has; kills it when it takes too long.
+    /// Asks the child to end, and waits until it has; kills it when that takes too long.
     pub(super) fn stop(&mut self) {
         drop(self.child.stdin.take());
         loop {

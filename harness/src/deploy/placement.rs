@@ -17,7 +17,7 @@ pub enum Placement {
     Split,
     /// Everything on one core: a round trip then takes the CPU time of the whole call.
     Shared,
-    /// Wherever the operating system schedules them.
+    /// Client, server and broker on any core, as the operating system schedules them.
     Free,
 }
 
@@ -52,7 +52,7 @@ impl Placement {
     /// When the placement needs more cores than are allowed.
     pub fn cores(self, allowed: &[usize]) -> Result<Cores, NotEnoughCores> {
         if !sys::FULL {
-            // The record says that this build cannot pin processes.
+            // The record states that this build cannot pin processes.
             return Ok(Cores::default());
         }
         match (self, allowed) {

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 /// Environment variable with the path of the `rpcbench` program, for callers other than that program.
 pub const PROGRAM_VARIABLE: &str = "RPCBENCH_PROGRAM";
 
-/// The `rpcbench` program, which is started again to serve, to keep cores awake and to guard a broker: the one that
-/// [`PROGRAM_VARIABLE`] names, else the running one. Cargo's tests and benchmarks run from the folder `deps` beside it.
+/// The `rpcbench` program, which is started again to serve, to keep cores awake and to guard a broker: the program that
+/// [`PROGRAM_VARIABLE`] names, otherwise the running one. Cargo's tests and benchmarks run from the folder `deps`
+/// beside it.
 ///
 /// # Errors
 /// When the system does not report which program is running.

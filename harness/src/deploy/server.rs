@@ -51,7 +51,7 @@ pub enum ServerError {
         stack: &'static str,
     },
     /// The process ended before it listened.
-    #[error("{stack}: the server ended before it listened{}", indented(log))]
+    #[error("{stack}: the server ended before it listened{}", format_log(log))]
     Ended {
         /// Name of the stack.
         stack: &'static str,
@@ -59,7 +59,7 @@ pub enum ServerError {
         log: String,
     },
     /// The process did not listen within the timeout.
-    #[error("{stack}: the server did not listen within {START_TIMEOUT:?}{}", indented(log))]
+    #[error("{stack}: the server did not listen within {START_TIMEOUT:?}{}", format_log(log))]
     NotUp {
         /// Name of the stack.
         stack: &'static str,
@@ -68,7 +68,8 @@ pub enum ServerError {
     },
 }
 
-fn indented(log: &str) -> String {
+/// The log as the end of an error message: a single line after a colon, several lines below it and indented.
+fn format_log(log: &str) -> String {
     match (log.is_empty(), log.contains('\n')) {
         (true, _) => String::new(),
         (false, false) => format!(": {log}"),
@@ -90,8 +91,8 @@ pub struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts the server of `stack` on `cores` with `options`, and waits until it listens. `broker` is the URL of its broker,
-    /// if it needs one. Settings are passed in the child's environment, which other users cannot read.
+    /// Starts the server of `stack` on `cores` with `options`, and waits until it listens. `broker` is the URL of its
+    /// broker, if it needs one. Settings are passed in the child's environment, which other users cannot read.
     ///
     /// # Errors
     /// [`ServerError`], with the last lines of the server's log.
@@ -162,19 +163,19 @@ impl ServerProcess {
         }
     }
 
-    /// Its URL, without credentials.
+    /// The URL of the server, without credentials.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Its process id.
+    /// The process id of the server.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.pid()
     }
 
-    /// Requests its [`Stats`]; `None` if it has no control port or that does not reply.
+    /// Requests the server's [`Stats`]; `None` if it has no control port, or the port does not reply.
     #[must_use]
     pub fn stats(&self) -> Option<Stats> {
         // The thread that reads the log may not have seen the line yet.
@@ -185,12 +186,12 @@ impl ServerProcess {
         control::request_stats((*self.control.get_or_init(reported))?).ok()
     }
 
-    /// Its exit status as text, if it ends within `timeout`.
+    /// The server's exit status as text, if it ends within `timeout`.
     pub fn exit_status_within(&mut self, timeout: Duration) -> Option<String> {
         self.child.exit_status_within(timeout)
     }
 
-    /// Stops it, waits until it has ended, and returns the last lines of its log.
+    /// Stops the server, waits until it has ended, and returns the last lines of its log.
     pub fn stop(mut self) -> String {
         self.child.stop();
         if let Some(reader) = self.log_reader.take() {

@@ -35,7 +35,7 @@ pub enum Arrivals {
 
 /// Maximum number of callers of a closed loop. With more, the memory and scheduling of the client would dominate.
 const MAX_CALLERS: u32 = 10_000;
-/// Maximum rate of an open loop: ten times what one core can send.
+/// Maximum rate of an open loop: ten times the rate that one core can send.
 const MAX_RATE: u32 = 1_000_000;
 
 impl Rate {

@@ -41,7 +41,7 @@ impl Server {
     }
 }
 
-/// When a call starts that could start at `instant` if there were no stalls. The server was started at `begin`.
+/// The start of a call that would start at `instant` if there were no stalls. The server was started at `begin`.
 fn end_of_stall(instant: Instant, begin: Instant, stall: Option<Stall>) -> Instant {
     instant + stall.and_then(|stall| stall.remaining(instant - begin)).unwrap_or_default()
 }
@@ -136,9 +136,9 @@ fn quantiles_of_a_stalling_server_equal_those_of_the_queueing_model() {
             assert_eq!(observed.counts.slots, expected.len() as u64);
             assert_eq!(observed.counts.right, observed.counts.slots);
             for q in QUANTILES {
-                let of_schedule = quantile_with_missing(&observed.latency, 0, q).unwrap();
+                let observed_quantile = quantile_with_missing(&observed.latency, 0, q).unwrap();
                 assert_same(
-                    of_schedule,
+                    observed_quantile,
                     nearest_rank(&expected, q),
                     &format!("{load}, {connections} connections, {q}"),
                 );
@@ -206,7 +206,7 @@ fn slots_beyond_the_limit_are_counted_as_not_sent() {
         assert_eq!((observed.counts.slots, observed.counts.not_sent), (38_000, 8_000));
         assert_eq!(observed.counts.started, 30_000);
         assert!(observed.counts.is_conserved());
-        // They count as slower than all calls that were answered.
+        // Slots that were not sent count as slower than all calls that were answered.
         assert_eq!(quantile_with_missing(&observed.latency, observed.counts.not_right(), 0.99), None);
     }
 }

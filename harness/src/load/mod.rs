@@ -51,7 +51,7 @@ pub async fn run(
     run_in(MonotonicTime, plan, driver, clients, on_window).await
 }
 
-/// [`run`] by the clock `time`.
+/// Like [`run`], with the clock `time`.
 async fn run_in<T: Time>(
     time: T,
     plan: &Plan,

@@ -58,7 +58,7 @@ impl Backlog {
         self.schedule.peek().copied().filter(|slot| !shared.phases.is_over(*slot))
     }
 
-    /// Takes the first slot that is due, for which the caller must start a call now.
+    /// Removes and returns the first slot that is due. The caller must start the call of this slot now.
     fn take(&mut self) -> Option<Instant> {
         let slot = self.due.pop_front()?;
         self.busy += 1;

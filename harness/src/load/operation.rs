@@ -45,7 +45,7 @@ impl Operation {
         self.method
     }
 
-    /// An `echo` with a payload of `bytes`, whatever the method of `self`.
+    /// An `echo` with a payload of `bytes`, regardless of the method of `self`.
     ///
     /// # Errors
     /// When `bytes` is 0 or more than 1 MiB.
@@ -144,7 +144,8 @@ impl PreparedCall {
         PreparedCall { call, expected }
     }
 
-    /// The information in the arguments and in the expected result, in bytes; see [`calculator::document::size`].
+    /// The size in bytes of the arguments and of the expected result, independent of any encoding; see
+    /// [`calculator::document::size`].
     #[must_use]
     pub fn payload(&self) -> (usize, usize) {
         (self.call.params.values().map(size).sum(), self.expected.as_ref().map_or(0, size))

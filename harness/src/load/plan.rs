@@ -1,4 +1,4 @@
-//! What the load generator is asked to do.
+//! The settings of the load generator for one trial.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -20,10 +20,10 @@ pub struct Plan {
     pub operation: Operation,
     /// When to call.
     pub load: Load,
-    /// Whether one client can have several calls in flight. If so, an open loop is limited by [`MAX_IN_FLIGHT`] only, and
-    /// otherwise to one call per client.
+    /// Whether one client can have several calls in flight. If so, only [`MAX_IN_FLIGHT`] limits the calls in flight of an
+    /// open loop; otherwise each client has at most one.
     pub multiplexes: bool,
-    /// How long to make calls before they are measured.
+    /// The warm-up: how long to make calls before measuring them.
     pub warmup: WarmUp,
     /// Length of the measured window.
     pub measure: Duration,

@@ -9,10 +9,11 @@ use std::task::{Context, Poll, Waker};
 use super::caller;
 use crate::observe::Observation;
 
-/// Maximum number of observations; more threads than that share them, because the histograms of each take a megabyte.
+/// Maximum number of observations; if there are more threads, they share observations, because the histograms of each
+/// take a megabyte.
 const MAX_OBSERVATIONS: u32 = 64;
 
-/// Runs `callers` threads, each with what `closure` returns for its number, until all have ended. Returns the
+/// Runs `callers` threads, each with the function that `closure` returns for its number, until all have ended. Returns the
 /// merged observation. The threads inherit the cores of the calling thread.
 pub(super) fn run<F: FnOnce() + Send>(
     callers: NonZeroU32,

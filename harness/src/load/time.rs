@@ -8,7 +8,7 @@ use crate::sys;
 
 /// A clock with alarms.
 pub(super) trait Time: Send + Sync + 'static {
-    /// The type of its alarms.
+    /// The type of alarm that this clock creates.
     type Alarm: Alarm;
 
     /// The current time.
@@ -54,8 +54,8 @@ impl Alarm for sys::Timer {
 
 /// A virtual clock: it stands still while any task can run, and then jumps to the next alarm.
 ///
-/// It is Tokio's paused clock, scaled: that one has a resolution of 1 ms, and each of its milliseconds is a [`TICK`] here,
-/// so that schedules of microseconds are exact.
+/// It is Tokio's paused clock, scaled: Tokio's clock has a resolution of 1 ms, and each of those milliseconds is a [`TICK`]
+/// here, so that schedules of microseconds are exact.
 #[cfg(test)]
 pub(super) mod virtual_time {
     use super::{Alarm, Time};

@@ -29,13 +29,14 @@ const INTERVALS: u32 = 20;
 const MIN_MEDIANS: usize = 12;
 /// Maximum length of the warm-up, as a multiple of its shortest.
 const MAX_WARMUP_FACTOR: u32 = 3;
-/// From the decision to open the window until it opens, so that the thread that reads the processes' usage is in time.
+/// The time between the decision to open the window and its opening, so that the thread that reads the processes' usage
+/// is in time.
 const OPENING_LEAD: Duration = Duration::from_millis(1);
 
 /// Called once, as soon as it is known when the window opens.
 pub type WindowCallback = Box<dyn FnOnce(Window) + Send>;
 
-/// How long calls are made before they are measured.
+/// How long a trial makes calls before it measures them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WarmUp {
     /// At least this long and until latencies have settled, at most three times as long.
@@ -72,7 +73,7 @@ pub(super) struct Phases {
 /// Progress of a warm-up.
 struct Progress {
     started_at: Instant,
-    /// Its shortest length.
+    /// The minimum length of the warm-up.
     length: Duration,
     /// When the window opens, if that was agreed.
     agreed_end: Option<Instant>,
@@ -216,8 +217,8 @@ mod tests {
     use super::*;
     use std::sync::mpsc;
 
-    /// Makes calls one after the other until the window opens; `latency` returns the latency of each. Returns after how
-    /// long the window opened, and whether latencies had settled.
+    /// Makes calls one after the other until the window opens; `latency` returns the latency of each. Returns the time
+    /// until the window opened, and whether latencies had settled.
     fn warm_up(length: Duration, latency: impl Fn(u32) -> Duration) -> (Duration, bool) {
         let started_at = Instant::now();
         let (sender, receiver) = mpsc::channel();

@@ -1,4 +1,4 @@
-//! The control port of a server: reports what its process has used and what its sockets are, and switches faults.
+//! The control port of a server: reports the resource usage and the sockets of its process, and switches faults on and off.
 //!
 //! The protocol is a line of text for a line of JSON, so that `nc` can speak it. It works across machines and containers,
 //! where the process cannot be observed from outside.
@@ -6,7 +6,7 @@
 //! | line | reply |
 //! |---|---|
 //! | `stats` | [`Stats`] |
-//! | `reset` | sets the recorded peak memory back to what is used now; [`Stats`] |
+//! | `reset` | resets the recorded peak memory to the current memory; [`Stats`] |
 //! | `faults on`, `faults off` | switches the faults that the server was started with; [`Stats`] |
 //! | `clock` | [`Clock`] |
 //!
@@ -165,8 +165,8 @@ pub fn read_usage(address: SocketAddr) -> io::Result<Option<UsageReading>> {
     Ok(exchange.stats.usage.map(|usage| UsageReading { usage, at: exchange.usage_read_at() }))
 }
 
-/// Sets the recorded peak memory of the server whose control port is at `address` back to what it uses now, and returns
-/// its [`Stats`].
+/// Resets the recorded peak memory of the server whose control port is at `address` to its current memory, and returns the
+/// [`Stats`] of the server.
 ///
 /// # Errors
 /// When there is no reply in time, or it is malformed.

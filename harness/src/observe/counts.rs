@@ -13,7 +13,7 @@ pub struct Counts {
     /// Scheduled send times of an open loop inside the measured window; 0 in a closed loop, which has no schedule.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub slots: u64,
-    /// Scheduled calls that were not made, because too many were in flight.
+    /// Scheduled calls that were not sent, because too many were in flight.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub not_sent: u64,
     /// Calls started inside the measured window; in an open loop, calls scheduled inside it.
@@ -32,7 +32,8 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Whether the outcomes add up to the calls started, and those to the slots.
+    /// Whether the outcomes add up to the calls started, and, in an open loop, calls started and not sent add up to the
+    /// slots.
     #[must_use]
     pub fn is_conserved(&self) -> bool {
         let slots = self.slots == 0 || self.slots == self.started + self.not_sent;
@@ -45,7 +46,7 @@ impl Counts {
         self.failed.values().sum()
     }
 
-    /// Calls that did not get a correct answer, and scheduled calls that were not made.
+    /// Calls that did not get a correct answer, and scheduled calls that were not sent.
     #[must_use]
     pub fn not_right(&self) -> u64 {
         self.started - self.right.min(self.started) + self.not_sent

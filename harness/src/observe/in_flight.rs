@@ -32,7 +32,7 @@ pub struct InFlightSamples {
 }
 
 impl InFlightSamples {
-    /// How long to wait before the next sample, at random.
+    /// Returns a random time to wait before the next sample.
     #[must_use]
     pub fn next_gap(&self) -> Duration {
         let gap: f64 = Exp1.sample(&mut rand::rng());

@@ -24,7 +24,7 @@ impl Meter {
         }
     }
 
-    /// Sets the recorded peak memory of the process back to what it uses now, where that is possible.
+    /// Resets the recorded peak memory of the process to its current memory, where that is possible.
     pub fn reset_peak_memory(self) {
         match self {
             Meter::Process(pid) => sys::reset_peak_memory(pid),

@@ -37,7 +37,7 @@ pub struct Observation {
     pub latency: Histogram<u64>,
     /// Open loop only: service times of the calls with a correct answer, in nanoseconds, measured from the actual start.
     pub service: Histogram<u64>,
-    /// Open loop only: schedule lags of all calls, in nanoseconds, whatever their outcome.
+    /// Open loop only: schedule lags of all calls, in nanoseconds, regardless of their outcome.
     pub schedule_lag: Histogram<u64>,
     /// Whether latencies had settled when the measured window opened.
     pub settled: bool,

@@ -1,7 +1,7 @@
 //! Bytes on the wire.
 //!
-//! The kernel counts them on TCP sockets. It keeps no count for Unix sockets; there the streams of this program count what
-//! they read and write.
+//! The kernel counts them on TCP sockets. It keeps no count for Unix sockets; there the streams of this program count the
+//! bytes that they read and write.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -89,7 +89,7 @@ pub enum ByteSource {
 }
 
 impl ByteSource {
-    /// Where the bytes to a server at `endpoint` are counted; `None` in a simulated network.
+    /// The source of byte counts for a server at `endpoint`; `None` in a simulated network.
     #[must_use]
     pub fn of(endpoint: &Endpoint) -> Option<Self> {
         match endpoint {
@@ -99,7 +99,7 @@ impl ByteSource {
     }
 }
 
-/// The counters of a set of connections at one moment.
+/// The counters of a set of connections at one point in time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Snapshot {
     sockets: BTreeMap<(SocketAddr, SocketAddr), SocketStats>,
@@ -134,8 +134,8 @@ impl Snapshot {
         }
     }
 
-    /// The payload carried since `earlier`. Sockets opened since then count from the beginning; what a socket carried
-    /// that has been closed since then is lost, see [`Self::has_the_sockets_of`].
+    /// The payload carried since `earlier`. Sockets that were opened since then count in full. The payload of sockets that
+    /// were closed since then is lost; [`Self::has_the_sockets_of`] detects that.
     #[must_use]
     pub fn since(&self, earlier: &Snapshot) -> SocketTraffic {
         let StreamBytes { sent, received } = self.streams.since(earlier.streams);

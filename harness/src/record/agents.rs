@@ -11,7 +11,7 @@ use crate::sys::Machine;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Agent {
-    /// Its number, from 1.
+    /// The number of the agent, from 1.
     pub number: u32,
     /// How many agents the run has.
     pub of: u32,
@@ -70,7 +70,7 @@ impl ReferenceClock {
 pub struct AgentPart {
     /// The agent's number, from 1.
     pub agent: u32,
-    /// How much later than agreed it made its first call, in nanoseconds; absent if it made none.
+    /// How much later than agreed the agent made its first call, in nanoseconds; absent if it made none.
     #[serde(alias = "late_ns")]
     pub start_delay_ns: Option<u64>,
     /// The calls it started that count.
@@ -94,7 +94,7 @@ pub struct AgentPart {
 }
 
 impl AgentPart {
-    /// The part of agent number `agent`, whose calls are all the calls of `trial`.
+    /// The part of agent number `agent` in `trial`, which holds the calls of this agent only.
     #[must_use]
     pub fn new(trial: &Trial, agent: u32, start_delay_ns: Option<u64>) -> Self {
         let latency = trial.latency.as_ref();

@@ -49,8 +49,8 @@ const MAX_STOLEN_SHARE: f64 = 0.02;
 const SATURATED: f64 = 0.95;
 /// The largest relative difference between the calls in flight and Little's law.
 const LITTLES_LAW_TOLERANCE: f64 = 0.1;
-/// The bias of a sample, in calls, whatever their number: where both cores are busy, the sampling thread runs when another
-/// one waits, and the call in hand is then more or less likely to be in flight.
+/// The bias of a sample, in calls, which does not depend on their number: where both cores are busy, the sampling
+/// thread runs when another one waits, and the call in progress is then more or less likely to be in flight.
 const SAMPLING_BIAS: f64 = 0.5;
 /// A generator keeps up if it sends this share of its slots in time.
 const MIN_PACE: f64 = 0.9;
@@ -121,13 +121,16 @@ fn littles_law(trial: &Trial) -> AuditCheck {
         // Four standard errors: the mean of independent samples is further off in one of 10,000 trials.
         let chance = 4.0 * seen.deviation.max(seen.mean.sqrt()) / f64::from(seen.samples).sqrt();
         // Calls that overlap the ends of the window are on one side only.
-        let ends = 2.0 * seen.mean * trial.longest().as_secs_f64() / trial.measured_seconds;
+        let ends = 2.0 * seen.mean * trial.longest_call().as_secs_f64() / trial.measured_seconds;
         (seen.mean - clocked).abs()
             <= LITTLES_LAW_TOLERANCE * seen.mean.max(clocked) + SAMPLING_BIAS + chance + ends
     });
     AuditCheck::new(CheckName::LittlesLaw, agrees, || {
         found.map_or_else(String::new, |(seen, clocked)| {
-            format!("{:.2} calls were seen in flight, but {clocked:.2} follow from their times", seen.mean)
+            format!(
+                "{:.2} calls in flight were sampled, but {clocked:.2} follow from the latencies",
+                seen.mean
+            )
         })
     })
 }
@@ -153,7 +156,7 @@ fn generator(trial: &Trial) -> AuditCheck {
     let is_late = late > MAX_HARMLESS_LAG_NS && late > slow / 10;
     let one_core = trial.cores.client == trial.cores.server;
     let (client, serving) =
-        (trial.client.map_or(0.0, |client| client.utilisation), serving(trial).unwrap_or(0.0));
+        (trial.client.map_or(0.0, |client| client.utilisation), server_utilisation(trial).unwrap_or(0.0));
     let busy = if one_core { client + serving } else { client };
     let reached = trial.sent_per_second.unwrap_or(0.0);
     let behind = reached * trial.measured_seconds < MIN_PACE * trial.counts.slots as f64;
@@ -183,20 +186,20 @@ fn generator(trial: &Trial) -> AuditCheck {
 /// Whether several callers kept neither end busy: the throughput is then not the server's limit, because something else
 /// took the cores or held the calls up.
 fn is_unsaturated(trial: &Trial) -> bool {
-    let (Some(client), Some(serving)) = (trial.client, serving(trial)) else { return false };
+    let (Some(client), Some(serving)) = (trial.client, server_utilisation(trial)) else { return false };
     trial.load.callers().is_some_and(|callers| callers > 1)
         && client.utilisation < UNSATURATED
         && serving < UNSATURATED
 }
 
 /// The utilisation of server and broker together: they share a core.
-fn serving(trial: &Trial) -> Option<f64> {
+fn server_utilisation(trial: &Trial) -> Option<f64> {
     Some(trial.server?.utilisation + trial.broker.map_or(0.0, |broker| broker.utilisation))
 }
 
 /// Whether only the client is saturated. Such a trial measures the client, and is only a lower bound for the server.
 fn is_client_bound(trial: &Trial) -> bool {
-    let (Some(client), Some(serving)) = (trial.client, serving(trial)) else { return false };
+    let (Some(client), Some(serving)) = (trial.client, server_utilisation(trial)) else { return false };
     let is_closed = trial.load.rate().is_none();
     is_closed
         && trial.cores.client != trial.cores.server
@@ -293,7 +296,7 @@ mod tests {
         assert_eq!(hidden.status, Status::Invalid);
         assert_eq!(
             hidden.complaint(),
-            Some("5.00 calls were seen in flight, but 0.50 follow from their times")
+            Some("5.00 calls in flight were sampled, but 0.50 follow from the latencies")
         );
         let errors = trial(|t| {
             t.in_flight = seen(5.0);

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::Party;
 use crate::sys::SocketStats;
 
-/// What a stack actually ran with, beside the options of its sockets. Unknown facts of a server that was already running
-/// are absent.
+/// What a stack actually ran with, apart from the options of its sockets. Unknown facts of a server that was already
+/// running are absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Fairness {
     /// The stack.
@@ -38,7 +38,7 @@ pub struct Fairness {
 /// What a process of a stack ran with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Process {
-    /// Its runtime and how many worker threads that has.
+    /// The runtime, with its number of worker threads.
     pub runtime: String,
     /// How handlers are run; absent for a client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,9 +54,9 @@ pub struct Process {
 /// A library as this program was built with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Library {
-    /// Its name on crates.io.
+    /// The name on crates.io.
     pub name: String,
-    /// Its version.
+    /// The version.
     pub version: String,
 }
 

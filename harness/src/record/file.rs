@@ -92,7 +92,7 @@ pub fn prepare_folder(folder: &Path) -> io::Result<()> {
     tried.and(removed)
 }
 
-/// Writes `contents` to a temporary file beside `path`, which is then renamed to `path`.
+/// Writes `contents` to a temporary file in the same folder, which is then renamed to `path`.
 ///
 /// # Errors
 /// The system's reason.

@@ -37,7 +37,7 @@ pub struct Latency {
 pub struct HistogramError(String);
 
 impl HistogramError {
-    /// The error of the library, `error`.
+    /// Wraps `error`, which the histogram library returned.
     pub(crate) fn new(error: &impl std::fmt::Debug) -> Self {
         HistogramError(format!("{error:?}"))
     }

@@ -13,7 +13,7 @@ pub enum Status {
     Valid,
     /// A check did not pass. The figures are shown with the reason, but not compared.
     Invalid,
-    /// The trial could not be made, or ended early.
+    /// The trial could not run, or ended early.
     Failed,
 }
 

@@ -72,9 +72,9 @@ pub struct Record {
     /// What else each stack ran with.
     #[serde(default)]
     pub fairness: Vec<Fairness>,
-    /// The trials in the order in which they were made.
+    /// The trials in the order in which they ran.
     pub trials: Vec<Trial>,
-    /// The searches in the order in which they were made.
+    /// The searches in the order in which they ran.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub searches: Vec<SearchResult>,
 }
@@ -82,7 +82,7 @@ pub struct Record {
 /// The program that measured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tool {
-    /// Its version.
+    /// The version of the program.
     pub version: String,
     /// Whether it was built with optimisations; figures of a build without them are meaningless.
     pub optimised: bool,
@@ -102,7 +102,7 @@ pub struct StackFacts {
     pub client: String,
     /// The server's library.
     pub server: String,
-    /// Its role in the comparison.
+    /// The role of the stack in the comparison.
     pub role: Role,
     /// How the server runs handlers.
     pub executor: String,
@@ -154,7 +154,7 @@ pub struct Check {
 }
 
 impl Check {
-    /// Sums up the rows of `stack`.
+    /// Summarises the outcomes of the conformance table for `stack`.
     #[must_use]
     pub fn new(stack: &str, outcomes: &[calculator::conformance::Outcome]) -> Self {
         let count = |level, only_passed: bool| {
@@ -170,7 +170,7 @@ impl Check {
         }
     }
 
-    /// Whether every core row passed.
+    /// Whether the stack passed every core row of the conformance table, as the gate requires.
     #[must_use]
     pub fn may_be_measured(&self) -> bool {
         self.core > 0 && self.core_passed == self.core
@@ -226,7 +226,7 @@ impl CheckFailure {
 pub struct Trial {
     /// The block it belongs to, from 0.
     pub block: u32,
-    /// Its position in the order of the block, from 0.
+    /// The position of the trial in its block, from 0.
     pub position: u32,
     /// The measurement of the scenario that it belongs to.
     pub measurement: String,
@@ -256,7 +256,7 @@ pub struct Trial {
     pub measured_seconds: f64,
     /// The outcomes of the calls.
     pub counts: Counts,
-    /// How long they took; absent if no call got a correct answer. In an open loop this is response time: from the
+    /// How long the calls took; absent if no call got a correct answer. In an open loop this is response time: from the
     /// scheduled send time, even if the call was sent later.
     pub latency: Option<Latency>,
     /// Service time, in an open loop: from the send on.
@@ -303,21 +303,21 @@ pub struct Used {
     pub utilisation: f64,
     /// Times a thread waited.
     pub voluntary_switches: u64,
-    /// Times a thread was made to wait.
+    /// Number of times that a thread had to give up its core to another.
     pub involuntary_switches: u64,
     /// Peak resident memory in bytes, from the warm-up on; of several processes the largest.
     pub peak_rss: u64,
 }
 
 impl Used {
-    /// What was used between two readings that lie `seconds` apart.
+    /// The resources used between two readings, `seconds` apart.
     #[must_use]
     #[allow(clippy::cast_precision_loss)]
     pub fn between(before: Usage, after: Usage, seconds: f64) -> Self {
         let cpu_ns = after.cpu_ns.saturating_sub(before.cpu_ns);
         Used {
             cpu_ns,
-            // A trial that failed at once lasted no time; a quotient by that has no form in JSON.
+            // A trial that failed at once may have a length of zero, and JSON cannot represent the resulting quotient.
             utilisation: if seconds > 0.0 { cpu_ns as f64 / 1e9 / seconds } else { 0.0 },
             voluntary_switches: after.voluntary_switches.saturating_sub(before.voluntary_switches),
             involuntary_switches: after.involuntary_switches.saturating_sub(before.involuntary_switches),
@@ -363,9 +363,9 @@ impl Trial {
         }
     }
 
-    /// The longest time that a call took from its send.
+    /// The duration of the longest call, from the time it was sent.
     #[must_use]
-    pub fn longest(&self) -> std::time::Duration {
+    pub fn longest_call(&self) -> std::time::Duration {
         let longest = self.service.as_ref().or(self.latency.as_ref()).map_or(0, |latency| latency.max);
         std::time::Duration::from_nanos(longest)
     }

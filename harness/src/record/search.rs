@@ -87,7 +87,7 @@ impl SearchResult {
         }
     }
 
-    /// Whether the client limited the rate: at the highest rate that held, its core was busier than the server's.
+    /// Whether the client limited the rate: at the highest rate that held, the client's core was busier than the server's.
     #[must_use]
     pub fn is_client_bound(&self) -> bool {
         let nearest = self.probes.iter().filter(|probe| probe.held).max_by_key(|probe| probe.rate);

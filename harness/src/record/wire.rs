@@ -24,8 +24,8 @@ pub struct Wire {
     /// without a broker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behind_broker: Option<Traffic>,
-    /// The same bytes hop by hop in the order of the call, each divided by purpose: two hops between client and server, four
-    /// through a broker.
+    /// The bytes of the call hop by hop in the order of the call, each divided by purpose: two hops between client and
+    /// server, four through a broker.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hops: Vec<Hop>,
     /// Whether every counted call took exactly these bytes. Where it is false, most calls did.
@@ -79,7 +79,7 @@ pub enum Party {
 }
 
 impl Party {
-    /// Its name.
+    /// The name of the party.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -90,7 +90,7 @@ fn ranking(summary: &MeasurementSummary, include: fn(StackKind) -> bool) -> Vec<
     ranked
 }
 
-/// The multiples of the `tcp` floor from `first` to `last`.
+/// The range of latencies from `first` to `last`, as multiples of the `tcp` floor.
 fn ratios(first: &StackSummary, last: &StackSummary) -> String {
     let ratio = |stack: &StackSummary| {
         let ratio = stack.ratio_to_tcp.map_or_else(|| "?".to_owned(), |ratio| text::ratio(ratio.median));
@@ -103,7 +103,7 @@ fn median(spread: Option<Spread>) -> f64 {
     spread.map_or(f64::INFINITY, |spread| spread.median)
 }
 
-/// What another route to the servers costs, where one was measured beside the usual one.
+/// The cost of another route to the servers, where it was measured along with the usual one.
 fn variants(summary: &MeasurementSummary) -> Option<String> {
     let label = summary.variants.first()?.label();
     let same_route = summary.variants.iter().filter(|variant| variant.label() == label);

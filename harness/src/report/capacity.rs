@@ -13,10 +13,10 @@ const COLUMNS: [Column; 5] = [
     Column::number("p99", "p99 ms", Unit::Milliseconds).meaning("at the highest sustained rate"),
     Column::number("utilisation", "client server %", Unit::Percent)
         .meaning("of a core, at the highest sustained rate"),
-    Column::text("limits", "what kept it from more").wide(),
+    Column::text("limits", "what limited the rate").wide(),
 ];
 
-/// A search of the scenario, and what it found for each stack.
+/// A search of the scenario, and its result for each stack.
 pub(super) struct Capacity<'a> {
     pub search: &'a Search,
     /// The stacks, the highest rate first; at least one.
@@ -46,7 +46,7 @@ impl<'a> Capacity<'a> {
             search.arrivals,
             search.connections,
             humantime::format_duration(search.p99),
-            describe::placement(&search.at(Rate::ONE)),
+            describe::placement(&search.measurement_at(Rate::ONE)),
         )
     }
 

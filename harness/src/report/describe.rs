@@ -55,7 +55,7 @@ pub(super) fn blocks(record: &Record) -> String {
     }
 }
 
-/// When, where and how a run was made, in a line.
+/// When, where and how a run was measured, in a line.
 pub(super) fn circumstances(record: &Record) -> String {
     let machine = &record.machine;
     let processor = machine.processor.as_deref().unwrap_or(&machine.architecture);

@@ -27,7 +27,7 @@ struct Setting {
 }
 
 impl Setting {
-    /// Whether the stacks differ in it.
+    /// Whether the stacks have different values.
     fn differs(&self) -> bool {
         self.values.len() > 1
     }
@@ -45,7 +45,7 @@ impl Setting {
         })
     }
 
-    /// Its rows of the table.
+    /// The rows of the table for this setting.
     fn rows(&self) -> impl Iterator<Item = Row> {
         let row = |(value, stacks): (&String, Cell)| {
             let cells = vec![self.name.into(), value.as_str().into(), stacks];
@@ -78,8 +78,8 @@ pub(super) fn table(record: &Record) -> Table {
     }
 }
 
-/// The settings in which the stacks that are compared differ, a sentence each. Libraries are left out: they are what
-/// makes one stack different from another.
+/// The settings in which the stacks that are compared differ, a sentence each. Libraries are left out, because
+/// stacks differ in their libraries by definition.
 pub(super) fn asymmetries(record: &Record) -> Vec<String> {
     let is_compared = |facts: &StackFacts| !StackKind::of(facts).is_any_floor();
     let differing = settings(record, is_compared)
@@ -109,7 +109,7 @@ fn settings(record: &Record, include: impl Fn(&StackFacts) -> bool) -> Vec<Setti
     SETTINGS.iter().filter_map(|(name, value)| setting(name, &peers, *value)).collect()
 }
 
-/// The values that `peers` have of a setting; `None` where none of them has it.
+/// The setting `name` with the values that it has for each of `peers`; `None` if no peer has the setting.
 fn setting(name: &'static str, peers: &[Peer<'_>], value: Value) -> Option<Setting> {
     let mut values: Vec<(String, Vec<String>)> = Vec::new();
     for peer in peers {
@@ -131,7 +131,7 @@ fn setting(name: &'static str, peers: &[Peer<'_>], value: Value) -> Option<Setti
     (!values.is_empty()).then_some(Setting { name, values, is_common })
 }
 
-/// A stack's value of a setting; `None` where the stack has no such setting.
+/// Returns the value that a setting has for a stack; `None` where the stack has no such setting.
 type Value = fn(&Peer<'_>) -> Option<String>;
 
 /// Every setting, roughly in the order of its influence on the figures.
@@ -196,7 +196,7 @@ const SETTINGS: [(&str, Value); 22] = [
     }),
 ];
 
-/// Whether it uses sockets at all.
+/// Whether the stack uses sockets.
 fn has_sockets(peer: &Peer<'_>) -> bool {
     !StackKind::of(peer.facts).is_function_call()
 }

@@ -123,7 +123,7 @@ fn spread(stack: &StackSummary, spread: Option<Spread>) -> Cell {
     spread.map_or(Cell::Missing, |Spread { median, min, max }| {
         Cell::Quantity(Quantity {
             value: median,
-            // The range of one trial says nothing.
+            // One trial has no range.
             range: (stack.valid > 1).then_some((min, max)),
             is_approximate: false,
         })

@@ -79,7 +79,7 @@ pub fn write(record: &Record, summary: &Summary, folder: &Path) -> io::Result<Pa
     let report = report(record, summary);
     let figures = Figures::new(record, summary).map_err(io::Error::other)?;
     for figure in figures.all() {
-        write_atomically(&folder.join(format!("{}.svg", figure.name)), figure.file().as_bytes())?;
+        write_atomically(&folder.join(format!("{}.svg", figure.name)), figure.standalone_svg().as_bytes())?;
     }
     write_atomically(&folder.join("report.md"), markdown::render(&report, &figures).as_bytes())?;
     let page = folder.join("index.html");

@@ -15,7 +15,7 @@ pub struct Report {
     pub name: String,
     /// The question that the scenario asks.
     pub question: String,
-    /// When, where and how the run was made, in a line.
+    /// When, where and how the run was measured, in a line.
     pub circumstances: String,
     /// The answer to the question, a sentence or two for each subject.
     pub answer: Vec<String>,
@@ -53,7 +53,7 @@ pub struct MeasurementTables {
 /// A table.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Table {
-    /// What it is a table of.
+    /// The subject of the table.
     pub title: String,
     /// Under which conditions, or in which order; starts in lower case and has no full stop.
     pub subtitle: Option<String>,
@@ -72,31 +72,31 @@ pub struct Table {
 /// A column of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Column {
-    /// Its name for programs; unique in its table.
+    /// The name of the column for programs; unique in its table.
     pub key: &'static str,
-    /// Its heading, with the unit where that is not obvious.
+    /// The heading, with the unit where that is not obvious.
     pub heading: &'static str,
-    /// What it means, in half a sentence; empty where the heading says enough.
+    /// The meaning of the column, in half a sentence; empty where the heading is sufficient.
     pub meaning: &'static str,
-    /// The unit of the numbers in it; absent where it holds text.
+    /// The unit of the numbers; absent in a column of text.
     pub unit: Option<Unit>,
-    /// The direction that its bytes travel, where the table has columns for both.
+    /// The direction in which the bytes travel, where the table has columns for both.
     pub direction: Option<Direction>,
-    /// To which side its cells are aligned.
+    /// The alignment of the cells.
     pub alignment: Alignment,
-    /// Whether plain text and Markdown show ranges in it. There is room for few.
+    /// Whether plain text and Markdown show ranges in this column. They have space for few.
     pub has_inline_range: bool,
-    /// Whether it holds long text.
+    /// Whether the column holds long text.
     pub is_wide: bool,
 }
 
-/// To which side of a column its cells are aligned.
+/// The alignment of the cells of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Alignment {
-    /// To the left, as text is.
+    /// Left, for text.
     Left,
-    /// To the right, as numbers are.
+    /// Right, for numbers.
     Right,
 }
 
@@ -167,11 +167,11 @@ pub enum Cell {
         /// The upper bound.
         high: Option<f64>,
     },
-    /// So many of so many.
+    /// A part of a total: `3 of 5`.
     Share {
-        /// How many of them.
+        /// The part.
         part: usize,
-        /// How many there are.
+        /// The total.
         whole: usize,
     },
     /// Letters: stacks that share one are not distinguishable.
@@ -180,9 +180,9 @@ pub enum Cell {
     Notes(Vec<Note>),
     /// Names of stacks.
     Stacks {
-        /// All of them.
+        /// All names.
         names: Vec<String>,
-        /// Words that stand for the names where these are too many to list.
+        /// A summary to show instead where there are too many names to list.
         shorthand: Option<&'static str>,
     },
     /// Conformance checks that did not pass.
@@ -196,7 +196,7 @@ pub struct Quantity {
     pub value: f64,
     /// The smallest and the largest block.
     pub range: Option<(f64, f64)>,
-    /// Whether it was not the same in every call.
+    /// Whether the number varied between calls.
     pub is_approximate: bool,
 }
 
@@ -204,11 +204,11 @@ pub struct Quantity {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Note {
-    /// A label of its trials.
+    /// A label of the trials.
     Label(Label),
-    /// Its server was already running, and this run did not choose its cores.
+    /// The server was already running, and this run did not choose its cores.
     Unplaced,
-    /// Its median latency as a multiple of that of its protocol's own floor.
+    /// The median latency as a multiple of that of the protocol's own floor.
     RatioToFloor {
         /// The multiple.
         ratio: f64,
@@ -222,11 +222,11 @@ pub enum Note {
         /// How many were started.
         started: u64,
     },
-    /// Trials that do not count.
+    /// Trials that are not valid.
     LeftOut {
         /// How many.
         trials: usize,
-        /// Why the first of them does not count.
+        /// Why the first of them is not valid.
         reason: String,
     },
     /// Any other remark.

@@ -1,4 +1,4 @@
-//! What is needed to repeat a run: what each stack consists of, every setting in force, and the machine.
+//! The information that is needed to repeat a run: the parts of each stack, every setting in force, and the machine.
 
 use super::model::{Column, Row, Table};
 use super::stack::StackKind;

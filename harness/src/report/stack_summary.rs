@@ -18,7 +18,7 @@ pub type ByBlock = BTreeMap<u32, f64>;
 pub struct StackSummary {
     /// The name of the stack.
     pub stack: String,
-    /// Its protocol and role.
+    /// The protocol and role of the stack.
     pub kind: StackKind,
     /// What was called: the operation of the measurement, except that floors may only support `add`.
     pub operation: Operation,

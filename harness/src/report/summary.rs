@@ -1,4 +1,4 @@
-//! A record, summed up: for each measurement the figures of every stack, and what may be concluded from them.
+//! The summary of a record: for each measurement the figures of every stack, and the conclusions that they support.
 
 use std::cmp::Ordering;
 
@@ -13,7 +13,7 @@ use crate::scenario::Measurement;
 use crate::stacks::{at_the_place_of, base_name};
 use crate::stats::Interval;
 
-/// A record, summed up.
+/// The summary of a record.
 #[derive(Debug)]
 pub struct Summary {
     /// The measurements of the scenario that have a trial.

@@ -1,4 +1,4 @@
-//! Variants: what another route to the server costs, from a stack compared with itself over the usual route.
+//! Variants: the cost of another route to the server, from a stack compared with itself over the usual route.
 
 use super::model::{Cell, Column, Row, Table, Unit};
 use super::stack_summary::{Spread, StackSummary};
@@ -54,7 +54,7 @@ impl Variant {
         })
     }
 
-    /// The label of the other route.
+    /// The label of the other route: the part of the name after `@`.
     pub(super) fn label(&self) -> &str {
         self.variant.split_once('@').map_or("", |(_, label)| label)
     }

@@ -58,7 +58,7 @@ pub(super) enum Verdict {
     Fastest {
         /// The protocol.
         protocol: String,
-        /// Its ratio to the second stack of each ranking, once where both rankings have the same second stack.
+        /// The ratio of its stack to the second stack of each ranking, once where both rankings have the same second stack.
         margins: Vec<Margin>,
     },
     /// A protocol leads both rankings, but in at least one of them not distinguishably.

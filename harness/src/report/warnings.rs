@@ -57,7 +57,7 @@ fn left_out(record: &Record, status: Status, what: &str) -> Option<String> {
     ))
 }
 
-/// What the record says about its load generators, where there were several.
+/// The warnings about load generators, where the run had several.
 fn agents(record: &Record) -> Option<String> {
     match (record.agents.as_slice(), StartSpread::of(record)) {
         ([only], _) if only.of > 1 => Some(format!(

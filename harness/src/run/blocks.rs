@@ -11,10 +11,10 @@ use crate::record::Record;
 use crate::scenario::Plan;
 use crate::trial::{self, TrialContext};
 
-/// Makes every block of `plan` and saves `record` after each.
+/// Runs every block of `plan` and saves `record` after each.
 ///
 /// # Errors
-/// [`RunError::Write`]. Trials that fail stand in the record.
+/// [`RunError::Write`]. Failed trials are recorded.
 pub(super) fn run_blocks(
     plan: &Plan,
     context: &TrialContext<'_>,
@@ -36,10 +36,10 @@ pub(super) fn run_blocks(
                 record.trials.push(trial);
             }
         }
-        // Before the last block is made, the record on disk is that of an unfinished run.
+        // Until the last block has run, the record on disk is that of an unfinished run.
         let stopped = context.interrupted.load(Ordering::Relaxed);
         record.interrupted = stopped || block + 1 < blocks;
-        record.seconds = context.began.elapsed().as_secs_f64();
+        record.seconds = context.started_at.elapsed().as_secs_f64();
         draft::save(record, options)?;
         if stopped {
             break;

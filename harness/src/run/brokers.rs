@@ -45,7 +45,8 @@ impl Brokers {
         self.on_cores(&cores, progress).map(Some)
     }
 
-    /// The broker for a trial.
+    /// The broker for the trial `spec`, started if necessary. `None` if its stack needs no broker, or its server is one of
+    /// `targets`.
     pub(super) fn for_trial(
         &mut self,
         spec: &TrialSpec,

@@ -37,7 +37,7 @@ pub(crate) fn new_record(scenario: &Scenario, options: &Options) -> Record {
     }
 }
 
-/// The facts of `stack` as `options` have it served.
+/// The facts about `stack`, served with `options`.
 pub(crate) fn stack_facts(stack: &Stack, options: &Options) -> StackFacts {
     let target = options.targets.urls.get(stack.name).map(|url| net::redacted(url));
     let executor = match stack.reference() {

@@ -1,11 +1,11 @@
-//! Why a run could not be made.
+//! Why a run failed.
 
 use std::path::PathBuf;
 
 use super::targets::TargetError;
 use crate::scenario::PlanError;
 
-/// Why a run could not be made.
+/// Why a run failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The scenario cannot be carried out.

@@ -1,12 +1,12 @@
-//! What each stack really runs with: for the table that shows where a comparison is uneven. Whatever can be is read
-//! from the process, its sockets, the broker, or the constants that the two ends use themselves.
+//! The facts for the fairness table, which shows where a comparison is uneven. As far as possible they are read from the
+//! process, its sockets, the broker, or the constants that client and server use themselves.
 
 use crate::record::{BrokerTerms, Fairness, Library, Process};
 use crate::stacks::libraries::version;
 use crate::stacks::{DeliveryTerms, Destination, Driver, End, Runtime, Stack};
 use crate::trial::{CLIENT_RUNTIME, TrialContext};
 
-/// What was seen of a stack while it was called.
+/// Facts observed while a stack was called.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
     /// Whether call after call went over the same connections.
@@ -22,16 +22,16 @@ const COMPRESSION: &str = "none";
 /// TLS is not built in: [`Stack::parse_url`] refuses its schemes.
 const ENCRYPTION: &str = "none";
 
-/// What `stack` runs with under `setting` where clients find it at `destination`, as far as it is known beside what was
-/// `observed`.
+/// Collects the facts about `stack` for the fairness table: those `observed` while clients called it at `destination`, and
+/// those that follow from the settings in `context`.
 #[must_use]
-pub fn of(
+pub fn collect(
     stack: &Stack,
-    setting: &TrialContext<'_>,
+    context: &TrialContext<'_>,
     destination: &Destination,
     observed: Observed,
 ) -> Fairness {
-    let is_target = setting.targets.contains_key(stack.name);
+    let is_target = context.targets.contains_key(stack.name);
     Fairness {
         stack: stack.name.to_owned(),
         client: Process {
@@ -43,23 +43,23 @@ pub fn of(
             threads: None,
             libraries: libraries(stack, stack.client),
         },
-        server: (!is_target).then(|| server(stack, setting, observed.threads)),
+        server: (!is_target).then(|| server(stack, context, observed.threads)),
         multiplexes: stack.multiplexes,
         reused: observed.reused,
         compression: COMPRESSION.to_owned(),
         encryption: ENCRYPTION.to_owned(),
-        // A reference server answers as it likes.
+        // The HTTP version of a reference server is not known.
         http: stack.protocol.http_version().filter(|_| stack.reference().is_none()),
         broker: stack
             .protocol
-            .delivery_terms(stack, destination, &setting.server.protocol)
+            .delivery_terms(stack, destination, &context.server.protocol)
             .map(|terms| broker_terms(terms, is_target, observed.broker)),
     }
 }
 
 fn server(stack: &Stack, setting: &TrialContext<'_>, threads: Option<u32>) -> Process {
     if let Some(reference) = stack.reference() {
-        // Which version the interpreter found is its own business.
+        // The version depends on the packages that the interpreter finds.
         let library = Library { name: stack.server.name.to_owned(), version: String::new() };
         return Process {
             runtime: "Python".to_owned(),

@@ -100,7 +100,7 @@ fn admit(findings: Findings, record: &mut Record) -> Result<(), Refusal> {
     Err(Refusal { reason: "it does not pass the core rows of `rpcbench check`".to_owned(), answered })
 }
 
-/// The operations that `plan` measures of `stack`, each once.
+/// The operations that `plan` measures for `stack`, each once.
 fn operations_of(plan: &Plan, stack: &Stack) -> Vec<Operation> {
     let mut operations: Vec<Operation> = Vec::new();
     for trial in plan.trials().filter(|trial| trial.stack.name == stack.name) {

@@ -44,7 +44,7 @@ pub struct Counted {
     pub threads: Option<u32>,
 }
 
-/// Counts the bytes of one call of `operation` on the server at `site`.
+/// Counts the bytes of one call of `operation` on the server `running`.
 ///
 /// # Errors
 /// When the server cannot be connected to.
@@ -53,20 +53,20 @@ pub async fn count(
     operation: Operation,
     seed: u64,
     timeout: Duration,
-    site: &RunningServer,
+    running: &RunningServer,
 ) -> Result<Counted, TrialError> {
-    let place = &site.place;
-    let address = stack.parse_url(&place.destination.url).ok();
+    let location = &running.location;
+    let address = stack.parse_url(&location.destination.url).ok();
     let source = address.and_then(|address| ByteSource::of(address.endpoint()));
     let (Some(source), Some(prepared)) = (source, ledger_call(operation, seed)) else {
         return Ok(Counted::default());
     };
-    let Some(mut ends) = Ends::new(stack, source, site) else { return Ok(Counted::default()) };
-    let Some(client) = place.connect(stack, 1, timeout).await?.into_iter().next() else {
+    let Some(mut ends) = Ends::new(stack, source, running) else { return Ok(Counted::default()) };
+    let Some(client) = location.connect(stack, 1, timeout).await?.into_iter().next() else {
         return Ok(Counted::default());
     };
     let mut caller = Caller { client: &*client, deadline: Deadline::new(timeout), prepared, right: true };
-    // The first call may open the connection; only its bytes beyond those of the other calls belong to the set-up.
+    // The first call may open the connection; the bytes that it takes beyond those of the other calls belong to the set-up.
     caller.call().await;
     ends.find_counter();
     let opened = ends.wait_until_quiet(AFTER_CONNECTING[usize::from(ends.has_broker)]).await;
@@ -90,10 +90,10 @@ pub async fn count(
         return Ok(Counted { reused: Some(false), ..Counted::default() });
     }
     let first = opened.since(&Snapshot::of([]));
-    let server_is_ours = site.is_ours() && stack.reference().is_none();
-    let wire = series.wire(stack, operation, &caller.prepared, &place.destination, first, server_is_ours);
+    let server_is_ours = running.is_ours() && stack.reference().is_none();
+    let wire = series.wire(stack, operation, &caller.prepared, &location.destination, first, server_is_ours);
     let wire = wire.map(|wire| Wire { counted_by: ends.counted_by, ..wire });
-    let server = site.stats();
+    let server = running.stats();
     let threads = server.as_ref().and_then(|stats| stats.threads);
     let sockets = socket_facts(stack, &after, server.and_then(|stats| stats.sockets));
     // Streams are counted together, so a new connection is not noticed.
@@ -127,13 +127,13 @@ struct Ends<'a> {
     counted_by: CountedBy,
     /// Connections of this process that were open before, and may be closing.
     others: Snapshot,
-    /// What the server had counted before, seen from the client.
+    /// The server's counts before the ledger, from the client's point of view.
     peer_before: Snapshot,
-    site: &'a RunningServer,
+    running: &'a RunningServer,
     has_broker: bool,
 }
 
-/// The counts of the sockets at one moment.
+/// The counts of the sockets at one point in time.
 #[derive(PartialEq)]
 struct Counts {
     client: Option<Snapshot>,
@@ -141,24 +141,25 @@ struct Counts {
     server: Option<Snapshot>,
 }
 
-/// The bytes that the server's streams have counted, seen from the client; `None` if the server does not report them.
-fn counted_by_peer(site: &RunningServer) -> Option<Snapshot> {
-    Some(Snapshot::of_streams(site.stats()?.streams.map(StreamBytes::seen_from_peer)?))
+/// The bytes that the server's streams have counted, from the client's point of view; `None` if the server does not
+/// report them.
+fn counted_by_peer(running: &RunningServer) -> Option<Snapshot> {
+    Some(Snapshot::of_streams(running.stats()?.streams.map(StreamBytes::seen_from_peer)?))
 }
 
 impl<'a> Ends<'a> {
     /// Must be called before connecting. `None` where the system does not report its sockets.
-    fn new(stack: &Stack, source: ByteSource, site: &'a RunningServer) -> Option<Self> {
+    fn new(stack: &Stack, source: ByteSource, running: &'a RunningServer) -> Option<Self> {
         let (counted_by, peer_before) = match source {
             ByteSource::Sockets(_) => (CountedBy::Kernel, None),
-            ByteSource::Streams => (CountedBy::Stream, counted_by_peer(site)),
+            ByteSource::Streams => (CountedBy::Stream, counted_by_peer(running)),
         };
         Some(Ends {
             source,
             counted_by,
             others: Snapshot::take(source)?,
             peer_before: peer_before.unwrap_or_default(),
-            site,
+            running,
             has_broker: stack.needs_broker(),
         })
     }
@@ -173,12 +174,12 @@ impl<'a> Ends<'a> {
     }
 
     fn read_counts(&self) -> Counts {
-        let server = || self.site.stats().and_then(|stats| stats.sockets).map(Snapshot::of);
+        let server = || self.running.stats().and_then(|stats| stats.sockets).map(Snapshot::of);
         let client = match self.counted_by {
             CountedBy::Kernel | CountedBy::Stream => {
                 Snapshot::take(self.source).map(|all| all.without(&self.others))
             }
-            CountedBy::Peer => counted_by_peer(self.site).map(|all| all.without(&self.peer_before)),
+            CountedBy::Peer => counted_by_peer(self.running).map(|all| all.without(&self.peer_before)),
         };
         Counts { client, server: self.has_broker.then(server).flatten() }
     }
@@ -259,8 +260,8 @@ impl Series {
         counts.into_iter().max_by_key(|(_, count)| *count).map(|(bytes, _)| bytes)
     }
 
-    /// The entry of the ledger. `first` is the traffic of connecting and the first call at the client.
-    #[allow(clippy::cast_precision_loss)] // 2⁵³ bytes are out of a call's reach.
+    /// The entry of the ledger. `first` is the traffic on the client's connections up to the end of the first call.
+    #[allow(clippy::cast_precision_loss)] // No call has 2⁵³ bytes.
     fn wire(
         &self,
         stack: &Stack,
@@ -279,12 +280,12 @@ impl Series {
             .and_then(|result| stack.anatomy(destination, &prepared.call, result).ok());
         // The answers of a foreign server are not known byte for byte.
         let [request, answer] = [anatomy.map(|a| a[0]), anatomy.map(|a| a[1]).filter(|_| server_is_ours)];
-        let ways = if stack.needs_broker() { &BROKERED[..] } else { &DIRECT[..] };
+        let hop_ends = if stack.needs_broker() { &BROKERED[..] } else { &DIRECT[..] };
         // Behind a broker, only the client's hops are observable unless the server reports its own.
-        let ways = ways
-            .iter()
-            .filter(|(from, to)| usual.len() == ways.len() || *from == Party::Client || *to == Party::Client);
-        let hops = ways.zip(&usual).enumerate().map(|(index, (&(from, to), &bytes))| {
+        let hop_ends = hop_ends.iter().filter(|(from, to)| {
+            usual.len() == hop_ends.len() || *from == Party::Client || *to == Party::Client
+        });
+        let hops = hop_ends.zip(&usual).enumerate().map(|(index, (&(from, to), &bytes))| {
             let is_request = from == Party::Client || to == Party::Server;
             let message = if is_request { request } else { answer };
             let segments: u64 =

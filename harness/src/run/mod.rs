@@ -1,4 +1,4 @@
-//! A run: checks every stack, makes block after block of trials, searches for the highest rates, and records all of it.
+//! A run: checks every stack, runs the trials block by block, searches for the highest rates, and records all of it.
 
 mod bisection;
 mod blocks;
@@ -30,11 +30,11 @@ use crate::scenario::{Plan, Scenario};
 use crate::sys;
 use crate::trial::TrialContext;
 
-/// Makes a run of `scenario` and reports its events to `progress`. The whole record is written to the folder of
-/// `options` after every block and every search.
+/// Runs `scenario` and reports events to `progress`. Writes the whole record to the folder of `options` after every block
+/// and every search.
 ///
 /// # Errors
-/// [`RunError`]. Trials that fail do not end a run; they stand in the record.
+/// [`RunError`]. Failed trials do not end the run; they are recorded.
 pub fn run(
     scenario: &Scenario,
     options: &Options,
@@ -50,7 +50,7 @@ pub fn run(
         twin: &options.twin,
         targets: &options.targets.urls,
         controls: &controls,
-        began: Instant::now(),
+        started_at: Instant::now(),
         interrupted,
     };
     let mut record = new_record(scenario, options);
@@ -64,7 +64,7 @@ pub fn run(
     Ok(record)
 }
 
-/// Whether every trial of `record` counts and no block is missing.
+/// Whether every trial of `record` is valid and no block is missing.
 #[must_use]
 pub fn is_sound(record: &Record) -> bool {
     !record.interrupted && record.trials.iter().all(|trial| trial.status == Status::Valid)

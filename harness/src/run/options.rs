@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::targets::Targets;
 use crate::stacks::ServerOptions;
 
-/// The options of a run, beside its scenario.
+/// The options of a run, apart from its scenario.
 pub struct Options {
     /// The seed of the arguments and of the order of the trials.
     pub seed: u64,

@@ -11,17 +11,17 @@ use crate::trial::{BrokerLocation, RunningServer, TrialContext, TrialError};
 
 /// The findings about a stack.
 pub struct Findings {
-    /// How it did in the conformance table.
+    /// The result of the conformance table.
     pub check: Check,
-    /// Its bytes on the wire; empty where it failed the table or bytes are not observable.
+    /// The bytes on the wire; empty where the stack failed the table or bytes are not observable.
     pub wire: Vec<Wire>,
-    /// The options of its sockets; empty where they are not observable.
+    /// The socket options of both ends; empty where they are not observable.
     pub sockets: Vec<SocketFacts>,
-    /// What else the stack runs with.
+    /// The facts for the fairness table.
     pub fairness: Fairness,
 }
 
-/// Starts the server of `stack`, passes it through the conformance table, and counts the bytes of each of `operations`.
+/// Starts the server of `stack`, checks it against the conformance table, and counts the bytes of each of `operations`.
 ///
 /// # Errors
 /// When the server does not start or cannot be reached.
@@ -31,15 +31,15 @@ pub fn inspect(
     context: &TrialContext<'_>,
     broker: Option<&BrokerLocation>,
 ) -> Result<Findings, TrialError> {
-    let site = RunningServer::start(stack, context, broker, &[], false)?;
-    let place = &site.place;
+    let running = RunningServer::start(stack, context, broker, &[], false)?;
+    let location = &running.location;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|source| TrialError::Runtime { stack: stack.name, source })?;
     runtime.block_on(async {
         let timeout = context.scenario.timeout;
-        let outcomes = match place.connect(stack, 1, timeout).await?.into_iter().next() {
+        let outcomes = match location.connect(stack, 1, timeout).await?.into_iter().next() {
             Some(client) => {
                 conformance::run(&*client, stack.protocol.profile(), &mut Deadline::new(timeout)).await
             }
@@ -49,7 +49,7 @@ pub fn inspect(
         let (mut wire, mut sockets, mut observed) = (vec![], vec![], Observed::default());
         if check.may_be_measured() && stack.has_server() {
             for operation in operations {
-                let counted = ledger::count(stack, *operation, context.seed, timeout, &site).await?;
+                let counted = ledger::count(stack, *operation, context.seed, timeout, &running).await?;
                 wire.extend(counted.wire);
                 observed.reused = counted.reused.or(observed.reused);
                 observed.threads = counted.threads.or(observed.threads);
@@ -58,10 +58,11 @@ pub fn inspect(
                 }
             }
             if stack.needs_broker() {
-                observed.broker = stack.protocol.broker_product(place.destination.url.clone(), timeout).await;
+                observed.broker =
+                    stack.protocol.broker_product(location.destination.url.clone(), timeout).await;
             }
         }
-        let fairness = fairness::of(stack, context, &place.destination, observed);
+        let fairness = fairness::collect(stack, context, &location.destination, observed);
         Ok(Findings { check, wire, sockets, fairness })
     })
 }

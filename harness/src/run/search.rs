@@ -14,7 +14,7 @@ use crate::trial::{self, TrialContext};
 /// How many trials of a rate must fail before the rate counts as failed.
 const FAILURES_TO_REJECT: usize = 2;
 
-/// Makes every search of `plan` and saves `record` after each.
+/// Runs every search of `plan` and saves `record` after each.
 ///
 /// # Errors
 /// [`RunError::Write`].
@@ -39,7 +39,7 @@ pub(super) fn run_searches(
             progress(Event::SearchDone(&searched));
             record.searches.push(searched);
         }
-        record.seconds = context.began.elapsed().as_secs_f64();
+        record.seconds = context.started_at.elapsed().as_secs_f64();
         draft::save(record, options)?;
     }
     Ok(())
@@ -55,7 +55,7 @@ fn search(
     let mut probes: Vec<Probe> = Vec::new();
     while let Some(rate) = bisection.next() {
         let (mut held, mut failed) = (0, 0);
-        // A disturbance only ever makes a trial slower: a rate that holds at once needs no second trial.
+        // A disturbance only ever makes a trial slower: a rate that holds in the first trial needs no second one.
         while failed < FAILURES_TO_REJECT && held < 1 + failed.min(1) {
             let probe = Probe::of(&run_trial(&planned.trial(stack, rate))?, &planned.search, rate);
             *(if probe.held { &mut held } else { &mut failed }) += 1;

@@ -29,38 +29,38 @@ pub struct Targets {
 /// Why a server that is already running cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
-    /// The name of its stack is unknown.
+    /// There is no stack of that name.
     #[error(transparent)]
     Stack(#[from] UnknownStack),
-    /// It gave no correct answer in time.
+    /// The server gave no correct answer in time.
     #[error("{stack} at {address}: {source}")]
     NotReady {
-        /// Its stack.
+        /// The stack of the server.
         stack: &'static str,
-        /// Its URL, without credentials.
+        /// The URL of the server, without credentials.
         address: String,
         /// The outcome of the last attempt.
         source: ProbeError,
     },
-    /// The address of its control port cannot be resolved.
+    /// The address of a control port cannot be resolved.
     #[error("--control {stack}={address}: {source}")]
     ControlAddress {
-        /// Its stack.
+        /// The stack of the server.
         stack: String,
         /// The address as it was given.
         address: String,
         /// The system's reason.
         source: std::io::Error,
     },
-    /// The host name of its control port has no address.
-    #[error("--control {stack}={address}: that host has no address")]
+    /// The host name of a control port has no address.
+    #[error("--control {stack}={address}: the host has no address")]
     NoControlAddress {
-        /// Its stack.
+        /// The stack of the server.
         stack: String,
         /// The address as it was given.
         address: String,
     },
-    /// There is no runtime to call it from.
+    /// The runtime that calls the server could not be created.
     #[error("cannot call a server: {0}")]
     Runtime(#[from] std::io::Error),
 }
@@ -68,10 +68,10 @@ pub enum TargetError {
 /// Why a probe of a server failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
-    /// It answered something else.
-    #[error("add(2, 3) was not answered with 5, so this is no calculator")]
+    /// The server answered with another value.
+    #[error("add(2, 3) was not answered with 5, so this is not a calculator")]
     NotACalculator,
-    /// It cannot be connected to.
+    /// The connection failed.
     #[error("no answer: {}", connect_reason(.0))]
     Connect(TrialError),
     /// The call failed.
@@ -88,8 +88,9 @@ fn connect_reason(error: &TrialError) -> String {
 }
 
 impl Targets {
-    /// Probes each server until it answers, and then resolves the control ports. Without time to wait no server is
-    /// probed: the conformance check finds out. Returns early, without an error, once `interrupted` is set.
+    /// Probes each server until it answers, and then resolves the control ports. Without time to wait, no server is
+    /// probed: the conformance check then reports a server that does not answer. Returns early, without an error, once
+    /// `interrupted` is set.
     ///
     /// # Errors
     /// [`TargetError`].
@@ -143,9 +144,9 @@ fn wait_until_ready(
 /// # Errors
 /// [`ProbeError`] unless the answer is 5.
 pub async fn probe(stack: &'static Stack, url: &str) -> Result<(), ProbeError> {
-    let place = ServerLocation::new(Destination::new(url));
+    let location = ServerLocation::new(Destination::new(url));
     let call = Call::positional("add", [Value::Int(2), Value::Int(3)]);
-    let clients = place.connect(stack, 1, ATTEMPT_TIMEOUT).await.map_err(ProbeError::Connect)?;
+    let clients = location.connect(stack, 1, ATTEMPT_TIMEOUT).await.map_err(ProbeError::Connect)?;
     let Some(client) = clients.first() else { return Err(ProbeError::NotACalculator) };
     let answer = Deadline::new(ATTEMPT_TIMEOUT).within(Instant::now(), client.call(&call)).await;
     match answer {
@@ -161,7 +162,7 @@ mod tests {
 
     #[test]
     fn an_absent_server_is_an_error_after_the_wait_and_the_message_hides_the_password() {
-        // A port that was free a moment ago.
+        // A port that was free just now.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let targets = Targets {
             urls: BTreeMap::from([("rest".to_owned(), format!("http://u:secret@127.0.0.1:{port}/"))]),

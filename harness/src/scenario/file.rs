@@ -43,7 +43,7 @@ fn nearest_expected(message: &str) -> Option<&str> {
 }
 
 impl Scenario {
-    /// The built-in scenario of that name, or the one in the file at that path.
+    /// Loads the built-in scenario of this name, or the scenario file at this path.
     ///
     /// # Errors
     /// [`ScenarioError`].

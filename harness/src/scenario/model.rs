@@ -68,8 +68,8 @@ pub struct Measurement {
     /// to `echo:1MiB`. The floors always call `add`.
     #[schemars(example = &"echo:10KiB")]
     pub operation: Operation,
-    /// The load: `closed:CALLERS` for a closed loop with 1 to 10000 callers, `open:RATE:constant` or `open:RATE:poisson` for
-    /// an open loop with 1 to 1000000 calls per second at even or random intervals.
+    /// The load: `closed:CALLERS` for a closed loop with 1 to 10000 callers, `open:RATE:constant` or
+    /// `open:RATE:poisson` for an open loop with 1 to 1000000 calls per second at even or random intervals.
     #[schemars(example = &"closed:32")]
     pub load: Load,
     /// Which cores client and server use.
@@ -117,9 +117,9 @@ pub struct Search {
 }
 
 impl Search {
-    /// The measurement of one rate of this search.
+    /// The measurement that tries `rate` in this search.
     #[must_use]
-    pub fn at(&self, rate: Rate) -> Measurement {
+    pub fn measurement_at(&self, rate: Rate) -> Measurement {
         Measurement {
             name: self.name.clone(),
             operation: self.operation,

@@ -27,22 +27,22 @@ const DEFAULT_OPEN_CONNECTIONS: NonZeroU32 = NonZeroU32::new(16).unwrap();
 /// Why a scenario cannot be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
-    /// It names a stack that does not exist.
+    /// The scenario names a stack that does not exist.
     #[error(transparent)]
     Stack(#[from] UnknownStack),
-    /// It needs more cores than there are.
+    /// A placement needs more cores than there are.
     #[error(transparent)]
     Cores(#[from] NotEnoughCores),
-    /// Its window is out of range.
+    /// The length of the window is out of range.
     #[error("a trial is measured for 20ms to 600s")]
     Measure,
-    /// Its warm-up is too long.
+    /// The warm-up is too long.
     #[error("a warm-up takes at most 600s")]
     Warmup,
-    /// The deadline of its calls is out of range.
+    /// The timeout of calls is out of range.
     #[error("a call may take 1ms to 600s")]
     Timeout,
-    /// It has neither a measurement nor a search.
+    /// The scenario has neither a measurement nor a search.
     #[error("the scenario has no [[measurement]] and no [[search]]: there is nothing to measure")]
     Nothing,
     /// A number of connections is out of range.
@@ -84,12 +84,12 @@ pub struct TrialSpec {
     pub share: Option<AgentShare>,
 }
 
-/// Which agent's share of a trial it is, and when the trial is made.
+/// The number of the agent that runs a share of a trial, and the agreed times of the trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AgentShare {
     /// The agent's number, from 1.
     pub agent: u32,
-    /// When the trial is made.
+    /// The agreed times of the trial.
     pub agreed: AgreedTimes,
 }
 
@@ -116,8 +116,8 @@ impl TrialSpec {
         }
     }
 
-    /// The share of agent number `agent`, from 1, of `of` agents: its share of the load, and of the connections at least
-    /// one. `None` if the load has less than one caller, or one call per second, for each agent.
+    /// The share that agent number `agent` (from 1) of `of` agents has in this trial: its part of the load and of the
+    /// connections, at least one connection. `None` if the load has fewer callers, or calls per second, than agents.
     #[must_use]
     pub fn share(&self, agent: u32, of: NonZeroU32, agreed: AgreedTimes) -> Option<Self> {
         let index = agent.checked_sub(1)?;
@@ -145,7 +145,7 @@ pub struct Plan {
 pub struct PlannedSearch {
     /// The search.
     pub search: Search,
-    /// The stacks that it is made for.
+    /// The stacks to search for.
     pub stacks: Vec<&'static Stack>,
     cores: Cores,
 }
@@ -154,7 +154,7 @@ impl PlannedSearch {
     /// The trial of `stack` at `rate`.
     #[must_use]
     pub fn trial(&self, stack: &'static Stack, rate: Rate) -> TrialSpec {
-        TrialSpec::new(stack, &self.search.at(rate), &self.cores)
+        TrialSpec::new(stack, &self.search.measurement_at(rate), &self.cores)
     }
 }
 
@@ -176,10 +176,11 @@ impl Plan {
                 let (a, b) = (trial(*a), TrialSpec { twin: a.name == b.name, ..trial(*b) });
                 units.push(vec![a.clone(), b.clone(), b, a]);
             }
-            let alone = |stack: &Stack| {
+            let is_unpaired = |stack: &Stack| {
                 !pairs.iter().filter(measurable).flatten().any(|paired| paired.name == stack.name)
             };
-            let measured = stacks.iter().filter(|stack| is_applicable(stack, measurement) && alone(stack));
+            let measured =
+                stacks.iter().filter(|stack| is_applicable(stack, measurement) && is_unpaired(stack));
             units.extend(measured.map(|stack| vec![trial(stack)]));
         }
         let mut searches = Vec::new();
@@ -200,7 +201,7 @@ impl Plan {
         self.units.iter().flatten()
     }
 
-    /// The searches that are made after the blocks, each with its stacks in an order that follows from the seed.
+    /// The searches that follow the blocks, each with its stacks in a random order that depends only on `seed`.
     #[must_use]
     pub fn searches(&self, seed: u64) -> Vec<PlannedSearch> {
         let mut searches = self.searches.clone();
@@ -235,7 +236,7 @@ impl Plan {
         }
     }
 
-    /// The trials of the block with this number, in an order that follows from the seed.
+    /// The trials of block `number`, in a random order that depends only on `number` and `seed`.
     #[must_use]
     pub fn block(&self, number: u32, seed: u64) -> Vec<TrialSpec> {
         let mut units = self.units.clone();

@@ -25,26 +25,26 @@ pub(super) struct Amqp;
 
 const LAPIN: End = End::new("lapin", &["lapin", "tokio"]);
 
-/// The topic of servers that name none.
+/// The default topic of servers.
 const DEFAULT_TOPIC: &str = "calc";
-/// The exchange of servers that name none: oslo.messaging's `control_exchange`.
+/// The default exchange of servers: oslo.messaging's `control_exchange`.
 const DEFAULT_EXCHANGE: &str = "openstack";
 
-/// How the messages of a stack pass the broker: as oslo.messaging sends them, and the same with one cost after another
-/// left out, to show what each of them is.
+/// How the messages of a stack pass through the broker: as oslo.messaging sends them, and with its features left out one
+/// after the other, to show the cost of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Delivery {
     /// As oslo.messaging: through a reply queue, acknowledged and confirmed.
     Oslo,
-    /// The same without publisher confirms.
+    /// Like [`Self::Oslo`], without publisher confirms.
     Unconfirmed,
-    /// The same without confirms and acknowledgements.
+    /// Like [`Self::Oslo`], without confirms and acknowledgements.
     Unacknowledged,
-    /// By direct reply-to, which can have neither, over one connection at each end.
+    /// By direct reply-to, which has no confirms and no acknowledgements, over one connection at each end.
     Enveloped,
-    /// The same without the messages' envelope.
+    /// Like [`Self::Enveloped`], without oslo.messaging's envelope around messages.
     Direct,
-    /// The minimum that the broker can do for a call; no oslo.messaging.
+    /// The minimal work of the broker for a call, without oslo.messaging.
     Bare,
 }
 
@@ -59,7 +59,7 @@ const STACKS: [(&str, Role, Delivery); 6] = [
 ];
 
 impl Delivery {
-    /// That of `stack`. A reference server's is oslo.messaging's.
+    /// The delivery of `stack`; [`Self::Oslo`] for a reference server.
     fn of(stack: &Stack) -> Delivery {
         let row = STACKS.iter().find(|(name, ..)| *name == stack.base_name());
         row.map_or(Delivery::Oslo, |(_, _, delivery)| *delivery)
@@ -192,7 +192,7 @@ impl ClientOptions {
     }
 }
 
-/// What `rpcbench call` can do beside a call.
+/// Additional options of `rpcbench call`.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args, Serialize, Deserialize)]
 #[group(skip)]
 struct CallOptions {
@@ -208,7 +208,7 @@ const CALL: OptionGroup = OptionGroup::of::<CallOptions>("amqp call");
 
 static PYTHON: Reference = Reference {
     options: |settings: &ServerSettings| {
-        // Options that cannot be read are refused by the stacks of ours; here the defaults are as good.
+        // The suite's own stacks reject options that cannot be read, so the defaults suffice here.
         let ServerOptions { topic, server, .. } = settings.options.protocol.get(&SERVER).unwrap_or_default();
         vec![format!("--topic={topic}"), format!("--server={server}")]
     },
@@ -271,7 +271,7 @@ impl Protocol for Amqp {
         let python = Stack::new(self, "amqp-python", Role::Reference, LAPIN, |destination, options| {
             connect(Delivery::Oslo, destination, options)
         });
-        ours.into_iter().chain([python.referring_to(&PYTHON).multiplexing()]).collect()
+        ours.into_iter().chain([python.served_by_reference(&PYTHON).multiplexing()]).collect()
     }
 
     fn anatomy(
@@ -286,7 +286,7 @@ impl Protocol for Amqp {
             Delivery::Oslo | Delivery::Unconfirmed | Delivery::Unacknowledged => {
                 (id.as_str(), Some(format!("{REPLY_QUEUE_PREFIX}{id}")), Envelope::V2, id.as_str())
             }
-            // Where the reply goes, the message's properties say; no message is sent twice.
+            // The properties of the message name the reply queue; no message is sent twice.
             Delivery::Enveloped => (id.as_str(), None, Envelope::V2, ""),
             // The inner message alone, with an id that is unique on one channel.
             Delivery::Direct => (&id[..amqp::wire::SHORT_ID_LEN], None, Envelope::None, ""),
@@ -338,7 +338,7 @@ impl Protocol for Amqp {
         async move { amqp::broker_version(&url.parse().ok()?, timeout).await }.boxed()
     }
 
-    /// Gives each stack a topic: a server of another stack must not answer.
+    /// Assigns a topic to each stack, so that a server of another stack does not answer.
     fn separate(&self, stack: &Stack, server: &mut Options) -> Options {
         let mut options: ServerOptions = server.get(&SERVER).unwrap_or_default();
         options.topic = format!("calc-{}", stack.name);
@@ -349,12 +349,12 @@ impl Protocol for Amqp {
             ..ClientOptions::default()
         };
         let mut clients = Options::default();
-        // Both are plain values, which always have a form in JSON.
+        // Both are plain values, which JSON can always represent.
         let _ = server.set(&SERVER, &options).and_then(|()| clients.set(&CLIENT, &client));
         clients
     }
 
-    /// Makes a call, or sends a cast and is done when the broker has it.
+    /// Makes a call, or sends a cast and returns when the broker has received it.
     fn invoke<'a>(
         &'a self,
         stack: &'static Stack,

@@ -1,4 +1,4 @@
-//! What the messages of a call consist of.
+//! The parts of the messages of a call, in bytes.
 
 use calculator::{Call, CallError, Value, json};
 
@@ -11,11 +11,11 @@ pub struct Anatomy {
     pub message: usize,
 }
 
-/// The anatomy of the request and the reply, whose lengths are `request` and `reply`. The lengths of the values of
-/// `call` and of its `result` are what `encoded_len` says of each.
+/// The anatomy of the request and the reply, whose lengths are `request` and `reply`. `encoded_len` returns the length of a
+/// single argument of `call`, and of its `result`.
 ///
 /// # Errors
-/// Those of `encoded_len`, for values that the protocol cannot represent.
+/// The error of `encoded_len` for a value that the protocol cannot represent.
 pub(super) fn measure<E: Into<CallError>>(
     call: &Call,
     result: &Value,

@@ -1,4 +1,4 @@
-//! The smallest protocol that the suite can measure, for a test of what adding one takes.
+//! The smallest protocol that the suite can measure, for a test of the steps that adding a protocol takes.
 
 use calculator::{Call, CallError, Value};
 use futures_util::FutureExt;

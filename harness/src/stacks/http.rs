@@ -18,7 +18,7 @@ pub(super) const AXUM: End = End::new("axum", &["axum", "hyper", "tokio"]);
 pub(super) const URL_FORM: UrlForm =
     UrlForm { schemes: &http_layer::SCHEMES, example: "http://127.0.0.1:8080/" };
 
-/// The version of HTTP that clients ask in and servers answer in, as a request line has it.
+/// The version of HTTP of requests and replies, as written in a request line.
 pub(super) fn version() -> Option<String> {
     Some(format!("{:?}", http_layer::VERSION))
 }
@@ -58,14 +58,15 @@ pub(super) struct ClientOptions {
 
 pub(super) const CLIENT: OptionGroup = OptionGroup::of::<ClientOptions>("http");
 
-/// Checks that `text` is a header. It is not repeated in a message, because it may hold a password.
+/// Checks that `text` is a header. Messages do not repeat it, because it may hold a password.
 fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("expected NAME:VALUE, for example accept-language:en")?;
-    parsed(name, value)?;
+    parse_header(name, value)?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
-fn parsed(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
+/// Parses the name and the value of a header, and marks the value as sensitive.
+fn parse_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
     let name = name.trim().parse().map_err(|_| "the part before the colon is not the name of a header")?;
     let mut value: HeaderValue =
         value.trim().parse().map_err(|_| "the part after the colon is not the value of a header")?;
@@ -73,15 +74,15 @@ fn parsed(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'static
     Ok((name, value))
 }
 
-/// The headers that clients of `destination` send with every request beside the protocol's own.
+/// The headers that clients of `destination` send with every request in addition to those of the protocol.
 ///
 /// # Errors
-/// Where its options cannot be read.
+/// When the options cannot be read.
 pub(super) fn headers(destination: &Destination) -> Result<HeaderMap, OptionsError> {
     let ClientOptions { headers } = destination.options.get(&CLIENT)?;
     let mut map = HeaderMap::new();
-    // They were checked when they were read from the command line.
-    for (name, value) in headers.iter().filter_map(|(name, value)| parsed(name, value).ok()) {
+    // The command line has already rejected invalid headers.
+    for (name, value) in headers.iter().filter_map(|(name, value)| parse_header(name, value).ok()) {
         map.append(name, value);
     }
     Ok(map)

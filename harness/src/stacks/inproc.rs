@@ -46,7 +46,7 @@ impl Protocol for Inproc {
     }
 }
 
-/// Calls the calculator through everything else that a call passes.
+/// Calls the calculator through all other layers that a call passes.
 struct FunctionCall(Dispatcher);
 
 impl Client for FunctionCall {

@@ -1,4 +1,4 @@
-//! What `rpcbench call` asks a protocol to do.
+//! The calls of `rpcbench call`, their parameters and their output.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,7 +34,8 @@ impl Invocation {
         ClientOptions { timeout: self.timeout, ..ClientOptions::default() }
     }
 
-    /// The call. `named` says whether the protocol has named parameters; `typed` reads its own types from JSON.
+    /// The call. `named` is whether the protocol has named parameters; `typed` converts JSON to the
+    /// types of the protocol.
     ///
     /// # Errors
     /// [`InvokeError::Usage`] for parameters both by position and by name.
@@ -45,18 +46,18 @@ impl Invocation {
     }
 }
 
-/// What a call gives to print.
+/// The output of a call.
 #[derive(Debug)]
 pub enum Output {
     /// A result, or one of several.
     Value(Value),
     /// The error of one of several calls.
     Error(CallError),
-    /// Lines for people.
+    /// Lines of text for a person to read.
     Text(String),
 }
 
-/// Why a call gives nothing to print.
+/// Why a call has no output.
 #[derive(Debug, thiserror::Error)]
 pub enum InvokeError {
     /// The command line asks for something that the protocol does not have.
@@ -70,10 +71,10 @@ pub enum InvokeError {
     Options(#[from] OptionsError),
 }
 
-/// Makes `call` on the client that `connect` gives. Connecting has its own timeout.
+/// Makes `call` with the client that `connect` returns. `timeout` does not include connecting, which has a separate one.
 ///
 /// # Errors
-/// Those of the client and of the call; that the call took longer than `timeout`.
+/// When the connection or the call fails, or the call takes longer than `timeout`.
 pub(super) async fn one_call(
     connect: impl Future<Output = Result<Arc<dyn Client>, CallError>>,
     call: &Call,
@@ -83,11 +84,11 @@ pub(super) async fn one_call(
     Deadline::new(timeout).within(Instant::now(), client.call(call)).await
 }
 
-/// The parameters that `words` stand for. Each is JSON where it can be read as JSON, otherwise a string; `NAME=VALUE`
-/// is a named parameter where the protocol has those.
+/// Parses the parameters of a call. Each word is JSON if it can be read as JSON, otherwise a string; `NAME=VALUE` is a
+/// named parameter if the protocol has named parameters.
 ///
 /// # Errors
-/// A message for people where some are named and some are not.
+/// A message for the user if only some parameters are named.
 pub fn parse_params(
     words: &[String],
     named_parameters: bool,

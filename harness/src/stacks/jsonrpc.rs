@@ -32,7 +32,7 @@ struct ServerOptions {
 
 const SERVER: OptionGroup = OptionGroup::of::<ServerOptions>("jsonrpc");
 
-/// What `rpcbench call` can do beside one call.
+/// Additional options of `rpcbench call`.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args, Serialize, Deserialize)]
 #[group(skip)]
 struct CallOptions {
@@ -97,7 +97,7 @@ impl Protocol for Jsonrpc {
             hyper("jsonrpc-hyper", Role::Minimal).served_by(http::AXUM, serve),
             #[cfg(feature = "jsonrpsee")]
             hyper("jsonrpc-jsonrpsee", Role::Alternative).served_by(JSONRPSEE, serve_jsonrpsee),
-            hyper("jsonrpc-python", Role::Reference).referring_to(&PYTHON),
+            hyper("jsonrpc-python", Role::Reference).served_by_reference(&PYTHON),
         ]
     }
 
@@ -177,17 +177,18 @@ async fn connect<T: Transport>(
 
 async fn serve(context: ServeContext) -> Result<Serving, ServeError> {
     let ServerOptions { allow_get } = context.options.get(&SERVER)?;
-    let accepts = jsonrpc::ServerOptions { http: http::http_options(&context)?, allow_get };
-    let failed = context.bind_error();
-    let server = jsonrpc::Server::bind(&context.listen, context.dispatcher, accepts).await.map_err(failed)?;
+    let options = jsonrpc::ServerOptions { http: http::http_options(&context)?, allow_get };
+    let bind_error = context.bind_error();
+    let server =
+        jsonrpc::Server::bind(&context.listen, context.dispatcher, options).await.map_err(bind_error)?;
     Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
 }
 
 #[cfg(feature = "jsonrpsee")]
 async fn serve_jsonrpsee(context: ServeContext) -> Result<Serving, ServeError> {
-    let failed = context.bind_error();
+    let bind_error = context.bind_error();
     let server = jsonrpc::JsonrpseeServer::bind(&context.listen, context.dispatcher, context.limits)
         .await
-        .map_err(failed)?;
+        .map_err(bind_error)?;
     Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
 }

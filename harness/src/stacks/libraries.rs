@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-/// Written by Cargo whenever a version changes, so what is read from it cannot be out of date.
+/// The lock file. Cargo updates it whenever a version changes, so it cannot be out of date.
 const LOCK: &str = include_str!("../../../Cargo.lock");
 
 #[derive(Deserialize)]

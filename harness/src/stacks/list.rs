@@ -50,7 +50,7 @@ fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
 }
 
 impl ProtocolRef {
-    /// The protocol of that name.
+    /// Finds the protocol with this name.
     ///
     /// # Errors
     /// [`UnknownProtocol`], which lists the valid names.
@@ -87,7 +87,7 @@ pub fn call_groups() -> Vec<&'static OptionGroup> {
     unique(PROTOCOLS.iter().flat_map(|protocol| protocol.call_options().to_vec()))
 }
 
-/// Protocols share groups, which a command line has once.
+/// Removes duplicates: protocols share groups, which a command line has once.
 fn unique(groups: impl Iterator<Item = &'static OptionGroup>) -> Vec<&'static OptionGroup> {
     let mut kept: Vec<&'static OptionGroup> = Vec::new();
     for group in groups {
@@ -116,7 +116,7 @@ pub fn default_brokered() -> impl Iterator<Item = &'static Stack> {
 /// Checks that some protocol can use the broker at `url`.
 ///
 /// # Errors
-/// What is expected instead; the URL is not repeated.
+/// A message that states what was expected. It does not repeat the URL.
 pub fn check_broker_url(url: &str) -> Result<(), String> {
     let mut refused = Ok(());
     for stack in default_brokered() {

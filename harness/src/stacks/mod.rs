@@ -1,9 +1,9 @@
 //! The protocols of the suite and their stacks. A stack is one client library and one server library that speak one
 //! protocol.
 //!
-//! Everything that the harness knows of a protocol stands in one file here, as an implementation of [`Protocol`]: its
-//! stacks, how they connect and serve, its URLs and options, the anatomy of its messages, what the fairness table says
-//! of it, its colour. To add a protocol, write its crate, its file, and a line in [`list::PROTOCOLS`].
+//! Everything that the harness knows of a protocol is in one file here, as an implementation of [`Protocol`]: its stacks,
+//! how they connect and serve, its URLs and options, the anatomy of its messages, its facts for the fairness table, its
+//! colour. To add a protocol, write its crate, its file, and a line in [`list::PROTOCOLS`].
 
 mod amqp;
 mod anatomy;

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-/// Some options of a protocol, or of several: a type that clap reads and serde writes.
+/// A group of options of one or several protocols: a type that clap reads and serde writes.
 pub struct OptionGroup {
     /// The name of the group, which is unique among those of one command.
     pub name: &'static str,
@@ -91,7 +91,7 @@ impl Options {
     /// Sets the options of `group`.
     ///
     /// # Errors
-    /// [`OptionsError`] where `options` have no form in JSON.
+    /// [`OptionsError`] if JSON cannot represent `options`.
     pub fn set<T: Serialize>(&mut self, group: &OptionGroup, options: &T) -> Result<(), OptionsError> {
         let value =
             serde_json::to_value(options).map_err(|source| OptionsError { group: group.name, source })?;
@@ -113,7 +113,7 @@ impl fmt::Debug for Options {
     }
 }
 
-/// The options of several groups as they stand on one command line.
+/// The options of several groups on one command line.
 #[derive(Clone, Debug, Default)]
 pub struct GroupArguments {
     options: Options,
@@ -131,7 +131,7 @@ impl GroupArguments {
     /// Reads the options of `groups`.
     ///
     /// # Errors
-    /// clap's, for a value that is missing or wrong.
+    /// clap's error, for a value that is missing or invalid.
     pub fn parse(groups: &[&'static OptionGroup], matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut this = GroupArguments::default();
         for group in groups {
@@ -145,7 +145,7 @@ impl GroupArguments {
         Ok(this)
     }
 
-    /// The options of all its groups.
+    /// The options of all groups of this command line.
     #[must_use]
     pub fn options(&self) -> &Options {
         &self.options

@@ -25,13 +25,13 @@ pub trait Protocol: Send + Sync {
     /// The name on command lines and in records; also the name of the protocol's default stack.
     fn name(&self) -> &'static str;
 
-    /// The colour of its marks in figures.
+    /// The colour of the protocol in figures.
     fn colour(&self) -> Colour;
 
-    /// Its stacks, the default one first.
+    /// The stacks of the protocol, the default one first.
     fn stacks(&'static self) -> Vec<Stack>;
 
-    /// The URLs that its clients take; `None` where there is nothing to connect to.
+    /// The form of URLs that clients accept; `None` where there is nothing to connect to.
     fn url_form(&self) -> Option<UrlForm>;
 
     /// What the messages of `call` and of its reply, `result`, consist of where both ends are of `stack`.
@@ -46,22 +46,22 @@ pub trait Protocol: Send + Sync {
         result: &Value,
     ) -> Result<[Anatomy; 2], CallError>;
 
-    /// The libraries, by their names on crates.io, that write and read its messages.
+    /// The libraries that encode and decode messages, by their names on crates.io.
     fn notation_libraries(&self) -> &'static [&'static str] {
         &[]
     }
 
-    /// The options of its servers, beside those that all servers have.
+    /// The options of servers, in addition to those that servers of every protocol have.
     fn server_options(&self) -> &'static [&'static OptionGroup] {
         &[]
     }
 
-    /// The options that decide how its clients find and address a server.
+    /// The options that decide how clients find and address a server.
     fn client_options(&self) -> &'static [&'static OptionGroup] {
         &[]
     }
 
-    /// The further options of `rpcbench call`.
+    /// Additional options of `rpcbench call`.
     fn call_options(&self) -> &'static [&'static OptionGroup] {
         &[]
     }
@@ -76,12 +76,12 @@ pub trait Protocol: Send + Sync {
         value
     }
 
-    /// What its calculators cannot represent, for the conformance table.
+    /// The values that the protocol cannot represent, for the conformance table.
     fn profile(&self) -> Profile {
         Profile::default()
     }
 
-    /// Whether it is a floor, which protocols are compared with, rather than a protocol under comparison.
+    /// Whether the protocol is a floor, a lower bound for the others, rather than a protocol under comparison.
     fn is_floor(&self) -> bool {
         false
     }
@@ -91,22 +91,24 @@ pub trait Protocol: Send + Sync {
         false
     }
 
-    /// Whether its calls go through a message broker.
+    /// Whether calls go through a message broker.
     fn needs_broker(&self) -> bool {
         false
     }
 
-    /// The stack that shows the minimum that its broker or its sockets can do, as a second floor for it alone.
+    /// The stack that shows the minimal cost of the broker or of the socket library: an additional floor for this protocol
+    /// only.
     fn own_floor(&self) -> Option<&'static str> {
         None
     }
 
-    /// The version of HTTP that it is carried by.
+    /// The version of HTTP that carries the messages; `None` where HTTP does not.
     fn http_version(&self) -> Option<String> {
         None
     }
 
-    /// How its messages pass the broker where the server of `stack` was started with `server`'s options.
+    /// How messages pass through the broker if the server of `stack` was started with the options `server`; `None` without
+    /// a broker.
     fn delivery_terms(
         &self,
         _stack: &Stack,
@@ -121,14 +123,14 @@ pub trait Protocol: Send + Sync {
         async { None }.boxed()
     }
 
-    /// How a run keeps the servers of one stack apart from those of others, where the URL alone does not: sets what
-    /// that takes in the options of the server, and returns the options of its clients.
+    /// Separates the server of `stack` from the servers of other stacks at the same URL, as AMQP does by a topic for each
+    /// stack: changes the options of the server, and returns the options with which clients address it.
     fn separate(&self, _stack: &Stack, _server: &mut Options) -> Options {
         Options::default()
     }
 
-    /// Carries out `rpcbench call`, and passes each line of output to `print`. By default it is one call with one
-    /// result.
+    /// Executes `rpcbench call`, and passes each line of output to `print`. The default implementation makes one call with
+    /// one result.
     fn invoke<'a>(
         &'a self,
         stack: &'static Stack,
@@ -154,25 +156,25 @@ pub trait Protocol: Send + Sync {
 pub struct Colour {
     /// Red, green and blue on a light background.
     pub light: [u8; 3],
-    /// The same on a dark one.
+    /// Red, green and blue on a dark background.
     pub dark: [u8; 3],
 }
 
 /// The URLs of a protocol.
 #[derive(Clone, Copy, Debug)]
 pub struct UrlForm {
-    /// The schemes that its clients take.
+    /// The schemes that clients accept.
     pub schemes: &'static [Scheme],
-    /// A URL to show where another one was given.
+    /// An example, shown when an invalid URL was given.
     pub example: &'static str,
 }
 
-/// How messages pass a broker: what decides how much the broker does for each call.
+/// How messages pass through a broker, which decides how much work the broker has with each call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryTerms {
-    /// The kind of the queue of the requests.
+    /// The kind of the request queue.
     pub queue: &'static str,
-    /// Whether that queue survives a restart of the broker.
+    /// Whether the request queue survives a restart of the broker.
     pub durable: bool,
     /// Whether messages are marked to be written to disk.
     pub persistent: bool,
@@ -245,29 +247,29 @@ pub enum Driver {
     Threads,
 }
 
-/// What a stack is for in a comparison.
+/// The purpose of a stack in a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Measured in every block, so that the others can be compared with it.
     Floor,
-    /// The protocol over its usual library: what the protocol's plain name stands for.
+    /// The protocol over its usual library. The stack has the protocol's name.
     Default,
     /// The protocol over the smallest library available.
     #[serde(alias = "leanest")]
     Minimal,
-    /// Both at once: there is only one library.
+    /// Default and minimal at once: there is only one library.
     #[serde(alias = "default-and-leanest")]
     DefaultAndMinimal,
-    /// The minimum that AMQP's broker can do: a floor for AMQP alone.
+    /// The minimal cost of AMQP's broker: a floor for AMQP only.
     BrokerFloor,
-    /// Our code over another library, to separate the library's cost from the protocol's.
+    /// The suite's code over another library, to separate the cost of the library from that of the protocol.
     Alternative,
-    /// The protocol with some of its costs left out, to show what each of them is; in no ranking.
+    /// The protocol with some of its costs left out, to show what each of them is; not ranked.
     Step,
-    /// The protocol's reference library as the server, to compare ours with; in no ranking.
+    /// The protocol's reference library as the server, to compare the suite's server with; not ranked.
     Reference,
-    /// A stack whose server is reached another way, to show what the way costs; in no ranking.
+    /// A stack whose server is reached over another route, to show the cost of the route; not ranked.
     Variant,
 }
 
@@ -284,7 +286,7 @@ impl Role {
             Role::Alternative => "alternative library",
             Role::Step => "intermediate step",
             Role::Reference => "reference server",
-            Role::Variant => "server reached another way",
+            Role::Variant => "other route to the server",
         }
     }
 }
@@ -294,9 +296,9 @@ impl Role {
 pub struct End {
     /// The library's name, for people.
     pub name: &'static str,
-    /// It and what it stands on, by their names on crates.io.
+    /// The library and the libraries below it, by their names on crates.io.
     pub libraries: &'static [&'static str],
-    /// Its threads and where handlers run, where no Tokio runtime decides that.
+    /// A description of the threads, and where handlers run; absent where a Tokio runtime decides that.
     pub threads: Option<(&'static str, &'static str)>,
 }
 
@@ -307,7 +309,7 @@ impl End {
         End { name, libraries, threads: None }
     }
 
-    /// The same, but on dedicated threads: `runtime` describes them, `executor` where handlers run.
+    /// Changes the end to use dedicated threads, which `runtime` describes; `executor` describes where handlers run.
     #[must_use]
     pub const fn on_threads(mut self, runtime: &'static str, executor: &'static str) -> Self {
         self.threads = Some((runtime, executor));
@@ -342,11 +344,11 @@ pub struct Stack {
     pub client: End,
     /// The server's library.
     pub server: End,
-    /// What it is for.
+    /// The purpose in a comparison.
     pub role: Role,
     /// Whether several calls may be in flight on one connection.
     pub multiplexes: bool,
-    /// How its callers are driven.
+    /// How callers are driven.
     pub driver: Driver,
     connect: Connect,
     served_by: ServedBy,
@@ -383,7 +385,7 @@ impl Stack {
         }
     }
 
-    /// The same, served by this program.
+    /// Sets the server of this program that `serve` starts, over the library `server`.
     #[must_use]
     pub fn served_by<F>(self, server: End, serve: impl Fn(ServeContext) -> F + Send + Sync + 'static) -> Self
     where
@@ -393,9 +395,9 @@ impl Stack {
         Stack { server, served_by: ServedBy::Own(serve), ..self }
     }
 
-    /// The same, served by a reference implementation.
+    /// Sets a reference implementation as the server.
     #[must_use]
-    pub fn referring_to(self, reference: &'static Reference) -> Self {
+    pub fn served_by_reference(self, reference: &'static Reference) -> Self {
         Stack {
             server: End::new(reference.title, &[]),
             served_by: ServedBy::Reference(reference),
@@ -404,19 +406,19 @@ impl Stack {
         }
     }
 
-    /// The same under another name, for another purpose.
+    /// A copy of this stack with another name and role.
     #[must_use]
     pub fn renamed(&self, name: &'static str, role: Role) -> Self {
         Stack { name, role, ..self.clone() }
     }
 
-    /// The same, with callers on threads instead of a runtime.
+    /// Runs callers on threads instead of a runtime.
     #[must_use]
     pub fn on_threads(self) -> Self {
         Stack { driver: Driver::Threads, ..self }
     }
 
-    /// The same, with any number of calls in flight on one connection.
+    /// Allows any number of calls in flight on one connection.
     #[must_use]
     pub fn multiplexing(self) -> Self {
         Stack { multiplexes: true, ..self }
@@ -451,7 +453,7 @@ impl Stack {
         }
     }
 
-    /// The reference implementation that serves it, if one does.
+    /// The reference implementation that serves this stack, if one does.
     #[must_use]
     pub fn reference(&self) -> Option<&'static Reference> {
         match self.served_by {
@@ -460,22 +462,23 @@ impl Stack {
         }
     }
 
-    /// Whether its server has `method`. `echo` exists only in this suite: reference servers lack it.
+    /// Whether the server has `method`. `echo` exists only in this suite: reference servers lack it.
     #[must_use]
     pub fn has(&self, method: Method) -> bool {
         method != Method::Echo || self.reference().is_none()
     }
 
-    /// Whether it has a server process; `inproc` has none.
+    /// Whether this stack has a server process; `inproc` has none.
     #[must_use]
     pub fn has_server(&self) -> bool {
         !matches!(self.served_by, ServedBy::None)
     }
 
-    /// Takes apart a URL that its clients can use.
+    /// Parses a URL that clients of this stack can use.
     ///
     /// # Errors
-    /// What is expected instead. Of the URL, no more than scheme, host and port is repeated: it may hold a password.
+    /// A message that states what was expected. It repeats only scheme, host and port of the URL, which may hold a
+    /// password.
     pub fn parse_url(&self, url: &str) -> Result<Address, String> {
         let Some(UrlForm { schemes, example }) = self.protocol.url_form() else {
             return Err(format!("{} is called in this process and has no URL", self.name));
@@ -484,14 +487,14 @@ impl Stack {
             .map_err(|error| format!("{} takes a URL such as {example}: {error}", self.name))
     }
 
-    /// Whether its calls go through a message broker.
+    /// Whether calls go through a message broker.
     #[must_use]
     pub fn needs_broker(&self) -> bool {
         self.protocol.needs_broker()
     }
 
-    /// The libraries between a call and the socket of `end`, which is one of its two: first that of the transport and
-    /// what it stands on, then that of the notation.
+    /// The libraries between a call and the socket at `end`, the client or the server of this stack: first the
+    /// transport and the libraries below it, then those that encode messages.
     pub fn libraries(&self, end: End) -> impl Iterator<Item = &'static str> {
         end.libraries.iter().chain(self.protocol.notation_libraries()).copied()
     }

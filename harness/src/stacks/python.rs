@@ -12,7 +12,7 @@ pub const PYTHON_VARIABLE: &str = "RPCBENCH_PYTHON";
 const SHARED: &str = include_str!("../../../servers/python/calculator.py");
 
 /// Runs a script that is passed as text, with the module that it shares with the others. The sources are part of this
-/// program, so that it needs no folder beside it and leaves nothing behind when it is killed. Files in the working
+/// program, so that it needs no other files and leaves nothing behind when it is killed. Files in the working
 /// folder are not imported in place of a library.
 const RUN: &str = r#"
 import sys, types
@@ -33,7 +33,7 @@ except ModuleNotFoundError as missing:
 /// `--end-with-input`.
 #[derive(Debug)]
 pub struct Reference {
-    /// Its library, for people.
+    /// The name of the library, for tables.
     pub title: &'static str,
     /// The script's name.
     pub(super) script: &'static str,
@@ -43,9 +43,9 @@ pub struct Reference {
     pub(super) arguments: &'static [&'static str],
     /// Writes the protocol's options as arguments of the script.
     pub(super) options: fn(&ServerSettings) -> Vec<String>,
-    /// The options of `rpcbench serve` that it has, as `--option`.
+    /// The options of `rpcbench serve` that the server supports, as `--option`.
     pub(super) accepts: &'static [&'static str],
-    /// How it runs handlers, which no option changes: `blocking`, `threads`, `async`.
+    /// The executor of handlers, which no option changes: `blocking`, `threads`, `async`.
     pub executor: &'static str,
 }
 
@@ -74,10 +74,10 @@ macro_rules! reference {
 pub(super) use reference;
 
 impl Reference {
-    /// The command that starts it.
+    /// The command that starts the server.
     ///
     /// # Errors
-    /// [`ReferenceError`] for the first option that it does not have.
+    /// [`ReferenceError`] for the first option that the server does not support.
     pub fn command(&self, settings: &ServerSettings) -> Result<Command, ReferenceError> {
         let refused =
             |option: &str| ReferenceError { stack: settings.stack.clone(), option: option.to_owned() };
@@ -90,7 +90,7 @@ impl Reference {
             return Err(refused(option));
         }
         let mut command = Command::new(interpreter());
-        // -B: a server leaves no compiled files beside its libraries.
+        // -B: do not write compiled files next to the libraries.
         command.args(["-B", "-c", RUN, self.script, SHARED, self.source]).args(self.arguments);
         command.arg(format!("--listen={}", settings.listen)).args((self.options)(settings));
         if settings.end_with_input {

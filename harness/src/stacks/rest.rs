@@ -58,7 +58,7 @@ impl Protocol for Rest {
             Stack::new(self, "rest-hyper", Role::Minimal, http::HYPER, connect::<HyperClient>)
                 .served_by(http::AXUM, serve),
             Stack::new(self, "rest-python", Role::Reference, http::HYPER, connect::<HyperClient>)
-                .referring_to(&PYTHON),
+                .served_by_reference(&PYTHON),
         ]
     }
 
@@ -82,7 +82,8 @@ async fn connect<T: Transport>(
 }
 
 async fn serve(context: ServeContext) -> Result<Serving, ServeError> {
-    let (accepts, failed) = (http::http_options(&context)?, context.bind_error());
-    let server = rest::Server::bind(&context.listen, context.dispatcher, accepts).await.map_err(failed)?;
+    let (options, bind_error) = (http::http_options(&context)?, context.bind_error());
+    let server =
+        rest::Server::bind(&context.listen, context.dispatcher, options).await.map_err(bind_error)?;
     Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
 }

@@ -1,4 +1,4 @@
-//! What a server is started with, in this process or in a child.
+//! The settings with which a server is started, in this process or in a child.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -31,7 +31,7 @@ pub struct CommonOptions {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub workers: u16,
     /// The maximum size of a message
-    #[arg(long, value_name = "BYTES", default_value = "16MiB", value_parser = size)]
+    #[arg(long, value_name = "BYTES", default_value = "16MiB", value_parser = parse_message_size)]
     pub max_body: usize,
     /// The maximum nesting depth of lists and maps
     #[arg(long, value_name = "LEVELS", default_value_t = Limits::default().max_depth, value_parser = depth)]
@@ -92,7 +92,8 @@ pub enum ServiceName {
     Time,
 }
 
-fn size(text: &str) -> Result<usize, String> {
+/// Parses a limit of messages.
+fn parse_message_size(text: &str) -> Result<usize, String> {
     super::size::parse_size(text)
         .and_then(|bytes| usize::try_from(bytes).ok())
         .filter(|bytes| (64..=1 << 30).contains(bytes))
@@ -136,12 +137,12 @@ impl CommonOptions {
     }
 }
 
-/// The options of a server of any stack: those of all servers, and those of its protocol.
+/// The options of a server of any stack: the common ones, and those of its protocol.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServerOptions {
-    /// Those of all servers.
+    /// The options that all servers have.
     pub common: CommonOptions,
-    /// Those of the protocols.
+    /// The options of the protocols.
     pub protocol: Options,
     /// The options that differ from the defaults because they were given, as `--option`.
     #[serde(default)]
@@ -160,7 +161,7 @@ impl ServerOptions {
     }
 }
 
-/// Everything that a server is started with. Child processes receive it as one value of JSON, in the environment
+/// All settings with which a server is started. Child processes receive it as one value of JSON, in the environment
 /// variable [`ServerSettings::VARIABLE`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ServerSettings {
@@ -169,7 +170,7 @@ pub struct ServerSettings {
     /// Where to listen; port 0 picks a free one. Servers behind a broker do not listen.
     #[serde(with = "text")]
     pub listen: Endpoint,
-    /// Where to serve the control port, if at all.
+    /// The address of the control port; absent for none.
     pub control: Option<SocketAddr>,
     /// The broker's URL, with credentials.
     pub broker: Option<Secret>,
@@ -180,7 +181,7 @@ pub struct ServerSettings {
 }
 
 impl ServerSettings {
-    /// The environment variable that hands them to a child process.
+    /// The environment variable that passes the settings to a child process.
     pub const VARIABLE: &'static str = "RPCBENCH_SERVER";
 }
 
@@ -209,19 +210,19 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What a stack's server is bound with.
+/// The settings with which a stack's server is bound.
 pub struct ServeContext {
     /// Where to listen; port 0 picks a free one.
     pub listen: Endpoint,
     /// Executes the calls.
     pub dispatcher: Dispatcher,
-    /// What is accepted.
+    /// The limits of accepted messages.
     pub limits: Limits,
     /// The broker's URL, with credentials.
     pub broker: Option<Secret>,
     /// The protocol's own options.
     pub options: Options,
-    /// Cancelled to stop the server: calls in progress are finished.
+    /// Cancelled to stop the server, which then finishes the calls in progress.
     pub stop: CancellationToken,
 }
 
@@ -234,7 +235,7 @@ impl ServeContext {
         self.broker.as_ref().map(Secret::reveal).ok_or(ServeError::NoBroker)
     }
 
-    /// The failure to listen on [`listen`](Self::listen).
+    /// Returns a function that turns an I/O error into [`ServeError::Bind`] for [`listen`](Self::listen).
     pub(super) fn bind_error(&self) -> impl FnOnce(std::io::Error) -> ServeError + use<> {
         let address = self.listen.to_string();
         move |source| ServeError::Bind { address, source }
@@ -243,9 +244,9 @@ impl ServeContext {
 
 /// A server that is bound.
 pub struct Serving {
-    /// What a client connects to; without credentials.
+    /// The URL for clients, without credentials.
     pub url: String,
-    /// Answers calls until it is stopped, and finishes those in progress.
+    /// Answers calls until the server is stopped, then finishes the calls in progress.
     pub run: BoxFuture<'static, ()>,
 }
 
@@ -279,7 +280,7 @@ pub enum ServeError {
 pub enum Runtime {
     /// Everything on one thread.
     CurrentThread,
-    /// That many threads, which take work from each other.
+    /// A work-stealing scheduler on this many threads.
     MultiThread(usize),
 }
 
@@ -290,7 +291,7 @@ impl Runtime {
         if workers == 1 { Runtime::CurrentThread } else { Runtime::MultiThread(workers) }
     }
 
-    /// How Tokio builds it.
+    /// A builder for this runtime.
     #[must_use]
     pub fn builder(self) -> tokio::runtime::Builder {
         match self {

@@ -1,4 +1,4 @@
-//! Serde for values that are written as text on the command line, too: by `Display` and `FromStr`.
+//! Serde by `Display` and `FromStr`, for values that have the same text form on the command line.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -18,7 +18,7 @@ where
     String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
 }
 
-/// The same for a value that may be absent.
+/// Serde by `Display` and `FromStr` for a value that may be absent.
 pub(super) mod option {
     use super::{Deserialize, Deserializer, Display, FromStr, Serializer, de};
 
@@ -43,7 +43,7 @@ pub(super) mod option {
     }
 }
 
-/// The same for several values.
+/// Serde by `Display` and `FromStr` for several values.
 pub(super) mod list {
     use super::{Deserialize, Deserializer, Display, FromStr, Serializer, de};
 

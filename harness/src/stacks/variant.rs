@@ -1,4 +1,5 @@
-//! Variants of a stack: `rest@bridge` is `rest` whose server is reached another way, so that only the way differs.
+//! Variants of a stack: `rest@bridge` is `rest` with a server that is reached over another route, so that only the
+//! route differs.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -32,7 +33,7 @@ fn named(name: &str) -> Result<&'static Stack, UnknownStack> {
 }
 
 impl Stack {
-    /// The stack of that name. `STACK@LABEL` is a variant of STACK.
+    /// Finds the stack with this name. `STACK@LABEL` is a variant of STACK.
     ///
     /// # Errors
     /// [`UnknownStack`], which lists the valid names.

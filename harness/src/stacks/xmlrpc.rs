@@ -105,8 +105,8 @@ impl Protocol for Xmlrpc {
             Stack::new(self, "xmlrpc", Role::Default, http::REQWEST, connect::<ReqwestClient>)
                 .served_by(http::AXUM, serve),
             hyper("xmlrpc-hyper", Role::Minimal).served_by(http::AXUM, serve),
-            hyper("xmlrpc-python", Role::Reference).referring_to(&PYTHON),
-            hyper("xmlrpc-python-threads", Role::Reference).referring_to(&PYTHON_THREADS),
+            hyper("xmlrpc-python", Role::Reference).served_by_reference(&PYTHON),
+            hyper("xmlrpc-python-threads", Role::Reference).served_by_reference(&PYTHON_THREADS),
         ]
     }
 
@@ -135,9 +135,10 @@ async fn connect<T: Transport>(
 
 async fn serve(context: ServeContext) -> Result<Serving, ServeError> {
     let ServerOptions { allow_none } = context.options.get(&SERVER)?;
-    let accepts = xmlrpc::ServerOptions { http: http::http_options(&context)?, allow_none };
-    let failed = context.bind_error();
-    let server = xmlrpc::Server::bind(&context.listen, context.dispatcher, accepts).await.map_err(failed)?;
+    let options = xmlrpc::ServerOptions { http: http::http_options(&context)?, allow_none };
+    let bind_error = context.bind_error();
+    let server =
+        xmlrpc::Server::bind(&context.listen, context.dispatcher, options).await.map_err(bind_error)?;
     Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
 }
 

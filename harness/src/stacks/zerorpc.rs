@@ -154,7 +154,7 @@ impl Protocol for Zerorpc {
             #[cfg(feature = "libzmq")]
             stack("zerorpc-libzmq", Role::Alternative, LIBZMQ, Library::Libzmq)
                 .served_by(LIBZMQ, serves(Library::Libzmq)),
-            stack("zerorpc-python", Role::Reference, OWN, Library::Own).referring_to(&PYTHON),
+            stack("zerorpc-python", Role::Reference, OWN, Library::Own).served_by_reference(&PYTHON),
         ]
     }
 
@@ -175,7 +175,7 @@ impl Protocol for Zerorpc {
     }
 
     /// Calls a method and prints its result, or each item of a stream as it arrives; lists the methods where none is
-    /// named. The timeout covers only the first item: a stream may take as long as it likes.
+    /// named. The timeout covers only the first item: a stream may take any time.
     fn invoke<'a>(
         &'a self,
         stack: &'static Stack,
@@ -248,7 +248,7 @@ async fn list_methods(client: &ZerorpcClient) -> Result<String, CallError> {
     let rows = match ask("_zerorpc_inspect", vec![]).await {
         Ok(inspected) => inspected_methods(&inspected)?,
         Err(error) if error.kind.is_transport() => return Err(error),
-        // zerorpc-python 0.6.3 inspects by a function that Python 3.11 has dropped.
+        // zerorpc-python 0.6.3 inspects with a function that Python 3.11 has removed.
         Err(_) => {
             let Value::List(names) = ask("_zerorpc_list", vec![]).await? else {
                 return Err(unreadable_list());
@@ -289,7 +289,7 @@ fn inspected_methods(inspected: &Value) -> Result<Vec<(String, String)>, CallErr
     Ok(methods.iter().map(row).collect())
 }
 
-/// A text without the characters that a terminal would take for commands.
+/// Removes characters that a terminal would interpret as commands.
 fn plain_text(value: &Value) -> String {
     match value {
         Value::Str(text) => text.chars().filter(|c| !c.is_control()).collect(),

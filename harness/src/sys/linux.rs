@@ -140,7 +140,8 @@ pub(super) fn sockets() -> Option<Vec<SocketStats>> {
     Some(found)
 }
 
-/// `None` if the descriptor is not a connected TCP socket, or has been closed since it was listed.
+/// Reads the counters and options of a socket. `None` if the descriptor is not a connected TCP socket, or has been
+/// closed since it was listed.
 fn tcp_socket(descriptor: RawFd) -> Option<SocketStats> {
     let peer = ip_address(getpeername::<SockaddrStorage>(descriptor).ok()?)?;
     let local = ip_address(getsockname::<SockaddrStorage>(descriptor).ok()?)?;

@@ -101,7 +101,7 @@ pub fn usage(pid: u32) -> Option<UsageReading> {
     imp::usage(pid)
 }
 
-/// Sets the recorded peak memory of process `pid` back to what it uses now. Does nothing where that is not possible.
+/// Resets the recorded peak memory of process `pid` to its current memory. Does nothing where that is not possible.
 pub fn reset_peak_memory(pid: u32) {
     imp::reset_peak_memory(pid);
 }

@@ -56,7 +56,7 @@ pub struct UsageReading {
     pub at: Instant,
 }
 
-/// Facts about the machine that a run was made on.
+/// Facts about the machine on which a run was measured.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Machine {
     /// Operating system and kernel version.

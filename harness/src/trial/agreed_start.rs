@@ -10,10 +10,10 @@ use crate::stacks::Stack;
 /// How often a wait checks whether the run was interrupted.
 const INTERRUPT_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Waits until `moment`, or until `interrupted` is set.
-pub(crate) async fn wait_until(moment: Instant, interrupted: &AtomicBool) {
-    while !interrupted.load(Ordering::Relaxed) && Instant::now() < moment {
-        tokio::time::sleep_until(moment.min(Instant::now() + INTERRUPT_CHECK_INTERVAL).into()).await;
+/// Waits until `deadline`, or until `interrupted` is set.
+pub(crate) async fn wait_until(deadline: Instant, interrupted: &AtomicBool) {
+    while !interrupted.load(Ordering::Relaxed) && Instant::now() < deadline {
+        tokio::time::sleep_until(deadline.min(Instant::now() + INTERRUPT_CHECK_INTERVAL).into()).await;
     }
 }
 
@@ -28,7 +28,7 @@ pub(super) async fn wait_for_start(
 ) -> Result<WarmUp, TrialError> {
     wait_until(agreed.warmup_start, interrupted).await;
     let late = Instant::now().saturating_duration_since(agreed.window_start);
-    // Without a warm-up, calls count from the moment at which they begin.
+    // Without a warm-up, calls count from the deadline at which they begin.
     let allowed =
         if agreed.warmup_start == agreed.window_start { INTERRUPT_CHECK_INTERVAL } else { Duration::ZERO };
     if late > allowed {

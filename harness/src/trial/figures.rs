@@ -33,7 +33,7 @@ pub(super) fn fill(trial: &mut Trial, measured: &Measured) {
     }
 }
 
-/// Response times, and for an open loop service times, the schedule lag and the rate reached.
+/// Fills in the response times, and for an open loop the service times, the schedule lag and the rate reached.
 #[allow(clippy::cast_precision_loss)]
 fn fill_histograms(trial: &mut Trial, measured: &Measured) -> Result<(), HistogramError> {
     let Measured { observation, .. } = measured;

@@ -45,10 +45,10 @@ impl Measured {
         }
     }
 
-    /// The seconds from the beginning of the window until the last call began: at least the length of the window, more in
+    /// The seconds from the beginning of the window until the last call started: at least the length of the window, more in
     /// an open loop that was behind its schedule.
     pub(super) fn seconds_until_last_start(&self) -> f64 {
-        self.seconds_until(self.observation.last_call.map(|(began, _)| began))
+        self.seconds_until(self.observation.last_call.map(|(started, _)| started))
     }
 
     /// The seconds from the beginning of the window until the last call ended: at least the length of the window, more in
@@ -68,7 +68,7 @@ impl Measured {
     }
 }
 
-/// Runs the server and the callers of a trial. `None` if it was interrupted.
+/// Runs the server and the callers of a trial, and measures. `None` if the trial was interrupted.
 ///
 /// # Errors
 /// [`TrialError`].
@@ -77,20 +77,20 @@ pub(super) fn measure(
     context: &TrialContext<'_>,
     broker: Option<&BrokerLocation>,
 ) -> Result<Option<Measured>, TrialError> {
-    let mut site = RunningServer::start(spec.stack, context, broker, &spec.cores.server, spec.twin)?;
+    let mut running = RunningServer::start(spec.stack, context, broker, &spec.cores.server, spec.twin)?;
     let broker = broker.filter(|_| spec.stack.needs_broker()).and_then(|broker| broker.pid);
     let meters = Meters {
         client: Some(Meter::Process(std::process::id())),
-        server: site.meter(),
+        server: running.meter(),
         broker: broker.map(Meter::Process),
     };
     let (opened, window) = mpsc::channel();
     let (finished, result) = mpsc::channel();
     let in_flight = Arc::new(InFlight::default());
     let mut measured = std::thread::scope(|scope| {
-        let (place, counter) = (&site.place, Arc::clone(&in_flight));
+        let (location, counter) = (&running.location, Arc::clone(&in_flight));
         scope.spawn(move || {
-            let _ = finished.send(drive(spec, context, place, opened, counter));
+            let _ = finished.send(drive(spec, context, location, opened, counter));
         });
         watch(&window, &result, meters, &in_flight)
     })?;
@@ -99,7 +99,7 @@ pub(super) fn measure(
     }
     // Callers may notice the end of their server before the system reports it.
     let timeout = if measured.observation.callers_gave_up > 0 { EXIT_TIMEOUT } else { Duration::ZERO };
-    measured.server_ended = site.process.as_mut().and_then(|process| process.exit_status_within(timeout));
+    measured.server_ended = running.process.as_mut().and_then(|process| process.exit_status_within(timeout));
     Ok(Some(measured))
 }
 
@@ -144,7 +144,7 @@ fn watch(
 fn drive(
     spec: &TrialSpec,
     context: &TrialContext<'_>,
-    place: &ServerLocation,
+    location: &ServerLocation,
     opened: Sender<Window>,
     in_flight: Arc<InFlight>,
 ) -> Result<Observation, TrialError> {
@@ -158,7 +158,7 @@ fn drive(
         .build()
         .map_err(|source| TrialError::Runtime { stack, source })?;
     runtime.block_on(async {
-        let clients = place.connect(spec.stack, spec.connections.get(), context.scenario.timeout).await?;
+        let clients = location.connect(spec.stack, spec.connections.get(), context.scenario.timeout).await?;
         let warmup = match spec.share {
             None => WarmUp::Settle(context.scenario.warmup),
             Some(share) => wait_for_start(spec.stack, share.agreed, context.interrupted).await?,

@@ -26,8 +26,8 @@ use crate::sys;
 /// The runtime of a trial's callers.
 pub const CLIENT_RUNTIME: Runtime = Runtime::CurrentThread;
 
-/// Makes one trial, at `position` of `block`. An error of any kind makes the trial a failed one, with the reason; it never
-/// ends the run. `None` if the trial was interrupted.
+/// Runs one trial, at `position` of `block`. An error of any kind only marks the trial as failed, with the reason.
+/// `None` if the trial was interrupted.
 #[must_use]
 pub fn run(
     spec: &TrialSpec,
@@ -36,7 +36,7 @@ pub fn run(
     (block, position): (u32, u32),
 ) -> Option<Trial> {
     let mut trial = Trial::new(spec, block, position);
-    trial.at_seconds = context.began.elapsed().as_secs_f64();
+    trial.at_seconds = context.started_at.elapsed().as_secs_f64();
     let kept_awake = spec.warm.then(|| KeepAwake::start(&cores_to_keep_awake(spec)));
     trial.warm = matches!(kept_awake, Some(Ok(_)));
     if !trial.warm && spec.cores.client != spec.cores.server {
@@ -46,7 +46,7 @@ pub fn run(
         record_target_cores(&mut trial, spec, context);
     }
     let measured = broker
-        .map_err(|reason| format!("there is no broker: {reason}"))
+        .map_err(|reason| format!("no broker: {reason}"))
         .and_then(|broker| measure(spec, context, broker.as_ref()).map_err(|error| error.to_string()));
     let mut start_delay_ns = None;
     match measured {

@@ -15,7 +15,7 @@ pub(super) struct Meters {
 }
 
 impl Meters {
-    /// Sets the peak memory of every process back to what it uses now.
+    /// Resets the recorded peak memory of every process to its current memory.
     pub(super) fn reset_peak_memory(self) {
         [self.client, self.server, self.broker].into_iter().flatten().for_each(Meter::reset_peak_memory);
     }

@@ -29,8 +29,8 @@ pub struct TrialContext<'a> {
     pub targets: &'a BTreeMap<String, String>,
     /// The control ports (`serve --control`) of those servers that have one, by stack.
     pub controls: &'a BTreeMap<String, SocketAddr>,
-    /// When the run began.
-    pub began: Instant,
+    /// The start of the run.
+    pub started_at: Instant,
     /// Set to end early.
     pub interrupted: &'a Arc<AtomicBool>,
 }
@@ -38,9 +38,9 @@ pub struct TrialContext<'a> {
 /// The broker of a trial.
 #[derive(Clone, Debug)]
 pub struct BrokerLocation {
-    /// Its URL, with credentials.
+    /// The URL of the broker, with credentials.
     pub url: String,
-    /// Its process; absent if this run did not start it.
+    /// The process id; absent if this run did not start the broker.
     pub pid: Option<u32>,
 }
 
@@ -48,10 +48,10 @@ pub struct BrokerLocation {
 pub struct RunningServer {
     /// The process, if this run started it.
     pub(super) process: Option<ServerProcess>,
-    /// Its control port, if it was already running and has one.
+    /// The control port of a server that was already running, if it has one.
     control: Option<SocketAddr>,
     /// The location for clients.
-    pub place: ServerLocation,
+    pub location: ServerLocation,
 }
 
 /// The location of a server for clients.
@@ -79,7 +79,7 @@ impl RunningServer {
             return Ok(RunningServer {
                 process: None,
                 control,
-                place: ServerLocation::new(Destination::new(target.clone())),
+                location: ServerLocation::new(Destination::new(target.clone())),
             });
         }
         let mut options = if twin { setting.twin.clone() } else { setting.server.clone() };
@@ -90,7 +90,7 @@ impl RunningServer {
             return Ok(RunningServer {
                 process: None,
                 control: None,
-                place: ServerLocation::new(destination),
+                location: ServerLocation::new(destination),
             });
         }
         let broker = broker.map(|broker| broker.url.as_str());
@@ -98,10 +98,14 @@ impl RunningServer {
         if !stack.needs_broker() {
             destination.url = process.url().to_owned();
         }
-        Ok(RunningServer { process: Some(process), control: None, place: ServerLocation::new(destination) })
+        Ok(RunningServer {
+            process: Some(process),
+            control: None,
+            location: ServerLocation::new(destination),
+        })
     }
 
-    /// The statistics that the server's process reports; `None` if it does not.
+    /// Requests the statistics of the server's process; `None` if the server does not report any.
     #[must_use]
     pub fn stats(&self) -> Option<Stats> {
         match &self.process {
@@ -110,7 +114,7 @@ impl RunningServer {
         }
     }
 
-    /// Whether it is a server of this suite: one that this run started, or one with a control port.
+    /// Whether this server is one of the suite: this run started it, or it has a control port.
     #[must_use]
     pub fn is_ours(&self) -> bool {
         self.process.is_some() || self.control.is_some()
@@ -123,7 +127,7 @@ impl RunningServer {
 }
 
 impl ServerLocation {
-    /// The place at `destination`.
+    /// The location of the server at `destination`.
     #[must_use]
     pub fn new(destination: Destination) -> Self {
         let shown = net::redacted(&destination.url);

@@ -42,21 +42,21 @@ fn with_context<T>(action: impl FnOnce(&TrialContext<'_>) -> T) -> T {
         twin: &server,
         targets: &targets,
         controls: &controls,
-        began: Instant::now(),
+        started_at: Instant::now(),
         interrupted: &interrupted,
     })
 }
 
-async fn count(stack: &'static Stack, site: &RunningServer) -> Wire {
-    let counted = ledger::count(stack, Operation::ADD, 1, TIMEOUT, site).await.unwrap();
+async fn count(stack: &'static Stack, running: &RunningServer) -> Wire {
+    let counted = ledger::count(stack, Operation::ADD, 1, TIMEOUT, running).await.unwrap();
     assert_eq!(counted.reused, Some(true), "{}", stack.name);
     assert!(!counted.sockets.is_empty(), "{}", stack.name);
     counted.wire.unwrap()
 }
 
 /// The ledger, which must be the same when it is counted again.
-async fn ledger_of(stack: &'static Stack, site: &RunningServer) -> Wire {
-    let (first, second) = (count(stack, site).await, count(stack, site).await);
+async fn ledger_of(stack: &'static Stack, running: &RunningServer) -> Wire {
+    let (first, second) = (count(stack, running).await, count(stack, running).await);
     let bytes = |wire: &Wire| {
         wire.hops.iter().map(|hop| (hop.from, hop.to, hop.bytes, hop.parts)).collect::<Vec<_>>()
     };
@@ -85,8 +85,12 @@ type Bytes = (u64, u64);
 
 /// Makes calls and compares what passes each of `relays` with the ledger after each call: it was at the first given
 /// count before, and grows by the second.
-async fn compare_with_relays(relays: &[(&Relay, Bytes, Bytes)], stack: &'static Stack, site: &RunningServer) {
-    let client = site.place.connect(stack, 1, TIMEOUT).await.unwrap().remove(0);
+async fn compare_with_relays(
+    relays: &[(&Relay, Bytes, Bytes)],
+    stack: &'static Stack,
+    running: &RunningServer,
+) {
+    let client = running.location.connect(stack, 1, TIMEOUT).await.unwrap().remove(0);
     for calls in 1..=CALLS {
         call(&client).await;
         for (relay, before, per_call) in relays {
@@ -112,13 +116,13 @@ fn without_a_broker_the_ledger_is_what_a_relay_counts() {
         let ours =
             |stack: &&Stack| stack.has_server() && !stack.needs_broker() && stack.reference().is_none();
         for stack in all().iter().filter(ours) {
-            let mut site = RunningServer::start(stack, context, None, &[], false).unwrap();
-            let wire = runtime.block_on(ledger_of(stack, &site));
+            let mut running = RunningServer::start(stack, context, None, &[], false).unwrap();
+            let wire = runtime.block_on(ledger_of(stack, &running));
             assert!(wire.exact && wire.behind_broker.is_none() && wire.hops.len() == 2, "{wire:?}");
-            let relay = Relay::to(relay::port_of(&site.place.destination.url));
-            site.place.destination.url = relay.in_place_of(&site.place.destination.url);
+            let relay = Relay::to(relay::port_of(&running.location.destination.url));
+            running.location.destination.url = relay.in_place_of(&running.location.destination.url);
             let [setup, per_call] = of_client(&wire);
-            runtime.block_on(compare_with_relays(&[(&relay, setup, per_call)], stack, &site));
+            runtime.block_on(compare_with_relays(&[(&relay, setup, per_call)], stack, &running));
             let passed = relay.passed();
             let [Passed { up, down }] = passed.as_slice() else { panic!("{} connections", passed.len()) };
             let last =
@@ -134,7 +138,8 @@ fn without_a_broker_the_ledger_is_what_a_relay_counts() {
                 };
                 assert_eq!(found, expected, "{}: {}", stack.name, String::from_utf8_lossy(&last));
             }
-            let fairness = fairness::of(stack, context, &site.place.destination, Observed::default());
+            let fairness =
+                fairness::collect(stack, context, &running.location.destination, Observed::default());
             assert_eq!(fairness.http.is_some(), down.starts_with(b"HTTP/"), "{}", stack.name);
             if let Some(version) = fairness.http {
                 let text = String::from_utf8_lossy(up).to_lowercase()
@@ -178,20 +183,20 @@ fn through_a_broker_every_hop_is_what_relays_count() {
             let port = relay::port_of(&direct);
             let of_server = Relay::to(port);
             let behind = BrokerLocation { url: of_server.in_place_of(&direct), pid: None };
-            let mut site = RunningServer::start(stack, context, Some(&behind), &[], false).unwrap();
-            site.place.destination.url.clone_from(&direct);
-            let wire = runtime.block_on(ledger_of(stack, &site));
+            let mut running = RunningServer::start(stack, context, Some(&behind), &[], false).unwrap();
+            running.location.destination.url.clone_from(&direct);
+            let wire = runtime.block_on(ledger_of(stack, &running));
             let hops: Vec<_> = wire.hops.iter().map(|hop| (hop.from, hop.to)).collect();
             let (client, broker, server) = (Party::Client, Party::Broker, Party::Server);
             assert_eq!(hops, [(client, broker), (broker, server), (server, broker), (broker, client)]);
 
             let relay = Relay::to(port);
-            site.place.destination.url = relay.in_place_of(&direct);
+            running.location.destination.url = relay.in_place_of(&direct);
             let [setup, per_call] = of_client(&wire);
             // What the server receives goes up the call's way, and down the relay's.
             let behind = (wire.hops[2].bytes, wire.hops[1].bytes);
             let relays = [(&relay, setup, per_call), (&of_server, of_server.totals(), behind)];
-            runtime.block_on(compare_with_relays(&relays, stack, &site));
+            runtime.block_on(compare_with_relays(&relays, stack, &running));
 
             let of_client = relay.passed();
             let of_server = of_server.passed();
@@ -209,8 +214,9 @@ fn through_a_broker_every_hop_is_what_relays_count() {
             }
             let product = runtime.block_on(stack.protocol.broker_product(direct.clone(), TIMEOUT));
             assert!(product.as_ref().is_some_and(|product| product.starts_with("RabbitMQ ")), "{product:?}");
-            let terms =
-                fairness::of(stack, context, &site.place.destination, Observed::default()).broker.unwrap();
+            let terms = fairness::collect(stack, context, &running.location.destination, Observed::default())
+                .broker
+                .unwrap();
             hold_terms_against(&terms, &of_client, &of_server);
         }
     });

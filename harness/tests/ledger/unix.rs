@@ -49,9 +49,9 @@ impl Drop for UnixServer {
 
 fn count(stack: &'static Stack, context: &TrialContext<'_>) -> (Wire, String) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let site = RunningServer::start(stack, context, None, &[], false).unwrap();
-    let counted = runtime.block_on(ledger::count(stack, Operation::ADD, 1, TIMEOUT, &site)).unwrap();
-    (counted.wire.unwrap(), site.place.destination.url)
+    let running = RunningServer::start(stack, context, None, &[], false).unwrap();
+    let counted = runtime.block_on(ledger::count(stack, Operation::ADD, 1, TIMEOUT, &running)).unwrap();
+    (counted.wire.unwrap(), running.location.destination.url)
 }
 
 #[test]

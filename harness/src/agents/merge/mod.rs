@@ -48,9 +48,9 @@ pub enum MergeError {
         agent: u32,
     },
     /// Records of some agents are missing.
-    #[error("the record of {} is missing; --allow-missing merges the others, and marks every trial invalid", agents_named(missing, *of))]
+    #[error("the record of {} is missing; --allow-missing merges the others, and marks every trial invalid", list_agents(missing, *of))]
     Missing {
-        /// Their numbers.
+        /// The numbers of those agents.
         missing: Vec<u32>,
         /// How many agents the run has.
         of: u32,
@@ -65,7 +65,8 @@ pub enum MergeError {
     },
 }
 
-fn agents_named(agents: &[u32], of: u32) -> String {
+/// Names agents in a message: `agent 2 of 3`, `agents 1, 3 of 3`.
+fn list_agents(agents: &[u32], of: u32) -> String {
     let numbers: Vec<_> = agents.iter().map(ToString::to_string).collect();
     let noun = if agents.len() == 1 { "agent" } else { "agents" };
     format!("{noun} {} of {of}", numbers.join(", "))
@@ -171,7 +172,7 @@ fn trial(parts: &Parts<'_>, of: u32) -> Result<Trial, MergeError> {
             return Err(MergeError::Differs {
                 name: name.to_owned(),
                 other: (*other_name).to_owned(),
-                what: format!("they made different trials in block {}", first.block + 1),
+                what: format!("they ran different trials in block {}", first.block + 1),
             });
         };
         merged.load = load;
@@ -180,7 +181,7 @@ fn trial(parts: &Parts<'_>, of: u32) -> Result<Trial, MergeError> {
         merged.warm &= other.warm;
         merged.at_seconds = merged.at_seconds.min(other.at_seconds);
         merged.measured_seconds = merged.measured_seconds.max(other.measured_seconds);
-        merged.client = merged.client.zip(other.client).map(|(a, b)| together(a, b));
+        merged.client = merged.client.zip(other.client).map(|(a, b)| add_usage(a, b));
         // All agents observe the same server and broker.
         merged.server = merged.server.or(other.server);
         merged.broker = merged.broker.or(other.broker);
@@ -204,8 +205,9 @@ fn trial(parts: &Parts<'_>, of: u32) -> Result<Trial, MergeError> {
     Ok(merged)
 }
 
-/// The total of two processes' usage.
-fn together(a: Used, b: Used) -> Used {
+/// Adds up the usage of two client processes: the sum of their CPU time and context switches, but the larger of their
+/// utilisations and of their peak memory.
+fn add_usage(a: Used, b: Used) -> Used {
     Used {
         cpu_ns: a.cpu_ns.saturating_add(b.cpu_ns),
         utilisation: a.utilisation.max(b.utilisation),
@@ -243,11 +245,11 @@ fn rate(parts: &Parts<'_>, of: impl Fn(&Trial) -> (u64, Option<f64>)) -> Option<
     has_rate.then(|| seconds.reduce(f64::max).map_or(0.0, |seconds| calls / seconds))
 }
 
-/// The calls of all agents in flight; `None` if one of them has no samples.
+/// The mean number of calls that all agents together have in flight; `None` if one of them has no samples.
 fn in_flight(parts: &Parts<'_>) -> Option<InFlightMean> {
-    let seen: Option<Vec<InFlightMean>> = parts.iter().map(|(_, trial)| trial.in_flight).collect();
+    let means: Option<Vec<InFlightMean>> = parts.iter().map(|(_, trial)| trial.in_flight).collect();
     // Agents sample independently, so their variances add up.
-    seen?.into_iter().reduce(|a, b| InFlightMean {
+    means?.into_iter().reduce(|a, b| InFlightMean {
         samples: a.samples.min(b.samples),
         mean: a.mean + b.mean,
         deviation: a.deviation.hypot(b.deviation),
@@ -265,7 +267,7 @@ fn judge(merged: &mut Trial, parts: &Parts<'_>, of: u32) {
         .map(|part| format!("agent {}: {}", part.agent, part.reason))
         .collect();
     if !absent.is_empty() {
-        reasons.push(format!("{} made no such trial", agents_named(&absent, of)));
+        reasons.push(format!("{} did not run this trial", list_agents(&absent, of)));
     }
     let all_failed = parts.iter().all(|(_, trial)| trial.status == Status::Failed);
     merged.status = if all_failed { Status::Failed } else { Status::Valid };

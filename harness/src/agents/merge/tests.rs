@@ -158,13 +158,13 @@ proptest! {
         let partials = partials.into_iter().rev().collect();
         let merged = merge(partials, false).unwrap();
         let [merged] = merged.trials.as_slice() else { panic!("one trial") };
-        let together = trial_of(&whole, "open:100:poisson", 1);
-        prop_assert_eq!(&merged.counts, &together.counts);
-        prop_assert_eq!(merged.load, together.load);
+        let expected = trial_of(&whole, "open:100:poisson", 1);
+        prop_assert_eq!(&merged.counts, &expected.counts);
+        prop_assert_eq!(merged.load, expected.load);
         for (of_parts, of_whole) in [
-            (&merged.latency, &together.latency),
-            (&merged.service, &together.service),
-            (&merged.schedule_lag, &together.schedule_lag),
+            (&merged.latency, &expected.latency),
+            (&merged.service, &expected.service),
+            (&merged.schedule_lag, &expected.schedule_lag),
         ] {
             // Quantiles and the encoded histogram, and what that decodes to.
             let buckets = |latency: &Option<Latency>| latency.as_ref().map(|l| l.histogram().unwrap());
@@ -173,9 +173,9 @@ proptest! {
             prop_assert_eq!(quantiles(of_parts), quantiles(of_whole));
         }
         // All parts were measured for the same two seconds.
-        prop_assert!((merged.throughput - together.throughput).abs() < 1e-6 * together.throughput.max(1.0));
+        prop_assert!((merged.throughput - expected.throughput).abs() < 1e-6 * expected.throughput.max(1.0));
         let sent = |trial: &Trial| trial.sent_per_second.unwrap();
-        prop_assert!((sent(merged) - sent(&together)).abs() < 1e-6 * sent(&together).max(1.0));
+        prop_assert!((sent(merged) - sent(&expected)).abs() < 1e-6 * sent(&expected).max(1.0));
         prop_assert_eq!(merged.agents.len(), 3);
     }
 }
@@ -221,7 +221,7 @@ fn a_trial_that_one_agent_did_not_make_is_invalid() {
     partials[1].1.trials.clear();
     let merged = merge(partials, false).unwrap();
     assert!(merged.interrupted);
-    assert_eq!(merged.trials[0].complaint(), Some("agent 2 of 2 made no such trial"));
+    assert_eq!(merged.trials[0].complaint(), Some("agent 2 of 2 did not run this trial"));
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn rejects_records_of_different_runs_by_name() {
     let mut one = two();
     one.remove(0);
     let merged = merge(one, true).unwrap();
-    assert_eq!(merged.trials[0].complaint(), Some("agent 1 of 2 made no such trial"));
+    assert_eq!(merged.trials[0].complaint(), Some("agent 1 of 2 did not run this trial"));
     let load: Load = "open:100:poisson".parse().unwrap();
     assert_eq!(merged.trials[0].load, load);
 }

@@ -32,7 +32,7 @@ impl GuardArguments {
         GuardArguments { cores: cores.to_vec(), restart }
     }
 
-    /// Their form on the command line.
+    /// Formats these arguments for the command line of a guard.
     pub(super) fn to_command_line(&self) -> Vec<String> {
         let cores: Vec<_> = self.cores.iter().map(ToString::to_string).collect();
         let cores = (!cores.is_empty()).then(|| format!("--cores={}", cores.join(",")));
@@ -117,7 +117,7 @@ async fn run_broker(restart: bool) -> Result<(), BrokerError> {
 /// Waits until the broker ends. With `restart`, starts it again each time.
 async fn supervise(node: &mut Node, installation: &Installation, restart: bool) -> Result<(), BrokerError> {
     loop {
-        node.exited().await;
+        node.wait_for_exit().await;
         if !restart {
             return Ok(());
         }

@@ -76,7 +76,7 @@ impl PrivateBroker {
     /// stored data on the same port. Use [`Self::await_restart`] to wait for that.
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// The same as of [`start`](Self::start).
     pub fn start_restarting() -> Result<Self, BrokerError> {
         Self::spawn(&[], true)
     }
@@ -86,7 +86,7 @@ impl PrivateBroker {
         command
             .arg(GUARD_SUBCOMMAND)
             .args(GuardArguments::new(cores, restart).to_command_line())
-            // It reports errors on standard output, and must not keep the standard error of the harness open.
+            // The guard reports errors on standard output, and must not keep the standard error of the harness open.
             .stderr(Stdio::null());
         let guard = PipedChild::spawn(command, &[], STOP_DEADLINE)?;
         let node = await_ready(&guard)?;

@@ -24,7 +24,7 @@ use super::line::NodeInfo;
 
 /// How long a broker may take until it accepts connections.
 const START_DEADLINE: Duration = Duration::from_secs(180);
-/// How long it may take to open and close a connection.
+/// How long opening and closing a connection may take.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a process may take to end after SIGTERM before it is killed. A broker takes up to 1.5 s.
 const TERM_DEADLINE: Duration = Duration::from_secs(10);
@@ -40,11 +40,11 @@ pub(super) const NAME: &str = "rpcbench@localhost";
 
 /// The result of starting a node.
 pub(super) enum Readiness {
-    /// It completed a handshake.
+    /// The node completed a handshake.
     Ready(NodeInfo),
-    /// Another process has bound one of its ports meanwhile; another attempt may succeed.
+    /// Another process has bound one of the chosen ports in the meantime; another attempt may succeed.
     PortTaken,
-    /// It did not become ready; the reason.
+    /// The node did not become ready; the reason.
     Failed(String),
 }
 
@@ -116,7 +116,7 @@ impl Node {
     pub(super) async fn ready(&mut self) -> Readiness {
         let deadline = Instant::now() + START_DEADLINE;
         let Some(beam) = self.beam.id() else {
-            return Readiness::Failed("its process ended immediately".to_owned());
+            return Readiness::Failed("the process ended immediately".to_owned());
         };
         let listening = async {
             while !listens(self.ports.epmd).await {
@@ -154,11 +154,11 @@ impl Node {
         if tail.contains("eaddrinuse") || tail.contains("already in use") {
             return Readiness::PortTaken;
         }
-        Readiness::Failed(format!("it ended before it was ready\n{tail}"))
+        Readiness::Failed(format!("the process ended before it was ready\n{tail}"))
     }
 
-    /// Waits until the broker ends.
-    pub(super) async fn exited(&mut self) {
+    /// Waits until the broker process exits.
+    pub(super) async fn wait_for_exit(&mut self) {
         let _ = self.beam.wait().await;
     }
 
@@ -230,7 +230,8 @@ fn environment(folder: &Path, ports: &Ports) -> Vec<(&'static str, std::ffi::OsS
         ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}".into()),
         // By default Erlang shows a menu on SIGINT.
         ("RABBITMQ_SERVER_START_ARGS", "+B i".into()),
-        // The script then replaces itself with the Erlang virtual machine, so that the child's process id is that of Erlang.
+        // The script then replaces itself with the Erlang virtual machine, so that the child's process id is that of
+        // Erlang.
         ("RUNNING_UNDER_SYSTEMD", "true".into()),
     ]
 }

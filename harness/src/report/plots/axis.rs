@@ -67,7 +67,7 @@ fn decades(low: f64, high: f64) -> impl Iterator<Item = f64> {
     (first..=last).map(|power| 10_f64.powi(power))
 }
 
-/// About five round values from `low` to `high`.
+/// About five round numbers from `low` to `high`.
 fn even_ticks(low: f64, high: f64) -> Vec<f64> {
     let rough = (high - low) / 5.0;
     let decade = 10_f64.powf(rough.log10().floor());

@@ -48,8 +48,8 @@ pub(super) fn figure(record: &Record, operation: Operation, name: String) -> Res
             rows::name(canvas, &wire.stack, left, y);
             let look = Look::of(StackKind::of(facts));
             let [parts_up, parts_down] = parts(wire);
-            bar(canvas, &up, look, (parts_up, wire.per_call.up), y);
-            bar(canvas, &down, look, (parts_down, wire.per_call.down), y);
+            draw_bar(canvas, &up, look, (parts_up, wire.per_call.up), y);
+            draw_bar(canvas, &down, look, (parts_down, wire.per_call.down), y);
         }
         for (index, skipped) in record.skipped.iter().enumerate() {
             let y = rows::middle(top, shown.len() + index);
@@ -92,7 +92,7 @@ fn legend(canvas: &mut Canvas<'_>, some_undivided: bool) {
     }
 }
 
-fn bar(canvas: &mut Canvas<'_>, axis: &Axis, look: Look, (parts, total): (Option<Parts>, f64), y: f64) {
+fn draw_bar(canvas: &mut Canvas<'_>, axis: &Axis, look: Look, (parts, total): (Option<Parts>, f64), y: f64) {
     let mut segment = |from: f64, to: f64, shade| {
         canvas.rectangle(
             (axis.at(from), y - HALF_HEIGHT),

@@ -74,7 +74,8 @@ fn escaped(text: &str) -> String {
     printable(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// A position in the coordinates of the backend. What is far outside or not a number is moved to an edge.
+/// A position in the coordinates of the backend. Coordinates far outside the drawing, or not a number, are moved to an
+/// edge.
 #[allow(clippy::cast_possible_truncation)]
 fn at(x: f64, y: f64) -> (i32, i32) {
     ((x * UNIT).round() as i32, (y * UNIT).round() as i32)
@@ -123,7 +124,7 @@ impl Canvas<'_> {
         self.put(&DashedPathElement::new(points, length(dash), length(gap), style));
     }
 
-    /// A filled rectangle. It hides what is below it even where it is not opaque.
+    /// Draws a filled rectangle. It hides everything below it even where it is not opaque.
     pub(super) fn rectangle(&mut self, from: (f64, f64), to: (f64, f64), colour: RGBColor, opacity: f64) {
         let corners = [at(from.0, from.1), at(to.0, to.1)];
         if opacity < 1.0 {
@@ -137,7 +138,7 @@ impl Canvas<'_> {
         self.put(&Polygon::new(points, colour.filled()));
     }
 
-    /// An outlined rectangle with diagonal hatching.
+    /// Draws an outlined rectangle with diagonal hatching.
     pub(super) fn hatched(&mut self, from: (f64, f64), to: (f64, f64), colour: RGBColor) {
         const STEP: f64 = 7.0;
         self.rectangle(from, to, colour, 0.18);
@@ -162,7 +163,7 @@ impl Canvas<'_> {
         self.put(&Circle::new(at(x, y), length(RADIUS), stroke(look.colour, 1.0, 2.2)));
     }
 
-    /// A horizontal line from `from` to `to` with a short upright line at each end.
+    /// Draws a horizontal line from `from` to `to` with a short upright line at each end.
     pub(super) fn whisker(&mut self, from: f64, to: f64, y: f64, colour: RGBColor) {
         const HALF_HEIGHT: f64 = 4.0;
         self.line((from, y), (to, y), colour, 1.6);
@@ -171,7 +172,7 @@ impl Canvas<'_> {
         }
     }
 
-    /// A line of text, vertically centred at `y`.
+    /// Draws a line of text, vertically centred at `y`.
     pub(super) fn text(&mut self, text: &str, (x, y): (f64, f64), anchor: Anchor, colour: RGBColor) {
         self.write(text, (x, y), anchor, colour, TEXT_SIZE, FontStyle::Normal);
     }

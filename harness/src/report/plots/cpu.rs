@@ -61,7 +61,7 @@ pub(super) fn figure(summary: &MeasurementSummary, name: String) -> Result<Optio
             for (index, row) in panel.iter().enumerate() {
                 let y = rows::middle(top, index);
                 rows::name(canvas, &row.stack, left, y);
-                bar(canvas, &axis, row, y);
+                draw_bar(canvas, &axis, row, y);
             }
             top = bottom + rows::BELOW;
         }
@@ -81,7 +81,7 @@ fn legend(canvas: &mut Canvas<'_>) {
     }
 }
 
-fn bar(canvas: &mut Canvas<'_>, axis: &Axis, row: &StackSummary, y: f64) {
+fn draw_bar(canvas: &mut Canvas<'_>, axis: &Axis, row: &StackSummary, y: f64) {
     let look = Look::of(row.kind);
     let mut from = 0.0;
     let parts = parts(row);

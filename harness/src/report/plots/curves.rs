@@ -33,7 +33,7 @@ pub(super) fn vertical_axis(canvas: &mut Canvas<'_>, axis: &Axis, unit: &str) {
     canvas.text(unit, (LEFT - 10.0, TOP - 14.0), Anchor::Right, MUTED);
     for tick in axis.ticks() {
         canvas.line((LEFT, axis.at(tick)), (RIGHT, axis.at(tick)), GRID, 1.0);
-        canvas.text(&rows::value(tick), (LEFT - 10.0, axis.at(tick)), Anchor::Right, MUTED);
+        canvas.text(&rows::tick_label(tick), (LEFT - 10.0, axis.at(tick)), Anchor::Right, MUTED);
     }
 }
 

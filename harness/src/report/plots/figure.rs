@@ -7,11 +7,11 @@ use crate::report::summary::MeasurementSummary;
 /// A figure.
 #[derive(Clone, Debug)]
 pub(in crate::report) struct Figure {
-    /// The name of its file, without the extension.
+    /// The file name, without the extension.
     pub name: String,
-    /// What it shows, for readers who cannot see it.
+    /// A description of the drawing, for readers who cannot see it.
     pub title: String,
-    /// How to read it.
+    /// How to read the figure.
     pub caption: String,
     /// The drawing: an `svg` element whose opening tag is a line.
     pub(super) svg: String,
@@ -23,8 +23,8 @@ impl Figure {
         &self.svg
     }
 
-    /// The drawing as a separate file, which is light or dark as its reader prefers.
-    pub(in crate::report) fn file(&self) -> String {
+    /// The drawing as a standalone SVG file, with a light and a dark colour scheme.
+    pub(in crate::report) fn standalone_svg(&self) -> String {
         let rules = format!(
             "<style>.plot text{{font-family:system-ui,-apple-system,\"Segoe UI\",Roboto,\"Helvetica Neue\",Arial,sans-serif}}\n\
              @media screen and (prefers-color-scheme:dark){{\n{}}}</style>\n",

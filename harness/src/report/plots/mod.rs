@@ -27,9 +27,9 @@ pub(super) use style::{dark_rules, swatch};
 /// The figures of a record.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Figures {
-    /// Those of each measurement, in the order of the summary.
+    /// The figures of each measurement, in the order of the summary.
     pub measurements: Vec<Vec<Figure>>,
-    /// Those of measurements that differ in their load alone.
+    /// Figures across measurements that differ only in their load.
     pub sweeps: Vec<Figure>,
     /// Bytes on the wire, a figure for each operation.
     pub bytes: Vec<Figure>,

@@ -16,9 +16,9 @@ pub(super) const TOP: f64 = 78.0;
 
 /// A row of a figure.
 pub(super) enum Line<'a> {
-    /// A stack that has the value which is shown.
+    /// A stack with a value.
     Measured(&'a StackSummary),
-    /// A stack that does not have it, and the reason.
+    /// A stack without a value, and the reason.
     Missing(&'a str, String),
 }
 
@@ -31,7 +31,7 @@ impl Line<'_> {
     }
 }
 
-/// A row for each stack of a measurement. `has` tells whether a stack has the value which is shown.
+/// A row for each stack of a measurement. `has` returns whether a stack has the value that the figure shows.
 pub(super) fn lines(summary: &MeasurementSummary, has: impl Fn(&StackSummary) -> bool) -> Vec<Line<'_>> {
     let rows = summary.stacks.iter().map(|row| {
         if has(row) {
@@ -92,7 +92,7 @@ pub(super) fn grid(canvas: &mut Canvas<'_>, axis: &Axis, top: f64, bottom: f64, 
     const MIN_GAP: f64 = 12.0;
     let mut free_from = f64::NEG_INFINITY;
     for tick in axis.ticks() {
-        let (x, text) = (axis.at(tick), value(tick));
+        let (x, text) = (axis.at(tick), tick_label(tick));
         canvas.line((x, top), (x, bottom + 4.0), GRID, 1.0);
         let half = width(&text, TEXT_SIZE) / 2.0;
         if x - half >= free_from {
@@ -106,8 +106,8 @@ pub(super) fn grid(canvas: &mut Canvas<'_>, axis: &Axis, top: f64, bottom: f64, 
 /// Height of the text that [`grid`] draws below the rows.
 pub(super) const BELOW: f64 = 54.0;
 
-/// A tick of an axis as text.
-pub(super) fn value(tick: f64) -> String {
+/// The text of a tick of an axis.
+pub(super) fn tick_label(tick: f64) -> String {
     if tick >= 1.0 && (tick - tick.round()).abs() < 1e-9 {
         text::thousands(tick)
     } else {

@@ -1,4 +1,4 @@
-//! Sweeps: figures across measurements that differ in their load alone, which show each stack as the load grows.
+//! Sweeps: figures across measurements that differ only in their load, which show each stack as the load grows.
 
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, PlotError, draw};
@@ -50,7 +50,7 @@ pub(super) fn figures(
     Ok(figures)
 }
 
-/// Groups of measurements that differ in their load alone, each in ascending order of the load.
+/// Groups of measurements that differ only in their load, each in ascending order of the load.
 fn sweeps(measurements: &[MeasurementSummary]) -> Vec<Vec<&MeasurementSummary>> {
     let kind = |summary: &MeasurementSummary| {
         let measurement = &summary.measurement;
@@ -148,7 +148,7 @@ fn horizontal_axis(canvas: &mut Canvas<'_>, axis: &Axis, bottom: f64, unit: &str
     for tick in axis.ticks() {
         let x = axis.at(tick);
         canvas.line((x, TOP), (x, bottom + 4.0), GRID, 1.0);
-        canvas.text(&rows::value(tick), (x, bottom + 16.0), Anchor::Middle, MUTED);
+        canvas.text(&rows::tick_label(tick), (x, bottom + 16.0), Anchor::Middle, MUTED);
     }
     canvas.text(unit, ((LEFT + RIGHT) / 2.0, bottom + 36.0), Anchor::Middle, MUTED);
 }

@@ -31,7 +31,7 @@ pub(super) fn figure(summary: &MeasurementSummary, name: String) -> Result<Figur
             match line {
                 Line::Measured(row) => {
                     if let Some(throughput) = row.throughput {
-                        bar(canvas, &axis, row, throughput, y);
+                        draw_bar(canvas, &axis, row, throughput, y);
                     }
                 }
                 Line::Missing(_, reason) => rows::remark(canvas, reason, left, y),
@@ -45,7 +45,8 @@ pub(super) fn figure(summary: &MeasurementSummary, name: String) -> Result<Figur
     Ok(Figure { name, title: alternative(&title, summary), caption: caption.to_owned(), svg })
 }
 
-fn bar(canvas: &mut Canvas<'_>, axis: &Axis, row: &StackSummary, throughput: Spread, y: f64) {
+/// Draws the bar of a stack at height `y`, with its range and its value. The bar is hatched where the client is the limit.
+fn draw_bar(canvas: &mut Canvas<'_>, axis: &Axis, row: &StackSummary, throughput: Spread, y: f64) {
     let look = Look::of(row.kind);
     let (from, to) = ((axis.at(0.0), y - HALF_HEIGHT), (axis.at(throughput.median), y + HALF_HEIGHT));
     if row.is_client_bound() {
@@ -54,7 +55,7 @@ fn bar(canvas: &mut Canvas<'_>, axis: &Axis, row: &StackSummary, throughput: Spr
         canvas.rectangle(from, to, look.colour, look.opacity());
     }
     canvas.whisker(axis.at(throughput.min), axis.at(throughput.max), y, INK);
-    let figure = text::thousands(throughput.median);
-    let figure = if row.is_client_bound() { format!("≥ {figure} client-bound") } else { figure };
-    canvas.text(&figure, (axis.at(throughput.max) + 9.0, y), Anchor::Left, INK);
+    let rate = text::thousands(throughput.median);
+    let label = if row.is_client_bound() { format!("≥ {rate} client-bound") } else { rate };
+    canvas.text(&label, (axis.at(throughput.max) + 9.0, y), Anchor::Left, INK);
 }

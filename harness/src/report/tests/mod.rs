@@ -146,7 +146,7 @@ fn rendered(record: &Record) -> BTreeMap<String, String> {
     let figures = Figures::new(record, &summary).unwrap();
     let report = report(record, &summary);
     let mut files: BTreeMap<_, _> =
-        figures.all().map(|figure| (format!("{}.svg", figure.name), figure.file())).collect();
+        figures.all().map(|figure| (format!("{}.svg", figure.name), figure.standalone_svg())).collect();
     files.insert("index.html".to_owned(), html::render(&report, &figures).unwrap());
     files.insert("report.md".to_owned(), markdown::render(&report, &figures));
     files.insert("terminal".to_owned(), terminal(record, &summary));

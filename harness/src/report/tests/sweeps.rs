@@ -13,7 +13,7 @@ fn sweep() -> Record {
     let rates = [1_000, 10_000, 50_000, 90_000].map(|rate| Rate::new(rate).unwrap());
     let mut trials = Vec::new();
     for rate in rates {
-        let measurement = Measurement { name: format!("{}/s", rate.get()), ..search.at(rate) };
+        let measurement = Measurement { name: format!("{}/s", rate.get()), ..search.measurement_at(rate) };
         for (position, facts) in (0..).zip(&facts) {
             let mut open = trial(facts, &measurement, 0, position + rate.get() / 1_000);
             open.cores.server = vec![1];
