@@ -52,7 +52,7 @@ fn nanos(duration: Duration) -> i128 {
     i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX)
 }
 
-/// Reads the clock behind the control port at `address`, and returns how far it is ahead of `own`.
+/// Measures the offset from `own` of the clock behind the control port at `address`, in several exchanges.
 ///
 /// # Errors
 /// When the server does not answer.

@@ -53,7 +53,7 @@ pub enum NumberError {
 }
 
 impl AgentArgument {
-    /// The number, completed by `index` (from 0) where the argument has only the number of agents.
+    /// Resolves the argument. `index`, counted from 0, is used if the argument has only the number of agents.
     ///
     /// # Errors
     /// [`NumberError`].

@@ -113,8 +113,8 @@ pub(super) fn parse_target(given: &str, broker: Option<&str>) -> Result<(&'stati
     Ok((stack, url.to_owned()))
 }
 
-/// Adds the variant `name` to `scenario` beside its stack, and next to it in each block where that one is measured too
-/// and free to be paired.
+/// Adds the variant `name` to the stacks of `scenario`. Pairs it with its base stack, so that both run next to each other in
+/// each block, if the scenario measures the base stack and has not paired it.
 fn add_variant(scenario: &mut Scenario, name: &str) {
     if scenario.stacks.iter().any(|stack| stack == name) {
         return;

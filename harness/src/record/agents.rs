@@ -151,7 +151,7 @@ impl StartSpread {
         Some(StartSpread { greatest_ns, bound_ns, is_wide })
     }
 
-    /// The spread in words.
+    /// Describes the spread in a sentence.
     #[must_use]
     #[allow(clippy::cast_precision_loss)]
     pub fn sentence(&self) -> String {

@@ -183,8 +183,8 @@ fn generator(trial: &Trial) -> AuditCheck {
     })
 }
 
-/// Whether several callers kept neither end busy: the throughput is then not the server's limit, because something else
-/// took the cores or held the calls up.
+/// Whether several callers kept neither client nor server busy. The throughput is then not the limit of the server, because
+/// another process used the cores or the calls were delayed elsewhere.
 fn is_unsaturated(trial: &Trial) -> bool {
     let (Some(client), Some(serving)) = (trial.client, server_utilisation(trial)) else { return false };
     trial.load.callers().is_some_and(|callers| callers > 1)

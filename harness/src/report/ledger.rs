@@ -88,7 +88,7 @@ fn as_f64(bytes: u64) -> f64 {
     bytes as f64
 }
 
-/// The connections that the messages of a call pass, the client's first.
+/// The connections that carry the messages of a call, the client's first.
 pub(super) fn links(wire: &Wire) -> impl Iterator<Item = Link<'_>> {
     let up = wire.hops.iter().filter(|hop| hop.from == Party::Client || hop.to == Party::Server);
     up.filter_map(move |up| {

@@ -79,7 +79,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// The spread of `values` without those that are infinite or not a number, as ratios to zero are.
+    /// The spread of the finite `values`. Ratios to zero, for example, are not finite.
     pub(super) fn of(values: &[f64]) -> Option<Self> {
         let finite: Vec<_> = values.iter().copied().filter(|value| value.is_finite()).collect();
         let (min, max) = range(&finite)?;

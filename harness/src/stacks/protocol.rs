@@ -34,7 +34,7 @@ pub trait Protocol: Send + Sync {
     /// The form of URLs that clients accept; `None` where there is nothing to connect to.
     fn url_form(&self) -> Option<UrlForm>;
 
-    /// What the messages of `call` and of its reply, `result`, consist of where both ends are of `stack`.
+    /// The lengths of the request for `call` and of the reply with `result`, if both ends are of `stack`.
     ///
     /// # Errors
     /// For values that the protocol cannot represent.
@@ -424,7 +424,7 @@ impl Stack {
         Stack { multiplexes: true, ..self }
     }
 
-    /// What the messages of `call` and of its reply, `result`, consist of where both ends are of this stack.
+    /// The lengths of the request for `call` and of the reply with `result`, if both ends are of this stack.
     ///
     /// # Errors
     /// For values that the protocol cannot represent.

@@ -217,7 +217,7 @@ fn add_usage(a: Used, b: Used) -> Used {
     }
 }
 
-/// Adds the histogram that `of` selects from each part to `empty`.
+/// The sum of the histograms that `of` selects from each part. `empty` determines the bounds of the result.
 fn add(
     mut empty: Histogram<u64>,
     parts: &Parts<'_>,

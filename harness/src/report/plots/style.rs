@@ -82,7 +82,7 @@ pub(super) fn width(text: &str, size: f64) -> f64 {
     text.chars().count() as f64 * size * CHARACTER_WIDTH
 }
 
-/// `text`, cut off with an ellipsis where it is wider than about `max_width` pixels.
+/// Truncates `text` with an ellipsis if it is wider than about `max_width` pixels.
 pub(super) fn fitted(text: &str, size: f64, max_width: f64) -> String {
     if width(text, size) <= max_width {
         return text.to_owned();
