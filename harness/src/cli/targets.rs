@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Failure;
 use crate::run::targets::Targets;
 use crate::scenario::Scenario;
-use crate::stacks::{Stack, base_name};
+use crate::stacks::{NETWORK_FLOOR, Stack, base_name};
 
 /// The environment variable that lists servers that are already running, as `--target` does, separated by spaces.
 const TARGETS_VARIABLE: &str = "RPCBENCH_TARGETS";
@@ -43,7 +43,7 @@ impl TargetsArguments {
         let covers = |scenario: &Scenario, name: &str| {
             let base = base_name(name);
             scenario.stacks.iter().any(|stack| stack == name || stack == base)
-                || (scenario.floors && base == "tcp")
+                || (scenario.floors && base == NETWORK_FLOOR)
         };
         for given in listed(TARGETS_VARIABLE) {
             let (stack, url) = parse_target(&given, broker)?;

@@ -4,7 +4,7 @@ use crate::record::StackFacts;
 use crate::stacks::{Colour, PROTOCOLS, ProtocolRef, Role};
 
 /// The stack that all latencies are compared with: a raw TCP round trip.
-pub(super) const FLOOR: &str = "tcp";
+pub(super) use crate::stacks::NETWORK_FLOOR as FLOOR;
 
 /// The protocol of a stack, and what the stack is for in a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

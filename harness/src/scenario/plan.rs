@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use super::model::{Measurement, Scenario, Search};
 use crate::deploy::{Cores, NotEnoughCores, Placement};
 use crate::load::{AgreedTimes, Load, Operation, Rate, share};
-use crate::stacks::{Driver, Stack, UnknownStack};
+use crate::stacks::{Driver, FLOORS, Stack, UnknownStack};
 
 /// The longest time of a scenario.
 const MAX_TIME: Duration = Duration::from_secs(600);
@@ -271,8 +271,8 @@ fn check_ranges(scenario: &Scenario) -> Result<(), PlanError> {
 
 /// The stacks of the scenario, each once, floors first.
 fn stacks_of(scenario: &Scenario) -> Result<Vec<&'static Stack>, UnknownStack> {
-    let mut stacks =
-        if scenario.floors { vec![Stack::named("inproc")?, Stack::named("tcp")?] } else { vec![] };
+    let floors = FLOORS.iter().filter(|_| scenario.floors).map(|name| Stack::named(name));
+    let mut stacks = floors.collect::<Result<Vec<_>, _>>()?;
     for name in &scenario.stacks {
         let stack = Stack::named(name)?;
         if stacks.iter().all(|other| other.name != stack.name) {

@@ -21,6 +21,12 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &super::dummy::Dummy,
 ];
 
+/// The stack that a call over the network is compared with.
+pub const NETWORK_FLOOR: &str = "tcp";
+
+/// The stacks that are measured in every block of a scenario with floors.
+pub const FLOORS: [&str; 2] = ["inproc", NETWORK_FLOOR];
+
 static STACKS: LazyLock<Vec<Stack>> = LazyLock::new(|| {
     let (references, ours): (Vec<_>, Vec<_>) = PROTOCOLS
         .iter()
