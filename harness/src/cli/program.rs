@@ -111,7 +111,8 @@ fn refused(error: &clap::Error) -> ExitCode {
     // Help and version are errors to clap, too.
     let _ = error.print();
     let program = Arguments::command();
-    let given: Vec<String> = std::env::args().skip(1).collect();
+    let given: Vec<String> =
+        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let known: Vec<String> = match error.kind() {
         ErrorKind::InvalidSubcommand => {
             program.get_subcommands().filter(|c| !c.is_hide_set()).map(|c| c.get_name().to_owned()).collect()

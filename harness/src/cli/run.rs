@@ -188,7 +188,9 @@ fn run_one(
 fn server_options(arguments: &Arguments, further: &[String]) -> Result<ServerOptions, Failure> {
     let words: Vec<_> = arguments.server_arguments.iter().chain(further).cloned().collect();
     let mut options = parse_server_options(&words)?;
-    options.common.executor = arguments.executor;
+    if !options.given.iter().any(|given| given == "--executor") {
+        options.common.executor = arguments.executor;
+    }
     Ok(options)
 }
 

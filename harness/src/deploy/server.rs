@@ -25,7 +25,7 @@ const LOG_LINES: usize = 12;
 pub const CONTROL_LINE: &str = "control port ";
 
 /// Name of the hidden subcommand that serves with the settings in the environment.
-pub const SERVE_CHILD_SUBCOMMAND: &str = "__serve";
+pub const SERVE_CHILD_SUBCOMMAND: &str = "__from-environment";
 
 /// Any free port of the loopback interface.
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);

@@ -69,7 +69,8 @@ pub(super) fn table(record: &Record) -> Table {
     Table {
         title: "What the stacks ran with".to_owned(),
         subtitle: Some(
-            "differences first; socket options were read back from the sockets of both ends".to_owned(),
+            "Settings that differ come first. Socket options were read back from the sockets of both ends."
+                .to_owned(),
         ),
         columns: COLUMNS.to_vec(),
         rows: settings.iter().flat_map(Setting::rows).collect(),

@@ -7,7 +7,7 @@ use http_layer::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 
 use super::destination::Destination;
-use super::options::{OptionGroup, OptionsError};
+use super::options::{OptionGroup, Options, OptionsError};
 use super::protocol::{End, UrlForm};
 use super::serve::ServeContext;
 
@@ -52,26 +52,33 @@ pub(super) fn http_options(context: &ServeContext) -> Result<HttpOptions, Option
 pub(super) struct ClientOptions {
     /// Send this header with every request (repeatable), for example "authorization: Bearer TOKEN". With
     /// `content-encoding: gzip` requests are compressed; `accept-encoding: gzip` asks for compressed answers
-    #[arg(long = "header", id = "header", value_name = "NAME:VALUE", value_parser = header, help_heading = "HTTP")]
-    headers: Vec<(String, String)>,
+    #[arg(long = "header", id = "header", value_name = "NAME:VALUE", help_heading = "HTTP")]
+    headers: Vec<String>,
 }
 
 pub(super) const CLIENT: OptionGroup = OptionGroup::of::<ClientOptions>("http");
 
-/// Checks that `text` is a header. Messages do not repeat it, because it may hold a password.
-fn header(text: &str) -> Result<(String, String), String> {
+/// Parses a header and marks its value as sensitive. Errors do not repeat the text, because it may hold a password. clap
+/// would repeat it, and therefore does not call this function.
+fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = text.split_once(':').ok_or("expected NAME:VALUE, for example accept-language:en")?;
-    parse_header(name, value)?;
-    Ok((name.trim().to_owned(), value.trim().to_owned()))
-}
-
-/// Parses the name and the value of a header, and marks the value as sensitive.
-fn parse_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
     let name = name.trim().parse().map_err(|_| "the part before the colon is not the name of a header")?;
     let mut value: HeaderValue =
         value.trim().parse().map_err(|_| "the part after the colon is not the value of a header")?;
     value.set_sensitive(true);
     Ok((name, value))
+}
+
+/// Checks the headers in `options`.
+///
+/// # Errors
+/// A message about the first that is not a header, without repeating it.
+pub(super) fn check_headers(options: &Options) -> Result<(), String> {
+    let ClientOptions { headers } = options.get(&CLIENT).map_err(|error| error.to_string())?;
+    headers
+        .iter()
+        .try_for_each(|text| parse_header(text).map(|_| ()))
+        .map_err(|reason| format!("--header: {reason}"))
 }
 
 /// The headers that clients of `destination` send with every request in addition to those of the protocol.
@@ -82,7 +89,7 @@ pub(super) fn headers(destination: &Destination) -> Result<HeaderMap, OptionsErr
     let ClientOptions { headers } = destination.options.get(&CLIENT)?;
     let mut map = HeaderMap::new();
     // The command line has already rejected invalid headers.
-    for (name, value) in headers.iter().filter_map(|(name, value)| parse_header(name, value).ok()) {
+    for (name, value) in headers.iter().filter_map(|text| parse_header(text).ok()) {
         map.append(name, value);
     }
     Ok(map)

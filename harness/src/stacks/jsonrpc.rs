@@ -13,7 +13,7 @@ use super::anatomy::{Anatomy, json_len, measure};
 use super::destination::Destination;
 use super::http;
 use super::invoke::{Invocation, InvokeError, Output, one_call, parse_params};
-use super::options::OptionGroup;
+use super::options::{OptionGroup, Options};
 use super::protocol::{Colour, Protocol, Role, Stack, UrlForm};
 use super::python::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
@@ -83,6 +83,10 @@ impl Protocol for Jsonrpc {
 
     fn call_options(&self) -> &'static [&'static OptionGroup] {
         &[&CALL]
+    }
+
+    fn check_client_options(&self, options: &Options) -> Result<(), String> {
+        http::check_headers(options)
     }
 
     fn has_named_parameters(&self) -> bool {

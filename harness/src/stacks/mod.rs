@@ -32,8 +32,8 @@ pub use anatomy::Anatomy;
 pub use destination::Destination;
 pub use invoke::{Invocation, InvokeError, Output, parse_params};
 pub use list::{
-    FLOORS, NETWORK_FLOOR, PROTOCOLS, UnknownProtocol, UnknownStack, all, call_groups, check_broker_url, client_groups,
-    default_brokered, protocols_with, server_groups,
+    FLOORS, NETWORK_FLOOR, PROTOCOLS, UnknownProtocol, UnknownStack, all, call_groups, check_broker_url,
+    client_groups, default_brokered, protocols_with, server_groups,
 };
 pub use options::{GroupArguments, OptionGroup, Options, OptionsError};
 pub use protocol::{

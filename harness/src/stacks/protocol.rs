@@ -61,6 +61,14 @@ pub trait Protocol: Send + Sync {
         &[]
     }
 
+    /// Checks client options whose values no message may repeat, and which clap therefore does not check.
+    ///
+    /// # Errors
+    /// A message for people.
+    fn check_client_options(&self, _options: &Options) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Additional options of `rpcbench call`.
     fn call_options(&self) -> &'static [&'static OptionGroup] {
         &[]

@@ -51,10 +51,18 @@ pub struct Reference {
 
 /// A reference server cannot be started with these settings.
 #[derive(Debug, thiserror::Error)]
-#[error("{option}: {stack} is served by a reference implementation, which has no such option")]
-pub struct ReferenceError {
-    stack: String,
-    option: String,
+pub enum ReferenceError {
+    /// It does not have the option.
+    #[error("{option}: {stack} is served by a reference implementation, which has no such option")]
+    Option {
+        /// The stack.
+        stack: String,
+        /// The option, as `--option`.
+        option: String,
+    },
+    /// It listens on TCP ports only.
+    #[error("--listen: {0} is served by a reference implementation, which listens on HOST:PORT only")]
+    Listen(String),
 }
 
 /// The server in a file of `servers/python`.
@@ -79,8 +87,10 @@ impl Reference {
     /// # Errors
     /// [`ReferenceError`] for the first option that the server does not support.
     pub fn command(&self, settings: &ServerSettings) -> Result<Command, ReferenceError> {
-        let refused =
-            |option: &str| ReferenceError { stack: settings.stack.clone(), option: option.to_owned() };
+        let refused = |option: &str| ReferenceError::Option {
+            stack: settings.stack.clone(),
+            option: option.to_owned(),
+        };
         if settings.control.is_some() {
             return Err(refused("--control"));
         }
@@ -88,6 +98,9 @@ impl Reference {
             settings.options.given.iter().find(|given| !self.accepts.contains(&given.as_str()))
         {
             return Err(refused(option));
+        }
+        if settings.listen.port().is_none() {
+            return Err(ReferenceError::Listen(settings.stack.clone()));
         }
         let mut command = Command::new(interpreter());
         // -B: do not write compiled files next to the libraries.

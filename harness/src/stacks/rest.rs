@@ -8,7 +8,7 @@ use rest::RestClient;
 use super::anatomy::{Anatomy, json_len, measure};
 use super::destination::Destination;
 use super::http;
-use super::options::OptionGroup;
+use super::options::{OptionGroup, Options};
 use super::protocol::{Colour, Protocol, Role, Stack, UrlForm};
 use super::python::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
@@ -45,6 +45,10 @@ impl Protocol for Rest {
 
     fn client_options(&self) -> &'static [&'static OptionGroup] {
         &[&http::CLIENT]
+    }
+
+    fn check_client_options(&self, options: &Options) -> Result<(), String> {
+        http::check_headers(options)
     }
 
     fn has_named_parameters(&self) -> bool {

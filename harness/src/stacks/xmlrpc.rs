@@ -13,7 +13,7 @@ use xmlrpc::wire::EncodeOptions;
 use super::anatomy::{Anatomy, measure};
 use super::destination::Destination;
 use super::http;
-use super::options::OptionGroup;
+use super::options::{OptionGroup, Options};
 use super::protocol::{Colour, Protocol, Role, Stack, UrlForm};
 use super::python::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
@@ -74,6 +74,10 @@ impl Protocol for Xmlrpc {
 
     fn client_options(&self) -> &'static [&'static OptionGroup] {
         &[&http::CLIENT, &CLIENT]
+    }
+
+    fn check_client_options(&self, options: &Options) -> Result<(), String> {
+        http::check_headers(options)
     }
 
     /// An `<int>` has 32 bits.

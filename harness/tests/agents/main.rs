@@ -160,7 +160,7 @@ fn agents_share_the_load_at_the_agreed_time_and_their_records_are_merged() {
     finish(rpcbench(&["report", "results"]).current_dir(folder.path())).with(0, &[]);
     let again =
         finish(rpcbench(&["report", "one.json", "--out", "part"]).current_dir(folder.path())).with(0, &[]);
-    assert!(again.out.join("\n").contains("the part of agent 1 of 2 alone"));
+    assert!(again.out.join("\n").contains("the figures of agent 1 of 2 alone"));
 
     // What does not belong together is refused in a line.
     for (arguments, words) in [

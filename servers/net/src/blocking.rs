@@ -52,7 +52,8 @@ impl Listener {
             }
             Endpoint::Unix(path) => {
                 let (listener, file) = SocketFile::bind(path, |path| UnixListener::bind(path))?;
-                Ok(Listener { inner: ListenerInner::Unix(listener, file), endpoint: endpoint.clone() })
+                let endpoint = Endpoint::Unix(std::path::absolute(path)?);
+                Ok(Listener { inner: ListenerInner::Unix(listener, file), endpoint })
             }
             #[cfg(feature = "simulated")]
             Endpoint::Simulated(_) => Err(io::ErrorKind::Unsupported.into()),

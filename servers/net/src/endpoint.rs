@@ -1,9 +1,13 @@
 //! Endpoints: TCP ports and Unix sockets.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::str::FromStr;
+
+use percent_encoding::percent_decode_str;
 
 /// An endpoint, which a listener binds to and a client connects to.
 ///
@@ -27,7 +31,7 @@ pub enum Endpoint {
 
 /// The text is not an [`Endpoint`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("give HOST:PORT or unix:PATH")]
+#[error("expected HOST:PORT with a port from 0 to 65535, [IPv6]:PORT, or unix:PATH")]
 pub struct EndpointError;
 
 impl Endpoint {
@@ -72,9 +76,15 @@ impl FromStr for Endpoint {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if let Some(path) = text.strip_prefix("unix:") {
-            // The form of a URL, unix:///tmp/s.
-            let path = path.strip_prefix("//").unwrap_or(path);
-            return if path.is_empty() { Err(EndpointError) } else { Ok(Endpoint::Unix(path.into())) };
+            // unix:///SOCKET is the URL of such an endpoint, which is percent-encoded.
+            let path: PathBuf = match path.strip_prefix("//") {
+                Some(encoded) if encoded.starts_with('/') => {
+                    OsString::from_vec(percent_decode_str(encoded).collect()).into()
+                }
+                Some(_) => return Err(EndpointError),
+                None => path.into(),
+            };
+            return if path.as_os_str().is_empty() { Err(EndpointError) } else { Ok(Endpoint::Unix(path)) };
         }
         #[cfg(feature = "simulated")]
         if let Some(name) = text.strip_prefix("simulated:") {

@@ -39,7 +39,9 @@ impl Listener {
             }
             Endpoint::Unix(path) => {
                 let (listener, file) = SocketFile::bind(path, |path| UnixListener::bind(path))?;
-                Ok(Listener { inner: Inner::Unix(listener, file), endpoint: endpoint.clone() })
+                // A URL needs the whole path.
+                let endpoint = Endpoint::Unix(std::path::absolute(path)?);
+                Ok(Listener { inner: Inner::Unix(listener, file), endpoint })
             }
             #[cfg(feature = "simulated")]
             Endpoint::Simulated(name) => {

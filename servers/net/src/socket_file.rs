@@ -9,7 +9,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 /// The file of a listening socket. It is removed on drop, unless another file has taken its place.
 #[derive(Debug)]
-pub(crate) struct SocketFile {
+pub struct SocketFile {
     path: PathBuf,
     /// Device and inode.
     identity: Option<(u64, u64)>,
@@ -21,7 +21,7 @@ impl SocketFile {
     ///
     /// # Errors
     /// The errors of `bind`; [`io::ErrorKind::AddrInUse`] if the path is in use.
-    pub(crate) fn bind<L>(path: &Path, bind: impl Fn(&Path) -> io::Result<L>) -> io::Result<(L, SocketFile)> {
+    pub fn bind<L>(path: &Path, bind: impl Fn(&Path) -> io::Result<L>) -> io::Result<(L, SocketFile)> {
         let listener = match bind(path) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_abandoned(path) => {
                 fs::remove_file(path)?;
@@ -29,7 +29,21 @@ impl SocketFile {
             }
             bound => bound?,
         };
-        Ok((listener, SocketFile { path: path.to_owned(), identity: identity(path) }))
+        Ok((listener, SocketFile::new(path)))
+    }
+
+    /// Takes responsibility for the socket file at `path`, which another library has just bound.
+    #[must_use]
+    pub fn new(path: &Path) -> SocketFile {
+        SocketFile { path: path.to_owned(), identity: identity(path) }
+    }
+
+    /// Removes the socket file at `path` if no process listens on it any more, before another library binds it.
+    ///
+    /// # Errors
+    /// Those of removing a file.
+    pub fn remove_abandoned(path: &Path) -> io::Result<()> {
+        if is_abandoned(path) { fs::remove_file(path) } else { Ok(()) }
     }
 }
 

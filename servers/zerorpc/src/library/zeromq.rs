@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
-use net::Endpoint;
+use net::{Endpoint, SocketFile};
 use tokio::net::{TcpListener, TcpStream};
 use zeromq::{
     DealerSocket, RouterSocket, Socket, SocketEvent, SocketOptions, SocketRecv, SocketSend, ZmqMessage,
@@ -33,11 +33,12 @@ pub(super) async fn dealer(endpoint: &Endpoint) -> io::Result<Transport> {
     let (sender, receiver) = socket.split();
     let disconnected =
         events.filter(|event| std::future::ready(matches!(event, SocketEvent::Disconnected(_))));
-    Ok(transport(sender, receiver, Some(disconnected.map(drop).boxed())))
+    Ok(transport(sender, receiver, Some(disconnected.map(drop).boxed()), None))
 }
 
 pub(super) async fn router(endpoint: &Endpoint) -> io::Result<(Transport, String)> {
     let mut socket = RouterSocket::new();
+    let mut file = None;
     let bound = if let Endpoint::Tcp { host, port } = endpoint {
         let host = if host == "*" { "0.0.0.0" } else { host };
         let listener = TcpListener::bind((host, *port)).await?.into_std()?;
@@ -45,14 +46,26 @@ pub(super) async fn router(endpoint: &Endpoint) -> io::Result<(Transport, String
         socket.bind_listener(listener).await.map_err(io::Error::other)?;
         bound
     } else {
+        // The library neither replaces an abandoned socket file nor reliably removes its own.
+        if let Endpoint::Unix(path) = endpoint {
+            SocketFile::remove_abandoned(path)?;
+        }
         socket.bind(&url_of(endpoint)).await.map_err(io::Error::other)?;
+        if let Endpoint::Unix(path) = endpoint {
+            file = Some(SocketFile::new(path));
+        }
         endpoint.clone()
     };
     let (sender, receiver) = socket.split();
-    Ok((transport(sender, receiver, None), url_of(&bound)))
+    Ok((transport(sender, receiver, None, file), url_of(&bound)))
 }
 
-fn transport<S, R>(sender: S, receiver: R, disconnected: Option<BoxStream<'static, ()>>) -> Transport
+fn transport<S, R>(
+    sender: S,
+    receiver: R,
+    disconnected: Option<BoxStream<'static, ()>>,
+    file: Option<SocketFile>,
+) -> Transport
 where
     S: SocketSend + Send + 'static,
     R: SocketRecv + Send + 'static,
@@ -60,6 +73,7 @@ where
     Transport::Socket(Box::new(SplitSocket {
         sending: Mutex::new(SendState::Idle(sender)),
         receiving: Mutex::new(Receiving { receiver, disconnected, next: None, ended: false }),
+        _file: file,
     }))
 }
 
@@ -67,6 +81,8 @@ where
 struct SplitSocket<S, R> {
     sending: Mutex<SendState<S>>,
     receiving: Mutex<Receiving<R>>,
+    /// The file of a listening Unix socket, which is removed with the socket.
+    _file: Option<SocketFile>,
 }
 
 enum SendState<S> {
