@@ -1,6 +1,6 @@
 //! Reports: a record as tables and figures.
 //!
-//! A record is summed up ([`Summary`]), the summary becomes a [`Report`](model::Report), which holds every table as
+//! A record is summed up ([`Summary`]), the summary becomes a [`Report`], which holds every table as
 //! data, and the report is rendered as plain text, Markdown or HTML. Nothing in a report comes from anywhere else than
 //! the record.
 

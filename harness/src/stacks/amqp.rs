@@ -14,9 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use super::anatomy::{Anatomy, json_len, measure};
 use super::destination::Destination;
+use super::facts::{Colour, DeliveryTerms, End, Role, UrlForm};
 use super::invoke::{Invocation, InvokeError, Output, one_call};
 use super::options::{OptionGroup, Options, OptionsError};
-use super::protocol::{Colour, DeliveryTerms, End, Protocol, Role, Stack, UrlForm};
+use super::protocol::{Protocol, Stack};
 use super::python::{Reference, reference};
 use super::serve::{ServeContext, ServeError, ServerSettings, Serving};
 
@@ -362,10 +363,7 @@ impl Protocol for Amqp {
         print: &'a mut (dyn FnMut(Output) + Send),
     ) -> BoxFuture<'a, Result<(), InvokeError>> {
         async move {
-            if invocation.method().is_empty() {
-                return Err(InvokeError::Usage(format!("name a method; {} does not list them", stack.name)));
-            }
-            let call = invocation.call(true, |value| value)?;
+            let call = invocation.named_call(stack.name, true, |value| value)?;
             let CallOptions { cast, fanout } = invocation.options.get(&CALL)?;
             let destination = invocation.destination.clone();
             let options = invocation.client_options();

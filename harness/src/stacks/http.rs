@@ -7,8 +7,8 @@ use http_layer::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 
 use super::destination::Destination;
+use super::facts::{End, UrlForm};
 use super::options::{OptionGroup, Options, OptionsError};
-use super::protocol::{End, UrlForm};
 use super::serve::ServeContext;
 
 pub(super) const REQWEST: End = End::new("reqwest", &["reqwest", "hyper", "tokio"]);

@@ -4,7 +4,8 @@ use calculator::{Calculator, Call, CallError, CallFuture, Client, Dispatcher, Ex
 
 use super::anatomy::Anatomy;
 use super::destination::Destination;
-use super::protocol::{Colour, End, Protocol, Role, Stack, UrlForm};
+use super::facts::{Colour, End, Role, UrlForm};
+use super::protocol::{Protocol, Stack};
 use super::tcp::FLOOR_COLOUR;
 
 /// A plain function call through the whole measuring path.

@@ -34,6 +34,22 @@ impl Invocation {
         ClientOptions { timeout: self.timeout, ..ClientOptions::default() }
     }
 
+    /// The call, for a protocol that cannot list methods.
+    ///
+    /// # Errors
+    /// [`InvokeError::Usage`] without a method, and as [`call`](Self::call).
+    pub fn named_call(
+        &self,
+        stack: &str,
+        named: bool,
+        typed: impl Fn(Value) -> Value,
+    ) -> Result<Call, InvokeError> {
+        if self.method().is_empty() {
+            return Err(InvokeError::Usage(format!("name a method; {stack} does not list them")));
+        }
+        self.call(named, typed)
+    }
+
     /// The call. `named` is whether the protocol has named parameters; `typed` converts JSON to the
     /// types of the protocol.
     ///

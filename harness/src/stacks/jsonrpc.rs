@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::anatomy::{Anatomy, json_len, measure};
 use super::destination::Destination;
+use super::facts::{Colour, Role, UrlForm};
 use super::http;
 use super::invoke::{Invocation, InvokeError, Output, one_call, parse_params};
 use super::options::{OptionGroup, Options};
-use super::protocol::{Colour, Protocol, Role, Stack, UrlForm};
+use super::protocol::{Protocol, Stack};
 use super::python::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
 
@@ -49,8 +50,7 @@ const CALL: OptionGroup = OptionGroup::of::<CallOptions>("jsonrpc call");
 static PYTHON: Reference = reference!("jsonrpclib-pelix", "jsonrpc_server.py", &[], "blocking");
 
 #[cfg(feature = "jsonrpsee")]
-const JSONRPSEE: super::protocol::End =
-    super::protocol::End::new("jsonrpsee", &["jsonrpsee", "hyper", "tokio"]);
+const JSONRPSEE: super::facts::End = super::facts::End::new("jsonrpsee", &["jsonrpsee", "hyper", "tokio"]);
 
 impl Protocol for Jsonrpc {
     fn name(&self) -> &'static str {
@@ -129,11 +129,7 @@ impl Protocol for Jsonrpc {
         async move {
             let CallOptions { notify, batch } = invocation.options.get(&CALL)?;
             if !notify && !batch {
-                if invocation.method().is_empty() {
-                    let problem = format!("name a method; {} does not list them", stack.name);
-                    return Err(InvokeError::Usage(problem));
-                }
-                let call = invocation.call(true, |value| value)?;
+                let call = invocation.named_call(stack.name, true, |value| value)?;
                 let connect = stack.connect(invocation.destination.clone(), invocation.client_options());
                 print(Output::Value(one_call(connect, &call, invocation.timeout).await?));
                 return Ok(());

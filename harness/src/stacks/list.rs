@@ -4,8 +4,9 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Deserializer, de};
 
+use super::facts::Role;
 use super::options::OptionGroup;
-use super::protocol::{Protocol, ProtocolRef, Role, Stack};
+use super::protocol::{Protocol, ProtocolRef, Stack};
 use super::serve::COMMON;
 
 /// Every protocol, floors first. Add one by a line.

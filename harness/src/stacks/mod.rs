@@ -10,6 +10,7 @@ mod anatomy;
 mod destination;
 #[cfg(feature = "dummy")]
 mod dummy;
+mod facts;
 mod http;
 mod inproc;
 mod invoke;
@@ -30,15 +31,14 @@ mod zerorpc;
 
 pub use anatomy::Anatomy;
 pub use destination::Destination;
+pub use facts::{Colour, DeliveryTerms, Driver, End, Role, UrlForm};
 pub use invoke::{Invocation, InvokeError, Output, parse_params};
 pub use list::{
     FLOORS, NETWORK_FLOOR, PROTOCOLS, UnknownProtocol, UnknownStack, all, call_groups, check_broker_url,
     client_groups, default_brokered, protocols_with, server_groups,
 };
 pub use options::{GroupArguments, OptionGroup, Options, OptionsError};
-pub use protocol::{
-    Colour, Connecting, DeliveryTerms, Driver, End, Protocol, ProtocolRef, Role, ServedBy, Stack, UrlForm,
-};
+pub use protocol::{Connecting, Protocol, ProtocolRef, ServedBy, Stack};
 pub use python::{PYTHON_VARIABLE, Reference, ReferenceError, missing_python};
 pub use serve::{
     BROKER_VARIABLE, CommonOptions, Runtime, Secret, ServeContext, ServeError, ServerOptions, ServerSettings,

@@ -9,12 +9,12 @@ use calculator::conformance::Profile;
 use calculator::{Call, CallError, Client, ClientOptions, Method, Value};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use net::{Address, Scheme};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, Serializer};
+use net::Address;
+use serde::{Serialize, Serializer};
 
 use super::anatomy::Anatomy;
 use super::destination::Destination;
+use super::facts::{Colour, DeliveryTerms, Driver, End, Role, UrlForm};
 use super::invoke::{Invocation, InvokeError, Output, one_call};
 use super::options::{OptionGroup, Options};
 use super::python::Reference;
@@ -146,52 +146,14 @@ pub trait Protocol: Send + Sync {
         print: &'a mut (dyn FnMut(Output) + Send),
     ) -> BoxFuture<'a, Result<(), InvokeError>> {
         async move {
-            if invocation.method().is_empty() {
-                return Err(InvokeError::Usage(format!("name a method; {} does not list them", stack.name)));
-            }
-            let call = invocation.call(self.has_named_parameters(), |value| self.typed(value))?;
+            let (named, typed) = (self.has_named_parameters(), |value| self.typed(value));
+            let call = invocation.named_call(stack.name, named, typed)?;
             let connect = stack.connect(invocation.destination.clone(), invocation.client_options());
             print(Output::Value(one_call(connect, &call, invocation.timeout).await?));
             Ok(())
         }
         .boxed()
     }
-}
-
-/// A colour for light and for dark backgrounds. Taken from Okabe and Ito's palette, whose colours
-/// people with any kind of colour vision can distinguish, darkened or lightened where the contrast was too low.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Colour {
-    /// Red, green and blue on a light background.
-    pub light: [u8; 3],
-    /// Red, green and blue on a dark background.
-    pub dark: [u8; 3],
-}
-
-/// The URLs of a protocol.
-#[derive(Clone, Copy, Debug)]
-pub struct UrlForm {
-    /// The schemes that clients accept.
-    pub schemes: &'static [Scheme],
-    /// An example, shown when an invalid URL was given.
-    pub example: &'static str,
-}
-
-/// How messages pass through a broker, which decides how much work the broker has with each call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeliveryTerms {
-    /// The kind of the request queue.
-    pub queue: &'static str,
-    /// Whether the request queue survives a restart of the broker.
-    pub durable: bool,
-    /// Whether messages are marked to be written to disk.
-    pub persistent: bool,
-    /// How many requests the broker sends ahead of their acknowledgement; 0 for any number.
-    pub prefetch: u16,
-    /// Whether messages are acknowledged.
-    pub acknowledged: bool,
-    /// Whether the broker confirms each message published.
-    pub confirmed: bool,
 }
 
 /// A protocol of the list. Serialises as its name.
@@ -243,85 +205,6 @@ impl fmt::Display for ProtocolRef {
 impl Serialize for ProtocolRef {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
-    }
-}
-
-/// How a stack's callers are driven.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Driver {
-    /// As futures on one current-thread Tokio runtime.
-    Tokio,
-    /// Each on a dedicated thread, without a runtime: the floors.
-    Threads,
-}
-
-/// The purpose of a stack in a comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// Measured in every block, so that the others can be compared with it.
-    Floor,
-    /// The protocol over its usual library. The stack has the protocol's name.
-    Default,
-    /// The protocol over the smallest library available.
-    #[serde(alias = "leanest")]
-    Minimal,
-    /// Default and minimal at once: there is only one library.
-    #[serde(alias = "default-and-leanest")]
-    DefaultAndMinimal,
-    /// The minimal cost of AMQP's broker: a floor for AMQP only.
-    BrokerFloor,
-    /// The suite's code over another library, to separate the cost of the library from that of the protocol.
-    Alternative,
-    /// The protocol with some of its costs left out, to show what each of them is; not ranked.
-    Step,
-    /// The protocol's reference library as the server, to compare the suite's server with; not ranked.
-    Reference,
-    /// A stack whose server is reached over another route, to show the cost of the route; not ranked.
-    Variant,
-}
-
-impl Role {
-    /// The role in a few words, for lists.
-    #[must_use]
-    pub fn title(self) -> &'static str {
-        match self {
-            Role::Floor => "floor",
-            Role::Default => "default",
-            Role::Minimal => "minimal",
-            Role::DefaultAndMinimal => "default and minimal",
-            Role::BrokerFloor => "AMQP's floor",
-            Role::Alternative => "alternative library",
-            Role::Step => "intermediate step",
-            Role::Reference => "reference server",
-            Role::Variant => "other route to the server",
-        }
-    }
-}
-
-/// One end of a stack: the library that carries its messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct End {
-    /// The library's name, for people.
-    pub name: &'static str,
-    /// The library and the libraries below it, by their names on crates.io.
-    pub libraries: &'static [&'static str],
-    /// A description of the threads, and where handlers run; absent where a Tokio runtime decides that.
-    pub threads: Option<(&'static str, &'static str)>,
-}
-
-impl End {
-    /// An end that runs on a Tokio runtime.
-    #[must_use]
-    pub const fn new(name: &'static str, libraries: &'static [&'static str]) -> Self {
-        End { name, libraries, threads: None }
-    }
-
-    /// Changes the end to use dedicated threads, which `runtime` describes; `executor` describes where handlers run.
-    #[must_use]
-    pub const fn on_threads(mut self, runtime: &'static str, executor: &'static str) -> Self {
-        self.threads = Some((runtime, executor));
-        self
     }
 }
 

@@ -5,7 +5,8 @@ use futures_util::FutureExt;
 
 use super::anatomy::{Anatomy, measure};
 use super::destination::Destination;
-use super::protocol::{Colour, End, Protocol, Role, Stack, UrlForm};
+use super::facts::{Colour, End, Role, UrlForm};
+use super::protocol::{Protocol, Stack};
 use super::serve::{ServeContext, ServeError, Serving};
 
 /// The floors are grey: no protocol under comparison is.

@@ -3,8 +3,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use super::facts::Role;
 use super::list::{UnknownStack, all};
-use super::protocol::{Role, Stack};
+use super::protocol::Stack;
 
 /// The longest label, in bytes.
 const MAX_LABEL_LEN: usize = 24;

@@ -12,9 +12,10 @@ use xmlrpc::wire::EncodeOptions;
 
 use super::anatomy::{Anatomy, measure};
 use super::destination::Destination;
+use super::facts::{Colour, Role, UrlForm};
 use super::http;
 use super::options::{OptionGroup, Options};
-use super::protocol::{Colour, Protocol, Role, Stack, UrlForm};
+use super::protocol::{Protocol, Stack};
 use super::python::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
 

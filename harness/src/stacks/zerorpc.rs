@@ -15,9 +15,10 @@ use zerorpc::{
 
 use super::anatomy::{Anatomy, measure};
 use super::destination::Destination;
+use super::facts::{Colour, End, Role, UrlForm};
 use super::invoke::{Invocation, InvokeError, Output};
 use super::options::OptionGroup;
-use super::protocol::{Colour, End, Protocol, Role, Stack, UrlForm};
+use super::protocol::{Protocol, Stack};
 use super::python::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
 use super::text;
