@@ -41,12 +41,6 @@ enum Command {
     KeepAwake {
         core: usize,
     },
-    /// Serve with the settings of the environment variable RPCBENCH_SERVER
-    #[command(name = serve::CHILD_SUBCOMMAND, hide = true)]
-    ServeChild {
-        /// For the list of processes only
-        stack: String,
-    },
     #[command(name = healthy::SUBCOMMAND, hide = true)]
     Healthy,
     #[command(name = rabbitmq::GUARD_SUBCOMMAND, hide = true)]
@@ -77,7 +71,6 @@ pub fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Run(arguments) => run::run(arguments),
         Command::Serve(arguments) => serve::serve(&arguments),
-        Command::ServeChild { .. } => serve::serve_child(),
         Command::Call(arguments) => call::call(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Report(arguments) => report::report(&arguments),

@@ -20,9 +20,6 @@ use crate::stacks::{
 };
 use crate::sys;
 
-/// The hidden subcommand by which a run starts its servers.
-pub(crate) use crate::deploy::SERVE_CHILD_SUBCOMMAND as CHILD_SUBCOMMAND;
-
 /// How long calls in progress may take to finish after the signal to stop. A little more than the servers' own limit, so
 /// that theirs applies first.
 const DRAIN_TIMEOUT: Duration = net::DRAIN_TIMEOUT.saturating_add(Duration::from_millis(500));
@@ -57,6 +54,9 @@ pub(super) struct Arguments {
     /// Stop when standard input ends
     #[arg(long, hide = true)]
     end_with_input: bool,
+    /// Take all settings from the environment variable RPCBENCH_SERVER, as the servers of a run do
+    #[arg(long, hide = true)]
+    from_environment: bool,
 }
 
 /// Parses HOST:PORT, and resolves the host.
@@ -66,6 +66,9 @@ pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
 }
 
 pub(super) fn serve(arguments: &Arguments) -> Outcome {
+    if arguments.from_environment {
+        return serve_from_environment();
+    }
     let stack = Stack::named(&arguments.stack).map_err(Failure::usage)?;
     let settings = ServerSettings {
         stack: stack.name.to_owned(),
@@ -79,7 +82,7 @@ pub(super) fn serve(arguments: &Arguments) -> Outcome {
 }
 
 /// Serves with the settings that the parent process left in the environment.
-pub(super) fn serve_child() -> Outcome {
+fn serve_from_environment() -> Outcome {
     let text = std::env::var(ServerSettings::VARIABLE)
         .map_err(|_| Failure::usage(format!("{} is not set", ServerSettings::VARIABLE)))?;
     // serde's message may repeat a part of the text, which may hold a password.

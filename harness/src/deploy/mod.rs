@@ -9,4 +9,4 @@ mod server;
 
 pub use placement::{Cores, NotEnoughCores, Placement};
 pub use program::{PROGRAM_VARIABLE, own_program};
-pub use server::{CONTROL_LINE, SERVE_CHILD_SUBCOMMAND, ServerError, ServerProcess};
+pub use server::{CONTROL_LINE, FROM_ENVIRONMENT_OPTION, ServerError, ServerProcess};

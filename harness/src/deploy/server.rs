@@ -24,8 +24,8 @@ const LOG_LINES: usize = 12;
 /// Prefix of the line on standard error with which a server reports the address of its control port.
 pub const CONTROL_LINE: &str = "control port ";
 
-/// Name of the hidden subcommand that serves with the settings in the environment.
-pub const SERVE_CHILD_SUBCOMMAND: &str = "__from-environment";
+/// The hidden option of `rpcbench serve` that takes all settings from the environment.
+pub const FROM_ENVIRONMENT_OPTION: &str = "--from-environment";
 
 /// Any free port of the loopback interface.
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -127,7 +127,9 @@ impl ServerProcess {
             None => {
                 let mut command = Command::new(own_program().map_err(start)?);
                 let settings = serde_json::to_string(&settings).map_err(|error| start(error.into()))?;
-                command.args([SERVE_CHILD_SUBCOMMAND, stack.name]).env(ServerSettings::VARIABLE, settings);
+                command
+                    .args(["serve", stack.name, FROM_ENVIRONMENT_OPTION])
+                    .env(ServerSettings::VARIABLE, settings);
                 command
             }
         };
