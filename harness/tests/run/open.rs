@@ -51,7 +51,7 @@ fn a_search_brackets_the_highest_rate_by_one_that_held_and_one_that_did_not() {
                   placement = \"free\"\nconnections = 4\n";
     std::fs::write(&scenario, format!("{head}{search}")).unwrap();
     let said = finish(&mut run.command(&[])).with(0, &["rest-hyper (capacity): "]).out.join("\n");
-    assert!(said.contains("within 1m of when they were due"), "{said}");
+    assert!(said.contains("within 1m of their scheduled send time"), "{said}");
 
     let record = run.record();
     assert!(record.trials.is_empty() && record.searches.len() == 2, "{:?}", record.searches);

@@ -184,7 +184,8 @@ impl fmt::Display for Address {
                 Endpoint::Simulated(name) => write!(f, "{name}{SIMULATED}")?,
             }
         }
-        f.write_str(&self.path)
+        // After the port, an unencoded `@` would make the whole look like a password (`AddressError::UnencodedPassword`).
+        f.write_str(&self.path.replace('@', "%40"))
     }
 }
 

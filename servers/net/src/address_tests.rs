@@ -63,7 +63,7 @@ fn http_urls() {
             "http://xn--bcher-kva.example:80/",
         ),
         ("http://h#/x@y", tcp("h", 80), "", None, "h", "http://h:80"),
-        ("http://h/~me@here", tcp("h", 80), "/~me@here", None, "h", "http://h:80/~me@here"),
+        ("http://h/~me@here", tcp("h", 80), "/~me@here", None, "h", "http://h:80/~me%40here"),
         (
             "http+unix://%2Ftmp%2Fcalc.sock/RPC2",
             unix("/tmp/calc.sock"),
