@@ -209,7 +209,8 @@ pub fn redacted(url: &str) -> String {
     let hosts: Vec<_> = authority.split(',').collect();
     let last_login = hosts.iter().rposition(|host| host.contains('@')).unwrap_or(0);
     let is_part_of_password = |host: &str| {
-        host.rsplit_once(':').is_some_and(|(_, port)| !host.contains('@') && port.parse::<u16>().is_err())
+        let has_port = host.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_ok());
+        !host.contains('@') && (!has_port || has_two_colons(host))
     };
     if has_unencoded_password(authority, rest)
         || hosts[..last_login].iter().any(|host| is_part_of_password(host))
@@ -311,6 +312,11 @@ fn has_unencoded_password(authority: &str, rest: &str) -> bool {
     has_port && rest[authority.len()..].contains('@')
 }
 
+/// Whether `host` has more colons than a host with a port, brackets of an IPv6 address aside.
+fn has_two_colons(host: &str) -> bool {
+    !host.contains(['@', '[']) && host.matches(':').count() > 1
+}
+
 fn parse_hosts(scheme: Scheme, form: HostForm, authority: &str) -> Result<Vec<Host>, AddressError> {
     if !form.several_hosts {
         return Ok(vec![parse_host(scheme, form, authority)?]);
@@ -321,7 +327,8 @@ fn parse_hosts(scheme: Scheme, form: HostForm, authority: &str) -> Result<Vec<Ho
         let (host, others) = text.split_once(',').map_or((text, None), |(host, rest)| (host, Some(rest)));
         let parsed = parse_host(scheme, form, host);
         // In `user:pass,word@host`, the first part is not a host and must not be shown.
-        if matches!(parsed, Err(AddressError::Port { .. })) && others.is_some_and(|rest| rest.contains('@')) {
+        let is_host = !matches!(parsed, Err(AddressError::Port { .. })) && !has_two_colons(host);
+        if !is_host && others.is_some_and(|rest| rest.contains('@')) {
             return Err(AddressError::UnencodedPassword);
         }
         hosts.push(parsed?);
