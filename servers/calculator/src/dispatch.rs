@@ -69,7 +69,7 @@ struct Inner {
     started: Instant,
     calls: AtomicU64,
     exclusive: Mutex<()>,
-    threads: Semaphore,
+    threads: Arc<Semaphore>,
 }
 
 impl Dispatcher {
@@ -89,7 +89,7 @@ impl Dispatcher {
                 started: Instant::now(),
                 calls: AtomicU64::new(0),
                 exclusive: Mutex::new(()),
-                threads: Semaphore::new(threads),
+                threads: Arc::new(Semaphore::new(threads)),
             }),
         }
     }
@@ -130,11 +130,15 @@ impl Dispatcher {
             // Deliberately on the runtime's thread: while a handler runs, no other call is served.
             Executor::Blocking => self.inner.run_exclusively(call),
             Executor::Threads(_) => {
-                let _permit = self.inner.threads.acquire().await.map_err(unfinished_handler_error)?;
+                let threads = Arc::clone(&self.inner.threads);
+                let permit = threads.acquire_owned().await.map_err(unfinished_handler_error)?;
                 let inner = Arc::clone(&self.inner);
-                tokio::task::spawn_blocking(move || inner.run_blocking(call))
-                    .await
-                    .map_err(unfinished_handler_error)?
+                let run = move || {
+                    // Held until the handler ends, even if its caller has left before.
+                    let _permit = permit;
+                    inner.run_blocking(call)
+                };
+                tokio::task::spawn_blocking(run).await.map_err(unfinished_handler_error)?
             }
         }
     }
@@ -260,6 +264,49 @@ mod tests {
         let n = NonZeroUsize::new(3).unwrap();
         let max = max_concurrency(Executor::Threads(n)).await;
         assert!((1..=3).contains(&max), "{max} handlers at a time on 3 threads");
+    }
+
+    /// A service whose handlers report that they run and then wait for a message.
+    struct Gate {
+        entered: tokio::sync::mpsc::UnboundedSender<()>,
+        leave: Mutex<std::sync::mpsc::Receiver<()>>,
+    }
+
+    impl Service for Gate {
+        fn name(&self) -> &'static str {
+            "Gate"
+        }
+        fn methods(&self) -> &[MethodInfo] {
+            &[]
+        }
+        fn call(&self, _method: &str, _params: Params) -> Result<Value, CallError> {
+            let _ = self.entered.send(());
+            let _ = self.leave.lock().map(|leave| leave.recv());
+            Ok(Value::Null)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_handler_whose_caller_has_left_occupies_its_thread_until_it_ends() {
+        let (entered, mut running) = tokio::sync::mpsc::unbounded_channel();
+        let (leave, gate) = std::sync::mpsc::channel();
+        let executor = Executor::Threads(NonZeroUsize::MIN);
+        let gate = Gate { entered, leave: Mutex::new(gate) };
+        let dispatcher = Dispatcher::new(gate, executor, Faults::default());
+        let start = || {
+            let dispatcher = dispatcher.clone();
+            tokio::spawn(async move { dispatcher.call(add(1, 1)).await })
+        };
+        let abandoned = start();
+        running.recv().await.unwrap();
+        abandoned.abort();
+        assert!(abandoned.await.unwrap_err().is_cancelled());
+        assert_eq!(dispatcher.inner.threads.available_permits(), 0);
+        let next = start();
+        leave.send(()).unwrap();
+        running.recv().await.unwrap();
+        leave.send(()).unwrap();
+        assert_eq!(next.await.unwrap(), Ok(Value::Null));
     }
 
     #[tokio::test(start_paused = true)]
