@@ -1,10 +1,9 @@
 //! The clock that all agents of a run use, and how precisely each knows it.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::observe::control::{self, Clock};
+use crate::observe::control::{self, Clock, ControlPort};
 use crate::record::{ClockOffset, ReferenceClock};
 
 /// The number of exchanges with a reference clock. The quickest of some dozens was nearly always undisturbed.
@@ -52,13 +51,13 @@ fn nanos(duration: Duration) -> i128 {
     i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX)
 }
 
-/// Measures the offset from `own` of the clock behind the control port at `address`, in several exchanges.
+/// Measures the offset from `own` of the clock behind the control port `port`, in several exchanges.
 ///
 /// # Errors
 /// When the server does not answer.
-pub fn offset(address: SocketAddr, own: OwnClock) -> io::Result<ClockOffset> {
+pub fn offset(port: &ControlPort, own: OwnClock) -> io::Result<ClockOffset> {
     let mut best: Option<ClockOffset> = None;
-    control::sample_clock(address, EXCHANGES, Instant::now, |asked, clock| {
+    control::sample_clock(port, EXCHANGES, Instant::now, |asked, clock| {
         let found = estimate_offset(own.time_at(asked), own.time_at(Instant::now()), clock.unix_ns.into());
         if best.is_none_or(|best| found.bound_ns < best.bound_ns) {
             best = Some(found);
@@ -87,20 +86,20 @@ fn estimate_offset(sent: i128, received: i128, remote: i128) -> ClockOffset {
 #[derive(Debug)]
 pub struct RunClock {
     own: OwnClock,
-    reference: Option<(SocketAddr, ReferenceClock)>,
+    reference: Option<(ControlPort, ReferenceClock)>,
 }
 
 impl RunClock {
-    /// The clock of the server whose control port is at `reference`, an address and a name for records; without one, the
+    /// The clock of the server that has the control port `reference`, given with a name for records; without one, the
     /// clock of this machine.
     ///
     /// # Errors
     /// When the server does not answer.
-    pub fn new(reference: Option<(SocketAddr, String)>) -> io::Result<Self> {
+    pub fn new(reference: Option<(ControlPort, String)>) -> io::Result<Self> {
         let own = OwnClock::new();
-        let ask = |(address, name)| {
-            let start = offset(address, own)?;
-            io::Result::Ok((address, ReferenceClock { name, exchanges: EXCHANGES, start, end: None }))
+        let ask = |(port, name)| {
+            let start = offset(&port, own)?;
+            io::Result::Ok((port, ReferenceClock { name, exchanges: EXCHANGES, start, end: None }))
         };
         Ok(RunClock { own, reference: reference.map(ask).transpose()? })
     }
@@ -125,14 +124,15 @@ impl RunClock {
     /// drifted apart since the start. `None` if the agent uses its own clock.
     #[must_use]
     pub fn reference_at_end(&self) -> Option<ReferenceClock> {
-        let (address, clock) = self.reference.as_ref()?;
-        Some(ReferenceClock { end: offset(*address, self.own).ok(), ..clock.clone() })
+        let (port, clock) = self.reference.as_ref()?;
+        Some(ReferenceClock { end: offset(port, self.own).ok(), ..clock.clone() })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::control::Token;
     use calculator::{Calculator, Dispatcher, Executor, Faults};
     use proptest::prelude::*;
 
@@ -163,8 +163,10 @@ mod tests {
     #[test]
     fn a_server_on_this_machine_has_the_same_clock() {
         let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults::default());
-        let address = control::serve("127.0.0.1:0".parse().unwrap(), dispatcher).unwrap();
-        let clock = RunClock::new(Some((address, "here".to_owned()))).unwrap();
+        let token = Token::random();
+        let any = ControlPort { address: "127.0.0.1:0".parse().unwrap(), token: token.clone() };
+        let port = ControlPort { address: control::serve(any, dispatcher).unwrap(), token };
+        let clock = RunClock::new(Some((port.clone(), "here".to_owned()))).unwrap();
         let ended = clock.reference_at_end().unwrap();
         assert_eq!((ended.name.as_str(), ended.exchanges), ("here", EXCHANGES));
         for offset in [ended.start, ended.end.unwrap()] {
@@ -173,7 +175,7 @@ mod tests {
             assert!(offset.bound_ns > 0);
         }
         assert_eq!(RunClock::new(None).unwrap().reference_at_end(), None);
-        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        assert!(RunClock::new(Some((closed, String::new()))).is_err());
+        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        assert!(RunClock::new(Some((ControlPort { address, ..port }, String::new()))).is_err());
     }
 }

@@ -15,7 +15,9 @@ use super::timetable::Timetable;
 use crate::load::AgreedTimes;
 use crate::record::{Agent, Record};
 use crate::run::targets::Targets;
-use crate::run::{Brokers, Event, Progress, RunError, check_stacks, new_record, stack_facts};
+use crate::run::{
+    Brokers, Event, Finished, Progress, RecordFile, RunError, check_stacks, new_record, stack_facts,
+};
 use crate::scenario::{Plan, Scenario, TrialSpec};
 use crate::stacks::ServerOptions;
 use crate::sys;
@@ -37,6 +39,10 @@ pub struct Options {
     pub seed: u64,
     /// The URL of the server of each stack.
     pub targets: BTreeMap<String, String>,
+    /// The file for the partial record; `None` if it is not written to a file.
+    pub file: Option<PathBuf>,
+    /// The file that it is written to where that fails.
+    pub fallback: Option<PathBuf>,
 }
 
 /// Checks that several agents can share the run of `scenario`: that the load of every trial is large enough to divide.
@@ -59,19 +65,19 @@ fn share(spec: &TrialSpec, options: &Options, agreed: AgreedTimes) -> Result<Tri
     spec.share(agent, of, agreed).ok_or(AgentError::Load { load: spec.load, of })
 }
 
-/// Runs one agent's share of `scenario`, at the times that follow from `options` and `clock`. Passes the unfinished record
-/// to `save` after every block.
+/// Runs one agent's share of `scenario`, at the times that follow from `options` and `clock`. Writes the record to the file
+/// of `options` after every block.
 ///
 /// # Errors
-/// [`AgentError`]. Failed trials do not end the run; they are recorded.
+/// [`AgentError`], but not if the record cannot be written, which [`Finished::saved`] reports. Failed trials do not end the
+/// run; they are recorded.
 pub fn run(
     scenario: &Scenario,
     options: &Options,
     clock: &RunClock,
     interrupted: &Arc<AtomicBool>,
     progress: Progress<'_>,
-    save: &mut dyn FnMut(&Record) -> Result<(), RunError>,
-) -> Result<Record, AgentError> {
+) -> Result<Finished, AgentError> {
     check(scenario, options)?;
     let mut plan = Plan::new(scenario, &sys::allowed_cores()).map_err(RunError::from)?;
     let start = clock
@@ -98,6 +104,7 @@ pub fn run(
     progress(Event::Measuring(plan.trials().count() as u64 * u64::from(scenario.blocks.get())));
     let timetable = Timetable::new(scenario, start, options.gap);
     let mut trials_done = 0;
+    let mut file = options.file.clone().map(|file| RecordFile::new(file, options.fallback.clone()));
     for block in 0..scenario.blocks.get() {
         for (position, spec) in (0_u32..).zip(plan.block(block, options.seed)) {
             let agreed = timetable.trial(trials_done);
@@ -121,12 +128,15 @@ pub fn run(
                 agent.clock = clock.reference_at_end();
             }
         }
-        save(&record)?;
+        if let Some(file) = &mut file {
+            file.save(&record, progress);
+        }
         if stopped {
             break;
         }
     }
-    Ok(record)
+    let saved = file.map(|file| file.finish(&record)).transpose();
+    Ok(Finished { record, saved })
 }
 
 /// The partial record of an agent, with nothing measured yet.
@@ -155,7 +165,8 @@ fn run_options(options: &Options, id: String) -> crate::run::Options {
         targets: Targets { urls: options.targets.clone(), ..Targets::default() },
         broker: None,
         require: vec![],
-        folder: PathBuf::new(),
+        file: PathBuf::new(),
+        fallback: None,
         id,
     }
 }
@@ -226,6 +237,8 @@ mod tests {
             gap: Duration::from_secs(1),
             seed: 5,
             targets: BTreeMap::new(),
+            file: None,
+            fallback: None,
         }
     }
 

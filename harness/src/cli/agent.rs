@@ -8,17 +8,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
+use super::control_token::control_token;
+use super::interrupts::Interrupts;
 use super::overrides::Overrides;
 use super::progress::Progress;
-use super::run::watch_for_interrupts;
 use super::serve::parse_address;
 use super::targets::parse_target;
-use super::{Exit, Failure, Outcome, print};
+use super::{Exit, Failure, Outcome, print, print_error};
 use crate::agents::clock::RunClock;
 use crate::agents::{self, AgentArgument, AgentError, INDEX_VARIABLE, Options, Start};
 use crate::deploy::Placement;
-use crate::record::{Record, prepare_folder, write_atomically};
-use crate::run::{RunError, is_sound};
+use crate::observe::control::ControlPort;
+use crate::record::{Record, prepare_folder};
+use crate::run::{Finished, RunError, is_sound};
 use crate::scenario::{Plan, Scenario};
 use crate::stacks::{BROKER_VARIABLE, Stack, check_broker_url, default_brokered};
 use crate::sys;
@@ -39,7 +41,7 @@ const MAX_GAP: Duration = Duration::from_secs(600);
 /// times the length that the scenario gives. Callers are not pinned to cores.
 #[derive(clap::Args)]
 #[command(after_help = "Examples, on two machines, with a server on a third that was started by
-`rpcbench serve rest --listen 198.18.0.1:8080 --control 198.18.0.1:8081`:
+`rpcbench serve rest --listen 198.18.0.1:8080 --control 198.18.0.1:8081`, all with the same RPCBENCH_CONTROL_TOKEN:
   rpcbench agent --agent 1/2 --load closed:64 --target rest=http://198.18.0.1:8080/ \\
     --clock 198.18.0.1:8081 --out one.json
   rpcbench agent --agent 2/2 --load closed:64 --target rest=http://198.18.0.1:8080/ \\
@@ -62,7 +64,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "next:60s", env = "RPCBENCH_AT")]
     at: Start,
     /// Take the time from the clock of the server with this control port (`serve --control`), and record its uncertainty.
-    /// By default each agent uses the clock of its machine
+    /// By default each agent uses the clock of its machine. The token in RPCBENCH_CONTROL_TOKEN must be that of the server
     #[arg(long, value_name = "HOST:PORT")]
     clock: Option<String>,
     /// The pause between the measured window of a trial and the first calls of the next one, in which the last answers
@@ -87,6 +89,9 @@ pub(super) struct Arguments {
     /// The file for the partial record; `-` prints it as one line on standard output
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Write the partial record into this file if that of --out cannot be written, for example because the disk is full
+    #[arg(long, value_name = "FILE")]
+    fallback_out: Option<PathBuf>,
 }
 
 fn gap(text: &str) -> Result<Duration, String> {
@@ -107,42 +112,54 @@ pub(super) fn agent(arguments: &Arguments) -> Outcome {
     // Every mistake is reported before the first wait.
     Plan::new(&scenario, &sys::allowed_cores())
         .map_err(|error| Failure::usage(format!("scenario {}: {error}", scenario.name)))?;
-    let mut options = Options { number, start: 0, gap: arguments.gap, seed: 0, targets };
-    agents::check(&scenario, &options).map_err(failure)?;
     let to_file = arguments.out != Path::new("-");
-    if to_file {
-        prepare(&arguments.out)?;
-    }
-    let interrupted = watch_for_interrupts()?;
+    let mut options = Options {
+        number,
+        start: 0,
+        gap: arguments.gap,
+        seed: 0,
+        targets,
+        file: to_file.then(|| arguments.out.clone()),
+        fallback: arguments.fallback_out.clone().filter(|_| to_file),
+    };
+    agents::check(&scenario, &options).map_err(failure)?;
+    options.file.iter().chain(&options.fallback).try_for_each(|file| prepare(file))?;
+    let interrupts = Interrupts::watch()?;
     sys::allow_many_connections();
-    let clock = clock(arguments, &interrupted)?;
+    let clock = clock(arguments, interrupts.flag())?;
     options.start = arguments.at.resolve(clock.now());
     let start_seconds = u64::try_from(options.start / 1_000_000_000).unwrap_or_default();
     options.seed = arguments.seed.unwrap_or(start_seconds);
     let mut progress = Progress::new(!to_file);
-    let mut save = |record: &Record| if to_file { write(record, &arguments.out) } else { Ok(()) };
-    let made = agents::run(
-        &scenario,
-        &options,
-        &clock,
-        &interrupted,
-        &mut |event| progress.report(&event),
-        &mut save,
-    );
+    let finished =
+        agents::run(&scenario, &options, &clock, interrupts.flag(), &mut |event| progress.report(&event));
     progress.finish();
-    let record = made.map_err(failure)?;
-    if to_file {
-        print(&format!("partial record: {}\n", arguments.out.display()));
-    } else {
-        // One line, so that it can be found in a log.
-        let line = serde_json::to_string(&record).map_err(Failure::could_not_run)?;
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "{line}")
-            .and_then(|()| out.flush())
-            .context("cannot write the partial record to standard output")
-            .map_err(Failure::could_not_run)?;
+    let record = match (finished, interrupts.exit()) {
+        (Err(error), Some(exit)) => {
+            print_error(&error);
+            return Ok(exit);
+        }
+        (finished, _) => deliver(finished.map_err(failure)?)?,
+    };
+    let exit = if is_sound(&record) { Exit::Done } else { Exit::AuditFailed };
+    Ok(interrupts.exit().unwrap_or(exit))
+}
+
+/// Prints the partial record on standard output, as one line that can be found in a log, or the path of its file.
+fn deliver(finished: Finished) -> Result<Record, Failure> {
+    let Finished { record, saved } = finished;
+    match saved.map_err(Failure::could_not_run)? {
+        Some(file) => print(&format!("partial record: {}\n", file.display())),
+        None => {
+            let line = serde_json::to_string(&record).map_err(Failure::could_not_run)?;
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "{line}")
+                .and_then(|()| out.flush())
+                .context("cannot write the partial record to standard output")
+                .map_err(Failure::could_not_run)?;
+        }
     }
-    Ok(if is_sound(&record) { Exit::Done } else { Exit::AuditFailed })
+    Ok(record)
 }
 
 fn failure(error: AgentError) -> Failure {
@@ -213,22 +230,18 @@ fn prepare(out: &Path) -> Result<(), Failure> {
     prepare_folder(folder).with_context(|| format!("cannot write {}", out.display())).map_err(Failure::usage)
 }
 
-fn write(record: &Record, path: &Path) -> Result<(), RunError> {
-    let failed = |source: std::io::Error| RunError::Write { path: path.to_owned(), source };
-    let text = serde_json::to_vec_pretty(record).map_err(|error| failed(error.into()))?;
-    write_atomically(path, &text).map_err(failed)
-}
-
 /// The clock of the run. A server that does not answer yet is asked again until the start.
 fn clock(arguments: &Arguments, interrupted: &AtomicBool) -> Result<RunClock, Failure> {
     let own = RunClock::new(None).map_err(Failure::could_not_run)?;
     let Some(name) = &arguments.clock else { return Ok(own) };
+    let token = control_token()?;
     let start = own.instant_at(arguments.at.resolve(own.now()));
     let may_retry = |start| Instant::now() + RETRY_INTERVAL < start && !interrupted.load(Ordering::Relaxed);
     loop {
-        let asked = parse_address(name)
-            .map_err(anyhow::Error::msg)
-            .and_then(|address| Ok(RunClock::new(Some((address, name.clone())))?));
+        let asked = parse_address(name).map_err(anyhow::Error::msg).and_then(|address| {
+            let port = ControlPort { address, token: token.clone() };
+            Ok(RunClock::new(Some((port, name.clone())))?)
+        });
         match asked {
             Err(_) if start.is_some_and(may_retry) => std::thread::sleep(RETRY_INTERVAL),
             asked => {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::run::{Format, finish, prepare};
+use super::run::{Format, RECORD_FILE, finish, prepare};
 use super::{Failure, Outcome};
 use crate::agents::merge::merge as merge_records;
 use crate::record::{RecordError, read_from_log, write_atomically};
@@ -36,10 +36,10 @@ pub(super) fn merge(arguments: &Arguments) -> Outcome {
         arguments.partials.iter().map(read).collect::<Result<_, RecordError>>().map_err(Failure::usage)?;
     let record = merge_records(partials, arguments.allow_missing).map_err(Failure::usage)?;
     prepare(&arguments.out)?;
-    let path = arguments.out.join("record.json");
+    let path = arguments.out.join(RECORD_FILE);
     serde_json::to_vec_pretty(&record)
         .map_err(std::io::Error::from)
         .and_then(|text| write_atomically(&path, &text))
         .map_err(|error| Failure::could_not_run(format!("cannot write {}: {error}", path.display())))?;
-    finish(&record, &arguments.out, arguments.format)
+    finish(&record, &path, arguments.format)
 }

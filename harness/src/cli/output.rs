@@ -17,6 +17,12 @@ pub enum Exit {
     CouldNotRun = 3,
     /// Measured, but an audit failed.
     AuditFailed = 4,
+    /// Ended early by SIGHUP.
+    HungUp = 129,
+    /// Ended early by SIGINT, as from Ctrl-C.
+    Interrupted = 130,
+    /// Ended early by SIGTERM.
+    Terminated = 143,
 }
 
 impl From<Exit> for ExitCode {

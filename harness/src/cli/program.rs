@@ -1,5 +1,6 @@
 //! The program: its subcommands, and what runs each.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -16,7 +17,8 @@ use crate::deploy::{keep_awake, rabbitmq};
     version,
     max_term_width = 110,
     after_help = "Exit codes: 0 success; 1 a negative result (an RPC error, a failed check, something missing); \
-                  2 wrong usage; 3 could not run (no server, no broker); 4 measured, but a trial failed its audit."
+                  2 wrong usage; 3 could not run (no server, no broker); 4 measured, but a trial failed its audit; \
+                  129, 130, 143 ended early by SIGHUP, SIGINT, SIGTERM."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -45,6 +47,10 @@ enum Command {
     Healthy,
     #[command(name = rabbitmq::GUARD_SUBCOMMAND, hide = true)]
     BrokerGuard(rabbitmq::GuardArguments),
+    #[command(name = rabbitmq::SWEEPER_SUBCOMMAND, hide = true)]
+    BrokerSweeper {
+        folder: PathBuf,
+    },
 }
 
 /// Keeps one panic message off the terminal: lapin's thread panics when the runtime of a connection that is no longer
@@ -89,6 +95,7 @@ pub fn main() -> ExitCode {
             };
         }
         Command::BrokerGuard(arguments) => return rabbitmq::guard_main(&arguments),
+        Command::BrokerSweeper { folder } => return rabbitmq::sweeper_main(&folder),
     };
     match outcome {
         Ok(exit) => exit.into(),

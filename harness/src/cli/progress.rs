@@ -70,6 +70,7 @@ impl Progress {
             Event::SearchDone(searched) => {
                 self.line(&format!("{} ({}): {}", searched.stack, searched.search, searched.range()));
             }
+            Event::SaveProblem(problem) => self.problem(&problem.to_string()),
             Event::TrialDone(trial) => {
                 self.finished += 1;
                 if let Some(bar) = &self.bar {

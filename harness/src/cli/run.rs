@@ -1,13 +1,13 @@
 //! `rpcbench run`.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use calculator::Executor;
 use jiff::Zoned;
 
+use super::control_token::control_token;
+use super::interrupts::Interrupts;
 use super::overrides::Overrides;
 use super::progress::Progress;
 use super::protocol_options::parse_server_options;
@@ -66,6 +66,9 @@ pub(super) struct Arguments {
     /// The folder for the record and the report [default: results/<date>-<scenario>-<id>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Write the record into this folder if it cannot be written into that of --out, for example because the disk is full
+    #[arg(long, value_name = "DIR")]
+    fallback_out: Option<PathBuf>,
     /// What to print at the end
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -76,6 +79,9 @@ pub(super) struct Arguments {
     #[arg(long = "twin-arg", value_name = "ARG", allow_hyphen_values = true, hide = true)]
     twin_arguments: Vec<String>,
 }
+
+/// The name of a record's file in its folder.
+pub(super) const RECORD_FILE: &str = "record.json";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Format {
@@ -93,13 +99,19 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
     }
     let load = |name: &String| {
         let mut scenario = with_overrides(Scenario::load(name).map_err(Failure::usage)?, &arguments)?;
-        let targets = arguments.targets.of(&mut scenario, arguments.broker.as_deref())?;
+        let mut targets = arguments.targets.of(&mut scenario, arguments.broker.as_deref())?;
+        if !targets.controls.is_empty() {
+            targets.control_token = Some(control_token()?);
+        }
         Ok((scenario, targets))
     };
     let scenarios: Vec<(Scenario, Targets)> =
         arguments.scenarios.iter().map(load).collect::<Result<_, Failure>>()?;
-    if arguments.out.is_some() && scenarios.len() > 1 {
-        return Err(Failure::usage("--out takes one scenario; the records would overwrite each other"));
+    for (option, folder) in [("--out", &arguments.out), ("--fallback-out", &arguments.fallback_out)] {
+        if folder.is_some() && scenarios.len() > 1 {
+            let reason = "takes one scenario; the records would overwrite each other";
+            return Err(Failure::usage(format!("{option} {reason}")));
+        }
     }
     // Every mistake is reported before the first trial.
     for (scenario, targets) in &scenarios {
@@ -107,11 +119,14 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
             .map_err(|error| Failure::usage(format!("scenario {}: {error}", scenario.name)))?;
         check_names(&plan, targets, &arguments)?;
     }
-    let interrupted = watch_for_interrupts()?;
+    let interrupts = Interrupts::watch()?;
     sys::allow_many_connections();
     let mut exit = Exit::Done;
     for (scenario, targets) in &scenarios {
-        let ended = run_one(scenario, targets, &arguments, &interrupted)?;
+        let ended = run_one(scenario, targets, &arguments, &interrupts)?;
+        if let Some(exit) = interrupts.exit() {
+            return Ok(exit);
+        }
         if ended != Exit::Done {
             exit = ended;
         }
@@ -155,7 +170,7 @@ fn run_one(
     scenario: &Scenario,
     targets: &Targets,
     arguments: &Arguments,
-    interrupted: &Arc<AtomicBool>,
+    interrupts: &Interrupts,
 ) -> Outcome {
     let id = format!("{:08x}", rand::random::<u32>());
     let date = Zoned::now().strftime("%Y-%m-%d");
@@ -164,6 +179,9 @@ fn run_one(
         .clone()
         .unwrap_or_else(|| PathBuf::from("results").join(format!("{date}-{}-{id}", scenario.name)));
     prepare(&folder)?;
+    if let Some(fallback) = &arguments.fallback_out {
+        prepare(fallback)?;
+    }
     let options = Options {
         seed: arguments.seed.unwrap_or_else(rand::random),
         server: server_options(arguments, &[])?,
@@ -171,17 +189,34 @@ fn run_one(
         targets: targets.clone(),
         broker: arguments.broker.clone(),
         require: arguments.require.clone(),
-        folder: folder.clone(),
+        file: folder.join(RECORD_FILE),
+        fallback: arguments.fallback_out.as_ref().map(|folder| folder.join(RECORD_FILE)),
         id,
     };
     let mut progress = Progress::new(arguments.format != Format::Text);
-    let record = run::run(scenario, &options, interrupted, &mut |event| progress.report(&event));
+    let finished = run::run(scenario, &options, interrupts.flag(), &mut |event| progress.report(&event));
     progress.finish();
-    let record = record.map_err(|error| match error {
-        RunError::Plan(_) => Failure::usage(error),
-        _ => Failure::could_not_run(error),
-    })?;
-    finish(&record, &folder, arguments.format)
+    let finished = match finished {
+        Err(error) if interrupts.exit().is_some() => {
+            print_error(&error);
+            // Only if they are empty, as they are without a record.
+            let _ = std::fs::remove_dir(&folder);
+            let _ = arguments.fallback_out.as_ref().map(std::fs::remove_dir);
+            return Ok(Exit::Done);
+        }
+        Err(RunError::Plan(error)) => return Err(Failure::usage(error)),
+        Err(error) => return Err(Failure::could_not_run(error)),
+        Ok(finished) => finished,
+    };
+    match finished.saved.map(|file| file.unwrap_or(options.file)) {
+        Ok(file) => finish(&finished.record, &file, arguments.format),
+        Err(error) => {
+            // What was measured is shown all the same: it is not anywhere else.
+            let summary = Summary::new(&finished.record).map_err(Failure::could_not_run)?;
+            show(&finished.record, &summary, arguments.format)?;
+            Err(Failure::could_not_run(error))
+        }
+    }
 }
 
 /// Parses the options of servers: the arguments for all servers, followed by `further`.
@@ -196,7 +231,7 @@ fn server_options(arguments: &Arguments, further: &[String]) -> Result<ServerOpt
 
 /// Creates the results folder, which must not hold a record yet.
 pub(super) fn prepare(folder: &Path) -> Result<(), Failure> {
-    if folder.join("record.json").exists() {
+    if folder.join(RECORD_FILE).exists() {
         return Err(Failure::usage(format!(
             "{} holds a record already; give another --out",
             folder.display()
@@ -207,17 +242,17 @@ pub(super) fn prepare(folder: &Path) -> Result<(), Failure> {
         .map_err(Failure::usage)
 }
 
-/// Writes the report of `record` into `folder`, and prints the result.
-pub(super) fn finish(record: &Record, folder: &Path, format: Format) -> Outcome {
+/// Writes the report of `record`, which is in `file`, beside that file, and prints the result.
+pub(super) fn finish(record: &Record, file: &Path, format: Format) -> Outcome {
     let summary = Summary::new(record).map_err(Failure::could_not_run)?;
-    let page = report::write(record, &summary, &folder.join("report")).map_err(Failure::could_not_run)?;
+    let folder = file.with_file_name("report");
+    let page = report::write(record, &summary, &folder);
     show(record, &summary, format)?;
+    let page = page
+        .with_context(|| format!("cannot write the report into {}", folder.display()))
+        .map_err(Failure::could_not_run)?;
     match format {
-        Format::Text => print(&format!(
-            "\nrecord: {}\nreport: {}\n",
-            folder.join("record.json").display(),
-            page.display()
-        )),
+        Format::Text => print(&format!("\nrecord: {}\nreport: {}\n", file.display(), page.display())),
         Format::Quiet => print(&format!("{}\n", page.display())),
         Format::Json => {}
     }
@@ -234,38 +269,4 @@ fn show(record: &Record, summary: &Summary, format: Format) -> Result<(), Failur
         Format::Quiet => {}
     }
     Ok(())
-}
-
-/// The first signal ends the run after the call in hand; a second one ends the program.
-pub(super) fn watch_for_interrupts() -> Result<Arc<AtomicBool>, Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&interrupted);
-    let runtime = super::runtime()?;
-    let _guard = runtime.enter();
-    let mut signals = (
-        signal(SignalKind::interrupt()).map_err(Failure::could_not_run)?,
-        signal(SignalKind::terminate()).map_err(Failure::could_not_run)?,
-    );
-    drop(_guard);
-    std::thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(move || {
-            runtime.block_on(async move {
-                loop {
-                    tokio::select! {
-                        _ = signals.0.recv() => {}
-                        _ = signals.1.recv() => {}
-                    }
-                    if flag.swap(true, Ordering::Relaxed) {
-                        std::process::exit(130);
-                    }
-                    print_error(
-                        &"ending the run; what was measured is kept (interrupt again to end at once)",
-                    );
-                }
-            });
-        })
-        .map_err(Failure::could_not_run)?;
-    Ok(interrupted)
 }

@@ -2,18 +2,22 @@
 
 use std::io::Write;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::time::Duration;
 
 use anyhow::Context;
 use calculator::Executor;
 use net::Endpoint;
+use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
 
+use super::control_token::control_token;
+use super::interrupts::Signals;
 use super::protocol_options::{OfServers, ProtocolOptions};
-use super::{Exit, Failure, Outcome};
+use super::{Exit, Failure, Outcome, print_error};
 use crate::deploy::CONTROL_LINE;
-use crate::observe::control;
+use crate::observe::control::{self, ControlPort};
 use crate::stacks::{
     BROKER_VARIABLE, Reference, Runtime, Secret, ServeContext, ServeError, ServerSettings, Stack,
     missing_python,
@@ -24,10 +28,13 @@ use crate::sys;
 /// that theirs applies first.
 const DRAIN_TIMEOUT: Duration = net::DRAIN_TIMEOUT.saturating_add(Duration::from_millis(500));
 
+/// How long after the signal the process ends although a handler still runs: longer than an orderly end may take.
+const EXIT_TIMEOUT: Duration = DRAIN_TIMEOUT.saturating_add(Duration::from_millis(250));
+
 /// Serve the calculator or another service over a protocol
 ///
-/// Prints one line `listening PROTOCOL URL` as soon as it answers calls, and logs to standard error. SIGTERM and SIGINT
-/// stop it; calls in progress are finished first.
+/// Prints one line `listening PROTOCOL URL` as soon as it answers calls, and logs to standard error. SIGTERM, SIGINT and
+/// SIGHUP stop it; calls in progress have 4 s to finish first.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   rpcbench serve xmlrpc --listen 127.0.0.1:8000
@@ -43,7 +50,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: Endpoint,
     /// Open a control port at this address. It reports the server's CPU time, memory, bytes and cores, and turns faults on
-    /// and off; try `echo stats | nc HOST PORT`
+    /// and off, for peers that know the token in RPCBENCH_CONTROL_TOKEN; try
+    /// `printf 'token %s\nstats\n' $RPCBENCH_CONTROL_TOKEN | nc HOST PORT`
     #[arg(long, value_name = "HOST:PORT", value_parser = parse_address)]
     control: Option<SocketAddr>,
     /// The broker's URL
@@ -70,10 +78,12 @@ pub(super) fn serve(arguments: &Arguments) -> Outcome {
         return serve_from_environment();
     }
     let stack = Stack::named(&arguments.stack).map_err(Failure::usage)?;
+    let control =
+        arguments.control.map(|address| Ok(ControlPort { address, token: control_token()? })).transpose()?;
     let settings = ServerSettings {
         stack: stack.name.to_owned(),
         listen: arguments.listen.clone(),
-        control: arguments.control,
+        control,
         broker: arguments.broker.clone().filter(|_| stack.needs_broker()).map(Secret::new),
         options: arguments.options.of_server(stack)?,
         end_with_input: arguments.end_with_input,
@@ -136,8 +146,9 @@ async fn serve_until_stopped(stack: &'static Stack, settings: ServerSettings) ->
     let stop = CancellationToken::new();
     let ServerSettings { listen, control, broker, options, end_with_input, .. } = settings;
     let dispatcher = options.common.dispatcher();
-    if let Some(address) = control {
-        let bound = control::serve(address, dispatcher.clone())
+    if let Some(port) = control {
+        let address = port.address;
+        let bound = control::serve(port, dispatcher.clone())
             .with_context(|| format!("cannot listen for control on {address}"))
             .map_err(Failure::could_not_run)?;
         eprintln!("{CONTROL_LINE}{bound}");
@@ -150,10 +161,7 @@ async fn serve_until_stopped(stack: &'static Stack, settings: ServerSettings) ->
         options: options.protocol,
         stop: stop.clone(),
     };
-    stop_on_signals(&stop).map_err(Failure::could_not_run)?;
-    if end_with_input {
-        stop_with_input(&stop).map_err(Failure::could_not_run)?;
-    }
+    watch_for_the_end(&stop, end_with_input)?;
     let serving = tokio::select! {
         serving = stack.serve(context) => serving.map_err(|error| match error {
             ServeError::NoServer(_) | ServeError::NoBroker | ServeError::Options(_) => Failure::usage(error),
@@ -179,24 +187,43 @@ async fn serve_until_stopped(stack: &'static Stack, settings: ServerSettings) ->
     Ok(Exit::Done)
 }
 
-fn stop_on_signals(stop: &CancellationToken) -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
-        let mut signals = signal(kind)?;
-        let stop = stop.clone();
-        tokio::spawn(async move {
-            signals.recv().await;
-            stop.cancel();
-        });
-    }
+/// Cancels `stop` on a signal, and with `end_with_input` when standard input ends. Ends the process if it still runs
+/// [`EXIT_TIMEOUT`] after `stop` was cancelled.
+///
+/// On a thread with a separate runtime: a handler of the executor `blocking` occupies that of the server.
+fn watch_for_the_end(stop: &CancellationToken, end_with_input: bool) -> Result<(), Failure> {
+    let stop = stop.clone();
+    let runtime = super::runtime()?;
+    let mut signals = {
+        let _guard = runtime.enter();
+        Signals::install().map_err(Failure::could_not_run)?
+    };
+    let until_exit = async move {
+        tokio::select! {
+            _ = signals.next() => {}
+            () = end_of_input(), if end_with_input => {}
+            () = stop.cancelled() => {}
+        }
+        stop.cancel();
+        tokio::time::sleep(EXIT_TIMEOUT).await;
+        print_error(&"rpcbench: a handler is still running; its call is not finished");
+        net::remove_socket_files();
+        std::process::exit(Exit::Done as i32);
+    };
+    std::thread::Builder::new()
+        .name("stop".to_owned())
+        .spawn(move || runtime.block_on(until_exit))
+        .map_err(Failure::could_not_run)?;
     Ok(())
 }
 
-fn stop_with_input(stop: &CancellationToken) -> std::io::Result<()> {
-    let stop = stop.clone();
-    std::thread::Builder::new().name("standard-input".to_owned()).spawn(move || {
-        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
-        stop.cancel();
-    })?;
-    Ok(())
+/// Waits until standard input ends. A pipe, which a parent process holds, takes no further thread.
+async fn end_of_input() {
+    let input = std::io::stdin().as_fd().try_clone_to_owned();
+    if let Ok(mut pipe) = input.and_then(pipe::Receiver::from_owned_fd) {
+        let _ = tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await;
+        return;
+    }
+    let copy = || std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+    let _ = tokio::task::spawn_blocking(copy).await;
 }

@@ -24,7 +24,7 @@ pub(super) struct TargetsArguments {
     #[arg(long = "target", value_name = "STACK[@LABEL]=URL")]
     targets: Vec<String>,
     /// The control port of such a server (its `serve --control`), which reports its CPU time, memory, bytes and cores
-    /// (repeatable). RPCBENCH_CONTROLS can list further ones
+    /// (repeatable). RPCBENCH_CONTROLS can list further ones. The token in RPCBENCH_CONTROL_TOKEN must be that of the server
     #[arg(long = "control", value_name = "STACK[@LABEL]=HOST:PORT")]
     controls: Vec<String>,
     /// Wait up to this long for servers that are already running to answer, instead of failing at once

@@ -6,13 +6,17 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::sys;
 
 /// A child process whose standard input and output are pipes.
 ///
 /// Closing the child's standard input asks it to end; the end of its standard output shows that it has. The child
-/// therefore ends even if this process is killed. Dropping this value ends the child. It has a separate process group, so
-/// that Ctrl-C in a terminal reaches only this process, which then ends its children in order.
+/// therefore ends even if this process is killed, and, on Linux, even if the child was stopped (SIGSTOP) before. Dropping
+/// this value ends the child. It has a separate process group, so that Ctrl-C in a terminal reaches only this process,
+/// which then ends its children in order.
 #[derive(Debug)]
 pub(super) struct PipedChild {
     child: Child,
@@ -28,18 +32,21 @@ impl PipedChild {
     /// When the program cannot be started or the cores are rejected.
     pub(super) fn spawn(mut command: Command, cores: &[usize], stop_timeout: Duration) -> io::Result<Self> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
-        let mut child = sys::spawn_on(command, cores)?;
+        sys::continue_with_parent(&mut command);
+        let child = sys::spawn_on(command, cores)?;
         let (sender, lines) = mpsc::channel();
-        if let Some(out) = child.stdout.take() {
-            std::thread::spawn(move || {
+        // Before anything else can fail, so that the child is ended in any case.
+        let mut child = PipedChild { child, lines, stop_timeout };
+        if let Some(out) = child.child.stdout.take() {
+            std::thread::Builder::new().name("lines".to_owned()).spawn(move || {
                 for line in BufReader::new(out).lines().map_while(Result::ok) {
                     if sender.send(line).is_err() {
                         break;
                     }
                 }
-            });
+            })?;
         }
-        Ok(PipedChild { child, lines, stop_timeout })
+        Ok(child)
     }
 
     /// Returns the next line of the child's standard output.
@@ -56,6 +63,11 @@ impl PipedChild {
 
     pub(super) fn take_stderr(&mut self) -> Option<ChildStderr> {
         self.child.stderr.take()
+    }
+
+    /// Whether the child has neither ended nor been stopped (SIGSTOP).
+    pub(super) fn is_running(&self) -> bool {
+        sys::is_running(self.pid()).unwrap_or(true)
     }
 
     /// The child's exit status as text, if it has ended.
@@ -75,6 +87,13 @@ impl PipedChild {
     /// Asks the child to end, and waits until it has; kills it when that takes too long.
     pub(super) fn stop(&mut self) {
         drop(self.child.stdin.take());
+        if self.exit_status().is_some() {
+            return;
+        }
+        // A stopped process notices nothing. The process id is not used again before the child has been waited for.
+        if let Ok(pid) = i32::try_from(self.pid()) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGCONT);
+        }
         loop {
             match self.lines.recv_timeout(self.stop_timeout) {
                 Ok(_) => {}
@@ -110,6 +129,21 @@ mod tests {
         let mut child = shell("echo one; cat >/dev/null", Duration::from_secs(60));
         assert_eq!(child.next_line(Duration::from_secs(60)).unwrap(), "one");
         assert_eq!(child.exit_status(), None);
+        child.stop();
+        assert!(child.exit_status().unwrap().contains("exit status: 0"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_stopped_child_is_noticed_and_ends_with_its_input() {
+        let mut child = shell("echo one; cat >/dev/null", Duration::from_secs(60));
+        child.next_line(Duration::from_secs(60)).unwrap();
+        let pid = Pid::from_raw(child.pid().try_into().unwrap());
+        assert!(child.is_running());
+        kill(pid, Signal::SIGSTOP).unwrap();
+        let flags = nix::sys::wait::WaitPidFlag::WUNTRACED;
+        nix::sys::wait::waitpid(pid, Some(flags)).unwrap();
+        assert_eq!(child.is_running(), !sys::FULL);
         child.stop();
         assert!(child.exit_status().unwrap().contains("exit status: 0"));
     }

@@ -22,7 +22,7 @@ const SPINNER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Keeps cores awake until it is dropped.
 #[derive(Debug)]
 pub struct KeepAwake {
-    _spinners: Vec<PipedChild>,
+    spinners: Vec<PipedChild>,
 }
 
 impl KeepAwake {
@@ -41,7 +41,13 @@ impl KeepAwake {
                 Err(_) => Err(io::Error::other("the process that keeps a core awake ended immediately")),
             }
         };
-        cores.iter().map(start).collect::<io::Result<_>>().map(|spinners| KeepAwake { _spinners: spinners })
+        cores.iter().map(start).collect::<io::Result<_>>().map(|spinners| KeepAwake { spinners })
+    }
+
+    /// Whether every spinner still runs.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.spinners.iter().all(PipedChild::is_running)
     }
 }
 

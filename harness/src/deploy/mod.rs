@@ -9,4 +9,5 @@ mod server;
 
 pub use placement::{Cores, NotEnoughCores, Placement};
 pub use program::{PROGRAM_VARIABLE, own_program};
+pub(crate) use server::format_log;
 pub use server::{CONTROL_LINE, FROM_ENVIRONMENT_OPTION, ServerError, ServerProcess};

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::child::PipedChild;
 use super::program::own_program;
-use crate::observe::control::{self, Stats};
+use crate::observe::control::{self, ControlPort, Stats, Token};
 use crate::stacks::{ReferenceError, Secret, ServerOptions, ServerSettings, Stack, missing_python};
 
 /// How long a server may take until it listens.
@@ -69,7 +69,7 @@ pub enum ServerError {
 }
 
 /// The log as the end of an error message: a single line after a colon, several lines below it and indented.
-fn format_log(log: &str) -> String {
+pub(crate) fn format_log(log: &str) -> String {
     match (log.is_empty(), log.contains('\n')) {
         (true, _) => String::new(),
         (false, false) => format!(": {log}"),
@@ -84,8 +84,10 @@ pub struct ServerProcess {
     url: String,
     /// Receives the address of the control port once the server has logged it.
     control_reported: Mutex<Receiver<SocketAddr>>,
-    /// Address of the control port, once known; `None` if it has none.
-    control: OnceLock<Option<SocketAddr>>,
+    /// The control port, once its address is known; `None` if it has none.
+    control: OnceLock<Option<ControlPort>>,
+    /// The token of the control port, made for this process.
+    token: Token,
     log: Arc<Mutex<VecDeque<String>>>,
     log_reader: Option<JoinHandle<()>>,
 }
@@ -109,10 +111,11 @@ impl ServerProcess {
             _ => ServerError::Start { stack: stack.name, source },
         };
         let control_known = OnceLock::new();
+        let token = Token::random();
         let mut settings = ServerSettings {
             stack: stack.name.to_owned(),
             listen: net::Endpoint::loopback(),
-            control: Some(LOOPBACK),
+            control: Some(ControlPort { address: LOOPBACK, token: token.clone() }),
             broker: broker.filter(|_| stack.needs_broker()).map(|url| Secret::new(url.to_owned())),
             options,
             end_with_input: true,
@@ -135,18 +138,21 @@ impl ServerProcess {
         };
         command.stderr(Stdio::piped());
         let mut child = PipedChild::spawn(command, cores, STOP_TIMEOUT).map_err(start)?;
-        let log = Arc::default();
+        let log = Arc::<Mutex<VecDeque<String>>>::default();
         let (report_control, control_reported) = mpsc::channel();
-        let log_reader = child.take_stderr().map(|err| {
+        let read = |err| {
             let log = Arc::clone(&log);
-            std::thread::spawn(move || read_log(err, &log, &report_control))
-        });
+            let reader = std::thread::Builder::new().name("log".to_owned());
+            reader.spawn(move || read_log(err, &log, &report_control)).map_err(start)
+        };
+        let log_reader = child.take_stderr().map(read).transpose()?;
         let line = child.next_line(START_TIMEOUT);
         let mut server = ServerProcess {
             child,
             url: String::new(),
             control_reported: Mutex::new(control_reported),
             control: control_known,
+            token,
             log,
             log_reader,
         };
@@ -183,9 +189,10 @@ impl ServerProcess {
         // The thread that reads the log may not have seen the line yet.
         let reported = || {
             let receiver = self.control_reported.lock().unwrap_or_else(PoisonError::into_inner);
-            receiver.recv_timeout(START_TIMEOUT).ok()
+            let address = receiver.recv_timeout(START_TIMEOUT).ok()?;
+            Some(ControlPort { address, token: self.token.clone() })
         };
-        control::request_stats((*self.control.get_or_init(reported))?).ok()
+        control::request_stats(self.control.get_or_init(reported).as_ref()?).ok()
     }
 
     /// The server's exit status as text, if it ends within `timeout`.
@@ -199,6 +206,12 @@ impl ServerProcess {
         if let Some(reader) = self.log_reader.take() {
             let _ = reader.join();
         }
+        self.log()
+    }
+
+    /// The last lines of the server's log so far.
+    #[must_use]
+    pub fn log(&self) -> String {
         let lines = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
     }

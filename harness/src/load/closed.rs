@@ -1,5 +1,6 @@
 //! The closed loop: each caller makes its next call when the previous one has ended.
 
+use std::io;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,12 +49,15 @@ pub(super) async fn as_tasks<T: Time>(
 }
 
 /// Runs each caller on a thread.
+///
+/// # Errors
+/// When the system refuses one of the threads.
 pub(super) fn on_threads<T: Time>(
     plan: &Plan,
     callers: NonZeroU32,
     clients: &[Arc<dyn Client>],
     start: impl FnOnce() -> Arc<Shared<T>>,
-) -> Observation {
+) -> io::Result<Observation> {
     let calls = prepare_calls(plan, callers);
     let shared = start();
     threads::run(callers, |number, observation| {

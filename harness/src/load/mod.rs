@@ -41,7 +41,7 @@ use crate::stacks::Driver;
 /// [`Driver::Threads`] each caller has a thread, which inherits the cores of the calling thread.
 ///
 /// # Errors
-/// When the system has no timer left to pace an open loop.
+/// When the system has no timer left to pace an open loop, or refuses the thread of a caller.
 pub async fn run(
     plan: &Plan,
     driver: Driver,
@@ -70,7 +70,7 @@ async fn run_in<T: Time>(
     };
     let mut observation = match (plan.load, driver) {
         (Load::Closed(callers), Driver::Tokio) => closed::as_tasks(plan, callers, clients, start).await,
-        (Load::Closed(callers), Driver::Threads) => closed::on_threads(plan, callers, clients, start),
+        (Load::Closed(callers), Driver::Threads) => closed::on_threads(plan, callers, clients, start)?,
         (Load::Open(rate, arrivals), driver) => {
             let shared = start();
             let schedule = Schedule::new(shared.phases.started_at(), rate, arrivals, plan.seed);
@@ -79,7 +79,7 @@ async fn run_in<T: Time>(
                     let callers = if plan.multiplexes { MAX_IN_FLIGHT } else { clients.len() };
                     open::as_tasks(plan, schedule, callers, clients, shared).await?
                 }
-                Driver::Threads => open::on_threads(plan, schedule, clients, &shared),
+                Driver::Threads => open::on_threads(plan, schedule, clients, &shared)?,
             }
         }
     };

@@ -195,12 +195,15 @@ async fn serve_slots<T: Time>(pool: Arc<Pool<T>>, mut caller: Caller<T>) {
 }
 
 /// Runs callers on threads, one per client. A caller that is free takes the next slot and sleeps until it is due.
+///
+/// # Errors
+/// When the system refuses one of the threads.
 pub(super) fn on_threads<T: Time>(
     plan: &Plan,
     schedule: Schedule,
     clients: &[Arc<dyn Client>],
     shared: &Arc<Shared<T>>,
-) -> Observation {
+) -> io::Result<Observation> {
     let calls: Arc<[PreparedCall]> = plan.operation.prepare(plan.seed).into();
     let backlog = Mutex::new(Backlog::new(schedule));
     let callers = u32::try_from(clients.len()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
@@ -219,11 +222,11 @@ pub(super) fn on_threads<T: Time>(
                 lock(backlog).busy -= 1;
             }
         }
-    });
+    })?;
     let mut backlog = backlog.into_inner().unwrap_or_else(PoisonError::into_inner);
     backlog.discard_due(shared);
     observation.counts.not_sent = backlog.not_sent;
-    observation
+    Ok(observation)
 }
 
 /// Takes the first slot that is due, or else the next one of the schedule. `None` at the end of the window.

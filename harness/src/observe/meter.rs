@@ -1,35 +1,33 @@
 //! Reads the resource usage of a process, of this machine or of another.
 
-use std::net::SocketAddr;
-
-use crate::observe::control;
+use super::control::{self, ControlPort};
 use crate::sys::{self, UsageReading};
 
 /// Where to read the usage of a process.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Meter {
     /// From the operating system: process `pid` of this machine.
     Process(u32),
     /// From the control port of a server that runs in a container or on another machine.
-    Control(SocketAddr),
+    Control(ControlPort),
 }
 
 impl Meter {
     /// The usage of the process so far, with the instant of the reading; `None` where it is not observable.
     #[must_use]
-    pub fn read(self) -> Option<UsageReading> {
+    pub fn read(&self) -> Option<UsageReading> {
         match self {
-            Meter::Process(pid) => sys::usage(pid),
-            Meter::Control(address) => control::read_usage(address).ok().flatten(),
+            Meter::Process(pid) => sys::usage(*pid),
+            Meter::Control(port) => control::read_usage(port).ok().flatten(),
         }
     }
 
     /// Resets the recorded peak memory of the process to its current memory, where that is possible.
-    pub fn reset_peak_memory(self) {
+    pub fn reset_peak_memory(&self) {
         match self {
-            Meter::Process(pid) => sys::reset_peak_memory(pid),
-            Meter::Control(address) => {
-                let _ = control::reset_peak_memory(address);
+            Meter::Process(pid) => sys::reset_peak_memory(*pid),
+            Meter::Control(port) => {
+                let _ = control::reset_peak_memory(port);
             }
         }
     }

@@ -83,7 +83,7 @@ fn record_of(path: &Path, value: serde_json::Result<serde_json::Value>) -> Resul
 pub fn prepare_folder(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let probe = folder.join(format!(".room-{}", std::process::id()));
-    let tried = File::create(&probe).and_then(|mut file| {
+    let tried = create_new(&probe).and_then(|mut file| {
         file.write_all(&vec![0; REQUIRED_SPACE_BYTES])?;
         file.sync_all()
     });
@@ -92,7 +92,8 @@ pub fn prepare_folder(folder: &Path) -> io::Result<()> {
     tried.and(removed)
 }
 
-/// Writes `contents` to a temporary file in the same folder, which is then renamed to `path`.
+/// Writes `contents` to a temporary file in the same folder, which is then renamed to `path`. A symbolic link in the place
+/// of either is replaced, not followed.
 ///
 /// # Errors
 /// The system's reason.
@@ -100,7 +101,7 @@ pub fn write_atomically(path: &Path, contents: &[u8]) -> io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".partial");
     let temporary = PathBuf::from(temporary);
-    let written = File::create(&temporary).and_then(|mut file| {
+    let written = create_new(&temporary).and_then(|mut file| {
         file.write_all(contents)?;
         file.sync_all()
     });
@@ -111,9 +112,35 @@ pub fn write_atomically(path: &Path, contents: &[u8]) -> io::Result<()> {
     placed
 }
 
+/// Creates the file `path`. A file or link that is there already, left by a process that was killed, is removed first.
+fn create_new(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // Unlike `File::create`, this fails where another process has put a symbolic link in the meantime (open(2), O_EXCL).
+    File::create_new(path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_in_the_place_of_a_temporary_file_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let [precious, path] = ["precious", "record.json"].map(|name| folder.path().join(name));
+        fs::write(&precious, "kept").unwrap();
+        let room = format!(".room-{}", std::process::id());
+        for name in ["record.json", "record.json.partial", &room] {
+            std::os::unix::fs::symlink(&precious, folder.path().join(name)).unwrap();
+        }
+        prepare_folder(folder.path()).unwrap();
+        write_atomically(&path, b"new").unwrap();
+        assert_eq!(fs::read_to_string(&precious).unwrap(), "kept");
+        assert!(fs::symlink_metadata(&path).unwrap().is_file());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
 
     #[test]
     fn a_file_is_replaced_atomically_and_no_temporary_file_is_left() {

@@ -248,7 +248,7 @@ pub struct Trial {
     /// Whether the server ran where the placement puts it. A server that was already running reports its cores itself.
     #[serde(default)]
     pub server_placed: bool,
-    /// Whether cores that would idle were kept awake.
+    /// Whether cores that would idle were kept awake until the end of the trial.
     pub warm: bool,
     /// The start of the trial in seconds since the start of the run.
     pub at_seconds: f64,

@@ -3,27 +3,25 @@
 use std::sync::atomic::Ordering;
 
 use super::brokers::Brokers;
-use super::draft;
-use super::error::RunError;
 use super::event::{Event, Progress};
 use super::options::Options;
+use super::record_file::RecordFile;
 use crate::record::Record;
 use crate::scenario::Plan;
 use crate::trial::{self, TrialContext};
 
-/// Runs every block of `plan` and saves `record` after each.
-///
-/// # Errors
-/// [`RunError::Write`]. Failed trials are recorded.
+/// Runs every block of `plan`, and saves `record` to `file` after each. Failed trials are recorded.
 pub(super) fn run_blocks(
     plan: &Plan,
     context: &TrialContext<'_>,
     brokers: &mut Brokers,
     options: &Options,
     record: &mut Record,
+    file: &mut RecordFile,
     progress: Progress<'_>,
-) -> Result<(), RunError> {
+) {
     let blocks = context.scenario.blocks.get();
+    let has_searches = plan.searches(options.seed).iter().any(|planned| !planned.stacks.is_empty());
     for block in 0..blocks {
         for (position, spec) in (0_u32..).zip(plan.block(block, options.seed)) {
             if context.interrupted.load(Ordering::Relaxed) {
@@ -36,14 +34,15 @@ pub(super) fn run_blocks(
                 record.trials.push(trial);
             }
         }
-        // Until the last block has run, the record on disk is that of an unfinished run.
+        // Until the last block and the last search are done, the record on disk is that of an unfinished run.
         let stopped = context.interrupted.load(Ordering::Relaxed);
-        record.interrupted = stopped || block + 1 < blocks;
+        record.interrupted = stopped || block + 1 < blocks || has_searches;
         record.seconds = context.started_at.elapsed().as_secs_f64();
-        draft::save(record, options)?;
+        if !record.trials.is_empty() {
+            file.save(record, progress);
+        }
         if stopped {
             break;
         }
     }
-    Ok(())
 }

@@ -73,9 +73,11 @@ impl Brokers {
             self.private.push((cores.to_vec(), PrivateBroker::start(cores).map_err(Arc::new)));
             self.private.len() - 1
         });
-        match &self.private[index].1 {
-            Ok(broker) => Ok(BrokerLocation { url: broker.url().to_owned(), pid: Some(broker.pid()) }),
-            Err(error) => Err(Arc::clone(error)),
+        let broker = self.private[index].1.as_mut().map_err(|error| Arc::clone(error))?;
+        if broker.is_running() {
+            Ok(BrokerLocation { url: broker.url().to_owned(), pid: Some(broker.pid()) })
+        } else {
+            Err(Arc::new(BrokerError::Ended))
         }
     }
 }

@@ -2,9 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::error::RunError;
 use super::options::Options;
-use crate::record::{Record, SCHEMA, StackFacts, Tool, write_atomically};
+use crate::record::{Record, SCHEMA, StackFacts, Tool};
 use crate::scenario::Scenario;
 use crate::stacks::Stack;
 use crate::sys;
@@ -53,21 +52,9 @@ pub(crate) fn stack_facts(stack: &Stack, options: &Options) -> StackFacts {
     facts
 }
 
-/// Writes `record` to the folder of the run.
-///
-/// # Errors
-/// [`RunError::Write`].
-pub(super) fn save(record: &Record, options: &Options) -> Result<(), RunError> {
-    let path = options.folder.join("record.json");
-    let failed = |source: std::io::Error| RunError::Write { path: path.clone(), source };
-    let text = serde_json::to_vec_pretty(record).map_err(|error| failed(error.into()))?;
-    write_atomically(&path, &text).map_err(failed)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::path::PathBuf;
 
     use super::*;
     use crate::run::targets::Targets;
@@ -85,12 +72,13 @@ mod tests {
             },
             broker: Some("amqp://user:secret@host/".to_owned()),
             require: vec![],
-            folder: PathBuf::new(),
+            file: "record.json".into(),
+            fallback: None,
             id: String::new(),
         };
         let mut record = new_record(&Scenario::load("quick").unwrap(), &options);
         record.stacks.push(stack_facts(Stack::named("amqp").unwrap(), &options));
         let text = serde_json::to_string(&record).unwrap();
-        assert!(text.contains("amqp://host:5672/%2f") && !text.contains("secret"), "{text}");
+        assert!(text.contains("amqp://host:5672") && !text.contains("secret"), "{text}");
     }
 }

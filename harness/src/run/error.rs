@@ -50,6 +50,9 @@ pub enum RunError {
         /// Why.
         reason: String,
     },
+    /// The run was ended before its first trial was over.
+    #[error("nothing was measured, and no record is written")]
+    NothingMeasured,
     /// The record cannot be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {
@@ -57,5 +60,30 @@ pub enum RunError {
         path: PathBuf,
         /// The system's reason.
         source: std::io::Error,
+    },
+}
+
+/// Why a record was not saved as planned, while the run goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum SaveProblem {
+    /// The folder of the file was removed.
+    #[error("the folder {} was removed; it was created again for the record", folder.display())]
+    FolderRemoved {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The file cannot be written, and the fallback was.
+    #[error("{reason}; wrote {} instead", fallback.display())]
+    Fallback {
+        /// Why the file cannot be written.
+        reason: RunError,
+        /// The file that was written.
+        fallback: PathBuf,
+    },
+    /// The file cannot be written.
+    #[error("{reason}; the record is kept in memory, and writing it is tried again later")]
+    Unsaved {
+        /// Why the file cannot be written.
+        reason: RunError,
     },
 }

@@ -1,5 +1,6 @@
 //! The events that a run reports while it is under way.
 
+use super::error::SaveProblem;
 use crate::record::{Check, SearchResult, Skipped, Trial};
 
 /// An event of a run under way.
@@ -19,6 +20,8 @@ pub enum Event<'a> {
     TrialDone(&'a Trial),
     /// The search for the highest rate of a stack is over.
     SearchDone(&'a SearchResult),
+    /// The record was not saved as planned; the run goes on.
+    SaveProblem(&'a SaveProblem),
 }
 
 /// Receives the events of a run.

@@ -11,18 +11,21 @@ mod gate;
 pub mod ledger;
 mod options;
 pub mod preflight;
+mod record_file;
 mod search;
 pub mod targets;
 
 pub(crate) use brokers::Brokers;
 pub(crate) use draft::{new_record, stack_facts};
-pub use error::RunError;
+pub use error::{RunError, SaveProblem};
 pub use event::{Event, Progress};
 pub(crate) use gate::check_stacks;
 pub use options::Options;
+pub(crate) use record_file::RecordFile;
 
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::record::{Record, Status};
@@ -30,17 +33,26 @@ use crate::scenario::{Plan, Scenario};
 use crate::sys;
 use crate::trial::TrialContext;
 
-/// Runs `scenario` and reports events to `progress`. Writes the whole record to the folder of `options` after every block
+/// A run that came to its end.
+pub struct Finished {
+    /// What was measured.
+    pub record: Record,
+    /// The file with the record, `None` if it was not to be written to one, or why it could not be written.
+    pub saved: Result<Option<PathBuf>, RunError>,
+}
+
+/// Runs `scenario` and reports events to `progress`. Writes the whole record to the file of `options` after every block
 /// and every search.
 ///
 /// # Errors
-/// [`RunError`]. Failed trials do not end the run; they are recorded.
+/// [`RunError`], but not if the record cannot be written, which [`Finished::saved`] reports. Failed trials do not end the
+/// run; they are recorded.
 pub fn run(
     scenario: &Scenario,
     options: &Options,
     interrupted: &Arc<AtomicBool>,
     progress: Progress<'_>,
-) -> Result<Record, RunError> {
+) -> Result<Finished, RunError> {
     let mut plan = Plan::new(scenario, &sys::allowed_cores())?;
     let controls = options.targets.ready(interrupted)?;
     let context = TrialContext {
@@ -59,9 +71,18 @@ pub fn run(
     check_stacks(&mut plan, &context, &mut brokers, options, &mut record, progress)?;
     record.stacks = plan.stacks().into_iter().map(|stack| stack_facts(stack, options)).collect();
     progress(Event::Measuring(plan.trials().count() as u64 * u64::from(scenario.blocks.get())));
-    blocks::run_blocks(&plan, &context, &mut brokers, options, &mut record, progress)?;
-    search::run_searches(&plan, &context, &mut brokers, options, &mut record, progress)?;
-    Ok(record)
+    let mut file = RecordFile::new(options.file.clone(), options.fallback.clone());
+    blocks::run_blocks(&plan, &context, &mut brokers, options, &mut record, &mut file, progress);
+    if !interrupted.load(Ordering::Relaxed) {
+        search::run_searches(&plan, &context, &mut brokers, options, &mut record, &mut file, progress);
+    }
+    if record.trials.is_empty() && record.searches.is_empty() && interrupted.load(Ordering::Relaxed) {
+        return Err(RunError::NothingMeasured);
+    }
+    // A private broker may hold the space that the record needs.
+    drop(brokers);
+    let saved = file.finish(&record).map(Some);
+    Ok(Finished { record, saved })
 }
 
 /// Whether every trial of `record` is valid and no block is missing.

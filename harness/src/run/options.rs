@@ -19,8 +19,10 @@ pub struct Options {
     pub broker: Option<String>,
     /// Stacks and protocols that must not be skipped.
     pub require: Vec<String>,
-    /// The folder that the record is written to after every block.
-    pub folder: PathBuf,
+    /// The file that the record is written to after every block.
+    pub file: PathBuf,
+    /// The file that it is written to where that fails.
+    pub fallback: Option<PathBuf>,
     /// The id of the run, for its record.
     pub id: String,
 }

@@ -2,10 +2,9 @@
 
 use super::bisection::Bisection;
 use super::brokers::Brokers;
-use super::draft;
-use super::error::RunError;
 use super::event::{Event, Progress};
 use super::options::Options;
+use super::record_file::RecordFile;
 use crate::record::{Probe, Record, SearchResult, Trial};
 use crate::scenario::{Plan, PlannedSearch, TrialSpec};
 use crate::stacks::Stack;
@@ -14,35 +13,40 @@ use crate::trial::{self, TrialContext};
 /// How many trials of a rate must fail before the rate counts as failed.
 const FAILURES_TO_REJECT: usize = 2;
 
-/// Runs every search of `plan` and saves `record` after each.
-///
-/// # Errors
-/// [`RunError::Write`].
+/// Runs every search of `plan`, and saves `record` to `file` after each stack.
 pub(super) fn run_searches(
     plan: &Plan,
     context: &TrialContext<'_>,
     brokers: &mut Brokers,
     options: &Options,
     record: &mut Record,
+    file: &mut RecordFile,
     progress: Progress<'_>,
-) -> Result<(), RunError> {
-    for planned in plan.searches(options.seed) {
+) {
+    let searches = plan.searches(options.seed);
+    let mut left: usize = searches.iter().map(|planned| planned.stacks.len()).sum();
+    for planned in searches {
         for stack in &planned.stacks {
             let searched = search(&planned, stack, |spec| {
                 let broker = brokers.for_trial(spec, &options.targets.urls, progress);
                 trial::run(spec, context, broker, (0, 0))
             });
-            let Some(searched) = searched else {
-                record.interrupted = true;
-                break;
-            };
-            progress(Event::SearchDone(&searched));
-            record.searches.push(searched);
+            let stopped = searched.is_none();
+            if let Some(searched) = searched {
+                progress(Event::SearchDone(&searched));
+                record.searches.push(searched);
+            }
+            left -= 1;
+            record.interrupted = stopped || left > 0;
+            record.seconds = context.started_at.elapsed().as_secs_f64();
+            if !record.trials.is_empty() || !record.searches.is_empty() {
+                file.save(record, progress);
+            }
+            if stopped {
+                return;
+            }
         }
-        record.seconds = context.started_at.elapsed().as_secs_f64();
-        draft::save(record, options)?;
     }
-    Ok(())
 }
 
 /// Searches for the highest rate that `stack` holds. `None` if interrupted.

@@ -1,12 +1,13 @@
 //! Servers that the run did not start: in containers, on other machines, or started by hand.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::ToSocketAddrs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use calculator::{Call, CallError, Deadline, Value};
 
+use crate::observe::control::{self, ControlPort, Token};
 use crate::stacks::{Destination, Stack, UnknownStack};
 use crate::trial::{ServerLocation, TrialError};
 
@@ -22,6 +23,8 @@ pub struct Targets {
     pub urls: BTreeMap<String, String>,
     /// HOST:PORT of the control port of each server that has one, by stack.
     pub controls: BTreeMap<String, String>,
+    /// The token of the control ports; `None` if there are none.
+    pub control_token: Option<Token>,
     /// How long a server may take until its first answer.
     pub wait: Duration,
 }
@@ -60,6 +63,16 @@ pub enum TargetError {
         /// The address as it was given.
         address: String,
     },
+    /// The control port does not answer, or refuses the token.
+    #[error("--control {stack}={address}: {source}")]
+    Control {
+        /// The stack of the server.
+        stack: String,
+        /// The address as it was given.
+        address: String,
+        /// What happened.
+        source: std::io::Error,
+    },
     /// The runtime that calls the server could not be created.
     #[error("cannot call a server: {0}")]
     Runtime(#[from] std::io::Error),
@@ -88,13 +101,13 @@ fn connect_reason(error: &TrialError) -> String {
 }
 
 impl Targets {
-    /// Probes each server until it answers, and then resolves the control ports. Without time to wait, no server is
-    /// probed: the conformance check then reports a server that does not answer. Returns early, without an error, once
-    /// `interrupted` is set.
+    /// Probes each server until it answers, and then each control port. Without time to wait, no server is probed: the
+    /// conformance check then reports a server that does not answer. Returns early, without an error, once `interrupted`
+    /// is set.
     ///
     /// # Errors
     /// [`TargetError`].
-    pub fn ready(&self, interrupted: &AtomicBool) -> Result<BTreeMap<String, SocketAddr>, TargetError> {
+    pub fn ready(&self, interrupted: &AtomicBool) -> Result<BTreeMap<String, ControlPort>, TargetError> {
         if !self.wait.is_zero() {
             let deadline = Instant::now() + self.wait;
             for (name, url) in &self.urls {
@@ -102,13 +115,20 @@ impl Targets {
             }
         }
         let mut controls = BTreeMap::new();
+        let Some(token) = &self.control_token else { return Ok(controls) };
         for (stack, address) in &self.controls {
             if interrupted.load(Ordering::Relaxed) {
                 break;
             }
             let (stack, address) = (stack.clone(), address.clone());
             match address.to_socket_addrs().map(|mut found| found.next()) {
-                Ok(Some(resolved)) => drop(controls.insert(stack, resolved)),
+                Ok(Some(resolved)) => {
+                    let port = ControlPort { address: resolved, token: token.clone() };
+                    match control::request_stats(&port) {
+                        Ok(_) => drop(controls.insert(stack, port)),
+                        Err(source) => return Err(TargetError::Control { stack, address, source }),
+                    }
+                }
                 Ok(None) => return Err(TargetError::NoControlAddress { stack, address }),
                 Err(source) => return Err(TargetError::ControlAddress { stack, address, source }),
             }
@@ -181,6 +201,7 @@ mod tests {
     fn a_control_port_that_cannot_be_resolved_is_an_error() {
         let targets = Targets {
             controls: BTreeMap::from([("rest".to_owned(), "nowhere".to_owned())]),
+            control_token: Some(Token::random()),
             ..Targets::default()
         };
         let error = targets.ready(&AtomicBool::new(false)).unwrap_err().to_string();

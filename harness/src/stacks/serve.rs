@@ -1,7 +1,6 @@
 //! The settings with which a server is started, in this process or in a child.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use calculator::{Calculator, Dispatcher, Executor, Faults, Limits, OneIn, Stall, Time};
@@ -12,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::options::{GroupArguments, OptionGroup, Options, OptionsError};
 use super::text;
+use crate::observe::control::ControlPort;
 
 /// The environment variable that holds a broker's URL: arguments show in the list of processes, credentials and all.
 pub const BROKER_VARIABLE: &str = "RPCBENCH_BROKER";
@@ -170,8 +170,8 @@ pub struct ServerSettings {
     /// Where to listen; port 0 picks a free one. Servers behind a broker do not listen.
     #[serde(with = "text")]
     pub listen: Endpoint,
-    /// The address of the control port; absent for none.
-    pub control: Option<SocketAddr>,
+    /// The control port; absent for none.
+    pub control: Option<ControlPort>,
     /// The broker's URL, with credentials.
     pub broker: Option<Secret>,
     /// The options.

@@ -1,8 +1,9 @@
 //! Linux.
 //!
 //! The only module of the workspace with `unsafe` code. Two system calls have no safe wrapper: `getsockopt(TCP_INFO)` and
-//! `sched_setscheduler(SCHED_IDLE)`; each reads or fills one plain structure on the stack. And Tokio requires a promise
-//! that the `timerfd` it watches stays the same descriptor.
+//! `sched_setscheduler(SCHED_IDLE)`; each reads or fills one plain structure on the stack. Tokio requires a promise that the
+//! `timerfd` it watches stays the same descriptor, and the standard library one about a function that runs between fork and
+//! exec.
 #![allow(unsafe_code)]
 
 use std::fs;
@@ -10,15 +11,18 @@ use std::io;
 use std::mem::{MaybeUninit, size_of};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::prctl;
-use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
+use nix::sys::resource::{RLIM_INFINITY, Resource, UsageWho, getrlimit, getrusage, setrlimit};
+use nix::sys::signal::Signal;
 use nix::sys::socket::{SockaddrStorage, getpeername, getsockname};
 use nix::sys::timerfd::{ClockId as TimerClock, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use nix::time::ClockId;
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpid, getppid};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -122,6 +126,56 @@ pub(super) fn allow_many_connections() {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
+}
+
+pub(super) fn ignores_signal(number: i32) -> Option<bool> {
+    // A bit mask in hexadecimal, in which signal 1 is the lowest bit (proc_pid_status(5)).
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    let mask = u64::from_str_radix(mask.trim(), 16).ok()?;
+    Some(mask >> u32::try_from(number - 1).ok()? & 1 == 1)
+}
+
+pub(super) const CONTINUE: Signal = Signal::SIGCONT;
+pub(super) const KILL: Signal = Signal::SIGKILL;
+
+/// Sends `signal` to the process that `command` starts whenever the thread that was its parent ends. Another thread then
+/// takes its place, until the whole process has ended (PR_SET_PDEATHSIG(2const)).
+pub(super) fn signal_with_parent(command: &mut Command, signal: Signal) {
+    let parent = getpid();
+    let prepare = move || {
+        prctl::set_pdeathsig(signal)?;
+        // The parent may have ended before the signal was set.
+        if getppid() == parent { Ok(()) } else { Err(io::Error::from(io::ErrorKind::BrokenPipe)) }
+    };
+    // SAFETY: the closure runs between fork and exec, where only async-signal-safe functions may be called. It makes two
+    // system calls, and neither allocates memory nor takes a lock.
+    unsafe { command.pre_exec(prepare) };
+}
+
+pub(super) fn is_running(pid: u32) -> Option<bool> {
+    // The field after the program's name, which is in parentheses and may contain spaces (proc_pid_stat(5)).
+    match fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Ok(stat) => {
+            Some(!matches!(stat.rsplit_once(')')?.1.trim_start().chars().next()?, 'T' | 't' | 'Z' | 'X'))
+        }
+        Err(_) => Some(false),
+    }
+}
+
+pub(super) fn thread_limits() -> String {
+    let limit = |resource, name: &str, unit: u64| {
+        let (soft, _) = getrlimit(resource).ok()?;
+        (soft != RLIM_INFINITY).then(|| format!("ulimit {name} is {}", soft / unit))
+    };
+    // The number of processes and threads of the user, and the address space, in which each thread has a stack.
+    let own = [limit(Resource::RLIMIT_NPROC, "-u", 1), limit(Resource::RLIMIT_AS, "-v", 1024)];
+    // The path of the control group, in the only hierarchy of version 2 (cgroups(7)).
+    let group = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let path = group.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/");
+    let max = fs::read_to_string(format!("/sys/fs/cgroup{path}/pids.max")).unwrap_or_default();
+    let max = max.trim().parse::<u64>().ok().map(|limit| format!("pids.max of the control group is {limit}"));
+    own.into_iter().flatten().chain(max).collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn sockets() -> Option<Vec<SocketStats>> {

@@ -52,12 +52,37 @@ pub fn spawn_on(mut command: Command, cores: &[usize]) -> io::Result<Child> {
         return command.spawn();
     }
     std::thread::scope(|scope| {
-        let starter = scope.spawn(move || {
+        let starter = std::thread::Builder::new().spawn_scoped(scope, move || {
             pin_current_thread(cores)?;
             command.spawn()
-        });
+        })?;
         starter.join().unwrap_or_else(|_| Err(io::Error::other("the starting thread panicked")))
     })
+}
+
+/// Lets the process that `command` starts continue, if it is stopped (SIGSTOP), when this process ends. It can then notice
+/// that, because a pipe to this process has ended. Does nothing on systems without such a signal.
+pub fn continue_with_parent(command: &mut Command) {
+    imp::signal_with_parent(command, imp::CONTINUE);
+}
+
+/// Kills the process that `command` starts when the calling thread ends, even if this process is killed. Does nothing on
+/// systems without such a signal.
+pub fn kill_with_parent(command: &mut Command) {
+    imp::signal_with_parent(command, imp::KILL);
+}
+
+/// Whether process `pid` runs or waits, rather than being stopped or having ended; `None` where the system does not report
+/// it.
+#[must_use]
+pub fn is_running(pid: u32) -> Option<bool> {
+    imp::is_running(pid)
+}
+
+/// The limits on processes and threads that apply to this process, in words; empty where the system does not report them.
+#[must_use]
+pub fn thread_limits() -> String {
+    imp::thread_limits()
 }
 
 /// Gives the calling thread the scheduling policy `SCHED_IDLE`: it runs only when its core would otherwise idle.
@@ -81,6 +106,12 @@ pub fn sleep_precisely() {
 /// systems without such a limit.
 pub fn allow_many_connections() {
     imp::allow_many_connections();
+}
+
+/// Whether this process ignores the signal with this number; `None` where the system does not report it.
+#[must_use]
+pub fn ignores_signal(number: i32) -> Option<bool> {
+    imp::ignores_signal(number)
 }
 
 /// All connected TCP sockets of this process; `None` where the system does not report them.

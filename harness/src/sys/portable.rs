@@ -1,6 +1,7 @@
 //! The fallback for systems other than Linux. It never guesses.
 
 use std::io;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::types::{Machine, SocketStats, UsageReading};
@@ -57,6 +58,24 @@ impl Timer {
 pub(super) fn sleep_precisely() {}
 
 pub(super) fn allow_many_connections() {}
+
+pub(super) fn ignores_signal(_number: i32) -> Option<bool> {
+    None
+}
+
+/// Signals do not matter here.
+pub(super) const CONTINUE: () = ();
+pub(super) const KILL: () = ();
+
+pub(super) fn signal_with_parent(_command: &mut Command, _signal: ()) {}
+
+pub(super) fn is_running(_pid: u32) -> Option<bool> {
+    None
+}
+
+pub(super) fn thread_limits() -> String {
+    String::new()
+}
 
 pub(super) fn sockets() -> Option<Vec<SocketStats>> {
     None

@@ -1,5 +1,6 @@
 //! Why a trial could not be made.
 
+use std::any::Any;
 use std::io;
 use std::time::Duration;
 
@@ -47,6 +48,14 @@ pub enum TrialError {
         /// The system's reason.
         source: io::Error,
     },
+    /// The client panicked.
+    #[error("{stack}: the client panicked: {message}")]
+    Panicked {
+        /// The stack.
+        stack: &'static str,
+        /// The message of the panic.
+        message: String,
+    },
     /// The other agents began without this one.
     #[error(
         "{stack}: this agent had its connections only {} ms after calls were to count: the trial before took too long, \
@@ -58,4 +67,13 @@ pub enum TrialError {
         /// By how much.
         late: Duration,
     },
+}
+
+impl TrialError {
+    /// The error for a client of `stack` that panicked with `payload`.
+    pub(super) fn panicked(stack: &'static str, payload: &(dyn Any + Send)) -> Self {
+        let text = payload.downcast_ref::<&str>().copied();
+        let message = text.or(payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+        TrialError::Panicked { stack, message: message.to_owned() }
+    }
 }

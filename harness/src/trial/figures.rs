@@ -2,6 +2,7 @@
 
 use super::measure::Measured;
 use super::reading::{stolen_share, used};
+use crate::deploy::format_log;
 use crate::record::{AuditCheck, CheckName, HistogramError, Label, Latency, Status, Trial};
 
 /// Marks `trial` as failed for the reason `detail`.
@@ -54,13 +55,14 @@ fn cores_in_use(trial: &Trial) -> usize {
 
 /// Why the trial failed, if it did.
 fn failure(trial: &Trial, measured: &Measured) -> Option<String> {
-    let Measured { observation, server_ended, .. } = measured;
+    let Measured { observation, server_ended, server_log, .. } = measured;
     let gave_up = observation.callers_gave_up;
     if let Some(how) = server_ended {
         Some(format!("the server ended during the trial ({how})"))
     } else if gave_up > 0 {
         let callers = trial.load.callers().unwrap_or(trial.connections);
-        Some(format!("{gave_up} of {callers} callers gave up: call after call went unanswered"))
+        let log = format_log(server_log);
+        Some(format!("{gave_up} of {callers} callers gave up: call after call went unanswered{log}"))
     } else if observation.counts.started == 0 {
         Some(
             "no call began in the window: those of the warm-up outlasted it; use longer --seconds".to_owned(),

@@ -10,6 +10,7 @@ use super::agreed_start::wait_for_start;
 use super::error::TrialError;
 use super::reading::{Meters, Reading};
 use super::server::{BrokerLocation, RunningServer, ServerLocation, TrialContext};
+use crate::deploy::ServerProcess;
 use crate::load::{self, InFlight, WarmUp, Window};
 use crate::observe::{InFlightMean, InFlightSamples, Meter, Observation};
 use crate::scenario::TrialSpec;
@@ -29,6 +30,8 @@ pub(super) struct Measured {
     pub(super) in_flight: Option<InFlightMean>,
     /// How the server ended, if it ended during the trial.
     pub(super) server_ended: Option<String>,
+    /// The end of the server's log, if callers gave up.
+    pub(super) server_log: String,
 }
 
 impl Measured {
@@ -42,6 +45,7 @@ impl Measured {
             after: Reading::default(),
             in_flight: None,
             server_ended: None,
+            server_log: String::new(),
         }
     }
 
@@ -89,10 +93,15 @@ pub(super) fn measure(
     let in_flight = Arc::new(InFlight::default());
     let mut measured = std::thread::scope(|scope| {
         let (location, counter) = (&running.location, Arc::clone(&in_flight));
-        scope.spawn(move || {
-            let _ = finished.send(drive(spec, context, location, opened, counter));
-        });
-        watch(&window, &result, meters, &in_flight)
+        let callers = std::thread::Builder::new()
+            .spawn_scoped(scope, move || {
+                let _ = finished.send(drive(spec, context, location, opened, counter));
+            })
+            .map_err(|source| TrialError::Load { stack: spec.stack.name, source })?;
+        let watched = watch(&window, &result, &meters, &in_flight);
+        // A library may panic where it cannot start a thread, for example.
+        callers.join().map_err(|panic| TrialError::panicked(spec.stack.name, &*panic))?;
+        watched
     })?;
     if context.interrupted.load(Ordering::Relaxed) {
         return Ok(None);
@@ -100,6 +109,9 @@ pub(super) fn measure(
     // Callers may notice the end of their server before the system reports it.
     let timeout = if measured.observation.callers_gave_up > 0 { EXIT_TIMEOUT } else { Duration::ZERO };
     measured.server_ended = running.process.as_mut().and_then(|process| process.exit_status_within(timeout));
+    if measured.observation.callers_gave_up > 0 {
+        measured.server_log = running.process.map(ServerProcess::stop).unwrap_or_default();
+    }
     Ok(Some(measured))
 }
 
@@ -107,10 +119,10 @@ pub(super) fn measure(
 fn watch(
     window: &Receiver<Window>,
     result: &Receiver<Result<Observation, TrialError>>,
-    meters: Meters,
+    meters: &Meters,
     in_flight: &InFlight,
 ) -> Result<Measured, TrialError> {
-    // Without a window there can only be an error; a panic of the callers' thread is passed on by its scope.
+    // Without a window there can only be an error, or the callers' thread has panicked.
     let Ok(window) = window.recv() else {
         return result.recv().unwrap_or_else(|_| Ok(Observation::default())).map(Measured::without_window);
     };

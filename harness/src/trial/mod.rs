@@ -57,7 +57,12 @@ pub fn run(
         Ok(None) => return None,
         Err(reason) => fail(&mut trial, reason),
     }
-    drop(kept_awake);
+    let went_to_sleep =
+        trial.warm && !kept_awake.is_some_and(|kept| kept.is_ok_and(|kept| kept.is_running()));
+    if went_to_sleep {
+        trial.warm = false;
+        trial.labels.push(Label::Cold);
+    }
     audit(&mut trial);
     trial.agents =
         spec.share.iter().map(|share| AgentPart::new(&trial, share.agent, start_delay_ns)).collect();
@@ -75,7 +80,7 @@ fn start_delay(spec: &TrialSpec, measured: &Measured) -> Option<u64> {
 /// Records the cores of a server that was already running, and whether they are those of the trial's placement.
 fn record_target_cores(trial: &mut Trial, spec: &TrialSpec, context: &TrialContext<'_>) {
     let reported = context.controls.get(spec.stack.name).and_then(|control| {
-        let stats = control::request_stats(*control).ok()?;
+        let stats = control::request_stats(control).ok()?;
         // Core numbers of another machine mean nothing here.
         (stats.boot.is_some() && stats.boot == sys::boot_id()).then_some(stats.cores)
     });

@@ -7,7 +7,6 @@ use crate::record::Used;
 use crate::sys::{self, UsageReading};
 
 /// The meters of the processes of a trial. A process that is not observable has none.
-#[derive(Clone, Copy)]
 pub(super) struct Meters {
     pub(super) client: Option<Meter>,
     pub(super) server: Option<Meter>,
@@ -16,18 +15,18 @@ pub(super) struct Meters {
 
 impl Meters {
     /// Resets the recorded peak memory of every process to its current memory.
-    pub(super) fn reset_peak_memory(self) {
-        [self.client, self.server, self.broker].into_iter().flatten().for_each(Meter::reset_peak_memory);
+    pub(super) fn reset_peak_memory(&self) {
+        [&self.client, &self.server, &self.broker].into_iter().flatten().for_each(Meter::reset_peak_memory);
     }
 
     /// Reads every meter, one after the other. A reading through a control port takes a round trip, so that each process
     /// has its own instant.
-    pub(super) fn read(self) -> Reading {
-        let read = |meter: Option<Meter>| meter.and_then(Meter::read);
+    pub(super) fn read(&self) -> Reading {
+        let read = |meter: &Option<Meter>| meter.as_ref().and_then(Meter::read);
         Reading {
-            client: read(self.client),
-            server: read(self.server),
-            broker: read(self.broker),
+            client: read(&self.client),
+            server: read(&self.server),
+            broker: read(&self.broker),
             stolen: sys::steal_time().map(|time| StealReading { time, at: Instant::now() }),
         }
     }

@@ -1,7 +1,6 @@
 //! The server of a trial, and the context that all trials of a run share.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -11,7 +10,7 @@ use calculator::{Client, ClientOptions};
 use super::error::TrialError;
 use crate::deploy::ServerProcess;
 use crate::observe::Meter;
-use crate::observe::control::{self, Stats};
+use crate::observe::control::{self, ControlPort, Stats};
 use crate::scenario::Scenario;
 use crate::stacks::{Destination, ServerOptions, Stack};
 
@@ -28,7 +27,7 @@ pub struct TrialContext<'a> {
     /// Servers that are already running, by stack.
     pub targets: &'a BTreeMap<String, String>,
     /// The control ports (`serve --control`) of those servers that have one, by stack.
-    pub controls: &'a BTreeMap<String, SocketAddr>,
+    pub controls: &'a BTreeMap<String, ControlPort>,
     /// The start of the run.
     pub started_at: Instant,
     /// Set to end early.
@@ -49,7 +48,7 @@ pub struct RunningServer {
     /// The process, if this run started it.
     pub(super) process: Option<ServerProcess>,
     /// The control port of a server that was already running, if it has one.
-    control: Option<SocketAddr>,
+    control: Option<ControlPort>,
     /// The location for clients.
     pub location: ServerLocation,
 }
@@ -75,7 +74,7 @@ impl RunningServer {
         twin: bool,
     ) -> Result<Self, TrialError> {
         if let Some(target) = setting.targets.get(stack.name) {
-            let control = setting.controls.get(stack.name).copied();
+            let control = setting.controls.get(stack.name).cloned();
             return Ok(RunningServer {
                 process: None,
                 control,
@@ -110,7 +109,7 @@ impl RunningServer {
     pub fn stats(&self) -> Option<Stats> {
         match &self.process {
             Some(process) => process.stats(),
-            None => control::request_stats(self.control?).ok(),
+            None => control::request_stats(self.control.as_ref()?).ok(),
         }
     }
 
@@ -122,7 +121,7 @@ impl RunningServer {
 
     pub(super) fn meter(&self) -> Option<Meter> {
         let process = self.process.as_ref().map(|process| Meter::Process(process.pid()));
-        process.or(self.control.map(Meter::Control))
+        process.or(self.control.clone().map(Meter::Control))
     }
 }
 

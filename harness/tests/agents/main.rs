@@ -260,7 +260,7 @@ fn a_server_that_is_never_there_ends_the_agent_at_the_start_and_an_interrupt_end
     );
     while !waiting.err.recv_timeout(common::PATIENCE).unwrap().contains("measuring") {}
     waiting.signal(Signal::SIGTERM);
-    waiting.ended().with(4, &["ending the run"]);
+    waiting.ended().with(143, &["ending the run"]);
     let record = record::read(&folder.path().join("y.json")).unwrap();
     assert!(record.interrupted && record.trials.is_empty());
 }

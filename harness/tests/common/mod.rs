@@ -13,6 +13,9 @@ use nix::unistd::Pid;
 /// How long anything may take that is bound to happen. Only a defect takes that long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 
+/// The token of the control ports of servers that a test starts.
+pub(crate) const CONTROL_TOKEN: &str = "the-token-of-the-tests";
+
 /// The program under test, with nothing of the caller's settings.
 pub(crate) fn rpcbench(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rpcbench"));
@@ -20,6 +23,7 @@ pub(crate) fn rpcbench(arguments: &[&str]) -> Command {
     for name in ["RPCBENCH_BROKER", "RPCBENCH_RUN_BROKER", "RPCBENCH_PROGRAM", "RUST_LOG"] {
         command.env_remove(name);
     }
+    command.env("RPCBENCH_CONTROL_TOKEN", CONTROL_TOKEN);
     command
 }
 

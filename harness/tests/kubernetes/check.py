@@ -63,7 +63,7 @@ def check_pod(program, pod):
     ensure(own["capabilities"] == {"drop": ["ALL"]}, "it has capabilities")
     ensure(container["image"] == "rpcbench:local", f"the image is {container['image']}")
     for variable in container.get("env", []):
-        secret = variable["name"].startswith("BROKER_")
+        secret = variable["name"].startswith("BROKER_") or variable["name"] == "RPCBENCH_CONTROL_TOKEN"
         ensure(secret == ("secretKeyRef" in variable.get("valueFrom", {})), f"{variable['name']}: its source is wrong")
     subcommand, *arguments = container["args"]
     for argument in arguments:

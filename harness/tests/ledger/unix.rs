@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use rpcbench::deploy::CONTROL_LINE;
+use rpcbench::observe::control::{ControlPort, TOKEN_VARIABLE, Token};
 use rpcbench::observe::wire::Traffic;
 use rpcbench::record::{CountedBy, Wire};
 use rpcbench::run::ledger;
@@ -12,11 +13,13 @@ use rpcbench::trial::{RunningServer, TrialContext};
 
 use super::{Operation, TIMEOUT, with_context};
 
+const TOKEN: &str = "0123456789abcdef";
+
 /// A server on a Unix socket with a control port.
 struct UnixServer {
     child: Child,
     url: String,
-    control: String,
+    control: ControlPort,
     _folder: tempfile::TempDir,
 }
 
@@ -26,16 +29,19 @@ impl UnixServer {
         let listen = format!("unix:{}", folder.path().join("socket").display());
         let mut child = Command::new(env!("CARGO_BIN_EXE_rpcbench"))
             .args(["serve", stack, "--listen", &listen, "--control", "127.0.0.1:0"])
+            .env(TOKEN_VARIABLE, TOKEN)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let first_line = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
         let url = first_line.rsplit_once(' ').unwrap().1.to_owned();
-        let control = BufReader::new(child.stderr.take().unwrap())
+        let address = BufReader::new(child.stderr.take().unwrap())
             .lines()
             .find_map(|line| line.unwrap().strip_prefix(CONTROL_LINE).map(str::to_owned))
             .unwrap();
+        let token: Token = TOKEN.parse().unwrap();
+        let control = ControlPort { address: address.parse().unwrap(), token };
         UnixServer { child, url, control, _folder: folder }
     }
 }
@@ -70,7 +76,7 @@ fn over_a_unix_socket_the_bytes_are_those_of_tcp_but_for_the_host() {
 
         let server = UnixServer::start(protocol);
         let targets = [(stack.name.to_owned(), server.url.clone())].into();
-        let controls = [(stack.name.to_owned(), server.control.parse().unwrap())].into();
+        let controls = [(stack.name.to_owned(), server.control.clone())].into();
         let (over_unix, _) = with_context(|context| {
             count(stack, &TrialContext { targets: &targets, controls: &controls, ..*context })
         });

@@ -4,10 +4,17 @@
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(target_os = "linux")]
+mod kills;
+#[cfg(target_os = "linux")]
 mod leftovers;
+#[cfg(target_os = "linux")]
+mod limits;
 mod open;
+mod private_broker;
 mod results;
+mod saving;
 mod scenarios;
+mod signals;
 
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -43,8 +50,15 @@ impl Run {
     /// processes can be recognised by their environment, which names the folder: the program's own inherit `TMPDIR`, and the
     /// broker, whose environment is made anew, has its home below that.
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = rpcbench(&["run", "tiny.toml", "--out", "results"]);
-        command.args(arguments).current_dir(self.folder.path()).process_group(0);
+        let mut command = self.command_with(&["run", "tiny.toml", "--out", "results"]);
+        command.args(arguments);
+        command
+    }
+
+    /// The same for any arguments.
+    fn command_with(&self, arguments: &[&str]) -> Command {
+        let mut command = rpcbench(arguments);
+        command.current_dir(self.folder.path()).process_group(0);
         command.env("TMPDIR", self.folder.path().join("tmp"));
         command
     }

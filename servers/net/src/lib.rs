@@ -31,7 +31,7 @@ pub use credentials::{Credentials, decode as percent_decode};
 pub use endpoint::{Endpoint, EndpointError};
 pub use listener::{Listener, is_connection_error};
 pub use scheme::Scheme;
-pub use socket_file::SocketFile;
+pub use socket_file::{SocketFile, remove_socket_files};
 pub use stream::{Stream, connect};
 
 /// The crate that parses URLs, so that others use the same version.

@@ -4,8 +4,24 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use socket2::{Domain, SockAddr, Socket, Type};
+
+/// The socket files of this process, each with its device and inode, for [`remove_socket_files`].
+static SOCKET_FILES: Mutex<Vec<(PathBuf, (u64, u64))>> = Mutex::new(Vec::new());
+
+/// Removes the files of all listening sockets of this process, for a process that exits without dropping them. A file that
+/// has taken the place of one of them is kept.
+pub fn remove_socket_files() {
+    let files = std::mem::take(&mut *SOCKET_FILES.lock().unwrap_or_else(PoisonError::into_inner));
+    for (path, inode) in files {
+        if identity(&path) == Some(inode) {
+            // The folder may be read-only, which cannot be handled here.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
 
 /// The file of a listening socket. It is removed on drop, unless another file has taken its place.
 #[derive(Debug)]
@@ -35,7 +51,12 @@ impl SocketFile {
     /// Takes responsibility for the socket file at `path`, which another library has just bound.
     #[must_use]
     pub fn new(path: &Path) -> SocketFile {
-        SocketFile { path: path.to_owned(), identity: identity(path) }
+        let file = SocketFile { path: path.to_owned(), identity: identity(path) };
+        if let Some(inode) = file.identity {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            SOCKET_FILES.lock().unwrap_or_else(PoisonError::into_inner).push((path, inode));
+        }
+        file
     }
 
     /// Removes the socket file at `path` if no process listens on it any more, before another library binds it.
@@ -49,6 +70,9 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        let mut files = SOCKET_FILES.lock().unwrap_or_else(PoisonError::into_inner);
+        files.retain(|(_, inode)| Some(*inode) != self.identity);
+        drop(files);
         if self.identity.is_some() && identity(&self.path) == self.identity {
             // The file may have been removed already, or its folder may be read-only. Neither can be handled here.
             let _ = fs::remove_file(&self.path);

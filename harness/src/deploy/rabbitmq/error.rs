@@ -1,6 +1,7 @@
 //! Why there is no private broker.
 
 use std::io;
+use std::path::PathBuf;
 
 /// Why there is no private broker.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +12,30 @@ pub enum BrokerError {
     /// RabbitMQ was started but did not become ready. The message ends with the last lines it printed.
     #[error("RabbitMQ did not start: {0}")]
     Start(String),
+    /// The folder for the broker's files cannot be used.
+    #[error("cannot use {} for RabbitMQ's files: {source}; TMPDIR names another folder", path.display())]
+    Folder {
+        /// The folder, or the file in it that cannot be written.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The disk is nearly full.
+    #[error(
+        "{} has {free} MiB free, and RabbitMQ needs {required}: free some space, or set TMPDIR to another folder",
+        path.display()
+    )]
+    Space {
+        /// The folder for temporary files.
+        path: PathBuf,
+        /// The free space in MiB.
+        free: u64,
+        /// The space in MiB that a broker needs.
+        required: u64,
+    },
+    /// The broker ran, and ended during the run.
+    #[error("RabbitMQ has ended during the run")]
+    Ended,
     /// The guard process could not be started, or ended without a message.
     #[error("cannot run the broker's guard process: {0}")]
     Guard(#[from] io::Error),

@@ -69,6 +69,7 @@ async fn guard(restart: bool) -> ExitCode {
         Err(error) => {
             print_line(&match error {
                 BrokerError::NotInstalled(what) => GuardLine::NotInstalled(what),
+                BrokerError::Start(reason) => GuardLine::Failed(reason),
                 other => GuardLine::Failed(other.to_string()),
             });
             ExitCode::FAILURE
@@ -80,7 +81,8 @@ async fn guard(restart: bool) -> ExitCode {
 async fn run_broker(restart: bool) -> Result<(), BrokerError> {
     let mut stop = StopSignals::install()?;
     let installation = Installation::find()?;
-    for attempt in 1.. {
+    let mut failure = String::new();
+    for _ in 0..MAX_ATTEMPTS {
         let mut node = Node::spawn(&installation)?;
         let outcome = tokio::select! {
             readiness = node.ready() => Some(readiness),
@@ -100,18 +102,23 @@ async fn run_broker(restart: bool) -> Result<(), BrokerError> {
                 node.end().await;
                 return Ok(());
             }
-            Some(Readiness::PortTaken) if attempt < MAX_ATTEMPTS => node.end().await,
-            Some(Readiness::PortTaken) => {
-                node.end().await;
-                return Err(BrokerError::Start("other processes took its ports in every attempt".to_owned()));
-            }
             Some(Readiness::Failed(reason)) => {
-                node.end().await;
-                return Err(BrokerError::Start(reason));
+                let port_taken = node.end().await;
+                if !port_taken && !names_a_taken_port(&reason) {
+                    return Err(BrokerError::Start(reason));
+                }
+                failure = reason;
             }
         }
     }
-    Ok(())
+    Err(BrokerError::Start(format!(
+        "other processes took its ports in each of {MAX_ATTEMPTS} attempts; the last one: {failure}"
+    )))
+}
+
+/// Whether the output of a node says that a port was in use. The process that used it may have ended since.
+fn names_a_taken_port(output: &str) -> bool {
+    output.contains("eaddrinuse") || output.contains("in use")
 }
 
 /// Waits until the broker ends. With `restart`, starts it again each time.
@@ -124,9 +131,6 @@ async fn supervise(node: &mut Node, installation: &Installation, restart: bool) 
         node.spawn_again(installation)?;
         match node.ready().await {
             Readiness::Ready(info) => print_line(&GuardLine::Ready(info)),
-            Readiness::PortTaken => {
-                return Err(BrokerError::Start("another process has taken its port".to_owned()));
-            }
             Readiness::Failed(reason) => return Err(BrokerError::Start(reason)),
         }
     }

@@ -3,13 +3,15 @@
 //! The broker is a child of a *guard*: this program, started again as a hidden subcommand in a separate process group, so
 //! that Ctrl-C in a terminal does not reach it. The guard reads its standard input, which the harness keeps open and never
 //! writes to. When that ends, because the harness stopped the broker, crashed or was killed, the guard ends the broker and
-//! its port mapper by their process ids and removes their folder.
+//! its port mapper by their process ids and removes their folder. If the guard itself is killed, the system kills both with
+//! it (on Linux), and a *sweeper*, which waits for the end of a pipe to the guard, removes the folder.
 //!
 //! The broker has RabbitMQ's default configuration with two exceptions: it listens on 127.0.0.1 only, and its user has a
 //! random password and replaces `guest`. Its scheduler flags are RabbitMQ's defaults (`+stbt db`, and `+sbwt none`: no busy
 //! waiting). It inherits the processor affinity of the guard, and Erlang starts one scheduler per core of that.
 
 mod error;
+mod folder;
 mod guard;
 mod install;
 mod line;
@@ -26,6 +28,7 @@ use super::program::own_program;
 use line::{GuardLine, NodeInfo};
 
 pub use error::BrokerError;
+pub use folder::{SWEEPER_SUBCOMMAND, sweeper_main};
 pub use guard::{GuardArguments, guard_main};
 
 /// Name of the hidden subcommand that runs [`guard_main`].
@@ -151,7 +154,7 @@ impl PrivateBroker {
     /// # Errors
     /// When the broker does not end in time.
     pub fn stop(mut self) -> io::Result<()> {
-        self.guard.stop();
+        self.end();
         if self.node.folder.exists() {
             let pid = self.node.beam;
             return Err(io::Error::other(format!(
@@ -159,6 +162,24 @@ impl PrivateBroker {
             )));
         }
         Ok(())
+    }
+
+    /// Whether the guard, and with it the broker, still runs.
+    #[must_use]
+    pub fn is_running(&mut self) -> bool {
+        self.guard.exit_status().is_none()
+    }
+
+    /// Ends the guard. If it was killed before, and the sweeper with it, the folder is still there.
+    fn end(&mut self) {
+        self.guard.stop();
+        folder::remove(&self.node.folder);
+    }
+}
+
+impl Drop for PrivateBroker {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

@@ -1,12 +1,10 @@
 //! A broker node: its folder, its port mapper and its Erlang virtual machine.
 
 use std::collections::VecDeque;
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,10 +15,14 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::error::BrokerError;
+use super::folder::Folder;
 use super::install::Installation;
 use super::line::NodeInfo;
+use crate::sys;
 
 /// How long a broker may take until it accepts connections.
 const START_DEADLINE: Duration = Duration::from_secs(180);
@@ -32,6 +34,8 @@ const TERM_DEADLINE: Duration = Duration::from_secs(10);
 const BROKER_POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// How often to try to connect to the port mapper, which listens within milliseconds.
 const EPMD_POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// How long the output of a process that has ended may take to arrive. A process that it started may keep its pipes open.
+const OUTPUT_DEADLINE: Duration = Duration::from_secs(2);
 /// Number of lines at the end of the output that are kept to explain a failure.
 const TAIL_LINES: usize = 20;
 const USER: &str = "rpcbench";
@@ -42,8 +46,6 @@ pub(super) const NAME: &str = "rpcbench@localhost";
 pub(super) enum Readiness {
     /// The node completed a handshake.
     Ready(NodeInfo),
-    /// Another process has bound one of the chosen ports in the meantime; another attempt may succeed.
-    PortTaken,
     /// The node did not become ready; the reason.
     Failed(String),
 }
@@ -79,23 +81,35 @@ impl Ports {
         let [amqp, epmd, distribution] = ports;
         Ok(Ports { amqp, epmd, distribution })
     }
+
+    /// Whether another process has bound one of the ports since they were chosen. The node must have ended.
+    fn any_taken(&self) -> bool {
+        let is_taken = |port| {
+            let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+            bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+        };
+        [self.amqp, self.epmd, self.distribution].into_iter().any(is_taken)
+    }
 }
 
 impl Node {
     /// Starts the port mapper and the broker in a new folder.
-    pub(super) fn spawn(installation: &Installation) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// [`BrokerError`] if the folder cannot be used or a program cannot be started.
+    pub(super) fn spawn(installation: &Installation) -> Result<Self, BrokerError> {
         let folder = Folder::create()?;
         let ports = Ports::find()?;
         let password = secret();
-        write_files(&folder.0, &password)?;
-        let output = Output::default();
-        let mut epmd = base_command(&installation.epmd, installation, &folder.0)
+        write_files(&folder, &password)?;
+        let mut output = Output::default();
+        let mut epmd = base_command(&installation.epmd, installation, folder.path())
             .args(["-port", &ports.epmd.to_string(), "-address", "127.0.0.1"])
             .spawn()?;
         output.follow(epmd.stdout.take());
         output.follow(epmd.stderr.take());
-        let mut beam = base_command(&installation.server, installation, &folder.0)
-            .envs(environment(&folder.0, &ports))
+        let mut beam = base_command(&installation.server, installation, folder.path())
+            .envs(environment(folder.path(), &ports))
             .spawn()?;
         output.follow(beam.stdout.take());
         output.follow(beam.stderr.take());
@@ -104,8 +118,8 @@ impl Node {
 
     /// Starts a broker that has ended again, with the same folder and ports.
     pub(super) fn spawn_again(&mut self, installation: &Installation) -> io::Result<()> {
-        self.beam = base_command(&installation.server, installation, &self.folder.0)
-            .envs(environment(&self.folder.0, &self.ports))
+        self.beam = base_command(&installation.server, installation, self.folder.path())
+            .envs(environment(self.folder.path(), &self.ports))
             .spawn()?;
         self.output.follow(self.beam.stdout.take());
         self.output.follow(self.beam.stderr.take());
@@ -130,10 +144,10 @@ impl Node {
         tokio::select! {
             listening = timeout_at(deadline, listening) => if listening.is_err() {
                 let seconds = START_DEADLINE.as_secs();
-                return Readiness::Failed(format!("not ready after {seconds} s\n{}", self.output.tail()));
+                return self.failed(&format!("not ready after {seconds} s"));
             },
-            _ = self.beam.wait() => return self.ended_early(),
-            _ = self.epmd.wait() => return self.ended_early(),
+            status = self.beam.wait() => return self.ended_early("it", status).await,
+            status = self.epmd.wait() => return self.ended_early("its port mapper", status).await,
         }
         let info = NodeInfo {
             port: self.ports.amqp,
@@ -141,20 +155,31 @@ impl Node {
             user: USER.to_owned(),
             password: self.password.clone(),
             beam,
-            folder: self.folder.0.clone(),
+            folder: self.folder.path().to_owned(),
         };
         match handshake(&info).await {
             Ok(()) => Readiness::Ready(info),
-            Err(reason) => Readiness::Failed(format!("{reason}\n{}", self.output.tail())),
+            Err(reason) => self.failed(&reason),
         }
     }
 
-    fn ended_early(&self) -> Readiness {
-        let tail = self.output.tail();
-        if tail.contains("eaddrinuse") || tail.contains("already in use") {
-            return Readiness::PortTaken;
-        }
-        Readiness::Failed(format!("the process ended before it was ready\n{tail}"))
+    fn failed(&self, reason: &str) -> Readiness {
+        let (folder, tail) = (self.folder.path().display(), self.output.tail());
+        let output = if tail.is_empty() {
+            "it printed nothing".to_owned()
+        } else {
+            format!("its output ends:\n{tail}")
+        };
+        Readiness::Failed(format!("{reason}; its folder was {folder} (TMPDIR says where), and {output}"))
+    }
+
+    /// A process of the node, named `what`, has ended with `status` before the node was ready.
+    async fn ended_early(&mut self, what: &str, status: io::Result<ExitStatus>) -> Readiness {
+        // Both, since otherwise the pipes of the other one stay open.
+        self.end_processes().await;
+        self.output.drain().await;
+        let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+        self.failed(&format!("{what} ended before it was ready ({status})"))
     }
 
     /// Waits until the broker process exits.
@@ -162,8 +187,14 @@ impl Node {
         let _ = self.beam.wait().await;
     }
 
-    /// Ends the broker, then its port mapper, then removes the folder.
-    pub(super) async fn end(mut self) {
+    /// Ends the broker, then its port mapper, then removes the folder. Returns whether another process has bound one of the
+    /// ports meanwhile, in which case another attempt to start a node may succeed.
+    pub(super) async fn end(mut self) -> bool {
+        self.end_processes().await;
+        self.ports.any_taken()
+    }
+
+    async fn end_processes(&mut self) {
         end(&mut self.beam).await;
         end(&mut self.epmd).await;
     }
@@ -173,8 +204,9 @@ impl Node {
 async fn end(child: &mut Child) {
     let pid = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
     if let Some(pid) = pid {
-        // An error means that it has just ended.
+        // An error means that it has just ended. A stopped process ends only when it continues.
         let _ = kill(pid, Signal::SIGTERM);
+        let _ = kill(pid, Signal::SIGCONT);
     }
     if timeout(TERM_DEADLINE, child.wait()).await.is_err() {
         let _ = child.kill().await;
@@ -206,6 +238,8 @@ fn base_command(program: &Path, installation: &Installation, folder: &Path) -> C
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
+    // The guard starts these processes on its main thread. They end with it if it is killed.
+    sys::kill_with_parent(command.as_std_mut());
     command
 }
 
@@ -236,17 +270,13 @@ fn environment(folder: &Path, ports: &Ports) -> Vec<(&'static str, std::ffi::OsS
     ]
 }
 
-fn write_files(folder: &Path, password: &str) -> io::Result<()> {
-    let write = |name: &str, text: &str| {
-        // Erlang rejects a cookie file that other users can read.
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.join(name))?;
-        file.write_all(text.as_bytes())
-    };
+/// Writes the files that a broker reads when it starts.
+fn write_files(folder: &Folder, password: &str) -> Result<(), BrokerError> {
     // The configured user replaces `guest`.
-    write("rabbitmq.conf", &format!("default_user = {USER}\ndefault_pass = {password}\n"))?;
-    write("advanced.config", "[].\n")?;
-    write("enabled_plugins", "[].\n")?;
-    write(".erlang.cookie", &secret())
+    folder.write("rabbitmq.conf", &format!("default_user = {USER}\ndefault_pass = {password}\n"))?;
+    folder.write("advanced.config", "[].\n")?;
+    folder.write("enabled_plugins", "[].\n")?;
+    folder.write(".erlang.cookie", &secret())
 }
 
 /// 128 random bits from a cryptographic generator, in hexadecimal.
@@ -254,36 +284,20 @@ fn secret() -> String {
     format!("{:032x}", rand::random::<u128>())
 }
 
-/// A folder that only its owner can access, removed when dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn create() -> io::Result<Self> {
-        let path = std::env::temp_dir().join(format!("rpcbench-broker-{:016x}", rand::random::<u64>()));
-        DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Folder(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 /// The last lines that the processes printed.
 #[derive(Default)]
 struct Output {
     lines: Arc<Mutex<VecDeque<String>>>,
     new_line: Arc<Notify>,
+    readers: JoinSet<()>,
 }
 
 impl Output {
     /// Reads `stream` to its end, so that the process never blocks on a full pipe.
-    fn follow(&self, stream: Option<impl AsyncRead + Unpin + Send + 'static>) {
+    fn follow(&mut self, stream: Option<impl AsyncRead + Unpin + Send + 'static>) {
         let Some(stream) = stream else { return };
         let (lines, new_line) = (Arc::clone(&self.lines), Arc::clone(&self.new_line));
-        tokio::spawn(async move {
+        self.readers.spawn(async move {
             let mut reader = BufReader::new(stream);
             let mut line = Vec::new();
             while reader.read_until(b'\n', &mut line).await.is_ok_and(|length| length > 0) {
@@ -297,6 +311,12 @@ impl Output {
                 new_line.notify_one();
             }
         });
+    }
+
+    /// Reads what the processes printed before they ended.
+    async fn drain(&mut self) {
+        let drained = async { while self.readers.join_next().await.is_some() {} };
+        let _ = timeout(OUTPUT_DEADLINE, drained).await;
     }
 
     fn tail(&self) -> String {

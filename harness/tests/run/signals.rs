@@ -1,0 +1,88 @@
+//! Signals that end a run: what was measured is saved, and the exit code names the signal.
+
+use nix::sys::signal::Signal;
+
+use crate::common::{PATIENCE, Process, rpcbench};
+use crate::{Run, wait_for};
+
+/// Waits until the run has saved a block.
+fn wait_for_record(run: &Run) {
+    let begun = std::time::Instant::now();
+    while !run.results().join("record.json").exists() {
+        assert!(begun.elapsed() < PATIENCE, "there is never a record");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn each_signal_ends_a_run_with_its_exit_code_after_saving() {
+    for (signal, code) in [(Signal::SIGHUP, 129), (Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        let run = Run::of(&["rest-hyper"], 100, "100ms");
+        let mut process = run.start(&[]);
+        wait_for_record(&run);
+        process.signal(signal);
+        process.ended().with(code, &["ending the run"]);
+        let record = run.record();
+        assert!(record.interrupted && !record.trials.is_empty(), "{signal}");
+    }
+}
+
+#[test]
+fn a_second_signal_ends_the_program() {
+    let server = Process::start(&mut rpcbench(&["serve", "rest-hyper"]));
+    let run = Run::of(&["rest-hyper"], 100, "600s");
+    let mut process = run.start(&["--target", &format!("rest-hyper={}", server.url())]);
+    wait_for(&process, "measuring");
+    // The call in hand is not answered any more.
+    server.signal(Signal::SIGSTOP);
+    process.signal(Signal::SIGINT);
+    wait_for(&process, "ending the run");
+    process.signal(Signal::SIGTERM);
+    process.ended().with(143, &[]);
+}
+
+#[test]
+fn further_scenarios_are_not_begun_after_a_signal() {
+    let run = Run::of(&["rest-hyper"], 100, "100ms");
+    let folder = run.folder.path();
+    std::fs::copy(folder.join("tiny.toml"), folder.join("second.toml")).unwrap();
+    let mut command = run.command_with(&["run", "tiny.toml", "second.toml", "--format", "quiet"]);
+    let mut process = Process::start(&mut command);
+    let begun = std::time::Instant::now();
+    let records = || {
+        let folders = std::fs::read_dir(folder.join("results")).into_iter().flatten().flatten();
+        folders.map(|entry| entry.path().join("record.json")).filter(|record| record.exists()).count()
+    };
+    while records() == 0 {
+        assert!(begun.elapsed() < PATIENCE, "there is never a record");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    process.signal(Signal::SIGINT);
+    let ended = process.ended().with(130, &["ending the run"]);
+    assert_eq!(ended.out.len(), 1, "one report: {:?}", ended.out);
+    assert_eq!(std::fs::read_dir(folder.join("results")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_run_that_is_ended_before_its_first_trial_leaves_no_record() {
+    let run = Run::of(&["rest-hyper"], 100, "600s");
+    let mut process = run.start(&[]);
+    wait_for(&process, "measuring");
+    process.signal(Signal::SIGINT);
+    process.ended().with(130, &["ending the run", "nothing was measured"]);
+    assert!(!run.results().exists());
+}
+
+#[test]
+fn a_hangup_that_is_ignored_stays_ignored() {
+    let run = Run::of(&["rest-hyper"], 3, "300ms");
+    let program = run.command(&[]);
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(program.get_program()).args(program.get_args());
+    shell.current_dir(run.folder.path()).stdin(std::process::Stdio::null());
+    let mut process = Process::start(&mut shell);
+    wait_for(&process, "measuring");
+    process.signal(Signal::SIGHUP);
+    process.ended().with(0, &[]);
+    assert!(!run.record().interrupted);
+}

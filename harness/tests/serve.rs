@@ -1,0 +1,175 @@
+//! `rpcbench serve` through the real binary: how servers end, whatever their handlers do, and who may use a control port.
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
+
+mod common;
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use common::{CONTROL_TOKEN, PATIENCE, Process, finish, rpcbench};
+use nix::sys::signal::Signal;
+use rpcbench::observe::control::{ControlPort, request_stats};
+
+/// A server with a control port.
+struct Server {
+    process: Process,
+    url: String,
+    control: ControlPort,
+}
+
+impl Server {
+    fn start(arguments: &[&str]) -> Self {
+        let mut command = rpcbench(&["serve"]);
+        let process = Process::start(command.args(arguments).args(["--control", "127.0.0.1:0"]));
+        let url = process.url();
+        let line = process.err.recv_timeout(PATIENCE).unwrap();
+        let address = line.strip_prefix("control port ").unwrap_or_else(|| panic!("{line}")).parse().unwrap();
+        let control = ControlPort { address, token: CONTROL_TOKEN.parse().unwrap() };
+        Server { process, url, control }
+    }
+
+    /// Waits until a handler has begun.
+    fn wait_for_call(&self) {
+        let begun = Instant::now();
+        while request_stats(&self.control).unwrap().calls == 0 {
+            assert!(begun.elapsed() < PATIENCE, "{}: no call arrives", self.url);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+#[test]
+fn a_handler_that_does_not_end_keeps_no_server_from_ending() {
+    let mut servers = Vec::new();
+    for (number, stack) in ["tcp", "rest", "xmlrpc", "jsonrpc", "zerorpc"].into_iter().enumerate() {
+        for (executor, other) in [("blocking", "async"), ("threads:1", "blocking"), ("async", "threads:1")] {
+            let server = Server::start(&[stack, "--executor", executor, "--handler-delay", "1h"]);
+            let call = ["call", stack, &server.url, "add", "2", "3", "--timeout", "1h"];
+            let caller = Process::start(&mut rpcbench(&call));
+            let signal = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP][(number + other.len()) % 3];
+            servers.push((server, caller, signal, format!("{stack} {executor}")));
+        }
+    }
+    for (server, _, signal, _) in &servers {
+        server.wait_for_call();
+        server.process.signal(*signal);
+    }
+    for (mut server, mut caller, signal, what) in servers {
+        let ended = server.process.ended();
+        assert_eq!(ended.status.code(), Some(0), "{what} after {signal}: {:?}", ended.err);
+        caller.ended();
+    }
+}
+
+#[test]
+fn a_sleeping_method_does_not_keep_a_server_from_ending() {
+    for (stack, arguments) in [("rest", ["seconds=3600"]), ("zerorpc", ["3600"])] {
+        let mut server = Server::start(&[stack, "--service", "time", "--executor", "blocking"]);
+        let call = ["call", stack, &server.url, "sleep", arguments[0], "--timeout", "2h"];
+        let mut caller = Process::start(&mut rpcbench(&call));
+        server.wait_for_call();
+        server.process.signal(Signal::SIGTERM);
+        server.process.ended().with(0, &["a handler is still running"]);
+        assert_ne!(caller.ended().status.code(), Some(0));
+    }
+}
+
+#[test]
+fn a_server_that_ends_in_a_handler_removes_its_socket_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let listen = format!("unix:{}", path.display());
+    let delay = ["--executor", "blocking", "--handler-delay", "1h"];
+    let mut server = Server::start(&[&["rest", "--listen", &listen], &delay[..]].concat());
+    let mut caller = Process::start(&mut rpcbench(&["call", "rest", &server.url, "add", "x=2", "y=3"]));
+    server.wait_for_call();
+    assert!(path.exists());
+    server.process.signal(Signal::SIGINT);
+    server.process.ended().with(0, &[]);
+    assert!(!path.exists());
+    caller.ended();
+}
+
+#[test]
+fn a_parent_that_is_killed_ends_a_server_in_a_handler() {
+    let mut command = rpcbench(&["serve", "rest", "--executor", "blocking", "--handler-delay", "1h"]);
+    command.args(["--control", "127.0.0.1:0", "--end-with-input"]).stdin(std::process::Stdio::piped());
+    let mut process = Process::start(&mut command);
+    let url = process.url();
+    let mut caller = Process::start(&mut rpcbench(&["call", "rest", &url, "add", "x=2", "y=3"]));
+    // It has sent the call when it gives up waiting for the reply.
+    caller.ended().with(3, &["timeout"]);
+    // Ends standard input.
+    process.ended().with(0, &["a handler is still running"]);
+}
+
+fn send(address: SocketAddr, text: &str) -> String {
+    let mut connection = TcpStream::connect(address).unwrap();
+    connection.write_all(text.as_bytes()).unwrap();
+    let mut line = String::new();
+    BufReader::new(connection).read_line(&mut line).unwrap();
+    line
+}
+
+#[test]
+fn a_control_port_asks_for_the_token_in_the_environment() {
+    let serve = ["serve", "rest", "--control", "127.0.0.1:0"];
+    let without = |token: &str| finish(rpcbench(&serve).env("RPCBENCH_CONTROL_TOKEN", token));
+    without("").with(2, &["RPCBENCH_CONTROL_TOKEN", "openssl rand -hex 16"]);
+    let refused = without("short");
+    assert!(!refused.err.join("\n").contains("short"), "{:?}", refused.err);
+    refused.with(2, &["RPCBENCH_CONTROL_TOKEN", "16 to 128"]);
+
+    let server = Server::start(&["rest", "--fail", "1/1"]);
+    let address = server.control.address;
+    let call = ["call", "rest", &server.url, "add", "x=2", "y=3"];
+    assert!(send(address, "faults off\n").contains("wrong token"));
+    assert!(send(address, "token wrong-token-of-a-stranger\nfaults off\n").contains("wrong token"));
+    finish(&mut rpcbench(&call)).with(1, &[]);
+    assert!(send(address, &format!("token {CONTROL_TOKEN}\nfaults off\n")).contains("\"calls\":"));
+    finish(&mut rpcbench(&call)).with(0, &[]);
+    // Not in the list of processes, which every user can read.
+    let command = std::fs::read(format!("/proc/{}/cmdline", server.process.pid())).unwrap_or_default();
+    assert!(!String::from_utf8_lossy(&command).contains(CONTROL_TOKEN));
+}
+
+#[test]
+fn a_run_and_an_agent_with_a_wrong_token_end_with_the_reason() {
+    let server = Server::start(&["rest-hyper"]);
+    let (target, control) =
+        (format!("rest-hyper={}", server.url), format!("rest-hyper={}", server.control.address));
+    let folder = tempfile::tempdir().unwrap();
+    let run = ["run", "--stack", "rest-hyper", "--target", &target, "--control", &control, "--blocks", "1"];
+    let clock = server.control.address.to_string();
+    let agent = ["agent", "--target", &target, "--clock", &clock, "--at", "1", "--out", "x.json"];
+    for arguments in [&run[..], &agent] {
+        let with_token = |token: &str| {
+            finish(rpcbench(arguments).env("RPCBENCH_CONTROL_TOKEN", token).current_dir(folder.path()))
+        };
+        with_token("").with(2, &["RPCBENCH_CONTROL_TOKEN"]);
+        with_token("another-token-of-16").with(3, &["wrong token"]);
+    }
+}
+
+/// A port that accepts connections and never replies.
+#[test]
+fn a_control_port_that_sends_a_byte_at_a_time_does_not_hold_up_a_run() {
+    let slow = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = slow.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for connection in slow.incoming().flatten() {
+            std::thread::spawn(move || {
+                while (&connection).write_all(b" ").is_ok() {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+            });
+        }
+    });
+    let server = Server::start(&["rest-hyper"]);
+    let folder = tempfile::tempdir().unwrap();
+    let (target, control) = (format!("rest-hyper={}", server.url), format!("rest-hyper={address}"));
+    let run = ["run", "--stack", "rest-hyper", "--target", &target, "--control", &control, "--blocks", "1"];
+    finish(rpcbench(&run).current_dir(folder.path()))
+        .with(3, &["--control rest-hyper", &address.to_string()]);
+}
