@@ -79,7 +79,7 @@ fn latency(summary: &MeasurementSummary) -> Option<String> {
         ),
         _ => format!("{opening} takes {with_usual}{round_trip} with each protocol's usual library"),
     };
-    Some(format!("{answer}. {}", Verdict::of(&usual, &minimal)))
+    Some(format!("{answer}. {}", Verdict::of(&usual, &minimal, &summary.ranking)))
 }
 
 /// The stacks of a ranking that have a median latency, the fastest first.

@@ -47,6 +47,11 @@ pub(super) fn conditions(measurement: &Measurement) -> String {
     format!("{}; {}", load(measurement), placement(measurement))
 }
 
+/// The figure by which the stacks of a measurement are ranked.
+pub(super) fn quantity(measurement: &Measurement) -> &'static str {
+    if measurement.load.is_for_latency() { "median latency" } else { "calls per second" }
+}
+
 /// How many blocks a run has.
 pub(super) fn blocks(record: &Record) -> String {
     match record.scenario.blocks.get() {

@@ -41,7 +41,7 @@ impl Setting {
                 many if self.differs() && many > MAX_NAMED && 2 * many > concerned => Some("all others"),
                 _ => None,
             };
-            (value, Cell::Stacks { names: stacks.clone(), shorthand })
+            (value, Cell::Stacks { names: stacks.clone(), shorthand: shorthand.map(str::to_owned) })
         })
     }
 

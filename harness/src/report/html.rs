@@ -50,7 +50,7 @@ impl<'a> Page<'a> {
                 .map(|(number, (tables, figures))| Section {
                     id: format!("m{number}"),
                     table: Grid::new(&tables.stacks),
-                    variants: tables.variants.as_ref().map(Grid::new),
+                    further: tables.further().map(Grid::new).collect(),
                     figures: figures.iter().map(Drawing::new).collect(),
                 })
                 .collect(),
@@ -74,7 +74,7 @@ fn pair(row: &Row) -> [String; 2] {
 struct Section<'a> {
     id: String,
     table: Grid<'a>,
-    variants: Option<Grid<'a>>,
+    further: Vec<Grid<'a>>,
     figures: Vec<Drawing<'a>>,
 }
 

@@ -22,8 +22,8 @@ pub(super) fn render(report: &Report, figures: &Figures) -> String {
     images(&mut out, &figures.sweeps);
     for (tables, figures) in report.measurements.iter().zip(&figures.measurements) {
         section(&mut out, &tables.stacks);
-        if let Some(variants) = &tables.variants {
-            subsection(&mut out, variants);
+        for table in tables.further() {
+            subsection(&mut out, table);
         }
         images(&mut out, figures);
     }

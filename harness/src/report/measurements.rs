@@ -3,90 +3,106 @@
 use super::describe;
 use super::model::{Cell, Column, MeasurementTables, Note, Quantity, Row, Table, Unit};
 use super::stack_summary::{Spread, StackSummary};
+use super::statements::{self, statement};
 use super::summary::MeasurementSummary;
-use super::{text, variants};
+use super::variants;
+use super::verdict::Ranking;
 
 /// A column and the cell that a stack has in it.
 #[derive(Clone, Copy)]
 struct Definition {
     column: Column,
-    cell: fn(&StackSummary) -> Cell,
+    cell: fn(&StackSummary, &Ranking) -> Cell,
 }
 
 const STACK: Definition =
-    Definition { column: Column::text("stack", "stack"), cell: |stack| stack.stack.as_str().into() };
+    Definition { column: Column::text("stack", "stack"), cell: |stack, _| stack.stack.as_str().into() };
 const P50: Definition = Definition {
     column: Column::number("p50", "p50 µs", Unit::Microseconds)
         .meaning("half of the calls were at least as fast: median of the blocks, smallest–largest block"),
-    cell: |stack| micros(stack, stack.p50),
+    cell: |stack, _| micros(stack, stack.p50),
 };
 const P99: Definition = Definition {
     column: Column::number("p99", "p99 µs", Unit::Microseconds)
         .meaning("99 of 100 calls were at least as fast: median of the blocks, smallest–largest block"),
-    cell: |stack| micros(stack, stack.p99),
+    cell: |stack, _| micros(stack, stack.p99),
 };
 const P999: Definition = Definition {
     column: Column::number("p99.9", "p99.9 µs", Unit::Microseconds)
         .meaning("999 of 1,000 calls were at least as fast: median of the blocks, smallest–largest block"),
-    cell: |stack| micros(stack, stack.p999),
+    cell: |stack, _| micros(stack, stack.p999),
 };
 const SERVICE: Definition = Definition {
     column: Column::number("service-p50", "service p50 µs", Unit::Microseconds)
         .meaning("median time from the actual send; the other latencies start at the scheduled send time"),
-    cell: |stack| micros(stack, stack.service_p50),
+    cell: |stack, _| micros(stack, stack.service_p50),
 };
 const SCHEDULE_LAG: Definition = Definition {
     column: Column::number("lag-p99", "lag p99 µs", Unit::Microseconds).meaning(
         "schedule lag: how late the load generator itself sent calls; 99 of 100 were at most this late",
     ),
-    cell: |stack| micros(stack, stack.schedule_lag_p99),
+    cell: |stack, _| micros(stack, stack.schedule_lag_p99),
 };
 const RATIO_TO_TCP: Definition = Definition {
     column: Column::number("ratio-to-tcp", "× tcp", Unit::Ratio)
         .meaning("p50 as a multiple of the raw TCP floor's in the same block")
         .with_inline_range(),
-    cell: |stack| spread(stack, stack.ratio_to_tcp),
+    cell: |stack, _| spread(stack, stack.ratio_to_tcp),
 };
-const TIES: Definition = Definition {
-    column: Column::text("ties", "ties")
-        .meaning("stacks that share a letter are not distinguishable; without letters there is no verdict")
-        .right_aligned(),
-    cell: |stack| stack.letters.clone().map_or(Cell::Missing, Cell::Letters),
+const STATEMENT: Definition = Definition {
+    column: Column::text("statement", "than the next")
+        .meaning("whether the stack is faster than the next one below that is ranked, with an interval"),
+    cell: |stack, ranking| {
+        ranking.with_next(&stack.stack).map_or(Cell::Missing, |comparison| statement(&comparison, ranking))
+    },
 };
 const CALLS: Definition = Definition {
     column: Column::number("calls", "calls/s", Unit::CallsPerSecond).meaning("correct answers per second"),
-    cell: |stack| spread(stack, stack.throughput),
+    cell: |stack, _| spread(stack, stack.throughput),
 };
 const CLIENT: Definition = Definition {
     column: Column::number("client-cpu", "client µs", Unit::Microseconds)
         .meaning("CPU time of the client's process per correct answer"),
-    cell: |stack| Cell::optional(stack.cpu.client.map(to_micros)),
+    cell: |stack, _| Cell::optional(stack.cpu.client.map(to_micros)),
 };
 const SERVER: Definition = Definition {
     column: Column::number("server-cpu", "server µs", Unit::Microseconds)
         .meaning("CPU time of the server's process per correct answer"),
-    cell: |stack| Cell::optional(stack.cpu.server.map(to_micros)),
+    cell: |stack, _| Cell::optional(stack.cpu.server.map(to_micros)),
 };
 const BROKER: Definition = Definition {
     column: Column::number("broker-cpu", "broker µs", Unit::Microseconds)
         .meaning("CPU time of the broker's process per correct answer"),
-    cell: |stack| Cell::optional(stack.cpu.broker.map(to_micros)),
+    cell: |stack, _| Cell::optional(stack.cpu.broker.map(to_micros)),
 };
 const BYTES: Definition = Definition {
     column: Column::number("bytes", "bytes ↑ ↓", Unit::Bytes)
         .meaning("bytes of a call from client to server and back"),
-    cell: |stack| {
+    cell: |stack, _| {
         let per_call = stack.wire.as_ref().map(|wire| wire.per_call);
         per_call.map_or(Cell::Missing, |bytes| Cell::Pair([Some(bytes.up), Some(bytes.down)]))
     },
 };
 const NOTES: Definition =
-    Definition { column: Column::text("notes", "notes"), cell: |stack| Cell::Notes(notes(stack)) };
+    Definition { column: Column::text("notes", "notes"), cell: |stack, _| Cell::Notes(notes(stack)) };
 
 const CLOSED_LOOP: [Definition; 11] =
-    [STACK, P50, P99, RATIO_TO_TCP, TIES, CALLS, CLIENT, SERVER, BROKER, BYTES, NOTES];
-const OPEN_LOOP: [Definition; 13] =
-    [STACK, P50, P99, P999, RATIO_TO_TCP, TIES, SERVICE, SCHEDULE_LAG, CALLS, CLIENT, SERVER, BROKER, NOTES];
+    [STACK, P50, P99, RATIO_TO_TCP, STATEMENT, CALLS, CLIENT, SERVER, BROKER, BYTES, NOTES];
+const OPEN_LOOP: [Definition; 13] = [
+    STACK,
+    P50,
+    P99,
+    P999,
+    RATIO_TO_TCP,
+    STATEMENT,
+    SERVICE,
+    SCHEDULE_LAG,
+    CALLS,
+    CLIENT,
+    SERVER,
+    BROKER,
+    NOTES,
+];
 
 /// The tables of `summary`.
 pub(super) fn tables(summary: &MeasurementSummary) -> MeasurementTables {
@@ -94,7 +110,7 @@ pub(super) fn tables(summary: &MeasurementSummary) -> MeasurementTables {
     let definitions: &[Definition] =
         if measurement.load.rate().is_some() { &OPEN_LOOP } else { &CLOSED_LOOP };
     let of_stack = |stack: &StackSummary| Row {
-        cells: definitions.iter().map(|definition| (definition.cell)(stack)).collect(),
+        cells: definitions.iter().map(|definition| (definition.cell)(stack, &summary.ranking)).collect(),
         stack: Some(stack.kind),
         is_muted: stack.kind.is_floor(),
     };
@@ -105,10 +121,14 @@ pub(super) fn tables(summary: &MeasurementSummary) -> MeasurementTables {
         subtitle: Some(describe::conditions(measurement)),
         columns: definitions.iter().map(|definition| definition.column).collect(),
         rows: summary.stacks.iter().map(of_stack).chain(not_measured).collect(),
-        note: resolution(summary),
+        note: noise(summary),
         ..Table::default()
     };
-    MeasurementTables { stacks, variants: variants::table(measurement, &summary.variants) }
+    MeasurementTables {
+        stacks,
+        statements: statements::table(summary),
+        variants: variants::table(measurement, &summary.variants),
+    }
 }
 
 fn to_micros(nanos: f64) -> f64 {
@@ -148,25 +168,15 @@ fn notes(stack: &StackSummary) -> Vec<Note> {
     notes
 }
 
-/// How small a difference the measurement could show, and by how much its A/A pairs differed.
-fn resolution(summary: &MeasurementSummary) -> Option<String> {
-    let smallest = summary.resolution.smallest_difference.map(|share| {
-        format!(
-            "For half of the pairs of stacks, a true difference of {} or more would have been detected",
-            text::percent(share)
-        )
-    });
-    let noise = summary.pairs.iter().filter_map(|pair| {
+/// By how much the A/A pairs of a measurement differed.
+fn noise(summary: &MeasurementSummary) -> Option<String> {
+    let pairs = summary.pairs.iter().filter_map(|pair| {
         let ratio = pair.ratio?;
         Some(format!(
-            "{} against itself: {:.3} ({:.3}–{:.3}), a noise floor of {}",
-            pair.stack,
-            ratio.median,
-            ratio.low,
-            ratio.high,
-            text::percent(ratio.half_width())
+            "{} against itself: {:.3} ({:.3}–{:.3})",
+            pair.stack, ratio.median, ratio.low, ratio.high
         ))
     });
-    let sentences: Vec<_> = smallest.into_iter().chain(noise).collect();
-    (!sentences.is_empty()).then(|| sentences.join("; "))
+    let pairs: Vec<_> = pairs.collect();
+    (!pairs.is_empty()).then(|| pairs.join("; "))
 }

@@ -19,6 +19,7 @@ mod plots;
 mod settings;
 mod stack;
 mod stack_summary;
+mod statements;
 mod summary;
 mod terminal;
 mod text;
@@ -37,10 +38,10 @@ use model::Report;
 use plots::Figures;
 
 pub use stack::StackKind;
-pub use stack_summary::{ByBlock, Cpu, Spread, StackSummary};
+pub use stack_summary::{Cpu, Spread, StackSummary};
 pub use summary::{MeasurementSummary, NotMeasured, SelfComparison, Summary};
 pub use variants::Variant;
-pub use verdict::{Resolution, ratio};
+pub use verdict::Ranking;
 
 /// The report of `record`, of which `summary` is the summary.
 #[must_use]

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::stack::StackKind;
 use crate::record::{CheckFailure, Label};
+use crate::stats::{Interval, Statement};
 
 /// Everything that a report shows, except its figures.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -46,8 +47,17 @@ pub struct Report {
 pub struct MeasurementTables {
     /// A row for each stack.
     pub stacks: Table,
+    /// The statements about all pairs of stacks; absent where the blocks allow none.
+    pub statements: Option<Table>,
     /// Stacks whose server was reached by two routes; absent where there are none.
     pub variants: Option<Table>,
+}
+
+impl MeasurementTables {
+    /// The tables that follow the first one.
+    pub fn further(&self) -> impl Iterator<Item = &Table> {
+        self.statements.iter().chain(&self.variants)
+    }
 }
 
 /// A table.
@@ -174,8 +184,15 @@ pub enum Cell {
         /// The total.
         whole: usize,
     },
-    /// Letters: stacks that share one are not distinguishable.
-    Letters(String),
+    /// A statement about two stacks.
+    Statement {
+        /// The statement.
+        statement: Statement,
+        /// The speed of the first stack as a multiple of that of the second.
+        ratio: Option<Interval>,
+        /// The difference that the statement is about, as a share.
+        delta: f64,
+    },
     /// What a reader must know to read the row correctly.
     Notes(Vec<Note>),
     /// Names of stacks.
@@ -183,7 +200,7 @@ pub enum Cell {
         /// All names.
         names: Vec<String>,
         /// A summary to show instead where there are too many names to list.
-        shorthand: Option<&'static str>,
+        shorthand: Option<String>,
     },
     /// Conformance checks that did not pass.
     FailedChecks(Vec<CheckFailure>),

@@ -8,10 +8,7 @@ use super::stack::StackKind;
 use crate::load::Operation;
 use crate::observe::Counts;
 use crate::record::{HistogramError, Label, StackFacts, Status, Trial, Used, Wire};
-use crate::stats::{median, new_histogram, range};
-
-/// A figure of each block in which a stack has a valid trial, by the number of the block.
-pub type ByBlock = BTreeMap<u32, f64>;
+use crate::stats::{ByBlock, median, new_histogram, range};
 
 /// One stack in one measurement.
 #[derive(Debug)]
@@ -63,8 +60,6 @@ pub struct StackSummary {
     /// The figure of each block by which the measurement is ranked: median latency in nanoseconds for one caller,
     /// correct answers per second for several.
     pub ranking_figure: ByBlock,
-    /// Letters: stacks that share one are not distinguishable. Absent where there is no verdict.
-    pub letters: Option<String>,
 }
 
 /// A figure over the blocks of a run.
@@ -178,7 +173,6 @@ impl StackSummary {
             latency: latencies(&valid)?,
             missing: valid.iter().map(|trial| trial.counts.not_right()).sum(),
             ranking_figure: by_block(trials, ranking_figure),
-            letters: None,
         }))
     }
 

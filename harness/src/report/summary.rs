@@ -5,13 +5,14 @@ use std::cmp::Ordering;
 use super::stack::{FLOOR, StackKind};
 use super::stack_summary::{Floors, StackSummary, by_block, median_latency};
 use super::variants::Variant;
-use super::verdict::{Resolution, assign_letters, ratio};
+use super::verdict::{Ranking, speeds};
 use super::warnings::warnings;
 use crate::load::Load;
 use crate::record::{HistogramError, Record, StackFacts, Trial, Wire};
 use crate::scenario::Measurement;
 use crate::stacks::{at_the_place_of, base_name};
-use crate::stats::Interval;
+use crate::stats::simulation::Noise;
+use crate::stats::{ByBlock, Interval, error_each, ratio};
 
 /// The summary of a record.
 #[derive(Debug)]
@@ -31,8 +32,8 @@ pub struct MeasurementSummary {
     pub stacks: Vec<StackSummary>,
     /// The stacks without a trial.
     pub not_measured: Vec<NotMeasured>,
-    /// How small a difference the measurement can show.
-    pub resolution: Resolution,
+    /// Which of the stacks differ, as far as the blocks tell.
+    pub ranking: Ranking,
     /// The A/A pairs: stacks that were measured twice, against themselves.
     pub pairs: Vec<SelfComparison>,
     /// Stacks whose server was reached by two routes.
@@ -67,7 +68,8 @@ impl Summary {
         let all = measurements.iter().map(|measurement| MeasurementSummary::new(record, measurement));
         let measurements: Vec<_> = all.filter_map(Result::transpose).collect::<Result<_, _>>()?;
         let differing_pairs = measurements.iter().flat_map(MeasurementSummary::differing_pairs);
-        let warnings = differing_pairs.chain(warnings(record)).collect();
+        let too_few = measurements.iter().filter_map(MeasurementSummary::too_few_blocks);
+        let warnings = differing_pairs.chain(too_few).chain(warnings(record)).collect();
         Ok(Summary { measurements, warnings })
     }
 }
@@ -89,15 +91,38 @@ impl MeasurementSummary {
             return Ok(None);
         }
         stacks.sort_by(|a, b| order(measurement, a, b));
-        let resolution = assign_letters(&mut stacks);
+        let pairs = pairs(&twins, &stacks, figure);
+        let same: Vec<_> = pairs.iter().filter_map(|pair| pair.ratio).collect();
         Ok(Some(MeasurementSummary {
             measurement: measurement.clone(),
             not_measured: not_measured(record, measurement, &stacks),
-            resolution,
-            pairs: pairs(&twins, &stacks, figure),
+            ranking: Ranking::new(&stacks, measurement.load, &same),
+            pairs,
             variants: Variant::all(&stacks),
             stacks,
         }))
+    }
+
+    /// The noise of the stacks that are not floors, in the blocks in which all of them have a valid trial.
+    #[must_use]
+    pub fn noise(&self) -> Option<Noise> {
+        let load = self.measurement.load;
+        let stacks = self.stacks.iter().filter(|stack| !stack.kind.is_floor());
+        Noise::of(&stacks.map(|stack| speeds(&stack.ranking_figure, load)).collect::<Vec<_>>())
+    }
+
+    /// A warning if there are too few blocks for any statement about two stacks.
+    fn too_few_blocks(&self) -> Option<String> {
+        let comparisons = &self.ranking.comparisons;
+        let is_undecided = comparisons.pairs.iter().all(|pair| pair.ratio.is_none());
+        (is_undecided && !comparisons.pairs.is_empty()).then(|| {
+            format!(
+                "{}: too few blocks for statements about differences, of which there are {}: these take at least {} blocks",
+                self.measurement.name,
+                comparisons.pairs.len(),
+                comparisons.blocks_needed
+            )
+        })
     }
 
     /// A warning for each A/A pair whose halves differ.
@@ -167,12 +192,17 @@ fn pairs(
     stacks: &[StackSummary],
     figure: fn(&Trial) -> Option<f64>,
 ) -> Vec<SelfComparison> {
-    let of_stack = |stack: &StackSummary| {
+    let with_twin = stacks.iter().filter_map(|stack| {
         let twin = trials_of(twins, &stack.stack);
-        let ratio = || ratio(&stack.ranking_figure, &by_block(&twin, figure));
-        (!twin.is_empty()).then(|| SelfComparison { stack: stack.stack.clone(), ratio: ratio() })
+        (!twin.is_empty()).then(|| (stack, by_block(&twin, figure)))
+    });
+    let with_twin: Vec<_> = with_twin.collect();
+    let error = error_each(with_twin.len());
+    let compare = |(stack, twin): &(&StackSummary, ByBlock)| SelfComparison {
+        stack: stack.stack.clone(),
+        ratio: ratio(&stack.ranking_figure, twin, error),
     };
-    stacks.iter().filter_map(of_stack).collect()
+    with_twin.iter().map(compare).collect()
 }
 
 fn wire_of(record: &Record, trial: &Trial) -> Option<Wire> {

@@ -15,8 +15,8 @@ pub(super) fn render(report: &Report) -> String {
     let _ = writeln!(out, "{}", report.circumstances);
     for tables in &report.measurements {
         write_table(&mut out, &tables.stacks);
-        if let Some(variants) = &tables.variants {
-            write_table(&mut out, variants);
+        for table in tables.further() {
+            write_table(&mut out, table);
         }
     }
     for table in report.capacities.iter().chain(&report.ledgers) {

@@ -1,6 +1,7 @@
 //! Values as text: the digits, units and words that every kind of report uses for them.
 
 use super::model::{Cell, Column, Note, Quantity, Unit};
+use crate::stats::{Interval, Statement};
 
 /// What is shown where there is no value.
 const MISSING: &str = "–";
@@ -56,6 +57,30 @@ pub(super) fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
+/// By how much a stack is faster than another: the share as a percentage, or the factor from 2 on, with its interval.
+/// `speeds` is the speed as a multiple of that of the other stack.
+pub(super) fn lead(speeds: &Interval) -> String {
+    if speeds.median >= 2.0 {
+        let bounds = range(Some(speeds.low), Some(speeds.high), Some(Unit::Ratio));
+        return format!("a factor of {} ({bounds})", ratio(speeds.median));
+    }
+    let decimals = if speeds.median < 1.1 { 1 } else { 0 };
+    let share = |speed: f64| format!("{:.decimals$}", 100.0 * (speed - 1.0));
+    format!("{} % ({}–{} %)", share(speeds.median), share(speeds.low), share(speeds.high))
+}
+
+/// A statement about a stack and another one, without their names.
+fn statement(statement: Statement, ratio: Option<&Interval>, delta: f64) -> String {
+    match (statement, ratio) {
+        (Statement::Faster, Some(ratio)) => format!("faster by {}", lead(ratio)),
+        (Statement::Slower, Some(ratio)) => {
+            format!("slower: the other is faster by {}", lead(&ratio.inverse()))
+        }
+        (Statement::NoDifference, _) => format!("no difference above {}", percent(delta)),
+        _ => "undecided".to_owned(),
+    }
+}
+
 /// A number in `unit`, without the unit.
 fn number(value: f64, unit: Option<Unit>) -> String {
     match unit {
@@ -109,7 +134,8 @@ fn without_range(cell: &Cell, unit: Option<Unit>) -> String {
         Cell::Empty => String::new(),
         Cell::Missing => MISSING.to_owned(),
         Cell::NotMeasured(reason) => format!("not measured: {reason}"),
-        Cell::Text(text) | Cell::Letters(text) => text.clone(),
+        Cell::Text(text) => text.clone(),
+        Cell::Statement { statement, ratio, delta } => self::statement(*statement, ratio.as_ref(), *delta),
         Cell::Quantity(quantity) => number(quantity.value, unit),
         Cell::Pair(pair) => {
             let [first, second] = pair.map(|value| value.map_or(MISSING.to_owned(), |v| number(v, unit)));
@@ -118,7 +144,7 @@ fn without_range(cell: &Cell, unit: Option<Unit>) -> String {
         Cell::Range { low, high } => range(*low, *high, unit),
         Cell::Share { part, whole } => format!("{part} of {whole}"),
         Cell::Notes(notes) => notes.iter().map(note).collect::<Vec<_>>().join("; "),
-        Cell::Stacks { shorthand: Some(words), .. } => (*words).to_owned(),
+        Cell::Stacks { shorthand: Some(words), .. } => words.clone(),
         Cell::Stacks { names, shorthand: None } => names.join(", "),
         Cell::FailedChecks(failed) if failed.is_empty() => "none".to_owned(),
         Cell::FailedChecks(failed) => {
@@ -158,6 +184,21 @@ mod tests {
         assert_eq!(thousands(999.4), "999");
         assert_eq!(thousands(1_000_000.0), "1,000,000");
         assert_eq!(thousands(12_345.6), "12,346");
+    }
+
+    #[test]
+    fn statements_have_three_forms() {
+        let show = |low: f64, median, high, delta| {
+            let ratio = Some(Interval { low, median, high });
+            let statement = Statement::of(ratio, delta);
+            cell(&Cell::Statement { statement, ratio, delta }, None).value
+        };
+        assert_eq!(show(1.02, 1.034, 1.05, 0.01), "faster by 3.4 % (2.0–5.0 %)");
+        assert_eq!(show(1.12, 1.17, 1.21, 0.01), "faster by 17 % (12–21 %)");
+        assert_eq!(show(12.5, 26.04, 27.0, 0.01), "faster by a factor of 26.0 (12.5–27.0)");
+        assert_eq!(show(0.8, 0.8, 0.8, 0.01), "slower: the other is faster by 25 % (25–25 %)");
+        assert_eq!(show(0.995, 1.0, 1.005, 0.012), "no difference above 1.2 %");
+        assert_eq!(show(0.9, 1.0, 1.005, 0.012), "undecided");
     }
 
     #[test]

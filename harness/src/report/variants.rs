@@ -1,12 +1,12 @@
 //! Variants: the cost of another route to the server, from a stack compared with itself over the usual route.
 
+use super::describe;
 use super::model::{Cell, Column, Row, Table, Unit};
 use super::stack_summary::{Spread, StackSummary};
 use super::text;
-use super::verdict::ratio;
 use crate::scenario::Measurement;
 use crate::stacks::base_name;
-use crate::stats::Interval;
+use crate::stats::{Interval, error_each, ratio};
 
 /// A stack whose server was reached by two routes.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,14 +35,17 @@ impl Variant {
         // Where a server runs on other or unknown cores, more than the route is different.
         let placed = || stacks.iter().filter(|stack| !stack.is_unplaced);
         let with_base = placed().filter_map(|variant| {
-            let base = placed()
-                .find(|base| base.stack != variant.stack && base.stack == base_name(&variant.stack))?;
-            Variant::new(base, variant)
+            let is_base =
+                |base: &&StackSummary| base.stack != variant.stack && base.stack == base_name(&variant.stack);
+            Some((placed().find(is_base)?, variant))
         });
-        with_base.collect()
+        let with_base: Vec<_> = with_base.collect();
+        let error = error_each(with_base.len());
+        with_base.iter().filter_map(|(base, variant)| Variant::new(base, variant, error)).collect()
     }
 
-    fn new(base: &StackSummary, variant: &StackSummary) -> Option<Self> {
+    /// Compares `variant` with `base`, with an interval that is wrong with a probability of at most `error`.
+    fn new(base: &StackSummary, variant: &StackSummary, error: f64) -> Option<Self> {
         let figures = variant.ranking_figure.iter();
         let ratios: Vec<f64> =
             figures.filter_map(|(block, figure)| Some(figure / base.ranking_figure.get(block)?)).collect();
@@ -50,7 +53,7 @@ impl Variant {
             base: base.stack.clone(),
             variant: variant.stack.clone(),
             spread: Spread::of(&ratios)?,
-            interval: ratio(&variant.ranking_figure, &base.ranking_figure),
+            interval: ratio(&variant.ranking_figure, &base.ranking_figure, error),
         })
     }
 
@@ -85,10 +88,12 @@ impl Variant {
 
 /// The table of `variants`; `None` where there are none.
 pub(super) fn table(measurement: &Measurement, variants: &[Variant]) -> Option<Table> {
-    let what = if measurement.load.is_for_latency() { "median latency" } else { "calls per second" };
     (!variants.is_empty()).then(|| Table {
         title: "The same stack by another route".to_owned(),
-        subtitle: Some(format!("{what} as a multiple of the usual route's, within each block")),
+        subtitle: Some(format!(
+            "{} as a multiple of the usual route's, within each block",
+            describe::quantity(measurement)
+        )),
         columns: COLUMNS.to_vec(),
         rows: variants.iter().map(Variant::row).collect(),
         ..Table::default()

@@ -1,54 +1,62 @@
-//! Which differences are real: ratios within a block, over enough blocks.
+//! Which differences are real: the statements about the stacks of a measurement, and the verdict on the fastest protocol.
 
 use std::fmt;
 
-use super::stack_summary::{ByBlock, StackSummary};
-use crate::stats::{BLOCKS_FOR_A_VERDICT, CONFIDENCE, Interval, letters, median, ratio_interval};
+use super::stack_summary::StackSummary;
+use super::text;
+use crate::load::Load;
+use crate::stats::{ByBlock, Comparison, Comparisons, Interval, Statement};
 
-/// The ratio of `a` to `b` within each block that both have, with its interval; `None` where there are too few blocks
-/// for a verdict.
-#[must_use]
-pub fn ratio(a: &ByBlock, b: &ByBlock) -> Option<Interval> {
-    let ratios: Vec<f64> = a.iter().filter_map(|(block, a)| Some(a / b.get(block)?)).collect();
-    ratio_interval(&ratios)
+/// The statements about all pairs of ranked stacks of a measurement.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ranking {
+    /// The names of the ranked stacks, the fastest first.
+    pub stacks: Vec<String>,
+    /// The statements; their positions are those in [`stacks`](Self::stacks).
+    pub comparisons: Comparisons,
 }
 
-/// How small a difference between stacks a measurement can show.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Resolution {
-    /// In half of the pairs of stacks, a true difference of this share or more would have been detected.
-    pub smallest_difference: Option<f64>,
+impl Ranking {
+    /// Compares the ranked ones of `stacks`, which are in order. `same` are the ratios of the A/A pairs.
+    pub(super) fn new(stacks: &[StackSummary], load: Load, same: &[Interval]) -> Self {
+        let ranked: Vec<_> = stacks.iter().filter(|stack| is_ranked(stack)).collect();
+        let speeds: Vec<ByBlock> = ranked.iter().map(|stack| speeds(&stack.ranking_figure, load)).collect();
+        Ranking {
+            stacks: ranked.iter().map(|stack| stack.stack.clone()).collect(),
+            comparisons: Comparisons::new(&speeds.iter().collect::<Vec<_>>(), same),
+        }
+    }
+
+    /// The comparison of two ranked stacks, in this order.
+    #[must_use]
+    pub fn between(&self, a: &str, b: &str) -> Option<Comparison> {
+        self.comparisons.between(self.position(a)?, self.position(b)?)
+    }
+
+    /// The comparison of a ranked stack with the next slower one.
+    #[must_use]
+    pub fn with_next(&self, stack: &str) -> Option<Comparison> {
+        let position = self.position(stack)?;
+        self.comparisons.between(position, position + 1)
+    }
+
+    fn position(&self, stack: &str) -> Option<usize> {
+        self.stacks.iter().position(|ranked| ranked == stack)
+    }
 }
 
-/// Gives letters to each of `stacks` that is ranked: two that share a letter are not distinguishable.
-pub(super) fn assign_letters(stacks: &mut [StackSummary]) -> Resolution {
-    let ranked: Vec<usize> = (0..stacks.len()).filter(|stack| is_ranked(&stacks[*stack])).collect();
-    let mut half_widths = Vec::new();
-    let mut tied = vec![vec![false; ranked.len()]; ranked.len()];
-    for (b, stack_b) in ranked.iter().enumerate() {
-        for (a, stack_a) in ranked[..b].iter().enumerate() {
-            let interval = ratio(&stacks[*stack_a].ranking_figure, &stacks[*stack_b].ranking_figure);
-            half_widths.extend(interval.map(|interval| interval.half_width()));
-            // Two stacks with too few blocks in common are not distinguishable either.
-            let is_tie = interval.is_none_or(|interval| interval.contains_one());
-            tied[a][b] = is_tie;
-            tied[b][a] = is_tie;
-        }
-    }
-    if ranked.len() > 1 {
-        for (stack, letters) in ranked.iter().zip(letters(ranked.len(), |a, b| tied[a][b])) {
-            stacks[*stack].letters = Some(letters);
-        }
-    }
-    Resolution { smallest_difference: median(&half_widths) }
+/// Figures by block as speeds, of which more is faster: a latency becomes its inverse.
+pub(super) fn speeds(figures: &ByBlock, load: Load) -> ByBlock {
+    let speed = |figure: f64| if load.is_for_latency() { 1.0 / figure } else { figure };
+    figures.iter().map(|(block, figure)| (*block, speed(*figure))).collect()
 }
 
 /// Whether `stack` takes part in the ranking. Left out are floors, client-bound stacks, servers that were already
-/// running elsewhere, and stacks with too few blocks or with a block whose figure falls among calls without an answer.
+/// running elsewhere, and stacks with a block whose figure falls among calls without an answer.
 fn is_ranked(stack: &StackSummary) -> bool {
-    let finite = stack.ranking_figure.values().filter(|figure| figure.is_finite()).count();
-    let has_enough = finite == stack.ranking_figure.len() && finite >= BLOCKS_FOR_A_VERDICT;
-    has_enough && !stack.kind.is_floor() && !stack.is_client_bound() && !stack.is_unplaced
+    let is_finite = stack.ranking_figure.values().all(|figure| figure.is_finite());
+    let is_measured = is_finite && !stack.ranking_figure.is_empty();
+    is_measured && !stack.kind.is_floor() && !stack.is_client_bound() && !stack.is_unplaced
 }
 
 /// What may be said about the fastest protocol.
@@ -58,11 +66,11 @@ pub(super) enum Verdict {
     Fastest {
         /// The protocol.
         protocol: String,
-        /// The ratio of its stack to the second stack of each ranking, once where both rankings have the same second stack.
+        /// The lead of its stack over the second stack of each ranking, once where both rankings have the same second stack.
         margins: Vec<Margin>,
     },
-    /// A protocol leads both rankings, but in at least one of them not distinguishably.
-    NotDistinguishable {
+    /// A protocol leads both rankings, but in at least one of them the lead is not stated.
+    Undecided {
         /// The protocol.
         protocol: String,
     },
@@ -74,15 +82,18 @@ pub(super) enum Verdict {
         minimal: String,
     },
     /// There are too few blocks.
-    TooFewBlocks,
+    TooFewBlocks {
+        /// The number of blocks that a statement takes.
+        needed: usize,
+    },
     /// One of the rankings has fewer than two stacks.
     NothingToCompare,
 }
 
-/// How much time the fastest stack took, as a ratio to that of another.
+/// How much faster the fastest stack was than another.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Margin {
-    /// The ratio.
+    /// The speed as a multiple of that of the other stack.
     pub ratio: Interval,
     /// The other stack.
     pub to: String,
@@ -90,26 +101,27 @@ pub(super) struct Margin {
 
 impl Verdict {
     /// The verdict from two rankings of the same protocols, the fastest stack first. It names a protocol only where
-    /// both rankings do, and where in both the interval of its ratio to the second stack lies below 1.
-    pub(super) fn of(usual: &[&StackSummary], minimal: &[&StackSummary]) -> Self {
+    /// both rankings do, and where in both the lead over the second stack is stated.
+    pub(super) fn of(usual: &[&StackSummary], minimal: &[&StackSummary], statements: &Ranking) -> Self {
         let ([first, second, ..], [minimal_first, minimal_second, ..]) = (usual, minimal) else {
             return Verdict::NothingToCompare;
         };
-        let to_second = |first: &StackSummary, second: &StackSummary| {
-            ratio(&first.ranking_figure, &second.ranking_figure)
+        let lead = |first: &StackSummary, second: &StackSummary| {
+            let comparison = statements.between(&first.stack, &second.stack)?;
+            Some((comparison.statement, comparison.ratio?))
         };
-        let (Some(with_usual), Some(with_minimal)) =
-            (to_second(first, second), to_second(minimal_first, minimal_second))
+        let (Some((usual_statement, with_usual)), Some((minimal_statement, with_minimal))) =
+            (lead(first, second), lead(minimal_first, minimal_second))
         else {
-            return Verdict::TooFewBlocks;
+            return Verdict::TooFewBlocks { needed: statements.comparisons.blocks_needed };
         };
         let protocol = first.kind.protocol_name().to_owned();
         if !first.kind.has_protocol_of(minimal_first.kind) {
             let minimal = minimal_first.kind.protocol_name().to_owned();
             return Verdict::RankingsDisagree { usual: protocol, minimal };
         }
-        if with_usual.high >= 1.0 || with_minimal.high >= 1.0 {
-            return Verdict::NotDistinguishable { protocol };
+        if [usual_statement, minimal_statement] != [Statement::Faster; 2] {
+            return Verdict::Undecided { protocol };
         }
         let margin = |ratio, to: &StackSummary| Margin { ratio, to: to.stack.clone() };
         let mut margins = vec![margin(with_usual, second)];
@@ -124,30 +136,24 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Verdict::Fastest { protocol, margins } => {
-                write!(f, "{protocol} is the fastest, with usual and with minimal libraries: it took ")?;
+                write!(f, "{protocol} is the fastest, with usual and with minimal libraries: faster than ")?;
                 for (index, Margin { ratio, to }) in margins.iter().enumerate() {
-                    let and = if index == 0 { "" } else { " and " };
-                    let interval = if index == 0 {
-                        format!("{:.0} % interval ", 100.0 * CONFIDENCE)
-                    } else {
-                        String::new()
-                    };
-                    write!(f, "{and}{:.2} times as long as {to} ", ratio.median)?;
-                    write!(f, "({interval}{:.2}–{:.2})", ratio.low, ratio.high)?;
+                    let and = if index == 0 { "" } else { " and than " };
+                    write!(f, "{and}{to} by {}", text::lead(ratio))?;
                 }
                 write!(f, ".")
             }
-            Verdict::NotDistinguishable { protocol } => write!(
+            Verdict::Undecided { protocol } => write!(
                 f,
-                "No verdict on the fastest protocol: {protocol} leads both rankings, but is not distinguishable from the \
-                 second stack in at least one of them."
+                "No verdict on the fastest protocol: {protocol} leads both rankings, but in at least one of them its lead \
+                 over the second stack is not certain."
             ),
             Verdict::RankingsDisagree { usual, minimal } => write!(
                 f,
                 "No verdict on the fastest protocol: it is {usual} with usual libraries and {minimal} with minimal ones."
             ),
-            Verdict::TooFewBlocks => {
-                write!(f, "No verdict on the fastest protocol: fewer than {BLOCKS_FOR_A_VERDICT} blocks.")
+            Verdict::TooFewBlocks { needed } => {
+                write!(f, "No verdict on the fastest protocol: it takes {needed} blocks with valid trials.")
             }
             Verdict::NothingToCompare => write!(
                 f,

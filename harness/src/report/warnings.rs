@@ -1,8 +1,6 @@
 //! What a reader of a report must know before reading any figure.
 
-use super::describe;
 use crate::record::{Record, StartSpread, Status};
-use crate::stats::BLOCKS_FOR_A_VERDICT;
 
 /// The warnings that follow from `record` itself, the most serious first.
 pub(super) fn warnings(record: &Record) -> Vec<String> {
@@ -31,14 +29,6 @@ pub(super) fn warnings(record: &Record) -> Vec<String> {
     }
     warnings.extend(left_out(record, Status::Invalid, "are invalid"));
     warnings.extend(left_out(record, Status::Failed, "failed"));
-    let has_blocks = !record.scenario.measurements.is_empty();
-    if has_blocks && (record.scenario.blocks.get() as usize) < BLOCKS_FOR_A_VERDICT {
-        warnings.push(format!(
-            "{}: enough for the order of magnitude, too few for verdicts on small differences, which take at least \
-             {BLOCKS_FOR_A_VERDICT}",
-            describe::blocks(record)
-        ));
-    }
     warnings.push("all figures are without TLS".to_owned());
     warnings
 }

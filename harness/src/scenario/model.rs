@@ -20,7 +20,7 @@ pub struct Scenario {
     /// The question that the scenario answers.
     #[schemars(example = &"What does one call cost in each protocol?")]
     pub question: String,
-    /// The number of blocks; each block contains every trial once. A verdict needs ten.
+    /// The number of blocks; each block contains every trial once. Statements about ten stacks take 14.
     #[schemars(example = 10)]
     pub blocks: NonZeroU32,
     /// The minimum length of the warm-up, whose calls do not count. If latencies still change, the warm-up is extended, up

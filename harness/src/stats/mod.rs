@@ -1,13 +1,14 @@
 //! Statistics: pure functions, no I/O.
 
-mod bootstrap;
 mod change_point;
 mod histogram;
-mod letters;
+mod interval;
 mod quantile;
+pub mod simulation;
+mod statement;
 
-pub use bootstrap::{BLOCKS_FOR_A_VERDICT, CONFIDENCE, Interval, ratio_interval};
 pub use change_point::{Shift, find_shift};
 pub use histogram::{MAX_DURATION, growing_histogram, new_histogram, record_duration};
-pub use letters::letters;
+pub use interval::{Interval, blocks_needed, ratio_interval};
 pub use quantile::{median, quantile_with_missing, range};
+pub use statement::{ByBlock, Comparison, Comparisons, ERROR_RATE, MIN_DELTA, Statement, error_each, ratio};

@@ -1,0 +1,195 @@
+//! Simulated tables with the noise of a real run: how often a table contains a false statement, and how often it states a
+//! difference that is there.
+//!
+//! A simulated block is a block of the real run, chosen at random with replacement: the noise of all stacks in that
+//! block is kept together, so that disturbances which several stacks have in common stay in common.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::interval::Interval;
+use super::quantile::median;
+use super::statement::{ByBlock, Comparison, Comparisons, Statement, ratio};
+
+/// The noise of a measurement: the logarithm of each stack's speed in each block, less its median over the blocks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Noise {
+    /// A row for each block, with a value for each stack.
+    blocks: Vec<Vec<f64>>,
+}
+
+/// Whose noise a simulated stack has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// That of any real stack, chosen anew in each block. All simulated stacks have the same distribution, so that the true
+    /// ratio of two of them is known exactly.
+    AnyStack,
+    /// That of one real stack, always the same, so that simulated stacks differ in how noisy they are.
+    OneStack,
+}
+
+/// A table to simulate.
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    /// The number of stacks.
+    pub stacks: usize,
+    /// The number of blocks.
+    pub blocks: u32,
+    /// By how much the first stack is faster than all others, as a share; these are equally fast.
+    pub effect: f64,
+    /// Whose noise the stacks have.
+    pub source: Source,
+}
+
+/// What simulated tables stated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The number of tables.
+    pub tables: u32,
+    /// How many contain a statement that is false: *faster* with an interval that does not contain the true ratio, or *no
+    /// difference above δ* where there is one.
+    pub with_false_statement: u32,
+    /// How many state that the first stack is faster than the second.
+    pub with_effect_stated: u32,
+}
+
+impl Noise {
+    /// The noise of `speeds`, one for each stack, in the blocks that all of them have; `None` without such a block.
+    #[must_use]
+    pub fn of(speeds: &[ByBlock]) -> Option<Self> {
+        let first = speeds.first()?;
+        let is_common = |block: &&u32| {
+            speeds.iter().all(|speeds| speeds.get(block).is_some_and(|speed| speed.ln().is_finite()))
+        };
+        let common: Vec<u32> = first.keys().filter(is_common).copied().collect();
+        let of_stack = |speeds: &ByBlock| -> Option<Vec<f64>> {
+            let common = common.iter().filter_map(|block| speeds.get(block));
+            let logs: Vec<f64> = common.map(|speed| speed.ln()).collect();
+            let middle = median(&logs)?;
+            Some(logs.into_iter().map(|log| log - middle).collect())
+        };
+        let by_stack: Vec<Vec<f64>> = speeds.iter().map(of_stack).collect::<Option<_>>()?;
+        let blocks = (0..common.len()).map(|block| by_stack.iter().map(|logs| logs[block]).collect());
+        Some(Noise { blocks: blocks.collect() })
+    }
+
+    /// The number of blocks and of stacks.
+    #[must_use]
+    pub fn size(&self) -> (usize, usize) {
+        (self.blocks.len(), self.blocks.first().map_or(0, Vec::len))
+    }
+
+    /// Simulates `count` tables. `seed` determines the result.
+    #[must_use]
+    pub fn simulate(&self, table: Table, count: u32, seed: u64) -> Outcome {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut outcome = Outcome::default();
+        for _ in 0..count {
+            // The last row is the second half of an A/A pair with the last stack.
+            let speeds = self.draw(table, &mut rng);
+            let (twin, stacks) =
+                speeds.split_last().map_or((None, &speeds[..]), |(twin, rest)| (Some(twin), rest));
+            let same: Vec<Interval> = twin
+                .zip(stacks.last())
+                .and_then(|(twin, last)| ratio(last, twin, super::ERROR_RATE))
+                .into_iter()
+                .collect();
+            let compared = Comparisons::new(&stacks.iter().collect::<Vec<_>>(), &same);
+            let is_false = |pair: &Comparison| self.is_false(pair, compared.delta, table);
+            outcome.tables += 1;
+            outcome.with_false_statement += u32::from(compared.pairs.iter().any(is_false));
+            let first = compared.between(0, 1).map(|pair| pair.statement);
+            outcome.with_effect_stated += u32::from(first == Some(Statement::Faster));
+        }
+        outcome
+    }
+
+    /// The speeds of the stacks of `table`, and of a twin of the last one.
+    fn draw(&self, table: Table, rng: &mut ChaCha8Rng) -> Vec<ByBlock> {
+        let mut speeds = vec![ByBlock::new(); table.stacks + 1];
+        for block in 0..table.blocks {
+            let noise = &self.blocks[rng.random_range(0..self.blocks.len())];
+            for (stack, speeds) in speeds.iter_mut().enumerate() {
+                let is_twin = stack == table.stacks;
+                let from = match table.source {
+                    Source::AnyStack => rng.random_range(0..noise.len()),
+                    Source::OneStack => stack % noise.len(),
+                };
+                // A twin has the noise of another block, or it would have the same as its original.
+                let noise = if is_twin && table.source == Source::OneStack {
+                    &self.blocks[rng.random_range(0..self.blocks.len())]
+                } else {
+                    noise
+                };
+                let effect = if stack == 0 { 1.0 + table.effect } else { 1.0 };
+                speeds.insert(block, effect * noise[from].exp());
+            }
+        }
+        speeds
+    }
+
+    /// Whether the statement of `pair` contradicts the truth.
+    fn is_false(&self, pair: &Comparison, delta: f64, table: Table) -> bool {
+        let effect = if pair.stacks[0] == 0 { 1.0 + table.effect } else { 1.0 };
+        let (low, high) = self.true_ratio(pair.stacks, table.source);
+        let (low, high) = (effect * low, effect * high);
+        let is_outside = |from: f64, to: f64| high < from || low > to;
+        match (pair.statement, pair.ratio) {
+            (Statement::Undecided, _) | (_, None) => false,
+            (Statement::NoDifference, _) => is_outside(1.0 / (1.0 + delta), 1.0 + delta),
+            (Statement::Faster | Statement::Slower, Some(ratio)) => is_outside(ratio.low, ratio.high),
+        }
+    }
+
+    /// The true median of the ratio of two simulated stacks without an effect. Any number between the two bounds is a median.
+    fn true_ratio(&self, [a, b]: [usize; 2], source: Source) -> (f64, f64) {
+        if source == Source::AnyStack {
+            return (1.0, 1.0);
+        }
+        let difference = |noise: &Vec<f64>| noise[a % noise.len()] - noise[b % noise.len()];
+        let mut differences: Vec<f64> = self.blocks.iter().map(difference).collect();
+        differences.sort_unstable_by(f64::total_cmp);
+        let count = differences.len();
+        let (lower, upper) = (differences[(count - 1) / 2], differences[count / 2]);
+        // The rounding of sums must not make a true statement false.
+        ((lower - 1e-12).exp(), (upper + 1e-12).exp())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: Table = Table { stacks: 10, blocks: 30, effect: 0.05, source: Source::AnyStack };
+
+    #[test]
+    fn a_false_statement_is_counted() {
+        let noise = Noise { blocks: vec![vec![0.0, 0.0]; 12] };
+        let pair = |low: f64, high: f64| {
+            let ratio = Some(Interval { low, median: f64::midpoint(low, high), high });
+            Comparison { stacks: [0, 1], ratio, statement: Statement::of(ratio, 0.01) }
+        };
+        let table = Table { stacks: 2, effect: 0.05, ..TABLE };
+        assert!(!noise.is_false(&pair(1.04, 1.06), 0.01, table));
+        assert!(noise.is_false(&pair(1.06, 1.08), 0.01, table));
+        assert!(noise.is_false(&pair(0.90, 0.95), 0.01, table));
+        assert!(noise.is_false(&pair(0.995, 1.005), 0.01, table));
+        assert!(!noise.is_false(&pair(0.9, 1.2), 0.01, table));
+        assert_eq!(
+            noise.simulate(table, 50, 3),
+            Outcome { tables: 50, with_false_statement: 0, with_effect_stated: 50 }
+        );
+    }
+
+    #[test]
+    fn noise_is_taken_from_the_blocks_that_all_stacks_have() {
+        let speeds =
+            [(0..5).map(|block| (block, 100.0)).collect(), ByBlock::from([(1, 1.0), (3, 4.0), (9, 1.0)])];
+        let noise = Noise::of(&speeds).unwrap();
+        assert_eq!(noise.size(), (2, 2));
+        let half = 2.0_f64.ln();
+        assert!((noise.blocks[0][1] + half).abs() < 1e-9 && (noise.blocks[1][1] - half).abs() < 1e-9);
+        assert_eq!(Noise::of(&[]), None);
+        assert_eq!(Noise::of(&[ByBlock::new()]), None);
+    }
+}
