@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use calculator::{CallError, Value};
+use calculator::{CallError, Value, printable, printable_json, printable_lines};
 
 use super::protocol_options::{OfCalls, OfClients, ProtocolOptions};
 use super::{Exit, Failure, Outcome, print, runtime};
@@ -13,14 +13,35 @@ use crate::stacks::{Invocation, InvokeError, Output, Stack};
 /// Call a method of any server, and print the result as JSON
 ///
 /// An argument that is valid JSON is sent as that value, any other as a string. NAME=VALUE passes a parameter by name, in
-/// protocols that allow it (REST, JSON-RPC, AMQP). XML-RPC's bytes and dates are written {"base64": "…"} and
-/// {"dateTime.iso8601": "…"}.
+/// protocols that allow it (REST, JSON-RPC, AMQP). @FILE, - and env:NAME stand for the text of a file, of standard input
+/// and of an environment variable, which keeps secrets out of the list of processes. XML-RPC's bytes, dates and integers
+/// of 64 bits are written {"base64": "…"}, {"dateTime.iso8601": "…"} and {"i8": …}.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:
+#[command(after_help = "\
+How arguments are read:
+  5               the integer 5
+  5.0             the float 5.0; an integer and a float are different values to most servers
+  '\"5\"'           the string 5, such as an id or a password of digits; so also '\"true\"' and '\"null\"'
+  1e3             the float 1000.0; a version or a date such as 2026-11-26 is a string, since it is not JSON
+  true null       a Boolean, no value; True and None are strings
+  '[1, \"a\"]'      a list; in shells, put JSON into single quotes
+  x=5             the parameter x with the value 5, not a text with an equals sign; for that, write '\"x=5\"'
+  -5 -- -x        a negative number; after --, a text that begins with a hyphen
+  @token.txt      the text of the file, without the line break at its end; for the text @token.txt, write '\"@token.txt\"'
+  env:TOKEN  -    the text of an environment variable, of standard input
+
+Errors as JSON (--error-format json), on standard output with exit code 1 or 3:
+  {\"error\": {\"kind\": \"zero-division\", \"message\": \"…\", \"code\": -32603, \"class\": null, \"data\": null}}
+
+Examples:
   rpcbench call xmlrpc http://127.0.0.1:8000/ add 2 3
   rpcbench call jsonrpc http://127.0.0.1:8080/jsonrpc subtract x=3 y=10
   rpcbench call jsonrpc http://zabbix.example/api_jsonrpc.php host.get output='[\"hostid\"]' --header 'authorization: Bearer TOKEN'
+  rpcbench call jsonrpc http://zabbix.example/api_jsonrpc.php host.get --header @headers.txt
+  rpcbench call jsonrpc http://zabbix.example/api_jsonrpc.php host.get output='[\"hostid\"]' --member auth=env:TOKEN
   rpcbench call jsonrpc http://127.0.0.1:8080/jsonrpc --batch add 2 3 , hello RPC
+  rpcbench call xmlrpc http://127.0.0.1:9001/RPC2     # list the methods
+  rpcbench call xmlrpc http://127.0.0.1:8000/ schedule '{\"dateTime.iso8601\": \"20261126T10:00:00\"}' '{\"i8\": 5000000000}'
   rpcbench call zerorpc tcp://127.0.0.1:4242 hello RPC
   rpcbench call zerorpc tcp://127.0.0.1:1234 strftime %Y/%m/%d
   rpcbench call amqp amqp://guest:guest@localhost/ add x=2 y=3 --topic calc")]
@@ -29,19 +50,33 @@ pub(super) struct Arguments {
     protocol: String,
     /// The URL of the server, or of the broker for AMQP
     url: String,
-    /// The method. Without one, the methods of a zerorpc server are listed
+    /// The method. Without one, the methods are listed: those of a zerorpc server, and of XML-RPC and JSON-RPC servers that
+    /// have `system.listMethods` or `rpc.discover`
     #[arg(default_value = "", hide_default_value = true)]
     method: String,
-    /// The arguments. Put `--` before them if one begins with a hyphen and is not a number
+    /// The arguments, read as described below. Put `--` before them if one begins with a hyphen and is not a number
     #[arg(value_name = "ARG", allow_negative_numbers = true)]
     values: Vec<String>,
     /// How long the call may take
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
     timeout: Duration,
+    /// How to print the error of a call
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    error_format: ErrorFormat,
     #[command(flatten)]
     client: ProtocolOptions<OfClients>,
     #[command(flatten)]
     call: ProtocolOptions<OfCalls>,
+}
+
+/// The formats of the error of a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum ErrorFormat {
+    /// For people, on standard error
+    #[default]
+    Text,
+    /// As one line of JSON, on standard output in place of the result
+    Json,
 }
 
 pub(super) fn call(arguments: &Arguments) -> Outcome {
@@ -62,6 +97,10 @@ pub(super) fn call(arguments: &Arguments) -> Outcome {
     let done = runtime()?.block_on(stack.protocol.get().invoke(stack, &invocation, &mut show));
     match done {
         Ok(()) => Ok(exit),
+        Err(InvokeError::Call(error)) if arguments.error_format == ErrorFormat::Json => {
+            print(&error_line(&error));
+            Ok(if error.kind.is_transport() { Exit::CouldNotRun } else { Exit::No })
+        }
         Err(InvokeError::Call(error)) => Err(failed(arguments, stack, &error)),
         Err(error @ (InvokeError::Usage(_) | InvokeError::Options(_))) => Err(Failure::usage(error)),
     }
@@ -71,22 +110,39 @@ pub(super) fn call(arguments: &Arguments) -> Outcome {
 fn rendered(output: Output) -> String {
     match output {
         Output::Text(text) => text,
-        Output::Value(value) => {
-            let mut text = String::new();
-            write_json(&mut text, &value);
-            text + "\n"
-        }
-        Output::Error(error) => {
-            let message = with_details(&error, true);
-            format!("{}\n", serde_json::json!({ "error": { "kind": error.kind, "message": message } }))
-        }
+        Output::Value(value) => line_of(&value),
+        Output::Error(error) => error_line(&error),
     }
+}
+
+/// A line with `value` as JSON, without characters that a terminal would take for commands.
+fn line_of(value: &Value) -> String {
+    let mut text = String::new();
+    write_json(&mut text, value);
+    printable_json(&text).into_owned() + "\n"
+}
+
+/// A line with `error` as JSON: an object with the member `error`, which has the members `kind`, `message`, `code`, `class`
+/// and `data`. Those that the server did not send are null. Programs rely on this form.
+fn error_line(error: &CallError) -> String {
+    let remote = error.remote.as_deref().cloned().unwrap_or_default();
+    let member = |name: &str, value: Option<Value>| (name.to_owned(), value.unwrap_or(Value::Null));
+    let error = Value::Map(vec![
+        member("kind", Some(error.kind.name().into())),
+        member("message", Some(error.message.as_str().into())),
+        member("code", remote.code.map(Value::Int)),
+        member("class", remote.class.map(Value::Str)),
+        member("data", remote.data),
+    ]);
+    line_of(&Value::Map(vec![("error".to_owned(), error)]))
 }
 
 fn failed(arguments: &Arguments, stack: &Stack, error: &CallError) -> Failure {
     if error.kind.is_transport() {
         let address = net::redacted(&arguments.url);
-        return Failure::could_not_run(format!("{}: no answer from {address}: {error}", stack.name));
+        // A status such as 503 is an answer, although not that of the server behind the proxy.
+        let place = if error.remote.is_some() { address } else { format!("no answer from {address}") };
+        return Failure::could_not_run(format!("{}: {place}: {error}", stack.name));
     }
     let traceback = traceback(error);
     let mut text = with_details(error, traceback.is_none());
@@ -102,7 +158,7 @@ fn failed(arguments: &Arguments, stack: &Stack, error: &CallError) -> Failure {
 fn traceback(error: &CallError) -> Option<String> {
     let Some(Value::Str(text)) = &error.remote.as_ref()?.data else { return None };
     let lines = text.trim_end();
-    lines.contains('\n').then(|| lines.chars().filter(|c| *c == '\n' || !c.is_control()).collect())
+    lines.contains('\n').then(|| printable_lines(lines).into_owned())
 }
 
 /// The error with what the server reported in its protocol's own terms; `with_data` includes the data that came with
@@ -110,10 +166,21 @@ fn traceback(error: &CallError) -> Option<String> {
 fn with_details(error: &CallError, with_data: bool) -> String {
     let Some(remote) = &error.remote else { return error.to_string() };
     let code = remote.code.map(|code| format!("code {code}"));
-    let class = remote.class.as_ref().map(|class| format!("class {class}"));
-    let data = remote.data.as_ref().filter(|_| with_data).map(|data| format!("data {data:?}"));
+    let class = remote.class.as_ref().map(|class| format!("class {}", printable(class)));
+    let data = remote.data.as_ref().filter(|_| with_data).map(|data| format!("data {}", shortened(data)));
     let details: Vec<_> = [code, class, data].into_iter().flatten().collect();
     if details.is_empty() { error.to_string() } else { format!("{error} ({})", details.join(", ")) }
+}
+
+/// The beginning of `data` on one line.
+fn shortened(data: &Value) -> String {
+    const MAX_CHARS: usize = 1_000;
+    let text = format!("{data:?}");
+    let text = printable(&text);
+    match text.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into_owned(),
+    }
 }
 
 /// Appends `value` as JSON for a person or a program to read. Values that JSON cannot represent are written in the
@@ -157,6 +224,23 @@ fn write_json(out: &mut String, value: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use calculator::{ErrorKind, Remote};
+
+    #[test]
+    fn an_error_has_the_same_members_whatever_the_server_sent() {
+        let error = CallError::new(ErrorKind::Timeout, "no \"reply\"\u{1b}\u{202e}");
+        assert_eq!(
+            error_line(&error),
+            "{\"error\": {\"kind\": \"timeout\", \"message\": \"no \\\"reply\\\"\\u001b\\u202e\", \"code\": null, \
+             \"class\": null, \"data\": null}}\n"
+        );
+        let remote = Remote { code: Some(4), class: Some("E".to_owned()), data: Some(Value::Bytes(vec![0])) };
+        assert_eq!(
+            error_line(&CallError::remote(ErrorKind::Internal, "m", remote)),
+            "{\"error\": {\"kind\": \"internal\", \"message\": \"m\", \"code\": 4, \"class\": \"E\", \
+             \"data\": {\"base64\": \"AA==\"}}}\n"
+        );
+    }
 
     #[test]
     fn results_are_json_with_every_digit() {

@@ -110,8 +110,9 @@ impl ProtocolOptions<OfClients> {
     pub(super) fn destination(&self, stack: &Stack, url: &str) -> Result<Destination, Failure> {
         stack.parse_url(url).map_err(Failure::usage)?;
         self.check(stack, stack.protocol.client_options())?;
-        stack.protocol.check_client_options(self.arguments.options()).map_err(Failure::usage)?;
-        Ok(Destination { url: url.to_owned(), options: self.arguments.options().clone() })
+        let mut options = self.arguments.options().clone();
+        stack.protocol.prepare_client_options(&mut options).map_err(Failure::usage)?;
+        Ok(Destination { url: url.to_owned(), options })
     }
 }
 

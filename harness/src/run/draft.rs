@@ -61,13 +61,16 @@ mod tests {
     use crate::stacks::ServerOptions;
 
     #[test]
-    fn a_password_in_a_target_stays_out_of_the_record() {
+    fn a_password_or_a_token_in_a_target_stays_out_of_the_record() {
         let options = Options {
             seed: 1,
             server: ServerOptions::default(),
             twin: ServerOptions::default(),
             targets: Targets {
-                urls: BTreeMap::from([("amqp".to_owned(), "amqp://user:secret@host:5672/%2f".to_owned())]),
+                urls: BTreeMap::from([
+                    ("amqp".to_owned(), "amqp://user:secret@host:5672/%2f".to_owned()),
+                    ("rest".to_owned(), "http://host:80/hooks/secret?token=secret#secret".to_owned()),
+                ]),
                 ..Targets::default()
             },
             broker: Some("amqp://user:secret@host/".to_owned()),
@@ -77,8 +80,11 @@ mod tests {
             id: String::new(),
         };
         let mut record = new_record(&Scenario::load("quick").unwrap(), &options);
-        record.stacks.push(stack_facts(Stack::named("amqp").unwrap(), &options));
+        for name in ["amqp", "rest"] {
+            record.stacks.push(stack_facts(Stack::named(name).unwrap(), &options));
+        }
         let text = serde_json::to_string(&record).unwrap();
-        assert!(text.contains("amqp://host:5672") && !text.contains("secret"), "{text}");
+        assert!(text.contains("\"amqp://host:5672\"") && text.contains("\"http://host:80\""), "{text}");
+        assert!(!text.contains("secret"), "{text}");
     }
 }

@@ -49,7 +49,7 @@ pub fn collect(
         compression: COMPRESSION.to_owned(),
         encryption: ENCRYPTION.to_owned(),
         // The HTTP version of a reference server is not known.
-        http: stack.protocol.http_version().filter(|_| stack.reference().is_none()),
+        http: stack.protocol.http_version(&context.server.protocol).filter(|_| stack.reference().is_none()),
         broker: stack
             .protocol
             .delivery_terms(stack, destination, &context.server.protocol)

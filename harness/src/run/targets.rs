@@ -190,7 +190,7 @@ mod tests {
             ..Targets::default()
         };
         let error = targets.ready(&AtomicBool::new(false)).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("rest at http://127.0.0.1:{port}/: ")), "{error}");
+        assert!(error.starts_with(&format!("rest at http://127.0.0.1:{port}: ")), "{error}");
 
         // An interrupt ends the wait.
         let patient = Targets { wait: Duration::from_secs(60), ..targets };

@@ -7,6 +7,7 @@ use calculator::{Call, CallError, Client, ClientOptions, Deadline, Limits, Param
 
 use super::destination::Destination;
 use super::options::{Options, OptionsError};
+use super::secret::{SecretError, revealed};
 
 /// A call from the command line.
 #[derive(Clone, Debug)]
@@ -101,23 +102,31 @@ pub(super) async fn one_call(
 }
 
 /// Parses the parameters of a call. Each word is JSON if it can be read as JSON, otherwise a string; `NAME=VALUE` is a
-/// named parameter if the protocol has named parameters.
+/// named parameter if the protocol has named parameters. `@FILE`, `-` and `env:NAME` stand for the text of a file, of
+/// standard input and of an environment variable.
 ///
 /// # Errors
-/// A message for the user if only some parameters are named.
+/// A message for the user if only some parameters are named, or a text cannot be read.
 pub fn parse_params(
     words: &[String],
     named_parameters: bool,
     typed: impl Fn(Value) -> Value,
 ) -> Result<Params, String> {
+    let value = |text: &str| {
+        parse_value(text).map(&typed).map_err(|error| {
+            format!(
+                "{error}; write an argument that itself begins with @ or env: as JSON, for example '\"@x\"'"
+            )
+        })
+    };
     let mut positional = Vec::new();
     let mut named = Vec::new();
     for word in words {
         match word.split_once('=') {
-            Some((name, value)) if named_parameters && is_name(name) => {
-                named.push((name.to_owned(), typed(parse_value(value))));
+            Some((name, text)) if named_parameters && is_name(name) => {
+                named.push((name.to_owned(), value(text)?));
             }
-            _ => positional.push(typed(parse_value(word))),
+            _ => positional.push(value(word)?),
         }
     }
     match (positional.is_empty(), named.is_empty()) {
@@ -135,8 +144,13 @@ fn is_name(text: &str) -> bool {
         && text.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-fn parse_value(text: &str) -> Value {
-    json::read(text.as_bytes(), &Limits::default()).unwrap_or_else(|_| Value::from(text))
+/// Reads a value as [`parse_params`] does.
+///
+/// # Errors
+/// For a file, standard input or environment variable that cannot be read.
+pub(super) fn parse_value(text: &str) -> Result<Value, SecretError> {
+    let text = revealed(text)?;
+    Ok(json::read(text.as_bytes(), &Limits::default()).unwrap_or_else(|_| Value::from(text)))
 }
 
 #[cfg(test)]
@@ -174,5 +188,23 @@ mod tests {
         let text = parse_params(&words(&["x=2"]), false, |value| value).unwrap();
         assert_eq!(text, Params::Positional(vec![Value::from("x=2")]));
         assert!(parse_params(&words(&["1", "y=2"]), true, |value| value).is_err());
+    }
+
+    #[test]
+    fn an_argument_can_be_the_text_of_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("value").display().to_string();
+        let parse = |word: &str| parse_params(&words(&[word]), true, |value| value);
+        for (content, value) in
+            [("[1, 2]\n", Value::List(vec![1.into(), 2.into()])), ("secret\n", "secret".into())]
+        {
+            std::fs::write(&path, content).unwrap();
+            assert_eq!(parse(&format!("@{path}")), Ok(Params::Positional(vec![value.clone()])));
+            assert_eq!(parse(&format!("x=@{path}")), Ok(Params::Named(vec![("x".into(), value)])));
+        }
+        let path = std::env::var("PATH").unwrap();
+        assert_eq!(parse("env:PATH"), Ok(Params::Positional(vec![path.into()])));
+        assert_eq!(parse("\"@x\""), Ok(Params::Positional(vec!["@x".into()])));
+        assert!(parse("@nosuchfile").unwrap_err().contains("'\"@x\"'"));
     }
 }

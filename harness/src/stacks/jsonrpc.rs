@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
-use calculator::{Call, CallError, Deadline, Value};
+use calculator::{Call, CallError, Client, Deadline, Limits, Params, Value, json};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http_layer::{HyperClient, ReqwestClient, Transport};
+use jsonrpc::wire::{Envelope, Version};
 use jsonrpc::{BatchCall, JsonRpcClient};
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,8 @@ use super::anatomy::{Anatomy, json_len, measure};
 use super::destination::Destination;
 use super::facts::{Colour, Role, UrlForm};
 use super::http;
-use super::invoke::{Invocation, InvokeError, Output, one_call, parse_params};
+use super::invoke::{Invocation, InvokeError, Output, parse_params, parse_value};
+use super::method_list;
 use super::options::{OptionGroup, Options};
 use super::protocol::{Protocol, Stack};
 use super::python::{Reference, reference};
@@ -32,6 +34,82 @@ struct ServerOptions {
 }
 
 const SERVER: OptionGroup = OptionGroup::of::<ServerOptions>("jsonrpc");
+
+/// The options of clients: what their requests have in addition to the call.
+#[derive(Clone, Default, PartialEq, clap::Args, Serialize, Deserialize)]
+#[group(skip)]
+struct ClientOptions {
+    /// Add this member to every request (repeatable), for example auth=TOKEN for Zabbix up to 6.2. The value is read as the
+    /// arguments of `rpcbench call` are; @FILE and env:VARIABLE keep it out of the list of processes
+    #[arg(long = "member", id = "member", value_name = "NAME=VALUE", help_heading = "JSON-RPC")]
+    members: Vec<String>,
+    /// The version of the requests
+    #[arg(
+        long = "jsonrpc",
+        id = "jsonrpc",
+        value_name = "VERSION",
+        value_enum,
+        default_value_t,
+        help_heading = "JSON-RPC"
+    )]
+    version: RequestVersion,
+    /// The members of the first option, read and checked.
+    #[arg(skip)]
+    #[serde(default)]
+    checked: Vec<(String, String)>,
+}
+
+const CLIENT: OptionGroup = OptionGroup::of::<ClientOptions>("jsonrpc client");
+
+/// The versions of requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+enum RequestVersion {
+    /// Without a member `jsonrpc`, and only with arguments by position.
+    #[value(name = "1.0")]
+    V1,
+    /// The usual version.
+    #[default]
+    #[value(name = "2.0")]
+    V2,
+}
+
+/// The members of a request that no option may set.
+const OWN_MEMBERS: [&str; 4] = ["jsonrpc", "method", "params", "id"];
+
+impl ClientOptions {
+    /// Reads the value of each member.
+    ///
+    /// # Errors
+    /// A message for people, which does not repeat a value.
+    fn read(mut self) -> Result<Self, String> {
+        for given in std::mem::take(&mut self.members) {
+            let (name, text) = given
+                .split_once('=')
+                .filter(|(name, _)| !name.is_empty())
+                .ok_or("--member: expected NAME=VALUE, for example auth=TOKEN")?;
+            if OWN_MEMBERS.contains(&name) {
+                return Err(format!("--member {name}: the client sets this member itself"));
+            }
+            let value = parse_value(text).map_err(|error| format!("--member {name}: {error}"))?;
+            let mut json = Vec::new();
+            json::write(&mut json, &value).map_err(|error| format!("--member {name}: {error}"))?;
+            self.checked.push((name.to_owned(), String::from_utf8_lossy(&json).into_owned()));
+        }
+        Ok(self)
+    }
+
+    /// What clients put around their calls.
+    fn envelope(&self) -> Envelope {
+        let version = match self.version {
+            RequestVersion::V1 => Version::V1,
+            RequestVersion::V2 => Version::V2,
+        };
+        let member = |(name, text): &(String, String)| {
+            Some((name.clone(), json::read(text.as_bytes(), &Limits::default()).ok()?))
+        };
+        Envelope { version, members: self.checked.iter().filter_map(member).collect() }
+    }
+}
 
 /// Additional options of `rpcbench call`.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args, Serialize, Deserialize)]
@@ -65,8 +143,8 @@ impl Protocol for Jsonrpc {
         Some(http::URL_FORM)
     }
 
-    fn http_version(&self) -> Option<String> {
-        http::version()
+    fn http_version(&self, server: &Options) -> Option<String> {
+        http::version(server)
     }
 
     fn notation_libraries(&self) -> &'static [&'static str] {
@@ -78,15 +156,17 @@ impl Protocol for Jsonrpc {
     }
 
     fn client_options(&self) -> &'static [&'static OptionGroup] {
-        &[&http::CLIENT]
+        &[&http::CLIENT, &CLIENT]
     }
 
     fn call_options(&self) -> &'static [&'static OptionGroup] {
         &[&CALL]
     }
 
-    fn check_client_options(&self, options: &Options) -> Result<(), String> {
-        http::check_headers(options)
+    fn prepare_client_options(&self, options: &mut Options) -> Result<(), String> {
+        http::read_headers(options)?;
+        let given: ClientOptions = options.get(&CLIENT).map_err(|error| error.to_string())?;
+        options.set(&CLIENT, &given.read()?).map_err(|error| error.to_string())
     }
 
     fn has_named_parameters(&self) -> bool {
@@ -108,18 +188,20 @@ impl Protocol for Jsonrpc {
     fn anatomy(
         &self,
         _: &Stack,
-        _: &Destination,
+        destination: &Destination,
         call: &Call,
         result: &Value,
     ) -> Result<[Anatomy; 2], CallError> {
-        use jsonrpc::wire::{ReplyTo, Version, encode_call, write_reply};
+        use jsonrpc::wire::{ReplyTo, encode_call_in, write_reply};
         let id = jsonrpc::FIRST_ID;
+        let envelope = destination.options.get::<ClientOptions>(&CLIENT)?.envelope();
         let mut reply = Vec::new();
-        write_reply(&mut reply, ReplyTo { id: &id.to_string(), version: Version::V2 }, &Ok(result.clone()));
-        measure(call, result, [encode_call(call, id)?.len(), reply.len()], json_len)
+        let to = ReplyTo { id: &id.to_string(), version: envelope.version };
+        write_reply(&mut reply, to, &Ok(result.clone()));
+        measure(call, result, [encode_call_in(&envelope, call, id)?.len(), reply.len()], json_len)
     }
 
-    /// Makes a call, or sends a notification or a batch.
+    /// Makes a call, or sends a notification or a batch; lists the methods where none is named.
     fn invoke<'a>(
         &'a self,
         stack: &'static Stack,
@@ -128,16 +210,21 @@ impl Protocol for Jsonrpc {
     ) -> BoxFuture<'a, Result<(), InvokeError>> {
         async move {
             let CallOptions { notify, batch } = invocation.options.get(&CALL)?;
+            let calls = calls_of(invocation, notify, batch)?;
+            let destination = invocation.destination.clone();
+            let mut deadline = Deadline::new(invocation.timeout);
             if !notify && !batch {
-                let call = invocation.named_call(stack.name, true, |value| value)?;
-                let connect = stack.connect(invocation.destination.clone(), invocation.client_options());
-                print(Output::Value(one_call(connect, &call, invocation.timeout).await?));
+                let client = stack.connect(destination, invocation.client_options()).await?;
+                let output = match calls.as_slice() {
+                    [BatchCall::Call(call)] if !call.method.is_empty() => {
+                        Output::Value(deadline.within(Instant::now(), client.call(call)).await?)
+                    }
+                    _ => Output::Text(list_methods(&*client, &mut deadline).await?),
+                };
+                print(output);
                 return Ok(());
             }
-            let calls = calls_of(&invocation.words, notify, batch)?;
-            let client = connect::<HyperClient>(invocation.destination.clone(), invocation.client_options());
-            let client = client.await?;
-            let mut deadline = Deadline::new(invocation.timeout);
+            let client = connect::<HyperClient>(destination, invocation.client_options()).await?;
             let results = match calls.as_slice() {
                 [BatchCall::Notification(call)] if !batch => {
                     deadline.within(Instant::now(), client.notify(call)).await?;
@@ -154,14 +241,36 @@ impl Protocol for Jsonrpc {
     }
 }
 
-/// The calls of a batch, which `,` separates; all of them are notifications where `notify` is set.
-fn calls_of(words: &[String], notify: bool, batch: bool) -> Result<Vec<BatchCall>, InvokeError> {
+async fn list_methods(client: &dyn Client, deadline: &mut Deadline) -> Result<String, InvokeError> {
+    if let Ok(methods) = method_list::by_introspection(client, deadline).await? {
+        return Ok(methods);
+    }
+    let methods = method_list::by_discovery(client, deadline).await?;
+    methods.map_err(|error| method_list::not_listed(&["system.listMethods", "rpc.discover"], &error))
+}
+
+/// The calls that `invocation` asks for. Those of a batch are separated by `,`; all of them are notifications where
+/// `notify` is set.
+fn calls_of(invocation: &Invocation, notify: bool, batch: bool) -> Result<Vec<BatchCall>, InvokeError> {
+    let usage = |message: &str| InvokeError::Usage(message.to_owned());
+    let version = invocation.destination.options.get::<ClientOptions>(&CLIENT)?.version;
+    if batch && version == RequestVersion::V1 {
+        return Err(usage("JSON-RPC 1.0 has no batches"));
+    }
+    if notify && !batch && invocation.method().is_empty() {
+        return Err(usage("name a method"));
+    }
     let mut calls = Vec::new();
-    for words in words.split(|word| batch && word == ",") {
-        let Some((method, arguments)) = words.split_first() else {
-            return Err(InvokeError::Usage("a method is missing beside a `,`".to_owned()));
+    for words in invocation.words.split(|word| batch && word == ",") {
+        let Some((method, arguments)) =
+            words.split_first().filter(|(method, _)| !batch || !method.is_empty())
+        else {
+            return Err(usage("a method is missing beside a `,`"));
         };
         let params = parse_params(arguments, true, |value| value).map_err(InvokeError::Usage)?;
+        if matches!(params, Params::Named(_)) && version == RequestVersion::V1 {
+            return Err(usage("JSON-RPC 1.0 has no named parameters; give the arguments by position"));
+        }
         let call = Call { method: method.clone().into(), params };
         calls.push(if notify { BatchCall::Notification(call) } else { BatchCall::Call(call) });
     }
@@ -172,7 +281,9 @@ async fn connect<T: Transport>(
     destination: Destination,
     options: calculator::ClientOptions,
 ) -> Result<JsonRpcClient<T>, CallError> {
-    JsonRpcClient::connect(&destination.url, &http::headers(&destination)?, &options).await
+    let envelope = destination.options.get::<ClientOptions>(&CLIENT)?.envelope();
+    let client = JsonRpcClient::connect(&destination.url, &http::headers(&destination)?, &options).await?;
+    Ok(client.with_envelope(envelope))
 }
 
 async fn serve(context: ServeContext) -> Result<Serving, ServeError> {

@@ -17,10 +17,12 @@ mod invoke;
 mod jsonrpc;
 pub mod libraries;
 mod list;
+mod method_list;
 mod options;
 mod protocol;
 mod python;
 mod rest;
+mod secret;
 mod serve;
 mod size;
 mod tcp;
@@ -40,6 +42,7 @@ pub use list::{
 pub use options::{GroupArguments, OptionGroup, Options, OptionsError};
 pub use protocol::{Connecting, Protocol, ProtocolRef, ServedBy, Stack};
 pub use python::{PYTHON_VARIABLE, Reference, ReferenceError, missing_python};
+pub use secret::{SecretError, revealed};
 pub use serve::{
     BROKER_VARIABLE, CommonOptions, Runtime, Secret, ServeContext, ServeError, ServerOptions, ServerSettings,
     ServiceName, Serving,

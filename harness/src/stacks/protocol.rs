@@ -61,11 +61,12 @@ pub trait Protocol: Send + Sync {
         &[]
     }
 
-    /// Checks client options whose values no message may repeat, and which clap therefore does not check.
+    /// Prepares client options for use: reads values that are kept in files, and checks those that no message may repeat
+    /// and that clap therefore does not check. Preparing them again changes nothing.
     ///
     /// # Errors
     /// A message for people.
-    fn check_client_options(&self, _options: &Options) -> Result<(), String> {
+    fn prepare_client_options(&self, _options: &mut Options) -> Result<(), String> {
         Ok(())
     }
 
@@ -110,8 +111,9 @@ pub trait Protocol: Send + Sync {
         None
     }
 
-    /// The version of HTTP that carries the messages; `None` where HTTP does not.
-    fn http_version(&self) -> Option<String> {
+    /// The version of HTTP that carries the messages, and what servers with the options `server` add to it; `None` where
+    /// HTTP does not carry them.
+    fn http_version(&self, _server: &Options) -> Option<String> {
         None
     }
 

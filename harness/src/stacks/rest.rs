@@ -32,8 +32,8 @@ impl Protocol for Rest {
         Some(http::URL_FORM)
     }
 
-    fn http_version(&self) -> Option<String> {
-        http::version()
+    fn http_version(&self, server: &Options) -> Option<String> {
+        http::version(server)
     }
 
     fn notation_libraries(&self) -> &'static [&'static str] {
@@ -48,8 +48,8 @@ impl Protocol for Rest {
         &[&http::CLIENT]
     }
 
-    fn check_client_options(&self, options: &Options) -> Result<(), String> {
-        http::check_headers(options)
+    fn prepare_client_options(&self, options: &mut Options) -> Result<(), String> {
+        http::read_headers(options)
     }
 
     fn has_named_parameters(&self) -> bool {

@@ -1,10 +1,13 @@
 //! XML-RPC over HTTP.
 
+use std::time::Instant;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use calculator::conformance::{IntegerWidth, Profile};
-use calculator::{Call, CallError, Value};
+use calculator::{Call, CallError, Deadline, ErrorKind, Value};
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use http_layer::{HyperClient, ReqwestClient, Transport};
 use serde::{Deserialize, Serialize};
 use xmlrpc::XmlRpcClient;
@@ -14,6 +17,8 @@ use super::anatomy::{Anatomy, measure};
 use super::destination::Destination;
 use super::facts::{Colour, Role, UrlForm};
 use super::http;
+use super::invoke::{Invocation, InvokeError, Output};
+use super::method_list;
 use super::options::{OptionGroup, Options};
 use super::protocol::{Protocol, Stack};
 use super::python::{Reference, reference};
@@ -61,8 +66,8 @@ impl Protocol for Xmlrpc {
         Some(http::URL_FORM)
     }
 
-    fn http_version(&self) -> Option<String> {
-        http::version()
+    fn http_version(&self, server: &Options) -> Option<String> {
+        http::version(server)
     }
 
     fn notation_libraries(&self) -> &'static [&'static str] {
@@ -77,8 +82,8 @@ impl Protocol for Xmlrpc {
         &[&http::CLIENT, &CLIENT]
     }
 
-    fn check_client_options(&self, options: &Options) -> Result<(), String> {
-        http::check_headers(options)
+    fn prepare_client_options(&self, options: &mut Options) -> Result<(), String> {
+        http::read_headers(options)
     }
 
     /// An `<int>` has 32 bits.
@@ -86,17 +91,25 @@ impl Protocol for Xmlrpc {
         Profile { integer_width: IntegerWidth::Bits32 }
     }
 
-    /// Reads `{"base64": …}` and `{"dateTime.iso8601": …}`, inside lists and maps too.
+    /// Reads `{"base64": …}`, `{"dateTime.iso8601": …}` and `{"i8": …}`, inside lists and maps too.
     fn typed(&self, value: Value) -> Value {
         match value {
             Value::List(items) => Value::List(items.into_iter().map(|item| self.typed(item)).collect()),
             Value::Map(members) => {
-                if let [(name, Value::Str(text))] = members.as_slice() {
-                    match (name.as_str(), BASE64.decode(text)) {
-                        ("base64", Ok(bytes)) => return Value::Bytes(bytes),
-                        ("dateTime.iso8601", _) => return Value::DateTime(text.as_str().into()),
-                        _ => {}
+                match members.as_slice() {
+                    [(name, Value::Str(text))] if name == "base64" => {
+                        if let Ok(bytes) = BASE64.decode(text) {
+                            return Value::Bytes(bytes);
+                        }
                     }
+                    [(name, Value::Str(text))] if name == "dateTime.iso8601" => {
+                        return Value::DateTime(text.as_str().into());
+                    }
+                    // The form of integers that the encoder sends as `i8`.
+                    [(name, Value::Int(int))] if name == "i8" => {
+                        return Value::BigInt(int.to_string().into());
+                    }
+                    _ => {}
                 }
                 Value::Map(members.into_iter().map(|(name, value)| (name, self.typed(value))).collect())
             }
@@ -115,6 +128,31 @@ impl Protocol for Xmlrpc {
         ]
     }
 
+    /// Makes a call; lists the methods where none is named.
+    fn invoke<'a>(
+        &'a self,
+        stack: &'static Stack,
+        invocation: &'a Invocation,
+        print: &'a mut (dyn FnMut(Output) + Send),
+    ) -> BoxFuture<'a, Result<(), InvokeError>> {
+        async move {
+            let call = invocation.call(false, |value| self.typed(value))?;
+            let client = stack.connect(invocation.destination.clone(), invocation.client_options()).await?;
+            let mut deadline = Deadline::new(invocation.timeout);
+            if call.method.is_empty() {
+                let methods = method_list::by_introspection(&*client, &mut deadline).await?;
+                let text =
+                    methods.map_err(|error| method_list::not_listed(&["system.listMethods"], &error))?;
+                print(Output::Text(text));
+                return Ok(());
+            }
+            let result = deadline.within(Instant::now(), client.call(&call)).await;
+            print(Output::Value(result.map_err(with_hint)?));
+            Ok(())
+        }
+        .boxed()
+    }
+
     fn anatomy(
         &self,
         _: &Stack,
@@ -127,6 +165,14 @@ impl Protocol for Xmlrpc {
         let lengths = [encode_call(call, &options)?.len(), encode_response(result, &options)?.len()];
         measure(call, result, lengths, |value| encode_value(value, &options).map(|text| text.len()))
     }
+}
+
+/// Adds to the error of a call with an integer beyond 32 bits how to send it.
+fn with_hint(mut error: CallError) -> CallError {
+    if error.kind == ErrorKind::Overflow && error.remote.is_none() {
+        error.message.push_str("; an argument {\"i8\": …} is sent as an integer of 64 bits");
+    }
+    error
 }
 
 async fn connect<T: Transport>(
@@ -157,6 +203,8 @@ mod tests {
         let typed = |text: &str| Xmlrpc.typed(json(text));
         assert_eq!(typed(r#"{"base64": "AP8="}"#), Value::Bytes(vec![0, 255]));
         assert_eq!(typed(r#"{"base64": "?"}"#), json(r#"{"base64": "?"}"#));
+        assert_eq!(typed(r#"{"i8": 5}"#), Value::BigInt("5".into()));
+        assert_eq!(typed(r#"{"i8": "5"}"#), json(r#"{"i8": "5"}"#));
         let date = Value::DateTime("20261126T10:00:00".into());
         assert_eq!(
             typed(r#"[{"at": {"dateTime.iso8601": "20261126T10:00:00"}}]"#),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use calculator::{Call, CallError, Client, Deadline, ErrorKind, Value};
+use calculator::{Call, CallError, Client, Deadline, Value};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use net::{AddressError, Endpoint};
@@ -17,6 +17,7 @@ use super::anatomy::{Anatomy, measure};
 use super::destination::Destination;
 use super::facts::{Colour, End, Role, UrlForm};
 use super::invoke::{Invocation, InvokeError, Output};
+use super::method_list;
 use super::options::OptionGroup;
 use super::protocol::{Protocol, Stack};
 use super::python::{Reference, reference};
@@ -252,57 +253,36 @@ async fn list_methods(client: &ZerorpcClient) -> Result<String, CallError> {
         // zerorpc-python 0.6.3 inspects with a function that Python 3.11 has removed.
         Err(_) => {
             let Value::List(names) = ask("_zerorpc_list", vec![]).await? else {
-                return Err(unreadable_list());
+                return Err(method_list::unreadable());
             };
             let mut rows = Vec::with_capacity(names.len());
             for name in names {
                 let help = ask("_zerorpc_help", vec![name.clone()]).await?;
-                rows.push((plain_text(&name), first_line(&help)));
+                rows.push((method_list::plain_text(&name), method_list::first_line(&help)));
             }
             rows
         }
     };
-    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    Ok(rows
-        .iter()
-        .map(|(name, help)| format!("{name:<width$}  {help}").trim_end().to_owned() + "\n")
-        .collect())
-}
-
-fn unreadable_list() -> CallError {
-    CallError::new(ErrorKind::Malformed, "the server's list of its methods cannot be read")
+    Ok(method_list::table(&rows))
 }
 
 fn inspected_methods(inspected: &Value) -> Result<Vec<(String, String)>, CallError> {
-    let Some(Value::Map(methods)) = inspected.get("methods") else { return Err(unreadable_list()) };
+    let Some(Value::Map(methods)) = inspected.get("methods") else { return Err(method_list::unreadable()) };
     let row = |(name, details): &(String, Value)| {
         let Some(Value::List(args)) = details.get("args") else {
-            return (name.clone(), first_line(details.get("doc").unwrap_or(&Value::Null)));
+            return (name.clone(), method_list::first_line(details.get("doc").unwrap_or(&Value::Null)));
         };
-        let names = args.iter().filter_map(|arg| Some((plain_text(arg.get("name")?), arg.get("default"))));
+        let names = args
+            .iter()
+            .filter_map(|arg| Some((method_list::plain_text(arg.get("name")?), arg.get("default"))));
         let shown: Vec<_> = names
             .filter(|(name, _)| name != "self")
             .map(|(name, default)| default.map_or(name.clone(), |value| format!("{name}={value:?}")))
             .collect();
-        let doc = first_line(details.get("doc").unwrap_or(&Value::Null));
+        let doc = method_list::first_line(details.get("doc").unwrap_or(&Value::Null));
         (format!("{name}({})", shown.join(", ")), doc)
     };
     Ok(methods.iter().map(row).collect())
-}
-
-/// Removes characters that a terminal would interpret as commands.
-fn plain_text(value: &Value) -> String {
-    match value {
-        Value::Str(text) => text.chars().filter(|c| !c.is_control()).collect(),
-        other => format!("{other:?}"),
-    }
-}
-
-fn first_line(help: &Value) -> String {
-    match help {
-        Value::Str(help) => plain_text(&help.trim().lines().next().unwrap_or_default().into()),
-        _ => String::new(),
-    }
 }
 
 #[cfg(test)]
@@ -335,7 +315,6 @@ mod tests {
             [("add(x, y=2)".to_owned(), "x + y".to_owned()), ("plain()".to_owned(), String::new())]
         );
         assert!(inspected_methods(&Value::Null).is_err());
-        assert_eq!(first_line(&"\u{1b}[31mred".into()), "[31mred");
     }
 
     #[test]

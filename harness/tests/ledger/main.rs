@@ -20,7 +20,7 @@ use rpcbench::record::{BrokerTerms, Hop, Party, Wire};
 use rpcbench::run::fairness::{self, Observed};
 use rpcbench::run::ledger;
 use rpcbench::scenario::Scenario;
-use rpcbench::stacks::{ServerOptions, Stack, all};
+use rpcbench::stacks::{Options, ServerOptions, Stack, all};
 use rpcbench::trial::{BrokerLocation, RunningServer, TrialContext};
 
 use frames::{Frame, frames};
@@ -133,7 +133,7 @@ fn without_a_broker_the_ledger_is_what_a_relay_counts() {
                 let found = match (stack.protocol.name(), stack.server.name) {
                     ("tcp", "libzmq") => zeromq_message(b"", &last),
                     ("zerorpc", _) => zeromq_message(DELIMITER, &last),
-                    _ if stack.protocol.http_version().is_some() => http_message(&last),
+                    _ if stack.protocol.http_version(&Options::default()).is_some() => http_message(&last),
                     _ => last.len() as u64,
                 };
                 assert_eq!(found, expected, "{}: {}", stack.name, String::from_utf8_lossy(&last));

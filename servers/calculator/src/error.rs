@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Value;
+use crate::{Value, printable};
 
 /// The kind of error of a failed call. Each protocol represents it in its own way. Tests compare kinds, not messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -132,8 +132,11 @@ pub struct Remote {
 }
 
 /// The error of a failed call.
+///
+/// [`Display`](fmt::Display) shows it on one line and escapes what a terminal could take for a command, since the message
+/// may come from a peer.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{kind}: {message}")]
+#[error("{kind}: {}", printable(message))]
 pub struct CallError {
     /// The kind, which can be compared between protocols.
     pub kind: ErrorKind,

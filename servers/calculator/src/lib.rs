@@ -16,6 +16,8 @@ mod error;
 mod faults;
 pub mod json;
 mod limits;
+mod printable;
+pub mod python_json;
 mod service;
 #[cfg(any(test, feature = "proptest"))]
 pub mod strategies;
@@ -28,6 +30,7 @@ pub use dispatch::{Dispatcher, Executor, ExecutorParseError};
 pub use error::{CallError, ErrorKind, Remote};
 pub use faults::{Faults, OneIn, Stall};
 pub use limits::Limits;
+pub use printable::{is_unprintable, printable, printable_json, printable_lines};
 pub use service::{Calculator, MethodInfo, Service};
 pub use time::Time;
 pub use value::Value;

@@ -11,8 +11,8 @@ pub struct Limits {
     pub max_depth: usize,
     /// Maximum number of calls in a batch. Default: 1,000.
     pub max_batch: usize,
-    /// Maximum number of calls that a server works on at a time; further requests are left unread until one
-    /// completes. Default: 4,096.
+    /// Maximum number of calls that a server works on at a time; further requests wait until one completes. Default:
+    /// 4,096.
     pub max_in_flight: usize,
 }
 

@@ -1,47 +1,14 @@
 //! Reading bodies of bounded length, and building responses.
 
 use std::fmt::Display;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
 
 use axum::body::{Body, HttpBody};
-use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
 
-use crate::HttpOptions;
 use crate::body_error::BodyError;
-use crate::gzip::Coding;
-
-/// Reads the body of a request within the limits and timeouts of `options`, and decompresses it if it is gzip.
-///
-/// # Errors
-/// [`BodyError`], as early as possible: before the body is read, if the headers alone show the error.
-pub async fn read_request(request: Request, options: &HttpOptions) -> Result<Bytes, BodyError> {
-    let (head, body) = request.into_parts();
-    let coding = Coding::from_header(head.headers.get(header::CONTENT_ENCODING))?;
-    if !has_length(&head.headers) {
-        return Err(BodyError::LengthRequired);
-    }
-    let limit = options.limits.max_body;
-    let mut reading = pin!(read_body(body, limit));
-    // Most bodies arrive with the head. A timer is created only for the others.
-    let body = match poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
-        Poll::Ready(body) => body?,
-        Poll::Pending => tokio::time::timeout(options.body_timeout, reading)
-            .await
-            .map_err(|_| BodyError::Timeout(options.body_timeout))??,
-    };
-    coding.decode(body, limit)
-}
-
-/// Whether the headers determine where the body ends (RFC 9112, section 6.3).
-fn has_length(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING)
-}
 
 /// Reads a body of at most `limit` bytes. A body that arrives in one chunk is not copied.
 ///
@@ -53,14 +20,8 @@ where
     B: HttpBody<Data = Bytes> + Unpin,
     B::Error: Display,
 {
-    let mut chunks = Chunks::with_length_hint(body.size_hint().lower(), limit)?;
-    while !body.is_end_stream() {
-        let Some(frame) = body.frame().await else { break };
-        let frame = frame.map_err(|error| BodyError::Incomplete(error.to_string()))?;
-        if let Ok(chunk) = frame.into_data() {
-            chunks.push(chunk)?;
-        }
-    }
+    let mut chunks = Chunks::for_body(&body, limit)?;
+    while chunks.read_frame(&mut body).await? {}
     Ok(chunks.into_body())
 }
 
@@ -73,16 +34,48 @@ pub(crate) struct Chunks {
 }
 
 impl Chunks {
+    /// For `body`, none of which has been read.
+    pub(crate) fn for_body(body: &impl HttpBody, limit: usize) -> Result<Self, BodyError> {
+        Chunks::with_length_hint(body.size_hint().lower(), limit)
+    }
+
     /// For a body that will have at least `length` bytes.
     pub(crate) fn with_length_hint(length: u64, limit: usize) -> Result<Self, BodyError> {
         if usize::try_from(length).map_or(true, |length| length > limit) {
             return Err(BodyError::TooLarge { limit });
         }
-        Ok(Chunks { limit, first: Bytes::new(), joined: Vec::new() })
+        Ok(Chunks::new(limit))
+    }
+
+    /// For a body of unknown length.
+    pub(crate) fn new(limit: usize) -> Self {
+        Chunks { limit, first: Bytes::new(), joined: Vec::new() }
+    }
+
+    /// Reads the next frame of `body`. False at its end. Cancel-safe.
+    pub(crate) async fn read_frame<B>(&mut self, body: &mut B) -> Result<bool, BodyError>
+    where
+        B: HttpBody<Data = Bytes> + Unpin,
+        B::Error: Display,
+    {
+        if body.is_end_stream() {
+            return Ok(false);
+        }
+        let Some(frame) = body.frame().await else { return Ok(false) };
+        let frame = frame.map_err(|error| BodyError::Incomplete(error.to_string()))?;
+        if let Ok(chunk) = frame.into_data() {
+            self.push(chunk)?;
+        }
+        Ok(true)
+    }
+
+    /// The number of bytes so far.
+    pub(crate) fn len(&self) -> usize {
+        self.first.len().max(self.joined.len())
     }
 
     pub(crate) fn push(&mut self, chunk: Bytes) -> Result<(), BodyError> {
-        let length = self.first.len().max(self.joined.len());
+        let length = self.len();
         if chunk.len() > self.limit - length {
             return Err(BodyError::TooLarge { limit: self.limit });
         }

@@ -1,7 +1,7 @@
 //! The HTTP layer of the three HTTP protocols, which differ only in their codecs.
 //!
-//! For servers, [`HttpServer`] runs an axum router over HTTP/1.1 with keep-alive, [`read_request`] reads the body of a
-//! request within [`HttpOptions`], [`reply`] builds the response, and [`Server`] is the server of a whole protocol ([`Api`]).
+//! For servers, [`HttpServer`] runs an axum router over HTTP/1.1 with keep-alive, [`Intake`] receives requests within
+//! [`HttpOptions`], [`reply`] builds the response, and [`Server`] is the server of a whole protocol ([`Api`]).
 //! For clients, [`Transport`] posts a body and returns the [`Reply`]; [`HyperClient`] and [`ReqwestClient`] implement it
 //! with one connection each.
 //!
@@ -14,17 +14,27 @@
 mod body;
 mod body_error;
 mod client;
+mod cors;
 mod gzip;
-mod linger;
+mod intake;
+mod options;
+mod rules;
 mod server;
+mod server_stream;
 pub mod system;
+mod timer;
 pub mod xml;
 
-pub use body::{read_body, read_request, reply};
+pub use body::{read_body, reply};
 pub use body_error::BodyError;
-pub use client::{Headers, HyperClient, Reply, ReqwestClient, Transport};
+pub use client::{
+    Headers, HyperClient, Reply, ReqwestClient, Transport, bounded_message, kind_of_status, status_error,
+};
+pub use cors::{AllowedOrigins, OriginParseError};
 pub use gzip::{accepts_gzip, gzip};
-pub use server::{Api, HttpOptions, HttpServer, Server};
+pub use intake::{Admission, Intake};
+pub use options::HttpOptions;
+pub use server::{Api, HttpServer, Server};
 
 /// The HTTP version of both clients and the server.
 pub const VERSION: http::Version = http::Version::HTTP_11;

@@ -1,59 +1,37 @@
 //! The HTTP server and its connections.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::marker::PhantomData;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
 use axum::response::Response;
-use calculator::{Dispatcher, Limits};
-use http::{Request, StatusCode};
+use calculator::Dispatcher;
+use http::{HeaderValue, Request, StatusCode, header};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
 use net::{Address, DRAIN_TIMEOUT, Endpoint, Listener};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
-use crate::SCHEMES;
-use crate::linger::LingeringStream;
-
-/// Limits and timeouts of an HTTP server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HttpOptions {
-    /// Limits on the size of requests and on the number of concurrent calls.
-    pub limits: Limits,
-    /// How long a client may take to send the head of a request, and how long a connection may be idle between requests.
-    /// Default 30 s.
-    pub head_timeout: Duration,
-    /// How long a client may take to send the body of a request. Default 30 s.
-    pub body_timeout: Duration,
-}
-
-impl Default for HttpOptions {
-    fn default() -> Self {
-        Limits::default().into()
-    }
-}
-
-impl From<Limits> for HttpOptions {
-    fn from(limits: Limits) -> Self {
-        let timeout = Duration::from_secs(30);
-        HttpOptions { limits, head_timeout: timeout, body_timeout: timeout }
-    }
-}
+use crate::server_stream::{ConnectionState, ServerStream};
+use crate::{HttpOptions, SCHEMES, reply, rules};
 
 /// An HTTP/1.1 server: an axum router on a listening socket.
 ///
 /// Connections are kept alive (for HTTP/1.0 clients only if they request it), have `TCP_NODELAY` set, and are closed
-/// when the head of a request takes too long to arrive or no request arrives for as long.
+/// when the head of a request takes too long to arrive, no request arrives for as long, or the client reads nothing of
+/// a response. When a client leaves before its response, the future of its call is dropped. Requests that break the
+/// rules of HTTP/1.1 for the `host` header are answered with status 400.
 #[derive(Debug)]
 pub struct HttpServer {
     listener: Listener,
@@ -65,8 +43,7 @@ impl HttpServer {
     /// Listens on `listen`; port 0 picks a free port. Connections are queued from now on, and served once
     /// [`run`](Self::run) is polled.
     ///
-    /// The server itself applies only `max_in_flight`. Handlers apply `max_body` and the timeout for a body by calling
-    /// [`read_request`](crate::read_request).
+    /// Of the limits, the server itself applies none: handlers receive requests through an [`Intake`](crate::Intake).
     ///
     /// # Errors
     /// The errors of the operating system: the address is in use, or not one of this machine.
@@ -76,9 +53,14 @@ impl HttpServer {
         options: impl Into<HttpOptions>,
     ) -> io::Result<Self> {
         let listener = Listener::bind(listen).await?;
+        let options = options.into();
+        let router = match options.allowed_origins.layer() {
+            Some(cors) => router.layer(cors),
+            None => router,
+        };
         // Without this call, which sets the empty state, axum would build the service of a handler again for every
         // request.
-        Ok(HttpServer { listener, router: router.with_state(()), options: options.into() })
+        Ok(HttpServer { listener, router: router.with_state(()), options })
     }
 
     /// The endpoint that it listens on, with the actual port.
@@ -102,7 +84,7 @@ impl HttpServer {
         let connections = Connections {
             http: http(self.options.head_timeout),
             router: self.router,
-            calls: Arc::new(Semaphore::new(self.options.limits.max_in_flight.min(Semaphore::MAX_PERMITS))),
+            write_timeout: self.options.write_timeout,
             stop: stop.clone(),
         };
         let mut tasks = JoinSet::new();
@@ -187,15 +169,15 @@ fn http(head_timeout: Duration) -> http1::Builder {
 struct Connections {
     http: http1::Builder,
     router: Router,
-    calls: Arc<Semaphore>,
+    write_timeout: Duration,
     stop: CancellationToken,
 }
 
 impl Connections {
     async fn serve(self, stream: net::Stream) {
-        let refused = Arc::new(AtomicBool::new(false));
-        let stream = LingeringStream::new(stream, Arc::clone(&refused));
-        let handler = Arc::new(Handler { router: self.router, calls: self.calls, refused });
+        let state = Arc::new(ConnectionState::default());
+        let stream = ServerStream::new(stream, Arc::clone(&state), self.write_timeout);
+        let handler = Arc::new(Handler { router: self.router, state });
         let service = service_fn(move |request| Arc::clone(&handler).answer(request));
         let mut connection = pin!(self.http.serve_connection(stream, service));
         let ended = tokio::select! {
@@ -229,18 +211,38 @@ fn may_leave_body_unread(status: StatusCode) -> bool {
 /// Answers the requests of one connection.
 struct Handler {
     router: Router,
-    calls: Arc<Semaphore>,
-    /// Whether the last request was refused before its body was read.
-    refused: Arc<AtomicBool>,
+    state: Arc<ConnectionState>,
 }
 
 impl Handler {
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response, Infallible> {
-        // Acquiring fails only for a closed semaphore, and this one is never closed.
-        let _permit = self.calls.acquire().await;
+    async fn answer(self: Arc<Self>, mut request: Request<Incoming>) -> Result<Response, Infallible> {
         let has_body = !request.body().is_end_stream();
-        let response = self.router.clone().call(request).await?;
-        self.refused.store(has_body && may_leave_body_unread(response.status()), Ordering::Relaxed);
+        if let Err(reason) = rules::check_host(request.version(), request.headers()) {
+            self.state.refused.store(has_body, Ordering::Relaxed);
+            return Ok(malformed(reason));
+        }
+        rules::decode_unreserved(request.uri_mut());
+        let mut router = self.router.clone();
+        let mut answering = pin!(router.call(request));
+        let response = match poll_fn(|context| Poll::Ready(answering.as_mut().poll(context))).await {
+            Poll::Ready(response) => response?,
+            Poll::Pending => {
+                // Only now, so that a call that is answered at once costs no look at the client.
+                self.state.answering.store(true, Ordering::Relaxed);
+                let response = answering.await;
+                self.state.answering.store(false, Ordering::Relaxed);
+                response?
+            }
+        };
+        let refused = has_body && may_leave_body_unread(response.status());
+        self.state.refused.store(refused, Ordering::Relaxed);
         Ok(response)
     }
+}
+
+/// The response to a request that is not a valid message of HTTP/1.1. The connection is closed after it.
+fn malformed(reason: &'static str) -> Response {
+    let mut response = reply(StatusCode::BAD_REQUEST, "text/plain", reason);
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }

@@ -43,6 +43,7 @@ with_both_clients!(
     one_connection_serves_every_call,
     the_response_of_an_abandoned_call_is_not_taken_for_the_next,
     redirects_are_not_followed,
+    a_failure_whose_body_never_ends_is_reported_by_its_status,
     rejects_headers_that_frame_the_message,
 );
 
@@ -291,7 +292,44 @@ async fn redirects_are_not_followed<T: Transport>() {
     let (address, _) = answering(&["HTTP/1.1 302 Found\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n"]).await;
     let client: T = connect(&format!("http://{address}")).await;
     let answer = client.post(&client.target("").unwrap(), b"body".to_vec()).await.unwrap();
-    assert_eq!(answer.status, StatusCode::FOUND);
+    assert_eq!((answer.status, answer.location.unwrap().as_bytes()), (StatusCode::FOUND, &b"/x"[..]));
+}
+
+async fn a_failure_whose_body_never_ends_is_reported_by_its_status<T: Transport>() {
+    for (head, body) in [
+        ("", "<html>who"),
+        ("content-length: 100\r\n", "half"),
+        ("transfer-encoding: chunked\r\n", "5\r\nchunk\r\n"),
+        ("content-encoding: gzip\r\n", "half"),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let options = ClientOptions { timeout: Duration::from_millis(200), ..ClientOptions::default() };
+        let client = T::connect(&url, &Headers::new("text/plain"), &options).await.unwrap();
+        let target = client.target("").unwrap();
+        let server = async {
+            // The connections stay open.
+            let mut streams = Vec::new();
+            for _ in 0..2 {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                read_request(&mut stream).await;
+                let answer = format!("HTTP/1.1 401 Unauthorized\r\n{head}\r\n{body}");
+                stream.write_all(answer.as_bytes()).await.unwrap();
+                streams.push(stream);
+            }
+            streams
+        };
+        let calls = async {
+            for _ in 0..2 {
+                let answer = client.post(&target, b"body".to_vec()).await.unwrap();
+                assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+                let expected =
+                    if head.contains("gzip") { "" } else { body.trim_start_matches("5\r\n").trim_end() };
+                assert_eq!(answer.body, expected, "{head}");
+            }
+        };
+        let (_streams, ()) = tokio::join!(server, calls);
+    }
 }
 
 async fn rejects_headers_that_frame_the_message<T: Transport>() {

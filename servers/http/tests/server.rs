@@ -2,15 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use calculator::Limits;
 use http_layer::axum::Router;
 use http_layer::axum::body::Body;
-use http_layer::axum::extract::Request;
+use http_layer::axum::extract::{Request, State};
 use http_layer::axum::response::Response;
+use http_layer::axum::routing::{any, post};
 use http_layer::http::StatusCode;
-use http_layer::{HttpOptions, HttpServer, gzip, read_request, reply};
+use http_layer::{AllowedOrigins, HttpOptions, HttpServer, Intake, gzip, reply};
 use net::Endpoint;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -21,9 +23,9 @@ use tokio_util::sync::CancellationToken;
 const MAX_BODY: usize = 1_000;
 
 async fn echo(request: Request) -> Response {
-    let options = HttpOptions::from(Limits { max_body: MAX_BODY, ..Limits::default() });
-    match read_request(request, &options).await {
-        Ok(body) => reply(StatusCode::OK, "text/plain", body),
+    let intake = Intake::new(HttpOptions::from(Limits { max_body: MAX_BODY, ..Limits::default() }));
+    match intake.receive(request).await {
+        Ok((body, _)) => reply(StatusCode::OK, "text/plain", body),
         Err(error) => reply(error.status(), "text/plain", error.to_string()),
     }
 }
@@ -35,11 +37,11 @@ struct Running {
 }
 
 async fn start(router: Router) -> Running {
-    start_within(router, Limits::default()).await
+    start_with(router, HttpOptions::default()).await
 }
 
-async fn start_within(router: Router, limits: Limits) -> Running {
-    let server = HttpServer::bind(&Endpoint::loopback(), router, limits).await.unwrap();
+async fn start_with(router: Router, options: HttpOptions) -> Running {
+    let server = HttpServer::bind(&Endpoint::loopback(), router, options).await.unwrap();
     let (address, stop) = (server.endpoint().to_string(), CancellationToken::new());
     Running { address, task: tokio::spawn(server.run(stop.clone())), stop }
 }
@@ -104,6 +106,93 @@ async fn keeps_connections_of_http_1_1_alive_and_closes_those_of_http_1_0() {
     }
     let answer = server.exchange("POST / HTTP/1.0\r\ncontent-length: 3\r\n\r\nold").await;
     assert!(answer.starts_with("HTTP/1.0 200 OK\r\n") && answer.ends_with("old"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_request_without_exactly_one_valid_host_is_malformed() {
+    let server = start_echo().await;
+    for (version, hosts) in [
+        ("1.1", ""),
+        ("1.1", "host: a\r\nhost: a\r\n"),
+        ("1.1", "host: a\r\nHost: b\r\n"),
+        ("1.1", "host: user@a\r\n"),
+        ("1.1", "host: a/b\r\n"),
+        ("1.0", "host: a\r\nhost: b\r\n"),
+    ] {
+        // The body is not read, and the connection is closed.
+        let request = format!("POST / HTTP/{version}\r\n{hosts}content-length: 2\r\n\r\nok");
+        let answer = server.exchange(request).await;
+        assert!(
+            answer.contains(" 400 Bad Request\r\n") && answer.contains("Host header"),
+            "{hosts}: {answer}"
+        );
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+    }
+    for hosts in ["host:\r\n", "host: [::1]:8080\r\n", "host: example.org:80\r\n"] {
+        let request =
+            format!("POST http://a/ HTTP/1.1\r\n{hosts}connection: close\r\ncontent-length: 2\r\n\r\nok");
+        assert!(server.exchange(request).await.ends_with("ok"), "{hosts}");
+    }
+}
+
+#[tokio::test]
+async fn unreserved_characters_in_a_path_may_be_encoded() {
+    let path = async |request: Request| reply(StatusCode::OK, "text/plain", request.uri().to_string());
+    let server = start(Router::new().route("/add", any(path))).await;
+    let get = async |path: &str| {
+        server.exchange(format!("GET {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n")).await
+    };
+    assert!(get("/%61dd").await.ends_with("\r\n/add"));
+    assert!(get("/a%64%64?x=%61").await.ends_with("\r\n/add?x=%61"));
+    for other in ["/%41dd", "/add%2F", "/%zzadd", "/add%"] {
+        assert!(get(other).await.starts_with("HTTP/1.1 404 "), "{other}");
+    }
+}
+
+#[tokio::test]
+async fn web_pages_of_allowed_origins_may_call_and_others_get_no_permission() {
+    let preflight = |origin: &str| {
+        format!(
+            "OPTIONS /add HTTP/1.1\r\nhost: h\r\nconnection: close\r\norigin: {origin}\r\n\
+             access-control-request-method: POST\r\naccess-control-request-headers: content-type,x-token\r\n\r\n"
+        )
+    };
+    let call = |origin: &str| {
+        format!(
+            "POST /add HTTP/1.1\r\nhost: h\r\nconnection: close\r\norigin: {origin}\r\ncontent-length: 2\r\n\r\nok"
+        )
+    };
+    let router = || Router::new().route("/add", post(echo));
+    let with = |origins: &'static [&'static str]| {
+        let allowed_origins = AllowedOrigins::parse(origins.iter().copied()).unwrap();
+        start_with(router(), HttpOptions { allowed_origins, ..HttpOptions::default() })
+    };
+    let server = with(&["http://a:3000", "http://b"]).await;
+    let answer = server.exchange(preflight("http://a:3000")).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    for line in [
+        "access-control-allow-origin: http://a:3000\r\n",
+        "access-control-allow-methods: GET,HEAD,POST\r\n",
+        "access-control-allow-headers: content-type,x-token\r\n",
+        "access-control-max-age: 3600\r\n",
+    ] {
+        assert!(answer.contains(line), "{answer}");
+    }
+    let answer = server.exchange(call("http://a:3000")).await;
+    assert!(
+        answer.contains("access-control-allow-origin: http://a:3000\r\n") && answer.ends_with("ok"),
+        "{answer}"
+    );
+    for other in [preflight("http://c"), call("http://c")] {
+        let answer = server.exchange(other).await;
+        assert!(!answer.contains("access-control-allow-origin"), "{answer}");
+    }
+    let answer = with(&["*"]).await.exchange(preflight("http://c")).await;
+    assert!(answer.contains("access-control-allow-origin: *\r\n"), "{answer}");
+
+    let closed = start(router()).await;
+    assert!(closed.exchange(preflight("http://a:3000")).await.starts_with("HTTP/1.1 405 "));
+    assert!(!closed.exchange(call("http://a:3000")).await.contains("access-control"));
 }
 
 #[tokio::test]
@@ -202,13 +291,14 @@ async fn a_stopped_server_closes_idle_connections_and_finishes_calls_in_progress
 async fn calls_beyond_the_limit_wait_until_another_finishes() {
     static ENTERED: Semaphore = Semaphore::const_new(0);
     static LEAVE: Semaphore = Semaphore::const_new(0);
-    async fn held(_: Request) -> Response<Body> {
+    async fn held(State(intake): State<Arc<Intake>>, request: Request) -> Response<Body> {
+        let (_, _admission) = intake.receive(request).await.unwrap();
         ENTERED.add_permits(1);
         LEAVE.acquire().await.unwrap().forget();
         reply(StatusCode::OK, "text/plain", "done")
     }
-    let limits = Limits { max_in_flight: 2, ..Limits::default() };
-    let server = start_within(Router::new().fallback(held), limits).await;
+    let intake = Arc::new(Intake::new(Limits { max_in_flight: 2, ..Limits::default() }.into()));
+    let server = start(Router::new().fallback(held).with_state(intake)).await;
     let mut streams = Vec::new();
     for _ in 0..3 {
         let mut stream = server.connect().await;
@@ -255,7 +345,7 @@ async fn closes_a_connection_whose_request_head_never_ends() {
 async fn rejects_a_body_that_does_not_arrive_in_time() {
     async fn impatient(request: Request) -> Response {
         let options = HttpOptions { body_timeout: Duration::from_millis(50), ..HttpOptions::default() };
-        let refused = read_request(request, &options).await.unwrap_err();
+        let refused = Intake::new(options).receive(request).await.unwrap_err();
         reply(refused.status(), "text/plain", refused.to_string())
     }
     let server = start(Router::new().fallback(impatient)).await;

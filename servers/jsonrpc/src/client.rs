@@ -2,12 +2,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Limits, Remote, Value};
+use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Limits, Value};
 use http::{HeaderMap, StatusCode};
-use http_layer::{Headers, Reply, SCHEMES, Transport};
+use http_layer::{Headers, Reply, SCHEMES, Transport, status_error};
 use net::Address;
 
-use crate::wire;
+use crate::wire::{self, Envelope};
 
 /// The id of a client's first call. All ids have ten digits, so that all requests have the same length, and are below
 /// 2⁵³, so that a server that reads numbers as doubles returns them unchanged.
@@ -23,6 +23,7 @@ pub struct JsonRpcClient<T: Transport> {
     transport: T,
     endpoint: T::Target,
     limits: Limits,
+    envelope: Envelope,
     calls: AtomicU64,
 }
 
@@ -39,7 +40,14 @@ impl<T: Transport> JsonRpcClient<T> {
         let headers = Headers { extra: extra.clone(), ..Headers::new(content_type) };
         let transport = T::connect(url, &headers, options).await?;
         let endpoint = transport.target("")?;
-        Ok(JsonRpcClient { transport, endpoint, limits: options.limits, calls: AtomicU64::new(0) })
+        let envelope = Envelope::default();
+        Ok(JsonRpcClient { transport, endpoint, limits: options.limits, envelope, calls: AtomicU64::new(0) })
+    }
+
+    /// Sends requests in `envelope`. By default they have version 2.0 and no further members.
+    #[must_use]
+    pub fn with_envelope(self, envelope: Envelope) -> Self {
+        JsonRpcClient { envelope, ..self }
     }
 
     /// Sends a notification: a call that is not answered, so that its result remains unknown.
@@ -48,7 +56,8 @@ impl<T: Transport> JsonRpcClient<T> {
     /// As [`Client::call`], but without the errors of executing the call: the server reports only a request that it
     /// cannot parse or that exceeds a limit.
     pub async fn notify(&self, call: &Call) -> Result<(), CallError> {
-        let reply = self.transport.post(&self.endpoint, wire::encode_notification(call)?).await?;
+        let reply =
+            self.transport.post(&self.endpoint, wire::encode_notification(&self.envelope, call)?).await?;
         if !reply.status.is_success() {
             return Err(self.status_error(&reply));
         }
@@ -76,7 +85,7 @@ impl<T: Transport> JsonRpcClient<T> {
                 BatchCall::Notification(call) => (call, None),
             })
             .collect();
-        let reply = self.transport.post(&self.endpoint, wire::encode_batch(entries)?).await?;
+        let reply = self.transport.post(&self.endpoint, wire::encode_batch(&self.envelope, entries)?).await?;
         if !reply.status.is_success() {
             return Err(self.status_error(&reply));
         }
@@ -84,7 +93,8 @@ impl<T: Transport> JsonRpcClient<T> {
         let results = match (ids.is_empty(), wire::decode_failure(&reply.body, &self.limits)) {
             (true, Some(error)) => return Err(error),
             (true, None) => Vec::new(),
-            (false, _) => wire::decode_batch_reply(&reply.body, &ids, &self.limits)?,
+            (false, _) => wire::decode_batch_reply(&reply.body, &ids, &self.limits)
+                .map_err(|error| reply.undecodable(error))?,
         };
         let mut results = results.into_iter();
         Ok(calls
@@ -102,27 +112,18 @@ impl<T: Transport> JsonRpcClient<T> {
 
     async fn post(&self, call: &Call) -> Result<Value, CallError> {
         let id = self.next_id();
-        let reply = self.transport.post(&self.endpoint, wire::encode_call(call, id)?).await?;
+        let reply =
+            self.transport.post(&self.endpoint, wire::encode_call_in(&self.envelope, call, id)?).await?;
         if reply.status != StatusCode::OK {
             return Err(self.status_error(&reply));
         }
-        wire::decode_reply(&reply.body, id, &self.limits)
+        wire::decode_reply(&reply.body, id, &self.limits).map_err(|error| reply.undecodable(error))
     }
 
     /// The error for a status other than 200: the JSON-RPC error in the body if there is one, or else one that follows
     /// from the status.
     fn status_error(&self, reply: &Reply) -> CallError {
-        wire::decode_failure(&reply.body, &self.limits).unwrap_or_else(|| {
-            let (kind, hint) = match reply.status.as_u16() {
-                413 => (ErrorKind::TooLarge, "; the call exceeds the server's limit"),
-                412 | 415 => (ErrorKind::Malformed, "; it may require another Content-Type"),
-                404 => (ErrorKind::Malformed, "; is the path of the URL right?"),
-                400..=499 => (ErrorKind::Malformed, ""),
-                _ => (ErrorKind::Internal, ""),
-            };
-            let remote = Remote { code: Some(reply.status.as_u16().into()), ..Remote::default() };
-            CallError::remote(kind, format!("the server answered with status {}{hint}", reply.status), remote)
-        })
+        wire::decode_failure(&reply.body, &self.limits).unwrap_or_else(|| status_error(reply))
     }
 }
 

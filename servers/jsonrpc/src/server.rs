@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use calculator::{Call, CallError, Dispatcher, Params, Service, Value};
+use calculator::{Call, CallError, Dispatcher, ErrorKind, Limits, Params, Service, Value};
 use http::{HeaderValue, Method, StatusCode, header};
 use http_layer::axum::Router;
 use http_layer::axum::extract::Request;
 use http_layer::axum::response::Response;
 use http_layer::axum::routing::{MethodFilter, MethodRouter, on};
-use http_layer::{Api, BodyError, HttpOptions, read_request, reply, system};
+use http_layer::{Api, BodyError, HttpOptions, Intake, reply, system};
 
 use crate::wire::{self, Failure, JSON, Message};
 
@@ -16,7 +16,7 @@ use crate::wire::{self, Failure, JSON, Message};
 const PATHS: [&str; 4] = ["/", "/jsonrpc", "/RPC2", "/api_jsonrpc.php"];
 
 /// Options of a server.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ServerOptions {
     /// Limits on requests, and how long the server waits for them.
     pub http: HttpOptions,
@@ -38,7 +38,7 @@ impl Api for JsonRpc {
     const PATH: &'static str = "/jsonrpc";
 
     fn http_options(options: &ServerOptions) -> HttpOptions {
-        options.http
+        options.http.clone()
     }
 
     fn router(dispatcher: Dispatcher, options: ServerOptions) -> Router {
@@ -47,20 +47,23 @@ impl Api for JsonRpc {
 }
 
 fn router(dispatcher: Dispatcher, ServerOptions { http, allow_get }: ServerOptions) -> Router {
-    let shared = Arc::new(Shared { dispatcher, http });
+    let shared = Arc::new(Shared { dispatcher, intake: Intake::new(http) });
     let methods = if allow_get { MethodFilter::POST.or(MethodFilter::GET) } else { MethodFilter::POST };
     let endpoint: MethodRouter = on(methods, move |request: Request| {
         let shared = Arc::clone(&shared);
         async move { shared.respond(request).await }
     });
-    let reject = |status, message: &'static str| {
-        move || async move { failure(status, Failure::invalid_request(message)) }
+    let not_found = || async {
+        let error = CallError::new(ErrorKind::UnknownMethod, "no JSON-RPC at this path; use /jsonrpc");
+        failure(StatusCode::NOT_FOUND, error.into())
     };
+    let not_allowed =
+        || async { failure(StatusCode::METHOD_NOT_ALLOWED, Failure::invalid_request("use POST")) };
     PATHS
         .into_iter()
         .fold(Router::new(), |router, path| router.route(path, endpoint.clone()))
-        .fallback(reject(StatusCode::NOT_FOUND, "no JSON-RPC at this path; use /jsonrpc"))
-        .method_not_allowed_fallback(reject(StatusCode::METHOD_NOT_ALLOWED, "use POST"))
+        .fallback(not_found)
+        .method_not_allowed_fallback(not_allowed)
 }
 
 fn failure(status: StatusCode, failure: Failure) -> Response {
@@ -70,23 +73,28 @@ fn failure(status: StatusCode, failure: Failure) -> Response {
 /// The state that all handlers share.
 struct Shared {
     dispatcher: Dispatcher,
-    http: HttpOptions,
+    intake: Intake,
 }
 
 impl Shared {
+    fn limits(&self) -> &Limits {
+        &self.intake.options().limits
+    }
+
     /// Responds with status 200 whatever the outcome of the calls, and with an empty body if all are notifications.
     async fn respond(&self, request: Request) -> Response {
         if request.method() != Method::POST {
+            let _admission = self.intake.admit().await;
             return self.respond_to_query(request.uri().query().unwrap_or_default()).await;
         }
-        match read_request(request, &self.http).await {
-            Ok(body) => self.respond_to_text(&body).await,
+        match self.intake.receive(request).await {
+            Ok((body, _admission)) => self.respond_to_text(&body).await,
             Err(error) => failure(error.status(), body_failure(&error)),
         }
     }
 
     async fn respond_to_text(&self, text: &[u8]) -> Response {
-        match wire::decode(text, &self.http.limits) {
+        match wire::decode(text, self.limits()) {
             Ok(message) => reply(StatusCode::OK, JSON, self.execute(message).await),
             Err(error) => failure(StatusCode::OK, error),
         }
@@ -94,7 +102,7 @@ impl Shared {
 
     /// Handles a GET. The status for a query without a method is 400, as in python-jsonrpc.
     async fn respond_to_query(&self, query: &str) -> Response {
-        let mut response = match wire::decode_query(query, &self.http.limits) {
+        let mut response = match wire::decode_query(query, self.limits()) {
             Ok(Some(request)) => self.respond_to_text(&request).await,
             Ok(None) => {
                 let missing =
@@ -134,7 +142,7 @@ impl Shared {
         let result = match request.call {
             Ok(call) => {
                 let call = resolve_reserved_args(call, self.dispatcher.service());
-                system::call(&self.dispatcher, call, self.http.limits.max_batch, fault)
+                system::call(&self.dispatcher, call, self.limits().max_batch, fault)
                     .await
                     .map_err(|error| Failure::from(CallError::from(error)))
             }

@@ -14,6 +14,7 @@ use http_layer::axum::extract::Request;
 use http_layer::axum::response::Response;
 use http_layer::axum::routing::post as post_to;
 use http_layer::{Headers, HttpServer, HyperClient, Reply, ReqwestClient, Transport, read_body, reply};
+use jsonrpc::wire::Envelope;
 use jsonrpc::{BatchCall, JsonRpcClient, Server, ServerOptions};
 use net::Endpoint;
 use serde_json::json;
@@ -195,7 +196,32 @@ async fn a_wrong_path_is_reported_by_its_status() {
     // Our own server sends a JSON-RPC error with its 404.
     let client: JsonRpcClient<HyperClient> = connect(&format!("{url}/nosuch")).await;
     let error = client.call(&Call::positional("add", [2.into(), 3.into()])).await.unwrap_err();
-    assert_eq!((error.kind, error.remote.unwrap().code), (ErrorKind::Malformed, Some(-32600)));
+    assert_eq!((error.kind, error.remote.unwrap().code), (ErrorKind::UnknownMethod, Some(-32601)));
+}
+
+#[tokio::test]
+async fn python_constants_are_floats_and_an_unreadable_request_fails_alone() {
+    let (url, _stop) = start(Limits::default()).await;
+    let request =
+        |params: &str, id: u32| format!(r#"{{"jsonrpc":"2.0","method":"add","params":{params},"id":{id}}}"#);
+    let text = answer(&url, &request("[Infinity, 1]", 1)).await;
+    assert!(text.contains("not-representable") && text.ends_with(r#""id":1}"#), "{text}");
+    let batch = [
+        request("[1, 2]", 1),
+        request(r#"["\ud800", 1]"#, 2),
+        request("[1e400, 1]", 3),
+        request("[3, 4]", 4),
+    ];
+    let text = answer(&url, &format!("[{}]", batch.join(","))).await;
+    let answers: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let outcomes: Vec<_> = answers
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|answer| (answer["id"].as_u64(), answer["result"].as_i64(), answer["error"]["code"].as_i64()))
+        .collect();
+    let failed = |id| (Some(id), None, Some(-32700));
+    assert_eq!(outcomes, [(Some(1), Some(3), None), failed(2), failed(3), (Some(4), Some(7), None)]);
 }
 
 #[tokio::test]
@@ -266,6 +292,7 @@ async fn calls_by_get_are_accepted_only_if_configured() {
         ("?method=add&params=[2,3]&id=1&jsonrpc=3", "200 OK", r#""code":-32600"#),
         ("?method=add&id=1,%22a%22:1", "200 OK", r#""id":"1,\"a\":1"}"#),
         ("?method=%ff", "200 OK", r#""code":-32700"#),
+        ("?method=add&params=[2,3]&id=1&id=1", "200 OK", r#""code":-32600"#),
         ("", "400 Bad Request", r#""code":-32600"#),
         ("?id=1", "400 Bad Request", r#""code":-32600"#),
     ] {
@@ -398,6 +425,34 @@ async fn calls_zabbix_with_the_media_type_and_token_that_it_requires() {
     stop.cancel();
 }
 
+/// Responds as the frontend of Zabbix up to 6.2 does: the token is a member of the request.
+async fn old_zabbix(request: Request) -> Response {
+    let body = read_body(request.into_body(), 1_000).await.unwrap();
+    let request: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    let answer = if request["auth"] == "038e" {
+        json!({ "jsonrpc": "2.0", "result": [], "id": request["id"] })
+    } else {
+        let error = json!({ "code": -32602, "message": "Invalid params.", "data": "Not authorised." });
+        json!({ "jsonrpc": "2.0", "error": error, "id": request["id"] })
+    };
+    reply(StatusCode::OK, "application/json", answer.to_string())
+}
+
+#[tokio::test]
+async fn an_envelope_carries_the_token_of_an_old_zabbix() {
+    let router = Router::new().route("/api_jsonrpc.php", post_to(old_zabbix));
+    let server = HttpServer::bind(&"127.0.0.1:0".parse().unwrap(), router, Limits::default()).await.unwrap();
+    let url = server.url("/api_jsonrpc.php");
+    let stop = CancellationToken::new();
+    tokio::spawn(server.run(stop.clone()));
+    let client: JsonRpcClient<HyperClient> = connect(&url).await;
+    let hosts = Call::named("host.get", []);
+    assert_eq!(client.call(&hosts).await.unwrap_err().remote.unwrap().data, Some("Not authorised.".into()));
+    let envelope = Envelope { members: vec![("auth".to_owned(), "038e".into())], ..Envelope::default() };
+    assert_eq!(client.with_envelope(envelope).call(&hosts).await, Ok(Value::List(vec![])));
+    stop.cancel();
+}
+
 #[tokio::test]
 async fn hostile_requests_get_an_error_and_the_server_keeps_running() {
     let (url, _stop) = start(Limits::default()).await;
@@ -410,7 +465,7 @@ async fn hostile_requests_get_an_error_and_the_server_keeps_running() {
         ("[".repeat(1_000_000), -32600, "the limit is"),
         (batch, -32600, "a batch of 100000 requests; the limit is 1000"),
         (request("[1e999]"), -32700, "not JSON"),
-        (request("[NaN]"), -32700, "not JSON"),
+        (request("[NaN]"), -32603, "not-representable"),
         (request("[99999999999999999999999]"), -32603, "overflow"),
         (request(r#"["\ud800"]"#), -32700, "not JSON"),
     ] {

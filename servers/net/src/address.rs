@@ -195,32 +195,32 @@ impl fmt::Debug for Address {
     }
 }
 
-/// `url` without credentials, query and fragment, whatever its scheme, for printing a URL before it is known to be
-/// valid. If it cannot be parsed, everything after the scheme is replaced by `…`.
+/// Scheme, hosts and ports of `url`, whatever its scheme, for messages and records: a path can be as secret as a
+/// password. For a Unix socket, the path of the socket. If the URL cannot be parsed, everything after the scheme is
+/// replaced by `…`.
 #[must_use]
 pub fn redacted(url: &str) -> String {
     let Some((name, rest)) = split_scheme(url) else { return "…".to_owned() };
     let hidden = || format!("{name}://…");
     let sockets = [Scheme::HTTP_UNIX, Scheme::UNIX, Scheme::IPC];
     if let Some(scheme) = sockets.iter().find(|scheme| scheme.name.eq_ignore_ascii_case(name)) {
-        return parse(*scheme, rest).map_or_else(|_| hidden(), |address| address.public());
+        let without_path = |address| Address { path: String::new(), ..address }.to_string();
+        return parse(*scheme, rest).map_or_else(|_| hidden(), without_path);
     }
-    let (authority, after) = split_authority(&name.to_ascii_lowercase(), rest);
+    let (authority, _) = split_authority(&name.to_ascii_lowercase(), rest);
     let hosts: Vec<_> = authority.split(',').collect();
     let last_login = hosts.iter().rposition(|host| host.contains('@')).unwrap_or(0);
-    let is_part_of_password = |host: &str| {
-        let has_port = host.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_ok());
-        !host.contains('@') && (!has_port || has_two_colons(host))
-    };
+    let is_part_of_password =
+        |host: &str| !host.contains('@') && (has_malformed_port(host) || has_two_colons(host));
+    let without_login = |host: &str| host.rsplit_once('@').map_or(host, |(_, host)| host).to_owned();
     if has_unencoded_password(authority, rest)
         || hosts[..last_login].iter().any(|host| is_part_of_password(host))
+        || hosts.iter().any(|host| has_malformed_port(&without_login(host)))
     {
         return hidden();
     }
-    let hosts: Vec<_> =
-        hosts.into_iter().map(|host| host.rsplit_once('@').map_or(host, |(_, host)| host)).collect();
-    let path = after.split(['?', '#']).next().unwrap_or_default();
-    format!("{name}://{}{path}", hosts.join(","))
+    let hosts: Vec<_> = hosts.into_iter().map(without_login).collect();
+    format!("{name}://{}", hosts.join(","))
 }
 
 /// Splits a text at `://`, if what precedes it can be a scheme (RFC 3986, section 3.1).
@@ -310,6 +310,12 @@ fn has_unencoded_password(authority: &str, rest: &str) -> bool {
         authority.contains(':')
     };
     has_port && rest[authority.len()..].contains('@')
+}
+
+/// Whether what follows the last colon of `host` is not a port, brackets of an IPv6 address aside. It may be a password.
+fn has_malformed_port(host: &str) -> bool {
+    let port = host.rsplit_once(':').filter(|_| !host.ends_with(']'));
+    port.is_some_and(|(_, port)| !matches!(port, "" | "*") && port.parse::<u16>().is_err())
 }
 
 /// Whether `host` has more colons than a host with a port, brackets of an IPv6 address aside.

@@ -16,6 +16,7 @@ mod counts;
 mod credentials;
 mod endpoint;
 mod listener;
+mod peer_end;
 mod scheme;
 #[cfg(feature = "simulated")]
 pub mod simulated;
@@ -30,6 +31,7 @@ pub use counts::{ByteCounts, bytes_counted};
 pub use credentials::{Credentials, decode as percent_decode};
 pub use endpoint::{Endpoint, EndpointError};
 pub use listener::{Listener, is_connection_error};
+pub use peer_end::PeerEnd;
 pub use scheme::Scheme;
 pub use socket_file::{SocketFile, remove_socket_files};
 pub use stream::{Stream, connect};

@@ -16,6 +16,8 @@ use std::time::Duration;
 use bytes::BufMut;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::peer_end::PeerEnd;
+
 /// Bytes in transit in one direction of a connection above which writing blocks.
 const CAPACITY: usize = 256 << 10;
 
@@ -233,6 +235,16 @@ impl Stream {
         let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
         timer.as_mut().reset(at);
         timer.as_mut().poll(context).map(Ok)
+    }
+
+    pub(crate) fn peer_end(&self) -> PeerEnd {
+        let mut state = lock(&self.link.0);
+        let is_held = state.stalled || state.partitioned;
+        match self.incoming(&mut state) {
+            Ok(from) if from.end.is_some_and(|at| !is_held && at <= Instant::now()) => PeerEnd::HalfClosed,
+            Ok(_) => PeerEnd::Open,
+            Err(_) => PeerEnd::Closed,
+        }
     }
 
     pub(crate) fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {

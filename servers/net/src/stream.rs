@@ -6,11 +6,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::BufMut;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::Endpoint;
 use crate::counts::{ByteCounts, Counter};
+use crate::peer_end::PeerEnd;
 #[cfg(feature = "simulated")]
 use crate::simulated;
 
@@ -90,6 +91,17 @@ impl Stream {
             Inner::Unix(stream, _) => stream.poll_write_ready(context),
             #[cfg(feature = "simulated")]
             Inner::Simulated(stream, _) => stream.poll_write_ready(context),
+        }
+    }
+
+    /// The state of the other end, whether or not there are bytes left to be read.
+    #[must_use]
+    pub fn peer_end(&self) -> PeerEnd {
+        match &self.0 {
+            Inner::Tcp(stream) => PeerEnd::of(stream.ready(Interest::READABLE | Interest::WRITABLE)),
+            Inner::Unix(stream, _) => PeerEnd::of(stream.ready(Interest::READABLE | Interest::WRITABLE)),
+            #[cfg(feature = "simulated")]
+            Inner::Simulated(stream, _) => stream.peer_end(),
         }
     }
 

@@ -7,7 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use net::simulated::{Link, Network, NetworkGuard};
-use net::{Endpoint, Listener, Stream, connect};
+use net::{Endpoint, Listener, PeerEnd, Stream, connect};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
@@ -58,7 +58,10 @@ async fn every_byte_arrives_after_the_latency() {
         assert_eq!(start.elapsed(), 2 * LATENCY);
     }
     on.client.shutdown().await.unwrap();
+    // It arrives after the latency, too.
+    assert_eq!(on.server.peer_end(), PeerEnd::Open);
     assert_eq!(on.server.read(&mut [0]).await.unwrap(), 0);
+    assert_eq!(on.server.peer_end(), PeerEnd::HalfClosed);
     drop((on.client, on.server));
     assert_eq!(on.link.connections(), 0);
 }
@@ -120,6 +123,7 @@ async fn a_reset_reaches_both_ends() {
     let reset = async { on.link.reset() };
     let (read, ()) = tokio::join!(on.server.read_u8(), reset);
     assert_eq!(read.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    assert_eq!(on.server.peer_end(), PeerEnd::Closed);
     assert_eq!(on.client.write(b"x").await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
     assert_eq!(on.link.connections(), 0);
 }

@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::time::Duration;
 
-use net::{ByteCounts, Endpoint, Listener, Stream, blocking, connect};
+use net::{ByteCounts, Endpoint, Listener, PeerEnd, Stream, blocking, connect};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -70,6 +70,37 @@ async fn bytes_pass_both_ways_by_readiness_and_by_the_traits() {
             (!endpoint.is_counted_by_kernel()).then_some(6)
         );
     }
+}
+
+#[tokio::test]
+async fn the_end_of_the_peer_is_seen_while_its_bytes_are_unread() {
+    let (_folder, endpoints) = endpoints();
+    for endpoint in endpoints {
+        let listener = Listener::bind(&endpoint).await.unwrap();
+        let (client, server) = tokio::join!(connect(listener.endpoint()), listener.next());
+        let mut client = client.unwrap();
+        client.write_all(b"unread").await.unwrap();
+        poll_fn(|context| server.poll_read_ready(context)).await.unwrap();
+        assert_eq!(server.peer_end(), PeerEnd::Open);
+        client.shutdown().await.unwrap();
+        until(|| server.peer_end() == PeerEnd::HalfClosed).await;
+        drop(client);
+        if endpoint.is_counted_by_kernel() {
+            // TCP shows that the peer has gone when it refuses bytes.
+            write_all(&server, b"answer").await;
+        }
+        until(|| server.peer_end() == PeerEnd::Closed).await;
+    }
+}
+
+/// Lets the runtime read events until `condition` holds.
+async fn until(condition: impl Fn() -> bool) {
+    let waiting = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(TIMEOUT, waiting).await.unwrap();
 }
 
 #[test]

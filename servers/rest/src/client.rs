@@ -2,7 +2,7 @@
 
 use calculator::{Call, CallError, CallFuture, Client, ClientOptions, Limits, Method, Value};
 use http::{HeaderMap, StatusCode};
-use http_layer::{Headers, Transport};
+use http_layer::{Headers, Transport, status_error};
 
 use crate::wire;
 
@@ -39,9 +39,10 @@ impl<T: Transport> RestClient<T> {
             None => self.transport.post(&self.resource(&call.method)?, body).await?,
         };
         if reply.status == StatusCode::OK {
-            wire::decode_result(&reply.body, &self.limits)
+            wire::decode_result(&reply.body, &self.limits).map_err(|error| reply.undecodable(error))
         } else {
-            Err(wire::decode_failure(reply.status.as_u16(), &reply.body, &self.limits))
+            let failure = wire::decode_failure(reply.status.as_u16(), &reply.body, &self.limits);
+            Err(failure.unwrap_or_else(|| status_error(&reply)))
         }
     }
 

@@ -9,7 +9,7 @@ use http_layer::axum::Router;
 use http_layer::axum::extract::Request;
 use http_layer::axum::response::Response;
 use http_layer::axum::routing::get;
-use http_layer::{Api, BodyError, Bytes, HttpOptions, read_request, reply};
+use http_layer::{Api, BodyError, Bytes, HttpOptions, Intake, reply};
 
 use crate::negotiation::{Format, FormatWeights, format_of_body};
 use crate::openapi;
@@ -28,7 +28,7 @@ impl Api for Rest {
     const PATH: &'static str = "";
 
     fn http_options(options: &HttpOptions) -> HttpOptions {
-        *options
+        options.clone()
     }
 
     fn router(dispatcher: Dispatcher, options: HttpOptions) -> Router {
@@ -39,14 +39,14 @@ impl Api for Rest {
 /// The state that all handlers share.
 struct Shared {
     dispatcher: Dispatcher,
-    http: HttpOptions,
+    intake: Intake,
 }
 
 fn router(dispatcher: Dispatcher, http: HttpOptions) -> Router {
     let service = dispatcher.service();
     let document = Document::new(openapi::document(service.name(), service.methods()).to_string());
     let methods: Vec<_> = service.methods().iter().map(|method| method.name).collect();
-    let shared = Arc::new(Shared { dispatcher, http });
+    let shared = Arc::new(Shared { dispatcher, intake: Intake::new(http) });
     let mut router = Router::new().route(
         "/openapi.json",
         get(move |request: Request| {
@@ -154,7 +154,10 @@ impl Shared {
         };
         let query = request.uri().query().unwrap_or_default();
         let result = match wire::decode_query(query, ParameterType::of_method(method)) {
-            Ok(params) => self.execute(method, params, format).await,
+            Ok(params) => {
+                let _admission = self.intake.admit().await;
+                self.execute(method, params, format).await
+            }
             Err(error) => Err(error.into()),
         };
         // Each request is a call, so its result must not be served from a cache.
@@ -175,12 +178,11 @@ impl Shared {
                 "send the arguments with content-type application/json or application/xml".to_owned(),
             ));
         };
-        let body = read_request(request, &self.http).await?;
+        let (body, _admission) = self.intake.receive(request).await?;
+        let limits = &self.intake.options().limits;
         let params = match body_format {
-            Format::Json => wire::decode_params(&body, &self.http.limits)?,
-            Format::Xml => {
-                wire::xml::decode_params(&body, ParameterType::of_method(method), &self.http.limits)?
-            }
+            Format::Json => wire::decode_params(&body, limits)?,
+            Format::Xml => wire::xml::decode_params(&body, ParameterType::of_method(method), limits)?,
         };
         self.execute(method, params, format).await
     }

@@ -100,6 +100,7 @@ async fn accepts_arguments_in_the_body_and_in_the_query() {
         ("GET /add?x=2&y=3.0", "", "", r#"{"result":5.0}"#),
         ("GET /hello?name=z%C3%BCrich+1", "", "", r#"{"result":"hello, zürich 1"}"#),
         ("GET /hello?name=5", "accept: application/*\r\n", "", r#"{"result":"hello, 5"}"#),
+        ("POST /%61d%64", TYPED, r#"{"x":2,"y":3}"#, r#"{"result":5}"#),
     ] {
         let (status, head, answer) = exchange(&url, line, headers, body).await;
         assert_eq!((status.as_str(), answer.as_str()), ("200", expected), "{line}");
@@ -119,6 +120,7 @@ async fn every_failure_is_a_problem_document_with_a_status_and_a_kind() {
         ("POST /add", TYPED, r#"{"x":1}"#, "422", "invalid-arguments"),
         ("POST /add", TYPED, r#"{"x":1,"y":2,"z":3}"#, "422", "invalid-arguments"),
         ("GET /add?x=1", "", "", "422", "invalid-arguments"),
+        ("GET /add?x=1&y=2&x=3", "", "", "422", "invalid-arguments"),
         ("POST /nosuch", TYPED, "{}", "404", "unknown-method"),
         ("GET /", "", "", "404", "unknown-method"),
         ("POST /add/", TYPED, "{}", "404", "unknown-method"),

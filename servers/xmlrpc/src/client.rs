@@ -1,8 +1,8 @@
 //! The client.
 
-use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Limits, Remote, Value};
+use calculator::{Call, CallError, CallFuture, Client, ClientOptions, Limits, Value};
 use http_layer::http::{HeaderMap, StatusCode};
-use http_layer::{Headers, Reply, SCHEMES, Transport};
+use http_layer::{Headers, SCHEMES, Transport, status_error};
 use net::Address;
 
 use crate::wire::{EncodeOptions, Response, decode_response, encode_call};
@@ -24,8 +24,8 @@ impl<T: Transport> XmlRpcClient<T> {
     /// compress requests, `accept-encoding: gzip` makes the server compress long responses.
     ///
     /// # Errors
-    /// [`ErrorKind::Undeliverable`] for an invalid URL, or if the HTTP client connects immediately and fails;
-    /// [`ErrorKind::Timeout`] if connecting takes too long.
+    /// [`Undeliverable`](calculator::ErrorKind::Undeliverable) for an invalid URL, or if the HTTP client connects immediately and fails;
+    /// [`Timeout`](calculator::ErrorKind::Timeout) if connecting takes too long.
     pub async fn connect(url: &str, extra: &HeaderMap, options: &ClientOptions) -> Result<Self, CallError> {
         let headers = Headers { extra: extra.clone(), ..Headers::new("text/xml") };
         let transport = T::connect(url, &headers, options).await?;
@@ -45,12 +45,13 @@ impl<T: Transport> XmlRpcClient<T> {
     async fn post(&self, call: &Call) -> Result<Value, CallError> {
         let body = encode_call(call, &self.encode)?;
         let reply = self.transport.post(&self.target, body).await?;
-        if reply.status != StatusCode::OK {
-            return Err(status_error(&reply));
-        }
-        match decode_response(&reply.body, &self.limits)? {
-            Response::Value(value) => Ok(value),
-            Response::Fault(fault) => Err(fault.into()),
+        let decoded = decode_response(&reply.body, &self.limits);
+        match (reply.status, decoded) {
+            // Servers that follow other specifications send a fault with another status.
+            (_, Ok(Response::Fault(fault))) => Err(fault.into()),
+            (StatusCode::OK, Ok(Response::Value(value))) => Ok(value),
+            (StatusCode::OK, Err(error)) => Err(reply.undecodable(error.into())),
+            _ => Err(status_error(&reply)),
         }
     }
 }
@@ -59,22 +60,4 @@ impl<T: Transport> Client for XmlRpcClient<T> {
     fn call<'a>(&'a self, call: &'a Call) -> CallFuture<'a> {
         Box::pin(self.post(call))
     }
-}
-
-/// The error for a status other than 200. XML-RPC itself has no use for one: faults are sent with status 200.
-fn status_error(reply: &Reply) -> CallError {
-    let status = reply.status;
-    let (kind, hint) = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => (ErrorKind::TooLarge, "the call exceeds the server's limit"),
-        StatusCode::BAD_REQUEST => (ErrorKind::Malformed, "the server could not parse the request"),
-        StatusCode::NOT_FOUND => {
-            (ErrorKind::Undeliverable, "is the path of the URL right? XML-RPC is usually served at /RPC2")
-        }
-        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-            (ErrorKind::Undeliverable, "the server behind the proxy did not receive or answer the call")
-        }
-        _ => (ErrorKind::Internal, "an XML-RPC server responds with status 200"),
-    };
-    let remote = Remote { code: Some(status.as_u16().into()), ..Remote::default() };
-    CallError::remote(kind, format!("HTTP status {status}: {hint}"), remote)
 }

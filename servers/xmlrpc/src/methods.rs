@@ -1,7 +1,6 @@
 //! Executes calls: methods of the service, and the `system.*` methods.
 
-use calculator::Dispatcher;
-use http_layer::HttpOptions;
+use calculator::{Dispatcher, Limits};
 use http_layer::system::{self, Failure};
 
 use crate::wire::{EncodeOptions, Fault, decode_call, encode_fault, encode_response};
@@ -9,7 +8,7 @@ use crate::wire::{EncodeOptions, Fault, decode_call, encode_fault, encode_respon
 /// The methods of a server, from the body of a request to the body of the response.
 pub(crate) struct Methods {
     pub(crate) dispatcher: Dispatcher,
-    pub(crate) http: HttpOptions,
+    pub(crate) limits: Limits,
     pub(crate) encode: EncodeOptions,
 }
 
@@ -23,9 +22,9 @@ impl Methods {
     }
 
     async fn execute(&self, body: &[u8]) -> Result<Vec<u8>, Fault> {
-        let call = decode_call(body, &self.http.limits)?;
+        let call = decode_call(body, &self.limits)?;
         let fault = |error| Fault::from(error).into_value();
-        let result = system::call(&self.dispatcher, call, self.http.limits.max_batch, fault).await;
+        let result = system::call(&self.dispatcher, call, self.limits.max_batch, fault).await;
         Ok(encode_response(&result.map_err(refused)?, &self.encode)?)
     }
 }
@@ -51,7 +50,7 @@ mod tests {
     fn methods() -> Methods {
         Methods {
             dispatcher: Dispatcher::new(Calculator, Executor::Async, Faults::default()),
-            http: Limits { max_batch: 3, ..Limits::default() }.into(),
+            limits: Limits { max_batch: 3, ..Limits::default() },
             encode: EncodeOptions::default(),
         }
     }

@@ -8,13 +8,13 @@ use http_layer::axum::extract::{Request, State};
 use http_layer::axum::response::Response;
 use http_layer::axum::routing::any;
 use http_layer::http::{HeaderValue, Method, StatusCode, header};
-use http_layer::{Api, BodyError, HttpOptions, accepts_gzip, gzip, read_request, reply};
+use http_layer::{Api, BodyError, HttpOptions, Intake, accepts_gzip, gzip, reply};
 
 use crate::methods::Methods;
 use crate::wire::EncodeOptions;
 
 /// Options of a server.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ServerOptions {
     /// Limits on requests, and how long the server waits for them.
     pub http: HttpOptions,
@@ -35,24 +35,31 @@ impl Api for XmlRpc {
     const PATH: &'static str = "/RPC2";
 
     fn http_options(options: &ServerOptions) -> HttpOptions {
-        options.http
+        options.http.clone()
     }
 
     fn router(dispatcher: Dispatcher, ServerOptions { http, allow_none }: ServerOptions) -> Router {
-        let methods = Arc::new(Methods { dispatcher, http, encode: EncodeOptions { allow_none } });
-        Router::new().route("/", any(rpc)).route("/RPC2", any(rpc)).fallback(not_found).with_state(methods)
+        let methods = Methods { dispatcher, limits: http.limits, encode: EncodeOptions { allow_none } };
+        let state = Arc::new(Shared { methods, intake: Intake::new(http) });
+        Router::new().route("/", any(rpc)).route("/RPC2", any(rpc)).fallback(not_found).with_state(state)
     }
 }
 
-async fn rpc(State(methods): State<Arc<Methods>>, request: Request) -> Response {
+/// The state that all handlers share.
+struct Shared {
+    methods: Methods,
+    intake: Intake,
+}
+
+async fn rpc(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     // CPython compares the path including the query, so a path with a query is not found.
     if request.method() != Method::POST || request.uri().query().is_some() {
         return not_found(request).await;
     }
     let gzip_wanted = accepts_gzip(request.headers());
-    match read_request(request, &methods.http).await {
-        Ok(body) => {
-            let answer = methods.respond(&body).await;
+    match shared.intake.receive(request).await {
+        Ok((body, _admission)) => {
+            let answer = shared.methods.respond(&body).await;
             if gzip_wanted && answer.len() > GZIP_THRESHOLD_BYTES {
                 compressed(&answer)
             } else {

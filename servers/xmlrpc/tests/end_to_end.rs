@@ -36,7 +36,7 @@ with_both_clients!(
     a_request_above_a_limit_is_rejected_as_too_large,
     requests_and_responses_are_compressed_within_the_limits,
     a_date_is_preserved,
-    a_wrong_path_is_reported_as_undeliverable,
+    a_wrong_path_is_reported_by_its_status,
     reconnects_to_a_server_that_closes_after_each_response,
     a_response_that_is_not_xml_rpc_is_malformed,
     calls_in_flight_are_completed_when_the_server_stops,
@@ -172,7 +172,7 @@ async fn a_date_is_preserved<T: Transport>() {
     );
 }
 
-async fn a_wrong_path_is_reported_as_undeliverable<T: Transport>() {
+async fn a_wrong_path_is_reported_by_its_status<T: Transport>() {
     let server = serve_with_defaults().await;
     let base = server.url.strip_suffix("/RPC2").unwrap();
     for path in ["", "/", "/RPC2"] {
@@ -180,7 +180,7 @@ async fn a_wrong_path_is_reported_as_undeliverable<T: Transport>() {
     }
     for path in ["/rpc", "/RPC2/", "/RPC2?x=1", "/?x=1"] {
         let error = connect::<T>(&format!("{base}{path}")).await.call(&add()).await.unwrap_err();
-        assert_eq!((error.kind, error.remote.unwrap().code), (ErrorKind::Undeliverable, Some(404)), "{path}");
+        assert_eq!((error.kind, error.remote.unwrap().code), (ErrorKind::UnknownMethod, Some(404)), "{path}");
     }
 }
 

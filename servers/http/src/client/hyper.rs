@@ -13,7 +13,8 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::Mutex;
 
 use super::base::Base;
-use super::{Headers, Reply, Transport, body_error, hyper_error};
+use super::failed::read_failed_body;
+use super::{Headers, Reply, Transport, body_error, failed_body_timeout, hyper_error};
 use crate::{VERSION, gzip, read_body};
 
 type Sender = SendRequest<Full<Bytes>>;
@@ -27,6 +28,7 @@ pub struct HyperClient {
     base: Base,
     headers: HeaderMap,
     connect_timeout: Duration,
+    failed_body_timeout: Duration,
     max_body: usize,
     compress: bool,
     connection: Mutex<Option<Sender>>,
@@ -46,6 +48,7 @@ impl Transport for HyperClient {
         let client = HyperClient {
             headers: prepared,
             connect_timeout: options.timeout,
+            failed_body_timeout: failed_body_timeout(options),
             max_body: options.limits.max_body,
             compress,
             connection: Mutex::new(None),
@@ -72,7 +75,11 @@ impl Transport for HyperClient {
 
         let mut connection = self.connection.lock().await;
         let (mut head, body) = self.send(&mut connection, request).await?.into_parts();
-        let body = read_body(body, self.max_body).await.map_err(body_error)?;
+        let body = if head.status.is_success() {
+            read_body(body, self.max_body).await.map_err(body_error)?
+        } else {
+            read_failed_body(body, self.max_body, self.failed_body_timeout).await
+        };
         Reply::new(head.status, &mut head.headers, body, self.max_body)
     }
 }

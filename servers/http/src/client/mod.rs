@@ -1,10 +1,13 @@
 //! HTTP clients.
 
 mod base;
+mod failed;
 mod hyper;
 mod reqwest;
+mod status;
 
 use std::future::Future;
+use std::time::Duration;
 
 use bytes::Bytes;
 use calculator::{CallError, ClientOptions, ErrorKind};
@@ -14,6 +17,7 @@ use crate::BodyError;
 use crate::gzip::Coding;
 pub use hyper::HyperClient;
 pub use reqwest::ReqwestClient;
+pub use status::{bounded_message, kind_of_status, status_error};
 
 /// An HTTP client with one connection, which carries one call at a time.
 pub trait Transport: Sized + Send + Sync + 'static {
@@ -45,7 +49,8 @@ pub trait Transport: Sized + Send + Sync + 'static {
     /// # Errors
     /// [`ErrorKind::Undeliverable`] if no complete response arrived, [`ErrorKind::Timeout`] if connecting took too
     /// long, [`ErrorKind::TooLarge`] for a response above the limit, [`ErrorKind::Malformed`] for one that is not
-    /// HTTP. A response of any status is a success.
+    /// HTTP. A response of any status is a success. Of a response that reports a failure by its status, the body is as
+    /// much as arrives within a second, or half of the timeout in the options if that is shorter.
     fn post(
         &self,
         target: &Self::Target,
@@ -110,6 +115,8 @@ pub struct Reply {
     pub status: StatusCode,
     /// The `content-type` header, if there is one.
     pub content_type: Option<HeaderValue>,
+    /// The `location` header of a response other than a successful one, if there is one.
+    pub location: Option<HeaderValue>,
     /// The body, decompressed.
     pub body: Bytes,
 }
@@ -121,9 +128,15 @@ impl Reply {
         body: Bytes,
         max_body: usize,
     ) -> Result<Self, CallError> {
-        let coding = Coding::from_header(headers.get(header::CONTENT_ENCODING)).map_err(body_error)?;
-        let body = coding.decode(body, max_body).map_err(body_error)?;
-        Ok(Reply { status, content_type: headers.remove(header::CONTENT_TYPE), body })
+        let decoded = Coding::from_header(headers.get(header::CONTENT_ENCODING))
+            .and_then(|coding| coding.decode(body, max_body));
+        let (body, location) = if status.is_success() {
+            (decoded.map_err(body_error)?, None)
+        } else {
+            // The status is known. That the body is not whole or not readable is less important.
+            (decoded.unwrap_or_default(), headers.remove(header::LOCATION))
+        };
+        Ok(Reply { status, content_type: headers.remove(header::CONTENT_TYPE), location, body })
     }
 
     /// Whether the media type is `essence` (`type/subtype` in lower case), whatever its parameters.
@@ -133,6 +146,25 @@ impl Reply {
             value.split(';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case(essence))
         })
     }
+
+    /// `error`, which decoding this reply caused, with the status and the first line of the body: they show what kind of
+    /// server has answered.
+    #[must_use]
+    pub fn undecodable(&self, mut error: CallError) -> CallError {
+        if error.kind == ErrorKind::Malformed && error.remote.is_none() {
+            error.message.push_str(&status::description(self));
+        }
+        error
+    }
+}
+
+/// How long to wait for the body of a response that reports a failure by its status. Without a length, it may end only
+/// when the server closes the connection.
+const FAILED_BODY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long a client with these options waits for such a body.
+fn failed_body_timeout(options: &ClientOptions) -> Duration {
+    FAILED_BODY_TIMEOUT.min(options.timeout / 2)
 }
 
 fn body_error(error: BodyError) -> CallError {

@@ -1,5 +1,7 @@
 //! The client that applications usually choose.
 
+use std::time::Duration;
+
 use calculator::{CallError, ClientOptions, ErrorKind};
 use http::{HeaderMap, Method};
 use net::Endpoint;
@@ -7,7 +9,8 @@ use reqwest::{Client, Request, Url, redirect, retry};
 use tokio::sync::Mutex;
 
 use super::base::Base;
-use super::{Headers, Reply, Transport, body_error, hyper_error};
+use super::failed::read_failed_body;
+use super::{Headers, Reply, Transport, body_error, failed_body_timeout, hyper_error};
 use crate::VERSION;
 use crate::body::Chunks;
 use crate::gzip;
@@ -20,6 +23,7 @@ use crate::gzip;
 pub struct ReqwestClient {
     base: Base,
     headers: HeaderMap,
+    failed_body_timeout: Duration,
     max_body: usize,
     compress: bool,
     client: Client,
@@ -56,6 +60,7 @@ impl Transport for ReqwestClient {
         Ok(ReqwestClient {
             base,
             headers,
+            failed_body_timeout: failed_body_timeout(options),
             max_body: options.limits.max_body,
             compress,
             client,
@@ -76,12 +81,17 @@ impl Transport for ReqwestClient {
 
         let _guard = self.in_flight.lock().await;
         let mut response = self.client.execute(request).await.map_err(|error| reqwest_error(&error))?;
+        let status = response.status();
+        if !status.is_success() {
+            let (mut head, body) = http::Response::from(response).into_parts();
+            let body = read_failed_body(body, self.max_body, self.failed_body_timeout).await;
+            return Reply::new(status, &mut head.headers, body, self.max_body);
+        }
         let length = response.content_length().unwrap_or(0);
         let mut chunks = Chunks::with_length_hint(length, self.max_body).map_err(body_error)?;
         while let Some(chunk) = response.chunk().await.map_err(|error| reqwest_error(&error))? {
             chunks.push(chunk).map_err(body_error)?;
         }
-        let status = response.status();
         Reply::new(status, response.headers_mut(), chunks.into_body(), self.max_body)
     }
 }

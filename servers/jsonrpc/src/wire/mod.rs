@@ -1,12 +1,15 @@
 //! Requests and responses as JSON: bytes to values and back, without I/O.
 
 mod any_type;
+mod envelope;
 mod failure;
 mod request;
 mod response;
+mod tolerant;
 
+pub use envelope::{Envelope, encode_batch, encode_call, encode_call_in, encode_notification};
 pub use failure::{Failure, code};
-pub use request::{Message, Request, decode, decode_query, encode_batch, encode_call, encode_notification};
+pub use request::{Message, Request, decode, decode_query};
 pub use response::{
     ReplyTo, Version, decode_batch_reply, decode_failure, decode_reply, encode_failure, write_reply,
 };

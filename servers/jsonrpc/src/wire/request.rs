@@ -1,9 +1,9 @@
-//! Requests, which a client encodes and a server decodes.
+//! Decoding of requests.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use calculator::{Call, CallError, Limits, Method, Params, Value, json};
+use calculator::{Call, Limits, Method, Params, Value, json};
 use percent_encoding::percent_decode_str;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -11,107 +11,40 @@ use serde_json::value::RawValue;
 use super::any_type::AnyType;
 use super::failure::Failure;
 use super::response::{ReplyTo, Version};
+use super::tolerant::{TolerantMessage, read_value};
 
 /// The levels of nesting around an argument in a batch: the batch, the request, its params.
 const ENVELOPE_DEPTH: usize = 3;
 
-/// Encodes a request of version 2.0. It has `params` even without arguments, since Zabbix requires that.
-///
-/// # Errors
-/// As [`json::write`], for a value that JSON cannot represent.
-pub fn encode_call(call: &Call, id: u64) -> Result<Vec<u8>, CallError> {
-    let mut out = Vec::with_capacity(128);
-    write_request(&mut out, call, Some(id))?;
-    Ok(out)
-}
-
-/// Encodes a notification of version 2.0.
-///
-/// # Errors
-/// As [`encode_call`].
-pub fn encode_notification(call: &Call) -> Result<Vec<u8>, CallError> {
-    let mut out = Vec::with_capacity(128);
-    write_request(&mut out, call, None)?;
-    Ok(out)
-}
-
-/// Encodes a batch. A call without an id is a notification.
-///
-/// # Errors
-/// As [`encode_call`], for the first call that JSON cannot represent.
-pub fn encode_batch<'a>(
-    calls: impl IntoIterator<Item = (&'a Call, Option<u64>)>,
-) -> Result<Vec<u8>, CallError> {
-    let mut out = Vec::with_capacity(128);
-    for (call, id) in calls {
-        out.push(if out.is_empty() { b'[' } else { b',' });
-        write_request(&mut out, call, id)?;
-    }
-    out.push(b']');
-    Ok(out)
-}
-
-fn write_request(out: &mut Vec<u8>, call: &Call, id: Option<u64>) -> Result<(), CallError> {
-    out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"method\":");
-    json::write_str(out, &call.method);
-    out.extend_from_slice(b",\"params\":");
-    match &call.params {
-        Params::Positional(values) => {
-            out.push(b'[');
-            for (index, value) in values.iter().enumerate() {
-                if index > 0 {
-                    out.push(b',');
-                }
-                json::write(out, value)?;
-            }
-            out.push(b']');
-        }
-        Params::Named(members) => {
-            out.push(b'{');
-            for (index, (name, value)) in members.iter().enumerate() {
-                if index > 0 {
-                    out.push(b',');
-                }
-                json::write_str(out, name);
-                out.push(b':');
-                json::write(out, value)?;
-            }
-            out.push(b'}');
-        }
-    }
-    if let Some(id) = id {
-        out.extend_from_slice(b",\"id\":");
-        out.extend_from_slice(id.to_string().as_bytes());
-    }
-    out.push(b'}');
-    Ok(())
-}
-
 /// Converts the query of a URL to the body of a request, for calls by GET as python-jsonrpc's server accepts them:
 /// `jsonrpc=2.0&method=add&params=[2,3]&id=1`. The default of `jsonrpc` is 2.0. `params` is JSON. `id` is JSON if it can
-/// be parsed as JSON, otherwise a string. The last parameter with a name wins. Returns `None` if there is no method.
+/// be parsed as JSON, otherwise a string. Other parameters are ignored. Returns `None` if there is no method.
 ///
 /// # Errors
-/// A parse error for a query that is not UTF-8, or whose `params` are not JSON.
+/// A parse error for a query that is not UTF-8, or whose `params` are not JSON; an invalid request for a parameter that is
+/// given twice.
 pub fn decode_query(query: &str, limits: &Limits) -> Result<Option<Vec<u8>>, Failure> {
-    let (mut version, mut method, mut params, mut id) = ("2.0".to_owned(), None, None, None);
+    let (mut version, mut method, mut params, mut id) = (None, None, None, None);
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let value = percent_decode_str(&value.replace('+', " "))
             .decode_utf8()
             .map_err(|error| Failure::parse(format!("the query is not UTF-8: {error}")))?
             .into_owned();
-        match name {
-            "jsonrpc" => version = value,
-            "method" => method = Some(value),
-            "params" => params = Some(value),
-            "id" => id = Some(value),
-            _ => {}
+        let parameter = match name {
+            "jsonrpc" => &mut version,
+            "method" => &mut method,
+            "params" => &mut params,
+            "id" => &mut id,
+            _ => continue,
+        };
+        if parameter.replace(value).is_some() {
+            return Err(Failure::invalid_request(format!("`{name}` is given twice in the query")));
         }
     }
     let Some(method) = method else { return Ok(None) };
     let mut out = b"{\"jsonrpc\":".to_vec();
-    json::write_str(&mut out, &version);
+    json::write_str(&mut out, version.as_deref().unwrap_or("2.0"));
     out.extend_from_slice(b",\"method\":");
     json::write_str(&mut out, &method);
     // Each text is checked to be one JSON value before it becomes a part of the request.
@@ -156,7 +89,9 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Decodes the body of a request. Members may be in any order, and the last member with a name wins.
+/// Decodes the body of a request. Members may be in any order, and the last member with a name wins. Of a message with
+/// the syntax of JSON, only the requests fail that hold a lone surrogate or a number beyond the range of floats. The
+/// constants `NaN`, `Infinity` and `-Infinity`, which Python writes, are floats.
 ///
 /// # Errors
 /// The failure of the message as a whole: it is not JSON, is nested too deeply, or is a batch that is empty or too large.
@@ -169,14 +104,41 @@ pub fn decode<'a>(body: &'a [u8], limits: &Limits) -> Result<Message<'a>, Failur
     } else {
         Request::deserialize(&mut reader).map(|request| Ok(Message::Single(request)))
     };
-    let mut message = read
-        .and_then(|message| reader.end().map(|()| message))
-        .map_err(|error| Failure::parse(format!("not JSON: {error}")))??;
+    let mut message = match read.and_then(|message| reader.end().map(|()| message)) {
+        Ok(message) => message?,
+        Err(error) => {
+            let refused = || Err(Failure::parse(format!("not JSON: {error}")));
+            return decode_tolerantly(body, &limits).unwrap_or_else(refused);
+        }
+    };
     if let Some(exact) = json::reparse_exactly(body, message.requests().iter().flat_map(Request::arguments))?
     {
         message.take_exact_params(exact);
     }
     Ok(message)
+}
+
+/// Decodes a message that serde_json refuses, request by request. `None` if it does not have the syntax of JSON.
+fn decode_tolerantly<'a>(body: &'a [u8], limits: &Limits) -> Option<Result<Message<'a>, Failure>> {
+    let message = TolerantMessage::new(body)?;
+    if !body.trim_ascii_start().starts_with(b"[") {
+        return Request::read_tolerantly(&message, message.root()?, limits)
+            .map(|request| Ok(Message::Single(request)));
+    }
+    let items = message.items()?;
+    if items.len() > limits.max_batch {
+        return Some(Err(too_many_requests(items.len(), limits.max_batch)));
+    }
+    let not_json = || Failure::parse("the request cannot be read");
+    let request = |part| {
+        Request::read_tolerantly(&message, part, limits)
+            .unwrap_or_else(|| Request { call: Err(not_json()), reply: Some(ReplyTo::UNKNOWN) })
+    };
+    Some(Ok(Message::Batch(items.into_iter().map(request).collect())))
+}
+
+fn too_many_requests(number: usize, limit: usize) -> Failure {
+    Failure::too_large(format!("a batch of {number} requests; the limit is {limit}"))
 }
 
 impl<'a> Message<'a> {
@@ -208,10 +170,8 @@ impl Request<'_> {
 
     fn take_exact_params(&mut self, request: Value) {
         let Ok(call) = &mut self.call else { return };
-        match request.into_member("params") {
-            Some(Value::List(values)) => call.params = Params::Positional(values),
-            Some(Value::Map(members)) => call.params = Params::Named(members),
-            _ => {}
+        if let Some(ParamsOrNone(Some(params))) = request.into_member("params").map(ParamsOrNone::from) {
+            call.params = params;
         }
     }
 }
@@ -246,7 +206,7 @@ impl<'de> Visitor<'de> for BatchReader {
             surplus += 1;
         }
         Ok(if surplus > 0 {
-            Err(Failure::too_large(format!("a batch of {} requests; the limit is {limit}", limit + surplus)))
+            Err(too_many_requests(limit + surplus, limit))
         } else if requests.is_empty() {
             Err(Failure::invalid_request("the batch is empty"))
         } else {
@@ -288,24 +248,36 @@ impl<'de> AnyType<'de> for Request<'de> {
                 Member::Other => drop(members.next_value::<IgnoredAny>()?),
             }
         }
+        Ok(Request::from_members(version, method, params, id))
+    }
+}
+
+impl<'a> Request<'a> {
+    /// The request with these members; `None` for those that are absent.
+    fn from_members(
+        version: Option<VersionName>,
+        MethodName(method): MethodName,
+        params: Option<ParamsOrNone>,
+        id: Option<&'a str>,
+    ) -> Self {
         let reply = match (&version, id) {
             (None, None) => {
-                return Ok(Request::invalid("a request must have a member `jsonrpc`", ReplyTo::UNKNOWN));
+                return Request::invalid("a request must have a member `jsonrpc`", ReplyTo::UNKNOWN);
             }
             (None, Some(id)) => ReplyTo { id, version: Version::V1 },
             (Some(_), id) => ReplyTo { id: id.unwrap_or("null"), version: Version::V2 },
         };
         if version.is_some_and(|VersionName(is_2_0)| !is_2_0) {
-            return Ok(Request::invalid("`jsonrpc` must be \"2.0\"", reply));
+            return Request::invalid("`jsonrpc` must be \"2.0\"", reply);
         }
-        let MethodName(Some(method)) = method else {
-            return Ok(Request::invalid("`method` must be a non-empty string", reply));
+        let Some(method) = method else {
+            return Request::invalid("`method` must be a non-empty string", reply);
         };
         let params = match params {
             None => Params::Positional(Vec::new()),
             Some(ParamsOrNone(Some(params))) => params,
             Some(ParamsOrNone(None)) => {
-                return Ok(Request::invalid("`params` must be an array or an object", reply));
+                return Request::invalid("`params` must be an array or an object", reply);
             }
         };
         // A notification has no id in version 2.0, and a null id in version 1.0.
@@ -313,7 +285,32 @@ impl<'de> AnyType<'de> for Request<'de> {
             Version::V2 => id.is_none(),
             Version::V1 => reply.id == "null",
         };
-        Ok(Request { call: Ok(Call { method, params }), reply: (!notification).then_some(reply) })
+        Request { call: Ok(Call { method, params }), reply: (!notification).then_some(reply) }
+    }
+
+    /// Reads the request in `part` of `message`. `None` if its id cannot be read.
+    fn read_tolerantly(message: &TolerantMessage<'a>, part: &RawValue, limits: &Limits) -> Option<Self> {
+        let Some([version, method, params, id]) =
+            message.members(part, ["jsonrpc", "method", "params", "id"])
+        else {
+            return serde_json::from_str(message.text_of(part)).ok();
+        };
+        if id.is_some_and(|id| serde_json::from_str::<&RawValue>(id).is_err()) {
+            return None;
+        }
+        let version = version.map(|text| serde_json::from_str(text).unwrap_or(VersionName(false)));
+        let method = method.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(MethodName(None));
+        let (params, unreadable) = match params.map(|text| read_value(text, limits)) {
+            None => (None, None),
+            Some(Ok(value)) => (Some(ParamsOrNone::from(value)), None),
+            Some(Err(error)) => (None, Some(error)),
+        };
+        let mut request = Request::from_members(version, method, params, id);
+        if let Some(error) = unreadable.filter(|_| request.call.is_ok()) {
+            request.call = Err(Failure::parse(error.message));
+            request.reply = request.reply.or(Some(ReplyTo::UNKNOWN));
+        }
+        Some(request)
     }
 }
 
@@ -359,6 +356,16 @@ impl<'de> Deserialize<'de> for MethodName {
 
 /// The arguments; `None` if they are neither an array nor an object.
 struct ParamsOrNone(Option<Params>);
+
+impl From<Value> for ParamsOrNone {
+    fn from(value: Value) -> Self {
+        ParamsOrNone(match value {
+            Value::List(values) => Some(Params::Positional(values)),
+            Value::Map(members) => Some(Params::Named(members)),
+            _ => None,
+        })
+    }
+}
 
 impl<'de> AnyType<'de> for ParamsOrNone {
     fn unexpected() -> Self {

@@ -8,16 +8,18 @@ use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visi
 use serde_json::value::RawValue;
 
 use super::failure::{Failure, decode_error};
+use super::tolerant::{TolerantMessage, read_value};
 
 /// The levels of nesting around the data of an error, the deepest value: the response, the error. A result has one less.
 const ENVELOPE_DEPTH: usize = 2;
 
-/// The version of a response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A version of the protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Version {
-    /// Has both `result` and `error`, one of them null.
+    /// 1.0: a request has no `jsonrpc`, a response has both `result` and `error`, one of them null.
     V1,
-    /// Has `jsonrpc`, and either `result` or `error`.
+    /// 2.0: requests and responses have `jsonrpc`, and a response has either `result` or `error`.
+    #[default]
     V2,
 }
 
@@ -74,7 +76,8 @@ pub fn encode_failure(failure: Failure) -> Vec<u8> {
 }
 
 /// Decodes the result in the response to the request `id`. A response with neither a result nor an error has a null
-/// result, since python-jsonrpc omits it.
+/// result, since python-jsonrpc omits it. The constants `NaN`, `Infinity` and `-Infinity`, which Python writes, are
+/// floats.
 ///
 /// # Errors
 /// The error that the server reported; [`ErrorKind::Malformed`] for a body that is not a response, or is one to another
@@ -128,10 +131,16 @@ pub fn decode_batch_reply(
     let limits = limits.with_envelope(ENVELOPE_DEPTH + 1);
     json::check_depth(body, &limits)?;
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let mut responses = reader
+    let read = reader
         .deserialize_seq(ResponsesVisitor(ids.len()))
-        .and_then(|responses| reader.end().map(|()| responses))
-        .map_err(|error| malformed(format!("the reply is not a JSON-RPC response: {error}")))?;
+        .and_then(|responses| reader.end().map(|()| responses));
+    let mut responses = match read {
+        Ok(responses) => responses,
+        Err(error) => {
+            let responses = read_responses_tolerantly(body, ids.len(), &limits);
+            return match_by_id(responses.ok_or_else(|| not_a_response(&error))?, ids);
+        }
+    };
     let results = responses.iter().map(|response| &response.result);
     if let Some(Value::List(exact)) = json::reparse_exactly(body, results)? {
         for (response, exact) in responses.iter_mut().zip(exact) {
@@ -176,14 +185,44 @@ fn read_single<'a>(body: &'a [u8], limits: &Limits) -> Result<Response<'a>, Call
     let limits = limits.with_envelope(ENVELOPE_DEPTH);
     json::check_depth(body, &limits)?;
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let mut response = reader
-        .deserialize_map(ResponseVisitor)
-        .and_then(|response| reader.end().map(|()| response))
-        .map_err(|error| malformed(format!("the reply is not a JSON-RPC response: {error}")))?;
+    let read = reader.deserialize_map(ResponseVisitor).and_then(|response| reader.end().map(|()| response));
+    let mut response = match read {
+        Ok(response) => response,
+        Err(error) => {
+            let message = TolerantMessage::new(body);
+            let response =
+                message.and_then(|message| Response::read_tolerantly(&message, message.root()?, &limits));
+            return response.ok_or_else(|| not_a_response(&error))?;
+        }
+    };
     if let Some(exact) = json::reparse_exactly(body, [&response.result])? {
         response.take_exact_result(exact);
     }
     Ok(response)
+}
+
+/// Reads the responses to a batch of `max_responses` requests one by one, for a body that serde_json refuses. `None` if it
+/// does not have the syntax of JSON, or a response cannot be assigned to its request.
+fn read_responses_tolerantly<'a>(
+    body: &'a [u8],
+    max_responses: usize,
+    limits: &Limits,
+) -> Option<Vec<Response<'a>>> {
+    let message = TolerantMessage::new(body)?;
+    let parts = message.items().filter(|parts| parts.len() <= max_responses)?;
+    let response = |part| {
+        Some(Response::read_tolerantly(&message, part, limits)?.unwrap_or_else(|error| Response {
+            result: Value::Null,
+            error: Value::Null,
+            id: message.members(part, ["id"]).and_then(|[id]| id),
+            unreadable: Some(error),
+        }))
+    };
+    parts.into_iter().map(response).collect()
+}
+
+fn not_a_response(error: &serde_json::Error) -> CallError {
+    malformed(format!("the reply is not a JSON-RPC response: {error}"))
 }
 
 fn malformed(message: String) -> CallError {
@@ -194,12 +233,37 @@ struct Response<'a> {
     result: Value,
     error: Value,
     id: Option<&'a str>,
+    /// Why the result or the error cannot be read.
+    unreadable: Option<CallError>,
 }
 
 /// 2⁵³. Ids are below it, so a peer that reads every number as a double returns the same number.
 const MAX_EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
 
-impl Response<'_> {
+impl<'a> Response<'a> {
+    /// Reads the response in `part` of `message`. `None` if it is not an object, or its id is not JSON.
+    ///
+    /// # Errors
+    /// When its result or its error cannot be read.
+    fn read_tolerantly(
+        message: &TolerantMessage<'a>,
+        part: &RawValue,
+        limits: &Limits,
+    ) -> Option<Result<Self, CallError>> {
+        let [result, error, id] = message.members(part, ["result", "error", "id"])?;
+        if id.is_some_and(|id| serde_json::from_str::<&RawValue>(id).is_err()) {
+            return None;
+        }
+        let read = |text: Option<&str>| text.map_or(Ok(Value::Null), |text| read_value(text, limits));
+        let unreadable = |error: CallError| malformed(format!("the reply cannot be read: {}", error.message));
+        Some(
+            read(result)
+                .and_then(|result| Ok((result, read(error)?)))
+                .map_err(unreadable)
+                .map(|(result, error)| Response { result, error, id, unreadable: None }),
+        )
+    }
+
     fn answers(&self, id: u64) -> bool {
         self.numeric_id() == Some(id)
     }
@@ -221,9 +285,10 @@ impl Response<'_> {
     }
 
     fn outcome(self) -> Result<Value, CallError> {
-        match self.error {
-            Value::Null => Ok(self.result),
-            error => Err(decode_error(error)),
+        match (self.unreadable, self.error) {
+            (Some(error), _) => Err(error),
+            (None, Value::Null) => Ok(self.result),
+            (None, error) => Err(decode_error(error)),
         }
     }
 }
@@ -276,7 +341,7 @@ impl<'de> Visitor<'de> for ResponseVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Response<'de>, A::Error> {
-        let mut response = Response { result: Value::Null, error: Value::Null, id: None };
+        let mut response = Response { result: Value::Null, error: Value::Null, id: None, unreadable: None };
         while let Some(member) = members.next_key()? {
             match member {
                 Member::Result => response.result = members.next_value()?,

@@ -39,6 +39,26 @@ fn requests_are_encoded_in_version_2_0() {
     );
 }
 
+#[test]
+fn an_envelope_decides_on_the_version_and_on_further_members() {
+    let envelope = Envelope {
+        version: Version::V2,
+        members: vec![("auth".to_owned(), "038e".into()), ("a\"b".to_owned(), Value::Null)],
+    };
+    let text = |body: Result<Vec<u8>, _>| String::from_utf8(body.unwrap()).unwrap();
+    assert_eq!(
+        text(encode_call_in(&envelope, &add(2, 3), 7)),
+        r#"{"jsonrpc":"2.0","method":"add","params":[2,3],"auth":"038e","a\"b":null,"id":7}"#
+    );
+    let old = Envelope { version: Version::V1, members: vec![] };
+    assert_eq!(text(encode_call_in(&old, &add(2, 3), 7)), r#"{"method":"add","params":[2,3],"id":7}"#);
+    assert_eq!(text(encode_notification(&old, &add(2, 3))), r#"{"method":"add","params":[2,3],"id":null}"#);
+    assert_eq!(
+        text(encode_batch(&envelope, [(&add(2, 3), None)])),
+        r#"[{"jsonrpc":"2.0","method":"add","params":[2,3],"auth":"038e","a\"b":null}]"#
+    );
+}
+
 /// Requests as existing clients write them.
 #[test]
 fn decodes_the_requests_of_other_clients() {
@@ -171,6 +191,92 @@ fn a_message_that_cannot_be_decoded_has_one_failure() {
     assert!(decode(b"{\"id\":\"\xff\"}", &limits).is_err());
     assert!(decode(deep(8).as_bytes(), &limits).is_ok());
     assert!(matches!(decode(b"[1,2,3]", &limits), Ok(Message::Batch(requests)) if requests.len() == 3));
+}
+
+fn batch(body: &str) -> Vec<Request<'_>> {
+    match decode(body.as_bytes(), &Limits::default()) {
+        Ok(Message::Batch(requests)) => requests,
+        other => panic!("{body}: {other:?}"),
+    }
+}
+
+#[test]
+fn in_a_batch_only_the_requests_with_unreadable_values_fail() {
+    let body = r#"[
+        {"jsonrpc":"2.0","method":"add","params":[2,3],"id":"a"},
+        {"jsonrpc":"2.0","method":"hello","params":["\ud800"],"id":"b"},
+        {"jsonrpc":"2.0","method":"add","params":[1e400,1],"id":"c"},
+        {"jsonrpc":"2.0","method":"add","params":{"x":NaN,"y":-Infinity},"id":"d"},
+        {"jsonrpc":"2.0","method":"add","params":[18446744073709551616,1],"id":"e"},
+        {"jsonrpc":"2.0","method":"add","params":[1],"id":NaN},
+        {"jsonrpc":"2.0","method":"\udc00","params":[],"id":"g"},
+        {"jsonrpc":"2.0","method":"hello","params":["\ud800"]},
+        NaN,
+        {"method":"add","params":[4,5],"id":1}
+    ]"#;
+    let requests = batch(body);
+    assert_eq!(requests[0], Request { call: Ok(add(2, 3)), reply: v2("\"a\"") });
+    for (index, code, reply) in [
+        (1, code::PARSE_ERROR, v2("\"b\"")),
+        (2, code::PARSE_ERROR, v2("\"c\"")),
+        (5, code::PARSE_ERROR, v2("null")),
+        (6, code::INVALID_REQUEST, v2("\"g\"")),
+        (7, code::PARSE_ERROR, v2("null")),
+        (8, code::PARSE_ERROR, v2("null")),
+    ] {
+        let failure = requests[index].call.as_ref().unwrap_err();
+        assert_eq!((failure.code, requests[index].reply), (code, reply), "{index}");
+    }
+    let Ok(Call { params: Params::Named(members), .. }) = &requests[3].call else {
+        panic!("{:?}", requests[3])
+    };
+    assert!(matches!(&members[..], [(x, Value::Float(nan)), (y, Value::Float(infinity))]
+        if x == "x" && nan.is_nan() && y == "y" && *infinity == f64::NEG_INFINITY));
+    let big = Value::BigInt("18446744073709551616".into());
+    assert_eq!(requests[4].call, Ok(Call::positional("add", [big, 1.into()])));
+    assert_eq!(requests[9], Request { call: Ok(add(4, 5)), reply: v1("1") });
+    assert_eq!(requests.len(), 10);
+    let limits = Limits { max_batch: 9, ..Limits::default() };
+    assert_eq!(decode(body.as_bytes(), &limits).unwrap_err().kind, ErrorKind::TooLarge);
+}
+
+#[test]
+fn an_unreadable_request_is_answered_with_its_id_and_pythons_constants_are_floats() {
+    let request = single(r#"{"jsonrpc":"2.0","method":"hello","params":["\ud800"],"id":7}"#);
+    assert_eq!((request.call.unwrap_err().code, request.reply), (code::PARSE_ERROR, v2("7")));
+    let request = single(r#"{"method":"echo","params":[Infinity],"id":7}"#);
+    assert_eq!(
+        request,
+        Request { call: Ok(Call::positional("echo", [Value::Float(f64::INFINITY)])), reply: v1("7") }
+    );
+}
+
+#[test]
+fn a_query_with_a_repeated_parameter_is_an_invalid_request() {
+    for query in ["method=add&method=add", "method=add&params=[1]&params=[2]", "id=1&id=1&method=add"] {
+        let failure = decode_query(query, &Limits::default()).unwrap_err();
+        assert_eq!(failure.code, code::INVALID_REQUEST, "{query}");
+    }
+    // Parameters without a meaning may be there more than once.
+    assert!(decode_query("_=1&_=2&method=add", &Limits::default()).unwrap().is_some());
+}
+
+#[test]
+fn a_response_with_pythons_constants_is_read_and_an_unreadable_one_is_malformed() {
+    assert!(matches!(reply(r#"{"result": NaN, "id": 1}"#), Ok(Value::Float(v)) if v.is_nan()));
+    assert_eq!(
+        reply(r#"{"result": [-Infinity, 1], "id": 1, "error": null}"#),
+        Ok(Value::List(vec![Value::Float(f64::NEG_INFINITY), Value::Int(1)]))
+    );
+    assert_eq!(reply(r#"{"result": NaN, "id": 2}"#), Err(ErrorKind::Malformed));
+    assert_eq!(reply(r#"{"result": "\ud800", "id": 1}"#), Err(ErrorKind::Malformed));
+    assert_eq!(reply(r#"{"error": {"code": -32601, "data": NaN}, "id": 1}"#), Err(ErrorKind::UnknownMethod));
+
+    let body = r#"[{"result": "\ud800", "id": 1}, {"result": Infinity, "id": 2}, {"result": 5, "id": 3}]"#;
+    let results = decode_batch_reply(body.as_bytes(), &[3, 2, 1], &Limits::default()).unwrap();
+    assert_eq!((&results[0], &results[1]), (&Ok(5.into()), &Ok(Value::Float(f64::INFINITY))));
+    assert_eq!(results[2].as_ref().unwrap_err().kind, ErrorKind::Malformed);
+    assert!(decode_batch_reply(body.as_bytes(), &[1, 2], &Limits::default()).is_err());
 }
 
 #[test]
@@ -363,13 +469,13 @@ fn the_responses_to_a_batch_are_matched_by_their_ids() {
 fn in_a_batch_only_calls_have_ids() {
     let call = add(2, 3);
     let text = |calls: &[(&Call, Option<u64>)]| {
-        String::from_utf8(encode_batch(calls.iter().copied()).unwrap()).unwrap()
+        String::from_utf8(encode_batch(&Envelope::default(), calls.iter().copied()).unwrap()).unwrap()
     };
     assert_eq!(
         text(&[(&call, Some(7)), (&call, None)]),
         r#"[{"jsonrpc":"2.0","method":"add","params":[2,3],"id":7},{"jsonrpc":"2.0","method":"add","params":[2,3]}]"#
     );
-    let notification = String::from_utf8(encode_notification(&call).unwrap()).unwrap();
+    let notification = String::from_utf8(encode_notification(&Envelope::default(), &call).unwrap()).unwrap();
     assert_eq!(notification, r#"{"jsonrpc":"2.0","method":"add","params":[2,3]}"#);
 }
 

@@ -1,6 +1,8 @@
 //! Failures as problem documents (RFC 9457).
 
 use calculator::{CallError, ErrorKind, Limits, Remote, Value, json};
+use http::StatusCode;
+use http_layer::{bounded_message, kind_of_status};
 
 /// A failed call, as a problem document describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,24 +68,23 @@ fn title(kind: ErrorKind) -> &'static str {
     }
 }
 
-/// The error that a reply with a status other than 200 reports. Its kind is the problem document's `kind` if the body
-/// has one, otherwise it follows from the status. The status is kept as [`Remote::code`].
+/// The error in the body of a reply with a status other than 200: a problem document, also of another program. `None` for
+/// any other body. Its kind is the problem document's `kind` if the body has one, otherwise it follows from the status. The
+/// status is kept as [`Remote::code`].
 #[must_use]
-pub fn decode_failure(status: u16, body: &[u8], limits: &Limits) -> CallError {
-    let problem = json::read(body, limits).ok();
-    let text = |name| match problem.as_ref().and_then(|problem| problem.get(name)) {
+pub fn decode_failure(status: u16, body: &[u8], limits: &Limits) -> Option<CallError> {
+    let problem = json::read(body, limits).ok()?;
+    let text = |name| match problem.get(name) {
         Some(Value::Str(text)) if !text.is_empty() => Some(text.as_str()),
         _ => None,
     };
-    let kind = text("kind").and_then(ErrorKind::from_name).unwrap_or(match status {
-        404 => ErrorKind::UnknownMethod,
-        413 => ErrorKind::TooLarge,
-        422 => ErrorKind::InvalidArguments,
-        400..=499 => ErrorKind::Malformed,
-        _ => ErrorKind::Internal,
-    });
-    let message = text("detail")
-        .or_else(|| text("title"))
-        .map_or_else(|| format!("the server answered with status {status}"), str::to_owned);
-    CallError::remote(kind, message, Remote { code: Some(status.into()), ..Remote::default() })
+    let kind = text("kind").and_then(ErrorKind::from_name);
+    let message = text("detail").or_else(|| text("title"));
+    if kind.is_none() && message.is_none() {
+        return None;
+    }
+    let by_status = || StatusCode::from_u16(status).map_or(ErrorKind::Internal, kind_of_status);
+    let message = message.map_or_else(|| format!("the server answered with status {status}"), str::to_owned);
+    let remote = Remote { code: Some(status.into()), ..Remote::default() };
+    Some(CallError::remote(kind.unwrap_or_else(by_status), bounded_message(message), remote))
 }

@@ -37,17 +37,24 @@ impl ParameterType {
     }
 }
 
-/// Decodes the arguments in a URL's query, which is encoded as an HTML form is. The last parameter with a name wins.
+/// Decodes the arguments in a URL's query, which is encoded as an HTML form is.
 ///
 /// # Errors
-/// [`ErrorKind::Malformed`] for text that is not UTF-8.
+/// [`ErrorKind::Malformed`] for text that is not UTF-8; [`ErrorKind::InvalidArguments`] for a parameter that is given
+/// twice.
 pub fn decode_query(query: &str, parameters: ParameterType) -> Result<Params, CallError> {
     let mut members = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
         members.push((form_decode(name)?, parameters.parse(form_decode(text)?)));
     }
-    Ok(Params::named(members))
+    let given = members.len();
+    let params = Params::named(members);
+    if params.values().count() < given {
+        let message = "a parameter is given twice in the query";
+        return Err(CallError::new(ErrorKind::InvalidArguments, message));
+    }
+    Ok(params)
 }
 
 fn form_decode(text: &str) -> Result<String, CallError> {

@@ -60,7 +60,10 @@ fn a_query_is_read_as_numbers_and_strings() {
         assert_eq!(query(&format!("v={text}")), Ok(named([("v", text.into())])), "{text}");
     }
     assert_eq!(query("na%6De=z%C3%BCrich+%26%2B"), Ok(named([("name", "zürich &+".into())])));
-    assert_eq!(query("x=1&&x=2&flag"), Ok(named([("x", Value::Int(2)), ("flag", "".into())])));
+    assert_eq!(query("x=1&&flag"), Ok(named([("x", Value::Int(1)), ("flag", "".into())])));
+    for repeated in ["x=1&x=2", "x=1&y=2&%78=1", "x&x"] {
+        assert_eq!(query(repeated), Err(ErrorKind::InvalidArguments), "{repeated}");
+    }
     assert_eq!(query(""), Ok(named([])));
     assert_eq!(query("x=%FF"), Err(ErrorKind::Malformed));
     let big = Value::BigInt("9223372036854775808".into());
@@ -101,29 +104,33 @@ fn a_problem_has_the_members_of_rfc_9457_and_a_kind() {
 fn every_kind_of_failure_is_read_back_with_its_status() {
     for kind in ErrorKind::ALL {
         let problem = Problem::from(CallError::new(kind, "why"));
-        let error = decode_failure(problem.status, &encode_problem(&problem), &Limits::default());
+        let error = decode_failure(problem.status, &encode_problem(&problem), &Limits::default()).unwrap();
         assert_eq!((error.kind, error.message.as_str()), (kind, "why"));
         assert_eq!(error.remote.unwrap().code, Some(problem.status.into()));
     }
 }
 
 #[test]
-fn a_failure_without_a_kind_is_classified_by_its_status() {
+fn a_problem_without_a_kind_is_classified_by_its_status() {
     for (status, kind) in [
         (404, ErrorKind::UnknownMethod),
         (405, ErrorKind::Malformed),
         (413, ErrorKind::TooLarge),
         (422, ErrorKind::InvalidArguments),
         (500, ErrorKind::Internal),
-        (302, ErrorKind::Internal),
+        (302, ErrorKind::Malformed),
     ] {
-        for body in ["<html>", "{}", r#"{"kind":"no such kind"}"#, r#"{"kind":5}"#] {
-            assert_eq!(
-                decode_failure(status, body.as_bytes(), &Limits::default()).kind,
-                kind,
-                "{status} {body}"
-            );
+        for body in [
+            r#"{"title":"why"}"#,
+            r#"{"detail":"why","kind":"no such kind"}"#,
+            r#"{"detail":"why","kind":5}"#,
+        ] {
+            let error = decode_failure(status, body.as_bytes(), &Limits::default()).unwrap();
+            assert_eq!((error.kind, error.message.as_str()), (kind, "why"), "{status} {body}");
         }
+    }
+    for body in ["<html>", "{}", r#"{"kind":"no such kind"}"#, r#"{"kind":5}"#, "[]", ""] {
+        assert_eq!(decode_failure(404, body.as_bytes(), &Limits::default()), None, "{body}");
     }
 }
 

@@ -39,7 +39,7 @@ pub fn decode_call(body: &[u8], limits: &Limits) -> Result<Call, DecodeError> {
 pub fn decode_response(body: &[u8], limits: &Limits) -> Result<Response, DecodeError> {
     match decode(body, limits)? {
         Message { kind: Some(MessageKind::Response), fault: Some(fault), .. } => {
-            Fault::from_value(fault).map(Response::Fault)
+            Ok(Response::Fault(Fault::from_value(fault)))
         }
         Message { kind: Some(MessageKind::Response), params: Some(mut params), .. } => {
             let only = if params.len() == 1 { params.pop() } else { None };

@@ -23,7 +23,8 @@ const INITIAL_CAPACITY: usize = 320;
 
 const HEADER: &[u8] = b"<?xml version='1.0'?>\n";
 
-/// Encodes the `methodCall` document of `call`.
+/// Encodes the `methodCall` document of `call`. Integers are sent as `int`, which has 32 bits; a
+/// [`BigInt`](Value::BigInt) of at most 64 bits, which no decoder returns, is sent as `i8`.
 ///
 /// # Errors
 /// [`EncodeError`] if XML-RPC cannot represent an argument.
@@ -70,7 +71,7 @@ pub fn encode_response(result: &Value, options: &EncodeOptions) -> Result<Vec<u8
 /// that a fault can always be encoded.
 #[must_use]
 pub fn encode_fault(fault: &Fault) -> Vec<u8> {
-    let Fault { code, text } = fault;
+    let Fault { code, text, .. } = fault;
     let mut out = Vec::with_capacity(INITIAL_CAPACITY + text.len());
     out.extend_from_slice(HEADER);
     out.extend_from_slice(b"<methodResponse>\n<fault>\n<value><struct>\n<member>\n<name>faultCode</name>\n");
@@ -146,7 +147,7 @@ fn write_scalar(out: &mut Vec<u8>, value: &Value, options: &EncodeOptions) -> Re
         Value::Bool(true) => out.extend_from_slice(b"<value><boolean>1</boolean></value>\n"),
         Value::Bool(false) => out.extend_from_slice(b"<value><boolean>0</boolean></value>\n"),
         Value::Int(int) => write_int(out, i32::try_from(*int).map_err(|_| EncodeError::IntTooLarge)?),
-        Value::BigInt(_) => return Err(EncodeError::IntTooLarge),
+        Value::BigInt(digits) => write_i8(out, digits)?,
         Value::Float(float) => {
             out.extend_from_slice(b"<value><double>");
             write_float(out, *float);
@@ -177,6 +178,17 @@ fn write_int(out: &mut Vec<u8>, int: i32) {
     out.extend_from_slice(b"<value><int>");
     write_decimal(out, int);
     out.extend_from_slice(b"</int></value>\n");
+}
+
+/// Appends an integer of 64 bits in the type `i8`, an extension of the XML-RPC specification. CPython reads it but does not
+/// write it.
+fn write_i8(out: &mut Vec<u8>, digits: &str) -> Result<(), EncodeError> {
+    let int: i64 = digits.parse().map_err(|_| EncodeError::IntTooLarge)?;
+    out.extend_from_slice(b"<value><i8>");
+    // Writing to a Vec cannot fail.
+    let _ = write!(out, "{int}");
+    out.extend_from_slice(b"</i8></value>\n");
+    Ok(())
 }
 
 fn write_decimal(out: &mut Vec<u8>, int: i32) {

@@ -2,6 +2,8 @@
 
 use calculator::{CallError, ErrorKind, Remote, Value};
 
+use http_layer::bounded_message;
+
 use super::error::{DecodeError, EncodeError};
 
 /// The fault code that CPython's server uses for every exception.
@@ -15,31 +17,54 @@ const INVALID_REQUEST: i32 = -32600;
 const METHOD_NOT_FOUND: i32 = -32601;
 const INVALID_PARAMS: i32 = -32602;
 
-/// A fault as it is sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A fault.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
     /// `faultCode`.
     pub code: i32,
     /// `faultString`; CPython's server writes `<class 'NAME'>:MESSAGE`.
     pub text: String,
+    /// The `faultCode` as it was received, if it is not a number of 32 bits: a text, or null for none. `code` is then 0.
+    pub other_code: Option<Value>,
 }
 
 impl Fault {
+    /// A fault with this code and text.
+    #[must_use]
+    pub fn new(code: i32, text: impl Into<String>) -> Self {
+        Fault { code, text: text.into(), other_code: None }
+    }
+
     /// The fault for a Python exception of this class.
     #[must_use]
     pub fn exception(class: &str, message: impl std::fmt::Display) -> Self {
-        Fault { code: EXCEPTION, text: format!("<class '{class}'>:{message}") }
+        Fault::new(EXCEPTION, format!("<class '{class}'>:{message}"))
     }
 
-    /// Decodes the value of a `fault` element.
-    pub(super) fn from_value(value: Value) -> Result<Self, DecodeError> {
-        if let (Some(Value::Int(code)), Some(Value::Str(text))) =
-            (value.get("faultCode"), value.get("faultString"))
-            && let Ok(code) = i32::try_from(*code)
-        {
-            return Ok(Fault { code, text: text.clone() });
+    /// Reads the value of a `fault` element. A value of another shape than the specification's is a fault too, so that
+    /// what the server reports is not lost.
+    pub(super) fn from_value(value: Value) -> Self {
+        let Value::Map(members) = value else {
+            return Fault { other_code: Some(Value::Null), ..Fault::new(0, text_of(value)) };
+        };
+        let (mut code, mut text, mut others) = (Value::Null, None, Vec::new());
+        for (name, value) in members {
+            match name.as_str() {
+                "faultCode" => code = value,
+                "faultString" => text = Some(text_of(value)),
+                _ => others.push((name, value)),
+            }
         }
-        Err(DecodeError::Shape("a fault without a 32-bit faultCode and a string faultString".to_owned()))
+        let text = text.unwrap_or_else(|| format!("{:?}", Value::Map(others)));
+        let number = match &code {
+            Value::Int(number) => i32::try_from(*number).ok(),
+            Value::Str(digits) => digits.trim().parse().ok(),
+            _ => None,
+        };
+        match number {
+            Some(number) => Fault::new(number, text),
+            None => Fault { other_code: Some(code), ..Fault::new(0, text) },
+        }
     }
 
     /// The fault as a struct, as `system.multicall` carries it.
@@ -72,7 +97,7 @@ impl From<EncodeError> for Fault {
 impl From<DecodeError> for Fault {
     fn from(error: DecodeError) -> Self {
         if let DecodeError::Encoding(_) = error {
-            return Fault { code: UNSUPPORTED_ENCODING, text: format!("parse error. {error}") };
+            return Fault::new(UNSUPPORTED_ENCODING, format!("parse error. {error}"));
         }
         Fault::exception(error.class(), &error)
     }
@@ -86,10 +111,17 @@ impl From<Fault> for CallError {
             None => (None, fault.text.as_str()),
         };
         let kind = class.map_or_else(|| kind_by_code(fault.code), |class| kind_of(class, message));
-        let remote = Remote { code: Some(fault.code.into()), class: class.map(str::to_owned), data: None };
-        let message = message.to_owned();
+        let code = fault.other_code.is_none().then_some(fault.code.into());
+        let data = fault.other_code.filter(|code| *code != Value::Null);
+        let remote = Remote { code, class: class.map(str::to_owned), data };
+        let message = bounded_message(message.to_owned());
         CallError::remote(kind, message, remote)
     }
+}
+
+/// The text of a value that should be a string.
+fn text_of(value: Value) -> String {
+    if let Value::Str(text) = value { text } else { format!("{value:?}") }
 }
 
 /// Splits `<class 'NAME'>:MESSAGE`, and Python 2's `<type 'exceptions.NAME'>:MESSAGE`, into NAME and MESSAGE.

@@ -325,7 +325,7 @@ fn accepts_prologs_comments_and_namespace_prefixes() {
 #[test]
 fn faults_are_classified_by_the_exception_class_they_name() {
     let kind = |text: &str| {
-        let error = CallError::from(Fault { code: 1, text: text.to_owned() });
+        let error = CallError::from(Fault::new(1, text));
         let remote = error.remote.unwrap();
         (error.kind, error.message, remote.class)
     };
@@ -380,10 +380,73 @@ fn faults_are_classified_by_the_exception_class_they_name() {
 }
 
 #[test]
+fn a_fault_of_any_shape_keeps_what_the_server_reports() {
+    let text_code = |value: &str| Value::Str(value.to_owned());
+    for (value, code, data, message) in [
+        (
+            "<struct><member><name>faultCode</name><value>Client.Auth</value></member>\
+             <member><name>faultString</name><value>no such user</value></member></struct>",
+            None,
+            Some(text_code("Client.Auth")),
+            "no such user",
+        ),
+        (
+            "<struct><member><name>faultCode</name><value><string> 4 </string></value></member>\
+             <member><name>faultString</name><value>four</value></member></struct>",
+            Some(4),
+            None,
+            "four",
+        ),
+        (
+            "<struct><member><name>faultCode</name><value><i8>99999999999</i8></value></member>\
+             <member><name>faultString</name><value><int>5</int></value></member></struct>",
+            None,
+            Some(Value::Int(99_999_999_999)),
+            "5",
+        ),
+        (
+            "<struct><member><name>faultString</name><value>only a text</value></member></struct>",
+            None,
+            None,
+            "only a text",
+        ),
+        (
+            "<struct><member><name>reason</name><value>why</value></member></struct>",
+            None,
+            None,
+            "{\"reason\": \"why\"}",
+        ),
+        ("<string>just text</string>", None, None, "just text"),
+    ] {
+        let body = format!("<methodResponse><fault><value>{value}</value></fault></methodResponse>");
+        let Ok(Response::Fault(fault)) = decode_response(body.as_bytes(), &Limits::default()) else {
+            panic!("not a fault: {body}")
+        };
+        let error = CallError::from(fault);
+        assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Internal, message));
+        let remote = error.remote.unwrap();
+        assert_eq!((remote.code, remote.data), (code, data));
+    }
+}
+
+#[test]
+fn an_integer_of_64_bits_can_be_sent_as_i8() {
+    let call = Call::positional(
+        "m",
+        [Value::BigInt("5".into()), Value::List(vec![Value::BigInt(i64::MIN.to_string().into())])],
+    );
+    let body = String::from_utf8(encode_call(&call, &EncodeOptions::default()).unwrap()).unwrap();
+    assert!(body.contains("<value><i8>5</i8></value>\n"), "{body}");
+    assert!(body.contains("<value><i8>-9223372036854775808</i8></value>\n"), "{body}");
+    let read = decode_call(body.as_bytes(), &Limits::default()).unwrap();
+    assert_eq!(read.params, Params::Positional(vec![Value::Int(5), Value::List(vec![Value::Int(i64::MIN)])]));
+}
+
+#[test]
 fn a_fault_with_invalid_characters_can_be_encoded() {
-    let body = encode_fault(&Fault { code: 7, text: "bad \u{0}\r<\u{ffff}".to_owned() });
+    let body = encode_fault(&Fault::new(7, "bad \u{0}\r<\u{ffff}"));
     assert_eq!(
         decode_response(&body, &Limits::default()),
-        Ok(Response::Fault(Fault { code: 7, text: "bad \u{fffd}\r<\u{fffd}".to_owned() }))
+        Ok(Response::Fault(Fault::new(7, "bad \u{fffd}\r<\u{fffd}")))
     );
 }

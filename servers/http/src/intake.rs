@@ -1,0 +1,130 @@
+//! Receiving requests: bodies within limits, and a bounded number of calls at a time.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
+use axum::body::HttpBody;
+use axum::extract::Request;
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::HttpOptions;
+use crate::body::Chunks;
+use crate::body_error::BodyError;
+use crate::gzip::Coding;
+
+/// The bytes of an unfinished body that do not count towards the limit on the memory of all of them, so that small
+/// requests are received even if the limit is reached.
+const UNCOUNTED_BYTES: usize = 64 << 10;
+
+/// The number of bodies of the largest size that may be unfinished at a time.
+const MAX_UNFINISHED_BODIES: usize = 16;
+
+/// Receives the requests of a server: reads their bodies and admits their calls, both within the limits of the server.
+///
+/// A call counts towards [`max_in_flight`](calculator::Limits::max_in_flight) only once its request is complete. The
+/// memory of bodies that are still arriving is limited separately: beyond 64 KiB, a body takes its whole length from what
+/// 16 bodies of the largest size need. Once that is used up, further large bodies are left unread until another is
+/// complete or its timeout is over.
+#[derive(Debug)]
+pub struct Intake {
+    options: HttpOptions,
+    calls: Semaphore,
+    unfinished_bytes: Semaphore,
+}
+
+/// Permission to execute a call. Dropped when the call has finished.
+#[derive(Debug)]
+#[must_use = "the call counts as finished when this is dropped"]
+pub struct Admission<'a>(#[expect(dead_code, reason = "held for its drop")] Option<SemaphorePermit<'a>>);
+
+/// A complete body, not decompressed yet.
+struct Received<'a> {
+    body: Bytes,
+    coding: Coding,
+    /// Its share of the memory for unfinished bodies.
+    reserved: Option<SemaphorePermit<'a>>,
+}
+
+impl Intake {
+    /// Receives requests within the limits and timeouts of `options`.
+    #[must_use]
+    pub fn new(options: HttpOptions) -> Self {
+        let permits = |number: usize| Semaphore::new(number.min(Semaphore::MAX_PERMITS));
+        let limits = options.limits;
+        Intake {
+            calls: permits(limits.max_in_flight),
+            unfinished_bytes: permits(limits.max_body.saturating_mul(MAX_UNFINISHED_BODIES)),
+            options,
+        }
+    }
+
+    /// The options of the server.
+    #[must_use]
+    pub fn options(&self) -> &HttpOptions {
+        &self.options
+    }
+
+    /// Waits until a call may be executed. For a request without a body.
+    pub async fn admit(&self) -> Admission<'_> {
+        // Acquiring fails only for a closed semaphore, and this one is never closed.
+        Admission(self.calls.acquire().await.ok())
+    }
+
+    /// Reads the body of a request, waits until its call may be executed, and decompresses the body if it is gzip.
+    ///
+    /// # Errors
+    /// [`BodyError`], as early as possible: before the body is read, if the headers alone show the error.
+    pub async fn receive(&self, request: Request) -> Result<(Bytes, Admission<'_>), BodyError> {
+        let Received { body, coding, reserved } = {
+            let mut reading = pin!(self.read(request));
+            // Most bodies arrive with the head. A timer is created only for the others.
+            match poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
+                Poll::Ready(received) => received?,
+                Poll::Pending => {
+                    let timeout = self.options.body_timeout;
+                    tokio::time::timeout(timeout, reading)
+                        .await
+                        .map_err(|_| BodyError::Timeout(timeout))??
+                }
+            }
+        };
+        let admission = self.admit().await;
+        drop(reserved);
+        Ok((coding.decode(body, self.options.limits.max_body)?, admission))
+    }
+
+    async fn read(&self, request: Request) -> Result<Received<'_>, BodyError> {
+        let (head, mut body) = request.into_parts();
+        let coding = Coding::from_header(head.headers.get(header::CONTENT_ENCODING))?;
+        if !has_length(&head.headers) {
+            return Err(BodyError::LengthRequired);
+        }
+        let limit = self.options.limits.max_body;
+        let mut chunks = Chunks::for_body(&body, limit)?;
+        let mut reserved = None;
+        while chunks.read_frame(&mut body).await? {
+            if reserved.is_none() && chunks.len() > UNCOUNTED_BYTES && !body.is_end_stream() {
+                let missing = body.size_hint().exact();
+                reserved = self.reserve(chunks.len(), missing).await;
+            }
+        }
+        Ok(Received { body: chunks.into_body(), coding, reserved })
+    }
+
+    /// Reserves memory for the whole of a body of which `arrived` bytes are there and `missing` bytes are not. For all of
+    /// it at once: bodies that each hold a part of what they need could keep each other waiting.
+    async fn reserve(&self, arrived: usize, missing: Option<u64>) -> Option<SemaphorePermit<'_>> {
+        let limit = self.options.limits.max_body;
+        let missing = missing.and_then(|bytes| usize::try_from(bytes).ok());
+        let whole = missing.map_or(limit, |missing| arrived.saturating_add(missing).min(limit));
+        self.unfinished_bytes.acquire_many(u32::try_from(whole).unwrap_or(u32::MAX)).await.ok()
+    }
+}
+
+/// Whether the headers determine where the body ends (RFC 9112, section 6.3).
+fn has_length(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING)
+}

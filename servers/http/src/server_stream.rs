@@ -1,0 +1,184 @@
+//! The server's end of a connection: when it is closed, and when it is given up.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::rt::TokioIo;
+use net::PeerEnd;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::timer::Timer;
+
+/// How long a client may continue to send a request that was refused before its body was read.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a call may go on after its client has shut down its sending side. TCP does not show whether such a client
+/// has closed the connection or still waits for the response, as netcat does.
+const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often to look whether a client has left that has sent more than one request at a time: its unread bytes hide the
+/// event of its leaving.
+const PIPELINED_CHECK_INTERVAL: Duration = Duration::from_secs(2);
+
+/// What the handler of a connection's requests tells its stream.
+#[derive(Debug, Default)]
+pub(crate) struct ConnectionState {
+    /// Whether the last request was refused before its body was read.
+    pub(crate) refused: AtomicBool,
+    /// Whether a request is being answered that could not be answered at once.
+    pub(crate) answering: AtomicBool,
+}
+
+/// The server's end of a connection. It differs from its socket in three respects:
+///
+/// - If the last request was refused before its body was read, closing first reads and discards the bytes that the
+///   client still sends. Otherwise the connection would be reset, and the client would not receive the response (RFC
+///   9112, section 9.6).
+/// - If the client reads nothing for the write timeout, writing fails.
+/// - If the client leaves while a request is being answered, flushing fails. hyper flushes whenever it is polled, and an
+///   error ends the connection and drops the future of the response, which cancels the call.
+pub(crate) struct ServerStream {
+    socket: TokioIo<net::Stream>,
+    state: Arc<ConnectionState>,
+    write_timeout: Duration,
+    write_timer: Timer,
+    half_closed_timer: Timer,
+    pipelined_timer: Timer,
+    linger_timer: Timer,
+    is_shut_down: bool,
+}
+
+impl ServerStream {
+    pub(crate) fn new(socket: net::Stream, state: Arc<ConnectionState>, write_timeout: Duration) -> Self {
+        ServerStream {
+            socket: TokioIo::new(socket),
+            state,
+            write_timeout,
+            write_timer: Timer::default(),
+            half_closed_timer: Timer::default(),
+            pipelined_timer: Timer::default(),
+            linger_timer: Timer::default(),
+            is_shut_down: false,
+        }
+    }
+
+    fn socket(self: Pin<&mut Self>) -> Pin<&mut TokioIo<net::Stream>> {
+        Pin::new(&mut self.get_mut().socket)
+    }
+
+    /// Reads and discards until the client has sent everything or [`LINGER_TIMEOUT`] is over.
+    fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.linger_timer.poll(LINGER_TIMEOUT, context).is_ready() {
+            return Poll::Ready(());
+        }
+        let mut discarded = [0; 4096];
+        // After this many reads, check the timer and let other connections proceed.
+        for _ in 0..64 {
+            let mut buffer = ReadBuf::new(&mut discarded);
+            let read = ready!(Pin::new(self.socket.inner_mut()).poll_read(context, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                return Poll::Ready(());
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Ready once the client has left.
+    fn poll_departure(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let socket = self.socket.inner();
+        match socket.peer_end() {
+            PeerEnd::Closed => return Poll::Ready(()),
+            PeerEnd::HalfClosed => return self.half_closed_timer.poll(HALF_CLOSED_TIMEOUT, context),
+            PeerEnd::Open => {}
+        }
+        match socket.poll_read_ready(context) {
+            // The task is woken when the client leaves.
+            Poll::Pending => {}
+            Poll::Ready(Err(_)) => return Poll::Ready(()),
+            Poll::Ready(Ok(())) => {
+                while self.pipelined_timer.poll(PIPELINED_CHECK_INTERVAL, context).is_ready() {
+                    self.pipelined_timer.stop();
+                }
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Turns `written`, the outcome of a write, into an error if nothing could be written for the write timeout.
+    fn limit_waiting(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.write_timer.stop();
+            return written;
+        }
+        ready!(self.write_timer.poll(self.write_timeout, context));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read the response")))
+    }
+}
+
+impl Read for ServerStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Read::poll_read(self.socket(), context, buffer)
+    }
+}
+
+impl Write for ServerStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Write::poll_write(self.as_mut().socket(), context, bytes);
+        self.limit_waiting(context, written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.state.answering.load(Ordering::Relaxed) {
+            if self.poll_departure(context).is_ready() {
+                let reason = "the client left before its response";
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, reason)));
+            }
+        } else {
+            self.half_closed_timer.stop();
+            self.pipelined_timer.stop();
+        }
+        Write::poll_flush(self.socket(), context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.is_shut_down {
+            ready!(Pin::new(self.socket.inner_mut()).poll_shutdown(context))?;
+            self.is_shut_down = true;
+        }
+        if self.state.refused.load(Ordering::Relaxed) {
+            ready!(self.poll_linger(context));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Write::poll_write_vectored(self.as_mut().socket(), context, slices);
+        self.limit_waiting(context, written)
+    }
+}

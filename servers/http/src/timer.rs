@@ -1,0 +1,32 @@
+//! A timer that costs nothing until it is needed.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep};
+
+/// A timer that is started again and again. It is allocated when it is first started.
+#[derive(Debug, Default)]
+pub(crate) struct Timer {
+    sleep: Option<Pin<Box<Sleep>>>,
+    is_running: bool,
+}
+
+impl Timer {
+    /// Starts the timer unless it is running. Ready once `duration` is over since its start; it then stays ready until it
+    /// is [stopped](Self::stop).
+    pub(crate) fn poll(&mut self, duration: Duration, context: &mut Context<'_>) -> Poll<()> {
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(duration)));
+        if !self.is_running {
+            sleep.as_mut().reset(Instant::now() + duration);
+            self.is_running = true;
+        }
+        sleep.as_mut().poll(context)
+    }
+
+    /// Stops the timer.
+    pub(crate) fn stop(&mut self) {
+        self.is_running = false;
+    }
+}
