@@ -6,6 +6,7 @@ mod fairness;
 mod file;
 mod histogram;
 mod judgement;
+mod provenance;
 mod search;
 mod wire;
 
@@ -15,6 +16,7 @@ pub use fairness::{BrokerTerms, Fairness, Library, Process, SocketFacts};
 pub use file::{RecordError, prepare_folder, read, read_from_log, write_atomically};
 pub use histogram::{HistogramError, Latency};
 pub use judgement::{AuditCheck, CheckName, Label, Status};
+pub use provenance::Build;
 pub use search::{Probe, SearchResult};
 pub use wire::{CountedBy, Hop, Parts, Party, Wire};
 
@@ -88,6 +90,9 @@ pub struct Tool {
     pub optimised: bool,
     /// Whether this build can pin processes, read the kernel's byte counts and the clocks of other processes.
     pub full_observation: bool,
+    /// What it was built from; empty in records of older versions.
+    #[serde(default)]
+    pub build: Build,
 }
 
 /// Facts about a stack.

@@ -60,7 +60,7 @@ pub(super) fn settings(record: &Record) -> Table {
         )
         .chain(record.agents.iter().map(|agent| ("agent", of_agent(agent))))
         .chain(of_machine(&record.machine))
-        .chain([("rpcbench", of_tool(record))]);
+        .chain(of_tool(record));
     Table {
         title: "Settings".to_owned(),
         columns: vec![Column::text("setting", "setting"), Column::text("value", "value")],
@@ -129,9 +129,24 @@ fn of_machine(machine: &Machine) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn of_tool(record: &Record) -> String {
+fn of_tool(record: &Record) -> Vec<(&'static str, String)> {
     let tool = &record.tool;
     let build = if tool.optimised { "optimised" } else { "unoptimised" };
     let observation = if tool.full_observation { "full" } else { "portable" };
-    format!("{}, {build} build, {observation} observation", tool.version)
+    let unknown = || "not known".to_owned();
+    let of_build = |fact: &Option<String>| fact.clone().unwrap_or_else(unknown);
+    vec![
+        ("rpcbench", format!("{}, {build} build, {observation} observation", tool.version)),
+        ("built from commit", tool.build.revision().unwrap_or_else(unknown)),
+        (
+            "built by",
+            format!(
+                "{}; profile {}; target {}",
+                of_build(&tool.build.compiler),
+                of_build(&tool.build.profile),
+                of_build(&tool.build.target)
+            ),
+        ),
+        ("hash of Cargo.lock", of_build(&tool.build.lock)),
+    ]
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::options::Options;
-use crate::record::{Record, SCHEMA, StackFacts, Tool};
+use crate::record::{Build, Record, SCHEMA, StackFacts, Tool};
 use crate::scenario::Scenario;
 use crate::stacks::Stack;
 use crate::sys;
@@ -20,6 +20,7 @@ pub(crate) fn new_record(scenario: &Scenario, options: &Options) -> Record {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             optimised: !cfg!(debug_assertions),
             full_observation: sys::FULL,
+            build: Build::own(),
         },
         machine: sys::machine(),
         agents: vec![],

@@ -41,7 +41,7 @@ pub use list::{
 };
 pub use options::{GroupArguments, OptionGroup, Options, OptionsError};
 pub use protocol::{Connecting, Protocol, ProtocolRef, ServedBy, Stack};
-pub use python::{PYTHON_VARIABLE, Reference, ReferenceError, missing_python};
+pub use python::{PYTHON_VARIABLE, Reference, ReferenceError, interpreter_version, missing_python};
 pub use secret::{SecretError, revealed};
 pub use serve::{
     BROKER_VARIABLE, CommonOptions, Runtime, Secret, ServeContext, ServeError, ServerOptions, ServerSettings,

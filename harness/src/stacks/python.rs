@@ -119,6 +119,16 @@ fn interpreter() -> OsString {
     std::env::var_os(PYTHON_VARIABLE).unwrap_or_else(|| "python3".into())
 }
 
+/// The version of the interpreter, for example `3.11.2`; `None` if it cannot be started.
+#[must_use]
+pub fn interpreter_version() -> Option<String> {
+    let mut command = Command::new(interpreter());
+    command
+        .args(["-c", "import platform; print(platform.python_implementation(), platform.python_version())"]);
+    let output = command.output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
 /// What to do where there is no Python.
 #[must_use]
 pub fn missing_python() -> String {

@@ -123,6 +123,11 @@ fn difference(a: &Record, b: &Record) -> Option<String> {
     if a.tool.version != b.tool.version {
         return differ("the program's version", &a.tool.version, &b.tool.version);
     }
+    if let (Some(of_a), Some(of_b)) = (a.tool.build.revision(), b.tool.build.revision())
+        && of_a != of_b
+    {
+        return differ("the commit that the program is built from", &of_a, &of_b);
+    }
     if a.tool.optimised != b.tool.optimised {
         return Some("only one was measured with a build with optimisations".to_owned());
     }

@@ -4,7 +4,7 @@ use super::*;
 use crate::deploy::{Cores, Placement};
 use crate::load::{Load, Operation};
 use crate::observe::{Observation, Timing};
-use crate::record::{Agent, AgentPart, ClockOffset, ReferenceClock, SCHEMA, StartSpread, Tool};
+use crate::record::{Agent, AgentPart, Build, ClockOffset, ReferenceClock, SCHEMA, StartSpread, Tool};
 use crate::scenario::{Measurement, Scenario, TrialSpec};
 use crate::stacks::Stack;
 use crate::sys;
@@ -86,7 +86,12 @@ fn partial(agent: u32, of: u32, trials: Vec<Trial>) -> (String, Record) {
         started: "2026-11-22T18:30:00Z".to_owned(),
         seconds: f64::from(agent),
         interrupted: false,
-        tool: Tool { version: "0.1.0".to_owned(), optimised: true, full_observation: true },
+        tool: Tool {
+            version: "0.1.0".to_owned(),
+            optimised: true,
+            full_observation: true,
+            build: Build::default(),
+        },
         machine: machine.clone(),
         agents: vec![Agent {
             number: agent,
@@ -236,6 +241,13 @@ fn rejects_records_of_different_runs_by_name() {
     assert!(
         refused(|p| p[1].1.tool.version = "0.2.0".into())
             .contains("version of the one is 0.1.0, of the other 0.2.0")
+    );
+    assert!(
+        refused(|p| {
+            p[0].1.tool.build.commit = Some("0123456789ab".to_owned());
+            p[1].1.tool.build.commit = Some("cdef01234567".to_owned());
+        })
+        .contains("commit")
     );
     assert!(refused(|p| p[1].1.tool.optimised = false).contains("optimisations"));
     assert!(refused(|p| p[1].1.seed = 8).contains("the seed of the one is 7, of the other 8"));

@@ -18,8 +18,8 @@ use crate::load::{Load, Operation};
 use crate::observe::wire::Traffic;
 use crate::observe::{Observation, Timing};
 use crate::record::{
-    Check, CheckFailure, CheckLevel, CountedBy, Hop, Label, Latency, Parts, Party, Record, SCHEMA, Skipped,
-    StackFacts, Tool, Trial, Used, Wire, audit,
+    Build, Check, CheckFailure, CheckLevel, CountedBy, Hop, Label, Latency, Parts, Party, Record, SCHEMA,
+    Skipped, StackFacts, Tool, Trial, Used, Wire, audit,
 };
 use crate::scenario::{Measurement, Scenario, TrialSpec};
 use crate::stacks::Stack;
@@ -55,7 +55,12 @@ fn of_trials(scenario: Scenario, facts: Vec<StackFacts>, trials: Vec<Trial>) -> 
         started: "2026-01-02T03:04:05Z".to_owned(),
         seconds: 12.0,
         interrupted: false,
-        tool: Tool { version: "0.1.0".to_owned(), optimised: true, full_observation: true },
+        tool: Tool {
+            version: "0.1.0".to_owned(),
+            optimised: true,
+            full_observation: true,
+            build: Build::default(),
+        },
         machine: sys::machine(),
         agents: vec![],
         scenario,
