@@ -195,7 +195,10 @@ fn write_json(out: &mut String, value: &Value) {
     };
     match value {
         Value::BigInt(digits) => out.push_str(digits),
-        Value::Float(v) if !v.is_finite() => out.push_str(&quoted(&v.to_string())),
+        Value::Float(v) if v.is_nan() => out.push_str("\"NaN\""),
+        Value::Float(v) if !v.is_finite() => {
+            out.push_str(if *v > 0.0 { "\"Infinity\"" } else { "\"-Infinity\"" });
+        }
         Value::DateTime(text) => out.push_str(&format!("{{\"dateTime.iso8601\": {}}}", quoted(text))),
         Value::Bytes(bytes) => out.push_str(&format!("{{\"base64\": {}}}", quoted(&BASE64.encode(bytes)))),
         Value::List(items) => {
@@ -248,14 +251,14 @@ mod tests {
             ("list".into(), Value::List(vec![Value::Int(1), Value::Float(5.0), Value::Null])),
             ("big".into(), Value::BigInt("18446744073709551615".into())),
             ("bytes".into(), Value::Bytes(vec![0, 255])),
-            ("nan".into(), Value::Float(f64::NAN)),
+            ("nan".into(), Value::List(vec![Value::Float(f64::NAN), Value::Float(f64::NEG_INFINITY)])),
             ("text".into(), Value::from("a\"b")),
         ]);
         let mut text = String::new();
         write_json(&mut text, &value);
         assert_eq!(
             text,
-            r#"{"list": [1, 5.0, null], "big": 18446744073709551615, "bytes": {"base64": "AP8="}, "nan": "NaN", "text": "a\"b"}"#
+            r#"{"list": [1, 5.0, null], "big": 18446744073709551615, "bytes": {"base64": "AP8="}, "nan": ["NaN", "-Infinity"], "text": "a\"b"}"#
         );
     }
 }

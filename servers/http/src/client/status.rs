@@ -68,12 +68,12 @@ fn details(reply: &Reply) -> String {
     [location, body].into_iter().flatten().collect()
 }
 
-/// The first line of `body` that is not blank, shortened.
+/// The first line of `body` that is neither blank nor an XML declaration, shortened.
 fn first_line(body: &[u8]) -> Option<String> {
     let line = body
         .split(|byte| matches!(byte, b'\n' | b'\r'))
         .map(<[u8]>::trim_ascii)
-        .find(|line| !line.is_empty())?;
+        .find(|line| !line.is_empty() && !line.starts_with(b"<?xml "))?;
     // A character has at most four bytes.
     let start = line.get(..MAX_SHOWN_CHARS * 4).unwrap_or(line);
     Some(shortened(&String::from_utf8_lossy(start)))
@@ -131,6 +131,7 @@ mod tests {
                 "Permanent Redirect; redirects are not followed; location /RPC2/",
             ),
             (500, None, "\r\n  <html>\u{1b}[2J\u{202e}\n<body>", "Error; body: <html>\\u{1b}[2J\\u{202e}"),
+            (500, None, "<?xml version='1.0'?>\n<html>\n", "Error; body: <html>"),
             (418, None, " \n", "the server answered with status 418 I'm a teapot"),
         ] {
             let error = status_error(&reply(status, location, body));

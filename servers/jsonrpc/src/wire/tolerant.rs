@@ -59,7 +59,8 @@ impl<'a> TolerantMessage<'a> {
 
 /// Reads the text of a part as a value. Python's constants are floats.
 pub(super) fn read_value(text: &str, limits: &Limits) -> Result<Value, CallError> {
-    json::read(text.as_bytes(), limits).or_else(|_| python_json::read(text.as_bytes(), limits))
+    json::read(text.as_bytes(), limits)
+        .or_else(|error| python_json::read(text.as_bytes(), limits).map_err(|_| error))
 }
 
 fn without_constants(text: &str) -> Cow<'_, str> {
