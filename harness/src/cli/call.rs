@@ -184,8 +184,8 @@ fn shortened(data: &Value) -> String {
 }
 
 /// Appends `value` as JSON for a person or a program to read. Values that JSON cannot represent are written in the
-/// nearest form: bytes as `{"base64": …}`, dates as `{"dateTime.iso8601": …}`, NaN and infinities as strings, long
-/// integers with all their digits.
+/// nearest form: bytes as `{"base64": …}`, dates as `{"dateTime.iso8601": …}`, MessagePack's extension types as
+/// `{"extension": NUMBER, "base64": …}`, NaN and infinities as strings, long integers with all their digits.
 fn write_json(out: &mut String, value: &Value) {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let separated = |out: &mut String, index: usize| {
@@ -201,6 +201,11 @@ fn write_json(out: &mut String, value: &Value) {
         }
         Value::DateTime(text) => out.push_str(&format!("{{\"dateTime.iso8601\": {}}}", quoted(text))),
         Value::Bytes(bytes) => out.push_str(&format!("{{\"base64\": {}}}", quoted(&BASE64.encode(bytes)))),
+        Value::Extension(value) => out.push_str(&format!(
+            "{{\"extension\": {}, \"base64\": {}}}",
+            value.number,
+            quoted(&BASE64.encode(&value.data))
+        )),
         Value::List(items) => {
             out.push('[');
             for (index, item) in items.iter().enumerate() {

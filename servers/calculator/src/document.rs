@@ -55,6 +55,7 @@ pub fn size(value: &Value) -> usize {
         Value::Str(text) => text.len(),
         Value::Bytes(bytes) => bytes.len(),
         Value::DateTime(text) => text.len(),
+        Value::Extension(value) => value.data.len(),
         Value::List(items) => items.iter().map(size).sum(),
         Value::Map(members) => members.iter().map(|(name, value)| name.len() + size(value)).sum(),
     }

@@ -114,9 +114,12 @@ pub(crate) fn wrong_answer(value: Value) -> Value {
             items.push(Value::Bool(true));
             Value::List(items)
         }
-        Value::Null | Value::BigInt(_) | Value::Bytes(_) | Value::DateTime(_) | Value::Map(_) => {
-            Value::Bool(false)
-        }
+        Value::Null
+        | Value::BigInt(_)
+        | Value::Bytes(_)
+        | Value::DateTime(_)
+        | Value::Extension(_)
+        | Value::Map(_) => Value::Bool(false),
     }
 }
 

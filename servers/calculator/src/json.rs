@@ -35,7 +35,7 @@ pub fn check_representable(value: &Value) -> Result<(), CallError> {
             Value::Float(v) if !v.is_finite() => {
                 Some((ErrorKind::NotRepresentable, format!("JSON cannot represent the float {v}")))
             }
-            Value::Bytes(_) | Value::DateTime(_) => {
+            Value::Bytes(_) | Value::DateTime(_) | Value::Extension(_) => {
                 Some((ErrorKind::NotRepresentable, format!("JSON cannot represent {}", value.kind())))
             }
             Value::BigInt(digits) => {
@@ -214,6 +214,7 @@ impl<'de> serde::Deserialize<'de> for Members<'de> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Extension;
     use crate::strategies::json_values;
     use proptest::prelude::*;
 
@@ -268,6 +269,10 @@ mod tests {
             (Value::Float(f64::NEG_INFINITY), ErrorKind::NotRepresentable),
             (Value::Bytes(vec![1]), ErrorKind::NotRepresentable),
             (Value::DateTime("19980717T14:08:55".into()), ErrorKind::NotRepresentable),
+            (
+                Value::Extension(Box::new(Extension { number: -1, data: vec![0; 4] })),
+                ErrorKind::NotRepresentable,
+            ),
             (Value::BigInt("9223372036854775808".into()), ErrorKind::Overflow),
         ] {
             let nested = Value::List(vec![Value::Map(vec![("x".into(), value)])]);

@@ -33,4 +33,4 @@ pub use limits::Limits;
 pub use printable::{is_unprintable, printable, printable_json, printable_lines};
 pub use service::{Calculator, MethodInfo, Service};
 pub use time::Time;
-pub use value::Value;
+pub use value::{Extension, Value};

@@ -33,10 +33,22 @@ pub enum Value {
     /// A date and time as the text that a peer sent. Only XML-RPC can represent it (`dateTime.iso8601`). It has no time
     /// zone, and its notation differs between peers, so it is not converted.
     DateTime(Box<str>),
+    /// A value of a type that MessagePack does not define, as a peer encoded it. Only MessagePack can represent it; there,
+    /// timestamps are such values.
+    Extension(Box<Extension>),
     /// An ordered sequence.
     List(Vec<Value>),
     /// Named members in the order of the message. The names are unique.
     Map(Vec<(String, Value)>),
+}
+
+/// A value of one of MessagePack's extension types.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extension {
+    /// The number of the type. Applications define those from 0 on; −1 is a timestamp.
+    pub number: i8,
+    /// The encoded value.
+    pub data: Vec<u8>,
 }
 
 /// The maximum number of members of a map whose names are compared pairwise; for larger maps an index is built.
@@ -55,6 +67,7 @@ impl Value {
             Value::Str(_) => "string",
             Value::Bytes(_) => "bytes",
             Value::DateTime(_) => "date and time",
+            Value::Extension(_) => "extension type",
             Value::List(_) => "list",
             Value::Map(_) => "map",
         }
@@ -150,6 +163,9 @@ impl fmt::Debug for Value {
             Value::Str(v) => write!(f, "{v:?}"),
             Value::Bytes(v) => write!(f, "b\"{}\"", v.escape_ascii()),
             Value::DateTime(text) => write!(f, "date {text:?}"),
+            Value::Extension(value) => {
+                write!(f, "extension {} b\"{}\"", value.number, value.data.escape_ascii())
+            }
             Value::List(items) => f.debug_list().entries(items).finish(),
             Value::Map(members) => f.debug_map().entries(members.iter().map(|(k, v)| (k, v))).finish(),
         }
@@ -188,8 +204,8 @@ impl From<bool> for Value {
 
 impl Serialize for Value {
     /// # Errors
-    /// For [`Value::BigInt`], since no protocol of the suite sends integers beyond 64 bits, and for [`Value::DateTime`],
-    /// since only XML-RPC, which does not use serde, can represent it.
+    /// For [`Value::BigInt`], since no protocol of the suite sends integers beyond 64 bits, and for [`Value::DateTime`]
+    /// and [`Value::Extension`], since only XML-RPC and zerorpc, which do not use serde, can represent them.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Value::Null => serializer.serialize_unit(),
@@ -202,6 +218,7 @@ impl Serialize for Value {
             Value::Str(v) => serializer.serialize_str(v),
             Value::Bytes(v) => serializer.serialize_bytes(v),
             Value::DateTime(_) => Err(serde::ser::Error::custom("a date and time cannot be represented")),
+            Value::Extension(_) => Err(serde::ser::Error::custom("an extension type cannot be represented")),
             Value::List(items) => {
                 let mut seq = serializer.serialize_seq(Some(items.len()))?;
                 for item in items {
@@ -306,6 +323,13 @@ mod tests {
 
     fn names(members: &[(&str, i64)]) -> Vec<(String, Value)> {
         members.iter().map(|(name, v)| ((*name).to_owned(), Value::Int(*v))).collect()
+    }
+
+    #[test]
+    fn a_value_takes_24_bytes() {
+        assert_eq!(size_of::<Value>(), 24);
+        let timestamp = Value::Extension(Box::new(Extension { number: -1, data: vec![0, b'a'] }));
+        assert_eq!(format!("{timestamp:?}"), r#"extension -1 b"\x00a""#);
     }
 
     #[test]

@@ -4,7 +4,9 @@ mod common;
 
 use std::time::Duration;
 
-use calculator::{Calculator, Dispatcher, Executor, Faults, Limits, Value};
+use calculator::{
+    Calculator, Call, Client, Dispatcher, Executor, Extension, Faults, Limits, Value,
+};
 use common::{Peer, Running, TIMEOUT, calculator, sum, with_limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -26,8 +28,6 @@ async fn assert_all_are_served(server: &Running, peer: &mut Peer) {
 async fn messages_that_are_not_calls_are_dropped() {
     let server = Running::calculator("async", None).await;
     let mut peer = Peer::connect(&server.url).await;
-    let nested = |levels: usize| call_with(&[vec![0x91; levels], vec![0xc0]].concat());
-    let flat = |len: usize| call_with(&[&[0xdd, 0, 0x30, 0, 0][..], &vec![0xc0; len]].concat());
     for payload in [
         &b""[..],
         b"\xc1",
@@ -40,22 +40,8 @@ async fn messages_that_are_not_calls_are_dropped() {
         b"\x93\x81\xaamessage_id\x07\xa3add\x92\x02\x03",
         // Ends before what is announced.
         &CALL[..20],
-        CALL,
-        // 2³²−1 elements, members, bytes.
-        &call_with(b"\xdd\xff\xff\xff\xff\xc0"),
-        &call_with(b"\xdf\xff\xff\xff\xff\xc0"),
-        &call_with(b"\xdb\xff\xff\xff\xffx"),
-        &call_with(b"\xc6\xff\xff\xff\xffx"),
         b"\x93\xdf\xff\xff\xff\xff",
-        // More elements and more levels than allowed.
-        &flat(3 << 20),
-        &nested(2_000),
-        &nested(1 << 20),
-        // Invalid UTF-8, keys that are not strings, an extension type.
-        &call_with(b"\xa1\xff"),
-        &call_with(b"\x81\x01\x02"),
-        &call_with(b"\x81\xc0\x02"),
-        &call_with(b"\xd4\x05\x00"),
+        // Invalid UTF-8 in the name.
         b"\x93\x82\xaamessage_id\xc4\x03abc\xa1v\x03\xa2\xff\xff\x90",
         // A channel that is not open.
         b"\x93\x83\xaamessage_id\xc4\x01x\xa1v\x03\xabresponse_to\xc4\x03abc\xa9_zpc_more\x91\x05",
@@ -64,6 +50,65 @@ async fn messages_that_are_not_calls_are_dropped() {
         peer.send(payload).await;
         peer.assert_served().await;
     }
+    assert_all_are_served(&server, &mut peer).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_whose_arguments_cannot_be_read_is_answered_with_an_error() {
+    let server = Running::calculator("async", None).await;
+    let mut peer = Peer::connect(&server.url).await;
+    let nested = |levels: usize| call_with(&[vec![0x91; levels], vec![0xc0]].concat());
+    let flat = |len: usize| call_with(&[&[0xdd, 0, 0x30, 0, 0][..], &vec![0xc0; len]].concat());
+    for (payload, reason) in [
+        (CALL.to_vec(), "the message ends inside a value"),
+        // 2³²−1 elements, members, bytes, bytes of an extension type.
+        (call_with(b"\xdd\xff\xff\xff\xff\xc0"), "more than 2097152 items"),
+        (call_with(b"\xdf\xff\xff\xff\xff\xc0"), "more than 2097152 items"),
+        (call_with(b"\xdb\xff\xff\xff\xffx"), "the message ends inside a value"),
+        (call_with(b"\xc6\xff\xff\xff\xffx"), "the message ends inside a value"),
+        (call_with(b"\xc9\xff\xff\xff\xff\xffx"), "the message ends inside a value"),
+        // More elements and more levels than allowed.
+        (flat(3 << 20), "more than 2097152 items"),
+        (nested(2_000), "nested deeper than the limit"),
+        (nested(1 << 20), "nested deeper than the limit"),
+        // Invalid UTF-8, keys that are not strings, a byte that is never used.
+        (call_with(b"\xa1\xff"), "a string that is not UTF-8"),
+        (call_with(b"\x81\x01\x02"), "a map key that is not a string"),
+        (call_with(b"\x81\xc0\x02"), "a map key that is not a string"),
+        (call_with(b"\xc1"), "a byte that MessagePack never uses"),
+    ] {
+        peer.send(&payload).await;
+        let expected = format!("the arguments cannot be read: {reason}");
+        let answer = peer.receive().await.unwrap();
+        assert!(answer.starts_with("ERR ") && answer.ends_with(&expected), "{answer}");
+    }
+    assert_all_are_served(&server, &mut peer).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_value_of_an_extension_type_is_echoed() {
+    let server = Running::calculator("async", None).await;
+    let mut peer = Peer::connect(&server.url).await;
+    // A timestamp, one in a map, another type. In the header, which has further members, it is ignored.
+    for (argument, echoed) in [
+        (&b"\xd6\xff\x65\0\0\x01"[..], r#"extension -1 b"e\x00\x00\x01""#),
+        (b"\x81\xa1t\xd6\xff\x65\0\0\x01", r#"{"t": extension -1 b"e\x00\x00\x01"}"#),
+        (b"\xd4\x05\x00", r#"extension 5 b"\x00""#),
+    ] {
+        peer.send(&call_with(argument)).await;
+        assert_eq!(peer.receive().await.unwrap(), format!("OK [{echoed}]"));
+    }
+    let header = b"\x93\x83\xaamessage_id\xc4\x03abc\xa1v\x03\xa1t\xd6\xff\x65\0\0\x01\xa3add\x92\x02\x03";
+    peer.send(header).await;
+    assert_eq!(peer.receive().await.unwrap(), "OK [5]");
+    // An id of such a type cannot be repeated in a reply.
+    peer.send(b"\x93\x82\xaamessage_id\xd4\x05\x00\xa1v\x03\xa3add\x92\x02\x03").await;
+    let timestamp = Value::Extension(Box::new(Extension { number: -1, data: vec![0x65, 0, 0, 1] }));
+    let client = server.client().await;
+    let echoed = client.call(&Call::positional("echo", [timestamp.clone()])).await;
+    assert_eq!(echoed, Ok(timestamp));
     assert_all_are_served(&server, &mut peer).await;
     server.stop().await;
 }

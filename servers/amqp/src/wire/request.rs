@@ -205,6 +205,7 @@ fn python_type(value: &Value) -> &'static str {
         Value::Str(_) => "str",
         Value::Bytes(_) => "bytes",
         Value::DateTime(_) => "datetime",
+        Value::Extension(_) => "ExtType",
         Value::List(_) => "list",
         Value::Map(_) => "dict",
     }

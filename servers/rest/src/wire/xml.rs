@@ -59,7 +59,7 @@ fn write_value(out: &mut String, tag: &str, name: Option<&str>, value: &Value) -
         Value::Bool(_) => "boolean",
         Value::Int(_) | Value::BigInt(_) => "integer",
         Value::Float(_) => "number",
-        Value::Str(_) | Value::Bytes(_) | Value::DateTime(_) => "string",
+        Value::Str(_) | Value::Bytes(_) | Value::DateTime(_) | Value::Extension(_) => "string",
         Value::List(_) => "array",
         Value::Map(_) => "object",
     };
@@ -71,7 +71,7 @@ fn write_value(out: &mut String, tag: &str, name: Option<&str>, value: &Value) -
     }
     let _ = write!(out, "type=\"{type_name}\">");
     match value {
-        Value::Null | Value::Bytes(_) | Value::DateTime(_) => {}
+        Value::Null | Value::Bytes(_) | Value::DateTime(_) | Value::Extension(_) => {}
         Value::Bool(v) => write!(out, "{v}").unwrap_or_default(),
         Value::Int(v) => write!(out, "{v}").unwrap_or_default(),
         Value::BigInt(digits) => out.push_str(digits),

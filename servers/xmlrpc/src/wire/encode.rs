@@ -168,6 +168,7 @@ fn write_scalar(out: &mut Vec<u8>, value: &Value, options: &EncodeOptions) -> Re
             write_text(out, text)?;
             out.extend_from_slice(b"</dateTime.iso8601></value>\n");
         }
+        Value::Extension(_) => return Err(EncodeError::ExtensionType),
         // `write_value` handles these itself.
         Value::List(_) | Value::Map(_) => {}
     }

@@ -88,6 +88,9 @@ pub enum EncodeError {
     /// A text contains a character that XML 1.0 does not allow, not even as a character reference.
     #[error("XML cannot represent the character U+{:04X}", u32::from(*.0))]
     Character(char),
+    /// A value of one of MessagePack's extension types.
+    #[error("XML-RPC cannot represent an extension type")]
+    ExtensionType,
     /// The call has named arguments.
     #[error("XML-RPC has no named arguments; give them by position")]
     NamedArguments,
@@ -99,7 +102,9 @@ impl EncodeError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             EncodeError::IntTooLarge => ErrorKind::Overflow,
-            EncodeError::NoneNotAllowed | EncodeError::Character(_) => ErrorKind::NotRepresentable,
+            EncodeError::NoneNotAllowed | EncodeError::Character(_) | EncodeError::ExtensionType => {
+                ErrorKind::NotRepresentable
+            }
             EncodeError::NamedArguments => ErrorKind::InvalidArguments,
         }
     }
@@ -109,7 +114,9 @@ impl EncodeError {
     pub fn class(&self) -> &'static str {
         match self {
             EncodeError::IntTooLarge | EncodeError::Character(_) => "OverflowError",
-            EncodeError::NoneNotAllowed | EncodeError::NamedArguments => "TypeError",
+            EncodeError::NoneNotAllowed | EncodeError::ExtensionType | EncodeError::NamedArguments => {
+                "TypeError"
+            },
         }
     }
 }

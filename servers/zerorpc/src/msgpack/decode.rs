@@ -1,6 +1,6 @@
 //! Decoding.
 
-use calculator::Value;
+use calculator::{CallError, ErrorKind, Extension, Value};
 use rmp::Marker;
 
 /// Why a message is not valid MessagePack, or not what the protocol expects.
@@ -21,12 +21,23 @@ pub enum DecodeError {
     /// A map key that is neither str nor bin, or a bin that is not UTF-8.
     #[error("a map key that is not a string")]
     Key,
-    /// An extension type, or the one marker that MessagePack never uses.
-    #[error("an unsupported type")]
+    /// The one marker that MessagePack never uses.
+    #[error("a byte that MessagePack never uses")]
     Unsupported,
     /// A value of a type that the protocol does not have in this place.
     #[error("{0}")]
     Unexpected(&'static str),
+}
+
+impl From<DecodeError> for CallError {
+    /// The error of a call whose arguments cannot be decoded.
+    fn from(error: DecodeError) -> Self {
+        let kind = match error {
+            DecodeError::TooDeep | DecodeError::TooMany => ErrorKind::TooLarge,
+            _ => ErrorKind::Malformed,
+        };
+        CallError::new(kind, format!("the arguments cannot be read: {error}"))
+    }
 }
 
 /// The maximum number of items that memory is reserved for, whatever length a peer announces. A longer list grows as
@@ -86,6 +97,9 @@ impl<'a> Reader<'a> {
         }
         if let Some(bytes) = self.bin_after(marker)? {
             return Ok(Value::Bytes(bytes.to_vec()));
+        }
+        if let Some(value) = self.extension_after(marker)? {
+            return Ok(Value::Extension(Box::new(value)));
         }
         Ok(match marker {
             Marker::Null => Value::Null,
@@ -191,6 +205,23 @@ impl<'a> Reader<'a> {
             _ => return Ok(None),
         };
         self.take(len).map(Some)
+    }
+
+    /// Reads the rest of a value of an extension type; `None` when the marker belongs to another type.
+    fn extension_after(&mut self, marker: Marker) -> Result<Option<Extension>, DecodeError> {
+        let len = match marker {
+            Marker::FixExt1 => 1,
+            Marker::FixExt2 => 2,
+            Marker::FixExt4 => 4,
+            Marker::FixExt8 => 8,
+            Marker::FixExt16 => 16,
+            Marker::Ext8 => self.len8()?,
+            Marker::Ext16 => self.len16()?,
+            Marker::Ext32 => self.len32()?,
+            _ => return Ok(None),
+        };
+        let number = i8::from_be_bytes(self.array()?);
+        Ok(Some(Extension { number, data: self.take(len)?.to_vec() }))
     }
 
     fn len8(&mut self) -> Result<usize, DecodeError> {

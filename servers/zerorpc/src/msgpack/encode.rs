@@ -1,6 +1,6 @@
 //! Encoding.
 
-use calculator::{CallError, ErrorKind, Value};
+use calculator::{CallError, ErrorKind, Extension, Value};
 use rmp::Marker;
 
 /// Appends `value`.
@@ -25,6 +25,7 @@ pub(crate) fn write_value(out: &mut Vec<u8>, value: &Value) -> Result<(), CallEr
             let message = "zerorpc has no type for a date and time";
             return Err(CallError::new(ErrorKind::NotRepresentable, message));
         }
+        Value::Extension(value) => write_extension(out, value)?,
         Value::List(items) => {
             write_list_len(out, items.len())?;
             for item in items {
@@ -89,6 +90,23 @@ pub(crate) fn write_bin(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), CallError
         _ => write_tagged(out, Marker::Bin32, len.to_be_bytes()),
     }
     out.extend_from_slice(bytes);
+    Ok(())
+}
+
+fn write_extension(out: &mut Vec<u8>, value: &Extension) -> Result<(), CallError> {
+    let len = checked_len(value.data.len())?;
+    match len {
+        1 => out.push(Marker::FixExt1.to_u8()),
+        2 => out.push(Marker::FixExt2.to_u8()),
+        4 => out.push(Marker::FixExt4.to_u8()),
+        8 => out.push(Marker::FixExt8.to_u8()),
+        16 => out.push(Marker::FixExt16.to_u8()),
+        0..=0xff => out.extend_from_slice(&[Marker::Ext8.to_u8(), low_byte(len)]),
+        0x100..=0xffff => write_tagged(out, Marker::Ext16, low_two_bytes(len)),
+        _ => write_tagged(out, Marker::Ext32, len.to_be_bytes()),
+    }
+    out.extend_from_slice(&value.number.to_be_bytes());
+    out.extend_from_slice(&value.data);
     Ok(())
 }
 

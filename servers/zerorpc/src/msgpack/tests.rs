@@ -1,4 +1,4 @@
-use calculator::{ErrorKind, Value};
+use calculator::{ErrorKind, Extension, Value};
 use proptest::prelude::*;
 
 use super::{DecodeError, Reader, write_value};
@@ -69,7 +69,9 @@ fn rejects_the_messages_that_msgpack_python_rejects() {
         (&[0x81, 1, 2], DecodeError::Key),
         (&[0x81, 0xc4, 1, 0xff, 2], DecodeError::Key),
         (&[0xc1], DecodeError::Unsupported),
-        (&[0xd4, 5, 0], DecodeError::Unsupported),
+        (&[0xd4, 5], DecodeError::Truncated),
+        (&[0xd6, 0xff, 0, 0, 0], DecodeError::Truncated),
+        (&[0xc9, 0xff, 0xff, 0xff, 0xff, 0xff], DecodeError::Truncated),
     ] {
         assert_eq!(decode(bytes), Err(error), "{bytes:02x?}");
     }
@@ -77,6 +79,31 @@ fn rejects_the_messages_that_msgpack_python_rejects() {
         decode(&[0x82, 0xc4, 1, b'a', 1, 0xa1, b'a', 2]),
         Ok(Value::Map(vec![("a".to_owned(), Value::Int(2))]))
     );
+}
+
+#[test]
+fn extension_types_keep_their_number_and_bytes_in_the_shortest_form() {
+    let extension =
+        |number: i8, data: &[u8]| Value::Extension(Box::new(Extension { number, data: data.to_vec() }));
+    for (value, bytes) in [
+        // Timestamps of 4, 8 and 12 bytes.
+        (extension(-1, &[0x65, 0, 0, 1]), &[0xd6, 0xff, 0x65, 0, 0, 1][..]),
+        (extension(-1, &[1; 8]), &[0xd7, 0xff, 1, 1, 1, 1, 1, 1, 1, 1]),
+        (extension(-1, &[1; 12]), &[0xc7, 12, 0xff, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]),
+        (extension(5, &[]), &[0xc7, 0, 5]),
+        (extension(5, &[7]), &[0xd4, 5, 7]),
+        (extension(127, &[7, 8]), &[0xd5, 127, 7, 8]),
+    ] {
+        assert_eq!(encoded(&value), bytes, "{value:?}");
+        assert_eq!(decode(bytes), Ok(value));
+    }
+    for (len, header) in
+        [(16, &[0xd8, 5][..]), (17, &[0xc7, 17, 5]), (256, &[0xc8, 1, 0, 5]), (65_536, &[0xc9, 0, 1, 0, 0, 5])]
+    {
+        let value = extension(5, &vec![9; len]);
+        assert!(encoded(&value).starts_with(header), "{len}");
+        assert_eq!(decode(&encoded(&value)), Ok(value));
+    }
 }
 
 #[test]
@@ -89,8 +116,16 @@ fn nesting_depth_counts_lists_and_maps() {
     assert_eq!(Reader::new(&[0x05]).value(0), Ok(Value::Int(5)));
 }
 
-fn values() -> impl Strategy<Value = Value> {
+fn extensions() -> impl Strategy<Value = Value> {
+    (any::<i8>(), prop::collection::vec(any::<u8>(), 0..40))
+        .prop_map(|(number, data)| Value::Extension(Box::new(Extension { number, data })))
+}
+
+/// Values, if `with_extensions` also those of extension types, which serde does not represent.
+fn values(with_extensions: bool) -> impl Strategy<Value = Value> {
+    let extensions = if with_extensions { extensions().boxed() } else { Just(Value::Null).boxed() };
     let leaf = prop_oneof![
+        extensions,
         Just(Value::Null),
         any::<bool>().prop_map(Value::Bool),
         any::<i64>().prop_map(Value::Int),
@@ -110,7 +145,7 @@ fn values() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn any_value_survives_encoding_and_decoding(value in values()) {
+    fn any_value_survives_encoding_and_decoding(value in values(true)) {
         let bytes = encoded(&value);
         let mut reader = Reader::new(&bytes);
         prop_assert_eq!(reader.value(DEPTH), Ok(value));
@@ -119,7 +154,7 @@ proptest! {
 
     // Compared with an independent implementation.
     #[test]
-    fn encoding_agrees_with_rmp_serde(value in values()) {
+    fn encoding_agrees_with_rmp_serde(value in values(false)) {
         let bytes = encoded(&value);
         prop_assert_eq!(&rmp_serde::from_slice::<Value>(&bytes).unwrap(), &value);
         if !value.any(|value| matches!(value, Value::BigInt(_))) {

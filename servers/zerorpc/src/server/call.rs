@@ -94,9 +94,14 @@ async fn try_handle(
         peer.reply(state, Flush::ByReader, to, &result);
         Ok(Progress::Finished)
     };
-    let args = match event.call_args(max_depth)? {
-        Ok(args) => args,
-        Err(error) => return answer(Err(error)),
+    let args = match event.call_args(max_depth) {
+        Ok(Ok(args)) => args,
+        Ok(Err(error)) => return answer(Err(error)),
+        // zerorpc-python drops such a message, and its caller waits for the timeout.
+        Err(error) => {
+            state.dropped.add(format_args!("the arguments of a call: {error}"));
+            return answer(Err(error.into()));
+        }
     };
     if let Some(result) = introspection::call(&state.catalog, &event.name, &args) {
         return answer(result);
@@ -175,6 +180,7 @@ impl WaitingCall {
                 calls.spawn(async move {
                     let to = ReplyTo { envelope: channel.envelope(), id: channel.id(), method: &method, v1 };
                     tokio::select! {
+                        biased;
                         result = handler => peer.reply(&state, Flush::WakeReader, to, &result),
                         () = channel.peer_lost.cancelled() => tracing::debug!("the caller of `{method}` was lost"),
                     }
