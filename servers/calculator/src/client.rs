@@ -40,6 +40,9 @@ impl Default for ClientOptions {
     }
 }
 
+/// Used for a deadline beyond what an instant can represent.
+const FAR_FUTURE: Duration = Duration::from_secs(30 * 365 * 86_400);
+
 /// The deadline of calls that are made sequentially.
 ///
 /// All calls share a timer, which is armed once per timeout instead of once per call: at 100,000 calls per second, arming
@@ -71,19 +74,22 @@ impl Deadline {
         call: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, CallError> {
         let mut call = pin!(call);
-        let deadline = started + self.timeout;
+        // Tokio's instants, which follow its clock when a test has paused it.
+        let deadline = started.checked_add(self.timeout).map(tokio::time::Instant::from_std);
+        let deadline = deadline.unwrap_or_else(|| tokio::time::Instant::now() + FAR_FUTURE);
         poll_fn(|context| {
             if let Poll::Ready(result) = call.as_mut().poll(context) {
                 return Poll::Ready(result);
             }
             while self.timer.as_mut().poll(context).is_ready() {
-                if Instant::now() >= deadline {
+                let now = tokio::time::Instant::now();
+                if now >= deadline {
                     // Reset, so that the timer has not already fired when the next call begins.
-                    self.timer.as_mut().reset(tokio::time::Instant::now() + self.timeout);
+                    self.timer.as_mut().reset(now + self.timeout);
                     let message = format!("no reply within {}", humantime::format_duration(self.timeout));
                     return Poll::Ready(Err(CallError::new(ErrorKind::Timeout, message)));
                 }
-                self.timer.as_mut().reset(deadline.into());
+                self.timer.as_mut().reset(deadline);
             }
             Poll::Pending
         })
@@ -105,10 +111,20 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(1_500)).await;
                 Ok::<_, CallError>(())
             };
-            // While Tokio's clock is paused, it runs ahead of the standard clock, which `within` compares with.
             deadline.within(started.into_std(), call).await.unwrap();
         }
         assert_eq!(start.elapsed(), Duration::from_millis(7_500));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_longest_timeout_does_not_overflow() {
+        let mut deadline = Deadline::new(Duration::MAX);
+        let reply = async {
+            tokio::time::sleep(Duration::from_secs(86_400)).await;
+            Ok::<_, CallError>(5)
+        };
+        let started = tokio::time::Instant::now().into_std();
+        assert_eq!(deadline.within(started, reply).await, Ok(5));
     }
 
     #[tokio::test]

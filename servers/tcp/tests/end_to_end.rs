@@ -170,3 +170,16 @@ async fn rejects_a_connection_above_the_limit_and_answers_garbage() {
     stop.cancel();
     running.await.unwrap();
 }
+
+#[tokio::test]
+async fn a_timeout_of_zero_is_over_at_once_and_the_longest_never() {
+    let (url, stop, running) = start(Calculator, Limits::default()).await;
+    let options = |timeout| ClientOptions { timeout, ..ClientOptions::default() };
+    let error = TcpClient::connect(&url, &options(Duration::ZERO)).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Timeout);
+    let client = TcpClient::connect(&url, &options(Duration::MAX)).await.unwrap();
+    assert_eq!(add(&client).await, Ok(Value::Int(5)));
+    drop(client);
+    stop.cancel();
+    running.await.unwrap();
+}
