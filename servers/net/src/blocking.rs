@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
-use crate::Endpoint;
+use crate::{Endpoint, WRITE_STALL_TIMEOUT};
 use crate::counts::{ByteCounts, Counter};
+use crate::keepalive;
 use crate::listener::bind_host;
-use crate::socket_file::SocketFile;
+use crate::socket_file::{SocketFile, check_length, connect_error};
 
 /// The timeout of a connection that is opened only to wake a thread.
 const WAKE_TIMEOUT: Duration = Duration::from_millis(100);
@@ -66,14 +67,23 @@ impl Listener {
         &self.endpoint
     }
 
-    /// Accepts a connection.
+    /// Accepts a connection. A write fails if the peer accepts no bytes for [`WRITE_STALL_TIMEOUT`].
     ///
     /// # Errors
     /// The errors of the operating system; [`crate::is_connection_error`] shows whether the listener is affected.
     pub fn accept(&self) -> io::Result<Stream> {
         match &self.inner {
-            ListenerInner::Tcp(listener) => Stream::tcp(listener.accept()?.0),
-            ListenerInner::Unix(listener, _) => Ok(Stream::unix(listener.accept()?.0)),
+            ListenerInner::Tcp(listener) => {
+                let stream = listener.accept()?.0;
+                keepalive::enable((&stream).into());
+                stream.set_write_timeout(Some(WRITE_STALL_TIMEOUT))?;
+                Stream::tcp(stream)
+            }
+            ListenerInner::Unix(listener, _) => {
+                let stream = listener.accept()?.0;
+                stream.set_write_timeout(Some(WRITE_STALL_TIMEOUT))?;
+                Ok(Stream::unix(stream))
+            }
         }
     }
 
@@ -103,8 +113,12 @@ impl Listener {
 ///
 /// # Errors
 /// The errors of the operating system; for a name with several addresses, the error of the last one;
-/// [`io::ErrorKind::Unsupported`] for a simulated endpoint.
+/// [`io::ErrorKind::TimedOut`] for a timeout of zero; [`io::ErrorKind::Unsupported`] for a simulated endpoint.
 pub fn connect(endpoint: &Endpoint, timeout: Duration) -> io::Result<Stream> {
+    if timeout.is_zero() {
+        // To the operating system, a timeout of zero would be none at all.
+        return Err(io::ErrorKind::TimedOut.into());
+    }
     match endpoint {
         Endpoint::Tcp { host, port } => connect_tcp(host, *port, timeout),
         Endpoint::Unix(path) => {
@@ -112,7 +126,8 @@ pub fn connect(endpoint: &Endpoint, timeout: Duration) -> io::Result<Stream> {
             // For a Unix socket this bounds connecting, too, which waits while the listener's queue is full.
             socket.set_write_timeout(Some(timeout))?;
             socket.set_read_timeout(Some(timeout))?;
-            socket.connect(&SockAddr::unix(path)?)?;
+            check_length(path)?;
+            socket.connect(&SockAddr::unix(path)?).map_err(|error| connect_error(path, error))?;
             Ok(Stream::unix(socket.into()))
         }
         #[cfg(feature = "simulated")]
@@ -218,5 +233,28 @@ impl Write for Stream {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepted_connections_notice_peers_that_vanish_or_do_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        for endpoint in [Endpoint::loopback(), Endpoint::Unix(folder.path().join("s"))] {
+            let listener = Listener::bind(&endpoint).unwrap();
+            let _client = connect(listener.endpoint(), WAKE_TIMEOUT).unwrap();
+            match listener.accept().unwrap().0 {
+                StreamInner::Tcp(stream) => {
+                    assert_eq!(stream.write_timeout().unwrap(), Some(WRITE_STALL_TIMEOUT));
+                    assert!(SockRef::from(&stream).keepalive().unwrap());
+                }
+                StreamInner::Unix(stream, _) => {
+                    assert_eq!(stream.write_timeout().unwrap(), Some(WRITE_STALL_TIMEOUT));
+                }
+            }
+        }
     }
 }

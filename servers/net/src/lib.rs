@@ -4,7 +4,7 @@
 //! [`Stream`] to one; [`blocking`] has the same for plain threads. An [`Address`] is a parsed URL, which names one or
 //! more endpoints.
 //!
-//! TCP connections have `TCP_NODELAY` set at both ends. The kernel counts the bytes of a TCP connection; for Unix
+//! TCP connections have `TCP_NODELAY` set at both ends, and keepalive at the end of the listener. The kernel counts the bytes of a TCP connection; for Unix
 //! sockets, where it does not, streams count them ([`bytes_counted`]).
 
 #![forbid(unsafe_code)]
@@ -15,6 +15,7 @@ pub mod blocking;
 mod counts;
 mod credentials;
 mod endpoint;
+mod keepalive;
 mod listener;
 mod peer_end;
 mod scheme;
@@ -30,10 +31,11 @@ pub use address_error::AddressError;
 pub use counts::{ByteCounts, bytes_counted};
 pub use credentials::{Credentials, decode as percent_decode};
 pub use endpoint::{Endpoint, EndpointError};
+pub use keepalive::KEEPALIVE_TIMEOUT;
 pub use listener::{Listener, is_connection_error};
 pub use peer_end::PeerEnd;
 pub use scheme::Scheme;
-pub use socket_file::{SocketFile, remove_socket_files};
+pub use socket_file::{MAX_SOCKET_PATH, SocketFile, remove_socket_files};
 pub use stream::{Stream, connect};
 
 /// The crate that parses URLs, so that others use the same version.
@@ -41,6 +43,9 @@ pub use url;
 
 /// How long calls in progress may take to finish once a server has been asked to stop.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// How long a peer may accept no bytes of what a server writes before the connection is closed.
+pub const WRITE_STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long to wait before accepting again when the process or the system has no file descriptor or memory left.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

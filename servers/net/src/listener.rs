@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, UnixListener};
 #[cfg(feature = "simulated")]
 use crate::simulated;
 use crate::socket_file::SocketFile;
-use crate::{ACCEPT_PAUSE, Endpoint, Stream};
+use crate::{ACCEPT_PAUSE, Endpoint, Stream, keepalive};
 
 /// Accepts connections. The file of a Unix socket is removed on drop.
 #[derive(Debug)]
@@ -62,7 +62,11 @@ impl Listener {
     /// The errors of the operating system; [`is_connection_error`] shows whether the listener is affected.
     pub async fn accept(&self) -> io::Result<Stream> {
         match &self.inner {
-            Inner::Tcp(listener) => Stream::tcp(listener.accept().await?.0),
+            Inner::Tcp(listener) => {
+                let stream = listener.accept().await?.0;
+                keepalive::enable((&stream).into());
+                Stream::tcp(stream)
+            }
             Inner::Unix(listener, _) => Ok(Stream::unix(listener.accept().await?.0)),
             #[cfg(feature = "simulated")]
             Inner::Simulated(listener) => Ok(Stream::simulated(listener.accept().await?)),

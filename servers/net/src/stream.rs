@@ -14,6 +14,7 @@ use crate::counts::{ByteCounts, Counter};
 use crate::peer_end::PeerEnd;
 #[cfg(feature = "simulated")]
 use crate::simulated;
+use crate::socket_file::{check_length, connect_error};
 
 /// A connection over any transport.
 ///
@@ -36,7 +37,11 @@ enum Inner {
 pub async fn connect(endpoint: &Endpoint) -> io::Result<Stream> {
     match endpoint {
         Endpoint::Tcp { host, port } => Stream::tcp(TcpStream::connect((host.as_str(), *port)).await?),
-        Endpoint::Unix(path) => Ok(Stream::unix(UnixStream::connect(path).await?)),
+        Endpoint::Unix(path) => {
+            check_length(path)?;
+            let connected = UnixStream::connect(path).await;
+            Ok(Stream::unix(connected.map_err(|error| connect_error(path, error))?))
+        }
         #[cfg(feature = "simulated")]
         Endpoint::Simulated(name) => Ok(Stream::simulated(simulated::connect(name).await?)),
     }
@@ -241,5 +246,22 @@ impl AsyncWrite for Stream {
                 Poll::Ready(Ok(()))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Listener;
+
+    #[tokio::test]
+    async fn only_the_listeners_end_has_keepalive() {
+        let listener = Listener::bind(&Endpoint::loopback()).await.unwrap();
+        let (client, server) = tokio::join!(connect(listener.endpoint()), listener.next());
+        let has_keepalive = |stream: &Stream| match &stream.0 {
+            Inner::Tcp(stream) => socket2::SockRef::from(stream).keepalive().unwrap(),
+            _ => panic!("a TCP connection"),
+        };
+        assert!(has_keepalive(&server) && !has_keepalive(&client.unwrap()));
     }
 }

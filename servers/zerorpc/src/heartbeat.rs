@@ -89,9 +89,15 @@ pub(crate) fn is_silent(last_heard: u32, now: u32) -> bool {
     now.wrapping_sub(last_heard) > 2 * TICKS_PER_PERIOD
 }
 
+/// Whether a peer that has sent nothing since tick `since` is lost at tick `now`, although no heartbeat was sent to it: it
+/// has had a period to send the first one, and the time after which it [is silent](is_silent).
+pub(crate) fn is_lost(since: u32, now: u32) -> bool {
+    now.wrapping_sub(since) > 3 * TICKS_PER_PERIOD + 1
+}
+
 /// The error message of a call whose peer is lost, the same as zerorpc-python's.
 pub(crate) fn lost_remote_message(period: Duration) -> String {
-    format!("Lost remote after {}s heartbeat", (2 * period).as_secs_f64())
+    format!("Lost remote after {}s heartbeat", period.saturating_mul(2).as_secs_f64())
 }
 
 #[cfg(test)]

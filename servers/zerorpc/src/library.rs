@@ -23,8 +23,7 @@ pub enum Library {
     /// forever for the end of a handshake.
     #[cfg(feature = "zeromq")]
     Zeromq,
-    /// libzmq, through the crate `zmq`. It hides connections: only missing heartbeats show that a server has stopped or
-    /// never listened.
+    /// libzmq, through the crate `zmq`. It hides connections: only missing heartbeats show that a server has stopped.
     #[cfg(feature = "libzmq")]
     Libzmq,
 }
@@ -35,8 +34,11 @@ impl Library {
     /// # Errors
     /// The errors of the operating system and of the library, which may not know every kind of endpoint.
     pub(crate) async fn connect(self, endpoint: &Endpoint) -> io::Result<Transport> {
+        // The other libraries retry for ever when no server listens. Connecting should fail instead, as in every other
+        // protocol, so a plain connection is tried first.
+        let plain = net::connect(endpoint).await?;
         match self {
-            Library::Own => net::connect(endpoint).await.map(Transport::Stream),
+            Library::Own => Ok(Transport::Stream(plain)),
             #[cfg(feature = "zeromq")]
             Library::Zeromq => zeromq::dealer(endpoint).await,
             #[cfg(feature = "libzmq")]

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use calculator::{ClientOptions, ErrorKind, Value};
 use common::{Running, calculator, sum};
-use net::Endpoint;
-use net::simulated::{Link, Network};
+use net::{Endpoint, KEEPALIVE_TIMEOUT};
+use net::simulated::{Link, Loss, Network};
 use tokio::time::{Instant, timeout};
 use zerorpc::{DEFAULT_PERIOD, Server, ServerOptions, ZerorpcClient};
 
@@ -69,5 +69,38 @@ async fn a_call_across_a_partition_ends_as_lost_and_the_next_one_reconnects() {
     assert!(started.elapsed() <= ClientOptions::default().timeout + TIMER_RESOLUTION);
     link.set_partitioned(false);
     assert_eq!(sum(&client, 2, 3).await, Ok(Value::Int(5)));
+    server.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_are_dropped_early_find_out_that_their_connection_is_lost() {
+    let network = Network::new();
+    let _entered = network.enter();
+    let (server, client, link) = connected(&network).await;
+    assert_eq!(sum(&client, 2, 3).await, Ok(Value::Int(5)));
+    // Neither end is informed. No call waits long enough for a heartbeat.
+    link.lose_connections(Loss::Silent);
+    let started = Instant::now();
+    let answer = loop {
+        match timeout(Duration::from_secs(1), sum(&client, 2, 3)).await {
+            Ok(answer) => break answer,
+            Err(_) => assert!(started.elapsed() < 5 * DEFAULT_PERIOD, "the connection is kept"),
+        }
+    };
+    assert_eq!(answer, Ok(Value::Int(5)));
+    assert!(started.elapsed() > 3 * DEFAULT_PERIOD);
+    server.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_drops_the_connection_of_a_client_that_has_vanished() {
+    let network = Network::new();
+    let _entered = network.enter();
+    let (server, client, link) = connected(&network).await;
+    assert_eq!(sum(&client, 2, 3).await, Ok(Value::Int(5)));
+    link.lose_connections(Loss::Silent);
+    tokio::time::sleep(KEEPALIVE_TIMEOUT + TIMER_RESOLUTION).await;
+    assert_eq!(link.open_ends(), [1, 0]);
+    drop(client);
     server.stop().await;
 }

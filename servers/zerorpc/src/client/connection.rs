@@ -7,7 +7,7 @@ use calculator::{CallError, ClientOptions, ErrorKind};
 use net::AddressError;
 use tokio::task::AbortHandle;
 
-use super::session::Session;
+use super::session::{Session, SilenceDetector};
 use crate::heartbeat::{self, HeartbeatPeriod, lost_remote_message};
 use crate::library::Library;
 use crate::url::parse_url;
@@ -107,12 +107,13 @@ async fn handle_all(session: &Session, inbox: &mut Inbox) -> Result<(), LinkErro
 /// Sends heartbeats until the connection ends or the server is lost.
 async fn send_heartbeats(session: Arc<Session>, period: Duration) {
     let mut timer = heartbeat::timer(period);
+    let mut silence = SilenceDetector::new(&session);
     loop {
         timer.tick().await;
         if session.link().is_closed() {
             return;
         }
-        if !session.on_tick(period) {
+        if !session.on_tick(period, &mut silence) {
             return session.close(&lost_remote_message(period));
         }
     }

@@ -78,6 +78,13 @@ impl ZerorpcClient {
         })
     }
 
+    /// The number of calls on the present connection that wait for a reply or whose reply was not taken.
+    #[cfg(feature = "simulated")]
+    #[must_use]
+    pub fn pending_calls(&self) -> usize {
+        self.current().session().with_pending(|pending| pending.calls.len())
+    }
+
     /// Makes a call whose result may be a stream, and waits for the first reply. Up to `slots` items of a stream are
     /// received before they are taken; [`DEFAULT_SLOTS`] in zerorpc-python.
     ///

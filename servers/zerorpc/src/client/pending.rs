@@ -11,7 +11,7 @@ use crate::heartbeat::Heartbeat;
 /// All pending calls of a connection.
 #[derive(Default)]
 pub(super) struct PendingCalls {
-    /// Whether the connection has ended, so that no more calls can be sent on it.
+    /// Whether no more calls may be sent on the connection, because it has ended or seems lost.
     pub(super) closed: bool,
     /// By the counter value of the call's id.
     pub(super) calls: HashMap<u32, PendingCall, BuildHasherDefault<CounterHasher>>,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use calculator::{CallError, ErrorKind, Limits, Value};
 
 use super::pending::{PendingCall, PendingCalls, ReplyBuffer, StreamReply};
-use crate::heartbeat::{Due, Heartbeat, is_silent, lost_remote_message};
+use crate::heartbeat::{Due, Heartbeat, is_lost, is_silent, lost_remote_message};
 use crate::wire::{
     ChannelEvent, ERR, Event, HEARTBEAT, Id, Ids, MORE, STREAM, STREAM_DONE, write_call, write_event,
 };
@@ -25,6 +25,33 @@ pub(super) struct Session {
     last_heard: AtomicU32,
     link: Link,
     pending: Mutex<PendingCalls>,
+}
+
+/// Detects a server that sends nothing after a call, although the caller has dropped the call, so that no heartbeat is due.
+/// Without it, a connection that is lost without a trace would be kept as long as no caller waits for more than a few
+/// heartbeat periods.
+pub(super) struct SilenceDetector {
+    /// The id that was upcoming at the last tick. It shows whether something has been sent since.
+    upcoming: u32,
+    /// The tick at which something was sent that the server has answered in no way.
+    unanswered_since: Option<u32>,
+}
+
+impl SilenceDetector {
+    pub(super) fn new(session: &Session) -> Self {
+        SilenceDetector { upcoming: session.ids.upcoming(), unanswered_since: None }
+    }
+
+    /// Whether the server has been silent for too long at tick `now`. A server that works on a call sends heartbeats.
+    fn is_silent(&mut self, upcoming: u32, last_heard: u32, now: u32) -> bool {
+        if std::mem::replace(&mut self.upcoming, upcoming) != upcoming {
+            // Sent during the tick that has just ended.
+            self.unanswered_since.get_or_insert(now.wrapping_sub(1));
+        }
+        // A reply in the same tick is assumed to have followed. The next call shows it if that is wrong.
+        self.unanswered_since.take_if(|since| last_heard.wrapping_sub(*since) <= u32::MAX / 2);
+        self.unanswered_since.is_some_and(|since| is_lost(since, now))
+    }
 }
 
 /// Why a call was not sent.
@@ -210,8 +237,12 @@ impl Session {
 
     /// Advances the clock of the heartbeats by one tick, sends those that are due, and fails the calls whose channels
     /// are lost. Returns false when the whole connection is lost.
-    pub(super) fn on_tick(&self, period: Duration) -> bool {
+    pub(super) fn on_tick(&self, period: Duration, silence: &mut SilenceDetector) -> bool {
         let now = self.tick.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        if silence.is_silent(self.ids.upcoming(), self.last_heard.load(Ordering::Relaxed), now) {
+            // The calls on this connection may still be answered. The next one opens another connection.
+            self.with_pending(|pending| pending.closed = true);
+        }
         let (mut heartbeats, mut lost) = (Vec::new(), Vec::new());
         self.with_pending(|pending| {
             for (count, call) in &mut pending.calls {
@@ -229,5 +260,43 @@ impl Session {
             self.fail(*count, CallError::new(ErrorKind::Undeliverable, lost_remote_message(period)));
         }
         lost.is_empty() || !is_silent(self.last_heard.load(Ordering::Relaxed), now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The ticks of `ticks` at which the server counts as silent. `sent` and `heard` are those at which something was sent
+    /// and heard.
+    fn silent_at(start: u32, ticks: u32, sent: &[u32], heard: &[u32]) -> Vec<u32> {
+        let mut silence = SilenceDetector { upcoming: 0, unanswered_since: None };
+        let (mut upcoming, mut last_heard) = (0, start);
+        let is_silent = |tick: &u32| {
+            upcoming += u32::from(sent.contains(tick));
+            if heard.contains(tick) {
+                last_heard = start.wrapping_add(*tick);
+            }
+            silence.is_silent(upcoming, last_heard, start.wrapping_add(*tick + 1))
+        };
+        (0..ticks).filter(is_silent).collect()
+    }
+
+    #[test]
+    fn a_server_that_sends_nothing_after_a_call_is_silent() {
+        for start in [0, u32::MAX - 5] {
+            assert_eq!(silent_at(start, 17, &[2], &[]), [15, 16], "from {start}");
+            // Further calls do not extend the time.
+            assert_eq!(silent_at(start, 17, &[2, 6, 9], &[1]), [15, 16]);
+        }
+    }
+
+    #[test]
+    fn a_server_that_answers_or_is_not_called_is_not_silent() {
+        for start in [0, u32::MAX - 5] {
+            assert!(silent_at(start, 60, &[], &[]).is_empty());
+            assert!(silent_at(start, 60, &[2], &[2]).is_empty());
+            assert!(silent_at(start, 60, &[2, 20, 40], &[5, 30, 45]).is_empty());
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use net::Endpoint;
+use net::{Endpoint, SocketFile};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use zmq::{DONTWAIT, PollEvents, Socket};
@@ -22,6 +22,10 @@ pub(super) fn dealer(endpoint: &Endpoint) -> io::Result<Transport> {
 }
 
 pub(super) fn router(endpoint: &Endpoint, max_message: usize) -> io::Result<(Transport, String)> {
+    // libzmq removes whatever file is at the path.
+    if let Endpoint::Unix(path) = endpoint {
+        SocketFile::clear(path)?;
+    }
     let socket = zmq::Context::new().socket(zmq::ROUTER)?;
     // Replies that are queued when the server ends are still written.
     socket.set_linger(1_000)?;

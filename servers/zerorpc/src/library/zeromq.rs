@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
 use net::{Endpoint, SocketFile};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use zeromq::{
     DealerSocket, RouterSocket, Socket, SocketEvent, SocketOptions, SocketRecv, SocketSend, ZmqMessage,
 };
@@ -20,11 +20,6 @@ use crate::zmtp::wire::{split_message, write_frames};
 use crate::zmtp::{MessageSocket, Transport};
 
 pub(super) async fn dealer(endpoint: &Endpoint) -> io::Result<Transport> {
-    // The library retries forever when no server listens. Connecting should fail instead, as in every other protocol,
-    // so a plain connection is tried first.
-    if let Endpoint::Tcp { host, port } = endpoint {
-        TcpStream::connect((host.as_str(), *port)).await?;
-    }
     let mut options = SocketOptions::default();
     options.no_connect_timeout();
     let mut socket = DealerSocket::with_options(options);
@@ -46,9 +41,9 @@ pub(super) async fn router(endpoint: &Endpoint) -> io::Result<(Transport, String
         socket.bind_listener(listener).await.map_err(io::Error::other)?;
         bound
     } else {
-        // The library neither replaces an abandoned socket file nor reliably removes its own.
+        // The library neither replaces an abandoned socket file nor reliably removes its socket's file.
         if let Endpoint::Unix(path) = endpoint {
-            SocketFile::remove_abandoned(path)?;
+            SocketFile::clear(path)?;
         }
         socket.bind(&url_of(endpoint)).await.map_err(io::Error::other)?;
         if let Endpoint::Unix(path) = endpoint {

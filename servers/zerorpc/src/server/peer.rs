@@ -234,7 +234,7 @@ impl Peer {
     /// Cancels the channels whose peer is lost at tick `now`, and sends the heartbeats that are due.
     pub(super) fn on_tick(&self, state: &ServerState, now: u32) {
         let paused = self.paused.load(Ordering::Relaxed);
-        let mut heartbeats = Vec::new();
+        let (mut heartbeats, mut lost) = (Vec::new(), Vec::new());
         self.with_channels(|channels| {
             for (key, channel) in channels {
                 if paused {
@@ -243,10 +243,14 @@ impl Peer {
                 match channel.heartbeat.due(now) {
                     Due::Nothing => {}
                     Due::Heartbeat => heartbeats.push(key.clone()),
-                    Due::PeerLost => channel.peer_lost.cancel(),
+                    Due::PeerLost => lost.push((key.clone(), channel.peer_lost.clone())),
                 }
             }
         });
+        // The order of a hash map is random. Simulations need one that is the same in each run.
+        lost.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        lost.iter().for_each(|(_, peer_lost)| peer_lost.cancel());
+        heartbeats.sort_unstable();
         for (envelope, id) in heartbeats {
             // A heartbeat can always be encoded. If it cannot be sent, the connection has ended, and its channels with
             // it.

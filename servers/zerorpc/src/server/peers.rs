@@ -1,6 +1,6 @@
 //! The peers that a server is connected to.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +9,7 @@ use super::peer::Peer;
 /// The peers that a server is connected to.
 #[derive(Default)]
 pub(super) struct Peers {
-    peers: Mutex<HashMap<u64, Arc<Peer>>>,
+    peers: Mutex<BTreeMap<u64, Arc<Peer>>>,
     next_number: AtomicU64,
 }
 
@@ -30,7 +30,7 @@ impl Peers {
         self.with_peers(|peers| peers.values().for_each(|peer| peer.link.stop_reading()));
     }
 
-    fn with_peers<T>(&self, action: impl FnOnce(&mut HashMap<u64, Arc<Peer>>) -> T) -> T {
+    fn with_peers<T>(&self, action: impl FnOnce(&mut BTreeMap<u64, Arc<Peer>>) -> T) -> T {
         action(&mut self.peers.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

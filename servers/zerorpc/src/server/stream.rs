@@ -18,6 +18,7 @@ pub(super) async fn send(
     items: ValueStream,
 ) {
     tokio::select! {
+        biased;
         () = send_all(state, peer, channel, to, items) => {}
         () = channel.peer_lost.cancelled() => tracing::debug!("the caller of `{}` was lost", to.method),
         () = state.stop.cancelled() => {}

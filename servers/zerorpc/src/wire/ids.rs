@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use uuid::Uuid;
+
 /// Bytes of an id that [`Ids`] generates.
 pub const ID_LEN: usize = 32;
 
@@ -28,7 +30,7 @@ impl Id<'_> {
 }
 
 /// An [`Id`] that owns its bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OwnedId {
     /// See [`Id::Bin`].
     Bin(Box<[u8]>),
@@ -59,7 +61,7 @@ impl Ids {
     /// A generator with a random base and start.
     #[must_use]
     pub fn new() -> Self {
-        let random = uuid::Uuid::new_v4();
+        let random = random_uuid();
         let mut hex = [0; ID_LEN];
         random.simple().encode_lower(&mut hex);
         let mut base = [0; 24];
@@ -71,6 +73,12 @@ impl Ids {
     /// Takes the next value of the counter. [`id`](Self::id) makes it an id.
     pub fn next(&self) -> u32 {
         self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The value of the counter that [`next`](Self::next) will take. It changes with each event that is sent.
+    #[must_use]
+    pub fn upcoming(&self) -> u32 {
+        self.next.load(Ordering::Relaxed)
     }
 
     /// The id with the counter value `count`.
@@ -102,6 +110,15 @@ impl Ids {
             Some(count << 4 | u32::from(digit))
         })
     }
+}
+
+fn random_uuid() -> Uuid {
+    // A simulation is repeatable: its random numbers follow from its seed.
+    #[cfg(feature = "simulated")]
+    if let Some(bytes) = net::simulated::random_bytes() {
+        return uuid::Builder::from_random_bytes(bytes).into_uuid();
+    }
+    Uuid::new_v4()
 }
 
 impl Default for Ids {

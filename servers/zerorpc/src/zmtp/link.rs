@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use net::WRITE_STALL_TIMEOUT;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
 
@@ -21,13 +22,10 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The limits before READY. A peer may send only commands then, which have a separate limit, and no messages.
 const HANDSHAKE_LIMITS: MessageLimits = MessageLimits { bytes: 0, frames: 1 };
 
-/// How long a peer may accept no bytes before the connection is closed.
-pub const WRITE_STALL_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// The number of unwritten bytes above which reading from the peer and streams to it pause.
 const OUTBOX_PAUSE_BYTES: usize = 256 << 10;
 
-/// The maximum capacity, in bytes, of an outbox that is kept. A larger one is freed once it is empty.
+/// The capacity, in bytes, above which an outbox that is mostly unused is reallocated.
 const MAX_KEPT_CAPACITY: usize = 256 << 10;
 
 /// Why a connection ended or could not be established.
@@ -88,7 +86,7 @@ pub(crate) struct Link {
     outbox: Mutex<Outbox>,
     /// Bytes that may wait to be written.
     capacity: usize,
-    /// Notified when all bytes have been written, or the connection ends.
+    /// Notified when no more than [`OUTBOX_PAUSE_BYTES`] wait to be written, when none do, and when the connection ends.
     drained: Notify,
     /// The minor version of ZMTP that the peer speaks.
     peer_minor: u8,
@@ -140,17 +138,29 @@ impl Outbox {
                     self.written += bytes;
                     self.blocked_since = None;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.release_written();
+                    return Ok(false);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        self.buffer.clear();
-        self.written = 0;
-        if self.buffer.capacity() > MAX_KEPT_CAPACITY {
-            self.buffer.shrink_to(0);
-        }
+        self.release_written();
         Ok(true)
+    }
+
+    /// Removes what was written once it is at least half of the buffer, so that a peer which always leaves something
+    /// unread does not make the buffer grow. A byte is moved at most once for each one that was written.
+    fn release_written(&mut self) {
+        if self.written < self.waiting() {
+            return;
+        }
+        self.buffer.drain(..self.written);
+        self.written = 0;
+        if self.buffer.capacity() > MAX_KEPT_CAPACITY && self.buffer.len() <= self.buffer.capacity() / 4 {
+            self.buffer.shrink_to(self.buffer.len());
+        }
     }
 }
 
@@ -351,6 +361,9 @@ impl Link {
             let since = *outbox.blocked_since.get_or_insert_with(Instant::now);
             let waiting = outbox.waiting();
             drop(outbox);
+            if waiting <= OUTBOX_PAUSE_BYTES {
+                self.drained.notify_waiters();
+            }
             let timer = stall_timer
                 .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(since + WRITE_STALL_TIMEOUT)));
             timer.as_mut().reset(since + WRITE_STALL_TIMEOUT);
@@ -422,3 +435,6 @@ impl Link {
         .await
     }
 }
+
+#[cfg(test)]
+mod tests;
