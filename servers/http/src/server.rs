@@ -90,6 +90,7 @@ impl HttpServer {
         let mut tasks = JoinSet::new();
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
                 Some(_) = tasks.join_next() => {}
                 stream = self.listener.next() => {

@@ -11,13 +11,21 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 
 use super::base::Base;
 use super::failed::read_failed_body;
 use super::{Headers, Reply, Transport, body_error, failed_body_timeout, hyper_error};
 use crate::{VERSION, gzip, read_body};
 
-type Sender = SendRequest<Full<Bytes>>;
+/// An open connection.
+#[derive(Debug)]
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    /// The task that drives the connection. It is aborted when the set is dropped: a task whose server has vanished could
+    /// otherwise wait for a long time to write the rest of a request.
+    _task: JoinSet<()>,
+}
 
 /// A client over one connection of hyper, driven by a task of the runtime it connects in.
 ///
@@ -31,7 +39,7 @@ pub struct HyperClient {
     failed_body_timeout: Duration,
     max_body: usize,
     compress: bool,
-    connection: Mutex<Option<Sender>>,
+    connection: Mutex<Option<Connection>>,
 }
 
 impl Transport for HyperClient {
@@ -88,15 +96,15 @@ impl HyperClient {
     /// Sends on the open connection, or on a new one if that has ended before the request was written.
     async fn send(
         &self,
-        connection: &mut Option<Sender>,
+        connection: &mut Option<Connection>,
         mut request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, CallError> {
-        if let Some(mut sender) = connection.take()
-            && sender.ready().await.is_ok()
+        if let Some(mut open) = connection.take()
+            && open.sender.ready().await.is_ok()
         {
-            match sender.try_send_request(request).await {
+            match open.sender.try_send_request(request).await {
                 Ok(response) => {
-                    *connection = Some(sender);
+                    *connection = Some(open);
                     return Ok(response);
                 }
                 // hyper returns the request only if no part of it was written.
@@ -106,13 +114,13 @@ impl HyperClient {
                 },
             }
         }
-        let mut sender = self.open().await?;
-        let response = sender.send_request(request).await.map_err(|error| hyper_error(&error))?;
-        *connection = Some(sender);
+        let mut open = self.open().await?;
+        let response = open.sender.send_request(request).await.map_err(|error| hyper_error(&error))?;
+        *connection = Some(open);
         Ok(response)
     }
 
-    async fn open(&self) -> Result<Sender, CallError> {
+    async fn open(&self) -> Result<Connection, CallError> {
         let connecting = net::connect(self.base.endpoint());
         let connected = tokio::time::timeout(self.connect_timeout, connecting).await.map_err(|_| {
             let message =
@@ -122,11 +130,12 @@ impl HyperClient {
         let stream = connected.map_err(|error| self.unreachable(&error))?;
         let (sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| hyper_error(&error))?;
-        tokio::spawn(async move {
+        let mut task = JoinSet::new();
+        task.spawn(async move {
             // However the connection ends, the future of the call in progress reports it.
             let _ = connection.await;
         });
-        Ok(sender)
+        Ok(Connection { sender, _task: task })
     }
 
     fn unreachable(&self, error: &io::Error) -> CallError {
