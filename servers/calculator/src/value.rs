@@ -326,8 +326,8 @@ mod tests {
     }
 
     #[test]
-    fn a_value_takes_24_bytes() {
-        assert_eq!(size_of::<Value>(), 24);
+    fn a_value_takes_32_bytes() {
+        assert_eq!(size_of::<Value>(), 32);
         let timestamp = Value::Extension(Box::new(Extension { number: -1, data: vec![0, b'a'] }));
         assert_eq!(format!("{timestamp:?}"), r#"extension -1 b"\x00a""#);
     }

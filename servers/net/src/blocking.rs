@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
-use crate::{Endpoint, WRITE_STALL_TIMEOUT};
 use crate::counts::{ByteCounts, Counter};
 use crate::keepalive;
 use crate::listener::bind_host;
 use crate::socket_file::{SocketFile, check_length, connect_error};
+use crate::{Endpoint, WRITE_STALL_TIMEOUT};
 
 /// The timeout of a connection that is opened only to wake a thread.
 const WAKE_TIMEOUT: Duration = Duration::from_millis(100);

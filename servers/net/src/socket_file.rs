@@ -105,7 +105,8 @@ fn in_use(reason: &'static str) -> io::Error {
 pub(crate) fn check_length(path: &Path) -> io::Result<()> {
     let length = path.as_os_str().len();
     if length > MAX_SOCKET_PATH {
-        let reason = format!("the path has {length} bytes, and that of a Unix socket at most {MAX_SOCKET_PATH}");
+        let reason =
+            format!("the path has {length} bytes, and that of a Unix socket at most {MAX_SOCKET_PATH}");
         return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
     }
     Ok(())
@@ -115,7 +116,9 @@ pub(crate) fn check_length(path: &Path) -> io::Result<()> {
 /// reports a refused connection then.
 pub(crate) fn connect_error(path: &Path, error: io::Error) -> io::Error {
     let is_socket = |metadata: fs::Metadata| metadata.file_type().is_socket();
-    if error.kind() == io::ErrorKind::ConnectionRefused && fs::metadata(path).is_ok_and(|file| !is_socket(file)) {
+    if error.kind() == io::ErrorKind::ConnectionRefused
+        && fs::metadata(path).is_ok_and(|file| !is_socket(file))
+    {
         return io::Error::new(error.kind(), "the file is not a socket");
     }
     error
@@ -203,7 +206,8 @@ mod tests {
         fs::write(at("file"), "").unwrap();
         drop(UnixListener::bind(at("socket")).unwrap());
         symlink(at("file"), at("to-file")).unwrap();
-        let reason = |name: &str| connect_error(&at(name), UnixStream::connect(at(name)).unwrap_err()).to_string();
+        let reason =
+            |name: &str| connect_error(&at(name), UnixStream::connect(at(name)).unwrap_err()).to_string();
         for name in ["file", "to-file"] {
             assert_eq!(reason(name), "the file is not a socket");
         }

@@ -4,9 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use calculator::{
-    Calculator, Call, Client, Dispatcher, Executor, Extension, Faults, Limits, Value,
-};
+use calculator::{Calculator, Call, Client, Dispatcher, Executor, Extension, Faults, Limits, Value};
 use common::{Peer, Running, TIMEOUT, calculator, sum, with_limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

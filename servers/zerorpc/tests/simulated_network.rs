@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use calculator::{ClientOptions, ErrorKind, Value};
 use common::{Running, calculator, sum};
-use net::{Endpoint, KEEPALIVE_TIMEOUT};
 use net::simulated::{Link, Loss, Network};
+use net::{Endpoint, KEEPALIVE_TIMEOUT};
 use tokio::time::{Instant, timeout};
 use zerorpc::{DEFAULT_PERIOD, Server, ServerOptions, ZerorpcClient};
 

@@ -100,7 +100,8 @@ impl Link {
     }
 
     pub(super) async fn connect(&self) -> io::Result<Stream> {
-        let latency = self.wait_for(|state| (!state.partitioned).then(|| state.conditions.latency.clone())).await;
+        let latency =
+            self.wait_for(|state| (!state.partitioned).then(|| state.conditions.latency.clone())).await;
         let [up, down] = [(); 2].map(|()| self.0.shared().duration(&latency));
         tokio::time::sleep(up).await;
         let number = self.0.change(|state| {

@@ -88,7 +88,11 @@ impl Stream {
         let now = Instant::now();
         let connection = state.connection(self.connection)?;
         if let Some(lost) = connection.lost {
-            let kind = if lost.has_failed(self.end, now) { ErrorKind::ConnectionReset } else { ErrorKind::WouldBlock };
+            let kind = if lost.has_failed(self.end, now) {
+                ErrorKind::ConnectionReset
+            } else {
+                ErrorKind::WouldBlock
+            };
             return Err(kind.into());
         }
         let from = &mut connection.directions[1 - self.end];

@@ -116,7 +116,7 @@ impl EncodeError {
             EncodeError::IntTooLarge | EncodeError::Character(_) => "OverflowError",
             EncodeError::NoneNotAllowed | EncodeError::ExtensionType | EncodeError::NamedArguments => {
                 "TypeError"
-            },
+            }
         }
     }
 }

@@ -97,9 +97,12 @@ fn extension_types_keep_their_number_and_bytes_in_the_shortest_form() {
         assert_eq!(encoded(&value), bytes, "{value:?}");
         assert_eq!(decode(bytes), Ok(value));
     }
-    for (len, header) in
-        [(16, &[0xd8, 5][..]), (17, &[0xc7, 17, 5]), (256, &[0xc8, 1, 0, 5]), (65_536, &[0xc9, 0, 1, 0, 0, 5])]
-    {
+    for (len, header) in [
+        (16, &[0xd8, 5][..]),
+        (17, &[0xc7, 17, 5]),
+        (256, &[0xc8, 1, 0, 5]),
+        (65_536, &[0xc9, 0, 1, 0, 0, 5]),
+    ] {
         let value = extension(5, &vec![9; len]);
         assert!(encoded(&value).starts_with(header), "{len}");
         assert_eq!(decode(&encoded(&value)), Ok(value));
