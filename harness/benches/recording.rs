@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use calculator::Value;
+use calculator::conformance::Numbers;
 use criterion::{Criterion, criterion_group, criterion_main};
 use rpcbench::observe::{Observation, Timing};
 
@@ -23,7 +24,12 @@ fn recording(criterion: &mut Criterion) {
     group.bench_function("closed loop", |bencher| {
         bencher.iter(|| {
             let timing = Timing::closed(varied());
-            observation.lock().unwrap().record(timing, black_box(&result), black_box(&result));
+            observation.lock().unwrap().record(
+                timing,
+                black_box(&result),
+                black_box(&result),
+                Numbers::Exact,
+            );
         });
     });
     group.bench_function("open loop", |bencher| {
@@ -31,7 +37,12 @@ fn recording(criterion: &mut Criterion) {
             let service = varied();
             let timing =
                 Timing { latency: 2 * service, service: Some(service), schedule_lag: Some(service / 4) };
-            observation.lock().unwrap().record(timing, black_box(&result), black_box(&result));
+            observation.lock().unwrap().record(
+                timing,
+                black_box(&result),
+                black_box(&result),
+                Numbers::Exact,
+            );
         });
     });
     group.bench_function("clock", |bencher| bencher.iter(Instant::now));

@@ -1,5 +1,7 @@
 //! The harness: drives the servers, measures, and turns runs into records, tables and plots.
 
+#![warn(clippy::disallowed_macros, clippy::disallowed_methods)]
+
 pub mod agents;
 pub mod cli;
 pub mod deploy;

@@ -1,5 +1,7 @@
 //! The command line.
 
+#![warn(clippy::disallowed_macros, clippy::disallowed_methods)]
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

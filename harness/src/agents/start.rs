@@ -35,7 +35,7 @@ impl FromStr for Start {
 
     fn from_str(text: &str) -> Result<Self, StartError> {
         if let Some(period) = text.strip_prefix("next:") {
-            let period = humantime::parse_duration(period).map_err(|_| StartError)?;
+            let period = calculator::parse_duration(period).map_err(|_| StartError)?;
             let fits = (Duration::from_secs(1)..=MAX_PERIOD).contains(&period);
             return fits.then_some(Start::Next(period)).ok_or(StartError);
         }

@@ -1,20 +1,20 @@
 //! `rpcbench agent`.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use calculator::printable;
 
 use super::control_token::control_token;
 use super::interrupts::Interrupts;
 use super::overrides::Overrides;
 use super::progress::Progress;
-use super::serve::parse_address;
-use super::targets::parse_target;
-use super::{Exit, Failure, Outcome, print, print_error};
+use super::serve::{host_and_port, resolve};
+use super::targets::{named_twice, parse_target};
+use super::{Exit, Failure, Outcome, print, print_error, print_required};
 use crate::agents::clock::RunClock;
 use crate::agents::{self, AgentArgument, AgentError, INDEX_VARIABLE, Options, Start};
 use crate::deploy::Placement;
@@ -65,7 +65,7 @@ pub(super) struct Arguments {
     at: Start,
     /// Take the time from the clock of the server with this control port (`serve --control`), and record its uncertainty.
     /// By default each agent uses the clock of its machine. The token in RPCBENCH_CONTROL_TOKEN must be that of the server
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
     clock: Option<String>,
     /// The pause between the measured window of a trial and the first calls of the next one, in which the last answers
     /// arrive and new connections are made
@@ -95,14 +95,14 @@ pub(super) struct Arguments {
 }
 
 fn gap(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text)
+    calculator::parse_duration(text)
         .ok()
         .filter(|gap| (Duration::from_millis(10)..=MAX_GAP).contains(gap))
         .ok_or_else(|| "expected 10ms to 600s, for example 1s".to_owned())
 }
 
 pub(super) fn agent(arguments: &Arguments) -> Outcome {
-    let index = std::env::var(INDEX_VARIABLE).ok();
+    let index = std::env::var(INDEX_VARIABLE).ok().filter(|index| !index.is_empty());
     let number = arguments
         .agent
         .with_index(index.as_deref())
@@ -149,14 +149,10 @@ pub(super) fn agent(arguments: &Arguments) -> Outcome {
 fn deliver(finished: Finished) -> Result<Record, Failure> {
     let Finished { record, saved } = finished;
     match saved.map_err(Failure::could_not_run)? {
-        Some(file) => print(&format!("partial record: {}\n", file.display())),
+        Some(file) => print(&format!("partial record: {}\n", printable(&file.display().to_string())))?,
         None => {
             let line = serde_json::to_string(&record).map_err(Failure::could_not_run)?;
-            let mut out = std::io::stdout().lock();
-            writeln!(out, "{line}")
-                .and_then(|()| out.flush())
-                .context("cannot write the partial record to standard output")
-                .map_err(Failure::could_not_run)?;
+            print_required(&format!("{line}\n"), "the partial record")?;
         }
     }
     Ok(record)
@@ -177,7 +173,7 @@ fn targets(arguments: &Arguments) -> Result<BTreeMap<String, String>, Failure> {
     for given in &arguments.targets {
         let (stack, url) = parse_target(given, arguments.broker.as_deref())?;
         if targets.insert(stack.name.to_owned(), url).is_some() {
-            return Err(Failure::usage("--target: a stack has one server; one is named twice"));
+            return Err(named_twice("--target", stack.name));
         }
     }
     if let Some((stack, _)) =
@@ -238,7 +234,7 @@ fn clock(arguments: &Arguments, interrupted: &AtomicBool) -> Result<RunClock, Fa
     let start = own.instant_at(arguments.at.resolve(own.now()));
     let may_retry = |start| Instant::now() + RETRY_INTERVAL < start && !interrupted.load(Ordering::Relaxed);
     loop {
-        let asked = parse_address(name).map_err(anyhow::Error::msg).and_then(|address| {
+        let asked = resolve(name).and_then(|address| {
             let port = ControlPort { address, token: token.clone() };
             Ok(RunClock::new(Some((port, name.clone())))?)
         });

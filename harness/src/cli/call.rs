@@ -58,7 +58,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "ARG", allow_negative_numbers = true)]
     values: Vec<String>,
     /// How long the call may take
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = calculator::parse_duration_above_zero)]
     timeout: Duration,
     /// How to print the error of a call
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -88,17 +88,21 @@ pub(super) fn call(arguments: &Arguments) -> Outcome {
         timeout: arguments.timeout,
     };
     let mut exit = Exit::Done;
+    let mut printed = Ok(());
     let mut show = |output: Output| {
         if matches!(output, Output::Error(_)) {
             exit = Exit::No;
         }
-        print(&rendered(output));
+        if printed.is_ok() {
+            printed = print(&rendered(output));
+        }
     };
     let done = runtime()?.block_on(stack.protocol.get().invoke(stack, &invocation, &mut show));
+    printed?;
     match done {
         Ok(()) => Ok(exit),
         Err(InvokeError::Call(error)) if arguments.error_format == ErrorFormat::Json => {
-            print(&error_line(&error));
+            print(&error_line(&error))?;
             Ok(if error.kind.is_transport() { Exit::CouldNotRun } else { Exit::No })
         }
         Err(InvokeError::Call(error)) => Err(failed(arguments, stack, &error)),

@@ -16,10 +16,9 @@ pub(super) struct Arguments {
     shell: Shell,
 }
 
-#[allow(clippy::unnecessary_wraps, reason = "every command has the same signature")]
 pub(super) fn completions(arguments: &Arguments, mut command: clap::Command) -> Outcome {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "rpcbench", &mut script);
-    print(&String::from_utf8_lossy(&script));
+    print(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Done)
 }

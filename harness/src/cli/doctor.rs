@@ -23,7 +23,6 @@ enum Finding {
     Missing(String, &'static str),
 }
 
-#[allow(clippy::unnecessary_wraps)]
 pub(super) fn doctor(_: &Arguments) -> Outcome {
     let findings =
         [build(), cores(), pinning(), awake(), byte_counts(), governor(), virtualisation(), busy(), broker()];
@@ -35,7 +34,7 @@ pub(super) fn doctor(_: &Arguments) -> Outcome {
             Finding::Missing(what, remedy) => writeln!(text, "missing  {what}\n         → {remedy}"),
         };
     }
-    print(&text);
+    print(&text)?;
     let missing = findings.iter().any(|finding| matches!(finding, Finding::Missing(..)));
     Ok(if missing { Exit::No } else { Exit::Done })
 }

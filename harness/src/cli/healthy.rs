@@ -26,7 +26,7 @@ pub(super) fn healthy() -> Outcome {
     if Path::new(ANSWERED_FILE).exists() || container_age().is_none_or(|age| age > STARTUP_TIME) {
         std::thread::sleep(PROBE_DELAY);
     }
-    let broker = std::env::var(BROKER_VARIABLE).ok();
+    let broker = std::env::var(BROKER_VARIABLE).ok().filter(|url| !url.is_empty());
     let targets = from_environment(broker.as_deref())?;
     runtime()?.block_on(async {
         for (stack, url) in targets {

@@ -19,7 +19,7 @@ pub(super) struct Arguments {
 
 pub(super) fn list(arguments: &Arguments) -> Outcome {
     if let Some(name) = &arguments.scenario {
-        print(built_in(name).map_err(Failure::usage)?);
+        print(built_in(name).map_err(Failure::usage)?)?;
         return Ok(Exit::Done);
     }
     let mut text = String::from("Stacks (--stack)\n");
@@ -46,6 +46,6 @@ pub(super) fn list(arguments: &Arguments) -> Outcome {
         let _ = writeln!(text, "  {title:<18} {}", method.doc());
     }
     text.push_str("                     echo can have a payload: echo:100B, echo:1KiB, … up to echo:1MiB\n");
-    print(&text);
+    print(&text)?;
     Ok(Exit::Done)
 }

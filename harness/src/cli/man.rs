@@ -24,7 +24,7 @@ pub(super) fn man(arguments: &Arguments, command: clap::Command) -> Outcome {
         None => {
             let mut page = Vec::new();
             Man::new(command).render(&mut page).map_err(Failure::could_not_run)?;
-            print(&String::from_utf8_lossy(&page));
+            print(&String::from_utf8_lossy(&page))?;
         }
     }
     Ok(Exit::Done)

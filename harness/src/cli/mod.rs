@@ -25,5 +25,5 @@ mod targets;
 pub use output::Exit;
 pub use program::main;
 
-use output::{Failure, Outcome, print, print_error};
+use output::{Failure, Outcome, print, print_error, print_required};
 use runtime::runtime;

@@ -1,8 +1,10 @@
-//! How commands end, and everything that they print.
+//! How commands end, and everything that they print. No other file writes to standard output or standard error.
 
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
+
+use calculator::printable_lines;
 
 /// How a command ended: its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +15,7 @@ pub enum Exit {
     No = 1,
     /// Wrong usage or configuration.
     Usage = 2,
-    /// The command could not run: no server, no broker.
+    /// The command could not run: no server, no broker; or its output could not be written.
     CouldNotRun = 3,
     /// Measured, but an audit failed.
     AuditFailed = 4,
@@ -55,15 +57,136 @@ impl Failure {
 
 pub(super) type Outcome = Result<Exit, Failure>;
 
-/// Prints to standard output. Ends the program where the reader has closed the pipe, as `head` does.
-pub(super) fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
+#[allow(clippy::disallowed_methods, reason = "this file does all printing")]
+fn standard_output() -> io::Stdout {
+    io::stdout()
+}
+
+#[allow(clippy::disallowed_methods, reason = "this file does all printing")]
+fn standard_error() -> io::Stderr {
+    io::stderr()
+}
+
+/// Prints text to standard output. Where the reader has closed the pipe, as `head` does, the text is dropped and the
+/// command goes on to its end. Characters that a terminal could take for commands are escaped.
+///
+/// # Errors
+/// When the text cannot be written for another reason, such as a full disk.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    // Tabs are part of completion scripts.
+    let lines: Vec<_> = text.split('\t').map(printable_lines).collect();
+    written(write_all(lines.join("\t").as_bytes()))
+}
+
+/// Prints to standard output what another program waits for: a closed pipe is an error, too.
+///
+/// # Errors
+/// When it cannot be written. `what` names it in the message.
+pub(super) fn print_required(text: &str, what: &str) -> Result<(), Failure> {
+    write_all(text.as_bytes())
+        .map_err(|error| Failure::could_not_run(format!("cannot print {what} on standard output: {error}")))
+}
+
+/// Prints the help or the version that clap has made.
+///
+/// # Errors
+/// As [`print`].
+pub(super) fn print_help(help: &clap::Error) -> Result<(), Failure> {
+    written(help.print().and_then(|()| standard_output().flush()))
+}
+
+fn write_all(bytes: &[u8]) -> io::Result<()> {
+    let mut out = standard_output().lock();
+    out.write_all(bytes).and_then(|()| out.flush())
+}
+
+/// Ignores that a pipe is closed.
+fn written(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::could_not_run(format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
     }
 }
 
-/// Prints a line to standard error. Ignores write errors: the exit code still reports how the command ended.
+/// Prints a line to standard error, escaped as by [`print`]. Ignores write errors: the exit code still reports how the
+/// command ended.
 pub(super) fn print_error(line: &dyn Display) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(standard_error(), "{}", printable_lines(&line.to_string()));
+}
+
+/// Prints to standard error how a command line is wrong, as clap words and colours it.
+pub(super) fn print_usage_error(error: &clap::Error) {
+    let _ = error.print();
+}
+
+/// Whether standard error is a terminal.
+pub(super) fn has_terminal() -> bool {
+    io::IsTerminal::is_terminal(&standard_error())
+}
+
+/// The destination of log messages: standard error, where each message stays on one line. Writing never fails, because a
+/// log that cannot be written must not end a server.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LogWriter;
+
+impl Write for LogWriter {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        // The formatter passes each event at once, with a line break at its end.
+        let text = String::from_utf8_lossy(event);
+        print_error(&calculator::printable(text.trim_end_matches('\n')));
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// `message` without the secrets that `arguments` hold: URLs in it are reduced to scheme, host and port, and what looks like
+/// USER:PASSWORD@HOST is left out.
+pub(super) fn without_secrets<'a>(message: &str, arguments: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hidden: Vec<(&str, String)> = Vec::new();
+    for argument in arguments {
+        // clap splits the values of some options at commas, and may repeat a part.
+        for part in [argument].into_iter().chain(argument.split(',')) {
+            if let Some(colon) = part.find("://") {
+                let is_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+                let url = &part[part[..colon].trim_end_matches(is_scheme).len()..];
+                hidden.push((url, net::redacted(url)));
+            } else if part.split_once('@').is_some_and(|(login, _)| login.contains(':')) {
+                hidden.push((part, "…".to_owned()));
+            }
+        }
+    }
+    // Longer texts first: a part of an argument is also in the whole of it.
+    hidden.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
+    hidden
+        .into_iter()
+        .fold(message.to_owned(), |message, (text, replacement)| message.replace(text, &replacement))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_repeats_scheme_host_and_port_of_an_argument_only() {
+        for (argument, shown) in [
+            ("http://u:secret@h:1/secret?token=secret", "http://h:1"),
+            ("--listen=http://u:secret@h:1/", "--listen=http://h:1"),
+            ("rest=tcp://u:secret@h:1", "rest=tcp://h:1"),
+            ("u:secret@h:1", "…"),
+            ("closed:1,http://u:secret", "closed:1,http://…"),
+            ("rest@bridge", "rest@bridge"),
+            ("open:5000", "open:5000"),
+        ] {
+            let message = format!("unknown argument `{argument}`");
+            assert_eq!(without_secrets(&message, [argument]), format!("unknown argument `{shown}`"));
+        }
+        // A value that clap has split.
+        let arguments = ["closed:1,http://u:secret,w@h"];
+        assert_eq!(without_secrets("invalid value 'http://u:secret'", arguments), "invalid value 'http://…'");
+    }
 }

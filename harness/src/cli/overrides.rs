@@ -3,6 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use calculator::conformance::Numbers;
+
 use super::Failure;
 use crate::deploy::Placement;
 use crate::load::{Load, Operation};
@@ -24,14 +26,35 @@ pub(super) struct Overrides {
     payload: Option<u64>,
     /// The number of connections. In a closed loop it has no effect on protocols that allow only one call at a time per
     /// connection: these have one connection per caller
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = connections)]
     connections: Option<NonZeroU32>,
     /// The number of blocks; each block contains every trial once
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = blocks)]
     blocks: Option<NonZeroU32>,
-    /// The length of each trial's measured window, in seconds
-    #[arg(long, value_name = "S")]
-    seconds: Option<f64>,
+    /// The length of each trial's measured window: 20ms to 600s. A number without a unit is in seconds
+    #[arg(long, value_name = "TIME", value_parser = calculator::parse_duration)]
+    seconds: Option<Duration>,
+    /// How numbers in answers are compared: exact (5 and 5.0 differ) or any (by value, for servers in languages with one
+    /// type of numbers, such as JavaScript, Lua and PHP). Recorded
+    #[arg(long, value_name = "exact|any", value_parser = parse_numbers)]
+    numbers: Option<Numbers>,
+}
+
+/// Parses a value of `--numbers`.
+pub(super) fn parse_numbers(text: &str) -> Result<Numbers, String> {
+    match text {
+        "exact" => Ok(Numbers::Exact),
+        "any" => Ok(Numbers::Any),
+        _ => Err("expected exact or any".to_owned()),
+    }
+}
+
+fn blocks(text: &str) -> Result<NonZeroU32, String> {
+    text.parse().map_err(|_| format!("expected a number of blocks from 1 to {}", u32::MAX))
+}
+
+fn connections(text: &str) -> Result<NonZeroU32, String> {
+    text.parse().map_err(|_| "expected 1 to 10000 connections".to_owned())
 }
 
 fn payload(text: &str) -> Result<u64, String> {
@@ -58,10 +81,8 @@ impl Overrides {
         if let Some(blocks) = self.blocks {
             scenario.blocks = blocks;
         }
-        if let Some(seconds) = self.seconds {
-            scenario.measure = Duration::try_from_secs_f64(seconds)
-                .map_err(|_| Failure::usage(format!("--seconds takes 0.02 to 600, not {seconds}")))?;
-        }
+        scenario.measure = self.seconds.unwrap_or(scenario.measure);
+        scenario.numbers = self.numbers.unwrap_or(scenario.numbers);
         for measurement in &mut scenario.measurements {
             measurement.placement = placement.unwrap_or(measurement.placement);
             measurement.connections = self.connections.or(measurement.connections);

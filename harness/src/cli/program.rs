@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::output::{Exit, Failure, print_error};
+use super::output::{Exit, Failure, Outcome, print_error, print_help, print_usage_error, without_secrets};
 use super::{agent, call, check, completions, doctor, healthy, list, man, merge, report, run, serve};
 use crate::deploy::{keep_awake, rabbitmq};
 
@@ -70,11 +70,25 @@ fn ignore_cancelled_connections() {
 #[must_use]
 pub fn main() -> ExitCode {
     ignore_cancelled_connections();
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error) => return refused(&error),
+    let parsed = without_empty_variables(Arguments::command())
+        .try_get_matches()
+        .and_then(|matches| Arguments::from_arg_matches(&matches));
+    let ended = match parsed {
+        Ok(arguments) => run_command(arguments.command),
+        Err(error) => refused(&error.format(&mut Arguments::command())).map(ExitCode::from),
     };
-    let outcome = match arguments.command {
+    match ended {
+        Ok(code) => code,
+        Err(Failure { exit, message }) => {
+            let message = without_secrets(&message, words().iter().map(String::as_str));
+            print_error(&format_args!("rpcbench: {message}"));
+            exit.into()
+        }
+    }
+}
+
+fn run_command(command: Command) -> Result<ExitCode, Failure> {
+    let exit = match command {
         Command::Run(arguments) => run::run(arguments),
         Command::Serve(arguments) => serve::serve(&arguments),
         Command::Call(arguments) => call::call(&arguments),
@@ -87,37 +101,58 @@ pub fn main() -> ExitCode {
         Command::Completions(arguments) => completions::completions(&arguments, visible_command()),
         Command::Man(arguments) => man::man(&arguments, visible_command()),
         Command::Healthy => healthy::healthy(),
-        Command::KeepAwake { core } => {
+        Command::KeepAwake { core } => match keep_awake::keep_awake_main(core) {
+            Ok(never) => match never {},
             // The command has printed the reason on standard output.
-            return match keep_awake::keep_awake_main(core) {
-                Ok(never) => match never {},
-                Err(_) => ExitCode::from(Exit::CouldNotRun),
-            };
-        }
-        Command::BrokerGuard(arguments) => return rabbitmq::guard_main(&arguments),
-        Command::BrokerSweeper { folder } => return rabbitmq::sweeper_main(&folder),
+            Err(_) => Ok(Exit::CouldNotRun),
+        },
+        Command::BrokerGuard(arguments) => return Ok(rabbitmq::guard_main(&arguments)),
+        Command::BrokerSweeper { folder } => return Ok(rabbitmq::sweeper_main(&folder)),
     };
-    match outcome {
-        Ok(exit) => exit.into(),
-        Err(Failure { exit, message }) => {
-            print_error(&format_args!("rpcbench: {message}"));
-            exit.into()
-        }
-    }
+    exit.map(ExitCode::from)
 }
 
-/// Reports what is wrong with the command line, and lists what would be valid.
-fn refused(error: &clap::Error) -> ExitCode {
-    // Help and version are errors to clap, too.
-    let _ = error.print();
+/// `command` without the environment variables that are set to nothing, which is how a shell script unsets them.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    command.mut_subcommands(|command| {
+        command.mut_args(|argument| {
+            let variable = argument.get_env().and_then(std::env::var_os);
+            match variable {
+                Some(value) if value.is_empty() => argument.env(None::<&'static str>),
+                _ => argument,
+            }
+        })
+    })
+}
+
+/// The words of the command line. In those that are not UTF-8, what is not is replaced.
+fn words() -> Vec<String> {
+    std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
+/// Reports what is wrong with the command line, and lists what would be valid. Help and version are errors to clap, too.
+fn refused(error: &clap::Error) -> Outcome {
+    if !error.use_stderr() {
+        print_help(error)?;
+        return Ok(Exit::Done);
+    }
+    let words = words();
+    if let Some(message) = not_unicode(error.kind()) {
+        return Err(Failure::usage(message));
+    }
+    let shown = error.render().to_string();
+    let without_secrets = without_secrets(&shown, words.iter().map(String::as_str));
+    if shown == without_secrets {
+        print_usage_error(error);
+    } else {
+        print_error(&without_secrets.trim_end());
+    }
     let program = Arguments::command();
-    let given: Vec<String> =
-        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let known: Vec<String> = match error.kind() {
         ErrorKind::InvalidSubcommand => {
             program.get_subcommands().filter(|c| !c.is_hide_set()).map(|c| c.get_name().to_owned()).collect()
         }
-        ErrorKind::UnknownArgument => given
+        ErrorKind::UnknownArgument => words
             .iter()
             .find_map(|word| program.find_subcommand(word))
             .map(|command| {
@@ -130,19 +165,38 @@ fn refused(error: &clap::Error) -> ExitCode {
     if !known.is_empty() {
         print_error(&format_args!("valid here: {}", known.join(", ")));
     }
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8))
+    Ok(Exit::Usage)
 }
 
-/// The command line without its hidden subcommands, which only the program itself calls.
+/// Names the argument that is not UTF-8, if that is the reason for an error of this kind.
+fn not_unicode(kind: ErrorKind) -> Option<String> {
+    let mut words = (1..).zip(std::env::args_os().skip(1));
+    match (kind, words.find(|(_, word)| word.to_str().is_none())) {
+        (ErrorKind::InvalidUtf8 | ErrorKind::InvalidSubcommand, Some((number, word))) => {
+            Some(format!("argument {number} is not valid UTF-8: {}", word.display()))
+        }
+        (ErrorKind::InvalidUtf8, None) => {
+            Some("an environment variable that an option reads is not valid UTF-8".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// The command line without hidden subcommands and options, which are for the program itself and for tests.
 fn visible_command() -> clap::Command {
+    let visible = |command: &clap::Command| {
+        let mut shown = clap::Command::new(command.get_name().to_owned())
+            .about(command.get_about().cloned().unwrap_or_default())
+            .after_help(command.get_after_help().cloned().unwrap_or_default())
+            .args(command.get_arguments().filter(|argument| !argument.is_hide_set()).cloned());
+        if let Some(about) = command.get_long_about() {
+            shown = shown.long_about(about.clone());
+        }
+        shown
+    };
     let command = Arguments::command();
-    let subcommands: Vec<_> =
-        command.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
-    clap::Command::new("rpcbench")
-        .version(env!("CARGO_PKG_VERSION"))
-        .about(command.get_about().cloned().unwrap_or_default())
-        .after_help(command.get_after_help().cloned().unwrap_or_default())
-        .subcommands(subcommands)
+    let subcommands = command.get_subcommands().filter(|command| !command.is_hide_set()).map(visible);
+    visible(&command).version(env!("CARGO_PKG_VERSION")).subcommands(subcommands)
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! Progress of a run: a bar with the time left on a terminal, plain lines elsewhere.
 
+use super::output::has_terminal;
 use super::print_error;
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+use calculator::printable;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::record::{CheckLevel, Status};
+use crate::record::Status;
 use crate::run::Event;
 
 /// The time between plain lines that report how far a run is.
@@ -26,7 +27,7 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn new(quiet: bool) -> Self {
         let now = Instant::now();
-        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
+        let bar = (!quiet && has_terminal()).then(|| {
             let bar = ProgressBar::new(0);
             // Drawn only when a trial is over: a bar that is drawn by a timer would take time from the trials.
             let style = ProgressStyle::with_template("{bar:30} {pos}/{len} trials, {eta} left  {wide_msg}");
@@ -45,12 +46,8 @@ impl Progress {
             }
             Event::StartingBroker => self.line("starting a private RabbitMQ"),
             Event::Checked(check) => {
-                for failure in check.failures.iter().filter(|failure| failure.level == CheckLevel::Core) {
-                    let text = format!(
-                        "{}: {} gave {}; expected {}",
-                        check.stack, failure.call, failure.answer, failure.expected
-                    );
-                    self.problem(&text);
+                for failure in check.core_failures() {
+                    self.problem(&format!("{}: {failure}", check.stack));
                 }
             }
             Event::Skipped(skipped) => {
@@ -74,7 +71,9 @@ impl Progress {
             Event::TrialDone(trial) => {
                 self.finished += 1;
                 if let Some(bar) = &self.bar {
-                    bar.set_message(format!("{} {}", trial.stack, trial.measurement));
+                    bar.set_message(
+                        printable(&format!("{} {}", trial.stack, trial.measurement)).into_owned(),
+                    );
                     bar.inc(1);
                 } else if self.last_line.elapsed() >= LINE_INTERVAL {
                     self.last_line = Instant::now();

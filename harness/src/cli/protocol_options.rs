@@ -127,14 +127,31 @@ impl ProtocolOptions<OfCalls> {
     }
 }
 
-/// Reads the server options of any protocol from `arguments`, which are written as for `rpcbench serve`.
+/// Reads the options of servers of `stacks` from `arguments`, which are written as for `rpcbench serve`.
 ///
 /// # Errors
-/// Wrong usage for anything else.
-pub(super) fn parse_server_options(arguments: &[String]) -> Result<ServerOptions, Failure> {
+/// Wrong usage for anything else, and for an option that none of the stacks has: it would have no effect.
+pub(super) fn parse_server_options(
+    arguments: &[String],
+    stacks: &[&Stack],
+) -> Result<ServerOptions, Failure> {
+    let refused = |error: clap::Error| {
+        // The first line of clap's message, without a usage of `serve`, which was not called.
+        let message = error.to_string();
+        let line = message.lines().next().unwrap_or_default();
+        Failure::usage(format!("--server-arg: {}", line.trim_start_matches("error: ")))
+    };
     let command = ProtocolOptions::<OfServers>::augment_options(Command::new("serve").no_binary_name(true));
-    let matches = command.try_get_matches_from(arguments).map_err(Failure::usage)?;
-    let options = ProtocolOptions::<OfServers>::from_arg_matches(&matches).map_err(Failure::usage)?;
+    let matches = command.try_get_matches_from(arguments).map_err(refused)?;
+    let options = ProtocolOptions::<OfServers>::from_arg_matches(&matches).map_err(refused)?;
+    let of_stacks = stacks.iter().flat_map(|stack| stack.protocol.server_options().iter().copied());
+    let groups: Vec<_> = server_groups().into_iter().take(1).chain(of_stacks).collect();
+    if let Some((group, option)) = options.arguments.given_outside(&groups) {
+        return Err(Failure::usage(format!(
+            "--server-arg {option} is for {}; the run starts no such server",
+            protocols_with(group)
+        )));
+    }
     ServerOptions::new(&options.arguments).map_err(Failure::usage)
 }
 
@@ -152,12 +169,24 @@ mod tests {
     #[test]
     fn server_options_are_parsed_once_and_typed() {
         let arguments = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        let options = parse_server_options(&arguments(&["--handler-delay=5ms", "--prefetch=7"])).unwrap();
+        let stacks = ["rest", "amqp"].map(|name| Stack::named(name).unwrap());
+        let options =
+            parse_server_options(&arguments(&["--handler-delay=5ms", "--prefetch=7"]), &stacks).unwrap();
         assert_eq!(options.common.handler_delay, Some(std::time::Duration::from_millis(5)));
         assert_eq!(options.given, ["--handler-delay", "--prefetch"]);
         let text = serde_json::to_string(&options).unwrap();
         assert_eq!(serde_json::from_str::<ServerOptions>(&text).unwrap(), options);
-        assert_eq!(parse_server_options(&arguments(&["--nosuch"])).unwrap_err().exit, Exit::Usage);
-        assert_eq!(parse_server_options(&[]).unwrap().common, ServerOptions::default().common);
+        for (given, stacks, expected) in [
+            ("--nosuch", &stacks[..], "--server-arg: unexpected argument '--nosuch' found"),
+            (
+                "--prefetch=7",
+                &stacks[..1],
+                "--server-arg --prefetch is for amqp; the run starts no such server",
+            ),
+        ] {
+            let refused = parse_server_options(&arguments(&[given]), stacks).unwrap_err();
+            assert_eq!((refused.exit, refused.message.as_str()), (Exit::Usage, expected));
+        }
+        assert_eq!(parse_server_options(&[], &[]).unwrap().common, ServerOptions::default().common);
     }
 }

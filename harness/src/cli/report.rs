@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use calculator::printable;
+
 use super::{Exit, Failure, Outcome, print};
 use crate::record;
 use crate::report::{self, Summary};
@@ -29,8 +31,8 @@ pub(super) fn report(arguments: &Arguments) -> Outcome {
         let folder = arguments.out.clone().unwrap_or_else(|| beside.unwrap_or(path).join("report"));
         let summary = Summary::new(&record).map_err(Failure::usage)?;
         let page = report::write(&record, &summary, &folder).map_err(Failure::could_not_run)?;
-        print(&report::terminal(&record, &summary));
-        print(&format!("\nreport: {}\n", page.display()));
+        print(&report::terminal(&record, &summary))?;
+        print(&format!("\nreport: {}\n", printable(&page.display().to_string())))?;
     }
     Ok(Exit::Done)
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use calculator::Executor;
+use calculator::{Executor, printable, printable_json};
 use jiff::Zoned;
 
 use super::control_token::control_token;
@@ -118,6 +118,7 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
         let plan = Plan::new(scenario, &sys::allowed_cores())
             .map_err(|error| Failure::usage(format!("scenario {}: {error}", scenario.name)))?;
         check_names(&plan, targets, &arguments)?;
+        server_options(&arguments, &plan, targets, &arguments.twin_arguments)?;
     }
     let interrupts = Interrupts::watch()?;
     sys::allow_many_connections();
@@ -178,14 +179,15 @@ fn run_one(
         .out
         .clone()
         .unwrap_or_else(|| PathBuf::from("results").join(format!("{date}-{}-{id}", scenario.name)));
+    let plan = Plan::new(scenario, &sys::allowed_cores()).map_err(Failure::usage)?;
     prepare(&folder)?;
     if let Some(fallback) = &arguments.fallback_out {
         prepare(fallback)?;
     }
     let options = Options {
         seed: arguments.seed.unwrap_or_else(rand::random),
-        server: server_options(arguments, &[])?,
-        twin: server_options(arguments, &arguments.twin_arguments)?,
+        server: server_options(arguments, &plan, targets, &[])?,
+        twin: server_options(arguments, &plan, targets, &arguments.twin_arguments)?,
         targets: targets.clone(),
         broker: arguments.broker.clone(),
         require: arguments.require.clone(),
@@ -219,10 +221,17 @@ fn run_one(
     }
 }
 
-/// Parses the options of servers: the arguments for all servers, followed by `further`.
-fn server_options(arguments: &Arguments, further: &[String]) -> Result<ServerOptions, Failure> {
+/// Parses the options of the servers that the run starts: the arguments for all servers, followed by `further`.
+fn server_options(
+    arguments: &Arguments,
+    plan: &Plan,
+    targets: &Targets,
+    further: &[String],
+) -> Result<ServerOptions, Failure> {
     let words: Vec<_> = arguments.server_arguments.iter().chain(further).cloned().collect();
-    let mut options = parse_server_options(&words)?;
+    let started: Vec<_> =
+        plan.stacks().into_iter().filter(|stack| !targets.urls.contains_key(stack.name)).collect();
+    let mut options = parse_server_options(&words, &started)?;
     if !options.given.iter().any(|given| given == "--executor") {
         options.common.executor = arguments.executor;
     }
@@ -251,9 +260,10 @@ pub(super) fn finish(record: &Record, file: &Path, format: Format) -> Outcome {
     let page = page
         .with_context(|| format!("cannot write the report into {}", folder.display()))
         .map_err(Failure::could_not_run)?;
+    let shown = |path: &Path| printable(&path.display().to_string()).into_owned();
     match format {
-        Format::Text => print(&format!("\nrecord: {}\nreport: {}\n", file.display(), page.display())),
-        Format::Quiet => print(&format!("{}\n", page.display())),
+        Format::Text => print(&format!("\nrecord: {}\nreport: {}\n", shown(file), shown(&page)))?,
+        Format::Quiet => print(&format!("{}\n", shown(&page)))?,
         Format::Json => {}
     }
     Ok(if run::is_sound(record) { Exit::Done } else { Exit::AuditFailed })
@@ -264,9 +274,8 @@ fn show(record: &Record, summary: &Summary, format: Format) -> Result<(), Failur
         Format::Text => print(&report::terminal(record, summary)),
         Format::Json => {
             let text = serde_json::to_string_pretty(record).map_err(Failure::could_not_run)?;
-            print(&(text + "\n"));
+            print(&format!("{}\n", printable_json(&text)))
         }
-        Format::Quiet => {}
+        Format::Quiet => Ok(()),
     }
-    Ok(())
 }

@@ -1,6 +1,5 @@
 //! `rpcbench serve`.
 
-use std::io::Write;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
@@ -14,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::control_token::control_token;
 use super::interrupts::Signals;
+use super::output::LogWriter;
 use super::protocol_options::{OfServers, ProtocolOptions};
-use super::{Exit, Failure, Outcome, print_error};
+use super::{Exit, Failure, Outcome, print_error, print_required};
 use crate::deploy::CONTROL_LINE;
 use crate::observe::control::{self, ControlPort};
 use crate::stacks::{
@@ -52,8 +52,8 @@ pub(super) struct Arguments {
     /// Open a control port at this address. It reports the server's CPU time, memory, bytes and cores, and turns faults on
     /// and off, for peers that know the token in RPCBENCH_CONTROL_TOKEN; try
     /// `printf 'token %s\nstats\n' $RPCBENCH_CONTROL_TOKEN | nc HOST PORT`
-    #[arg(long, value_name = "HOST:PORT", value_parser = parse_address)]
-    control: Option<SocketAddr>,
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
+    control: Option<String>,
     /// The broker's URL
     #[arg(long, value_name = "URL", env = BROKER_VARIABLE, hide_env_values = true, help_heading = "AMQP")]
     broker: Option<String>,
@@ -67,10 +67,26 @@ pub(super) struct Arguments {
     from_environment: bool,
 }
 
-/// Parses HOST:PORT, and resolves the host.
-pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
-    let mut addresses = text.to_socket_addrs().map_err(|error| format!("expected HOST:PORT: {error}"))?;
-    addresses.next().ok_or_else(|| "the host has no address".to_owned())
+/// Parses HOST:PORT.
+pub(super) fn host_and_port(text: &str) -> Result<String, String> {
+    match text.parse() {
+        Ok(Endpoint::Tcp { .. }) => Ok(text.to_owned()),
+        _ => Err("expected HOST:PORT with a port from 0 to 65535".to_owned()),
+    }
+}
+
+/// Resolves the host of `text`, which is HOST:PORT.
+pub(super) fn resolve(text: &str) -> anyhow::Result<SocketAddr> {
+    text.to_socket_addrs()?.next().context("the host has no address")
+}
+
+/// The control port at `address`, with the token of the environment.
+fn control_port(address: &str) -> Result<ControlPort, Failure> {
+    let token = control_token()?;
+    let address = resolve(address)
+        .with_context(|| format!("cannot listen for control on {address}"))
+        .map_err(Failure::could_not_run)?;
+    Ok(ControlPort { address, token })
 }
 
 pub(super) fn serve(arguments: &Arguments) -> Outcome {
@@ -78,8 +94,7 @@ pub(super) fn serve(arguments: &Arguments) -> Outcome {
         return serve_from_environment();
     }
     let stack = Stack::named(&arguments.stack).map_err(Failure::usage)?;
-    let control =
-        arguments.control.map(|address| Ok(ControlPort { address, token: control_token()? })).transpose()?;
+    let control = arguments.control.as_deref().map(control_port).transpose()?;
     let settings = ServerSettings {
         stack: stack.name.to_owned(),
         listen: arguments.listen.clone(),
@@ -107,7 +122,7 @@ fn serve_with(stack: &'static Stack, settings: ServerSettings) -> Outcome {
         return Err(become_reference(stack, reference, &settings));
     }
     tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(|| LogWriter)
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| {
             // What lapin logs, its caller receives as an error, which is logged once.
             tracing_subscriber::EnvFilter::new("error,amqp=warn,zerorpc=warn,lapin=off")
@@ -151,7 +166,7 @@ async fn serve_until_stopped(stack: &'static Stack, settings: ServerSettings) ->
         let bound = control::serve(port, dispatcher.clone())
             .with_context(|| format!("cannot listen for control on {address}"))
             .map_err(Failure::could_not_run)?;
-        eprintln!("{CONTROL_LINE}{bound}");
+        print_error(&format_args!("{CONTROL_LINE}{bound}"));
     }
     let context = ServeContext {
         listen,
@@ -170,10 +185,8 @@ async fn serve_until_stopped(stack: &'static Stack, settings: ServerSettings) ->
         // A broker that is shutting down may never answer.
         () = stop.cancelled() => return Ok(Exit::Done),
     };
-    writeln!(std::io::stdout(), "listening {} {}", stack.protocol, serving.url)
-        .and_then(|()| std::io::stdout().flush())
-        .context("cannot print where the server listens")
-        .map_err(Failure::could_not_run)?;
+    let line = format!("listening {} {}\n", stack.protocol, serving.url);
+    print_required(&line, "where the server listens")?;
     let drained = async {
         stop.cancelled().await;
         tokio::time::sleep(DRAIN_TIMEOUT).await;

@@ -1,7 +1,10 @@
 //! `--target`, `--control` and `--wait`: servers that are already running.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::env::VarError;
 use std::time::Duration;
+
+use net::Endpoint;
 
 use super::Failure;
 use crate::run::targets::Targets;
@@ -28,7 +31,7 @@ pub(super) struct TargetsArguments {
     #[arg(long = "control", value_name = "STACK[@LABEL]=HOST:PORT")]
     controls: Vec<String>,
     /// Wait up to this long for servers that are already running to answer, instead of failing at once
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = calculator::parse_duration)]
     wait: Duration,
 }
 
@@ -38,15 +41,21 @@ impl TargetsArguments {
         let mut targets = Targets { wait: self.wait, ..Targets::default() };
         for given in &self.targets {
             let (stack, url) = parse_target(given, broker)?;
-            targets.urls.insert(stack.name.to_owned(), url);
+            if targets.urls.insert(stack.name.to_owned(), url).is_some() {
+                return Err(named_twice("--target", stack.name));
+            }
         }
+        let mut listed_stacks = BTreeSet::new();
         let covers = |scenario: &Scenario, name: &str| {
             let base = base_name(name);
             scenario.stacks.iter().any(|stack| stack == name || stack == base)
                 || (scenario.floors && base == NETWORK_FLOOR)
         };
-        for given in listed(TARGETS_VARIABLE) {
+        for given in listed(TARGETS_VARIABLE)? {
             let (stack, url) = parse_target(&given, broker)?;
+            if !listed_stacks.insert(stack.name) {
+                return Err(named_twice(TARGETS_VARIABLE, stack.name));
+            }
             if covers(scenario, stack.name) {
                 targets.urls.entry(stack.name.to_owned()).or_insert(url);
             }
@@ -60,20 +69,19 @@ impl TargetsArguments {
 
     fn controls(&self, urls: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Failure> {
         let mut controls = BTreeMap::new();
-        for (given, is_listed) in listed(CONTROLS_VARIABLE)
-            .map(|given| (given, true))
-            .chain(self.controls.iter().cloned().map(|g| (g, false)))
-        {
-            let Some((stack, address)) = given.split_once('=').filter(|(_, address)| address.contains(':'))
-            else {
-                return Err(Failure::usage(format!(
-                    "--control {given}: expected STACK=HOST:PORT, for example rest=127.0.0.1:7000"
-                )));
-            };
-            if urls.contains_key(stack) {
-                controls.insert(stack.to_owned(), address.to_owned());
-            } else if !is_listed {
+        for given in &self.controls {
+            let (stack, address) = parse_control(given)?;
+            if !urls.contains_key(stack) {
                 return Err(Failure::usage(format!("--control {stack}: there is no --target {stack}")));
+            }
+            if controls.insert(stack.to_owned(), address.to_owned()).is_some() {
+                return Err(named_twice("--control", stack));
+            }
+        }
+        for given in listed(CONTROLS_VARIABLE)? {
+            let (stack, address) = parse_control(&given)?;
+            if urls.contains_key(stack) {
+                controls.entry(stack.to_owned()).or_insert_with(|| address.to_owned());
             }
         }
         Ok(controls)
@@ -82,12 +90,41 @@ impl TargetsArguments {
 
 /// Every server that the environment lists.
 pub(super) fn from_environment(broker: Option<&str>) -> Result<Vec<(&'static Stack, String)>, Failure> {
-    listed(TARGETS_VARIABLE).map(|given| parse_target(&given, broker)).collect()
+    listed(TARGETS_VARIABLE)?.map(|given| parse_target(&given, broker)).collect()
 }
 
-fn listed(variable: &str) -> impl Iterator<Item = String> {
-    let text = std::env::var(variable).unwrap_or_default();
-    text.split_whitespace().map(str::to_owned).collect::<Vec<_>>().into_iter()
+/// The words that the environment variable `variable` lists; none where it is not set.
+fn listed(variable: &str) -> Result<impl Iterator<Item = String>, Failure> {
+    let text = match std::env::var(variable) {
+        Err(VarError::NotUnicode(_)) => {
+            return Err(Failure::usage(format!("{variable} is not valid UTF-8")));
+        }
+        text => text.unwrap_or_default(),
+    };
+    Ok(text.split_whitespace().map(str::to_owned).collect::<Vec<_>>().into_iter())
+}
+
+/// The last one would silently take the place of the others.
+pub(super) fn named_twice(option: &str, stack: &str) -> Failure {
+    Failure::usage(format!(
+        "{option}: {stack} is named twice, but a stack has one server; to measure a second one beside it, name it \
+         {0}@LABEL",
+        base_name(stack)
+    ))
+}
+
+/// Parses `STACK[@LABEL]=HOST:PORT` into the stack and the address. Messages do not repeat the address, which may be a URL
+/// with a password.
+fn parse_control(given: &str) -> Result<(&str, &str), Failure> {
+    let is_address = |address: &str| matches!(address.parse(), Ok(Endpoint::Tcp { .. }));
+    given.split_once('=').filter(|(_, address)| is_address(address)).ok_or_else(|| {
+        let stack = given.split_once('=').map(|(stack, _)| format!(" {stack}"));
+        // Without a name, the text may be a URL.
+        let stack = stack.filter(|stack| !stack.contains("://")).unwrap_or_default();
+        Failure::usage(format!(
+            "--control{stack}: expected STACK=HOST:PORT with a port from 0 to 65535, for example rest=127.0.0.1:7000"
+        ))
+    })
 }
 
 /// Parses `STACK[@LABEL]=URL` into the stack and the URL. Messages do not repeat the URL, which may hold a password.

@@ -56,6 +56,10 @@ impl KeepAwake {
 ///
 /// # Errors
 /// When the system rejects the core or the scheduling policy. The reason is also printed, for the parent to read.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "standard output is a pipe to the parent, and errors are returned"
+)]
 pub fn keep_awake_main(core: usize) -> io::Result<Infallible> {
     let started = sys::pin_current_thread(&[core]).and_then(|()| {
         // Started before the policy changes: a thread with `SCHED_IDLE` might never notice the end of the input.

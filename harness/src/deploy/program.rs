@@ -13,7 +13,7 @@ pub const PROGRAM_VARIABLE: &str = "RPCBENCH_PROGRAM";
 /// # Errors
 /// When the system does not report which program is running.
 pub fn own_program() -> io::Result<PathBuf> {
-    if let Some(path) = std::env::var_os(PROGRAM_VARIABLE) {
+    if let Some(path) = std::env::var_os(PROGRAM_VARIABLE).filter(|path| !path.is_empty()) {
         return Ok(path.into());
     }
     let running = std::env::current_exe()?;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use calculator::conformance::Numbers;
 use calculator::{Client, Deadline};
 
 use super::operation::PreparedCall;
@@ -27,6 +28,7 @@ impl InFlight {
 pub(super) struct Shared<T> {
     pub(super) time: T,
     pub(super) phases: Phases,
+    pub(super) numbers: Numbers,
     pub(super) in_flight: Arc<InFlight>,
 }
 
@@ -74,7 +76,7 @@ impl<T: Time> Caller<T> {
         slot: Option<Instant>,
         record_lost: impl FnOnce() -> bool,
     ) -> bool {
-        let Shared { time, phases, in_flight } = &*self.shared;
+        let Shared { time, phases, numbers, in_flight } = &*self.shared;
         let prepared = &self.calls[self.next];
         self.next = (self.next + 1) % self.calls.len();
         in_flight.0.fetch_add(1, Ordering::Relaxed);
@@ -103,7 +105,7 @@ impl<T: Time> Caller<T> {
         if phases.is_measured(slot.unwrap_or(started)) || (lost && record_lost()) {
             // Never contended with the Tokio driver: all callers share one thread.
             let mut observation = self.observation.lock().unwrap_or_else(PoisonError::into_inner);
-            observation.record(timing, &result, &prepared.expected);
+            observation.record(timing, &result, &prepared.expected, *numbers);
             observation.last_call = Some((started, ended));
         }
         lost

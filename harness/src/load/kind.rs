@@ -7,6 +7,8 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::stacks::{hint, nearest};
+
 /// When calls are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
@@ -121,36 +123,71 @@ pub fn share(all: u32, index: u32, of: NonZeroU32) -> u32 {
     all / of + u32::from(index < all % of)
 }
 
-/// The text is not a [`Load`].
+/// Why a text is not a [`Load`].
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "unknown load `{0}`; expected closed:CALLERS with 1 to {MAX_CALLERS} callers, for example closed:32, or \
-     open:RATE:constant or open:RATE:poisson with 1 to {MAX_RATE} calls a second, for example open:5000:poisson"
-)]
-pub struct LoadParseError(String);
+pub enum LoadParseError {
+    /// An open loop without its arrivals.
+    #[error(
+        "`{0}`: whether calls are sent at random or at even intervals is missing: write {0}:poisson or {0}:constant"
+    )]
+    NoArrivals(String),
+    /// An open loop whose arrivals are neither of the two.
+    #[error(
+        "`{load}`: unknown arrivals `{arrivals}`{}; they are poisson and constant",
+        hint(nearest(arrivals, ARRIVALS))
+    )]
+    Arrivals {
+        /// The text.
+        load: String,
+        /// The part of it that should be the arrivals.
+        arrivals: String,
+    },
+    /// A closed loop without a number of callers in range.
+    #[error("`{0}`: expected closed:CALLERS with 1 to {MAX_CALLERS} callers, for example closed:32")]
+    Callers(String),
+    /// An open loop without a rate in range.
+    #[error(
+        "`{0}`: expected open:RATE:poisson or open:RATE:constant with 1 to {MAX_RATE} calls a second, for example \
+         open:5000:poisson"
+    )]
+    Rate(String),
+    /// Neither a closed nor an open loop.
+    #[error(
+        "unknown load `{0}`; expected closed:CALLERS with 1 to {MAX_CALLERS} callers, for example closed:32, or \
+         open:RATE:constant or open:RATE:poisson with 1 to {MAX_RATE} calls a second, for example open:5000:poisson"
+    )]
+    Unknown(String),
+}
+
+/// The names of [`Arrivals`].
+const ARRIVALS: [&str; 2] = ["poisson", "constant"];
 
 impl FromStr for Load {
     type Err = LoadParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let closed = |callers: &str| {
-            let callers = callers.parse().ok().filter(|callers: &NonZeroU32| callers.get() <= MAX_CALLERS);
-            callers.map(Load::Closed)
-        };
-        let open = |rate: &str, arrivals: &str| {
-            let arrivals = match arrivals {
-                "constant" => Arrivals::Constant,
-                "poisson" => Arrivals::Poisson,
-                _ => return None,
-            };
-            rate.parse().ok().and_then(Rate::new).map(|rate| Load::Open(rate, arrivals))
-        };
+        let load = || text.to_owned();
+        let rate =
+            |rate: &str| rate.parse().ok().and_then(Rate::new).ok_or_else(|| LoadParseError::Rate(load()));
         match text.split(':').collect::<Vec<_>>().as_slice() {
-            ["closed", callers] => closed(callers),
-            ["open", rate, arrivals] => open(rate, arrivals),
-            _ => None,
+            ["closed", callers] => {
+                let callers: Option<NonZeroU32> = callers.parse().ok();
+                let callers = callers.filter(|callers| callers.get() <= MAX_CALLERS);
+                callers.map(Load::Closed).ok_or_else(|| LoadParseError::Callers(load()))
+            }
+            ["open", per_second] => {
+                Err(rate(per_second).map_or_else(|error| error, |_| LoadParseError::NoArrivals(load())))
+            }
+            ["open", per_second, "constant"] => Ok(Load::Open(rate(per_second)?, Arrivals::Constant)),
+            ["open", per_second, "poisson"] => Ok(Load::Open(rate(per_second)?, Arrivals::Poisson)),
+            ["open", per_second, arrivals] => {
+                rate(per_second)?;
+                Err(LoadParseError::Arrivals { load: load(), arrivals: (*arrivals).to_owned() })
+            }
+            ["closed", ..] => Err(LoadParseError::Callers(load())),
+            ["open", ..] => Err(LoadParseError::Rate(load())),
+            _ => Err(LoadParseError::Unknown(load())),
         }
-        .ok_or_else(|| LoadParseError(text.to_owned()))
     }
 }
 
@@ -195,24 +232,27 @@ mod tests {
         for text in ["closed:1", "closed:10000", "open:1:constant", "open:1000000:poisson"] {
             assert_eq!(text.parse::<Load>().unwrap().to_string(), text);
         }
-        for text in [
-            "closed",
-            "closed:0",
-            "closed:-1",
-            "closed:10001",
-            "closed:1.5",
-            "open",
-            "open:5000",
-            "open:0:constant",
-            "open:-5:constant",
-            "open:1000001:poisson",
-            "open:1e3:poisson",
-            "open:5000:uniform",
-            "open:5000:poisson:1",
-            "",
+        for (text, expected) in [
+            ("closed", "1 to 10000 callers"),
+            ("closed:0", "1 to 10000 callers"),
+            ("closed:-1", "1 to 10000 callers"),
+            ("closed:10001", "1 to 10000 callers"),
+            ("closed:1.5", "1 to 10000 callers"),
+            ("open", "open:RATE:poisson"),
+            ("open:5000", "write open:5000:poisson or open:5000:constant"),
+            ("open:0:constant", "1 to 1000000 calls"),
+            ("open:0", "1 to 1000000 calls"),
+            ("open:-5:constant", "1 to 1000000 calls"),
+            ("open:1000001:poisson", "1 to 1000000 calls"),
+            ("open:1e3:poisson", "1 to 1000000 calls"),
+            ("open:5000:uniform", "unknown arrivals `uniform`"),
+            ("open:5000:poison", "did you mean `poisson`?"),
+            ("open:5000:poisson:1", "1 to 1000000 calls"),
+            ("", "unknown load"),
+            ("fast", "closed:CALLERS"),
         ] {
             let error = text.parse::<Load>().unwrap_err().to_string();
-            assert!(error.contains("1 to 10000 callers") && error.contains("1 to 1000000 calls"), "{text}");
+            assert!(error.contains(expected), "{text}: {error}");
         }
     }
 

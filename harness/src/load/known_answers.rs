@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use calculator::conformance::Numbers;
 use calculator::{Calculator, Call, CallError, CallFuture, ErrorKind, OneIn, Service, Stall, Value};
 
 use super::time::virtual_time::{TICK, VirtualTime};
@@ -70,6 +71,7 @@ fn plan(load: &str, measure: Duration) -> Plan {
         warmup: WarmUp::Settle(Duration::ZERO),
         measure,
         timeout: None,
+        numbers: Numbers::Exact,
         seed: 7,
         interrupted: Arc::default(),
         in_flight: Arc::default(),

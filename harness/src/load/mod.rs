@@ -64,7 +64,8 @@ async fn run_in<T: Time>(
     let start = || {
         let now = time.now();
         let phases = Phases::new(now, plan.warmup, plan.measure, on_window);
-        let shared = Arc::new(Shared { time, phases, in_flight: Arc::clone(&plan.in_flight) });
+        let shared =
+            Arc::new(Shared { time, phases, numbers: plan.numbers, in_flight: Arc::clone(&plan.in_flight) });
         started = Some((now, Arc::clone(&shared)));
         shared
     };

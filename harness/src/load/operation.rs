@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::stacks::parse_size;
+use crate::stacks::{hint, nearest, parse_size};
 
 /// Maximum payload of an `echo`.
 const MAX_PAYLOAD_BYTES: u64 = 1 << 20;
@@ -28,12 +28,28 @@ pub struct Operation {
     payload_bytes: u64,
 }
 
-/// The text is not an [`Operation`].
+/// Why a text is not an [`Operation`].
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "unknown operation `{0}`; the operations are add, multiply, subtract, divide, hello, echo:SIZE (up to 1MiB)"
-)]
-pub struct OperationParseError(String);
+pub enum OperationParseError {
+    /// There is no operation of that name.
+    #[error(
+        "unknown operation `{0}`{suggestion}; the operations are add, multiply, subtract, divide, hello, echo, and echo:SIZE, for \
+         example echo:10KiB",
+        suggestion = hint(nearest(.0, Method::ALL.iter().map(|method| method.name())))
+    )]
+    Unknown(String),
+    /// What follows `echo:` is not a size.
+    #[error(
+        "`{0}` is not a size; write bytes as 100B, and multiples of 1024 as 10KiB or 1MiB, for example echo:10KiB"
+    )]
+    Size(String),
+    /// The size is out of range.
+    #[error("echo takes 1B to 1MiB, not {0}")]
+    SizeRange(String),
+    /// Another operation than `echo` with a size.
+    #[error("`{0}` takes no size; only echo does, for example echo:10KiB")]
+    NoPayload(String),
+}
 
 impl Operation {
     /// `add`: the operation of the floors and of the wire ledger.
@@ -53,7 +69,7 @@ impl Operation {
         if (1..=MAX_PAYLOAD_BYTES).contains(&bytes) {
             Ok(Operation { method: Method::Echo, payload_bytes: bytes })
         } else {
-            Err(OperationParseError(format!("echo:{bytes}")))
+            Err(OperationParseError::SizeRange(format!("{bytes}B")))
         }
     }
 
@@ -85,18 +101,17 @@ impl FromStr for Operation {
     type Err = OperationParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let unknown = || OperationParseError(text.to_owned());
-        let (name, payload) = match text.split_once(':') {
-            Some((name, payload)) => (name, Some(parse_size(payload).ok_or_else(unknown)?)),
-            None => (text, None),
-        };
-        let method = Method::from_name(name).ok_or_else(unknown)?;
-        match (method, payload) {
-            (Method::Echo, payload) => Operation { method, payload_bytes: 0 }
-                .with_payload(payload.unwrap_or(DEFAULT_PAYLOAD_BYTES))
-                .map_err(|_| unknown()),
-            (_, None) => Ok(Operation { method, payload_bytes: 0 }),
-            (_, Some(_)) => Err(unknown()),
+        let (name, size) = text.split_once(':').map_or((text, None), |(name, size)| (name, Some(size)));
+        let method = Method::from_name(name).ok_or_else(|| OperationParseError::Unknown(name.to_owned()))?;
+        let operation = Operation { method, payload_bytes: 0 };
+        match (method, size) {
+            (Method::Echo, None) => operation.with_payload(DEFAULT_PAYLOAD_BYTES),
+            (Method::Echo, Some(size)) => {
+                let bytes = parse_size(size).ok_or_else(|| OperationParseError::Size(size.to_owned()))?;
+                operation.with_payload(bytes)
+            }
+            (_, None) => Ok(operation),
+            (_, Some(_)) => Err(OperationParseError::NoPayload(name.to_owned())),
         }
     }
 }
@@ -162,8 +177,20 @@ mod tests {
             assert_eq!(text.parse::<Operation>().unwrap().to_string(), text);
         }
         assert_eq!("echo".parse::<Operation>().unwrap().to_string(), "echo:1KiB");
-        for text in ["", "sub", "add:1KiB", "echo:0", "echo:2MiB", "echo:x", "echo:99999999999999999999MiB"] {
-            assert!(text.parse::<Operation>().is_err(), "{text}");
+        for (text, expected) in [
+            ("", "the operations are"),
+            ("sub", "the operations are"),
+            ("substract", "did you mean `subtract`?"),
+            ("ehco:1KiB", "did you mean `echo`?"),
+            ("add:1KiB", "only echo does"),
+            ("echo:0", "1B to 1MiB"),
+            ("echo:2MiB", "1B to 1MiB"),
+            ("echo:10kb", "`10kb` is not a size; write bytes as 100B"),
+            ("echo:", "is not a size"),
+            ("echo:99999999999999999999MiB", "is not a size"),
+        ] {
+            let error = text.parse::<Operation>().unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
         }
     }
 

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use calculator::conformance::Numbers;
+
 use super::caller::InFlight;
 use super::kind::Load;
 use super::operation::Operation;
@@ -29,6 +31,8 @@ pub struct Plan {
     pub measure: Duration,
     /// Deadline of each call; none if absent.
     pub timeout: Option<Duration>,
+    /// How the numbers in answers are compared with the expected ones.
+    pub numbers: Numbers,
     /// Seed of the arguments and of random arrivals.
     pub seed: u64,
     /// Set by another thread to end the trial early.

@@ -1,6 +1,7 @@
 //! Tests of the load generator with clients in memory, in real time: counts only, no durations.
 
 use super::*;
+use calculator::conformance::Numbers;
 use calculator::{Calculator, Call, CallError, CallFuture, ErrorKind, Service, Value};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -33,6 +34,7 @@ fn plan(load: &str) -> Plan {
         warmup: WarmUp::Settle(Duration::ZERO),
         measure: Duration::from_millis(30),
         timeout: Some(Duration::from_secs(5)),
+        numbers: Numbers::Exact,
         seed: 1,
         interrupted: Arc::default(),
         in_flight: Arc::default(),

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use calculator::conformance::Numbers;
 use calculator::{CallError, ErrorKind, Value};
 use hdrhistogram::Histogram;
 
@@ -65,19 +66,20 @@ impl Default for Observation {
 }
 
 impl Observation {
-    /// Records one call: its `timing`, its `result`, and the `expected` result.
+    /// Records one call: its `timing`, its `result`, and the `expected` result, with which `numbers` compares it.
     pub fn record(
         &mut self,
         timing: Timing,
         result: &Result<Value, CallError>,
         expected: &Result<Value, CallError>,
+        numbers: Numbers,
     ) {
         self.counts.started += 1;
         if let Some(schedule_lag) = timing.schedule_lag {
             record_duration(&mut self.schedule_lag, schedule_lag);
         }
         match (result, expected) {
-            (Ok(value), Ok(expected)) if value == expected => {
+            (Ok(value), Ok(expected)) if numbers.are_equal(value, expected) => {
                 self.counts.right += 1;
                 record_duration(&mut self.latency, timing.latency);
                 if let Some(service) = timing.service {
@@ -116,11 +118,36 @@ mod tests {
         let mut observation = Observation::default();
         let five = Ok(Value::Int(5));
         let error = |kind| Err(CallError::new(kind, ""));
-        observation.record(Timing::closed(Duration::from_micros(7)), &Ok(Value::Int(5)), &five);
-        observation.record(Timing::closed(Duration::from_micros(7)), &Ok(Value::Float(5.0)), &five);
-        observation.record(Timing::closed(Duration::from_micros(7)), &error(ErrorKind::Timeout), &five);
-        observation.record(Timing::closed(Duration::from_micros(7)), &error(ErrorKind::Overflow), &five);
-        observation.record(Timing::closed(Duration::from_secs(9_999)), &Ok(Value::Int(5)), &five);
+        observation.record(
+            Timing::closed(Duration::from_micros(7)),
+            &Ok(Value::Int(5)),
+            &five,
+            Numbers::Exact,
+        );
+        observation.record(
+            Timing::closed(Duration::from_micros(7)),
+            &Ok(Value::Float(5.0)),
+            &five,
+            Numbers::Exact,
+        );
+        observation.record(
+            Timing::closed(Duration::from_micros(7)),
+            &error(ErrorKind::Timeout),
+            &five,
+            Numbers::Exact,
+        );
+        observation.record(
+            Timing::closed(Duration::from_micros(7)),
+            &error(ErrorKind::Overflow),
+            &five,
+            Numbers::Exact,
+        );
+        observation.record(
+            Timing::closed(Duration::from_secs(9_999)),
+            &Ok(Value::Int(5)),
+            &five,
+            Numbers::Exact,
+        );
         assert!(observation.counts.is_conserved());
         assert_eq!(
             (
@@ -141,8 +168,13 @@ mod tests {
         let mut parts = [Observation::default(), Observation::default()];
         for i in 1..1_000_u64 {
             let took = Duration::from_nanos(i * i);
-            all.record(Timing::closed(took), &Ok(Value::Null), &Ok(Value::Null));
-            parts[usize::from(i % 2 == 0)].record(Timing::closed(took), &Ok(Value::Null), &Ok(Value::Null));
+            all.record(Timing::closed(took), &Ok(Value::Null), &Ok(Value::Null), Numbers::Exact);
+            parts[usize::from(i % 2 == 0)].record(
+                Timing::closed(took),
+                &Ok(Value::Null),
+                &Ok(Value::Null),
+                Numbers::Exact,
+            );
         }
         let [mut a, b] = parts;
         a.merge(&b);

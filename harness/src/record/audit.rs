@@ -217,12 +217,18 @@ mod tests {
     use crate::scenario::{Measurement, TrialSpec};
     use crate::stacks::Stack;
     use calculator::Value;
+    use calculator::conformance::Numbers;
     use std::time::Duration;
 
     fn trial(change: impl FnOnce(&mut Trial)) -> Trial {
         let mut seen = Observation::default();
         for i in 1..=1_000 {
-            seen.record(Timing::closed(Duration::from_micros(i)), &Ok(Value::Null), &Ok(Value::Null));
+            seen.record(
+                Timing::closed(Duration::from_micros(i)),
+                &Ok(Value::Null),
+                &Ok(Value::Null),
+                Numbers::Exact,
+            );
         }
         let used = |utilisation| {
             Some(Used { cpu_ns: 1, utilisation, voluntary_switches: 0, involuntary_switches: 0, peak_rss: 1 })

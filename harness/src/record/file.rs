@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 
+use calculator::{is_unprintable, printable};
+
 use super::{Record, SCHEMA};
 
 /// The free space in bytes that a results folder must have before a run starts. A record of the standard scenario and its
@@ -58,7 +60,8 @@ pub fn read_from_log(path: &Path) -> Result<Record, RecordError> {
 
 fn record_of(path: &Path, value: serde_json::Result<serde_json::Value>) -> Result<Record, RecordError> {
     let invalid = |message| RecordError::Invalid { path: path.to_owned(), message };
-    let value = value.map_err(|error| invalid(error.to_string()))?;
+    let mut value = value.map_err(|error| invalid(error.to_string()))?;
+    escape_texts(&mut value);
     match value.get("schema").and_then(serde_json::Value::as_u64) {
         Some(schema) if schema == u64::from(SCHEMA) => {}
         Some(schema) => {
@@ -73,6 +76,28 @@ fn record_of(path: &Path, value: serde_json::Result<serde_json::Value>) -> Resul
         let hint = other.map(|version| format!("; rpcbench {version} wrote it, and this is {THIS_VERSION}"));
         invalid(format!("{error}{}", hint.unwrap_or_default()))
     })
+}
+
+/// Escapes what is not printable in every text and name, since reports and messages repeat them. The records of this
+/// program hold no such text.
+fn escape_texts(value: &mut serde_json::Value) {
+    use serde_json::Value;
+    // Iterative; the parser has limited the depth.
+    let mut pending = vec![value];
+    while let Some(value) = pending.pop() {
+        match value {
+            Value::String(text) if text.contains(is_unprintable) => *text = printable(text).into_owned(),
+            Value::Array(items) => pending.extend(items),
+            Value::Object(members) => {
+                if members.keys().any(|name| name.contains(is_unprintable)) {
+                    let escaped = std::mem::take(members).into_iter();
+                    *members = escaped.map(|(name, value)| (printable(&name).into_owned(), value)).collect();
+                }
+                pending.extend(members.values_mut());
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Creates `folder` and checks that the results of a run fit into it, so that a full disk or missing permissions are

@@ -20,7 +20,10 @@ pub use provenance::Build;
 pub use search::{Probe, SearchResult};
 pub use wire::{CountedBy, Hop, Parts, Party, Wire};
 
-use calculator::conformance::Level;
+use std::fmt;
+
+use calculator::Method;
+use calculator::conformance::{Level, Outcome};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -146,7 +149,7 @@ pub struct Skipped {
 pub struct Check {
     /// The stack.
     pub stack: String,
-    /// Core rows that passed; a stack is only measured when all did.
+    /// Core rows that passed.
     pub core_passed: usize,
     /// Core rows that were tried.
     pub core: usize,
@@ -154,16 +157,32 @@ pub struct Check {
     pub strict_passed: usize,
     /// Strict rows that were tried.
     pub strict: usize,
+    /// Rows that were not tried, because the protocol cannot carry an argument.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub not_sent: usize,
+    /// The methods whose rows decided whether the stack was measured: those that were to be measured, for a server that was
+    /// already running. Empty where all core rows decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gated_by: Vec<String>,
     /// The rows that did not pass.
     pub failures: Vec<CheckFailure>,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
 impl Check {
-    /// Summarises the outcomes of the conformance table for `stack`.
+    /// Summarises the outcomes of the conformance table for `stack`. `gated_by` are the methods whose rows decide whether it
+    /// is measured; none for all core rows.
     #[must_use]
-    pub fn new(stack: &str, outcomes: &[calculator::conformance::Outcome]) -> Self {
+    pub fn new(stack: &str, outcomes: &[Outcome], gated_by: &[Method]) -> Self {
         let count = |level, only_passed: bool| {
-            outcomes.iter().filter(|o| o.vector.level == level && (!only_passed || o.passed())).count()
+            let counts = |o: &&Outcome| {
+                o.vector.level == level && if only_passed { o.passed() } else { o.was_tried() }
+            };
+            outcomes.iter().filter(counts).count()
         };
         Check {
             stack: stack.to_owned(),
@@ -171,14 +190,19 @@ impl Check {
             core: count(Level::Core, false),
             strict_passed: count(Level::Strict, true),
             strict: count(Level::Strict, false),
-            failures: outcomes.iter().filter(|outcome| !outcome.passed()).map(CheckFailure::new).collect(),
+            not_sent: outcomes.iter().filter(|outcome| !outcome.was_tried()).count(),
+            gated_by: gated_by.iter().map(|method| method.name().to_owned()).collect(),
+            failures: outcomes
+                .iter()
+                .filter(|outcome| outcome.was_tried() && !outcome.passed())
+                .map(CheckFailure::new)
+                .collect(),
         }
     }
 
-    /// Whether the stack passed every core row of the conformance table, as the gate requires.
-    #[must_use]
-    pub fn may_be_measured(&self) -> bool {
-        self.core > 0 && self.core_passed == self.core
+    /// The core rows that did not pass.
+    pub fn core_failures(&self) -> impl Iterator<Item = &CheckFailure> {
+        self.failures.iter().filter(|failure| failure.level == CheckLevel::Core)
     }
 }
 
@@ -214,12 +238,18 @@ pub struct CheckFailure {
     pub answer: String,
 }
 
+impl fmt::Display for CheckFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; expected {}", self.call, self.answer, self.expected)
+    }
+}
+
 impl CheckFailure {
-    fn new(outcome: &calculator::conformance::Outcome) -> Self {
+    fn new(outcome: &Outcome) -> Self {
         CheckFailure {
             level: outcome.vector.level.into(),
             call: outcome.vector.title(),
-            expected: outcome.vector.expected.to_string(),
+            expected: outcome.expected(),
             answer: outcome.answer(),
         }
     }

@@ -1,8 +1,9 @@
 //! A report as one HTML page that needs nothing else: no network, no script, no font.
 
+use calculator::{is_unprintable, printable};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment};
+use minijinja::{AutoEscape, Environment, Value, escape_formatter};
 use serde::Serialize;
 
 use super::model::{Alignment, Cell, Column, Direction, Report, Row, Table};
@@ -10,13 +11,20 @@ use super::plots::{self, Figure, Figures};
 use super::text;
 use crate::record::CheckFailure;
 
-/// The template. Whatever it inserts is escaped, except figures and swatches, which are marked `safe`.
+/// The template. Whatever it inserts is escaped, except figures and swatches, which are marked `safe`. Characters that are
+/// not printable are shown as escapes.
 const TEMPLATE: &str = include_str!("page.html");
 
 /// `report` as a page with `figures` in it.
 pub(super) fn render(report: &Report, figures: &Figures) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.set_formatter(|out, state, value| match value.as_str() {
+        Some(text) if !value.is_safe() && text.contains(is_unprintable) => {
+            escape_formatter(out, state, &Value::from(printable(text)))
+        }
+        _ => escape_formatter(out, state, value),
+    });
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment.add_template("page", TEMPLATE)?;
     environment.get_template("page")?.render(Serde(Page::new(report, figures)))

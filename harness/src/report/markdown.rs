@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use calculator::is_unprintable;
+
 use super::model::{Alignment, Cell, Report, Row, Table};
 use super::plots::{Figure, Figures};
 use super::text;
@@ -130,7 +132,11 @@ fn escaped(text: &str) -> String {
                 out.push('\\');
                 out.push(character);
             }
-            c if c.is_control() => out.push(' '),
+            '\n' | '\r' | '\t' => out.push(' '),
+            c if is_unprintable(c) => {
+                out.push('\\');
+                out.extend(c.escape_default());
+            }
             c => out.push(c),
         }
     }
@@ -144,5 +150,6 @@ mod tests {
     #[test]
     fn text_cannot_break_out_of_its_cell() {
         assert_eq!(escaped("a|b\n<i>*x*</i>`c`"), "a\\|b &lt;i>\\*x\\*&lt;/i>\\`c\\`");
+        assert_eq!(escaped("\u{1b}[2J\u{202e}"), "\\\\u{1b}\\[2J\\\\u{202e}");
     }
 }

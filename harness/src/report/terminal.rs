@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use calculator::printable;
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell as GridCell, CellAlignment, Table as Grid};
 
@@ -11,8 +12,8 @@ use super::text;
 /// `report` as plain text: the tables and the warnings.
 pub(super) fn render(report: &Report) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "{} · {}", report.name, report.question);
-    let _ = writeln!(out, "{}", report.circumstances);
+    line(&mut out, &format!("{} · {}", report.name, report.question));
+    line(&mut out, &report.circumstances);
     for tables in &report.measurements {
         write_table(&mut out, &tables.stacks);
         for table in tables.further() {
@@ -29,22 +30,28 @@ pub(super) fn render(report: &Report) -> String {
         out.push('\n');
     }
     for warning in &report.warnings {
-        let _ = writeln!(out, "! {warning}");
+        line(&mut out, &format!("! {warning}"));
     }
     out
 }
 
+/// Appends `text` as one line, whatever it holds: names in a record may come from anywhere.
+fn line(out: &mut String, text: &str) {
+    let _ = writeln!(out, "{}", printable(text));
+}
+
 fn write_table(out: &mut String, table: &Table) {
-    let _ = match &table.subtitle {
-        Some(subtitle) => writeln!(out, "\n{}: {subtitle}", table.title),
-        None => writeln!(out, "\n{}", table.title),
-    };
+    out.push('\n');
+    match &table.subtitle {
+        Some(subtitle) => line(out, &format!("{}: {subtitle}", table.title)),
+        None => line(out, &table.title),
+    }
     let _ = writeln!(out, "{}", grid(table).trim_fmt());
     if let Some(note) = &table.note {
-        let _ = writeln!(out, " {note}");
+        line(out, &format!(" {note}"));
     }
     for stack in table.rows.iter().filter_map(not_measured) {
-        let _ = writeln!(out, " {stack} was not measured (the reason is below)");
+        line(out, &format!(" {stack} was not measured (the reason is below)"));
     }
 }
 
@@ -77,5 +84,5 @@ fn aligned(column: &Column, text: String) -> GridCell {
         Alignment::Left => CellAlignment::Left,
         Alignment::Right => CellAlignment::Right,
     };
-    GridCell::new(text).set_alignment(alignment)
+    GridCell::new(printable(&text)).set_alignment(alignment)
 }

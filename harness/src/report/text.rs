@@ -133,7 +133,10 @@ fn without_range(cell: &Cell, unit: Option<Unit>) -> String {
     match cell {
         Cell::Empty => String::new(),
         Cell::Missing => MISSING.to_owned(),
-        Cell::NotMeasured(reason) => format!("not measured: {reason}"),
+        // The reason may end with a server's log of several lines.
+        Cell::NotMeasured(reason) => {
+            format!("not measured: {}", reason.split_whitespace().collect::<Vec<_>>().join(" "))
+        }
         Cell::Text(text) => text.clone(),
         Cell::Statement { statement, ratio, delta } => self::statement(*statement, ratio.as_ref(), *delta),
         Cell::Quantity(quantity) => number(quantity.value, unit),

@@ -1,6 +1,8 @@
 //! What a reader of a report must know before reading any figure.
 
-use crate::record::{Record, StartSpread, Status};
+use calculator::conformance::Numbers;
+
+use crate::record::{Check, Record, StartSpread, Status};
 
 /// The warnings that follow from `record` itself, the most serious first.
 pub(super) fn warnings(record: &Record) -> Vec<String> {
@@ -25,12 +27,36 @@ pub(super) fn warnings(record: &Record) -> Vec<String> {
         }
     }
     for skipped in &record.skipped {
-        warnings.push(format!("{} was not measured: {}", skipped.stack, skipped.reason));
+        // The reason may end with a server's log.
+        let reason: Vec<_> = skipped.reason.split_whitespace().collect();
+        warnings.push(format!("{} was not measured: {}", skipped.stack, reason.join(" ")));
+    }
+    warnings.extend(nonconforming(record));
+    if record.scenario.numbers == Numbers::Any {
+        warnings
+            .push("numbers in answers were compared by value (`numbers = any`): 5.0 counts as 5".to_owned());
     }
     warnings.extend(left_out(record, Status::Invalid, "are invalid"));
     warnings.extend(left_out(record, Status::Failed, "failed"));
     warnings.push("all figures are without TLS".to_owned());
     warnings
+}
+
+/// The stacks that were measured although core rows of the conformance table did not pass, with these rows.
+fn nonconforming(record: &Record) -> impl Iterator<Item = String> {
+    let is_measured = |check: &&Check| record.stacks.iter().any(|stack| stack.name == check.stack);
+    record.checks.iter().filter(is_measured).filter_map(|check| {
+        let failures: Vec<_> = check.core_failures().map(ToString::to_string).collect();
+        (!failures.is_empty()).then(|| {
+            let rows = if failures.len() == 1 { "row" } else { "rows" };
+            format!(
+                "{} was measured although it fails {} core {rows} of the conformance table: {}",
+                check.stack,
+                failures.len(),
+                failures.join("; ")
+            )
+        })
+    })
 }
 
 /// How many trials have `status`, and why the first of them does.

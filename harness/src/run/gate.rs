@@ -1,12 +1,15 @@
-//! The conformance gate: only stacks that pass the core rows of the conformance table are measured.
+//! The conformance gate: only stacks whose servers answer rightly are measured. Servers that the run starts must pass all
+//! core rows of the conformance table; of a server that was already running, only what is measured is required.
 
 use std::sync::atomic::Ordering;
+
+use calculator::Method;
 
 use super::brokers::Brokers;
 use super::error::RunError;
 use super::event::{Event, Progress};
 use super::options::Options;
-use super::preflight::{self, Findings};
+use super::preflight::{self, Findings, RequiredRows};
 use crate::load::Operation;
 use crate::record::{Record, Skipped};
 use crate::scenario::Plan;
@@ -81,23 +84,41 @@ fn inspect(
 ) -> Result<Findings, String> {
     let has_target = context.targets.contains_key(stack.name);
     let broker = brokers.for_stack(stack, has_target, progress).map_err(|error| error.to_string())?;
-    preflight::inspect(stack, &operations_of(plan, stack), context, broker.as_ref())
+    let required =
+        if has_target { RequiredRows::Values(methods_of(plan, stack)) } else { RequiredRows::Core };
+    preflight::inspect(stack, &operations_of(plan, stack), &required, context, broker.as_ref())
         .map_err(|error| error.to_string())
 }
 
-/// Adds the findings to `record`, and refuses a stack that does not pass the core rows.
+/// Adds the findings to `record`, and refuses a stack that does not pass the rows that are required of it.
 fn admit(findings: Findings, record: &mut Record) -> Result<(), Refusal> {
-    let Findings { check, wire, sockets, fairness } = findings;
-    let (passed, answered) = (check.may_be_measured(), check.core_passed > 0);
+    let Findings { check, may_be_measured, wire, sockets, fairness } = findings;
+    // A broker may answer while the server behind it is still starting: then no row has passed.
+    let answered = check.core_passed > 0;
+    let reason = match check.gated_by.as_slice() {
+        [] => "it does not pass the core rows of `rpcbench check`".to_owned(),
+        methods => format!("it does not pass the rows of `rpcbench check` for {}", methods.join(", ")),
+    };
     record.wire.extend(wire);
     record.sockets.extend(sockets);
     record.checks.push(check);
-    if passed {
+    if may_be_measured {
         record.fairness.push(fairness);
         return Ok(());
     }
-    // A broker may answer while the server behind it is still starting: then no row has passed.
-    Err(Refusal { reason: "it does not pass the core rows of `rpcbench check`".to_owned(), answered })
+    Err(Refusal { reason, answered })
+}
+
+/// The methods that `plan` measures for `stack`, in blocks and in searches, each once.
+fn methods_of(plan: &Plan, stack: &Stack) -> Vec<Method> {
+    let searches = plan.searched_operations(stack);
+    let mut methods: Vec<Method> = Vec::new();
+    for operation in operations_of(plan, stack).into_iter().chain(searches) {
+        if !methods.contains(&operation.method()) {
+            methods.push(operation.method());
+        }
+    }
+    methods
 }
 
 /// The operations that `plan` measures for `stack`, each once.

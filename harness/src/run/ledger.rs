@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use calculator::conformance::Numbers;
 use calculator::{Call, Client, Deadline, Value};
 
 use crate::load::{Operation, PreparedCall};
@@ -44,7 +45,8 @@ pub struct Counted {
     pub threads: Option<u32>,
 }
 
-/// Counts the bytes of one call of `operation` on the server `running`.
+/// Counts the bytes of one call of `operation` on the server `running`, whose answers `numbers` compares with the expected
+/// ones.
 ///
 /// # Errors
 /// When the server cannot be connected to.
@@ -53,6 +55,7 @@ pub async fn count(
     operation: Operation,
     seed: u64,
     timeout: Duration,
+    numbers: Numbers,
     running: &RunningServer,
 ) -> Result<Counted, TrialError> {
     let location = &running.location;
@@ -65,7 +68,8 @@ pub async fn count(
     let Some(client) = location.connect(stack, 1, timeout).await?.into_iter().next() else {
         return Ok(Counted::default());
     };
-    let mut caller = Caller { client: &*client, deadline: Deadline::new(timeout), prepared, right: true };
+    let deadline = Deadline::new(timeout);
+    let mut caller = Caller { client: &*client, deadline, numbers, prepared, right: true };
     // The first call may open the connection; the bytes that it takes beyond those of the other calls belong to the set-up.
     caller.call().await;
     ends.find_counter();
@@ -202,6 +206,7 @@ impl<'a> Ends<'a> {
 struct Caller<'a> {
     client: &'a dyn Client,
     deadline: Deadline,
+    numbers: Numbers,
     prepared: PreparedCall,
     /// Whether every answer was right.
     right: bool,
@@ -209,8 +214,12 @@ struct Caller<'a> {
 
 impl Caller<'_> {
     async fn call(&mut self) {
-        let Caller { client, deadline, prepared, right } = self;
-        *right &= deadline.within(Instant::now(), client.call(&prepared.call)).await == prepared.expected;
+        let Caller { client, deadline, numbers, prepared, right } = self;
+        let result = deadline.within(Instant::now(), client.call(&prepared.call)).await;
+        *right &= match (&result, &prepared.expected) {
+            (Ok(value), Ok(expected)) => numbers.are_equal(value, expected),
+            (result, expected) => result == expected,
+        };
     }
 
     async fn series(&mut self, ends: &Ends<'_>, pause: Duration) -> Series {

@@ -1,6 +1,7 @@
 //! The inspection of a stack before it is measured: the conformance table, its bytes on the wire, its fairness facts.
 
-use calculator::{Deadline, conformance};
+use calculator::conformance::{self, Level, Outcome, Profile};
+use calculator::{ClientOptions, Deadline, Method};
 
 use crate::load::Operation;
 use crate::record::{Check, Fairness, SocketFacts, Wire};
@@ -13,6 +14,8 @@ use crate::trial::{BrokerLocation, RunningServer, TrialContext, TrialError};
 pub struct Findings {
     /// The result of the conformance table.
     pub check: Check,
+    /// Whether the stack may be measured.
+    pub may_be_measured: bool,
     /// The bytes on the wire; empty where the stack failed the table or bytes are not observable.
     pub wire: Vec<Wire>,
     /// The socket options of both ends; empty where they are not observable.
@@ -21,13 +24,47 @@ pub struct Findings {
     pub fairness: Fairness,
 }
 
-/// Starts the server of `stack`, checks it against the conformance table, and counts the bytes of each of `operations`.
+/// The rows of the conformance table that a stack must pass in order to be measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequiredRows {
+    /// All core rows.
+    Core,
+    /// The rows of these methods that expect a value: a server that is not of this suite need not be a whole calculator.
+    Values(Vec<Method>),
+}
+
+impl RequiredRows {
+    /// Whether each of these rows passed.
+    #[must_use]
+    pub fn passed(&self, outcomes: &[Outcome]) -> bool {
+        let is_required = |outcome: &&Outcome| match self {
+            RequiredRows::Core => outcome.vector.level == Level::Core,
+            RequiredRows::Values(methods) => {
+                let is_measured = |method: &Method| outcome.vector.call.method == method.name();
+                outcome.vector.expected.is_value() && methods.iter().any(is_measured)
+            }
+        };
+        let mut required = outcomes.iter().filter(is_required).peekable();
+        required.peek().is_some() && required.all(Outcome::passed)
+    }
+
+    fn methods(&self) -> &[Method] {
+        match self {
+            RequiredRows::Core => &[],
+            RequiredRows::Values(methods) => methods,
+        }
+    }
+}
+
+/// Starts the server of `stack`, checks it against the conformance table, of which it must pass the `required` rows, and counts
+/// the bytes of each of `operations`.
 ///
 /// # Errors
-/// When the server does not start or cannot be reached.
+/// When the server does not start, cannot be reached, or answers no call.
 pub fn inspect(
     stack: &'static Stack,
     operations: &[Operation],
+    required: &RequiredRows,
     context: &TrialContext<'_>,
     broker: Option<&BrokerLocation>,
 ) -> Result<Findings, TrialError> {
@@ -38,18 +75,23 @@ pub fn inspect(
         .build()
         .map_err(|source| TrialError::Runtime { stack: stack.name, source })?;
     runtime.block_on(async {
-        let timeout = context.scenario.timeout;
-        let outcomes = match location.connect(stack, 1, timeout).await?.into_iter().next() {
-            Some(client) => {
-                conformance::run(&*client, stack.protocol.profile(), &mut Deadline::new(timeout)).await
-            }
-            None => vec![],
+        let (timeout, numbers) = (context.scenario.timeout, context.scenario.numbers);
+        let connect = async || {
+            let options = ClientOptions { timeout, ..ClientOptions::default() };
+            stack.connect(location.destination.clone(), options).await
         };
-        let check = Check::new(stack.name, &outcomes);
+        let profile = Profile { numbers, ..stack.protocol.profile() };
+        let outcomes =
+            conformance::run_reconnecting(connect, profile, &mut Deadline::new(timeout)).await.map_err(
+                |source| TrialError::Connect { stack: stack.name, address: location.shown.clone(), source },
+            )?;
+        let check = Check::new(stack.name, &outcomes, required.methods());
+        let may_be_measured = required.passed(&outcomes);
         let (mut wire, mut sockets, mut observed) = (vec![], vec![], Observed::default());
-        if check.may_be_measured() && stack.has_server() {
+        if may_be_measured && stack.has_server() {
             for operation in operations {
-                let counted = ledger::count(stack, *operation, context.seed, timeout, &running).await?;
+                let counted =
+                    ledger::count(stack, *operation, context.seed, timeout, numbers, &running).await?;
                 wire.extend(counted.wire);
                 observed.reused = counted.reused.or(observed.reused);
                 observed.threads = counted.threads.or(observed.threads);
@@ -63,6 +105,6 @@ pub fn inspect(
             }
         }
         let fairness = fairness::collect(stack, context, &location.destination, observed);
-        Ok(Findings { check, wire, sockets, fairness })
+        Ok(Findings { check, may_be_measured, wire, sockets, fairness })
     })
 }

@@ -1,6 +1,6 @@
 //! The scenarios that are built into the program.
 
-use super::suggestion::{hint, nearest};
+use crate::stacks::{hint, nearest};
 
 /// The built-in scenarios: name and TOML text.
 pub static BUILT_IN: &[(&str, &str)] = &[

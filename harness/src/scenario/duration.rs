@@ -1,4 +1,4 @@
-//! Durations as text, such as `250ms` or `1s 500ms`.
+//! Durations as text, such as `250ms`, `1s 500ms`, or `0.5` for half a second.
 
 use std::time::Duration;
 
@@ -11,6 +11,5 @@ pub(super) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Resul
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text)
-        .map_err(|error| D::Error::custom(format!("expected a duration such as \"250ms\": {error}")))
+    calculator::parse_duration(&text).map_err(D::Error::custom)
 }

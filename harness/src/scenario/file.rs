@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use calculator::printable;
+
 use super::built_in::{UnknownScenario, built_in};
 use super::model::Scenario;
-use super::suggestion::{hint, nearest};
-use crate::stacks::{Stack, all};
+use crate::stacks::{Stack, hint, nearest};
 
 /// Why a scenario cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +73,8 @@ impl Scenario {
                 origin: origin.to_owned(),
                 line: before.matches('\n').count() + 1,
                 column: before.rsplit('\n').next().unwrap_or_default().chars().count() + 1,
-                message,
+                // It may repeat a part of the file.
+                message: printable(&message).into_owned(),
             }
         };
         let scenario: Scenario = toml::from_str(text).map_err(|error| {
@@ -82,8 +84,7 @@ impl Scenario {
         for name in scenario.stacks.iter().chain(scenario.pairs.iter().flatten()) {
             if let Err(error) = Stack::named(name) {
                 let at = text.find(&format!("\"{name}\"")).unwrap_or(0);
-                let suggestion = hint(nearest(name, all().iter().map(|stack| stack.name)));
-                return Err(invalid(at, format!("{error}{suggestion}")));
+                return Err(invalid(at, error.to_string()));
             }
         }
         Ok(scenario)

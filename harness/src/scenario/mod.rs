@@ -1,16 +1,15 @@
 //! Scenarios: TOML files that say what is measured, and the plan of blocks of trials that follows from one.
 
 mod built_in;
+mod count;
 mod duration;
 mod file;
 mod model;
 mod plan;
 mod reference;
-mod suggestion;
 
 pub use built_in::{BUILT_IN, UnknownScenario, built_in};
 pub use file::ScenarioError;
 pub use model::{Measurement, Scenario, Search};
 pub use plan::{AgentShare, Plan, PlanError, PlannedSearch, TrialSpec};
 pub use reference::{json_schema, reference_page};
-pub use suggestion::nearest;

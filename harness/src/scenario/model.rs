@@ -3,10 +3,11 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use calculator::conformance::Numbers;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::duration;
+use super::{count, duration};
 use crate::deploy::Placement;
 use crate::load::{Arrivals, Load, Operation, Rate};
 
@@ -21,6 +22,7 @@ pub struct Scenario {
     #[schemars(example = &"What does one call cost in each protocol?")]
     pub question: String,
     /// The number of blocks; each block contains every trial once. Statements about ten stacks take 14.
+    #[serde(deserialize_with = "count::deserialize")]
     #[schemars(example = 10)]
     pub blocks: NonZeroU32,
     /// The minimum length of the warm-up, whose calls do not count. If latencies still change, the warm-up is extended, up
@@ -36,6 +38,11 @@ pub struct Scenario {
     #[serde(with = "duration", default = "default_timeout")]
     #[schemars(with = "String", example = &"5s")]
     pub timeout: Duration,
+    /// How numbers in answers are compared: `exact`, where 5 and 5.0 differ, or `any`, by value, for servers in languages
+    /// with one type of numbers.
+    #[serde(default, skip_serializing_if = "is_exact")]
+    #[schemars(with = "String", example = &"any", extend("default" = "exact"))]
+    pub numbers: Numbers,
     /// The stacks to measure; `rpcbench list` prints their names. `STACK@LABEL` is a variant of STACK, whose server is
     /// already running elsewhere. The floors `inproc` and `tcp` need not be listed.
     #[schemars(example = ["rest", "jsonrpc", "zerorpc"])]
@@ -77,7 +84,7 @@ pub struct Measurement {
     pub placement: Placement,
     /// The number of connections, up to 10000. By default a closed loop has one per caller and an open loop 16. A protocol
     /// that allows only one call at a time per connection always has one per caller.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "count::optional", skip_serializing_if = "Option::is_none")]
     #[schemars(example = 4)]
     pub connections: Option<NonZeroU32>,
     /// Whether idle cores are kept awake. Only has an effect in placement `split`.
@@ -108,6 +115,7 @@ pub struct Search {
     #[schemars(example = &"split")]
     pub placement: Placement,
     /// The number of connections, up to 10000.
+    #[serde(deserialize_with = "count::deserialize")]
     #[schemars(example = 32)]
     pub connections: NonZeroU32,
     /// Whether idle cores are kept awake. Only has an effect in placement `split`.
@@ -137,6 +145,11 @@ fn default_timeout() -> Duration {
 
 fn default_true() -> bool {
     true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_exact(numbers: &Numbers) -> bool {
+    *numbers == Numbers::Exact
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

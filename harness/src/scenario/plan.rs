@@ -213,6 +213,13 @@ impl Plan {
         searches
     }
 
+    /// The operations of the searches for `stack`.
+    pub fn searched_operations(&self, stack: &Stack) -> impl Iterator<Item = Operation> {
+        let is_searched =
+            |search: &&PlannedSearch| search.stacks.iter().any(|other| other.name == stack.name);
+        self.searches.iter().filter(is_searched).map(|search| search.search.operation)
+    }
+
     /// The stacks, each once, in the order of the scenario, floors first.
     #[must_use]
     pub fn stacks(&self) -> Vec<&'static Stack> {

@@ -24,7 +24,7 @@ pub(super) const URL_FORM: UrlForm =
 #[group(skip)]
 pub(super) struct ServerOptions {
     /// How long the body of a request may take to arrive
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration, help_heading = "HTTP")]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = calculator::parse_duration_above_zero, help_heading = "HTTP")]
     body_timeout: Duration,
     /// Let web pages of this origin call the server from a browser (CORS): SCHEME://HOST[:PORT], or * for any origin
     /// (repeatable)

@@ -8,6 +8,7 @@ use super::facts::Role;
 use super::options::OptionGroup;
 use super::protocol::{Protocol, ProtocolRef, Stack};
 use super::serve::COMMON;
+use super::suggestion::{hint, nearest};
 
 /// Every protocol, floors first. Add one by a line.
 pub static PROTOCOLS: &[&dyn Protocol] = &[
@@ -44,12 +45,20 @@ pub fn all() -> &'static [Stack] {
 
 /// A name that no protocol has.
 #[derive(Debug, thiserror::Error)]
-#[error("unknown protocol `{0}`; the protocols are {list}", list = names(PROTOCOLS.iter().map(|protocol| protocol.name())))]
+#[error(
+    "unknown protocol `{0}`{suggestion}; the protocols are {list}",
+    suggestion = hint(nearest(.0, PROTOCOLS.iter().map(|protocol| protocol.name()))),
+    list = names(PROTOCOLS.iter().map(|protocol| protocol.name()))
+)]
 pub struct UnknownProtocol(String);
 
 /// A name that no stack has.
 #[derive(Debug, thiserror::Error)]
-#[error("unknown stack `{0}`; the stacks are {list}", list = names(all().iter().map(|stack| stack.name)))]
+#[error(
+    "unknown stack `{0}`{suggestion}; the stacks are {list}",
+    suggestion = hint(nearest(.0.split('@').next().unwrap_or_default(), all().iter().map(|stack| stack.name))),
+    list = names(all().iter().map(|stack| stack.name))
+)]
 pub struct UnknownStack(pub(super) String);
 
 fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {

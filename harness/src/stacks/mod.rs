@@ -25,6 +25,7 @@ mod rest;
 mod secret;
 mod serve;
 mod size;
+mod suggestion;
 mod tcp;
 mod text;
 mod variant;
@@ -48,4 +49,5 @@ pub use serve::{
     ServiceName, Serving,
 };
 pub use size::parse_size;
+pub(crate) use suggestion::{hint, nearest};
 pub use variant::{at_the_place_of, base_name};

@@ -116,7 +116,7 @@ impl Reference {
 
 /// The Python that [`PYTHON_VARIABLE`] names, or `python3`.
 fn interpreter() -> OsString {
-    std::env::var_os(PYTHON_VARIABLE).unwrap_or_else(|| "python3".into())
+    std::env::var_os(PYTHON_VARIABLE).filter(|path| !path.is_empty()).unwrap_or_else(|| "python3".into())
 }
 
 /// The version of the interpreter, for example `3.11.2`; `None` if it cannot be started.

@@ -40,10 +40,10 @@ pub struct CommonOptions {
     #[arg(long, value_name = "CALLS", default_value_t = Limits::default().max_batch)]
     pub max_batch: usize,
     /// Delay each call by this time
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Faults")]
+    #[arg(long, value_name = "TIME", value_parser = calculator::parse_duration, help_heading = "Faults")]
     pub handler_delay: Option<Duration>,
     /// Spend this much CPU time on each call
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Faults")]
+    #[arg(long, value_name = "TIME", value_parser = calculator::parse_duration, help_heading = "Faults")]
     pub handler_cpu: Option<Duration>,
     /// Stop the whole server for LENGTH once every PERIOD, for example 100ms/1s
     #[arg(long, value_name = "LENGTH/PERIOD", help_heading = "Faults")]

@@ -1,5 +1,6 @@
 //! The floor of the network: a fixed binary request and reply on a raw socket.
 
+use calculator::conformance::Profile;
 use calculator::{Call, CallError, Value};
 use futures_util::FutureExt;
 
@@ -28,6 +29,10 @@ impl Protocol for Tcp {
 
     fn colour(&self) -> Colour {
         FLOOR_COLOUR
+    }
+
+    fn profile(&self) -> Profile {
+        Profile { scalars_only: true, ..Profile::default() }
     }
 
     fn is_floor(&self) -> bool {

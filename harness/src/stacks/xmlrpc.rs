@@ -88,7 +88,7 @@ impl Protocol for Xmlrpc {
 
     /// An `<int>` has 32 bits.
     fn profile(&self) -> Profile {
-        Profile { integer_width: IntegerWidth::Bits32 }
+        Profile { integer_width: IntegerWidth::Bits32, ..Profile::default() }
     }
 
     /// Reads `{"base64": …}`, `{"dateTime.iso8601": …}` and `{"i8": …}`, inside lists and maps too.

@@ -93,7 +93,7 @@ impl FromStr for Period {
         if text == "none" {
             return Ok(Period(None));
         }
-        let period = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+        let period = calculator::parse_duration(text).map_err(|error| error.to_string())?;
         if period < Duration::from_millis(10) {
             return Err("expected 10ms or more, or none".to_owned());
         }

@@ -182,6 +182,7 @@ fn drive(
             warmup,
             measure: context.scenario.measure,
             timeout: Some(context.scenario.timeout),
+            numbers: context.scenario.numbers,
             seed: context.seed,
             interrupted: Arc::clone(context.interrupted),
             in_flight,

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use calculator::conformance::Numbers;
 use calculator::{Call, Client, Value};
 use rpcbench::deploy::rabbitmq::PrivateBroker;
 use rpcbench::load::Operation;
@@ -48,7 +49,7 @@ fn with_context<T>(action: impl FnOnce(&TrialContext<'_>) -> T) -> T {
 }
 
 async fn count(stack: &'static Stack, running: &RunningServer) -> Wire {
-    let counted = ledger::count(stack, Operation::ADD, 1, TIMEOUT, running).await.unwrap();
+    let counted = ledger::count(stack, Operation::ADD, 1, TIMEOUT, Numbers::Exact, running).await.unwrap();
     assert_eq!(counted.reused, Some(true), "{}", stack.name);
     assert!(!counted.sockets.is_empty(), "{}", stack.name);
     counted.wire.unwrap()

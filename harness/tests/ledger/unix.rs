@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use calculator::conformance::Numbers;
 use rpcbench::deploy::CONTROL_LINE;
 use rpcbench::observe::control::{ControlPort, TOKEN_VARIABLE, Token};
 use rpcbench::observe::wire::Traffic;
@@ -56,7 +57,8 @@ impl Drop for UnixServer {
 fn count(stack: &'static Stack, context: &TrialContext<'_>) -> (Wire, String) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let running = RunningServer::start(stack, context, None, &[], false).unwrap();
-    let counted = runtime.block_on(ledger::count(stack, Operation::ADD, 1, TIMEOUT, &running)).unwrap();
+    let counted =
+        runtime.block_on(ledger::count(stack, Operation::ADD, 1, TIMEOUT, Numbers::Exact, &running)).unwrap();
     (counted.wire.unwrap(), running.location.destination.url)
 }
 

@@ -62,6 +62,7 @@
 //! bound for all others.
 
 #![forbid(unsafe_code)]
+#![warn(clippy::disallowed_macros, clippy::disallowed_methods)]
 
 pub mod bare;
 mod broker_version;

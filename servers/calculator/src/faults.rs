@@ -58,7 +58,7 @@ impl FromStr for Stall {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (length, period) = text.split_once('/').ok_or("expected LENGTH/PERIOD, for example 100ms/1s")?;
-        let duration = |text| humantime::parse_duration(text).map_err(|error| format!("`{text}`: {error}"));
+        let duration = |text| crate::parse_duration(text).map_err(|error| error.to_string());
         let stall = Stall { length: duration(length)?, period: duration(period)? };
         if stall.length.is_zero() || stall.length >= stall.period {
             return Err("a stall must be longer than zero and shorter than its period".to_owned());

@@ -5,6 +5,7 @@
 //! table](conformance), and the [JSON form](json) of values. This crate does no I/O.
 
 #![forbid(unsafe_code)]
+#![warn(clippy::disallowed_macros, clippy::disallowed_methods)]
 
 mod arithmetic;
 mod call;
@@ -12,6 +13,7 @@ mod client;
 pub mod conformance;
 mod dispatch;
 pub mod document;
+mod duration;
 mod error;
 mod faults;
 pub mod json;
@@ -27,6 +29,7 @@ mod value;
 pub use call::{Call, Method, Params};
 pub use client::{CallFuture, Client, ClientOptions, Deadline};
 pub use dispatch::{Dispatcher, Executor, ExecutorParseError};
+pub use duration::{DurationParseError, parse_duration, parse_duration_above_zero};
 pub use error::{CallError, ErrorKind, Remote};
 pub use faults::{Faults, OneIn, Stall};
 pub use limits::Limits;

@@ -10,6 +10,7 @@
 //! if the headers in the client's configuration request it. There is no TLS.
 
 #![forbid(unsafe_code)]
+#![warn(clippy::disallowed_macros, clippy::disallowed_methods)]
 
 mod body;
 mod body_error;

@@ -5,6 +5,7 @@
 //! and `/api_jsonrpc.php` (Zabbix).
 
 #![forbid(unsafe_code)]
+#![warn(clippy::disallowed_macros, clippy::disallowed_methods)]
 
 mod client;
 #[cfg(feature = "jsonrpsee")]

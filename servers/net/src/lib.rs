@@ -8,6 +8,7 @@
 //! sockets, where it does not, streams count them ([`bytes_counted`]).
 
 #![forbid(unsafe_code)]
+#![warn(clippy::disallowed_macros, clippy::disallowed_methods)]
 
 mod address;
 mod address_error;

@@ -5,6 +5,7 @@
 //! also reads XML (by `content-type`) and writes it (by `accept`); the client uses JSON.
 
 #![forbid(unsafe_code)]
+#![warn(clippy::disallowed_macros, clippy::disallowed_methods)]
 
 mod client;
 mod negotiation;

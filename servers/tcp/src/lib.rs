@@ -6,6 +6,7 @@
 //! bytes is rejected, never altered.
 
 #![forbid(unsafe_code)]
+#![warn(clippy::disallowed_macros, clippy::disallowed_methods)]
 
 mod client;
 #[cfg(feature = "libzmq")]

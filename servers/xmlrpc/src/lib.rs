@@ -4,8 +4,9 @@
 //! [`wire`] encodes and decodes the messages.
 
 #![forbid(unsafe_code)]
+#![warn(clippy::disallowed_macros, clippy::disallowed_methods)]
 
-use calculator::conformance::{IntegerWidth, Profile};
+use calculator::conformance::{IntegerWidth, Numbers, Profile};
 
 mod client;
 mod methods;
@@ -16,4 +17,5 @@ pub use client::XmlRpcClient;
 pub use server::{Server, ServerOptions, XmlRpc};
 
 /// The profile of XML-RPC for the conformance table: `<int>` has 32 bits.
-pub const CONFORMANCE_PROFILE: Profile = Profile { integer_width: IntegerWidth::Bits32 };
+pub const CONFORMANCE_PROFILE: Profile =
+    Profile { integer_width: IntegerWidth::Bits32, scalars_only: false, numbers: Numbers::Exact };

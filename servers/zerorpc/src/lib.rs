@@ -6,6 +6,7 @@
 //! announces, and it bounds what it stores for a peer. A [`Library`] can take its place.
 
 #![forbid(unsafe_code)]
+#![warn(clippy::disallowed_macros, clippy::disallowed_methods)]
 
 mod anomaly_counter;
 mod client;

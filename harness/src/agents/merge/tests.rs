@@ -8,6 +8,7 @@ use crate::record::{Agent, AgentPart, Build, ClockOffset, ReferenceClock, SCHEMA
 use crate::scenario::{Measurement, Scenario, TrialSpec};
 use crate::stacks::Stack;
 use crate::sys;
+use calculator::conformance::Numbers;
 use calculator::{CallError, ErrorKind, Value};
 use proptest::prelude::*;
 use std::num::NonZeroU32;
@@ -39,7 +40,7 @@ fn record_call(seen: &mut Observation, call: &CallOutcome) {
         service: Some(Duration::from_nanos(call.took)),
         schedule_lag: Some(Duration::from_nanos(call.late)),
     };
-    seen.record(timing, &result, &ok);
+    seen.record(timing, &result, &ok, Numbers::Exact);
     seen.counts.slots += 1;
 }
 

@@ -136,6 +136,10 @@ async fn supervise(node: &mut Node, installation: &Installation, restart: bool) 
     }
 }
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "standard output is a pipe to the parent, and errors are ignored"
+)]
 fn print_line(line: &GuardLine) {
     if let Ok(mut text) = serde_json::to_vec(line) {
         text.push(b'\n');

@@ -38,7 +38,7 @@ impl Installation {
     /// # Errors
     /// [`BrokerError::NotInstalled`] with what to install.
     pub(super) fn find() -> Result<Self, BrokerError> {
-        let server = match env::var_os(SERVER_VARIABLE).map(PathBuf::from) {
+        let server = match env::var_os(SERVER_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from) {
             Some(server) if server.is_file() => server,
             Some(server) => {
                 let message = format!(

@@ -1,5 +1,6 @@
 //! A drawing surface over the SVG backend of `plotters`.
 
+use calculator::is_unprintable;
 use plotters::backend::SVGBackend;
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, IntoDrawingArea};
@@ -63,10 +64,10 @@ pub(super) fn draw(
     ))
 }
 
-/// `text` without characters that XML does not allow.
+/// `text` without characters that XML does not allow, or that change the direction of text.
 fn printable(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() || ('\u{fffe}'..='\u{ffff}').contains(&c) { '\u{fffd}' } else { c })
+        .map(|c| if is_unprintable(c) || ('\u{fffe}'..='\u{ffff}').contains(&c) { '\u{fffd}' } else { c })
         .collect()
 }
 

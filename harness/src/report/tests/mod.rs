@@ -9,6 +9,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use calculator::Value;
+use calculator::conformance::Numbers;
 
 use super::model::Cell;
 use super::plots::Figures;
@@ -80,7 +81,7 @@ fn trial(facts: &StackFacts, measurement: &Measurement, block: u32, position: u3
     let mut seen = Observation::default();
     for i in 0..500 {
         let took = Duration::from_nanos(u64::from(1_000 * (position + 1) + 10 * block + i));
-        seen.record(Timing::closed(took), &Ok(Value::Null), &Ok(Value::Null));
+        seen.record(Timing::closed(took), &Ok(Value::Null), &Ok(Value::Null), Numbers::Exact);
     }
     let used = |cpu_ns| {
         Some(Used { cpu_ns, utilisation: 0.5, voluntary_switches: 0, involuntary_switches: 0, peak_rss: 1 })
@@ -105,6 +106,8 @@ fn trial(facts: &StackFacts, measurement: &Measurement, block: u32, position: u3
 fn check(stack: &str) -> Check {
     Check {
         stack: stack.to_owned(),
+        not_sent: 0,
+        gated_by: vec![],
         core_passed: 18,
         core: 18,
         strict_passed: 8,

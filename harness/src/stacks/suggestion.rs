@@ -2,7 +2,7 @@
 
 /// The valid name that is nearest to `misspelt`; `None` where none is near enough to be meant.
 #[must_use]
-pub fn nearest<'a>(misspelt: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(misspelt: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A third of the letters may be wrong, and one of a short name.
     let allowed = (misspelt.chars().count() / 3).max(1);
     valid
@@ -14,7 +14,7 @@ pub fn nearest<'a>(misspelt: &str, valid: impl IntoIterator<Item = &'a str>) -> 
 }
 
 /// The end of an error message that suggests `name`; empty without one.
-pub(super) fn hint(name: Option<&str>) -> String {
+pub(crate) fn hint(name: Option<&str>) -> String {
     name.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }
 

@@ -1,7 +1,14 @@
 //! The command line through the real binary: what it accepts, what it says, and the exit code that tells a script so.
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
 
+mod check;
+#[path = "../common/mod.rs"]
 mod common;
+mod escapes;
+mod output;
+mod peer;
+mod targets;
+mod usage;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -71,13 +78,14 @@ fn a_mistake_in_a_scenario_is_reported_with_its_place_and_what_was_expected() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mine.toml");
     let path = file.to_str().unwrap();
-    let text = include_str!("../../scenarios/quick.toml").replace("load = \"closed:1\"", "load = \"closed\"");
+    let text =
+        include_str!("../../../scenarios/quick.toml").replace("load = \"closed:1\"", "load = \"closed\"");
     std::fs::write(&file, &text).unwrap();
     let line = text.lines().position(|line| line == "load = \"closed\"").unwrap() + 1;
     finish(&mut rpcbench(&["run", path])).with(2, &[&format!("{path}:{line}:"), "closed:CALLERS"]);
 
     std::fs::write(&file, "name = \"mine\"\nblocks = 0\n").unwrap();
-    finish(&mut rpcbench(&["run", path])).with(2, &[&format!("{path}:2:"), "nonzero"]);
+    finish(&mut rpcbench(&["run", path])).with(2, &[&format!("{path}:2:"), "expected a number from 1 to"]);
     finish(&mut rpcbench(&["run", "/nowhere/mine.toml"])).with(2, &["/nowhere/mine.toml", "No such file"]);
 }
 

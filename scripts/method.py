@@ -1,0 +1,467 @@
+"""Measure how reliable rpcbench is on this machine: the figures of harness/docs/validation.md.
+
+    scripts/method [PART]...        default: all of them, in under an hour
+
+    schedule-lag   the delay of an open loop's generator at 10,000 calls/s                      20 s
+    known-answers  a server with known stalls, delays, failures and wrong answers                4 min
+    cpu            CPU time per call against a server that burns a known amount                 30 s
+    recording      what recording a call costs                                                   1 min
+    oha            latency at 1,000 calls/s, compared with oha's (cargo install oha)             1 min
+    wrk            closed-loop throughput, compared with wrk's (apt install wrk)                 2 min
+    noise          200 pairs of one stack with itself: how many are distinguishable             16 min
+    sensitivity    40 pairs that differ by 3 % of CPU time: how many are distinguishable         4 min
+    verdicts       simulated tables with the noise of the reference record: false statements, power  1 min
+    connections    the memory of 10,000 open connections                                         1 min
+    codec          what encoding and decoding a call costs                                       3 min
+    servers        calls/s of our servers, compared with jsonrpsee's and Python's                2 min
+    documents      the memory that servers need to echo a document of 1 MiB                      1 min
+    zerorpc        calls on one socket, 1,000 clients, CPU time compared with Python's zerorpc   2 min
+
+Needs Linux and two cores; `servers` and `zerorpc` need Python with the packages of servers/python/requirements.txt, named by
+RPCBENCH_PYTHON. Prints a table. Exits with 1 if a figure misses its requirement.
+"""
+
+import json
+import math
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+PROGRAM = TARGET / "release" / "rpcbench"
+BODY = '{"x":20000,"y":30000}'
+
+
+class Table:
+    """Prints a row for each figure and counts those that miss their requirement."""
+
+    def __init__(self):
+        self.missed = 0
+
+    def row(self, figure, required, measured, good):
+        self.missed += not good
+        print(f"| {figure} | {required} | {measured} | {'yes' if good else '**no**'} |", flush=True)
+
+
+def run(*arguments, scenario=None):
+    """Runs the program; returns the record and the output. A run whose audit failed has a record, too."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [PROGRAM, "run", "--out", os.path.join(folder, "out"), *map(str, arguments)]
+        if scenario:
+            path = os.path.join(folder, "scenario.toml")
+            Path(path).write_text(scenario, encoding="utf-8")
+            command.insert(2, path)
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        if ended.returncode not in (0, 4):
+            sys.exit(f"{' '.join(map(str, command))}\n{ended.stderr}")
+        return json.loads(Path(folder, "out", "record.json").read_text(encoding="utf-8")), ended.stdout
+
+
+def scenario(stack, load, seconds, placement="split", blocks=1, warmup="100ms", extra=""):
+    return f"""name = "method"
+question = "How far can the figures be trusted?"
+blocks = {blocks}
+warmup = "{warmup}"
+measure = "{round(seconds * 1000)}ms"
+timeout = "30s"
+floors = false
+stacks = ["{stack}"]
+{extra}
+[[measurement]]
+name = "measured"
+operation = "add"
+load = "{load}"
+placement = "{placement}"
+"""
+
+
+def only(record):
+    """The only trial of a record, and the reason if it does not count."""
+    (trial,) = record["trials"]
+    return trial, next((check["detail"] for check in trial["audit"] if not check["passed"]), "")
+
+
+def one(stack, load, seconds, *arguments):
+    return only(run(*arguments, scenario=scenario(stack, load, seconds))[0])
+
+
+def schedule_lag(table):
+    for stack in ("rest-hyper", "zerorpc", "tcp"):
+        tails = []
+        for _ in range(5):
+            trial, _ = one(stack, "open:10000:constant", 1)
+            tails.append(trial["lateness"]["p99"] / 1e3)
+        measured = f"{statistics.median(tails):.0f} µs ({min(tails):.0f}–{max(tails):.0f})"
+        table.row(f"schedule lag p99 at 10,000 calls/s, {stack}, median of 5", "≤ 50 µs", measured,
+                  statistics.median(tails) <= 50)
+
+
+def known_answers(table):
+    length, period, rate, periods = 0.1, 1.0, 2000, 31
+    # After a stall, the server answers the waiting calls without a pause. Its load is then the rate divided by its
+    # capacity, which is less than the CPU time that it uses while it is woken for every call.
+    capacity, _ = one("rest-hyper", "closed:32", 2)
+    need = rate / capacity["throughput"]
+    for arrivals in ("constant", "poisson"):
+        trial, complaint = one("rest-hyper", f"open:{rate}:{arrivals}", periods * period, "--server-arg=--stall=100ms/1s")
+        calls, server = trial["counts"]["right"], trial["server"]["cpu_ns"]
+        busy = rate * server / calls / 1e9
+        service = trial["service"]["p50"] / 1e9
+        for name, q in (("p95", 0.95), ("p99", 0.99), ("p999", 0.999)):
+            # A call that arrives t after the start of a stall waits for the rest of the stall and for the calls before it:
+            # length - t (1 - need). See harness/docs/method-load.md.
+            expected = length - (1 - q) * period * (1 - need) + service
+            measured = (trial["latency"][name] or math.inf) / 1e9
+            error = measured / expected - 1
+            table.row(f"{name} of a server that stalls 100 ms each second, {rate} calls/s {arrivals}, {periods} stalls",
+                      f"{1e3 * expected:.1f} ms ± 5 %", f"{1e3 * measured:.1f} ms ({100 * error:+.1f} %) {complaint}",
+                      abs(error) <= 0.05)
+        table.row(f"the server's CPU time during this, {arrivals}", "< 10 %", f"{100 * busy:.1f} %", busy < 0.1)
+    trial, _ = one("rest-hyper", "closed:1", 10, "--server-arg=--stall=100ms/1s")
+    p99 = trial["latency"]["p99"] / 1e6
+    table.row("p99 of the same stalls in a closed loop of one caller", "does not see them: < 10 ms",
+              f"{p99:.3f} ms (longest {trial['latency']['max'] / 1e6:.0f} ms)", p99 < 10)
+    trial, _ = one("rest-hyper", "open:50:poisson", 8, "--server-arg=--handler-delay=100ms")
+    p50 = trial["latency"]["p50"] / 1e6
+    # The server's timer has a resolution of one millisecond.
+    table.row("p50 of a server that delays each call by 100 ms", "100 ms ± 5 %", f"{p50:.1f} ms", abs(p50 / 100 - 1) <= 0.05)
+    for fault, n in (("fail", 10), ("wrong", 100)):
+        # Only the second half of a pair has the fault, since the first must pass the conformance check.
+        text = scenario("rest-hyper", "open:2000:constant", 3, extra='pairs = [["rest-hyper", "rest-hyper"]]')
+        record, _ = run(f"--twin-arg=--{fault}=1/{n}", scenario=text)
+        trial = next(trial for trial in record["trials"] if trial.get("twin"))
+        counts = trial["counts"]
+        hit = counts["wrong"] if fault == "wrong" else sum(counts["failed"].values())
+        share = hit * n / counts["started"]
+        table.row(f"calls affected by --{fault} 1/{n}", f"1 in {n}", f"{hit} of {counts['started']}", abs(share - 1) < 0.01)
+        table.row("status of that trial", "invalid", trial["status"], trial["status"] == "invalid")
+
+
+def cpu(table):
+    def per_call(*arguments):
+        record, _ = run(*arguments, scenario=scenario("rest-hyper", "closed:1", 1, "shared", blocks=5))
+        return statistics.median(t["server"]["cpu_ns"] / t["counts"]["right"] for t in record["trials"]) / 1e3
+    plain = per_call()
+    for micros in (20, 200):
+        measured = per_call(f"--server-arg=--handler-cpu={micros}us") - plain
+        table.row(f"CPU time that a handler burning {micros} µs adds to a call", f"{micros} µs ± 5 %", f"{measured:.1f} µs",
+                  abs(measured / micros - 1) <= 0.05)
+
+
+def recording(table):
+    estimates = criterion("recording")
+    for name in ("closed loop", "open loop"):
+        nanos = estimates[f"recording/{name}"]
+        table.row(f"recording a call, {name}", "< 100 ns", f"{nanos:.0f} ns", nanos < 100)
+
+
+class Server:
+    """A REST server on the last core."""
+
+    def __enter__(self):
+        self.core = sorted(os.sched_getaffinity(0))[-1]
+        self.process = subprocess.Popen([PROGRAM, "serve", "rest", "--end-with-input"], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True,
+                                        preexec_fn=lambda: os.sched_setaffinity(0, {self.core}))
+        self.url = self.process.stdout.readline().split()[2]
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait()
+
+    def ours(self, load, seconds):
+        """Runs our generator against it. Cores are not kept awake, as for the other generators."""
+        record, _ = run("--target", f"rest-hyper={self.url}", "--no-warm", scenario=scenario("rest-hyper", load, seconds))
+        return only(record)[0]
+
+    def theirs(self, *command):
+        """Runs another generator on the client's core and returns its output."""
+        core = sorted(os.sched_getaffinity(0))[-2]
+        return subprocess.run(command, check=True, capture_output=True, text=True,
+                              preexec_fn=lambda: os.sched_setaffinity(0, {core})).stdout
+
+
+class Awake:
+    """Keeps the last two cores awake, for all generators."""
+
+    def __enter__(self):
+        self.spinners = []
+        for core in sorted(os.sched_getaffinity(0))[-2:]:
+            spinner = subprocess.Popen([PROGRAM, "__keep-awake", str(core)], stdin=subprocess.PIPE,
+                                       stdout=subprocess.PIPE, text=True)
+            self.spinners.append(spinner)
+            if (line := spinner.stdout.readline().strip()) != "spinning":
+                sys.exit(f"core {core} cannot be kept awake: {line}")
+
+    def __exit__(self, *_):
+        for spinner in self.spinners:
+            spinner.stdin.close()
+            spinner.wait()
+
+
+def beside(server, rounds, ours, theirs):
+    """The medians of two generators that run alternately, so that disturbances affect both alike."""
+    pairs = [(ours(server), theirs(server)) for _ in range(rounds)]
+    return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
+
+
+def oha(table):
+    command = [tool("oha", "cargo install oha"), "-m", "POST", "-d", BODY, "-H", "content-type: application/json"]
+    command += ["--no-tui", "--output-format", "json"]
+
+    def latency(server):
+        out = json.loads(server.theirs(*command, "-z", "3s", "-c", "16", "-q", "1000", "--latency-correction",
+                                       f"{server.url}/add"))
+        return out["latencyPercentiles"]["p50"] * 1e6
+
+    def rate(server):
+        return json.loads(server.theirs(*command, "-z", "2s", "-c", "32", f"{server.url}/add"))["summary"]["requestsPerSec"]
+
+    with Server() as server, Awake():
+        mine, other = beside(server, 5, lambda s: s.ours("open:1000:constant", 3)["latency"]["p50"] / 1e3, latency)
+        table.row("p50 at 1,000 calls/s beside oha --latency-correction, cores awake, medians of 5 rounds", "within 10 %",
+                  f"{mine:.0f} µs beside {other:.0f} µs: {mine / other:.2f}", abs(mine / other - 1) <= 0.1)
+        mine, other = beside(server, 9, lambda s: s.ours("closed:32", 2)["throughput"], rate)
+    table.row("calls/s of 32 callers beside oha, medians of 9 rounds", "≥ 0.9 ×",
+              f"{mine:,.0f} beside {other:,.0f}: {mine / other:.2f}", mine >= 0.9 * other)
+
+
+def wrk(table):
+    program = tool("wrk", "apt install wrk")
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder, "add.lua")
+        script.write_text(f"wrk.method='POST'\nwrk.body='{BODY}'\nwrk.headers['Content-Type']='application/json'\n",
+                          encoding="utf-8")
+
+        def rate(server):
+            out = server.theirs(program, "-t1", "-c32", "-d2", "-s", str(script), f"{server.url}/add")
+            return float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1])
+
+        with Server() as server:
+            mine, other = beside(server, 9, lambda s: s.ours("closed:32", 2)["throughput"], rate)
+    table.row("calls/s of 32 callers beside wrk, medians of 9 rounds", "≥ 0.85 ×",
+              f"{mine:,.0f} beside {other:,.0f}: {mine / other:.2f}", mine >= 0.85 * other)
+
+
+def tool(name, remedy):
+    return shutil.which(name) or sys.exit(f"{name} is not installed: {remedy}")
+
+
+def clopper_pearson(found, trials, confidence=0.95):
+    """The confidence interval of a proportion (Clopper and Pearson, Biometrika 26, 1934), by bisection."""
+    def at_most(k, share):
+        return sum(math.comb(trials, i) * share**i * (1 - share) ** (trials - i) for i in range(k + 1))
+
+    def share_where(falls_below):
+        low, high = 0.0, 1.0
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (low, middle) if falls_below(middle) else (middle, high)
+        return low
+
+    tail = (1 - confidence) / 2
+    low = 0.0 if found == 0 else share_where(lambda share: 1 - at_most(found - 1, share) > tail)
+    high = 1.0 if found == trials else share_where(lambda share: at_most(found, share) < tail)
+    return low, high
+
+
+def distinguishable(pairs, placement, *arguments):
+    """The number of pairs of a stack with itself whose interval excludes 1, and the median ratio."""
+    text = scenario("rest-hyper", "closed:1", 0.06, placement, blocks=10, warmup="40ms",
+                    extra='pairs = [["rest-hyper", "rest-hyper"]]')
+    found, ratios = 0, []
+    for _ in range(pairs):
+        _, out = run(*arguments, scenario=text)
+        middle, low, high = map(float, re.search(r"against itself: ([\d.]+) \(([\d.]+)–([\d.]+)\)", out).groups())
+        found += not low <= 1 <= high
+        ratios.append(middle)
+    return found, statistics.median(ratios)
+
+
+def noise(table):
+    pairs, all_found = 100, 0
+    for placement, where in (("shared", "on one core"), ("split", "on two cores kept awake")):
+        found, _ = distinguishable(pairs, placement)
+        all_found += found
+        low, high = clopper_pearson(found, pairs)
+        print(f"  ({where}: {found} of {pairs}, {100 * low:.1f}–{100 * high:.1f} %)", file=sys.stderr)
+    low, high = clopper_pearson(all_found, 2 * pairs)
+    table.row("distinguishable A/A pairs", "≤ 4 of 200", f"{all_found} of {2 * pairs} ({100 * low:.1f}–{100 * high:.1f} %)",
+              all_found <= 4)
+
+
+def sensitivity(table):
+    record, _ = run(scenario=scenario("rest-hyper", "closed:1", 0.5, "shared", blocks=3))
+    cpu_ns = statistics.median((t["server"]["cpu_ns"] + t["client"]["cpu_ns"]) / t["counts"]["right"] for t in record["trials"])
+    extra = round(0.03 * cpu_ns)
+    pairs = 40
+    found, ratio = distinguishable(pairs, "shared", f"--twin-arg=--handler-cpu={extra}ns")
+    low, high = clopper_pearson(found, pairs)
+    table.row(f"distinguishable pairs that differ by {extra} ns, 3 % of a call's CPU time (median ratio {ratio:.3f})",
+              "≥ 36 of 40", f"{found} of {pairs} ({100 * low:.0f}–{100 * high:.0f} %)", found >= 36)
+
+
+def verdicts(table):
+    """Prints the whole table of power, for harness/docs/method-verdicts.md."""
+    command = ["cargo", "run", "--release", "--locked", "--package", "rpcbench", "--example", "verdicts", "--",
+               "--tables", "10000", ROOT / "results" / "reference"]
+    out = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+    print(out, file=sys.stderr)
+    rows = [[cell.strip(" %") for cell in line.split("|")[1:-1]] for line in out.splitlines()[2:]]
+    false = max(float(share) for row in rows for share in row[2:4])
+    table.row("tables with a false statement, the most in any row", "≤ 1 %", f"{false:.1f} %", false <= 1)
+    for effect, column, least in ((5, 6, 80), (10, 7, 99)):
+        power = min(float(row[column]) for row in rows if row[1] == "30")
+        table.row(f"tables that state a true {effect} %, 30 blocks, the least of the measurements", f"≥ {least} %",
+                  f"{power:.1f} %", power >= least)
+
+
+def connections(table):
+    trial, complaint = one("rest-hyper", "closed:10000", 5)
+    memory = (trial["client"]["peak_rss"] + trial["server"]["peak_rss"]) / 2**20
+    table.row("client and server with 10,000 open connections", "< 1,024 MiB",
+              f"{memory:.0f} MiB, {trial['counts']['right']} calls {complaint}",
+              memory < 1024 and trial["connections"] == 10_000 and trial["counts"]["right"] > 0)
+
+
+def criterion(bench, *filters):
+    """Runs a criterion benchmark; returns its estimates in nanoseconds by name."""
+    ended = subprocess.run(["cargo", "bench", "--locked", "--package", "rpcbench", "--bench", bench, "--", *filters],
+                           cwd=ROOT, capture_output=True, text=True, check=True)
+    # criterion prints low, estimate and high; a long name is on a separate line.
+    found = re.findall(r"^(\S[^\n]*?)\s+time:\s+\[\S+ \S+ (\S+) (\S+) \S+ \S+\]", ended.stdout, re.MULTILINE)
+    return {name: float(value) * {"ps": 1e-3, "ns": 1, "µs": 1e3}[unit] for name, value, unit in found}
+
+
+def codec(table):
+    estimates = criterion("codec", "codec add")
+    for protocol, most in (("xmlrpc", 2000), ("jsonrpc", 700)):
+        steps = [nanos for name, nanos in estimates.items() if name.startswith(f"codec add/{protocol}/")]
+        table.row(f"encoding and decoding an add call and its answer, {protocol}", f"< {most} ns",
+                  f"{sum(steps):.0f} ns in {len(steps)} steps", len(steps) == 4 and sum(steps) < most)
+
+
+def servers(table):
+    """Compares the median throughput of five blocks; server and client have one core each."""
+    text = scenario("rest-hyper", "closed:32", 1, blocks=5).replace(
+        'stacks = ["rest-hyper"]', 'stacks = ["jsonrpc-hyper", "jsonrpc-jsonrpsee", "xmlrpc-hyper", "xmlrpc-python"]')
+    record, _ = run("--require", "jsonrpc-jsonrpsee,xmlrpc-python", scenario=text)
+
+    def rate(stack):
+        return statistics.median(t["throughput"] for t in record["trials"] if t["stack"] == stack)
+    for ours, theirs, least in (("jsonrpc-hyper", "jsonrpc-jsonrpsee", 1), ("xmlrpc-hyper", "xmlrpc-python", 8)):
+        mine, other = rate(ours), rate(theirs)
+        table.row(f"calls/s of {ours}'s server beside {theirs}'s, 32 callers", f"≥ {least} ×",
+                  f"{mine:,.0f} beside {other:,.0f}: {mine / other:.2f}", mine >= least * other)
+
+
+def documents(table):
+    for stack in ("rest-hyper", "jsonrpc-hyper", "xmlrpc-hyper", "zerorpc"):
+        usual, _ = one(stack, "closed:1", 1)
+        record, _ = run("--operation", "echo:1MiB", scenario=scenario(stack, "closed:1", 3))
+        trial, complaint = only(record)
+        more = trial["server"]["peak_rss"] - usual["server"]["peak_rss"]
+        sent = record["wire"][0]["hops"][0]["bytes"]
+        table.row(f"additional memory of a server that echoes 1 MiB of information, {stack}", "< 4 × its size",
+                  f"{more / 2**20:.1f} ×, or {more / sent:.1f} × the request's bytes {complaint}", more < 4 * 2**20)
+
+
+# Calls a server and prints the CPU time of both ends per call, in nanoseconds, with all threads of the server.
+PYTHON_CLIENT = """
+import sys, time
+from pathlib import Path
+import zerorpc
+url, pid, calls = sys.argv[1], sys.argv[2], int(sys.argv[3])
+client = zerorpc.Client(url)
+def used():
+    server = sum(int(task.read_text().split()[0]) for task in Path("/proc", pid, "task").glob("*/schedstat"))
+    return time.process_time_ns() + server
+for _ in range(calls // 5):
+    client.add(20000, 30000)
+before = used()
+for _ in range(calls):
+    assert client.add(20000, 30000) == 50000
+print((used() - before) / calls)
+client.close()
+"""
+
+
+def python_at_both_ends(calls):
+    """CPU nanoseconds of a call with client and server in Python, on one core."""
+    python = os.environ.get("RPCBENCH_PYTHON", "python3")
+    core = max(os.sched_getaffinity(0))
+    options = {"stdout": subprocess.PIPE, "text": True, "preexec_fn": lambda: os.sched_setaffinity(0, {core})}
+    server = subprocess.Popen([python, "-B", ROOT / "servers" / "python" / "zerorpc_server.py"], **options)
+    try:
+        url = server.stdout.readline().split()[-1]
+        arguments = [python, "-c", PYTHON_CLIENT, url, str(server.pid), str(calls)]
+        return float(subprocess.run(arguments, check=True, **options).stdout)
+    finally:
+        server.kill()
+        server.wait()
+
+
+def zerorpc(table):
+    record, _ = run("--stack", "zerorpc,zerorpc-python", "--load", "closed:1", "--placement", "shared", "--blocks", 5,
+                    "--seconds", 1)
+    if record["skipped"]:
+        sys.exit(f"zerorpc: {record['skipped'][0]['reason']}")
+
+    def cpu_of(stack):
+        trials = [trial for trial in record["trials"] if trial["stack"] == stack and trial["status"] == "valid"]
+        return statistics.median((t["client"]["cpu_ns"] + t["server"]["cpu_ns"]) / t["counts"]["right"] for t in trials)
+
+    own = cpu_of("zerorpc")
+    python = statistics.median(python_at_both_ends(5_000) for _ in range(5))
+    for ends, cpu in (("Python at both ends", python), ("our client, Python's server", cpu_of("zerorpc-python"))):
+        table.row(f"CPU time of a call, both ends: {ends} / zerorpc", "≥ 10", f"{cpu / own:.1f} ({cpu / 1e3:.0f} / {own / 1e3:.1f} µs)",
+                  cpu / own >= 10)
+    trial, complaint = one("zerorpc", "closed:64", 3, "--connections", "1")
+    table.row("calls/s with 64 in flight on one socket", "≥ 200,000", f"{trial['throughput']:,.0f} {complaint}",
+              trial["throughput"] >= 200_000)
+    trial, complaint = one("zerorpc", "open:10000:poisson", 10, "--connections", "1000")
+    p99 = (trial["latency"]["p99"] or math.inf) / 1e6
+    table.row("p99 of 1,000 clients at 10,000 calls/s", "< 50 ms",
+              f"{p99:.3f} ms (schedule lag {trial['lateness']['p99'] / 1e6:.3f} ms) {complaint}", p99 < 50)
+
+
+PARTS = {"schedule-lag": schedule_lag, "known-answers": known_answers, "cpu": cpu, "recording": recording, "oha": oha,
+         "wrk": wrk, "noise": noise, "verdicts": verdicts, "sensitivity": sensitivity, "connections": connections, "codec": codec,
+         "servers": servers, "documents": documents, "zerorpc": zerorpc}
+# Former names of parts.
+FORMER = {"lateness": "schedule-lag"}
+
+
+def main():
+    parts = [FORMER.get(part, part) for part in sys.argv[1:]] or list(PARTS)
+    if unknown := [part for part in parts if part not in PARTS]:
+        wants_help = unknown[0] in ("-h", "--help")
+        if wants_help:
+            print(__doc__.strip())
+            return
+        print(f"unknown part {unknown[0]}; the parts are {', '.join(PARTS)}", file=sys.stderr)
+        sys.exit(2)
+    if len(os.sched_getaffinity(0)) < 2:
+        print("two cores are required: one for the client, one for the server", file=sys.stderr)
+        sys.exit(3)
+    if not shutil.which("cargo"):
+        print("cargo was not found; install Rust from https://rustup.rs", file=sys.stderr)
+        sys.exit(3)
+    build = ["cargo", "build", "--locked", "--release", "--quiet", "--package", "rpcbench"]
+    subprocess.run(build + (["--features", "jsonrpsee"] if "servers" in parts else []), check=True, cwd=ROOT)
+    print("| figure | required | measured | met |\n|---|---|---|---|", flush=True)
+    table = Table()
+    for part in parts:
+        PARTS[part](table)
+    sys.exit(1 if table.missed else 0)
+
+
+if __name__ == "__main__":
+    main()
