@@ -170,11 +170,16 @@ pub(super) fn thread_limits() -> String {
     };
     // The number of processes and threads of the user, and the address space, in which each thread has a stack.
     let own = [limit(Resource::RLIMIT_NPROC, "-u", 1), limit(Resource::RLIMIT_AS, "-v", 1024)];
-    // The path of the control group, in the only hierarchy of version 2 (cgroups(7)).
-    let group = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let path = group.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/");
-    let max = fs::read_to_string(format!("/sys/fs/cgroup{path}/pids.max")).unwrap_or_default();
-    let max = max.trim().parse::<u64>().ok().map(|limit| format!("pids.max of the control group is {limit}"));
+    // Lines `ID:CONTROLLERS:PATH`; version 2 has a single hierarchy without controllers (cgroups(7)).
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let max = groups.lines().filter_map(|line| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        let folder = if controllers.is_empty() { "" } else { "/pids" };
+        let applies = matches!(controllers, "" | "pids");
+        let max =
+            fs::read_to_string(format!("/sys/fs/cgroup{folder}{path}/pids.max")).ok().filter(|_| applies)?;
+        max.trim().parse::<u64>().ok().map(|limit| format!("pids.max of the control group is {limit}"))
+    });
     own.into_iter().flatten().chain(max).collect::<Vec<_>>().join(", ")
 }
 

@@ -74,6 +74,23 @@ fn a_run_that_is_ended_before_its_first_trial_leaves_no_record() {
 }
 
 #[test]
+fn the_record_of_a_run_that_is_killed_in_a_search_is_marked_as_interrupted() {
+    let run = Run::of(&["rest-hyper"], 1, "300ms");
+    let scenario = run.folder.path().join("tiny.toml");
+    let search = "\n[[search]]\nname = \"capacity\"\noperation = \"add\"\narrivals = \"constant\"\np99 = \"60s\"\n\
+                  placement = \"free\"\nconnections = 4\n";
+    let text = std::fs::read_to_string(&scenario).unwrap() + search;
+    std::fs::write(&scenario, text).unwrap();
+    let mut process = run.start(&[]);
+    wait_for_record(&run);
+    // The blocks are over, and the searches of several seconds have begun.
+    process.signal(Signal::SIGKILL);
+    process.ended();
+    let record = run.record();
+    assert!(record.interrupted && record.searches.is_empty() && record.trials.len() == 3);
+}
+
+#[test]
 fn a_hangup_that_is_ignored_stays_ignored() {
     let run = Run::of(&["rest-hyper"], 3, "300ms");
     let program = run.command(&[]);
