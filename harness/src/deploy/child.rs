@@ -6,9 +6,6 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
 use crate::sys;
 
 /// A child process whose standard input and output are pipes.
@@ -90,10 +87,7 @@ impl PipedChild {
         if self.exit_status().is_some() {
             return;
         }
-        // A stopped process notices nothing. The process id is not used again before the child has been waited for.
-        if let Ok(pid) = i32::try_from(self.pid()) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGCONT);
-        }
+        sys::continue_child(&self.child);
         loop {
             match self.lines.recv_timeout(self.stop_timeout) {
                 Ok(_) => {}
@@ -117,6 +111,11 @@ impl Drop for PipedChild {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    use nix::sys::signal::{Signal, kill};
+    #[cfg(target_os = "linux")]
+    use nix::unistd::Pid;
 
     fn shell(script: &str, stop_timeout: Duration) -> PipedChild {
         let mut command = Command::new("sh");

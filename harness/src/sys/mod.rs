@@ -24,6 +24,9 @@ use std::io;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 /// Whether this build can observe and control everything that a full measurement needs.
 pub const FULL: bool = imp::FULL;
 
@@ -70,6 +73,15 @@ pub fn continue_with_parent(command: &mut Command) {
 /// systems without such a signal.
 pub fn kill_with_parent(command: &mut Command) {
     imp::signal_with_parent(command, imp::KILL);
+}
+
+/// Lets a child process continue that is stopped (SIGSTOP). The child must not have been waited for, since its process id
+/// may otherwise be that of another process.
+pub fn continue_child(child: &Child) {
+    if let Ok(pid) = i32::try_from(child.id()) {
+        // An error means that it has just ended.
+        let _ = kill(Pid::from_raw(pid), Signal::SIGCONT);
+    }
 }
 
 /// Whether process `pid` runs or waits, rather than being stopped or having ended; `None` where the system does not report

@@ -87,8 +87,9 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         remove(&self.path);
-        // Its input ends, and it finds nothing to remove.
+        // Its input ends, and it finds nothing to remove. A stopped process must continue to notice that.
         drop(self.sweeper.stdin.take());
+        sys::continue_child(&self.sweeper);
         let _ = self.sweeper.wait();
     }
 }
