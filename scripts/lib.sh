@@ -1,4 +1,5 @@
-# Functions that the scripts share: Cargo's target folder, and the installation of missing packages. For bash.
+# Functions that the scripts share: Cargo's target folder, a virtual environment for Python, and the installation of missing
+# packages. For bash.
 # shellcheck shell=bash
 
 say() {
@@ -28,6 +29,14 @@ target_folder() {
     cargo metadata --no-deps --format-version 1 | sed -E 's/.*"target_directory":"([^"]*)".*/\1/'
 }
 
+# Makes the crate of fuzz targets with the manifest $1 use the versions in the workspace's lock file. Its lock file has a
+# few more packages, and is not tracked.
+use_workspace_lock() {
+    case "$1" in
+    */fuzz/Cargo.toml) cp Cargo.lock "${1%.toml}.lock" ;;
+    esac
+}
+
 # Succeeds if commands can be run as root without a password.
 may_be_root() {
     [ "$(id -u)" -eq 0 ] || { has sudo && sudo -n true 2>/dev/null; }
@@ -48,6 +57,36 @@ apt_install() {
     local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@")
     # The first attempt fails if the package lists are missing or outdated.
     as_root "${install[@]}" >&2 </dev/null || { as_root apt-get update -qq >&2 && as_root "${install[@]}" >&2 </dev/null; }
+}
+
+# Makes the virtual environment $1 with the packages of the requirement files that follow, or remakes it if they changed.
+make_python_environment() {
+    local environment=$1 candidate base=
+    local pinned=("${@:2}")
+    if cat "${pinned[@]}" | cmp -s - "$environment/requirements.txt"; then
+        return
+    fi
+    for candidate in python3.11 python3; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
+            base=$candidate
+            break
+        fi
+    done
+    if [ -z "$base" ]; then
+        say "Python 3.11 is missing: the reference implementations are pinned to versions for it"
+        exit 1
+    fi
+    if ! "$base" -c 'import ensurepip, venv' 2>/dev/null; then
+        apt_install python3.11-venv || {
+            say "Python's venv is missing: apt install python3.11-venv"
+            exit 1
+        }
+    fi
+    rm -rf "$environment"
+    "$base" -m venv "$environment"
+    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check "${pinned[@]/#/--requirement=}"
+    # Written last, so that an incomplete environment is remade the next time.
+    cat "${pinned[@]}" >"$environment/requirements.txt"
 }
 
 # Succeeds if PROGRAM finds RabbitMQ, whatever else it misses.

@@ -144,7 +144,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
             match &*name {
                 "result" => members.result = Some(map.next_value()?),
                 "failure" => members.failure = Some(map.next_value()?),
-                "ending" => members.ending = matches!(map.next_value()?, Some(true)),
+                "ending" => members.ending = map.next_value::<Value>()? == Value::Bool(true),
                 "_msg_id" => members.msg_id = Some(map.next_value()?),
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }

@@ -169,6 +169,8 @@ fn accepts_an_object_without_an_envelope() {
     let read = request(r#"{"method": "add", "args": {"x": 1}, "oslo.version": "3.0"}"#).unwrap();
     assert_eq!(read.arguments, named(&[("x", Value::Int(1))]));
     assert_eq!(reply(r#"{"result": 1, "ending": true, "_msg_id": "a"}"#).unwrap().result, Ok(Value::Int(1)));
+    let not_ending = reply(r#"{"result": 1, "ending": 5, "_msg_id": "a"}"#).unwrap();
+    assert_eq!((not_ending.result, not_ending.ending), (Ok(Value::Int(1)), false));
 }
 
 #[test]

@@ -98,7 +98,9 @@ impl<'a> Request<'a> {
 pub fn decode<'a>(body: &'a [u8], limits: &Limits) -> Result<Message<'a>, Failure> {
     let limits = limits.with_envelope(ENVELOPE_DEPTH);
     json::check_depth(body, &limits)?;
-    let mut reader = serde_json::Deserializer::from_slice(body);
+    // The parser checks only the strings that it keeps.
+    let text = str::from_utf8(body).map_err(|error| Failure::parse(format!("not UTF-8: {error}")))?;
+    let mut reader = serde_json::Deserializer::from_str(text);
     let read = if body.trim_ascii_start().starts_with(b"[") {
         BatchReader(limits.max_batch).deserialize(&mut reader)
     } else {

@@ -130,7 +130,7 @@ pub fn decode_batch_reply(
     }
     let limits = limits.with_envelope(ENVELOPE_DEPTH + 1);
     json::check_depth(body, &limits)?;
-    let mut reader = serde_json::Deserializer::from_slice(body);
+    let mut reader = serde_json::Deserializer::from_str(text_of(body)?);
     let read = reader
         .deserialize_seq(ResponsesVisitor(ids.len()))
         .and_then(|responses| reader.end().map(|()| responses));
@@ -184,7 +184,7 @@ fn match_by_id(
 fn read_single<'a>(body: &'a [u8], limits: &Limits) -> Result<Response<'a>, CallError> {
     let limits = limits.with_envelope(ENVELOPE_DEPTH);
     json::check_depth(body, &limits)?;
-    let mut reader = serde_json::Deserializer::from_slice(body);
+    let mut reader = serde_json::Deserializer::from_str(text_of(body)?);
     let read = reader.deserialize_map(ResponseVisitor).and_then(|response| reader.end().map(|()| response));
     let mut response = match read {
         Ok(response) => response,
@@ -223,6 +223,11 @@ fn read_responses_tolerantly<'a>(
 
 fn not_a_response(error: &serde_json::Error) -> CallError {
     malformed(format!("the reply is not a JSON-RPC response: {error}"))
+}
+
+/// The body as text. Checked as a whole, because the parser checks only the strings that it keeps.
+fn text_of(body: &[u8]) -> Result<&str, CallError> {
+    str::from_utf8(body).map_err(|error| malformed(format!("the reply is not UTF-8: {error}")))
 }
 
 fn malformed(message: String) -> CallError {

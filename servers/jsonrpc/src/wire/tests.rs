@@ -531,3 +531,14 @@ proptest! {
         let _ = decode_reply(&body, 1, &Limits::default());
     }
 }
+
+#[test]
+fn text_that_is_not_utf_8_is_rejected_also_in_members_that_are_ignored() {
+    let limits = Limits::default();
+    let request = b"{\"jsonrpc\":\"2.0\",\"method\":\"add\",\"params\":[2,3],\"id\":1,\"other\":\"\xc0\"}";
+    assert_eq!(decode(request, &limits).unwrap_err().code, code::PARSE_ERROR);
+    let reply = b"{\"jsonrpc\":\"2.0\",\"result\":5,\"id\":1,\"other\":\"\xc0\"}";
+    assert_eq!(decode_reply(reply, 1, &limits).unwrap_err().kind, ErrorKind::Malformed);
+    let batch = [b"[".as_slice(), reply, b"]"].concat();
+    assert_eq!(decode_batch_reply(&batch, &[1], &limits).unwrap_err().kind, ErrorKind::Malformed);
+}

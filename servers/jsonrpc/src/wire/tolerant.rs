@@ -72,8 +72,7 @@ fn without_constants(text: &str) -> Cow<'_, str> {
             b'\\' if in_string => at += 1,
             b'"' => in_string = !in_string,
             b'N' | b'I' if !in_string => {
-                let found =
-                    CONSTANTS.iter().find(|(constant, _)| bytes[at..].starts_with(constant.as_bytes()));
+                let found = CONSTANTS.iter().find(|(constant, _)| is_constant(bytes, at, constant));
                 if let Some((constant, number)) = found {
                     json.to_mut().replace_range(at..at + constant.len(), number);
                     at += constant.len();
@@ -85,6 +84,16 @@ fn without_constants(text: &str) -> Cow<'_, str> {
         at += 1;
     }
     json
+}
+
+/// Whether `constant` is at this place, and not a part of a longer token: `1Infinity` is not JSON, but would be with a number
+/// in place of the constant.
+fn is_constant(bytes: &[u8], at: usize, constant: &str) -> bool {
+    let (before, rest) = bytes.split_at(at);
+    let before = if constant == "Infinity" { before.strip_suffix(b"-").unwrap_or(before) } else { before };
+    let joins = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-');
+    rest.strip_prefix(constant.as_bytes())
+        .is_some_and(|after| !before.last().is_some_and(joins) && !after.first().is_some_and(joins))
 }
 
 /// The members of an object, with their values not parsed yet.
@@ -134,6 +143,16 @@ mod tests {
     fn anything_else_that_is_not_json_is_refused() {
         for text in
             ["", "[", "[NaN,]", "[nan]", "[NaN 1]", "{\"a\":}", "[+Infinity]", "[\"\u{1}\"]", "['a']", "[01]"]
+                .into_iter()
+                .chain([
+                    "[1NaN]",
+                    "[NaN1]",
+                    "[-NaN]",
+                    "[2Infinity]",
+                    "[1.Infinity]",
+                    "[-Infinity0]",
+                    "[Infinitye5]",
+                ])
         {
             assert!(
                 TolerantMessage::new(text.as_bytes()).is_some_and(|message| message.root().is_none()),

@@ -67,7 +67,9 @@ pub fn encode_result(result: &Value) -> Result<Vec<u8>, CallError> {
 /// is nested too deeply.
 pub fn decode_result(body: &[u8], limits: &Limits) -> Result<Value, CallError> {
     json::check_depth(body, &limits.with_envelope(ENVELOPE_DEPTH))?;
-    let mut reader = serde_json::Deserializer::from_slice(body);
+    // The parser checks only the strings that it keeps.
+    let text = str::from_utf8(body).map_err(|error| malformed(format!("the reply is not UTF-8: {error}")))?;
+    let mut reader = serde_json::Deserializer::from_str(text);
     let result = reader
         .deserialize_map(ResultVisitor)
         .and_then(|result| reader.end().map(|()| result))

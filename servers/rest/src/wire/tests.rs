@@ -159,3 +159,9 @@ proptest! {
         let _ = decode_query(&text, ParameterType::Any);
     }
 }
+
+#[test]
+fn text_that_is_not_utf_8_is_rejected_also_in_members_that_are_ignored() {
+    let reply = b"{\"result\":5,\"other\":\"\xc0\"}";
+    assert_eq!(decode_result(reply, &Limits::default()).unwrap_err().kind, ErrorKind::Malformed);
+}

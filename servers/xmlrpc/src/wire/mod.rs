@@ -13,6 +13,22 @@
 //! Fault Code Interoperability.
 //!
 //! [`Value::DateTime`]: calculator::Value::DateTime
+//!
+//! # Differences from the reference implementation
+//!
+//! The crate `rpcbench-differential` gives the same bytes to these decoders and to `xmlrpc.client.loads`. Both return
+//! the same value, or both reject them, except for these differences:
+//!
+//! | difference | a message | here | there | why |
+//! |---|---|---|---|---|
+//! | `nesting` | lists and structs nested deeper than the limit | rejected | accepted | bounds memory and recursion |
+//! | `structure` | an element at a position that XML-RPC does not have for it | rejected | ignored | an error of the peer would become a wrong value |
+//! | `doctype` | a document type declaration | rejected | accepted, its entities expanded | entities can expand without bound |
+//! | `version` | `version='2.0'` | rejected | accepted | XML 1.0 (§ 2.8) allows `1.` and digits |
+//! | `encoding` | an encoding other than UTF-8, UTF-16, ISO-8859-1, US-ASCII | rejected | accepted if Python knows it | no peer is known to use one |
+//! | `names` | a name with a character outside ASCII that XML does not allow in names | accepted | rejected | no name of XML-RPC has one; the check would need a table of Unicode |
+//! | `digits` | `<int>٣</int>`, digits outside ASCII | rejected | accepted | XML-RPC's numbers are ASCII |
+//! | `fault` | a fault without a code or text, or with one of another type | a fault with what it has | rejected, or kept as it is | the server's message must not be lost |
 
 mod builder;
 mod declaration;
