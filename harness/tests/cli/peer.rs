@@ -17,7 +17,8 @@ pub(crate) enum Reaction {
     Silence,
 }
 
-/// Starts a server that reacts to the body of each request as `react` says. Returns its URL. It runs until the test ends.
+/// Starts a server that passes the body of each request to `react`, and does what that returns. Returns its URL. It runs until the
+/// test ends.
 pub(crate) fn http(react: impl Fn(&str) -> Reaction + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -114,5 +115,5 @@ pub(crate) fn one_type_of_numbers(body: &str) -> Reaction {
     result(&id, &value)
 }
 
-/// How long a call of a test may wait for a server that says nothing.
+/// How long a call of a test may wait for a server that sends nothing.
 pub(crate) const SHORT_TIMEOUT: Duration = Duration::from_millis(300);

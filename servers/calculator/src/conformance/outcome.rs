@@ -40,7 +40,7 @@ pub enum RowStatus {
     Passed,
     /// The result is another one, or there is none.
     Failed,
-    /// The call was not made, so that the row says nothing about the server.
+    /// The call was not made, so that the row shows nothing about the server.
     NotSent,
 }
 
