@@ -310,6 +310,8 @@ fn methods_are_listed_where_the_server_can() {
         .with(2, &["name a method", "system.listMethods or rpc.discover", "no such method"]);
     let (_server, url) = serve(&["rest"]);
     call("rest", &url, &[]).with(2, &["name a method; rest does not list them"]);
+    call("jsonrpc", &url, &["", "5"]).with(2, &["name a method"]);
+    call("xmlrpc", &url, &["", "5"]).with(2, &["name the method"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http_layer::http::{HeaderMap, HeaderName, HeaderValue};
-use http_layer::{AllowedOrigins, HttpOptions, OriginParseError};
+use http_layer::{AllowedOrigins, Headers, HttpOptions, OriginParseError};
 use serde::{Deserialize, Serialize};
 
 use super::destination::Destination;
@@ -103,7 +103,11 @@ pub(super) const CLIENT: OptionGroup = OptionGroup::of::<ClientOptions>("http");
 /// would repeat it, and therefore does not call this function.
 fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = text.split_once(':').ok_or("expected NAME:VALUE, for example accept-language:en")?;
-    let name = name.trim().parse().map_err(|_| "the part before the colon is not the name of a header")?;
+    let name: HeaderName =
+        name.trim().parse().map_err(|_| "the part before the colon is not the name of a header")?;
+    if Headers::RESERVED.contains(&name) {
+        return Err(format!("the client sets the header {name} itself; leave it out"));
+    }
     let mut value: HeaderValue =
         value.trim().parse().map_err(|_| "the part after the colon is not the value of a header")?;
     value.set_sensitive(true);
@@ -127,6 +131,9 @@ pub(super) fn read_headers(options: &mut Options) -> Result<(), String> {
         Ok::<(), String>(())
     };
     for given in &headers {
+        if given.trim().is_empty() {
+            parse_header(given).map_err(|reason| format!("--header: {reason}"))?;
+        }
         read_lines("--header", revealed(given))?;
     }
     for file in &header_files {
@@ -181,6 +188,8 @@ mod tests {
         std::fs::write(&path, "ok: 1\nsecret").unwrap();
         for (given, files, word) in [
             (&["secret"][..], &[][..], "--header: expected NAME:VALUE"),
+            (&[" "], &[], "--header: expected NAME:VALUE"),
+            (&["Content-Length: secret"], &[], "--header: the client sets the header content-length itself"),
             (&["secret \u{e9}: 1"], &[], "--header: the part before"),
             (&["a: secret\u{1}"], &[], "--header: the part after"),
             (&[], &[path.as_str()], "--header-file: expected NAME:VALUE"),

@@ -55,9 +55,12 @@ impl Invocation {
     /// types of the protocol.
     ///
     /// # Errors
-    /// [`InvokeError::Usage`] for parameters both by position and by name.
+    /// [`InvokeError::Usage`] for parameters both by position and by name, and for parameters without a method.
     pub fn call(&self, named: bool, typed: impl Fn(Value) -> Value) -> Result<Call, InvokeError> {
         let arguments = self.words.get(1..).unwrap_or_default();
+        if self.method().is_empty() && !arguments.is_empty() {
+            return Err(InvokeError::Usage("name the method of the arguments".to_owned()));
+        }
         let params = parse_params(arguments, named, typed).map_err(InvokeError::Usage)?;
         Ok(Call { method: self.method().to_owned().into(), params })
     }

@@ -257,7 +257,7 @@ fn calls_of(invocation: &Invocation, notify: bool, batch: bool) -> Result<Vec<Ba
     if batch && version == RequestVersion::V1 {
         return Err(usage("JSON-RPC 1.0 has no batches"));
     }
-    if notify && !batch && invocation.method().is_empty() {
+    if !batch && invocation.method().is_empty() && (notify || invocation.words.len() > 1) {
         return Err(usage("name a method"));
     }
     let mut calls = Vec::new();

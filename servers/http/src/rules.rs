@@ -37,13 +37,25 @@ fn is_host(value: &[u8]) -> bool {
         }
 }
 
-/// Whether a registered name or an IPv4 address may contain `byte`.
+/// The bytes that a registered name or an IPv4 address may contain, as a table: every request is checked.
+const IN_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        #[allow(clippy::cast_possible_truncation, reason = "below 256")]
+        let value = byte as u8;
+        table[byte] = is_unreserved(value) || matches!(value, b'%' | b'!' | b'$' | b'&'..=b',' | b';' | b'=');
+        byte += 1;
+    }
+    table
+};
+
 fn is_in_name(byte: u8) -> bool {
-    is_unreserved(byte) || matches!(byte, b'%' | b'!' | b'$' | b'&'..=b',' | b';' | b'=')
+    IN_NAME[usize::from(byte)]
 }
 
 /// Whether `byte` is unreserved in URLs (RFC 3986, section 2.3), so that it means the same percent-encoded or not.
-fn is_unreserved(byte: u8) -> bool {
+const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use calculator::{CallError, ClientOptions, ErrorKind};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::BodyError;
 use crate::gzip::Coding;
@@ -70,6 +70,10 @@ pub struct Headers {
 }
 
 impl Headers {
+    /// The headers that the client sets itself, so that they cannot be among [`extra`](Self::extra).
+    pub const RESERVED: [HeaderName; 3] =
+        [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION];
+
     /// The minimal set.
     #[must_use]
     pub fn new(content_type: &'static str) -> Self {
@@ -85,10 +89,7 @@ impl Headers {
 
     /// All headers, in the order in which they are sent.
     fn to_map(&self, authorization: Option<HeaderValue>) -> Result<HeaderMap, CallError> {
-        if let Some(name) = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION]
-            .into_iter()
-            .find(|name| self.extra.contains_key(name))
-        {
+        if let Some(name) = Headers::RESERVED.into_iter().find(|name| self.extra.contains_key(name)) {
             let message = format!("the client sets the header {name} itself; leave it out");
             return Err(CallError::new(ErrorKind::Undeliverable, message));
         }
