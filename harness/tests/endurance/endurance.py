@@ -520,18 +520,20 @@ def check(results, program, name, broker, title, work):
     """Starts a server and a good caller, does the work, and prints a row. `work` returns the memory after its first part."""
     _, make = PROTOCOLS[name]
     server = Server(program, name, broker)
-    protocol = make(broker or server.url)
-    good = GoodCaller(make(broker or server.url))
-    good.start()
-    wrong = []
-    first = last = files = 0
+    wrong, first, last, files = [], 0, 0, 0
     try:
-        first = work(server, protocol)
-        last, files = server.rss(), server.files()
-    except Exception as error:
-        wrong.append(f"{type(error).__name__}: {error}")
-    wrong += good.end()
-    ended, log = server.stop()
+        protocol = make(broker or server.url)
+        good = GoodCaller(make(broker or server.url))
+        good.start()
+        try:
+            first = work(server, protocol)
+            last, files = server.rss(), server.files()
+        except Exception as error:
+            wrong.append(f"{type(error).__name__}: {error}")
+        wrong += good.end()
+    finally:
+        # Also when this program is stopped.
+        ended, log = server.stop()
     results.row(name, title, first, last, files, log, f"{good.calls:,}, {good.longest * 1e3:.0f} ms", wrong + ended)
 
 
@@ -587,6 +589,8 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("protocols", nargs="*")
     arguments = parser.parse_args()
+    # So that everything that was started is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     for name in arguments.protocols:
         if name not in PROTOCOLS:
             print(f"there is no protocol '{name}'; the protocols are: {' '.join(PROTOCOLS)}", file=sys.stderr)
