@@ -12,7 +12,7 @@ use calculator::{Call, Client, Value};
 use criterion::{Criterion, criterion_group, criterion_main};
 use rpcbench::deploy::rabbitmq::PrivateBroker;
 use rpcbench::scenario::Scenario;
-use rpcbench::stacks::{ServerOptions, all};
+use rpcbench::stacks::{Options, ServerOptions, all};
 use rpcbench::trial::{BrokerLocation, RunningServer, TrialContext};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,13 +30,14 @@ fn roundtrip(criterion: &mut Criterion) {
     let scenario = Scenario::load("quick").unwrap();
     let interrupted = Arc::new(AtomicBool::new(false));
     let (targets, controls) = (BTreeMap::new(), BTreeMap::new());
-    let server = ServerOptions::default();
+    let (server, clients) = (ServerOptions::default(), Options::default());
     let setting = TrialContext {
         scenario: &scenario,
         seed: 1,
         server: &server,
         twin: &server,
         targets: &targets,
+        clients: &clients,
         controls: &controls,
         started_at: Instant::now(),
         interrupted: &interrupted,

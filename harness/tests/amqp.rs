@@ -7,15 +7,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use amqp::bare::{BareClient, BareServer};
-use amqp::{AmqpClient, RpcServerOptions, Server, Target, TransportUrl};
+use amqp::notify::{Listener, Notification, NotificationResult, Priority};
+use amqp::{AmqpClient, Context, RpcClient, RpcServerOptions, Server, Target, TransportUrl};
 use calculator::conformance::{self, Outcome};
 use calculator::{
     Calculator, Call, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults, Limits, Value,
 };
 use futures_util::StreamExt;
-use lapin::options::{BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, QueueDeclareOptions};
+use lapin::options::{
+    BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, ExchangeDeclareOptions, QueueDeclareOptions,
+};
 use lapin::types::FieldTable;
-use lapin::{BasicProperties, Channel};
+use lapin::{BasicProperties, Channel, Connection, Consumer, ExchangeKind};
 use rpcbench::deploy::rabbitmq::PrivateBroker;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
@@ -65,6 +68,11 @@ async fn the_amqp_stacks_work_over_a_real_broker() {
     a_call_without_a_server_times_out_or_is_undeliverable(&url).await;
     the_bare_server_conforms(&url).await;
     a_server_ignores_hostile_messages(&url).await;
+    a_server_answers_requests_that_it_cannot_read(&url).await;
+    a_client_reports_replies_that_it_cannot_read(&url).await;
+    a_listener_goes_on_after_notifications_that_it_cannot_read(&url).await;
+    the_broker_s_reason_for_closing_a_channel_is_reported(&url).await;
+    a_reply_queue_is_deleted_with_its_client(&url).await;
     server_and_client_reconnect(&broker).await;
     broker.stop().unwrap();
 }
@@ -171,6 +179,191 @@ async fn a_server_ignores_hostile_messages(url: &TransportUrl) {
     server.await.unwrap();
     let left = channel.basic_get("hostile".into(), BasicGetOptions::default()).await.unwrap();
     assert_eq!(left, None, "malformed messages must not stay in the queue");
+}
+
+/// Declares a queue named `reply_…` and consumes it.
+async fn reply_queue(channel: &Channel, name: &str) -> Consumer {
+    let options = QueueDeclareOptions { auto_delete: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare(name.into(), options, FieldTable::default()).await.unwrap();
+    let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
+    channel.basic_consume(name.into(), "".into(), options, FieldTable::default()).await.unwrap()
+}
+
+async fn a_server_answers_requests_that_it_cannot_read(url: &TransportUrl) {
+    let (stop, server) = serve(url, "unreadable").await;
+    let connection = url.connect("test", TIMEOUT).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let mut replies = reply_queue(&channel, "reply_unreadable").await;
+    let ids = r#""_msg_id":"m","_reply_q":"reply_unreadable""#;
+    let deep = "[".repeat(200) + &"]".repeat(200);
+    for (arguments, message) in [
+        (r#"{"x":"\ud800","y":1}"#, "cannot read the request"),
+        (&format!(r#"{{"x":{deep},"y":1}}"#), "nested levels"),
+        (r#"{"x":1,}"#, "cannot read the request"),
+        (r#"{"x":nan,"y":1}"#, "cannot read the request"),
+        // Python's constants can be read. JSON has no form for the result.
+        (r#"{"x":NaN,"y":1}"#, "JSON cannot represent"),
+    ] {
+        let message_text = format!(r#"{{"method":"add","args":{arguments},{ids}}}"#);
+        let enveloped = serde_json::json!({ "oslo.version": "2.0", "oslo.message": message_text });
+        for body in [message_text, enveloped.to_string()] {
+            publish_raw(&channel, "unreadable", "application/json", &body).await;
+            let delivery = replies.next().await.unwrap().unwrap();
+            let reply = amqp::wire::read_reply(&delivery.data, &Limits::default()).unwrap();
+            let error = reply.result.unwrap_err();
+            assert!(error.message.contains(message), "{body}: {error}");
+            assert_eq!((reply.msg_id.as_str(), reply.ending), ("m", true));
+        }
+    }
+    let infinite = format!(r#"{{"method":"divide","args":{{"x":1,"y":-Infinity}},{ids}}}"#);
+    publish_raw(&channel, "unreadable", "application/json", &infinite).await;
+    let delivery = replies.next().await.unwrap().unwrap();
+    let reply = amqp::wire::read_reply(&delivery.data, &Limits::default()).unwrap();
+    assert_eq!(reply.result, Ok(Value::Float(-0.0)));
+    stop.cancel();
+    server.await.unwrap();
+}
+
+/// Answers the calls of `topic` with the inner messages that `reply` makes of the call's id.
+async fn answer(
+    url: &TransportUrl,
+    topic: &str,
+    reply: impl Fn(&str) -> String + Send + 'static,
+) -> Connection {
+    let connection = url.connect("test", TIMEOUT).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let options = QueueDeclareOptions { auto_delete: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare(topic.into(), options, FieldTable::default()).await.unwrap();
+    channel
+        .queue_bind(topic.into(), "openstack".into(), topic.into(), Default::default(), FieldTable::default())
+        .await
+        .unwrap();
+    let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
+    let table = FieldTable::default();
+    let mut requests = channel.basic_consume(topic.into(), "".into(), options, table).await.unwrap();
+    tokio::spawn(async move {
+        while let Some(Ok(delivery)) = requests.next().await {
+            let request = amqp::wire::read_request(&delivery.data, &Limits::default()).unwrap();
+            let inner = reply(&request.msg_id.unwrap());
+            let body = serde_json::json!({ "oslo.version": "2.0", "oslo.message": inner }).to_string();
+            let queue = request.reply_queue.unwrap();
+            let options = BasicPublishOptions::default();
+            let properties = BasicProperties::default().with_content_type("application/json".into());
+            channel
+                .basic_publish("".into(), queue.as_str().into(), options, body.as_bytes(), properties)
+                .await
+                .unwrap();
+        }
+    });
+    connection
+}
+
+async fn a_client_reports_replies_that_it_cannot_read(url: &TransportUrl) {
+    let deep = "[".repeat(200) + &"]".repeat(200);
+    for (topic, result, expected) in [
+        ("reply-nan", "NaN", Ok(f64::NAN)),
+        ("reply-infinity", "-Infinity", Ok(f64::NEG_INFINITY)),
+        ("reply-lower-case", "nan", Err(ErrorKind::Malformed)),
+        ("reply-surrogate", r#""\udc00""#, Err(ErrorKind::Malformed)),
+        ("reply-deep", deep.as_str(), Err(ErrorKind::TooLarge)),
+    ] {
+        let result = result.to_owned();
+        let reply =
+            move |id: &str| format!(r#"{{"result":{result},"failure":null,"ending":true,"_msg_id":"{id}"}}"#);
+        let _server = answer(url, topic, reply).await;
+        let client =
+            AmqpClient::connect(&url.clone().into(), Target::topic(topic), &options()).await.unwrap();
+        let answer = tokio::time::timeout(TIMEOUT, client.call(&add(2, 3))).await.expect("an answer at once");
+        match (answer, expected) {
+            (Ok(Value::Float(answer)), Ok(expected)) => {
+                assert_eq!(answer.to_string(), expected.to_string(), "{topic}");
+            }
+            (answer, expected) => assert_eq!(answer.unwrap_err().kind, expected.unwrap_err(), "{topic}"),
+        }
+    }
+}
+
+async fn a_listener_goes_on_after_notifications_that_it_cannot_read(url: &TransportUrl) {
+    let (sender, mut handled) = tokio::sync::mpsc::unbounded_channel();
+    let handler = move |notification: Notification| {
+        sender.send(notification.event_type).unwrap();
+        NotificationResult::Handled
+    };
+    let target = Target::topic("events");
+    let listener = Listener::bind(&url.clone().into(), target, &[Priority::Info, Priority::Error], handler)
+        .await
+        .unwrap();
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(listener.run(stop.clone()));
+    let connection = url.connect("test", TIMEOUT).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    for body in ["", "{", r#"{"event_type":"\ud800"}"#, r#"{"event_type":"first","payload":NaN}"#] {
+        publish_raw(&channel, "events.info", "application/json", body).await;
+    }
+    assert_eq!(handled.recv().await.as_deref(), Some("first"));
+    // A listener whose queue is deleted declares it again, even if it still consumes another one.
+    channel.queue_delete("events.info".into(), Default::default()).await.unwrap();
+    let again = async {
+        loop {
+            publish_raw(&channel, "events.info", "application/json", r#"{"event_type":"again"}"#).await;
+            let received = tokio::time::timeout(Duration::from_millis(100), handled.recv()).await;
+            if let Ok(received) = received {
+                return received;
+            }
+        }
+    };
+    let again = tokio::time::timeout(TIMEOUT, again).await.expect("the listener consumes again");
+    assert_eq!(again.as_deref(), Some("again"));
+    stop.cancel();
+    running.await.unwrap();
+}
+
+async fn the_broker_s_reason_for_closing_a_channel_is_reported(url: &TransportUrl) {
+    let mut target = Target::topic("closed");
+    target.exchange = "to-be-deleted".to_owned();
+    let client = AmqpClient::connect(&url.clone().into(), target.clone(), &options()).await.unwrap();
+    let connection = url.connect("test", TIMEOUT).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    channel.exchange_delete("to-be-deleted".into(), Default::default()).await.unwrap();
+    let error = client.call(&add(2, 3)).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Undeliverable);
+    assert!(error.message.contains("404 NOT_FOUND - no exchange 'to-be-deleted'"), "{error}");
+
+    // An exchange of another kind.
+    let options = ExchangeDeclareOptions { auto_delete: true, ..ExchangeDeclareOptions::default() };
+    let exchange = ("another-kind".into(), ExchangeKind::Fanout, options, FieldTable::default());
+    channel.exchange_declare(exchange.0, exchange.1, exchange.2, exchange.3).await.unwrap();
+    target.exchange = "another-kind".to_owned();
+    let refused = AmqpClient::connect(&url.clone().into(), target, &self::options()).await.err().unwrap();
+    assert!(
+        refused.message.contains("the broker refused: 406 PRECONDITION_FAILED - inequivalent"),
+        "{refused}"
+    );
+}
+
+async fn a_reply_queue_is_deleted_with_its_client(url: &TransportUrl) {
+    let (stop, server) = serve(url, "left-behind").await;
+    let client = RpcClient::new(&url.clone().into(), Target::topic("left-behind")).timeout(TIMEOUT);
+    let call = Call::named("add", [("x".to_owned(), 2.into()), ("y".to_owned(), 3.into())]);
+    assert_eq!(client.call(&Context::new(), &call).await, Ok(Value::Int(5)));
+    let queue = client.reply_queue().await.unwrap().unwrap();
+    let connection = url.connect("test", TIMEOUT).await.unwrap();
+    let exists = async || {
+        // The broker closes the channel if the queue does not exist.
+        let channel = connection.create_channel().await.unwrap();
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        channel.queue_declare(queue.as_str().into(), passive, FieldTable::default()).await.is_ok()
+    };
+    assert!(exists().await);
+    drop(client);
+    let deleted = async {
+        while exists().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(TIMEOUT, deleted).await.expect("the broker deletes the queue");
+    stop.cancel();
+    server.await.unwrap();
 }
 
 /// A TCP proxy in front of the broker whose connections can be cut.

@@ -19,7 +19,7 @@ use crate::run::{
     Brokers, Event, Finished, Progress, RecordFile, RunError, check_stacks, new_record, stack_facts,
 };
 use crate::scenario::{Plan, Scenario, TrialSpec};
-use crate::stacks::ServerOptions;
+use crate::stacks::{Options as ClientOptions, ServerOptions};
 use crate::sys;
 use crate::trial::{self, TrialContext, wait_until};
 
@@ -85,13 +85,14 @@ pub fn run(
         .filter(|start| *start > Instant::now())
         .ok_or_else(|| AgentError::StartPassed { start: format_time(options.start) })?;
     // Agents start no servers.
-    let server = ServerOptions::default();
+    let (server, clients) = (ServerOptions::default(), ClientOptions::default());
     let context = TrialContext {
         scenario,
         seed: seed_of_agent(options.seed, options.number.agent),
         server: &server,
         twin: &server,
         targets: &options.targets,
+        clients: &clients,
         controls: &BTreeMap::new(),
         started_at: start,
         interrupted,

@@ -170,8 +170,9 @@ fn failure(error: AgentError) -> Failure {
 /// The servers by stack.
 fn targets(arguments: &Arguments) -> Result<BTreeMap<String, String>, Failure> {
     let mut targets = BTreeMap::new();
+    let broker = arguments.broker.as_deref();
     for given in &arguments.targets {
-        let (stack, url) = parse_target(given, arguments.broker.as_deref())?;
+        let (stack, url) = parse_target(given, broker)?;
         if targets.insert(stack.name.to_owned(), url).is_some() {
             return Err(named_twice("--target", stack.name));
         }
@@ -181,7 +182,7 @@ fn targets(arguments: &Arguments) -> Result<BTreeMap<String, String>, Failure> {
     {
         return Err(Failure::usage(format!("--target {stack}: it is not among the stacks to be measured")));
     }
-    if let Some(url) = &arguments.broker {
+    if let Some(url) = broker {
         check_broker_url(url).map_err(|error| Failure::usage(format!("--broker: {error}")))?;
         let named = arguments.stacks.iter().map(|name| Stack::named(name).map_err(Failure::usage));
         let stacks: Vec<&Stack> = if arguments.stacks.is_empty() {
@@ -190,7 +191,7 @@ fn targets(arguments: &Arguments) -> Result<BTreeMap<String, String>, Failure> {
             named.collect::<Result<_, _>>()?
         };
         for stack in stacks.into_iter().filter(|stack| stack.needs_broker()) {
-            targets.entry(stack.name.to_owned()).or_insert_with(|| url.clone());
+            targets.entry(stack.name.to_owned()).or_insert_with(|| url.to_owned());
         }
     }
     for name in &arguments.stacks {

@@ -8,7 +8,7 @@ use calculator::{CallError, Value, printable, printable_json, printable_lines};
 
 use super::protocol_options::{OfCalls, OfClients, ProtocolOptions};
 use super::{Exit, Failure, Outcome, print, runtime};
-use crate::stacks::{Invocation, InvokeError, Output, Stack};
+use crate::stacks::{Invocation, InvokeError, Output, Stack, revealed};
 
 /// Call a method of any server, and print the result as JSON
 ///
@@ -44,11 +44,14 @@ Examples:
   rpcbench call xmlrpc http://127.0.0.1:8000/ schedule '{\"dateTime.iso8601\": \"20261126T10:00:00\"}' '{\"i8\": 5000000000}'
   rpcbench call zerorpc tcp://127.0.0.1:4242 hello RPC
   rpcbench call zerorpc tcp://127.0.0.1:1234 strftime %Y/%m/%d
-  rpcbench call amqp amqp://guest:guest@localhost/ add x=2 y=3 --topic calc")]
+  rpcbench call amqp amqp://guest:guest@localhost/ add x=2 y=3 --topic calc
+  rpcbench call amqp env:RPCBENCH_BROKER add x=2 y=3
+  rpcbench call amqp @broker.url add x=2 y=3")]
 pub(super) struct Arguments {
     /// The protocol (rest, xmlrpc, jsonrpc, zerorpc, amqp, tcp), or the stack whose client is used
     protocol: String,
-    /// The URL of the server, or of the broker for AMQP
+    /// The URL of the server, or of the broker for AMQP; @FILE reads it from a file, env:NAME from an environment
+    /// variable, - from standard input, so that a password in it does not show in the list of processes
     url: String,
     /// The method. Without one, the methods are listed: those of a zerorpc server, and of XML-RPC and JSON-RPC servers that
     /// have `system.listMethods` or `rpc.discover`
@@ -81,8 +84,9 @@ enum ErrorFormat {
 
 pub(super) fn call(arguments: &Arguments) -> Outcome {
     let stack = Stack::named(&arguments.protocol).map_err(Failure::usage)?;
+    let url = revealed(&arguments.url).map_err(Failure::usage)?;
     let invocation = Invocation {
-        destination: arguments.client.destination(stack, &arguments.url)?,
+        destination: arguments.client.destination(stack, &url)?,
         options: arguments.call.of_call(stack)?,
         words: [&arguments.method].into_iter().chain(&arguments.values).cloned().collect(),
         timeout: arguments.timeout,
@@ -105,7 +109,7 @@ pub(super) fn call(arguments: &Arguments) -> Outcome {
             print(&error_line(&error))?;
             Ok(if error.kind.is_transport() { Exit::CouldNotRun } else { Exit::No })
         }
-        Err(InvokeError::Call(error)) => Err(failed(arguments, stack, &error)),
+        Err(InvokeError::Call(error)) => Err(failed(&url, stack, &error)),
         Err(error @ (InvokeError::Usage(_) | InvokeError::Options(_))) => Err(Failure::usage(error)),
     }
 }
@@ -141,9 +145,9 @@ fn error_line(error: &CallError) -> String {
     line_of(&Value::Map(vec![("error".to_owned(), error)]))
 }
 
-fn failed(arguments: &Arguments, stack: &Stack, error: &CallError) -> Failure {
+fn failed(url: &str, stack: &Stack, error: &CallError) -> Failure {
     if error.kind.is_transport() {
-        let address = net::redacted(&arguments.url);
+        let address = net::redacted(url);
         // A status such as 503 is an answer, although not that of the server behind the proxy.
         let place = if error.remote.is_some() { address } else { format!("no answer from {address}") };
         return Failure::could_not_run(format!("{}: {place}: {error}", stack.name));

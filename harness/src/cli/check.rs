@@ -9,7 +9,7 @@ use calculator::{ClientOptions, Deadline};
 use super::overrides::parse_numbers;
 use super::protocol_options::{OfClients, ProtocolOptions};
 use super::{Exit, Failure, Outcome, print, runtime};
-use crate::stacks::{ProtocolRef, Stack};
+use crate::stacks::{ProtocolRef, Stack, revealed};
 
 /// Check a calculator server against the conformance table
 ///
@@ -23,11 +23,13 @@ use crate::stacks::{ProtocolRef, Stack};
   rpcbench check xmlrpc http://127.0.0.1:8000/
   rpcbench check zerorpc tcp://127.0.0.1:4242
   rpcbench check jsonrpc http://127.0.0.1:3000/ --numbers any
-  rpcbench check amqp amqp://guest:guest@localhost/ --topic calc")]
+  rpcbench check amqp amqp://guest:guest@localhost/ --topic calc
+  rpcbench check amqp env:RPCBENCH_BROKER")]
 pub(super) struct Arguments {
     /// The protocol (rest, xmlrpc, jsonrpc, zerorpc, amqp, tcp), or the stack whose client is used
     protocol: String,
-    /// The URL of the server, or of the broker for AMQP
+    /// The URL of the server, or of the broker for AMQP; @FILE reads it from a file, env:NAME from an environment
+    /// variable, - from standard input, so that a password in it does not show in the list of processes
     url: String,
     /// How long a call may take
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = calculator::parse_duration_above_zero)]
@@ -42,7 +44,8 @@ pub(super) struct Arguments {
 
 pub(super) fn check(arguments: &Arguments) -> Outcome {
     let stack = Stack::named(&arguments.protocol).map_err(Failure::usage)?;
-    let destination = arguments.client.destination(stack, &arguments.url)?;
+    let url = revealed(&arguments.url).map_err(Failure::usage)?;
+    let destination = arguments.client.destination(stack, &url)?;
     let rows = runtime()?.block_on(async {
         let connect = async || {
             let options = ClientOptions { timeout: arguments.timeout, ..ClientOptions::default() };
@@ -51,7 +54,7 @@ pub(super) fn check(arguments: &Arguments) -> Outcome {
         let profile = Profile { numbers: arguments.numbers, ..stack.protocol.profile() };
         conformance::run_reconnecting(connect, profile, &mut Deadline::new(arguments.timeout)).await.map_err(
             |error| {
-                let address = net::redacted(&arguments.url);
+                let address = net::redacted(&url);
                 Failure::could_not_run(format!("{}: no answer from {address}: {error}", stack.name))
             },
         )

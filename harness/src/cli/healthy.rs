@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::targets::from_environment;
 use super::{Exit, Failure, Outcome, runtime};
 use crate::run::targets::probe;
-use crate::stacks::BROKER_VARIABLE;
+use crate::stacks::{BROKER_VARIABLE, Destination};
 
 /// The name of the subcommand.
 pub(super) const SUBCOMMAND: &str = "__healthy";
@@ -30,7 +30,7 @@ pub(super) fn healthy() -> Outcome {
     let targets = from_environment(broker.as_deref())?;
     runtime()?.block_on(async {
         for (stack, url) in targets {
-            probe(stack, &url)
+            probe(stack, Destination::new(url))
                 .await
                 .map_err(|reason| Failure::new(Exit::No, format!("{}: {reason}", stack.name)))?;
         }

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use clap::{ArgMatches, Command, FromArgMatches};
 
-use super::Failure;
+use super::{Failure, print_error};
 use crate::stacks::{
     Destination, GroupArguments, OptionGroup, Options, ServerOptions, Stack, call_groups, client_groups,
     protocols_with, server_groups,
@@ -109,10 +109,31 @@ impl ProtocolOptions<OfClients> {
     /// Wrong usage for a URL of another protocol, and for an option that the stack does not have.
     pub(super) fn destination(&self, stack: &Stack, url: &str) -> Result<Destination, Failure> {
         stack.parse_url(url).map_err(Failure::usage)?;
+        print_notes(stack, url);
         self.check(stack, stack.protocol.client_options())?;
         let mut options = self.arguments.options().clone();
         stack.protocol.prepare_client_options(&mut options).map_err(Failure::usage)?;
         Ok(Destination { url: url.to_owned(), options })
+    }
+
+    /// The options with which clients address servers of `stacks` that are already running.
+    ///
+    /// # Errors
+    /// Wrong usage for an option that none of the stacks has, and for a value that cannot be used.
+    pub(super) fn of_targets(&self, stacks: &[&'static Stack]) -> Result<Options, Failure> {
+        let groups: Vec<_> =
+            stacks.iter().flat_map(|stack| stack.protocol.client_options()).copied().collect();
+        if let Some((group, option)) = self.arguments.given_outside(&groups) {
+            return Err(Failure::usage(format!(
+                "{option} is for {0} servers that are already running; give their --target",
+                protocols_with(group)
+            )));
+        }
+        let mut options = self.arguments.options().clone();
+        for stack in stacks {
+            stack.protocol.prepare_client_options(&mut options).map_err(Failure::usage)?;
+        }
+        Ok(options)
     }
 }
 
@@ -124,6 +145,13 @@ impl ProtocolOptions<OfCalls> {
     pub(super) fn of_call(&self, stack: &Stack) -> Result<Options, Failure> {
         self.check(stack, stack.protocol.call_options())?;
         Ok(self.arguments.options().clone())
+    }
+}
+
+/// Prints the remarks about a URL for `stack`.
+pub(super) fn print_notes(stack: &Stack, url: &str) {
+    for note in stack.protocol.url_notes(url) {
+        print_error(&format_args!("note: {note}"));
     }
 }
 

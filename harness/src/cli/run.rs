@@ -10,7 +10,7 @@ use super::control_token::control_token;
 use super::interrupts::Interrupts;
 use super::overrides::Overrides;
 use super::progress::Progress;
-use super::protocol_options::parse_server_options;
+use super::protocol_options::{parse_server_options, print_notes};
 use super::targets::TargetsArguments;
 use super::{Exit, Failure, Outcome, print, print_error};
 use crate::deploy::Placement;
@@ -19,7 +19,9 @@ use crate::report::{self, Summary};
 use crate::run::targets::Targets;
 use crate::run::{self, Options, RunError};
 use crate::scenario::{Plan, Scenario};
-use crate::stacks::{BROKER_VARIABLE, Role, ServerOptions, Stack, check_broker_url};
+use crate::stacks::{
+    BROKER_VARIABLE, Role, ServerOptions, Stack, check_broker_url, default_brokered, revealed,
+};
 use crate::sys;
 
 /// Measure stacks, and write a record and a report
@@ -57,7 +59,8 @@ pub(super) struct Arguments {
     executor: Executor,
     #[command(flatten)]
     targets: TargetsArguments,
-    /// Use this broker instead of starting a private one
+    /// Use this broker instead of starting a private one; the queues of the run are deleted at its end. @FILE reads the
+    /// URL from a file, env:NAME from an environment variable, - from standard input
     #[arg(long, value_name = "URL", env = BROKER_VARIABLE, hide_env_values = true)]
     broker: Option<String>,
     /// Fail if one of these stacks or protocols cannot be measured, instead of skipping it
@@ -94,12 +97,10 @@ pub(super) enum Format {
 }
 
 pub(super) fn run(arguments: Arguments) -> Outcome {
-    if let Some(url) = &arguments.broker {
-        check_broker_url(url).map_err(|error| Failure::usage(format!("--broker: {error}")))?;
-    }
+    let broker = broker(arguments.broker.as_deref())?;
     let load = |name: &String| {
         let mut scenario = with_overrides(Scenario::load(name).map_err(Failure::usage)?, &arguments)?;
-        let mut targets = arguments.targets.of(&mut scenario, arguments.broker.as_deref())?;
+        let mut targets = arguments.targets.of(&mut scenario, broker.as_deref())?;
         if !targets.controls.is_empty() {
             targets.control_token = Some(control_token()?);
         }
@@ -124,7 +125,7 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
     sys::allow_many_connections();
     let mut exit = Exit::Done;
     for (scenario, targets) in &scenarios {
-        let ended = run_one(scenario, targets, &arguments, &interrupts)?;
+        let ended = run_one(scenario, targets, &arguments, broker.as_deref(), &interrupts)?;
         if let Some(exit) = interrupts.exit() {
             return Ok(exit);
         }
@@ -133,6 +134,16 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
         }
     }
     Ok(exit)
+}
+
+/// The URL of the broker to use instead of a private one.
+fn broker(given: Option<&str>) -> Result<Option<String>, Failure> {
+    let Some(given) = given else { return Ok(None) };
+    let refused = |error: String| Failure::usage(format!("--broker: {error}"));
+    let url = revealed(given).map_err(|error| refused(error.to_string()))?;
+    check_broker_url(&url).map_err(refused)?;
+    default_brokered().for_each(|stack| print_notes(stack, &url));
+    Ok(Some(url))
 }
 
 fn with_overrides(scenario: Scenario, arguments: &Arguments) -> Result<Scenario, Failure> {
@@ -171,6 +182,7 @@ fn run_one(
     scenario: &Scenario,
     targets: &Targets,
     arguments: &Arguments,
+    broker: Option<&str>,
     interrupts: &Interrupts,
 ) -> Outcome {
     let id = format!("{:08x}", rand::random::<u32>());
@@ -189,7 +201,7 @@ fn run_one(
         server: server_options(arguments, &plan, targets, &[])?,
         twin: server_options(arguments, &plan, targets, &arguments.twin_arguments)?,
         targets: targets.clone(),
-        broker: arguments.broker.clone(),
+        broker: broker.map(str::to_owned),
         require: arguments.require.clone(),
         file: folder.join(RECORD_FILE),
         fallback: arguments.fallback_out.as_ref().map(|folder| folder.join(RECORD_FILE)),
@@ -198,6 +210,9 @@ fn run_one(
     let mut progress = Progress::new(arguments.format != Format::Text);
     let finished = run::run(scenario, &options, interrupts.flag(), &mut |event| progress.report(&event));
     progress.finish();
+    for problem in run::remove_leftovers(scenario, &options).map_err(Failure::usage)? {
+        print_error(&format_args!("warning: the queues of the run are left at the broker: {problem}"));
+    }
     let finished = match finished {
         Err(error) if interrupts.exit().is_some() => {
             print_error(&error);

@@ -14,13 +14,13 @@ use tokio_util::sync::CancellationToken;
 use super::control_token::control_token;
 use super::interrupts::Signals;
 use super::output::LogWriter;
-use super::protocol_options::{OfServers, ProtocolOptions};
+use super::protocol_options::{OfServers, ProtocolOptions, print_notes};
 use super::{Exit, Failure, Outcome, print_error, print_required};
 use crate::deploy::CONTROL_LINE;
 use crate::observe::control::{self, ControlPort};
 use crate::stacks::{
     BROKER_VARIABLE, Reference, Runtime, Secret, ServeContext, ServeError, ServerSettings, Stack,
-    missing_python,
+    missing_python, revealed,
 };
 use crate::sys;
 
@@ -54,7 +54,7 @@ pub(super) struct Arguments {
     /// `printf 'token %s\nstats\n' $RPCBENCH_CONTROL_TOKEN | nc HOST PORT`
     #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
     control: Option<String>,
-    /// The broker's URL
+    /// The broker's URL; @FILE reads it from a file, env:NAME from an environment variable, - from standard input
     #[arg(long, value_name = "URL", env = BROKER_VARIABLE, hide_env_values = true, help_heading = "AMQP")]
     broker: Option<String>,
     #[command(flatten)]
@@ -99,11 +99,20 @@ pub(super) fn serve(arguments: &Arguments) -> Outcome {
         stack: stack.name.to_owned(),
         listen: arguments.listen.clone(),
         control,
-        broker: arguments.broker.clone().filter(|_| stack.needs_broker()).map(Secret::new),
+        broker: broker(stack, arguments.broker.as_deref())?,
         options: arguments.options.of_server(stack)?,
         end_with_input: arguments.end_with_input,
     };
     serve_with(stack, settings)
+}
+
+/// The broker's URL for a server of `stack`; `None` if it needs none, or none was given.
+fn broker(stack: &Stack, given: Option<&str>) -> Result<Option<Secret>, Failure> {
+    let Some(given) = given.filter(|_| stack.needs_broker()) else { return Ok(None) };
+    let url = revealed(given).map_err(|error| Failure::usage(format!("--broker: {error}")))?;
+    stack.parse_url(&url).map_err(|error| Failure::usage(format!("--broker: {error}")))?;
+    print_notes(stack, &url);
+    Ok(Some(Secret::new(url)))
 }
 
 /// Serves with the settings that the parent process left in the environment.
@@ -179,7 +188,9 @@ async fn serve_until_stopped(stack: &'static Stack, settings: ServerSettings) ->
     watch_for_the_end(&stop, end_with_input)?;
     let serving = tokio::select! {
         serving = stack.serve(context) => serving.map_err(|error| match error {
-            ServeError::NoServer(_) | ServeError::NoBroker | ServeError::Options(_) => Failure::usage(error),
+            ServeError::NoServer(_) | ServeError::NoBroker | ServeError::Setting(_) | ServeError::Options(_) => {
+                Failure::usage(error)
+            }
             ServeError::Bind { .. } | ServeError::Broker(_) => Failure::could_not_run(error),
         })?,
         // A broker that is shutting down may never answer.

@@ -7,9 +7,10 @@ use std::time::Duration;
 use net::Endpoint;
 
 use super::Failure;
+use super::protocol_options::{OfClients, ProtocolOptions};
 use crate::run::targets::Targets;
 use crate::scenario::Scenario;
-use crate::stacks::{NETWORK_FLOOR, Stack, base_name};
+use crate::stacks::{NETWORK_FLOOR, Options, Stack, base_name};
 
 /// The environment variable that lists servers that are already running, as `--target` does, separated by spaces.
 const TARGETS_VARIABLE: &str = "RPCBENCH_TARGETS";
@@ -33,6 +34,8 @@ pub(super) struct TargetsArguments {
     /// Wait up to this long for servers that are already running to answer, instead of failing at once
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = calculator::parse_duration)]
     wait: Duration,
+    #[command(flatten)]
+    clients: ProtocolOptions<OfClients>,
 }
 
 impl TargetsArguments {
@@ -63,8 +66,15 @@ impl TargetsArguments {
         for name in targets.urls.keys().filter(|name| covers(scenario, name)).cloned().collect::<Vec<_>>() {
             add_variant(scenario, &name);
         }
+        targets.clients = self.client_options(&targets.urls)?;
         targets.controls = self.controls(&targets.urls)?;
         Ok(targets)
+    }
+
+    /// The options with which clients address the servers at `urls`.
+    fn client_options(&self, urls: &BTreeMap<String, String>) -> Result<Options, Failure> {
+        let stacks = urls.keys().map(|name| Stack::named(name).map_err(Failure::usage));
+        self.clients.of_targets(&stacks.collect::<Result<Vec<_>, _>>()?)
     }
 
     fn controls(&self, urls: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Failure> {
@@ -167,12 +177,33 @@ fn add_variant(scenario: &mut Scenario, name: &str) {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
+    #[derive(Parser)]
+    #[command(no_binary_name = true)]
+    struct CommandLine {
+        #[command(flatten)]
+        targets: TargetsArguments,
+    }
+
     fn of(given: &[&str], controls: &[&str]) -> Result<(Scenario, Targets), Failure> {
+        with_options(given, controls, &[])
+    }
+
+    fn with_options(
+        given: &[&str],
+        controls: &[&str],
+        further: &[&str],
+    ) -> Result<(Scenario, Targets), Failure> {
+        let option = |name: &str, values: &[&str]| -> Vec<String> {
+            values.iter().map(|value| format!("{name}={value}")).collect()
+        };
+        let further = further.iter().map(|word| (*word).to_owned()).collect();
+        let words = [option("--target", given), option("--control", controls), further].concat();
+        let arguments = CommandLine::try_parse_from(words).unwrap().targets;
         let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        let arguments =
-            TargetsArguments { targets: owned(given), controls: owned(controls), wait: Duration::ZERO };
         let mut scenario = Scenario::load("quick").unwrap();
         scenario.stacks = owned(&["rest", "amqp"]);
         let targets = arguments.of(&mut scenario, Some("amqp://u:secret@h/"))?;
@@ -187,6 +218,19 @@ mod tests {
         assert_eq!(scenario.pairs, [["rest", "rest@bridge"]]);
         assert_eq!(targets.urls["amqp"], "amqp://u:secret@h/");
         assert_eq!(targets.controls["rest@bridge"], "h:3");
+    }
+
+    #[test]
+    fn client_options_apply_to_servers_that_are_already_running() {
+        let given = ["--topic=calc2", "--server=s1"];
+        let (_, targets) = with_options(&["amqp"], &[], &given).unwrap();
+        assert!(format!("{:?}", targets.clients).contains("amqp"));
+        for (targets, expected) in
+            [(&[][..], "--topic is for amqp"), (&["rest=http://h/"], "--topic is for amqp")]
+        {
+            let message = with_options(targets, &[], &given).err().unwrap().message;
+            assert!(message.contains(expected) && message.contains("--target"), "{message}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod event;
 pub mod fairness;
 mod gate;
 pub mod ledger;
+mod leftovers;
 mod options;
 pub mod preflight;
 mod record_file;
@@ -20,6 +21,7 @@ pub(crate) use draft::{new_record, stack_facts};
 pub use error::{RunError, SaveProblem};
 pub use event::{Event, Progress};
 pub(crate) use gate::check_stacks;
+pub use leftovers::remove_leftovers;
 pub use options::Options;
 pub(crate) use record_file::RecordFile;
 
@@ -61,6 +63,7 @@ pub fn run(
         server: &options.server,
         twin: &options.twin,
         targets: &options.targets.urls,
+        clients: &options.targets.clients,
         controls: &controls,
         started_at: Instant::now(),
         interrupted,

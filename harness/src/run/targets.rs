@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use calculator::{Call, CallError, Deadline, Value};
 
 use crate::observe::control::{self, ControlPort, Token};
-use crate::stacks::{Destination, Stack, UnknownStack};
+use crate::stacks::{Destination, Options, Stack, UnknownStack};
 use crate::trial::{ServerLocation, TrialError};
 
 /// How long one attempt may take. A message for an AMQP server that is still starting waits in the broker.
@@ -21,6 +21,8 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 pub struct Targets {
     /// The URL of each server, by stack. May hold credentials.
     pub urls: BTreeMap<String, String>,
+    /// The options with which clients address the servers. May hold credentials.
+    pub clients: Options,
     /// HOST:PORT of the control port of each server that has one, by stack.
     pub controls: BTreeMap<String, String>,
     /// The token of the control ports; `None` if there are none.
@@ -111,7 +113,8 @@ impl Targets {
         if !self.wait.is_zero() {
             let deadline = Instant::now() + self.wait;
             for (name, url) in &self.urls {
-                wait_until_ready(Stack::named(name)?, url, deadline, interrupted)?;
+                let destination = Destination { url: url.clone(), options: self.clients.clone() };
+                wait_until_ready(Stack::named(name)?, &destination, deadline, interrupted)?;
             }
         }
         let mut controls = BTreeMap::new();
@@ -139,17 +142,17 @@ impl Targets {
 
 fn wait_until_ready(
     stack: &'static Stack,
-    url: &str,
+    destination: &Destination,
     deadline: Instant,
     interrupted: &AtomicBool,
 ) -> Result<(), TargetError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         loop {
-            match probe(stack, url).await {
+            match probe(stack, destination.clone()).await {
                 Ok(()) => return Ok(()),
                 Err(source) if Instant::now() >= deadline => {
-                    let address = net::redacted(url);
+                    let address = net::redacted(&destination.url);
                     return Err(TargetError::NotReady { stack: stack.name, address, source });
                 }
                 Err(_) if interrupted.load(Ordering::Relaxed) => return Ok(()),
@@ -159,12 +162,12 @@ fn wait_until_ready(
     })
 }
 
-/// Calls add(2, 3) once on the server of `stack` at `url`. Must be awaited inside a Tokio runtime.
+/// Calls add(2, 3) once on the server of `stack` at `destination`. Must be awaited inside a Tokio runtime.
 ///
 /// # Errors
 /// [`ProbeError`] unless the answer is 5.
-pub async fn probe(stack: &'static Stack, url: &str) -> Result<(), ProbeError> {
-    let location = ServerLocation::new(Destination::new(url));
+pub async fn probe(stack: &'static Stack, destination: Destination) -> Result<(), ProbeError> {
+    let location = ServerLocation::new(destination);
     let call = Call::positional("add", [Value::Int(2), Value::Int(3)]);
     let clients = location.connect(stack, 1, ATTEMPT_TIMEOUT).await.map_err(ProbeError::Connect)?;
     let Some(client) = clients.first() else { return Err(ProbeError::NotACalculator) };

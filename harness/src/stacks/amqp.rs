@@ -230,6 +230,19 @@ impl Protocol for Amqp {
         Some(UrlForm { schemes: amqp::SCHEMES, example: "amqp://USER:PASSWORD@HOST:5672/" })
     }
 
+    fn check_url(&self, url: &str) -> Result<(), String> {
+        url.parse::<TransportUrl>().map(drop).map_err(|error| error.to_string())
+    }
+
+    fn url_notes(&self, url: &str) -> Vec<String> {
+        let ignored =
+            url.parse::<TransportUrl>().map(|url| url.ignored_options().to_vec()).unwrap_or_default();
+        ignored
+            .into_iter()
+            .map(|name| format!("the option `{name}` of the broker's URL has no effect"))
+            .collect()
+    }
+
     fn needs_broker(&self) -> bool {
         true
     }
@@ -248,6 +261,12 @@ impl Protocol for Amqp {
 
     fn client_options(&self) -> &'static [&'static OptionGroup] {
         &[&CLIENT]
+    }
+
+    /// Checks the names of exchange, topic and server.
+    fn prepare_client_options(&self, options: &mut Options) -> Result<(), String> {
+        let client: ClientOptions = options.get(&CLIENT).map_err(|error| error.to_string())?;
+        client.target().check().map_err(|error| error.to_string())
     }
 
     fn call_options(&self) -> &'static [&'static OptionGroup] {
@@ -355,6 +374,22 @@ impl Protocol for Amqp {
         clients
     }
 
+    fn remove_leftovers(
+        &self,
+        url: String,
+        server: Options,
+        timeout: Duration,
+    ) -> BoxFuture<'static, Result<(), String>> {
+        async move {
+            let url: TransportUrl = url.parse().map_err(|error: amqp::UrlError| error.to_string())?;
+            let ServerOptions { topic, server, .. } =
+                server.get(&SERVER).map_err(|error| error.to_string())?;
+            let target = Target::topic(topic).server(server);
+            amqp::delete_server_queues(&url, &target, timeout).await.map_err(|error| error.to_string())
+        }
+        .boxed()
+    }
+
     /// Makes a call, or sends a cast and returns when the broker has received it.
     fn invoke<'a>(
         &'a self,
@@ -432,7 +467,7 @@ async fn connect_bare(
 }
 
 fn broker_url(context: &ServeContext) -> Result<TransportUrl, ServeError> {
-    context.broker()?.parse().map_err(|error: amqp::UrlError| ServeError::Broker(error.to_string()))
+    context.broker()?.parse().map_err(|error: amqp::UrlError| ServeError::Setting(error.to_string()))
 }
 
 async fn serve(delivery: Delivery, context: ServeContext) -> Result<Serving, ServeError> {
@@ -452,7 +487,10 @@ async fn serve(delivery: Delivery, context: ServeContext) -> Result<Serving, Ser
     let target = Target { exchange, ..Target::topic(topic).server(server) };
     let server = amqp::Server::bind(&delivery.transport(url, queues), target, context.dispatcher, accepts)
         .await
-        .map_err(|error| ServeError::Broker(error.to_string()))?;
+        .map_err(|error| match error {
+            amqp::ServerError::Target(error) => ServeError::Setting(error.to_string()),
+            amqp::ServerError::Transport(error) => ServeError::Broker(error.to_string()),
+        })?;
     Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
 }
 

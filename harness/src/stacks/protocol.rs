@@ -34,6 +34,19 @@ pub trait Protocol: Send + Sync {
     /// The form of URLs that clients accept; `None` where there is nothing to connect to.
     fn url_form(&self) -> Option<UrlForm>;
 
+    /// Checks the parts of a URL that have a meaning only in this protocol, such as its options.
+    ///
+    /// # Errors
+    /// A message for people, which does not repeat the URL.
+    fn check_url(&self, _url: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Remarks for people about a URL that can be used, such as options without an effect. They do not repeat values.
+    fn url_notes(&self, _url: &str) -> Vec<String> {
+        vec![]
+    }
+
     /// The lengths of the request for `call` and of the reply with `result`, if both ends are of `stack`.
     ///
     /// # Errors
@@ -137,6 +150,19 @@ pub trait Protocol: Send + Sync {
     /// stack: changes the options of the server, and returns the options with which clients address it.
     fn separate(&self, _stack: &Stack, _server: &mut Options) -> Options {
         Options::default()
+    }
+
+    /// Removes what a server that was started with the options `server` has left at the broker at `url`.
+    ///
+    /// # Errors
+    /// A message for people, which does not repeat the URL.
+    fn remove_leftovers(
+        &self,
+        _url: String,
+        _server: Options,
+        _timeout: Duration,
+    ) -> BoxFuture<'static, Result<(), String>> {
+        async { Ok(()) }.boxed()
     }
 
     /// Executes `rpcbench call`, and passes each line of output to `print`. The default implementation makes one call with
@@ -376,8 +402,10 @@ impl Stack {
         let Some(UrlForm { schemes, example }) = self.protocol.url_form() else {
             return Err(format!("{} is called in this process and has no URL", self.name));
         };
-        Address::parse(url, schemes)
-            .map_err(|error| format!("{} takes a URL such as {example}: {error}", self.name))
+        let refused = |reason: String| format!("{} takes a URL such as {example}: {reason}", self.name);
+        let address = Address::parse(url, schemes).map_err(|error| refused(error.to_string()))?;
+        self.protocol.check_url(url).map_err(refused)?;
+        Ok(address)
     }
 
     /// Whether calls go through a message broker.

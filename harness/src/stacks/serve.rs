@@ -270,6 +270,9 @@ pub enum ServeError {
     /// The broker cannot be used.
     #[error("{0}")]
     Broker(String),
+    /// A setting cannot be used: the broker's URL, or the name of a topic or server.
+    #[error("{0}")]
+    Setting(String),
     /// The options cannot be read.
     #[error(transparent)]
     Options(#[from] OptionsError),

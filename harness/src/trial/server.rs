@@ -12,7 +12,7 @@ use crate::deploy::ServerProcess;
 use crate::observe::Meter;
 use crate::observe::control::{self, ControlPort, Stats};
 use crate::scenario::Scenario;
-use crate::stacks::{Destination, ServerOptions, Stack};
+use crate::stacks::{Destination, Options, ServerOptions, Stack};
 
 /// The context that all trials of a run share.
 pub struct TrialContext<'a> {
@@ -26,6 +26,8 @@ pub struct TrialContext<'a> {
     pub twin: &'a ServerOptions,
     /// Servers that are already running, by stack.
     pub targets: &'a BTreeMap<String, String>,
+    /// The options with which clients address those servers.
+    pub clients: &'a Options,
     /// The control ports (`serve --control`) of those servers that have one, by stack.
     pub controls: &'a BTreeMap<String, ControlPort>,
     /// The start of the run.
@@ -78,7 +80,10 @@ impl RunningServer {
             return Ok(RunningServer {
                 process: None,
                 control,
-                location: ServerLocation::new(Destination::new(target.clone())),
+                location: ServerLocation::new(Destination {
+                    url: target.clone(),
+                    options: setting.clients.clone(),
+                }),
             });
         }
         let mut options = if twin { setting.twin.clone() } else { setting.server.clone() };

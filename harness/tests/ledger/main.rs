@@ -35,13 +35,14 @@ fn with_context<T>(action: impl FnOnce(&TrialContext<'_>) -> T) -> T {
     let scenario = Scenario::load("quick").unwrap();
     let interrupted = Arc::new(AtomicBool::new(false));
     let (targets, controls) = (BTreeMap::new(), BTreeMap::new());
-    let server = ServerOptions::default();
+    let (server, clients) = (ServerOptions::default(), Options::default());
     action(&TrialContext {
         scenario: &scenario,
         seed: 1,
         server: &server,
         twin: &server,
         targets: &targets,
+        clients: &clients,
         controls: &controls,
         started_at: Instant::now(),
         interrupted: &interrupted,

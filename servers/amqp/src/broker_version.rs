@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::peer::PROTOCOL_HEADER;
 use crate::url::TransportUrl;
 
-/// The protocol header of AMQP 0-9-1 (section 4.2.2).
-const PROTOCOL_HEADER: [u8; 8] = *b"AMQP\x00\x00\x09\x01";
 /// The largest first frame that is read, in bytes. RabbitMQ's has about 500.
 const MAX_FRAME_BYTES: u32 = 64 << 10;
 

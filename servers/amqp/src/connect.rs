@@ -1,19 +1,28 @@
 //! Connections to the broker.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use calculator::{CallError, ErrorKind};
+use lapin::uri::AMQPUri;
 use lapin::{Connection, ConnectionProperties};
-use tokio::time::{Instant, timeout_at};
+use net::Endpoint;
+use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
+use crate::errors;
+use crate::handshake;
+use crate::peer::{ForeignPeer, foreign_peer};
 use crate::url::TransportUrl;
+
+/// How long a peer may take for the handshake, at most, until it is examined.
+const MAX_EXAMINE_AFTER: Duration = Duration::from_secs(1);
 
 /// A failed connection, or a request that the broker refused on an open one.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
     /// No host of the URL could be reached, or the broker refused the connection; holds the last host's reason.
-    #[error("cannot connect to the broker at {broker}: {reason}")]
+    #[error("cannot connect to the broker at {broker}: {}", errors::reason(.reason))]
     Connect {
         /// The URL without credentials.
         broker: String,
@@ -28,8 +37,16 @@ pub enum TransportError {
         /// The time allowed.
         after: Duration,
     },
+    /// The peer speaks another protocol.
+    #[error("the peer at {broker} {peer}")]
+    NotAmqp {
+        /// The URL without credentials.
+        broker: String,
+        /// The peer's behaviour.
+        peer: String,
+    },
     /// The broker refused a declaration, a consumer, or another request on an open connection.
-    #[error("the broker refused: {0}")]
+    #[error("the broker refused: {}", errors::reason(.0))]
     Refused(#[from] lapin::Error),
 }
 
@@ -37,7 +54,9 @@ impl From<TransportError> for CallError {
     fn from(error: TransportError) -> Self {
         let kind = match error {
             TransportError::Timeout { .. } => ErrorKind::Timeout,
-            TransportError::Connect { .. } | TransportError::Refused(_) => ErrorKind::Undeliverable,
+            TransportError::Connect { .. } | TransportError::NotAmqp { .. } | TransportError::Refused(_) => {
+                ErrorKind::Undeliverable
+            }
         };
         CallError::new(kind, error.to_string())
     }
@@ -50,23 +69,88 @@ impl TransportUrl {
     /// connection's name, which RabbitMQ shows in its list of connections.
     ///
     /// # Errors
-    /// [`TransportError::Connect`] when every host failed, [`TransportError::Timeout`].
+    /// [`TransportError::Connect`] or [`TransportError::NotAmqp`] when every host failed, [`TransportError::Timeout`].
     pub async fn connect(&self, role: &str, timeout: Duration) -> Result<Connection, TransportError> {
         let deadline = Instant::now() + timeout;
-        let uris: Vec<_> = self.uris().collect();
-        let mut untried = u32::try_from(uris.len()).unwrap_or(u32::MAX);
-        let mut failure = TransportError::Timeout { broker: self.to_string(), after: timeout };
-        for uri in uris {
+        let hosts: Vec<_> = self.hosts().collect();
+        let mut untried = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
+        let broker = || self.to_string();
+        let mut failure = TransportError::Timeout { broker: broker(), after: timeout };
+        for (endpoint, uri) in hosts {
             let now = Instant::now();
             let share = deadline.saturating_duration_since(now) / untried.max(1);
             untried = untried.saturating_sub(1);
-            match timeout_at(now + share, Connection::connect_uri(uri, properties(role))).await {
+            match timeout_at(now + share, connect_to(endpoint, uri, properties(role), share)).await {
                 Ok(Ok(connection)) => return Ok(connection),
-                Ok(Err(reason)) => failure = TransportError::Connect { broker: self.to_string(), reason },
+                Ok(Err(HostError::Lapin(reason))) => {
+                    failure = TransportError::Connect { broker: broker(), reason };
+                }
+                Ok(Err(HostError::Foreign(peer))) => {
+                    failure = TransportError::NotAmqp { broker: broker(), peer: peer.to_string() };
+                }
                 Err(_) => {}
             }
         }
         Err(failure)
+    }
+}
+
+/// Why there is no connection to one host.
+enum HostError {
+    Lapin(lapin::Error),
+    Foreign(ForeignPeer),
+}
+
+/// Connects to one host. A peer that fails the handshake, or has not completed it after a part of `share`, is examined
+/// to see whether it is a broker.
+async fn connect_to(
+    endpoint: &Endpoint,
+    uri: AMQPUri,
+    properties: ConnectionProperties,
+    share: Duration,
+) -> Result<Connection, HostError> {
+    let mut connecting = pin!(handshake::open(uri, properties));
+    let slow = sleep((share / 4).min(MAX_EXAMINE_AFTER));
+    let connected = tokio::select! {
+        biased;
+        connected = &mut connecting => Some(connected),
+        () = slow => None,
+    };
+    let connected = match connected {
+        Some(connected) => connected,
+        None => tokio::select! {
+            biased;
+            connected = &mut connecting => connected,
+            peer = foreign_peer_or_never(endpoint) => return Err(HostError::Foreign(peer)),
+        },
+    };
+    let error = match connected {
+        Ok(connection) => return Ok(connection),
+        Err(error) => error,
+    };
+    let peer = if may_be_foreign(&error) { foreign_peer(endpoint).await } else { None };
+    Err(peer.map_or(HostError::Lapin(error), HostError::Foreign))
+}
+
+/// Whether `error` may be due to a peer of another protocol: it has sent something that is not AMQP, or closed the
+/// connection during the handshake.
+fn may_be_foreign(error: &lapin::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    match error.kind() {
+        lapin::ErrorKind::ParsingError(_) | lapin::ErrorKind::InvalidProtocolVersion(_) => true,
+        lapin::ErrorKind::IOError(error) => {
+            matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+        }
+        _ => false,
+    }
+}
+
+/// The protocol of the peer, once that is known not to be AMQP 0-9-1.
+async fn foreign_peer_or_never(endpoint: &Endpoint) -> ForeignPeer {
+    match foreign_peer(endpoint).await {
+        // A broker that is busy may close the connection without an answer, and complete the handshake later.
+        Some(ForeignPeer::Closes) | None => std::future::pending().await,
+        Some(peer) => peer,
     }
 }
 

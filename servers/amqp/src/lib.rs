@@ -55,6 +55,8 @@
 //! | a message is redelivered | is recognised by its `_unique_id` among the last 1,024 | a reply to a call that has ended is dropped |
 //! | the server dies | requests in progress are lost, or redelivered with [`Acknowledge::After`] | the call ends at its timeout, or earlier with [`RpcClient::call_monitor_timeout`] |
 //! | the reply queue is deleted | retries the reply for 60 s, without delaying others | calls in progress fail; the next one declares a new queue |
+//! | the broker closes a channel | reconnects, and logs the broker's reason | calls in progress fail with the broker's reason |
+//! | a message cannot be read | rejects it, warns, and replies with a failure if the message shows the call's id and reply queue | the call fails as malformed; without an id, the message is dropped with a warning |
 //! | the broker blocks publishers | replies wait | calls and casts wait, and fail at their timeouts |
 //! | the topic has no consumer | | calls time out; with [`RpcClient::at_least_once`] they fail immediately |
 //!
@@ -66,12 +68,18 @@
 
 pub mod bare;
 mod broker_version;
+mod cleanup;
 mod client;
+mod compression;
 mod connect;
 mod context;
+mod deliveries;
 mod errors;
 mod guarantees;
+mod handshake;
+mod log_limiter;
 pub mod notify;
+mod peer;
 mod pending;
 mod publisher;
 mod queues;
@@ -85,11 +93,12 @@ mod version;
 pub mod wire;
 
 pub use broker_version::broker_version;
+pub use cleanup::delete_server_queues;
 pub use client::{AmqpClient, RpcClient};
 pub use connect::TransportError;
 pub use context::Context;
 pub use guarantees::DeliveryGuarantees;
-pub use queues::{QueueKind, Queues, UnknownQueueKind};
+pub use queues::{QueueKind, Queues, QuorumLimits, UnknownQueueKind};
 pub use serializer::Serializer;
 pub use server::{
     AccessPolicy, Acknowledge, Endpoint, Interface, MethodFuture, Methods, RpcDispatcher, RpcServer,

@@ -59,9 +59,25 @@ pub struct Queues {
     pub auto_delete: bool,
     /// Whether fanout and reply queues are quorum queues.
     pub transient_quorum: bool,
+    /// The limits of quorum queues.
+    pub quorum_limits: QuorumLimits,
+    /// Whether queues are declared as mirrored (`x-ha-policy`), which RabbitMQ 3.0 and later ignore: oslo.messaging's
+    /// `rabbit_ha_queues`.
+    pub mirrored: bool,
     /// How long the broker keeps an unused fanout or reply queue, such as one of a process that died. `None` keeps it
     /// forever. Default 1,800 s.
     pub unused_ttl: Option<Duration>,
+}
+
+/// Limits of quorum queues; `None` leaves them to the broker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QuorumLimits {
+    /// How many times a message is delivered before it is discarded: `rabbit_quorum_delivery_limit`.
+    pub deliveries: Option<u32>,
+    /// How many messages are kept in memory: `rabbit_quorum_max_memory_length`.
+    pub memory_length: Option<u32>,
+    /// How many bytes of messages are kept in memory: `rabbit_quorum_max_memory_bytes`.
+    pub memory_bytes: Option<u32>,
 }
 
 impl Default for Queues {
@@ -70,6 +86,8 @@ impl Default for Queues {
             kind: QueueKind::default(),
             auto_delete: false,
             transient_quorum: false,
+            quorum_limits: QuorumLimits::default(),
+            mirrored: false,
             unused_ttl: Some(DEFAULT_UNUSED_TTL),
         }
     }
@@ -105,21 +123,39 @@ impl Queues {
             auto_delete: self.auto_delete,
             ..QueueDeclareOptions::default()
         };
-        let mut arguments = FieldTable::default();
-        if self.kind == QueueKind::Quorum {
-            arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
-        }
-        (options, arguments)
+        (options, self.arguments(self.kind == QueueKind::Quorum))
     }
 
-    /// Options and arguments of fanout and reply queues, each of which one process uses.
-    pub(crate) fn private_queue(&self) -> (QueueDeclareOptions, FieldTable) {
-        let options =
-            QueueDeclareOptions { durable: self.transient_quorum, ..QueueDeclareOptions::default() };
+    /// The arguments of a queue that is a quorum queue or a classic one.
+    fn arguments(&self, quorum: bool) -> FieldTable {
         let mut arguments = FieldTable::default();
-        if self.transient_quorum {
+        if quorum {
             arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+            let QuorumLimits { deliveries, memory_length, memory_bytes } = self.quorum_limits;
+            for (name, limit) in [
+                ("x-delivery-limit", deliveries),
+                ("x-max-in-memory-length", memory_length),
+                ("x-max-in-memory-bytes", memory_bytes),
+            ] {
+                if let Some(limit) = limit {
+                    arguments.insert(name.into(), AMQPValue::LongLongInt(limit.into()));
+                }
+            }
+        } else if self.mirrored {
+            arguments.insert("x-ha-policy".into(), AMQPValue::LongString("all".into()));
         }
+        arguments
+    }
+
+    /// Options and arguments of fanout and reply queues, each of which one connection uses. The broker deletes such a
+    /// queue with its consumer, except a quorum queue, which does not support that.
+    pub(crate) fn private_queue(&self) -> (QueueDeclareOptions, FieldTable) {
+        let options = QueueDeclareOptions {
+            durable: self.transient_quorum,
+            auto_delete: !self.transient_quorum,
+            ..QueueDeclareOptions::default()
+        };
+        let mut arguments = self.arguments(self.transient_quorum);
         if let Some(ttl) = self.unused_ttl {
             let milliseconds = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
             arguments.insert("x-expires".into(), AMQPValue::LongLongInt(milliseconds));
@@ -141,10 +177,18 @@ mod tests {
     }
 
     #[test]
-    fn quorum_queues_are_durable_and_private_queues_expire() {
-        let (options, arguments) = Queues { kind: QueueKind::Quorum, ..Queues::default() }.topic_queue();
+    fn quorum_queues_are_durable_and_private_queues_are_deleted_or_expire() {
+        let quorum_limits = QuorumLimits { deliveries: Some(3), ..QuorumLimits::default() };
+        let quorum = Queues { kind: QueueKind::Quorum, quorum_limits, mirrored: true, ..Queues::default() };
+        let (options, arguments) = quorum.topic_queue();
         assert!(options.durable && arguments.inner().contains_key("x-queue-type"));
-        let (options, arguments) = Queues::default().private_queue();
-        assert!(!options.durable && arguments.inner().contains_key("x-expires"));
+        assert_eq!(arguments.inner().get("x-delivery-limit"), Some(&AMQPValue::LongLongInt(3)));
+        assert!(!arguments.inner().contains_key("x-ha-policy"));
+        let (options, arguments) = quorum.private_queue();
+        assert!(!options.durable && options.auto_delete);
+        assert!(arguments.inner().contains_key("x-expires") && arguments.inner().contains_key("x-ha-policy"));
+        let (options, arguments) = Queues { transient_quorum: true, ..Queues::default() }.private_queue();
+        // RabbitMQ refuses a quorum queue that is to be deleted with its consumer.
+        assert!(options.durable && !options.auto_delete && arguments.inner().contains_key("x-expires"));
     }
 }

@@ -41,7 +41,12 @@ const fn scheme(name: &'static str) -> Scheme {
 /// | `rabbit_transient_quorum_queue=true` | [`Queues::transient_quorum`] |
 /// | `amqp_auto_delete=true` | [`Queues::auto_delete`] |
 /// | `rabbit_transient_queues_ttl` | [`Queues::unused_ttl`] in seconds; 0 keeps unused queues forever |
+/// | `rabbit_quorum_delivery_limit`, `rabbit_quorum_max_memory_length`, `rabbit_quorum_max_memory_bytes` | [`QuorumLimits`]; 0 for none |
+/// | `rabbit_ha_queues=true` | [`Queues::mirrored`] |
 /// | `rabbit_qos_prefetch_count` | the maximum number of unacknowledged messages per queue of a server |
+///
+/// As in oslo.messaging, other options have no effect; [`ignored_options`](TransportUrl::ignored_options) lists them.
+/// Only `ssl=true` is refused, because it would send the password over an unprotected connection.
 ///
 /// Neither [`Display`](fmt::Display) nor [`Debug`] shows credentials or options.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,6 +59,8 @@ pub struct TransportUrl {
     frame_max: Option<u32>,
     queues: Queues,
     prefetch: Option<u16>,
+    /// The names of options that have no effect.
+    ignored: Vec<String>,
 }
 
 /// One of the URL's hosts.
@@ -74,15 +81,19 @@ pub enum UrlError {
     #[error("the port after `{0}` is not a port number")]
     Port(String),
     /// A percent sign without two hexadecimal digits, or bytes that are not UTF-8.
-    #[error("the {0} is not properly percent-encoded")]
+    #[error("the {0} is not properly percent-encoded: percent-encode the {0} in the URL (`%` is %25)")]
     Encoding(&'static str),
-    /// An option that is not supported, or a value of the wrong type.
-    #[error(
-        "cannot use the option `{0}`; supported are heartbeat, frame_max, rabbit_transient_queues_ttl and \
-         rabbit_qos_prefetch_count with a number, and amqp_durable_queues, amqp_auto_delete, rabbit_quorum_queue and \
-         rabbit_transient_quorum_queue with true or false"
-    )]
-    Option(String),
+    /// The value of an option has the wrong type.
+    #[error("the option `{name}` takes {expected}")]
+    Option {
+        /// The option.
+        name: String,
+        /// The values that it takes.
+        expected: &'static str,
+    },
+    /// An option enables TLS.
+    #[error("TLS is not supported: leave out the option `ssl`")]
+    Tls,
     /// The host is malformed, or a password that is not percent-encoded hides it.
     #[error(transparent)]
     Address(AddressError),
@@ -117,33 +128,48 @@ impl TransportUrl {
         self.brokers.first().map(|broker| &broker.endpoint)
     }
 
-    /// The connection parameters of each host in lapin's form, in the order of the URL.
-    pub(crate) fn uris(&self) -> impl Iterator<Item = AMQPUri> {
-        self.brokers.iter().filter_map(|broker| self.uri(broker))
+    /// Each host with its connection parameters in lapin's form, in the order of the URL.
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = (&Endpoint, AMQPUri)> {
+        self.brokers.iter().filter_map(|broker| Some((&broker.endpoint, self.uri(broker)?)))
     }
 
-    /// Sets an option. Returns `None` for an unknown option or an invalid value.
-    fn set(&mut self, name: &str, value: &str) -> Option<()> {
+    /// The names of the URL's options that have no effect, such as those of oslo.messaging's connection pool.
+    #[must_use]
+    pub fn ignored_options(&self) -> &[String] {
+        &self.ignored
+    }
+
+    /// Sets an option; notes it if it has no effect.
+    ///
+    /// # Errors
+    /// [`UrlError::Option`] for a value of the wrong type, [`UrlError::Tls`].
+    fn set(&mut self, name: &str, value: &str) -> Result<(), UrlError> {
+        let refused = |expected| UrlError::Option { name: name.to_owned(), expected };
+        let boolean = || parse_bool(value).ok_or_else(|| refused("true or false"));
+        let short = || value.parse::<u16>().map_err(|_| refused("a number between 0 and 65535"));
+        let long = || value.parse::<u32>().map_err(|_| refused("a number between 0 and 4294967295"));
+        let positive = || long().map(|number| Some(number).filter(|number| *number > 0));
+        let queues = &mut self.queues;
         match name {
-            "heartbeat" | "heartbeat_timeout_threshold" => self.heartbeat = Some(value.parse().ok()?),
-            "frame_max" => self.frame_max = Some(value.parse().ok()?),
-            "rabbit_qos_prefetch_count" => {
-                self.prefetch = Some(value.parse().ok()?).filter(|count| *count > 0);
-            }
+            "heartbeat" | "heartbeat_timeout_threshold" => self.heartbeat = Some(short()?),
+            "frame_max" => self.frame_max = Some(long()?),
+            "rabbit_qos_prefetch_count" => self.prefetch = Some(short()?).filter(|count| *count > 0),
             "rabbit_transient_queues_ttl" => {
-                let seconds: u32 = value.parse().ok()?;
-                self.queues.unused_ttl = (seconds > 0).then(|| Duration::from_secs(seconds.into()));
+                queues.unused_ttl = positive()?.map(|seconds| Duration::from_secs(seconds.into()));
             }
-            "amqp_auto_delete" => self.queues.auto_delete = parse_bool(value)?,
-            "rabbit_transient_quorum_queue" => self.queues.transient_quorum = parse_bool(value)?,
-            "amqp_durable_queues" if parse_bool(value)? => {
-                self.queues.kind = self.queues.kind.max(QueueKind::Durable);
-            }
-            "rabbit_quorum_queue" if parse_bool(value)? => self.queues.kind = QueueKind::Quorum,
+            "amqp_auto_delete" => queues.auto_delete = boolean()?,
+            "rabbit_transient_quorum_queue" => queues.transient_quorum = boolean()?,
+            "rabbit_ha_queues" => queues.mirrored = boolean()?,
+            "rabbit_quorum_delivery_limit" => queues.quorum_limits.deliveries = positive()?,
+            "rabbit_quorum_max_memory_length" => queues.quorum_limits.memory_length = positive()?,
+            "rabbit_quorum_max_memory_bytes" => queues.quorum_limits.memory_bytes = positive()?,
+            "amqp_durable_queues" if boolean()? => queues.kind = queues.kind.max(QueueKind::Durable),
+            "rabbit_quorum_queue" if boolean()? => queues.kind = QueueKind::Quorum,
             "amqp_durable_queues" | "rabbit_quorum_queue" => {}
-            _ => return None,
+            "ssl" if boolean()? => return Err(UrlError::Tls),
+            _ => self.ignored.push(name.to_owned()),
         }
-        Some(())
+        Ok(())
     }
 
     fn uri(&self, broker: &Broker) -> Option<AMQPUri> {
@@ -176,15 +202,14 @@ impl FromStr for TransportUrl {
             frame_max: None,
             queues: Queues::default(),
             prefetch: None,
+            ignored: Vec::new(),
         };
         for (name, value) in address.query_pairs() {
-            if this.set(name, value).is_none() {
-                // In `rabbit://user?word@host`, the supposed option is a part of the password.
-                if name.contains('@') || value.contains('@') {
-                    return Err(AddressError::UnencodedPassword.into());
-                }
-                return Err(UrlError::Option(name.to_owned()));
+            // In `rabbit://user?word@host`, the supposed option is a part of the password.
+            if name.contains('@') || value.contains('@') {
+                return Err(AddressError::UnencodedPassword.into());
             }
+            this.set(name, value)?;
         }
         Ok(this)
     }
@@ -249,7 +274,10 @@ impl fmt::Debug for TransportUrl {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::queues::QuorumLimits;
 
     fn url(text: &str) -> TransportUrl {
         text.parse().unwrap()
@@ -264,7 +292,7 @@ mod tests {
         assert_eq!(url("rabbit://h/a%20b").to_string(), "rabbit://h:5672/a%20b");
         assert_eq!(url("rabbit://").to_string(), "rabbit://localhost:5672/");
         assert_eq!(url("rabbit://[::1]:5673/").to_string(), "rabbit://[::1]:5673/");
-        assert_eq!(url("rabbit://[::1]/").uris().next().unwrap().authority.host, "::1");
+        assert_eq!(url("rabbit://[::1]/").hosts().next().unwrap().1.authority.host, "::1");
         assert_eq!(url("amqp://h?heartbeat=0&frame_max=16384").heartbeat, Some(0));
     }
 
@@ -280,12 +308,28 @@ mod tests {
         assert_eq!(queues("rabbit_transient_queues_ttl=5").unused_ttl, Some(Duration::from_secs(5)));
         assert_eq!(queues("rabbit_transient_queues_ttl=0").unused_ttl, None);
         assert_eq!(url("rabbit://h/?rabbit_qos_prefetch_count=7").prefetch(), Some(7));
+        let limits = queues("rabbit_quorum_delivery_limit=3&rabbit_quorum_max_memory_bytes=0").quorum_limits;
+        assert_eq!(limits, QuorumLimits { deliveries: Some(3), ..QuorumLimits::default() });
+        assert!(queues("rabbit_ha_queues=true").mirrored);
+    }
+
+    #[test]
+    fn options_without_an_effect_are_ignored_and_listed() {
+        // Of oslo.messaging's configuration, of RabbitMQ's URLs, and unknown ones.
+        let text = "rabbit://h/?rpc_conn_pool_size=5&kombu_compression=gzip&ssl=false&connection_timeout=1&heartbeat=7&x";
+        let parsed = url(text);
+        assert_eq!(
+            parsed.ignored_options(),
+            ["rpc_conn_pool_size", "kombu_compression", "ssl", "connection_timeout", "x"]
+        );
+        assert_eq!(parsed.heartbeat, Some(7));
+        assert!(url("rabbit://h/?amqp_durable_queues=true").ignored_options().is_empty());
     }
 
     #[test]
     fn credentials_are_decoded_and_never_shown() {
         let url = url("rabbit://bob:s%3Acr%40t@a:1,eve:hidden@b/v");
-        let login = url.uris().next().unwrap().authority.userinfo;
+        let login = url.hosts().next().unwrap().1.authority.userinfo;
         assert_eq!((login.username.as_str(), login.password.as_str()), ("bob", "s:cr@t"));
         assert_eq!(url.to_string(), "rabbit://a:1,b:5672/v");
         for shown in [format!("{url}"), format!("{url:?}"), format!("{url:#?}")] {
@@ -297,6 +341,7 @@ mod tests {
 
     #[test]
     fn rejects_invalid_urls_without_repeating_them() {
+        let option = |name: &str, expected| UrlError::Option { name: name.to_owned(), expected };
         for (text, error) in [
             ("localhost:5672", UrlError::Scheme),
             ("amqps://u:secret@h", UrlError::Scheme),
@@ -305,9 +350,10 @@ mod tests {
             ("rabbit://u:secret@h:70000/", UrlError::Port("h".into())),
             ("rabbit://u:secret%2@h", UrlError::Encoding("password")),
             ("rabbit://u:secret@h/%ff", UrlError::Encoding("virtual host")),
-            ("rabbit://u:secret@h?ssl=1", UrlError::Option("ssl".into())),
-            ("rabbit://u:secret@h?heartbeat=often", UrlError::Option("heartbeat".into())),
-            ("rabbit://u:secret@h?amqp_durable_queues=2", UrlError::Option("amqp_durable_queues".into())),
+            ("rabbit://u:secret@h?ssl=1", UrlError::Tls),
+            ("rabbit://u:secret@h?heartbeat=often", option("heartbeat", "a number between 0 and 65535")),
+            ("rabbit://u:secret@h?heartbeat=65536", option("heartbeat", "a number between 0 and 65535")),
+            ("rabbit://u:secret@h?amqp_durable_queues=2", option("amqp_durable_queues", "true or false")),
         ] {
             let refused = text.parse::<TransportUrl>().unwrap_err();
             assert_eq!(refused, error, "{text}");
@@ -328,6 +374,30 @@ mod tests {
             let message = text.parse::<TransportUrl>().unwrap_err().to_string();
             assert!(message.contains("percent-encode the password"), "{message}");
             assert!(!message.contains("sec") && !message.contains("ret@"), "{message}");
+        }
+        let message = "rabbit://u:50%secret@h".parse::<TransportUrl>().unwrap_err().to_string();
+        assert!(message.contains("percent-encode the password") && !message.contains("secret"), "{message}");
+    }
+
+    proptest! {
+        /// Whatever characters a password has, encoded or not, no part of it is shown.
+        #[test]
+        fn no_part_of_a_password_is_ever_shown(
+            separators in prop::collection::vec("[!-/:-@\\[-`{-~é ]{1,3}", 1..4),
+            user in "[a-z]{0,3}",
+            rest in prop::sample::select(&["h", "h:1/v", "h:1,i:2/v?heartbeat=1", "[::1]:5/", "h/a?x=y"]),
+        ) {
+            let parts = separators.iter().enumerate().map(|(i, separator)| format!("SECRET{i}{separator}"));
+            let password: String = parts.chain(["LAST".to_owned()]).collect();
+            let shown = match format!("rabbit://{user}:{password}@{rest}").parse::<TransportUrl>() {
+                Ok(url) => format!("{url} {url:?} {:?}", url.ignored_options()),
+                Err(error) => format!("{error} {error:?}"),
+            };
+            prop_assert!(!shown.contains("SECRET") && !shown.contains("LAST"), "{}", shown);
+            let encoded = utf8_percent_encode(&password, RESERVED);
+            let url: TransportUrl = format!("rabbit://{user}:{encoded}@{rest}").parse().unwrap();
+            prop_assert_eq!(url.hosts().next().unwrap().1.authority.userinfo.password, password);
+            prop_assert!(!url.to_string().contains("SECRET"));
         }
     }
 }

@@ -29,7 +29,9 @@ impl DummyClient {
         let stream = connecting
             .await
             .map_err(|_| CallError::new(ErrorKind::Timeout, "no connection in time"))?
-            .map_err(|error| undeliverable(format!("cannot connect: {error}; is the server running?")))?;
+            .map_err(|error| {
+                undeliverable(format!("cannot connect: {}", net::describe_connect_error(&error)))
+            })?;
         Ok(DummyClient { connection: Mutex::new(BufReader::new(stream)), limits: options.limits })
     }
 

@@ -13,6 +13,7 @@
 mod address;
 mod address_error;
 pub mod blocking;
+mod connect_error;
 mod counts;
 mod credentials;
 mod endpoint;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 pub use address::{Address, Host, redacted};
 pub use address_error::AddressError;
+pub use connect_error::describe_connect_error;
 pub use counts::{ByteCounts, bytes_counted};
 pub use credentials::{Credentials, decode as percent_decode};
 pub use endpoint::{Endpoint, EndpointError};

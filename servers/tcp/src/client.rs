@@ -70,7 +70,13 @@ pub(crate) fn endpoint_of(url: &str, schemes: &[Scheme]) -> Result<Endpoint, Cal
 
 /// Opens a connection.
 pub(crate) fn open(server: &Endpoint, timeout: Duration) -> Result<Stream, CallError> {
-    blocking::connect(server, timeout).map_err(call_error)
+    blocking::connect(server, timeout).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => call_error(error),
+        _ => {
+            let message = format!("cannot connect to {server}: {}", net::describe_connect_error(&error));
+            CallError::new(ErrorKind::Undeliverable, message)
+        }
+    })
 }
 
 fn call_error(error: io::Error) -> CallError {
@@ -80,7 +86,7 @@ fn call_error(error: io::Error) -> CallError {
             CallError::new(ErrorKind::Timeout, "no reply in time")
         }
         _ => {
-            let message = format!("the server cannot be reached or has closed the connection: {error}");
+            let message = format!("the server has closed the connection: {error}");
             CallError::new(ErrorKind::Undeliverable, message)
         }
     }

@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 use super::channel::{CONSUME, properties, publish};
 use super::format::{decode_reply, encode_call};
 use crate::connect::TransportError;
+use crate::errors::end_of_consumer;
 use crate::pending::PendingCalls;
 use crate::topology::{DIRECT_REPLY_TO, short_string};
 use crate::url::TransportUrl;
@@ -81,11 +82,15 @@ impl Drop for BareClient {
 
 /// Completes calls with their replies until the connection ends.
 async fn read_replies(mut replies: Consumer, pending: PendingCalls<u64>, limits: Limits) {
-    while let Some(Ok(delivery)) = replies.next().await {
+    let end = loop {
+        let delivery = match replies.next().await {
+            Some(Ok(delivery)) => delivery,
+            ended => break end_of_consumer(ended.and_then(Result::err).as_ref()),
+        };
         let id = delivery.properties.correlation_id().as_ref();
         if let Some(id) = id.and_then(|id| u64::from_str_radix(id.as_str(), 16).ok()) {
             pending.complete(id, decode_reply(&delivery.data, &limits));
         }
-    }
-    pending.fail_all(CONNECTION_LOST);
+    };
+    pending.fail_all(&end);
 }

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::channel::{CONSUME, QUEUE, properties, publish};
 use super::format::{decode_call, encode_reply};
 use crate::connect::TransportError;
+use crate::errors::end_of_consumer;
 use crate::topology::short_string;
 use crate::url::TransportUrl;
 
@@ -69,7 +70,14 @@ impl BareServer {
                 () = &mut stopped => break,
                 delivery = self.requests.next() => delivery,
             };
-            let Some(Ok(delivery)) = delivery else { break };
+            let delivery = match delivery {
+                Some(Ok(delivery)) => delivery,
+                ended => {
+                    let reason = end_of_consumer(ended.and_then(Result::err).as_ref());
+                    tracing::error!(broker = %self.url, "{reason}; this server does not reconnect");
+                    break;
+                }
+            };
             let (channel, dispatcher, limits) = (self.channel.clone(), self.dispatcher.clone(), self.limits);
             tokio::spawn(async move {
                 answer(&channel, &dispatcher, &limits, delivery).await;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::reply_reader::read_replies;
 use crate::connect::TransportError;
-use crate::errors::{NO_SERVER, REFUSED, undeliverable};
+use crate::errors::{NO_SERVER, REFUSED, reason, undeliverable};
 use crate::pending::PendingCalls;
 use crate::publisher::{Destination, Outcome, Publisher, minimal_properties, oslo_properties};
 use crate::target::Target;
@@ -181,7 +181,7 @@ impl ClientConnection {
                 }
             }
             Ok(Outcome::Refused) => self.pending.complete(id, Err(undeliverable(REFUSED))),
-            Err(error) => self.pending.fail_all(&error.to_string()),
+            Err(error) => self.pending.fail_all(&format!("cannot publish the request: {}", reason(&error))),
         }
     }
 }

@@ -3,15 +3,19 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use calculator::{Limits, Value};
+use calculator::{CallError, ErrorKind, Limits, Value};
 use futures_util::StreamExt;
+use lapin::message::Delivery;
 use lapin::options::BasicAckOptions;
 use lapin::{Channel, Consumer};
 use tokio::time::{Instant, sleep};
 
+use crate::compression::decompressed;
+use crate::errors::end_of_consumer;
+use crate::log_limiter::LogLimiter;
 use crate::pending::PendingCalls;
 use crate::publisher::poll_once;
-use crate::wire::{self, Reply};
+use crate::wire::{self, Reply, WireError};
 
 /// How many replies one acknowledgement covers at most.
 const MAX_ACKNOWLEDGED_TOGETHER: u64 = 64;
@@ -28,7 +32,8 @@ pub(super) async fn read_replies(
 ) {
     let (mut unacknowledged, mut last_tag) = (0, 0);
     let mut due = pin!(sleep(MAX_ACKNOWLEDGEMENT_DELAY));
-    loop {
+    let unreadable = LogLimiter::default();
+    let end = loop {
         let delivery = tokio::select! {
             biased;
             delivery = replies.next() => delivery,
@@ -38,10 +43,13 @@ pub(super) async fn read_replies(
                 continue;
             }
         };
-        let Some(Ok(delivery)) = delivery else { break };
+        let delivery = match delivery {
+            Some(Ok(delivery)) => delivery,
+            ended => break end_of_consumer(ended.and_then(Result::err).as_ref()),
+        };
         match wire::read_reply(&delivery.data, &limits) {
             Ok(reply) => handle_reply(&pending, reply),
-            Err(error) => tracing::debug!(%error, "dropped a reply"),
+            Err(error) => handle_unreadable_reply(&pending, &delivery, &limits, &error, &unreadable),
         }
         if channel.is_none() {
             continue;
@@ -55,8 +63,8 @@ pub(super) async fn read_replies(
             acknowledge(channel.as_ref(), last_tag);
             unacknowledged = 0;
         }
-    }
-    pending.fail_all("the connection to the broker was lost");
+    };
+    pending.fail_all(&end);
 }
 
 /// Queues an acknowledgement of all replies up to `last_tag`.
@@ -64,6 +72,35 @@ fn acknowledge(channel: Option<&Channel>, last_tag: u64) {
     if let Some(channel) = channel {
         // The first poll queues it; no call depends on whether the broker receives it.
         let _ = poll_once(pin!(channel.basic_ack(last_tag, BasicAckOptions { multiple: true })));
+    }
+}
+
+/// Handles a reply that cannot be read as it is: decompresses it, or else fails the call to which it belongs.
+fn handle_unreadable_reply(
+    pending: &PendingCalls<u128>,
+    delivery: &Delivery,
+    limits: &Limits,
+    error: &WireError,
+    unreadable: &LogLimiter,
+) {
+    let text = decompressed(delivery, limits.max_body);
+    if let Some(Ok(reply)) = text.as_ref().map(|text| wire::read_reply(text, limits)) {
+        return handle_reply(pending, reply);
+    }
+    let routing = wire::read_routing(text.as_ref().map_or(&delivery.data, |text| text));
+    match routing.msg_id.as_deref().and_then(wire::parse_id) {
+        Some(id) => {
+            let kind = match error {
+                WireError::TooLarge(_) => ErrorKind::TooLarge,
+                WireError::Malformed(_) | WireError::Version => ErrorKind::Malformed,
+            };
+            pending.complete(id, Err(CallError::new(kind, format!("the reply cannot be read: {error}"))));
+        }
+        None => {
+            if let Some(count) = unreadable.count() {
+                tracing::warn!(%error, count, "dropped a reply that cannot be read");
+            }
+        }
     }
 }
 

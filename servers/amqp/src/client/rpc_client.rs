@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::connection::{ClientConnection, Connector};
 use crate::connect::TransportError;
 use crate::context::Context;
-use crate::errors::{NO_SERVER, REFUSED, undeliverable};
+use crate::errors::{NO_SERVER, REFUSED, reason, undeliverable};
 use crate::pending::ReplyWaiter;
 use crate::publisher::{Destination, Outcome, oslo_properties};
 use crate::serializer::Serializer;
@@ -327,7 +327,7 @@ impl RpcClient {
             Ok(Outcome::Confirmed) => Ok(()),
             Ok(Outcome::Returned(_)) => Err(undeliverable(NO_SERVER)),
             Ok(Outcome::Refused) => Err(undeliverable(REFUSED)),
-            Err(error) => Err(undeliverable(error)),
+            Err(error) => Err(undeliverable(reason(&error))),
         }
     }
 

@@ -7,11 +7,13 @@ use calculator::Limits;
 use futures_util::stream::{SelectAll, StreamExt};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicQosOptions, BasicRejectOptions};
-use lapin::{Channel, Connection, Consumer};
+use lapin::{Channel, Connection};
 use tokio_util::sync::CancellationToken;
 
 use super::priority::Priority;
 use crate::connect::TransportError;
+use crate::deliveries::{Deliveries, deliveries_of, reason_of_end};
+use crate::log_limiter::LogLimiter;
 use crate::publisher::close;
 use crate::target::Target;
 use crate::topology;
@@ -42,12 +44,14 @@ pub struct Listener {
     limits: Limits,
     handler: Handler,
     connection: ListenerConnection,
+    /// Counts the notifications that could not be read.
+    unreadable: LogLimiter,
 }
 
 struct ListenerConnection {
     connection: Connection,
     channel: Channel,
-    consumers: SelectAll<Consumer>,
+    deliveries: SelectAll<Deliveries>,
 }
 
 impl Listener {
@@ -70,6 +74,7 @@ impl Listener {
             limits: Limits::default(),
             handler: Box::new(handler),
             connection,
+            unreadable: LogLimiter::default(),
         })
     }
 
@@ -79,14 +84,18 @@ impl Listener {
             let delivery = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                delivery = self.connection.consumers.next() => delivery,
+                delivery = self.connection.deliveries.next() => delivery,
             };
             match delivery {
                 Some(Ok(delivery)) => self.handle(&delivery).await,
-                _ => match stop.run_until_cancelled(self.reconnect()).await {
-                    Some(connection) => self.connection = connection,
-                    None => return,
-                },
+                ended => {
+                    let reason = reason_of_end(ended);
+                    tracing::warn!(broker = %self.transport.url(), "{reason}; reconnecting");
+                    match stop.run_until_cancelled(self.reconnect()).await {
+                        Some(connection) => self.connection = connection,
+                        None => return,
+                    }
+                }
             }
         }
         close(&self.connection.connection).await;
@@ -100,7 +109,9 @@ impl Listener {
                     NotificationResult::Requeue
                 }),
             Err(error) => {
-                tracing::debug!(%error, "rejected a notification");
+                if let Some(count) = self.unreadable.count() {
+                    tracing::warn!(%error, count, "rejected a notification that cannot be read");
+                }
                 let reject = BasicRejectOptions { requeue: false };
                 let _ = self.connection.channel.basic_reject(delivery.delivery_tag, reject).await;
                 return;
@@ -120,12 +131,16 @@ impl Listener {
 
     /// Tries to connect until an attempt succeeds.
     async fn reconnect(&self) -> ListenerConnection {
-        tracing::warn!(broker = %self.transport.url(), "lost the connection to the broker; reconnecting");
+        let failures = LogLimiter::default();
         loop {
             tokio::time::sleep(RECONNECT_DELAY).await;
             match ListenerConnection::open(&self.transport, &self.target, &self.priorities).await {
                 Ok(connection) => return connection,
-                Err(error) => tracing::warn!(%error, "cannot reconnect yet"),
+                Err(error) => {
+                    if let Some(attempts) = failures.count() {
+                        tracing::warn!(%error, attempts, "cannot reconnect yet");
+                    }
+                }
             }
         }
     }
@@ -140,12 +155,13 @@ impl ListenerConnection {
         let connection = transport.connect("listener", CONNECT_TIMEOUT).await?;
         let channel = connection.create_channel().await?;
         channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
-        let mut consumers = SelectAll::new();
+        let mut deliveries = SelectAll::new();
         for priority in priorities {
             let queue = priority.queue(&target.topic);
             topology::declare_topic_queue(&channel, transport.queues(), target, &queue).await?;
-            consumers.push(topology::consume(&channel, &queue, priority.name(), false).await?);
+            let consumer = topology::consume(&channel, &queue, priority.name(), false).await?;
+            deliveries.push(deliveries_of(consumer));
         }
-        Ok(ListenerConnection { connection, channel, consumers })
+        Ok(ListenerConnection { connection, channel, deliveries })
     }
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::priority::Priority;
 use crate::connect::TransportError;
 use crate::context::Context;
-use crate::errors::{REFUSED, undeliverable};
+use crate::errors::{REFUSED, reason, undeliverable};
 use crate::publisher::{Destination, Outcome, Publisher, oslo_properties};
 use crate::target::Target;
 use crate::topology::{self, short_string};
@@ -96,7 +96,7 @@ impl Notifier {
         match publisher.publish(destination, oslo_properties(), body).await {
             Ok(Outcome::Confirmed) => Ok(()),
             Ok(Outcome::Refused | Outcome::Returned(_)) => Err(undeliverable(REFUSED)),
-            Err(error) => Err(undeliverable(error)),
+            Err(error) => Err(undeliverable(reason(&error))),
         }
     }
 

@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::dispatcher::RpcDispatcher;
 use super::reply_sender::{Recipient, ReplySender};
-use crate::wire::{self, Envelope, Failure, Request};
+use crate::wire::{self, Envelope, Failure, Request, WireError};
 
 /// A longer call monitor timeout is treated as this one, a day in seconds.
 const MAX_CALL_MONITOR_TIMEOUT_S: u64 = 86_400;
@@ -46,14 +46,35 @@ pub(super) async fn execute(
         Err(Failure::builtin("Exception", "the handler panicked"))
     });
     let mut buffer = [0; wire::ID_LEN];
-    let (unique_id, envelope): (&str, _) = match &recipient {
-        Recipient::Queue(_) => (wire::new_id(&mut buffer), Envelope::V2),
-        // Messages that are not acknowledged are never redelivered, and need no unique id.
-        Recipient::Channel(_) => ("", envelope),
-    };
+    let (unique_id, envelope) = reply_form(&recipient, envelope, &mut buffer);
     let encoded = result.and_then(|value| Ok(wire::encode_result(&value, &msg_id, unique_id, envelope)?));
     let body = encoded.unwrap_or_else(|failure| wire::encode_failure(&failure, &msg_id, unique_id, envelope));
     Some((recipient, body))
+}
+
+/// Encodes the reply to a request that could not be read.
+pub(super) fn encode_refusal(
+    error: &WireError,
+    msg_id: &str,
+    recipient: &Recipient,
+    envelope: Envelope,
+) -> Vec<u8> {
+    let mut buffer = [0; wire::ID_LEN];
+    let (unique_id, envelope) = reply_form(recipient, envelope, &mut buffer);
+    wire::encode_failure(&error.into(), msg_id, unique_id, envelope)
+}
+
+/// The unique id and the envelope of a reply to `recipient`, whose request came in `envelope`.
+fn reply_form<'a>(
+    recipient: &Recipient,
+    envelope: Envelope,
+    buffer: &'a mut [u8; wire::ID_LEN],
+) -> (&'a str, Envelope) {
+    match recipient {
+        Recipient::Queue(_) => (wire::new_id(buffer), Envelope::V2),
+        // Messages that are not acknowledged are never redelivered, and need no unique id.
+        Recipient::Channel(_) => ("", envelope),
+    }
 }
 
 /// Sends two heartbeats per call monitor timeout, which is given in seconds. Never returns.

@@ -1,92 +1,114 @@
 //! Decoding of deliveries: message properties and compression.
 
 use std::borrow::Cow;
-use std::io::Read;
 
-use flate2::read::ZlibDecoder;
 use lapin::BasicProperties;
 use lapin::message::Delivery;
-use lapin::types::AMQPValue;
 
 use super::options::RpcServerOptions;
-use crate::wire::{self, Request, WireError};
+use crate::compression::{self, Compression, DecompressError, decompress_beginning};
+use crate::wire::{self, PartialRouting, Request, WireError};
+
+/// How much of a compressed message is decompressed to find its ids where compression is not accepted, in bytes.
+const MAX_ROUTING_BYTES: u64 = 64 << 10;
 
 /// Decodes a request. Its properties must declare uncompressed JSON in UTF-8, or compressed JSON if that is enabled.
 ///
 /// # Errors
 /// [`WireError`] for other properties and for a malformed body.
 pub(super) fn decode_request(delivery: &Delivery, options: &RpcServerOptions) -> Result<Request, WireError> {
-    let properties = &delivery.properties;
-    let is_absent_or =
-        |property: Option<&str>, value| property.is_none_or(|property| property.eq_ignore_ascii_case(value));
-    let content_type = properties.content_type().as_ref().map(|text| text.as_str());
-    let encoding = properties.content_encoding().as_ref().map(|text| text.as_str());
-    if content_type.is_none()
-        || !is_absent_or(content_type, "application/json")
-        || !is_absent_or(encoding, "utf-8")
-    {
+    if !is_json(&delivery.properties) {
         return Err(WireError::Malformed("only application/json in utf-8 is accepted".to_owned()));
     }
-    let body = match compression(properties) {
+    let body = match Compression::of(&delivery.properties) {
         None => Cow::Borrowed(&delivery.data[..]),
-        Some(kind) if options.decompress && is_zlib(kind) => {
+        Some(Compression::Zlib) if options.decompress => {
             Cow::Owned(decompress(&delivery.data, options.limits.max_body)?)
         }
-        Some(_) => return Err(WireError::Malformed("this compression is not accepted".to_owned())),
+        Some(Compression::Zlib) => {
+            let message = "it is compressed, which the server accepts only with the option --decompress";
+            return Err(WireError::Malformed(message.to_owned()));
+        }
+        Some(Compression::Other) => {
+            return Err(WireError::Malformed("its compression is not supported".to_owned()));
+        }
     };
     wire::read_request(&body, &options.limits)
 }
 
-/// The header with which kombu declares compression.
-fn compression(properties: &BasicProperties) -> Option<&AMQPValue> {
-    properties.headers().as_ref()?.inner().get("compression")
-}
-
-/// Whether the header declares the zlib format (RFC 1950), which kombu calls gzip.
-fn is_zlib(kind: &AMQPValue) -> bool {
-    match kind {
-        AMQPValue::LongString(text) => text.as_bytes() == b"application/x-gzip",
-        _ => false,
+/// The ids in a message that [`decode_request`] refuses, as far as they can be read.
+pub(super) fn routing_of(delivery: &Delivery) -> PartialRouting {
+    if !is_json(&delivery.properties) {
+        return PartialRouting::default();
+    }
+    match Compression::of(&delivery.properties) {
+        None => wire::read_routing(&delivery.data),
+        // A damaged or longer body may still begin with the ids.
+        Some(Compression::Zlib) => {
+            wire::read_routing(&decompress_beginning(&delivery.data, MAX_ROUTING_BYTES))
+        }
+        Some(Compression::Other) => PartialRouting::default(),
     }
 }
 
-/// Decompresses `body`, at most to `max` bytes, because a small body can decompress to gigabytes.
+/// Whether the properties declare JSON in UTF-8.
+fn is_json(properties: &BasicProperties) -> bool {
+    let is = |property: &str, value| property.eq_ignore_ascii_case(value);
+    let (content_type, encoding) =
+        (properties.content_type().as_ref(), properties.content_encoding().as_ref());
+    content_type.is_some_and(|kind| is(kind.as_str(), "application/json"))
+        && encoding.is_none_or(|encoding| is(encoding.as_str(), "utf-8"))
+}
+
+/// Decompresses a body.
 ///
 /// # Errors
-/// [`WireError::TooLarge`] beyond `max`, [`WireError::Malformed`] for a damaged body.
+/// [`WireError::TooLarge`] beyond `max` bytes, [`WireError::Malformed`] for a damaged body.
 fn decompress(body: &[u8], max: usize) -> Result<Vec<u8>, WireError> {
-    let mut text = Vec::new();
-    let read = ZlibDecoder::new(body).take(max as u64 + 1).read_to_end(&mut text);
-    read.map_err(|error| WireError::Malformed(error.to_string()))?;
-    if text.len() > max {
-        return Err(WireError::TooLarge(format!("more than {max} bytes when decompressed")));
-    }
-    Ok(text)
+    compression::decompress(body, max).map_err(|error| match error {
+        DecompressError::TooLong => WireError::TooLarge(format!("more than {max} bytes when decompressed")),
+        DecompressError::Damaged(reason) => WireError::Malformed(reason),
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
-    use flate2::Compression;
-    use flate2::write::ZlibEncoder;
+    use lapin::types::{AMQPValue, FieldTable};
 
     use super::*;
+    use crate::compression::tests::compress;
 
-    fn compress(body: &[u8]) -> Vec<u8> {
-        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(body).unwrap();
-        encoder.finish().unwrap()
+    fn delivery(content_type: &str, compression: Option<&str>, data: Vec<u8>) -> Delivery {
+        let mut headers = FieldTable::default();
+        if let Some(kind) = compression {
+            headers.insert("compression".into(), AMQPValue::LongString(kind.into()));
+        }
+        let mut delivery = Delivery::mock(1, "".into(), "".into(), false, data);
+        delivery.properties =
+            BasicProperties::default().with_content_type(content_type.into()).with_headers(headers);
+        delivery
     }
 
     #[test]
-    fn decompresses_up_to_the_limit() {
-        assert_eq!(decompress(&compress(b"{}"), 2).unwrap(), b"{}");
-        let bomb = compress(&vec![b' '; 10 << 20]);
-        assert!(bomb.len() < 20_000);
-        assert!(matches!(decompress(&bomb, 1_000), Err(WireError::TooLarge(_))));
-        for damaged in [&b""[..], b"{}", &bomb[..100]] {
-            assert!(matches!(decompress(damaged, 20 << 20), Err(WireError::Malformed(_))), "{damaged:?}");
+    fn the_ids_of_a_refused_request_are_found_in_json_even_if_it_is_compressed() {
+        let request = br#"{"method": "add", "_msg_id": "m", "_reply_q": "reply_q"}"#;
+        let gzip = Some("application/x-gzip");
+        let options = RpcServerOptions::default();
+        let refused = delivery("application/json", gzip, compress(request));
+        assert!(decode_request(&refused, &options).unwrap_err().to_string().contains("--decompress"));
+        assert_eq!(routing_of(&refused).msg_id.as_deref(), Some("m"));
+        assert!(decode_request(&refused, &RpcServerOptions { decompress: true, ..options }).is_ok());
+        let plain = delivery("application/json", None, request.to_vec());
+        assert_eq!(routing_of(&plain).reply_queue.as_deref(), Some("reply_q"));
+        // What is not declared as JSON is not read as JSON.
+        for other in [
+            delivery("application/x-python-serialize", None, request.to_vec()),
+            delivery("application/json", Some("application/x-bz2"), request.to_vec()),
+            delivery("application/json", gzip, request.to_vec()),
+        ] {
+            assert!(decode_request(&other, &options).is_err());
+            let PartialRouting { msg_id, reply_queue, .. } = routing_of(&other);
+            assert_eq!((msg_id, reply_queue), (None, None));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Publishing replies.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use lapin::BasicProperties;
@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::errors::reason;
 use crate::publisher::{Destination, Outcome, Publisher, minimal_properties, oslo_properties};
 use crate::topology::{DIRECT_REPLY_TO, REPLY_QUEUE_PREFIX, short_string};
 
@@ -84,6 +85,8 @@ pub(super) struct ReplySender {
     missing: Mutex<HashMap<String, Instant>>,
     retries: Arc<Semaphore>,
     lost: CancellationToken,
+    /// Why the connection was lost.
+    lost_reason: OnceLock<String>,
 }
 
 impl ReplySender {
@@ -93,12 +96,18 @@ impl ReplySender {
             missing: Mutex::new(HashMap::new()),
             retries: Arc::new(Semaphore::new(MAX_RETRIES)),
             lost: CancellationToken::new(),
+            lost_reason: OnceLock::new(),
         })
     }
 
     /// The token that is cancelled when publishing a reply fails because the connection is lost.
     pub(super) fn lost(&self) -> &CancellationToken {
         &self.lost
+    }
+
+    /// Why the connection for replies was lost, once [`lost`](Self::lost) is cancelled.
+    pub(super) fn lost_reason(&self) -> &str {
+        self.lost_reason.get().map_or("the connection is closed", String::as_str)
     }
 
     /// Closes the publisher's dedicated connection, if it has one.
@@ -181,7 +190,8 @@ impl ReplySender {
                 Ok(None)
             }
             Err(error) => {
-                tracing::debug!(%error, "a reply was lost with its connection");
+                // The first reason is the broker's; later attempts find only that the connection is closed.
+                self.lost_reason.get_or_init(|| reason(&error));
                 self.lost.cancel();
                 Err(ConnectionLost)
             }

@@ -12,6 +12,7 @@ use super::options::RpcServerOptions;
 use super::session::{ServeOutcome, Session};
 use super::state::ServerState;
 use crate::connect::TransportError;
+use crate::log_limiter::LogLimiter;
 use crate::target::{Target, TargetError};
 use crate::transport::Transport;
 use crate::url::TransportUrl;
@@ -120,8 +121,8 @@ impl RpcServer {
 
 /// Serves until `stop` is cancelled, with a new session after each lost connection.
 async fn serve(state: &Arc<ServerState>, mut session: Session, stop: &CancellationToken) {
-    while session.serve(state, stop).await == ServeOutcome::ConnectionLost {
-        tracing::warn!(broker = %state.transport.url(), "lost the connection to the broker; reconnecting");
+    while let ServeOutcome::ConnectionLost(reason) = session.serve(state, stop).await {
+        tracing::warn!(broker = %state.transport.url(), "{reason}; reconnecting");
         drop(session);
         match stop.run_until_cancelled(reconnect(state)).await {
             Some(reopened) => session = reopened,
@@ -134,12 +135,16 @@ async fn serve(state: &Arc<ServerState>, mut session: Session, stop: &Cancellati
 
 /// Tries to open a session until an attempt succeeds.
 async fn reconnect(state: &ServerState) -> Session {
-    let mut delay = MIN_RECONNECT_DELAY;
+    let (mut delay, failures) = (MIN_RECONNECT_DELAY, LogLimiter::default());
     loop {
         tokio::time::sleep(delay).await;
         match Session::open(state).await {
             Ok(session) => return session,
-            Err(error) => tracing::warn!(%error, "cannot reconnect yet"),
+            Err(error) => {
+                if let Some(attempts) = failures.count() {
+                    tracing::warn!(%error, attempts, "cannot reconnect yet");
+                }
+            }
         }
         delay = (delay * 2).min(MAX_RECONNECT_DELAY);
     }

@@ -1,10 +1,10 @@
 //! A server's connections, from the first request to the last reply.
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use futures_util::stream::{self, SelectAll, Stream, StreamExt};
+use futures_util::stream::{SelectAll, StreamExt};
 use lapin::message::Delivery;
 use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicQosOptions, BasicRejectOptions, QueueDeleteOptions,
@@ -14,15 +14,16 @@ use net::DRAIN_TIMEOUT;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
-use super::handler::execute;
-use super::incoming::decode_request;
+use super::handler::{encode_refusal, execute};
+use super::incoming::{decode_request, routing_of};
 use super::options::Acknowledge;
 use super::reply_sender::{Recipient, ReplySender};
 use super::state::ServerState;
 use crate::connect::TransportError;
+use crate::deliveries::{Deliveries, deliveries_of, reason_of_end};
 use crate::publisher::{Publisher, close, poll_once};
 use crate::topology::{self, short_string, unique_name};
-use crate::wire::Request;
+use crate::wire::{PartialRouting, Request, WireError};
 
 /// The consumer tags that oslo.messaging uses for the shared queue, the server's queue and the fanout queue.
 const CONSUMER_TAGS: [&str; 3] = ["1", "2", "3"];
@@ -34,12 +35,9 @@ const MAX_ACKNOWLEDGED_TOGETHER: usize = 64;
 pub(super) enum ServeOutcome {
     /// The server was stopped.
     Stopped,
-    /// A connection was lost.
-    ConnectionLost,
+    /// A connection or a channel was lost, or a consumer has ended; the reason.
+    ConnectionLost(String),
 }
-
-/// Deliveries of one queue, followed by one `None` when its consumer has ended.
-type Deliveries = Pin<Box<dyn Stream<Item = Option<Delivery>> + Send>>;
 
 /// The open connections of a server: one that consumes requests and one that publishes replies, or a single one with
 /// direct reply-to.
@@ -105,8 +103,7 @@ impl Session {
         let mut deliveries = SelectAll::new();
         for (queue, tag) in names.iter().zip(CONSUMER_TAGS) {
             let consumer = topology::consume(&channel, queue, tag, !transport.acknowledges()).await?;
-            let end = stream::once(std::future::ready(None));
-            deliveries.push(Box::pin(consumer.map(Result::ok).chain(end)) as Deliveries);
+            deliveries.push(deliveries_of(consumer));
         }
         let replies = ReplySender::new(publisher);
         Ok(Session { listener, channel, deliveries, fanout_queue, replies, delivered: 0 })
@@ -129,32 +126,39 @@ impl Session {
             let delivery = tokio::select! {
                 biased;
                 () = &mut stopped => return ServeOutcome::Stopped,
-                () = &mut lost => return ServeOutcome::ConnectionLost,
+                () = &mut lost => {
+                    let reason = format!("cannot send a reply: {}", replies.lost_reason());
+                    return ServeOutcome::ConnectionLost(reason);
+                }
                 delivery = self.deliveries.next() => delivery,
             };
-            let Some(Some(delivery)) = delivery else { return ServeOutcome::ConnectionLost };
-            let mut consumer_ended = false;
+            let delivery = match delivery {
+                Some(Ok(delivery)) => delivery,
+                ended => return ServeOutcome::ConnectionLost(reason_of_end(ended)),
+            };
+            let mut end = None;
             accepted.extend(self.accept(state, delivery, permit));
             // Requests that have arrived meanwhile are acknowledged together with this one.
             while accepted.len() < MAX_ACKNOWLEDGED_TOGETHER {
                 let Ok(permit) = Arc::clone(&state.in_flight).try_acquire_owned() else { break };
                 match self.deliveries.next().now_or_never() {
-                    Some(Some(Some(delivery))) => accepted.extend(self.accept(state, delivery, permit)),
-                    Some(_) => {
-                        consumer_ended = true;
+                    Some(Some(Ok(delivery))) => accepted.extend(self.accept(state, delivery, permit)),
+                    Some(ended) => {
+                        end = Some(reason_of_end(ended));
                         break;
                     }
                     None => break,
                 }
             }
             self.execute(state, &mut accepted);
-            if consumer_ended {
-                return ServeOutcome::ConnectionLost;
+            if let Some(reason) = end {
+                return ServeOutcome::ConnectionLost(reason);
             }
         }
     }
 
-    /// Decodes a request. Malformed and repeated ones are rejected or dropped here, with `None`.
+    /// Decodes a request. Malformed and repeated ones are rejected or dropped here, with `None`. The caller of a malformed
+    /// one gets a failure if its ids can be read.
     fn accept(
         &mut self,
         state: &ServerState,
@@ -171,11 +175,7 @@ impl Session {
         let mut request = match decode_request(&delivery, &state.options) {
             Ok(request) => request,
             Err(error) => {
-                tracing::debug!(%error, "rejected a message");
-                if state.transport.acknowledges() {
-                    let reject = BasicRejectOptions { requeue: false };
-                    let _ = poll_once(pin!(self.channel.basic_reject(delivery_tag, reject)));
-                }
+                self.refuse(state, &delivery, &error, permit);
                 return None;
             }
         };
@@ -194,10 +194,38 @@ impl Session {
         let is_call = request.msg_id.is_some();
         let reply_to = delivery.properties.reply_to().as_ref();
         let recipient = Recipient::from_request(request.reply_queue.take(), reply_to).filter(|_| is_call);
-        if is_call && recipient.is_none() {
-            tracing::debug!("a call names no valid reply queue and gets no reply");
+        if is_call
+            && recipient.is_none()
+            && let Some(count) = state.unreadable.count()
+        {
+            tracing::warn!(count, "a call names no valid reply queue and gets no reply");
         }
         Some(AcceptedRequest { delivery_tag, request, recipient, permit })
+    }
+
+    /// Rejects a message that cannot be read, and answers it with a failure if it names its call and its reply queue.
+    fn refuse(
+        &self,
+        state: &ServerState,
+        delivery: &Delivery,
+        error: &WireError,
+        permit: OwnedSemaphorePermit,
+    ) {
+        if let Some(count) = state.unreadable.count() {
+            tracing::warn!(%error, count, "rejected a message that cannot be read");
+        }
+        if state.transport.acknowledges() {
+            let reject = BasicRejectOptions { requeue: false };
+            let _ = poll_once(pin!(self.channel.basic_reject(delivery.delivery_tag, reject)));
+        }
+        let PartialRouting { msg_id: Some(msg_id), reply_queue, envelope } = routing_of(delivery) else {
+            return;
+        };
+        let reply_to = delivery.properties.reply_to().as_ref();
+        let Some(recipient) = Recipient::from_request(reply_queue, reply_to) else { return };
+        let body = encode_refusal(error, &msg_id, &recipient, envelope);
+        let replies = Arc::clone(&self.replies);
+        tokio::spawn(async move { replies.send_in_background(Some((recipient, body)), permit).await });
     }
 
     /// Acknowledges requests, if they are acknowledged before execution, and spawns their execution.

@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use super::deduplicator::Deduplicator;
 use super::dispatcher::RpcDispatcher;
 use super::options::RpcServerOptions;
+use crate::log_limiter::LogLimiter;
 use crate::target::Target;
 use crate::transport::Transport;
 
@@ -20,6 +21,8 @@ pub(super) struct ServerState {
     pub(super) in_flight: Arc<Semaphore>,
     /// The number of those permits.
     pub(super) max_in_flight: u32,
+    /// Counts the messages that could not be read.
+    pub(super) unreadable: LogLimiter,
     deduplicator: Mutex<Deduplicator>,
 }
 
@@ -39,6 +42,7 @@ impl ServerState {
             options,
             in_flight: Arc::new(Semaphore::new(max_in_flight as usize)),
             max_in_flight,
+            unreadable: LogLimiter::default(),
             deduplicator: Mutex::default(),
         })
     }

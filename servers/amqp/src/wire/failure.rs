@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use calculator::{CallError, ErrorKind, Remote};
 
+use super::error::WireError;
 use super::fields::Field;
 
 const DISPATCHER: &str = "oslo_messaging.rpc.dispatcher";
@@ -64,6 +65,13 @@ impl From<CallError> for Failure {
             ErrorKind::UnsupportedVersion => Failure::dispatcher(class, error.message),
             _ => Failure::builtin(class, error.message),
         }
+    }
+}
+
+/// The failure with which a server answers a request that it cannot read.
+impl From<&WireError> for Failure {
+    fn from(error: &WireError) -> Self {
+        Failure::builtin("ValueError", format!("the server cannot read the request: {error}"))
     }
 }
 

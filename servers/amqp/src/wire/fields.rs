@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use calculator::Value;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// A member that should be a string. For a value of another type, only the name of its Python type is kept, because
@@ -23,6 +24,31 @@ impl<'a> Field<'a> {
             Field::Text(text) => Some(text),
             Field::Other(_) => None,
         }
+    }
+}
+
+impl From<Value> for Field<'_> {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Str(text) => Field::Text(text.into()),
+            other => Field::Other(python_type(&other)),
+        }
+    }
+}
+
+/// The name of the Python type to which `value` corresponds.
+pub(super) fn python_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "NoneType",
+        Value::Bool(_) => "bool",
+        Value::Int(_) | Value::BigInt(_) => "int",
+        Value::Float(_) => "float",
+        Value::Str(_) => "str",
+        Value::Bytes(_) => "bytes",
+        Value::DateTime(_) => "datetime",
+        Value::Extension(_) => "ExtType",
+        Value::List(_) => "list",
+        Value::Map(_) => "dict",
     }
 }
 

@@ -33,6 +33,7 @@ mod json_writer;
 mod notification;
 mod reply;
 mod request;
+mod routing;
 
 #[cfg(test)]
 mod tests;
@@ -47,3 +48,4 @@ pub(crate) use ids::{new_id, parse_id};
 pub use notification::{Notification, encode_notification, read_notification};
 pub use reply::{Reply, encode_failure, encode_heartbeat, encode_result, read_reply};
 pub use request::{Arguments, Request, Routing, encode_request, read_request};
+pub use routing::{PartialRouting, read_routing};

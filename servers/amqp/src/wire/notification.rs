@@ -1,6 +1,6 @@
 //! Notifications.
 
-use calculator::{CallError, Limits, Value, json};
+use calculator::{CallError, Limits, Value, json, python_json};
 
 use super::encode::{CONTEXT_PREFIX, internal_error, write_trailer};
 use super::envelope::{Envelope, decode_envelope, encode_enveloped};
@@ -64,7 +64,12 @@ pub fn encode_notification(notification: &Notification, unique_id: &str) -> Resu
 /// [`WireError`] for a body that is not a message of oslo.messaging.
 pub fn read_notification(body: &[u8], limits: &Limits) -> Result<Notification, WireError> {
     let (text, _) = decode_envelope(body, limits)?;
-    let Value::Map(members) = json::read(text.as_bytes(), limits)? else {
+    let message = match json::read(text.as_bytes(), limits) {
+        Ok(message) => message,
+        // Python's constants for floats are rare, and reading them takes longer.
+        Err(error) => python_json::read(text.as_bytes(), limits).map_err(|_| error)?,
+    };
+    let Value::Map(members) = message else {
         return Err(malformed("the inner message is not an object"));
     };
     let mut notification = Notification {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use calculator::{CallError, ErrorKind, Limits, Value, json};
+use calculator::{CallError, ErrorKind, Limits, Value, json, python_json};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::encode::{internal_error, write_unique_id};
@@ -98,10 +98,7 @@ fn encode(
 /// [`WireError`] for a body that is malformed or has no `_msg_id`.
 pub fn read_reply(body: &[u8], limits: &Limits) -> Result<Reply, WireError> {
     let (text, _) = decode_envelope(body, limits)?;
-    let mut members: Members<'_> = serde_json::from_str(&text).map_err(malformed)?;
-    if let Some(exact) = json::reparse_exactly(text.as_bytes(), members.result.as_ref())? {
-        members.result = exact.into_member("result");
-    }
+    let members = Members::read(&text, limits)?;
     let msg_id = members.msg_id.and_then(Field::text).ok_or_else(|| malformed("a reply without _msg_id"))?;
     let result = match members.failure {
         None | Some(Field::Other("NoneType")) => Ok(members.result.unwrap_or(Value::Null)),
@@ -121,6 +118,35 @@ struct Members<'a> {
     failure: Option<Field<'a>>,
     ending: bool,
     msg_id: Option<Field<'a>>,
+}
+
+impl<'a> Members<'a> {
+    /// Reads the inner message `text`. A message with Python's constants for floats is read slower than others.
+    fn read(text: &'a str, limits: &Limits) -> Result<Self, WireError> {
+        let error = match serde_json::from_str::<Members<'a>>(text) {
+            Ok(mut members) => {
+                if let Some(exact) = json::reparse_exactly(text.as_bytes(), members.result.as_ref())? {
+                    members.result = exact.into_member("result");
+                }
+                return Ok(members);
+            }
+            Err(error) => error,
+        };
+        let Ok(Value::Map(entries)) = python_json::read(text.as_bytes(), limits) else {
+            return Err(malformed(error));
+        };
+        let mut members = Members::default();
+        for (name, value) in entries {
+            match name.as_str() {
+                "result" => members.result = Some(value),
+                "failure" => members.failure = Some(value.into()),
+                "ending" => members.ending = value == Value::Bool(true),
+                "_msg_id" => members.msg_id = Some(value.into()),
+                _ => {}
+            }
+        }
+        Ok(members)
+    }
 }
 
 impl<'de> Deserialize<'de> for Members<'de> {

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
-use calculator::{Call, CallError, Limits, Method, Params, Value, json};
+use calculator::{Call, CallError, Limits, Method, Params, Value, json, python_json};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::encode::{CONTEXT_PREFIX, internal_error, write_trailer};
 use super::envelope::{Envelope, decode_envelope, encode_enveloped};
 use super::error::{WireError, malformed};
-use super::fields::Field;
+use super::fields::{Field, python_type};
 use super::json_writer::JsonWriter;
 use crate::context::Context;
 use crate::target::Target;
@@ -145,8 +145,7 @@ fn write_request(
 /// with a failure, are part of the returned request.
 pub fn read_request(body: &[u8], limits: &Limits) -> Result<Request, WireError> {
     let (text, envelope) = decode_envelope(body, limits)?;
-    let mut members: Members<'_> = serde_json::from_str(&text).map_err(malformed)?;
-    members.restore_integers(&text)?;
+    let members = Members::read(&text, limits)?;
 
     let string = |field: Field<'_>| match field {
         Field::Text(text) => Ok(text.into_owned()),
@@ -195,22 +194,6 @@ fn call_monitor_timeout(value: Value) -> Option<u64> {
     seconds.filter(|seconds| *seconds >= MIN_CALL_MONITOR_TIMEOUT_S)
 }
 
-/// The name of the Python type to which `value` corresponds.
-fn python_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "NoneType",
-        Value::Bool(_) => "bool",
-        Value::Int(_) | Value::BigInt(_) => "int",
-        Value::Float(_) => "float",
-        Value::Str(_) => "str",
-        Value::Bytes(_) => "bytes",
-        Value::DateTime(_) => "datetime",
-        Value::Extension(_) => "ExtType",
-        Value::List(_) => "list",
-        Value::Map(_) => "dict",
-    }
-}
-
 /// The members of a request's inner message. If several members have the same name, the last one is used, as in Python.
 #[derive(Default)]
 struct Members<'a> {
@@ -225,7 +208,60 @@ struct Members<'a> {
     context: Vec<(String, Value)>,
 }
 
-impl Members<'_> {
+/// Where the value of a member belongs.
+enum Slot<'s, 'a> {
+    /// A member that should be a string.
+    Field(&'s mut Option<Field<'a>>),
+    /// A member of any type.
+    Value(&'s mut Option<Value>),
+    /// The entry of the context with this name.
+    Context(String),
+    /// A member without a meaning.
+    Unknown,
+}
+
+impl<'a> Members<'a> {
+    /// Reads the inner message `text`. A message with Python's constants for floats is read slower than others.
+    fn read(text: &'a str, limits: &Limits) -> Result<Self, WireError> {
+        let error = match serde_json::from_str::<Members<'a>>(text) {
+            Ok(mut members) => {
+                members.restore_integers(text)?;
+                return Ok(members);
+            }
+            Err(error) => error,
+        };
+        let Ok(Value::Map(entries)) = python_json::read(text.as_bytes(), limits) else {
+            return Err(malformed(error));
+        };
+        let mut members = Members::default();
+        for (name, value) in entries {
+            match members.slot(&name) {
+                Slot::Field(field) => *field = Some(value.into()),
+                Slot::Value(slot) => *slot = Some(value),
+                Slot::Context(entry) => members.context.push((entry, value)),
+                Slot::Unknown => {}
+            }
+        }
+        Ok(members)
+    }
+
+    fn slot(&mut self, name: &str) -> Slot<'_, 'a> {
+        Slot::Field(match name {
+            "method" => &mut self.method,
+            "namespace" => &mut self.namespace,
+            "version" => &mut self.version,
+            "_msg_id" => &mut self.msg_id,
+            "_reply_q" => &mut self.reply_queue,
+            "_unique_id" => &mut self.unique_id,
+            "args" => return Slot::Value(&mut self.args),
+            "_timeout" => return Slot::Value(&mut self.timeout),
+            name => {
+                let entry = name.strip_prefix(CONTEXT_PREFIX);
+                return entry.map_or(Slot::Unknown, |entry| Slot::Context(entry.to_owned()));
+            }
+        })
+    }
+
     /// Replaces values in which the JSON parser has converted large integers to floats, so that they keep their digits.
     fn restore_integers(&mut self, text: &str) -> Result<(), WireError> {
         let values = self.args.iter().chain(self.context.iter().map(|(_, value)| value));
@@ -262,32 +298,15 @@ impl<'de> Visitor<'de> for MembersVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Members::default();
         while let Some(Field::Text(name)) = map.next_key()? {
-            let field = match &*name {
-                "method" => &mut members.method,
-                "namespace" => &mut members.namespace,
-                "version" => &mut members.version,
-                "_msg_id" => &mut members.msg_id,
-                "_reply_q" => &mut members.reply_queue,
-                "_unique_id" => &mut members.unique_id,
-                "args" => {
-                    members.args = Some(map.next_value()?);
-                    continue;
+            match members.slot(&name) {
+                Slot::Field(field) => *field = Some(map.next_value()?),
+                Slot::Value(value) => *value = Some(map.next_value()?),
+                Slot::Context(entry) => {
+                    let value = map.next_value()?;
+                    members.context.push((entry, value));
                 }
-                "_timeout" => {
-                    members.timeout = Some(map.next_value()?);
-                    continue;
-                }
-                name if name.starts_with(CONTEXT_PREFIX) => {
-                    let entry = name[CONTEXT_PREFIX.len()..].to_owned();
-                    members.context.push((entry, map.next_value()?));
-                    continue;
-                }
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
-            };
-            *field = Some(map.next_value()?);
+                Slot::Unknown => drop(map.next_value::<IgnoredAny>()?),
+            }
         }
         Ok(members)
     }

@@ -139,7 +139,8 @@ impl HyperClient {
     }
 
     fn unreachable(&self, error: &io::Error) -> CallError {
-        let message = format!("cannot connect to {}: {error}; is the server running?", self.base.endpoint());
+        let reason = net::describe_connect_error(error);
+        let message = format!("cannot connect to {}: {reason}", self.base.endpoint());
         CallError::new(ErrorKind::Undeliverable, message)
     }
 }

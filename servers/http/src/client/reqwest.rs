@@ -103,8 +103,11 @@ fn reqwest_error(error: &reqwest::Error) -> CallError {
         return CallError::new(ErrorKind::Timeout, format!("no connection in time: {error}"));
     }
     if error.is_connect() {
-        let cause = causes.last().map(|cause| format!(": {cause}")).unwrap_or_default();
-        let message = format!("cannot connect{cause}; is the server running?");
+        let cause = causes.last().map(|cause| match cause.downcast_ref() {
+            Some(error) => net::describe_connect_error(error),
+            None => cause.to_string(),
+        });
+        let message = format!("cannot connect: {}", cause.unwrap_or_else(|| error.to_string()));
         return CallError::new(ErrorKind::Undeliverable, message);
     }
     for cause in causes {

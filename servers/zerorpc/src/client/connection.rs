@@ -65,7 +65,7 @@ impl Connection {
 enum ConnectError {
     #[error(transparent)]
     Url(#[from] AddressError),
-    #[error(transparent)]
+    #[error("{}", net::describe_connect_error(.0))]
     Io(#[from] std::io::Error),
     #[error(transparent)]
     Link(#[from] LinkError),
