@@ -172,7 +172,7 @@ pub(crate) fn check(call: &CallPlan, record: &CallRecord, executions: u32, is_ca
         Judged::Failed => {}
         Judged::Wrong => violations.push(Violation::WrongAnswer { id, kind, ending: ending() }),
     }
-    let answered = judged == Judged::Right && is_executed(kind);
+    let answered = judged == Judged::Right && is_executed(kind, &record.ending);
     if executions > 1 || answered && executions == 0 {
         violations.push(Violation::Executions { id, times: executions, answered });
     }
@@ -198,12 +198,14 @@ enum Judged {
     Wrong,
 }
 
-/// Whether the service executes such a call if it succeeds.
-fn is_executed(kind: CallKind) -> bool {
+/// Whether the service must have executed a call with this right answer.
+fn is_executed(kind: CallKind, ending: &Ending) -> bool {
     match kind {
         CallKind::Echo { bytes } => fits(bytes),
         CallKind::Unknown => false,
-        CallKind::Add { .. } | CallKind::DivideByZero | CallKind::Stream { .. } => true,
+        CallKind::Add { .. } | CallKind::DivideByZero => true,
+        // Otherwise it was refused.
+        CallKind::Stream { .. } => matches!(ending, Ending::Stream { .. }),
     }
 }
 

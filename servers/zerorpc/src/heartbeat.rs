@@ -2,8 +2,9 @@
 //!
 //! The rules are those of zerorpc-python's `heartbeat.py`. A channel that stays open for more than a period sends a
 //! heartbeat each period. The peer is lost when two periods pass without one from it; the count begins when the channel
-//! sends its own first heartbeat. One rule differs: here any event of the peer counts as a heartbeat, because a Python
-//! server that is busy streaming may send none.
+//! sends its own first heartbeat. Two rules differ. Here any event of the peer counts as a heartbeat, because a Python
+//! server that is busy streaming may send none. So does a part of a message that the peer sends or accepts, because its
+//! heartbeats wait until the whole message has been transferred.
 //!
 //! Time is counted in ticks of a quarter of a period, by one timer for all channels of a client or server. A call that
 //! is answered within a period, as nearly all are, therefore needs neither a timer nor a clock reading.
@@ -64,6 +65,13 @@ impl Heartbeat {
     pub(crate) fn record_event(&mut self, now: u32) {
         if !self.passive || self.last_heard.is_some() {
             self.last_heard = Some(now);
+        }
+    }
+
+    /// Records that the peer is receiving or sending a part of a message, which keeps its heartbeats waiting.
+    pub(crate) fn record_transfer(&mut self, now: u32) {
+        if let Some(last_heard) = &mut self.last_heard {
+            *last_heard = now;
         }
     }
 

@@ -8,9 +8,9 @@ mod common;
 
 use std::time::Duration;
 
-use calculator::{ClientOptions, ErrorKind, Value};
+use calculator::{Call, Client, ClientOptions, ErrorKind, Value};
 use common::{Running, calculator, sum};
-use net::simulated::{Link, Loss, Network};
+use net::simulated::{Conditions, Link, Loss, Network};
 use net::{Endpoint, KEEPALIVE_TIMEOUT};
 use tokio::time::{Instant, timeout};
 use zerorpc::{DEFAULT_PERIOD, Server, ServerOptions, ZerorpcClient};
@@ -102,5 +102,23 @@ async fn a_server_drops_the_connection_of_a_client_that_has_vanished() {
     tokio::time::sleep(KEEPALIVE_TIMEOUT + TIMER_RESOLUTION).await;
     assert_eq!(link.open_ends(), [1, 0]);
     drop(client);
+    server.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_may_take_longer_to_arrive_than_heartbeats_may_be_missing() {
+    let network = Network::new();
+    let _entered = network.enter();
+    let (server, client, link) = connected(&network).await;
+    // Some 20 KB/s.
+    let latency = Duration::from_millis(100);
+    link.set_conditions(Conditions { latency: latency..=latency, max_transfer: None, capacity: 2_000 });
+    let text = Value::Str("x".repeat(600_000));
+    let echo = Call::positional("echo", [text.clone()]);
+    let started = Instant::now();
+    // Another call waits in the same queue.
+    let (echoed, added) = tokio::join!(client.call(&echo), sum(&client, 2, 3));
+    assert!(echoed == Ok(text) && added == Ok(Value::Int(5)), "{added:?}");
+    assert!(started.elapsed() > 10 * DEFAULT_PERIOD);
     server.stop().await;
 }

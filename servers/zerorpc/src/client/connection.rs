@@ -83,6 +83,9 @@ async fn read(session: Arc<Session>, mut inbox: Inbox) {
         if let Err(error) = handle_all(&session, &mut inbox).await {
             break error;
         }
+        if inbox.is_inside_message() {
+            session.record_transfer();
+        }
         match session.link().fill(&mut inbox).await {
             Ok(_) => session.record_heard(),
             Err(error) => break error,

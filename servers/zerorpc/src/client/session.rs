@@ -1,7 +1,7 @@
 //! The state of a connection, which its tasks share with the calls on it.
 
 use std::fmt::Display;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub(super) struct Session {
     tick: AtomicU32,
     /// The tick at which something was last received.
     last_heard: AtomicU32,
+    /// Whether a part of a message has been received since the last tick.
+    received_part: AtomicBool,
     link: Link,
     pending: Mutex<PendingCalls>,
 }
@@ -69,6 +71,7 @@ impl Session {
             ids: Ids::new(),
             tick: AtomicU32::new(0),
             last_heard: AtomicU32::new(0),
+            received_part: AtomicBool::new(false),
             link,
             pending: Mutex::default(),
         }
@@ -177,6 +180,11 @@ impl Session {
         self.last_heard.store(self.tick.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
+    /// Records that a part of a message has been received.
+    pub(super) fn record_transfer(&self) {
+        self.received_part.store(true, Ordering::Relaxed);
+    }
+
     /// Handles a message from the server.
     pub(super) fn handle_message(&self, payload: &[u8]) {
         let Some((event, count)) = self.decode(payload) else { return };
@@ -239,6 +247,11 @@ impl Session {
     /// are lost. Returns false when the whole connection is lost.
     pub(super) fn on_tick(&self, period: Duration, silence: &mut SilenceDetector) -> bool {
         let now = self.tick.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        let received_part = self.received_part.swap(false, Ordering::Relaxed);
+        let is_transferring = self.link.take_partial_write() || received_part;
+        if is_transferring {
+            self.record_heard();
+        }
         if silence.is_silent(self.ids.upcoming(), self.last_heard.load(Ordering::Relaxed), now) {
             // The calls on this connection may still be answered. The next one opens another connection.
             self.with_pending(|pending| pending.closed = true);
@@ -246,6 +259,9 @@ impl Session {
         let (mut heartbeats, mut lost) = (Vec::new(), Vec::new());
         self.with_pending(|pending| {
             for (count, call) in &mut pending.calls {
+                if is_transferring {
+                    call.heartbeat.record_transfer(now);
+                }
                 match call.heartbeat.due(now) {
                     Due::Nothing => {}
                     Due::Heartbeat => heartbeats.push(*count),

@@ -1,6 +1,7 @@
 //! Reading from a peer.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use calculator::{CallError, ErrorKind};
 use tokio::task::JoinSet;
@@ -35,6 +36,9 @@ pub(super) async fn serve(
             }
             // A peer that sends without a pause must not starve the others.
             tokio::task::consume_budget().await;
+        }
+        if inbox.is_inside_message() {
+            peer.received_part.store(true, Ordering::Relaxed);
         }
         if peer.link.fill(&mut inbox).await? == FillEnd::Stopped {
             break;

@@ -27,6 +27,8 @@ pub(super) struct Peer {
     channels: Mutex<HashMap<ChannelKey, Channel>>,
     /// Whether reading is paused until a call finishes. Heartbeats are not read meanwhile, so they may be missing.
     pub(super) paused: AtomicBool,
+    /// Whether a part of a message has been received since the last tick.
+    pub(super) received_part: AtomicBool,
     /// Permits for calls of this peer whose handlers wait.
     pub(super) call_permits: Arc<Semaphore>,
     /// Permits for streams of this peer. They are separate from those for calls, because a stream may wait for credit
@@ -119,6 +121,7 @@ impl Peer {
             link,
             channels: Mutex::default(),
             paused: AtomicBool::new(false),
+            received_part: AtomicBool::new(false),
             call_permits: Arc::new(Semaphore::new(permits)),
             stream_permits: Arc::new(Semaphore::new(permits)),
         }
@@ -234,11 +237,16 @@ impl Peer {
     /// Cancels the channels whose peer is lost at tick `now`, and sends the heartbeats that are due.
     pub(super) fn on_tick(&self, state: &ServerState, now: u32) {
         let paused = self.paused.load(Ordering::Relaxed);
+        let received_part = self.received_part.swap(false, Ordering::Relaxed);
+        let is_transferring = self.link.take_partial_write() || received_part;
         let (mut heartbeats, mut lost) = (Vec::new(), Vec::new());
         self.with_channels(|channels| {
             for (key, channel) in channels {
                 if paused {
                     channel.heartbeat.record_heartbeat(now);
+                }
+                if is_transferring {
+                    channel.heartbeat.record_transfer(now);
                 }
                 match channel.heartbeat.due(now) {
                     Due::Nothing => {}

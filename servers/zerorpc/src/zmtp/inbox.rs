@@ -106,6 +106,12 @@ impl Inbox {
         self.buffer.capacity()
     }
 
+    /// Whether a part of a message has arrived, when [`next`](Self::next) has returned `None`.
+    #[must_use]
+    pub fn is_inside_message(&self) -> bool {
+        self.skipping.is_some() || self.begin < self.buffer.len()
+    }
+
     /// The unhandled bytes.
     pub(super) fn unread(&self) -> &[u8] {
         self.buffer.get(self.begin..).unwrap_or_default()

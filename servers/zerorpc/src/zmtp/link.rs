@@ -104,6 +104,8 @@ struct Outbox {
     reading_stopped: bool,
     /// The time since which the peer has accepted no bytes.
     blocked_since: Option<Instant>,
+    /// Whether the transport has accepted a part of what waits, since [`Link::take_partial_write`] was called.
+    wrote_part: bool,
 }
 
 /// The state after a flush.
@@ -131,6 +133,7 @@ impl Outbox {
 
     /// Writes as much as the transport accepts; returns true if the outbox is empty then.
     fn write(&mut self, transport: &Transport) -> io::Result<bool> {
+        let before = self.written;
         while let Some(rest @ [_, ..]) = self.buffer.get(self.written..) {
             match transport.try_write(rest) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -139,6 +142,7 @@ impl Outbox {
                     self.blocked_since = None;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.wrote_part |= self.written > before;
                     self.release_written();
                     return Ok(false);
                 }
@@ -307,6 +311,12 @@ impl Link {
     /// Whether the outbox is more than half full, so that a message that may be lost should not be sent.
     pub(crate) fn is_congested(&self) -> bool {
         self.outbox().waiting() > self.capacity / 2
+    }
+
+    /// Whether the peer has accepted a part of what waits for it since the last call. It is alive then, although it may
+    /// answer nothing before the rest has arrived.
+    pub(crate) fn take_partial_write(&self) -> bool {
+        std::mem::take(&mut self.outbox().wrote_part)
     }
 
     /// Whether the connection has ended.
