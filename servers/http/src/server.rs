@@ -225,7 +225,7 @@ impl Handler {
         rules::decode_unreserved(request.uri_mut());
         let mut router = self.router.clone();
         let mut answering = pin!(router.call(request));
-        let response = match poll_fn(|context| Poll::Ready(answering.as_mut().poll(context))).await {
+        let mut response = match poll_fn(|context| Poll::Ready(answering.as_mut().poll(context))).await {
             Poll::Ready(response) => response?,
             Poll::Pending => {
                 // Only now, so that a call that is answered at once costs no look at the client.
@@ -237,6 +237,11 @@ impl Handler {
         };
         let refused = has_body && may_leave_body_unread(response.status());
         self.state.refused.store(refused, Ordering::Relaxed);
+        if refused {
+            // The connection is closed unless the whole body has arrived. Without this header, a client could send its
+            // next request on it (RFC 9112, section 9.6).
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         Ok(response)
     }
 }
