@@ -5,6 +5,7 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::Stdio;
 use std::thread::JoinHandle;
 
@@ -373,6 +374,39 @@ fn each_trap_of_the_arguments_is_as_the_help_says() {
     }
     call("jsonrpc", &url, &["echo", "@nosuchfile"]).with(2, &["cannot read nosuchfile", "'\"@x\"'"]);
     call("jsonrpc", &url, &["add", "x=5"]).with(1, &["invalid-arguments"]);
+}
+
+#[test]
+fn a_run_sends_headers_and_members_to_its_targets_and_records_neither() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("headers");
+    std::fs::write(&file, "authorization: Bearer secret\n").unwrap();
+    let at = format!("@{}", file.display());
+    let refused = "HTTP/1.1 401 Unauthorized\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let (address, requests) = answering(&[refused]);
+    let run = |address: &str, out: &Path| {
+        let target = format!("jsonrpc=http://{address}/?token=secret");
+        let mut command = rpcbench(&["run", "--stack", "jsonrpc", "--target", &target, "--header", &at]);
+        command.args(["--member", "auth=secret", "--blocks", "1", "--seconds", "0.05", "--load", "closed:1"]);
+        command.args(["--operation", "add", "--placement", "free", "--out"]).arg(out);
+        finish(&mut command)
+    };
+    let ended = run(&address, &folder.path().join("refused"));
+    assert!(!ended.status.success());
+    let shown = [ended.out, ended.err].concat().join("\n");
+    assert!(shown.contains("jsonrpc") && !shown.contains("secret"), "{shown}");
+    let request = requests.join().unwrap().concat();
+    assert!(
+        request.contains("\r\nauthorization: Bearer secret\r\n") && request.contains(r#","auth":"secret""#),
+        "{request}"
+    );
+
+    let (_server, url) = serve(&["jsonrpc"]);
+    let address = url.trim_start_matches("http://").split('/').next().unwrap();
+    let out = folder.path().join("measured");
+    run(address, &out);
+    let record = std::fs::read_to_string(out.join("record.json")).unwrap();
+    assert!(record.contains(&format!("\"http://{address}\"")) && !record.contains("secret"));
 }
 
 #[test]

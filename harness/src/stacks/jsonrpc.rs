@@ -297,6 +297,11 @@ async fn serve(context: ServeContext) -> Result<Serving, ServeError> {
 
 #[cfg(feature = "jsonrpsee")]
 async fn serve_jsonrpsee(context: ServeContext) -> Result<Serving, ServeError> {
+    if http::http_options(&context)?.allowed_origins != http_layer::AllowedOrigins::None {
+        return Err(ServeError::Setting(
+            "--allow-origin: jsonrpsee's server has no such option here".to_owned(),
+        ));
+    }
     let bind_error = context.bind_error();
     let server = jsonrpc::JsonrpseeServer::bind(&context.listen, context.dispatcher, context.limits)
         .await
