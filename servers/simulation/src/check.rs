@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use calculator::document::size;
 use calculator::{CallError, ErrorKind, Value};
 
 use crate::plan::{CallKind, CallPlan, MAX_BODY};
@@ -20,6 +21,17 @@ pub struct CallRecord {
     pub ended: Duration,
     /// How it ended.
     pub ending: Ending,
+}
+
+impl CallRecord {
+    /// Bytes of the record and of its answer.
+    pub(crate) fn size(&self) -> usize {
+        let answer = match &self.ending {
+            Ending::Result(Ok(value)) => size(value),
+            _ => 0,
+        };
+        size_of_val(self) + answer
+    }
 }
 
 /// How a call ended.

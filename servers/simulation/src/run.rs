@@ -79,8 +79,10 @@ pub fn run(plan: &Plan, options: &Options) -> io::Result<Outcome> {
     let entered = network.enter();
     let mut outcome = runtime.block_on(simulate(plan, options, &network, &memory));
     drop((runtime, entered, network));
-    // Everything that the outcome contains is small, except for recorded events.
-    let kept = outcome.trace.events.as_ref().map_or(0, |events| size_of_val(&**events) * 2);
+    // What the outcome contains. A vector may have twice the capacity that it needs.
+    let events = outcome.trace.events.as_ref().map_or(0, |events| size_of_val(&**events));
+    let answers: usize = outcome.records.iter().map(|record| record.size()).sum();
+    let kept = 2 * (events + answers);
     outcome.violations.extend(memory.violation(kept));
     Ok(outcome)
 }
