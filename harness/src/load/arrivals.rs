@@ -31,13 +31,16 @@ enum Gaps {
 }
 
 impl Schedule {
-    /// A schedule from `start` on, with a mean of `rate` slots per second.
+    /// A schedule from `start` on, with a mean of `rate` slots per second. Random arrivals are determined by `seed` and
+    /// `block`, and those of different blocks are independent.
     #[must_use]
-    pub fn new(start: Instant, rate: Rate, arrivals: Arrivals, seed: u64) -> Self {
+    pub fn new(start: Instant, rate: Rate, arrivals: Arrivals, seed: u64, block: u32) -> Self {
         let gaps = match arrivals {
             Arrivals::Constant => Gaps::Even,
             Arrivals::Poisson => {
-                Gaps::Exponential { rng: Box::new(ChaCha8Rng::seed_from_u64(seed)), at: 0.0 }
+                let mut rng = ChaCha8Rng::seed_from_u64(seed);
+                rng.set_stream(block.into());
+                Gaps::Exponential { rng: Box::new(rng), at: 0.0 }
             }
         };
         Schedule { start, rate, gaps, slots: 0 }
@@ -70,22 +73,22 @@ impl Iterator for Schedule {
 mod tests {
     use super::*;
 
-    fn offsets(arrivals: Arrivals, rate: u32, seed: u64, count: usize) -> Vec<u64> {
+    fn offsets(arrivals: Arrivals, rate: u32, (seed, block): (u64, u32), count: usize) -> Vec<u64> {
         let start = Instant::now();
-        let schedule = Schedule::new(start, Rate::new(rate).unwrap(), arrivals, seed);
+        let schedule = Schedule::new(start, Rate::new(rate).unwrap(), arrivals, seed, block);
         schedule.take(count).map(|slot| u64::try_from((slot - start).as_nanos()).unwrap()).collect()
     }
 
     #[test]
     fn constant_slots_are_evenly_spaced_without_drift() {
-        assert_eq!(offsets(Arrivals::Constant, 1_000, 1, 4), [0, 1_000_000, 2_000_000, 3_000_000]);
+        assert_eq!(offsets(Arrivals::Constant, 1_000, (1, 0), 4), [0, 1_000_000, 2_000_000, 3_000_000]);
         // A third of a second is not a whole number of nanoseconds, but the millionth slot is still exact.
-        assert_eq!(offsets(Arrivals::Constant, 3, 1, 1_000_001).last(), Some(&333_333_333_333_333));
+        assert_eq!(offsets(Arrivals::Constant, 3, (1, 0), 1_000_001).last(), Some(&333_333_333_333_333));
     }
 
     #[test]
     fn poisson_gaps_are_exponentially_distributed() {
-        let slots = offsets(Arrivals::Poisson, 10_000, 42, 100_000);
+        let slots = offsets(Arrivals::Poisson, 10_000, (42, 0), 100_000);
         let gaps: Vec<f64> = slots.windows(2).map(|pair| (pair[1] - pair[0]) as f64).collect();
         let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
         let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
@@ -97,9 +100,10 @@ mod tests {
     }
 
     #[test]
-    fn poisson_slots_are_determined_by_the_seed() {
-        let of = |seed| offsets(Arrivals::Poisson, 500, seed, 100);
-        assert_eq!(of(1), of(1));
-        assert_ne!(of(1), of(2));
+    fn poisson_slots_are_determined_by_the_seed_and_the_block() {
+        let of = |seed, block| offsets(Arrivals::Poisson, 500, (seed, block), 100);
+        assert_eq!(of(1, 3), of(1, 3));
+        assert_ne!(of(1, 3), of(2, 3));
+        assert_ne!(of(1, 3), of(1, 4));
     }
 }

@@ -73,6 +73,7 @@ fn plan(load: &str, measure: Duration) -> Plan {
         timeout: None,
         numbers: Numbers::Exact,
         seed: 7,
+        block: 0,
         interrupted: Arc::default(),
         in_flight: Arc::default(),
     }
@@ -97,8 +98,8 @@ fn response_times(plan: &Plan, stall: Option<Stall>) -> Vec<u64> {
     let Load::Open(rate, arrivals) = plan.load else { panic!("an open loop") };
     let begin = Instant::now();
     let mut free_at = begin;
-    let slots =
-        Schedule::new(begin, rate, arrivals, plan.seed).take_while(|slot| *slot - begin < plan.measure);
+    let slots = Schedule::new(begin, rate, arrivals, plan.seed, plan.block)
+        .take_while(|slot| *slot - begin < plan.measure);
     let mut times: Vec<u64> = slots
         .map(|slot| {
             // The generator wakes up at the next tick of the clock.

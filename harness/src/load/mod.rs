@@ -74,7 +74,7 @@ async fn run_in<T: Time>(
         (Load::Closed(callers), Driver::Threads) => closed::on_threads(plan, callers, clients, start)?,
         (Load::Open(rate, arrivals), driver) => {
             let shared = start();
-            let schedule = Schedule::new(shared.phases.started_at(), rate, arrivals, plan.seed);
+            let schedule = Schedule::new(shared.phases.started_at(), rate, arrivals, plan.seed, plan.block);
             match driver {
                 Driver::Tokio => {
                     let callers = if plan.multiplexes { MAX_IN_FLIGHT } else { clients.len() };
@@ -96,6 +96,6 @@ async fn run_in<T: Time>(
 /// Number of slots of an open loop's schedule inside the window; 0 for a closed loop.
 fn measured_slots(plan: &Plan, schedule_start: Instant, window: Option<Window>) -> u64 {
     let (Load::Open(rate, arrivals), Some(window)) = (plan.load, window) else { return 0 };
-    let schedule = Schedule::new(schedule_start, rate, arrivals, plan.seed);
+    let schedule = Schedule::new(schedule_start, rate, arrivals, plan.seed, plan.block);
     schedule.take_while(|slot| *slot < window.end).filter(|slot| window.contains(*slot)).count() as u64
 }

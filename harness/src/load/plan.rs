@@ -35,6 +35,8 @@ pub struct Plan {
     pub numbers: Numbers,
     /// Seed of the arguments and of random arrivals.
     pub seed: u64,
+    /// The block of the run. Random arrivals differ between blocks, and are the same for all stacks of a block.
+    pub block: u32,
     /// Set by another thread to end the trial early.
     pub interrupted: Arc<AtomicBool>,
     /// Where the number of calls in flight is published.

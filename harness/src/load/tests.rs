@@ -36,6 +36,7 @@ fn plan(load: &str) -> Plan {
         timeout: Some(Duration::from_secs(5)),
         numbers: Numbers::Exact,
         seed: 1,
+        block: 0,
         interrupted: Arc::default(),
         in_flight: Arc::default(),
     }

@@ -1,18 +1,12 @@
 //! The checks that a trial must pass to count.
 
+use crate::load::Load;
+
 use super::{AgentPart, AuditCheck, CheckName, Label, Latency, Status, Trial};
 
 /// Checks `trial` and sets its audit, status and labels. A trial that failed stays failed.
 pub fn audit(trial: &mut Trial) {
-    let checks = [
-        conservation(trial),
-        percentile_order(trial),
-        histogram_count(trial),
-        right_answers(trial),
-        few_errors(trial),
-        generator(trial),
-        littles_law(trial),
-    ];
+    let checks = checks(trial);
     trial.audit.extend(checks);
     if trial.status != Status::Failed {
         let passed = trial.audit.iter().all(|check| check.passed);
@@ -31,6 +25,23 @@ pub fn audit(trial: &mut Trial) {
     }
 }
 
+/// The checks of `trial` that its figures allow.
+pub(super) fn checks(trial: &Trial) -> Vec<AuditCheck> {
+    let mut checks = vec![
+        conservation(trial),
+        percentile_order(trial),
+        histogram_count(trial),
+        right_answers(trial),
+        few_errors(trial),
+        unanswered_time(trial),
+        generator(trial),
+    ];
+    if trial.load != Load::ONE_CALLER {
+        checks.push(littles_law(trial));
+    }
+    checks
+}
+
 /// Labels a closed loop of several agents as client-bound where one of them has saturated its core: the throughput of all
 /// is then limited by that one.
 pub fn label_saturated_agents(trial: &mut Trial) {
@@ -43,6 +54,8 @@ pub fn label_saturated_agents(trial: &mut Trial) {
 
 /// The largest share of failed calls that a working server may have.
 const MAX_ERROR_SHARE: f64 = 0.01;
+/// The largest share of the window that the callers of a closed loop may wait for calls without an answer.
+const MAX_UNANSWERED_SHARE: f64 = 0.1;
 /// A trial is disturbed where the hypervisor kept a larger share of its cores' time.
 const MAX_STOLEN_SHARE: f64 = 0.02;
 /// A core is saturated from this utilisation on.
@@ -108,6 +121,28 @@ fn few_errors(trial: &Trial) -> AuditCheck {
             trial.counts.failed.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
         let timed_out = format!("{} timed out", trial.counts.timed_out);
         format!("{errors} of {} calls failed ({}, {timed_out})", trial.counts.started, kinds.join(", "))
+    })
+}
+
+/// Whether the callers of a closed loop got answers for most of the window. A server that falls silent leaves few calls
+/// without an answer, one for each caller, but all callers wait.
+///
+/// A caller always waits for one call, so what the answered calls do not take of the window was spent on the others.
+#[allow(clippy::cast_precision_loss)]
+fn unanswered_time(trial: &Trial) -> AuditCheck {
+    let is_silent = trial.counts.timed_out + trial.counts.unfinished > 0;
+    let share = trial.load.callers().filter(|_| is_silent && trial.measured_seconds > 0.0).map(|callers| {
+        let histogram = trial.latency.as_ref().and_then(|latency| latency.histogram().ok());
+        let answered = histogram.map_or(0.0, |histogram| histogram.mean() * histogram.len() as f64 / 1e9);
+        1.0 - answered / (f64::from(callers) * trial.measured_seconds)
+    });
+    let share = share.unwrap_or(0.0);
+    AuditCheck::new(CheckName::UnansweredTime, share <= MAX_UNANSWERED_SHARE, || {
+        format!(
+            "callers waited for calls that were not answered, {} in all, for {:.0} % of the window",
+            trial.counts.timed_out + trial.counts.unfinished,
+            100.0 * share
+        )
     })
 }
 
@@ -211,13 +246,13 @@ fn is_client_bound(trial: &Trial) -> bool {
 mod tests {
     use super::*;
     use crate::deploy::{Cores, Placement};
-    use crate::load::{Load, Operation};
+    use crate::load::Operation;
     use crate::observe::{InFlightMean, Observation, Timing};
     use crate::record::Used;
     use crate::scenario::{Measurement, TrialSpec};
     use crate::stacks::Stack;
-    use calculator::Value;
     use calculator::conformance::Numbers;
+    use calculator::{ErrorKind, Value};
     use std::time::Duration;
 
     fn trial(change: impl FnOnce(&mut Trial)) -> Trial {
@@ -297,19 +332,46 @@ mod tests {
     fn detects_calls_in_flight_that_the_latencies_do_not_account_for() {
         // 1,000 calls in a second, 0.5 ms each in the mean: half a call in flight.
         let seen = |mean| Some(InFlightMean { samples: 100, mean, deviation: 0.5 });
-        assert_eq!(trial(|t| t.in_flight = seen(0.6)).status, Status::Valid);
-        let hidden = trial(|t| t.in_flight = seen(5.0));
+        let several = |change: &dyn Fn(&mut Trial)| {
+            trial(|t| {
+                t.load = "closed:2".parse().unwrap();
+                change(t);
+            })
+        };
+        assert_eq!(several(&|t| t.in_flight = seen(0.6)).status, Status::Valid);
+        let hidden = several(&|t| t.in_flight = seen(5.0));
         assert_eq!(hidden.status, Status::Invalid);
         assert_eq!(
             hidden.complaint(),
             Some("5.00 calls in flight were sampled, but 0.50 follow from the latencies")
         );
-        let errors = trial(|t| {
+        let errors = several(&|t| {
             t.in_flight = seen(5.0);
-            t.counts.timed_out = 1;
+            t.counts.failed.insert(ErrorKind::Internal, 1);
             t.counts.started += 1;
         });
-        assert_eq!(errors.status, Status::Valid, "a call without an end has no latency to compare with");
+        assert_eq!(errors.status, Status::Valid, "a call without an answer has no latency to compare with");
+        // With one caller the check could not fail, so it is not made.
+        let one_caller = trial(|t| t.in_flight = seen(0.6));
+        assert!(one_caller.audit.iter().all(|check| check.name != CheckName::LittlesLaw));
+    }
+
+    #[test]
+    fn callers_that_wait_for_most_of_the_window_make_a_trial_invalid() {
+        // 1,000 calls of 0.5 ms in the mean: half a second of answered calls for each caller's second.
+        let silent = |timed_out: u64, seconds: f64| {
+            trial(|t| {
+                t.measured_seconds = seconds;
+                t.counts.timed_out = timed_out;
+                t.counts.started += timed_out;
+            })
+        };
+        assert_eq!(silent(0, 1.0).status, Status::Valid, "without a silent call the rest was not waiting");
+        assert_eq!(silent(1, 0.52).status, Status::Valid);
+        assert_eq!(
+            silent(1, 1.0).complaint(),
+            Some("callers waited for calls that were not answered, 1 in all, for 50 % of the window")
+        );
     }
 
     #[test]
@@ -361,7 +423,7 @@ mod tests {
     fn labels_errors_disturbances_and_unsaturated_trials() {
         let failing = |errors: u64| {
             trial(|t| {
-                t.counts.timed_out = errors;
+                *t.counts.failed.entry(ErrorKind::Internal).or_default() += errors;
                 t.counts.started += errors;
             })
         };

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use calculator::{is_unprintable, printable};
 
+use super::verification::verify;
 use super::{Record, SCHEMA};
 
 /// The free space in bytes that a results folder must have before a run starts. A record of the standard scenario and its
@@ -35,7 +36,8 @@ pub enum RecordError {
     },
 }
 
-/// Reads the record in the file, or in the folder's `record.json`.
+/// Reads the record in the file, or in the folder's `record.json`. The audit is repeated: a trial whose figures do not fit
+/// together is invalid.
 ///
 /// # Errors
 /// [`RecordError`].
@@ -70,12 +72,14 @@ fn record_of(path: &Path, value: serde_json::Result<serde_json::Value>) -> Resul
         None => return Err(invalid("it has no `schema`".to_owned())),
     }
     let version = value.pointer("/tool/version").and_then(serde_json::Value::as_str).map(str::to_owned);
-    serde_json::from_value(value).map_err(|error| {
+    let mut record: Record = serde_json::from_value(value).map_err(|error| {
         // A newer version may know labels, checks and fields that this one does not.
         let other = version.filter(|version| version != THIS_VERSION);
         let hint = other.map(|version| format!("; rpcbench {version} wrote it, and this is {THIS_VERSION}"));
         invalid(format!("{error}{}", hint.unwrap_or_default()))
-    })
+    })?;
+    verify(&mut record);
+    Ok(record)
 }
 
 /// Escapes what is not printable in every text and name, since reports and messages repeat them. The records of this

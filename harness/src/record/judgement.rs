@@ -60,12 +60,19 @@ pub enum CheckName {
     /// Few calls failed or timed out.
     #[serde(rename = "errors")]
     Errors,
+    /// The callers of a closed loop got answers for most of the window.
+    #[serde(rename = "unanswered time")]
+    UnansweredTime,
     /// The generator of an open loop kept to its schedule.
     #[serde(rename = "generator")]
     Generator,
-    /// The sampled number of calls in flight agrees with the measured latencies.
+    /// The sampled number of calls in flight agrees with the measured latencies. Not checked with one caller, where it could
+    /// not fail: there is always about one call in flight.
     #[serde(rename = "Little's law")]
     LittlesLaw,
+    /// What the record says of the trial fits together. Only in records that were read, and only where it does not.
+    #[serde(rename = "record")]
+    Record,
 }
 
 /// A circumstance that a reader of a trial's figures must know. Variants are in the order of their names.

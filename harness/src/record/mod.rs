@@ -8,6 +8,7 @@ mod histogram;
 mod judgement;
 mod provenance;
 mod search;
+mod verification;
 mod wire;
 
 pub use agents::{Agent, AgentPart, ClockOffset, ReferenceClock, StartSpread};

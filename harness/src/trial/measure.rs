@@ -80,6 +80,7 @@ pub(super) fn measure(
     spec: &TrialSpec,
     context: &TrialContext<'_>,
     broker: Option<&BrokerLocation>,
+    block: u32,
 ) -> Result<Option<Measured>, TrialError> {
     let mut running = RunningServer::start(spec.stack, context, broker, &spec.cores.server, spec.twin)?;
     let broker = broker.filter(|_| spec.stack.needs_broker()).and_then(|broker| broker.pid);
@@ -95,7 +96,7 @@ pub(super) fn measure(
         let (location, counter) = (&running.location, Arc::clone(&in_flight));
         let callers = std::thread::Builder::new()
             .spawn_scoped(scope, move || {
-                let _ = finished.send(drive(spec, context, location, opened, counter));
+                let _ = finished.send(drive((spec, block), context, location, opened, counter));
             })
             .map_err(|source| TrialError::Load { stack: spec.stack.name, source })?;
         let watched = watch(&window, &result, &meters, &in_flight);
@@ -154,7 +155,7 @@ fn watch(
 
 /// Connects and makes the calls, on the client's cores.
 fn drive(
-    spec: &TrialSpec,
+    (spec, block): (&TrialSpec, u32),
     context: &TrialContext<'_>,
     location: &ServerLocation,
     opened: Sender<Window>,
@@ -184,6 +185,7 @@ fn drive(
             timeout: Some(context.scenario.timeout),
             numbers: context.scenario.numbers,
             seed: context.seed,
+            block,
             interrupted: Arc::clone(context.interrupted),
             in_flight,
         };

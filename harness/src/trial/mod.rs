@@ -47,7 +47,7 @@ pub fn run(
     }
     let measured = broker
         .map_err(|reason| format!("no broker: {reason}"))
-        .and_then(|broker| measure(spec, context, broker.as_ref()).map_err(|error| error.to_string()));
+        .and_then(|broker| measure(spec, context, broker.as_ref(), block).map_err(|error| error.to_string()));
     let mut start_delay_ns = None;
     match measured {
         Ok(Some(measured)) => {

@@ -79,7 +79,7 @@ fn of_trials(scenario: Scenario, facts: Vec<StackFacts>, trials: Vec<Trial>) -> 
 
 fn trial(facts: &StackFacts, measurement: &Measurement, block: u32, position: u32) -> Trial {
     let mut seen = Observation::default();
-    for i in 0..500 {
+    for i in 0..1_000 {
         let took = Duration::from_nanos(u64::from(1_000 * (position + 1) + 10 * block + i));
         seen.record(Timing::closed(took), &Ok(Value::Null), &Ok(Value::Null), Numbers::Exact);
     }
@@ -321,7 +321,7 @@ fn a_record_with_little_or_nothing_in_it_still_has_a_report() {
     }
     let files = checked(&wrong);
     assert!(files["index.html"].contains("No trial is valid"));
-    assert!(files["latency-p50.svg"].contains("no figure: 3 of 503 answers were wrong"));
+    assert!(files["latency-p50.svg"].contains("no figure: 3 of 1003 answers were wrong"));
 
     // No trial at all.
     let mut none = record(&["inproc", "tcp", "rest"], 1);

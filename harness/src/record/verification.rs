@@ -1,0 +1,157 @@
+//! Whether what a record says of its trials fits together: a record may have been edited, or written by another version
+//! whose audit was different.
+
+use std::collections::BTreeSet;
+
+use super::audit::checks;
+use super::{AuditCheck, CheckName, Latency, Record, Status, Trial};
+
+/// Repeats the audit of every trial of `record`. A trial that counted, and of which something does not fit, becomes invalid.
+pub(super) fn verify(record: &mut Record) {
+    let mut positions = BTreeSet::new();
+    for trial in &mut record.trials {
+        let is_first = positions.insert((trial.block, trial.position));
+        if trial.status != Status::Valid {
+            continue;
+        }
+        let contradiction = if is_first {
+            contradiction(trial)
+        } else {
+            Some(format!("block {} has another trial at position {}", trial.block + 1, trial.position))
+        };
+        if let Some(detail) = contradiction {
+            trial.status = Status::Invalid;
+            let detail = format!("the record contradicts itself: {detail}");
+            trial.audit.push(AuditCheck::new(CheckName::Record, false, || detail));
+        }
+    }
+}
+
+/// The first thing in `trial` that does not fit the rest.
+fn contradiction(trial: &Trial) -> Option<String> {
+    let failed_check = || checks(trial).into_iter().find(|check| !check.passed).map(|check| check.detail);
+    implausible_number(trial)
+        .or_else(failed_check)
+        .or_else(|| wrong_quantile("latency", trial.latency.as_ref(), trial.counts.not_right()))
+        .or_else(|| wrong_quantile("service time", trial.service.as_ref(), trial.counts.not_right()))
+        .or_else(|| wrong_quantile("schedule lag", trial.schedule_lag.as_ref(), 0))
+}
+
+/// A time or rate that is not a number from 0 on, more right answers than calls, or more calls per second than the fastest
+/// call allows.
+#[allow(clippy::cast_precision_loss)]
+fn implausible_number(trial: &Trial) -> Option<String> {
+    let numbers = [
+        ("the throughput", Some(trial.throughput)),
+        ("the length of the window", Some(trial.measured_seconds)),
+        ("the start", Some(trial.at_seconds)),
+        ("the rate of calls sent", trial.sent_per_second),
+        ("the client's utilisation", trial.client.map(|used| used.utilisation)),
+        ("the server's utilisation", trial.server.map(|used| used.utilisation)),
+        ("the broker's utilisation", trial.broker.map(|used| used.utilisation)),
+    ];
+    let is_implausible = |number: f64| !number.is_finite() || number < 0.0;
+    if let Some((name, number)) =
+        numbers.into_iter().find_map(|(name, number)| Some((name, number.filter(|n| is_implausible(*n))?)))
+    {
+        return Some(format!("{name} is {number}"));
+    }
+    if trial.counts.right > trial.counts.started {
+        return Some(format!("{} right answers to {} calls", trial.counts.right, trial.counts.started));
+    }
+    // The rate is over a time in which even the fastest call ended.
+    let fastest = trial.latency.as_ref().map_or(0, |latency| latency.min);
+    let seconds = trial.counts.right as f64 / trial.throughput;
+    // Latencies are recorded with three significant digits.
+    (seconds * 1e9 < 0.99 * fastest as f64).then(|| {
+        format!("{} calls/s follow neither from {} answers", trial.throughput, trial.counts.right)
+            + " nor from how long they took"
+    })
+}
+
+/// Compares the quantiles with those of the histogram beside them. `missing` is the number of calls that are not in it.
+fn wrong_quantile(name: &str, recorded: Option<&Latency>, missing: u64) -> Option<String> {
+    let recorded = recorded?;
+    let computed = recorded.histogram().and_then(|histogram| Latency::new(&histogram, missing));
+    let computed = match computed {
+        Ok(computed) => computed?,
+        Err(error) => return Some(error.to_string()),
+    };
+    let quantiles = |of: &Latency| {
+        [("p50", of.p50), ("p90", of.p90), ("p95", of.p95), ("p99", of.p99), ("p99.9", of.p999)]
+            .into_iter()
+            .chain([("minimum", Some(of.min)), ("maximum", Some(of.max))])
+    };
+    let different = quantiles(recorded).zip(quantiles(&computed)).find(|(one, other)| one != other);
+    let text = |nanos: Option<u64>| nanos.map_or_else(|| "absent".to_owned(), |nanos| format!("{nanos} ns"));
+    different.map(|((quantile, one), (_, other))| {
+        format!("the {quantile} of the {name} is {}, and {} in its histogram", text(one), text(other))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::read;
+
+    fn reference() -> Record {
+        read(concat!(env!("CARGO_MANIFEST_DIR"), "/../results/reference/record.json").as_ref()).unwrap()
+    }
+
+    #[test]
+    fn nothing_is_said_of_a_record_as_it_was_written() {
+        assert!(
+            reference().trials.iter().all(|trial| trial.audit.iter().all(|c| c.name != CheckName::Record))
+        );
+    }
+
+    #[test]
+    fn what_was_edited_is_found() {
+        let original = reference();
+        let complaint = |change: fn(&mut Trial)| {
+            let mut record = original.clone();
+            record.trials.truncate(5);
+            let trial = record.trials.iter_mut().find(|trial| trial.status == Status::Valid).unwrap();
+            change(trial);
+            verify(&mut record);
+            let found: Vec<_> =
+                record.trials.iter().filter(|trial| trial.status == Status::Invalid).collect();
+            assert_eq!(found.len(), 1);
+            found[0].complaint().unwrap().to_owned()
+        };
+        for (change, expected) in [
+            ((|t| t.counts.right = t.counts.started + 1) as fn(&mut Trial), "right answers to"),
+            (
+                |t| {
+                    let latency = t.latency.as_mut().unwrap();
+                    latency.p50 = latency.p99;
+                    latency.p90 = latency.p99;
+                    latency.p95 = latency.p99;
+                },
+                "the p50 of the latency is ",
+            ),
+            (|t| t.latency.as_mut().unwrap().max += 1, "the maximum of the latency"),
+            (|t| t.throughput = -1.0, "the throughput is -1"),
+            (|t| t.throughput = 1e308, "nor from how long they took"),
+            (|t| t.throughput = f64::NAN, "the throughput is NaN"),
+            (|t| t.counts.wrong += 1, "a different number is accounted for"),
+            (|t| t.latency.as_mut().unwrap().histogram.truncate(9), "histogram"),
+        ] {
+            let complaint = complaint(change);
+            assert!(complaint.starts_with("the record contradicts itself: "), "{complaint}");
+            assert!(complaint.contains(expected), "{complaint}: {expected}");
+        }
+    }
+
+    #[test]
+    fn a_trial_that_appears_twice_counts_once() {
+        let mut record = reference();
+        let again = record.trials[3].clone();
+        record.trials.push(again);
+        verify(&mut record);
+        let last = record.trials.last().unwrap();
+        assert_eq!(last.status, Status::Invalid);
+        assert!(last.complaint().unwrap().contains("another trial at position"), "{:?}", last.complaint());
+        assert_eq!(record.trials[3].status, Status::Valid);
+    }
+}
