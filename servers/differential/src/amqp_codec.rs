@@ -24,11 +24,6 @@ pub(crate) const CODEC: Codec = Codec {
             example: || br#"{"method":"a","args":{"x":"\ud800"}}"#.to_vec(),
         },
         Known {
-            name: "constant",
-            applies: json::constant,
-            example: || br#"{"method":"a","args":{"x":NaN}}"#.to_vec(),
-        },
-        Known {
             name: "overflow",
             applies: json::overflow,
             example: || br#"{"method":"a","args":{"x":1e400}}"#.to_vec(),

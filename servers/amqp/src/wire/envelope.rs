@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use calculator::{Limits, json};
+use calculator::{Limits, Value, json, python_json};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::error::{WireError, malformed};
@@ -63,7 +63,14 @@ pub(super) fn decode_envelope<'a>(
     if !text.contains('\\') && !text.contains("oslo.") {
         return Ok((Cow::Borrowed(text), Envelope::None));
     }
-    let envelope: EnvelopeMembers<'a> = serde_json::from_str(text).map_err(malformed)?;
+    let envelope: EnvelopeMembers<'a> = match serde_json::from_str(text) {
+        Ok(envelope) => envelope,
+        // Python's constants for floats are rare, and reading them takes longer.
+        Err(error) => match python_json::read(text.as_bytes(), limits) {
+            Ok(Value::Map(entries)) => EnvelopeMembers::from_entries(entries),
+            _ => return Err(malformed(error)),
+        },
+    };
     let inner = match (envelope.version, envelope.message) {
         (Some(Field::Text(version)), Some(Field::Text(message))) if version == "2.0" => message,
         (Some(Field::Text(version)), Some(_)) if version == "2.0" => {
@@ -81,6 +88,20 @@ pub(super) fn decode_envelope<'a>(
 struct EnvelopeMembers<'a> {
     version: Option<Field<'a>>,
     message: Option<Field<'a>>,
+}
+
+impl EnvelopeMembers<'_> {
+    fn from_entries(entries: Vec<(String, Value)>) -> Self {
+        let mut envelope = EnvelopeMembers::default();
+        for (name, value) in entries {
+            match name.as_str() {
+                "oslo.version" => envelope.version = Some(value.into()),
+                "oslo.message" => envelope.message = Some(value.into()),
+                _ => {}
+            }
+        }
+        envelope
+    }
 }
 
 impl<'de> Deserialize<'de> for EnvelopeMembers<'de> {

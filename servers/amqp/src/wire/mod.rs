@@ -14,7 +14,6 @@
 //! |---|---|---|---|---|
 //! | `nesting` | lists and maps nested deeper than the limit | rejected | accepted up to about 1,000 levels | bounds memory and recursion |
 //! | `surrogate` | `"\ud800"`, half of a surrogate pair | rejected | accepted | it is not Unicode text |
-//! | `constant` | `NaN`, `Infinity`, `-Infinity` | rejected | accepted | they are not JSON |
 //! | `overflow` | `1e400` | rejected | read as infinity | it is not in the range of a double |
 //! | `long-integer` | an integer beyond 10³⁰⁸ | rejected | accepted up to 4,300 digits | it is not in the range of a double either |
 //! | `version` | `"oslo.version": "2.0 "` | rejected | accepted, since Python's `int()` reads its parts | only 2.0 has been specified |

@@ -349,3 +349,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_constant_of_python_is_read_beside_an_escape_and_in_the_envelope() {
+    let limits = Limits::default();
+    for body in [
+        r#"{"_msg_id": "a\n", "result": Infinity, "failure": null, "ending": true}"#,
+        r#"{"oslo.version": "2.0", "other": NaN, "oslo.message": "{\"_msg_id\": \"a\\n\", \"result\": Infinity}"}"#,
+    ] {
+        let reply = read_reply(body.as_bytes(), &limits).unwrap();
+        assert_eq!((reply.msg_id.as_str(), reply.result), ("a\n", Ok(Value::Float(f64::INFINITY))), "{body}");
+    }
+}
