@@ -157,6 +157,8 @@ fn a_core_that_is_not_kept_awake_to_the_end_makes_a_trial_cold() {
         let run = Run::placed(&["rest-hyper"], 1, "1s", "split");
         let mut process = run.start(&[]);
         wait_for(&process, "measuring");
+        // The server of a trial is started when its cores are awake, and runs for more than a second.
+        run.process(" serve rest-hyper");
         kill(run.process("__keep-awake"), signal).unwrap();
         process.ended();
         let record = run.record();
