@@ -2,7 +2,8 @@
 
 use calculator::{CallError, ErrorKind};
 
-/// Why a message cannot be decoded. Its sender gets no reply: a server rejects the message, a client drops it.
+/// Why a message cannot be decoded. Its [ids](super::read_routing) may be readable all the same: then a server answers with a
+/// failure, and a client fails the call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
     /// Not JSON, or not an oslo.messaging message.
