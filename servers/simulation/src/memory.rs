@@ -22,6 +22,7 @@ const INTERVAL: Duration = Duration::from_millis(250);
 pub(crate) type Allocated = fn() -> usize;
 
 /// Observes the memory that is in use, if there is a way to read it.
+#[derive(Clone)]
 pub(crate) struct MemoryCheck {
     allocated: Option<Allocated>,
     before: usize,

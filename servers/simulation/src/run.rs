@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use net::simulated::{Network, Trace};
 use net::{Endpoint, KEEPALIVE_TIMEOUT};
 use tokio::runtime::{Builder, Handle};
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::callers::{make_call, make_calls};
@@ -77,7 +77,12 @@ pub fn run(plan: &Plan, options: &Options) -> io::Result<Outcome> {
         network.record_events();
     }
     let entered = network.enter();
-    let mut outcome = runtime.block_on(simulate(plan, options, &network, &memory));
+    // Not on the runtime's main task: its wakers may differ without need, and hyper wakes a task whose waker has changed, so
+    // that such a task would be polled for ever while the clock stands still.
+    let mut outcome = runtime.block_on(task::LocalSet::new().run_until(async {
+        let simulating = simulate(plan.clone(), *options, network.clone(), memory.clone());
+        task::spawn_local(simulating).await.map_err(io::Error::other)
+    }))?;
     drop((runtime, entered, network));
     // What the outcome contains. A vector may have twice the capacity that it needs.
     let events = outcome.trace.events.as_ref().map_or(0, |events| size_of_val(&**events));
@@ -87,7 +92,8 @@ pub fn run(plan: &Plan, options: &Options) -> io::Result<Outcome> {
     Ok(outcome)
 }
 
-async fn simulate(plan: &Plan, options: &Options, network: &Network, memory: &MemoryCheck) -> Outcome {
+async fn simulate(plan: Plan, options: Options, network: Network, memory: MemoryCheck) -> Outcome {
+    let plan = &plan;
     let started = Instant::now();
     let watch = memory.watch();
     let mut simulation = Simulation {
