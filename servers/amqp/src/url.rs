@@ -41,7 +41,7 @@ const fn scheme(name: &'static str) -> Scheme {
 /// | `rabbit_transient_quorum_queue=true` | [`Queues::transient_quorum`] |
 /// | `amqp_auto_delete=true` | [`Queues::auto_delete`] |
 /// | `rabbit_transient_queues_ttl` | [`Queues::unused_ttl`] in seconds; 0 keeps unused queues forever |
-/// | `rabbit_quorum_delivery_limit`, `rabbit_quorum_max_memory_length`, `rabbit_quorum_max_memory_bytes` | [`QuorumLimits`]; 0 for none |
+/// | `rabbit_quorum_delivery_limit`, `rabbit_quorum_max_memory_length`, `rabbit_quorum_max_memory_bytes` | [`Queues::quorum_limits`]; 0 for none |
 /// | `rabbit_ha_queues=true` | [`Queues::mirrored`] |
 /// | `rabbit_qos_prefetch_count` | the maximum number of unacknowledged messages per queue of a server |
 ///
