@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
+use std::ops::Range;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,8 +36,17 @@ const TERM_DEADLINE: Duration = Duration::from_secs(10);
 const BROKER_POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// How often to try to connect to the port mapper, which listens within milliseconds.
 const EPMD_POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// The pause after a handshake that failed: another process may have listened on the port for a moment.
+const HANDSHAKE_INTERVAL: Duration = Duration::from_secs(1);
+/// The number of handshakes after which a node counts as failed.
+const MAX_HANDSHAKES: u32 = 20;
 /// How long the output of a process that has ended may take to arrive. A process that it started may keep its pipes open.
 const OUTPUT_DEADLINE: Duration = Duration::from_secs(2);
+/// The ports to choose from. They lie below those that the system gives to connections (from 32768 on Linux): a machine under
+/// load uses all of these within seconds, and RabbitMQ takes some seconds until it listens.
+const CANDIDATES: Range<u16> = 10_000..32_768;
+/// How many ports to try.
+const MAX_CANDIDATES: u32 = 1_000;
 /// Number of lines at the end of the output that are kept to explain a failure.
 const TAIL_LINES: usize = 20;
 const USER: &str = "rpcbench";
@@ -73,13 +84,20 @@ struct Ports {
 impl Ports {
     fn find() -> io::Result<Self> {
         // All bound at the same time, so that they are different.
-        let listeners = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-        let mut ports = [0; 3];
-        for (port, listener) in ports.iter_mut().zip(listeners) {
-            *port = listener?.local_addr()?.port();
+        let (mut listeners, mut ports) = (Vec::new(), Vec::new());
+        for _ in 0..MAX_CANDIDATES {
+            let port = rand::random_range(CANDIDATES);
+            match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+                Ok(listener) => listeners.push(listener),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => continue,
+                Err(error) => return Err(error),
+            }
+            ports.push(port);
+            if let [amqp, epmd, distribution] = *ports {
+                return Ok(Ports { amqp, epmd, distribution });
+            }
         }
-        let [amqp, epmd, distribution] = ports;
-        Ok(Ports { amqp, epmd, distribution })
+        Err(io::ErrorKind::AddrInUse.into())
     }
 
     /// Whether another process has bound one of the ports since they were chosen. The node must have ended.
@@ -132,23 +150,6 @@ impl Node {
         let Some(beam) = self.beam.id() else {
             return Readiness::Failed("the process ended immediately".to_owned());
         };
-        let listening = async {
-            while !listens(self.ports.epmd).await {
-                sleep(EPMD_POLL_INTERVAL).await;
-            }
-            while !listens(self.ports.amqp).await {
-                // Tries whenever the broker prints a line, and regularly in case it prints none.
-                let _ = timeout(BROKER_POLL_INTERVAL, self.output.new_line.notified()).await;
-            }
-        };
-        tokio::select! {
-            listening = timeout_at(deadline, listening) => if listening.is_err() {
-                let seconds = START_DEADLINE.as_secs();
-                return self.failed(&format!("not ready after {seconds} s"));
-            },
-            status = self.beam.wait() => return self.ended_early("it", status).await,
-            status = self.epmd.wait() => return self.ended_early("its port mapper", status).await,
-        }
         let info = NodeInfo {
             port: self.ports.amqp,
             epmd: self.ports.epmd,
@@ -157,9 +158,24 @@ impl Node {
             beam,
             folder: self.folder.path().to_owned(),
         };
-        match handshake(&info).await {
-            Ok(()) => Readiness::Ready(info),
-            Err(reason) => self.failed(&reason),
+        let usable = async {
+            while !listens(self.ports.epmd).await {
+                sleep(EPMD_POLL_INTERVAL).await;
+            }
+            while !listens(self.ports.amqp).await {
+                // Tries whenever the broker prints a line, and regularly in case it prints none.
+                let _ = timeout(BROKER_POLL_INTERVAL, self.output.new_line.notified()).await;
+            }
+            first_handshake(&info).await
+        };
+        tokio::select! {
+            usable = timeout_at(deadline, usable) => match usable {
+                Ok(Ok(())) => Readiness::Ready(info),
+                Ok(Err(reason)) => self.failed(&reason),
+                Err(_) => self.failed(&format!("not ready after {} s", START_DEADLINE.as_secs())),
+            },
+            status = self.beam.wait() => self.ended_early("it", status).await,
+            status = self.epmd.wait() => self.ended_early("its port mapper", status).await,
         }
     }
 
@@ -191,7 +207,8 @@ impl Node {
     /// ports meanwhile, in which case another attempt to start a node may succeed.
     pub(super) async fn end(mut self) -> bool {
         self.end_processes().await;
-        self.ports.any_taken()
+        self.output.drain().await;
+        self.output.names_taken_port.load(Ordering::Relaxed) || self.ports.any_taken()
     }
 
     async fn end_processes(&mut self) {
@@ -215,6 +232,18 @@ async fn end(child: &mut Child) {
 
 async fn listens(port: u16) -> bool {
     TcpStream::connect(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).await.is_ok()
+}
+
+/// Waits until a handshake succeeds. Returns the reason of the last failure if too many fail.
+async fn first_handshake(info: &NodeInfo) -> Result<(), String> {
+    let mut failures = 0;
+    loop {
+        match handshake(info).await {
+            Err(_) if failures + 1 < MAX_HANDSHAKES => failures += 1,
+            result => return result,
+        }
+        sleep(HANDSHAKE_INTERVAL).await;
+    }
 }
 
 async fn handshake(info: &NodeInfo) -> Result<(), String> {
@@ -289,6 +318,8 @@ fn secret() -> String {
 struct Output {
     lines: Arc<Mutex<VecDeque<String>>>,
     new_line: Arc<Notify>,
+    /// Whether one of the lines says that a port is in use.
+    names_taken_port: Arc<AtomicBool>,
     readers: JoinSet<()>,
 }
 
@@ -297,12 +328,14 @@ impl Output {
     fn follow(&mut self, stream: Option<impl AsyncRead + Unpin + Send + 'static>) {
         let Some(stream) = stream else { return };
         let (lines, new_line) = (Arc::clone(&self.lines), Arc::clone(&self.new_line));
+        let names_taken_port = Arc::clone(&self.names_taken_port);
         self.readers.spawn(async move {
             let mut reader = BufReader::new(stream);
             let mut line = Vec::new();
             while reader.read_until(b'\n', &mut line).await.is_ok_and(|length| length > 0) {
                 let text = String::from_utf8_lossy(&line).trim_end().to_owned();
                 line.clear();
+                names_taken_port.fetch_or(names_a_taken_port(&text), Ordering::Relaxed);
                 let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
                 if lines.len() == TAIL_LINES {
                     lines.pop_front();
@@ -322,5 +355,35 @@ impl Output {
     fn tail(&self) -> String {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Whether a line of a node's output says that a port is in use. The process that uses it may end meanwhile.
+fn names_a_taken_port(line: &str) -> bool {
+    // Erlang's error, that of the port mapper, and RabbitMQ's for the port of Erlang's distribution.
+    ["eaddrinuse", "in use", "port_already_used"].iter().any(|words| line.contains(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_recognised_by_what_the_processes_print() {
+        for output in [
+            "epmd: failed to bind socket: Address already in use",
+            "Failed to start Ranch listener {acceptor,{127,0,0,1},5672} in ranch_tcp:listen for reason eaddrinuse",
+            "{failed_to_start_child,prelaunch,{dist_port_already_used,40877,not_erlang,\"localhost\"}}",
+        ] {
+            assert!(names_a_taken_port(output), "{output}");
+        }
+        assert!(!names_a_taken_port("enospc"));
+    }
+
+    #[test]
+    fn the_ports_of_a_node_differ_and_are_not_those_of_connections() {
+        let Ports { amqp, epmd, distribution } = Ports::find().unwrap();
+        assert!(amqp != epmd && epmd != distribution && distribution != amqp);
+        assert!([amqp, epmd, distribution].iter().all(|port| CANDIDATES.contains(port)));
     }
 }
