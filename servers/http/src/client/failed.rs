@@ -12,20 +12,27 @@ use bytes::Bytes;
 use crate::body::Chunks;
 
 /// Reads as much of `body` as arrives within `timeout`, at most `limit` bytes. It may end early or never: the status of
-/// its response is known, and the body only explains it.
-pub(super) async fn read_failed_body<B>(mut body: B, limit: usize, timeout: Duration) -> Bytes
+/// its response is known, and the body only explains it. Returns also whether the whole body has arrived.
+pub(super) async fn read_failed_body<B>(mut body: B, limit: usize, timeout: Duration) -> (Bytes, bool)
 where
     B: HttpBody<Data = Bytes> + Unpin,
     B::Error: Display,
 {
     let mut chunks = Chunks::new(limit);
-    {
-        let mut reading = pin!(async { while let Ok(true) = chunks.read_frame(&mut body).await {} });
+    let is_complete = {
+        let mut reading = pin!(async {
+            loop {
+                match chunks.read_frame(&mut body).await {
+                    Ok(true) => {}
+                    end => break end.is_ok(),
+                }
+            }
+        });
         // Most bodies arrive with the head. A timer is created only for the others.
-        if poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await.is_pending() {
-            // Whether the body was complete does not matter.
-            let _ = tokio::time::timeout(timeout, reading).await;
+        match poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
+            Poll::Ready(is_complete) => is_complete,
+            Poll::Pending => tokio::time::timeout(timeout, reading).await.unwrap_or(false),
         }
-    }
-    chunks.into_body()
+    };
+    (chunks.into_body(), is_complete)
 }

@@ -83,12 +83,12 @@ impl Transport for HyperClient {
 
         let mut connection = self.connection.lock().await;
         let (mut head, body) = self.send(&mut connection, request).await?.into_parts();
-        let body = if head.status.is_success() {
-            read_body(body, self.max_body).await.map_err(body_error)?
+        let (body, is_complete) = if head.status.is_success() {
+            (read_body(body, self.max_body).await.map_err(body_error)?, true)
         } else {
             read_failed_body(body, self.max_body, self.failed_body_timeout).await
         };
-        Reply::new(head.status, &mut head.headers, body, self.max_body)
+        Reply::new(head.status, &mut head.headers, (body, is_complete), self.max_body)
     }
 }
 

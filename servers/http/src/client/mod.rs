@@ -120,13 +120,15 @@ pub struct Reply {
     pub location: Option<HeaderValue>,
     /// The body, decompressed.
     pub body: Bytes,
+    /// Whether the whole body has arrived. Always true for a successful status.
+    pub is_complete: bool,
 }
 
 impl Reply {
     fn new(
         status: StatusCode,
         headers: &mut HeaderMap,
-        body: Bytes,
+        (body, is_complete): (Bytes, bool),
         max_body: usize,
     ) -> Result<Self, CallError> {
         let decoded = Coding::from_header(headers.get(header::CONTENT_ENCODING))
@@ -137,7 +139,7 @@ impl Reply {
             // The status is known. That the body is not whole or not readable is less important.
             (decoded.unwrap_or_default(), headers.remove(header::LOCATION))
         };
-        Ok(Reply { status, content_type: headers.remove(header::CONTENT_TYPE), location, body })
+        Ok(Reply { status, content_type: headers.remove(header::CONTENT_TYPE), location, body, is_complete })
     }
 
     /// Whether the media type is `essence` (`type/subtype` in lower case), whatever its parameters.

@@ -92,7 +92,7 @@ impl Transport for ReqwestClient {
         while let Some(chunk) = response.chunk().await.map_err(|error| reqwest_error(&error))? {
             chunks.push(chunk).map_err(body_error)?;
         }
-        Reply::new(status, response.headers_mut(), chunks.into_body(), self.max_body)
+        Reply::new(status, response.headers_mut(), (chunks.into_body(), true), self.max_body)
     }
 }
 

@@ -38,6 +38,15 @@ pub fn kind_of_status(status: StatusCode) -> ErrorKind {
     }
 }
 
+/// The kind of error of a call of whose response only the status is known: the rest of the body might have named another
+/// kind than that of the status.
+fn kind_of_status_alone(status: StatusCode) -> ErrorKind {
+    match status.as_u16() {
+        401 | 403 | 407 => kind_of_status(status),
+        _ => ErrorKind::Undeliverable,
+    }
+}
+
 /// The error of a call that is answered with a status other than 200 and without an error in the terms of the protocol.
 /// The message has the status, the `location` without its query, and the first line of the body.
 #[must_use]
@@ -52,8 +61,13 @@ pub fn status_error(reply: &Reply) -> CallError {
         _ => "",
     };
     let remote = Remote { code: Some(reply.status.as_u16().into()), ..Remote::default() };
-    let message = format!("the server answered with status {}{hint}{}", reply.status, details(reply));
-    CallError::remote(kind_of_status(reply.status), message, remote)
+    let (kind, rest) = if reply.is_complete {
+        (kind_of_status(reply.status), "")
+    } else {
+        (kind_of_status_alone(reply.status), "; the rest of the body did not arrive")
+    };
+    let message = format!("the server answered with status {}{hint}{}{rest}", reply.status, details(reply));
+    CallError::remote(kind, message, remote)
 }
 
 /// The status and the [details](details) of a reply that could not be decoded.
@@ -112,6 +126,23 @@ mod tests {
             content_type: None,
             location: location.map(HeaderValue::from_static),
             body: body.into(),
+            is_complete: true,
+        }
+    }
+
+    #[test]
+    fn without_the_whole_body_the_kind_does_not_follow_from_the_status() {
+        for (status, kind) in
+            [(401, ErrorKind::Internal), (404, ErrorKind::Undeliverable), (422, ErrorKind::Undeliverable)]
+        {
+            let cut = Reply { is_complete: false, ..reply(status, None, "{\"type\":") };
+            let error = status_error(&cut);
+            assert_eq!(error.kind, kind, "{status}");
+            assert!(
+                error.message.ends_with("body: {\"type\":; the rest of the body did not arrive"),
+                "{}",
+                error.message
+            );
         }
     }
 
