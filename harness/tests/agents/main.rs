@@ -222,8 +222,8 @@ fn rejects_what_an_agent_cannot_do_with_one_line() {
         (&["agent", "--target", rest], 2, &["--out"]),
         (
             &["agent", "--out", "x", "--target", rest, "--clock", "nowhere", "--at", "1"],
-            3,
-            &["control port", "nowhere"],
+            2,
+            &["--clock", "HOST:PORT"],
         ),
         (
             &["agent", "--out", "x", "--target", rest, "--placement", "split"],
