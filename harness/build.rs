@@ -40,7 +40,8 @@ fn variable(name: &str) -> String {
 
 /// What Git prints; `None` without Git or outside a repository.
 fn git(root: &Path, arguments: &[&str]) -> Option<String> {
-    output(Command::new("git").arg("-C").arg(root).args(arguments))
+    // Does not refresh the index, which another Git command may be writing.
+    output(Command::new("git").arg("--no-optional-locks").arg("-C").arg(root).args(arguments))
 }
 
 fn output(command: &mut Command) -> Option<String> {

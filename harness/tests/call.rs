@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::thread::JoinHandle;
 
-use common::{Ended, PATIENCE, Process, finish, rpcbench};
+use common::{Ended, Process, TEST_TIMEOUT, finish, rpcbench};
 use serde_json::{Value as Json, json};
 
 const PROTOCOLS: [&str; 3] = ["rest", "xmlrpc", "jsonrpc"];
@@ -41,7 +41,7 @@ fn answering(responses: &[&str]) -> (String, JoinHandle<Vec<String>>) {
 
 /// The next request; `None` if the client has closed the connection.
 fn read_request(connection: &mut TcpStream) -> Option<String> {
-    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    connection.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     let mut request = Vec::new();
     loop {
         let mut buffer = [0; 4096];

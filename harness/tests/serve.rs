@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use common::{CONTROL_TOKEN, PATIENCE, Process, finish, rpcbench};
+use common::{CONTROL_TOKEN, Process, TEST_TIMEOUT, finish, rpcbench};
 use nix::sys::signal::Signal;
 use rpcbench::observe::control::{ControlPort, request_stats};
 
@@ -23,7 +23,7 @@ impl Server {
         let mut command = rpcbench(&["serve"]);
         let process = Process::start(command.args(arguments).args(["--control", "127.0.0.1:0"]));
         let url = process.url();
-        let line = process.err.recv_timeout(PATIENCE).unwrap();
+        let line = process.err.recv_timeout(TEST_TIMEOUT).unwrap();
         let address = line.strip_prefix("control port ").unwrap_or_else(|| panic!("{line}")).parse().unwrap();
         let control = ControlPort { address, token: CONTROL_TOKEN.parse().unwrap() };
         Server { process, url, control }
@@ -33,7 +33,7 @@ impl Server {
     fn wait_for_call(&self) {
         let begun = Instant::now();
         while request_stats(&self.control).unwrap().calls == 0 {
-            assert!(begun.elapsed() < PATIENCE, "{}: no call arrives", self.url);
+            assert!(begun.elapsed() < TEST_TIMEOUT, "{}: no call arrives", self.url);
             std::thread::sleep(Duration::from_millis(5));
         }
     }

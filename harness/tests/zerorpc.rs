@@ -15,7 +15,7 @@ use calculator::{
     Call, CallError, Client, ClientOptions, Dispatcher, ErrorKind, Executor, Faults, Limits, MethodInfo,
     Params, Remote, Service, Time, Value,
 };
-use common::{Ended, PATIENCE, Process, finish, python, rpcbench};
+use common::{Ended, Process, TEST_TIMEOUT, finish, python, rpcbench};
 use futures_util::{StreamExt, stream};
 use net::Endpoint;
 use nix::sys::signal::Signal;
@@ -211,7 +211,7 @@ async fn calls_of_python_pushers_and_publishers_are_executed() {
         } else {
             tokio::spawn(Puller::connect(&endpoint).run(dispatcher, Limits::default(), stop.clone()))
         };
-        let call = tokio::time::timeout(PATIENCE, executed.recv()).await.unwrap();
+        let call = tokio::time::timeout(TEST_TIMEOUT, executed.recv()).await.unwrap();
         assert_eq!(call.as_deref(), Some(r#"hello ["word"]"#), "{role}");
         stop.cancel();
         running.await.unwrap();
@@ -230,7 +230,7 @@ async fn python_pullers_and_subscribers_execute_calls() {
     let publisher = Publisher::bind(&endpoint).await.unwrap();
     let subscribed = Process::start(&mut peer("subscribe", &url_of(publisher.endpoint())));
     subscribed.url();
-    tokio::time::timeout(PATIENCE, publisher.subscribed(1)).await.unwrap();
+    tokio::time::timeout(TEST_TIMEOUT, publisher.subscribed(1)).await.unwrap();
     assert_eq!(publisher.publish(&hello()), Ok(1));
     assert_eq!(subscribed.line(), "heard word");
 }
@@ -246,7 +246,7 @@ fn the_article_s_second_example_in_all_four_pairings() {
     let year = finish(&mut python_year_command()).out.concat();
     for url in [own_server.url(), python_url] {
         // Python prints that it is bound before it is, so a call may be refused at first.
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TEST_TIMEOUT;
         let called = loop {
             let ended = finish(&mut rpcbench(&["call", "zerorpc", &url, "strftime", "%Y"]));
             if ended.status.success() || Instant::now() > deadline {

@@ -101,7 +101,7 @@ pub struct Cpu {
 
 /// A high quantile is shown if at least this many calls of each trial lie beyond it; with fewer, chance decides it. The
 /// median is always shown.
-const MIN_CALLS_BEYOND: f64 = 9.99;
+const MIN_CALLS_BEYOND: f64 = 10.0;
 
 /// The median latency of each block of the floors with which a stack is compared.
 pub(super) struct Floors {
@@ -134,12 +134,13 @@ impl StackSummary {
         let quantile = |q: f64, of: fn(&Trial) -> Option<u64>| {
             let of_trial = |trial: &&Trial| {
                 let calls_beyond = (1.0 - q) * trial.counts.started as f64;
-                of(trial).filter(|_| calls_beyond >= MIN_CALLS_BEYOND).map(|nanos| nanos as f64)
+                let is_known = q <= 0.5 || calls_beyond >= MIN_CALLS_BEYOND;
+                of(trial).filter(|_| is_known).map(|nanos| nanos as f64)
             };
             let all: Option<Vec<f64>> = valid.iter().map(of_trial).collect();
             Spread::of(&all.unwrap_or_default())
         };
-        let p50 = quantile(0.0, |trial| trial.latency.as_ref()?.p50);
+        let p50 = quantile(0.5, |trial| trial.latency.as_ref()?.p50);
         let ratio_to = |floor: &ByBlock| {
             p50.and(spread(&|trial| Some(median_latency(trial)? / floor.get(&trial.block)?)))
         };
@@ -164,7 +165,7 @@ impl StackSummary {
             p50,
             p99: quantile(0.99, |trial| trial.latency.as_ref()?.p99),
             p999: quantile(0.999, |trial| trial.latency.as_ref()?.p999),
-            service_p50: quantile(0.0, |trial| trial.service.as_ref()?.p50),
+            service_p50: quantile(0.5, |trial| trial.service.as_ref()?.p50),
             schedule_lag_p99: quantile(0.99, |trial| trial.schedule_lag.as_ref()?.p99),
             ratio_to_tcp: ratio_to(&floors.tcp).filter(|_| !is_unplaced),
             ratio_to_own_floor: floors.own.as_ref().and_then(ratio_to).filter(|_| !is_unplaced),

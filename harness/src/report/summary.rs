@@ -117,10 +117,10 @@ impl MeasurementSummary {
         let is_undecided = comparisons.pairs.iter().all(|pair| pair.ratio.is_none());
         (is_undecided && !comparisons.pairs.is_empty()).then(|| {
             format!(
-                "{}: too few blocks for statements about differences, of which there are {}: these take at least {} blocks",
+                "{}: too few blocks to say which stacks differ; that takes at least {} for {} pairs of stacks",
                 self.measurement.name,
-                comparisons.pairs.len(),
-                comparisons.blocks_needed
+                comparisons.blocks_needed,
+                comparisons.pairs.len()
             )
         })
     }

@@ -46,7 +46,7 @@ impl Interval {
 ///
 /// `None` if there are too few ratios, see [`blocks_needed`], or if one is negative or not a number.
 #[must_use]
-pub fn ratio_interval(ratios: &[f64], error: f64) -> Option<Interval> {
+pub(super) fn ratio_interval(ratios: &[f64], error: f64) -> Option<Interval> {
     if !ratios.iter().all(|ratio| *ratio >= 0.0) {
         return None;
     }
@@ -62,7 +62,7 @@ pub fn ratio_interval(ratios: &[f64], error: f64) -> Option<Interval> {
 
 /// The smallest number of blocks for which there is an interval with this probability of an error.
 #[must_use]
-pub fn blocks_needed(error: f64) -> usize {
+pub(super) fn blocks_needed(error: f64) -> usize {
     (1..=MAX_BLOCKS_NEEDED).find(|blocks| rank(*blocks, error).is_some()).unwrap_or(MAX_BLOCKS_NEEDED)
 }
 

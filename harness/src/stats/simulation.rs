@@ -73,12 +73,6 @@ impl Noise {
         Some(Noise { blocks: blocks.collect() })
     }
 
-    /// The number of blocks and of stacks.
-    #[must_use]
-    pub fn size(&self) -> (usize, usize) {
-        (self.blocks.len(), self.blocks.first().map_or(0, Vec::len))
-    }
-
     /// Simulates `count` tables. `seed` determines the result.
     #[must_use]
     pub fn simulate(&self, table: Table, count: u32, seed: u64) -> Outcome {
@@ -186,7 +180,7 @@ mod tests {
         let speeds =
             [(0..5).map(|block| (block, 100.0)).collect(), ByBlock::from([(1, 1.0), (3, 4.0), (9, 1.0)])];
         let noise = Noise::of(&speeds).unwrap();
-        assert_eq!(noise.size(), (2, 2));
+        assert_eq!(noise.blocks.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
         let half = 2.0_f64.ln();
         assert!((noise.blocks[0][1] + half).abs() < 1e-9 && (noise.blocks[1][1] - half).abs() < 1e-9);
         assert_eq!(Noise::of(&[]), None);

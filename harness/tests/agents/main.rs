@@ -31,7 +31,7 @@ fn folder() -> TempDir {
 fn serve(command: &mut Command) -> (Process, String, String) {
     let server = Process::start(command);
     let url = server.url();
-    let line = server.err.recv_timeout(common::PATIENCE).unwrap();
+    let line = server.err.recv_timeout(common::TEST_TIMEOUT).unwrap();
     let control = line.strip_prefix("control port ").unwrap_or_else(|| panic!("{line}")).to_owned();
     (server, url, control)
 }
@@ -258,7 +258,7 @@ fn a_server_that_is_never_there_ends_the_agent_at_the_start_and_an_interrupt_end
         rpcbench(&["agent", "tiny.toml", "--out", "y.json", "--target", &target, "--at", "next:24h"])
             .current_dir(folder.path()),
     );
-    while !waiting.err.recv_timeout(common::PATIENCE).unwrap().contains("measuring") {}
+    while !waiting.err.recv_timeout(common::TEST_TIMEOUT).unwrap().contains("measuring") {}
     waiting.signal(Signal::SIGTERM);
     waiting.ended().with(143, &["ending the run"]);
     let record = record::read(&folder.path().join("y.json")).unwrap();

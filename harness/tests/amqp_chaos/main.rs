@@ -32,7 +32,7 @@ const DISTURBANCES: usize = 6;
 /// How long a call or cast may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long anything that must happen may take. Only a defect takes that long.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TEST_TIMEOUT: Duration = Duration::from_secs(120);
 /// The pause of a caller after each call, so that the history stays short.
 const CALLER_PAUSE: Duration = Duration::from_millis(3);
 /// The callers of each client.
@@ -165,7 +165,7 @@ impl Load {
         let count = || self.successes.each_ref().map(|number| number.load(Ordering::SeqCst));
         let ([calls, casts], start) = (count(), Instant::now());
         while count()[0] == calls || count()[1] == casts {
-            assert!(start.elapsed() < PATIENCE, "calls and casts do not succeed again");
+            assert!(start.elapsed() < TEST_TIMEOUT, "calls and casts do not succeed again");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -173,7 +173,9 @@ impl Load {
     /// Stops the load, and waits until every call and cast has ended.
     async fn stop(&mut self) {
         self.stop.store(true, Ordering::SeqCst);
-        while let Some(ended) = timeout(PATIENCE, self.tasks.join_next()).await.expect("a call never ends") {
+        while let Some(ended) =
+            timeout(TEST_TIMEOUT, self.tasks.join_next()).await.expect("a call never ends")
+        {
             ended.unwrap();
         }
     }
@@ -287,7 +289,7 @@ impl Resources {
         loop {
             let now = Resources::now();
             let settled = now.threads <= before.threads + MAX_LEFT && now.files <= before.files + MAX_LEFT;
-            if settled || start.elapsed() > PATIENCE {
+            if settled || start.elapsed() > TEST_TIMEOUT {
                 return now;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -337,12 +339,12 @@ async fn no_disturbance_of_the_broker_loses_a_confirmed_cast_or_confuses_a_call(
     let connected = Resources::settle(before).await;
     load.stop().await;
     let waiting = Instant::now();
-    while missing_casts(&history.so_far()) > 0 && waiting.elapsed() < PATIENCE {
+    while missing_casts(&history.so_far()) > 0 && waiting.elapsed() < TEST_TIMEOUT {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     for server in &servers {
         server.stop();
-        timeout(PATIENCE, server.wait()).await.expect("a stopped server ends");
+        timeout(TEST_TIMEOUT, server.wait()).await.expect("a stopped server ends");
     }
     drop(executor);
     let events = history.so_far();

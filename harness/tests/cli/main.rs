@@ -15,7 +15,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::{PATIENCE, Process, finish, rpcbench};
+use common::{Process, TEST_TIMEOUT, finish, rpcbench};
 use nix::sys::signal::Signal;
 
 /// A loopback port on which no process listens.
@@ -260,7 +260,7 @@ fn ask(connection: &mut TcpStream) {
 
 /// What comes back until `end`, or until the connection is closed.
 fn answer(connection: &mut TcpStream, end: &str) -> String {
-    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    connection.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     let mut text = Vec::new();
     let mut byte = [0];
     while !String::from_utf8_lossy(&text).ends_with(end) && connection.read(&mut byte).unwrap() > 0 {
@@ -320,7 +320,7 @@ fn a_server_that_stalls_answers_again() {
     };
     let begun = Instant::now();
     while add("100ms") != Some(3) {
-        assert!(begun.elapsed() < PATIENCE, "the server never stalls");
+        assert!(begun.elapsed() < TEST_TIMEOUT, "the server never stalls");
     }
     assert_eq!(add("10s"), Some(0));
 }

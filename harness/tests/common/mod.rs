@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// How long anything may take that is bound to happen. Only a defect takes that long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// The token of the control ports of servers that a test starts.
 pub(crate) const CONTROL_TOKEN: &str = "the-token-of-the-tests";
@@ -86,14 +86,14 @@ impl Process {
 
     /// Waits for a line of its standard output.
     pub(crate) fn line(&self) -> String {
-        self.out.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        self.out.recv_timeout(TEST_TIMEOUT).unwrap_or_else(|_| {
             panic!("it says nothing:\n{}", self.err.try_iter().collect::<Vec<_>>().join("\n"))
         })
     }
 
     /// Waits for the line `listening PROTOCOL URL` of a server, and returns the URL.
     pub(crate) fn url(&self) -> String {
-        let line = self.out.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        let line = self.out.recv_timeout(TEST_TIMEOUT).unwrap_or_else(|_| {
             panic!("the server does not come up:\n{}", self.err.try_iter().collect::<Vec<_>>().join("\n"))
         });
         let words: Vec<_> = line.split(' ').collect();
@@ -105,7 +105,7 @@ impl Process {
     pub(crate) fn ended(&mut self) -> Ended {
         drop(self.child.stdin.take());
         let rest = |lines: &Receiver<String>| {
-            let until = Instant::now() + PATIENCE;
+            let until = Instant::now() + TEST_TIMEOUT;
             let mut heard = Vec::new();
             loop {
                 match lines.recv_timeout(until.saturating_duration_since(Instant::now())) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Only a defect takes that long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What passed on one connection in both directions.
 #[derive(Clone, Default)]
@@ -89,7 +89,7 @@ impl Relay {
                 self.shared.news.notified().await;
             }
         };
-        let _ = tokio::time::timeout(PATIENCE, passed).await;
+        let _ = tokio::time::timeout(TEST_TIMEOUT, passed).await;
         assert_eq!(self.totals(), expected);
     }
 }

@@ -13,7 +13,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rpcbench::record::{Label, Status};
 
-use crate::common::PATIENCE;
+use crate::common::TEST_TIMEOUT;
 use crate::leftovers::widest_placement;
 use crate::{Run, wait_for};
 
@@ -104,7 +104,7 @@ fn assert_nothing_is_left_after(order: &Order) {
         if found.iter().all(|(found, _)| found.is_some()) {
             break found;
         }
-        assert!(begun.elapsed() < PATIENCE, "the processes of a trial never run at the same time");
+        assert!(begun.elapsed() < TEST_TIMEOUT, "the processes of a trial never run at the same time");
     };
     for (victim, signal) in victims {
         // It may have ended with one of the others.

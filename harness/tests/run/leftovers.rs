@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use rpcbench::record::Status;
 
-use crate::common::{PATIENCE, Process};
+use crate::common::{Process, TEST_TIMEOUT};
 use crate::{Run, wait_for};
 
 impl Run {
@@ -32,7 +32,7 @@ impl Run {
             if let Some(found) = self.processes(word).first() {
                 return *found;
             }
-            assert!(begun.elapsed() < PATIENCE, "no process of the run is a `{word}`");
+            assert!(begun.elapsed() < TEST_TIMEOUT, "no process of the run is a `{word}`");
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -42,7 +42,7 @@ impl Run {
     pub(crate) fn leaves_nothing(&self) {
         let begun = Instant::now();
         while !self.processes("").is_empty() {
-            if begun.elapsed() >= PATIENCE {
+            if begun.elapsed() >= TEST_TIMEOUT {
                 let left: Vec<_> = self.processes("").into_iter().map(described).collect();
                 panic!("still running:\n{}", left.join("\n"));
             }
@@ -132,7 +132,7 @@ fn a_run_that_is_killed_after_a_block_leaves_a_record_that_can_be_read() {
     kill_when(|run, _| {
         let begun = Instant::now();
         while !run.results().join("record.json").exists() {
-            assert!(begun.elapsed() < PATIENCE, "there is never a record");
+            assert!(begun.elapsed() < TEST_TIMEOUT, "there is never a record");
             std::thread::sleep(Duration::from_millis(1));
         }
         assert!(!run.record().trials.is_empty());

@@ -20,7 +20,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use common::{PATIENCE, Process, rpcbench};
+use common::{Process, TEST_TIMEOUT, rpcbench};
 use rpcbench::record::{self, Record};
 use tempfile::TempDir;
 
@@ -80,7 +80,7 @@ impl Run {
 fn wait_for(run: &Process, text: &str) {
     let mut heard = Vec::new();
     loop {
-        match run.err.recv_timeout(PATIENCE) {
+        match run.err.recv_timeout(TEST_TIMEOUT) {
             Ok(line) if line.contains(text) => return,
             Ok(line) => heard.push(line),
             Err(_) => panic!("it does not say `{text}` but:\n{}", heard.join("\n")),

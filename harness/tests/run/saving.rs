@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::common::PATIENCE;
+use crate::common::TEST_TIMEOUT;
 use crate::{Run, wait_for};
 
 /// Starts a run of some blocks, and returns when the first has been saved.
@@ -10,7 +10,7 @@ fn start(run: &Run, arguments: &[&str]) -> crate::common::Process {
     let process = run.start(arguments);
     let begun = std::time::Instant::now();
     while !run.results().join("record.json").exists() {
-        assert!(begun.elapsed() < PATIENCE, "there is never a record");
+        assert!(begun.elapsed() < TEST_TIMEOUT, "there is never a record");
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
     process

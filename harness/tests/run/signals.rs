@@ -2,14 +2,14 @@
 
 use nix::sys::signal::Signal;
 
-use crate::common::{PATIENCE, Process, rpcbench};
+use crate::common::{Process, TEST_TIMEOUT, rpcbench};
 use crate::{Run, wait_for};
 
 /// Waits until the run has saved a block.
 fn wait_for_record(run: &Run) {
     let begun = std::time::Instant::now();
     while !run.results().join("record.json").exists() {
-        assert!(begun.elapsed() < PATIENCE, "there is never a record");
+        assert!(begun.elapsed() < TEST_TIMEOUT, "there is never a record");
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
 }
@@ -54,7 +54,7 @@ fn further_scenarios_are_not_begun_after_a_signal() {
         folders.map(|entry| entry.path().join("record.json")).filter(|record| record.exists()).count()
     };
     while records() == 0 {
-        assert!(begun.elapsed() < PATIENCE, "there is never a record");
+        assert!(begun.elapsed() < TEST_TIMEOUT, "there is never a record");
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
     process.signal(Signal::SIGINT);

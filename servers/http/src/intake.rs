@@ -69,8 +69,12 @@ impl Intake {
 
     /// Waits until a call may be executed. For a request without a body.
     pub async fn admit(&self) -> Admission<'_> {
-        // Acquiring fails only for a closed semaphore, and this one is never closed.
-        Admission(self.calls.acquire().await.ok())
+        let permit = match self.calls.try_acquire() {
+            Ok(permit) => Some(permit),
+            // Acquiring fails only for a closed semaphore, and this one is never closed.
+            Err(_) => self.calls.acquire().await.ok(),
+        };
+        Admission(permit)
     }
 
     /// Reads the body of a request, waits until its call may be executed, and decompresses the body if it is gzip.

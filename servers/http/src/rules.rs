@@ -1,17 +1,30 @@
 //! Rules of HTTP/1.1 for requests that hyper and axum leave to the application.
 
+use std::sync::OnceLock;
+
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderMap, Version, header};
 
 /// Checks the `host` header (RFC 9112, section 3.2): exactly one in HTTP/1.1, at most one in HTTP/1.0, with the value
-/// `HOST[:PORT]`, which may be empty.
+/// `HOST[:PORT]`, which may be empty. `known` is a value that has been found valid on this connection: clients send the
+/// same one with every request.
 ///
 /// # Errors
 /// The reason why the request must be answered with status 400.
-pub(crate) fn check_host(version: Version, headers: &HeaderMap) -> Result<(), &'static str> {
-    let mut hosts = headers.get_all(header::HOST).into_iter();
+pub(crate) fn check_host(
+    version: Version,
+    headers: &HeaderMap,
+    known: &OnceLock<Box<[u8]>>,
+) -> Result<(), &'static str> {
+    // There are few headers, so that a look at each is faster than a look-up.
+    let mut hosts = headers.iter().filter(|(name, _)| *name == header::HOST).map(|(_, host)| host.as_bytes());
     match (hosts.next(), hosts.next()) {
-        (Some(host), None) if is_host(host.as_bytes()) => Ok(()),
+        (Some(host), None) if known.get().is_some_and(|known| **known == *host) => Ok(()),
+        (Some(host), None) if is_host(host) => {
+            // A copy, because a header value shares the memory into which the request was read.
+            known.get_or_init(|| host.into());
+            Ok(())
+        }
         (Some(_), None) => Err("the Host header must be a host and optionally a port"),
         (Some(_), Some(_)) => Err("a request must not have more than one Host header"),
         (None, _) if version < Version::HTTP_11 => Ok(()),
@@ -37,25 +50,13 @@ fn is_host(value: &[u8]) -> bool {
         }
 }
 
-/// The bytes that a registered name or an IPv4 address may contain, as a table: every request is checked.
-const IN_NAME: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < table.len() {
-        #[allow(clippy::cast_possible_truncation, reason = "below 256")]
-        let value = byte as u8;
-        table[byte] = is_unreserved(value) || matches!(value, b'%' | b'!' | b'$' | b'&'..=b',' | b';' | b'=');
-        byte += 1;
-    }
-    table
-};
-
+/// Whether a registered name or an IPv4 address may contain `byte`.
 fn is_in_name(byte: u8) -> bool {
-    IN_NAME[usize::from(byte)]
+    is_unreserved(byte) || matches!(byte, b'%' | b'!' | b'$' | b'&'..=b',' | b';' | b'=')
 }
 
 /// Whether `byte` is unreserved in URLs (RFC 3986, section 2.3), so that it means the same percent-encoded or not.
-const fn is_unreserved(byte: u8) -> bool {
+fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
@@ -77,6 +78,10 @@ pub(crate) fn decode_unreserved(uri: &mut Uri) {
 
 /// `path` with its unreserved characters decoded; `None` if it has no escapes or malformed ones.
 fn decoded_path(path: &str) -> Option<String> {
+    // Nearly all paths are short and have no escape. For these, this is faster than a search for the sign.
+    if !path.bytes().any(|byte| byte == b'%') {
+        return None;
+    }
     let (first, escaped) = path.split_once('%')?;
     let mut decoded = first.to_owned();
     for piece in escaped.split('%') {
@@ -110,7 +115,11 @@ mod tests {
             for value in values {
                 headers.append(header::HOST, HeaderValue::from_static(value));
             }
-            check_host(version, &headers).is_ok()
+            let is_valid = check_host(version, &headers, &OnceLock::new()).is_ok();
+            // A value that is known on the connection changes nothing.
+            let known = OnceLock::from(Box::<[u8]>::from(*b"h"));
+            assert_eq!(check_host(version, &headers, &known).is_ok(), is_valid, "{values:?}");
+            is_valid
         };
         for host in [
             "h",

@@ -5,8 +5,8 @@ use std::future::poll_fn;
 use std::io;
 use std::marker::PhantomData;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -178,7 +178,7 @@ impl Connections {
     async fn serve(self, stream: net::Stream) {
         let state = Arc::new(ConnectionState::default());
         let stream = ServerStream::new(stream, Arc::clone(&state), self.write_timeout);
-        let handler = Arc::new(Handler { router: self.router, state });
+        let handler = Arc::new(Handler { router: self.router, state, host: OnceLock::new() });
         let service = service_fn(move |request| Arc::clone(&handler).answer(request));
         let mut connection = pin!(self.http.serve_connection(stream, service));
         let ended = tokio::select! {
@@ -213,12 +213,14 @@ fn may_leave_body_unread(status: StatusCode) -> bool {
 struct Handler {
     router: Router,
     state: Arc<ConnectionState>,
+    /// A valid `host` header of this connection.
+    host: OnceLock<Box<[u8]>>,
 }
 
 impl Handler {
     async fn answer(self: Arc<Self>, mut request: Request<Incoming>) -> Result<Response, Infallible> {
         let has_body = !request.body().is_end_stream();
-        if let Err(reason) = rules::check_host(request.version(), request.headers()) {
+        if let Err(reason) = rules::check_host(request.version(), request.headers(), &self.host) {
             self.state.refused.store(has_body, Ordering::Relaxed);
             return Ok(malformed(reason));
         }

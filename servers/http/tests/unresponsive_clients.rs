@@ -22,7 +22,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 const REQUEST: &[u8] = b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\n\r\nok";
 
 /// More than anything takes that a test waits for.
-const PATIENCE: Duration = Duration::from_secs(3_600);
+const TEST_TIMEOUT: Duration = Duration::from_secs(3_600);
 
 /// A server in a simulated network.
 struct Simulated {
@@ -64,7 +64,7 @@ async fn read_until(stream: &mut Stream, end: &str) -> String {
             text.push_str(str::from_utf8(&buffer[..length]).unwrap());
         }
     };
-    timeout(PATIENCE, reading).await.unwrap();
+    timeout(TEST_TIMEOUT, reading).await.unwrap();
     text
 }
 
@@ -100,12 +100,12 @@ fn slow(duration: Duration) -> (Router, mpsc::UnboundedReceiver<Event>) {
 }
 
 async fn next(events: &mut mpsc::UnboundedReceiver<Event>) -> Event {
-    timeout(PATIENCE, events.recv()).await.unwrap().unwrap()
+    timeout(TEST_TIMEOUT, events.recv()).await.unwrap().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_call_ends_soon_after_its_client_has_left() {
-    let (router, mut calls) = slow(PATIENCE * 2);
+    let (router, mut calls) = slow(TEST_TIMEOUT * 2);
     let server = simulated(router, HttpOptions::default()).await;
     let pipelined = [REQUEST, REQUEST].concat();
     for request in [REQUEST, &pipelined, &pipelined[..REQUEST.len() + 10]] {
@@ -144,7 +144,7 @@ async fn a_slow_call_is_answered_to_a_client_that_stays() {
 async fn a_closed_unix_socket_and_a_reset_end_a_call_at_once() {
     let folder = tempfile::tempdir().unwrap();
     for listen in [Endpoint::Unix(folder.path().join("s")), Endpoint::loopback()] {
-        let (router, mut calls) = slow(PATIENCE * 2);
+        let (router, mut calls) = slow(TEST_TIMEOUT * 2);
         let (endpoint, _stop) = serve(&listen, router, HttpOptions::default()).await;
         match &endpoint {
             Endpoint::Tcp { host, port } => {

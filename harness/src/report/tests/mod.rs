@@ -383,7 +383,7 @@ fn a_verdict_needs_enough_blocks_and_both_rankings() {
     // An interval from nine blocks is wrong once in 256 times, which is more often than 1 % ÷ 3 pairs of stacks.
     let few = page(&record(&["tcp", "rest", "rest-hyper", "zerorpc"], 9));
     assert!(few.contains("No verdict on the fastest protocol: it takes 10 blocks"), "{few}");
-    assert!(few.contains("these take at least 10 blocks"));
+    assert!(few.contains("that takes at least 10 for 3 pairs of stacks"));
     // `rest` leads with usual libraries, `zerorpc` with minimal ones.
     let mixed = record(&["tcp", "rest", "zerorpc", "rest-hyper"], 10);
     assert!(page(&mixed).contains("it is rest with usual libraries and zerorpc with minimal ones"));
