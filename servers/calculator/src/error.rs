@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Value, printable};
 
+/// The maximum number of characters of a text in an error that a peer reported.
+const MAX_REMOTE_CHARS: usize = 4_000;
+
 /// The kind of error of a failed call. Each protocol represents it in its own way. Tests compare kinds, not messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -152,9 +155,10 @@ impl CallError {
         CallError { kind, message: message.into(), remote: None }
     }
 
-    /// Creates an error that the peer reported.
+    /// Creates an error that the peer reported. A message and a class name of more than 4,000 characters are shortened.
     pub fn remote(kind: ErrorKind, message: impl Into<String>, remote: Remote) -> Self {
-        CallError { kind, message: message.into(), remote: Some(Box::new(remote)) }
+        let remote = Remote { class: remote.class.map(shortened), ..remote };
+        CallError { kind, message: shortened(message.into()), remote: Some(Box::new(remote)) }
     }
 
     /// Creates the error for a method that does not exist.
@@ -164,9 +168,27 @@ impl CallError {
     }
 }
 
+/// The first [`MAX_REMOTE_CHARS`] characters of `text`, with `…` in place of the rest.
+fn shortened(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(MAX_REMOTE_CHARS) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_peer_s_long_message_is_shortened() {
+        for (chars, shown) in [(4_000, 4_000), (4_001, 4_001), (100_000, 4_001)] {
+            let error = CallError::remote(ErrorKind::Internal, "ü".repeat(chars), Remote::default());
+            assert_eq!((error.message.chars().count(), error.message.ends_with('…')), (shown, chars > 4_000));
+            assert_eq!(CallError::new(ErrorKind::Internal, "ü".repeat(chars)).message.chars().count(), chars);
+        }
+    }
 
     #[test]
     fn names_are_unique_and_are_parsed_back() {

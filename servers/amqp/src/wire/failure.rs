@@ -90,10 +90,8 @@ pub(super) fn decode_failure(text: &str) -> CallError {
         message: Option<Field<'a>>,
     }
     let Ok(Object { class, module, message }) = serde_json::from_str(text) else {
-        return CallError::new(
-            ErrorKind::Internal,
-            format!("the server reported a malformed failure: {text}"),
-        );
+        let message = format!("the server reported a malformed failure: {text}");
+        return CallError::remote(ErrorKind::Internal, message, Remote::default());
     };
     let text = |field: Option<Field<'_>>| field.and_then(Field::text).map(Cow::into_owned);
     let (class, module) = (text(class), text(module));
