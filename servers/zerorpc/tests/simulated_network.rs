@@ -9,7 +9,8 @@ mod common;
 use std::time::Duration;
 
 use calculator::{Call, Client, ClientOptions, ErrorKind, Value};
-use common::{Running, calculator, sum};
+use common::{CountingStreams, Running, add, calculator, open, sum};
+use futures_util::{FutureExt, StreamExt};
 use net::simulated::{Conditions, Link, Loss, Network};
 use net::{Endpoint, KEEPALIVE_TIMEOUT};
 use tokio::time::{Instant, timeout};
@@ -26,9 +27,18 @@ async fn connected(network: &Network) -> (Running, ZerorpcClient, Link) {
     let endpoint = Endpoint::Simulated("calculator".to_owned());
     let dispatcher = calculator();
     let server = Server::bind(&endpoint, dispatcher.clone(), ServerOptions::default()).await.unwrap();
-    let server = Running::run(server, dispatcher);
+    let server = Running::run(server.with_streams(CountingStreams::default()), dispatcher);
     let client = ZerorpcClient::connect(&server.url, &ClientOptions::default()).await.unwrap();
     (server, client, link)
+}
+
+/// Makes a call and asserts that it takes one round trip, so that it uses a connection that is open.
+async fn assert_one_round_trip(client: &ZerorpcClient, link: &Link) {
+    link.set_latency(LATENCY);
+    let started = Instant::now();
+    assert_eq!(sum(client, 2, 3).await, Ok(Value::Int(5)));
+    let elapsed = started.elapsed();
+    assert!((2 * LATENCY..=2 * (LATENCY + TIMER_RESOLUTION)).contains(&elapsed), "{elapsed:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -36,13 +46,32 @@ async fn a_call_takes_one_round_trip() {
     let network = Network::new();
     let _entered = network.enter();
     let (server, client, link) = connected(&network).await;
-    link.set_latency(LATENCY);
     for _ in 0..3 {
-        let started = Instant::now();
-        assert_eq!(sum(&client, 2, 3).await, Ok(Value::Int(5)));
-        let elapsed = started.elapsed();
-        assert!((2 * LATENCY..=2 * (LATENCY + TIMER_RESOLUTION)).contains(&elapsed), "{elapsed:?}");
+        assert_one_round_trip(&client, &link).await;
     }
+    server.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_may_be_taken_long_after_it_has_arrived() {
+    let network = Network::new();
+    let _entered = network.enter();
+    let (server, client, link) = connected(&network).await;
+    let call = add(2, 3);
+    let mut reply = client.call(&call);
+    assert_eq!((&mut reply).now_or_never(), None);
+    tokio::time::sleep(10 * DEFAULT_PERIOD).await;
+    assert_one_round_trip(&client, &link).await;
+
+    // The server's end of the stream waits behind its items, from the second item on.
+    let mut items = open(&client, "count", 90, 100).await.unwrap();
+    for i in 0..90 {
+        assert_eq!(items.next().await, Some(Ok(Value::Int(i))));
+        tokio::time::sleep(DEFAULT_PERIOD / 10).await;
+    }
+    tokio::time::sleep(4 * DEFAULT_PERIOD).await;
+    assert_one_round_trip(&client, &link).await;
+    assert_eq!(items.next().await, None);
     server.stop().await;
 }
 

@@ -5,84 +5,19 @@
 
 mod common;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use calculator::{Call, CallError, Client, ClientOptions, ErrorKind, MethodInfo, Params, Remote, Value};
-use common::{Peer, Running, TIMEOUT, calculator};
-use futures_util::{StreamExt, stream};
+use calculator::{Call, Client, ClientOptions, ErrorKind, Value};
+use common::{CountingStreams, Peer, Running, TIMEOUT, calculator, open};
+use futures_util::StreamExt;
 use net::Endpoint;
-use tokio::sync::Notify;
-use zerorpc::{Items, Reply, Server, ServerOptions, Streams, ValueStream, ZerorpcClient};
-
-/// `count(n)` streams 0 … n−1. `fails(n)` then fails, and `unsendable(n)` streams an item that cannot be encoded.
-#[derive(Clone, Default)]
-struct CountingStreams {
-    produced: Arc<AtomicUsize>,
-    /// Notified when a stream is dropped.
-    dropped: Arc<Notify>,
-}
-
-/// Notifies when it is dropped.
-struct NotifyOnDrop(Arc<Notify>);
-
-impl Drop for NotifyOnDrop {
-    fn drop(&mut self) {
-        self.0.notify_one();
-    }
-}
-
-impl Streams for CountingStreams {
-    fn methods(&self) -> &[MethodInfo] {
-        &[
-            MethodInfo { name: "count", params: &["n"], doc: "Count." },
-            MethodInfo { name: "fails", params: &["n"], doc: "Count, then fail." },
-            MethodInfo {
-                name: "unsendable",
-                params: &["n"],
-                doc: "Count, then stream an item that cannot be encoded.",
-            },
-        ]
-    }
-
-    fn open(&self, method: &str, params: Params) -> Result<ValueStream, CallError> {
-        let [n] = params.bind(method, ["n"])?;
-        let Value::Int(n) = n else {
-            return Err(CallError::new(ErrorKind::InvalidArguments, "n is not an integer"));
-        };
-        let (produced, dropped) = (Arc::clone(&self.produced), NotifyOnDrop(Arc::clone(&self.dropped)));
-        let items = stream::iter(0..n).map(move |i| {
-            let _held = &dropped;
-            produced.fetch_add(1, Ordering::SeqCst);
-            Ok(Value::Int(i))
-        });
-        let class = Remote { class: Some("LookupError".to_owned()), ..Remote::default() };
-        let end = match method {
-            "fails" => vec![Err(CallError::remote(ErrorKind::Internal, "no more", class)), Ok(Value::Null)],
-            "unsendable" => vec![Ok(Value::BigInt("18446744073709551616".into())), Ok(Value::Null)],
-            _ => vec![],
-        };
-        Ok(items.chain(stream::iter(end)).boxed())
-    }
-}
+use zerorpc::{Reply, Server, ServerOptions, ZerorpcClient};
 
 async fn serve(streams: CountingStreams, options: ServerOptions) -> Running {
     let dispatcher = calculator();
     let server = Server::bind(&Endpoint::loopback(), dispatcher.clone(), options).await.unwrap();
     Running::run(server.with_streams(streams), dispatcher)
-}
-
-async fn open(
-    client: &ZerorpcClient,
-    method: &'static str,
-    n: i64,
-    slots: usize,
-) -> Result<Items, CallError> {
-    match client.open(&Call::positional(method, [n.into()]), slots).await? {
-        Reply::Items(items) => Ok(items),
-        Reply::Value(value) => panic!("not a stream but {value:?}"),
-    }
 }
 
 #[tokio::test]

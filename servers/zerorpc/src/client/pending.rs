@@ -26,6 +26,15 @@ pub(super) struct PendingCall {
 }
 
 impl PendingCall {
+    /// Whether the last reply to the call has arrived, so that the server has closed its channel. The caller may not have
+    /// taken it yet.
+    pub(super) fn has_ended(&self) -> bool {
+        match &self.received {
+            ReplyBuffer::Reply(reply) => reply.is_some(),
+            ReplyBuffer::Queue(queue) => queue.ended,
+        }
+    }
+
     /// Registers the task of `context` to be woken by the next reply.
     pub(super) fn wake_on_reply(&mut self, context: &Context<'_>) {
         match &mut self.waker {

@@ -100,13 +100,14 @@ impl Channel {
         })
     }
 
-    /// Gives the server credit for `events` more events.
+    /// Gives the server credit for `events` more events, unless the last one has arrived.
     pub(super) fn give_credit(&self, events: u32) {
         let session = self.connection.session();
         let v2 = session.with_pending(|pending| {
-            let received = pending.calls.get(&self.count).map(|call| &call.received);
-            matches!(received, Some(ReplyBuffer::Queue(queue)) if queue.before_v3 == Some(true))
+            let call = pending.calls.get(&self.count).filter(|call| !call.has_ended())?;
+            Some(matches!(&call.received, ReplyBuffer::Queue(queue) if queue.before_v3 == Some(true)))
         });
+        let Some(v2) = v2 else { return };
         session.send_event(self.count, Flush::Now, ChannelEvent::More { events, v2 });
     }
 }

@@ -258,7 +258,8 @@ impl Session {
         }
         let (mut heartbeats, mut lost) = (Vec::new(), Vec::new());
         self.with_pending(|pending| {
-            for (count, call) in &mut pending.calls {
+            // A server does not answer heartbeats on a channel that it has closed.
+            for (count, call) in pending.calls.iter_mut().filter(|(_, call)| !call.has_ended()) {
                 if is_transferring {
                     call.heartbeat.record_transfer(now);
                 }

@@ -3,20 +3,25 @@
 // Clippy lets test functions unwrap, but not their helpers. No test uses all of these helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used, dead_code)]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use calculator::{
-    Calculator, Call, CallError, Client, ClientOptions, Dispatcher, Executor, Faults, Limits, Value,
+    Calculator, Call, CallError, Client, ClientOptions, Dispatcher, ErrorKind, Executor, Faults, Limits,
+    MethodInfo, Params, Remote, Value,
 };
+use futures_util::{StreamExt, stream};
 use net::Endpoint;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use zerorpc::wire::{Event, Ids, write_call};
 use zerorpc::zmtp::wire::{DELIMITER, MessageLimits, SocketType, greeting, write_message, write_ready};
 use zerorpc::zmtp::{Inbox, Incoming};
-use zerorpc::{Server, ServerOptions, ZerorpcClient};
+use zerorpc::{Items, Reply, Server, ServerOptions, Streams, ValueStream, ZerorpcClient};
 
 /// The timeout of events that must happen. Only a defect reaches it.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
@@ -71,6 +76,70 @@ pub(crate) fn add(x: i64, y: i64) -> Call {
 
 pub(crate) async fn sum(client: &ZerorpcClient, x: i64, y: i64) -> Result<Value, CallError> {
     client.call(&add(x, y)).await
+}
+
+/// Streams for tests. `count(n)` streams 0 … n−1. `fails(n)` then fails, and `unsendable(n)` streams an item that cannot be encoded.
+#[derive(Clone, Default)]
+pub(crate) struct CountingStreams {
+    pub(crate) produced: Arc<AtomicUsize>,
+    /// Notified when a stream is dropped.
+    pub(crate) dropped: Arc<Notify>,
+}
+
+/// Notifies when it is dropped.
+struct NotifyOnDrop(Arc<Notify>);
+
+impl Drop for NotifyOnDrop {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+impl Streams for CountingStreams {
+    fn methods(&self) -> &[MethodInfo] {
+        &[
+            MethodInfo { name: "count", params: &["n"], doc: "Count." },
+            MethodInfo { name: "fails", params: &["n"], doc: "Count, then fail." },
+            MethodInfo {
+                name: "unsendable",
+                params: &["n"],
+                doc: "Count, then stream an item that cannot be encoded.",
+            },
+        ]
+    }
+
+    fn open(&self, method: &str, params: Params) -> Result<ValueStream, CallError> {
+        let [n] = params.bind(method, ["n"])?;
+        let Value::Int(n) = n else {
+            return Err(CallError::new(ErrorKind::InvalidArguments, "n is not an integer"));
+        };
+        let (produced, dropped) = (Arc::clone(&self.produced), NotifyOnDrop(Arc::clone(&self.dropped)));
+        let items = stream::iter(0..n).map(move |i| {
+            let _held = &dropped;
+            produced.fetch_add(1, Ordering::SeqCst);
+            Ok(Value::Int(i))
+        });
+        let class = Remote { class: Some("LookupError".to_owned()), ..Remote::default() };
+        let end = match method {
+            "fails" => vec![Err(CallError::remote(ErrorKind::Internal, "no more", class)), Ok(Value::Null)],
+            "unsendable" => vec![Ok(Value::BigInt("18446744073709551616".into())), Ok(Value::Null)],
+            _ => vec![],
+        };
+        Ok(items.chain(stream::iter(end)).boxed())
+    }
+}
+
+/// Calls a method that streams.
+pub(crate) async fn open(
+    client: &ZerorpcClient,
+    method: &'static str,
+    n: i64,
+    slots: usize,
+) -> Result<Items, CallError> {
+    match client.open(&Call::positional(method, [n.into()]), slots).await? {
+        Reply::Items(items) => Ok(items),
+        Reply::Value(value) => panic!("not a stream but {value:?}"),
+    }
 }
 
 /// A DEALER that sends arbitrary bytes.
