@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::peer::PROTOCOL_HEADER;
+use crate::peer::{METHOD_FRAME_ON_CHANNEL_0, PROTOCOL_HEADER};
 use crate::url::TransportUrl;
 
 /// The largest first frame that is read, in bytes. RabbitMQ's has about 500.
@@ -20,8 +20,7 @@ pub async fn broker_version(url: &TransportUrl, timeout: Duration) -> Option<Str
         // Type, channel and size of a frame (section 4.2.3).
         let mut head = [0; 7];
         stream.read_exact(&mut head).await.ok()?;
-        let [1, 0, 0, size @ ..] = head else { return None };
-        let size = u32::from_be_bytes(size);
+        let size = u32::from_be_bytes(*head.strip_prefix(&METHOD_FRAME_ON_CHANNEL_0)?.first_chunk()?);
         if size > MAX_FRAME_BYTES {
             return None;
         }

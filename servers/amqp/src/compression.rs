@@ -7,6 +7,8 @@ use lapin::BasicProperties;
 use lapin::message::Delivery;
 use lapin::types::AMQPValue;
 
+use crate::wire::WireError;
+
 /// The compression of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compression {
@@ -27,12 +29,31 @@ impl Compression {
 }
 
 /// Why a body cannot be decompressed.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DecompressError {
     /// It has more bytes than allowed.
-    TooLong,
+    #[error("more than {max} bytes when decompressed")]
+    TooLong {
+        /// The number of bytes allowed.
+        max: usize,
+    },
     /// It is not in the zlib format.
+    #[error("{0}")]
     Damaged(String),
+    /// It is compressed in another format.
+    #[error("its compression is not supported")]
+    Unsupported,
+}
+
+impl From<DecompressError> for WireError {
+    fn from(error: DecompressError) -> Self {
+        match error {
+            DecompressError::TooLong { .. } => WireError::TooLarge(error.to_string()),
+            DecompressError::Damaged(_) | DecompressError::Unsupported => {
+                WireError::Malformed(error.to_string())
+            }
+        }
+    }
 }
 
 /// Decompresses `body`, at most to `max` bytes, because a small body can decompress to gigabytes.
@@ -40,24 +61,15 @@ pub(crate) fn decompress(body: &[u8], max: usize) -> Result<Vec<u8>, DecompressE
     let mut text = Vec::new();
     let read = ZlibDecoder::new(body).take(max as u64 + 1).read_to_end(&mut text);
     read.map_err(|error| DecompressError::Damaged(error.to_string()))?;
-    if text.len() > max { Err(DecompressError::TooLong) } else { Ok(text) }
+    if text.len() > max { Err(DecompressError::TooLong { max }) } else { Ok(text) }
 }
 
-/// The first `max` bytes of `body`, decompressed as far as it is not damaged.
-pub(crate) fn decompress_beginning(body: &[u8], max: u64) -> Vec<u8> {
-    let mut text = Vec::new();
-    // What was read before an error counts.
-    let _ = ZlibDecoder::new(body).take(max).read_to_end(&mut text);
-    text
-}
-
-/// The decompressed body of a message that declares compression; `None` if it declares none, or it has more than `max`
-/// bytes or is damaged.
-pub(crate) fn decompressed(delivery: &Delivery, max: usize) -> Option<Vec<u8>> {
-    match Compression::of(&delivery.properties)? {
-        Compression::Zlib => decompress(&delivery.data, max).ok(),
-        Compression::Other => None,
-    }
+/// The decompressed body of a message that declares compression; `None` if it declares none.
+pub(crate) fn decompressed(delivery: &Delivery, max: usize) -> Option<Result<Vec<u8>, DecompressError>> {
+    Some(match Compression::of(&delivery.properties)? {
+        Compression::Zlib => decompress(&delivery.data, max),
+        Compression::Other => Err(DecompressError::Unsupported),
+    })
 }
 
 #[cfg(test)]
@@ -79,12 +91,10 @@ pub(crate) mod tests {
         assert_eq!(decompress(&compress(b"{}"), 2).unwrap(), b"{}");
         let bomb = compress(&vec![b' '; 10 << 20]);
         assert!(bomb.len() < 20_000);
-        assert_eq!(decompress(&bomb, 1_000), Err(DecompressError::TooLong));
+        assert_eq!(decompress(&bomb, 1_000), Err(DecompressError::TooLong { max: 1_000 }));
         for damaged in [&b""[..], b"{}", &bomb[..100]] {
             let refused = decompress(damaged, 20 << 20);
             assert!(matches!(refused, Err(DecompressError::Damaged(_))), "{damaged:?}");
         }
-        assert_eq!(decompress_beginning(&bomb, 100), [b' '; 100]);
-        assert_eq!(decompress_beginning(b"{}", 100), b"");
     }
 }

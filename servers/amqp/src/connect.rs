@@ -15,7 +15,7 @@ use crate::handshake;
 use crate::peer::{ForeignPeer, foreign_peer};
 use crate::url::TransportUrl;
 
-/// How long a peer may take for the handshake, at most, until it is examined.
+/// The longest time a handshake may take before the peer is examined.
 const MAX_EXAMINE_AFTER: Duration = Duration::from_secs(1);
 
 /// A failed connection, or a request that the broker refused on an open one.

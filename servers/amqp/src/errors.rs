@@ -1,4 +1,4 @@
-//! The reasons in errors, in words for people.
+//! Human-readable reasons for errors.
 
 use std::fmt;
 

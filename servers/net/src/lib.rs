@@ -4,14 +4,15 @@
 //! [`Stream`] to one; [`blocking`] has the same for plain threads. An [`Address`] is a parsed URL, which names one or
 //! more endpoints.
 //!
-//! TCP connections have `TCP_NODELAY` set at both ends, and keepalive at the end of the listener. The kernel counts the bytes of a TCP connection; for Unix
-//! sockets, where it does not, streams count them ([`bytes_counted`]).
+//! TCP connections have `TCP_NODELAY` set at both ends, and keepalive on accepted connections. The kernel counts the bytes
+//! of a TCP connection; for Unix sockets, where it does not, streams count them ([`bytes_counted`]).
 
 #![forbid(unsafe_code)]
 #![warn(clippy::disallowed_macros, clippy::disallowed_methods)]
 
 mod address;
 mod address_error;
+mod anomaly_counter;
 pub mod blocking;
 mod connect_error;
 mod counts;
@@ -30,6 +31,7 @@ use std::time::Duration;
 
 pub use address::{Address, Host, redacted};
 pub use address_error::AddressError;
+pub use anomaly_counter::AnomalyCounter;
 pub use connect_error::describe_connect_error;
 pub use counts::{ByteCounts, bytes_counted};
 pub use credentials::{Credentials, decode as percent_decode};
@@ -38,7 +40,7 @@ pub use keepalive::KEEPALIVE_TIMEOUT;
 pub use listener::{Listener, is_connection_error};
 pub use peer_end::PeerEnd;
 pub use scheme::Scheme;
-pub use socket_file::{MAX_SOCKET_PATH, SocketFile, remove_socket_files};
+pub use socket_file::{SocketFile, remove_socket_files};
 pub use stream::{Stream, connect};
 
 /// The crate that parses URLs, so that others use the same version.

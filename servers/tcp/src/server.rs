@@ -9,7 +9,7 @@ use std::thread;
 
 use calculator::{Dispatcher, Limits};
 use net::blocking::{Listener, Stream};
-use net::{ACCEPT_PAUSE, Address, DRAIN_TIMEOUT, Endpoint};
+use net::{ACCEPT_PAUSE, Address, AnomalyCounter, DRAIN_TIMEOUT, Endpoint};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -90,11 +90,18 @@ struct Connections {
     capacity: usize,
     stopping: AtomicBool,
     open: Mutex<HashMap<u64, Arc<Stream>>>,
+    /// Connections that were closed because too many were open.
+    refused: AnomalyCounter,
 }
 
 impl Connections {
     fn new(capacity: usize) -> Self {
-        Connections { capacity, stopping: AtomicBool::new(false), open: Mutex::default() }
+        Connections {
+            capacity,
+            stopping: AtomicBool::new(false),
+            open: Mutex::default(),
+            refused: AnomalyCounter::new("refused a connection", "connections were refused"),
+        }
     }
 
     fn is_stopping(&self) -> bool {
@@ -173,7 +180,7 @@ fn start_thread(
 ) -> io::Result<()> {
     let stream = Arc::new(stream);
     if !connections.insert(id, Arc::clone(&stream)) {
-        tracing::warn!("refused a connection: {} are open", connections.capacity);
+        connections.refused.add(format_args!("{} are open", connections.capacity));
         return Ok(());
     }
     let entry = Entry { id, connections: Arc::clone(connections) };

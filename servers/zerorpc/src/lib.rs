@@ -8,7 +8,6 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::disallowed_macros, clippy::disallowed_methods)]
 
-mod anomaly_counter;
 mod client;
 mod heartbeat;
 mod introspection;

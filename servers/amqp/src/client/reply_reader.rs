@@ -8,11 +8,11 @@ use futures_util::StreamExt;
 use lapin::message::Delivery;
 use lapin::options::BasicAckOptions;
 use lapin::{Channel, Consumer};
+use net::AnomalyCounter;
 use tokio::time::{Instant, sleep};
 
 use crate::compression::decompressed;
 use crate::errors::end_of_consumer;
-use crate::log_limiter::LogLimiter;
 use crate::pending::PendingCalls;
 use crate::publisher::poll_once;
 use crate::wire::{self, Reply, WireError};
@@ -32,7 +32,7 @@ pub(super) async fn read_replies(
 ) {
     let (mut unacknowledged, mut last_tag) = (0, 0);
     let mut due = pin!(sleep(MAX_ACKNOWLEDGEMENT_DELAY));
-    let unreadable = LogLimiter::default();
+    let unreadable = AnomalyCounter::new("dropped a reply", "replies were dropped");
     let end = loop {
         let delivery = tokio::select! {
             biased;
@@ -49,7 +49,7 @@ pub(super) async fn read_replies(
         };
         match wire::read_reply(&delivery.data, &limits) {
             Ok(reply) => handle_reply(&pending, reply),
-            Err(error) => handle_unreadable_reply(&pending, &delivery, &limits, &error, &unreadable),
+            Err(error) => handle_unreadable_reply(&pending, &delivery, &limits, error, &unreadable),
         }
         if channel.is_none() {
             continue;
@@ -75,19 +75,24 @@ fn acknowledge(channel: Option<&Channel>, last_tag: u64) {
     }
 }
 
-/// Handles a reply that cannot be read as it is: decompresses it, or else fails the call to which it belongs.
+/// Handles a reply that cannot be read as it is: decompresses it, or else fails the call to which it belongs. `error` is
+/// that of a reply that is not compressed.
 fn handle_unreadable_reply(
     pending: &PendingCalls<u128>,
     delivery: &Delivery,
     limits: &Limits,
-    error: &WireError,
-    unreadable: &LogLimiter,
+    error: WireError,
+    unreadable: &AnomalyCounter,
 ) {
-    let text = decompressed(delivery, limits.max_body);
-    if let Some(Ok(reply)) = text.as_ref().map(|text| wire::read_reply(text, limits)) {
-        return handle_reply(pending, reply);
-    }
-    let routing = wire::read_routing(text.as_ref().map_or(&delivery.data, |text| text));
+    let (error, routing) = match decompressed(delivery, limits.max_body) {
+        None => (error, wire::read_routing(&delivery.data)),
+        // A message may declare a compression that it does not have.
+        Some(Err(error)) => (error.into(), wire::read_routing(&delivery.data)),
+        Some(Ok(text)) => match wire::read_reply(&text, limits) {
+            Ok(reply) => return handle_reply(pending, reply),
+            Err(error) => (error, wire::read_routing(&text)),
+        },
+    };
     match routing.msg_id.as_deref().and_then(wire::parse_id) {
         Some(id) => {
             let kind = match error {
@@ -96,11 +101,7 @@ fn handle_unreadable_reply(
             };
             pending.complete(id, Err(CallError::new(kind, format!("the reply cannot be read: {error}"))));
         }
-        None => {
-            if let Some(count) = unreadable.count() {
-                tracing::warn!(%error, count, "dropped a reply that cannot be read");
-            }
-        }
+        None => unreadable.add(error),
     }
 }
 

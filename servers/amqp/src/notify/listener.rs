@@ -8,20 +8,20 @@ use futures_util::stream::{SelectAll, StreamExt};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicQosOptions, BasicRejectOptions};
 use lapin::{Channel, Connection};
+use net::AnomalyCounter;
 use tokio_util::sync::CancellationToken;
 
 use super::priority::Priority;
 use crate::connect::TransportError;
 use crate::deliveries::{Deliveries, deliveries_of, reason_of_end};
-use crate::log_limiter::LogLimiter;
 use crate::publisher::close;
+use crate::reconnect::reopen;
 use crate::target::Target;
 use crate::topology;
 use crate::transport::Transport;
 use crate::wire::{self, Notification};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 /// The maximum number of unacknowledged notifications per queue that the broker sends.
 const PREFETCH: u16 = 256;
 
@@ -44,8 +44,8 @@ pub struct Listener {
     limits: Limits,
     handler: Handler,
     connection: ListenerConnection,
-    /// Counts the notifications that could not be read.
-    unreadable: LogLimiter,
+    /// Notifications that could not be read.
+    unreadable: AnomalyCounter,
 }
 
 struct ListenerConnection {
@@ -74,7 +74,7 @@ impl Listener {
             limits: Limits::default(),
             handler: Box::new(handler),
             connection,
-            unreadable: LogLimiter::default(),
+            unreadable: AnomalyCounter::new("rejected a notification", "notifications were rejected"),
         })
     }
 
@@ -91,7 +91,8 @@ impl Listener {
                 ended => {
                     let reason = reason_of_end(ended);
                     tracing::warn!(broker = %self.transport.url(), "{reason}; reconnecting");
-                    match stop.run_until_cancelled(self.reconnect()).await {
+                    let open = || ListenerConnection::open(&self.transport, &self.target, &self.priorities);
+                    match stop.run_until_cancelled(reopen(open)).await {
                         Some(connection) => self.connection = connection,
                         None => return,
                     }
@@ -109,9 +110,7 @@ impl Listener {
                     NotificationResult::Requeue
                 }),
             Err(error) => {
-                if let Some(count) = self.unreadable.count() {
-                    tracing::warn!(%error, count, "rejected a notification that cannot be read");
-                }
+                self.unreadable.add(error);
                 let reject = BasicRejectOptions { requeue: false };
                 let _ = self.connection.channel.basic_reject(delivery.delivery_tag, reject).await;
                 return;
@@ -127,22 +126,6 @@ impl Listener {
                 self.connection.channel.basic_reject(delivery.delivery_tag, reject).await
             }
         };
-    }
-
-    /// Tries to connect until an attempt succeeds.
-    async fn reconnect(&self) -> ListenerConnection {
-        let failures = LogLimiter::default();
-        loop {
-            tokio::time::sleep(RECONNECT_DELAY).await;
-            match ListenerConnection::open(&self.transport, &self.target, &self.priorities).await {
-                Ok(connection) => return connection,
-                Err(error) => {
-                    if let Some(attempts) = failures.count() {
-                        tracing::warn!(%error, attempts, "cannot reconnect yet");
-                    }
-                }
-            }
-        }
     }
 }
 

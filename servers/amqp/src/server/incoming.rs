@@ -6,11 +6,8 @@ use lapin::BasicProperties;
 use lapin::message::Delivery;
 
 use super::options::RpcServerOptions;
-use crate::compression::{self, Compression, DecompressError, decompress_beginning};
+use crate::compression::{Compression, DecompressError, decompress, decompressed};
 use crate::wire::{self, PartialRouting, Request, WireError};
-
-/// How much of a compressed message is decompressed to find its ids where compression is not accepted, in bytes.
-const MAX_ROUTING_BYTES: u64 = 64 << 10;
 
 /// Decodes a request. Its properties must declare uncompressed JSON in UTF-8, or compressed JSON if that is enabled.
 ///
@@ -29,25 +26,20 @@ pub(super) fn decode_request(delivery: &Delivery, options: &RpcServerOptions) ->
             let message = "it is compressed, which the server accepts only with the option --decompress";
             return Err(WireError::Malformed(message.to_owned()));
         }
-        Some(Compression::Other) => {
-            return Err(WireError::Malformed("its compression is not supported".to_owned()));
-        }
+        Some(Compression::Other) => return Err(DecompressError::Unsupported.into()),
     };
     wire::read_request(&body, &options.limits)
 }
 
-/// The ids in a message that [`decode_request`] refuses, as far as they can be read.
-pub(super) fn routing_of(delivery: &Delivery) -> PartialRouting {
+/// The ids in a message that [`decode_request`] refuses, as far as they can be read. A compressed body is decompressed even
+/// if that is not enabled for requests, up to `max_body` bytes.
+pub(super) fn routing_of(delivery: &Delivery, max_body: usize) -> PartialRouting {
     if !is_json(&delivery.properties) {
         return PartialRouting::default();
     }
-    match Compression::of(&delivery.properties) {
+    match decompressed(delivery, max_body) {
         None => wire::read_routing(&delivery.data),
-        // A damaged or longer body may still begin with the ids.
-        Some(Compression::Zlib) => {
-            wire::read_routing(&decompress_beginning(&delivery.data, MAX_ROUTING_BYTES))
-        }
-        Some(Compression::Other) => PartialRouting::default(),
+        Some(text) => text.map(|text| wire::read_routing(&text)).unwrap_or_default(),
     }
 }
 
@@ -60,23 +52,15 @@ fn is_json(properties: &BasicProperties) -> bool {
         && encoding.is_none_or(|encoding| is(encoding.as_str(), "utf-8"))
 }
 
-/// Decompresses a body.
-///
-/// # Errors
-/// [`WireError::TooLarge`] beyond `max` bytes, [`WireError::Malformed`] for a damaged body.
-fn decompress(body: &[u8], max: usize) -> Result<Vec<u8>, WireError> {
-    compression::decompress(body, max).map_err(|error| match error {
-        DecompressError::TooLong => WireError::TooLarge(format!("more than {max} bytes when decompressed")),
-        DecompressError::Damaged(reason) => WireError::Malformed(reason),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use lapin::types::{AMQPValue, FieldTable};
 
     use super::*;
     use crate::compression::tests::compress;
+    use crate::wire::Envelope;
+
+    const MAX_BODY: usize = 1 << 20;
 
     fn delivery(content_type: &str, compression: Option<&str>, data: Vec<u8>) -> Delivery {
         let mut headers = FieldTable::default();
@@ -96,10 +80,10 @@ mod tests {
         let options = RpcServerOptions::default();
         let refused = delivery("application/json", gzip, compress(request));
         assert!(decode_request(&refused, &options).unwrap_err().to_string().contains("--decompress"));
-        assert_eq!(routing_of(&refused).msg_id.as_deref(), Some("m"));
+        assert_eq!(routing_of(&refused, MAX_BODY).msg_id.as_deref(), Some("m"));
         assert!(decode_request(&refused, &RpcServerOptions { decompress: true, ..options }).is_ok());
         let plain = delivery("application/json", None, request.to_vec());
-        assert_eq!(routing_of(&plain).reply_queue.as_deref(), Some("reply_q"));
+        assert_eq!(routing_of(&plain, MAX_BODY).reply_queue.as_deref(), Some("reply_q"));
         // What is not declared as JSON is not read as JSON.
         for other in [
             delivery("application/x-python-serialize", None, request.to_vec()),
@@ -107,8 +91,28 @@ mod tests {
             delivery("application/json", gzip, request.to_vec()),
         ] {
             assert!(decode_request(&other, &options).is_err());
-            let PartialRouting { msg_id, reply_queue, .. } = routing_of(&other);
+            let PartialRouting { msg_id, reply_queue, .. } = routing_of(&other, MAX_BODY);
             assert_eq!((msg_id, reply_queue), (None, None));
+        }
+    }
+
+    #[test]
+    fn the_ids_of_a_refused_compressed_request_are_found_up_to_the_limit_for_bodies() {
+        // Longer than any buffer, and with the ids at the end, as oslo.messaging sends it.
+        let argument = "x".repeat(200_000);
+        let message = format!(
+            r#"{{"method": "add", "args": {{"x": "{argument}"}}, "_msg_id": "m", "_reply_q": "reply_q"}}"#
+        );
+        let enveloped =
+            serde_json::json!({ "oslo.version": "2.0", "oslo.message": message.as_str() }).to_string();
+        for (body, envelope) in [(&message, Envelope::None), (&enveloped, Envelope::V2)] {
+            let compressed = compress(body.as_bytes());
+            let refused = delivery("application/json", Some("application/x-gzip"), compressed);
+            assert!(decode_request(&refused, &RpcServerOptions::default()).is_err());
+            let PartialRouting { msg_id, reply_queue, envelope: found } = routing_of(&refused, MAX_BODY);
+            assert_eq!((msg_id.as_deref(), reply_queue.as_deref()), (Some("m"), Some("reply_q")));
+            assert_eq!(found, envelope);
+            assert_eq!(routing_of(&refused, body.len() - 1), PartialRouting::default());
         }
     }
 }

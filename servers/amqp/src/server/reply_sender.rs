@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use lapin::BasicProperties;
 use lapin::types::ShortString;
+use net::AnomalyCounter;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::errors::reason;
+use crate::errors::{REFUSED, reason};
 use crate::publisher::{Destination, Outcome, Publisher, minimal_properties, oslo_properties};
 use crate::topology::{DIRECT_REPLY_TO, REPLY_QUEUE_PREFIX, short_string};
 
@@ -84,6 +85,10 @@ pub(super) struct ReplySender {
     /// Queues that stayed missing, each with the time until which replies to it are dropped without a retry.
     missing: Mutex<HashMap<String, Instant>>,
     retries: Arc<Semaphore>,
+    /// Replies that were dropped because too many were in retry.
+    dropped: AnomalyCounter,
+    /// Replies that the broker has refused.
+    refused: AnomalyCounter,
     lost: CancellationToken,
     /// Why the connection was lost.
     lost_reason: OnceLock<String>,
@@ -95,6 +100,8 @@ impl ReplySender {
             publisher,
             missing: Mutex::new(HashMap::new()),
             retries: Arc::new(Semaphore::new(MAX_RETRIES)),
+            dropped: AnomalyCounter::new("dropped a reply", "replies were dropped"),
+            refused: AnomalyCounter::new("a reply is lost", "replies were lost"),
             lost: CancellationToken::new(),
             lost_reason: OnceLock::new(),
         })
@@ -140,7 +147,7 @@ impl ReplySender {
                         drop(permit);
                     });
                 }
-                Err(_) => tracing::warn!("dropped a reply: too many are waiting for missing queues"),
+                Err(_) => self.dropped.add("too many are waiting for missing queues"),
             }
         }
         Ok(())
@@ -186,7 +193,7 @@ impl ReplySender {
                 Ok(Some((message.routing_key.to_string(), message.data)))
             }
             Ok(Outcome::Refused) => {
-                tracing::warn!("the broker refused a reply");
+                self.refused.add(REFUSED);
                 Ok(None)
             }
             Err(error) => {

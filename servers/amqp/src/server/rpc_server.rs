@@ -1,7 +1,6 @@
 //! The server's public handle: start, stop, wait, reset.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -12,16 +11,10 @@ use super::options::RpcServerOptions;
 use super::session::{ServeOutcome, Session};
 use super::state::ServerState;
 use crate::connect::TransportError;
-use crate::log_limiter::LogLimiter;
+use crate::reconnect::reopen;
 use crate::target::{Target, TargetError};
 use crate::transport::Transport;
 use crate::url::TransportUrl;
-
-/// The delay before the first attempt to reconnect. It doubles with each attempt, up to [`MAX_RECONNECT_DELAY`].
-/// oslo.messaging's delay grows to 30 s; with a shorter maximum, callers wait little longer than the outage of the
-/// broker lasts.
-const MIN_RECONNECT_DELAY: Duration = Duration::from_millis(125);
-const MAX_RECONNECT_DELAY: Duration = Duration::from_millis(500);
 
 /// A server of one target, as in oslo.messaging: it consumes the queue of its topic, the queue of its server name and a
 /// fanout queue, and publishes replies with confirms on a second connection.
@@ -124,28 +117,11 @@ async fn serve(state: &Arc<ServerState>, mut session: Session, stop: &Cancellati
     while let ServeOutcome::ConnectionLost(reason) = session.serve(state, stop).await {
         tracing::warn!(broker = %state.transport.url(), "{reason}; reconnecting");
         drop(session);
-        match stop.run_until_cancelled(reconnect(state)).await {
+        match stop.run_until_cancelled(reopen(|| Session::open(state))).await {
             Some(reopened) => session = reopened,
             None => return,
         }
         tracing::info!(broker = %state.transport.url(), "reconnected");
     }
     session.close(state).await;
-}
-
-/// Tries to open a session until an attempt succeeds.
-async fn reconnect(state: &ServerState) -> Session {
-    let (mut delay, failures) = (MIN_RECONNECT_DELAY, LogLimiter::default());
-    loop {
-        tokio::time::sleep(delay).await;
-        match Session::open(state).await {
-            Ok(session) => return session,
-            Err(error) => {
-                if let Some(attempts) = failures.count() {
-                    tracing::warn!(%error, attempts, "cannot reconnect yet");
-                }
-            }
-        }
-        delay = (delay * 2).min(MAX_RECONNECT_DELAY);
-    }
 }

@@ -194,11 +194,8 @@ impl Session {
         let is_call = request.msg_id.is_some();
         let reply_to = delivery.properties.reply_to().as_ref();
         let recipient = Recipient::from_request(request.reply_queue.take(), reply_to).filter(|_| is_call);
-        if is_call
-            && recipient.is_none()
-            && let Some(count) = state.unreadable.count()
-        {
-            tracing::warn!(count, "a call names no valid reply queue and gets no reply");
+        if is_call && recipient.is_none() {
+            state.unanswerable.add("it names no valid reply queue");
         }
         Some(AcceptedRequest { delivery_tag, request, recipient, permit })
     }
@@ -211,14 +208,14 @@ impl Session {
         error: &WireError,
         permit: OwnedSemaphorePermit,
     ) {
-        if let Some(count) = state.unreadable.count() {
-            tracing::warn!(%error, count, "rejected a message that cannot be read");
-        }
+        state.unreadable.add(error);
         if state.transport.acknowledges() {
             let reject = BasicRejectOptions { requeue: false };
             let _ = poll_once(pin!(self.channel.basic_reject(delivery.delivery_tag, reject)));
         }
-        let PartialRouting { msg_id: Some(msg_id), reply_queue, envelope } = routing_of(delivery) else {
+        let PartialRouting { msg_id: Some(msg_id), reply_queue, envelope } =
+            routing_of(delivery, state.options.limits.max_body)
+        else {
             return;
         };
         let reply_to = delivery.properties.reply_to().as_ref();

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use net::AnomalyCounter;
 use tokio::sync::Semaphore;
 
 use super::deduplicator::Deduplicator;
 use super::dispatcher::RpcDispatcher;
 use super::options::RpcServerOptions;
-use crate::log_limiter::LogLimiter;
 use crate::target::Target;
 use crate::transport::Transport;
 
@@ -21,8 +21,10 @@ pub(super) struct ServerState {
     pub(super) in_flight: Arc<Semaphore>,
     /// The number of those permits.
     pub(super) max_in_flight: u32,
-    /// Counts the messages that could not be read.
-    pub(super) unreadable: LogLimiter,
+    /// Messages that could not be read.
+    pub(super) unreadable: AnomalyCounter,
+    /// Calls that name no valid reply queue.
+    pub(super) unanswerable: AnomalyCounter,
     deduplicator: Mutex<Deduplicator>,
 }
 
@@ -42,7 +44,8 @@ impl ServerState {
             options,
             in_flight: Arc::new(Semaphore::new(max_in_flight as usize)),
             max_in_flight,
-            unreadable: LogLimiter::default(),
+            unreadable: AnomalyCounter::new("rejected a message", "messages were rejected"),
+            unanswerable: AnomalyCounter::new("a call gets no reply", "calls got no reply"),
             deduplicator: Mutex::default(),
         })
     }

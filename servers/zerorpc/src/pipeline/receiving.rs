@@ -5,11 +5,10 @@ use std::io;
 use std::sync::Arc;
 
 use calculator::{Call, Dispatcher, Limits, Params};
-use net::Endpoint;
+use net::{AnomalyCounter, Endpoint};
 use tokio_util::sync::CancellationToken;
 
 use super::peer_source::PeerSource;
-use crate::anomaly_counter::AnomalyCounter;
 use crate::wire::Event;
 use crate::zmtp::wire::{MAX_FRAMES, MessageLimits, SocketType, write_subscribe_all};
 use crate::zmtp::{Flush, Incoming, Link, LinkError, Transport};

@@ -14,12 +14,11 @@ use std::time::Duration;
 
 use calculator::{Dispatcher, Limits};
 use futures_util::future::{join, join_all};
-use net::{DRAIN_TIMEOUT, Endpoint, Listener};
+use net::{AnomalyCounter, DRAIN_TIMEOUT, Endpoint, Listener};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::anomaly_counter::AnomalyCounter;
 use crate::heartbeat::{self, DEFAULT_PERIOD, HeartbeatPeriod};
 use crate::introspection::Catalog;
 use crate::library::Library;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize};
 
 use calculator::{Dispatcher, Limits};
+use net::AnomalyCounter;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::anomaly_counter::AnomalyCounter;
 use crate::introspection::Catalog;
 use crate::streams::Streams;
 use crate::wire::Ids;
