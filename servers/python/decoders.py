@@ -108,10 +108,8 @@ def special(value, kind, notes):
 
 def json_notes(body, notes):
     """Note what is special about a JSON document before it is parsed."""
-    if isinstance(body, bytes):
-        encoding = json.detect_encoding(body)
-        if encoding != "utf-8":
-            notes.add("encoding")
+    if json.detect_encoding(body) != "utf-8":
+        notes.add("encoding")
 
 
 def rest(body):
@@ -154,7 +152,7 @@ def jsonrpc():
             try:
                 parsed = json.loads(data)
             except (ValueError, RecursionError):
-                parsed = None
+                pass
             else:
                 notes.json(data)
                 note_members(parsed, notes)

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use percent_encoding::percent_decode_str;
+use crate::credentials::decode_bytes;
 
 /// An endpoint, which a listener binds to and a client connects to.
 ///
@@ -79,7 +79,7 @@ impl FromStr for Endpoint {
             // unix:///SOCKET is the URL of such an endpoint, which is percent-encoded.
             let path: PathBuf = match path.strip_prefix("//") {
                 Some(encoded) if encoded.starts_with('/') => {
-                    OsString::from_vec(percent_decode_str(encoded).collect()).into()
+                    OsString::from_vec(decode_bytes(encoded, "path").map_err(|_| EndpointError)?).into()
                 }
                 Some(_) => return Err(EndpointError),
                 None => path.into(),
@@ -127,15 +127,30 @@ mod tests {
             assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
         }
         assert_eq!("unix:///tmp/s".parse(), Ok(Endpoint::Unix("/tmp/s".into())));
+        assert_eq!("unix:///a%20b".parse(), Ok(Endpoint::Unix("/a b".into())));
+        assert_eq!("unix:/a%2".parse(), Ok(Endpoint::Unix("/a%2".into())));
         assert_eq!(Endpoint::loopback().to_string(), "127.0.0.1:0");
         assert_eq!("[::1]:7".parse::<Endpoint>().unwrap().port(), Some(7));
     }
 
     #[test]
     fn other_text_is_refused() {
-        for text in
-            ["", "h", ":1", "h:", "h:65536", "h:x", "::1:1", "[::1]", "[h]:1", "unix:", "http://h:1", "u@h:1"]
-        {
+        for text in [
+            "",
+            "h",
+            ":1",
+            "h:",
+            "h:65536",
+            "h:x",
+            "::1:1",
+            "[::1]",
+            "[h]:1",
+            "unix:",
+            "http://h:1",
+            "u@h:1",
+            "unix:///a%2",
+            "unix:///a%zz",
+        ] {
             assert_eq!(text.parse::<Endpoint>(), Err(EndpointError), "{text}");
         }
     }

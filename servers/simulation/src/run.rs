@@ -78,7 +78,7 @@ pub fn run(plan: &Plan, options: &Options) -> io::Result<Outcome> {
     }
     let entered = network.enter();
     // Not on the runtime's main task: its wakers may differ without need, and hyper wakes a task whose waker has changed, so
-    // that such a task would be polled for ever while the clock stands still.
+    // that such a task would be polled forever while the clock stands still.
     let mut outcome = runtime.block_on(task::LocalSet::new().run_until(async {
         let simulating = simulate(plan.clone(), *options, network.clone(), memory.clone());
         task::spawn_local(simulating).await.map_err(io::Error::other)

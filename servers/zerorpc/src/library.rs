@@ -34,11 +34,13 @@ impl Library {
     /// # Errors
     /// The errors of the operating system and of the library, which may not know every kind of endpoint.
     pub(crate) async fn connect(self, endpoint: &Endpoint) -> io::Result<Transport> {
-        // The other libraries retry for ever when no server listens. Connecting should fail instead, as in every other
+        // The other libraries retry forever when no server listens. Connecting should fail instead, as in every other
         // protocol, so a plain connection is tried first.
-        let plain = net::connect(endpoint).await?;
+        if self != Library::Own {
+            drop(net::connect(endpoint).await?);
+        }
         match self {
-            Library::Own => Ok(Transport::Stream(plain)),
+            Library::Own => net::connect(endpoint).await.map(Transport::Stream),
             #[cfg(feature = "zeromq")]
             Library::Zeromq => zeromq::dealer(endpoint).await,
             #[cfg(feature = "libzmq")]

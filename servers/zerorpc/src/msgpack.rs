@@ -2,7 +2,9 @@
 //!
 //! Values are written as msgpack-python does with `use_bin_type=True` and read as it does with `raw=False`: integers in
 //! their shortest form, floats as float64, strings as str and bytes as bin, each with its 8-bit length form. Map keys
-//! are str or bin. A value of an extension type, such as a timestamp, keeps its bytes. Format: <https://github.com/msgpack/msgpack/blob/master/spec.md>.
+//! are str or bin. A value of an extension type, such as a timestamp, keeps its bytes.
+//!
+//! Format: <https://github.com/msgpack/msgpack/blob/master/spec.md>.
 
 mod decode;
 mod encode;

@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use calculator::Value;
 use common::{Peer, Running, sum};
+use net::WRITE_STALL_TIMEOUT;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, pause, resume};
+use zerorpc::zmtp::HANDSHAKE_TIMEOUT;
 use zerorpc::zmtp::wire::{GREETING_LEN, SocketType, greeting, write_ready};
-use zerorpc::zmtp::{HANDSHAKE_TIMEOUT, WRITE_STALL_TIMEOUT};
 
 /// The resolution of Tokio's timers, generously.
 const TIMER_RESOLUTION: Duration = Duration::from_millis(10);

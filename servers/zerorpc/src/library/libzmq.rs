@@ -18,7 +18,7 @@ pub(super) fn dealer(endpoint: &Endpoint) -> io::Result<Transport> {
     let socket = zmq::Context::new().socket(zmq::DEALER)?;
     socket.set_linger(0)?;
     socket.connect(&url_of(endpoint))?;
-    transport(socket)
+    transport(socket, None)
 }
 
 pub(super) fn router(endpoint: &Endpoint, max_message: usize) -> io::Result<(Transport, String)> {
@@ -31,17 +31,21 @@ pub(super) fn router(endpoint: &Endpoint, max_message: usize) -> io::Result<(Tra
     socket.set_linger(1_000)?;
     socket.set_maxmsgsize(i64::try_from(max_message).unwrap_or(i64::MAX))?;
     socket.bind(&url_of(endpoint))?;
+    let file = match endpoint {
+        Endpoint::Unix(path) => Some(SocketFile::new(path)),
+        _ => None,
+    };
     let url = socket.get_last_endpoint()?.map_err(|_| io::ErrorKind::InvalidData)?;
-    Ok((transport(socket)?, url))
+    Ok((transport(socket, file)?, url))
 }
 
-fn transport(socket: Socket) -> io::Result<Transport> {
+fn transport(socket: Socket, file: Option<SocketFile>) -> io::Result<Transport> {
     #[allow(
         deprecated,
         reason = "the replacement is unsafe; the order of the fields makes the descriptor outlive its use here"
     )]
     let signal = AsyncFd::with_interest(socket.get_fd()?, Interest::READABLE)?;
-    Ok(Transport::Socket(Box::new(SignalledSocket { signal, socket: Mutex::new(socket) })))
+    Ok(Transport::Socket(Box::new(SignalledSocket { signal, socket: Mutex::new(socket), _file: file })))
 }
 
 /// A socket and the file descriptor that becomes readable when the socket's state changes. The signal is
@@ -50,6 +54,8 @@ struct SignalledSocket {
     // Declared first, so that it is dropped before the socket, which owns the descriptor.
     signal: AsyncFd<RawFd>,
     socket: Mutex<Socket>,
+    /// The file of a listening Unix socket, which is removed also if the process exits without dropping the socket.
+    _file: Option<SocketFile>,
 }
 
 impl SignalledSocket {

@@ -98,9 +98,6 @@ impl<'a> Reader<'a> {
         if let Some(bytes) = self.bin_after(marker)? {
             return Ok(Value::Bytes(bytes.to_vec()));
         }
-        if let Some(value) = self.extension_after(marker)? {
-            return Ok(Value::Extension(Box::new(value)));
-        }
         Ok(match marker {
             Marker::Null => Value::Null,
             Marker::False => Value::Bool(false),
@@ -120,7 +117,10 @@ impl<'a> Reader<'a> {
             Marker::I64 => Value::Int(i64::from_be_bytes(self.array()?)),
             Marker::F32 => Value::Float(f32::from_be_bytes(self.array()?).into()),
             Marker::F64 => Value::Float(f64::from_be_bytes(self.array()?)),
-            _ => return Err(DecodeError::Unsupported),
+            marker => {
+                let value = self.extension_after(marker)?.ok_or(DecodeError::Unsupported)?;
+                Value::Extension(Box::new(value))
+            }
         })
     }
 

@@ -77,7 +77,9 @@ impl<'a> Event<'a> {
             Value::Str(text) => text.chars().map(|c| Value::Str(c.into())).collect(),
             Value::Bytes(bytes) => bytes.into_iter().map(|byte| Value::Int(byte.into())).collect(),
             other => {
-                let message = format!("the arguments are a {}, not a list", other.kind());
+                let kind = other.kind();
+                let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+                let message = format!("the arguments are {article} {kind}, not a list");
                 return Ok(Err(CallError::new(ErrorKind::InvalidArguments, message)));
             }
         }))

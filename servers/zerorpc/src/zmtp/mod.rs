@@ -12,5 +12,4 @@ pub(crate) use accept::serve_each;
 pub use inbox::{Inbox, Incoming};
 pub(crate) use link::{FillEnd, Flush, Link, SendError};
 pub use link::{HANDSHAKE_TIMEOUT, LinkError};
-pub use net::WRITE_STALL_TIMEOUT;
 pub use transport::{MessageSocket, Transport};
