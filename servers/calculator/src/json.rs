@@ -188,8 +188,21 @@ fn parse_exactly(raw: &RawValue) -> Result<Value, serde_json::Error> {
     }
 }
 
-/// The members of an object, with their values not parsed yet.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
+/// The string literal at the beginning of `text`, with its quotation marks; `None` if it has no end. The first character
+/// must be a quotation mark.
+#[must_use]
+pub fn string_literal(text: &str) -> Option<&str> {
+    let mut escaped = false;
+    let end = text.bytes().skip(1).position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    })?;
+    text.get(..end + 2)
+}
+
+/// The members of an object in their order, with their values not parsed yet. Names may be repeated.
+pub struct Members<'a>(pub Vec<(String, &'a RawValue)>);
 
 impl<'de> serde::Deserialize<'de> for Members<'de> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -20,6 +20,14 @@ pub fn read(text: &[u8], limits: &Limits) -> Result<Value, CallError> {
     }
 }
 
+/// Parses `text` as [`json::read`] does, or as [`read`] if it refuses the text.
+///
+/// # Errors
+/// The error of [`json::read`].
+pub fn read_lenient(text: &[u8], limits: &Limits) -> Result<Value, CallError> {
+    json::read(text, limits).or_else(|error| read(text, limits).map_err(|_| error))
+}
+
 fn malformed(at: usize, reason: &str) -> CallError {
     CallError::new(ErrorKind::Malformed, format!("not JSON: {reason} at byte {at}"))
 }
@@ -97,14 +105,8 @@ impl<'a> Parser<'a> {
         if !rest.starts_with('"') {
             return Err(malformed(start, "a string is missing"));
         }
-        let mut escaped = false;
-        let end = rest.bytes().skip(1).position(|byte| {
-            let ends = byte == b'"' && !escaped;
-            escaped = byte == b'\\' && !escaped;
-            ends
-        });
-        let end = end.ok_or_else(|| malformed(start, "a string without an end"))?;
-        let literal = &rest[..end + 2];
+        let literal =
+            json::string_literal(rest).ok_or_else(|| malformed(start, "a string without an end"))?;
         self.at += literal.len();
         serde_json::from_str(literal).map_err(|error| malformed(start, &error.to_string()))
     }

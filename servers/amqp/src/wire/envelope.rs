@@ -65,11 +65,7 @@ pub(super) fn decode_envelope<'a>(
     }
     let envelope: EnvelopeMembers<'a> = match serde_json::from_str(text) {
         Ok(envelope) => envelope,
-        // Python's constants for floats are rare, and reading them takes longer.
-        Err(error) => match python_json::read(text.as_bytes(), limits) {
-            Ok(Value::Map(entries)) => EnvelopeMembers::from_entries(entries),
-            _ => return Err(malformed(error)),
-        },
+        Err(error) => EnvelopeMembers::from_entries(read_entries(text, limits, error)?),
     };
     let inner = match (envelope.version, envelope.message) {
         (Some(Field::Text(version)), Some(Field::Text(message))) if version == "2.0" => message,
@@ -81,6 +77,19 @@ pub(super) fn decode_envelope<'a>(
     };
     json::check_depth(inner.as_bytes(), limits)?;
     Ok((inner, Envelope::V2))
+}
+
+/// The members of the object `text`, which serde_json has refused with `error`: Python's constants for floats are read,
+/// too. They are rare, and reading them takes longer.
+pub(super) fn read_entries(
+    text: &str,
+    limits: &Limits,
+    error: serde_json::Error,
+) -> Result<Vec<(String, Value)>, WireError> {
+    match python_json::read(text.as_bytes(), limits) {
+        Ok(Value::Map(entries)) => Ok(entries),
+        _ => Err(malformed(error)),
+    }
 }
 
 /// The members of an envelope. Others are ignored.

@@ -64,12 +64,7 @@ pub fn encode_notification(notification: &Notification, unique_id: &str) -> Resu
 /// [`WireError`] for a body that is not a message of oslo.messaging.
 pub fn read_notification(body: &[u8], limits: &Limits) -> Result<Notification, WireError> {
     let (text, _) = decode_envelope(body, limits)?;
-    let message = match json::read(text.as_bytes(), limits) {
-        Ok(message) => message,
-        // Python's constants for floats are rare, and reading them takes longer.
-        Err(error) => python_json::read(text.as_bytes(), limits).map_err(|_| error)?,
-    };
-    let Value::Map(members) = message else {
+    let Value::Map(members) = python_json::read_lenient(text.as_bytes(), limits)? else {
         return Err(malformed("the inner message is not an object"));
     };
     let mut notification = Notification {

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use calculator::{CallError, ErrorKind, Limits, Value, json, python_json};
+use calculator::{CallError, ErrorKind, Limits, Value, json};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::encode::{internal_error, write_unique_id};
-use super::envelope::{Envelope, decode_envelope, encode_enveloped};
+use super::envelope::{Envelope, decode_envelope, encode_enveloped, read_entries};
 use super::error::{WireError, malformed};
 use super::failure::{Failure, decode_failure};
 use super::fields::Field;
@@ -132,11 +132,8 @@ impl<'a> Members<'a> {
             }
             Err(error) => error,
         };
-        let Ok(Value::Map(entries)) = python_json::read(text.as_bytes(), limits) else {
-            return Err(malformed(error));
-        };
         let mut members = Members::default();
-        for (name, value) in entries {
+        for (name, value) in read_entries(text, limits, error)? {
             match name.as_str() {
                 "result" => members.result = Some(value),
                 "failure" => members.failure = Some(value.into()),

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
-use calculator::{Call, CallError, Limits, Method, Params, Value, json, python_json};
+use calculator::{Call, CallError, Limits, Method, Params, Value, json};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::encode::{CONTEXT_PREFIX, internal_error, write_trailer};
-use super::envelope::{Envelope, decode_envelope, encode_enveloped};
-use super::error::{WireError, malformed};
+use super::envelope::{Envelope, decode_envelope, encode_enveloped, read_entries};
+use super::error::WireError;
 use super::fields::{Field, python_type};
 use super::json_writer::JsonWriter;
 use crate::context::Context;
@@ -230,11 +230,8 @@ impl<'a> Members<'a> {
             }
             Err(error) => error,
         };
-        let Ok(Value::Map(entries)) = python_json::read(text.as_bytes(), limits) else {
-            return Err(malformed(error));
-        };
         let mut members = Members::default();
-        for (name, value) in entries {
+        for (name, value) in read_entries(text, limits, error)? {
             match members.slot(&name) {
                 Slot::Field(field) => *field = Some(value.into()),
                 Slot::Value(slot) => *slot = Some(value),

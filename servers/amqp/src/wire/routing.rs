@@ -1,5 +1,7 @@
 //! The members of a malformed message that identify its call.
 
+use calculator::json;
+
 use super::envelope::Envelope;
 
 /// What identifies the call to which a message belongs, as far as it can be read.
@@ -35,7 +37,7 @@ fn member_strings<const N: usize>(text: &str, names: [&str; N]) -> [Option<Strin
     while let Some(byte) = text.as_bytes().get(at) {
         match byte {
             b'"' => {
-                let Some(literal) = string_literal(&text[at..]) else { break };
+                let Some(literal) = json::string_literal(&text[at..]) else { break };
                 at += literal.len();
                 match awaited.take() {
                     Some(index) if depth == 1 => found[index] = serde_json::from_str(literal).ok(),
@@ -58,17 +60,6 @@ fn member_strings<const N: usize>(text: &str, names: [&str; N]) -> [Option<Strin
         at += 1;
     }
     found
-}
-
-/// The string literal at the beginning of `text`, with its quotation marks; `None` if it has no end.
-fn string_literal(text: &str) -> Option<&str> {
-    let mut escaped = false;
-    let end = text.bytes().skip(1).position(|byte| {
-        let ends = byte == b'"' && !escaped;
-        escaped = byte == b'\\' && !escaped;
-        ends
-    })?;
-    text.get(..end + 2)
 }
 
 #[cfg(test)]

@@ -3,10 +3,9 @@
 //! into parts, so that only the parts with such values fail.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use calculator::{CallError, Limits, Value, json, python_json};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use calculator::json::Members;
+use calculator::{CallError, Limits, Value, python_json};
 use serde_json::value::RawValue;
 
 /// A message with the syntax of JSON, apart from Python's constants.
@@ -59,8 +58,7 @@ impl<'a> TolerantMessage<'a> {
 
 /// Reads the text of a part as a value. Python's constants are floats.
 pub(super) fn read_value(text: &str, limits: &Limits) -> Result<Value, CallError> {
-    json::read(text.as_bytes(), limits)
-        .or_else(|error| python_json::read(text.as_bytes(), limits).map_err(|_| error))
+    python_json::read_lenient(text.as_bytes(), limits)
 }
 
 fn without_constants(text: &str) -> Cow<'_, str> {
@@ -94,31 +92,6 @@ fn is_constant(bytes: &[u8], at: usize, constant: &str) -> bool {
     let joins = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-');
     rest.strip_prefix(constant.as_bytes())
         .is_some_and(|after| !before.last().is_some_and(joins) && !after.first().is_some_and(joins))
-}
-
-/// The members of an object, with their values not parsed yet.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MembersVisitor;
-        impl<'de> Visitor<'de> for MembersVisitor {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(MembersVisitor)
-    }
 }
 
 #[cfg(test)]
