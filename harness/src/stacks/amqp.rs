@@ -20,6 +20,7 @@ use super::options::{OptionGroup, Options, OptionsError};
 use super::protocol::{Protocol, Stack};
 use super::python::{Reference, reference};
 use super::serve::{ServeContext, ServeError, ServerSettings, Serving};
+use super::text;
 
 /// RPC over RabbitMQ, in the manner of oslo.messaging.
 pub(super) struct Amqp;
@@ -94,7 +95,7 @@ struct ServerOptions {
     /// The kind of the topic's queues: transient, durable or quorum; by default, what the options in the broker's URL
     /// say
     #[arg(long, value_name = "KIND", help_heading = "AMQP")]
-    #[serde(with = "queue_kind")]
+    #[serde(with = "text::option")]
     queues: Option<QueueKind>,
     /// When to acknowledge a request
     #[arg(long, value_enum, value_name = "WHEN", default_value_t, help_heading = "AMQP")]
@@ -135,25 +136,6 @@ enum AcknowledgeWhen {
     After,
 }
 
-/// Serde for the kind of a queue, by its name.
-mod queue_kind {
-    use super::{Deserialize, QueueKind, Serialize};
-
-    pub(super) fn serialize<S: serde::Serializer>(
-        kind: &Option<QueueKind>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        kind.map(QueueKind::name).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<QueueKind>, D::Error> {
-        let name = Option::<String>::deserialize(deserializer)?;
-        name.map(|name| name.parse().map_err(serde::de::Error::custom)).transpose()
-    }
-}
-
 /// The options by which a client addresses a server.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args, Serialize, Deserialize)]
 #[group(skip)]
@@ -175,7 +157,7 @@ struct ClientOptions {
     version: Option<String>,
     /// The kind of the topic's queues, as its servers declare them: transient, durable or quorum
     #[arg(long, value_name = "KIND", help_heading = "AMQP")]
-    #[serde(with = "queue_kind")]
+    #[serde(with = "text::option")]
     queues: Option<QueueKind>,
 }
 

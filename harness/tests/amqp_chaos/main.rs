@@ -1,10 +1,13 @@
 //! Calls and casts over a real RabbitMQ that is killed, restarted, paused and blocked at random moments.
 //!
 //! The seed of the moments is printed. `RPCBENCH_CHAOS_SEED` sets it, which repeats the same disturbances as far as a
-//! real broker permits; `RPCBENCH_CHAOS_DISTURBANCES` sets their number. `scripts/chaos` runs a long form.
+//! real broker permits. `RPCBENCH_CHAOS_DISTURBANCES` sets their number, and their seed is then random unless it is set,
+//! too. Without either, the test has a few disturbances, the same in every run. `scripts/chaos` runs a long form.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod disturbance;
 mod history;
 
@@ -18,6 +21,7 @@ use amqp::{
     Target, Transport,
 };
 use calculator::{Call, ErrorKind, Value};
+use common::broker::rabbitmqctl;
 use disturbance::{Disturbance, plan};
 use history::{End, Event, check, missing_casts, totals};
 use nix::sys::signal::{Signal, kill};
@@ -29,6 +33,8 @@ use tokio::time::timeout;
 
 /// The number of disturbances in every test run; a long form has more.
 const DISTURBANCES: usize = 6;
+/// The seed of those disturbances: one of each kind, and a pause that is long enough for heartbeats to be missed.
+const SEED: u64 = 437;
 /// How long a call or cast may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long anything that must happen may take. Only a defect takes that long.
@@ -220,13 +226,6 @@ impl Drop for Executor {
     }
 }
 
-/// Runs `rabbitmqctl`.
-fn rabbitmqctl(broker: &PrivateBroker, arguments: &[&str]) {
-    let output = broker.control().unwrap().args(arguments).output().unwrap();
-    let problem = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "rabbitmqctl {}: {problem}", arguments.join(" "));
-}
-
 fn signal(broker: &PrivateBroker, signal: Signal) {
     kill(Pid::from_raw(broker.pid().try_into().unwrap()), signal).unwrap();
 }
@@ -299,8 +298,10 @@ impl Resources {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_disturbance_of_the_broker_loses_a_confirmed_cast_or_confuses_a_call() {
-    let seed = setting("RPCBENCH_CHAOS_SEED").unwrap_or_else(rand::random);
-    let count = setting("RPCBENCH_CHAOS_DISTURBANCES").unwrap_or(DISTURBANCES);
+    let count = setting("RPCBENCH_CHAOS_DISTURBANCES");
+    let default_seed = || if count.is_some() { rand::random() } else { SEED };
+    let seed = setting("RPCBENCH_CHAOS_SEED").unwrap_or_else(default_seed);
+    let count = count.unwrap_or(DISTURBANCES);
     println!("seed {seed}; to repeat it: scripts/chaos --seed {seed} --disturbances {count}");
 
     let mut broker = PrivateBroker::start_restarting().unwrap();

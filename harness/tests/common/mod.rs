@@ -1,6 +1,8 @@
 //! What the tests of the program share: processes that are heard line by line and end with the test.
 #![allow(dead_code, reason = "no test uses all of it")]
 
+pub(crate) mod broker;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};

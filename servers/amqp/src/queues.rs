@@ -1,5 +1,6 @@
 //! Attributes of exchanges and queues.
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -33,6 +34,12 @@ impl QueueKind {
             QueueKind::Durable => "durable",
             QueueKind::Quorum => "quorum",
         }
+    }
+}
+
+impl fmt::Display for QueueKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 
