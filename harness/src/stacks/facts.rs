@@ -96,7 +96,7 @@ impl Role {
 /// One end of a stack: the library that carries its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {
-    /// The library's name, for people.
+    /// The library's name as reports show it.
     pub name: &'static str,
     /// The library and the libraries below it, by their names on crates.io.
     pub libraries: &'static [&'static str],

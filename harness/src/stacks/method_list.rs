@@ -1,4 +1,4 @@
-//! Lists of a server's methods, for people to read.
+//! Human-readable lists of a server's methods.
 
 use std::time::Instant;
 

@@ -37,12 +37,12 @@ pub trait Protocol: Send + Sync {
     /// Checks the parts of a URL that have a meaning only in this protocol, such as its options.
     ///
     /// # Errors
-    /// A message for people, which does not repeat the URL.
+    /// A human-readable message, which does not repeat the URL.
     fn check_url(&self, _url: &str) -> Result<(), String> {
         Ok(())
     }
 
-    /// Remarks for people about a URL that can be used, such as options without an effect. They do not repeat values.
+    /// Human-readable remarks about a URL that can be used, such as options without an effect. They do not repeat values.
     fn url_notes(&self, _url: &str) -> Vec<String> {
         vec![]
     }
@@ -78,7 +78,7 @@ pub trait Protocol: Send + Sync {
     /// and that clap therefore does not check. Preparing them again changes nothing.
     ///
     /// # Errors
-    /// A message for people.
+    /// A human-readable message.
     fn prepare_client_options(&self, _options: &mut Options) -> Result<(), String> {
         Ok(())
     }
@@ -155,7 +155,7 @@ pub trait Protocol: Send + Sync {
     /// Removes what a server that was started with the options `server` has left at the broker at `url`.
     ///
     /// # Errors
-    /// A message for people, which does not repeat the URL.
+    /// A human-readable message, which does not repeat the URL.
     fn remove_leftovers(
         &self,
         _url: String,
