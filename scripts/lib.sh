@@ -1,9 +1,17 @@
-# Functions that the scripts share: Cargo's target folder, a virtual environment for Python, and the installation of missing
-# packages. For bash.
+# Functions that the scripts share: messages, Cargo's target folder, a virtual environment for Python, and the installation
+# of missing packages. For bash.
 # shellcheck shell=bash
 
 say() {
     printf '%s\n' "$*" >&2
+}
+
+# Prints what is wrong and what to do, after the script's name, and exits with code $1.
+refuse() {
+    local code=$1
+    shift
+    say "scripts/${0##*/}: $*"
+    exit "$code"
 }
 
 has() {
@@ -22,6 +30,17 @@ need_cargo() {
         say "A C linker is missing: install gcc (Debian: apt install build-essential; macOS: xcode-select --install)."
         exit 3
     fi
+}
+
+# Ends the script if Python is missing.
+need_python() {
+    has python3 ||
+        refuse 3 "needs Python 3.11 or newer, which was not found: install it (Debian, Ubuntu: sudo apt-get install python3)"
+}
+
+# Prints $1 random bytes as text that needs no escaping in a URL.
+random_hex() {
+    od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'
 }
 
 # Prints Cargo's target folder, as configured.
@@ -87,6 +106,17 @@ make_python_environment() {
     "$environment/bin/python" -m pip install --quiet --disable-pip-version-check "${pinned[@]/#/--requirement=}"
     # Written last, so that an incomplete environment is remade the next time.
     cat "${pinned[@]}" >"$environment/requirements.txt"
+}
+
+# Sets RPCBENCH_PYTHON to a Python with the reference implementations, unless it is set already.
+need_reference_python() {
+    local environment
+    if [ -z "${RPCBENCH_PYTHON:-}" ]; then
+        environment=$(target_folder)/python-venv
+        make_python_environment "$environment" servers/python/requirements.txt
+        RPCBENCH_PYTHON=$environment/bin/python
+    fi
+    export RPCBENCH_PYTHON
 }
 
 # Succeeds if PROGRAM finds RabbitMQ, whatever else it misses.

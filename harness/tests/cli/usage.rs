@@ -275,6 +275,11 @@ fn scripts_refuse_before_they_build() {
         ("bench", &["quikc"], &["unknown scenario 'quikc'", "quick"]),
         ("docker-bench", &["quick"], &["a scenario is given by --scenario"]),
         ("docker-bench", &["--bogus"], &["unknown option --bogus"]),
+        ("chaos", &["--seed", "x"], &["scripts/chaos: --seed takes a number"]),
+        ("leftovers", &["--kills"], &["scripts/leftovers: --kills takes a number"]),
+        ("endurance", &["--seed", "x"], &["scripts/endurance: --seed takes a number"]),
+        ("endurance", &["soap"], &["unknown protocol 'soap'", "zerorpc"]),
+        ("fuzz", &["all", "0"], &["scripts/fuzz: '0' is not a number of seconds"]),
     ] {
         let ended =
             finish(script(name).args(arguments).env("CARGO_TARGET_DIR", nothing.path())).with(2, words);
@@ -294,8 +299,10 @@ fn a_script_without_python_says_what_to_install() {
             .unwrap();
         std::os::unix::fs::symlink(found, folder.path().join(name)).unwrap();
     }
-    let ended = finish(script("method").env("PATH", folder.path()));
-    ended.with(3, &["needs Python 3", "install it"]);
+    for name in ["method", "import-circles"] {
+        let ended = finish(script(name).env("PATH", folder.path()));
+        ended.with(3, &[&format!("scripts/{name}: needs Python 3"), "install it"]);
+    }
 }
 
 #[test]
