@@ -10,7 +10,7 @@ pub struct Build {
     /// The Git commit, as 40 hexadecimal digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// Whether files that Git tracks differed from that commit.
+    /// Whether a file that the program is built from differed from that commit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dirty: Option<bool>,
     /// The version of the compiler, as `rustc --version` prints it.
