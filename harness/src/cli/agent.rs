@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use calculator::printable;
+use calculator::{printable, printable_json};
 
 use super::control_token::control_token;
 use super::interrupts::Interrupts;
@@ -102,7 +102,7 @@ fn gap(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn agent(arguments: &Arguments) -> Outcome {
-    let index = std::env::var(INDEX_VARIABLE).ok().filter(|index| !index.is_empty());
+    let index = sys::variable(INDEX_VARIABLE).and_then(|index| index.into_string().ok());
     let number = arguments
         .agent
         .with_index(index.as_deref())
@@ -152,7 +152,7 @@ fn deliver(finished: Finished) -> Result<Record, Failure> {
         Some(file) => print(&format!("partial record: {}\n", printable(&file.display().to_string())))?,
         None => {
             let line = serde_json::to_string(&record).map_err(Failure::could_not_run)?;
-            print_required(&format!("{line}\n"), "the partial record")?;
+            print_required(&format!("{}\n", printable_json(&line)), "the partial record")?;
         }
     }
     Ok(record)

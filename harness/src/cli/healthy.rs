@@ -8,6 +8,7 @@ use super::targets::from_environment;
 use super::{Exit, Failure, Outcome, runtime};
 use crate::run::targets::probe;
 use crate::stacks::{BROKER_VARIABLE, Destination};
+use crate::sys;
 
 /// The name of the subcommand.
 pub(super) const SUBCOMMAND: &str = "__healthy";
@@ -26,7 +27,7 @@ pub(super) fn healthy() -> Outcome {
     if Path::new(ANSWERED_FILE).exists() || container_age().is_none_or(|age| age > STARTUP_TIME) {
         std::thread::sleep(PROBE_DELAY);
     }
-    let broker = std::env::var(BROKER_VARIABLE).ok().filter(|url| !url.is_empty());
+    let broker = sys::variable(BROKER_VARIABLE).and_then(|url| url.into_string().ok());
     let targets = from_environment(broker.as_deref())?;
     runtime()?.block_on(async {
         for (stack, url) in targets {

@@ -19,10 +19,10 @@ use super::{Exit, Failure, Outcome, print_error, print_required};
 use crate::deploy::CONTROL_LINE;
 use crate::observe::control::{self, ControlPort};
 use crate::stacks::{
-    BROKER_VARIABLE, Reference, Runtime, Secret, ServeContext, ServeError, ServerSettings, Stack,
-    missing_python, revealed,
+    BROKER_VARIABLE, Reference, Runtime, ServeContext, ServeError, ServerSettings, Stack, missing_python,
+    revealed,
 };
-use crate::sys;
+use crate::sys::{self, Secret};
 
 /// How long calls in progress may take to finish after the signal to stop. A little more than the servers' own limit, so
 /// that theirs applies first.

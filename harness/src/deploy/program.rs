@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::sys;
+
 /// Environment variable with the path of the `rpcbench` program, for callers other than that program.
 pub const PROGRAM_VARIABLE: &str = "RPCBENCH_PROGRAM";
 
@@ -13,7 +15,7 @@ pub const PROGRAM_VARIABLE: &str = "RPCBENCH_PROGRAM";
 /// # Errors
 /// When the system does not report which program is running.
 pub fn own_program() -> io::Result<PathBuf> {
-    if let Some(path) = std::env::var_os(PROGRAM_VARIABLE).filter(|path| !path.is_empty()) {
+    if let Some(path) = sys::variable(PROGRAM_VARIABLE) {
         return Ok(path.into());
     }
     let running = std::env::current_exe()?;

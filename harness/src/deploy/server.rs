@@ -12,7 +12,8 @@ use std::time::Duration;
 use super::child::PipedChild;
 use super::program::own_program;
 use crate::observe::control::{self, ControlPort, Stats, Token};
-use crate::stacks::{ReferenceError, Secret, ServerOptions, ServerSettings, Stack, missing_python};
+use crate::stacks::{ReferenceError, ServerOptions, ServerSettings, Stack, missing_python};
+use crate::sys::Secret;
 
 /// How long a server may take until it listens.
 const START_TIMEOUT: Duration = Duration::from_secs(20);

@@ -45,7 +45,7 @@ pub use protocol::{Connecting, Protocol, ProtocolRef, ServedBy, Stack};
 pub use python::{PYTHON_VARIABLE, Reference, ReferenceError, interpreter_version, missing_python};
 pub use secret::{SecretError, revealed};
 pub use serve::{
-    BROKER_VARIABLE, CommonOptions, Runtime, Secret, ServeContext, ServeError, ServerOptions, ServerSettings,
+    BROKER_VARIABLE, CommonOptions, Runtime, ServeContext, ServeError, ServerOptions, ServerSettings,
     ServiceName, Serving,
 };
 pub use size::parse_size;

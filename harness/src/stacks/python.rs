@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::process::Command;
 
-use super::serve::{BROKER_VARIABLE, Secret, ServerSettings};
+use super::serve::{BROKER_VARIABLE, ServerSettings};
+use crate::sys::{self, Secret};
 
 /// The environment variable that names the Python which has the packages of `servers/python/requirements.txt`.
 pub const PYTHON_VARIABLE: &str = "RPCBENCH_PYTHON";
@@ -116,7 +117,7 @@ impl Reference {
 
 /// The Python that [`PYTHON_VARIABLE`] names, or `python3`.
 fn interpreter() -> OsString {
-    std::env::var_os(PYTHON_VARIABLE).filter(|path| !path.is_empty()).unwrap_or_else(|| "python3".into())
+    sys::variable(PYTHON_VARIABLE).unwrap_or_else(|| "python3".into())
 }
 
 /// The version of the interpreter, for example `3.11.2`; `None` if it cannot be started.

@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{self, Read};
 
+use crate::sys;
+
 /// The longest value that is read, in bytes.
 const MAX_BYTES: u64 = 16 << 20;
 
@@ -41,7 +43,7 @@ pub fn revealed(given: &str) -> Result<String, SecretError> {
     }
     match given.strip_prefix("env:") {
         Some(name) => {
-            let value = std::env::var(name).ok().filter(|value| !value.is_empty());
+            let value = sys::variable(name).and_then(|value| value.into_string().ok());
             value.ok_or_else(|| SecretError::Variable(name.to_owned()))
         }
         None => Ok(given.to_owned()),

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::options::{GroupArguments, OptionGroup, Options, OptionsError};
 use super::text;
 use crate::observe::control::ControlPort;
+use crate::sys::Secret;
 
 /// The environment variable that holds a broker's URL: arguments show in the list of processes, credentials and all.
 pub const BROKER_VARIABLE: &str = "RPCBENCH_BROKER";
@@ -183,31 +184,6 @@ pub struct ServerSettings {
 impl ServerSettings {
     /// The environment variable that passes the settings to a child process.
     pub const VARIABLE: &'static str = "RPCBENCH_SERVER";
-}
-
-/// A text that [`Debug`](fmt::Debug) does not show.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Hides `text`.
-    #[must_use]
-    pub fn new(text: String) -> Self {
-        Secret(text)
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
 }
 
 /// The settings with which a stack's server is bound.

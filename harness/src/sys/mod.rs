@@ -9,6 +9,7 @@
 mod linux;
 #[cfg(any(not(target_os = "linux"), rpcbench_portable))]
 mod portable;
+mod secret;
 mod types;
 mod wait;
 
@@ -17,9 +18,11 @@ use linux as imp;
 #[cfg(any(not(target_os = "linux"), rpcbench_portable))]
 use portable as imp;
 
+pub use secret::Secret;
 pub use types::{Machine, SocketStats, Usage, UsageReading};
 pub use wait::sleep_until;
 
+use std::ffi::OsString;
 use std::io;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -29,6 +32,12 @@ use nix::unistd::Pid;
 
 /// Whether this build can observe and control everything that a full measurement needs.
 pub const FULL: bool = imp::FULL;
+
+/// The environment variable `name`; `None` where it is not set, or set to nothing, which is how a script unsets it.
+#[must_use]
+pub fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
 
 /// The cores this process may run on, in ascending order. At least one.
 #[must_use]

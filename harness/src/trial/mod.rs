@@ -82,7 +82,7 @@ fn record_target_cores(trial: &mut Trial, spec: &TrialSpec, context: &TrialConte
     let reported = context.controls.get(spec.stack.name).and_then(|control| {
         let stats = control::request_stats(control).ok()?;
         // Core numbers of another machine mean nothing here.
-        (stats.boot.is_some() && stats.boot == sys::boot_id()).then_some(stats.cores)
+        (stats.usage.boot.is_some() && stats.usage.boot == sys::boot_id()).then_some(stats.cores)
     });
     let allowed = sys::allowed_cores();
     trial.server_placed =

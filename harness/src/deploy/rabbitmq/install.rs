@@ -4,6 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use super::error::BrokerError;
+use crate::sys;
 
 /// Environment variable with the path of the broker's start script; overrides the usual places.
 const SERVER_VARIABLE: &str = "RPCBENCH_RABBITMQ_SERVER";
@@ -38,7 +39,7 @@ impl Installation {
     /// # Errors
     /// [`BrokerError::NotInstalled`] with what to install.
     pub(super) fn find() -> Result<Self, BrokerError> {
-        let server = match env::var_os(SERVER_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from) {
+        let server = match sys::variable(SERVER_VARIABLE).map(PathBuf::from) {
             Some(server) if server.is_file() => server,
             Some(server) => {
                 let message = format!(

@@ -24,7 +24,7 @@ use super::error::BrokerError;
 use super::folder::Folder;
 use super::install::Installation;
 use super::line::NodeInfo;
-use crate::sys;
+use crate::sys::{self, Secret};
 
 /// How long a broker may take until it accepts connections.
 const START_DEADLINE: Duration = Duration::from_secs(180);
@@ -69,7 +69,7 @@ pub(super) struct Node {
     /// Erlang's port mapper.
     epmd: Child,
     ports: Ports,
-    password: String,
+    password: Secret,
     output: Output,
     folder: Folder,
 }
@@ -118,8 +118,8 @@ impl Node {
     pub(super) fn spawn(installation: &Installation) -> Result<Self, BrokerError> {
         let folder = Folder::create()?;
         let ports = Ports::find()?;
-        let password = secret();
-        write_files(&folder, &password)?;
+        let password = Secret::random();
+        write_files(&folder, password.reveal())?;
         let mut output = Output::default();
         let mut epmd = base_command(&installation.epmd, installation, folder.path())
             .args(["-port", &ports.epmd.to_string(), "-address", "127.0.0.1"])
@@ -154,7 +154,7 @@ impl Node {
             port: self.ports.amqp,
             epmd: self.ports.epmd,
             user: USER.to_owned(),
-            password: self.password.clone(),
+            password: self.password.reveal().to_owned(),
             beam,
             folder: self.folder.path().to_owned(),
         };
@@ -186,7 +186,9 @@ impl Node {
         } else {
             format!("its output ends:\n{tail}")
         };
-        Readiness::Failed(format!("{reason}; its folder was {folder} (TMPDIR says where), and {output}"))
+        Readiness::Failed(format!(
+            "{reason}; its folder was {folder}; set TMPDIR to use another folder; {output}"
+        ))
     }
 
     /// A process of the node, named `what`, has ended with `status` before the node was ready.
@@ -305,12 +307,7 @@ fn write_files(folder: &Folder, password: &str) -> Result<(), BrokerError> {
     folder.write("rabbitmq.conf", &format!("default_user = {USER}\ndefault_pass = {password}\n"))?;
     folder.write("advanced.config", "[].\n")?;
     folder.write("enabled_plugins", "[].\n")?;
-    folder.write(".erlang.cookie", &secret())
-}
-
-/// 128 random bits from a cryptographic generator, in hexadecimal.
-fn secret() -> String {
-    format!("{:032x}", rand::random::<u128>())
+    folder.write(".erlang.cookie", Secret::random().reveal())
 }
 
 /// The last lines that the processes printed.

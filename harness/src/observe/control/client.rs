@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{Clock, ControlPort, Stats, TIMEOUT};
+use super::{Clock, ControlPort, Stats, TIMEOUT, UsageReport};
 use crate::sys::{self, UsageReading};
 
 /// Maximum length of a reply: enough for thousands of sockets.
@@ -18,7 +18,7 @@ const MAX_REPLY_BYTES: usize = 8 << 20;
 /// # Errors
 /// When there is no reply in time, it is malformed, or the token is wrong.
 pub fn request_stats(port: &ControlPort) -> io::Result<Stats> {
-    Ok(exchange(port, "stats\n")?.stats)
+    Ok(exchange(port, "stats\n")?.reply)
 }
 
 /// Requests the resource usage of the server that has the control port `port`; `None` if its system does not report it.
@@ -28,8 +28,9 @@ pub fn request_stats(port: &ControlPort) -> io::Result<Stats> {
 /// # Errors
 /// As of [`request_stats`].
 pub fn read_usage(port: &ControlPort) -> io::Result<Option<UsageReading>> {
-    let exchange = exchange(port, "stats\n")?;
-    Ok(exchange.stats.usage.map(|usage| UsageReading { usage, at: exchange.usage_read_at() }))
+    // Not `stats`: the server is measured, and would look at every socket.
+    let exchange: Exchange<UsageReport> = exchange(port, "usage\n")?;
+    Ok(exchange.reply.usage.map(|usage| UsageReading { usage, at: exchange.usage_read_at() }))
 }
 
 /// Resets the recorded peak memory of the server that has the control port `port` to its current memory, and returns the
@@ -38,7 +39,7 @@ pub fn read_usage(port: &ControlPort) -> io::Result<Option<UsageReading>> {
 /// # Errors
 /// As of [`request_stats`].
 pub fn reset_peak_memory(port: &ControlPort) -> io::Result<Stats> {
-    Ok(exchange(port, "reset\n")?.stats)
+    Ok(exchange(port, "reset\n")?.reply)
 }
 
 /// Requests the time of the control port `port`, `times` times over one connection. Calls `before` just before each
@@ -63,18 +64,18 @@ pub fn sample_clock<B>(
 }
 
 /// A request and its reply.
-pub(super) struct Exchange {
-    pub(super) stats: Stats,
+pub(super) struct Exchange<T> {
+    pub(super) reply: T,
     pub(super) sent_at: Instant,
     pub(super) received_at: Instant,
 }
 
-impl Exchange {
+impl Exchange<UsageReport> {
     /// When the server read its usage, by the clock of this process.
     pub(super) fn usage_read_at(&self) -> Instant {
-        let Exchange { stats, sent_at, received_at } = self;
-        let same_machine = stats.boot.is_some() && stats.boot == sys::boot_id();
-        let reported = stats.usage_at_ns.filter(|_| same_machine).and_then(sys::from_monotonic_ns);
+        let Exchange { reply, sent_at, received_at } = self;
+        let same_machine = reply.boot.is_some() && reply.boot == sys::boot_id();
+        let reported = reply.usage_at_ns.filter(|_| same_machine).and_then(sys::from_monotonic_ns);
         // A container may have a monotonic clock with an offset (time_namespaces(7)).
         reported
             .filter(|at| (*sent_at..=*received_at).contains(at))
@@ -82,13 +83,13 @@ impl Exchange {
     }
 }
 
-fn exchange(port: &ControlPort, line: &str) -> io::Result<Exchange> {
+fn exchange<T: DeserializeOwned>(port: &ControlPort, line: &str) -> io::Result<Exchange<T>> {
     let mut connection = Connection::open(port)?;
     let sent_at = Instant::now();
     connection.send(line)?;
     let reply = connection.receive()?;
     let received_at = Instant::now();
-    Ok(Exchange { stats: parse(&reply)?, sent_at, received_at })
+    Ok(Exchange { reply: parse(&reply)?, sent_at, received_at })
 }
 
 /// A reply as the server sends it.

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-use super::{Clock, ControlPort, MAX_REQUEST_BYTES, Stats, StreamBytes, TIMEOUT, Token};
+use super::{Clock, ControlPort, MAX_REQUEST_BYTES, Stats, StreamBytes, TIMEOUT, Token, UsageReport};
 use crate::sys;
 
 /// The maximum number of open connections. For a further one, the oldest that has not sent the token is closed.
@@ -22,7 +22,7 @@ const MAX_REFUSED_BYTES: u64 = 64 << 10;
 
 const WRONG_TOKEN: &str =
     r#"{"error": "wrong token: begin with the line `token` and the server's RPCBENCH_CONTROL_TOKEN"}"#;
-const UNKNOWN: &str = r#"{"error": "expected stats, reset, clock, faults on, or faults off"}"#;
+const UNKNOWN: &str = r#"{"error": "expected stats, usage, reset, clock, faults on, or faults off"}"#;
 
 /// Starts a control port, served by a background thread until the process ends. Returns the bound address.
 ///
@@ -38,7 +38,7 @@ pub fn serve(port: ControlPort, dispatcher: Dispatcher) -> io::Result<SocketAddr
         let _guard = runtime.enter();
         TcpListener::from_std(listener)?
     };
-    let context = Arc::new(Context { dispatcher, token: port.token });
+    let context = Arc::new(Context { dispatcher, token: port.token, boot: sys::boot_id() });
     std::thread::Builder::new()
         .name("control".to_owned())
         .spawn(move || runtime.block_on(accept(listener, &context)))?;
@@ -48,6 +48,7 @@ pub fn serve(port: ControlPort, dispatcher: Dispatcher) -> io::Result<SocketAddr
 struct Context {
     dispatcher: Dispatcher,
     token: Token,
+    boot: Option<String>,
 }
 
 async fn accept(listener: TcpListener, context: &Arc<Context>) {
@@ -116,6 +117,7 @@ async fn serve_connection(
             // The peer computes the offset of the clocks from the round trip, so this must take no time.
             b"clock" => serde_json::to_string(&Clock::now())?,
             b"stats" => context.stats(local)?,
+            b"usage" => serde_json::to_string(&context.usage())?,
             b"reset" => {
                 sys::reset_peak_memory(std::process::id());
                 context.stats(local)?
@@ -141,23 +143,31 @@ async fn next_line(lines: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option
 }
 
 impl Context {
+    /// The resources that this process has used.
+    fn usage(&self) -> UsageReport {
+        let reading = sys::usage(std::process::id());
+        UsageReport {
+            usage: reading.map(|reading| reading.usage),
+            usage_at_ns: reading.and_then(|reading| sys::to_monotonic_ns(reading.at)),
+            boot: self.boot.clone(),
+        }
+    }
+
     /// The [`Stats`] of this process as JSON. `control` is the local address of the control connection.
     fn stats(&self, control: SocketAddr) -> io::Result<String> {
-        let pid = std::process::id();
+        // Before the sockets, which take CPU time.
+        let usage = self.usage();
         let sockets = sys::sockets().map(|mut sockets| {
             sockets.retain(|socket| socket.local != control);
             sockets
         });
-        let reading = sys::usage(pid);
         Ok(serde_json::to_string(&Stats {
-            pid,
-            usage: reading.map(|reading| reading.usage),
-            usage_at_ns: reading.and_then(|reading| sys::to_monotonic_ns(reading.at)),
+            pid: std::process::id(),
+            usage,
             sockets,
             streams: Some(StreamBytes::of_this_process()),
             threads: sys::threads(),
             cores: sys::allowed_cores(),
-            boot: sys::boot_id(),
             calls: self.dispatcher.calls(),
         })?)
     }

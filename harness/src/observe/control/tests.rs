@@ -47,8 +47,9 @@ fn reports_the_process_and_switches_faults() {
 
     let stats = request_stats(&port).unwrap();
     assert_eq!((stats.pid, stats.calls), (std::process::id(), 3));
-    assert_eq!((stats.usage.is_some(), stats.usage_at_ns.is_some()), (sys::FULL, sys::FULL));
-    assert_eq!((stats.cores, stats.boot), (sys::allowed_cores(), sys::boot_id()));
+    let UsageReport { usage, usage_at_ns, boot } = stats.usage;
+    assert_eq!((usage.is_some(), usage_at_ns.is_some()), (sys::FULL, sys::FULL));
+    assert_eq!((stats.cores, boot), (sys::allowed_cores(), sys::boot_id()));
     let sockets = stats.sockets.unwrap_or_default();
     assert!(sockets.iter().all(|socket| socket.local != port.address), "the control connection is left out");
 }
@@ -66,6 +67,7 @@ fn rejects_unknown_lines_and_serves_the_next_connection() {
 #[test]
 fn a_usage_reading_has_an_instant_within_the_exchange() {
     let (port, _) = start(Executor::Async, Faults::default());
+    assert!(send(&port, "usage\n").starts_with("{\"usage\":"));
     let before = Instant::now();
     let reading = read_usage(&port).unwrap();
     assert_eq!(reading.is_some(), sys::FULL);
@@ -75,13 +77,13 @@ fn a_usage_reading_has_an_instant_within_the_exchange() {
 #[test]
 fn the_instant_of_another_machine_is_the_middle_of_the_exchange() {
     let (port, _) = start(Executor::Async, Faults::default());
-    let stats = request_stats(&port).unwrap();
+    let report = request_stats(&port).unwrap().usage;
     let sent_at = Instant::now();
     let (received_at, within) = (sent_at + Duration::from_secs(4), sent_at + Duration::from_secs(1));
     let middle = sent_at + Duration::from_secs(2);
     let read_at = |boot: Option<String>, at: Instant| {
-        let stats = Stats { boot, usage_at_ns: sys::to_monotonic_ns(at), ..stats.clone() };
-        Exchange { stats, sent_at, received_at }.usage_read_at()
+        let reply = UsageReport { boot, usage_at_ns: sys::to_monotonic_ns(at), ..report.clone() };
+        Exchange { reply, sent_at, received_at }.usage_read_at()
     };
     assert_eq!(read_at(Some("another boot".to_owned()), within), middle);
     assert_eq!(read_at(None, within), middle);
@@ -96,6 +98,7 @@ fn without_the_token_nothing_is_answered_or_switched() {
     for text in [
         "faults off\n",
         "stats\n",
+        "usage\n",
         "clock\n",
         "token\nfaults off\n",
         "token \nfaults off\n",

@@ -1,9 +1,10 @@
 //! The token of a control port.
 
-use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use crate::sys::Secret;
 
 /// The environment variable with the token of the control ports: arguments show in the list of processes.
 pub const TOKEN_VARIABLE: &str = "RPCBENCH_CONTROL_TOKEN";
@@ -11,10 +12,10 @@ pub const TOKEN_VARIABLE: &str = "RPCBENCH_CONTROL_TOKEN";
 /// The lengths that a token may have. The shortest cannot be guessed, and the longest fits into a request line.
 const LENGTH_BYTES: std::ops::RangeInclusive<usize> = 16..=128;
 
-/// A text that a peer of a control port must know. [`Debug`](fmt::Debug) does not show it.
-#[derive(Clone, Serialize, Deserialize)]
+/// A text that a peer of a control port must know. Its debug output does not show it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Token(String);
+pub struct Token(Secret);
 
 /// A text cannot be a token. Does not repeat the text.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,20 +26,20 @@ pub struct Token(String);
 pub struct TokenError;
 
 impl Token {
-    /// 128 random bits from a cryptographic generator, in hexadecimal.
+    /// A random token, as of [`Secret::random`].
     #[must_use]
     pub fn random() -> Self {
-        Token(format!("{:032x}", rand::random::<u128>()))
+        Token(Secret::random())
     }
 
     /// The text, for the line that a connection begins with.
     pub(super) fn reveal(&self) -> &str {
-        &self.0
+        self.0.reveal()
     }
 
     /// Whether `text` is this token. The time that this takes does not depend on where they differ.
     pub(super) fn is(&self, text: &[u8]) -> bool {
-        let token = self.0.as_bytes();
+        let token = self.reveal().as_bytes();
         token.len() == text.len() && token.iter().zip(text).fold(0, |all, (a, b)| all | (a ^ b)) == 0
     }
 }
@@ -48,13 +49,7 @@ impl FromStr for Token {
 
     fn from_str(text: &str) -> Result<Self, TokenError> {
         let valid = LENGTH_BYTES.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-        if valid { Ok(Token(text.to_owned())) } else { Err(TokenError) }
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(…)")
+        if valid { Ok(Token(Secret::new(text.to_owned()))) } else { Err(TokenError) }
     }
 }
 
@@ -69,7 +64,7 @@ mod tests {
         for other in [&b"0123456789abcdeF"[..], b"0123456789abcde", b"0123456789abcdef0", b""] {
             assert!(!token.is(other));
         }
-        assert_eq!(format!("{token:?}"), "Token(…)");
+        assert_eq!(format!("{token:?}"), "Token(Secret(…))");
         assert!(!Token::random().is(Token::random().reveal().as_bytes()));
     }
 
