@@ -5,6 +5,7 @@ use super::model::{Cell, Column, Note, Row, Table, Unit};
 use crate::load::Rate;
 use crate::record::{Probe, Record, SearchResult};
 use crate::scenario::Search;
+use crate::stats::carries_quantile;
 
 const COLUMNS: [Column; 5] = [
     Column::text("stack", "stack"),
@@ -21,6 +22,8 @@ pub(super) struct Capacity<'a> {
     pub search: &'a Search,
     /// The stacks, the highest rate first; at least one.
     pub found: Vec<&'a SearchResult>,
+    /// How long calls counted in each trial, in seconds.
+    seconds: f64,
 }
 
 /// The searches of `record` that found something.
@@ -33,7 +36,7 @@ impl<'a> Capacity<'a> {
     fn new(search: &'a Search, record: &'a Record) -> Self {
         let mut found: Vec<_> = record.searches.iter().filter(|found| found.search == search.name).collect();
         found.sort_by_key(|found| std::cmp::Reverse(found.held));
-        Capacity { search, found }
+        Capacity { search, found, seconds: record.scenario.measure.as_secs_f64() }
     }
 
     /// What was searched for.
@@ -56,7 +59,7 @@ impl<'a> Capacity<'a> {
             title: self.search.name.clone(),
             subtitle: Some(self.question()),
             columns: COLUMNS.to_vec(),
-            rows: self.found.iter().map(|found| row(found)).collect(),
+            rows: self.found.iter().map(|found| row(found, self.seconds)).collect(),
             ..Table::default()
         }
     }
@@ -68,11 +71,13 @@ pub(super) fn bounds(found: &SearchResult) -> (Option<f64>, Option<f64>) {
     (rate(found.held), rate(found.failed))
 }
 
+/// The row of `found`, from trials in which calls counted for `seconds`.
 #[allow(clippy::cast_precision_loss)]
-fn row(found: &SearchResult) -> Row {
+fn row(found: &SearchResult, seconds: f64) -> Row {
     let (low, high) = bounds(found);
     let best = found.probes.iter().filter(|probe| probe.held).max_by_key(|probe| probe.rate);
-    let p99 = best.and_then(|probe| probe.p99).map(|nanos| nanos as f64 / 1e6);
+    let carries_p99 = |probe: &&Probe| carries_quantile(f64::from(probe.rate.get()) * seconds, 0.99);
+    let p99 = best.filter(carries_p99).and_then(|probe| probe.p99).map(|nanos| nanos as f64 / 1e6);
     let percent = |share: Option<f64>| share.map(|share| 100.0 * share);
     let busy = |probe: &Probe| Cell::Pair([percent(probe.client), percent(probe.server)]);
     Row::new(vec![

@@ -8,7 +8,7 @@ use super::stack::StackKind;
 use crate::load::Operation;
 use crate::observe::Counts;
 use crate::record::{HistogramError, Label, StackFacts, Status, Trial, Used, Wire};
-use crate::stats::{ByBlock, median, new_histogram, range};
+use crate::stats::{ByBlock, carries_quantile, median, new_histogram, range};
 
 /// One stack in one measurement.
 #[derive(Debug)]
@@ -99,10 +99,6 @@ pub struct Cpu {
     pub broker: Option<f64>,
 }
 
-/// A high quantile is shown if at least this many calls of each trial lie beyond it; with fewer, chance decides it. The
-/// median is always shown.
-const MIN_CALLS_BEYOND: f64 = 10.0;
-
 /// The median latency of each block of the floors with which a stack is compared.
 pub(super) struct Floors {
     /// Of the `tcp` floor.
@@ -133,8 +129,7 @@ impl StackSummary {
         // Leaving out such a block would lower the median of the blocks, so then there is no figure.
         let quantile = |q: f64, of: fn(&Trial) -> Option<u64>| {
             let of_trial = |trial: &&Trial| {
-                let calls_beyond = (1.0 - q) * trial.counts.started as f64;
-                let is_known = q <= 0.5 || calls_beyond >= MIN_CALLS_BEYOND;
+                let is_known = carries_quantile(trial.counts.started as f64, q);
                 of(trial).filter(|_| is_known).map(|nanos| nanos as f64)
             };
             let all: Option<Vec<f64>> = valid.iter().map(of_trial).collect();

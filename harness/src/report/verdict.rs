@@ -81,6 +81,12 @@ pub(super) enum Verdict {
         /// The fastest protocol with minimal libraries.
         minimal: String,
     },
+    /// One of the two fastest stacks of a ranking cannot be compared with others: it was client-bound, or its server was
+    /// already running on other cores.
+    NotRanked {
+        /// The stack.
+        stack: String,
+    },
     /// There are too few blocks.
     TooFewBlocks {
         /// The number of blocks that a statement takes.
@@ -106,6 +112,11 @@ impl Verdict {
         let ([first, second, ..], [minimal_first, minimal_second, ..]) = (usual, minimal) else {
             return Verdict::NothingToCompare;
         };
+        let leaders = [first, second, minimal_first, minimal_second];
+        if let Some(left_out) = leaders.into_iter().find(|stack| statements.position(&stack.stack).is_none())
+        {
+            return Verdict::NotRanked { stack: left_out.stack.clone() };
+        }
         let lead = |first: &StackSummary, second: &StackSummary| {
             let comparison = statements.between(&first.stack, &second.stack)?;
             Some((comparison.statement, comparison.ratio?))
@@ -151,6 +162,11 @@ impl fmt::Display for Verdict {
             Verdict::RankingsDisagree { usual, minimal } => write!(
                 f,
                 "No verdict on the fastest protocol: it is {usual} with usual libraries and {minimal} with minimal ones."
+            ),
+            Verdict::NotRanked { stack } => write!(
+                f,
+                "No verdict on the fastest protocol: {stack} is among the fastest, but it is not comparable with the other \
+                 stacks and not ranked."
             ),
             Verdict::TooFewBlocks { needed } => {
                 write!(f, "No verdict on the fastest protocol: it takes {needed} blocks with valid trials.")

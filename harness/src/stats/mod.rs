@@ -10,5 +10,5 @@ mod statement;
 pub use change_point::{Shift, find_shift};
 pub use histogram::{MAX_DURATION, growing_histogram, new_histogram, record_duration};
 pub use interval::Interval;
-pub use quantile::{median, quantile_with_missing, range};
+pub use quantile::{MIN_CALLS_BEYOND, carries_quantile, median, quantile_with_missing, range};
 pub use statement::{ByBlock, Comparison, Comparisons, ERROR_RATE, MIN_DELTA, Statement, error_each, ratio};

@@ -23,6 +23,15 @@ pub fn range(values: &[f64]) -> Option<(f64, f64)> {
     Some((smallest, largest))
 }
 
+/// A high quantile is shown if at least this many calls lie beyond it; with fewer, chance decides it.
+pub const MIN_CALLS_BEYOND: f64 = 10.0;
+
+/// Whether `calls` calls are enough to show their quantile `q`. The median always is.
+#[must_use]
+pub fn carries_quantile(calls: f64, q: f64) -> bool {
+    q <= 0.5 || (1.0 - q) * calls >= MIN_CALLS_BEYOND
+}
+
 /// The `q`-quantile (0 to 1) of the values in `histogram` and of `missing` further events that never ended, which count
 /// as larger than all values.
 ///

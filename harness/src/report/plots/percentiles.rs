@@ -12,10 +12,8 @@ use super::style::{GRID, Look, MUTED};
 use crate::report::describe;
 use crate::report::stack_summary::StackSummary;
 use crate::report::summary::MeasurementSummary;
-use crate::stats::quantile_with_missing;
+use crate::stats::{MIN_CALLS_BEYOND, quantile_with_missing};
 
-/// The number of calls that must lie beyond a percentile for it to be shown.
-const MIN_CALLS_BEYOND: f64 = 10.0;
 /// The quantile at which curves begin.
 const FIRST: f64 = 0.5;
 /// Points of a curve per decade of 1 ÷ (1 − q).

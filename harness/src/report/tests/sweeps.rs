@@ -1,8 +1,11 @@
 //! Reports of scenarios with several loads.
 
+use super::records::{of_trials, small_record, trial};
 use super::*;
 use crate::load::Rate;
-use crate::record::{Probe, SearchResult};
+use crate::record::{Probe, SearchResult, StackFacts};
+use crate::scenario::{Measurement, Scenario};
+use crate::stacks::Stack;
 
 /// A record of a sweep over four rates, and of a search.
 fn sweep() -> Record {
