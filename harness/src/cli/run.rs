@@ -210,7 +210,7 @@ fn run_one(
     let mut progress = Progress::new(arguments.format != Format::Text);
     let finished = run::run(scenario, &options, interrupts.flag(), &mut |event| progress.report(&event));
     progress.finish();
-    for problem in run::remove_leftovers(scenario, &options).map_err(Failure::usage)? {
+    for problem in run::remove_leftovers(&plan, &options) {
         print_error(&format_args!("warning: the queues of the run are left at the broker: {problem}"));
     }
     let finished = match finished {

@@ -117,37 +117,14 @@ mod tests {
     fn each_outcome_increments_one_count() {
         let mut observation = Observation::default();
         let five = Ok(Value::Int(5));
-        let error = |kind| Err(CallError::new(kind, ""));
-        observation.record(
-            Timing::closed(Duration::from_micros(7)),
-            &Ok(Value::Int(5)),
-            &five,
-            Numbers::Exact,
-        );
-        observation.record(
-            Timing::closed(Duration::from_micros(7)),
-            &Ok(Value::Float(5.0)),
-            &five,
-            Numbers::Exact,
-        );
-        observation.record(
-            Timing::closed(Duration::from_micros(7)),
-            &error(ErrorKind::Timeout),
-            &five,
-            Numbers::Exact,
-        );
-        observation.record(
-            Timing::closed(Duration::from_micros(7)),
-            &error(ErrorKind::Overflow),
-            &five,
-            Numbers::Exact,
-        );
-        observation.record(
-            Timing::closed(Duration::from_secs(9_999)),
-            &Ok(Value::Int(5)),
-            &five,
-            Numbers::Exact,
-        );
+        let mut record =
+            |took, result| observation.record(Timing::closed(took), &result, &five, Numbers::Exact);
+        let took = Duration::from_micros(7);
+        record(took, Ok(Value::Int(5)));
+        record(took, Ok(Value::Float(5.0)));
+        record(took, Err(CallError::new(ErrorKind::Timeout, "")));
+        record(took, Err(CallError::new(ErrorKind::Overflow, "")));
+        record(Duration::from_secs(9_999), Ok(Value::Int(5)));
         assert!(observation.counts.is_conserved());
         assert_eq!(
             (

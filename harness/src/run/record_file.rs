@@ -16,21 +16,21 @@ pub(crate) struct RecordFile {
     fallback: Option<PathBuf>,
     /// The file that the last save wrote; `None` if it failed.
     written: Option<PathBuf>,
+    /// Whether this run has written the fallback, and not removed it again.
+    has_fallback: bool,
 }
 
 impl RecordFile {
     /// The record is written to `path`, or to `fallback` where that fails.
     pub(crate) fn new(path: PathBuf, fallback: Option<PathBuf>) -> Self {
-        RecordFile { path, fallback, written: None }
+        RecordFile { path, fallback, written: None, has_fallback: false }
     }
 
     /// Writes `record`, and reports a problem to `progress`.
     pub(crate) fn save(&mut self, record: &Record, progress: Progress<'_>) {
         let problem = match self.write(record) {
             Ok((written, problem)) => {
-                if let Some(outdated) = self.written.replace(written).filter(|path| *path != self.path) {
-                    self.remove_outdated(&outdated);
-                }
+                self.written = Some(written);
                 problem
             }
             Err(reason) => {
@@ -47,14 +47,26 @@ impl RecordFile {
     ///
     /// # Errors
     /// [`RunError::Write`].
-    pub(crate) fn finish(self, record: &Record) -> Result<PathBuf, RunError> {
-        match self.written {
+    pub(crate) fn finish(mut self, record: &Record) -> Result<PathBuf, RunError> {
+        match self.written.take() {
             Some(written) => Ok(written),
             None => self.write(record).map(|(written, _)| written),
         }
     }
 
-    fn write(&self, record: &Record) -> Result<(PathBuf, Option<SaveProblem>), RunError> {
+    /// Writes `record`, and removes an outdated fallback. Returns the file, and what was wrong with the usual one.
+    fn write(&mut self, record: &Record) -> Result<(PathBuf, Option<SaveProblem>), RunError> {
+        let (written, problem) = self.write_to_either(record)?;
+        if written != self.path {
+            self.has_fallback = true;
+        } else if std::mem::take(&mut self.has_fallback) {
+            // If it stays, its record is marked as that of an unfinished run.
+            let _ = self.fallback.as_ref().map(fs::remove_file);
+        }
+        Ok((written, problem))
+    }
+
+    fn write_to_either(&self, record: &Record) -> Result<(PathBuf, Option<SaveProblem>), RunError> {
         let RecordFile { path, fallback, .. } = self;
         let source = match write(record, path) {
             Ok(()) => return Ok((path.clone(), None)),
@@ -72,14 +84,6 @@ impl RecordFile {
                 Ok((fallback.clone(), Some(problem)))
             }
             _ => Err(reason),
-        }
-    }
-
-    /// Removes the fallback after the file itself could be written again.
-    fn remove_outdated(&self, outdated: &Path) {
-        if self.written.as_deref() == Some(&self.path) {
-            // If it stays, its record is marked as that of an unfinished run.
-            let _ = fs::remove_file(outdated);
         }
     }
 }
@@ -154,5 +158,36 @@ mod tests {
         assert_eq!(save(&mut file, &record), None);
         assert!(!fallback.exists());
         assert_eq!(file.finish(&record).unwrap(), results.join("record.json"));
+    }
+
+    #[test]
+    fn a_fallback_is_removed_even_if_saves_failed_after_it() {
+        let (folder, record) = (tempfile::tempdir().unwrap(), reference());
+        let [results, other] = ["results", "other"].map(|name| folder.path().join(name));
+        let fallback = other.join("fallback.json");
+        fs::write(&results, "").unwrap();
+        fs::create_dir(&other).unwrap();
+        for by_finish in [false, true] {
+            let mut file = RecordFile::new(results.join("record.json"), Some(fallback.clone()));
+            save(&mut file, &record);
+            assert!(fallback.is_file());
+            // Neither file can be written.
+            let moved = folder.path().join("moved");
+            fs::rename(&other, &moved).unwrap();
+            fs::write(&other, "").unwrap();
+            assert!(save(&mut file, &record).unwrap().contains("kept in memory"));
+            fs::remove_file(&other).unwrap();
+            fs::rename(&moved, &other).unwrap();
+
+            fs::remove_file(&results).unwrap();
+            fs::create_dir(&results).unwrap();
+            if !by_finish {
+                assert_eq!(save(&mut file, &record), None);
+            }
+            assert_eq!(file.finish(&record).unwrap(), results.join("record.json"));
+            assert!(!fallback.exists());
+            fs::remove_dir_all(&results).unwrap();
+            fs::write(&results, "").unwrap();
+        }
     }
 }

@@ -28,7 +28,7 @@ pub(super) async fn wait_for_start(
 ) -> Result<WarmUp, TrialError> {
     wait_until(agreed.warmup_start, interrupted).await;
     let late = Instant::now().saturating_duration_since(agreed.window_start);
-    // Without a warm-up, calls count from the deadline at which they begin.
+    // Without a warm-up, calls count from the moment at which they begin.
     let allowed =
         if agreed.warmup_start == agreed.window_start { INTERRUPT_CHECK_INTERVAL } else { Duration::ZERO };
     if late > allowed {

@@ -130,11 +130,7 @@ fn a_run_that_is_killed_during_a_trial_leaves_nothing() {
 #[test]
 fn a_run_that_is_killed_after_a_block_leaves_a_record_that_can_be_read() {
     kill_when(|run, _| {
-        let begun = Instant::now();
-        while !run.results().join("record.json").exists() {
-            assert!(begun.elapsed() < TEST_TIMEOUT, "there is never a record");
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        run.wait_for_record();
         assert!(!run.record().trials.is_empty());
     });
 }

@@ -19,6 +19,7 @@ mod signals;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use common::{Process, TEST_TIMEOUT, rpcbench};
 use rpcbench::record::{self, Record};
@@ -73,6 +74,28 @@ impl Run {
 
     fn record(&self) -> Record {
         record::read(&self.results()).unwrap()
+    }
+
+    /// Waits until the run has saved a block.
+    fn wait_for_record(&self) {
+        let record = self.results().join("record.json");
+        wait_until("there is never a record", || record.exists());
+    }
+
+    /// Replaces the text of the scenario.
+    fn change_scenario(&self, change: impl FnOnce(&str) -> String) {
+        let path = self.folder.path().join("tiny.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, change(&text)).unwrap();
+    }
+}
+
+/// Waits until `condition` holds; `complaint` says what is wrong if it never does.
+fn wait_until(complaint: &str, mut condition: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < TEST_TIMEOUT, "{complaint}");
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

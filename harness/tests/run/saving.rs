@@ -2,17 +2,12 @@
 
 use std::fs;
 
-use crate::common::TEST_TIMEOUT;
 use crate::{Run, wait_for};
 
 /// Starts a run of some blocks, and returns when the first has been saved.
 fn start(run: &Run, arguments: &[&str]) -> crate::common::Process {
     let process = run.start(arguments);
-    let begun = std::time::Instant::now();
-    while !run.results().join("record.json").exists() {
-        assert!(begun.elapsed() < TEST_TIMEOUT, "there is never a record");
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
+    run.wait_for_record();
     process
 }
 

@@ -2,24 +2,15 @@
 
 use nix::sys::signal::Signal;
 
-use crate::common::{Process, TEST_TIMEOUT, rpcbench};
-use crate::{Run, wait_for};
-
-/// Waits until the run has saved a block.
-fn wait_for_record(run: &Run) {
-    let begun = std::time::Instant::now();
-    while !run.results().join("record.json").exists() {
-        assert!(begun.elapsed() < TEST_TIMEOUT, "there is never a record");
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
-}
+use crate::common::{Process, rpcbench};
+use crate::{Run, wait_for, wait_until};
 
 #[test]
 fn each_signal_ends_a_run_with_its_exit_code_after_saving() {
     for (signal, code) in [(Signal::SIGHUP, 129), (Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
         let run = Run::of(&["rest-hyper"], 100, "100ms");
         let mut process = run.start(&[]);
-        wait_for_record(&run);
+        run.wait_for_record();
         process.signal(signal);
         process.ended().with(code, &["ending the run"]);
         let record = run.record();
@@ -48,15 +39,10 @@ fn further_scenarios_are_not_begun_after_a_signal() {
     std::fs::copy(folder.join("tiny.toml"), folder.join("second.toml")).unwrap();
     let mut command = run.command_with(&["run", "tiny.toml", "second.toml", "--format", "quiet"]);
     let mut process = Process::start(&mut command);
-    let begun = std::time::Instant::now();
-    let records = || {
-        let folders = std::fs::read_dir(folder.join("results")).into_iter().flatten().flatten();
-        folders.map(|entry| entry.path().join("record.json")).filter(|record| record.exists()).count()
-    };
-    while records() == 0 {
-        assert!(begun.elapsed() < TEST_TIMEOUT, "there is never a record");
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
+    wait_until("there is never a record", || {
+        let mut folders = std::fs::read_dir(folder.join("results")).into_iter().flatten().flatten();
+        folders.any(|entry| entry.path().join("record.json").exists())
+    });
     process.signal(Signal::SIGINT);
     let ended = process.ended().with(130, &["ending the run"]);
     assert_eq!(ended.out.len(), 1, "one report: {:?}", ended.out);
@@ -76,13 +62,11 @@ fn a_run_that_is_ended_before_its_first_trial_leaves_no_record() {
 #[test]
 fn the_record_of_a_run_that_is_killed_in_a_search_is_marked_as_interrupted() {
     let run = Run::of(&["rest-hyper"], 1, "300ms");
-    let scenario = run.folder.path().join("tiny.toml");
     let search = "\n[[search]]\nname = \"capacity\"\noperation = \"add\"\narrivals = \"constant\"\np99 = \"60s\"\n\
                   placement = \"free\"\nconnections = 4\n";
-    let text = std::fs::read_to_string(&scenario).unwrap() + search;
-    std::fs::write(&scenario, text).unwrap();
+    run.change_scenario(|text| format!("{text}{search}"));
     let mut process = run.start(&[]);
-    wait_for_record(&run);
+    run.wait_for_record();
     // The blocks are over, and the searches of several seconds have begun.
     process.signal(Signal::SIGKILL);
     process.ended();
