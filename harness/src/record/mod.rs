@@ -323,7 +323,7 @@ pub struct Trial {
     pub status: Status,
     /// The checks of the audit.
     pub audit: Vec<AuditCheck>,
-    /// What a reader must know to read the figures rightly.
+    /// What a reader must know to interpret the figures.
     pub labels: Vec<Label>,
     /// Each agent's part, if the load came from several agents; all other figures are then the totals.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

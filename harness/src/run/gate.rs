@@ -1,5 +1,6 @@
-//! The conformance gate: only stacks whose servers answer rightly are measured. Servers that the run starts must pass all
-//! core rows of the conformance table; of a server that was already running, only what is measured is required.
+//! The conformance gate: only stacks whose servers give the expected answers are measured. Servers that the run starts
+//! must pass all core rows of the conformance table; of a server that was already running, only what is measured is
+//! required.
 
 use std::sync::atomic::Ordering;
 

@@ -23,7 +23,7 @@ pub struct Scenario {
     pub question: String,
     /// The number of blocks; each block contains every trial once. Statements about ten stacks take 14.
     #[serde(deserialize_with = "count::deserialize")]
-    #[schemars(example = 10)]
+    #[schemars(example = 30)]
     pub blocks: NonZeroU32,
     /// The minimum length of the warm-up, whose calls do not count. If latencies still change, the warm-up is extended, up
     /// to three times this. At most 600 s.

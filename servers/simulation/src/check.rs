@@ -197,7 +197,7 @@ pub(crate) fn check(call: &CallPlan, record: &CallRecord, executions: u32, is_ca
     violations
 }
 
-/// Whether a call has the answer that it deserves.
+/// Whether a call has the expected answer.
 pub(crate) fn is_success(call: &CallPlan, ending: &Ending) -> bool {
     judge(call.kind, call.id, ending) == Judged::Right
 }

@@ -3,8 +3,8 @@
 //! A [`Plan`] follows from a seed: what clients call and when, how the network carries bytes, and which faults occur.
 //! [`run`] carries it out on one thread, with Tokio's paused clock and a [`net::simulated::Network`], and checks that
 //!
-//! - every call ends exactly once, with the right answer, the error that it deserves, or a failure of the transport, and
-//!   not later than its deadline; without faults, always with the right answer;
+//! - every call ends exactly once, with the right answer, the expected error, or a failure of the transport, and not
+//!   later than its deadline; without faults, always with the right answer;
 //! - no call is executed twice, and the items of a stream arrive in order and without gaps;
 //! - memory, connections and tasks stay bounded, and nothing is left at the end;
 //! - after the network has healed, new calls succeed within [`RECOVERY_TIME`];

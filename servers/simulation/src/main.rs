@@ -18,7 +18,7 @@ static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Run the servers and clients of zerorpc, REST, XML-RPC and JSON-RPC on virtual time and a simulated network that fails,
-/// once for each seed, and check that every call ends rightly. Exits with 1 after a violation.
+/// once for each seed, and check that every call ends as expected. Exits with 1 after a violation.
 #[derive(Parser)]
 #[command(name = "simulate")]
 struct Arguments {
