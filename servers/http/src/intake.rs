@@ -1,10 +1,6 @@
 //! Receiving requests: bodies within limits, and a bounded number of calls at a time.
 
-use std::future::poll_fn;
-use std::pin::pin;
-use std::task::Poll;
-
-use axum::body::HttpBody;
+use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use bytes::Bytes;
 use http::{HeaderMap, header};
@@ -14,6 +10,7 @@ use crate::HttpOptions;
 use crate::body::Chunks;
 use crate::body_error::BodyError;
 use crate::gzip::Coding;
+use crate::timer::within;
 
 /// The bytes of an unfinished body that do not count towards the limit on the memory of all of them, so that small
 /// requests are received even if the limit is reached.
@@ -40,12 +37,23 @@ pub struct Intake {
 #[must_use = "the call counts as finished when this is dropped"]
 pub struct Admission<'a>(#[expect(dead_code, reason = "held for its drop")] Option<SemaphorePermit<'a>>);
 
-/// A complete body, not decompressed yet.
-struct Received<'a> {
-    body: Bytes,
+/// A request whose headers have been checked and whose body has not been read.
+struct Unread {
+    body: Body,
     coding: Coding,
-    /// Its share of the memory for unfinished bodies.
-    reserved: Option<SemaphorePermit<'a>>,
+    chunks: Chunks,
+}
+
+impl Unread {
+    fn new(request: Request, max_body: usize) -> Result<Self, BodyError> {
+        let headers = request.headers();
+        let coding = Coding::from_header(headers.get(header::CONTENT_ENCODING))?;
+        if !has_length(headers) {
+            return Err(BodyError::LengthRequired);
+        }
+        let body = request.into_body();
+        Ok(Unread { coding, chunks: Chunks::for_body(&body, max_body)?, body })
+    }
 }
 
 impl Intake {
@@ -81,33 +89,29 @@ impl Intake {
     ///
     /// # Errors
     /// [`BodyError`], as early as possible: before the body is read, if the headers alone show the error.
-    pub async fn receive(&self, request: Request) -> Result<(Bytes, Admission<'_>), BodyError> {
-        let Received { body, coding, reserved } = {
-            let mut reading = pin!(self.read(request));
-            // Most bodies arrive with the head. A timer is created only for the others.
-            match poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
-                Poll::Ready(received) => received?,
-                Poll::Pending => {
-                    let timeout = self.options.body_timeout;
-                    tokio::time::timeout(timeout, reading)
-                        .await
-                        .map_err(|_| BodyError::Timeout(timeout))??
-                }
-            }
-        };
-        let admission = self.admit().await;
-        drop(reserved);
-        Ok((coding.decode(body, self.options.limits.max_body)?, admission))
+    pub fn receive(
+        &self,
+        request: Request,
+    ) -> impl Future<Output = Result<(Bytes, Admission<'_>), BodyError>> + Send {
+        // Before the future, which would otherwise contain the whole request.
+        let unread = Unread::new(request, self.options.limits.max_body);
+        async move {
+            let Unread { coding, body, chunks } = unread?;
+            let timeout = self.options.body_timeout;
+            let (body, reserved) =
+                within(timeout, self.read(body, chunks)).await.map_err(|_| BodyError::Timeout(timeout))??;
+            let admission = self.admit().await;
+            drop(reserved);
+            Ok((coding.decode(body, self.options.limits.max_body)?, admission))
+        }
     }
 
-    async fn read(&self, request: Request) -> Result<Received<'_>, BodyError> {
-        let (head, mut body) = request.into_parts();
-        let coding = Coding::from_header(head.headers.get(header::CONTENT_ENCODING))?;
-        if !has_length(&head.headers) {
-            return Err(BodyError::LengthRequired);
-        }
-        let limit = self.options.limits.max_body;
-        let mut chunks = Chunks::for_body(&body, limit)?;
+    /// Reads `body` into `chunks`. Returns also its share of the memory for unfinished bodies.
+    async fn read(
+        &self,
+        mut body: Body,
+        mut chunks: Chunks,
+    ) -> Result<(Bytes, Option<SemaphorePermit<'_>>), BodyError> {
         let mut reserved = None;
         while chunks.read_frame(&mut body).await? {
             if reserved.is_none() && chunks.len() > UNCOUNTED_BYTES && !body.is_end_stream() {
@@ -115,7 +119,7 @@ impl Intake {
                 reserved = self.reserve(chunks.len(), missing).await;
             }
         }
-        Ok(Received { body: chunks.into_body(), coding, reserved })
+        Ok((chunks.into_body(), reserved))
     }
 
     /// Reserves memory for the whole of a body of which `arrived` bytes are there and `missing` bytes are not. For all of

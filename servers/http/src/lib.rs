@@ -6,7 +6,8 @@
 //! with one connection each.
 //!
 //! A client that closes its connection ends its call: at once if the connection is reset or a closed Unix socket, after two
-//! seconds if it may only have shut down its sending side. A client that reads nothing of a response for 30 s is given up.
+//! seconds if it may only have shut down its sending side. A client that reads nothing of a response for 30 s is
+//! disconnected.
 //!
 //! It runs over TCP, with `TCP_NODELAY` at both ends, and over Unix sockets. Requests carry `host`, `content-type`,
 //! `content-length` and `accept`; responses `content-type`, `content-length` and `date`. Messages are compressed only

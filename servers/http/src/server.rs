@@ -1,7 +1,6 @@
 //! The HTTP server and its connections.
 
 use std::convert::Infallible;
-use std::future::poll_fn;
 use std::io;
 use std::marker::PhantomData;
 use std::pin::pin;
@@ -24,7 +23,11 @@ use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
 use crate::server_stream::{ConnectionState, ServerStream};
+use crate::timer::poll_once;
 use crate::{HttpOptions, SCHEMES, reply, rules};
+
+/// How long a client may take to send the head of a request, and how long a connection may be idle between requests.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An HTTP/1.1 server: an axum router on a listening socket.
 ///
@@ -36,14 +39,14 @@ use crate::{HttpOptions, SCHEMES, reply, rules};
 pub struct HttpServer {
     listener: Listener,
     router: Router,
-    options: HttpOptions,
 }
 
 impl HttpServer {
     /// Listens on `listen`; port 0 picks a free port. Connections are queued from now on, and served once
     /// [`run`](Self::run) is polled.
     ///
-    /// Of the limits, the server itself applies none: handlers receive requests through an [`Intake`](crate::Intake).
+    /// Of the options, the server itself applies only the allowed origins: handlers receive requests through an
+    /// [`Intake`](crate::Intake), which applies the others.
     ///
     /// # Errors
     /// The errors of the operating system: the address is in use, or not one of this machine.
@@ -53,14 +56,13 @@ impl HttpServer {
         options: impl Into<HttpOptions>,
     ) -> io::Result<Self> {
         let listener = Listener::bind(listen).await?;
-        let options = options.into();
-        let router = match options.allowed_origins.layer() {
+        let router = match options.into().allowed_origins.layer() {
             Some(cors) => router.layer(cors),
             None => router,
         };
         // Without this call, which sets the empty state, axum would build the service of a handler again for every
         // request.
-        Ok(HttpServer { listener, router: router.with_state(()), options })
+        Ok(HttpServer { listener, router: router.with_state(()) })
     }
 
     /// The endpoint that it listens on, with the actual port.
@@ -81,12 +83,7 @@ impl HttpServer {
     /// Serves until `stop` is cancelled. Then no further connection is accepted, idle ones are closed immediately, and
     /// calls in progress have [`DRAIN_TIMEOUT`] to finish.
     pub async fn run(self, stop: CancellationToken) {
-        let connections = Connections {
-            http: http(self.options.head_timeout),
-            router: self.router,
-            write_timeout: self.options.write_timeout,
-            stop: stop.clone(),
-        };
+        let connections = Connections { http: http(), router: self.router, stop: stop.clone() };
         let mut tasks = JoinSet::new();
         loop {
             tokio::select! {
@@ -158,10 +155,10 @@ impl<A: Api> Server<A> {
 }
 
 /// The HTTP settings, the same for every protocol.
-fn http(head_timeout: Duration) -> http1::Builder {
+fn http() -> http1::Builder {
     let mut http = http1::Builder::new();
     // A client may shut down its sending side after the request, as netcat does; it still gets the response.
-    http.half_close(true).timer(TokioTimer::new()).header_read_timeout(head_timeout);
+    http.half_close(true).timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     http
 }
 
@@ -170,14 +167,13 @@ fn http(head_timeout: Duration) -> http1::Builder {
 struct Connections {
     http: http1::Builder,
     router: Router,
-    write_timeout: Duration,
     stop: CancellationToken,
 }
 
 impl Connections {
     async fn serve(self, stream: net::Stream) {
         let state = Arc::new(ConnectionState::default());
-        let stream = ServerStream::new(stream, Arc::clone(&state), self.write_timeout);
+        let stream = ServerStream::new(stream, Arc::clone(&state));
         let handler = Arc::new(Handler { router: self.router, state, host: OnceLock::new() });
         let service = service_fn(move |request| Arc::clone(&handler).answer(request));
         let mut connection = pin!(self.http.serve_connection(stream, service));
@@ -227,10 +223,10 @@ impl Handler {
         rules::decode_unreserved(request.uri_mut());
         let mut router = self.router.clone();
         let mut answering = pin!(router.call(request));
-        let mut response = match poll_fn(|context| Poll::Ready(answering.as_mut().poll(context))).await {
+        let mut response = match poll_once(answering.as_mut()).await {
             Poll::Ready(response) => response?,
             Poll::Pending => {
-                // Only now, so that a call that is answered at once costs no look at the client.
+                // Only now, so that the server does not look for the client of a call that is answered at once.
                 self.state.answering.store(true, Ordering::Relaxed);
                 let response = answering.await;
                 self.state.answering.store(false, Ordering::Relaxed);
@@ -240,8 +236,8 @@ impl Handler {
         let refused = has_body && may_leave_body_unread(response.status());
         self.state.refused.store(refused, Ordering::Relaxed);
         if refused {
-            // The connection is closed unless the whole body has arrived. Without this header, a client could send its
-            // next request on it (RFC 9112, section 9.6).
+            // A part of the body may still be on its way, so the connection is closed. Without this header, a client could
+            // send its next request on it (RFC 9112, section 9.6).
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response)

@@ -1,4 +1,4 @@
-//! The server's end of a connection: when it is closed, and when it is given up.
+//! The server's end of a connection: how it is closed, and when its client is disconnected.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use net::PeerEnd;
+use net::{PeerEnd, WRITE_STALL_TIMEOUT};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::timer::Timer;
@@ -25,7 +25,7 @@ const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(2);
 /// event of its leaving.
 const PIPELINED_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// What the handler of a connection's requests tells its stream.
+/// The state that the handler of a connection's requests shares with its stream.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionState {
     /// Whether the last request was refused before its body was read.
@@ -39,13 +39,12 @@ pub(crate) struct ConnectionState {
 /// - If the last request was refused before its body was read, closing first reads and discards the bytes that the
 ///   client still sends. Otherwise the connection would be reset, and the client would not receive the response (RFC
 ///   9112, section 9.6).
-/// - If the client reads nothing for the write timeout, writing fails.
+/// - If the client reads nothing for [`WRITE_STALL_TIMEOUT`], writing fails.
 /// - If the client leaves while a request is being answered, flushing fails. hyper flushes whenever it is polled, and an
 ///   error ends the connection and drops the future of the response, which cancels the call.
 pub(crate) struct ServerStream {
     socket: TokioIo<net::Stream>,
     state: Arc<ConnectionState>,
-    write_timeout: Duration,
     write_timer: Timer,
     half_closed_timer: Timer,
     pipelined_timer: Timer,
@@ -54,11 +53,10 @@ pub(crate) struct ServerStream {
 }
 
 impl ServerStream {
-    pub(crate) fn new(socket: net::Stream, state: Arc<ConnectionState>, write_timeout: Duration) -> Self {
+    pub(crate) fn new(socket: net::Stream, state: Arc<ConnectionState>) -> Self {
         ServerStream {
             socket: TokioIo::new(socket),
             state,
-            write_timeout,
             write_timer: Timer::default(),
             half_closed_timer: Timer::default(),
             pipelined_timer: Timer::default(),
@@ -110,7 +108,7 @@ impl ServerStream {
         Poll::Pending
     }
 
-    /// Turns `written`, the outcome of a write, into an error if nothing could be written for the write timeout.
+    /// Turns `written`, the outcome of a write, into an error if nothing could be written for [`WRITE_STALL_TIMEOUT`].
     fn limit_waiting(
         &mut self,
         context: &mut Context<'_>,
@@ -120,7 +118,7 @@ impl ServerStream {
             self.write_timer.stop();
             return written;
         }
-        ready!(self.write_timer.poll(self.write_timeout, context));
+        ready!(self.write_timer.poll(WRITE_STALL_TIMEOUT, context));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read the response")))
     }
 }

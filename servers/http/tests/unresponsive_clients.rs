@@ -214,7 +214,7 @@ async fn the_memory_of_unfinished_bodies_is_bounded_and_small_requests_are_answe
     first.write_all(b"x").await.unwrap();
     read_until(&mut first, "204800 bytes").await;
     read_until(&mut complete, "204800 bytes").await;
-    // The others are given up after the timeout for a body.
+    // The others are disconnected after the timeout for a body.
     for client in &mut unfinished {
         read_until(client, "the body did not arrive within 30s").await;
     }
@@ -222,7 +222,7 @@ async fn the_memory_of_unfinished_bodies_is_bounded_and_small_requests_are_answe
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_response_to_a_client_that_does_not_read_is_given_up() {
+async fn a_client_that_does_not_read_its_response_is_disconnected() {
     let handler = async || reply(StatusCode::OK, "text/plain", vec![b'x'; 16 << 20]);
     let server = simulated(Router::new().fallback(handler), HttpOptions::default()).await;
     let client = server.send(REQUEST).await;

@@ -49,8 +49,8 @@ pub use url;
 /// How long calls in progress may take to finish once a server has been asked to stop.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// How long a peer may accept no bytes of what a server writes before the connection is closed.
-pub const WRITE_STALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a peer may accept no bytes of what a server writes before the connection is closed; the same in every protocol.
+pub const WRITE_STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long to wait before accepting again when the process or the system has no file descriptor or memory left.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

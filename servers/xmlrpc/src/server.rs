@@ -70,10 +70,7 @@ async fn rpc(State(shared): State<Arc<Shared>>, request: Request) -> Response {
             // CPython's status for an unsupported content coding.
             let unknown = matches!(error, BodyError::UnsupportedCoding(_));
             let status = if unknown { StatusCode::NOT_IMPLEMENTED } else { error.status() };
-            let mut response = text_response(status, error.to_string());
-            // The rest of the body is not read.
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            response
+            text_response(status, error.to_string())
         }
     }
 }

@@ -1,15 +1,13 @@
 //! Bodies of responses that report a failure by their status.
 
 use std::fmt::Display;
-use std::future::poll_fn;
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::HttpBody;
 use bytes::Bytes;
 
 use crate::body::Chunks;
+use crate::timer::within;
 
 /// Reads as much of `body` as arrives within `timeout`, at most `limit` bytes. It may end early or never: the status of
 /// its response is known, and the body only explains it. Returns also whether the whole body has arrived.
@@ -20,19 +18,15 @@ where
 {
     let mut chunks = Chunks::new(limit);
     let is_complete = {
-        let mut reading = pin!(async {
+        let reading = async {
             loop {
                 match chunks.read_frame(&mut body).await {
                     Ok(true) => {}
                     end => break end.is_ok(),
                 }
             }
-        });
-        // Most bodies arrive with the head. A timer is created only for the others.
-        match poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
-            Poll::Ready(is_complete) => is_complete,
-            Poll::Pending => tokio::time::timeout(timeout, reading).await.unwrap_or(false),
-        }
+        };
+        within(timeout, reading).await.unwrap_or(false)
     };
     (chunks.into_body(), is_complete)
 }

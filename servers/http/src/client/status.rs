@@ -100,7 +100,9 @@ fn shown_location(location: &HeaderValue) -> String {
     let shown = match text.split_once("://") {
         Some((_, rest)) => {
             let path = rest.find('/').map_or("", |at| &rest[at..]);
-            net::redacted(text) + path
+            let shown = net::redacted(text);
+            // Without a host that can be told from a password, what follows may be a part of the password.
+            if shown.ends_with('…') { shown } else { shown + path }
         }
         None => text.to_owned(),
     };
@@ -155,6 +157,7 @@ mod tests {
                 "",
                 "the server answered with status 302 Found; redirects are not followed; location https://h:8443/login",
             ),
+            (302, Some("https://u:se/cret@h/login"), "", "; redirects are not followed; location https://…"),
             (
                 308,
                 Some("/RPC2/?token=secret"),
