@@ -79,7 +79,9 @@ fn rest_codec() -> Codec<Vec<u8>, Value, Vec<u8>> {
 fn jsonrpc_codec() -> Codec<Vec<u8>, Result<Value, Failure>, Vec<u8>> {
     use jsonrpc::wire::{Message, ReplyTo, Version};
     Codec {
-        encode_call: |call| jsonrpc::wire::encode_call(call, ID).unwrap(),
+        encode_call: |call| {
+            jsonrpc::wire::encode_call(&jsonrpc::wire::Envelope::default(), call, ID).unwrap()
+        },
         decode_call: |body| match jsonrpc::wire::decode(body, &limits()).unwrap() {
             Message::Single(request) => values(request.call.unwrap().params),
             Message::Batch(_) => unreachable!("one call was encoded"),

@@ -52,9 +52,9 @@ fn parse_origin(text: &str) -> Result<String, OriginParseError> {
 }
 
 impl ServerOptions {
-    fn allowed_origins(&self) -> AllowedOrigins {
-        // The command line has already rejected invalid origins.
-        AllowedOrigins::parse(self.allowed_origins.iter().map(String::as_str)).unwrap_or_default()
+    fn allowed_origins(&self) -> Result<AllowedOrigins, OptionsError> {
+        AllowedOrigins::parse(self.allowed_origins.iter().map(String::as_str))
+            .map_err(|error| OptionsError::invalid(&SERVER, error))
     }
 }
 
@@ -63,7 +63,7 @@ pub(super) fn http_options(context: &ServeContext) -> Result<HttpOptions, Option
     let options: ServerOptions = context.options.get(&SERVER)?;
     Ok(HttpOptions {
         body_timeout: options.body_timeout,
-        allowed_origins: options.allowed_origins(),
+        allowed_origins: options.allowed_origins()?,
         ..HttpOptions::from(context.limits)
     })
 }
@@ -152,7 +152,8 @@ pub(super) fn read_headers(options: &mut Options) -> Result<(), String> {
 pub(super) fn headers(destination: &Destination) -> Result<HeaderMap, OptionsError> {
     let ClientOptions { checked, .. } = destination.options.get(&CLIENT)?;
     let mut map = HeaderMap::new();
-    for (name, value) in checked.iter().filter_map(|text| parse_header(text).ok()) {
+    for text in &checked {
+        let (name, value) = parse_header(text).map_err(|reason| OptionsError::invalid(&CLIENT, reason))?;
         map.append(name, value);
     }
     Ok(map)

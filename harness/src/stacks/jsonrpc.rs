@@ -16,7 +16,7 @@ use super::facts::{Colour, Role, UrlForm};
 use super::http;
 use super::invoke::{Invocation, InvokeError, Output, parse_params, parse_value};
 use super::method_list;
-use super::options::{OptionGroup, Options};
+use super::options::{OptionGroup, Options, OptionsError};
 use super::protocol::{Protocol, Stack};
 use super::python::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
@@ -99,15 +99,19 @@ impl ClientOptions {
     }
 
     /// What clients put around their calls.
-    fn envelope(&self) -> Envelope {
+    ///
+    /// # Errors
+    /// When a member is not JSON.
+    fn envelope(&self) -> Result<Envelope, OptionsError> {
         let version = match self.version {
             RequestVersion::V1 => Version::V1,
             RequestVersion::V2 => Version::V2,
         };
         let member = |(name, text): &(String, String)| {
-            Some((name.clone(), json::read(text.as_bytes(), &Limits::default()).ok()?))
+            let value = json::read(text.as_bytes(), &Limits::default());
+            Ok((name.clone(), value.map_err(|error| OptionsError::invalid(&CLIENT, error))?))
         };
-        Envelope { version, members: self.checked.iter().filter_map(member).collect() }
+        Ok(Envelope { version, members: self.checked.iter().map(member).collect::<Result<_, _>>()? })
     }
 }
 
@@ -192,13 +196,13 @@ impl Protocol for Jsonrpc {
         call: &Call,
         result: &Value,
     ) -> Result<[Anatomy; 2], CallError> {
-        use jsonrpc::wire::{ReplyTo, encode_call_in, write_reply};
+        use jsonrpc::wire::{ReplyTo, encode_call, write_reply};
         let id = jsonrpc::FIRST_ID;
-        let envelope = destination.options.get::<ClientOptions>(&CLIENT)?.envelope();
+        let envelope = destination.options.get::<ClientOptions>(&CLIENT)?.envelope()?;
         let mut reply = Vec::new();
         let to = ReplyTo { id: &id.to_string(), version: envelope.version };
         write_reply(&mut reply, to, &Ok(result.clone()));
-        measure(call, result, [encode_call_in(&envelope, call, id)?.len(), reply.len()], json_len)
+        measure(call, result, [encode_call(&envelope, call, id)?.len(), reply.len()], json_len)
     }
 
     /// Makes a call, or sends a notification or a batch; lists the methods where none is named.
@@ -281,7 +285,7 @@ async fn connect<T: Transport>(
     destination: Destination,
     options: calculator::ClientOptions,
 ) -> Result<JsonRpcClient<T>, CallError> {
-    let envelope = destination.options.get::<ClientOptions>(&CLIENT)?.envelope();
+    let envelope = destination.options.get::<ClientOptions>(&CLIENT)?.envelope()?;
     let client = JsonRpcClient::connect(&destination.url, &http::headers(&destination)?, &options).await?;
     Ok(client.with_envelope(envelope))
 }

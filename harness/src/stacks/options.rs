@@ -70,6 +70,13 @@ pub struct OptionsError {
     source: serde_json::Error,
 }
 
+impl OptionsError {
+    /// Options of `group` that have the right types, but an invalid value.
+    pub(super) fn invalid(group: &OptionGroup, reason: impl fmt::Display) -> Self {
+        OptionsError { group: group.name, source: serde::de::Error::custom(reason) }
+    }
+}
+
 impl From<OptionsError> for CallError {
     fn from(error: OptionsError) -> Self {
         CallError::new(ErrorKind::InvalidArguments, error.to_string())

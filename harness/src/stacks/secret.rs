@@ -1,7 +1,9 @@
 //! Values that are kept out of the command line, which other users see in the list of processes.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::sys;
 
@@ -22,35 +24,53 @@ pub enum SecretError {
     /// Standard input cannot be read.
     #[error("cannot read standard input: {0}")]
     Input(io::Error),
+    /// Standard input has been read for another value.
+    #[error("`-` can be given once: standard input holds one value")]
+    InputTwice,
+    /// No file or environment variable is named.
+    #[error("{0} needs a name after it")]
+    NoName(&'static str),
     /// The environment variable is not set, or is empty.
     #[error("the environment variable {0} is not set")]
     Variable(String),
+    /// The environment variable holds something other than UTF-8.
+    #[error("the environment variable {0} is not valid UTF-8")]
+    NotText(String),
 }
 
 /// The value that `given` stands for on the command line: `@FILE` for the content of a file, `-` for standard input,
-/// `env:NAME` for an environment variable, and any other text for itself. A line break at the end of a file or of
-/// standard input does not count.
+/// `env:NAME` for an environment variable, and any other text for itself. Line breaks at the end of a file or of
+/// standard input do not count. Standard input can be read once.
 ///
 /// # Errors
 /// [`SecretError`].
 pub fn revealed(given: &str) -> Result<String, SecretError> {
+    static INPUT_IS_READ: AtomicBool = AtomicBool::new(false);
     if given == "-" {
+        if INPUT_IS_READ.swap(true, Ordering::Relaxed) {
+            return Err(SecretError::InputTwice);
+        }
         return read(io::stdin().lock()).map_err(SecretError::Input);
     }
     if let Some(path) = given.strip_prefix('@') {
+        if path.is_empty() {
+            return Err(SecretError::NoName("@"));
+        }
         let content = File::open(path).and_then(read);
         return content.map_err(|source| SecretError::File { path: path.to_owned(), source });
     }
     match given.strip_prefix("env:") {
-        Some(name) => {
-            let value = sys::variable(name).and_then(|value| value.into_string().ok());
-            value.ok_or_else(|| SecretError::Variable(name.to_owned()))
-        }
+        Some("") => Err(SecretError::NoName("env:")),
+        Some(name) => match sys::variable(name).map(OsString::into_string) {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(_)) => Err(SecretError::NotText(name.to_owned())),
+            None => Err(SecretError::Variable(name.to_owned())),
+        },
         None => Ok(given.to_owned()),
     }
 }
 
-/// Reads a text without the line break at its end.
+/// Reads a text without the line breaks at its end.
 fn read(source: impl Read) -> io::Result<String> {
     let mut text = String::new();
     source.take(MAX_BYTES + 1).read_to_string(&mut text)?;
@@ -79,6 +99,8 @@ mod tests {
         assert_eq!(revealed("env:PATH").unwrap(), std::env::var("PATH").unwrap());
         let message = |given: &str| revealed(given).unwrap_err().to_string();
         assert!(message("env:RPCBENCH_NO_SUCH_VARIABLE").contains("RPCBENCH_NO_SUCH_VARIABLE is not set"));
+        assert_eq!(message("@"), "@ needs a name after it");
+        assert_eq!(message("env:"), "env: needs a name after it");
         assert!(message(&format!("@{}/nosuch", folder.path().display())).contains("nosuch"));
         assert!(message("@/dev/zero").contains("more than"), "{}", message("@/dev/zero"));
     }

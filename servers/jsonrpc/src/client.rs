@@ -90,11 +90,11 @@ impl<T: Transport> JsonRpcClient<T> {
             return Err(self.status_error(&reply));
         }
         // The response to a batch of notifications alone is empty, or an error of the batch as a whole.
-        let results = match (ids.is_empty(), wire::decode_failure(&reply.body, &self.limits)) {
-            (true, Some(error)) => return Err(error),
-            (true, None) => Vec::new(),
-            (false, _) => wire::decode_batch_reply(&reply.body, &ids, &self.limits)
-                .map_err(|error| reply.undecodable(error))?,
+        let results = if ids.is_empty() {
+            wire::decode_failure(&reply.body, &self.limits).map_or(Ok(vec![]), Err)?
+        } else {
+            wire::decode_batch_reply(&reply.body, &ids, &self.limits)
+                .map_err(|error| reply.undecodable(error))?
         };
         let mut results = results.into_iter();
         Ok(calls
@@ -112,8 +112,7 @@ impl<T: Transport> JsonRpcClient<T> {
 
     async fn post(&self, call: &Call) -> Result<Value, CallError> {
         let id = self.next_id();
-        let reply =
-            self.transport.post(&self.endpoint, wire::encode_call_in(&self.envelope, call, id)?).await?;
+        let reply = self.transport.post(&self.endpoint, wire::encode_call(&self.envelope, call, id)?).await?;
         if reply.status != StatusCode::OK {
             return Err(self.status_error(&reply));
         }

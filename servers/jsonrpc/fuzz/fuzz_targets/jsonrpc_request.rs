@@ -2,7 +2,7 @@
 #![no_main]
 
 use calculator::Limits;
-use jsonrpc::wire::{Message, decode, decode_query, encode_call};
+use jsonrpc::wire::{Envelope, Message, decode, decode_query, encode_call};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {
@@ -18,7 +18,7 @@ fuzz_target!(|body: &[u8]| {
         Message::Batch(requests) => requests,
     };
     for call in requests.into_iter().filter_map(|request| request.call.ok()) {
-        let Ok(written) = encode_call(&call, 7) else { continue };
+        let Ok(written) = encode_call(&Envelope::default(), &call, 7) else { continue };
         let Ok(Message::Single(again)) = decode(&written, &limits) else { panic!("an encoded call is not decoded") };
         assert_eq!(again.call, Ok(call));
     }

@@ -13,19 +13,11 @@ pub struct Envelope {
     pub members: Vec<(String, Value)>,
 }
 
-/// Encodes a request of version 2.0. It has `params` even without arguments, since Zabbix requires that.
+/// Encodes a request. It has `params` even without arguments, since Zabbix requires that.
 ///
 /// # Errors
 /// As [`json::write`], for a value that JSON cannot represent.
-pub fn encode_call(call: &Call, id: u64) -> Result<Vec<u8>, CallError> {
-    encode_call_in(&Envelope::default(), call, id)
-}
-
-/// Encodes a request in `envelope`.
-///
-/// # Errors
-/// As [`encode_call`].
-pub fn encode_call_in(envelope: &Envelope, call: &Call, id: u64) -> Result<Vec<u8>, CallError> {
+pub fn encode_call(envelope: &Envelope, call: &Call, id: u64) -> Result<Vec<u8>, CallError> {
     let mut out = Vec::with_capacity(128);
     write_request(&mut out, envelope, call, Some(id))?;
     Ok(out)

@@ -24,7 +24,7 @@ mod request;
 mod response;
 mod tolerant;
 
-pub use envelope::{Envelope, encode_batch, encode_call, encode_call_in, encode_notification};
+pub use envelope::{Envelope, encode_batch, encode_call, encode_notification};
 pub use failure::{Failure, code};
 pub use request::{Message, Request, decode, decode_query};
 pub use response::{

@@ -16,6 +16,14 @@ use super::tolerant::{TolerantMessage, read_value};
 /// The levels of nesting around an argument in a batch: the batch, the request, its params.
 const ENVELOPE_DEPTH: usize = 3;
 
+/// Decodes a name or a value in the query of a URL.
+fn form_decode(text: &str) -> Result<String, Failure> {
+    percent_decode_str(&text.replace('+', " "))
+        .decode_utf8()
+        .map(|text| text.into_owned())
+        .map_err(|error| Failure::parse(format!("the query is not UTF-8: {error}")))
+}
+
 /// Converts the query of a URL to the body of a request, for calls by GET as python-jsonrpc's server accepts them:
 /// `jsonrpc=2.0&method=add&params=[2,3]&id=1`. The default of `jsonrpc` is 2.0. `params` is JSON. `id` is JSON if it can
 /// be parsed as JSON, otherwise a string. Other parameters are ignored. Returns `None` if there is no method.
@@ -27,11 +35,8 @@ pub fn decode_query(query: &str, limits: &Limits) -> Result<Option<Vec<u8>>, Fai
     let (mut version, mut method, mut params, mut id) = (None, None, None, None);
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let value = percent_decode_str(&value.replace('+', " "))
-            .decode_utf8()
-            .map_err(|error| Failure::parse(format!("the query is not UTF-8: {error}")))?
-            .into_owned();
-        let parameter = match name {
+        let (name, value) = (form_decode(name)?, form_decode(value)?);
+        let parameter = match name.as_str() {
             "jsonrpc" => &mut version,
             "method" => &mut method,
             "params" => &mut params,

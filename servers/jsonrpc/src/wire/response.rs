@@ -122,11 +122,11 @@ pub fn decode_batch_reply(
     limits: &Limits,
 ) -> Result<Vec<Result<Value, CallError>>, CallError> {
     if !body.trim_ascii_start().starts_with(b"[") {
-        return match (decode_failure(body, limits), ids) {
-            (_, [id]) => Ok(vec![decode_reply(body, *id, limits)]),
-            (Some(error), _) => Err(error),
-            (None, _) => Err(malformed("the response to a batch is not an array of responses".to_owned())),
-        };
+        if let [id] = ids {
+            return Ok(vec![decode_reply(body, *id, limits)]);
+        }
+        let not_array = || malformed("the response to a batch is not an array of responses".to_owned());
+        return Err(decode_failure(body, limits).unwrap_or_else(not_array));
     }
     let limits = limits.with_envelope(ENVELOPE_DEPTH + 1);
     json::check_depth(body, &limits)?;
@@ -137,8 +137,8 @@ pub fn decode_batch_reply(
     let mut responses = match read {
         Ok(responses) => responses,
         Err(error) => {
-            let responses = read_responses_tolerantly(body, ids.len(), &limits);
-            return match_by_id(responses.ok_or_else(|| not_a_response(&error))?, ids);
+            let outcomes = read_outcomes_tolerantly(body, ids.len(), &limits);
+            return match_by_id(outcomes.ok_or_else(|| not_a_response(&error))?, ids);
         }
     };
     let results = responses.iter().map(|response| &response.result);
@@ -147,21 +147,19 @@ pub fn decode_batch_reply(
             response.take_exact_result(exact);
         }
     }
-    match_by_id(responses, ids)
+    match_by_id(responses.into_iter().map(|response| (response.id, response.outcome())), ids)
 }
 
-/// The outcomes of `responses`, in the order of `ids`.
-fn match_by_id(
-    responses: Vec<Response<'_>>,
+/// The outcomes of responses, each with the id of its response, in the order of `ids`.
+fn match_by_id<'a>(
+    outcomes: impl IntoIterator<Item = Outcome<'a>>,
     ids: &[u64],
 ) -> Result<Vec<Result<Value, CallError>>, CallError> {
     let at: HashMap<u64, usize> = ids.iter().zip(0..).map(|(id, at)| (*id, at)).collect();
     let mut results: Vec<Option<Result<Value, CallError>>> = ids.iter().map(|_| None).collect();
     let mut without_id = Vec::new();
-    for response in responses {
-        let id = response.id;
-        let slot = response.numeric_id().and_then(|id| at.get(&id)).and_then(|at| results.get_mut(*at));
-        let result = response.outcome();
+    for (id, result) in outcomes {
+        let slot = numeric_id(id).and_then(|id| at.get(&id)).and_then(|at| results.get_mut(*at));
         match slot {
             Some(slot @ None) => *slot = Some(result),
             None if result.is_err() && matches!(id, None | Some("null")) => without_id.push(result),
@@ -201,24 +199,25 @@ fn read_single<'a>(body: &'a [u8], limits: &Limits) -> Result<Response<'a>, Call
     Ok(response)
 }
 
+/// The id of a response to a batch, and the outcome of its call.
+type Outcome<'a> = (Option<&'a str>, Result<Value, CallError>);
+
 /// Reads the responses to a batch of `max_responses` requests one by one, for a body that serde_json refuses. `None` if it
 /// does not have the syntax of JSON, or a response cannot be assigned to its request.
-fn read_responses_tolerantly<'a>(
+fn read_outcomes_tolerantly<'a>(
     body: &'a [u8],
     max_responses: usize,
     limits: &Limits,
-) -> Option<Vec<Response<'a>>> {
+) -> Option<Vec<Outcome<'a>>> {
     let message = TolerantMessage::new(body)?;
     let parts = message.items().filter(|parts| parts.len() <= max_responses)?;
-    let response = |part| {
-        Some(Response::read_tolerantly(&message, part, limits)?.unwrap_or_else(|error| Response {
-            result: Value::Null,
-            error: Value::Null,
-            id: message.members(part, ["id"]).and_then(|[id]| id),
-            unreadable: Some(error),
-        }))
+    let outcome = |part| {
+        Some(match Response::read_tolerantly(&message, part, limits)? {
+            Ok(response) => (response.id, response.outcome()),
+            Err(error) => (message.members(part, ["id"]).and_then(|[id]| id), Err(error)),
+        })
     };
-    parts.into_iter().map(response).collect()
+    parts.into_iter().map(outcome).collect()
 }
 
 fn not_a_response(error: &serde_json::Error) -> CallError {
@@ -238,8 +237,18 @@ struct Response<'a> {
     result: Value,
     error: Value,
     id: Option<&'a str>,
-    /// Why the result or the error cannot be read.
-    unreadable: Option<CallError>,
+}
+
+/// The number that the text `id` is, if it is an integer, in any notation: a peer that has only doubles may send `1.0` for
+/// `1`.
+fn numeric_id(id: Option<&str>) -> Option<u64> {
+    let text = id?;
+    if let Ok(number) = text.parse() {
+        return Some(number);
+    }
+    let number: f64 = text.parse().ok()?;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an integer in range")]
+    (number.fract() == 0.0 && (0.0..MAX_EXACT_INTEGER).contains(&number)).then_some(number as u64)
 }
 
 /// 2⁵³. Ids are below it, so a peer that reads every number as a double returns the same number.
@@ -265,23 +274,12 @@ impl<'a> Response<'a> {
             read(result)
                 .and_then(|result| Ok((result, read(error)?)))
                 .map_err(unreadable)
-                .map(|(result, error)| Response { result, error, id, unreadable: None }),
+                .map(|(result, error)| Response { result, error, id }),
         )
     }
 
     fn answers(&self, id: u64) -> bool {
-        self.numeric_id() == Some(id)
-    }
-
-    /// The id, if it is an integer, in any notation: a peer that has only doubles may send `1.0` for `1`.
-    fn numeric_id(&self) -> Option<u64> {
-        let text = self.id?;
-        if let Ok(number) = text.parse() {
-            return Some(number);
-        }
-        let number: f64 = text.parse().ok()?;
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an integer in range")]
-        (number.fract() == 0.0 && (0.0..MAX_EXACT_INTEGER).contains(&number)).then_some(number as u64)
+        numeric_id(self.id) == Some(id)
     }
 
     /// Replaces the result by that of `response`, the same response parsed with every integer kept exactly.
@@ -290,10 +288,9 @@ impl<'a> Response<'a> {
     }
 
     fn outcome(self) -> Result<Value, CallError> {
-        match (self.unreadable, self.error) {
-            (Some(error), _) => Err(error),
-            (None, Value::Null) => Ok(self.result),
-            (None, error) => Err(decode_error(error)),
+        match self.error {
+            Value::Null => Ok(self.result),
+            error => Err(decode_error(error)),
         }
     }
 }
@@ -346,7 +343,7 @@ impl<'de> Visitor<'de> for ResponseVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Response<'de>, A::Error> {
-        let mut response = Response { result: Value::Null, error: Value::Null, id: None, unreadable: None };
+        let mut response = Response { result: Value::Null, error: Value::Null, id: None };
         while let Some(member) = members.next_key()? {
             match member {
                 Member::Result => response.result = members.next_value()?,
