@@ -185,10 +185,7 @@ fn shortened(data: &Value) -> String {
     const MAX_CHARS: usize = 1_000;
     let text = format!("{data:?}");
     let text = printable(&text);
-    match text.char_indices().nth(MAX_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.into_owned(),
-    }
+    calculator::shortened(&text, MAX_CHARS).into_owned()
 }
 
 /// Appends `value` as JSON for a person or a program to read. Values that JSON cannot represent are written in the

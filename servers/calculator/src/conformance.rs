@@ -140,10 +140,7 @@ fn shortened(value: &Value) -> String {
     const MAX_CHARS: usize = 40;
     // The debug form of strings escapes what is not printable.
     let text = format!("{value:?}");
-    match text.char_indices().nth(MAX_CHARS) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text,
-    }
+    crate::shortened(&text, MAX_CHARS).into_owned()
 }
 
 /// The table for a protocol with this `profile`. The calls are the same for every protocol; an expectation differs

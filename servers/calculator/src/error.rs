@@ -1,10 +1,11 @@
 //! The errors of calls, which have the same kinds in every protocol.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Value, printable};
+use crate::{Value, printable, shortened};
 
 /// The maximum number of characters of a text in an error that a peer reported.
 const MAX_REMOTE_CHARS: usize = 4_000;
@@ -157,8 +158,8 @@ impl CallError {
 
     /// Creates an error that the peer reported. A message and a class name of more than 4,000 characters are shortened.
     pub fn remote(kind: ErrorKind, message: impl Into<String>, remote: Remote) -> Self {
-        let remote = Remote { class: remote.class.map(shortened), ..remote };
-        CallError { kind, message: shortened(message.into()), remote: Some(Box::new(remote)) }
+        let remote = Remote { class: remote.class.map(bounded), ..remote };
+        CallError { kind, message: bounded(message.into()), remote: Some(Box::new(remote)) }
     }
 
     /// Creates the error for a method that does not exist.
@@ -168,13 +169,12 @@ impl CallError {
     }
 }
 
-/// The first [`MAX_REMOTE_CHARS`] characters of `text`, with `…` in place of the rest.
-fn shortened(mut text: String) -> String {
-    if let Some((end, _)) = text.char_indices().nth(MAX_REMOTE_CHARS) {
-        text.truncate(end);
-        text.push('…');
+/// The beginning of `text`, as much as an error keeps of it.
+fn bounded(text: String) -> String {
+    match shortened(&text, MAX_REMOTE_CHARS) {
+        Cow::Owned(shortened) => shortened,
+        Cow::Borrowed(_) => text,
     }
-    text
 }
 
 #[cfg(test)]

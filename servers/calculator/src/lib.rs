@@ -33,7 +33,7 @@ pub use duration::{DurationParseError, parse_duration, parse_duration_above_zero
 pub use error::{CallError, ErrorKind, Remote};
 pub use faults::{Faults, OneIn, Stall};
 pub use limits::Limits;
-pub use printable::{is_unprintable, printable, printable_json, printable_lines};
+pub use printable::{is_unprintable, printable, printable_json, printable_lines, shortened};
 pub use service::{Calculator, MethodInfo, Service};
 pub use time::Time;
 pub use value::{Extension, Value};

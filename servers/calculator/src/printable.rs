@@ -40,6 +40,15 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
     )
 }
 
+/// The first `max_chars` characters of `text`, with `…` in place of the rest.
+#[must_use]
+pub fn shortened(text: &str, max_chars: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(max_chars) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
+}
+
 /// `text` with each character that `is_escaped` selects written by `escape`.
 fn escaped(
     text: &str,

@@ -36,7 +36,14 @@ pub(crate) const CODEC: Codec = Codec {
         },
         Known {
             name: "version",
-            applies: |case| case.reference.has("version"),
+            applies: |case| {
+                case.reference.has("version")
+                    && match case.view {
+                        "reply" => case.ours.is_ok() && case.reference.value.is_err(),
+                        // Of a batch, only the request with the other version is rejected.
+                        _ => case.reference.value.is_ok(),
+                    }
+            },
             example: || br#"{"jsonrpc":"1.0","method":"a","id":1}"#.to_vec(),
         },
         Known {
@@ -58,7 +65,7 @@ pub(crate) const CODEC: Codec = Codec {
         },
         Known {
             name: "jsonclass",
-            applies: |case| case.reference.has("jsonclass"),
+            applies: |case| case.ours.is_ok() && case.reference.has("jsonclass"),
             example: || br#"{"jsonrpc":"2.0","id":1,"result":{"__jsonclass__":["a.B",[]]}}"#.to_vec(),
         },
     ],

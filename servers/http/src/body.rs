@@ -26,6 +26,7 @@ where
 }
 
 /// Collects the chunks of a body as they arrive.
+#[derive(Debug)]
 pub(crate) struct Chunks {
     limit: usize,
     first: Bytes,

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, header};
 use crate::body_error::BodyError;
 
 /// A content coding.
+#[derive(Debug)]
 pub(crate) enum Coding {
     Identity,
     Gzip,

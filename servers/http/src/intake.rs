@@ -1,8 +1,11 @@
 //! Receiving requests: bodies within limits, and a bounded number of calls at a time.
 
+use std::time::Duration;
+
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use bytes::Bytes;
+use calculator::Limits;
 use http::{HeaderMap, header};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -27,7 +30,8 @@ const MAX_UNFINISHED_BODIES: usize = 16;
 /// complete or its timeout is over.
 #[derive(Debug)]
 pub struct Intake {
-    options: HttpOptions,
+    limits: Limits,
+    body_timeout: Duration,
     calls: Semaphore,
     unfinished_bytes: Semaphore,
 }
@@ -38,41 +42,33 @@ pub struct Intake {
 pub struct Admission<'a>(#[expect(dead_code, reason = "held for its drop")] Option<SemaphorePermit<'a>>);
 
 /// A request whose headers have been checked and whose body has not been read.
-struct Unread {
+///
+/// A handler makes it before its future, which would otherwise contain the whole request and be moved with it.
+#[derive(Debug)]
+pub struct Unread {
     body: Body,
     coding: Coding,
     chunks: Chunks,
 }
 
-impl Unread {
-    fn new(request: Request, max_body: usize) -> Result<Self, BodyError> {
-        let headers = request.headers();
-        let coding = Coding::from_header(headers.get(header::CONTENT_ENCODING))?;
-        if !has_length(headers) {
-            return Err(BodyError::LengthRequired);
-        }
-        let body = request.into_body();
-        Ok(Unread { coding, chunks: Chunks::for_body(&body, max_body)?, body })
-    }
-}
-
 impl Intake {
     /// Receives requests within the limits and timeouts of `options`.
     #[must_use]
-    pub fn new(options: HttpOptions) -> Self {
+    pub fn new(options: &HttpOptions) -> Self {
         let permits = |number: usize| Semaphore::new(number.min(Semaphore::MAX_PERMITS));
-        let limits = options.limits;
+        let HttpOptions { limits, body_timeout, .. } = *options;
         Intake {
+            limits,
+            body_timeout,
             calls: permits(limits.max_in_flight),
             unfinished_bytes: permits(limits.max_body.saturating_mul(MAX_UNFINISHED_BODIES)),
-            options,
         }
     }
 
-    /// The options of the server.
+    /// The limits on requests.
     #[must_use]
-    pub fn options(&self) -> &HttpOptions {
-        &self.options
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Waits until a call may be executed. For a request without a body.
@@ -85,47 +81,58 @@ impl Intake {
         Admission(permit)
     }
 
-    /// Reads the body of a request, waits until its call may be executed, and decompresses the body if it is gzip.
+    /// Checks the headers of `request`.
     ///
     /// # Errors
-    /// [`BodyError`], as early as possible: before the body is read, if the headers alone show the error.
-    pub fn receive(
-        &self,
-        request: Request,
-    ) -> impl Future<Output = Result<(Bytes, Admission<'_>), BodyError>> + Send {
-        // Before the future, which would otherwise contain the whole request.
-        let unread = Unread::new(request, self.options.limits.max_body);
-        async move {
-            let Unread { coding, body, chunks } = unread?;
-            let timeout = self.options.body_timeout;
-            let (body, reserved) =
-                within(timeout, self.read(body, chunks)).await.map_err(|_| BodyError::Timeout(timeout))??;
-            let admission = self.admit().await;
-            drop(reserved);
-            Ok((coding.decode(body, self.options.limits.max_body)?, admission))
+    /// When they show that its body cannot be received.
+    pub fn open(&self, request: Request) -> Result<Unread, BodyError> {
+        let headers = request.headers();
+        let coding = Coding::from_header(headers.get(header::CONTENT_ENCODING))?;
+        if !has_length(headers) {
+            return Err(BodyError::LengthRequired);
         }
+        let body = request.into_body();
+        Ok(Unread { coding, chunks: Chunks::for_body(&body, self.limits.max_body)?, body })
     }
 
-    /// Reads `body` into `chunks`. Returns also its share of the memory for unfinished bodies.
+    /// Reads the body of a request that was [opened](Self::open), waits until its call may be executed, and decompresses
+    /// the body if it is gzip.
+    ///
+    /// # Errors
+    /// The error of `unread`, and those of reading and decompressing the body.
+    pub async fn receive(
+        &self,
+        unread: Result<Unread, BodyError>,
+    ) -> Result<(Bytes, Admission<'_>), BodyError> {
+        let mut unread = unread?;
+        let timeout = self.body_timeout;
+        let received = within(timeout, self.read(&mut unread.body, &mut unread.chunks)).await;
+        let reserved = received.map_err(|_| BodyError::Timeout(timeout))??;
+        let admission = self.admit().await;
+        drop(reserved);
+        Ok((unread.coding.decode(unread.chunks.into_body(), self.limits.max_body)?, admission))
+    }
+
+    /// Reads `body` into `chunks`. Returns its share of the memory for unfinished bodies.
     async fn read(
         &self,
-        mut body: Body,
-        mut chunks: Chunks,
-    ) -> Result<(Bytes, Option<SemaphorePermit<'_>>), BodyError> {
+        body: &mut Body,
+        chunks: &mut Chunks,
+    ) -> Result<Option<SemaphorePermit<'_>>, BodyError> {
         let mut reserved = None;
-        while chunks.read_frame(&mut body).await? {
+        while chunks.read_frame(body).await? {
             if reserved.is_none() && chunks.len() > UNCOUNTED_BYTES && !body.is_end_stream() {
                 let missing = body.size_hint().exact();
                 reserved = self.reserve(chunks.len(), missing).await;
             }
         }
-        Ok((chunks.into_body(), reserved))
+        Ok(reserved)
     }
 
     /// Reserves memory for the whole of a body of which `arrived` bytes are there and `missing` bytes are not. For all of
     /// it at once: bodies that each hold a part of what they need could keep each other waiting.
     async fn reserve(&self, arrived: usize, missing: Option<u64>) -> Option<SemaphorePermit<'_>> {
-        let limit = self.options.limits.max_body;
+        let limit = self.limits.max_body;
         let missing = missing.and_then(|bytes| usize::try_from(bytes).ok());
         let whole = missing.map_or(limit, |missing| arrived.saturating_add(missing).min(limit));
         self.unfinished_bytes.acquire_many(u32::try_from(whole).unwrap_or(u32::MAX)).await.ok()

@@ -32,12 +32,10 @@ pub mod xml;
 
 pub use body::{read_body, reply};
 pub use body_error::BodyError;
-pub use client::{
-    Headers, HyperClient, Reply, ReqwestClient, Transport, bounded_message, kind_of_status, status_error,
-};
+pub use client::{Headers, HyperClient, Reply, ReqwestClient, Transport, kind_of_status, status_error};
 pub use cors::{AllowedOrigins, OriginParseError};
 pub use gzip::{accepts_gzip, gzip};
-pub use intake::{Admission, Intake};
+pub use intake::{Admission, Intake, Unread};
 pub use options::HttpOptions;
 pub use server::{Api, HttpServer, Server};
 

@@ -23,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 const MAX_BODY: usize = 1_000;
 
 async fn echo(request: Request) -> Response {
-    let intake = Intake::new(HttpOptions::from(Limits { max_body: MAX_BODY, ..Limits::default() }));
-    match intake.receive(request).await {
+    let intake = Intake::new(&HttpOptions::from(Limits { max_body: MAX_BODY, ..Limits::default() }));
+    match intake.receive(intake.open(request)).await {
         Ok((body, _)) => reply(StatusCode::OK, "text/plain", body),
         Err(error) => reply(error.status(), "text/plain", error.to_string()),
     }
@@ -292,12 +292,12 @@ async fn calls_beyond_the_limit_wait_until_another_finishes() {
     static ENTERED: Semaphore = Semaphore::const_new(0);
     static LEAVE: Semaphore = Semaphore::const_new(0);
     async fn held(State(intake): State<Arc<Intake>>, request: Request) -> Response<Body> {
-        let (_, _admission) = intake.receive(request).await.unwrap();
+        let (_, _admission) = intake.receive(intake.open(request)).await.unwrap();
         ENTERED.add_permits(1);
         LEAVE.acquire().await.unwrap().forget();
         reply(StatusCode::OK, "text/plain", "done")
     }
-    let intake = Arc::new(Intake::new(Limits { max_in_flight: 2, ..Limits::default() }.into()));
+    let intake = Arc::new(Intake::new(&Limits { max_in_flight: 2, ..Limits::default() }.into()));
     let server = start(Router::new().fallback(held).with_state(intake)).await;
     let mut streams = Vec::new();
     for _ in 0..3 {
@@ -333,6 +333,24 @@ async fn a_stopped_server_abandons_calls_that_do_not_finish() {
     assert!(begun.elapsed() <= Duration::from_millis(4_010), "{:?}", begun.elapsed());
 }
 
+#[tokio::test]
+async fn announces_that_the_connection_closes_when_a_request_is_refused_with_its_body() {
+    async fn refuse() -> Response {
+        reply(StatusCode::NOT_FOUND, "text/plain", "refused")
+    }
+    let server = start(Router::new().fallback(refuse)).await;
+    let refused = server.exchange("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\n\r\nok").await;
+    assert!(refused.contains("connection: close\r\n") && refused.ends_with("refused"), "{refused}");
+    // Without a body, the second request is answered on the same connection.
+    let both = "GET / HTTP/1.1\r\nhost: h\r\n\r\nGET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
+    let answers = server.exchange(both).await;
+    assert_eq!(
+        (answers.matches("refused").count(), answers.matches("connection: close").count()),
+        (2, 1),
+        "{answers}"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn closes_a_connection_whose_request_head_never_ends() {
     let server = start_echo().await;
@@ -345,7 +363,8 @@ async fn closes_a_connection_whose_request_head_never_ends() {
 async fn rejects_a_body_that_does_not_arrive_in_time() {
     async fn impatient(request: Request) -> Response {
         let options = HttpOptions { body_timeout: Duration::from_millis(50), ..HttpOptions::default() };
-        let refused = Intake::new(options).receive(request).await.unwrap_err();
+        let intake = Intake::new(&options);
+        let refused = intake.receive(intake.open(request)).await.unwrap_err();
         reply(refused.status(), "text/plain", refused.to_string())
     }
     let server = start(Router::new().fallback(impatient)).await;

@@ -169,13 +169,13 @@ async fn a_closed_unix_socket_and_a_reset_end_a_call_at_once() {
 /// A router that echoes bodies of up to `max_body` bytes, for at most one call at a time.
 fn echo(max_body: usize) -> Router {
     async fn handler(State(intake): State<Arc<Intake>>, request: Request) -> Response {
-        match intake.receive(request).await {
+        match intake.receive(intake.open(request)).await {
             Ok((body, _admission)) => reply(StatusCode::OK, "text/plain", format!("{} bytes", body.len())),
             Err(error) => reply(error.status(), "text/plain", error.to_string()),
         }
     }
     let limits = Limits { max_body, max_in_flight: 1, ..Limits::default() };
-    Router::new().fallback(handler).with_state(Arc::new(Intake::new(limits.into())))
+    Router::new().fallback(handler).with_state(Arc::new(Intake::new(&limits.into())))
 }
 
 fn head(length: usize) -> String {

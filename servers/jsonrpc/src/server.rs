@@ -8,7 +8,7 @@ use http_layer::axum::Router;
 use http_layer::axum::extract::Request;
 use http_layer::axum::response::Response;
 use http_layer::axum::routing::{MethodFilter, MethodRouter, on};
-use http_layer::{Api, BodyError, HttpOptions, Intake, reply, system};
+use http_layer::{Api, BodyError, HttpOptions, Intake, Unread, reply, system};
 
 use crate::wire::{self, Failure, JSON, Message};
 
@@ -47,11 +47,12 @@ impl Api for JsonRpc {
 }
 
 fn router(dispatcher: Dispatcher, ServerOptions { http, allow_get }: ServerOptions) -> Router {
-    let shared = Arc::new(Shared { dispatcher, intake: Intake::new(http) });
+    let shared = Arc::new(Shared { dispatcher, intake: Intake::new(&http) });
     let methods = if allow_get { MethodFilter::POST.or(MethodFilter::GET) } else { MethodFilter::POST };
     let endpoint: MethodRouter = on(methods, move |request: Request| {
         let shared = Arc::clone(&shared);
-        async move { shared.respond(request).await }
+        let incoming = shared.open(request);
+        async move { shared.respond(incoming).await }
     });
     let not_found = || async {
         let error = CallError::new(ErrorKind::UnknownMethod, "no JSON-RPC at this path; use /jsonrpc");
@@ -70,6 +71,14 @@ fn failure(status: StatusCode, failure: Failure) -> Response {
     reply(status, JSON, wire::encode_failure(failure))
 }
 
+/// A request whose head has been checked.
+enum Incoming {
+    /// A GET with its query.
+    Query(String),
+    /// A POST.
+    Body(Result<Unread, BodyError>),
+}
+
 /// The state that all handlers share.
 struct Shared {
     dispatcher: Dispatcher,
@@ -77,17 +86,29 @@ struct Shared {
 }
 
 impl Shared {
+    /// Checks the head of a request.
+    fn open(&self, request: Request) -> Incoming {
+        if request.method() == Method::POST {
+            Incoming::Body(self.intake.open(request))
+        } else {
+            Incoming::Query(request.uri().query().unwrap_or_default().to_owned())
+        }
+    }
+
     fn limits(&self) -> &Limits {
-        &self.intake.options().limits
+        self.intake.limits()
     }
 
     /// Responds with status 200 whatever the outcome of the calls, and with an empty body if all are notifications.
-    async fn respond(&self, request: Request) -> Response {
-        if request.method() != Method::POST {
-            let _admission = self.intake.admit().await;
-            return self.respond_to_query(request.uri().query().unwrap_or_default()).await;
-        }
-        match self.intake.receive(request).await {
+    async fn respond(&self, incoming: Incoming) -> Response {
+        let unread = match incoming {
+            Incoming::Query(query) => {
+                let _admission = self.intake.admit().await;
+                return self.respond_to_query(&query).await;
+            }
+            Incoming::Body(unread) => unread,
+        };
+        match self.intake.receive(unread).await {
             Ok((body, _admission)) => self.respond_to_text(&body).await,
             Err(error) => failure(error.status(), body_failure(&error)),
         }

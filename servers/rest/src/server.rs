@@ -9,7 +9,7 @@ use http_layer::axum::Router;
 use http_layer::axum::extract::Request;
 use http_layer::axum::response::Response;
 use http_layer::axum::routing::get;
-use http_layer::{Api, BodyError, Bytes, HttpOptions, Intake, reply};
+use http_layer::{Api, BodyError, Bytes, HttpOptions, Intake, Unread, reply};
 
 use crate::negotiation::{Format, FormatWeights, format_of_body};
 use crate::openapi;
@@ -46,7 +46,7 @@ fn router(dispatcher: Dispatcher, http: HttpOptions) -> Router {
     let service = dispatcher.service();
     let document = Document::new(openapi::document(service.name(), service.methods()).to_string());
     let methods: Vec<_> = service.methods().iter().map(|method| method.name).collect();
-    let shared = Arc::new(Shared { dispatcher, intake: Intake::new(http) });
+    let shared = Arc::new(Shared { dispatcher, intake: Intake::new(&http) });
     let mut router = Router::new().route(
         "/openapi.json",
         get(move |request: Request| {
@@ -58,7 +58,10 @@ fn router(dispatcher: Dispatcher, http: HttpOptions) -> Router {
     for method in methods {
         let (for_get, for_post) = (Arc::clone(&shared), Arc::clone(&shared));
         let resource = get(move |request: Request| async move { for_get.handle_get(method, request).await })
-            .post(move |request: Request| async move { for_post.handle_post(method, request).await })
+            .post(move |request: Request| {
+                let posted = for_post.open_post(request);
+                async move { for_post.handle_post(method, posted).await }
+            })
             .fallback(
                 |request: Request| async move { handle_other_method(&request, "GET,HEAD,POST,OPTIONS") },
             );
@@ -140,11 +143,31 @@ impl Document {
 }
 
 impl Shared {
-    async fn handle_post(&self, method: &'static str, request: Request) -> Response {
-        let Some(format) = FormatWeights::from_headers(request.headers()).format() else {
-            return Rejection::not_acceptable().into_response(Format::Json);
+    /// Checks the head of a POST.
+    ///
+    /// # Errors
+    /// The reason to refuse it, and the format in which to say so.
+    fn open_post(&self, request: Request) -> Result<Post, (Rejection, Format)> {
+        let headers = request.headers();
+        let Some(format) = FormatWeights::from_headers(headers).format() else {
+            return Err((Rejection::not_acceptable(), Format::Json));
         };
-        let result = self.call_with_body(method, request, format).await;
+        let Some(body_format) = format_of_body(headers.get(header::CONTENT_TYPE)) else {
+            let unsupported = Rejection::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "Unsupported media type",
+                "send the arguments with content-type application/json or application/xml".to_owned(),
+            );
+            return Err((unsupported, format));
+        };
+        Ok(Post { format, body_format, unread: self.intake.open(request) })
+    }
+
+    async fn handle_post(&self, method: &'static str, post: Result<Post, (Rejection, Format)>) -> Response {
+        let (format, result) = match post {
+            Ok(post) => (post.format, self.call_with_body(method, post).await),
+            Err((rejection, format)) => (format, Err(rejection)),
+        };
         result.unwrap_or_else(|rejection| rejection.into_response(format))
     }
 
@@ -168,18 +191,10 @@ impl Shared {
     async fn call_with_body(
         &self,
         method: &'static str,
-        request: Request,
-        format: Format,
+        Post { format, body_format, unread }: Post,
     ) -> Result<Response, Rejection> {
-        let Some(body_format) = format_of_body(request.headers().get(header::CONTENT_TYPE)) else {
-            return Err(Rejection::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "Unsupported media type",
-                "send the arguments with content-type application/json or application/xml".to_owned(),
-            ));
-        };
-        let (body, _admission) = self.intake.receive(request).await?;
-        let limits = &self.intake.options().limits;
+        let (body, _admission) = self.intake.receive(unread).await?;
+        let limits = self.intake.limits();
         let params = match body_format {
             Format::Json => wire::decode_params(&body, limits)?,
             Format::Xml => wire::xml::decode_params(&body, ParameterType::of_method(method), limits)?,
@@ -199,6 +214,14 @@ impl Shared {
             Format::Xml => reply(StatusCode::OK, XML, wire::xml::encode_result(&result)?),
         })
     }
+}
+
+/// A POST whose head has been checked.
+struct Post {
+    /// The format of the response.
+    format: Format,
+    body_format: Format,
+    unread: Result<Unread, BodyError>,
 }
 
 /// Why a request is answered with a problem document. Boxed, since most requests are not.

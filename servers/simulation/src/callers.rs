@@ -12,7 +12,7 @@ use crate::defect::Defect;
 use crate::peers::AnyClient;
 use crate::plan::{CallKind, CallPlan};
 
-/// Makes the calls of one caller sequentially. They share a [`Deadline`], as in a measurement.
+/// Makes the calls of one caller sequentially, each with a [`Deadline`] as in a measurement.
 pub(crate) async fn make_calls(
     client: AnyClient,
     calls: Vec<CallPlan>,

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use calculator::Dispatcher;
 use http_layer::axum::Router;
-use http_layer::axum::extract::{Request, State};
+use http_layer::axum::extract::Request;
 use http_layer::axum::response::Response;
-use http_layer::axum::routing::any;
+use http_layer::axum::routing::{MethodRouter, any};
 use http_layer::http::{HeaderValue, Method, StatusCode, header};
-use http_layer::{Api, BodyError, HttpOptions, Intake, accepts_gzip, gzip, reply};
+use http_layer::{Api, BodyError, HttpOptions, Intake, Unread, accepts_gzip, gzip, reply};
 
 use crate::methods::Methods;
 use crate::wire::EncodeOptions;
@@ -40,8 +40,16 @@ impl Api for XmlRpc {
 
     fn router(dispatcher: Dispatcher, ServerOptions { http, allow_none }: ServerOptions) -> Router {
         let methods = Methods { dispatcher, limits: http.limits, encode: EncodeOptions { allow_none } };
-        let state = Arc::new(Shared { methods, intake: Intake::new(http) });
-        Router::new().route("/", any(rpc)).route("/RPC2", any(rpc)).fallback(not_found).with_state(state)
+        let shared = Arc::new(Shared { methods, intake: Intake::new(&http) });
+        let endpoint: MethodRouter = any(move |request: Request| {
+            let shared = Arc::clone(&shared);
+            let call = shared.open(request);
+            async move { shared.respond(call).await }
+        });
+        Router::new()
+            .route("/", endpoint.clone())
+            .route("/RPC2", endpoint)
+            .fallback(async |request| not_found(&request))
     }
 }
 
@@ -51,26 +59,45 @@ struct Shared {
     intake: Intake,
 }
 
-async fn rpc(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    // CPython compares the path including the query, so a path with a query is not found.
-    if request.method() != Method::POST || request.uri().query().is_some() {
-        return not_found(request).await;
-    }
-    let gzip_wanted = accepts_gzip(request.headers());
-    match shared.intake.receive(request).await {
-        Ok((body, _admission)) => {
-            let answer = shared.methods.respond(&body).await;
-            if gzip_wanted && answer.len() > GZIP_THRESHOLD_BYTES {
-                compressed(&answer)
-            } else {
-                xml_response(answer)
-            }
+/// A call whose head has been checked.
+struct Call {
+    gzip_wanted: bool,
+    unread: Result<Unread, BodyError>,
+}
+
+impl Shared {
+    /// Checks the head of a request.
+    ///
+    /// # Errors
+    /// The response to a request that is not a call.
+    fn open(&self, request: Request) -> Result<Call, Box<Response>> {
+        // CPython compares the path including the query, so a path with a query is not found.
+        if request.method() != Method::POST || request.uri().query().is_some() {
+            return Err(Box::new(not_found(&request)));
         }
-        Err(error) => {
-            // CPython's status for an unsupported content coding.
-            let unknown = matches!(error, BodyError::UnsupportedCoding(_));
-            let status = if unknown { StatusCode::NOT_IMPLEMENTED } else { error.status() };
-            text_response(status, error.to_string())
+        Ok(Call { gzip_wanted: accepts_gzip(request.headers()), unread: self.intake.open(request) })
+    }
+
+    async fn respond(&self, call: Result<Call, Box<Response>>) -> Response {
+        let Call { gzip_wanted, unread } = match call {
+            Ok(call) => call,
+            Err(response) => return *response,
+        };
+        match self.intake.receive(unread).await {
+            Ok((body, _admission)) => {
+                let answer = self.methods.respond(&body).await;
+                if gzip_wanted && answer.len() > GZIP_THRESHOLD_BYTES {
+                    compressed(&answer)
+                } else {
+                    xml_response(answer)
+                }
+            }
+            Err(error) => {
+                // CPython's status for an unsupported content coding.
+                let unknown = matches!(error, BodyError::UnsupportedCoding(_));
+                let status = if unknown { StatusCode::NOT_IMPLEMENTED } else { error.status() };
+                text_response(status, error.to_string())
+            }
         }
     }
 }
@@ -90,7 +117,7 @@ fn compressed(body: &[u8]) -> Response {
 
 /// The response to a request that is not a call. As in CPython, a method other than POST is not implemented, whatever
 /// the path.
-async fn not_found(request: Request) -> Response {
+fn not_found(request: &Request) -> Response {
     if request.method() == Method::POST {
         text_response(StatusCode::NOT_FOUND, "No such page".to_owned())
     } else {

@@ -17,7 +17,7 @@ use crate::BodyError;
 use crate::gzip::Coding;
 pub use hyper::HyperClient;
 pub use reqwest::ReqwestClient;
-pub use status::{bounded_message, kind_of_status, status_error};
+pub use status::{kind_of_status, status_error};
 
 /// An HTTP client with one connection, which carries one call at a time.
 pub trait Transport: Sized + Send + Sync + 'static {

@@ -8,19 +8,6 @@ use super::Reply;
 /// The maximum number of characters of a response that are repeated in a message.
 const MAX_SHOWN_CHARS: usize = 200;
 
-/// The maximum number of characters of a message that a server sends for people to read.
-const MAX_MESSAGE_CHARS: usize = 4_000;
-
-/// `message`, which a server sent, shortened to 4,000 characters.
-#[must_use]
-pub fn bounded_message(mut message: String) -> String {
-    if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE_CHARS) {
-        message.truncate(end);
-        message.push('…');
-    }
-    message
-}
-
 /// The kind of error of a call that is answered with `status` and without an error in the terms of the protocol. It is
 /// the same in all protocols.
 #[must_use]
@@ -111,11 +98,7 @@ fn shown_location(location: &HeaderValue) -> String {
 
 /// The beginning of `text`, [printable].
 fn shortened(text: &str) -> String {
-    let text = printable(text);
-    match text.char_indices().nth(MAX_SHOWN_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.into_owned(),
-    }
+    calculator::shortened(&printable(text), MAX_SHOWN_CHARS).into_owned()
 }
 
 #[cfg(test)]
@@ -181,8 +164,6 @@ mod tests {
             assert!(line.ends_with('…') && line.chars().count() == MAX_SHOWN_CHARS + 1, "{line}");
         }
         assert_eq!(first_line(b"\xff\xfe\n").unwrap(), "\u{fffd}\u{fffd}");
-        assert_eq!(bounded_message("ü".repeat(100_000)).chars().count(), MAX_MESSAGE_CHARS + 1);
-        assert_eq!(bounded_message("ü".repeat(MAX_MESSAGE_CHARS)).chars().count(), MAX_MESSAGE_CHARS);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Failures: the error objects of responses, with their reserved codes, and the kind of error as `data`.
 
 use calculator::{CallError, ErrorKind, Remote, Value, json};
-use http_layer::bounded_message;
 
 /// The codes that JSON-RPC 2.0 reserves (section 5.1).
 pub mod code {
@@ -79,7 +78,7 @@ impl From<CallError> for Failure {
 pub(super) fn decode_error(error: Value) -> CallError {
     let Value::Map(members) = error else {
         let message = if let Value::Str(text) = error { text } else { format!("{error:?}") };
-        return CallError::remote(ErrorKind::Internal, bounded_message(message), Remote::default());
+        return CallError::remote(ErrorKind::Internal, message, Remote::default());
     };
     let (mut code, mut message, mut data) = (None, None, None);
     for (name, value) in members {
@@ -101,6 +100,6 @@ pub(super) fn decode_error(error: Value) -> CallError {
         Some(code::INVALID_REQUEST) => by_data.unwrap_or(ErrorKind::Malformed),
         _ => by_data.unwrap_or(ErrorKind::Internal),
     };
-    let message = message.map_or_else(|| "the server gave no message".to_owned(), bounded_message);
+    let message = message.unwrap_or_else(|| "the server gave no message".to_owned());
     CallError::remote(kind, message, Remote { code, class: None, data })
 }

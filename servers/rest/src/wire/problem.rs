@@ -2,7 +2,7 @@
 
 use calculator::{CallError, ErrorKind, Limits, Remote, Value, json};
 use http::StatusCode;
-use http_layer::{bounded_message, kind_of_status};
+use http_layer::kind_of_status;
 
 /// A failed call, as a problem document describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,5 +86,5 @@ pub fn decode_failure(status: u16, body: &[u8], limits: &Limits) -> Option<CallE
     let by_status = || StatusCode::from_u16(status).map_or(ErrorKind::Internal, kind_of_status);
     let message = message.map_or_else(|| format!("the server answered with status {status}"), str::to_owned);
     let remote = Remote { code: Some(status.into()), ..Remote::default() };
-    Some(CallError::remote(kind.unwrap_or_else(by_status), bounded_message(message), remote))
+    Some(CallError::remote(kind.unwrap_or_else(by_status), message, remote))
 }

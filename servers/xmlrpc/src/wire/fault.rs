@@ -2,8 +2,6 @@
 
 use calculator::{CallError, ErrorKind, Remote, Value};
 
-use http_layer::bounded_message;
-
 use super::error::{DecodeError, EncodeError};
 
 /// The fault code that CPython's server uses for every exception.
@@ -114,7 +112,7 @@ impl From<Fault> for CallError {
         let code = fault.other_code.is_none().then_some(fault.code.into());
         let data = fault.other_code.filter(|code| *code != Value::Null);
         let remote = Remote { code, class: class.map(str::to_owned), data };
-        let message = bounded_message(message.to_owned());
+        let message = message.to_owned();
         CallError::remote(kind, message, remote)
     }
 }

@@ -113,10 +113,7 @@ fn without_underscores(text: &str) -> Option<Cow<'_, str>> {
 /// The beginning of a peer's text, for an error message.
 fn shortened(text: &str) -> String {
     const MAX_CHARS: usize = 40;
-    match text.char_indices().nth(MAX_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    calculator::shortened(text, MAX_CHARS).into_owned()
 }
 
 /// Drops surplus bits at the end and does not require padding, which `base64` has already checked.
