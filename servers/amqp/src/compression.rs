@@ -64,6 +64,14 @@ pub(crate) fn decompress(body: &[u8], max: usize) -> Result<Vec<u8>, DecompressE
     if text.len() > max { Err(DecompressError::TooLong { max }) } else { Ok(text) }
 }
 
+/// The first `max` bytes of `body`, decompressed as far as it is not damaged.
+pub(crate) fn decompress_beginning(body: &[u8], max: usize) -> Vec<u8> {
+    let mut text = Vec::new();
+    // What was read before an error counts.
+    let _ = ZlibDecoder::new(body).take(max as u64).read_to_end(&mut text);
+    text
+}
+
 /// The decompressed body of a message that declares compression; `None` if it declares none.
 pub(crate) fn decompressed(delivery: &Delivery, max: usize) -> Option<Result<Vec<u8>, DecompressError>> {
     Some(match Compression::of(&delivery.properties)? {
@@ -96,5 +104,7 @@ pub(crate) mod tests {
             let refused = decompress(damaged, 20 << 20);
             assert!(matches!(refused, Err(DecompressError::Damaged(_))), "{damaged:?}");
         }
+        assert_eq!(decompress_beginning(&bomb, 100), [b' '; 100]);
+        assert_eq!(decompress_beginning(b"{}", 100), b"");
     }
 }

@@ -6,7 +6,7 @@ use lapin::BasicProperties;
 use lapin::message::Delivery;
 
 use super::options::RpcServerOptions;
-use crate::compression::{Compression, DecompressError, decompress, decompressed};
+use crate::compression::{Compression, DecompressError, decompress, decompress_beginning};
 use crate::wire::{self, PartialRouting, Request, WireError};
 
 /// Decodes a request. Its properties must declare uncompressed JSON in UTF-8, or compressed JSON if that is enabled.
@@ -32,14 +32,13 @@ pub(super) fn decode_request(delivery: &Delivery, options: &RpcServerOptions) ->
 }
 
 /// The ids in a message that [`decode_request`] refuses, as far as they can be read. A compressed body is decompressed even
-/// if that is not enabled for requests, up to `max_body` bytes.
+/// if that is not enabled for requests, up to `max_body` bytes and up to where it is damaged.
 pub(super) fn routing_of(delivery: &Delivery, max_body: usize) -> PartialRouting {
-    if !is_json(&delivery.properties) {
-        return PartialRouting::default();
-    }
-    match decompressed(delivery, max_body) {
+    match Compression::of(&delivery.properties) {
+        _ if !is_json(&delivery.properties) => PartialRouting::default(),
         None => wire::read_routing(&delivery.data),
-        Some(text) => text.map(|text| wire::read_routing(&text)).unwrap_or_default(),
+        Some(Compression::Zlib) => wire::read_routing(&decompress_beginning(&delivery.data, max_body)),
+        Some(Compression::Other) => PartialRouting::default(),
     }
 }
 
@@ -84,6 +83,11 @@ mod tests {
         assert!(decode_request(&refused, &RpcServerOptions { decompress: true, ..options }).is_ok());
         let plain = delivery("application/json", None, request.to_vec());
         assert_eq!(routing_of(&plain, MAX_BODY).reply_queue.as_deref(), Some("reply_q"));
+        let mut damaged = compress(request);
+        damaged.truncate(damaged.len() - 8);
+        let damaged = delivery("application/json", gzip, damaged);
+        assert!(decode_request(&damaged, &RpcServerOptions { decompress: true, ..options }).is_err());
+        assert_eq!(routing_of(&damaged, MAX_BODY).msg_id.as_deref(), Some("m"));
         // What is not declared as JSON is not read as JSON.
         for other in [
             delivery("application/x-python-serialize", None, request.to_vec()),
@@ -112,7 +116,8 @@ mod tests {
             let PartialRouting { msg_id, reply_queue, envelope: found } = routing_of(&refused, MAX_BODY);
             assert_eq!((msg_id.as_deref(), reply_queue.as_deref()), (Some("m"), Some("reply_q")));
             assert_eq!(found, envelope);
-            assert_eq!(routing_of(&refused, body.len() - 1), PartialRouting::default());
+            let PartialRouting { msg_id, reply_queue, .. } = routing_of(&refused, 1_000);
+            assert_eq!((msg_id, reply_queue), (None, None));
         }
     }
 }
