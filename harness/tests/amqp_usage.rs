@@ -6,10 +6,13 @@ mod common;
 
 use std::time::{Duration, Instant};
 
+use amqp::{RpcServerOptions, Server, Target, TransportUrl};
 use common::broker::queues;
+use common::hostile::{assert_harmless_failures, hostile_dispatcher};
 use common::{Process, finish, rpcbench};
 use nix::sys::signal::Signal;
 use rpcbench::deploy::rabbitmq::PrivateBroker;
+use tokio_util::sync::CancellationToken;
 
 /// The timeout of events that must happen. Only a defect reaches it.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -40,6 +43,22 @@ fn connection_errors_are_one_line_without_the_password() {
             assert!(!ended.err[0].contains(&password), "{}", ended.err[0]);
         }
     }
+    broker.stop().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_of_a_peer_is_escaped_by_call_and_check() {
+    let broker = PrivateBroker::start(&[]).unwrap();
+    let transport: TransportUrl = broker.url().parse().unwrap();
+    let target = Target::topic("hostile").server("s1");
+    let server = Server::bind(&transport.into(), target, hostile_dispatcher(), RpcServerOptions::default())
+        .await
+        .unwrap();
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(server.run(stop.clone()));
+    assert_harmless_failures("amqp", broker.url(), &["--topic", "hostile"]);
+    stop.cancel();
+    running.await.unwrap();
     broker.stop().unwrap();
 }
 

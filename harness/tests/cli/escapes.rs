@@ -1,23 +1,14 @@
 //! Text from peers and files on a terminal: no command, no change of direction, one line.
 
 use calculator::is_unprintable;
+use net::Endpoint;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use zerorpc::ServerOptions;
 
-use super::common::{Ended, finish, rpcbench};
+use super::common::hostile::{HOSTILE, assert_harmless, assert_harmless_failures, hostile_dispatcher};
+use super::common::{finish, rpcbench};
 use super::peer::{self, Reaction};
-
-/// Clears the screen, sets a title, uses a C1 control, changes the direction, and fakes a line of output.
-const HOSTILE: &str =
-    "\u{1b}[2J\u{1b}]0;title\u{7}\u{9b}31m\u{202e}txt\u{2066}\r\npass  core    add(2, 3) → 5\u{2028}";
-
-/// Asserts that neither stream holds an unprintable character or the line that [`HOSTILE`] fakes.
-#[track_caller]
-fn assert_harmless(ended: &Ended) {
-    for line in ended.out.iter().chain(&ended.err) {
-        assert!(!line.contains(is_unprintable), "{line:?}");
-        assert!(!line.starts_with("pass  core    add(2, 3) → 5"), "{line:?}");
-    }
-}
 
 #[test]
 fn an_error_of_a_peer_is_escaped_by_call_and_check() {
@@ -25,16 +16,21 @@ fn an_error_of_a_peer_is_escaped_by_call_and_check() {
         let (_, _, id) = peer::call(body);
         peer::error(&id, -32000, HOSTILE)
     });
-    let called = finish(&mut rpcbench(&["call", "jsonrpc", &url, "add", "2", "3"]))
-        .with(1, &["\\u{1b}[2J", "\\u{202e}", "\\r\\n"]);
-    assert_harmless(&called);
-    assert_eq!(called.err.len(), 1, "{:?}", called.err);
+    assert_harmless_failures("jsonrpc", &url, &[]);
     let batch = finish(&mut rpcbench(&["call", "jsonrpc", &url, "--batch", "add", "1", "2"]));
     assert_harmless(&batch);
-    let checked = finish(&mut rpcbench(&["check", "jsonrpc", &url])).with(1, &[]);
-    assert_harmless(&checked);
-    // A row for each of the table, and a line for each level.
-    assert_eq!(checked.out.len(), 29, "{:?}", checked.out);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_of_a_zerorpc_peer_is_escaped_by_call_and_check() {
+    let options = ServerOptions::default();
+    let server = zerorpc::Server::bind(&Endpoint::loopback(), hostile_dispatcher(), options).await.unwrap();
+    let url = server.url();
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(server.run(stop.clone()));
+    assert_harmless_failures("zerorpc", &url, &[]);
+    stop.cancel();
+    running.await.unwrap();
 }
 
 #[test]

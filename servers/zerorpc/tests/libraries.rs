@@ -88,3 +88,15 @@ async fn calls_fail_when_the_server_is_gone() {
         assert_eq!(sum(&client, 2, 3).await.unwrap_err().kind, ErrorKind::Undeliverable, "{library:?}");
     }
 }
+
+#[tokio::test]
+async fn a_socket_that_is_not_there_is_reported_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("ipc://{}", folder.path().join("none").display());
+    // A library that waits for the server would wait for this long.
+    let options = ClientOptions { timeout: Duration::from_secs(3_600), ..ClientOptions::default() };
+    for library in LIBRARIES {
+        let refused = ZerorpcClient::connect_by(*library, &url, &options, None).await.map(drop);
+        assert_eq!(refused.unwrap_err().kind, ErrorKind::Undeliverable, "{library:?}");
+    }
+}
