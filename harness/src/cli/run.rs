@@ -39,7 +39,7 @@ pub(super) struct Arguments {
     /// The names of built-in scenarios (see `rpcbench list`), or scenario files
     #[arg(value_name = "SCENARIO|FILE.toml", default_value = "quick")]
     scenarios: Vec<String>,
-    /// Measure only these stacks (and always the floors, `inproc` and `tcp`)
+    /// Measure only these stacks (and always the floors: `inproc`, `tcp`, and for several connections `tcp-async`)
     #[arg(long = "stack", value_name = "A,B", value_delimiter = ',')]
     stacks: Vec<String>,
     #[command(flatten)]

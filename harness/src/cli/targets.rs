@@ -10,7 +10,7 @@ use super::Failure;
 use super::protocol_options::{OfClients, ProtocolOptions};
 use crate::run::targets::Targets;
 use crate::scenario::Scenario;
-use crate::stacks::{NETWORK_FLOOR, Options, Stack, base_name};
+use crate::stacks::{FLOORS, Options, Stack, base_name};
 
 /// The environment variable that lists servers that are already running, as `--target` does, separated by spaces.
 const TARGETS_VARIABLE: &str = "RPCBENCH_TARGETS";
@@ -52,7 +52,7 @@ impl TargetsArguments {
         let covers = |scenario: &Scenario, name: &str| {
             let base = base_name(name);
             scenario.stacks.iter().any(|stack| stack == name || stack == base)
-                || (scenario.floors && base == NETWORK_FLOOR)
+                || (scenario.floors && FLOORS.contains(&base))
         };
         for given in listed(TARGETS_VARIABLE)? {
             let (stack, url) = parse_target(&given, broker)?;

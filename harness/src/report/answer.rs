@@ -3,7 +3,7 @@
 use super::capacity::{Capacity, bounds, capacities};
 use super::describe;
 use super::model::Unit;
-use super::stack::{FLOOR, StackKind};
+use super::stack::StackKind;
 use super::stack_summary::{Spread, StackSummary};
 use super::summary::{MeasurementSummary, Summary};
 use super::text;
@@ -47,7 +47,7 @@ fn capacity(capacity: &Capacity<'_>) -> Option<String> {
 fn latency(summary: &MeasurementSummary) -> Option<String> {
     let usual = ranking(summary, StackKind::is_usual);
     let minimal = ranking(summary, StackKind::is_minimal);
-    let floor = summary.stacks.iter().find(|stack| stack.stack == FLOOR).and_then(|stack| stack.p50);
+    let floor = summary.stacks.iter().find(|stack| stack.stack == summary.floor).and_then(|stack| stack.p50);
     let round_trip = floor.map_or_else(String::new, |floor| {
         format!(" the raw TCP round trip of {} µs", text::micros(floor.median))
     });
@@ -60,7 +60,7 @@ fn latency(summary: &MeasurementSummary) -> Option<String> {
         // One stack, or no floor: there is no range of multiples.
         let stack = usual.first().or(minimal.first())?;
         let ratio = stack
-            .ratio_to_tcp
+            .ratio_to_floor
             .map_or_else(String::new, |ratio| format!(", {} ×{round_trip}", text::ratio(ratio.median)));
         return Some(format!(
             "{opening} over {} takes {} µs{ratio}.",
@@ -90,10 +90,10 @@ fn ranking(summary: &MeasurementSummary, include: fn(StackKind) -> bool) -> Vec<
     ranked
 }
 
-/// The range of latencies from `first` to `last`, as multiples of the `tcp` floor.
+/// The range of latencies from `first` to `last`, as multiples of the floor.
 fn ratios(first: &StackSummary, last: &StackSummary) -> String {
     let ratio = |stack: &StackSummary| {
-        let ratio = stack.ratio_to_tcp.map_or_else(|| "?".to_owned(), |ratio| text::ratio(ratio.median));
+        let ratio = stack.ratio_to_floor.map_or_else(|| "?".to_owned(), |ratio| text::ratio(ratio.median));
         format!("{ratio} × ({})", stack.stack)
     };
     format!("{} to {}", ratio(first), ratio(last))

@@ -1,9 +1,10 @@
 //! Conditions that were not equal for all stacks, so that a difference between them is not the protocol's alone.
 
 use super::fairness;
-use super::stack::{FLOOR, StackKind};
+use super::stack::StackKind;
 use super::summary::{MeasurementSummary, Summary};
 use crate::record::Record;
+use crate::stacks::NETWORK_FLOOR;
 
 /// All of them, a sentence each.
 pub(super) fn asymmetries(record: &Record, summary: &Summary) -> Vec<String> {
@@ -53,18 +54,18 @@ fn connections(summary: &MeasurementSummary) -> Option<String> {
     })
 }
 
-/// In which respects the `tcp` floor does something else than the stacks above it.
+/// In which respects the floor does something else than the stacks above it.
 fn floors(summary: &MeasurementSummary) -> Vec<String> {
     let mut found = Vec::new();
     let measurement = &summary.measurement;
-    let Some(tcp) = summary.stacks.iter().find(|stack| stack.stack == FLOOR) else { return found };
-    if tcp.operation != measurement.operation {
+    let Some(floor) = summary.stacks.iter().find(|stack| stack.stack == summary.floor) else { return found };
+    if floor.operation != measurement.operation {
         found.push(format!(
-            "{}: the floors call {} instead of {}, so multiples of tcp include the cost of the payload",
-            measurement.name, tcp.operation, measurement.operation
+            "{}: the floors call {} instead of {}, so multiples of {} include the cost of the payload",
+            measurement.name, floor.operation, measurement.operation, floor.stack
         ));
     }
-    if !measurement.load.is_for_latency() && tcp.valid > 0 {
+    if summary.floor == NETWORK_FLOOR && !measurement.load.is_for_latency() && floor.valid > 0 {
         found.push(format!(
             "{}: tcp has a thread per connection and makes a system call per message; a stack that handles many \
              connections on one thread may well be faster than this floor",

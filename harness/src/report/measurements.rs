@@ -7,6 +7,7 @@ use super::statements::{self, statement};
 use super::summary::MeasurementSummary;
 use super::variants;
 use super::verdict::Ranking;
+use crate::stacks::EVENT_FLOOR;
 
 /// A column and the cell that a stack has in it.
 #[derive(Clone, Copy)]
@@ -47,7 +48,16 @@ const RATIO_TO_TCP: Definition = Definition {
     column: Column::number("ratio-to-tcp", "× tcp", Unit::Ratio)
         .meaning("p50 as a multiple of the raw TCP floor's in the same block")
         .with_inline_range(),
-    cell: |stack, _| spread(stack, stack.ratio_to_tcp),
+    cell: |stack, _| spread(stack, stack.ratio_to_floor),
+};
+/// In place of [`RATIO_TO_TCP`] where the floor is the one with an event loop.
+const RATIO_TO_EVENT_FLOOR: Definition = Definition {
+    column: Column::number("ratio-to-tcp-async", "× tcp-async", Unit::Ratio)
+        .meaning(
+            "p50 as a multiple of that of raw TCP with one event loop for all connections, in the same block",
+        )
+        .with_inline_range(),
+    ..RATIO_TO_TCP
 };
 const STATEMENT: Definition = Definition {
     column: Column::text("statement", "than the next")
@@ -109,6 +119,12 @@ pub(super) fn tables(summary: &MeasurementSummary) -> MeasurementTables {
     let measurement = &summary.measurement;
     let definitions: &[Definition] =
         if measurement.load.rate().is_some() { &OPEN_LOOP } else { &CLOSED_LOOP };
+    let has_event_floor = summary.floor == EVENT_FLOOR;
+    let of_floor = |definition: &Definition| {
+        let is_replaced = has_event_floor && definition.column.key == RATIO_TO_TCP.column.key;
+        if is_replaced { RATIO_TO_EVENT_FLOOR } else { *definition }
+    };
+    let definitions: Vec<_> = definitions.iter().map(of_floor).collect();
     let of_stack = |stack: &StackSummary| Row {
         cells: definitions.iter().map(|definition| (definition.cell)(stack, &summary.ranking)).collect(),
         stack: Some(stack.kind),

@@ -3,9 +3,6 @@
 use crate::record::StackFacts;
 use crate::stacks::{Colour, PROTOCOLS, ProtocolRef, Role};
 
-/// The stack that all latencies are compared with: a raw TCP round trip.
-pub(super) use crate::stacks::NETWORK_FLOOR as FLOOR;
-
 /// The protocol of a stack, and what the stack is for in a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StackKind {
@@ -44,7 +41,7 @@ impl StackKind {
         self.protocol.needs_broker()
     }
 
-    /// Whether its protocol is a floor for all other protocols: `inproc` and `tcp`.
+    /// Whether its protocol is a floor for all other protocols: `inproc` or `tcp`.
     #[must_use]
     pub fn is_floor(self) -> bool {
         self.protocol.is_floor()
@@ -74,7 +71,7 @@ impl StackKind {
         self.is_usual() || self.role == Role::Floor
     }
 
-    /// The stack with which this protocol is compared besides [`FLOOR`]: the minimum that its broker or its socket
+    /// The stack with which this protocol is compared besides the floor of all protocols: the minimum that its broker or its socket
     /// library can do.
     #[must_use]
     pub fn own_floor(self) -> Option<&'static str> {

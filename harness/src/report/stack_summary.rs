@@ -17,7 +17,7 @@ pub struct StackSummary {
     pub stack: String,
     /// The protocol and role of the stack.
     pub kind: StackKind,
-    /// What was called: the operation of the measurement, except that floors may only support `add`.
+    /// What was called: the operation of the measurement, except that the floors of older records only call `add`.
     pub operation: Operation,
     /// The number of connections that the callers used.
     pub connections: u32,
@@ -38,8 +38,8 @@ pub struct StackSummary {
     pub service_p50: Option<Spread>,
     /// 99th percentile of the generator's schedule lag in nanoseconds; only in an open loop.
     pub schedule_lag_p99: Option<Spread>,
-    /// Median latency as a multiple of that of the `tcp` floor in the same block.
-    pub ratio_to_tcp: Option<Spread>,
+    /// Median latency as a multiple of that of the measurement's floor in the same block.
+    pub ratio_to_floor: Option<Spread>,
     /// Median latency as a multiple of that of the protocol's own floor in the same block; only where the protocol has
     /// one.
     pub ratio_to_own_floor: Option<Spread>,
@@ -101,8 +101,8 @@ pub struct Cpu {
 
 /// The median latency of each block of the floors with which a stack is compared.
 pub(super) struct Floors {
-    /// Of the `tcp` floor.
-    pub tcp: ByBlock,
+    /// Of the measurement's floor.
+    pub network: ByBlock,
     /// Of the protocol's own floor; absent where the protocol has none, or the stack is that floor.
     pub own: Option<ByBlock>,
 }
@@ -162,7 +162,7 @@ impl StackSummary {
             p999: quantile(0.999, |trial| trial.latency.as_ref()?.p999),
             service_p50: quantile(0.5, |trial| trial.service.as_ref()?.p50),
             schedule_lag_p99: quantile(0.99, |trial| trial.schedule_lag.as_ref()?.p99),
-            ratio_to_tcp: ratio_to(&floors.tcp).filter(|_| !is_unplaced),
+            ratio_to_floor: ratio_to(&floors.network).filter(|_| !is_unplaced),
             ratio_to_own_floor: floors.own.as_ref().and_then(ratio_to).filter(|_| !is_unplaced),
             throughput: spread(&|trial| Some(trial.throughput)),
             cpu: Cpu {

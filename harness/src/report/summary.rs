@@ -2,15 +2,14 @@
 
 use std::cmp::Ordering;
 
-use super::stack::{FLOOR, StackKind};
+use super::stack::StackKind;
 use super::stack_summary::{Floors, StackSummary, by_block, median_latency};
 use super::variants::Variant;
 use super::verdict::{Ranking, speeds};
 use super::warnings::warnings;
-use crate::load::Load;
 use crate::record::{HistogramError, Record, StackFacts, Trial, Wire};
 use crate::scenario::Measurement;
-use crate::stacks::{at_the_place_of, base_name};
+use crate::stacks::{EVENT_FLOOR, NETWORK_FLOOR, Stack, at_the_place_of, base_name};
 use crate::stats::simulation::Noise;
 use crate::stats::{ByBlock, Interval, error_each, ratio};
 
@@ -34,6 +33,8 @@ pub struct MeasurementSummary {
     pub not_measured: Vec<NotMeasured>,
     /// Which of the stacks differ, as far as the blocks tell.
     pub ranking: Ranking,
+    /// The stack that the others' latencies are compared with.
+    pub floor: &'static str,
     /// The A/A pairs: stacks that were measured twice, against themselves.
     pub pairs: Vec<SelfComparison>,
     /// Stacks whose server was reached by two routes.
@@ -80,11 +81,12 @@ impl MeasurementSummary {
         let (twins, trials): (Vec<_>, Vec<_>) =
             record.trials.iter().filter(|trial| trial.measurement == measurement.name).partition(|t| t.twin);
         let figure = if measurement.load.is_for_latency() { median_latency } else { throughput };
+        let floor = network_floor(measurement, &trials);
         let mut stacks = Vec::new();
         for facts in &record.stacks {
             let trials_of_stack = trials_of(&trials, &facts.name);
             let wire = trials_of_stack.first().and_then(|trial| wire_of(record, trial));
-            let floors = floors_of(facts, &trials);
+            let floors = floors_of(facts, &trials, floor);
             stacks.extend(StackSummary::new(facts, &trials_of_stack, &floors, figure, wire)?);
         }
         if stacks.is_empty() {
@@ -99,6 +101,7 @@ impl MeasurementSummary {
             ranking: Ranking::new(&stacks, measurement.load, &same),
             pairs,
             variants: Variant::all(&stacks),
+            floor,
             stacks,
         }))
     }
@@ -143,13 +146,20 @@ fn trials_of<'a>(trials: &[&'a Trial], stack: &str) -> Vec<&'a Trial> {
     trials.iter().copied().filter(|trial| trial.stack == stack).collect()
 }
 
+/// The floor with which latencies of `measurement` are compared: with several connections the one with an event loop, where
+/// it was measured.
+fn network_floor(measurement: &Measurement, trials: &[&Trial]) -> &'static str {
+    let was_measured = trials.iter().any(|trial| base_name(&trial.stack) == EVENT_FLOOR);
+    if measurement.has_several_connections() && was_measured { EVENT_FLOOR } else { NETWORK_FLOOR }
+}
+
 /// The floors with which the stack of `facts` is compared. A server that is reached by another route is compared with
 /// floors that are reached by that route.
-fn floors_of(facts: &StackFacts, trials: &[&Trial]) -> Floors {
+fn floors_of(facts: &StackFacts, trials: &[&Trial], floor: &str) -> Floors {
     let of_floor =
         |floor: &str| by_block(&trials_of(trials, &at_the_place_of(floor, &facts.name)), median_latency);
     let own = StackKind::of(facts).own_floor().filter(|floor| *floor != base_name(&facts.name));
-    Floors { tcp: of_floor(FLOOR), own: own.map(of_floor) }
+    Floors { network: of_floor(floor), own: own.map(of_floor) }
 }
 
 /// The stacks that were skipped, and those that an interrupted run did not reach.
@@ -159,8 +169,8 @@ fn not_measured(record: &Record, measurement: &Measurement, stacks: &[StackSumma
         .iter()
         .map(|skipped| NotMeasured { stack: skipped.stack.clone(), reason: skipped.reason.clone() });
     let not_reached = record.stacks.iter().filter(|facts| {
-        // A function call is measured with one caller only.
-        let is_expected = !StackKind::of(facts).is_function_call() || measurement.load == Load::ONE_CALLER;
+        let stack = Stack::named(&facts.name);
+        let is_expected = stack.is_ok_and(|stack| record.scenario.measures(stack, measurement));
         record.interrupted && is_expected && stacks.iter().all(|stack| stack.stack != facts.name)
     });
     let reason = "the run was interrupted earlier";

@@ -44,10 +44,11 @@ pub struct Scenario {
     #[schemars(with = "String", example = &"any", extend("default" = "exact"))]
     pub numbers: Numbers,
     /// The stacks to measure; `rpcbench list` prints their names. `STACK@LABEL` is a variant of STACK, whose server is
-    /// already running elsewhere. The floors `inproc` and `tcp` need not be listed.
+    /// already running elsewhere. The floors `inproc`, `tcp` and `tcp-async` need not be listed.
     #[schemars(example = ["rest", "jsonrpc", "zerorpc"])]
     pub stacks: Vec<String>,
-    /// Whether the floors `inproc` and `tcp` are measured too. `false` is for tests of the method.
+    /// Whether the floors are measured too: `inproc` with one caller, `tcp`, and with several connections `tcp-async`.
+    /// `false` is for tests of the method.
     #[serde(default = "default_true", skip_serializing_if = "is_true")]
     #[schemars(example = true, extend("default" = true))]
     pub floors: bool,
@@ -72,7 +73,7 @@ pub struct Measurement {
     #[schemars(example = &"throughput")]
     pub name: String,
     /// The operation to call: `add`, `multiply`, `subtract`, `divide`, `hello`, or `echo` with the size of its payload, up
-    /// to `echo:1MiB`. The floors always call `add`.
+    /// to `echo:1MiB`.
     #[schemars(example = &"echo:10KiB")]
     pub operation: Operation,
     /// The load: `closed:CALLERS` for a closed loop with 1 to 10000 callers, `open:RATE:constant` or
@@ -122,6 +123,26 @@ pub struct Search {
     #[serde(default = "default_true")]
     #[schemars(example = false)]
     pub warm: bool,
+}
+
+/// The number of connections of an open loop that gives none: enough that no stack is limited by them.
+const DEFAULT_OPEN_CONNECTIONS: NonZeroU32 = NonZeroU32::new(16).unwrap();
+
+impl Measurement {
+    /// The number of connections of a stack that has at most one call at a time on each.
+    #[must_use]
+    pub fn max_connections(&self) -> NonZeroU32 {
+        match self.load {
+            Load::Closed(callers) => callers,
+            Load::Open(..) => self.connections.unwrap_or(DEFAULT_OPEN_CONNECTIONS),
+        }
+    }
+
+    /// Whether such a stack has several connections.
+    #[must_use]
+    pub fn has_several_connections(&self) -> bool {
+        self.max_connections() > NonZeroU32::MIN
+    }
 }
 
 impl Search {

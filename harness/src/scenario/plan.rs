@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use super::model::{Measurement, Scenario, Search};
 use crate::deploy::{Cores, NotEnoughCores, Placement};
 use crate::load::{AgreedTimes, Load, Operation, Rate, share};
-use crate::stacks::{Driver, FLOORS, Stack, UnknownStack};
+use crate::stacks::{EVENT_FLOOR, FLOORS, Stack, UnknownStack};
 
 /// The longest time of a scenario.
 const MAX_TIME: Duration = Duration::from_secs(600);
@@ -21,8 +21,6 @@ const MEASURE_RANGE: RangeInclusive<Duration> = Duration::from_millis(20)..=MAX_
 const SEARCH_LIMIT_RANGE: RangeInclusive<Duration> = Duration::from_micros(10)..=Duration::from_secs(60);
 /// The largest number of connections of a trial.
 const MAX_CONNECTIONS: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
-/// The number of connections of an open loop that gives none: enough that no stack is limited by them.
-const DEFAULT_OPEN_CONNECTIONS: NonZeroU32 = NonZeroU32::new(16).unwrap();
 
 /// Why a scenario cannot be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +64,7 @@ pub struct TrialSpec {
     pub stack: &'static Stack,
     /// The name of the measurement that it belongs to.
     pub measurement: String,
-    /// What is called. The floors always add.
+    /// What is called.
     pub operation: Operation,
     /// The load.
     pub load: Load,
@@ -99,13 +97,12 @@ impl TrialSpec {
     pub fn new(stack: &'static Stack, measurement: &Measurement, cores: &Cores) -> Self {
         let connections = match (measurement.load, measurement.connections) {
             (Load::Closed(callers), Some(connections)) if stack.multiplexes => connections.min(callers),
-            (Load::Closed(callers), _) => callers,
-            (Load::Open(..), connections) => connections.unwrap_or(DEFAULT_OPEN_CONNECTIONS),
+            _ => measurement.max_connections(),
         };
         TrialSpec {
             stack,
             measurement: measurement.name.clone(),
-            operation: if stack.driver == Driver::Threads { Operation::ADD } else { measurement.operation },
+            operation: measurement.operation,
             load: measurement.load,
             connections,
             placement: measurement.placement,
@@ -171,7 +168,8 @@ impl Plan {
         for measurement in &scenario.measurements {
             let cores = measurement.placement.cores(allowed)?;
             let trial = |stack| TrialSpec::new(stack, measurement, &cores);
-            let measurable = |pair: &&[&Stack; 2]| pair.iter().all(|stack| is_applicable(stack, measurement));
+            let measurable =
+                |pair: &&[&Stack; 2]| pair.iter().all(|stack| scenario.measures(stack, measurement));
             for [a, b] in pairs.iter().filter(measurable) {
                 let (a, b) = (trial(*a), TrialSpec { twin: a.name == b.name, ..trial(*b) });
                 units.push(vec![a.clone(), b.clone(), b, a]);
@@ -180,17 +178,15 @@ impl Plan {
                 !pairs.iter().filter(measurable).flatten().any(|paired| paired.name == stack.name)
             };
             let measured =
-                stacks.iter().filter(|stack| is_applicable(stack, measurement) && is_unpaired(stack));
+                stacks.iter().filter(|stack| scenario.measures(stack, measurement) && is_unpaired(stack));
             units.extend(measured.map(|stack| vec![trial(stack)]));
         }
         let mut searches = Vec::new();
         for search in &scenario.searches {
             let cores = search.placement.cores(allowed)?;
-            let stacks = stacks
-                .iter()
-                .filter(|stack| stack.has_server() && stack.has(search.operation.method()))
-                .copied()
-                .collect();
+            let any_rate = search.measurement_at(Rate::ONE);
+            let stacks = stacks.iter().filter(|stack| scenario.measures(stack, &any_rate));
+            let stacks = stacks.copied().collect();
             searches.push(PlannedSearch { search: search.clone(), stacks, cores });
         }
         Ok(Plan { units, searches })
@@ -230,6 +226,7 @@ impl Plan {
                 stacks.push(stack);
             }
         }
+        stacks.sort_by_key(|stack| !stack.protocol.is_floor());
         stacks
     }
 
@@ -310,10 +307,19 @@ fn pairs(scenario: &Scenario, stacks: &[&'static Stack]) -> Result<Vec<[&'static
     Ok(pairs)
 }
 
-/// Whether `measurement` is possible for `stack`: a plain function call has only one caller, and a server may lack the
-/// method.
-fn is_applicable(stack: &Stack, measurement: &Measurement) -> bool {
-    (stack.has_server() || measurement.load == Load::ONE_CALLER) && stack.has(measurement.operation.method())
+impl Scenario {
+    /// Whether `stack`, which is one of the scenario or a floor, has a trial in `measurement`. A plain function call has
+    /// only one caller, a server may lack the method, and the floor of several connections is measured with one only if the
+    /// scenario lists it.
+    #[must_use]
+    pub fn measures(&self, stack: &Stack, measurement: &Measurement) -> bool {
+        let is_needed = stack.name != EVENT_FLOOR
+            || measurement.has_several_connections()
+            || self.stacks.iter().any(|listed| listed == EVENT_FLOOR);
+        (stack.has_server() || measurement.load == Load::ONE_CALLER)
+            && stack.has(measurement.operation.method())
+            && is_needed
+    }
 }
 
 #[cfg(test)]
@@ -334,7 +340,31 @@ mod tests {
     fn floors_are_in_every_plan_once() {
         let plan = Plan::new(&scenario(&["tcp", "rest", "rest"]), &[0, 1]).unwrap();
         let stacks: Vec<_> = plan.stacks().iter().map(|stack| stack.name).collect();
-        assert_eq!(stacks, ["inproc", "tcp", "rest"]);
+        assert_eq!(stacks, ["inproc", "tcp", "tcp-async", "rest"]);
+    }
+
+    #[test]
+    fn several_connections_have_a_floor_with_an_event_loop_and_payloads_one_with_the_payload() {
+        let mut scenario = scenario(&["rest"]);
+        let mut trials = |load: &str, connections: Option<u32>| {
+            for measurement in &mut scenario.measurements {
+                measurement.load = load.parse().unwrap();
+                measurement.connections = connections.and_then(NonZeroU32::new);
+                measurement.operation = "echo:10KiB".parse().unwrap();
+            }
+            let plan = Plan::new(&scenario, &[0, 1]).unwrap();
+            assert!(plan.trials().all(|trial| trial.operation.to_string() == "echo:10KiB"));
+            let first = &scenario.measurements[0].name;
+            let trials = plan.trials().filter(|trial| trial.measurement == *first);
+            trials.map(|trial| trial.stack.name).collect::<Vec<_>>()
+        };
+        assert_eq!(trials("closed:1", None), ["inproc", "tcp", "rest"]);
+        assert_eq!(trials("closed:2", None), ["tcp", "tcp-async", "rest"]);
+        assert_eq!(trials("open:100:poisson", None), ["tcp", "tcp-async", "rest"]);
+        assert_eq!(trials("open:100:poisson", Some(1)), ["tcp", "rest"]);
+        scenario.stacks.push("tcp-async".to_owned());
+        let plan = Plan::new(&scenario, &[0, 1]).unwrap();
+        assert!(plan.trials().any(|trial| trial.stack.name == "tcp-async"));
     }
 
     #[test]

@@ -61,6 +61,7 @@ mod tests {
         let parts = |name: &str| anatomy(name, &call, &Value::Int(5));
         assert_eq!(parts("inproc"), [(0, 0), (0, 0)]);
         assert_eq!(parts("tcp"), [(16, 64), (8, 64)]);
+        assert_eq!(parts("tcp-async"), parts("tcp"));
         // {"x":2,"y":3} and {"result":5}
         assert_eq!(parts("rest"), [(2, 13), (1, 12)]);
         assert_eq!(parts("rest-hyper"), parts("rest"));
@@ -89,5 +90,14 @@ mod tests {
         assert_eq!(values("rest"), [4, 4]);
         assert_eq!(values("amqp"), [8, 8]);
         assert_eq!(values("zerorpc"), [2, 2]);
+        assert_eq!(values("tcp"), [1, 1]);
+    }
+
+    #[test]
+    fn the_floor_sends_a_payload_behind_its_64_bytes() {
+        let list = Value::List(vec![Value::Bool(true), Value::from("abc")]);
+        let call = Call::positional("echo", [list.clone()]);
+        // A kind for the list and each item, a length for the list and the text.
+        assert_eq!(anatomy("tcp", &call, &list), [(8, 72), (8, 72)]);
     }
 }

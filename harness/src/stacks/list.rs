@@ -9,6 +9,7 @@ use super::options::OptionGroup;
 use super::protocol::{Protocol, ProtocolRef, Stack};
 use super::serve::COMMON;
 use super::suggestion::{hint, nearest};
+use super::tcp::{EVENT_FLOOR, NETWORK_FLOOR};
 
 /// Every protocol, floors first. Add one by a line.
 pub static PROTOCOLS: &[&dyn Protocol] = &[
@@ -23,11 +24,8 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &super::dummy::Dummy,
 ];
 
-/// The stack that a call over the network is compared with.
-pub const NETWORK_FLOOR: &str = "tcp";
-
-/// The stacks that are measured in every block of a scenario with floors.
-pub const FLOORS: [&str; 2] = ["inproc", NETWORK_FLOOR];
+/// The stacks that are measured in every block of a scenario with floors, where they are applicable.
+pub const FLOORS: [&str; 3] = ["inproc", NETWORK_FLOOR, EVENT_FLOOR];
 
 static STACKS: LazyLock<Vec<Stack>> = LazyLock::new(|| {
     let (references, ours): (Vec<_>, Vec<_>) = PROTOCOLS

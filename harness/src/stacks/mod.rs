@@ -37,8 +37,8 @@ pub use destination::Destination;
 pub use facts::{Colour, DeliveryTerms, Driver, End, Role, UrlForm};
 pub use invoke::{Invocation, InvokeError, Output, parse_params};
 pub use list::{
-    FLOORS, NETWORK_FLOOR, PROTOCOLS, UnknownProtocol, UnknownStack, all, call_groups, check_broker_url,
-    client_groups, default_brokered, protocols_with, server_groups,
+    FLOORS, PROTOCOLS, UnknownProtocol, UnknownStack, all, call_groups, check_broker_url, client_groups,
+    default_brokered, protocols_with, server_groups,
 };
 pub use options::{GroupArguments, OptionGroup, Options, OptionsError};
 pub use protocol::{Connecting, Protocol, ProtocolRef, ServedBy, Stack};
@@ -50,4 +50,5 @@ pub use serve::{
 };
 pub use size::parse_size;
 pub(crate) use suggestion::{hint, nearest};
+pub use tcp::{EVENT_FLOOR, NETWORK_FLOOR};
 pub use variant::{at_the_place_of, base_name};

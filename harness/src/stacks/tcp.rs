@@ -1,6 +1,5 @@
-//! The floor of the network: a fixed binary request and reply on a raw socket.
+//! The floors of the network: a binary request and reply on a raw socket.
 
-use calculator::conformance::Profile;
 use calculator::{Call, CallError, Value};
 use futures_util::FutureExt;
 
@@ -10,14 +9,22 @@ use super::facts::{Colour, End, Role, UrlForm};
 use super::protocol::{Protocol, Stack};
 use super::serve::{ServeContext, ServeError, Serving};
 
+/// The stack that a call over the network is compared with.
+pub const NETWORK_FLOOR: &str = "tcp";
+
+/// The stack that calls over several connections are compared with: an event loop needs fewer system calls and switches
+/// for many connections than a thread for each.
+pub const EVENT_FLOOR: &str = "tcp-async";
+
 /// The floors are grey: no protocol under comparison is.
 pub(super) const FLOOR_COLOUR: Colour = Colour { light: [0x7C, 0x85, 0x8F], dark: [0x93, 0x9D, 0xA8] };
 
-/// A fixed binary request and reply over a TCP connection.
+/// A binary request and reply over a TCP connection, in a format that takes next to no time.
 pub(super) struct Tcp;
 
 const STD: End =
     End::new("std::net", &[]).on_threads("none, a thread for each connection", "the connection's thread");
+const TOKIO: End = End::new("tokio", &["tokio"]);
 #[cfg(feature = "libzmq")]
 const LIBZMQ: End = End::new("libzmq", &["zmq"])
     .on_threads("none, a thread for all connections beside libzmq's own", "that thread");
@@ -31,10 +38,6 @@ impl Protocol for Tcp {
         FLOOR_COLOUR
     }
 
-    fn profile(&self) -> Profile {
-        Profile { scalars_only: true, ..Profile::default() }
-    }
-
     fn is_floor(&self) -> bool {
         true
     }
@@ -45,11 +48,15 @@ impl Protocol for Tcp {
 
     fn stacks(&'static self) -> Vec<Stack> {
         vec![
-            Stack::new(self, "tcp", Role::Floor, STD, |destination, options| async move {
+            Stack::new(self, NETWORK_FLOOR, Role::Floor, STD, |destination, options| async move {
                 tcp_floor::TcpClient::connect(&destination.url, &options).await
             })
             .served_by(STD, serve)
             .on_threads(),
+            Stack::new(self, EVENT_FLOOR, Role::Floor, TOKIO, |destination, options| async move {
+                tcp_floor::event::Client::connect(&destination.url, &options).await
+            })
+            .served_by(TOKIO, serve_event),
             #[cfg(feature = "libzmq")]
             Stack::new(self, "tcp-libzmq", Role::Floor, LIBZMQ, |destination, options| async move {
                 tcp_floor::libzmq::Client::connect(&destination.url, &options).await
@@ -67,8 +74,10 @@ impl Protocol for Tcp {
         result: &Value,
     ) -> Result<[Anatomy; 2], CallError> {
         use tcp_floor::wire::{encode_reply, encode_request, value_len};
-        let lengths = [encode_request(call)?.len(), encode_reply(&Ok(result.clone())).len()];
-        measure(call, result, lengths, |value| Ok::<_, CallError>(value_len(value)))
+        let (mut request, mut reply) = (Vec::new(), Vec::new());
+        encode_request(&mut request, call)?;
+        encode_reply(&mut reply, &Ok(result.clone()));
+        measure(call, result, [request.len(), reply.len()], value_len)
     }
 }
 
@@ -76,6 +85,14 @@ async fn serve(context: ServeContext) -> Result<Serving, ServeError> {
     let failed = context.bind_error();
     let server =
         tcp_floor::Server::bind(&context.listen, context.dispatcher, context.limits).await.map_err(failed)?;
+    Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
+}
+
+async fn serve_event(context: ServeContext) -> Result<Serving, ServeError> {
+    let failed = context.bind_error();
+    let server = tcp_floor::event::Server::bind(&context.listen, context.dispatcher, context.limits)
+        .await
+        .map_err(failed)?;
     Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
 }
 

@@ -66,6 +66,7 @@ fn count(stack: &'static Stack, context: &TrialContext<'_>) -> (Wire, String) {
 fn over_a_unix_socket_the_bytes_are_those_of_tcp_but_for_the_host() {
     for (stack, protocol, counted_by) in [
         ("tcp", "tcp", CountedBy::Stream),
+        ("tcp-async", "tcp-async", CountedBy::Stream),
         ("rest-hyper", "rest", CountedBy::Stream),
         ("rest", "rest", CountedBy::Peer),
     ] {

@@ -3,6 +3,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod floors;
 #[cfg(target_os = "linux")]
 mod kills;
 #[cfg(target_os = "linux")]

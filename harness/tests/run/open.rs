@@ -58,7 +58,7 @@ fn a_search_brackets_the_highest_rate_by_one_that_held_and_one_that_did_not() {
     assert!(said.contains("within 1m of their scheduled send time"), "{said}");
 
     let record = run.record();
-    assert!(record.trials.is_empty() && record.searches.len() == 2, "{:?}", record.searches);
+    assert!(record.trials.is_empty() && record.searches.len() == 3, "{:?}", record.searches);
     for searched in &record.searches {
         let held = |rate| searched.probes.iter().filter(|p| Some(p.rate) == rate && p.held).count();
         let failed = |rate| searched.probes.iter().filter(|p| Some(p.rate) == rate && !p.held).count();

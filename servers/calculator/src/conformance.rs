@@ -22,8 +22,6 @@ use crate::{Call, CallError, ErrorKind, Value};
 pub struct Profile {
     /// The widest integer that the protocol can carry.
     pub integer_width: IntegerWidth,
-    /// Whether the protocol can carry numbers and text only, and neither lists nor maps.
-    pub scalars_only: bool,
     /// How numbers are compared.
     pub numbers: Numbers,
 }
@@ -34,7 +32,6 @@ impl Profile {
     pub fn carries(&self, call: &Call) -> bool {
         let exceeds = |value: &Value| match value {
             Value::Int(v) => self.integer_width == IntegerWidth::Bits32 && i32::try_from(*v).is_err(),
-            Value::List(_) | Value::Map(_) => self.scalars_only,
             _ => false,
         };
         !call.params.values().any(|value| value.any(exceeds))

@@ -1,13 +1,13 @@
-//! The client: one connection, one call at a time.
+//! The client with blocking sockets: one connection, one call at a time.
 
 use std::io::{self, Read, Write};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Value};
 use net::blocking::{self, Stream};
 use net::{Address, Endpoint, Scheme};
 
+use crate::inbox::{Inbox, recycle};
 use crate::{SCHEMES, wire};
 
 /// A client with one blocking connection.
@@ -18,9 +18,43 @@ use crate::{SCHEMES, wire};
 #[derive(Debug)]
 pub struct TcpClient {
     server: Endpoint,
-    timeout: Duration,
-    /// `None` after a failure, until the next call.
-    stream: Mutex<Option<Stream>>,
+    options: ClientOptions,
+    state: Mutex<ClientState<Stream>>,
+}
+
+/// The state of a client between two calls.
+#[derive(Debug)]
+pub(crate) struct ClientState<S> {
+    /// `None` after a failure, until the next call. A call takes the connection out, so that one that is abandoned leaves
+    /// no connection whose next reply belongs to it.
+    pub(crate) connection: Option<Connection<S>>,
+    /// The encoded request.
+    pub(crate) request: Vec<u8>,
+}
+
+/// A connection of a client.
+#[derive(Debug)]
+pub(crate) struct Connection<S> {
+    pub(crate) stream: S,
+    pub(crate) inbox: Inbox,
+}
+
+impl<S> Connection<S> {
+    pub(crate) fn new(stream: S, options: &ClientOptions) -> Self {
+        Connection { stream, inbox: Inbox::new(options.limits.max_body) }
+    }
+}
+
+impl<S> ClientState<S> {
+    pub(crate) fn new(connection: Connection<S>) -> Self {
+        ClientState { connection: Some(connection), request: Vec::new() }
+    }
+
+    /// Encodes the request for `call`.
+    pub(crate) fn encode(&mut self, call: &Call) -> Result<(), CallError> {
+        recycle(&mut self.request);
+        wire::encode_request(&mut self.request, call)
+    }
 }
 
 impl TcpClient {
@@ -30,27 +64,36 @@ impl TcpClient {
     /// # Errors
     /// [`ErrorKind::Undeliverable`] if no server listens or the URL cannot be used, [`ErrorKind::Timeout`] if
     /// connecting takes too long.
-    // Async to match the client of every other protocol; the floor waits only for the kernel.
+    // Async to match the client of every other protocol; this one waits only for the kernel.
     #[allow(clippy::unused_async)]
     pub async fn connect(url: &str, options: &ClientOptions) -> Result<Self, CallError> {
         let server = endpoint_of(url, &SCHEMES)?;
-        let stream = open(&server, options.timeout)?;
-        Ok(TcpClient { server, timeout: options.timeout, stream: Mutex::new(Some(stream)) })
+        let stream = open(&server, options)?;
+        let state = Mutex::new(ClientState::new(Connection::new(stream, options)));
+        Ok(TcpClient { server, options: options.clone(), state })
     }
 
     fn exchange(&self, call: &Call) -> Result<Value, CallError> {
-        let request = wire::encode_request(call)?;
-        // The connection is taken out for the exchange, so that a panic leaves either a connection between two calls or
-        // `None`.
-        let mut slot = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut stream = match slot.take() {
-            Some(stream) => stream,
-            None => open(&self.server, self.timeout)?,
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.encode(call)?;
+        let mut connection = match state.connection.take() {
+            Some(connection) => connection,
+            None => Connection::new(open(&self.server, &self.options)?, &self.options),
         };
-        let mut reply = [0; wire::LEN];
-        stream.write_all(&request).and_then(|()| stream.read_exact(&mut reply)).map_err(call_error)?;
-        *slot = Some(stream);
-        wire::decode_reply(&reply)
+        connection.stream.write_all(&state.request).map_err(call_error)?;
+        let result = loop {
+            match connection.inbox.next() {
+                Some(reply) => break wire::decode_reply(reply?, &self.options.limits),
+                None => match connection.stream.read(connection.inbox.space()) {
+                    Ok(0) => return Err(call_error(io::ErrorKind::UnexpectedEof.into())),
+                    Ok(len) => connection.inbox.add(len),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(call_error(error)),
+                },
+            }
+        };
+        state.connection = Some(connection);
+        result
     }
 }
 
@@ -69,17 +112,23 @@ pub(crate) fn endpoint_of(url: &str, schemes: &[Scheme]) -> Result<Endpoint, Cal
 }
 
 /// Opens a connection.
-pub(crate) fn open(server: &Endpoint, timeout: Duration) -> Result<Stream, CallError> {
-    blocking::connect(server, timeout).map_err(|error| match error.kind() {
+pub(crate) fn open(server: &Endpoint, options: &ClientOptions) -> Result<Stream, CallError> {
+    blocking::connect(server, options.timeout).map_err(|error| connect_error(server, error))
+}
+
+/// The error of a call whose connection to `server` could not be opened.
+pub(crate) fn connect_error(server: &Endpoint, error: io::Error) -> CallError {
+    match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => call_error(error),
         _ => {
             let message = format!("cannot connect to {server}: {}", net::describe_connect_error(&error));
             CallError::new(ErrorKind::Undeliverable, message)
         }
-    })
+    }
 }
 
-fn call_error(error: io::Error) -> CallError {
+/// The error of a call whose connection failed.
+pub(crate) fn call_error(error: io::Error) -> CallError {
     match error.kind() {
         // A timeout of the socket is reported as `WouldBlock` on Unix and as `TimedOut` on Windows.
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {

@@ -30,7 +30,7 @@ static CONTEXT: LazyLock<Context> = LazyLock::new(Context::new);
 /// A client with one blocking DEALER. It blocks the calling thread as [`TcpClient`](crate::TcpClient) does.
 pub struct Client {
     server: Endpoint,
-    timeout: Duration,
+    options: ClientOptions,
     /// `None` after a failure, until the next call: a reply does not say which request it answers, and a late reply
     /// must not be mistaken for the reply to the next call.
     socket: Mutex<Option<Socket>>,
@@ -46,27 +46,21 @@ impl Client {
     #[allow(clippy::unused_async)]
     pub async fn connect(url: &str, options: &ClientOptions) -> Result<Self, CallError> {
         let server = client::endpoint_of(url, &[Scheme::TCP])?;
-        let socket = open(&server, options.timeout)?;
-        Ok(Client { server, timeout: options.timeout, socket: Mutex::new(Some(socket)) })
+        let socket = open(&server, options)?;
+        Ok(Client { server, options: options.clone(), socket: Mutex::new(Some(socket)) })
     }
 
     fn exchange(&self, call: &Call) -> Result<Value, CallError> {
-        let request = wire::encode_request(call)?;
+        let mut request = Vec::new();
+        wire::encode_request(&mut request, call)?;
         let mut slot = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
         let socket = match slot.take() {
             Some(socket) => socket,
-            None => open(&self.server, self.timeout)?,
+            None => open(&self.server, &self.options)?,
         };
-        let mut reply = [0; wire::LEN];
-        let len = socket.send(&request[..], 0).and_then(|()| socket.recv_into(&mut reply, 0));
-        if len.map_err(call_error)? != wire::LEN {
-            return Err(CallError::new(
-                ErrorKind::Malformed,
-                "the length of the frame is not that of a reply",
-            ));
-        }
+        let reply = socket.send(request, 0).and_then(|()| socket.recv_msg(0)).map_err(call_error)?;
         *slot = Some(socket);
-        wire::decode_reply(&reply)
+        wire::decode_reply(&reply, &self.options.limits)
     }
 }
 
@@ -76,19 +70,25 @@ impl calculator::Client for Client {
     }
 }
 
-fn open(server: &Endpoint, timeout: Duration) -> Result<Socket, CallError> {
+fn open(server: &Endpoint, options: &ClientOptions) -> Result<Socket, CallError> {
     // libzmq does not report a refused connection but tries again forever. A plain connection, made first, reports it.
-    drop(client::open(server, timeout)?);
-    let millis = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+    drop(client::open(server, options)?);
+    let millis = i32::try_from(options.timeout.as_millis()).unwrap_or(i32::MAX);
     let connected = || {
         let socket = CONTEXT.socket(DEALER)?;
         socket.set_linger(0)?;
         socket.set_sndtimeo(millis)?;
         socket.set_rcvtimeo(millis)?;
+        socket.set_maxmsgsize(max_message_len(&options.limits))?;
         socket.connect(&format!("tcp://{server}"))?;
         Ok(socket)
     };
     connected().map_err(call_error)
+}
+
+/// The largest message within `limits`, for libzmq.
+fn max_message_len(limits: &Limits) -> i64 {
+    i64::try_from(limits.max_body.saturating_add(wire::LEN)).unwrap_or(i64::MAX)
 }
 
 fn call_error(error: Error) -> CallError {
@@ -104,29 +104,30 @@ pub struct Server {
     socket: Socket,
     url: String,
     dispatcher: Dispatcher,
+    limits: Limits,
 }
 
 impl Server {
     /// Listens on `listen`, which is a TCP port; port 0 picks a free port. Requests are queued from now on, and
-    /// answered once [`run`](Server::run) is polled. A peer that sends a frame longer than a request is disconnected,
-    /// whatever `limits` allow.
+    /// answered once [`run`](Server::run) is polled. A peer that sends a frame longer than `limits` allow is
+    /// disconnected.
     ///
     /// # Errors
     /// The errors of the operating system; [`io::ErrorKind::Unsupported`] for a Unix socket.
     // Async to match the server of every other protocol.
     #[allow(clippy::unused_async)]
-    pub async fn bind(listen: &Endpoint, dispatcher: Dispatcher, _limits: Limits) -> io::Result<Server> {
+    pub async fn bind(listen: &Endpoint, dispatcher: Dispatcher, limits: Limits) -> io::Result<Server> {
         if listen.port().is_none() {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "this server listens on TCP only"));
         }
         let context = Context::new();
         let socket = context.socket(ROUTER)?;
         socket.set_linger(i32::try_from(LINGER.as_millis()).unwrap_or(0))?;
-        socket.set_maxmsgsize(i64::try_from(wire::LEN).unwrap_or(i64::MAX))?;
+        socket.set_maxmsgsize(max_message_len(&limits))?;
         socket.bind(&format!("tcp://{listen}"))?;
         let url = socket.get_last_endpoint()?.map_err(|_| io::ErrorKind::InvalidData)?;
         socket.bind(STOP)?;
-        Ok(Server { context, socket, url, dispatcher })
+        Ok(Server { context, socket, url, dispatcher, limits })
     }
 
     /// The URL that a client connects to.
@@ -137,13 +138,13 @@ impl Server {
 
     /// Serves until `stop` is cancelled, then finishes the call in progress for at most [`DRAIN_TIMEOUT`], and returns.
     pub async fn run(self, stop: CancellationToken) {
-        let Server { context, socket, dispatcher, .. } = self;
+        let Server { context, socket, dispatcher, limits, .. } = self;
         let stopping = Arc::new(AtomicBool::new(false));
         // Dropped however this future ends, so that an aborted server leaves no thread behind.
         let stopper = Stopper { context, stopping: Arc::clone(&stopping) };
         let (alive, ended) = oneshot::channel::<()>();
         let serving = thread::Builder::new().name("libzmq-serve".to_owned()).spawn(move || {
-            serve(&socket, &dispatcher, &stopping);
+            serve(&socket, &dispatcher, &limits, &stopping);
             // The last owner of the context ends it, once libzmq has written the replies and closed the port.
             drop(socket);
             drop(alive);
@@ -183,9 +184,9 @@ impl Drop for Stopper {
 }
 
 /// Answers one request after another until the server is stopped.
-fn serve(socket: &Socket, dispatcher: &Dispatcher, stopping: &AtomicBool) {
+fn serve(socket: &Socket, dispatcher: &Dispatcher, limits: &Limits, stopping: &AtomicBool) {
     loop {
-        match answer_one(socket, dispatcher, stopping) {
+        match answer_one(socket, dispatcher, limits, stopping) {
             // A signal interrupted the wait.
             Err(Error::EINTR) => {}
             Err(error) => return tracing::debug!("the socket failed: {error}"),
@@ -196,19 +197,25 @@ fn serve(socket: &Socket, dispatcher: &Dispatcher, stopping: &AtomicBool) {
 }
 
 /// Waits for a message, and answers it if it is a request.
-fn answer_one(socket: &Socket, dispatcher: &Dispatcher, stopping: &AtomicBool) -> zmq::Result<()> {
+fn answer_one(
+    socket: &Socket,
+    dispatcher: &Dispatcher,
+    limits: &Limits,
+    stopping: &AtomicBool,
+) -> zmq::Result<()> {
     let peer = socket.recv_msg(0)?;
-    let mut request = [0; wire::LEN];
+    let mut request = zmq::Message::new();
     let mut frames = 0_usize;
-    let mut len = 0;
     while socket.get_rcvmore()? {
-        len = socket.recv_into(&mut request, 0)?;
+        request = socket.recv_msg(0)?;
         frames = frames.saturating_add(1);
     }
-    if stopping.load(Ordering::Acquire) || (frames, len) != (1, wire::LEN) {
+    if stopping.load(Ordering::Acquire) || frames != 1 || !wire::is_complete(&request) {
         return Ok(());
     }
-    let result = wire::decode_request(&request).and_then(|call| dispatcher.call_blocking(call));
+    let result = wire::decode_request(&request, limits).and_then(|call| dispatcher.call_blocking(call));
+    let mut reply = Vec::new();
+    wire::encode_reply(&mut reply, &result);
     socket.send(peer, SNDMORE)?;
-    socket.send(&wire::encode_reply(&result)[..], 0)
+    socket.send(reply, 0)
 }

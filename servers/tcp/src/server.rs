@@ -1,4 +1,4 @@
-//! The server: a thread that accepts, and one for each connection.
+//! The server with blocking sockets: a thread that accepts, and one for each connection.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -13,6 +13,7 @@ use net::{ACCEPT_PAUSE, Address, AnomalyCounter, DRAIN_TIMEOUT, Endpoint};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::inbox::{Inbox, recycle};
 use crate::{SCHEMES, wire};
 
 /// A server of the floor. Calls are read, executed and answered on threads of the server, whatever runtime
@@ -48,7 +49,7 @@ impl Server {
         // Every thread holds a sender; the channel closes when the last one has ended.
         let (alive, mut all_ended) = mpsc::channel::<()>(1);
         let listener = Arc::new(self.listener);
-        let connections = Arc::new(Connections::new(self.limits.max_in_flight));
+        let connections = Arc::new(Connections::new(self.limits));
         // Dropped however this future ends, so that an aborted server leaves no thread behind.
         let stopper = Stopper { listener: Arc::clone(&listener), connections: Arc::clone(&connections) };
         let accepting = thread::Builder::new()
@@ -87,7 +88,7 @@ impl Drop for Stopper {
 
 /// The open connections, which other threads can shut down.
 struct Connections {
-    capacity: usize,
+    limits: Limits,
     stopping: AtomicBool,
     open: Mutex<HashMap<u64, Arc<Stream>>>,
     /// Connections that were closed because too many were open.
@@ -95,9 +96,9 @@ struct Connections {
 }
 
 impl Connections {
-    fn new(capacity: usize) -> Self {
+    fn new(limits: Limits) -> Self {
         Connections {
-            capacity,
+            limits,
             stopping: AtomicBool::new(false),
             open: Mutex::default(),
             refused: AnomalyCounter::new("refused a connection", "connections were refused"),
@@ -112,10 +113,10 @@ impl Connections {
         action(&mut self.open.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Adds a connection, unless [`capacity`](Self::capacity) of them are open. Returns whether it did.
+    /// Adds a connection, unless as many as the limit are open. Returns whether it did.
     fn insert(&self, id: u64, stream: Arc<Stream>) -> bool {
         self.with_open(|open| {
-            let has_capacity = open.len() < self.capacity;
+            let has_capacity = open.len() < self.limits.max_in_flight;
             if has_capacity {
                 open.insert(id, stream);
             }
@@ -180,7 +181,7 @@ fn start_thread(
 ) -> io::Result<()> {
     let stream = Arc::new(stream);
     if !connections.insert(id, Arc::clone(&stream)) {
-        connections.refused.add(format_args!("{} are open", connections.capacity));
+        connections.refused.add(format_args!("{} are open", connections.limits.max_in_flight));
         return Ok(());
     }
     let entry = Entry { id, connections: Arc::clone(connections) };
@@ -195,12 +196,25 @@ fn start_thread(
 
 /// Answers one request after another until either end stops.
 fn serve(mut stream: &Stream, dispatcher: &Dispatcher, connections: &Connections) {
-    let mut request = [0; wire::LEN];
-    while !connections.is_stopping() && stream.read_exact(&mut request).is_ok() {
-        let result = wire::decode_request(&request).and_then(|call| dispatcher.call_blocking(call));
-        if let Err(error) = stream.write_all(&wire::encode_reply(&result)) {
-            tracing::debug!("a reply was not delivered: {error}");
-            return;
+    let limits = &connections.limits;
+    let mut inbox = Inbox::new(limits.max_body);
+    let mut reply = Vec::new();
+    while !connections.is_stopping() {
+        let Some(request) = inbox.next() else {
+            match stream.read(inbox.space()) {
+                Ok(0) => return,
+                Ok(len) => inbox.add(len),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return tracing::debug!("a connection failed: {error}"),
+            }
+            continue;
+        };
+        let call = request.and_then(|request| wire::decode_request(request, limits));
+        let result = call.and_then(|call| dispatcher.call_blocking(call));
+        recycle(&mut reply);
+        wire::encode_reply(&mut reply, &result);
+        if let Err(error) = stream.write_all(&reply) {
+            return tracing::debug!("a reply was not delivered: {error}");
         }
     }
 }

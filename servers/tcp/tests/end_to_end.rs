@@ -3,16 +3,18 @@
 // Clippy lets test functions unwrap, but not their helpers.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
-use calculator::conformance::Reply;
 use calculator::{
-    Calculator, Call, CallError, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults,
-    Limits, MethodInfo, Params, Service, Value, conformance,
+    Calculator, CallError, ClientOptions, Dispatcher, ErrorKind, Executor, Faults, Limits, MethodInfo,
+    Params, Service, Value,
 };
+use common::{add, assert_conformance, assert_echoes, one_second, reply, reply_of};
 use net::Endpoint;
 use tcp_floor::{Server, TcpClient, wire};
 use tokio::task::JoinHandle;
@@ -28,29 +30,20 @@ async fn start(service: impl Service, limits: Limits) -> (String, CancellationTo
     (url, stop, running)
 }
 
-async fn add(client: &TcpClient) -> Result<Value, CallError> {
-    client.call(&Call::positional("add", [2.into(), 3.into()])).await
-}
-
-fn one_second() -> ClientOptions {
-    ClientOptions { timeout: Duration::from_secs(1), ..ClientOptions::default() }
+#[tokio::test]
+async fn the_conformance_table_holds() {
+    let (url, stop, running) = start(Calculator, Limits::default()).await;
+    let client = TcpClient::connect(&url, &ClientOptions::default()).await.unwrap();
+    assert_conformance(&client).await;
+    stop.cancel();
+    running.await.unwrap();
 }
 
 #[tokio::test]
-async fn the_conformance_table_holds_except_for_documents() {
-    let (url, stop, running) = start(Calculator, Limits::default()).await;
+async fn values_of_any_size_within_the_limits_are_echoed() {
+    let (url, stop, running) = start(Calculator, Limits { max_body: 1 << 20, ..Limits::default() }).await;
     let client = TcpClient::connect(&url, &ClientOptions::default()).await.unwrap();
-    let mut deadline = Deadline::new(Duration::from_secs(5));
-    let outcomes = conformance::run(&client, conformance::Profile::default(), &mut deadline).await;
-    assert_eq!(outcomes.len(), conformance::vectors(conformance::Profile::default()).len());
-    for outcome in outcomes {
-        if outcome.vector.call.method == "echo" {
-            let Reply::Result(Err(error)) = outcome.reply else { panic!("the floor has no documents") };
-            assert_eq!(error.kind, ErrorKind::NotRepresentable);
-        } else {
-            assert!(outcome.passed(), "{}: {}", outcome.vector.title(), outcome.answer());
-        }
-    }
+    assert_echoes(&client, 1 << 20).await;
     stop.cancel();
     running.await.unwrap();
 }
@@ -99,7 +92,7 @@ async fn the_call_after_a_failure_opens_another_connection() {
         let (mut stream, _) = listener.accept().unwrap();
         let mut request = [0; wire::LEN];
         stream.read_exact(&mut request).unwrap();
-        stream.write_all(&wire::encode_reply(&Ok(Value::Int(5)))).unwrap();
+        stream.write_all(&reply(&Ok(Value::Int(5)))).unwrap();
     });
     let client = TcpClient::connect(&url, &one_second()).await.unwrap();
     assert_eq!(add(&client).await.unwrap_err().kind, ErrorKind::Undeliverable);
@@ -166,7 +159,7 @@ async fn rejects_a_connection_above_the_limit_and_answers_garbage() {
     first.write_all(&[0xff; wire::LEN]).unwrap();
     let mut reply = [0; wire::LEN];
     first.read_exact(&mut reply).unwrap();
-    assert_eq!(wire::decode_reply(&reply).unwrap_err().kind, ErrorKind::UnknownMethod);
+    assert_eq!(reply_of(&reply).unwrap_err().kind, ErrorKind::UnknownMethod);
 
     let second = TcpClient::connect(&url, &one_second()).await.unwrap();
     assert_eq!(add(&second).await.unwrap_err().kind, ErrorKind::Undeliverable);

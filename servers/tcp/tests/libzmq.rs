@@ -3,14 +3,13 @@
 // Clippy lets test functions unwrap, but not their helpers.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
-use calculator::conformance::Reply;
-use calculator::{
-    Calculator, Call, CallError, Client as _, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor,
-    Faults, Limits, Value, conformance,
-};
+use calculator::{Calculator, Call, ClientOptions, Dispatcher, ErrorKind, Executor, Faults, Limits, Value};
+use common::{add, assert_conformance, reply, request};
 use net::Endpoint;
 use tcp_floor::libzmq::{Client, Server};
 use tcp_floor::wire;
@@ -31,25 +30,11 @@ fn one_minute() -> ClientOptions {
     ClientOptions { timeout: Duration::from_secs(60), ..ClientOptions::default() }
 }
 
-async fn add(client: &Client) -> Result<Value, CallError> {
-    client.call(&Call::positional("add", [2.into(), 3.into()])).await
-}
-
 #[tokio::test]
-async fn the_conformance_table_holds_except_for_documents() {
+async fn the_conformance_table_holds() {
     let (_, url, stop, running) = start(None).await;
     let client = Client::connect(&url, &one_minute()).await.unwrap();
-    let mut deadline = Deadline::new(Duration::from_secs(60));
-    let outcomes = conformance::run(&client, conformance::Profile::default(), &mut deadline).await;
-    assert_eq!(outcomes.len(), conformance::vectors(conformance::Profile::default()).len());
-    for outcome in outcomes {
-        if outcome.vector.call.method == "echo" {
-            let Reply::Result(Err(error)) = outcome.reply else { panic!("the floor has no documents") };
-            assert_eq!(error.kind, ErrorKind::NotRepresentable);
-        } else {
-            assert!(outcome.passed(), "{}: {}", outcome.vector.title(), outcome.answer());
-        }
-    }
+    assert_conformance(&client).await;
     stop.cancel();
     running.await.unwrap();
     for _ in 0..2 {
@@ -82,15 +67,17 @@ async fn ignores_messages_that_are_not_requests() {
     let peer = context.socket(zmq::DEALER).unwrap();
     peer.set_linger(0).unwrap();
     peer.connect(&url).unwrap();
-    let request = wire::encode_request(&Call::positional("add", [2.into(), 3.into()])).unwrap();
+    let request = request(&Call::positional("add", [2.into(), 3.into()]));
     peer.send("", 0).unwrap();
     peer.send(&request[1..], 0).unwrap();
     peer.send_multipart([&request[..], &request], 0).unwrap();
     peer.send_multipart([b"".as_slice(), &request], 0).unwrap();
     peer.send(&request[..], 0).unwrap();
-    assert_eq!(peer.recv_multipart(0).unwrap(), [wire::encode_reply(&Ok(Value::Int(5))).to_vec()]);
-    // One byte more than a request ends its connection.
+    assert_eq!(peer.recv_multipart(0).unwrap(), [reply(&Ok(Value::Int(5)))]);
+    // One byte more than a request.
     peer.send(&[0; wire::LEN + 1][..], 0).unwrap();
+    // One byte more than the limit ends its connection.
+    peer.send(vec![0; wire::LEN + Limits::default().max_body + 1], 0).unwrap();
     let client = Client::connect(&url, &one_minute()).await.unwrap();
     assert_eq!(add(&client).await, Ok(Value::Int(5)));
     stop.cancel();

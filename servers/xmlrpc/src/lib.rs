@@ -18,4 +18,4 @@ pub use server::{Server, ServerOptions, XmlRpc};
 
 /// The profile of XML-RPC for the conformance table: `<int>` has 32 bits.
 pub const CONFORMANCE_PROFILE: Profile =
-    Profile { integer_width: IntegerWidth::Bits32, scalars_only: false, numbers: Numbers::Exact };
+    Profile { integer_width: IntegerWidth::Bits32, numbers: Numbers::Exact };

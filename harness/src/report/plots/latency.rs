@@ -1,4 +1,4 @@
-//! Median latency of one caller: a dot per stack on a logarithmic axis, with a band from the `tcp` floor.
+//! Median latency of one caller: a dot per stack on a logarithmic axis, with a band from the floor.
 //!
 //! Bars would need a zero, which a logarithmic axis does not have; a linear axis would squeeze all but the slowest stack
 //! into a corner. The length of the band from the floor to a dot shows the stack's multiple of the floor.
@@ -8,7 +8,6 @@ use super::canvas::{Anchor, PlotError, draw};
 use super::figure::{Figure, alternative, title};
 use super::rows::{self, Line, RIM, TOP};
 use super::style::{INK, Look, MUTED, WIDTH};
-use crate::report::stack::FLOOR;
 use crate::report::stack_summary::{Spread, StackSummary};
 use crate::report::summary::MeasurementSummary;
 use crate::report::{describe, text};
@@ -26,14 +25,14 @@ pub(super) fn figure(summary: &MeasurementSummary, name: String) -> Result<Figur
     let on_axis = measured.iter().filter(|(row, _)| !row.kind.is_function_call());
     let (left, right) = (rows::left_of(lines.iter().map(Line::name)), WIDTH - COLUMNS_WIDTH - RIM);
     let axis = Axis::logarithmic(on_axis.flat_map(|(_, p50)| [p50.min, p50.median, p50.max]), left, right);
-    let floor = measured.iter().find(|(row, _)| row.stack == FLOOR).map(|(_, p50)| p50.median);
+    let floor = measured.iter().find(|(row, _)| row.stack == summary.floor).map(|(_, p50)| p50.median);
     let bottom = rows::end(TOP, lines.len());
     let (micros, times) = (right + 95.0, WIDTH - RIM);
     let svg = draw(bottom + rows::BELOW, &alternative(&title, summary), |canvas| {
         rows::heading(canvas, &title, describe::placement(&summary.measurement));
         rows::grid(canvas, &axis, TOP, bottom, "median latency of a call, µs (logarithmic)");
         canvas.text("µs", (micros, TOP - 10.0), Anchor::Right, MUTED);
-        canvas.text("× tcp", (times, TOP - 10.0), Anchor::Right, MUTED);
+        canvas.text(&format!("× {}", summary.floor), (times, TOP - 10.0), Anchor::Right, MUTED);
         if let Some(floor) = floor {
             canvas.dashed(&[(axis.at(floor), TOP), (axis.at(floor), bottom)], 4.0, 3.0, MUTED, 1.2);
         }
@@ -49,7 +48,7 @@ pub(super) fn figure(summary: &MeasurementSummary, name: String) -> Result<Figur
             };
             let Some(p50) = row.p50 else { continue };
             canvas.text(&text::micros(p50.median), (micros, y), Anchor::Right, INK);
-            if let Some(ratio) = row.ratio_to_tcp {
+            if let Some(ratio) = row.ratio_to_floor {
                 canvas.text(&text::ratio(ratio.median), (times, y), Anchor::Right, INK);
             }
             let look = Look::of(row.kind);

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::Cell;
 use super::plots::Figures;
-use super::{Summary, html, markdown, report, terminal, text, write};
+use super::{Summary, asymmetries, html, markdown, measurements, report, terminal, text, write};
 use crate::record::{Label, Record, Skipped, Trial, audit};
 use crate::stats::Statement;
 
@@ -113,6 +113,38 @@ fn tables_show_the_figures_of_the_summary() {
             }
         }
     }
+}
+
+#[test]
+fn many_callers_are_compared_with_the_floor_with_an_event_loop_where_it_was_measured() {
+    let column = |stacks: &[&str], measurement: usize| {
+        let summary = Summary::new(&record(stacks, 3)).unwrap();
+        let summary = &summary.measurements[measurement];
+        let table = measurements::tables(summary).stacks;
+        let at = table.columns.iter().position(|column| column.heading.starts_with('×')).unwrap();
+        let row = summary.stacks.iter().position(|stack| stack.stack == "rest").unwrap();
+        let Cell::Quantity(ratio) = &table.rows[row].cells[at] else { panic!("a ratio") };
+        (table.columns[at].heading, table.columns[at].key, ratio.value)
+    };
+    // The stacks of the record are slower by a microsecond each.
+    let both = ["tcp", "tcp-async", "rest"];
+    let near = |found: f64, expected: f64| (found / expected - 1.0).abs() < 0.2;
+    let (heading, key, ratio) = column(&both, 0);
+    assert!((heading, key) == ("× tcp", "ratio-to-tcp") && near(ratio, 3.5 / 1.5), "{heading} {ratio}");
+    let (heading, key, ratio) = column(&both, 1);
+    assert!(
+        (heading, key) == ("× tcp-async", "ratio-to-tcp-async") && near(ratio, 3.5 / 2.5),
+        "{heading} {ratio}"
+    );
+    let (heading, _, ratio) = column(&["tcp", "rest"], 1);
+    assert!(heading == "× tcp" && near(ratio, 2.5 / 1.5), "{heading} {ratio}");
+
+    let notes = |stacks: &[&str]| {
+        let record = record(stacks, 3);
+        asymmetries::asymmetries(&record, &Summary::new(&record).unwrap()).join("\n")
+    };
+    assert!(notes(&["tcp", "rest"]).contains("tcp has a thread per connection"));
+    assert!(!notes(&both).contains("a thread per connection"));
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn a_variant_is_compared_with_the_floor_over_the_same_route() {
     let summary = Summary::new(&record_of_two_routes(10)).unwrap();
     let ratio = |name: &str| {
         let row = summary.measurements[0].stacks.iter().find(|row| row.stack == name).unwrap();
-        row.ratio_to_tcp.unwrap().median
+        row.ratio_to_floor.unwrap().median
     };
     for stack in ["rest", "rest@bridge", "tcp@bridge"] {
         assert!((ratio(stack) - 1.0).abs() < 1e-9, "{stack}: {}", ratio(stack));
@@ -59,5 +59,5 @@ fn a_server_on_unknown_cores_is_not_compared() {
     let summary = Summary::new(&record).unwrap();
     assert!(summary.measurements.iter().all(|measurement| measurement.variants.is_empty()));
     let row = summary.measurements[0].stacks.iter().find(|row| row.stack == "rest@bridge").unwrap();
-    assert!(row.is_unplaced && row.ratio_to_tcp.is_none());
+    assert!(row.is_unplaced && row.ratio_to_floor.is_none());
 }

@@ -1,0 +1,187 @@
+//! The server: a task for each connection.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
+use calculator::{Call, CallError, Dispatcher, Limits, Value};
+use net::{Address, AnomalyCounter, DRAIN_TIMEOUT, Endpoint, Listener, PeerEnd, Stream, WRITE_STALL_TIMEOUT};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::inbox::{Inbox, recycle};
+use crate::{SCHEMES, wire};
+
+/// How long a call may go on after its client has shut down its sending side. TCP does not show whether such a client
+/// has closed the connection or still waits for the reply.
+const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The size in bytes of the replies that are collected before they are written.
+const MAX_COLLECTED_BYTES: usize = 64 << 10;
+
+/// A server on the Tokio runtime that [`run`](Server::run) is awaited on.
+pub struct Server {
+    listener: Listener,
+    dispatcher: Dispatcher,
+    limits: Limits,
+}
+
+impl Server {
+    /// Listens on `listen`; port 0 picks a free port. Connections are queued from now on, and served once
+    /// [`run`](Server::run) is polled. `limits.max_in_flight` is the maximum number of connections, each of which has
+    /// at most one call in progress.
+    ///
+    /// # Errors
+    /// The errors of the operating system: the address is in use, or not one of this machine.
+    pub async fn bind(listen: &Endpoint, dispatcher: Dispatcher, limits: Limits) -> io::Result<Server> {
+        Ok(Server { listener: Listener::bind(listen).await?, dispatcher, limits })
+    }
+
+    /// The URL that a client connects to: `tcp://HOST:PORT` or `unix:///SOCKET`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let address = Address::from_endpoint(self.listener.endpoint(), &SCHEMES, "");
+        address.map(|address| address.to_string()).unwrap_or_default()
+    }
+
+    /// Serves until `stop` is cancelled, then finishes calls in progress for at most [`DRAIN_TIMEOUT`], and returns.
+    pub async fn run(self, stop: CancellationToken) {
+        let Server { listener, dispatcher, limits } = self;
+        let refused = AnomalyCounter::new("refused a connection", "connections were refused");
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(_) = connections.join_next() => {}
+                stream = listener.next() => {
+                    if connections.len() < limits.max_in_flight {
+                        let connection = Connection::new(stream, dispatcher.clone(), limits);
+                        connections.spawn(connection.serve(stop.clone()));
+                    } else {
+                        refused.add(format_args!("{} are open", limits.max_in_flight));
+                    }
+                }
+            }
+        }
+        drop(listener);
+        let drained = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN_TIMEOUT, drained).await.is_err() {
+            tracing::warn!(
+                "calls are still running {} s after the stop; their replies are lost",
+                DRAIN_TIMEOUT.as_secs()
+            );
+        }
+    }
+}
+
+/// A connection and its buffers.
+struct Connection {
+    stream: Stream,
+    inbox: Inbox,
+    /// Replies that are not written yet.
+    replies: Vec<u8>,
+    dispatcher: Dispatcher,
+    limits: Limits,
+}
+
+impl Connection {
+    fn new(stream: Stream, dispatcher: Dispatcher, limits: Limits) -> Self {
+        Connection { stream, inbox: Inbox::new(limits.max_body), replies: Vec::new(), dispatcher, limits }
+    }
+
+    /// Answers requests until either end stops.
+    async fn serve(mut self, stop: CancellationToken) {
+        let mut stopped = pin!(stop.cancelled());
+        loop {
+            if let Err(error) = self.answer_arrived().await {
+                return tracing::debug!("a reply was not delivered: {error}");
+            }
+            let read = tokio::select! {
+                biased;
+                () = &mut stopped => return,
+                read = self.stream.read(self.inbox.space()) => read,
+            };
+            match read {
+                Ok(0) => return,
+                Ok(len) => self.inbox.add(len),
+                Err(error) => return tracing::debug!("a connection failed: {error}"),
+            }
+        }
+    }
+
+    /// Answers all requests that have arrived, one after the other.
+    async fn answer_arrived(&mut self) -> io::Result<()> {
+        while let Some(request) = self.inbox.next() {
+            let call = request.and_then(|request| wire::decode_request(request, &self.limits));
+            let result = match call {
+                Ok(call) => self.execute(call).await?,
+                Err(error) => Err(error),
+            };
+            wire::encode_reply(&mut self.replies, &result);
+            if self.replies.len() > MAX_COLLECTED_BYTES {
+                write(&mut self.stream, &mut self.replies).await?;
+            }
+        }
+        write(&mut self.stream, &mut self.replies).await
+    }
+
+    /// Executes a call. If it is not finished at once, the replies to earlier calls are written first.
+    ///
+    /// # Errors
+    /// When the client leaves before the call is finished.
+    async fn execute(&mut self, call: Call) -> io::Result<Result<Value, CallError>> {
+        let Connection { stream, replies, dispatcher, .. } = self;
+        let mut executing = pin!(dispatcher.call(call));
+        if let Poll::Ready(result) = poll_once(executing.as_mut()).await {
+            return Ok(result);
+        }
+        write(stream, replies).await?;
+        tokio::select! {
+            biased;
+            result = executing => Ok(result),
+            () = departure(stream) => Err(io::ErrorKind::ConnectionAborted.into()),
+        }
+    }
+}
+
+/// Writes `replies` and empties it, in one system call if the socket accepts them all.
+///
+/// # Errors
+/// When the client has left, or accepts nothing for [`WRITE_STALL_TIMEOUT`].
+async fn write(stream: &mut Stream, replies: &mut Vec<u8>) -> io::Result<()> {
+    let mut rest = replies.as_slice();
+    while !rest.is_empty() {
+        let written = match stream.try_write(rest) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                tokio::time::timeout(WRITE_STALL_TIMEOUT, stream.write(rest)).await??
+            }
+            written => written?,
+        };
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        rest = &rest[written..];
+    }
+    recycle(replies);
+    Ok(())
+}
+
+async fn poll_once<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+    poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
+}
+
+/// Completes once the client has left. A client that has sent further requests meanwhile is not noticed: they hide the
+/// event of its leaving.
+async fn departure(stream: &Stream) {
+    let readable = poll_fn(|context| stream.poll_read_ready(context)).await;
+    match stream.peer_end() {
+        _ if readable.is_err() => {}
+        PeerEnd::Closed => {}
+        PeerEnd::HalfClosed => tokio::time::sleep(HALF_CLOSED_TIMEOUT).await,
+        PeerEnd::Open => std::future::pending().await,
+    }
+}
