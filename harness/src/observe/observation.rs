@@ -42,6 +42,8 @@ pub struct Observation {
     pub schedule_lag: Histogram<u64>,
     /// Whether latencies had settled when the measured window opened.
     pub settled: bool,
+    /// The rate of a closed loop that was made before an open loop, if one was.
+    pub generator_limit: Option<f64>,
     /// When the first call was made, including calls of the warm-up.
     pub first_call_at: Option<Instant>,
     /// When the last measured call started, and when the last measured call ended.
@@ -58,6 +60,7 @@ impl Default for Observation {
             service: growing_histogram(),
             schedule_lag: growing_histogram(),
             settled: true,
+            generator_limit: None,
             first_call_at: None,
             last_call: None,
             callers_gave_up: 0,

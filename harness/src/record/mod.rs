@@ -304,6 +304,10 @@ pub struct Trial {
     /// Calls sent per second in an open loop, to compare with the rate of the load.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_per_second: Option<f64>,
+    /// Only for the floors, before an open loop: correct answers per second of a closed loop with a caller for each
+    /// connection. It is the rate that the generator reaches where the server does next to nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator_limit: Option<f64>,
     /// The number of calls in flight, sampled at random moments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<InFlightMean>,
@@ -386,6 +390,7 @@ impl Trial {
             service: None,
             schedule_lag: None,
             sent_per_second: None,
+            generator_limit: None,
             in_flight: None,
             throughput: 0.0,
             client: None,

@@ -50,6 +50,7 @@ fn implausible_number(trial: &Trial) -> Option<String> {
         ("the length of the window", Some(trial.measured_seconds)),
         ("the start", Some(trial.at_seconds)),
         ("the rate of calls sent", trial.sent_per_second),
+        ("the limit of the generator", trial.generator_limit),
         ("the client's utilisation", trial.client.map(|used| used.utilisation)),
         ("the server's utilisation", trial.server.map(|used| used.utilisation)),
         ("the broker's utilisation", trial.broker.map(|used| used.utilisation)),

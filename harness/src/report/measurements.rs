@@ -1,6 +1,7 @@
 //! The table of a measurement: a row for each stack.
 
 use super::describe;
+use super::headroom::Headroom;
 use super::model::{Cell, Column, MeasurementTables, Note, Quantity, Row, Table, Unit};
 use super::stack_summary::{Spread, StackSummary};
 use super::statements::{self, statement};
@@ -137,7 +138,7 @@ pub(super) fn tables(summary: &MeasurementSummary) -> MeasurementTables {
         subtitle: Some(describe::conditions(measurement)),
         columns: definitions.iter().map(|definition| definition.column).collect(),
         rows: summary.stacks.iter().map(of_stack).chain(not_measured).collect(),
-        note: noise(summary),
+        note: note(summary),
         ..Table::default()
     };
     MeasurementTables {
@@ -182,6 +183,12 @@ fn notes(stack: &StackSummary) -> Vec<Note> {
         notes.push(Note::LeftOut { trials: *trials, reason: reason.clone() });
     }
     notes
+}
+
+/// The remarks below the table: the noise, and the headroom of the generator.
+fn note(summary: &MeasurementSummary) -> Option<String> {
+    let notes: Vec<_> = noise(summary).into_iter().chain(summary.headroom.map(Headroom::note)).collect();
+    (!notes.is_empty()).then(|| notes.join("; "))
 }
 
 /// By how much the A/A pairs of a measurement differed.

@@ -10,6 +10,7 @@ mod capacity;
 mod conformance;
 mod describe;
 mod fairness;
+mod headroom;
 mod html;
 mod ledger;
 mod markdown;

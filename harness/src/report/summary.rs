@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::headroom::Headroom;
 use super::stack::StackKind;
 use super::stack_summary::{Floors, StackSummary, by_block, median_latency};
 use super::variants::Variant;
@@ -35,6 +36,8 @@ pub struct MeasurementSummary {
     pub ranking: Ranking,
     /// The stack that the others' latencies are compared with.
     pub floor: &'static str,
+    /// The headroom of the generator; only in an open loop whose floor was measured.
+    pub(super) headroom: Option<Headroom>,
     /// The A/A pairs: stacks that were measured twice, against themselves.
     pub pairs: Vec<SelfComparison>,
     /// Stacks whose server was reached by two routes.
@@ -70,7 +73,11 @@ impl Summary {
         let measurements: Vec<_> = all.filter_map(Result::transpose).collect::<Result<_, _>>()?;
         let differing_pairs = measurements.iter().flat_map(MeasurementSummary::differing_pairs);
         let too_few = measurements.iter().filter_map(MeasurementSummary::too_few_blocks);
-        let warnings = differing_pairs.chain(too_few).chain(warnings(record)).collect();
+        let close_to_limit = measurements.iter().filter_map(|summary| {
+            let headroom = summary.headroom?;
+            headroom.warning(&summary.measurement.name)
+        });
+        let warnings = differing_pairs.chain(too_few).chain(close_to_limit).chain(warnings(record)).collect();
         Ok(Summary { measurements, warnings })
     }
 }
@@ -102,6 +109,7 @@ impl MeasurementSummary {
             pairs,
             variants: Variant::all(&stacks),
             floor,
+            headroom: Headroom::of(measurement, floor, &trials),
             stacks,
         }))
     }

@@ -17,6 +17,7 @@ pub(super) fn fill(trial: &mut Trial, measured: &Measured) {
     let Measured { observation, before, after, .. } = measured;
     trial.measured_seconds = measured.seconds;
     trial.in_flight = measured.in_flight;
+    trial.generator_limit = observation.generator_limit;
     trial.throughput = observation.counts.right as f64 / measured.seconds_until_last_end();
     trial.counts = observation.counts.clone();
     if let Err(error) = fill_histograms(trial, measured) {

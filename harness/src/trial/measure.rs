@@ -1,9 +1,12 @@
 //! Runs the server and the callers of a trial, and watches both.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
+
+use calculator::Client;
 
 use super::CLIENT_RUNTIME;
 use super::agreed_start::wait_for_start;
@@ -11,9 +14,10 @@ use super::error::TrialError;
 use super::reading::{Meters, Reading};
 use super::server::{BrokerLocation, RunningServer, ServerLocation, TrialContext};
 use crate::deploy::ServerProcess;
-use crate::load::{self, InFlight, WarmUp, Window};
+use crate::load::{self, InFlight, Load, WarmUp, Window};
 use crate::observe::{InFlightMean, InFlightSamples, Meter, Observation};
-use crate::scenario::TrialSpec;
+use crate::scenario::{Scenario, TrialSpec};
+use crate::stacks::Role;
 use crate::sys;
 
 /// How long the system may take to report that a server has ended which its callers could not reach any more.
@@ -192,8 +196,37 @@ fn drive(
         let report_window = Box::new(move |window| {
             let _ = opened.send(window);
         });
-        load::run(&plan, spec.stack.driver, &clients, report_window)
-            .await
-            .map_err(|source| TrialError::Load { stack, source })
+        let run = async {
+            let generator_limit = if has_generator_limit(spec, context.scenario) {
+                Some(generator_limit(spec, &plan, &clients).await?)
+            } else {
+                None
+            };
+            let observation = load::run(&plan, spec.stack.driver, &clients, report_window).await?;
+            Ok(Observation { generator_limit, ..observation })
+        };
+        run.await.map_err(|source| TrialError::Load { stack, source })
     })
+}
+
+/// Whether the trial of `spec` includes the limit of the generator: in the open loop of a floor, whose trial is recorded, as
+/// those of searches are not. All agents would have to find it at the same time, so none does.
+fn has_generator_limit(spec: &TrialSpec, scenario: &Scenario) -> bool {
+    let is_recorded = scenario.measurements.iter().any(|measurement| measurement.name == spec.measurement);
+    spec.load.rate().is_some() && spec.stack.role == Role::Floor && spec.share.is_none() && is_recorded
+}
+
+/// The correct answers per second of a closed loop over the connections of `plan`, an open loop.
+///
+/// # Errors
+/// When the system refuses the thread of a caller.
+#[allow(clippy::cast_precision_loss)]
+async fn generator_limit(
+    spec: &TrialSpec,
+    plan: &load::Plan,
+    clients: &[Arc<dyn Client>],
+) -> io::Result<f64> {
+    let closed = load::Plan { load: Load::Closed(spec.connections), ..plan.clone() };
+    let observation = load::run(&closed, spec.stack.driver, clients, Box::new(|_| ())).await?;
+    Ok(observation.counts.right as f64 / plan.measure.as_secs_f64())
 }

@@ -51,6 +51,26 @@ fn sweep() -> Record {
 }
 
 #[test]
+fn the_rate_is_compared_with_the_rate_that_the_generator_reached_on_the_floor() {
+    let mut record = sweep();
+    for trial in record.trials.iter_mut().filter(|trial| trial.stack == "tcp") {
+        trial.generator_limit = Some(95_000.0);
+    }
+    let summary = Summary::new(&record).unwrap();
+    let text = terminal(&record, &summary);
+    assert!(text.contains("the generator reached 95,000 calls/s on tcp: 95.0 × this rate"), "{text}");
+    let warnings: Vec<_> = summary.warnings.iter().filter(|warning| warning.contains("headroom")).collect();
+    let [first, second] = warnings.as_slice() else { panic!("{warnings:?}") };
+    assert!(first.starts_with("50000/s: ") && first.contains("and 50,000 are more than half"), "{first}");
+    assert!(second.starts_with("90000/s: "), "{second}");
+
+    let older = sweep();
+    let summary = Summary::new(&older).unwrap();
+    assert!(summary.measurements.iter().all(|measurement| measurement.headroom.is_none()));
+    assert!(!terminal(&older, &summary).contains("the generator reached"));
+}
+
+#[test]
 fn a_search_has_a_range_for_each_stack_in_descending_order() {
     let record = sweep();
     let summary = Summary::new(&record).unwrap();
