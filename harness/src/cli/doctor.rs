@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 
+use std::time::Duration;
+
 use super::{Exit, Outcome, print};
 use crate::deploy::{keep_awake::KeepAwake, rabbitmq};
-use crate::sys;
+use crate::observe::CoresReading;
+use crate::sys::{self, CpuQuota, Usage};
 
 /// Check this machine for what would disturb a measurement or is missing
 ///
@@ -13,7 +16,14 @@ use crate::sys;
 #[command(after_help = "Example:\n  rpcbench doctor")]
 pub(super) struct Arguments {}
 
+/// For how long the load of the cores is sampled.
+const SAMPLE_TIME: Duration = Duration::from_millis(500);
+/// The largest share of the cores' time that other programs, or the hypervisor, may take without a warning: from here on trials
+/// are labelled as disturbed.
+const MAX_QUIET_SHARE: f64 = 0.02;
+
 /// The result of one check.
+#[derive(Debug, PartialEq)]
 enum Finding {
     /// Nothing to do.
     Good(String),
@@ -24,8 +34,22 @@ enum Finding {
 }
 
 pub(super) fn doctor(_: &Arguments) -> Outcome {
-    let findings =
-        [build(), cores(), pinning(), awake(), byte_counts(), governor(), virtualisation(), busy(), broker()];
+    let own = sys::usage(std::process::id()).map(|reading| reading.usage);
+    let [busy, stolen] = load();
+    let findings = [
+        build(),
+        cores(),
+        pinning(),
+        awake(),
+        byte_counts(),
+        waits(own),
+        quota(sys::cpu_quota(), own.and_then(|own| own.throttled_ns)),
+        governor(),
+        virtualisation(),
+        busy,
+        stolen,
+        broker(),
+    ];
     let mut text = String::new();
     for finding in &findings {
         let _ = match finding {
@@ -112,14 +136,66 @@ fn virtualisation() -> Finding {
     }
 }
 
-fn busy() -> Finding {
-    match sys::load_average() {
-        Some(load) if load > 0.5 => Finding::Warning(
-            format!("the load average of the last minute is {load:.1}"),
-            "stop other programs",
+fn waits(own: Option<Usage>) -> Finding {
+    match own.and_then(|own| own.run_queue_ns) {
+        Some(_) => Finding::Good("the kernel counts how long processes wait for a core".into()),
+        None => Finding::Warning(
+            "this system does not report how long processes wait for a core (run-queue delay)".into(),
+            "boot Linux with the parameter `delayacct`, or do without: other processes are noticed all the same",
         ),
-        Some(load) => Finding::Good(format!("the machine is idle (load average {load:.1})")),
-        None => Finding::Good("this system does not report how busy the machine is".into()),
+    }
+}
+
+fn quota(quota: Option<CpuQuota>, throttled_ns: Option<u64>) -> Finding {
+    let held_up = Duration::from_nanos(throttled_ns.unwrap_or(0));
+    match quota {
+        None => Finding::Good("no CPU quota".into()),
+        Some(CpuQuota { cores, group }) => {
+            let used_up = match held_up {
+                Duration::ZERO => "it has not been used up yet".to_owned(),
+                time => format!("processes were held up for {:.1} s in all", time.as_secs_f64()),
+            };
+            Finding::Warning(
+                format!("the control group {group} has a CPU quota of {cores:.2} cores; {used_up}"),
+                "measure without a quota (no CPU limit of the container), or assign whole cores instead (cpuset); trials \
+                 that a quota holds up do not count",
+            )
+        }
+    }
+}
+
+/// What other programs and the hypervisor take of the cores now.
+fn load() -> [Finding; 2] {
+    let cores = sys::allowed_cores();
+    let before = CoresReading::take();
+    std::thread::sleep(SAMPLE_TIME);
+    let shares = before.zip(CoresReading::take()).and_then(|(before, after)| after.since(&before, &cores));
+    // This process sleeps meanwhile.
+    [busy(shares.map(|shares| shares.busy), sys::load_average()), stolen(shares.map(|shares| shares.stolen))]
+}
+
+fn busy(share: Option<f64>, load_average: Option<f64>) -> Finding {
+    let minute = load_average.map_or_else(String::new, |load| format!("; the load average is {load:.1}"));
+    match share {
+        Some(share) if share > MAX_QUIET_SHARE => Finding::Warning(
+            format!("other programs use {:.0} % of the cores' time now{minute}", 100.0 * share),
+            "stop other programs; a trial from whose cores they take more than a tenth does not count",
+        ),
+        Some(share) => {
+            Finding::Good(format!("other programs use {:.0} % of the cores' time now{minute}", 100.0 * share))
+        }
+        None => Finding::Good("this system does not report how busy its cores are".into()),
+    }
+}
+
+fn stolen(share: Option<f64>) -> Finding {
+    match share {
+        Some(share) if share > MAX_QUIET_SHARE => Finding::Warning(
+            format!("the hypervisor keeps {:.0} % of the cores' time for others now (steal)", 100.0 * share),
+            "measure at a quieter time, or on a machine with dedicated cores",
+        ),
+        Some(_) => Finding::Good("the hypervisor keeps no time of the cores for others".into()),
+        None => Finding::Good("this system does not report what a hypervisor keeps of its cores".into()),
     }
 }
 
@@ -130,5 +206,36 @@ fn broker() -> Finding {
             error.to_string(),
             "without a broker, the AMQP stacks are skipped and all others are measured",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_and_what_it_held_up_is_reported() {
+        assert!(matches!(quota(None, None), Finding::Good(_)));
+        let of = |throttled_ns| match quota(Some(CpuQuota { cores: 0.2, group: "/g".into() }), throttled_ns) {
+            Finding::Warning(what, _) => what,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            of(Some(3_760_000_000)),
+            "the control group /g has a CPU quota of 0.20 cores; processes were held up for 3.8 s in all"
+        );
+        assert!(of(Some(0)).ends_with("it has not been used up yet") && of(None) == of(Some(0)));
+    }
+
+    #[test]
+    fn notable_shares_are_warnings() {
+        assert!(matches!(busy(Some(0.02), Some(7.0)), Finding::Good(_)));
+        let Finding::Warning(what, _) = busy(Some(0.47), Some(1.25)) else { panic!("47 % are fine") };
+        assert_eq!(what, "other programs use 47 % of the cores' time now; the load average is 1.2");
+        assert!(matches!(busy(None, None), Finding::Good(_)));
+        assert!(matches!(stolen(Some(0.03)), Finding::Warning(..)));
+        assert!(matches!(stolen(Some(0.0)), Finding::Good(_)));
+        assert!(matches!(waits(None), Finding::Warning(..)));
+        assert!(matches!(waits(Some(Usage { run_queue_ns: Some(0), ..Usage::default() })), Finding::Good(_)));
     }
 }

@@ -8,7 +8,7 @@ use calculator::conformance::Numbers;
 use super::Failure;
 use crate::deploy::Placement;
 use crate::load::{Load, Operation};
-use crate::scenario::{Measurement, Scenario};
+use crate::scenario::{Contention, Measurement, Scenario};
 use crate::stacks::parse_size;
 
 /// Settings that replace those of the scenario.
@@ -38,7 +38,14 @@ pub(super) struct Overrides {
     /// type of numbers, such as JavaScript, Lua and PHP). Recorded
     #[arg(long, value_name = "exact|any", value_parser = parse_numbers)]
     numbers: Option<Numbers>,
+    /// What becomes of a trial from which other processes, the hypervisor or a CPU quota took so much that its figures are not
+    /// those of the stack: reject (it is invalid) or label (it counts, with a label). Recorded
+    #[arg(long, value_name = "reject|label", env = CONTENTION_VARIABLE, hide_env = true, hide_possible_values = true)]
+    contention: Option<Contention>,
 }
+
+/// The environment variable that sets `--contention`, for whole test suites on machines that are not quiet.
+const CONTENTION_VARIABLE: &str = "RPCBENCH_CONTENTION";
 
 /// Parses a value of `--numbers`.
 pub(super) fn parse_numbers(text: &str) -> Result<Numbers, String> {
@@ -83,6 +90,7 @@ impl Overrides {
         }
         scenario.measure = self.seconds.unwrap_or(scenario.measure);
         scenario.numbers = self.numbers.unwrap_or(scenario.numbers);
+        scenario.contention = self.contention.unwrap_or(scenario.contention);
         for measurement in &mut scenario.measurements {
             measurement.placement = placement.unwrap_or(measurement.placement);
             measurement.connections = self.connections.or(measurement.connections);

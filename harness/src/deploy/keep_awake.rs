@@ -44,6 +44,11 @@ impl KeepAwake {
         cores.iter().map(start).collect::<io::Result<_>>().map(|spinners| KeepAwake { spinners })
     }
 
+    /// The ids of the spinner processes.
+    pub fn pids(&self) -> impl Iterator<Item = u32> {
+        self.spinners.iter().map(PipedChild::pid)
+    }
+
     /// Whether every spinner still runs.
     #[must_use]
     pub fn is_running(&self) -> bool {

@@ -98,6 +98,14 @@ pub struct Cores {
     pub server: Vec<usize>,
 }
 
+impl Cores {
+    /// Whether client and server share a single core.
+    #[must_use]
+    pub fn is_one(&self) -> bool {
+        self.client.len() == 1 && self.client == self.server
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,8 +134,10 @@ mod tests {
             return;
         }
         let split = cores(Placement::Split, &[0, 1]).unwrap();
+        assert!(!split.is_one() && !Cores::default().is_one());
         assert_eq!((split.client, split.server), (vec![0], vec![1]));
         let shared = cores(Placement::Shared, &[4]).unwrap();
+        assert!(shared.is_one());
         assert_eq!((shared.client, shared.server), (vec![4], vec![4]));
         assert!(cores(Placement::Split, &[0]).is_err());
     }

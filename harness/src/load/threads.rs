@@ -35,6 +35,7 @@ pub(super) fn run<F: FnOnce() + Send>(
             let start = move || {
                 if *complete.read().unwrap_or_else(PoisonError::into_inner) {
                     call();
+                    sys::keep_run_queue_delay();
                 }
             };
             std::thread::Builder::new()

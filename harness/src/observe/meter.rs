@@ -8,6 +8,11 @@ use crate::sys::{self, UsageReading};
 pub enum Meter {
     /// From the operating system: process `pid` of this machine.
     Process(u32),
+    /// From the operating system: this process, which makes the calls.
+    ThisProcess {
+        /// Threads whose run-queue delay does not count: those that were there before the callers.
+        except: Vec<u32>,
+    },
     /// From the control port of a server that runs in a container or on another machine.
     Control(ControlPort),
 }
@@ -18,6 +23,7 @@ impl Meter {
     pub fn read(&self) -> Option<UsageReading> {
         match self {
             Meter::Process(pid) => sys::usage(*pid),
+            Meter::ThisProcess { except } => sys::own_usage(except),
             Meter::Control(port) => control::read_usage(port).ok().flatten(),
         }
     }
@@ -26,6 +32,7 @@ impl Meter {
     pub fn reset_peak_memory(&self) {
         match self {
             Meter::Process(pid) => sys::reset_peak_memory(*pid),
+            Meter::ThisProcess { .. } => sys::reset_peak_memory(std::process::id()),
             Meter::Control(port) => {
                 let _ = control::reset_peak_memory(port);
             }

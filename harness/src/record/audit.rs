@@ -1,12 +1,20 @@
 //! The checks that a trial must pass to count.
 
 use crate::load::Load;
+use crate::scenario::Contention;
 
+use super::contention::{self, is_disturbed};
 use super::{AgentPart, AuditCheck, CheckName, Label, Latency, Status, Trial};
 
 /// Checks `trial` and sets its audit, status and labels. A trial that failed stays failed.
-pub fn audit(trial: &mut Trial) {
-    let checks = checks(trial);
+pub fn audit(trial: &mut Trial, contention: Contention) {
+    let mut checks = checks(trial);
+    if contention == Contention::Reject {
+        // First, because contention may have caused the rest.
+        checks.insert(0, contention::contention(trial));
+        // Last, because processes do nothing either where calls are not answered.
+        checks.extend(contention::starvation(trial));
+    }
     trial.audit.extend(checks);
     if trial.status != Status::Failed {
         let passed = trial.audit.iter().all(|check| check.passed);
@@ -20,8 +28,11 @@ pub fn audit(trial: &mut Trial) {
     } else if is_unsaturated(trial) {
         trial.labels.push(Label::Unsaturated);
     }
-    if trial.stolen.is_some_and(|share| share > MAX_STOLEN_SHARE) {
+    if is_disturbed(trial) {
         trial.labels.push(Label::Disturbed);
+    }
+    if contention == Contention::Label && !contention::failed_checks(trial).is_empty() {
+        trial.labels.push(Label::Starved);
     }
 }
 
@@ -56,8 +67,6 @@ pub fn label_saturated_agents(trial: &mut Trial) {
 const MAX_ERROR_SHARE: f64 = 0.01;
 /// The largest share of the window that the callers of a closed loop may wait for calls without an answer.
 const MAX_UNANSWERED_SHARE: f64 = 0.1;
-/// A trial is disturbed where the hypervisor kept a larger share of its cores' time.
-const MAX_STOLEN_SHARE: f64 = 0.02;
 /// A core is saturated from this utilisation on.
 const SATURATED: f64 = 0.95;
 /// The largest relative difference between the calls in flight and Little's law.
@@ -189,7 +198,7 @@ fn generator(trial: &Trial) -> AuditCheck {
     let late = trial.schedule_lag.as_ref().and_then(|lag| lag.p99).unwrap_or(0);
     let slow = trial.latency.as_ref().and_then(|latency| latency.p99).unwrap_or(u64::MAX);
     let is_late = late > MAX_HARMLESS_LAG_NS && late > slow / 10;
-    let one_core = trial.cores.client == trial.cores.server;
+    let one_core = trial.cores.is_one();
     let (client, serving) =
         (trial.client.map_or(0.0, |client| client.utilisation), server_utilisation(trial).unwrap_or(0.0));
     let busy = if one_core { client + serving } else { client };
@@ -236,10 +245,7 @@ fn server_utilisation(trial: &Trial) -> Option<f64> {
 fn is_client_bound(trial: &Trial) -> bool {
     let (Some(client), Some(serving)) = (trial.client, server_utilisation(trial)) else { return false };
     let is_closed = trial.load.rate().is_none();
-    is_closed
-        && trial.cores.client != trial.cores.server
-        && client.utilisation >= SATURATED
-        && serving < SATURATED
+    is_closed && !trial.cores.is_one() && client.utilisation >= SATURATED && serving < SATURATED
 }
 
 #[cfg(test)]
@@ -265,9 +271,7 @@ mod tests {
                 Numbers::Exact,
             );
         }
-        let used = |utilisation| {
-            Some(Used { cpu_ns: 1, utilisation, voluntary_switches: 0, involuntary_switches: 0, peak_rss: 1 })
-        };
+        let used = |utilisation| Some(Used { cpu_ns: 1, utilisation, peak_rss: 1, ..Used::default() });
         let measurement = Measurement {
             name: "latency".to_owned(),
             operation: Operation::ADD,
@@ -288,7 +292,7 @@ mod tests {
             ..Trial::new(&spec, 0, 0)
         };
         change(&mut trial);
-        audit(&mut trial);
+        audit(&mut trial, Contention::Reject);
         trial
     }
 
@@ -435,6 +439,22 @@ mod tests {
     }
 
     #[test]
+    fn a_trial_under_contention_is_invalid_or_labelled_as_the_scenario_says() {
+        let contended = |contention| {
+            let mut trial = trial(|t| t.others = Some(0.3));
+            (trial.audit, trial.labels, trial.status) = (vec![], vec![], Status::Valid);
+            audit(&mut trial, contention);
+            trial
+        };
+        let rejected = contended(Contention::Reject);
+        assert_eq!((rejected.status, rejected.labels.as_slice()), (Status::Invalid, &[Label::Disturbed][..]));
+        assert!(rejected.complaint().unwrap().contains("other processes used 30 %"));
+        let labelled = contended(Contention::Label);
+        assert_eq!((labelled.status, labelled.complaint()), (Status::Valid, None));
+        assert_eq!(labelled.labels, [Label::Disturbed, Label::Starved]);
+    }
+
+    #[test]
     fn one_saturated_agent_makes_a_trial_client_bound() {
         let labels = |utilisation: f64, load: &str| {
             let mut trial = trial(|t| t.load = load.parse().unwrap());
@@ -468,5 +488,11 @@ mod tests {
             t.cores.server = vec![0];
         });
         assert!(one_core.labels.is_empty());
+        // Free cores have no numbers in the record; they are not one core.
+        let free = trial(|t| {
+            busy(t);
+            t.cores = Cores::default();
+        });
+        assert_eq!(free.labels, [Label::ClientBound]);
     }
 }

@@ -70,6 +70,13 @@ pub enum CheckName {
     /// not fail: there is always about one call in flight.
     #[serde(rename = "Little's law")]
     LittlesLaw,
+    /// Other processes, the hypervisor and CPU quotas left the cores to the trial. Not checked where contention is only labelled.
+    #[serde(rename = "contention")]
+    Contention,
+    /// Processes that have something to do all the time were busy for most of the window. Not checked where contention is only
+    /// labelled, or the processes may wait for something else.
+    #[serde(rename = "starvation")]
+    Starvation,
     /// What the record says of the trial fits together. Only in records that were read, and only where it does not.
     #[serde(rename = "record")]
     Record,
@@ -83,10 +90,13 @@ pub enum Label {
     ClientBound,
     /// Idle cores were not kept awake.
     Cold,
-    /// The hypervisor took a notable share of the cores' time.
+    /// Other processes or the hypervisor took a notable share of the cores' time, or a CPU quota was used up.
     Disturbed,
     /// Calls failed or timed out.
     Errors,
+    /// Other processes, the hypervisor or a CPU quota kept so much from the trial that its figures are not those of the stack.
+    /// It counts because the scenario says so.
+    Starved,
     /// Several callers saturated neither end: something else held the calls up.
     Unsaturated,
     /// Latencies were still changing when the warm-up ended.
@@ -102,6 +112,7 @@ impl Label {
             Label::Cold => "cold",
             Label::Disturbed => "disturbed",
             Label::Errors => "errors",
+            Label::Starved => "starved",
             Label::Unsaturated => "unsaturated",
             Label::Unsettled => "unsettled",
         }
@@ -125,6 +136,7 @@ mod tests {
             Label::Cold,
             Label::Disturbed,
             Label::Errors,
+            Label::Starved,
             Label::Unsaturated,
             Label::Unsettled,
         ];

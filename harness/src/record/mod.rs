@@ -2,6 +2,7 @@
 
 mod agents;
 mod audit;
+mod contention;
 mod fairness;
 mod file;
 mod histogram;
@@ -170,6 +171,11 @@ pub struct Check {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_zero(number: &usize) -> bool {
     *number == 0
 }
@@ -323,6 +329,15 @@ pub struct Trial {
     /// cores in use; absent where the system does not report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stolen: Option<f64>,
+    /// The CPU time that processes outside of the trial used on its cores while calls counted, as a share of the time of
+    /// those cores. It is a lower bound; absent where a part of the trial was already running, or the system does not report
+    /// what it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub others: Option<f64>,
+    /// Whether the processes of the trial never leave their one core idle, unless something keeps them from running: a closed
+    /// loop on one core, with a server that this run started without options.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub never_idle: bool,
     /// Whether the trial counts.
     pub status: Status,
     /// The checks of the audit.
@@ -335,7 +350,7 @@ pub struct Trial {
 }
 
 /// What a process used while calls counted.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Used {
     /// CPU time in nanoseconds, user and system.
     pub cpu_ns: u64,
@@ -347,6 +362,14 @@ pub struct Used {
     pub involuntary_switches: u64,
     /// Peak resident memory in bytes, from the warm-up on; of several processes the largest.
     pub peak_rss: u64,
+    /// Time that threads were ready to run and waited for a core, in nanoseconds; of the client, only the threads that make
+    /// the calls. Threads that ended meanwhile may be missing. Absent where the system does not report it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_queue_ns: Option<u64>,
+    /// Time during which the CPU quota of a control group of the process was used up, in nanoseconds, summed over the cores;
+    /// of several processes that of the one with the longest. Absent where the system does not report it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttled_ns: Option<u64>,
 }
 
 impl Used {
@@ -355,6 +378,8 @@ impl Used {
     #[allow(clippy::cast_precision_loss)]
     pub fn between(before: Usage, after: Usage, seconds: f64) -> Self {
         let cpu_ns = after.cpu_ns.saturating_sub(before.cpu_ns);
+        let difference =
+            |before: Option<u64>, after: Option<u64>| Some(after?.saturating_sub(before.unwrap_or_default()));
         Used {
             cpu_ns,
             // A trial that failed at once may have a length of zero, and JSON cannot represent the resulting quotient.
@@ -362,6 +387,9 @@ impl Used {
             voluntary_switches: after.voluntary_switches.saturating_sub(before.voluntary_switches),
             involuntary_switches: after.involuntary_switches.saturating_sub(before.involuntary_switches),
             peak_rss: after.peak_rss,
+            run_queue_ns: difference(before.run_queue_ns, after.run_queue_ns),
+            // A group may have got its first quota meanwhile, and then had no such counter before.
+            throttled_ns: difference(before.throttled_ns, after.throttled_ns),
         }
     }
 }
@@ -397,6 +425,8 @@ impl Trial {
             server: None,
             broker: None,
             stolen: None,
+            others: None,
+            never_idle: false,
             status: Status::Valid,
             audit: vec![],
             labels: vec![],

@@ -4,10 +4,14 @@
 use std::collections::BTreeSet;
 
 use super::audit::checks;
+use super::contention;
 use super::{AuditCheck, CheckName, Latency, Record, Status, Trial};
+use crate::scenario::Contention;
 
-/// Repeats the audit of every trial of `record`. A trial that counted, and of which something does not fit, becomes invalid.
+/// Repeats the audit of every trial of `record`. A trial that counted, and of which something does not fit, becomes invalid;
+/// so does one that was kept from its cores by more than this version allows.
 pub(super) fn verify(record: &mut Record) {
+    let rejects = record.scenario.contention == Contention::Reject;
     let mut positions = BTreeSet::new();
     for trial in &mut record.trials {
         let is_first = positions.insert((trial.block, trial.position));
@@ -24,7 +28,10 @@ pub(super) fn verify(record: &mut Record) {
                 format!("the record contradicts itself: {detail}")
             })),
             // Not a contradiction: the audit of an older version may have lacked the check.
-            None => checks(trial).into_iter().find(|check| !check.passed),
+            None => {
+                let contention = || contention::failed_checks(trial).into_iter().filter(|_| rejects);
+                contention().chain(checks(trial)).find(|check| !check.passed)
+            }
         };
         if let Some(check) = failed {
             trial.status = Status::Invalid;
@@ -54,6 +61,8 @@ fn implausible_number(trial: &Trial) -> Option<String> {
         ("the client's utilisation", trial.client.map(|used| used.utilisation)),
         ("the server's utilisation", trial.server.map(|used| used.utilisation)),
         ("the broker's utilisation", trial.broker.map(|used| used.utilisation)),
+        ("the time stolen by the hypervisor", trial.stolen),
+        ("the time used by other processes", trial.others),
     ];
     let is_implausible = |number: f64| !number.is_finite() || number < 0.0;
     if let Some((name, number)) =
@@ -151,6 +160,23 @@ mod tests {
         let (name, complaint) = complaint(|trial| trial.counts.wrong += 1);
         assert_eq!(name, CheckName::Conservation);
         assert!(complaint.ends_with("a different number is accounted for"), "{complaint}");
+    }
+
+    #[test]
+    fn contention_counts_when_a_record_is_read_unless_it_is_only_labelled() {
+        let original = reference();
+        let read_with = |contention| {
+            let mut record = original.clone();
+            record.trials.truncate(4);
+            record.scenario.contention = contention;
+            record.trials[3].stolen = Some(0.2);
+            verify(&mut record);
+            record.trials.swap_remove(3)
+        };
+        let rejected = read_with(Contention::Reject);
+        assert_eq!(rejected.status, Status::Invalid);
+        assert!(rejected.complaint().unwrap().starts_with("the hypervisor kept 20 %"));
+        assert_eq!(read_with(Contention::Label).status, Status::Valid);
     }
 
     #[test]

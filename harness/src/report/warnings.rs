@@ -3,6 +3,7 @@
 use calculator::conformance::Numbers;
 
 use crate::record::{Check, Record, StartSpread, Status};
+use crate::scenario::Contention;
 
 /// The warnings that follow from `record` itself, the most serious first.
 pub(super) fn warnings(record: &Record) -> Vec<String> {
@@ -35,6 +36,13 @@ pub(super) fn warnings(record: &Record) -> Vec<String> {
     if record.scenario.numbers == Numbers::Any {
         warnings
             .push("numbers in answers were compared by value (`numbers = any`): 5.0 counts as 5".to_owned());
+    }
+    if record.scenario.contention == Contention::Label {
+        warnings.push(
+            "trials count even if other processes, the hypervisor or a CPU quota kept their processes from running \
+             (`contention = label`)"
+                .to_owned(),
+        );
     }
     warnings.extend(left_out(record, Status::Invalid, "are invalid"));
     warnings.extend(left_out(record, Status::Failed, "failed"));

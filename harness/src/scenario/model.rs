@@ -43,6 +43,12 @@ pub struct Scenario {
     #[serde(default, skip_serializing_if = "is_exact")]
     #[schemars(with = "String", example = &"any", extend("default" = "exact"))]
     pub numbers: Numbers,
+    /// What becomes of a trial from which other processes, the hypervisor or a CPU quota took so much that its figures are
+    /// not those of the stack: `reject`, it is invalid, or `label`, it counts and has the label `starved`, for tests on
+    /// machines that are not quiet.
+    #[serde(default, skip_serializing_if = "is_reject")]
+    #[schemars(with = "String", example = &"label", extend("default" = "reject"))]
+    pub contention: Contention,
     /// The stacks to measure; `rpcbench list` prints their names. `STACK@LABEL` is a variant of STACK, whose server is
     /// already running elsewhere. The floors `inproc`, `tcp` and `tcp-async` need not be listed.
     #[schemars(example = ["rest", "jsonrpc", "zerorpc"])]
@@ -63,6 +69,17 @@ pub struct Scenario {
     /// The searches that are made for each stack after the blocks, each a `[[search]]` table.
     #[serde(rename = "search", default, skip_serializing_if = "Vec::is_empty")]
     pub searches: Vec<Search>,
+}
+
+/// What becomes of trials whose figures are not those of the stack, because its processes were kept from running.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Contention {
+    /// They are invalid.
+    #[default]
+    Reject,
+    /// They count, with a label.
+    Label,
 }
 
 /// One measurement of each stack: an operation under a load in a placement.
@@ -171,6 +188,11 @@ fn default_true() -> bool {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_exact(numbers: &Numbers) -> bool {
     *numbers == Numbers::Exact
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_reject(contention: &Contention) -> bool {
+    *contention == Contention::Reject
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

@@ -19,9 +19,10 @@ use linux as imp;
 use portable as imp;
 
 pub use secret::Secret;
-pub use types::{Machine, SocketStats, Usage, UsageReading};
+pub use types::{CoreTime, CpuQuota, Machine, SocketStats, Usage, UsageReading};
 pub use wait::sleep_until;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::process::{Child, Command};
@@ -147,10 +148,28 @@ pub fn threads() -> Option<u32> {
     imp::threads()
 }
 
+/// The ids of the threads of this process; none where the system does not report them.
+#[must_use]
+pub fn own_threads() -> Vec<u32> {
+    imp::own_threads()
+}
+
+/// Keeps the run-queue delay of the calling thread, which is about to end, for later readings of this process.
+pub fn keep_run_queue_delay() {
+    imp::keep_run_queue_delay();
+}
+
 /// Resources that process `pid` has used; `None` where the system does not report them or the process has ended.
 #[must_use]
 pub fn usage(pid: u32) -> Option<UsageReading> {
-    imp::usage(pid)
+    imp::usage(pid, &[])
+}
+
+/// Resources that this process has used, with the run-queue delay of its threads but `except`; `None` where the system does
+/// not report them.
+#[must_use]
+pub fn own_usage(except: &[u32]) -> Option<UsageReading> {
+    imp::usage(std::process::id(), except)
 }
 
 /// Resets the recorded peak memory of process `pid` to its current memory. Does nothing where that is not possible.
@@ -165,10 +184,16 @@ pub fn monotonic_ns() -> Option<u64> {
     imp::monotonic_ns()
 }
 
-/// Time since boot during which the hypervisor ran something else on this machine's cores, summed over the cores.
+/// What each core of this machine did since boot, by its number; `None` where the system does not report it.
 #[must_use]
-pub fn steal_time() -> Option<Duration> {
-    imp::steal_time()
+pub fn core_times() -> Option<BTreeMap<usize, CoreTime>> {
+    imp::core_times()
+}
+
+/// The smallest CPU quota of the control groups of this process; `None` where it has none.
+#[must_use]
+pub fn cpu_quota() -> Option<CpuQuota> {
+    imp::cpu_quota()
 }
 
 /// Identifies one boot of one machine, and is the same in all containers on it; `None` where the system does not report
@@ -227,7 +252,10 @@ mod tests {
         assert_eq!(sockets().is_some(), FULL);
         assert_eq!(threads().is_some_and(|threads| threads > 0), FULL);
         assert_eq!(pin_current_thread(&allowed_cores()).is_ok(), FULL);
-        assert_eq!(steal_time().is_some(), FULL);
+        assert_eq!(
+            core_times().is_some_and(|cores| allowed_cores().iter().all(|core| cores.contains_key(core))),
+            FULL
+        );
         assert_eq!(monotonic_ns().is_some(), FULL);
     }
 

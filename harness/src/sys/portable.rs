@@ -1,10 +1,11 @@
 //! The fallback for systems other than Linux. It never guesses.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::types::{Machine, SocketStats, UsageReading};
+use super::types::{CoreTime, CpuQuota, Machine, SocketStats, UsageReading};
 
 pub(super) const FULL: bool = false;
 
@@ -85,7 +86,7 @@ pub(super) fn threads() -> Option<u32> {
     None
 }
 
-pub(super) fn usage(_pid: u32) -> Option<UsageReading> {
+pub(super) fn usage(_pid: u32, _except: &[u32]) -> Option<UsageReading> {
     None
 }
 
@@ -95,7 +96,17 @@ pub(super) fn monotonic_ns() -> Option<u64> {
     None
 }
 
-pub(super) fn steal_time() -> Option<Duration> {
+pub(super) fn own_threads() -> Vec<u32> {
+    vec![]
+}
+
+pub(super) fn keep_run_queue_delay() {}
+
+pub(super) fn cpu_quota() -> Option<CpuQuota> {
+    None
+}
+
+pub(super) fn core_times() -> Option<BTreeMap<usize, CoreTime>> {
     None
 }
 

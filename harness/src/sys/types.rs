@@ -1,7 +1,7 @@
 //! What the operating system reports: facts about the machine, and figures of processes and sockets.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,39 @@ pub struct Usage {
     pub involuntary_switches: u64,
     /// Peak resident memory in bytes, since the start or the last [`reset_peak_memory`](super::reset_peak_memory).
     pub peak_rss: u64,
+    /// Time that its threads were ready to run and waited for a core, in nanoseconds. Threads that have ended are missing,
+    /// so that this can decrease. Absent where the system does not report it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_queue_ns: Option<u64>,
+    /// Time during which the CPU quota of one of its control groups was used up, in nanoseconds, summed over the cores.
+    /// Absent where the system does not report it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttled_ns: Option<u64>,
+}
+
+/// What a core did since boot, apart from running processes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CoreTime {
+    /// It had nothing to run.
+    pub idle: Duration,
+    /// It handled interrupts. A kernel that does not measure this precisely counts it towards the processes' CPU time, too.
+    pub interrupts: Duration,
+    /// The hypervisor ran something else on it.
+    pub stolen: Duration,
+}
+
+impl CoreTime {
+    /// The unit in which the system reports these times: 1/100 s (proc_stat(5)).
+    pub const RESOLUTION: Duration = Duration::from_millis(10);
+}
+
+/// The smallest CPU quota that applies to this process.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CpuQuota {
+    /// How many cores it amounts to.
+    pub cores: f64,
+    /// The folder of the control group that has it.
+    pub group: String,
 }
 
 /// The usage of a process with the instant at which it was read.

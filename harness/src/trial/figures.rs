@@ -1,9 +1,10 @@
 //! The figures of a trial, computed from its measurements.
 
 use super::measure::Measured;
-use super::reading::{stolen_share, used};
-use crate::deploy::format_log;
+use super::reading::{KeptBack, used};
+use crate::deploy::{Cores, format_log};
 use crate::record::{AuditCheck, CheckName, HistogramError, Label, Latency, Status, Trial};
+use crate::sys;
 
 /// Marks `trial` as failed for the reason `detail`.
 pub(super) fn fail(trial: &mut Trial, detail: String) {
@@ -29,7 +30,11 @@ pub(super) fn fill(trial: &mut Trial, measured: &Measured) {
     trial.client = used(before.client, after.client);
     trial.server = used(before.server, after.server);
     trial.broker = used(before.broker, after.broker);
-    trial.stolen = stolen_share(before, after, cores_in_use(trial));
+    let kept_back = KeptBack::between(before, after, &cores_in_use(trial));
+    trial.stolen = kept_back.map(|kept_back| kept_back.stolen);
+    // The CPU time of a server that was already running may be on these cores, too.
+    trial.others = kept_back.filter(|_| measured.is_complete).map(|kept_back| kept_back.others);
+    trial.never_idle = measured.never_idle;
     if let Some(reason) = failure(trial, measured) {
         fail(trial, reason);
     }
@@ -49,9 +54,13 @@ fn fill_histograms(trial: &mut Trial, measured: &Measured) -> Result<(), Histogr
     Ok(())
 }
 
-fn cores_in_use(trial: &Trial) -> usize {
-    let cores = &trial.cores;
-    cores.client.len().max(1) + cores.server.iter().filter(|core| !cores.client.contains(core)).count()
+/// The cores on which the processes of `trial` ran.
+fn cores_in_use(trial: &Trial) -> Vec<usize> {
+    let Cores { client, server } = &trial.cores;
+    if client.is_empty() {
+        return sys::allowed_cores();
+    }
+    client.iter().chain(server.iter().filter(|core| !client.contains(core))).copied().collect()
 }
 
 /// Why the trial failed, if it did.

@@ -1,5 +1,6 @@
 //! Runs the server and the callers of a trial, and watches both.
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,6 +15,7 @@ use super::error::TrialError;
 use super::reading::{Meters, Reading};
 use super::server::{BrokerLocation, RunningServer, ServerLocation, TrialContext};
 use crate::deploy::ServerProcess;
+use crate::deploy::keep_awake::KeepAwake;
 use crate::load::{self, InFlight, Load, WarmUp, Window};
 use crate::observe::{InFlightMean, InFlightSamples, Meter, Observation};
 use crate::scenario::{Scenario, TrialSpec};
@@ -32,6 +34,10 @@ pub(super) struct Measured {
     pub(super) before: Reading,
     pub(super) after: Reading,
     pub(super) in_flight: Option<InFlightMean>,
+    /// Whether this run started every process of the trial, and read its CPU time.
+    pub(super) is_complete: bool,
+    /// Whether the processes of the trial never leave their one core idle, unless they are kept from running.
+    pub(super) never_idle: bool,
     /// How the server ended, if it ended during the trial.
     pub(super) server_ended: Option<String>,
     /// The end of the server's log, if callers gave up.
@@ -48,6 +54,8 @@ impl Measured {
             before: Reading::default(),
             after: Reading::default(),
             in_flight: None,
+            is_complete: false,
+            never_idle: false,
             server_ended: None,
             server_log: String::new(),
         }
@@ -84,26 +92,39 @@ pub(super) fn measure(
     spec: &TrialSpec,
     context: &TrialContext<'_>,
     broker: Option<&BrokerLocation>,
+    kept_awake: Option<&KeepAwake>,
     block: u32,
 ) -> Result<Option<Measured>, TrialError> {
     let mut running = RunningServer::start(spec.stack, context, broker, &spec.cores.server, spec.twin)?;
     let broker = broker.filter(|_| spec.stack.needs_broker()).and_then(|broker| broker.pid);
+    let is_complete = (running.process.is_some() || !spec.stack.has_server())
+        && (broker.is_some() || !spec.stack.needs_broker());
     let meters = Meters {
-        client: Some(Meter::Process(std::process::id())),
+        client: Some(Meter::ThisProcess { except: sys::own_threads() }),
         server: running.meter(),
         broker: broker.map(Meter::Process),
+        spinners: kept_awake.into_iter().flat_map(KeepAwake::pids).map(Meter::Process).collect(),
     };
     let (opened, window) = mpsc::channel();
     let (finished, result) = mpsc::channel();
+    let (reading, read) = mpsc::channel::<Infallible>();
     let in_flight = Arc::new(InFlight::default());
     let mut measured = std::thread::scope(|scope| {
         let (location, counter) = (&running.location, Arc::clone(&in_flight));
         let callers = std::thread::Builder::new()
             .spawn_scoped(scope, move || {
-                let _ = finished.send(drive((spec, block), context, location, opened, counter));
+                let finish = |observation| {
+                    let _ = finished.send(Ok(observation));
+                    // The run-queue delays of this thread, and of those of its clients, go with them.
+                    let _ = read.recv();
+                };
+                if let Err(error) = drive((spec, block), context, location, opened, counter, finish) {
+                    let _ = finished.send(Err(error));
+                }
             })
             .map_err(|source| TrialError::Load { stack: spec.stack.name, source })?;
         let watched = watch(&window, &result, &meters, &in_flight);
+        drop(reading);
         // A library may panic where it cannot start a thread, for example.
         callers.join().map_err(|panic| TrialError::panicked(spec.stack.name, &*panic))?;
         watched
@@ -111,6 +132,8 @@ pub(super) fn measure(
     if context.interrupted.load(Ordering::Relaxed) {
         return Ok(None);
     }
+    measured.is_complete = is_complete;
+    measured.never_idle = is_complete && never_idle(spec, context);
     // Callers may notice the end of their server before the system reports it.
     let timeout = if measured.observation.callers_gave_up > 0 { EXIT_TIMEOUT } else { Duration::ZERO };
     measured.server_ended = running.process.as_mut().and_then(|process| process.exit_status_within(timeout));
@@ -118,6 +141,13 @@ pub(super) fn measure(
         measured.server_log = running.process.map(ServerProcess::stop).unwrap_or_default();
     }
     Ok(Some(measured))
+}
+
+/// Whether the processes of a trial always have something to do on their one core: in a closed loop one of them handles each
+/// call at any time. A server with options, such as a delay, may wait for something else.
+fn never_idle(spec: &TrialSpec, context: &TrialContext<'_>) -> bool {
+    let server = if spec.twin { context.twin } else { context.server };
+    spec.load.callers().is_some() && spec.cores.is_one() && server.given.is_empty()
 }
 
 /// Waits until the window opens and until it closes, and reads the meters at both moments.
@@ -157,14 +187,16 @@ fn watch(
     })
 }
 
-/// Connects and makes the calls, on the client's cores.
+/// Connects and makes the calls, on the client's cores. Calls `finish` with what was observed, while the connections are still
+/// open.
 fn drive(
     (spec, block): (&TrialSpec, u32),
     context: &TrialContext<'_>,
     location: &ServerLocation,
     opened: Sender<Window>,
     in_flight: Arc<InFlight>,
-) -> Result<Observation, TrialError> {
+    finish: impl FnOnce(Observation),
+) -> Result<(), TrialError> {
     let stack = spec.stack.name;
     if !spec.cores.client.is_empty() {
         sys::pin_current_thread(&spec.cores.client).map_err(|source| TrialError::Pin { stack, source })?;
@@ -205,7 +237,8 @@ fn drive(
             let observation = load::run(&plan, spec.stack.driver, &clients, report_window).await?;
             Ok(Observation { generator_limit, ..observation })
         };
-        run.await.map_err(|source| TrialError::Load { stack, source })
+        finish(run.await.map_err(|source| TrialError::Load { stack, source })?);
+        Ok(())
     })
 }
 

@@ -38,16 +38,17 @@ pub fn run(
     let mut trial = Trial::new(spec, block, position);
     trial.at_seconds = context.started_at.elapsed().as_secs_f64();
     let kept_awake = spec.warm.then(|| KeepAwake::start(&cores_to_keep_awake(spec)));
-    trial.warm = matches!(kept_awake, Some(Ok(_)));
+    let kept_awake = kept_awake.and_then(Result::ok);
+    trial.warm = kept_awake.is_some();
     if !trial.warm && spec.cores.client != spec.cores.server {
         trial.labels.push(Label::Cold);
     }
     if context.targets.contains_key(spec.stack.name) {
         record_target_cores(&mut trial, spec, context);
     }
-    let measured = broker
-        .map_err(|reason| format!("no broker: {reason}"))
-        .and_then(|broker| measure(spec, context, broker.as_ref(), block).map_err(|error| error.to_string()));
+    let measured = broker.map_err(|reason| format!("no broker: {reason}")).and_then(|broker| {
+        measure(spec, context, broker.as_ref(), kept_awake.as_ref(), block).map_err(|error| error.to_string())
+    });
     let mut start_delay_ns = None;
     match measured {
         Ok(Some(measured)) => {
@@ -57,13 +58,11 @@ pub fn run(
         Ok(None) => return None,
         Err(reason) => fail(&mut trial, reason),
     }
-    let went_to_sleep =
-        trial.warm && !kept_awake.is_some_and(|kept| kept.is_ok_and(|kept| kept.is_running()));
-    if went_to_sleep {
+    if kept_awake.is_some_and(|kept| !kept.is_running()) {
         trial.warm = false;
         trial.labels.push(Label::Cold);
     }
-    audit(&mut trial);
+    audit(&mut trial, context.scenario.contention);
     trial.agents =
         spec.share.iter().map(|share| AgentPart::new(&trial, share.agent, start_delay_ns)).collect();
     label_saturated_agents(&mut trial);

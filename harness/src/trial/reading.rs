@@ -1,16 +1,16 @@
-//! What the processes of a trial have used, each figure with the instant at which it was read.
+//! What the processes of a trial have used and what its cores did, each figure with the instant at which it was read.
 
-use std::time::{Duration, Instant};
-
-use crate::observe::Meter;
+use crate::observe::{CoresReading, Meter};
 use crate::record::Used;
-use crate::sys::{self, UsageReading};
+use crate::sys::UsageReading;
 
 /// The meters of the processes of a trial. A process that is not observable has none.
 pub(super) struct Meters {
     pub(super) client: Option<Meter>,
     pub(super) server: Option<Meter>,
     pub(super) broker: Option<Meter>,
+    /// The processes that keep cores awake.
+    pub(super) spinners: Vec<Meter>,
 }
 
 impl Meters {
@@ -27,25 +27,20 @@ impl Meters {
             client: read(&self.client),
             server: read(&self.server),
             broker: read(&self.broker),
-            stolen: sys::steal_time().map(|time| StealReading { time, at: Instant::now() }),
+            spinners: self.spinners.iter().map(Meter::read).collect(),
+            cores: CoresReading::take(),
         }
     }
 }
 
-/// One reading of every meter.
-#[derive(Clone, Copy, Default)]
+/// One reading of every meter, and of the cores.
+#[derive(Clone, Default)]
 pub(super) struct Reading {
     pub(super) client: Option<UsageReading>,
     pub(super) server: Option<UsageReading>,
     pub(super) broker: Option<UsageReading>,
-    stolen: Option<StealReading>,
-}
-
-/// The time that the hypervisor has kept from this machine's cores.
-#[derive(Clone, Copy)]
-struct StealReading {
-    time: Duration,
-    at: Instant,
+    spinners: Vec<Option<UsageReading>>,
+    cores: Option<CoresReading>,
 }
 
 /// What a process used between two of its readings. Shares of a core are over the time between their instants.
@@ -55,19 +50,42 @@ pub(super) fn used(before: Option<UsageReading>, after: Option<UsageReading>) ->
     Some(Used::between(before.usage, after.usage, seconds))
 }
 
-/// The share of the time of `cores` cores that the hypervisor kept between two readings.
-#[allow(clippy::cast_precision_loss)]
-pub(super) fn stolen_share(before: &Reading, after: &Reading, cores: usize) -> Option<f64> {
-    let (before, after) = (before.stolen?, after.stolen?);
-    let seconds = after.at.saturating_duration_since(before.at).as_secs_f64();
-    let stolen = after.time.saturating_sub(before.time).as_secs_f64();
-    (seconds > 0.0).then(|| stolen / seconds / cores as f64)
+/// What was kept from the processes of a trial, as shares of the time of its cores.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct KeptBack {
+    /// By the hypervisor.
+    pub(super) stolen: f64,
+    /// By processes that are not part of the trial, at least.
+    pub(super) others: f64,
+}
+
+impl KeptBack {
+    /// The shares of `cores` between two readings.
+    ///
+    /// What others used is what is left of the CPU time on the cores without that of the processes with a meter. It is a lower
+    /// bound, so that a quiet machine is never taken for a busy one.
+    #[allow(clippy::cast_precision_loss)]
+    pub(super) fn between(before: &Reading, after: &Reading, cores: &[usize]) -> Option<Self> {
+        let shares = after.cores.as_ref()?.since(before.cores.as_ref()?, cores)?;
+        let own = own_share(before, after) / cores.len() as f64;
+        Some(KeptBack { stolen: shares.stolen, others: (shares.busy - own - shares.resolution).max(0.0) })
+    }
+}
+
+/// The CPU time between two readings of all processes that were metered, as a share of one core.
+fn own_share(before: &Reading, after: &Reading) -> f64 {
+    let ends = [(before.client, after.client), (before.server, after.server), (before.broker, after.broker)];
+    let spinners = before.spinners.iter().copied().zip(after.spinners.iter().copied());
+    let shares = ends.into_iter().chain(spinners).filter_map(|(from, to)| used(from, to));
+    shares.map(|used| used.utilisation).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::Usage;
+    use crate::sys::{CoreTime, Usage};
+    use std::collections::BTreeMap;
+    use std::time::{Duration, Instant};
 
     #[test]
     fn a_cpu_share_is_over_the_time_between_the_readings_of_the_same_process() {
@@ -85,18 +103,26 @@ mod tests {
     }
 
     #[test]
-    fn stolen_time_is_a_share_of_the_time_of_all_cores() {
+    fn others_used_what_is_left_without_the_processes_of_the_trial() {
         let start = Instant::now();
-        let reading = |after_ms, stolen_ms| Reading {
-            stolen: Some(StealReading {
-                time: Duration::from_millis(stolen_ms),
-                at: start + Duration::from_millis(after_ms),
-            }),
-            ..Reading::default()
+        let ms = Duration::from_millis;
+        let reading = |after_ms, idle_ms, cpu_ms: [u64; 3]| {
+            let at = start + ms(after_ms);
+            let [client, server, spinner] = cpu_ms.map(|cpu_ms| {
+                let usage = Usage { cpu_ns: cpu_ms * 1_000_000, ..Usage::default() };
+                Some(UsageReading { usage, at })
+            });
+            let core = CoreTime { idle: ms(idle_ms), ..CoreTime::default() };
+            let cores = Some(CoresReading::new(BTreeMap::from([(0, core), (1, core)]), at));
+            Reading { client, server, broker: None, spinners: vec![spinner], cores }
         };
-        let share = stolen_share(&reading(0, 70), &reading(500, 90), 2).unwrap();
-        assert!((share - 0.02).abs() < 1e-9, "{share}");
-        assert_eq!(stolen_share(&Reading::default(), &reading(500, 90), 2), None);
-        assert_eq!(stolen_share(&reading(5, 70), &reading(5, 70), 2), None);
+        let before = reading(100, 1_000, [5, 6, 7]);
+        // Two cores for 500 ms, of which 100 ms idle, 800 the trial's own, 20 the resolution of the clock: 80 ms are left.
+        let after = reading(600, 1_050, [305, 306, 207]);
+        let kept = KeptBack::between(&before, &after, &[0, 1]).unwrap();
+        assert!(kept.stolen == 0.0 && (kept.others - 0.08).abs() < 1e-9, "{kept:?}");
+        let own_alone = reading(600, 1_050, [305, 406, 207]);
+        assert_eq!(KeptBack::between(&before, &own_alone, &[0, 1]).unwrap().others, 0.0);
+        assert_eq!(KeptBack::between(&Reading::default(), &after, &[0, 1]), None);
     }
 }

@@ -3,6 +3,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[cfg(target_os = "linux")]
+mod contention;
 mod floors;
 #[cfg(target_os = "linux")]
 mod kills;
@@ -19,7 +21,7 @@ mod signals;
 
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{Process, TEST_TIMEOUT, rpcbench};
@@ -98,6 +100,23 @@ fn wait_until(complaint: &str, mut condition: impl FnMut() -> bool) {
         assert!(begun.elapsed() < TEST_TIMEOUT, "{complaint}");
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Carries out `command` in a shell, with its folder and environment, after the shell command `first`.
+fn in_shell(first: &str, command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", &format!("{first} && exec \"$@\""), "sh"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell.current_dir(command.get_current_dir().unwrap()).stdin(Stdio::null());
+    shell
 }
 
 /// Waits for a line on standard error that contains `text`.

@@ -9,6 +9,7 @@ use crate::record::{
     AuditCheck, CheckName, HistogramError, Label, Latency, Record, Status, Trial, Used, audit,
     label_saturated_agents,
 };
+use crate::scenario::Contention;
 use crate::stats::{growing_histogram, new_histogram};
 
 /// Why records cannot be merged.
@@ -156,16 +157,18 @@ fn difference(a: &Record, b: &Record) -> Option<String> {
 type Parts<'a> = Vec<(&'a str, &'a Trial)>;
 
 fn trials(partials: &[(String, Record)], of: u32) -> Result<Vec<Trial>, MergeError> {
+    // The same in all.
+    let contention = partials.first().map(|(_, record)| record.scenario.contention).unwrap_or_default();
     let mut by_place: BTreeMap<(u32, u32), Parts<'_>> = BTreeMap::new();
     for (name, record) in partials {
         for trial in &record.trials {
             by_place.entry((trial.block, trial.position)).or_default().push((name, trial));
         }
     }
-    by_place.into_values().map(|parts| trial(&parts, of)).collect()
+    by_place.into_values().map(|parts| trial(&parts, of, contention)).collect()
 }
 
-fn trial(parts: &Parts<'_>, of: u32) -> Result<Trial, MergeError> {
+fn trial(parts: &Parts<'_>, of: u32, contention: Contention) -> Result<Trial, MergeError> {
     let (name, first) = parts[0];
     let mut merged = Trial { audit: vec![], agents: vec![], ..first.clone() };
     let what = |trial: &Trial| {
@@ -191,6 +194,7 @@ fn trial(parts: &Parts<'_>, of: u32) -> Result<Trial, MergeError> {
         merged.server = merged.server.or(other.server);
         merged.broker = merged.broker.or(other.broker);
         merged.stolen = merged.stolen.into_iter().chain(other.stolen).reduce(f64::max);
+        merged.others = merged.others.into_iter().chain(other.others).reduce(f64::max);
     }
     merged.agents = parts.iter().flat_map(|(_, trial)| trial.agents.iter().cloned()).collect();
     merged.in_flight = in_flight(parts);
@@ -206,12 +210,12 @@ fn trial(parts: &Parts<'_>, of: u32) -> Result<Trial, MergeError> {
     merged.schedule_lag = add(growing_histogram(), |trial| trial.schedule_lag.as_ref(), 0)?;
     merged.throughput = rate(parts, |trial| (trial.counts.right, Some(trial.throughput))).unwrap_or(0.0);
     merged.sent_per_second = rate(parts, |trial| (trial.counts.started, trial.sent_per_second));
-    judge(&mut merged, parts, of);
+    judge(&mut merged, parts, of, contention);
     Ok(merged)
 }
 
-/// Adds up the usage of two client processes: the sum of their CPU time and context switches, but the larger of their
-/// utilisations and of their peak memory.
+/// Adds up the usage of two client processes: the sum of their CPU time, context switches and run-queue delays, but the larger
+/// of their utilisations, of their peak memory and of the times for which quotas held them up.
 fn add_usage(a: Used, b: Used) -> Used {
     Used {
         cpu_ns: a.cpu_ns.saturating_add(b.cpu_ns),
@@ -219,6 +223,8 @@ fn add_usage(a: Used, b: Used) -> Used {
         voluntary_switches: a.voluntary_switches.saturating_add(b.voluntary_switches),
         involuntary_switches: a.involuntary_switches.saturating_add(b.involuntary_switches),
         peak_rss: a.peak_rss.max(b.peak_rss),
+        run_queue_ns: a.run_queue_ns.zip(b.run_queue_ns).map(|(a, b)| a.saturating_add(b)),
+        throttled_ns: a.throttled_ns.max(b.throttled_ns),
     }
 }
 
@@ -262,7 +268,7 @@ fn in_flight(parts: &Parts<'_>) -> Option<InFlightMean> {
 }
 
 /// Audits `merged` like any other trial. It is valid only if every part is.
-fn judge(merged: &mut Trial, parts: &Parts<'_>, of: u32) {
+fn judge(merged: &mut Trial, parts: &Parts<'_>, of: u32, contention: Contention) {
     let there = |agent| merged.agents.iter().any(|part| part.agent == agent);
     let absent: Vec<u32> = (1..=of).filter(|agent| !there(*agent)).collect();
     let mut reasons: Vec<String> = merged
@@ -282,7 +288,7 @@ fn judge(merged: &mut Trial, parts: &Parts<'_>, of: u32) {
     let labels: BTreeSet<Label> =
         parts.iter().flat_map(|(_, trial)| trial.labels.iter().filter(kept).copied()).collect();
     merged.labels = labels.into_iter().collect();
-    audit(merged);
+    audit(merged, contention);
     label_saturated_agents(merged);
 }
 

@@ -70,10 +70,12 @@ fn trial_of(seen: &Observation, load: &str, agent: u32) -> Trial {
             voluntary_switches: 3,
             involuntary_switches: 2,
             peak_rss: u64::from(agent),
+            run_queue_ns: Some(1_000),
+            throttled_ns: Some(0),
         }),
         ..Trial::new(&spec, 0, 0)
     };
-    audit(&mut trial);
+    audit(&mut trial, Contention::Reject);
     trial.agents = vec![AgentPart::new(&trial, agent, Some(u64::from(agent) * 1_000))];
     trial
 }
@@ -303,4 +305,15 @@ fn drift_increases_the_error_of_a_clock() {
     assert_eq!(clock(offset(-7, 3), None).error_ns(), 3);
     assert_eq!(clock(offset(-7, 30), Some(offset(-7, 3))).error_ns(), 30);
     assert_eq!(clock(offset(-7, 3), Some(offset(13, 4))).error_ns(), 24);
+}
+
+#[test]
+fn the_agent_that_a_quota_held_up_most_counts_and_waits_add_up() {
+    let used = |run_queue_ns, throttled_ns| Used { run_queue_ns, throttled_ns, ..Used::default() };
+    let sum = |a, b| {
+        let sum = add_usage(a, b);
+        (sum.run_queue_ns, sum.throttled_ns)
+    };
+    assert_eq!(sum(used(Some(1), Some(20)), used(Some(2), Some(10))), (Some(3), Some(20)));
+    assert_eq!(sum(used(Some(1), None), used(None, Some(10))), (None, Some(10)));
 }

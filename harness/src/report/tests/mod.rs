@@ -12,6 +12,7 @@ use super::model::Cell;
 use super::plots::Figures;
 use super::{Summary, asymmetries, html, markdown, measurements, report, terminal, text, write};
 use crate::record::{Label, Record, Skipped, Trial, audit};
+use crate::scenario::Contention;
 use crate::stats::Statement;
 
 pub(super) use records::record;
@@ -218,7 +219,7 @@ fn a_record_with_little_or_nothing_in_it_still_has_a_report() {
     for trial in &mut wrong.trials {
         trial.counts.wrong += 3;
         trial.counts.started += 3;
-        audit(trial);
+        audit(trial, Contention::Reject);
     }
     let files = checked(&wrong);
     assert!(files["index.html"].contains("No trial is valid"));

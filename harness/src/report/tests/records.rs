@@ -14,7 +14,7 @@ use crate::record::{
     Build, Check, CheckFailure, CheckLevel, CountedBy, Hop, Latency, Parts, Party, Record, SCHEMA,
     StackFacts, Tool, Trial, Used, Wire, audit,
 };
-use crate::scenario::{Measurement, Scenario, TrialSpec};
+use crate::scenario::{Contention, Measurement, Scenario, TrialSpec};
 use crate::stacks::Stack;
 use crate::sys;
 
@@ -71,9 +71,7 @@ pub(super) fn trial(facts: &StackFacts, measurement: &Measurement, block: u32, p
         let took = Duration::from_nanos(u64::from(1_000 * (position + 1) + 10 * block + i));
         seen.record(Timing::closed(took), &Ok(Value::Null), &Ok(Value::Null), Numbers::Exact);
     }
-    let used = |cpu_ns| {
-        Some(Used { cpu_ns, utilisation: 0.5, voluntary_switches: 0, involuntary_switches: 0, peak_rss: 1 })
-    };
+    let used = |cpu_ns| Some(Used { cpu_ns, utilisation: 0.5, peak_rss: 1, ..Used::default() });
     let cores = Cores { client: vec![0], server: vec![0] };
     let stack = Stack::named(&facts.name).unwrap();
     let mut trial = Trial {
@@ -87,7 +85,7 @@ pub(super) fn trial(facts: &StackFacts, measurement: &Measurement, block: u32, p
         broker: facts.name.starts_with("amqp").then(|| used(90_000_000)).flatten(),
         ..Trial::new(&TrialSpec::new(stack, measurement, &cores), block, position)
     };
-    audit(&mut trial);
+    audit(&mut trial, Contention::Reject);
     trial
 }
 

@@ -23,7 +23,7 @@ fn sweep() -> Record {
             open.service.clone_from(&open.latency);
             open.schedule_lag.clone_from(&open.latency);
             (open.audit, open.labels) = (vec![], vec![]);
-            audit(&mut open);
+            audit(&mut open, Contention::Reject);
             assert_eq!(open.complaint(), None);
             trials.push(open);
         }

@@ -6,6 +6,14 @@
 //! exec.
 #![allow(unsafe_code)]
 
+mod cores;
+mod groups;
+mod run_queue;
+
+pub(super) use cores::core_times;
+pub(super) use groups::cpu_quota;
+pub(super) use run_queue::{keep_run_queue_delay, own_threads};
+
 use std::fs;
 use std::io;
 use std::mem::{MaybeUninit, size_of};
@@ -263,7 +271,7 @@ pub(super) fn threads() -> Option<u32> {
     u32::try_from(fs::read_dir("/proc/self/task").ok()?.count()).ok()
 }
 
-pub(super) fn usage(pid: u32) -> Option<UsageReading> {
+pub(super) fn usage(pid: u32, except: &[u32]) -> Option<UsageReading> {
     // /proc/PID/stat counts ticks of 10 ms; the CPU clock of the process counts nanoseconds.
     let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(i32::try_from(pid).ok()?)).ok()?;
     let cpu = Duration::from(clock.now().ok()?);
@@ -281,6 +289,8 @@ pub(super) fn usage(pid: u32) -> Option<UsageReading> {
             usage.involuntary_switches += field(&status, "nonvoluntary_ctxt_switches:").unwrap_or(0);
         }
     }
+    usage.run_queue_ns = run_queue::run_queue_ns(pid, except);
+    usage.throttled_ns = groups::throttled_ns(pid);
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     usage.peak_rss = field(&status, "VmHWM:").unwrap_or(0) * 1024;
     Some(UsageReading { usage, at })
@@ -299,13 +309,6 @@ fn field(text: &str, name: &str) -> Option<u64> {
 pub(super) fn reset_peak_memory(pid: u32) {
     // 5 resets the peak (proc_pid_clear_refs(5)). Without permission, the peak is that since the process started.
     let _ = fs::write(format!("/proc/{pid}/clear_refs"), "5");
-}
-
-pub(super) fn steal_time() -> Option<Duration> {
-    // The eighth counter of the line `cpu`, in ticks of 1/100 s (proc_stat(5)).
-    let stat = fs::read_to_string("/proc/stat").ok()?;
-    let ticks: u64 = stat.lines().next()?.split_whitespace().nth(8)?.parse().ok()?;
-    Some(Duration::from_millis(ticks * 10))
 }
 
 pub(super) fn boot_id() -> Option<String> {
