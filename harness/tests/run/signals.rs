@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 
 use crate::common::{Process, rpcbench};
-use crate::{Run, wait_for, wait_until};
+use crate::{Run, in_shell, wait_for, wait_until};
 
 #[test]
 fn each_signal_ends_a_run_with_its_exit_code_after_saving() {
@@ -77,10 +77,7 @@ fn the_record_of_a_run_that_is_killed_in_a_search_is_marked_as_interrupted() {
 #[test]
 fn a_hangup_that_is_ignored_stays_ignored() {
     let run = Run::of(&["rest-hyper"], 3, "300ms");
-    let program = run.command(&[]);
-    let mut shell = std::process::Command::new("sh");
-    shell.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(program.get_program()).args(program.get_args());
-    shell.current_dir(run.folder.path()).stdin(std::process::Stdio::null());
+    let mut shell = in_shell("trap '' HUP", &run.command(&[]));
     let mut process = Process::start(&mut shell);
     wait_for(&process, "measuring");
     process.signal(Signal::SIGHUP);
