@@ -11,6 +11,7 @@ use super::style::{INK, Look, MUTED, WIDTH};
 use crate::report::stack_summary::{Spread, StackSummary};
 use crate::report::summary::MeasurementSummary;
 use crate::report::{describe, text};
+use crate::stacks::EVENT_FLOOR;
 
 /// Width of the two columns of numbers on the right.
 const COLUMNS_WIDTH: f64 = 175.0;
@@ -27,7 +28,9 @@ pub(super) fn figure(summary: &MeasurementSummary, name: String) -> Result<Figur
     let axis = Axis::logarithmic(on_axis.flat_map(|(_, p50)| [p50.min, p50.median, p50.max]), left, right);
     let floor = measured.iter().find(|(row, _)| row.stack == summary.floor).map(|(_, p50)| p50.median);
     let bottom = rows::end(TOP, lines.len());
-    let (micros, times) = (right + 95.0, WIDTH - RIM);
+    let times = WIDTH - RIM;
+    // The longer heading needs more room.
+    let micros = times - if summary.floor == EVENT_FLOOR { 100.0 } else { 80.0 };
     let svg = draw(bottom + rows::BELOW, &alternative(&title, summary), |canvas| {
         rows::heading(canvas, &title, describe::placement(&summary.measurement));
         rows::grid(canvas, &axis, TOP, bottom, "median latency of a call, µs (logarithmic)");
