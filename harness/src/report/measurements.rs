@@ -142,7 +142,9 @@ pub(super) fn tables(summary: &MeasurementSummary) -> MeasurementTables {
         ..Table::default()
     };
     MeasurementTables {
+        name: measurement.name.clone(),
         stacks,
+        comparisons: statements::pairs(summary),
         statements: statements::table(summary),
         variants: variants::table(measurement, &summary.variants),
     }

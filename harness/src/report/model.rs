@@ -45,12 +45,42 @@ pub struct Report {
 /// The tables of a measurement of the scenario.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MeasurementTables {
+    /// The name of the measurement.
+    pub name: String,
     /// A row for each stack.
     pub stacks: Table,
+    /// The statements about all pairs of stacks, for programs.
+    pub comparisons: PairStatements,
     /// The statements about all pairs of stacks; absent where the blocks allow none.
     pub statements: Option<Table>,
     /// Stacks whose server was reached by two routes; absent where there are none.
     pub variants: Option<Table>,
+}
+
+/// The statements about the stacks of a measurement.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PairStatements {
+    /// What is compared: median latency or calls per second.
+    pub quantity: &'static str,
+    /// δ, a share: the difference that a statement about two stacks is about.
+    pub delta: f64,
+    /// The smallest number of blocks with which a statement is possible.
+    pub blocks_needed: usize,
+    /// Every pair of ranked stacks.
+    pub pairs: Vec<PairStatement>,
+    /// The A/A pairs: stacks that were measured twice, against themselves. Their δ is [`MIN_DELTA`](crate::stats::MIN_DELTA).
+    pub same: Vec<PairStatement>,
+}
+
+/// Two stacks and the statement about them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PairStatement {
+    /// The stacks.
+    pub stacks: [String; 2],
+    /// The speed of the first one as a multiple of that of the second; absent where there are too few blocks.
+    pub ratio: Option<Interval>,
+    /// The statement about the first one and the second.
+    pub statement: Statement,
 }
 
 impl MeasurementTables {

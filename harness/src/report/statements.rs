@@ -1,8 +1,8 @@
 //! The statements about all pairs of stacks of a measurement, as a table.
 
 use super::describe;
-use super::model::{Cell, Column, Row, Table};
-use super::summary::MeasurementSummary;
+use super::model::{Cell, Column, PairStatement, PairStatements, Row, Table};
+use super::summary::{MeasurementSummary, SelfComparison};
 use super::text;
 use super::verdict::Ranking;
 use crate::stats::{Comparison, ERROR_RATE, MIN_DELTA, Statement};
@@ -20,6 +20,33 @@ pub(super) fn statement(comparison: &Comparison, ranking: &Ranking) -> Cell {
         statement: comparison.statement,
         ratio: comparison.ratio,
         delta: ranking.comparisons.delta,
+    }
+}
+
+/// The statements about all pairs of stacks of `summary`, and about its A/A pairs.
+pub(super) fn pairs(summary: &MeasurementSummary) -> PairStatements {
+    let ranking = &summary.ranking;
+    let pair = |pair: &Comparison| PairStatement {
+        stacks: pair.stacks.map(|position| ranking.stacks[position].clone()),
+        ratio: pair.ratio,
+        statement: pair.statement,
+    };
+    let same = |pair: &SelfComparison| {
+        // The ratio of an A/A pair is one of figures; statements are about speeds.
+        let is_time = summary.measurement.load.is_for_latency();
+        let ratio = pair.ratio.map(|ratio| if is_time { ratio.inverse() } else { ratio });
+        PairStatement {
+            stacks: [pair.stack.clone(), pair.stack.clone()],
+            ratio,
+            statement: Statement::of(ratio, MIN_DELTA),
+        }
+    };
+    PairStatements {
+        quantity: describe::quantity(&summary.measurement),
+        delta: ranking.comparisons.delta,
+        blocks_needed: ranking.comparisons.blocks_needed,
+        pairs: ranking.comparisons.pairs.iter().map(pair).collect(),
+        same: summary.pairs.iter().map(same).collect(),
     }
 }
 

@@ -126,3 +126,25 @@ fn a_server_that_cannot_log_keeps_serving() {
         assert_eq!(server.wait().unwrap().code(), Some(0));
     }
 }
+
+#[test]
+fn a_report_can_be_printed_as_json_or_as_its_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let report = |format| {
+        finish(&mut rpcbench(&["report", REFERENCE, "--out", out, "--format", format])).with(0, &[]).out
+    };
+    let json: serde_json::Value = serde_json::from_str(&report("json").join("\n")).unwrap();
+    for measurement in json["measurements"].as_array().unwrap() {
+        let comparisons = &measurement["comparisons"];
+        assert!(comparisons["delta"].as_f64().unwrap() >= 0.01, "{comparisons}");
+        for pair in
+            comparisons["pairs"].as_array().unwrap().iter().chain(comparisons["same"].as_array().unwrap())
+        {
+            let statement = pair["statement"].as_str().unwrap();
+            assert!(["faster", "slower", "no-difference", "undecided"].contains(&statement), "{pair}");
+            assert_eq!(pair["stacks"].as_array().unwrap().len(), 2);
+        }
+    }
+    assert_eq!(report("quiet"), [folder.path().join("index.html").to_str().unwrap()]);
+}

@@ -51,6 +51,20 @@ fn every_pair_of_ranked_stacks_gets_one_of_the_three_statements() {
     let throughput = &summary.measurements[1].ranking;
     assert_eq!(throughput.between("rest", "zerorpc").unwrap().statement, Statement::Faster);
     assert_eq!(throughput.between("zerorpc", "rest").unwrap().statement, Statement::Slower);
+    let json = serde_json::to_value(report(&record, &summary)).unwrap();
+    let comparisons = &json["measurements"][0]["comparisons"];
+    assert_eq!(
+        (&comparisons["delta"], &comparisons["blocks_needed"]),
+        (&serde_json::json!(0.01), &serde_json::json!(10))
+    );
+    let between_json = |names: [&str; 2]| {
+        let pairs = comparisons["pairs"].as_array().unwrap();
+        pairs
+            .iter()
+            .find(|pair| pair["stacks"] == serde_json::json!(names))
+            .map(|pair| pair["statement"].clone())
+    };
+    assert_eq!(between_json(["rest", "jsonrpc"]), Some("no-difference".into()));
     let files = checked(&record);
     for name in ["index.html", "report.md", "terminal"] {
         for text in ["no difference above 1.0 %", "undecided", "faster by 50 % (50–50 %)", "δ is 1.0 %"] {
@@ -78,7 +92,18 @@ fn a_stack_that_differs_from_itself_puts_a_warning_on_the_run() {
         let p50 = &mut trial.latency.as_mut().unwrap().p50;
         *p50 = p50.map(|nanos| nanos * 2);
     }
-    assert!(Summary::new(&record).unwrap().warnings[0].contains("rest is distinguishable from itself"));
+    let differing = Summary::new(&record).unwrap();
+    assert!(differing.warnings[0].contains("rest is distinguishable from itself"));
+
+    // For programs, all ratios are of speeds: the second half took twice as long.
+    let json = |summary| serde_json::to_value(report(&record, summary)).unwrap()["measurements"][0].clone();
+    assert_eq!(json(&same)["comparisons"]["same"][0]["statement"], "no-difference");
+    let pair = &json(&differing)["comparisons"]["same"][0];
+    assert_eq!(
+        (&pair["stacks"], &pair["statement"]),
+        (&serde_json::json!(["rest", "rest"]), &serde_json::json!("faster"))
+    );
+    assert!((pair["ratio"]["median"].as_f64().unwrap() - 2.0).abs() < 1e-9, "{pair}");
 }
 
 #[test]
