@@ -65,7 +65,9 @@ impl Progress {
                 }
             }
             Event::SearchDone(searched) => {
-                self.line(&format!("{} ({}): {}", searched.stack, searched.search, searched.range()));
+                let limit =
+                    searched.limit().map_or_else(String::new, |limit| format!(" (limited by {limit})"));
+                self.line(&format!("{} ({}): {}{limit}", searched.stack, searched.search, searched.range()));
             }
             Event::SaveProblem(problem) => self.problem(&problem.to_string()),
             Event::TrialDone(trial) => {

@@ -4,7 +4,7 @@ use crate::load::Load;
 use crate::scenario::Contention;
 
 use super::contention::{self, is_disturbed};
-use super::{AgentPart, AuditCheck, CheckName, Label, Latency, Status, Trial};
+use super::{AuditCheck, CheckName, Label, Latency, Status, Trial};
 
 /// Checks `trial` and sets its audit, status and labels. A trial that failed stays failed.
 pub fn audit(trial: &mut Trial, contention: Contention) {
@@ -22,11 +22,6 @@ pub fn audit(trial: &mut Trial, contention: Contention) {
     }
     if trial.counts.errors() + trial.counts.timed_out > 0 {
         trial.labels.push(Label::Errors);
-    }
-    if is_client_bound(trial) {
-        trial.labels.push(Label::ClientBound);
-    } else if is_unsaturated(trial) {
-        trial.labels.push(Label::Unsaturated);
     }
     if is_disturbed(trial) {
         trial.labels.push(Label::Disturbed);
@@ -53,21 +48,11 @@ pub(super) fn checks(trial: &Trial) -> Vec<AuditCheck> {
     checks
 }
 
-/// Labels a closed loop of several agents as client-bound where one of them has saturated its core: the throughput of all
-/// is then limited by that one.
-pub fn label_saturated_agents(trial: &mut Trial) {
-    let saturated = |part: &AgentPart| part.client.is_some_and(|client| client.utilisation >= SATURATED);
-    let is_new = !trial.labels.contains(&Label::ClientBound);
-    if is_new && trial.load.rate().is_none() && trial.agents.iter().any(saturated) {
-        trial.labels.push(Label::ClientBound);
-    }
-}
-
 /// The largest share of failed calls that a working server may have.
 const MAX_ERROR_SHARE: f64 = 0.01;
 /// The largest share of the window that the callers of a closed loop may wait for calls without an answer.
 const MAX_UNANSWERED_SHARE: f64 = 0.1;
-/// A core is saturated from this utilisation on.
+/// A generator has no headroom from this utilisation of its core on.
 const SATURATED: f64 = 0.95;
 /// The largest relative difference between the calls in flight and Little's law.
 const LITTLES_LAW_TOLERANCE: f64 = 0.1;
@@ -79,8 +64,6 @@ const MIN_PACE: f64 = 0.9;
 /// The schedule lag, in nanoseconds at p99, above which it may matter: it does if it is also more than a tenth of the p99
 /// of the response times, which it is a part of.
 const MAX_HARMLESS_LAG_NS: u64 = 100_000;
-/// An end is far from saturated below this utilisation.
-const UNSATURATED: f64 = 0.85;
 
 fn conservation(trial: &Trial) -> AuditCheck {
     AuditCheck::new(CheckName::Conservation, trial.counts.is_conserved(), || {
@@ -227,25 +210,9 @@ fn generator(trial: &Trial) -> AuditCheck {
     })
 }
 
-/// Whether several callers kept neither client nor server busy. The throughput is then not the limit of the server, because
-/// another process used the cores or the calls were delayed elsewhere.
-fn is_unsaturated(trial: &Trial) -> bool {
-    let (Some(client), Some(serving)) = (trial.client, server_utilisation(trial)) else { return false };
-    trial.load.callers().is_some_and(|callers| callers > 1)
-        && client.utilisation < UNSATURATED
-        && serving < UNSATURATED
-}
-
 /// The utilisation of server and broker together: they share a core.
 fn server_utilisation(trial: &Trial) -> Option<f64> {
     Some(trial.server?.utilisation + trial.broker.map_or(0.0, |broker| broker.utilisation))
-}
-
-/// Whether only the client is saturated. Such a trial measures the client, and is only a lower bound for the server.
-fn is_client_bound(trial: &Trial) -> bool {
-    let (Some(client), Some(serving)) = (trial.client, server_utilisation(trial)) else { return false };
-    let is_closed = trial.load.rate().is_none();
-    is_closed && !trial.cores.is_one() && client.utilisation >= SATURATED && serving < SATURATED
 }
 
 #[cfg(test)]
@@ -424,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_errors_disturbances_and_unsaturated_trials() {
+    fn labels_errors_and_disturbances() {
         let failing = |errors: u64| {
             trial(|t| {
                 *t.counts.failed.entry(ErrorKind::Internal).or_default() += errors;
@@ -435,7 +402,12 @@ mod tests {
         assert_eq!(failing(11).status, Status::Invalid);
         assert!(failing(11).complaint().unwrap().contains("11 of 1011 calls failed"));
         assert_eq!(trial(|t| t.stolen = Some(0.05)).labels, [Label::Disturbed]);
-        assert_eq!(trial(|t| t.load = "closed:32".parse().unwrap()).labels, [Label::Unsaturated]);
+        // Which end is saturated is decided over all blocks, not here.
+        let busy = trial(|t| {
+            t.load = "closed:32".parse().unwrap();
+            t.client.as_mut().unwrap().utilisation = 0.99;
+        });
+        assert!(busy.labels.is_empty());
     }
 
     #[test]
@@ -452,47 +424,5 @@ mod tests {
         let labelled = contended(Contention::Label);
         assert_eq!((labelled.status, labelled.complaint()), (Status::Valid, None));
         assert_eq!(labelled.labels, [Label::Disturbed, Label::Starved]);
-    }
-
-    #[test]
-    fn one_saturated_agent_makes_a_trial_client_bound() {
-        let labels = |utilisation: f64, load: &str| {
-            let mut trial = trial(|t| t.load = load.parse().unwrap());
-            let busy = Used { utilisation, ..trial.client.unwrap() };
-            trial.agents = vec![
-                AgentPart::new(&trial, 1, None),
-                AgentPart { client: Some(busy), ..AgentPart::new(&trial, 2, None) },
-            ];
-            trial.labels.clear();
-            label_saturated_agents(&mut trial);
-            label_saturated_agents(&mut trial);
-            trial.labels
-        };
-        assert_eq!(labels(0.99, "closed:32"), [Label::ClientBound]);
-        assert!(labels(0.5, "closed:32").is_empty());
-        // An open loop has the generator check instead.
-        assert!(labels(0.99, "open:100:poisson").is_empty());
-    }
-
-    #[test]
-    fn only_a_client_that_saturates_alone_is_client_bound() {
-        let busy = |t: &mut Trial| t.client.as_mut().unwrap().utilisation = 0.99;
-        assert_eq!(trial(busy).labels, [Label::ClientBound]);
-        let both = trial(|t| {
-            busy(t);
-            t.server.as_mut().unwrap().utilisation = 0.98;
-        });
-        assert!(both.labels.is_empty());
-        let one_core = trial(|t| {
-            busy(t);
-            t.cores.server = vec![0];
-        });
-        assert!(one_core.labels.is_empty());
-        // Free cores have no numbers in the record; they are not one core.
-        let free = trial(|t| {
-            busy(t);
-            t.cores = Cores::default();
-        });
-        assert_eq!(free.labels, [Label::ClientBound]);
     }
 }

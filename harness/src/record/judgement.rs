@@ -86,7 +86,8 @@ pub enum CheckName {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Label {
-    /// The client saturated its core and the server did not: the throughput is the client's.
+    /// The client saturated its core and the server did not. Only in records of older versions: which end is saturated is
+    /// now decided over all blocks.
     ClientBound,
     /// Idle cores were not kept awake.
     Cold,
@@ -97,7 +98,7 @@ pub enum Label {
     /// Other processes, the hypervisor or a CPU quota kept so much from the trial that its figures are not those of the stack.
     /// It counts because the scenario says so.
     Starved,
-    /// Several callers saturated neither end: something else held the calls up.
+    /// Several callers saturated neither end. Only in records of older versions, like [`Label::ClientBound`].
     Unsaturated,
     /// Latencies were still changing when the warm-up ended.
     Unsettled,

@@ -9,17 +9,19 @@ mod histogram;
 mod judgement;
 mod provenance;
 mod search;
+mod utilisation;
 mod verification;
 mod wire;
 
 pub use agents::{Agent, AgentPart, ClockOffset, ReferenceClock, StartSpread};
-pub use audit::{audit, label_saturated_agents};
+pub use audit::audit;
 pub use fairness::{BrokerTerms, Fairness, Library, Process, SocketFacts};
 pub use file::{RecordError, prepare_folder, read, read_from_log, write_atomically};
 pub use histogram::{HistogramError, Latency};
 pub use judgement::{AuditCheck, CheckName, Label, Status};
 pub use provenance::Build;
-pub use search::{Probe, SearchResult};
+pub use search::{Limit, Probe, SearchResult};
+pub use utilisation::Serving;
 pub use wire::{CountedBy, Hop, Parts, Party, Wire};
 
 use std::fmt;

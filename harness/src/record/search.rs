@@ -1,11 +1,14 @@
 //! The result of a search for the highest rate that a stack holds.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Status, Trial};
+use super::{CheckName, Status, Trial};
 use crate::load::Rate;
 use crate::scenario::Search;
+use crate::stats::Saturation;
 
 /// The result of a search for one stack: the highest rate that it holds lies between `held` and `failed`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +42,51 @@ pub struct Probe {
     pub client: Option<f64>,
     /// What the processes of server and broker used together, as a share of a core; absent where it is not observable.
     pub server: Option<f64>,
+    /// The part of [`server`](Self::server) that the broker's process used; absent where there is none, or it is not
+    /// observable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broker: Option<f64>,
+    /// The check of the audit that the trial did not pass; absent where it passed all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_check: Option<CheckName>,
+}
+
+/// What kept a stack from a rate that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// The client saturated its core.
+    Client,
+    /// The server saturated its core.
+    Server,
+    /// Broker and server saturated their core, and the broker used more of it than the server.
+    Broker,
+    /// Both ends saturated their cores.
+    BothEnds,
+    /// The load generator fell behind its schedule although neither end was saturated.
+    Generator,
+    /// Neither end was saturated: calls waited for something else.
+    Neither,
+}
+
+impl Limit {
+    /// The limit in a few words.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Limit::Client => "the client",
+            Limit::Server => "the server",
+            Limit::Broker => "the broker",
+            Limit::BothEnds => "both ends",
+            Limit::Generator => "the load generator",
+            Limit::Neither => "neither end",
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 impl Probe {
@@ -63,14 +111,17 @@ impl Probe {
                 |p99| format!("p99 was {:.1} ms", p99 as f64 / 1e6),
             )
         };
-        let broker = trial.broker.map_or(0.0, |broker| broker.utilisation);
+        let broker = trial.broker.map(|broker| broker.utilisation);
+        let failed_check = trial.audit.iter().find(|check| !check.passed).map(|check| check.name);
         Probe {
             rate,
             held: reason.is_empty(),
             p99,
             reason,
             client: trial.client.map(|client| client.utilisation),
-            server: trial.server.map(|server| server.utilisation + broker),
+            server: trial.server.map(|server| server.utilisation + broker.unwrap_or(0.0)),
+            broker,
+            failed_check,
         }
     }
 }
@@ -87,10 +138,79 @@ impl SearchResult {
         }
     }
 
-    /// Whether the client limited the rate: at the highest rate that held, the client's core was busier than the server's.
+    /// What kept the stack from the lowest rate that failed, by what client and server used in the failed trials of that
+    /// rate. `None` where no rate failed, or the processes could not be observed.
     #[must_use]
-    pub fn is_client_bound(&self) -> bool {
-        let nearest = self.probes.iter().filter(|probe| probe.held).max_by_key(|probe| probe.rate);
-        nearest.and_then(|probe| Some(probe.client? > probe.server?)).unwrap_or(false)
+    pub fn limit(&self) -> Option<Limit> {
+        let failed: Vec<&Probe> = self.failures().collect();
+        let used = failed.iter().filter_map(|probe| Some([probe.client?, probe.server?]));
+        Some(match Saturation::of(&used.collect::<Vec<_>>())? {
+            Saturation::Both => Limit::BothEnds,
+            Saturation::Client => Limit::Client,
+            Saturation::Server if failed.iter().all(|probe| is_mostly_broker(probe)) => Limit::Broker,
+            Saturation::Server => Limit::Server,
+            Saturation::Neither => {
+                let fell_behind = |probe: &&Probe| probe.failed_check == Some(CheckName::Generator);
+                if failed.iter().any(fell_behind) { Limit::Generator } else { Limit::Neither }
+            }
+        })
+    }
+
+    /// The failed trials of the lowest rate that failed.
+    pub fn failures(&self) -> impl Iterator<Item = &Probe> {
+        self.probes.iter().filter(|probe| !probe.held && Some(probe.rate) == self.failed)
+    }
+}
+
+/// Whether the broker used more than the server.
+fn is_mostly_broker(probe: &Probe) -> bool {
+    probe.broker.zip(probe.server).is_some_and(|(broker, both)| broker > both - broker)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The limit of a search whose failed trials used these shares of client, server and broker together, and broker.
+    fn limit(failures: &[(f64, f64, Option<f64>)], check: Option<CheckName>) -> Option<Limit> {
+        let probe = |rate, held, (client, server, broker)| Probe {
+            rate: Rate::new(rate).unwrap(),
+            held,
+            p99: None,
+            reason: String::new(),
+            client: Some(client),
+            server: Some(server),
+            broker,
+            failed_check: check.filter(|_| !held),
+        };
+        let held = probe(1_000, true, (0.99, 0.1, None));
+        let failures = failures.iter().map(|used| probe(1_050, false, *used));
+        let result = SearchResult {
+            search: "capacity".to_owned(),
+            stack: "rest".to_owned(),
+            held: Rate::new(1_000),
+            failed: Rate::new(1_050),
+            probes: std::iter::once(held).chain(failures).collect(),
+        };
+        result.limit()
+    }
+
+    #[test]
+    fn the_limit_is_the_end_that_was_saturated_when_the_rate_failed() {
+        assert_eq!(limit(&[(0.97, 0.5, None), (0.96, 0.5, None)], None), Some(Limit::Client));
+        assert_eq!(limit(&[(0.5, 0.97, None), (0.5, 0.93, None)], None), Some(Limit::Server));
+        assert_eq!(limit(&[(0.3, 0.97, Some(0.7))], None), Some(Limit::Broker));
+        assert_eq!(limit(&[(0.3, 0.97, Some(0.4))], None), Some(Limit::Server));
+        assert_eq!(limit(&[(0.95, 0.97, None)], None), Some(Limit::BothEnds));
+        assert_eq!(limit(&[], None), None);
+    }
+
+    #[test]
+    fn an_idle_client_is_never_the_limit() {
+        // The client is busier than the server, but far from busy.
+        assert_eq!(limit(&[(0.02, 0.01, None), (0.02, 0.01, None)], None), Some(Limit::Neither));
+        let late = Some(CheckName::Generator);
+        assert_eq!(limit(&[(0.4, 0.3, None)], late), Some(Limit::Generator));
+        assert_eq!(limit(&[(0.4, 0.97, None)], late), Some(Limit::Server));
     }
 }

@@ -3,8 +3,9 @@
 use super::capacity::{Capacity, bounds, capacities};
 use super::describe;
 use super::model::Unit;
+use super::spread::Spread;
 use super::stack::StackKind;
-use super::stack_summary::{Spread, StackSummary};
+use super::stack_summary::StackSummary;
 use super::summary::{MeasurementSummary, Summary};
 use super::text;
 use super::verdict::Verdict;
@@ -32,7 +33,8 @@ fn capacity(capacity: &Capacity<'_>) -> Option<String> {
     let (first, last) = (capacity.found.first()?, capacity.found.last()?);
     let range = |found: &SearchResult| {
         let (low, high) = bounds(found);
-        format!("{} ({})", found.stack, text::range(low, high, Some(Unit::CallsPerSecond)))
+        let limit = found.limit().map_or_else(String::new, |limit| format!("; limited by {limit}"));
+        format!("{} ({}{limit})", found.stack, text::range(low, high, Some(Unit::CallsPerSecond)))
     };
     Some(format!(
         "{}, {}: from {} to {} calls/s; the first rate of each range was sustained, the second was not.",
@@ -47,7 +49,7 @@ fn capacity(capacity: &Capacity<'_>) -> Option<String> {
 fn latency(summary: &MeasurementSummary) -> Option<String> {
     let usual = ranking(summary, StackKind::is_usual);
     let minimal = ranking(summary, StackKind::is_minimal);
-    let floor = summary.stacks.iter().find(|stack| stack.stack == summary.floor).and_then(|stack| stack.p50);
+    let floor = summary.floor_row().and_then(|stack| stack.p50);
     let round_trip = floor.map_or_else(String::new, |floor| {
         format!(" the raw TCP round trip of {} µs", text::micros(floor.median))
     });
@@ -110,7 +112,7 @@ fn variants(summary: &MeasurementSummary) -> Option<String> {
     let each: Vec<_> =
         same_route.map(|variant| format!("{} {}", variant.base, variant.ratio_text())).collect();
     let is_latency = summary.measurement.load.is_for_latency();
-    let what = if is_latency { "median latency" } else { "throughput" };
+    let what = if is_latency { "median latency" } else { "capacity of the server" };
     Some(format!(
         "{}: {what} over the route {label}, as a multiple of that over the usual route: {}.",
         summary.measurement.name,
@@ -118,38 +120,47 @@ fn variants(summary: &MeasurementSummary) -> Option<String> {
     ))
 }
 
-/// The range of throughputs with usual libraries; client-bound stacks are named apart.
+/// The range of the servers' capacities with usual libraries. Stacks whose server was not saturated are named separately.
 fn throughput(summary: &MeasurementSummary) -> Option<String> {
-    let (bound, ranked): (Vec<&StackSummary>, Vec<&StackSummary>) = summary
-        .stacks
-        .iter()
-        .filter(|stack| stack.kind.is_usual() && stack.throughput.is_some())
-        .partition(|stack| stack.is_client_bound());
-    let calls =
-        |stack: &StackSummary| text::thousands(stack.throughput.map_or(0.0, |throughput| throughput.median));
+    let usual = summary.stacks.iter().filter(|stack| stack.kind.is_usual() && stack.throughput.is_some());
+    let (ranked, others): (Vec<&StackSummary>, Vec<&StackSummary>) =
+        usual.partition(|stack| stack.capacity.is_some_and(|capacity| capacity.is_exact()));
     let opening = format!("With {}", describe::load(&summary.measurement));
-    // The stacks of such a measurement are in the order of throughput, the highest first.
-    let mut answer = match ranked.as_slice() {
-        [] => String::new(),
-        [only] => format!("{opening}, {} answers {} calls/s.", only.stack, calls(only)),
-        [first, .., last] => format!(
-            "{opening}, usual libraries answer from {} ({}) to {} ({}) calls/s.",
-            calls(last),
-            last.stack,
-            calls(first),
-            first.stack
-        ),
+    // The stacks of such a measurement are in the order of capacity, the largest first.
+    let range = match ranked.as_slice() {
+        [] => None,
+        [only] => {
+            Some(format!("a core of the server can answer {} calls/s with a usual library", rates(only)))
+        }
+        [first, .., last] => Some(format!(
+            "a core of the server can answer from {} to {} calls/s with usual libraries",
+            rates(last),
+            rates(first)
+        )),
     };
-    if !bound.is_empty() {
-        let names: Vec<_> = bound.iter().map(|stack| format!("{} ({})", stack.stack, calls(stack))).collect();
-        let lead = if answer.is_empty() {
-            format!("{opening}, every stack is client-bound")
-        } else {
-            " Client-bound and not ranked".to_owned()
-        };
-        answer += &format!("{lead}: {}; the server could answer more.", names.join(", "));
+    let obstacle = |stack: &StackSummary| stack.capacity.and_then(|capacity| capacity.obstacle());
+    let mut reasons: Vec<&str> = others.iter().filter_map(|stack| obstacle(stack)).collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    let not_ranked = reasons.into_iter().map(|reason| {
+        let with_reason = others.iter().filter(|stack| obstacle(stack) == Some(reason));
+        let names: Vec<_> = with_reason.map(|stack| rates(stack)).collect();
+        format!("not ranked ({reason}): {} calls/s", names.join(", "))
+    });
+    let parts: Vec<_> = range.into_iter().chain(not_ranked).collect();
+    (!parts.is_empty()).then(|| format!("{opening}, {}.", parts.join("; ")))
+}
+
+/// The capacity of a stack in calls per second, with its name and the rate that was observed.
+fn rates(stack: &StackSummary) -> String {
+    let seen = stack.throughput.map_or_else(String::new, |rate| text::thousands(rate.median));
+    match stack.capacity.and_then(|capacity| Some((capacity.per_core?, capacity.is_exact()))) {
+        Some((per_core, is_exact)) => {
+            let bound = if is_exact { "" } else { "≥ " };
+            format!("{bound}{} ({}, {seen} seen)", text::thousands(per_core.median), stack.stack)
+        }
+        None => format!("{seen} seen ({})", stack.stack),
     }
-    (!answer.is_empty()).then_some(answer)
 }
 
 fn bytes(record: &Record) -> Option<String> {

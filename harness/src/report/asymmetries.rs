@@ -61,8 +61,8 @@ fn floors(summary: &MeasurementSummary) -> Vec<String> {
     let Some(floor) = summary.stacks.iter().find(|stack| stack.stack == summary.floor) else { return found };
     if floor.operation != measurement.operation {
         found.push(format!(
-            "{}: the floors call {} instead of {}, so multiples of {} include the cost of the payload",
-            measurement.name, floor.operation, measurement.operation, floor.stack
+            "{}: the floors call {} instead of {}, so no stack is compared with them",
+            measurement.name, floor.operation, measurement.operation
         ));
     }
     if summary.floor == NETWORK_FLOOR && !measurement.load.is_for_latency() && floor.valid > 0 {

@@ -1,20 +1,26 @@
 //! The highest rate that each stack sustains, as found by a search.
 
 use super::describe;
-use super::model::{Cell, Column, Note, Row, Table, Unit};
+use super::model::{Cell, Column, Row, Table, Unit};
 use crate::load::Rate;
 use crate::record::{Probe, Record, SearchResult};
-use crate::scenario::Search;
+use crate::scenario::{Measurement, Search};
 use crate::stats::carries_quantile;
 
-const COLUMNS: [Column; 5] = [
+const COLUMNS: [Column; 7] = [
     Column::text("stack", "stack"),
     Column::number("rate", "calls/s sustained–failed", Unit::CallsPerSecond)
         .meaning("the highest rate that was sustained, and the lowest that was not"),
     Column::number("p99", "p99 ms", Unit::Milliseconds).meaning("at the highest sustained rate"),
     Column::number("utilisation", "client server %", Unit::Percent)
         .meaning("of a core, at the highest sustained rate"),
-    Column::text("limits", "what limited the rate").wide(),
+    Column::text("limit", "limited by").meaning(
+        "the end that was saturated when the lowest rate failed; `neither end` where calls waited although both had \
+         headroom",
+    ),
+    Column::number("failed-utilisation", "then client server %", Unit::Percent)
+        .meaning("of a core, when that rate failed"),
+    Column::text("reason", "what failed").wide(),
 ];
 
 /// A search of the scenario, and its result for each stack.
@@ -39,6 +45,11 @@ impl<'a> Capacity<'a> {
         Capacity { search, found, seconds: record.scenario.measure.as_secs_f64() }
     }
 
+    /// The conditions of its trials, at any rate.
+    pub(super) fn measurement(&self) -> Measurement {
+        self.search.measurement_at(Rate::ONE)
+    }
+
     /// What was searched for.
     pub(super) fn question(&self) -> String {
         let search = self.search;
@@ -49,7 +60,7 @@ impl<'a> Capacity<'a> {
             search.arrivals,
             search.connections,
             humantime::format_duration(search.p99),
-            describe::placement(&search.measurement_at(Rate::ONE)),
+            describe::placement(&self.measurement()),
         )
     }
 
@@ -79,24 +90,15 @@ fn row(found: &SearchResult, seconds: f64) -> Row {
     let carries_p99 = |probe: &&Probe| carries_quantile(f64::from(probe.rate.get()) * seconds, 0.99);
     let p99 = best.filter(carries_p99).and_then(|probe| probe.p99).map(|nanos| nanos as f64 / 1e6);
     let percent = |share: Option<f64>| share.map(|share| 100.0 * share);
+    let last_failure = found.failures().last();
     let busy = |probe: &Probe| Cell::Pair([percent(probe.client), percent(probe.server)]);
     Row::new(vec![
         found.stack.as_str().into(),
         Cell::Range { low, high },
         Cell::optional(p99),
         best.map_or(Cell::Empty, busy),
-        Cell::Notes(limits(found)),
+        found.limit().map_or(Cell::Missing, |limit| limit.name().into()),
+        last_failure.map_or(Cell::Empty, busy),
+        last_failure.map_or(Cell::Empty, |probe| probe.reason.as_str().into()),
     ])
-}
-
-/// What kept the stack from a higher rate.
-fn limits(found: &SearchResult) -> Vec<Note> {
-    let mut limits = Vec::new();
-    if found.is_client_bound() {
-        limits.push(Note::Text("client-bound: the client's core was busier than the server's".to_owned()));
-    }
-    let is_nearest_failure = |probe: &&Probe| !probe.held && Some(probe.rate) == found.failed;
-    let reason = found.probes.iter().rfind(is_nearest_failure).map(|probe| probe.reason.clone());
-    limits.extend(reason.map(Note::Text));
-    limits
 }

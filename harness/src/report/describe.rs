@@ -49,7 +49,11 @@ pub(super) fn conditions(measurement: &Measurement) -> String {
 
 /// The figure by which the stacks of a measurement are ranked.
 pub(super) fn quantity(measurement: &Measurement) -> &'static str {
-    if measurement.load.is_for_latency() { "median latency" } else { "calls per second" }
+    if measurement.load.is_for_latency() {
+        "median latency"
+    } else {
+        "calls per second and core of the server"
+    }
 }
 
 /// How many blocks a run has.

@@ -35,7 +35,7 @@ pub(super) fn render(report: &Report, figures: &Figures) -> Result<String, minij
 struct Page<'a> {
     report: &'a Report,
     dark: String,
-    capacities: Vec<Grid<'a>>,
+    capacities: Vec<Found<'a>>,
     sweeps: Vec<Drawing<'a>>,
     sections: Vec<Section<'a>>,
     bytes: Vec<Drawing<'a>>,
@@ -52,7 +52,12 @@ impl<'a> Page<'a> {
         Page {
             report,
             dark: plots::dark_rules(),
-            capacities: report.capacities.iter().map(Grid::new).collect(),
+            capacities: report
+                .capacities
+                .iter()
+                .zip(&figures.capacities)
+                .map(|(table, figure)| Found { table: Grid::new(table), figure: Drawing::new(figure) })
+                .collect(),
             sweeps: figures.sweeps.iter().map(Drawing::new).collect(),
             sections: measured
                 .map(|(number, (tables, figures))| Section {
@@ -84,6 +89,13 @@ struct Section<'a> {
     table: Grid<'a>,
     further: Vec<Grid<'a>>,
     figures: Vec<Drawing<'a>>,
+}
+
+/// What a search found.
+#[derive(Serialize)]
+struct Found<'a> {
+    table: Grid<'a>,
+    figure: Drawing<'a>,
 }
 
 /// A table as HTML elements.

@@ -73,7 +73,7 @@ impl Link<'_> {
 
 /// The five cells of a direction.
 fn cells_of(hop: &Hop, is_exact: bool) -> [Cell; 5] {
-    let bytes = Quantity { value: as_f64(hop.bytes), range: None, is_approximate: !is_exact };
+    let bytes = Quantity { is_approximate: !is_exact, ..Quantity::new(as_f64(hop.bytes)) };
     let [arguments, envelope, framing] = match hop.parts {
         Some(parts) => {
             [parts.arguments, parts.envelope, parts.framing].map(|part| Cell::number(as_f64(part)))

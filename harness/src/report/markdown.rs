@@ -18,8 +18,9 @@ pub(super) fn render(report: &Report, figures: &Figures) -> String {
     let _ = writeln!(out, "\n{}\n", escaped(&report.circumstances));
     list(&mut out, "Read this first", &report.warnings);
     list(&mut out, "Not equal for all stacks", &report.asymmetries);
-    for table in &report.capacities {
+    for (table, figure) in report.capacities.iter().zip(&figures.capacities) {
         section(&mut out, table);
+        images(&mut out, std::slice::from_ref(figure));
     }
     images(&mut out, &figures.sweeps);
     for (tables, figures) in report.measurements.iter().zip(&figures.measurements) {

@@ -3,18 +3,19 @@
 use super::describe;
 use super::headroom::Headroom;
 use super::model::{Cell, Column, MeasurementTables, Note, Quantity, Row, Table, Unit};
-use super::stack_summary::{Spread, StackSummary};
+use super::spread::Spread;
+use super::stack_summary::StackSummary;
 use super::statements::{self, statement};
 use super::summary::MeasurementSummary;
 use super::variants;
-use super::verdict::Ranking;
+use crate::load::Load;
 use crate::stacks::EVENT_FLOOR;
 
 /// A column and the cell that a stack has in it.
 #[derive(Clone, Copy)]
 struct Definition {
     column: Column,
-    cell: fn(&StackSummary, &Ranking) -> Cell,
+    cell: fn(&StackSummary, &MeasurementSummary) -> Cell,
 }
 
 const STACK: Definition =
@@ -22,34 +23,34 @@ const STACK: Definition =
 const P50: Definition = Definition {
     column: Column::number("p50", "p50 µs", Unit::Microseconds)
         .meaning("half of the calls were at least as fast: median of the blocks, smallest–largest block"),
-    cell: |stack, _| micros(stack, stack.p50),
+    cell: |stack, _| micros(stack.p50),
 };
 const P99: Definition = Definition {
     column: Column::number("p99", "p99 µs", Unit::Microseconds)
         .meaning("99 of 100 calls were at least as fast: median of the blocks, smallest–largest block"),
-    cell: |stack, _| micros(stack, stack.p99),
+    cell: |stack, _| micros(stack.p99),
 };
 const P999: Definition = Definition {
     column: Column::number("p99.9", "p99.9 µs", Unit::Microseconds)
         .meaning("999 of 1,000 calls were at least as fast: median of the blocks, smallest–largest block"),
-    cell: |stack, _| micros(stack, stack.p999),
+    cell: |stack, _| micros(stack.p999),
 };
 const SERVICE: Definition = Definition {
     column: Column::number("service-p50", "service p50 µs", Unit::Microseconds)
         .meaning("median time from the actual send; the other latencies start at the scheduled send time"),
-    cell: |stack, _| micros(stack, stack.service_p50),
+    cell: |stack, _| micros(stack.service_p50),
 };
 const SCHEDULE_LAG: Definition = Definition {
     column: Column::number("lag-p99", "lag p99 µs", Unit::Microseconds).meaning(
         "schedule lag: how late the load generator itself sent calls; 99 of 100 were at most this late",
     ),
-    cell: |stack, _| micros(stack, stack.schedule_lag_p99),
+    cell: |stack, _| micros(stack.schedule_lag_p99),
 };
 const RATIO_TO_TCP: Definition = Definition {
     column: Column::number("ratio-to-tcp", "× tcp", Unit::Ratio)
         .meaning("p50 as a multiple of the raw TCP floor's in the same block")
         .with_inline_range(),
-    cell: |stack, _| spread(stack, stack.ratio_to_floor),
+    cell: |stack, _| spread(stack.ratio_to_floor),
 };
 /// In place of [`RATIO_TO_TCP`] where the floor is the one with an event loop.
 const RATIO_TO_EVENT_FLOOR: Definition = Definition {
@@ -63,13 +64,49 @@ const RATIO_TO_EVENT_FLOOR: Definition = Definition {
 const STATEMENT: Definition = Definition {
     column: Column::text("statement", "than the next")
         .meaning("whether the stack is faster than the next one below that is ranked, with an interval"),
-    cell: |stack, ranking| {
+    cell: |stack, summary| {
+        let ranking = &summary.ranking;
         ranking.with_next(&stack.stack).map_or(Cell::Missing, |comparison| statement(&comparison, ranking))
     },
 };
+const CAPACITY_STATEMENT: Definition = Definition {
+    column: STATEMENT.column.meaning(
+        "whether a core of the server can answer more calls than that of the next one below that is ranked, with an \
+         interval",
+    ),
+    ..STATEMENT
+};
+const SERVER_CPU: Definition = Definition {
+    column: Column::number("server-and-broker-cpu", "server CPU µs", Unit::Microseconds).meaning(
+        "CPU time per correct answer of the server's process, and of the broker's where there is one: median of the \
+         blocks, smallest–largest block",
+    ),
+    cell: |stack, _| micros(stack.capacity.and_then(|capacity| capacity.cpu)),
+};
+const CAPACITY: Definition = Definition {
+    column: Column::number("capacity", "calls/s per core", Unit::CallsPerSecond).meaning(
+        "capacity: the correct answers per second of CPU time of the server; ≥ where the server was not saturated, \
+         since it then wakes up more often and needs more time for each call",
+    ),
+    cell: |stack, _| capacity(stack),
+};
+const SATURATED: Definition = Definition {
+    column: Column::text("saturated", "saturated").meaning(
+        "the ends whose cores were busy nearly all the time in most blocks, so that they limited the rate",
+    ),
+    cell: |stack, _| {
+        let saturation = stack.capacity.and_then(|capacity| capacity.saturation);
+        saturation.map_or(Cell::Missing, |saturation| saturation.name().into())
+    },
+};
+const OBSERVED: Definition = Definition {
+    column: Column::number("calls", "calls/s seen", Unit::CallsPerSecond)
+        .meaning("correct answers per second, whichever end limited them"),
+    cell: CALLS.cell,
+};
 const CALLS: Definition = Definition {
     column: Column::number("calls", "calls/s", Unit::CallsPerSecond).meaning("correct answers per second"),
-    cell: |stack, _| spread(stack, stack.throughput),
+    cell: |stack, _| spread(stack.throughput),
 };
 const CLIENT: Definition = Definition {
     column: Column::number("client-cpu", "client µs", Unit::Microseconds)
@@ -86,6 +123,11 @@ const BROKER: Definition = Definition {
         .meaning("CPU time of the broker's process per correct answer"),
     cell: |stack, _| Cell::optional(stack.cpu.broker.map(to_micros)),
 };
+const OF_IT_BROKER: Definition = Definition {
+    column: Column::number("broker-cpu", "of it broker µs", Unit::Microseconds)
+        .meaning("the part of the server's CPU time that the broker's process took"),
+    ..BROKER
+};
 const BYTES: Definition = Definition {
     column: Column::number("bytes", "bytes ↑ ↓", Unit::Bytes)
         .meaning("bytes of a call from client to server and back"),
@@ -94,11 +136,28 @@ const BYTES: Definition = Definition {
         per_call.map_or(Cell::Missing, |bytes| Cell::Pair([Some(bytes.up), Some(bytes.down)]))
     },
 };
-const NOTES: Definition =
-    Definition { column: Column::text("notes", "notes"), cell: |stack, _| Cell::Notes(notes(stack)) };
+const NOTES: Definition = Definition {
+    column: Column::text("notes", "notes").wide(),
+    cell: |stack, summary| Cell::Notes(notes(stack, summary)),
+};
 
-const CLOSED_LOOP: [Definition; 11] =
+const ONE_CALLER: [Definition; 11] =
     [STACK, P50, P99, RATIO_TO_TCP, STATEMENT, CALLS, CLIENT, SERVER, BROKER, BYTES, NOTES];
+const SEVERAL_CALLERS: [Definition; 13] = [
+    STACK,
+    SERVER_CPU,
+    CAPACITY,
+    CAPACITY_STATEMENT,
+    SATURATED,
+    OBSERVED,
+    P50,
+    P99,
+    RATIO_TO_TCP,
+    CLIENT,
+    OF_IT_BROKER,
+    BYTES,
+    NOTES,
+];
 const OPEN_LOOP: [Definition; 13] = [
     STACK,
     P50,
@@ -118,8 +177,11 @@ const OPEN_LOOP: [Definition; 13] = [
 /// The tables of `summary`.
 pub(super) fn tables(summary: &MeasurementSummary) -> MeasurementTables {
     let measurement = &summary.measurement;
-    let definitions: &[Definition] =
-        if measurement.load.rate().is_some() { &OPEN_LOOP } else { &CLOSED_LOOP };
+    let definitions: &[Definition] = match measurement.load {
+        Load::Open(..) => &OPEN_LOOP,
+        Load::ONE_CALLER => &ONE_CALLER,
+        Load::Closed(_) => &SEVERAL_CALLERS,
+    };
     let has_event_floor = summary.floor == EVENT_FLOOR;
     let of_floor = |definition: &Definition| {
         let is_replaced = has_event_floor && definition.column.key == RATIO_TO_TCP.column.key;
@@ -127,7 +189,7 @@ pub(super) fn tables(summary: &MeasurementSummary) -> MeasurementTables {
     };
     let definitions: Vec<_> = definitions.iter().map(of_floor).collect();
     let of_stack = |stack: &StackSummary| Row {
-        cells: definitions.iter().map(|definition| (definition.cell)(stack, &summary.ranking)).collect(),
+        cells: definitions.iter().map(|definition| (definition.cell)(stack, summary)).collect(),
         stack: Some(stack.kind),
         is_muted: stack.kind.is_floor(),
     };
@@ -154,23 +216,35 @@ fn to_micros(nanos: f64) -> f64 {
     nanos / 1_000.0
 }
 
-fn micros(stack: &StackSummary, nanos: Option<Spread>) -> Cell {
-    spread(stack, nanos.map(|nanos| nanos.map(to_micros)))
+fn micros(nanos: Option<Spread>) -> Cell {
+    spread(nanos.map(|nanos| nanos.map(to_micros)))
 }
 
-fn spread(stack: &StackSummary, spread: Option<Spread>) -> Cell {
-    spread.map_or(Cell::Missing, |Spread { median, min, max }| {
-        Cell::Quantity(Quantity {
-            value: median,
-            // One trial has no range.
-            range: (stack.valid > 1).then_some((min, max)),
-            is_approximate: false,
-        })
+fn spread(spread: Option<Spread>) -> Cell {
+    spread.map_or(Cell::Missing, |spread| Cell::Quantity(quantity(spread)))
+}
+
+fn quantity(spread: Spread) -> Quantity {
+    Quantity { range: spread.range(), ..Quantity::new(spread.median) }
+}
+
+/// What a core of the server can answer: a lower bound unless the server was saturated.
+fn capacity(stack: &StackSummary) -> Cell {
+    let known = stack.capacity.and_then(|capacity| Some((capacity.per_core?, !capacity.is_exact())));
+    known.map_or(Cell::Missing, |(per_core, is_lower_bound)| {
+        Cell::Quantity(Quantity { is_lower_bound, ..quantity(per_core) })
     })
 }
 
-fn notes(stack: &StackSummary) -> Vec<Note> {
+fn notes(stack: &StackSummary, summary: &MeasurementSummary) -> Vec<Note> {
     let mut notes: Vec<_> = stack.labels.iter().copied().map(Note::Label).collect();
+    if stack.operation != summary.measurement.operation {
+        notes.push(Note::Text(format!("calls {}", stack.operation)));
+    }
+    let obstacle = stack.capacity.and_then(|capacity| capacity.obstacle());
+    if let Some(reason) = obstacle.filter(|_| !stack.kind.is_floor() && stack.valid > 0) {
+        notes.push(Note::Text(format!("not ranked: {reason}")));
+    }
     if stack.is_unplaced {
         notes.push(Note::Unplaced);
     }
@@ -187,21 +261,32 @@ fn notes(stack: &StackSummary) -> Vec<Note> {
     notes
 }
 
-/// The remarks below the table: the noise, and the headroom of the generator.
+/// The remarks below the table: the noise, the headroom of the generator, and why there are no multiples of the floor.
 fn note(summary: &MeasurementSummary) -> Option<String> {
-    let notes: Vec<_> = noise(summary).into_iter().chain(summary.headroom.map(Headroom::note)).collect();
+    let notes: Vec<_> =
+        noise(summary).chain(summary.headroom.map(Headroom::note)).chain(no_floor(summary)).collect();
     (!notes.is_empty()).then(|| notes.join("; "))
 }
 
 /// By how much the A/A pairs of a measurement differed.
-fn noise(summary: &MeasurementSummary) -> Option<String> {
-    let pairs = summary.pairs.iter().filter_map(|pair| {
+fn noise(summary: &MeasurementSummary) -> impl Iterator<Item = String> {
+    summary.pairs.iter().filter_map(|pair| {
         let ratio = pair.ratio?;
         Some(format!(
             "{} against itself: {:.3} ({:.3}–{:.3})",
             pair.stack, ratio.median, ratio.low, ratio.high
         ))
-    });
-    let pairs: Vec<_> = pairs.collect();
-    (!pairs.is_empty()).then(|| pairs.join("; "))
+    })
+}
+
+/// Why there are no multiples of the floor, where it was called with another operation.
+fn no_floor(summary: &MeasurementSummary) -> Option<String> {
+    let floor = summary.stacks.iter().find(|stack| stack.stack == summary.floor)?;
+    let operation = summary.measurement.operation;
+    (floor.operation != operation).then(|| {
+        format!(
+            "no stack is shown as a multiple of {}, which calls {} and not {operation}",
+            floor.stack, floor.operation
+        )
+    })
 }

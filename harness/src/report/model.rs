@@ -245,6 +245,16 @@ pub struct Quantity {
     pub range: Option<(f64, f64)>,
     /// Whether the number varied between calls.
     pub is_approximate: bool,
+    /// Whether the true number may be larger.
+    pub is_lower_bound: bool,
+}
+
+impl Quantity {
+    /// A number without a range.
+    #[must_use]
+    pub fn new(value: f64) -> Self {
+        Quantity { value, range: None, is_approximate: false, is_lower_bound: false }
+    }
 }
 
 /// A remark on a row.
@@ -371,7 +381,7 @@ impl Cell {
     /// A number without a range.
     #[must_use]
     pub fn number(value: f64) -> Self {
-        Cell::Quantity(Quantity { value, range: None, is_approximate: false })
+        Cell::Quantity(Quantity::new(value))
     }
 
     /// A number without a range, where there is one.

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
+use super::server_capacity::{ServerCapacity, capacity_per_core};
+use super::spread::Spread;
 use super::stack::StackKind;
-use crate::load::Operation;
+use crate::load::{Load, Operation};
 use crate::observe::Counts;
 use crate::record::{HistogramError, Label, StackFacts, Status, Trial, Used, Wire};
-use crate::stats::{ByBlock, carries_quantile, median, new_histogram, range};
+use crate::stats::{ByBlock, carries_quantile, new_histogram};
 
 /// One stack in one measurement.
 #[derive(Debug)]
@@ -57,34 +59,40 @@ pub struct StackSummary {
     pub latency: Histogram<u64>,
     /// Calls of valid trials that did not get a correct answer: they rank above every latency.
     pub missing: u64,
-    /// The figure of each block by which the measurement is ranked: median latency in nanoseconds for one caller,
-    /// correct answers per second for several.
+    /// What the server can answer; only in a closed loop with several callers.
+    pub capacity: Option<ServerCapacity>,
+    /// The [`RankingFigure`] of each block that has one.
     pub ranking_figure: ByBlock,
 }
 
-/// A figure over the blocks of a run.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Spread {
-    /// The median of the blocks.
-    pub median: f64,
-    /// The smallest block.
-    pub min: f64,
-    /// The largest block.
-    pub max: f64,
+/// The figure by which the stacks of a measurement are ranked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RankingFigure {
+    /// Median latency in nanoseconds.
+    MedianLatency,
+    /// The calls per second that a core of the server can answer. The rate that was observed is that of the slower end,
+    /// which may be the client, and varies more.
+    CapacityPerCore,
 }
 
-impl Spread {
-    /// The spread of the finite `values`. Ratios to zero, for example, are not finite.
-    pub(super) fn of(values: &[f64]) -> Option<Self> {
-        let finite: Vec<_> = values.iter().copied().filter(|value| value.is_finite()).collect();
-        let (min, max) = range(&finite)?;
-        Some(Spread { median: median(&finite)?, min, max })
+impl RankingFigure {
+    /// The figure of measurements with this `load`.
+    pub(super) fn of_load(load: Load) -> Self {
+        if load.is_for_latency() { RankingFigure::MedianLatency } else { RankingFigure::CapacityPerCore }
     }
 
-    /// The same spread in another unit.
-    #[must_use]
-    pub fn map(self, convert: impl Fn(f64) -> f64) -> Self {
-        Spread { median: convert(self.median), min: convert(self.min), max: convert(self.max) }
+    /// The figure of `trial`, a trial of a stack of this `kind`. A latency is infinite where it falls among calls without
+    /// an answer; a capacity is `None` where the server could not be observed.
+    fn of(self, trial: &Trial, kind: StackKind) -> Option<f64> {
+        match self {
+            RankingFigure::MedianLatency => Some(median_latency(trial).unwrap_or(f64::INFINITY)),
+            RankingFigure::CapacityPerCore => capacity_per_core(trial, kind),
+        }
+    }
+
+    /// The figure of each block in which a trial is valid and has one.
+    pub(super) fn by_block(self, trials: &[&Trial], kind: StackKind) -> ByBlock {
+        by_block(trials, |trial| self.of(trial, kind))
     }
 }
 
@@ -117,22 +125,20 @@ impl StackSummary {
         facts: &StackFacts,
         trials: &[&Trial],
         floors: &Floors,
-        ranking_figure: fn(&Trial) -> Option<f64>,
         wire: Option<Wire>,
     ) -> Result<Option<Self>, HistogramError> {
         let Some(first) = trials.first() else { return Ok(None) };
         let valid: Vec<_> = trials.iter().copied().filter(|trial| is_valid(trial)).collect();
-        let spread = |of: &dyn Fn(&Trial) -> Option<f64>| {
-            Spread::of(&valid.iter().filter_map(|trial| of(trial)).collect::<Vec<_>>())
-        };
+        let kind = StackKind::of(facts);
+        let spread = |of: &dyn Fn(&Trial) -> Option<f64>| Spread::over_blocks(&valid, of);
         // A quantile is absent where it falls among calls without an answer, which makes it larger than any number.
         // Leaving out such a block would lower the median of the blocks, so then there is no figure.
         let quantile = |q: f64, of: fn(&Trial) -> Option<u64>| {
             let of_trial = |trial: &&Trial| {
                 let is_known = carries_quantile(trial.counts.started as f64, q);
-                of(trial).filter(|_| is_known).map(|nanos| nanos as f64)
+                of(trial).filter(|_| is_known).map(|nanos| (trial.block, nanos as f64))
             };
-            let all: Option<Vec<f64>> = valid.iter().map(of_trial).collect();
+            let all: Option<Vec<(u32, f64)>> = valid.iter().map(of_trial).collect();
             Spread::of(&all.unwrap_or_default())
         };
         let p50 = quantile(0.5, |trial| trial.latency.as_ref()?.p50);
@@ -151,7 +157,7 @@ impl StackSummary {
         let complaint = trials.iter().find(|trial| !is_valid(trial)).and_then(|trial| trial.complaint());
         Ok(Some(StackSummary {
             stack: facts.name.clone(),
-            kind: StackKind::of(facts),
+            kind,
             operation: first.operation,
             connections: first.connections,
             is_unplaced,
@@ -175,14 +181,9 @@ impl StackSummary {
             labels: labels(trials),
             latency: latencies(&valid)?,
             missing: valid.iter().map(|trial| trial.counts.not_right()).sum(),
-            ranking_figure: by_block(trials, ranking_figure),
+            capacity: (!first.load.is_for_latency()).then(|| ServerCapacity::new(&valid, kind, !is_unplaced)),
+            ranking_figure: RankingFigure::of_load(first.load).by_block(trials, kind),
         }))
-    }
-
-    /// Whether the client saturated before the server, so that the figures do not show how fast the server is.
-    #[must_use]
-    pub fn is_client_bound(&self) -> bool {
-        self.labels.contains(&Label::ClientBound)
     }
 }
 
@@ -196,14 +197,14 @@ pub(super) fn median_latency(trial: &Trial) -> Option<f64> {
     trial.latency.as_ref()?.p50.map(|nanos| nanos as f64)
 }
 
-/// A figure of each block in which a trial is valid: the geometric mean where several are, and infinite where the
-/// figure falls among calls without an answer.
+/// A figure of each block in which a trial is valid and has one: the geometric mean where several do.
 #[allow(clippy::cast_precision_loss)]
-pub(super) fn by_block(trials: &[&Trial], figure: fn(&Trial) -> Option<f64>) -> ByBlock {
+pub(super) fn by_block(trials: &[&Trial], figure: impl Fn(&Trial) -> Option<f64>) -> ByBlock {
     let mut logs: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
     for trial in trials.iter().filter(|trial| is_valid(trial)) {
-        let figure = figure(trial).unwrap_or(f64::INFINITY);
-        logs.entry(trial.block).or_default().push(figure.ln());
+        if let Some(figure) = figure(trial) {
+            logs.entry(trial.block).or_default().push(figure.ln());
+        }
     }
     let mean = |logs: Vec<f64>| (logs.iter().sum::<f64>() / logs.len() as f64).exp();
     logs.into_iter().map(|(block, logs)| (block, mean(logs))).collect()
@@ -219,10 +220,12 @@ fn latencies(trials: &[&Trial]) -> Result<Histogram<u64>, HistogramError> {
 }
 
 /// The labels of at least half of the trials, so that a single trial does not speak for the others; and `errors` where
-/// any trial had one.
+/// any trial had one. Which end was saturated is decided anew, over all blocks.
 fn labels(trials: &[&Trial]) -> Vec<Label> {
     let mut counted: BTreeMap<Label, usize> = BTreeMap::new();
-    for label in trials.iter().flat_map(|trial| &trial.labels) {
+    let is_about_saturation = |label: &&Label| matches!(label, Label::ClientBound | Label::Unsaturated);
+    let all = trials.iter().flat_map(|trial| &trial.labels);
+    for label in all.filter(|label| !is_about_saturation(label)) {
         *counted.entry(*label).or_default() += 1;
     }
     let is_frequent = |(label, count): &(Label, usize)| *label == Label::Errors || 2 * count >= trials.len();

@@ -4,10 +4,11 @@ use std::cmp::Ordering;
 
 use super::headroom::Headroom;
 use super::stack::StackKind;
-use super::stack_summary::{Floors, StackSummary, by_block, median_latency};
+use super::stack_summary::{Floors, RankingFigure, StackSummary, by_block, median_latency};
 use super::variants::Variant;
 use super::verdict::{Ranking, speeds};
 use super::warnings::warnings;
+use crate::load::Operation;
 use crate::record::{HistogramError, Record, StackFacts, Trial, Wire};
 use crate::scenario::Measurement;
 use crate::stacks::{EVENT_FLOOR, NETWORK_FLOOR, Stack, at_the_place_of, base_name};
@@ -87,14 +88,15 @@ impl MeasurementSummary {
     fn new(record: &Record, measurement: &Measurement) -> Result<Option<Self>, HistogramError> {
         let (twins, trials): (Vec<_>, Vec<_>) =
             record.trials.iter().filter(|trial| trial.measurement == measurement.name).partition(|t| t.twin);
-        let figure = if measurement.load.is_for_latency() { median_latency } else { throughput };
+        let figure = RankingFigure::of_load(measurement.load);
         let floor = network_floor(measurement, &trials);
         let mut stacks = Vec::new();
         for facts in &record.stacks {
             let trials_of_stack = trials_of(&trials, &facts.name);
             let wire = trials_of_stack.first().and_then(|trial| wire_of(record, trial));
-            let floors = floors_of(facts, &trials, floor);
-            stacks.extend(StackSummary::new(facts, &trials_of_stack, &floors, figure, wire)?);
+            let operation = trials_of_stack.first().map(|trial| trial.operation);
+            let floors = floors_of(facts, operation, &trials, floor);
+            stacks.extend(StackSummary::new(facts, &trials_of_stack, &floors, wire)?);
         }
         if stacks.is_empty() {
             return Ok(None);
@@ -114,12 +116,20 @@ impl MeasurementSummary {
         }))
     }
 
-    /// The noise of the stacks that are not floors, in the blocks in which all of them have a valid trial.
+    /// The noise of the ranked stacks, in the blocks in which all of them have a valid trial.
     #[must_use]
     pub fn noise(&self) -> Option<Noise> {
         let load = self.measurement.load;
-        let stacks = self.stacks.iter().filter(|stack| !stack.kind.is_floor());
+        let stacks = self.stacks.iter().filter(|stack| self.ranking.stacks.contains(&stack.stack));
         Noise::of(&stacks.map(|stack| speeds(&stack.ranking_figure, load)).collect::<Vec<_>>())
+    }
+
+    /// The floor of the measurement, where it was called with the same operation.
+    pub(super) fn floor_row(&self) -> Option<&StackSummary> {
+        let is_floor = |stack: &&StackSummary| {
+            stack.stack == self.floor && stack.operation == self.measurement.operation
+        };
+        self.stacks.iter().find(is_floor)
     }
 
     /// A warning if there are too few blocks for any statement about two stacks.
@@ -162,10 +172,13 @@ fn network_floor(measurement: &Measurement, trials: &[&Trial]) -> &'static str {
 }
 
 /// The floors with which the stack of `facts` is compared. A server that is reached by another route is compared with
-/// floors that are reached by that route.
-fn floors_of(facts: &StackFacts, trials: &[&Trial], floor: &str) -> Floors {
-    let of_floor =
-        |floor: &str| by_block(&trials_of(trials, &at_the_place_of(floor, &facts.name)), median_latency);
+/// floors that are reached by that route. A floor of another operation has another payload, and is no floor of this one.
+fn floors_of(facts: &StackFacts, operation: Option<Operation>, trials: &[&Trial], floor: &str) -> Floors {
+    let of_floor = |floor: &str| {
+        let mut of_floor = trials_of(trials, &at_the_place_of(floor, &facts.name));
+        of_floor.retain(|trial| Some(trial.operation) == operation);
+        by_block(&of_floor, median_latency)
+    };
     let own = StackKind::of(facts).own_floor().filter(|floor| *floor != base_name(&facts.name));
     Floors { network: of_floor(floor), own: own.map(of_floor) }
 }
@@ -187,32 +200,26 @@ fn not_measured(record: &Record, measurement: &Measurement, stacks: &[StackSumma
         .collect()
 }
 
-/// Floors first; then fewer nanoseconds first for one caller, and more answers per second first for several.
+/// Floors first; then fewer nanoseconds first for one caller, and for several the larger capacity of the server first.
 fn order(measurement: &Measurement, a: &StackSummary, b: &StackSummary) -> Ordering {
     let floors = b.kind.is_floor().cmp(&a.kind.is_floor());
     let p50 = |stack: &StackSummary| stack.p50.map_or(f64::INFINITY, |p50| p50.median);
+    let capacity =
+        |stack: &StackSummary| stack.capacity.and_then(|it| it.per_core).map_or(0.0, |it| it.median);
     let throughput = |stack: &StackSummary| stack.throughput.map_or(0.0, |throughput| throughput.median);
     floors.then_with(|| {
         if measurement.load.is_for_latency() {
             p50(a).total_cmp(&p50(b))
         } else {
-            throughput(b).total_cmp(&throughput(a))
+            capacity(b).total_cmp(&capacity(a)).then_with(|| throughput(b).total_cmp(&throughput(a)))
         }
     })
 }
 
-fn throughput(trial: &Trial) -> Option<f64> {
-    Some(trial.throughput)
-}
-
-fn pairs(
-    twins: &[&Trial],
-    stacks: &[StackSummary],
-    figure: fn(&Trial) -> Option<f64>,
-) -> Vec<SelfComparison> {
+fn pairs(twins: &[&Trial], stacks: &[StackSummary], figure: RankingFigure) -> Vec<SelfComparison> {
     let with_twin = stacks.iter().filter_map(|stack| {
         let twin = trials_of(twins, &stack.stack);
-        (!twin.is_empty()).then(|| (stack, by_block(&twin, figure)))
+        (!twin.is_empty()).then(|| (stack, figure.by_block(&twin, stack.kind)))
     });
     let with_twin: Vec<_> = with_twin.collect();
     let error = error_each(with_twin.len());

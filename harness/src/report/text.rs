@@ -105,8 +105,12 @@ pub(super) fn range(low: Option<f64>, high: Option<f64>, unit: Option<Unit>) -> 
 
 /// `cell` of a column whose numbers are in `unit`.
 pub(super) fn cell(cell: &Cell, unit: Option<Unit>) -> CellText {
-    if let Cell::Quantity(Quantity { value, range: bounds, is_approximate }) = cell {
-        let about = if *is_approximate { "≈ " } else { "" };
+    if let Cell::Quantity(Quantity { value, range: bounds, is_approximate, is_lower_bound }) = cell {
+        let about = match (is_approximate, is_lower_bound) {
+            (_, true) => "≥ ",
+            (true, false) => "≈ ",
+            (false, false) => "",
+        };
         let range = bounds.map(|(low, high)| range(Some(low), Some(high), unit));
         return CellText { value: format!("{about}{}", number(*value, unit)), range };
     }
@@ -212,8 +216,11 @@ mod tests {
         assert_eq!(show(Cell::Missing, Unit::Bytes), "–");
         assert_eq!(show(Cell::Pair([Some(10_987.0), None]), Unit::Bytes), "10,987 –");
         assert_eq!(show(Cell::Range { low: Some(9e4), high: None }, Unit::CallsPerSecond), "90,000 or more");
-        let approximate = Quantity { value: 123.0, range: Some((1.0, 2_000.0)), is_approximate: true };
+        let approximate =
+            Quantity { range: Some((1.0, 2_000.0)), is_approximate: true, ..Quantity::new(123.0) };
         let shown = cell(&Cell::Quantity(approximate), Some(Unit::Bytes));
         assert_eq!((shown.value.as_str(), shown.range.as_deref()), ("≈ 123", Some("1–2,000")));
+        let bound = Quantity { is_lower_bound: true, ..Quantity::new(125_000.0) };
+        assert_eq!(show(Cell::Quantity(bound), Unit::CallsPerSecond), "≥ 125,000");
     }
 }

@@ -2,7 +2,8 @@
 
 use super::describe;
 use super::model::{Cell, Column, Row, Table, Unit};
-use super::stack_summary::{Spread, StackSummary};
+use super::spread::Spread;
+use super::stack_summary::StackSummary;
 use super::text;
 use crate::scenario::Measurement;
 use crate::stacks::base_name;
@@ -15,8 +16,8 @@ pub struct Variant {
     pub base: String,
     /// The stack over the other route: `STACK@LABEL`.
     pub variant: String,
-    /// The figure of the variant as a multiple of that of the base, within each block: median latency or calls per
-    /// second.
+    /// The figure of the variant as a multiple of that of the base, within each block: median latency, or the calls per
+    /// second that a core of the server can answer.
     pub spread: Spread,
     /// The interval of that ratio; absent where there are too few blocks for a verdict.
     pub interval: Option<Interval>,
@@ -32,12 +33,16 @@ const COLUMNS: [Column; 4] = [
 impl Variant {
     /// The variants among `stacks`, in the same order, where their base was measured too.
     pub(super) fn all(stacks: &[StackSummary]) -> Vec<Self> {
-        // Where a server runs on other or unknown cores, more than the route is different.
-        let placed = || stacks.iter().filter(|stack| !stack.is_unplaced);
-        let with_base = placed().filter_map(|variant| {
+        // Where a server runs on other or unknown cores, more than the route is different; and a lower bound of a capacity
+        // cannot be compared.
+        let is_comparable = |stack: &&StackSummary| {
+            !stack.is_unplaced && stack.capacity.is_none_or(|capacity| capacity.is_exact())
+        };
+        let comparable = || stacks.iter().filter(is_comparable);
+        let with_base = comparable().filter_map(|variant| {
             let is_base =
                 |base: &&StackSummary| base.stack != variant.stack && base.stack == base_name(&variant.stack);
-            Some((placed().find(is_base)?, variant))
+            Some((comparable().find(is_base)?, variant))
         });
         let with_base: Vec<_> = with_base.collect();
         let error = error_each(with_base.len());
@@ -47,8 +52,9 @@ impl Variant {
     /// Compares `variant` with `base`, with an interval that is wrong with a probability of at most `error`.
     fn new(base: &StackSummary, variant: &StackSummary, error: f64) -> Option<Self> {
         let figures = variant.ranking_figure.iter();
-        let ratios: Vec<f64> =
-            figures.filter_map(|(block, figure)| Some(figure / base.ranking_figure.get(block)?)).collect();
+        let ratios: Vec<(u32, f64)> = figures
+            .filter_map(|(block, figure)| Some((*block, figure / base.ranking_figure.get(block)?)))
+            .collect();
         Some(Variant {
             base: base.stack.clone(),
             variant: variant.stack.clone(),
@@ -64,24 +70,28 @@ impl Variant {
 
     /// The ratio with its interval, or with its smallest and largest block, as text.
     pub(super) fn ratio_text(&self) -> String {
-        let (middle, low, high) = self.ratio();
-        format!("{} ({})", text::ratio(middle), text::range(Some(low), Some(high), Some(Unit::Ratio)))
+        let (middle, bounds) = self.ratio();
+        let bounds = bounds.map_or_else(String::new, |(low, high)| {
+            format!(" ({})", text::range(Some(low), Some(high), Some(Unit::Ratio)))
+        });
+        format!("{}{bounds}", text::ratio(middle))
     }
 
-    fn ratio(&self) -> (f64, f64, f64) {
+    /// The ratio, and its interval or its smallest and largest block; one block has no range.
+    fn ratio(&self) -> (f64, Option<(f64, f64)>) {
         match self.interval {
-            Some(interval) => (interval.median, interval.low, interval.high),
-            None => (self.spread.median, self.spread.min, self.spread.max),
+            Some(interval) => (interval.median, Some((interval.low, interval.high))),
+            None => (self.spread.median, self.spread.range()),
         }
     }
 
     fn row(&self) -> Row {
-        let (middle, low, high) = self.ratio();
+        let (middle, bounds) = self.ratio();
         Row::new(vec![
             self.variant.as_str().into(),
             self.base.as_str().into(),
             Cell::number(middle),
-            Cell::Range { low: Some(low), high: Some(high) },
+            bounds.map_or(Cell::Missing, |(low, high)| Cell::Range { low: Some(low), high: Some(high) }),
         ])
     }
 }

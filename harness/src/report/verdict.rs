@@ -51,12 +51,14 @@ pub(super) fn speeds(figures: &ByBlock, load: Load) -> ByBlock {
     figures.iter().map(|(block, figure)| (*block, speed(*figure))).collect()
 }
 
-/// Whether `stack` takes part in the ranking. Left out are floors, client-bound stacks, servers that were already
-/// running elsewhere, and stacks with a block whose figure falls among calls without an answer.
+/// Whether `stack` takes part in the ranking. Left out are floors, servers that were already running elsewhere, stacks with
+/// a block whose figure falls among calls without an answer, and with several callers those whose server is not known
+/// to have been saturated.
 fn is_ranked(stack: &StackSummary) -> bool {
     let is_finite = stack.ranking_figure.values().all(|figure| figure.is_finite());
     let is_measured = is_finite && !stack.ranking_figure.is_empty();
-    is_measured && !stack.kind.is_floor() && !stack.is_client_bound() && !stack.is_unplaced
+    let is_exact = stack.capacity.is_none_or(|capacity| capacity.is_exact());
+    is_measured && is_exact && !stack.kind.is_floor() && !stack.is_unplaced
 }
 
 /// What may be said about the fastest protocol.
@@ -81,8 +83,8 @@ pub(super) enum Verdict {
         /// The fastest protocol with minimal libraries.
         minimal: String,
     },
-    /// One of the two fastest stacks of a ranking cannot be compared with others: it was client-bound, or its server was
-    /// already running on other cores.
+    /// One of the two fastest stacks of a ranking cannot be compared with others: its server was already running on other
+    /// cores, say.
     NotRanked {
         /// The stack.
         stack: String,

@@ -4,6 +4,7 @@ mod change_point;
 mod histogram;
 mod interval;
 mod quantile;
+mod saturation;
 pub mod simulation;
 mod statement;
 
@@ -11,4 +12,5 @@ pub use change_point::{Shift, find_shift};
 pub use histogram::{MAX_DURATION, growing_histogram, new_histogram, record_duration};
 pub use interval::Interval;
 pub use quantile::{MIN_CALLS_BEYOND, carries_quantile, median, quantile_with_missing, range};
+pub use saturation::Saturation;
 pub use statement::{ByBlock, Comparison, Comparisons, ERROR_RATE, MIN_DELTA, Statement, error_each, ratio};

@@ -18,7 +18,7 @@ use self::measure::{Measured, measure};
 use crate::deploy::keep_awake::KeepAwake;
 use crate::deploy::rabbitmq::BrokerError;
 use crate::observe::control;
-use crate::record::{AgentPart, Label, Trial, audit, label_saturated_agents};
+use crate::record::{AgentPart, Label, Trial, audit};
 use crate::scenario::TrialSpec;
 use crate::stacks::Runtime;
 use crate::sys;
@@ -65,7 +65,6 @@ pub fn run(
     audit(&mut trial, context.scenario.contention);
     trial.agents =
         spec.share.iter().map(|share| AgentPart::new(&trial, share.agent, start_delay_ns)).collect();
-    label_saturated_agents(&mut trial);
     Some(trial)
 }
 

@@ -7,7 +7,6 @@ use hdrhistogram::Histogram;
 use crate::observe::InFlightMean;
 use crate::record::{
     AuditCheck, CheckName, HistogramError, Label, Latency, Record, Status, Trial, Used, audit,
-    label_saturated_agents,
 };
 use crate::scenario::Contention;
 use crate::stats::{growing_histogram, new_histogram};
@@ -289,7 +288,6 @@ fn judge(merged: &mut Trial, parts: &Parts<'_>, of: u32, contention: Contention)
         parts.iter().flat_map(|(_, trial)| trial.labels.iter().filter(kept).copied()).collect();
     merged.labels = labels.into_iter().collect();
     audit(merged, contention);
-    label_saturated_agents(merged);
 }
 
 #[cfg(test)]

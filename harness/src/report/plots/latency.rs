@@ -8,7 +8,8 @@ use super::canvas::{Anchor, PlotError, draw};
 use super::figure::{Figure, alternative, title};
 use super::rows::{self, Line, RIM, TOP};
 use super::style::{INK, Look, MUTED, WIDTH};
-use crate::report::stack_summary::{Spread, StackSummary};
+use crate::report::spread::Spread;
+use crate::report::stack_summary::StackSummary;
 use crate::report::summary::MeasurementSummary;
 use crate::report::{describe, text};
 use crate::stacks::EVENT_FLOOR;
@@ -26,7 +27,7 @@ pub(super) fn figure(summary: &MeasurementSummary, name: String) -> Result<Figur
     let on_axis = measured.iter().filter(|(row, _)| !row.kind.is_function_call());
     let (left, right) = (rows::left_of(lines.iter().map(Line::name)), WIDTH - COLUMNS_WIDTH - RIM);
     let axis = Axis::logarithmic(on_axis.flat_map(|(_, p50)| [p50.min, p50.median, p50.max]), left, right);
-    let floor = measured.iter().find(|(row, _)| row.stack == summary.floor).map(|(_, p50)| p50.median);
+    let floor = summary.floor_row().and_then(|floor| Some(floor.p50?.median / 1e3));
     let bottom = rows::end(TOP, lines.len());
     let times = WIDTH - RIM;
     // The longer heading needs more room.
@@ -35,8 +36,8 @@ pub(super) fn figure(summary: &MeasurementSummary, name: String) -> Result<Figur
         rows::heading(canvas, &title, describe::placement(&summary.measurement));
         rows::grid(canvas, &axis, TOP, bottom, "median latency of a call, µs (logarithmic)");
         canvas.text("µs", (micros, TOP - 10.0), Anchor::Right, MUTED);
-        canvas.text(&format!("× {}", summary.floor), (times, TOP - 10.0), Anchor::Right, MUTED);
         if let Some(floor) = floor {
+            canvas.text(&format!("× {}", summary.floor), (times, TOP - 10.0), Anchor::Right, MUTED);
             canvas.dashed(&[(axis.at(floor), TOP), (axis.at(floor), bottom)], 4.0, 3.0, MUTED, 1.2);
         }
         for (index, line) in lines.iter().enumerate() {
@@ -51,7 +52,7 @@ pub(super) fn figure(summary: &MeasurementSummary, name: String) -> Result<Figur
             };
             let Some(p50) = row.p50 else { continue };
             canvas.text(&text::micros(p50.median), (micros, y), Anchor::Right, INK);
-            if let Some(ratio) = row.ratio_to_floor {
+            if let Some(ratio) = row.ratio_to_floor.filter(|_| floor.is_some()) {
                 canvas.text(&text::ratio(ratio.median), (times, y), Anchor::Right, INK);
             }
             let look = Look::of(row.kind);
@@ -70,8 +71,21 @@ pub(super) fn figure(summary: &MeasurementSummary, name: String) -> Result<Figur
             canvas.dot((axis.at(p50.median), y), look);
         }
     })?;
-    let caption = "A dot is the median of the blocks' medians; its whisker ends at the smallest and the largest block. Equal \
-                   lengths are equal ratios, so the band from the raw TCP floor to a dot shows the stack's multiple of \
-                   that floor. Filled: the protocol's usual library; hollow: a minimal library, or the bare broker.";
-    Ok(Figure { name, title: alternative(&title, summary), caption: caption.to_owned(), svg })
+    let other = summary.stacks.iter().find(|row| row.operation != summary.measurement.operation);
+    let band = match (floor, other) {
+        (Some(_), _) => {
+            " Equal lengths are equal ratios, so the band from the raw TCP floor to a dot shows the stack's multiple of \
+             that floor."
+                .to_owned()
+        }
+        (None, Some(other)) => {
+            format!(" Floors call {}, so no stack is compared with them here.", other.operation)
+        }
+        (None, None) => String::new(),
+    };
+    let caption = format!(
+        "A dot is the median of the blocks' medians; its whisker ends at the smallest and the largest block.{band} Filled: \
+         the protocol's usual library; hollow: a minimal library, or the bare broker."
+    );
+    Ok(Figure { name, title: alternative(&title, summary), caption, svg })
 }

@@ -3,6 +3,7 @@
 mod axis;
 mod bytes;
 mod canvas;
+mod capacity;
 mod cpu;
 mod curves;
 mod figure;
@@ -15,6 +16,7 @@ mod throughput;
 
 use std::collections::BTreeSet;
 
+use super::capacity::capacities;
 use super::summary::{MeasurementSummary, Summary};
 use crate::deploy::Placement;
 use crate::load::Operation;
@@ -29,6 +31,8 @@ pub(super) use style::{dark_rules, swatch};
 pub(super) struct Figures {
     /// The figures of each measurement, in the order of the summary.
     pub measurements: Vec<Vec<Figure>>,
+    /// The highest rates that were found, a figure for each search.
+    pub capacities: Vec<Figure>,
     /// Figures across measurements that differ only in their load.
     pub sweeps: Vec<Figure>,
     /// Bytes on the wire, a figure for each operation.
@@ -55,12 +59,21 @@ impl Figures {
             bytes.push(bytes::figure(record, operation, names.unique(&format!("bytes {operation}")))?);
         }
         let sweeps = sweep::figures(summary, |name| names.unique(name))?;
-        Ok(Figures { measurements, sweeps, bytes })
+        let mut searches = Vec::new();
+        for found in capacities(record) {
+            let name = names.unique(&format!("search {}", found.search.name));
+            searches.push(capacity::figure(record, &found, name)?);
+        }
+        Ok(Figures { measurements, capacities: searches, sweeps, bytes })
     }
 
     /// Every figure.
     pub(super) fn all(&self) -> impl Iterator<Item = &Figure> {
-        self.sweeps.iter().chain(self.measurements.iter().flatten()).chain(&self.bytes)
+        self.capacities
+            .iter()
+            .chain(&self.sweeps)
+            .chain(self.measurements.iter().flatten())
+            .chain(&self.bytes)
     }
 }
 

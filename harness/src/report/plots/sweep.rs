@@ -28,7 +28,7 @@ const P99: Quantity =
     Quantity { file: "p99", name: "p99 latency", unit: "µs", of: |row| Some(row.p99?.median / 1e3) };
 const CALLS: Quantity = Quantity {
     file: "calls",
-    name: "Calls per second",
+    name: "Observed calls per second",
     unit: "calls/s",
     of: |row| Some(row.throughput?.median),
 };

@@ -1,5 +1,6 @@
 //! Whole reports.
 
+mod capacity;
 mod records;
 mod simulation;
 mod statements;

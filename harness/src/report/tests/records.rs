@@ -81,7 +81,7 @@ pub(super) fn trial(facts: &StackFacts, measurement: &Measurement, block: u32, p
         counts: seen.counts,
         throughput: 100_000.0 / f64::from(position + 1),
         client: used(1_500_000),
-        server: (facts.name != "inproc").then(|| used(2_500_000)).flatten(),
+        server: (facts.name != "inproc").then(|| used(2_500_000 * u64::from(position + 1))).flatten(),
         broker: facts.name.starts_with("amqp").then(|| used(90_000_000)).flatten(),
         ..Trial::new(&TrialSpec::new(stack, measurement, &cores), block, position)
     };

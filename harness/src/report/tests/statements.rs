@@ -1,9 +1,6 @@
 //! The statements about stacks, the verdict on the fastest protocol, and the stacks that are left out of both.
 
-use std::num::NonZeroU32;
-
 use super::*;
-use crate::load::Load;
 
 #[test]
 fn a_verdict_needs_enough_blocks_and_both_rankings() {
@@ -110,8 +107,11 @@ fn a_stack_that_differs_from_itself_puts_a_warning_on_the_run() {
 fn a_stack_that_is_not_ranked_leaves_no_verdict_whatever_the_number_of_blocks() {
     for stack in ["zerorpc", "rest-hyper"] {
         let mut record = record(&["tcp", "zerorpc", "rest", "rest-hyper"], 10);
+        for facts in record.stacks.iter_mut().filter(|facts| facts.name == stack) {
+            facts.target = Some("elsewhere".to_owned());
+        }
         for trial in record.trials.iter_mut().filter(|trial| trial.stack == stack) {
-            trial.labels.push(Label::ClientBound);
+            trial.server_placed = false;
         }
         let page = rendered(&record).remove("index.html").unwrap();
         assert!(
@@ -120,16 +120,4 @@ fn a_stack_that_is_not_ranked_leaves_no_verdict_whatever_the_number_of_blocks() 
         );
         assert!(!page.contains("it takes 10 blocks"));
     }
-}
-
-#[test]
-fn a_client_bound_stack_is_marked_and_not_ranked() {
-    let mut record = record(&["tcp", "zerorpc", "rest", "jsonrpc"], 2);
-    for trial in record.trials.iter_mut().filter(|trial| trial.stack == "zerorpc") {
-        trial.labels.push(Label::ClientBound);
-    }
-    record.scenario.measurements[1].load = Load::Closed(NonZeroU32::new(32).unwrap());
-    let files = checked(&record);
-    assert!(files["throughput-calls.svg"].contains("≥ 50,000 client-bound"));
-    assert!(files["index.html"].contains("Client-bound and not ranked: zerorpc (50,000)"));
 }

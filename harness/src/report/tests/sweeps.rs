@@ -36,7 +36,9 @@ fn sweep() -> Record {
         p99: Some(p99),
         reason: if held { String::new() } else { "p99 was 7.2 ms".to_owned() },
         client: Some(0.4),
-        server: Some(0.9),
+        server: Some(0.92),
+        broker: None,
+        failed_check: None,
     };
     for (stack, held) in [("zerorpc", 100_000), ("rest-hyper", 150_000)] {
         record.searches.push(SearchResult {
@@ -75,6 +77,8 @@ fn a_search_has_a_range_for_each_stack_in_descending_order() {
     let record = sweep();
     let summary = Summary::new(&record).unwrap();
     let figures = Figures::new(&record, &summary).unwrap();
+    let figure = figures.all().find(|figure| figure.name == "search-capacity").unwrap().inline();
+    assert!(figure.contains("150,000–154,000, the server"), "{figure}");
     for text in [
         terminal(&record, &summary),
         markdown::render(&report(&record, &summary), &figures),
@@ -85,7 +89,8 @@ fn a_search_has_a_range_for_each_stack_in_descending_order() {
         assert!(
             first < text.len()
                 && text.contains("2.35")
-                && text.contains("40 90")
+                && text.contains("40 92")
+                && text.contains("the server")
                 && text.contains("p99 was 7.2 ms")
         );
         assert!(text.rfind("150,000–154,000") < text.rfind("100,000–104,000"), "{first} {second}");

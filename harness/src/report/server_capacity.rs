@@ -1,0 +1,72 @@
+//! What a server can answer: its CPU time per call with several callers, and the rate that a core of it allows.
+
+use std::collections::BTreeMap;
+
+use super::spread::Spread;
+use super::stack::StackKind;
+use crate::record::Trial;
+use crate::stats::Saturation;
+
+/// What a server can answer, from the trials of a closed loop with several callers. A server includes its broker.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ServerCapacity {
+    /// Which end was saturated; `None` where that is not known.
+    pub saturation: Option<Saturation>,
+    /// CPU time of the server per correct answer in nanoseconds; `None` where it could not be observed.
+    pub cpu: Option<Spread>,
+    /// The calls per second that a core of the server can answer at that CPU time. Only a lower bound unless the server was
+    /// saturated.
+    pub per_core: Option<Spread>,
+}
+
+impl ServerCapacity {
+    /// The capacity from the valid `trials` of a stack of this `kind`. `is_placed` states whether the server ran on the
+    /// cores that the trials name.
+    pub(super) fn new(trials: &[&Trial], kind: StackKind, is_placed: bool) -> Self {
+        let per_core = Spread::over_blocks(trials, |trial| capacity_per_core(trial, kind));
+        ServerCapacity {
+            saturation: is_placed.then(|| Saturation::of(&utilisations(trials, kind)?)).flatten(),
+            cpu: Spread::over_blocks(trials, |trial| Some(1e9 / capacity_per_core(trial, kind)?)),
+            per_core,
+        }
+    }
+
+    /// Whether the server was saturated, so that the capacity is exact and can be compared.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.saturation.is_some_and(Saturation::includes_server)
+    }
+
+    /// Why the capacity is not compared with others, in words; `None` where it is.
+    #[must_use]
+    pub fn obstacle(&self) -> Option<&'static str> {
+        match self.saturation {
+            Some(Saturation::Server | Saturation::Both) => None,
+            Some(Saturation::Client) => Some("only the client saturated"),
+            Some(Saturation::Neither) => Some("neither end saturated"),
+            None => Some("saturated end not known"),
+        }
+    }
+}
+
+/// The calls per second that a core of the server can answer at the CPU time that it took per correct answer in `trial`;
+/// `None` where that could not be observed.
+#[allow(clippy::cast_precision_loss)]
+pub(super) fn capacity_per_core(trial: &Trial, kind: StackKind) -> Option<f64> {
+    let cpu_ns = trial.serving(kind.is_brokered())?.cpu_ns;
+    (cpu_ns > 0 && trial.counts.right > 0).then(|| trial.counts.right as f64 / (cpu_ns as f64 / 1e9))
+}
+
+/// The shares of a core that client and server used in each block, in order: the mean of a block's trials. `None` where a
+/// trial's are not known.
+#[allow(clippy::cast_precision_loss)]
+pub(super) fn utilisations(trials: &[&Trial], kind: StackKind) -> Option<Vec<[f64; 2]>> {
+    let mut blocks: BTreeMap<u32, Vec<[f64; 2]>> = BTreeMap::new();
+    for trial in trials {
+        blocks.entry(trial.block).or_default().push(trial.utilisations(kind.is_brokered())?);
+    }
+    let mean = |trials: Vec<[f64; 2]>| {
+        [0, 1].map(|end| trials.iter().map(|used| used[end]).sum::<f64>() / trials.len() as f64)
+    };
+    Some(blocks.into_values().map(mean).collect())
+}
