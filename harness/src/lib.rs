@@ -4,7 +4,9 @@
 
 pub mod agents;
 pub mod cli;
+pub mod compare;
 pub mod deploy;
+pub mod export;
 pub mod load;
 pub mod observe;
 pub mod record;

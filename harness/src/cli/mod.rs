@@ -3,9 +3,11 @@
 mod agent;
 mod call;
 mod check;
+mod compare;
 mod completions;
 mod control_token;
 mod doctor;
+mod export;
 mod healthy;
 mod interrupts;
 mod list;

@@ -7,7 +7,9 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::output::{Exit, Failure, Outcome, print_error, print_help, print_usage_error, without_secrets};
-use super::{agent, call, check, completions, doctor, healthy, list, man, merge, report, run, serve};
+use super::{
+    agent, call, check, compare, completions, doctor, export, healthy, list, man, merge, report, run, serve,
+};
 use crate::deploy::{keep_awake, rabbitmq};
 
 /// Measure and explain what a remote call costs in REST, XML-RPC, JSON-RPC, zerorpc and AMQP
@@ -33,6 +35,8 @@ enum Command {
     Call(call::Arguments),
     Check(check::Arguments),
     Report(report::Arguments),
+    Compare(compare::Arguments),
+    Export(export::Arguments),
     Agent(agent::Arguments),
     Merge(merge::Arguments),
     List(list::Arguments),
@@ -94,6 +98,8 @@ fn run_command(command: Command) -> Result<ExitCode, Failure> {
         Command::Call(arguments) => call::call(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Report(arguments) => report::report(&arguments),
+        Command::Compare(arguments) => compare::compare(&arguments),
+        Command::Export(arguments) => export::export(&arguments),
         Command::Agent(arguments) => agent::agent(&arguments),
         Command::Merge(arguments) => merge::merge(&arguments),
         Command::List(arguments) => list::list(&arguments),

@@ -6,17 +6,40 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value, escape_formatter};
 use serde::Serialize;
 
-use super::model::{Alignment, Cell, Column, Direction, Report, Row, Table};
+use super::model::{Alignment, Cell, Column, Direction, Document, Report, Row, Table};
 use super::plots::{self, Figure, Figures};
 use super::text;
 use crate::record::CheckFailure;
 
-/// The template. Whatever it inserts is escaped, except figures and swatches, which are marked `safe`. Characters that are
-/// not printable are shown as escapes.
-const TEMPLATE: &str = include_str!("page.html");
+/// The templates, by name. Whatever they insert is escaped, except figures and swatches, which are marked `safe`.
+/// Characters that are not printable are shown as escapes.
+const TEMPLATES: [(&str, &str); 4] = [
+    ("page", include_str!("page.html")),
+    ("document", include_str!("document.html")),
+    ("macros", include_str!("macros.html")),
+    ("style", include_str!("style.css")),
+];
 
 /// `report` as a page with `figures` in it.
 pub(super) fn render(report: &Report, figures: &Figures) -> Result<String, minijinja::Error> {
+    rendered("page", &Page::new(report, figures))
+}
+
+/// `document` as a page.
+pub(super) fn render_document(document: &Document) -> Result<String, minijinja::Error> {
+    let page = DocumentPage {
+        title: &document.title,
+        dark: plots::dark_rules(),
+        circumstances: &document.circumstances,
+        answer: &document.answer,
+        warnings: &document.warnings,
+        tables: document.tables.iter().map(Grid::new).collect(),
+    };
+    rendered("document", &page)
+}
+
+/// The template `name` with `variables`.
+fn rendered(name: &str, variables: &impl Serialize) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_formatter(|out, state, value| match value.as_str() {
@@ -26,8 +49,21 @@ pub(super) fn render(report: &Report, figures: &Figures) -> Result<String, minij
         _ => escape_formatter(out, state, value),
     });
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
-    environment.add_template("page", TEMPLATE)?;
-    environment.get_template("page")?.render(Serde(Page::new(report, figures)))
+    for (name, template) in TEMPLATES {
+        environment.add_template(name, template)?;
+    }
+    environment.get_template(name)?.render(Serde(variables))
+}
+
+/// The variables of the template of a document.
+#[derive(Serialize)]
+struct DocumentPage<'a> {
+    title: &'a str,
+    dark: String,
+    circumstances: &'a [String],
+    answer: &'a [String],
+    warnings: &'a [String],
+    tables: Vec<Grid<'a>>,
 }
 
 /// The variables of the template.

@@ -12,10 +12,8 @@ use super::text;
 pub(super) fn render(report: &Report, figures: &Figures) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "# {}: {}\n", escaped(&report.name), escaped(&report.question));
-    for sentence in &report.answer {
-        let _ = writeln!(out, "- {}", escaped(sentence));
-    }
-    let _ = writeln!(out, "\n{}\n", escaped(&report.circumstances));
+    items(&mut out, &report.answer);
+    let _ = writeln!(out, "{}\n", escaped(&report.circumstances));
     list(&mut out, "Read this first", &report.warnings);
     list(&mut out, "Not equal for all stacks", &report.asymmetries);
     for (table, figure) in report.capacities.iter().zip(&figures.capacities) {
@@ -46,19 +44,24 @@ pub(super) fn render(report: &Report, figures: &Figures) -> String {
     out
 }
 
-fn list(out: &mut String, heading: &str, items: &[String]) {
-    if items.is_empty() {
-        return;
+/// A list under a heading; nothing where it is empty.
+pub(super) fn list(out: &mut String, heading: &str, entries: &[String]) {
+    if !entries.is_empty() {
+        let _ = writeln!(out, "**{heading}**\n");
+        items(out, entries);
     }
-    let _ = writeln!(out, "**{heading}**\n");
-    for item in items {
-        let _ = writeln!(out, "- {}", escaped(item));
+}
+
+/// The items of a list, and a blank line.
+pub(super) fn items(out: &mut String, entries: &[String]) {
+    for entry in entries {
+        let _ = writeln!(out, "- {}", escaped(entry));
     }
     out.push('\n');
 }
 
 /// A table under a heading.
-fn section(out: &mut String, table: &Table) {
+pub(super) fn section(out: &mut String, table: &Table) {
     let _ = writeln!(out, "## {}\n", escaped(&table.title));
     if let Some(subtitle) = &table.subtitle {
         let _ = writeln!(out, "{}\n", escaped(subtitle));
@@ -123,7 +126,7 @@ fn images(out: &mut String, figures: &[Figure]) {
 }
 
 /// `text` escaped so that Markdown shows it as it is, also in a cell of a table.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::new();
     for character in text.chars() {
         match character {

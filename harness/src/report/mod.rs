@@ -9,6 +9,7 @@ mod asymmetries;
 mod capacity;
 mod conformance;
 mod describe;
+mod document;
 mod fairness;
 mod headroom;
 mod html;
@@ -40,11 +41,14 @@ use crate::record::{Record, write_atomically};
 use model::Report;
 use plots::Figures;
 
+pub use model::Document;
 pub use server_capacity::ServerCapacity;
 pub use spread::Spread;
 pub use stack::StackKind;
 pub use stack_summary::{Cpu, StackSummary};
+pub(crate) use stack_summary::{by_block, median_latency};
 pub use summary::{MeasurementSummary, NotMeasured, SelfComparison, Summary};
+pub(crate) use text::thousands;
 pub use variants::Variant;
 pub use verdict::Ranking;
 

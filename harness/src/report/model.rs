@@ -42,6 +42,21 @@ pub struct Report {
     pub settings: Table,
 }
 
+/// Sentences and tables that can be shown as plain text, Markdown or HTML.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Document {
+    /// The subject.
+    pub title: String,
+    /// When, where and how its figures were measured, a line each.
+    pub circumstances: Vec<String>,
+    /// The answer, in sentences.
+    pub answer: Vec<String>,
+    /// What a reader must know before reading any figure.
+    pub warnings: Vec<String>,
+    /// The tables.
+    pub tables: Vec<Table>,
+}
+
 /// The tables of a measurement of the scenario.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MeasurementTables {

@@ -193,13 +193,13 @@ fn is_valid(trial: &Trial) -> bool {
 
 /// The median latency of `trial` in nanoseconds; absent where it falls among calls without an answer.
 #[allow(clippy::cast_precision_loss)]
-pub(super) fn median_latency(trial: &Trial) -> Option<f64> {
+pub(crate) fn median_latency(trial: &Trial) -> Option<f64> {
     trial.latency.as_ref()?.p50.map(|nanos| nanos as f64)
 }
 
 /// A figure of each block in which a trial is valid and has one: the geometric mean where several do.
 #[allow(clippy::cast_precision_loss)]
-pub(super) fn by_block(trials: &[&Trial], figure: impl Fn(&Trial) -> Option<f64>) -> ByBlock {
+pub(crate) fn by_block(trials: &[&Trial], figure: impl Fn(&Trial) -> Option<f64>) -> ByBlock {
     let mut logs: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
     for trial in trials.iter().filter(|trial| is_valid(trial)) {
         if let Some(figure) = figure(trial) {

@@ -36,11 +36,12 @@ pub(super) fn render(report: &Report) -> String {
 }
 
 /// Appends `text` as one line, whatever it holds: names in a record may come from anywhere.
-fn line(out: &mut String, text: &str) {
+pub(super) fn line(out: &mut String, text: &str) {
     let _ = writeln!(out, "{}", printable(text));
 }
 
-fn write_table(out: &mut String, table: &Table) {
+/// Appends `table` below a blank line.
+pub(super) fn write_table(out: &mut String, table: &Table) {
     out.push('\n');
     match &table.subtitle {
         Some(subtitle) => line(out, &format!("{}: {subtitle}", table.title)),

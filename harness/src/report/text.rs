@@ -40,7 +40,7 @@ fn microseconds(micros: f64) -> String {
 }
 
 /// A whole number with a comma between thousands.
-pub(super) fn thousands(value: f64) -> String {
+pub(crate) fn thousands(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -60,9 +60,26 @@ pub(super) fn ratio_interval(ratios: &[f64], error: f64) -> Option<Interval> {
     Some(Interval { low: sorted[rank - 1], median: middle, high: sorted[sorted.len() - rank] })
 }
 
+/// The ratio of the median of `new` to that of `base`, two samples that were not taken together, with an interval that
+/// fails to contain the true ratio with a probability of at most `error`.
+///
+/// Each median has an interval of order statistics, as in [`ratio_interval`], with half of the error. If both contain
+/// their medians, the ratio lies between the quotients of opposite ends (Bonferroni's inequality).
+///
+/// `None` if one of the samples is too small, or contains a value that is not a positive, finite number.
+#[must_use]
+pub fn ratio_of_medians(base: &[f64], new: &[f64], error: f64) -> Option<Interval> {
+    let is_positive = |value: &f64| *value > 0.0 && value.is_finite();
+    if !base.iter().chain(new).all(is_positive) {
+        return None;
+    }
+    let (base, new) = (ratio_interval(base, error / 2.0)?, ratio_interval(new, error / 2.0)?);
+    Some(Interval { low: new.low / base.high, median: new.median / base.median, high: new.high / base.low })
+}
+
 /// The smallest number of blocks for which there is an interval with this probability of an error.
 #[must_use]
-pub(super) fn blocks_needed(error: f64) -> usize {
+pub fn blocks_needed(error: f64) -> usize {
     (1..=MAX_BLOCKS_NEEDED).find(|blocks| rank(*blocks, error).is_some()).unwrap_or(MAX_BLOCKS_NEEDED)
 }
 
@@ -145,6 +162,23 @@ mod tests {
             let interval = Interval { low, median: 1.0, high };
             assert!((interval.largest_difference() - 0.02).abs() < 1e-9);
         }
+    }
+
+    #[test]
+    fn the_ratio_of_two_samples_spans_the_intervals_of_their_medians() {
+        let base: Vec<f64> = (0..30).map(|i| 100.0 + f64::from(i)).collect();
+        let new: Vec<f64> = base.iter().map(|value| 1.1 * value).rev().collect();
+        // Half of 1 % leaves out the six smallest and the six largest of 30 values.
+        let rank = rank(30, 0.005).unwrap();
+        assert_eq!(rank, 7);
+        let ratio = ratio_of_medians(&base, &new, 0.01).unwrap();
+        assert!((ratio.median - 1.1).abs() < 1e-9);
+        assert!((ratio.low - 1.1 * 106.0 / 123.0).abs() < 1e-9, "{ratio:?}");
+        assert!((ratio.high - 1.1 * 123.0 / 106.0).abs() < 1e-9, "{ratio:?}");
+        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(ratio_of_medians(&[bad; 30], &new, 0.01), None);
+        }
+        assert_eq!(ratio_of_medians(&base[..8], &new, 0.01), None);
     }
 
     proptest! {

@@ -10,7 +10,7 @@ mod statement;
 
 pub use change_point::{Shift, find_shift};
 pub use histogram::{MAX_DURATION, growing_histogram, new_histogram, record_duration};
-pub use interval::Interval;
+pub use interval::{Interval, blocks_needed, ratio_of_medians};
 pub use quantile::{MIN_CALLS_BEYOND, carries_quantile, median, quantile_with_missing, range};
 pub use saturation::Saturation;
 pub use statement::{ByBlock, Comparison, Comparisons, ERROR_RATE, MIN_DELTA, Statement, error_each, ratio};

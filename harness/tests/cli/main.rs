@@ -4,6 +4,7 @@
 mod check;
 #[path = "../common/mod.rs"]
 mod common;
+mod compare;
 mod escapes;
 mod output;
 mod peer;

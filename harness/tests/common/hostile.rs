@@ -1,4 +1,4 @@
-//! A server that sends text made to mislead whoever reads it on a terminal.
+//! A server that sends text made to mislead a reader at a terminal.
 
 use calculator::{
     Calculator, CallError, Dispatcher, ErrorKind, Executor, Faults, MethodInfo, Params, Remote, Service,

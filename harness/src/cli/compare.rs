@@ -1,0 +1,74 @@
+//! `rpcbench compare`.
+
+use std::path::PathBuf;
+
+use calculator::{printable, printable_json};
+
+use super::{Exit, Failure, Outcome, print};
+use crate::compare::{Comparison, SettingKind};
+use crate::record::{self, write_atomically};
+
+/// Compare two records: bytes exactly, timings by statements with intervals
+///
+/// The records must come from the same machine, with the same placements and the same measurements. What differs
+/// otherwise, such as the versions of libraries, is listed. Two runs are never made under the same conditions, so small
+/// differences between timings are undecided.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  rpcbench compare results/before results/after
+  rpcbench compare results/before results/after --format markdown
+  rpcbench compare results/reference results/mine --across machines --format html --out comparison.html")]
+pub(super) struct Arguments {
+    /// The record, or the folder of the record, that the other one is compared with
+    #[arg(value_name = "BASE")]
+    base: PathBuf,
+    /// The other record
+    #[arg(value_name = "NEW")]
+    new: PathBuf,
+    /// Compare the records although their machines, placements or scenarios differ
+    #[arg(long, value_name = "KIND,KIND", value_delimiter = ',')]
+    across: Vec<SettingKind>,
+    /// The form of the comparison
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Write the comparison into this file instead of printing it
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// Tables for a terminal
+    Text,
+    /// Tables for a pull request
+    Markdown,
+    /// Everything, for programs
+    Json,
+    /// A page
+    Html,
+}
+
+pub(super) fn compare(arguments: &Arguments) -> Outcome {
+    let [base, new] =
+        [&arguments.base, &arguments.new].map(|path| record::read(path).map_err(Failure::usage));
+    let comparison = Comparison::new(&base?, &new?, &arguments.across).map_err(Failure::usage)?;
+    let text = match arguments.format {
+        Format::Text => comparison.document().terminal(),
+        Format::Markdown => comparison.document().markdown(),
+        Format::Json => {
+            let json = serde_json::to_string_pretty(&comparison).map_err(Failure::could_not_run)?;
+            format!("{}\n", printable_json(&json))
+        }
+        Format::Html => comparison.document().html().map_err(Failure::could_not_run)?,
+    };
+    match &arguments.out {
+        None => print(&text)?,
+        Some(path) => write_atomically(path, text.as_bytes()).map_err(|error| {
+            Failure::could_not_run(format!(
+                "cannot write {}: {error}",
+                printable(&path.display().to_string())
+            ))
+        })?,
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,88 @@
+//! The bytes of a call in two records: equal or not.
+
+use serde::Serialize;
+
+use crate::load::Operation;
+use crate::record::{Parts, Party, Record, Wire};
+
+/// The bytes of a call of one stack in two records.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BytesComparison {
+    /// The stack.
+    pub stack: String,
+    /// The operation.
+    pub operation: Operation,
+    /// In the first record.
+    pub base: CallBytes,
+    /// In the second record.
+    pub new: CallBytes,
+    /// Whether they are equal; absent where the bytes of a call varied in one of the records, so that nothing exact can
+    /// be said.
+    pub is_equal: Option<bool>,
+}
+
+/// The bytes of a call, over all hops.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CallBytes {
+    /// Towards the server, in bytes.
+    pub up: u64,
+    /// Towards the client, in bytes.
+    pub down: u64,
+    /// TCP segments with payload, in both directions. They depend on timing, and are never compared.
+    pub packets: f64,
+    /// Each hop: sender, receiver, bytes, and their purpose.
+    pub hops: Vec<(Party, Party, u64, Option<Parts>)>,
+}
+
+impl CallBytes {
+    fn of(wire: &Wire) -> Self {
+        let is_up = |from, to| from == Party::Client || to == Party::Server;
+        let bytes = |up: bool| {
+            let hops = wire.hops.iter().filter(|hop| is_up(hop.from, hop.to) == up);
+            hops.map(|hop| hop.bytes).sum()
+        };
+        CallBytes {
+            up: bytes(true),
+            down: bytes(false),
+            packets: wire.hops.iter().map(|hop| hop.packets).sum(),
+            hops: wire.hops.iter().map(|hop| (hop.from, hop.to, hop.bytes, hop.parts)).collect(),
+        }
+    }
+
+    fn total(&self) -> i128 {
+        i128::from(self.up) + i128::from(self.down)
+    }
+}
+
+impl BytesComparison {
+    /// How many bytes more a call takes in the second record; negative if fewer.
+    #[must_use]
+    pub fn difference(&self) -> i128 {
+        self.new.total() - self.base.total()
+    }
+}
+
+/// Compares the bytes of each stack and operation that both records have, those that differ first.
+pub(super) fn compare(base: &Record, new: &Record) -> Vec<BytesComparison> {
+    let counted = |record: &'_ Record, like: &Wire| {
+        let same = |wire: &&Wire| wire.stack == like.stack && wire.operation == like.operation;
+        record.wire.iter().filter(|wire| !wire.hops.is_empty()).find(same).cloned()
+    };
+    let with_hops = base.wire.iter().filter(|wire| !wire.hops.is_empty());
+    let mut all: Vec<_> = with_hops
+        .filter_map(|wire| {
+            let other = counted(new, wire)?;
+            let (base, new) = (CallBytes::of(wire), CallBytes::of(&other));
+            let is_equal = (wire.exact && other.exact).then(|| base.hops == new.hops);
+            Some(BytesComparison {
+                stack: wire.stack.clone(),
+                operation: wire.operation,
+                base,
+                new,
+                is_equal,
+            })
+        })
+        .collect();
+    all.sort_by_key(|comparison| comparison.is_equal != Some(false));
+    all
+}

@@ -1,0 +1,220 @@
+//! The settings in which two records differ.
+
+use std::collections::BTreeSet;
+
+use calculator::conformance::Numbers;
+use serde::Serialize;
+
+use crate::record::{Fairness, Process, Record};
+use crate::scenario::Measurement;
+
+/// A setting that differs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Setting {
+    /// What the setting decides.
+    pub kind: SettingKind,
+    /// The name of the setting.
+    pub name: String,
+    /// Its value in the first record.
+    pub base: String,
+    /// Its value in the second record.
+    pub new: String,
+}
+
+/// What a setting decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum SettingKind {
+    /// The machine that measured
+    Machines,
+    /// Where client and server ran
+    Placements,
+    /// What was measured, and how long
+    Scenarios,
+    /// What is compared: programs, libraries, options of the stacks.
+    #[value(skip)]
+    Subject,
+}
+
+impl SettingKind {
+    /// The name as an argument.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            SettingKind::Machines => "machines",
+            SettingKind::Placements => "placements",
+            SettingKind::Scenarios => "scenarios",
+            SettingKind::Subject => "subject",
+        }
+    }
+
+    /// Whether figures are not comparable if such a setting differs.
+    pub(super) fn is_decisive(self) -> bool {
+        self != SettingKind::Subject
+    }
+}
+
+/// Collects the settings that differ.
+#[derive(Default)]
+struct Differences(Vec<Setting>);
+
+impl Differences {
+    fn add(&mut self, kind: SettingKind, name: impl Into<String>, [base, new]: [String; 2]) {
+        if base != new {
+            self.0.push(Setting { kind, name: name.into(), base, new });
+        }
+    }
+
+    fn add_of(&mut self, kind: SettingKind, name: &str, records: [&Record; 2], value: fn(&Record) -> String) {
+        self.add(kind, name, records.map(value));
+    }
+}
+
+/// The settings in which `base` and `new` differ, those first that decide what figures mean.
+pub(super) fn differing(base: &Record, new: &Record) -> Vec<Setting> {
+    let mut found = Differences::default();
+    let records = [base, new];
+    machine(&mut found, records);
+    scenario(&mut found, records);
+    subject(&mut found, records);
+    found.0.sort_by_key(|setting| setting.kind);
+    found.0
+}
+
+/// A value that may be unknown.
+fn known(value: Option<&String>) -> String {
+    value.map_or_else(|| "not known".to_owned(), Clone::clone)
+}
+
+fn machine(found: &mut Differences, records: [&Record; 2]) {
+    use SettingKind::Machines;
+    found.add_of(Machines, "the processor", records, |record| {
+        known(record.machine.processor.as_ref().or(Some(&record.machine.architecture)))
+    });
+    found.add_of(Machines, "the number of cores", records, |record| record.machine.cores.to_string());
+    found.add_of(Machines, "the operating system", records, |record| record.machine.system.clone());
+    found.add_of(Machines, "the frequency governor", records, |record| {
+        known(record.machine.governor.as_ref())
+    });
+    found.add_of(Machines, "a virtual machine", records, |record| {
+        record.machine.virtualised.map_or("not known", |is| if is { "yes" } else { "no" }).to_owned()
+    });
+    found.add_of(Machines, "the number of agents", records, |record| record.agents.len().max(1).to_string());
+    found.add_of(Machines, "an optimised build", records, |record| {
+        if record.tool.optimised { "yes" } else { "no" }.to_owned()
+    });
+}
+
+fn scenario(found: &mut Differences, records: [&Record; 2]) {
+    use SettingKind::{Placements, Scenarios};
+    let duration = |value: std::time::Duration| humantime::format_duration(value).to_string();
+    found.add(Scenarios, "the warm-up", records.map(|record| duration(record.scenario.warmup)));
+    found.add(Scenarios, "the measured window", records.map(|record| duration(record.scenario.measure)));
+    found.add(Scenarios, "the deadline of a call", records.map(|record| duration(record.scenario.timeout)));
+    found.add(
+        Scenarios,
+        "the comparison of numbers",
+        records.map(|record| numbers(record.scenario.numbers).to_owned()),
+    );
+    for base in &records[0].scenario.measurements {
+        let Some(new) = measurement(records[1], &base.name) else { continue };
+        let both = [base, new];
+        let name = |what: &str| format!("{what} of `{}`", base.name);
+        found.add(
+            Scenarios,
+            name("the operation"),
+            both.map(|measurement| measurement.operation.to_string()),
+        );
+        found.add(Scenarios, name("the load"), both.map(|measurement| measurement.load.to_string()));
+        found.add(Scenarios, name("the number of connections"), both.map(connections));
+        found.add(Placements, name("the placement"), both.map(placement));
+    }
+}
+
+fn numbers(numbers: Numbers) -> &'static str {
+    match numbers {
+        Numbers::Exact => "exact",
+        Numbers::Any => "by value",
+    }
+}
+
+fn connections(measurement: &Measurement) -> String {
+    measurement.connections.map_or_else(|| "the default".to_owned(), |number| number.to_string())
+}
+
+fn placement(measurement: &Measurement) -> String {
+    let awake = if measurement.warm { "" } else { ", cores not kept awake" };
+    format!("{}{awake}", measurement.placement.name())
+}
+
+/// The measurement `name` of `record`.
+pub(super) fn measurement<'a>(record: &'a Record, name: &str) -> Option<&'a Measurement> {
+    record.scenario.measurements.iter().find(|measurement| measurement.name == name)
+}
+
+fn subject(found: &mut Differences, records: [&Record; 2]) {
+    use SettingKind::Subject;
+    found.add_of(Subject, "the version of rpcbench", records, |record| record.tool.version.clone());
+    found.add_of(Subject, "the commit", records, |record| known(record.tool.build.revision().as_ref()));
+    found.add_of(Subject, "the compiler", records, |record| known(record.tool.build.compiler.as_ref()));
+    found.add_of(Subject, "the profile", records, |record| known(record.tool.build.profile.as_ref()));
+    found.add_of(Subject, "the number of blocks", records, |record| record.scenario.blocks.to_string());
+    for base in &records[0].stacks {
+        let Some(new) = records[1].stacks.iter().find(|facts| facts.name == base.name) else { continue };
+        let both = [base, new];
+        let name = |what: &str| format!("{what} of {}", base.name);
+        found.add(Subject, name("the client"), both.map(|facts| facts.client.clone()));
+        found.add(Subject, name("the server"), both.map(|facts| facts.server.clone()));
+        found.add(Subject, name("the executor"), both.map(|facts| facts.executor.clone()));
+        found.add(
+            Subject,
+            name("the address of the server"),
+            both.map(|facts| facts.target.clone().unwrap_or_default()),
+        );
+        let fairness = records.map(|record| record.fairness.iter().find(|facts| facts.stack == base.name));
+        if let [Some(base_facts), Some(new_facts)] = fairness {
+            let both = [base_facts, new_facts];
+            found.add(
+                Subject,
+                name("the client's libraries"),
+                both.map(|facts| libraries(Some(&facts.client))),
+            );
+            found.add(
+                Subject,
+                name("the server's libraries"),
+                both.map(|facts| libraries(facts.server.as_ref())),
+            );
+            found.add(Subject, name("the broker"), both.map(broker));
+        }
+    }
+}
+
+fn libraries(process: Option<&Process>) -> String {
+    let libraries = process.into_iter().flat_map(|process| &process.libraries);
+    let names: Vec<_> = libraries.map(|library| format!("{} {}", library.name, library.version)).collect();
+    if names.is_empty() { "not known".to_owned() } else { names.join(", ") }
+}
+
+fn broker(facts: &Fairness) -> String {
+    known(facts.broker.as_ref().and_then(|broker| broker.product.as_ref()))
+}
+
+/// What only one of the records has, a sentence each.
+pub(super) fn missing(base: &Record, new: &Record) -> Vec<String> {
+    let stacks = |record: &Record| record.stacks.iter().map(|facts| facts.name.clone()).collect::<Vec<_>>();
+    let measurements = |record: &Record| {
+        record.scenario.measurements.iter().map(|measurement| measurement.name.clone()).collect::<Vec<_>>()
+    };
+    let mut sentences = Vec::new();
+    for (names, what) in [(stacks as fn(&Record) -> Vec<String>, "stacks"), (measurements, "measurements")] {
+        let (base, new): (BTreeSet<_>, BTreeSet<_>) =
+            (names(base).into_iter().collect(), names(new).into_iter().collect());
+        for (which, only) in [("first", base.difference(&new)), ("second", new.difference(&base))] {
+            let only: Vec<_> = only.cloned().collect();
+            if !only.is_empty() {
+                sentences.push(format!("Only the {which} record has the {what} {}.", only.join(", ")));
+            }
+        }
+    }
+    sentences
+}

@@ -1,0 +1,184 @@
+//! Comparisons of changed copies of the reference record.
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use super::*;
+use crate::deploy::Placement;
+use crate::record::{Build, read};
+
+/// The reference record with its first measurement only: reading the histograms of all takes an unoptimised build long.
+static REFERENCE: LazyLock<Record> = LazyLock::new(|| {
+    let mut record = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../results/reference")).unwrap();
+    record.scenario.measurements.retain(|measurement| measurement.name == "latency");
+    record.trials.retain(|trial| trial.measurement == "latency");
+    record
+});
+
+fn reference() -> Record {
+    REFERENCE.clone()
+}
+
+fn compared(change: impl FnOnce(&mut Record)) -> Result<Comparison, CompareError> {
+    let (base, mut new) = (reference(), reference());
+    change(&mut new);
+    Comparison::new(&base, &new, &[])
+}
+
+/// The statement about a stack's metric in the measurement `latency`.
+fn latency(comparison: &Comparison, stack: &str, metric: Metric) -> TimingComparison {
+    let measurement = comparison.measurements.iter().find(|found| found.name == "latency").unwrap();
+    measurement.timings.iter().find(|found| found.stack == stack && found.metric == metric).unwrap().clone()
+}
+
+#[test]
+fn a_record_does_not_differ_from_itself() {
+    let same = compared(|_| ()).unwrap();
+    assert!(same.settings.is_empty() && same.missing.is_empty());
+    assert!(same.bytes.iter().all(|bytes| bytes.is_equal != Some(false) && bytes.difference() == 0));
+    assert!(same.bytes.iter().any(|bytes| bytes.is_equal == Some(true)));
+    let timings: Vec<_> = same.measurements.iter().flat_map(|measurement| &measurement.timings).collect();
+    assert!(timings.len() > 25);
+    for timing in timings {
+        assert_eq!(timing.base.to_bits(), timing.new.to_bits());
+        assert!(!matches!(timing.statement, Statement::Faster | Statement::Slower), "{timing:?}");
+    }
+}
+
+#[test]
+fn one_byte_more_is_found_and_packets_are_not_compared() {
+    let changed = compared(|new| {
+        let wire = new.wire.iter_mut().find(|wire| wire.stack == "zerorpc" && wire.exact).unwrap();
+        wire.hops[0].bytes += 1;
+        wire.hops[0].packets += 1.0;
+        for other in new.wire.iter_mut().filter(|wire| wire.stack == "rest") {
+            other.hops[0].packets += 2.0;
+        }
+    })
+    .unwrap();
+    let differing: Vec<_> = changed.bytes.iter().filter(|bytes| bytes.is_equal == Some(false)).collect();
+    assert_eq!(differing.len(), 1);
+    assert_eq!((differing[0].stack.as_str(), differing[0].difference()), ("zerorpc", 1));
+    assert_eq!(changed.bytes[0], *differing[0], "what differs comes first");
+    assert!(changed.document().answer[0].contains("zerorpc (+1 byte)"), "{:?}", changed.document().answer);
+}
+
+#[test]
+fn bytes_that_varied_are_not_compared() {
+    let varied = compared(|new| {
+        for wire in &mut new.wire {
+            wire.exact = false;
+            wire.hops[0].bytes += 1;
+        }
+    })
+    .unwrap();
+    assert!(varied.bytes.iter().all(|bytes| bytes.is_equal.is_none()));
+}
+
+#[test]
+fn a_stack_that_takes_twice_the_time_is_slower_and_half_the_cpu_time_is_faster() {
+    let changed = compared(|new| {
+        for trial in new.trials.iter_mut().filter(|trial| trial.stack == "rest-hyper") {
+            if let Some(latency) = &mut trial.latency {
+                latency.p50 = latency.p50.map(|p50| 2 * p50);
+            }
+            if let Some(server) = &mut trial.server {
+                server.cpu_ns /= 2;
+            }
+        }
+    })
+    .unwrap();
+    // The reference record may have too few blocks for a statement; then nothing may be stated.
+    let blocks = reference().scenario.blocks.get();
+    for (metric, statement, ratio) in
+        [(Metric::Latency, Statement::Slower, 0.5), (Metric::ServerCpu, Statement::Faster, 2.0)]
+    {
+        let found = latency(&changed, "rest-hyper", metric);
+        let expected = if found.ratio.is_some() { statement } else { Statement::Undecided };
+        assert_eq!(found.statement, expected, "{blocks} blocks: {found:?}");
+        if let Some(interval) = found.ratio {
+            assert!((interval.median / ratio - 1.0).abs() < 0.01, "{found:?}");
+        }
+    }
+    let untouched = latency(&changed, "zerorpc", Metric::Latency);
+    assert!(!matches!(untouched.statement, Statement::Faster | Statement::Slower), "{untouched:?}");
+}
+
+#[test]
+fn a_machine_that_is_slower_as_a_whole_makes_no_difference() {
+    let changed = compared(|new| {
+        for latency in new.trials.iter_mut().filter_map(|trial| trial.latency.as_mut()) {
+            latency.p50 = latency.p50.map(|p50| 3 * p50);
+        }
+    })
+    .unwrap();
+    let found = latency(&changed, "rest-hyper", Metric::Latency);
+    assert!((found.new / found.base - 3.0).abs() < 0.01, "{found:?}");
+    assert!(!matches!(found.statement, Statement::Faster | Statement::Slower), "{found:?}");
+}
+
+#[test]
+fn decisive_settings_are_refused_by_name_unless_they_are_allowed() {
+    type Change = fn(&mut Record);
+    let cases: [(SettingKind, &str, Change); 4] = [
+        (SettingKind::Machines, "the number of cores is", |new| new.machine.cores += 2),
+        (SettingKind::Machines, "the processor is", |new| new.machine.processor = Some("Other".to_owned())),
+        (SettingKind::Placements, "the placement of `latency` is", |new| {
+            new.scenario.measurements[0].placement = Placement::Free;
+        }),
+        (SettingKind::Scenarios, "the load of `latency` is closed:1 in the first and closed:7", |new| {
+            new.scenario.measurements[0].load = "closed:7".parse().unwrap();
+        }),
+    ];
+    for (kind, words, change) in cases {
+        let message = compared(change).unwrap_err().to_string();
+        assert!(message.contains(words), "{message}");
+        assert!(message.ends_with(&format!("--across {}", kind.name())), "{message}");
+        let (base, mut new) = (reference(), reference());
+        change(&mut new);
+        let allowed = Comparison::new(&base, &new, &[kind]).unwrap();
+        assert_eq!(allowed.settings.len(), 1);
+        assert!(allowed.document().warnings[0].contains("differs"), "{:?}", allowed.document().warnings);
+    }
+}
+
+#[test]
+fn what_is_compared_may_differ_and_is_listed() {
+    let changed = compared(|new| {
+        new.tool.build = Build { commit: Some("0123456789abcdef".repeat(3)), ..Build::default() };
+        new.stacks.retain(|facts| facts.name != "amqp");
+        let fairness = new.fairness.iter_mut().find(|facts| facts.stack == "rest").unwrap();
+        fairness.client.libraries[0].version = "99.0.0".to_owned();
+    })
+    .unwrap();
+    let names: Vec<_> = changed.settings.iter().map(|setting| setting.name.as_str()).collect();
+    assert!(names.contains(&"the commit") && names.contains(&"the client's libraries of rest"), "{names:?}");
+    assert!(changed.settings.iter().all(|setting| setting.kind == SettingKind::Subject));
+    assert_eq!(changed.missing, ["Only the first record has the stacks amqp."]);
+}
+
+#[test]
+fn records_without_anything_in_common_are_refused() {
+    let refused = compared(|new| {
+        new.wire.clear();
+        new.scenario.measurements.clear();
+    });
+    assert!(matches!(refused, Err(CompareError::NothingInCommon)));
+}
+
+#[test]
+fn every_form_holds_the_same_statements() {
+    let document =
+        compared(|new| new.machine.processor.clone_from(&reference().machine.processor)).unwrap().document();
+    let (text, markdown, page) = (document.terminal(), document.markdown(), document.html().unwrap());
+    for form in [&text, &markdown, &page] {
+        assert!(form.contains("No call takes other bytes than before."), "{form}");
+        for stack in ["rest-hyper", "zerorpc", "amqp"] {
+            assert!(form.contains(stack));
+        }
+        for not_finite in ["NaN", "inf "] {
+            assert!(!form.contains(not_finite));
+        }
+    }
+    assert!(page.contains("default-src 'none'") && !page.contains("<script"));
+}

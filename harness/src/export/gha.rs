@@ -1,0 +1,42 @@
+//! The custom formats of github-action-benchmark: <https://github.com/benchmark-action/github-action-benchmark>.
+
+use serde_json::{Value, json};
+
+use super::metrics::{benchmarks, metrics};
+use super::{ExportError, Format};
+use crate::record::Record;
+use crate::report::Summary;
+
+/// A file of the action holds metrics of one direction.
+pub(super) struct Gha {
+    pub bigger_is_better: bool,
+}
+
+impl Format for Gha {
+    fn export(&self, record: &Record, summary: &Summary) -> Result<String, ExportError> {
+        let revision = record.tool.build.revision();
+        let mut entries: Vec<Value> = Vec::new();
+        for (name, stack) in benchmarks(summary) {
+            for metric in
+                metrics(stack).iter().filter(|metric| metric.bigger_is_better == self.bigger_is_better)
+            {
+                let mut entry = json!({
+                    "name": format!("{name}/{}", metric.slug),
+                    "unit": metric.unit,
+                    "value": metric.value,
+                    "extra": format!("run {}{}", record.id, revision.as_ref().map_or_else(String::new, |r| format!(", {r}"))),
+                });
+                if let Some((low, high)) = metric.range {
+                    entry["range"] = format!("{low:.0} to {high:.0}").into();
+                }
+                entries.push(entry);
+            }
+        }
+        if entries.is_empty() {
+            return Err(ExportError::Nothing("valid trial"));
+        }
+        let text =
+            serde_json::to_string_pretty(&entries).map_err(|error| ExportError::Write(error.to_string()))?;
+        Ok(text + "\n")
+    }
+}

@@ -1,0 +1,51 @@
+//! The forms of a page of sentences and tables.
+
+use std::fmt::Write as _;
+use std::io;
+
+use super::model::Document;
+use super::{html, markdown, terminal};
+
+impl Document {
+    /// The document as plain text, for a terminal: the answer comes last.
+    #[must_use]
+    pub fn terminal(&self) -> String {
+        let mut out = String::new();
+        for line in std::iter::once(&self.title).chain(&self.circumstances) {
+            terminal::line(&mut out, line);
+        }
+        for table in &self.tables {
+            terminal::write_table(&mut out, table);
+        }
+        out.push('\n');
+        for warning in &self.warnings {
+            terminal::line(&mut out, &format!("! {warning}"));
+        }
+        for sentence in &self.answer {
+            terminal::line(&mut out, sentence);
+        }
+        out
+    }
+
+    /// The document as Markdown.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let mut out = String::new();
+        let _ = writeln!(out, "# {}\n", markdown::escaped(&self.title));
+        markdown::items(&mut out, &self.answer);
+        markdown::items(&mut out, &self.circumstances);
+        markdown::list(&mut out, "Read this first", &self.warnings);
+        for table in &self.tables {
+            markdown::section(&mut out, table);
+        }
+        out
+    }
+
+    /// The document as an HTML page that needs nothing else.
+    ///
+    /// # Errors
+    /// When the template cannot be rendered.
+    pub fn html(&self) -> io::Result<String> {
+        html::render_document(self).map_err(io::Error::other)
+    }
+}

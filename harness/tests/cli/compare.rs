@@ -1,0 +1,63 @@
+//! `rpcbench compare`.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::common::{finish, rpcbench};
+
+const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../results/reference");
+
+/// Writes the reference record with a change into a folder.
+fn changed(change: impl FnOnce(&mut Value)) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let text = fs::read_to_string(format!("{REFERENCE}/record.json")).unwrap();
+    let mut record: Value = serde_json::from_str(&text).unwrap();
+    change(&mut record);
+    fs::write(folder.path().join("record.json"), record.to_string()).unwrap();
+    folder
+}
+
+#[test]
+fn a_comparison_is_printed_in_every_form() {
+    let new = changed(|record| record["wire"][0]["hops"][0]["bytes"] = json!(1_000_000));
+    let path = new.path().to_str().unwrap();
+    let compare = |further: &[&str]| {
+        let arguments = [&["compare", REFERENCE, path], further].concat();
+        finish(&mut rpcbench(&arguments)).with(0, &[])
+    };
+    let text = compare(&[]).out;
+    assert!(text.last().unwrap().starts_with("Of "), "{text:?}");
+    assert!(text.iter().any(|line| line.starts_with("A call takes other bytes in ")), "{text:?}");
+    let markdown = compare(&["--format", "markdown"]).out.join("\n");
+    assert!(markdown.starts_with("# Two records compared"), "{markdown}");
+    let json: Value = serde_json::from_str(&compare(&["--format", "json"]).out.join("\n")).unwrap();
+    assert_eq!(json["bytes"][0]["is_equal"], json!(false));
+    let page = new.path().join("page.html");
+    let written = compare(&["--format", "html", "--out", page.to_str().unwrap()]);
+    assert!(written.out.is_empty());
+    assert!(fs::read_to_string(page).unwrap().starts_with("<!DOCTYPE html>"));
+}
+
+#[test]
+fn records_that_are_not_comparable_are_refused_with_the_setting_and_the_option() {
+    let other = changed(|record| record["machine"]["processor"] = json!("a \u{1b}[2J machine"));
+    let path = other.path().to_str().unwrap();
+    let compare = ["compare", REFERENCE, path];
+    let words = ["the processor is", "--across machines", "\\u{1b}[2J"];
+    let refused = finish(&mut rpcbench(&compare)).with(2, &words);
+    assert_eq!(refused.err.len(), 1);
+    finish(&mut rpcbench(&[&compare[..], &["--across", "machines"]].concat())).with(0, &[]);
+    finish(&mut rpcbench(&[&compare[..], &["--across", "machine"]].concat())).with(2, &["machines"]);
+}
+
+#[test]
+fn what_is_not_a_record_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("record.json");
+    fs::write(&path, "{}").unwrap();
+    let path = path.to_str().unwrap();
+    finish(&mut rpcbench(&["compare", REFERENCE, path])).with(2, &[path, "no `schema`"]);
+    finish(&mut rpcbench(&["compare", "/nowhere", REFERENCE])).with(2, &["/nowhere"]);
+    finish(&mut rpcbench(&["compare", REFERENCE])).with(2, &["<NEW>"]);
+}
