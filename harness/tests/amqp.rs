@@ -344,7 +344,7 @@ async fn the_broker_s_reason_for_closing_a_channel_is_reported(url: &TransportUr
 async fn a_reply_queue_is_deleted_with_its_client(url: &TransportUrl) {
     let (stop, server) = serve(url, "left-behind").await;
     let client = RpcClient::new(&url.clone().into(), Target::topic("left-behind")).timeout(TIMEOUT);
-    let call = Call::named("add", [("x".to_owned(), 2.into()), ("y".to_owned(), 3.into())]);
+    let call = Call::named("add", [("x".into(), 2.into()), ("y".into(), 3.into())]);
     assert_eq!(client.call(&Context::new(), &call).await, Ok(Value::Int(5)));
     let queue = client.reply_queue().await.unwrap().unwrap();
     let connection = url.connect("test", TIMEOUT).await.unwrap();

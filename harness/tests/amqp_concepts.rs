@@ -56,7 +56,7 @@ async fn the_concepts_of_oslo_messaging_work_over_a_real_broker() {
 async fn the_examples_work(transport: &Transport) {
     let server = endpoints::serve(transport, "test", "server1").await.unwrap();
     let client = test_client::TestClient::new(transport, "test");
-    let document = Value::map(vec![("answer".to_owned(), Value::List(vec![42.into(), Value::Null]))]);
+    let document = Value::map(vec![("answer".into(), Value::list(vec![42.into(), Value::Null]))]);
     assert_eq!(client.test(&empty_context().with("user", "bob"), document.clone()).await, Ok(document));
 
     let kitchen = RpcClient::new(transport, Target::topic("test")).namespace("kitchen");
@@ -162,7 +162,7 @@ async fn the_calculator_conforms_with_every_kind_of_queue_and_reply(transport: &
         }
         let rpc = RpcClient::new(&transport, target);
         let large = Value::from("x".repeat(300_000));
-        let echo = Call::named("echo", [("value".to_owned(), large.clone())]);
+        let echo = Call::named("echo", [("value".into(), large.clone())]);
         assert_eq!(rpc.call(&empty_context(), &echo).await, Ok(large));
         stop.cancel();
         server.await.unwrap();

@@ -34,7 +34,7 @@ fn context() -> Context {
 }
 
 fn add(x: i64, y: i64) -> Call {
-    Call::named("add", [("x".to_owned(), x.into()), ("y".to_owned(), y.into())])
+    Call::named("add", [("x".into(), x.into()), ("y".into(), y.into())])
 }
 
 fn transport(broker: &PrivateBroker) -> Transport {
@@ -108,7 +108,7 @@ async fn a_deleted_reply_queue_fails_its_calls_and_no_others(transport: &Transpo
     });
     let dispatcher = RpcDispatcher::new().endpoint(endpoint).executor("threads:4".parse().unwrap());
     let server = start(transport, "deleted-reply-queue", "s1", dispatcher, Acknowledge::Before).await;
-    let wait = |value: i64| Call::named("wait", [("value".to_owned(), value.into())]);
+    let wait = |value: i64| Call::named("wait", [("value".into(), value.into())]);
     let other = RpcClient::new(transport, Target::topic("deleted-reply-queue")).timeout(TIMEOUT);
     let victim = RpcClient::new(transport, Target::topic("deleted-reply-queue")).timeout(TIMEOUT);
     victim.connect().await.unwrap();
@@ -314,7 +314,7 @@ fn cast_numbers(client: RpcClient, stop: Arc<AtomicBool>) -> JoinHandle<Vec<i64>
             if stop.load(Ordering::SeqCst) {
                 break;
             }
-            let cast = Call::named("note", [("number".to_owned(), number.into())]);
+            let cast = Call::named("note", [("number".into(), number.into())]);
             if client.cast(&context(), &cast).await.is_ok() {
                 confirmed.push(number);
             }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use amqp::notify::{Listener, NotificationResult, Notifier, Priority};
 use amqp::wire::{Failure, Notification};
 use amqp::{Context, Methods, RpcClient, RpcDispatcher, RpcServer, RpcServerOptions, Target, Transport};
-use calculator::{Call, CallError, ErrorKind, Value};
+use calculator::{Call, CallError, ErrorKind, Text, Value};
 use common::{Process, python};
 use rpcbench::deploy::rabbitmq::PrivateBroker;
 use serde_json::{Value as Json, json};
@@ -95,7 +95,7 @@ fn bob() -> Context {
 }
 
 fn call(method: &'static str, arguments: &[(&str, Value)]) -> Call {
-    Call::named(method, arguments.iter().map(|(name, value)| ((*name).to_owned(), value.clone())))
+    Call::named(method, arguments.iter().map(|(name, value)| ((*name).into(), value.clone())))
 }
 
 fn remote_class(error: &CallError) -> Option<&str> {
@@ -169,7 +169,7 @@ async fn this_client_calls_oslo_servers(transport: &Transport, peer: &mut Peer) 
 }
 
 /// The words that were noted, each with the server and the user.
-type Notes = UnboundedReceiver<(String, &'static str, Option<Value>)>;
+type Notes = UnboundedReceiver<(Text, &'static str, Option<Value>)>;
 
 async fn start_servers(transport: &Transport) -> (Vec<RpcServer>, Notes) {
     let (note_sender, notes) = unbounded_channel();
@@ -273,7 +273,7 @@ async fn the_oslo_client_calls_these_servers(transport: &Transport, peer: &mut P
 
 async fn notifications_work_in_both_directions(transport: &Transport, peer: &mut Peer) {
     let notifier = Notifier::new(transport, Target::topic("events-in"), "this.host").timeout(TIMEOUT);
-    let payload = Value::map(vec![("grams".to_owned(), 250.into())]);
+    let payload = Value::map(vec![("grams".into(), 250.into())]);
     for (priority, event) in [(Priority::Info, "event"), (Priority::Error, "again.event")] {
         notifier.notify(&bob(), priority, event, payload.clone()).await.unwrap();
         // The second event is requeued once.

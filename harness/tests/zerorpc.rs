@@ -66,7 +66,7 @@ impl Streams for Counting {
         let (produced, texts) = (Arc::clone(&self.produced), method == "texts");
         let item = move |i: i64| {
             produced.fetch_add(1, Ordering::SeqCst);
-            Ok(if texts { Value::Str(format!("{i:>TEXT_LEN$}")) } else { Value::Int(i) })
+            Ok(if texts { Value::from(format!("{i:>TEXT_LEN$}")) } else { Value::Int(i) })
         };
         Ok(stream::iter((0..n).map(item).chain(end)).boxed())
     }

@@ -134,15 +134,15 @@ fn line_of(value: &Value) -> String {
 /// and `data`. Those that the server did not send are null. Programs rely on this form.
 fn error_line(error: &CallError) -> String {
     let remote = error.remote.as_deref().cloned().unwrap_or_default();
-    let member = |name: &str, value: Option<Value>| (name.to_owned(), value.unwrap_or(Value::Null));
-    let error = Value::Map(vec![
+    let member = |name: &str, value: Option<Value>| (name.into(), value.unwrap_or(Value::Null));
+    let error = Value::map(vec![
         member("kind", Some(error.kind.name().into())),
         member("message", Some(error.message.as_str().into())),
         member("code", remote.code.map(Value::Int)),
-        member("class", remote.class.map(Value::Str)),
+        member("class", remote.class.map(Value::from)),
         member("data", remote.data),
     ]);
-    line_of(&Value::Map(vec![("error".to_owned(), error)]))
+    line_of(&Value::map(vec![("error".into(), error)]))
 }
 
 fn failed(url: &str, stack: &Stack, error: &CallError) -> Failure {
@@ -247,7 +247,7 @@ mod tests {
             "{\"error\": {\"kind\": \"timeout\", \"message\": \"no \\\"reply\\\"\\u001b\\u202e\", \"code\": null, \
              \"class\": null, \"data\": null}}\n"
         );
-        let remote = Remote { code: Some(4), class: Some("E".to_owned()), data: Some(Value::Bytes(vec![0])) };
+        let remote = Remote { code: Some(4), class: Some("E".to_owned()), data: Some(Value::from(vec![0])) };
         assert_eq!(
             error_line(&CallError::remote(ErrorKind::Internal, "m", remote)),
             "{\"error\": {\"kind\": \"internal\", \"message\": \"m\", \"code\": 4, \"class\": \"E\", \
@@ -257,11 +257,11 @@ mod tests {
 
     #[test]
     fn results_are_json_with_every_digit() {
-        let value = Value::Map(vec![
-            ("list".into(), Value::List(vec![Value::Int(1), Value::Float(5.0), Value::Null])),
+        let value = Value::map(vec![
+            ("list".into(), Value::list(vec![Value::Int(1), Value::Float(5.0), Value::Null])),
             ("big".into(), Value::BigInt("18446744073709551615".into())),
-            ("bytes".into(), Value::Bytes(vec![0, 255])),
-            ("nan".into(), Value::List(vec![Value::Float(f64::NAN), Value::Float(f64::NEG_INFINITY)])),
+            ("bytes".into(), Value::from(vec![0, 255])),
+            ("nan".into(), Value::list(vec![Value::Float(f64::NAN), Value::Float(f64::NEG_INFINITY)])),
             ("text".into(), Value::from("a\"b")),
         ]);
         let mut text = String::new();

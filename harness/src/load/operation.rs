@@ -88,7 +88,7 @@ impl Operation {
             Method::Add | Method::Multiply | Method::Subtract | Method::Divide => {
                 vec![number(rng), number(rng)]
             }
-            Method::Hello => vec![Value::Str(format!("caller {:05}", rng.random_range(0..100_000)))],
+            Method::Hello => vec![Value::from(format!("caller {:05}", rng.random_range(0..100_000)))],
             Method::Echo => {
                 vec![document(rng.random(), usize::try_from(self.payload_bytes).unwrap_or(usize::MAX))]
             }

@@ -127,7 +127,7 @@ pub fn parse_params(
     for word in words {
         match word.split_once('=') {
             Some((name, text)) if named_parameters && is_name(name) => {
-                named.push((name.to_owned(), value(text)?));
+                named.push((name.into(), value(text)?));
             }
             _ => positional.push(value(word)?),
         }
@@ -176,7 +176,7 @@ mod tests {
             Value::Int(-3),
             Value::Bool(true),
             Value::Null,
-            Value::List(vec![Value::Int(1)]),
+            Value::list(vec![Value::Int(1)]),
             Value::from("5"),
             Value::from("RPC"),
             Value::from("%Y/%m"),
@@ -199,7 +199,7 @@ mod tests {
         let path = folder.path().join("value").display().to_string();
         let parse = |word: &str| parse_params(&words(&[word]), true, |value| value);
         for (content, value) in
-            [("[1, 2]\n", Value::List(vec![1.into(), 2.into()])), ("secret\n", "secret".into())]
+            [("[1, 2]\n", Value::list(vec![1.into(), 2.into()])), ("secret\n", "secret".into())]
         {
             std::fs::write(&path, content).unwrap();
             assert_eq!(parse(&format!("@{path}")), Ok(Params::Positional(vec![value.clone()])));

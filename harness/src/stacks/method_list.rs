@@ -134,6 +134,6 @@ mod tests {
             table(&described_methods(&document).unwrap()),
             "add(x, y)         Return x + y.\nplain\\u{1b}[2J()  Does nothing.\n"
         );
-        assert!(described_methods(&Value::List(vec![])).is_err());
+        assert!(described_methods(&Value::list([])).is_err());
     }
 }

@@ -96,10 +96,10 @@ impl Protocol for Xmlrpc {
         match value {
             Value::List(items) => Value::List(items.into_iter().map(|item| self.typed(item)).collect()),
             Value::Map(members) => {
-                match members.as_slice() {
+                match &*members {
                     [(name, Value::Str(text))] if name == "base64" => {
                         if let Ok(bytes) = BASE64.decode(text) {
-                            return Value::Bytes(bytes);
+                            return bytes.into();
                         }
                     }
                     [(name, Value::Str(text))] if name == "dateTime.iso8601" => {
@@ -201,14 +201,14 @@ mod tests {
     fn bytes_and_dates_are_read_inside_lists_and_maps() {
         let json = |text: &str| calculator::json::read(text.as_bytes(), &Default::default()).unwrap();
         let typed = |text: &str| Xmlrpc.typed(json(text));
-        assert_eq!(typed(r#"{"base64": "AP8="}"#), Value::Bytes(vec![0, 255]));
+        assert_eq!(typed(r#"{"base64": "AP8="}"#), Value::from(vec![0, 255]));
         assert_eq!(typed(r#"{"base64": "?"}"#), json(r#"{"base64": "?"}"#));
         assert_eq!(typed(r#"{"i8": 5}"#), Value::BigInt("5".into()));
         assert_eq!(typed(r#"{"i8": "5"}"#), json(r#"{"i8": "5"}"#));
         let date = Value::DateTime("20261126T10:00:00".into());
         assert_eq!(
             typed(r#"[{"at": {"dateTime.iso8601": "20261126T10:00:00"}}]"#),
-            Value::List(vec![Value::Map(vec![("at".into(), date)])])
+            Value::list(vec![Value::map(vec![("at".into(), date)])])
         );
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use calculator::{Call, CallError, Client, Deadline, Value};
+use calculator::{Call, CallError, Client, Deadline, Text, Value};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use net::{AddressError, Endpoint};
@@ -268,9 +268,9 @@ async fn list_methods(client: &ZerorpcClient) -> Result<String, CallError> {
 
 fn inspected_methods(inspected: &Value) -> Result<Vec<(String, String)>, CallError> {
     let Some(Value::Map(methods)) = inspected.get("methods") else { return Err(method_list::unreadable()) };
-    let row = |(name, details): &(String, Value)| {
+    let row = |(name, details): &(Text, Value)| {
         let Some(Value::List(args)) = details.get("args") else {
-            return (name.clone(), method_list::first_line(details.get("doc").unwrap_or(&Value::Null)));
+            return (name.to_string(), method_list::first_line(details.get("doc").unwrap_or(&Value::Null)));
         };
         let names = args
             .iter()
@@ -292,23 +292,23 @@ mod tests {
     #[test]
     fn methods_are_listed_with_parameters_and_defaults() {
         let arg = |name: &str, default: Option<i64>| {
-            let default = default.map(|value| ("default".to_owned(), Value::Int(value)));
-            Value::map([("name".to_owned(), Value::from(name))].into_iter().chain(default).collect())
+            let default = default.map(|value| ("default".into(), Value::Int(value)));
+            Value::map([("name".into(), Value::from(name))].into_iter().chain(default).collect())
         };
         let method = |args: Vec<Value>, doc: Value| {
-            Value::map(vec![("args".to_owned(), Value::List(args)), ("doc".to_owned(), doc)])
+            Value::map(vec![("args".into(), Value::list(args)), ("doc".into(), doc)])
         };
         let methods = vec![
             (
-                "add".to_owned(),
+                "add".into(),
                 method(
                     vec![arg("self", None), arg("x", None), arg("y", Some(2))],
                     "\n  x + y\n\nMore.".into(),
                 ),
             ),
-            ("plain".to_owned(), method(vec![], Value::Null)),
+            ("plain".into(), method(vec![], Value::Null)),
         ];
-        let inspected = Value::map(vec![("methods".to_owned(), Value::map(methods))]);
+        let inspected = Value::map(vec![("methods".into(), Value::map(methods))]);
         let rows = inspected_methods(&inspected).unwrap();
         assert_eq!(
             rows,

@@ -97,7 +97,7 @@ fn target(transport: &Transport, topic: &str) -> Target {
 }
 
 fn next(id: i64) -> Call {
-    Call::named("next", [("id".to_owned(), id.into())])
+    Call::named("next", [("id".into(), id.into())])
 }
 
 /// Callers and casters that work until they are stopped.

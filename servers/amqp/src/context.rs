@@ -1,6 +1,6 @@
 //! Request contexts.
 
-use calculator::Value;
+use calculator::{Text, Value};
 
 /// The context of a request: application-defined entries that are sent beside the arguments, such as the user or a
 /// request id.
@@ -14,7 +14,7 @@ use calculator::Value;
 /// assert_eq!(context.get("user"), Some(&"bob".into()));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Context(Vec<(String, Value)>);
+pub struct Context(Vec<(Text, Value)>);
 
 impl Context {
     /// Creates an empty context.
@@ -35,7 +35,7 @@ impl Context {
         let value = value.into();
         match self.0.iter_mut().find(|(known, _)| known == name) {
             Some((_, old)) => *old = value,
-            None => self.0.push((name.to_owned(), value)),
+            None => self.0.push((name.into(), value)),
         }
     }
 
@@ -46,9 +46,9 @@ impl Context {
     }
 
     /// Creates a context of `entries`. If several entries have the same name, the last one is used.
-    pub(crate) fn from_entries(entries: Vec<(String, Value)>) -> Self {
+    pub(crate) fn from_entries(entries: Vec<(Text, Value)>) -> Self {
         match Value::map(entries) {
-            Value::Map(entries) => Context(entries),
+            Value::Map(entries) => Context(entries.into_vec()),
             _ => Context::new(),
         }
     }

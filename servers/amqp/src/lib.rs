@@ -36,7 +36,7 @@
 //! server.start().await?;
 //!
 //! let client = RpcClient::new(&transport, Target::topic("test")).version("2.0");
-//! let call = Call::named("test", [("arg".to_owned(), "hello".into())]);
+//! let call = Call::named("test", [("arg".into(), "hello".into())]);
 //! assert_eq!(client.call(&Context::new(), &call).await?, "hello".into());
 //!
 //! server.stop();

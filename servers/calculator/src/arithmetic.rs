@@ -128,8 +128,7 @@ mod tests {
 
     #[test]
     fn rejects_operands_that_are_not_numbers() {
-        for other in
-            [Value::Bool(true), Value::from("1"), Value::Null, Value::List(vec![]), Value::Bytes(vec![1])]
+        for other in [Value::Bool(true), Value::from("1"), Value::Null, Value::list([]), Value::from(vec![1])]
         {
             assert_eq!(add(&other, &Value::Int(1)).unwrap_err().kind, ErrorKind::InvalidArguments);
             assert_eq!(add(&Value::Int(1), &other).unwrap_err().kind, ErrorKind::InvalidArguments);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::value::keep_last_of_each_name;
-use crate::{CallError, ErrorKind, Value};
+use crate::{CallError, ErrorKind, Text, Value};
 
 /// The methods of the calculator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,13 +76,13 @@ pub enum Params {
     /// By position.
     Positional(Vec<Value>),
     /// By name, in the order of the message.
-    Named(Vec<(String, Value)>),
+    Named(Vec<(Text, Value)>),
 }
 
 impl Params {
     /// Creates named arguments. The last argument with a name wins.
     #[must_use]
-    pub fn named(mut members: Vec<(String, Value)>) -> Self {
+    pub fn named(mut members: Vec<(Text, Value)>) -> Self {
         keep_last_of_each_name(&mut members);
         Params::Named(members)
     }
@@ -185,7 +185,7 @@ impl Call {
     /// Creates a call with named arguments.
     pub fn named(
         method: impl Into<Cow<'static, str>>,
-        members: impl IntoIterator<Item = (String, Value)>,
+        members: impl IntoIterator<Item = (Text, Value)>,
     ) -> Self {
         Call { method: method.into(), params: Params::named(members.into_iter().collect()) }
     }
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn bind_orders_named_arguments_and_reports_invalid_ones() {
         let named = |names: &[&str]| {
-            Params::named(names.iter().zip(1..).map(|(n, v)| ((*n).to_owned(), Value::Int(v))).collect())
+            Params::named(names.iter().zip(1..).map(|(n, v)| ((*n).into(), Value::Int(v))).collect())
         };
         assert_eq!(named(&["y", "x"]).bind("add", ["x", "y"]).unwrap(), [Value::Int(2), Value::Int(1)]);
         for (params, word) in [

@@ -25,7 +25,7 @@ pub fn document(seed: u64, bytes: usize) -> Value {
         records.push(record);
         id += 1;
     }
-    Value::List(records)
+    Value::list(records)
 }
 
 fn record(rng: &mut ChaCha8Rng, id: i64) -> Value {
@@ -34,12 +34,12 @@ fn record(rng: &mut ChaCha8Rng, id: i64) -> Value {
     let tags = (0..rng.random_range(0..4)).map(|_| Value::from(word(rng))).collect();
     // Multiples of a quarter have short decimal forms, so that text formats do not pay for irrelevant digits.
     let score = f64::from(rng.random_range(-4_000..4_000)) / 4.0;
-    Value::Map(vec![
-        ("id".to_owned(), Value::Int(id)),
-        ("name".to_owned(), Value::from(name)),
-        ("score".to_owned(), Value::Float(score)),
-        ("active".to_owned(), Value::Bool(rng.random())),
-        ("tags".to_owned(), Value::List(tags)),
+    Value::map(vec![
+        ("id".into(), Value::Int(id)),
+        ("name".into(), Value::from(name)),
+        ("score".into(), Value::Float(score)),
+        ("active".into(), Value::Bool(rng.random())),
+        ("tags".into(), Value::List(tags)),
     ])
 }
 

@@ -110,10 +110,7 @@ pub(crate) fn wrong_answer(value: Value) -> Value {
         Value::Float(v) => Value::Float(if v == 0.0 { 1.0 } else { -v }),
         Value::Bool(v) => Value::Bool(!v),
         Value::Str(v) => Value::Str(v + "!"),
-        Value::List(mut items) => {
-            items.push(Value::Bool(true));
-            Value::List(items)
-        }
+        Value::List(items) => Value::List(items.into_iter().chain([Value::Bool(true)]).collect()),
         Value::Null
         | Value::BigInt(_)
         | Value::Bytes(_)
@@ -163,8 +160,8 @@ mod tests {
             Value::Float(0.0),
             Value::Float(1e300),
             Value::from(""),
-            Value::List(vec![]),
-            Value::Map(vec![]),
+            Value::list([]),
+            Value::Map(Box::default()),
         ] {
             assert_ne!(wrong_answer(value.clone()), value);
         }

@@ -6,7 +6,10 @@
 use serde::de::Error as _;
 use serde_json::value::RawValue;
 
-use crate::{CallError, ErrorKind, Limits, Value};
+use crate::{CallError, ErrorKind, FormatLengths, Limits, Text, Value};
+
+/// A number has some 9 digits, and a comma; a string has quotation marks instead, a member also a colon.
+const LENGTHS: FormatLengths = FormatLengths { scalar: 10, container: 3, member: 3 };
 
 /// Appends `value` to `out` as compact JSON.
 ///
@@ -15,6 +18,7 @@ use crate::{CallError, ErrorKind, Limits, Value};
 /// 64 bits. `out` is then unchanged.
 pub fn write(out: &mut Vec<u8>, value: &Value) -> Result<(), CallError> {
     check_representable(value)?;
+    out.reserve(value.estimated_length(&LENGTHS));
     serde_json::to_writer(out, value).map_err(|error| CallError::new(ErrorKind::Internal, error.to_string()))
 }
 
@@ -202,7 +206,7 @@ pub fn string_literal(text: &str) -> Option<&str> {
 }
 
 /// The members of an object in their order, with their values not parsed yet. Names may be repeated.
-pub struct Members<'a>(pub Vec<(String, &'a RawValue)>);
+pub struct Members<'a>(pub Vec<(Text, &'a RawValue)>);
 
 impl<'de> serde::Deserialize<'de> for Members<'de> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -260,10 +264,10 @@ mod tests {
         assert_eq!(read_str("1e30"), Ok(Value::Float(1e30)));
         assert_eq!(
             read_str(r#"{"a":[1e30,"7\"",184467440737095516160],"b":2}"#),
-            Ok(Value::Map(vec![
+            Ok(Value::map(vec![
                 (
                     "a".into(),
-                    Value::List(vec![Value::Float(1e30), Value::from("7\""), big("184467440737095516160")])
+                    Value::list(vec![Value::Float(1e30), Value::from("7\""), big("184467440737095516160")])
                 ),
                 ("b".into(), Value::Int(2)),
             ]))
@@ -271,7 +275,7 @@ mod tests {
         // Digits inside a string are not a number.
         assert_eq!(
             read_str(r#"["99999999999999999999", 1e30]"#),
-            Ok(Value::List(vec![Value::from("99999999999999999999"), Value::Float(1e30)]))
+            Ok(Value::list(vec![Value::from("99999999999999999999"), Value::Float(1e30)]))
         );
     }
 
@@ -280,7 +284,7 @@ mod tests {
         for (value, kind) in [
             (Value::Float(f64::NAN), ErrorKind::NotRepresentable),
             (Value::Float(f64::NEG_INFINITY), ErrorKind::NotRepresentable),
-            (Value::Bytes(vec![1]), ErrorKind::NotRepresentable),
+            (Value::from(vec![1]), ErrorKind::NotRepresentable),
             (Value::DateTime("19980717T14:08:55".into()), ErrorKind::NotRepresentable),
             (
                 Value::Extension(Box::new(Extension { number: -1, data: vec![0; 4] })),
@@ -288,7 +292,7 @@ mod tests {
             ),
             (Value::BigInt("9223372036854775808".into()), ErrorKind::Overflow),
         ] {
-            let nested = Value::List(vec![Value::Map(vec![("x".into(), value)])]);
+            let nested = Value::list(vec![Value::map(vec![("x".into(), value)])]);
             let mut out = b"kept".to_vec();
             assert_eq!(write(&mut out, &nested).unwrap_err().kind, kind);
             assert_eq!(out, b"kept");
@@ -310,7 +314,16 @@ mod tests {
 
     #[test]
     fn the_last_member_with_a_name_wins() {
-        assert_eq!(read_str(r#"{"a":1,"a":2}"#), Ok(Value::Map(vec![("a".into(), Value::Int(2))])));
+        assert_eq!(read_str(r#"{"a":1,"a":2}"#), Ok(Value::map(vec![("a".into(), Value::Int(2))])));
+    }
+
+    #[test]
+    fn the_buffer_of_a_document_does_not_grow() {
+        let document = crate::document::document(1, 64 << 10);
+        let estimated = document.estimated_length(&LENGTHS);
+        let length = written(&document).len();
+        assert!((length..length * 3 / 2).contains(&estimated), "{estimated} estimated, {length} written");
+        assert_eq!(Value::from("long".repeat(100)).estimated_length(&LENGTHS), 0);
     }
 
     proptest! {

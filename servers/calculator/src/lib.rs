@@ -36,4 +36,4 @@ pub use limits::Limits;
 pub use printable::{is_unprintable, printable, printable_json, printable_lines, shortened};
 pub use service::{Calculator, MethodInfo, Service};
 pub use time::Time;
-pub use value::{Extension, Value};
+pub use value::{Extension, FormatLengths, OpenList, OpenMap, Text, Value, ValueBuilder};

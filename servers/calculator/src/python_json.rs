@@ -1,6 +1,6 @@
 //! JSON as Python's `json` module reads it: with `NaN`, `Infinity` and `-Infinity` as floats.
 
-use crate::{CallError, ErrorKind, Limits, Value, json};
+use crate::{CallError, ErrorKind, Limits, Text, Value, json};
 
 /// Parses `text` as exactly one JSON value in which `NaN`, `Infinity` and `-Infinity` may stand for floats.
 ///
@@ -66,7 +66,7 @@ impl<'a> Parser<'a> {
         match self.peek() {
             Some(b'{') => self.map(),
             Some(b'[') => self.list(),
-            Some(b'"') => self.string().map(Value::Str),
+            Some(b'"') => self.string().map(Value::from),
             Some(_) => self.literal(),
             None => Err(malformed(self.at, "a value is missing")),
         }
@@ -96,11 +96,11 @@ impl<'a> Parser<'a> {
             }
             items.push(self.value()?);
         }
-        Ok(Value::List(items))
+        Ok(Value::list(items))
     }
 
     /// Reads a string, which begins at the next byte.
-    fn string(&mut self) -> Result<String, CallError> {
+    fn string(&mut self) -> Result<Text, CallError> {
         let (start, rest) = (self.at, &self.text[self.at..]);
         if !rest.starts_with('"') {
             return Err(malformed(start, "a string is missing"));
@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(rest, ["NaN".into(), Value::Int(1)]);
         assert_eq!(
             read_str(r#"{"a\"}": Infinity, "b": {"a": []}, "b": 18446744073709551616}"#),
-            Ok(Value::Map(vec![
+            Ok(Value::map(vec![
                 ("a\"}".into(), Value::Float(f64::INFINITY)),
                 ("b".into(), Value::BigInt("18446744073709551616".into())),
             ]))

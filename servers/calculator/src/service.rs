@@ -3,6 +3,8 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use ecow::eco_format;
+
 use crate::arithmetic;
 use crate::{CallError, ErrorKind, Method, Params, Value};
 
@@ -75,7 +77,7 @@ impl Service for Calculator {
             Method::Subtract => binary(arithmetic::subtract, params),
             Method::Divide => binary(arithmetic::divide, params),
             Method::Hello => match params.bind("hello", ["name"])? {
-                [Value::Str(name)] => Ok(Value::Str(format!("hello, {name}"))),
+                [Value::Str(name)] => Ok(Value::Str(eco_format!("hello, {name}"))),
                 [other] => Err(CallError::new(
                     ErrorKind::InvalidArguments,
                     format!("hello() takes a string, not {}", other.kind()),

@@ -134,14 +134,14 @@ fn strftime(format: &Value, time: BrokenDownTime) -> Result<Value, CallError> {
     if format.len() > MAX_FORMAT_BYTES {
         return Err(invalid(format_args!("the format is longer than {MAX_FORMAT_BYTES} bytes")));
     }
-    time.to_string(format).map(Value::Str).map_err(invalid)
+    time.to_string(format).map(Value::from).map_err(invalid)
 }
 
 /// Parses the result of [`broken_down`]. Only the first six of the nine integers are used, since the others follow from
 /// them.
 fn civil(tuple: &Value) -> Result<DateTime, CallError> {
-    let fields = match tuple {
-        Value::List(fields) if fields.len() == 9 => fields.as_slice(),
+    let fields: &[Value] = match tuple {
+        Value::List(fields) if fields.len() == 9 => &**fields,
         _ => return Err(invalid("the time must be a list of nine integers")),
     };
     let field = |index: usize| match fields.get(index) {
@@ -212,7 +212,7 @@ mod tests {
             ("strftime", vec!["%!".into()]),
             ("strftime", vec!["x".repeat(2_000).into()]),
             ("strftime", vec!["%Y".into(), nine(100_000)]),
-            ("strftime", vec!["%Y".into(), Value::List(vec![])]),
+            ("strftime", vec!["%Y".into(), Value::list([])]),
         ] {
             assert_eq!(call(method, &values), Err(ErrorKind::InvalidArguments), "{method} {values:?}");
         }

@@ -1,10 +1,19 @@
 //! The values of arguments and results, independent of the protocol.
 
+mod builder;
+mod estimate;
+mod serialization;
+
 use std::collections::HashMap;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use ecow::EcoString;
+
+pub use builder::{OpenList, OpenMap, ValueBuilder};
+pub use estimate::FormatLengths;
+
+/// The text of a value, or the name of a member. Up to 15 bytes are stored in place, without an allocation.
+pub type Text = EcoString;
 
 /// The value of an argument or a result. The variant follows from the notation in the message, in every protocol: `5`
 /// is an [`Int`](Value::Int), `5.0` is a [`Float`](Value::Float).
@@ -12,6 +21,8 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 /// The serde implementations map each variant to the corresponding type of serde's data model, so any self-describing
 /// format can represent it. A codec rejects a value that its format cannot represent (bytes or NaN in JSON, 2⁴⁰ in
 /// XML-RPC); see [`crate::json`].
+///
+/// A value is compact, since a document consists of many: 24 bytes, and lists and maps have no spare capacity.
 #[derive(Clone, PartialEq)]
 pub enum Value {
     /// No value: JSON `null`, MessagePack nil, XML-RPC `<nil/>`.
@@ -27,9 +38,9 @@ pub enum Value {
     /// A double-precision number.
     Float(f64),
     /// Text.
-    Str(String),
+    Str(Text),
     /// Octets.
-    Bytes(Vec<u8>),
+    Bytes(Box<[u8]>),
     /// A date and time as the text that a peer sent. Only XML-RPC can represent it (`dateTime.iso8601`). It has no time
     /// zone, and its notation differs between peers, so it is not converted.
     DateTime(Box<str>),
@@ -37,9 +48,9 @@ pub enum Value {
     /// timestamps are such values.
     Extension(Box<Extension>),
     /// An ordered sequence.
-    List(Vec<Value>),
+    List(Box<[Value]>),
     /// Named members in the order of the message. The names are unique.
-    Map(Vec<(String, Value)>),
+    Map(Box<[(Text, Value)]>),
 }
 
 /// A value of one of MessagePack's extension types.
@@ -73,11 +84,17 @@ impl Value {
         }
     }
 
+    /// Creates a list.
+    #[must_use]
+    pub fn list(items: impl Into<Box<[Value]>>) -> Value {
+        Value::List(items.into())
+    }
+
     /// Creates a map with members in this order. The last member with a name wins, as in Python's parsers.
     #[must_use]
-    pub fn map(mut members: Vec<(String, Value)>) -> Value {
+    pub fn map(mut members: Vec<(Text, Value)>) -> Value {
         keep_last_of_each_name(&mut members);
-        Value::Map(members)
+        Value::Map(members.into_boxed_slice())
     }
 
     /// The member `name` of a map; `None` if it has no such member or is not a map.
@@ -121,7 +138,7 @@ impl Value {
 }
 
 /// Removes every member that is followed by one with the same name, and keeps the order of the others.
-pub(crate) fn keep_last_of_each_name<T>(members: &mut Vec<(String, T)>) {
+pub(crate) fn keep_last_of_each_name<T>(members: &mut Vec<(Text, T)>) {
     let len = members.len();
     let mut replaced = vec![];
     if len <= MAX_PAIRWISE_MEMBERS {
@@ -186,13 +203,25 @@ impl From<f64> for Value {
 
 impl From<&str> for Value {
     fn from(value: &str) -> Self {
-        Value::Str(value.to_owned())
+        Value::Str(value.into())
     }
 }
 
 impl From<String> for Value {
     fn from(value: String) -> Self {
+        Value::Str(value.into())
+    }
+}
+
+impl From<Text> for Value {
+    fn from(value: Text) -> Self {
         Value::Str(value)
+    }
+}
+
+impl From<Vec<u8>> for Value {
+    fn from(value: Vec<u8>) -> Self {
+        Value::Bytes(value.into())
     }
 }
 
@@ -202,132 +231,17 @@ impl From<bool> for Value {
     }
 }
 
-impl Serialize for Value {
-    /// # Errors
-    /// For [`Value::BigInt`], since no protocol of the suite sends integers beyond 64 bits, and for [`Value::DateTime`]
-    /// and [`Value::Extension`], since only XML-RPC and zerorpc, which do not use serde, can represent them.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Value::Null => serializer.serialize_unit(),
-            Value::Bool(v) => serializer.serialize_bool(*v),
-            Value::Int(v) => serializer.serialize_i64(*v),
-            Value::BigInt(digits) => {
-                Err(serde::ser::Error::custom(format_args!("the integer {digits} exceeds 64 bits")))
-            }
-            Value::Float(v) => serializer.serialize_f64(*v),
-            Value::Str(v) => serializer.serialize_str(v),
-            Value::Bytes(v) => serializer.serialize_bytes(v),
-            Value::DateTime(_) => Err(serde::ser::Error::custom("a date and time cannot be represented")),
-            Value::Extension(_) => Err(serde::ser::Error::custom("an extension type cannot be represented")),
-            Value::List(items) => {
-                let mut seq = serializer.serialize_seq(Some(items.len()))?;
-                for item in items {
-                    seq.serialize_element(item)?;
-                }
-                seq.end()
-            }
-            Value::Map(members) => {
-                let mut map = serializer.serialize_map(Some(members.len()))?;
-                for (name, value) in members {
-                    map.serialize_entry(name, value)?;
-                }
-                map.end()
-            }
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
-    }
-}
-
-struct ValueVisitor;
-
-/// The maximum number of items that memory is reserved for when a peer announces a length. The rest is allocated as items
-/// are read.
-const MAX_RESERVED_ITEMS: usize = 64;
-
-impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_none<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        Value::deserialize(deserializer)
-    }
-
-    fn visit_bool<E>(self, v: bool) -> Result<Value, E> {
-        Ok(Value::Bool(v))
-    }
-
-    fn visit_i64<E>(self, v: i64) -> Result<Value, E> {
-        Ok(Value::Int(v))
-    }
-
-    fn visit_u64<E>(self, v: u64) -> Result<Value, E> {
-        Ok(i64::try_from(v).map_or_else(|_| Value::BigInt(v.to_string().into()), Value::Int))
-    }
-
-    fn visit_f64<E>(self, v: f64) -> Result<Value, E> {
-        Ok(Value::Float(v))
-    }
-
-    fn visit_str<E>(self, v: &str) -> Result<Value, E> {
-        Ok(Value::Str(v.to_owned()))
-    }
-
-    fn visit_string<E>(self, v: String) -> Result<Value, E> {
-        Ok(Value::Str(v))
-    }
-
-    fn visit_bytes<E>(self, v: &[u8]) -> Result<Value, E> {
-        Ok(Value::Bytes(v.to_vec()))
-    }
-
-    fn visit_byte_buf<E>(self, v: Vec<u8>) -> Result<Value, E> {
-        Ok(Value::Bytes(v))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        let mut items = Vec::with_capacity(seq.size_hint().unwrap_or(0).min(MAX_RESERVED_ITEMS));
-        while let Some(item) = seq.next_element()? {
-            items.push(item);
-        }
-        Ok(Value::List(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut members = Vec::with_capacity(map.size_hint().unwrap_or(0).min(MAX_RESERVED_ITEMS));
-        while let Some(member) = map.next_entry()? {
-            members.push(member);
-        }
-        Ok(Value::map(members))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn names(members: &[(&str, i64)]) -> Vec<(String, Value)> {
-        members.iter().map(|(name, v)| ((*name).to_owned(), Value::Int(*v))).collect()
+    fn names(members: &[(&str, i64)]) -> Vec<(Text, Value)> {
+        members.iter().map(|(name, v)| ((*name).into(), Value::Int(*v))).collect()
     }
 
     #[test]
-    fn a_value_takes_32_bytes() {
-        assert_eq!(size_of::<Value>(), 32);
+    fn a_value_takes_24_bytes_and_a_member_40() {
+        assert_eq!((size_of::<Value>(), size_of::<(Text, Value)>()), (24, 40));
         let timestamp = Value::Extension(Box::new(Extension { number: -1, data: vec![0, b'a'] }));
         assert_eq!(format!("{timestamp:?}"), r#"extension -1 b"\x00a""#);
     }
@@ -335,18 +249,18 @@ mod tests {
     #[test]
     fn the_last_member_with_a_name_wins_in_small_and_large_maps() {
         let small = Value::map(names(&[("a", 1), ("b", 2), ("a", 3)]));
-        assert_eq!(small, Value::Map(names(&[("b", 2), ("a", 3)])));
+        assert_eq!(small, Value::Map(names(&[("b", 2), ("a", 3)]).into()));
 
-        let many: Vec<_> = (0..100).map(|i| (format!("k{}", i % 40), Value::Int(i))).collect();
+        let many = (0..100).map(|i| (format!("k{}", i % 40).into(), Value::Int(i))).collect();
         let Value::Map(members) = Value::map(many) else { panic!("a map stays a map") };
         assert_eq!(members.len(), 40);
-        assert_eq!(members[0], ("k20".to_owned(), Value::Int(60)));
-        assert_eq!(members[39], ("k19".to_owned(), Value::Int(99)));
+        assert_eq!(members[0], ("k20".into(), Value::Int(60)));
+        assert_eq!(members[39], ("k19".into(), Value::Int(99)));
     }
 
     #[test]
     fn any_looks_inside_lists_and_maps() {
-        let value = Value::List(vec![Value::Null, Value::map(vec![("x".into(), Value::Float(f64::NAN))])]);
+        let value = Value::list(vec![Value::Null, Value::map(vec![("x".into(), Value::Float(f64::NAN))])]);
         assert!(value.any(|v| matches!(v, Value::Float(f) if f.is_nan())));
         assert!(!value.any(|v| matches!(v, Value::Bytes(_))));
     }
@@ -356,7 +270,7 @@ mod tests {
         let value: Value = serde_json::from_str("[9223372036854775807, 9223372036854775808]").unwrap();
         assert_eq!(
             value,
-            Value::List(vec![Value::Int(i64::MAX), Value::BigInt("9223372036854775808".into())])
+            Value::list(vec![Value::Int(i64::MAX), Value::BigInt("9223372036854775808".into())])
         );
     }
 }

@@ -82,12 +82,12 @@ mod tests {
 
     #[test]
     fn the_notation_is_that_of_the_python_script() {
-        let value = Value::Map(vec![
+        let value = Value::map(vec![
             (
                 "z".into(),
-                Value::List(vec![Value::Null, Value::Bool(true), Value::Int(-1), Value::Float(2.5)]),
+                Value::list(vec![Value::Null, Value::Bool(true), Value::Int(-1), Value::Float(2.5)]),
             ),
-            ("a\"ü".into(), Value::Bytes(vec![0, 255])),
+            ("a\"ü".into(), Value::from(vec![0, 255])),
         ]);
         assert_eq!(canonical(&value), r#"{"a\u{22}\u{fc}":b00ff,"z":[null,true,-1,f4004000000000000]}"#);
         assert_eq!(canonical(&Value::Float(-f64::NAN)), "nan");

@@ -16,12 +16,10 @@ pub fn encode_request(call: &Call) -> Result<Vec<u8>, CallError> {
 /// # Errors
 /// [`ErrorKind::Malformed`] for anything but a list that begins with a string.
 pub fn decode_request(line: &[u8], limits: &Limits) -> Result<Call, CallError> {
-    let Ok(Value::List(mut items)) = json::read(line, limits) else { return Err(malformed("a request")) };
-    if !matches!(items.first(), Some(Value::Str(_))) {
-        return Err(malformed("a request"));
-    }
-    let Value::Str(method) = items.remove(0) else { return Err(malformed("a request")) };
-    Ok(Call { method: method.into(), params: Params::Positional(items) })
+    let Ok(Value::List(items)) = json::read(line, limits) else { return Err(malformed("a request")) };
+    let mut items = items.into_iter();
+    let Some(Value::Str(method)) = items.next() else { return Err(malformed("a request")) };
+    Ok(Call { method: String::from(method).into(), params: Params::Positional(items.collect()) })
 }
 
 /// Encodes the reply with `result`, including the line feed.
@@ -30,13 +28,13 @@ pub fn decode_request(line: &[u8], limits: &Limits) -> Result<Call, CallError> {
 /// Returns an error for values that JSON cannot represent.
 pub fn encode_reply(result: &Result<Value, CallError>) -> Result<Vec<u8>, CallError> {
     let member = match result {
-        Ok(value) => ("result".to_owned(), value.clone()),
+        Ok(value) => ("result".into(), value.clone()),
         Err(error) => {
             let parts = [error.kind.to_string(), error.message.clone()].map(Value::from);
-            ("error".to_owned(), Value::List(parts.to_vec()))
+            ("error".into(), Value::list(parts))
         }
     };
-    encode(&Value::Map(vec![member]))
+    encode(&Value::map(vec![member]))
 }
 
 /// Decodes the result in a reply.
@@ -47,10 +45,10 @@ pub fn decode_reply(line: &[u8], limits: &Limits) -> Result<Value, CallError> {
     let Ok(Value::Map(members)) = json::read(line, limits) else { return Err(malformed("a reply")) };
     match members.into_iter().next() {
         Some((name, value)) if name == "result" => Ok(value),
-        Some((name, Value::List(parts))) if name == "error" => match parts.as_slice() {
+        Some((name, Value::List(parts))) if name == "error" => match &*parts {
             [Value::Str(kind), Value::Str(message)] => Err(CallError::remote(
                 ErrorKind::from_name(kind).unwrap_or(ErrorKind::Internal),
-                message.clone(),
+                message.as_str(),
                 calculator::Remote::default(),
             )),
             _ => Err(malformed("a reply")),

@@ -29,6 +29,8 @@ where
 #[derive(Debug)]
 pub(crate) struct Chunks {
     limit: usize,
+    /// The length that the whole body probably has. Space beyond it is not allocated in advance.
+    expected: usize,
     first: Bytes,
     /// All chunks so far, once there is more than one.
     joined: Vec<u8>,
@@ -42,15 +44,16 @@ impl Chunks {
 
     /// For a body that will have at least `length` bytes.
     pub(crate) fn with_length_hint(length: u64, limit: usize) -> Result<Self, BodyError> {
-        if usize::try_from(length).map_or(true, |length| length > limit) {
-            return Err(BodyError::TooLarge { limit });
+        match usize::try_from(length) {
+            Ok(0) => Ok(Chunks::new(limit)),
+            Ok(expected) if expected <= limit => Ok(Chunks { expected, ..Chunks::new(limit) }),
+            _ => Err(BodyError::TooLarge { limit }),
         }
-        Ok(Chunks::new(limit))
     }
 
     /// For a body of unknown length.
     pub(crate) fn new(limit: usize) -> Self {
-        Chunks { limit, first: Bytes::new(), joined: Vec::new() }
+        Chunks { limit, expected: limit, first: Bytes::new(), joined: Vec::new() }
     }
 
     /// Reads the next frame of `body`. False at its end. Cancel-safe.
@@ -83,12 +86,22 @@ impl Chunks {
         if length == 0 {
             self.first = chunk;
         } else {
-            if self.joined.is_empty() {
-                self.joined.extend_from_slice(&self.first);
-            }
-            self.joined.extend_from_slice(&chunk);
+            let first = std::mem::take(&mut self.first);
+            self.append(&first);
+            drop(first);
+            self.append(&chunk);
         }
         Ok(())
+    }
+
+    /// Appends to the joined chunks. Their buffer is doubled when it is full, but not beyond the expected length.
+    fn append(&mut self, chunk: &[u8]) {
+        let needed = self.joined.len() + chunk.len();
+        if needed > self.joined.capacity() {
+            let capacity = needed.saturating_mul(2).min(self.expected).max(needed);
+            self.joined.reserve_exact(capacity - self.joined.len());
+        }
+        self.joined.extend_from_slice(chunk);
     }
 
     pub(crate) fn into_body(self) -> Bytes {
@@ -127,6 +140,16 @@ mod tests {
         let mut chunks = Chunks::with_length_hint(100, 100).unwrap();
         chunks.push(chunk).unwrap();
         assert_eq!(chunks.into_body().as_ptr(), address);
+    }
+
+    #[test]
+    fn a_body_of_known_length_has_no_spare_capacity() {
+        let mut body = Chunks::with_length_hint(100, 1_000).unwrap();
+        for _ in 0..10 {
+            body.push(Bytes::from(vec![7; 10])).unwrap();
+            assert!(body.joined.capacity() <= 2 * body.len().max(10), "{}", body.joined.capacity());
+        }
+        assert_eq!(body.joined.capacity(), 100);
     }
 
     #[test]

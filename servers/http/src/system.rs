@@ -116,9 +116,9 @@ async fn multicall(
         } else {
             dispatcher.call(call).await
         };
-        results.push(result.map_or_else(fault, |value| Value::List(vec![value])));
+        results.push(result.map_or_else(fault, |value| Value::list(vec![value])));
     }
-    Ok(Value::List(results))
+    Ok(Value::list(results))
 }
 
 fn invalid(message: String) -> CallError {
@@ -140,7 +140,7 @@ fn entry(value: Value) -> Result<Call, Failure> {
     }
     let missing = Failure::MissingMember;
     match (method.ok_or(missing("methodName"))?, params.ok_or(missing("params"))?) {
-        (Value::Str(method), Value::List(params)) => Ok(Call::positional(method, params)),
+        (Value::Str(method), Value::List(params)) => Ok(Call::positional(String::from(method), params)),
         _ => Err(invalid("methodName must be a string and params a list".to_owned()).into()),
     }
 }

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use calculator::{Call, CallError, Dispatcher, ErrorKind, Limits, Params, Service, Value};
+use calculator::{Call, CallError, Dispatcher, ErrorKind, Limits, Params, Service, Text, Value};
 use http::{HeaderValue, Method, StatusCode, header};
 use http_layer::axum::Router;
 use http_layer::axum::extract::Request;
 use http_layer::axum::response::Response;
 use http_layer::axum::routing::{MethodFilter, MethodRouter, on};
-use http_layer::{Api, BodyError, HttpOptions, Intake, Unread, reply, system};
+use http_layer::{Api, BodyError, Bytes, HttpOptions, Intake, Unread, reply, system};
 
-use crate::wire::{self, Failure, JSON, Message};
+use crate::wire::{self, Failure, JSON, Message, ReplyTo, Request as WireRequest};
 
 /// The paths that existing clients call.
 const PATHS: [&str; 4] = ["/", "/jsonrpc", "/RPC2", "/api_jsonrpc.php"];
@@ -109,14 +109,23 @@ impl Shared {
             Incoming::Body(unread) => unread,
         };
         match self.intake.receive(unread).await {
-            Ok((body, _admission)) => self.respond_to_text(&body).await,
+            Ok((body, _admission)) => self.respond_to_text(body).await,
             Err(error) => failure(error.status(), body_failure(&error)),
         }
     }
 
-    async fn respond_to_text(&self, text: &[u8]) -> Response {
-        match wire::decode(text, self.limits()) {
-            Ok(message) => reply(StatusCode::OK, JSON, self.execute(message).await),
+    async fn respond_to_text(&self, text: Bytes) -> Response {
+        match wire::decode(&text, self.limits()) {
+            Ok(Message::Single(WireRequest { call, reply: to })) => {
+                let to = to.map(|to| (Text::from(to.id), to.version));
+                // The request and the response may both be long, so they are not in memory at the same time.
+                drop(text);
+                let to = to.as_ref().map(|(id, version)| ReplyTo { id, version: *version });
+                let mut out = Vec::with_capacity(128);
+                self.execute_one(WireRequest { call, reply: to }, &mut out).await;
+                reply(StatusCode::OK, JSON, out)
+            }
+            Ok(Message::Batch(requests)) => reply(StatusCode::OK, JSON, self.execute_batch(requests).await),
             Err(error) => failure(StatusCode::OK, error),
         }
     }
@@ -124,7 +133,7 @@ impl Shared {
     /// Handles a GET. The status for a query without a method is 400, as in python-jsonrpc.
     async fn respond_to_query(&self, query: &str) -> Response {
         let mut response = match wire::decode_query(query, self.limits()) {
-            Ok(Some(request)) => self.respond_to_text(&request).await,
+            Ok(Some(request)) => self.respond_to_text(request.into()).await,
             Ok(None) => {
                 let missing =
                     Failure::invalid_request("a GET requires a query with a `method`; otherwise use POST");
@@ -137,29 +146,24 @@ impl Shared {
         response
     }
 
-    async fn execute(&self, message: Message<'_>) -> Vec<u8> {
+    async fn execute_batch(&self, requests: Vec<WireRequest<'_>>) -> Vec<u8> {
         let mut out = Vec::with_capacity(128);
-        match message {
-            Message::Single(request) => self.execute_one(request, &mut out).await,
-            Message::Batch(requests) => {
-                for request in requests {
-                    let start = out.len();
-                    out.push(if start == 0 { b'[' } else { b',' });
-                    self.execute_one(request, &mut out).await;
-                    if out.len() == start + 1 {
-                        // A notification has no response, so its comma is removed.
-                        out.truncate(start);
-                    }
-                }
-                if !out.is_empty() {
-                    out.push(b']');
-                }
+        for request in requests {
+            let start = out.len();
+            out.push(if start == 0 { b'[' } else { b',' });
+            self.execute_one(request, &mut out).await;
+            if out.len() == start + 1 {
+                // A notification has no response, so its comma is removed.
+                out.truncate(start);
             }
+        }
+        if !out.is_empty() {
+            out.push(b']');
         }
         out
     }
 
-    async fn execute_one(&self, request: wire::Request<'_>, out: &mut Vec<u8>) {
+    async fn execute_one(&self, request: WireRequest<'_>, out: &mut Vec<u8>) {
         let result = match request.call {
             Ok(call) => {
                 let call = resolve_reserved_args(call, self.dispatcher.service());
@@ -185,7 +189,7 @@ fn resolve_reserved_args(mut call: Call, service: &dyn Service) -> Call {
     let Some((_, Value::List(_))) = members.get(at) else { return call };
     let (_, Value::List(values)) = members.remove(at) else { return call };
     if members.is_empty() {
-        call.params = Params::Positional(values);
+        call.params = Params::Positional(values.into_vec());
         return call;
     }
     let method = service.methods().iter().find(|info| info.name == call.method);
@@ -193,7 +197,7 @@ fn resolve_reserved_args(mut call: Call, service: &dyn Service) -> Call {
     for (index, value) in values.into_iter().enumerate() {
         // A surplus argument, or one that is also given by name, keeps the reserved name, which every method rejects.
         let name = names.get(index).filter(|name| members.iter().all(|(given, _)| given != *name));
-        members.push((name.map_or(POSITIONAL_ARGS, |name| name).to_owned(), value));
+        members.push((name.map_or(POSITIONAL_ARGS, |name| name).into(), value));
     }
     call
 }
@@ -201,7 +205,7 @@ fn resolve_reserved_args(mut call: Call, service: &dyn Service) -> Call {
 /// The form of a failed call among the results of `system.multicall`. jsonrpclib's server inherits it from XML-RPC's.
 fn fault(error: CallError) -> Value {
     let text = format!("<class '{}'>:{}", error.kind.python_class(), error.message);
-    Value::Map(vec![("faultCode".to_owned(), Value::Int(1)), ("faultString".to_owned(), Value::Str(text))])
+    Value::map(vec![("faultCode".into(), Value::Int(1)), ("faultString".into(), text.into())])
 }
 
 fn body_failure(error: &BodyError) -> Failure {

@@ -87,9 +87,9 @@ async fn hyper_calls_over_a_unix_socket() {
 async fn calls_with_named_arguments() {
     let (url, _stop) = start(Limits::default()).await;
     let client: JsonRpcClient<HyperClient> = connect(&url).await;
-    let call = Call::named("divide", [("y".to_owned(), 2.into()), ("x".to_owned(), Value::Int(-7))]);
+    let call = Call::named("divide", [("y".into(), 2.into()), ("x".into(), Value::Int(-7))]);
     assert_eq!(client.call(&call).await, Ok(Value::Int(-4)));
-    let call = Call::named("divide", [("x".to_owned(), 2.into()), ("z".to_owned(), 3.into())]);
+    let call = Call::named("divide", [("x".into(), 2.into()), ("z".into(), 3.into())]);
     assert_eq!(client.call(&call).await.unwrap_err().kind, ErrorKind::InvalidArguments);
 }
 
@@ -184,7 +184,7 @@ async fn too_large_requests_are_rejected_as_too_large() {
     let client: JsonRpcClient<HyperClient> = connect(&url).await;
     let error = client.call(&Call::positional("hello", ["x".repeat(1_000).into()])).await.unwrap_err();
     assert_eq!((error.kind, error.remote.unwrap().code), (ErrorKind::TooLarge, Some(-32600)));
-    let deep = (0..20).fold(Value::Int(1), |value, _| Value::List(vec![value]));
+    let deep = (0..20).fold(Value::Int(1), |value, _| Value::list(vec![value]));
     let error = client.call(&Call::positional("echo", [deep])).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::TooLarge);
     assert_eq!(client.call(&Call::positional("add", [2.into(), 3.into()])).await, Ok(5.into()));
@@ -234,7 +234,7 @@ async fn a_batch_of_calls_has_a_result_for_each_and_none_for_a_notification() {
             BatchCall::Call(call("add", [2, 3])),
             BatchCall::Notification(call("add", [2, 3])),
             BatchCall::Call(call("divide", [1, 0])),
-            BatchCall::Call(Call::named("hello", [("name".to_owned(), "a".into())])),
+            BatchCall::Call(Call::named("hello", [("name".into(), "a".into())])),
         ])
         .await
         .unwrap();
@@ -263,7 +263,7 @@ async fn a_notification_is_executed_without_a_result() {
     assert_eq!(client.notify(&Call::positional("add", [2.into(), 3.into()])).await, Ok(()));
     assert_eq!(client.notify(&Call::positional("nosuch", [])).await, Ok(()));
     assert_eq!(watched.calls(), 2);
-    let deep = (0..100).fold(Value::Int(1), |value, _| Value::List(vec![value]));
+    let deep = (0..100).fold(Value::Int(1), |value, _| Value::list(vec![value]));
     assert_eq!(client.notify(&Call::positional("echo", [deep])).await.unwrap_err().kind, ErrorKind::TooLarge);
     stop.cancel();
 }
@@ -413,7 +413,7 @@ async fn calls_zabbix_with_the_media_type_and_token_that_it_requires() {
 
     let client: JsonRpcClient<ReqwestClient> = connect(&url).await;
     assert_eq!(client.call(&Call::positional("apiinfo.version", [])).await, Ok("7.0.5".into()));
-    let hosts = Call::named("host.get", [("output".to_owned(), Value::List(vec!["hostid".into()]))]);
+    let hosts = Call::named("host.get", [("output".into(), Value::list(vec!["hostid".into()]))]);
     let error = client.call(&hosts).await.unwrap_err();
     assert_eq!(error.remote.unwrap().data, Some("Not authorized.".into()));
 
@@ -449,7 +449,7 @@ async fn an_envelope_carries_the_token_of_an_old_zabbix() {
     let hosts = Call::named("host.get", []);
     assert_eq!(client.call(&hosts).await.unwrap_err().remote.unwrap().data, Some("Not authorised.".into()));
     let envelope = Envelope { members: vec![("auth".to_owned(), "038e".into())], ..Envelope::default() };
-    assert_eq!(client.with_envelope(envelope).call(&hosts).await, Ok(Value::List(vec![])));
+    assert_eq!(client.with_envelope(envelope).call(&hosts).await, Ok(Value::list([])));
     stop.cancel();
 }
 

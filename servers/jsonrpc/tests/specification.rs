@@ -35,7 +35,7 @@ impl Service for Examples {
             ("sum" | "update" | "notify_sum" | "notify_hello", Params::Positional(values)) => {
                 Ok(Value::Int(ints(values).iter().sum()))
             }
-            ("get_data", _) => Ok(Value::List(vec!["hello".into(), Value::Int(5)])),
+            ("get_data", _) => Ok(Value::list(vec!["hello".into(), Value::Int(5)])),
             (method, _) => Err(CallError::new(ErrorKind::UnknownMethod, method)),
         }
     }

@@ -199,6 +199,8 @@ impl Shared {
             Format::Json => wire::decode_params(&body, limits)?,
             Format::Xml => wire::xml::decode_params(&body, ParameterType::of_method(method), limits)?,
         };
+        // The body and the response may both be long, so they are not in memory at the same time.
+        drop(body);
         self.execute(method, params, format).await
     }
 

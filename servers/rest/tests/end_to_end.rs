@@ -176,7 +176,7 @@ async fn other_http_methods_are_answered_with_the_allowed_ones() {
 async fn rejects_deeply_nested_arguments_and_keeps_the_connection() {
     let (url, _stop) = start(Limits { max_depth: 8, ..Limits::default() }).await;
     let client: RestClient<HyperClient> = connect(&url).await;
-    let deep = |levels| (0..levels).fold(Value::Int(1), |value, _| Value::List(vec![value]));
+    let deep = |levels| (0..levels).fold(Value::Int(1), |value, _| Value::list(vec![value]));
     assert_eq!(client.call(&Call::positional("echo", [deep(8)])).await, Ok(deep(8)));
     let error = client.call(&Call::positional("echo", [deep(9)])).await.unwrap_err();
     assert_eq!((error.kind, error.remote.unwrap().code), (ErrorKind::TooLarge, Some(413)));
@@ -199,7 +199,7 @@ async fn values_that_json_cannot_represent_are_rejected_before_they_are_sent() {
     let client: RestClient<HyperClient> = connect(&url).await;
     for (value, kind) in [
         (Value::Float(f64::NAN), ErrorKind::NotRepresentable),
-        (Value::Bytes(vec![1]), ErrorKind::NotRepresentable),
+        (Value::from(vec![1]), ErrorKind::NotRepresentable),
         (Value::BigInt("9223372036854775808".into()), ErrorKind::Overflow),
     ] {
         let error = client.call(&Call::positional("echo", [value])).await.unwrap_err();

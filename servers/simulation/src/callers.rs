@@ -64,7 +64,7 @@ fn call_of(plan: &CallPlan) -> Call {
     let ms = |duration: Duration| Value::Int(i64::try_from(duration.as_millis()).unwrap_or(0));
     match plan.kind {
         CallKind::Add { wait } => Call::positional("add", [id, ms(wait)]),
-        CallKind::Echo { bytes } => Call::positional("echo", [Value::Str(echo_text(plan.id, bytes))]),
+        CallKind::Echo { bytes } => Call::positional("echo", [Value::from(echo_text(plan.id, bytes))]),
         CallKind::DivideByZero => Call::positional("divide", [id, Value::Int(0)]),
         CallKind::Unknown => Call::positional("nosuch", [id]),
         CallKind::Stream { items, server_pause, .. } => {

@@ -1,6 +1,7 @@
 //! Executes calls: methods of the service, and the `system.*` methods.
 
 use calculator::{Dispatcher, Limits};
+use http_layer::Bytes;
 use http_layer::system::{self, Failure};
 
 use crate::wire::{EncodeOptions, Fault, decode_call, encode_fault, encode_response};
@@ -14,15 +15,17 @@ pub(crate) struct Methods {
 
 impl Methods {
     /// Executes the call in `body` and returns the response, which is a fault if anything went wrong.
-    pub(crate) async fn respond(&self, body: &[u8]) -> Vec<u8> {
+    pub(crate) async fn respond(&self, body: Bytes) -> Vec<u8> {
         match self.execute(body).await {
             Ok(response) => response,
             Err(fault) => encode_fault(&fault),
         }
     }
 
-    async fn execute(&self, body: &[u8]) -> Result<Vec<u8>, Fault> {
-        let call = decode_call(body, &self.limits)?;
+    async fn execute(&self, body: Bytes) -> Result<Vec<u8>, Fault> {
+        let call = decode_call(&body, &self.limits)?;
+        // The body and the response may both be long, so they are not in memory at the same time.
+        drop(body);
         let fault = |error| Fault::from(error).into_value();
         let result = system::call(&self.dispatcher, call, self.limits.max_batch, fault).await;
         Ok(encode_response(&result.map_err(refused)?, &self.encode)?)
@@ -58,7 +61,7 @@ mod tests {
     async fn answer(method: &'static str, values: impl IntoIterator<Item = Value>) -> Result<Value, String> {
         let options = EncodeOptions { allow_none: true };
         let body = encode_call(&Call::positional(method, values), &options).unwrap();
-        let response = methods().respond(&body).await;
+        let response = methods().respond(body.into()).await;
         match decode_response(&response, &Limits::default()).unwrap() {
             Response::Value(value) => Ok(value),
             Response::Fault(fault) => {
@@ -69,10 +72,7 @@ mod tests {
     }
 
     fn entry(method: &str, params: Vec<Value>) -> Value {
-        Value::Map(vec![
-            ("methodName".to_owned(), Value::from(method)),
-            ("params".to_owned(), Value::List(params)),
-        ])
+        Value::map(vec![("methodName".into(), Value::from(method)), ("params".into(), Value::list(params))])
     }
 
     #[tokio::test]
@@ -101,7 +101,7 @@ mod tests {
             ("", "<class 'xml.parsers.expat.ExpatError'>:no element found: line 1, column 0"),
             ("<a>&lt", "<class 'xmlrpc.client.ResponseError'>:ResponseError(\"unknown tag 'a'\")"),
         ] {
-            let response = methods().respond(body.as_bytes()).await;
+            let response = methods().respond(body.into()).await;
             let Response::Fault(fault) = decode_response(&response, &Limits::default()).unwrap() else {
                 panic!("a result for {body}");
             };
@@ -137,7 +137,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_multicall_continues_after_a_fault() {
-        let calls = Value::List(vec![
+        let calls = Value::list(vec![
             entry("add", vec![Value::Int(1), Value::Int(2)]),
             entry("divide", vec![Value::Int(1), Value::Int(0)]),
             entry("hello", vec!["a".into()]),
@@ -145,31 +145,31 @@ mod tests {
         let zero = Fault::exception("ZeroDivisionError", "integer division or modulo by zero");
         assert_eq!(
             answer(MULTICALL, [calls]).await,
-            Ok(Value::List(vec![
-                Value::List(vec![Value::Int(3)]),
+            Ok(Value::list(vec![
+                Value::list(vec![Value::Int(3)]),
                 zero.into_value(),
-                Value::List(vec!["hello, a".into()]),
+                Value::list(vec!["hello, a".into()]),
             ]))
         );
-        assert_eq!(answer(MULTICALL, [Value::List(vec![])]).await, Ok(Value::List(vec![])));
+        assert_eq!(answer(MULTICALL, [Value::list([])]).await, Ok(Value::list([])));
     }
 
     #[tokio::test]
     async fn a_multicall_is_limited_and_cannot_be_nested() {
-        let four = Value::List(vec![entry("add", vec![]); 4]);
+        let four = Value::list(vec![entry("add", vec![]); 4]);
         let error = answer(MULTICALL, [four]).await.unwrap_err();
         assert_eq!(error, "<class 'ValueError'>:4 calls in one; the limit is 3");
 
-        let nested = Value::List(vec![entry(MULTICALL, vec![Value::List(vec![])])]);
+        let nested = Value::list(vec![entry(MULTICALL, vec![Value::list([])])]);
         let Value::List(results) = answer(MULTICALL, [nested]).await.unwrap() else { panic!("no list") };
         assert_eq!(results[0].get("faultCode"), Some(&Value::Int(1)));
 
-        let without_params = Value::Map(vec![("methodName".to_owned(), "add".into())]);
-        let error = answer(MULTICALL, [Value::List(vec![without_params])]).await.unwrap_err();
+        let without_params = Value::map(vec![("methodName".into(), "add".into())]);
+        let error = answer(MULTICALL, [Value::list(vec![without_params])]).await.unwrap_err();
         assert_eq!(error, "<class 'KeyError'>:'params'");
         // A result that cannot be encoded fails the whole multicall.
         let large = entry("add", vec![Value::Int(i32::MAX.into()), Value::Int(1)]);
-        let error = answer(MULTICALL, [Value::List(vec![large])]).await.unwrap_err();
+        let error = answer(MULTICALL, [Value::list(vec![large])]).await.unwrap_err();
         assert_eq!(error, "<class 'OverflowError'>:int exceeds XML-RPC limits");
     }
 }

@@ -85,7 +85,7 @@ impl Shared {
         };
         match self.intake.receive(unread).await {
             Ok((body, _admission)) => {
-                let answer = self.methods.respond(&body).await;
+                let answer = self.methods.respond(body).await;
                 if gzip_wanted && answer.len() > GZIP_THRESHOLD_BYTES {
                     compressed(&answer)
                 } else {

@@ -100,7 +100,7 @@ async fn calls_over_a_unix_socket<T: Transport>() {
 }
 
 async fn null_is_sent_only_if_both_client_and_server_allow_it<T: Transport>() {
-    let echo = Call::positional("echo", [Value::List(vec![Value::Null, Value::Bytes(vec![0, 255])])]);
+    let echo = Call::positional("echo", [Value::list(vec![Value::Null, Value::from(vec![0, 255])])]);
     let open = ServerOptions { allow_none: true, ..ServerOptions::default() };
     let (strict, open) = (serve_with_defaults().await, serve(Executor::Async, Faults::default(), open).await);
 
@@ -128,7 +128,7 @@ async fn a_request_above_a_limit_is_rejected_as_too_large<T: Transport>() {
     let limits = Limits { max_depth: 3, ..Limits::default() };
     let options = ServerOptions { http: limits.into(), ..ServerOptions::default() };
     let shallow = serve(Executor::Async, Faults::default(), options).await;
-    let deep = (0..4).fold(Value::Int(1), |value, _| Value::List(vec![value]));
+    let deep = (0..4).fold(Value::Int(1), |value, _| Value::list(vec![value]));
     let error = connect::<T>(&shallow.url).await.call(&Call::positional("echo", [deep])).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::TooLarge);
     assert!(error.message.contains("the limit is 3"), "{error}");

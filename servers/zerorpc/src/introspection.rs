@@ -27,7 +27,7 @@ pub(crate) fn call(catalog: &Catalog, method: &str, args: &[Value]) -> Option<Re
     let built_in = method.strip_prefix("_zerorpc_")?;
     let no_args = || expect_no_args(method, args);
     Some(match built_in {
-        "ping" => no_args().map(|()| Value::List(vec!["pong".into(), catalog.name.into()])),
+        "ping" => no_args().map(|()| Value::list(vec!["pong".into(), catalog.name.into()])),
         "name" => no_args().map(|()| catalog.name.into()),
         "list" => {
             no_args().map(|()| Value::List(catalog.methods.iter().map(|info| info.name.into()).collect()))
@@ -37,7 +37,7 @@ pub(crate) fn call(catalog: &Catalog, method: &str, args: &[Value]) -> Option<Re
         "args" => method_named_by(catalog, method, args).map(|info| {
             // Like Python's inspect.getargspec: the names, the name of *args, that of **kwargs, the defaults.
             let names = parameters(info).map(Value::from).collect();
-            Value::List(vec![Value::List(names), Value::Null, Value::Null, Value::Null])
+            Value::list(vec![Value::List(names), Value::Null, Value::Null, Value::Null])
         }),
         _ => return None,
     })
@@ -50,14 +50,14 @@ fn parameters(info: &MethodInfo) -> impl Iterator<Item = &'static str> {
 
 fn inspect(catalog: &Catalog) -> Value {
     let method = |info: &MethodInfo| {
-        let args = parameters(info).map(|name| Value::map(vec![("name".to_owned(), name.into())]));
+        let args = parameters(info).map(|name| Value::map(vec![("name".into(), name.into())]));
         let details =
-            vec![("args".to_owned(), Value::List(args.collect())), ("doc".to_owned(), Value::from(info.doc))];
-        (info.name.to_owned(), Value::map(details))
+            vec![("args".into(), Value::List(args.collect())), ("doc".into(), Value::from(info.doc))];
+        (info.name.into(), Value::map(details))
     };
     Value::map(vec![
-        ("name".to_owned(), catalog.name.into()),
-        ("methods".to_owned(), Value::map(catalog.methods.iter().map(method).collect())),
+        ("name".into(), catalog.name.into()),
+        ("methods".into(), Value::map(catalog.methods.iter().map(method).collect())),
     ])
 }
 

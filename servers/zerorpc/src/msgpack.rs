@@ -13,4 +13,4 @@ mod tests;
 
 pub(crate) use decode::Reader;
 pub use decode::{DecodeError, MAX_ITEMS};
-pub(crate) use encode::{write_bin, write_list_len, write_str, write_value};
+pub(crate) use encode::{reserve_for, write_bin, write_list_len, write_str, write_value};

@@ -94,7 +94,7 @@ async fn a_server_that_sends_no_heartbeats_counts_as_lost() {
     assert_eq!(error, CallError::new(ErrorKind::Undeliverable, "Lost remote after 0.1s heartbeat"));
     // The connection was closed with the call, and the next call opens another. Built-in methods have no delay.
     let pong = client.call(&Call::positional("_zerorpc_ping", [])).await;
-    assert_eq!(pong, Ok(Value::List(vec!["pong".into(), "Calculator".into()])));
+    assert_eq!(pong, Ok(Value::list(vec!["pong".into(), "Calculator".into()])));
     server.stop().await;
 }
 
@@ -190,7 +190,7 @@ async fn named_arguments_and_too_large_integers_are_refused_before_they_are_sent
     // Other values that MessagePack can represent survive the round trip.
     for value in [
         Value::BigInt("18446744073709551615".into()),
-        Value::Bytes(vec![0, 255]),
+        Value::from(vec![0, 255]),
         Value::Float(f64::NEG_INFINITY),
         Value::Null,
     ] {

@@ -136,7 +136,7 @@ async fn a_message_of_16_mib_is_accepted_and_one_with_a_byte_more_is_not() {
     let server = Running::calculator("async", None).await;
     let mut peer = Peer::connect(&server.url).await;
     // A method without arguments, so that the answer is short.
-    let ping = |peer: &Peer, bytes: usize| peer.call("_zerorpc_ping", &[Value::Bytes(vec![0; bytes])]);
+    let ping = |peer: &Peer, bytes: usize| peer.call("_zerorpc_ping", &[Value::from(vec![0; bytes])]);
     let overhead = ping(&peer, 1 << 20).len() - (1 << 20);
     let largest = ping(&peer, MIB_16 - overhead);
     assert_eq!(largest.len(), MIB_16);
@@ -235,7 +235,7 @@ async fn waiting_calls_are_limited_for_each_peer_and_by_their_size() {
     }
     // A call that alone exceeds the limit is still executed.
     let mut large = Peer::connect(&server.url).await;
-    let call = large.call("echo", &[Value::Bytes(vec![0; 500_000])]);
+    let call = large.call("echo", &[Value::from(vec![0; 500_000])]);
     large.send(&call).await;
     // One peer cannot take all places: a quarter remains for others.
     assert_eq!(sum(&server.client().await, 2, 3).await, Ok(Value::Int(5)));

@@ -142,7 +142,7 @@ async fn a_message_may_take_longer_to_arrive_than_heartbeats_may_be_missing() {
     // Some 20 KB/s.
     let latency = Duration::from_millis(100);
     link.set_conditions(Conditions { latency: latency..=latency, max_transfer: None, capacity: 2_000 });
-    let text = Value::Str("x".repeat(600_000));
+    let text = Value::from("x".repeat(600_000));
     let echo = Call::positional("echo", [text.clone()]);
     let started = Instant::now();
     // Another call waits in the same queue.

@@ -113,7 +113,7 @@ async fn a_peer_that_never_reads_is_disconnected() {
     let server = Running::calculator("async", None).await;
     let mut peer = Peer::connect(&server.url).await;
     let mut message = b"\x01\x00\x02".to_vec();
-    let call = peer.call("echo", &[Value::Bytes(vec![b'x'; 0x4000])]);
+    let call = peer.call("echo", &[Value::from(vec![b'x'; 0x4000])]);
     message.extend_from_slice(&(call.len() as u64).to_be_bytes());
     message.extend_from_slice(&call);
     pause();

@@ -16,7 +16,7 @@ impl TestClient {
 
     /// Calls `test`, which returns `arg`.
     pub(crate) async fn test(&self, context: &Context, arg: Value) -> Result<Value, CallError> {
-        self.client.call(context, &Call::named("test", [("arg".to_owned(), arg)])).await
+        self.client.call(context, &Call::named("test", [("arg".into(), arg)])).await
     }
 
     /// Stops the server `name`.

@@ -51,8 +51,8 @@ pub fn encode_call(call: &Call) -> Result<Vec<u8>, CallError> {
 pub(super) fn decode_call(body: &[u8], limits: &Limits) -> Result<Call, CallError> {
     let Request { method, args } = decode::<Request<String, Value>>(body, limits)?;
     let params = match args {
-        Value::List(values) => Params::Positional(values),
-        Value::Map(members) => Params::Named(members),
+        Value::List(values) => Params::Positional(values.into_vec()),
+        Value::Map(members) => Params::Named(members.into_vec()),
         _ => return Err(CallError::new(ErrorKind::Malformed, "`args` is neither a list nor an object")),
     };
     Ok(Call { method: method.into(), params })
@@ -99,7 +99,7 @@ mod tests {
         let body = encode_call(&call).unwrap();
         assert_eq!(str::from_utf8(&body).unwrap(), r#"{"method":"add","args":[2,3]}"#);
         assert_eq!(decode_call(&body, &limits).unwrap(), call);
-        let named = Call::named("hello", [("name".to_owned(), "é".into())]);
+        let named = Call::named("hello", [("name".into(), "é".into())]);
         assert_eq!(decode_call(&encode_call(&named).unwrap(), &limits).unwrap(), named);
 
         let body = encode_reply(&Ok(Value::Float(5.0)));

@@ -40,7 +40,7 @@ const RECONNECT_DELAY: Duration = Duration::from_millis(250);
 ///
 /// let transport: Transport = "rabbit://guest:guest@localhost/".parse()?;
 /// let client = RpcClient::new(&transport, Target::topic("calc"));
-/// let call = Call::named("add", [("x".to_owned(), 2.into()), ("y".to_owned(), 3.into())]);
+/// let call = Call::named("add", [("x".into(), 2.into()), ("y".into(), 3.into())]);
 /// assert_eq!(client.call(&Context::new(), &call).await?, 5.into());
 ///
 /// let long_running = client.prepare().version("1.3").timeout(Duration::from_secs(600));

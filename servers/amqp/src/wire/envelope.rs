@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use calculator::{Limits, Value, json, python_json};
+use calculator::{Limits, Text, Value, json, python_json};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::error::{WireError, malformed};
@@ -85,7 +85,7 @@ pub(super) fn read_entries(
     text: &str,
     limits: &Limits,
     error: serde_json::Error,
-) -> Result<Vec<(String, Value)>, WireError> {
+) -> Result<Box<[(Text, Value)]>, WireError> {
     match python_json::read(text.as_bytes(), limits) {
         Ok(Value::Map(entries)) => Ok(entries),
         _ => Err(malformed(error)),
@@ -100,7 +100,7 @@ struct EnvelopeMembers<'a> {
 }
 
 impl EnvelopeMembers<'_> {
-    fn from_entries(entries: Vec<(String, Value)>) -> Self {
+    fn from_entries(entries: Box<[(Text, Value)]>) -> Self {
         let mut envelope = EnvelopeMembers::default();
         for (name, value) in entries {
             match name.as_str() {

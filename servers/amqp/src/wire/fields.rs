@@ -30,7 +30,7 @@ impl<'a> Field<'a> {
 impl From<Value> for Field<'_> {
     fn from(value: Value) -> Self {
         match value {
-            Value::Str(text) => Field::Text(text.into()),
+            Value::Str(text) => Field::Text(String::from(text).into()),
             other => Field::Other(python_type(&other)),
         }
     }

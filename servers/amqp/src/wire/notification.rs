@@ -90,13 +90,13 @@ pub fn read_notification(body: &[u8], limits: &Limits) -> Result<Notification, W
             }
             name => {
                 if let Some(name) = name.strip_prefix(CONTEXT_PREFIX) {
-                    entries.push((name.to_owned(), value));
+                    entries.push((name.into(), value));
                 }
                 continue;
             }
         };
         if let Value::Str(text) = value {
-            *field = text;
+            *field = text.into();
         }
     }
     notification.context = Context::from_entries(entries);

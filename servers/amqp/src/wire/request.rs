@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
-use calculator::{Call, CallError, Limits, Method, Params, Value, json};
+use calculator::{Call, CallError, Limits, Method, Params, Text, Value, json};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::encode::{CONTEXT_PREFIX, internal_error, write_trailer};
@@ -159,7 +159,7 @@ pub fn read_request(body: &[u8], limits: &Limits) -> Result<Request, WireError> 
         }),
         arguments: match members.args {
             None => Arguments::default(),
-            Some(Value::Map(members)) => Arguments::Named(Params::Named(members)),
+            Some(Value::Map(members)) => Arguments::Named(Params::Named(members.into_vec())),
             Some(other) => Arguments::Other(python_type(&other)),
         },
         namespace: match members.namespace {
@@ -205,7 +205,7 @@ struct Members<'a> {
     reply_queue: Option<Field<'a>>,
     timeout: Option<Value>,
     unique_id: Option<Field<'a>>,
-    context: Vec<(String, Value)>,
+    context: Vec<(Text, Value)>,
 }
 
 /// Where the value of a member belongs.
@@ -215,7 +215,7 @@ enum Slot<'s, 'a> {
     /// A member of any type.
     Value(&'s mut Option<Value>),
     /// The entry of the context with this name.
-    Context(String),
+    Context(Text),
     /// A member without a meaning.
     Unknown,
 }
@@ -254,7 +254,7 @@ impl<'a> Members<'a> {
             "_timeout" => return Slot::Value(&mut self.timeout),
             name => {
                 let entry = name.strip_prefix(CONTEXT_PREFIX);
-                return entry.map_or(Slot::Unknown, |entry| Slot::Context(entry.to_owned()));
+                return entry.map_or(Slot::Unknown, |entry| Slot::Context(entry.into()));
             }
         })
     }
@@ -263,13 +263,13 @@ impl<'a> Members<'a> {
     fn restore_integers(&mut self, text: &str) -> Result<(), WireError> {
         let values = self.args.iter().chain(self.context.iter().map(|(_, value)| value));
         let Some(Value::Map(exact)) = json::reparse_exactly(text.as_bytes(), values)? else { return Ok(()) };
-        let mut exact: HashMap<String, Value> = exact.into_iter().collect();
+        let mut exact: HashMap<Text, Value> = exact.into_iter().collect();
         if let (Some(args), Some(exact)) = (&mut self.args, exact.remove("args")) {
             *args = exact;
         }
         // In reverse, because the last of several entries with the same name is used.
         for (name, value) in self.context.iter_mut().rev() {
-            if let Some(exact) = exact.remove(&format!("{CONTEXT_PREFIX}{name}")) {
+            if let Some(exact) = exact.remove(format!("{CONTEXT_PREFIX}{name}").as_str()) {
                 *value = exact;
             }
         }

@@ -38,7 +38,7 @@ fn wrapped(inner: &str) -> String {
 }
 
 fn named(members: &[(&str, Value)]) -> Arguments {
-    Arguments::Named(Params::Named(members.iter().map(|(n, v)| ((*n).to_owned(), v.clone())).collect()))
+    Arguments::Named(Params::Named(members.iter().map(|(n, v)| ((*n).into(), v.clone())).collect()))
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn decodes_a_call_of_oslo_messaging() {
 #[test]
 fn an_encoded_call_equals_that_of_oslo_messaging_without_its_blanks() {
     let call = Call::positional("add", [2.into(), 3.into()]);
-    let context = Context::new().with("user", "bob").with("roles", Value::List(vec!["a".into()]));
+    let context = Context::new().with("user", "bob").with("roles", Value::list(vec!["a".into()]));
     let unique_id = "9fb4df00cb7444c4bb4cc08ec5dcf5a6";
     let body = encode_request(&call, &Target::topic("t"), &context, Some(&routing()), unique_id).unwrap();
     assert_eq!(str::from_utf8(&body).unwrap(), CALL.replace(": ", ":").replace(", ", ","));
@@ -91,7 +91,7 @@ fn a_cast_has_no_routing_but_has_the_target_s_namespace_and_version() {
     let mut target = Target::topic("t");
     target.namespace = Some("n\"s".to_owned());
     target.version = Some("1.2".to_owned());
-    let call = Call::named("hello", [("name".to_owned(), Value::from("a\\b\n"))]);
+    let call = Call::named("hello", [("name".into(), Value::from("a\\b\n"))]);
     let body = encode_request(&call, &target, &Context::new(), None, "u").unwrap();
     assert_eq!(
         str::from_utf8(&body).unwrap(),
@@ -215,14 +215,14 @@ fn integers_beyond_64_bits_keep_their_digits() {
     assert_eq!(read.arguments, named(&[("x", big.clone()), ("y", Value::Int(1))]));
     assert_eq!(read.context.get("quota"), Some(&big));
     let read = reply(&wrapped(&format!(r#"{{"result":[{digits}],"_msg_id":"a"}}"#))).unwrap();
-    assert_eq!((read.result, read.ending), (Ok(Value::List(vec![big])), false));
+    assert_eq!((read.result, read.ending), (Ok(Value::list(vec![big])), false));
 }
 
 #[test]
 fn rejects_values_that_json_cannot_represent_before_sending() {
     for (value, kind) in [
         (Value::Float(f64::NAN), ErrorKind::NotRepresentable),
-        (Value::Bytes(vec![1]), ErrorKind::NotRepresentable),
+        (Value::from(vec![1]), ErrorKind::NotRepresentable),
         (Value::BigInt("9223372036854775808".into()), ErrorKind::Overflow),
     ] {
         let call = Call::positional("echo", [value.clone()]);
@@ -294,7 +294,7 @@ proptest! {
         ids: (String, String, String),
         envelope in prop::sample::select(&[Envelope::V2, Envelope::None]),
     ) {
-        let call = Call::named(method, [("value".to_owned(), value)]);
+        let call = Call::named(method, [("value".into(), value)]);
         let (msg_id, reply_queue, unique_id) = ids;
         let context = Context::new().with(&call.method, msg_id.as_str());
         let routing = Routing {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use super::shortened;
-use crate::Value;
+use crate::{Text, Value};
 
 /// How numbers are compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -81,7 +81,7 @@ impl Difference {
                     }
                 }
                 (Value::Map(found), Value::Map(expected)) => {
-                    let differs = |((a, x), (b, y)): &(&(String, Value), &(String, Value))| {
+                    let differs = |((a, x), (b, y)): &(&(Text, Value), &(Text, Value))| {
                         a != b || !numbers.are_equal(x, y)
                     };
                     match found.iter().zip(expected).find(differs) {

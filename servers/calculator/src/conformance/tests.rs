@@ -167,9 +167,9 @@ fn difference(found: &Value, expected: &Value) -> (String, String, String) {
 
 #[test]
 fn the_first_difference_has_a_path() {
-    let list = |items: &[Value]| Value::List(items.to_vec());
-    let map = |name: &str, value: Value| Value::Map(vec![(name.to_owned(), value)]);
-    let long = |end: &str| Value::Str(format!("{}{end}", "a".repeat(100)));
+    let list = |items: &[Value]| Value::list(items);
+    let map = |name: &str, value: Value| Value::map(vec![(name.into(), value)]);
+    let long = |end: &str| Value::from(format!("{}{end}", "a".repeat(100)));
     for (found, expected, path, shown) in [
         (Value::Int(1), Value::Int(2), "", "1/2"),
         (list(&[1.into(), map("a", 2.into())]), list(&[1.into(), map("a", 3.into())]), "[1].a", "2/3"),

@@ -77,14 +77,14 @@ impl From<CallError> for Failure {
 /// the kind in `data`. A server of version 1.0 may send any value; a string is then the message.
 pub(super) fn decode_error(error: Value) -> CallError {
     let Value::Map(members) = error else {
-        let message = if let Value::Str(text) = error { text } else { format!("{error:?}") };
+        let message = if let Value::Str(text) = error { text.into() } else { format!("{error:?}") };
         return CallError::remote(ErrorKind::Internal, message, Remote::default());
     };
     let (mut code, mut message, mut data) = (None, None, None);
     for (name, value) in members {
         match (name.as_str(), value) {
             ("code", Value::Int(number)) => code = Some(number),
-            ("message", Value::Str(text)) => message = Some(text),
+            ("message", Value::Str(text)) => message = Some(String::from(text)),
             ("data", value) => data = Some(value),
             _ => {}
         }

@@ -367,8 +367,8 @@ struct ParamsOrNone(Option<Params>);
 impl From<Value> for ParamsOrNone {
     fn from(value: Value) -> Self {
         ParamsOrNone(match value {
-            Value::List(values) => Some(Params::Positional(values)),
-            Value::Map(members) => Some(Params::Named(members)),
+            Value::List(values) => Some(Params::Positional(values.into_vec())),
+            Value::Map(members) => Some(Params::Named(members.into_vec())),
             _ => None,
         })
     }

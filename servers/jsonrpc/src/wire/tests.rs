@@ -33,7 +33,7 @@ fn requests_are_encoded_in_version_2_0() {
     };
     assert_eq!(written(&add(2, 3)), r#"{"jsonrpc":"2.0","method":"add","params":[2,3],"id":1000000000}"#);
     assert_eq!(
-        written(&Call::named("he\"llo", [("name".to_owned(), "ü".into())])),
+        written(&Call::named("he\"llo", [("name".into(), "ü".into())])),
         r#"{"jsonrpc":"2.0","method":"he\"llo","params":{"name":"ü"},"id":1000000000}"#
     );
     assert_eq!(
@@ -82,7 +82,7 @@ fn decodes_the_requests_of_other_clients() {
 #[test]
 fn members_may_be_in_any_order_and_the_last_with_a_name_wins() {
     let body = r#" {"params":{"x":1,"x":2,"y":3},"other":[{}],"id":1,"method":"no","jsonrpc":"2.0","method":"add","id":2} "#;
-    let call = Call::named("add", [("x".to_owned(), 2.into()), ("y".to_owned(), 3.into())]);
+    let call = Call::named("add", [("x".into(), 2.into()), ("y".into(), 3.into())]);
     assert_eq!(single(body), Request { call: Ok(call), reply: v2("2") });
 }
 
@@ -276,8 +276,7 @@ fn integers_beyond_64_bits_keep_their_digits_and_the_id() {
     let body = r#"{"jsonrpc":"2.0","method":"add","params":[18446744073709551616,1e30],"id":7}"#;
     assert_eq!(single(body), Request { call: Ok(call), reply: v2("7") });
 
-    let call =
-        Call::named("add", [("x".to_owned(), Value::Int(0)), ("y".to_owned(), big("9223372036854775808"))]);
+    let call = Call::named("add", [("x".into(), Value::Int(0)), ("y".into(), big("9223372036854775808"))]);
     let body = r#"{"params":[],"params":{"x":-0,"y":9223372036854775808},"method":"add","id":7}"#;
     assert_eq!(single(body), Request { call: Ok(call), reply: v1("7") });
 

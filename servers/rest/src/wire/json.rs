@@ -41,7 +41,7 @@ pub fn encode_call(call: &Call) -> Result<Vec<u8>, CallError> {
 /// deeply.
 pub fn decode_params(body: &[u8], limits: &Limits) -> Result<Params, CallError> {
     match json::read(body, &limits.with_envelope(ENVELOPE_DEPTH))? {
-        Value::Map(members) => Ok(Params::Named(members)),
+        Value::Map(members) => Ok(Params::Named(members.into_vec())),
         other => {
             Err(malformed(format!("the body must be a JSON object of the arguments, not {}", other.kind())))
         }

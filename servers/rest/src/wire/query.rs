@@ -31,7 +31,7 @@ impl ParameterType {
     pub(super) fn parse(self, text: String) -> Value {
         match self {
             ParameterType::Number => number_or_string(text.trim().to_owned()),
-            ParameterType::Text => Value::Str(text),
+            ParameterType::Text => text.into(),
             ParameterType::Any => number_or_string(text),
         }
     }
@@ -46,7 +46,7 @@ pub fn decode_query(query: &str, parameters: ParameterType) -> Result<Params, Ca
     let mut members = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
-        members.push((form_decode(name)?, parameters.parse(form_decode(text)?)));
+        members.push((form_decode(name)?.into(), parameters.parse(form_decode(text)?)));
     }
     let given = members.len();
     let params = Params::named(members);
@@ -71,5 +71,5 @@ fn number_or_string(text: String) -> Value {
     if may_be_number && let Ok(number) = json::read(text.as_bytes(), &Limits::default()) {
         return number;
     }
-    Value::Str(text)
+    text.into()
 }

@@ -11,7 +11,7 @@
 
 use std::fmt::Write as _;
 
-use calculator::{CallError, ErrorKind, Limits, Params, Value, json};
+use calculator::{CallError, ErrorKind, Limits, Params, Text, Value, json};
 use http_layer::xml::{is_xml_char, predefined_entity, replace_invalid_chars};
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
@@ -179,11 +179,11 @@ fn resolve(reference: BytesRef<'_>) -> Result<char, CallError> {
 /// An element whose end tag has not been read yet.
 struct OpenElement {
     /// The name of an argument, or of a member of an object.
-    name: String,
+    name: Text,
     /// The value of the attribute `type`.
     declared: Option<String>,
     text: String,
-    children: Vec<(String, Value)>,
+    children: Vec<(Text, Value)>,
 }
 
 /// Builds the arguments from the events of a parser.
@@ -193,7 +193,7 @@ struct Decoder<'a> {
     /// The elements around the current position, the root first.
     open: Vec<OpenElement>,
     /// The arguments, once the root element has ended.
-    arguments: Option<Vec<(String, Value)>>,
+    arguments: Option<Vec<(Text, Value)>>,
 }
 
 impl Decoder<'_> {
@@ -205,16 +205,16 @@ impl Decoder<'_> {
         let Attributes { declared, name } = attributes(tag)?;
         let tag_name = tag.name().0;
         let name = match self.open.len() {
-            0 if tag_name == "arguments" && self.arguments.is_none() => String::new(),
+            0 if tag_name == "arguments" && self.arguments.is_none() => Text::new(),
             0 => {
                 return Err(malformed(
                     "the document must be one element `arguments` with a child for each argument",
                 ));
             }
-            1 => tag_name.to_owned(),
-            _ if tag_name == "item" => String::new(),
+            1 => tag_name.into(),
+            _ if tag_name == "item" => Text::new(),
             _ => match (tag_name, name) {
-                ("member", Some(name)) => name,
+                ("member", Some(name)) => name.into(),
                 _ => {
                     return Err(malformed(
                         "a value may contain only `item` elements, or `member` elements with a name",
@@ -291,7 +291,7 @@ fn value_of(
     declared: Option<&str>,
     default_type: Option<ParameterType>,
     text: String,
-    children: Vec<(String, Value)>,
+    children: Vec<(Text, Value)>,
 ) -> Result<Value, CallError> {
     if !children.is_empty() && !matches!(declared, Some("array" | "object")) {
         return Err(malformed("only a value of type array or object may contain elements"));
@@ -304,7 +304,7 @@ fn value_of(
     };
     match (declared, default_type) {
         (None, Some(parameter)) => Ok(parameter.parse(text)),
-        (None, None) | (Some("string"), _) => Ok(Value::Str(text)),
+        (None, None) | (Some("string"), _) => Ok(text.into()),
         (Some("null"), _) => Ok(Value::Null),
         (Some("boolean"), _) => literal("boolean", |value| matches!(value, Value::Bool(_))),
         (Some("integer"), _) => literal("integer", |value| matches!(value, Value::Int(_) | Value::BigInt(_))),
@@ -328,7 +328,7 @@ mod tests {
     }
 
     fn one(name: &str, value: Value) -> Result<Params, ErrorKind> {
-        Ok(Params::Named(vec![(name.to_owned(), value)]))
+        Ok(Params::Named(vec![(name.into(), value)]))
     }
 
     #[test]
@@ -361,7 +361,7 @@ mod tests {
                 ParameterType::Any,
                 one(
                     "value",
-                    Value::List(vec![Value::Null, Value::Map(vec![("a&".to_owned(), Value::Bool(true))])]),
+                    Value::list(vec![Value::Null, Value::map(vec![("a&".into(), Value::Bool(true))])]),
                 ),
             ),
         ] {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::mem;
 
-use calculator::{Limits, Value};
+use calculator::{Limits, OpenList, OpenMap, Text, Value, ValueBuilder};
 
 use super::error::DecodeError;
 use super::scalar::Scalar;
@@ -41,12 +41,12 @@ enum OpenElement {
     Scalar(Scalar),
     /// `data` has no variant here, since CPython accepts values with or without it.
     Array {
-        items: Vec<Value>,
+        list: OpenList,
         in_data: bool,
     },
-    Struct(Vec<(String, Value)>),
+    Struct(OpenMap),
     Member {
-        name: Option<String>,
+        name: Option<Text>,
         value: Option<Value>,
     },
     Name,
@@ -58,6 +58,8 @@ pub(super) struct MessageBuilder<'a, 'l> {
     limits: &'l Limits,
     message: Message,
     open: Vec<OpenElement>,
+    /// The items and members of the open arrays and structs.
+    values: ValueBuilder,
     /// The number of open lists and maps.
     depth: usize,
     /// Character data since the last start tag.
@@ -72,6 +74,7 @@ impl<'a, 'l> MessageBuilder<'a, 'l> {
         MessageBuilder {
             limits,
             message: Message::default(),
+            values: ValueBuilder::default(),
             open: Vec::with_capacity(INITIAL_STACK_CAPACITY),
             depth: 0,
             text: Cow::Borrowed(""),
@@ -177,8 +180,8 @@ impl<'a, 'l> MessageBuilder<'a, 'l> {
             Some(scalar) => OpenElement::Scalar(scalar),
             None => {
                 let opened = match tag {
-                    "array" => OpenElement::Array { items: Vec::new(), in_data: false },
-                    "struct" => OpenElement::Struct(Vec::new()),
+                    "array" => OpenElement::Array { list: self.values.open_list(), in_data: false },
+                    "struct" => OpenElement::Struct(self.values.open_map()),
                     _ => return Err(unexpected_tag(tag)),
                 };
                 self.depth += 1;
@@ -204,20 +207,22 @@ impl<'a, 'l> MessageBuilder<'a, 'l> {
         let text = mem::replace(&mut self.text, Cow::Borrowed(""));
         match self.open.pop() {
             Some(OpenElement::Value(Some(value))) => self.put_value(value),
-            Some(OpenElement::Value(None)) => self.put_value(Value::Str(text.into_owned())),
+            Some(OpenElement::Value(None)) => self.put_value(Value::from(&*text)),
             Some(OpenElement::Scalar(scalar)) => self.put_typed(scalar.decode(text)?),
-            Some(OpenElement::Array { items, .. }) => {
+            Some(OpenElement::Array { list, .. }) => {
                 self.depth -= 1;
-                self.put_typed(Value::List(items))
+                let value = self.values.close_list(list);
+                self.put_typed(value)
             }
-            Some(OpenElement::Struct(members)) => {
+            Some(OpenElement::Struct(map)) => {
                 self.depth -= 1;
-                self.put_typed(Value::map(members))
+                let value = self.values.close_map(map);
+                self.put_typed(value)
             }
             Some(OpenElement::Member { name: Some(name), value: Some(value) }) => {
                 match self.open.last_mut() {
-                    Some(OpenElement::Struct(members)) => {
-                        members.push((name, value));
+                    Some(OpenElement::Struct(_)) => {
+                        self.values.push_member(name, value);
                         Ok(())
                     }
                     _ => Err(unexpected_tag("member")),
@@ -226,7 +231,7 @@ impl<'a, 'l> MessageBuilder<'a, 'l> {
             Some(OpenElement::Member { .. }) => Err(DecodeError::shape("a member without a name or a value")),
             Some(OpenElement::Name) => match self.open.last_mut() {
                 Some(OpenElement::Member { name, .. }) => {
-                    *name = Some(text.into_owned());
+                    *name = Some(Text::from(&*text));
                     Ok(())
                 }
                 _ => Err(unexpected_tag("name")),
@@ -267,7 +272,7 @@ impl<'a, 'l> MessageBuilder<'a, 'l> {
                 *filled = true;
                 self.message.params.get_or_insert_default().push(value);
             }
-            Some(OpenElement::Array { items, .. }) => items.push(value),
+            Some(OpenElement::Array { .. }) => self.values.push_item(value),
             Some(OpenElement::Member { value: member, .. }) => *member = Some(value),
             Some(OpenElement::Fault) => self.message.fault = Some(value),
             _ => return Err(unexpected_tag("value")),

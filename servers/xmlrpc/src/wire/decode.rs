@@ -43,7 +43,7 @@ pub fn decode_response(body: &[u8], limits: &Limits) -> Result<Response, DecodeE
         }
         Message { kind: Some(MessageKind::Response), params: Some(mut params), .. } => {
             let only = if params.len() == 1 { params.pop() } else { None };
-            Ok(Response::Value(only.unwrap_or(Value::List(params))))
+            Ok(Response::Value(only.unwrap_or_else(|| Value::list(params))))
         }
         _ => Err(DecodeError::shape("not a methodResponse with params or a fault")),
     }

@@ -5,7 +5,7 @@ use std::slice;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use calculator::{Call, Value};
+use calculator::{Call, FormatLengths, Text, Value};
 use http_layer::xml::replace_invalid_chars;
 
 use super::error::EncodeError;
@@ -90,11 +90,15 @@ pub fn encode_fault(fault: &Fault) -> Vec<u8> {
 /// A list or a map that is being written, as the iterator over its remaining items.
 enum OpenContainer<'a> {
     List(slice::Iter<'a, Value>),
-    Map(slice::Iter<'a, (String, Value)>),
+    Map(slice::Iter<'a, (Text, Value)>),
 }
+
+/// The markup of a string, which is longer than that of an integer with some digits; of an array; of a member.
+const LENGTHS: FormatLengths = FormatLengths { scalar: 40, container: 48, member: 34 };
 
 /// Appends `<value>…</value>` and a line feed. Iterative, since the depth of a caller's value is not limited.
 fn write_value(out: &mut Vec<u8>, value: &Value, options: &EncodeOptions) -> Result<(), EncodeError> {
+    out.reserve(value.estimated_length(&LENGTHS));
     let mut open = Vec::new();
     let mut next = value;
     loop {

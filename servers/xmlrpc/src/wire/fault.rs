@@ -53,7 +53,7 @@ impl Fault {
                 _ => others.push((name, value)),
             }
         }
-        let text = text.unwrap_or_else(|| format!("{:?}", Value::Map(others)));
+        let text = text.unwrap_or_else(|| format!("{:?}", Value::Map(others.into())));
         let number = match &code {
             Value::Int(number) => i32::try_from(*number).ok(),
             Value::Str(digits) => digits.trim().parse().ok(),
@@ -68,9 +68,9 @@ impl Fault {
     /// The fault as a struct, as `system.multicall` carries it.
     #[must_use]
     pub fn into_value(self) -> Value {
-        Value::Map(vec![
-            ("faultCode".to_owned(), Value::Int(self.code.into())),
-            ("faultString".to_owned(), Value::Str(self.text)),
+        Value::map(vec![
+            ("faultCode".into(), Value::Int(self.code.into())),
+            ("faultString".into(), self.text.into()),
         ])
     }
 }
@@ -119,7 +119,7 @@ impl From<Fault> for CallError {
 
 /// The text of a value that should be a string.
 fn text_of(value: Value) -> String {
-    if let Value::Str(text) = value { text } else { format!("{value:?}") }
+    if let Value::Str(text) = value { text.into() } else { format!("{value:?}") }
 }
 
 /// Splits `<class 'NAME'>:MESSAGE`, and Python 2's `<type 'exceptions.NAME'>:MESSAGE`, into NAME and MESSAGE.

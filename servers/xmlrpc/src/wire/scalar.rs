@@ -46,7 +46,7 @@ impl Scalar {
                 _ => Err(DecodeError::Boolean),
             },
             Scalar::Double => double(&text),
-            Scalar::String => Ok(Value::Str(text.into_owned())),
+            Scalar::String => Ok(Value::from(&*text)),
             // Neither checked nor converted, as in CPython.
             Scalar::DateTime => Ok(Value::DateTime(text.into())),
             Scalar::Nil => Ok(Value::Null),
@@ -152,5 +152,5 @@ fn base64(text: &[u8]) -> Result<Value, DecodeError> {
     if !complete && symbols.len() % 4 != 0 {
         return Err(DecodeError::Base64);
     }
-    ENGINE.decode(&symbols).map(Value::Bytes).map_err(|_| DecodeError::Base64)
+    ENGINE.decode(&symbols).map(Value::from).map_err(|_| DecodeError::Base64)
 }

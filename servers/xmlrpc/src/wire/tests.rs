@@ -1,6 +1,6 @@
 //! Tests of the messages against those of CPython.
 
-use calculator::{Call, CallError, ErrorKind, Limits, Params, Value};
+use calculator::{Call, CallError, ErrorKind, Limits, Params, Text, Value};
 
 use http_layer::xml::is_xml_char;
 
@@ -86,19 +86,19 @@ fn values_are_identical_to_those_of_cpython() {
         (Value::Int(i32::MIN.into()), "<value><int>-2147483648</int></value>\n"),
         (Value::from("a\"b'c <&> zü\n"), "<value><string>a\"b'c &lt;&amp;&gt; zü\n</string></value>\n"),
         (Value::from(""), "<value><string></string></value>\n"),
-        (Value::Bytes(vec![]), "<value><base64>\n</base64></value>\n"),
-        (Value::Bytes(b"ab\0".to_vec()), "<value><base64>\nYWIA\n</base64></value>\n"),
-        (Value::List(vec![]), "<value><array><data>\n</data></array></value>\n"),
+        (Value::from(vec![]), "<value><base64>\n</base64></value>\n"),
+        (Value::from(b"ab\0".to_vec()), "<value><base64>\nYWIA\n</base64></value>\n"),
+        (Value::list([]), "<value><array><data>\n</data></array></value>\n"),
         (
-            Value::List(vec![Value::Int(1), Value::Null, Value::List(vec![Value::Bool(true)])]),
+            Value::list(vec![Value::Int(1), Value::Null, Value::list(vec![Value::Bool(true)])]),
             "<value><array><data>\n<value><int>1</int></value>\n<value><nil/></value><value><array><data>\n\
              <value><boolean>1</boolean></value>\n</data></array></value>\n</data></array></value>\n",
         ),
-        (Value::Map(vec![]), "<value><struct>\n</struct></value>\n"),
+        (Value::Map(Box::default()), "<value><struct>\n</struct></value>\n"),
         (
-            Value::Map(vec![
-                ("a<".to_owned(), Value::Map(vec![("x".to_owned(), Value::Int(1))])),
-                ("b".to_owned(), Value::List(vec![])),
+            Value::map(vec![
+                ("a<".into(), Value::map(vec![("x".into(), Value::Int(1))])),
+                ("b".into(), Value::list([])),
             ]),
             "<value><struct>\n<member>\n<name>a&lt;</name>\n<value><struct>\n<member>\n<name>x</name>\n\
              <value><int>1</int></value>\n</member>\n</struct></value>\n</member>\n<member>\n<name>b</name>\n\
@@ -108,7 +108,7 @@ fn values_are_identical_to_those_of_cpython() {
         assert_eq!(written(&value), golden);
         assert_eq!(read(golden), Ok(value));
     }
-    let two_lines = written(&Value::Bytes(vec![0; 58]));
+    let two_lines = written(&Value::from(vec![0; 58]));
     let lines: Vec<_> = two_lines.lines().map(str::len).collect();
     assert_eq!(lines, ["<value><base64>".len(), 76, 4, "</base64></value>".len()]);
 }
@@ -149,9 +149,9 @@ fn rejects_values_that_xml_rpc_cannot_represent() {
         (Value::from("\u{1f}"), ErrorKind::NotRepresentable),
         (Value::from("\u{fffe}"), ErrorKind::NotRepresentable),
         (Value::from("\u{ffff}"), ErrorKind::NotRepresentable),
-        (Value::Map(vec![("\u{1}".to_owned(), Value::Int(1))]), ErrorKind::NotRepresentable),
+        (Value::map(vec![("\u{1}".into(), Value::Int(1))]), ErrorKind::NotRepresentable),
     ] {
-        let nested = Value::List(vec![value.clone()]);
+        let nested = Value::list(vec![value.clone()]);
         for value in [value, nested] {
             let error = CallError::from(encode_response(&value, &NONE).unwrap_err());
             assert_eq!(error.kind, kind, "{value:?}");
@@ -161,7 +161,7 @@ fn rejects_values_that_xml_rpc_cannot_represent() {
     }
     let null = encode_response(&Value::Null, &EncodeOptions::default()).unwrap_err();
     assert_eq!(null.to_string(), "cannot marshal None unless allow_none is enabled");
-    let named = Call::named("add", [("x".to_owned(), Value::Int(1))]);
+    let named = Call::named("add", [("x".into(), Value::Int(1))]);
     assert_eq!(encode_call(&named, &NONE).unwrap_err().kind(), ErrorKind::InvalidArguments);
     let huge = encode_response(&Value::Int(1 << 40), &NONE).unwrap_err();
     assert_eq!(Fault::from(huge).text, "<class 'OverflowError'>:int exceeds XML-RPC limits");
@@ -226,11 +226,11 @@ fn other_scalars_are_decoded_as_in_cpython() {
         ("nil", "", Value::Null),
         ("ex:nil", "", Value::Null),
         ("dateTime.iso8601", "19980717T14:08:55", Value::DateTime("19980717T14:08:55".into())),
-        ("base64", "YWIA", Value::Bytes(b"ab\0".to_vec())),
-        ("base64", "\n eW91 IGNh\nbg== ", Value::Bytes(b"you can".to_vec())),
-        ("base64", "!!", Value::Bytes(vec![])),
-        ("base64", "Q=Q=Q==ignored", Value::Bytes(b"A\x04".to_vec())),
-        ("base64", "QR==", Value::Bytes(b"A".to_vec())),
+        ("base64", "YWIA", Value::from(b"ab\0".to_vec())),
+        ("base64", "\n eW91 IGNh\nbg== ", Value::from(b"you can".to_vec())),
+        ("base64", "!!", Value::from(vec![])),
+        ("base64", "Q=Q=Q==ignored", Value::from(b"A\x04".to_vec())),
+        ("base64", "QR==", Value::from(b"A".to_vec())),
     ] {
         assert_eq!(read_typed(tag, text), Ok(value), "{tag}: {text}");
     }
@@ -255,8 +255,8 @@ fn other_scalars_are_decoded_as_in_cpython() {
 
 #[test]
 fn containers_are_decoded_in_all_notations() {
-    let list = Ok(Value::List(vec![Value::Int(1), Value::from("b")]));
-    let map = Ok(Value::Map(vec![("k".to_owned(), Value::Int(2))]));
+    let list = Ok(Value::list(vec![Value::Int(1), Value::from("b")]));
+    let map = Ok(Value::map(vec![("k".into(), Value::Int(2))]));
     for (value, expected) in [
         ("<value/>", Ok(Value::from(""))),
         ("<value></value>", Ok(Value::from(""))),
@@ -264,8 +264,8 @@ fn containers_are_decoded_in_all_notations() {
         ("<value>a<i4>5</i4>b</value>", Ok(Value::Int(5))),
         ("<value>\n\t<nil/>\n</value>", Ok(Value::Null)),
         ("<value><string/></value>", Ok(Value::from(""))),
-        ("<value><array/></value>", Ok(Value::List(vec![]))),
-        ("<value><array><data/></array></value>", Ok(Value::List(vec![]))),
+        ("<value><array/></value>", Ok(Value::list([]))),
+        ("<value><array><data/></array></value>", Ok(Value::list([]))),
         (
             "<value><array><data><value><int>1</int></value> <value>b</value></data></array></value>",
             list.clone(),
@@ -275,7 +275,7 @@ fn containers_are_decoded_in_all_notations() {
             "<value><array><data><value><int>1</int></value></data><data><value>b</value></data></array></value>",
             list,
         ),
-        ("<value><struct/></value>", Ok(Value::Map(vec![]))),
+        ("<value><struct/></value>", Ok(Value::Map(Box::default()))),
         (
             "<value><struct><member><name>k</name><value><int>1</int></value></member>\
              <member><name>k</name><value><int>2</int></value></member></struct></value>",
@@ -288,7 +288,7 @@ fn containers_are_decoded_in_all_notations() {
         ),
         (
             "<value><struct><member><name/><value/></member></struct></value>",
-            Ok(Value::Map(vec![(String::new(), Value::from(""))])),
+            Ok(Value::map(vec![(Text::new(), Value::from(""))])),
         ),
     ] {
         assert_eq!(read(value), expected, "{value}");
@@ -313,13 +313,10 @@ fn accepts_prologs_comments_and_namespace_prefixes() {
         "<methodResponse><params><param><value/></param><param><value/></param></params></methodResponse>";
     assert_eq!(
         decode_response(several.as_bytes(), &Limits::default()),
-        Ok(Response::Value(Value::List(vec!["".into(), "".into()])))
+        Ok(Response::Value(Value::list(vec!["".into(), "".into()])))
     );
     let none = "<methodResponse><params/></methodResponse>";
-    assert_eq!(
-        decode_response(none.as_bytes(), &Limits::default()),
-        Ok(Response::Value(Value::List(vec![])))
-    );
+    assert_eq!(decode_response(none.as_bytes(), &Limits::default()), Ok(Response::Value(Value::list([]))));
 }
 
 #[test]
@@ -381,7 +378,7 @@ fn faults_are_classified_by_the_exception_class_they_name() {
 
 #[test]
 fn a_fault_of_any_shape_keeps_what_the_server_reports() {
-    let text_code = |value: &str| Value::Str(value.to_owned());
+    let text_code = |value: &str| Value::from(value);
     for (value, code, data, message) in [
         (
             "<struct><member><name>faultCode</name><value>Client.Auth</value></member>\
@@ -433,13 +430,13 @@ fn a_fault_of_any_shape_keeps_what_the_server_reports() {
 fn an_integer_of_64_bits_can_be_sent_as_i8() {
     let call = Call::positional(
         "m",
-        [Value::BigInt("5".into()), Value::List(vec![Value::BigInt(i64::MIN.to_string().into())])],
+        [Value::BigInt("5".into()), Value::list(vec![Value::BigInt(i64::MIN.to_string().into())])],
     );
     let body = String::from_utf8(encode_call(&call, &EncodeOptions::default()).unwrap()).unwrap();
     assert!(body.contains("<value><i8>5</i8></value>\n"), "{body}");
     assert!(body.contains("<value><i8>-9223372036854775808</i8></value>\n"), "{body}");
     let read = decode_call(body.as_bytes(), &Limits::default()).unwrap();
-    assert_eq!(read.params, Params::Positional(vec![Value::Int(5), Value::List(vec![Value::Int(i64::MIN)])]));
+    assert_eq!(read.params, Params::Positional(vec![Value::Int(5), Value::list(vec![Value::Int(i64::MIN)])]));
 }
 
 #[test]

@@ -45,7 +45,7 @@ impl From<DecodeError> for CallError {
 const MAX_RESERVED_ITEMS: usize = 64;
 
 /// The maximum number of items of all lists and members of all maps in a message. An item may take one byte on the wire
-/// and takes 32 in memory, so the size of the message alone would not bound its memory.
+/// and takes 24 in memory, so the size of the message alone would not bound its memory.
 pub const MAX_ITEMS: usize = 1 << 21;
 
 /// Reads values from the start of a message.
@@ -82,21 +82,21 @@ impl<'a> Reader<'a> {
     pub(crate) fn value_after(&mut self, marker: Marker, depth: usize) -> Result<Value, DecodeError> {
         if let Some(len) = self.list_len(marker)? {
             let inner = depth.checked_sub(1).ok_or(DecodeError::TooDeep)?;
-            return self.list(len, inner).map(Value::List);
+            return self.list(len, inner).map(Value::list);
         }
         if let Some(len) = self.map_len(marker)? {
             let inner = depth.checked_sub(1).ok_or(DecodeError::TooDeep)?;
             let mut members = Vec::with_capacity(len.min(MAX_RESERVED_ITEMS));
             for _ in 0..len {
-                members.push((self.key()?.to_owned(), self.value(inner)?));
+                members.push((self.key()?.into(), self.value(inner)?));
             }
             return Ok(Value::map(members));
         }
         if let Some(text) = self.str_after(marker)? {
-            return Ok(Value::Str(text.to_owned()));
+            return Ok(Value::from(text));
         }
         if let Some(bytes) = self.bin_after(marker)? {
-            return Ok(Value::Bytes(bytes.to_vec()));
+            return Ok(Value::Bytes(bytes.into()));
         }
         Ok(match marker {
             Marker::Null => Value::Null,

@@ -1,7 +1,15 @@
 //! Encoding.
 
-use calculator::{CallError, ErrorKind, Extension, Value};
+use calculator::{CallError, ErrorKind, Extension, FormatLengths, Value};
 use rmp::Marker;
+
+/// A float has eight bytes, an integer fewer, and a string one or two for its length.
+const LENGTHS: FormatLengths = FormatLengths { scalar: 5, container: 3, member: 1 };
+
+/// Makes space in `out` for a list or a map, so that the buffer of a long one need not grow.
+pub(crate) fn reserve_for(out: &mut Vec<u8>, value: &Value) {
+    out.reserve(value.estimated_length(&LENGTHS));
+}
 
 /// Appends `value`.
 ///

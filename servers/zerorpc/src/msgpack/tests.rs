@@ -1,4 +1,4 @@
-use calculator::{ErrorKind, Extension, Value};
+use calculator::{ErrorKind, Extension, Text, Value};
 use proptest::prelude::*;
 
 use super::{DecodeError, Reader, write_value};
@@ -49,8 +49,8 @@ fn strings_and_bytes_use_their_8_bit_length_forms() {
     assert_eq!(encoded(&"x".repeat(31).into())[..1], [0xbf]);
     assert_eq!(encoded(&"x".repeat(32).into())[..2], [0xd9, 32]);
     assert_eq!(encoded(&"x".repeat(256).into())[..3], [0xda, 1, 0]);
-    assert_eq!(encoded(&Value::Bytes(vec![7])), [0xc4, 1, 7]);
-    assert_eq!(encoded(&Value::Bytes(vec![0; 300]))[..3], [0xc5, 1, 44]);
+    assert_eq!(encoded(&Value::from(vec![7])), [0xc4, 1, 7]);
+    assert_eq!(encoded(&Value::from(vec![0; 300]))[..3], [0xc5, 1, 44]);
     assert_eq!(encoded(&Value::Float(5.0)), [0xcb, 0x40, 0x14, 0, 0, 0, 0, 0, 0]);
     assert_eq!(decode(&[0xca, 0x3f, 0xc0, 0, 0]), Ok(Value::Float(1.5)));
 }
@@ -77,7 +77,7 @@ fn rejects_the_messages_that_msgpack_python_rejects() {
     }
     assert_eq!(
         decode(&[0x82, 0xc4, 1, b'a', 1, 0xa1, b'a', 2]),
-        Ok(Value::Map(vec![("a".to_owned(), Value::Int(2))]))
+        Ok(Value::map(vec![("a".into(), Value::Int(2))]))
     );
 }
 
@@ -135,13 +135,13 @@ fn values(with_extensions: bool) -> impl Strategy<Value = Value> {
         any::<i16>().prop_map(|v| Value::Int(v.into())),
         (1_u64 << 63..).prop_map(|v| Value::BigInt(v.to_string().into())),
         any::<f64>().prop_filter("NaN does not equal itself", |v| !v.is_nan()).prop_map(Value::Float),
-        any::<String>().prop_map(Value::Str),
-        prop::collection::vec(any::<u8>(), 0..300).prop_map(Value::Bytes),
+        any::<String>().prop_map(Value::from),
+        prop::collection::vec(any::<u8>(), 0..300).prop_map(Value::from),
     ];
     leaf.prop_recursive(4, 64, 20, |inner| {
         prop_oneof![
-            prop::collection::vec(inner.clone(), 0..20).prop_map(Value::List),
-            prop::collection::vec((any::<String>(), inner), 0..20).prop_map(Value::map),
+            prop::collection::vec(inner.clone(), 0..20).prop_map(Value::list),
+            prop::collection::vec((any::<String>().prop_map(Text::from), inner), 0..20).prop_map(Value::map),
         ]
     })
 }

@@ -180,7 +180,7 @@ fn version(value: &Value) -> Option<u64> {
 /// if the peer speaks version 1.
 fn remote_error(args: &Value) -> CallError {
     let Value::List(args) = args else { return malformed("an error without a list of arguments") };
-    let (class, message, traceback) = match args.as_slice() {
+    let (class, message, traceback) = match &**args {
         [Value::Str(class), Value::Str(message), traceback, ..] => (class.as_str(), message, Some(traceback)),
         [Value::Str(text)] => (text.split('(').next().unwrap_or_default(), text, None),
         _ => return malformed("an error that names no exception"),

@@ -4,7 +4,7 @@ use calculator::{CallError, ErrorKind, Value};
 
 use super::ids::{ID_LEN, Id};
 use super::names::{ERR, HEARTBEAT, MORE, OK, STREAM, STREAM_DONE};
-use crate::msgpack::{write_bin, write_list_len, write_str, write_value};
+use crate::msgpack::{reserve_for, write_bin, write_list_len, write_str, write_value};
 
 /// Appends a call of `method`, which is the first event of a channel.
 ///
@@ -24,6 +24,7 @@ pub fn write_call(
     write_str(out, method)?;
     write_list_len(out, args.len())?;
     for value in args {
+        reserve_for(out, value);
         write_value(out, value)?;
     }
     Ok(())
@@ -91,6 +92,7 @@ pub fn write_event(
         ChannelEvent::Result(value) => {
             write_str(out, OK)?;
             write_list_len(out, 1)?;
+            reserve_for(out, value);
             write_value(out, value)
         }
         ChannelEvent::Error { method, error, v1 } => write_error(out, method, error, v1),

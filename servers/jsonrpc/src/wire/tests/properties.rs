@@ -1,5 +1,6 @@
 //! Properties of the codec.
 
+use calculator::Text;
 use calculator::strategies::json_values;
 use proptest::prelude::*;
 
@@ -9,7 +10,8 @@ use super::*;
 fn call() -> impl Strategy<Value = Call> {
     let params = prop_oneof![
         prop::collection::vec(json_values(), 0..4).prop_map(Params::Positional),
-        prop::collection::vec((any::<String>(), json_values()), 0..4).prop_map(Params::named),
+        prop::collection::vec((any::<String>().prop_map(Text::from), json_values()), 0..4)
+            .prop_map(Params::named),
     ];
     let method = any::<String>().prop_filter("not empty", |method| !method.is_empty());
     (method, params).prop_map(|(method, params)| Call { method: method.into(), params })

@@ -7,7 +7,7 @@ fn a_response_with_pythons_constants_is_read_and_an_unreadable_one_is_malformed(
     assert!(matches!(reply(r#"{"result": NaN, "id": 1}"#), Ok(Value::Float(v)) if v.is_nan()));
     assert_eq!(
         reply(r#"{"result": [-Infinity, 1], "id": 1, "error": null}"#),
-        Ok(Value::List(vec![Value::Float(f64::NEG_INFINITY), Value::Int(1)]))
+        Ok(Value::list(vec![Value::Float(f64::NEG_INFINITY), Value::Int(1)]))
     );
     assert_eq!(reply(r#"{"result": NaN, "id": 2}"#), Err(ErrorKind::Malformed));
     assert_eq!(reply(r#"{"result": "\ud800", "id": 1}"#), Err(ErrorKind::Malformed));
@@ -59,7 +59,7 @@ fn decodes_the_results_of_other_servers() {
     // jsonrpclib-pelix, python-jsonrpc (which omits a null result), Zabbix, version 1.0.
     assert_eq!(reply(r#"{"result": 5, "id": 1, "jsonrpc": "2.0"}"#), Ok(5.into()));
     assert_eq!(reply(r#"{"jsonrpc": "2.0", "id": 1}"#), Ok(Value::Null));
-    assert_eq!(reply(r#"{"jsonrpc":"2.0","result":[],"id":1}"#), Ok(Value::List(vec![])));
+    assert_eq!(reply(r#"{"jsonrpc":"2.0","result":[],"id":1}"#), Ok(Value::list([])));
     assert_eq!(reply(r#"{"result": 5.0, "id": 1, "error": null}"#), Ok(5.0.into()));
     assert_eq!(
         reply(r#"{"jsonrpc":"2.0","result":18446744073709551614,"id":1}"#),
@@ -67,7 +67,7 @@ fn decodes_the_results_of_other_servers() {
     );
     assert_eq!(
         reply(r#"{"jsonrpc":"2.0","result":[-0,184467440737095516140],"id":1}"#),
-        Ok(Value::List(vec![Value::Int(0), Value::BigInt("184467440737095516140".into())]))
+        Ok(Value::list(vec![Value::Int(0), Value::BigInt("184467440737095516140".into())]))
     );
 }
 
@@ -100,7 +100,7 @@ fn errors_are_classified_by_code_and_then_by_kind() {
     }
     assert_eq!(error("{}").kind, ErrorKind::Internal);
     let remote = error(r#"{"code":-1,"message":"m","data":[1]}"#).remote.unwrap();
-    assert_eq!((remote.code, remote.data), (Some(-1), Some(Value::List(vec![1.into()]))));
+    assert_eq!((remote.code, remote.data), (Some(-1), Some(Value::list(vec![1.into()]))));
 }
 
 #[test]
