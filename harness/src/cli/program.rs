@@ -11,6 +11,7 @@ use super::{
     agent, call, check, compare, completions, doctor, export, healthy, list, man, merge, report, run, serve,
 };
 use crate::deploy::{keep_awake, rabbitmq};
+use crate::sys;
 
 /// Measure and explain what a remote call costs in REST, XML-RPC, JSON-RPC, zerorpc and AMQP
 #[derive(Parser)]
@@ -74,6 +75,7 @@ fn ignore_cancelled_connections() {
 #[must_use]
 pub fn main() -> ExitCode {
     ignore_cancelled_connections();
+    sys::return_unused_memory();
     let parsed = without_empty_variables(Arguments::command())
         .try_get_matches()
         .and_then(|matches| Arguments::from_arg_matches(&matches));

@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn the_floor_sends_a_payload_behind_its_64_bytes() {
-        let list = Value::List(vec![Value::Bool(true), Value::from("abc")]);
+        let list = Value::list(vec![Value::Bool(true), Value::from("abc")]);
         let call = Call::positional("echo", [list.clone()]);
         // A kind for the list and each item, a length for the list and the text.
         assert_eq!(anatomy("tcp", &call, &list), [(8, 72), (8, 72)]);

@@ -107,6 +107,12 @@ pub fn thread_limits() -> String {
     imp::thread_limits()
 }
 
+/// Makes the allocator return freed memory to the system: blocks of 4 MiB or more at once, and the rest beyond 8 MiB. By
+/// default, glibc raises both limits to what a long message has once taken. Does nothing with other allocators.
+pub fn return_unused_memory() {
+    imp::return_unused_memory();
+}
+
 /// Gives the calling thread the scheduling policy `SCHED_IDLE`: it runs only when its core would otherwise idle.
 ///
 /// # Errors

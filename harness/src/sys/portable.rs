@@ -21,6 +21,8 @@ pub(super) fn pin_current_thread(_cores: &[usize]) -> io::Result<()> {
     Err(unsupported())
 }
 
+pub(super) fn return_unused_memory() {}
+
 pub(super) fn become_idle_priority() -> io::Result<()> {
     Err(unsupported())
 }

@@ -141,7 +141,7 @@ fn strftime(format: &Value, time: BrokenDownTime) -> Result<Value, CallError> {
 /// them.
 fn civil(tuple: &Value) -> Result<DateTime, CallError> {
     let fields: &[Value] = match tuple {
-        Value::List(fields) if fields.len() == 9 => &**fields,
+        Value::List(fields) if fields.len() == 9 => fields,
         _ => return Err(invalid("the time must be a list of nine integers")),
     };
     let field = |index: usize| match fields.get(index) {

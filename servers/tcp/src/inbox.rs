@@ -109,7 +109,7 @@ mod tests {
 
     fn echo(len: usize) -> Vec<u8> {
         let mut out = Vec::new();
-        encode_request(&mut out, &Call::positional("echo", [Value::Bytes(vec![7; len])])).unwrap();
+        encode_request(&mut out, &Call::positional("echo", [Value::from(vec![7; len])])).unwrap();
         out
     }
 

@@ -126,7 +126,7 @@ pub fn decode_request(message: &[u8], limits: &Limits) -> Result<Call, CallError
     };
     let values = match (frame[1], frame[2]) {
         (kind, FOLLOWS) => vec![value_that_follows(kind, following, limits)?],
-        (STR, NOTHING) => vec![Value::Str(text(frame)?)],
+        (STR, NOTHING) => vec![text(frame)?.into()],
         (NOTHING, NOTHING) => vec![],
         (first, NOTHING) => vec![number(frame, 0, first)?],
         (first, second) => vec![number(frame, 0, first)?, number(frame, 1, second)?],
@@ -156,7 +156,7 @@ pub fn decode_reply(message: &[u8], limits: &Limits) -> Result<Value, CallError>
     let (frame, following) = split(message)?;
     match (frame[0], frame[2]) {
         (kind, FOLLOWS) => value_that_follows(kind, following, limits),
-        (STR, _) => text(frame).map(Value::Str),
+        (STR, _) => text(frame).map(Value::from),
         (ERROR, _) => {
             let kind = usize::from(frame[1]).checked_sub(1).and_then(|index| ErrorKind::ALL.get(index));
             let kind =
@@ -175,7 +175,7 @@ fn split(message: &[u8]) -> Result<(&Frame, &[u8]), CallError> {
 
 fn value_that_follows(kind: u8, bytes: &[u8], limits: &Limits) -> Result<Value, CallError> {
     match kind {
-        STR => str::from_utf8(bytes).map(|text| Value::Str(text.to_owned())).map_err(malformed),
+        STR => str::from_utf8(bytes).map(Value::from).map_err(malformed),
         FLAT => Ok(flat::decode(bytes, limits.max_depth)?),
         other => Err(malformed(format_args!("{other} is not a kind of value that follows"))),
     }

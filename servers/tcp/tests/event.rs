@@ -154,7 +154,7 @@ async fn many_connections_are_served_at_once() {
 async fn requests_that_arrive_together_are_answered_in_their_order() {
     let server = Running::calculator().await;
     let mut peer = server.peer().await;
-    let echo = request(&Call::positional("echo", [Value::List(vec![1.into()])]));
+    let echo = request(&Call::positional("echo", [Value::list(vec![1.into()])]));
     let batch = [addition(1, 1), echo, addition(2, 2), vec![0xff; wire::LEN], addition(3, 3)].concat();
     // Cut inside a request.
     let (first, second) = batch.split_at(100);
@@ -163,7 +163,7 @@ async fn requests_that_arrive_together_are_answered_in_their_order() {
     peer.write_all(second).await.unwrap();
     let mut echoed = [0; wire::LEN + 11];
     peer.read_exact(&mut echoed).await.unwrap();
-    assert_eq!(reply_of(&echoed), Ok(Value::List(vec![1.into()])));
+    assert_eq!(reply_of(&echoed), Ok(Value::list(vec![1.into()])));
     assert_eq!(next_reply(&mut peer).await, Ok(Value::Int(4)));
     assert_eq!(next_reply(&mut peer).await.unwrap_err().kind, ErrorKind::UnknownMethod);
     assert_eq!(next_reply(&mut peer).await, Ok(Value::Int(6)));

@@ -1,7 +1,7 @@
 //! Linux.
 //!
 //! The only module of the workspace with `unsafe` code. Two system calls have no safe wrapper: `getsockopt(TCP_INFO)` and
-//! `sched_setscheduler(SCHED_IDLE)`; each reads or fills one plain structure on the stack. Tokio requires a promise that the
+//! `sched_setscheduler(SCHED_IDLE)`; each reads or fills one plain structure on the stack. Nor has `mallopt`. Tokio requires a promise that the
 //! `timerfd` it watches stays the same descriptor, and the standard library one about a function that runs between fork and
 //! exec.
 #![allow(unsafe_code)]
@@ -55,6 +55,21 @@ pub(super) fn pin_current_thread(cores: &[usize]) -> io::Result<()> {
     }
     Ok(sched_setaffinity(CALLING_THREAD, &set)?)
 }
+
+#[cfg(target_env = "gnu")]
+pub(super) fn return_unused_memory() {
+    const MAPPED_FROM_BYTES: libc::c_int = 4 << 20;
+    const MAX_KEPT_BYTES: libc::c_int = 8 << 20;
+    for (parameter, value) in
+        [(libc::M_MMAP_THRESHOLD, MAPPED_FROM_BYTES), (libc::M_TRIM_THRESHOLD, MAX_KEPT_BYTES)]
+    {
+        // SAFETY: `mallopt` takes two integers and locks the state that it changes. An error leaves that as it was.
+        unsafe { libc::mallopt(parameter, value) };
+    }
+}
+
+#[cfg(not(target_env = "gnu"))]
+pub(super) fn return_unused_memory() {}
 
 pub(super) fn become_idle_priority() -> io::Result<()> {
     let parameters = libc::sched_param { sched_priority: 0 };

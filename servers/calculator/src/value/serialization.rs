@@ -44,12 +44,12 @@ impl Serialize for Value {
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        ValueSeed(&mut ValueBuilder::default()).deserialize(deserializer)
+        ValueSeed(None).deserialize(deserializer)
     }
 }
 
-/// Deserializes a value, which may be a part of another one.
-struct ValueSeed<'b>(&'b mut ValueBuilder);
+/// Deserializes a value: a part of another one with the builder of that, or a whole one.
+struct ValueSeed<'b>(Option<&'b mut ValueBuilder>);
 
 impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
     type Value = Value;
@@ -111,19 +111,31 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        let ValueSeed(builder) = self;
+        let ValueSeed(Some(builder)) = self else {
+            let (mut builder, mut items) = (ValueBuilder::default(), Vec::new());
+            while let Some(item) = seq.next_element_seed(ValueSeed(Some(&mut builder)))? {
+                items.push(item);
+            }
+            return Ok(Value::list(items));
+        };
         let list = builder.open_list();
-        while let Some(item) = seq.next_element_seed(ValueSeed(builder))? {
+        while let Some(item) = seq.next_element_seed(ValueSeed(Some(builder)))? {
             builder.push_item(item);
         }
         Ok(builder.close_list(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let ValueSeed(builder) = self;
+        let ValueSeed(Some(builder)) = self else {
+            let (mut builder, mut all) = (ValueBuilder::default(), Vec::new());
+            while let Some(name) = members.next_key()? {
+                all.push((name, members.next_value_seed(ValueSeed(Some(&mut builder)))?));
+            }
+            return Ok(Value::map(all));
+        };
         let map = builder.open_map();
         while let Some(name) = members.next_key()? {
-            let value = members.next_value_seed(ValueSeed(builder))?;
+            let value = members.next_value_seed(ValueSeed(Some(builder)))?;
             builder.push_member(name, value);
         }
         Ok(builder.close_map(map))

@@ -178,11 +178,11 @@ impl<'a> Reader<'a> {
             TRUE => Value::Bool(true),
             INT => Value::Int(i64::from_be_bytes(self.array()?)),
             FLOAT => Value::Float(f64::from_be_bytes(self.array()?)),
-            STR => Value::Str(self.text()?.to_owned()),
-            BYTES => Value::Bytes(self.octets()?.to_vec()),
-            LIST => Value::List(self.items(depth, Self::value)?),
+            STR => self.text()?.into(),
+            BYTES => Value::Bytes(self.octets()?.into()),
+            LIST => Value::list(self.items(depth, Self::value)?),
             MAP => {
-                let member = |reader: &mut Self, depth| Ok((reader.text()?.to_owned(), reader.value(depth)?));
+                let member = |reader: &mut Self, depth| Ok((reader.text()?.into(), reader.value(depth)?));
                 Value::map(self.items(depth, member)?)
             }
             other => return Err(DecodeError::Kind(other)),

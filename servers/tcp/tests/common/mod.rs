@@ -47,12 +47,12 @@ pub(crate) async fn assert_conformance(client: &impl Client) {
 /// connection can be used afterwards.
 pub(crate) async fn assert_echoes(client: &impl Client, max_body: usize) {
     let echo = async |value: Value| client.call(&Call::positional("echo", [value])).await;
-    let texts = [0, 56, 57, 10_000, max_body].map(|len| Value::Str("x".repeat(len)));
+    let texts = [0, 56, 57, 10_000, max_body].map(|len| Value::from("x".repeat(len)));
     let documents = [10_000, max_body / 2].map(|bytes| document(1, bytes));
     for value in texts.into_iter().chain(documents) {
         assert!(echo(value.clone()).await == Ok(value), "the value was changed");
     }
-    let error = echo(Value::Str("x".repeat(max_body + 1))).await.unwrap_err();
+    let error = echo(Value::from("x".repeat(max_body + 1))).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::TooLarge, "{error}");
     assert_eq!(add(client).await, Ok(Value::Int(5)));
     let hello = Call::positional("hello", ["y".repeat(100).into()]);
