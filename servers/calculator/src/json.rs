@@ -3,6 +3,8 @@
 //! A number with `.` or an exponent is a float, any other is an integer. Floats are always written with one of the two,
 //! so that `5.0` does not come back as `5`. A value that JSON cannot represent is an error; it is never altered.
 
+use std::marker::PhantomData;
+
 use serde::de::Error as _;
 use serde_json::value::RawValue;
 
@@ -61,6 +63,24 @@ pub fn read(text: &[u8], limits: &Limits) -> Result<Value, CallError> {
     check_depth(text, limits)?;
     let value = serde_json::from_slice(text).map_err(malformed)?;
     Ok(reparse_exactly(text, [&value])?.unwrap_or(value))
+}
+
+/// Parses `text` as the members of exactly one JSON object, in a list that can be taken apart; any other value as it is.
+/// Names may be repeated.
+///
+/// # Errors
+/// As [`read()`].
+pub fn read_members(text: &[u8], limits: &Limits) -> Result<Result<Vec<(Text, Value)>, Value>, CallError> {
+    if !text.trim_ascii_start().starts_with(b"{") {
+        return read(text, limits).map(Err);
+    }
+    check_depth(text, limits)?;
+    let Members(members) = serde_json::from_slice(text).map_err(malformed)?;
+    match reparse_exactly(text, members.iter().map(|(_, value)| value))? {
+        Some(Value::Map(exact)) => Ok(Ok(exact.into_vec())),
+        Some(other) => Ok(Err(other)),
+        None => Ok(Ok(members)),
+    }
 }
 
 /// Parses the whole of `text` again, with every integer kept exactly, if the parser turned an integer into one of the
@@ -177,7 +197,7 @@ fn parse_exactly(raw: &RawValue) -> Result<Value, serde_json::Error> {
             items.into_iter().map(parse_exactly).collect::<Result<_, _>>().map(Value::List)
         }
         Some(b'{') => {
-            let Members(members) = serde_json::from_str(text)?;
+            let Members::<&RawValue>(members) = serde_json::from_str(text)?;
             let members = members
                 .into_iter()
                 .map(|(name, raw)| Ok((name, parse_exactly(raw)?)))
@@ -205,18 +225,18 @@ pub fn string_literal(text: &str) -> Option<&str> {
     text.get(..end + 2)
 }
 
-/// The members of an object in their order, with their values not parsed yet. Names may be repeated.
-pub struct Members<'a>(pub Vec<(Text, &'a RawValue)>);
+/// The members of an object in their order. Names may be repeated. A value of type [`RawValue`] is not parsed yet.
+pub struct Members<T>(pub Vec<(Text, T)>);
 
-impl<'de> serde::Deserialize<'de> for Members<'de> {
+impl<'de, T: serde::Deserialize<'de>> serde::Deserialize<'de> for Members<T> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Members<'de>;
+        struct Visitor<T>(PhantomData<T>);
+        impl<'de, T: serde::Deserialize<'de>> serde::de::Visitor<'de> for Visitor<T> {
+            type Value = Members<T>;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object")
             }
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members<T>, A::Error> {
                 let mut members = Vec::new();
                 while let Some(member) = map.next_entry()? {
                     members.push(member);
@@ -224,7 +244,7 @@ impl<'de> serde::Deserialize<'de> for Members<'de> {
                 Ok(Members(members))
             }
         }
-        deserializer.deserialize_map(Visitor)
+        deserializer.deserialize_map(Visitor(PhantomData))
     }
 }
 

@@ -49,7 +49,7 @@ impl<'a> TolerantMessage<'a> {
         part: &RawValue,
         names: [&str; N],
     ) -> Option<[Option<&'a str>; N]> {
-        let Members(members) = serde_json::from_str(part.get()).ok()?;
+        let Members::<&RawValue>(members) = serde_json::from_str(part.get()).ok()?;
         let find =
             |name| members.iter().rfind(|(member, _)| member == name).map(|(_, part)| self.text_of(part));
         Some(names.map(find))

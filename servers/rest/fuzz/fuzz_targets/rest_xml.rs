@@ -14,6 +14,6 @@ fuzz_target!(|body: &[u8]| {
         let text = String::from_utf8(written).expect("text");
         let body = text.replacen("<result ", "<arguments><value ", 1).replace("</result>", "</value></arguments>");
         let again = decode_params(body.as_bytes(), ParameterType::Any, &limits).expect("an encoded value is decoded");
-        assert_eq!(again, Params::Named(vec![("value".to_owned(), value)]));
+        assert_eq!(again, Params::Named(vec![("value".into(), value)]));
     }
 });
