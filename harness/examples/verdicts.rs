@@ -1,5 +1,6 @@
-//! Simulates tables with the noise of real records, and prints how often a table contains a false statement and how
-//! often it states a true difference.
+//! Simulates tables with the noise of a record: how often a table contains a false statement, how often it states a true
+//! difference, and which differences a run will be able to state. Prints JSON, which the program is built with;
+//! `scripts/method verdicts` runs this.
 //!
 //! `cargo run --release --locked -p rpcbench --example verdicts -- results/reference`
 
@@ -8,15 +9,15 @@ use std::path::PathBuf;
 use clap::Parser;
 use rpcbench::record;
 use rpcbench::report::Summary;
-use rpcbench::stats::simulation::{Noise, Outcome, Source, Table};
+use rpcbench::run::power::{MeasurementPower, POWER, Power};
 
-/// Simulate tables with the noise of records: the rate of false statements, and the power against blocks and effect
+/// Simulate tables with the noise of a record: the rate of false statements, and the power against blocks and effect
 #[derive(Parser)]
 struct Arguments {
-    /// Records, or folders that contain a record.json
-    #[arg(required = true, value_name = "RECORD")]
-    records: Vec<PathBuf>,
-    /// The number of tables for each cell
+    /// A record, or a folder that contains a record.json
+    #[arg(value_name = "RECORD")]
+    record: PathBuf,
+    /// The number of tables for each figure
     #[arg(long, default_value_t = 2_000)]
     tables: u32,
     /// The number of stacks in each table
@@ -30,53 +31,25 @@ struct Arguments {
     seed: u64,
 }
 
-/// By how much one stack is faster than the others.
-const EFFECTS: [f64; 5] = [0.02, 0.03, 0.05, 0.10, 0.20];
-
 fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
-    print!("| noise of | blocks | false tables, equal stacks | false tables, own noise |");
-    for effect in EFFECTS {
-        print!(" states {:.0} % |", 100.0 * effect);
-    }
-    println!("\n|:--|--:|--:|--:|{}", "--:|".repeat(EFFECTS.len()));
-    for path in &arguments.records {
-        let summary = Summary::new(&record::read(path)?)?;
-        for measurement in &summary.measurements {
-            if let Some(noise) = measurement.noise() {
-                rows(&measurement.measurement.name, &noise, &arguments);
-            }
-        }
-    }
+    let Arguments { record, tables, stacks, blocks, seed } = Arguments::parse();
+    let record = record::read(&record)?;
+    let summary = Summary::new(&record)?;
+    let with_noise =
+        summary.measurements.iter().filter_map(|summary| Some((&summary.measurement, summary.noise()?)));
+    let power = Power {
+        record: record.id.clone(),
+        started: record.started.clone(),
+        blocks: record.scenario.blocks.get(),
+        tables,
+        seed,
+        power: POWER,
+        measurements: with_noise
+            .map(|(measurement, noise)| {
+                MeasurementPower::simulate(measurement, &noise, stacks.into(), &blocks, tables, seed)
+            })
+            .collect(),
+    };
+    println!("{}", serde_json::to_string_pretty(&power)?);
     Ok(())
-}
-
-/// Prints a row for each number of blocks.
-fn rows(name: &str, noise: &Noise, arguments: &Arguments) {
-    for blocks in &arguments.blocks {
-        let simulate = |effect, source| {
-            let table = Table { stacks: arguments.stacks.into(), blocks: *blocks, effect, source };
-            noise.simulate(table, arguments.tables, arguments.seed)
-        };
-        let false_tables = |source| {
-            let none = simulate(0.0, source);
-            let some = simulate(0.05, source);
-            share(none.with_false_statement + some.with_false_statement, none.tables + some.tables)
-        };
-        print!(
-            "| {name} | {blocks} | {} | {} |",
-            false_tables(Source::AnyStack),
-            false_tables(Source::OneStack)
-        );
-        for effect in EFFECTS {
-            let Outcome { tables, with_effect_stated, .. } = simulate(effect, Source::AnyStack);
-            print!(" {} |", share(with_effect_stated, tables));
-        }
-        println!();
-    }
-}
-
-/// A part of a total as a percentage.
-fn share(part: u32, whole: u32) -> String {
-    format!("{:.1} %", 100.0 * f64::from(part) / f64::from(whole.max(1)))
 }

@@ -53,6 +53,7 @@ impl Progress {
             Event::Skipped(skipped) => {
                 self.problem(&format!("{} is skipped: {}", skipped.stack, skipped.reason));
             }
+            Event::Planned(outlook) => self.announcement(&outlook.to_string()),
             Event::Measuring(all) => {
                 self.total = *all;
                 self.started_at = Instant::now();
@@ -117,6 +118,13 @@ impl Progress {
     fn line(&self, text: &str) {
         if !self.quiet && self.bar.is_none() {
             print_error(&text);
+        }
+    }
+
+    /// Prints what the user should read in any case, beside a bar too.
+    fn announcement(&self, text: &str) {
+        if !self.quiet {
+            self.problem(text);
         }
     }
 

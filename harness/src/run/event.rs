@@ -1,6 +1,7 @@
 //! The events that a run reports while it is under way.
 
 use super::error::SaveProblem;
+use super::outlook::Outlook;
 use crate::record::{Check, SearchResult, Skipped, Trial};
 
 /// An event of a run under way.
@@ -14,6 +15,8 @@ pub enum Event<'a> {
     Skipped(&'a Skipped),
     /// A private broker is about to be started.
     StartingBroker,
+    /// It is known what can be measured, and how long that takes.
+    Planned(&'a Outlook),
     /// The first block begins; the run has this many trials in all.
     Measuring(u64),
     /// A trial is over.

@@ -11,6 +11,8 @@ mod gate;
 pub mod ledger;
 mod leftovers;
 mod options;
+mod outlook;
+pub mod power;
 pub mod preflight;
 mod record_file;
 mod search;
@@ -23,6 +25,7 @@ pub use event::{Event, Progress};
 pub(crate) use gate::check_stacks;
 pub use leftovers::remove_leftovers;
 pub use options::Options;
+pub use outlook::{Difference, Outlook};
 pub(crate) use record_file::RecordFile;
 
 use std::path::PathBuf;
@@ -73,6 +76,7 @@ pub fn run(
 
     check_stacks(&mut plan, &context, &mut brokers, options, &mut record, progress)?;
     record.stacks = plan.stacks().into_iter().map(|stack| stack_facts(stack, options)).collect();
+    progress(Event::Planned(&Outlook::new(scenario, &plan)));
     progress(Event::Measuring(plan.trials().count() as u64 * u64::from(scenario.blocks.get())));
     let mut file = RecordFile::new(options.file.clone(), options.fallback.clone());
     blocks::run_blocks(&plan, &context, &mut brokers, options, &mut record, &mut file, progress);

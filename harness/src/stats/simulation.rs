@@ -9,7 +9,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::interval::Interval;
 use super::quantile::median;
-use super::statement::{ByBlock, Comparison, Comparisons, Statement, ratio};
+use super::statement::{
+    ByBlock, Comparison, Comparisons, ERROR_RATE, MIN_DELTA, Statement, error_each, ratio,
+};
 
 /// The noise of a measurement: the logarithm of each stack's speed in each block, less its median over the blocks.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,16 +81,8 @@ impl Noise {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut outcome = Outcome::default();
         for _ in 0..count {
-            // The last row is the second half of an A/A pair with the last stack.
-            let speeds = self.draw(table, &mut rng);
-            let (twin, stacks) =
-                speeds.split_last().map_or((None, &speeds[..]), |(twin, rest)| (Some(twin), rest));
-            let same: Vec<Interval> = twin
-                .zip(stacks.last())
-                .and_then(|(twin, last)| ratio(last, twin, super::ERROR_RATE))
-                .into_iter()
-                .collect();
-            let compared = Comparisons::new(&stacks.iter().collect::<Vec<_>>(), &same);
+            let (stacks, same) = self.draw(table, &mut rng);
+            let compared = Comparisons::new(&stacks.iter().collect::<Vec<_>>(), same.as_slice());
             let is_false = |pair: &Comparison| self.is_false(pair, compared.delta, table);
             outcome.tables += 1;
             outcome.with_false_statement += u32::from(compared.pairs.iter().any(is_false));
@@ -98,8 +92,38 @@ impl Noise {
         outcome
     }
 
-    /// The speeds of the stacks of `table`, and of a twin of the last one.
-    fn draw(&self, table: Table, rng: &mut ChaCha8Rng) -> Vec<ByBlock> {
+    /// The smallest effect that the share `power` of tables states: that the first stack is faster than the second, with
+    /// all the pairs of `table` and δ from an A/A pair. `None` where there are too few blocks for any statement. The effect
+    /// of `table` is not used; `seed` determines the result.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
+    pub fn detectable(&self, table: Table, power: f64, count: u32, seed: u64) -> Option<f64> {
+        let error = error_each(table.stacks * table.stacks.saturating_sub(1) / 2);
+        // Other stacks matter only as pairs that share the error.
+        let two = Table { stacks: 2, effect: 0.0, ..table };
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let stated_from = |_| {
+            let (stacks, same) = self.draw(two, &mut rng);
+            let low = ratio(stacks.first()?, stacks.get(1)?, error)?.low;
+            let delta = same.map_or(0.0, |same| same.largest_difference()).max(MIN_DELTA);
+            // The effect multiplies the whole interval, which must lie beyond δ.
+            Some((1.0 + delta) / low - 1.0)
+        };
+        let mut effects: Vec<f64> = (0..count).map(stated_from).collect::<Option<_>>()?;
+        effects.sort_unstable_by(f64::total_cmp);
+        effects.get((power * effects.len() as f64).ceil() as usize - 1).copied()
+    }
+
+    /// The speeds of the stacks of `table`, and the ratio of the last one to its twin, an A/A pair.
+    fn draw(&self, table: Table, rng: &mut ChaCha8Rng) -> (Vec<ByBlock>, Option<Interval>) {
+        let mut speeds = self.draw_with_twin(table, rng);
+        let twin = speeds.pop();
+        let same = twin.zip(speeds.last()).and_then(|(twin, last)| ratio(last, &twin, ERROR_RATE));
+        (speeds, same)
+    }
+
+    /// The speeds of the stacks of `table`, followed by those of a twin of the last one.
+    fn draw_with_twin(&self, table: Table, rng: &mut ChaCha8Rng) -> Vec<ByBlock> {
         let mut speeds = vec![ByBlock::new(); table.stacks + 1];
         for block in 0..table.blocks {
             let noise = &self.blocks[rng.random_range(0..self.blocks.len())];
@@ -173,6 +197,20 @@ mod tests {
             noise.simulate(table, 50, 3),
             Outcome { tables: 50, with_false_statement: 0, with_effect_stated: 50 }
         );
+    }
+
+    #[test]
+    fn a_detectable_effect_is_stated_by_as_many_tables_as_it_says() {
+        let steps = [0.0, 0.002, -0.001, 0.004, -0.003, 0.03, 0.001, -0.05, 0.0, 0.002];
+        let noise = Noise { blocks: steps.map(|step| vec![step, -step / 2.0]).to_vec() };
+        let table = Table { stacks: 2, ..TABLE };
+        let effect = noise.detectable(table, 0.8, 1_000, 3).unwrap();
+        assert!(effect > MIN_DELTA, "{effect}");
+        let stated = |effect| noise.simulate(Table { effect, ..table }, 1_000, 3).with_effect_stated;
+        assert!(stated(effect + 1e-9) >= 800 && stated(effect - 1e-9) < 800, "{effect}");
+        // More pairs take a larger effect, and more blocks than there are.
+        assert!(noise.detectable(TABLE, 0.8, 1_000, 3).unwrap() >= effect);
+        assert_eq!(noise.detectable(Table { blocks: 13, ..TABLE }, 0.8, 100, 3), None);
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl Comparisons {
             let ratio = ratio(speeds[stacks[0]], speeds[stacks[1]], error);
             Comparison { stacks, ratio, statement: Statement::of(ratio, delta) }
         };
-        Comparisons { delta, pairs: pairs.map(compare).collect(), blocks_needed: blocks_needed(error) }
+        Comparisons { delta, pairs: pairs.map(compare).collect(), blocks_needed: blocks_for_pairs(count) }
     }
 
     /// The comparison of the stacks `a` and `b`, in this order; `None` if there is none.
@@ -126,6 +126,12 @@ impl Comparisons {
 #[allow(clippy::cast_precision_loss)]
 pub fn error_each(count: usize) -> f64 {
     ERROR_RATE / count.max(1) as f64
+}
+
+/// The smallest number of blocks with which a statement about one of `count` pairs of stacks is possible.
+#[must_use]
+pub fn blocks_for_pairs(count: usize) -> usize {
+    blocks_needed(error_each(count))
 }
 
 #[cfg(test)]

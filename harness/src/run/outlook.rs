@@ -1,0 +1,221 @@
+//! What a run will measure, how long that takes, and which differences it will be able to state.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use super::power::{MeasurementPower, Power};
+use crate::scenario::{Measurement, Plan, Scenario};
+use crate::stats::blocks_for_pairs;
+
+/// What a trial takes beside warm-up and window, to start a server and to connect: 30 ms in the reference record, whose
+/// trials through a broker take 100 ms more.
+const TRIAL_OVERHEAD: Duration = Duration::from_millis(30);
+
+/// What a run will measure, and which differences it will be able to state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outlook {
+    /// The number of blocks.
+    pub blocks: u32,
+    /// The number of trials in each block.
+    pub trials_per_block: usize,
+    /// About how long all blocks take.
+    pub duration: Duration,
+    /// The number of searches that follow the blocks. How long they take is not known.
+    pub searches: usize,
+    /// The largest number of stacks that a table of the run compares with each other; floors are not among them.
+    pub stacks: usize,
+    /// The smallest number of blocks with which a statement about two of these is possible.
+    pub blocks_needed: usize,
+    /// What can be stated, for each kind of measurement of which the noise is known.
+    pub differences: Vec<Difference>,
+    /// The number of measurements whose noise is not known.
+    pub unknown: usize,
+}
+
+/// The difference that a kind of measurement will be able to state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// The name of such a measurement in the reference record.
+    pub like: String,
+    /// The smallest difference that is stated in four of five runs, as a share; `None` where there are too few blocks.
+    pub difference: Option<f64>,
+    /// The same with twice as many blocks.
+    pub with_twice_the_blocks: Option<f64>,
+}
+
+impl Outlook {
+    /// The outlook of `scenario`, of which `plan` is what can be measured.
+    #[must_use]
+    pub fn new(scenario: &Scenario, plan: &Plan) -> Self {
+        let blocks = scenario.blocks.get();
+        let trials_per_block = plan.trials().count();
+        let per_trial = scenario.warmup + scenario.measure + TRIAL_OVERHEAD;
+        let trials = u32::try_from(trials_per_block).unwrap_or(u32::MAX).saturating_mul(blocks);
+        let compared: Vec<_> = scenario
+            .measurements
+            .iter()
+            .map(|measurement| (measurement, stacks_to_compare(plan, measurement)))
+            .filter(|(_, stacks)| *stacks > 1)
+            .collect();
+        let stacks = compared.iter().map(|(_, stacks)| *stacks).max().unwrap_or(0);
+        let power = Power::of_reference().ok();
+        let mut differences: Vec<Difference> = Vec::new();
+        let mut unknown = 0;
+        for (measurement, stacks) in compared {
+            match power.as_ref().and_then(|power| power.like(measurement)) {
+                Some(like) if differences.iter().any(|known| known.like == like.name) => {}
+                Some(like) => differences.push(Difference::of(like, stacks, blocks)),
+                None => unknown += 1,
+            }
+        }
+        Outlook {
+            blocks,
+            trials_per_block,
+            duration: per_trial.saturating_mul(trials),
+            searches: scenario.searches.len(),
+            stacks,
+            blocks_needed: blocks_for_pairs(stacks * stacks.saturating_sub(1) / 2),
+            differences,
+            unknown,
+        }
+    }
+
+    /// What can be stated, in words; empty where there is nothing to compare.
+    fn statements(&self) -> String {
+        if self.stacks < 2 {
+            return String::new();
+        }
+        let (blocks, stacks, needed) = (self.blocks, self.stacks, self.blocks_needed);
+        if u32::try_from(needed).is_ok_and(|needed| blocks < needed) {
+            return format!(
+                "{blocks} blocks are too few to state any difference: {stacks} stacks take {needed} blocks or more \
+                 (--blocks {needed})"
+            );
+        }
+        let list = |of: fn(&Difference) -> Option<f64>| {
+            let words = self
+                .differences
+                .iter()
+                .filter_map(|known| Some(format!("{} in {}", percent(of(known)?), known.like)));
+            words.collect::<Vec<_>>().join(", ")
+        };
+        let now = list(|known| known.difference);
+        if now.is_empty() {
+            return "which differences can be stated is not known: the reference record has no such measurement".to_owned();
+        }
+        let unknown = match self.unknown {
+            0 => String::new(),
+            unknown => format!("; not known for {unknown} other measurements"),
+        };
+        format!(
+            "{stacks} stacks, {blocks} blocks: differences from about {now} can be stated, in four of five runs with the \
+             noise of the reference record{unknown}\nwith --blocks {}: {}",
+            2 * blocks,
+            list(|known| known.with_twice_the_blocks)
+        )
+    }
+}
+
+impl Difference {
+    fn of(like: &MeasurementPower, stacks: usize, blocks: u32) -> Self {
+        Difference {
+            like: like.name.clone(),
+            difference: like.detectable(stacks, blocks),
+            with_twice_the_blocks: like.detectable(stacks, blocks.saturating_mul(2)),
+        }
+    }
+}
+
+/// The number of stacks of `measurement` that are not floors.
+fn stacks_to_compare(plan: &Plan, measurement: &Measurement) -> usize {
+    let trials = plan.trials().filter(|trial| trial.measurement == measurement.name);
+    let compared = trials.map(|trial| trial.stack).filter(|stack| !stack.protocol.is_floor());
+    compared.map(|stack| stack.name).collect::<BTreeSet<_>>().len()
+}
+
+/// A share as a percentage with two significant digits.
+fn percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    if percent < 9.95 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
+}
+
+impl fmt::Display for Outlook {
+    /// Two or three lines for the user who waits for the run.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let minutes = self.duration.as_secs_f64() / 60.0;
+        let duration = match self.duration.as_secs_f64() {
+            seconds if seconds < 90.0 => format!("{seconds:.0} s"),
+            _ => format!("{minutes:.0} min"),
+        };
+        let block = if self.blocks == 1 { "block" } else { "blocks" };
+        write!(f, "{} {block} of {} trials, about {duration}", self.blocks, self.trials_per_block)?;
+        if self.searches > 0 {
+            write!(f, ", and {} searches", self.searches)?;
+        }
+        match self.statements().as_str() {
+            "" => Ok(()),
+            statements => write!(f, "\n{statements}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    fn outlook(name: &str, change: fn(&mut Scenario)) -> Outlook {
+        let mut scenario = Scenario::load(name).unwrap();
+        change(&mut scenario);
+        Outlook::new(&scenario, &Plan::new(&scenario, &[0, 1]).unwrap())
+    }
+
+    #[test]
+    fn a_run_with_too_few_blocks_announces_that_it_states_nothing() {
+        let quick = outlook("quick", |_| ());
+        assert_eq!((quick.stacks, quick.blocks_needed), (10, 14));
+        let text = quick.to_string();
+        assert!(text.contains("5 blocks are too few to state any difference"), "{text}");
+        assert!(text.contains("--blocks 14"), "{text}");
+    }
+
+    #[test]
+    fn a_run_announces_a_difference_for_each_kind_of_measurement() {
+        let standard = outlook("standard", |_| ());
+        let names: Vec<_> = standard.differences.iter().map(|known| known.like.as_str()).collect();
+        assert_eq!(names, ["latency", "latency on two cores", "throughput", "payload"]);
+        assert_eq!(standard.unknown, 0);
+        for known in &standard.differences {
+            assert!(known.difference >= known.with_twice_the_blocks, "{known:?}");
+        }
+        let text = standard.to_string();
+        assert!(text.contains("11 stacks, 30 blocks: differences from about "), "{text}");
+        assert!(text.contains(" % in payload can be stated"), "{text}");
+        assert!(text.contains("with --blocks 60: "), "{text}");
+    }
+
+    #[test]
+    fn a_single_stack_and_an_unknown_load_are_not_judged() {
+        let one = outlook("quick", |scenario| scenario.stacks = vec!["rest".to_owned()]);
+        assert_eq!(one.stacks, 0);
+        assert_eq!(one.to_string().lines().count(), 1);
+        let open = outlook("quick", |scenario| {
+            scenario.blocks = NonZeroU32::new(30).unwrap();
+            for measurement in &mut scenario.measurements {
+                measurement.load = "open:1000:poisson".parse().unwrap();
+            }
+        });
+        assert_eq!((open.differences.len(), open.unknown), (0, 2));
+        assert!(open.to_string().contains("is not known"));
+    }
+
+    #[test]
+    fn the_duration_is_that_of_all_trials() {
+        let standard = outlook("standard", |_| ());
+        let trials = 30 * u32::try_from(standard.trials_per_block).unwrap();
+        assert_eq!(standard.duration, trials * Duration::from_millis(80 + 250 + 30));
+        assert!(standard.to_string().contains(" min"), "{standard}");
+    }
+}
