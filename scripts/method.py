@@ -1,26 +1,38 @@
 """Measure how reliable rpcbench is on this machine: the figures of harness/docs/validation.md.
 
-    scripts/method [PART]...        default: all of them, in an hour and a half
+    scripts/method [OPTION]... [PART]...        default: all of them, in an hour and a half
 
+    quiet          whether the machine is quiet enough: hypervisor, other processes, noise      20 s
     schedule-lag   the delay of an open loop's generator at 10,000 calls/s                      20 s
     known-answers  a server with known stalls, delays, failures and wrong answers                4 min
     cpu            CPU time per call against a server that burns a known amount                 30 s
     recording      what recording a call costs                                                   1 min
     oha            latency at 1,000 calls/s, compared with oha's (cargo install oha)             1 min
     wrk            closed-loop throughput, compared with wrk's (apt install wrk)                 2 min
-    noise          200 pairs of one stack with itself: how many are distinguishable             45 min
-    sensitivity    40 pairs that differ by 3 % of CPU time: how many are distinguishable         9 min
-    verdicts       simulated tables with the noise of the reference record: false statements, power  1 min
+    noise          200 pairs of one stack with itself: how many are stated as different         55 min
+    sensitivity    40 pairs that differ by 3 % of CPU time: how many are stated as different    11 min
+    verdicts       simulated tables with the noise of the reference record: false statements, power  2 min
     connections    the memory of 10,000 open connections                                         1 min
     codec          what encoding and decoding a call costs                                       3 min
     servers        calls/s of our servers, compared with jsonrpsee's and Python's                2 min
     documents      the memory that servers need to echo a document of 1 MiB                      1 min
     zerorpc        calls on one socket, 1,000 clients, CPU time compared with Python's zerorpc   2 min
 
+`noise` and `sensitivity` are campaigns. They begin only on a quiet machine, append the outcome of each pair to a file in
+results/campaigns, and continue where they were interrupted, for example by Ctrl-C. A pair that was disturbed is counted,
+not used, and repeated, at most as many times as there are pairs. `verdicts` writes the differences that a run announces
+into harness/src/run/power.json.
+
+    --record FILE      the file of a campaign (one part only)
+    --pairs N          measure N pairs instead of 200 or 40
+    --anyway           begin a campaign although the machine is not quiet; disturbed pairs are still not used
+    --program PROGRAM  measure this program instead of building one
+
 Needs Linux and two cores; `servers` and `zerorpc` need Python with the packages of servers/python/requirements.txt, named by
 RPCBENCH_PYTHON. Prints a table. Exits with 1 if a figure misses its requirement.
 """
 
+import argparse
 import json
 import math
 import os
@@ -32,9 +44,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-PROGRAM = TARGET / "release" / "rpcbench"
+import quiet
+from campaign import Campaign, figures
+from measuring import Program, ROOT, one, only, run, scenario, schedule_lag
+from tables import power_rows
+
+POWER = ROOT / "harness" / "src" / "run" / "power.json"
 BODY = '{"x":20000,"y":30000}'
 
 
@@ -49,54 +64,12 @@ class Table:
         print(f"| {figure} | {required} | {measured} | {'yes' if good else '**no**'} |", flush=True)
 
 
-def run(*arguments, scenario=None):
-    """Runs the program; returns the record and the output. A run whose audit failed has a record, too."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [PROGRAM, "run", "--out", os.path.join(folder, "out"), *map(str, arguments)]
-        if scenario:
-            path = os.path.join(folder, "scenario.toml")
-            Path(path).write_text(scenario, encoding="utf-8")
-            command.insert(2, path)
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
-        if ended.returncode not in (0, 4):
-            sys.exit(f"{' '.join(map(str, command))}\n{ended.stderr}")
-        return json.loads(Path(folder, "out", "record.json").read_text(encoding="utf-8")), ended.stdout
-
-
-def scenario(stack, load, seconds, placement="split", blocks=1, warmup="100ms", extra=""):
-    return f"""name = "method"
-question = "How far can the figures be trusted?"
-blocks = {blocks}
-warmup = "{warmup}"
-measure = "{round(seconds * 1000)}ms"
-timeout = "30s"
-floors = false
-stacks = ["{stack}"]
-{extra}
-[[measurement]]
-name = "measured"
-operation = "add"
-load = "{load}"
-placement = "{placement}"
-"""
-
-
-def only(record):
-    """The only trial of a record, and the reason if it does not count."""
-    (trial,) = record["trials"]
-    return trial, next((check["detail"] for check in trial["audit"] if not check["passed"]), "")
-
-
-def one(stack, load, seconds, *arguments):
-    return only(run(*arguments, scenario=scenario(stack, load, seconds))[0])
-
-
-def schedule_lag(table):
+def measure_schedule_lag(table):
     for stack in ("rest-hyper", "zerorpc", "tcp"):
         tails = []
         for _ in range(5):
             trial, _ = one(stack, "open:10000:constant", 1)
-            tails.append(trial["lateness"]["p99"] / 1e3)
+            tails.append(schedule_lag(trial)["p99"] / 1e3)
         measured = f"{statistics.median(tails):.0f} µs ({min(tails):.0f}–{max(tails):.0f})"
         table.row(f"schedule lag p99 at 10,000 calls/s, {stack}, median of 5", "≤ 50 µs", measured,
                   statistics.median(tails) <= 50)
@@ -166,7 +139,7 @@ class Server:
 
     def __enter__(self):
         self.core = sorted(os.sched_getaffinity(0))[-1]
-        self.process = subprocess.Popen([PROGRAM, "serve", "rest", "--end-with-input"], stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([Program.path, "serve", "rest", "--end-with-input"], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True,
                                         preexec_fn=lambda: os.sched_setaffinity(0, {self.core}))
         self.url = self.process.stdout.readline().split()[2]
@@ -194,7 +167,7 @@ class Awake:
     def __enter__(self):
         self.spinners = []
         for core in sorted(os.sched_getaffinity(0))[-2:]:
-            spinner = subprocess.Popen([PROGRAM, "__keep-awake", str(core)], stdin=subprocess.PIPE,
+            spinner = subprocess.Popen([Program.path, "__keep-awake", str(core)], stdin=subprocess.PIPE,
                                        stdout=subprocess.PIPE, text=True)
             self.spinners.append(spinner)
             if (line := spinner.stdout.readline().strip()) != "spinning":
@@ -254,76 +227,52 @@ def tool(name, remedy):
     return shutil.which(name) or sys.exit(f"{name} is not installed: {remedy}")
 
 
-def clopper_pearson(found, trials, confidence=0.95):
-    """The confidence interval of a proportion (Clopper and Pearson, Biometrika 26, 1934), by bisection."""
-    def at_most(k, share):
-        return sum(math.comb(trials, i) * share**i * (1 - share) ** (trials - i) for i in range(k + 1))
-
-    def share_where(falls_below):
-        low, high = 0.0, 1.0
-        for _ in range(60):
-            middle = (low + high) / 2
-            low, high = (low, middle) if falls_below(middle) else (middle, high)
-        return low
-
-    tail = (1 - confidence) / 2
-    low = 0.0 if found == 0 else share_where(lambda share: 1 - at_most(found - 1, share) > tail)
-    high = 1.0 if found == trials else share_where(lambda share: at_most(found, share) < tail)
-    return low, high
+def campaign(table, options, name, wanted, extra_ns=lambda: 0):
+    """Makes a campaign or continues it, on a quiet machine only."""
+    pairs = Campaign(name, options.record, wanted)
+    if pairs.next_placement():
+        if not quiet.check(table) and not options.anyway:
+            print(f"{name}: the machine is not quiet, see the rows above: end other programs, or begin with --anyway",
+                  file=sys.stderr)
+            return
+        pairs.finish(extra_ns)
+    table.row(*figures(name, pairs.outcomes))
 
 
-def distinguishable(pairs, placement, *arguments):
-    """The number of pairs of a stack with itself whose interval excludes 1, and the median ratio. Thirty blocks, as in the
-    scenario `standard`: the interval leaves out the smallest and the largest ratios, of which ten blocks have too few."""
-    text = scenario("rest-hyper", "closed:1", 0.06, placement, blocks=30, warmup="40ms",
-                    extra='pairs = [["rest-hyper", "rest-hyper"]]')
-    found, ratios = 0, []
-    for _ in range(pairs):
-        _, out = run(*arguments, scenario=text)
-        middle, low, high = map(float, re.search(r"against itself: ([\d.]+) \(([\d.]+)–([\d.]+)\)", out).groups())
-        found += not low <= 1 <= high
-        ratios.append(middle)
-    return found, statistics.median(ratios)
+def noise(table, options):
+    pairs = options.pairs or 200
+    campaign(table, options, "noise", {"shared": pairs - pairs // 2, "split": pairs // 2})
 
 
-def noise(table):
-    pairs, all_found = 100, 0
-    for placement, where in (("shared", "on one core"), ("split", "on two cores kept awake")):
-        found, _ = distinguishable(pairs, placement)
-        all_found += found
-        low, high = clopper_pearson(found, pairs)
-        print(f"  ({where}: {found} of {pairs}, {100 * low:.1f}–{100 * high:.1f} %)", file=sys.stderr)
-    low, high = clopper_pearson(all_found, 2 * pairs)
-    table.row("distinguishable A/A pairs", "≤ 4 of 200", f"{all_found} of {2 * pairs} ({100 * low:.1f}–{100 * high:.1f} %)",
-              all_found <= 4)
-
-
-def sensitivity(table):
+def three_percent():
+    """Three percent of the CPU time of a call, in nanoseconds."""
     record, _ = run(scenario=scenario("rest-hyper", "closed:1", 0.5, "shared", blocks=3))
     cpu_ns = statistics.median((t["server"]["cpu_ns"] + t["client"]["cpu_ns"]) / t["counts"]["right"] for t in record["trials"])
-    extra = round(0.03 * cpu_ns)
-    pairs = 40
-    found, ratio = distinguishable(pairs, "shared", f"--twin-arg=--handler-cpu={extra}ns")
-    low, high = clopper_pearson(found, pairs)
-    table.row(f"distinguishable pairs that differ by {extra} ns, 3 % of a call's CPU time (median ratio {ratio:.3f})",
-              "≥ 36 of 40", f"{found} of {pairs} ({100 * low:.0f}–{100 * high:.0f} %)", found >= 36)
+    return round(0.03 * cpu_ns)
+
+
+def sensitivity(table, options):
+    campaign(table, options, "sensitivity", {"shared": options.pairs or 40}, three_percent)
 
 
 def verdicts(table):
-    """Checks what harness/docs/method-verdicts.md says of false statements, and whether a true difference is stated. Prints
-    the simulated table to standard error."""
+    """Simulates what harness/docs/method-verdicts.md says of false statements and of the differences that are stated, and
+    writes it where the program and the documents have it from."""
     command = ["cargo", "run", "--release", "--locked", "--package", "rpcbench", "--example", "verdicts", "--",
-               "--tables", "10000", ROOT / "results" / "reference"]
+               "--tables", "5000", ROOT / "results" / "reference"]
     out = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
-    print(out, file=sys.stderr)
-    rows = [[cell.strip(" %") for cell in line.split("|")[1:-1]] for line in out.splitlines()[2:]]
-    false = max(float(share) for row in rows for share in row[2:4])
+    power = json.loads(out)
+    POWER.write_text(out, encoding="utf-8")
+    print("\n".join(power_rows(power)), file=sys.stderr)
+    rates = [(measurement["name"], rates) for measurement in power["measurements"] for rates in measurement["rates"]]
+    false = 100 * max(max(of["false_equal_noise"], of["false_own_noise"]) for _, of in rates)
     table.row("tables with a false statement, the most in any row", "≤ 1 %", f"{false:.1f} %", false <= 1)
-    for effect, column, least in ((5, 6, 80), (10, 7, 99)):
-        for row in (row for row in rows if row[1] == "30"):
-            power = float(row[column])
-            table.row(f"tables that state a true {effect} %, 30 blocks, noise of {row[0].strip()}", f"≥ {least} %",
-                      f"{power:.1f} %", power >= least)
+    for effect, column, least in ((5, 2, 80), (10, 3, 99)):
+        for name, of in rates:
+            if of["blocks"] == 30:
+                stated = 100 * of["stated"][column]
+                table.row(f"tables that state a true {effect} %, 30 blocks, noise of {name}", f"≥ {least} %",
+                          f"{stated:.1f} %", stated >= least)
 
 
 def connections(table):
@@ -432,39 +381,69 @@ def zerorpc(table):
     trial, complaint = one("zerorpc", "open:10000:poisson", 10, "--connections", "1000")
     p99 = (trial["latency"]["p99"] or math.inf) / 1e6
     table.row("p99 of 1,000 clients at 10,000 calls/s", "< 50 ms",
-              f"{p99:.3f} ms (schedule lag {trial['lateness']['p99'] / 1e6:.3f} ms) {complaint}", p99 < 50)
+              f"{p99:.3f} ms (schedule lag {schedule_lag(trial)['p99'] / 1e6:.3f} ms) {complaint}", p99 < 50)
 
 
-PARTS = {"schedule-lag": schedule_lag, "known-answers": known_answers, "cpu": cpu, "recording": recording, "oha": oha,
-         "wrk": wrk, "noise": noise, "verdicts": verdicts, "sensitivity": sensitivity, "connections": connections, "codec": codec,
-         "servers": servers, "documents": documents, "zerorpc": zerorpc}
+PARTS = {"quiet": quiet.check, "schedule-lag": measure_schedule_lag, "known-answers": known_answers, "cpu": cpu,
+         "recording": recording, "oha": oha, "wrk": wrk, "noise": noise, "verdicts": verdicts, "sensitivity": sensitivity,
+         "connections": connections, "codec": codec, "servers": servers, "documents": documents, "zerorpc": zerorpc}
+# Parts that take the options.
+CAMPAIGNS = ("noise", "sensitivity")
 # Former names of parts.
 FORMER = {"lateness": "schedule-lag"}
 
 
-def main():
-    parts = [FORMER.get(part, part) for part in sys.argv[1:]] or list(PARTS)
-    if unknown := [part for part in parts if part not in PARTS]:
-        wants_help = unknown[0] in ("-h", "--help")
-        if wants_help:
-            print(__doc__.strip())
-            return
-        print(f"unknown part {unknown[0]}; the parts are {', '.join(PARTS)}", file=sys.stderr)
-        sys.exit(2)
-    if len(os.sched_getaffinity(0)) < 2:
-        print("two cores are required: one for the client, one for the server", file=sys.stderr)
-        sys.exit(3)
+def options_of(words):
+    """The parts and the options that the user gave."""
+    parser = argparse.ArgumentParser(prog="scripts/method", usage=argparse.SUPPRESS, add_help=False, allow_abbrev=False)
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("--record", type=Path)
+    parser.add_argument("--pairs", type=int)
+    parser.add_argument("--anyway", action="store_true")
+    parser.add_argument("--program", type=Path)
+    parser.add_argument("parts", nargs="*")
+    options = parser.parse_args(words)
+    options.parts = [FORMER.get(part, part) for part in options.parts] or list(PARTS)
+    if unknown := [part for part in options.parts if part not in PARTS]:
+        parser.error(f"unknown part {unknown[0]}; the parts are {', '.join(PARTS)}")
+    if options.record and sum(part in CAMPAIGNS for part in options.parts) != 1:
+        parser.error(f"--record takes one of the parts {' and '.join(CAMPAIGNS)}")
+    if options.pairs is not None and options.pairs < 1:
+        parser.error("--pairs takes a number from 1")
+    return options
+
+
+def build(options):
+    """Builds the program that is measured, unless one was given."""
+    if options.program:
+        Program.path = options.program.resolve()
+        return
     if not shutil.which("cargo"):
         print("cargo was not found; install Rust from https://rustup.rs", file=sys.stderr)
         sys.exit(3)
-    build = ["cargo", "build", "--locked", "--release", "--quiet", "--package", "rpcbench"]
-    subprocess.run(build + (["--features", "jsonrpsee"] if "servers" in parts else []), check=True, cwd=ROOT)
+    command = ["cargo", "build", "--locked", "--release", "--quiet", "--package", "rpcbench"]
+    subprocess.run(command + (["--features", "jsonrpsee"] if "servers" in options.parts else []), check=True, cwd=ROOT)
+
+
+def main():
+    options = options_of(sys.argv[1:])
+    if options.help:
+        print(__doc__.strip())
+        return
+    if len(os.sched_getaffinity(0)) < 2:
+        print("two cores are required: one for the client, one for the server", file=sys.stderr)
+        sys.exit(3)
+    build(options)
     print("| figure | required | measured | met |\n|---|---|---|---|", flush=True)
     table = Table()
-    for part in parts:
-        PARTS[part](table)
+    for part in options.parts:
+        PARTS[part](table, *([options] if part in CAMPAIGNS else []))
     sys.exit(1 if table.missed else 0)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("\ninterrupted; a campaign continues where it ended if it is started again", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,119 @@
+"""Whether a machine is quiet enough to measure on: the figures that define it, and their bounds."""
+
+import os
+import statistics
+import time
+from pathlib import Path
+
+from measuring import pair
+
+# The share of the cores' time that the hypervisor may take away.
+MAX_STOLEN = 0.01
+# The share of the cores' time that other processes may use.
+MAX_OTHERS = 0.02
+# The share of the time that a process which never sleeps may wait for its core.
+MAX_QUEUED = 0.01
+# The largest difference that a stack may have from itself in a short run: the bound of its 99 % interval.
+MAX_BOUND = 0.01
+
+SAMPLE_SECONDS = 2.0
+QUEUE_SECONDS = 0.5
+
+
+def ticks():
+    """The busy and the stolen time of the usable cores since the machine started, in seconds."""
+    cores = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+    busy = stolen = 0
+    for line in Path("/proc/stat").read_text(encoding="ascii").splitlines():
+        name, *fields = line.split()
+        if name in cores:
+            user, nice, system, _idle, _waiting, irq, softirq, steal = map(int, fields[:8])
+            busy += user + nice + system + irq + softirq
+            stolen += steal
+    per_second = os.sysconf("SC_CLK_TCK")
+    return busy / per_second, stolen / per_second
+
+
+def own_time():
+    """The CPU time of this process and of the processes that it started and that have ended, in seconds."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+class Watch:
+    """Observes what else happens on the machine while this process waits for a run."""
+
+    def __init__(self):
+        self.started = time.monotonic()
+        self.busy, self.stolen = ticks()
+        self.own = own_time()
+
+    def shares(self):
+        """The shares of the cores' time that other processes and the hypervisor took since the start."""
+        busy, stolen = ticks()
+        cores_time = (time.monotonic() - self.started) * len(os.sched_getaffinity(0))
+        others = busy - self.busy - (own_time() - self.own)
+        return {"others": max(others, 0.0) / cores_time, "stolen": (stolen - self.stolen) / cores_time}
+
+
+def queued(core):
+    """The share of the time that a busy loop on `core` waits for it; None where the system does not report it."""
+    allowed = os.sched_getaffinity(0)
+    schedstat = Path("/proc/thread-self/schedstat")
+    try:
+        os.sched_setaffinity(0, {core})
+        before = int(schedstat.read_text(encoding="ascii").split()[1])
+        started = time.monotonic()
+        while time.monotonic() - started < QUEUE_SECONDS:
+            pass
+        waited = int(schedstat.read_text(encoding="ascii").split()[1]) - before
+        return waited / 1e9 / (time.monotonic() - started)
+    except OSError:
+        return None
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def bound(ratio):
+    """The largest difference from 1 that the interval of an A/A pair leaves possible, as a share."""
+    return max(ratio["high"], 1 / ratio["low"], 1.0) - 1 if ratio else float("inf")
+
+
+def check(table):
+    """Adds a row for each figure that defines a quiet machine; returns whether all of them are met."""
+    missed = table.missed
+    watch = Watch()
+    time.sleep(SAMPLE_SECONDS)
+    shares = watch.shares()
+    table.row("time that the hypervisor took from the cores, 2 s", f"≤ {MAX_STOLEN:.0%}", f"{shares['stolen']:.1%}",
+              shares["stolen"] <= MAX_STOLEN)
+    table.row("time that other processes used on the cores, 2 s", f"≤ {MAX_OTHERS:.0%}", f"{shares['others']:.1%}",
+              shares["others"] <= MAX_OTHERS)
+    waits = [share for core in sorted(os.sched_getaffinity(0)) if (share := queued(core)) is not None]
+    if waits:
+        table.row("run-queue delay of a busy loop, the largest of all cores", f"≤ {MAX_QUEUED:.0%}", f"{max(waits):.1%}",
+                  max(waits) <= MAX_QUEUED)
+    _, same = pair("shared")
+    table.row("difference that a stack may have from itself, one core, 30 blocks", f"≤ {MAX_BOUND:.0%}",
+              f"{bound(same['ratio']):.1%}", bound(same["ratio"]) <= MAX_BOUND)
+    return table.missed == missed
+
+
+def run_queue_share(trials):
+    """The median share of the window that client and server waited for their cores; None where a record does not have it,
+    or where they share a core and so wait for each other by design."""
+    shares = []
+    for trial in trials:
+        delays = [(trial.get(side) or {}).get("run_queue_ns") for side in ("client", "server")]
+        if trial["placement"] != "shared" and None not in delays and trial["measured_seconds"]:
+            shares.append(sum(delays) / 1e9 / trial["measured_seconds"])
+    return statistics.median(shares) if shares else None
+
+
+def disturbances(figures):
+    """Which of the bounds the figures of a run exceed, in words. They say nothing of what was measured, so that a result
+    is never left out for what it is."""
+    bounds = {"stolen": (MAX_STOLEN, "the hypervisor took"), "others": (MAX_OTHERS, "other processes used"),
+              "run_queue": (MAX_QUEUED, "client and server waited for a core for")}
+    exceeded = ((name, *bounds[name]) for name in bounds if figures.get(name) is not None and figures[name] > bounds[name][0])
+    return [f"{words} {figures[name]:.1%} of the time" for name, _, words in exceeded]

@@ -1,0 +1,250 @@
+"""Make every generated table and figure of README.md and harness/docs from the records in results.
+
+    scripts/readme [--check] [--program PROGRAM]
+
+    --check            change nothing; print what differs from the records, and exit with 1 if anything does
+    --program PROGRAM  read the records with this program instead of building one
+
+A generated region of a document begins with `<!-- generated: NAME -->` and ends with `<!-- end -->`. What is between is
+replaced. The regions come from results/reference, results/campaigns and harness/src/run/power.json, which
+`scripts/method verdicts` makes from results/reference. The figures in results/reference/report are made again as well.
+"""
+
+import argparse
+import difflib
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+
+import campaign
+from measuring import Program, ROOT, TARGET, output, report
+from reference import Reference, three_digits, two_digits
+from tables import detectable_rows, power_rows, rows
+
+REFERENCE = ROOT / "results" / "reference"
+POWER = ROOT / "harness" / "src" / "run" / "power.json"
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "harness" / "docs").glob("*.md"))]
+REGION = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def wrapped(text):
+    """A paragraph or an item of a list, in lines of the documents' width."""
+    indent = "  " if text.startswith("- ") else ""
+    return textwrap.wrap(text, 120, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
+
+
+def choice(of):
+    """Which protocol to choose, with the figures that say so."""
+    latency, throughput, payload = of.latency, of.throughput, of.payload
+
+    def us(stack, measurement=latency):
+        return three_digits(measurement.value(stack, "p50"))
+
+    def thousands(stack, key="capacity"):
+        return f"{round(throughput.value(stack, key), -3):,.0f}"
+
+    def size(stack):
+        return sum(latency.bytes(stack))
+
+    def ratio(stack):
+        return two_digits(latency.value(stack, "ratio-to-tcp"))
+
+    json_documents = [payload.value(stack, "p50") for stack in ("rest", "rest-hyper", "jsonrpc", "jsonrpc-hyper")]
+    xml_documents = [payload.value(stack, "p50") for stack in ("xmlrpc", "xmlrpc-hyper")]
+    times_json = min(xml_documents) / max(json_documents)
+    body = [
+        ("the cheapest small calls between your own services", "zerorpc",
+         f"{us('zerorpc')} µs a call, {ratio('zerorpc')} × raw TCP; minimal REST takes {us('rest-hyper')} µs",
+         f"on two cores {us('zerorpc', of.two_cores)} µs, minimal REST {us('rest-hyper', of.two_cores)}. "
+         "Few languages have a library"),
+        ("the most small calls per second", "zerorpc",
+         f"{thousands('zerorpc')} calls/s per core of the server; minimal REST {thousands('rest-hyper')}",
+         f"a usual HTTP client (reqwest) stops at {thousands('rest', 'calls')}: it is the bottleneck"),
+        ("calls from browsers, `curl`, any language; caches and proxies", "REST",
+         f"{us('rest-hyper')} µs minimal, {us('rest')} µs with reqwest; {size('rest')} bytes a call",
+         "no proxy or cache was measured"),
+        ("named methods and batches over HTTP", "JSON-RPC",
+         f"{us('jsonrpc-hyper')} µs minimal, {latency.longer('jsonrpc-hyper', 'rest-hyper')} % more than REST",
+         f"{size('jsonrpc')} bytes a call. It is no faster than REST"),
+        ("to talk to existing XML-RPC systems", "XML-RPC",
+         f"{us('xmlrpc-hyper')} µs minimal, {latency.longer('xmlrpc-hyper', 'rest-hyper')} % more than REST",
+         f"{size('xmlrpc')} bytes a call; 10 KiB documents take {min(xml_documents) / 1e3:.1f} ms or more, at least "
+         f"{two_digits(times_json)} times as long as JSON"),
+        ("documents of 10 KiB rather than two numbers", "zerorpc",
+         f"{us('zerorpc', payload)} µs; JSON over HTTP {min(json_documents):.0f}–{max(json_documents):.0f} µs",
+         "mostly encoding: measure your own data"),
+        ("queues: work that waits for a worker, fan-out", "AMQP",
+         f"{us('amqp')} µs a call, {ratio('amqp')} × raw TCP; {round(throughput.value('amqp', 'calls'), -2):,.0f} calls/s",
+         f"even the minimum through RabbitMQ takes {us('amqp-bare')} µs. Queues that survive a broker's restart were not "
+         "measured"),
+    ]
+    return rows(["you need", "choose", "measured", "but"], body)
+
+
+def results(of):
+    """The table of the README: one call, and calls per second."""
+    names = {"tcp": "*tcp, the floor*", "amqp-bare": "*amqp-bare, AMQP's floor*"}
+
+    def row(stack):
+        ratio = of.latency.shown(stack, "ratio-to-tcp", with_range=stack != "tcp")
+        cpu = [of.latency.shown(stack, f"{side}-cpu") for side in ("client", "server", "broker")]
+        return [names.get(stack, stack), of.latency.shown(stack, "p50"), ratio, *cpu,
+                *map(str, of.latency.bytes(stack)), of.throughput.capacity(stack)]
+    heading = ["stack", "p50 µs", "× raw TCP (range)", "client CPU µs", "server CPU µs", "broker CPU µs", "bytes out",
+               "bytes back", "32 callers, two cores: calls/s per core of the server (seen)"]
+    return rows(heading, [row(stack) for stack in of.latency.rows if stack != "inproc"], "l" + "r" * (len(heading) - 1))
+
+
+def conditions(of):
+    """Where and how the reference record was measured."""
+    machine = of.record["machine"]
+    kind = "a virtual machine" if machine["virtualised"] else "a machine"
+    processor = (machine["processor"] or machine["architecture"]).replace("(R)", "").removesuffix(" Processor")
+    system, release, *_ = machine["system"].split()
+    version = ".".join(release.split(".")[:2])
+    return wrapped(f"`rpcbench run {of.record['scenario']['name']}` measured these on {of.record['started'][:10]} on {kind} with "
+            f"{machine['cores']} cores ({processor}, {system} {version}), in {of.blocks} *blocks*.")
+
+
+def findings(of):
+    """What the reference record shows."""
+    latency, two_cores = of.latency, of.two_cores
+
+    def ratio(stack, measurement=latency):
+        return two_digits(measurement.value(stack, "ratio-to-tcp"))
+
+    def size(stack):
+        return sum(latency.bytes(stack))
+
+    http = [of.framing(stack) for stack in ("rest", "jsonrpc", "xmlrpc")]
+    items = [
+        f"- **The client library often matters more than the protocol.** Without reqwest, REST drops from {ratio('rest')} to "
+        f"{ratio('rest-hyper')} × raw TCP. Over the same library JSON-RPC takes "
+        f"{latency.longer('jsonrpc-hyper', 'rest-hyper')} % longer than REST, XML-RPC "
+        f"{latency.longer('xmlrpc-hyper', 'rest-hyper')} %.",
+        f"- **RPC over HTTP is not smaller than REST.** A call and its answer take {size('rest')} bytes in REST, "
+        f"{size('jsonrpc')} in JSON-RPC, {size('xmlrpc')} in XML-RPC. In all three, {min(http)} to {max(http)} bytes are HTTP.",
+        f"- **Waking a process costs more than encoding.** On two cores, both kept awake, raw TCP takes "
+        f"{two_cores.value('tcp', 'p50'):.0f} µs instead of {latency.value('tcp', 'p50'):.0f}, and minimal REST "
+        f"{ratio('rest-hyper', two_cores)} times that instead of {ratio('rest-hyper')}.",
+        f"- **A broker adds a third process and twice the hops:** at least {ratio('amqp-bare')} × raw TCP, and {ratio('amqp')} × "
+        "with oslo.messaging's acknowledgements, confirms and reply queues. `rpcbench run amqp` measures what each costs.",
+    ]
+    return [line for item in items for line in wrapped(item)]
+
+
+def noise(of):
+    """The noise of the reference record."""
+    return wrapped(f"- **Noise is measured, not assumed.** On one core, the speed of a stack compared with itself gave a ratio of "
+            f"{of.latency.itself('rest-hyper')}; the capacity of its server with many callers {of.throughput.itself('rest-hyper')}. "
+            "A difference that noise could explain is called undecided.")
+
+
+def requirements(of):
+    """The figures that were required and that records show."""
+    def multiple(stack):
+        return of.latency.shown(stack, "ratio-to-tcp", with_range=True)
+    inproc = [1e3 * number for number in of.latency.quantity("inproc", "p50")["range"]]
+    http = ("rest-hyper", "jsonrpc-hyper", "xmlrpc-hyper")
+    required = dict(zip(http, (1.5, 1.6, 1.8)))
+
+    def missed(is_met):
+        return "" if is_met else ": **missed**"
+    body = [
+        ("the harness: `inproc`, p50", "< 250 ns", f"{inproc[0]:.0f}–{inproc[1]:.0f} ns{missed(inproc[1] < 250)}"),
+        ("`zerorpc` × `tcp`, one caller on one core", "≤ 1.7",
+         f"{multiple('zerorpc')}{missed(of.latency.value('zerorpc', 'ratio-to-tcp') <= 1.7)}"),
+        *((f"`{stack}` × `tcp`, the same", f"≤ {most}",
+           f"{multiple(stack)}{missed(of.latency.value(stack, 'ratio-to-tcp') <= most)}") for stack, most in required.items()),
+        ("`rest-hyper` compared with itself, one core", "interval contains 1", of.latency.itself("rest-hyper")),
+    ]
+    body = [(*row, "`rpcbench run standard`") for row in body]
+    for name in ("noise", "sensitivity"):
+        figure, needed, measured, is_met = campaign.figures(name, campaign.read(campaign.FOLDER / f"{name}.jsonl"))
+        measured = measured + missed(is_met) if not measured.startswith("0 of 0") else "not recorded yet"
+        body.append((figure, needed, measured, f"`scripts/method {name}`"))
+    return rows(["figure", "required", "measured", "command"], body)
+
+
+def power(of):
+    """What simulated tables state with the noise of the reference record."""
+    simulated = json.loads(POWER.read_text(encoding="utf-8"))
+    if simulated["record"] != of.record["id"]:
+        sys.exit(f"{POWER.relative_to(ROOT)} was made from record {simulated['record']}, and results/reference is "
+                 f"{of.record['id']}: run scripts/method verdicts")
+    tables = f"{simulated['tables']:,} tables for each figure"
+    return [f"The smallest difference that a table of ten stacks states in four of five runs, from {tables} with the noise of "
+            f"the {simulated['blocks']} blocks of the reference record:", "", *detectable_rows(simulated), "",
+            "The share of tables with a false statement, and the share that states a true difference:", "",
+            *power_rows(simulated)]
+
+
+REGIONS = {"choice": choice, "results": results, "conditions": conditions, "findings": findings, "noise": noise,
+           "requirements": requirements, "power": power}
+
+
+def regenerated(text, of, where):
+    """`text` with new contents in its regions."""
+    def replaced(found):
+        if found["name"] not in REGIONS:
+            sys.exit(f"{where}: there is no generated region named {found['name']}; there are {', '.join(REGIONS)}")
+        return found[1] + "\n".join(REGIONS[found["name"]](of)) + "\n" + found[3]
+    if text.count("<!-- generated:") != len(REGION.findall(text)):
+        sys.exit(f"{where}: a generated region does not end with <!-- end -->, or its name is not in small letters")
+    return REGION.sub(replaced, text)
+
+
+def figures():
+    """The figures in results/reference/report that are kept, made again: their paths and contents."""
+    with tempfile.TemporaryDirectory() as folder:
+        output([Program.path, "report", REFERENCE, "--out", folder, "--format", "quiet"])
+        for path in sorted((REFERENCE / "report").glob("*.svg")):
+            yield path, Path(folder, path.name).read_text(encoding="utf-8")
+
+
+def wanted():
+    """Every document and figure as the records make it: its path and its text."""
+    record = json.loads((REFERENCE / "record.json").read_text(encoding="utf-8"))
+    of = Reference(record, report(REFERENCE))
+    for path in DOCUMENTS:
+        yield path, regenerated(path.read_text(encoding="utf-8"), of, path.relative_to(ROOT))
+    yield from figures()
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/readme", usage=argparse.SUPPRESS, add_help=False, allow_abbrev=False)
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--program", type=Path)
+    options = parser.parse_args()
+    if options.help:
+        print(__doc__.strip())
+        return
+    if options.program:
+        Program.path = options.program.resolve()
+    else:
+        Program.path = TARGET / "debug" / "rpcbench"
+        subprocess.run(["cargo", "build", "--locked", "--quiet", "--package", "rpcbench"], check=True, cwd=ROOT)
+    differs = False
+    for path, text in wanted():
+        current = path.read_text(encoding="utf-8")
+        if text == current:
+            continue
+        differs = True
+        name = str(path.relative_to(ROOT))
+        if options.check:
+            lines = difflib.unified_diff(current.splitlines(), text.splitlines(), name, f"{name} from the records", lineterm="")
+            print("\n".join(lines))
+        else:
+            path.write_text(text, encoding="utf-8")
+            print(name)
+    if differs and options.check:
+        sys.exit("the documents differ from the records in results: run scripts/readme")
+
+
+if __name__ == "__main__":
+    main()
