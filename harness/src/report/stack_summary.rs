@@ -61,7 +61,7 @@ pub struct StackSummary {
     pub missing: u64,
     /// What the server can answer; only in a closed loop with several callers.
     pub capacity: Option<ServerCapacity>,
-    /// The [`RankingFigure`] of each block that has one.
+    /// The figure by which stacks are ranked, of each block that has one.
     pub ranking_figure: ByBlock,
 }
 

@@ -63,7 +63,7 @@ pub(super) fn ratio_interval(ratios: &[f64], error: f64) -> Option<Interval> {
 /// The ratio of the median of `new` to that of `base`, two samples that were not taken together, with an interval that
 /// fails to contain the true ratio with a probability of at most `error`.
 ///
-/// Each median has an interval of order statistics, as in [`ratio_interval`], with half of the error. If both contain
+/// Each median has an interval of order statistics, as a [`ratio`](super::ratio) has, with half of the error. If both contain
 /// their medians, the ratio lies between the quotients of opposite ends (Bonferroni's inequality).
 ///
 /// `None` if one of the samples is too small, or contains a value that is not a positive, finite number.

@@ -1,9 +1,9 @@
 //! Linux.
 //!
 //! The only module of the workspace with `unsafe` code. Two system calls have no safe wrapper: `getsockopt(TCP_INFO)` and
-//! `sched_setscheduler(SCHED_IDLE)`; each reads or fills one plain structure on the stack. Nor has `mallopt`. Tokio requires a promise that the
-//! `timerfd` it watches stays the same descriptor, and the standard library one about a function that runs between fork and
-//! exec.
+//! `sched_setscheduler(SCHED_IDLE)`; each reads or fills one plain structure on the stack. Nor has `mallopt`. Tokio requires
+//! a promise that the `timerfd` it watches stays the same descriptor, and the standard library one about a function that
+//! runs between fork and exec.
 #![allow(unsafe_code)]
 
 mod cores;
