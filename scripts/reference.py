@@ -45,8 +45,21 @@ class Measurement:
             text += f" ({low}–{high})"
         return text
 
+    def statement(self, stack, other):
+        """What the report states about two stacks."""
+        (pair,) = (pair for pair in self.comparisons["pairs"] if set(pair["stacks"]) == {stack, other})
+        statement = pair["statement"]
+        if statement == "no-difference":
+            return f"no difference above {100 * self.comparisons['delta']:.1f} %"
+        if statement == "undecided":
+            return "undecided"
+        return statement if pair["stacks"][0] == stack else {"faster": "slower", "slower": "faster"}[statement]
+
     def capacity(self, stack):
-        """The calls per second of CPU time of the server, a lower bound where it was not saturated, and those seen."""
+        """The calls per second of CPU time of the server, a lower bound where it was not saturated, and those observed. With
+        many callers the floor `tcp` has a thread for each and is none."""
+        if stack == "tcp":
+            return ""
         capacity = self.quantity(stack, "capacity")
         bound = "≥ " if capacity["is_lower_bound"] else ""
         return f"{bound}{capacity['value']:,.0f} ({self.value(stack, 'calls'):,.0f})"

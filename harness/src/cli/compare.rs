@@ -19,19 +19,19 @@ use crate::record::{self, write_atomically};
   rpcbench compare results/before results/after --format markdown
   rpcbench compare results/reference results/mine --across machines --format html --out comparison.html")]
 pub(super) struct Arguments {
-    /// The record, or the folder of the record, that the other one is compared with
+    /// The baseline: a record or its folder
     #[arg(value_name = "BASE")]
     base: PathBuf,
-    /// The other record
+    /// The record to compare with the baseline, or its folder
     #[arg(value_name = "NEW")]
     new: PathBuf,
     /// Compare the records although their machines, placements or scenarios differ
     #[arg(long, value_name = "KIND,KIND", value_delimiter = ',')]
     across: Vec<SettingKind>,
-    /// The form of the comparison
+    /// The output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Write the comparison into this file instead of printing it
+    /// Write into this file instead of to standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -44,7 +44,7 @@ enum Format {
     Markdown,
     /// Everything, for programs
     Json,
-    /// A page
+    /// An HTML page
     Html,
 }
 

@@ -141,7 +141,7 @@ fn waits(own: Option<Usage>) -> Finding {
         Some(_) => Finding::Good("the kernel counts how long processes wait for a core".into()),
         None => Finding::Warning(
             "this system does not report how long processes wait for a core (run-queue delay)".into(),
-            "boot Linux with the parameter `delayacct`, or do without: other processes are noticed all the same",
+            "boot Linux with the parameter `delayacct`, which is optional: other processes are detected without it",
         ),
     }
 }

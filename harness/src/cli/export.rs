@@ -21,7 +21,7 @@ pub(super) struct Arguments {
     /// The format
     #[arg(long, value_enum)]
     format: Kind,
-    /// Write into this file instead of standard output
+    /// Write into this file instead of to standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }

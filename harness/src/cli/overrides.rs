@@ -38,8 +38,8 @@ pub(super) struct Overrides {
     /// type of numbers, such as JavaScript, Lua and PHP). Recorded
     #[arg(long, value_name = "exact|any", value_parser = parse_numbers)]
     numbers: Option<Numbers>,
-    /// What becomes of a trial from which other processes, the hypervisor or a CPU quota took so much that its figures are not
-    /// those of the stack: reject (it is invalid) or label (it counts, with a label). Recorded
+    /// How to treat a trial that contention for its cores has made unusable, by other processes, the hypervisor or a CPU
+    /// quota: reject (it is invalid) or label (it counts, with a label). Recorded
     #[arg(long, value_name = "reject|label", env = CONTENTION_VARIABLE, hide_env = true, hide_possible_values = true)]
     contention: Option<Contention>,
 }

@@ -12,9 +12,9 @@ pub struct BytesComparison {
     pub stack: String,
     /// The operation.
     pub operation: Operation,
-    /// In the first record.
+    /// The bytes of a call in the first record.
     pub base: CallBytes,
-    /// In the second record.
+    /// The bytes of a call in the second record.
     pub new: CallBytes,
     /// Whether they are equal; absent where the bytes of a call varied in one of the records, so that nothing exact can
     /// be said.

@@ -60,8 +60,8 @@ fn answer(comparison: &Comparison) -> Vec<String> {
     let (same, _) = comparison.count(Statement::NoDifference);
     if all > 0 {
         sentences.push(format!(
-            "Of {all} timings, the second record is slower in {slower}, faster in {faster}, and without a difference in \
-             {same}; {} are undecided.",
+            "Of {all} timings, the second record is slower in {slower}, faster in {faster}, and not different by more \
+             than δ in {same}; {} are undecided.",
             all - slower - faster - same
         ));
     }
@@ -76,11 +76,11 @@ fn bytes_in_words(all: &[BytesComparison]) -> String {
         unknown => format!(" The bytes of {unknown} varied from call to call and are not compared."),
     };
     if differing.is_empty() {
-        return format!("No call takes other bytes than before.{varied}");
+        return format!("The bytes of every call are unchanged.{varied}");
     }
     let names: Vec<_> =
         differing.iter().map(|bytes| format!("{} ({})", row_name(bytes), difference(bytes))).collect();
-    format!("A call takes other bytes in {}.{varied}", names.join(", "))
+    format!("The bytes of a call changed for {}.{varied}", names.join(", "))
 }
 
 fn warnings(comparison: &Comparison) -> Vec<String> {
@@ -155,7 +155,7 @@ fn difference(bytes: &BytesComparison) -> String {
     match (bytes.is_equal, bytes.difference()) {
         (None, _) => "not exact".to_owned(),
         (Some(true), _) => "equal".to_owned(),
-        (Some(false), 0) => "other bytes, as many".to_owned(),
+        (Some(false), 0) => "the same total, other parts".to_owned(),
         (Some(false), difference) => {
             format!("{difference:+} {}", if difference.abs() == 1 { "byte" } else { "bytes" })
         }
@@ -187,7 +187,7 @@ fn timings(measurement: &MeasurementComparison) -> Table {
     Table {
         title: measurement.name.clone(),
         subtitle: Some(format!(
-            "{relative}at most one such table in {:.0} contains a false statement",
+            "{relative}at most one such table in {:.0} contains a false statement about these two runs",
             1.0 / ERROR_RATE
         )),
         columns: TIMINGS.to_vec(),

@@ -172,7 +172,7 @@ fn every_form_holds_the_same_statements() {
         compared(|new| new.machine.processor.clone_from(&reference().machine.processor)).unwrap().document();
     let (text, markdown, page) = (document.terminal(), document.markdown(), document.html().unwrap());
     for form in [&text, &markdown, &page] {
-        assert!(form.contains("No call takes other bytes than before."), "{form}");
+        assert!(form.contains("The bytes of every call are unchanged."), "{form}");
         for stack in ["rest-hyper", "zerorpc", "amqp"] {
             assert!(form.contains(stack));
         }

@@ -15,11 +15,11 @@ pub struct CoresReading {
 /// Shares of the time of some cores.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CoreShares {
-    /// The hypervisor ran something else.
+    /// The share in which the hypervisor ran something else.
     pub stolen: f64,
-    /// Processes ran. Interrupts are left out, although most kernels count them towards a process's CPU time as well.
+    /// The share in which processes ran. Interrupts are left out, although most kernels count them towards a process's CPU time as well.
     pub busy: f64,
-    /// What the others may be off by.
+    /// The uncertainty of the other two shares.
     pub resolution: f64,
 }
 

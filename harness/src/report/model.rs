@@ -75,7 +75,7 @@ pub struct MeasurementTables {
 /// The statements about the stacks of a measurement.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PairStatements {
-    /// What is compared: median latency or calls per second.
+    /// What is compared: median latency, or calls per second and core of the server.
     pub quantity: &'static str,
     /// δ, a share: the difference that a statement about two stacks is about.
     pub delta: f64,

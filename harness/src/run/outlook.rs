@@ -102,10 +102,18 @@ impl Outlook {
         };
         let now = list(|known| known.difference);
         if now.is_empty() {
-            return "which differences can be stated is not known: the reference record has no such measurement".to_owned();
+            return if self.differences.is_empty() {
+                "which differences can be stated is not known: the reference record has no such measurement"
+                    .to_owned()
+            } else {
+                format!(
+                    "{blocks} blocks can just state differences; how small they may be was not simulated for {stacks} stacks"
+                )
+            };
         }
         let unknown = match self.unknown {
             0 => String::new(),
+            1 => "; not known for 1 other measurement".to_owned(),
             unknown => format!("; not known for {unknown} other measurements"),
         };
         format!(
@@ -151,7 +159,8 @@ impl fmt::Display for Outlook {
         let block = if self.blocks == 1 { "block" } else { "blocks" };
         write!(f, "{} {block} of {} trials, about {duration}", self.blocks, self.trials_per_block)?;
         if self.searches > 0 {
-            write!(f, ", and {} searches", self.searches)?;
+            let searches = if self.searches == 1 { "search" } else { "searches" };
+            write!(f, ", and {} {searches}", self.searches)?;
         }
         match self.statements().as_str() {
             "" => Ok(()),

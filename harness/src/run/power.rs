@@ -79,7 +79,7 @@ pub struct Detectable {
 }
 
 impl Power {
-    /// That of the reference record.
+    /// Loads the power that was simulated with the noise of the reference record.
     ///
     /// # Errors
     /// Never, unless the program was built with a damaged file.

@@ -21,7 +21,8 @@ pub struct Scenario {
     /// The question that the scenario answers.
     #[schemars(example = &"What does one call cost in each protocol?")]
     pub question: String,
-    /// The number of blocks; each block contains every trial once. Statements about ten stacks take 14.
+    /// The number of blocks; each block contains every trial once. A statement takes at least 8 blocks for one pair of stacks,
+    /// and at least 14 for a table of ten stacks.
     #[serde(deserialize_with = "count::deserialize")]
     #[schemars(example = 30)]
     pub blocks: NonZeroU32,
@@ -43,9 +44,9 @@ pub struct Scenario {
     #[serde(default, skip_serializing_if = "is_exact")]
     #[schemars(with = "String", example = &"any", extend("default" = "exact"))]
     pub numbers: Numbers,
-    /// What becomes of a trial from which other processes, the hypervisor or a CPU quota took so much that its figures are
-    /// not those of the stack: `reject`, it is invalid, or `label`, it counts and has the label `starved`, for tests on
-    /// machines that are not quiet.
+    /// How to treat a trial that contention for its cores has made unusable, by other processes, the hypervisor or a CPU
+    /// quota: `reject` makes it invalid; `label` keeps it, with the label `starved`, for tests on machines that are not
+    /// quiet.
     #[serde(default, skip_serializing_if = "is_reject")]
     #[schemars(with = "String", example = &"label", extend("default" = "reject"))]
     pub contention: Contention,

@@ -9,7 +9,7 @@ use super::quantile::median;
 pub struct Interval {
     /// The lower bound.
     pub low: f64,
-    /// The median over the blocks.
+    /// The estimate: the median over the blocks, or the ratio of two medians.
     pub median: f64,
     /// The upper bound.
     pub high: f64,

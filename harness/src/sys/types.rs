@@ -58,11 +58,11 @@ pub struct Usage {
 /// What a core did since boot, apart from running processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CoreTime {
-    /// It had nothing to run.
+    /// Time with nothing to run.
     pub idle: Duration,
-    /// It handled interrupts. A kernel that does not measure this precisely counts it towards the processes' CPU time, too.
+    /// Time spent on interrupts. A kernel that does not measure this precisely counts it towards the processes' CPU time, too.
     pub interrupts: Duration,
-    /// The hypervisor ran something else on it.
+    /// Time in which the hypervisor ran something else on it.
     pub stolen: Duration,
 }
 

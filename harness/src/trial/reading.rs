@@ -53,9 +53,9 @@ pub(super) fn used(before: Option<UsageReading>, after: Option<UsageReading>) ->
 /// What was kept from the processes of a trial, as shares of the time of its cores.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct KeptBack {
-    /// By the hypervisor.
+    /// The share that the hypervisor took.
     pub(super) stolen: f64,
-    /// By processes that are not part of the trial, at least.
+    /// A lower bound of the share that processes outside the trial used.
     pub(super) others: f64,
 }
 

@@ -28,7 +28,7 @@ fn a_comparison_is_printed_in_every_form() {
     };
     let text = compare(&[]).out;
     assert!(text.last().unwrap().starts_with("Of "), "{text:?}");
-    assert!(text.iter().any(|line| line.starts_with("A call takes other bytes in ")), "{text:?}");
+    assert!(text.iter().any(|line| line.starts_with("The bytes of a call changed for ")), "{text:?}");
     let markdown = compare(&["--format", "markdown"]).out.join("\n");
     assert!(markdown.starts_with("# Two records compared"), "{markdown}");
     let json: Value = serde_json::from_str(&compare(&["--format", "json"]).out.join("\n")).unwrap();

@@ -12,8 +12,8 @@ const MAX_RETAINED_CAPACITY: usize = 256 << 10;
 
 /// Buffers the bytes of a connection until a message is complete.
 ///
-/// Memory follows the bytes that have arrived, not the length that a message states: the buffer has its initial size, or
-/// is at most four times as large as they are.
+/// Memory is bounded by the bytes that have arrived, not by the length that a message states: the buffer has its initial
+/// size, or is at most four times as large as they are.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     bytes: Vec<u8>,

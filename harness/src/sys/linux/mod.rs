@@ -1,8 +1,7 @@
 //! Linux.
 //!
-//! The only module of the workspace with `unsafe` code. Two system calls have no safe wrapper: `getsockopt(TCP_INFO)` and
-//! `sched_setscheduler(SCHED_IDLE)`; each reads or fills one plain structure on the stack. Nor has `mallopt`. Tokio requires
-//! a promise that the `timerfd` it watches stays the same descriptor, and the standard library one about a function that
+//! The only module of the workspace with `unsafe` code. `getsockopt(TCP_INFO)`, `sched_setscheduler(SCHED_IDLE)` and
+//! `mallopt` have no safe wrapper; each takes numbers or one plain structure on the stack. Tokio requires a promise that the `timerfd` it watches stays the same descriptor, and the standard library one about a function that
 //! runs between fork and exec.
 #![allow(unsafe_code)]
 
@@ -58,10 +57,10 @@ pub(super) fn pin_current_thread(cores: &[usize]) -> io::Result<()> {
 
 #[cfg(target_env = "gnu")]
 pub(super) fn return_unused_memory() {
-    const MAPPED_FROM_BYTES: libc::c_int = 4 << 20;
-    const MAX_KEPT_BYTES: libc::c_int = 8 << 20;
+    const MMAP_THRESHOLD_BYTES: libc::c_int = 4 << 20;
+    const TRIM_THRESHOLD_BYTES: libc::c_int = 8 << 20;
     for (parameter, value) in
-        [(libc::M_MMAP_THRESHOLD, MAPPED_FROM_BYTES), (libc::M_TRIM_THRESHOLD, MAX_KEPT_BYTES)]
+        [(libc::M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES), (libc::M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES)]
     {
         // SAFETY: `mallopt` takes two integers and locks the state that it changes. An error leaves that as it was.
         unsafe { libc::mallopt(parameter, value) };

@@ -88,7 +88,7 @@ fn shown_location(location: &HeaderValue) -> String {
         Some((_, rest)) => {
             let path = rest.find('/').map_or("", |at| &rest[at..]);
             let shown = net::redacted(text);
-            // Without a host that can be told from a password, what follows may be a part of the password.
+            // If the host cannot be distinguished from a password, what follows may be a part of the password.
             if shown.ends_with('…') { shown } else { shown + path }
         }
         None => text.to_owned(),

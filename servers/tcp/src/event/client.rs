@@ -20,7 +20,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to `tcp://HOST:PORT` or `unix:///SOCKET`. Connecting may take `options.timeout`.
+    /// Connects to `tcp://HOST:PORT` or `unix:///SOCKET`. Connecting takes at most `options.timeout`.
     ///
     /// # Errors
     /// [`ErrorKind::Undeliverable`](calculator::ErrorKind::Undeliverable) if no server listens or the URL cannot be used,

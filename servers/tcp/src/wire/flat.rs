@@ -31,8 +31,8 @@ const LONG: u8 = 255;
 /// items are decoded.
 const MAX_RESERVED_ITEMS: usize = 64;
 
-/// The maximum number of items of all lists and members of all maps in a value. An item may take one byte on the wire and
-/// takes 32 in memory, so the size of the message alone would not bound its memory.
+/// The maximum number of items of all lists and members of all maps in a value. An item takes at least one byte on the
+/// wire, and 24 bytes in memory (a member 40), so the size of the message alone would not bound its memory.
 pub const MAX_ITEMS: usize = 1 << 21;
 
 /// Why bytes are not a value in the flat form.
