@@ -406,8 +406,10 @@ def options_of(words):
     options.parts = [FORMER.get(part, part) for part in options.parts] or list(PARTS)
     if unknown := [part for part in options.parts if part not in PARTS]:
         parser.error(f"unknown part {unknown[0]}; the parts are {', '.join(PARTS)}")
-    if options.record and sum(part in CAMPAIGNS for part in options.parts) != 1:
+    if options.record and not (len(options.parts) == 1 and options.parts[0] in CAMPAIGNS):
         parser.error(f"--record takes one of the parts {' and '.join(CAMPAIGNS)}")
+    if options.program and not os.access(options.program, os.X_OK):
+        parser.error(f"{options.program} is not a program")
     if options.pairs is not None and options.pairs < 1:
         parser.error("--pairs takes a number from 1")
     return options

@@ -13,6 +13,7 @@ replaced. The regions come from results/reference, results/campaigns and harness
 import argparse
 import difflib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -230,6 +231,8 @@ def main():
     if options.help:
         print(__doc__.strip())
         return
+    if options.program and not os.access(options.program, os.X_OK):
+        parser.error(f"{options.program} is not a program")
     if options.program:
         Program.path = options.program.resolve()
     else:

@@ -2,16 +2,17 @@
 
 use std::path::PathBuf;
 
-use calculator::{printable, printable_json};
+use calculator::printable_json;
 
-use super::{Exit, Failure, Outcome, print};
+use super::output::print_or_write;
+use super::{Exit, Failure, Outcome};
 use crate::compare::{Comparison, SettingKind};
-use crate::record::{self, write_atomically};
+use crate::record;
 
 /// Compare two records: bytes exactly, timings by statements with intervals
 ///
-/// The records must come from the same machine, with the same placements and the same measurements. What differs
-/// otherwise, such as the versions of libraries, is listed. Two runs are never made under the same conditions, so small
+/// The records must come from the same machine, and the measurements that both have must have the same load and placement.
+/// What differs otherwise, such as the versions of libraries, is listed. Two runs are never made under the same conditions, so small
 /// differences between timings are undecided.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -61,14 +62,10 @@ pub(super) fn compare(arguments: &Arguments) -> Outcome {
         }
         Format::Html => comparison.document().html().map_err(Failure::could_not_run)?,
     };
-    match &arguments.out {
-        None => print(&text)?,
-        Some(path) => write_atomically(path, text.as_bytes()).map_err(|error| {
-            Failure::could_not_run(format!(
-                "cannot write {}: {error}",
-                printable(&path.display().to_string())
-            ))
-        })?,
-    }
+    print_or_write(
+        &text,
+        arguments.out.as_deref(),
+        &[&arguments.base, &arguments.new].map(PathBuf::as_path),
+    )?;
     Ok(Exit::Done)
 }

@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use calculator::printable;
-
-use super::{Exit, Failure, Outcome, print};
+use super::output::print_or_write;
+use super::{Exit, Failure, Outcome};
 use crate::export::Kind;
-use crate::record::{self, write_atomically};
+use crate::record;
 
 /// Write a record in the format of another tool
 #[derive(clap::Args)]
@@ -29,14 +28,6 @@ pub(super) struct Arguments {
 pub(super) fn export(arguments: &Arguments) -> Outcome {
     let record = record::read(&arguments.record).map_err(Failure::usage)?;
     let text = arguments.format.export(&record).map_err(Failure::usage)?;
-    match &arguments.out {
-        None => print(&text)?,
-        Some(path) => write_atomically(path, text.as_bytes()).map_err(|error| {
-            Failure::could_not_run(format!(
-                "cannot write {}: {error}",
-                printable(&path.display().to_string())
-            ))
-        })?,
-    }
+    print_or_write(&text, arguments.out.as_deref(), &[arguments.record.as_path()])?;
     Ok(Exit::Done)
 }

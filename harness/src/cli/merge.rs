@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::run::{Format, RECORD_FILE, finish, prepare};
+use super::run::{Format, finish, prepare};
 use super::{Failure, Outcome};
 use crate::agents::merge::merge as merge_records;
-use crate::record::{RecordError, read_from_log, write_atomically};
+use crate::record::{RECORD_FILE, RecordError, read_from_log, write_atomically};
 
 /// Merge the partial records of agents, and write a record and a report
 ///

@@ -2,9 +2,12 @@
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use calculator::printable_lines;
+use calculator::{printable, printable_lines};
+
+use crate::record::RECORD_FILE;
 
 /// How a command ended: its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +101,23 @@ pub(super) fn print_help(help: &clap::Error) -> Result<(), Failure> {
 fn write_all(bytes: &[u8]) -> io::Result<()> {
     let mut out = standard_output().lock();
     out.write_all(bytes).and_then(|()| out.flush())
+}
+
+/// Prints `text`, or writes it into the file that `--out` names. Links are followed, and devices and pipes are written to.
+///
+/// # Errors
+/// When the file cannot be written, or is one of `inputs`: the files or folders of the records that the text was made from.
+pub(super) fn print_or_write(text: &str, out: Option<&Path>, inputs: &[&Path]) -> Result<(), Failure> {
+    let Some(out) = out else { return print(text) };
+    let shown = printable(&out.display().to_string()).into_owned();
+    let written = out.canonicalize().ok();
+    let record_in =
+        |input: &&Path| input.join(RECORD_FILE).canonicalize().or_else(|_| input.canonicalize()).ok();
+    if written.is_some() && inputs.iter().any(|input| record_in(input) == written) {
+        return Err(Failure::usage(format!("--out {shown} would overwrite a record that is read")));
+    }
+    std::fs::write(out, text)
+        .map_err(|error| Failure::could_not_run(format!("cannot write {shown}: {error}")))
 }
 
 /// Ignores that a pipe is closed.

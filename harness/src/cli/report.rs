@@ -44,7 +44,9 @@ pub(super) fn report(arguments: &Arguments) -> Outcome {
         let beside = if path.is_dir() { Some(path.as_path()) } else { path.parent() };
         let folder = arguments.out.clone().unwrap_or_else(|| beside.unwrap_or(path).join("report"));
         let summary = Summary::new(&record).map_err(Failure::usage)?;
-        let page = report::write(&record, &summary, &folder).map_err(Failure::could_not_run)?;
+        let page = report::write(&record, &summary, &folder).map_err(|error| {
+            Failure::could_not_run(format!("cannot write the report into {}: {error}", folder.display()))
+        })?;
         show(&record, &summary, &page, arguments.format)?;
     }
     Ok(Exit::Done)

@@ -14,7 +14,7 @@ use super::protocol_options::{parse_server_options, print_notes};
 use super::targets::TargetsArguments;
 use super::{Exit, Failure, Outcome, print, print_error};
 use crate::deploy::Placement;
-use crate::record::{Record, prepare_folder};
+use crate::record::{RECORD_FILE, Record, prepare_folder};
 use crate::report::{self, Summary};
 use crate::run::targets::Targets;
 use crate::run::{self, Options, RunError};
@@ -84,7 +84,6 @@ pub(super) struct Arguments {
 }
 
 /// The name of a record's file in its folder.
-pub(super) const RECORD_FILE: &str = "record.json";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Format {

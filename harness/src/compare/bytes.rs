@@ -39,7 +39,7 @@ impl CallBytes {
         let is_up = |from, to| from == Party::Client || to == Party::Server;
         let bytes = |up: bool| {
             let hops = wire.hops.iter().filter(|hop| is_up(hop.from, hop.to) == up);
-            hops.map(|hop| hop.bytes).sum()
+            hops.fold(0_u64, |sum, hop| sum.saturating_add(hop.bytes))
         };
         CallBytes {
             up: bytes(true),
@@ -60,6 +60,27 @@ impl BytesComparison {
     pub fn difference(&self) -> i128 {
         self.new.total() - self.base.total()
     }
+}
+
+/// The stacks and operations whose bytes only one of the records has, a sentence each.
+pub(super) fn missing(base: &Record, new: &Record) -> Vec<String> {
+    let has = |record: &Record, like: &Wire| {
+        record
+            .wire
+            .iter()
+            .any(|wire| wire.stack == like.stack && wire.operation == like.operation && !wire.hops.is_empty())
+    };
+    let in_both =
+        |stack: &str| [base, new].iter().all(|record| record.stacks.iter().any(|facts| facts.name == stack));
+    let only = |which: &'static str, record: &'_ Record, other: &Record| -> Vec<String> {
+        let counted = record.wire.iter().filter(|wire| !wire.hops.is_empty() && in_both(&wire.stack));
+        let only = counted.filter(|wire| !has(other, wire));
+        only.map(|wire| {
+            format!("Only the {which} record has the bytes of {} {}.", wire.stack, wire.operation)
+        })
+        .collect()
+    };
+    [only("first", base, new), only("second", new, base)].concat()
 }
 
 /// Compares the bytes of each stack and operation that both records have, those that differ first.

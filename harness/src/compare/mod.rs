@@ -38,6 +38,8 @@ pub struct Comparison {
     pub measurements: Vec<MeasurementComparison>,
     /// What only one of the records has, a sentence each.
     pub missing: Vec<String>,
+    /// The warnings of both records' reports.
+    pub warnings: Vec<String>,
 }
 
 /// Where a record comes from.
@@ -88,6 +90,18 @@ pub enum CompareError {
     Histogram(#[from] HistogramError),
 }
 
+/// The warnings of the first and of the second record's report; those that both have, once.
+fn warnings(summaries: &[Summary; 2]) -> Vec<String> {
+    let [base, new] = summaries.each_ref().map(|summary| &summary.warnings);
+    let both =
+        base.iter().filter(|warning| new.contains(warning)).map(|warning| format!("Both records: {warning}"));
+    let only = |which: &'static str, all: &Vec<String>, other: &Vec<String>| -> Vec<String> {
+        let only = all.iter().filter(|warning| !other.contains(warning));
+        only.map(|warning| format!("The {which} record: {warning}")).collect()
+    };
+    both.chain(only("first", base, new)).chain(only("second", new, base)).collect()
+}
+
 fn sentences(settings: &[Setting]) -> String {
     let sentences: Vec<_> = settings
         .iter()
@@ -126,7 +140,9 @@ impl Comparison {
         Ok(Comparison {
             base: Origin::of(base),
             new: Origin::of(new),
-            missing: settings::missing(base, new),
+            missing: [settings::missing(base, new), bytes::missing(base, new), timings::missing([base, new])]
+                .concat(),
+            warnings: warnings(&summaries),
             settings,
             bytes,
             measurements,

@@ -6,7 +6,7 @@ use calculator::conformance::Numbers;
 use serde::Serialize;
 
 use crate::record::{Fairness, Process, Record};
-use crate::scenario::Measurement;
+use crate::scenario::{Contention, Measurement};
 
 /// A setting that differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -100,8 +100,8 @@ fn machine(found: &mut Differences, records: [&Record; 2]) {
         record.machine.virtualised.map_or("not known", |is| if is { "yes" } else { "no" }).to_owned()
     });
     found.add_of(Machines, "the number of agents", records, |record| record.agents.len().max(1).to_string());
-    found.add_of(Machines, "an optimised build", records, |record| {
-        if record.tool.optimised { "yes" } else { "no" }.to_owned()
+    found.add_of(Machines, "the build", records, |record| {
+        if record.tool.optimised { "optimised" } else { "not optimised" }.to_owned()
     });
 }
 
@@ -111,6 +111,13 @@ fn scenario(found: &mut Differences, records: [&Record; 2]) {
     found.add(Scenarios, "the warm-up", records.map(|record| duration(record.scenario.warmup)));
     found.add(Scenarios, "the measured window", records.map(|record| duration(record.scenario.measure)));
     found.add(Scenarios, "the deadline of a call", records.map(|record| duration(record.scenario.timeout)));
+    found.add_of(Scenarios, "the treatment of contention", records, |record| {
+        match record.scenario.contention {
+            Contention::Reject => "reject",
+            Contention::Label => "label",
+        }
+        .to_owned()
+    });
     found.add(
         Scenarios,
         "the comparison of numbers",
@@ -212,6 +219,7 @@ pub(super) fn missing(base: &Record, new: &Record) -> Vec<String> {
         for (which, only) in [("first", base.difference(&new)), ("second", new.difference(&base))] {
             let only: Vec<_> = only.cloned().collect();
             if !only.is_empty() {
+                let what = if only.len() == 1 { what.trim_end_matches('s') } else { what };
                 sentences.push(format!("Only the {which} record has the {what} {}.", only.join(", ")));
             }
         }

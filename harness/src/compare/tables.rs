@@ -19,7 +19,7 @@ const BYTES: [Column; 5] = [
     Column::number("new", "second ↑ ↓", Unit::Bytes)
         .meaning("bytes of a call towards the server and back, over all hops"),
     Column::text("difference", "difference").meaning("exact, unless the bytes of a call varied"),
-    Column::number("packets", "packets", Unit::Packets)
+    Column::number("packets", "packets first, second", Unit::Packets)
         .meaning("TCP segments with payload in the first and the second record; they depend on timing"),
 ];
 
@@ -75,6 +75,9 @@ fn bytes_in_words(all: &[BytesComparison]) -> String {
         0 => String::new(),
         unknown => format!(" The bytes of {unknown} varied from call to call and are not compared."),
     };
+    if unknown == all.len() {
+        return "The bytes of every call varied from call to call and are not compared.".to_owned();
+    }
     if differing.is_empty() {
         return format!("The bytes of every call are unchanged.{varied}");
     }
@@ -91,7 +94,10 @@ fn warnings(comparison: &Comparison) -> Vec<String> {
         .map(|setting| format!("{} differs: {} and {}", setting.name, setting.base, setting.new))
         .collect();
     warnings.extend(comparison.missing.iter().cloned());
-    if !comparison.measurements.is_empty() {
+    warnings.extend(comparison.warnings.iter().cloned());
+    if comparison.base == comparison.new {
+        warnings.push("Both are records of the same run.".to_owned());
+    } else if !comparison.measurements.is_empty() {
         warnings.push(
             "The runs were made at different times. What differs from run to run, such as the layout of a linked program, \
              is not in the intervals."
@@ -200,7 +206,7 @@ fn timings(measurement: &MeasurementComparison) -> Table {
 
 fn note(measurement: &MeasurementComparison) -> String {
     let delta = format!("δ is {:.1} %", 100.0 * measurement.delta);
-    if measurement.timings.iter().all(|timing| timing.ratio.is_none()) {
+    if measurement.blocks < measurement.blocks_needed {
         return format!("{delta}; a statement takes {} blocks in each record", measurement.blocks_needed);
     }
     delta

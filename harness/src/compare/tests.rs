@@ -154,7 +154,7 @@ fn what_is_compared_may_differ_and_is_listed() {
     let names: Vec<_> = changed.settings.iter().map(|setting| setting.name.as_str()).collect();
     assert!(names.contains(&"the commit") && names.contains(&"the client's libraries of rest"), "{names:?}");
     assert!(changed.settings.iter().all(|setting| setting.kind == SettingKind::Subject));
-    assert_eq!(changed.missing, ["Only the first record has the stacks amqp."]);
+    assert_eq!(changed.missing, ["Only the first record has the stack amqp."]);
 }
 
 #[test]

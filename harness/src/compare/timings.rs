@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::load::Load;
-use crate::record::{Record, Trial};
+use crate::record::{Record, Status, Trial};
 use crate::report::{MeasurementSummary, Summary, by_block, median_latency};
 use crate::stats::{
     ByBlock, Interval, MIN_DELTA, Statement, blocks_needed, error_each, median, ratio_of_medians,
@@ -18,6 +18,8 @@ pub struct MeasurementComparison {
     pub delta: f64,
     /// The floor whose multiples are compared; absent where the figures themselves are.
     pub floor: Option<String>,
+    /// The number of blocks of the record that has fewer.
+    pub blocks: usize,
     /// The smallest number of blocks in each record with which a statement about these timings is possible.
     pub blocks_needed: usize,
     /// A row for each stack and metric.
@@ -137,10 +139,41 @@ fn measurement(records: [&Record; 2], both: [&MeasurementSummary; 2]) -> Measure
     MeasurementComparison {
         name: name.clone(),
         delta,
+        blocks: records.map(|record| record.scenario.blocks.get() as usize).into_iter().min().unwrap_or(0),
         blocks_needed: blocks_needed(error / 2.0),
         floor: floor.map(str::to_owned),
         timings: compared.iter().filter_map(compare).collect(),
     }
+}
+
+/// The stacks that have no valid trial in a measurement of one of the records, a sentence each.
+pub(super) fn missing(records: [&Record; 2]) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for measurement in &records[0].scenario.measurements {
+        let name = measurement.name.as_str();
+        let is_common = records[1].scenario.measurements.iter().any(|other| other.name == name);
+        for facts in records[0].stacks.iter().filter(|_| is_common) {
+            let of_stack = |record: &&Record| {
+                let trials = record.trials.iter();
+                let trials = trials.filter(|trial| trial.measurement == name && trial.stack == facts.name);
+                trials.map(|trial| trial.status == Status::Valid).collect::<Vec<_>>()
+            };
+            let trials = records.each_ref().map(of_stack);
+            let is_in_both = records[1].stacks.iter().any(|other| other.name == facts.name);
+            if !is_in_both || trials.iter().all(Vec::is_empty) {
+                continue;
+            }
+            for (which, trials) in ["first", "second"].into_iter().zip(&trials) {
+                if !trials.contains(&true) {
+                    sentences.push(format!(
+                        "The {which} record has no valid trial of {} in `{name}`.",
+                        facts.name
+                    ));
+                }
+            }
+        }
+    }
+    sentences
 }
 
 /// The trials of a measurement in a record.

@@ -59,6 +59,9 @@ fn used(used: Option<Used>, of: fn(&Used) -> u64) -> String {
 
 impl Format for Csv {
     fn export(&self, record: &Record, _summary: &Summary) -> Result<String, ExportError> {
+        if record.trials.is_empty() {
+            return Err(ExportError::Nothing("trial"));
+        }
         let failed = |error: &dyn std::fmt::Display| ExportError::Write(error.to_string());
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(COLUMNS.map(|(name, _)| name)).map_err(|error| failed(&error))?;

@@ -18,7 +18,12 @@ pub(super) struct Hlog;
 impl Format for Hlog {
     fn export(&self, record: &Record, _summary: &Summary) -> Result<String, ExportError> {
         let failed = |error: &dyn std::fmt::Debug| ExportError::Write(format!("{error:?}"));
-        let started = record.started.parse::<jiff::Timestamp>().map_err(|error| failed(&error))?;
+        let started = record.started.parse::<jiff::Timestamp>().map_err(|_| {
+            ExportError::Write(format!(
+                "the start of the run, `{}`, is not a time as in RFC 3339",
+                record.started
+            ))
+        })?;
         let started = SystemTime::from(started);
         let (mut out, mut serializer) = (Vec::new(), V2DeflateSerializer::new());
         let mut log = IntervalLogWriterBuilder::new()

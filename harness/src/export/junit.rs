@@ -12,6 +12,9 @@ pub(super) struct Junit;
 
 impl Format for Junit {
     fn export(&self, record: &Record, summary: &Summary) -> Result<String, ExportError> {
+        if record.trials.is_empty() {
+            return Err(ExportError::Nothing("trial"));
+        }
         let mut report = Report::new(format!("rpcbench {}", record.scenario.name));
         report.add_test_suites(summary.measurements.iter().map(|measurement| suite(record, measurement)));
         report.to_string().map_err(|error| ExportError::Write(error.to_string()))

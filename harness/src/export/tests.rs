@@ -140,9 +140,7 @@ fn the_interval_log_holds_the_histograms() {
 fn a_record_without_valid_trials_says_so() {
     let mut record = REFERENCE.clone();
     record.trials.clear();
-    for kind in [Kind::Bmf, Kind::Gha, Kind::GhaBigger, Kind::Hlog] {
+    for kind in [Kind::Csv, Kind::Bmf, Kind::Gha, Kind::GhaBigger, Kind::Junit, Kind::Hlog] {
         assert!(matches!(kind.export(&record), Err(ExportError::Nothing(_))), "{kind:?}");
     }
-    assert_eq!(Kind::Csv.export(&record).unwrap().lines().count(), 1);
-    assert!(Kind::Junit.export(&record).is_ok());
 }

@@ -36,33 +36,36 @@ impl Counts {
     /// slots.
     #[must_use]
     pub fn is_conserved(&self) -> bool {
-        let slots = self.slots == 0 || self.slots == self.started + self.not_sent;
-        slots && self.started == self.right + self.wrong + self.errors() + self.timed_out + self.unfinished
+        let sum = |parts: &[u64]| parts.iter().try_fold(0_u64, |sum, part| sum.checked_add(*part));
+        let slots = self.slots == 0 || Some(self.slots) == sum(&[self.started, self.not_sent]);
+        let outcomes = [self.right, self.wrong, self.errors(), self.timed_out, self.unfinished];
+        slots && Some(self.started) == sum(&outcomes)
     }
 
     /// Calls that ended with an error other than a timeout.
     #[must_use]
     pub fn errors(&self) -> u64 {
-        self.failed.values().sum()
+        self.failed.values().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// Calls that did not get a correct answer, and scheduled calls that were not sent.
     #[must_use]
     pub fn not_right(&self) -> u64 {
-        self.started - self.right.min(self.started) + self.not_sent
+        (self.started - self.right.min(self.started)).saturating_add(self.not_sent)
     }
 
     /// Adds the counts of `other`.
     pub fn merge(&mut self, other: &Counts) {
-        self.slots += other.slots;
-        self.not_sent += other.not_sent;
-        self.started += other.started;
-        self.right += other.right;
-        self.wrong += other.wrong;
-        self.timed_out += other.timed_out;
-        self.unfinished += other.unfinished;
+        self.slots = self.slots.saturating_add(other.slots);
+        self.not_sent = self.not_sent.saturating_add(other.not_sent);
+        self.started = self.started.saturating_add(other.started);
+        self.right = self.right.saturating_add(other.right);
+        self.wrong = self.wrong.saturating_add(other.wrong);
+        self.timed_out = self.timed_out.saturating_add(other.timed_out);
+        self.unfinished = self.unfinished.saturating_add(other.unfinished);
         for (kind, count) in &other.failed {
-            *self.failed.entry(*kind).or_default() += count;
+            let failed = self.failed.entry(*kind).or_default();
+            *failed = failed.saturating_add(*count);
         }
     }
 }

@@ -13,6 +13,9 @@ use super::{Record, SCHEMA};
 /// report take less than half of it.
 const REQUIRED_SPACE_BYTES: usize = 8 << 20;
 
+/// The name of the file in the folder of a run.
+pub const RECORD_FILE: &str = "record.json";
+
 const THIS_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Why a record cannot be read.
@@ -42,7 +45,7 @@ pub enum RecordError {
 /// # Errors
 /// [`RecordError`].
 pub fn read(path: &Path) -> Result<Record, RecordError> {
-    let path = if path.is_dir() { path.join("record.json") } else { path.to_owned() };
+    let path = if path.is_dir() { path.join(RECORD_FILE) } else { path.to_owned() };
     let file = File::open(&path).map_err(|source| RecordError::Unreadable { path: path.clone(), source })?;
     record_of(&path, serde_json::from_reader(BufReader::new(file)))
 }

@@ -16,7 +16,7 @@ mod wire;
 pub use agents::{Agent, AgentPart, ClockOffset, ReferenceClock, StartSpread};
 pub use audit::audit;
 pub use fairness::{BrokerTerms, Fairness, Library, Process, SocketFacts};
-pub use file::{RecordError, prepare_folder, read, read_from_log, write_atomically};
+pub use file::{RECORD_FILE, RecordError, prepare_folder, read, read_from_log, write_atomically};
 pub use histogram::{HistogramError, Latency};
 pub use judgement::{AuditCheck, CheckName, Label, Status};
 pub use provenance::Build;

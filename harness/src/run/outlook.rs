@@ -116,11 +116,15 @@ impl Outlook {
             1 => "; not known for 1 other measurement".to_owned(),
             unknown => format!("; not known for {unknown} other measurements"),
         };
+        let twice = list(|known| known.with_twice_the_blocks);
+        let more = if twice == now {
+            String::new()
+        } else {
+            format!("\nwith --blocks {}: {twice}", blocks.saturating_mul(2))
+        };
         format!(
             "{stacks} stacks, {blocks} blocks: differences from about {now} can be stated, in four of five runs with the \
-             noise of the reference record{unknown}\nwith --blocks {}: {}",
-            2 * blocks,
-            list(|known| known.with_twice_the_blocks)
+             noise of the reference record{unknown}{more}"
         )
     }
 }
@@ -154,13 +158,21 @@ impl fmt::Display for Outlook {
         let minutes = self.duration.as_secs_f64() / 60.0;
         let duration = match self.duration.as_secs_f64() {
             seconds if seconds < 90.0 => format!("{seconds:.0} s"),
-            _ => format!("{minutes:.0} min"),
+            _ if minutes < 90.0 => format!("{minutes:.0} min"),
+            _ => format!("{:.0} h", minutes / 60.0),
         };
         let block = if self.blocks == 1 { "block" } else { "blocks" };
+        let searches = match self.searches {
+            0 => String::new(),
+            1 => "1 search, which takes as long as it needs".to_owned(),
+            searches => format!("{searches} searches, which take as long as they need"),
+        };
+        if self.trials_per_block == 0 {
+            return f.write_str(&searches);
+        }
         write!(f, "{} {block} of {} trials, about {duration}", self.blocks, self.trials_per_block)?;
-        if self.searches > 0 {
-            let searches = if self.searches == 1 { "search" } else { "searches" };
-            write!(f, ", and {} {searches}", self.searches)?;
+        if !searches.is_empty() {
+            write!(f, ", and {searches}")?;
         }
         match self.statements().as_str() {
             "" => Ok(()),

@@ -8,11 +8,17 @@ use super::common::{finish, rpcbench};
 
 const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../results/reference");
 
-/// Writes the reference record with a change into a folder.
+/// Writes the reference record with a change into a folder, with one measurement only: an unoptimised build takes long to
+/// read the histograms of all.
 fn changed(change: impl FnOnce(&mut Value)) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let text = fs::read_to_string(format!("{REFERENCE}/record.json")).unwrap();
     let mut record: Value = serde_json::from_str(&text).unwrap();
+    record["scenario"]["measurement"]
+        .as_array_mut()
+        .unwrap()
+        .retain(|measurement| measurement["name"] == "latency");
+    record["trials"].as_array_mut().unwrap().retain(|trial| trial["measurement"] == "latency");
     change(&mut record);
     fs::write(folder.path().join("record.json"), record.to_string()).unwrap();
     folder
@@ -22,8 +28,9 @@ fn changed(change: impl FnOnce(&mut Value)) -> tempfile::TempDir {
 fn a_comparison_is_printed_in_every_form() {
     let new = changed(|record| record["wire"][0]["hops"][0]["bytes"] = json!(1_000_000));
     let path = new.path().to_str().unwrap();
+    let base = changed(|_| ());
     let compare = |further: &[&str]| {
-        let arguments = [&["compare", REFERENCE, path], further].concat();
+        let arguments = [&["compare", base.path().to_str().unwrap(), path], further].concat();
         finish(&mut rpcbench(&arguments)).with(0, &[])
     };
     let text = compare(&[]).out;
@@ -43,7 +50,8 @@ fn a_comparison_is_printed_in_every_form() {
 fn records_that_are_not_comparable_are_refused_with_the_setting_and_the_option() {
     let other = changed(|record| record["machine"]["processor"] = json!("a \u{1b}[2J machine"));
     let path = other.path().to_str().unwrap();
-    let compare = ["compare", REFERENCE, path];
+    let base = changed(|_| ());
+    let compare = ["compare", base.path().to_str().unwrap(), path];
     let words = ["the processor is", "--across machines", "\\u{1b}[2J"];
     let refused = finish(&mut rpcbench(&compare)).with(2, &words);
     assert_eq!(refused.err.len(), 1);
@@ -60,4 +68,55 @@ fn what_is_not_a_record_is_named() {
     finish(&mut rpcbench(&["compare", REFERENCE, path])).with(2, &[path, "no `schema`"]);
     finish(&mut rpcbench(&["compare", "/nowhere", REFERENCE])).with(2, &["/nowhere"]);
     finish(&mut rpcbench(&["compare", REFERENCE])).with(2, &["<NEW>"]);
+}
+
+#[test]
+fn an_output_file_is_never_the_record_and_a_link_is_followed() {
+    let record = changed(|_| ());
+    let folder = record.path().to_str().unwrap();
+    let path = record.path().join("record.json");
+    let before = fs::read(&path).unwrap();
+    let file = path.to_str().unwrap();
+    for arguments in [
+        &["compare", folder, folder, "--out", file][..],
+        &["export", folder, "--format", "csv", "--out", file],
+        &["export", file, "--format", "csv", "--out", file],
+    ] {
+        finish(&mut rpcbench(arguments)).with(2, &["would overwrite a record"]);
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+    let (link, target) = (record.path().join("link.csv"), record.path().join("target.csv"));
+    fs::write(&target, "").unwrap();
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    let export = ["export", folder, "--format", "csv", "--out", link.to_str().unwrap()];
+    finish(&mut rpcbench(&export)).with(0, &[]);
+    assert!(link.is_symlink() && fs::read_to_string(&target).unwrap().starts_with("run,started,"));
+    let nowhere = ["export", folder, "--format", "csv", "--out", "/nowhere/at/all"];
+    finish(&mut rpcbench(&nowhere)).with(3, &["cannot write /nowhere/at/all"]);
+}
+
+#[test]
+fn what_cannot_be_compared_is_named() {
+    let new = changed(|record| {
+        record["interrupted"] = json!(true);
+        record["wire"].as_array_mut().unwrap().retain(|wire| wire["stack"] != "rest");
+        for trial in record["trials"].as_array_mut().unwrap() {
+            if trial["stack"] == "zerorpc" && trial["measurement"] == "latency" {
+                trial["status"] = json!("invalid");
+            }
+        }
+    });
+    let base = changed(|_| ());
+    let base = base.path().to_str().unwrap();
+    let words = [
+        "! Only the first record has the bytes of rest add.",
+        "! The second record has no valid trial of zerorpc in `latency`.",
+        "! The second record: interrupted",
+    ];
+    let compared = finish(&mut rpcbench(&["compare", base, new.path().to_str().unwrap()])).with(0, &[]);
+    for word in words {
+        assert!(compared.out.iter().any(|line| line.starts_with(word)), "{word}: {:?}", compared.out);
+    }
+    let same = finish(&mut rpcbench(&["compare", base, base])).with(0, &[]);
+    assert!(same.out.iter().any(|line| line == "! Both are records of the same run."), "{:?}", same.out);
 }
