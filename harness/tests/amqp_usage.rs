@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 use amqp::{RpcServerOptions, Server, Target, TransportUrl};
 use common::broker::queues;
 use common::hostile::{assert_harmless_failures, hostile_dispatcher};
-use common::{Process, finish, rpcbench};
+use common::{Process, finish, is_ignored, rpcbench};
 use nix::sys::signal::Signal;
 use rpcbench::deploy::rabbitmq::PrivateBroker;
-use rpcbench::sys::ignores_signal;
 use tokio_util::sync::CancellationToken;
 
 /// The timeout of events that must happen. Only a defect reaches it.
@@ -88,8 +87,7 @@ fn calls_checks_and_runs_leave_no_queue_at_a_broker_of_others() {
     finish(&mut call(&["add", "2", "3", "--topic", "nowhere", "--timeout", "100ms"])).with(3, &["no reply"]);
     finish(&mut program(&["check", "amqp", "env:RPCBENCH_BROKER", "--topic", "kept"])).with(0, &[]);
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
-        // A background process of a shell ignores SIGINT, and so do its children.
-        if ignores_signal(signal as i32).unwrap_or(false) {
+        if is_ignored(signal) {
             continue;
         }
         let mut waiting = call(&["add", "2", "3", "--topic", "nowhere", "--timeout", "1h"]);

@@ -20,6 +20,12 @@ pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(240);
 /// The token of the control ports of servers that a test starts.
 pub(crate) const CONTROL_TOKEN: &str = "the-token-of-the-tests";
 
+/// Whether the tests ignore `signal`, and so the processes that they start: a shell ignores SIGINT in the background, and
+/// `nohup` SIGHUP.
+pub(crate) fn is_ignored(signal: Signal) -> bool {
+    rpcbench::sys::ignores_signal(signal as i32).unwrap_or(false)
+}
+
 /// The program under test, with nothing of the caller's settings. Other tests run at the same time, so that contention for
 /// the cores is no reason for a trial not to count.
 pub(crate) fn rpcbench(arguments: &[&str]) -> Command {
