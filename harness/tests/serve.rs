@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use common::{CONTROL_TOKEN, Process, TEST_TIMEOUT, finish, rpcbench};
+use common::{CONTROL_TOKEN, Process, TEST_TIMEOUT, finish, is_ignored, rpcbench};
 use nix::sys::signal::Signal;
 use rpcbench::observe::control::{ControlPort, request_stats};
 
@@ -42,12 +42,17 @@ impl Server {
 #[test]
 fn a_handler_that_does_not_end_keeps_no_server_from_ending() {
     let mut servers = Vec::new();
+    let mut signals = vec![Signal::SIGTERM, Signal::SIGINT];
+    // A server that was started with `nohup` ignores it on purpose.
+    if !is_ignored(Signal::SIGHUP) {
+        signals.push(Signal::SIGHUP);
+    }
     for (number, stack) in ["tcp", "rest", "xmlrpc", "jsonrpc", "zerorpc"].into_iter().enumerate() {
         for (executor, other) in [("blocking", "async"), ("threads:1", "blocking"), ("async", "threads:1")] {
             let server = Server::start(&[stack, "--executor", executor, "--handler-delay", "1h"]);
             let call = ["call", stack, &server.url, "add", "2", "3", "--timeout", "1h"];
             let caller = Process::start(&mut rpcbench(&call));
-            let signal = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP][(number + other.len()) % 3];
+            let signal = signals[(number + other.len()) % signals.len()];
             servers.push((server, caller, signal, format!("{stack} {executor}")));
         }
     }
