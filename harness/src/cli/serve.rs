@@ -134,7 +134,7 @@ fn serve_with(stack: &'static Stack, settings: ServerSettings) -> Outcome {
         .with_writer(|| LogWriter)
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| {
             // What lapin logs, its caller receives as an error, which is logged once.
-            tracing_subscriber::EnvFilter::new("error,amqp=warn,zerorpc=warn,lapin=off")
+            tracing_subscriber::EnvFilter::new("error,net=warn,amqp=warn,zerorpc=warn,lapin=off")
         }))
         .init();
     sys::allow_many_connections();
