@@ -78,7 +78,7 @@ fn decode_params(sent: &Sent<'_>) -> Result<Params, ErrorObjectOwned> {
         return Ok(Params::Positional(sent.parse()?));
     }
     match sent.parse()? {
-        Value::Map(members) => Ok(Params::Named(members)),
+        Value::Map(members) => Ok(Params::Named(members.into_vec())),
         _ => Err(error_object(&Failure::invalid_request("`params` must be an array or an object"))),
     }
 }

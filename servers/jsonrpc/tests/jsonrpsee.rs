@@ -29,7 +29,7 @@ async fn passes_the_conformance_table_and_stops_on_request() {
     for outcome in outcomes {
         assert!(outcome.passed(), "{}: {}", outcome.vector.title(), outcome.answer());
     }
-    let named = Call::named("divide", [("y".to_owned(), 2.into()), ("x".to_owned(), Value::Int(-7))]);
+    let named = Call::named("divide", [("y".into(), 2.into()), ("x".into(), Value::Int(-7))]);
     assert_eq!(client.call(&named).await, Ok(Value::Int(-4)));
 
     stop.cancel();
