@@ -75,15 +75,10 @@ impl Metric {
             // Absent where it falls among calls without an answer.
             Metric::Latency => |trial| Some(median_latency(trial).unwrap_or(f64::INFINITY)),
             Metric::Throughput => |trial| Some(trial.throughput),
-            Metric::ServerCpu => |trial| per_answer(trial, trial.serving(false)?.cpu_ns),
-            Metric::ClientCpu => |trial| per_answer(trial, trial.client?.cpu_ns),
+            Metric::ServerCpu => |trial| trial.per_answer(trial.serving(false)?.cpu_ns),
+            Metric::ClientCpu => |trial| trial.per_answer(trial.client?.cpu_ns),
         }
     }
-}
-
-#[allow(clippy::cast_precision_loss, reason = "the CPU time of a trial is far below 2⁵³ ns")]
-fn per_answer(trial: &Trial, cpu_ns: u64) -> Option<f64> {
-    (trial.counts.right > 0).then(|| cpu_ns as f64 / trial.counts.right as f64)
 }
 
 /// Compares each measurement that both records have. `summaries` are those of `records`.

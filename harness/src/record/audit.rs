@@ -182,8 +182,8 @@ fn generator(trial: &Trial) -> AuditCheck {
     let slow = trial.latency.as_ref().and_then(|latency| latency.p99).unwrap_or(u64::MAX);
     let is_late = late > MAX_HARMLESS_LAG_NS && late > slow / 10;
     let one_core = trial.cores.is_one();
-    let (client, serving) =
-        (trial.client.map_or(0.0, |client| client.utilisation), server_utilisation(trial).unwrap_or(0.0));
+    let client = trial.client.map_or(0.0, |client| client.utilisation);
+    let serving = trial.serving(false).map_or(0.0, |serving| serving.utilisation);
     let busy = if one_core { client + serving } else { client };
     let reached = trial.sent_per_second.unwrap_or(0.0);
     let behind = reached * trial.measured_seconds < MIN_PACE * trial.counts.slots as f64;
@@ -210,20 +210,11 @@ fn generator(trial: &Trial) -> AuditCheck {
     })
 }
 
-/// The utilisation of server and broker together: they share a core.
-fn server_utilisation(trial: &Trial) -> Option<f64> {
-    Some(trial.server?.utilisation + trial.broker.map_or(0.0, |broker| broker.utilisation))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deploy::{Cores, Placement};
-    use crate::load::Operation;
     use crate::observe::{InFlightMean, Observation, Timing};
-    use crate::record::Used;
-    use crate::scenario::{Measurement, TrialSpec};
-    use crate::stacks::Stack;
+    use crate::record::{Used, sample};
     use calculator::conformance::Numbers;
     use calculator::{ErrorKind, Value};
     use std::time::Duration;
@@ -239,16 +230,6 @@ mod tests {
             );
         }
         let used = |utilisation| Some(Used { cpu_ns: 1, utilisation, peak_rss: 1, ..Used::default() });
-        let measurement = Measurement {
-            name: "latency".to_owned(),
-            operation: Operation::ADD,
-            load: Load::ONE_CALLER,
-            placement: Placement::Split,
-            connections: None,
-            warm: true,
-        };
-        let cores = Cores { client: vec![0], server: vec![1] };
-        let spec = TrialSpec::new(Stack::named("rest").unwrap(), &measurement, &cores);
         let mut trial = Trial {
             measured_seconds: 1.0,
             latency: Latency::new(&seen.latency, 0).unwrap(),
@@ -256,7 +237,7 @@ mod tests {
             throughput: 1_000.0,
             client: used(0.5),
             server: used(0.5),
-            ..Trial::new(&spec, 0, 0)
+            ..sample::trial("rest", [0, 1])
         };
         change(&mut trial);
         audit(&mut trial, Contention::Reject);

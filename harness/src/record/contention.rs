@@ -107,10 +107,7 @@ fn listed(names: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deploy::{Cores, Placement};
-    use crate::load::{Load, Operation};
-    use crate::scenario::{Measurement, TrialSpec};
-    use crate::stacks::Stack;
+    use crate::record::sample;
 
     /// The details of the checks that do not pass of a trial of 200 ms that `change` has changed.
     fn complaints(change: impl FnOnce(&mut Trial)) -> Vec<String> {
@@ -118,23 +115,13 @@ mod tests {
     }
 
     fn trial(change: impl FnOnce(&mut Trial)) -> Trial {
-        let measurement = Measurement {
-            name: "latency".to_owned(),
-            operation: Operation::ADD,
-            load: Load::ONE_CALLER,
-            placement: Placement::Shared,
-            connections: None,
-            warm: true,
-        };
-        let cores = Cores { client: vec![1], server: vec![1] };
-        let spec = TrialSpec::new(Stack::named("rest").unwrap(), &measurement, &cores);
         let used = Some(Used { utilisation: 0.5, ..Used::default() });
         let mut trial = Trial {
             measured_seconds: 0.2,
             client: used,
             server: used,
             never_idle: true,
-            ..Trial::new(&spec, 0, 0)
+            ..sample::trial("rest", [1, 1])
         };
         change(&mut trial);
         trial

@@ -8,6 +8,8 @@ mod file;
 mod histogram;
 mod judgement;
 mod provenance;
+#[cfg(test)]
+mod sample;
 mod search;
 mod utilisation;
 mod verification;

@@ -28,6 +28,13 @@ impl Trial {
         }
     }
 
+    /// `cpu_ns` per correct answer, in nanoseconds; `None` without any.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss, reason = "the CPU time of a trial is far below 2⁵³ ns")]
+    pub fn per_answer(&self, cpu_ns: u64) -> Option<f64> {
+        (self.counts.right > 0).then(|| cpu_ns as f64 / self.counts.right as f64)
+    }
+
     /// The shares of a core that the client and the serving processes used. Where all of them ran on one core, each end
     /// gets the share that was used of that core, since neither end could have used more.
     ///
@@ -47,28 +54,12 @@ impl Trial {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deploy::{Cores, Placement};
-    use crate::load::{Load, Operation};
-    use crate::record::AgentPart;
-    use crate::scenario::{Measurement, TrialSpec};
-    use crate::stacks::Stack;
+    use crate::deploy::Cores;
+    use crate::record::{AgentPart, sample};
 
     fn trial() -> Trial {
-        let measurement = Measurement {
-            name: "throughput".to_owned(),
-            operation: Operation::ADD,
-            load: Load::ONE_CALLER,
-            placement: Placement::Split,
-            connections: None,
-            warm: true,
-        };
-        let cores = Cores { client: vec![0], server: vec![1] };
         let used = |utilisation| Some(Used { cpu_ns: 10, utilisation, ..Used::default() });
-        Trial {
-            client: used(0.5),
-            server: used(0.25),
-            ..Trial::new(&TrialSpec::new(Stack::named("amqp").unwrap(), &measurement, &cores), 0, 0)
-        }
+        Trial { client: used(0.5), server: used(0.25), ..sample::trial("amqp", [0, 1]) }
     }
 
     #[test]

@@ -16,8 +16,8 @@ use crate::record::CheckFailure;
 const TEMPLATES: [(&str, &str); 4] = [
     ("page", include_str!("page.html")),
     ("document", include_str!("document.html")),
+    ("base", include_str!("base.html")),
     ("macros", include_str!("macros.html")),
-    ("style", include_str!("style.css")),
 ];
 
 /// `report` as a page with `figures` in it.

@@ -51,10 +51,9 @@ impl ServerCapacity {
 
 /// The calls per second that a core of the server can answer at the CPU time that it took per correct answer in `trial`;
 /// `None` where that could not be observed.
-#[allow(clippy::cast_precision_loss)]
 pub(super) fn capacity_per_core(trial: &Trial, kind: StackKind) -> Option<f64> {
     let cpu_ns = trial.serving(kind.is_brokered())?.cpu_ns;
-    (cpu_ns > 0 && trial.counts.right > 0).then(|| trial.counts.right as f64 / (cpu_ns as f64 / 1e9))
+    trial.per_answer(cpu_ns).filter(|_| cpu_ns > 0).map(|nanos| 1e9 / nanos)
 }
 
 /// The shares of a core that client and server used in each block, in order: the mean of a block's trials. `None` where a

@@ -146,7 +146,7 @@ impl StackSummary {
             p50.and(spread(&|trial| Some(median_latency(trial)? / floor.get(&trial.block)?)))
         };
         let per_answer = |of: fn(&Trial) -> Option<Used>| {
-            spread(&|trial| Some(of(trial)?.cpu_ns as f64 / trial.counts.right as f64)).map(|s| s.median)
+            spread(&|trial| trial.per_answer(of(trial)?.cpu_ns)).map(|s| s.median)
         };
         // Nothing is compared across placements, so not with a server on other or unknown cores either.
         let is_unplaced = facts.target.is_some() && trials.iter().any(|trial| !trial.server_placed);

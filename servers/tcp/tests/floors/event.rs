@@ -1,9 +1,4 @@
-//! Client and server on Tokio, over the loopback interface.
-
-// Clippy lets test functions unwrap, but not their helpers.
-#![allow(clippy::unwrap_used)]
-
-mod common;
+//! The floor with an event loop.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
@@ -12,7 +7,6 @@ use std::time::Duration;
 use calculator::{
     Calculator, Call, CallError, ClientOptions, Dispatcher, ErrorKind, Executor, Faults, Limits, Value,
 };
-use common::{add, assert_conformance, assert_echoes, one_second, reply, reply_of, request};
 use net::{Endpoint, WRITE_STALL_TIMEOUT};
 use tcp_floor::event::{Client, Server};
 use tcp_floor::wire;
@@ -21,6 +15,9 @@ use tokio::net::TcpStream;
 use tokio::sync::Barrier;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use super::blocking;
+use super::common::{add, assert_conformance, assert_echoes, one_second, reply, reply_of, request};
 
 /// A server on the runtime of the test.
 struct Running {
@@ -106,10 +103,7 @@ async fn the_blocking_ends_exchange_the_same_messages() {
     blocking.await.unwrap();
     server.stop().await;
 
-    let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults::default());
-    let server = tcp_floor::Server::bind(&Endpoint::loopback(), dispatcher, Limits::default()).await.unwrap();
-    let (url, stop) = (server.url(), CancellationToken::new());
-    let running = tokio::spawn(server.run(stop.clone()));
+    let (url, stop, running) = blocking::start(Calculator, Limits::default()).await;
     let client = Client::connect(&url, &ClientOptions::default()).await.unwrap();
     assert_conformance(&client).await;
     stop.cancel();

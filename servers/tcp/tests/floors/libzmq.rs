@@ -1,20 +1,16 @@
-//! Both ends over libzmq.
-#![cfg(feature = "libzmq")]
-// Clippy lets test functions unwrap, but not their helpers.
-#![allow(clippy::unwrap_used)]
-
-mod common;
+//! The floor of libzmq.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
 use calculator::{Calculator, Call, ClientOptions, Dispatcher, ErrorKind, Executor, Faults, Limits, Value};
-use common::{add, assert_conformance, reply, request};
 use net::Endpoint;
 use tcp_floor::libzmq::{Client, Server};
 use tcp_floor::wire;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use super::common::{add, assert_conformance, reply, request};
 
 async fn start(delay: Option<Duration>) -> (Dispatcher, String, CancellationToken, JoinHandle<()>) {
     let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults { delay, ..Faults::default() });

@@ -1,9 +1,4 @@
-//! Client and server over the loopback interface.
-
-// Clippy lets test functions unwrap, but not their helpers.
-#![allow(clippy::unwrap_used)]
-
-mod common;
+//! The floor with blocking sockets.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -14,13 +9,17 @@ use calculator::{
     Calculator, CallError, ClientOptions, Dispatcher, ErrorKind, Executor, Faults, Limits, MethodInfo,
     Params, Service, Value,
 };
-use common::{add, assert_conformance, assert_echoes, one_second, reply, reply_of};
 use net::Endpoint;
 use tcp_floor::{Server, TcpClient, wire};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-async fn start(service: impl Service, limits: Limits) -> (String, CancellationToken, JoinHandle<()>) {
+use super::common::{add, assert_conformance, assert_echoes, one_second, reply, reply_of};
+
+pub(crate) async fn start(
+    service: impl Service,
+    limits: Limits,
+) -> (String, CancellationToken, JoinHandle<()>) {
     let dispatcher = Dispatcher::new(service, Executor::Async, Faults::default());
     let server = Server::bind(&Endpoint::loopback(), dispatcher, limits).await.unwrap();
     let (url, stop) = (server.url(), CancellationToken::new());

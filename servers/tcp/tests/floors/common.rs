@@ -1,5 +1,4 @@
 //! What the tests of all servers and clients share.
-#![allow(dead_code, reason = "no test uses all of it")]
 
 use std::time::Duration;
 
