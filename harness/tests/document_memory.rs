@@ -1,4 +1,5 @@
 //! The memory that it takes to echo a long document, in a server and in a client.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
 
 mod common;

@@ -12,8 +12,8 @@ use crate::record;
 /// Compare two records: bytes exactly, timings by statements with intervals
 ///
 /// The records must come from the same machine, and the measurements that both have must have the same load and placement.
-/// What differs otherwise, such as the versions of libraries, is listed. Two runs are never made under the same conditions, so small
-/// differences between timings are undecided.
+/// What differs otherwise, such as the versions of libraries, is listed. Two runs are never made under the same conditions,
+/// so small differences between timings are undecided.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   rpcbench compare results/before results/after

@@ -1,12 +1,12 @@
 //! `rpcbench doctor`.
 
 use std::fmt::Write as _;
-
 use std::time::Duration;
 
 use super::{Exit, Outcome, print};
 use crate::deploy::{keep_awake::KeepAwake, rabbitmq};
 use crate::observe::CoresReading;
+use crate::record::MAX_UNDISTURBED_SHARE;
 use crate::sys::{self, CpuQuota, Usage};
 
 /// Check this machine for what would disturb a measurement or is missing
@@ -17,10 +17,7 @@ use crate::sys::{self, CpuQuota, Usage};
 pub(super) struct Arguments {}
 
 /// For how long the load of the cores is sampled.
-const SAMPLE_TIME: Duration = Duration::from_millis(500);
-/// The largest share of the cores' time that other programs, or the hypervisor, may take without a warning: from here on trials
-/// are labelled as disturbed.
-const MAX_QUIET_SHARE: f64 = 0.02;
+const SAMPLE_TIME: Duration = Duration::from_secs(1);
 
 /// The result of one check.
 #[derive(Debug, PartialEq)]
@@ -171,13 +168,16 @@ fn load() -> [Finding; 2] {
     std::thread::sleep(SAMPLE_TIME);
     let shares = before.zip(CoresReading::take()).and_then(|(before, after)| after.since(&before, &cores));
     // This process sleeps meanwhile.
-    [busy(shares.map(|shares| shares.busy), sys::load_average()), stolen(shares.map(|shares| shares.stolen))]
+    [
+        busy(shares.map(|shares| (shares.busy - shares.resolution).max(0.0)), sys::load_average()),
+        stolen(shares.map(|shares| shares.stolen)),
+    ]
 }
 
 fn busy(share: Option<f64>, load_average: Option<f64>) -> Finding {
     let minute = load_average.map_or_else(String::new, |load| format!("; the load average is {load:.1}"));
     match share {
-        Some(share) if share > MAX_QUIET_SHARE => Finding::Warning(
+        Some(share) if share > MAX_UNDISTURBED_SHARE => Finding::Warning(
             format!("other programs use {:.0} % of the cores' time now{minute}", 100.0 * share),
             "stop other programs; a trial from whose cores they take more than a tenth does not count",
         ),
@@ -190,7 +190,7 @@ fn busy(share: Option<f64>, load_average: Option<f64>) -> Finding {
 
 fn stolen(share: Option<f64>) -> Finding {
     match share {
-        Some(share) if share > MAX_QUIET_SHARE => Finding::Warning(
+        Some(share) if share > MAX_UNDISTURBED_SHARE => Finding::Warning(
             format!("the hypervisor keeps {:.0} % of the cores' time for others now (steal)", 100.0 * share),
             "measure at a quieter time, or on a machine with dedicated cores",
         ),

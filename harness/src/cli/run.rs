@@ -83,8 +83,6 @@ pub(super) struct Arguments {
     twin_arguments: Vec<String>,
 }
 
-/// The name of a record's file in its folder.
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Format {
     /// The tables

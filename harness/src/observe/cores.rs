@@ -17,7 +17,8 @@ pub struct CoresReading {
 pub struct CoreShares {
     /// The share in which the hypervisor ran something else.
     pub stolen: f64,
-    /// The share in which processes ran. Interrupts are left out, although most kernels count them towards a process's CPU time as well.
+    /// The share in which processes ran. Interrupts are left out, although most kernels count them towards a process's CPU
+    /// time as well.
     pub busy: f64,
     /// The uncertainty of the other two shares.
     pub resolution: f64,

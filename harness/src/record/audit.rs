@@ -8,13 +8,7 @@ use super::{AuditCheck, CheckName, Label, Latency, Status, Trial};
 
 /// Checks `trial` and sets its audit, status and labels. A trial that failed stays failed.
 pub fn audit(trial: &mut Trial, contention: Contention) {
-    let mut checks = checks(trial);
-    if contention == Contention::Reject {
-        // First, because contention may have caused the rest.
-        checks.insert(0, contention::contention(trial));
-        // Last, because processes do nothing either where calls are not answered.
-        checks.extend(contention::starvation(trial));
-    }
+    let checks = checks(trial, contention);
     trial.audit.extend(checks);
     if trial.status != Status::Failed {
         let passed = trial.audit.iter().all(|check| check.passed);
@@ -31,8 +25,8 @@ pub fn audit(trial: &mut Trial, contention: Contention) {
     }
 }
 
-/// The checks of `trial` that its figures allow.
-pub(super) fn checks(trial: &Trial) -> Vec<AuditCheck> {
+/// The checks of `trial` that its figures allow. The first one that does not pass is the reason that is shown.
+pub(super) fn checks(trial: &Trial, contention: Contention) -> Vec<AuditCheck> {
     let mut checks = vec![
         conservation(trial),
         percentile_order(trial),
@@ -44,6 +38,12 @@ pub(super) fn checks(trial: &Trial) -> Vec<AuditCheck> {
     ];
     if trial.load != Load::ONE_CALLER {
         checks.push(littles_law(trial));
+    }
+    if contention == Contention::Reject {
+        // First, because contention may have caused the rest.
+        checks.insert(0, contention::contention(trial));
+        // Last, because processes do nothing either where calls are not answered.
+        checks.extend(contention::starvation(trial));
     }
     checks
 }

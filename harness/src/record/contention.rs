@@ -7,7 +7,7 @@ use super::{AuditCheck, CheckName, Trial, Used};
 
 /// The largest share of the cores' time that other processes, or the hypervisor, may take. Beyond it the throughput of a
 /// saturated server is lower by more than most stacks differ.
-const MAX_KEPT_SHARE: f64 = 0.1;
+pub const MAX_TAKEN_SHARE: f64 = 0.1;
 /// The largest share of the window for which a quota may keep a process from running. Beyond it calls that had to wait
 /// determine the 99th percentile.
 const MAX_THROTTLED_SHARE: f64 = 0.01;
@@ -15,7 +15,7 @@ const MAX_THROTTLED_SHARE: f64 = 0.01;
 /// of it, and in the most disturbed trial of the reference record for 0.55.
 const MIN_BUSY_SHARE: f64 = 0.5;
 /// A trial is disturbed where other processes, or the hypervisor, took a larger share of its cores' time.
-const MAX_UNDISTURBED_SHARE: f64 = 0.02;
+pub const MAX_UNDISTURBED_SHARE: f64 = 0.02;
 
 /// The checks of `trial` that do not pass.
 pub(super) fn failed_checks(trial: &Trial) -> Vec<AuditCheck> {
@@ -34,7 +34,7 @@ pub(super) fn is_disturbed(trial: &Trial) -> bool {
 pub(super) fn contention(trial: &Trial) -> AuditCheck {
     let percent = |share: f64| format!("{:.0} %", 100.0 * share);
     let throttled = throttled(trial);
-    let kept = |share: Option<f64>| share.filter(|share| *share > MAX_KEPT_SHARE);
+    let kept = |share: Option<f64>| share.filter(|share| *share > MAX_TAKEN_SHARE);
     let reason = if let Some((share, who)) = throttled {
         Some(format!("the CPU quota of a control group held {who} up for {} of the window", percent(share)))
     } else if let Some(share) = kept(trial.others) {

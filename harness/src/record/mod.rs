@@ -17,6 +17,7 @@ mod wire;
 
 pub use agents::{Agent, AgentPart, ClockOffset, ReferenceClock, StartSpread};
 pub use audit::audit;
+pub use contention::{MAX_TAKEN_SHARE, MAX_UNDISTURBED_SHARE};
 pub use fairness::{BrokerTerms, Fairness, Library, Process, SocketFacts};
 pub use file::{RECORD_FILE, RecordError, prepare_folder, read, read_from_log, write_atomically};
 pub use histogram::{HistogramError, Latency};

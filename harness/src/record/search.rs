@@ -46,6 +46,10 @@ pub struct Probe {
     /// observable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broker: Option<f64>,
+    /// The shares of a core that client and server used of what they could have used, as in
+    /// [`Trial::utilisations`]; absent where that is not known, and in records of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<[f64; 2]>,
     /// The check of the audit that the trial did not pass; absent where it passed all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_check: Option<CheckName>,
@@ -90,10 +94,10 @@ impl fmt::Display for Limit {
 }
 
 impl Probe {
-    /// The outcome of `trial`, a trial of `search` at `rate`.
+    /// The outcome of `trial`, a trial of `search` at `rate`. `is_brokered` states whether the calls passed through a broker.
     #[must_use]
     #[allow(clippy::cast_precision_loss)]
-    pub fn of(trial: &Trial, search: &Search, rate: Rate) -> Self {
+    pub fn of(trial: &Trial, search: &Search, rate: Rate, is_brokered: bool) -> Self {
         let p99 = trial.latency.as_ref().and_then(|latency| latency.p99);
         let in_time = p99.is_some_and(|p99| u128::from(p99) <= search.p99.as_nanos());
         let reason = if trial.status != Status::Valid {
@@ -119,8 +123,9 @@ impl Probe {
             p99,
             reason,
             client: trial.client.map(|client| client.utilisation),
-            server: trial.server.map(|server| server.utilisation + broker.unwrap_or(0.0)),
+            server: trial.serving(false).map(|serving| serving.utilisation),
             broker,
+            ends: trial.utilisations(is_brokered),
             failed_check,
         }
     }
@@ -139,11 +144,11 @@ impl SearchResult {
     }
 
     /// What kept the stack from the lowest rate that failed, by what client and server used in the failed trials of that
-    /// rate. `None` where no rate failed, or the processes could not be observed.
+    /// rate. `None` where no rate failed, or it is not known what the ends used of what they could have used.
     #[must_use]
     pub fn limit(&self) -> Option<Limit> {
         let failed: Vec<&Probe> = self.failures().collect();
-        let used = failed.iter().filter_map(|probe| Some([probe.client?, probe.server?]));
+        let used = failed.iter().filter_map(|probe| probe.ends);
         Some(match Saturation::of(&used.collect::<Vec<_>>())? {
             Saturation::Both => Limit::BothEnds,
             Saturation::Client => Limit::Client,
@@ -170,6 +175,9 @@ fn is_mostly_broker(probe: &Probe) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deploy::Cores;
+    use crate::record::{Used, sample};
+    use crate::scenario::Scenario;
 
     /// The limit of a search whose failed trials used these shares of client, server and broker together, and broker.
     fn limit(failures: &[(f64, f64, Option<f64>)], check: Option<CheckName>) -> Option<Limit> {
@@ -181,6 +189,7 @@ mod tests {
             client: Some(client),
             server: Some(server),
             broker,
+            ends: Some([client, server]),
             failed_check: check.filter(|_| !held),
         };
         let held = probe(1_000, true, (0.99, 0.1, None));
@@ -203,6 +212,23 @@ mod tests {
         assert_eq!(limit(&[(0.3, 0.97, Some(0.4))], None), Some(Limit::Server));
         assert_eq!(limit(&[(0.95, 0.97, None)], None), Some(Limit::BothEnds));
         assert_eq!(limit(&[], None), None);
+    }
+
+    #[test]
+    fn what_the_ends_could_have_used_decides_and_not_their_shares_alone() {
+        let search = Scenario::load("saturation").unwrap().searches.remove(0);
+        let used = |utilisation| Some(Used { utilisation, ..Used::default() });
+        let of = |trial: Trial, is_brokered| {
+            let trial = Trial { client: used(0.5), server: used(0.5), ..trial };
+            Probe::of(&trial, &search, Rate::ONE, is_brokered)
+        };
+        // On one core, both ends together have saturated it.
+        assert_eq!(of(sample::trial("rest", [1, 1]), false).ends, Some([1.0, 1.0]));
+        assert_eq!(of(sample::trial("rest", [0, 1]), false).ends, Some([0.5, 0.5]));
+        // The cores, or the broker, are not known.
+        let free = Trial { cores: Cores::default(), ..sample::trial("rest", [0, 1]) };
+        assert_eq!(of(free, false).ends, None);
+        assert_eq!(of(sample::trial("amqp", [0, 1]), true).ends, None);
     }
 
     #[test]

@@ -4,14 +4,12 @@
 use std::collections::BTreeSet;
 
 use super::audit::checks;
-use super::contention;
 use super::{AuditCheck, CheckName, Latency, Record, Status, Trial};
-use crate::scenario::Contention;
 
 /// Repeats the audit of every trial of `record`. A trial that counted, and of which something does not fit, becomes invalid;
 /// so does one that was kept from its cores by more than this version allows.
 pub(super) fn verify(record: &mut Record) {
-    let rejects = record.scenario.contention == Contention::Reject;
+    let contention = record.scenario.contention;
     let mut positions = BTreeSet::new();
     for trial in &mut record.trials {
         let is_first = positions.insert((trial.block, trial.position));
@@ -28,10 +26,7 @@ pub(super) fn verify(record: &mut Record) {
                 format!("the record contradicts itself: {detail}")
             })),
             // Not a contradiction: the audit of an older version may have lacked the check.
-            None => {
-                let contention = || contention::failed_checks(trial).into_iter().filter(|_| rejects);
-                contention().chain(checks(trial)).find(|check| !check.passed)
-            }
+            None => checks(trial, contention).into_iter().find(|check| !check.passed),
         };
         if let Some(check) = failed {
             trial.status = Status::Invalid;
@@ -107,6 +102,7 @@ fn wrong_quantile(name: &str, recorded: Option<&Latency>, missing: u64) -> Optio
 mod tests {
     use super::*;
     use crate::record::read;
+    use crate::scenario::Contention;
 
     fn reference() -> Record {
         read(concat!(env!("CARGO_MANIFEST_DIR"), "/../results/reference/record.json").as_ref()).unwrap()

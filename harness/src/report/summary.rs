@@ -11,7 +11,8 @@ use super::warnings::warnings;
 use crate::load::Operation;
 use crate::record::{HistogramError, Record, StackFacts, Trial, Wire};
 use crate::scenario::Measurement;
-use crate::stacks::{EVENT_FLOOR, NETWORK_FLOOR, Stack, at_the_place_of, base_name};
+use crate::scenario::floor_for;
+use crate::stacks::{NETWORK_FLOOR, Stack, at_the_place_of, base_name};
 use crate::stats::simulation::Noise;
 use crate::stats::{ByBlock, Interval, error_each, ratio};
 
@@ -164,11 +165,14 @@ fn trials_of<'a>(trials: &[&'a Trial], stack: &str) -> Vec<&'a Trial> {
     trials.iter().copied().filter(|trial| trial.stack == stack).collect()
 }
 
-/// The floor with which latencies of `measurement` are compared: with several connections the one with an event loop, where
-/// it was measured.
+/// The floor with which latencies of `measurement` are compared: that for its number of connections, or else
+/// [`NETWORK_FLOOR`] if that one was measured by a route by which the other was not.
 fn network_floor(measurement: &Measurement, trials: &[&Trial]) -> &'static str {
-    let was_measured = trials.iter().any(|trial| base_name(&trial.stack) == EVENT_FLOOR);
-    if measurement.has_several_connections() && was_measured { EVENT_FLOOR } else { NETWORK_FLOOR }
+    let was_measured = |stack: &str| trials.iter().any(|trial| trial.stack == stack);
+    let floor = floor_for(measurement.max_connections());
+    let of_route = |trial: &&&Trial| base_name(&trial.stack) == NETWORK_FLOOR;
+    let mut routes = trials.iter().filter(of_route).map(|trial| at_the_place_of(floor, &trial.stack));
+    if was_measured(floor) && routes.all(|floor| was_measured(&floor)) { floor } else { NETWORK_FLOOR }
 }
 
 /// The floors with which the stack of `facts` is compared. A server that is reached by another route is compared with

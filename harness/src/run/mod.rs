@@ -25,7 +25,7 @@ pub use event::{Event, Progress};
 pub(crate) use gate::check_stacks;
 pub use leftovers::remove_leftovers;
 pub use options::Options;
-pub use outlook::{Difference, Outlook};
+pub use outlook::Outlook;
 pub(crate) use record_file::RecordFile;
 
 use std::path::PathBuf;

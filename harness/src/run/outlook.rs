@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::power::{MeasurementPower, Power};
-use crate::scenario::{Measurement, Plan, Scenario};
+use crate::scenario::{Measurement, Plan, Scenario, TrialSpec};
 use crate::stats::blocks_for_pairs;
 
 /// What a trial takes beside warm-up and window, to start a server and to connect: 30 ms in the reference record, whose
@@ -16,32 +16,32 @@ const TRIAL_OVERHEAD: Duration = Duration::from_millis(30);
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outlook {
     /// The number of blocks.
-    pub blocks: u32,
+    blocks: u32,
     /// The number of trials in each block.
-    pub trials_per_block: usize,
+    trials_per_block: usize,
     /// About how long all blocks take.
-    pub duration: Duration,
+    duration: Duration,
     /// The number of searches that follow the blocks. How long they take is not known.
-    pub searches: usize,
+    searches: usize,
     /// The largest number of stacks that a table of the run compares with each other; floors are not among them.
-    pub stacks: usize,
+    stacks: usize,
     /// The smallest number of blocks with which a statement about two of these is possible.
-    pub blocks_needed: usize,
+    blocks_needed: usize,
     /// What can be stated, for each kind of measurement of which the noise is known.
-    pub differences: Vec<Difference>,
+    differences: Vec<Difference>,
     /// The number of measurements whose noise is not known.
-    pub unknown: usize,
+    unknown: usize,
 }
 
 /// The difference that a kind of measurement will be able to state.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Difference {
+struct Difference {
     /// The name of such a measurement in the reference record.
-    pub like: String,
+    like: String,
     /// The smallest difference that is stated in four of five runs, as a share; `None` where there are too few blocks.
-    pub difference: Option<f64>,
+    difference: Option<f64>,
     /// The same with twice as many blocks.
-    pub with_twice_the_blocks: Option<f64>,
+    with_twice_the_blocks: Option<f64>,
 }
 
 impl Outlook {
@@ -50,8 +50,12 @@ impl Outlook {
     pub fn new(scenario: &Scenario, plan: &Plan) -> Self {
         let blocks = scenario.blocks.get();
         let trials_per_block = plan.trials().count();
-        let per_trial = scenario.warmup + scenario.measure + TRIAL_OVERHEAD;
-        let trials = u32::try_from(trials_per_block).unwrap_or(u32::MAX).saturating_mul(blocks);
+        let calling = scenario.warmup + scenario.measure;
+        let of_trial = |spec: &TrialSpec| {
+            // The limit of the generator takes a warm-up and a window of its own.
+            TRIAL_OVERHEAD + calling + if spec.finds_generator_limit { calling } else { Duration::ZERO }
+        };
+        let of_block: Duration = plan.trials().map(of_trial).sum();
         let compared: Vec<_> = scenario
             .measurements
             .iter()
@@ -62,9 +66,10 @@ impl Outlook {
         let power = Power::of_reference().ok();
         let mut differences: Vec<Difference> = Vec::new();
         let mut unknown = 0;
-        for (measurement, stacks) in compared {
+        for (measurement, _) in compared {
             match power.as_ref().and_then(|power| power.like(measurement)) {
                 Some(like) if differences.iter().any(|known| known.like == like.name) => {}
+                // With the number of stacks that is announced, so that no table states less.
                 Some(like) => differences.push(Difference::of(like, stacks, blocks)),
                 None => unknown += 1,
             }
@@ -72,7 +77,7 @@ impl Outlook {
         Outlook {
             blocks,
             trials_per_block,
-            duration: per_trial.saturating_mul(trials),
+            duration: of_block.saturating_mul(blocks),
             searches: scenario.searches.len(),
             stacks,
             blocks_needed: blocks_for_pairs(stacks * stacks.saturating_sub(1) / 2),

@@ -61,7 +61,12 @@ fn search(
         let (mut held, mut failed) = (0, 0);
         // A disturbance only ever makes a trial slower: a rate that holds in the first trial needs no second one.
         while failed < FAILURES_TO_REJECT && held < 1 + failed.min(1) {
-            let probe = Probe::of(&run_trial(&planned.trial(stack, rate))?, &planned.search, rate);
+            let probe = Probe::of(
+                &run_trial(&planned.trial(stack, rate))?,
+                &planned.search,
+                rate,
+                stack.needs_broker(),
+            );
             *(if probe.held { &mut held } else { &mut failed }) += 1;
             probes.push(probe);
         }

@@ -10,6 +10,6 @@ mod reference;
 
 pub use built_in::{BUILT_IN, UnknownScenario, built_in};
 pub use file::ScenarioError;
-pub use model::{Contention, Measurement, Scenario, Search};
+pub use model::{Contention, Measurement, Scenario, Search, floor_for};
 pub use plan::{AgentShare, Plan, PlanError, PlannedSearch, TrialSpec};
 pub use reference::{json_schema, reference_page};

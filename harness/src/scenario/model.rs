@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{count, duration};
 use crate::deploy::Placement;
 use crate::load::{Arrivals, Load, Operation, Rate};
+use crate::stacks::{EVENT_FLOOR, NETWORK_FLOOR};
 
 /// What is measured, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -146,6 +147,12 @@ pub struct Search {
 /// The number of connections of an open loop that gives none: enough that no stack is limited by them.
 const DEFAULT_OPEN_CONNECTIONS: NonZeroU32 = NonZeroU32::new(16).unwrap();
 
+/// The floor of trials with this number of connections: with several, one that has an event loop, not a thread for each.
+#[must_use]
+pub fn floor_for(connections: NonZeroU32) -> &'static str {
+    if connections > NonZeroU32::MIN { EVENT_FLOOR } else { NETWORK_FLOOR }
+}
+
 impl Measurement {
     /// The number of connections of a stack that has at most one call at a time on each.
     #[must_use]
@@ -154,12 +161,6 @@ impl Measurement {
             Load::Closed(callers) => callers,
             Load::Open(..) => self.connections.unwrap_or(DEFAULT_OPEN_CONNECTIONS),
         }
-    }
-
-    /// Whether such a stack has several connections.
-    #[must_use]
-    pub fn has_several_connections(&self) -> bool {
-        self.max_connections() > NonZeroU32::MIN
     }
 }
 

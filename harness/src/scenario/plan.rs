@@ -8,7 +8,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::model::{Measurement, Scenario, Search};
+use super::model::{Measurement, Scenario, Search, floor_for};
 use crate::deploy::{Cores, NotEnoughCores, Placement};
 use crate::load::{AgreedTimes, Load, Operation, Rate, share};
 use crate::stacks::{EVENT_FLOOR, FLOORS, Stack, UnknownStack};
@@ -80,6 +80,8 @@ pub struct TrialSpec {
     pub twin: bool,
     /// One agent's share of the trial; `None` if the run has no agents.
     pub share: Option<AgentShare>,
+    /// Whether the trial, an open loop of a floor, first finds the limit of the load generator over its connections.
+    pub finds_generator_limit: bool,
 }
 
 /// The number of the agent that runs a share of a trial, and the agreed times of the trial.
@@ -110,6 +112,7 @@ impl TrialSpec {
             warm: measurement.warm && measurement.placement == Placement::Split && !cores.client.is_empty(),
             twin: false,
             share: None,
+            finds_generator_limit: false,
         }
     }
 
@@ -124,6 +127,8 @@ impl TrialSpec {
             load: self.load.share(index, of)?,
             connections,
             share: Some(AgentShare { agent, agreed }),
+            // All agents would have to find it at the same time.
+            finds_generator_limit: false,
             ..self.clone()
         })
     }
@@ -167,11 +172,15 @@ impl Plan {
         let mut units = Vec::new();
         for measurement in &scenario.measurements {
             let cores = measurement.placement.cores(allowed)?;
-            let trial = |stack| TrialSpec::new(stack, measurement, &cores);
+            let trial = |stack: &'static Stack| {
+                let spec = TrialSpec::new(stack, measurement, &cores);
+                let is_floor = stack.name == floor_for(spec.connections);
+                TrialSpec { finds_generator_limit: is_floor && spec.load.rate().is_some(), ..spec }
+            };
             let measurable =
                 |pair: &&[&Stack; 2]| pair.iter().all(|stack| scenario.measures(stack, measurement));
             for [a, b] in pairs.iter().filter(measurable) {
-                let (a, b) = (trial(*a), TrialSpec { twin: a.name == b.name, ..trial(*b) });
+                let (a, b) = (trial(a), TrialSpec { twin: a.name == b.name, ..trial(b) });
                 units.push(vec![a.clone(), b.clone(), b, a]);
             }
             let is_unpaired = |stack: &Stack| {
@@ -314,7 +323,7 @@ impl Scenario {
     #[must_use]
     pub fn measures(&self, stack: &Stack, measurement: &Measurement) -> bool {
         let is_needed = stack.name != EVENT_FLOOR
-            || measurement.has_several_connections()
+            || floor_for(measurement.max_connections()) == EVENT_FLOOR
             || self.stacks.iter().any(|listed| listed == EVENT_FLOOR);
         (stack.has_server() || measurement.load == Load::ONE_CALLER)
             && stack.has(measurement.operation.method())

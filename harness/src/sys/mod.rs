@@ -165,6 +165,13 @@ pub fn keep_run_queue_delay() {
     imp::keep_run_queue_delay();
 }
 
+/// The CPU time that process `pid` has used, and none of its other figures, which take longer to read; `None` where the system
+/// does not report it or the process has ended.
+#[must_use]
+pub fn cpu_time(pid: u32) -> Option<UsageReading> {
+    imp::cpu_time(pid)
+}
+
 /// Resources that process `pid` has used; `None` where the system does not report them or the process has ended.
 #[must_use]
 pub fn usage(pid: u32) -> Option<UsageReading> {

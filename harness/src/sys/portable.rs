@@ -88,6 +88,10 @@ pub(super) fn threads() -> Option<u32> {
     None
 }
 
+pub(super) fn cpu_time(_pid: u32) -> Option<UsageReading> {
+    None
+}
+
 pub(super) fn usage(_pid: u32, _except: &[u32]) -> Option<UsageReading> {
     None
 }

@@ -33,7 +33,7 @@ pub(super) fn fill(trial: &mut Trial, measured: &Measured) {
     let kept_back = KeptBack::between(before, after, &cores_in_use(trial));
     trial.stolen = kept_back.map(|kept_back| kept_back.stolen);
     // The CPU time of a server that was already running may be on these cores, too.
-    trial.others = kept_back.filter(|_| measured.is_complete).map(|kept_back| kept_back.others);
+    trial.others = kept_back.filter(|_| measured.is_complete).and_then(|kept_back| kept_back.others);
     trial.never_idle = measured.never_idle;
     if let Some(reason) = failure(trial, measured) {
         fail(trial, reason);

@@ -18,8 +18,7 @@ use crate::deploy::ServerProcess;
 use crate::deploy::keep_awake::KeepAwake;
 use crate::load::{self, InFlight, Load, WarmUp, Window};
 use crate::observe::{InFlightMean, InFlightSamples, Meter, Observation};
-use crate::scenario::{Scenario, TrialSpec};
-use crate::stacks::Role;
+use crate::scenario::TrialSpec;
 use crate::sys;
 
 /// How long the system may take to report that a server has ended which its callers could not reach any more.
@@ -103,7 +102,7 @@ pub(super) fn measure(
         client: Some(Meter::ThisProcess { except: sys::own_threads() }),
         server: running.meter(),
         broker: broker.map(Meter::Process),
-        spinners: kept_awake.into_iter().flat_map(KeepAwake::pids).map(Meter::Process).collect(),
+        spinners: kept_awake.into_iter().flat_map(KeepAwake::pids).collect(),
     };
     let (opened, window) = mpsc::channel();
     let (finished, result) = mpsc::channel();
@@ -165,7 +164,7 @@ fn watch(
     let result_until =
         |until: Instant| result.recv_timeout(until.saturating_duration_since(Instant::now())).ok();
     let mut early = result_until(window.begin);
-    let before = meters.read();
+    let before = meters.read_at_beginning();
     let mut samples = InFlightSamples::default();
     let mut next_sample = window.begin;
     while early.is_none() && Instant::now() < window.end {
@@ -174,7 +173,7 @@ fn watch(
         samples.push(in_flight.now());
     }
     let closed = Instant::now().min(window.end);
-    let after = meters.read();
+    let after = meters.read_at_end();
     // The last answers may still be under way.
     let observation = early.or_else(|| result.recv().ok()).unwrap_or_else(|| Ok(Observation::default()))?;
     Ok(Measured {
@@ -229,7 +228,7 @@ fn drive(
             let _ = opened.send(window);
         });
         let run = async {
-            let generator_limit = if has_generator_limit(spec, context.scenario) {
+            let generator_limit = if spec.finds_generator_limit {
                 Some(generator_limit(spec, &plan, &clients).await?)
             } else {
                 None
@@ -240,13 +239,6 @@ fn drive(
         finish(run.await.map_err(|source| TrialError::Load { stack, source })?);
         Ok(())
     })
-}
-
-/// Whether the trial of `spec` includes the limit of the generator: in the open loop of a floor, whose trial is recorded, as
-/// those of searches are not. All agents would have to find it at the same time, so none does.
-fn has_generator_limit(spec: &TrialSpec, scenario: &Scenario) -> bool {
-    let is_recorded = scenario.measurements.iter().any(|measurement| measurement.name == spec.measurement);
-    spec.load.rate().is_some() && spec.stack.role == Role::Floor && spec.share.is_none() && is_recorded
 }
 
 /// The correct answers per second of a closed loop over the connections of `plan`, an open loop.

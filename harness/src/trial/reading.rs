@@ -1,16 +1,16 @@
 //! What the processes of a trial have used and what its cores did, each figure with the instant at which it was read.
 
 use crate::observe::{CoresReading, Meter};
-use crate::record::Used;
-use crate::sys::UsageReading;
+use crate::record::{MAX_TAKEN_SHARE, Used};
+use crate::sys::{self, UsageReading};
 
 /// The meters of the processes of a trial. A process that is not observable has none.
 pub(super) struct Meters {
     pub(super) client: Option<Meter>,
     pub(super) server: Option<Meter>,
     pub(super) broker: Option<Meter>,
-    /// The processes that keep cores awake.
-    pub(super) spinners: Vec<Meter>,
+    /// The numbers of the processes that keep cores awake.
+    pub(super) spinners: Vec<u32>,
 }
 
 impl Meters {
@@ -19,18 +19,33 @@ impl Meters {
         [&self.client, &self.server, &self.broker].into_iter().flatten().for_each(Meter::reset_peak_memory);
     }
 
-    /// Reads every meter, one after the other. A reading through a control port takes a round trip, so that each process
-    /// has its own instant.
-    pub(super) fn read(&self) -> Reading {
-        let read = |meter: &Option<Meter>| meter.as_ref().and_then(Meter::read);
+    /// Reads every meter at the beginning of the window, one after the other. A reading through a control port takes a round
+    /// trip, so that each process has its own instant. The client's is the last one: it is this process, and its CPU time
+    /// would include the other readings.
+    pub(super) fn read_at_beginning(&self) -> Reading {
+        let others = self.read_others();
+        Reading { client: read(self.client.as_ref()), ..others }
+    }
+
+    /// Reads every meter at the end of the window, the client's first.
+    pub(super) fn read_at_end(&self) -> Reading {
+        let client = read(self.client.as_ref());
+        Reading { client, ..self.read_others() }
+    }
+
+    fn read_others(&self) -> Reading {
         Reading {
-            client: read(&self.client),
-            server: read(&self.server),
-            broker: read(&self.broker),
-            spinners: self.spinners.iter().map(Meter::read).collect(),
+            client: None,
+            server: read(self.server.as_ref()),
+            broker: read(self.broker.as_ref()),
+            spinners: self.spinners.iter().map(|pid| sys::cpu_time(*pid)).collect(),
             cores: CoresReading::take(),
         }
     }
+}
+
+fn read(meter: Option<&Meter>) -> Option<UsageReading> {
+    meter.and_then(Meter::read)
 }
 
 /// One reading of every meter, and of the cores.
@@ -55,20 +70,23 @@ pub(super) fn used(before: Option<UsageReading>, after: Option<UsageReading>) ->
 pub(super) struct KeptBack {
     /// The share that the hypervisor took.
     pub(super) stolen: f64,
-    /// A lower bound of the share that processes outside the trial used.
-    pub(super) others: f64,
+    /// The share that processes outside the trial used, estimated rather too low than too high; `None` where the window is
+    /// too short for the resolution of the counters.
+    pub(super) others: Option<f64>,
 }
 
 impl KeptBack {
     /// The shares of `cores` between two readings.
     ///
-    /// What others used is what is left of the CPU time on the cores without that of the processes with a meter. It is a lower
-    /// bound, so that a quiet machine is never taken for a busy one.
+    /// What others used is what is left of the CPU time on the cores without that of the processes with a meter, less the
+    /// resolution of the counters, so that a quiet machine is hardly ever taken for a busy one.
     #[allow(clippy::cast_precision_loss)]
     pub(super) fn between(before: &Reading, after: &Reading, cores: &[usize]) -> Option<Self> {
         let shares = after.cores.as_ref()?.since(before.cores.as_ref()?, cores)?;
         let own = own_share(before, after) / cores.len() as f64;
-        Some(KeptBack { stolen: shares.stolen, others: (shares.busy - own - shares.resolution).max(0.0) })
+        let others = (shares.busy - own - shares.resolution).max(0.0);
+        let is_resolved = shares.resolution <= MAX_TAKEN_SHARE;
+        Some(KeptBack { stolen: shares.stolen, others: is_resolved.then_some(others) })
     }
 }
 
@@ -120,9 +138,12 @@ mod tests {
         // Two cores for 500 ms, of which 100 ms idle, 800 the trial's own, 20 the resolution of the clock: 80 ms are left.
         let after = reading(600, 1_050, [305, 306, 207]);
         let kept = KeptBack::between(&before, &after, &[0, 1]).unwrap();
-        assert!(kept.stolen == 0.0 && (kept.others - 0.08).abs() < 1e-9, "{kept:?}");
+        assert!(kept.stolen == 0.0 && (kept.others.unwrap() - 0.08).abs() < 1e-9, "{kept:?}");
         let own_alone = reading(600, 1_050, [305, 406, 207]);
-        assert_eq!(KeptBack::between(&before, &own_alone, &[0, 1]).unwrap().others, 0.0);
+        assert_eq!(KeptBack::between(&before, &own_alone, &[0, 1]).unwrap().others, Some(0.0));
         assert_eq!(KeptBack::between(&Reading::default(), &after, &[0, 1]), None);
+        // Ten milliseconds are a quarter of this window.
+        let soon = reading(140, 1_000, [5, 6, 7]);
+        assert_eq!(KeptBack::between(&before, &soon, &[0, 1]).unwrap().others, None);
     }
 }

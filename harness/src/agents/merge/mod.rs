@@ -193,7 +193,6 @@ fn trial(parts: &Parts<'_>, of: u32, contention: Contention) -> Result<Trial, Me
         merged.server = merged.server.or(other.server);
         merged.broker = merged.broker.or(other.broker);
         merged.stolen = merged.stolen.into_iter().chain(other.stolen).reduce(f64::max);
-        merged.others = merged.others.into_iter().chain(other.others).reduce(f64::max);
     }
     merged.agents = parts.iter().flat_map(|(_, trial)| trial.agents.iter().cloned()).collect();
     merged.in_flight = in_flight(parts);

@@ -38,6 +38,7 @@ fn sweep() -> Record {
         client: Some(0.4),
         server: Some(0.92),
         broker: None,
+        ends: Some([0.4, 0.92]),
         failed_check: None,
     };
     for (stack, held) in [("zerorpc", 100_000), ("rest-hyper", 150_000)] {

@@ -1,8 +1,9 @@
 //! Linux.
 //!
 //! The only module of the workspace with `unsafe` code. `getsockopt(TCP_INFO)`, `sched_setscheduler(SCHED_IDLE)` and
-//! `mallopt` have no safe wrapper; each takes numbers or one plain structure on the stack. Tokio requires a promise that the `timerfd` it watches stays the same descriptor, and the standard library one about a function that
-//! runs between fork and exec.
+//! `mallopt` have no safe wrapper; each takes numbers or one plain structure on the stack. Tokio requires a promise that the
+//! `timerfd` it watches stays the same descriptor, and the standard library one about a function that runs between fork and
+//! exec.
 #![allow(unsafe_code)]
 
 mod cores;
@@ -285,12 +286,19 @@ pub(super) fn threads() -> Option<u32> {
     u32::try_from(fs::read_dir("/proc/self/task").ok()?.count()).ok()
 }
 
-pub(super) fn usage(pid: u32, except: &[u32]) -> Option<UsageReading> {
+pub(super) fn cpu_time(pid: u32) -> Option<UsageReading> {
     // /proc/PID/stat counts ticks of 10 ms; the CPU clock of the process counts nanoseconds.
     let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(i32::try_from(pid).ok()?)).ok()?;
     let cpu = Duration::from(clock.now().ok()?);
     let at = Instant::now();
-    let mut usage = Usage { cpu_ns: u64::try_from(cpu.as_nanos()).ok()?, ..Usage::default() };
+    Some(UsageReading {
+        usage: Usage { cpu_ns: u64::try_from(cpu.as_nanos()).ok()?, ..Usage::default() },
+        at,
+    })
+}
+
+pub(super) fn usage(pid: u32, except: &[u32]) -> Option<UsageReading> {
+    let UsageReading { mut usage, at } = cpu_time(pid)?;
     if pid == std::process::id() {
         // Unlike /proc, this includes threads that have ended, such as the callers of a trial.
         let own = getrusage(UsageWho::RUSAGE_SELF).ok()?;
