@@ -62,19 +62,22 @@ impl BytesComparison {
     }
 }
 
+/// The bytes of `record` for the stack and the operation of `like`.
+fn counted<'a>(record: &'a Record, like: &Wire) -> Option<&'a Wire> {
+    let same = |wire: &&Wire| wire.stack == like.stack && wire.operation == like.operation;
+    with_hops(record).find(same)
+}
+
+fn with_hops(record: &Record) -> impl Iterator<Item = &Wire> {
+    record.wire.iter().filter(|wire| !wire.hops.is_empty())
+}
+
 /// The stacks and operations whose bytes only one of the records has, a sentence each.
 pub(super) fn missing(base: &Record, new: &Record) -> Vec<String> {
-    let has = |record: &Record, like: &Wire| {
-        record
-            .wire
-            .iter()
-            .any(|wire| wire.stack == like.stack && wire.operation == like.operation && !wire.hops.is_empty())
-    };
     let in_both =
         |stack: &str| [base, new].iter().all(|record| record.stacks.iter().any(|facts| facts.name == stack));
-    let only = |which: &'static str, record: &'_ Record, other: &Record| -> Vec<String> {
-        let counted = record.wire.iter().filter(|wire| !wire.hops.is_empty() && in_both(&wire.stack));
-        let only = counted.filter(|wire| !has(other, wire));
+    let only = |which: &'static str, record: &Record, other: &Record| -> Vec<String> {
+        let only = with_hops(record).filter(|wire| in_both(&wire.stack) && counted(other, wire).is_none());
         only.map(|wire| {
             format!("Only the {which} record has the bytes of {} {}.", wire.stack, wire.operation)
         })
@@ -85,25 +88,13 @@ pub(super) fn missing(base: &Record, new: &Record) -> Vec<String> {
 
 /// Compares the bytes of each stack and operation that both records have, those that differ first.
 pub(super) fn compare(base: &Record, new: &Record) -> Vec<BytesComparison> {
-    let counted = |record: &'_ Record, like: &Wire| {
-        let same = |wire: &&Wire| wire.stack == like.stack && wire.operation == like.operation;
-        record.wire.iter().filter(|wire| !wire.hops.is_empty()).find(same).cloned()
+    let compare = |wire: &Wire| {
+        let other = counted(new, wire)?;
+        let (base, new) = (CallBytes::of(wire), CallBytes::of(other));
+        let is_equal = (wire.exact && other.exact).then(|| base.hops == new.hops);
+        Some(BytesComparison { stack: wire.stack.clone(), operation: wire.operation, base, new, is_equal })
     };
-    let with_hops = base.wire.iter().filter(|wire| !wire.hops.is_empty());
-    let mut all: Vec<_> = with_hops
-        .filter_map(|wire| {
-            let other = counted(new, wire)?;
-            let (base, new) = (CallBytes::of(wire), CallBytes::of(&other));
-            let is_equal = (wire.exact && other.exact).then(|| base.hops == new.hops);
-            Some(BytesComparison {
-                stack: wire.stack.clone(),
-                operation: wire.operation,
-                base,
-                new,
-                is_equal,
-            })
-        })
-        .collect();
+    let mut all: Vec<_> = with_hops(base).filter_map(compare).collect();
     all.sort_by_key(|comparison| comparison.is_equal != Some(false));
     all
 }

@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::record::{HistogramError, Record};
 use crate::report::{Document, Summary};
+#[cfg(doc)]
 use crate::stats::Statement;
 
 pub use bytes::{BytesComparison, CallBytes};
@@ -153,12 +154,5 @@ impl Comparison {
     #[must_use]
     pub fn document(&self) -> Document {
         tables::document(self)
-    }
-
-    /// How many timings have the statement `statement`, and how many there are.
-    fn count(&self, statement: Statement) -> (usize, usize) {
-        let all = self.measurements.iter().flat_map(|measurement| &measurement.timings);
-        let statements: Vec<_> = all.map(|timing| timing.statement).collect();
-        (statements.iter().filter(|other| **other == statement).count(), statements.len())
     }
 }

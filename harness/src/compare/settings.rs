@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use calculator::conformance::Numbers;
 use serde::Serialize;
 
-use crate::record::{Fairness, Process, Record};
+use crate::record::{Record, StackFacts};
+use crate::report::settings_of;
 use crate::scenario::{Contention, Measurement};
 
 /// A setting that differs.
@@ -172,38 +173,19 @@ fn subject(found: &mut Differences, records: [&Record; 2]) {
         let name = |what: &str| format!("{what} of {}", base.name);
         found.add(Subject, name("the client"), both.map(|facts| facts.client.clone()));
         found.add(Subject, name("the server"), both.map(|facts| facts.server.clone()));
-        found.add(Subject, name("the executor"), both.map(|facts| facts.executor.clone()));
-        found.add(
-            Subject,
-            name("the address of the server"),
-            both.map(|facts| facts.target.clone().unwrap_or_default()),
-        );
-        let fairness = records.map(|record| record.fairness.iter().find(|facts| facts.stack == base.name));
-        if let [Some(base_facts), Some(new_facts)] = fairness {
-            let both = [base_facts, new_facts];
+        let address = |facts: &StackFacts| {
+            facts.target.clone().unwrap_or_else(|| "that of the run's server".to_owned())
+        };
+        found.add(Subject, name("the address"), both.map(address));
+        let [of_base, of_new] = [settings_of(records[0], base), settings_of(records[1], new)];
+        for ((setting, base), (_, new)) in of_base.zip(of_new) {
             found.add(
                 Subject,
-                name("the client's libraries"),
-                both.map(|facts| libraries(Some(&facts.client))),
+                name(&format!("the {setting}")),
+                [base, new].map(|value| known(value.as_ref())),
             );
-            found.add(
-                Subject,
-                name("the server's libraries"),
-                both.map(|facts| libraries(facts.server.as_ref())),
-            );
-            found.add(Subject, name("the broker"), both.map(broker));
         }
     }
-}
-
-fn libraries(process: Option<&Process>) -> String {
-    let libraries = process.into_iter().flat_map(|process| &process.libraries);
-    let names: Vec<_> = libraries.map(|library| format!("{} {}", library.name, library.version)).collect();
-    if names.is_empty() { "not known".to_owned() } else { names.join(", ") }
-}
-
-fn broker(facts: &Fairness) -> String {
-    known(facts.broker.as_ref().and_then(|broker| broker.product.as_ref()))
 }
 
 /// What only one of the records has, a sentence each.

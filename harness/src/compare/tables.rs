@@ -55,9 +55,11 @@ fn answer(comparison: &Comparison) -> Vec<String> {
     if !comparison.bytes.is_empty() {
         sentences.push(bytes_in_words(&comparison.bytes));
     }
-    let (slower, all) = comparison.count(Statement::Slower);
-    let (faster, _) = comparison.count(Statement::Faster);
-    let (same, _) = comparison.count(Statement::NoDifference);
+    let timings = comparison.measurements.iter().flat_map(|measurement| &measurement.timings);
+    let statements: Vec<_> = timings.map(|timing| timing.statement).collect();
+    let all = statements.len();
+    let [slower, faster, same] = [Statement::Slower, Statement::Faster, Statement::NoDifference]
+        .map(|statement| statements.iter().filter(|other| **other == statement).count());
     if all > 0 {
         sentences.push(format!(
             "Of {all} timings, the second record is slower in {slower}, faster in {faster}, and not different by more \
@@ -171,7 +173,7 @@ fn difference(bytes: &BytesComparison) -> String {
 fn timings(measurement: &MeasurementComparison) -> Table {
     let row = |timing: &TimingComparison| {
         let statement =
-            Cell::Statement { statement: timing.statement, ratio: timing.ratio, delta: measurement.delta };
+            Cell::Statement { statement: timing.statement, ratio: timing.ratio, delta: timing.delta };
         let [base, new] = [timing.base, timing.new].map(|figure| figure_cell(timing.metric, figure));
         Row {
             is_muted: matches!(timing.statement, Statement::NoDifference | Statement::Undecided),
@@ -204,12 +206,20 @@ fn timings(measurement: &MeasurementComparison) -> Table {
     }
 }
 
+/// δ of each metric, and how many blocks a statement takes where there are too few.
 fn note(measurement: &MeasurementComparison) -> String {
-    let delta = format!("δ is {:.1} %", 100.0 * measurement.delta);
-    if measurement.blocks < measurement.blocks_needed {
-        return format!("{delta}; a statement takes {} blocks in each record", measurement.blocks_needed);
+    let mut deltas: Vec<String> = Vec::new();
+    for timing in &measurement.timings {
+        let delta = format!("{:.1} % for {}", 100.0 * timing.delta, metric_name(timing.metric));
+        if !deltas.contains(&delta) {
+            deltas.push(delta);
+        }
     }
-    delta
+    let deltas = format!("δ is {}", deltas.join("; "));
+    if measurement.blocks < measurement.blocks_needed {
+        return format!("{deltas}. A statement takes {} blocks in each record", measurement.blocks_needed);
+    }
+    deltas
 }
 
 fn metric_name(metric: Metric) -> &'static str {

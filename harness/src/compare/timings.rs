@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use crate::load::Load;
 use crate::record::{Record, Status, Trial};
-use crate::report::{MeasurementSummary, Summary, by_block, median_latency};
+use crate::report::{MeasurementSummary, StackSummary, Summary, by_block, median_latency};
+use crate::stacks::{NETWORK_FLOOR, at_the_place_of, base_name};
 use crate::stats::{
-    ByBlock, Interval, MIN_DELTA, Statement, blocks_needed, error_each, median, ratio_of_medians,
+    ByBlock, Interval, Statement, blocks_needed, delta, error_each, median, ratio, ratio_of_medians,
 };
 
 /// A measurement that both records have.
@@ -14,8 +15,6 @@ use crate::stats::{
 pub struct MeasurementComparison {
     /// The name of the measurement.
     pub name: String,
-    /// δ, a share: the difference that a statement is about.
-    pub delta: f64,
     /// The floor whose multiples are compared; absent where the figures themselves are.
     pub floor: Option<String>,
     /// The number of blocks of the record that has fewer.
@@ -39,6 +38,9 @@ pub struct TimingComparison {
     pub new: f64,
     /// The speed in the second record as a multiple of that in the first; absent where there are too few blocks.
     pub ratio: Option<Interval>,
+    /// δ, a share: the difference that the statement is about. The larger of 1 % and what the A/A pairs of both records leave
+    /// possible for this metric.
+    pub delta: f64,
     /// The statement about the second record.
     pub statement: Statement,
 }
@@ -69,14 +71,14 @@ impl Metric {
         self != Metric::Throughput
     }
 
-    /// The figure of a trial; absent where it was not observed.
-    fn figure(self) -> fn(&Trial) -> Option<f64> {
+    /// The figure of a trial; absent where it was not observed. `is_brokered` states whether the calls passed through a broker.
+    fn figure(self, trial: &Trial, is_brokered: bool) -> Option<f64> {
         match self {
             // Absent where it falls among calls without an answer.
-            Metric::Latency => |trial| Some(median_latency(trial).unwrap_or(f64::INFINITY)),
-            Metric::Throughput => |trial| Some(trial.throughput),
-            Metric::ServerCpu => |trial| trial.per_answer(trial.serving(false)?.cpu_ns),
-            Metric::ClientCpu => |trial| trial.per_answer(trial.client?.cpu_ns),
+            Metric::Latency => Some(median_latency(trial).unwrap_or(f64::INFINITY)),
+            Metric::Throughput => Some(trial.throughput),
+            Metric::ServerCpu => trial.per_answer(trial.serving(is_brokered)?.cpu_ns),
+            Metric::ClientCpu => trial.per_answer(trial.client?.cpu_ns),
         }
     }
 }
@@ -93,57 +95,54 @@ pub(super) fn compare(records: [&Record; 2], summaries: [&Summary; 2]) -> Vec<Me
 
 fn measurement(records: [&Record; 2], both: [&MeasurementSummary; 2]) -> MeasurementComparison {
     let [base, new] = both;
-    let name = &base.measurement.name;
+    let trials = records.map(|record| Trials { record, measurement: &base.measurement.name });
+    // Nothing is compared across placements, so not with a server on other or unknown cores either.
+    let is_placed = |stack: &&StackSummary| !stack.is_unplaced;
+    let in_new =
+        |stack: &&StackSummary| new.stacks.iter().filter(is_placed).any(|other| other.stack == stack.stack);
+    let stacks: Vec<_> = base.stacks.iter().filter(is_placed).filter(in_new).collect();
+    let have = |floor: &str| stacks.iter().all(|stack| trials.iter().all(|trials| trials.have(floor, stack)));
+    let floor = [base.floor, NETWORK_FLOOR].into_iter().find(|floor| have(floor));
     let metrics = Metric::of(base.measurement.load);
-    let trials = records.map(|record| Trials { record, measurement: name });
-    let is_common = base.floor == new.floor && trials.iter().all(|trials| trials.have(base.floor));
-    let floor = is_common.then_some(base.floor);
-    let stacks = base.stacks.iter().map(|stack| stack.stack.as_str());
-    let stacks: Vec<_> =
-        stacks.filter(|stack| new.stacks.iter().any(|other| other.stack == *stack)).collect();
-    let compared: Vec<_> = stacks
-        .iter()
-        .filter(|stack| floor != Some(**stack))
-        .flat_map(|stack| metrics.map(|metric| (*stack, metric)))
+    let rows: Vec<_> = stacks
+        .into_iter()
+        .filter(|stack| floor != Some(base_name(&stack.stack)))
+        .flat_map(|stack| metrics.map(|metric| (stack, metric)))
         .collect();
-    let delta = both
-        .iter()
-        .flat_map(|summary| summary.pairs.iter().filter_map(|pair| pair.ratio))
-        .map(|ratio| ratio.largest_difference())
-        .fold(MIN_DELTA, f64::max);
-    let error = error_each(compared.len());
-    let compare = |(stack, metric): &(&str, Metric)| {
+    let error = error_each(rows.len());
+    let timing = |(stack, metric): &(&StackSummary, Metric)| {
         let figures = trials.map(|trials| trials.figures(stack, *metric));
-        let [base, new] = figures.each_ref().map(|figures| median(&values(figures)));
-        let compared = match floor {
-            Some(floor) => trials
-                .map(|trials| relative(&trials.figures(stack, *metric), &trials.figures(floor, *metric))),
-            None => figures.each_ref().map(values),
-        };
-        let ratio = ratio_of_medians(&compared[0], &compared[1], error);
+        let [in_base, in_new] = figures.each_ref().map(|figures| median(&values(figures)));
+        let [of_base, of_new] = [0, 1].map(|at| match floor {
+            Some(floor) => relative(&figures[at], &trials[at].figures_of_floor(floor, stack, *metric)),
+            None => values(&figures[at]),
+        });
+        let ratio = ratio_of_medians(&of_base, &of_new, error);
         let ratio = ratio.map(|ratio| if metric.is_cost() { ratio.inverse() } else { ratio });
+        let same = [0, 1].map(|at| trials[at].same(both[at], *metric)).concat();
+        let delta = delta(&same);
         Some(TimingComparison {
-            stack: (*stack).to_owned(),
+            stack: stack.stack.clone(),
             metric: *metric,
-            base: base?,
-            new: new?,
+            base: in_base?,
+            new: in_new?,
             ratio,
+            delta,
             statement: Statement::of(ratio, delta),
         })
     };
     MeasurementComparison {
-        name: name.clone(),
-        delta,
+        name: base.measurement.name.clone(),
         blocks: records.map(|record| record.scenario.blocks.get() as usize).into_iter().min().unwrap_or(0),
         blocks_needed: blocks_needed(error / 2.0),
         floor: floor.map(str::to_owned),
-        timings: compared.iter().filter_map(compare).collect(),
+        timings: rows.iter().filter_map(timing).collect(),
     }
 }
 
 /// The stacks that have no valid trial in a measurement of one of the records, a sentence each.
 pub(super) fn missing(records: [&Record; 2]) -> Vec<String> {
-    let mut sentences = Vec::new();
+    let mut sentences = unplaced(records);
     for measurement in &records[0].scenario.measurements {
         let name = measurement.name.as_str();
         let is_common = records[1].scenario.measurements.iter().any(|other| other.name == name);
@@ -171,6 +170,19 @@ pub(super) fn missing(records: [&Record; 2]) -> Vec<String> {
     sentences
 }
 
+/// The stacks that are not compared because their server ran on other or unknown cores, a sentence each.
+fn unplaced(records: [&Record; 2]) -> Vec<String> {
+    let is_unplaced = |record: &Record, stack: &str| {
+        let is_target = record.stacks.iter().any(|facts| facts.name == stack && facts.target.is_some());
+        is_target && record.trials.iter().any(|trial| trial.stack == stack && !trial.server_placed)
+    };
+    let names = records[0].stacks.iter().map(|facts| facts.name.as_str());
+    let unplaced = names.filter(|name| records.iter().any(|record| is_unplaced(record, name)));
+    unplaced
+        .map(|name| format!("Timings of {name} are not compared: its server ran on other or unknown cores."))
+        .collect()
+}
+
 /// The trials of a measurement in a record.
 #[derive(Clone, Copy)]
 struct Trials<'a> {
@@ -179,21 +191,45 @@ struct Trials<'a> {
 }
 
 impl Trials<'_> {
-    /// The metric of a stack in each block with a valid trial in which it was observed.
-    fn figures(&self, stack: &str, metric: Metric) -> ByBlock {
-        let trials = self
-            .record
-            .trials
-            .iter()
-            .filter(|trial| !trial.twin && trial.measurement == self.measurement && trial.stack == stack);
-        by_block(&trials.collect::<Vec<_>>(), metric.figure())
+    /// The trials of a stack; with `twin` those of the second half of an A/A pair.
+    fn of(&self, stack: &str, twin: bool) -> Vec<&Trial> {
+        let is_wanted = |trial: &&Trial| {
+            trial.twin == twin && trial.measurement == self.measurement && trial.stack == stack
+        };
+        self.record.trials.iter().filter(is_wanted).collect()
     }
 
-    /// Whether `floor` was measured with the operation of the other stacks.
-    fn have(&self, floor: &str) -> bool {
-        let trials = || self.record.trials.iter().filter(|trial| trial.measurement == self.measurement);
-        let operation = trials().find(|trial| trial.stack != floor).map(|trial| trial.operation);
-        trials().any(|trial| trial.stack == floor && Some(trial.operation) == operation)
+    /// The metric of a stack in each block with a valid trial in which it was observed.
+    fn figures(&self, stack: &StackSummary, metric: Metric) -> ByBlock {
+        let is_brokered = stack.kind.is_brokered();
+        by_block(&self.of(&stack.stack, false), |trial| metric.figure(trial, is_brokered))
+    }
+
+    /// The same of `floor`, measured where `stack` was.
+    fn figures_of_floor(&self, floor: &str, stack: &StackSummary, metric: Metric) -> ByBlock {
+        let floor = at_the_place_of(floor, &stack.stack);
+        by_block(&self.of(&floor, false), |trial| metric.figure(trial, false))
+    }
+
+    /// Whether `floor` was measured where `stack` was, with the same operation.
+    fn have(&self, floor: &str, stack: &StackSummary) -> bool {
+        let floor = self.of(&at_the_place_of(floor, &stack.stack), false);
+        floor.iter().any(|trial| trial.operation == stack.operation)
+    }
+
+    /// The ratios of the A/A pairs of `summary`, a summary of these trials.
+    fn same(&self, summary: &MeasurementSummary, metric: Metric) -> Vec<Interval> {
+        let paired = summary
+            .pairs
+            .iter()
+            .filter_map(|pair| summary.stacks.iter().find(|stack| stack.stack == pair.stack));
+        let halves = paired.map(|stack| {
+            let twin = by_block(&self.of(&stack.stack, true), |trial| {
+                metric.figure(trial, stack.kind.is_brokered())
+            });
+            ratio(&self.figures(stack, metric), &twin, error_each(summary.pairs.len()))
+        });
+        halves.flatten().collect()
     }
 }
 

@@ -96,17 +96,28 @@ pub(super) fn asymmetries(record: &Record) -> Vec<String> {
     differing.map(sentence).collect()
 }
 
-fn settings(record: &Record, include: impl Fn(&StackFacts) -> bool) -> Vec<Setting> {
-    let peers: Vec<_> = record
-        .stacks
-        .iter()
-        .filter(|facts| include(facts))
-        .map(|facts| Peer {
+/// Every setting by name, with its value for the stack of `facts`; `None` where the stack has no such setting.
+pub(crate) fn settings_of<'a>(
+    record: &'a Record,
+    facts: &'a StackFacts,
+) -> impl Iterator<Item = (&'static str, Option<String>)> + 'a {
+    let peer = Peer::new(record, facts);
+    SETTINGS.iter().map(move |(name, value)| (*name, value(&peer)))
+}
+
+impl<'a> Peer<'a> {
+    fn new(record: &'a Record, facts: &'a StackFacts) -> Self {
+        Peer {
             facts,
             fairness: record.fairness.iter().find(|fairness| fairness.stack == facts.name),
             sockets: record.sockets.iter().filter(|sockets| sockets.stack == facts.name).collect(),
-        })
-        .collect();
+        }
+    }
+}
+
+fn settings(record: &Record, include: impl Fn(&StackFacts) -> bool) -> Vec<Setting> {
+    let included = record.stacks.iter().filter(|facts| include(facts));
+    let peers: Vec<_> = included.map(|facts| Peer::new(record, facts)).collect();
     SETTINGS.iter().filter_map(|(name, value)| setting(name, &peers, *value)).collect()
 }
 

@@ -41,6 +41,7 @@ use crate::record::{Record, write_atomically};
 use model::Report;
 use plots::Figures;
 
+pub(crate) use fairness::settings_of;
 pub use model::Document;
 pub use server_capacity::ServerCapacity;
 pub use spread::Spread;

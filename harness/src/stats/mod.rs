@@ -14,5 +14,6 @@ pub use interval::{Interval, blocks_needed, ratio_of_medians};
 pub use quantile::{MIN_CALLS_BEYOND, carries_quantile, median, quantile_with_missing, range};
 pub use saturation::Saturation;
 pub use statement::{
-    ByBlock, Comparison, Comparisons, ERROR_RATE, MIN_DELTA, Statement, blocks_for_pairs, error_each, ratio,
+    ByBlock, Comparison, Comparisons, ERROR_RATE, MIN_DELTA, Statement, blocks_for_pairs, delta, error_each,
+    ratio,
 };

@@ -9,9 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::interval::Interval;
 use super::quantile::median;
-use super::statement::{
-    ByBlock, Comparison, Comparisons, ERROR_RATE, MIN_DELTA, Statement, error_each, ratio,
-};
+use super::statement::{ByBlock, Comparison, Comparisons, ERROR_RATE, Statement, delta, error_each, ratio};
 
 /// The noise of a measurement: the logarithm of each stack's speed in each block, less its median over the blocks.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,13 +103,12 @@ impl Noise {
         let stated_from = |_| {
             let (stacks, same) = self.draw(two, &mut rng);
             let low = ratio(stacks.first()?, stacks.get(1)?, error)?.low;
-            let delta = same.map_or(0.0, |same| same.largest_difference()).max(MIN_DELTA);
             // The effect multiplies the whole interval, which must lie beyond δ.
-            Some((1.0 + delta) / low - 1.0)
+            Some((1.0 + delta(&same)) / low - 1.0)
         };
         let mut effects: Vec<f64> = (0..count).map(stated_from).collect::<Option<_>>()?;
         effects.sort_unstable_by(f64::total_cmp);
-        effects.get((power * effects.len() as f64).ceil() as usize - 1).copied()
+        effects.get(((power * effects.len() as f64).ceil() as usize).checked_sub(1)?).copied()
     }
 
     /// The speeds of the stacks of `table`, and the ratio of the last one to its twin, an A/A pair.
@@ -177,6 +174,7 @@ impl Noise {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::MIN_DELTA;
 
     const TABLE: Table = Table { stacks: 10, blocks: 30, effect: 0.05, source: Source::AnyStack };
 

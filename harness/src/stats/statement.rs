@@ -95,7 +95,7 @@ impl Comparisons {
     pub fn new(speeds: &[&ByBlock], same: &[Interval]) -> Self {
         let count = speeds.len() * speeds.len().saturating_sub(1) / 2;
         let error = error_each(count);
-        let delta = same.iter().map(Interval::largest_difference).fold(MIN_DELTA, f64::max);
+        let delta = delta(same);
         let pairs = (0..speeds.len()).flat_map(|a| (a + 1..speeds.len()).map(move |b| [a, b]));
         let compare = |stacks: [usize; 2]| {
             let ratio = ratio(speeds[stacks[0]], speeds[stacks[1]], error);
@@ -119,6 +119,13 @@ impl Comparisons {
         };
         Some(in_order)
     }
+}
+
+/// δ, a share: the larger of [`MIN_DELTA`] and the largest difference from 1 that `same`, the ratios of A/A pairs, leave
+/// possible.
+#[must_use]
+pub fn delta<'a>(same: impl IntoIterator<Item = &'a Interval>) -> f64 {
+    same.into_iter().map(Interval::largest_difference).fold(MIN_DELTA, f64::max)
 }
 
 /// The error that each of `count` intervals of a table may have, so that the table keeps [`ERROR_RATE`].
