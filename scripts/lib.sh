@@ -34,7 +34,7 @@ need_cargo() {
 
 # Ends the script if Python is missing.
 need_python() {
-    has python3 ||
+    { has python3 && python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; } ||
         refuse 3 "needs Python 3.11 or newer, which was not found: install it (Debian, Ubuntu: sudo apt-get install python3)"
 }
 

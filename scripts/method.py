@@ -267,11 +267,12 @@ def verdicts(table):
     rates = [(measurement["name"], rates) for measurement in power["measurements"] for rates in measurement["rates"]]
     false = 100 * max(max(of["false_equal_noise"], of["false_own_noise"]) for _, of in rates)
     table.row("tables with a false statement, the most in any row", "≤ 1 %", f"{false:.1f} %", false <= 1)
-    for effect, column, least in ((5, 2, 80), (10, 3, 99)):
+    for effect, least in ((0.05, 80), (0.1, 99)):
+        column = power["effects"].index(effect)
         for name, of in rates:
             if of["blocks"] == 30:
                 stated = 100 * of["stated"][column]
-                table.row(f"tables that state a true {effect} %, 30 blocks, noise of {name}", f"≥ {least} %",
+                table.row(f"tables that state a true {100 * effect:.0f} %, 30 blocks, noise of {name}", f"≥ {least} %",
                           f"{stated:.1f} %", stated >= least)
 
 

@@ -53,7 +53,7 @@ def choice(of):
         return sum(latency.bytes(stack))
 
     def ratio(stack):
-        return two_digits(latency.value(stack, "ratio-to-tcp"))
+        return two_digits(latency.value(stack, "ratio-to-floor"))
 
     json_documents = [payload.value(stack, "p50") for stack in ("rest", "rest-hyper", "jsonrpc", "jsonrpc-hyper")]
     xml_documents = [payload.value(stack, "p50") for stack in ("xmlrpc", "xmlrpc-hyper")]
@@ -92,7 +92,7 @@ def results(of):
     names = {"tcp": "*tcp, the floor*", "amqp-bare": "*amqp-bare, AMQP's floor*"}
 
     def row(stack):
-        ratio = of.latency.shown(stack, "ratio-to-tcp", with_range=stack != "tcp")
+        ratio = of.latency.shown(stack, "ratio-to-floor", with_range=stack != "tcp")
         cpu = [of.latency.shown(stack, f"{side}-cpu") for side in ("client", "server", "broker")]
         return [names.get(stack, stack), of.latency.shown(stack, "p50"), ratio, *cpu,
                 *map(str, of.latency.bytes(stack)), of.throughput.capacity(stack)]
@@ -121,7 +121,7 @@ def findings(of):
     latency, two_cores = of.latency, of.two_cores
 
     def ratio(stack, measurement=latency):
-        return two_digits(measurement.value(stack, "ratio-to-tcp"))
+        return two_digits(measurement.value(stack, "ratio-to-floor"))
 
     def size(stack):
         return sum(latency.bytes(stack))
@@ -153,7 +153,7 @@ def noise(of):
 def requirements(of):
     """The figures that were required and that records show."""
     def multiple(stack):
-        return of.latency.shown(stack, "ratio-to-tcp", with_range=True)
+        return of.latency.shown(stack, "ratio-to-floor", with_range=True)
     inproc = [1e3 * number for number in of.latency.quantity("inproc", "p50")["range"]]
     http = ("rest-hyper", "jsonrpc-hyper", "xmlrpc-hyper")
     required = dict(zip(http, (1.5, 1.6, 1.8)))
@@ -163,15 +163,16 @@ def requirements(of):
     body = [
         ("the harness: `inproc`, p50", "< 250 ns", f"{inproc[0]:.0f}–{inproc[1]:.0f} ns{missed(inproc[1] < 250)}"),
         ("`zerorpc` × `tcp`, one caller on one core", "≤ 1.7",
-         f"{multiple('zerorpc')}{missed(of.latency.value('zerorpc', 'ratio-to-tcp') <= 1.7)}"),
+         f"{multiple('zerorpc')}{missed(of.latency.value('zerorpc', 'ratio-to-floor') <= 1.7)}"),
         *((f"`{stack}` × `tcp`, the same", f"≤ {most}",
-           f"{multiple(stack)}{missed(of.latency.value(stack, 'ratio-to-tcp') <= most)}") for stack, most in required.items()),
+           f"{multiple(stack)}{missed(of.latency.value(stack, 'ratio-to-floor') <= most)}") for stack, most in required.items()),
         ("`rest-hyper` compared with itself, one core", "interval contains 1", of.latency.itself("rest-hyper")),
     ]
     body = [(*row, "`rpcbench run standard`") for row in body]
     for name in ("noise", "sensitivity"):
-        figure, needed, measured, is_met = campaign.figures(name, campaign.read(campaign.FOLDER / f"{name}.jsonl"))
-        measured = measured + missed(is_met) if not measured.startswith("0 of 0") else "not recorded yet"
+        outcomes = campaign.read(campaign.FOLDER / f"{name}.jsonl")
+        figure, needed, measured, is_met = campaign.figures(name, outcomes)
+        measured = measured + missed(is_met) if outcomes else "not recorded yet"
         body.append((figure, needed, measured, f"`scripts/method {name}`"))
     return rows(["figure", "required", "measured", "command"], body)
 

@@ -13,14 +13,10 @@ def percent(share):
     return f"{100 * share:.1f} %"
 
 
-# The effects of harness/src/run/power.rs, in percent.
-EFFECTS = (2, 3, 5, 10, 20)
-
-
 def power_rows(power):
     """The rates of false statements and of stated differences, by measurement and number of blocks."""
     heading = ["noise of", "blocks", "false tables, equal noise", "false tables, each stack's noise"]
-    heading += [f"states {effect} %" for effect in EFFECTS]
+    heading += [f"states {100 * effect:.0f} %" for effect in power["effects"]]
     body = [[measurement["name"], str(of["blocks"]), percent(of["false_equal_noise"]), percent(of["false_own_noise"]),
              *map(percent, of["stated"])]
             for measurement in power["measurements"] for of in measurement["rates"]]

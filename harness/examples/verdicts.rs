@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use rpcbench::record;
 use rpcbench::report::Summary;
-use rpcbench::run::power::{MeasurementPower, POWER, Power};
+use rpcbench::run::power::{EFFECTS, MeasurementPower, POWER, Power};
 
 /// Simulate tables with the noise of a record: the rate of false statements, and the power against blocks and effect
 #[derive(Parser)]
@@ -18,13 +18,13 @@ struct Arguments {
     #[arg(value_name = "RECORD")]
     record: PathBuf,
     /// The number of tables for each figure
-    #[arg(long, default_value_t = 2_000)]
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..))]
     tables: u32,
     /// The number of stacks in each table
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(2..=50))]
     stacks: u16,
     /// The numbers of blocks
-    #[arg(long, value_delimiter = ',', default_values_t = [10, 15, 20, 25, 30, 50])]
+    #[arg(long, value_delimiter = ',', default_values_t = [10, 15, 20, 25, 30, 50], value_parser = clap::value_parser!(u32).range(1..))]
     blocks: Vec<u32>,
     /// The seed
     #[arg(long, default_value_t = 1)]
@@ -44,6 +44,7 @@ fn main() -> anyhow::Result<()> {
         tables,
         seed,
         power: POWER,
+        effects: EFFECTS,
         measurements: with_noise
             .map(|(measurement, noise)| {
                 MeasurementPower::simulate(measurement, &noise, stacks.into(), &blocks, tables, seed)

@@ -1,9 +1,9 @@
 //! The Bencher Metric Format: <https://bencher.dev/docs/reference/bencher-metric-format/>.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::metrics::{benchmarks, metrics};
-use super::{ExportError, Format};
+use super::{ExportError, Format, json};
 use crate::record::Record;
 use crate::report::Summary;
 
@@ -13,13 +13,14 @@ const MAX_NAME_CHARS: usize = 1_024;
 pub(super) struct Bmf;
 
 impl Format for Bmf {
-    fn export(&self, _record: &Record, summary: &Summary) -> Result<String, ExportError> {
+    fn export(&self, record: &Record) -> Result<String, ExportError> {
+        let summary = Summary::new(record)?;
         let mut all = Map::new();
-        for (name, stack) in benchmarks(summary) {
+        for (name, stack) in benchmarks(&summary) {
             let measures: Map<String, Value> = metrics(stack)
                 .into_iter()
                 .map(|metric| {
-                    let mut value = json!({ "value": metric.value });
+                    let mut value = serde_json::json!({ "value": metric.value });
                     if let Some((low, high)) = metric.range {
                         value["lower_value"] = low.into();
                         value["upper_value"] = high.into();
@@ -34,8 +35,6 @@ impl Format for Bmf {
         if all.is_empty() {
             return Err(ExportError::Nothing("valid trial"));
         }
-        let text =
-            serde_json::to_string_pretty(&all).map_err(|error| ExportError::Write(error.to_string()))?;
-        Ok(text + "\n")
+        json(&all)
     }
 }

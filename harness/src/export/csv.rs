@@ -1,15 +1,15 @@
-//! Comma-separated values (RFC 4180): a row for each trial, a column for each setting and figure.
+//! Comma-separated values (RFC 4180): a row for each trial with its settings and figures, as the record has them. Quantiles
+//! are there even if few calls lie beyond them.
 
-use super::{ExportError, Format};
+use super::{ExportError, Format, unwritable};
 use crate::record::{Latency, Record, Trial, Used};
-use crate::report::Summary;
 
 pub(super) struct Csv;
 
 /// A column: its name, with the unit, and the cell of a trial. A figure that was not observed is empty.
 type Column = (&'static str, fn(&Record, &Trial) -> String);
 
-const COLUMNS: [Column; 37] = [
+const COLUMNS: [Column; 46] = [
     ("run", |record, _| record.id.clone()),
     ("started", |record, _| record.started.clone()),
     ("scenario", |record, _| record.scenario.name.clone()),
@@ -41,35 +41,51 @@ const COLUMNS: [Column; 37] = [
     ("p99_ns", |_, trial| latency(trial, |latency| latency.p99)),
     ("p99_9_ns", |_, trial| latency(trial, |latency| latency.p999)),
     ("max_ns", |_, trial| latency(trial, |latency| Some(latency.max))),
+    ("service_p50_ns", |_, trial| nanos(trial.service.as_ref().and_then(|service| service.p50))),
+    ("service_p99_ns", |_, trial| nanos(trial.service.as_ref().and_then(|service| service.p99))),
+    ("schedule_lag_p99_ns", |_, trial| nanos(trial.schedule_lag.as_ref().and_then(|lag| lag.p99))),
+    ("sent_per_second", |_, trial| figure(trial.sent_per_second)),
+    ("generator_limit_per_second", |_, trial| figure(trial.generator_limit)),
     ("client_cpu_ns", |_, trial| used(trial.client, |used| used.cpu_ns)),
     ("server_cpu_ns", |_, trial| used(trial.server, |used| used.cpu_ns)),
     ("broker_cpu_ns", |_, trial| used(trial.broker, |used| used.cpu_ns)),
     ("client_peak_rss_bytes", |_, trial| used(trial.client, |used| used.peak_rss)),
     ("server_peak_rss_bytes", |_, trial| used(trial.server, |used| used.peak_rss)),
-    ("stolen_share", |_, trial| trial.stolen.map_or_else(String::new, |share| share.to_string())),
+    ("client_run_queue_ns", |_, trial| nanos(trial.client.and_then(|used| used.run_queue_ns))),
+    ("server_run_queue_ns", |_, trial| nanos(trial.server.and_then(|used| used.run_queue_ns))),
+    ("broker_run_queue_ns", |_, trial| nanos(trial.broker.and_then(|used| used.run_queue_ns))),
+    ("others_share", |_, trial| figure(trial.others)),
+    ("stolen_share", |_, trial| figure(trial.stolen)),
 ];
 
 fn latency(trial: &Trial, of: fn(&Latency) -> Option<u64>) -> String {
-    trial.latency.as_ref().and_then(of).map_or_else(String::new, |nanos| nanos.to_string())
+    nanos(trial.latency.as_ref().and_then(of))
 }
 
 fn used(used: Option<Used>, of: fn(&Used) -> u64) -> String {
-    used.as_ref().map(of).map_or_else(String::new, |figure| figure.to_string())
+    nanos(used.as_ref().map(of))
+}
+
+fn nanos(number: Option<u64>) -> String {
+    number.map_or_else(String::new, |number| number.to_string())
+}
+
+fn figure(number: Option<f64>) -> String {
+    number.map_or_else(String::new, |number| number.to_string())
 }
 
 impl Format for Csv {
-    fn export(&self, record: &Record, _summary: &Summary) -> Result<String, ExportError> {
+    fn export(&self, record: &Record) -> Result<String, ExportError> {
         if record.trials.is_empty() {
             return Err(ExportError::Nothing("trial"));
         }
-        let failed = |error: &dyn std::fmt::Display| ExportError::Write(error.to_string());
         let mut writer = csv::Writer::from_writer(Vec::new());
-        writer.write_record(COLUMNS.map(|(name, _)| name)).map_err(|error| failed(&error))?;
+        writer.write_record(COLUMNS.map(|(name, _)| name)).map_err(unwritable)?;
         for trial in &record.trials {
             let cells = COLUMNS.map(|(_, cell)| cell(record, trial));
-            writer.write_record(cells).map_err(|error| failed(&error))?;
+            writer.write_record(cells).map_err(unwritable)?;
         }
-        let bytes = writer.into_inner().map_err(|error| failed(&error))?;
-        String::from_utf8(bytes).map_err(|error| failed(&error))
+        let bytes = writer.into_inner().map_err(unwritable)?;
+        String::from_utf8(bytes).map_err(unwritable)
     }
 }

@@ -1,9 +1,9 @@
 //! The custom formats of github-action-benchmark: <https://github.com/benchmark-action/github-action-benchmark>.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::metrics::{benchmarks, metrics};
-use super::{ExportError, Format};
+use super::{ExportError, Format, json};
 use crate::record::Record;
 use crate::report::Summary;
 
@@ -13,14 +13,15 @@ pub(super) struct Gha {
 }
 
 impl Format for Gha {
-    fn export(&self, record: &Record, summary: &Summary) -> Result<String, ExportError> {
+    fn export(&self, record: &Record) -> Result<String, ExportError> {
+        let summary = Summary::new(record)?;
         let revision = record.tool.build.revision();
         let mut entries: Vec<Value> = Vec::new();
-        for (name, stack) in benchmarks(summary) {
+        for (name, stack) in benchmarks(&summary) {
             for metric in
                 metrics(stack).iter().filter(|metric| metric.bigger_is_better == self.bigger_is_better)
             {
-                let mut entry = json!({
+                let mut entry = serde_json::json!({
                     "name": format!("{name}/{}", metric.slug),
                     "unit": metric.unit,
                     "value": metric.value,
@@ -35,8 +36,6 @@ impl Format for Gha {
         if entries.is_empty() {
             return Err(ExportError::Nothing("valid trial"));
         }
-        let text =
-            serde_json::to_string_pretty(&entries).map_err(|error| ExportError::Write(error.to_string()))?;
-        Ok(text + "\n")
+        json(&entries)
     }
 }

@@ -6,9 +6,8 @@ use std::time::{Duration, SystemTime};
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 
-use super::{ExportError, Format};
+use super::{ExportError, Format, unwritable};
 use crate::record::{Record, Status};
-use crate::report::Summary;
 
 /// The largest values are written as milliseconds; the histograms hold nanoseconds.
 const NANOS_PER_MILLI: f64 = 1e6;
@@ -16,8 +15,7 @@ const NANOS_PER_MILLI: f64 = 1e6;
 pub(super) struct Hlog;
 
 impl Format for Hlog {
-    fn export(&self, record: &Record, _summary: &Summary) -> Result<String, ExportError> {
-        let failed = |error: &dyn std::fmt::Debug| ExportError::Write(format!("{error:?}"));
+    fn export(&self, record: &Record) -> Result<String, ExportError> {
         let started = record.started.parse::<jiff::Timestamp>().map_err(|_| {
             ExportError::Write(format!(
                 "the start of the run, `{}`, is not a time as in RFC 3339",
@@ -35,7 +33,7 @@ impl Format for Hlog {
             .with_base_time(started)
             .with_max_value_divisor(NANOS_PER_MILLI)
             .begin_log_with(&mut out, &mut serializer)
-            .map_err(|error| failed(&error))?;
+            .map_err(unwritable)?;
         let valid = record.trials.iter().filter(|trial| trial.status == Status::Valid && !trial.twin);
         let mut written = 0;
         for (trial, latency) in valid.filter_map(|trial| Some((trial, trial.latency.as_ref()?))) {
@@ -51,12 +49,12 @@ impl Format for Hlog {
                 seconds(trial.measured_seconds),
                 Tag::new(&name),
             )
-            .map_err(|error| failed(&error))?;
+            .map_err(unwritable)?;
             written += 1;
         }
         if written == 0 {
             return Err(ExportError::Nothing("valid trial with latencies"));
         }
-        String::from_utf8(out).map_err(|error| failed(&error))
+        String::from_utf8(out).map_err(unwritable)
     }
 }

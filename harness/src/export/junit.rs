@@ -4,20 +4,21 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::{ExportError, Format};
+use super::{ExportError, Format, unwritable};
 use crate::record::Record;
 use crate::report::{MeasurementSummary, StackSummary, Summary};
 
 pub(super) struct Junit;
 
 impl Format for Junit {
-    fn export(&self, record: &Record, summary: &Summary) -> Result<String, ExportError> {
+    fn export(&self, record: &Record) -> Result<String, ExportError> {
         if record.trials.is_empty() {
             return Err(ExportError::Nothing("trial"));
         }
+        let summary = Summary::new(record)?;
         let mut report = Report::new(format!("rpcbench {}", record.scenario.name));
         report.add_test_suites(summary.measurements.iter().map(|measurement| suite(record, measurement)));
-        report.to_string().map_err(|error| ExportError::Write(error.to_string()))
+        report.to_string().map_err(unwritable)
     }
 }
 

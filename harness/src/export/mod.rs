@@ -10,13 +10,14 @@ mod metrics;
 #[cfg(test)]
 mod tests;
 
+use serde::Serialize;
+
 use crate::record::{HistogramError, Record};
-use crate::report::Summary;
 
 /// A format that other tools read.
 trait Format {
-    /// `record`, of which `summary` is the summary, in this format.
-    fn export(&self, record: &Record, summary: &Summary) -> Result<String, ExportError>;
+    /// `record` in this format.
+    fn export(&self, record: &Record) -> Result<String, ExportError>;
 }
 
 /// Why a record cannot be exported.
@@ -31,6 +32,16 @@ pub enum ExportError {
     /// The library that writes the format refuses a value.
     #[error("cannot write the format: {0}")]
     Write(String),
+}
+
+/// What a library that writes a format says.
+fn unwritable(error: impl std::fmt::Debug) -> ExportError {
+    ExportError::Write(format!("{error:?}"))
+}
+
+/// `value` as JSON on several lines.
+fn json(value: &impl Serialize) -> Result<String, ExportError> {
+    Ok(serde_json::to_string_pretty(value).map_err(unwritable)? + "\n")
 }
 
 /// The formats by name.
@@ -67,7 +78,6 @@ impl Kind {
     /// # Errors
     /// [`ExportError`].
     pub fn export(self, record: &Record) -> Result<String, ExportError> {
-        let summary = Summary::new(record)?;
-        self.format().export(record, &summary)
+        self.format().export(record)
     }
 }

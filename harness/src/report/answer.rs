@@ -111,8 +111,7 @@ fn variants(summary: &MeasurementSummary) -> Option<String> {
     let same_route = summary.variants.iter().filter(|variant| variant.label() == label);
     let each: Vec<_> =
         same_route.map(|variant| format!("{} {}", variant.base, variant.ratio_text())).collect();
-    let is_latency = summary.measurement.load.is_for_latency();
-    let what = if is_latency { "median latency" } else { "capacity of the server" };
+    let what = describe::quantity(&summary.measurement);
     Some(format!(
         "{}: {what} over the route {label}, as a multiple of that over the usual route: {}.",
         summary.measurement.name,

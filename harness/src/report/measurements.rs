@@ -47,14 +47,14 @@ const SCHEDULE_LAG: Definition = Definition {
     cell: |stack, _| micros(stack.schedule_lag_p99),
 };
 const RATIO_TO_TCP: Definition = Definition {
-    column: Column::number("ratio-to-tcp", "× tcp", Unit::Ratio)
+    column: Column::number("ratio-to-floor", "× tcp", Unit::Ratio)
         .meaning("p50 as a multiple of the raw TCP floor's in the same block")
         .with_inline_range(),
     cell: |stack, _| spread(stack.ratio_to_floor),
 };
 /// In place of [`RATIO_TO_TCP`] where the floor is the one with an event loop.
 const RATIO_TO_EVENT_FLOOR: Definition = Definition {
-    column: Column::number("ratio-to-tcp-async", "× tcp-async", Unit::Ratio)
+    column: Column::number("ratio-to-floor", "× tcp-async", Unit::Ratio)
         .meaning(
             "p50 as a multiple of that of raw TCP with one event loop for all connections, in the same block",
         )

@@ -52,7 +52,7 @@ impl Outlook {
         let trials_per_block = plan.trials().count();
         let calling = scenario.warmup + scenario.measure;
         let of_trial = |spec: &TrialSpec| {
-            // The limit of the generator takes a warm-up and a window of its own.
+            // The limit of the generator takes a separate warm-up and window.
             TRIAL_OVERHEAD + calling + if spec.finds_generator_limit { calling } else { Duration::ZERO }
         };
         let of_block: Duration = plan.trials().map(of_trial).sum();

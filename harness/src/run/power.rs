@@ -31,6 +31,8 @@ pub struct Power {
     pub seed: u64,
     /// The share of runs that state a detectable difference: [`POWER`].
     pub power: f64,
+    /// The differences of [`Rates::stated`]: [`EFFECTS`].
+    pub effects: [f64; EFFECTS.len()],
     /// The measurements of the record.
     pub measurements: Vec<MeasurementPower>,
 }

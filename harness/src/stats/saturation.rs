@@ -1,14 +1,9 @@
 //! Which end of the connections was saturated, decided over the blocks of a run.
 
-use std::fmt;
-
-use serde::Serialize;
-
 use super::quantile::median;
 
 /// The ends whose cores were busy nearly all the time, so that they could not have handled more calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Saturation {
     /// The client only.
     Client,
@@ -60,12 +55,6 @@ impl Saturation {
             Saturation::Both => "both",
             Saturation::Neither => "neither",
         }
-    }
-}
-
-impl fmt::Display for Saturation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

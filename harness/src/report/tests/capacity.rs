@@ -138,7 +138,12 @@ fn the_state_of_a_row_of_the_reference_record_does_not_depend_on_chance() {
             let mut draw =
                 || (0..drawn).map(|_| blocks[rng.random_range(0..blocks.len())]).collect::<Vec<_>>();
             let others = (0..1_000).filter(|_| Saturation::of(&draw()) != Some(state)).count();
-            assert!(others <= most, "{}: {state}, but not in {others} runs of {drawn} blocks", facts.name);
+            assert!(
+                others <= most,
+                "{}: {}, but not in {others} of {drawn} blocks",
+                facts.name,
+                state.name()
+            );
         }
     }
     // The rule is not trivial: the record has rows of several kinds.
