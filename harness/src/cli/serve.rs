@@ -10,6 +10,7 @@ use calculator::Executor;
 use net::Endpoint;
 use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
 
 use super::control_token::control_token;
 use super::interrupts::Signals;
@@ -30,6 +31,9 @@ const DRAIN_TIMEOUT: Duration = net::DRAIN_TIMEOUT.saturating_add(Duration::from
 
 /// How long after the signal the process ends although a handler still runs: longer than an orderly end may take.
 const EXIT_TIMEOUT: Duration = DRAIN_TIMEOUT.saturating_add(Duration::from_millis(250));
+
+/// The crates whose warnings are logged by default, the same for every protocol.
+const OWN_CRATES: [&str; 6] = ["rpcbench", "amqp", "http_layer", "net", "tcp_floor", "zerorpc"];
 
 /// Serve the calculator or another service over a protocol
 ///
@@ -130,13 +134,8 @@ fn serve_with(stack: &'static Stack, settings: ServerSettings) -> Outcome {
     if let Some(reference) = stack.reference() {
         return Err(become_reference(stack, reference, &settings));
     }
-    tracing_subscriber::fmt()
-        .with_writer(|| LogWriter)
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-            // What lapin logs, its caller receives as an error, which is logged once.
-            tracing_subscriber::EnvFilter::new("error,net=warn,amqp=warn,zerorpc=warn,lapin=off")
-        }))
-        .init();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_filter()));
+    tracing_subscriber::fmt().with_writer(|| LogWriter).with_env_filter(filter).init();
     sys::allow_many_connections();
     let common = &settings.options.common;
     let mut builder = Runtime::of(common.workers.into()).builder();
@@ -148,6 +147,13 @@ fn serve_with(stack: &'static Stack, settings: ServerSettings) -> Outcome {
     // Handlers on other threads may still be running; the time for finishing has passed.
     runtime.shutdown_background();
     served
+}
+
+/// What is logged by default: the warnings of our own crates, the errors of all others.
+fn default_filter() -> String {
+    let own: String = OWN_CRATES.iter().map(|name| format!("{name}=warn,")).collect();
+    // What lapin logs, its caller receives as an error, which is logged once.
+    format!("{own}error,lapin=off")
 }
 
 /// Replaces this process with the reference server; returns only why that was not possible.
@@ -250,4 +256,30 @@ async fn end_of_input() {
     }
     let copy = || std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
     let _ = tokio::task::spawn_blocking(copy).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_warnings_of_every_server_are_logged() {
+        let servers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../servers");
+        let mut logging = Vec::new();
+        for folder in std::fs::read_dir(servers).unwrap() {
+            let Ok(manifest) = std::fs::read_to_string(folder.unwrap().path().join("Cargo.toml")) else {
+                continue;
+            };
+            let manifest: toml::Table = manifest.parse().unwrap();
+            if manifest["dependencies"].get("tracing").is_some() {
+                logging.push(manifest["lib"]["name"].as_str().unwrap().to_owned());
+            }
+        }
+        assert!(logging.iter().any(|name| name == "net"), "{logging:?}");
+        for name in logging {
+            assert!(OWN_CRATES.contains(&name.as_str()), "{name} logs, but its warnings are left out");
+        }
+    }
 }

@@ -32,7 +32,7 @@ pub use dispatch::{Dispatcher, Executor, ExecutorParseError};
 pub use duration::{DurationParseError, parse_duration, parse_duration_above_zero};
 pub use error::{CallError, ErrorKind, Remote};
 pub use faults::{Faults, OneIn, Stall};
-pub use limits::Limits;
+pub use limits::{Limits, MAX_ITEMS, MAX_RESERVED_ITEMS};
 pub use printable::{is_unprintable, printable, printable_json, printable_lines, shortened};
 pub use service::{Calculator, MethodInfo, Service};
 pub use time::Time;

@@ -1,5 +1,13 @@
 //! The limits on what a server or a client accepts.
 
+/// The maximum number of items of all lists and members of all maps in a message of a binary format. An item may take one
+/// byte on the wire, and takes 24 bytes in memory (a member 40), so the size of the message alone would not bound its memory.
+pub const MAX_ITEMS: usize = 1 << 21;
+
+/// The maximum number of items that a decoder of a binary format reserves memory for, whatever number a peer announces. A
+/// longer list grows as its items are decoded.
+pub const MAX_RESERVED_ITEMS: usize = 64;
+
 /// Limits on what a server or a client accepts. They are checked before memory is allocated, or data decompressed, for
 /// a length that a peer claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

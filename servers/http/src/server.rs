@@ -12,6 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::response::Response;
 use calculator::Dispatcher;
+use futures_util::poll;
 use http::{HeaderValue, Request, StatusCode, header};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
@@ -23,7 +24,6 @@ use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
 use crate::server_stream::{ConnectionState, ServerStream};
-use crate::timer::poll_once;
 use crate::{HttpOptions, SCHEMES, reply, rules};
 
 /// How long a client may take to send the head of a request, and how long a connection may be idle between requests.
@@ -223,7 +223,7 @@ impl Handler {
         rules::decode_unreserved(request.uri_mut());
         let mut router = self.router.clone();
         let mut answering = pin!(router.call(request));
-        let mut response = match poll_once(answering.as_mut()).await {
+        let mut response = match poll!(answering.as_mut()) {
             Poll::Ready(response) => response?,
             Poll::Pending => {
                 // Only now, so that the server does not look for the client of a call that is answered at once.

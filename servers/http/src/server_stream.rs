@@ -9,21 +9,13 @@ use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use net::{PeerEnd, WRITE_STALL_TIMEOUT};
+use net::{HALF_CLOSED_TIMEOUT, PIPELINED_CHECK_INTERVAL, PeerEnd, WRITE_STALL_TIMEOUT};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::timer::Timer;
 
 /// How long a client may continue to send a request that was refused before its body was read.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How long a call may go on after its client has shut down its sending side. TCP does not show whether such a client
-/// has closed the connection or still waits for the response, as netcat does.
-const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How often to look whether a client has left that has sent more than one request at a time: its unread bytes hide the
-/// event of its leaving.
-const PIPELINED_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The state that the handler of a connection's requests shares with its stream.
 #[derive(Debug, Default)]

@@ -1,17 +1,12 @@
 //! Timers that cost nothing until they are needed.
 
-use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::poll;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, Sleep, sleep, timeout};
-
-/// Polls `future` once, and returns the outcome immediately.
-pub(crate) async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
-    poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
-}
 
 /// Waits for `future`, at most for `limit`. A timer is created only if the future is not ready at once.
 ///
@@ -19,7 +14,7 @@ pub(crate) async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Out
 /// When the time is over.
 pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
     let mut future = pin!(future);
-    match poll_once(future.as_mut()).await {
+    match poll!(future.as_mut()) {
         Poll::Ready(output) => Ok(output),
         Poll::Pending => timeout(limit, future).await,
     }

@@ -38,7 +38,7 @@ pub use credentials::{Credentials, decode as percent_decode};
 pub use endpoint::{Endpoint, EndpointError};
 pub use keepalive::KEEPALIVE_TIMEOUT;
 pub use listener::{Listener, is_connection_error};
-pub use peer_end::PeerEnd;
+pub use peer_end::{HALF_CLOSED_TIMEOUT, PIPELINED_CHECK_INTERVAL, PeerEnd};
 pub use scheme::Scheme;
 pub use socket_file::{SocketFile, remove_socket_files};
 pub use stream::{Stream, connect};

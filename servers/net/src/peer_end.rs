@@ -3,8 +3,17 @@
 use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tokio::io::Ready;
+
+/// How long a server goes on with a call whose client has shut down its sending side. TCP does not show whether such a
+/// client has closed the connection or still waits for the reply, as netcat does.
+pub const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often a server looks whether the client of a call in progress has left, if that client has sent more than one
+/// request: the unread bytes hide the event of its leaving.
+pub const PIPELINED_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The state of the other end of a connection, as far as it is known without reading or writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

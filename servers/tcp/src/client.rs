@@ -1,6 +1,7 @@
 //! The client with blocking sockets: one connection, one call at a time.
 
 use std::io::{self, Read, Write};
+use std::mem;
 use std::sync::{Mutex, PoisonError};
 
 use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Value};
@@ -28,8 +29,8 @@ pub(crate) struct ClientState<S> {
     /// `None` after a failure, until the next call. A call takes the connection out, so that one that is abandoned leaves
     /// no connection whose next reply belongs to it.
     pub(crate) connection: Option<Connection<S>>,
-    /// The encoded request.
-    pub(crate) request: Vec<u8>,
+    /// An empty buffer for the next request.
+    request: Vec<u8>,
 }
 
 /// A connection of a client.
@@ -50,10 +51,16 @@ impl<S> ClientState<S> {
         ClientState { connection: Some(connection), request: Vec::new() }
     }
 
-    /// Encodes the request for `call`.
-    pub(crate) fn encode(&mut self, call: &Call) -> Result<(), CallError> {
-        recycle(&mut self.request);
-        wire::encode_request(&mut self.request, call)
+    /// Encodes the request for `call` into the buffer for requests, and takes it out.
+    pub(crate) fn encode(&mut self, call: &Call) -> Result<Vec<u8>, CallError> {
+        let mut request = mem::take(&mut self.request);
+        wire::encode_request(&mut request, call).map(|()| request)
+    }
+
+    /// Returns the buffer of a request that has been sent.
+    pub(crate) fn reuse(&mut self, mut request: Vec<u8>) {
+        recycle(&mut request);
+        self.request = request;
     }
 }
 
@@ -75,12 +82,13 @@ impl TcpClient {
 
     fn exchange(&self, call: &Call) -> Result<Value, CallError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.encode(call)?;
+        let request = state.encode(call)?;
         let mut connection = match state.connection.take() {
             Some(connection) => connection,
             None => Connection::new(open(&self.server, &self.options)?, &self.options),
         };
-        connection.stream.write_all(&state.request).map_err(call_error)?;
+        connection.stream.write_all(&request).map_err(call_error)?;
+        state.reuse(request);
         let result = loop {
             match connection.inbox.next() {
                 Some(reply) => break wire::decode_reply(reply?, &self.options.limits),
@@ -92,6 +100,7 @@ impl TcpClient {
                 },
             }
         };
+        connection.inbox.recycle();
         state.connection = Some(connection);
         result
     }

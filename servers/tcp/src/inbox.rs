@@ -53,15 +53,21 @@ impl Inbox {
 
     /// Where to put the next bytes; never empty. [`next`](Self::next) must have returned `None` before.
     pub(crate) fn space(&mut self) -> &mut [u8] {
+        self.recycle();
+        if self.end == self.bytes.len() {
+            self.make_room();
+        }
+        &mut self.bytes[self.end..]
+    }
+
+    /// Frees the memory of a large message, if all bytes are consumed.
+    pub(crate) fn recycle(&mut self) {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
             if self.bytes.len() > MAX_RETAINED_CAPACITY {
                 self.bytes = vec![0; INITIAL_CAPACITY];
             }
-        } else if self.end == self.bytes.len() {
-            self.make_room();
         }
-        &mut self.bytes[self.end..]
     }
 
     /// Adds the first `len` bytes of the [space](Self::space).
@@ -80,13 +86,15 @@ impl Inbox {
         self.start += discarded;
     }
 
-    /// Moves an incomplete message to the front of a full buffer, or enlarges the buffer for it.
+    /// Moves an incomplete message to the front of a full buffer, or enlarges the buffer for it. The enlarged buffer is
+    /// longer than the message: Tokio takes a read that fills its buffer for one that has left bytes unread, and would
+    /// read again before it waits.
     fn make_room(&mut self) {
         if self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);
         } else {
             let needed = self.pending_len().unwrap_or(LEN);
-            let mut larger = vec![0; needed.min(4 * self.bytes.len())];
+            let mut larger = vec![0; needed.saturating_add(LEN).min(4 * self.bytes.len())];
             larger[..self.end].copy_from_slice(&self.bytes[..self.end]);
             self.bytes = larger;
         }
@@ -94,7 +102,7 @@ impl Inbox {
     }
 }
 
-/// Empties a buffer for encoded messages, so that it can be used for the next.
+/// Empties a buffer whose messages have been sent, so that it can be used for the next. Of a large one the memory is freed.
 pub(crate) fn recycle(buffer: &mut Vec<u8>) {
     buffer.clear();
     buffer.shrink_to(MAX_RETAINED_CAPACITY);
@@ -153,6 +161,24 @@ mod tests {
         let expected = [Ok(small.clone()), refused.clone(), Ok(small), refused];
         for part in [1, 100, 1 << 20] {
             assert_eq!(received(&bytes, part, 10_000), expected);
+        }
+    }
+
+    #[test]
+    fn the_buffer_has_space_to_spare_after_a_message_that_enlarged_it() {
+        for len in [10 << 10, 100 << 10] {
+            let message = echo(len);
+            let mut inbox = Inbox::new(usize::MAX);
+            let mut rest = &message[..];
+            while !rest.is_empty() {
+                let space = inbox.space();
+                let len = space.len().min(rest.len());
+                space[..len].copy_from_slice(&rest[..len]);
+                rest = &rest[len..];
+                inbox.add(len);
+                assert!(inbox.next().is_some() == rest.is_empty());
+            }
+            assert!(inbox.space().len() > message.len(), "{len}");
         }
     }
 

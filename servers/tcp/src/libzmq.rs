@@ -11,12 +11,12 @@ use std::thread;
 use std::time::Duration;
 
 use calculator::{Call, CallError, CallFuture, ClientOptions, Dispatcher, ErrorKind, Limits, Value};
-use net::{DRAIN_TIMEOUT, Endpoint, Scheme};
+use net::{Endpoint, Scheme};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use zmq::{Context, DEALER, DONTWAIT, Error, ROUTER, SNDMORE, Socket};
 
-use crate::{client, wire};
+use crate::{client, drain, wire};
 
 /// The endpoint, inside the process of the server, at which its socket receives the message that stops it.
 const STOP: &str = "inproc://stop";
@@ -136,7 +136,8 @@ impl Server {
         self.url.clone()
     }
 
-    /// Serves until `stop` is cancelled, then finishes the call in progress for at most [`DRAIN_TIMEOUT`], and returns.
+    /// Serves until `stop` is cancelled, then finishes the call in progress for at most [`DRAIN_TIMEOUT`](net::DRAIN_TIMEOUT),
+    /// and returns.
     pub async fn run(self, stop: CancellationToken) {
         let Server { context, socket, dispatcher, limits, .. } = self;
         let stopping = Arc::new(AtomicBool::new(false));
@@ -154,12 +155,7 @@ impl Server {
             Err(error) => tracing::error!("cannot start the thread that answers calls: {error}"),
         }
         drop(stopper);
-        if tokio::time::timeout(DRAIN_TIMEOUT, ended).await.is_err() {
-            tracing::warn!(
-                "a call is still running {} s after the stop; its reply is lost",
-                DRAIN_TIMEOUT.as_secs()
-            );
-        }
+        drain(ended).await;
     }
 }
 

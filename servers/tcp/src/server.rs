@@ -9,12 +9,12 @@ use std::thread;
 
 use calculator::{Dispatcher, Limits};
 use net::blocking::{Listener, Stream};
-use net::{ACCEPT_PAUSE, Address, AnomalyCounter, DRAIN_TIMEOUT, Endpoint};
+use net::{ACCEPT_PAUSE, Address, AnomalyCounter, Endpoint};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::inbox::{Inbox, recycle};
-use crate::{SCHEMES, wire};
+use crate::{SCHEMES, drain, wire};
 
 /// A server of the floor. Calls are read, executed and answered on threads of the server, whatever runtime
 /// [`run`](Server::run) is awaited on.
@@ -44,7 +44,8 @@ impl Server {
         address.map(|address| address.to_string()).unwrap_or_default()
     }
 
-    /// Serves until `stop` is cancelled, then finishes calls in progress for at most [`DRAIN_TIMEOUT`], and returns.
+    /// Serves until `stop` is cancelled, then finishes calls in progress for at most [`DRAIN_TIMEOUT`](net::DRAIN_TIMEOUT),
+    /// and returns.
     pub async fn run(self, stop: CancellationToken) {
         // Every thread holds a sender; the channel closes when the last one has ended.
         let (alive, mut all_ended) = mpsc::channel::<()>(1);
@@ -61,11 +62,7 @@ impl Server {
         }
         let connections = Arc::clone(&stopper.connections);
         drop(stopper);
-        if tokio::time::timeout(DRAIN_TIMEOUT, all_ended.recv()).await.is_err() {
-            tracing::warn!(
-                "calls are still running {} s after the stop; their replies are lost",
-                DRAIN_TIMEOUT.as_secs()
-            );
+        if !drain(all_ended.recv()).await {
             connections.shut_down(Shutdown::Both);
         }
     }
@@ -211,10 +208,10 @@ fn serve(mut stream: &Stream, dispatcher: &Dispatcher, connections: &Connections
         };
         let call = request.and_then(|request| wire::decode_request(request, limits));
         let result = call.and_then(|call| dispatcher.call_blocking(call));
-        recycle(&mut reply);
         wire::encode_reply(&mut reply, &result);
         if let Err(error) = stream.write_all(&reply) {
             return tracing::debug!("a reply was not delivered: {error}");
         }
+        recycle(&mut reply);
     }
 }

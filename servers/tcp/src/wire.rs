@@ -13,12 +13,12 @@
 //! | 8–63 | or text, if it is the only argument | or text: a string, or an error's message |
 //!
 //! Kinds are 0 nothing, 1 integer (i64), 2 float (IEEE 754 binary64), 3 string (UTF-8), 4 error, 6 a value in the
-//! [flat form](flat). Numbers are big-endian. Unused bytes are sent as zero and ignored by the receiver.
+//! flat form (`wire/flat.rs`). Numbers are big-endian. Unused bytes are sent as zero and ignored by the receiver.
 //!
 //! A string of more than 56 bytes follows as its UTF-8 bytes. Null, booleans, bytes, lists and maps always follow, in the
 //! flat form.
 
-pub mod flat;
+mod flat;
 #[cfg(test)]
 mod tests;
 
@@ -28,7 +28,7 @@ use calculator::{Call, CallError, ErrorKind, Limits, Method, Params, Value};
 pub const LEN: usize = 64;
 
 /// Length in bytes of the longest string that does not follow.
-pub const MAX_TEXT: usize = LEN - TEXT;
+const MAX_TEXT: usize = LEN - TEXT;
 
 /// The offset of the length of the value that follows.
 const FOLLOWING_LEN: usize = 4;
@@ -48,8 +48,7 @@ const FLAT: u8 = 6;
 type Frame = [u8; LEN];
 
 /// The length of the message that begins with `frame`, including the value that follows.
-#[must_use]
-pub fn message_len(frame: &Frame) -> usize {
+pub(crate) fn message_len(frame: &Frame) -> usize {
     if frame[2] != FOLLOWS {
         return LEN;
     }
@@ -59,8 +58,7 @@ pub fn message_len(frame: &Frame) -> usize {
 }
 
 /// Whether `bytes` have the length of the message that they begin with.
-#[must_use]
-pub fn is_complete(bytes: &[u8]) -> bool {
+pub(crate) fn is_complete(bytes: &[u8]) -> bool {
     bytes.first_chunk().is_some_and(|frame| message_len(frame) == bytes.len())
 }
 
@@ -113,8 +111,8 @@ pub fn encode_request(out: &mut Vec<u8>, call: &Call) -> Result<(), CallError> {
 /// Decodes a request.
 ///
 /// # Errors
-/// [`ErrorKind::Malformed`] for bytes that [`encode_request`] never produces, [`ErrorKind::UnknownMethod`] for a method
-/// number that is not assigned, [`ErrorKind::TooLarge`] for a value beyond `limits`.
+/// [`ErrorKind::Malformed`] for bytes that are not a request of the format, [`ErrorKind::UnknownMethod`] for a method number
+/// that is not assigned, [`ErrorKind::TooLarge`] for a value beyond `limits`.
 pub fn decode_request(message: &[u8], limits: &Limits) -> Result<Call, CallError> {
     let (frame, following) = split(message)?;
     let method = usize::from(frame[0]).checked_sub(1).and_then(|index| Method::ALL.get(index));
@@ -150,7 +148,7 @@ pub fn encode_reply(out: &mut Vec<u8>, result: &Result<Value, CallError>) {
 /// Decodes a reply: the result, or the error that the server reported.
 ///
 /// # Errors
-/// The error that the server reported, [`ErrorKind::Malformed`] for bytes that [`encode_reply`] never produces, or
+/// The error that the server reported, [`ErrorKind::Malformed`] for bytes that are not a reply of the format, or
 /// [`ErrorKind::TooLarge`] for a value beyond `limits`.
 pub fn decode_reply(message: &[u8], limits: &Limits) -> Result<Value, CallError> {
     let (frame, following) = split(message)?;
@@ -241,10 +239,10 @@ fn put_text(frame: &mut Frame, text: &str) {
     frame[TEXT..TEXT + text.len()].copy_from_slice(text.as_bytes());
 }
 
-fn text(frame: &Frame) -> Result<String, CallError> {
+fn text(frame: &Frame) -> Result<&str, CallError> {
     let len = usize::from(frame[3]);
     let bytes = frame[TEXT..].get(..len).ok_or_else(|| malformed(format_args!("a text of {len} bytes")))?;
-    str::from_utf8(bytes).map(str::to_owned).map_err(malformed)
+    str::from_utf8(bytes).map_err(malformed)
 }
 
 /// Writes the number for argument `index` and returns its kind.

@@ -11,6 +11,6 @@ mod encode;
 #[cfg(test)]
 mod tests;
 
+pub use decode::DecodeError;
 pub(crate) use decode::Reader;
-pub use decode::{DecodeError, MAX_ITEMS};
 pub(crate) use encode::{reserve_for, write_bin, write_list_len, write_str, write_value};

@@ -25,7 +25,7 @@ mod names;
 #[cfg(test)]
 mod tests;
 
-pub use crate::msgpack::{DecodeError, MAX_ITEMS};
+pub use crate::msgpack::DecodeError;
 pub use decode::Event;
 pub use encode::{ChannelEvent, encode_value, write_call, write_event};
 pub use ids::{ID_LEN, Id, Ids, OwnedId};

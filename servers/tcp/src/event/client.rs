@@ -33,12 +33,13 @@ impl Client {
 
     async fn exchange(&self, call: &Call) -> Result<Value, CallError> {
         let mut state = self.state.lock().await;
-        state.encode(call)?;
+        let request = state.encode(call)?;
         let mut connection = match state.connection.take() {
             Some(connection) => connection,
             None => open(&self.server, &self.options).await?,
         };
-        connection.stream.write_all(&state.request).await.map_err(call_error)?;
+        connection.stream.write_all(&request).await.map_err(call_error)?;
+        state.reuse(request);
         let result = loop {
             match connection.inbox.next() {
                 Some(reply) => break wire::decode_reply(reply?, &self.options.limits),
@@ -48,6 +49,7 @@ impl Client {
                 },
             }
         };
+        connection.inbox.recycle();
         state.connection = Some(connection);
         result
     }

@@ -2,22 +2,21 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::task::Poll;
-use std::time::Duration;
 
 use calculator::{Call, CallError, Dispatcher, Limits, Value};
-use net::{Address, AnomalyCounter, DRAIN_TIMEOUT, Endpoint, Listener, PeerEnd, Stream, WRITE_STALL_TIMEOUT};
+use futures_util::poll;
+use net::{
+    Address, AnomalyCounter, Endpoint, HALF_CLOSED_TIMEOUT, Listener, PIPELINED_CHECK_INTERVAL, PeerEnd,
+    Stream, WRITE_STALL_TIMEOUT,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::inbox::{Inbox, recycle};
-use crate::{SCHEMES, wire};
-
-/// How long a call may go on after its client has shut down its sending side. TCP does not show whether such a client
-/// has closed the connection or still waits for the reply.
-const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(2);
+use crate::{SCHEMES, drain, wire};
 
 /// The size in bytes of the replies that are collected before they are written.
 const MAX_COLLECTED_BYTES: usize = 64 << 10;
@@ -47,7 +46,8 @@ impl Server {
         address.map(|address| address.to_string()).unwrap_or_default()
     }
 
-    /// Serves until `stop` is cancelled, then finishes calls in progress for at most [`DRAIN_TIMEOUT`], and returns.
+    /// Serves until `stop` is cancelled, then finishes calls in progress for at most [`DRAIN_TIMEOUT`](net::DRAIN_TIMEOUT),
+    /// and returns.
     pub async fn run(self, stop: CancellationToken) {
         let Server { listener, dispatcher, limits } = self;
         let refused = AnomalyCounter::new("refused a connection", "connections were refused");
@@ -68,13 +68,7 @@ impl Server {
             }
         }
         drop(listener);
-        let drained = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(DRAIN_TIMEOUT, drained).await.is_err() {
-            tracing::warn!(
-                "calls are still running {} s after the stop; their replies are lost",
-                DRAIN_TIMEOUT.as_secs()
-            );
-        }
+        drain(async { while connections.join_next().await.is_some() {} }).await;
     }
 }
 
@@ -136,7 +130,7 @@ impl Connection {
     async fn execute(&mut self, call: Call) -> io::Result<Result<Value, CallError>> {
         let Connection { stream, replies, dispatcher, .. } = self;
         let mut executing = pin!(dispatcher.call(call));
-        if let Poll::Ready(result) = poll_once(executing.as_mut()).await {
+        if let Poll::Ready(result) = poll!(executing.as_mut()) {
             return Ok(result);
         }
         write(stream, replies).await?;
@@ -170,18 +164,13 @@ async fn write(stream: &mut Stream, replies: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-async fn poll_once<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
-    poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
-}
-
-/// Completes once the client has left. A client that has sent further requests meanwhile is not noticed: they hide the
-/// event of its leaving.
+/// Completes once the client has left.
 async fn departure(stream: &Stream) {
-    let readable = poll_fn(|context| stream.poll_read_ready(context)).await;
-    match stream.peer_end() {
-        _ if readable.is_err() => {}
-        PeerEnd::Closed => {}
-        PeerEnd::HalfClosed => tokio::time::sleep(HALF_CLOSED_TIMEOUT).await,
-        PeerEnd::Open => std::future::pending().await,
+    while poll_fn(|context| stream.poll_read_ready(context)).await.is_ok() {
+        match stream.peer_end() {
+            PeerEnd::Closed => return,
+            PeerEnd::HalfClosed => return tokio::time::sleep(HALF_CLOSED_TIMEOUT).await,
+            PeerEnd::Open => tokio::time::sleep(PIPELINED_CHECK_INTERVAL).await,
+        }
     }
 }

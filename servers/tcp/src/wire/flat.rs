@@ -12,7 +12,7 @@
 //!
 //! A length or number is one byte if it is below 255; otherwise a byte 255 and four bytes, big-endian.
 
-use calculator::{CallError, ErrorKind, Value};
+use calculator::{CallError, ErrorKind, MAX_ITEMS, MAX_RESERVED_ITEMS, Value};
 
 const NULL: u8 = 0;
 const INT: u8 = 1;
@@ -27,17 +27,9 @@ const MAP: u8 = 9;
 /// The first byte of a length that takes four more.
 const LONG: u8 = 255;
 
-/// The maximum number of items that memory is reserved for, whatever number a peer announces. A longer list grows as its
-/// items are decoded.
-const MAX_RESERVED_ITEMS: usize = 64;
-
-/// The maximum number of items of all lists and members of all maps in a value. An item takes at least one byte on the
-/// wire, and 24 bytes in memory (a member 40), so the size of the message alone would not bound its memory.
-pub const MAX_ITEMS: usize = 1 << 21;
-
 /// Why bytes are not a value in the flat form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
+pub(super) enum DecodeError {
     /// They end inside the value.
     #[error("the message ends inside a value")]
     Truncated,
@@ -76,7 +68,7 @@ impl From<DecodeError> for CallError {
 /// # Errors
 /// [`ErrorKind::NotRepresentable`] for a date or a value of an extension type, [`ErrorKind::Overflow`] for an integer
 /// beyond 64 bits, [`ErrorKind::TooLarge`] for a length of 4 GiB.
-pub fn encode(out: &mut Vec<u8>, value: &Value) -> Result<(), CallError> {
+pub(super) fn encode(out: &mut Vec<u8>, value: &Value) -> Result<(), CallError> {
     match value {
         Value::Null => out.push(NULL),
         Value::Bool(v) => out.push(if *v { TRUE } else { FALSE }),
@@ -156,7 +148,7 @@ fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), CallError> {
 ///
 /// # Errors
 /// [`DecodeError`] for bytes that [`encode`] never produces, and beyond the limits.
-pub fn decode(bytes: &[u8], max_depth: usize) -> Result<Value, DecodeError> {
+pub(super) fn decode(bytes: &[u8], max_depth: usize) -> Result<Value, DecodeError> {
     let mut reader = Reader { rest: bytes, items_left: MAX_ITEMS };
     let value = reader.value(max_depth)?;
     if reader.rest.is_empty() { Ok(value) } else { Err(DecodeError::Surplus) }

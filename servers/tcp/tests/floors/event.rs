@@ -272,16 +272,20 @@ async fn the_call_of_a_client_that_has_left_is_abandoned() {
     let delay = Some(Duration::from_secs(3_600));
     let limits = Limits { max_in_flight: 1, ..Limits::default() };
     let server = Running::start(limits, Faults { delay, ..Faults::default() }).await;
-    let mut peer = server.peer().await;
-    peer.write_all(&addition(2, 3)).await.unwrap();
-    server.dispatched(1).await;
-    peer.shutdown().await.unwrap();
-    // Virtual time: the paused clock advances to the next timer whenever all tasks are idle.
-    tokio::time::pause();
-    let started = tokio::time::Instant::now();
-    read_to_end(peer).await;
-    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
-    tokio::time::resume();
+    let large = request(&Call::positional("echo", [Value::from(vec![7; 10 << 10])]));
+    let pipelined = addition(2, 3).repeat(2);
+    for (calls, requests) in (1..).zip([addition(2, 3), large, pipelined]) {
+        let mut peer = server.peer().await;
+        peer.write_all(&requests).await.unwrap();
+        server.dispatched(calls).await;
+        peer.shutdown().await.unwrap();
+        // Virtual time: the paused clock advances to the next timer whenever all tasks are idle.
+        tokio::time::pause();
+        let started = tokio::time::Instant::now();
+        read_to_end(peer).await;
+        assert!(started.elapsed() < Duration::from_secs(10), "{calls}: {:?}", started.elapsed());
+        tokio::time::resume();
+    }
     server.stop().await;
 }
 

@@ -9,6 +9,7 @@ use tcp_floor::libzmq::{Client, Server};
 use tcp_floor::wire;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use zmq::SocketEvent;
 
 use super::common::{add, assert_conformance, reply, request};
 
@@ -72,8 +73,15 @@ async fn ignores_messages_that_are_not_requests() {
     assert_eq!(peer.recv_multipart(0).unwrap(), [reply(&Ok(Value::Int(5)))]);
     // One byte more than a request.
     peer.send(&[0; wire::LEN + 1][..], 0).unwrap();
-    // One byte more than the limit ends its connection.
+    // One byte more than the limit ends the peer's connection, which the peer would open again.
+    let monitor = "inproc://monitor";
+    peer.monitor(monitor, SocketEvent::DISCONNECTED.to_raw().into()).unwrap();
+    let events = context.socket(zmq::PAIR).unwrap();
+    events.set_rcvtimeo(60_000).unwrap();
+    events.connect(monitor).unwrap();
     peer.send(vec![0; wire::LEN + Limits::default().max_body + 1], 0).unwrap();
+    let event = events.recv_multipart(0).expect("the server disconnects the peer");
+    assert_eq!(event[0][..2], SocketEvent::DISCONNECTED.to_raw().to_ne_bytes());
     let client = Client::connect(&url, &one_minute()).await.unwrap();
     assert_eq!(add(&client).await, Ok(Value::Int(5)));
     stop.cancel();

@@ -1,6 +1,6 @@
 //! Decoding.
 
-use calculator::{CallError, ErrorKind, Extension, Value};
+use calculator::{CallError, ErrorKind, Extension, MAX_ITEMS, MAX_RESERVED_ITEMS, Value};
 use rmp::Marker;
 
 /// Why a message is not valid MessagePack, or not what the protocol expects.
@@ -39,14 +39,6 @@ impl From<DecodeError> for CallError {
         CallError::new(kind, format!("the arguments cannot be read: {error}"))
     }
 }
-
-/// The maximum number of items that memory is reserved for, whatever length a peer announces. A longer list grows as
-/// its items are decoded.
-const MAX_RESERVED_ITEMS: usize = 64;
-
-/// The maximum number of items of all lists and members of all maps in a message. An item may take one byte on the wire
-/// and takes 24 in memory, so the size of the message alone would not bound its memory.
-pub const MAX_ITEMS: usize = 1 << 21;
 
 /// Reads values from the start of a message.
 #[derive(Clone, Debug)]

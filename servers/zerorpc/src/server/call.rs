@@ -1,7 +1,7 @@
 //! One call: started by the task that reads it, and made a separate task only if its handler waits.
 
 use std::borrow::Cow;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use calculator::{Call, CallError, ErrorKind, Method, Params, Value};
-use futures_util::FutureExt;
+use futures_util::{FutureExt, poll};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
@@ -127,7 +127,7 @@ async fn try_handle(
     }
     let mut handler = handler(state, Call { method: method.clone(), params: Params::Positional(args) });
     if state.single_threaded
-        && let Some(result) = poll_once(handler.as_mut()).await
+        && let Poll::Ready(result) = poll!(handler.as_mut())
     {
         return answer(result);
     }
@@ -141,17 +141,6 @@ fn handler(state: &Arc<ServerState>, call: Call) -> Handler {
     Box::pin(handled.map(|finished| {
         finished.unwrap_or_else(|_| Err(CallError::new(ErrorKind::Internal, "the handler panicked")))
     }))
-}
-
-/// Polls `future` once; `None` if it is not ready.
-async fn poll_once<F: Future + ?Sized>(mut future: Pin<&mut F>) -> Option<F::Output> {
-    poll_fn(|context| {
-        Poll::Ready(match future.as_mut().poll(context) {
-            Poll::Ready(output) => Some(output),
-            Poll::Pending => None,
-        })
-    })
-    .await
 }
 
 impl WaitingCall {
