@@ -7,7 +7,7 @@ use lapin::BasicProperties;
 use lapin::message::Delivery;
 use lapin::types::AMQPValue;
 
-use crate::wire::WireError;
+use crate::wire::{self, PartialRouting, WireError};
 
 /// The compression of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +64,21 @@ pub(crate) fn decompress(body: &[u8], max: usize) -> Result<Vec<u8>, DecompressE
     if text.len() > max { Err(DecompressError::TooLong { max }) } else { Ok(text) }
 }
 
+/// The ids in a message that cannot be decoded, as far as they can be read. A compressed body is decompressed up to `max` bytes
+/// and up to where it is damaged. If that has no id, the body as it is counts: a message may declare a compression that it
+/// does not have.
+pub(crate) fn routing_of(delivery: &Delivery, max: usize) -> PartialRouting {
+    if Compression::of(&delivery.properties) == Some(Compression::Zlib) {
+        let routing = wire::read_routing(&decompress_beginning(&delivery.data, max));
+        if routing.msg_id.is_some() {
+            return routing;
+        }
+    }
+    wire::read_routing(&delivery.data)
+}
+
 /// The first `max` bytes of `body`, decompressed as far as it is not damaged.
-pub(crate) fn decompress_beginning(body: &[u8], max: usize) -> Vec<u8> {
+fn decompress_beginning(body: &[u8], max: usize) -> Vec<u8> {
     let mut text = Vec::new();
     // What was read before an error counts.
     let _ = ZlibDecoder::new(body).take(max as u64).read_to_end(&mut text);

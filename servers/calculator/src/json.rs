@@ -13,6 +13,22 @@ use crate::{CallError, ErrorKind, FormatLengths, Limits, Text, Value};
 /// A number has some 9 digits, and a comma; a string has quotation marks instead, a member also a colon.
 const LENGTHS: FormatLengths = FormatLengths { scalar: 10, container: 3, member: 3 };
 
+/// Inside a JSON string: each quotation mark has a backslash. That of a string is within the length of a number.
+const ESCAPED_LENGTHS: FormatLengths = FormatLengths { member: 5, ..LENGTHS };
+
+/// Estimates the length of a list or a map in compact JSON. 0 for any other value, as
+/// [`Value::estimated_length`].
+#[must_use]
+pub fn estimated_length(value: &Value) -> usize {
+    value.estimated_length(&LENGTHS)
+}
+
+/// [`estimated_length`] for JSON that becomes the content of a JSON string, in which it is escaped.
+#[must_use]
+pub fn estimated_escaped_length(value: &Value) -> usize {
+    value.estimated_length(&ESCAPED_LENGTHS)
+}
+
 /// Appends `value` to `out` as compact JSON.
 ///
 /// # Errors
@@ -20,7 +36,7 @@ const LENGTHS: FormatLengths = FormatLengths { scalar: 10, container: 3, member:
 /// 64 bits. `out` is then unchanged.
 pub fn write(out: &mut Vec<u8>, value: &Value) -> Result<(), CallError> {
     check_representable(value)?;
-    out.reserve(value.estimated_length(&LENGTHS));
+    out.reserve(estimated_length(value));
     serde_json::to_writer(out, value).map_err(|error| CallError::new(ErrorKind::Internal, error.to_string()))
 }
 
@@ -340,10 +356,15 @@ mod tests {
     #[test]
     fn the_buffer_of_a_document_does_not_grow() {
         let document = crate::document::document(1, 64 << 10);
-        let estimated = document.estimated_length(&LENGTHS);
-        let length = written(&document).len();
-        assert!((length..length * 3 / 2).contains(&estimated), "{estimated} estimated, {length} written");
-        assert_eq!(Value::from("long".repeat(100)).estimated_length(&LENGTHS), 0);
+        let text = written(&document);
+        let escaped = serde_json::to_string(&text).unwrap();
+        for (estimated, length) in [
+            (estimated_length(&document), text.len()),
+            (estimated_escaped_length(&document), escaped.len() - 2),
+        ] {
+            assert!((length..length * 3 / 2).contains(&estimated), "{estimated} estimated, {length} written");
+        }
+        assert_eq!(estimated_length(&Value::from("long".repeat(100))), 0);
     }
 
     proptest! {

@@ -3,6 +3,9 @@
 use calculator::{Call, CallError, ErrorKind, Limits, Params, Value, json};
 use serde::{Deserialize, Serialize, Serializer};
 
+/// The initial capacity of an encoded message in bytes: enough for a call with two numbers, and for its reply.
+const INITIAL_CAPACITY: usize = 128;
+
 /// The body of a request.
 #[derive(Serialize, Deserialize)]
 struct Request<M, A> {
@@ -40,7 +43,7 @@ fn internal_error(error: serde_json::Error) -> CallError {
 /// As [`json::write`], for a value that JSON cannot represent.
 pub fn encode_call(call: &Call) -> Result<Vec<u8>, CallError> {
     call.params.values().try_for_each(json::check_representable)?;
-    serde_json::to_vec(&Request { method: &call.method, args: Arguments(&call.params) })
+    encode(&Request { method: &call.method, args: Arguments(&call.params) }, call.params.values())
         .map_err(internal_error)
 }
 
@@ -66,7 +69,17 @@ pub fn encode_reply(result: &Result<Value, CallError>) -> Vec<u8> {
         Ok(value) => Reply::Result(value),
         Err(error) => Reply::Error { kind: error.kind, message: error.message },
     };
-    serde_json::to_vec(&reply).unwrap_or_default()
+    encode(&reply, result.iter()).unwrap_or_default()
+}
+
+/// Encodes `message`, which has the `values`, in a buffer that does not grow for them.
+fn encode<'a>(
+    message: &impl Serialize,
+    values: impl Iterator<Item = &'a Value>,
+) -> Result<Vec<u8>, serde_json::Error> {
+    let values: usize = values.map(json::estimated_length).sum();
+    let mut out = Vec::with_capacity(INITIAL_CAPACITY + values);
+    serde_json::to_writer(&mut out, message).map(|()| out)
 }
 
 /// Decodes the body of a reply.
@@ -91,6 +104,15 @@ fn decode<'a, T: Deserialize<'a>>(body: &'a [u8], limits: &Limits) -> Result<T, 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_buffer_of_a_document_does_not_grow() {
+        let document = calculator::document::document(1, 64 << 10);
+        let expected = INITIAL_CAPACITY + json::estimated_length(&document);
+        let call = Call::positional("echo", [document.clone()]);
+        assert_eq!(encode_call(&call).unwrap().capacity(), expected);
+        assert_eq!(encode_reply(&Ok(document)).capacity(), expected);
+    }
 
     #[test]
     fn calls_and_replies_are_compact_json() {

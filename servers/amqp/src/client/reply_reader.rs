@@ -11,7 +11,7 @@ use lapin::{Channel, Consumer};
 use net::AnomalyCounter;
 use tokio::time::{Instant, sleep};
 
-use crate::compression::decompressed;
+use crate::compression::{decompressed, routing_of};
 use crate::errors::end_of_consumer;
 use crate::pending::PendingCalls;
 use crate::publisher::poll_once;
@@ -84,16 +84,15 @@ fn handle_unreadable_reply(
     error: WireError,
     unreadable: &AnomalyCounter,
 ) {
-    let (error, routing) = match decompressed(delivery, limits.max_body) {
-        None => (error, wire::read_routing(&delivery.data)),
-        // A message may declare a compression that it does not have.
-        Some(Err(error)) => (error.into(), wire::read_routing(&delivery.data)),
+    let error = match decompressed(delivery, limits.max_body) {
+        None => error,
+        Some(Err(error)) => error.into(),
         Some(Ok(text)) => match wire::read_reply(&text, limits) {
             Ok(reply) => return handle_reply(pending, reply),
-            Err(error) => (error, wire::read_routing(&text)),
+            Err(error) => error,
         },
     };
-    match routing.msg_id.as_deref().and_then(wire::parse_id) {
+    match routing_of(delivery, limits.max_body).msg_id.as_deref().and_then(wire::parse_id) {
         Some(id) => {
             let kind = match error {
                 WireError::TooLarge(_) => ErrorKind::TooLarge,

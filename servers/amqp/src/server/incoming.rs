@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use lapin::BasicProperties;
 use lapin::message::Delivery;
 
+use super::handler::encode_refusal;
 use super::options::RpcServerOptions;
-use crate::compression::{Compression, DecompressError, decompress, decompress_beginning};
+use super::reply_sender::Recipient;
+use crate::compression::{Compression, DecompressError, decompress, routing_of};
 use crate::wire::{self, PartialRouting, Request, WireError};
 
 /// Decodes a request. Its properties must declare uncompressed JSON in UTF-8, or compressed JSON if that is enabled.
@@ -31,15 +33,21 @@ pub(super) fn decode_request(delivery: &Delivery, options: &RpcServerOptions) ->
     wire::read_request(&body, &options.limits)
 }
 
-/// The ids in a message that [`decode_request`] refuses, as far as they can be read. A compressed body is decompressed even
-/// if that is not enabled for requests, up to `max_body` bytes and up to where it is damaged.
-pub(super) fn routing_of(delivery: &Delivery, max_body: usize) -> PartialRouting {
-    match Compression::of(&delivery.properties) {
-        _ if !is_json(&delivery.properties) => PartialRouting::default(),
-        None => wire::read_routing(&delivery.data),
-        Some(Compression::Zlib) => wire::read_routing(&decompress_beginning(&delivery.data, max_body)),
-        Some(Compression::Other) => PartialRouting::default(),
+/// The reply to a message that [`decode_request`] refuses with `error`, and its recipient; `None` if the message does not name
+/// its call and its reply queue. A compressed body is decompressed for them even if that is not enabled for requests, up to
+/// `max_body` bytes, so this may take long.
+pub(super) fn refusal(
+    delivery: &Delivery,
+    error: &WireError,
+    max_body: usize,
+) -> Option<(Recipient, Vec<u8>)> {
+    if !is_json(&delivery.properties) {
+        return None;
     }
+    let PartialRouting { msg_id, reply_queue, envelope } = routing_of(delivery, max_body);
+    let recipient = Recipient::from_request(reply_queue, delivery.properties.reply_to().as_ref())?;
+    let body = encode_refusal(error, &msg_id?, &recipient, envelope);
+    Some((recipient, body))
 }
 
 /// Whether the properties declare JSON in UTF-8.
@@ -88,16 +96,30 @@ mod tests {
         let damaged = delivery("application/json", gzip, damaged);
         assert!(decode_request(&damaged, &RpcServerOptions { decompress: true, ..options }).is_err());
         assert_eq!(routing_of(&damaged, MAX_BODY).msg_id.as_deref(), Some("m"));
-        // What is not declared as JSON is not read as JSON.
-        for other in [
-            delivery("application/x-python-serialize", None, request.to_vec()),
-            delivery("application/json", Some("application/x-bz2"), request.to_vec()),
-            delivery("application/json", gzip, request.to_vec()),
-        ] {
+        // A message may declare a compression that it does not have.
+        for kind in ["application/x-bz2", "application/x-gzip"] {
+            let other = delivery("application/json", Some(kind), request.to_vec());
             assert!(decode_request(&other, &options).is_err());
-            let PartialRouting { msg_id, reply_queue, .. } = routing_of(&other, MAX_BODY);
-            assert_eq!((msg_id, reply_queue), (None, None));
+            assert_eq!(routing_of(&other, MAX_BODY).msg_id.as_deref(), Some("m"));
         }
+    }
+
+    #[test]
+    fn a_refusal_goes_to_the_caller_of_a_request_in_json() {
+        let request = br#"{"method": "add", "_msg_id": "m", "_reply_q": "reply_q"}"#;
+        let error = WireError::Malformed("it is refused".to_owned());
+        let refused = delivery("application/json", Some("application/x-gzip"), compress(request));
+        let (recipient, body) = refusal(&refused, &error, MAX_BODY).unwrap();
+        assert!(matches!(recipient, Recipient::Queue(queue) if queue == "reply_q"));
+        let reply = wire::read_reply(&body, &RpcServerOptions::default().limits).unwrap();
+        assert_eq!(reply.msg_id, "m");
+        assert!(reply.result.unwrap_err().to_string().contains("it is refused"));
+        // What is not declared as JSON is not read as JSON, and a cast gets no reply.
+        let other = delivery("application/x-python-serialize", None, request.to_vec());
+        assert!(decode_request(&other, &RpcServerOptions::default()).is_err());
+        assert!(refusal(&other, &error, MAX_BODY).is_none());
+        let cast = delivery("application/json", None, br#"{"method": "add""#.to_vec());
+        assert!(refusal(&cast, &error, MAX_BODY).is_none());
     }
 
     #[test]

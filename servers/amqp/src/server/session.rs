@@ -14,8 +14,8 @@ use net::DRAIN_TIMEOUT;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
-use super::handler::{encode_refusal, execute};
-use super::incoming::{decode_request, routing_of};
+use super::handler::execute;
+use super::incoming::{decode_request, refusal};
 use super::options::Acknowledge;
 use super::reply_sender::{Recipient, ReplySender};
 use super::state::ServerState;
@@ -23,7 +23,7 @@ use crate::connect::TransportError;
 use crate::deliveries::{Deliveries, deliveries_of, reason_of_end};
 use crate::publisher::{Publisher, close, poll_once};
 use crate::topology::{self, short_string, unique_name};
-use crate::wire::{PartialRouting, Request, WireError};
+use crate::wire::{Request, WireError};
 
 /// The consumer tags that oslo.messaging uses for the shared queue, the server's queue and the fanout queue.
 const CONSUMER_TAGS: [&str; 3] = ["1", "2", "3"];
@@ -175,7 +175,7 @@ impl Session {
         let mut request = match decode_request(&delivery, &state.options) {
             Ok(request) => request,
             Err(error) => {
-                self.refuse(state, &delivery, &error, permit);
+                self.refuse(state, delivery, error, permit);
                 return None;
             }
         };
@@ -204,25 +204,20 @@ impl Session {
     fn refuse(
         &self,
         state: &ServerState,
-        delivery: &Delivery,
-        error: &WireError,
+        delivery: Delivery,
+        error: WireError,
         permit: OwnedSemaphorePermit,
     ) {
-        state.unreadable.add(error);
+        state.unreadable.add(&error);
         if state.transport.acknowledges() {
             let reject = BasicRejectOptions { requeue: false };
             let _ = poll_once(pin!(self.channel.basic_reject(delivery.delivery_tag, reject)));
         }
-        let PartialRouting { msg_id: Some(msg_id), reply_queue, envelope } =
-            routing_of(delivery, state.options.limits.max_body)
-        else {
-            return;
-        };
-        let reply_to = delivery.properties.reply_to().as_ref();
-        let Some(recipient) = Recipient::from_request(reply_queue, reply_to) else { return };
-        let body = encode_refusal(error, &msg_id, &recipient, envelope);
-        let replies = Arc::clone(&self.replies);
-        tokio::spawn(async move { replies.send_in_background(Some((recipient, body)), permit).await });
+        let (replies, max_body) = (Arc::clone(&self.replies), state.options.limits.max_body);
+        tokio::spawn(async move {
+            let refusal = tokio::task::spawn_blocking(move || refusal(&delivery, &error, max_body)).await;
+            replies.send_in_background(refusal.ok().flatten(), permit).await;
+        });
     }
 
     /// Acknowledges requests, if they are acknowledged before execution, and spawns their execution.

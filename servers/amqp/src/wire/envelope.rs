@@ -24,19 +24,23 @@ pub enum Envelope {
     None,
 }
 
-/// Encodes the inner message that `write` writes, in `envelope`. `size_hint` is the inner message's estimated length in
-/// bytes.
-pub(super) fn encode_enveloped<E>(
+/// Encodes the inner message that `write` writes, in `envelope`. The buffer does not grow if the inner message has the
+/// `values`, which may be long, and not more than `size_hint` other bytes.
+pub(super) fn encode_enveloped<'a, E>(
     envelope: Envelope,
     size_hint: usize,
+    values: impl IntoIterator<Item = &'a Value>,
     write: impl FnOnce(&mut JsonWriter) -> Result<(), E>,
 ) -> Result<Vec<u8>, E> {
+    let values = values.into_iter();
     if envelope == Envelope::None {
-        let mut plain = JsonWriter::plain(Vec::with_capacity(size_hint));
+        let values: usize = values.map(json::estimated_length).sum();
+        let mut plain = JsonWriter::plain(Vec::with_capacity(size_hint + values));
         write(&mut plain)?;
         return Ok(plain.into_bytes());
     }
-    let mut out = Vec::with_capacity(ENVELOPE_START.len() + ENVELOPE_END.len() + size_hint);
+    let values: usize = values.map(json::estimated_escaped_length).sum();
+    let mut out = Vec::with_capacity(ENVELOPE_START.len() + ENVELOPE_END.len() + size_hint + values);
     out.extend_from_slice(ENVELOPE_START);
     let mut escaped = JsonWriter::escaped(out);
     write(&mut escaped)?;
@@ -138,5 +142,23 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
             }
         }
         Ok(envelope)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use calculator::document::document;
+
+    use super::*;
+
+    #[test]
+    fn the_buffer_of_a_document_does_not_grow() {
+        let document = document(1, 64 << 10);
+        let write = |out: &mut JsonWriter| serde_json::to_writer(out, &document);
+        let enveloped = encode_enveloped(Envelope::V2, 0, [&document], write).unwrap();
+        let reserved = ENVELOPE_START.len() + json::estimated_escaped_length(&document) + ENVELOPE_END.len();
+        assert_eq!(enveloped.capacity(), reserved);
+        let bare = encode_enveloped(Envelope::None, 0, [&document], write).unwrap();
+        assert_eq!(bare.capacity(), json::estimated_length(&document));
     }
 }

@@ -35,7 +35,7 @@ pub fn encode_result(
     envelope: Envelope,
 ) -> Result<Vec<u8>, CallError> {
     json::check_representable(value)?;
-    encode([msg_id, unique_id], true, envelope, |out| {
+    encode([msg_id, unique_id], true, envelope, Some(value), |out| {
         out.json(r#"{"result":"#);
         serde_json::to_writer(&mut *out, value)?;
         out.json(r#","failure":null"#);
@@ -56,7 +56,7 @@ pub fn encode_failure(failure: &Failure, msg_id: &str, unique_id: &str, envelope
         "args": [failure.message],
         "kwargs": {},
     });
-    encode([msg_id, unique_id], true, envelope, |out| {
+    encode([msg_id, unique_id], true, envelope, None, |out| {
         out.json(r#"{"result":null,"failure":"#);
         out.string(&object.to_string())
     })
@@ -67,7 +67,7 @@ pub fn encode_failure(failure: &Failure, msg_id: &str, unique_id: &str, envelope
 /// Encodes a heartbeat of the call `msg_id`: the server is still executing it.
 #[must_use]
 pub fn encode_heartbeat(msg_id: &str, unique_id: &str, envelope: Envelope) -> Vec<u8> {
-    encode([msg_id, unique_id], false, envelope, |out| {
+    encode([msg_id, unique_id], false, envelope, None, |out| {
         out.json(r#"{"result":null,"failure":null"#);
         Ok(())
     })
@@ -78,9 +78,10 @@ fn encode(
     [msg_id, unique_id]: [&str; 2],
     ending: bool,
     envelope: Envelope,
+    result: Option<&Value>,
     write_outcome: impl FnOnce(&mut JsonWriter) -> Result<(), serde_json::Error>,
 ) -> Result<Vec<u8>, serde_json::Error> {
-    encode_enveloped(envelope, 192, |out| {
+    encode_enveloped(envelope, 192, result, |out| {
         write_outcome(out)?;
         out.json(r#","ending":"#);
         out.json(if ending { "true" } else { "false" });

@@ -92,8 +92,9 @@ pub fn encode_request(
     call.params.values().try_for_each(json::check_representable)?;
     context.iter().try_for_each(|(_, value)| json::check_representable(value))?;
     let envelope = routing.map_or(Envelope::V2, |routing| routing.envelope);
-    encode_enveloped(envelope, 256, |out| write_request(out, call, target, context, routing, unique_id))
-        .map_err(internal_error)
+    let values = call.params.values().chain(context.iter().map(|(_, value)| value));
+    let write = |out: &mut JsonWriter| write_request(out, call, target, context, routing, unique_id);
+    encode_enveloped(envelope, 256, values, write).map_err(internal_error)
 }
 
 fn write_request(
