@@ -81,21 +81,20 @@ pub fn read(text: &[u8], limits: &Limits) -> Result<Value, CallError> {
     Ok(reparse_exactly(text, [&value])?.unwrap_or(value))
 }
 
-/// Parses `text` as the members of exactly one JSON object, in a list that can be taken apart; any other value as it is.
-/// Names may be repeated.
+/// Parses `text` as the members of exactly one JSON object, in a list that can be taken apart. Names may be repeated.
 ///
 /// # Errors
-/// As [`read()`].
-pub fn read_members(text: &[u8], limits: &Limits) -> Result<Result<Vec<(Text, Value)>, Value>, CallError> {
+/// As [`read()`]; [`ErrorKind::Malformed`] for any other value.
+pub fn read_members(text: &[u8], limits: &Limits) -> Result<Vec<(Text, Value)>, CallError> {
     if !text.trim_ascii_start().starts_with(b"{") {
-        return read(text, limits).map(Err);
+        let message = format!("a JSON object is expected, not {}", read(text, limits)?.kind());
+        return Err(CallError::new(ErrorKind::Malformed, message));
     }
     check_depth(text, limits)?;
     let Members(members) = serde_json::from_slice(text).map_err(malformed)?;
     match reparse_exactly(text, members.iter().map(|(_, value)| value))? {
-        Some(Value::Map(exact)) => Ok(Ok(exact.into_vec())),
-        Some(other) => Ok(Err(other)),
-        None => Ok(Ok(members)),
+        Some(Value::Map(exact)) => Ok(exact.into_vec()),
+        _ => Ok(members),
     }
 }
 

@@ -48,7 +48,8 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
-/// Deserializes a value: a part of another one with the builder of that, or a whole one.
+/// Deserializes a value: a part of another one with the builder of that, or a whole one. The items of a whole one are
+/// collected where they stay, so that a list of numbers takes one allocation, not the builder's and its own.
 struct ValueSeed<'b>(Option<&'b mut ValueBuilder>);
 
 impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {

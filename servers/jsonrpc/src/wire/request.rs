@@ -3,26 +3,19 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use calculator::python_json::read_lenient;
 use calculator::{Call, Limits, Method, Params, Value, json};
-use percent_encoding::percent_decode_str;
+use http_layer::form_decode;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::any_type::AnyType;
 use super::failure::Failure;
 use super::response::{ReplyTo, Version};
-use super::tolerant::{TolerantMessage, read_value};
+use super::tolerant::TolerantMessage;
 
 /// The levels of nesting around an argument in a batch: the batch, the request, its params.
 const ENVELOPE_DEPTH: usize = 3;
-
-/// Decodes a name or a value in the query of a URL.
-fn form_decode(text: &str) -> Result<String, Failure> {
-    percent_decode_str(&text.replace('+', " "))
-        .decode_utf8()
-        .map(|text| text.into_owned())
-        .map_err(|error| Failure::parse(format!("the query is not UTF-8: {error}")))
-}
 
 /// Converts the query of a URL to the body of a request, for calls by GET as python-jsonrpc's server accepts them:
 /// `jsonrpc=2.0&method=add&params=[2,3]&id=1`. The default of `jsonrpc` is 2.0. `params` is JSON. `id` is JSON if it can
@@ -35,8 +28,9 @@ pub fn decode_query(query: &str, limits: &Limits) -> Result<Option<Vec<u8>>, Fai
     let (mut version, mut method, mut params, mut id) = (None, None, None, None);
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let (name, value) = (form_decode(name)?, form_decode(value)?);
-        let parameter = match name.as_str() {
+        let decode = |text| form_decode(text).map_err(|error| Failure::parse(error.message));
+        let (name, value) = (decode(name)?, decode(value)?);
+        let parameter = match &*name {
             "jsonrpc" => &mut version,
             "method" => &mut method,
             "params" => &mut params,
@@ -307,7 +301,7 @@ impl<'a> Request<'a> {
         }
         let version = version.map(|text| serde_json::from_str(text).unwrap_or(VersionName(false)));
         let method = method.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(MethodName(None));
-        let (params, unreadable) = match params.map(|text| read_value(text, limits)) {
+        let (params, unreadable) = match params.map(|text| read_lenient(text.as_bytes(), limits)) {
             None => (None, None),
             Some(Ok(value)) => (Some(ParamsOrNone::from(value)), None),
             Some(Err(error)) => (None, Some(error)),

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use calculator::python_json::read_lenient;
 use calculator::{CallError, ErrorKind, Limits, Value, json};
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::failure::{Failure, decode_error};
-use super::tolerant::{TolerantMessage, read_value};
+use super::tolerant::TolerantMessage;
 
 /// The levels of nesting around the data of an error, the deepest value: the response, the error. A result has one less.
 const ENVELOPE_DEPTH: usize = 2;
@@ -268,7 +269,8 @@ impl<'a> Response<'a> {
         if id.is_some_and(|id| serde_json::from_str::<&RawValue>(id).is_err()) {
             return None;
         }
-        let read = |text: Option<&str>| text.map_or(Ok(Value::Null), |text| read_value(text, limits));
+        let read =
+            |text: Option<&str>| text.map_or(Ok(Value::Null), |text| read_lenient(text.as_bytes(), limits));
         let unreadable = |error: CallError| malformed(format!("the reply cannot be read: {}", error.message));
         Some(
             read(result)

@@ -5,7 +5,6 @@
 use std::borrow::Cow;
 
 use calculator::json::Members;
-use calculator::{CallError, Limits, Value, python_json};
 use serde_json::value::RawValue;
 
 /// A message with the syntax of JSON, apart from Python's constants.
@@ -54,11 +53,6 @@ impl<'a> TolerantMessage<'a> {
             |name| members.iter().rfind(|(member, _)| member == name).map(|(_, part)| self.text_of(part));
         Some(names.map(find))
     }
-}
-
-/// Reads the text of a part as a value. Python's constants are floats.
-pub(super) fn read_value(text: &str, limits: &Limits) -> Result<Value, CallError> {
-    python_json::read_lenient(text.as_bytes(), limits)
 }
 
 fn without_constants(text: &str) -> Cow<'_, str> {

@@ -40,12 +40,7 @@ pub fn encode_call(call: &Call) -> Result<Vec<u8>, CallError> {
 /// [`ErrorKind::Malformed`] for a body that is not a JSON object, [`ErrorKind::TooLarge`] for one that is nested too
 /// deeply.
 pub fn decode_params(body: &[u8], limits: &Limits) -> Result<Params, CallError> {
-    match json::read_members(body, &limits.with_envelope(ENVELOPE_DEPTH))? {
-        Ok(members) => Ok(Params::named(members)),
-        Err(other) => {
-            Err(malformed(format!("the body must be a JSON object of the arguments, not {}", other.kind())))
-        }
-    }
+    json::read_members(body, &limits.with_envelope(ENVELOPE_DEPTH)).map(Params::named)
 }
 
 /// Encodes the body of a result.

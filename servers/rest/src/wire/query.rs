@@ -1,9 +1,7 @@
 //! Arguments that are sent as text: the query of a URL, and the type that a text is read as.
 
-use std::borrow::Cow;
-
 use calculator::{CallError, ErrorKind, Limits, Method, Params, Value, json};
-use percent_encoding::percent_decode_str;
+use http_layer::form_decode;
 
 /// The type of a method's parameters, which decides how an argument that is only a text is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +26,9 @@ impl ParameterType {
     }
 
     /// Reads an argument of this type from its text.
-    pub(super) fn parse(self, text: String) -> Value {
+    pub(super) fn parse(self, text: &str) -> Value {
         match self {
-            ParameterType::Number => number_or_string(text.trim().to_owned()),
+            ParameterType::Number => number_or_string(text.trim()),
             ParameterType::Text => text.into(),
             ParameterType::Any => number_or_string(text),
         }
@@ -46,7 +44,7 @@ pub fn decode_query(query: &str, parameters: ParameterType) -> Result<Params, Ca
     let mut members = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
-        members.push((form_decode(name)?.into(), parameters.parse(form_decode(text)?)));
+        members.push(((&*form_decode(name)?).into(), parameters.parse(&form_decode(text)?)));
     }
     let given = members.len();
     let params = Params::named(members);
@@ -57,15 +55,7 @@ pub fn decode_query(query: &str, parameters: ParameterType) -> Result<Params, Ca
     Ok(params)
 }
 
-fn form_decode(text: &str) -> Result<String, CallError> {
-    let spaced = if text.contains('+') { Cow::Owned(text.replace('+', " ")) } else { Cow::Borrowed(text) };
-    percent_decode_str(&spaced)
-        .decode_utf8()
-        .map(Cow::into_owned)
-        .map_err(|error| CallError::new(ErrorKind::Malformed, format!("the query is not UTF-8: {error}")))
-}
-
-fn number_or_string(text: String) -> Value {
+fn number_or_string(text: &str) -> Value {
     let may_be_number = text.starts_with(|c: char| c == '-' || c.is_ascii_digit())
         && text.ends_with(|c: char| c.is_ascii_digit());
     if may_be_number && let Ok(number) = json::read(text.as_bytes(), &Limits::default()) {

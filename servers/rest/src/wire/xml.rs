@@ -9,6 +9,7 @@
 //! `item` elements, or `object` with `member` elements that have a `name`. Results always have the attribute. An argument
 //! may omit it; its text is then read as the type of its parameter. Problem documents are those of RFC 9457, appendix B.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use calculator::{CallError, ErrorKind, Limits, Params, Text, Value, json};
@@ -214,7 +215,7 @@ impl Decoder<'_> {
             1 => tag_name.into(),
             _ if tag_name == "item" => Text::new(),
             _ => match (tag_name, name) {
-                ("member", Some(name)) => name.into(),
+                ("member", Some(name)) => (&*name).into(),
                 _ => {
                     return Err(malformed(
                         "a value may contain only `item` elements, or `member` elements with a name",
@@ -222,6 +223,7 @@ impl Decoder<'_> {
                 }
             },
         };
+        let declared = declared.map(Cow::into_owned);
         self.open.push(OpenElement { name, declared, text: String::new(), children: Vec::new() });
         Ok(())
     }
@@ -245,7 +247,7 @@ impl Decoder<'_> {
             Some(parent) => {
                 let default_type = is_argument.then_some(self.parameters);
                 let OpenElement { name, declared, text, children } = element;
-                let value = value_of(declared.as_deref(), default_type, text, children)?;
+                let value = value_of(declared.as_deref(), default_type, &text, children)?;
                 parent.children.push((name, value));
             }
         }
@@ -261,14 +263,14 @@ impl Decoder<'_> {
 }
 
 /// The attributes that have a meaning.
-struct Attributes {
+struct Attributes<'a> {
     /// `type`
-    declared: Option<String>,
+    declared: Option<Cow<'a, str>>,
     /// `name`
-    name: Option<String>,
+    name: Option<Cow<'a, str>>,
 }
 
-fn attributes(tag: &BytesStart<'_>) -> Result<Attributes, CallError> {
+fn attributes<'a>(tag: &'a BytesStart<'_>) -> Result<Attributes<'a>, CallError> {
     let mut found = Attributes { declared: None, name: None };
     for (index, attribute) in tag.attributes().enumerate() {
         // The parser compares each name with all before it, so their number must be limited.
@@ -276,7 +278,7 @@ fn attributes(tag: &BytesStart<'_>) -> Result<Attributes, CallError> {
             return Err(malformed("too many attributes on one element"));
         }
         let attribute = attribute.map_err(not_xml)?;
-        let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(not_xml)?.into_owned();
+        let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(not_xml)?;
         match attribute.key.0 {
             "type" => found.declared = Some(value),
             "name" => found.name = Some(value),
@@ -290,7 +292,7 @@ fn attributes(tag: &BytesStart<'_>) -> Result<Attributes, CallError> {
 fn value_of(
     declared: Option<&str>,
     default_type: Option<ParameterType>,
-    text: String,
+    text: &str,
     children: Vec<(Text, Value)>,
 ) -> Result<Value, CallError> {
     if !children.is_empty() && !matches!(declared, Some("array" | "object")) {

@@ -286,3 +286,19 @@ fn write_text(out: &mut Vec<u8>, text: &str) -> Result<(), EncodeError> {
     out.extend_from_slice(&bytes[copied..]);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use calculator::document::document;
+
+    use super::*;
+
+    #[test]
+    fn the_buffer_of_a_document_does_not_grow() {
+        let document = document(1, 64 << 10);
+        let estimated = document.estimated_length(&LENGTHS);
+        let written = encode_value(&document, &EncodeOptions::default()).unwrap();
+        assert_eq!(written.capacity(), estimated);
+        assert!(estimated < written.len() * 3 / 2, "{estimated} estimated, {} written", written.len());
+    }
+}

@@ -169,3 +169,21 @@ fn low_two_bytes(len: u32) -> [u8; 2] {
     let [_, _, high, low] = len.to_be_bytes();
     [high, low]
 }
+
+#[cfg(test)]
+mod tests {
+    use calculator::document::document;
+
+    use super::*;
+
+    #[test]
+    fn the_buffer_of_a_document_does_not_grow() {
+        let document = document(1, 64 << 10);
+        let estimated = document.estimated_length(&LENGTHS);
+        let mut written = Vec::new();
+        reserve_for(&mut written, &document);
+        write_value(&mut written, &document).unwrap();
+        assert_eq!(written.capacity(), estimated);
+        assert!(estimated < written.len() * 3 / 2, "{estimated} estimated, {} written", written.len());
+    }
+}

@@ -77,9 +77,7 @@ impl<'a> Event<'a> {
             Value::Str(text) => text.chars().map(|c| Value::Str(c.into())).collect(),
             Value::Bytes(bytes) => bytes.into_iter().map(|byte| Value::Int(byte.into())).collect(),
             other => {
-                let kind = other.kind();
-                let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
-                let message = format!("the arguments are {article} {kind}, not a list");
+                let message = format!("the arguments must be a list, not {}", other.kind());
                 return Ok(Err(CallError::new(ErrorKind::InvalidArguments, message)));
             }
         }))
