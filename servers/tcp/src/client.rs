@@ -20,15 +20,15 @@ use crate::{SCHEMES, wire};
 pub struct TcpClient {
     server: Endpoint,
     options: ClientOptions,
-    state: Mutex<ClientState<Stream>>,
+    state: Mutex<ClientState<Connection<Stream>>>,
 }
 
 /// The state of a client between two calls.
 #[derive(Debug)]
-pub(crate) struct ClientState<S> {
+pub(crate) struct ClientState<C> {
     /// `None` after a failure, until the next call. A call takes the connection out, so that one that is abandoned leaves
     /// no connection whose next reply belongs to it.
-    pub(crate) connection: Option<Connection<S>>,
+    pub(crate) connection: Option<C>,
     /// An empty buffer for the next request.
     request: Vec<u8>,
 }
@@ -46,8 +46,8 @@ impl<S> Connection<S> {
     }
 }
 
-impl<S> ClientState<S> {
-    pub(crate) fn new(connection: Connection<S>) -> Self {
+impl<C> ClientState<C> {
+    pub(crate) fn new(connection: C) -> Self {
         ClientState { connection: Some(connection), request: Vec::new() }
     }
 

@@ -16,7 +16,9 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use zmq::{Context, DEALER, DONTWAIT, Error, ROUTER, SNDMORE, Socket};
 
-use crate::{client, drain, wire};
+use crate::client::{self, ClientState};
+use crate::inbox::recycle;
+use crate::{drain, wire};
 
 /// The endpoint, inside the process of the server, at which its socket receives the message that stops it.
 const STOP: &str = "inproc://stop";
@@ -31,9 +33,9 @@ static CONTEXT: LazyLock<Context> = LazyLock::new(Context::new);
 pub struct Client {
     server: Endpoint,
     options: ClientOptions,
-    /// `None` after a failure, until the next call: a reply does not say which request it answers, and a late reply
-    /// must not be mistaken for the reply to the next call.
-    socket: Mutex<Option<Socket>>,
+    /// Without a socket after a failure, until the next call: a reply does not say which request it answers, and a late
+    /// reply must not be mistaken for the reply to the next call.
+    state: Mutex<ClientState<Socket>>,
 }
 
 impl Client {
@@ -46,20 +48,21 @@ impl Client {
     #[allow(clippy::unused_async)]
     pub async fn connect(url: &str, options: &ClientOptions) -> Result<Self, CallError> {
         let server = client::endpoint_of(url, &[Scheme::TCP])?;
-        let socket = open(&server, options)?;
-        Ok(Client { server, options: options.clone(), socket: Mutex::new(Some(socket)) })
+        let state = Mutex::new(ClientState::new(open(&server, options)?));
+        Ok(Client { server, options: options.clone(), state })
     }
 
     fn exchange(&self, call: &Call) -> Result<Value, CallError> {
-        let mut request = Vec::new();
-        wire::encode_request(&mut request, call)?;
-        let mut slot = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
-        let socket = match slot.take() {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let request = state.encode(call)?;
+        let socket = match state.connection.take() {
             Some(socket) => socket,
             None => open(&self.server, &self.options)?,
         };
-        let reply = socket.send(request, 0).and_then(|()| socket.recv_msg(0)).map_err(call_error)?;
-        *slot = Some(socket);
+        socket.send(request.as_slice(), 0).map_err(call_error)?;
+        state.reuse(request);
+        let reply = socket.recv_msg(0).map_err(call_error)?;
+        state.connection = Some(socket);
         wire::decode_reply(&reply, &self.options.limits)
     }
 }
@@ -181,8 +184,9 @@ impl Drop for Stopper {
 
 /// Answers one request after another until the server is stopped.
 fn serve(socket: &Socket, dispatcher: &Dispatcher, limits: &Limits, stopping: &AtomicBool) {
+    let mut reply = Vec::new();
     loop {
-        match answer_one(socket, dispatcher, limits, stopping) {
+        match answer_one(socket, dispatcher, limits, stopping, &mut reply) {
             // A signal interrupted the wait.
             Err(Error::EINTR) => {}
             Err(error) => return tracing::debug!("the socket failed: {error}"),
@@ -192,12 +196,13 @@ fn serve(socket: &Socket, dispatcher: &Dispatcher, limits: &Limits, stopping: &A
     }
 }
 
-/// Waits for a message, and answers it if it is a request.
+/// Waits for a message, and answers it if it is a request. `reply` is an empty buffer for the answer.
 fn answer_one(
     socket: &Socket,
     dispatcher: &Dispatcher,
     limits: &Limits,
     stopping: &AtomicBool,
+    reply: &mut Vec<u8>,
 ) -> zmq::Result<()> {
     let peer = socket.recv_msg(0)?;
     let mut request = zmq::Message::new();
@@ -210,8 +215,8 @@ fn answer_one(
         return Ok(());
     }
     let result = wire::decode_request(&request, limits).and_then(|call| dispatcher.call_blocking(call));
-    let mut reply = Vec::new();
-    wire::encode_reply(&mut reply, &result);
-    socket.send(peer, SNDMORE)?;
-    socket.send(reply, 0)
+    wire::encode_reply(reply, &result);
+    let sent = socket.send(peer, SNDMORE).and_then(|()| socket.send(reply.as_slice(), 0));
+    recycle(reply);
+    sent
 }

@@ -16,7 +16,7 @@ use crate::{SCHEMES, wire};
 pub struct Client {
     server: Endpoint,
     options: ClientOptions,
-    state: Mutex<ClientState<Stream>>,
+    state: Mutex<ClientState<Connection<Stream>>>,
 }
 
 impl Client {
