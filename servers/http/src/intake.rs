@@ -41,11 +41,14 @@ pub struct Intake {
 #[must_use = "the call counts as finished when this is dropped"]
 pub struct Admission<'a>(#[expect(dead_code, reason = "held for its drop")] Option<SemaphorePermit<'a>>);
 
-/// A request whose headers have been checked and whose body has not been read.
+/// A request whose headers have been checked and whose body has not been read; or why it cannot be.
 ///
 /// A handler makes it before its future, which would otherwise contain the whole request and be moved with it.
 #[derive(Debug)]
-pub struct Unread {
+pub struct Unread(Result<UnreadBody, BodyError>);
+
+#[derive(Debug)]
+struct UnreadBody {
     body: Body,
     coding: Coding,
     chunks: Chunks,
@@ -81,30 +84,30 @@ impl Intake {
         Admission(permit)
     }
 
-    /// Checks the headers of `request`.
-    ///
-    /// # Errors
-    /// When they show that its body cannot be received.
-    pub fn open(&self, request: Request) -> Result<Unread, BodyError> {
+    /// Checks the headers of `request`. [`receive`](Self::receive) returns the error if they show that its body cannot be
+    /// received.
+    #[must_use]
+    pub fn open(&self, request: Request) -> Unread {
+        Unread(self.check(request))
+    }
+
+    fn check(&self, request: Request) -> Result<UnreadBody, BodyError> {
         let headers = request.headers();
         let coding = Coding::from_header(headers.get(header::CONTENT_ENCODING))?;
         if !has_length(headers) {
             return Err(BodyError::LengthRequired);
         }
         let body = request.into_body();
-        Ok(Unread { coding, chunks: Chunks::for_body(&body, self.limits.max_body)?, body })
+        Ok(UnreadBody { coding, chunks: Chunks::for_body(&body, self.limits.max_body)?, body })
     }
 
     /// Reads the body of a request that was [opened](Self::open), waits until its call may be executed, and decompresses
     /// the body if it is gzip.
     ///
     /// # Errors
-    /// The error of `unread`, and those of reading and decompressing the body.
-    pub async fn receive(
-        &self,
-        unread: Result<Unread, BodyError>,
-    ) -> Result<(Bytes, Admission<'_>), BodyError> {
-        let mut unread = unread?;
+    /// Those of the headers, and of reading and decompressing the body.
+    pub async fn receive(&self, unread: Unread) -> Result<(Bytes, Admission<'_>), BodyError> {
+        let mut unread = unread.0?;
         let timeout = self.body_timeout;
         let received = within(timeout, self.read(&mut unread.body, &mut unread.chunks)).await;
         let reserved = received.map_err(|_| BodyError::Timeout(timeout))??;

@@ -76,7 +76,7 @@ enum Incoming {
     /// A GET with its query.
     Query(String),
     /// A POST.
-    Body(Result<Unread, BodyError>),
+    Body(Unread),
 }
 
 /// The state that all handlers share.

@@ -223,7 +223,7 @@ struct Post {
     /// The format of the response.
     format: Format,
     body_format: Format,
-    unread: Result<Unread, BodyError>,
+    unread: Unread,
 }
 
 /// Why a request is answered with a problem document. Boxed, since most requests are not.

@@ -62,7 +62,7 @@ struct Shared {
 /// A call whose head has been checked.
 struct Call {
     gzip_wanted: bool,
-    unread: Result<Unread, BodyError>,
+    unread: Unread,
 }
 
 impl Shared {
