@@ -26,9 +26,10 @@ const fn scheme(name: &'static str) -> Scheme {
 /// A transport URL: `rabbit://user:password@host:port[,user2:password2@host2:port2]/vhost?heartbeat=60`. The schemes
 /// `rabbit` and `kombu` of oslo.messaging and `amqp` of RabbitMQ are synonyms.
 ///
-/// Credentials and the virtual host are percent-encoded. The default port is 5672, the default credentials are
-/// `guest:guest`. If there are several hosts, the first one that answers is used. As in oslo.messaging, an empty path,
-/// `/`, `//` and `/%2f` all mean the virtual host `/`.
+/// Credentials and the virtual host are percent-encoded. A password that is not encoded is refused, unless it contains `@`,
+/// `,` and `:` in this order, which cannot be distinguished from a second host. The default port is 5672, the default
+/// credentials are `guest:guest`. If there are several hosts, the first one that answers is used. As in oslo.messaging, an
+/// empty path, `/`, `//` and `/%2f` all mean the virtual host `/`.
 ///
 /// Options have the names of oslo.messaging's configuration:
 ///
@@ -389,11 +390,13 @@ mod tests {
         ) {
             let parts = separators.iter().enumerate().map(|(i, separator)| format!("SECRET{i}{separator}"));
             let password: String = parts.chain(["LAST".to_owned()]).collect();
+            // `user:pass@word,user:pass@host` is a valid list of two hosts.
+            let reads_as_two_hosts = ['@', ',', ':'].iter().try_fold(&*password, |rest, c| Some(rest.split_once(*c)?.1)).is_some();
             let shown = match format!("rabbit://{user}:{password}@{rest}").parse::<TransportUrl>() {
                 Ok(url) => format!("{url} {url:?} {:?}", url.ignored_options()),
                 Err(error) => format!("{error} {error:?}"),
             };
-            prop_assert!(!shown.contains("SECRET") && !shown.contains("LAST"), "{}", shown);
+            prop_assert!(reads_as_two_hosts || !shown.contains("SECRET") && !shown.contains("LAST"), "{}", shown);
             let encoded = utf8_percent_encode(&password, RESERVED);
             let url: TransportUrl = format!("rabbit://{user}:{encoded}@{rest}").parse().unwrap();
             prop_assert_eq!(url.hosts().next().unwrap().1.authority.userinfo.password, password);

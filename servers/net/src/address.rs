@@ -214,6 +214,7 @@ pub fn redacted(url: &str) -> String {
         |host: &str| !host.contains('@') && (has_malformed_port(host) || has_two_colons(host));
     let without_login = |host: &str| host.rsplit_once('@').map_or(host, |(_, host)| host).to_owned();
     if has_unencoded_password(authority, rest)
+        || is_cut_at_a_comma(authority)
         || hosts[..last_login].iter().any(|host| is_part_of_password(host))
         || hosts.iter().any(|host| has_malformed_port(&without_login(host)))
     {
@@ -312,6 +313,13 @@ fn has_unencoded_password(authority: &str, rest: &str) -> bool {
     has_port && rest[authority.len()..].contains('@')
 }
 
+/// Whether a host of the list `authority` has a password, and a later one only a user: in `user:pass@word,more@host`, both
+/// belong to one password that is not percent-encoded.
+fn is_cut_at_a_comma(authority: &str) -> bool {
+    let logins = || authority.split(',').filter_map(|host| Some(host.rsplit_once('@')?.0.contains(':')));
+    logins().skip_while(|has_password| !has_password).any(|has_password| !has_password)
+}
+
 /// Whether what follows the last colon of `host` is not a port, brackets of an IPv6 address aside. It may be a password.
 fn has_malformed_port(host: &str) -> bool {
     let port = host.rsplit_once(':').filter(|_| !host.ends_with(']'));
@@ -326,6 +334,9 @@ fn has_two_colons(host: &str) -> bool {
 fn parse_hosts(scheme: Scheme, form: HostForm, authority: &str) -> Result<Vec<Host>, AddressError> {
     if !form.several_hosts {
         return Ok(vec![parse_host(scheme, form, authority)?]);
+    }
+    if is_cut_at_a_comma(authority) {
+        return Err(AddressError::UnencodedPassword);
     }
     let mut hosts = Vec::new();
     let mut rest = Some(authority);

@@ -265,6 +265,8 @@ fn redacted_urls_keep_hosts_and_ports() {
         ("http+unix://%2Ftmp%2Fs/x?q", "http+unix://%2Ftmp%2Fs"),
         ("u:p@h:1", "…"),
         ("http://u:1/p@h", "http://…"),
+        ("rabbit://u:p@ss,word@h", "rabbit://…"),
+        ("rabbit://u@a,e:q@b", "rabbit://a,b"),
     ] {
         assert_eq!(redacted(text), shown, "{text}");
     }
