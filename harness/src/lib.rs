@@ -7,6 +7,7 @@ pub mod cli;
 pub mod compare;
 pub mod deploy;
 pub mod export;
+pub mod gate;
 pub mod load;
 pub mod observe;
 pub mod record;

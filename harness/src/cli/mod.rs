@@ -8,6 +8,7 @@ mod completions;
 mod control_token;
 mod doctor;
 mod export;
+mod gate;
 mod healthy;
 mod interrupts;
 mod list;

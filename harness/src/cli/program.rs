@@ -8,9 +8,11 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::output::{Exit, Failure, Outcome, print_error, print_help, print_usage_error, without_secrets};
 use super::{
-    agent, call, check, compare, completions, doctor, export, healthy, list, man, merge, report, run, serve,
+    agent, call, check, compare, completions, doctor, export, gate, healthy, list, man, merge, report, run,
+    serve,
 };
 use crate::deploy::{keep_awake, rabbitmq};
+use crate::gate::driver;
 use crate::sys;
 
 /// Measure and explain what a remote call costs in REST, XML-RPC, JSON-RPC, zerorpc and AMQP
@@ -37,6 +39,7 @@ enum Command {
     Check(check::Arguments),
     Report(report::Arguments),
     Compare(compare::Arguments),
+    Gate(gate::Arguments),
     Export(export::Arguments),
     Agent(agent::Arguments),
     Merge(merge::Arguments),
@@ -48,6 +51,8 @@ enum Command {
     KeepAwake {
         core: usize,
     },
+    #[command(name = driver::SUBCOMMAND, hide = true)]
+    Drive,
     #[command(name = healthy::SUBCOMMAND, hide = true)]
     Healthy,
     #[command(name = rabbitmq::GUARD_SUBCOMMAND, hide = true)]
@@ -101,6 +106,7 @@ fn run_command(command: Command) -> Result<ExitCode, Failure> {
         Command::Check(arguments) => check::check(&arguments),
         Command::Report(arguments) => report::report(&arguments),
         Command::Compare(arguments) => compare::compare(&arguments),
+        Command::Gate(arguments) => gate::gate(&arguments),
         Command::Export(arguments) => export::export(&arguments),
         Command::Agent(arguments) => agent::agent(&arguments),
         Command::Merge(arguments) => merge::merge(&arguments),
@@ -109,6 +115,8 @@ fn run_command(command: Command) -> Result<ExitCode, Failure> {
         Command::Completions(arguments) => completions::completions(&arguments, visible_command()),
         Command::Man(arguments) => man::man(&arguments, visible_command()),
         Command::Healthy => healthy::healthy(),
+        // The command has printed the reason on standard output.
+        Command::Drive => Ok(driver::driver_main().map_or(Exit::CouldNotRun, |()| Exit::Done)),
         Command::KeepAwake { core } => match keep_awake::keep_awake_main(core) {
             Ok(never) => match never {},
             // The command has printed the reason on standard output.

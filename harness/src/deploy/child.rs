@@ -1,6 +1,6 @@
 //! Child processes that print lines and end when their standard input does.
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -52,6 +52,16 @@ impl PipedChild {
     /// When the child prints no line within `timeout`, or its output has ended.
     pub(super) fn next_line(&self, timeout: Duration) -> Result<String, RecvTimeoutError> {
         self.lines.recv_timeout(timeout)
+    }
+
+    /// Writes a line to the child's standard input.
+    ///
+    /// # Errors
+    /// When the child has closed its standard input, or has ended.
+    pub(super) fn send_line(&mut self, line: &str) -> io::Result<()> {
+        let input = self.child.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        writeln!(input, "{line}")?;
+        input.flush()
     }
 
     pub(super) fn pid(&self) -> u32 {

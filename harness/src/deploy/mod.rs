@@ -1,13 +1,19 @@
 //! Deployment: server and broker processes, placement on cores, cores kept awake.
 
 mod child;
+mod command_server;
+mod driver;
 pub mod keep_awake;
 mod placement;
 mod program;
 pub mod rabbitmq;
 mod server;
 
+pub(crate) use command_server::CommandServer;
+pub use command_server::PORT;
+pub use driver::DriverError;
+pub(crate) use driver::DriverProcess;
 pub use placement::{Cores, NotEnoughCores, Placement};
 pub use program::{PROGRAM_VARIABLE, own_program};
 pub(crate) use server::format_log;
-pub use server::{CONTROL_LINE, FROM_ENVIRONMENT_OPTION, ServerError, ServerProcess};
+pub use server::{CONTROL_LINE, FROM_ENVIRONMENT_OPTION, ServerError, ServerProcess, ServerStart};

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::{ChildStderr, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -27,6 +28,9 @@ pub const CONTROL_LINE: &str = "control port ";
 
 /// The hidden option of `rpcbench serve` that takes all settings from the environment.
 pub const FROM_ENVIRONMENT_OPTION: &str = "--from-environment";
+
+/// The environment variable whose only use is its length.
+const PADDING_VARIABLE: &str = "RPCBENCH_PADDING";
 
 /// Any free port of the loopback interface.
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -78,6 +82,32 @@ pub(crate) fn format_log(log: &str) -> String {
     }
 }
 
+/// How to start a server process.
+#[derive(Clone)]
+pub struct ServerStart<'a> {
+    /// The stack that is served.
+    pub stack: &'static Stack,
+    /// The cores that it may run on; any if empty.
+    pub cores: &'a [usize],
+    /// The server's options.
+    pub options: ServerOptions,
+    /// The URL of the broker, with credentials, for a stack that needs one.
+    pub broker: Option<&'a str>,
+    /// The `rpcbench` program that serves; the running one if absent. Reference servers are not affected.
+    pub program: Option<&'a Path>,
+    /// The length of an additional environment variable, which moves the addresses of the process's stack.
+    pub padding_bytes: usize,
+}
+
+impl ServerStart<'_> {
+    /// The server of `stack` with its default options, by this program, on any core, without a broker.
+    #[must_use]
+    pub fn of(stack: &'static Stack) -> Self {
+        let options = ServerOptions::default();
+        ServerStart { stack, cores: &[], options, broker: None, program: None, padding_bytes: 0 }
+    }
+}
+
 /// A running server process. Dropping it stops it.
 #[derive(Debug)]
 pub struct ServerProcess {
@@ -94,17 +124,13 @@ pub struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts the server of `stack` on `cores` with `options`, and waits until it listens. `broker` is the URL of its
-    /// broker, if it needs one. Settings are passed in the child's environment, which other users cannot read.
+    /// Starts a server and waits until it listens. Settings are passed in the child's environment, which other users cannot
+    /// read.
     ///
     /// # Errors
     /// [`ServerError`], with the last lines of the server's log.
-    pub fn start(
-        stack: &'static Stack,
-        cores: &[usize],
-        options: ServerOptions,
-        broker: Option<&str>,
-    ) -> Result<Self, ServerError> {
+    pub fn start(server: ServerStart<'_>) -> Result<Self, ServerError> {
+        let ServerStart { stack, cores, options, broker, program, padding_bytes } = server;
         let start = |source: io::Error| match stack.reference() {
             Some(_) if source.kind() == io::ErrorKind::NotFound => {
                 ServerError::NoPython { stack: stack.name }
@@ -129,7 +155,8 @@ impl ServerProcess {
                 reference.command(&settings)?
             }
             None => {
-                let mut command = Command::new(own_program().map_err(start)?);
+                let program = program.map_or_else(own_program, |program| Ok(program.to_owned()));
+                let mut command = Command::new(program.map_err(start)?);
                 let settings = serde_json::to_string(&settings).map_err(|error| start(error.into()))?;
                 command
                     .args(["serve", stack.name, FROM_ENVIRONMENT_OPTION])
@@ -137,6 +164,9 @@ impl ServerProcess {
                 command
             }
         };
+        if padding_bytes > 0 {
+            command.env(PADDING_VARIABLE, "x".repeat(padding_bytes));
+        }
         command.stderr(Stdio::piped());
         let mut child = PipedChild::spawn(command, cores, STOP_TIMEOUT).map_err(start)?;
         let log = Arc::<Mutex<VecDeque<String>>>::default();

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use calculator::printable;
+use serde::de::DeserializeOwned;
 
 use super::built_in::{UnknownScenario, built_in};
 use super::model::Scenario;
@@ -43,6 +44,35 @@ fn nearest_expected(message: &str) -> Option<&str> {
     nearest(quoted.next()?, expected.split('`').skip(1).step_by(2))
 }
 
+impl ScenarioError {
+    /// The text is not valid where `part` of it stands first.
+    pub(crate) fn invalid(origin: &str, text: &str, part: &str, message: &str) -> Self {
+        Self::invalid_at(origin, text, text.find(part).unwrap_or(0), message)
+    }
+
+    fn invalid_at(origin: &str, text: &str, at: usize, message: &str) -> Self {
+        let before = text.get(..at).unwrap_or_default();
+        ScenarioError::Invalid {
+            origin: origin.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before.rsplit('\n').next().unwrap_or_default().chars().count() + 1,
+            // It may repeat a part of the file.
+            message: printable(message).into_owned(),
+        }
+    }
+}
+
+/// Reads `T` from TOML; `origin` names the text in messages.
+///
+/// # Errors
+/// [`ScenarioError::Invalid`] with the line and column, and what was expected there.
+pub(crate) fn parse_toml<T: DeserializeOwned>(origin: &str, text: &str) -> Result<T, ScenarioError> {
+    toml::from_str(text).map_err(|error| {
+        let message = format!("{}{}", error.message(), hint(nearest_expected(error.message())));
+        ScenarioError::invalid_at(origin, text, error.span().map_or(0, |span| span.start), &message)
+    })
+}
+
 impl Scenario {
     /// Loads the built-in scenario of this name, or the scenario file at this path.
     ///
@@ -67,24 +97,10 @@ impl Scenario {
     /// # Errors
     /// [`ScenarioError::Invalid`] with the line and column, and what was expected there.
     pub fn parse(origin: &str, text: &str) -> Result<Self, ScenarioError> {
-        let invalid = |at: usize, message: String| {
-            let before = text.get(..at).unwrap_or_default();
-            ScenarioError::Invalid {
-                origin: origin.to_owned(),
-                line: before.matches('\n').count() + 1,
-                column: before.rsplit('\n').next().unwrap_or_default().chars().count() + 1,
-                // It may repeat a part of the file.
-                message: printable(&message).into_owned(),
-            }
-        };
-        let scenario: Scenario = toml::from_str(text).map_err(|error| {
-            let message = format!("{}{}", error.message(), hint(nearest_expected(error.message())));
-            invalid(error.span().map_or(0, |span| span.start), message)
-        })?;
+        let scenario: Scenario = parse_toml(origin, text)?;
         for name in scenario.stacks.iter().chain(scenario.pairs.iter().flatten()) {
             if let Err(error) = Stack::named(name) {
-                let at = text.find(&format!("\"{name}\"")).unwrap_or(0);
-                return Err(invalid(at, error.to_string()));
+                return Err(ScenarioError::invalid(origin, text, &format!("\"{name}\""), &error.to_string()));
             }
         }
         Ok(scenario)

@@ -2,7 +2,7 @@
 
 mod built_in;
 mod count;
-mod duration;
+pub(crate) mod duration;
 mod file;
 mod model;
 mod plan;
@@ -10,6 +10,7 @@ mod reference;
 
 pub use built_in::{BUILT_IN, UnknownScenario, built_in};
 pub use file::ScenarioError;
+pub(crate) use file::parse_toml;
 pub use model::{Contention, Measurement, Scenario, Search, floor_for};
 pub use plan::{AgentShare, Plan, PlanError, PlannedSearch, TrialSpec};
 pub use reference::{json_schema, reference_page};

@@ -1,5 +1,6 @@
 //! Statistics: pure functions, no I/O.
 
+mod betting;
 mod change_point;
 mod histogram;
 mod interval;
@@ -8,6 +9,7 @@ mod saturation;
 pub mod simulation;
 mod statement;
 
+pub use betting::{Evidence, location_bounds};
 pub use change_point::{Shift, find_shift};
 pub use histogram::{MAX_DURATION, growing_histogram, new_histogram, record_duration};
 pub use interval::{Interval, blocks_needed, ratio_of_medians};

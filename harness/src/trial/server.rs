@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use calculator::{Client, ClientOptions};
 
 use super::error::TrialError;
-use crate::deploy::ServerProcess;
+use crate::deploy::{ServerProcess, ServerStart};
 use crate::observe::Meter;
 use crate::observe::control::{self, ControlPort, Stats};
 use crate::scenario::Scenario;
@@ -98,7 +98,7 @@ impl RunningServer {
             });
         }
         let broker = broker.map(|broker| broker.url.as_str());
-        let process = ServerProcess::start(stack, cores, options, broker)?;
+        let process = ServerProcess::start(ServerStart { cores, options, broker, ..ServerStart::of(stack) })?;
         if !stack.needs_broker() {
             destination.url = process.url().to_owned();
         }

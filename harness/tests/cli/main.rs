@@ -6,6 +6,7 @@ mod check;
 mod common;
 mod compare;
 mod escapes;
+mod gate;
 mod output;
 mod peer;
 mod targets;

@@ -102,6 +102,18 @@ impl Process {
         })
     }
 
+    /// Waits for a line of its standard error that contains `text`.
+    pub(crate) fn error_with(&self, text: &str) {
+        let mut heard = Vec::new();
+        loop {
+            match self.err.recv_timeout(TEST_TIMEOUT) {
+                Ok(line) if line.contains(text) => return,
+                Ok(line) => heard.push(line),
+                Err(_) => panic!("it does not say `{text}` but:\n{}", heard.join("\n")),
+            }
+        }
+    }
+
     /// Waits for the line `listening PROTOCOL URL` of a server, and returns the URL.
     pub(crate) fn url(&self) -> String {
         let line = self.out.recv_timeout(TEST_TIMEOUT).unwrap_or_else(|_| {

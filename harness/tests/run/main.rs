@@ -121,12 +121,5 @@ fn in_shell(first: &str, command: &Command) -> Command {
 
 /// Waits for a line on standard error that contains `text`.
 fn wait_for(run: &Process, text: &str) {
-    let mut heard = Vec::new();
-    loop {
-        match run.err.recv_timeout(TEST_TIMEOUT) {
-            Ok(line) if line.contains(text) => return,
-            Ok(line) => heard.push(line),
-            Err(_) => panic!("it does not say `{text}` but:\n{}", heard.join("\n")),
-        }
-    }
+    run.error_with(text);
 }

@@ -1,0 +1,105 @@
+//! `rpcbench gate`.
+
+use std::path::PathBuf;
+
+use calculator::printable_json;
+
+use super::interrupts::Interrupts;
+use super::output::print_or_write;
+use super::{Exit, Failure, Outcome, print_error};
+use crate::deploy::Placement;
+use crate::gate::{self, ExchangedEnd, GateError, GateSettings, Request, Subject, Verdict};
+
+/// Decide whether a change makes calls slower, for CI
+///
+/// Builds both sides, runs servers of both, and calls them in turn until the answer is clear. Every round links both sides
+/// anew with other section padding, because two links of the same source differ in speed.
+///
+/// A side is a revision, the folder of a work tree, a built rpcbench program, the URL of a running server, or a command
+/// that starts a server on {port}.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 not slower than the thresholds allow; 1 slower; 4 undecided; 2 wrong usage; 3 could not \
+                        run: a side does not build, or a server ends.
+
+Examples:
+  rpcbench gate --base main
+  rpcbench gate --base v1.2 --new HEAD --stack rest-hyper,zerorpc --format markdown
+  rpcbench gate --base HEAD --side client
+  rpcbench gate --base /opt/old/rpcbench --new /opt/new/rpcbench"
+)]
+pub(super) struct Arguments {
+    /// What the change is compared with
+    #[arg(long, value_name = "REV|FOLDER|PROGRAM|URL|COMMAND")]
+    base: String,
+    /// The change
+    #[arg(long, value_name = "REV|FOLDER|PROGRAM|URL|COMMAND", default_value = ".")]
+    new: String,
+    /// The end that differs; the other one is this program, or one of each
+    #[arg(long, value_enum, default_value_t)]
+    side: ExchangedEnd,
+    /// The stacks to compare [default: those of the settings]
+    #[arg(long, value_name = "STACK,STACK", value_delimiter = ',')]
+    stack: Vec<String>,
+    /// The settings, in the form of scenarios/gate.toml [default: that file]
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+    /// Where the processes run [default: as the settings say]
+    #[arg(long, value_name = "split|shared|free")]
+    placement: Option<Placement>,
+    /// The seed of links, order and environments [default: random]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// The output format
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Write into this file instead of to standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// A table for a terminal
+    Text,
+    /// A table for a pull request
+    Markdown,
+    /// Everything, for programs
+    Json,
+}
+
+pub(super) fn gate(arguments: &Arguments) -> Outcome {
+    let mut settings = GateSettings::load(arguments.settings.as_deref()).map_err(Failure::usage)?;
+    if !arguments.stack.is_empty() {
+        settings.stacks.clone_from(&arguments.stack);
+        settings.check().map_err(|(_, reason)| Failure::usage(reason))?;
+    }
+    settings.placement = arguments.placement.unwrap_or(settings.placement);
+    let request = Request {
+        subjects: [&arguments.base, &arguments.new].map(|text| Subject::of(text)),
+        exchanged: arguments.side,
+        settings,
+        seed: arguments.seed.unwrap_or_else(rand::random),
+    };
+    let interrupts = Interrupts::watch()?;
+    let outcome = gate::run(&request, interrupts.flag(), &mut |line| print_error(&line));
+    let outcome = outcome.map_err(|error| match error {
+        GateError::Subject { .. } | GateError::Settings(_) => Failure::usage(error),
+        _ => Failure::could_not_run(error),
+    })?;
+    let Some(outcome) = outcome else { return Ok(interrupts.exit().unwrap_or(Exit::Interrupted)) };
+    let text = match arguments.format {
+        Format::Text => outcome.document().terminal(),
+        Format::Markdown => outcome.document().markdown(),
+        Format::Json => {
+            let json = serde_json::to_string_pretty(&outcome).map_err(Failure::could_not_run)?;
+            format!("{}\n", printable_json(&json))
+        }
+    };
+    print_or_write(&text, arguments.out.as_deref(), &[])?;
+    Ok(match outcome.verdict {
+        Verdict::NotSlower => Exit::Done,
+        Verdict::Slower => Exit::No,
+        Verdict::Undecided => Exit::AuditFailed,
+    })
+}

@@ -1,0 +1,162 @@
+//! The client process of a gate: connects to one or several servers, and makes the calls of a slice on demand.
+
+use std::io::{self, BufRead, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use calculator::conformance::Numbers;
+use calculator::{Client, ClientOptions};
+use serde::{Deserialize, Serialize};
+
+use crate::load::{self, InFlight, Load, Operation, WarmUp};
+use crate::observe::Observation;
+use crate::stacks::{Destination, Options, Stack};
+use crate::stats::quantile_with_missing;
+use crate::sys::{self, Secret};
+use crate::trial::CLIENT_RUNTIME;
+
+/// Name of the hidden subcommand that runs [`driver_main`].
+pub const SUBCOMMAND: &str = "__drive";
+/// The environment variable with the [`DriverSettings`].
+pub const VARIABLE: &str = "RPCBENCH_DRIVER";
+
+/// What a client process is started with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DriverSettings {
+    /// The name of the stack.
+    pub stack: String,
+    /// The servers to connect to.
+    pub servers: Vec<DriverServer>,
+    /// The operation that is called.
+    pub operation: Operation,
+    /// The timeout of a call.
+    pub timeout: Duration,
+    /// The seed of the arguments.
+    pub seed: u64,
+}
+
+/// A server that the client process calls.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DriverServer {
+    /// Its URL, or that of its broker, with credentials.
+    pub url: Secret,
+    /// The options with which it is addressed.
+    pub options: Options,
+    /// Its process id, if it is a process of this machine whose CPU time counts.
+    pub pid: Option<u32>,
+}
+
+/// Asks for a slice: calls to one server, one after the other, for a time.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct SliceRequest {
+    /// The index of the server.
+    pub server: usize,
+    /// For how long.
+    pub length: Duration,
+}
+
+/// The measurements of a slice.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Slice {
+    /// Calls with the expected answer.
+    pub right: u64,
+    /// All other calls.
+    pub others: u64,
+    /// CPU time of the client process, in nanoseconds.
+    pub client_cpu_ns: Option<u64>,
+    /// CPU time of the server process, in nanoseconds.
+    pub server_cpu_ns: Option<u64>,
+    /// The median latency, in nanoseconds.
+    pub p50_ns: Option<u64>,
+}
+
+/// The main function of a client process: connects, prints `ready`, and answers each [`SliceRequest`] on a line of standard
+/// input with a [`Slice`] on a line of standard output, until standard input ends. If something fails, it prints `error`
+/// with the reason.
+#[allow(clippy::disallowed_methods, reason = "standard output is a pipe to the parent")]
+pub fn driver_main() -> Result<(), String> {
+    let print = |line: &str| {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|error| error.to_string())
+    };
+    match serve_requests(&print) {
+        Ok(()) => Ok(()),
+        Err(reason) => {
+            let _ = print(&format!("error {}", reason.replace('\n', " ")));
+            Err(reason)
+        }
+    }
+}
+
+fn serve_requests(print: &dyn Fn(&str) -> Result<(), String>) -> Result<(), String> {
+    let text = std::env::var(VARIABLE).map_err(|_| format!("{VARIABLE} is not set"))?;
+    // The message of serde may repeat a password.
+    let settings: DriverSettings =
+        serde_json::from_str(&text).map_err(|_| format!("{VARIABLE} cannot be read"))?;
+    let stack = Stack::named(&settings.stack).map_err(|error| error.to_string())?;
+    let runtime = CLIENT_RUNTIME.builder().enable_all().build().map_err(|error| error.to_string())?;
+    let clients = runtime.block_on(connect(stack, &settings))?;
+    print("ready")?;
+    for line in io::stdin().lock().lines() {
+        let line = line.map_err(|error| error.to_string())?;
+        let request: SliceRequest = serde_json::from_str(&line).map_err(|error| error.to_string())?;
+        let (Some(client), Some(server)) =
+            (clients.get(request.server), settings.servers.get(request.server))
+        else {
+            return Err(format!("there is no server {}", request.server));
+        };
+        let slice = runtime.block_on(measure(stack, &settings, server, client, request.length))?;
+        print(&serde_json::to_string(&slice).map_err(|error| error.to_string())?)?;
+    }
+    Ok(())
+}
+
+async fn connect(stack: &'static Stack, settings: &DriverSettings) -> Result<Vec<Arc<dyn Client>>, String> {
+    let mut clients = Vec::new();
+    for server in &settings.servers {
+        let destination =
+            Destination { url: server.url.reveal().to_owned(), options: server.options.clone() };
+        let options = ClientOptions { timeout: settings.timeout, ..ClientOptions::default() };
+        let connected = stack.connect(destination, options).await;
+        clients.push(connected.map_err(|error| format!("cannot connect: {error}"))?);
+    }
+    Ok(clients)
+}
+
+async fn measure(
+    stack: &'static Stack,
+    settings: &DriverSettings,
+    server: &DriverServer,
+    client: &Arc<dyn Client>,
+    length: Duration,
+) -> Result<Slice, String> {
+    let plan = load::Plan {
+        operation: settings.operation,
+        load: Load::Closed(std::num::NonZeroU32::MIN),
+        multiplexes: stack.multiplexes,
+        warmup: WarmUp::Settle(Duration::ZERO),
+        measure: length,
+        timeout: Some(settings.timeout),
+        numbers: Numbers::default(),
+        seed: settings.seed,
+        block: 0,
+        interrupted: Arc::default(),
+        in_flight: Arc::<InFlight>::default(),
+    };
+    let cpu_ns = |pid: Option<u32>| Some(sys::cpu_time(pid?)?.usage.cpu_ns);
+    let own = Some(std::process::id());
+    let before = (cpu_ns(own), cpu_ns(server.pid));
+    let observation = load::run(&plan, stack.driver, std::slice::from_ref(client), Box::new(|_| ()))
+        .await
+        .map_err(|error| error.to_string())?;
+    let after = (cpu_ns(server.pid), cpu_ns(own));
+    let used = |before: Option<u64>, after: Option<u64>| Some(after?.saturating_sub(before?));
+    let Observation { counts, latency, .. } = observation;
+    Ok(Slice {
+        right: counts.right,
+        others: counts.started.saturating_sub(counts.right),
+        client_cpu_ns: used(before.0, after.1),
+        server_cpu_ns: used(before.1, after.0),
+        p50_ns: quantile_with_missing(&latency, counts.started.saturating_sub(counts.right), 0.5),
+    })
+}

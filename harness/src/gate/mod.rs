@@ -1,0 +1,21 @@
+//! Whether a change makes calls slower: two builds, measured alternately against the same peer until the answer is clear.
+
+mod build;
+mod decision;
+pub mod driver;
+mod error;
+mod outcome;
+mod round;
+mod run;
+mod settings;
+mod side;
+mod subject;
+mod tables;
+
+pub use decision::{Decider, Judgement, Row, Verdict};
+pub use error::GateError;
+pub use outcome::{Outcome, RoundRecord};
+pub use run::{Progress, Request, run};
+pub use settings::{GateSettings, Metric, Thresholds};
+pub use side::{ExchangedEnd, Side};
+pub use subject::Subject;

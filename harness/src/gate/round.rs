@@ -1,0 +1,281 @@
+//! A round: fresh servers and clients of both sides, called in turn.
+
+use std::path::Path;
+use std::time::Duration;
+
+use calculator::printable;
+use rand::{Rng, RngCore};
+
+use super::driver::{DriverServer, DriverSettings, SUBCOMMAND, Slice, SliceRequest, VARIABLE};
+use super::error::GateError;
+use super::settings::{GateSettings, Metric};
+use super::side::{ExchangedEnd, Side};
+use crate::deploy::{CommandServer, Cores, DriverError, DriverProcess, ServerProcess, ServerStart};
+use crate::stacks::{ServerOptions, Stack};
+use crate::stats::median;
+use crate::sys::Secret;
+
+/// The timeout of a call.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the system may take to report that a server has ended which its client could not reach any more.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The environment of each server is longer by up to this many bytes: its length moves the stack, and with it the speed
+/// (T. Mytkowicz and others, "Producing wrong data without doing anything obviously wrong!", ASPLOS 2009).
+const MAX_PADDING_BYTES: usize = 4096;
+
+/// What a side is in a round.
+pub(super) enum Contender<'a> {
+    /// This program.
+    Program(&'a Path),
+    /// The server that runs at this URL.
+    Url(&'a str),
+    /// The server that this command starts.
+    Command(&'a str),
+}
+
+/// A server of a round.
+enum Server {
+    /// One of the suite.
+    Own(ServerProcess),
+    /// One that a command has started.
+    Foreign(CommandServer),
+    /// One that was running before.
+    Elsewhere,
+}
+
+/// What all rounds of a gate have in common.
+pub(super) struct Conditions<'a> {
+    pub(super) settings: &'a GateSettings,
+    pub(super) exchanged: ExchangedEnd,
+    pub(super) cores: &'a Cores,
+    /// The URL of the broker, for a stack that needs one.
+    pub(super) broker: Option<&'a str>,
+}
+
+/// The servers and clients of a round.
+struct Cast {
+    servers: Vec<Server>,
+    drivers: Vec<DriverProcess>,
+}
+
+/// The median over the pairs of a round of ln(new ÷ base), for each metric that could be measured.
+pub(super) type Ratios = Vec<(Metric, f64)>;
+
+/// Measures a round of `stack`.
+///
+/// # Errors
+/// When a server or a client does not start, or a call does not get the expected answer.
+pub(super) fn measure(
+    stack: &'static Stack,
+    [base, new]: [&Contender<'_>; 2],
+    conditions: &Conditions<'_>,
+    rng: &mut impl RngCore,
+) -> Result<Ratios, GateError> {
+    let settings = conditions.settings;
+    let mut cast = Cast::start(stack, [base, new], conditions, rng)?;
+    for side in Side::BOTH {
+        cast.slice(stack, side, conditions.exchanged, settings.warmup)?;
+    }
+    let mut pairs = Vec::new();
+    for _ in 0..settings.slices {
+        let mut order = Side::BOTH;
+        if rng.random() {
+            order.reverse();
+        }
+        let first = cast.slice(stack, order[0], conditions.exchanged, settings.slice)?;
+        let second = cast.slice(stack, order[1], conditions.exchanged, settings.slice)?;
+        pairs.push(if order[0] == Side::Base { [first, second] } else { [second, first] });
+    }
+    Ok(ratios(&pairs))
+}
+
+/// The median over `pairs` (base, new) of the logarithms of the ratios.
+fn ratios(pairs: &[[Slice; 2]]) -> Ratios {
+    let of_metric = |metric: &Metric| {
+        let ratios: Option<Vec<f64>> = pairs
+            .iter()
+            .map(|[base, new]| Some((metric.of(new)? / metric.of(base)?).ln()))
+            .map(|ratio| ratio.filter(|ratio| ratio.is_finite()))
+            .collect();
+        Some((*metric, median(&ratios?)?))
+    };
+    Metric::ALL.iter().filter_map(of_metric).collect()
+}
+
+impl Metric {
+    /// The metric in a slice, per call where it is a sum; `None` if it could not be measured.
+    #[allow(clippy::cast_precision_loss)]
+    fn of(self, slice: &Slice) -> Option<f64> {
+        let per_call = |sum: Option<u64>| Some(sum? as f64 / (slice.right + slice.others) as f64);
+        match self {
+            Metric::ServerCpu => per_call(slice.server_cpu_ns),
+            Metric::ClientCpu => per_call(slice.client_cpu_ns),
+            Metric::LatencyP50 => slice.p50_ns.map(|ns| ns as f64),
+        }
+    }
+}
+
+impl Cast {
+    fn start(
+        stack: &'static Stack,
+        contenders: [&Contender<'_>; 2],
+        conditions: &Conditions<'_>,
+        rng: &mut impl RngCore,
+    ) -> Result<Self, GateError> {
+        let Conditions { exchanged, cores, broker, .. } = *conditions;
+        let mut options = ServerOptions::default();
+        let clients = stack.protocol.separate(stack, &mut options.protocol);
+        let of_side = |side: Side| contenders[side as usize];
+        let (mut servers, mut addresses) = (vec![], vec![]);
+        for side in sides(exchanged != ExchangedEnd::Client) {
+            let padding_bytes = rng.random_range(0..MAX_PADDING_BYTES);
+            let (server, url, pid) = match of_side(side) {
+                Contender::Url(url) => (Server::Elsewhere, (*url).to_owned(), None),
+                Contender::Command(command) => {
+                    let server = start_command(side, command, &cores.server)?;
+                    let (url, pid) = (url_of_port(stack, server.port()), server.pid());
+                    (Server::Foreign(server), url, Some(pid))
+                }
+                Contender::Program(program) => {
+                    let start = ServerStart {
+                        cores: &cores.server,
+                        options: options.clone(),
+                        broker,
+                        program: (exchanged != ExchangedEnd::Client).then_some(*program),
+                        padding_bytes,
+                        ..ServerStart::of(stack)
+                    };
+                    let process =
+                        ServerProcess::start(start).map_err(|source| GateError::Server { side, source })?;
+                    let url = broker.unwrap_or_else(|| process.url()).to_owned();
+                    let pid = process.pid();
+                    (Server::Own(process), url, Some(pid))
+                }
+            };
+            addresses.push(DriverServer { url: Secret::new(url), options: clients.clone(), pid });
+            servers.push(server);
+        }
+        let mut drivers = vec![];
+        let seed = rng.random();
+        for side in sides(exchanged != ExchangedEnd::Server) {
+            let program = match of_side(side) {
+                Contender::Program(program) if exchanged != ExchangedEnd::Server => Some(*program),
+                _ => None,
+            };
+            let settings = DriverSettings {
+                stack: stack.name.to_owned(),
+                servers: addresses.clone(),
+                operation: conditions.settings.operation,
+                timeout: CALL_TIMEOUT,
+                seed,
+            };
+            let failed = |source: DriverError| client_error(side, stack, source, String::new());
+            let text = serde_json::to_string(&settings)
+                .map_err(|error| failed(DriverError::Failed(error.to_string())))?;
+            let driver = DriverProcess::start(program, &cores.client, SUBCOMMAND, (VARIABLE, &text));
+            drivers.push(driver.map_err(failed)?);
+        }
+        Ok(Cast { servers, drivers })
+    }
+
+    /// Calls the server of `side` with its client for `length`.
+    fn slice(
+        &mut self,
+        stack: &'static Stack,
+        side: Side,
+        exchanged: ExchangedEnd,
+        length: Duration,
+    ) -> Result<Slice, GateError> {
+        let server = exchanged.server_of(side);
+        let driver = &mut self.drivers[exchanged.client_of(side)];
+        let answer = serde_json::to_string(&SliceRequest { server, length })
+            .map_err(|error| DriverError::Failed(error.to_string()))
+            .and_then(|request| driver.request(&request, length))
+            .and_then(|answer| {
+                let unreadable = |_| DriverError::Failed(printable(&answer).into_owned());
+                serde_json::from_str::<Slice>(&answer).map_err(unreadable)
+            });
+        match answer {
+            Ok(slice) if slice.others == 0 && slice.right > 0 => Ok(slice),
+            Ok(Slice { right, others, .. }) => {
+                let (ended, log) = self.end_of(server);
+                Err(GateError::Calls {
+                    side,
+                    stack: stack.name.to_owned(),
+                    others,
+                    all: right + others,
+                    ended,
+                    log,
+                })
+            }
+            Err(source) => Err(client_error(side, stack, source, self.end_of(server).1)),
+        }
+    }
+
+    /// How the server ended, if it did, and the end of its log.
+    fn end_of(&mut self, server: usize) -> (String, String) {
+        match &mut self.servers[server] {
+            Server::Own(process) => {
+                let status = process.exit_status_within(EXIT_TIMEOUT);
+                let ended = status.map(|status| format!("; the server ended ({status})")).unwrap_or_default();
+                (ended, process.log())
+            }
+            Server::Foreign(server) if !server.is_running() => {
+                ("; the server ended".to_owned(), String::new())
+            }
+            Server::Foreign(_) | Server::Elsewhere => <_>::default(),
+        }
+    }
+}
+
+fn start_command(side: Side, command: &str, cores: &[usize]) -> Result<CommandServer, GateError> {
+    CommandServer::start(command, cores).map_err(|reason| GateError::Command {
+        side,
+        command: command.to_owned(),
+        reason,
+    })
+}
+
+/// The URL of a server of `stack` that listens on `port` of the loopback interface: the example of the protocol with this
+/// port.
+fn url_of_port(stack: &Stack, port: u16) -> String {
+    let example = stack.protocol.url_form().map_or("", |form| form.example);
+    let (scheme, rest) = example.split_once("://").unwrap_or(("tcp", ""));
+    let path = rest.find('/').map_or("", |at| &rest[at..]);
+    format!("{scheme}://127.0.0.1:{port}{path}")
+}
+
+fn client_error(side: Side, stack: &Stack, source: DriverError, log: String) -> GateError {
+    GateError::Client { side, stack: stack.name.to_owned(), source, log }
+}
+
+/// The sides that have a process of their kind: both, or one that both share.
+fn sides(both: bool) -> impl Iterator<Item = Side> {
+    Side::BOTH.into_iter().take(if both { 2 } else { 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slice(server_cpu_ns: Option<u64>, p50_ns: u64) -> Slice {
+        Slice { right: 100, others: 0, client_cpu_ns: Some(1_000), server_cpu_ns, p50_ns: Some(p50_ns) }
+    }
+
+    #[test]
+    fn a_round_is_the_median_of_the_pairs() {
+        let pair = |new: u64| [slice(Some(1_000), 100), slice(Some(new), 200)];
+        let ratios = ratios(&[pair(1_010), pair(1_020), pair(90_000)]);
+        let expected =
+            [(Metric::ServerCpu, 1.02_f64.ln()), (Metric::ClientCpu, 0.0), (Metric::LatencyP50, 2_f64.ln())];
+        assert_eq!(ratios, expected);
+    }
+
+    #[test]
+    fn what_cannot_be_measured_has_no_ratio() {
+        let pairs = [[slice(None, 100), slice(Some(1), 100)], [slice(Some(0), 100), slice(Some(1), 100)]];
+        let metrics: Vec<_> = ratios(&pairs).into_iter().map(|(metric, _)| metric).collect();
+        assert_eq!(metrics, [Metric::ClientCpu, Metric::LatencyP50]);
+        assert!(super::ratios(&[]).is_empty());
+    }
+}

@@ -1,0 +1,54 @@
+//! The two sides of a gate.
+
+use serde::{Deserialize, Serialize};
+
+/// A side of a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// What the change is compared with.
+    Base,
+    /// The change.
+    New,
+}
+
+impl Side {
+    /// Both sides.
+    pub const BOTH: [Side; 2] = [Side::Base, Side::New];
+
+    /// The name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Side::Base => "base",
+            Side::New => "new",
+        }
+    }
+}
+
+/// The end of the connection that differs between the sides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExchangedEnd {
+    /// The servers differ, and one client calls both.
+    #[default]
+    Server,
+    /// The clients differ, and call one server.
+    Client,
+    /// Each side has its own server and client.
+    Both,
+}
+
+impl ExchangedEnd {
+    /// Which server `side` uses: its index among the servers of a round.
+    #[must_use]
+    pub fn server_of(self, side: Side) -> usize {
+        if self == ExchangedEnd::Client { 0 } else { side as usize }
+    }
+
+    /// Which client `side` uses: its index among the clients of a round.
+    #[must_use]
+    pub fn client_of(self, side: Side) -> usize {
+        if self == ExchangedEnd::Server { 0 } else { side as usize }
+    }
+}

@@ -1,0 +1,94 @@
+//! What the sides of a gate are.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::deploy::PORT;
+
+/// What a side consists of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A commit of the repository around the current folder, by any name that Git knows.
+    Revision(String),
+    /// The work tree at this folder as it is, with changes that are not committed.
+    Tree(PathBuf),
+    /// A built program.
+    Program(PathBuf),
+    /// A server that is already running.
+    Url(String),
+    /// A command that starts a server on the port which replaces [`PORT`].
+    Command(String),
+}
+
+impl Subject {
+    /// What `text` stands for: a command if it contains [`PORT`], a URL if it contains `://`, the work tree or the program
+    /// at an existing path, and otherwise a revision.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let path = Path::new(text);
+        if text.contains(PORT) {
+            Subject::Command(text.to_owned())
+        } else if text.contains("://") {
+            Subject::Url(text.to_owned())
+        } else if path.is_dir() {
+            Subject::Tree(path.to_owned())
+        } else if path.is_file() || is_written_as_path(text) {
+            Subject::Program(path.to_owned())
+        } else {
+            Subject::Revision(text.to_owned())
+        }
+    }
+
+    /// Whether the program of this subject can be a client, too.
+    #[must_use]
+    pub fn has_client(&self) -> bool {
+        matches!(self, Subject::Revision(_) | Subject::Tree(_) | Subject::Program(_))
+    }
+
+    /// Whether it is built here.
+    #[must_use]
+    pub fn is_built(&self) -> bool {
+        matches!(self, Subject::Revision(_) | Subject::Tree(_))
+    }
+}
+
+/// Whether `text` is meant as a path, although nothing is there: branches may contain slashes, too.
+fn is_written_as_path(text: &str) -> bool {
+    text.starts_with('/') || text.starts_with("./") || text.starts_with("../")
+}
+
+/// As on the command line, without credentials of a URL.
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Subject::Revision(text) | Subject::Command(text) => f.write_str(text),
+            Subject::Tree(path) | Subject::Program(path) => path.display().fmt(f),
+            Subject::Url(url) => f.write_str(&net::redacted(url)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_of_a_text_shows_what_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("program");
+        std::fs::write(&program, "").unwrap();
+        for (text, expected) in [
+            ("main", Subject::Revision("main".into())),
+            ("feature/faster", Subject::Revision("feature/faster".into())),
+            (".", Subject::Tree(".".into())),
+            (folder.path().to_str().unwrap(), Subject::Tree(folder.path().into())),
+            (program.to_str().unwrap(), Subject::Program(program.clone())),
+            ("./not-there", Subject::Program("./not-there".into())),
+            ("http://u:secret@h:1/x", Subject::Url("http://u:secret@h:1/x".into())),
+            ("node server.js {port}", Subject::Command("node server.js {port}".into())),
+        ] {
+            assert_eq!(Subject::of(text), expected, "{text}");
+        }
+        assert_eq!(Subject::of("http://u:secret@h:1/x").to_string(), "http://h:1");
+    }
+}

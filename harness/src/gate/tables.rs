@@ -1,0 +1,109 @@
+//! The outcome of a gate in sentences and a table.
+
+use std::time::Duration;
+
+use super::decision::{ERROR_RATE, Judgement, Verdict};
+use super::outcome::Outcome;
+use super::run::time_of;
+use super::side::ExchangedEnd;
+use crate::report::Document;
+use crate::report::model::{Cell, Column, Row, Table};
+
+const COLUMNS: [Column; 6] = [
+    Column::text("stack", "stack"),
+    Column::text("metric", "metric"),
+    Column::text("difference", "new than base").right_aligned().meaning("median of the rounds; + is slower"),
+    Column::text("bounds", "bounds")
+        .right_aligned()
+        .meaning("they fail to contain the true difference in at most one gate of a hundred"),
+    Column::text("threshold", "threshold").right_aligned().meaning("by how much the new side may be slower"),
+    Column::text("verdict", "verdict"),
+];
+
+impl Outcome {
+    /// The outcome in sentences and a table.
+    #[must_use]
+    pub fn document(&self) -> Document {
+        let rounds = self.rounds.last().map_or(0, |round| round.round + 1);
+        let end = match self.side {
+            ExchangedEnd::Server => "servers differ, one client",
+            ExchangedEnd::Client => "clients differ, one server",
+            ExchangedEnd::Both => "servers and clients differ",
+        };
+        Document {
+            title: "Gate".to_owned(),
+            circumstances: vec![
+                format!("base: {}", self.base),
+                format!("new: {}", self.new),
+                format!(
+                    "{end}; {}, placement {}; {rounds} rounds, {:.0} s of calls, {:.0} s in all, seed {}",
+                    self.settings.operation,
+                    self.settings.placement,
+                    self.measured_seconds,
+                    self.seconds,
+                    self.seed
+                ),
+            ],
+            answer: vec![self.answer()],
+            warnings: self.notes.clone(),
+            tables: vec![Table {
+                title: "New compared with base".to_owned(),
+                columns: COLUMNS.to_vec(),
+                rows: self.judgements.iter().map(row).collect(),
+                note: Some(format!(
+                    "A false alarm, or a change that is let through although it is slower by more than a threshold, occurs \
+                     in at most {:.0} % of gates",
+                    ERROR_RATE * 100.0
+                )),
+                is_grouped: true,
+                ..Table::default()
+            }],
+        }
+    }
+
+    fn answer(&self) -> String {
+        let of = |verdict| -> Vec<String> {
+            let rows = self.judgements.iter().filter(|row| row.verdict == verdict);
+            rows.map(|row| format!("{} ({})", row.stack, row.metric.name())).collect()
+        };
+        match self.verdict {
+            Verdict::Slower => {
+                format!("Slower than the threshold allows: {}.", of(Verdict::Slower).join(", "))
+            }
+            Verdict::NotSlower => "Not slower than the thresholds allow.".to_owned(),
+            Verdict::Undecided => {
+                let undecided = self.judgements.iter().filter(|row| row.verdict == Verdict::Undecided);
+                let needed = undecided.map(|row| row.rounds_needed).collect::<Option<Vec<_>>>();
+                let needed = match needed.and_then(|rounds| rounds.into_iter().max()) {
+                    Some(rounds) => format!(
+                        "it would take about {} of calls for each stack",
+                        humantime::format_duration(Duration::from_secs(
+                            time_of(rounds, &self.settings).as_secs().max(1)
+                        ))
+                    ),
+                    None => "no end is in sight: the difference is close to the threshold, or the machine too noisy"
+                        .to_owned(),
+                };
+                format!("Undecided: {}; {needed}.", of(Verdict::Undecided).join(", "))
+            }
+        }
+    }
+}
+
+fn row(judgement: &Judgement) -> Row {
+    let percent = |share: f64| format!("{:+.2} %", share * 100.0);
+    let verdict = match judgement.verdict {
+        Verdict::Slower => "slower",
+        Verdict::NotSlower => "not slower",
+        Verdict::Undecided => "undecided",
+    };
+    let text = |value: Option<String>| value.map_or(Cell::Missing, Cell::Text);
+    Row::new(vec![
+        judgement.stack.as_str().into(),
+        judgement.metric.name().into(),
+        text(judgement.difference.map(percent)),
+        text(judgement.bounds.map(|(low, high)| format!("{} to {}", percent(low), percent(high)))),
+        format!("{:.1} %", judgement.threshold * 100.0).into(),
+        verdict.into(),
+    ])
+}

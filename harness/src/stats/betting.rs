@@ -1,0 +1,187 @@
+//! A sequential test of a location, which may be looked at after every value.
+
+/// The shares of its wealth that each of the bettors stakes on every value.
+const STAKES: [f64; 4] = [0.25, 0.5, 0.75, 0.95];
+
+/// Evidence that the location of independent values is greater than a bound.
+///
+/// Each value `x` is turned into a bounded score, (x − bound) ÷ scale limited to −1 and 1, so that a single value of any
+/// size counts as little as a certain one. The location that is tested is Huber's: the number for which these scores
+/// balance, which is the median where the distribution is symmetric. If the location is not greater than the bound, the
+/// expected score is not positive, and no bettor who stakes a share of his wealth on each score gains on average. The
+/// mean wealth of several bettors who began with 1 is therefore an e-value at any time: whatever the distribution, the
+/// probability that it *ever* reaches 1 ÷ α is at most α (J. Ville, *Étude critique de la notion de collectif*, 1939; I.
+/// Waudby-Smith and A. Ramdas, "Estimating means of bounded random variables by betting", *Journal of the Royal
+/// Statistical Society B* 86, 2024). So the test may stop as soon as the answer is clear.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evidence {
+    bound: f64,
+    /// Negative where evidence for a location *below* the bound is collected.
+    scale: f64,
+    wealth: [f64; STAKES.len()],
+}
+
+impl Evidence {
+    /// Collects evidence that the location is above `bound`. Differences from the bound count in full from `scale`.
+    #[must_use]
+    pub fn above(bound: f64, scale: f64) -> Self {
+        Evidence { bound, scale, wealth: [1.0; STAKES.len()] }
+    }
+
+    /// Collects evidence that the location is below `bound`. Differences from the bound count in full from `scale`.
+    #[must_use]
+    pub fn below(bound: f64, scale: f64) -> Self {
+        Evidence::above(bound, -scale)
+    }
+
+    /// Adds a value. One that is not a number counts against the evidence.
+    pub fn push(&mut self, value: f64) {
+        let score = ((value - self.bound) / self.scale).clamp(-1.0, 1.0);
+        let score = if score.is_nan() { -1.0 } else { score };
+        for (wealth, stake) in self.wealth.iter_mut().zip(STAKES) {
+            *wealth *= 1.0 + stake * score;
+        }
+    }
+
+    /// The e-value: the mean wealth.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)]
+    pub fn e_value(&self) -> f64 {
+        self.wealth.iter().sum::<f64>() / STAKES.len() as f64
+    }
+
+    /// The e-value after `further` values that all are wholly on the side of the evidence: what it can reach at most.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)]
+    pub fn e_value_at_most(&self, further: u32) -> f64 {
+        let reached = self
+            .wealth
+            .iter()
+            .zip(STAKES)
+            .map(|(wealth, stake)| wealth * (1.0 + stake).powf(f64::from(further)));
+        reached.sum::<f64>() / STAKES.len() as f64
+    }
+}
+
+/// The bounds between which the location of `values` lies, in the sense of [`Evidence`] with `scale`: the probability that
+/// they *ever* fail to contain it, at any number of values, is at most `error`. Infinite while nothing can be said.
+#[must_use]
+pub fn location_bounds(values: &[f64], scale: f64, error: f64) -> (f64, f64) {
+    let enough = 2.0 / error;
+    let e_value = |mut evidence: Evidence| {
+        values.iter().for_each(|value| evidence.push(*value));
+        evidence.e_value()
+    };
+    let smallest = values.iter().copied().fold(f64::INFINITY, f64::min) - scale;
+    let greatest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max) + scale;
+    if !(smallest.is_finite() && greatest.is_finite()) {
+        return (f64::NEG_INFINITY, f64::INFINITY);
+    }
+    // The evidence for a location above a bound falls as the bound rises, so the last bound with enough can be bracketed.
+    let last_with_enough = |from: f64, to: f64, has_enough: &dyn Fn(f64) -> bool| {
+        let (mut with, mut without) = (from, to);
+        if !has_enough(with) {
+            return None;
+        }
+        for _ in 0..STEPS {
+            let middle = f64::midpoint(with, without);
+            if has_enough(middle) { with = middle } else { without = middle }
+        }
+        Some(with)
+    };
+    let low = last_with_enough(smallest, greatest, &|bound| e_value(Evidence::above(bound, scale)) >= enough);
+    let high =
+        last_with_enough(greatest, smallest, &|bound| e_value(Evidence::below(bound, scale)) >= enough);
+    (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY))
+}
+
+/// How often the bracket of a bound is halved: to less than a millionth of the range of the values.
+const STEPS: u32 = 24;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    /// A value with the noise of rounds: symmetric, and far off in one of ten.
+    fn noisy(rng: &mut ChaCha8Rng, location: f64) -> f64 {
+        let tail = if rng.random_bool(0.1) { 20.0 } else { 1.0 };
+        location + tail * 0.01 * (rng.random::<f64>() + rng.random::<f64>() - 1.0)
+    }
+
+    /// The share of `series` in which the evidence ever reaches 1 ÷ 0.01 within `values` values at `location`.
+    fn share_found(location: f64, series: u32, values: u32) -> f64 {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let found = (0..series).filter(|_| {
+            let mut evidence = Evidence::above(0.01, 0.01);
+            (0..values).any(|_| {
+                evidence.push(noisy(&mut rng, location));
+                evidence.e_value() >= 100.0
+            })
+        });
+        f64::from(u32::try_from(found.count()).unwrap()) / f64::from(series)
+    }
+
+    #[test]
+    fn looking_after_every_value_claims_what_is_false_in_at_most_one_series_of_a_hundred() {
+        let share = share_found(0.01, 4_000, 1_000);
+        assert!(share <= 0.01, "{share}");
+        assert_eq!(share_found(0.0, 4_000, 1_000), 0.0);
+    }
+
+    #[test]
+    fn a_location_beyond_the_bound_is_found() {
+        assert!(share_found(0.02, 1_000, 35) > 0.9);
+        assert_eq!(share_found(0.05, 1_000, 35), 1.0);
+    }
+
+    #[test]
+    fn it_takes_eleven_certain_values_for_one_in_three_hundred() {
+        let mut evidence = Evidence::below(0.01, 0.01);
+        assert_eq!(evidence.e_value(), 1.0);
+        for _ in 0..10 {
+            assert!(evidence.e_value() < 300.0);
+            evidence.push(-1.0);
+        }
+        assert!(evidence.e_value_at_most(1) >= 300.0);
+        evidence.push(-f64::INFINITY);
+        assert!(evidence.e_value() >= 300.0, "{}", evidence.e_value());
+    }
+
+    #[test]
+    fn a_value_that_is_not_a_number_is_no_evidence() {
+        for mut evidence in [Evidence::above(0.0, 1.0), Evidence::below(0.0, 1.0)] {
+            evidence.push(f64::NAN);
+            assert!(evidence.e_value() < 1.0);
+        }
+    }
+
+    #[test]
+    fn nothing_can_be_said_about_few_values() {
+        let unbounded = (f64::NEG_INFINITY, f64::INFINITY);
+        assert_eq!(location_bounds(&[], 0.01, 0.01), unbounded);
+        assert_eq!(location_bounds(&[0.5; 8], 0.01, 0.01), unbounded);
+        assert_eq!(location_bounds(&[f64::NAN; 20], 0.01, 0.01), unbounded);
+    }
+
+    proptest! {
+        /// A bound has evidence exactly if the interval excludes it, so the interval never contradicts a decision.
+        #[test]
+        fn bounds_agree_with_the_evidence(values in prop::collection::vec(-0.05..0.05_f64, 0..40), bound in -0.06..0.06_f64) {
+            let (low, high) = location_bounds(&values, 0.01, 0.02);
+            prop_assert!(low <= high);
+            let e_value = |mut evidence: Evidence| {
+                values.iter().for_each(|value| evidence.push(*value));
+                evidence.e_value()
+            };
+            // Not where the bracket of the bound has not been narrowed enough.
+            if (bound - low).abs() > 1e-6 && (bound - high).abs() > 1e-6 {
+                prop_assert_eq!(e_value(Evidence::above(bound, 0.01)) >= 100.0, bound < low);
+                prop_assert_eq!(e_value(Evidence::below(bound, 0.01)) >= 100.0, bound > high);
+            }
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! `rpcbench gate`: with small programs in the place of builds that take minutes, and with thresholds that no noise reaches.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::closed_port;
+use super::common::{Process, finish, rpcbench};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_rpcbench");
+
+/// Settings with short rounds.
+const SHORT: &str = r#"
+stacks = ["rest-hyper"]
+operation = "add"
+placement = "shared"
+warmup = "10ms"
+slice = "5ms"
+slices = 4
+max_time = "20s"
+link_spread = 0.003
+[thresholds]
+server-cpu = 0.5
+client-cpu = 0.5
+latency-p50 = 0.5
+"#;
+
+/// A folder with a Git repository of a program called rpcbench, and with settings.
+struct Repository {
+    folder: TempDir,
+}
+
+impl Repository {
+    /// The program is a single file with the text `main`, and is committed.
+    fn with(main: &str) -> Self {
+        let repository = Repository { folder: tempfile::tempdir().unwrap() };
+        let root = repository.path();
+        fs::create_dir(root.join("src")).unwrap();
+        let manifest = "[package]\nname = \"rpcbench\"\nversion = \"1.0.0\"\nedition = \"2024\"\n";
+        fs::write(root.join("Cargo.toml"), manifest).unwrap();
+        let lock = "version = 4\n\n[[package]]\nname = \"rpcbench\"\nversion = \"1.0.0\"\n";
+        fs::write(root.join("Cargo.lock"), lock).unwrap();
+        fs::write(root.join("short.toml"), SHORT).unwrap();
+        repository.git(&["init", "--quiet"]);
+        repository.commit(main, "first");
+        repository
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn git(&self, arguments: &[&str]) {
+        let identity = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"];
+        let mut git = Command::new("git");
+        git.arg("-C").arg(self.path()).args(identity).args(arguments);
+        assert!(git.status().unwrap().success(), "git {arguments:?}");
+    }
+
+    /// Commits the program with the text `main`, and tags it.
+    fn commit(&self, main: &str, tag: &str) {
+        fs::write(self.path().join("src/main.rs"), main).unwrap();
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--allow-empty", "--message", tag]);
+        self.git(&["tag", tag]);
+    }
+
+    /// The command `gate` with `arguments` in this repository, with its settings.
+    fn gate(&self, arguments: &[&str]) -> Command {
+        let mut command = rpcbench(&["gate", "--settings", "short.toml"]);
+        command.args(arguments).current_dir(self.path());
+        command.env("CARGO_TARGET_DIR", self.path().join("target"));
+        // Set by Cargo for tests; the gate's own Cargo must not inherit the profile.
+        command.env_remove("CARGO_INCREMENTAL");
+        command
+    }
+}
+
+/// A program that becomes this rpcbench, after `change` has changed the server's settings `s`.
+fn wrapper(change: &str) -> String {
+    format!(
+        r#"use std::os::unix::process::CommandExt;
+fn main() {{
+    let mut command = std::process::Command::new({PROGRAM:?});
+    if let Ok(s) = std::env::var("RPCBENCH_SERVER") {{
+        command.env("RPCBENCH_SERVER", {change});
+    }}
+    panic!("{{}}", command.args(std::env::args_os().skip(1)).exec());
+}}
+"#
+    )
+}
+
+fn slowed() -> String {
+    wrapper(r#"s.replace("\"handler_cpu\":null", "\"handler_cpu\":{\"secs\":0,\"nanos\":300000}")"#)
+}
+
+#[test]
+fn an_innocent_change_is_let_through_and_a_slow_one_is_not() {
+    let repository = Repository::with(&wrapper("s"));
+    repository.commit(&format!("// A comment.\n{}", wrapper("s")), "innocent");
+    repository.commit(&slowed(), "slow");
+    let passed = finish(&mut repository.gate(&["--base", "first", "--new", "innocent"]))
+        .with(0, &["building base: first", "building new: innocent"]);
+    let text = passed.out.join("\n");
+    assert!(text.contains("Not slower than the thresholds allow"), "{text}");
+    let refused =
+        finish(&mut repository.gate(&["--base", "innocent", "--new", "slow", "--format", "markdown"]))
+            .with(1, &[]);
+    let text = refused.out.join("\n");
+    assert!(text.starts_with("# Gate") && text.contains("CPU per call, server"), "{text}");
+    // A side that is faster is not slower, and the work tree is taken as it is, with changes that are not committed.
+    fs::write(repository.path().join("src/main.rs"), wrapper("s")).unwrap();
+    let json =
+        finish(&mut repository.gate(&["--base", "slow", "--format", "json", "--seed", "7"])).with(0, &[]);
+    let outcome: Value = serde_json::from_str(&json.out.join("\n")).unwrap();
+    assert!(outcome["new"].as_str().unwrap().ends_with("with changes that are not committed"), "{outcome}");
+    assert_eq!((&outcome["verdict"], &outcome["seed"]), (&"not-slower".into(), &7.into()));
+    let rounds = outcome["rounds"].as_array().unwrap();
+    let mut links: Vec<u64> = rounds
+        .iter()
+        .flat_map(|round| round["links"].as_array().unwrap().iter().map(|link| link.as_u64().unwrap()))
+        .collect();
+    links.sort_unstable();
+    links.dedup();
+    assert_eq!(links.len(), 2 * rounds.len(), "a link was used twice");
+    // The programs of the rounds are gone.
+    for side in ["base", "new"] {
+        let left = fs::read_dir(repository.path().join("target/gate/links").join(side)).unwrap();
+        let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        assert!(!left.iter().any(|name| name.to_string_lossy().starts_with("rpcbench")), "{left:?}");
+    }
+}
+
+#[test]
+fn each_end_can_be_exchanged() {
+    let repository = Repository::with(&wrapper("s"));
+    let program = |name: &str, main: &str| -> PathBuf {
+        repository.commit(main, name);
+        let built = Command::new("cargo")
+            .args(["build", "--quiet"])
+            .current_dir(repository.path())
+            .env("CARGO_TARGET_DIR", repository.path().join("target"))
+            .status();
+        assert!(built.unwrap().success());
+        let path = repository.path().join(name);
+        fs::copy(repository.path().join("target/debug/rpcbench"), &path).unwrap();
+        path
+    };
+    let (usual, slow) = (program("usual", &wrapper("s")), program("slow", &slowed()));
+    let [usual, slow] = [&usual, &slow].map(|path| path.to_str().unwrap());
+    for (side, base, new, exit) in [
+        ("server", usual, slow, 1),
+        // The slowed program has the same client, and the servers are those of the running program.
+        ("client", usual, slow, 0),
+        ("both", usual, slow, 1),
+        ("both", usual, usual, 0),
+    ] {
+        let arguments = ["--base", base, "--new", new, "--side", side];
+        let ended = finish(&mut repository.gate(&arguments)).with(exit, &[]);
+        // Two different programs have one link each.
+        let is_noted = ended.out.iter().any(|line| line.contains("single link"));
+        assert_eq!(is_noted, base != new, "{side}: {:?}", ended.out);
+    }
+}
+
+#[test]
+fn servers_of_other_programs_are_started_by_a_command() {
+    let repository = Repository::with("fn main() {}");
+    let usual = format!("'{PROGRAM}' serve rest-hyper --listen 127.0.0.1:{{port}}");
+    let slow = format!("{usual} --handler-cpu 300us");
+    finish(&mut repository.gate(&["--base", &slow, "--new", &usual])).with(0, &[]);
+    finish(&mut repository.gate(&["--base", &usual, "--new", &slow])).with(1, &[]);
+    let words = ["base: the command", "ended before it listened on port"];
+    finish(&mut repository.gate(&["--base", "false {port}", "--new", &usual])).with(3, &words);
+}
+
+#[test]
+fn a_server_that_ends_in_mid_gate_is_reported() {
+    let repository = Repository::with("fn main() {}");
+    let settings = SHORT.replace("warmup = \"10ms\"", "warmup = \"3s\"").replace("\"20s\"", "\"200s\"");
+    fs::write(repository.path().join("short.toml"), settings).unwrap();
+    let usual = format!("'{PROGRAM}' serve rest-hyper --listen 127.0.0.1:{{port}}");
+    let ends = format!("timeout 1 {usual}");
+    let words = ["new: rest-hyper: ", "did not get the expected answer"];
+    finish(&mut repository.gate(&["--base", &usual, "--new", &ends])).with(3, &words);
+}
+
+#[test]
+fn a_revision_that_does_not_build_shows_what_the_compiler_says() {
+    let repository = Repository::with("fn main() { no such function }");
+    let ended = finish(&mut repository.gate(&["--base", "HEAD"]));
+    let ended =
+        ended.with(3, &["base does not build; the whole output is in ", "base.log", "error: expected"]);
+    assert!(ended.out.is_empty());
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused() {
+    let repository = Repository::with("fn main() {}");
+    fs::write(repository.path().join("broken.toml"), SHORT.replace("slices", "slizes")).unwrap();
+    let url = format!("http://127.0.0.1:{}/", closed_port());
+    for (arguments, exit, words) in [
+        (&["--base", "no-such-branch"][..], 2, &["--base: `no-such-branch` is neither a revision"][..]),
+        (&["--base", "./nothing", "--new", PROGRAM], 2, &["--base: there is no program ./nothing"]),
+        (&["--base", &url, "--new", PROGRAM, "--side", "client"], 2, &["--base: ", "has no client"]),
+        (&["--base", "x {port}", "--new", PROGRAM, "--stack", "amqp"], 2, &["which needs a broker"]),
+        (&["--base", "tcp://h:1", "--new", PROGRAM], 2, &["--base: rest-hyper takes a URL such as http://"]),
+        (
+            &["--base", PROGRAM, "--new", PROGRAM, "--stack", "rest-hipper"],
+            2,
+            &["did you mean `rest-hyper`?"],
+        ),
+        (&["--base", PROGRAM, "--new", PROGRAM, "--stack", "inproc"], 2, &["inproc has no server"]),
+        (&["--base", &url, "--new", &url], 3, &["base: rest-hyper: cannot connect"]),
+        (
+            &["--base", "/bin/true", "--new", PROGRAM],
+            3,
+            &["base: rest-hyper: the server ended before it listened"],
+        ),
+    ] {
+        finish(&mut repository.gate(arguments)).with(exit, words);
+    }
+    fs::write(repository.path().join("short.toml"), SHORT.replace("\"20s\"", "\"300ms\"")).unwrap();
+    let words = ["max_time is enough for 5 rounds of 60ms, and a decision takes at least 11"];
+    finish(&mut repository.gate(&["--base", PROGRAM, "--new", PROGRAM])).with(2, &words);
+    let mut command = rpcbench(&["gate", "--base", "HEAD"]);
+    let outside = tempfile::tempdir().unwrap();
+    command.current_dir(outside.path()).env("GIT_CEILING_DIRECTORIES", outside.path());
+    finish(&mut command).with(2, &["--base: ", "not a git repository"]);
+    let mut command = rpcbench(&["gate", "--base", PROGRAM, "--settings", "broken.toml"]);
+    finish(command.current_dir(repository.path())).with(2, &["broken.toml:7:1: ", "did you mean `slice"]);
+}
+
+#[test]
+fn an_interrupted_gate_ends_after_its_round() {
+    let repository = Repository::with("fn main() {}");
+    // With so small a threshold, a gate does not end soon.
+    fs::write(repository.path().join("short.toml"), SHORT.replace("= 0.5", "= 0.001")).unwrap();
+    let mut gate = Process::start(&mut repository.gate(&["--base", PROGRAM, "--new", PROGRAM]));
+    gate.error_with("round 1");
+    gate.signal(Signal::SIGINT);
+    gate.ended().with(130, &[]);
+}
