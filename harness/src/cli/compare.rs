@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use calculator::printable_json;
-
+use super::document::Format;
 use super::output::print_or_write;
 use super::{Exit, Failure, Outcome};
 use crate::compare::{Comparison, SettingKind};
@@ -37,31 +36,11 @@ pub(super) struct Arguments {
     out: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// Tables for a terminal
-    Text,
-    /// Tables for a pull request
-    Markdown,
-    /// Everything, for programs
-    Json,
-    /// An HTML page
-    Html,
-}
-
 pub(super) fn compare(arguments: &Arguments) -> Outcome {
     let [base, new] =
         [&arguments.base, &arguments.new].map(|path| record::read(path).map_err(Failure::usage));
     let comparison = Comparison::new(&base?, &new?, &arguments.across).map_err(Failure::usage)?;
-    let text = match arguments.format {
-        Format::Text => comparison.document().terminal(),
-        Format::Markdown => comparison.document().markdown(),
-        Format::Json => {
-            let json = serde_json::to_string_pretty(&comparison).map_err(Failure::could_not_run)?;
-            format!("{}\n", printable_json(&json))
-        }
-        Format::Html => comparison.document().html().map_err(Failure::could_not_run)?,
-    };
+    let text = arguments.format.render(&comparison.document(), &comparison)?;
     print_or_write(
         &text,
         arguments.out.as_deref(),

@@ -8,8 +8,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::output::{Exit, Failure, Outcome, print_error, print_help, print_usage_error, without_secrets};
 use super::{
-    agent, call, check, compare, completions, doctor, export, gate, healthy, list, man, merge, report, run,
-    serve,
+    agent, call, check, compare, completions, doctor, export, gate, healthy, history, list, man, merge,
+    report, run, serve,
 };
 use crate::deploy::{keep_awake, rabbitmq};
 use crate::gate::driver;
@@ -40,6 +40,7 @@ enum Command {
     Report(report::Arguments),
     Compare(compare::Arguments),
     Gate(gate::Arguments),
+    History(history::Arguments),
     Export(export::Arguments),
     Agent(agent::Arguments),
     Merge(merge::Arguments),
@@ -107,6 +108,7 @@ fn run_command(command: Command) -> Result<ExitCode, Failure> {
         Command::Report(arguments) => report::report(&arguments),
         Command::Compare(arguments) => compare::compare(&arguments),
         Command::Gate(arguments) => gate::gate(&arguments),
+        Command::History(arguments) => history::history(arguments),
         Command::Export(arguments) => export::export(&arguments),
         Command::Agent(arguments) => agent::agent(&arguments),
         Command::Merge(arguments) => merge::merge(&arguments),

@@ -35,7 +35,7 @@ pub struct CallBytes {
 }
 
 impl CallBytes {
-    fn of(wire: &Wire) -> Self {
+    pub(super) fn of(wire: &Wire) -> Self {
         let is_up = |from, to| from == Party::Client || to == Party::Server;
         let bytes = |up: bool| {
             let hops = wire.hops.iter().filter(|hop| is_up(hop.from, hop.to) == up);
@@ -49,7 +49,7 @@ impl CallBytes {
         }
     }
 
-    fn total(&self) -> i128 {
+    pub(super) fn total(&self) -> i128 {
         i128::from(self.up) + i128::from(self.down)
     }
 }

@@ -1,4 +1,4 @@
-//! Two records side by side: which settings, bytes and timings differ.
+//! Two records side by side: which settings, bytes and timings differ. And many records in order of time: [`history`].
 //!
 //! Bytes of a call are exact, so they are equal or not. Timings are compared by the three [statements](Statement) that a
 //! report makes, but of two runs at different times: what the runs did not share, such as the layout of the linked
@@ -6,6 +6,8 @@
 //! reduced by comparing multiples of the floor, measured in the same block, where both records have that floor.
 
 mod bytes;
+mod figures;
+pub mod history;
 mod settings;
 mod tables;
 mod timings;
@@ -21,8 +23,9 @@ use crate::report::{Document, Summary};
 use crate::stats::Statement;
 
 pub use bytes::{BytesComparison, CallBytes};
+pub use figures::Metric;
 pub use settings::{Setting, SettingKind};
-pub use timings::{MeasurementComparison, Metric, TimingComparison};
+pub use timings::{MeasurementComparison, TimingComparison};
 
 /// The comparison of two records.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -55,6 +55,9 @@ impl SettingKind {
     }
 }
 
+/// The name of the setting that is the commit of the program.
+pub(super) const COMMIT: &str = "the commit";
+
 /// Collects the settings that differ.
 #[derive(Default)]
 struct Differences(Vec<Setting>);
@@ -73,12 +76,27 @@ impl Differences {
 
 /// The settings in which `base` and `new` differ, those first that decide what figures mean.
 pub(super) fn differing(base: &Record, new: &Record) -> Vec<Setting> {
+    differing_for(base, new, |_| true)
+}
+
+/// The same, of stacks only those that `is_wanted`.
+pub(super) fn differing_for(base: &Record, new: &Record, is_wanted: impl Fn(&str) -> bool) -> Vec<Setting> {
     let mut found = Differences::default();
     let records = [base, new];
-    machine(&mut found, records);
+    hardware(&mut found, records);
+    system(&mut found, records);
     scenario(&mut found, records);
-    subject(&mut found, records);
+    subject(&mut found, records, is_wanted);
     found.0.sort_by_key(|setting| setting.kind);
+    found.0
+}
+
+/// The settings in which `base` and `new` differ so that they are not of one history: the hardware and what was measured. An
+/// update of the operating system is part of a history.
+pub(super) fn separating(base: &Record, new: &Record) -> Vec<Setting> {
+    let mut found = Differences::default();
+    hardware(&mut found, [base, new]);
+    scenario(&mut found, [base, new]);
     found.0
 }
 
@@ -87,22 +105,26 @@ fn known(value: Option<&String>) -> String {
     value.map_or_else(|| "not known".to_owned(), Clone::clone)
 }
 
-fn machine(found: &mut Differences, records: [&Record; 2]) {
+fn hardware(found: &mut Differences, records: [&Record; 2]) {
     use SettingKind::Machines;
     found.add_of(Machines, "the processor", records, |record| {
         known(record.machine.processor.as_ref().or(Some(&record.machine.architecture)))
     });
     found.add_of(Machines, "the number of cores", records, |record| record.machine.cores.to_string());
-    found.add_of(Machines, "the operating system", records, |record| record.machine.system.clone());
-    found.add_of(Machines, "the frequency governor", records, |record| {
-        known(record.machine.governor.as_ref())
-    });
     found.add_of(Machines, "a virtual machine", records, |record| {
         record.machine.virtualised.map_or("not known", |is| if is { "yes" } else { "no" }).to_owned()
     });
     found.add_of(Machines, "the number of agents", records, |record| record.agents.len().max(1).to_string());
     found.add_of(Machines, "the build", records, |record| {
         if record.tool.optimised { "optimised" } else { "not optimised" }.to_owned()
+    });
+}
+
+fn system(found: &mut Differences, records: [&Record; 2]) {
+    use SettingKind::Machines;
+    found.add_of(Machines, "the operating system", records, |record| record.machine.system.clone());
+    found.add_of(Machines, "the frequency governor", records, |record| {
+        known(record.machine.governor.as_ref())
     });
 }
 
@@ -160,14 +182,14 @@ pub(super) fn measurement<'a>(record: &'a Record, name: &str) -> Option<&'a Meas
     record.scenario.measurements.iter().find(|measurement| measurement.name == name)
 }
 
-fn subject(found: &mut Differences, records: [&Record; 2]) {
+fn subject(found: &mut Differences, records: [&Record; 2], is_wanted: impl Fn(&str) -> bool) {
     use SettingKind::Subject;
     found.add_of(Subject, "the version of rpcbench", records, |record| record.tool.version.clone());
-    found.add_of(Subject, "the commit", records, |record| known(record.tool.build.revision().as_ref()));
+    found.add_of(Subject, COMMIT, records, |record| known(record.tool.build.revision().as_ref()));
     found.add_of(Subject, "the compiler", records, |record| known(record.tool.build.compiler.as_ref()));
     found.add_of(Subject, "the profile", records, |record| known(record.tool.build.profile.as_ref()));
     found.add_of(Subject, "the number of blocks", records, |record| record.scenario.blocks.to_string());
-    for base in &records[0].stacks {
+    for base in records[0].stacks.iter().filter(|facts| is_wanted(&facts.name)) {
         let Some(new) = records[1].stacks.iter().find(|facts| facts.name == base.name) else { continue };
         let both = [base, new];
         let name = |what: &str| format!("{what} of {}", base.name);

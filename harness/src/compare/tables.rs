@@ -1,6 +1,7 @@
 //! A comparison in sentences and tables.
 
-use super::{BytesComparison, Comparison, MeasurementComparison, Metric, TimingComparison};
+use super::figures::Metric;
+use super::{BytesComparison, Comparison, MeasurementComparison, TimingComparison};
 use crate::load::Operation;
 use crate::report::Document;
 use crate::report::model::{Cell, Column, Row, Table, Unit};
@@ -47,6 +48,7 @@ pub(super) fn document(comparison: &Comparison) -> Document {
         answer: answer(comparison),
         warnings: warnings(comparison),
         tables: settings.into_iter().chain(bytes).chain(timings).collect(),
+        charts: vec![],
     }
 }
 
@@ -228,6 +230,7 @@ fn metric_name(metric: Metric) -> &'static str {
         Metric::Throughput => "calls/s",
         Metric::ServerCpu => "CPU of the server, µs a call",
         Metric::ClientCpu => "CPU of the client, µs a call",
+        Metric::Bytes => "bytes a call",
     }
 }
 
@@ -235,7 +238,7 @@ fn metric_name(metric: Metric) -> &'static str {
 fn figure_cell(metric: Metric, figure: f64) -> Cell {
     match metric {
         _ if !figure.is_finite() => Cell::Missing,
-        Metric::Throughput => Cell::Text(crate::report::thousands(figure)),
+        Metric::Throughput | Metric::Bytes => Cell::Text(crate::report::thousands(figure)),
         Metric::Latency | Metric::ServerCpu | Metric::ClientCpu => Cell::number(figure / 1e3),
     }
 }

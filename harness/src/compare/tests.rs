@@ -24,7 +24,7 @@ static REFERENCE: LazyLock<Record> = LazyLock::new(|| {
     record
 });
 
-fn reference() -> Record {
+pub(super) fn reference() -> Record {
     REFERENCE.clone()
 }
 

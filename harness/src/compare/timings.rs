@@ -2,13 +2,11 @@
 
 use serde::Serialize;
 
-use crate::load::Load;
-use crate::record::{Record, Status, Trial};
-use crate::report::{MeasurementSummary, StackSummary, Summary, by_block, median_latency};
-use crate::stacks::{NETWORK_FLOOR, at_the_place_of, base_name};
-use crate::stats::{
-    ByBlock, Interval, Statement, blocks_needed, delta, error_each, median, ratio, ratio_of_medians,
-};
+use super::figures::{Metric, Trials, relative, values};
+use crate::record::{Record, Status};
+use crate::report::{MeasurementSummary, StackSummary, Summary, by_block};
+use crate::stacks::{NETWORK_FLOOR, base_name};
+use crate::stats::{Interval, Statement, blocks_needed, delta, error_each, median, ratio, ratio_of_medians};
 
 /// A measurement that both records have.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -45,44 +43,6 @@ pub struct TimingComparison {
     pub statement: Statement,
 }
 
-/// What is compared of a stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Metric {
-    /// The median latency, in nanoseconds.
-    Latency,
-    /// Correct answers per second.
-    Throughput,
-    /// CPU time of server and broker per correct answer, in nanoseconds.
-    ServerCpu,
-    /// CPU time of the client per correct answer, in nanoseconds.
-    ClientCpu,
-}
-
-impl Metric {
-    /// The metrics of a measurement with this load.
-    fn of(load: Load) -> [Metric; 3] {
-        let first = if load.is_for_latency() { Metric::Latency } else { Metric::Throughput };
-        [first, Metric::ServerCpu, Metric::ClientCpu]
-    }
-
-    /// Whether less is better.
-    fn is_cost(self) -> bool {
-        self != Metric::Throughput
-    }
-
-    /// The figure of a trial; absent where it was not observed. `is_brokered` states whether the calls passed through a broker.
-    fn figure(self, trial: &Trial, is_brokered: bool) -> Option<f64> {
-        match self {
-            // Absent where it falls among calls without an answer.
-            Metric::Latency => Some(median_latency(trial).unwrap_or(f64::INFINITY)),
-            Metric::Throughput => Some(trial.throughput),
-            Metric::ServerCpu => trial.per_answer(trial.serving(is_brokered)?.cpu_ns),
-            Metric::ClientCpu => trial.per_answer(trial.client?.cpu_ns),
-        }
-    }
-}
-
 /// Compares each measurement that both records have. `summaries` are those of `records`.
 pub(super) fn compare(records: [&Record; 2], summaries: [&Summary; 2]) -> Vec<MeasurementComparison> {
     let [base, new] = summaries;
@@ -101,7 +61,11 @@ fn measurement(records: [&Record; 2], both: [&MeasurementSummary; 2]) -> Measure
     let in_new =
         |stack: &&StackSummary| new.stacks.iter().filter(is_placed).any(|other| other.stack == stack.stack);
     let stacks: Vec<_> = base.stacks.iter().filter(is_placed).filter(in_new).collect();
-    let have = |floor: &str| stacks.iter().all(|stack| trials.iter().all(|trials| trials.have(floor, stack)));
+    let have = |floor: &str| {
+        stacks
+            .iter()
+            .all(|stack| trials.iter().all(|trials| trials.have(floor, &stack.stack, stack.operation)))
+    };
     let floor = [base.floor, NETWORK_FLOOR].into_iter().find(|floor| have(floor));
     let metrics = Metric::of(base.measurement.load);
     let rows: Vec<_> = stacks
@@ -111,15 +75,15 @@ fn measurement(records: [&Record; 2], both: [&MeasurementSummary; 2]) -> Measure
         .collect();
     let error = error_each(rows.len());
     let timing = |(stack, metric): &(&StackSummary, Metric)| {
-        let figures = trials.map(|trials| trials.figures(stack, *metric));
+        let figures = trials.map(|trials| trials.figures(&stack.stack, stack.kind.is_brokered(), *metric));
         let [in_base, in_new] = figures.each_ref().map(|figures| median(&values(figures)));
         let [of_base, of_new] = [0, 1].map(|at| match floor {
-            Some(floor) => relative(&figures[at], &trials[at].figures_of_floor(floor, stack, *metric)),
+            Some(floor) => relative(&figures[at], &trials[at].figures_of_floor(floor, &stack.stack, *metric)),
             None => values(&figures[at]),
         });
         let ratio = ratio_of_medians(&of_base, &of_new, error);
         let ratio = ratio.map(|ratio| if metric.is_cost() { ratio.inverse() } else { ratio });
-        let same = [0, 1].map(|at| trials[at].same(both[at], *metric)).concat();
+        let same = [0, 1].map(|at| same(&trials[at], both[at], *metric)).concat();
         let delta = delta(&same);
         Some(TimingComparison {
             stack: stack.stack.clone(),
@@ -183,61 +147,18 @@ fn unplaced(records: [&Record; 2]) -> Vec<String> {
         .collect()
 }
 
-/// The trials of a measurement in a record.
-#[derive(Clone, Copy)]
-struct Trials<'a> {
-    record: &'a Record,
-    measurement: &'a str,
-}
-
-impl Trials<'_> {
-    /// The trials of a stack; with `twin` those of the second half of an A/A pair.
-    fn of(&self, stack: &str, twin: bool) -> Vec<&Trial> {
-        let is_wanted = |trial: &&Trial| {
-            trial.twin == twin && trial.measurement == self.measurement && trial.stack == stack
-        };
-        self.record.trials.iter().filter(is_wanted).collect()
-    }
-
-    /// The metric of a stack in each block with a valid trial in which it was observed.
-    fn figures(&self, stack: &StackSummary, metric: Metric) -> ByBlock {
-        let is_brokered = stack.kind.is_brokered();
-        by_block(&self.of(&stack.stack, false), |trial| metric.figure(trial, is_brokered))
-    }
-
-    /// The same of `floor`, measured where `stack` was.
-    fn figures_of_floor(&self, floor: &str, stack: &StackSummary, metric: Metric) -> ByBlock {
-        let floor = at_the_place_of(floor, &stack.stack);
-        by_block(&self.of(&floor, false), |trial| metric.figure(trial, false))
-    }
-
-    /// Whether `floor` was measured where `stack` was, with the same operation.
-    fn have(&self, floor: &str, stack: &StackSummary) -> bool {
-        let floor = self.of(&at_the_place_of(floor, &stack.stack), false);
-        floor.iter().any(|trial| trial.operation == stack.operation)
-    }
-
-    /// The ratios of the A/A pairs of `summary`, a summary of these trials.
-    fn same(&self, summary: &MeasurementSummary, metric: Metric) -> Vec<Interval> {
-        let paired = summary
-            .pairs
-            .iter()
-            .filter_map(|pair| summary.stacks.iter().find(|stack| stack.stack == pair.stack));
-        let halves = paired.map(|stack| {
-            let twin = by_block(&self.of(&stack.stack, true), |trial| {
-                metric.figure(trial, stack.kind.is_brokered())
-            });
-            ratio(&self.figures(stack, metric), &twin, error_each(summary.pairs.len()))
-        });
-        halves.flatten().collect()
-    }
-}
-
-fn values(figures: &ByBlock) -> Vec<f64> {
-    figures.values().copied().collect()
-}
-
-/// The multiples of the floor in the blocks that both have.
-fn relative(figures: &ByBlock, floor: &ByBlock) -> Vec<f64> {
-    figures.iter().filter_map(|(block, figure)| Some(figure / floor.get(block)?)).collect()
+/// The ratios of the A/A pairs of `summary`, a summary of these trials.
+fn same(trials: &Trials<'_>, summary: &MeasurementSummary, metric: Metric) -> Vec<Interval> {
+    let paired =
+        summary.pairs.iter().filter_map(|pair| summary.stacks.iter().find(|stack| stack.stack == pair.stack));
+    let halves = paired.map(|stack| {
+        let twin =
+            by_block(&trials.of(&stack.stack, true), |trial| metric.figure(trial, stack.kind.is_brokered()));
+        ratio(
+            &trials.figures(&stack.stack, stack.kind.is_brokered(), metric),
+            &twin,
+            error_each(summary.pairs.len()),
+        )
+    });
+    halves.flatten().collect()
 }

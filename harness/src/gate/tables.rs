@@ -58,6 +58,7 @@ impl Outcome {
                 is_grouped: true,
                 ..Table::default()
             }],
+            ..Document::default()
         }
     }
 

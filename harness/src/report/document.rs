@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::io;
 
+use super::chart::Charts;
 use super::model::Document;
-use super::{html, markdown, terminal};
+use super::{html, markdown, plots, terminal};
 
 impl Document {
     /// The document as plain text, for a terminal: the answer comes last.
@@ -44,8 +45,11 @@ impl Document {
     /// The document as an HTML page that needs nothing else.
     ///
     /// # Errors
-    /// When the template cannot be rendered.
+    /// When a figure cannot be drawn or the template cannot be rendered.
     pub fn html(&self) -> io::Result<String> {
-        html::render_document(self).map_err(io::Error::other)
+        let draw = |charts: &Charts| charts.charts.iter().map(plots::chart).collect::<Result<Vec<_>, _>>();
+        let figures: Vec<_> =
+            self.charts.iter().map(draw).collect::<Result<_, _>>().map_err(io::Error::other)?;
+        html::render_document(self, &figures).map_err(io::Error::other)
     }
 }

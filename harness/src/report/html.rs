@@ -6,6 +6,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value, escape_formatter};
 use serde::Serialize;
 
+use super::chart::Charts;
 use super::model::{Alignment, Cell, Column, Direction, Document, Report, Row, Table};
 use super::plots::{self, Figure, Figures};
 use super::text;
@@ -25,8 +26,11 @@ pub(super) fn render(report: &Report, figures: &Figures) -> Result<String, minij
     rendered("page", &Page::new(report, figures))
 }
 
-/// `document` as a page.
-pub(super) fn render_document(document: &Document) -> Result<String, minijinja::Error> {
+/// `document` as a page with `figures` in it, a list for each of its groups of charts.
+pub(super) fn render_document(
+    document: &Document,
+    figures: &[Vec<Figure>],
+) -> Result<String, minijinja::Error> {
     let page = DocumentPage {
         title: &document.title,
         dark: plots::dark_rules(),
@@ -34,6 +38,12 @@ pub(super) fn render_document(document: &Document) -> Result<String, minijinja::
         answer: &document.answer,
         warnings: &document.warnings,
         tables: document.tables.iter().map(Grid::new).collect(),
+        charts: document
+            .charts
+            .iter()
+            .zip(figures)
+            .map(|(charts, figures)| Multiples::new(charts, figures))
+            .collect(),
     };
     rendered("document", &page)
 }
@@ -64,6 +74,25 @@ struct DocumentPage<'a> {
     answer: &'a [String],
     warnings: &'a [String],
     tables: Vec<Grid<'a>>,
+    charts: Vec<Multiples<'a>>,
+}
+
+/// Small figures that belong together.
+#[derive(Serialize)]
+struct Multiples<'a> {
+    title: &'a str,
+    caption: &'a str,
+    figures: Vec<Drawing<'a>>,
+}
+
+impl<'a> Multiples<'a> {
+    fn new(charts: &'a Charts, figures: &'a [Figure]) -> Self {
+        Multiples {
+            title: &charts.title,
+            caption: &charts.caption,
+            figures: figures.iter().map(Drawing::new).collect(),
+        }
+    }
 }
 
 /// The variables of the template.

@@ -7,6 +7,7 @@
 mod answer;
 mod asymmetries;
 mod capacity;
+mod chart;
 mod conformance;
 mod describe;
 mod document;
@@ -41,6 +42,7 @@ use crate::record::{Record, write_atomically};
 use model::Report;
 use plots::Figures;
 
+pub use chart::{Chart, ChartLevel, ChartPoint, Charts};
 pub(crate) use fairness::settings_of;
 pub use model::Document;
 pub use server_capacity::ServerCapacity;
@@ -48,8 +50,9 @@ pub use spread::Spread;
 pub use stack::StackKind;
 pub use stack_summary::{Cpu, StackSummary};
 pub(crate) use stack_summary::{by_block, median_latency};
+pub(crate) use summary::network_floor;
 pub use summary::{MeasurementSummary, NotMeasured, SelfComparison, Summary};
-pub(crate) use text::thousands;
+pub(crate) use text::{decimals, thousands};
 pub use variants::Variant;
 pub use verdict::Ranking;
 

@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use super::chart::Charts;
 use super::stack::StackKind;
 use crate::record::{CheckFailure, Label};
 use crate::stats::{Interval, Statement};
@@ -55,6 +56,8 @@ pub struct Document {
     pub warnings: Vec<String>,
     /// The tables.
     pub tables: Vec<Table>,
+    /// The figures that an HTML page shows below the tables, in groups.
+    pub charts: Vec<Charts>,
 }
 
 /// The tables of a measurement of the scenario.

@@ -167,7 +167,7 @@ fn trials_of<'a>(trials: &[&'a Trial], stack: &str) -> Vec<&'a Trial> {
 
 /// The floor with which latencies of `measurement` are compared: that for its number of connections, or else
 /// [`NETWORK_FLOOR`] if that one was measured by a route by which the other was not.
-fn network_floor(measurement: &Measurement, trials: &[&Trial]) -> &'static str {
+pub(crate) fn network_floor(measurement: &Measurement, trials: &[&Trial]) -> &'static str {
     let was_measured = |stack: &str| trials.iter().any(|trial| trial.stack == stack);
     let floor = floor_for(measurement.max_connections());
     let of_route = |trial: &&&Trial| base_name(&trial.stack) == NETWORK_FLOOR;

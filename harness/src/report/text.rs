@@ -27,11 +27,12 @@ pub(super) fn ratio(ratio: f64) -> String {
 
 /// Nanoseconds as microseconds with three significant digits.
 pub(super) fn micros(nanos: f64) -> String {
-    microseconds(nanos / 1_000.0)
+    decimals(nanos / 1_000.0)
 }
 
-fn microseconds(micros: f64) -> String {
-    match micros {
+/// A number with three significant digits, and a comma between thousands.
+pub(crate) fn decimals(value: f64) -> String {
+    match value {
         v if v < 1.0 => format!("{v:.3}"),
         v if v < 10.0 => format!("{v:.2}"),
         v if v < 100.0 => format!("{v:.1}"),
@@ -84,7 +85,7 @@ fn statement(statement: Statement, ratio: Option<&Interval>, delta: f64) -> Stri
 /// A number in `unit`, without the unit.
 fn number(value: f64, unit: Option<Unit>) -> String {
     match unit {
-        Some(Unit::Microseconds) => microseconds(value),
+        Some(Unit::Microseconds) => decimals(value),
         Some(Unit::Milliseconds) => format!("{value:.2}"),
         Some(Unit::Ratio) => ratio(value),
         Some(Unit::Percent) => format!("{value:.0}"),

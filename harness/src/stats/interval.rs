@@ -60,6 +60,14 @@ pub(super) fn ratio_interval(ratios: &[f64], error: f64) -> Option<Interval> {
     Some(Interval { low: sorted[rank - 1], median: middle, high: sorted[sorted.len() - rank] })
 }
 
+/// The median of `values` with an interval that fails to contain the true median with a probability of at most `error`: as for
+/// ratios, the k-th smallest and the k-th largest value. `None` if there are too few values, or if one is negative or not a
+/// number.
+#[must_use]
+pub fn interval_of_median(values: &[f64], error: f64) -> Option<Interval> {
+    ratio_interval(values, error)
+}
+
 /// The ratio of the median of `new` to that of `base`, two samples that were not taken together, with an interval that
 /// fails to contain the true ratio with a probability of at most `error`.
 ///

@@ -1,6 +1,7 @@
 //! `rpcbench compare`.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -12,6 +13,12 @@ const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../results/referen
 /// read the histograms of all.
 fn changed(change: impl FnOnce(&mut Value)) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
+    write_changed(folder.path(), change);
+    folder
+}
+
+/// The same in a folder that may not be there yet.
+pub(super) fn write_changed(folder: &Path, change: impl FnOnce(&mut Value)) {
     let text = fs::read_to_string(format!("{REFERENCE}/record.json")).unwrap();
     let mut record: Value = serde_json::from_str(&text).unwrap();
     record["scenario"]["measurement"]
@@ -20,8 +27,8 @@ fn changed(change: impl FnOnce(&mut Value)) -> tempfile::TempDir {
         .retain(|measurement| measurement["name"] == "latency");
     record["trials"].as_array_mut().unwrap().retain(|trial| trial["measurement"] == "latency");
     change(&mut record);
-    fs::write(folder.path().join("record.json"), record.to_string()).unwrap();
-    folder
+    fs::create_dir_all(folder).unwrap();
+    fs::write(folder.join("record.json"), record.to_string()).unwrap();
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod common;
 mod compare;
 mod escapes;
 mod gate;
+mod history;
 mod output;
 mod peer;
 mod targets;
@@ -45,6 +46,10 @@ fn an_unknown_word_is_answered_with_the_known_ones() {
         (&["run", "--load", "fast"], &["fast", "closed:"]),
         (&["run", "--placement", "here"], &["here", "split", "shared", "free"]),
         (&["run", "--bloks", "1"], &["--bloks", "--blocks"]),
+        (&["history", ".", "--metric", "latencies"], &["latencies", "latency", "throughput", "cpu", "bytes"]),
+        (&["history", ".", "--operation", "ad"], &["did you mean `add`?"]),
+        (&["history", ".", "--stak", "rest"], &["--stak", "--stack"]),
+        (&["histroy"], &["histroy", "history"]),
         (&["run", "--seconds", "0"], &["20ms"]),
         (&["run", "quick", "standard", "--out", "x"], &["--out"]),
         (&["serve", "rest", "--executor", "threads"], &["threads", "blocking"]),
@@ -61,7 +66,9 @@ fn an_unknown_word_is_answered_with_the_known_ones() {
 #[test]
 fn every_command_explains_itself() {
     let help = finish(&mut rpcbench(&["--help"])).with(0, &[]).out.join("\n");
-    for command in ["run", "serve", "call", "check", "report", "agent", "merge", "list", "doctor"] {
+    for command in
+        ["run", "serve", "call", "check", "report", "compare", "history", "agent", "merge", "list", "doctor"]
+    {
         assert!(help.contains(&format!("  {command} ")), "{help}");
         let own = finish(&mut rpcbench(&[command, "--help"])).with(0, &[]).out.join("\n");
         assert!(own.contains(&format!("rpcbench {command}")), "{own}");

@@ -51,6 +51,7 @@ fn standard_output_that_is_full_is_reported_and_a_closed_pipe_is_not() {
         (&["call", "rest", &url, "add", "2", "3"], 0),
         (&["check", "rest", &url], 0),
         (&["report", REFERENCE, "--out", report.to_str().unwrap()], 0),
+        (&["history", REFERENCE, "--metric", "bytes"], 0),
     ] {
         let ended = run(arguments, full(), Stdio::piped());
         let message = String::from_utf8(ended.stderr).unwrap();

@@ -17,6 +17,23 @@ impl Axis {
         Axis { low: 0.0, high: if high > 0.0 { high } else { 1.0 }, logarithmic: false, from, to }
     }
 
+    /// An axis around `values`, without a zero: linear, or logarithmic where the largest value is a multiple of the smallest.
+    /// It spans at least 6 % of the values, so that small differences look small.
+    pub(super) fn around(values: impl Iterator<Item = f64> + Clone, from: f64, to: f64) -> Self {
+        const MAX_LINEAR_RATIO: f64 = 4.0;
+        const MIN_SPAN: f64 = 0.06;
+        let logarithmic = Axis::logarithmic(values.clone(), from, to);
+        let (low, high) = values
+            .filter(|v| v.is_finite() && *v > 0.0)
+            .fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), v| (low.min(v), high.max(v)));
+        if low > high || high > MAX_LINEAR_RATIO * low {
+            return logarithmic;
+        }
+        let middle = f64::midpoint(low, high);
+        let half = (0.58 * (high - low)).max(MIN_SPAN / 2.0 * middle);
+        Axis { low: middle - half, high: middle + half, logarithmic: false, from, to }
+    }
+
     /// A logarithmic axis that contains all positive `values`.
     pub(super) fn logarithmic(values: impl Iterator<Item = f64>, from: f64, to: f64) -> Self {
         const MARGIN: f64 = 1.15;
@@ -145,6 +162,17 @@ mod tests {
             assert!((5.0..=9.0).contains(&axis.at(f64::INFINITY)));
             assert!(axis.ticks().iter().all(|tick| tick.is_finite()));
         }
+    }
+
+    #[test]
+    fn an_axis_around_values_shows_small_differences_small_and_large_ones_logarithmically() {
+        let ends = |axis: Axis| (axis.low, axis.high);
+        let (low, high) = ends(Axis::around([100.0, 100.1].into_iter(), 0.0, 1.0));
+        assert!(high - low > 5.9 && low < 100.0 && high > 100.1);
+        let (low, high) = ends(Axis::around([100.0, 150.0].into_iter(), 0.0, 1.0));
+        assert!(low > 90.0 && high < 160.0);
+        assert!(Axis::around([1.0, 5.0].into_iter(), 0.0, 1.0).logarithmic);
+        assert!(Axis::around([f64::NAN].into_iter(), 0.0, 1.0).at(3.0).is_finite());
     }
 
     proptest! {

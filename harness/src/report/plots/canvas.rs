@@ -36,20 +36,29 @@ pub(super) struct Canvas<'a> {
     failed: Option<PlotError>,
 }
 
-/// Draws a figure of `height` pixels. `title` is its text alternative, for readers who cannot see it.
+/// Draws a figure of the usual width and of `height` pixels. `title` is its text alternative, for readers who cannot see it.
 pub(super) fn draw(
     height: f64,
     title: &str,
     marks: impl FnOnce(&mut Canvas<'_>),
 ) -> Result<String, PlotError> {
+    draw_sized((WIDTH, height), title, marks)
+}
+
+/// Draws a figure of this width and height in pixels.
+pub(super) fn draw_sized(
+    size: (f64, f64),
+    title: &str,
+    marks: impl FnOnce(&mut Canvas<'_>),
+) -> Result<String, PlotError> {
     let mut svg = String::new();
-    let (width, tall) = at(WIDTH, height);
+    let (width, tall) = at(size.0, size.1);
     let mut canvas = Canvas {
         area: SVGBackend::with_string(&mut svg, (width.unsigned_abs(), tall.unsigned_abs()))
             .into_drawing_area(),
         failed: None,
     };
-    canvas.rectangle((0.0, 0.0), (WIDTH, height), PAPER, 1.0);
+    canvas.rectangle((0.0, 0.0), size, PAPER, 1.0);
     marks(&mut canvas);
     if let Some(failed) = canvas.failed.take() {
         return Err(failed);
@@ -58,8 +67,10 @@ pub(super) fn draw(
     drop(canvas);
     let (_, shapes) = svg.split_once('\n').ok_or_else(|| PlotError("an empty drawing".to_owned()))?;
     Ok(format!(
-        "<svg class=\"plot\" xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"{WIDTH}\" height=\"{height:.0}\" \
+        "<svg class=\"plot\" xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"{:.0}\" height=\"{:.0}\" \
          viewBox=\"0 0 {width} {tall}\"><title>{}</title>\n{shapes}",
+        size.0,
+        size.1,
         escaped(title)
     ))
 }
@@ -155,6 +166,12 @@ impl Canvas<'_> {
             start += STEP;
         }
         self.curve(&[from, (to.0, from.1), to, (from.0, to.1), from], colour, 1.0, 1.2);
+    }
+
+    /// Draws a small filled dot.
+    pub(super) fn point(&mut self, (x, y): (f64, f64), colour: RGBColor) {
+        const RADIUS: f64 = 2.6;
+        self.put(&Circle::new(at(x, y), length(RADIUS), colour.filled()));
     }
 
     pub(super) fn dot(&mut self, (x, y): (f64, f64), look: Look) {

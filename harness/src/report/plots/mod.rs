@@ -4,6 +4,7 @@ mod axis;
 mod bytes;
 mod canvas;
 mod capacity;
+mod chart;
 mod cpu;
 mod curves;
 mod figure;
@@ -23,6 +24,7 @@ use crate::load::Operation;
 use crate::record::Record;
 
 pub(super) use canvas::PlotError;
+pub(super) use chart::chart;
 pub(super) use figure::Figure;
 pub(super) use style::{dark_rules, swatch};
 
