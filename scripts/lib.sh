@@ -79,6 +79,7 @@ apt_install() {
 }
 
 # Makes the virtual environment $1 with the packages of the requirement files that follow, or remakes it if they changed.
+# Fails or exits if that is impossible.
 make_python_environment() {
     local environment=$1 candidate base=
     local pinned=("${@:2}")
@@ -102,8 +103,8 @@ make_python_environment() {
         }
     fi
     rm -rf "$environment"
-    "$base" -m venv "$environment"
-    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check "${pinned[@]/#/--requirement=}"
+    "$base" -m venv "$environment" || return 1
+    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check "${pinned[@]/#/--requirement=}" || return 1
     # Written last, so that an incomplete environment is remade the next time.
     cat "${pinned[@]}" >"$environment/requirements.txt"
 }
