@@ -6,9 +6,11 @@ use calculator::printable_json;
 
 use super::interrupts::Interrupts;
 use super::output::print_or_write;
+use super::protocol_options::parse_server_options;
 use super::{Exit, Failure, Outcome, print_error};
 use crate::deploy::Placement;
 use crate::gate::{self, ExchangedEnd, GateError, GateSettings, Request, Subject, Verdict};
+use crate::stacks::{ServerOptions, Stack};
 
 /// Decide whether a change makes calls slower, for CI
 ///
@@ -50,6 +52,15 @@ pub(super) struct Arguments {
     /// The seed of links, order and environments [default: random]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// An argument for the servers of the new side: a difference that the gate should find
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true, hide = true)]
+    new_server_arg: Vec<String>,
+    /// Make exactly this number of rounds, whatever they show
+    #[arg(long, value_name = "N", hide = true)]
+    rounds: Option<u32>,
+    /// Draw the links of each round from this number, which are made in advance
+    #[arg(long, value_name = "N", hide = true)]
+    pool: Option<u32>,
     /// The output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -75,11 +86,17 @@ pub(super) fn gate(arguments: &Arguments) -> Outcome {
         settings.check().map_err(|(_, reason)| Failure::usage(reason))?;
     }
     settings.placement = arguments.placement.unwrap_or(settings.placement);
+    let stacks: Vec<&'static Stack> =
+        settings.stacks.iter().filter_map(|name| Stack::named(name).ok()).collect();
+    let new_servers = parse_server_options(&arguments.new_server_arg, &stacks)?;
     let request = Request {
         subjects: [&arguments.base, &arguments.new].map(|text| Subject::of(text)),
         exchanged: arguments.side,
         settings,
         seed: arguments.seed.unwrap_or_else(rand::random),
+        servers: [ServerOptions::default(), new_servers],
+        rounds: arguments.rounds,
+        pool: arguments.pool,
     };
     let interrupts = Interrupts::watch()?;
     let outcome = gate::run(&request, interrupts.flag(), &mut |line| print_error(&line));

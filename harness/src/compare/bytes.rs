@@ -1,6 +1,6 @@
 //! The bytes of a call in two records: equal or not.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::load::Operation;
 use crate::record::{Parts, Party, Record, Wire};
@@ -22,7 +22,7 @@ pub struct BytesComparison {
 }
 
 /// The bytes of a call, over all hops.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CallBytes {
     /// Towards the server, in bytes.
     pub up: u64,
@@ -35,7 +35,7 @@ pub struct CallBytes {
 }
 
 impl CallBytes {
-    pub(super) fn of(wire: &Wire) -> Self {
+    pub(crate) fn of(wire: &Wire) -> Self {
         let is_up = |from, to| from == Party::Client || to == Party::Server;
         let bytes = |up: bool| {
             let hops = wire.hops.iter().filter(|hop| is_up(hop.from, hop.to) == up);
@@ -49,7 +49,7 @@ impl CallBytes {
         }
     }
 
-    pub(super) fn total(&self) -> i128 {
+    pub(crate) fn total(&self) -> i128 {
         i128::from(self.up) + i128::from(self.down)
     }
 }

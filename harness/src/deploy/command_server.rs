@@ -18,19 +18,25 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often it is tried whether the server listens.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Runs a command, prints its process id, and ends it with its own standard input: even if the parent is killed.
-const SHELL: &str = r#"eval "exec $1" </dev/null >&2 & echo "$!"; cat >/dev/null; kill "$!"; wait"#;
+/// Becomes the command, after it has started a watcher that ends the command when standard input ends, even if the parent
+/// is killed. The watcher makes sure that its parent is still the command: another process may have got its id.
+const SHELL: &str = r#"exec 3<&0
+(
+    cat <&3 >/dev/null
+    read -r _ _ _ parent _ </proc/self/stat && [ "$parent" = "$$" ] && kill "$$"
+) >/dev/null 2>&1 &
+exec 3<&- </dev/null
+eval "exec $1""#;
 
 /// A server that was started by a command. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct CommandServer {
-    _child: PipedChild,
-    pid: u32,
+    child: PipedChild,
     port: u16,
 }
 
 impl CommandServer {
-    /// Runs `command` with the shell on `cores`, with a free port of the loopback interface in place of [`PORT`], and waits
+    /// Runs the simple command `command` with the shell on `cores`, with a free port of the loopback interface in place of [`PORT`], and waits
     /// until something listens there.
     ///
     /// # Errors
@@ -41,9 +47,7 @@ impl CommandServer {
         let mut shell = Command::new("sh");
         shell.args(["-c", SHELL, "sh", &command.replace(PORT, &port.to_string())]);
         let child = PipedChild::spawn(shell, cores, STOP_TIMEOUT).map_err(failed)?;
-        let pid = child.next_line(START_TIMEOUT).ok().and_then(|line| line.trim().parse().ok());
-        let pid = pid.ok_or("could not be started")?;
-        let server = CommandServer { _child: child, pid, port };
+        let server = CommandServer { child, port };
         let begun = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             if !server.is_running() {
@@ -59,7 +63,7 @@ impl CommandServer {
 
     /// The process id of the command.
     pub(crate) fn pid(&self) -> u32 {
-        self.pid
+        self.child.pid()
     }
 
     /// The port of the loopback interface on which it listens.
@@ -69,7 +73,7 @@ impl CommandServer {
 
     /// Whether the command has not ended.
     pub(crate) fn is_running(&self) -> bool {
-        sys::cpu_time(self.pid).is_some() && sys::is_running(self.pid) != Some(false)
+        self.child.is_running()
     }
 }
 
@@ -89,6 +93,16 @@ mod tests {
     }
 
     #[test]
+    fn the_watcher_of_a_command_that_has_ended_ends_no_other_process() {
+        let mut command = Command::new("sh");
+        command.args(["-c", SHELL, "sh", "true"]);
+        let mut child = PipedChild::spawn(command, &[], STOP_TIMEOUT).unwrap();
+        assert!(child.exit_status_within(START_TIMEOUT).unwrap().contains("exit status: 0"));
+        // Would fail if the watcher held the output, too.
+        child.stop();
+    }
+
+    #[test]
     fn a_server_is_found_and_ends_when_it_is_dropped() {
         let Some(python) = crate::stacks::interpreter_version().and(Some("python3")) else { return };
         let server = CommandServer::start(
@@ -99,6 +113,8 @@ mod tests {
         assert!(server.is_running());
         let (pid, port) = (server.pid(), server.port());
         drop(server);
-        assert!(sys::cpu_time(pid).is_none() && TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err());
+        assert!(
+            sys::is_running(pid) == Some(false) && TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err()
+        );
     }
 }

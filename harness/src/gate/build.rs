@@ -70,7 +70,7 @@ pub(super) struct Workshop {
 }
 
 /// A program of a side.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Program {
     /// The same file in every round.
     Fixed(PathBuf),
@@ -79,7 +79,7 @@ pub(super) enum Program {
 }
 
 /// A built program, which can be linked again.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Links {
     side: Side,
     folder: PathBuf,

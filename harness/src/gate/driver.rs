@@ -10,10 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::load::{self, InFlight, Load, Operation, WarmUp};
 use crate::observe::Observation;
+use crate::record::Wire;
+use crate::run::ledger;
 use crate::stacks::{Destination, Options, Stack};
 use crate::stats::quantile_with_missing;
 use crate::sys::{self, Secret};
-use crate::trial::CLIENT_RUNTIME;
+use crate::trial::{CLIENT_RUNTIME, RunningServer, ServerLocation};
 
 /// Name of the hidden subcommand that runs [`driver_main`].
 pub const SUBCOMMAND: &str = "__drive";
@@ -46,13 +48,14 @@ pub struct DriverServer {
     pub pid: Option<u32>,
 }
 
-/// Asks for a slice: calls to one server, one after the other, for a time.
+/// What a client process is asked to do, on a line of its standard input.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct SliceRequest {
+pub struct Request {
     /// The index of the server.
     pub server: usize,
-    /// For how long.
-    pub length: Duration,
+    /// For how long to call it, one call after the other: the answer is a [`Slice`]. Absent to count the bytes of a call
+    /// exactly: the answer is an `Option<Wire>`.
+    pub length: Option<Duration>,
 }
 
 /// The measurements of a slice.
@@ -70,8 +73,8 @@ pub struct Slice {
     pub p50_ns: Option<u64>,
 }
 
-/// The main function of a client process: connects, prints `ready`, and answers each [`SliceRequest`] on a line of standard
-/// input with a [`Slice`] on a line of standard output, until standard input ends. If something fails, it prints `error`
+/// The main function of a client process: connects, prints `ready`, and answers each [`Request`] on a line of standard
+/// input on a line of standard output, until standard input ends. If something fails, it prints `error`
 /// with the reason.
 #[allow(clippy::disallowed_methods, reason = "standard output is a pipe to the parent")]
 pub fn driver_main() -> Result<(), String> {
@@ -99,25 +102,45 @@ fn serve_requests(print: &dyn Fn(&str) -> Result<(), String>) -> Result<(), Stri
     print("ready")?;
     for line in io::stdin().lock().lines() {
         let line = line.map_err(|error| error.to_string())?;
-        let request: SliceRequest = serde_json::from_str(&line).map_err(|error| error.to_string())?;
+        let request: Request = serde_json::from_str(&line).map_err(|error| error.to_string())?;
         let (Some(client), Some(server)) =
             (clients.get(request.server), settings.servers.get(request.server))
         else {
             return Err(format!("there is no server {}", request.server));
         };
-        let slice = runtime.block_on(measure(stack, &settings, server, client, request.length))?;
-        print(&serde_json::to_string(&slice).map_err(|error| error.to_string())?)?;
+        let answer = match request.length {
+            Some(length) => {
+                let slice = runtime.block_on(measure(stack, &settings, server, client, length))?;
+                serde_json::to_string(&slice)
+            }
+            None => serde_json::to_string(&runtime.block_on(count(stack, &settings, server))?),
+        };
+        print(&answer.map_err(|error| error.to_string())?)?;
     }
     Ok(())
+}
+
+/// The bytes of a call; `None` if they cannot be counted.
+async fn count(
+    stack: &'static Stack,
+    settings: &DriverSettings,
+    server: &DriverServer,
+) -> Result<Option<Wire>, String> {
+    let running = RunningServer::elsewhere(ServerLocation::new(destination(server)));
+    let DriverSettings { operation, seed, timeout, .. } = *settings;
+    let counted = ledger::count(stack, operation, seed, timeout, Numbers::default(), &running);
+    Ok(counted.await.map_err(|error| error.to_string())?.wire)
+}
+
+fn destination(server: &DriverServer) -> Destination {
+    Destination { url: server.url.reveal().to_owned(), options: server.options.clone() }
 }
 
 async fn connect(stack: &'static Stack, settings: &DriverSettings) -> Result<Vec<Arc<dyn Client>>, String> {
     let mut clients = Vec::new();
     for server in &settings.servers {
-        let destination =
-            Destination { url: server.url.reveal().to_owned(), options: server.options.clone() };
         let options = ClientOptions { timeout: settings.timeout, ..ClientOptions::default() };
-        let connected = stack.connect(destination, options).await;
+        let connected = stack.connect(destination(server), options).await;
         clients.push(connected.map_err(|error| format!("cannot connect: {error}"))?);
     }
     Ok(clients)

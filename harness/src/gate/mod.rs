@@ -1,6 +1,7 @@
 //! Whether a change makes calls slower: two builds, measured alternately against the same peer until the answer is clear.
 
 mod build;
+mod contestant;
 mod decision;
 pub mod driver;
 mod error;
@@ -14,7 +15,7 @@ mod tables;
 
 pub use decision::{Decider, Judgement, Row, Verdict};
 pub use error::GateError;
-pub use outcome::{Outcome, RoundRecord};
+pub use outcome::{BytesOfStack, MetricOfRound, Outcome, RoundRecord};
 pub use run::{Progress, Request, run};
 pub use settings::{GateSettings, Metric, Thresholds};
 pub use side::{ExchangedEnd, Side};

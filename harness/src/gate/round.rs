@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use calculator::printable;
 use rand::{Rng, RngCore};
+use serde::de::DeserializeOwned;
 
-use super::driver::{DriverServer, DriverSettings, SUBCOMMAND, Slice, SliceRequest, VARIABLE};
+use super::driver::{DriverServer, DriverSettings, Request, SUBCOMMAND, Slice, VARIABLE};
 use super::error::GateError;
+use super::outcome::MetricOfRound;
 use super::settings::{GateSettings, Metric};
 use super::side::{ExchangedEnd, Side};
+use crate::compare::CallBytes;
 use crate::deploy::{CommandServer, Cores, DriverError, DriverProcess, ServerProcess, ServerStart};
+use crate::record::Wire;
 use crate::stacks::{ServerOptions, Stack};
 use crate::stats::median;
 use crate::sys::Secret;
@@ -47,6 +51,8 @@ enum Server {
 pub(super) struct Conditions<'a> {
     pub(super) settings: &'a GateSettings,
     pub(super) exchanged: ExchangedEnd,
+    /// The options of the servers of base and new.
+    pub(super) options: &'a [ServerOptions; 2],
     pub(super) cores: &'a Cores,
     /// The URL of the broker, for a stack that needs one.
     pub(super) broker: Option<&'a str>,
@@ -58,9 +64,6 @@ struct Cast {
     drivers: Vec<DriverProcess>,
 }
 
-/// The median over the pairs of a round of ln(new ÷ base), for each metric that could be measured.
-pub(super) type Ratios = Vec<(Metric, f64)>;
-
 /// Measures a round of `stack`.
 ///
 /// # Errors
@@ -70,7 +73,7 @@ pub(super) fn measure(
     [base, new]: [&Contender<'_>; 2],
     conditions: &Conditions<'_>,
     rng: &mut impl RngCore,
-) -> Result<Ratios, GateError> {
+) -> Result<Vec<MetricOfRound>, GateError> {
     let settings = conditions.settings;
     let mut cast = Cast::start(stack, [base, new], conditions, rng)?;
     for side in Side::BOTH {
@@ -86,18 +89,34 @@ pub(super) fn measure(
         let second = cast.slice(stack, order[1], conditions.exchanged, settings.slice)?;
         pairs.push(if order[0] == Side::Base { [first, second] } else { [second, first] });
     }
-    Ok(ratios(&pairs))
+    Ok(medians(&pairs))
 }
 
-/// The median over `pairs` (base, new) of the logarithms of the ratios.
-fn ratios(pairs: &[[Slice; 2]]) -> Ratios {
+/// The bytes of a call of `stack`, base and new; `None` where they cannot be counted exactly.
+///
+/// # Errors
+/// When a server or a client does not start.
+pub(super) fn count_bytes(
+    stack: &'static Stack,
+    contenders: [&Contender<'_>; 2],
+    conditions: &Conditions<'_>,
+    rng: &mut impl RngCore,
+) -> Result<[Option<CallBytes>; 2], GateError> {
+    let mut cast = Cast::start(stack, contenders, conditions, rng)?;
+    let mut bytes = |side| cast.bytes(stack, side, conditions.exchanged);
+    Ok([bytes(Side::Base)?, bytes(Side::New)?])
+}
+
+/// The medians over `pairs` (base, new) of each metric that could be measured.
+fn medians(pairs: &[[Slice; 2]]) -> Vec<MetricOfRound> {
     let of_metric = |metric: &Metric| {
-        let ratios: Option<Vec<f64>> = pairs
-            .iter()
-            .map(|[base, new]| Some((metric.of(new)? / metric.of(base)?).ln()))
-            .map(|ratio| ratio.filter(|ratio| ratio.is_finite()))
-            .collect();
-        Some((*metric, median(&ratios?)?))
+        let values: Option<Vec<[f64; 2]>> =
+            pairs.iter().map(|[base, new]| Some([metric.of(base)?, metric.of(new)?])).collect();
+        let values = values?;
+        let ratios: Vec<f64> = values.iter().map(|[base, new]| (new / base).ln()).collect();
+        let base_ns: Vec<f64> = values.iter().map(|[base, _]| *base).collect();
+        let (ratio, base_ns) = (median(&ratios)?, median(&base_ns)?);
+        ratio.is_finite().then_some(MetricOfRound { metric: *metric, base_ns, ratio })
     };
     Metric::ALL.iter().filter_map(of_metric).collect()
 }
@@ -123,11 +142,11 @@ impl Cast {
         rng: &mut impl RngCore,
     ) -> Result<Self, GateError> {
         let Conditions { exchanged, cores, broker, .. } = *conditions;
-        let mut options = ServerOptions::default();
-        let clients = stack.protocol.separate(stack, &mut options.protocol);
         let of_side = |side: Side| contenders[side as usize];
         let (mut servers, mut addresses) = (vec![], vec![]);
         for side in sides(exchanged != ExchangedEnd::Client) {
+            let mut options = conditions.options[side as usize].clone();
+            let clients = stack.protocol.separate(stack, &mut options.protocol);
             let padding_bytes = rng.random_range(0..MAX_PADDING_BYTES);
             let (server, url, pid) = match of_side(side) {
                 Contender::Url(url) => (Server::Elsewhere, (*url).to_owned(), None),
@@ -139,7 +158,7 @@ impl Cast {
                 Contender::Program(program) => {
                     let start = ServerStart {
                         cores: &cores.server,
-                        options: options.clone(),
+                        options,
                         broker,
                         program: (exchanged != ExchangedEnd::Client).then_some(*program),
                         padding_bytes,
@@ -152,7 +171,7 @@ impl Cast {
                     (Server::Own(process), url, Some(pid))
                 }
             };
-            addresses.push(DriverServer { url: Secret::new(url), options: clients.clone(), pid });
+            addresses.push(DriverServer { url: Secret::new(url), options: clients, pid });
             servers.push(server);
         }
         let mut drivers = vec![];
@@ -186,15 +205,8 @@ impl Cast {
         exchanged: ExchangedEnd,
         length: Duration,
     ) -> Result<Slice, GateError> {
+        let answer = self.ask(side, exchanged, Some(length));
         let server = exchanged.server_of(side);
-        let driver = &mut self.drivers[exchanged.client_of(side)];
-        let answer = serde_json::to_string(&SliceRequest { server, length })
-            .map_err(|error| DriverError::Failed(error.to_string()))
-            .and_then(|request| driver.request(&request, length))
-            .and_then(|answer| {
-                let unreadable = |_| DriverError::Failed(printable(&answer).into_owned());
-                serde_json::from_str::<Slice>(&answer).map_err(unreadable)
-            });
         match answer {
             Ok(slice) if slice.others == 0 && slice.right > 0 => Ok(slice),
             Ok(Slice { right, others, .. }) => {
@@ -210,6 +222,36 @@ impl Cast {
             }
             Err(source) => Err(client_error(side, stack, source, self.end_of(server).1)),
         }
+    }
+
+    /// The bytes of a call of `side`; `None` if they cannot be counted.
+    fn bytes(
+        &mut self,
+        stack: &'static Stack,
+        side: Side,
+        exchanged: ExchangedEnd,
+    ) -> Result<Option<CallBytes>, GateError> {
+        let wire: Result<Option<Wire>, DriverError> = self.ask(side, exchanged, None);
+        match wire {
+            Ok(wire) => Ok(wire.filter(|wire| wire.exact).as_ref().map(CallBytes::of)),
+            Err(source) => Err(client_error(side, stack, source, self.end_of(exchanged.server_of(side)).1)),
+        }
+    }
+
+    /// Asks the client of `side` about its server.
+    fn ask<T: DeserializeOwned>(
+        &mut self,
+        side: Side,
+        exchanged: ExchangedEnd,
+        length: Option<Duration>,
+    ) -> Result<T, DriverError> {
+        let request = Request { server: exchanged.server_of(side), length };
+        let request =
+            serde_json::to_string(&request).map_err(|error| DriverError::Failed(error.to_string()))?;
+        let driver = &mut self.drivers[exchanged.client_of(side)];
+        let answer = driver.request(&request, length.unwrap_or_default())?;
+        let unreadable = |_| DriverError::Failed(printable(&answer).into_owned());
+        serde_json::from_str(&answer).map_err(unreadable)
     }
 
     /// How the server ended, if it did, and the end of its log.
@@ -265,17 +307,21 @@ mod tests {
     #[test]
     fn a_round_is_the_median_of_the_pairs() {
         let pair = |new: u64| [slice(Some(1_000), 100), slice(Some(new), 200)];
-        let ratios = ratios(&[pair(1_010), pair(1_020), pair(90_000)]);
-        let expected =
-            [(Metric::ServerCpu, 1.02_f64.ln()), (Metric::ClientCpu, 0.0), (Metric::LatencyP50, 2_f64.ln())];
-        assert_eq!(ratios, expected);
+        let medians = medians(&[pair(1_010), pair(1_020), pair(90_000)]);
+        let of = |metric, base_ns, ratio: f64| MetricOfRound { metric, base_ns, ratio: ratio.ln() };
+        let expected = [
+            of(Metric::ServerCpu, 10.0, 1.02),
+            of(Metric::ClientCpu, 10.0, 1.0),
+            of(Metric::LatencyP50, 100.0, 2.0),
+        ];
+        assert_eq!(medians, expected);
     }
 
     #[test]
     fn what_cannot_be_measured_has_no_ratio() {
         let pairs = [[slice(None, 100), slice(Some(1), 100)], [slice(Some(0), 100), slice(Some(1), 100)]];
-        let metrics: Vec<_> = ratios(&pairs).into_iter().map(|(metric, _)| metric).collect();
+        let metrics: Vec<_> = medians(&pairs).into_iter().map(|of_round| of_round.metric).collect();
         assert_eq!(metrics, [Metric::ClientCpu, Metric::LatencyP50]);
-        assert!(super::ratios(&[]).is_empty());
+        assert!(medians(&[]).is_empty());
     }
 }

@@ -1,26 +1,26 @@
 //! Holds a gate: builds the sides, makes rounds, and ends when the answer is clear.
 
 use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
+use rand::seq::{IndexedRandom, SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
 use super::build::{Built, Program, Workshop};
+use super::contestant::{Contestant, Form, Linked};
 use super::decision::Decider;
 use super::error::GateError;
-use super::outcome::{Outcome, RoundRecord};
-use super::round::{self, Conditions, Contender};
+use super::outcome::{BytesOfStack, Outcome, RoundRecord, overall};
+use super::round::{self, Conditions};
 use super::settings::{GateSettings, Metric};
 use super::side::{ExchangedEnd, Side};
 use super::subject::Subject;
 use crate::deploy::Cores;
 use crate::deploy::rabbitmq::PrivateBroker;
-use crate::stacks::Stack;
+use crate::stacks::{ServerOptions, Stack};
 use crate::sys;
 
 /// Two programs that were linked once each differ by this many standard deviations of a link at most, for all practical
@@ -38,21 +38,26 @@ pub struct Request {
     pub settings: GateSettings,
     /// The seed of the links, the order and the environments.
     pub seed: u64,
+    /// The options of the servers of base and new; where they differ, the gate measures the difference.
+    pub servers: [ServerOptions; 2],
+    /// Makes exactly this number of rounds, whatever they show: to record rounds that are judged later.
+    pub rounds: Option<u32>,
+    /// Links each side this number of times in advance, and draws from these links: to record many rounds in less time.
+    pub pool: Option<u32>,
 }
 
 /// Receives a line about what the gate does.
 pub type Progress<'a> = &'a mut dyn FnMut(&str);
 
-/// A side that is ready to be measured.
-struct Contestant {
-    described: String,
-    form: Form,
-}
-
-enum Form {
-    Program(Program),
-    Url(String),
-    Command(String),
+/// A gate that is ready to be held.
+struct Gate<'a> {
+    request: &'a Request,
+    stacks: Vec<&'static Stack>,
+    cores: Cores,
+    contestants: [Contestant; 2],
+    broker: Option<PrivateBroker>,
+    pool: Vec<Linked>,
+    rng: ChaCha8Rng,
 }
 
 /// Holds a gate. `None` if it was interrupted.
@@ -64,7 +69,7 @@ pub fn run(
     interrupted: &AtomicBool,
     progress: Progress<'_>,
 ) -> Result<Option<Outcome>, GateError> {
-    let Request { subjects, exchanged, settings, seed } = request;
+    let Request { subjects, exchanged, settings, seed, rounds: fixed_rounds, .. } = request;
     let stacks: Vec<&'static Stack> =
         settings.stacks.iter().filter_map(|name| Stack::named(name).ok()).collect();
     check(subjects, *exchanged, &stacks)?;
@@ -72,69 +77,101 @@ pub fn run(
         .placement
         .cores(&sys::allowed_cores())
         .map_err(|error| GateError::Settings(error.to_string()))?;
-    let (workshop, contestants) = prepare(subjects, progress)?;
-    let metrics = metrics(subjects);
+    // Locked until the gate ends.
+    let (_workshop, contestants) = prepare(subjects, progress)?;
     let mut notes = vec![];
     let extra_threshold = threshold_of_single_links(&contestants, settings, &mut notes);
-    let mut decider = Decider::of(settings, &metrics, extra_threshold);
-    if settings.max_rounds() < decider.min_rounds() {
-        return Err(GateError::Settings(format!(
-            "max_time is enough for {} rounds of {}, and a decision takes at least {}",
-            settings.max_rounds(),
-            humantime::format_duration(settings.round()),
-            decider.min_rounds()
-        )));
-    }
+    let mut decider = Decider::of(settings, &metrics(subjects), extra_threshold);
+    check_time(settings, &decider)?;
     let broker = start_broker(&stacks, &cores)?;
     let mut rng = ChaCha8Rng::seed_from_u64(*seed);
-    let mut rounds: Vec<RoundRecord> = vec![];
+    let pool = (0..request.pool.unwrap_or(0)).map(|_| Linked::new(&contestants, &mut rng));
+    let pool = pool.collect::<Result<_, _>>()?;
+    let mut gate = Gate { request, stacks, cores, contestants, broker, pool, rng };
     let started = Instant::now();
-    while !decider.is_over() {
+    let bytes = gate.count_bytes()?;
+    let mut rounds: Vec<RoundRecord> = vec![];
+    while !fixed_rounds.map_or_else(|| decider.is_over(), |rounds| decider.rounds() >= rounds) {
         if interrupted.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        let number = decider.rounds();
-        let linked = Linked::new(&contestants, &mut rng)?;
-        let conditions = |stack: &Stack| Conditions {
-            settings,
-            exchanged: *exchanged,
-            cores: &cores,
-            broker: broker.as_ref().filter(|_| stack.needs_broker()).map(PrivateBroker::url),
-        };
-        let mut order = stacks.clone();
-        order.shuffle(&mut rng);
-        for stack in order {
-            let [base, new] = linked.contenders(&contestants);
-            let ratios = round::measure(stack, [&base, &new], &conditions(stack), &mut rng)?;
-            rounds.push(RoundRecord {
-                round: number,
-                stack: stack.name.to_owned(),
-                links: linked.seeds,
-                ratios,
-            });
-        }
-        decider.push(|stack, metric| {
-            let record =
-                rounds.iter().rev().find(|record| record.round == number && record.stack == stack)?;
-            record.ratios.iter().find(|(other, _)| *other == metric).map(|(_, ratio)| *ratio)
-        });
+        let round = gate.round(decider.rounds())?;
+        decider.push(|stack, metric| round.iter().find(|record| record.stack == stack)?.ratio(metric));
+        rounds.extend(round);
         progress(&describe(&decider));
     }
-    drop(workshop);
-    let [base, new] = contestants.map(|contestant| contestant.described);
+    let [base, new] = gate.contestants.map(|contestant| contestant.described);
     Ok(Some(Outcome {
         base,
         new,
         side: *exchanged,
         settings: settings.clone(),
         seed: *seed,
-        verdict: decider.verdict(),
+        verdict: overall(&bytes, decider.verdict()),
         judgements: decider.judgements(),
+        bytes,
         notes,
-        measured_seconds: (settings.round() * u32::try_from(rounds.len()).unwrap_or(u32::MAX)).as_secs_f64(),
+        measured_seconds: time_of(u32::try_from(rounds.len()).unwrap_or(u32::MAX), settings).as_secs_f64(),
         seconds: started.elapsed().as_secs_f64(),
         rounds,
     }))
+}
+
+impl Gate<'_> {
+    fn conditions(&self, stack: &Stack) -> Conditions<'_> {
+        Conditions {
+            settings: &self.request.settings,
+            exchanged: self.request.exchanged,
+            options: &self.request.servers,
+            cores: &self.cores,
+            broker: self.broker.as_ref().filter(|_| stack.needs_broker()).map(PrivateBroker::url),
+        }
+    }
+
+    /// The programs of a round: linked for it, or any two of the pool.
+    fn links(&mut self) -> Result<Linked, GateError> {
+        match (self.pool.choose(&mut self.rng), self.pool.choose(&mut self.rng)) {
+            (Some(base), Some(new)) => Ok(Linked::borrowed(base, new)),
+            _ => Linked::new(&self.contestants, &mut self.rng),
+        }
+    }
+
+    /// Counts the bytes of a call of each stack.
+    fn count_bytes(&mut self) -> Result<Vec<BytesOfStack>, GateError> {
+        let linked = Linked::new(&self.contestants, &mut self.rng)?;
+        let mut rng = ChaCha8Rng::from_rng(&mut self.rng);
+        let count = |stack: &&'static Stack| {
+            let [base, new] = linked.contenders(&self.contestants);
+            let bytes = round::count_bytes(stack, [&base, &new], &self.conditions(stack), &mut rng)?;
+            Ok(BytesOfStack { stack: stack.name.to_owned(), bytes })
+        };
+        self.stacks.iter().map(count).collect()
+    }
+
+    /// Makes round `number`: links both sides, and measures each stack, in random order.
+    fn round(&mut self, number: u32) -> Result<Vec<RoundRecord>, GateError> {
+        let linked = self.links()?;
+        self.stacks.shuffle(&mut self.rng);
+        let mut rng = ChaCha8Rng::from_rng(&mut self.rng);
+        let measure = |stack: &&'static Stack| {
+            let [base, new] = linked.contenders(&self.contestants);
+            let metrics = round::measure(stack, [&base, &new], &self.conditions(stack), &mut rng)?;
+            Ok(RoundRecord { round: number, stack: stack.name.to_owned(), links: linked.seeds, metrics })
+        };
+        self.stacks.iter().map(measure).collect()
+    }
+}
+
+/// Refuses settings with which no decision is possible.
+fn check_time(settings: &GateSettings, decider: &Decider) -> Result<(), GateError> {
+    let (possible, needed) = (settings.max_rounds(), decider.min_rounds());
+    if possible < needed {
+        return Err(GateError::Settings(format!(
+            "max_time is enough for {possible} rounds of {}, and a decision takes at least {needed}",
+            humantime::format_duration(settings.round())
+        )));
+    }
+    Ok(())
 }
 
 /// Refuses what cannot be measured.
@@ -187,9 +224,13 @@ fn prepare(
     progress: Progress<'_>,
 ) -> Result<(Option<Workshop>, [Contestant; 2]), GateError> {
     let mut workshop = None;
-    let mut contestants = vec![];
+    let mut contestants: Vec<Contestant> = vec![];
     for (side, subject) in Side::BOTH.into_iter().zip(subjects) {
         let described = subject.to_string();
+        if let Some(same) = contestants.last().filter(|_| subjects[0] == subjects[1]).cloned() {
+            contestants.push(same);
+            continue;
+        }
         contestants.push(match subject {
             Subject::Revision(_) | Subject::Tree(_) => {
                 let workshop = match &workshop {
@@ -242,43 +283,6 @@ fn start_broker(stacks: &[&'static Stack], cores: &Cores) -> Result<Option<Priva
     let is_needed = stacks.iter().any(|stack| stack.needs_broker());
     let broker = is_needed.then(|| PrivateBroker::start(&cores.server)).transpose();
     broker.map_err(|error| GateError::Broker(Arc::new(error)))
-}
-
-/// The programs of a round. Dropping it deletes those that were linked for it.
-struct Linked {
-    seeds: [Option<u32>; 2],
-    programs: [Option<PathBuf>; 2],
-}
-
-impl Linked {
-    fn new(contestants: &[Contestant; 2], rng: &mut impl Rng) -> Result<Self, GateError> {
-        let mut linked = Linked { seeds: [None; 2], programs: [None, None] };
-        for (index, contestant) in contestants.iter().enumerate() {
-            if let Form::Program(Program::Relinked(links)) = &contestant.form {
-                let seed = rng.random();
-                linked.seeds[index] = Some(seed);
-                linked.programs[index] = Some(links.link(seed)?);
-            }
-        }
-        Ok(linked)
-    }
-
-    fn contenders<'a>(&'a self, contestants: &'a [Contestant; 2]) -> [Contender<'a>; 2] {
-        [0, 1].map(|index| match (&self.programs[index], &contestants[index].form) {
-            (Some(linked), _) | (None, Form::Program(Program::Fixed(linked))) => Contender::Program(linked),
-            (None, Form::Program(Program::Relinked(_))) => unreachable!("linked for the round"),
-            (None, Form::Url(url)) => Contender::Url(url),
-            (None, Form::Command(command)) => Contender::Command(command),
-        })
-    }
-}
-
-impl Drop for Linked {
-    fn drop(&mut self) {
-        for program in self.programs.iter().flatten() {
-            let _ = fs::remove_file(program);
-        }
-    }
 }
 
 /// The state of the gate in a line.

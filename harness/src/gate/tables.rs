@@ -3,21 +3,32 @@
 use std::time::Duration;
 
 use super::decision::{ERROR_RATE, Judgement, Verdict};
-use super::outcome::Outcome;
+use super::outcome::{BytesOfStack, Outcome};
 use super::run::time_of;
 use super::side::ExchangedEnd;
+use crate::compare::CallBytes;
 use crate::report::Document;
-use crate::report::model::{Cell, Column, Row, Table};
+use crate::report::model::{Cell, Column, Row, Table, Unit};
+use crate::stats::median;
 
-const COLUMNS: [Column; 6] = [
+const COLUMNS: [Column; 7] = [
     Column::text("stack", "stack"),
     Column::text("metric", "metric"),
+    Column::number("base", "base", Unit::Microseconds)
+        .meaning("a call on the base side, median of the rounds"),
     Column::text("difference", "new than base").right_aligned().meaning("median of the rounds; + is slower"),
     Column::text("bounds", "bounds")
         .right_aligned()
         .meaning("they fail to contain the true difference in at most one gate of a hundred"),
     Column::text("threshold", "threshold").right_aligned().meaning("by how much the new side may be slower"),
     Column::text("verdict", "verdict"),
+];
+
+const BYTES: [Column; 4] = [
+    Column::text("stack", "stack"),
+    Column::text("base", "base ↑ + ↓").right_aligned().meaning("towards the server and back, over all hops"),
+    Column::text("new", "new ↑ + ↓").right_aligned(),
+    Column::text("difference", "difference"),
 ];
 
 impl Outcome {
@@ -46,23 +57,31 @@ impl Outcome {
             ],
             answer: vec![self.answer()],
             warnings: self.notes.clone(),
-            tables: vec![Table {
-                title: "New compared with base".to_owned(),
-                columns: COLUMNS.to_vec(),
-                rows: self.judgements.iter().map(row).collect(),
-                note: Some(format!(
-                    "A false alarm, or a change that is let through although it is slower by more than a threshold, occurs \
+            tables: vec![
+                bytes(&self.bytes),
+                Table {
+                    title: "New compared with base".to_owned(),
+                    columns: COLUMNS.to_vec(),
+                    rows: self.judgements.iter().map(|row| self.row(row)).collect(),
+                    note: Some(format!(
+                        "A false alarm, or a change that is let through although it is slower by more than a threshold, occurs \
                      in at most {:.0} % of gates",
-                    ERROR_RATE * 100.0
-                )),
-                is_grouped: true,
-                ..Table::default()
-            }],
+                        ERROR_RATE * 100.0
+                    )),
+                    is_grouped: true,
+                    ..Table::default()
+                },
+            ],
             ..Document::default()
         }
     }
 
     fn answer(&self) -> String {
+        let more = self.bytes.iter().filter(|row| row.difference().is_some_and(|more| more > 0));
+        let more: Vec<_> = more.map(|row| row.stack.as_str()).collect();
+        if !more.is_empty() {
+            return format!("A call takes more bytes: {}.", more.join(", "));
+        }
         let of = |verdict| -> Vec<String> {
             let rows = self.judgements.iter().filter(|row| row.verdict == verdict);
             rows.map(|row| format!("{} ({})", row.stack, row.metric.name())).collect()
@@ -91,20 +110,49 @@ impl Outcome {
     }
 }
 
-fn row(judgement: &Judgement) -> Row {
-    let percent = |share: f64| format!("{:+.2} %", share * 100.0);
-    let verdict = match judgement.verdict {
-        Verdict::Slower => "slower",
-        Verdict::NotSlower => "not slower",
-        Verdict::Undecided => "undecided",
+/// The bytes of a call of each stack.
+fn bytes(all: &[BytesOfStack]) -> Table {
+    let cell = |bytes: &Option<CallBytes>| match bytes {
+        Some(CallBytes { up, down, .. }) => format!("{up} + {down}").into(),
+        None => Cell::Missing,
     };
-    let text = |value: Option<String>| value.map_or(Cell::Missing, Cell::Text);
-    Row::new(vec![
-        judgement.stack.as_str().into(),
-        judgement.metric.name().into(),
-        text(judgement.difference.map(percent)),
-        text(judgement.bounds.map(|(low, high)| format!("{} to {}", percent(low), percent(high)))),
-        format!("{:.1} %", judgement.threshold * 100.0).into(),
-        verdict.into(),
-    ])
+    let difference = |row: &BytesOfStack| match row.difference() {
+        Some(0) => "equal".into(),
+        Some(more) => format!("{more:+}").into(),
+        None => "not counted exactly".into(),
+    };
+    let row = |row: &BytesOfStack| {
+        Row::new(vec![row.stack.as_str().into(), cell(&row.bytes[0]), cell(&row.bytes[1]), difference(row)])
+    };
+    Table {
+        title: "Bytes of a call".to_owned(),
+        columns: BYTES.to_vec(),
+        rows: all.iter().map(row).collect(),
+        ..Table::default()
+    }
+}
+
+impl Outcome {
+    fn row(&self, judgement: &Judgement) -> Row {
+        let rounds = self.rounds.iter().filter(|round| round.stack == judgement.stack);
+        let metrics =
+            rounds.flat_map(|round| &round.metrics).filter(|of_round| of_round.metric == judgement.metric);
+        let base: Vec<f64> = metrics.map(|of_round| of_round.base_ns).collect();
+        let percent = |share: f64| format!("{:+.2} %", share * 100.0);
+        let verdict = match judgement.verdict {
+            Verdict::Slower => "slower",
+            Verdict::NotSlower => "not slower",
+            Verdict::Undecided => "undecided",
+        };
+        let text = |value: Option<String>| value.map_or(Cell::Missing, Cell::Text);
+        Row::new(vec![
+            judgement.stack.as_str().into(),
+            judgement.metric.name().into(),
+            Cell::optional(median(&base).map(|ns| ns / 1_000.0)),
+            text(judgement.difference.map(percent)),
+            text(judgement.bounds.map(|(low, high)| format!("{} to {}", percent(low), percent(high)))),
+            format!("{:.1} %", judgement.threshold * 100.0).into(),
+            verdict.into(),
+        ])
+    }
 }

@@ -91,11 +91,7 @@ impl RunningServer {
         let url = broker.map(|broker| broker.url.clone()).unwrap_or_default();
         let mut destination = Destination { url, options: clients };
         if !stack.has_server() {
-            return Ok(RunningServer {
-                process: None,
-                control: None,
-                location: ServerLocation::new(destination),
-            });
+            return Ok(RunningServer::elsewhere(ServerLocation::new(destination)));
         }
         let broker = broker.map(|broker| broker.url.as_str());
         let process = ServerProcess::start(ServerStart { cores, options, broker, ..ServerStart::of(stack) })?;
@@ -107,6 +103,12 @@ impl RunningServer {
             control: None,
             location: ServerLocation::new(destination),
         })
+    }
+
+    /// A server of which only the location is known.
+    #[must_use]
+    pub fn elsewhere(location: ServerLocation) -> Self {
+        RunningServer { process: None, control: None, location }
     }
 
     /// Requests the statistics of the server's process; `None` if the server does not report any.

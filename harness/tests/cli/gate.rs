@@ -108,6 +108,8 @@ fn an_innocent_change_is_let_through_and_a_slow_one_is_not() {
         .with(0, &["building base: first", "building new: innocent"]);
     let text = passed.out.join("\n");
     assert!(text.contains("Not slower than the thresholds allow"), "{text}");
+    // The bytes of a call are counted exactly, if the system reports them.
+    assert_eq!(text.contains(" equal"), rpcbench::sys::FULL, "{text}");
     let refused =
         finish(&mut repository.gate(&["--base", "innocent", "--new", "slow", "--format", "markdown"]))
             .with(1, &[]);
