@@ -30,7 +30,7 @@ pub struct RpcServerOptions {
     pub prefetch: u16,
     /// Whether to accept compressed requests, which oslo.messaging sends with `kombu_compression=gzip`. Their
     /// decompressed size is limited to [`Limits::max_body`] bytes. Other compressions are always rejected. A compressed
-    /// request that is rejected is nevertheless decompressed, up to the same limit and on a thread for blocking work,
+    /// request that is rejected is nevertheless decompressed, up to the same limit, one at a time on another thread,
     /// to answer its call with a failure; it counts as in progress until then. Default: `false`.
     pub decompress: bool,
     /// When requests are acknowledged.

@@ -19,6 +19,7 @@ use super::incoming::{decode_request, refusal};
 use super::options::Acknowledge;
 use super::reply_sender::{Recipient, ReplySender};
 use super::state::ServerState;
+use crate::compression::Compression;
 use crate::connect::TransportError;
 use crate::deliveries::{Deliveries, deliveries_of, reason_of_end};
 use crate::publisher::{Publisher, close, poll_once};
@@ -209,14 +210,22 @@ impl Session {
         permit: OwnedSemaphorePermit,
     ) {
         state.unreadable.add(&error);
+        let is_compressed = Compression::of(&delivery.properties).is_some();
         if state.transport.acknowledges() {
             let reject = BasicRejectOptions { requeue: false };
             let _ = poll_once(pin!(self.channel.basic_reject(delivery.delivery_tag, reject)));
         }
         let (replies, max_body) = (Arc::clone(&self.replies), state.options.limits.max_body);
+        let decompressing = Arc::clone(&state.decompressing);
         tokio::spawn(async move {
-            let refusal = tokio::task::spawn_blocking(move || refusal(&delivery, &error, max_body)).await;
-            replies.send_in_background(refusal.ok().flatten(), permit).await;
+            let refuse = move || refusal(&delivery, &error, max_body);
+            let refusal = if is_compressed {
+                let _turn = decompressing.acquire().await;
+                tokio::task::spawn_blocking(refuse).await.ok().flatten()
+            } else {
+                refuse()
+            };
+            replies.send_in_background(refusal, permit).await;
         });
     }
 
