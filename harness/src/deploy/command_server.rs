@@ -6,7 +6,6 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::child::PipedChild;
-use crate::sys;
 
 /// The word in a command that is replaced by the port.
 pub const PORT: &str = "{port}";
@@ -85,6 +84,7 @@ fn free_port() -> io::Result<u16> {
 #[cfg(all(test, target_os = "linux", not(rpcbench_portable)))]
 mod tests {
     use super::*;
+    use crate::sys;
 
     #[test]
     fn a_command_that_ends_at_once_is_reported() {

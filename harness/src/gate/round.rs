@@ -107,16 +107,15 @@ pub(super) fn count_bytes(
     Ok([bytes(Side::Base)?, bytes(Side::New)?])
 }
 
-/// The medians over `pairs` (base, new) of each metric that could be measured.
+/// The medians over `pairs` (base, new) of each metric that could be measured in at least half of them. On a busy machine, no
+/// call may end in a slice.
 fn medians(pairs: &[[Slice; 2]]) -> Vec<MetricOfRound> {
     let of_metric = |metric: &Metric| {
-        let values: Option<Vec<[f64; 2]>> =
-            pairs.iter().map(|[base, new]| Some([metric.of(base)?, metric.of(new)?])).collect();
-        let values = values?;
-        let ratios: Vec<f64> = values.iter().map(|[base, new]| (new / base).ln()).collect();
-        let base_ns: Vec<f64> = values.iter().map(|[base, _]| *base).collect();
-        let (ratio, base_ns) = (median(&ratios)?, median(&base_ns)?);
-        ratio.is_finite().then_some(MetricOfRound { metric: *metric, base_ns, ratio })
+        let values = pairs.iter().filter_map(|[base, new]| Some((metric.of(base)?, metric.of(new)?)));
+        let measured = values.map(|(base_ns, new_ns)| (base_ns, (new_ns / base_ns).ln()));
+        let (base_ns, ratios): (Vec<f64>, Vec<f64>) = measured.filter(|(_, ratio)| ratio.is_finite()).unzip();
+        let (base_ns, ratio) = (median(&base_ns)?, median(&ratios)?);
+        (2 * ratios.len() >= pairs.len()).then_some(MetricOfRound { metric: *metric, base_ns, ratio })
     };
     Metric::ALL.iter().filter_map(of_metric).collect()
 }
@@ -125,7 +124,8 @@ impl Metric {
     /// The metric in a slice, per call where it is a sum; `None` if it could not be measured.
     #[allow(clippy::cast_precision_loss)]
     fn of(self, slice: &Slice) -> Option<f64> {
-        let per_call = |sum: Option<u64>| Some(sum? as f64 / (slice.right + slice.others) as f64);
+        let calls = slice.right + slice.others;
+        let per_call = |sum: Option<u64>| (calls > 0).then_some(sum? as f64 / calls as f64);
         match self {
             Metric::ServerCpu => per_call(slice.server_cpu_ns),
             Metric::ClientCpu => per_call(slice.client_cpu_ns),
@@ -208,7 +208,7 @@ impl Cast {
         let answer = self.ask(side, exchanged, Some(length));
         let server = exchanged.server_of(side);
         match answer {
-            Ok(slice) if slice.others == 0 && slice.right > 0 => Ok(slice),
+            Ok(slice) if slice.others == 0 => Ok(slice),
             Ok(Slice { right, others, .. }) => {
                 let (ended, log) = self.end_of(server);
                 Err(GateError::Calls {
@@ -319,9 +319,18 @@ mod tests {
 
     #[test]
     fn what_cannot_be_measured_has_no_ratio() {
-        let pairs = [[slice(None, 100), slice(Some(1), 100)], [slice(Some(0), 100), slice(Some(1), 100)]];
+        let pairs = [
+            [slice(None, 100), slice(Some(1), 100)],
+            [slice(Some(0), 100), slice(Some(1), 100)],
+            [slice(Some(1), 100), slice(Some(1), 100)],
+        ];
         let metrics: Vec<_> = medians(&pairs).into_iter().map(|of_round| of_round.metric).collect();
         assert_eq!(metrics, [Metric::ClientCpu, Metric::LatencyP50]);
-        assert!(medians(&[]).is_empty());
+        // A slice without a call is as good as no pair.
+        let empty = Slice { right: 0, p50_ns: None, ..slice(Some(7), 0) };
+        let pairs = [[slice(Some(1), 100), slice(Some(1), 100)], [empty, slice(Some(1), 100)]];
+        assert_eq!(medians(&pairs).len(), 3);
+        assert_eq!(medians(&pairs[1..]), []);
+        assert_eq!(medians(&[]), []);
     }
 }

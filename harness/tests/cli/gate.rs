@@ -18,15 +18,15 @@ const SHORT: &str = r#"
 stacks = ["rest-hyper"]
 operation = "add"
 placement = "shared"
-warmup = "10ms"
-slice = "5ms"
-slices = 4
-max_time = "20s"
+warmup = "30ms"
+slice = "30ms"
+slices = 2
+max_time = "60s"
 link_spread = 0.003
 [thresholds]
-server-cpu = 0.5
-client-cpu = 0.5
-latency-p50 = 0.5
+server-cpu = 4.0
+client-cpu = 4.0
+latency-p50 = 4.0
 "#;
 
 /// A folder with a Git repository of a program called rpcbench, and with settings.
@@ -96,7 +96,7 @@ fn main() {{
 }
 
 fn slowed() -> String {
-    wrapper(r#"s.replace("\"handler_cpu\":null", "\"handler_cpu\":{\"secs\":0,\"nanos\":300000}")"#)
+    wrapper(r#"s.replace("\"handler_cpu\":null", "\"handler_cpu\":{\"secs\":0,\"nanos\":30000000}")"#)
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn each_end_can_be_exchanged() {
 fn servers_of_other_programs_are_started_by_a_command() {
     let repository = Repository::with("fn main() {}");
     let usual = format!("'{PROGRAM}' serve rest-hyper --listen 127.0.0.1:{{port}}");
-    let slow = format!("{usual} --handler-cpu 300us");
+    let slow = format!("{usual} --handler-cpu 30ms");
     finish(&mut repository.gate(&["--base", &slow, "--new", &usual])).with(0, &[]);
     finish(&mut repository.gate(&["--base", &usual, "--new", &slow])).with(1, &[]);
     let words = ["base: the command", "ended before it listened on port"];
@@ -184,7 +184,7 @@ fn servers_of_other_programs_are_started_by_a_command() {
 #[test]
 fn a_server_that_ends_in_mid_gate_is_reported() {
     let repository = Repository::with("fn main() {}");
-    let settings = SHORT.replace("warmup = \"10ms\"", "warmup = \"3s\"").replace("\"20s\"", "\"200s\"");
+    let settings = SHORT.replace("warmup = \"30ms\"", "warmup = \"3s\"").replace("\"60s\"", "\"200s\"");
     fs::write(repository.path().join("short.toml"), settings).unwrap();
     let usual = format!("'{PROGRAM}' serve rest-hyper --listen 127.0.0.1:{{port}}");
     let ends = format!("timeout 1 {usual}");
@@ -227,8 +227,8 @@ fn what_cannot_be_compared_is_refused() {
     ] {
         finish(&mut repository.gate(arguments)).with(exit, words);
     }
-    fs::write(repository.path().join("short.toml"), SHORT.replace("\"20s\"", "\"300ms\"")).unwrap();
-    let words = ["max_time is enough for 5 rounds of 60ms, and a decision takes at least 11"];
+    fs::write(repository.path().join("short.toml"), SHORT.replace("\"60s\"", "\"300ms\"")).unwrap();
+    let words = ["max_time is enough for 1 rounds of 180ms, and a decision takes at least 11"];
     finish(&mut repository.gate(&["--base", PROGRAM, "--new", PROGRAM])).with(2, &words);
     let mut command = rpcbench(&["gate", "--base", "HEAD"]);
     let outside = tempfile::tempdir().unwrap();
@@ -242,7 +242,7 @@ fn what_cannot_be_compared_is_refused() {
 fn an_interrupted_gate_ends_after_its_round() {
     let repository = Repository::with("fn main() {}");
     // With so small a threshold, a gate does not end soon.
-    fs::write(repository.path().join("short.toml"), SHORT.replace("= 0.5", "= 0.001")).unwrap();
+    fs::write(repository.path().join("short.toml"), SHORT.replace("= 4.0", "= 0.001")).unwrap();
     let mut gate = Process::start(&mut repository.gate(&["--base", PROGRAM, "--new", PROGRAM]));
     gate.error_with("round 1");
     gate.signal(Signal::SIGINT);
