@@ -7,7 +7,7 @@ use super::settings::{GateSettings, Metric};
 use crate::stats::{Evidence, location_bounds, median};
 
 /// The probability with which a gate may raise an alarm, or let a change through, if the opposite is true.
-pub(super) const ERROR_RATE: f64 = 0.01;
+pub const ERROR_RATE: f64 = 0.01;
 
 /// After this share of its rounds, a gate ends if at the pace so far it would need [`HOPELESS_FACTOR`] times its rounds.
 const EARLY_SHARE: f64 = 0.5;
