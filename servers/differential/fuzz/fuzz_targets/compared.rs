@@ -9,15 +9,20 @@ thread_local! {
     static REFERENCE: RefCell<Option<(Codec, Reference)>> = const { RefCell::new(None) };
 }
 
-/// Compares the decoders of `codec` for one message.
-pub fn compare(codec: &str, message: &[u8]) {
+/// Starts the reference process of `codec`, and waits until it has answered once. Before the first message, whose time is
+/// limited: on a busy machine, Python may take longer to start.
+pub fn start(codec: &str) {
+    let codec = CODECS.into_iter().find(|known| known.name == codec).expect("a codec");
+    let python = std::env::var_os("RPCBENCH_PYTHON").expect("scripts/fuzz sets RPCBENCH_PYTHON");
+    let reference = Reference::start(Path::new(&python), codec.name).expect("Python can be started");
+    REFERENCE.set(Some((codec, reference)));
+    compare(b"");
+}
+
+/// Compares the decoders for one message.
+pub fn compare(message: &[u8]) {
     REFERENCE.with_borrow_mut(|reference| {
-        let (codec, reference) = reference.get_or_insert_with(|| {
-            let codec = CODECS.into_iter().find(|known| known.name == codec).expect("a codec");
-            let python = std::env::var_os("RPCBENCH_PYTHON").expect("scripts/fuzz sets RPCBENCH_PYTHON");
-            let reference = Reference::start(Path::new(&python), codec.name).expect("Python can be started");
-            (codec, reference)
-        });
+        let (codec, reference) = reference.as_mut().expect("the reference process was started");
         if let Err(error) = differential::compare(codec, reference, message) {
             panic!("{error}");
         }

@@ -5,4 +5,4 @@ mod compared;
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|message: &[u8]| compared::compare("jsonrpc", message));
+fuzz_target!(init: compared::start("jsonrpc"), |message: &[u8]| compared::compare(message));

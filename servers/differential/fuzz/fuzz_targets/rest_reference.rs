@@ -5,4 +5,4 @@ mod compared;
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|message: &[u8]| compared::compare("rest", message));
+fuzz_target!(init: compared::start("rest"), |message: &[u8]| compared::compare(message));

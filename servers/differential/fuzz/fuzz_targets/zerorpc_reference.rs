@@ -5,4 +5,4 @@ mod compared;
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|message: &[u8]| compared::compare("zerorpc", message));
+fuzz_target!(init: compared::start("zerorpc"), |message: &[u8]| compared::compare(message));
