@@ -257,7 +257,7 @@ fn stamp(arguments: &[String]) -> Option<String> {
     Some(format!("{output} {}", written.as_nanos()))
 }
 
-/// The variable with which Cargo is told the linker of this machine's target.
+/// The variable that names the linker of this machine's target to Cargo.
 fn linker_variable() -> String {
     let target = env!("RPCBENCH_BUILD_TARGET").to_uppercase().replace(['-', '.'], "_");
     format!("CARGO_TARGET_{target}_LINKER")
