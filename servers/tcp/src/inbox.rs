@@ -86,9 +86,9 @@ impl Inbox {
         self.start += discarded;
     }
 
-    /// Moves an incomplete message to the front of a full buffer, or enlarges the buffer for it. The enlarged buffer is
-    /// longer than the message: Tokio takes a read that fills its buffer for one that has left bytes unread, and would
-    /// read again before it waits.
+    /// Moves an incomplete message to the front of a full buffer, or enlarges the buffer for it. Unless the message takes
+    /// exactly four times the old buffer, the enlarged one is longer than the message: Tokio takes a read that fills its
+    /// buffer for one that has left bytes unread, and would read again before it waits.
     fn make_room(&mut self) {
         if self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);

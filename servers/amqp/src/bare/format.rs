@@ -72,7 +72,7 @@ pub fn encode_reply(result: &Result<Value, CallError>) -> Vec<u8> {
     encode(&reply, result.iter()).unwrap_or_default()
 }
 
-/// Encodes `message`, which has the `values`, in a buffer that does not grow for them.
+/// Encodes `message`, which has the `values`, in a buffer that does not grow for lists and maps among them.
 fn encode<'a>(
     message: &impl Serialize,
     values: impl Iterator<Item = &'a Value>,

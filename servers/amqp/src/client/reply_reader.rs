@@ -84,15 +84,15 @@ fn handle_unreadable_reply(
     error: WireError,
     unreadable: &AnomalyCounter,
 ) {
-    let error = match decompressed(delivery, limits.max_body) {
-        None => error,
-        Some(Err(error)) => error.into(),
+    let (error, routing) = match decompressed(delivery, limits.max_body) {
+        None => (error, wire::read_routing(&delivery.data)),
+        Some(Err(error)) => (error.into(), routing_of(delivery, limits.max_body)),
         Some(Ok(text)) => match wire::read_reply(&text, limits) {
             Ok(reply) => return handle_reply(pending, reply),
-            Err(error) => error,
+            Err(error) => (error, wire::read_routing(&text)),
         },
     };
-    match routing_of(delivery, limits.max_body).msg_id.as_deref().and_then(wire::parse_id) {
+    match routing.msg_id.as_deref().and_then(wire::parse_id) {
         Some(id) => {
             let kind = match error {
                 WireError::TooLarge(_) => ErrorKind::TooLarge,

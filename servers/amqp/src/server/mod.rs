@@ -7,6 +7,7 @@ mod endpoint;
 mod handler;
 mod incoming;
 mod options;
+mod refusals;
 mod reply_sender;
 mod rpc_server;
 mod session;

@@ -29,9 +29,10 @@ pub struct RpcServerOptions {
     /// 256.
     pub prefetch: u16,
     /// Whether to accept compressed requests, which oslo.messaging sends with `kombu_compression=gzip`. Their
-    /// decompressed size is limited to [`Limits::max_body`] bytes. Other compressions are always rejected. A compressed
-    /// request that is rejected is nevertheless decompressed, up to the same limit, one at a time on another thread,
-    /// to answer its call with a failure; it counts as in progress until then. Default: `false`.
+    /// decompressed size is limited to [`Limits::max_body`] bytes; they are decompressed one after the other, and other
+    /// requests wait meanwhile. Other compressions are always rejected. A compressed request that is rejected is
+    /// nevertheless decompressed, up to the same limit, one at a time on another thread, to answer its call with a failure;
+    /// it counts as in progress until then. If 64 of them wait, a further one is not answered. Default: `false`.
     pub decompress: bool,
     /// When requests are acknowledged.
     pub acknowledge: Acknowledge,

@@ -210,21 +210,23 @@ impl Session {
         permit: OwnedSemaphorePermit,
     ) {
         state.unreadable.add(&error);
-        let is_compressed = Compression::of(&delivery.properties).is_some();
         if state.transport.acknowledges() {
             let reject = BasicRejectOptions { requeue: false };
             let _ = poll_once(pin!(self.channel.basic_reject(delivery.delivery_tag, reject)));
         }
         let (replies, max_body) = (Arc::clone(&self.replies), state.options.limits.max_body);
-        let decompressing = Arc::clone(&state.decompressing);
+        if Compression::of(&delivery.properties) != Some(Compression::Zlib) {
+            let refusal = refusal(&delivery, &error, max_body);
+            tokio::spawn(async move { replies.send_in_background(refusal, permit).await });
+            return;
+        }
+        let refusals = Arc::clone(&state.refusals);
+        let Some(place) = refusals.place() else {
+            state.unanswerable.add("too many compressed messages are being refused");
+            return;
+        };
         tokio::spawn(async move {
-            let refuse = move || refusal(&delivery, &error, max_body);
-            let refusal = if is_compressed {
-                let _turn = decompressing.acquire().await;
-                tokio::task::spawn_blocking(refuse).await.ok().flatten()
-            } else {
-                refuse()
-            };
+            let refusal = refusals.run(place, move || refusal(&delivery, &error, max_body)).await.flatten();
             replies.send_in_background(refusal, permit).await;
         });
     }

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use super::deduplicator::Deduplicator;
 use super::dispatcher::RpcDispatcher;
 use super::options::RpcServerOptions;
+use super::refusals::Refusals;
 use crate::target::Target;
 use crate::transport::Transport;
 
@@ -21,9 +22,8 @@ pub(super) struct ServerState {
     pub(super) in_flight: Arc<Semaphore>,
     /// The number of those permits.
     pub(super) max_in_flight: u32,
-    /// Has one permit, for decompressing a message that is refused: each may take the memory of a whole body, and each thread
-    /// that does it a stack and a heap.
-    pub(super) decompressing: Arc<Semaphore>,
+    /// Compressed messages that are refused.
+    pub(super) refusals: Arc<Refusals>,
     /// Messages that could not be read.
     pub(super) unreadable: AnomalyCounter,
     /// Calls that name no valid reply queue.
@@ -45,7 +45,7 @@ impl ServerState {
             target,
             dispatcher,
             options,
-            decompressing: Arc::new(Semaphore::new(1)),
+            refusals: Refusals::new(),
             in_flight: Arc::new(Semaphore::new(max_in_flight as usize)),
             max_in_flight,
             unreadable: AnomalyCounter::new("rejected a message", "messages were rejected"),

@@ -24,8 +24,8 @@ pub enum Envelope {
     None,
 }
 
-/// Encodes the inner message that `write` writes, in `envelope`. The buffer does not grow if the inner message has the
-/// `values`, which may be long, and not more than `size_hint` other bytes.
+/// Encodes the inner message that `write` writes, in `envelope`. The buffer does not grow for lists and maps among
+/// the `values` if the inner message has not more than `size_hint` other bytes.
 pub(super) fn encode_enveloped<'a, E>(
     envelope: Envelope,
     size_hint: usize,

@@ -36,7 +36,8 @@ pub fn encode_notification(notification: &Notification, unique_id: &str) -> Resu
         notification;
     json::check_representable(payload)?;
     context.iter().try_for_each(|(_, value)| json::check_representable(value))?;
-    encode_enveloped(Envelope::V2, 512, [payload], |out| {
+    let values = [payload].into_iter().chain(context.iter().map(|(_, value)| value));
+    encode_enveloped(Envelope::V2, 512, values, |out| {
         let mut separator = "{";
         for (member, text) in [
             ("message_id", message_id),

@@ -11,57 +11,48 @@ use calculator::{
 };
 use net::Endpoint;
 use tcp_floor::{Server, TcpClient, wire};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
-use super::common::{add, assert_conformance, assert_echoes, one_second, reply, reply_of};
+use super::common::{
+    Running, add, assert_conformance, assert_echoes, assert_silent_and_missing_servers, one_second, reply,
+    reply_of,
+};
 
-pub(crate) async fn start(
-    service: impl Service,
-    limits: Limits,
-) -> (String, CancellationToken, JoinHandle<()>) {
+pub(crate) async fn start(service: impl Service, limits: Limits) -> Running {
+    listen(&Endpoint::loopback(), service, limits).await
+}
+
+async fn listen(endpoint: &Endpoint, service: impl Service, limits: Limits) -> Running {
     let dispatcher = Dispatcher::new(service, Executor::Async, Faults::default());
-    let server = Server::bind(&Endpoint::loopback(), dispatcher, limits).await.unwrap();
-    let (url, stop) = (server.url(), CancellationToken::new());
-    let running = tokio::spawn(server.run(stop.clone()));
-    // Let the server start its threads: a client of the floor then blocks this runtime.
-    tokio::task::yield_now().await;
-    (url, stop, running)
+    let server = Server::bind(endpoint, dispatcher.clone(), limits).await.unwrap();
+    Running::new(server.url(), dispatcher, |stop| server.run(stop)).await
 }
 
 #[tokio::test]
 async fn the_conformance_table_holds() {
-    let (url, stop, running) = start(Calculator, Limits::default()).await;
-    let client = TcpClient::connect(&url, &ClientOptions::default()).await.unwrap();
+    let server = start(Calculator, Limits::default()).await;
+    let client = TcpClient::connect(&server.url, &ClientOptions::default()).await.unwrap();
     assert_conformance(&client).await;
-    stop.cancel();
-    running.await.unwrap();
+    server.stop().await;
 }
 
 #[tokio::test]
 async fn values_of_any_size_within_the_limits_are_echoed() {
-    let (url, stop, running) = start(Calculator, Limits { max_body: 1 << 20, ..Limits::default() }).await;
-    let client = TcpClient::connect(&url, &ClientOptions::default()).await.unwrap();
+    let server = start(Calculator, Limits { max_body: 1 << 20, ..Limits::default() }).await;
+    let client = TcpClient::connect(&server.url, &ClientOptions::default()).await.unwrap();
     assert_echoes(&client, 1 << 20).await;
-    stop.cancel();
-    running.await.unwrap();
+    server.stop().await;
 }
 
 #[tokio::test]
 async fn calls_over_a_unix_socket() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a socket");
-    let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults::default());
-    let server = Server::bind(&Endpoint::Unix(path.clone()), dispatcher, Limits::default()).await.unwrap();
-    let (url, stop) = (server.url(), CancellationToken::new());
-    assert!(url.starts_with("unix:///") && url.ends_with("/a%20socket"), "{url}");
-    let running = tokio::spawn(server.run(stop.clone()));
-    tokio::task::yield_now().await;
-    let client = TcpClient::connect(&url, &one_second()).await.unwrap();
+    let server = listen(&Endpoint::Unix(path.clone()), Calculator, Limits::default()).await;
+    assert!(server.url.starts_with("unix:///") && server.url.ends_with("/a%20socket"), "{}", server.url);
+    let client = TcpClient::connect(&server.url, &one_second()).await.unwrap();
     let before = net::bytes_counted();
     assert_eq!(add(&client).await, Ok(Value::Int(5)));
-    stop.cancel();
-    running.await.unwrap();
+    server.stop().await;
     // Both ends are in this process, and other tests may run in it too. The server counts a reply after it has written it, so
     // the client may have it before.
     let sent = net::bytes_counted().sent - before.sent;
@@ -72,11 +63,10 @@ async fn calls_over_a_unix_socket() {
 
 #[tokio::test]
 async fn a_stopped_server_is_undeliverable() {
-    let (url, stop, running) = start(Calculator, Limits::default()).await;
-    let client = TcpClient::connect(&url, &one_second()).await.unwrap();
+    let server = start(Calculator, Limits::default()).await;
+    let client = TcpClient::connect(&server.url, &one_second()).await.unwrap();
     assert_eq!(add(&client).await, Ok(Value::Int(5)));
-    stop.cancel();
-    running.await.unwrap();
+    server.stop().await;
     for _ in 0..2 {
         assert_eq!(add(&client).await.unwrap_err().kind, ErrorKind::Undeliverable);
     }
@@ -123,9 +113,9 @@ impl Service for BlockedService {
 async fn a_call_in_progress_is_answered_although_the_server_stops() {
     let (entered, in_progress) = mpsc::channel();
     let (leave, held) = mpsc::channel();
-    let (url, stop, running) =
-        start(BlockedService { entered, leave: Mutex::new(held) }, Limits::default()).await;
-    let client = TcpClient::connect(&url, &ClientOptions::default()).await.unwrap();
+    let server = start(BlockedService { entered, leave: Mutex::new(held) }, Limits::default()).await;
+    let client = TcpClient::connect(&server.url, &ClientOptions::default()).await.unwrap();
+    let stop = server.stop.clone();
     let stopping = std::thread::spawn(move || {
         in_progress.recv().unwrap();
         stop.cancel();
@@ -133,48 +123,36 @@ async fn a_call_in_progress_is_answered_although_the_server_stops() {
     });
     assert_eq!(add(&client).await, Ok(Value::Int(5)));
     stopping.join().unwrap();
-    running.await.unwrap();
+    server.stop().await;
 }
 
 #[tokio::test]
 async fn a_silent_server_is_a_timeout_and_no_server_undeliverable() {
-    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let url = format!("tcp://{}", silent.local_addr().unwrap());
-    let options = ClientOptions { timeout: Duration::from_millis(50), ..ClientOptions::default() };
-    let client = TcpClient::connect(&url, &options).await.unwrap();
-    assert_eq!(add(&client).await.unwrap_err().kind, ErrorKind::Timeout);
-    drop(silent);
-    assert_eq!(add(&client).await.unwrap_err().kind, ErrorKind::Undeliverable);
-    let refused = TcpClient::connect(&url, &options).await.unwrap_err();
-    assert_eq!(refused.kind, ErrorKind::Undeliverable);
-    let wrong = TcpClient::connect("http://127.0.0.1:1/", &options).await.unwrap_err();
-    assert_eq!(wrong.kind, ErrorKind::Undeliverable);
+    assert_silent_and_missing_servers(TcpClient::connect).await;
 }
 
 #[tokio::test]
 async fn rejects_a_connection_above_the_limit_and_answers_garbage() {
-    let (url, stop, running) = start(Calculator, Limits { max_in_flight: 1, ..Limits::default() }).await;
-    let mut first = TcpStream::connect(url.strip_prefix("tcp://").unwrap()).unwrap();
+    let server = start(Calculator, Limits { max_in_flight: 1, ..Limits::default() }).await;
+    let mut first = TcpStream::connect(server.url.strip_prefix("tcp://").unwrap()).unwrap();
     first.write_all(&[0xff; wire::LEN]).unwrap();
     let mut reply = [0; wire::LEN];
     first.read_exact(&mut reply).unwrap();
     assert_eq!(reply_of(&reply).unwrap_err().kind, ErrorKind::UnknownMethod);
 
-    let second = TcpClient::connect(&url, &one_second()).await.unwrap();
+    let second = TcpClient::connect(&server.url, &one_second()).await.unwrap();
     assert_eq!(add(&second).await.unwrap_err().kind, ErrorKind::Undeliverable);
-    stop.cancel();
-    running.await.unwrap();
+    server.stop().await;
 }
 
 #[tokio::test]
 async fn a_timeout_of_zero_is_over_at_once_and_the_longest_never() {
-    let (url, stop, running) = start(Calculator, Limits::default()).await;
+    let server = start(Calculator, Limits::default()).await;
     let options = |timeout| ClientOptions { timeout, ..ClientOptions::default() };
-    let error = TcpClient::connect(&url, &options(Duration::ZERO)).await.unwrap_err();
+    let error = TcpClient::connect(&server.url, &options(Duration::ZERO)).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Timeout);
-    let client = TcpClient::connect(&url, &options(Duration::MAX)).await.unwrap();
+    let client = TcpClient::connect(&server.url, &options(Duration::MAX)).await.unwrap();
     assert_eq!(add(&client).await, Ok(Value::Int(5)));
     drop(client);
-    stop.cancel();
-    running.await.unwrap();
+    server.stop().await;
 }

@@ -13,19 +13,9 @@ use tcp_floor::wire;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Barrier;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 use super::blocking;
-use super::common::{add, assert_conformance, assert_echoes, one_second, reply, reply_of, request};
-
-/// A server on the runtime of the test.
-struct Running {
-    url: String,
-    dispatcher: Dispatcher,
-    stop: CancellationToken,
-    task: JoinHandle<()>,
-}
+use super::common::{Running, add, assert_conformance, assert_echoes, one_second, reply, reply_of, request};
 
 impl Running {
     async fn start(limits: Limits, faults: Faults) -> Self {
@@ -39,8 +29,7 @@ impl Running {
     async fn listen(endpoint: &Endpoint, limits: Limits, faults: Faults) -> Self {
         let dispatcher = Dispatcher::new(Calculator, Executor::Async, faults);
         let server = Server::bind(endpoint, dispatcher.clone(), limits).await.unwrap();
-        let (url, stop) = (server.url(), CancellationToken::new());
-        Running { url, dispatcher, task: tokio::spawn(server.run(stop.clone())), stop }
+        Running::new(server.url(), dispatcher, |stop| server.run(stop)).await
     }
 
     async fn client(&self) -> Client {
@@ -49,18 +38,6 @@ impl Running {
 
     async fn peer(&self) -> TcpStream {
         TcpStream::connect(self.url.strip_prefix("tcp://").unwrap()).await.unwrap()
-    }
-
-    /// Waits until `calls` calls have been dispatched.
-    async fn dispatched(&self, calls: u64) {
-        while self.dispatcher.calls() < calls {
-            tokio::task::yield_now().await;
-        }
-    }
-
-    async fn stop(self) {
-        self.stop.cancel();
-        self.task.await.unwrap();
     }
 }
 
@@ -103,11 +80,10 @@ async fn the_blocking_ends_exchange_the_same_messages() {
     blocking.await.unwrap();
     server.stop().await;
 
-    let (url, stop, running) = blocking::start(Calculator, Limits::default()).await;
-    let client = Client::connect(&url, &ClientOptions::default()).await.unwrap();
+    let server = blocking::start(Calculator, Limits::default()).await;
+    let client = Client::connect(&server.url, &ClientOptions::default()).await.unwrap();
     assert_conformance(&client).await;
-    stop.cancel();
-    running.await.unwrap();
+    server.stop().await;
 }
 
 #[tokio::test]
@@ -273,15 +249,19 @@ async fn the_call_of_a_client_that_has_left_is_abandoned() {
     let limits = Limits { max_in_flight: 1, ..Limits::default() };
     let server = Running::start(limits, Faults { delay, ..Faults::default() }).await;
     let large = request(&Call::positional("echo", [Value::from(vec![7; 10 << 10])]));
-    let pipelined = addition(2, 3).repeat(2);
-    for (calls, requests) in (1..).zip([addition(2, 3), large, pipelined]) {
+    for (calls, (requests, unread)) in
+        (1..).zip([(addition(2, 3), vec![]), (large, vec![]), (addition(2, 3), addition(2, 3))])
+    {
         let mut peer = server.peer().await;
         peer.write_all(&requests).await.unwrap();
         server.dispatched(calls).await;
-        peer.shutdown().await.unwrap();
+        // Left in the socket, which stays readable: the server must look behind these bytes again and again.
+        peer.write_all(&unread).await.unwrap();
         // Virtual time: the paused clock advances to the next timer whenever all tasks are idle.
         tokio::time::pause();
+        tokio::time::sleep(Duration::from_secs(1)).await;
         let started = tokio::time::Instant::now();
+        peer.shutdown().await.unwrap();
         read_to_end(peer).await;
         assert!(started.elapsed() < Duration::from_secs(10), "{calls}: {:?}", started.elapsed());
         tokio::time::resume();

@@ -1,26 +1,19 @@
 //! The floor of libzmq.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
 use calculator::{Calculator, Call, ClientOptions, Dispatcher, ErrorKind, Executor, Faults, Limits, Value};
 use net::Endpoint;
 use tcp_floor::libzmq::{Client, Server};
 use tcp_floor::wire;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 use zmq::SocketEvent;
 
-use super::common::{add, assert_conformance, reply, request};
+use super::common::{Running, add, assert_conformance, assert_silent_and_missing_servers, reply, request};
 
-async fn start(delay: Option<Duration>) -> (Dispatcher, String, CancellationToken, JoinHandle<()>) {
+async fn start(delay: Option<Duration>) -> Running {
     let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults { delay, ..Faults::default() });
     let server = Server::bind(&Endpoint::loopback(), dispatcher.clone(), Limits::default()).await.unwrap();
-    let (url, stop) = (server.url(), CancellationToken::new());
-    let running = tokio::spawn(server.run(stop.clone()));
-    // Let the server start its thread: a client then blocks this runtime.
-    tokio::task::yield_now().await;
-    (dispatcher, url, stop, running)
+    Running::new(server.url(), dispatcher, |stop| server.run(stop)).await
 }
 
 fn one_minute() -> ClientOptions {
@@ -29,11 +22,11 @@ fn one_minute() -> ClientOptions {
 
 #[tokio::test]
 async fn the_conformance_table_holds() {
-    let (_, url, stop, running) = start(None).await;
-    let client = Client::connect(&url, &one_minute()).await.unwrap();
+    let server = start(None).await;
+    let client = Client::connect(&server.url, &one_minute()).await.unwrap();
     assert_conformance(&client).await;
-    stop.cancel();
-    running.await.unwrap();
+    let url = server.url.clone();
+    server.stop().await;
     for _ in 0..2 {
         assert!(
             Client::connect(&url, &one_minute()).await.is_err_and(|e| e.kind == ErrorKind::Undeliverable)
@@ -43,27 +36,24 @@ async fn the_conformance_table_holds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_call_in_progress_is_finished() {
-    let (dispatcher, url, stop, running) = start(Some(Duration::from_millis(200))).await;
-    let client = Client::connect(&url, &one_minute()).await.unwrap();
+    let server = start(Some(Duration::from_millis(200))).await;
+    let client = Client::connect(&server.url, &one_minute()).await.unwrap();
     let calling = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(add(&client))
     });
-    while dispatcher.calls() == 0 {
-        tokio::task::yield_now().await;
-    }
-    stop.cancel();
-    running.await.unwrap();
+    server.dispatched(1).await;
+    server.stop().await;
     assert_eq!(calling.join().unwrap(), Ok(Value::Int(5)));
 }
 
 #[tokio::test]
 async fn ignores_messages_that_are_not_requests() {
-    let (_, url, stop, running) = start(None).await;
+    let server = start(None).await;
     let context = zmq::Context::new();
     let peer = context.socket(zmq::DEALER).unwrap();
     peer.set_linger(0).unwrap();
-    peer.connect(&url).unwrap();
+    peer.connect(&server.url).unwrap();
     let request = request(&Call::positional("add", [2.into(), 3.into()]));
     peer.send("", 0).unwrap();
     peer.send(&request[1..], 0).unwrap();
@@ -82,21 +72,12 @@ async fn ignores_messages_that_are_not_requests() {
     peer.send(vec![0; wire::LEN + Limits::default().max_body + 1], 0).unwrap();
     let event = events.recv_multipart(0).expect("the server disconnects the peer");
     assert_eq!(event[0][..2], SocketEvent::DISCONNECTED.to_raw().to_ne_bytes());
-    let client = Client::connect(&url, &one_minute()).await.unwrap();
+    let client = Client::connect(&server.url, &one_minute()).await.unwrap();
     assert_eq!(add(&client).await, Ok(Value::Int(5)));
-    stop.cancel();
-    running.await.unwrap();
+    server.stop().await;
 }
 
 #[tokio::test]
 async fn a_silent_server_is_a_timeout_and_no_server_undeliverable() {
-    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let url = format!("tcp://{}", silent.local_addr().unwrap());
-    let options = ClientOptions { timeout: Duration::from_millis(50), ..ClientOptions::default() };
-    let client = Client::connect(&url, &options).await.unwrap();
-    assert_eq!(add(&client).await.unwrap_err().kind, ErrorKind::Timeout);
-    drop(silent);
-    assert_eq!(add(&client).await.unwrap_err().kind, ErrorKind::Undeliverable);
-    let wrong = Client::connect("http://127.0.0.1:1", &options).await.err().unwrap();
-    assert_eq!(wrong.kind, ErrorKind::Undeliverable);
+    assert_silent_and_missing_servers(Client::connect).await;
 }

@@ -64,20 +64,26 @@ impl Declared {
 pub(super) fn decode(body: &[u8]) -> Result<(Cow<'_, str>, Encoding), DecodeError> {
     let utf16 = |rest, unit| utf16(rest, unit).map(|text| (Cow::Owned(text), Encoding::Utf16));
     match body {
-        [0xef, 0xbb, 0xbf, rest @ ..] => Ok((utf8(rest)?, Encoding::Utf8)),
+        // Like expat, which lets the declaration decide even after the byte order mark of UTF-8.
+        [0xef, 0xbb, 0xbf, rest @ ..] => as_declared(rest),
         [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0, b'<', ..] => utf16(body, u16::from_be_bytes),
         [b'<', 0, ..] => utf16(body, u16::from_le_bytes),
-        _ => match declared_encoding(body) {
-            None => Ok((utf8(body)?, Encoding::Utf8)),
-            Some(name) => match Declared::from_name(name) {
-                Some(Declared::Latin1) => {
-                    Ok((Cow::Owned(body.iter().copied().map(char::from).collect()), Encoding::Latin1))
-                }
-                Some(_) => Ok((utf8(body)?, Encoding::Utf8)),
-                None => Err(DecodeError::Encoding(name.chars().take(40).collect())),
-            },
+        _ => as_declared(body),
+    }
+}
+
+/// Decodes a document whose characters of ASCII are single bytes.
+fn as_declared(body: &[u8]) -> Result<(Cow<'_, str>, Encoding), DecodeError> {
+    match declared_encoding(body) {
+        None => Ok((utf8(body)?, Encoding::Utf8)),
+        Some(name) => match Declared::from_name(name) {
+            Some(Declared::Latin1) => {
+                Ok((Cow::Owned(body.iter().copied().map(char::from).collect()), Encoding::Latin1))
+            }
+            Some(_) => Ok((utf8(body)?, Encoding::Utf8)),
+            None => Err(DecodeError::Encoding(name.chars().take(40).collect())),
         },
     }
 }
@@ -154,6 +160,18 @@ mod tests {
         for name in ["koi8-r", "x", "UTF-7"] {
             assert_eq!(decode(&document(name)), Err(DecodeError::Encoding(name.to_owned())));
         }
+    }
+
+    #[test]
+    fn a_declaration_decides_even_after_the_byte_order_mark_of_utf_8() {
+        let document =
+            |name: &str| format!("\u{feff}<?xml version=\"1.0\" encoding=\"{name}\"?>ü").into_bytes();
+        assert!(decode(&document("utf-8")).unwrap().0.ends_with(">ü"));
+        let latin = document("ISO-8859-1");
+        let (text, encoding) = decode(&latin).unwrap();
+        assert!(text.ends_with(">Ã¼") && encoding == Encoding::Latin1);
+        assert_eq!(decode(&document("utf-16")).unwrap().1.check("utf-16", ""), Err(INCORRECT));
+        assert_eq!(decode(&document("koi8-r")), Err(DecodeError::Encoding("koi8-r".to_owned())));
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use calculator::{CallError, ErrorKind, Remote, Value};
-use rmp::Marker;
 
 use super::ids::Id;
 use super::names::{ERR, OK, STREAM, STREAM_DONE};
@@ -38,26 +37,26 @@ impl<'a> Event<'a> {
         let marker = reader.marker()?;
         let members =
             reader.map_len(marker)?.ok_or(DecodeError::Unexpected("the header of an event is not a map"))?;
-        let mut event =
-            Event { message_id: None, response_to: None, version: None, name: Cow::Borrowed(""), args: &[] };
+        // As in Python, the last of several members of one name counts, so only its type is checked.
+        let (mut message_id, mut response_to, mut sent_version) = (Ok(None), Ok(None), None);
         for _ in 0..members {
             match header_key(&mut reader)? {
-                "message_id" => event.message_id = id(&mut reader)?,
-                "response_to" => event.response_to = id(&mut reader)?,
-                "v" => event.version = version(&reader.value(max_depth)?),
+                "message_id" => message_id = id(&mut reader, max_depth)?,
+                "response_to" => response_to = id(&mut reader, max_depth)?,
+                "v" => sent_version = version(&reader.value(max_depth)?),
                 _ => drop(reader.value(max_depth)?),
             }
         }
+        let (message_id, response_to) = (message_id?, response_to?);
         let marker = reader.marker()?;
-        event.name = match reader.str_after(marker)? {
+        let name = match reader.str_after(marker)? {
             Some(name) => Cow::Borrowed(name),
             None => match reader.bin_after(marker)? {
                 Some(bytes) => Cow::Owned(format!("b'{}'", bytes.escape_ascii())),
                 None => return Err(DecodeError::Unexpected("the name of an event is not a string")),
             },
         };
-        event.args = reader.rest();
-        Ok(event)
+        Ok(Event { message_id, response_to, version: sent_version, name, args: reader.rest() })
     }
 
     /// Decodes the arguments of a call. Like Python, which unpacks anything that it can iterate, this takes the keys of
@@ -153,18 +152,22 @@ fn header_key<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
     reader.key()
 }
 
-fn id<'a>(reader: &mut Reader<'a>) -> Result<Option<Id<'a>>, DecodeError> {
+/// Reads an id. Inner error: the value has another type.
+fn id<'a>(
+    reader: &mut Reader<'a>,
+    max_depth: usize,
+) -> Result<Result<Option<Id<'a>>, DecodeError>, DecodeError> {
     let marker = reader.marker()?;
     if let Some(bytes) = reader.bin_after(marker)? {
-        return Ok(Some(Id::Bin(bytes)));
+        return Ok(Ok(Some(Id::Bin(bytes))));
     }
     if let Some(text) = reader.str_after(marker)? {
-        return Ok(Some(Id::Str(text)));
+        return Ok(Ok(Some(Id::Str(text))));
     }
-    match marker {
-        Marker::Null => Ok(None),
+    Ok(match reader.value_after(marker, max_depth)? {
+        Value::Null => Ok(None),
         _ => Err(DecodeError::Unexpected("the id of an event is neither bin nor str")),
-    }
+    })
 }
 
 fn version(value: &Value) -> Option<u64> {

@@ -171,6 +171,18 @@ fn arguments_are_unpacked_like_in_python() {
 }
 
 #[test]
+fn the_last_of_several_ids_counts() {
+    let ids = |members: &str| {
+        let call = unhex(&format!("93 82 {members} a3616464 90"));
+        Event::decode(&call, DEPTH).map(|event| event.message_id.map(Id::to_owned))
+    };
+    let id = |value: &str| format!("aa6d6573736167655f6964 {value}");
+    assert_eq!(ids(&[id("07"), id("c40178")].concat()), Ok(Some(Id::Bin(b"x").to_owned())));
+    assert_eq!(ids(&[id("9107"), id("c0")].concat()), Ok(None));
+    assert!(ids(&[id("c40178"), id("07")].concat()).is_err());
+}
+
+#[test]
 fn rejects_messages_that_are_not_events() {
     for bytes in [
         "",
