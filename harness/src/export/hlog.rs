@@ -33,7 +33,7 @@ impl Format for Hlog {
             .with_base_time(started)
             .with_max_value_divisor(NANOS_PER_MILLI)
             .begin_log_with(&mut out, &mut serializer)
-            .map_err(unwritable)?;
+            .map_err(|error| unwritable(format!("{error:?}")))?;
         let valid = record.trials.iter().filter(|trial| trial.status == Status::Valid && !trial.twin);
         let mut written = 0;
         for (trial, latency) in valid.filter_map(|trial| Some((trial, trial.latency.as_ref()?))) {
@@ -49,7 +49,7 @@ impl Format for Hlog {
                 seconds(trial.measured_seconds),
                 Tag::new(&name),
             )
-            .map_err(unwritable)?;
+            .map_err(|error| unwritable(format!("{error:?}")))?;
             written += 1;
         }
         if written == 0 {

@@ -35,8 +35,8 @@ pub enum ExportError {
 }
 
 /// What a library that writes a format says.
-fn unwritable(error: impl std::fmt::Debug) -> ExportError {
-    ExportError::Write(format!("{error:?}"))
+fn unwritable(error: impl std::fmt::Display) -> ExportError {
+    ExportError::Write(error.to_string())
 }
 
 /// `value` as JSON on several lines.

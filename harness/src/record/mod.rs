@@ -335,8 +335,8 @@ pub struct Trial {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stolen: Option<f64>,
     /// The CPU time that processes outside of the trial used on its cores while calls counted, as a share of the time of
-    /// those cores. It is a lower bound; absent where a part of the trial was already running, or the system does not report
-    /// what it takes.
+    /// those cores, estimated rather too low than too high. Absent where a part of the trial was already running, the window
+    /// is too short for the resolution of the system's counters, or the system does not report them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub others: Option<f64>,
     /// Whether the processes of the trial never leave their one core idle, unless something keeps them from running: a closed
@@ -368,7 +368,8 @@ pub struct Used {
     /// Peak resident memory in bytes, from the warm-up on; of several processes the largest.
     pub peak_rss: u64,
     /// Time that threads were ready to run and waited for a core, in nanoseconds; of the client, only the threads that make
-    /// the calls. Threads that ended meanwhile may be missing. Absent where the system does not report it.
+    /// the calls. Threads that ended meanwhile may be missing. Absent where the system does not report it, and of processes
+    /// with more than 256 threads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_queue_ns: Option<u64>,
     /// Time during which the CPU quota of a control group of the process was used up, in nanoseconds, summed over the cores;
