@@ -90,7 +90,8 @@ impl Value {
         Value::List(items.into())
     }
 
-    /// Creates a map with members in this order. The last member with a name wins, as in Python's parsers.
+    /// Creates a map with members in this order. Of several with one name the value of the last one counts, in the place of
+    /// the first one, as in Python's parsers.
     #[must_use]
     pub fn map(mut members: Vec<(Text, Value)>) -> Value {
         keep_last_of_each_name(&mut members);
@@ -137,32 +138,35 @@ impl Value {
     }
 }
 
-/// Removes every member that is followed by one with the same name, and keeps the order of the others.
+/// Keeps one member of each name: in the place of the first one, with the value of the last one, like a `dict` of Python.
 pub(crate) fn keep_last_of_each_name<T>(members: &mut Vec<(Text, T)>) {
-    let len = members.len();
-    let mut replaced = vec![];
-    if len <= MAX_PAIRWISE_MEMBERS {
+    let mut repeated = vec![];
+    if members.len() <= MAX_PAIRWISE_MEMBERS {
         for (i, (name, _)) in members.iter().enumerate() {
-            if members[i + 1..].iter().any(|(later, _)| later == name) {
-                replaced.push(i);
+            if let Some(first) = members[..i].iter().position(|(earlier, _)| earlier == name) {
+                repeated.push((first, i));
             }
         }
     } else {
-        let mut last = HashMap::with_capacity(len);
+        let mut firsts = HashMap::with_capacity(members.len());
         for (i, (name, _)) in members.iter().enumerate() {
-            if let Some(earlier) = last.insert(name.as_str(), i) {
-                replaced.push(earlier);
+            let first = *firsts.entry(name.as_str()).or_insert(i);
+            if first != i {
+                repeated.push((first, i));
             }
         }
-        replaced.sort_unstable();
     }
-    if replaced.is_empty() {
+    if repeated.is_empty() {
         return;
     }
-    let mut replaced = replaced.into_iter().peekable();
+    for (first, again) in &repeated {
+        let (earlier, later) = members.split_at_mut(*again);
+        std::mem::swap(&mut earlier[*first].1, &mut later[0].1);
+    }
+    let mut repeated = repeated.into_iter().map(|(_, again)| again).peekable();
     let mut index = 0;
     members.retain(|_| {
-        let keep = replaced.next_if_eq(&index).is_none();
+        let keep = repeated.next_if_eq(&index).is_none();
         index += 1;
         keep
     });
@@ -247,15 +251,17 @@ mod tests {
     }
 
     #[test]
-    fn the_last_member_with_a_name_wins_in_small_and_large_maps() {
-        let small = Value::map(names(&[("a", 1), ("b", 2), ("a", 3)]));
-        assert_eq!(small, Value::Map(names(&[("b", 2), ("a", 3)]).into()));
+    fn the_last_value_of_a_name_has_the_place_of_the_first_in_small_and_large_maps() {
+        // Python: `dict([("a", 1), ("b", 2), ("a", 3), ("a", 4)])` is `{"a": 4, "b": 2}`.
+        let small = Value::map(names(&[("a", 1), ("b", 2), ("a", 3), ("a", 4)]));
+        assert_eq!(small, Value::Map(names(&[("a", 4), ("b", 2)]).into()));
 
         let many = (0..100).map(|i| (format!("k{}", i % 40).into(), Value::Int(i))).collect();
         let Value::Map(members) = Value::map(many) else { panic!("a map stays a map") };
         assert_eq!(members.len(), 40);
-        assert_eq!(members[0], ("k20".into(), Value::Int(60)));
-        assert_eq!(members[39], ("k19".into(), Value::Int(99)));
+        assert_eq!(members[0], ("k0".into(), Value::Int(80)));
+        assert_eq!(members[19], ("k19".into(), Value::Int(99)));
+        assert_eq!(members[39], ("k39".into(), Value::Int(79)));
     }
 
     #[test]
