@@ -18,6 +18,8 @@ class Program:
     """The program that is measured: the release build, unless another one is named."""
 
     path = TARGET / "release" / "rpcbench"
+    # The record of its last run.
+    last_record = None
 
 
 def output(command, accepted=(0,)):
@@ -45,7 +47,8 @@ def run_into(folder, *arguments, scenario=None):
         path.write_text(scenario, encoding="utf-8")
         command.insert(2, path)
     out = output(command, MEASURED)
-    return json.loads(Path(folder, "out", "record.json").read_text(encoding="utf-8")), out
+    Program.last_record = json.loads(Path(folder, "out", "record.json").read_text(encoding="utf-8"))
+    return Program.last_record, out
 
 
 def run(*arguments, scenario=None):
