@@ -13,6 +13,8 @@ import quiet
 from measuring import Program, ROOT, pair
 
 FOLDER = ROOT / "results" / "campaigns"
+# The blocks of a pair, as many as in the scenario `standard`.
+BLOCKS = 30
 
 
 def clopper_pearson(found, trials, confidence=0.95):
@@ -60,10 +62,10 @@ def read(path):
 
 
 class Campaign:
-    """Pairs of a stack with itself. `wanted` is the number of undisturbed pairs of each placement."""
+    """Pairs of a stack with itself, in `blocks` blocks. `wanted` is the number of undisturbed pairs of each placement."""
 
-    def __init__(self, name, path, wanted):
-        self.name, self.wanted = name, wanted
+    def __init__(self, name, path, wanted, blocks=BLOCKS):
+        self.name, self.wanted, self.blocks = name, wanted, blocks
         self.path = Path(path) if path else FOLDER / f"{name}.jsonl"
         self.program = program_hash()
         self.outcomes = read(self.path)
@@ -71,8 +73,8 @@ class Campaign:
         self.remove_incomplete_line()
 
     def refuse_others(self):
-        """Ends the script if the file has outcomes of another campaign or program, or from another machine."""
-        own = {"campaign": self.name, "program": self.program, "machine": machine()}
+        """Ends the script if the file has outcomes of another campaign, program, machine or number of blocks."""
+        own = {"campaign": self.name, "program": self.program, "machine": machine(), "blocks": self.blocks}
         for outcome in self.outcomes:
             for key, value in own.items():
                 if outcome[key] != value:
@@ -115,7 +117,7 @@ class Campaign:
         date = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         watch = quiet.Watch()
         arguments = [f"--twin-arg=--handler-cpu={extra_ns}ns"] if extra_ns else []
-        record, same = pair(placement, *arguments)
+        record, same = pair(placement, *arguments, blocks=self.blocks)
         figures = {**watch.shares(), "run_queue": quiet.run_queue_share(record["trials"])}
         build = record["tool"].get("build") or {}
         return {
@@ -165,6 +167,6 @@ def figures(name, outcomes):
                 f"{share(found, len(used))}; {by_placement}{disturbed} disturbed and not counted",
                 found <= 4 and len(used) >= 200)
     found = stated(used, ("faster",))
-    extra = f" ({outcomes[0]['extra_ns']} ns)" if outcomes else ""
+    extra = f" ({outcomes[0]['extra_ns']} ns), {outcomes[0]['blocks']} blocks" if outcomes else ""
     return (f"pairs stated as different among those that differ by 3 % of a call's CPU time{extra}", "≥ 36 of 40",
             f"{share(found, len(used))}; {disturbed} disturbed and not counted", found >= 36 and len(used) >= 40)

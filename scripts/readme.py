@@ -6,9 +6,9 @@
     --program PROGRAM  read the records with this program instead of building one
 
 A generated region of a document begins with `<!-- generated: NAME -->` and ends with `<!-- end -->`. What is between is
-replaced. The regions come from results/reference, from results/amqp, a record of `rpcbench run amqp`, from
-results/campaigns, from results/validation, which `scripts/method --keep` writes, and from harness/src/run/power.json, which
-`scripts/method verdicts` makes from results/reference. The figures in results/reference/report are made again as well.
+replaced. The regions come from results/reference, results/campaigns, results/validation, which `scripts/method --keep`
+writes, and harness/src/run/power.json, which `scripts/method verdicts` makes from results/reference. The figures in
+results/reference/report are made again as well.
 """
 
 import argparse
@@ -26,11 +26,10 @@ from pathlib import Path
 import campaign
 import validation
 from measuring import Program, ROOT, TARGET, output, report
-from reference import Reference, measurements, three_digits, two_digits
+from reference import Reference, three_digits, two_digits
 from tables import detectable_rows, power_rows, rows
 
 REFERENCE = ROOT / "results" / "reference"
-AMQP = ROOT / "results" / "amqp"
 POWER = ROOT / "harness" / "src" / "run" / "power.json"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "harness" / "docs").glob("*.md"))]
 REGION = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -169,63 +168,13 @@ def requirements(of):
         ("`rest-hyper` compared with itself, one core", "interval contains 1", of.latency.itself("rest-hyper")),
     ]
     body = [(*row, "`rpcbench run standard`") for row in body]
-    for name in ("noise", "sensitivity"):
+    for name in ("noise", "sensitivity", "sensitivity-30"):
         outcomes = campaign.read(campaign.FOLDER / f"{name}.jsonl")
+        name = name.removesuffix("-30")
         figure, needed, measured, is_met = campaign.figures(name, outcomes)
         measured = measured + missed(is_met) if outcomes else "not recorded yet"
         body.append((figure, needed, measured, f"`scripts/method {name}`"))
-    body += amqp_requirements()
     return rows(["figure", "required", "measured", "command"], body)
-
-
-# What each stack of the scenario `amqp` adds to the one before.
-AMQP_STEPS = {
-    "amqp-bare": "",
-    "amqp-direct": "oslo.messaging's message, dispatcher and server with three queues",
-    "amqp-enveloped": "its envelope, with JSON inside JSON and ids of 32 digits",
-    "amqp-unacknowledged": "topic exchange, reply queue, expiration, two connections at each end",
-    "amqp-unconfirmed": "acknowledgements, and with them a prefetch",
-    "amqp": "publisher confirms",
-}
-
-
-def amqp():
-    """The two measurements of the record of the scenario `amqp`: latency and throughput."""
-    tables = measurements(report(AMQP))
-    return tables["latency"], tables["throughput"]
-
-
-def amqp_steps(_of):
-    """What each feature of oslo.messaging costs."""
-    if not AMQP.exists():
-        return ["Not recorded yet."]
-    latency, throughput = amqp()
-    first = latency.value("amqp-bare", "p50")
-
-    def row(stack, added):
-        cpu = ", ".join(latency.shown(stack, f"{side}-cpu") for side in ("client", "server", "broker"))
-        out, back = latency.bytes(stack)
-        return [stack, added, latency.shown(stack, "p50"), f"{latency.value(stack, 'p50') / first:.2f}", cpu, f"{out} {back}",
-                f"{throughput.value(stack, 'calls'):,.0f}"]
-    heading = ["stack", "what is added", "p50 µs", "× `amqp-bare`", "client, server, broker CPU µs", "bytes ↑ ↓",
-               "calls/s of 64 in flight"]
-    return rows(heading, [row(*step) for step in AMQP_STEPS.items()], "llrrrrr")
-
-
-def amqp_requirements():
-    """The figures that were required of our AMQP implementation."""
-    if not AMQP.exists():
-        return
-    latency, throughput = amqp()
-    for measured, key, figure, wanted in (
-            (latency, "p50", "`{}` × `amqp-bare`, one caller on one core", (("amqp", 2.2), ("amqp-direct", 1.05))),
-            (throughput, "calls", "`{}` ÷ `amqp-bare`, calls/s of 64 in flight over one connection on two cores",
-             (("amqp", 0.5), ("amqp-direct", 0.95)))):
-        for stack, bound in wanted:
-            ratio = measured.value(stack, key) / measured.value("amqp-bare", key)
-            is_met = ratio <= bound if measured is latency else ratio >= bound
-            sign = "≤" if measured is latency else "≥"
-            yield figure.format(stack), f"{sign} {bound}", f"{ratio:.2f}{missed(is_met)}", "`rpcbench run amqp`"
 
 
 def missed(is_met):
@@ -257,8 +206,7 @@ def power(of):
 
 
 REGIONS = {"choice": choice, "results": results, "conditions": conditions, "findings": findings, "noise": noise,
-           "requirements": requirements, "validated": validated, "amqp-steps": amqp_steps,
-           "power": power}
+           "requirements": requirements, "validated": validated, "power": power}
 
 
 def regenerated(text, of, where):

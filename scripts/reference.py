@@ -79,17 +79,12 @@ class Measurement:
         return f"{ratio['median']:.3f} ({ratio['low']:.3f}–{ratio['high']:.3f})" if ratio else "too few blocks"
 
 
-def measurements(report):
-    """The measurements of a report, by name."""
-    return {tables["name"]: Measurement(tables) for tables in report["measurements"]}
-
-
 class Reference:
     """The reference record and its report."""
 
     def __init__(self, record, report):
         self.record, self.report = record, report
-        tables = measurements(report)
+        tables = {tables["name"]: Measurement(tables) for tables in report["measurements"]}
         self.latency, self.two_cores = tables["latency"], tables["latency on two cores"]
         self.throughput, self.payload = tables["throughput"], tables["payload"]
         self.blocks = record["scenario"]["blocks"]

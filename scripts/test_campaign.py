@@ -31,7 +31,7 @@ class Fixture(unittest.TestCase):
         return campaign.Campaign(name, self.path, {"shared": 2, "split": 1})
 
     def outcome(self, placement, statement="undecided", disturbed=(), extra_ns=0):
-        return {"campaign": "noise", "program": "this", "machine": "here", "commit": "c", "placement": placement,
+        return {"campaign": "noise", "program": "this", "machine": "here", "commit": "c", "placement": placement, "blocks": 30,
                 "statement": statement, "disturbed": list(disturbed), "extra_ns": extra_ns}
 
     def finish(self, pairs, outcomes, extra_ns=lambda: 0):
@@ -68,9 +68,9 @@ class Campaigns(Fixture):
         self.finish(pairs, [{"disturbed": ["x"]}, {}, {}, {}])
         self.assertEqual(len(pairs.used()), 3)
 
-    def test_outcomes_of_another_program_machine_or_campaign_are_refused(self):
+    def test_outcomes_of_another_program_machine_campaign_or_number_of_blocks_are_refused(self):
         self.finish(self.pairs(), [{}] * 3)
-        for key, value in (("program", "other"), ("machine", "there"), ("campaign", "sensitivity")):
+        for key, value in (("program", "other"), ("machine", "there"), ("campaign", "sensitivity"), ("blocks", 120)):
             lines = [json.dumps({**outcome, key: value}) + "\n" for outcome in campaign.read(self.path)]
             changed = self.path.with_name("changed.jsonl")
             changed.write_text("".join(lines), encoding="utf-8")

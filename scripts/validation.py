@@ -42,8 +42,7 @@ class Part:
         Program.last_record = None
 
     def record(self, rows):
-        """The record of the part. Without a run of its own, as of a micro-benchmark, what was measured was built from the
-        working tree."""
+        """The record of the part. A micro-benchmark makes no run; it was built from the working tree."""
         machine = {}
         build = {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}
         if run := Program.last_record:
