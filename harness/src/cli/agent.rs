@@ -9,7 +9,7 @@ use anyhow::Context;
 use calculator::{printable, printable_json};
 
 use super::control_token::control_token;
-use super::interrupts::Interrupts;
+use super::interrupts::{ENDING_RUN, Interrupts};
 use super::overrides::Overrides;
 use super::progress::Progress;
 use super::serve::{host_and_port, resolve};
@@ -124,7 +124,7 @@ pub(super) fn agent(arguments: &Arguments) -> Outcome {
     };
     agents::check(&scenario, &options).map_err(failure)?;
     options.file.iter().chain(&options.fallback).try_for_each(|file| prepare(file))?;
-    let interrupts = Interrupts::watch()?;
+    let interrupts = Interrupts::watch(ENDING_RUN)?;
     sys::allow_many_connections();
     let clock = clock(arguments, interrupts.flag())?;
     options.start = arguments.at.resolve(clock.now());

@@ -98,13 +98,15 @@ pub(super) fn gate(arguments: &Arguments) -> Outcome {
         rounds: arguments.rounds,
         pool: arguments.pool,
     };
-    let interrupts = Interrupts::watch()?;
-    let outcome = gate::run(&request, interrupts.flag(), &mut |line| print_error(&line));
-    let outcome = outcome.map_err(|error| match error {
-        GateError::Subject { .. } | GateError::Settings(_) => Failure::usage(error),
-        _ => Failure::could_not_run(error),
-    })?;
-    let Some(outcome) = outcome else { return Ok(interrupts.exit().unwrap_or(Exit::Interrupted)) };
+    let interrupts = Interrupts::watch("ending the gate without a verdict (interrupt again to end at once)")?;
+    let outcome = match gate::run(&request, interrupts.flag(), &mut |line| print_error(&line)) {
+        Ok(outcome) => outcome,
+        Err(GateError::Interrupted) => return Ok(interrupts.exit().unwrap_or(Exit::Interrupted)),
+        Err(error @ (GateError::Subject { .. } | GateError::Settings(_))) => {
+            return Err(Failure::usage(error));
+        }
+        Err(error) => return Err(Failure::could_not_run(error)),
+    };
     let text = match arguments.format {
         Format::Text => outcome.document().terminal(),
         Format::Markdown => outcome.document().markdown(),

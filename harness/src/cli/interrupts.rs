@@ -8,6 +8,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{Exit, Failure, print_error};
 use crate::sys;
 
+/// The message where what was measured is written.
+pub(super) const ENDING_RUN: &str =
+    "ending the run; what was measured is kept (interrupt again to end at once)";
+
 /// Watches for SIGINT, SIGTERM and SIGHUP. The first of them ends the run after the call in hand, the second one ends the
 /// program.
 pub(super) struct Interrupts {
@@ -16,11 +20,11 @@ pub(super) struct Interrupts {
 }
 
 impl Interrupts {
-    /// Starts to watch, on a separate thread. SIGHUP stays ignored where it is ignored already, as `nohup` does.
+    /// Starts to watch, on a separate thread, which prints `message` at the first signal. SIGHUP stays ignored where it is ignored already, as `nohup` does.
     ///
     /// # Errors
     /// Where the system refuses a signal handler or the thread.
-    pub(super) fn watch() -> Result<Self, Failure> {
+    pub(super) fn watch(message: &'static str) -> Result<Self, Failure> {
         let interrupts = Interrupts { flag: Arc::default(), exit: Arc::default() };
         let (flag, exit) = (Arc::clone(&interrupts.flag), Arc::clone(&interrupts.exit));
         let runtime = super::runtime()?;
@@ -38,9 +42,7 @@ impl Interrupts {
                             std::process::exit(received as i32);
                         }
                         flag.store(true, Ordering::Relaxed);
-                        print_error(
-                            &"ending the run; what was measured is kept (interrupt again to end at once)",
-                        );
+                        print_error(&message);
                     }
                 });
             })

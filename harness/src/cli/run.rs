@@ -7,7 +7,7 @@ use calculator::{Executor, printable, printable_json};
 use jiff::Zoned;
 
 use super::control_token::control_token;
-use super::interrupts::Interrupts;
+use super::interrupts::{ENDING_RUN, Interrupts};
 use super::overrides::Overrides;
 use super::progress::Progress;
 use super::protocol_options::{parse_server_options, print_notes};
@@ -118,7 +118,7 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
         check_names(&plan, targets, &arguments)?;
         server_options(&arguments, &plan, targets, &arguments.twin_arguments)?;
     }
-    let interrupts = Interrupts::watch()?;
+    let interrupts = Interrupts::watch(ENDING_RUN)?;
     sys::allow_many_connections();
     let mut exit = Exit::Done;
     for (scenario, targets) in &scenarios {

@@ -5,13 +5,16 @@
 //! random padding between the sections.
 
 use std::fs::{self, File, TryLockError};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::time::UNIX_EPOCH;
+use std::process::Command;
+use std::sync::atomic::AtomicBool;
 
+use super::command;
 use super::error::GateError;
+use super::git::{forget_hook, git};
 use super::side::Side;
 use super::subject::Subject;
 use crate::sys;
@@ -40,7 +43,6 @@ case "$output" in
     rm -rf "$RPCBENCH_KEEP_LINK/inputs"
     mkdir -p "$RPCBENCH_KEEP_LINK/inputs"
     : >"$RPCBENCH_KEEP_LINK/arguments"
-    : >"$RPCBENCH_KEEP_LINK/new"
     number=0
     for argument in "$@"; do
         case "$argument" in
@@ -62,9 +64,10 @@ exec cc "$@"
 
 /// The folder in which sides are built: a folder of Cargo's target folder, used by one gate at a time.
 #[derive(Debug)]
-pub(super) struct Workshop {
+pub(super) struct Workshop<'a> {
     root: PathBuf,
     folder: PathBuf,
+    interrupted: &'a AtomicBool,
     /// Held as long as the gate lasts.
     _lock: File,
 }
@@ -82,6 +85,7 @@ pub(super) enum Program {
 #[derive(Clone, Debug)]
 pub(super) struct Links {
     side: Side,
+    /// The folder of the programs.
     folder: PathBuf,
     arguments: Vec<String>,
 }
@@ -93,12 +97,13 @@ pub(super) struct Built {
     pub(super) program: Program,
 }
 
-impl Workshop {
-    /// The workshop of the repository around the current folder.
+impl<'a> Workshop<'a> {
+    /// The workshop of the repository around the current folder, without the programs that an earlier gate may have left. Its
+    /// builds end once `interrupted` is set.
     ///
     /// # Errors
     /// When there is no repository, or another gate is being held in it.
-    pub(super) fn open(side: Side) -> Result<Self, GateError> {
+    pub(super) fn open(side: Side, interrupted: &'a AtomicBool) -> Result<Self, GateError> {
         let root = git(Path::new("."), &["rev-parse", "--show-toplevel"])
             .map_err(|reason| GateError::Subject { side, reason })?;
         let root = PathBuf::from(root);
@@ -112,20 +117,25 @@ impl Workshop {
             Err(TryLockError::WouldBlock) => return Err(GateError::InUse(folder)),
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
+        for build in fs::read_dir(folder.join("builds")).into_iter().flatten().flatten() {
+            // What cannot be removed only takes space: no two links have the same name.
+            let _ = fs::remove_dir_all(build.path().join("programs"));
+        }
         let wrapper = folder.join("linker");
         fs::write(&wrapper, WRAPPER)
             .and_then(|()| fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)))
             .map_err(failed)?;
-        Ok(Workshop { root, folder, _lock: lock })
+        Ok(Workshop { root, folder, interrupted, _lock: lock })
     }
 
     /// Builds `subject`, whose files come from Git or are those of a work tree.
     ///
     /// # Errors
-    /// [`GateError::Subject`] for an unknown revision, [`GateError::Build`] with the compiler's message.
+    /// [`GateError::Subject`] for an unknown revision, [`GateError::Build`] with the compiler's message,
+    /// [`GateError::Interrupted`].
     pub(super) fn build(&self, side: Side, subject: &Subject) -> Result<Built, GateError> {
         let wrong = |reason| GateError::Subject { side, reason };
-        let (tree, described) = match subject {
+        let (name, tree, described) = match subject {
             Subject::Revision(name) => {
                 let commit =
                     git(&self.root, &["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")])
@@ -133,20 +143,21 @@ impl Workshop {
                             wrong(format!("`{name}` is neither a revision of this repository nor a file"))
                         })?;
                 let tree = self.check_out(side, &commit).map_err(wrong)?;
-                (tree, format!("{name}, commit {}", short(&commit)))
+                (side.name().to_owned(), tree, format!("{name}, commit {}", short(&commit)))
             }
             Subject::Tree(folder) => {
                 let commit = git(folder, &["rev-parse", "HEAD"]).map_err(wrong)?;
                 let changes = git(folder, &["status", "--porcelain"]).map_err(wrong)?;
                 let state = if changes.is_empty() { "" } else { " with changes that are not committed" };
                 let tree = fs::canonicalize(folder).unwrap_or_else(|_| folder.clone());
-                (tree, format!("{}, commit {}{state}", folder.display(), short(&commit)))
+                let described = format!("{}, commit {}{state}", folder.display(), short(&commit));
+                (name_of(&tree), tree, described)
             }
             Subject::Program(_) | Subject::Url(_) | Subject::Command(_) => {
                 return Err(wrong(format!("{subject} is not built here")));
             }
         };
-        let links = self.compile(side, &tree)?;
+        let links = self.compile(side, &name, &tree)?;
         Ok(Built { described, program: Program::Relinked(links) })
     }
 
@@ -165,56 +176,52 @@ impl Workshop {
         Ok(tree)
     }
 
-    /// Compiles the program of `tree`, and keeps the inputs of its last link.
-    fn compile(&self, side: Side, tree: &Path) -> Result<Links, GateError> {
-        let folder = self.folder.join("links").join(side.name());
-        let failed = |source| GateError::Io { path: folder.clone(), source };
-        fs::create_dir_all(&folder).map_err(failed)?;
-        let (new, kept_stamp) = (folder.join("new"), folder.join("stamp"));
-        let _ = fs::remove_file(&new);
-        self.run_cargo(side, tree, &folder)?;
-        // Cargo links nothing if the program is up to date. What was kept before belongs to it only if the other side has not
-        // been built from the same files meanwhile.
-        let is_kept = || {
-            let stamp = kept_arguments(&folder).as_deref().and_then(stamp);
-            stamp.is_some() && stamp == fs::read_to_string(&kept_stamp).ok()
-        };
-        if !new.exists() && !is_kept() {
-            self.forget_program();
-            self.run_cargo(side, tree, &folder)?;
+    /// Compiles the program of `tree` in the folder `name`, and keeps the inputs of its last link.
+    ///
+    /// Each tree has its own target folder: Cargo names what it builds after the path inside the workspace, so that in a
+    /// common folder one tree would be linked with the libraries of the other.
+    fn compile(&self, side: Side, name: &str, tree: &Path) -> Result<Links, GateError> {
+        let build = self.folder.join("builds").join(name);
+        let [target, link, programs] = ["target", "link", "programs"].map(|part| build.join(part));
+        let failed = |path: &Path, source| GateError::Io { path: path.to_owned(), source };
+        for folder in [&link, &programs] {
+            fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
         }
-        let arguments = kept_arguments(&folder).ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
-        fs::write(&kept_stamp, stamp(&arguments).unwrap_or_default()).map_err(failed)?;
-        Ok(Links { side, folder, arguments })
+        self.run_cargo(side, tree, &target, &link)?;
+        let kept = kept_arguments(&link).filter(|arguments| is_link_of_built(arguments));
+        let arguments = match kept {
+            Some(arguments) => arguments,
+            // Cargo links nothing if it has the program already: where the inputs were deleted, or where flags have been
+            // changed and changed back.
+            None => {
+                fs::remove_dir_all(&target).map_err(|source| failed(&target, source))?;
+                self.run_cargo(side, tree, &target, &link)?;
+                kept_arguments(&link).ok_or_else(|| failed(&link, io::ErrorKind::NotFound.into()))?
+            }
+        };
+        Ok(Links { side, folder: programs, arguments })
     }
 
-    /// Builds the program of `tree`. If Cargo links it, its inputs are kept in `folder`.
-    fn run_cargo(&self, side: Side, tree: &Path, folder: &Path) -> Result<(), GateError> {
+    /// Builds the program of `tree` in the folder `target`. If Cargo links it, its inputs are kept in the folder `link`.
+    fn run_cargo(&self, side: Side, tree: &Path, target: &Path, link: &Path) -> Result<(), GateError> {
         let log = self.folder.join(format!("{}.log", side.name()));
         let failed = |source| GateError::Io { path: log.clone(), source };
-        let output = File::create(&log).map_err(failed)?;
-        let errors = output.try_clone().map_err(failed)?;
+        let mut output = File::create(&log).map_err(failed)?;
         let mut command = Command::new("cargo");
-        command
+        forget_hook(&mut command)
             .args(["build", "--release", "--locked", "--package", PROGRAM, "--bin", PROGRAM])
             .current_dir(tree)
-            .env("CARGO_TARGET_DIR", self.folder.join("build"))
+            .env("CARGO_TARGET_DIR", target)
+            // Might otherwise be configured, and be the same for all trees.
+            .env("CARGO_BUILD_BUILD_DIR", target)
             .env(linker_variable(), self.folder.join("linker"))
-            .env(KEEP_VARIABLE, folder)
-            .env("CARGO_TERM_COLOR", "never")
-            .stdin(Stdio::null())
-            .stdout(output)
-            .stderr(errors);
-        let status = command.status().map_err(|source| GateError::Io { path: "cargo".into(), source })?;
-        if status.success() { Ok(()) } else { Err(GateError::Build { side, end: last_lines(&log), log }) }
-    }
-
-    /// Lets Cargo link the program again.
-    fn forget_program(&self) {
-        for file in fs::read_dir(self.folder.join("build/release/deps")).into_iter().flatten().flatten() {
-            if file.file_name().to_string_lossy().starts_with("rpcbench-") {
-                let _ = fs::remove_file(file.path());
-            }
+            .env(KEEP_VARIABLE, link)
+            .env("CARGO_TERM_COLOR", "never");
+        let ended = command::run(command, &mut output, self.interrupted);
+        match ended.map_err(|source| GateError::Io { path: "cargo".into(), source })? {
+            Some(status) if status.success() => Ok(()),
+            Some(_) => Err(GateError::Build { side, end: last_lines(&log), log }),
+            None => Err(GateError::Interrupted),
         }
     }
 }
@@ -223,8 +230,8 @@ impl Links {
     /// Links the program with the section padding of `seed`.
     ///
     /// # Errors
-    /// [`GateError::Link`] where the linker cannot do that.
-    pub(super) fn link(&self, seed: u32) -> Result<PathBuf, GateError> {
+    /// [`GateError::Link`] where the linker cannot do that, [`GateError::Interrupted`] once `interrupted` is set.
+    pub(super) fn link(&self, seed: u32, interrupted: &AtomicBool) -> Result<PathBuf, GateError> {
         let program = self.folder.join(format!("{PROGRAM}-{seed}"));
         let mut command = Command::new(LINKER);
         let mut is_output = false;
@@ -236,11 +243,24 @@ impl Links {
             }
             is_output = argument == "-o";
         }
-        command.arg(format!("-Wl,--randomize-section-padding={seed}")).stdin(Stdio::null());
+        command.arg(format!("-Wl,--randomize-section-padding={seed}"));
         let failed = |output| GateError::Link { side: self.side, output };
-        let output = command.output().map_err(|error| failed(format!("{LINKER}: {error}")))?;
-        if output.status.success() { Ok(program) } else { Err(failed(text(&output))) }
+        let mut output = vec![];
+        let ended = command::run(command, &mut output, interrupted);
+        match ended.map_err(|error| failed(format!("{LINKER}: {error}")))? {
+            Some(status) if status.success() => Ok(program),
+            Some(_) => Err(failed(String::from_utf8_lossy(&output).trim().to_owned())),
+            None => Err(GateError::Interrupted),
+        }
     }
+}
+
+/// The name of the folder in which the work tree at the canonical path `tree` is built.
+fn name_of(tree: &Path) -> String {
+    let mut hasher = DefaultHasher::new();
+    tree.hash(&mut hasher);
+    let last = tree.file_name().unwrap_or_default().to_string_lossy();
+    format!("{last}-{:016x}", hasher.finish())
 }
 
 /// The command line of the link whose inputs are kept in `folder`; `None` if there is none.
@@ -249,12 +269,16 @@ fn kept_arguments(folder: &Path) -> Option<Vec<String>> {
     Some(String::from_utf8_lossy(&kept).split_terminator('\0').map(str::to_owned).collect())
 }
 
-/// Identifies the program that the command line `arguments` has linked: its path, and when it was written.
-fn stamp(arguments: &[String]) -> Option<String> {
-    let output = arguments.iter().skip_while(|argument| *argument != "-o").nth(1)?;
-    let written = fs::metadata(output).and_then(|file| file.modified()).ok()?;
-    let written = written.duration_since(UNIX_EPOCH).ok()?;
-    Some(format!("{output} {}", written.as_nanos()))
+/// Whether Cargo has built what the command line `arguments` has linked: then it has a copy of it in the folder above.
+fn is_link_of_built(arguments: &[String]) -> bool {
+    let linked = arguments.iter().skip_while(|argument| *argument != "-o").nth(1).map(Path::new);
+    let Some((linked, folder)) = linked.and_then(|linked| Some((linked, linked.parent()?))) else {
+        return false;
+    };
+    match (fs::read(linked), fs::read(folder.with_file_name(PROGRAM))) {
+        (Ok(linked), Ok(built)) => linked == built,
+        _ => false,
+    }
 }
 
 /// The variable that names the linker of this machine's target to Cargo.
@@ -273,24 +297,4 @@ fn last_lines(path: &Path) -> String {
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<_> = text.lines().collect();
     lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
-}
-
-/// What Git prints for `arguments` in `folder`.
-///
-/// # Errors
-/// What it prints on standard error.
-fn git(folder: &Path, arguments: &[&str]) -> Result<String, String> {
-    let output = Command::new("git").arg("-C").arg(folder).args(arguments).stdin(Stdio::null()).output();
-    match output {
-        Ok(output) if output.status.success() => Ok(text(&output)),
-        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err("git is not installed".to_owned()),
-        Err(error) => Err(format!("git: {error}")),
-    }
-}
-
-/// What a command printed: on standard output, or if that is empty, on standard error.
-fn text(output: &Output) -> String {
-    let out = if output.stdout.is_empty() { &output.stderr } else { &output.stdout };
-    String::from_utf8_lossy(out).trim().to_owned()
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
 use rand::Rng;
 
@@ -37,14 +38,18 @@ impl Linked {
     /// Links the sides that can be linked again, with random section padding.
     ///
     /// # Errors
-    /// [`GateError::Link`].
-    pub(super) fn new(contestants: &[Contestant; 2], rng: &mut impl Rng) -> Result<Self, GateError> {
+    /// [`GateError::Link`], [`GateError::Interrupted`].
+    pub(super) fn new(
+        contestants: &[Contestant; 2],
+        rng: &mut impl Rng,
+        interrupted: &AtomicBool,
+    ) -> Result<Self, GateError> {
         let mut linked = Linked { seeds: [None; 2], programs: [None, None], is_owner: true };
         for (index, contestant) in contestants.iter().enumerate() {
             if let Form::Program(Program::Relinked(links)) = &contestant.form {
                 let seed = rng.random();
                 linked.seeds[index] = Some(seed);
-                linked.programs[index] = Some(links.link(seed)?);
+                linked.programs[index] = Some(links.link(seed, interrupted)?);
             }
         }
         Ok(linked)

@@ -21,6 +21,9 @@ pub enum GateError {
     /// The settings cannot be met.
     #[error("{0}")]
     Settings(String),
+    /// A signal has ended it.
+    #[error("the gate was interrupted")]
+    Interrupted,
     /// Another gate uses the same folder.
     #[error("another gate is being held in {}", .0.display())]
     InUse(PathBuf),

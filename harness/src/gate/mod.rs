@@ -1,10 +1,12 @@
 //! Whether a change makes calls slower: two builds, measured alternately against the same peer until the answer is clear.
 
 mod build;
+mod command;
 mod contestant;
 mod decision;
 pub mod driver;
 mod error;
+mod git;
 mod outcome;
 mod round;
 mod run;

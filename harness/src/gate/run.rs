@@ -52,6 +52,7 @@ pub type Progress<'a> = &'a mut dyn FnMut(&str);
 /// A gate that is ready to be held.
 struct Gate<'a> {
     request: &'a Request,
+    interrupted: &'a AtomicBool,
     stacks: Vec<&'static Stack>,
     cores: Cores,
     contestants: [Contestant; 2],
@@ -60,15 +61,15 @@ struct Gate<'a> {
     rng: ChaCha8Rng,
 }
 
-/// Holds a gate. `None` if it was interrupted.
+/// Holds a gate.
 ///
 /// # Errors
-/// [`GateError`].
+/// [`GateError`]; [`GateError::Interrupted`] once `interrupted` is set.
 pub fn run(
     request: &Request,
     interrupted: &AtomicBool,
     progress: Progress<'_>,
-) -> Result<Option<Outcome>, GateError> {
+) -> Result<Outcome, GateError> {
     let Request { subjects, exchanged, settings, seed, rounds: fixed_rounds, .. } = request;
     let stacks: Vec<&'static Stack> =
         settings.stacks.iter().filter_map(|name| Stack::named(name).ok()).collect();
@@ -78,30 +79,27 @@ pub fn run(
         .cores(&sys::allowed_cores())
         .map_err(|error| GateError::Settings(error.to_string()))?;
     // Locked until the gate ends.
-    let (_workshop, contestants) = prepare(subjects, progress)?;
+    let (_workshop, contestants) = prepare(subjects, interrupted, progress)?;
     let mut notes = vec![];
     let extra_threshold = threshold_of_single_links(&contestants, settings, &mut notes);
     let mut decider = Decider::of(settings, &metrics(subjects), extra_threshold);
     check_time(settings, &decider)?;
     let broker = start_broker(&stacks, &cores)?;
     let mut rng = ChaCha8Rng::seed_from_u64(*seed);
-    let pool = (0..request.pool.unwrap_or(0)).map(|_| Linked::new(&contestants, &mut rng));
+    let pool = (0..request.pool.unwrap_or(0)).map(|_| Linked::new(&contestants, &mut rng, interrupted));
     let pool = pool.collect::<Result<_, _>>()?;
-    let mut gate = Gate { request, stacks, cores, contestants, broker, pool, rng };
+    let mut gate = Gate { request, interrupted, stacks, cores, contestants, broker, pool, rng };
     let started = Instant::now();
     let bytes = gate.count_bytes()?;
     let mut rounds: Vec<RoundRecord> = vec![];
     while !fixed_rounds.map_or_else(|| decider.is_over(), |rounds| decider.rounds() >= rounds) {
-        if interrupted.load(Ordering::Relaxed) {
-            return Ok(None);
-        }
         let round = gate.round(decider.rounds())?;
         decider.push(|stack, metric| round.iter().find(|record| record.stack == stack)?.ratio(metric));
         rounds.extend(round);
         progress(&describe(&decider));
     }
     let [base, new] = gate.contestants.map(|contestant| contestant.described);
-    Ok(Some(Outcome {
+    Ok(Outcome {
         base,
         new,
         side: *exchanged,
@@ -114,7 +112,7 @@ pub fn run(
         measured_seconds: time_of(u32::try_from(rounds.len()).unwrap_or(u32::MAX), settings).as_secs_f64(),
         seconds: started.elapsed().as_secs_f64(),
         rounds,
-    }))
+    })
 }
 
 impl Gate<'_> {
@@ -132,15 +130,20 @@ impl Gate<'_> {
     fn links(&mut self) -> Result<Linked, GateError> {
         match (self.pool.choose(&mut self.rng), self.pool.choose(&mut self.rng)) {
             (Some(base), Some(new)) => Ok(Linked::borrowed(base, new)),
-            _ => Linked::new(&self.contestants, &mut self.rng),
+            _ => Linked::new(&self.contestants, &mut self.rng, self.interrupted),
         }
+    }
+
+    fn check_interrupted(&self) -> Result<(), GateError> {
+        if self.interrupted.load(Ordering::Relaxed) { Err(GateError::Interrupted) } else { Ok(()) }
     }
 
     /// Counts the bytes of a call of each stack.
     fn count_bytes(&mut self) -> Result<Vec<BytesOfStack>, GateError> {
-        let linked = Linked::new(&self.contestants, &mut self.rng)?;
+        let linked = Linked::new(&self.contestants, &mut self.rng, self.interrupted)?;
         let mut rng = ChaCha8Rng::from_rng(&mut self.rng);
         let count = |stack: &&'static Stack| {
+            self.check_interrupted()?;
             let [base, new] = linked.contenders(&self.contestants);
             let bytes = round::count_bytes(stack, [&base, &new], &self.conditions(stack), &mut rng)?;
             Ok(BytesOfStack { stack: stack.name.to_owned(), bytes })
@@ -154,6 +157,7 @@ impl Gate<'_> {
         self.stacks.shuffle(&mut self.rng);
         let mut rng = ChaCha8Rng::from_rng(&mut self.rng);
         let measure = |stack: &&'static Stack| {
+            self.check_interrupted()?;
             let [base, new] = linked.contenders(&self.contestants);
             let metrics = round::measure(stack, [&base, &new], &self.conditions(stack), &mut rng)?;
             Ok(RoundRecord { round: number, stack: stack.name.to_owned(), links: linked.seeds, metrics })
@@ -219,10 +223,11 @@ fn metrics(subjects: &[Subject; 2]) -> Vec<Metric> {
 }
 
 /// Builds what must be built.
-fn prepare(
+fn prepare<'a>(
     subjects: &[Subject; 2],
+    interrupted: &'a AtomicBool,
     progress: Progress<'_>,
-) -> Result<(Option<Workshop>, [Contestant; 2]), GateError> {
+) -> Result<(Option<Workshop<'a>>, [Contestant; 2]), GateError> {
     let mut workshop = None;
     let mut contestants: Vec<Contestant> = vec![];
     for (side, subject) in Side::BOTH.into_iter().zip(subjects) {
@@ -235,7 +240,7 @@ fn prepare(
             Subject::Revision(_) | Subject::Tree(_) => {
                 let workshop = match &workshop {
                     Some(workshop) => workshop,
-                    None => workshop.insert(Workshop::open(side)?),
+                    None => workshop.insert(Workshop::open(side, interrupted)?),
                 };
                 progress(&format!("building {}: {subject}", side.name()));
                 let Built { described, program } = workshop.build(side, subject)?;

@@ -28,7 +28,7 @@ use std::io;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 /// Whether this build can observe and control everything that a full measurement needs.
@@ -91,6 +91,14 @@ pub fn continue_child(child: &Child) {
     if let Ok(pid) = i32::try_from(child.id()) {
         // An error means that it has just ended.
         let _ = kill(Pid::from_raw(pid), Signal::SIGCONT);
+    }
+}
+
+/// Sends `signal` to the process group that the child process `leader` leads. The child must not have been waited for.
+pub fn signal_group(leader: &Child, signal: Signal) {
+    if let Ok(pid) = i32::try_from(leader.id()) {
+        // An error means that it has just ended.
+        let _ = killpg(Pid::from_raw(pid), signal);
     }
 }
 

@@ -1,15 +1,19 @@
 //! `rpcbench gate`: with small programs in the place of builds that take minutes, and with thresholds that no noise reaches.
 
 use std::fs;
+use std::io::Read;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::closed_port;
-use super::common::{Process, finish, rpcbench};
+use super::common::{Process, TEST_TIMEOUT, finish, rpcbench};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_rpcbench");
 
@@ -95,8 +99,12 @@ fn main() {{
     )
 }
 
+/// A change of settings that lets each call take 30 ms of CPU time more.
+const SLOWED: &str =
+    r#"s.replace("\"handler_cpu\":null", "\"handler_cpu\":{\"secs\":0,\"nanos\":30000000}")"#;
+
 fn slowed() -> String {
-    wrapper(r#"s.replace("\"handler_cpu\":null", "\"handler_cpu\":{\"secs\":0,\"nanos\":30000000}")"#)
+    wrapper(SLOWED)
 }
 
 #[test]
@@ -131,10 +139,31 @@ fn an_innocent_change_is_let_through_and_a_slow_one_is_not() {
     links.dedup();
     assert_eq!(links.len(), 2 * rounds.len(), "a link was used twice");
     // The programs of the rounds are gone.
-    for side in ["base", "new"] {
-        let left = fs::read_dir(repository.path().join("target/gate/links").join(side)).unwrap();
-        let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
-        assert!(!left.iter().any(|name| name.to_string_lossy().starts_with("rpcbench")), "{left:?}");
+    let builds: Vec<_> = fs::read_dir(repository.path().join("target/gate/builds")).unwrap().collect();
+    // Two of revisions, and one of the work tree.
+    assert_eq!(builds.len(), 3);
+    for build in builds {
+        // The last gate has built only two of them, and removed what was left in the third.
+        let left = fs::read_dir(build.unwrap().path().join("programs")).into_iter().flatten();
+        assert_eq!(left.count(), 0);
+    }
+}
+
+#[test]
+fn a_change_in_a_library_is_found_again_and_again() {
+    let repository = Repository::with("");
+    let library = |change: &str| {
+        fs::write(repository.path().join("src/lib.rs"), wrapper(change).replace("fn main", "pub fn main"))
+            .unwrap();
+    };
+    let main = "fn main() { rpcbench::main() }";
+    library("s");
+    repository.commit(main, "usual");
+    library(SLOWED);
+    repository.commit(main, "slow");
+    // The second time, everything is built already.
+    for _ in 0..2 {
+        finish(&mut repository.gate(&["--base", "usual", "--new", "slow"])).with(1, &[]);
     }
 }
 
@@ -236,6 +265,52 @@ fn what_cannot_be_compared_is_refused() {
     finish(&mut command).with(2, &["--base: ", "not a git repository"]);
     let mut command = rpcbench(&["gate", "--base", PROGRAM, "--settings", "broken.toml"]);
     finish(command.current_dir(repository.path())).with(2, &["broken.toml:7:1: ", "did you mean `slice"]);
+}
+
+#[test]
+fn an_interrupt_ends_a_build() {
+    let started = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let repository = Repository::with("fn main() {}");
+    let script = format!(
+        "fn main() {{
+            let mut test = std::net::TcpStream::connect({:?}).unwrap();
+            let _ = std::io::Read::read(&mut test, &mut [0]);
+        }}",
+        started.local_addr().unwrap().to_string()
+    );
+    fs::write(repository.path().join("build.rs"), script).unwrap();
+    // A gate that was killed has left a program.
+    let programs = repository.path().join("target/gate/builds/base/programs");
+    fs::create_dir_all(&programs).unwrap();
+    fs::write(programs.join("rpcbench-7"), "").unwrap();
+    for (signal, exit) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        let mut gate = Process::start(&mut repository.gate(&["--base", "."]));
+        let mut script = accepted(&started);
+        assert!(!programs.join("rpcbench-7").exists());
+        gate.signal(signal);
+        let ended = gate.ended().with(exit, &["ending the gate without a verdict"]);
+        assert_eq!(ended.err.len(), 2, "{:?}", ended.err);
+        // The processes of the build have ended, too.
+        assert_eq!(script.read(&mut [0]).unwrap(), 0);
+    }
+}
+
+/// The next connection to `listener`.
+fn accepted(listener: &TcpListener) -> TcpStream {
+    let (sender, connection) = mpsc::channel();
+    let listener = listener.try_clone().unwrap();
+    thread::spawn(move || sender.send(listener.accept()));
+    connection.recv_timeout(TEST_TIMEOUT).expect("no connection").unwrap().0
+}
+
+#[test]
+fn a_gate_in_a_git_hook_uses_the_repository_around_it() {
+    let (here, elsewhere) = (Repository::with("fn main() { no such }"), Repository::with("fn main() {}"));
+    here.git(&["tag", "only-here"]);
+    let mut gate = here.gate(&["--base", "only-here"]);
+    gate.env("GIT_DIR", elsewhere.path().join(".git")).env("GIT_WORK_TREE", elsewhere.path());
+    gate.env("GIT_INDEX_FILE", elsewhere.path().join(".git/index"));
+    finish(&mut gate).with(3, &["base does not build"]);
 }
 
 #[test]
