@@ -4,9 +4,14 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
 
 use crate::sys;
+
+/// How often it is checked whether a child has ended whose output has.
+const END_POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 /// A child process whose standard input and output are pipes.
 ///
@@ -85,29 +90,49 @@ impl PipedChild {
     /// The child's exit status as text, if it ends within `timeout`: its output ends slightly before the status is
     /// available.
     pub(super) fn exit_status_within(&mut self, timeout: Duration) -> Option<String> {
-        match self.lines.recv_timeout(timeout) {
-            Err(RecvTimeoutError::Disconnected) => self.child.wait().ok().map(|status| status.to_string()),
-            Ok(_) | Err(RecvTimeoutError::Timeout) => self.exit_status(),
+        if self.output_ends_within(timeout) {
+            self.child.wait().ok().map(|status| status.to_string())
+        } else {
+            self.exit_status()
         }
     }
 
-    /// Asks the child to end, and waits until it has; kills it when that takes too long.
+    /// Whether the child's output ends within `timeout`, after lines that are dropped.
+    pub(super) fn output_ends_within(&self, timeout: Duration) -> bool {
+        let begun = Instant::now();
+        loop {
+            match self.lines.recv_timeout(timeout.saturating_sub(begun.elapsed())) {
+                Ok(_) => {}
+                Err(error) => return error == RecvTimeoutError::Disconnected,
+            }
+        }
+    }
+
+    /// Asks the child to end, and waits until it has; kills it and its process group when that takes too long.
     pub(super) fn stop(&mut self) {
         drop(self.child.stdin.take());
         if self.exit_status().is_some() {
             return;
         }
         sys::continue_child(&self.child);
-        loop {
-            match self.lines.recv_timeout(self.stop_timeout) {
-                Ok(_) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => {
-                    let _ = self.child.kill();
-                    break;
-                }
-            }
+        if !self.output_ends_within(self.stop_timeout) {
+            sys::signal_group(&self.child, Signal::SIGKILL);
         }
+        let _ = self.child.wait();
+    }
+
+    /// As [`Self::stop`], and kills what is left of the child's process group, even if the child itself ended before.
+    pub(super) fn stop_group(&mut self) {
+        drop(self.child.stdin.take());
+        sys::continue_child(&self.child);
+        let begun = Instant::now();
+        self.output_ends_within(self.stop_timeout);
+        // The child may have closed its output long before, or be about to end.
+        while sys::is_running(self.pid()) == Some(true) && begun.elapsed() < self.stop_timeout {
+            std::thread::sleep(END_POLL_INTERVAL);
+        }
+        // The process id of the child is that of its group until it has been waited for.
+        sys::signal_group(&self.child, Signal::SIGKILL);
         let _ = self.child.wait();
     }
 }
@@ -123,7 +148,7 @@ mod tests {
     use super::*;
 
     #[cfg(target_os = "linux")]
-    use nix::sys::signal::{Signal, kill};
+    use nix::sys::signal::kill;
     #[cfg(target_os = "linux")]
     use nix::unistd::Pid;
 
@@ -155,6 +180,22 @@ mod tests {
         assert_eq!(child.is_running(), !sys::FULL);
         child.stop();
         assert!(child.exit_status().unwrap().contains("exit status: 0"));
+    }
+
+    #[test]
+    fn the_group_of_a_child_ends_with_it_or_after_it() {
+        let deaf = "trap '' TERM; exec sleep 600";
+        for script in [
+            format!("({deaf}) & echo started; cat >/dev/null"),
+            format!("({deaf}) & echo started"),
+            format!("({deaf}) & echo started; exec {}", "sleep 600"),
+        ] {
+            let mut child = shell(&script, Duration::from_millis(20));
+            child.next_line(Duration::from_secs(60)).unwrap();
+            child.stop_group();
+            // Would take ten minutes if the child of the child were left.
+            assert!(child.output_ends_within(Duration::from_secs(60)), "{script}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::process::Command;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use super::child::PipedChild;
@@ -13,12 +14,18 @@ const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// How much longer than its calls a request may take.
 const REPLY_MARGIN: Duration = Duration::from_secs(20);
 
+/// How long the exit status of a driver may take after the end of its output.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Why a driver does not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError {
-    /// The process could not be started, or its input is closed.
-    #[error("the client process could not be started or has ended: {0}")]
+    /// The process could not be started.
+    #[error("the client process could not be started: {0}")]
     Io(#[from] io::Error),
+    /// The process has ended.
+    #[error("the client process has ended ({0})")]
+    Ended(String),
     /// The process printed nothing in time.
     #[error("the client process did not answer")]
     Silent,
@@ -48,7 +55,7 @@ impl DriverProcess {
         let program = program.map_or_else(own_program, |program| Ok(program.to_owned()))?;
         let mut command = Command::new(program);
         command.arg(subcommand).env(variable, settings);
-        let driver = DriverProcess { child: PipedChild::spawn(command, cores, START_TIMEOUT)? };
+        let mut driver = DriverProcess { child: PipedChild::spawn(command, cores, START_TIMEOUT)? };
         match driver.answer(START_TIMEOUT)?.as_str() {
             "ready" => Ok(driver),
             other => Err(DriverError::Failed(other.to_owned())),
@@ -60,15 +67,51 @@ impl DriverProcess {
     /// # Errors
     /// [`DriverError`].
     pub(crate) fn request(&mut self, request: &str, length: Duration) -> Result<String, DriverError> {
-        self.child.send_line(request)?;
+        // If it has closed its input, it has said why, or has ended.
+        let _ = self.child.send_line(request);
         self.answer(length + REPLY_MARGIN)
     }
 
-    fn answer(&self, timeout: Duration) -> Result<String, DriverError> {
-        let line = self.child.next_line(timeout).map_err(|_| DriverError::Silent)?;
+    fn answer(&mut self, timeout: Duration) -> Result<String, DriverError> {
+        let line = match self.child.next_line(timeout) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Timeout) => return Err(DriverError::Silent),
+            Err(RecvTimeoutError::Disconnected) => {
+                let status = self.child.exit_status_within(EXIT_TIMEOUT);
+                return Err(DriverError::Ended(status.unwrap_or_else(|| "its output is closed".to_owned())));
+            }
+        };
         match line.strip_prefix("error ") {
             Some(reason) => Err(DriverError::Failed(reason.to_owned())),
             None => Ok(line),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// What a driver answers whose program is the shell script `script`.
+    fn answer_of(script: &str) -> DriverError {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("driver");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let started = DriverProcess::start(Some(&program), &[], "drive", ("SETTINGS", ""));
+        started.and_then(|mut driver| driver.request("request", Duration::ZERO)).unwrap_err()
+    }
+
+    #[test]
+    fn a_driver_that_has_ended_is_reported_with_its_status() {
+        for script in ["exit 7", "echo ready; exit 7", "echo ready; read request; exit 7"] {
+            let error = answer_of(script).to_string();
+            assert_eq!(error, "the client process has ended (exit status: 7)", "{script}");
+        }
+        for script in ["echo error reason; exit 1", "echo ready; echo error reason; exit 1"] {
+            assert_eq!(answer_of(script).to_string(), "reason", "{script}");
         }
     }
 }

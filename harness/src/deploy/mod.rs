@@ -4,6 +4,7 @@ mod child;
 mod command_server;
 mod driver;
 pub mod keep_awake;
+mod log_tail;
 mod placement;
 mod program;
 pub mod rabbitmq;

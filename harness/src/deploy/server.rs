@@ -1,16 +1,15 @@
 //! Server processes.
 
-use std::collections::VecDeque;
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::process::{ChildStderr, Command, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread::JoinHandle;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::child::PipedChild;
+use super::log_tail::LogTail;
 use super::program::own_program;
 use crate::observe::control::{self, ControlPort, Stats, Token};
 use crate::stacks::{ReferenceError, ServerOptions, ServerSettings, Stack, missing_python};
@@ -20,8 +19,6 @@ use crate::sys::Secret;
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a server may take to end once it has been asked to: longer than it waits for calls in progress.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-/// Number of lines at the end of the log that are kept to explain a failure.
-const LOG_LINES: usize = 12;
 
 /// Prefix of the line on standard error with which a server reports the address of its control port.
 pub const CONTROL_LINE: &str = "control port ";
@@ -119,8 +116,7 @@ pub struct ServerProcess {
     control: OnceLock<Option<ControlPort>>,
     /// The token of the control port, made for this process.
     token: Token,
-    log: Arc<Mutex<VecDeque<String>>>,
-    log_reader: Option<JoinHandle<()>>,
+    log: Option<LogTail>,
 }
 
 impl ServerProcess {
@@ -169,14 +165,12 @@ impl ServerProcess {
         }
         command.stderr(Stdio::piped());
         let mut child = PipedChild::spawn(command, cores, STOP_TIMEOUT).map_err(start)?;
-        let log = Arc::<Mutex<VecDeque<String>>>::default();
         let (report_control, control_reported) = mpsc::channel();
-        let read = |err| {
-            let log = Arc::clone(&log);
-            let reader = std::thread::Builder::new().name("log".to_owned());
-            reader.spawn(move || read_log(err, &log, &report_control)).map_err(start)
+        let is_kept = move |line: &str| {
+            let address = line.strip_prefix(CONTROL_LINE).and_then(|address| address.parse().ok());
+            address.map(|address| report_control.send(address)).is_none()
         };
-        let log_reader = child.take_stderr().map(read).transpose()?;
+        let log = child.take_stderr().map(|err| LogTail::read(err, is_kept)).transpose().map_err(start)?;
         let line = child.next_line(START_TIMEOUT);
         let mut server = ServerProcess {
             child,
@@ -185,7 +179,6 @@ impl ServerProcess {
             control: control_known,
             token,
             log,
-            log_reader,
         };
         let ended = matches!(line, Err(RecvTimeoutError::Disconnected));
         // The line is `listening PROTOCOL URL`.
@@ -234,31 +227,12 @@ impl ServerProcess {
     /// Stops the server, waits until it has ended, and returns the last lines of its log.
     pub fn stop(mut self) -> String {
         self.child.stop();
-        if let Some(reader) = self.log_reader.take() {
-            let _ = reader.join();
-        }
-        self.log()
+        self.log.as_ref().map(|log| log.text_at_end(STOP_TIMEOUT)).unwrap_or_default()
     }
 
     /// The last lines of the server's log so far.
     #[must_use]
     pub fn log(&self) -> String {
-        let lines = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
-    }
-}
-
-/// Reads the log to its end. Keeps the last lines in `log` and reports the address of the control port.
-fn read_log(err: ChildStderr, log: &Mutex<VecDeque<String>>, control: &Sender<SocketAddr>) {
-    for line in BufReader::new(err).lines().map_while(Result::ok) {
-        if let Some(address) = line.strip_prefix(CONTROL_LINE).and_then(|address| address.parse().ok()) {
-            let _ = control.send(address);
-            continue;
-        }
-        let mut lines = log.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() == LOG_LINES {
-            lines.pop_front();
-        }
-        lines.push_back(line);
+        self.log.as_ref().map(LogTail::text).unwrap_or_default()
     }
 }

@@ -256,17 +256,15 @@ impl Cast {
 
     /// How the server ended, if it did, and the end of its log.
     fn end_of(&mut self, server: usize) -> (String, String) {
-        match &mut self.servers[server] {
+        let (status, log) = match &mut self.servers[server] {
             Server::Own(process) => {
                 let status = process.exit_status_within(EXIT_TIMEOUT);
-                let ended = status.map(|status| format!("; the server ended ({status})")).unwrap_or_default();
-                (ended, process.log())
+                (status, process.log())
             }
-            Server::Foreign(server) if !server.is_running() => {
-                ("; the server ended".to_owned(), String::new())
-            }
-            Server::Foreign(_) | Server::Elsewhere => <_>::default(),
-        }
+            Server::Foreign(server) => server.end(),
+            Server::Elsewhere => return <_>::default(),
+        };
+        (status.map(|status| format!("; the server ended ({status})")).unwrap_or_default(), log)
     }
 }
 
