@@ -20,7 +20,8 @@ pub(super) struct Interrupts {
 }
 
 impl Interrupts {
-    /// Starts to watch, on a separate thread, which prints `message` at the first signal. SIGHUP stays ignored where it is ignored already, as `nohup` does.
+    /// Starts to watch, on a separate thread, which prints `message` at the first signal. SIGHUP stays ignored where it is
+    /// ignored already, as `nohup` does.
     ///
     /// # Errors
     /// Where the system refuses a signal handler or the thread.

@@ -45,8 +45,8 @@ pub(crate) struct CommandServer {
 }
 
 impl CommandServer {
-    /// Runs the simple command `command` with the shell on `cores`, with a free port of the loopback interface in place of [`PORT`], and waits
-    /// until something listens there.
+    /// Runs the simple command `command` with the shell on `cores`, with a free port of the loopback interface in place of
+    /// [`PORT`], and waits until something listens there.
     ///
     /// # Errors
     /// What happened, in words that follow the command, with the end of its log.

@@ -13,7 +13,6 @@ use super::program::own_program;
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// How much longer than its calls a request may take.
 const REPLY_MARGIN: Duration = Duration::from_secs(20);
-
 /// How long the exit status of a driver may take after the end of its output.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -90,17 +89,15 @@ impl DriverProcess {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
-    /// What a driver answers whose program is the shell script `script`.
+    /// What a driver answers whose program is the shell, and its subcommand the script `script`.
     fn answer_of(script: &str) -> DriverError {
         let folder = tempfile::tempdir().unwrap();
-        let program = folder.path().join("driver");
-        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let started = DriverProcess::start(Some(&program), &[], "drive", ("SETTINGS", ""));
+        let file = folder.path().join("driver");
+        std::fs::write(&file, script).unwrap();
+        let shell = Path::new("/bin/sh");
+        let started = DriverProcess::start(Some(shell), &[], file.to_str().unwrap(), ("SETTINGS", ""));
         started.and_then(|mut driver| driver.request("request", Duration::ZERO)).unwrap_err()
     }
 

@@ -66,7 +66,7 @@ pub enum GateError {
     Command {
         /// The side.
         side: Side,
-        /// The command.
+        /// The command, without credentials.
         command: String,
         /// What happened.
         reason: String,

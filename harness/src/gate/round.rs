@@ -12,6 +12,7 @@ use super::error::GateError;
 use super::outcome::MetricOfRound;
 use super::settings::{GateSettings, Metric};
 use super::side::{ExchangedEnd, Side};
+use super::subject::Subject;
 use crate::compare::CallBytes;
 use crate::deploy::{CommandServer, Cores, DriverError, DriverProcess, ServerProcess, ServerStart};
 use crate::record::Wire;
@@ -271,7 +272,7 @@ impl Cast {
 fn start_command(side: Side, command: &str, cores: &[usize]) -> Result<CommandServer, GateError> {
     CommandServer::start(command, cores).map_err(|reason| GateError::Command {
         side,
-        command: command.to_owned(),
+        command: Subject::Command(command.to_owned()).to_string(),
         reason,
     })
 }

@@ -37,9 +37,9 @@ impl Metric {
     /// The key in the settings.
     fn key(self) -> &'static str {
         match self {
-            Metric::ServerCpu => "server-cpu",
-            Metric::ClientCpu => "client-cpu",
-            Metric::LatencyP50 => "latency-p50",
+            Metric::ServerCpu => "thresholds.server-cpu",
+            Metric::ClientCpu => "thresholds.client-cpu",
+            Metric::LatencyP50 => "thresholds.latency-p50",
         }
     }
 
@@ -111,23 +111,26 @@ impl GateSettings {
     /// [`ScenarioError::Invalid`] with the line and column, and what was expected there.
     pub fn parse(origin: &str, text: &str) -> Result<Self, ScenarioError> {
         let settings: Self = parse_toml(origin, text)?;
-        settings.check().map_err(|(key, message)| ScenarioError::invalid(origin, text, key, &message))?;
+        settings.check().map_err(|(key, message)| ScenarioError::invalid_key(origin, text, key, &message))?;
         Ok(settings)
     }
 
     /// Checks what the form does not guarantee.
     ///
     /// # Errors
-    /// The key, and what is wrong with its value.
+    /// The key, with that of its table if it is in one, and what is wrong with its value.
     pub fn check(&self) -> Result<(), (&'static str, String)> {
-        for name in &self.stacks {
+        for (index, name) in self.stacks.iter().enumerate() {
             Stack::named(name).map_err(|error| ("stacks", error.to_string()))?;
+            if self.stacks[..index].contains(name) {
+                return Err(("stacks", format!("{name} is named twice")));
+            }
         }
         if self.stacks.is_empty() {
             return Err(("stacks", "name at least one stack".to_owned()));
         }
         if self.slices == 0 || self.slice < MIN_SLICE {
-            return Err(("slice =", format!("a round has at least one slice of {MIN_SLICE:?}")));
+            return Err(("slice", format!("a round has at least one slice of {MIN_SLICE:?}")));
         }
         for metric in Metric::ALL {
             if !THRESHOLDS.contains(&self.threshold(metric)) {
@@ -182,13 +185,16 @@ mod tests {
             ("slices =", "slizes =", "unknown field `slizes`"),
             ("server-cpu = 0.01", "server-cpu = 0", "0.001 to 10"),
             ("\"rest-hyper\"", "\"rest-hipper\"", "did you mean `rest-hyper`?"),
+            ("[\"rest-hyper\"]", "[\"rest\", \"rest\"]", "rest is named twice"),
             ("link_spread = 0", "link_spread = 7", "a share from 0 to 1"),
             ("slice = \"20ms\"", "slice = \"20us\"", "at least one slice of 1ms"),
         ] {
-            let broken = BUILT_IN.replacen(from, to, 1);
-            assert_ne!(broken, BUILT_IN, "the settings have no `{from}`");
+            // A comment is no place of an error.
+            let text = format!("# stacks = [] slice = 1 link_spread = 0 server-cpu = 0\n{BUILT_IN}");
+            let at = text.rfind(from).unwrap();
+            let broken = format!("{}{}", &text[..at], text[at..].replacen(from, to, 1));
             let message = GateSettings::parse("mine.toml", &broken).unwrap_err().to_string();
-            let line = broken.lines().position(|line| line.contains(to)).unwrap() + 1;
+            let line = text[..at].lines().count() + usize::from(text[..at].ends_with('\n'));
             assert!(
                 message.starts_with(&format!("mine.toml:{line}:")) && message.contains(expected),
                 "{message}"

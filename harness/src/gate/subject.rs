@@ -21,14 +21,17 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// What `text` stands for: a command if it contains [`PORT`], a URL if it contains `://`, the work tree or the program
-    /// at an existing path, and otherwise a revision.
+    /// What `text` stands for: a URL if it contains `://` and no space, a command if it contains [`PORT`], the work tree or
+    /// the program at an existing path, and otherwise a revision.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let path = Path::new(text);
-        if text.contains(PORT) {
+        let has_scheme = text.contains("://");
+        if has_scheme && !text.contains(char::is_whitespace) {
+            Subject::Url(text.to_owned())
+        } else if text.contains(PORT) {
             Subject::Command(text.to_owned())
-        } else if text.contains("://") {
+        } else if has_scheme {
             Subject::Url(text.to_owned())
         } else if path.is_dir() {
             Subject::Tree(path.to_owned())
@@ -57,11 +60,24 @@ fn is_written_as_path(text: &str) -> bool {
     text.starts_with('/') || text.starts_with("./") || text.starts_with("../")
 }
 
+/// `command` with scheme, hosts and ports alone of the URLs in it.
+fn without_credentials(command: &str) -> String {
+    let shown = |word: &str| {
+        let Some(end) = word.find("://") else { return word.to_owned() };
+        let is_of_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+        let url = word[..end].trim_end_matches(is_of_scheme).len();
+        // `--url=` is no part of the scheme.
+        format!("{}{}", &word[..url], net::redacted(&word[url..]))
+    };
+    command.split(' ').map(shown).collect::<Vec<_>>().join(" ")
+}
+
 /// As on the command line, without credentials of a URL.
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Subject::Revision(text) | Subject::Command(text) => f.write_str(text),
+            Subject::Revision(text) => f.write_str(text),
+            Subject::Command(text) => f.write_str(&without_credentials(text)),
             Subject::Tree(path) | Subject::Program(path) => path.display().fmt(f),
             Subject::Url(url) => f.write_str(&net::redacted(url)),
         }
@@ -85,10 +101,16 @@ mod tests {
             (program.to_str().unwrap(), Subject::Program(program.clone())),
             ("./not-there", Subject::Program("./not-there".into())),
             ("http://u:secret@h:1/x", Subject::Url("http://u:secret@h:1/x".into())),
+            ("http://h:1/{port}", Subject::Url("http://h:1/{port}".into())),
             ("node server.js {port}", Subject::Command("node server.js {port}".into())),
+            ("node a.js http://h {port}", Subject::Command("node a.js http://h {port}".into())),
         ] {
             assert_eq!(Subject::of(text), expected, "{text}");
         }
         assert_eq!(Subject::of("http://u:secret@h:1/x").to_string(), "http://h:1");
+        let command =
+            "DB=pg://u:secret@db:5/x node 's.js'  --url='http://u:secret@h?secret' {port} --x=://secret";
+        let shown = "DB=pg://db:5 node 's.js'  --url='http://h {port} --x=…";
+        assert_eq!(Subject::of(command).to_string(), shown);
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use calculator::printable;
 use serde::de::DeserializeOwned;
+use toml::de::DeTable;
 
 use super::built_in::{UnknownScenario, built_in};
 use super::model::Scenario;
@@ -50,6 +51,11 @@ impl ScenarioError {
         Self::invalid_at(origin, text, text.find(part).unwrap_or(0), message)
     }
 
+    /// The text is not valid at the key `path`: `key`, or `table.key`.
+    pub(crate) fn invalid_key(origin: &str, text: &str, path: &str, message: &str) -> Self {
+        Self::invalid_at(origin, text, position_of_key(text, path).unwrap_or(0), message)
+    }
+
     fn invalid_at(origin: &str, text: &str, at: usize, message: &str) -> Self {
         let before = text.get(..at).unwrap_or_default();
         ScenarioError::Invalid {
@@ -60,6 +66,19 @@ impl ScenarioError {
             message: printable(message).into_owned(),
         }
     }
+}
+
+/// Where the key `path` stands in the TOML `text`: `key`, or `table.key`.
+fn position_of_key(text: &str, path: &str) -> Option<usize> {
+    let document = DeTable::parse(text).ok()?;
+    let mut table = Some(document.get_ref());
+    let mut position = None;
+    for part in path.split('.') {
+        let (key, value) = table?.iter().find(|(key, _)| *key.get_ref() == part)?;
+        position = Some(key.span().start);
+        table = value.get_ref().as_table();
+    }
+    position
 }
 
 /// Reads `T` from TOML; `origin` names the text in messages.

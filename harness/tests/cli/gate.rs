@@ -206,8 +206,10 @@ fn servers_of_other_programs_are_started_by_a_command() {
     let slow = format!("{usual} --handler-cpu 30ms");
     finish(&mut repository.gate(&["--base", &slow, "--new", &usual])).with(0, &[]);
     finish(&mut repository.gate(&["--base", &usual, "--new", &slow])).with(1, &[]);
-    let words = ["base: the command", "ended before it listened on port"];
-    finish(&mut repository.gate(&["--base", "false {port}", "--new", &usual])).with(3, &words);
+    let words =
+        ["base: the command `false pg://db {port}` ended before it listened on port", "(exit status: 1)"];
+    finish(&mut repository.gate(&["--base", "false pg://u:secret@db/x {port}", "--new", &usual]))
+        .with(3, &words);
 }
 
 #[test]
@@ -245,6 +247,11 @@ fn what_cannot_be_compared_is_refused() {
             &["--base", PROGRAM, "--new", PROGRAM, "--stack", "rest-hipper"],
             2,
             &["did you mean `rest-hyper`?"],
+        ),
+        (
+            &["--base", PROGRAM, "--new", PROGRAM, "--stack", "rest-hyper,rest-hyper"],
+            2,
+            &["rest-hyper is named twice"],
         ),
         (&["--base", PROGRAM, "--new", PROGRAM, "--stack", "inproc"], 2, &["inproc has no server"]),
         (&["--base", &url, "--new", &url], 3, &["base: rest-hyper: cannot connect"]),
