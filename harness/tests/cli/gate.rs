@@ -307,7 +307,7 @@ fn accepted(listener: &TcpListener) -> TcpStream {
     let (sender, connection) = mpsc::channel();
     let listener = listener.try_clone().unwrap();
     thread::spawn(move || sender.send(listener.accept()));
-    connection.recv_timeout(TEST_TIMEOUT).expect("no connection").unwrap().0
+    connection.recv_timeout(TEST_TIMEOUT).unwrap().unwrap().0
 }
 
 #[test]
