@@ -85,7 +85,6 @@ def neighbour(wanted):
                     sys.exit(f"the load generator on the other core ended early, with exit code {generator.returncode}")
             finally:
                 generator.terminate()
-        server.stdin.close()
 
 
 def gate(condition, stack, slower_ns, *further):
@@ -149,7 +148,7 @@ def measure(options, names):
             slower_ns = cpu_ns(options.stack)
         extra = round(condition.slower * slower_ns) if condition.slower else 0
         further = ["--rounds", str(BATCH), "--pool", str(POOL)] if kind == "rounds" else []
-        with neighbour(condition.neighbour):
+        with neighbour(condition.neighbour and missing() > 0):
             while missing() > 0:
                 watch = quiet.Watch()
                 record.append(kind, options.stack, gate(condition, options.stack, extra, *further), extra, watch)
