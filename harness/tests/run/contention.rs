@@ -81,7 +81,7 @@ fn trials_that_a_cpu_quota_holds_up_do_not_count() {
         let is_held_up =
             reason.contains("CPU quota") && trial.client.is_some_and(|used| used.throttled_ns > Some(0));
         // Where other processes leave it less than a fifth of its core, a trial does not use up its quota.
-        let is_starved = trial.others.is_some_and(|share| share > 0.7) && reason.contains("other processes");
+        let is_starved = trial.others.is_some_and(|share| share > 0.8) && reason.contains("other processes");
         trial.status == Status::Invalid && (is_held_up || is_starved)
     });
 
