@@ -9,9 +9,9 @@ use std::time::Duration;
 use super::child::PipedChild;
 use super::program::own_program;
 
-/// How long a driver may take to connect, and to end.
+/// How long a driver may take to start, and to end.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
-/// How much longer than its calls a request may take.
+/// How much longer than its calls a request may take, for example to connect.
 const REPLY_MARGIN: Duration = Duration::from_secs(20);
 /// How long the exit status of a driver may take after the end of its output.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ pub enum DriverError {
     Failed(String),
 }
 
-/// A client process, connected to one or several servers. Dropping it ends it.
+/// A client process. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct DriverProcess {
     child: PipedChild,
@@ -41,7 +41,7 @@ pub(crate) struct DriverProcess {
 
 impl DriverProcess {
     /// Starts `program` (the running one if absent) on `cores` with `command_line` and the environment `variable`, and waits
-    /// until it has connected.
+    /// until it is ready.
     ///
     /// # Errors
     /// [`DriverError`].

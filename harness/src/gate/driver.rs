@@ -1,11 +1,11 @@
-//! The client process of a gate: connects to one or several servers, and makes the calls of a slice on demand.
+//! The client process of a gate: makes the calls of a slice to one of several servers on demand.
 
 use std::io::{self, BufRead, Write};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use calculator::conformance::Numbers;
-use calculator::{Client, ClientOptions};
+use calculator::{CallError, Client, ClientOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::load::{self, InFlight, Load, Operation, WarmUp};
@@ -15,19 +15,19 @@ use crate::run::ledger;
 use crate::stacks::{Destination, Options, Stack};
 use crate::stats::quantile_with_missing;
 use crate::sys::{self, Secret};
-use crate::trial::{CLIENT_RUNTIME, RunningServer, ServerLocation};
+use crate::trial::{CLIENT_RUNTIME, RunningServer, ServerLocation, TrialError};
 
 /// Name of the hidden subcommand that runs [`driver_main`].
 pub const SUBCOMMAND: &str = "__drive";
 /// The environment variable with the [`DriverSettings`].
-pub const VARIABLE: &str = "RPCBENCH_DRIVER";
+pub(super) const VARIABLE: &str = "RPCBENCH_DRIVER";
 
 /// What a client process is started with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct DriverSettings {
+pub(super) struct DriverSettings {
     /// The name of the stack.
     pub stack: String,
-    /// The servers to connect to.
+    /// The servers, each of which it connects to at the first slice with it.
     pub servers: Vec<DriverServer>,
     /// The operation that is called.
     pub operation: Operation,
@@ -39,7 +39,7 @@ pub struct DriverSettings {
 
 /// A server that the client process calls.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct DriverServer {
+pub(super) struct DriverServer {
     /// Its URL, or that of its broker, with credentials.
     pub url: Secret,
     /// The options with which it is addressed.
@@ -50,7 +50,7 @@ pub struct DriverServer {
 
 /// What a client process is asked to do, on a line of its standard input.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Request {
+pub(super) struct Request {
     /// The index of the server.
     pub server: usize,
     /// For how long to call it, one call after the other: the answer is a [`Slice`]. Absent to count the bytes of a call
@@ -60,7 +60,7 @@ pub struct Request {
 
 /// The measurements of a slice.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Slice {
+pub(super) struct Slice {
     /// Calls with the expected answer.
     pub right: u64,
     /// All other calls.
@@ -73,7 +73,7 @@ pub struct Slice {
     pub p50_ns: Option<u64>,
 }
 
-/// The main function of a client process: connects, prints `ready`, and answers each [`Request`] on a line of standard
+/// The main function of a client process: prints `ready`, and answers each [`Request`] on a line of standard
 /// input on a line of standard output, until standard input ends. If something fails, it prints `error`
 /// with the reason.
 #[allow(clippy::disallowed_methods, reason = "standard output is a pipe to the parent")]
@@ -98,52 +98,67 @@ fn serve_requests(print: &dyn Fn(&str) -> Result<(), String>) -> Result<(), Stri
         serde_json::from_str(&text).map_err(|_| format!("{VARIABLE} cannot be read"))?;
     let stack = Stack::named(&settings.stack).map_err(|error| error.to_string())?;
     let runtime = CLIENT_RUNTIME.builder().enable_all().build().map_err(|error| error.to_string())?;
-    let clients = runtime.block_on(connect(stack, &settings))?;
+    let mut clients: Vec<Option<Arc<dyn Client>>> = settings.servers.iter().map(|_| None).collect();
     print("ready")?;
     for line in io::stdin().lock().lines() {
         let line = line.map_err(|error| error.to_string())?;
         let request: Request = serde_json::from_str(&line).map_err(|error| error.to_string())?;
         let (Some(client), Some(server)) =
-            (clients.get(request.server), settings.servers.get(request.server))
+            (clients.get_mut(request.server), settings.servers.get(request.server))
         else {
             return Err(format!("there is no server {}", request.server));
         };
         let answer = match request.length {
             Some(length) => {
+                // Not before: this client may never call the server, which may accept a single connection at a time.
+                let client = match client {
+                    Some(client) => client,
+                    None => client.insert(runtime.block_on(connect(stack, &settings, server))?),
+                };
                 let slice = runtime.block_on(measure(stack, &settings, server, client, length))?;
                 serde_json::to_string(&slice)
             }
-            None => serde_json::to_string(&runtime.block_on(count(stack, &settings, server))?),
+            None => serde_json::to_string(&count(stack, &settings, server)?),
         };
         print(&answer.map_err(|error| error.to_string())?)?;
     }
     Ok(())
 }
 
-/// The bytes of a call; `None` if they cannot be counted.
-async fn count(
+/// The bytes of a call; `None` if they cannot be counted. The connection is closed when this returns.
+fn count(
     stack: &'static Stack,
     settings: &DriverSettings,
     server: &DriverServer,
 ) -> Result<Option<Wire>, String> {
     let running = RunningServer::elsewhere(ServerLocation::new(destination(server)));
     let DriverSettings { operation, seed, timeout, .. } = *settings;
+    // The tasks of a connection end with their runtime, and with them the connection.
+    let runtime = CLIENT_RUNTIME.builder().enable_all().build().map_err(|error| error.to_string())?;
     let counted = ledger::count(stack, operation, seed, timeout, Numbers::default(), &running);
-    Ok(counted.await.map_err(|error| error.to_string())?.wire)
+    let counted = runtime.block_on(counted).map_err(|error| match error {
+        TrialError::Connect { source, .. } => cannot_connect(&source),
+        other => other.to_string(),
+    });
+    Ok(counted?.wire)
 }
 
 fn destination(server: &DriverServer) -> Destination {
     Destination { url: server.url.reveal().to_owned(), options: server.options.clone() }
 }
 
-async fn connect(stack: &'static Stack, settings: &DriverSettings) -> Result<Vec<Arc<dyn Client>>, String> {
-    let mut clients = Vec::new();
-    for server in &settings.servers {
-        let options = ClientOptions { timeout: settings.timeout, ..ClientOptions::default() };
-        let connected = stack.connect(destination(server), options).await;
-        clients.push(connected.map_err(|error| format!("cannot connect: {error}"))?);
-    }
-    Ok(clients)
+async fn connect(
+    stack: &'static Stack,
+    settings: &DriverSettings,
+    server: &DriverServer,
+) -> Result<Arc<dyn Client>, String> {
+    let options = ClientOptions { timeout: settings.timeout, ..ClientOptions::default() };
+    let connected = stack.connect(destination(server), options).await;
+    connected.map_err(|error| cannot_connect(&error))
+}
+
+fn cannot_connect(error: &CallError) -> String {
+    format!("cannot connect: {error}")
 }
 
 async fn measure(
@@ -168,11 +183,20 @@ async fn measure(
     };
     let cpu_ns = |pid: Option<u32>| Some(sys::cpu_time(pid?)?.usage.cpu_ns);
     let own = Some(std::process::id());
-    let before = (cpu_ns(own), cpu_ns(server.pid));
-    let observation = load::run(&plan, stack.driver, std::slice::from_ref(client), Box::new(|_| ()))
+    // Read when the calls have been prepared: their preparation is no part of them.
+    let before = Arc::new(OnceLock::new());
+    let server_pid = server.pid;
+    let read_before = {
+        let before = Arc::clone(&before);
+        Box::new(move |_| {
+            let _ = before.set((cpu_ns(own), cpu_ns(server_pid)));
+        })
+    };
+    let observation = load::run(&plan, stack.driver, std::slice::from_ref(client), read_before)
         .await
         .map_err(|error| error.to_string())?;
-    let after = (cpu_ns(server.pid), cpu_ns(own));
+    let after = (cpu_ns(server_pid), cpu_ns(own));
+    let before = before.get().copied().unwrap_or_default();
     let used = |before: Option<u64>, after: Option<u64>| Some(after?.saturating_sub(before?));
     let Observation { counts, latency, .. } = observation;
     Ok(Slice {

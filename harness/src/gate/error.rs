@@ -75,7 +75,7 @@ pub enum GateError {
     #[error("{0}")]
     Broker(Arc<BrokerError>),
     /// The client of a side cannot make calls.
-    #[error("{}: {stack}: {source}{}", side.name(), format_log(log))]
+    #[error("{}: {stack}: {source}{ended}{}", side.name(), format_log(log))]
     Client {
         /// The side.
         side: Side,
@@ -83,6 +83,8 @@ pub enum GateError {
         stack: String,
         /// Why.
         source: DriverError,
+        /// How the server ended, if it did.
+        ended: String,
         /// The end of the server's log.
         log: String,
     },

@@ -189,7 +189,7 @@ impl Cast {
                 timeout: CALL_TIMEOUT,
                 seed,
             };
-            let failed = |source: DriverError| client_error(side, stack, source, String::new());
+            let failed = |source: DriverError| client_error(side, stack, source, <_>::default());
             let text = serde_json::to_string(&settings)
                 .map_err(|error| failed(DriverError::Failed(error.to_string())))?;
             let driver = DriverProcess::start(program, &cores.client, SUBCOMMAND, (VARIABLE, &text));
@@ -221,7 +221,7 @@ impl Cast {
                     log,
                 })
             }
-            Err(source) => Err(client_error(side, stack, source, self.end_of(server).1)),
+            Err(source) => Err(client_error(side, stack, source, self.end_of(server))),
         }
     }
 
@@ -235,7 +235,7 @@ impl Cast {
         let wire: Result<Option<Wire>, DriverError> = self.ask(side, exchanged, None);
         match wire {
             Ok(wire) => Ok(wire.filter(|wire| wire.exact).as_ref().map(CallBytes::of)),
-            Err(source) => Err(client_error(side, stack, source, self.end_of(exchanged.server_of(side)).1)),
+            Err(source) => Err(client_error(side, stack, source, self.end_of(exchanged.server_of(side)))),
         }
     }
 
@@ -286,8 +286,9 @@ fn url_of_port(stack: &Stack, port: u16) -> String {
     format!("{scheme}://127.0.0.1:{port}{path}")
 }
 
-fn client_error(side: Side, stack: &Stack, source: DriverError, log: String) -> GateError {
-    GateError::Client { side, stack: stack.name.to_owned(), source, log }
+/// The client of `side` failed, and its server has ended and logged what [`Cast::end_of`] returns.
+fn client_error(side: Side, stack: &Stack, source: DriverError, (ended, log): (String, String)) -> GateError {
+    GateError::Client { side, stack: stack.name.to_owned(), source, ended, log }
 }
 
 /// The sides that have a process of their kind: both, or one that both share.

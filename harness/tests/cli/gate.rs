@@ -1,8 +1,8 @@
 //! `rpcbench gate`: with small programs in the place of builds that take minutes, and with thresholds that no noise reaches.
 
 use std::fs;
-use std::io::Read;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
@@ -12,8 +12,8 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::closed_port;
 use super::common::{Process, TEST_TIMEOUT, finish, rpcbench};
+use super::{closed_port, serve};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_rpcbench");
 
@@ -212,6 +212,38 @@ fn servers_of_other_programs_are_started_by_a_command() {
         .with(3, &words);
 }
 
+/// The URL of a server that accepts one connection at a time, which it forwards to the server at `url`.
+fn one_connection_at_a_time(url: &str) -> String {
+    let upstream = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let own = format!("http://{}/", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let Ok(server) = TcpStream::connect(&upstream) else { break };
+            thread::scope(|scope| {
+                for (mut from, mut to) in [(&client, &server), (&server, &client)] {
+                    scope.spawn(move || {
+                        let _ = io::copy(&mut from, &mut to);
+                        let _ = to.shutdown(Shutdown::Both);
+                    });
+                }
+            });
+        }
+    });
+    own
+}
+
+#[test]
+fn servers_that_accept_one_connection_at_a_time_can_be_compared() {
+    let repository = Repository::with("fn main() {}");
+    let (_base, base) = serve(&["rest-hyper"]);
+    let (_new, new) = serve(&["rest-hyper"]);
+    let [base, new] = [base, new].map(|url| one_connection_at_a_time(&url));
+    let passed = finish(&mut repository.gate(&["--base", &base, "--new", &new])).with(0, &[]);
+    let text = passed.out.join("\n");
+    assert_eq!(text.contains(" equal"), rpcbench::sys::FULL, "{text}");
+}
+
 #[test]
 fn a_server_that_ends_in_mid_gate_is_reported() {
     let repository = Repository::with("fn main() {}");
@@ -219,7 +251,10 @@ fn a_server_that_ends_in_mid_gate_is_reported() {
     fs::write(repository.path().join("short.toml"), settings).unwrap();
     let usual = format!("'{PROGRAM}' serve rest-hyper --listen 127.0.0.1:{{port}}");
     let ends = format!("timeout 1 {usual}");
-    let words = ["new: rest-hyper: ", "did not get the expected answer"];
+    let words = ["base: rest-hyper: ", "did not get the expected answer"];
+    finish(&mut repository.gate(&["--base", &ends, "--new", &usual])).with(3, &words);
+    // Before the first call to it: that is made when the base has been warmed up.
+    let words = ["new: rest-hyper: cannot connect", "; the server ended"];
     finish(&mut repository.gate(&["--base", &usual, "--new", &ends])).with(3, &words);
 }
 
