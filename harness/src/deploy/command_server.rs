@@ -10,7 +10,7 @@ use super::log_tail::LogTail;
 use super::server::format_log;
 
 /// The word in a command that is replaced by the port.
-pub const PORT: &str = "{port}";
+pub(crate) const PORT: &str = "{port}";
 
 /// How long a server may take until it listens.
 const START_TIMEOUT: Duration = Duration::from_secs(60);

@@ -10,8 +10,7 @@ mod program;
 pub mod rabbitmq;
 mod server;
 
-pub(crate) use command_server::CommandServer;
-pub use command_server::PORT;
+pub(crate) use command_server::{CommandServer, PORT};
 pub use driver::DriverError;
 pub(crate) use driver::DriverProcess;
 pub use placement::{Cores, NotEnoughCores, Placement};

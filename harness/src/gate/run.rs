@@ -186,8 +186,15 @@ fn check(
 ) -> Result<(), GateError> {
     for (side, subject) in Side::BOTH.into_iter().zip(subjects) {
         let wrong = |reason: String| Err(GateError::Subject { side, reason });
-        if exchanged != ExchangedEnd::Server && !subject.has_client() {
+        if exchanged != ExchangedEnd::Server && !subject.is_program() {
             return wrong(format!("{subject} has no client, which --side client and --side both exchange"));
+        }
+        let reference = stacks.iter().find(|stack| stack.reference().is_some());
+        if let Some(stack) = reference.filter(|_| exchanged != ExchangedEnd::Client && subject.is_program()) {
+            return wrong(format!(
+                "{} is served by its reference implementation, whichever rpcbench starts it; use --side client",
+                stack.name
+            ));
         }
         match subject {
             Subject::Program(path) if !path.is_file() => {

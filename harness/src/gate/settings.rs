@@ -109,7 +109,7 @@ impl GateSettings {
     ///
     /// # Errors
     /// [`ScenarioError::Invalid`] with the line and column, and what was expected there.
-    pub fn parse(origin: &str, text: &str) -> Result<Self, ScenarioError> {
+    fn parse(origin: &str, text: &str) -> Result<Self, ScenarioError> {
         let settings: Self = parse_toml(origin, text)?;
         settings.check().map_err(|(key, message)| ScenarioError::invalid_key(origin, text, key, &message))?;
         Ok(settings)

@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A side of a gate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// What the change is compared with.
     Base,
@@ -41,14 +40,12 @@ pub enum ExchangedEnd {
 
 impl ExchangedEnd {
     /// Which server `side` uses: its index among the servers of a round.
-    #[must_use]
-    pub fn server_of(self, side: Side) -> usize {
+    pub(super) fn server_of(self, side: Side) -> usize {
         if self == ExchangedEnd::Client { 0 } else { side as usize }
     }
 
     /// Which client `side` uses: its index among the clients of a round.
-    #[must_use]
-    pub fn client_of(self, side: Side) -> usize {
+    pub(super) fn client_of(self, side: Side) -> usize {
         if self == ExchangedEnd::Server { 0 } else { side as usize }
     }
 }

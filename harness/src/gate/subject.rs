@@ -16,12 +16,12 @@ pub enum Subject {
     Program(PathBuf),
     /// A server that is already running.
     Url(String),
-    /// A command that starts a server on the port which replaces [`PORT`].
+    /// A command that starts a server on the port which replaces `{port}`.
     Command(String),
 }
 
 impl Subject {
-    /// What `text` stands for: a URL if it contains `://` and no space, a command if it contains [`PORT`], the work tree or
+    /// What `text` stands for: a URL if it contains `://` and no space, a command if it contains `{port}`, the work tree or
     /// the program at an existing path, and otherwise a revision.
     #[must_use]
     pub fn of(text: &str) -> Self {
@@ -42,16 +42,9 @@ impl Subject {
         }
     }
 
-    /// Whether the program of this subject can be a client, too.
-    #[must_use]
-    pub fn has_client(&self) -> bool {
+    /// Whether this subject is a program of the suite, which can be a server and a client.
+    pub(super) fn is_program(&self) -> bool {
         matches!(self, Subject::Revision(_) | Subject::Tree(_) | Subject::Program(_))
-    }
-
-    /// Whether it is built here.
-    #[must_use]
-    pub fn is_built(&self) -> bool {
-        matches!(self, Subject::Revision(_) | Subject::Tree(_))
     }
 }
 

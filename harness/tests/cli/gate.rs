@@ -289,6 +289,11 @@ fn what_cannot_be_compared_is_refused() {
             &["rest-hyper is named twice"],
         ),
         (&["--base", PROGRAM, "--new", PROGRAM, "--stack", "inproc"], 2, &["inproc has no server"]),
+        (
+            &["--base", PROGRAM, "--new", PROGRAM, "--stack", "rest-hyper,jsonrpc-python"],
+            2,
+            &["--base: jsonrpc-python is served by its reference implementation", "use --side client"],
+        ),
         (&["--base", &url, "--new", &url], 3, &["base: rest-hyper: cannot connect"]),
         (
             &["--base", "/bin/true", "--new", PROGRAM],
