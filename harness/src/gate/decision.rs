@@ -1,21 +1,21 @@
 //! Decides after every round whether the new side is slower. Pure: what it decides depends on the rounds alone, so recorded
 //! rounds can be replayed through it.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::settings::{GateSettings, Metric};
-use crate::stats::{Evidence, location_bounds, median};
+use crate::stats::{ERROR_RATE, Evidence, lower_bound, median, upper_bound};
 
-/// The probability with which a gate may raise an alarm, or let a change through, if the opposite is true.
-pub const ERROR_RATE: f64 = 0.01;
-
+/// The evidence for "not slower" with which a row is let through. A gate may let a change through that is slower with a
+/// probability of [`ERROR_RATE`]. It does so only if every row is let through, so each may use the whole probability.
+const ENOUGH_TO_PASS: f64 = 1.0 / ERROR_RATE;
 /// After this share of its rounds, a gate ends if at the pace so far it would need [`HOPELESS_FACTOR`] times its rounds.
 const EARLY_SHARE: f64 = 0.5;
 /// See [`EARLY_SHARE`].
 const HOPELESS_FACTOR: f64 = 2.0;
 
 /// What is known about a metric of a stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// The new side is slower by more than the threshold.
@@ -28,22 +28,23 @@ pub enum Verdict {
 
 /// A metric of a stack, and the evidence about it.
 #[derive(Clone, Debug)]
-pub struct Row {
+struct Row {
     /// The name of the stack.
-    pub stack: String,
-    /// The metric.
-    pub metric: Metric,
-    /// The threshold: a share by which the new side may be slower.
-    pub threshold: f64,
+    stack: String,
+    metric: Metric,
+    /// A share by which the new side may be slower.
+    threshold: f64,
     /// The logarithm of new ÷ base in each round.
     ratios: Vec<f64>,
     slower: Evidence,
     not_slower: Evidence,
     verdict: Verdict,
+    /// The rounds that the verdict took.
+    decided_after: Option<u32>,
 }
 
 /// What a gate says about a metric of a stack.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Judgement {
     /// The name of the stack.
     pub stack: String,
@@ -55,9 +56,12 @@ pub struct Judgement {
     pub threshold: f64,
     /// The difference of the new side from the base, a share: the median of the rounds. Absent without a round.
     pub difference: Option<f64>,
-    /// The bounds of the difference, a share each; absent while there are too few rounds. The probability that they ever fail
-    /// to contain the true difference during a gate is at most [`ERROR_RATE`].
-    pub bounds: Option<(f64, f64)>,
+    /// The lower bound of the difference, a share; absent while there is none. The probability that *any* row of a gate ever
+    /// has one above the true difference is at most [`ERROR_RATE`]. At or above the threshold exactly if the row is slower.
+    pub lower_bound: Option<f64>,
+    /// The upper bound of the difference, a share; absent while there is none. The probability that a row ever has one below
+    /// the true difference is at most [`ERROR_RATE`]. At or below the threshold exactly if the row is not slower.
+    pub upper_bound: Option<f64>,
     /// The rounds that the verdict took, or would take at the pace so far; absent if there is no end in sight.
     pub rounds_needed: Option<u32>,
 }
@@ -72,8 +76,7 @@ pub struct Decider {
 
 impl Decider {
     /// A gate about `rows` (stack, metric and threshold, a share) that ends after `max_rounds` rounds at the latest.
-    #[must_use]
-    pub fn new(rows: impl IntoIterator<Item = (String, Metric, f64)>, max_rounds: u32) -> Self {
+    fn new(rows: impl IntoIterator<Item = (String, Metric, f64)>, max_rounds: u32) -> Self {
         let rows = rows.into_iter().map(|(stack, metric, threshold)| {
             // On logarithms, a threshold of 1 % lies at ln 1.01, and an unchanged side is as far below it as one that is
             // slower by twice the threshold is above: both count in full.
@@ -86,6 +89,7 @@ impl Decider {
                 slower: Evidence::above(bound, bound),
                 not_slower: Evidence::below(bound, bound),
                 verdict: Verdict::Undecided,
+                decided_after: None,
             }
         });
         Decider { rows: rows.collect(), max_rounds, rounds: 0 }
@@ -102,12 +106,6 @@ impl Decider {
         Decider::new(rows, settings.max_rounds())
     }
 
-    /// The rows.
-    #[must_use]
-    pub fn rows(&self) -> &[Row] {
-        &self.rows
-    }
-
     /// The number of rounds so far.
     #[must_use]
     pub fn rounds(&self) -> u32 {
@@ -120,18 +118,7 @@ impl Decider {
         let alarm = self.alarm();
         for row in &mut self.rows {
             let Some(ratio) = ratio(&row.stack, row.metric) else { continue };
-            row.ratios.push(ratio);
-            row.slower.push(ratio);
-            row.not_slower.push(ratio);
-            // What was certain once stays so: the probability holds for the whole series.
-            if row.verdict == Verdict::Undecided {
-                if row.slower.e_value() >= alarm {
-                    row.verdict = Verdict::Slower;
-                // A change is let through only if every row allows it, so each may use the whole probability.
-                } else if row.not_slower.e_value() >= 1.0 / ERROR_RATE {
-                    row.verdict = Verdict::NotSlower;
-                }
-            }
+            row.push(ratio, alarm);
         }
     }
 
@@ -155,14 +142,13 @@ impl Decider {
     }
 
     /// The smallest number of rounds with which every row can be decided in either direction.
-    #[must_use]
-    pub fn min_rounds(&self) -> u32 {
+    pub(super) fn min_rounds(&self) -> u32 {
         let evidence = Evidence::above(0.0, 1.0);
         (0..u32::MAX).find(|rounds| evidence.e_value_at_most(*rounds) >= self.alarm()).unwrap_or(u32::MAX)
     }
 
     /// The e-value with which a row raises an alarm. One about any of the rows ends the gate, so all of them share the
-    /// probability of a false one.
+    /// probability of a false one, [`ERROR_RATE`].
     #[allow(clippy::cast_precision_loss)]
     fn alarm(&self) -> f64 {
         self.rows.len() as f64 / ERROR_RATE
@@ -175,47 +161,90 @@ impl Decider {
         let undecided = self.rows.iter().filter(|row| row.verdict == Verdict::Undecided);
         let is_early = f64::from(self.rounds) < EARLY_SHARE * f64::from(self.max_rounds);
         let mut undecided = undecided.peekable();
+        let alarm = self.alarm();
         undecided.peek().is_some()
             && undecided.all(|row| {
-                let reach = row.slower.e_value_at_most(left).max(row.not_slower.e_value_at_most(left));
+                let is_out_of_reach = row.slower.e_value_at_most(left) < alarm
+                    && row.not_slower.e_value_at_most(left) < ENOUGH_TO_PASS;
                 let most = HOPELESS_FACTOR * f64::from(self.max_rounds);
-                let is_too_slow = || row.rounds_needed().is_none_or(|needed| f64::from(needed) > most);
-                reach < 1.0 / ERROR_RATE || !is_early && is_too_slow()
+                let is_too_slow = || row.rounds_needed(alarm).is_none_or(|needed| f64::from(needed) > most);
+                is_out_of_reach || !is_early && is_too_slow()
             })
     }
 
     /// What the gate says about each row.
     #[must_use]
     pub fn judgements(&self) -> Vec<Judgement> {
-        self.rows.iter().map(Row::judgement).collect()
+        self.rows.iter().map(|row| row.judgement(self.alarm())).collect()
     }
 }
 
 impl Row {
-    /// The rounds that a verdict takes at the pace so far; `None` if the evidence does not grow.
-    fn rounds_needed(&self) -> Option<u32> {
-        let rounds = u32::try_from(self.ratios.len()).ok()?;
-        let evidence = self.slower.e_value().max(self.not_slower.e_value());
+    /// Adds a round. Evidence of `alarm` makes the row slower.
+    fn push(&mut self, ratio: f64, alarm: f64) {
+        self.ratios.push(ratio);
+        self.slower.push(ratio);
+        self.not_slower.push(ratio);
+        // What was certain once stays so: the probability holds for the whole series.
         if self.verdict != Verdict::Undecided {
-            return Some(rounds);
+            return;
         }
-        let needed = f64::from(rounds) * (1.0 / ERROR_RATE).ln() / evidence.ln();
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        (evidence > 1.0 && needed < f64::from(u32::MAX)).then(|| needed.ceil() as u32)
+        if self.slower.e_value() >= alarm {
+            self.verdict = Verdict::Slower;
+        } else if self.not_slower.e_value() >= ENOUGH_TO_PASS {
+            self.verdict = Verdict::NotSlower;
+        } else {
+            return;
+        }
+        self.decided_after = Some(self.rounds());
     }
 
-    fn judgement(&self) -> Judgement {
+    /// The rounds in which the metric was measured.
+    fn rounds(&self) -> u32 {
+        u32::try_from(self.ratios.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The rounds that a verdict took, or takes at the pace so far; `None` if the evidence does not grow.
+    fn rounds_needed(&self, alarm: f64) -> Option<u32> {
+        let needed = |evidence: Evidence, enough: f64| {
+            let needed = f64::from(self.rounds()) * enough.ln() / evidence.e_value().ln();
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            (evidence.e_value() > 1.0 && needed < f64::from(u32::MAX)).then(|| needed.ceil() as u32)
+        };
+        let at_this_pace = [needed(self.slower, alarm), needed(self.not_slower, ENOUGH_TO_PASS)];
+        self.decided_after.or_else(|| at_this_pace.into_iter().flatten().min())
+    }
+
+    /// The bounds of the difference, a share each. What the verdict says stays certain, whatever the rounds after it show;
+    /// a bound that contradicts it is absent.
+    fn bounds(&self, alarm: f64) -> (Option<f64>, Option<f64>) {
         let scale = self.threshold.ln_1p();
-        let (low, high) = location_bounds(&self.ratios, scale, ERROR_RATE);
-        let bounds = (low.is_finite() && high.is_finite()).then(|| (low.exp_m1(), high.exp_m1()));
+        let low = lower_bound(&self.ratios, scale, alarm).map(f64::exp_m1);
+        let high = upper_bound(&self.ratios, scale, ENOUGH_TO_PASS).map(f64::exp_m1);
+        match self.verdict {
+            Verdict::Undecided => (low, high),
+            Verdict::Slower => {
+                let low = low.map_or(self.threshold, |low| low.max(self.threshold));
+                (Some(low), high.filter(|high| *high > low))
+            }
+            Verdict::NotSlower => {
+                let high = high.map_or(self.threshold, |high| high.min(self.threshold));
+                (low.filter(|low| *low < high), Some(high))
+            }
+        }
+    }
+
+    fn judgement(&self, alarm: f64) -> Judgement {
+        let (lower_bound, upper_bound) = self.bounds(alarm);
         Judgement {
             stack: self.stack.clone(),
             metric: self.metric,
             verdict: self.verdict,
             threshold: self.threshold,
             difference: median(&self.ratios).map(f64::exp_m1),
-            bounds,
-            rounds_needed: self.rounds_needed(),
+            lower_bound,
+            upper_bound,
+            rounds_needed: self.rounds_needed(alarm),
         }
     }
 }
@@ -223,6 +252,9 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
 
     const ROWS: [Metric; 2] = [Metric::ServerCpu, Metric::ClientCpu];
 
@@ -292,11 +324,86 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_was_decided_early_shows_when() {
+        let decider = decide(|round| [0.0, if round % 2 == 0 { 0.03 } else { 0.0 }]);
+        assert!(decider.rounds() > 9);
+        assert_eq!(decider.judgements()[0].rounds_needed, Some(9));
+    }
+
+    #[test]
+    fn each_direction_is_estimated_with_the_evidence_that_it_takes() {
+        // As far above the threshold as below it: an alarm about one of two rows takes more rounds.
+        for (difference, enough) in [(0.013, 200.0_f64), (0.007, 100.0)] {
+            let mut decider = decider();
+            for _ in 0..2 {
+                decider.push(|_, _| Some(f64::ln_1p(difference)));
+            }
+            let row = &decider.rows[0];
+            let evidence = row.slower.e_value().max(row.not_slower.e_value());
+            let expected = (2.0 * enough.ln() / evidence.ln()).ceil();
+            let needed = decider.judgements()[0].rounds_needed.map(f64::from);
+            assert_eq!((row.verdict, needed), (Verdict::Undecided, Some(expected)));
+        }
+    }
+
+    #[test]
+    fn a_row_with_an_alarm_out_of_reach_is_hopeless() {
+        // Nine certain rounds are enough evidence of one row for "not slower", but not for an alarm about one of two.
+        let gate = |difference: f64| {
+            let mut decider = Decider::new(ROWS.map(|metric| ("rest".to_owned(), metric, 0.01)), 9);
+            decider.push(|_, _| Some(difference.ln_1p()));
+            decider.is_over()
+        };
+        assert!(!gate(0.0));
+        assert!(gate(0.02));
+    }
+
+    #[test]
     fn bounds_contain_the_difference_once_there_are_enough_rounds() {
-        let decider = decide(|round| [f64::from(round % 3) * 0.001, 0.0]);
-        let judgement = &decider.judgements()[0];
-        let (low, high) = judgement.bounds.unwrap_or((f64::NAN, f64::NAN));
-        let difference = judgement.difference.unwrap();
-        assert!(judgement.bounds.is_none() || (low <= difference && difference <= high));
+        let mut decider = decider();
+        for round in 0..20 {
+            let now = [f64::from(round % 3) * 0.001, 0.03];
+            decider.push(|_, metric| Some(now[usize::from(metric == ROWS[1])].ln_1p()));
+        }
+        for judgement in decider.judgements() {
+            let difference = judgement.difference.unwrap();
+            assert!(judgement.lower_bound.is_some_and(|low| low <= difference), "{judgement:?}");
+            assert!(judgement.upper_bound.is_some_and(|high| high >= difference), "{judgement:?}");
+        }
+    }
+
+    /// A difference with the noise of rounds: far off in one of ten, and 2 % higher or lower for a while.
+    fn noisy(rng: &mut ChaCha8Rng, location: f64, round: u32) -> f64 {
+        let tail = if rng.random_bool(0.1) { 20.0 } else { 1.0 };
+        let drift = if round / 15 % 2 == 1 { 0.02 * (rng.random::<f64>() - 0.5) } else { 0.0 };
+        location + drift + tail * 0.01 * (rng.random::<f64>() + rng.random::<f64>() - 1.0)
+    }
+
+    #[test]
+    fn bounds_and_verdict_never_contradict() {
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let mut verdicts = [0; 3];
+        for gate in 0..14 {
+            let location = [-0.01, 0.0, 0.005, 0.01, 0.015, 0.02, 0.04][gate % 7];
+            let rows = Metric::ALL.map(|metric| ("rest".to_owned(), metric, 0.01));
+            let mut decider = Decider::new(rows, u32::MAX);
+            // Beyond its end, too: a row may be decided long before the others.
+            for round in 0..60 {
+                // Turns around after a while, so that later rounds speak against the verdict.
+                let location = if round >= 40 { 0.02 - location } else { location };
+                let now = Metric::ALL.map(|_| noisy(&mut rng, location, round));
+                decider.push(|_, metric| Some(now[metric as usize].ln_1p()));
+                for judgement in decider.judgements() {
+                    let Judgement { verdict, threshold, lower_bound: low, upper_bound: high, .. } = judgement;
+                    verdicts[verdict as usize] += 1;
+                    let is_above = low.is_some_and(|low| low >= threshold);
+                    let is_below = high.is_some_and(|high| high <= threshold);
+                    let expected = (verdict == Verdict::Slower, verdict == Verdict::NotSlower);
+                    assert_eq!((is_above, is_below), expected, "{judgement:?}");
+                    assert!(low.is_none_or(|low| high.is_none_or(|high| low < high)), "{judgement:?}");
+                }
+            }
+        }
+        assert!(verdicts.iter().all(|count| *count > 200), "{verdicts:?}");
     }
 }

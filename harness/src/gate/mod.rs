@@ -15,7 +15,7 @@ mod side;
 mod subject;
 mod tables;
 
-pub use decision::{Decider, ERROR_RATE, Judgement, Row, Verdict};
+pub use decision::{Decider, Judgement, Verdict};
 pub use error::GateError;
 pub use outcome::{BytesOfStack, MetricOfRound, Outcome, RoundRecord};
 pub use run::{Progress, Request, run};

@@ -8,7 +8,7 @@ use super::side::ExchangedEnd;
 use crate::compare::CallBytes;
 
 /// The result of a gate.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Outcome {
     /// What the base was, in a few words.
     pub base: String,
@@ -37,7 +37,7 @@ pub struct Outcome {
 }
 
 /// The bytes of a call of a stack.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BytesOfStack {
     /// The name of the stack.
     pub stack: String,

@@ -1,6 +1,6 @@
 //! The two sides of a gate.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// A side of a gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl Side {
 }
 
 /// The end of the connection that differs between the sides.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ExchangedEnd {
     /// The servers differ, and one client calls both.

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::decision::{ERROR_RATE, Judgement, Verdict};
+use super::decision::{Judgement, Verdict};
 use super::outcome::{BytesOfStack, Outcome};
 use super::run::time_of;
 use super::side::ExchangedEnd;
 use crate::compare::CallBytes;
 use crate::report::Document;
 use crate::report::model::{Cell, Column, Row, Table, Unit};
-use crate::stats::median;
+use crate::stats::{ERROR_RATE, median};
 
 const COLUMNS: [Column; 7] = [
     Column::text("stack", "stack"),
@@ -19,7 +19,7 @@ const COLUMNS: [Column; 7] = [
     Column::text("difference", "new than base").right_aligned().meaning("median of the rounds; + is slower"),
     Column::text("bounds", "bounds")
         .right_aligned()
-        .meaning("they fail to contain the true difference in at most one gate of a hundred"),
+        .meaning("each is wrong in at most one gate of a hundred"),
     Column::text("threshold", "threshold").right_aligned().meaning("by how much the new side may be slower"),
     Column::text("verdict", "verdict"),
 ];
@@ -138,7 +138,6 @@ impl Outcome {
         let metrics =
             rounds.flat_map(|round| &round.metrics).filter(|of_round| of_round.metric == judgement.metric);
         let base: Vec<f64> = metrics.map(|of_round| of_round.base_ns).collect();
-        let percent = |share: f64| format!("{:+.2} %", share * 100.0);
         let verdict = match judgement.verdict {
             Verdict::Slower => "slower",
             Verdict::NotSlower => "not slower",
@@ -150,9 +149,40 @@ impl Outcome {
             judgement.metric.name().into(),
             Cell::optional(median(&base).map(|ns| ns / 1_000.0)),
             text(judgement.difference.map(percent)),
-            text(judgement.bounds.map(|(low, high)| format!("{} to {}", percent(low), percent(high)))),
-            format!("{:.1} %", judgement.threshold * 100.0).into(),
+            text(bounds(judgement.lower_bound, judgement.upper_bound)),
+            format!("{:.2} %", judgement.threshold * 100.0).into(),
             verdict.into(),
         ])
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:+.2} %", share * 100.0)
+}
+
+/// The bounds of a difference, shares that may be absent; `None` if both are.
+fn bounds(low: Option<f64>, high: Option<f64>) -> Option<String> {
+    match (low.map(percent), high.map(percent)) {
+        (Some(low), Some(high)) => Some(format!("{low} to {high}")),
+        (Some(low), None) => Some(format!("≥ {low}")),
+        (None, Some(high)) => Some(format!("≤ {high}")),
+        (None, None) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_bound_is_shown_as_such() {
+        for (low, high, expected) in [
+            (Some(-0.001), Some(0.012), Some("-0.10 % to +1.20 %")),
+            (Some(0.012), None, Some("≥ +1.20 %")),
+            (None, Some(0.0), Some("≤ +0.00 %")),
+            (None, None, None),
+        ] {
+            assert_eq!(bounds(low, high).as_deref(), expected);
+        }
     }
 }

@@ -63,36 +63,37 @@ impl Evidence {
     }
 }
 
-/// The bounds between which the location of `values` lies, in the sense of [`Evidence`] with `scale`: the probability that
-/// they *ever* fail to contain it, at any number of values, is at most `error`. Infinite while nothing can be said.
+/// The greatest bound above which the location of `values` lies with an e-value of `enough`, in the sense of [`Evidence`]
+/// with `scale`. The probability that it is *ever* above the location, at any number of values, is at most 1 ÷ `enough`.
+/// `None` while there is no such bound.
 #[must_use]
-pub fn location_bounds(values: &[f64], scale: f64, error: f64) -> (f64, f64) {
-    let enough = 2.0 / error;
-    let e_value = |mut evidence: Evidence| {
+pub fn lower_bound(values: &[f64], scale: f64, enough: f64) -> Option<f64> {
+    let has_enough = |bound| {
+        let mut evidence = Evidence::above(bound, scale);
         values.iter().for_each(|value| evidence.push(*value));
-        evidence.e_value()
+        evidence.e_value() >= enough
     };
-    let smallest = values.iter().copied().fold(f64::INFINITY, f64::min) - scale;
-    let greatest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max) + scale;
-    if !(smallest.is_finite() && greatest.is_finite()) {
-        return (f64::NEG_INFINITY, f64::INFINITY);
+    // Beyond these, the evidence no longer depends on the bound.
+    let finite = || values.iter().copied().filter(|value| value.is_finite());
+    let mut with = finite().reduce(f64::min)? - scale;
+    let mut without = finite().reduce(f64::max)? + scale;
+    if !has_enough(with) {
+        return None;
     }
-    // The evidence for a location above a bound falls as the bound rises, so the last bound with enough can be bracketed.
-    let last_with_enough = |from: f64, to: f64, has_enough: &dyn Fn(f64) -> bool| {
-        let (mut with, mut without) = (from, to);
-        if !has_enough(with) {
-            return None;
-        }
-        for _ in 0..STEPS {
-            let middle = f64::midpoint(with, without);
-            if has_enough(middle) { with = middle } else { without = middle }
-        }
-        Some(with)
-    };
-    let low = last_with_enough(smallest, greatest, &|bound| e_value(Evidence::above(bound, scale)) >= enough);
-    let high =
-        last_with_enough(greatest, smallest, &|bound| e_value(Evidence::below(bound, scale)) >= enough);
-    (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY))
+    // The evidence falls as the bound rises, so the last bound with enough can be bracketed.
+    for _ in 0..STEPS {
+        let middle = f64::midpoint(with, without);
+        if has_enough(middle) { with = middle } else { without = middle }
+    }
+    Some(with)
+}
+
+/// The smallest bound below which the location of `values` lies with an e-value of `enough`: the mirror image of
+/// [`lower_bound`].
+#[must_use]
+pub fn upper_bound(values: &[f64], scale: f64, enough: f64) -> Option<f64> {
+    let mirrored: Vec<f64> = values.iter().map(|value| -value).collect();
+    lower_bound(&mirrored, scale, enough).map(|bound| -bound)
 }
 
 /// How often the bracket of a bound is halved: to less than a millionth of the range of the values.
@@ -161,26 +162,33 @@ mod tests {
 
     #[test]
     fn nothing_can_be_said_about_few_values() {
-        let unbounded = (f64::NEG_INFINITY, f64::INFINITY);
-        assert_eq!(location_bounds(&[], 0.01, 0.01), unbounded);
-        assert_eq!(location_bounds(&[0.5; 8], 0.01, 0.01), unbounded);
-        assert_eq!(location_bounds(&[f64::NAN; 20], 0.01, 0.01), unbounded);
+        for values in [&[][..], &[0.5; 6], &[f64::NAN; 20], &[f64::INFINITY; 20]] {
+            assert_eq!(lower_bound(values, 0.01, 100.0), None, "{values:?}");
+            assert_eq!(upper_bound(values, 0.01, 100.0), None, "{values:?}");
+        }
+        assert!(lower_bound(&[0.5; 20], 0.01, 100.0).is_some_and(|bound| bound < 0.5));
+        assert!(upper_bound(&[0.5; 20], 0.01, 100.0).is_some_and(|bound| bound > 0.5));
     }
 
     proptest! {
         /// A bound has evidence exactly if the interval excludes it, so the interval never contradicts a decision.
         #[test]
-        fn bounds_agree_with_the_evidence(values in prop::collection::vec(-0.05..0.05_f64, 0..40), bound in -0.06..0.06_f64) {
-            let (low, high) = location_bounds(&values, 0.01, 0.02);
-            prop_assert!(low <= high);
+        fn bounds_agree_with_the_evidence(
+            values in prop::collection::vec(-0.05..0.05_f64, 0..40),
+            bound in -0.06..0.06_f64,
+            enough in [2.0..500.0_f64, 2.0..500.0],
+        ) {
+            let low = lower_bound(&values, 0.01, enough[0]).unwrap_or(f64::NEG_INFINITY);
+            let high = upper_bound(&values, 0.01, enough[1]).unwrap_or(f64::INFINITY);
+            prop_assert!(low < high);
             let e_value = |mut evidence: Evidence| {
                 values.iter().for_each(|value| evidence.push(*value));
                 evidence.e_value()
             };
             // Not where the bracket of the bound has not been narrowed enough.
             if (bound - low).abs() > 1e-6 && (bound - high).abs() > 1e-6 {
-                prop_assert_eq!(e_value(Evidence::above(bound, 0.01)) >= 100.0, bound < low);
-                prop_assert_eq!(e_value(Evidence::below(bound, 0.01)) >= 100.0, bound > high);
+                prop_assert_eq!(e_value(Evidence::above(bound, 0.01)) >= enough[0], bound < low);
+                prop_assert_eq!(e_value(Evidence::below(bound, 0.01)) >= enough[1], bound > high);
             }
         }
     }

@@ -10,7 +10,7 @@ mod saturation;
 pub mod simulation;
 mod statement;
 
-pub use betting::{Evidence, location_bounds};
+pub use betting::{Evidence, lower_bound, upper_bound};
 pub use change_point::{Shift, find_shift};
 pub use e_divisive::{ChangePoint, MIN_CHANGE, MIN_CLUSTER, Search};
 pub use histogram::{MAX_DURATION, growing_histogram, new_histogram, record_duration};
