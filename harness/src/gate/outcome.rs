@@ -26,6 +26,9 @@ pub struct Outcome {
     pub judgements: Vec<Judgement>,
     /// The bytes of a call of each stack.
     pub bytes: Vec<BytesOfStack>,
+    /// Whether the sides differ and one of them has the same link in every round: the thresholds then allow for what links
+    /// differ by, but a greater difference of the links counts as one of the sides.
+    pub single_link: bool,
     /// What a reader must know, a sentence each.
     pub notes: Vec<String>,
     /// How long the stacks were called, in seconds.

@@ -23,8 +23,8 @@ use crate::deploy::rabbitmq::PrivateBroker;
 use crate::stacks::{ServerOptions, Stack};
 use crate::sys;
 
-/// Two programs that were linked once each differ by this many standard deviations of a link at most, for all practical
-/// purposes.
+/// Where a side has a single link, thresholds are at least this many standard deviations of the difference between two links
+/// of one source. Since each link varies independently, that deviation is √2 times the one of a link.
 const SPREADS_OF_SINGLE_LINKS: f64 = 3.0;
 
 /// What a gate is asked.
@@ -81,8 +81,9 @@ pub fn run(
     // Locked until the gate ends.
     let (_workshop, contestants) = prepare(subjects, interrupted, progress)?;
     let mut notes = vec![];
-    let extra_threshold = threshold_of_single_links(&contestants, settings, &mut notes);
-    let mut decider = Decider::of(settings, &metrics(subjects), extra_threshold);
+    let extra_threshold = threshold_of_single_links(&contestants, settings);
+    notes.extend(extra_threshold.map(note_about_single_links));
+    let mut decider = Decider::of(settings, &metrics(subjects), extra_threshold.unwrap_or(0.0));
     check_time(settings, &decider)?;
     let broker = start_broker(&stacks, &cores)?;
     let mut rng = ChaCha8Rng::seed_from_u64(*seed);
@@ -108,6 +109,7 @@ pub fn run(
         verdict: overall(&bytes, decider.verdict()),
         judgements: decider.judgements(),
         bytes,
+        single_link: extra_threshold.is_some(),
         notes,
         measured_seconds: time_of(u32::try_from(rounds.len()).unwrap_or(u32::MAX), settings).as_secs_f64(),
         seconds: started.elapsed().as_secs_f64(),
@@ -266,12 +268,8 @@ fn prepare<'a>(
     Ok((workshop, contestants))
 }
 
-/// The threshold that two different programs need which were linked once each, and a note about it. 0 otherwise.
-fn threshold_of_single_links(
-    contestants: &[Contestant; 2],
-    settings: &GateSettings,
-    notes: &mut Vec<String>,
-) -> f64 {
+/// The smallest threshold if the sides differ and one of them has a single link; `None` otherwise.
+fn threshold_of_single_links(contestants: &[Contestant; 2], settings: &GateSettings) -> Option<f64> {
     let fixed = |contestant: &Contestant| match &contestant.form {
         Form::Program(Program::Relinked(_)) => None,
         Form::Program(Program::Fixed(path)) => Some(fs::read(path).ok()),
@@ -280,15 +278,17 @@ fn threshold_of_single_links(
     let [base, new] = contestants.each_ref().map(fixed);
     let is_same_file = matches!((&base, &new), (Some(Some(base)), Some(Some(new))) if base == new);
     if base.is_none() && new.is_none() || is_same_file {
-        return 0.0;
+        return None;
     }
-    let threshold = SPREADS_OF_SINGLE_LINKS * std::f64::consts::SQRT_2 * settings.link_spread;
-    notes.push(format!(
-        "A side was not built here, so it has a single link. Two links of the same source may differ by as much as {:.1} %, \
-         and thresholds are at least that.",
+    Some(SPREADS_OF_SINGLE_LINKS * std::f64::consts::SQRT_2 * settings.link_spread)
+}
+
+fn note_about_single_links(threshold: f64) -> String {
+    format!(
+        "A side was not built here, so it has a single link. Thresholds are at least {:.2} %: {SPREADS_OF_SINGLE_LINKS} \
+         standard deviations of the difference between two links of the same source.",
         threshold * 100.0
-    ));
-    threshold
+    )
 }
 
 fn start_broker(stacks: &[&'static Stack], cores: &Cores) -> Result<Option<PrivateBroker>, GateError> {
