@@ -244,4 +244,24 @@ mod tests {
         assert_eq!(standard.duration, trials * Duration::from_millis(80 + 250 + 30));
         assert!(standard.to_string().contains(" min"), "{standard}");
     }
+
+    #[test]
+    fn the_floor_of_an_open_loop_takes_the_time_for_the_limit_of_the_generator() {
+        let with_load = |load: &str| {
+            let mut scenario = Scenario::load("quick").unwrap();
+            (scenario.floors, scenario.stacks) = (false, vec!["rest".to_owned(), "tcp".to_owned()]);
+            scenario.measurements.truncate(1);
+            let measurement = &mut scenario.measurements[0];
+            (measurement.load, measurement.connections) = (load.parse().unwrap(), Some(NonZeroU32::MIN));
+            (scenario.warmup, scenario.measure) = (Duration::from_millis(40), Duration::from_millis(160));
+            scenario.blocks = NonZeroU32::new(3).unwrap();
+            let outlook = Outlook::new(&scenario, &Plan::new(&scenario, &[0, 1]).unwrap());
+            assert_eq!(outlook.trials_per_block, 2);
+            outlook.duration
+        };
+        let trial = TRIAL_OVERHEAD + Duration::from_millis(200);
+        assert_eq!(with_load("closed:1"), 3 * 2 * trial);
+        // The floor makes calls in a closed loop first, with a separate warm-up and window.
+        assert_eq!(with_load("open:1000:poisson"), 3 * (2 * trial + Duration::from_millis(200)));
+    }
 }
