@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use calculator::printable_json;
-
+use super::document::Format;
 use super::interrupts::Interrupts;
 use super::output::print_or_write;
 use super::protocol_options::parse_server_options;
@@ -69,16 +68,6 @@ pub(super) struct Arguments {
     out: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// A table for a terminal
-    Text,
-    /// A table for a pull request
-    Markdown,
-    /// Everything, for programs
-    Json,
-}
-
 pub(super) fn gate(arguments: &Arguments) -> Outcome {
     let mut settings = GateSettings::load(arguments.settings.as_deref()).map_err(Failure::usage)?;
     if !arguments.stack.is_empty() {
@@ -107,14 +96,7 @@ pub(super) fn gate(arguments: &Arguments) -> Outcome {
         }
         Err(error) => return Err(Failure::could_not_run(error)),
     };
-    let text = match arguments.format {
-        Format::Text => outcome.document().terminal(),
-        Format::Markdown => outcome.document().markdown(),
-        Format::Json => {
-            let json = serde_json::to_string_pretty(&outcome).map_err(Failure::could_not_run)?;
-            format!("{}\n", printable_json(&json))
-        }
-    };
+    let text = arguments.format.render(&outcome.document(), &outcome)?;
     print_or_write(&text, arguments.out.as_deref(), &[])?;
     Ok(match outcome.verdict {
         Verdict::NotSlower => Exit::Done,

@@ -209,7 +209,10 @@ fn servers_of_other_programs_are_started_by_a_command() {
     let usual = format!("'{PROGRAM}' serve rest-hyper --listen 127.0.0.1:{{port}}");
     let slow = format!("{usual} --handler-cpu 30ms");
     finish(&mut repository.gate(&["--base", &slow, "--new", &usual])).with(0, &[]);
-    finish(&mut repository.gate(&["--base", &usual, "--new", &slow])).with(1, &[]);
+    let page = ["--format", "html", "--out", "gate.html"];
+    finish(&mut repository.gate(&[&["--base", &usual, "--new", &slow], &page[..]].concat())).with(1, &[]);
+    let page = fs::read_to_string(repository.path().join("gate.html")).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("New compared with base"), "{page}");
     let words =
         ["base: the command `false pg://db {port}` ended before it listened on port", "(exit status: 1)"];
     finish(&mut repository.gate(&["--base", "false pg://u:secret@db/x {port}", "--new", &usual]))
