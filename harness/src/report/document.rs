@@ -48,8 +48,8 @@ impl Document {
     /// When a figure cannot be drawn or the template cannot be rendered.
     pub fn html(&self) -> io::Result<String> {
         let draw = |charts: &Charts| charts.charts.iter().map(plots::chart).collect::<Result<Vec<_>, _>>();
-        let figures: Vec<_> =
+        let drawings: Vec<_> =
             self.charts.iter().map(draw).collect::<Result<_, _>>().map_err(io::Error::other)?;
-        html::render_document(self, &figures).map_err(io::Error::other)
+        html::render_document(self, &drawings).map_err(io::Error::other)
     }
 }

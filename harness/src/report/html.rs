@@ -6,7 +6,6 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value, escape_formatter};
 use serde::Serialize;
 
-use super::chart::Charts;
 use super::model::{Alignment, Cell, Column, Direction, Document, Report, Row, Table};
 use super::plots::{self, Figure, Figures};
 use super::text;
@@ -26,10 +25,10 @@ pub(super) fn render(report: &Report, figures: &Figures) -> Result<String, minij
     rendered("page", &Page::new(report, figures))
 }
 
-/// `document` as a page with `figures` in it, a list for each of its groups of charts.
+/// `document` as a page with `drawings` in it: the `svg` elements of each of its groups of charts.
 pub(super) fn render_document(
     document: &Document,
-    figures: &[Vec<Figure>],
+    drawings: &[Vec<String>],
 ) -> Result<String, minijinja::Error> {
     let page = DocumentPage {
         title: &document.title,
@@ -41,8 +40,8 @@ pub(super) fn render_document(
         charts: document
             .charts
             .iter()
-            .zip(figures)
-            .map(|(charts, figures)| Multiples::new(charts, figures))
+            .zip(drawings)
+            .map(|(charts, drawings)| Multiples { title: &charts.title, caption: &charts.caption, drawings })
             .collect(),
     };
     rendered("document", &page)
@@ -82,17 +81,7 @@ struct DocumentPage<'a> {
 struct Multiples<'a> {
     title: &'a str,
     caption: &'a str,
-    figures: Vec<Drawing<'a>>,
-}
-
-impl<'a> Multiples<'a> {
-    fn new(charts: &'a Charts, figures: &'a [Figure]) -> Self {
-        Multiples {
-            title: &charts.title,
-            caption: &charts.caption,
-            figures: figures.iter().map(Drawing::new).collect(),
-        }
-    }
+    drawings: &'a [String],
 }
 
 /// The variables of the template.

@@ -2,9 +2,8 @@
 
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, PlotError, draw_sized};
-use super::figure::Figure;
-use super::rows::tick_label;
-use super::style::{GRID, INK, Look, MUTED, PAPER, TEXT_SIZE, fitted, width};
+use super::curves::grid;
+use super::style::{INK, Look, MUTED, PAPER, TEXT_SIZE, fitted, width};
 use crate::report::chart::{Chart, ChartLevel};
 
 /// The size of the figure in pixels.
@@ -18,18 +17,15 @@ const RIGHT: f64 = SIZE.0 - RIM - 8.0;
 const TOP: f64 = 84.0;
 const BOTTOM: f64 = SIZE.1 - 38.0;
 
-/// Draws `chart`.
-pub(in crate::report) fn chart(chart: &Chart) -> Result<Figure, PlotError> {
+/// `chart` as an `svg` element.
+pub(in crate::report) fn chart(chart: &Chart) -> Result<String, PlotError> {
     let title = format!("{}; {}", chart.title, chart.subtitle);
     let axis = vertical(chart);
-    let svg = draw_sized(SIZE, &title, |canvas| {
+    draw_sized(SIZE, &title, |canvas| {
         let room = SIZE.0 - 2.0 * RIM;
         canvas.bold(&fitted(&chart.title, TITLE_SIZE, room), (RIM, 22.0), TITLE_SIZE);
         canvas.text(&fitted(&chart.subtitle, TEXT_SIZE, room), (RIM, 43.0), Anchor::Left, MUTED);
-        for tick in axis.ticks() {
-            canvas.line((LEFT, axis.at(tick)), (RIGHT, axis.at(tick)), GRID, 1.0);
-            canvas.text(&tick_label(tick), (LEFT - 8.0, axis.at(tick)), Anchor::Right, MUTED);
-        }
+        grid(canvas, &axis, LEFT, RIGHT);
         dates(canvas, &chart.dates);
         let colour = Look::of(chart.stack).colour;
         for point in &chart.points {
@@ -46,8 +42,7 @@ pub(in crate::report) fn chart(chart: &Chart) -> Result<Figure, PlotError> {
             canvas.line((from.max(LEFT), y), (to.min(RIGHT), y), INK, 1.4);
         }
         marks(canvas, chart);
-    })?;
-    Ok(Figure { name: String::new(), title, caption: String::new(), svg })
+    })
 }
 
 /// The vertical axis. Error bars have no influence on it unless they are short, so that one noisy record does not flatten the

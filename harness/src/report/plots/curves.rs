@@ -31,9 +31,14 @@ pub(super) fn bottom(curves: usize) -> f64 {
 /// Draws the vertical axis, with a grid line at each tick.
 pub(super) fn vertical_axis(canvas: &mut Canvas<'_>, axis: &Axis, unit: &str) {
     canvas.text(unit, (LEFT - 10.0, TOP - 14.0), Anchor::Right, MUTED);
+    grid(canvas, axis, LEFT, RIGHT);
+}
+
+/// Draws a line from `left` to `right` at each tick of a vertical axis, with the tick's value beside it.
+pub(super) fn grid(canvas: &mut Canvas<'_>, axis: &Axis, left: f64, right: f64) {
     for tick in axis.ticks() {
-        canvas.line((LEFT, axis.at(tick)), (RIGHT, axis.at(tick)), GRID, 1.0);
-        canvas.text(&rows::tick_label(tick), (LEFT - 10.0, axis.at(tick)), Anchor::Right, MUTED);
+        canvas.line((left, axis.at(tick)), (right, axis.at(tick)), GRID, 1.0);
+        canvas.text(&rows::tick_label(tick), (left - 10.0, axis.at(tick)), Anchor::Right, MUTED);
     }
 }
 
