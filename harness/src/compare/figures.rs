@@ -36,6 +36,41 @@ impl Metric {
         self != Metric::Throughput
     }
 
+    /// The name, without the unit.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Metric::Latency => "p50",
+            Metric::Throughput => "calls/s",
+            Metric::ServerCpu => "CPU of the server",
+            Metric::ClientCpu => "CPU of the client",
+            Metric::Bytes => "bytes a call",
+        }
+    }
+
+    /// The unit in which figures are shown; absent where the name contains it.
+    fn unit(self) -> Option<&'static str> {
+        match self {
+            Metric::Latency => Some("µs"),
+            Metric::ServerCpu | Metric::ClientCpu => Some("µs a call"),
+            Metric::Throughput | Metric::Bytes => None,
+        }
+    }
+
+    /// The name with the unit in which figures are shown.
+    pub(super) fn heading(self) -> String {
+        self.unit().map_or_else(|| self.name().to_owned(), |unit| format!("{}, {unit}", self.name()))
+    }
+
+    /// The factor from a figure to the unit in which it is shown: times are in microseconds.
+    pub(super) fn scale(self) -> f64 {
+        if self.is_time() { 1e-3 } else { 1.0 }
+    }
+
+    /// Whether figures are times.
+    pub(super) fn is_time(self) -> bool {
+        matches!(self, Metric::Latency | Metric::ServerCpu | Metric::ClientCpu)
+    }
+
     /// The figure of a trial; absent where it was not observed, and for bytes, which are counted outside the trials.
     /// `is_brokered` states whether the calls passed through a broker.
     pub(super) fn figure(self, trial: &Trial, is_brokered: bool) -> Option<f64> {
@@ -64,6 +99,13 @@ impl Trials<'_> {
             trial.twin == twin && trial.measurement == self.measurement && trial.stack == stack
         };
         self.record.trials.iter().filter(is_wanted).collect()
+    }
+
+    /// Whether the server of a stack ran on other or unknown cores:
+    /// [`StackFacts::is_unplaced`](crate::record::StackFacts::is_unplaced).
+    pub(super) fn is_unplaced(&self, stack: &str) -> bool {
+        let facts = self.record.stacks.iter().find(|facts| facts.name == stack);
+        facts.is_some_and(|facts| facts.is_unplaced(self.of(stack, false)))
     }
 
     /// The metric of a stack in each block with a valid trial in which it was observed.

@@ -3,8 +3,8 @@
 use super::figures::Metric;
 use super::{BytesComparison, Comparison, MeasurementComparison, TimingComparison};
 use crate::load::Operation;
-use crate::report::Document;
 use crate::report::model::{Cell, Column, Row, Table, Unit};
+use crate::report::{Document, thousands};
 use crate::stats::{ERROR_RATE, Statement};
 
 const SETTINGS: [Column; 3] = [
@@ -181,7 +181,7 @@ fn timings(measurement: &MeasurementComparison) -> Table {
             is_muted: matches!(timing.statement, Statement::NoDifference | Statement::Undecided),
             ..Row::new(vec![
                 timing.stack.as_str().into(),
-                metric_name(timing.metric).into(),
+                timing.metric.heading().into(),
                 base,
                 new,
                 statement,
@@ -212,7 +212,7 @@ fn timings(measurement: &MeasurementComparison) -> Table {
 fn note(measurement: &MeasurementComparison) -> String {
     let mut deltas: Vec<String> = Vec::new();
     for timing in &measurement.timings {
-        let delta = format!("{:.1} % for {}", 100.0 * timing.delta, metric_name(timing.metric));
+        let delta = format!("{:.1} % for {}", 100.0 * timing.delta, timing.metric.heading());
         if !deltas.contains(&delta) {
             deltas.push(delta);
         }
@@ -224,21 +224,11 @@ fn note(measurement: &MeasurementComparison) -> String {
     deltas
 }
 
-fn metric_name(metric: Metric) -> &'static str {
-    match metric {
-        Metric::Latency => "p50 µs",
-        Metric::Throughput => "calls/s",
-        Metric::ServerCpu => "CPU of the server, µs a call",
-        Metric::ClientCpu => "CPU of the client, µs a call",
-        Metric::Bytes => "bytes a call",
-    }
-}
-
 /// A figure in the column of its unit: a number of microseconds, or else the text of a rate.
 fn figure_cell(metric: Metric, figure: f64) -> Cell {
-    match metric {
-        _ if !figure.is_finite() => Cell::Missing,
-        Metric::Throughput | Metric::Bytes => Cell::Text(crate::report::thousands(figure)),
-        Metric::Latency | Metric::ServerCpu | Metric::ClientCpu => Cell::number(figure / 1e3),
+    match figure * metric.scale() {
+        shown if !shown.is_finite() => Cell::Missing,
+        shown if metric.is_time() => Cell::number(shown),
+        shown => Cell::Text(thousands(shown)),
     }
 }

@@ -200,7 +200,37 @@ fn a_server_on_other_cores_is_named_and_not_compared() {
     .unwrap();
     let timings = &changed.measurements[0].timings;
     assert!(timings.iter().all(|timing| timing.stack != "zerorpc") && !timings.is_empty());
-    assert!(changed.missing.iter().any(|said| said.starts_with("Timings of zerorpc are not compared")));
+    assert_eq!(
+        changed.missing,
+        ["Timings of zerorpc in `latency` are not compared: its server ran on other or unknown cores."]
+    );
+}
+
+#[test]
+fn a_server_on_other_cores_in_one_measurement_is_compared_in_the_others() {
+    let mut base = reference();
+    let mut other = base.scenario.measurements[0].clone();
+    other.name = "again".to_owned();
+    base.scenario.measurements.push(other);
+    let again = |trial: &Trial| Trial { measurement: "again".to_owned(), ..trial.clone() };
+    let copies: Vec<_> = base.trials.iter().map(again).collect();
+    base.trials.extend(copies);
+    let mut new = base.clone();
+    let facts = new.stacks.iter_mut().find(|facts| facts.name == "zerorpc").unwrap();
+    facts.target = Some("tcp://198.18.0.2:4242".to_owned());
+    for trial in new.trials.iter_mut().filter(|trial| trial.stack == "zerorpc") {
+        trial.server_placed = trial.measurement == "latency";
+    }
+    let changed = Comparison::new(&base, &new, &[]).unwrap();
+    let is_compared = |name: &str| {
+        let measurement = changed.measurements.iter().find(|found| found.name == name).unwrap();
+        measurement.timings.iter().any(|timing| timing.stack == "zerorpc")
+    };
+    assert!(is_compared("latency") && !is_compared("again"));
+    assert_eq!(
+        changed.missing,
+        ["Timings of zerorpc in `again` are not compared: its server ran on other or unknown cores."]
+    );
 }
 
 #[test]

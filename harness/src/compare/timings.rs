@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::figures::{Metric, Trials, relative, values};
-use crate::record::{Record, Status};
+use super::settings;
+use crate::record::{Record, StackFacts, Status};
 use crate::report::{MeasurementSummary, StackSummary, Summary, by_block};
 use crate::stacks::{NETWORK_FLOOR, base_name};
 use crate::stats::{Interval, Statement, blocks_needed, delta, error_each, median, ratio, ratio_of_medians};
@@ -56,7 +57,6 @@ pub(super) fn compare(records: [&Record; 2], summaries: [&Summary; 2]) -> Vec<Me
 fn measurement(records: [&Record; 2], both: [&MeasurementSummary; 2]) -> MeasurementComparison {
     let [base, new] = both;
     let trials = records.map(|record| Trials { record, measurement: &base.measurement.name });
-    // Nothing is compared across placements, so not with a server on other or unknown cores either.
     let is_placed = |stack: &&StackSummary| !stack.is_unplaced;
     let in_new =
         |stack: &&StackSummary| new.stacks.iter().filter(is_placed).any(|other| other.stack == stack.stack);
@@ -67,27 +67,26 @@ fn measurement(records: [&Record; 2], both: [&MeasurementSummary; 2]) -> Measure
             .all(|stack| trials.iter().all(|trials| trials.have(floor, &stack.stack, stack.operation)))
     };
     let floor = [base.floor, NETWORK_FLOOR].into_iter().find(|floor| have(floor));
-    let metrics = Metric::of(base.measurement.load);
+    let deltas = Metric::of(base.measurement.load)
+        .map(|metric| (metric, delta(&[0, 1].map(|at| same(&trials[at], both[at], metric)).concat())));
     let rows: Vec<_> = stacks
         .into_iter()
         .filter(|stack| floor != Some(base_name(&stack.stack)))
-        .flat_map(|stack| metrics.map(|metric| (stack, metric)))
+        .flat_map(|stack| deltas.map(|(metric, delta)| (stack, metric, delta)))
         .collect();
     let error = error_each(rows.len());
-    let timing = |(stack, metric): &(&StackSummary, Metric)| {
-        let figures = trials.map(|trials| trials.figures(&stack.stack, stack.kind.is_brokered(), *metric));
+    let timing = |&(stack, metric, delta): &(&StackSummary, Metric, f64)| {
+        let figures = trials.map(|trials| trials.figures(&stack.stack, stack.kind.is_brokered(), metric));
         let [in_base, in_new] = figures.each_ref().map(|figures| median(&values(figures)));
         let [of_base, of_new] = [0, 1].map(|at| match floor {
-            Some(floor) => relative(&figures[at], &trials[at].figures_of_floor(floor, &stack.stack, *metric)),
+            Some(floor) => relative(&figures[at], &trials[at].figures_of_floor(floor, &stack.stack, metric)),
             None => values(&figures[at]),
         });
         let ratio = ratio_of_medians(&of_base, &of_new, error);
         let ratio = ratio.map(|ratio| if metric.is_cost() { ratio.inverse() } else { ratio });
-        let same = [0, 1].map(|at| same(&trials[at], both[at], *metric)).concat();
-        let delta = delta(&same);
         Some(TimingComparison {
             stack: stack.stack.clone(),
-            metric: *metric,
+            metric,
             base: in_base?,
             new: in_new?,
             ratio,
@@ -104,47 +103,40 @@ fn measurement(records: [&Record; 2], both: [&MeasurementSummary; 2]) -> Measure
     }
 }
 
-/// The stacks that have no valid trial in a measurement of one of the records, a sentence each.
+/// What keeps timings of stacks that both records have from being compared, a sentence each.
 pub(super) fn missing(records: [&Record; 2]) -> Vec<String> {
-    let mut sentences = unplaced(records);
-    for measurement in &records[0].scenario.measurements {
-        let name = measurement.name.as_str();
-        let is_common = records[1].scenario.measurements.iter().any(|other| other.name == name);
-        for facts in records[0].stacks.iter().filter(|_| is_common) {
-            let of_stack = |record: &&Record| {
-                let trials = record.trials.iter();
-                let trials = trials.filter(|trial| trial.measurement == name && trial.stack == facts.name);
-                trials.map(|trial| trial.status == Status::Valid).collect::<Vec<_>>()
-            };
-            let trials = records.each_ref().map(of_stack);
-            let is_in_both = records[1].stacks.iter().any(|other| other.name == facts.name);
-            if !is_in_both || trials.iter().all(Vec::is_empty) {
-                continue;
-            }
-            for (which, trials) in ["first", "second"].into_iter().zip(&trials) {
-                if !trials.contains(&true) {
-                    sentences.push(format!(
-                        "The {which} record has no valid trial of {} in `{name}`.",
-                        facts.name
-                    ));
-                }
+    let [base, new] = records;
+    let measurements = base.scenario.measurements.iter().map(|measurement| measurement.name.as_str());
+    let of_both = measurements.filter(|name| settings::measurement(new, name).is_some());
+    let is_in_both = |facts: &&StackFacts| new.stacks.iter().any(|other| other.name == facts.name);
+    let stacks: Vec<_> = base.stacks.iter().filter(is_in_both).map(|facts| facts.name.as_str()).collect();
+    let all = of_both.flat_map(|measurement| stacks.iter().map(move |stack| (measurement, stack)));
+    all.flat_map(|(measurement, stack)| {
+        missing_of(stack, records.map(|record| Trials { record, measurement }))
+    })
+    .collect()
+}
+
+/// What keeps timings of `stack` in the measurement of `both` from being compared: a server on other or unknown cores, or a
+/// record without a valid trial.
+fn missing_of(stack: &str, both: [Trials<'_>; 2]) -> Vec<String> {
+    let measurement = both[0].measurement;
+    let mut sentences = Vec::new();
+    if both.iter().any(|trials| trials.is_unplaced(stack)) {
+        sentences.push(format!(
+            "Timings of {stack} in `{measurement}` are not compared: its server ran on other or unknown cores."
+        ));
+    }
+    let trials = both.each_ref().map(|trials| trials.of(stack, false));
+    if trials.iter().any(|trials| !trials.is_empty()) {
+        for (which, trials) in ["first", "second"].into_iter().zip(trials) {
+            if !trials.iter().any(|trial| trial.status == Status::Valid) {
+                sentences
+                    .push(format!("The {which} record has no valid trial of {stack} in `{measurement}`."));
             }
         }
     }
     sentences
-}
-
-/// The stacks that are not compared because their server ran on other or unknown cores, a sentence each.
-fn unplaced(records: [&Record; 2]) -> Vec<String> {
-    let is_unplaced = |record: &Record, stack: &str| {
-        let is_target = record.stacks.iter().any(|facts| facts.name == stack && facts.target.is_some());
-        is_target && record.trials.iter().any(|trial| trial.stack == stack && !trial.server_placed)
-    };
-    let names = records[0].stacks.iter().map(|facts| facts.name.as_str());
-    let unplaced = names.filter(|name| records.iter().any(|record| is_unplaced(record, name)));
-    unplaced
-        .map(|name| format!("Timings of {name} are not compared: its server ran on other or unknown cores."))
-        .collect()
 }
 
 /// The ratios of the A/A pairs of `summary`, a summary of these trials.

@@ -140,6 +140,13 @@ impl StackFacts {
             target,
         }
     }
+
+    /// Whether the server was already running, on cores that are unknown or do not fit the placement in one of `trials`, which
+    /// are trials of this stack. Nothing is compared across placements, so not with such a server either.
+    #[must_use]
+    pub fn is_unplaced<'a>(&self, trials: impl IntoIterator<Item = &'a Trial>) -> bool {
+        self.target.is_some() && trials.into_iter().any(|trial| !trial.server_placed)
+    }
 }
 
 /// A stack that was not measured.

@@ -148,8 +148,7 @@ impl StackSummary {
         let per_answer = |of: fn(&Trial) -> Option<Used>| {
             spread(&|trial| trial.per_answer(of(trial)?.cpu_ns)).map(|s| s.median)
         };
-        // Nothing is compared across placements, so not with a server on other or unknown cores either.
-        let is_unplaced = facts.target.is_some() && trials.iter().any(|trial| !trial.server_placed);
+        let is_unplaced = facts.is_unplaced(trials.iter().copied());
         let mut counts = Counts::default();
         for trial in trials {
             counts.merge(&trial.counts);
