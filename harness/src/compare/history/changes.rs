@@ -89,13 +89,13 @@ fn change(
 
 /// The levels of `series` between its changes: the first and the last position of a record, and the value.
 pub(super) fn levels(series: &Series, changes: &[Change]) -> Vec<(usize, usize, f64)> {
-    let starts =
-        std::iter::once(0).chain(changes.iter().map(|change| change.first_after)).collect::<Vec<_>>();
-    let ends = changes.iter().map(|change| change.last_before).chain([usize::MAX]);
-    let level = |(start, end): (usize, usize)| {
-        let points = series.points.iter().filter(|point| (start..=end).contains(&point.record));
-        let (records, values): (Vec<_>, Vec<_>) = points.map(|point| (point.record, point.value)).unzip();
-        Some((*records.first()?, *records.last()?, median(&values)?))
+    let (Some(first), Some(last)) = (series.points.first(), series.points.last()) else { return vec![] };
+    let Some(first_change) = changes.first() else {
+        let values: Vec<f64> = series.points.iter().map(|point| point.value).collect();
+        return median(&values).map(|value| (first.record, last.record, value)).into_iter().collect();
     };
-    starts.into_iter().zip(ends).filter_map(level).collect()
+    let starts = changes.iter().map(|change| (change.first_after, change.after));
+    let starts = std::iter::once((first.record, first_change.before)).chain(starts);
+    let ends = changes.iter().map(|change| change.last_before).chain([last.record]);
+    starts.zip(ends).map(|((start, value), end)| (start, end, value)).collect()
 }

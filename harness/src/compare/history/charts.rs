@@ -3,7 +3,6 @@
 use super::changes::levels;
 use super::words::{change_in_words, day, metric_in_words};
 use super::{Entry, Group, History, Series};
-use crate::compare::figures::Metric;
 use crate::report::{Chart, ChartLevel, ChartPoint, Charts};
 
 /// The figures, first those of series with a change.
@@ -59,10 +58,7 @@ fn chart(history: &History, group: &Group, entry: &Entry) -> Chart {
     }
 }
 
-/// The factor from the unit of a series to that of its figure: times are shown in microseconds.
-pub(super) fn scale(series: &Series) -> f64 {
-    match series.metric {
-        Metric::Latency | Metric::ServerCpu | Metric::ClientCpu if series.floor.is_none() => 1e-3,
-        _ => 1.0,
-    }
+/// The factor from the values of a series to those of its chart.
+fn scale(series: &Series) -> f64 {
+    if series.floor.is_some() { 1.0 } else { series.metric.scale() }
 }

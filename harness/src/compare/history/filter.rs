@@ -1,8 +1,8 @@
 //! Which series of a history are wanted.
 
+use super::folder::Dated;
 use crate::compare::figures::Metric;
 use crate::load::Operation;
-use crate::record::Record;
 use crate::stacks::{hint, nearest};
 
 /// The series that are wanted; an empty list is no restriction.
@@ -53,13 +53,14 @@ pub enum FilterError {
 
 impl Filter {
     /// Checks that `records` have every scenario, stack and operation that is wanted.
-    pub(super) fn check(&self, records: &[Record]) -> Result<(), FilterError> {
-        let scenarios = records.iter().map(|record| record.scenario.name.clone());
+    pub(super) fn check(&self, records: &[Dated]) -> Result<(), FilterError> {
+        let records = || records.iter().map(|dated| &dated.record);
+        let scenarios = records().map(|record| record.scenario.name.clone());
         all_known("scenario", self.scenarios.iter().cloned(), scenarios)?;
-        let stacks = records.iter().flat_map(|record| &record.stacks).map(|facts| facts.name.clone());
+        let stacks = records().flat_map(|record| &record.stacks).map(|facts| facts.name.clone());
         all_known("stack", self.stacks.iter().cloned(), stacks)?;
-        let in_trials = records.iter().flat_map(|record| &record.trials).map(|trial| trial.operation);
-        let in_wire = records.iter().flat_map(|record| &record.wire).map(|wire| wire.operation);
+        let in_trials = records().flat_map(|record| &record.trials).map(|trial| trial.operation);
+        let in_wire = records().flat_map(|record| &record.wire).map(|wire| wire.operation);
         let operations = in_trials.chain(in_wire).map(|operation| operation.to_string());
         all_known("operation", self.operations.iter().map(ToString::to_string), operations)
     }

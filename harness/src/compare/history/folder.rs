@@ -16,11 +16,18 @@ const MAX_DEPTH: usize = 32;
 #[derive(Debug)]
 pub struct Folder {
     /// The records that can be used, in the order in which their runs began.
-    pub(super) records: Vec<Record>,
+    pub(super) records: Vec<Dated>,
     /// The files of all records, whether they can be used or not.
     pub files: Vec<PathBuf>,
     /// The files that are not used.
     pub(super) left_out: Vec<LeftOut>,
+}
+
+/// A record and when its run began.
+#[derive(Debug)]
+pub(super) struct Dated {
+    pub(super) started: Timestamp,
+    pub(super) record: Record,
 }
 
 /// A file that is not used.
@@ -90,7 +97,7 @@ impl Folder {
         if files.is_empty() {
             return Err(FolderError::Empty(path.to_owned()));
         }
-        let mut used: Vec<(Timestamp, Record)> = Vec::new();
+        let mut used: Vec<Dated> = Vec::new();
         let mut left_out = Vec::new();
         for file in &files {
             match usable(file, &used) {
@@ -101,8 +108,8 @@ impl Folder {
         if used.is_empty() {
             return Err(FolderError::NothingLeft { path: path.to_owned(), left_out });
         }
-        used.sort_by_key(|(started, _)| *started);
-        Ok(Folder { records: used.into_iter().map(|(_, record)| record).collect(), files, left_out })
+        used.sort_by_key(|dated| dated.started);
+        Ok(Folder { records: used, files, left_out })
     }
 }
 
@@ -123,16 +130,15 @@ fn search(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<(
     Ok(())
 }
 
-/// The record in `file` and when its run began, or why it cannot be used.
-fn usable(file: &Path, others: &[(Timestamp, Record)]) -> Result<(Timestamp, Record), String> {
-    let mut record = record::read(file).map_err(|error| match error {
+/// The record in `file`, or why it cannot be used.
+fn usable(file: &Path, others: &[Dated]) -> Result<Dated, String> {
+    let record = record::read(file).map_err(|error| match error {
         RecordError::Unreadable { source, .. } => format!("cannot be read: {source}"),
         RecordError::Invalid { message, .. } => format!("not a record: {message}"),
     })?;
     let started: Timestamp =
         record.started.parse().map_err(|_| format!("its start, `{}`, is not a time", record.started))?;
-    let is_same = |other: &&(Timestamp, Record)| other.0 == started && other.1.id == record.id;
-    if others.iter().any(|other| is_same(&other)) {
+    if others.iter().any(|other| other.started == started && other.record.id == record.id) {
         return Err(format!("the run {} of {} is in another file, too", record.id, record.started));
     }
     if record.interrupted {
@@ -149,14 +155,21 @@ fn usable(file: &Path, others: &[(Timestamp, Record)]) -> Result<(Timestamp, Rec
     if !record.trials.iter().any(|trial| trial.status == Status::Valid) {
         return Err("it has no valid trial".to_owned());
     }
-    // Histograms take most of the memory of a record, and a history does without.
+    Ok(Dated { started, record: without_details(record) })
+}
+
+/// `record` without what a history does not read, which is more than half of it: histograms, the checks of the audit, and the
+/// parts of agents.
+pub(super) fn without_details(mut record: Record) -> Record {
     for trial in &mut record.trials {
-        for latency in [&mut trial.latency, &mut trial.service, &mut trial.schedule_lag].into_iter().flatten()
-        {
+        if let Some(latency) = &mut trial.latency {
             latency.histogram = String::new();
         }
+        (trial.service, trial.schedule_lag) = (None, None);
+        (trial.audit, trial.labels, trial.agents) = (vec![], vec![], vec![]);
     }
-    Ok((started, record))
+    (record.checks, record.searches) = (vec![], vec![]);
+    record
 }
 
 #[cfg(test)]

@@ -9,12 +9,14 @@ mod changes;
 mod charts;
 mod filter;
 mod folder;
+mod parallel;
 mod series;
 mod tables;
 #[cfg(test)]
 mod tests;
 mod words;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Metric, Origin, settings};
@@ -25,7 +27,9 @@ use crate::stats::{ERROR_RATE, MIN_CHANGE, MIN_CLUSTER, Search, error_each};
 pub use changes::Change;
 pub use filter::{Filter, FilterError, MetricKind};
 pub use folder::{Folder, FolderError, LeftOut};
-pub use series::{Point, Series};
+pub use series::{Point, Series, Unplaced};
+
+use folder::Dated;
 
 /// The seed of the permutations: the same records always have the same changes.
 const SEED: u64 = 2014;
@@ -71,6 +75,11 @@ pub struct Group {
     pub unlike: Vec<String>,
     /// The records, in order of time.
     pub records: Vec<Origin>,
+    /// When the run of each record began.
+    #[serde(skip)]
+    started: Vec<Timestamp>,
+    /// The timings that are left out because the server ran on other or unknown cores.
+    pub unplaced: Vec<Unplaced>,
     /// The series.
     pub series: Vec<Entry>,
 }
@@ -111,24 +120,26 @@ impl History {
     /// When no record has what `filter` wants.
     pub fn new(folder: &Folder, filter: &Filter) -> Result<Self, FilterError> {
         filter.check(&folder.records)?;
-        let wanted = folder.records.iter().filter(|record| filter.has_scenario(&record.scenario.name));
-        let grouped: Vec<(Vec<&Record>, Vec<Series>)> = grouped(wanted)
+        let wanted = folder.records.iter().filter(|dated| filter.has_scenario(&dated.record.scenario.name));
+        let found: Vec<Comparable<'_>> = grouped(wanted)
             .into_iter()
-            .map(|records| {
-                let series = series::all(&records, filter);
-                (records, series)
-            })
-            .filter(|(_, series)| !series.is_empty())
+            .map(|records| Comparable::new(&records, filter))
+            .filter(|group| !group.series.is_empty() || !group.unplaced.is_empty())
             .collect();
-        if grouped.is_empty() {
+        if found.is_empty() {
             return Err(FilterError::Nothing);
         }
-        let method = Method::new(tested(grouped.iter().flat_map(|(_, series)| series)));
-        let mut groups: Vec<Group> = Vec::new();
-        for (index, (records, series)) in grouped.iter().enumerate() {
-            let earlier = grouped[..index].iter().map(|(records, _)| records.as_slice());
-            groups.push(group(records, series, earlier, method.search()));
-        }
+        let all: Vec<(&[&Record], &Series)> = found
+            .iter()
+            .flat_map(|group| group.series.iter().map(|series| (group.records.as_slice(), series)))
+            .collect();
+        let method = Method::new(tested(all.iter().map(|(_, series)| *series)));
+        let search = method.search();
+        let changes = parallel::map(&all, |(records, series)| changes::of(series, records, search));
+        let mut changes = changes.into_iter();
+        let unlike: Vec<_> = (0..found.len()).map(|index| found[index].unlike(&found[..index])).collect();
+        let groups = found.into_iter().zip(unlike);
+        let groups = groups.map(|(group, unlike)| group.with(unlike, changes.by_ref())).collect();
         Ok(History { method, groups, left_out: folder.left_out.clone() })
     }
 
@@ -153,47 +164,66 @@ fn tested<'a>(series: impl Iterator<Item = &'a Series>) -> usize {
 }
 
 /// The records that are comparable with each other, in groups: each record joins the first group with whose records it has
-/// nothing that separates them.
-fn grouped<'a>(records: impl Iterator<Item = &'a Record>) -> Vec<Vec<&'a Record>> {
-    let mut groups: Vec<Vec<&Record>> = Vec::new();
-    for record in records {
-        let fits = |other: &&Record| {
+/// nothing that separates them. The group with the newest record is first.
+fn grouped<'a>(records: impl Iterator<Item = &'a Dated>) -> Vec<Vec<&'a Dated>> {
+    let mut groups: Vec<Vec<&Dated>> = Vec::new();
+    for dated in records {
+        let fits = |other: &&Dated| {
+            let (other, record) = (&other.record, &dated.record);
             other.scenario.name == record.scenario.name && settings::separating(other, record).is_empty()
         };
         match groups.iter_mut().find(|group| group.iter().all(fits)) {
-            Some(group) => group.push(record),
-            None => groups.push(vec![record]),
+            Some(group) => group.push(dated),
+            None => groups.push(vec![dated]),
         }
     }
-    groups.sort_by_key(|group| std::cmp::Reverse(group.last().map(|record| record.started.clone())));
+    groups.sort_by_key(|group| std::cmp::Reverse(group.last().map(|dated| dated.started)));
     groups
 }
 
-fn group<'a>(
-    records: &[&Record],
-    series: &[Series],
-    earlier: impl Iterator<Item = &'a [&'a Record]>,
-    search: Search,
-) -> Group {
-    let first = records[0];
-    let entry =
-        |series: &Series| Entry { changes: changes::of(series, records, search), series: series.clone() };
-    let unlike = earlier
-        .filter(|other| other[0].scenario.name == first.scenario.name)
-        .flat_map(|other| settings::separating(other[0], first))
-        .map(|setting| format!("{} is {}, not {}", setting.name, setting.new, setting.base));
-    let mut different: Vec<String> = Vec::new();
-    for setting in unlike {
-        if !different.contains(&setting) {
-            different.push(setting);
-        }
+/// The records of a group and their series, before changes are searched for.
+struct Comparable<'a> {
+    records: Vec<&'a Record>,
+    started: Vec<Timestamp>,
+    series: Vec<Series>,
+    unplaced: Vec<Unplaced>,
+}
+
+impl<'a> Comparable<'a> {
+    fn new(all: &[&'a Dated], filter: &Filter) -> Self {
+        let records: Vec<_> = all.iter().map(|dated| &dated.record).collect();
+        let (series, unplaced) = series::all(&records, filter);
+        Comparable { records, started: all.iter().map(|dated| dated.started).collect(), series, unplaced }
     }
-    let processor = first.machine.processor.as_ref().unwrap_or(&first.machine.architecture);
-    Group {
-        scenario: first.scenario.name.clone(),
-        machine: format!("{processor}, {} cores", first.machine.cores),
-        unlike: different,
-        records: records.iter().map(|record| Origin::of(record)).collect(),
-        series: series.iter().map(entry).collect(),
+
+    /// What keeps the records from being compared with those of `earlier` groups of the same scenario, a few words each.
+    fn unlike(&self, earlier: &[Self]) -> Vec<String> {
+        let first = self.records[0];
+        let mut unlike: Vec<String> = Vec::new();
+        let others = earlier.iter().map(|other| other.records[0]);
+        let others = others.filter(|other| other.scenario.name == first.scenario.name);
+        for setting in others.flat_map(|other| settings::separating(other, first)) {
+            let words = format!("{} is {}, not {}", setting.name, setting.new, setting.base);
+            if !unlike.contains(&words) {
+                unlike.push(words);
+            }
+        }
+        unlike
+    }
+
+    /// The group with the changes of its series, which are the next of `changes`.
+    fn with(self, unlike: Vec<String>, changes: impl Iterator<Item = Vec<Change>>) -> Group {
+        let Record { scenario, machine, .. } = self.records[0];
+        let processor = machine.processor.as_ref().unwrap_or(&machine.architecture);
+        let entries = self.series.into_iter().zip(changes);
+        Group {
+            scenario: scenario.name.clone(),
+            machine: format!("{processor}, {} cores", machine.cores),
+            unlike,
+            records: self.records.iter().map(|record| Origin::of(record)).collect(),
+            started: self.started,
+            unplaced: self.unplaced,
+            series: entries.map(|(series, changes)| Entry { series, changes }).collect(),
+        }
     }
 }

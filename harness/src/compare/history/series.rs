@@ -51,23 +51,39 @@ pub struct Point {
     pub(super) bytes: Option<CallBytes>,
 }
 
-/// The series of `records`, which are of one group: those that `filter` selects, with at least one point.
-pub(super) fn all(records: &[&Record], filter: &Filter) -> Vec<Series> {
-    let mut series = Vec::new();
+/// Timings that have no point because the server ran on other or unknown cores.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unplaced {
+    /// The measurement.
+    pub measurement: String,
+    /// The stack.
+    pub stack: String,
+    /// The number of records of the group without a point.
+    pub records: usize,
+}
+
+/// The series of `records`, which are of one group: those that `filter` selects, with at least one point. And the records that
+/// have no point of such a series because of where the server ran.
+pub(super) fn all(records: &[&Record], filter: &Filter) -> (Vec<Series>, Vec<Unplaced>) {
+    let stacks: Vec<_> = stacks(records).into_iter().filter(|facts| filter.has_stack(&facts.name)).collect();
+    let (mut series, mut unplaced) = (Vec::new(), Vec::new());
     for measurement in measurements(records) {
-        for facts in stacks(records) {
-            let metrics = Metric::of(measurement.load).into_iter();
-            let metrics =
-                metrics.filter(|metric| filter.has_stack(&facts.name) && filter.has_metric(*metric));
-            series.extend(metrics.filter_map(|metric| timing(records, measurement, facts, metric)));
+        let metrics: Vec<_> =
+            Metric::of(measurement.load).into_iter().filter(|metric| filter.has_metric(*metric)).collect();
+        let measured = stacks.iter().filter_map(|facts| Measured::new(records, measurement, facts));
+        let wanted =
+            measured.filter(|measured| !metrics.is_empty() && filter.has_operation(measured.operation));
+        for measured in wanted {
+            series.extend(metrics.iter().map(|metric| measured.series(*metric)));
+            unplaced.extend(measured.unplaced());
         }
     }
     if filter.has_metric(Metric::Bytes) {
-        let stacks = stacks(records).into_iter().filter(|facts| filter.has_stack(&facts.name));
-        series.extend(stacks.flat_map(|facts| bytes(records, facts)));
+        let bytes = stacks.iter().flat_map(|facts| bytes(records, facts));
+        series.extend(bytes.filter(|series| filter.has_operation(series.operation)));
     }
-    series.retain(|series| !series.points.is_empty() && filter.has_operation(series.operation));
-    series
+    series.retain(|series| !series.points.is_empty());
+    (series, unplaced)
 }
 
 /// The measurements of all records, each once, those of the newest record first.
@@ -92,73 +108,97 @@ fn stacks<'a>(records: &[&'a Record]) -> Vec<&'a StackFacts> {
     all
 }
 
-fn timing(
-    records: &[&Record],
-    measurement: &Measurement,
-    facts: &StackFacts,
-    metric: Metric,
-) -> Option<Series> {
-    let kind = StackKind::of(facts);
-    let all: Vec<(usize, Trials<'_>)> = records
-        .iter()
-        .enumerate()
-        .map(|(index, record)| (index, Trials { record, measurement: &measurement.name }))
-        .filter(|(_, trials)| is_placed(trials, &facts.name))
-        .collect();
-    let operation =
-        all.iter().rev().find_map(|(_, trials)| Some(trials.of(&facts.name, false).first()?.operation))?;
-    let floor = floor(&all, measurement, facts, operation);
-    let point = |(record, trials): &(usize, Trials<'_>)| {
-        let figures = trials.figures(&facts.name, kind.is_brokered(), metric);
-        let compared = match floor {
-            Some(floor) => relative(&figures, &trials.figures_of_floor(floor, &facts.name, metric)),
-            None => values(&figures),
-        };
-        let value = median(&compared).filter(|value| value.is_finite() && *value > 0.0)?;
-        let interval = interval_of_median(&compared, INTERVAL_ERROR);
-        Some(Point {
-            record: *record,
-            value,
-            interval: interval
-                .map(|interval| [interval.low, interval.high])
-                .filter(|[_, high]| high.is_finite()),
-            figure: median(&values(&figures))?,
-            bytes: None,
+/// The trials of a stack in a measurement.
+struct Measured<'a> {
+    measurement: &'a str,
+    facts: &'a StackFacts,
+    operation: Operation,
+    /// The trials of each record in which the server ran where the placement puts it, with the record's position in its group.
+    placed: Vec<(usize, Trials<'a>)>,
+    /// The number of the other records with such trials.
+    unplaced: usize,
+    /// The floor whose multiples the series have.
+    floor: Option<&'static str>,
+}
+
+impl<'a> Measured<'a> {
+    /// `None` if no record has such trials.
+    fn new(records: &[&'a Record], measurement: &'a Measurement, facts: &'a StackFacts) -> Option<Self> {
+        let all = records
+            .iter()
+            .enumerate()
+            .map(|(index, record)| (index, Trials { record, measurement: &measurement.name }))
+            .filter(|(_, trials)| !trials.of(&facts.name, false).is_empty());
+        let (unplaced, placed): (Vec<_>, Vec<_>) =
+            all.partition(|(_, trials)| trials.is_unplaced(&facts.name));
+        let (_, newest) = placed.last().or(unplaced.last())?;
+        let operation = newest.of(&facts.name, false).first()?.operation;
+        Some(Measured {
+            measurement: &measurement.name,
+            facts,
+            operation,
+            floor: floor(&placed, measurement, &facts.name, operation),
+            placed,
+            unplaced: unplaced.len(),
         })
-    };
-    Some(Series {
-        measurement: Some(measurement.name.clone()),
-        operation,
-        stack: facts.name.clone(),
-        metric,
-        floor: floor.map(str::to_owned),
-        points: all.iter().filter_map(point).collect(),
-        kind,
-    })
+    }
+
+    fn series(&self, metric: Metric) -> Series {
+        let kind = StackKind::of(self.facts);
+        let point = |(record, trials): &(usize, Trials<'_>)| {
+            let figures = trials.figures(&self.facts.name, kind.is_brokered(), metric);
+            let compared = match self.floor {
+                Some(floor) => relative(&figures, &trials.figures_of_floor(floor, &self.facts.name, metric)),
+                None => values(&figures),
+            };
+            let value = median(&compared).filter(|value| value.is_finite() && *value > 0.0)?;
+            let interval = interval_of_median(&compared, INTERVAL_ERROR);
+            Some(Point {
+                record: *record,
+                value,
+                interval: interval
+                    .map(|interval| [interval.low, interval.high])
+                    .filter(|[_, high]| high.is_finite()),
+                figure: median(&values(&figures))?,
+                bytes: None,
+            })
+        };
+        Series {
+            measurement: Some(self.measurement.to_owned()),
+            operation: self.operation,
+            stack: self.facts.name.clone(),
+            metric,
+            floor: self.floor.map(str::to_owned),
+            points: self.placed.iter().filter_map(point).collect(),
+            kind,
+        }
+    }
+
+    fn unplaced(&self) -> Option<Unplaced> {
+        (self.unplaced > 0).then(|| Unplaced {
+            measurement: self.measurement.to_owned(),
+            stack: self.facts.name.clone(),
+            records: self.unplaced,
+        })
+    }
 }
 
-/// Whether `stack` has trials, with its server on the cores of the placement. Nothing is compared across placements.
-fn is_placed(trials: &Trials<'_>, stack: &str) -> bool {
-    let facts = trials.record.stacks.iter().find(|facts| facts.name == stack);
-    let all = trials.of(stack, false);
-    let is_target = facts.is_some_and(|facts| facts.target.is_some());
-    !all.is_empty() && all.iter().all(|trial| trial.server_placed || !is_target)
-}
-
-/// The floor whose multiples a series has: one that every record with the stack has, called with the same operation. The
-/// floors have none.
+/// The floor whose multiples the series of `stack` have: one that every record with the stack has, called with the same
+/// operation. The floors have none.
 fn floor(
     all: &[(usize, Trials<'_>)],
     measurement: &Measurement,
-    facts: &StackFacts,
+    stack: &str,
     operation: Operation,
 ) -> Option<&'static str> {
     let (_, newest) = all.last()?;
     let trials: Vec<_> =
         newest.record.trials.iter().filter(|trial| trial.measurement == measurement.name).collect();
-    let is_floor = [network_floor(measurement, &trials), NETWORK_FLOOR].contains(&base_name(&facts.name));
-    let candidates = [network_floor(measurement, &trials), NETWORK_FLOOR].into_iter().filter(|_| !is_floor);
-    let have = |floor: &&str| all.iter().all(|(_, trials)| trials.have(floor, &facts.name, operation));
+    let candidates = [network_floor(measurement, &trials), NETWORK_FLOOR];
+    if candidates.contains(&base_name(stack)) {
+        return None;
+    }
+    let have = |floor: &&str| all.iter().all(|(_, trials)| trials.have(floor, stack, operation));
     candidates.into_iter().find(have)
 }
 

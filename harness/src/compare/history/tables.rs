@@ -5,7 +5,7 @@ use super::charts::charts;
 use super::words::{
     change_in_words, count, day, describe, figure, judged, metric_in_words, probability, value,
 };
-use super::{Entry, Group, History, Series};
+use super::{Entry, Group, History, Series, Unplaced};
 use crate::compare::figures::Metric;
 use crate::compare::settings::COMMIT;
 use crate::report::model::{Cell, Column, Row, Table, Unit};
@@ -42,14 +42,21 @@ pub(super) fn document(history: &History) -> Document {
         title: "History".to_owned(),
         circumstances: circumstances(history),
         answer: answer(history),
-        warnings: history
-            .left_out
-            .iter()
-            .map(|left_out| format!("left out: {}", left_out.describe()))
-            .collect(),
+        warnings: warnings(history),
         tables: changes.chain(series).collect(),
         charts: charts(history),
     }
+}
+
+fn warnings(history: &History) -> Vec<String> {
+    let left_out = history.left_out.iter().map(|left_out| format!("left out: {}", left_out.describe()));
+    let unplaced = history.groups.iter().flat_map(|group| &group.unplaced);
+    let unplaced = unplaced.map(|Unplaced { stack, measurement, records }| {
+        let have = if *records == 1 { "has" } else { "have" };
+        let records = count(*records, "record");
+        format!("{records} {have} no timing of {stack} in `{measurement}`: its server ran on other or unknown cores")
+    });
+    left_out.chain(unplaced).collect()
 }
 
 fn circumstances(history: &History) -> Vec<String> {
@@ -115,24 +122,26 @@ fn answer(history: &History) -> Vec<String> {
 }
 
 /// The changes that begin with the newest record at which any begins.
-fn newest_changes(history: &History) -> Option<String> {
+fn newest_changes<'a>(history: &'a History) -> Option<String> {
     const MAX_NAMED: usize = 6;
+    let first = |group: &'a Group, change: &Change| {
+        (group.started[change.first_after], &group.records[change.first_after])
+    };
     let all = history.entries().flat_map(|(group, entry)| {
-        entry.changes.iter().map(move |change| (&group.records[change.first_after], &entry.series, change))
+        entry.changes.iter().map(move |change| (first(group, change), &entry.series, change))
     });
     let all: Vec<_> = all.collect();
-    let newest = all.iter().map(|(from, ..)| *from).max_by(|a, b| a.started.cmp(&b.started))?;
-    let here: Vec<_> = all.iter().filter(|(from, ..)| *from == newest).collect();
+    let newest = all.iter().map(|(first, ..)| *first).max_by_key(|(started, _)| *started)?;
+    let here: Vec<_> = all.iter().filter(|(first, ..)| *first == newest).collect();
     let named = here.iter().take(MAX_NAMED).map(|(_, series, change)| {
-        let metric = metric_in_words(series.metric, series.floor.as_deref());
-        let metric = metric.split(',').next().unwrap_or_default().to_owned();
-        format!("{} {} {metric} ({})", series.stack, series.subject(), judged(series.metric, change))
+        let metric = series.metric;
+        format!("{} {} {} ({})", series.stack, series.subject(), metric.name(), judged(metric, change))
     });
     let further = here.len().saturating_sub(MAX_NAMED);
     let further = if further > 0 { format!("; {further} more in the table") } else { String::new() };
     Some(format!(
         "The newest change begins with {}: {}{further}.",
-        describe(newest),
+        describe(newest.1),
         named.collect::<Vec<_>>().join("; ")
     ))
 }
@@ -140,18 +149,25 @@ fn newest_changes(history: &History) -> Option<String> {
 /// How many records a change of a timing takes.
 fn needed(history: &History) -> Option<String> {
     let timings = history.entries().filter(|(_, entry)| entry.series.metric != Metric::Bytes);
-    let longest = timings.map(|(_, entry)| entry.series.points.len()).max()?;
+    let longest = timings.map(|(_, entry)| since_last_change(entry)).max()?;
     let method = &history.method;
     match method.search().values_needed_after(longest) {
         None => Some(format!(
-            "A change of a timing is not found before there are {} records of a series, and the longest series has {longest}. \
-             Fewer series take fewer records: choose them with --stack, --operation and --metric.",
+            "A change of a timing is not found before there are {} records of a series since its last change, and the longest \
+             series has {longest}. Fewer series take fewer records: choose them with --stack, --operation and --metric.",
             method.records_needed
         )),
         Some(after) => Some(format!(
-            "In a series of {longest} records, a change is found once at least {after} records follow it, even if it is large."
+            "In a series of {longest} records since its last change, a change is found once at least {after} records follow it, \
+             even if it is large."
         )),
     }
+}
+
+/// The number of records of a series since its last change.
+fn since_last_change(Entry { series, changes }: &Entry) -> usize {
+    let start = changes.last().map_or(0, |change| change.first_after);
+    series.points.iter().filter(|point| point.record >= start).count()
 }
 
 /// The changes of a group, in order of time.

@@ -20,7 +20,7 @@ fn folder(count: usize, change: impl Fn(usize, &mut Record)) -> Folder {
         let commit = format!("{index:040x}");
         record.tool.build = Build { commit: Some(commit.chars().rev().collect()), ..Build::default() };
         change(index, &mut record);
-        record
+        Dated { started: record.started.parse().unwrap(), record }
     };
     Folder { records: (0..count).map(day).collect(), files: vec![], left_out: vec![] }
 }
@@ -153,10 +153,126 @@ fn too_few_records_have_no_change_and_the_page_says_how_many_it_takes() {
     assert_eq!((history.method.series, history.method.records_needed), (1, 11));
     let answer = history.document().answer.join(" ");
     assert!(
-        answer.contains("before there are 11 records of a series, and the longest series has 2"),
+        answer.contains(
+            "before there are 11 records of a series since its last change, and the longest series has 2"
+        ),
         "{answer}"
     );
     assert!(history.document().html().is_ok());
+}
+
+#[test]
+fn the_page_counts_the_records_since_the_last_change() {
+    let changed = |count: usize| {
+        let folder = folder(count, |index, record| {
+            slow_down(record, Some("rest"), if index < 12 { 1.0 } else { 2.0 });
+        });
+        let history = History::new(&folder, &only(&["rest"], &[MetricKind::Latency])).unwrap();
+        assert_eq!(entry(&history, "rest", Metric::Latency).changes.len(), 1);
+        history.document().answer.join(" ")
+    };
+    let few = changed(20);
+    assert!(few.contains("since its last change, and the longest series has 8"), "{few}");
+    let enough = changed(28);
+    assert!(
+        enough.contains("In a series of 16 records since its last change, a change is found once"),
+        "{enough}"
+    );
+}
+
+#[test]
+fn levels_lie_between_the_changes() {
+    let levels = |stack: &str, metric: Metric| {
+        let Entry { series, changes } = entry(&CHANGED, stack, metric);
+        let levels = changes::levels(series, changes);
+        for (from, to, value) in &levels {
+            let points = series.points.iter().filter(|point| (*from..=*to).contains(&point.record));
+            assert_eq!(median(&points.map(|point| point.value).collect::<Vec<_>>()), Some(*value));
+        }
+        levels.into_iter().map(|(from, to, _)| (from, to)).collect::<Vec<_>>()
+    };
+    assert_eq!(levels("rest", Metric::Latency), [(0, 11), (12, 19)]);
+    assert_eq!(levels("zerorpc", Metric::Bytes), [(0, 4), (5, 19)]);
+    assert_eq!(levels("tcp", Metric::Latency), [(0, 19)]);
+}
+
+#[test]
+fn fractions_of_a_second_have_their_place_in_time() {
+    // As text, the dot of a fraction sorts before the Z.
+    let times =
+        ["2026-01-01T00:00:00Z", "2026-01-01T00:00:00.5Z", "2026-01-02T00:00:00Z", "2026-01-02T00:00:00.5Z"];
+    let folder = folder(4, |index, record| {
+        times[index].clone_into(&mut record.started);
+        if index % 2 == 1 {
+            "later".clone_into(&mut record.scenario.name);
+        }
+        let changed = ["", "", "zerorpc", "rest"][index];
+        for wire in record.wire.iter_mut().filter(|wire| wire.stack == changed) {
+            wire.hops[0].bytes += 1;
+        }
+    });
+    let history = History::new(&folder, &only(&[], &[MetricKind::Bytes])).unwrap();
+    let names: Vec<_> = history.groups.iter().map(|group| group.scenario.as_str()).collect();
+    assert_eq!(names, ["later", "standard"]);
+    let answer = history.document().answer;
+    let newest = answer.iter().find(|said| said.starts_with("The newest change")).unwrap();
+    assert!(newest.contains(": rest ") && !newest.contains("zerorpc"), "{newest}");
+}
+
+#[test]
+fn a_record_whose_server_ran_on_other_cores_has_no_point_and_is_counted() {
+    let folder = folder(3, |index, record| {
+        if index > 0 {
+            let facts = record.stacks.iter_mut().find(|facts| facts.name == "zerorpc").unwrap();
+            facts.target = Some("tcp://198.18.0.2:4242".to_owned());
+            for trial in record.trials.iter_mut().filter(|trial| trial.stack == "zerorpc") {
+                trial.server_placed = index == 1;
+            }
+        }
+    });
+    let history = |stacks: &[&str], kind: MetricKind| History::new(&folder, &only(stacks, &[kind])).unwrap();
+    let both = history(&["rest", "zerorpc"], MetricKind::Latency);
+    let points = |stack: &str| entry(&both, stack, Metric::Latency).series.points.len();
+    assert_eq!((points("rest"), points("zerorpc")), (3, 2));
+    assert_eq!(
+        both.document().warnings,
+        ["1 record has no timing of zerorpc in `latency`: its server ran on other or unknown cores"]
+    );
+    assert!(history(&["rest"], MetricKind::Latency).document().warnings.is_empty());
+    assert!(history(&["zerorpc"], MetricKind::Bytes).document().warnings.is_empty());
+}
+
+#[test]
+fn a_history_without_any_server_on_its_cores_shows_why_it_is_empty() {
+    let folder = folder(2, |_, record| {
+        let facts = record.stacks.iter_mut().find(|facts| facts.name == "rest").unwrap();
+        facts.target = Some("http://198.18.0.2:4242".to_owned());
+        for trial in record.trials.iter_mut().filter(|trial| trial.stack == "rest") {
+            trial.server_placed = false;
+        }
+    });
+    let history = History::new(&folder, &only(&["rest"], &[MetricKind::Latency])).unwrap();
+    assert!(history.groups[0].series.is_empty());
+    for form in
+        [history.document().terminal(), history.document().markdown(), history.document().html().unwrap()]
+    {
+        assert!(form.contains("2 records have no timing of rest in"), "{form}");
+    }
+}
+
+#[test]
+fn what_a_folder_drops_of_its_records_has_no_influence() {
+    let whole = folder(3, |index, record| record.wire[0].hops[0].bytes += u64::from(index == 2));
+    let reduced = whole.records.iter().map(|dated| {
+        let record = folder::without_details(dated.record.clone());
+        let length = |record: &Record| serde_json::to_string(record).unwrap().len();
+        assert!(2 * length(&record) < length(&dated.record));
+        Dated { started: dated.started, record }
+    });
+    let reduced = Folder { records: reduced.collect(), files: vec![], left_out: vec![] };
+    let history = |folder: &Folder| History::new(folder, &Filter::default()).unwrap();
+    assert!(history(&whole).entries().any(|(_, entry)| !entry.changes.is_empty()));
+    assert_eq!(history(&whole), history(&reduced));
 }
 
 #[test]

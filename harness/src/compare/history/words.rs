@@ -14,23 +14,17 @@ pub(super) fn value(series: &Series, value: f64) -> String {
 
 /// A figure with its unit.
 pub(super) fn figure(metric: Metric, figure: f64) -> String {
-    match metric {
-        Metric::Throughput => format!("{}/s", thousands(figure)),
-        Metric::Bytes => thousands(figure),
-        Metric::Latency | Metric::ServerCpu | Metric::ClientCpu => format!("{} µs", decimals(figure / 1e3)),
+    let shown = figure * metric.scale();
+    if metric.is_time() {
+        format!("{} µs", decimals(shown))
+    } else {
+        format!("{}{}", thousands(shown), if metric == Metric::Throughput { "/s" } else { "" })
     }
 }
 
 /// A metric as the name of a series, with its unit.
 pub(super) fn metric_in_words(metric: Metric, floor: Option<&str>) -> String {
-    let unit = |usual: &str| floor.map_or_else(|| usual.to_owned(), |floor| format!("× {floor}"));
-    match metric {
-        Metric::Latency => format!("p50, {}", unit("µs")),
-        Metric::Throughput => format!("calls/s, {}", unit("absolute")),
-        Metric::ServerCpu => format!("CPU of the server, {}", unit("µs a call")),
-        Metric::ClientCpu => format!("CPU of the client, {}", unit("µs a call")),
-        Metric::Bytes => "bytes a call".to_owned(),
-    }
+    floor.map_or_else(|| metric.heading(), |floor| format!("{}, × {floor}", metric.name()))
 }
 
 /// The size of a change: the bytes of a call as a difference, otherwise a percentage, or a factor from 2 on.
