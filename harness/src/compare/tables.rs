@@ -212,7 +212,7 @@ fn timings(measurement: &MeasurementComparison) -> Table {
 fn note(measurement: &MeasurementComparison) -> String {
     let mut deltas: Vec<String> = Vec::new();
     for timing in &measurement.timings {
-        let delta = format!("{:.1} % for {}", 100.0 * timing.delta, timing.metric.heading());
+        let delta = format!("{:.1} % for {}", 100.0 * timing.delta, timing.metric.name());
         if !deltas.contains(&delta) {
             deltas.push(delta);
         }

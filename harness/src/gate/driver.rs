@@ -73,7 +73,7 @@ pub(super) struct Slice {
     pub p50_ns: Option<u64>,
 }
 
-/// The main function of a client process: prints `ready`, and answers each [`Request`] on a line of standard
+/// The main function of a client process: prints `ready`, and answers each request on a line of standard
 /// input on a line of standard output, until standard input ends. If something fails, it prints `error`
 /// with the reason.
 #[allow(clippy::disallowed_methods, reason = "standard output is a pipe to the parent")]
