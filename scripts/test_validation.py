@@ -33,12 +33,13 @@ class Validation(unittest.TestCase):
         self.assertNotIn("hostname", records[1]["machine"])
 
     def test_conditions_name_days_commits_and_the_largest_disturbance(self):
-        records = [{"started": f"2026-01-0{day}T00:00:00+00:00", "commit": commit, "dirty": dirty, "others": 0.01 * day, "stolen": 0.0}
+        records = [{"started": f"2026-01-0{day}T00:00:00+00:00", "commit": commit, "dirty": dirty, "others": 0.01 * day, "stolen": 0.0,
+                    "machine": {"processor": "p", "cores": day} if day == 2 else {}}
                    for day, commit, dirty in ((2, "aaaaaaaaa", False), (1, "bbbbbbbbb", True))]
         sentence = validation.conditions(records)
-        self.assertIn("from 2026-01-01 to 2026-01-02 with commits aaaaaaa, bbbbbbb with changes, on", sentence)
+        self.assertIn("from 2026-01-01 to 2026-01-02 with commits aaaaaaa, bbbbbbb with changes (p, 2 cores);", sentence)
         self.assertIn("at most 2.0 %", sentence)
-        self.assertIn("on 2026-01-02 with commit aaaaaaa, on", validation.conditions(records[:1]))
+        self.assertIn("on 2026-01-01 with commit bbbbbbb with changes; other", validation.conditions(records[1:]))
 
 
 if __name__ == "__main__":

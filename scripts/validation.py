@@ -73,10 +73,12 @@ def table_rows(records):
 
 
 def conditions(records):
-    """When, with which commits and how undisturbed the records were made, as a sentence."""
+    """When, with which commits, where and how undisturbed the records were made, as a sentence."""
     days = sorted({record["started"][:10] for record in records})
     commits = sorted({record["commit"][:7] + (" with changes" if record["dirty"] else "") for record in records})
     most = max(record["others"] + record["stolen"] for record in records)
     when = f"on {days[0]}" if len(days) == 1 else f"from {days[0]} to {days[-1]}"
-    return (f"Measured {when} with commit{'s' * (len(commits) > 1)} {', '.join(commits)}, on the machine of the reference record; "
-            f"other processes and the hypervisor took at most {100 * most:.1f} % of the cores' time during any part.")
+    machines = sorted({f"{machine['processor']}, {machine['cores']} cores" for record in records if (machine := record["machine"])})
+    where = f" ({'; '.join(machines)})" if machines else ""
+    return (f"Measured {when} with commit{'s' * (len(commits) > 1)} {', '.join(commits)}{where}; other processes and the "
+            f"hypervisor took at most {100 * most:.1f} % of the cores' time during any part.")

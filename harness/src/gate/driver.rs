@@ -73,9 +73,8 @@ pub(super) struct Slice {
     pub p50_ns: Option<u64>,
 }
 
-/// The main function of a client process: prints `ready`, and answers each request on a line of standard
-/// input on a line of standard output, until standard input ends. If something fails, it prints `error`
-/// with the reason.
+/// The main function of a client process: prints `ready`, and answers each request on a line of standard input on a line of
+/// standard output, until standard input ends. If something fails, it prints `error` with the reason.
 #[allow(clippy::disallowed_methods, reason = "standard output is a pipe to the parent")]
 pub fn driver_main() -> Result<(), String> {
     let print = |line: &str| {

@@ -15,24 +15,20 @@ pub(super) struct Refusals {
     turn: Semaphore,
 }
 
-/// A place among the messages that wait.
-#[derive(Debug)]
-pub(super) struct Place(#[allow(dead_code, reason = "its drop frees the place")] OwnedSemaphorePermit);
-
 impl Refusals {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Refusals { places: Arc::new(Semaphore::new(MAX_WAITING)), turn: Semaphore::new(1) })
     }
 
     /// A place for a message; `None` if too many wait already.
-    pub(super) fn place(&self) -> Option<Place> {
-        Arc::clone(&self.places).try_acquire_owned().ok().map(Place)
+    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
     }
 
     /// Runs `work` on another thread when the turn of the `place` has come. `None` if it panicked.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        place: Place,
+        place: OwnedSemaphorePermit,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         let _turn = self.turn.acquire().await.ok()?;
