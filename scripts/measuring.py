@@ -86,8 +86,8 @@ def pair(placement, *arguments, blocks=30):
     """Compares rest-hyper with itself in new server processes; returns the record and what the program states about the
     two. Thirty blocks, as in the scenario `standard`: the interval leaves out the smallest and the largest ratios, of
     which ten blocks have too few."""
-    text = scenario("rest-hyper", "closed:1", 0.06, placement, blocks=blocks, warmup="40ms",
-                    extra='pairs = [["rest-hyper", "rest-hyper"]]')
+    text = scenario("rest-hyper", "closed:1", 0.1, placement, blocks=blocks, warmup="40ms",
+                    extra='slice = "10ms"\npairs = [["rest-hyper", "rest-hyper"]]')
     with tempfile.TemporaryDirectory() as folder:
         record, _ = run_into(folder, *arguments, scenario=text)
         (same,) = report(Path(folder, "out"))["measurements"][0]["comparisons"]["same"]

@@ -41,6 +41,8 @@ pub type WindowCallback = Box<dyn FnOnce(Window) + Send>;
 pub enum WarmUp {
     /// At least this long and until latencies have settled, at most three times as long.
     Settle(Duration),
+    /// Exactly this long: for a client and a server that were warm before, and were only interrupted.
+    Again(Duration),
     /// Between fixed instants, on which all load generators of a server have agreed.
     Agreed(AgreedTimes),
 }
@@ -75,8 +77,10 @@ struct Progress {
     started_at: Instant,
     /// The minimum length of the warm-up.
     length: Duration,
-    /// When the window opens, if that was agreed.
+    /// When the window opens, if that was agreed, or is known from the start.
     agreed_end: Option<Instant>,
+    /// Whether latencies had settled before.
+    settled_before: bool,
     /// Latencies of the current interval, in nanoseconds.
     latencies: Vec<u64>,
     /// Number of intervals that have ended.
@@ -92,6 +96,7 @@ impl Phases {
     pub(super) fn new(now: Instant, warmup: WarmUp, measure: Duration, on_window: WindowCallback) -> Self {
         let (started_at, length, agreed_end) = match warmup {
             WarmUp::Settle(length) => (now, length, None),
+            WarmUp::Again(length) => (now, length, Some(now + length)),
             WarmUp::Agreed(AgreedTimes { warmup_start, window_start }) => {
                 (warmup_start, (window_start - warmup_start) / MAX_WARMUP_FACTOR, Some(window_start))
             }
@@ -100,6 +105,7 @@ impl Phases {
             started_at,
             length,
             agreed_end,
+            settled_before: matches!(warmup, WarmUp::Again(_)),
             latencies: vec![],
             ended_intervals: 0,
             medians: vec![],
@@ -195,6 +201,7 @@ impl Progress {
         }
         // A warm-up of no length is settled by definition.
         self.settled = self.length.is_zero()
+            || self.settled_before
             || (self.medians.len() >= MIN_MEDIANS && find_shift(&self.medians).is_none());
         self.settled || self.agreed_end.is_some() || elapsed >= self.length * MAX_WARMUP_FACTOR
     }

@@ -44,6 +44,11 @@ impl InFlightSamples {
         self.samples.push(in_flight);
     }
 
+    /// Adds the samples of `other`.
+    pub fn append(&mut self, mut other: InFlightSamples) {
+        self.samples.append(&mut other.samples);
+    }
+
     /// Mean and standard deviation; `None` with fewer than two samples.
     #[must_use]
     #[allow(clippy::cast_precision_loss)]

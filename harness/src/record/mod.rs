@@ -405,6 +405,24 @@ impl Used {
             throttled_ns: difference(before.throttled_ns, after.throttled_ns),
         }
     }
+
+    /// What was used in two windows, this one of `seconds` and `other` of `other_seconds`.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)]
+    pub fn then(self, seconds: f64, other: Used, other_seconds: f64) -> Self {
+        let cpu_ns = self.cpu_ns + other.cpu_ns;
+        let all = seconds + other_seconds;
+        let sum = |a: Option<u64>, b: Option<u64>| Some(a? + b?);
+        Used {
+            cpu_ns,
+            utilisation: if all > 0.0 { cpu_ns as f64 / 1e9 / all } else { 0.0 },
+            voluntary_switches: self.voluntary_switches + other.voluntary_switches,
+            involuntary_switches: self.involuntary_switches + other.involuntary_switches,
+            peak_rss: self.peak_rss.max(other.peak_rss),
+            run_queue_ns: sum(self.run_queue_ns, other.run_queue_ns),
+            throttled_ns: sum(self.throttled_ns, other.throttled_ns),
+        }
+    }
 }
 
 impl Trial {

@@ -72,12 +72,17 @@ pub(super) fn settings(record: &Record) -> Table {
 fn of_run(record: &Record) -> Vec<(&'static str, String)> {
     let scenario = &record.scenario;
     let duration = |duration| humantime::format_duration(duration).to_string();
+    let slices = scenario.slice.map_or_else(
+        || "none: each trial in one piece".to_owned(),
+        |slice| format!("of {}, all trials of a measurement in turn", duration(slice)),
+    );
     vec![
         ("scenario", scenario.name.clone()),
         ("run", format!("{}, started {}, {:.0} s", record.id, record.started, record.seconds)),
         ("blocks", scenario.blocks.to_string()),
         ("warm-up of a trial", duration(scenario.warmup)),
         ("measured per trial", duration(scenario.measure)),
+        ("slices", slices),
         ("timeout of a call", duration(scenario.timeout)),
         ("seed", record.seed.to_string()),
     ]

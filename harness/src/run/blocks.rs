@@ -7,7 +7,7 @@ use super::event::{Event, Progress};
 use super::options::Options;
 use super::record_file::RecordFile;
 use crate::record::Record;
-use crate::scenario::Plan;
+use crate::scenario::{Plan, TrialSpec};
 use crate::trial::{self, TrialContext};
 
 /// Runs every block of `plan`, and saves `record` to `file` after each. Failed trials are recorded.
@@ -23,13 +23,16 @@ pub(super) fn run_blocks(
     let blocks = context.scenario.blocks.get();
     let has_searches = plan.searches(options.seed).iter().any(|planned| !planned.stacks.is_empty());
     for block in 0..blocks {
-        for (position, spec) in (0_u32..).zip(plan.block(block, options.seed)) {
+        let mut position = 0;
+        for group in plan.groups(block, options.seed) {
             if context.interrupted.load(Ordering::Relaxed) {
                 break;
             }
             // A broker that has gone since the checks fails the trial, not the run.
-            let broker = brokers.for_trial(&spec, &options.targets.urls, progress);
-            if let Some(trial) = trial::run(&spec, context, broker, (block, position)) {
+            let broker = |spec: &TrialSpec| brokers.for_trial(spec, &options.targets.urls, progress);
+            let of_group = group.trials.iter().map(broker).collect();
+            for trial in trial::run_group(&group, context, of_group, (block, position)) {
+                position += 1;
                 progress(Event::TrialDone(&trial));
                 record.trials.push(trial);
             }

@@ -8,10 +8,7 @@ use crate::deploy::rabbitmq::{BrokerError, PrivateBroker};
 use crate::scenario::TrialSpec;
 use crate::stacks::Stack;
 use crate::sys;
-use crate::trial::BrokerLocation;
-
-/// The broker that a stack needs; `None` where it needs none.
-pub(crate) type NeededBroker = Result<Option<BrokerLocation>, Arc<BrokerError>>;
+use crate::trial::{BrokerLocation, TrialBroker};
 
 /// The brokers of a run: an external one, or a private one for each set of cores, since the placement of a trial decides
 /// where its broker runs.
@@ -35,7 +32,7 @@ impl Brokers {
         stack: &Stack,
         has_target: bool,
         progress: Progress<'_>,
-    ) -> NeededBroker {
+    ) -> TrialBroker {
         if !stack.needs_broker() || has_target {
             return Ok(None);
         }
@@ -52,7 +49,7 @@ impl Brokers {
         spec: &TrialSpec,
         targets: &BTreeMap<String, String>,
         progress: Progress<'_>,
-    ) -> NeededBroker {
+    ) -> TrialBroker {
         if !spec.stack.needs_broker() || targets.contains_key(spec.stack.name) {
             return Ok(None);
         }

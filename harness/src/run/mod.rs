@@ -71,6 +71,8 @@ pub fn run(
         started_at: Instant::now(),
         interrupted,
     };
+    // Such a server may take one connection at a time.
+    options.targets.urls.keys().for_each(|stack| plan.keep_whole(stack));
     let mut record = new_record(scenario, options);
     let mut brokers = Brokers::new(options.broker.clone());
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::power::{MeasurementPower, Power};
 use crate::scenario::{Measurement, Plan, Scenario, TrialSpec};
 use crate::stats::blocks_for_pairs;
+use crate::trial::WARM_AGAIN_SHARE;
 
 /// What a trial takes beside warm-up and window, to start a server and to connect: 30 ms in the reference record, whose
 /// trials through a broker take 100 ms more.
@@ -53,7 +54,12 @@ impl Outlook {
         let calling = scenario.warmup + scenario.measure;
         let of_trial = |spec: &TrialSpec| {
             // The limit of the generator takes a separate warm-up and window.
-            TRIAL_OVERHEAD + calling + if spec.finds_generator_limit { calling } else { Duration::ZERO }
+            let again =
+                if plan.slices(spec) > 1 { scenario.measure / WARM_AGAIN_SHARE } else { Duration::ZERO };
+            TRIAL_OVERHEAD
+                + calling
+                + again
+                + if spec.finds_generator_limit { calling } else { Duration::ZERO }
         };
         let of_block: Duration = plan.trials().map(of_trial).sum();
         let compared: Vec<_> = scenario
@@ -241,7 +247,7 @@ mod tests {
     fn the_duration_is_that_of_all_trials() {
         let standard = outlook("standard", |_| ());
         let trials = 30 * u32::try_from(standard.trials_per_block).unwrap();
-        assert_eq!(standard.duration, trials * Duration::from_millis(80 + 250 + 30));
+        assert_eq!(standard.duration, trials * Duration::from_millis(80 + 300 + 30 + 30));
         assert!(standard.to_string().contains(" min"), "{standard}");
     }
 

@@ -13,3 +13,27 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     let text = String::deserialize(deserializer)?;
     calculator::parse_duration(&text).map_err(D::Error::custom)
 }
+
+/// The same for a key that may be absent.
+pub(crate) mod optional {
+    use std::time::Duration;
+
+    use serde::{Deserializer, Serializer};
+
+    #[allow(clippy::ref_option, reason = "serde's signature")]
+    pub(crate) fn serialize<S: Serializer>(
+        value: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => super::serialize(value, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        super::deserialize(deserializer).map(Some)
+    }
+}

@@ -12,5 +12,5 @@ pub use built_in::{BUILT_IN, UnknownScenario, built_in};
 pub use file::ScenarioError;
 pub(crate) use file::parse_toml;
 pub use model::{Contention, Measurement, Scenario, Search, floor_for};
-pub use plan::{AgentShare, Plan, PlanError, PlannedSearch, TrialSpec};
+pub use plan::{AgentShare, Group, Plan, PlanError, PlannedSearch, TrialSpec};
 pub use reference::{json_schema, reference_page};

@@ -36,6 +36,13 @@ pub struct Scenario {
     #[serde(with = "duration")]
     #[schemars(with = "String", example = &"300ms")]
     pub measure: Duration,
+    /// The length of a slice: 10 ms to 600 s. The trials of a measurement are then alive at the same
+    /// time, and each is measured for one slice in turn until its window is complete, so that what slows the machine down
+    /// for some seconds slows all of them down alike. Open loops, searches, agents and servers that are already running are
+    /// measured in one piece. Without this key, all trials are.
+    #[serde(default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", example = &"20ms")]
+    pub slice: Option<Duration>,
     /// The deadline of a single call: up to 600 s.
     #[serde(with = "duration", default = "default_timeout")]
     #[schemars(with = "String", example = &"5s")]

@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use rand::SeedableRng;
 use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::model::{Measurement, Scenario, Search, floor_for};
@@ -17,6 +17,8 @@ use crate::stacks::{EVENT_FLOOR, FLOORS, Stack, UnknownStack};
 const MAX_TIME: Duration = Duration::from_secs(600);
 /// How long a trial may be measured.
 const MEASURE_RANGE: RangeInclusive<Duration> = Duration::from_millis(20)..=MAX_TIME;
+/// The length of a slice: at least some dozens of calls, and much longer than the readings at its ends take.
+const SLICE_RANGE: RangeInclusive<Duration> = Duration::from_millis(10)..=MAX_TIME;
 /// The p99 that a search may ask for.
 const SEARCH_LIMIT_RANGE: RangeInclusive<Duration> = Duration::from_micros(10)..=Duration::from_secs(60);
 /// The largest number of connections of a trial.
@@ -34,6 +36,9 @@ pub enum PlanError {
     /// The length of the window is out of range.
     #[error("a trial is measured for 20ms to 600s")]
     Measure,
+    /// The length of a slice is out of range.
+    #[error("a slice takes 10ms to 600s")]
+    Slice,
     /// The warm-up is too long.
     #[error("a warm-up takes at most 600s")]
     Warmup,
@@ -140,6 +145,44 @@ pub struct Plan {
     /// Trials that stay together, in their order, when a block is shuffled.
     units: Vec<Vec<TrialSpec>>,
     searches: Vec<PlannedSearch>,
+    /// The number of slices of a trial that takes turns with others.
+    slices: u32,
+    /// The stacks whose trials are made in one piece.
+    whole: Vec<String>,
+}
+
+/// Trials of a block that are alive at the same time, and are measured in turn.
+#[derive(Clone)]
+pub struct Group {
+    /// The trials, in any order.
+    pub trials: Vec<TrialSpec>,
+    /// Rounds, in each of which every trial has one turn: the indexes of the trials in the order of the turns.
+    pub rounds: Vec<Vec<usize>>,
+}
+
+impl Group {
+    /// A trial that is made in one piece.
+    #[must_use]
+    pub fn single(trial: TrialSpec) -> Self {
+        Group { trials: vec![trial], rounds: vec![vec![0]] }
+    }
+
+    /// The trials of `units`, which stay together in each of `rounds` rounds, in their order. The order of the units is
+    /// shuffled anew for each round.
+    fn in_turns(units: Vec<Vec<TrialSpec>>, rounds: u32, rng: &mut impl Rng) -> Self {
+        let mut trials = Vec::new();
+        let mut indexes: Vec<Vec<usize>> = Vec::new();
+        for unit in units {
+            indexes.push((trials.len()..trials.len() + unit.len()).collect());
+            trials.extend(unit);
+        }
+        let mut round = || {
+            indexes.shuffle(rng);
+            indexes.iter().flatten().copied().collect()
+        };
+        let rounds = (0..rounds).map(|_| round()).collect();
+        Group { trials, rounds }
+    }
 }
 
 /// A search and its stacks.
@@ -198,7 +241,8 @@ impl Plan {
             let stacks = stacks.copied().collect();
             searches.push(PlannedSearch { search: search.clone(), stacks, cores });
         }
-        Ok(Plan { units, searches })
+        let slices = scenario.slice.map_or(1, |slice| slices(scenario.measure, slice));
+        Ok(Plan { units, searches, slices, whole: vec![] })
     }
 
     /// Every trial of a block.
@@ -239,6 +283,28 @@ impl Plan {
         stacks
     }
 
+    /// Makes the trials of `stack` in one piece, and those of a stack that it is paired with.
+    pub fn keep_whole(&mut self, stack: &str) {
+        self.whole.push(stack.to_owned());
+    }
+
+    /// The number of slices of `trial`: 1 if it is made in one piece.
+    #[must_use]
+    pub fn slices(&self, trial: &TrialSpec) -> u32 {
+        let is_whole = |unit: &Vec<TrialSpec>| self.is_whole(unit);
+        let unit = self.units.iter().find(|unit| {
+            unit.iter().any(|of| of.stack.name == trial.stack.name && of.measurement == trial.measurement)
+        });
+        if unit.is_none_or(is_whole) { 1 } else { self.slices }
+    }
+
+    fn is_whole(&self, unit: &[TrialSpec]) -> bool {
+        let is_whole = |trial: &TrialSpec| {
+            trial.load.callers().is_none() || self.whole.iter().any(|stack| stack == trial.stack.name)
+        };
+        self.slices == 1 || unit.iter().any(is_whole)
+    }
+
     /// Removes the trials of `stack`.
     pub fn skip(&mut self, stack: &str) {
         for unit in &mut self.units {
@@ -249,24 +315,67 @@ impl Plan {
         }
     }
 
-    /// The trials of block `number`, in a random order that depends only on `number` and `seed`.
+    /// The trials of block `number` in one piece each, in a random order that depends only on `number` and `seed`.
     #[must_use]
     pub fn block(&self, number: u32, seed: u64) -> Vec<TrialSpec> {
+        self.shuffled(number, seed).0.into_iter().flatten().collect()
+    }
+
+    /// The trials of block `number`, those together that take turns, in a random order that depends only on `number` and
+    /// `seed`.
+    #[must_use]
+    pub fn groups(&self, number: u32, seed: u64) -> Vec<Group> {
+        let (units, mut rng) = self.shuffled(number, seed);
+        let mut groups = Vec::new();
+        // Those that take turns with others, by measurement.
+        let mut sliced: Vec<(usize, Vec<Vec<TrialSpec>>)> = Vec::new();
+        for unit in units {
+            let is_whole = self.is_whole(&unit);
+            let Some(first) = unit.first() else { continue };
+            if is_whole {
+                groups.extend(unit.into_iter().map(|trial| Some(Group::single(trial))));
+                continue;
+            }
+            let same =
+                |others: &&mut (usize, Vec<Vec<TrialSpec>>)| others.1[0][0].measurement == first.measurement;
+            match sliced.iter_mut().find(same) {
+                Some((_, units)) => units.push(unit),
+                None => {
+                    sliced.push((groups.len(), vec![unit]));
+                    groups.push(None);
+                }
+            }
+        }
+        for (at, units) in sliced {
+            groups[at] = Some(Group::in_turns(units, self.slices, &mut rng));
+        }
+        groups.into_iter().flatten().collect()
+    }
+
+    fn shuffled(&self, number: u32, seed: u64) -> (Vec<Vec<TrialSpec>>, ChaCha8Rng) {
         let mut units = self.units.clone();
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(u64::from(number));
         units.shuffle(&mut rng);
-        units.into_iter().flatten().collect()
+        (units, rng)
     }
+}
+
+/// The number of slices of at most `slice` that a window of `measure` consists of.
+fn slices(measure: Duration, slice: Duration) -> u32 {
+    let slices = measure.as_nanos().div_ceil(slice.as_nanos().max(1));
+    u32::try_from(slices).unwrap_or(u32::MAX)
 }
 
 /// Checks that every number of the scenario is in range.
 fn check_ranges(scenario: &Scenario) -> Result<(), PlanError> {
-    let Scenario { measure, warmup, timeout, measurements, searches, .. } = scenario;
+    let Scenario { measure, slice, warmup, timeout, measurements, searches, .. } = scenario;
     let connections = measurements.iter().filter_map(|measurement| measurement.connections);
     let mut connections = connections.chain(searches.iter().map(|search| search.connections));
     if !MEASURE_RANGE.contains(measure) {
         Err(PlanError::Measure)
+    } else if slice.is_some_and(|slice| !SLICE_RANGE.contains(&slice)) {
+        Err(PlanError::Slice)
     } else if *warmup > MAX_TIME {
         Err(PlanError::Warmup)
     } else if timeout.is_zero() || *timeout > MAX_TIME {
@@ -408,6 +517,59 @@ mod tests {
     }
 
     #[test]
+    fn trials_of_a_measurement_take_turns_and_pairs_stay_together_in_each() {
+        let mut scenario = scenario(&["rest", "jsonrpc", "zerorpc"]);
+        scenario.pairs = vec![["rest".into(), "jsonrpc".into()]];
+        (scenario.measure, scenario.slice) = (Duration::from_millis(250), Some(Duration::from_millis(20)));
+        let plan = Plan::new(&scenario, &[0, 1]).unwrap();
+        let groups = plan.groups(0, 7);
+        assert_eq!(groups.len(), scenario.measurements.len());
+        let mut all = names(groups.iter().flat_map(|group| &group.trials));
+        let mut expected = names(plan.trials());
+        all.sort();
+        expected.sort();
+        assert_eq!(all, expected);
+        for group in &groups {
+            assert!(group.trials.iter().all(|trial| trial.measurement == group.trials[0].measurement));
+            // 250 ms in slices of at most 20 ms.
+            assert_eq!(group.rounds.len(), 13);
+            assert_ne!(group.rounds[0], group.rounds[1]);
+            for round in &group.rounds {
+                let stacks: Vec<_> = round.iter().map(|index| group.trials[*index].stack.name).collect();
+                let at = stacks.iter().position(|stack| *stack == "rest").unwrap();
+                assert_eq!(stacks[at..at + 4], ["rest", "jsonrpc", "jsonrpc", "rest"]);
+                let mut indexes = round.clone();
+                indexes.sort_unstable();
+                assert_eq!(indexes, (0..group.trials.len()).collect::<Vec<_>>());
+            }
+        }
+        assert!(plan.trials().all(|trial| plan.slices(trial) == 13));
+    }
+
+    #[test]
+    fn open_loops_and_running_servers_are_measured_in_one_piece() {
+        let mut scenario = scenario(&["rest", "jsonrpc", "zerorpc"]);
+        scenario.pairs = vec![["rest".into(), "jsonrpc".into()]];
+        scenario.slice = Some(Duration::from_millis(10));
+        let mut plan = Plan::new(&scenario, &[0, 1]).unwrap();
+        plan.keep_whole("rest");
+        let groups = plan.groups(3, 7);
+        for group in &groups {
+            let is_whole = |trial: &TrialSpec| ["rest", "jsonrpc"].contains(&trial.stack.name);
+            assert_eq!(group.rounds.len() == 1, group.trials.iter().any(is_whole));
+            assert!(group.rounds.len() > 1 || group.trials.len() == 1);
+        }
+        assert!(groups.iter().any(|group| group.rounds.len() > 1));
+        for measurement in &mut scenario.measurements {
+            measurement.load = "open:100:poisson".parse().unwrap();
+        }
+        let plan = Plan::new(&scenario, &[0, 1]).unwrap();
+        let trials: Vec<_> = plan.groups(3, 7).into_iter().flat_map(|group| group.trials).collect();
+        assert_eq!(names(&trials), names(&plan.block(3, 7)));
+        assert!(trials.iter().all(|trial| plan.slices(trial) == 1));
+    }
+
+    #[test]
     fn settings_out_of_range_and_unknown_stacks_are_refused() {
         let refused = |change: fn(&mut Scenario)| {
             let mut scenario = scenario(&["rest"]);
@@ -415,6 +577,7 @@ mod tests {
             Plan::new(&scenario, &[0, 1]).err().map(|error| error.to_string()).unwrap_or_default()
         };
         assert!(refused(|s| s.measure = Duration::ZERO).contains("20ms to 600s"));
+        assert!(refused(|s| s.slice = Some(Duration::from_millis(9))).contains("10ms to 600s"));
         assert!(refused(|s| s.timeout = Duration::ZERO).contains("1ms to 600s"));
         assert!(refused(|s| s.measurements.clear()).contains("nothing to measure"));
         assert!(refused(|s| s.stacks.push("soap".to_owned())).contains("unknown stack `soap`"));

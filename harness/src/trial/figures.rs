@@ -1,10 +1,11 @@
 //! The figures of a trial, computed from its measurements.
 
-use super::measure::Measured;
-use super::reading::{KeptBack, used};
-use crate::deploy::{Cores, format_log};
-use crate::record::{AuditCheck, CheckName, HistogramError, Label, Latency, Status, Trial};
-use crate::sys;
+use super::cores_in_use;
+use super::measured::Measured;
+use super::reading::{KeptBack, Reading, used};
+use crate::deploy::format_log;
+use crate::record::{AuditCheck, CheckName, HistogramError, Label, Latency, Status, Trial, Used};
+use crate::sys::UsageReading;
 
 /// Marks `trial` as failed for the reason `detail`.
 pub(super) fn fail(trial: &mut Trial, detail: String) {
@@ -15,11 +16,11 @@ pub(super) fn fail(trial: &mut Trial, detail: String) {
 /// Enters the figures that follow from `measured` into `trial`.
 #[allow(clippy::cast_precision_loss)]
 pub(super) fn fill(trial: &mut Trial, measured: &Measured) {
-    let Measured { observation, before, after, .. } = measured;
+    let Measured { observation, .. } = measured;
     trial.measured_seconds = measured.seconds;
-    trial.in_flight = measured.in_flight;
+    trial.in_flight = measured.samples.mean();
     trial.generator_limit = observation.generator_limit;
-    trial.throughput = observation.counts.right as f64 / measured.seconds_until_last_end();
+    trial.throughput = observation.counts.right as f64 / not_zero(measured.seconds_until_last_end);
     trial.counts = observation.counts.clone();
     if let Err(error) = fill_histograms(trial, measured) {
         fail(trial, error.to_string());
@@ -27,10 +28,13 @@ pub(super) fn fill(trial: &mut Trial, measured: &Measured) {
     if !observation.settled {
         trial.labels.push(Label::Unsettled);
     }
-    trial.client = used(before.client, after.client);
-    trial.server = used(before.server, after.server);
-    trial.broker = used(before.broker, after.broker);
-    let kept_back = KeptBack::between(before, after, &cores_in_use(trial));
+    trial.client = used_in_windows(measured, |reading| reading.client);
+    trial.server = used_in_windows(measured, |reading| reading.server);
+    trial.broker = used_in_windows(measured, |reading| reading.broker);
+    let kept_back = match measured.readings.as_slice() {
+        [(before, after)] => KeptBack::between(before, after, &cores_in_use(&trial.cores)),
+        _ => measured.kept_back,
+    };
     trial.stolen = kept_back.map(|kept_back| kept_back.stolen);
     // The CPU time of a server that was already running may be on these cores, too.
     trial.others = kept_back.filter(|_| measured.is_complete).and_then(|kept_back| kept_back.others);
@@ -49,18 +53,20 @@ fn fill_histograms(trial: &mut Trial, measured: &Measured) -> Result<(), Histogr
     if trial.load.rate().is_some() {
         trial.service = Latency::new(&observation.service, not_right)?;
         trial.schedule_lag = Latency::new(&observation.schedule_lag, 0)?;
-        trial.sent_per_second = Some(observation.counts.started as f64 / measured.seconds_until_last_start());
+        trial.sent_per_second =
+            Some(observation.counts.started as f64 / not_zero(measured.seconds_until_last_start));
     }
     Ok(())
 }
 
-/// The cores on which the processes of `trial` ran.
-fn cores_in_use(trial: &Trial) -> Vec<usize> {
-    let Cores { client, server } = &trial.cores;
-    if client.is_empty() {
-        return sys::allowed_cores();
-    }
-    client.iter().chain(server.iter().filter(|core| !client.contains(core))).copied().collect()
+/// What a process used in all windows.
+fn used_in_windows(measured: &Measured, process: impl Fn(&Reading) -> Option<UsageReading>) -> Option<Used> {
+    used(measured.readings.iter().map(|(before, after)| (process(before), process(after))))
+}
+
+/// `seconds`, but not zero: a trial that failed at once took no time, and JSON has no form for a quotient by zero.
+fn not_zero(seconds: f64) -> f64 {
+    seconds.max(1e-9)
 }
 
 /// Why the trial failed, if it did.
@@ -74,9 +80,8 @@ fn failure(trial: &Trial, measured: &Measured) -> Option<String> {
         let log = format_log(server_log);
         Some(format!("{gave_up} of {callers} callers gave up: call after call went unanswered{log}"))
     } else if observation.counts.started == 0 {
-        Some(
-            "no call began in the window: those of the warm-up outlasted it; use longer --seconds".to_owned(),
-        )
+        let longer = if measured.turns > 1 { "a longer slice" } else { "longer --seconds" };
+        Some(format!("no call began in the window: those of the warm-up outlasted it; use {longer}"))
     } else {
         None
     }

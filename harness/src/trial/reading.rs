@@ -9,8 +9,8 @@ pub(super) struct Meters {
     pub(super) client: Option<Meter>,
     pub(super) server: Option<Meter>,
     pub(super) broker: Option<Meter>,
-    /// The numbers of the processes that keep cores awake.
-    pub(super) spinners: Vec<u32>,
+    /// The numbers of other processes whose CPU time is known: those that keep cores awake.
+    pub(super) others: Vec<u32>,
 }
 
 impl Meters {
@@ -38,7 +38,7 @@ impl Meters {
             client: None,
             server: read(self.server.as_ref()),
             broker: read(self.broker.as_ref()),
-            spinners: self.spinners.iter().map(|pid| sys::cpu_time(*pid)).collect(),
+            others: self.others.iter().map(|pid| sys::cpu_time(*pid)).collect(),
             cores: CoresReading::take(),
         }
     }
@@ -54,15 +54,25 @@ pub(super) struct Reading {
     pub(super) client: Option<UsageReading>,
     pub(super) server: Option<UsageReading>,
     pub(super) broker: Option<UsageReading>,
-    spinners: Vec<Option<UsageReading>>,
+    others: Vec<Option<UsageReading>>,
     cores: Option<CoresReading>,
 }
 
-/// What a process used between two of its readings. Shares of a core are over the time between their instants.
-pub(super) fn used(before: Option<UsageReading>, after: Option<UsageReading>) -> Option<Used> {
-    let (before, after) = (before?, after?);
-    let seconds = after.at.saturating_duration_since(before.at).as_secs_f64();
-    Some(Used::between(before.usage, after.usage, seconds))
+/// What a process used in some windows, each with the readings at its ends. Shares of a core are over the time between the
+/// instants of the readings.
+pub(super) fn used(
+    windows: impl IntoIterator<Item = (Option<UsageReading>, Option<UsageReading>)>,
+) -> Option<Used> {
+    let of_window = |(before, after): (Option<UsageReading>, Option<UsageReading>)| {
+        let (before, after) = (before?, after?);
+        let seconds = after.at.saturating_duration_since(before.at).as_secs_f64();
+        Some((Used::between(before.usage, after.usage, seconds), seconds))
+    };
+    let windows = windows.into_iter().map(of_window).collect::<Option<Vec<_>>>()?;
+    windows
+        .into_iter()
+        .reduce(|(a, a_seconds), (b, b_seconds)| (a.then(a_seconds, b, b_seconds), a_seconds + b_seconds))
+        .map(|(used, _)| used)
 }
 
 /// What was kept from the processes of a trial, as shares of the time of its cores.
@@ -93,8 +103,8 @@ impl KeptBack {
 /// The CPU time between two readings of all processes that were metered, as a share of one core.
 fn own_share(before: &Reading, after: &Reading) -> f64 {
     let ends = [(before.client, after.client), (before.server, after.server), (before.broker, after.broker)];
-    let spinners = before.spinners.iter().copied().zip(after.spinners.iter().copied());
-    let shares = ends.into_iter().chain(spinners).filter_map(|(from, to)| used(from, to));
+    let others = before.others.iter().copied().zip(after.others.iter().copied());
+    let shares = ends.into_iter().chain(others).filter_map(|window| used([window]));
     shares.map(|used| used.utilisation).sum()
 }
 
@@ -113,11 +123,31 @@ mod tests {
             Some(UsageReading { usage, at: start + Duration::from_millis(after_ms) })
         };
         // The server's second reading came late, through a control port: 240 ms of CPU time in 400 ms.
-        let used = used(reading(10, 100), reading(410, 340)).unwrap();
+        let used = used([(reading(10, 100), reading(410, 340))]).unwrap();
         assert_eq!(used.cpu_ns, 240_000_000);
         assert!((used.utilisation - 0.6).abs() < 1e-9, "{used:?}");
-        assert_eq!(super::used(None, reading(410, 340)), None);
-        assert_eq!(super::used(reading(10, 5), reading(10, 5)).unwrap().utilisation, 0.0);
+        assert_eq!(super::used([(None, reading(410, 340))]), None);
+        assert_eq!(super::used([]), None);
+        assert_eq!(super::used([(reading(10, 5), reading(10, 5))]).unwrap().utilisation, 0.0);
+    }
+
+    #[test]
+    fn windows_add_up_without_the_time_between_them() {
+        let start = Instant::now();
+        let reading = |after_ms, cpu_ms: u64, run_queue_ns| {
+            let usage =
+                Usage { cpu_ns: cpu_ms * 1_000_000, peak_rss: cpu_ms, run_queue_ns, ..Usage::default() };
+            Some(UsageReading { usage, at: start + Duration::from_millis(after_ms) })
+        };
+        let first = (reading(0, 100, Some(3)), reading(20, 115, Some(5)));
+        // Between the windows, the process used 40 ms.
+        let second = (reading(500, 155, Some(9)), reading(530, 160, Some(10)));
+        let all = used([first, second]).unwrap();
+        assert_eq!((all.cpu_ns, all.peak_rss, all.run_queue_ns), (20_000_000, 160, Some(3)));
+        assert!((all.utilisation - 0.4).abs() < 1e-9, "{all:?}");
+        let unknown = (reading(500, 155, None), reading(530, 160, None));
+        assert_eq!(used([first, unknown]).unwrap().run_queue_ns, None);
+        assert_eq!(used([first, (None, reading(530, 160, None))]), None);
     }
 
     #[test]
@@ -132,7 +162,7 @@ mod tests {
             });
             let core = CoreTime { idle: ms(idle_ms), ..CoreTime::default() };
             let cores = Some(CoresReading::new(BTreeMap::from([(0, core), (1, core)]), at));
-            Reading { client, server, broker: None, spinners: vec![spinner], cores }
+            Reading { client, server, broker: None, others: vec![spinner], cores }
         };
         let before = reading(100, 1_000, [5, 6, 7]);
         // Two cores for 500 ms, of which 100 ms idle, 800 the trial's own, 20 the resolution of the clock: 80 ms are left.

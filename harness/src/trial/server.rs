@@ -56,6 +56,7 @@ pub struct RunningServer {
 }
 
 /// The location of a server for clients.
+#[derive(Clone)]
 pub struct ServerLocation {
     /// The address to connect to; may hold credentials.
     pub destination: Destination,

@@ -1,0 +1,114 @@
+//! The thread that makes the calls of a trial, turn by turn.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use calculator::Client;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::CLIENT_RUNTIME;
+use super::agreed_start::wait_for_start;
+use super::error::TrialError;
+use super::server::{ServerLocation, TrialContext};
+use crate::load::{self, InFlight, Load, WarmUp, Window};
+use crate::observe::Observation;
+use crate::scenario::TrialSpec;
+use crate::sys;
+
+/// A request for calls.
+pub(super) struct Turn {
+    /// The number of the turn, from 0.
+    pub(super) number: u32,
+    pub(super) length: TurnLength,
+    /// Receives the window, as soon as it is known.
+    pub(super) opened: Sender<Window>,
+    /// Receives what was observed.
+    pub(super) finished: Sender<Observation>,
+}
+
+/// How long calls are made, and which of them count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TurnLength {
+    /// The warm-up before it; in the first turn, that of the scenario.
+    pub(super) warm_again: Duration,
+    /// The length of the window.
+    pub(super) measure: Duration,
+}
+
+/// Connects on the client's cores, and makes the calls of the turns that are `requested`, until none can follow.
+///
+/// # Errors
+/// [`TrialError`].
+pub(super) fn run(
+    (spec, block): (&TrialSpec, u32),
+    context: &TrialContext<'_>,
+    location: &ServerLocation,
+    mut requested: UnboundedReceiver<Turn>,
+    in_flight: &Arc<InFlight>,
+) -> Result<(), TrialError> {
+    let stack = spec.stack.name;
+    if !spec.cores.client.is_empty() {
+        sys::pin_current_thread(&spec.cores.client).map_err(|source| TrialError::Pin { stack, source })?;
+    }
+    let runtime = CLIENT_RUNTIME
+        .builder()
+        .enable_all()
+        .build()
+        .map_err(|source| TrialError::Runtime { stack, source })?;
+    runtime.block_on(async {
+        let clients = location.connect(spec.stack, spec.connections.get(), context.scenario.timeout).await?;
+        while let Some(Turn { number, length, opened, finished }) = requested.recv().await {
+            let warmup = match spec.share {
+                _ if number > 0 => WarmUp::Again(length.warm_again),
+                None => WarmUp::Settle(context.scenario.warmup),
+                Some(share) => wait_for_start(spec.stack, share.agreed, context.interrupted).await?,
+            };
+            let plan = load::Plan {
+                operation: spec.operation,
+                load: spec.load,
+                multiplexes: spec.stack.multiplexes,
+                warmup,
+                measure: length.measure,
+                timeout: Some(context.scenario.timeout),
+                numbers: context.scenario.numbers,
+                seed: context.seed,
+                block,
+                interrupted: Arc::clone(context.interrupted),
+                in_flight: Arc::clone(in_flight),
+            };
+            let run = async {
+                let generator_limit = if spec.finds_generator_limit {
+                    Some(generator_limit(spec, &plan, &clients).await?)
+                } else {
+                    None
+                };
+                let report_window = Box::new(move |window| {
+                    let _ = opened.send(window);
+                });
+                let observation = load::run(&plan, spec.stack.driver, &clients, report_window).await?;
+                Ok(Observation { generator_limit, ..observation })
+            };
+            let observation = run.await.map_err(|source| TrialError::Load { stack, source })?;
+            // The connections stay open, and this thread stays, so that its run-queue delay can still be read.
+            let _ = finished.send(observation);
+        }
+        Ok(())
+    })
+}
+
+/// The correct answers per second of a closed loop over the connections of `plan`, an open loop.
+///
+/// # Errors
+/// When the system refuses the thread of a caller.
+#[allow(clippy::cast_precision_loss)]
+async fn generator_limit(
+    spec: &TrialSpec,
+    plan: &load::Plan,
+    clients: &[Arc<dyn Client>],
+) -> io::Result<f64> {
+    let closed = load::Plan { load: Load::Closed(spec.connections), ..plan.clone() };
+    let observation = load::run(&closed, spec.stack.driver, clients, Box::new(|_| ())).await?;
+    Ok(observation.counts.right as f64 / plan.measure.as_secs_f64())
+}

@@ -1,0 +1,169 @@
+//! A trial whose server runs and whose callers are connected, ready to be measured in one turn or in several.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::thread::{Scope, ScopedJoinHandle};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::callers::{self, Turn, TurnLength};
+use super::error::TrialError;
+use super::measured::{Measured, MeasuredTurn};
+use super::reading::Meters;
+use super::server::{BrokerLocation, RunningServer, TrialContext};
+use crate::deploy::ServerProcess;
+use crate::deploy::keep_awake::KeepAwake;
+use crate::load::{InFlight, Window};
+use crate::observe::{InFlightSamples, Meter, Observation};
+use crate::scenario::TrialSpec;
+use crate::sys;
+
+/// How long the system may take to report that a server has ended which its callers could not reach any more.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A trial that is ready to be measured. Dropping it ends its callers and its server.
+pub(super) struct Stage<'scope> {
+    spec: &'scope TrialSpec,
+    running: RunningServer,
+    meters: Meters,
+    /// Requests turns from the thread of the callers. It ends with this sender.
+    turns: UnboundedSender<Turn>,
+    callers: ScopedJoinHandle<'scope, Result<(), TrialError>>,
+    in_flight: Arc<InFlight>,
+    measured: Measured,
+}
+
+impl<'scope> Stage<'scope> {
+    /// Starts the server of `spec`, unless it is already running, and a thread that connects to it and waits for turns.
+    ///
+    /// # Errors
+    /// [`TrialError`]. Why the callers cannot connect is an error of the first turn.
+    pub(super) fn start(
+        scope: &'scope Scope<'scope, '_>,
+        spec: &'scope TrialSpec,
+        context: &'scope TrialContext<'_>,
+        broker: Option<&BrokerLocation>,
+        kept_awake: Option<&KeepAwake>,
+        block: u32,
+    ) -> Result<Self, TrialError> {
+        let running = RunningServer::start(spec.stack, context, broker, &spec.cores.server, spec.twin)?;
+        let broker = broker.filter(|_| spec.stack.needs_broker()).and_then(|broker| broker.pid);
+        let is_complete = (running.process.is_some() || !spec.stack.has_server())
+            && (broker.is_some() || !spec.stack.needs_broker());
+        let meters = Meters {
+            client: Some(Meter::ThisProcess { except: sys::own_threads() }),
+            server: running.meter(),
+            broker: broker.map(Meter::Process),
+            others: kept_awake.into_iter().flat_map(KeepAwake::pids).collect(),
+        };
+        let in_flight = Arc::new(InFlight::default());
+        let (turns, requested): (_, UnboundedReceiver<Turn>) = unbounded_channel();
+        let (location, counter) = (running.location.clone(), Arc::clone(&in_flight));
+        let callers = std::thread::Builder::new()
+            .spawn_scoped(scope, move || callers::run((spec, block), context, &location, requested, &counter))
+            .map_err(|source| TrialError::Load { stack: spec.stack.name, source })?;
+        let never_idle = is_complete && never_idle(spec, context);
+        let measured = Measured { is_complete, never_idle, ..Measured::default() };
+        Ok(Stage { spec, running, meters, turns, callers, in_flight, measured })
+    }
+
+    /// The trial that this is.
+    pub(super) fn spec(&self) -> &'scope TrialSpec {
+        self.spec
+    }
+
+    /// Whether another turn makes sense: callers that gave up do not begin again.
+    pub(super) fn can_go_on(&self) -> bool {
+        self.measured.observation.callers_gave_up == 0 && !self.callers.is_finished()
+    }
+
+    /// The processes of this trial apart from the client, where they can be observed.
+    pub(super) fn server_meters(&self) -> impl Iterator<Item = &Meter> {
+        [&self.meters.server, &self.meters.broker].into_iter().flatten()
+    }
+
+    /// Whether this run started every process of the trial.
+    pub(super) fn is_complete(&self) -> bool {
+        self.measured.is_complete
+    }
+
+    /// Makes calls for a turn, and measures them. The reason of a failure is that of [`Self::end`].
+    pub(super) fn turn(&mut self, length: TurnLength) {
+        let (opened, window) = mpsc::channel();
+        let (finished, result) = mpsc::channel();
+        let number = self.measured.turns;
+        // Where the callers' thread has ended, nothing will be received.
+        let _ = self.turns.send(Turn { number, length, opened, finished });
+        if number == 0 {
+            self.meters.reset_peak_memory();
+        }
+        self.measured.turns += 1;
+        if let Some(turn) = watch(&window, &result, &self.meters, &self.in_flight) {
+            self.measured.add(turn);
+        }
+    }
+
+    /// Ends callers and server, and returns the measurements of all turns.
+    ///
+    /// # Errors
+    /// [`TrialError`], of the callers.
+    pub(super) fn end(self) -> Result<Measured, TrialError> {
+        let Stage { spec, mut running, turns, callers, mut measured, .. } = self;
+        drop(turns);
+        // A library may panic where it cannot start a thread, for example.
+        callers.join().map_err(|panic| TrialError::panicked(spec.stack.name, &*panic))??;
+        // Callers may notice the end of their server before the system reports it.
+        let gave_up = measured.observation.callers_gave_up > 0;
+        let timeout = if gave_up { EXIT_TIMEOUT } else { Duration::ZERO };
+        measured.server_ended =
+            running.process.as_mut().and_then(|process| process.exit_status_within(timeout));
+        if gave_up {
+            measured.server_log = running.process.map(ServerProcess::stop).unwrap_or_default();
+        }
+        Ok(measured)
+    }
+}
+
+/// Whether the processes of a trial always have something to do on their one core: in a closed loop one of them handles each
+/// call at any time. A server with options, such as a delay, may wait for something else.
+fn never_idle(spec: &TrialSpec, context: &TrialContext<'_>) -> bool {
+    let server = if spec.twin { context.twin } else { context.server };
+    spec.load.callers().is_some() && spec.cores.is_one() && server.given.is_empty()
+}
+
+/// Waits until the window opens and until it closes, and reads the meters at both moments. `None` if the callers' thread
+/// has ended.
+fn watch(
+    window: &Receiver<Window>,
+    result: &Receiver<Observation>,
+    meters: &Meters,
+    in_flight: &InFlight,
+) -> Option<MeasuredTurn> {
+    // Without a window the callers have given up before, or their thread has ended.
+    let Ok(window) = window.recv() else {
+        return result.recv().ok().map(MeasuredTurn::without_window);
+    };
+    let result_until =
+        |until: Instant| result.recv_timeout(until.saturating_duration_since(Instant::now())).ok();
+    let mut early = result_until(window.begin);
+    let before = meters.read_at_beginning();
+    let mut samples = InFlightSamples::default();
+    let mut next_sample = window.begin;
+    while early.is_none() && Instant::now() < window.end {
+        next_sample += samples.next_gap();
+        early = result_until(next_sample.min(window.end));
+        samples.push(in_flight.now());
+    }
+    let closed = Instant::now().min(window.end);
+    let after = meters.read_at_end();
+    // The last answers may still be under way.
+    let observation = early.or_else(|| result.recv().ok())?;
+    Some(MeasuredTurn {
+        observation,
+        window: Some(window),
+        seconds: closed.saturating_duration_since(window.begin).as_secs_f64(),
+        readings: Some((before, after)),
+        samples,
+    })
+}
