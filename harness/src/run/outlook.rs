@@ -247,7 +247,7 @@ mod tests {
     fn the_duration_is_that_of_all_trials() {
         let standard = outlook("standard", |_| ());
         let trials = 30 * u32::try_from(standard.trials_per_block).unwrap();
-        assert_eq!(standard.duration, trials * Duration::from_millis(80 + 300 + 30 + 30));
+        assert_eq!(standard.duration, trials * Duration::from_millis(80 + 260 + 26 + 30));
         assert!(standard.to_string().contains(" min"), "{standard}");
     }
 
