@@ -63,7 +63,7 @@ def report(record):
         return json.loads(output([Program.path, "report", record, "--out", folder, "--format", "json"]))
 
 
-def scenario(stack, load, seconds, placement="split", blocks=1, warmup="100ms", extra=""):
+def scenario(stack, load, seconds, placement="split", blocks=1, warmup="100ms", extra="", of_measurement=""):
     """The text of a scenario with one stack and one measurement."""
     return f"""name = "method"
 question = "How far can the figures be trusted?"
@@ -79,6 +79,7 @@ name = "measured"
 operation = "add"
 load = "{load}"
 placement = "{placement}"
+{of_measurement}
 """
 
 
@@ -87,7 +88,7 @@ def pair(placement, *arguments, blocks=30):
     two. Thirty blocks, as in the scenario `standard`: the interval leaves out the smallest and the largest ratios, of
     which ten blocks have too few."""
     text = scenario("rest-hyper", "closed:1", 0.1, placement, blocks=blocks, warmup="40ms",
-                    extra='slice = "10ms"\npairs = [["rest-hyper", "rest-hyper"]]')
+                    extra='pairs = [["rest-hyper", "rest-hyper"]]', of_measurement='slice = "10ms"')
     with tempfile.TemporaryDirectory() as folder:
         record, _ = run_into(folder, *arguments, scenario=text)
         (same,) = report(Path(folder, "out"))["measurements"][0]["comparisons"]["same"]

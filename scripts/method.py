@@ -2,15 +2,15 @@
 
     scripts/method [OPTION]... [PART]...        default: all of them, in two hours
 
-    quiet          whether the machine is quiet enough: hypervisor, other processes, noise      20 s
+    quiet          whether the machine is quiet enough: hypervisor, other processes, noise      45 s
     schedule-lag   the delay of an open loop's generator at 10,000 calls/s                      20 s
     known-answers  a server with known stalls, delays, failures and wrong answers                4 min
     cpu            CPU time per call against a server that burns a known amount                 30 s
     recording      what recording a call costs                                                   1 min
     oha            latency at 1,000 calls/s, compared with oha's (cargo install oha)             1 min
     wrk            closed-loop throughput, compared with wrk's (apt install wrk)                 2 min
-    noise          200 pairs of one stack with itself: how many are stated as different         55 min
-    sensitivity    40 pairs that differ by 3 % of CPU time: how many are stated as different    40 min
+    noise          200 pairs of one stack with itself: how many are stated as different         70 min
+    sensitivity    40 pairs that differ by 3 % of CPU time: how many are stated as different    15 min
     verdicts       simulated tables with the noise of the reference record: false statements, power  2 min
     connections    the memory of 10,000 open connections                                         1 min
     codec          what encoding and decoding a call costs                                       3 min
@@ -26,7 +26,7 @@ into harness/src/run/power.json.
     --record FILE      the file of a campaign (one part only)
     --pairs N          measure N pairs instead of 200 or 40
     --keep             write the rows of each other part into results/validation, for harness/docs/validation.md
-    --blocks N         compare the two halves of a pair of a campaign in N blocks instead of 30, or 120 for `sensitivity`
+    --blocks N         compare the two halves of a pair of a campaign in N blocks instead of 30
     --anyway           begin a campaign although the machine is not quiet; disturbed pairs are still not used
     --program PROGRAM  measure this program instead of building one
 
@@ -53,9 +53,6 @@ from tables import power_rows
 from validation import Part, Table
 
 POWER = ROOT / "harness" / "src" / "run" / "power.json"
-# To state 3 %, the interval must end above 1 %. On a virtual machine whose neighbours are busy, the speeds of a pair in a block
-# differ by 5 % (standard deviation): intervals of 30 blocks then reach from 0.5 to 6 %, and those of 120 from 1.8 to 4.5 %.
-SENSITIVITY_BLOCKS = 120
 BODY = '{"x":20000,"y":30000}'
 
 
@@ -237,9 +234,9 @@ def tool(name, remedy):
     return shutil.which(name) or sys.exit(f"{name} is not installed: {remedy}")
 
 
-def campaign(table, options, name, wanted, extra_ns=lambda: 0, blocks=BLOCKS):
+def campaign(table, options, name, wanted, extra_ns=lambda: 0):
     """Makes a campaign or continues it, on a quiet machine only."""
-    pairs = Campaign(name, options.record, wanted, options.blocks or blocks)
+    pairs = Campaign(name, options.record, wanted, options.blocks or BLOCKS)
     if pairs.next_placement():
         if not quiet.check(table) and not options.anyway:
             print(f"{name}: the machine is not quiet, see the rows above: end other programs, or begin with --anyway",
@@ -261,7 +258,7 @@ def three_percent():
 
 
 def sensitivity(table, options):
-    campaign(table, options, "sensitivity", {"shared": options.pairs or 40}, three_percent, SENSITIVITY_BLOCKS)
+    campaign(table, options, "sensitivity", {"shared": options.pairs or 40}, three_percent)
 
 
 def verdicts(table):

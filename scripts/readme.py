@@ -168,13 +168,11 @@ def requirements(of):
         ("`rest-hyper` compared with itself, one core", "interval contains 1", of.latency.itself("rest-hyper")),
     ]
     body = [(*row, "`rpcbench run standard`") for row in body]
-    # Of each campaign the name, the file and the options with which it was made.
-    for name, file, options in (("noise", "noise", ""), ("sensitivity", "sensitivity", ""),
-                                ("sensitivity", "sensitivity-30", "--blocks 30 ")):
-        outcomes = campaign.read(campaign.FOLDER / f"{file}.jsonl")
+    for name in ("noise", "sensitivity"):
+        outcomes = campaign.read(campaign.FOLDER / f"{name}.jsonl")
         figure, needed, measured, is_met = campaign.figures(name, outcomes)
         measured = measured + missed(is_met) if outcomes else "not recorded yet"
-        body.append((figure, needed, measured, f"`scripts/method {options}{name}`"))
+        body.append((figure, needed, measured, f"`scripts/method {name}`"))
     return rows(["figure", "required", "measured", "command"], body)
 
 

@@ -118,14 +118,16 @@ impl Overrides {
                     format!("{} {} {}", measurement.operation, measurement.load, measurement.placement);
             }
         }
-        // Several measurements of a scenario may have become the same one.
+        // Several measurements of a scenario may have become the same one. Its slices are long enough for each of them.
         let mut different: Vec<Measurement> = Vec::new();
         for measurement in scenario.measurements {
-            let same = |other: &Measurement| {
-                Measurement { name: measurement.name.clone(), ..other.clone() } == measurement
+            let slice = measurement.slice;
+            let is_same = |other: &&mut Measurement| {
+                Measurement { name: measurement.name.clone(), slice, ..(*other).clone() } == measurement
             };
-            if !different.iter().any(same) {
-                different.push(measurement);
+            match different.iter_mut().find(is_same) {
+                Some(other) => other.slice = other.slice.zip(slice).map(|(a, b)| a.max(b)),
+                None => different.push(measurement),
             }
         }
         scenario.measurements = different;

@@ -133,8 +133,6 @@ fn scenario(found: &mut Differences, records: [&Record; 2]) {
     let duration = |value: std::time::Duration| humantime::format_duration(value).to_string();
     found.add(Scenarios, "the warm-up", records.map(|record| duration(record.scenario.warmup)));
     found.add(Scenarios, "the measured window", records.map(|record| duration(record.scenario.measure)));
-    let slice = |record: &Record| record.scenario.slice.map_or_else(|| "none".to_owned(), duration);
-    found.add(Scenarios, "the length of a slice", records.map(slice));
     found.add(Scenarios, "the deadline of a call", records.map(|record| duration(record.scenario.timeout)));
     found.add_of(Scenarios, "the treatment of contention", records, |record| {
         match record.scenario.contention {
@@ -160,6 +158,8 @@ fn scenario(found: &mut Differences, records: [&Record; 2]) {
         found.add(Scenarios, name("the load"), both.map(|measurement| measurement.load.to_string()));
         found.add(Scenarios, name("the number of connections"), both.map(connections));
         found.add(Placements, name("the placement"), both.map(placement));
+        let slice = |measurement: &Measurement| measurement.slice.map_or_else(|| "none".to_owned(), duration);
+        found.add(Scenarios, name("the length of a slice"), both.map(slice));
     }
 }
 

@@ -41,8 +41,9 @@ pub type WindowCallback = Box<dyn FnOnce(Window) + Send>;
 pub enum WarmUp {
     /// At least this long and until latencies have settled, at most three times as long.
     Settle(Duration),
-    /// Exactly this long: for a client and a server that were warm before, and were only interrupted.
-    Again(Duration),
+    /// At least this long, and until this many calls have ended: for a client and a server that were warm before, and were
+    /// only interrupted.
+    Again(Duration, u32),
     /// Between fixed instants, on which all load generators of a server have agreed.
     Agreed(AgreedTimes),
 }
@@ -77,10 +78,10 @@ struct Progress {
     started_at: Instant,
     /// The minimum length of the warm-up.
     length: Duration,
-    /// When the window opens, if that was agreed, or is known from the start.
+    /// When the window opens, if that was agreed.
     agreed_end: Option<Instant>,
-    /// Whether latencies had settled before.
-    settled_before: bool,
+    /// How many calls have to end, if latencies had settled before.
+    missing_calls: Option<u32>,
     /// Latencies of the current interval, in nanoseconds.
     latencies: Vec<u64>,
     /// Number of intervals that have ended.
@@ -96,7 +97,7 @@ impl Phases {
     pub(super) fn new(now: Instant, warmup: WarmUp, measure: Duration, on_window: WindowCallback) -> Self {
         let (started_at, length, agreed_end) = match warmup {
             WarmUp::Settle(length) => (now, length, None),
-            WarmUp::Again(length) => (now, length, Some(now + length)),
+            WarmUp::Again(length, _) => (now, length, None),
             WarmUp::Agreed(AgreedTimes { warmup_start, window_start }) => {
                 (warmup_start, (window_start - warmup_start) / MAX_WARMUP_FACTOR, Some(window_start))
             }
@@ -105,7 +106,10 @@ impl Phases {
             started_at,
             length,
             agreed_end,
-            settled_before: matches!(warmup, WarmUp::Again(_)),
+            missing_calls: match warmup {
+                WarmUp::Again(_, calls) => Some(calls),
+                WarmUp::Settle(_) | WarmUp::Agreed(_) => None,
+            },
             latencies: vec![],
             ended_intervals: 0,
             medians: vec![],
@@ -189,6 +193,11 @@ impl Progress {
             self.ended_intervals = ended;
             self.close_interval();
         }
+        if let Some(missing) = &mut self.missing_calls {
+            *missing = missing.saturating_sub(u32::from(latency.is_some()));
+            self.settled = elapsed >= self.length && *missing == 0;
+            return self.settled;
+        }
         if let Some(latency) = latency {
             self.latencies.push(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
         }
@@ -201,7 +210,6 @@ impl Progress {
         }
         // A warm-up of no length is settled by definition.
         self.settled = self.length.is_zero()
-            || self.settled_before
             || (self.medians.len() >= MIN_MEDIANS && find_shift(&self.medians).is_none());
         self.settled || self.agreed_end.is_some() || elapsed >= self.length * MAX_WARMUP_FACTOR
     }
@@ -280,6 +288,25 @@ mod tests {
     fn a_few_long_calls_never_count_as_settled() {
         let (after, settled) = warm_up(LENGTH, |_| Duration::from_millis(70));
         assert!(!settled && after > 3 * LENGTH);
+    }
+
+    #[test]
+    fn a_short_warm_up_ends_with_its_time_and_its_calls() {
+        for (latency, after) in
+            [(micros(100), LENGTH), (Duration::from_millis(70), Duration::from_millis(210))]
+        {
+            let now = Instant::now();
+            let (sender, receiver) = mpsc::channel();
+            let on_window = Box::new(move |window: Window| sender.send(window).unwrap());
+            let phases = Phases::new(now, WarmUp::Again(LENGTH, 3), Duration::from_secs(1), on_window);
+            let mut ended = now;
+            while phases.window().is_none() {
+                ended += latency;
+                phases.call_ended(ended, latency);
+            }
+            assert_eq!(receiver.recv().unwrap().begin, now + after + OPENING_LEAD);
+            assert!(phases.settled());
+        }
     }
 
     #[test]

@@ -28,6 +28,16 @@ impl Meter {
         }
     }
 
+    /// The CPU time of the process so far, which takes one system call on this machine; `None` where it is not observable.
+    #[must_use]
+    pub fn read_cpu_time(&self) -> Option<UsageReading> {
+        match self {
+            Meter::Process(pid) => sys::cpu_time(*pid),
+            Meter::ThisProcess { .. } => sys::cpu_time(std::process::id()),
+            Meter::Control(_) => self.read(),
+        }
+    }
+
     /// Resets the recorded peak memory of the process to its current memory, where that is possible.
     pub fn reset_peak_memory(&self) {
         match self {

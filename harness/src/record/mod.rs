@@ -280,7 +280,7 @@ impl CheckFailure {
 pub struct Trial {
     /// The block it belongs to, from 0.
     pub block: u32,
-    /// The position of the trial in its block, from 0.
+    /// The position of the trial in its block, from 0. Trials that take turns have no order.
     pub position: u32,
     /// The measurement of the scenario that it belongs to.
     pub measurement: String,
@@ -304,9 +304,10 @@ pub struct Trial {
     pub server_placed: bool,
     /// Whether cores that would idle were kept awake until the end of the trial.
     pub warm: bool,
-    /// The start of the trial in seconds since the start of the run.
+    /// The start of the trial in seconds since the start of the run. Of a trial in slices, when the first one was measured;
+    /// the slices of others lie between its own.
     pub at_seconds: f64,
-    /// The length of the measured window in seconds.
+    /// The length of the measured window in seconds; of a trial in slices, the sum of theirs.
     pub measured_seconds: f64,
     /// The outcomes of the calls.
     pub counts: Counts,
@@ -338,7 +339,7 @@ pub struct Trial {
     /// What the broker's process used; absent where there is none, or it is not observable.
     pub broker: Option<Used>,
     /// The time that the hypervisor kept from the machine's cores while calls counted, as a share of the time of the
-    /// cores in use; absent where the system does not report it.
+    /// cores in use; absent where the system does not report it. Of trials in slices, over all their turns, as is `others`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stolen: Option<f64>,
     /// The CPU time that processes outside of the trial used on its cores while calls counted, as a share of the time of
@@ -372,7 +373,8 @@ pub struct Used {
     pub voluntary_switches: u64,
     /// Number of times that a thread had to give up its core to another.
     pub involuntary_switches: u64,
-    /// Peak resident memory in bytes, from the warm-up on; of several processes the largest.
+    /// Peak resident memory in bytes, from the warm-up on; of several processes the largest. In a client whose trials take
+    /// turns, and in a broker, that of all these trials.
     pub peak_rss: u64,
     /// Time that threads were ready to run and waited for a core, in nanoseconds; of the client, only the threads that make
     /// the calls. Threads that ended meanwhile may be missing. Absent where the system does not report it, and of processes

@@ -15,6 +15,7 @@ pub(super) fn trial(stack: &str, [client, server]: [usize; 2]) -> Trial {
         placement: if client == server { Placement::Shared } else { Placement::Split },
         connections: None,
         warm: true,
+        slice: None,
     };
     let cores = Cores { client: vec![client], server: vec![server] };
     Trial::new(&TrialSpec::new(Stack::named(stack).unwrap(), &measurement, &cores), 0, 0)

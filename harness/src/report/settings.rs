@@ -72,17 +72,12 @@ pub(super) fn settings(record: &Record) -> Table {
 fn of_run(record: &Record) -> Vec<(&'static str, String)> {
     let scenario = &record.scenario;
     let duration = |duration| humantime::format_duration(duration).to_string();
-    let slices = scenario.slice.map_or_else(
-        || "none: each trial in one piece".to_owned(),
-        |slice| format!("of {}, all trials of a measurement in turn", duration(slice)),
-    );
     vec![
         ("scenario", scenario.name.clone()),
         ("run", format!("{}, started {}, {:.0} s", record.id, record.started, record.seconds)),
         ("blocks", scenario.blocks.to_string()),
         ("warm-up of a trial", duration(scenario.warmup)),
         ("measured per trial", duration(scenario.measure)),
-        ("slices", slices),
         ("timeout of a call", duration(scenario.timeout)),
         ("seed", record.seed.to_string()),
     ]
@@ -99,7 +94,10 @@ fn cores(measurement: &Measurement, record: &Record) -> String {
         _ => String::new(),
     };
     let Measurement { name, operation, load, placement, .. } = measurement;
-    format!("{name}: {operation} {load}, placement {placement}{cores}")
+    let slices = measurement
+        .slice
+        .map(|slice| format!(", in slices of {}, all stacks in turn", humantime::format_duration(slice)));
+    format!("{name}: {operation} {load}, placement {placement}{cores}{}", slices.unwrap_or_default())
 }
 
 /// Where one of several load generators ran, and how precisely it knew the time.

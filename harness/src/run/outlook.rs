@@ -54,8 +54,7 @@ impl Outlook {
         let calling = scenario.warmup + scenario.measure;
         let of_trial = |spec: &TrialSpec| {
             // The limit of the generator takes a separate warm-up and window.
-            let again =
-                if plan.slices(spec) > 1 { scenario.measure / WARM_AGAIN_SHARE } else { Duration::ZERO };
+            let again = if spec.slices > 1 { scenario.measure / WARM_AGAIN_SHARE } else { Duration::ZERO };
             TRIAL_OVERHEAD
                 + calling
                 + again
@@ -258,6 +257,7 @@ mod tests {
             (scenario.floors, scenario.stacks) = (false, vec!["rest".to_owned(), "tcp".to_owned()]);
             scenario.measurements.truncate(1);
             let measurement = &mut scenario.measurements[0];
+            measurement.slice = None;
             (measurement.load, measurement.connections) = (load.parse().unwrap(), Some(NonZeroU32::MIN));
             (scenario.warmup, scenario.measure) = (Duration::from_millis(40), Duration::from_millis(160));
             scenario.blocks = NonZeroU32::new(3).unwrap();

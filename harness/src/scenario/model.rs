@@ -36,13 +36,6 @@ pub struct Scenario {
     #[serde(with = "duration")]
     #[schemars(with = "String", example = &"300ms")]
     pub measure: Duration,
-    /// The length of a slice: 10 ms to 600 s. The trials of a measurement are then alive at the same
-    /// time, and each is measured for one slice in turn until its window is complete, so that what slows the machine down
-    /// for some seconds slows all of them down alike. Open loops, searches, agents and servers that are already running are
-    /// measured in one piece. Without this key, all trials are.
-    #[serde(default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>", example = &"20ms")]
-    pub slice: Option<Duration>,
     /// The deadline of a single call: up to 600 s.
     #[serde(with = "duration", default = "default_timeout")]
     #[schemars(with = "String", example = &"5s")]
@@ -118,6 +111,14 @@ pub struct Measurement {
     #[serde(default = "default_true")]
     #[schemars(example = false)]
     pub warm: bool,
+    /// The length of a slice: 10 ms to 600 s, several times as long as a call takes under this load. The trials of the
+    /// measurement are then alive at the same time, and each is measured for one slice in turn until its window is complete,
+    /// so that what slows the machine down for some seconds slows all of them down alike. Open loops, the load of several
+    /// agents, and stacks that are already running or paired with one that is, are measured in one piece. Without this key,
+    /// all trials are.
+    #[serde(default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", example = &"20ms")]
+    pub slice: Option<Duration>,
 }
 
 /// One search for each stack: the highest rate of an open loop at which 99 of 100 calls are answered in time.
@@ -161,6 +162,14 @@ pub fn floor_for(connections: NonZeroU32) -> &'static str {
 }
 
 impl Measurement {
+    /// The number of slices of a trial with a window of `measure`: 1 if it is measured in one piece.
+    #[must_use]
+    pub fn slices(&self, measure: Duration) -> u32 {
+        let Some(slice) = self.slice.filter(|_| self.load.callers().is_some()) else { return 1 };
+        let slices = measure.as_nanos().div_ceil(slice.as_nanos().max(1));
+        u32::try_from(slices).unwrap_or(u32::MAX)
+    }
+
     /// The number of connections of a stack that has at most one call at a time on each.
     #[must_use]
     pub fn max_connections(&self) -> NonZeroU32 {
@@ -182,6 +191,7 @@ impl Search {
             placement: self.placement,
             connections: Some(self.connections),
             warm: self.warm,
+            slice: None,
         }
     }
 }

@@ -85,6 +85,8 @@ pub struct TrialSpec {
     pub twin: bool,
     /// One agent's share of the trial; `None` if the run has no agents.
     pub share: Option<AgentShare>,
+    /// The number of slices in which it is measured, in turn with others of the measurement; 1 if it is measured in one piece.
+    pub slices: u32,
     /// Whether the trial, an open loop of a floor, first finds the limit of the load generator over its connections.
     pub finds_generator_limit: bool,
 }
@@ -117,6 +119,7 @@ impl TrialSpec {
             warm: measurement.warm && measurement.placement == Placement::Split && !cores.client.is_empty(),
             twin: false,
             share: None,
+            slices: 1,
             finds_generator_limit: false,
         }
     }
@@ -132,6 +135,7 @@ impl TrialSpec {
             load: self.load.share(index, of)?,
             connections,
             share: Some(AgentShare { agent, agreed }),
+            slices: 1,
             // All agents would have to find it at the same time.
             finds_generator_limit: false,
             ..self.clone()
@@ -145,10 +149,6 @@ pub struct Plan {
     /// Trials that stay together, in their order, when a block is shuffled.
     units: Vec<Vec<TrialSpec>>,
     searches: Vec<PlannedSearch>,
-    /// The number of slices of a trial that takes turns with others.
-    slices: u32,
-    /// The stacks whose trials are made in one piece.
-    whole: Vec<String>,
 }
 
 /// Trials of a block that are alive at the same time, and are measured in turn.
@@ -167,17 +167,26 @@ impl Group {
         Group { trials: vec![trial], rounds: vec![vec![0]] }
     }
 
-    /// The trials of `units`, which stay together in each of `rounds` rounds, in their order. The order of the units is
-    /// shuffled anew for each round.
-    fn in_turns(units: Vec<Vec<TrialSpec>>, rounds: u32, rng: &mut impl Rng) -> Self {
+    /// The trials of `units`, which stay together in each round: those of a pair in the order A B B A or B A A B. The order
+    /// of the units is shuffled anew for each round.
+    fn in_turns(units: Vec<Vec<TrialSpec>>, rng: &mut impl Rng) -> Self {
         let mut trials = Vec::new();
         let mut indexes: Vec<Vec<usize>> = Vec::new();
         for unit in units {
             indexes.push((trials.len()..trials.len() + unit.len()).collect());
             trials.extend(unit);
         }
+        let rounds = trials.first().map_or(1, |trial: &TrialSpec| trial.slices);
         let mut round = || {
             indexes.shuffle(rng);
+            for unit in &mut indexes {
+                if let [a, b, c, d] = unit.as_mut_slice()
+                    && rng.random()
+                {
+                    std::mem::swap(a, b);
+                    std::mem::swap(c, d);
+                }
+            }
             indexes.iter().flatten().copied().collect()
         };
         let rounds = (0..rounds).map(|_| round()).collect();
@@ -218,7 +227,11 @@ impl Plan {
             let trial = |stack: &'static Stack| {
                 let spec = TrialSpec::new(stack, measurement, &cores);
                 let is_floor = stack.name == floor_for(spec.connections);
-                TrialSpec { finds_generator_limit: is_floor && spec.load.rate().is_some(), ..spec }
+                TrialSpec {
+                    finds_generator_limit: is_floor && spec.load.rate().is_some(),
+                    slices: measurement.slices(scenario.measure),
+                    ..spec
+                }
             };
             let measurable =
                 |pair: &&[&Stack; 2]| pair.iter().all(|stack| scenario.measures(stack, measurement));
@@ -241,8 +254,7 @@ impl Plan {
             let stacks = stacks.copied().collect();
             searches.push(PlannedSearch { search: search.clone(), stacks, cores });
         }
-        let slices = scenario.slice.map_or(1, |slice| slices(scenario.measure, slice));
-        Ok(Plan { units, searches, slices, whole: vec![] })
+        Ok(Plan { units, searches })
     }
 
     /// Every trial of a block.
@@ -285,24 +297,11 @@ impl Plan {
 
     /// Makes the trials of `stack` in one piece, and those of a stack that it is paired with.
     pub fn keep_whole(&mut self, stack: &str) {
-        self.whole.push(stack.to_owned());
-    }
-
-    /// The number of slices of `trial`: 1 if it is made in one piece.
-    #[must_use]
-    pub fn slices(&self, trial: &TrialSpec) -> u32 {
-        let is_whole = |unit: &Vec<TrialSpec>| self.is_whole(unit);
-        let unit = self.units.iter().find(|unit| {
-            unit.iter().any(|of| of.stack.name == trial.stack.name && of.measurement == trial.measurement)
-        });
-        if unit.is_none_or(is_whole) { 1 } else { self.slices }
-    }
-
-    fn is_whole(&self, unit: &[TrialSpec]) -> bool {
-        let is_whole = |trial: &TrialSpec| {
-            trial.load.callers().is_none() || self.whole.iter().any(|stack| stack == trial.stack.name)
-        };
-        self.slices == 1 || unit.iter().any(is_whole)
+        for unit in &mut self.units {
+            if unit.iter().any(|trial| trial.stack.name == stack) {
+                unit.iter_mut().for_each(|trial| trial.slices = 1);
+            }
+        }
     }
 
     /// Removes the trials of `stack`.
@@ -330,9 +329,8 @@ impl Plan {
         // Those that take turns with others, by measurement.
         let mut sliced: Vec<(usize, Vec<Vec<TrialSpec>>)> = Vec::new();
         for unit in units {
-            let is_whole = self.is_whole(&unit);
             let Some(first) = unit.first() else { continue };
-            if is_whole {
+            if first.slices == 1 {
                 groups.extend(unit.into_iter().map(|trial| Some(Group::single(trial))));
                 continue;
             }
@@ -347,7 +345,7 @@ impl Plan {
             }
         }
         for (at, units) in sliced {
-            groups[at] = Some(Group::in_turns(units, self.slices, &mut rng));
+            groups[at] = Some(Group::in_turns(units, &mut rng));
         }
         groups.into_iter().flatten().collect()
     }
@@ -361,20 +359,15 @@ impl Plan {
     }
 }
 
-/// The number of slices of at most `slice` that a window of `measure` consists of.
-fn slices(measure: Duration, slice: Duration) -> u32 {
-    let slices = measure.as_nanos().div_ceil(slice.as_nanos().max(1));
-    u32::try_from(slices).unwrap_or(u32::MAX)
-}
-
 /// Checks that every number of the scenario is in range.
 fn check_ranges(scenario: &Scenario) -> Result<(), PlanError> {
-    let Scenario { measure, slice, warmup, timeout, measurements, searches, .. } = scenario;
+    let Scenario { measure, warmup, timeout, measurements, searches, .. } = scenario;
+    let mut slices = measurements.iter().filter_map(|measurement| measurement.slice);
     let connections = measurements.iter().filter_map(|measurement| measurement.connections);
     let mut connections = connections.chain(searches.iter().map(|search| search.connections));
     if !MEASURE_RANGE.contains(measure) {
         Err(PlanError::Measure)
-    } else if slice.is_some_and(|slice| !SLICE_RANGE.contains(&slice)) {
+    } else if slices.any(|slice| !SLICE_RANGE.contains(&slice)) {
         Err(PlanError::Slice)
     } else if *warmup > MAX_TIME {
         Err(PlanError::Warmup)
@@ -520,7 +513,10 @@ mod tests {
     fn trials_of_a_measurement_take_turns_and_pairs_stay_together_in_each() {
         let mut scenario = scenario(&["rest", "jsonrpc", "zerorpc"]);
         scenario.pairs = vec![["rest".into(), "jsonrpc".into()]];
-        (scenario.measure, scenario.slice) = (Duration::from_millis(250), Some(Duration::from_millis(20)));
+        scenario.measure = Duration::from_millis(250);
+        for measurement in &mut scenario.measurements {
+            measurement.slice = Some(Duration::from_millis(20));
+        }
         let plan = Plan::new(&scenario, &[0, 1]).unwrap();
         let groups = plan.groups(0, 7);
         assert_eq!(groups.len(), scenario.measurements.len());
@@ -536,21 +532,24 @@ mod tests {
             assert_ne!(group.rounds[0], group.rounds[1]);
             for round in &group.rounds {
                 let stacks: Vec<_> = round.iter().map(|index| group.trials[*index].stack.name).collect();
-                let at = stacks.iter().position(|stack| *stack == "rest").unwrap();
-                assert_eq!(stacks[at..at + 4], ["rest", "jsonrpc", "jsonrpc", "rest"]);
+                let at = stacks.iter().position(|stack| ["rest", "jsonrpc"].contains(stack)).unwrap();
+                let orders = [["rest", "jsonrpc", "jsonrpc", "rest"], ["jsonrpc", "rest", "rest", "jsonrpc"]];
+                assert!(orders.iter().any(|order| stacks[at..at + 4] == *order), "{stacks:?}");
                 let mut indexes = round.clone();
                 indexes.sort_unstable();
                 assert_eq!(indexes, (0..group.trials.len()).collect::<Vec<_>>());
             }
         }
-        assert!(plan.trials().all(|trial| plan.slices(trial) == 13));
+        assert!(plan.trials().all(|trial| trial.slices == 13));
     }
 
     #[test]
     fn open_loops_and_running_servers_are_measured_in_one_piece() {
         let mut scenario = scenario(&["rest", "jsonrpc", "zerorpc"]);
         scenario.pairs = vec![["rest".into(), "jsonrpc".into()]];
-        scenario.slice = Some(Duration::from_millis(10));
+        for measurement in &mut scenario.measurements {
+            measurement.slice = Some(Duration::from_millis(10));
+        }
         let mut plan = Plan::new(&scenario, &[0, 1]).unwrap();
         plan.keep_whole("rest");
         let groups = plan.groups(3, 7);
@@ -566,7 +565,7 @@ mod tests {
         let plan = Plan::new(&scenario, &[0, 1]).unwrap();
         let trials: Vec<_> = plan.groups(3, 7).into_iter().flat_map(|group| group.trials).collect();
         assert_eq!(names(&trials), names(&plan.block(3, 7)));
-        assert!(trials.iter().all(|trial| plan.slices(trial) == 1));
+        assert!(trials.iter().all(|trial| trial.slices == 1));
     }
 
     #[test]
@@ -577,7 +576,9 @@ mod tests {
             Plan::new(&scenario, &[0, 1]).err().map(|error| error.to_string()).unwrap_or_default()
         };
         assert!(refused(|s| s.measure = Duration::ZERO).contains("20ms to 600s"));
-        assert!(refused(|s| s.slice = Some(Duration::from_millis(9))).contains("10ms to 600s"));
+        assert!(
+            refused(|s| s.measurements[0].slice = Some(Duration::from_millis(9))).contains("10ms to 600s")
+        );
         assert!(refused(|s| s.timeout = Duration::ZERO).contains("1ms to 600s"));
         assert!(refused(|s| s.measurements.clear()).contains("nothing to measure"));
         assert!(refused(|s| s.stacks.push("soap".to_owned())).contains("unknown stack `soap`"));

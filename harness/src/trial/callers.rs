@@ -31,13 +31,20 @@ pub(super) struct Turn {
 /// How long calls are made, and which of them count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TurnLength {
-    /// The warm-up before it; in the first turn, that of the scenario.
+    /// How long calls are made before those that count, at least; in the first turn, as long as the scenario says.
     pub(super) warm_again: Duration,
     /// The length of the window.
     pub(super) measure: Duration,
+    /// Whether other trials have turns meanwhile.
+    pub(super) is_slice: bool,
 }
 
-/// Connects on the client's cores, and makes the calls of the turns that are `requested`, until none can follow.
+/// How many calls each caller makes before those of a slice that count, at least: with one, all callers would begin their
+/// first call that counts at the same time.
+const CALLS_TO_WARM_AGAIN: u32 = 2;
+
+/// Connects on the client's cores, tells `connected`, and makes the calls of the turns that are `requested`, until none can
+/// follow.
 ///
 /// # Errors
 /// [`TrialError`].
@@ -45,6 +52,7 @@ pub(super) fn run(
     (spec, block): (&TrialSpec, u32),
     context: &TrialContext<'_>,
     location: &ServerLocation,
+    connected: &Sender<()>,
     mut requested: UnboundedReceiver<Turn>,
     in_flight: &Arc<InFlight>,
 ) -> Result<(), TrialError> {
@@ -59,9 +67,13 @@ pub(super) fn run(
         .map_err(|source| TrialError::Runtime { stack, source })?;
     runtime.block_on(async {
         let clients = location.connect(spec.stack, spec.connections.get(), context.scenario.timeout).await?;
+        let _ = connected.send(());
         while let Some(Turn { number, length, opened, finished }) = requested.recv().await {
             let warmup = match spec.share {
-                _ if number > 0 => WarmUp::Again(length.warm_again),
+                _ if number > 0 => {
+                    let callers = spec.load.callers().unwrap_or(1);
+                    WarmUp::Again(length.warm_again, callers.saturating_mul(CALLS_TO_WARM_AGAIN))
+                }
                 None => WarmUp::Settle(context.scenario.warmup),
                 Some(share) => wait_for_start(spec.stack, share.agreed, context.interrupted).await?,
             };

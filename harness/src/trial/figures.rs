@@ -31,10 +31,9 @@ pub(super) fn fill(trial: &mut Trial, measured: &Measured) {
     trial.client = used_in_windows(measured, |reading| reading.client);
     trial.server = used_in_windows(measured, |reading| reading.server);
     trial.broker = used_in_windows(measured, |reading| reading.broker);
-    let kept_back = match measured.readings.as_slice() {
-        [(before, after)] => KeptBack::between(before, after, &cores_in_use(&trial.cores)),
-        _ => measured.kept_back,
-    };
+    let of_window =
+        |(before, after): &(Reading, Reading)| KeptBack::between(before, after, &cores_in_use(&trial.cores));
+    let kept_back = measured.kept_back.or_else(|| measured.readings.first().and_then(of_window));
     trial.stolen = kept_back.map(|kept_back| kept_back.stolen);
     // The CPU time of a server that was already running may be on these cores, too.
     trial.others = kept_back.filter(|_| measured.is_complete).and_then(|kept_back| kept_back.others);

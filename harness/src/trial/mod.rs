@@ -34,8 +34,8 @@ use crate::sys;
 
 /// The runtime of a trial's callers.
 pub const CLIENT_RUNTIME: Runtime = Runtime::CurrentThread;
-/// Before each slice but the first, calls are made for this share of its length that do not count: they fill the caches
-/// that other trials have used meanwhile.
+/// Before each slice but the first, calls are made for one part in so many of its length that do not count: they fill the
+/// caches that other trials have used meanwhile.
 pub(crate) const WARM_AGAIN_SHARE: u32 = 10;
 
 /// The broker of a trial; `None` where its stack needs none.
@@ -76,7 +76,10 @@ pub fn run_group(
     let trials = (position..).zip(&group.trials).zip(measured);
     let trials = trials.map(|((position, spec), measured)| {
         let mut trial = Trial::new(spec, block, position);
-        trial.at_seconds = begun_at;
+        let first_window = measured.as_ref().ok().and_then(|measured| measured.first_window_at);
+        let in_turns = first_window.filter(|_| group.rounds.len() > 1);
+        let since_start = in_turns.map(|at| at.saturating_duration_since(context.started_at).as_secs_f64());
+        trial.at_seconds = since_start.unwrap_or(begun_at);
         trial.warm = stayed_awake;
         if !trial.warm && spec.cores.client != spec.cores.server {
             trial.labels.push(Label::Cold);
@@ -120,6 +123,9 @@ fn measure<'scope>(
     block: u32,
 ) -> Vec<Result<Measured, String>> {
     let start = |(spec, broker): (&'scope TrialSpec, TrialBroker)| {
+        if context.interrupted.load(Ordering::Relaxed) {
+            return Err("interrupted".to_owned());
+        }
         let broker = broker.map_err(|reason| format!("no broker: {reason}"))?;
         Stage::start(scope, spec, context, broker.as_ref(), kept_awake, block)
             .map_err(|error| error.to_string())
@@ -127,7 +133,9 @@ fn measure<'scope>(
     let mut stages: Vec<_> = group.trials.iter().zip(brokers).map(start).collect();
     let rounds = u32::try_from(group.rounds.len().max(1)).unwrap_or(u32::MAX);
     let slice = context.scenario.measure / rounds;
-    let length = TurnLength { warm_again: slice / WARM_AGAIN_SHARE, measure: slice };
+    let length = TurnLength { warm_again: slice / WARM_AGAIN_SHARE, measure: slice, is_slice: rounds > 1 };
+    // So that none connects during the turn of another.
+    stages.iter().flatten().for_each(Stage::wait_until_connected);
     let meters = (rounds > 1).then(|| meters_of_all(&stages, kept_awake));
     let before = meters.as_ref().map(Meters::read_at_beginning);
     for index in group.rounds.iter().flatten() {
@@ -137,7 +145,7 @@ fn measure<'scope>(
         if let Some(Ok(stage)) = stages.get_mut(*index)
             && stage.can_go_on()
         {
-            stage.turn(length);
+            stage.turn(length, context.scenario.timeout);
         }
     }
     let after = meters.as_ref().map(Meters::read_at_end);

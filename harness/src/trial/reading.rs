@@ -2,7 +2,7 @@
 
 use crate::observe::{CoresReading, Meter};
 use crate::record::{MAX_TAKEN_SHARE, Used};
-use crate::sys::{self, UsageReading};
+use crate::sys::{self, Usage, UsageReading};
 
 /// The meters of the processes of a trial. A process that is not observable has none.
 pub(super) struct Meters {
@@ -33,6 +33,23 @@ impl Meters {
         Reading { client, ..self.read_others() }
     }
 
+    /// Reads the CPU times at the beginning of a slice, the client's last. It takes some microseconds, much less than a slice.
+    pub(super) fn read_cpu_at_beginning(&self) -> Reading {
+        let others = self.read_cpu_of_servers();
+        Reading { client: read_cpu(self.client.as_ref()), ..others }
+    }
+
+    /// Reads the CPU times at the end of a slice, the client's first.
+    pub(super) fn read_cpu_at_end(&self) -> Reading {
+        let client = read_cpu(self.client.as_ref());
+        Reading { client, ..self.read_cpu_of_servers() }
+    }
+
+    fn read_cpu_of_servers(&self) -> Reading {
+        let (server, broker) = (read_cpu(self.server.as_ref()), read_cpu(self.broker.as_ref()));
+        Reading { server, broker, ..Reading::default() }
+    }
+
     fn read_others(&self) -> Reading {
         Reading {
             client: None,
@@ -42,6 +59,10 @@ impl Meters {
             cores: CoresReading::take(),
         }
     }
+}
+
+fn read_cpu(meter: Option<&Meter>) -> Option<UsageReading> {
+    meter.and_then(Meter::read_cpu_time)
 }
 
 fn read(meter: Option<&Meter>) -> Option<UsageReading> {
@@ -56,6 +77,23 @@ pub(super) struct Reading {
     pub(super) broker: Option<UsageReading>,
     others: Vec<Option<UsageReading>>,
     cores: Option<CoresReading>,
+}
+
+impl Reading {
+    /// This reading with the CPU times and the instants of `edge`, that of the beginning or the end of a slice.
+    pub(super) fn with_cpu_times_of(self, edge: &Reading) -> Self {
+        let at_edge = |all: Option<UsageReading>, edge: Option<UsageReading>| {
+            let (all, edge) = (all?, edge?);
+            Some(UsageReading { usage: Usage { cpu_ns: edge.usage.cpu_ns, ..all.usage }, at: edge.at })
+        };
+        Reading {
+            client: at_edge(self.client, edge.client),
+            server: at_edge(self.server, edge.server),
+            broker: at_edge(self.broker, edge.broker),
+            others: vec![],
+            cores: None,
+        }
+    }
 }
 
 /// What a process used in some windows, each with the readings at its ends. Shares of a core are over the time between the
@@ -111,7 +149,7 @@ fn own_share(before: &Reading, after: &Reading) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::{CoreTime, Usage};
+    use crate::sys::CoreTime;
     use std::collections::BTreeMap;
     use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! A trial whose server runs and whose callers are connected, ready to be measured in one turn or in several.
 
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,9 @@ use crate::sys;
 /// How long the system may take to report that a server has ended which its callers could not reach any more.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How often a wait for the callers' thread checks whether that has ended.
+const END_CHECK_INTERVAL: Duration = Duration::from_millis(100);
+
 /// A trial that is ready to be measured. Dropping it ends its callers and its server.
 pub(super) struct Stage<'scope> {
     spec: &'scope TrialSpec,
@@ -29,9 +32,13 @@ pub(super) struct Stage<'scope> {
     meters: Meters,
     /// Requests turns from the thread of the callers. It ends with this sender.
     turns: UnboundedSender<Turn>,
+    /// Receives a message once the callers are connected.
+    connected: Receiver<()>,
     callers: ScopedJoinHandle<'scope, Result<(), TrialError>>,
     in_flight: Arc<InFlight>,
     measured: Measured,
+    /// Whether the server did not answer any more.
+    is_silent: bool,
 }
 
 impl<'scope> Stage<'scope> {
@@ -59,13 +66,16 @@ impl<'scope> Stage<'scope> {
         };
         let in_flight = Arc::new(InFlight::default());
         let (turns, requested): (_, UnboundedReceiver<Turn>) = unbounded_channel();
+        let (tell_connected, connected) = mpsc::channel();
         let (location, counter) = (running.location.clone(), Arc::clone(&in_flight));
         let callers = std::thread::Builder::new()
-            .spawn_scoped(scope, move || callers::run((spec, block), context, &location, requested, &counter))
+            .spawn_scoped(scope, move || {
+                callers::run((spec, block), context, &location, &tell_connected, requested, &counter)
+            })
             .map_err(|source| TrialError::Load { stack: spec.stack.name, source })?;
         let never_idle = is_complete && never_idle(spec, context);
         let measured = Measured { is_complete, never_idle, ..Measured::default() };
-        Ok(Stage { spec, running, meters, turns, callers, in_flight, measured })
+        Ok(Stage { spec, running, meters, turns, connected, callers, in_flight, measured, is_silent: false })
     }
 
     /// The trial that this is.
@@ -73,9 +83,15 @@ impl<'scope> Stage<'scope> {
         self.spec
     }
 
-    /// Whether another turn makes sense: callers that gave up do not begin again.
+    /// Waits until the callers are connected, or cannot connect.
+    pub(super) fn wait_until_connected(&self) {
+        let _ = self.connected.recv();
+    }
+
+    /// Whether another turn makes sense: callers that gave up do not begin again, and those of a silent server wait for each
+    /// call until its deadline.
     pub(super) fn can_go_on(&self) -> bool {
-        self.measured.observation.callers_gave_up == 0 && !self.callers.is_finished()
+        self.measured.observation.callers_gave_up == 0 && !self.is_silent && !self.callers.is_finished()
     }
 
     /// The processes of this trial apart from the client, where they can be observed.
@@ -88,19 +104,83 @@ impl<'scope> Stage<'scope> {
         self.measured.is_complete
     }
 
-    /// Makes calls for a turn, and measures them. The reason of a failure is that of [`Self::end`].
-    pub(super) fn turn(&mut self, length: TurnLength) {
+    /// Makes calls for a turn, and measures them. `timeout` is the deadline of a call. The reason of a failure is that of
+    /// [`Self::end`].
+    pub(super) fn turn(&mut self, length: TurnLength, timeout: Duration) {
         let (opened, window) = mpsc::channel();
         let (finished, result) = mpsc::channel();
         let number = self.measured.turns;
+        let begun_at = Instant::now();
+        let around = length.is_slice.then(|| self.meters.read_at_beginning());
         // Where the callers' thread has ended, nothing will be received.
         let _ = self.turns.send(Turn { number, length, opened, finished });
         if number == 0 {
             self.meters.reset_peak_memory();
         }
         self.measured.turns += 1;
-        if let Some(turn) = watch(&window, &result, &self.meters, &self.in_flight) {
-            self.measured.add(turn);
+        let Some(mut turn) = self.watch(&window, &result, around.is_some()) else { return };
+        if let Some(before) = around
+            && let Some((at_begin, at_end)) = turn.readings.take()
+        {
+            let after = self.meters.read_at_end();
+            turn.readings = Some((before.with_cpu_times_of(&at_begin), after.with_cpu_times_of(&at_end)));
+        }
+        self.is_silent = turn.observation.counts.right == 0 && begun_at.elapsed() >= timeout;
+        self.measured.add(turn);
+    }
+
+    /// Waits until the window opens and until it closes, and reads the meters at both moments: in a slice only the CPU times,
+    /// since everything else takes too long. `None` if the callers' thread has ended.
+    fn watch(
+        &self,
+        window: &Receiver<Window>,
+        result: &Receiver<Observation>,
+        is_slice: bool,
+    ) -> Option<MeasuredTurn> {
+        // Without a window the callers have given up before, or their thread has ended.
+        let Some(window) = self.receive(window) else {
+            return self.receive(result).map(MeasuredTurn::without_window);
+        };
+        let result_until =
+            |until: Instant| result.recv_timeout(until.saturating_duration_since(Instant::now())).ok();
+        let mut early = result_until(window.begin);
+        let meters = &self.meters;
+        let before = if is_slice { meters.read_cpu_at_beginning() } else { meters.read_at_beginning() };
+        let mut samples = InFlightSamples::default();
+        let mut next_sample = window.begin;
+        while early.is_none() && Instant::now() < window.end {
+            next_sample += samples.next_gap();
+            early = result_until(next_sample.min(window.end));
+            // At the end, callers have begun to stop.
+            if early.is_none() && next_sample < window.end {
+                samples.push(self.in_flight.now());
+            }
+        }
+        let closed = Instant::now().min(window.end);
+        let after = if is_slice { meters.read_cpu_at_end() } else { meters.read_at_end() };
+        // The last answers may still be under way.
+        let observation = early.or_else(|| self.receive(result))?;
+        Some(MeasuredTurn {
+            observation,
+            window: Some(window),
+            seconds: closed.saturating_duration_since(window.begin).as_secs_f64(),
+            readings: Some((before, after)),
+            samples,
+        })
+    }
+
+    /// The next message of the callers' thread; `None` if there will be none.
+    fn receive<T>(&self, messages: &Receiver<T>) -> Option<T> {
+        loop {
+            match messages.recv_timeout(END_CHECK_INTERVAL) {
+                Ok(message) => return Some(message),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                // A request that it never took keeps the sender alive.
+                Err(RecvTimeoutError::Timeout) if self.callers.is_finished() => {
+                    return messages.try_recv().ok();
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
         }
     }
 
@@ -130,40 +210,4 @@ impl<'scope> Stage<'scope> {
 fn never_idle(spec: &TrialSpec, context: &TrialContext<'_>) -> bool {
     let server = if spec.twin { context.twin } else { context.server };
     spec.load.callers().is_some() && spec.cores.is_one() && server.given.is_empty()
-}
-
-/// Waits until the window opens and until it closes, and reads the meters at both moments. `None` if the callers' thread
-/// has ended.
-fn watch(
-    window: &Receiver<Window>,
-    result: &Receiver<Observation>,
-    meters: &Meters,
-    in_flight: &InFlight,
-) -> Option<MeasuredTurn> {
-    // Without a window the callers have given up before, or their thread has ended.
-    let Ok(window) = window.recv() else {
-        return result.recv().ok().map(MeasuredTurn::without_window);
-    };
-    let result_until =
-        |until: Instant| result.recv_timeout(until.saturating_duration_since(Instant::now())).ok();
-    let mut early = result_until(window.begin);
-    let before = meters.read_at_beginning();
-    let mut samples = InFlightSamples::default();
-    let mut next_sample = window.begin;
-    while early.is_none() && Instant::now() < window.end {
-        next_sample += samples.next_gap();
-        early = result_until(next_sample.min(window.end));
-        samples.push(in_flight.now());
-    }
-    let closed = Instant::now().min(window.end);
-    let after = meters.read_at_end();
-    // The last answers may still be under way.
-    let observation = early.or_else(|| result.recv().ok())?;
-    Some(MeasuredTurn {
-        observation,
-        window: Some(window),
-        seconds: closed.saturating_duration_since(window.begin).as_secs_f64(),
-        readings: Some((before, after)),
-        samples,
-    })
 }

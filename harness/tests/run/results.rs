@@ -170,3 +170,24 @@ fn without_a_broker_amqp_is_left_out_and_the_rest_is_measured() {
     without(&["--require", "amqp"]).with(3, &["amqp is required", "/nonexistent"]);
     without(&["--stack", "amqp"]).with(3, &["nothing could be measured", "/nonexistent"]);
 }
+
+#[test]
+fn trials_in_slices_are_measured_for_the_whole_window() {
+    let run = Run::placed(&["rest-hyper", "jsonrpc-hyper"], 1, "100ms", "shared");
+    let scenario = run.folder.path().join("tiny.toml");
+    let text = std::fs::read_to_string(&scenario).unwrap();
+    std::fs::write(&scenario, text + "slice = \"20ms\"\n").unwrap();
+    finish(&mut run.command(&[])).with(0, &[]);
+    let record = run.record();
+    assert_eq!(record.trials.len(), 4);
+    for trial in &record.trials {
+        assert_eq!(trial.status, Status::Valid, "{trial:?}");
+        assert!(trial.counts.right > 0 && (trial.measured_seconds - 0.1).abs() < 1e-6, "{trial:?}");
+        assert!(trial.client.is_some_and(|used| used.cpu_ns > 0), "{trial:?}");
+    }
+    // Each began with a separate slice.
+    let mut starts: Vec<_> = record.trials.iter().map(|trial| trial.at_seconds.to_bits()).collect();
+    starts.sort_unstable();
+    starts.dedup();
+    assert_eq!(starts.len(), 4);
+}

@@ -54,6 +54,7 @@ fn trial_of(seen: &Observation, load: &str, agent: u32) -> Trial {
         placement: Placement::Free,
         connections: NonZeroU32::new(8),
         warm: false,
+        slice: None,
     };
     let spec = TrialSpec::new(Stack::named("rest").unwrap(), &measurement, &Cores::default());
     let mut trial = Trial {
