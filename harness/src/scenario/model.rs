@@ -114,8 +114,8 @@ pub struct Measurement {
     /// The length of a slice: 10 ms to 600 s, several times as long as a call takes under this load. The trials of the
     /// measurement are then alive at the same time, and each is measured for one slice in turn until its window is complete,
     /// so that what slows the machine down for some seconds slows all of them down alike. Open loops, the load of several
-    /// agents, and stacks that are already running or paired with one that is, are measured in one piece. Without this key,
-    /// all trials are.
+    /// agents, and all trials of a run with a server that is already running, are measured in one piece. Without this key, all
+    /// trials are.
     #[serde(default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", example = &"20ms")]
     pub slice: Option<Duration>,

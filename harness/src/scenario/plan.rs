@@ -295,13 +295,9 @@ impl Plan {
         stacks
     }
 
-    /// Makes the trials of `stack` in one piece, and those of a stack that it is paired with.
-    pub fn keep_whole(&mut self, stack: &str) {
-        for unit in &mut self.units {
-            if unit.iter().any(|trial| trial.stack.name == stack) {
-                unit.iter_mut().for_each(|trial| trial.slices = 1);
-            }
-        }
+    /// Makes every trial in one piece.
+    pub fn keep_whole(&mut self) {
+        self.units.iter_mut().flatten().for_each(|trial| trial.slices = 1);
     }
 
     /// Removes the trials of `stack`.
@@ -544,21 +540,17 @@ mod tests {
     }
 
     #[test]
-    fn open_loops_and_running_servers_are_measured_in_one_piece() {
+    fn open_loops_and_runs_without_turns_are_measured_in_one_piece() {
         let mut scenario = scenario(&["rest", "jsonrpc", "zerorpc"]);
         scenario.pairs = vec![["rest".into(), "jsonrpc".into()]];
         for measurement in &mut scenario.measurements {
             measurement.slice = Some(Duration::from_millis(10));
         }
         let mut plan = Plan::new(&scenario, &[0, 1]).unwrap();
-        plan.keep_whole("rest");
+        plan.keep_whole();
         let groups = plan.groups(3, 7);
-        for group in &groups {
-            let is_whole = |trial: &TrialSpec| ["rest", "jsonrpc"].contains(&trial.stack.name);
-            assert_eq!(group.rounds.len() == 1, group.trials.iter().any(is_whole));
-            assert!(group.rounds.len() > 1 || group.trials.len() == 1);
-        }
-        assert!(groups.iter().any(|group| group.rounds.len() > 1));
+        assert!(groups.iter().all(|group| group.trials.len() == 1 && group.rounds == [[0]]));
+        assert_eq!(names(groups.iter().flat_map(|group| &group.trials)), names(&plan.block(3, 7)));
         for measurement in &mut scenario.measurements {
             measurement.load = "open:100:poisson".parse().unwrap();
         }

@@ -21,7 +21,7 @@ use std::time::Instant;
 use self::callers::TurnLength;
 use self::figures::{fail, fill};
 use self::measured::Measured;
-use self::reading::{KeptBack, Meters};
+use self::reading::{KeptBack, Meters, What};
 use self::stage::Stage;
 use crate::deploy::Cores;
 use crate::deploy::keep_awake::KeepAwake;
@@ -137,7 +137,7 @@ fn measure<'scope>(
     // So that none connects during the turn of another.
     stages.iter().flatten().for_each(Stage::wait_until_connected);
     let meters = (rounds > 1).then(|| meters_of_all(&stages, kept_awake));
-    let before = meters.as_ref().map(Meters::read_at_beginning);
+    let before = meters.as_ref().map(|meters| meters.read_at_beginning(What::Everything));
     for index in group.rounds.iter().flatten() {
         if context.interrupted.load(Ordering::Relaxed) {
             break;
@@ -146,9 +146,12 @@ fn measure<'scope>(
             && stage.can_go_on()
         {
             stage.turn(length, context.scenario.timeout);
+            if length.is_slice && stage.can_go_on() && stage.needs_longer_slices() {
+                stage.turn_whole(context.scenario.measure, context.scenario.timeout);
+            }
         }
     }
-    let after = meters.as_ref().map(Meters::read_at_end);
+    let after = meters.as_ref().map(|meters| meters.read_at_end(What::Everything));
     let ends = before.zip(after);
     // What others used is only known where all processes are.
     let is_complete = stages.iter().flatten().all(Stage::is_complete);

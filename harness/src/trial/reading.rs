@@ -22,51 +22,48 @@ impl Meters {
     /// Reads every meter at the beginning of the window, one after the other. A reading through a control port takes a round
     /// trip, so that each process has its own instant. The client's is the last one: it is this process, and its CPU time
     /// would include the other readings.
-    pub(super) fn read_at_beginning(&self) -> Reading {
-        let others = self.read_others();
-        Reading { client: read(self.client.as_ref()), ..others }
+    pub(super) fn read_at_beginning(&self, what: What) -> Reading {
+        let servers = self.read_servers(what);
+        Reading { client: what.of(self.client.as_ref()), ..servers }
     }
 
     /// Reads every meter at the end of the window, the client's first.
-    pub(super) fn read_at_end(&self) -> Reading {
-        let client = read(self.client.as_ref());
-        Reading { client, ..self.read_others() }
+    pub(super) fn read_at_end(&self, what: What) -> Reading {
+        let client = what.of(self.client.as_ref());
+        Reading { client, ..self.read_servers(what) }
     }
 
-    /// Reads the CPU times at the beginning of a slice, the client's last. It takes some microseconds, much less than a slice.
-    pub(super) fn read_cpu_at_beginning(&self) -> Reading {
-        let others = self.read_cpu_of_servers();
-        Reading { client: read_cpu(self.client.as_ref()), ..others }
-    }
-
-    /// Reads the CPU times at the end of a slice, the client's first.
-    pub(super) fn read_cpu_at_end(&self) -> Reading {
-        let client = read_cpu(self.client.as_ref());
-        Reading { client, ..self.read_cpu_of_servers() }
-    }
-
-    fn read_cpu_of_servers(&self) -> Reading {
-        let (server, broker) = (read_cpu(self.server.as_ref()), read_cpu(self.broker.as_ref()));
-        Reading { server, broker, ..Reading::default() }
-    }
-
-    fn read_others(&self) -> Reading {
-        Reading {
-            client: None,
-            server: read(self.server.as_ref()),
-            broker: read(self.broker.as_ref()),
-            others: self.others.iter().map(|pid| sys::cpu_time(*pid)).collect(),
-            cores: CoresReading::take(),
+    fn read_servers(&self, what: What) -> Reading {
+        let (server, broker) = (what.of(self.server.as_ref()), what.of(self.broker.as_ref()));
+        let reading = Reading { server, broker, ..Reading::default() };
+        match what {
+            What::CpuTimes => reading,
+            What::Everything => Reading {
+                others: self.others.iter().map(|pid| sys::cpu_time(*pid)).collect(),
+                cores: CoresReading::take(),
+                ..reading
+            },
         }
     }
 }
 
-fn read_cpu(meter: Option<&Meter>) -> Option<UsageReading> {
-    meter.and_then(Meter::read_cpu_time)
+/// What a reading contains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// All that can be known.
+    Everything,
+    /// The CPU times of client, server and broker: at the ends of a slice, which is much longer than the microseconds that
+    /// this takes.
+    CpuTimes,
 }
 
-fn read(meter: Option<&Meter>) -> Option<UsageReading> {
-    meter.and_then(Meter::read)
+impl What {
+    fn of(self, meter: Option<&Meter>) -> Option<UsageReading> {
+        match self {
+            What::Everything => meter?.read(),
+            What::CpuTimes => meter?.read_cpu_time(),
+        }
+    }
 }
 
 /// One reading of every meter, and of the cores.

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::callers::{self, Turn, TurnLength};
 use super::error::TrialError;
 use super::measured::{Measured, MeasuredTurn};
-use super::reading::Meters;
+use super::reading::{Meters, What};
 use super::server::{BrokerLocation, RunningServer, TrialContext};
 use crate::deploy::ServerProcess;
 use crate::deploy::keep_awake::KeepAwake;
@@ -22,6 +22,8 @@ use crate::sys;
 /// How long the system may take to report that a server has ended which its callers could not reach any more.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How many calls each caller makes in a slice, at least on average.
+const MIN_CALLS_PER_SLICE: u64 = 5;
 /// How often a wait for the callers' thread checks whether that has ended.
 const END_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -37,8 +39,8 @@ pub(super) struct Stage<'scope> {
     callers: ScopedJoinHandle<'scope, Result<(), TrialError>>,
     in_flight: Arc<InFlight>,
     measured: Measured,
-    /// Whether the server did not answer any more.
-    is_silent: bool,
+    /// Whether no turn may follow.
+    is_over: bool,
 }
 
 impl<'scope> Stage<'scope> {
@@ -75,7 +77,7 @@ impl<'scope> Stage<'scope> {
             .map_err(|source| TrialError::Load { stack: spec.stack.name, source })?;
         let never_idle = is_complete && never_idle(spec, context);
         let measured = Measured { is_complete, never_idle, ..Measured::default() };
-        Ok(Stage { spec, running, meters, turns, connected, callers, in_flight, measured, is_silent: false })
+        Ok(Stage { spec, running, meters, turns, connected, callers, in_flight, measured, is_over: false })
     }
 
     /// The trial that this is.
@@ -91,7 +93,23 @@ impl<'scope> Stage<'scope> {
     /// Whether another turn makes sense: callers that gave up do not begin again, and those of a silent server wait for each
     /// call until its deadline.
     pub(super) fn can_go_on(&self) -> bool {
-        self.measured.observation.callers_gave_up == 0 && !self.is_silent && !self.callers.is_finished()
+        self.measured.observation.callers_gave_up == 0 && !self.is_over && !self.callers.is_finished()
+    }
+
+    /// Whether a slice that was just measured was too short for the calls: those that are cut off by its ends would count too
+    /// much. Without right answers, a longer window shows why.
+    pub(super) fn needs_longer_slices(&self) -> bool {
+        let callers = u64::from(self.spec.load.callers().unwrap_or(1));
+        self.measured.observation.counts.right
+            < MIN_CALLS_PER_SLICE * u64::from(self.measured.turns) * callers
+    }
+
+    /// Measures the trial in one piece of the length `measure` instead, and ends its turns.
+    pub(super) fn turn_whole(&mut self, measure: Duration, timeout: Duration) {
+        let Measured { is_complete, never_idle, turns, .. } = std::mem::take(&mut self.measured);
+        self.measured = Measured { is_complete, never_idle, turns, ..Measured::default() };
+        self.turn(TurnLength { warm_again: Duration::ZERO, measure, is_slice: true }, timeout);
+        self.is_over = true;
     }
 
     /// The processes of this trial apart from the client, where they can be observed.
@@ -111,41 +129,42 @@ impl<'scope> Stage<'scope> {
         let (finished, result) = mpsc::channel();
         let number = self.measured.turns;
         let begun_at = Instant::now();
-        let around = length.is_slice.then(|| self.meters.read_at_beginning());
+        let read_all = || self.meters.read_at_beginning(What::Everything);
+        let around = (length.is_slice && number > 0).then(read_all);
         // Where the callers' thread has ended, nothing will be received.
         let _ = self.turns.send(Turn { number, length, opened, finished });
         if number == 0 {
             self.meters.reset_peak_memory();
         }
         self.measured.turns += 1;
-        let Some(mut turn) = self.watch(&window, &result, around.is_some()) else { return };
+        let Some(window) = self.receive(&window) else {
+            // The callers have given up before, or their thread has ended.
+            if let Some(observation) = self.receive(&result) {
+                self.measured.add(MeasuredTurn::without_window(observation));
+            }
+            return;
+        };
+        // The first warm-up takes much longer than a slice. It is over now, or nearly so.
+        let around = around.or_else(|| length.is_slice.then(read_all));
+        let at_ends = if length.is_slice { What::CpuTimes } else { What::Everything };
+        let Some(mut turn) = self.watch(window, &result, at_ends) else { return };
         if let Some(before) = around
             && let Some((at_begin, at_end)) = turn.readings.take()
         {
-            let after = self.meters.read_at_end();
+            let after = self.meters.read_at_end(What::Everything);
             turn.readings = Some((before.with_cpu_times_of(&at_begin), after.with_cpu_times_of(&at_end)));
         }
-        self.is_silent = turn.observation.counts.right == 0 && begun_at.elapsed() >= timeout;
+        self.is_over = turn.observation.counts.right == 0 && begun_at.elapsed() >= timeout;
         self.measured.add(turn);
     }
 
-    /// Waits until the window opens and until it closes, and reads the meters at both moments: in a slice only the CPU times,
-    /// since everything else takes too long. `None` if the callers' thread has ended.
-    fn watch(
-        &self,
-        window: &Receiver<Window>,
-        result: &Receiver<Observation>,
-        is_slice: bool,
-    ) -> Option<MeasuredTurn> {
-        // Without a window the callers have given up before, or their thread has ended.
-        let Some(window) = self.receive(window) else {
-            return self.receive(result).map(MeasuredTurn::without_window);
-        };
+    /// Waits until `window` opens and until it closes, and reads `what` at both moments. `None` if the callers' thread has
+    /// ended.
+    fn watch(&self, window: Window, result: &Receiver<Observation>, what: What) -> Option<MeasuredTurn> {
         let result_until =
             |until: Instant| result.recv_timeout(until.saturating_duration_since(Instant::now())).ok();
         let mut early = result_until(window.begin);
-        let meters = &self.meters;
-        let before = if is_slice { meters.read_cpu_at_beginning() } else { meters.read_at_beginning() };
+        let before = self.meters.read_at_beginning(what);
         let mut samples = InFlightSamples::default();
         let mut next_sample = window.begin;
         while early.is_none() && Instant::now() < window.end {
@@ -157,7 +176,7 @@ impl<'scope> Stage<'scope> {
             }
         }
         let closed = Instant::now().min(window.end);
-        let after = if is_slice { meters.read_cpu_at_end() } else { meters.read_at_end() };
+        let after = self.meters.read_at_end(what);
         // The last answers may still be under way.
         let observation = early.or_else(|| self.receive(result))?;
         Some(MeasuredTurn {

@@ -191,3 +191,16 @@ fn trials_in_slices_are_measured_for_the_whole_window() {
     starts.dedup();
     assert_eq!(starts.len(), 4);
 }
+
+#[test]
+fn calls_that_are_too_long_for_a_slice_are_measured_in_one_piece() {
+    let run = Run::placed(&["rest-hyper"], 1, "200ms", "shared");
+    let scenario = run.folder.path().join("tiny.toml");
+    let text = std::fs::read_to_string(&scenario).unwrap().replace("stacks =", "floors = false\nstacks =");
+    std::fs::write(&scenario, text + "slice = \"20ms\"\n").unwrap();
+    finish(&mut run.command(&["--server-arg=--handler-delay=15ms"])).with(0, &[]);
+    let record = run.record();
+    let trial = &record.trials[0];
+    // In each slice of 20 ms one or two calls begin: counted there, they would be up to 100 a second.
+    assert!(trial.throughput < 85.0 && (trial.measured_seconds - 0.2).abs() < 1e-6, "{trial:?}");
+}
