@@ -80,7 +80,7 @@ struct Progress {
     length: Duration,
     /// When the window opens, if that was agreed.
     agreed_end: Option<Instant>,
-    /// How many calls have to end, if latencies had settled before.
+    /// How many more calls must end before the window opens; only for [`WarmUp::Again`], which tests nothing.
     missing_calls: Option<u32>,
     /// Latencies of the current interval, in nanoseconds.
     latencies: Vec<u64>,

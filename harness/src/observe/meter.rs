@@ -28,7 +28,8 @@ impl Meter {
         }
     }
 
-    /// The CPU time of the process so far, which takes one system call on this machine; `None` where it is not observable.
+    /// The CPU time of the process so far; `None` where it is not observable. For a process of this machine this is much faster
+    /// than [`Self::read`]; a control port is read in full.
     #[must_use]
     pub fn read_cpu_time(&self) -> Option<UsageReading> {
         match self {

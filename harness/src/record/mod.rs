@@ -280,7 +280,7 @@ impl CheckFailure {
 pub struct Trial {
     /// The block it belongs to, from 0.
     pub block: u32,
-    /// The position of the trial in its block, from 0. Trials that take turns have no order.
+    /// The position of the trial in its block, from 0. For trials that take turns it is only a number.
     pub position: u32,
     /// The measurement of the scenario that it belongs to.
     pub measurement: String,
@@ -339,12 +339,14 @@ pub struct Trial {
     /// What the broker's process used; absent where there is none, or it is not observable.
     pub broker: Option<Used>,
     /// The time that the hypervisor kept from the machine's cores while calls counted, as a share of the time of the
-    /// cores in use; absent where the system does not report it. Of trials in slices, over all their turns, as is `others`.
+    /// cores in use; absent where the system does not report it. For trials that take
+    /// turns: from before the first turn to after the last, the same value for each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stolen: Option<f64>,
     /// The CPU time that processes outside of the trial used on its cores while calls counted, as a share of the time of
     /// those cores, estimated rather too low than too high. Absent where a part of the trial was already running, the window
-    /// is too short for the resolution of the system's counters, or the system does not report them.
+    /// is too short for the resolution of the system's counters, or the system does not report them. For trials that take
+    /// turns, over the same time as `stolen`; the processes of the other trials do not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub others: Option<f64>,
     /// Whether the processes of the trial never leave their one core idle, unless something keeps them from running: a closed
@@ -362,7 +364,8 @@ pub struct Trial {
     pub agents: Vec<AgentPart>,
 }
 
-/// What a process used while calls counted.
+/// What a process used while calls counted. Of trials in slices, context switches, `run_queue_ns` and `throttled_ns` include
+/// the warm-up before each slice but the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Used {
     /// CPU time in nanoseconds, user and system.

@@ -1,4 +1,4 @@
-//! The blocks of a run, one trial after another.
+//! The blocks of a run: trials one after another, or in turns.
 
 use std::sync::atomic::Ordering;
 

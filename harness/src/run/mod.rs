@@ -71,7 +71,7 @@ pub fn run(
         started_at: Instant::now(),
         interrupted,
     };
-    // Such a server may take one connection at a time, and stacks are compared only if they were measured alike.
+    // A server that was already running may accept only one connection at a time, and all stacks are measured alike.
     if !options.targets.urls.is_empty() {
         plan.keep_whole();
     }

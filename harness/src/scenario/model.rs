@@ -111,11 +111,11 @@ pub struct Measurement {
     #[serde(default = "default_true")]
     #[schemars(example = false)]
     pub warm: bool,
-    /// The length of a slice: 10 ms to 600 s, several times as long as a call takes under this load. The trials of the
-    /// measurement are then alive at the same time, and each is measured for one slice in turn until its window is complete,
-    /// so that what slows the machine down for some seconds slows all of them down alike. Open loops, the load of several
-    /// agents, and all trials of a run with a server that is already running, are measured in one piece. Without this key, all
-    /// trials are.
+    /// The maximum length of a slice: 10 ms to 600 s. Choose several times the time of a call under this load. All servers of
+    /// the measurement then run at the same time, and their trials are measured in turn, one slice each, until each window
+    /// is complete. A change in the machine's speed then affects all stacks alike. Without this key, each trial is measured
+    /// in one piece. So are open loops, the load of several agents, and every trial of a run with a server that is already
+    /// running.
     #[serde(default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", example = &"20ms")]
     pub slice: Option<Duration>,

@@ -17,7 +17,7 @@ use crate::stacks::{EVENT_FLOOR, FLOORS, Stack, UnknownStack};
 const MAX_TIME: Duration = Duration::from_secs(600);
 /// How long a trial may be measured.
 const MEASURE_RANGE: RangeInclusive<Duration> = Duration::from_millis(20)..=MAX_TIME;
-/// The length of a slice: at least some dozens of calls, and much longer than the readings at its ends take.
+/// The permitted length of a slice. The minimum is much longer than the readings at its ends take.
 const SLICE_RANGE: RangeInclusive<Duration> = Duration::from_millis(10)..=MAX_TIME;
 /// The p99 that a search may ask for.
 const SEARCH_LIMIT_RANGE: RangeInclusive<Duration> = Duration::from_micros(10)..=Duration::from_secs(60);
@@ -295,7 +295,7 @@ impl Plan {
         stacks
     }
 
-    /// Makes every trial in one piece.
+    /// Measures every trial in one piece.
     pub fn keep_whole(&mut self) {
         self.units.iter_mut().flatten().for_each(|trial| trial.slices = 1);
     }

@@ -35,12 +35,12 @@ pub(super) struct TurnLength {
     pub(super) warm_again: Duration,
     /// The length of the window.
     pub(super) measure: Duration,
-    /// Whether other trials have turns meanwhile.
-    pub(super) is_slice: bool,
+    /// Whether other trials have turns before or after it, so that only CPU times are read at the ends of the window.
+    pub(super) in_turns: bool,
 }
 
-/// How many calls each caller makes before those of a slice that count, at least: with one, all callers would begin their
-/// first call that counts at the same time.
+/// The number of calls, for each caller on average, before those of a slice that count. With one, all callers would start
+/// their first counted call at the same time.
 const CALLS_TO_WARM_AGAIN: u32 = 2;
 
 /// Connects on the client's cores, tells `connected`, and makes the calls of the turns that are `requested`, until none can

@@ -79,7 +79,7 @@ fn failure(trial: &Trial, measured: &Measured) -> Option<String> {
         let log = format_log(server_log);
         Some(format!("{gave_up} of {callers} callers gave up: call after call went unanswered{log}"))
     } else if observation.counts.started == 0 {
-        let longer = if measured.turns > 1 { "a longer slice" } else { "longer --seconds" };
+        let longer = if measured.was_cut_short { "a longer slice, or none" } else { "longer --seconds" };
         Some(format!("no call began in the window: those of the warm-up outlasted it; use {longer}"))
     } else {
         None

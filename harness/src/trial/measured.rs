@@ -42,6 +42,8 @@ impl MeasuredTurn {
 #[derive(Default)]
 pub(super) struct Measured {
     pub(super) observation: Observation,
+    /// Whether the trial ended after a slice, before its window was complete.
+    pub(super) was_cut_short: bool,
     /// The number of turns that began.
     pub(super) turns: u32,
     /// When the first window opened.
@@ -55,8 +57,8 @@ pub(super) struct Measured {
     /// The readings at the beginning and at the end of each window.
     pub(super) readings: Vec<(Reading, Reading)>,
     pub(super) samples: InFlightSamples,
-    /// What was kept back from this trial and those with which it took turns; `None` for a trial in one piece, of which the
-    /// readings tell it.
+    /// What was kept back from this trial and those with which it took turns. `None` for a trial in one piece: it is then
+    /// computed from the readings.
     pub(super) kept_back: Option<KeptBack>,
     /// Whether this run started every process of the trial, and read its CPU time.
     pub(super) is_complete: bool,

@@ -34,8 +34,8 @@ use crate::sys;
 
 /// The runtime of a trial's callers.
 pub const CLIENT_RUNTIME: Runtime = Runtime::CurrentThread;
-/// Before each slice but the first, calls are made for one part in so many of its length that do not count: they fill the
-/// caches that other trials have used meanwhile.
+/// The warm-up before each slice but the first takes the length of the slice divided by this. It fills the caches that other
+/// trials have used.
 pub(crate) const WARM_AGAIN_SHARE: u32 = 10;
 
 /// The broker of a trial; `None` where its stack needs none.
@@ -133,7 +133,7 @@ fn measure<'scope>(
     let mut stages: Vec<_> = group.trials.iter().zip(brokers).map(start).collect();
     let rounds = u32::try_from(group.rounds.len().max(1)).unwrap_or(u32::MAX);
     let slice = context.scenario.measure / rounds;
-    let length = TurnLength { warm_again: slice / WARM_AGAIN_SHARE, measure: slice, is_slice: rounds > 1 };
+    let length = TurnLength { warm_again: slice / WARM_AGAIN_SHARE, measure: slice, in_turns: rounds > 1 };
     // So that none connects during the turn of another.
     stages.iter().flatten().for_each(Stage::wait_until_connected);
     let meters = (rounds > 1).then(|| meters_of_all(&stages, kept_awake));
@@ -146,14 +146,14 @@ fn measure<'scope>(
             && stage.can_go_on()
         {
             stage.turn(length, context.scenario.timeout);
-            if length.is_slice && stage.can_go_on() && stage.needs_longer_slices() {
+            if length.in_turns && stage.can_go_on() && stage.needs_longer_slices() {
                 stage.turn_whole(context.scenario.measure, context.scenario.timeout);
             }
         }
     }
     let after = meters.as_ref().map(|meters| meters.read_at_end(What::Everything));
     let ends = before.zip(after);
-    // What others used is only known where all processes are.
+    // The time of other processes is known only if the CPU time of every process of the group is.
     let is_complete = stages.iter().flatten().all(Stage::is_complete);
     let end = |stage: Result<Stage<'scope>, String>| {
         let stage = stage?;

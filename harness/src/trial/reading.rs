@@ -9,7 +9,8 @@ pub(super) struct Meters {
     pub(super) client: Option<Meter>,
     pub(super) server: Option<Meter>,
     pub(super) broker: Option<Meter>,
-    /// The numbers of other processes whose CPU time is known: those that keep cores awake.
+    /// The ids of other processes whose CPU time is known: those that keep cores awake, and for a group its servers and
+    /// brokers.
     pub(super) others: Vec<u32>,
 }
 
@@ -115,7 +116,7 @@ pub(super) fn used(
 pub(super) struct KeptBack {
     /// The share that the hypervisor took.
     pub(super) stolen: f64,
-    /// The share that processes outside the trial used, estimated rather too low than too high; `None` where the window is
+    /// The share that processes outside the trial, or the group that takes turns, used, estimated rather too low than too high; `None` where the window is
     /// too short for the resolution of the counters.
     pub(super) others: Option<f64>,
 }

@@ -22,7 +22,7 @@ use crate::sys;
 /// How long the system may take to report that a server has ended which its callers could not reach any more.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How many calls each caller makes in a slice, at least on average.
+/// How many correct answers a slice must have for each caller, on average.
 const MIN_CALLS_PER_SLICE: u64 = 5;
 /// How often a wait for the callers' thread checks whether that has ended.
 const END_CHECK_INTERVAL: Duration = Duration::from_millis(100);
@@ -32,7 +32,7 @@ pub(super) struct Stage<'scope> {
     spec: &'scope TrialSpec,
     running: RunningServer,
     meters: Meters,
-    /// Requests turns from the thread of the callers. It ends with this sender.
+    /// Requests turns from the thread of the callers, which ends when this is dropped.
     turns: UnboundedSender<Turn>,
     /// Receives a message once the callers are connected.
     connected: Receiver<()>,
@@ -47,7 +47,7 @@ impl<'scope> Stage<'scope> {
     /// Starts the server of `spec`, unless it is already running, and a thread that connects to it and waits for turns.
     ///
     /// # Errors
-    /// [`TrialError`]. Why the callers cannot connect is an error of the first turn.
+    /// [`TrialError`]. If the callers cannot connect, [`Self::end`] returns the reason.
     pub(super) fn start(
         scope: &'scope Scope<'scope, '_>,
         spec: &'scope TrialSpec,
@@ -96,8 +96,8 @@ impl<'scope> Stage<'scope> {
         self.measured.observation.callers_gave_up == 0 && !self.is_over && !self.callers.is_finished()
     }
 
-    /// Whether a slice that was just measured was too short for the calls: those that are cut off by its ends would count too
-    /// much. Without right answers, a longer window shows why.
+    /// Whether the slices so far were too short for the calls: a call that an end of a slice cuts off has too much weight.
+    /// Without right answers, a longer window shows why.
     pub(super) fn needs_longer_slices(&self) -> bool {
         let callers = u64::from(self.spec.load.callers().unwrap_or(1));
         self.measured.observation.counts.right
@@ -106,9 +106,12 @@ impl<'scope> Stage<'scope> {
 
     /// Measures the trial in one piece of the length `measure` instead, and ends its turns.
     pub(super) fn turn_whole(&mut self, measure: Duration, timeout: Duration) {
-        let Measured { is_complete, never_idle, turns, .. } = std::mem::take(&mut self.measured);
+        let slices = std::mem::take(&mut self.measured);
+        let Measured { is_complete, never_idle, turns, .. } = slices;
         self.measured = Measured { is_complete, never_idle, turns, ..Measured::default() };
-        self.turn(TurnLength { warm_again: Duration::ZERO, measure, is_slice: true }, timeout);
+        self.turn(TurnLength { warm_again: Duration::ZERO, measure, in_turns: true }, timeout);
+        self.measured.observation.settled &= slices.observation.settled;
+        self.measured.was_cut_short = false;
         self.is_over = true;
     }
 
@@ -122,15 +125,15 @@ impl<'scope> Stage<'scope> {
         self.measured.is_complete
     }
 
-    /// Makes calls for a turn, and measures them. `timeout` is the deadline of a call. The reason of a failure is that of
-    /// [`Self::end`].
+    /// Makes calls for a turn, and measures them. `timeout` is the deadline of a call. If this fails, [`Self::end`] returns the
+    /// reason.
     pub(super) fn turn(&mut self, length: TurnLength, timeout: Duration) {
         let (opened, window) = mpsc::channel();
         let (finished, result) = mpsc::channel();
         let number = self.measured.turns;
         let begun_at = Instant::now();
         let read_all = || self.meters.read_at_beginning(What::Everything);
-        let around = (length.is_slice && number > 0).then(read_all);
+        let around = (length.in_turns && number > 0).then(read_all);
         // Where the callers' thread has ended, nothing will be received.
         let _ = self.turns.send(Turn { number, length, opened, finished });
         if number == 0 {
@@ -144,9 +147,9 @@ impl<'scope> Stage<'scope> {
             }
             return;
         };
-        // The first warm-up takes much longer than a slice. It is over now, or nearly so.
-        let around = around.or_else(|| length.is_slice.then(read_all));
-        let at_ends = if length.is_slice { What::CpuTimes } else { What::Everything };
+        // Before the first slice not earlier: the context switches of the long warm-up must not count.
+        let around = around.or_else(|| length.in_turns.then(read_all));
+        let at_ends = if length.in_turns { What::CpuTimes } else { What::Everything };
         let Some(mut turn) = self.watch(window, &result, at_ends) else { return };
         if let Some(before) = around
             && let Some((at_begin, at_end)) = turn.readings.take()
@@ -155,6 +158,7 @@ impl<'scope> Stage<'scope> {
             turn.readings = Some((before.with_cpu_times_of(&at_begin), after.with_cpu_times_of(&at_end)));
         }
         self.is_over = turn.observation.counts.right == 0 && begun_at.elapsed() >= timeout;
+        self.measured.was_cut_short = self.is_over && length.in_turns;
         self.measured.add(turn);
     }
 

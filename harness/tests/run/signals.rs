@@ -1,6 +1,7 @@
 //! Signals that end a run: what was measured is saved, and the exit code names the signal.
 
 use nix::sys::signal::Signal;
+use rpcbench::sys;
 
 use crate::common::{Process, is_ignored, rpcbench};
 use crate::{Run, in_shell, wait_for, wait_until};
@@ -26,8 +27,13 @@ fn each_signal_ends_a_run_with_its_exit_code_after_saving() {
 fn a_second_signal_ends_the_program() {
     let server = Process::start(&mut rpcbench(&["serve", "rest-hyper"]));
     let run = Run::of(&["rest-hyper"], 100, "600s");
+    run.change_scenario(|text| text.replace("stacks =", "floors = false\nstacks ="));
     let mut process = run.start(&["--target", &format!("rest-hyper={}", server.url())]);
     wait_for(&process, "measuring");
+    // Before the first call, the first signal would end the run.
+    let used = || sys::cpu_time(server.pid().as_raw().unsigned_abs()).unwrap().usage.cpu_ns;
+    let before = used();
+    wait_until("the server is called", || used() > before + 20_000_000);
     // The call in hand is not answered any more.
     server.signal(Signal::SIGSTOP);
     process.signal(Signal::SIGINT);
