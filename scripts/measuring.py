@@ -85,9 +85,9 @@ placement = "{placement}"
 
 def pair(placement, *arguments, blocks=30):
     """Compares rest-hyper with itself in new server processes; returns the record and what the program states about the
-    two. By default in thirty blocks, as `standard` has, and in slices of 10 ms: the interval leaves out the smallest and the largest ratios, of
-    which ten blocks have too few."""
-    text = scenario("rest-hyper", "closed:1", 0.1, placement, blocks=blocks, warmup="40ms",
+    two, in slices of 10 ms. By default in thirty blocks, as in the scenario `standard`: the interval leaves out the
+    smallest and the largest ratios, of which ten blocks have too few."""
+    text = scenario("rest-hyper", "closed:1", 0.06, placement, blocks=blocks, warmup="40ms",
                     extra='pairs = [["rest-hyper", "rest-hyper"]]', of_measurement='slice = "10ms"')
     with tempfile.TemporaryDirectory() as folder:
         record, _ = run_into(folder, *arguments, scenario=text)

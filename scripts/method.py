@@ -2,15 +2,15 @@
 
     scripts/method [OPTION]... [PART]...        default: all of them, in two hours
 
-    quiet          whether the machine is quiet enough: hypervisor, other processes, noise      45 s
+    quiet          whether the machine is quiet enough: hypervisor, other processes, noise      20 s
     schedule-lag   the delay of an open loop's generator at 10,000 calls/s                      20 s
     known-answers  a server with known stalls, delays, failures and wrong answers                4 min
     cpu            CPU time per call against a server that burns a known amount                 30 s
     recording      what recording a call costs                                                   1 min
     oha            latency at 1,000 calls/s, compared with oha's (cargo install oha)             1 min
     wrk            closed-loop throughput, compared with wrk's (apt install wrk)                 2 min
-    noise          200 pairs of one stack with itself: how many are stated as different         70 min
-    sensitivity    40 pairs that differ by 3 % of CPU time: how many are stated as different    15 min
+    noise          200 pairs of one stack with itself: how many are stated as different         55 min
+    sensitivity    40 pairs that differ by 3 % of CPU time: how many are stated as different    11 min
     verdicts       simulated tables with the noise of the reference record: false statements, power  2 min
     connections    the memory of 10,000 open connections                                         1 min
     codec          what encoding and decoding a call costs                                       3 min

@@ -168,11 +168,13 @@ def requirements(of):
         ("`rest-hyper` compared with itself, one core", "interval contains 1", of.latency.itself("rest-hyper")),
     ]
     body = [(*row, "`rpcbench run standard`") for row in body]
-    for name in ("noise", "sensitivity"):
-        outcomes = campaign.read(campaign.FOLDER / f"{name}.jsonl")
+    # Of each campaign the name, the file and what is to be added to its figure.
+    for name, file, addition in (("noise", "noise", ""), ("sensitivity", "sensitivity", ""),
+                                 ("sensitivity", "sensitivity-30", ", before trials had slices")):
+        outcomes = campaign.read(campaign.FOLDER / f"{file}.jsonl")
         figure, needed, measured, is_met = campaign.figures(name, outcomes)
         measured = measured + missed(is_met) if outcomes else "not recorded yet"
-        body.append((figure, needed, measured, f"`scripts/method {name}`"))
+        body.append((f"{figure}{addition}", needed, measured, f"`scripts/method {name}`"))
     return rows(["figure", "required", "measured", "command"], body)
 
 
