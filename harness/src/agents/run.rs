@@ -78,6 +78,8 @@ pub fn run(
     interrupted: &Arc<AtomicBool>,
     progress: Progress<'_>,
 ) -> Result<Finished, AgentError> {
+    // Agents agree on the times of whole trials.
+    let scenario = &scenario.in_one_piece();
     check(scenario, options)?;
     let mut plan = Plan::new(scenario, &sys::allowed_cores()).map_err(RunError::from)?;
     let start = clock

@@ -96,8 +96,7 @@ impl Phases {
     /// Starts the warm-up `now`, or at the agreed time. Calls are then measured for `measure`.
     pub(super) fn new(now: Instant, warmup: WarmUp, measure: Duration, on_window: WindowCallback) -> Self {
         let (started_at, length, agreed_end) = match warmup {
-            WarmUp::Settle(length) => (now, length, None),
-            WarmUp::Again(length, _) => (now, length, None),
+            WarmUp::Settle(length) | WarmUp::Again(length, _) => (now, length, None),
             WarmUp::Agreed(AgreedTimes { warmup_start, window_start }) => {
                 (warmup_start, (window_start - warmup_start) / MAX_WARMUP_FACTOR, Some(window_start))
             }

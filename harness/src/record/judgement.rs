@@ -102,6 +102,8 @@ pub enum Label {
     Unsaturated,
     /// Latencies were still changing when the warm-up ended.
     Unsettled,
+    /// Measured in one piece although others of the measurement have slices, because its calls are too long for them.
+    Whole,
 }
 
 impl Label {
@@ -116,6 +118,7 @@ impl Label {
             Label::Starved => "starved",
             Label::Unsaturated => "unsaturated",
             Label::Unsettled => "unsettled",
+            Label::Whole => "whole",
         }
     }
 }
@@ -140,6 +143,7 @@ mod tests {
             Label::Starved,
             Label::Unsaturated,
             Label::Unsettled,
+            Label::Whole,
         ];
         for label in all {
             assert_eq!(serde_json::to_value(label).unwrap(), label.to_string());

@@ -339,8 +339,8 @@ pub struct Trial {
     /// What the broker's process used; absent where there is none, or it is not observable.
     pub broker: Option<Used>,
     /// The time that the hypervisor kept from the machine's cores while calls counted, as a share of the time of the
-    /// cores in use; absent where the system does not report it. For trials that take
-    /// turns: from before the first turn to after the last, the same value for each.
+    /// cores in use; absent where the system does not report it. For trials that take turns: from before the first turn to
+    /// after the last, the same value for each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stolen: Option<f64>,
     /// The CPU time that processes outside of the trial used on its cores while calls counted, as a share of the time of

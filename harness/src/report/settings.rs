@@ -94,7 +94,7 @@ fn cores(measurement: &Measurement, record: &Record) -> String {
         _ => String::new(),
     };
     let Measurement { name, operation, load, placement, .. } = measurement;
-    let slices = measurement.slice.map(|slice| {
+    let slices = measurement.slice_of_load().map(|slice| {
         format!(", in turn with the other stacks, in slices of at most {}", humantime::format_duration(slice))
     });
     format!("{name}: {operation} {load}, placement {placement}{cores}{}", slices.unwrap_or_default())

@@ -58,6 +58,9 @@ pub fn run(
     interrupted: &Arc<AtomicBool>,
     progress: Progress<'_>,
 ) -> Result<Finished, RunError> {
+    // A server that was already running may accept only one connection at a time, and all stacks are measured alike.
+    let whole = (!options.targets.urls.is_empty()).then(|| scenario.in_one_piece());
+    let scenario = whole.as_ref().unwrap_or(scenario);
     let mut plan = Plan::new(scenario, &sys::allowed_cores())?;
     let controls = options.targets.ready(interrupted)?;
     let context = TrialContext {
@@ -71,10 +74,6 @@ pub fn run(
         started_at: Instant::now(),
         interrupted,
     };
-    // A server that was already running may accept only one connection at a time, and all stacks are measured alike.
-    if !options.targets.urls.is_empty() {
-        plan.keep_whole();
-    }
     let mut record = new_record(scenario, options);
     let mut brokers = Brokers::new(options.broker.clone());
 

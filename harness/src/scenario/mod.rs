@@ -4,13 +4,17 @@ mod built_in;
 mod count;
 pub(crate) mod duration;
 mod file;
+mod group;
 mod model;
 mod plan;
 mod reference;
+mod trial_spec;
 
 pub use built_in::{BUILT_IN, UnknownScenario, built_in};
 pub use file::ScenarioError;
 pub(crate) use file::parse_toml;
+pub use group::Group;
 pub use model::{Contention, Measurement, Scenario, Search, floor_for};
-pub use plan::{AgentShare, Group, Plan, PlanError, PlannedSearch, TrialSpec};
+pub use plan::{Plan, PlanError, PlannedSearch};
 pub use reference::{json_schema, reference_page};
+pub use trial_spec::{AgentShare, TrialSpec};

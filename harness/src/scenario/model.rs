@@ -161,11 +161,27 @@ pub fn floor_for(connections: NonZeroU32) -> &'static str {
     if connections > NonZeroU32::MIN { EVENT_FLOOR } else { NETWORK_FLOOR }
 }
 
+impl Scenario {
+    /// This scenario without slices.
+    #[must_use]
+    pub fn in_one_piece(&self) -> Self {
+        let mut whole = self.clone();
+        whole.measurements.iter_mut().for_each(|measurement| measurement.slice = None);
+        whole
+    }
+}
+
 impl Measurement {
+    /// The maximum length of a slice; `None` if its trials are measured in one piece, as under the load of an open loop.
+    #[must_use]
+    pub fn slice_of_load(&self) -> Option<Duration> {
+        self.slice.filter(|_| self.load.callers().is_some())
+    }
+
     /// The number of slices of a trial with a window of `measure`: 1 if it is measured in one piece.
     #[must_use]
     pub fn slices(&self, measure: Duration) -> u32 {
-        let Some(slice) = self.slice.filter(|_| self.load.callers().is_some()) else { return 1 };
+        let Some(slice) = self.slice_of_load() else { return 1 };
         let slices = measure.as_nanos().div_ceil(slice.as_nanos().max(1));
         u32::try_from(slices).unwrap_or(u32::MAX)
     }

@@ -4,13 +4,15 @@ use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use rand::SeedableRng;
 use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::group::{self, Group};
 use super::model::{Measurement, Scenario, Search, floor_for};
-use crate::deploy::{Cores, NotEnoughCores, Placement};
-use crate::load::{AgreedTimes, Load, Operation, Rate, share};
+use super::trial_spec::TrialSpec;
+use crate::deploy::{Cores, NotEnoughCores};
+use crate::load::{Load, Operation, Rate};
 use crate::stacks::{EVENT_FLOOR, FLOORS, Stack, UnknownStack};
 
 /// The longest time of a scenario.
@@ -62,136 +64,12 @@ pub enum PlanError {
     PairedFloor(&'static str),
 }
 
-/// The settings of one trial.
-#[derive(Clone)]
-pub struct TrialSpec {
-    /// The stack.
-    pub stack: &'static Stack,
-    /// The name of the measurement that it belongs to.
-    pub measurement: String,
-    /// What is called.
-    pub operation: Operation,
-    /// The load.
-    pub load: Load,
-    /// The number of connections.
-    pub connections: NonZeroU32,
-    /// Where client and server run.
-    pub placement: Placement,
-    /// The cores that follow from it.
-    pub cores: Cores,
-    /// Whether the cores are kept awake.
-    pub warm: bool,
-    /// Whether this is the second half of an A/A pair.
-    pub twin: bool,
-    /// One agent's share of the trial; `None` if the run has no agents.
-    pub share: Option<AgentShare>,
-    /// The number of slices in which it is measured, in turn with others of the measurement; 1 if it is measured in one piece.
-    pub slices: u32,
-    /// Whether the trial, an open loop of a floor, first finds the limit of the load generator over its connections.
-    pub finds_generator_limit: bool,
-}
-
-/// The number of the agent that runs a share of a trial, and the agreed times of the trial.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AgentShare {
-    /// The agent's number, from 1.
-    pub agent: u32,
-    /// The agreed times of the trial.
-    pub agreed: AgreedTimes,
-}
-
-impl TrialSpec {
-    /// The trial of `measurement` for `stack` on `cores`, as one part: neither the second of a pair nor one agent's share.
-    #[must_use]
-    pub fn new(stack: &'static Stack, measurement: &Measurement, cores: &Cores) -> Self {
-        let connections = match (measurement.load, measurement.connections) {
-            (Load::Closed(callers), Some(connections)) if stack.multiplexes => connections.min(callers),
-            _ => measurement.max_connections(),
-        };
-        TrialSpec {
-            stack,
-            measurement: measurement.name.clone(),
-            operation: measurement.operation,
-            load: measurement.load,
-            connections,
-            placement: measurement.placement,
-            cores: cores.clone(),
-            warm: measurement.warm && measurement.placement == Placement::Split && !cores.client.is_empty(),
-            twin: false,
-            share: None,
-            slices: 1,
-            finds_generator_limit: false,
-        }
-    }
-
-    /// The share that agent number `agent` (from 1) of `of` agents has in this trial: its part of the load and of the
-    /// connections, at least one connection. `None` if the load has fewer callers, or calls per second, than agents.
-    #[must_use]
-    pub fn share(&self, agent: u32, of: NonZeroU32, agreed: AgreedTimes) -> Option<Self> {
-        let index = agent.checked_sub(1)?;
-        let connections =
-            NonZeroU32::new(share(self.connections.get(), index, of)).unwrap_or(NonZeroU32::MIN);
-        Some(TrialSpec {
-            load: self.load.share(index, of)?,
-            connections,
-            share: Some(AgentShare { agent, agreed }),
-            slices: 1,
-            // All agents would have to find it at the same time.
-            finds_generator_limit: false,
-            ..self.clone()
-        })
-    }
-}
-
 /// The trials of one block of a run, in the order of the scenario.
 #[derive(Clone)]
 pub struct Plan {
     /// Trials that stay together, in their order, when a block is shuffled.
     units: Vec<Vec<TrialSpec>>,
     searches: Vec<PlannedSearch>,
-}
-
-/// Trials of a block that are alive at the same time, and are measured in turn.
-#[derive(Clone)]
-pub struct Group {
-    /// The trials, in any order.
-    pub trials: Vec<TrialSpec>,
-    /// Rounds, in each of which every trial has one turn: the indexes of the trials in the order of the turns.
-    pub rounds: Vec<Vec<usize>>,
-}
-
-impl Group {
-    /// A trial that is made in one piece.
-    #[must_use]
-    pub fn single(trial: TrialSpec) -> Self {
-        Group { trials: vec![trial], rounds: vec![vec![0]] }
-    }
-
-    /// The trials of `units`, which stay together in each round: those of a pair in the order A B B A or B A A B. The order
-    /// of the units is shuffled anew for each round.
-    fn in_turns(units: Vec<Vec<TrialSpec>>, rng: &mut impl Rng) -> Self {
-        let mut trials = Vec::new();
-        let mut indexes: Vec<Vec<usize>> = Vec::new();
-        for unit in units {
-            indexes.push((trials.len()..trials.len() + unit.len()).collect());
-            trials.extend(unit);
-        }
-        let rounds = trials.first().map_or(1, |trial: &TrialSpec| trial.slices);
-        let mut round = || {
-            indexes.shuffle(rng);
-            for unit in &mut indexes {
-                if let [a, b, c, d] = unit.as_mut_slice()
-                    && rng.random()
-                {
-                    std::mem::swap(a, b);
-                    std::mem::swap(c, d);
-                }
-            }
-            indexes.iter().flatten().copied().collect()
-        };
-        let rounds = (0..rounds).map(|_| round()).collect();
-        Group { trials, rounds }
-    }
 }
 
 /// A search and its stacks.
@@ -295,11 +173,6 @@ impl Plan {
         stacks
     }
 
-    /// Measures every trial in one piece.
-    pub fn keep_whole(&mut self) {
-        self.units.iter_mut().flatten().for_each(|trial| trial.slices = 1);
-    }
-
     /// Removes the trials of `stack`.
     pub fn skip(&mut self, stack: &str) {
         for unit in &mut self.units {
@@ -321,29 +194,7 @@ impl Plan {
     #[must_use]
     pub fn groups(&self, number: u32, seed: u64) -> Vec<Group> {
         let (units, mut rng) = self.shuffled(number, seed);
-        let mut groups = Vec::new();
-        // Those that take turns with others, by measurement.
-        let mut sliced: Vec<(usize, Vec<Vec<TrialSpec>>)> = Vec::new();
-        for unit in units {
-            let Some(first) = unit.first() else { continue };
-            if first.slices == 1 {
-                groups.extend(unit.into_iter().map(|trial| Some(Group::single(trial))));
-                continue;
-            }
-            let same =
-                |others: &&mut (usize, Vec<Vec<TrialSpec>>)| others.1[0][0].measurement == first.measurement;
-            match sliced.iter_mut().find(same) {
-                Some((_, units)) => units.push(unit),
-                None => {
-                    sliced.push((groups.len(), vec![unit]));
-                    groups.push(None);
-                }
-            }
-        }
-        for (at, units) in sliced {
-            groups[at] = Some(Group::in_turns(units, &mut rng));
-        }
-        groups.into_iter().flatten().collect()
+        group::groups(units, &mut rng)
     }
 
     fn shuffled(&self, number: u32, seed: u64) -> (Vec<Vec<TrialSpec>>, ChaCha8Rng) {
@@ -503,61 +354,6 @@ mod tests {
         }
         scenario.pairs.push(["rest".into(), "zerorpc".into()]);
         assert!(Plan::new(&scenario, &[0, 1]).err().unwrap().to_string().contains("in two pairs"));
-    }
-
-    #[test]
-    fn trials_of_a_measurement_take_turns_and_pairs_stay_together_in_each() {
-        let mut scenario = scenario(&["rest", "jsonrpc", "zerorpc"]);
-        scenario.pairs = vec![["rest".into(), "jsonrpc".into()]];
-        scenario.measure = Duration::from_millis(250);
-        for measurement in &mut scenario.measurements {
-            measurement.slice = Some(Duration::from_millis(20));
-        }
-        let plan = Plan::new(&scenario, &[0, 1]).unwrap();
-        let groups = plan.groups(0, 7);
-        assert_eq!(groups.len(), scenario.measurements.len());
-        let mut all = names(groups.iter().flat_map(|group| &group.trials));
-        let mut expected = names(plan.trials());
-        all.sort();
-        expected.sort();
-        assert_eq!(all, expected);
-        for group in &groups {
-            assert!(group.trials.iter().all(|trial| trial.measurement == group.trials[0].measurement));
-            // 250 ms in slices of at most 20 ms.
-            assert_eq!(group.rounds.len(), 13);
-            assert_ne!(group.rounds[0], group.rounds[1]);
-            for round in &group.rounds {
-                let stacks: Vec<_> = round.iter().map(|index| group.trials[*index].stack.name).collect();
-                let at = stacks.iter().position(|stack| ["rest", "jsonrpc"].contains(stack)).unwrap();
-                let orders = [["rest", "jsonrpc", "jsonrpc", "rest"], ["jsonrpc", "rest", "rest", "jsonrpc"]];
-                assert!(orders.iter().any(|order| stacks[at..at + 4] == *order), "{stacks:?}");
-                let mut indexes = round.clone();
-                indexes.sort_unstable();
-                assert_eq!(indexes, (0..group.trials.len()).collect::<Vec<_>>());
-            }
-        }
-        assert!(plan.trials().all(|trial| trial.slices == 13));
-    }
-
-    #[test]
-    fn open_loops_and_runs_without_turns_are_measured_in_one_piece() {
-        let mut scenario = scenario(&["rest", "jsonrpc", "zerorpc"]);
-        scenario.pairs = vec![["rest".into(), "jsonrpc".into()]];
-        for measurement in &mut scenario.measurements {
-            measurement.slice = Some(Duration::from_millis(10));
-        }
-        let mut plan = Plan::new(&scenario, &[0, 1]).unwrap();
-        plan.keep_whole();
-        let groups = plan.groups(3, 7);
-        assert!(groups.iter().all(|group| group.trials.len() == 1 && group.rounds == [[0]]));
-        assert_eq!(names(groups.iter().flat_map(|group| &group.trials)), names(&plan.block(3, 7)));
-        for measurement in &mut scenario.measurements {
-            measurement.load = "open:100:poisson".parse().unwrap();
-        }
-        let plan = Plan::new(&scenario, &[0, 1]).unwrap();
-        let trials: Vec<_> = plan.groups(3, 7).into_iter().flat_map(|group| group.trials).collect();
-        assert_eq!(names(&trials), names(&plan.block(3, 7)));
-        assert!(trials.iter().all(|trial| trial.slices == 1));
     }
 
     #[test]

@@ -28,6 +28,9 @@ pub(super) fn fill(trial: &mut Trial, measured: &Measured) {
     if !observation.settled {
         trial.labels.push(Label::Unsettled);
     }
+    if measured.is_whole {
+        trial.labels.push(Label::Whole);
+    }
     trial.client = used_in_windows(measured, |reading| reading.client);
     trial.server = used_in_windows(measured, |reading| reading.server);
     trial.broker = used_in_windows(measured, |reading| reading.broker);

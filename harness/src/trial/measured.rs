@@ -44,6 +44,8 @@ pub(super) struct Measured {
     pub(super) observation: Observation,
     /// Whether the trial ended after a slice, before its window was complete.
     pub(super) was_cut_short: bool,
+    /// Whether it was measured in one piece because its calls were too long for slices.
+    pub(super) is_whole: bool,
     /// The number of turns that began.
     pub(super) turns: u32,
     /// When the first window opened.

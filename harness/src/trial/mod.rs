@@ -147,7 +147,8 @@ fn measure<'scope>(
         {
             stage.turn(length, context.scenario.timeout);
             if length.in_turns && stage.can_go_on() && stage.needs_longer_slices() {
-                stage.turn_whole(context.scenario.measure, context.scenario.timeout);
+                let whole = TurnLength { measure: context.scenario.measure, ..length };
+                stage.turn_whole(whole, context.scenario.timeout);
             }
         }
     }

@@ -38,7 +38,7 @@ impl Meters {
         let (server, broker) = (what.of(self.server.as_ref()), what.of(self.broker.as_ref()));
         let reading = Reading { server, broker, ..Reading::default() };
         match what {
-            What::CpuTimes => reading,
+            What::CpuTimes | What::Processes => reading,
             What::Everything => Reading {
                 others: self.others.iter().map(|pid| sys::cpu_time(*pid)).collect(),
                 cores: CoresReading::take(),
@@ -53,6 +53,8 @@ impl Meters {
 pub(super) enum What {
     /// All that can be known.
     Everything,
+    /// Everything about client, server and broker, but neither the cores nor other processes.
+    Processes,
     /// The CPU times of client, server and broker: at the ends of a slice, which is much longer than the microseconds that
     /// this takes.
     CpuTimes,
@@ -61,7 +63,7 @@ pub(super) enum What {
 impl What {
     fn of(self, meter: Option<&Meter>) -> Option<UsageReading> {
         match self {
-            What::Everything => meter?.read(),
+            What::Everything | What::Processes => meter?.read(),
             What::CpuTimes => meter?.read_cpu_time(),
         }
     }

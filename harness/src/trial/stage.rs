@@ -104,12 +104,12 @@ impl<'scope> Stage<'scope> {
             < MIN_CALLS_PER_SLICE * u64::from(self.measured.turns) * callers
     }
 
-    /// Measures the trial in one piece of the length `measure` instead, and ends its turns.
-    pub(super) fn turn_whole(&mut self, measure: Duration, timeout: Duration) {
+    /// Measures the trial in one piece of this length instead, and ends its turns.
+    pub(super) fn turn_whole(&mut self, length: TurnLength, timeout: Duration) {
         let slices = std::mem::take(&mut self.measured);
         let Measured { is_complete, never_idle, turns, .. } = slices;
-        self.measured = Measured { is_complete, never_idle, turns, ..Measured::default() };
-        self.turn(TurnLength { warm_again: Duration::ZERO, measure, in_turns: true }, timeout);
+        self.measured = Measured { is_complete, never_idle, turns, is_whole: true, ..Measured::default() };
+        self.turn(length, timeout);
         self.measured.observation.settled &= slices.observation.settled;
         self.measured.was_cut_short = false;
         self.is_over = true;
@@ -132,7 +132,7 @@ impl<'scope> Stage<'scope> {
         let (finished, result) = mpsc::channel();
         let number = self.measured.turns;
         let begun_at = Instant::now();
-        let read_all = || self.meters.read_at_beginning(What::Everything);
+        let read_all = || self.meters.read_at_beginning(What::Processes);
         let around = (length.in_turns && number > 0).then(read_all);
         // Where the callers' thread has ended, nothing will be received.
         let _ = self.turns.send(Turn { number, length, opened, finished });
@@ -154,7 +154,7 @@ impl<'scope> Stage<'scope> {
         if let Some(before) = around
             && let Some((at_begin, at_end)) = turn.readings.take()
         {
-            let after = self.meters.read_at_end(What::Everything);
+            let after = self.meters.read_at_end(What::Processes);
             turn.readings = Some((before.with_cpu_times_of(&at_begin), after.with_cpu_times_of(&at_end)));
         }
         self.is_over = turn.observation.counts.right == 0 && begun_at.elapsed() >= timeout;

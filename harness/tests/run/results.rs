@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal;
-use rpcbench::record::{self, Record, Status};
+use rpcbench::record::{self, Label, Record, Status};
 
 use crate::common::{Process, finish, rpcbench};
 use crate::{Run, wait_for};
@@ -201,6 +201,7 @@ fn calls_that_are_too_long_for_a_slice_are_measured_in_one_piece() {
     finish(&mut run.command(&["--server-arg=--handler-delay=15ms"])).with(0, &[]);
     let record = run.record();
     let trial = &record.trials[0];
+    assert!(trial.labels.contains(&Label::Whole), "{trial:?}");
     // In each slice of 20 ms one or two calls begin: counted there, they would be up to 100 a second.
     assert!(trial.throughput < 85.0 && (trial.measured_seconds - 0.2).abs() < 1e-6, "{trial:?}");
 }

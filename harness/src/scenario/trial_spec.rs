@@ -1,0 +1,88 @@
+//! The settings of one trial.
+
+use std::num::NonZeroU32;
+
+use super::model::Measurement;
+use crate::deploy::{Cores, Placement};
+use crate::load::{AgreedTimes, Load, Operation, share};
+use crate::stacks::Stack;
+
+/// The settings of one trial.
+#[derive(Clone)]
+pub struct TrialSpec {
+    /// The stack.
+    pub stack: &'static Stack,
+    /// The name of the measurement that it belongs to.
+    pub measurement: String,
+    /// What is called.
+    pub operation: Operation,
+    /// The load.
+    pub load: Load,
+    /// The number of connections.
+    pub connections: NonZeroU32,
+    /// Where client and server run.
+    pub placement: Placement,
+    /// The cores that follow from it.
+    pub cores: Cores,
+    /// Whether the cores are kept awake.
+    pub warm: bool,
+    /// Whether this is the second half of an A/A pair.
+    pub twin: bool,
+    /// One agent's share of the trial; `None` if the run has no agents.
+    pub share: Option<AgentShare>,
+    /// The number of slices in which it is measured, in turn with others of the measurement; 1 if it is measured in one piece.
+    pub slices: u32,
+    /// Whether the trial, an open loop of a floor, first finds the limit of the load generator over its connections.
+    pub finds_generator_limit: bool,
+}
+
+/// The number of the agent that runs a share of a trial, and the agreed times of the trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AgentShare {
+    /// The agent's number, from 1.
+    pub agent: u32,
+    /// The agreed times of the trial.
+    pub agreed: AgreedTimes,
+}
+
+impl TrialSpec {
+    /// The trial of `measurement` for `stack` on `cores`, as one part: neither the second of a pair nor one agent's share.
+    #[must_use]
+    pub fn new(stack: &'static Stack, measurement: &Measurement, cores: &Cores) -> Self {
+        let connections = match (measurement.load, measurement.connections) {
+            (Load::Closed(callers), Some(connections)) if stack.multiplexes => connections.min(callers),
+            _ => measurement.max_connections(),
+        };
+        TrialSpec {
+            stack,
+            measurement: measurement.name.clone(),
+            operation: measurement.operation,
+            load: measurement.load,
+            connections,
+            placement: measurement.placement,
+            cores: cores.clone(),
+            warm: measurement.warm && measurement.placement == Placement::Split && !cores.client.is_empty(),
+            twin: false,
+            share: None,
+            slices: 1,
+            finds_generator_limit: false,
+        }
+    }
+
+    /// The share that agent number `agent` (from 1) of `of` agents has in this trial: its part of the load and of the
+    /// connections, at least one connection. `None` if the load has fewer callers, or calls per second, than agents.
+    #[must_use]
+    pub fn share(&self, agent: u32, of: NonZeroU32, agreed: AgreedTimes) -> Option<Self> {
+        let index = agent.checked_sub(1)?;
+        let connections =
+            NonZeroU32::new(share(self.connections.get(), index, of)).unwrap_or(NonZeroU32::MIN);
+        Some(TrialSpec {
+            load: self.load.share(index, of)?,
+            connections,
+            share: Some(AgentShare { agent, agreed }),
+            // All agents would have to find it at the same time.
+            finds_generator_limit: false,
+            ..self.clone()
+        })
+    }
+}
