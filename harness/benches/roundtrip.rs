@@ -13,7 +13,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use rpcbench::deploy::rabbitmq::PrivateBroker;
 use rpcbench::scenario::Scenario;
 use rpcbench::stacks::{Options, ServerOptions, all};
-use rpcbench::trial::{BrokerLocation, RunningServer, TrialContext};
+use rpcbench::trial::{BrokerLocation, RunningServer, ServerCopy, TrialContext};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -50,7 +50,8 @@ fn roundtrip(criterion: &mut Criterion) {
         if stack.needs_broker() && broker.is_none() {
             continue;
         }
-        let running = RunningServer::start(stack, &setting, broker.as_ref(), &[], false).unwrap();
+        let running =
+            RunningServer::start(stack, &setting, broker.as_ref(), &[], ServerCopy::default()).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let client = runtime.block_on(running.location.connect(stack, 1, TIMEOUT)).unwrap().remove(0);
         group.bench_function(stack.name, |b| {

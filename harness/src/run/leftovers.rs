@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::options::Options;
 use crate::scenario::Plan;
+use crate::stacks::MAX_INSTANCES;
 
 /// How long the traces of one stack may take to be removed.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -22,11 +23,14 @@ pub fn remove_leftovers(plan: &Plan, options: &Options) -> Vec<String> {
     };
     let mut problems = Vec::new();
     for stack in started {
-        let mut server = options.server.protocol.clone();
-        stack.protocol.separate(stack, &mut server);
-        let removed = stack.protocol.get().remove_leftovers(url.clone(), server, TIMEOUT);
-        if let Err(problem) = runtime.block_on(removed) {
-            problems.push(format!("{}: {problem}", stack.name));
+        for instance in 0..MAX_INSTANCES {
+            let mut server = options.server.protocol.clone();
+            stack.protocol.separate(stack, instance, &mut server);
+            let removed = stack.protocol.get().remove_leftovers(url.clone(), server, TIMEOUT);
+            if let Err(problem) = runtime.block_on(removed) {
+                problems.push(format!("{}: {problem}", stack.name));
+                break;
+            }
         }
     }
     problems

@@ -30,6 +30,10 @@ impl Group {
             indexes.push((trials.len()..trials.len() + unit.len()).collect());
             trials.extend(unit);
         }
+        for index in 0..trials.len() {
+            let name = trials[index].stack.name;
+            trials[index].instance = trials[..index].iter().filter(|other| other.stack.name == name).count();
+        }
         let rounds = trials.first().map_or(1, |trial: &TrialSpec| trial.slices);
         let mut round = || {
             indexes.shuffle(rng);
@@ -102,6 +106,12 @@ mod tests {
         assert_eq!(all, expected);
         for group in &groups {
             assert!(group.trials.iter().all(|trial| trial.measurement == group.trials[0].measurement));
+            for stack in ["rest", "jsonrpc", "zerorpc"] {
+                let of_stack = group.trials.iter().filter(|trial| trial.stack.name == stack);
+                let instances: Vec<_> = of_stack.map(|trial| trial.instance).collect();
+                assert_eq!(instances, (0..instances.len()).collect::<Vec<_>>());
+                assert_eq!(instances.len(), if stack == "zerorpc" { 1 } else { 2 });
+            }
             // 250 ms in slices of at most 20 ms.
             assert_eq!(group.rounds.len(), 13);
             assert_ne!(group.rounds[0], group.rounds[1]);

@@ -28,6 +28,8 @@ pub struct TrialSpec {
     pub warm: bool,
     /// Whether this is the second half of an A/A pair.
     pub twin: bool,
+    /// Counts the trials of the same stack that are alive at the same time, from 0.
+    pub instance: usize,
     /// One agent's share of the trial; `None` if the run has no agents.
     pub share: Option<AgentShare>,
     /// The number of slices in which it is measured, in turn with others of the measurement; 1 if it is measured in one piece.
@@ -63,6 +65,7 @@ impl TrialSpec {
             cores: cores.clone(),
             warm: measurement.warm && measurement.placement == Placement::Split && !cores.client.is_empty(),
             twin: false,
+            instance: 0,
             share: None,
             slices: 1,
             finds_generator_limit: false,

@@ -340,10 +340,12 @@ impl Protocol for Amqp {
         async move { amqp::broker_version(&url.parse().ok()?, timeout).await }.boxed()
     }
 
-    /// Assigns a topic to each stack, so that a server of another stack does not answer.
-    fn separate(&self, stack: &Stack, server: &mut Options) -> Options {
+    /// Assigns a topic to each server, so that another one does not answer. The topics of a stack are equally long, so that a
+    /// call takes the same bytes with each.
+    fn separate(&self, stack: &Stack, instance: usize, server: &mut Options) -> Options {
         let mut options: ServerOptions = server.get(&SERVER).unwrap_or_default();
-        options.topic = format!("calc-{}", stack.name);
+        let prefix = if instance == 0 { "calc".to_owned() } else { format!("cal{instance}") };
+        options.topic = format!("{prefix}-{}", stack.name);
         let client = ClientOptions {
             exchange: Some(options.exchange.clone()),
             topic: Some(options.topic.clone()),

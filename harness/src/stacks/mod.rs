@@ -41,7 +41,7 @@ pub use list::{
     default_brokered, protocols_with, server_groups,
 };
 pub use options::{GroupArguments, OptionGroup, Options, OptionsError};
-pub use protocol::{Connecting, Protocol, ProtocolRef, ServedBy, Stack};
+pub use protocol::{Connecting, MAX_INSTANCES, Protocol, ProtocolRef, ServedBy, Stack};
 pub use python::{PYTHON_VARIABLE, Reference, ReferenceError, interpreter_version, missing_python};
 pub use secret::{SecretError, revealed};
 pub use serve::{

@@ -20,6 +20,9 @@ use super::options::{OptionGroup, Options};
 use super::python::Reference;
 use super::serve::{ServeContext, ServeError, Serving};
 
+/// The most servers of one stack that run at the same time: a pair of a stack with itself has four trials.
+pub const MAX_INSTANCES: usize = 4;
+
 /// Everything the harness knows of a protocol.
 pub trait Protocol: Send + Sync {
     /// The name on command lines and in records; also the name of the protocol's default stack.
@@ -146,9 +149,10 @@ pub trait Protocol: Send + Sync {
         async { None }.boxed()
     }
 
-    /// Separates the server of `stack` from the servers of other stacks at the same URL, as AMQP does by a topic for each
-    /// stack: changes the options of the server, and returns the options with which clients address it.
-    fn separate(&self, _stack: &Stack, _server: &mut Options) -> Options {
+    /// Separates the server of `stack` from other servers at the same URL, as AMQP does by a topic for each: changes the
+    /// options of the server, and returns the options with which clients address it. `instance` counts the servers of
+    /// the same stack that run at the same time, from 0; there are at most [`MAX_INSTANCES`].
+    fn separate(&self, _stack: &Stack, _instance: usize, _server: &mut Options) -> Options {
         Options::default()
     }
 

@@ -11,7 +11,7 @@ mod stage;
 
 pub(crate) use agreed_start::wait_until;
 pub use error::TrialError;
-pub use server::{BrokerLocation, RunningServer, ServerLocation, TrialContext};
+pub use server::{BrokerLocation, RunningServer, ServerCopy, ServerLocation, TrialContext};
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -45,6 +45,15 @@ pub struct BrokerLocation {
     pub pid: Option<u32>,
 }
 
+/// Which one of the servers of a stack.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ServerCopy {
+    /// Whether it is the server of the second half of an A/A pair.
+    pub twin: bool,
+    /// Counts the servers of the stack that run at the same time, from 0. Each is reached separately.
+    pub instance: usize,
+}
+
 /// A server that is ready to be called.
 pub struct RunningServer {
     /// The process, if this run started it.
@@ -65,7 +74,8 @@ pub struct ServerLocation {
 }
 
 impl RunningServer {
-    /// Starts the server of `stack` on `cores`, or uses the one that is already running.
+    /// Starts the server of `stack` on `cores`, or uses the one that is already running. `copy` says which one of those of the
+    /// stack it is.
     ///
     /// # Errors
     /// [`TrialError::Server`].
@@ -74,7 +84,7 @@ impl RunningServer {
         setting: &TrialContext<'_>,
         broker: Option<&BrokerLocation>,
         cores: &[usize],
-        twin: bool,
+        copy: ServerCopy,
     ) -> Result<Self, TrialError> {
         if let Some(target) = setting.targets.get(stack.name) {
             let control = setting.controls.get(stack.name).cloned();
@@ -87,8 +97,8 @@ impl RunningServer {
                 }),
             });
         }
-        let mut options = if twin { setting.twin.clone() } else { setting.server.clone() };
-        let clients = stack.protocol.separate(stack, &mut options.protocol);
+        let mut options = if copy.twin { setting.twin.clone() } else { setting.server.clone() };
+        let clients = stack.protocol.separate(stack, copy.instance, &mut options.protocol);
         let url = broker.map(|broker| broker.url.clone()).unwrap_or_default();
         let mut destination = Destination { url, options: clients };
         if !stack.has_server() {

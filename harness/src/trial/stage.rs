@@ -11,7 +11,7 @@ use super::callers::{self, Turn, TurnLength};
 use super::error::TrialError;
 use super::measured::{Measured, MeasuredTurn};
 use super::reading::{Meters, What};
-use super::server::{BrokerLocation, RunningServer, TrialContext};
+use super::server::{BrokerLocation, RunningServer, ServerCopy, TrialContext};
 use crate::deploy::ServerProcess;
 use crate::deploy::keep_awake::KeepAwake;
 use crate::load::{InFlight, Window};
@@ -56,7 +56,8 @@ impl<'scope> Stage<'scope> {
         kept_awake: Option<&KeepAwake>,
         block: u32,
     ) -> Result<Self, TrialError> {
-        let running = RunningServer::start(spec.stack, context, broker, &spec.cores.server, spec.twin)?;
+        let copy = ServerCopy { twin: spec.twin, instance: spec.instance };
+        let running = RunningServer::start(spec.stack, context, broker, &spec.cores.server, copy)?;
         let broker = broker.filter(|_| spec.stack.needs_broker()).and_then(|broker| broker.pid);
         let is_complete = (running.process.is_some() || !spec.stack.has_server())
             && (broker.is_some() || !spec.stack.needs_broker());

@@ -22,7 +22,7 @@ use rpcbench::run::fairness::{self, Observed};
 use rpcbench::run::ledger;
 use rpcbench::scenario::Scenario;
 use rpcbench::stacks::{Options, ServerOptions, Stack, all};
-use rpcbench::trial::{BrokerLocation, RunningServer, TrialContext};
+use rpcbench::trial::{BrokerLocation, RunningServer, ServerCopy, TrialContext};
 
 use frames::{Frame, frames};
 use relay::{Passed, Relay};
@@ -118,7 +118,7 @@ fn without_a_broker_the_ledger_is_what_a_relay_counts() {
         let ours =
             |stack: &&Stack| stack.has_server() && !stack.needs_broker() && stack.reference().is_none();
         for stack in all().iter().filter(ours) {
-            let mut running = RunningServer::start(stack, context, None, &[], false).unwrap();
+            let mut running = RunningServer::start(stack, context, None, &[], ServerCopy::default()).unwrap();
             let wire = runtime.block_on(ledger_of(stack, &running));
             assert!(wire.exact && wire.behind_broker.is_none() && wire.hops.len() == 2, "{wire:?}");
             let relay = Relay::to(relay::port_of(&running.location.destination.url));
@@ -185,7 +185,8 @@ fn through_a_broker_every_hop_is_what_relays_count() {
             let port = relay::port_of(&direct);
             let of_server = Relay::to(port);
             let behind = BrokerLocation { url: of_server.in_place_of(&direct), pid: None };
-            let mut running = RunningServer::start(stack, context, Some(&behind), &[], false).unwrap();
+            let mut running =
+                RunningServer::start(stack, context, Some(&behind), &[], ServerCopy::default()).unwrap();
             running.location.destination.url.clone_from(&direct);
             let wire = runtime.block_on(ledger_of(stack, &running));
             let hops: Vec<_> = wire.hops.iter().map(|hop| (hop.from, hop.to)).collect();

@@ -10,7 +10,7 @@ use rpcbench::observe::wire::Traffic;
 use rpcbench::record::{CountedBy, Wire};
 use rpcbench::run::ledger;
 use rpcbench::stacks::Stack;
-use rpcbench::trial::{RunningServer, TrialContext};
+use rpcbench::trial::{RunningServer, ServerCopy, TrialContext};
 
 use super::{Operation, TIMEOUT, with_context};
 
@@ -56,7 +56,7 @@ impl Drop for UnixServer {
 
 fn count(stack: &'static Stack, context: &TrialContext<'_>) -> (Wire, String) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let running = RunningServer::start(stack, context, None, &[], false).unwrap();
+    let running = RunningServer::start(stack, context, None, &[], ServerCopy::default()).unwrap();
     let counted =
         runtime.block_on(ledger::count(stack, Operation::ADD, 1, TIMEOUT, Numbers::Exact, &running)).unwrap();
     (counted.wire.unwrap(), running.location.destination.url)

@@ -13,6 +13,7 @@ mod leftovers;
 #[cfg(target_os = "linux")]
 mod limits;
 mod open;
+mod pairs;
 mod private_broker;
 mod results;
 mod saving;
