@@ -256,7 +256,9 @@ fn notes(stack: &StackSummary, summary: &MeasurementSummary) -> Vec<Note> {
         notes.push(Note::NotCorrect { calls: not_correct, started: stack.counts.started });
     }
     if let Some((trials, reason)) = &stack.not_valid {
-        notes.push(Note::LeftOut { trials: *trials, reason: reason.clone() });
+        // Details in parentheses would make the table too wide; the warnings have them.
+        let reason = reason.split_once(" (").map_or(reason.as_str(), |(reason, _)| reason);
+        notes.push(Note::LeftOut { trials: *trials, reason: reason.to_owned() });
     }
     notes
 }
