@@ -45,7 +45,8 @@ pub(super) fn list(arguments: &Arguments) -> Outcome {
         let title = format!("{}({})", method.name(), method.params().join(", "));
         let _ = writeln!(text, "  {title:<18} {}", method.doc());
     }
-    text.push_str("                     echo can have a payload: echo:100B, echo:1KiB, … up to echo:1MiB\n");
+    text.push_str("                     echo can have a payload: echo:100B, echo:1KiB, … up to echo:1MiB,\n");
+    text.push_str("                     and echo:nova the sizes of the messages of OpenStack's services\n");
     print(&text)?;
     Ok(Exit::Done)
 }

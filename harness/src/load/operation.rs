@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use calculator::document::{document, size};
 use calculator::{Calculator, Call, CallError, Method, Service, Value};
+use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
@@ -19,13 +20,33 @@ const DEFAULT_PAYLOAD_BYTES: u64 = 1 << 10;
 /// Number of different calls that a caller makes before it repeats them.
 const DISTINCT_CALLS: usize = 128;
 
-/// A method of the calculator and, for `echo`, the size of the payload. Written `add` or `echo:1KiB`.
+/// The quantiles of the sizes of the messages that OpenStack's services send, in bytes: the quartiles, the 90th percentile and
+/// the maximum. Of the first quarter only the upper end is known.
+const NOVA_SIZES: [(f64, f64); 5] =
+    [(0.25, 2_000.0), (0.5, NOVA_MEDIAN_BYTES), (0.75, 4_500.0), (0.9, 6_500.0), (1.0, 11_300.0)];
+const NOVA_MEDIAN_BYTES: f64 = 2_400.0;
+/// What stands for a size where the sizes are those of OpenStack's services.
+const NOVA: &str = "nova";
+
+/// A method of the calculator and, for `echo`, the payload. Written `add`, `echo:1KiB`, or `echo:nova` for documents whose sizes
+/// are distributed as those of the messages of OpenStack's services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
 pub struct Operation {
     method: Method,
-    payload_bytes: u64,
+    payload: Payload,
+}
+
+/// The payload of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Payload {
+    /// The arguments of the method, a few bytes.
+    Arguments,
+    /// A document of this many bytes.
+    Bytes(u64),
+    /// Documents with the sizes of [`NOVA_SIZES`].
+    Nova,
 }
 
 /// Why a text is not an [`Operation`].
@@ -33,14 +54,15 @@ pub struct Operation {
 pub enum OperationParseError {
     /// There is no operation of that name.
     #[error(
-        "unknown operation `{0}`{suggestion}; the operations are add, multiply, subtract, divide, hello, echo, and echo:SIZE, for \
-         example echo:10KiB",
+        "unknown operation `{0}`{suggestion}; the operations are add, multiply, subtract, divide, hello, echo, echo:SIZE, for \
+         example echo:10KiB, and echo:nova",
         suggestion = hint(nearest(.0, Method::ALL.iter().map(|method| method.name())))
     )]
     Unknown(String),
     /// What follows `echo:` is not a size.
     #[error(
-        "`{0}` is not a size; write bytes as 100B, and multiples of 1024 as 10KiB or 1MiB, for example echo:10KiB"
+        "`{0}` is not a size; write bytes as 100B, and multiples of 1024 as 10KiB or 1MiB, for example echo:10KiB, or echo:nova \
+         for the sizes of OpenStack's messages"
     )]
     Size(String),
     /// The size is out of range.
@@ -53,7 +75,7 @@ pub enum OperationParseError {
 
 impl Operation {
     /// `add`: the operation of the floors and of the wire ledger.
-    pub const ADD: Operation = Operation { method: Method::Add, payload_bytes: 0 };
+    pub const ADD: Operation = Operation { method: Method::Add, payload: Payload::Arguments };
 
     /// The method.
     #[must_use]
@@ -67,9 +89,28 @@ impl Operation {
     /// When `bytes` is 0 or more than 1 MiB.
     pub fn with_payload(self, bytes: u64) -> Result<Self, OperationParseError> {
         if (1..=MAX_PAYLOAD_BYTES).contains(&bytes) {
-            Ok(Operation { method: Method::Echo, payload_bytes: bytes })
+            Ok(Operation { method: Method::Echo, payload: Payload::Bytes(bytes) })
         } else {
             Err(OperationParseError::SizeRange(format!("{bytes}B")))
+        }
+    }
+
+    /// The size of the payload in bytes; `None` if it is that of the arguments, or not one size.
+    #[must_use]
+    pub fn payload_bytes(self) -> Option<u64> {
+        match self.payload {
+            Payload::Bytes(bytes) => Some(bytes),
+            Payload::Arguments | Payload::Nova => None,
+        }
+    }
+
+    /// The operation with the one size that stands for all of its sizes: their median.
+    #[must_use]
+    pub fn typical(self) -> Self {
+        match self.payload {
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            Payload::Nova => Operation { payload: Payload::Bytes(NOVA_MEDIAN_BYTES as u64), ..self },
+            Payload::Arguments | Payload::Bytes(_) => self,
         }
     }
 
@@ -77,11 +118,16 @@ impl Operation {
     #[must_use]
     pub fn prepare(self, seed: u64) -> Vec<PreparedCall> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let distinct = if self.method == Method::Echo { 1 } else { DISTINCT_CALLS };
-        (0..distinct).map(|_| PreparedCall::new(self.random_call(&mut rng))).collect()
+        let sizes = match self.payload {
+            Payload::Arguments => vec![0; DISTINCT_CALLS],
+            Payload::Bytes(bytes) => vec![bytes],
+            Payload::Nova => nova_sizes(&mut rng),
+        };
+        sizes.into_iter().map(|bytes| PreparedCall::new(self.random_call(&mut rng, bytes))).collect()
     }
 
-    fn random_call(self, rng: &mut ChaCha8Rng) -> Call {
+    /// A call of the method, for `echo` with a document of `bytes`.
+    fn random_call(self, rng: &mut ChaCha8Rng, bytes: u64) -> Call {
         // Products stay below 2³¹: XML-RPC's integers have 32 bits.
         let number = |rng: &mut ChaCha8Rng| Value::Int(rng.random_range(1..=40_000));
         let arguments = match self.method {
@@ -90,11 +136,31 @@ impl Operation {
             }
             Method::Hello => vec![Value::from(format!("caller {:05}", rng.random_range(0..100_000)))],
             Method::Echo => {
-                vec![document(rng.random(), usize::try_from(self.payload_bytes).unwrap_or(usize::MAX))]
+                vec![document(rng.random(), usize::try_from(bytes).unwrap_or(usize::MAX))]
             }
         };
         Call::positional(self.method.name(), arguments)
     }
+}
+
+/// The sizes of the calls of a caller, distributed as [`NOVA_SIZES`]: one from each of as many equal parts of the distribution,
+/// in a random order, so that the sizes of every caller have the same quantiles.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+fn nova_sizes(rng: &mut ChaCha8Rng) -> Vec<u64> {
+    let mut sizes: Vec<u64> = (0..DISTINCT_CALLS)
+        .map(|part| nova_size((part as f64 + rng.random::<f64>()) / DISTINCT_CALLS as f64) as u64)
+        .collect();
+    sizes.shuffle(rng);
+    sizes
+}
+
+/// The `q`-quantile of the sizes, linear between the known ones. The smallest known one stands for all below it.
+fn nova_size(q: f64) -> f64 {
+    let between = |pair: &[(f64, f64)]| {
+        let [(low, from), (high, to)] = *pair else { return None };
+        (low..=high).contains(&q).then(|| from + (to - from) * (q - low) / (high - low))
+    };
+    NOVA_SIZES.windows(2).find_map(between).unwrap_or(NOVA_SIZES[0].1)
 }
 
 impl FromStr for Operation {
@@ -103,9 +169,10 @@ impl FromStr for Operation {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (name, size) = text.split_once(':').map_or((text, None), |(name, size)| (name, Some(size)));
         let method = Method::from_name(name).ok_or_else(|| OperationParseError::Unknown(name.to_owned()))?;
-        let operation = Operation { method, payload_bytes: 0 };
+        let operation = Operation { method, payload: Payload::Arguments };
         match (method, size) {
             (Method::Echo, None) => operation.with_payload(DEFAULT_PAYLOAD_BYTES),
+            (Method::Echo, Some(NOVA)) => Ok(Operation { payload: Payload::Nova, ..operation }),
             (Method::Echo, Some(size)) => {
                 let bytes = parse_size(size).ok_or_else(|| OperationParseError::Size(size.to_owned()))?;
                 operation.with_payload(bytes)
@@ -119,11 +186,12 @@ impl FromStr for Operation {
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.method.name())?;
-        match self.payload_bytes {
-            0 => Ok(()),
-            bytes if bytes % (1 << 20) == 0 => write!(f, ":{}MiB", bytes >> 20),
-            bytes if bytes % (1 << 10) == 0 => write!(f, ":{}KiB", bytes >> 10),
-            bytes => write!(f, ":{bytes}B"),
+        match self.payload {
+            Payload::Arguments => Ok(()),
+            Payload::Nova => write!(f, ":{NOVA}"),
+            Payload::Bytes(bytes) if bytes % (1 << 20) == 0 => write!(f, ":{}MiB", bytes >> 20),
+            Payload::Bytes(bytes) if bytes % (1 << 10) == 0 => write!(f, ":{}KiB", bytes >> 10),
+            Payload::Bytes(bytes) => write!(f, ":{bytes}B"),
         }
     }
 }
@@ -173,7 +241,7 @@ mod tests {
 
     #[test]
     fn parses_what_it_displays_and_rejects_everything_else() {
-        for text in ["add", "hello", "echo:100B", "echo:1KiB", "echo:1MiB"] {
+        for text in ["add", "hello", "echo:100B", "echo:1KiB", "echo:1MiB", "echo:nova"] {
             assert_eq!(text.parse::<Operation>().unwrap().to_string(), text);
         }
         assert_eq!("echo".parse::<Operation>().unwrap().to_string(), "echo:1KiB");
@@ -203,6 +271,23 @@ mod tests {
             assert!(a.iter().all(|prepared| prepared.expected.is_ok()));
             if text != "echo:1KiB" {
                 assert!(operation.prepare(4).iter().zip(&a).any(|(a, b)| a.call != b.call));
+            }
+        }
+    }
+
+    #[test]
+    fn documents_of_openstack_have_its_quantiles_whatever_the_seed() {
+        let operation: Operation = "echo:nova".parse().unwrap();
+        assert_eq!(operation.typical().to_string(), "echo:2400B");
+        for seed in [1, 2] {
+            let mut sizes: Vec<usize> =
+                operation.prepare(seed).iter().map(|prepared| prepared.payload().0).collect();
+            sizes.sort_unstable();
+            // Every 128th part of the distribution has one size.
+            for (part, bytes) in [(32, 2_000), (64, 2_400), (96, 4_500), (115, 6_500), (128, 11_300)] {
+                let found = sizes[part - 1];
+                // A document is up to a record larger than its size.
+                assert!((bytes * 9 / 10..bytes + 250).contains(&found), "{part}: {found}");
             }
         }
     }
