@@ -3,6 +3,7 @@
 #![warn(clippy::disallowed_macros, clippy::disallowed_methods)]
 
 pub mod agents;
+pub mod claims;
 pub mod cli;
 pub mod compare;
 pub mod deploy;

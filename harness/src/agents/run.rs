@@ -104,13 +104,13 @@ pub fn run(
     if Instant::now() >= start {
         return Err(AgentError::StartPassedDuringChecks { start: format_time(options.start) });
     }
-    progress(Event::Measuring(plan.trials().count() as u64 * u64::from(scenario.blocks.get())));
+    progress(Event::Measuring(plan.trials_in_all_blocks()));
     let timetable = Timetable::new(scenario, start, options.gap);
     let mut trials_done = 0;
     let mut file = options.file.clone().map(|file| RecordFile::new(file, options.fallback.clone()));
     for block in 0..scenario.blocks.get() {
         for (position, spec) in (0_u32..).zip(plan.block(block, options.seed)) {
-            let agreed = timetable.trial(trials_done);
+            let agreed = timetable.trial(trials_done, spec.times.warmup);
             let spec = share(&spec, options, agreed)?;
             trials_done += 1;
             block_until(timetable.preparation(agreed), interrupted)?;
@@ -253,7 +253,10 @@ mod tests {
         let parts = |number: &str| -> Vec<TrialSpec> {
             let options = options(number);
             let block = plan.block(3, options.seed);
-            (0..).zip(block).map(|(k, spec)| share(&spec, &options, times.trial(k)).unwrap()).collect()
+            (0..)
+                .zip(block)
+                .map(|(k, spec)| share(&spec, &options, times.trial(k, spec.times.warmup)).unwrap())
+                .collect()
         };
         let (whole, one, two) = (plan.block(3, 5), parts("1/2"), parts("2/2"));
         assert_eq!(whole.len(), 4);

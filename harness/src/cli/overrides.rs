@@ -83,12 +83,16 @@ impl Overrides {
         warm: bool,
     ) -> Result<Scenario, Failure> {
         if !stacks.is_empty() {
-            scenario.stacks = stacks.to_vec();
+            scenario.restrict_to(stacks);
         }
         if let Some(blocks) = self.blocks {
             scenario.blocks = blocks;
+            scenario.measurements.iter_mut().for_each(|measurement| measurement.blocks = None);
         }
-        scenario.measure = self.seconds.unwrap_or(scenario.measure);
+        if let Some(seconds) = self.seconds {
+            scenario.measure = seconds;
+            scenario.measurements.iter_mut().for_each(|measurement| measurement.measure = None);
+        }
         scenario.numbers = self.numbers.unwrap_or(scenario.numbers);
         scenario.contention = self.contention.unwrap_or(scenario.contention);
         for measurement in &mut scenario.measurements {
@@ -118,21 +122,33 @@ impl Overrides {
                     format!("{} {} {}", measurement.operation, measurement.load, measurement.placement);
             }
         }
-        // Several measurements of a scenario may have become the same one. Its slices are long enough for each of them.
-        let mut different: Vec<Measurement> = Vec::new();
-        for measurement in scenario.measurements {
-            let slice = measurement.slice;
-            let is_same = |other: &&mut Measurement| {
-                Measurement { name: measurement.name.clone(), slice, ..(*other).clone() } == measurement
-            };
-            match different.iter_mut().find(is_same) {
-                Some(other) => other.slice = other.slice.zip(slice).map(|(a, b)| a.max(b)),
-                None => different.push(measurement),
-            }
-        }
-        scenario.measurements = different;
+        scenario.measurements = distinct(scenario.measurements);
         Ok(scenario)
     }
+}
+
+/// `measurements` without those that have become the same as another, and with unique names. The slices of one that stands for
+/// several are long enough for each of them.
+fn distinct(measurements: Vec<Measurement>) -> Vec<Measurement> {
+    let mut different: Vec<Measurement> = Vec::new();
+    for mut measurement in measurements {
+        let slice = measurement.slice;
+        let is_same = |other: &&mut Measurement| {
+            Measurement { name: measurement.name.clone(), slice, ..(*other).clone() } == measurement
+        };
+        if let Some(other) = different.iter_mut().find(is_same) {
+            other.slice = other.slice.zip(slice).map(|(a, b)| a.max(b));
+            continue;
+        }
+        // Of other stacks, or in other blocks.
+        let (name, mut number) = (measurement.name.clone(), 1);
+        while different.iter().any(|other| other.name == measurement.name) {
+            number += 1;
+            measurement.name = format!("{name} ({number})");
+        }
+        different.push(measurement);
+    }
+    different
 }
 
 /// Repeats each measurement for each of `values`, named after the value; without values, leaves the measurements as they

@@ -3,8 +3,7 @@
 use serde::Serialize;
 
 use crate::load::{Load, Operation};
-use crate::record::{Record, Trial};
-use crate::report::{by_block, median_latency};
+use crate::record::{Record, Trial, by_block};
 use crate::stacks::at_the_place_of;
 use crate::stats::ByBlock;
 
@@ -76,7 +75,7 @@ impl Metric {
     pub(super) fn figure(self, trial: &Trial, is_brokered: bool) -> Option<f64> {
         match self {
             // Absent where it falls among calls without an answer.
-            Metric::Latency => Some(median_latency(trial).unwrap_or(f64::INFINITY)),
+            Metric::Latency => Some(trial.median_latency().unwrap_or(f64::INFINITY)),
             Metric::Throughput => Some(trial.throughput),
             Metric::ServerCpu => trial.per_answer(trial.serving(is_brokered)?.cpu_ns),
             Metric::ClientCpu => trial.per_answer(trial.client?.cpu_ns),

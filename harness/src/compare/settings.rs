@@ -160,6 +160,10 @@ fn scenario(found: &mut Differences, records: [&Record; 2]) {
         found.add(Placements, name("the placement"), both.map(placement));
         let slice = |measurement: &Measurement| measurement.slice.map_or_else(|| "none".to_owned(), duration);
         found.add(Scenarios, name("the length of a slice"), both.map(slice));
+        let or_the_scenarios =
+            |time: Option<std::time::Duration>| time.map_or_else(|| "the scenario's".to_owned(), duration);
+        found.add(Scenarios, name("the warm-up"), both.map(|it| or_the_scenarios(it.warmup)));
+        found.add(Scenarios, name("the measured window"), both.map(|it| or_the_scenarios(it.measure)));
     }
 }
 

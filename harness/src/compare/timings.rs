@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::figures::{Metric, Trials, relative, values};
 use super::settings;
-use crate::record::{Record, StackFacts, Status};
-use crate::report::{MeasurementSummary, StackSummary, Summary, by_block};
+use crate::record::{Record, StackFacts, Status, by_block};
+use crate::report::{MeasurementSummary, StackSummary, Summary};
 use crate::stacks::{NETWORK_FLOOR, base_name};
 use crate::stats::{Interval, Statement, blocks_needed, delta, error_each, median, ratio, ratio_of_medians};
 
@@ -94,9 +94,11 @@ fn measurement(records: [&Record; 2], both: [&MeasurementSummary; 2]) -> Measure
             statement: Statement::of(ratio, delta),
         })
     };
+    let blocks = [(records[0], base), (records[1], new)]
+        .map(|(record, summary)| record.scenario.blocks_of(&summary.measurement).get() as usize);
     MeasurementComparison {
         name: base.measurement.name.clone(),
-        blocks: records.map(|record| record.scenario.blocks.get() as usize).into_iter().min().unwrap_or(0),
+        blocks: blocks.into_iter().min().unwrap_or(0),
         blocks_needed: blocks_needed(error / 2.0),
         floor: floor.map(str::to_owned),
         timings: rows.iter().filter_map(timing).collect(),

@@ -147,7 +147,10 @@ impl StartSpread {
             errors.iter().rev().take(2).fold(0, |sum: u64, error| sum.saturating_add(*error))
         });
         let most = u128::from(greatest_ns) + u128::from(bound_ns.unwrap_or(0));
-        let is_wide = most * WIDE_FRACTION > record.scenario.measure.as_nanos();
+        let scenario = &record.scenario;
+        let windows = scenario.measurements.iter().map(|measurement| scenario.times_of(measurement).measure);
+        let shortest = windows.min().unwrap_or(scenario.measure);
+        let is_wide = most * WIDE_FRACTION > shortest.as_nanos();
         Some(StartSpread { greatest_ns, bound_ns, is_wide })
     }
 

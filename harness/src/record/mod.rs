@@ -2,6 +2,7 @@
 
 mod agents;
 mod audit;
+mod by_block;
 mod contention;
 mod fairness;
 mod file;
@@ -17,6 +18,7 @@ mod wire;
 
 pub use agents::{Agent, AgentPart, ClockOffset, ReferenceClock, StartSpread};
 pub use audit::audit;
+pub use by_block::by_block;
 pub use contention::{MAX_TAKEN_SHARE, MAX_UNDISTURBED_SHARE};
 pub use fairness::{BrokerTerms, Fairness, Library, Process, SocketFacts};
 pub use file::{RECORD_FILE, RecordError, prepare_folder, read, read_from_log, write_atomically};

@@ -36,6 +36,19 @@ pub struct Wire {
     pub counted_by: CountedBy,
 }
 
+impl Wire {
+    /// The bytes of a call in both directions on all of its connections: through a broker on those of the client and of the
+    /// server.
+    #[must_use]
+    pub fn on_all_connections(&self) -> f64 {
+        [Some(self.per_call), self.behind_broker]
+            .into_iter()
+            .flatten()
+            .map(|bytes| bytes.up + bytes.down)
+            .sum()
+    }
+}
+
 /// Where the bytes of a connection were counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -1,6 +1,7 @@
 //! The answer to a run's question in a few sentences. They follow from the summary; nothing is measured or judged here.
 
 use super::capacity::{Capacity, bounds, capacities};
+use super::claims;
 use super::describe;
 use super::model::Unit;
 use super::spread::Spread;
@@ -18,7 +19,8 @@ pub(super) fn answer(record: &Record, summary: &Summary) -> Vec<String> {
     let measurement = |for_latency: bool| {
         summary.measurements.iter().find(|m| m.measurement.load.is_for_latency() == for_latency)
     };
-    let mut answer: Vec<_> = measurement(true).and_then(latency).into_iter().collect();
+    let mut answer: Vec<_> = summary.claims.iter().map(claims::short).collect();
+    answer.extend(measurement(true).and_then(latency));
     answer.extend(measurement(false).and_then(throughput));
     answer.extend(summary.measurements.iter().filter_map(variants));
     answer.extend(capacities(record).iter().filter_map(capacity));

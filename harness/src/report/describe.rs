@@ -1,8 +1,10 @@
 //! The conditions of a run and of its measurements, in words.
 
+use std::time::Duration;
+
 use crate::load::{Arrivals, Load};
 use crate::record::Record;
-use crate::scenario::Measurement;
+use crate::scenario::{Measurement, Scenario, TrialTimes};
 
 /// What is called, by how many callers or how often, and over how many connections.
 pub(super) fn load(measurement: &Measurement) -> String {
@@ -64,6 +66,25 @@ pub(super) fn blocks(record: &Record) -> String {
     }
 }
 
+/// How long the measured windows of the trials are.
+pub(super) fn windows(scenario: &Scenario) -> String {
+    range(scenario, |times| times.measure)
+}
+
+/// How long the warm-ups of the trials are at least.
+pub(super) fn warmups(scenario: &Scenario) -> String {
+    range(scenario, |times| times.warmup)
+}
+
+/// The shortest and the longest time that `of` selects from those of each measurement; without any, that of the scenario.
+fn range(scenario: &Scenario, of: fn(TrialTimes) -> Duration) -> String {
+    let all = scenario.measurements.iter().map(|measurement| of(scenario.times_of(measurement)));
+    let (shortest, longest) = (all.clone().min(), all.max());
+    let [shortest, longest] = [shortest, longest].map(|time| time.unwrap_or_else(|| of(scenario.times())));
+    let [shortest, longest] = [shortest, longest].map(|time| humantime::format_duration(time).to_string());
+    if shortest == longest { shortest } else { format!("{shortest} to {longest}") }
+}
+
 /// When, where and how a run was measured, in a line.
 pub(super) fn circumstances(record: &Record) -> String {
     let machine = &record.machine;
@@ -76,7 +97,7 @@ pub(super) fn circumstances(record: &Record) -> String {
         "{} · {} of {} · {agents}{processor}, {} cores, {} · seed {} · rpcbench {}",
         record.started,
         blocks(record),
-        humantime::format_duration(record.scenario.measure),
+        windows(&record.scenario),
         machine.cores,
         machine.system,
         record.seed,

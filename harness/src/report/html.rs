@@ -89,8 +89,10 @@ struct Multiples<'a> {
 struct Page<'a> {
     report: &'a Report,
     dark: String,
+    claims: Vec<ClaimSection<'a>>,
     capacities: Vec<Found<'a>>,
     sweeps: Vec<Drawing<'a>>,
+    crossings: Vec<Grid<'a>>,
     sections: Vec<Section<'a>>,
     bytes: Vec<Drawing<'a>>,
     ledgers: Vec<Grid<'a>>,
@@ -106,6 +108,16 @@ impl<'a> Page<'a> {
         Page {
             report,
             dark: plots::dark_rules(),
+            claims: report
+                .claims
+                .iter()
+                .zip(&figures.claims)
+                .map(|(claim, figure)| ClaimSection {
+                    sentence: &claim.sentence,
+                    table: Grid::new(&claim.table),
+                    figure: Drawing::new(figure),
+                })
+                .collect(),
             capacities: report
                 .capacities
                 .iter()
@@ -113,6 +125,7 @@ impl<'a> Page<'a> {
                 .map(|(table, figure)| Found { table: Grid::new(table), figure: Drawing::new(figure) })
                 .collect(),
             sweeps: figures.sweeps.iter().map(Drawing::new).collect(),
+            crossings: report.crossings.iter().map(Grid::new).collect(),
             sections: measured
                 .map(|(number, (tables, figures))| Section {
                     id: format!("m{number}"),
@@ -143,6 +156,14 @@ struct Section<'a> {
     table: Grid<'a>,
     further: Vec<Grid<'a>>,
     figures: Vec<Drawing<'a>>,
+}
+
+/// A claim and the verdict on it.
+#[derive(Serialize)]
+struct ClaimSection<'a> {
+    sentence: &'a str,
+    table: Grid<'a>,
+    figure: Drawing<'a>,
 }
 
 /// What a search found.

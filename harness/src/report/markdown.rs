@@ -16,11 +16,20 @@ pub(super) fn render(report: &Report, figures: &Figures) -> String {
     let _ = writeln!(out, "{}\n", escaped(&report.circumstances));
     list(&mut out, "Read this first", &report.warnings);
     list(&mut out, "Not equal for all stacks", &report.asymmetries);
+    if !report.claims.is_empty() {
+        let _ = writeln!(out, "## Claims\n");
+    }
+    for (claim, figure) in report.claims.iter().zip(&figures.claims) {
+        subsection(&mut out, &claim.table);
+        let _ = writeln!(out, "{}\n", escaped(&claim.sentence));
+        images(&mut out, std::slice::from_ref(figure));
+    }
     for (table, figure) in report.capacities.iter().zip(&figures.capacities) {
         section(&mut out, table);
         images(&mut out, std::slice::from_ref(figure));
     }
     images(&mut out, &figures.sweeps);
+    report.crossings.iter().for_each(|table| section(&mut out, table));
     for (tables, figures) in report.measurements.iter().zip(&figures.measurements) {
         section(&mut out, &tables.stacks);
         for table in tables.further() {

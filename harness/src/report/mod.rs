@@ -8,7 +8,9 @@ mod answer;
 mod asymmetries;
 mod capacity;
 mod chart;
+mod claims;
 mod conformance;
+mod crossings;
 mod describe;
 mod document;
 mod fairness;
@@ -33,7 +35,7 @@ mod verdict;
 mod warnings;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -44,12 +46,11 @@ use plots::Figures;
 
 pub use chart::{Chart, ChartLevel, ChartPoint, Charts};
 pub(crate) use fairness::settings_of;
-pub use model::Document;
+pub use model::{ClaimReport, Document};
 pub use server_capacity::ServerCapacity;
 pub use spread::Spread;
 pub use stack::StackKind;
 pub use stack_summary::{Cpu, StackSummary};
-pub(crate) use stack_summary::{by_block, median_latency};
 pub(crate) use summary::network_floor;
 pub use summary::{MeasurementSummary, NotMeasured, SelfComparison, Summary};
 pub(crate) use text::{decimals, thousands};
@@ -66,7 +67,9 @@ pub fn report(record: &Record, summary: &Summary) -> Report {
         answer: answer::answer(record, summary),
         warnings: summary.warnings.clone(),
         asymmetries: asymmetries::asymmetries(record, summary),
+        claims: summary.claims.iter().map(claims::report).collect(),
         capacities: capacity::capacities(record).iter().map(capacity::Capacity::table).collect(),
+        crossings: crossings::tables(record),
         measurements: summary.measurements.iter().map(measurements::tables).collect(),
         ledgers: ledger::tables(record),
         ledger_note: ledger::note(record),

@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use super::chart::Charts;
 use super::stack::StackKind;
+use crate::claims::{Estimate, Outcome, Verdict};
 use crate::record::{CheckFailure, Label};
+use crate::scenario::Condition;
 use crate::stats::{Interval, Statement};
 
 /// Everything that a report shows, except its figures.
@@ -25,8 +27,12 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// Conditions that were not equal for all stacks.
     pub asymmetries: Vec<String>,
+    /// The claims of the scenario.
+    pub claims: Vec<ClaimReport>,
     /// A table for each search: the highest rate that each stack sustains.
     pub capacities: Vec<Table>,
+    /// Where a stack overtakes another as the payload grows, a table for each series of payloads.
+    pub crossings: Vec<Table>,
     /// The measurements, in the order of the scenario.
     pub measurements: Vec<MeasurementTables>,
     /// A table for each operation whose bytes were counted.
@@ -41,6 +47,36 @@ pub struct Report {
     pub stacks: Table,
     /// Every setting in force, and the machine.
     pub settings: Table,
+}
+
+/// A claim and the verdict on it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ClaimReport {
+    /// The name of the claim.
+    pub name: String,
+    /// The claim, in a sentence.
+    pub statement: String,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The verdict with its numbers, in words.
+    pub sentence: String,
+    /// The conditions, for programs.
+    pub conditions: Vec<ConditionReport>,
+    /// A row for each condition.
+    pub table: Table,
+}
+
+/// A condition of a claim and its figure.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ConditionReport {
+    /// The condition, with its threshold.
+    pub condition: Condition,
+    /// The figure: times in microseconds; absent where there is none.
+    pub estimate: Option<Estimate>,
+    /// Why there is no figure.
+    pub obstacle: Option<String>,
+    /// Whether the condition is true.
+    pub outcome: Outcome,
 }
 
 /// Sentences and tables that can be shown as plain text, Markdown or HTML.

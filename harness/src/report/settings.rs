@@ -1,5 +1,6 @@
 //! The information that is needed to repeat a run: the parts of each stack, every setting in force, and the machine.
 
+use super::describe;
 use super::model::{Column, Row, Table};
 use super::stack::StackKind;
 use crate::record::{Agent, Record, StackFacts};
@@ -76,8 +77,8 @@ fn of_run(record: &Record) -> Vec<(&'static str, String)> {
         ("scenario", scenario.name.clone()),
         ("run", format!("{}, started {}, {:.0} s", record.id, record.started, record.seconds)),
         ("blocks", scenario.blocks.to_string()),
-        ("warm-up of a trial", duration(scenario.warmup)),
-        ("measured per trial", duration(scenario.measure)),
+        ("warm-up of a trial", describe::warmups(scenario)),
+        ("measured per trial", describe::windows(scenario)),
         ("timeout of a call", duration(scenario.timeout)),
         ("seed", record.seed.to_string()),
     ]
@@ -97,7 +98,18 @@ fn cores(measurement: &Measurement, record: &Record) -> String {
     let slices = measurement.slice_of_load().map(|slice| {
         format!(", in turn with the other stacks, in slices of at most {}", humantime::format_duration(slice))
     });
-    format!("{name}: {operation} {load}, placement {placement}{cores}{}", slices.unwrap_or_default())
+    let own = own_settings(measurement);
+    format!("{name}: {operation} {load}, placement {placement}{cores}{}{own}", slices.unwrap_or_default())
+}
+
+/// The settings of `measurement` that replace those of the scenario.
+fn own_settings(measurement: &Measurement) -> String {
+    let time = |what: &str, time: Option<std::time::Duration>| {
+        time.map(|time| format!(", {what} {}", humantime::format_duration(time)))
+    };
+    let blocks = measurement.blocks.map(|blocks| format!(", in at most {blocks} blocks"));
+    let all = [blocks, time("warm-up", measurement.warmup), time("measured for", measurement.measure)];
+    all.into_iter().flatten().collect()
 }
 
 /// Where one of several load generators ran, and how precisely it knew the time.

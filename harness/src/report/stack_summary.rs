@@ -9,7 +9,7 @@ use super::spread::Spread;
 use super::stack::StackKind;
 use crate::load::{Load, Operation};
 use crate::observe::Counts;
-use crate::record::{HistogramError, Label, StackFacts, Status, Trial, Used, Wire};
+use crate::record::{HistogramError, Label, StackFacts, Status, Trial, Used, Wire, by_block};
 use crate::stats::{ByBlock, carries_quantile, new_histogram};
 
 /// One stack in one measurement.
@@ -85,7 +85,7 @@ impl RankingFigure {
     /// an answer; a capacity is `None` where the server could not be observed.
     fn of(self, trial: &Trial, kind: StackKind) -> Option<f64> {
         match self {
-            RankingFigure::MedianLatency => Some(median_latency(trial).unwrap_or(f64::INFINITY)),
+            RankingFigure::MedianLatency => Some(trial.median_latency().unwrap_or(f64::INFINITY)),
             RankingFigure::CapacityPerCore => capacity_per_core(trial, kind),
         }
     }
@@ -143,7 +143,7 @@ impl StackSummary {
         };
         let p50 = quantile(0.5, |trial| trial.latency.as_ref()?.p50);
         let ratio_to = |floor: &ByBlock| {
-            p50.and(spread(&|trial| Some(median_latency(trial)? / floor.get(&trial.block)?)))
+            p50.and(spread(&|trial| Some(trial.median_latency()? / floor.get(&trial.block)?)))
         };
         let per_answer = |of: fn(&Trial) -> Option<Used>| {
             spread(&|trial| trial.per_answer(of(trial)?.cpu_ns)).map(|s| s.median)
@@ -188,25 +188,6 @@ impl StackSummary {
 
 fn is_valid(trial: &Trial) -> bool {
     trial.status == Status::Valid
-}
-
-/// The median latency of `trial` in nanoseconds; absent where it falls among calls without an answer.
-#[allow(clippy::cast_precision_loss)]
-pub(crate) fn median_latency(trial: &Trial) -> Option<f64> {
-    trial.latency.as_ref()?.p50.map(|nanos| nanos as f64)
-}
-
-/// A figure of each block in which a trial is valid and has one: the geometric mean where several do.
-#[allow(clippy::cast_precision_loss)]
-pub(crate) fn by_block(trials: &[&Trial], figure: impl Fn(&Trial) -> Option<f64>) -> ByBlock {
-    let mut logs: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
-    for trial in trials.iter().filter(|trial| is_valid(trial)) {
-        if let Some(figure) = figure(trial) {
-            logs.entry(trial.block).or_default().push(figure.ln());
-        }
-    }
-    let mean = |logs: Vec<f64>| (logs.iter().sum::<f64>() / logs.len() as f64).exp();
-    logs.into_iter().map(|(block, logs)| (block, mean(logs))).collect()
 }
 
 fn latencies(trials: &[&Trial]) -> Result<Histogram<u64>, HistogramError> {

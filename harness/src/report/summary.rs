@@ -4,12 +4,13 @@ use std::cmp::Ordering;
 
 use super::headroom::Headroom;
 use super::stack::StackKind;
-use super::stack_summary::{Floors, RankingFigure, StackSummary, by_block, median_latency};
+use super::stack_summary::{Floors, RankingFigure, StackSummary};
 use super::variants::Variant;
 use super::verdict::{Ranking, speeds};
 use super::warnings::warnings;
+use crate::claims::{JudgedClaim, judge};
 use crate::load::Operation;
-use crate::record::{HistogramError, Record, StackFacts, Trial, Wire};
+use crate::record::{HistogramError, Record, StackFacts, Trial, Wire, by_block};
 use crate::scenario::Measurement;
 use crate::scenario::floor_for;
 use crate::stacks::{NETWORK_FLOOR, Stack, at_the_place_of, base_name};
@@ -21,6 +22,8 @@ use crate::stats::{ByBlock, Interval, error_each, ratio};
 pub struct Summary {
     /// The measurements of the scenario that have a trial.
     pub measurements: Vec<MeasurementSummary>,
+    /// The claims of the scenario, judged.
+    pub claims: Vec<JudgedClaim>,
     /// What a reader must know before reading any figure.
     pub warnings: Vec<String>,
 }
@@ -80,7 +83,7 @@ impl Summary {
             headroom.warning(&summary.measurement.name)
         });
         let warnings = differing_pairs.chain(too_few).chain(close_to_limit).chain(warnings(record)).collect();
-        Ok(Summary { measurements, warnings })
+        Ok(Summary { measurements, claims: judge(record), warnings })
     }
 }
 
@@ -181,7 +184,7 @@ fn floors_of(facts: &StackFacts, operation: Option<Operation>, trials: &[&Trial]
     let of_floor = |floor: &str| {
         let mut of_floor = trials_of(trials, &at_the_place_of(floor, &facts.name));
         of_floor.retain(|trial| Some(trial.operation) == operation);
-        by_block(&of_floor, median_latency)
+        by_block(&of_floor, Trial::median_latency)
     };
     let own = StackKind::of(facts).own_floor().filter(|floor| *floor != base_name(&facts.name));
     Floors { network: of_floor(floor), own: own.map(of_floor) }

@@ -14,13 +14,17 @@ pub(super) fn render(report: &Report) -> String {
     let mut out = String::new();
     line(&mut out, &format!("{} · {}", report.name, report.question));
     line(&mut out, &report.circumstances);
+    for claim in &report.claims {
+        write_table(&mut out, &claim.table);
+        line(&mut out, &format!(" {}", claim.sentence));
+    }
     for tables in &report.measurements {
         write_table(&mut out, &tables.stacks);
         for table in tables.further() {
             write_table(&mut out, table);
         }
     }
-    for table in report.capacities.iter().chain(&report.ledgers) {
+    for table in report.crossings.iter().chain(&report.capacities).chain(&report.ledgers) {
         write_table(&mut out, table);
     }
     if !report.fairness.rows.is_empty() {

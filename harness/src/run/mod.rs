@@ -80,7 +80,7 @@ pub fn run(
     check_stacks(&mut plan, &context, &mut brokers, options, &mut record, progress)?;
     record.stacks = plan.stacks().into_iter().map(|stack| stack_facts(stack, options)).collect();
     progress(Event::Planned(&Outlook::new(scenario, &plan)));
-    progress(Event::Measuring(plan.trials().count() as u64 * u64::from(scenario.blocks.get())));
+    progress(Event::Measuring(plan.trials_in_all_blocks()));
     let mut file = RecordFile::new(options.file.clone(), options.fallback.clone());
     blocks::run_blocks(&plan, &context, &mut brokers, options, &mut record, &mut file, progress);
     if !interrupted.load(Ordering::Relaxed) {

@@ -5,7 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::power::{MeasurementPower, Power};
-use crate::scenario::{Measurement, Plan, Scenario, TrialSpec};
+use crate::claims;
+use crate::scenario::{Claim, Measurement, Plan, Scenario, TrialSpec, TrialTimes};
 use crate::stats::blocks_for_pairs;
 use crate::trial::WARM_AGAIN_SHARE;
 
@@ -18,20 +19,34 @@ const TRIAL_OVERHEAD: Duration = Duration::from_millis(30);
 pub struct Outlook {
     /// The number of blocks.
     blocks: u32,
-    /// The number of trials in each block.
+    /// The number of trials in the first block, which contains all of them.
     trials_per_block: usize,
+    /// Whether every block has as many.
+    has_equal_blocks: bool,
     /// About how long all blocks take.
     duration: Duration,
     /// The number of searches that follow the blocks. How long they take is not known.
     searches: usize,
     /// The largest number of stacks that a table of the run compares with each other; floors are not among them.
     stacks: usize,
+    /// The number of blocks of the tables; of several the smallest.
+    blocks_of_tables: u32,
     /// The smallest number of blocks with which a statement about two of these is possible.
     blocks_needed: usize,
     /// What can be stated, for each kind of measurement of which the noise is known.
     differences: Vec<Difference>,
     /// The number of measurements whose noise is not known.
     unknown: usize,
+    /// The claims that have too few blocks for a verdict.
+    undecidable: Vec<Undecidable>,
+}
+
+/// A claim that has too few blocks for a verdict.
+#[derive(Clone, Debug, PartialEq)]
+struct Undecidable {
+    claim: String,
+    blocks: u32,
+    blocks_needed: usize,
 }
 
 /// The difference that a kind of measurement will be able to state.
@@ -51,16 +66,13 @@ impl Outlook {
     pub fn new(scenario: &Scenario, plan: &Plan) -> Self {
         let blocks = scenario.blocks.get();
         let trials_per_block = plan.trials().count();
-        let calling = scenario.warmup + scenario.measure;
         let of_trial = |spec: &TrialSpec| {
+            let TrialTimes { warmup, measure } = spec.times;
             // The limit of the generator takes a separate warm-up and window.
-            let again = if spec.slices > 1 { scenario.measure / WARM_AGAIN_SHARE } else { Duration::ZERO };
-            TRIAL_OVERHEAD
-                + calling
-                + again
-                + if spec.finds_generator_limit { calling } else { Duration::ZERO }
+            let calling = (warmup + measure) * if spec.finds_generator_limit { 2 } else { 1 };
+            let again = if spec.slices > 1 { measure / WARM_AGAIN_SHARE } else { Duration::ZERO };
+            (TRIAL_OVERHEAD + calling + again).saturating_mul(spec.blocks)
         };
-        let of_block: Duration = plan.trials().map(of_trial).sum();
         let compared: Vec<_> = scenario
             .measurements
             .iter()
@@ -68,6 +80,8 @@ impl Outlook {
             .filter(|(_, stacks)| *stacks > 1)
             .collect();
         let stacks = compared.iter().map(|(_, stacks)| *stacks).max().unwrap_or(0);
+        let blocks_of = |measurement: &Measurement| scenario.blocks_of(measurement).get();
+        let blocks_of_tables = compared.iter().map(|(measurement, _)| blocks_of(measurement)).min();
         let power = Power::of_reference().ok();
         let mut differences: Vec<Difference> = Vec::new();
         let mut unknown = 0;
@@ -75,19 +89,26 @@ impl Outlook {
             match power.as_ref().and_then(|power| power.like(measurement)) {
                 Some(like) if differences.iter().any(|known| known.like == like.name) => {}
                 // With the number of stacks that is announced, so that no table states less.
-                Some(like) => differences.push(Difference::of(like, stacks, blocks)),
+                Some(like) => differences.push(Difference::of(like, stacks, blocks_of(measurement))),
                 None => unknown += 1,
             }
         }
         Outlook {
             blocks,
             trials_per_block,
-            duration: of_block.saturating_mul(blocks),
+            has_equal_blocks: plan.trials().all(|spec| spec.blocks == blocks),
+            duration: plan.trials().map(of_trial).sum(),
             searches: scenario.searches.len(),
             stacks,
+            blocks_of_tables: blocks_of_tables.unwrap_or(blocks),
             blocks_needed: blocks_for_pairs(stacks * stacks.saturating_sub(1) / 2),
             differences,
             unknown,
+            undecidable: scenario
+                .claims
+                .iter()
+                .filter_map(|claim| Undecidable::of(claim, scenario))
+                .collect(),
         }
     }
 
@@ -96,7 +117,7 @@ impl Outlook {
         if self.stacks < 2 {
             return String::new();
         }
-        let (blocks, stacks, needed) = (self.blocks, self.stacks, self.blocks_needed);
+        let (blocks, stacks, needed) = (self.blocks_of_tables, self.stacks, self.blocks_needed);
         if u32::try_from(needed).is_ok_and(|needed| blocks < needed) {
             return format!(
                 "{blocks} blocks are too few to state any difference: {stacks} stacks take {needed} blocks or more \
@@ -136,6 +157,23 @@ impl Outlook {
             "{stacks} stacks, {blocks} blocks: differences from about {now} can be stated, in four of five runs with the \
              noise of the reference record{unknown}{more}"
         )
+    }
+}
+
+impl Undecidable {
+    /// `claim`, a claim of `scenario`, if one of its measured conditions has too few blocks.
+    fn of(claim: &Claim, scenario: &Scenario) -> Option<Self> {
+        let named = |name: &str| scenario.measurements.iter().find(|measurement| measurement.name == name);
+        let measured = claim.conditions.iter().filter(|condition| !condition.figure.is_counted());
+        let sides = measured.flat_map(|condition| {
+            let other = condition.compared_with().map(|(measurement, _)| measurement);
+            other.into_iter().chain([condition.measurement.as_str()])
+        });
+        let blocks =
+            sides.filter_map(named).map(|measurement| scenario.blocks_of(measurement).get()).min()?;
+        let needed = claims::blocks_needed(claim);
+        let is_possible = usize::try_from(blocks).is_ok_and(|blocks| blocks >= needed);
+        (!is_possible).then(|| Undecidable { claim: claim.name.clone(), blocks, blocks_needed: needed })
     }
 }
 
@@ -180,14 +218,22 @@ impl fmt::Display for Outlook {
         if self.trials_per_block == 0 {
             return f.write_str(&searches);
         }
-        write!(f, "{} {block} of {} trials, about {duration}", self.blocks, self.trials_per_block)?;
+        let up_to = if self.has_equal_blocks { "" } else { "up to " };
+        write!(f, "{} {block} of {up_to}{} trials, about {duration}", self.blocks, self.trials_per_block)?;
         if !searches.is_empty() {
             write!(f, ", and {searches}")?;
         }
         match self.statements().as_str() {
-            "" => Ok(()),
-            statements => write!(f, "\n{statements}"),
+            "" => {}
+            statements => write!(f, "\n{statements}")?,
         }
+        for Undecidable { claim, blocks, blocks_needed } in &self.undecidable {
+            write!(
+                f,
+                "\nthe claim `{claim}` takes {blocks_needed} blocks, and has {blocks}: no verdict is possible"
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -248,6 +294,25 @@ mod tests {
         let trials = 30 * u32::try_from(standard.trials_per_block).unwrap();
         assert_eq!(standard.duration, trials * Duration::from_millis(80 + 260 + 26 + 30));
         assert!(standard.to_string().contains(" min"), "{standard}");
+    }
+
+    #[test]
+    fn measurements_with_fewer_blocks_and_other_times_count_with_these() {
+        let changed = outlook("quick", |scenario| {
+            scenario.measurements.truncate(1);
+            let mut short = scenario.measurements[0].clone();
+            short.name = "short".to_owned();
+            short.stacks = vec!["rest".to_owned(), "zerorpc".to_owned()];
+            (short.slice, short.floors, short.blocks) = (None, Some(false), NonZeroU32::new(2));
+            (short.warmup, short.measure) = (Some(Duration::ZERO), Some(Duration::from_millis(70)));
+            scenario.measurements.push(short);
+        });
+        let whole = outlook("quick", |scenario| scenario.measurements.truncate(1));
+        assert_eq!(changed.duration - whole.duration, 2 * 2 * Duration::from_millis(70 + 30));
+        assert_eq!((changed.trials_per_block, changed.blocks_of_tables), (whole.trials_per_block + 2, 2));
+        let text = changed.to_string();
+        assert!(text.contains("5 blocks of up to 14 trials"), "{text}");
+        assert!(text.contains("2 blocks are too few"), "{text}");
     }
 
     #[test]

@@ -1,14 +1,13 @@
 //! Reading scenarios from TOML, and the errors of that.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use calculator::printable;
 use serde::de::DeserializeOwned;
 use toml::de::DeTable;
 
-use super::built_in::{UnknownScenario, built_in};
-use super::model::Scenario;
-use crate::stacks::{Stack, hint, nearest};
+use super::built_in::UnknownScenario;
+use crate::stacks::{hint, nearest};
 
 /// Why a scenario cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -92,44 +91,10 @@ pub(crate) fn parse_toml<T: DeserializeOwned>(origin: &str, text: &str) -> Resul
     })
 }
 
-impl Scenario {
-    /// Loads the built-in scenario of this name, or the scenario file at this path.
-    ///
-    /// # Errors
-    /// [`ScenarioError`].
-    pub fn load(name_or_path: &str) -> Result<Self, ScenarioError> {
-        let unknown = match built_in(name_or_path) {
-            Ok(text) => return Self::parse(name_or_path, text),
-            Err(unknown) => unknown,
-        };
-        let path = Path::new(name_or_path);
-        if path.extension().is_none_or(|extension| extension != "toml") && !path.exists() {
-            return Err(ScenarioError::Unknown(unknown));
-        }
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ScenarioError::Unreadable { path: path.to_owned(), source })?;
-        Self::parse(name_or_path, &text)
-    }
-
-    /// Parses a scenario; `origin` names it in messages.
-    ///
-    /// # Errors
-    /// [`ScenarioError::Invalid`] with the line and column, and what was expected there.
-    pub fn parse(origin: &str, text: &str) -> Result<Self, ScenarioError> {
-        let scenario: Scenario = parse_toml(origin, text)?;
-        for name in scenario.stacks.iter().chain(scenario.pairs.iter().flatten()) {
-            if let Err(error) = Stack::named(name) {
-                return Err(ScenarioError::invalid(origin, text, &format!("\"{name}\""), &error.to_string()));
-            }
-        }
-        Ok(scenario)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{BUILT_IN, Plan};
+    use crate::scenario::{BUILT_IN, Plan, Scenario};
 
     #[test]
     fn built_in_scenarios_are_valid_and_named_after_their_files() {

@@ -1,16 +1,21 @@
 //! Scenarios: TOML files that say what is measured, and the plan of blocks of trials that follows from one.
 
 mod built_in;
+mod check;
+mod claim;
 mod count;
 pub(crate) mod duration;
 mod file;
 mod group;
+mod load;
 mod model;
 mod plan;
 mod reference;
 mod trial_spec;
+mod trial_times;
 
 pub use built_in::{BUILT_IN, UnknownScenario, built_in};
+pub use claim::{Claim, ClaimFigure, Condition, Over, Threshold};
 pub use file::ScenarioError;
 pub(crate) use file::parse_toml;
 pub use group::Group;
@@ -18,3 +23,4 @@ pub use model::{Contention, Measurement, Scenario, Search, floor_for};
 pub use plan::{Plan, PlanError, PlannedSearch};
 pub use reference::{json_schema, reference_page};
 pub use trial_spec::{AgentShare, TrialSpec};
+pub use trial_times::TrialTimes;

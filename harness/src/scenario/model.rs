@@ -7,6 +7,8 @@ use calculator::conformance::Numbers;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::claim::Claim;
+use super::trial_times::TrialTimes;
 use super::{count, duration};
 use crate::deploy::Placement;
 use crate::load::{Arrivals, Load, Operation, Rate};
@@ -56,7 +58,7 @@ pub struct Scenario {
     #[schemars(example = ["rest", "jsonrpc", "zerorpc"])]
     pub stacks: Vec<String>,
     /// Whether the floors are measured too: `inproc` with one caller, `tcp`, and with several connections `tcp-async`.
-    /// `false` is for tests of the method.
+    /// `false` is for tests of the method, and for claims that are not about floors.
     #[serde(default = "default_true", skip_serializing_if = "is_true")]
     #[schemars(example = true, extend("default" = true))]
     pub floors: bool,
@@ -65,12 +67,23 @@ pub struct Scenario {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(example = [["rest", "jsonrpc"], ["zerorpc", "zerorpc"]])]
     pub pairs: Vec<[String; 2]>,
+    /// Other scenarios, whose measurements and claims become part of this one: names of built-in scenarios, or paths of files,
+    /// relative to this file. Their names get a prefix, such as `overhead: latency`. They keep their stacks. Their blocks,
+    /// warm-up and window are limited to the `blocks`, `warmup` and `measure` of this scenario, except a warm-up and a window
+    /// that a measurement itself states. `timeout`, `numbers` and `contention` must be the same. A scenario with `pairs` or
+    /// searches cannot be included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(example = ["overhead", "mine.toml"])]
+    pub include: Vec<String>,
     /// The measurements that are made of each stack, each a `[[measurement]]` table.
     #[serde(rename = "measurement", default, skip_serializing_if = "Vec::is_empty")]
     pub measurements: Vec<Measurement>,
     /// The searches that are made for each stack after the blocks, each a `[[search]]` table.
     #[serde(rename = "search", default, skip_serializing_if = "Vec::is_empty")]
     pub searches: Vec<Search>,
+    /// The claims that a run judges, each a `[[claim]]` table.
+    #[serde(rename = "claim", default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<Claim>,
 }
 
 /// What becomes of trials whose figures are not those of the stack, because its processes were kept from running.
@@ -88,11 +101,12 @@ pub enum Contention {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Measurement {
-    /// A short name for tables and figures.
+    /// A short name for tables and figures, different from those of the other measurements.
     #[schemars(example = &"throughput")]
     pub name: String,
     /// The operation to call: `add`, `multiply`, `subtract`, `divide`, `hello`, or `echo` with the size of its payload, up
-    /// to `echo:1MiB`.
+    /// to `echo:1MiB`. `echo:nova` calls with documents of many sizes, distributed as those of the messages of OpenStack's
+    /// services.
     #[schemars(example = &"echo:10KiB")]
     pub operation: Operation,
     /// The load: `closed:CALLERS` for a closed loop with 1 to 10000 callers, `open:RATE:constant` or
@@ -119,6 +133,26 @@ pub struct Measurement {
     #[serde(default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", example = &"20ms")]
     pub slice: Option<Duration>,
+    /// Only these of the scenario's stacks. By default all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(example = ["xmlrpc", "zerorpc"])]
+    pub stacks: Vec<String>,
+    /// Whether the floors are measured too. By default as the scenario says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = false)]
+    pub floors: Option<bool>,
+    /// The number of blocks, where it is smaller than the scenario's: the measurement is then in the first ones only.
+    #[serde(default, deserialize_with = "count::optional", skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 12)]
+    pub blocks: Option<NonZeroU32>,
+    /// The minimum length of the warm-up, instead of the scenario's.
+    #[serde(default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", example = &"200ms")]
+    pub warmup: Option<Duration>,
+    /// The length of the measured window of a trial, instead of the scenario's.
+    #[serde(default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", example = &"600ms")]
+    pub measure: Option<Duration>,
 }
 
 /// One search for each stack: the highest rate of an open loop at which 99 of 100 calls are answered in time.
@@ -162,6 +196,37 @@ pub fn floor_for(connections: NonZeroU32) -> &'static str {
 }
 
 impl Scenario {
+    /// How long the calls of a trial take unless its measurement says otherwise.
+    #[must_use]
+    pub fn times(&self) -> TrialTimes {
+        TrialTimes { warmup: self.warmup, measure: self.measure }
+    }
+
+    /// How long the calls of a trial of `measurement` take.
+    #[must_use]
+    pub fn times_of(&self, measurement: &Measurement) -> TrialTimes {
+        TrialTimes {
+            warmup: measurement.warmup.unwrap_or(self.warmup),
+            measure: measurement.measure.unwrap_or(self.measure),
+        }
+    }
+
+    /// The number of blocks that contain the trials of `measurement`.
+    #[must_use]
+    pub fn blocks_of(&self, measurement: &Measurement) -> NonZeroU32 {
+        measurement.blocks.map_or(self.blocks, |blocks| blocks.min(self.blocks))
+    }
+
+    /// Measures only `stacks`. Measurements that have none of them are left out.
+    pub fn restrict_to(&mut self, stacks: &[String]) {
+        self.stacks = stacks.to_vec();
+        self.measurements.retain_mut(|measurement| {
+            let has_all = measurement.stacks.is_empty();
+            measurement.stacks.retain(|stack| stacks.contains(stack));
+            has_all || !measurement.stacks.is_empty()
+        });
+    }
+
     /// This scenario without slices.
     #[must_use]
     pub fn in_one_piece(&self) -> Self {
@@ -172,6 +237,25 @@ impl Scenario {
 }
 
 impl Measurement {
+    /// A measurement with the default of every key that is not required.
+    #[must_use]
+    pub fn new(name: String, operation: Operation, load: Load, placement: Placement) -> Self {
+        Measurement {
+            name,
+            operation,
+            load,
+            placement,
+            connections: None,
+            warm: true,
+            slice: None,
+            stacks: vec![],
+            floors: None,
+            blocks: None,
+            warmup: None,
+            measure: None,
+        }
+    }
+
     /// The maximum length of a slice; `None` if its trials are measured in one piece, as under the load of an open loop.
     #[must_use]
     pub fn slice_of_load(&self) -> Option<Duration> {
@@ -200,14 +284,11 @@ impl Search {
     /// The measurement that tries `rate` in this search.
     #[must_use]
     pub fn measurement_at(&self, rate: Rate) -> Measurement {
+        let load = Load::Open(rate, self.arrivals);
         Measurement {
-            name: self.name.clone(),
-            operation: self.operation,
-            load: Load::Open(rate, self.arrivals),
-            placement: self.placement,
             connections: Some(self.connections),
             warm: self.warm,
-            slice: None,
+            ..Measurement::new(self.name.clone(), self.operation, load, self.placement)
         }
     }
 }

@@ -11,9 +11,10 @@ use rand_chacha::ChaCha8Rng;
 use super::group::{self, Group};
 use super::model::{Measurement, Scenario, Search, floor_for};
 use super::trial_spec::TrialSpec;
+use super::trial_times::TrialTimes;
 use crate::deploy::{Cores, NotEnoughCores};
 use crate::load::{Load, Operation, Rate};
-use crate::stacks::{EVENT_FLOOR, FLOORS, Stack, UnknownStack};
+use crate::stacks::{EVENT_FLOOR, FLOORS, Stack, UnknownStack, base_name};
 
 /// The longest time of a scenario.
 const MAX_TIME: Duration = Duration::from_secs(600);
@@ -80,13 +81,14 @@ pub struct PlannedSearch {
     /// The stacks to search for.
     pub stacks: Vec<&'static Stack>,
     cores: Cores,
+    times: TrialTimes,
 }
 
 impl PlannedSearch {
     /// The trial of `stack` at `rate`.
     #[must_use]
     pub fn trial(&self, stack: &'static Stack, rate: Rate) -> TrialSpec {
-        TrialSpec::new(stack, &self.search.measurement_at(rate), &self.cores)
+        TrialSpec::new(stack, &self.search.measurement_at(rate), &self.cores, self.times)
     }
 }
 
@@ -102,12 +104,14 @@ impl Plan {
         let mut units = Vec::new();
         for measurement in &scenario.measurements {
             let cores = measurement.placement.cores(allowed)?;
+            let times = scenario.times_of(measurement);
             let trial = |stack: &'static Stack| {
-                let spec = TrialSpec::new(stack, measurement, &cores);
+                let spec = TrialSpec::new(stack, measurement, &cores, times);
                 let is_floor = stack.name == floor_for(spec.connections);
                 TrialSpec {
                     finds_generator_limit: is_floor && spec.load.rate().is_some(),
-                    slices: measurement.slices(scenario.measure),
+                    slices: measurement.slices(times.measure),
+                    blocks: scenario.blocks_of(measurement).get(),
                     ..spec
                 }
             };
@@ -128,16 +132,23 @@ impl Plan {
         for search in &scenario.searches {
             let cores = search.placement.cores(allowed)?;
             let any_rate = search.measurement_at(Rate::ONE);
+            let times = scenario.times_of(&any_rate);
             let stacks = stacks.iter().filter(|stack| scenario.measures(stack, &any_rate));
             let stacks = stacks.copied().collect();
-            searches.push(PlannedSearch { search: search.clone(), stacks, cores });
+            searches.push(PlannedSearch { search: search.clone(), stacks, cores, times });
         }
         Ok(Plan { units, searches })
     }
 
-    /// Every trial of a block.
+    /// Every trial of the first block, which contains all of them.
     pub fn trials(&self) -> impl Iterator<Item = &TrialSpec> {
         self.units.iter().flatten()
+    }
+
+    /// The number of trials of all blocks.
+    #[must_use]
+    pub fn trials_in_all_blocks(&self) -> u64 {
+        self.trials().map(|trial| u64::from(trial.blocks)).sum()
     }
 
     /// The searches that follow the blocks, each with its stacks in a random order that depends only on `seed`.
@@ -198,7 +209,8 @@ impl Plan {
     }
 
     fn shuffled(&self, number: u32, seed: u64) -> (Vec<Vec<TrialSpec>>, ChaCha8Rng) {
-        let mut units = self.units.clone();
+        let is_in_block = |unit: &&Vec<TrialSpec>| unit.first().is_some_and(|trial| number < trial.blocks);
+        let mut units: Vec<_> = self.units.iter().filter(is_in_block).cloned().collect();
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(u64::from(number));
         units.shuffle(&mut rng);
@@ -209,14 +221,16 @@ impl Plan {
 /// Checks that every number of the scenario is in range.
 fn check_ranges(scenario: &Scenario) -> Result<(), PlanError> {
     let Scenario { measure, warmup, timeout, measurements, searches, .. } = scenario;
+    let mut windows = std::iter::once(measure).chain(measurements.iter().filter_map(|m| m.measure.as_ref()));
+    let mut warmups = std::iter::once(warmup).chain(measurements.iter().filter_map(|m| m.warmup.as_ref()));
     let mut slices = measurements.iter().filter_map(|measurement| measurement.slice);
     let connections = measurements.iter().filter_map(|measurement| measurement.connections);
     let mut connections = connections.chain(searches.iter().map(|search| search.connections));
-    if !MEASURE_RANGE.contains(measure) {
+    if windows.any(|measure| !MEASURE_RANGE.contains(measure)) {
         Err(PlanError::Measure)
     } else if slices.any(|slice| !SLICE_RANGE.contains(&slice)) {
         Err(PlanError::Slice)
-    } else if *warmup > MAX_TIME {
+    } else if warmups.any(|warmup| *warmup > MAX_TIME) {
         Err(PlanError::Warmup)
     } else if timeout.is_zero() || *timeout > MAX_TIME {
         Err(PlanError::Timeout)
@@ -233,7 +247,9 @@ fn check_ranges(scenario: &Scenario) -> Result<(), PlanError> {
 
 /// The stacks of the scenario, each once, floors first.
 fn stacks_of(scenario: &Scenario) -> Result<Vec<&'static Stack>, UnknownStack> {
-    let floors = FLOORS.iter().filter(|_| scenario.floors).map(|name| Stack::named(name));
+    let has_floors =
+        scenario.floors || scenario.measurements.iter().any(|measurement| measurement.floors == Some(true));
+    let floors = FLOORS.iter().filter(|_| has_floors).map(|name| Stack::named(name));
     let mut stacks = floors.collect::<Result<Vec<_>, _>>()?;
     for name in &scenario.stacks {
         let stack = Stack::named(name)?;
@@ -266,17 +282,20 @@ fn pairs(scenario: &Scenario, stacks: &[&'static Stack]) -> Result<Vec<[&'static
 }
 
 impl Scenario {
-    /// Whether `stack`, which is one of the scenario or a floor, has a trial in `measurement`. A plain function call has
-    /// only one caller, a server may lack the method, and the floor of several connections is measured with one only if the
-    /// scenario lists it.
+    /// Whether `stack` has a trial in `measurement`. A plain function call has only one caller, a server may lack the method,
+    /// and the floor of several connections is measured with one only if it is listed. A variant is measured where its
+    /// stack is.
     #[must_use]
     pub fn measures(&self, stack: &Stack, measurement: &Measurement) -> bool {
-        let is_needed = stack.name != EVENT_FLOOR
-            || floor_for(measurement.max_connections()) == EVENT_FLOOR
-            || self.stacks.iter().any(|listed| listed == EVENT_FLOOR);
+        let base = base_name(stack.name);
+        let listed = if measurement.stacks.is_empty() { &self.stacks } else { &measurement.stacks };
+        let is_listed = listed.iter().any(|name| name == stack.name || name == base);
+        let is_floor = FLOORS.contains(&base)
+            && measurement.floors.unwrap_or(self.floors)
+            && (base != EVENT_FLOOR || floor_for(measurement.max_connections()) == EVENT_FLOOR);
         (stack.has_server() || measurement.load == Load::ONE_CALLER)
             && stack.has(measurement.operation.method())
-            && is_needed
+            && (is_listed || is_floor)
     }
 }
 
@@ -341,6 +360,7 @@ mod tests {
     #[test]
     fn pairs_stand_together_in_mirrored_order() {
         let mut scenario = scenario(&["rest", "jsonrpc", "zerorpc"]);
+        scenario.blocks = NonZeroU32::new(20).unwrap();
         scenario.pairs = vec![["rest".into(), "jsonrpc".into()], ["zerorpc".into(), "zerorpc".into()]];
         let plan = Plan::new(&scenario, &[0, 1]).unwrap();
         for number in 0..20 {
@@ -370,6 +390,37 @@ mod tests {
         assert!(refused(|s| s.timeout = Duration::ZERO).contains("1ms to 600s"));
         assert!(refused(|s| s.measurements.clear()).contains("nothing to measure"));
         assert!(refused(|s| s.stacks.push("soap".to_owned())).contains("unknown stack `soap`"));
+    }
+
+    #[test]
+    fn a_measurement_may_have_its_own_stacks_floors_blocks_and_times() {
+        let mut scenario = scenario(&["rest", "zerorpc", "jsonrpc"]);
+        let small = &mut scenario.measurements[0];
+        small.stacks = vec!["zerorpc".to_owned()];
+        (small.floors, small.blocks) = (Some(false), NonZeroU32::new(2));
+        (small.warmup, small.measure) = (Some(Duration::ZERO), Some(Duration::from_millis(40)));
+        small.slice = Some(Duration::from_millis(20));
+        let small = small.name.clone();
+        let plan = Plan::new(&scenario, &[0, 1]).unwrap();
+        let of_small: Vec<_> = plan.trials().filter(|trial| trial.measurement == small).collect();
+        let [only] = of_small.as_slice() else { panic!("one stack") };
+        assert_eq!((only.stack.name, only.blocks, only.slices), ("zerorpc", 2, 2));
+        let times = TrialTimes { warmup: Duration::ZERO, measure: Duration::from_millis(40) };
+        assert_eq!(only.times, times);
+        let other = plan.trials().find(|trial| trial.measurement != small).unwrap();
+        assert_eq!((other.times.measure, other.blocks), (scenario.measure, scenario.blocks.get()));
+        let of_block = |number| plan.block(number, 1).len();
+        assert_eq!([of_block(1), of_block(2)], [plan.trials().count(), plan.trials().count() - 1]);
+        let all: usize = (0..scenario.blocks.get()).map(of_block).sum();
+        assert_eq!(plan.trials_in_all_blocks(), all as u64);
+        // Floors only where a measurement asks for them.
+        scenario.floors = false;
+        scenario.measurements[1].floors = Some(true);
+        let plan = Plan::new(&scenario, &[0, 1]).unwrap();
+        let floors: Vec<_> = plan.trials().filter(|trial| trial.stack.protocol.is_floor()).collect();
+        assert_eq!(names(floors.iter().copied()), ["tcp throughput", "tcp-async throughput"]);
+        scenario.restrict_to(&["rest".to_owned()]);
+        assert!(scenario.measurements.iter().all(|measurement| measurement.name != small));
     }
 
     #[test]

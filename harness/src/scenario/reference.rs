@@ -54,9 +54,28 @@ placement = "split"
 connections = 32
 ```
 
-At least one `[[measurement]]` or `[[search]]` is needed. Every trial of a block is one stack under one measurement.
+At least one `[[measurement]]`, `[[search]]` or included scenario is needed. Every trial of a block is one stack under one measurement.
 Durations are written as `250ms`, `5s` or `1s 500ms`. Command-line options such as `--stack`, `--load` and `--blocks`
 override the scenario; see `rpcbench run --help`.
+
+A scenario can also hold claims, on which its report gives a verdict: statements about the protocols, each with conditions
+about the figures, and thresholds that stand here before anything is measured. The built-in scenarios `overhead` and
+`payload` have some, and [reading a report](reading-a-report.md#claims) explains the verdicts:
+
+```toml
+[[claim]]
+name = "smaller"
+statement = "zerorpc needs less of the network than REST."
+
+[[claim.condition]]
+name = "a call takes fewer bytes"
+measurement = "document"
+stack = "zerorpc"
+figure = "bytes"
+over = { stack = "rest" }
+at_most = 0.8
+reason = "A fifth less would be noticed on the bill for traffic."
+```
 
 [scenario.schema.json](../../results/scenario.schema.json) is the JSON Schema of these keys, for completion in editors:
 the first line of the example names it for Taplo and the editors that use it.
@@ -72,6 +91,9 @@ pub fn reference_page() -> String {
         ("The scenario", &schema),
         ("`[[measurement]]`", &definitions["Measurement"]),
         ("`[[search]]`", &definitions["Search"]),
+        ("`[[claim]]`", &definitions["Claim"]),
+        ("`[[claim.condition]]`", &definitions["Condition"]),
+        ("`over`", &definitions["Over"]),
     ] {
         let _ = writeln!(page, "\n## {title}\n\n{}\n", one_line(&object["description"]));
         page.push_str("| key | type | default | meaning | example |\n|---|---|---|---|---|\n");
@@ -92,7 +114,7 @@ pub fn reference_page() -> String {
             );
         }
     }
-    for (title, name) in [("Placements", "Placement"), ("Arrivals", "Arrivals")] {
+    for (title, name) in [("Placements", "Placement"), ("Arrivals", "Arrivals"), ("Figures", "ClaimFigure")] {
         let _ = writeln!(page, "\n## {title}\n\n{}\n", one_line(&definitions[name]["description"]));
         page.push_str("| value | meaning |\n|---|---|\n");
         for value in definitions[name]["oneOf"].as_array().into_iter().flatten() {
@@ -118,6 +140,8 @@ fn type_of(property: &Value) -> String {
         return match reference.rsplit('/').next() {
             Some("Placement") => "[placement](#placements)".to_owned(),
             Some("Arrivals") => "[arrivals](#arrivals)".to_owned(),
+            Some("ClaimFigure") => "[figure](#figures)".to_owned(),
+            Some("Over") => "[table](#over)".to_owned(),
             _ => "string".to_owned(),
         };
     }
@@ -147,6 +171,10 @@ fn one_line(description: &Value) -> String {
 /// A value as TOML writes it; JSON's form of strings, numbers, booleans and arrays is valid TOML.
 fn toml(value: &Value) -> String {
     match value {
+        Value::Object(members) => {
+            let members = members.iter().map(|(key, value)| format!("{key} = {}", toml(value)));
+            format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
+        }
         Value::Array(items) => format!("[{}]", items.iter().map(toml).collect::<Vec<_>>().join(", ")),
         other => other.to_string(),
     }
@@ -159,8 +187,9 @@ mod tests {
     #[test]
     fn the_example_of_the_page_is_a_valid_scenario() {
         let page = reference_page();
-        let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
-        Scenario::parse("the page", example).unwrap();
+        let examples = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+        let [scenario, claim] = examples.collect::<Vec<_>>().try_into().unwrap();
+        Scenario::parse("the page", &format!("{scenario}{claim}")).unwrap();
     }
 
     #[test]
@@ -171,16 +200,26 @@ mod tests {
         base["measurement"] = serde_json::json!([{
             "name": "latency", "operation": "add", "load": "closed:1", "placement": "shared",
         }]);
+        base["claim"] = serde_json::json!([{
+            "name": "small", "statement": "It is small.", "condition": [{
+                "name": "few bytes", "measurement": "latency", "stack": "rest", "figure": "bytes",
+                "over": { "stack": "xmlrpc" }, "at_most": 1, "reason": "a test",
+            }],
+        }]);
         let definitions = &schema["$defs"];
         for (path, object) in [
             ("", &schema),
             ("/measurement/0", &definitions["Measurement"]),
             ("/search/0", &definitions["Search"]),
+            ("/claim/0", &definitions["Claim"]),
+            ("/claim/0/condition/0", &definitions["Condition"]),
+            ("/claim/0/condition/0/over", &definitions["Over"]),
         ] {
             for (key, property) in properties(object) {
                 assert!(!text(&property["description"]).is_empty(), "{path}/{key}");
                 let Some(example) = property["examples"].get(0) else {
-                    assert!(key == "measurement" || key == "search", "{path}/{key} has no example");
+                    let is_table = ["measurement", "search", "claim", "condition"].contains(&key);
+                    assert!(is_table, "{path}/{key} has no example");
                     continue;
                 };
                 let mut changed = base.clone();

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use super::model::Measurement;
+use super::trial_times::TrialTimes;
 use crate::deploy::{Cores, Placement};
 use crate::load::{AgreedTimes, Load, Operation, share};
 use crate::stacks::Stack;
@@ -26,6 +27,10 @@ pub struct TrialSpec {
     pub cores: Cores,
     /// Whether the cores are kept awake.
     pub warm: bool,
+    /// How long its calls take.
+    pub times: TrialTimes,
+    /// The trial is made in the first so many blocks.
+    pub blocks: u32,
     /// Whether this is the second half of an A/A pair.
     pub twin: bool,
     /// Counts the trials of the same stack that are alive at the same time, from 0.
@@ -48,9 +53,10 @@ pub struct AgentShare {
 }
 
 impl TrialSpec {
-    /// The trial of `measurement` for `stack` on `cores`, as one part: neither the second of a pair nor one agent's share.
+    /// The trial of `measurement` for `stack` on `cores` in every block, as one part: neither the second of a pair nor one
+    /// agent's share.
     #[must_use]
-    pub fn new(stack: &'static Stack, measurement: &Measurement, cores: &Cores) -> Self {
+    pub fn new(stack: &'static Stack, measurement: &Measurement, cores: &Cores, times: TrialTimes) -> Self {
         let connections = match (measurement.load, measurement.connections) {
             (Load::Closed(callers), Some(connections)) if stack.multiplexes => connections.min(callers),
             _ => measurement.max_connections(),
@@ -64,6 +70,8 @@ impl TrialSpec {
             placement: measurement.placement,
             cores: cores.clone(),
             warm: measurement.warm && measurement.placement == Placement::Split && !cores.client.is_empty(),
+            times,
+            blocks: u32::MAX,
             twin: false,
             instance: 0,
             share: None,

@@ -74,7 +74,7 @@ pub(super) fn run(
                     let callers = spec.load.callers().unwrap_or(1);
                     WarmUp::Again(length.warm_again, callers.saturating_mul(CALLS_TO_WARM_AGAIN))
                 }
-                None => WarmUp::Settle(context.scenario.warmup),
+                None => WarmUp::Settle(spec.times.warmup),
                 Some(share) => wait_for_start(spec.stack, share.agreed, context.interrupted).await?,
             };
             let plan = load::Plan {

@@ -16,7 +16,7 @@ pub use server::{BrokerLocation, RunningServer, ServerCopy, ServerLocation, Tria
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::Scope;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use self::callers::TurnLength;
 use self::figures::{fail, fill};
@@ -132,7 +132,9 @@ fn measure<'scope>(
     };
     let mut stages: Vec<_> = group.trials.iter().zip(brokers).map(start).collect();
     let rounds = u32::try_from(group.rounds.len().max(1)).unwrap_or(u32::MAX);
-    let slice = context.scenario.measure / rounds;
+    // All trials of a group are of the same measurement.
+    let window = group.trials.first().map_or(Duration::ZERO, |spec| spec.times.measure);
+    let slice = window / rounds;
     let length = TurnLength { warm_again: slice / WARM_AGAIN_SHARE, measure: slice, in_turns: rounds > 1 };
     // So that none connects during the turn of another.
     stages.iter().flatten().for_each(Stage::wait_until_connected);
@@ -147,7 +149,7 @@ fn measure<'scope>(
         {
             stage.turn(length, context.scenario.timeout);
             if length.in_turns && stage.can_go_on() && stage.needs_longer_slices() {
-                let whole = TurnLength { measure: context.scenario.measure, ..length };
+                let whole = TurnLength { measure: window, ..length };
                 stage.turn_whole(whole, context.scenario.timeout);
             }
         }

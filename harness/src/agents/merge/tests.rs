@@ -5,7 +5,7 @@ use crate::deploy::{Cores, Placement};
 use crate::load::{Load, Operation};
 use crate::observe::{Observation, Timing};
 use crate::record::{Agent, AgentPart, Build, ClockOffset, ReferenceClock, SCHEMA, StartSpread, Tool};
-use crate::scenario::{Measurement, Scenario, TrialSpec};
+use crate::scenario::{Measurement, Scenario, TrialSpec, TrialTimes};
 use crate::stacks::Stack;
 use crate::sys;
 use calculator::conformance::Numbers;
@@ -48,15 +48,12 @@ fn trial_of(seen: &Observation, load: &str, agent: u32) -> Trial {
     let not_right = seen.counts.not_right();
     let latency = |histogram, missing| Latency::new(histogram, missing).unwrap();
     let measurement = Measurement {
-        name: "rate".to_owned(),
-        operation: Operation::ADD,
-        load: load.parse().unwrap(),
-        placement: Placement::Free,
         connections: NonZeroU32::new(8),
         warm: false,
-        slice: None,
+        ..Measurement::new("rate".to_owned(), Operation::ADD, load.parse().unwrap(), Placement::Free)
     };
-    let spec = TrialSpec::new(Stack::named("rest").unwrap(), &measurement, &Cores::default());
+    let times = TrialTimes { warmup: Duration::ZERO, measure: Duration::from_secs(2) };
+    let spec = TrialSpec::new(Stack::named("rest").unwrap(), &measurement, &Cores::default(), times);
     let mut trial = Trial {
         measured_seconds: 2.0,
         latency: latency(&seen.latency, not_right),

@@ -5,6 +5,7 @@ mod bytes;
 mod canvas;
 mod capacity;
 mod chart;
+mod claim;
 mod cpu;
 mod curves;
 mod figure;
@@ -33,6 +34,8 @@ pub(super) use style::{dark_rules, swatch};
 pub(super) struct Figures {
     /// The figures of each measurement, in the order of the summary.
     pub measurements: Vec<Vec<Figure>>,
+    /// The claims of the scenario, a figure for each.
+    pub claims: Vec<Figure>,
     /// The highest rates that were found, a figure for each search.
     pub capacities: Vec<Figure>,
     /// Figures across measurements that differ only in their load.
@@ -66,13 +69,19 @@ impl Figures {
             let name = names.unique(&format!("search {}", found.search.name));
             searches.push(capacity::figure(record, &found, name)?);
         }
-        Ok(Figures { measurements, capacities: searches, sweeps, bytes })
+        let mut claims = Vec::new();
+        for judged in &summary.claims {
+            let name = names.unique(&format!("claim {}", judged.name));
+            claims.push(claim::figure(record, judged, name)?);
+        }
+        Ok(Figures { measurements, claims, capacities: searches, sweeps, bytes })
     }
 
     /// Every figure.
     pub(super) fn all(&self) -> impl Iterator<Item = &Figure> {
-        self.capacities
+        self.claims
             .iter()
+            .chain(&self.capacities)
             .chain(&self.sweeps)
             .chain(self.measurements.iter().flatten())
             .chain(&self.bytes)

@@ -1,4 +1,4 @@
-//! Sweeps: figures across measurements that differ only in their load, which show each stack as the load grows.
+//! Sweeps: figures across measurements that differ only in their load or in their payload, which show each stack as it grows.
 
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, PlotError, draw};
@@ -6,15 +6,80 @@ use super::curves::{self, Curve, LEFT, RIGHT, TOP};
 use super::figure::{Figure, alternative};
 use super::rows;
 use super::style::{GRID, Look, MUTED};
-use crate::load::Load;
+use crate::deploy::Placement;
+use crate::load::{Arrivals, Load, Operation};
+use crate::record::Wire;
 use crate::report::describe;
 use crate::report::stack_summary::StackSummary;
 use crate::report::summary::{MeasurementSummary, Summary};
+use crate::scenario::Measurement;
 
-/// A sweep has at least this many loads.
-const MIN_LOADS: usize = 4;
+/// A sweep has at least this many measurements.
+const MIN_MEASUREMENTS: usize = 4;
 
-/// A quantity that is drawn against the load.
+/// What grows from each measurement of a sweep to the next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Along {
+    Load,
+    Payload,
+}
+
+/// What the measurements of a sweep have in common.
+type Common<'a> = (&'a str, Option<Operation>, Option<Load>, Placement, Option<Arrivals>);
+
+impl Along {
+    /// The load in calls per second or callers, or the payload in bytes; `None` for a measurement without one.
+    fn size(self, measurement: &Measurement) -> Option<f64> {
+        match (self, measurement.load) {
+            (Along::Load, Load::Open(rate, _)) => Some(rate.get().into()),
+            (Along::Load, Load::Closed(callers)) => Some(callers.get().into()),
+            #[allow(clippy::cast_precision_loss, reason = "a payload is far below 2⁵³ bytes")]
+            (Along::Payload, _) => measurement.operation.payload_bytes().map(|bytes| bytes as f64),
+        }
+    }
+
+    fn common(self, measurement: &Measurement) -> Common<'_> {
+        let Measurement { operation, load, placement, .. } = measurement;
+        let arrivals = match load {
+            Load::Open(_, arrivals) => Some(*arrivals),
+            Load::Closed(_) => None,
+        };
+        let (operation, load) = match self {
+            Along::Load => (Some(*operation), None),
+            Along::Payload => (None, Some(*load)),
+        };
+        // Those of an included scenario have a prefix.
+        let prefix = measurement.name.split_once(": ").map_or("", |(prefix, _)| prefix);
+        (prefix, operation, load, *placement, arrivals)
+    }
+
+    /// What the horizontal axis shows.
+    fn title(self, load: Load) -> &'static str {
+        match (self, load) {
+            (Along::Load, Load::Open(..)) => "calls offered per second",
+            (Along::Load, Load::Closed(_)) => "concurrent callers",
+            (Along::Payload, _) => "bytes of the document",
+        }
+    }
+
+    /// What all measurements have, of which `measurement` is one.
+    fn constant(self, measurement: &Measurement) -> String {
+        match self {
+            Along::Load => measurement.operation.to_string(),
+            Along::Payload => format!("{} {}", measurement.operation.method().name(), measurement.load),
+        }
+    }
+
+    fn quantities(self, load: Load) -> &'static [Quantity] {
+        match (self, load) {
+            (Along::Load, Load::Open(..)) => &[P50, P99],
+            (Along::Load, Load::Closed(_)) => &[CALLS, P99],
+            (Along::Payload, _) => &[P50, CPU, BYTES],
+        }
+    }
+}
+
+/// A quantity that is drawn against the load or the payload.
 struct Quantity {
     file: &'static str,
     name: &'static str,
@@ -33,65 +98,67 @@ const CALLS: Quantity = Quantity {
     of: |row| Some(row.throughput?.median),
 };
 
+const CPU: Quantity = Quantity {
+    file: "cpu",
+    name: "CPU time of all processes",
+    unit: "µs",
+    of: |row| Some((row.cpu.client? + row.cpu.server? + row.cpu.broker.unwrap_or(0.0)) / 1e3),
+};
+const BYTES: Quantity = Quantity {
+    file: "bytes",
+    name: "Bytes of a call",
+    unit: "bytes",
+    of: |row| row.wire.as_ref().map(Wire::on_all_connections),
+};
+
 /// Draws the sweeps in `summary`. `name` makes a unique file name from a description.
 pub(super) fn figures(
     summary: &Summary,
     mut name: impl FnMut(&str) -> String,
 ) -> Result<Vec<Figure>, PlotError> {
     let mut figures = Vec::new();
-    for sweep in sweeps(&summary.measurements) {
-        let Some(first) = sweep.first() else { continue };
-        let is_open = first.measurement.load.rate().is_some();
-        for quantity in if is_open { [P50, P99] } else { [CALLS, P99] } {
-            let file = name(&format!("sweep {} {}", first.measurement.operation, quantity.file));
-            figures.extend(figure(&sweep, &quantity, file)?);
+    for along in [Along::Load, Along::Payload] {
+        for sweep in sweeps(along, &summary.measurements) {
+            let Some(first) = sweep.first() else { continue };
+            for quantity in along.quantities(first.measurement.load) {
+                let file = name(&format!("sweep {} {}", along.constant(&first.measurement), quantity.file));
+                figures.extend(figure(along, &sweep, quantity, file)?);
+            }
         }
     }
     Ok(figures)
 }
 
-/// Groups of measurements that differ only in their load, each in ascending order of the load.
-fn sweeps(measurements: &[MeasurementSummary]) -> Vec<Vec<&MeasurementSummary>> {
-    let kind = |summary: &MeasurementSummary| {
-        let measurement = &summary.measurement;
-        let arrivals = match measurement.load {
-            Load::Open(_, arrivals) => Some(arrivals),
-            Load::Closed(_) => None,
-        };
-        (measurement.operation, measurement.placement, arrivals)
-    };
+/// Groups of measurements that differ only in what grows `along` them, each in ascending order of that.
+fn sweeps(along: Along, measurements: &[MeasurementSummary]) -> Vec<Vec<&MeasurementSummary>> {
     let mut sweeps: Vec<Vec<&MeasurementSummary>> = Vec::new();
-    for summary in measurements {
-        match sweeps.iter_mut().find(|sweep| kind(sweep[0]) == kind(summary)) {
+    for summary in measurements.iter().filter(|summary| along.size(&summary.measurement).is_some()) {
+        let common = along.common(&summary.measurement);
+        match sweeps.iter_mut().find(|sweep| along.common(&sweep[0].measurement) == common) {
             Some(sweep) => sweep.push(summary),
             None => sweeps.push(vec![summary]),
         }
     }
-    sweeps.retain(|sweep| sweep.len() >= MIN_LOADS);
+    sweeps.retain(|sweep| sweep.len() >= MIN_MEASUREMENTS);
+    let size = |summary: &MeasurementSummary| along.size(&summary.measurement).unwrap_or_default();
     for sweep in &mut sweeps {
-        sweep.sort_by_key(|summary| summary.measurement.load);
+        sweep.sort_by(|a, b| size(a).total_cmp(&size(b)));
     }
     sweeps
 }
 
-/// The load as a number: calls per second or callers.
-fn size(load: Load) -> f64 {
-    match load {
-        Load::Open(rate, _) => rate.get().into(),
-        Load::Closed(callers) => callers.get().into(),
-    }
-}
-
-/// Each stack with its values by load. A load without valid trials has no value.
+/// Each stack with its values by size. A measurement without valid trials has no value.
 fn series<'a>(
+    along: Along,
     sweep: &[&'a MeasurementSummary],
     quantity: &Quantity,
 ) -> Vec<(&'a StackSummary, Vec<(f64, f64)>)> {
     let mut all: Vec<(&StackSummary, Vec<(f64, f64)>)> = Vec::new();
     for summary in sweep {
+        let Some(size) = along.size(&summary.measurement) else { continue };
         for row in summary.stacks.iter().filter(|row| !row.kind.is_function_call()) {
             let Some(value) = (quantity.of)(row) else { continue };
-            let point = (size(summary.measurement.load), value);
+            let point = (size, value);
             match all.iter_mut().find(|(known, _)| known.stack == row.stack) {
                 Some((_, points)) => points.push(point),
                 None => all.push((row, vec![point])),
@@ -102,19 +169,21 @@ fn series<'a>(
 }
 
 fn figure(
+    along: Along,
     sweep: &[&MeasurementSummary],
     quantity: &Quantity,
     name: String,
 ) -> Result<Option<Figure>, PlotError> {
-    let (Some(first), all) = (sweep.first(), series(sweep, quantity)) else { return Ok(None) };
+    let (Some(first), all) = (sweep.first(), series(along, sweep, quantity)) else { return Ok(None) };
     if all.is_empty() {
         return Ok(None);
     }
     let is_open = first.measurement.load.rate().is_some();
-    let against = if is_open { "calls offered per second" } else { "concurrent callers" };
-    let title = format!("{} against {against}: {}", quantity.name, first.measurement.operation);
+    let against = along.title(first.measurement.load);
+    let title = format!("{} against {against}: {}", quantity.name, along.constant(&first.measurement));
     let bottom = curves::bottom(all.len());
-    let across = Axis::logarithmic(sweep.iter().map(|summary| size(summary.measurement.load)), LEFT, RIGHT);
+    let sizes = sweep.iter().filter_map(|summary| along.size(&summary.measurement));
+    let across = Axis::logarithmic(sizes, LEFT, RIGHT);
     let up =
         Axis::logarithmic(all.iter().flat_map(|(_, points)| points.iter().map(|(_, y)| *y)), bottom, TOP);
     let alternative = alternative(&title, first);
@@ -136,14 +205,14 @@ fn figure(
         }
     })?;
     let mut caption = "A dot is the median of the blocks in which the stack has a valid trial.".to_owned();
-    if is_open {
+    if is_open && along == Along::Load {
         caption += " Latencies are response times: they start at the scheduled send time, even where the call was sent later. \
                     Where a dot is missing, the machine could not offer that load to the stack, or calls were lost.";
     }
     Ok(Some(Figure { name, title: alternative, caption, svg }))
 }
 
-/// Draws the axis of the loads, with a grid line at each tick.
+/// Draws the horizontal axis, with a grid line at each tick.
 fn horizontal_axis(canvas: &mut Canvas<'_>, axis: &Axis, bottom: f64, unit: &str) {
     for tick in axis.ticks() {
         let x = axis.at(tick);

@@ -1,6 +1,7 @@
 //! Whole reports.
 
 mod capacity;
+mod claims;
 mod records;
 mod simulation;
 mod statements;
@@ -13,10 +14,10 @@ use super::model::Cell;
 use super::plots::Figures;
 use super::{Summary, asymmetries, html, markdown, measurements, report, terminal, text, write};
 use crate::record::{Label, Record, Skipped, Trial, audit};
-use crate::scenario::Contention;
+use crate::scenario::{Claim, ClaimFigure, Condition, Contention};
 use crate::stats::Statement;
 
-pub(super) use records::record;
+pub(crate) use records::record;
 
 /// Text that breaks out of any format into which it is put without escaping, and that XML does not allow.
 const NASTY: &str = "<script>alert('1')</script>\"&amp;|\u{0}\u{1b}`*\n{{ 7 * 7 }}]]>";
@@ -171,6 +172,20 @@ fn text_from_a_record_is_escaped() {
     let mut record = record(&["inproc", "tcp", "rest", "zerorpc"], 2);
     record.scenario.question = NASTY.to_owned();
     record.scenario.measurements[0].name = NASTY.to_owned();
+    record.scenario.claims = vec![Claim {
+        name: NASTY.to_owned(),
+        statement: NASTY.to_owned(),
+        conditions: vec![Condition {
+            name: NASTY.to_owned(),
+            measurement: NASTY.to_owned(),
+            stack: NASTY.to_owned(),
+            figure: ClaimFigure::Bytes,
+            at_least: Some(1.0),
+            at_most: None,
+            reason: NASTY.to_owned(),
+            over: None,
+        }],
+    }];
     NASTY.clone_into(&mut record.stacks[2].name);
     record.stacks[3].target = Some(NASTY.to_owned());
     record.machine.processor = Some(NASTY.to_owned());
@@ -200,7 +215,7 @@ fn text_from_a_record_is_escaped() {
         if name == "report.md" {
             let columns = |line: &str| line.replace("\\|", "").matches('|').count();
             let of_tables = contents.lines().filter(|line| line.starts_with('|'));
-            assert!(of_tables.map(columns).all(|columns| [4, 5, 12, 14].contains(&columns)), "{contents}");
+            assert!(of_tables.map(columns).all(|columns| [4, 5, 8, 12, 14].contains(&columns)), "{contents}");
         }
     }
 }
@@ -308,7 +323,8 @@ fn a_report_is_data_with_a_cell_for_every_column() {
     let report = report(&record, &Summary::new(&record).unwrap());
     let measured = report.measurements.iter().flat_map(|m| std::iter::once(&m.stacks).chain(m.further()));
     let others = [&report.fairness, &report.conformance, &report.stacks, &report.settings];
-    for table in measured.chain(&report.capacities).chain(&report.ledgers).chain(others) {
+    let of_claims = report.claims.iter().map(|claim| &claim.table);
+    for table in measured.chain(of_claims).chain(&report.capacities).chain(&report.ledgers).chain(others) {
         let keys: BTreeSet<_> = table.columns.iter().map(|column| column.key).collect();
         assert_eq!(keys.len(), table.columns.len(), "{}: keys are not unique", table.title);
         for row in &table.rows {

@@ -14,12 +14,12 @@ use crate::record::{
     Build, Check, CheckFailure, CheckLevel, CountedBy, Hop, Latency, Parts, Party, Record, SCHEMA,
     StackFacts, Tool, Trial, Used, Wire, audit,
 };
-use crate::scenario::{Contention, Measurement, Scenario, TrialSpec};
+use crate::scenario::{Contention, Measurement, Scenario, TrialSpec, TrialTimes};
 use crate::stacks::Stack;
 use crate::sys;
 
 /// A record of `blocks` blocks of `stacks`, each a microsecond slower than the one before it.
-pub(in crate::report) fn record(stacks: &[&str], blocks: u32) -> Record {
+pub(crate) fn record(stacks: &[&str], blocks: u32) -> Record {
     let mut scenario = Scenario::load("quick").unwrap();
     scenario.blocks = NonZeroU32::new(blocks.max(1)).unwrap();
     let stacks: Vec<_> = stacks.iter().map(|name| Stack::named(name).unwrap()).collect();
@@ -74,6 +74,7 @@ pub(super) fn trial(facts: &StackFacts, measurement: &Measurement, block: u32, p
     let used = |cpu_ns| Some(Used { cpu_ns, utilisation: 0.5, peak_rss: 1, ..Used::default() });
     let cores = Cores { client: vec![0], server: vec![0] };
     let stack = Stack::named(&facts.name).unwrap();
+    let times = TrialTimes { warmup: Duration::ZERO, measure: Duration::from_millis(300) };
     let mut trial = Trial {
         at_seconds: 1.0,
         measured_seconds: 0.3,
@@ -83,7 +84,7 @@ pub(super) fn trial(facts: &StackFacts, measurement: &Measurement, block: u32, p
         client: used(1_500_000),
         server: (facts.name != "inproc").then(|| used(2_500_000 * u64::from(position + 1))).flatten(),
         broker: facts.name.starts_with("amqp").then(|| used(90_000_000)).flatten(),
-        ..Trial::new(&TrialSpec::new(stack, measurement, &cores), block, position)
+        ..Trial::new(&TrialSpec::new(stack, measurement, &cores, times), block, position)
     };
     audit(&mut trial, Contention::Reject);
     trial

@@ -2,8 +2,8 @@
 
 use super::records::{of_trials, small_record, trial};
 use super::*;
-use crate::load::Rate;
-use crate::record::{Probe, SearchResult, StackFacts};
+use crate::load::{Operation, Rate};
+use crate::record::{Probe, SearchResult, StackFacts, Wire};
 use crate::scenario::{Measurement, Scenario};
 use crate::stacks::Stack;
 
@@ -123,4 +123,39 @@ fn a_sweep_has_a_figure_across_its_loads() {
     }
     let plain = small_record();
     assert!(Figures::new(&plain, &Summary::new(&plain).unwrap()).unwrap().sweeps.is_empty());
+}
+
+/// A record of documents of four sizes.
+fn payloads() -> Record {
+    let mut record = record(&["tcp", "rest", "zerorpc"], 2);
+    let one = record.scenario.measurements[0].clone();
+    let (trials, wires) = (std::mem::take(&mut record.trials), std::mem::take(&mut record.wire));
+    record.scenario.measurements.clear();
+    for bytes in [100, 1 << 10, 10 << 10, 1 << 20] {
+        let operation = Operation::ADD.with_payload(bytes).unwrap();
+        let measurement = Measurement { name: operation.to_string(), operation, ..one.clone() };
+        for trial in trials.iter().filter(|trial| trial.measurement == one.name) {
+            let trial = Trial { measurement: measurement.name.clone(), operation, ..trial.clone() };
+            record.trials.push(trial);
+        }
+        record.wire.extend(wires.iter().map(|wire| Wire { operation, ..wire.clone() }));
+        record.scenario.measurements.push(measurement);
+    }
+    record
+}
+
+#[test]
+fn measurements_that_differ_in_their_payload_are_drawn_against_it() {
+    let files = checked(&payloads());
+    for (figure, axis) in [
+        ("sweep-echo-closed-1-p50.svg", "Median latency against bytes of the document"),
+        ("sweep-echo-closed-1-cpu.svg", "CPU time of all processes against bytes of the document"),
+        ("sweep-echo-closed-1-bytes.svg", "Bytes of a call against bytes of the document"),
+    ] {
+        assert!(files[figure].contains(axis) && files[figure].contains("zerorpc"), "{figure}");
+    }
+    assert!(files["index.html"].contains("no stack overtakes another"));
+    let mut three = payloads();
+    three.scenario.measurements.truncate(3);
+    assert!(checked(&three).keys().all(|name| !name.starts_with("sweep")));
 }

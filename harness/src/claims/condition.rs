@@ -1,0 +1,137 @@
+//! Judging one condition of a claim.
+
+use serde::Serialize;
+
+use super::figure::{Values, find};
+use crate::record::Record;
+use crate::scenario::{Condition, Threshold};
+use crate::stats::{ByBlock, Interval, interval_of_median, median, ratio};
+
+/// Whether a condition is true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The figure keeps the threshold, and so does its whole interval.
+    True,
+    /// The figure misses the threshold, and so does its whole interval.
+    False,
+    /// The interval contains the threshold, or there is none.
+    Undecided,
+}
+
+/// The figure of a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Estimate {
+    /// It was counted, and needs no interval.
+    Counted(f64),
+    /// It was measured: the median of the blocks with its interval.
+    Measured(Interval),
+    /// There are too few blocks for an interval: only the median is known.
+    TooFewBlocks(f64),
+}
+
+impl Estimate {
+    /// The number.
+    #[must_use]
+    pub fn value(self) -> f64 {
+        match self {
+            Estimate::Counted(value) | Estimate::TooFewBlocks(value) => value,
+            Estimate::Measured(interval) => interval.median,
+        }
+    }
+
+    /// The lower and upper bound of the figure; a number that was counted is both.
+    #[must_use]
+    pub fn bounds(self) -> Option<(f64, f64)> {
+        match self {
+            Estimate::Counted(value) => Some((value, value)),
+            Estimate::Measured(interval) => Some((interval.low, interval.high)),
+            Estimate::TooFewBlocks(_) => None,
+        }
+    }
+}
+
+impl Outcome {
+    /// The outcome for a figure with these bounds.
+    #[must_use]
+    pub fn of(bounds: Option<(f64, f64)>, threshold: Threshold) -> Self {
+        match (bounds, threshold) {
+            (Some((low, _)), Threshold::AtLeast(limit)) if low >= limit => Outcome::True,
+            (Some((_, high)), Threshold::AtLeast(limit)) if high < limit => Outcome::False,
+            (Some((_, high)), Threshold::AtMost(limit)) if high <= limit => Outcome::True,
+            (Some((low, _)), Threshold::AtMost(limit)) if low > limit => Outcome::False,
+            _ => Outcome::Undecided,
+        }
+    }
+
+    /// The outcome as a word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::True => "true",
+            Outcome::False => "false",
+            Outcome::Undecided => "undecided",
+        }
+    }
+}
+
+/// A condition, and what the record says of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JudgedCondition {
+    /// The condition.
+    pub condition: Condition,
+    /// The figure, or why there is none.
+    pub estimate: Result<Estimate, String>,
+    /// Whether the condition is true.
+    pub outcome: Outcome,
+}
+
+impl JudgedCondition {
+    /// Judges `condition` by `record`. An interval is wrong with a probability of at most `error`.
+    pub(super) fn new(record: &Record, condition: &Condition, error: f64) -> Self {
+        let estimate = estimate(record, condition, error);
+        let bounds = estimate.as_ref().ok().and_then(|estimate| estimate.bounds());
+        let outcome = condition.threshold().map_or(Outcome::Undecided, |limit| Outcome::of(bounds, limit));
+        JudgedCondition { condition: condition.clone(), estimate, outcome }
+    }
+}
+
+/// The figure of `condition` in `record`, or why there is none.
+fn estimate(record: &Record, condition: &Condition, error: f64) -> Result<Estimate, String> {
+    let find = |measurement: &str, stack: &str| find(record, measurement, stack, condition.figure);
+    let own = find(&condition.measurement, &condition.stack)?;
+    let other = condition.compared_with().map(|(measurement, stack)| find(measurement, stack)).transpose()?;
+    match (own, other) {
+        (Values::Counted(own), None) => Ok(Estimate::Counted(own)),
+        (Values::Counted(own), Some(Values::Counted(other))) => Ok(Estimate::Counted(own / other)),
+        (Values::Measured(own), None) => {
+            let values: Vec<f64> = own.into_values().collect();
+            measured(interval_of_median(&values, error), &values)
+        }
+        (Values::Measured(own), Some(Values::Measured(other))) => {
+            measured(ratio(&own, &other, error), &ratios(&own, &other))
+        }
+        // Both sides are the same figure.
+        (Values::Counted(_), Some(Values::Measured(_))) | (Values::Measured(_), Some(Values::Counted(_))) => {
+            Err("one side was counted and the other measured".to_owned())
+        }
+    }
+}
+
+/// The ratio in each block that both sides have.
+fn ratios(own: &ByBlock, other: &ByBlock) -> Vec<f64> {
+    own.iter().filter_map(|(block, own)| Some(own / other.get(block)?)).collect()
+}
+
+/// The estimate from the interval of `values`, where there is one.
+fn measured(interval: Option<Interval>, values: &[f64]) -> Result<Estimate, String> {
+    if values.iter().any(|value| value.is_nan()) {
+        return Err("both sides fall among calls without an answer in the same block".to_owned());
+    }
+    match (interval, median(values)) {
+        (Some(interval), _) => Ok(Estimate::Measured(interval)),
+        (None, Some(median)) => Ok(Estimate::TooFewBlocks(median)),
+        (None, None) => Err("no block has valid trials of both sides".to_owned()),
+    }
+}

@@ -1,0 +1,108 @@
+//! Finding a figure of a claim in a record.
+
+use crate::record::{Record, StackFacts, Status, Trial, by_block};
+use crate::scenario::ClaimFigure;
+use crate::stats::{ByBlock, carries_quantile};
+
+/// Nanoseconds in a microsecond.
+const NANOS_PER_MICRO: f64 = 1e3;
+
+/// The values of a figure in a record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// Counted outside of the blocks.
+    Counted(f64),
+    /// Of each block in which it was measured.
+    Measured(ByBlock),
+}
+
+/// Finds `figure` of `stack` in `measurement`.
+///
+/// # Errors
+/// Why `record` has no such figure, as a sentence without a full stop.
+pub fn find(record: &Record, measurement: &str, stack: &str, figure: ClaimFigure) -> Result<Values, String> {
+    if let Some(skipped) = record.skipped.iter().find(|skipped| skipped.stack == stack) {
+        // The reason may end with a server's log of several lines.
+        let reason: Vec<_> = skipped.reason.split_whitespace().collect();
+        return Err(format!("{stack} was not measured: {}", reason.join(" ")));
+    }
+    if record.scenario.measurements.iter().all(|known| known.name != measurement) {
+        return Err(format!("the run has no measurement `{measurement}`"));
+    }
+    let is_wanted = |trial: &&Trial| !trial.twin && trial.measurement == measurement && trial.stack == stack;
+    let trials: Vec<&Trial> = record.trials.iter().filter(is_wanted).collect();
+    let Some(first) = trials.first() else {
+        let reason = if record.interrupted { ": the run was interrupted earlier" } else { "" };
+        return Err(format!("{stack} has no trial in `{measurement}`{reason}"));
+    };
+    let values = match figure {
+        ClaimFigure::Bytes => return bytes(record, first).map(Values::Counted),
+        _ => measured(record, measurement, &trials, figure)?,
+    };
+    if trials.iter().all(|trial| trial.status != Status::Valid) {
+        let reason = trials.iter().find_map(|trial| trial.complaint()).unwrap_or("not known why");
+        return Err(format!("no trial of {stack} in `{measurement}` is valid: {reason}"));
+    }
+    if values.is_empty() {
+        return Err(format!("the {} of {stack} was not observable", figure.title()));
+    }
+    Ok(Values::Measured(values))
+}
+
+/// The bytes of a call of `trial` in both directions on all of its connections.
+fn bytes(record: &Record, trial: &Trial) -> Result<f64, String> {
+    let wire = record.wire.iter().find(|wire| wire.stack == trial.stack && wire.operation == trial.operation);
+    let wire = wire.ok_or_else(|| format!("the bytes of {} were not counted", trial.stack))?;
+    Ok(wire.on_all_connections())
+}
+
+/// The values of `figure` in `trials`, trials of one stack in `measurement`.
+fn measured(
+    record: &Record,
+    measurement: &str,
+    trials: &[&Trial],
+    figure: ClaimFigure,
+) -> Result<ByBlock, String> {
+    let [first, ..] = trials else { return Ok(ByBlock::new()) };
+    let facts = record.stacks.iter().find(|facts| facts.name == first.stack);
+    if facts.is_some_and(|facts| facts.is_unplaced(trials.iter().copied())) {
+        return Err(format!("the server of {} ran on other or unknown cores", first.stack));
+    }
+    if figure == ClaimFigure::P99Latency && !trials.iter().all(|trial| carries_p99(trial)) {
+        return Err(format!("a trial of {} in `{measurement}` has too few calls for a p99", first.stack));
+    }
+    Ok(by_block(trials, |trial| value(trial, facts, figure)))
+}
+
+/// Whether `trial` shows its p99; one that is not valid has no figure anyway.
+#[allow(clippy::cast_precision_loss)]
+fn carries_p99(trial: &Trial) -> bool {
+    trial.status != Status::Valid || carries_quantile(trial.counts.started as f64, 0.99)
+}
+
+/// `figure` of `trial`, a trial of the stack that `facts` describe; `None` where it was not observed. A quantile that falls
+/// among calls without an answer is larger than any number.
+#[allow(clippy::cast_precision_loss)]
+fn value(trial: &Trial, facts: Option<&StackFacts>, figure: ClaimFigure) -> Option<f64> {
+    let protocol = facts.map(|facts| facts.protocol);
+    let is_brokered = protocol.is_some_and(|protocol| protocol.needs_broker());
+    let has_server = !protocol.is_some_and(|protocol| protocol.is_in_process());
+    let of_client = || Some(trial.client?.cpu_ns);
+    let serving = || Some(trial.serving(is_brokered)?.cpu_ns);
+    let per_answer = |cpu_ns: Option<u64>| Some(trial.per_answer(cpu_ns?)? / NANOS_PER_MICRO);
+    let micros = |nanos: Option<f64>| Some(nanos.map_or(f64::INFINITY, |nanos| nanos / NANOS_PER_MICRO));
+    match figure {
+        ClaimFigure::MedianLatency => micros(trial.median_latency()),
+        ClaimFigure::P99Latency => {
+            micros(trial.latency.as_ref().and_then(|latency| latency.p99).map(|nanos| nanos as f64))
+        }
+        ClaimFigure::CallsPerSecond => Some(trial.throughput),
+        ClaimFigure::ClientCpu => per_answer(of_client()),
+        ClaimFigure::ServerCpu => per_answer(serving()),
+        ClaimFigure::Cpu if has_server => {
+            per_answer(of_client().zip(serving()).map(|(client, server)| client + server))
+        }
+        ClaimFigure::Cpu => per_answer(of_client()),
+        ClaimFigure::Bytes => None,
+    }
+}

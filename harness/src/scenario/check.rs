@@ -1,0 +1,213 @@
+//! What is checked of a scenario beyond the form of its keys: that what it names exists.
+
+use std::collections::BTreeSet;
+
+use super::claim::Condition;
+use super::model::{Measurement, Scenario};
+use crate::stacks::{Stack, hint, nearest};
+
+/// Something that is wrong in a scenario.
+#[derive(Debug)]
+pub(super) struct Mistake {
+    /// The text that is wrong.
+    pub(super) part: String,
+    /// What is wrong with it.
+    pub(super) message: String,
+}
+
+impl Mistake {
+    pub(super) fn new(part: &str, message: impl Into<String>) -> Self {
+        Mistake { part: part.to_owned(), message: message.into() }
+    }
+}
+
+/// Checks that every stack exists, and that those of a measurement are among those of the scenario.
+pub(super) fn check_stacks(scenario: &Scenario) -> Result<(), Mistake> {
+    let of_measurements = || scenario.measurements.iter().flat_map(|measurement| &measurement.stacks);
+    for name in scenario.stacks.iter().chain(scenario.pairs.iter().flatten()).chain(of_measurements()) {
+        Stack::named(name).map_err(|error| Mistake::new(name, error.to_string()))?;
+    }
+    match of_measurements().find(|name| !scenario.stacks.contains(name)) {
+        Some(name) => {
+            let list = scenario.stacks.join(", ");
+            Err(Mistake::new(name, format!("`{name}` is not among the scenario's `stacks`: {list}")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Checks that the names of measurements are unique, that claims are complete, and that what they name exists.
+pub(super) fn check_references(scenario: &Scenario) -> Result<(), Mistake> {
+    check_names(&scenario.measurements)?;
+    check_claims(scenario)
+}
+
+fn check_names(measurements: &[Measurement]) -> Result<(), Mistake> {
+    let mut names = BTreeSet::new();
+    match measurements.iter().find(|measurement| !names.insert(&measurement.name)) {
+        Some(Measurement { name, .. }) => {
+            Err(Mistake::new(name, format!("two measurements have the name `{name}`")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Checks that the claims of `scenario` have everything that is needed to judge them, and that what they name exists.
+fn check_claims(scenario: &Scenario) -> Result<(), Mistake> {
+    let mut names = BTreeSet::new();
+    for claim in &scenario.claims {
+        let refused = |message: String| Err(Mistake::new(&claim.name, message));
+        if !names.insert(&claim.name) {
+            return refused(format!("two claims have the name `{}`", claim.name));
+        }
+        if claim.statement.trim().is_empty() {
+            return refused(format!("the claim `{}` has no statement", claim.name));
+        }
+        if claim.conditions.is_empty() {
+            return refused(format!("the claim `{}` has no [[claim.condition]]", claim.name));
+        }
+        claim.conditions.iter().try_for_each(|condition| check_condition(scenario, condition))?;
+    }
+    Ok(())
+}
+
+fn check_condition(scenario: &Scenario, condition: &Condition) -> Result<(), Mistake> {
+    let refused = |message: &str| {
+        Err(Mistake::new(&condition.name, format!("the condition `{}` {message}", condition.name)))
+    };
+    if condition.reason.trim().is_empty() {
+        return refused("gives no reason for its threshold");
+    }
+    match condition.threshold() {
+        None => return refused("takes one of `at_least` and `at_most`"),
+        Some(threshold) if !(threshold.value() > 0.0 && threshold.value().is_finite()) => {
+            return refused("has a threshold that is not a positive number");
+        }
+        Some(_) => {}
+    }
+    check_subject(scenario, condition, &condition.measurement, &condition.stack)?;
+    match condition.compared_with() {
+        Some(other) if other == (condition.measurement.as_str(), condition.stack.as_str()) => {
+            refused("is about the ratio of a figure to itself; `over` takes another stack or measurement")
+        }
+        Some((measurement, stack)) => check_subject(scenario, condition, measurement, stack),
+        None => Ok(()),
+    }
+}
+
+/// Checks that `stack` is measured in `measurement` and has the figure of `condition`.
+fn check_subject(
+    scenario: &Scenario,
+    condition: &Condition,
+    measurement: &str,
+    stack: &str,
+) -> Result<(), Mistake> {
+    let found = find_measurement(scenario, measurement)?;
+    let known = Stack::named(stack).map_err(|error| Mistake::new(stack, error.to_string()))?;
+    if !scenario.measures(known, found) {
+        let listed = if found.stacks.is_empty() { &scenario.stacks } else { &found.stacks };
+        return Err(Mistake::new(
+            stack,
+            format!(
+                "`{stack}` is not measured in `{measurement}`{}; its stacks are {}",
+                hint(nearest(stack, listed.iter().map(String::as_str))),
+                listed.join(", ")
+            ),
+        ));
+    }
+    if condition.figure.needs_server() && !known.has_server() {
+        return Err(Mistake::new(
+            stack,
+            format!("`{stack}` has no server, and so no {}", condition.figure.title()),
+        ));
+    }
+    Ok(())
+}
+
+fn find_measurement<'a>(scenario: &'a Scenario, name: &str) -> Result<&'a Measurement, Mistake> {
+    let names = || scenario.measurements.iter().map(|measurement| measurement.name.as_str());
+    let found = scenario.measurements.iter().find(|measurement| measurement.name == name);
+    found.ok_or_else(|| {
+        let list: Vec<_> = names().collect();
+        let message = format!(
+            "unknown measurement `{name}`{}; the measurements are {}",
+            hint(nearest(name, names())),
+            list.join(", ")
+        );
+        Mistake::new(name, message)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{BUILT_IN, Threshold};
+
+    const CLAIM: &str = r#"
+[[claim]]
+name = "small"
+statement = "JSON-RPC is smaller than REST."
+[[claim.condition]]
+name = "JSON-RPC takes fewer bytes"
+measurement = "latency"
+stack = "jsonrpc"
+figure = "bytes"
+over = { stack = "rest" }
+at_most = 0.9
+reason = "a tenth"
+[[claim.condition]]
+name = "JSON-RPC waits"
+measurement = "throughput"
+stack = "jsonrpc"
+figure = "latency-p50"
+over = { measurement = "latency" }
+at_least = 2
+reason = "32 callers"
+"#;
+
+    fn with_claim(from: &str, to: &str) -> String {
+        let claim = CLAIM.replacen(from, to, 1);
+        assert!(from == to || claim != CLAIM, "the claim has no `{from}`");
+        format!("{}{claim}", BUILT_IN[0].1)
+    }
+
+    #[test]
+    fn a_claim_is_read_with_its_thresholds_and_ratios() {
+        let scenario = Scenario::parse("mine.toml", &with_claim("", "")).unwrap();
+        let [bytes, waits] = scenario.claims[0].conditions.as_slice() else { panic!("two conditions") };
+        assert_eq!(bytes.threshold(), Some(Threshold::AtMost(0.9)));
+        assert_eq!(bytes.compared_with(), Some(("latency", "rest")));
+        assert_eq!(waits.threshold(), Some(Threshold::AtLeast(2.0)));
+        assert_eq!(waits.compared_with(), Some(("latency", "jsonrpc")));
+        let text = toml::to_string(&scenario).unwrap();
+        assert_eq!(Scenario::parse("copy", &text).unwrap(), scenario);
+    }
+
+    #[test]
+    fn a_claim_about_what_does_not_exist_is_refused_with_a_suggestion() {
+        for (from, to, expected) in [
+            ("\"latency\"", "\"latencie\"", "unknown measurement `latencie`; did you mean `latency`?"),
+            ("{ measurement = \"latency\" }", "{ measurement = \"late\" }", "unknown measurement `late`"),
+            ("\"jsonrpc\"", "\"jsonrcp\"", "did you mean `jsonrpc`?"),
+            ("\"jsonrpc\"", "\"xmlrpc-python\"", "`xmlrpc-python` is not measured in `latency`"),
+            ("\"jsonrpc\"", "\"inproc\"", "`inproc` has no server"),
+            ("{ stack = \"rest\" }", "{ stack = \"jsonrpc\" }", "ratio of a figure to itself"),
+            ("{ stack = \"rest\" }", "{ stac = \"rest\" }", "did you mean `stack`?"),
+            ("\"latency-p50\"", "\"latency-p5\"", "did you mean `latency-p50`?"),
+            ("at_most = 0.9\n", "", "takes one of `at_least` and `at_most`"),
+            ("at_most = 0.9", "at_most = 0.9\nat_least = 1", "takes one of"),
+            ("at_most = 0.9", "at_most = -1", "not a positive number"),
+            ("at_most = 0.9", "at_most = inf", "not a positive number"),
+            ("\"a tenth\"", "\" \"", "gives no reason"),
+            ("reason = \"a tenth\"\n", "", "missing field `reason`"),
+            ("\"JSON-RPC is smaller than REST.\"", "\"\"", "has no statement"),
+        ] {
+            let text = with_claim(from, to);
+            let error = Scenario::parse("mine.toml", &text).unwrap_err().to_string();
+            assert!(error.starts_with("mine.toml:") && error.contains(expected), "{to}: {error}");
+        }
+        let twice = format!("{}{CLAIM}", with_claim("", ""));
+        let error = Scenario::parse("mine.toml", &twice).unwrap_err().to_string();
+        assert!(error.contains("two claims have the name `small`"), "{error}");
+    }
+}

@@ -1,0 +1,172 @@
+//! The claims of a scenario: statements that a run judges by its figures.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A statement about the protocols that a run judges. It holds if each of its conditions is true, does not hold if each is
+/// false, and holds in part if some are true and some are false. Otherwise the run cannot tell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// A short name, different from those of the other claims.
+    #[schemars(example = &"http-carries-more")]
+    pub name: String,
+    /// The statement, in a sentence.
+    #[schemars(example = &"HTTP carries more than RPC, so RPC performs better.")]
+    pub statement: String,
+    /// The conditions, each a `[[claim.condition]]` table.
+    #[serde(rename = "condition")]
+    pub conditions: Vec<Condition>,
+}
+
+/// A condition of a claim: a figure of a stack in a measurement, or its ratio to another one, with a threshold. It takes one of
+/// `at_least` and `at_most`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Condition {
+    /// What it means if the condition is true, as a part of a sentence.
+    #[schemars(example = &"a call of XML-RPC takes more bytes than one of zerorpc")]
+    pub name: String,
+    /// The name of the measurement.
+    #[schemars(example = &"latency")]
+    pub measurement: String,
+    /// The stack, one of the measurement.
+    #[schemars(example = &"xmlrpc")]
+    pub stack: String,
+    /// The figure.
+    #[schemars(example = &"bytes")]
+    pub figure: ClaimFigure,
+    /// The lower limit: the condition is true from it on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 1.5)]
+    pub at_least: Option<f64>,
+    /// The upper limit: the condition is true up to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 0.7)]
+    pub at_most: Option<f64>,
+    /// Why this threshold.
+    #[schemars(example = &"Half as much again is more than any choice of headers explains.")]
+    pub reason: String,
+    /// The condition is about the ratio to the same figure of another stack, or in another measurement: `{ stack = "zerorpc" }`,
+    /// `{ measurement = "one caller" }` or both. Without this key it is about the figure itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Over", example = serde_json::json!({ "stack": "zerorpc" }))]
+    pub over: Option<Over>,
+}
+
+/// The other side of a ratio. What is absent is the same as in the condition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Over {
+    /// The name of the measurement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"one caller")]
+    pub measurement: Option<String>,
+    /// The stack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"zerorpc")]
+    pub stack: Option<String>,
+}
+
+/// A figure of a stack in a measurement. Times are in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum ClaimFigure {
+    /// The median latency.
+    #[serde(rename = "latency-p50")]
+    MedianLatency,
+    /// The 99th percentile of the latency.
+    #[serde(rename = "latency-p99")]
+    P99Latency,
+    /// Correct answers per second.
+    #[serde(rename = "calls-per-second")]
+    CallsPerSecond,
+    /// CPU time of the client per correct answer.
+    #[serde(rename = "client-cpu")]
+    ClientCpu,
+    /// CPU time of the server, and of the broker where there is one, per correct answer.
+    #[serde(rename = "server-cpu")]
+    ServerCpu,
+    /// CPU time of all processes per correct answer.
+    #[serde(rename = "cpu")]
+    Cpu,
+    /// Bytes of a call in both directions on all of its connections: through a broker on those of the client and of the server.
+    /// They are counted, so that the condition needs no interval.
+    #[serde(rename = "bytes")]
+    Bytes,
+}
+
+impl ClaimFigure {
+    /// Whether it is counted, and not measured in each block.
+    #[must_use]
+    pub fn is_counted(self) -> bool {
+        self == ClaimFigure::Bytes
+    }
+
+    /// Whether only a stack with a server process has it.
+    pub(super) fn needs_server(self) -> bool {
+        matches!(self, ClaimFigure::Bytes | ClaimFigure::ServerCpu)
+    }
+
+    /// What the figure is, in words.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            ClaimFigure::MedianLatency => "median latency",
+            ClaimFigure::P99Latency => "p99 latency",
+            ClaimFigure::CallsPerSecond => "calls per second",
+            ClaimFigure::ClientCpu => "CPU time of the client",
+            ClaimFigure::ServerCpu => "CPU time of the server",
+            ClaimFigure::Cpu => "CPU time of all processes",
+            ClaimFigure::Bytes => "bytes",
+        }
+    }
+
+    /// The unit of the figure; empty for bytes, whose title says it.
+    #[must_use]
+    pub fn unit(self) -> &'static str {
+        match self {
+            ClaimFigure::CallsPerSecond => "calls/s",
+            ClaimFigure::Bytes => "bytes",
+            _ => "µs",
+        }
+    }
+}
+
+/// The limit of a condition.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Threshold {
+    /// True from this value on.
+    AtLeast(f64),
+    /// True up to this value.
+    AtMost(f64),
+}
+
+impl Threshold {
+    /// The limit.
+    #[must_use]
+    pub fn value(self) -> f64 {
+        match self {
+            Threshold::AtLeast(value) | Threshold::AtMost(value) => value,
+        }
+    }
+}
+
+impl Condition {
+    /// The threshold; `None` unless there is exactly one.
+    #[must_use]
+    pub fn threshold(&self) -> Option<Threshold> {
+        match (self.at_least, self.at_most) {
+            (Some(value), None) => Some(Threshold::AtLeast(value)),
+            (None, Some(value)) => Some(Threshold::AtMost(value)),
+            _ => None,
+        }
+    }
+
+    /// The measurement and the stack that the figure is compared with; `None` if it is not a ratio.
+    #[must_use]
+    pub fn compared_with(&self) -> Option<(&str, &str)> {
+        let over = self.over.as_ref()?;
+        let measurement = over.measurement.as_ref().unwrap_or(&self.measurement);
+        Some((measurement, over.stack.as_ref().unwrap_or(&self.stack)))
+    }
+}

@@ -1,0 +1,370 @@
+//! Reading a scenario, with the scenarios that it includes.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::built_in::built_in;
+use super::check::{Mistake, check_references, check_stacks};
+use super::claim::Claim;
+use super::file::{ScenarioError, parse_toml};
+use super::model::{Measurement, Scenario};
+use super::trial_times::TrialTimes;
+
+/// The largest number of scenarios that are read for one.
+const MAX_SCENARIOS: usize = 64;
+
+/// The text of a scenario, and where it comes from.
+struct Source {
+    /// The name in messages.
+    origin: String,
+    text: String,
+    /// The file, with which included paths begin; `None` for a built-in scenario.
+    file: Option<PathBuf>,
+}
+
+impl Source {
+    /// A text without a file, which can include built-in scenarios only.
+    fn text(origin: &str, text: &str) -> Self {
+        Source { origin: origin.to_owned(), text: text.to_owned(), file: None }
+    }
+
+    /// The built-in scenario `name_or_path`, or the file of that path.
+    fn find(name_or_path: &str) -> Result<Self, ScenarioError> {
+        Source::find_from(name_or_path, Some(Path::new("")))
+    }
+
+    /// The same, with a path relative to `folder`; only a built-in scenario where there is none.
+    fn find_from(name_or_path: &str, folder: Option<&Path>) -> Result<Self, ScenarioError> {
+        let unknown = match built_in(name_or_path) {
+            Ok(text) => return Ok(Source::text(name_or_path, text)),
+            Err(unknown) => unknown,
+        };
+        let Some(folder) = folder else { return Err(ScenarioError::Unknown(unknown)) };
+        let path = folder.join(name_or_path);
+        if path.extension().is_none_or(|extension| extension != "toml") && !path.exists() {
+            return Err(ScenarioError::Unknown(unknown));
+        }
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Source { origin: path.display().to_string(), text, file: Some(path) }),
+            Err(source) => Err(ScenarioError::Unreadable { path, source }),
+        }
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        self.file.as_deref().and_then(Path::parent)
+    }
+
+    /// The same for the same scenario, however it is named.
+    fn id(&self) -> PathBuf {
+        let file = self.file.as_ref().map(|file| file.canonicalize().unwrap_or_else(|_| file.clone()));
+        file.unwrap_or_else(|| PathBuf::from(&self.origin))
+    }
+
+    /// The scenario is not valid because of `mistake`.
+    fn invalid(&self, mistake: &Mistake) -> ScenarioError {
+        let Mistake { part, message } = mistake;
+        ScenarioError::invalid(&self.origin, &self.text, &format!("\"{part}\""), message)
+    }
+}
+
+impl Scenario {
+    /// Loads the built-in scenario of this name, or the scenario file at this path, with all that it includes.
+    ///
+    /// # Errors
+    /// [`ScenarioError`].
+    pub fn load(name_or_path: &str) -> Result<Self, ScenarioError> {
+        let source = Source::find(name_or_path)?;
+        Ok(Reader::default().read(&source)?.scenario)
+    }
+
+    /// Parses a scenario; `origin` names it in messages. It can include built-in scenarios.
+    ///
+    /// # Errors
+    /// [`ScenarioError::Invalid`] with the line and column, and what was expected there.
+    pub fn parse(origin: &str, text: &str) -> Result<Self, ScenarioError> {
+        Ok(Reader::default().read(&Source::text(origin, text))?.scenario)
+    }
+}
+
+/// A scenario with all that it includes, after its own measurements and claims.
+struct Part {
+    scenario: Scenario,
+    own_measurements: usize,
+    own_claims: usize,
+    /// The times that each measurement itself states, not its scenario.
+    stated: Vec<StatedTimes>,
+}
+
+/// The warm-up and the window that a measurement itself states.
+type StatedTimes = (Option<Duration>, Option<Duration>);
+
+/// Reads a scenario and all that it includes.
+#[derive(Default)]
+struct Reader {
+    /// What was read so far.
+    seen: BTreeSet<PathBuf>,
+}
+
+impl Reader {
+    fn read(&mut self, source: &Source) -> Result<Part, ScenarioError> {
+        self.seen.insert(source.id());
+        let mut scenario: Scenario = parse_toml(&source.origin, &source.text)?;
+        check_stacks(&scenario).map_err(|mistake| source.invalid(&mistake))?;
+        let included = std::mem::take(&mut scenario.include);
+        if !included.is_empty() {
+            // What comes from elsewhere adds to the stacks.
+            scenario.measurements.iter_mut().for_each(|own| own.stacks = stacks_of(&scenario.stacks, own));
+        }
+        let (own_measurements, own_claims) = (scenario.measurements.len(), scenario.claims.len());
+        let mut stated: Vec<StatedTimes> = scenario
+            .measurements
+            .iter()
+            .map(|measurement| (measurement.warmup, measurement.measure))
+            .collect();
+        for name in &included {
+            let refused = |message: String| source.invalid(&Mistake::new(name, message));
+            let next =
+                Source::find_from(name, source.folder()).map_err(|error| refused(error.to_string()))?;
+            if self.seen.contains(&next.id()) {
+                return Err(refused(format!(
+                    "`{name}` is included already; a scenario can be included once, and not in itself"
+                )));
+            }
+            if self.seen.len() >= MAX_SCENARIOS {
+                return Err(refused(format!("more than {MAX_SCENARIOS} scenarios are included")));
+            }
+            let part = self.read(&next)?;
+            stated.extend(&part.stated);
+            add(&mut scenario, part).map_err(refused)?;
+        }
+        if own_measurements == 0 {
+            settle(&mut scenario);
+        }
+        let (blocks, times) = (scenario.blocks, scenario.times());
+        scenario.measurements[own_measurements..].iter_mut().for_each(|it| shorten(it, blocks, times));
+        check_references(&scenario).map_err(|mistake| source.invalid(&mistake))?;
+        Ok(Part { scenario, own_measurements, own_claims, stated })
+    }
+}
+
+/// The stacks of `measurement`, a measurement of a scenario with the stacks `all`.
+fn stacks_of(all: &[String], measurement: &Measurement) -> Vec<String> {
+    if measurement.stacks.is_empty() { all.to_vec() } else { measurement.stacks.clone() }
+}
+
+/// Adds the measurements and claims of `part` to `scenario`. The error says why that is not possible.
+fn add(scenario: &mut Scenario, part: Part) -> Result<(), String> {
+    let Part { scenario: mut other, own_measurements, own_claims, stated } = part;
+    let differs = |key: &str| {
+        Err(format!("`{}` has another `{key}`; what is measured in one run has the same", other.name))
+    };
+    if other.timeout != scenario.timeout {
+        return differs("timeout");
+    } else if other.numbers != scenario.numbers {
+        return differs("numbers");
+    } else if other.contention != scenario.contention {
+        return differs("contention");
+    } else if !other.pairs.is_empty() || !other.searches.is_empty() {
+        return Err(format!("`{}` has pairs or searches, and cannot be included", other.name));
+    } else if other.stacks.is_empty() {
+        return Err(format!("`{}` has no stacks, and cannot be included", other.name));
+    }
+    let lengths = |measurement| (other.blocks_of(measurement), other.times_of(measurement));
+    let lengths: Vec<_> = other.measurements.iter().map(lengths).collect();
+    for ((measurement, (blocks, times)), stated) in other.measurements.iter_mut().zip(lengths).zip(stated) {
+        measurement.stacks = stacks_of(&other.stacks, measurement);
+        measurement.floors.get_or_insert(other.floors);
+        measurement.blocks = Some(blocks.min(scenario.blocks));
+        measurement.warmup = stated.0.or(Some(times.warmup.min(scenario.warmup)));
+        measurement.measure = stated.1.or(Some(times.measure.min(scenario.measure)));
+    }
+    let prefixed = |name: &str| format!("{}: {name}", other.name);
+    other.measurements[..own_measurements].iter_mut().for_each(|own| own.name = prefixed(&own.name));
+    for claim in &mut other.claims[..own_claims] {
+        let own = &other.measurements[..own_measurements];
+        rename(claim, prefixed, |measurement| own.iter().any(|own| own.name == prefixed(measurement)));
+    }
+    for stack in other.stacks {
+        if !scenario.stacks.contains(&stack) {
+            scenario.stacks.push(stack);
+        }
+    }
+    scenario.measurements.extend(other.measurements);
+    scenario.claims.extend(other.claims);
+    Ok(())
+}
+
+/// Gives `claim` the prefixed name, and the measurements that it names, too, if `is_own` says that they have one.
+fn rename(claim: &mut Claim, prefixed: impl Fn(&str) -> String, is_own: impl Fn(&str) -> bool) {
+    claim.name = prefixed(&claim.name);
+    for condition in &mut claim.conditions {
+        let over = condition.over.iter_mut().filter_map(|over| over.measurement.as_mut());
+        for measurement in over.chain([&mut condition.measurement]) {
+            if is_own(measurement) {
+                *measurement = prefixed(measurement);
+            }
+        }
+    }
+}
+
+/// Gives `scenario`, which has only measurements that it includes, the blocks, warm-up and window of the longest of them,
+/// instead of the limits that it set for them.
+fn settle(scenario: &mut Scenario) {
+    let measurements = &scenario.measurements;
+    let times = measurements.iter().map(|measurement| scenario.times_of(measurement));
+    let blocks = measurements.iter().map(|measurement| scenario.blocks_of(measurement)).max();
+    let warmup = times.clone().map(|times| times.warmup).max();
+    let measure = times.map(|times| times.measure).max();
+    scenario.blocks = blocks.unwrap_or(scenario.blocks);
+    scenario.warmup = warmup.unwrap_or(scenario.warmup);
+    scenario.measure = measure.unwrap_or(scenario.measure);
+}
+
+/// Leaves out what `measurement` has in common with its scenario.
+fn shorten(measurement: &mut Measurement, blocks: NonZeroU32, times: TrialTimes) {
+    measurement.blocks = measurement.blocks.filter(|own| *own != blocks);
+    measurement.warmup = measurement.warmup.filter(|own| *own != times.warmup);
+    measurement.measure = measurement.measure.filter(|own| *own != times.measure);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A scenario with one measurement of two stacks and a claim about it.
+    fn small(name: &str, include: &str, blocks: u32) -> String {
+        format!(
+            r#"
+name = "{name}"
+question = "?"
+blocks = {blocks}
+warmup = "{blocks}0ms"
+measure = "{blocks}00ms"
+stacks = ["rest", "{name}"]
+include = [{include}]
+[[measurement]]
+name = "latency"
+operation = "add"
+load = "closed:1"
+placement = "shared"
+[[claim]]
+name = "slow"
+statement = "It is slow."
+[[claim.condition]]
+name = "it takes longer"
+measurement = "latency"
+stack = "{name}"
+figure = "latency-p50"
+over = {{ stack = "rest" }}
+at_least = 2
+reason = "twice"
+"#
+        )
+    }
+
+    /// Writes these files, and loads the first one.
+    fn load(files: &[(&str, &str)]) -> Result<Scenario, String> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        Scenario::load(folder.path().join(files[0].0).to_str().unwrap()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn included_measurements_keep_their_settings_up_to_those_of_the_scenario_that_includes_them() {
+        let inner = small("zerorpc", "", 4).replace("[[measurement]]", "floors = false\n[[measurement]]");
+        let files = [("a.toml", small("xmlrpc", "\"b.toml\"", 9)), ("b.toml", inner)];
+        let files = files.each_ref().map(|(name, text)| (*name, text.as_str()));
+        let scenario = load(&files).unwrap();
+        let [own, included] = scenario.measurements.as_slice() else { panic!("two measurements") };
+        assert_eq!((own.name.as_str(), included.name.as_str()), ("latency", "zerorpc: latency"));
+        assert_eq!(own.stacks, ["rest", "xmlrpc"]);
+        assert_eq!(included.stacks, ["rest", "zerorpc"]);
+        assert_eq!(scenario.stacks, ["rest", "xmlrpc", "zerorpc"]);
+        assert_eq!((own.floors, included.floors), (None, Some(false)));
+        assert_eq!(scenario.blocks_of(included).get(), 4);
+        let times = scenario.times_of(included);
+        assert_eq!((times.warmup.as_millis(), times.measure.as_millis()), (40, 400));
+        let claims: Vec<_> = scenario.claims.iter().map(|claim| claim.name.as_str()).collect();
+        assert_eq!(claims, ["slow", "zerorpc: slow"]);
+        assert_eq!(scenario.claims[1].conditions[0].measurement, "zerorpc: latency");
+
+        // The same with smaller limits, and through another scenario.
+        let outer = small("jsonrpc", "\"a.toml\"", 2);
+        let scenario = load(&[("c.toml", outer.as_str()), files[0], files[1]]).unwrap();
+        let names: Vec<_> =
+            scenario.measurements.iter().map(|measurement| measurement.name.as_str()).collect();
+        assert_eq!(names, ["latency", "xmlrpc: latency", "zerorpc: latency"]);
+        for measurement in &scenario.measurements {
+            assert_eq!(scenario.blocks_of(measurement).get(), 2);
+            assert_eq!(scenario.times_of(measurement).measure.as_millis(), 200);
+        }
+        let text = toml::to_string(&scenario).unwrap();
+        assert_eq!(Scenario::parse("copy", &text).unwrap(), scenario);
+
+        // A window that a measurement itself states is kept, whatever includes it.
+        let stated = files[1].1.replace("placement =", "measure = \"900ms\"\nplacement =");
+        let outer = small("jsonrpc", "\"a.toml\"", 2);
+        let scenario = load(&[("c.toml", outer.as_str()), files[0], ("b.toml", &stated)]).unwrap();
+        let times = scenario.times_of(&scenario.measurements[2]);
+        assert_eq!((times.warmup.as_millis(), times.measure.as_millis()), (20, 900));
+
+        // Without measurements of the scenario itself, its limits are not more than what is needed.
+        let outer = small("jsonrpc", "\"b.toml\"", 20);
+        let (head, _) = outer.split_once("[[measurement]]").unwrap();
+        let scenario = load(&[("c.toml", head), files[1]]).unwrap();
+        assert_eq!((scenario.blocks.get(), scenario.measure.as_millis()), (4, 400));
+        assert_eq!((scenario.measurements[0].blocks, scenario.measurements[0].measure), (None, None));
+    }
+
+    #[test]
+    fn what_cannot_be_included_is_refused_where_it_is_named() {
+        let with = |include: &str| small("xmlrpc", include, 3);
+        let plain = small("zerorpc", "", 3);
+        let slow = plain.replace("stacks =", "timeout = \"1s\"\nstacks =");
+        let paired = plain.replace("include =", "pairs = [[\"rest\", \"zerorpc\"]]\ninclude =");
+        let broken = plain.replace("closed:1", "closed");
+        let circle = with("\"a.toml\"");
+        for (include, other, expected) in [
+            ("\"a.toml\"", &plain, "a.toml:8:12: `a.toml` is included already"),
+            ("\"b.toml\", \"b.toml\"", &plain, "`b.toml` is included already"),
+            ("\"b.toml\"", &circle, "b.toml:8:12: `a.toml` is included already"),
+            ("\"c.toml\"", &plain, "a.toml:8:12: cannot read the scenario"),
+            ("\"qick\"", &plain, "did you mean `quick`?"),
+            ("\"b.toml\"", &slow, "`zerorpc` has another `timeout`"),
+            ("\"b.toml\"", &paired, "`zerorpc` has pairs or searches"),
+            ("\"saturation\"", &plain, "`saturation` has pairs or searches"),
+            ("\"b.toml\"", &broken, "b.toml:12:8: "),
+        ] {
+            let error = load(&[("a.toml", &with(include)), ("b.toml", other)]).unwrap_err();
+            assert!(error.contains(expected), "{include}: {error}");
+        }
+        // Without a file there is no folder to begin with.
+        let error = Scenario::parse("text", &with("\"b.toml\"")).unwrap_err().to_string();
+        assert!(error.contains("unknown scenario `b.toml`"), "{error}");
+        let many: Vec<String> =
+            (0..80).map(|number| small("rest", &format!("\"{}.toml\"", number + 1), 3)).collect();
+        let names: Vec<String> = (0..80).map(|number| format!("{number}.toml")).collect();
+        let files: Vec<(&str, &str)> =
+            names.iter().zip(&many).map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let error = load(&files).unwrap_err();
+        assert!(error.contains("more than 64 scenarios"), "{error}");
+    }
+
+    #[test]
+    fn two_measurements_of_a_name_and_a_stack_that_is_not_the_scenarios_are_refused() {
+        let text = small("xmlrpc", "", 3);
+        let refused = |to: &str| {
+            let text = text.replacen("placement = \"shared\"", &format!("placement = \"shared\"\n{to}"), 1);
+            Scenario::parse("mine.toml", &text).unwrap_err().to_string()
+        };
+        let again = "[[measurement]]\nname = \"latency\"\noperation = \"add\"\nload = \"closed:1\"\n\
+                     placement = \"free\"";
+        assert!(refused(again).contains("two measurements have the name `latency`"));
+        assert!(refused("stacks = [\"zerorpc\"]").contains("not among the scenario's `stacks`"));
+        assert!(refused("stacks = [\"zerorcp\"]").contains("did you mean `zerorpc`?"));
+    }
+}
