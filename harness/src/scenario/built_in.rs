@@ -10,6 +10,10 @@ pub static BUILT_IN: &[(&str, &str)] = &[
     ("rate-sweep", include_str!("../../../scenarios/rate-sweep.toml")),
     ("concurrency-sweep", include_str!("../../../scenarios/concurrency-sweep.toml")),
     ("amqp", include_str!("../../../scenarios/amqp.toml")),
+    ("overhead", include_str!("../../../scenarios/overhead.toml")),
+    ("payload", include_str!("../../../scenarios/payload.toml")),
+    ("claims", include_str!("../../../scenarios/claims.toml")),
+    ("claims-quick", include_str!("../../../scenarios/claims-quick.toml")),
     ("containers", include_str!("../../../scenarios/containers.toml")),
 ];
 
