@@ -22,6 +22,15 @@ pub enum AgentError {
         /// The search.
         search: String,
     },
+    /// The scenario has codecs, which are measured without a load.
+    #[error(
+        "scenario {scenario}: codecs are measured without sockets, so there is no load for agents to share; use `rpcbench \
+         run`"
+    )]
+    Codecs {
+        /// The scenario.
+        scenario: String,
+    },
     /// A load is too small to be shared.
     #[error("{load} cannot be shared by {of} agents: give each at least one caller, or one call a second")]
     Load {

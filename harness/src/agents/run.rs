@@ -48,10 +48,13 @@ pub struct Options {
 /// Checks that several agents can share the run of `scenario`: that the load of every trial is large enough to divide.
 ///
 /// # Errors
-/// [`AgentError::Search`], [`AgentError::Load`], or the plan's error.
+/// [`AgentError::Search`], [`AgentError::Codecs`], [`AgentError::Load`], or the plan's error.
 pub fn check(scenario: &Scenario, options: &Options) -> Result<(), AgentError> {
     if let Some(search) = scenario.searches.first() {
         return Err(AgentError::Search { scenario: scenario.name.clone(), search: search.name.clone() });
+    }
+    if !scenario.codecs.is_empty() {
+        return Err(AgentError::Codecs { scenario: scenario.name.clone() });
     }
     let now = Instant::now();
     for spec in Plan::new(scenario, &sys::allowed_cores()).map_err(RunError::from)?.trials() {
@@ -280,6 +283,7 @@ mod tests {
         assert!(refused(&scenario(&["closed:2"]), "1/3").contains("closed:2 cannot be shared by 3 agents"));
         assert!(refused(&scenario(&["open:2:constant"]), "3/3").contains("one call a second"));
         assert!(refused(&Scenario::load("saturation").unwrap(), "1/3").contains("--load"));
+        assert!(refused(&Scenario::load("codecs").unwrap(), "1/3").contains("without sockets"));
         assert!(check(&scenario(&["closed:3"]), &options("1/3")).is_ok());
     }
 

@@ -160,9 +160,10 @@ fn deliver(finished: Finished) -> Result<Record, Failure> {
 
 fn failure(error: AgentError) -> Failure {
     match error {
-        AgentError::Run(RunError::Plan(_)) | AgentError::Search { .. } | AgentError::Load { .. } => {
-            Failure::usage(error)
-        }
+        AgentError::Run(RunError::Plan(_))
+        | AgentError::Search { .. }
+        | AgentError::Codecs { .. }
+        | AgentError::Load { .. } => Failure::usage(error),
         _ => Failure::could_not_run(error),
     }
 }

@@ -72,21 +72,8 @@ impl Progress {
             }
             Event::SaveProblem(problem) => self.problem(&problem.to_string()),
             Event::TrialDone(trial) => {
-                self.finished += 1;
-                if let Some(bar) = &self.bar {
-                    bar.set_message(
-                        printable(&format!("{} {}", trial.stack, trial.measurement)).into_owned(),
-                    );
-                    bar.inc(1);
-                } else if self.last_line.elapsed() >= LINE_INTERVAL {
-                    self.last_line = Instant::now();
-                    self.line(&format!(
-                        "{} of {} trials, {} left",
-                        self.finished,
-                        self.total,
-                        self.time_left()
-                    ));
-                }
+                let name = format!("{} {}", trial.stack, trial.measurement);
+                self.trial_done(&name);
                 if let (false, Some(complaint)) = (trial.status == Status::Valid, trial.complaint()) {
                     let text = format!(
                         "{} ({}, block {}): {complaint}",
@@ -97,6 +84,25 @@ impl Progress {
                     self.problem(&text);
                 }
             }
+            Event::CodecDone(trial) => {
+                self.trial_done(&format!("{} {}", trial.format, trial.measurement));
+                if let (false, Some(complaint)) = (trial.status == Status::Valid, trial.complaint()) {
+                    let place = format!("{}, block {}", trial.measurement, trial.block + 1);
+                    self.problem(&format!("{} ({place}): {complaint}", trial.format));
+                }
+            }
+        }
+    }
+
+    /// Reports that the trial with this name is over.
+    fn trial_done(&mut self, name: &str) {
+        self.finished += 1;
+        if let Some(bar) = &self.bar {
+            bar.set_message(printable(name).into_owned());
+            bar.inc(1);
+        } else if self.last_line.elapsed() >= LINE_INTERVAL {
+            self.last_line = Instant::now();
+            self.line(&format!("{} of {} trials, {} left", self.finished, self.total, self.time_left()));
         }
     }
 

@@ -126,6 +126,16 @@ impl Operation {
         sizes.into_iter().map(|bytes| PreparedCall::new(self.random_call(&mut rng, bytes))).collect()
     }
 
+    /// One call with its expected result, to count its bytes: add(2, 3) for `add`, so that every run counts the same, and of calls
+    /// with several sizes one with their median.
+    #[must_use]
+    pub fn example(self, seed: u64) -> Option<PreparedCall> {
+        if self == Operation::ADD {
+            return Some(PreparedCall::new(Call::positional("add", [Value::Int(2), Value::Int(3)])));
+        }
+        self.typical().prepare(seed).into_iter().next()
+    }
+
     /// A call of the method, for `echo` with a document of `bytes`.
     fn random_call(self, rng: &mut ChaCha8Rng, bytes: u64) -> Call {
         // Products stay below 2³¹: XML-RPC's integers have 32 bits.

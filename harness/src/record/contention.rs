@@ -32,20 +32,29 @@ pub(super) fn is_disturbed(trial: &Trial) -> bool {
 
 /// Whether others left the cores to the processes of `trial`.
 pub(super) fn contention(trial: &Trial) -> AuditCheck {
-    let percent = |share: f64| format!("{:.0} %", 100.0 * share);
-    let throttled = throttled(trial);
-    let kept = |share: Option<f64>| share.filter(|share| *share > MAX_TAKEN_SHARE);
-    let reason = if let Some((share, who)) = throttled {
+    let reason = if let Some((share, who)) = throttled(trial) {
         Some(format!("the CPU quota of a control group held {who} up for {} of the window", percent(share)))
-    } else if let Some(share) = kept(trial.others) {
-        Some(format!("other processes used {} of the time of the trial's cores", percent(share)))
     } else {
-        kept(trial.stolen)
-            .map(|share| format!("the hypervisor kept {} of the time of the trial's cores", percent(share)))
+        taken("the trial's cores", trial.others, trial.stolen)
     };
     AuditCheck::new(CheckName::Contention, reason.is_none(), || {
         format!("{}{}", reason.unwrap_or_default(), run_queue_delays(trial))
     })
+}
+
+/// What others took of the time of `cores`, if it is too much: `others` is the share of other processes, `stolen` that of the
+/// hypervisor.
+pub(super) fn taken(cores: &str, others: Option<f64>, stolen: Option<f64>) -> Option<String> {
+    let [others, stolen] = [others, stolen].map(|share| share.filter(|share| *share > MAX_TAKEN_SHARE));
+    let by_processes =
+        others.map(|share| format!("other processes used {} of the time of {cores}", percent(share)));
+    by_processes.or_else(|| {
+        stolen.map(|share| format!("the hypervisor kept {} of the time of {cores}", percent(share)))
+    })
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", 100.0 * share)
 }
 
 /// Whether the processes of `trial` were busy; `None` if they may have waited for something else.

@@ -3,6 +3,7 @@
 mod agents;
 mod audit;
 mod by_block;
+mod codec;
 mod contention;
 mod fairness;
 mod file;
@@ -19,6 +20,9 @@ mod wire;
 pub use agents::{Agent, AgentPart, ClockOffset, ReferenceClock, StartSpread};
 pub use audit::audit;
 pub use by_block::by_block;
+#[cfg(test)]
+pub(crate) use codec::sample as codec_sample;
+pub use codec::{CodecTime, CodecTrial};
 pub use contention::{MAX_TAKEN_SHARE, MAX_UNDISTURBED_SHARE};
 pub use fairness::{BrokerTerms, Fairness, Library, Process, SocketFacts};
 pub use file::{RECORD_FILE, RecordError, prepare_folder, read, read_from_log, write_atomically};
@@ -91,6 +95,9 @@ pub struct Record {
     /// The searches in the order in which they ran.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub searches: Vec<SearchResult>,
+    /// How long the codecs of the scenario took, in the order in which they ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub codecs: Vec<CodecTrial>,
 }
 
 /// The program that measured.

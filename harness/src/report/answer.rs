@@ -2,6 +2,7 @@
 
 use super::capacity::{Capacity, bounds, capacities};
 use super::claims;
+use super::codecs::{self, Codecs};
 use super::describe;
 use super::model::Unit;
 use super::spread::Spread;
@@ -24,6 +25,7 @@ pub(super) fn answer(record: &Record, summary: &Summary) -> Vec<String> {
     answer.extend(measurement(false).and_then(throughput));
     answer.extend(summary.measurements.iter().filter_map(variants));
     answer.extend(capacities(record).iter().filter_map(capacity));
+    answer.extend(codecs::all(record).iter().filter_map(Codecs::answer));
     if answer.is_empty() {
         answer.push("No trial is valid, so there is no answer.".to_owned());
     }

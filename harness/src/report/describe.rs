@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::load::{Arrivals, Load};
+use crate::load::{Arrivals, Load, Operation};
 use crate::record::Record;
 use crate::scenario::{Measurement, Scenario, TrialTimes};
 
@@ -32,6 +32,11 @@ fn calls_per_second(load: Load) -> String {
         Load::Open(rate, Arrivals::Poisson) => format!("{} calls/s at random times (Poisson)", rate.get()),
         Load::Closed(_) => load.to_string(),
     }
+}
+
+/// The call whose bytes are counted.
+pub(super) fn example(operation: Operation) -> String {
+    if operation == Operation::ADD { "add(2, 3)".to_owned() } else { operation.to_string() }
 }
 
 /// On which cores client, server and broker ran.

@@ -94,6 +94,8 @@ struct Page<'a> {
     sweeps: Vec<Drawing<'a>>,
     crossings: Vec<Grid<'a>>,
     sections: Vec<Section<'a>>,
+    codecs: Vec<Found<'a>>,
+    formats: Option<Grid<'a>>,
     bytes: Vec<Drawing<'a>>,
     ledgers: Vec<Grid<'a>>,
     fairness: Option<Grid<'a>>,
@@ -134,6 +136,14 @@ impl<'a> Page<'a> {
                     figures: figures.iter().map(Drawing::new).collect(),
                 })
                 .collect(),
+            codecs: report
+                .codecs
+                .iter()
+                .flat_map(|codecs| &codecs.measurements)
+                .zip(&figures.codecs)
+                .map(|(table, figure)| Found { table: Grid::new(table), figure: Drawing::new(figure) })
+                .collect(),
+            formats: report.codecs.as_ref().map(|codecs| Grid::new(&codecs.formats)),
             bytes: figures.bytes.iter().map(Drawing::new).collect(),
             ledgers: report.ledgers.iter().map(Grid::new).collect(),
             fairness: (!report.fairness.rows.is_empty()).then(|| Grid::new(&report.fairness)),
@@ -166,7 +176,7 @@ struct ClaimSection<'a> {
     figure: Drawing<'a>,
 }
 
-/// What a search found.
+/// A table with its figure: what a search found, or codecs.
 #[derive(Serialize)]
 struct Found<'a> {
     table: Grid<'a>,

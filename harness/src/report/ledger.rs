@@ -1,5 +1,6 @@
 //! The wire ledger: a row for each connection that the messages of a call pass.
 
+use super::describe;
 use super::model::{Cell, Column, Direction, Quantity, Row, Table, Unit};
 use super::stack::StackKind;
 use crate::load::Operation;
@@ -110,7 +111,7 @@ pub(super) fn tables(record: &Record) -> Vec<Table> {
 }
 
 fn table(record: &Record, operation: Operation) -> Table {
-    let call = if operation == Operation::ADD { "add(2, 3)".to_owned() } else { operation.to_string() };
+    let call = describe::example(operation);
     Table {
         title: format!("Bytes of one call: {call}"),
         columns: COLUMNS.to_vec(),

@@ -37,6 +37,14 @@ pub(super) fn render(report: &Report, figures: &Figures) -> String {
         }
         images(&mut out, figures);
     }
+    if let Some(codecs) = &report.codecs {
+        let _ = writeln!(out, "## Codecs\n");
+        for (table, figure) in codecs.measurements.iter().zip(&figures.codecs) {
+            subsection(&mut out, table);
+            images(&mut out, std::slice::from_ref(figure));
+        }
+        subsection(&mut out, &codecs.formats);
+    }
     if !figures.bytes.is_empty() {
         let _ = writeln!(out, "## Bytes on the wire\n");
         images(&mut out, &figures.bytes);

@@ -9,6 +9,7 @@ mod asymmetries;
 mod capacity;
 mod chart;
 mod claims;
+mod codecs;
 mod conformance;
 mod crossings;
 mod describe;
@@ -70,6 +71,7 @@ pub fn report(record: &Record, summary: &Summary) -> Report {
         claims: summary.claims.iter().map(claims::report).collect(),
         capacities: capacity::capacities(record).iter().map(capacity::Capacity::table).collect(),
         crossings: crossings::tables(record),
+        codecs: codecs::tables(record),
         measurements: summary.measurements.iter().map(measurements::tables).collect(),
         ledgers: ledger::tables(record),
         ledger_note: ledger::note(record),

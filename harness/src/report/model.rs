@@ -33,6 +33,8 @@ pub struct Report {
     pub capacities: Vec<Table>,
     /// Where a stack overtakes another as the payload grows, a table for each series of payloads.
     pub crossings: Vec<Table>,
+    /// The codecs; absent where there are none.
+    pub codecs: Option<CodecTables>,
     /// The measurements, in the order of the scenario.
     pub measurements: Vec<MeasurementTables>,
     /// A table for each operation whose bytes were counted.
@@ -77,6 +79,22 @@ pub struct ConditionReport {
     pub obstacle: Option<String>,
     /// Whether the condition is true.
     pub outcome: Outcome,
+}
+
+/// The tables of the codecs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CodecTables {
+    /// A table for each measurement, with a row for each format.
+    pub measurements: Vec<Table>,
+    /// What each format consists of.
+    pub formats: Table,
+}
+
+impl CodecTables {
+    /// All tables.
+    pub fn all(&self) -> impl Iterator<Item = &Table> {
+        self.measurements.iter().chain([&self.formats])
+    }
 }
 
 /// Sentences and tables that can be shown as plain text, Markdown or HTML.

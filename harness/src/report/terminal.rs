@@ -6,7 +6,7 @@ use calculator::printable;
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell as GridCell, CellAlignment, Table as Grid};
 
-use super::model::{Alignment, Cell, Column, Report, Row, Table};
+use super::model::{Alignment, Cell, CodecTables, Column, Report, Row, Table};
 use super::text;
 
 /// `report` as plain text: the tables and the warnings.
@@ -23,6 +23,9 @@ pub(super) fn render(report: &Report) -> String {
         for table in tables.further() {
             write_table(&mut out, table);
         }
+    }
+    for table in report.codecs.iter().flat_map(CodecTables::all) {
+        write_table(&mut out, table);
     }
     for table in report.crossings.iter().chain(&report.capacities).chain(&report.ledgers) {
         write_table(&mut out, table);

@@ -46,6 +46,7 @@ pub(super) fn warnings(record: &Record) -> Vec<String> {
     }
     warnings.extend(left_out(record, Status::Invalid, "are invalid"));
     warnings.extend(left_out(record, Status::Failed, "failed"));
+    warnings.extend(codecs_left_out(record));
     warnings.push("all figures are without TLS".to_owned());
     warnings
 }
@@ -76,6 +77,20 @@ fn left_out(record: &Record, status: Status, what: &str) -> Option<String> {
         trials.len(),
         record.trials.len(),
         first.stack,
+        first.measurement,
+        first.complaint().unwrap_or("no reason recorded")
+    ))
+}
+
+/// How many trials of codecs are not valid, and why the first of them is not.
+fn codecs_left_out(record: &Record) -> Option<String> {
+    let trials: Vec<_> = record.codecs.iter().filter(|trial| trial.status != Status::Valid).collect();
+    let first = trials.first()?;
+    Some(format!(
+        "{} of {} trials of codecs are left out. The first: {} ({}): {}",
+        trials.len(),
+        record.codecs.len(),
+        first.format,
         first.measurement,
         first.complaint().unwrap_or("no reason recorded")
     ))

@@ -37,15 +37,29 @@ pub(super) fn run_blocks(
                 record.trials.push(trial);
             }
         }
+        run_codecs(context, block, record, progress);
         // Until the last block and the last search are done, the record on disk is that of an unfinished run.
         let stopped = context.interrupted.load(Ordering::Relaxed);
         record.interrupted = stopped || block + 1 < blocks || has_searches;
         record.seconds = context.started_at.elapsed().as_secs_f64();
-        if !record.trials.is_empty() {
+        if !record.trials.is_empty() || !record.codecs.is_empty() {
             file.save(record, progress);
         }
         if stopped {
             break;
+        }
+    }
+}
+
+/// Runs the codecs of `block`.
+fn run_codecs(context: &TrialContext<'_>, block: u32, record: &mut Record, progress: Progress<'_>) {
+    for measurement in &context.scenario.codecs {
+        if context.interrupted.load(Ordering::Relaxed) {
+            break;
+        }
+        for trial in trial::run_codecs(measurement, context, block) {
+            progress(Event::CodecDone(&trial));
+            record.codecs.push(trial);
         }
     }
 }

@@ -34,6 +34,7 @@ pub(crate) fn new_record(scenario: &Scenario, options: &Options) -> Record {
         fairness: vec![],
         trials: vec![],
         searches: vec![],
+        codecs: vec![],
     }
 }
 

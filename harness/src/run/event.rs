@@ -2,7 +2,7 @@
 
 use super::error::SaveProblem;
 use super::outlook::Outlook;
-use crate::record::{Check, SearchResult, Skipped, Trial};
+use crate::record::{Check, CodecTrial, SearchResult, Skipped, Trial};
 
 /// An event of a run under way.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub enum Event<'a> {
     Measuring(u64),
     /// A trial is over.
     TrialDone(&'a Trial),
+    /// A codec has been measured in a block.
+    CodecDone(&'a CodecTrial),
     /// The search for the highest rate of a stack is over.
     SearchDone(&'a SearchResult),
     /// The record was not saved as planned; the run goes on.

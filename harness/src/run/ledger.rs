@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use calculator::conformance::Numbers;
-use calculator::{Call, Client, Deadline, Value};
+use calculator::{Client, Deadline};
 
 use crate::load::{Operation, PreparedCall};
 use crate::observe::wire::{ByteSource, Flow, Snapshot, SocketTraffic, StreamBytes, Traffic};
@@ -61,7 +61,7 @@ pub async fn count(
     let location = &running.location;
     let address = stack.parse_url(&location.destination.url).ok();
     let source = address.and_then(|address| ByteSource::of(address.endpoint()));
-    let (Some(source), Some(prepared)) = (source, ledger_call(operation, seed)) else {
+    let (Some(source), Some(prepared)) = (source, operation.example(seed)) else {
         return Ok(Counted::default());
     };
     let Some(mut ends) = Ends::new(stack, source, running) else { return Ok(Counted::default()) };
@@ -103,15 +103,6 @@ pub async fn count(
     // Streams are counted together, so a new connection is not noticed.
     let reused = (ends.counted_by == CountedBy::Kernel).then_some(true);
     Ok(Counted { wire, sockets, reused, threads })
-}
-
-/// The call whose bytes are counted: add(2, 3) for `add`, so that the same build gives the same count every time, and of calls
-/// with several sizes one with their median.
-fn ledger_call(operation: Operation, seed: u64) -> Option<PreparedCall> {
-    if operation == Operation::ADD {
-        return Some(PreparedCall::new(Call::positional("add", [Value::Int(2), Value::Int(3)])));
-    }
-    operation.typical().prepare(seed).into_iter().next()
 }
 
 fn socket_facts(stack: &Stack, own: &Snapshot, of_server: Option<Vec<SocketStats>>) -> Vec<SocketFacts> {
@@ -351,7 +342,7 @@ mod tests {
 
     fn wire(stack: &str, calls: Vec<Vec<Flow>>, server_is_ours: bool) -> Wire {
         let stack = Stack::named(stack).unwrap();
-        let prepared = ledger_call(Operation::ADD, 1).unwrap();
+        let prepared = Operation::ADD.example(1).unwrap();
         let destination = Destination::new("http://127.0.0.1:12345/");
         let first = SocketTraffic { sent: flow(300, 2), received: flow(120, 1) };
         Series { calls }.wire(stack, Operation::ADD, &prepared, &destination, first, server_is_ours).unwrap()

@@ -80,13 +80,16 @@ pub fn run(
     check_stacks(&mut plan, &context, &mut brokers, options, &mut record, progress)?;
     record.stacks = plan.stacks().into_iter().map(|stack| stack_facts(stack, options)).collect();
     progress(Event::Planned(&Outlook::new(scenario, &plan)));
-    progress(Event::Measuring(plan.trials_in_all_blocks()));
+    let codecs: usize = scenario.codecs.iter().map(|codecs| codecs.formats.len()).sum();
+    let of_codecs = codecs as u64 * u64::from(scenario.blocks.get());
+    progress(Event::Measuring(plan.trials_in_all_blocks() + of_codecs));
     let mut file = RecordFile::new(options.file.clone(), options.fallback.clone());
     blocks::run_blocks(&plan, &context, &mut brokers, options, &mut record, &mut file, progress);
     if !interrupted.load(Ordering::Relaxed) {
         search::run_searches(&plan, &context, &mut brokers, options, &mut record, &mut file, progress);
     }
-    if record.trials.is_empty() && record.searches.is_empty() && interrupted.load(Ordering::Relaxed) {
+    let has_nothing = record.trials.is_empty() && record.searches.is_empty() && record.codecs.is_empty();
+    if has_nothing && interrupted.load(Ordering::Relaxed) {
         return Err(RunError::NothingMeasured);
     }
     // A private broker may hold the space that the record needs.
@@ -98,5 +101,7 @@ pub fn run(
 /// Whether every trial of `record` is valid and no block is missing.
 #[must_use]
 pub fn is_sound(record: &Record) -> bool {
-    !record.interrupted && record.trials.iter().all(|trial| trial.status == Status::Valid)
+    !record.interrupted
+        && record.trials.iter().all(|trial| trial.status == Status::Valid)
+        && record.codecs.iter().all(|trial| trial.status == Status::Valid)
 }

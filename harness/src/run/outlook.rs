@@ -19,7 +19,7 @@ const TRIAL_OVERHEAD: Duration = Duration::from_millis(30);
 pub struct Outlook {
     /// The number of blocks.
     blocks: u32,
-    /// The number of trials in the first block, which contains all of them.
+    /// The number of trials in the first block, which contains all of them, those of codecs included.
     trials_per_block: usize,
     /// Whether every block has as many.
     has_equal_blocks: bool,
@@ -65,7 +65,10 @@ impl Outlook {
     #[must_use]
     pub fn new(scenario: &Scenario, plan: &Plan) -> Self {
         let blocks = scenario.blocks.get();
-        let trials_per_block = plan.trials().count();
+        let formats: usize = scenario.codecs.iter().map(|codecs| codecs.formats.len()).sum();
+        let trials_per_block = plan.trials().count() + formats;
+        // Each format is encoded and decoded, one after the other.
+        let of_codecs = 2 * (scenario.warmup + scenario.measure) * u32::try_from(formats).unwrap_or(u32::MAX);
         let of_trial = |spec: &TrialSpec| {
             let TrialTimes { warmup, measure } = spec.times;
             // The limit of the generator takes a separate warm-up and window.
@@ -97,7 +100,7 @@ impl Outlook {
             blocks,
             trials_per_block,
             has_equal_blocks: plan.trials().all(|spec| spec.blocks == blocks),
-            duration: plan.trials().map(of_trial).sum(),
+            duration: plan.trials().map(of_trial).sum::<Duration>() + of_codecs.saturating_mul(blocks),
             searches: scenario.searches.len(),
             stacks,
             blocks_of_tables: blocks_of_tables.unwrap_or(blocks),

@@ -39,7 +39,7 @@ pub(super) fn run_searches(
             left -= 1;
             record.interrupted = stopped || left > 0;
             record.seconds = context.started_at.elapsed().as_secs_f64();
-            if !record.trials.is_empty() || !record.searches.is_empty() {
+            if !record.trials.is_empty() || !record.searches.is_empty() || !record.codecs.is_empty() {
                 file.save(record, progress);
             }
             if stopped {

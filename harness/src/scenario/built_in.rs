@@ -14,6 +14,7 @@ pub static BUILT_IN: &[(&str, &str)] = &[
     ("payload", include_str!("../../../scenarios/payload.toml")),
     ("claims", include_str!("../../../scenarios/claims.toml")),
     ("claims-quick", include_str!("../../../scenarios/claims-quick.toml")),
+    ("codecs", include_str!("../../../scenarios/codecs.toml")),
     ("containers", include_str!("../../../scenarios/containers.toml")),
 ];
 

@@ -168,6 +168,8 @@ fn add(scenario: &mut Scenario, part: Part) -> Result<(), String> {
         return differs("contention");
     } else if !other.pairs.is_empty() || !other.searches.is_empty() {
         return Err(format!("`{}` has pairs or searches, and cannot be included", other.name));
+    } else if !other.codecs.is_empty() {
+        return Err(format!("`{}` has codecs, and cannot be included", other.name));
     } else if other.stacks.is_empty() {
         return Err(format!("`{}` has no stacks, and cannot be included", other.name));
     }

@@ -3,6 +3,7 @@
 mod built_in;
 mod check;
 mod claim;
+mod codec;
 mod count;
 pub(crate) mod duration;
 mod file;
@@ -16,6 +17,7 @@ mod trial_times;
 
 pub use built_in::{BUILT_IN, UnknownScenario, built_in};
 pub use claim::{Claim, ClaimFigure, Condition, Over, Threshold};
+pub use codec::{CodecMeasurement, CodecPlanError};
 pub use file::ScenarioError;
 pub(crate) use file::parse_toml;
 pub use group::Group;

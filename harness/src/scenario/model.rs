@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::claim::Claim;
+use super::codec::CodecMeasurement;
 use super::trial_times::TrialTimes;
 use super::{count, duration};
 use crate::deploy::Placement;
@@ -70,8 +71,8 @@ pub struct Scenario {
     /// Other scenarios, whose measurements and claims become part of this one: names of built-in scenarios, or paths of files,
     /// relative to this file. Their names get a prefix, such as `overhead: latency`. They keep their stacks. Their blocks,
     /// warm-up and window are limited to the `blocks`, `warmup` and `measure` of this scenario, except a warm-up and a window
-    /// that a measurement itself states. `timeout`, `numbers` and `contention` must be the same. A scenario with `pairs` or
-    /// searches cannot be included.
+    /// that a measurement itself states. `timeout`, `numbers` and `contention` must be the same. A scenario with `pairs`,
+    /// searches or codecs cannot be included.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(example = ["overhead", "mine.toml"])]
     pub include: Vec<String>,
@@ -81,6 +82,9 @@ pub struct Scenario {
     /// The searches that are made for each stack after the blocks, each a `[[search]]` table.
     #[serde(rename = "search", default, skip_serializing_if = "Vec::is_empty")]
     pub searches: Vec<Search>,
+    /// The codecs that are compared in each block, each a `[[codec]]` table.
+    #[serde(rename = "codec", default, skip_serializing_if = "Vec::is_empty")]
+    pub codecs: Vec<CodecMeasurement>,
     /// The claims that a run judges, each a `[[claim]]` table.
     #[serde(rename = "claim", default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<Claim>,

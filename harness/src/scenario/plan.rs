@@ -8,6 +8,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
+use super::codec::{CodecMeasurement, CodecPlanError};
 use super::group::{self, Group};
 use super::model::{Measurement, Scenario, Search, floor_for};
 use super::trial_spec::TrialSpec;
@@ -48,9 +49,14 @@ pub enum PlanError {
     /// The timeout of calls is out of range.
     #[error("a call may take 1ms to 600s")]
     Timeout,
-    /// The scenario has neither a measurement nor a search.
-    #[error("the scenario has no [[measurement]] and no [[search]]: there is nothing to measure")]
+    /// The scenario has neither a measurement nor a search nor codecs.
+    #[error(
+        "the scenario has no [[measurement]], no [[search]] and no [[codec]]: there is nothing to measure"
+    )]
     Nothing,
+    /// Codecs cannot be measured.
+    #[error(transparent)]
+    Codec(#[from] CodecPlanError),
     /// A number of connections is out of range.
     #[error("calls go over 1 to 10000 connections")]
     Connections,
@@ -234,14 +240,14 @@ fn check_ranges(scenario: &Scenario) -> Result<(), PlanError> {
         Err(PlanError::Warmup)
     } else if timeout.is_zero() || *timeout > MAX_TIME {
         Err(PlanError::Timeout)
-    } else if measurements.is_empty() && searches.is_empty() {
+    } else if measurements.is_empty() && searches.is_empty() && scenario.codecs.is_empty() {
         Err(PlanError::Nothing)
     } else if connections.any(|connections| connections > MAX_CONNECTIONS) {
         Err(PlanError::Connections)
     } else if searches.iter().any(|search| !SEARCH_LIMIT_RANGE.contains(&search.p99)) {
         Err(PlanError::SearchLimit)
     } else {
-        Ok(())
+        scenario.codecs.iter().try_for_each(CodecMeasurement::check).map_err(PlanError::from)
     }
 }
 

@@ -54,7 +54,8 @@ placement = "split"
 connections = 32
 ```
 
-At least one `[[measurement]]`, `[[search]]` or included scenario is needed. Every trial of a block is one stack under one measurement.
+At least one `[[measurement]]`, `[[search]]`, `[[codec]]` or included scenario is needed. Every trial of a block is one stack
+under one measurement.
 Durations are written as `250ms`, `5s` or `1s 500ms`. Command-line options such as `--stack`, `--load` and `--blocks`
 override the scenario; see `rpcbench run --help`.
 
@@ -91,6 +92,7 @@ pub fn reference_page() -> String {
         ("The scenario", &schema),
         ("`[[measurement]]`", &definitions["Measurement"]),
         ("`[[search]]`", &definitions["Search"]),
+        ("`[[codec]]`", &definitions["CodecMeasurement"]),
         ("`[[claim]]`", &definitions["Claim"]),
         ("`[[claim.condition]]`", &definitions["Condition"]),
         ("`over`", &definitions["Over"]),
@@ -206,6 +208,7 @@ mod tests {
                 "over": { "stack": "xmlrpc" }, "at_most": 1, "reason": "a test",
             }],
         }]);
+        base["codec"] = serde_json::json!([{ "name": "call", "operation": "add" }]);
         let definitions = &schema["$defs"];
         for (path, object) in [
             ("", &schema),
@@ -214,11 +217,12 @@ mod tests {
             ("/claim/0", &definitions["Claim"]),
             ("/claim/0/condition/0", &definitions["Condition"]),
             ("/claim/0/condition/0/over", &definitions["Over"]),
+            ("/codec/0", &definitions["CodecMeasurement"]),
         ] {
             for (key, property) in properties(object) {
                 assert!(!text(&property["description"]).is_empty(), "{path}/{key}");
                 let Some(example) = property["examples"].get(0) else {
-                    let is_table = ["measurement", "search", "claim", "condition"].contains(&key);
+                    let is_table = ["measurement", "search", "codec", "claim", "condition"].contains(&key);
                     assert!(is_table, "{path}/{key} has no example");
                     continue;
                 };

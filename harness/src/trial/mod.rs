@@ -2,6 +2,7 @@
 
 mod agreed_start;
 mod callers;
+mod codec;
 mod error;
 mod figures;
 mod measured;
@@ -10,6 +11,7 @@ mod server;
 mod stage;
 
 pub(crate) use agreed_start::wait_until;
+pub use codec::run_codecs;
 pub use error::TrialError;
 pub use server::{BrokerLocation, RunningServer, ServerCopy, ServerLocation, TrialContext};
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
 
 mod claims;
+mod codecs;
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(target_os = "linux")]

@@ -117,6 +117,7 @@ fn partial(agent: u32, of: u32, trials: Vec<Trial>) -> (String, Record) {
         fairness: vec![],
         trials,
         searches: vec![],
+        codecs: vec![],
     };
     (format!("{agent}.json"), record)
 }

@@ -6,6 +6,7 @@ mod canvas;
 mod capacity;
 mod chart;
 mod claim;
+mod codecs;
 mod cpu;
 mod curves;
 mod figure;
@@ -42,6 +43,8 @@ pub(super) struct Figures {
     pub sweeps: Vec<Figure>,
     /// Bytes on the wire, a figure for each operation.
     pub bytes: Vec<Figure>,
+    /// The codecs, a figure for each measurement of them.
+    pub codecs: Vec<Figure>,
 }
 
 impl Figures {
@@ -74,7 +77,12 @@ impl Figures {
             let name = names.unique(&format!("claim {}", judged.name));
             claims.push(claim::figure(record, judged, name)?);
         }
-        Ok(Figures { measurements, claims, capacities: searches, sweeps, bytes })
+        let mut codecs = Vec::new();
+        for measured in super::codecs::all(record) {
+            let name = names.unique(&format!("codec {}", measured.measurement.name));
+            codecs.push(codecs::figure(&measured, name)?);
+        }
+        Ok(Figures { measurements, claims, capacities: searches, sweeps, bytes, codecs })
     }
 
     /// Every figure.
@@ -85,6 +93,7 @@ impl Figures {
             .chain(&self.sweeps)
             .chain(self.measurements.iter().flatten())
             .chain(&self.bytes)
+            .chain(&self.codecs)
     }
 }
 

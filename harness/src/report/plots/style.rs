@@ -59,6 +59,11 @@ impl Look {
         Look { colour: rgb(kind.colour().light), is_filled: kind.is_drawn_filled() }
     }
 
+    /// The look of a mark that stands for no protocol.
+    pub(super) fn neutral(is_filled: bool) -> Self {
+        Look { colour: INK, is_filled }
+    }
+
     /// The opacity of a bar.
     pub(super) fn opacity(self) -> f64 {
         if self.is_filled { 1.0 } else { 0.6 }

@@ -2,6 +2,7 @@
 
 mod capacity;
 mod claims;
+mod codecs;
 mod records;
 mod simulation;
 mod statements;

@@ -62,6 +62,7 @@ pub(super) fn of_trials(scenario: Scenario, facts: Vec<StackFacts>, trials: Vec<
         skipped: vec![],
         trials,
         searches: vec![],
+        codecs: vec![],
     }
 }
 
