@@ -6,9 +6,9 @@
     --program PROGRAM  read the records with this program instead of building one
 
 A generated region of a document begins with `<!-- generated: NAME -->` and ends with `<!-- end -->`. What is between is
-replaced. The regions come from results/reference, results/campaigns, results/validation, which `scripts/method --keep`
-writes, and harness/src/run/power.json, which `scripts/method verdicts` makes from results/reference. The figures in
-results/reference/report are made again as well.
+replaced. The regions come from results/reference, from results/amqp, a record of `rpcbench run amqp`, from
+results/campaigns, from results/validation, which `scripts/method --keep` writes, and from harness/src/run/power.json, which
+`scripts/method verdicts` makes from results/reference. The figures in results/reference/report are made again as well.
 """
 
 import argparse
@@ -26,10 +26,11 @@ from pathlib import Path
 import campaign
 import validation
 from measuring import Program, ROOT, TARGET, output, report
-from reference import Reference, three_digits, two_digits
+from reference import Reference, measurements, three_digits, two_digits
 from tables import detectable_rows, power_rows, rows
 
 REFERENCE = ROOT / "results" / "reference"
+AMQP = ROOT / "results" / "amqp"
 POWER = ROOT / "harness" / "src" / "run" / "power.json"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "harness" / "docs").glob("*.md"))]
 REGION = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -49,7 +50,9 @@ def choice(of):
         return three_digits(measurement.value(stack, "p50"))
 
     def thousands(stack, key="capacity"):
-        return f"{round(throughput.value(stack, key), -3):,.0f}"
+        quantity = throughput.quantity(stack, key)
+        bound = "at least " if quantity.get("is_lower_bound") else ""
+        return f"{bound}{round(quantity['value'], -3):,.0f}"
 
     def size(stack):
         return sum(latency.bytes(stack))
@@ -115,7 +118,18 @@ def conditions(of):
     is_current = all(written[key] == of.record["scenario"][key] for key in ("blocks", "stacks"))
     what = f"`rpcbench run {name}`" if is_current else f"An earlier version of the scenario `{name}`"
     return wrapped(f"{what} measured these on {of.record['started'][:10]} on {kind} with "
-            f"{machine['cores']} cores ({processor}, {system} {version}), in {of.blocks} *blocks*.")
+            f"{machine['cores']} cores ({processor}, {system} {version}), in {of.blocks} *blocks*.{left_out(of.record)}")
+
+
+def left_out(record):
+    """A sentence about the blocks of measurements whose trials do not count; empty where there is none."""
+    blocks = {(trial["measurement"], trial["block"]): trial for trial in record["trials"] if trial["status"] != "valid"}
+    if not blocks:
+        return ""
+    (measurement, _), trial = min(blocks.items())
+    reason = next(check["detail"] for check in trial["audit"] if not check["passed"]).split(" (")[0]
+    whose = f"One block of the measurement {measurement} is" if len(blocks) == 1 else f"{len(blocks)} blocks of measurements are"
+    return f" {whose} left out, since {reason}."
 
 
 def findings(of):
@@ -168,14 +182,58 @@ def requirements(of):
         ("`rest-hyper` compared with itself, one core", "interval contains 1", of.latency.itself("rest-hyper")),
     ]
     body = [(*row, "`rpcbench run standard`") for row in body]
-    # Of each campaign the name, the file and what is to be added to its figure.
-    for name, file, addition in (("noise", "noise", ""), ("sensitivity", "sensitivity", ""),
-                                 ("sensitivity", "sensitivity-30", ", before trials had slices")):
-        outcomes = campaign.read(campaign.FOLDER / f"{file}.jsonl")
+    for name in ("noise", "sensitivity"):
+        outcomes = campaign.read(campaign.FOLDER / f"{name}.jsonl")
         figure, needed, measured, is_met = campaign.figures(name, outcomes)
         measured = measured + missed(is_met) if outcomes else "not recorded yet"
-        body.append((f"{figure}{addition}", needed, measured, f"`scripts/method {name}`"))
+        body.append((figure, needed, measured, f"`scripts/method {name}`"))
+    body += amqp_requirements()
     return rows(["figure", "required", "measured", "command"], body)
+
+
+# What each stack of the scenario `amqp` adds to the one before.
+AMQP_STEPS = {
+    "amqp-bare": "",
+    "amqp-direct": "oslo.messaging's message, dispatcher and server with three queues",
+    "amqp-enveloped": "its envelope, with JSON inside JSON and ids of 32 digits",
+    "amqp-unacknowledged": "topic exchange, reply queue, expiration, two connections at each end",
+    "amqp-unconfirmed": "acknowledgements, and with them a prefetch",
+    "amqp": "publisher confirms",
+}
+
+
+def amqp():
+    """The two measurements of the record of the scenario `amqp`: latency and throughput."""
+    tables = measurements(report(AMQP))
+    return tables["latency"], tables["throughput"]
+
+
+def amqp_steps(_of):
+    """What each feature of oslo.messaging costs."""
+    latency, throughput = amqp()
+
+    def row(stack, added):
+        cpu = ", ".join(latency.shown(stack, f"{side}-cpu") for side in ("client", "server", "broker"))
+        out, back = latency.bytes(stack)
+        ratio = 1 if stack == "amqp-bare" else latency.times(stack, "amqp-bare")
+        return [stack, added, latency.shown(stack, "p50"), f"{ratio:.2f}", cpu, f"{out} {back}",
+                f"{throughput.value(stack, 'calls'):,.0f}"]
+    heading = ["stack", "what is added", "p50 µs", "× `amqp-bare`", "client, server, broker CPU µs", "bytes ↑ ↓",
+               "calls/s of 64 in flight"]
+    return rows(heading, [row(*step) for step in AMQP_STEPS.items()], "llrrrrr")
+
+
+def amqp_requirements():
+    """The figures that were required of our AMQP implementation."""
+    latency, throughput = amqp()
+    for stack, most in (("amqp", 2.2), ("amqp-direct", 1.05)):
+        ratio = latency.times(stack, "amqp-bare")
+        yield (f"`{stack}` × `amqp-bare`, one caller on one core", f"≤ {most}", f"{ratio:.2f}{missed(ratio <= most)}",
+               "`rpcbench run amqp`")
+    for stack, least in (("amqp", 0.5), ("amqp-direct", 0.95)):
+        ratio = throughput.value(stack, "calls") / throughput.value("amqp-bare", "calls")
+        yield (f"`{stack}` ÷ `amqp-bare`, calls/s of 64 in flight over one connection on two cores", f"≥ {least}",
+               f"{ratio:.2f}{missed(ratio >= least)}", "`rpcbench run amqp`")
 
 
 def missed(is_met):
@@ -207,7 +265,8 @@ def power(of):
 
 
 REGIONS = {"choice": choice, "results": results, "conditions": conditions, "findings": findings, "noise": noise,
-           "requirements": requirements, "validated": validated, "power": power}
+           "requirements": requirements, "validated": validated, "amqp-steps": amqp_steps,
+           "power": power}
 
 
 def regenerated(text, of, where):

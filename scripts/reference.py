@@ -72,6 +72,15 @@ class Measurement:
         """By how much the median of `stack` is longer than that of `other`, in whole percent."""
         return round(100 * (self.value(stack, "p50") / self.value(other, "p50") - 1))
 
+    def times(self, stack, other):
+        """How many times as long as `other` a call of `stack` takes, or in a throughput table the CPU time of its server's
+        core: the median over the blocks."""
+        for pair in self.comparisons["pairs"]:
+            if pair["stacks"] in ([stack, other], [other, stack]):
+                median = pair["ratio"]["median"]
+                return median if pair["stacks"] == [other, stack] else 1 / median
+        raise KeyError(f"{stack} and {other} were not compared")
+
     def itself(self, stack):
         """The ratio of a stack's speed to itself, with its interval."""
         (pair,) = (pair for pair in self.comparisons["same"] if pair["stacks"][0] == stack)
@@ -79,12 +88,17 @@ class Measurement:
         return f"{ratio['median']:.3f} ({ratio['low']:.3f}–{ratio['high']:.3f})" if ratio else "too few blocks"
 
 
+def measurements(report):
+    """The measurements of a report, by name."""
+    return {tables["name"]: Measurement(tables) for tables in report["measurements"]}
+
+
 class Reference:
     """The reference record and its report."""
 
     def __init__(self, record, report):
         self.record, self.report = record, report
-        tables = {tables["name"]: Measurement(tables) for tables in report["measurements"]}
+        tables = measurements(report)
         self.latency, self.two_cores = tables["latency"], tables["latency on two cores"]
         self.throughput, self.payload = tables["throughput"], tables["payload"]
         self.blocks = record["scenario"]["blocks"]

@@ -1,9 +1,10 @@
 //! What a run writes, what it marks, and what its exit code says.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal;
-use rpcbench::record::{self, Label, Record, Status};
+use rpcbench::record::{self, CheckName, Label, Record, Status};
 
 use crate::common::{Process, finish, rpcbench};
 use crate::{Run, wait_for};
@@ -28,16 +29,26 @@ fn the_published_schema_is_that_of_the_record() {
 }
 
 #[test]
-fn the_published_record_can_be_read_and_conforms_to_the_schema() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../results/reference");
-    let record = record::read(&folder).unwrap();
-    assert!(record.tool.optimised && !record.interrupted && record.skipped.is_empty());
-    assert!(record.trials.iter().all(|trial| trial.status == Status::Valid));
-    let text = std::fs::read_to_string(folder.join("record.json")).unwrap();
+fn the_published_records_can_be_read_and_conform_to_the_schema() {
     let validator = jsonschema::validator_for(&record::json_schema()).unwrap();
-    let errors: Vec<_> =
-        validator.iter_errors(&serde_json::from_str(&text).unwrap()).map(|error| error.to_string()).collect();
-    assert!(errors.is_empty(), "{errors:?}");
+    for name in ["reference", "amqp"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../results").join(name);
+        let record = record::read(&folder).unwrap();
+        assert!(record.tool.optimised && !record.interrupted && record.skipped.is_empty());
+        assert_ne!(record.tool.build.dirty, Some(true));
+        // Blocks that the hypervisor or other processes disturbed are left out. Nothing else may be wrong with a trial.
+        let mut left_out = BTreeSet::new();
+        for trial in record.trials.iter().filter(|trial| trial.status != Status::Valid) {
+            let failed: Vec<_> = trial.audit.iter().filter(|check| !check.passed).collect();
+            assert!(failed.iter().all(|check| check.name == CheckName::Contention), "{failed:?}");
+            left_out.insert((&trial.measurement, trial.block));
+        }
+        assert!(left_out.len() <= 1, "{left_out:?}");
+        let text = std::fs::read_to_string(folder.join("record.json")).unwrap();
+        let text = serde_json::from_str(&text).unwrap();
+        let errors: Vec<_> = validator.iter_errors(&text).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:?}");
+    }
 }
 
 #[test]
