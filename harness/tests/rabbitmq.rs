@@ -113,3 +113,22 @@ fn a_broker_does_not_outlive_a_harness_that_is_killed_or_interrupted() {
         wait_until("its processes have ended", || processes_of(&folder).is_empty());
     }
 }
+
+#[tokio::test]
+async fn a_broker_that_was_killed_starts_again_at_the_same_address_only_when_it_is_asked_to() {
+    let mut broker = PrivateBroker::start_restartable(&[]).unwrap();
+    let (url, pid) = (broker.url().to_owned(), broker.pid());
+    let address: TransportUrl = url.parse().unwrap();
+    broker.kill().unwrap();
+    assert!(address.connect("test", Duration::from_secs(10)).await.is_err());
+    // It stays away: its guard waits.
+    assert!(broker.is_running());
+    broker.start_again().unwrap();
+    assert_eq!(broker.url(), url);
+    assert_ne!(broker.pid(), pid);
+    let connection = address.connect("test", Duration::from_secs(10)).await.unwrap();
+    connection.close(200, "done".into()).await.unwrap();
+    let folder = broker.folder().to_owned();
+    broker.stop().unwrap();
+    wait_until("its processes have ended", || processes_of(&folder).is_empty());
+}

@@ -31,6 +31,17 @@ pub enum AgentError {
         /// The scenario.
         scenario: String,
     },
+    /// The scenario has a timeline, whose servers one process ends and starts.
+    #[error(
+        "scenario {scenario}: agents cannot share the timeline {timeline}, whose servers one process must end and start; \
+         choose another scenario"
+    )]
+    Timeline {
+        /// The scenario.
+        scenario: String,
+        /// The timeline.
+        timeline: String,
+    },
     /// A load is too small to be shared.
     #[error("{load} cannot be shared by {of} agents: give each at least one caller, or one call a second")]
     Load {

@@ -48,13 +48,17 @@ pub struct Options {
 /// Checks that several agents can share the run of `scenario`: that the load of every trial is large enough to divide.
 ///
 /// # Errors
-/// [`AgentError::Search`], [`AgentError::Codecs`], [`AgentError::Load`], or the plan's error.
+/// [`AgentError::Search`], [`AgentError::Codecs`], [`AgentError::Timeline`], [`AgentError::Load`], or the plan's error.
 pub fn check(scenario: &Scenario, options: &Options) -> Result<(), AgentError> {
     if let Some(search) = scenario.searches.first() {
         return Err(AgentError::Search { scenario: scenario.name.clone(), search: search.name.clone() });
     }
     if !scenario.codecs.is_empty() {
         return Err(AgentError::Codecs { scenario: scenario.name.clone() });
+    }
+    if let Some(timeline) = scenario.timelines.first() {
+        let (scenario, timeline) = (scenario.name.clone(), timeline.name.clone());
+        return Err(AgentError::Timeline { scenario, timeline });
     }
     let now = Instant::now();
     for spec in Plan::new(scenario, &sys::allowed_cores()).map_err(RunError::from)?.trials() {
@@ -277,13 +281,15 @@ mod tests {
     }
 
     #[test]
-    fn rejects_searches_and_loads_that_cannot_be_shared() {
+    fn rejects_searches_timelines_and_loads_that_cannot_be_shared() {
         let refused =
             |scenario: &Scenario, number| check(scenario, &options(number)).unwrap_err().to_string();
         assert!(refused(&scenario(&["closed:2"]), "1/3").contains("closed:2 cannot be shared by 3 agents"));
         assert!(refused(&scenario(&["open:2:constant"]), "3/3").contains("one call a second"));
         assert!(refused(&Scenario::load("saturation").unwrap(), "1/3").contains("--load"));
         assert!(refused(&Scenario::load("codecs").unwrap(), "1/3").contains("without sockets"));
+        let outage = refused(&Scenario::load("outage").unwrap(), "1/3");
+        assert!(outage.contains("cannot share the timeline"), "{outage}");
         assert!(check(&scenario(&["closed:3"]), &options("1/3")).is_ok());
     }
 

@@ -25,7 +25,7 @@ pub enum Outcome {
 pub enum Estimate {
     /// It was counted, and needs no interval.
     Counted(f64),
-    /// It was measured: the median of the blocks with its interval.
+    /// It was measured: the median of the blocks with its interval. For a timeline, that is the smallest and the largest block.
     Measured(Interval),
     /// There are too few blocks for an interval: only the median is known.
     TooFewBlocks(f64),
@@ -112,9 +112,10 @@ fn estimate(record: &Record, condition: &Condition, error: f64) -> Result<Estima
         (Values::Measured(own), Some(Values::Measured(other))) => {
             measured(ratio(&own, &other, error), &ratios(&own, &other))
         }
-        // Both sides are the same figure.
-        (Values::Counted(_), Some(Values::Measured(_))) | (Values::Measured(_), Some(Values::Counted(_))) => {
-            Err("one side was counted and the other measured".to_owned())
+        (Values::OfTimeline(blocks), None) => Ok(Estimate::Measured(blocks)),
+        // Both sides are the same figure, and one of a timeline has no other side.
+        (Values::Counted(_) | Values::Measured(_) | Values::OfTimeline(_), Some(_)) => {
+            Err("these figures have no ratio".to_owned())
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Finding a figure of a claim in a record.
 
-use crate::record::{Record, StackFacts, Status, Trial, by_block};
+use crate::record::{Record, StackFacts, Status, TimelineResult, Trial, by_block};
 use crate::scenario::ClaimFigure;
-use crate::stats::{ByBlock, carries_quantile};
+use crate::stats::{ByBlock, Interval, carries_quantile, median, range};
 
 /// Nanoseconds in a microsecond.
 const NANOS_PER_MICRO: f64 = 1e3;
@@ -14,6 +14,8 @@ pub enum Values {
     Counted(f64),
     /// Of each block in which it was measured.
     Measured(ByBlock),
+    /// Of a timeline: the median, the smallest and the largest block.
+    OfTimeline(Interval),
 }
 
 /// Finds `figure` of `stack` in `measurement`.
@@ -25,6 +27,9 @@ pub fn find(record: &Record, measurement: &str, stack: &str, figure: ClaimFigure
         // The reason may end with a server's log of several lines.
         let reason: Vec<_> = skipped.reason.split_whitespace().collect();
         return Err(format!("{stack} was not measured: {}", reason.join(" ")));
+    }
+    if figure.is_of_timeline() {
+        return of_timeline(record, measurement, stack, figure).map(Values::OfTimeline);
     }
     if record.scenario.measurements.iter().all(|known| known.name != measurement) {
         return Err(format!("the run has no measurement `{measurement}`"));
@@ -47,6 +52,34 @@ pub fn find(record: &Record, measurement: &str, stack: &str, figure: ClaimFigure
         return Err(format!("the {} of {stack} was not observable", figure.title()));
     }
     Ok(Values::Measured(values))
+}
+
+/// The median, the smallest and the largest block of `figure` of `stack` in `timeline`.
+#[allow(clippy::cast_precision_loss)]
+fn of_timeline(
+    record: &Record,
+    timeline: &str,
+    stack: &str,
+    figure: ClaimFigure,
+) -> Result<Interval, String> {
+    let results = record.timelines.iter();
+    let results: Vec<_> =
+        results.filter(|result| result.timeline == timeline && result.stack == stack).collect();
+    let valid: Vec<_> = results.iter().filter(|result| result.status == Status::Valid).collect();
+    let value = |result: &TimelineResult| match figure {
+        ClaimFigure::Failed => result.counts().errors() as f64,
+        ClaimFigure::Late => result.late() as f64,
+        // Where they never were, the time is longer than any.
+        ClaimFigure::LevelAgain => result.level_again_ns().map_or(f64::INFINITY, |ns| ns as f64 / 1e6),
+        _ => result.lost() as f64,
+    };
+    let values: Vec<f64> = valid.iter().map(|result| value(result)).collect();
+    let Some((median, (low, high))) = median(&values).zip(range(&values)) else {
+        let reason = results.iter().find_map(|result| result.complaint.as_deref());
+        let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+        return Err(format!("{stack} has no valid block of the timeline `{timeline}`{reason}"));
+    };
+    Ok(Interval { low, median, high })
 }
 
 /// The bytes of a call of `trial` in both directions on all of its connections.
@@ -103,6 +136,6 @@ fn value(trial: &Trial, facts: Option<&StackFacts>, figure: ClaimFigure) -> Opti
             per_answer(of_client().zip(serving()).map(|(client, server)| client + server))
         }
         ClaimFigure::Cpu => per_answer(of_client()),
-        ClaimFigure::Bytes => None,
+        _ => None,
     }
 }

@@ -2,10 +2,14 @@
 
 use proptest::prelude::*;
 
+use std::time::Duration;
+
 use super::*;
-use crate::record::{Record, Skipped, Status};
+use crate::deploy::Cores;
+use crate::record::{Record, Skipped, Status, TimelineBin, TimelineResult};
 use crate::report::tests::record as made_up;
-use crate::scenario::{Claim, ClaimFigure, Condition, Over, Threshold};
+use crate::scenario::{Claim, ClaimFigure, Condition, Over, Threshold, Timeline, TrialSpec, TrialTimes};
+use crate::stacks::Stack;
 use crate::stats::Interval;
 
 /// The condition that the median latency of `jsonrpc` is at least `at_least` times that of `rest`.
@@ -269,4 +273,49 @@ proptest! {
             prop_assert!((a / b - 1.0).abs() < 1e-9);
         }
     }
+}
+
+#[test]
+fn a_figure_of_a_timeline_decides_where_all_blocks_agree() {
+    let lost = |at_least: Option<f64>, at_most: Option<f64>, figure| Condition {
+        measurement: "away".to_owned(),
+        stack: "rest".to_owned(),
+        figure,
+        at_least,
+        at_most,
+        over: None,
+        ..slower(1.0)
+    };
+    let judged = |condition: Condition, lost: &[u64]| {
+        let mut record = record(&[condition], &[3]);
+        for (block, lost) in (0..).zip(lost) {
+            record.timelines.push(timeline_with(block, *lost));
+        }
+        only(&record).conditions[0].clone()
+    };
+    use ClaimFigure::{Failed, Late, LevelAgain, Lost};
+    let outcome = |condition: Condition| judged(condition, &[990, 1_000, 1_010]).outcome;
+    assert_eq!(outcome(lost(Some(990.0), None, Lost)), Outcome::True);
+    assert_eq!(outcome(lost(Some(991.0), None, Lost)), Outcome::Undecided);
+    assert_eq!(outcome(lost(Some(1_011.0), None, Lost)), Outcome::False);
+    assert_eq!(outcome(lost(None, Some(1_010.0), Failed)), Outcome::True);
+    assert_eq!(outcome(lost(None, Some(1.0), Late)), Outcome::True);
+    // Without a start they were never level again.
+    assert_eq!(outcome(lost(None, Some(1e9), LevelAgain)), Outcome::False);
+    let none = judged(lost(Some(1.0), None, Lost), &[]);
+    assert_eq!(none.outcome, Outcome::Undecided);
+    assert!(none.estimate.unwrap_err().contains("rest has no valid block of the timeline `away`"));
+}
+
+/// A block of a timeline of `rest` in which `lost` calls failed.
+fn timeline_with(block: u32, lost: u64) -> TimelineResult {
+    let text = "name = \"away\"\noperation = \"add\"\nload = \"open:100:constant\"\nplacement = \"free\"\n\
+                length = \"4s\"\nevent = [{ at = \"1s\", action = \"kill-server\" }]\n";
+    let failed = [(calculator::ErrorKind::Undeliverable, lost)].into();
+    let bin = TimelineBin { scheduled: lost, failed, ..TimelineBin::default() };
+    let timeline: Timeline = toml::from_str(text).unwrap();
+    let times = TrialTimes { warmup: Duration::ZERO, measure: timeline.length };
+    let rest = Stack::named("rest").unwrap();
+    let spec = TrialSpec::new(rest, &timeline.measurement(), &Cores::default(), times);
+    TimelineResult { bins: vec![bin], ..TimelineResult::new(&timeline, &spec, block) }
 }

@@ -163,6 +163,7 @@ fn failure(error: AgentError) -> Failure {
         AgentError::Run(RunError::Plan(_))
         | AgentError::Search { .. }
         | AgentError::Codecs { .. }
+        | AgentError::Timeline { .. }
         | AgentError::Load { .. } => Failure::usage(error),
         _ => Failure::could_not_run(error),
     }

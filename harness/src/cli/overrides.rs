@@ -101,8 +101,9 @@ impl Overrides {
             measurement.warm &= warm;
         }
         if !self.loads.is_empty() {
-            // A search determines its load.
+            // Searches and timelines determine their loads.
             scenario.searches.clear();
+            scenario.timelines.clear();
         }
         for search in &mut scenario.searches {
             search.placement = placement.unwrap_or(search.placement);
@@ -111,6 +112,16 @@ impl Overrides {
             search.warm &= warm;
             if let Some(bytes) = self.payload {
                 search.operation = search.operation.with_payload(bytes).map_err(Failure::usage)?;
+            }
+        }
+        for timeline in &mut scenario.timelines {
+            timeline.blocks = self.blocks.or(timeline.blocks);
+            timeline.placement = placement.unwrap_or(timeline.placement);
+            timeline.connections = self.connections.or(timeline.connections);
+            timeline.operation = self.operations.first().copied().unwrap_or(timeline.operation);
+            timeline.warm &= warm;
+            if let Some(bytes) = self.payload {
+                timeline.operation = timeline.operation.with_payload(bytes).map_err(Failure::usage)?;
             }
         }
         replace(&mut scenario, &self.loads, |measurement, load| measurement.load = load);

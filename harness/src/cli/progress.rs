@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use calculator::printable;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::record::Status;
+use crate::record::{Status, TimelineResult};
 use crate::run::Event;
 
 /// The time between plain lines that report how far a run is.
@@ -70,6 +70,7 @@ impl Progress {
                     searched.limit().map_or_else(String::new, |limit| format!(" (limited by {limit})"));
                 self.line(&format!("{} ({}): {}{limit}", searched.stack, searched.search, searched.range()));
             }
+            Event::TimelineDone(result) => self.timeline(result),
             Event::SaveProblem(problem) => self.problem(&problem.to_string()),
             Event::TrialDone(trial) => {
                 let name = format!("{} {}", trial.stack, trial.measurement);
@@ -104,6 +105,19 @@ impl Progress {
             self.last_line = Instant::now();
             self.line(&format!("{} of {} trials, {} left", self.finished, self.total, self.time_left()));
         }
+    }
+
+    fn timeline(&self, result: &TimelineResult) {
+        let name = format!("{} ({}, block {})", result.stack, result.timeline, result.block + 1);
+        if let Some(complaint) = &result.complaint {
+            return self.problem(&format!("{name}: {complaint}"));
+        }
+        let level = match result.level_again_ns() {
+            Some(ns) => format!("level again after {} ms", ns / 1_000_000),
+            None => "not level again".to_owned(),
+        };
+        let (lost, calls) = (result.lost(), result.counts().slots);
+        self.line(&format!("{name}: {lost} of {calls} calls lost, {} late; {level}", result.late()));
     }
 
     pub(super) fn finish(&self) {

@@ -108,6 +108,13 @@ impl PipedChild {
         }
     }
 
+    /// Kills the child, and waits until it has ended.
+    pub(super) fn kill(&mut self) {
+        // An error means that it has ended before.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Asks the child to end, and waits until it has; kills it and its process group when that takes too long.
     pub(super) fn stop(&mut self) {
         drop(self.child.stdin.take());
@@ -196,6 +203,14 @@ mod tests {
             // Would take ten minutes if the child of the child were left.
             assert!(child.output_ends_within(Duration::from_secs(60)), "{script}");
         }
+    }
+
+    #[test]
+    fn a_child_that_is_killed_has_ended() {
+        let mut child = shell("echo one; exec sleep 600", Duration::from_secs(60));
+        child.next_line(Duration::from_secs(60)).unwrap();
+        child.kill();
+        assert!(child.exit_status().unwrap().contains("signal: 9"));
     }
 
     #[test]

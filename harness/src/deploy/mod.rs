@@ -6,9 +6,11 @@ mod driver;
 pub mod keep_awake;
 mod log_tail;
 mod placement;
+mod ports;
 mod program;
 pub mod rabbitmq;
 mod server;
+mod server_group;
 
 pub(crate) use command_server::{CommandServer, PORT};
 pub use driver::DriverError;
@@ -17,3 +19,4 @@ pub use placement::{Cores, NotEnoughCores, Placement};
 pub use program::{PROGRAM_VARIABLE, own_program};
 pub(crate) use server::format_log;
 pub use server::{CONTROL_LINE, FROM_ENVIRONMENT_OPTION, ServerError, ServerProcess, ServerStart};
+pub use server_group::{GroupError, ServerGroup};

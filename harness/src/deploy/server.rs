@@ -86,6 +86,8 @@ pub struct ServerStart<'a> {
     pub stack: &'static Stack,
     /// The cores that it may run on; any if empty.
     pub cores: &'a [usize],
+    /// Where it listens, unless it is behind a broker; port 0 picks a free port.
+    pub listen: net::Endpoint,
     /// The server's options.
     pub options: ServerOptions,
     /// The URL of the broker, with credentials, for a stack that needs one.
@@ -101,7 +103,8 @@ impl ServerStart<'_> {
     #[must_use]
     pub fn of(stack: &'static Stack) -> Self {
         let options = ServerOptions::default();
-        ServerStart { stack, cores: &[], options, broker: None, program: None, padding_bytes: 0 }
+        let listen = net::Endpoint::loopback();
+        ServerStart { stack, cores: &[], listen, options, broker: None, program: None, padding_bytes: 0 }
     }
 }
 
@@ -126,7 +129,7 @@ impl ServerProcess {
     /// # Errors
     /// [`ServerError`], with the last lines of the server's log.
     pub fn start(server: ServerStart<'_>) -> Result<Self, ServerError> {
-        let ServerStart { stack, cores, options, broker, program, padding_bytes } = server;
+        let ServerStart { stack, cores, listen, options, broker, program, padding_bytes } = server;
         let start = |source: io::Error| match stack.reference() {
             Some(_) if source.kind() == io::ErrorKind::NotFound => {
                 ServerError::NoPython { stack: stack.name }
@@ -137,7 +140,7 @@ impl ServerProcess {
         let token = Token::random();
         let mut settings = ServerSettings {
             stack: stack.name.to_owned(),
-            listen: net::Endpoint::loopback(),
+            listen,
             control: Some(ControlPort { address: LOOPBACK, token: token.clone() }),
             broker: broker.filter(|_| stack.needs_broker()).map(|url| Secret::new(url.to_owned())),
             options,
@@ -222,6 +225,11 @@ impl ServerProcess {
     /// The server's exit status as text, if it ends within `timeout`.
     pub fn exit_status_within(&mut self, timeout: Duration) -> Option<String> {
         self.child.exit_status_within(timeout)
+    }
+
+    /// Kills the server, and waits until it has ended.
+    pub fn kill(mut self) {
+        self.child.kill();
     }
 
     /// Stops the server, waits until it has ended, and returns the last lines of its log.

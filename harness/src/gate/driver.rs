@@ -178,6 +178,7 @@ async fn measure(
         seed: settings.seed,
         block: 0,
         interrupted: Arc::default(),
+        keeps_calls: false,
         in_flight: Arc::<InFlight>::default(),
     };
     let cpu_ns = |pid: Option<u32>| Some(sys::cpu_time(pid?)?.usage.cpu_ns);

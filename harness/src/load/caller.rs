@@ -10,7 +10,7 @@ use calculator::{Client, Deadline};
 use super::operation::PreparedCall;
 use super::time::Time;
 use super::window::Phases;
-use crate::observe::{Observation, Timing};
+use crate::observe::{EndedCall, Observation, Timing};
 
 /// The number of calls in flight: updated by the callers, sampled by another thread.
 #[derive(Debug, Default)]
@@ -29,6 +29,8 @@ pub(super) struct Shared<T> {
     pub(super) time: T,
     pub(super) phases: Phases,
     pub(super) numbers: Numbers,
+    /// Whether the outcome of each call with a scheduled send time is kept.
+    pub(super) keeps_calls: bool,
     pub(super) in_flight: Arc<InFlight>,
 }
 
@@ -76,7 +78,7 @@ impl<T: Time> Caller<T> {
         slot: Option<Instant>,
         record_lost: impl FnOnce() -> bool,
     ) -> bool {
-        let Shared { time, phases, numbers, in_flight } = &*self.shared;
+        let Shared { time, phases, numbers, keeps_calls, in_flight } = &*self.shared;
         let prepared = &self.calls[self.next];
         self.next = (self.next + 1) % self.calls.len();
         in_flight.0.fetch_add(1, Ordering::Relaxed);
@@ -105,7 +107,10 @@ impl<T: Time> Caller<T> {
         if phases.is_measured(slot.unwrap_or(started)) || (lost && record_lost()) {
             // Never contended with the Tokio driver: all callers share one thread.
             let mut observation = self.observation.lock().unwrap_or_else(PoisonError::into_inner);
-            observation.record(timing, &result, &prepared.expected, *numbers);
+            let outcome = observation.record(timing, &result, &prepared.expected, *numbers);
+            if let Some(slot) = slot.filter(|_| *keeps_calls) {
+                observation.calls.push(EndedCall { slot, response: timing.latency, outcome });
+            }
             observation.last_call = Some((started, ended));
         }
         lost

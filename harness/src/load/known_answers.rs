@@ -75,6 +75,7 @@ fn plan(load: &str, measure: Duration) -> Plan {
         seed: 7,
         block: 0,
         interrupted: Arc::default(),
+        keeps_calls: false,
         in_flight: Arc::default(),
     }
 }

@@ -64,8 +64,13 @@ async fn run_in<T: Time>(
     let start = || {
         let now = time.now();
         let phases = Phases::new(now, plan.warmup, plan.measure, on_window);
-        let shared =
-            Arc::new(Shared { time, phases, numbers: plan.numbers, in_flight: Arc::clone(&plan.in_flight) });
+        let shared = Arc::new(Shared {
+            time,
+            phases,
+            numbers: plan.numbers,
+            keeps_calls: plan.keeps_calls,
+            in_flight: Arc::clone(&plan.in_flight),
+        });
         started = Some((now, Arc::clone(&shared)));
         shared
     };
@@ -88,14 +93,30 @@ async fn run_in<T: Time>(
         let phases = &shared.phases;
         observation.first_call_at = Some(first_call_at);
         observation.settled = phases.settled();
-        observation.counts.slots = measured_slots(plan, phases.started_at(), phases.window());
+        let slots = measured_slots(plan, phases.started_at(), phases.window());
+        if plan.keeps_calls {
+            observation.slots = slots.collect();
+            observation.counts.slots = observation.slots.len() as u64;
+        } else {
+            observation.counts.slots = slots.count() as u64;
+        }
     }
     Ok(observation)
 }
 
-/// Number of slots of an open loop's schedule inside the window; 0 for a closed loop.
-fn measured_slots(plan: &Plan, schedule_start: Instant, window: Option<Window>) -> u64 {
-    let (Load::Open(rate, arrivals), Some(window)) = (plan.load, window) else { return 0 };
-    let schedule = Schedule::new(schedule_start, rate, arrivals, plan.seed, plan.block);
-    schedule.take_while(|slot| *slot < window.end).filter(|slot| window.contains(*slot)).count() as u64
+/// The slots of an open loop's schedule inside the window; none for a closed loop.
+fn measured_slots(
+    plan: &Plan,
+    schedule_start: Instant,
+    window: Option<Window>,
+) -> impl Iterator<Item = Instant> {
+    let known = window.and_then(|window| match plan.load {
+        Load::Open(rate, arrivals) => {
+            Some((Schedule::new(schedule_start, rate, arrivals, plan.seed, plan.block), window))
+        }
+        Load::Closed(_) => None,
+    });
+    known.into_iter().flat_map(|(schedule, window)| {
+        schedule.take_while(move |slot| *slot < window.end).filter(move |slot| window.contains(*slot))
+    })
 }

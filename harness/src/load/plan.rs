@@ -39,6 +39,9 @@ pub struct Plan {
     pub block: u32,
     /// Set by another thread to end the trial early.
     pub interrupted: Arc<AtomicBool>,
+    /// Whether the outcome of each call is kept, with its scheduled send time, in
+    /// [`Observation::calls`](crate::observe::Observation::calls).
+    pub keeps_calls: bool,
     /// Where the number of calls in flight is published.
     pub in_flight: Arc<InFlight>,
 }

@@ -1,6 +1,7 @@
 //! Tests of the load generator with clients in memory, in real time: counts only, no durations.
 
 use super::*;
+use crate::observe::CallOutcome;
 use calculator::conformance::Numbers;
 use calculator::{Calculator, Call, CallError, CallFuture, ErrorKind, Service, Value};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,6 +39,7 @@ fn plan(load: &str) -> Plan {
         seed: 1,
         block: 0,
         interrupted: Arc::default(),
+        keeps_calls: false,
         in_flight: Arc::default(),
     }
 }
@@ -77,6 +79,33 @@ fn an_open_loop_makes_one_call_per_slot() {
         let (observed, made) = observe(driver, "open:5000:constant", 1_000, || Ok(Value::Int(-1)));
         assert_eq!((observed.counts.slots, observed.counts.started, made), (150, 150, 150));
         assert_eq!((observed.service.len(), observed.schedule_lag.len()), (150, 150));
+    }
+}
+
+#[test]
+fn calls_are_kept_with_their_slots_only_where_that_was_asked_for() {
+    for driver in [Driver::Tokio, Driver::Threads] {
+        for keeps_calls in [true, false] {
+            let lost = || Err(CallError::new(ErrorKind::Undeliverable, ""));
+            let client = FaultyClient { calls: AtomicU64::new(0), every: 3, fault: lost };
+            let clients: Vec<Arc<dyn Client>> = vec![Arc::new(client)];
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let plan = Plan { keeps_calls, ..plan("open:5000:constant") };
+            let window = Arc::new(std::sync::OnceLock::new());
+            let opened = Arc::clone(&window);
+            let on_window = Box::new(move |window| opened.set(window).unwrap());
+            let observed = runtime.block_on(run(&plan, driver, &clients, on_window)).unwrap();
+            let window: Window = *window.get().unwrap();
+            assert!(observed.calls.iter().all(|call| window.contains(call.slot)));
+            let ended_as =
+                |outcome| observed.calls.iter().filter(|call| call.outcome == outcome).count() as u64;
+            let kept = [CallOutcome::Right, CallOutcome::Failed(ErrorKind::Undeliverable)].map(ended_as);
+            assert_eq!(kept, if keeps_calls { [100, 50] } else { [0, 0] });
+            let mut slots: Vec<_> = observed.calls.iter().map(|call| call.slot).collect();
+            slots.sort_unstable();
+            slots.dedup();
+            assert_eq!(slots.len(), observed.calls.len());
+        }
     }
 }
 

@@ -12,4 +12,4 @@ pub use cores::{CoreShares, CoresReading};
 pub use counts::Counts;
 pub use in_flight::{InFlightMean, InFlightSamples};
 pub use meter::Meter;
-pub use observation::{Observation, Timing};
+pub use observation::{CallOutcome, EndedCall, Observation, Timing};

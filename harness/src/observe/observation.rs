@@ -28,6 +28,30 @@ impl Timing {
     }
 }
 
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallOutcome {
+    /// With the right value.
+    Right,
+    /// With any other value.
+    Wrong,
+    /// With an error of this kind, which is not a timeout.
+    Failed(ErrorKind),
+    /// Without an answer at its deadline.
+    TimedOut,
+}
+
+/// A call of an open loop that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndedCall {
+    /// Its scheduled send time.
+    pub slot: Instant,
+    /// The time from then to its end.
+    pub response: Duration,
+    /// How it ended.
+    pub outcome: CallOutcome,
+}
+
 /// The calls of a trial, or those of one of its callers.
 #[derive(Clone, Debug)]
 pub struct Observation {
@@ -50,6 +74,11 @@ pub struct Observation {
     pub last_call: Option<(Instant, Instant)>,
     /// Number of callers that stopped early, after too many transport errors in a row.
     pub callers_gave_up: u32,
+    /// Each call of an open loop, in the order in which they ended, where the load generator was asked to keep them. Those of
+    /// several threads follow each other.
+    pub calls: Vec<EndedCall>,
+    /// The scheduled send times of all of these calls, and of those that were not sent, in order.
+    pub slots: Vec<Instant>,
 }
 
 impl Default for Observation {
@@ -64,19 +93,22 @@ impl Default for Observation {
             first_call_at: None,
             last_call: None,
             callers_gave_up: 0,
+            calls: vec![],
+            slots: vec![],
         }
     }
 }
 
 impl Observation {
-    /// Records one call: its `timing`, its `result`, and the `expected` result, with which `numbers` compares it.
+    /// Records one call: its `timing`, its `result`, and the `expected` result, with which `numbers` compares it. Returns
+    /// how it ended.
     pub fn record(
         &mut self,
         timing: Timing,
         result: &Result<Value, CallError>,
         expected: &Result<Value, CallError>,
         numbers: Numbers,
-    ) {
+    ) -> CallOutcome {
         self.counts.started += 1;
         if let Some(schedule_lag) = timing.schedule_lag {
             record_duration(&mut self.schedule_lag, schedule_lag);
@@ -88,10 +120,20 @@ impl Observation {
                 if let Some(service) = timing.service {
                     record_duration(&mut self.service, service);
                 }
+                CallOutcome::Right
             }
-            (Ok(_), _) => self.counts.wrong += 1,
-            (Err(error), _) if error.kind == ErrorKind::Timeout => self.counts.timed_out += 1,
-            (Err(error), _) => *self.counts.failed.entry(error.kind).or_default() += 1,
+            (Ok(_), _) => {
+                self.counts.wrong += 1;
+                CallOutcome::Wrong
+            }
+            (Err(error), _) if error.kind == ErrorKind::Timeout => {
+                self.counts.timed_out += 1;
+                CallOutcome::TimedOut
+            }
+            (Err(error), _) => {
+                *self.counts.failed.entry(error.kind).or_default() += 1;
+                CallOutcome::Failed(error.kind)
+            }
         }
     }
 
@@ -99,6 +141,8 @@ impl Observation {
     pub fn merge(&mut self, other: &Observation) {
         self.counts.merge(&other.counts);
         self.callers_gave_up += other.callers_gave_up;
+        self.calls.extend_from_slice(&other.calls);
+        self.slots.extend_from_slice(&other.slots);
         self.settled &= other.settled;
         self.first_call_at = self.first_call_at.into_iter().chain(other.first_call_at).min();
         self.last_call = match (self.last_call, other.last_call) {

@@ -13,6 +13,7 @@ mod provenance;
 #[cfg(test)]
 mod sample;
 mod search;
+mod timeline;
 mod utilisation;
 mod verification;
 mod wire;
@@ -30,6 +31,9 @@ pub use histogram::{HistogramError, Latency};
 pub use judgement::{AuditCheck, CheckName, Label, Status};
 pub use provenance::Build;
 pub use search::{Limit, Probe, SearchResult};
+pub use timeline::{
+    BIN_LENGTH, EventTimes, Outage, ServerCalls, TimelineBin, TimelineObservation, TimelineResult,
+};
 pub use utilisation::Serving;
 pub use wire::{CountedBy, Hop, Parts, Party, Wire};
 
@@ -98,6 +102,18 @@ pub struct Record {
     /// How long the codecs of the scenario took, in the order in which they ran.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub codecs: Vec<CodecTrial>,
+    /// The timelines in the order in which they ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timelines: Vec<TimelineResult>,
+}
+
+impl Record {
+    /// Whether nothing was measured yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Record { trials, searches, timelines, codecs, .. } = self;
+        trials.is_empty() && searches.is_empty() && timelines.is_empty() && codecs.is_empty()
+    }
 }
 
 /// The program that measured.

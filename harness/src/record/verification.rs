@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::audit::checks;
 use super::{AuditCheck, CheckName, Latency, Record, Status, Trial};
 
-/// Repeats the audit of every trial of `record`. A trial that counted, and of which something does not fit, becomes invalid;
+/// Repeats the audit of every trial and every timeline of `record`. A trial that counted, and of which something does not fit, becomes invalid;
 /// so does one that was kept from its cores by more than this version allows.
 pub(super) fn verify(record: &mut Record) {
     let contention = record.scenario.contention;
@@ -33,6 +33,7 @@ pub(super) fn verify(record: &mut Record) {
             trial.audit.push(check);
         }
     }
+    record.timelines.iter_mut().for_each(|timeline| timeline.audit(contention));
 }
 
 /// The first thing in `trial` that does not fit the rest.

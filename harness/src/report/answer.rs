@@ -10,11 +10,12 @@ use super::stack::StackKind;
 use super::stack_summary::StackSummary;
 use super::summary::{MeasurementSummary, Summary};
 use super::text;
+use super::timelines::{Timelines, timelines};
 use super::verdict::Verdict;
 use crate::load::Operation;
 use crate::record::{Record, SearchResult};
 
-/// The answer: a sentence or two each about latency, throughput, variants, capacity and bytes, as far as the record
+/// The answer: a sentence or two each about latency, throughput, variants, capacity, timelines and bytes, as far as the record
 /// has them.
 pub(super) fn answer(record: &Record, summary: &Summary) -> Vec<String> {
     let measurement = |for_latency: bool| {
@@ -26,6 +27,7 @@ pub(super) fn answer(record: &Record, summary: &Summary) -> Vec<String> {
     answer.extend(summary.measurements.iter().filter_map(variants));
     answer.extend(capacities(record).iter().filter_map(capacity));
     answer.extend(codecs::all(record).iter().filter_map(Codecs::answer));
+    answer.extend(timelines(record).iter().filter_map(Timelines::answer));
     if answer.is_empty() {
         answer.push("No trial is valid, so there is no answer.".to_owned());
     }

@@ -168,6 +168,7 @@ fn digits(condition: &Condition, value: f64) -> String {
     match (condition.over.is_some(), condition.figure) {
         _ if value.is_infinite() => "∞".to_owned(),
         (true, _) => text::ratio(value),
+        (false, figure) if figure.is_of_timeline() => text::thousands(value),
         (false, ClaimFigure::Bytes | ClaimFigure::CallsPerSecond) => text::thousands(value),
         (false, _) => text::decimals(value),
     }

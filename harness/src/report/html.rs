@@ -90,7 +90,8 @@ struct Page<'a> {
     report: &'a Report,
     dark: String,
     claims: Vec<ClaimSection<'a>>,
-    capacities: Vec<Found<'a>>,
+    /// The searches and the timelines.
+    results: Vec<Found<'a>>,
     sweeps: Vec<Drawing<'a>>,
     crossings: Vec<Grid<'a>>,
     sections: Vec<Section<'a>>,
@@ -106,6 +107,7 @@ struct Page<'a> {
 
 impl<'a> Page<'a> {
     fn new(report: &'a Report, figures: &'a Figures) -> Self {
+        let capacities = report.capacities.iter().zip(&figures.capacities);
         let measured = report.measurements.iter().zip(&figures.measurements).enumerate();
         Page {
             report,
@@ -120,10 +122,8 @@ impl<'a> Page<'a> {
                     figure: Drawing::new(figure),
                 })
                 .collect(),
-            capacities: report
-                .capacities
-                .iter()
-                .zip(&figures.capacities)
+            results: capacities
+                .chain(report.timelines.iter().zip(&figures.timelines))
                 .map(|(table, figure)| Found { table: Grid::new(table), figure: Drawing::new(figure) })
                 .collect(),
             sweeps: figures.sweeps.iter().map(Drawing::new).collect(),
@@ -176,7 +176,7 @@ struct ClaimSection<'a> {
     figure: Drawing<'a>,
 }
 
-/// A table with its figure: what a search found, or codecs.
+/// A table with its figure: what a search or a timeline found, or codecs.
 #[derive(Serialize)]
 struct Found<'a> {
     table: Grid<'a>,

@@ -24,7 +24,8 @@ pub(super) fn render(report: &Report, figures: &Figures) -> String {
         let _ = writeln!(out, "{}\n", escaped(&claim.sentence));
         images(&mut out, std::slice::from_ref(figure));
     }
-    for (table, figure) in report.capacities.iter().zip(&figures.capacities) {
+    let capacities = report.capacities.iter().zip(&figures.capacities);
+    for (table, figure) in capacities.chain(report.timelines.iter().zip(&figures.timelines)) {
         section(&mut out, table);
         images(&mut out, std::slice::from_ref(figure));
     }

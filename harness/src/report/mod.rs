@@ -31,6 +31,7 @@ mod statements;
 mod summary;
 mod terminal;
 mod text;
+mod timelines;
 mod variants;
 mod verdict;
 mod warnings;
@@ -72,6 +73,7 @@ pub fn report(record: &Record, summary: &Summary) -> Report {
         capacities: capacity::capacities(record).iter().map(capacity::Capacity::table).collect(),
         crossings: crossings::tables(record),
         codecs: codecs::tables(record),
+        timelines: timelines::timelines(record).iter().map(timelines::Timelines::table).collect(),
         measurements: summary.measurements.iter().map(measurements::tables).collect(),
         ledgers: ledger::tables(record),
         ledger_note: ledger::note(record),

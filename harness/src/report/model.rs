@@ -35,6 +35,8 @@ pub struct Report {
     pub crossings: Vec<Table>,
     /// The codecs; absent where there are none.
     pub codecs: Option<CodecTables>,
+    /// A table for each timeline: what became of the calls while servers ended and started.
+    pub timelines: Vec<Table>,
     /// The measurements, in the order of the scenario.
     pub measurements: Vec<MeasurementTables>,
     /// A table for each operation whose bytes were counted.

@@ -27,7 +27,8 @@ pub(super) fn render(report: &Report) -> String {
     for table in report.codecs.iter().flat_map(CodecTables::all) {
         write_table(&mut out, table);
     }
-    for table in report.crossings.iter().chain(&report.capacities).chain(&report.ledgers) {
+    let results = report.capacities.iter().chain(&report.timelines);
+    for table in report.crossings.iter().chain(results).chain(&report.ledgers) {
         write_table(&mut out, table);
     }
     if !report.fairness.rows.is_empty() {

@@ -47,6 +47,7 @@ pub(super) fn warnings(record: &Record) -> Vec<String> {
     warnings.extend(left_out(record, Status::Invalid, "are invalid"));
     warnings.extend(left_out(record, Status::Failed, "failed"));
     warnings.extend(codecs_left_out(record));
+    warnings.extend(timelines_left_out(record));
     warnings.push("all figures are without TLS".to_owned());
     warnings
 }
@@ -93,6 +94,20 @@ fn codecs_left_out(record: &Record) -> Option<String> {
         first.format,
         first.measurement,
         first.complaint().unwrap_or("no reason recorded")
+    ))
+}
+
+/// How many timelines do not count, and why the first of them does not.
+fn timelines_left_out(record: &Record) -> Option<String> {
+    let left_out: Vec<_> = record.timelines.iter().filter(|it| it.status != Status::Valid).collect();
+    let first = left_out.first()?;
+    Some(format!(
+        "{} of {} timelines are left out. The first: {} ({}): {}",
+        left_out.len(),
+        record.timelines.len(),
+        first.stack,
+        first.timeline,
+        first.complaint.as_deref().unwrap_or("no reason recorded")
     ))
 }
 

@@ -21,7 +21,6 @@ pub(super) fn run_blocks(
     progress: Progress<'_>,
 ) {
     let blocks = context.scenario.blocks.get();
-    let has_searches = plan.searches(options.seed).iter().any(|planned| !planned.stacks.is_empty());
     for block in 0..blocks {
         let mut position = 0;
         for group in plan.groups(block, options.seed) {
@@ -38,11 +37,11 @@ pub(super) fn run_blocks(
             }
         }
         run_codecs(context, block, record, progress);
-        // Until the last block and the last search are done, the record on disk is that of an unfinished run.
+        // Until everything that follows is done, the record on disk is that of an unfinished run.
         let stopped = context.interrupted.load(Ordering::Relaxed);
-        record.interrupted = stopped || block + 1 < blocks || has_searches;
+        record.interrupted = stopped || block + 1 < blocks || plan.has_more_than_blocks();
         record.seconds = context.started_at.elapsed().as_secs_f64();
-        if !record.trials.is_empty() || !record.codecs.is_empty() {
+        if !record.is_empty() {
             file.save(record, progress);
         }
         if stopped {

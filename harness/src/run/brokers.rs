@@ -56,6 +56,19 @@ impl Brokers {
         self.on_cores(&spec.cores.server, progress).map(Some)
     }
 
+    /// A separate broker for the timeline of `spec`, which kills it and starts it again.
+    pub(super) fn for_outage(
+        &mut self,
+        spec: &TrialSpec,
+        progress: Progress<'_>,
+    ) -> Result<PrivateBroker, Arc<BrokerError>> {
+        if self.external.is_some() {
+            return Err(Arc::new(BrokerError::NotStarted));
+        }
+        progress(Event::StartingBroker);
+        PrivateBroker::start_restartable(&spec.cores.server).map_err(Arc::new)
+    }
+
     fn on_cores(
         &mut self,
         cores: &[usize],

@@ -35,6 +35,7 @@ pub(crate) fn new_record(scenario: &Scenario, options: &Options) -> Record {
         trials: vec![],
         searches: vec![],
         codecs: vec![],
+        timelines: vec![],
     }
 }
 

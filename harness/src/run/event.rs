@@ -2,7 +2,7 @@
 
 use super::error::SaveProblem;
 use super::outlook::Outlook;
-use crate::record::{Check, CodecTrial, SearchResult, Skipped, Trial};
+use crate::record::{Check, CodecTrial, SearchResult, Skipped, TimelineResult, Trial};
 
 /// An event of a run under way.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub enum Event<'a> {
     CodecDone(&'a CodecTrial),
     /// The search for the highest rate of a stack is over.
     SearchDone(&'a SearchResult),
+    /// A timeline of a stack is over.
+    TimelineDone(&'a TimelineResult),
     /// The record was not saved as planned; the run goes on.
     SaveProblem(&'a SaveProblem),
 }

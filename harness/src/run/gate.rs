@@ -110,11 +110,11 @@ fn admit(findings: Findings, record: &mut Record) -> Result<(), Refusal> {
     Err(Refusal { reason, answered })
 }
 
-/// The methods that `plan` measures for `stack`, in blocks and in searches, each once.
+/// The methods that `plan` measures for `stack`, in blocks, in searches and in timelines, each once.
 fn methods_of(plan: &Plan, stack: &Stack) -> Vec<Method> {
-    let searches = plan.searched_operations(stack);
+    let further = plan.further_operations(stack);
     let mut methods: Vec<Method> = Vec::new();
-    for operation in operations_of(plan, stack).into_iter().chain(searches) {
+    for operation in operations_of(plan, stack).into_iter().chain(further) {
         if !methods.contains(&operation.method()) {
             methods.push(operation.method());
         }

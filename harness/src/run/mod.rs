@@ -1,4 +1,5 @@
-//! A run: checks every stack, runs the trials block by block, searches for the highest rates, and records all of it.
+//! A run: checks every stack, runs the trials block by block, searches for the highest rates, runs the timelines, and
+//! records all of it.
 
 mod bisection;
 mod blocks;
@@ -17,6 +18,7 @@ pub mod preflight;
 mod record_file;
 mod search;
 pub mod targets;
+mod timelines;
 
 pub(crate) use brokers::Brokers;
 pub(crate) use draft::{new_record, stack_facts};
@@ -46,8 +48,8 @@ pub struct Finished {
     pub saved: Result<Option<PathBuf>, RunError>,
 }
 
-/// Runs `scenario` and reports events to `progress`. Writes the whole record to the file of `options` after every block
-/// and every search.
+/// Runs `scenario` and reports events to `progress`. Writes the whole record to the file of `options` after every block,
+/// every search and every timeline.
 ///
 /// # Errors
 /// [`RunError`], but not if the record cannot be written, which [`Finished::saved`] reports. Failed trials do not end the
@@ -88,8 +90,10 @@ pub fn run(
     if !interrupted.load(Ordering::Relaxed) {
         search::run_searches(&plan, &context, &mut brokers, options, &mut record, &mut file, progress);
     }
-    let has_nothing = record.trials.is_empty() && record.searches.is_empty() && record.codecs.is_empty();
-    if has_nothing && interrupted.load(Ordering::Relaxed) {
+    if !interrupted.load(Ordering::Relaxed) {
+        timelines::run_timelines(&plan, &context, &mut brokers, options, &mut record, &mut file, progress);
+    }
+    if record.is_empty() && interrupted.load(Ordering::Relaxed) {
         return Err(RunError::NothingMeasured);
     }
     // A private broker may hold the space that the record needs.
@@ -98,10 +102,11 @@ pub fn run(
     Ok(Finished { record, saved })
 }
 
-/// Whether every trial of `record` is valid and no block is missing.
+/// Whether every trial and every timeline of `record` is valid and no block is missing.
 #[must_use]
 pub fn is_sound(record: &Record) -> bool {
-    !record.interrupted
-        && record.trials.iter().all(|trial| trial.status == Status::Valid)
-        && record.codecs.iter().all(|trial| trial.status == Status::Valid)
+    let trials = record.trials.iter().map(|trial| trial.status);
+    let timelines = record.timelines.iter().map(|timeline| timeline.status);
+    let codecs = record.codecs.iter().map(|trial| trial.status);
+    !record.interrupted && trials.chain(timelines).chain(codecs).all(|status| status == Status::Valid)
 }

@@ -27,6 +27,8 @@ pub struct Outlook {
     duration: Duration,
     /// The number of searches that follow the blocks. How long they take is not known.
     searches: usize,
+    /// How often timelines are run after that, and how long all of that takes, without the time until the last answers.
+    timelines: (usize, Duration),
     /// The largest number of stacks that a table of the run compares with each other; floors are not among them.
     stacks: usize,
     /// The number of blocks of the tables; of several the smallest.
@@ -102,6 +104,7 @@ impl Outlook {
             has_equal_blocks: plan.trials().all(|spec| spec.blocks == blocks),
             duration: plan.trials().map(of_trial).sum::<Duration>() + of_codecs.saturating_mul(blocks),
             searches: scenario.searches.len(),
+            timelines: timelines(plan),
             stacks,
             blocks_of_tables: blocks_of_tables.unwrap_or(blocks),
             blocks_needed: blocks_for_pairs(stacks * stacks.saturating_sub(1) / 2),
@@ -190,6 +193,25 @@ impl Difference {
     }
 }
 
+/// How often the timelines of `plan` are run, and how long that takes.
+fn timelines(plan: &Plan) -> (usize, Duration) {
+    let all = plan.timelines().iter().map(|planned| {
+        let runs = u32::try_from(planned.runs()).unwrap_or(u32::MAX);
+        (planned.runs(), planned.timeline.length.saturating_mul(runs))
+    });
+    all.fold((0, Duration::ZERO), |(runs, time), (more, longer)| (runs + more, time.saturating_add(longer)))
+}
+
+/// A duration of a run in words.
+fn about(duration: Duration) -> String {
+    let minutes = duration.as_secs_f64() / 60.0;
+    match duration.as_secs_f64() {
+        seconds if seconds < 90.0 => format!("{seconds:.0} s"),
+        _ if minutes < 90.0 => format!("{minutes:.0} min"),
+        _ => format!("{:.0} h", minutes / 60.0),
+    }
+}
+
 /// The number of stacks of `measurement` that are not floors.
 fn stacks_to_compare(plan: &Plan, measurement: &Measurement) -> usize {
     let trials = plan.trials().filter(|trial| trial.measurement == measurement.name);
@@ -206,26 +228,27 @@ fn percent(share: f64) -> String {
 impl fmt::Display for Outlook {
     /// Two or three lines for the user who waits for the run.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let minutes = self.duration.as_secs_f64() / 60.0;
-        let duration = match self.duration.as_secs_f64() {
-            seconds if seconds < 90.0 => format!("{seconds:.0} s"),
-            _ if minutes < 90.0 => format!("{minutes:.0} min"),
-            _ => format!("{:.0} h", minutes / 60.0),
-        };
         let block = if self.blocks == 1 { "block" } else { "blocks" };
         let searches = match self.searches {
             0 => String::new(),
             1 => "1 search, which takes as long as it needs".to_owned(),
             searches => format!("{searches} searches, which take as long as they need"),
         };
-        if self.trials_per_block == 0 {
-            return f.write_str(&searches);
-        }
-        let up_to = if self.has_equal_blocks { "" } else { "up to " };
-        write!(f, "{} {block} of {up_to}{} trials, about {duration}", self.blocks, self.trials_per_block)?;
-        if !searches.is_empty() {
-            write!(f, ", and {searches}")?;
-        }
+        let timelines = match self.timelines {
+            (0, _) => String::new(),
+            (1, time) => format!("1 timeline of {}", about(time)),
+            (runs, time) => format!("{runs} timelines, about {}", about(time)),
+        };
+        let blocks = if self.trials_per_block > 0 {
+            let (duration, trials) = (about(self.duration), self.trials_per_block);
+            let up_to = if self.has_equal_blocks { "" } else { "up to " };
+            format!("{} {block} of {up_to}{trials} trials, about {duration}", self.blocks)
+        } else {
+            String::new()
+        };
+        let parts: Vec<_> =
+            [blocks, searches, timelines].into_iter().filter(|part| !part.is_empty()).collect();
+        f.write_str(&parts.join(", and "))?;
         match self.statements().as_str() {
             "" => {}
             statements => write!(f, "\n{statements}")?,

@@ -37,9 +37,9 @@ pub(super) fn run_searches(
                 record.searches.push(searched);
             }
             left -= 1;
-            record.interrupted = stopped || left > 0;
+            record.interrupted = stopped || left > 0 || plan.has_timelines();
             record.seconds = context.started_at.elapsed().as_secs_f64();
-            if !record.trials.is_empty() || !record.searches.is_empty() || !record.codecs.is_empty() {
+            if !record.is_empty() {
                 file.save(record, progress);
             }
             if stopped {

@@ -15,6 +15,7 @@ pub static BUILT_IN: &[(&str, &str)] = &[
     ("claims", include_str!("../../../scenarios/claims.toml")),
     ("claims-quick", include_str!("../../../scenarios/claims-quick.toml")),
     ("codecs", include_str!("../../../scenarios/codecs.toml")),
+    ("outage", include_str!("../../../scenarios/outage.toml")),
     ("containers", include_str!("../../../scenarios/containers.toml")),
 ];
 

@@ -102,8 +102,11 @@ fn check_subject(
     measurement: &str,
     stack: &str,
 ) -> Result<(), Mistake> {
-    let found = find_measurement(scenario, measurement)?;
     let known = Stack::named(stack).map_err(|error| Mistake::new(stack, error.to_string()))?;
+    if condition.figure.is_of_timeline() {
+        return check_timeline(scenario, condition, known);
+    }
+    let found = find_measurement(scenario, measurement)?;
     if !scenario.measures(known, found) {
         let listed = if found.stacks.is_empty() { &scenario.stacks } else { &found.stacks };
         return Err(Mistake::new(
@@ -122,6 +125,26 @@ fn check_subject(
         ));
     }
     Ok(())
+}
+
+/// Checks that `stack` takes part in the timeline that `condition` names.
+fn check_timeline(scenario: &Scenario, condition: &Condition, stack: &Stack) -> Result<(), Mistake> {
+    let (wanted, figure) = (&condition.measurement, condition.figure.title());
+    let names = || scenario.timelines.iter().map(|timeline| timeline.name.as_str());
+    let Some(timeline) = scenario.timelines.iter().find(|timeline| timeline.name == *wanted) else {
+        let suggestion = hint(nearest(wanted, names()));
+        let message = format!("there is no timeline `{wanted}`{suggestion}, and only those have {figure}");
+        return Err(Mistake::new(wanted, message));
+    };
+    if condition.over.is_some() {
+        let message = format!("the condition `{}` takes no `over`: it is about a timeline", condition.name);
+        return Err(Mistake::new(&condition.name, message));
+    }
+    if timeline.includes(stack) && scenario.measures(stack, &timeline.measurement()) {
+        return Ok(());
+    }
+    let message = format!("`{}` does not take part in the timeline `{wanted}`", stack.name);
+    Err(Mistake::new(stack.name, message))
 }
 
 fn find_measurement<'a>(scenario: &'a Scenario, name: &str) -> Result<&'a Measurement, Mistake> {
@@ -164,6 +187,23 @@ over = { measurement = "latency" }
 at_least = 2
 reason = "32 callers"
 "#;
+
+    #[test]
+    fn a_figure_of_a_timeline_needs_a_timeline_with_the_stack_and_takes_no_ratio() {
+        let text = crate::scenario::built_in("outage").unwrap();
+        Scenario::parse("outage", text).unwrap();
+        for (from, to, expected) in [
+            ("measurement = \"server away\"", "measurement = \"server awry\"", "did you mean `server away`?"),
+            ("stack = \"rest\"", "stack = \"tcp\"", "`tcp` does not take part in the timeline `server away`"),
+            ("at_least = 950", "at_least = 950\nover = { stack = \"amqp\" }", "takes no `over`"),
+            ("figure = \"lost\"", "figure = \"bytes\"", "unknown measurement `server away`"),
+        ] {
+            let at = text.find("[[claim]]").unwrap();
+            let broken = format!("{}{}", &text[..at], text[at..].replacen(from, to, 1));
+            let error = Scenario::parse("mine.toml", &broken).unwrap_err().to_string();
+            assert!(error.contains(expected), "{to}: {error}");
+        }
+    }
 
     fn with_claim(from: &str, to: &str) -> String {
         let claim = CLAIM.replacen(from, to, 1);

@@ -27,7 +27,7 @@ pub struct Condition {
     /// What it means if the condition is true, as a part of a sentence.
     #[schemars(example = &"a call of XML-RPC takes more bytes than one of zerorpc")]
     pub name: String,
-    /// The name of the measurement.
+    /// The name of the measurement, or of the timeline for a figure of one.
     #[schemars(example = &"latency")]
     pub measurement: String,
     /// The stack, one of the measurement.
@@ -68,7 +68,7 @@ pub struct Over {
     pub stack: Option<String>,
 }
 
-/// A figure of a stack in a measurement. Times are in microseconds.
+/// A figure of a stack in a measurement or a timeline. Times are in microseconds where the name says nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum ClaimFigure {
     /// The median latency.
@@ -93,13 +93,32 @@ pub enum ClaimFigure {
     /// They are counted, so that the condition needs no interval.
     #[serde(rename = "bytes")]
     Bytes,
+    /// Of a timeline: the calls that got no right answer. Such a figure decides by its smallest and its largest block.
+    #[serde(rename = "lost")]
+    Lost,
+    /// Of a timeline: the calls that ended with an error, other than a timeout.
+    #[serde(rename = "failed")]
+    Failed,
+    /// Of a timeline: the calls that were scheduled while no server ran, or no broker, and answered after one was started.
+    #[serde(rename = "late")]
+    Late,
+    /// Of a timeline: the time in milliseconds until calls were level again.
+    #[serde(rename = "level-again-ms")]
+    LevelAgain,
 }
 
 impl ClaimFigure {
-    /// Whether it is counted, and not measured in each block.
+    /// Whether it is counted, and needs no interval that is only probably right.
     #[must_use]
     pub fn is_counted(self) -> bool {
-        self == ClaimFigure::Bytes
+        self == ClaimFigure::Bytes || self.is_of_timeline()
+    }
+
+    /// Whether it is a figure of a timeline, not of a measurement.
+    #[must_use]
+    pub fn is_of_timeline(self) -> bool {
+        use ClaimFigure::{Failed, Late, LevelAgain, Lost};
+        matches!(self, Lost | Failed | Late | LevelAgain)
     }
 
     /// Whether only a stack with a server process has it.
@@ -118,6 +137,10 @@ impl ClaimFigure {
             ClaimFigure::ServerCpu => "CPU time of the server",
             ClaimFigure::Cpu => "CPU time of all processes",
             ClaimFigure::Bytes => "bytes",
+            ClaimFigure::Lost => "calls lost",
+            ClaimFigure::Failed => "calls failed",
+            ClaimFigure::Late => "calls late",
+            ClaimFigure::LevelAgain => "time until level again",
         }
     }
 
@@ -127,6 +150,8 @@ impl ClaimFigure {
         match self {
             ClaimFigure::CallsPerSecond => "calls/s",
             ClaimFigure::Bytes => "bytes",
+            ClaimFigure::Lost | ClaimFigure::Failed | ClaimFigure::Late => "calls",
+            ClaimFigure::LevelAgain => "ms",
             _ => "µs",
         }
     }

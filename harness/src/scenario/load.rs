@@ -88,10 +88,11 @@ impl Scenario {
     }
 }
 
-/// A scenario with all that it includes, after its own measurements and claims.
+/// A scenario with all that it includes, after its own measurements, timelines and claims.
 struct Part {
     scenario: Scenario,
     own_measurements: usize,
+    own_timelines: usize,
     own_claims: usize,
     /// The times that each measurement itself states, not its scenario.
     stated: Vec<StatedTimes>,
@@ -115,9 +116,12 @@ impl Reader {
         let included = std::mem::take(&mut scenario.include);
         if !included.is_empty() {
             // What comes from elsewhere adds to the stacks.
-            scenario.measurements.iter_mut().for_each(|own| own.stacks = stacks_of(&scenario.stacks, own));
+            let all = &scenario.stacks;
+            scenario.measurements.iter_mut().for_each(|own| own.stacks = stacks_of(all, &own.stacks));
+            scenario.timelines.iter_mut().for_each(|own| own.stacks = stacks_of(all, &own.stacks));
         }
         let (own_measurements, own_claims) = (scenario.measurements.len(), scenario.claims.len());
+        let own_timelines = scenario.timelines.len();
         let mut stated: Vec<StatedTimes> = scenario
             .measurements
             .iter()
@@ -145,18 +149,18 @@ impl Reader {
         let (blocks, times) = (scenario.blocks, scenario.times());
         scenario.measurements[own_measurements..].iter_mut().for_each(|it| shorten(it, blocks, times));
         check_references(&scenario).map_err(|mistake| source.invalid(&mistake))?;
-        Ok(Part { scenario, own_measurements, own_claims, stated })
+        Ok(Part { scenario, own_measurements, own_timelines, own_claims, stated })
     }
 }
 
-/// The stacks of `measurement`, a measurement of a scenario with the stacks `all`.
-fn stacks_of(all: &[String], measurement: &Measurement) -> Vec<String> {
-    if measurement.stacks.is_empty() { all.to_vec() } else { measurement.stacks.clone() }
+/// The stacks of a measurement or a timeline that lists `own`, in a scenario with the stacks `all`.
+fn stacks_of(all: &[String], own: &[String]) -> Vec<String> {
+    if own.is_empty() { all.to_vec() } else { own.to_vec() }
 }
 
-/// Adds the measurements and claims of `part` to `scenario`. The error says why that is not possible.
+/// Adds the measurements, timelines and claims of `part` to `scenario`. The error says why that is not possible.
 fn add(scenario: &mut Scenario, part: Part) -> Result<(), String> {
-    let Part { scenario: mut other, own_measurements, own_claims, stated } = part;
+    let Part { scenario: mut other, own_measurements, own_timelines, own_claims, stated } = part;
     let differs = |key: &str| {
         Err(format!("`{}` has another `{key}`; what is measured in one run has the same", other.name))
     };
@@ -176,17 +180,23 @@ fn add(scenario: &mut Scenario, part: Part) -> Result<(), String> {
     let lengths = |measurement| (other.blocks_of(measurement), other.times_of(measurement));
     let lengths: Vec<_> = other.measurements.iter().map(lengths).collect();
     for ((measurement, (blocks, times)), stated) in other.measurements.iter_mut().zip(lengths).zip(stated) {
-        measurement.stacks = stacks_of(&other.stacks, measurement);
+        measurement.stacks = stacks_of(&other.stacks, &measurement.stacks);
         measurement.floors.get_or_insert(other.floors);
         measurement.blocks = Some(blocks.min(scenario.blocks));
         measurement.warmup = stated.0.or(Some(times.warmup.min(scenario.warmup)));
         measurement.measure = stated.1.or(Some(times.measure.min(scenario.measure)));
     }
+    for timeline in &mut other.timelines {
+        timeline.stacks = stacks_of(&other.stacks, &timeline.stacks);
+        timeline.blocks = Some(timeline.blocks.unwrap_or(other.blocks).min(scenario.blocks));
+    }
     let prefixed = |name: &str| format!("{}: {name}", other.name);
     other.measurements[..own_measurements].iter_mut().for_each(|own| own.name = prefixed(&own.name));
+    other.timelines[..own_timelines].iter_mut().for_each(|own| own.name = prefixed(&own.name));
     for claim in &mut other.claims[..own_claims] {
-        let own = &other.measurements[..own_measurements];
-        rename(claim, prefixed, |measurement| own.iter().any(|own| own.name == prefixed(measurement)));
+        let measured = other.measurements[..own_measurements].iter().map(|own| &own.name);
+        let own = measured.chain(other.timelines[..own_timelines].iter().map(|own| &own.name));
+        rename(claim, prefixed, |measurement| own.clone().any(|own| *own == prefixed(measurement)));
     }
     for stack in other.stacks {
         if !scenario.stacks.contains(&stack) {
@@ -194,6 +204,7 @@ fn add(scenario: &mut Scenario, part: Part) -> Result<(), String> {
         }
     }
     scenario.measurements.extend(other.measurements);
+    scenario.timelines.extend(other.timelines);
     scenario.claims.extend(other.claims);
     Ok(())
 }
@@ -368,5 +379,24 @@ reason = "twice"
         assert!(refused(again).contains("two measurements have the name `latency`"));
         assert!(refused("stacks = [\"zerorpc\"]").contains("not among the scenario's `stacks`"));
         assert!(refused("stacks = [\"zerorcp\"]").contains("did you mean `zerorpc`?"));
+    }
+
+    #[test]
+    fn an_included_timeline_keeps_its_stacks_and_gets_a_prefix_as_in_the_claims_about_it() {
+        let text = "name = \"all\"\nquestion = \"?\"\nblocks = 2\nwarmup = \"100ms\"\nmeasure = \"300ms\"\n\
+                    stacks = []\ninclude = [\"outage\"]\n";
+        let all = Scenario::parse("all.toml", text).unwrap();
+        let outage = Scenario::load("outage").unwrap();
+        assert_eq!(all.timelines.len(), outage.timelines.len());
+        for (timeline, own) in all.timelines.iter().zip(&outage.timelines) {
+            assert_eq!(timeline.name, format!("outage: {}", own.name));
+            let stacks = if own.stacks.is_empty() { &outage.stacks } else { &own.stacks };
+            assert_eq!(&timeline.stacks, stacks);
+            assert!(timeline.blocks.is_some_and(|blocks| blocks.get() <= 2));
+        }
+        let conditions = all.claims.iter().flat_map(|claim| &claim.conditions);
+        assert!(
+            conditions.clone().all(|it| it.measurement.starts_with("outage: ")) && conditions.count() > 0
+        );
     }
 }

@@ -12,6 +12,7 @@ mod load;
 mod model;
 mod plan;
 mod reference;
+mod timeline;
 mod trial_spec;
 mod trial_times;
 
@@ -22,7 +23,8 @@ pub use file::ScenarioError;
 pub(crate) use file::parse_toml;
 pub use group::Group;
 pub use model::{Contention, Measurement, Scenario, Search, floor_for};
-pub use plan::{Plan, PlanError, PlannedSearch};
+pub use plan::{Plan, PlanError, PlannedSearch, PlannedTimeline};
 pub use reference::{json_schema, reference_page};
+pub use timeline::{Action, Timeline, TimelineError, TimelineEvent};
 pub use trial_spec::{AgentShare, TrialSpec};
 pub use trial_times::TrialTimes;

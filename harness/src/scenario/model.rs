@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::claim::Claim;
 use super::codec::CodecMeasurement;
+use super::timeline::Timeline;
 use super::trial_times::TrialTimes;
 use super::{count, duration};
 use crate::deploy::Placement;
@@ -68,11 +69,11 @@ pub struct Scenario {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(example = [["rest", "jsonrpc"], ["zerorpc", "zerorpc"]])]
     pub pairs: Vec<[String; 2]>,
-    /// Other scenarios, whose measurements and claims become part of this one: names of built-in scenarios, or paths of files,
-    /// relative to this file. Their names get a prefix, such as `overhead: latency`. They keep their stacks. Their blocks,
-    /// warm-up and window are limited to the `blocks`, `warmup` and `measure` of this scenario, except a warm-up and a window
-    /// that a measurement itself states. `timeout`, `numbers` and `contention` must be the same. A scenario with `pairs`,
-    /// searches or codecs cannot be included.
+    /// Other scenarios, whose measurements, timelines and claims become part of this one: names of built-in scenarios, or paths
+    /// of files, relative to this file. Their names get a prefix, such as `overhead: latency`. They keep their stacks. Their
+    /// blocks, warm-up and window are limited to the `blocks`, `warmup` and `measure` of this scenario, except a warm-up and a
+    /// window that a measurement itself states, and the length of a timeline. `timeout`, `numbers` and `contention` must be the
+    /// same. A scenario with `pairs`, searches or codecs cannot be included.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(example = ["overhead", "mine.toml"])]
     pub include: Vec<String>,
@@ -88,6 +89,9 @@ pub struct Scenario {
     /// The claims that a run judges, each a `[[claim]]` table.
     #[serde(rename = "claim", default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<Claim>,
+    /// The timelines that are made of each stack after the searches, each a `[[timeline]]` table.
+    #[serde(rename = "timeline", default, skip_serializing_if = "Vec::is_empty")]
+    pub timelines: Vec<Timeline>,
 }
 
 /// What becomes of trials whose figures are not those of the stack, because its processes were kept from running.
@@ -229,6 +233,11 @@ impl Scenario {
             measurement.stacks.retain(|stack| stacks.contains(stack));
             has_all || !measurement.stacks.is_empty()
         });
+        self.timelines.retain_mut(|timeline| {
+            let has_all = timeline.stacks.is_empty();
+            timeline.stacks.retain(|stack| stacks.contains(stack));
+            has_all || !timeline.stacks.is_empty()
+        });
     }
 
     /// This scenario without slices.
@@ -280,6 +289,20 @@ impl Measurement {
         match self.load {
             Load::Closed(callers) => callers,
             Load::Open(..) => self.connections.unwrap_or(DEFAULT_OPEN_CONNECTIONS),
+        }
+    }
+}
+
+impl Timeline {
+    /// The measurement with the same calls.
+    #[must_use]
+    pub fn measurement(&self) -> Measurement {
+        Measurement {
+            connections: self.connections,
+            warm: self.warm,
+            stacks: self.stacks.clone(),
+            measure: Some(self.length),
+            ..Measurement::new(self.name.clone(), self.operation, self.load, self.placement)
         }
     }
 }

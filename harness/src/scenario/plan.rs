@@ -11,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use super::codec::{CodecMeasurement, CodecPlanError};
 use super::group::{self, Group};
 use super::model::{Measurement, Scenario, Search, floor_for};
+use super::timeline::{Timeline, TimelineError};
 use super::trial_spec::TrialSpec;
 use super::trial_times::TrialTimes;
 use crate::deploy::{Cores, NotEnoughCores};
@@ -49,14 +50,17 @@ pub enum PlanError {
     /// The timeout of calls is out of range.
     #[error("a call may take 1ms to 600s")]
     Timeout,
-    /// The scenario has neither a measurement nor a search nor codecs.
+    /// The scenario has neither a measurement nor a search nor a timeline nor codecs.
     #[error(
-        "the scenario has no [[measurement]], no [[search]] and no [[codec]]: there is nothing to measure"
+        "the scenario has no [[measurement]], no [[search]], no [[timeline]] and no [[codec]]: there is nothing to measure"
     )]
     Nothing,
     /// Codecs cannot be measured.
     #[error(transparent)]
     Codec(#[from] CodecPlanError),
+    /// A timeline cannot be carried out.
+    #[error(transparent)]
+    Timeline(#[from] TimelineError),
     /// A number of connections is out of range.
     #[error("calls go over 1 to 10000 connections")]
     Connections,
@@ -77,6 +81,7 @@ pub struct Plan {
     /// Trials that stay together, in their order, when a block is shuffled.
     units: Vec<Vec<TrialSpec>>,
     searches: Vec<PlannedSearch>,
+    timelines: Vec<PlannedTimeline>,
 }
 
 /// A search and its stacks.
@@ -88,6 +93,33 @@ pub struct PlannedSearch {
     pub stacks: Vec<&'static Stack>,
     cores: Cores,
     times: TrialTimes,
+}
+
+/// A timeline and its stacks.
+#[derive(Clone)]
+pub struct PlannedTimeline {
+    /// The timeline.
+    pub timeline: Timeline,
+    /// The stacks that take part.
+    pub stacks: Vec<&'static Stack>,
+    /// The number of its blocks.
+    pub blocks: NonZeroU32,
+    cores: Cores,
+    times: TrialTimes,
+}
+
+impl PlannedTimeline {
+    /// How often it is run, over all stacks and blocks.
+    #[must_use]
+    pub fn runs(&self) -> usize {
+        self.stacks.len().saturating_mul(usize::try_from(self.blocks.get()).unwrap_or(usize::MAX))
+    }
+
+    /// The trial of `stack` with the same calls.
+    #[must_use]
+    pub fn trial(&self, stack: &'static Stack) -> TrialSpec {
+        TrialSpec::new(stack, &self.timeline.measurement(), &self.cores, self.times)
+    }
 }
 
 impl PlannedSearch {
@@ -143,7 +175,19 @@ impl Plan {
             let stacks = stacks.copied().collect();
             searches.push(PlannedSearch { search: search.clone(), stacks, cores, times });
         }
-        Ok(Plan { units, searches })
+        Timeline::check_all(&scenario.timelines, &stacks)?;
+        let mut timelines = Vec::new();
+        for timeline in &scenario.timelines {
+            let cores = timeline.placement.cores(allowed)?;
+            let calls = timeline.measurement();
+            let takes_part =
+                |stack: &&&'static Stack| timeline.includes(stack) && scenario.measures(stack, &calls);
+            let stacks = stacks.iter().filter(takes_part).copied().collect();
+            let blocks = timeline.blocks.unwrap_or(scenario.blocks);
+            let times = scenario.times_of(&calls);
+            timelines.push(PlannedTimeline { timeline: timeline.clone(), stacks, blocks, cores, times });
+        }
+        Ok(Plan { units, searches, timelines })
     }
 
     /// Every trial of the first block, which contains all of them.
@@ -169,11 +213,43 @@ impl Plan {
         searches
     }
 
-    /// The operations of the searches for `stack`.
-    pub fn searched_operations(&self, stack: &Stack) -> impl Iterator<Item = Operation> {
-        let is_searched =
-            |search: &&PlannedSearch| search.stacks.iter().any(|other| other.name == stack.name);
-        self.searches.iter().filter(is_searched).map(|search| search.search.operation)
+    /// Whether searches or timelines follow the blocks.
+    #[must_use]
+    pub fn has_more_than_blocks(&self) -> bool {
+        self.searches.iter().any(|search| !search.stacks.is_empty()) || self.has_timelines()
+    }
+
+    /// Whether a stack takes part in a timeline.
+    #[must_use]
+    pub fn has_timelines(&self) -> bool {
+        self.timelines.iter().any(|planned| !planned.stacks.is_empty())
+    }
+
+    /// The timelines that follow the searches.
+    #[must_use]
+    pub fn timelines(&self) -> &[PlannedTimeline] {
+        &self.timelines
+    }
+
+    /// The timelines of block `number`, each with one stack, in a random order that depends only on `number` and `seed`.
+    #[must_use]
+    pub fn timelines_of_block(&self, number: u32, seed: u64) -> Vec<(&PlannedTimeline, &'static Stack)> {
+        let of_block = self.timelines.iter().filter(|planned| number < planned.blocks.get());
+        let mut all: Vec<_> =
+            of_block.flat_map(|planned| planned.stacks.iter().map(move |stack| (planned, *stack))).collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(u64::MAX - 1 - u64::from(number));
+        all.shuffle(&mut rng);
+        all
+    }
+
+    /// The operations of the searches and timelines of `stack`.
+    pub fn further_operations(&self, stack: &Stack) -> impl Iterator<Item = Operation> {
+        let includes = move |stacks: &[&Stack]| stacks.iter().any(|other| other.name == stack.name);
+        let searched = self.searches.iter().filter(move |search| includes(&search.stacks));
+        let called = self.timelines.iter().filter(move |planned| includes(&planned.stacks));
+        let searched = searched.map(|search| search.search.operation);
+        searched.chain(called.map(|planned| planned.timeline.operation))
     }
 
     /// The stacks, each once, in the order of the scenario, floors first.
@@ -181,7 +257,8 @@ impl Plan {
     pub fn stacks(&self) -> Vec<&'static Stack> {
         let mut stacks: Vec<&'static Stack> = Vec::new();
         let searched = self.searches.iter().flat_map(|search| &search.stacks).copied();
-        for stack in self.trials().map(|trial| trial.stack).chain(searched) {
+        let called = self.timelines.iter().flat_map(|planned| &planned.stacks).copied();
+        for stack in self.trials().map(|trial| trial.stack).chain(searched).chain(called) {
             if stacks.iter().all(|known| known.name != stack.name) {
                 stacks.push(stack);
             }
@@ -197,6 +274,9 @@ impl Plan {
         }
         for search in &mut self.searches {
             search.stacks.retain(|searched| searched.name != stack);
+        }
+        for planned in &mut self.timelines {
+            planned.stacks.retain(|called| called.name != stack);
         }
     }
 
@@ -226,11 +306,12 @@ impl Plan {
 
 /// Checks that every number of the scenario is in range.
 fn check_ranges(scenario: &Scenario) -> Result<(), PlanError> {
-    let Scenario { measure, warmup, timeout, measurements, searches, .. } = scenario;
+    let Scenario { measure, warmup, timeout, measurements, searches, timelines, .. } = scenario;
     let mut windows = std::iter::once(measure).chain(measurements.iter().filter_map(|m| m.measure.as_ref()));
     let mut warmups = std::iter::once(warmup).chain(measurements.iter().filter_map(|m| m.warmup.as_ref()));
     let mut slices = measurements.iter().filter_map(|measurement| measurement.slice);
     let connections = measurements.iter().filter_map(|measurement| measurement.connections);
+    let connections = connections.chain(timelines.iter().filter_map(|timeline| timeline.connections));
     let mut connections = connections.chain(searches.iter().map(|search| search.connections));
     if windows.any(|measure| !MEASURE_RANGE.contains(measure)) {
         Err(PlanError::Measure)
@@ -240,7 +321,11 @@ fn check_ranges(scenario: &Scenario) -> Result<(), PlanError> {
         Err(PlanError::Warmup)
     } else if timeout.is_zero() || *timeout > MAX_TIME {
         Err(PlanError::Timeout)
-    } else if measurements.is_empty() && searches.is_empty() && scenario.codecs.is_empty() {
+    } else if measurements.is_empty()
+        && searches.is_empty()
+        && timelines.is_empty()
+        && scenario.codecs.is_empty()
+    {
         Err(PlanError::Nothing)
     } else if connections.any(|connections| connections > MAX_CONNECTIONS) {
         Err(PlanError::Connections)

@@ -52,10 +52,25 @@ arrivals = "poisson"
 p99 = "5ms"
 placement = "split"
 connections = 32
+
+[[timeline]]
+name = "server away"
+operation = "add"
+load = "open:500:constant"
+placement = "split"
+length = "8s"
+
+[[timeline.event]]
+at = "2s"
+action = "kill-server"
+
+[[timeline.event]]
+at = "4s"
+action = "start-server"
 ```
 
-At least one `[[measurement]]`, `[[search]]`, `[[codec]]` or included scenario is needed. Every trial of a block is one stack
-under one measurement.
+At least one `[[measurement]]`, `[[search]]`, `[[timeline]]`, `[[codec]]` or included scenario is needed. Every trial of a block is
+one stack under one measurement.
 Durations are written as `250ms`, `5s` or `1s 500ms`. Command-line options such as `--stack`, `--load` and `--blocks`
 override the scenario; see `rpcbench run --help`.
 
@@ -96,6 +111,8 @@ pub fn reference_page() -> String {
         ("`[[claim]]`", &definitions["Claim"]),
         ("`[[claim.condition]]`", &definitions["Condition"]),
         ("`over`", &definitions["Over"]),
+        ("`[[timeline]]`", &definitions["Timeline"]),
+        ("`[[timeline.event]]`", &definitions["TimelineEvent"]),
     ] {
         let _ = writeln!(page, "\n## {title}\n\n{}\n", one_line(&object["description"]));
         page.push_str("| key | type | default | meaning | example |\n|---|---|---|---|---|\n");
@@ -116,7 +133,12 @@ pub fn reference_page() -> String {
             );
         }
     }
-    for (title, name) in [("Placements", "Placement"), ("Arrivals", "Arrivals"), ("Figures", "ClaimFigure")] {
+    for (title, name) in [
+        ("Placements", "Placement"),
+        ("Arrivals", "Arrivals"),
+        ("Actions", "Action"),
+        ("Figures", "ClaimFigure"),
+    ] {
         let _ = writeln!(page, "\n## {title}\n\n{}\n", one_line(&definitions[name]["description"]));
         page.push_str("| value | meaning |\n|---|---|\n");
         for value in definitions[name]["oneOf"].as_array().into_iter().flatten() {
@@ -144,6 +166,7 @@ fn type_of(property: &Value) -> String {
             Some("Arrivals") => "[arrivals](#arrivals)".to_owned(),
             Some("ClaimFigure") => "[figure](#figures)".to_owned(),
             Some("Over") => "[table](#over)".to_owned(),
+            Some("Action") => "[action](#actions)".to_owned(),
             _ => "string".to_owned(),
         };
     }
@@ -209,6 +232,10 @@ mod tests {
             }],
         }]);
         base["codec"] = serde_json::json!([{ "name": "call", "operation": "add" }]);
+        base["timeline"] = serde_json::json!([{
+            "name": "away", "operation": "add", "load": "open:9:constant", "placement": "shared", "length": "8s",
+            "event": [{ "at": "1s", "action": "kill-server" }],
+        }]);
         let definitions = &schema["$defs"];
         for (path, object) in [
             ("", &schema),
@@ -218,11 +245,15 @@ mod tests {
             ("/claim/0/condition/0", &definitions["Condition"]),
             ("/claim/0/condition/0/over", &definitions["Over"]),
             ("/codec/0", &definitions["CodecMeasurement"]),
+            ("/timeline/0", &definitions["Timeline"]),
+            ("/timeline/0/event/0", &definitions["TimelineEvent"]),
         ] {
             for (key, property) in properties(object) {
                 assert!(!text(&property["description"]).is_empty(), "{path}/{key}");
                 let Some(example) = property["examples"].get(0) else {
-                    let is_table = ["measurement", "search", "codec", "claim", "condition"].contains(&key);
+                    let is_table =
+                        ["measurement", "search", "timeline", "event", "codec", "claim", "condition"]
+                            .contains(&key);
                     assert!(is_table, "{path}/{key} has no example");
                     continue;
                 };

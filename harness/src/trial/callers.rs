@@ -88,6 +88,7 @@ pub(super) fn run(
                 seed: context.seed,
                 block,
                 interrupted: Arc::clone(context.interrupted),
+                keeps_calls: false,
                 in_flight: Arc::clone(in_flight),
             };
             let run = async {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use calculator::CallError;
 
-use crate::deploy::ServerError;
+use crate::deploy::{GroupError, ServerError};
 
 /// Why a trial could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,9 @@ pub enum TrialError {
     /// The server process did not start.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// A server of a timeline did not start or end.
+    #[error(transparent)]
+    Group(#[from] GroupError),
     /// The server cannot be reached.
     #[error("{stack}: no answer from {address}: {source}")]
     Connect {

@@ -9,6 +9,7 @@ mod measured;
 mod reading;
 mod server;
 mod stage;
+pub mod timeline;
 
 pub(crate) use agreed_start::wait_until;
 pub use codec::run_codecs;

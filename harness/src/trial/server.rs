@@ -36,6 +36,22 @@ pub struct TrialContext<'a> {
     pub interrupted: &'a Arc<AtomicBool>,
 }
 
+impl TrialContext<'_> {
+    /// The options of the server `copy` of `stack`, and its destination for clients. Without a broker, the URL of that is known once
+    /// the server listens.
+    pub(super) fn of_server(
+        &self,
+        stack: &'static Stack,
+        broker: Option<&BrokerLocation>,
+        copy: ServerCopy,
+    ) -> (ServerOptions, Destination) {
+        let mut options = if copy.twin { self.twin.clone() } else { self.server.clone() };
+        let clients = stack.protocol.separate(stack, copy.instance, &mut options.protocol);
+        let url = broker.map(|broker| broker.url.clone()).unwrap_or_default();
+        (options, Destination { url, options: clients })
+    }
+}
+
 /// The broker of a trial.
 #[derive(Clone, Debug)]
 pub struct BrokerLocation {
@@ -97,10 +113,7 @@ impl RunningServer {
                 }),
             });
         }
-        let mut options = if copy.twin { setting.twin.clone() } else { setting.server.clone() };
-        let clients = stack.protocol.separate(stack, copy.instance, &mut options.protocol);
-        let url = broker.map(|broker| broker.url.clone()).unwrap_or_default();
-        let mut destination = Destination { url, options: clients };
+        let (options, mut destination) = setting.of_server(stack, broker, copy);
         if !stack.has_server() {
             return Ok(RunningServer::elsewhere(ServerLocation::new(destination)));
         }

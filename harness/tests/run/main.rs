@@ -21,6 +21,7 @@ mod results;
 mod saving;
 mod scenarios;
 mod signals;
+mod timelines;
 
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;

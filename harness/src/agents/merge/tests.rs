@@ -118,6 +118,7 @@ fn partial(agent: u32, of: u32, trials: Vec<Trial>) -> (String, Record) {
         trials,
         searches: vec![],
         codecs: vec![],
+        timelines: vec![],
     };
     (format!("{agent}.json"), record)
 }

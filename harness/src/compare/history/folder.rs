@@ -168,7 +168,7 @@ pub(super) fn without_details(mut record: Record) -> Record {
         (trial.service, trial.schedule_lag) = (None, None);
         (trial.audit, trial.labels, trial.agents) = (vec![], vec![], vec![]);
     }
-    (record.checks, record.searches) = (vec![], vec![]);
+    (record.checks, record.searches, record.timelines) = (vec![], vec![], vec![]);
     record
 }
 

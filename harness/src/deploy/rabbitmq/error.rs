@@ -33,6 +33,9 @@ pub enum BrokerError {
         /// The space in MiB that a broker needs.
         required: u64,
     },
+    /// A broker that this run did not start was to end.
+    #[error("the broker was already running, and this run can neither end nor start it")]
+    NotStarted,
     /// The broker ran, and ended during the run.
     #[error("RabbitMQ has ended during the run")]
     Ended,

@@ -1,10 +1,11 @@
 //! The guard: the process between the harness and its broker.
 
-use std::io::{self, Write};
+use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::error::BrokerError;
 use super::install::Installation;
@@ -21,14 +22,33 @@ pub struct GuardArguments {
     /// Cores to run on, `0,1`; any if absent.
     #[arg(long, value_delimiter = ',')]
     cores: Vec<usize>,
-    /// Start the broker again, with its stored data, whenever it ends. One more line is printed each time.
+    /// Start the broker again, with its stored data, after it has ended: at once, or on a line on standard input. One more
+    /// line is printed each time.
     #[arg(long)]
-    restart: bool,
+    restart: Option<Restart>,
+}
+
+/// When a broker that has ended is started again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Restart {
+    /// At once.
+    AtOnce,
+    /// When a line arrives on the guard's standard input.
+    OnRequest,
+}
+
+impl Restart {
+    fn name(self) -> &'static str {
+        match self {
+            Restart::AtOnce => "at-once",
+            Restart::OnRequest => "on-request",
+        }
+    }
 }
 
 impl GuardArguments {
-    /// Arguments for a broker on `cores` (on any if empty), which is restarted whenever it ends if `restart` is set.
-    pub(super) fn new(cores: &[usize], restart: bool) -> Self {
+    /// Arguments for a broker on `cores` (on any if empty), which is started again after it has ended if `restart` says when.
+    pub(super) fn new(cores: &[usize], restart: Option<Restart>) -> Self {
         GuardArguments { cores: cores.to_vec(), restart }
     }
 
@@ -36,7 +56,8 @@ impl GuardArguments {
     pub(super) fn to_command_line(&self) -> Vec<String> {
         let cores: Vec<_> = self.cores.iter().map(ToString::to_string).collect();
         let cores = (!cores.is_empty()).then(|| format!("--cores={}", cores.join(",")));
-        cores.into_iter().chain(self.restart.then(|| "--restart".to_owned())).collect()
+        let restart = self.restart.map(|restart| format!("--restart={}", restart.name()));
+        cores.into_iter().chain(restart).collect()
     }
 }
 
@@ -63,7 +84,7 @@ pub fn guard_main(arguments: &GuardArguments) -> ExitCode {
     }
 }
 
-async fn guard(restart: bool) -> ExitCode {
+async fn guard(restart: Option<Restart>) -> ExitCode {
     match run_broker(restart).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -78,8 +99,9 @@ async fn guard(restart: bool) -> ExitCode {
 }
 
 /// Runs a broker until the guard is stopped or the broker ends.
-async fn run_broker(restart: bool) -> Result<(), BrokerError> {
-    let mut stop = StopSignals::install()?;
+async fn run_broker(restart: Option<Restart>) -> Result<(), BrokerError> {
+    let requests = Arc::<Notify>::default();
+    let mut stop = StopSignals::install(Arc::clone(&requests))?;
     let installation = Installation::find()?;
     let mut failure = String::new();
     for _ in 0..MAX_ATTEMPTS {
@@ -93,7 +115,7 @@ async fn run_broker(restart: bool) -> Result<(), BrokerError> {
                 print_line(&GuardLine::Ready(info));
                 let result = tokio::select! {
                     () = stop.wait() => Ok(()),
-                    result = supervise(&mut node, &installation, restart) => result,
+                    result = supervise(&mut node, &installation, restart, &requests) => result,
                 };
                 node.end().await;
                 return result;
@@ -115,12 +137,19 @@ async fn run_broker(restart: bool) -> Result<(), BrokerError> {
     )))
 }
 
-/// Waits until the broker ends. With `restart`, starts it again each time.
-async fn supervise(node: &mut Node, installation: &Installation, restart: bool) -> Result<(), BrokerError> {
+/// Waits until the broker ends. With `restart`, starts it again each time, at once or when one of `requests` arrives.
+async fn supervise(
+    node: &mut Node,
+    installation: &Installation,
+    restart: Option<Restart>,
+    requests: &Notify,
+) -> Result<(), BrokerError> {
     loop {
         node.wait_for_exit().await;
-        if !restart {
-            return Ok(());
+        match restart {
+            None => return Ok(()),
+            Some(Restart::AtOnce) => {}
+            Some(Restart::OnRequest) => requests.notified().await,
         }
         node.spawn_again(installation)?;
         match node.ready().await {
@@ -149,13 +178,15 @@ struct StopSignals {
 }
 
 impl StopSignals {
-    fn install() -> io::Result<Self> {
+    /// Each line on standard input notifies `requests`.
+    fn install(requests: Arc<Notify>) -> io::Result<Self> {
         // Handlers stay installed after they are dropped, so that these signals are ignored.
         drop((signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?));
         let (sender, input) = oneshot::channel();
         std::thread::Builder::new().name("standard-input".to_owned()).spawn(move || {
-            // The harness never writes; only the end of the input matters.
-            let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+            for _ in io::stdin().lock().lines().map_while(Result::ok) {
+                requests.notify_one();
+            }
             let _ = sender.send(());
         })?;
         Ok(StopSignals { input, terminated: signal(SignalKind::terminate())? })
@@ -182,12 +213,16 @@ mod tests {
 
     #[test]
     fn arguments_survive_the_command_line() {
-        for (cores, restart) in [(&[][..], false), (&[], true), (&[3], false), (&[0, 3], true)] {
+        for (cores, restart) in
+            [(&[][..], None), (&[], Some(Restart::AtOnce)), (&[3], None), (&[0, 3], Some(Restart::OnRequest))]
+        {
             let arguments = GuardArguments::new(cores, restart);
             let words = std::iter::once("guard".to_owned()).chain(arguments.to_command_line());
             assert_eq!(CommandLine::try_parse_from(words).unwrap().arguments, arguments);
         }
-        for invalid in [&["--cores"][..], &["--cores=x"], &["--core=1"], &["--cores=1", "2"]] {
+        for invalid in
+            [&["--restart=soon"][..], &["--cores"], &["--cores=x"], &["--core=1"], &["--cores=1", "2"]]
+        {
             let words = std::iter::once("guard").chain(invalid.iter().copied());
             assert!(CommandLine::try_parse_from(words).is_err(), "{invalid:?}");
         }

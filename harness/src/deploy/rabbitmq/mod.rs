@@ -1,8 +1,8 @@
 //! A private RabbitMQ: on loopback, with a random password, removed completely afterwards.
 //!
 //! The broker is a child of a *guard*: this program, started again as a hidden subcommand in a separate process group, so
-//! that Ctrl-C in a terminal does not reach it. The guard reads its standard input, which the harness keeps open and never
-//! writes to. When that ends, because the harness stopped the broker, crashed or was killed, the guard ends the broker and
+//! that Ctrl-C in a terminal does not reach it. The guard reads its standard input, which the harness keeps open. When that
+//! ends, because the harness stopped the broker, crashed or was killed, the guard ends the broker and
 //! its port mapper by their process ids and removes their folder. If the guard itself is killed, the system kills both with
 //! it (on Linux), and a *sweeper*, which waits for the end of a pipe to the guard, removes the folder.
 //!
@@ -21,11 +21,15 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::child::PipedChild;
 use super::program::own_program;
+use crate::sys;
+use guard::Restart;
 use line::{GuardLine, NodeInfo};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 pub use error::BrokerError;
 pub use folder::{SWEEPER_SUBCOMMAND, sweeper_main};
@@ -36,6 +40,8 @@ pub const GUARD_SUBCOMMAND: &str = "__broker-guard";
 
 /// How long the guard may take to end: longer than the broker may take before the guard kills it.
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
+/// How often it is checked whether a broker that was killed has ended.
+const END_POLL_INTERVAL: Duration = Duration::from_millis(1);
 /// How long to wait for a line of the guard.
 const START_DEADLINE: Duration = Duration::from_secs(90);
 
@@ -72,7 +78,7 @@ impl PrivateBroker {
     /// # Errors
     /// [`BrokerError`]. A broker that does not become ready in time is stopped, and the error has its last log lines.
     pub fn start(cores: &[usize]) -> Result<Self, BrokerError> {
-        Self::spawn(cores, false)
+        Self::spawn(cores, None)
     }
 
     /// Like [`Self::start`], but whenever the broker ends, for example because it was killed, it is started again with its
@@ -81,10 +87,46 @@ impl PrivateBroker {
     /// # Errors
     /// The same as of [`start`](Self::start).
     pub fn start_restarting() -> Result<Self, BrokerError> {
-        Self::spawn(&[], true)
+        Self::spawn(&[], Some(Restart::AtOnce))
     }
 
-    fn spawn(cores: &[usize], restart: bool) -> Result<Self, BrokerError> {
+    /// Like [`Self::start`], but a broker that has ended, for example because it was [killed](Self::kill), can be
+    /// [started again](Self::start_again) with its stored data on the same port.
+    ///
+    /// # Errors
+    /// The same as of [`start`](Self::start).
+    pub fn start_restartable(cores: &[usize]) -> Result<Self, BrokerError> {
+        Self::spawn(cores, Some(Restart::OnRequest))
+    }
+
+    /// Kills the broker, and waits until it has ended.
+    ///
+    /// # Errors
+    /// When the system does not permit it, or the broker does not end.
+    pub fn kill(&mut self) -> io::Result<()> {
+        let failed = |reason: String| io::Error::other(format!("the broker cannot be killed: {reason}"));
+        let pid = i32::try_from(self.pid()).map_err(|error| failed(error.to_string()))?;
+        kill(Pid::from_raw(pid), Signal::SIGKILL).map_err(|error| failed(error.to_string()))?;
+        let begun = Instant::now();
+        while sys::is_running(self.pid()) == Some(true) {
+            if begun.elapsed() > STOP_DEADLINE {
+                return Err(failed("it does not end".to_owned()));
+            }
+            std::thread::sleep(END_POLL_INTERVAL);
+        }
+        Ok(())
+    }
+
+    /// Starts a broker [that can be restarted](Self::start_restartable) and has ended again, and waits until it is ready.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when it does not become ready.
+    pub fn start_again(&mut self) -> Result<(), BrokerError> {
+        self.guard.send_line("start")?;
+        self.await_restart()
+    }
+
+    fn spawn(cores: &[usize], restart: Option<Restart>) -> Result<Self, BrokerError> {
         let mut command = Command::new(own_program()?);
         command
             .arg(GUARD_SUBCOMMAND)

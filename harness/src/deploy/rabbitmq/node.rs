@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
-use std::ops::Range;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +23,7 @@ use super::error::BrokerError;
 use super::folder::Folder;
 use super::install::Installation;
 use super::line::NodeInfo;
+use crate::deploy::ports::free_ports;
 use crate::sys::{self, Secret};
 
 /// How long a broker may take until it accepts connections.
@@ -42,11 +42,6 @@ const HANDSHAKE_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_HANDSHAKES: u32 = 20;
 /// How long the output of a process that has ended may take to arrive. A process that it started may keep its pipes open.
 const OUTPUT_DEADLINE: Duration = Duration::from_secs(2);
-/// The ports to choose from. They lie below those that the system gives to connections (from 32768 on Linux): a machine under
-/// load uses all of these within seconds, and RabbitMQ takes some seconds until it listens.
-const CANDIDATES: Range<u16> = 10_000..32_768;
-/// How many ports to try.
-const MAX_CANDIDATES: u32 = 1_000;
 /// Number of lines at the end of the output that are kept to explain a failure.
 const TAIL_LINES: usize = 20;
 const USER: &str = "rpcbench";
@@ -83,21 +78,8 @@ struct Ports {
 
 impl Ports {
     fn find() -> io::Result<Self> {
-        // All bound at the same time, so that they are different.
-        let (mut listeners, mut ports) = (Vec::new(), Vec::new());
-        for _ in 0..MAX_CANDIDATES {
-            let port = rand::random_range(CANDIDATES);
-            match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-                Ok(listener) => listeners.push(listener),
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => continue,
-                Err(error) => return Err(error),
-            }
-            ports.push(port);
-            if let [amqp, epmd, distribution] = *ports {
-                return Ok(Ports { amqp, epmd, distribution });
-            }
-        }
-        Err(io::ErrorKind::AddrInUse.into())
+        let [amqp, epmd, distribution] = free_ports()?;
+        Ok(Ports { amqp, epmd, distribution })
     }
 
     /// Whether another process has bound one of the ports since they were chosen. The node must have ended.
@@ -375,12 +357,5 @@ mod tests {
             assert!(names_a_taken_port(output), "{output}");
         }
         assert!(!names_a_taken_port("enospc"));
-    }
-
-    #[test]
-    fn the_ports_of_a_node_differ_and_are_not_those_of_connections() {
-        let Ports { amqp, epmd, distribution } = Ports::find().unwrap();
-        assert!(amqp != epmd && epmd != distribution && distribution != amqp);
-        assert!([amqp, epmd, distribution].iter().all(|port| CANDIDATES.contains(port)));
     }
 }

@@ -16,11 +16,13 @@ mod rows;
 mod style;
 mod sweep;
 mod throughput;
+mod timeline;
 
 use std::collections::BTreeSet;
 
 use super::capacity::capacities;
 use super::summary::{MeasurementSummary, Summary};
+use super::timelines::timelines;
 use crate::deploy::Placement;
 use crate::load::Operation;
 use crate::record::Record;
@@ -39,6 +41,8 @@ pub(super) struct Figures {
     pub claims: Vec<Figure>,
     /// The highest rates that were found, a figure for each search.
     pub capacities: Vec<Figure>,
+    /// The timelines, a figure each.
+    pub timelines: Vec<Figure>,
     /// Figures across measurements that differ only in their load.
     pub sweeps: Vec<Figure>,
     /// Bytes on the wire, a figure for each operation.
@@ -82,7 +86,20 @@ impl Figures {
             let name = names.unique(&format!("codec {}", measured.measurement.name));
             codecs.push(codecs::figure(&measured, name)?);
         }
-        Ok(Figures { measurements, claims, capacities: searches, sweeps, bytes, codecs })
+        let mut over_time = Vec::new();
+        for timeline in timelines(record) {
+            let name = names.unique(&format!("timeline {}", timeline.timeline.name));
+            over_time.push(timeline::figure(&timeline, name)?);
+        }
+        Ok(Figures {
+            measurements,
+            claims,
+            capacities: searches,
+            timelines: over_time,
+            sweeps,
+            bytes,
+            codecs,
+        })
     }
 
     /// Every figure.
@@ -90,6 +107,7 @@ impl Figures {
         self.claims
             .iter()
             .chain(&self.capacities)
+            .chain(&self.timelines)
             .chain(&self.sweeps)
             .chain(self.measurements.iter().flatten())
             .chain(&self.bytes)

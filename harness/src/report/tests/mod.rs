@@ -7,6 +7,7 @@ mod records;
 mod simulation;
 mod statements;
 mod sweeps;
+mod timelines;
 mod variants;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -63,6 +63,7 @@ pub(super) fn of_trials(scenario: Scenario, facts: Vec<StackFacts>, trials: Vec<
         trials,
         searches: vec![],
         codecs: vec![],
+        timelines: vec![],
     }
 }
 

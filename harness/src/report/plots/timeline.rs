@@ -1,0 +1,157 @@
+//! A timeline: response times and lost calls over time, a panel for each stack, with the events marked.
+
+use super::axis::Axis;
+use super::canvas::{Anchor, Canvas, PlotError, draw};
+use super::curves;
+use super::figure::Figure;
+use super::rows::{self, RIM};
+use super::style::{GRID, INK, Look, MUTED, TEXT_SIZE, WIDTH, width};
+use crate::record::{BIN_LENGTH, TimelineResult};
+use crate::report::text;
+use crate::report::timelines::{StackTimeline, Timelines};
+
+/// The edges of the area for curves.
+const LEFT: f64 = RIM + 66.0;
+const RIGHT: f64 = WIDTH - RIM;
+/// The first and the second line of the names of the events.
+const EVENTS_TOP: f64 = 74.0;
+const EVENT_LINE: f64 = 17.0;
+/// The upper edge of the first panel.
+const TOP: f64 = EVENTS_TOP + 2.0 * EVENT_LINE;
+/// The parts of a panel from its upper edge: its name, the response times, and the share of lost calls.
+const NAME_HEIGHT: f64 = 24.0;
+const CURVE_HEIGHT: f64 = 96.0;
+const SHARE_GAP: f64 = 10.0;
+const SHARE_HEIGHT: f64 = 26.0;
+const PANEL_HEIGHT: f64 = NAME_HEIGHT + CURVE_HEIGHT + SHARE_GAP + SHARE_HEIGHT + 12.0;
+/// Response times in milliseconds that every axis shows, so that small differences look small.
+const SHOWN_MS: [f64; 2] = [0.1, 10.0];
+
+/// Draws `timeline`, the first block that counts of each stack.
+pub(super) fn figure(timeline: &Timelines<'_>, name: String) -> Result<Figure, PlotError> {
+    let shown: Vec<(&StackTimeline<'_>, &TimelineResult)> =
+        timeline.stacks.iter().filter_map(|stack| Some((stack, *stack.blocks.first()?))).collect();
+    let title = format!("Response times and lost calls over time: {}", timeline.timeline.name);
+    let seconds = Axis::linear(std::iter::once(timeline.timeline.length.as_secs_f64()), LEFT, RIGHT);
+    let times = shown.iter().flat_map(|(_, result)| &result.bins).flat_map(|bin| [bin.p50_ns, bin.max_ns]);
+    let times: Vec<f64> = times.flatten().map(millis).chain(SHOWN_MS).collect();
+    let bottom = panel_top(shown.len());
+    let alternative = format!("{title}; {}", timeline.conditions());
+    let svg = draw(bottom + rows::BELOW, &alternative, |canvas| {
+        rows::heading(canvas, &title, &timeline.calls());
+        for (index, (_, result)) in shown.iter().enumerate() {
+            let top = panel_top(index) + NAME_HEIGHT;
+            for outage in result.outages() {
+                let (from, to) = (seconds_of(outage.from_ns), outage.to_ns.map_or(f64::MAX, seconds_of));
+                let lower = top + CURVE_HEIGHT + SHARE_GAP + SHARE_HEIGHT;
+                canvas.rectangle((seconds.at(from), top), (seconds.at(to), lower), GRID, 0.6);
+            }
+        }
+        rows::grid(canvas, &seconds, TOP + NAME_HEIGHT, bottom, "seconds from the first call that counts");
+        name_events(canvas, timeline, &seconds, bottom);
+        for (index, (stack, result)) in shown.iter().enumerate() {
+            draw_panel(canvas, stack, result, &seconds, &times, panel_top(index));
+        }
+    })?;
+    let caption = "For each stack, above: the median response time of each 100 ms in milliseconds as a line, which is \
+                   interrupted where half of the calls got no right answer, and the longest as dots. Below: the share of \
+                   the calls that were lost, in percent. Calls count at their scheduled send times. Grey: the time \
+                   without a server, or without the broker. The first block that counts is shown.";
+    Ok(Figure { name, title: alternative, caption: caption.to_owned(), svg })
+}
+
+/// The upper edge of a panel.
+#[allow(clippy::cast_precision_loss)]
+fn panel_top(index: usize) -> f64 {
+    TOP + index as f64 * PANEL_HEIGHT
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn millis(nanos: u64) -> f64 {
+    nanos as f64 / 1e6
+}
+
+fn seconds_of(nanos: u64) -> f64 {
+    millis(nanos) / 1e3
+}
+
+/// Draws a line at each event, with its name above, in two lines where they are close to each other.
+fn name_events(canvas: &mut Canvas<'_>, timeline: &Timelines<'_>, seconds: &Axis, bottom: f64) {
+    let mut ends = [f64::NEG_INFINITY; 2];
+    for event in timeline.timeline.sorted_events() {
+        let x = seconds.at(event.at.as_secs_f64());
+        let half = width(event.action.name(), TEXT_SIZE) / 2.0;
+        let x_of_name = x.clamp(LEFT + half, RIGHT - half);
+        let line = usize::from(x_of_name - half < ends[0]);
+        ends[line] = x_of_name + half + 8.0;
+        let y = if line == 0 { EVENTS_TOP + EVENT_LINE } else { EVENTS_TOP };
+        canvas.text(event.action.name(), (x_of_name, y), Anchor::Middle, INK);
+        canvas.dashed(&[(x, y + 10.0), (x, bottom)], 4.0, 3.0, MUTED, 1.2);
+    }
+}
+
+/// Draws the panel of a stack with its upper edge at `top`. `times` are the response times of all stacks in milliseconds.
+fn draw_panel(
+    canvas: &mut Canvas<'_>,
+    stack: &StackTimeline<'_>,
+    result: &TimelineResult,
+    seconds: &Axis,
+    times: &[f64],
+    top: f64,
+) {
+    let colour = stack.kind.map_or(INK, |kind| Look::of(kind).colour);
+    canvas.bold(stack.stack, (LEFT, top + 12.0), TEXT_SIZE);
+    canvas.text("ms", (LEFT - 10.0, top + 12.0), Anchor::Right, MUTED);
+    canvas.text(&summary(result), (RIGHT, top + 12.0), Anchor::Right, MUTED);
+    let upper = top + NAME_HEIGHT;
+    let vertical = Axis::logarithmic(times.iter().copied(), upper + CURVE_HEIGHT, upper);
+    curves::grid(canvas, &vertical, LEFT, RIGHT);
+    let length = BIN_LENGTH.as_secs_f64();
+    #[allow(clippy::cast_precision_loss)]
+    let edges = |index: usize| (seconds.at(index as f64 * length), seconds.at((index + 1) as f64 * length));
+    let middle = |index: usize| f64::midpoint(edges(index).0, edges(index).1);
+    let mut line = Vec::new();
+    for (index, bin) in result.bins.iter().enumerate() {
+        if let Some(max) = bin.max_ns {
+            canvas.point((middle(index), vertical.at(millis(max))), MUTED);
+        }
+        match bin.p50_ns {
+            Some(p50) => line.push((middle(index), vertical.at(millis(p50)))),
+            None => draw_line(canvas, &std::mem::take(&mut line), colour),
+        }
+    }
+    draw_line(canvas, &line, colour);
+    let lower = upper + CURVE_HEIGHT + SHARE_GAP + SHARE_HEIGHT;
+    canvas.line((LEFT, lower), (RIGHT, lower), MUTED, 1.0);
+    canvas.text("lost %", (LEFT - 10.0, lower - SHARE_HEIGHT / 2.0), Anchor::Right, MUTED);
+    for (index, bin) in result.bins.iter().enumerate() {
+        let lost = bin.scheduled.saturating_sub(bin.right);
+        if lost > 0 {
+            #[allow(clippy::cast_precision_loss)]
+            let share = lost as f64 / bin.scheduled as f64;
+            let (from, to) = edges(index);
+            canvas.rectangle((from, lower - share * SHARE_HEIGHT), (to, lower), INK, 1.0);
+        }
+    }
+}
+
+/// A line through `points`; a dot for a single one.
+fn draw_line(canvas: &mut Canvas<'_>, points: &[(f64, f64)], colour: plotters::style::RGBColor) {
+    match points {
+        [] => {}
+        [only] => canvas.point(*only, colour),
+        points => canvas.curve(points, colour, 1.0, 2.2),
+    }
+}
+
+/// What became of the calls, in a line.
+#[allow(clippy::cast_precision_loss)]
+fn summary(result: &TimelineResult) -> String {
+    let count = |calls: u64| text::thousands(calls as f64);
+    let level = result.level_again_ns().map_or_else(
+        || "not level again".to_owned(),
+        |ns| format!("level again after {} ms", count(ns / 1_000_000)),
+    );
+    let (lost, calls, late) = (result.lost(), result.counts().slots, result.late());
+    format!("{} of {} lost, {} late; {level}", count(lost), count(calls), count(late))
+}

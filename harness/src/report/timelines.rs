@@ -1,0 +1,176 @@
+//! What became of the calls of each timeline, while servers ended and started.
+
+use super::describe;
+use super::model::{Cell, Column, Quantity, Row, Table, Unit};
+use super::spread::Spread;
+use super::stack::StackKind;
+use super::text;
+use crate::record::{Record, Status, TimelineResult};
+use crate::scenario::Timeline;
+
+const COLUMNS: [Column; 9] = [
+    Column::text("stack", "stack"),
+    Column::number("calls", "calls", Unit::Count).meaning("that were scheduled"),
+    Column::number("lost", "lost", Unit::Count)
+        .meaning("calls that got no right answer: they failed, timed out or were not sent")
+        .with_inline_range(),
+    Column::number("failed", "failed", Unit::Count)
+        .meaning("of the lost ones: the caller got an error")
+        .with_inline_range(),
+    Column::number("timed-out", "timed out", Unit::Count)
+        .meaning("of the lost ones: the caller waited until the deadline")
+        .with_inline_range(),
+    Column::number("late", "late", Unit::Count)
+        .meaning(
+            "calls that were scheduled while no server ran, or no broker, and answered rightly after one was started",
+        )
+        .with_inline_range(),
+    Column::number("level-again", "level again ms", Unit::Count)
+        .meaning(
+            "from the beginning of the last start to the second in which every call got the right answer, and half of \
+             those of each 100 ms did so within twice the median before; `–` if a block has none",
+        )
+        .with_inline_range(),
+    Column::number("median-before", "p50 before µs", Unit::Microseconds)
+        .meaning("median response time before the first event"),
+    Column::number("executed", "executed", Unit::Count).meaning(
+        "calls that the servers executed by their count, which is a few too small where one was killed; `–` where a \
+         server does not report it",
+    ),
+];
+
+/// A timeline of the scenario, and what became of the calls of each stack.
+pub(super) struct Timelines<'a> {
+    pub timeline: &'a Timeline,
+    /// The stacks, the one that lost the fewest calls first.
+    pub stacks: Vec<StackTimeline<'a>>,
+    timeout: std::time::Duration,
+}
+
+/// The blocks of one stack in a timeline.
+pub(super) struct StackTimeline<'a> {
+    pub stack: &'a str,
+    /// The kind of the stack; absent where the record does not describe it.
+    pub kind: Option<StackKind>,
+    /// The blocks that count.
+    pub blocks: Vec<&'a TimelineResult>,
+    /// Why the first block that does not count is left out.
+    pub left_out: Option<&'a str>,
+}
+
+/// The timelines of `record` that were run.
+pub(super) fn timelines(record: &Record) -> Vec<Timelines<'_>> {
+    let timelines = record.scenario.timelines.iter().map(|timeline| Timelines::new(timeline, record));
+    timelines.filter(|timeline| !timeline.stacks.is_empty()).collect()
+}
+
+impl<'a> Timelines<'a> {
+    fn new(timeline: &'a Timeline, record: &'a Record) -> Self {
+        let of_stack = |name: &'a str, kind| {
+            let results = record.timelines.iter();
+            let (blocks, others): (Vec<_>, Vec<_>) = results
+                .filter(|result| result.timeline == timeline.name && result.stack == name)
+                .partition(|result| result.status == Status::Valid);
+            let left_out = others.first().and_then(|result| result.complaint.as_deref());
+            StackTimeline { stack: name, kind, blocks, left_out }
+        };
+        let kinds = record.stacks.iter().map(|facts| (facts.name.as_str(), Some(StackKind::of(facts))));
+        let mut stacks: Vec<_> = kinds
+            .map(|(name, kind)| of_stack(name, kind))
+            .filter(|stack| !stack.blocks.is_empty() || stack.left_out.is_some())
+            .collect();
+        stacks.sort_by(|a, b| a.median_lost().total_cmp(&b.median_lost()));
+        let timeout = timeline.timeout.unwrap_or(record.scenario.timeout);
+        Timelines { timeline, stacks, timeout }
+    }
+
+    /// The calls, the events and the placement.
+    pub(super) fn conditions(&self) -> String {
+        let placement = describe::placement(&self.timeline.measurement());
+        format!("{}; {}; {placement}", self.calls(), self.events().join(", "))
+    }
+
+    /// The load, the deadline of a call, and the servers.
+    pub(super) fn calls(&self) -> String {
+        let servers = match self.timeline.servers.get() {
+            1 => String::new(),
+            servers => format!("; {servers} servers"),
+        };
+        let timeout = humantime::format_duration(self.timeout);
+        format!("{}, each within {timeout}{servers}", describe::load(&self.timeline.measurement()))
+    }
+
+    /// The events as they were planned.
+    fn events(&self) -> Vec<String> {
+        self.timeline.sorted_events().iter().map(ToString::to_string).collect()
+    }
+
+    /// The table of the timeline.
+    pub(super) fn table(&self) -> Table {
+        let blocks = self.stacks.iter().map(|stack| stack.blocks.len()).max().unwrap_or(0);
+        Table {
+            title: self.timeline.name.clone(),
+            subtitle: Some(self.conditions()),
+            columns: COLUMNS.to_vec(),
+            rows: self.stacks.iter().map(StackTimeline::row).collect(),
+            note: (blocks > 1).then(|| {
+                format!("medians of {blocks} blocks, with the smallest and the largest where they differ")
+            }),
+            ..Table::default()
+        }
+    }
+
+    /// How many calls each stack lost, in a sentence; `None` where no block counts.
+    pub(super) fn answer(&self) -> Option<String> {
+        let of_stack = |stack: &StackTimeline<'_>| {
+            let calls = stack.spread(|result| Some(result.counts().slots))?.median;
+            let lost = text::thousands(stack.median_lost());
+            let late = stack.spread(|result| Some(result.late()))?.median;
+            let late = if late > 0.0 { format!(", {} late", text::thousands(late)) } else { String::new() };
+            Some(format!("{} {lost} of {}{late}", stack.stack, text::thousands(calls)))
+        };
+        let stacks: Vec<_> = self.stacks.iter().filter_map(of_stack).collect();
+        let (name, events) = (&self.timeline.name, self.events().join(", "));
+        (!stacks.is_empty()).then(|| format!("{name} ({events}): calls lost: {}.", stacks.join("; ")))
+    }
+}
+
+impl StackTimeline<'_> {
+    /// The spread of a number over the blocks; `None` where a block lacks it.
+    #[allow(clippy::cast_precision_loss)]
+    fn spread(&self, number: impl Fn(&TimelineResult) -> Option<u64>) -> Option<Spread> {
+        let numbers = self.blocks.iter().map(|result| Some((result.block, number(result)? as f64)));
+        Spread::of(&numbers.collect::<Option<Vec<_>>>()?)
+    }
+
+    fn median_lost(&self) -> f64 {
+        self.spread(|result| Some(result.lost())).map_or(f64::INFINITY, |lost| lost.median)
+    }
+
+    fn row(&self) -> Row {
+        if self.blocks.is_empty() {
+            return Row::not_measured(self.stack, self.left_out.unwrap_or("no reason recorded"));
+        }
+        let count = |number: fn(&TimelineResult) -> Option<u64>| cell(self.spread(number), 1.0);
+        let cells = vec![
+            self.stack.into(),
+            count(|result| Some(result.counts().slots)),
+            count(|result| Some(result.lost())),
+            count(|result| Some(result.counts().errors())),
+            count(|result| Some(result.counts().timed_out)),
+            count(|result| Some(result.late())),
+            cell(self.spread(TimelineResult::level_again_ns), 1e6),
+            cell(self.spread(|result| result.median_before_ns), 1e3),
+            count(TimelineResult::executed),
+        ];
+        Row { stack: self.kind, ..Row::new(cells) }
+    }
+}
+
+/// A cell with the median of `spread`, and its range where the blocks differ, in units of `unit`.
+fn cell(spread: Option<Spread>, unit: f64) -> Cell {
+    spread.map_or(Cell::Missing, |spread| {
+        let Spread { median, min, max, .. } = spread.map(|value| value / unit);
+        Cell::Quantity(Quantity { range: (min < max).then_some((min, max)), ..Quantity::new(median) })
+    })
+}
