@@ -342,6 +342,18 @@ mod tests {
     }
 
     #[test]
+    fn the_claims_of_built_in_scenarios_have_enough_blocks_and_end_in_time() {
+        let minutes = |count: u64| Duration::from_secs(60 * count);
+        for (name, limit) in [("claims", minutes(40)), ("claims-quick", minutes(8))] {
+            let all = outlook(name, |_| ());
+            assert_eq!(all.undecidable, [], "{name}");
+            assert!(all.duration < limit, "{name}: {:?}", all.duration);
+            let few = outlook(name, |scenario| scenario.blocks = NonZeroU32::new(7).unwrap());
+            assert!(few.to_string().contains("and has 7: no verdict is possible"), "{few}");
+        }
+    }
+
+    #[test]
     fn the_floor_of_an_open_loop_takes_the_time_for_the_limit_of_the_generator() {
         let with_load = |load: &str| {
             let mut scenario = Scenario::load("quick").unwrap();
