@@ -47,11 +47,12 @@ impl Axis {
     /// The position of `value`; values beyond the axis are at its end.
     pub(super) fn at(&self, value: f64) -> f64 {
         let share = if self.logarithmic {
-            (value.max(f64::MIN_POSITIVE) / self.low).ln() / (self.high / self.low).ln()
+            // Not the logarithm of the quotient, which may be too large for a number.
+            (value.max(f64::MIN_POSITIVE).ln() - self.low.ln()) / (self.high / self.low).ln()
         } else {
             (value - self.low) / (self.high - self.low)
         };
-        let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
+        let share = if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) };
         self.from + share * (self.to - self.from)
     }
 
@@ -161,6 +162,14 @@ mod tests {
             assert!((5.0..=9.0).contains(&axis.at(0.0)));
             assert!((5.0..=9.0).contains(&axis.at(f64::INFINITY)));
             assert!(axis.ticks().iter().all(|tick| tick.is_finite()));
+        }
+    }
+
+    #[test]
+    fn values_beyond_the_axis_are_at_its_ends() {
+        let axis = Axis::logarithmic([0.1, 3.0].into_iter(), 100.0, 500.0);
+        for (value, end) in [(0.0, 100.0), (1e-300, 100.0), (f64::MAX, 500.0), (f64::INFINITY, 500.0)] {
+            assert!((axis.at(value) - end).abs() < 1e-9, "{value}");
         }
     }
 
