@@ -58,6 +58,13 @@ fn both_ways(stack: &str, server: &[&str], differences: &[&str]) {
     assert_called(&mut rpcbench(&["call", stack, &url, "divide", "-7", "2"]));
     finish(&mut rpcbench(&["call", stack, &url, "divide", "1", "0"])).with(1, &[]);
     assert_ends_on_sigterm(theirs);
+
+    // Handlers that work give the same answers.
+    for work in ["sleep:0.001", "compute:0.0001"] {
+        let theirs = Process::start(python(script).args(arguments).args(["--work", work]));
+        assert_checked(&mut rpcbench(&["check", stack, &theirs.url()]), differences);
+        assert_ends_on_sigterm(theirs);
+    }
 }
 
 const BEYOND_64_BITS: &str = "multiply(9223372036854775807, 2)";
@@ -99,8 +106,8 @@ fn amqp() {
     assert_ends_on_sigterm(ours);
     assert_ends_on_sigterm(slow);
 
-    let theirs =
-        Process::start(python("oslo_server.py").args(["--topic", "theirs"]).env("RPCBENCH_BROKER", url));
+    let arguments = ["--topic", "theirs", "--work", "sleep:0.001"];
+    let theirs = Process::start(python("oslo_server.py").args(arguments).env("RPCBENCH_BROKER", url));
     assert!(!theirs.url().contains('@'), "credentials are printed");
     assert_checked(&mut rpcbench(&["check", "amqp", url, "--topic", "theirs"]), &[BEYOND_64_BITS, "echo"]);
     assert_called(&mut rpcbench(&["call", "amqp", url, "divide", "x=-7", "y=2", "--topic", "theirs"]));
@@ -111,7 +118,7 @@ fn amqp() {
 
 #[test]
 fn rest() {
-    let theirs = Process::start(&mut python("rest_server.py"));
+    let theirs = Process::start(python("rest_server.py").args(["--work", "compute:0.0001"]));
     let url = theirs.url();
     for stack in ["rest", "rest-hyper"] {
         assert_checked(&mut rpcbench(&["check", stack, &url]), &[BEYOND_64_BITS, "echo"]);
@@ -156,9 +163,21 @@ fn reference_servers_are_stacks() {
 }
 
 #[test]
+fn handlers_of_reference_servers_work_in_a_run() {
+    let stacks = [&REFERENCE_STACKS[..], &["zerorpc-python"]].concat();
+    let record = measured(&stacks.join(","), &["--load=closed:1", "--server-arg=--work=sleep:2ms"]);
+    assert_eq!(record.skipped, []);
+    for stack in stacks {
+        let trial = record.trials.iter().find(|trial| trial.stack == stack).unwrap();
+        // Within the histogram's resolution.
+        assert!(trial.latency.as_ref().is_some_and(|latency| latency.min >= 1_998_000), "{trial:?}");
+    }
+}
+
+#[test]
 fn a_reference_server_is_served_by_name() {
     for stack in REFERENCE_STACKS {
-        let server = Process::start(&mut rpcbench(&["serve", stack]));
+        let server = Process::start(&mut rpcbench(&["serve", stack, "--work", "compute:1ms"]));
         assert_called(&mut rpcbench(&["call", stack, &server.url(), "divide", "-7", "2"]));
         assert_ends_on_sigterm(server);
     }

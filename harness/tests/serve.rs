@@ -31,9 +31,14 @@ impl Server {
 
     /// Waits until a handler has begun.
     fn wait_for_call(&self) {
+        self.wait_for_calls(1);
+    }
+
+    /// Waits until so many handlers have begun.
+    fn wait_for_calls(&self, calls: u64) {
         let begun = Instant::now();
-        while request_stats(&self.control).unwrap().calls == 0 {
-            assert!(begun.elapsed() < TEST_TIMEOUT, "{}: no call arrives", self.url);
+        while request_stats(&self.control).unwrap().calls < calls {
+            assert!(begun.elapsed() < TEST_TIMEOUT, "{}: fewer than {calls} calls arrive", self.url);
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -77,6 +82,27 @@ fn a_sleeping_method_does_not_keep_a_server_from_ending() {
         server.process.signal(Signal::SIGTERM);
         server.process.ended().with(0, &["a handler is still running"]);
         assert_ne!(caller.ended().status.code(), Some(0));
+    }
+}
+
+#[test]
+fn the_executor_decides_whether_a_handler_begins_while_another_one_sleeps() {
+    for stack in ["tcp-async", "rest", "xmlrpc", "jsonrpc", "zerorpc"] {
+        for (executor, overlaps) in
+            [("blocking", false), ("threads:1", false), ("threads:2", true), ("async", true)]
+        {
+            let server = Server::start(&[stack, "--executor", executor, "--work", "sleep:10s"]);
+            let call = ["call", stack, &server.url, "add", "2", "3", "--timeout"];
+            let _first = Process::start(rpcbench(&call).arg("1h"));
+            server.wait_for_calls(1);
+            if overlaps {
+                let _second = Process::start(rpcbench(&call).arg("1h"));
+                server.wait_for_calls(2);
+            } else {
+                finish(rpcbench(&call).arg("200ms")).with(3, &["timeout"]);
+                assert_eq!(request_stats(&server.control).unwrap().calls, 1, "{stack} {executor}");
+            }
+        }
     }
 }
 

@@ -1,14 +1,17 @@
 """The calculator that all reference servers serve, and what they share: options, start and stop."""
 
 import argparse
+import functools
+import inspect
 import os
 import signal
 import sys
 import threading
+import time
 
 # How many connections may wait to be accepted. The default of socketserver, 5, would refuse callers that connect at the
 # same time, which is usual for a server that closes the connection after each call.
-BACKLOG = 128
+BACKLOG = 512
 
 
 class Calculator:
@@ -35,11 +38,31 @@ class Calculator:
         return f"hello, {name}"
 
 
+# The methods that every reference server has.
+METHODS = "add", "multiply", "subtract", "divide", "hello"
+
+
+def create(arguments, sleep=time.sleep):
+    """Return the calculator that the arguments ask for: its methods do the work of --work before they answer.
+
+    A server whose handlers share a thread gives a function `sleep` that lets the others run.
+    """
+    methods = Calculator()
+    if arguments.work:
+        kind, seconds = arguments.work
+        work = functools.partial({"sleep": sleep, "compute": _compute}[kind], seconds)
+        for name in METHODS:
+            setattr(methods, name, _working(getattr(methods, name), work))
+    return methods
+
+
 def options(description):
     """Return an argument parser with the options that all servers have."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--listen", metavar="HOST:PORT", type=_address, default=("127.0.0.1", 0),
                         help="where to listen; port 0 (the default) picks a free one")
+    parser.add_argument("--work", metavar="sleep:SECONDS|compute:SECONDS", type=_work,
+                        help="what each method does before it answers: wait, or use CPU time")
     parser.add_argument("--end-with-input", action="store_true", help="exit at the end of standard input, as on SIGTERM")
     return parser
 
@@ -54,6 +77,31 @@ def exit_on_request(arguments):
 def print_listening(protocol, url):
     """Print to standard output that the server accepts calls."""
     print("listening", protocol, url, flush=True)
+
+
+def _working(method, work):
+    @functools.wraps(method)
+    def working(*arguments, **named):
+        work()
+        return method(*arguments, **named)
+
+    # For libraries that show a method's parameters.
+    working.__signature__ = inspect.signature(method)
+    return working
+
+
+def _compute(seconds):
+    """Use this much CPU time of this thread; what others use meanwhile does not count."""
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+
+def _work(text):
+    kind, _, seconds = text.partition(":")
+    if kind not in ("sleep", "compute"):
+        raise argparse.ArgumentTypeError("expected sleep:SECONDS or compute:SECONDS")
+    return kind, float(seconds)
 
 
 def _address(text):

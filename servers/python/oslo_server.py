@@ -53,7 +53,7 @@ transport = oslo_messaging.get_rpc_transport(cfg.CONF, url="rabbit" + broker[bro
 server = oslo_messaging.get_rpc_server(
     transport,
     oslo_messaging.Target(topic=arguments.topic, server=arguments.server),
-    [Endpoint(calculator.Calculator())],
+    [Endpoint(calculator.create(arguments))],
     executor="threading",
 )
 server.start()

@@ -5,8 +5,6 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import calculator
 
-methods = calculator.Calculator()
-
 
 class Handler(BaseHTTPRequestHandler):
     """POST /METHOD with the arguments as a JSON object. Like SimpleXMLRPCServer, it closes the connection after a call."""
@@ -43,6 +41,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 arguments = calculator.options(__doc__).parse_args()
+methods = calculator.create(arguments)
 
 HTTPServer.request_queue_size = calculator.BACKLOG
 server = HTTPServer(arguments.listen, Handler)

@@ -20,7 +20,7 @@ SimpleXMLRPCServer.request_queue_size = calculator.BACKLOG
 server = (ThreadedServer if arguments.threads else SimpleXMLRPCServer)(arguments.listen, logRequests=False)
 server.register_introspection_functions()
 server.register_multicall_functions()
-server.register_instance(calculator.Calculator())
+server.register_instance(calculator.create(arguments))
 
 calculator.exit_on_request(arguments)
 calculator.print_listening("xmlrpc", "http://%s:%d/" % server.server_address)

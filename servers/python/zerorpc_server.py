@@ -15,7 +15,8 @@ if not hasattr(inspect, "getargspec"):
 
 arguments = calculator.options(__doc__).parse_args()
 
-server = zerorpc.Server(calculator.Calculator())
+# A greenlet that sleeps lets the others run; time.sleep would stop them all.
+server = zerorpc.Server(calculator.create(arguments, gevent.sleep))
 server.bind("tcp://%s:%d" % arguments.listen)
 
 calculator.exit_on_request(arguments)

@@ -13,7 +13,7 @@ use super::interrupts::{ENDING_RUN, Interrupts};
 use super::overrides::Overrides;
 use super::progress::Progress;
 use super::serve::{host_and_port, resolve};
-use super::targets::{named_twice, parse_target};
+use super::targets::{check_handlers, named_twice, parse_target};
 use super::{Exit, Failure, Outcome, print, print_error, print_required};
 use crate::agents::clock::RunClock;
 use crate::agents::{self, AgentArgument, AgentError, INDEX_VARIABLE, Options, Start};
@@ -110,8 +110,11 @@ pub(super) fn agent(arguments: &Arguments) -> Outcome {
     let targets = targets(arguments)?;
     let scenario = scenario(arguments, &targets)?;
     // Every mistake is reported before the first wait.
-    Plan::new(&scenario, &sys::allowed_cores())
+    let plan = Plan::new(&scenario, &sys::allowed_cores())
         .map_err(|error| Failure::usage(format!("scenario {}: {error}", scenario.name)))?;
+    if let Some(name) = targets.keys().next() {
+        check_handlers(&plan, name)?;
+    }
     let to_file = arguments.out != Path::new("-");
     let mut options = Options {
         number,

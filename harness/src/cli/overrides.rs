@@ -129,8 +129,7 @@ impl Overrides {
         if let Some(bytes) = self.payload {
             for measurement in &mut scenario.measurements {
                 measurement.operation = measurement.operation.with_payload(bytes).map_err(Failure::usage)?;
-                measurement.name =
-                    format!("{} {} {}", measurement.operation, measurement.load, measurement.placement);
+                measurement.name = name_of(measurement);
             }
         }
         scenario.measurements = distinct(scenario.measurements);
@@ -162,6 +161,12 @@ fn distinct(measurements: Vec<Measurement>) -> Vec<Measurement> {
     different
 }
 
+/// The name of a measurement that options have changed.
+fn name_of(measurement: &Measurement) -> String {
+    let Measurement { operation, load, placement, .. } = measurement;
+    format!("{operation} {load} {placement}{}", measurement.handlers())
+}
+
 /// Repeats each measurement for each of `values`, named after the value; without values, leaves the measurements as they
 /// are.
 fn replace<T: Copy + std::fmt::Display>(
@@ -177,7 +182,7 @@ fn replace<T: Copy + std::fmt::Display>(
         for value in values {
             let mut changed = measurement.clone();
             set(&mut changed, *value);
-            changed.name = format!("{} {} {}", changed.operation, changed.load, changed.placement);
+            changed.name = name_of(&changed);
             scenario.measurements.push(changed);
         }
     }

@@ -11,16 +11,17 @@ use super::interrupts::{ENDING_RUN, Interrupts};
 use super::overrides::Overrides;
 use super::progress::Progress;
 use super::protocol_options::{parse_server_options, print_notes};
-use super::targets::TargetsArguments;
+use super::targets::{TargetsArguments, check_handlers};
 use super::{Exit, Failure, Outcome, print, print_error};
 use crate::deploy::Placement;
 use crate::record::{RECORD_FILE, Record, prepare_folder};
 use crate::report::{self, Summary};
 use crate::run::targets::Targets;
 use crate::run::{self, Options, RunError};
-use crate::scenario::{Plan, Scenario};
+use crate::scenario::{Plan, Scenario, TrialSpec};
 use crate::stacks::{
-    BROKER_VARIABLE, Role, ServerOptions, Stack, check_broker_url, default_brokered, revealed,
+    BROKER_VARIABLE, Role, ServerOptions, Stack, check_broker_url, default_brokered, parse_or_suggest,
+    revealed,
 };
 use crate::sys;
 
@@ -54,9 +55,9 @@ pub(super) struct Arguments {
     /// Do not keep idle cores awake; only has an effect in placement split
     #[arg(long)]
     no_warm: bool,
-    /// How servers run handlers: blocking (one at a time), threads:N or async
-    #[arg(long, default_value_t = Executor::Async)]
-    executor: Executor,
+    /// How servers run handlers, unless the scenario sets it: blocking (one at a time), threads:N or async [default: async]
+    #[arg(long, value_parser = parse_or_suggest::<Executor>)]
+    executor: Option<Executor>,
     #[command(flatten)]
     targets: TargetsArguments,
     /// Use this broker instead of starting a private one; the queues of the run are deleted at its end. @FILE reads the
@@ -160,6 +161,9 @@ fn check_names(plan: &Plan, targets: &Targets, arguments: &Arguments) -> Result<
             )));
         }
     }
+    if let Some(name) = targets.urls.keys().next() {
+        check_handlers(plan, name)?;
+    }
     if let Some(name) = targets.urls.keys().find(|name| !planned.iter().any(|planned| planned.name == **name))
     {
         return Err(Failure::usage(format!("--target {name}: it is not among the stacks to be measured")));
@@ -244,10 +248,27 @@ fn server_options(
     let started: Vec<_> =
         plan.stacks().into_iter().filter(|stack| !targets.urls.contains_key(stack.name)).collect();
     let mut options = parse_server_options(&words, &started)?;
-    if !options.given.iter().any(|given| given == "--executor") {
-        options.common.executor = arguments.executor;
+    let is_given = |option: &str| options.given.iter().any(|given| given == option);
+    if is_given("--executor") || arguments.executor.is_some() {
+        check_conflict("--executor", plan, |trial| trial.executor.is_some())?;
+    }
+    if is_given("--work") {
+        check_conflict("--work", plan, |trial| trial.work.is_some())?;
+    }
+    if let Some(executor) = arguments.executor.filter(|_| !is_given("--executor")) {
+        options.common.executor = executor;
     }
     Ok(options)
+}
+
+/// Refuses `option` where a trial's measurement `sets` the same: one of the two would silently have no effect.
+fn check_conflict(option: &str, plan: &Plan, sets: fn(&TrialSpec) -> bool) -> Result<(), Failure> {
+    let Some(trial) = plan.trials().find(|trial| sets(trial)) else { return Ok(()) };
+    let setting = option.trim_start_matches('-');
+    Err(Failure::usage(format!(
+        "{option}: the measurement `{}` of the scenario sets the {setting} of its servers",
+        trial.measurement
+    )))
 }
 
 /// Creates the results folder, which must not hold a record yet.

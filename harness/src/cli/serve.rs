@@ -43,7 +43,7 @@ const OWN_CRATES: [&str; 6] = ["rpcbench", "amqp", "http_layer", "net", "tcp_flo
 #[command(after_help = "Examples:
   rpcbench serve xmlrpc --listen 127.0.0.1:8000
   rpcbench serve rest --listen unix:/tmp/calculator
-  rpcbench serve rest --executor threads:8 --handler-delay 5ms
+  rpcbench serve rest --executor threads:8 --work sleep:5ms
   rpcbench serve zerorpc --service time --listen 127.0.0.1:1234
   rpcbench serve zerorpc --listen 127.0.0.1:4242 --bind ipc:///tmp/calculator
   rpcbench serve amqp --broker amqp://guest:guest@localhost/ --topic calc")]

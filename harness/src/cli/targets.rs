@@ -9,7 +9,7 @@ use net::Endpoint;
 use super::Failure;
 use super::protocol_options::{OfClients, ProtocolOptions};
 use crate::run::targets::Targets;
-use crate::scenario::Scenario;
+use crate::scenario::{Plan, Scenario, TrialSpec};
 use crate::stacks::{FLOORS, Options, Stack, base_name};
 
 /// The environment variable that lists servers that are already running, as `--target` does, separated by spaces.
@@ -112,6 +112,18 @@ fn listed(variable: &str) -> Result<impl Iterator<Item = String>, Failure> {
         text => text.unwrap_or_default(),
     };
     Ok(text.split_whitespace().map(str::to_owned).collect::<Vec<_>>().into_iter())
+}
+
+/// Refuses to measure `target`, a server that is already running, where a measurement of `plan` sets the executor or the work
+/// of its servers.
+pub(super) fn check_handlers(plan: &Plan, target: &str) -> Result<(), Failure> {
+    let sets_handlers = |trial: &&TrialSpec| trial.executor.is_some() || trial.work.is_some();
+    let Some(trial) = plan.trials().find(sets_handlers) else { return Ok(()) };
+    Err(Failure::usage(format!(
+        "--target {target}: the measurement `{}` of the scenario sets `executor` or `work`, which a server that is already \
+         running does not take; start it with `serve --executor` or `--work`, and leave the keys out",
+        trial.measurement
+    )))
 }
 
 /// The last one would silently take the place of the others.

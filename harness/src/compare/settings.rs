@@ -157,6 +157,14 @@ fn scenario(found: &mut Differences, records: [&Record; 2]) {
         );
         found.add(Scenarios, name("the load"), both.map(|measurement| measurement.load.to_string()));
         found.add(Scenarios, name("the number of connections"), both.map(connections));
+        let executor = |measurement: &Measurement| {
+            measurement.executor.map_or_else(|| "the default".to_owned(), |executor| executor.to_string())
+        };
+        found.add(Scenarios, name("the executor"), both.map(executor));
+        let work = |measurement: &Measurement| {
+            measurement.work.map_or_else(|| "none".to_owned(), |work| work.to_string())
+        };
+        found.add(Scenarios, name("the work of handlers"), both.map(work));
         found.add(Placements, name("the placement"), both.map(placement));
         let slice = |measurement: &Measurement| measurement.slice.map_or_else(|| "none".to_owned(), duration);
         found.add(Scenarios, name("the length of a slice"), both.map(slice));

@@ -125,7 +125,7 @@ fn a_machine_that_is_slower_as_a_whole_makes_no_difference() {
 #[test]
 fn decisive_settings_are_refused_by_name_unless_they_are_allowed() {
     type Change = fn(&mut Record);
-    let cases: [(SettingKind, &str, Change); 4] = [
+    let cases: [(SettingKind, &str, Change); 6] = [
         (SettingKind::Machines, "the number of cores is", |new| new.machine.cores += 2),
         (SettingKind::Machines, "the processor is", |new| new.machine.processor = Some("Other".to_owned())),
         (SettingKind::Placements, "the placement of `latency` is", |new| {
@@ -134,6 +134,20 @@ fn decisive_settings_are_refused_by_name_unless_they_are_allowed() {
         (SettingKind::Scenarios, "the load of `latency` is closed:1 in the first and closed:7", |new| {
             new.scenario.measurements[0].load = "closed:7".parse().unwrap();
         }),
+        (
+            SettingKind::Scenarios,
+            "the executor of `latency` is the default in the first and blocking",
+            |new| {
+                new.scenario.measurements[0].executor = Some("blocking".parse().unwrap());
+            },
+        ),
+        (
+            SettingKind::Scenarios,
+            "the work of handlers of `latency` is none in the first and sleep:5ms",
+            |new| {
+                new.scenario.measurements[0].work = Some("sleep:5ms".parse().unwrap());
+            },
+        ),
     ];
     for (kind, words, change) in cases {
         let message = compared(change).unwrap_err().to_string();

@@ -9,7 +9,7 @@ pub(super) struct Csv;
 /// A column: its name, with the unit, and the cell of a trial. A figure that was not observed is empty.
 type Column = (&'static str, fn(&Record, &Trial) -> String);
 
-const COLUMNS: [Column; 46] = [
+const COLUMNS: [Column; 48] = [
     ("run", |record, _| record.id.clone()),
     ("started", |record, _| record.started.clone()),
     ("scenario", |record, _| record.scenario.name.clone()),
@@ -56,6 +56,8 @@ const COLUMNS: [Column; 46] = [
     ("broker_run_queue_ns", |_, trial| nanos(trial.broker.and_then(|used| used.run_queue_ns))),
     ("others_share", |_, trial| figure(trial.others)),
     ("stolen_share", |_, trial| figure(trial.stolen)),
+    ("executor", |_, trial| trial.executor.as_ref().map(ToString::to_string).unwrap_or_default()),
+    ("work", |_, trial| trial.work.as_ref().map(ToString::to_string).unwrap_or_default()),
 ];
 
 fn latency(trial: &Trial, of: fn(&Latency) -> Option<u64>) -> String {

@@ -39,8 +39,8 @@ pub use wire::{CountedBy, Hop, Parts, Party, Wire};
 
 use std::fmt;
 
-use calculator::Method;
 use calculator::conformance::{Level, Outcome};
+use calculator::{Executor, Method, Work};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -48,7 +48,7 @@ use crate::deploy::{Cores, Placement};
 use crate::load::{Load, Operation};
 use crate::observe::{Counts, InFlightMean};
 use crate::scenario::{Scenario, TrialSpec};
-use crate::stacks::{ProtocolRef, Role, Stack};
+use crate::stacks::{ProtocolRef, Role, Stack, text};
 use crate::sys::{Machine, Usage};
 
 /// The version of the record's schema. It grows by one when a reader of the last version would misread a record.
@@ -329,6 +329,14 @@ pub struct Trial {
     pub server_placed: bool,
     /// Whether cores that would idle were kept awake until the end of the trial.
     pub warm: bool,
+    /// How the server ran handlers, if the measurement set it; otherwise the facts about the stack have it.
+    #[serde(default, with = "text::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub executor: Option<Executor>,
+    /// What handlers did before they answered, if the measurement set it: `sleep:TIME` or `compute:TIME`.
+    #[serde(default, with = "text::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub work: Option<Work>,
     /// The start of the trial in seconds since the start of the run. Of a trial in slices, when the first one was measured;
     /// the slices of others lie between its own.
     pub at_seconds: f64,
@@ -472,6 +480,8 @@ impl Trial {
             cores: spec.cores.clone(),
             server_placed: true,
             warm: false,
+            executor: spec.executor,
+            work: spec.work,
             at_seconds: 0.0,
             measured_seconds: 0.0,
             counts: Counts::default(),

@@ -130,7 +130,7 @@ fn throughput(summary: &MeasurementSummary) -> Option<String> {
     let usual = summary.stacks.iter().filter(|stack| stack.kind.is_usual() && stack.throughput.is_some());
     let (ranked, others): (Vec<&StackSummary>, Vec<&StackSummary>) =
         usual.partition(|stack| stack.capacity.is_some_and(|capacity| capacity.is_exact()));
-    let opening = format!("With {}", describe::load(&summary.measurement));
+    let opening = format!("With {}{}", describe::load(&summary.measurement), summary.measurement.handlers());
     // The stacks of such a measurement are in the order of capacity, the largest first.
     let range = match ranked.as_slice() {
         [] => None,

@@ -39,14 +39,15 @@ pub(super) fn example(operation: Operation) -> String {
     if operation == Operation::ADD { "add(2, 3)".to_owned() } else { operation.to_string() }
 }
 
-/// On which cores client, server and broker ran.
-pub(super) fn placement(measurement: &Measurement) -> &'static str {
-    match (measurement.placement.name(), measurement.warm) {
+/// On which cores client, server and broker ran, and how handlers ran and what they did if the measurement sets it.
+pub(super) fn placement(measurement: &Measurement) -> String {
+    let cores = match (measurement.placement.name(), measurement.warm) {
         ("shared", _) => "client, server and broker on one core",
         ("split", true) => "client on one core, server and broker on another, both kept awake",
         ("split", false) => "client on one core, server and broker on another",
         (_, _) => "on whatever cores the system chose",
-    }
+    };
+    format!("{cores}{}", measurement.handlers())
 }
 
 /// The load and the placement.

@@ -99,7 +99,9 @@ fn cores(measurement: &Measurement, record: &Record) -> String {
         format!(", in turn with the other stacks, in slices of at most {}", humantime::format_duration(slice))
     });
     let own = own_settings(measurement);
-    format!("{name}: {operation} {load}, placement {placement}{cores}{}{own}", slices.unwrap_or_default())
+    let handlers = measurement.handlers();
+    let slices = slices.unwrap_or_default();
+    format!("{name}: {operation} {load}{handlers}, placement {placement}{cores}{slices}{own}")
 }
 
 /// The settings of `measurement` that replace those of the scenario.

@@ -90,7 +90,7 @@ impl Power {
     }
 
     /// The measurement whose noise is the best guess for that of `measurement`: latency or throughput, on the same
-    /// placement, with a document or without.
+    /// placement, with a document or without. The noise of handlers that work, or run in a chosen way, is not known.
     #[must_use]
     pub fn like(&self, measurement: &Measurement) -> Option<&MeasurementPower> {
         self.measurements.iter().find(|known| {
@@ -99,6 +99,7 @@ impl Power {
                 && known.load.rate().is_some() == measurement.load.rate().is_some()
                 && known.placement == measurement.placement
                 && has_document(known.operation) == has_document(measurement.operation)
+                && (measurement.executor, measurement.work) == (None, None)
         })
     }
 }
@@ -222,6 +223,9 @@ mod tests {
         assert_eq!(like(&measurement).as_deref(), Some("latency on two cores"));
         measurement.load = "closed:8".parse().unwrap();
         assert_eq!(like(&measurement).as_deref(), Some("throughput"));
+        measurement.work = Some("sleep:5ms".parse().unwrap());
+        assert_eq!(like(&measurement), None);
+        measurement.work = None;
         measurement.load = "open:100:poisson".parse().unwrap();
         assert_eq!(like(&measurement), None);
     }

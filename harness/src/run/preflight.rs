@@ -8,7 +8,7 @@ use crate::record::{Check, Fairness, SocketFacts, Wire};
 use crate::run::fairness::{self, Observed};
 use crate::run::ledger;
 use crate::stacks::Stack;
-use crate::trial::{BrokerLocation, RunningServer, ServerCopy, TrialContext, TrialError};
+use crate::trial::{BrokerLocation, RunningServer, TrialContext, TrialError};
 
 /// The findings about a stack.
 pub struct Findings {
@@ -68,7 +68,7 @@ pub fn inspect(
     context: &TrialContext<'_>,
     broker: Option<&BrokerLocation>,
 ) -> Result<Findings, TrialError> {
-    let running = RunningServer::start(stack, context, broker, &[], ServerCopy::default())?;
+    let running = RunningServer::start(stack, context, broker, &[], context.first_server())?;
     let location = &running.location;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

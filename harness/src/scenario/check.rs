@@ -21,12 +21,13 @@ impl Mistake {
     }
 }
 
-/// Checks that every stack exists, and that those of a measurement are among those of the scenario.
+/// Checks that every stack exists, and that those of a measurement are among those of the scenario and can have its executor.
 pub(super) fn check_stacks(scenario: &Scenario) -> Result<(), Mistake> {
     let of_measurements = || scenario.measurements.iter().flat_map(|measurement| &measurement.stacks);
     for name in scenario.stacks.iter().chain(scenario.pairs.iter().flatten()).chain(of_measurements()) {
         Stack::named(name).map_err(|error| Mistake::new(name, error.to_string()))?;
     }
+    scenario.measurements.iter().try_for_each(check_executor)?;
     match of_measurements().find(|name| !scenario.stacks.contains(name)) {
         Some(name) => {
             let list = scenario.stacks.join(", ");
@@ -50,6 +51,20 @@ fn check_names(measurements: &[Measurement]) -> Result<(), Mistake> {
         }
         None => Ok(()),
     }
+}
+
+/// Checks that the servers of the stacks that `measurement` lists can run handlers as it says.
+fn check_executor(measurement: &Measurement) -> Result<(), Mistake> {
+    let Some(executor) = measurement.executor else { return Ok(()) };
+    for name in &measurement.stacks {
+        let stack = Stack::named(name).map_err(|error| Mistake::new(name, error.to_string()))?;
+        if !stack.has_executors() {
+            let measurement = &measurement.name;
+            let message = format!("the executor of `{name}` is fixed; `{measurement}` sets `{executor}`");
+            return Err(Mistake::new(name, message));
+        }
+    }
+    Ok(())
 }
 
 /// Checks that the claims of `scenario` have everything that is needed to judge them, and that what they name exists.
@@ -221,6 +236,20 @@ reason = "32 callers"
         assert_eq!(waits.compared_with(), Some(("latency", "jsonrpc")));
         let text = toml::to_string(&scenario).unwrap();
         assert_eq!(Scenario::parse("copy", &text).unwrap(), scenario);
+    }
+
+    #[test]
+    fn a_stack_with_a_fixed_executor_is_refused_where_a_measurement_lists_it() {
+        let text = |stack: &str| {
+            let quick = BUILT_IN[0].1.replacen("stacks = [", &format!("stacks = [\"{stack}\", "), 1);
+            format!("{quick}stacks = [\"{stack}\"]\nexecutor = \"threads:4\"\n")
+        };
+        Scenario::parse("mine.toml", &text("jsonrpc")).unwrap();
+        for stack in ["xmlrpc-python", "tcp", "inproc"] {
+            let error = Scenario::parse("mine.toml", &text(stack)).unwrap_err().to_string();
+            let expected = format!("the executor of `{stack}` is fixed; `throughput` sets `threads:4`");
+            assert!(error.starts_with("mine.toml:") && error.contains(&expected), "{error}");
+        }
     }
 
     #[test]

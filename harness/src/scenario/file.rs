@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use toml::de::DeTable;
 
 use super::built_in::UnknownScenario;
-use crate::stacks::{hint, nearest};
+use crate::stacks::{hint, nearest_expected};
 
 /// Why a scenario cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -35,13 +35,6 @@ pub enum ScenarioError {
         /// What is wrong, and what was expected.
         message: String,
     },
-}
-
-/// The nearest of the names that a message of serde lists after "expected": "unknown field `a`, expected one of `b`, `c`".
-fn nearest_expected(message: &str) -> Option<&str> {
-    let (unknown, expected) = message.strip_prefix("unknown ")?.split_once(", expected ")?;
-    let mut quoted = unknown.split('`').skip(1);
-    nearest(quoted.next()?, expected.split('`').skip(1).step_by(2))
 }
 
 impl ScenarioError {

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use calculator::conformance::Numbers;
+use calculator::{Executor, Work};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,7 @@ use super::trial_times::TrialTimes;
 use super::{count, duration};
 use crate::deploy::Placement;
 use crate::load::{Arrivals, Load, Operation, Rate};
-use crate::stacks::{EVENT_FLOOR, NETWORK_FLOOR};
+use crate::stacks::{EVENT_FLOOR, NETWORK_FLOOR, text};
 
 /// What is measured, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -161,6 +162,16 @@ pub struct Measurement {
     #[serde(default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", example = &"600ms")]
     pub measure: Option<Duration>,
+    /// How servers run handlers: `blocking` (one at a time), `threads:N` or `async`; without this key, as `--executor` says. A
+    /// stack whose server has a fixed one is not measured: reference servers, and the floors `inproc` and `tcp`.
+    #[serde(default, with = "text::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", example = &"threads:4")]
+    pub executor: Option<Executor>,
+    /// What each handler does before it answers: `sleep:TIME` (it waits without using the CPU) or `compute:TIME` (it uses this
+    /// much CPU time), up to 10 s. Choose a window of many calls, and no `slice` where a call takes milliseconds.
+    #[serde(default, with = "text::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", example = &"sleep:5ms")]
+    pub work: Option<Work>,
 }
 
 /// One search for each stack: the highest rate of an open loop at which 99 of 100 calls are answered in time.
@@ -266,6 +277,8 @@ impl Measurement {
             blocks: None,
             warmup: None,
             measure: None,
+            executor: None,
+            work: None,
         }
     }
 
@@ -281,6 +294,14 @@ impl Measurement {
         let Some(slice) = self.slice_of_load() else { return 1 };
         let slices = measure.as_nanos().div_ceil(slice.as_nanos().max(1));
         u32::try_from(slices).unwrap_or(u32::MAX)
+    }
+
+    /// How handlers run and what they do, as far as this measurement sets it: `, executor blocking, work sleep:5ms`.
+    #[must_use]
+    pub fn handlers(&self) -> String {
+        let executor = self.executor.map(|executor| format!(", executor {executor}"));
+        let work = self.work.map(|work| format!(", work {work}"));
+        executor.into_iter().chain(work).collect()
     }
 
     /// The number of connections of a stack that has at most one call at a time on each.

@@ -373,9 +373,9 @@ fn pairs(scenario: &Scenario, stacks: &[&'static Stack]) -> Result<Vec<[&'static
 }
 
 impl Scenario {
-    /// Whether `stack` has a trial in `measurement`. A plain function call has only one caller, a server may lack the method,
-    /// and the floor of several connections is measured with one only if it is listed. A variant is measured where its
-    /// stack is.
+    /// Whether `stack` has a trial in `measurement`. A plain function call has only one caller, a server may lack the method or
+    /// have a fixed executor, and the floor of several connections is measured with one only if it is listed. A variant is
+    /// measured where its stack is.
     #[must_use]
     pub fn measures(&self, stack: &Stack, measurement: &Measurement) -> bool {
         let base = base_name(stack.name);
@@ -386,6 +386,7 @@ impl Scenario {
             && (base != EVENT_FLOOR || floor_for(measurement.max_connections()) == EVENT_FLOOR);
         (stack.has_server() || measurement.load == Load::ONE_CALLER)
             && stack.has(measurement.operation.method())
+            && (measurement.executor.is_none() || stack.has_executors())
             && (is_listed || is_floor)
     }
 }
@@ -512,6 +513,23 @@ mod tests {
         assert_eq!(names(floors.iter().copied()), ["tcp throughput", "tcp-async throughput"]);
         scenario.restrict_to(&["rest".to_owned()]);
         assert!(scenario.measurements.iter().all(|measurement| measurement.name != small));
+    }
+
+    #[test]
+    fn only_a_stack_whose_executor_can_be_chosen_is_measured_with_one() {
+        let mut scenario = scenario(&["rest", "zerorpc-python", "tcp-async"]);
+        scenario.measurements.truncate(1);
+        let mut trials = |executor: Option<&str>| {
+            let measurement = &mut scenario.measurements[0];
+            measurement.executor = executor.map(|name| name.parse().unwrap());
+            measurement.work = Some("sleep:5ms".parse().unwrap());
+            let handlers = (measurement.executor, measurement.work);
+            let plan = Plan::new(&scenario, &[0, 1]).unwrap();
+            assert!(plan.trials().all(|trial| (trial.executor, trial.work) == handlers));
+            plan.trials().map(|trial| trial.stack.name).collect::<Vec<_>>()
+        };
+        assert_eq!(trials(None), ["inproc", "tcp", "tcp-async", "rest", "zerorpc-python"]);
+        assert_eq!(trials(Some("blocking")), ["tcp-async", "rest"]);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::num::NonZeroU32;
 
+use calculator::{Executor, Work};
+
 use super::model::Measurement;
 use super::trial_times::TrialTimes;
 use crate::deploy::{Cores, Placement};
@@ -31,6 +33,10 @@ pub struct TrialSpec {
     pub times: TrialTimes,
     /// The trial is made in the first so many blocks.
     pub blocks: u32,
+    /// How the server runs handlers, if the measurement sets it.
+    pub executor: Option<Executor>,
+    /// What handlers do before they answer, if the measurement sets it.
+    pub work: Option<Work>,
     /// Whether this is the second half of an A/A pair.
     pub twin: bool,
     /// Counts the trials of the same stack that are alive at the same time, from 0.
@@ -72,6 +78,8 @@ impl TrialSpec {
             warm: measurement.warm && measurement.placement == Placement::Split && !cores.client.is_empty(),
             times,
             blocks: u32::MAX,
+            executor: measurement.executor,
+            work: measurement.work,
             twin: false,
             instance: 0,
             share: None,

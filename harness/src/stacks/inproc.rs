@@ -1,11 +1,12 @@
 //! The floor of the harness: the calculator called as a function.
 
-use calculator::{Calculator, Call, CallError, CallFuture, Client, Dispatcher, Executor, Faults, Value};
+use calculator::{Call, CallError, CallFuture, Client, Dispatcher, Value};
 
 use super::anatomy::Anatomy;
 use super::destination::Destination;
 use super::facts::{Colour, End, Role, UrlForm};
 use super::protocol::{Protocol, Stack};
+use super::serve::{COMMON, CommonOptions};
 use super::tcp::FLOOR_COLOUR;
 
 /// A plain function call through the whole measuring path.
@@ -35,8 +36,9 @@ impl Protocol for Inproc {
     fn stacks(&'static self) -> Vec<Stack> {
         let client = End::new("function call", &[])
             .on_threads("none, a thread for each caller", "the caller's thread");
-        let connect = |_, _| async {
-            Ok(FunctionCall(Dispatcher::new(Calculator, Executor::Async, Faults::default())))
+        let connect = |destination: Destination, _| async move {
+            let options: CommonOptions = destination.options.get(&COMMON)?;
+            Ok(FunctionCall(options.dispatcher()))
         };
         vec![Stack::new(self, "inproc", Role::Floor, client, connect).on_threads()]
     }

@@ -27,7 +27,7 @@ mod serve;
 mod size;
 mod suggestion;
 mod tcp;
-mod text;
+pub(crate) mod text;
 mod variant;
 mod xmlrpc;
 mod zerorpc;
@@ -49,6 +49,6 @@ pub use serve::{
     ServiceName, Serving,
 };
 pub use size::parse_size;
-pub(crate) use suggestion::{hint, nearest};
+pub(crate) use suggestion::{hint, nearest, nearest_expected, parse_or_suggest};
 pub use tcp::{EVENT_FLOOR, NETWORK_FLOOR};
 pub use variant::{at_the_place_of, base_name};

@@ -391,6 +391,13 @@ impl Stack {
         method != Method::Echo || self.reference().is_none()
     }
 
+    /// Whether the executor of the server's handlers can be chosen. A reference implementation has its own, and a floor with
+    /// dedicated threads runs handlers on them.
+    #[must_use]
+    pub fn has_executors(&self) -> bool {
+        matches!(self.served_by, ServedBy::Own(_)) && self.server.threads.is_none()
+    }
+
     /// Whether this stack has a server process; `inproc` has none.
     #[must_use]
     pub fn has_server(&self) -> bool {

@@ -30,8 +30,11 @@ except ModuleNotFoundError as missing:
     sys.exit(3)
 "#;
 
-/// A server in Python. It prints `listening PROTOCOL URL` when it answers calls, and takes `--listen HOST:PORT` and
-/// `--end-with-input`.
+/// The option of `rpcbench serve` that every reference server supports.
+const WORK_OPTION: &str = "--work";
+
+/// A server in Python. It prints `listening PROTOCOL URL` when it answers calls, and takes `--listen HOST:PORT`,
+/// `--end-with-input` and `--work KIND:SECONDS`.
 #[derive(Debug)]
 pub struct Reference {
     /// The name of the library, for tables.
@@ -44,7 +47,7 @@ pub struct Reference {
     pub(super) arguments: &'static [&'static str],
     /// Writes the protocol's options as arguments of the script.
     pub(super) options: fn(&ServerSettings) -> Vec<String>,
-    /// The options of `rpcbench serve` that the server supports, as `--option`.
+    /// The options of `rpcbench serve` that the server supports besides `--work`, as `--option`.
     pub(super) accepts: &'static [&'static str],
     /// The executor of handlers, which no option changes: `blocking`, `threads`, `async`.
     pub executor: &'static str,
@@ -95,9 +98,8 @@ impl Reference {
         if settings.control.is_some() {
             return Err(refused("--control"));
         }
-        if let Some(option) =
-            settings.options.given.iter().find(|given| !self.accepts.contains(&given.as_str()))
-        {
+        let accepts = |option: &str| option == WORK_OPTION || self.accepts.contains(&option);
+        if let Some(option) = settings.options.given.iter().find(|given| !accepts(given)) {
             return Err(refused(option));
         }
         if settings.listen.port().is_none() {
@@ -107,6 +109,9 @@ impl Reference {
         // -B: do not write compiled files next to the libraries.
         command.args(["-B", "-c", RUN, self.script, SHARED, self.source]).args(self.arguments);
         command.arg(format!("--listen={}", settings.listen)).args((self.options)(settings));
+        if let Some(work) = settings.options.common.work {
+            command.arg(format!("{WORK_OPTION}={}:{}", work.kind(), work.time().as_secs_f64()));
+        }
         if settings.end_with_input {
             command.arg("--end-with-input");
         }

@@ -3,13 +3,16 @@
 use std::fmt;
 use std::time::Duration;
 
-use calculator::{Calculator, Dispatcher, Executor, Faults, Limits, OneIn, Stall, Time};
+use calculator::{
+    Calculator, Dispatcher, Executor, Faults, Limits, OneIn, Service, Stall, Time, Work, Working,
+};
 use futures_util::future::BoxFuture;
 use net::Endpoint;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::options::{GroupArguments, OptionGroup, Options, OptionsError};
+use super::suggestion::parse_or_suggest;
 use super::text;
 use crate::observe::control::ControlPort;
 use crate::sys::Secret;
@@ -25,9 +28,14 @@ pub struct CommonOptions {
     #[arg(long, value_enum, default_value_t)]
     pub service: ServiceName,
     /// How to run handlers: blocking (one at a time), threads:N or async
-    #[arg(long, default_value_t = Executor::Async)]
+    #[arg(long, default_value_t = Executor::Async, value_parser = parse_or_suggest::<Executor>)]
     #[serde(with = "text")]
     pub executor: Executor,
+    /// What each handler does before it answers: wait without using the CPU (sleep:5ms), or use CPU time (compute:100us); up
+    /// to 10s
+    #[arg(long, value_name = "sleep:TIME|compute:TIME", value_parser = parse_or_suggest::<Work>)]
+    #[serde(default, with = "text::option")]
+    pub work: Option<Work>,
     /// The number of threads of the server's Tokio runtime
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub workers: u16,
@@ -69,6 +77,7 @@ impl Default for CommonOptions {
         CommonOptions {
             service: ServiceName::default(),
             executor: Executor::default(),
+            work: None,
             workers: 1,
             max_body,
             max_depth,
@@ -132,8 +141,15 @@ impl CommonOptions {
             wrong: self.wrong,
         };
         match self.service {
-            ServiceName::Calculator => Dispatcher::new(Calculator, self.executor, faults),
-            ServiceName::Time => Dispatcher::new(Time, self.executor, faults),
+            ServiceName::Calculator => self.dispatcher_of(Calculator, faults),
+            ServiceName::Time => self.dispatcher_of(Time, faults),
+        }
+    }
+
+    fn dispatcher_of(&self, service: impl Service, faults: Faults) -> Dispatcher {
+        match self.work {
+            Some(work) => Dispatcher::new(Working::new(service, work), self.executor, faults),
+            None => Dispatcher::new(service, self.executor, faults),
         }
     }
 }
@@ -159,6 +175,16 @@ impl ServerOptions {
         let protocol = arguments.options().clone();
         let given = arguments.given().map(str::to_owned).collect();
         Ok(ServerOptions { common: protocol.get(&COMMON)?, protocol, given })
+    }
+
+    /// The options of a stack that has no server process: only the work of handlers, since its caller runs them.
+    ///
+    /// # Errors
+    /// [`OptionsError`].
+    pub fn in_process(&self) -> Result<Options, OptionsError> {
+        let mut options = Options::default();
+        options.set(&COMMON, &CommonOptions { work: self.common.work, ..CommonOptions::default() })?;
+        Ok(options)
     }
 }
 

@@ -1,15 +1,15 @@
-//! Serde by `Display` and `FromStr`, for values that have the same text form on the command line.
+//! Serde by `Display` and `FromStr`, for values that have the same text form on the command line, in scenarios and in records.
 
 use std::fmt::Display;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serializer, de};
 
-pub(super) fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }
 
-pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: FromStr,
     T::Err: Display,
@@ -19,10 +19,10 @@ where
 }
 
 /// Serde by `Display` and `FromStr` for a value that may be absent.
-pub(super) mod option {
+pub(crate) mod option {
     use super::{Deserialize, Deserializer, Display, FromStr, Serializer, de};
 
-    pub(in super::super) fn serialize<T: Display, S: Serializer>(
+    pub(crate) fn serialize<T: Display, S: Serializer>(
         value: &Option<T>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
@@ -32,7 +32,7 @@ pub(super) mod option {
         }
     }
 
-    pub(in super::super) fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+    pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
     where
         T: FromStr,
         T::Err: Display,

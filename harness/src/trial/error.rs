@@ -7,6 +7,7 @@ use std::time::Duration;
 use calculator::CallError;
 
 use crate::deploy::{GroupError, ServerError};
+use crate::stacks::OptionsError;
 
 /// Why a trial could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +18,9 @@ pub enum TrialError {
     /// A server of a timeline did not start or end.
     #[error(transparent)]
     Group(#[from] GroupError),
+    /// The server's options cannot be passed on.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
     /// The server cannot be reached.
     #[error("{stack}: no answer from {address}: {source}")]
     Connect {

@@ -11,7 +11,7 @@ use super::error::TrialError;
 use crate::deploy::{ServerProcess, ServerStart};
 use crate::observe::Meter;
 use crate::observe::control::{self, ControlPort, Stats};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, TrialSpec};
 use crate::stacks::{Destination, Options, ServerOptions, Stack};
 
 /// The context that all trials of a run share.
@@ -37,18 +37,18 @@ pub struct TrialContext<'a> {
 }
 
 impl TrialContext<'_> {
-    /// The options of the server `copy` of `stack`, and its destination for clients. Without a broker, the URL of that is known once
-    /// the server listens.
-    pub(super) fn of_server(
-        &self,
-        stack: &'static Stack,
-        broker: Option<&BrokerLocation>,
-        copy: ServerCopy,
-    ) -> (ServerOptions, Destination) {
-        let mut options = if copy.twin { self.twin.clone() } else { self.server.clone() };
-        let clients = stack.protocol.separate(stack, copy.instance, &mut options.protocol);
-        let url = broker.map(|broker| broker.url.clone()).unwrap_or_default();
-        (options, Destination { url, options: clients })
+    /// The first server of a stack with the run's options.
+    pub(crate) fn first_server(&self) -> ServerCopy {
+        ServerCopy { options: self.server.clone(), instance: 0 }
+    }
+
+    /// The server of `spec`.
+    pub(super) fn server_of(&self, spec: &TrialSpec) -> ServerCopy {
+        let mut options = if spec.twin { self.twin } else { self.server }.clone();
+        let common = &mut options.common;
+        common.executor = spec.executor.unwrap_or(common.executor);
+        common.work = spec.work.or(common.work);
+        ServerCopy { options, instance: spec.instance }
     }
 }
 
@@ -62,12 +62,27 @@ pub struct BrokerLocation {
 }
 
 /// Which one of the servers of a stack.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ServerCopy {
-    /// Whether it is the server of the second half of an A/A pair.
-    pub twin: bool,
+    /// Its options.
+    pub options: ServerOptions,
     /// Counts the servers of the stack that run at the same time, from 0. Each is reached separately.
     pub instance: usize,
+}
+
+impl ServerCopy {
+    /// The options of this server of `stack`, and its destination for clients. Without a broker, the URL of that is known once
+    /// the server listens.
+    pub(super) fn of(
+        self,
+        stack: &'static Stack,
+        broker: Option<&BrokerLocation>,
+    ) -> (ServerOptions, Destination) {
+        let ServerCopy { mut options, instance } = self;
+        let clients = stack.protocol.separate(stack, instance, &mut options.protocol);
+        let url = broker.map(|broker| broker.url.clone()).unwrap_or_default();
+        (options, Destination { url, options: clients })
+    }
 }
 
 /// A server that is ready to be called.
@@ -113,8 +128,9 @@ impl RunningServer {
                 }),
             });
         }
-        let (options, mut destination) = setting.of_server(stack, broker, copy);
+        let (options, mut destination) = copy.of(stack, broker);
         if !stack.has_server() {
+            destination.options = options.in_process()?;
             return Ok(RunningServer::elsewhere(ServerLocation::new(destination)));
         }
         let broker = broker.map(|broker| broker.url.as_str());

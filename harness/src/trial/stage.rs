@@ -5,18 +5,20 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
+use calculator::Work;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::callers::{self, Turn, TurnLength};
 use super::error::TrialError;
 use super::measured::{Measured, MeasuredTurn};
 use super::reading::{Meters, What};
-use super::server::{BrokerLocation, RunningServer, ServerCopy, TrialContext};
+use super::server::{BrokerLocation, RunningServer, TrialContext};
 use crate::deploy::ServerProcess;
 use crate::deploy::keep_awake::KeepAwake;
 use crate::load::{InFlight, Window};
 use crate::observe::{InFlightSamples, Meter, Observation};
 use crate::scenario::TrialSpec;
+use crate::stacks::ServerOptions;
 use crate::sys;
 
 /// How long the system may take to report that a server has ended which its callers could not reach any more.
@@ -56,7 +58,8 @@ impl<'scope> Stage<'scope> {
         kept_awake: Option<&KeepAwake>,
         block: u32,
     ) -> Result<Self, TrialError> {
-        let copy = ServerCopy { twin: spec.twin, instance: spec.instance };
+        let copy = context.server_of(spec);
+        let never_idle = never_idle(spec, &copy.options);
         let running = RunningServer::start(spec.stack, context, broker, &spec.cores.server, copy)?;
         let broker = broker.filter(|_| spec.stack.needs_broker()).and_then(|broker| broker.pid);
         let is_complete = (running.process.is_some() || !spec.stack.has_server())
@@ -76,7 +79,7 @@ impl<'scope> Stage<'scope> {
                 callers::run((spec, block), context, &location, &tell_connected, requested, &counter)
             })
             .map_err(|source| TrialError::Load { stack: spec.stack.name, source })?;
-        let never_idle = is_complete && never_idle(spec, context);
+        let never_idle = is_complete && never_idle;
         let measured = Measured { is_complete, never_idle, ..Measured::default() };
         Ok(Stage { spec, running, meters, turns, connected, callers, in_flight, measured, is_over: false })
     }
@@ -230,8 +233,8 @@ impl<'scope> Stage<'scope> {
 }
 
 /// Whether the processes of a trial always have something to do on their one core: in a closed loop one of them handles each
-/// call at any time. A server with options, such as a delay, may wait for something else.
-fn never_idle(spec: &TrialSpec, context: &TrialContext<'_>) -> bool {
-    let server = if spec.twin { context.twin } else { context.server };
-    spec.load.callers().is_some() && spec.cores.is_one() && server.given.is_empty()
+/// call at any time, unless handlers sleep. A server with other options, such as a delay, may wait for something else.
+fn never_idle(spec: &TrialSpec, server: &ServerOptions) -> bool {
+    let sleeps = matches!(server.common.work, Some(Work::Sleep(_)));
+    spec.load.callers().is_some() && spec.cores.is_one() && server.given.is_empty() && !sleeps
 }

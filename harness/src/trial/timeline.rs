@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Sender};
 use std::time::{Duration, Instant};
 
 use super::error::TrialError;
-use super::server::{BrokerLocation, ServerCopy, ServerLocation, TrialContext};
+use super::server::{BrokerLocation, ServerLocation, TrialContext};
 use super::{CLIENT_RUNTIME, TrialBroker, cores_in_use, cores_to_keep_awake};
 use crate::deploy::keep_awake::KeepAwake;
 use crate::deploy::rabbitmq::{BrokerError, PrivateBroker};
@@ -117,7 +117,7 @@ fn start_servers<'a>(
     context: &TrialContext<'_>,
     broker: Option<&'a BrokerLocation>,
 ) -> Result<(ServerGroup<'a>, ServerLocation), TrialError> {
-    let (options, mut destination) = context.of_server(spec.stack, broker, ServerCopy::default());
+    let (options, mut destination) = context.first_server().of(spec.stack, broker);
     let broker = broker.map(|broker| broker.url.as_str());
     let cores = &spec.cores.server;
     let mut servers = ServerGroup::new(ServerStart { cores, options, broker, ..ServerStart::of(spec.stack) });

@@ -83,3 +83,23 @@ fn a_peer_with_one_type_of_numbers_passes_by_value() {
     assert!(failed.is_empty(), "{failed:?}");
     check(&url, &["--numbers", "some"]).with(2, &["exact or any"]);
 }
+
+#[test]
+fn handlers_that_work_give_the_same_answers() {
+    for stack in ["tcp", "tcp-async", "rest", "xmlrpc", "jsonrpc", "zerorpc"] {
+        let checked = |arguments: &[&str]| {
+            let (_server, url) = serve(&[&[stack], arguments].concat());
+            finish(&mut rpcbench(&["check", stack, &url])).with(0, &[]).out
+        };
+        let plain = checked(&[]);
+        for (executor, work) in
+            [("async", "sleep:1ms"), ("blocking", "compute:100us"), ("threads:2", "sleep:1ms")]
+        {
+            assert_eq!(
+                checked(&["--executor", executor, "--work", work]),
+                plain,
+                "{stack} {executor} {work}"
+            );
+        }
+    }
+}

@@ -152,6 +152,12 @@ fn a_form_that_is_nearly_right_is_explained() {
         (&["run", "--operation", "echo:10kb"], &["`10kb` is not a size", "10KiB"]),
         (&["run", "--operation", "add:1KiB"], &["only echo"]),
         (&["run", "--payload", "10kb"], &["1KiB"]),
+        (&["serve", "rest", "--work", "nap:1ms"], &["--work", "unknown work `nap`", "sleep:5ms"]),
+        (&["serve", "rest", "--work", "compue:1ms"], &["did you mean `compute`?"]),
+        (&["serve", "rest", "--work", "sleep:-1"], &["--work", "sleep:TIME", "expected a duration"]),
+        (&["serve", "rest", "--work", "sleep:0"], &["above zero"]),
+        (&["serve", "rest", "--work", "compute:1h"], &["compute:TIME", "expected at most 10s"]),
+        (&["run", "--executor", "asinc"], &["--executor", "did you mean `async`?"]),
     ] {
         refused(arguments, words);
     }

@@ -8,6 +8,7 @@ mod common;
 #[cfg(target_os = "linux")]
 mod contention;
 mod floors;
+mod handlers;
 #[cfg(target_os = "linux")]
 mod kills;
 #[cfg(target_os = "linux")]

@@ -26,7 +26,7 @@ pub enum Executor {
 
 /// A text is not the name of an executor.
 #[derive(Debug, thiserror::Error)]
-#[error("unknown executor `{0}`; the executors are blocking, threads:N, async")]
+#[error("unknown executor `{0}`, expected `blocking`, `threads:N` or `async`")]
 pub struct ExecutorParseError(String);
 
 impl FromStr for Executor {

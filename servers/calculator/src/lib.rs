@@ -25,6 +25,7 @@ mod service;
 pub mod strategies;
 mod time;
 mod value;
+mod work;
 
 pub use call::{Call, Method, Params};
 pub use client::{CallFuture, Client, ClientOptions, Deadline};
@@ -37,3 +38,4 @@ pub use printable::{is_unprintable, printable, printable_json, printable_lines, 
 pub use service::{Calculator, MethodInfo, Service};
 pub use time::Time;
 pub use value::{Extension, FormatLengths, OpenList, OpenMap, Text, Value, ValueBuilder};
+pub use work::{Work, WorkParseError, Working};

@@ -31,7 +31,7 @@ pub(super) fn figure(record: &Record, capacity: &Capacity<'_>, name: String) -> 
     let bottom = rows::end(TOP, capacity.found.len());
     let alternative = format!("{title}; {placement}");
     let svg = draw(bottom + rows::BELOW, &alternative, |canvas| {
-        rows::heading(canvas, &title, placement);
+        rows::heading(canvas, &title, &placement);
         rows::grid(canvas, &axis, TOP, bottom, "calls offered per second");
         for (index, found) in capacity.found.iter().enumerate() {
             let y = rows::middle(TOP, index);

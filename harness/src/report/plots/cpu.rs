@@ -51,7 +51,7 @@ pub(super) fn figure(summary: &MeasurementSummary, name: String) -> Result<Optio
     let height = panels.iter().map(|(rows, _)| rows::end(0.0, rows.len()) + rows::BELOW).sum::<f64>();
     let top = TOP + 16.0;
     let svg = draw(top + height, &alternative(&title, summary), |canvas| {
-        rows::heading(canvas, &title, describe::placement(&summary.measurement));
+        rows::heading(canvas, &title, &describe::placement(&summary.measurement));
         legend(canvas);
         let mut top = top;
         for (panel, unit) in &panels {

@@ -33,7 +33,7 @@ pub(super) fn figure(summary: &MeasurementSummary, name: String) -> Result<Figur
     // The longer heading needs more room.
     let micros = times - if summary.floor == EVENT_FLOOR { 100.0 } else { 80.0 };
     let svg = draw(bottom + rows::BELOW, &alternative(&title, summary), |canvas| {
-        rows::heading(canvas, &title, describe::placement(&summary.measurement));
+        rows::heading(canvas, &title, &describe::placement(&summary.measurement));
         rows::grid(canvas, &axis, TOP, bottom, "median latency of a call, µs (logarithmic)");
         canvas.text("µs", (micros, TOP - 10.0), Anchor::Right, MUTED);
         if let Some(floor) = floor {

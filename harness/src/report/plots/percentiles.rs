@@ -80,7 +80,7 @@ pub(super) fn figure(summary: &MeasurementSummary, name: String) -> Result<Optio
     let across = |n: f64| LEFT + (n - nines(FIRST)) / (most_nines - nines(FIRST)) * (RIGHT - LEFT);
     let up = Axis::logarithmic(curves.iter().flat_map(|c| c.points.iter().map(|(_, v)| *v)), bottom, TOP);
     let svg = draw(bottom + rows::BELOW, &alternative(&title, summary), |canvas| {
-        rows::heading(canvas, &title, describe::placement(&summary.measurement));
+        rows::heading(canvas, &title, &describe::placement(&summary.measurement));
         curves::vertical_axis(canvas, &up, "µs");
         for (q, text) in TICKS.iter().filter(|(q, _)| nines(*q) <= most_nines) {
             let x = across(nines(*q));

@@ -1,5 +1,7 @@
 //! Sweeps: figures across measurements that differ only in their load or in their payload, which show each stack as it grows.
 
+use calculator::{Executor, Work};
+
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, PlotError, draw};
 use super::curves::{self, Curve, LEFT, RIGHT, TOP};
@@ -25,7 +27,16 @@ enum Along {
 }
 
 /// What the measurements of a sweep have in common.
-type Common<'a> = (&'a str, Option<Operation>, Option<Load>, Placement, Option<Arrivals>);
+#[derive(PartialEq)]
+struct Common<'a> {
+    prefix: &'a str,
+    operation: Option<Operation>,
+    load: Option<Load>,
+    placement: Placement,
+    arrivals: Option<Arrivals>,
+    executor: Option<Executor>,
+    work: Option<Work>,
+}
 
 impl Along {
     /// The load in calls per second or callers, or the payload in bytes; `None` for a measurement without one.
@@ -39,7 +50,8 @@ impl Along {
     }
 
     fn common(self, measurement: &Measurement) -> Common<'_> {
-        let Measurement { operation, load, placement, .. } = measurement;
+        let Measurement { operation, load, placement, executor, work, .. } = measurement;
+        let (placement, executor, work) = (*placement, *executor, *work);
         let arrivals = match load {
             Load::Open(_, arrivals) => Some(*arrivals),
             Load::Closed(_) => None,
@@ -50,7 +62,7 @@ impl Along {
         };
         // Those of an included scenario have a prefix.
         let prefix = measurement.name.split_once(": ").map_or("", |(prefix, _)| prefix);
-        (prefix, operation, load, *placement, arrivals)
+        Common { prefix, operation, load, placement, arrivals, executor, work }
     }
 
     /// What the horizontal axis shows.
@@ -70,11 +82,13 @@ impl Along {
         }
     }
 
-    fn quantities(self, load: Load) -> &'static [Quantity] {
-        match (self, load) {
-            (Along::Load, Load::Open(..)) => &[P50, P99],
-            (Along::Load, Load::Closed(_)) => &[CALLS, P99],
-            (Along::Payload, _) => &[P50, CPU, BYTES],
+    fn quantities(self, measurement: &Measurement) -> &'static [Quantity] {
+        match (self, measurement.load, measurement.work) {
+            (Along::Load, Load::Open(..), _) => &[P50, P99],
+            (Along::Load, Load::Closed(_), None) => &[CALLS, P99],
+            // Few calls fit into a window, too few for a p99.
+            (Along::Load, Load::Closed(_), Some(_)) => &[CALLS, P50],
+            (Along::Payload, ..) => &[P50, CPU, BYTES],
         }
     }
 }
@@ -120,8 +134,10 @@ pub(super) fn figures(
     for along in [Along::Load, Along::Payload] {
         for sweep in sweeps(along, &summary.measurements) {
             let Some(first) = sweep.first() else { continue };
-            for quantity in along.quantities(first.measurement.load) {
-                let file = name(&format!("sweep {} {}", along.constant(&first.measurement), quantity.file));
+            for quantity in along.quantities(&first.measurement) {
+                let constant = along.constant(&first.measurement);
+                let file =
+                    name(&format!("sweep {constant}{} {}", first.measurement.handlers(), quantity.file));
                 figures.extend(figure(along, &sweep, quantity, file)?);
             }
         }
@@ -188,7 +204,7 @@ fn figure(
         Axis::logarithmic(all.iter().flat_map(|(_, points)| points.iter().map(|(_, y)| *y)), bottom, TOP);
     let alternative = alternative(&title, first);
     let svg = draw(bottom + rows::BELOW, &alternative, |canvas| {
-        rows::heading(canvas, &title, describe::placement(&first.measurement));
+        rows::heading(canvas, &title, &describe::placement(&first.measurement));
         curves::vertical_axis(canvas, &up, quantity.unit);
         horizontal_axis(canvas, &across, bottom, against);
         let curves: Vec<_> = all

@@ -25,7 +25,7 @@ pub(super) fn figure(summary: &MeasurementSummary, name: String) -> Result<Figur
     let axis = Axis::linear(longest, left, WIDTH - NUMBERS_WIDTH - RIM);
     let bottom = rows::end(TOP, lines.len());
     let svg = draw(bottom + rows::BELOW, &alternative(&title, summary), |canvas| {
-        rows::heading(canvas, &title, describe::placement(&summary.measurement));
+        rows::heading(canvas, &title, &describe::placement(&summary.measurement));
         rows::grid(canvas, &axis, TOP, bottom, "correct answers per second");
         for (index, line) in lines.iter().enumerate() {
             let y = rows::middle(TOP, index);

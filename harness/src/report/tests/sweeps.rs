@@ -123,6 +123,16 @@ fn a_sweep_has_a_figure_across_its_loads() {
     }
     let plain = small_record();
     assert!(Figures::new(&plain, &Summary::new(&plain).unwrap()).unwrap().sweeps.is_empty());
+    // Three loads with one executor, and one with another, are no sweep.
+    let mut mixed = sweep();
+    mixed.scenario.measurements[0].executor = Some("blocking".parse().unwrap());
+    assert!(Figures::new(&mixed, &Summary::new(&mixed).unwrap()).unwrap().sweeps.is_empty());
+    for measurement in &mut mixed.scenario.measurements {
+        measurement.executor = Some("blocking".parse().unwrap());
+        measurement.work = Some("sleep:5ms".parse().unwrap());
+    }
+    let figures = Figures::new(&mixed, &Summary::new(&mixed).unwrap()).unwrap();
+    assert!(figures.sweeps[0].title.ends_with(", executor blocking, work sleep:5ms"), "{figures:?}");
 }
 
 /// A record of documents of four sizes.
