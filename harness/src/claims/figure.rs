@@ -1,6 +1,8 @@
 //! Finding a figure of a claim in a record.
 
-use crate::record::{Record, StackFacts, Status, TimelineResult, Trial, by_block};
+use std::collections::BTreeMap;
+
+use crate::record::{Levels, Record, StackFacts, Status, TimelineResult, Trial, by_block};
 use crate::scenario::ClaimFigure;
 use crate::stats::{ByBlock, Interval, carries_quantile, median, range};
 
@@ -104,7 +106,39 @@ fn measured(
     if figure == ClaimFigure::P99Latency && !trials.iter().all(|trial| carries_p99(trial)) {
         return Err(format!("a trial of {} in `{measurement}` has too few calls for a p99", first.stack));
     }
-    Ok(by_block(trials, |trial| value(trial, facts, figure)))
+    let all: Vec<_> = record.trials.iter().filter(|trial| trial.measurement == measurement).collect();
+    let levels = levels(record, &all, figure);
+    Ok(by_block(trials, |trial| {
+        let of_trial = value(trial, facts, figure)?;
+        let level = levels.of(trial).filter(|_| of_trial.is_finite());
+        Some(level.map_or(of_trial, |nanos| nanos / NANOS_PER_MICRO))
+    }))
+}
+
+/// `figure` of all trials in slices of a measurement in nanoseconds, without the changes of the machine's speed. Quantiles other
+/// than the median and rates have none: the calls of all slices are needed for them.
+fn levels(record: &Record, trials: &[&Trial], figure: ClaimFigure) -> Levels {
+    let protocols: BTreeMap<_, _> =
+        record.stacks.iter().map(|facts| (facts.name.as_str(), facts.protocol)).collect();
+    Levels::new(trials, |trial, slices, index| {
+        let protocol = protocols.get(trial.stack.as_str());
+        let has_server = !protocol.is_some_and(|protocol| protocol.is_in_process());
+        let serving = || slices.serving_cpu(index, protocol.is_some_and(|protocol| protocol.needs_broker()));
+        match figure {
+            ClaimFigure::MedianLatency => slices.median_latency(index),
+            ClaimFigure::ClientCpu => slices.client_cpu(index),
+            ClaimFigure::ServerCpu => serving(),
+            ClaimFigure::Cpu if has_server => Some(slices.client_cpu(index)? + serving()?),
+            ClaimFigure::Cpu => slices.client_cpu(index),
+            ClaimFigure::P99Latency
+            | ClaimFigure::CallsPerSecond
+            | ClaimFigure::Bytes
+            | ClaimFigure::Lost
+            | ClaimFigure::Failed
+            | ClaimFigure::Late
+            | ClaimFigure::LevelAgain => None,
+        }
+    })
 }
 
 /// Whether `trial` shows its p99; one that is not valid has no figure anyway.

@@ -262,6 +262,11 @@ proptest! {
         // A range is not on both sides of a limit.
         prop_assert!(wide == 0.0 || [least(loose), most(loose)] != [2, 2]);
     }
+}
+
+proptest! {
+    // Each case makes a record of ten blocks, with a histogram for every trial.
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn the_inverse_of_a_ratio_with_the_inverse_threshold_has_the_same_outcome(

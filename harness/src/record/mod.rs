@@ -13,6 +13,7 @@ mod provenance;
 #[cfg(test)]
 mod sample;
 mod search;
+mod slices;
 mod timeline;
 mod utilisation;
 mod verification;
@@ -31,6 +32,7 @@ pub use histogram::{HistogramError, Latency};
 pub use judgement::{AuditCheck, CheckName, Label, Status};
 pub use provenance::Build;
 pub use search::{Limit, Probe, SearchResult};
+pub use slices::{Levels, Slices};
 pub use timeline::{
     BIN_LENGTH, EventTimes, Outage, ServerCalls, TimelineBin, TimelineObservation, TimelineResult,
 };
@@ -360,6 +362,9 @@ pub struct Trial {
     /// connection. It is the rate that the generator reaches where the server does next to nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generator_limit: Option<f64>,
+    /// The figures of each slice of a trial in slices; absent for one in one piece.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slices: Option<Slices>,
     /// The number of calls in flight, sampled at random moments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<InFlightMean>,
@@ -490,6 +495,7 @@ impl Trial {
             schedule_lag: None,
             sent_per_second: None,
             generator_limit: None,
+            slices: None,
             in_flight: None,
             throughput: 0.0,
             client: None,

@@ -1,6 +1,6 @@
 //! The figures of one stack in one measurement, summed up over its trials.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hdrhistogram::Histogram;
 
@@ -9,7 +9,7 @@ use super::spread::Spread;
 use super::stack::StackKind;
 use crate::load::{Load, Operation};
 use crate::observe::Counts;
-use crate::record::{HistogramError, Label, StackFacts, Status, Trial, Used, Wire, by_block};
+use crate::record::{HistogramError, Label, Levels, StackFacts, Status, Trial, Used, Wire, by_block};
 use crate::stats::{ByBlock, carries_quantile, new_histogram};
 
 /// One stack in one measurement.
@@ -90,9 +90,46 @@ impl RankingFigure {
         }
     }
 
-    /// The figure of each block in which a trial is valid and has one.
-    pub(super) fn by_block(self, trials: &[&Trial], kind: StackKind) -> ByBlock {
-        by_block(trials, |trial| self.of(trial, kind))
+    /// The figure of each block in which a trial is valid and has one: its level where it has slices.
+    pub(super) fn by_block(self, trials: &[&Trial], kind: StackKind, levels: &SliceLevels) -> ByBlock {
+        let level = |trial: &Trial| match self {
+            RankingFigure::MedianLatency => levels.latency.of(trial),
+            RankingFigure::CapacityPerCore => levels.serving_cpu.of(trial).map(|nanos| 1e9 / nanos),
+        };
+        by_block(trials, |trial| {
+            let of_trial = self.of(trial, kind)?;
+            Some(level(trial).filter(|_| of_trial.is_finite()).unwrap_or(of_trial))
+        })
+    }
+}
+
+/// Figures of the trials in slices of a measurement, without the changes of the machine's speed.
+pub(super) struct SliceLevels {
+    /// Median latency in nanoseconds.
+    pub latency: Levels,
+    /// CPU time of the server, with its broker, per correct answer, in nanoseconds.
+    pub serving_cpu: Levels,
+}
+
+impl SliceLevels {
+    /// The levels of `trials`, which are all trials of a measurement. `facts` are those of all stacks.
+    pub(super) fn new(facts: &[StackFacts], trials: &[&Trial]) -> Self {
+        let brokered: BTreeSet<_> = facts
+            .iter()
+            .filter(|facts| StackKind::of(facts).is_brokered())
+            .map(|facts| facts.name.as_str())
+            .collect();
+        SliceLevels {
+            latency: Levels::new(trials, |_, slices, index| slices.median_latency(index)),
+            serving_cpu: Levels::new(trials, |trial, slices, index| {
+                slices.serving_cpu(index, brokered.contains(trial.stack.as_str()))
+            }),
+        }
+    }
+
+    /// The median latency of `trial` in nanoseconds: its level where it has slices.
+    pub(super) fn median_latency(&self, trial: &Trial) -> Option<f64> {
+        trial.median_latency().map(|whole| self.latency.of(trial).unwrap_or(whole))
     }
 }
 
@@ -125,6 +162,7 @@ impl StackSummary {
         facts: &StackFacts,
         trials: &[&Trial],
         floors: &Floors,
+        levels: &SliceLevels,
         wire: Option<Wire>,
     ) -> Result<Option<Self>, HistogramError> {
         let Some(first) = trials.first() else { return Ok(None) };
@@ -143,7 +181,7 @@ impl StackSummary {
         };
         let p50 = quantile(0.5, |trial| trial.latency.as_ref()?.p50);
         let ratio_to = |floor: &ByBlock| {
-            p50.and(spread(&|trial| Some(trial.median_latency()? / floor.get(&trial.block)?)))
+            p50.and(spread(&|trial| Some(levels.median_latency(trial)? / floor.get(&trial.block)?)))
         };
         let per_answer = |of: fn(&Trial) -> Option<Used>| {
             spread(&|trial| trial.per_answer(of(trial)?.cpu_ns)).map(|s| s.median)
@@ -181,7 +219,7 @@ impl StackSummary {
             latency: latencies(&valid)?,
             missing: valid.iter().map(|trial| trial.counts.not_right()).sum(),
             capacity: (!first.load.is_for_latency()).then(|| ServerCapacity::new(&valid, kind, !is_unplaced)),
-            ranking_figure: RankingFigure::of_load(first.load).by_block(trials, kind),
+            ranking_figure: RankingFigure::of_load(first.load).by_block(trials, kind, levels),
         }))
     }
 }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::headroom::Headroom;
 use super::stack::StackKind;
-use super::stack_summary::{Floors, RankingFigure, StackSummary};
+use super::stack_summary::{Floors, RankingFigure, SliceLevels, StackSummary};
 use super::variants::Variant;
 use super::verdict::{Ranking, speeds};
 use super::warnings::warnings;
@@ -90,8 +90,10 @@ impl Summary {
 impl MeasurementSummary {
     /// Sums up `measurement`; `None` where it has no trial.
     fn new(record: &Record, measurement: &Measurement) -> Result<Option<Self>, HistogramError> {
-        let (twins, trials): (Vec<_>, Vec<_>) =
-            record.trials.iter().filter(|trial| trial.measurement == measurement.name).partition(|t| t.twin);
+        let all: Vec<_> =
+            record.trials.iter().filter(|trial| trial.measurement == measurement.name).collect();
+        let levels = SliceLevels::new(&record.stacks, &all);
+        let (twins, trials): (Vec<_>, Vec<_>) = all.into_iter().partition(|trial| trial.twin);
         let figure = RankingFigure::of_load(measurement.load);
         let floor = network_floor(measurement, &trials);
         let mut stacks = Vec::new();
@@ -99,14 +101,14 @@ impl MeasurementSummary {
             let trials_of_stack = trials_of(&trials, &facts.name);
             let wire = trials_of_stack.first().and_then(|trial| wire_of(record, trial));
             let operation = trials_of_stack.first().map(|trial| trial.operation);
-            let floors = floors_of(facts, operation, &trials, floor);
-            stacks.extend(StackSummary::new(facts, &trials_of_stack, &floors, wire)?);
+            let floors = floors_of(facts, operation, &trials, &levels, floor);
+            stacks.extend(StackSummary::new(facts, &trials_of_stack, &floors, &levels, wire)?);
         }
         if stacks.is_empty() {
             return Ok(None);
         }
         stacks.sort_by(|a, b| order(measurement, a, b));
-        let pairs = pairs(&twins, &stacks, figure);
+        let pairs = pairs(&twins, &stacks, figure, &levels);
         let same: Vec<_> = pairs.iter().filter_map(|pair| pair.ratio).collect();
         Ok(Some(MeasurementSummary {
             measurement: measurement.clone(),
@@ -180,11 +182,17 @@ pub(crate) fn network_floor(measurement: &Measurement, trials: &[&Trial]) -> &'s
 
 /// The floors with which the stack of `facts` is compared. A server that is reached by another route is compared with
 /// floors that are reached by that route. A floor of another operation has another payload, and is no floor of this one.
-fn floors_of(facts: &StackFacts, operation: Option<Operation>, trials: &[&Trial], floor: &str) -> Floors {
+fn floors_of(
+    facts: &StackFacts,
+    operation: Option<Operation>,
+    trials: &[&Trial],
+    levels: &SliceLevels,
+    floor: &str,
+) -> Floors {
     let of_floor = |floor: &str| {
         let mut of_floor = trials_of(trials, &at_the_place_of(floor, &facts.name));
         of_floor.retain(|trial| Some(trial.operation) == operation);
-        by_block(&of_floor, Trial::median_latency)
+        by_block(&of_floor, |trial| levels.median_latency(trial))
     };
     let own = StackKind::of(facts).own_floor().filter(|floor| *floor != base_name(&facts.name));
     Floors { network: of_floor(floor), own: own.map(of_floor) }
@@ -223,10 +231,15 @@ fn order(measurement: &Measurement, a: &StackSummary, b: &StackSummary) -> Order
     })
 }
 
-fn pairs(twins: &[&Trial], stacks: &[StackSummary], figure: RankingFigure) -> Vec<SelfComparison> {
+fn pairs(
+    twins: &[&Trial],
+    stacks: &[StackSummary],
+    figure: RankingFigure,
+    levels: &SliceLevels,
+) -> Vec<SelfComparison> {
     let with_twin = stacks.iter().filter_map(|stack| {
         let twin = trials_of(twins, &stack.stack);
-        (!twin.is_empty()).then(|| (stack, figure.by_block(&twin, stack.kind)))
+        (!twin.is_empty()).then(|| (stack, figure.by_block(&twin, stack.kind, levels)))
     });
     let with_twin: Vec<_> = with_twin.collect();
     let error = error_each(with_twin.len());

@@ -19,6 +19,7 @@ pub(super) fn fill(trial: &mut Trial, measured: &Measured) {
     let Measured { observation, .. } = measured;
     trial.measured_seconds = measured.seconds;
     trial.in_flight = measured.samples.mean();
+    trial.slices = (measured.slices.right.len() > 1).then(|| measured.slices.clone());
     trial.generator_limit = observation.generator_limit;
     trial.throughput = observation.counts.right as f64 / not_zero(measured.seconds_until_last_end);
     trial.counts = observation.counts.clone();

@@ -5,6 +5,8 @@ use std::time::Instant;
 use super::reading::{KeptBack, Reading};
 use crate::load::Window;
 use crate::observe::{InFlightSamples, Observation};
+use crate::record::Slices;
+use crate::sys::UsageReading;
 
 /// The measurements of one turn of a trial.
 pub(super) struct MeasuredTurn {
@@ -58,6 +60,8 @@ pub(super) struct Measured {
     pub(super) seconds_until_last_end: f64,
     /// The readings at the beginning and at the end of each window.
     pub(super) readings: Vec<(Reading, Reading)>,
+    /// The figures of each turn.
+    pub(super) slices: Slices,
     pub(super) samples: InFlightSamples,
     /// What was kept back from this trial and those with which it took turns. `None` for a trial in one piece: it is then
     /// computed from the readings.
@@ -80,11 +84,25 @@ impl Measured {
         self.seconds_until_last_start += turn.seconds_until(last.map(|(started, _)| started));
         self.seconds_until_last_end += turn.seconds_until(last.map(|(_, ended)| ended));
         self.first_window_at = self.first_window_at.or(turn.window.map(|window| window.begin));
+        self.add_slice(&turn);
         self.readings.extend(turn.readings);
         self.samples.append(turn.samples);
         self.observation.generator_limit =
             self.observation.generator_limit.or(turn.observation.generator_limit);
         self.observation.merge(&turn.observation);
+    }
+
+    fn add_slice(&mut self, turn: &MeasuredTurn) {
+        let latency = &turn.observation.latency;
+        let cpu_ns = |process: fn(&Reading) -> Option<UsageReading>| {
+            let (before, after) = turn.readings.as_ref()?;
+            Some(process(after)?.usage.cpu_ns.saturating_sub(process(before)?.usage.cpu_ns))
+        };
+        self.slices.right.push(turn.observation.counts.right);
+        self.slices.p50.push((!latency.is_empty()).then(|| latency.value_at_quantile(0.5)));
+        self.slices.client_cpu_ns.push(cpu_ns(|reading| reading.client));
+        self.slices.server_cpu_ns.push(cpu_ns(|reading| reading.server));
+        self.slices.broker_cpu_ns.push(cpu_ns(|reading| reading.broker));
     }
 }
 
