@@ -118,7 +118,7 @@ class Campaign:
         watch = quiet.Watch()
         arguments = [f"--twin-arg=--handler-cpu={extra_ns}ns"] if extra_ns else []
         record, same = pair(placement, *arguments, blocks=self.blocks)
-        figures = {**watch.shares(), "run_queue": quiet.run_queue_share(record["trials"])}
+        figures = {**watch.shares(), "wake_up_ns": quiet.wake_up_ns(record["trials"])}
         build = record["tool"].get("build") or {}
         return {
             "campaign": self.name, "date": date, "program": self.program, "commit": build.get("commit"),

@@ -13,6 +13,9 @@ MAX_STOLEN = 0.01
 MAX_OTHERS = 0.02
 # The share of the time that a process which never sleeps may wait for its core.
 MAX_QUEUED = 0.01
+# How long a thread of client or server may take to run once it is woken, on average, in nanoseconds. The scheduler itself
+# takes some 1,000; a process that has the core for a hundredth of the time, a millisecond at a time, adds 10,000.
+MAX_WAKE_UP = 10_000
 # The largest difference that a stack may have from itself in a short run: the bound of its 99 % interval.
 MAX_BOUND = 0.01
 
@@ -101,21 +104,27 @@ def check(table):
     return table.missed == missed
 
 
-def run_queue_share(trials):
-    """The median share of the window that client and server waited for their cores; None where a record does not have it,
-    or where they share a core and so wait for each other by design."""
-    shares = []
+def wake_up_ns(trials):
+    """How long the threads of client and server waited for a core each time that they ran, in nanoseconds: the mean of a trial,
+    and the median of the trials. None where a record does not have it, or where they share a core and so wait for each other
+    by design."""
+    means = []
     for trial in trials:
-        delays = [(trial.get(side) or {}).get("run_queue_ns") for side in ("client", "server")]
-        if trial["placement"] != "shared" and None not in delays and trial["measured_seconds"]:
-            shares.append(sum(delays) / 1e9 / trial["measured_seconds"])
-    return statistics.median(shares) if shares else None
+        used = [trial.get(side) or {} for side in ("client", "server")]
+        delays = [side.get("run_queue_ns") for side in used]
+        switches = [side.get(kind) for side in used for kind in ("voluntary_switches", "involuntary_switches")]
+        if trial["placement"] != "shared" and None not in delays + switches and sum(switches):
+            means.append(sum(delays) / sum(switches))
+    return statistics.median(means) if means else None
 
 
 def disturbances(figures):
     """Which of the bounds the figures of a run exceed, in words. They say nothing of what was measured, so that a result
     is never left out for what it is."""
-    bounds = {"stolen": (MAX_STOLEN, "the hypervisor took"), "others": (MAX_OTHERS, "other processes used"),
-              "run_queue": (MAX_QUEUED, "client and server waited for a core for")}
-    exceeded = ((name, *bounds[name]) for name in bounds if figures.get(name) is not None and figures[name] > bounds[name][0])
-    return [f"{words} {figures[name]:.1%} of the time" for name, _, words in exceeded]
+    bounds = (
+        ("stolen", MAX_STOLEN, "the hypervisor took {:.1%} of the time"),
+        ("others", MAX_OTHERS, "other processes used {:.1%} of the time"),
+        ("wake_up_ns", MAX_WAKE_UP, "client and server waited {:,.0f} ns for a core each time"),
+    )
+    return [words.format(figures[name]) for name, bound, words in bounds
+            if figures.get(name) is not None and figures[name] > bound]

@@ -12,7 +12,7 @@ import campaign
 import quiet
 import readme
 
-QUIET = {"others": 0.0, "stolen": 0.0, "run_queue": None}
+QUIET = {"others": 0.0, "stolen": 0.0, "wake_up_ns": None}
 
 
 class Fixture(unittest.TestCase):
@@ -115,17 +115,20 @@ class Campaigns(Fixture):
 class Quiet(unittest.TestCase):
     def test_a_pair_is_disturbed_above_each_bound_and_not_at_it(self):
         self.assertEqual(quiet.disturbances(QUIET), [])
-        self.assertEqual(quiet.disturbances({"others": 0.02, "stolen": 0.01, "run_queue": 0.01}), [])
-        for name, share in (("others", 0.021), ("stolen", 0.011), ("run_queue", 0.011)):
-            self.assertEqual(len(quiet.disturbances({**QUIET, name: share})), 1, name)
+        self.assertEqual(quiet.disturbances({"others": 0.02, "stolen": 0.01, "wake_up_ns": 10_000}), [])
+        for name, figure in (("others", 0.021), ("stolen", 0.011), ("wake_up_ns", 10_001)):
+            self.assertEqual(len(quiet.disturbances({**QUIET, name: figure})), 1, name)
 
     def test_run_queue_delay_counts_where_each_end_has_a_core(self):
+        def used(delay, voluntary, involuntary):
+            return {"run_queue_ns": delay, "voluntary_switches": voluntary, "involuntary_switches": involuntary}
+
         def trial(placement, delay):
-            return {"placement": placement, "measured_seconds": 1.0, "client": {"run_queue_ns": delay},
-                    "server": {"run_queue_ns": 0}}
-        self.assertEqual(quiet.run_queue_share([trial("split", 20_000_000)]), 0.02)
-        self.assertIsNone(quiet.run_queue_share([trial("shared", 20_000_000)]))
-        self.assertIsNone(quiet.run_queue_share([{"placement": "split", "measured_seconds": 1.0, "client": {}, "server": None}]))
+            return {"placement": placement, "client": used(delay, 5_000, 100), "server": used(1_000_000, 4_900, 0)}
+        self.assertEqual(quiet.wake_up_ns([trial("split", 19_000_000)]), 2_000)
+        self.assertIsNone(quiet.wake_up_ns([trial("shared", 19_000_000)]))
+        self.assertIsNone(quiet.wake_up_ns([{"placement": "split", "client": {}, "server": None}]))
+        self.assertIsNone(quiet.wake_up_ns([{"placement": "split", "client": used(0, 0, 0), "server": used(0, 0, 0)}]))
 
     def test_the_bound_of_an_interval_is_its_largest_difference_from_one(self):
         self.assertAlmostEqual(quiet.bound({"low": 0.99, "high": 1.02}), 0.02)
