@@ -118,18 +118,7 @@ def conditions(of):
     is_current = all(written[key] == of.record["scenario"][key] for key in ("blocks", "stacks"))
     what = f"`rpcbench run {name}`" if is_current else f"An earlier version of the scenario `{name}`"
     return wrapped(f"{what} measured these on {of.record['started'][:10]} on {kind} with "
-            f"{machine['cores']} cores ({processor}, {system} {version}), in {of.blocks} *blocks*.{left_out(of.record)}")
-
-
-def left_out(record):
-    """A sentence about the blocks of measurements whose trials do not count; empty where there is none."""
-    blocks = {(trial["measurement"], trial["block"]): trial for trial in record["trials"] if trial["status"] != "valid"}
-    if not blocks:
-        return ""
-    (measurement, _), trial = min(blocks.items())
-    reason = next(check["detail"] for check in trial["audit"] if not check["passed"]).split(" (")[0]
-    whose = f"One block of the measurement {measurement} is" if len(blocks) == 1 else f"{len(blocks)} blocks of measurements are"
-    return f" {whose} left out, since {reason}."
+            f"{machine['cores']} cores ({processor}, {system} {version}), in {of.blocks} *blocks*.")
 
 
 def findings(of):
