@@ -7,7 +7,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use amqp::{RpcServerOptions, Server, Target, TransportUrl};
-use common::broker::queues;
+use common::broker::{queues, rabbitmqctl};
 use common::hostile::{assert_harmless_failures, hostile_dispatcher};
 use common::{Process, finish, is_ignored, rpcbench};
 use nix::sys::signal::Signal;
@@ -230,4 +230,37 @@ fn an_empty_broker_variable_counts_as_unset() {
     // The protocol needs no broker.
     let server = Process::start(rpcbench(&["serve", "tcp"]).env("RPCBENCH_BROKER", ""));
     server.url();
+}
+
+#[test]
+fn topologies_and_calls_with_new_connections_leave_nothing_at_a_broker_of_others() {
+    let broker = PrivateBroker::start(&[]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    // More servers than a run has otherwise.
+    let scenario = "name = \"many\"\nquestion = \"?\"\nblocks = 1\nwarmup = \"10ms\"\nmeasure = \"300ms\"\n\
+                    timeout = \"60s\"\nfloors = false\nstacks = [\"amqp\"]\n\
+                    [[measurement]]\nname = \"new\"\noperation = \"add\"\nload = \"closed:2\"\nplacement = \"free\"\n\
+                    connection = \"per-call\"\n\
+                    [[topology]]\nname = \"3 × 6\"\nclients = 3\nservers = 6\noperation = \"add\"\nplacement = \"free\"\n";
+    let file = folder.path().join("many.toml");
+    std::fs::write(&file, scenario).unwrap();
+    let results = folder.path().join("results");
+    let mut run = rpcbench(&["run", "--format", "quiet"]);
+    run.env("RPCBENCH_BROKER", broker.url()).arg(&file).arg("--out").arg(&results);
+    let done = finish(&mut run);
+    assert!(matches!(done.status.code(), Some(0 | 4)), "{:?}", done.err);
+    let record = rpcbench::record::read(&results).unwrap();
+    let new = &record.trials[0];
+    assert!(new.counts.right > 0 && new.counts.right == new.counts.started, "{:?}", new.counts);
+    let [topology] = record.topologies.as_slice() else { panic!("one topology") };
+    assert_eq!((topology.complaint.as_deref(), topology.broker_memory), (None, None));
+    #[cfg(target_os = "linux")]
+    assert_eq!(topology.connections, Some(2 * (3 + 6)));
+    await_queues(&broker, &[]);
+    let start = Instant::now();
+    let connections = || rabbitmqctl(&broker, &["-q", "list_connections", "name", "--no-table-headers"]);
+    while !connections().trim().is_empty() {
+        assert!(start.elapsed() < TIMEOUT, "left behind: {}", connections());
+    }
+    broker.stop().unwrap();
 }

@@ -42,6 +42,17 @@ pub enum AgentError {
         /// The timeline.
         timeline: String,
     },
+    /// The scenario has a topology, whose processes one process starts.
+    #[error(
+        "scenario {scenario}: agents cannot share the topology {topology}, whose servers and clients one process must start; \
+         choose another scenario"
+    )]
+    Topology {
+        /// The scenario.
+        scenario: String,
+        /// The topology.
+        topology: String,
+    },
     /// A load is too small to be shared.
     #[error("{load} cannot be shared by {of} agents: give each at least one caller, or one call a second")]
     Load {

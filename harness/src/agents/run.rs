@@ -48,7 +48,8 @@ pub struct Options {
 /// Checks that several agents can share the run of `scenario`: that the load of every trial is large enough to divide.
 ///
 /// # Errors
-/// [`AgentError::Search`], [`AgentError::Codecs`], [`AgentError::Timeline`], [`AgentError::Load`], or the plan's error.
+/// [`AgentError::Search`], [`AgentError::Codecs`], [`AgentError::Timeline`], [`AgentError::Topology`], [`AgentError::Load`], or
+/// the plan's error.
 pub fn check(scenario: &Scenario, options: &Options) -> Result<(), AgentError> {
     if let Some(search) = scenario.searches.first() {
         return Err(AgentError::Search { scenario: scenario.name.clone(), search: search.name.clone() });
@@ -59,6 +60,10 @@ pub fn check(scenario: &Scenario, options: &Options) -> Result<(), AgentError> {
     if let Some(timeline) = scenario.timelines.first() {
         let (scenario, timeline) = (scenario.name.clone(), timeline.name.clone());
         return Err(AgentError::Timeline { scenario, timeline });
+    }
+    if let Some(topology) = scenario.topologies.first() {
+        let (scenario, topology) = (scenario.name.clone(), topology.name.clone());
+        return Err(AgentError::Topology { scenario, topology });
     }
     let now = Instant::now();
     for spec in Plan::new(scenario, &sys::allowed_cores()).map_err(RunError::from)?.trials() {
@@ -288,6 +293,9 @@ mod tests {
         assert!(refused(&scenario(&["open:2:constant"]), "3/3").contains("one call a second"));
         assert!(refused(&Scenario::load("saturation").unwrap(), "1/3").contains("--load"));
         assert!(refused(&Scenario::load("codecs").unwrap(), "1/3").contains("without sockets"));
+        assert!(
+            refused(&Scenario::load("connections").unwrap(), "1/3").contains("cannot share the topology")
+        );
         let outage = refused(&Scenario::load("outage").unwrap(), "1/3");
         assert!(outage.contains("cannot share the timeline"), "{outage}");
         assert!(check(&scenario(&["closed:3"]), &options("1/3")).is_ok());

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::figure::{Values, find};
 use crate::record::Record;
 use crate::scenario::{Condition, Threshold};
-use crate::stats::{ByBlock, Interval, interval_of_median, median, ratio};
+use crate::stats::{ByBlock, Interval, interval_of_median, median, range, ratio};
 
 /// Whether a condition is true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -25,7 +25,8 @@ pub enum Outcome {
 pub enum Estimate {
     /// It was counted, and needs no interval.
     Counted(f64),
-    /// It was measured: the median of the blocks with its interval. For a timeline, that is the smallest and the largest block.
+    /// It was measured: the median of the blocks with its interval. For a timeline or a topology, that is the smallest and the
+    /// largest block.
     Measured(Interval),
     /// There are too few blocks for an interval: only the median is known.
     TooFewBlocks(f64),
@@ -113,16 +114,33 @@ fn estimate(record: &Record, condition: &Condition, error: f64) -> Result<Estima
             measured(ratio(&own, &other, error), &ratios(&own, &other))
         }
         (Values::OfTimeline(blocks), None) => Ok(Estimate::Measured(blocks)),
-        // Both sides are the same figure, and one of a timeline has no other side.
-        (Values::Counted(_) | Values::Measured(_) | Values::OfTimeline(_), Some(_)) => {
-            Err("these figures have no ratio".to_owned())
+        (Values::OfTopology(own), None) => of_blocks(condition, &own.into_values().collect::<Vec<_>>()),
+        (Values::OfTopology(own), Some(Values::OfTopology(other))) => {
+            of_blocks(condition, &ratios(&own, &other))
         }
+        // Both sides are the same figure, and one of a timeline has no other side.
+        (
+            Values::Counted(_) | Values::Measured(_) | Values::OfTimeline(_) | Values::OfTopology(_),
+            Some(_),
+        ) => Err("these figures have no ratio".to_owned()),
     }
 }
 
 /// The ratio in each block that both sides have.
 fn ratios(own: &ByBlock, other: &ByBlock) -> Vec<f64> {
     own.iter().filter_map(|(block, own)| Some(own / other.get(block)?)).collect()
+}
+
+/// The estimate from the smallest and the largest of `values`, those of `condition` in the blocks of a topology.
+fn of_blocks(condition: &Condition, values: &[f64]) -> Result<Estimate, String> {
+    let (median, (low, high)) =
+        median(values).zip(range(values)).ok_or_else(|| "no block counts on both sides".to_owned())?;
+    let is_counted = condition.figure.min_blocks() == 1;
+    Ok(match (is_counted && low >= high, values.len() < condition.figure.min_blocks()) {
+        (true, _) => Estimate::Counted(median),
+        (false, true) => Estimate::TooFewBlocks(median),
+        (false, false) => Estimate::Measured(Interval { low, median, high }),
+    })
 }
 
 /// The estimate from the interval of `values`, where there is one.

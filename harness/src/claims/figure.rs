@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::topology::of_topology;
 use crate::record::{Levels, Record, StackFacts, Status, TimelineResult, Trial, by_block};
 use crate::scenario::ClaimFigure;
 use crate::stats::{ByBlock, Interval, carries_quantile, median, range};
@@ -18,6 +19,8 @@ pub enum Values {
     Measured(ByBlock),
     /// Of a timeline: the median, the smallest and the largest block.
     OfTimeline(Interval),
+    /// Of each block of a topology.
+    OfTopology(ByBlock),
 }
 
 /// Finds `figure` of `stack` in `measurement`.
@@ -32,6 +35,9 @@ pub fn find(record: &Record, measurement: &str, stack: &str, figure: ClaimFigure
     }
     if figure.is_of_timeline() {
         return of_timeline(record, measurement, stack, figure).map(Values::OfTimeline);
+    }
+    if figure.is_of_topology() {
+        return of_topology(record, measurement, stack, figure).map(Values::OfTopology);
     }
     if record.scenario.measurements.iter().all(|known| known.name != measurement) {
         return Err(format!("the run has no measurement `{measurement}`"));
@@ -84,11 +90,13 @@ fn of_timeline(
     Ok(Interval { low, median, high })
 }
 
-/// The bytes of a call of `trial` in both directions on all of its connections.
+/// The bytes of a call of `trial` in both directions on all of its connections, with those that opening a connection takes
+/// where each call opens one.
 fn bytes(record: &Record, trial: &Trial) -> Result<f64, String> {
     let wire = record.wire.iter().find(|wire| wire.stack == trial.stack && wire.operation == trial.operation);
     let wire = wire.ok_or_else(|| format!("the bytes of {} were not counted", trial.stack))?;
-    Ok(wire.on_all_connections())
+    let is_kept = trial.connection.is_kept();
+    Ok(if is_kept { wire.on_all_connections() } else { wire.on_a_new_connection().on_all_connections() })
 }
 
 /// The values of `figure` in `trials`, trials of one stack in `measurement`.
@@ -136,7 +144,10 @@ fn levels(record: &Record, trials: &[&Trial], figure: ClaimFigure) -> Levels {
             | ClaimFigure::Lost
             | ClaimFigure::Failed
             | ClaimFigure::Late
-            | ClaimFigure::LevelAgain => None,
+            | ClaimFigure::LevelAgain
+            | ClaimFigure::Sockets
+            | ClaimFigure::SetUp
+            | ClaimFigure::Memory => None,
         }
     })
 }

@@ -2,8 +2,11 @@
 
 mod condition;
 mod figure;
+mod topology;
 mod verdict;
 
+#[cfg(test)]
+mod connection_tests;
 #[cfg(test)]
 mod tests;
 

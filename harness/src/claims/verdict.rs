@@ -87,11 +87,12 @@ fn judge_claim(record: &Record, claim: &Claim) -> JudgedClaim {
     }
 }
 
-/// The smallest number of blocks with which every condition of `claim` can be decided; 1 where all are counted.
+/// The smallest number of blocks with which every condition of `claim` can be decided; 1 where all are counted, and 2 where some
+/// are decided by the smallest and the largest block of a topology.
 #[must_use]
 pub fn blocks_needed(claim: &Claim) -> usize {
     match measured_conditions(claim) {
-        0 => 1,
+        0 => claim.conditions.iter().map(|condition| condition.figure.min_blocks()).max().unwrap_or(1),
         measured => blocks_for_pairs(measured),
     }
 }

@@ -101,9 +101,10 @@ impl Overrides {
             measurement.warm &= warm;
         }
         if !self.loads.is_empty() {
-            // Searches and timelines determine their loads.
+            // Searches and timelines determine their loads, and topologies have none.
             scenario.searches.clear();
             scenario.timelines.clear();
+            scenario.topologies.clear();
         }
         for search in &mut scenario.searches {
             search.placement = placement.unwrap_or(search.placement);
@@ -122,6 +123,14 @@ impl Overrides {
             timeline.warm &= warm;
             if let Some(bytes) = self.payload {
                 timeline.operation = timeline.operation.with_payload(bytes).map_err(Failure::usage)?;
+            }
+        }
+        for topology in &mut scenario.topologies {
+            topology.blocks = self.blocks.or(topology.blocks);
+            topology.placement = placement.unwrap_or(topology.placement);
+            topology.operation = self.operations.first().copied().unwrap_or(topology.operation);
+            if let Some(bytes) = self.payload {
+                topology.operation = topology.operation.with_payload(bytes).map_err(Failure::usage)?;
             }
         }
         replace(&mut scenario, &self.loads, |measurement, load| measurement.load = load);
@@ -163,8 +172,9 @@ fn distinct(measurements: Vec<Measurement>) -> Vec<Measurement> {
 
 /// The name of a measurement that options have changed.
 fn name_of(measurement: &Measurement) -> String {
-    let Measurement { operation, load, placement, .. } = measurement;
-    format!("{operation} {load} {placement}{}", measurement.handlers())
+    let Measurement { operation, load, placement, connection, .. } = measurement;
+    let connection = if connection.is_kept() { String::new() } else { format!(" {connection}") };
+    format!("{operation} {load} {placement}{connection}{}", measurement.handlers())
 }
 
 /// Repeats each measurement for each of `values`, named after the value; without values, leaves the measurements as they

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use calculator::printable;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::record::{Status, TimelineResult};
+use crate::record::{Status, TimelineResult, TopologyResult};
 use crate::run::Event;
 
 /// The time between plain lines that report how far a run is.
@@ -71,6 +71,7 @@ impl Progress {
                 self.line(&format!("{} ({}): {}{limit}", searched.stack, searched.search, searched.range()));
             }
             Event::TimelineDone(result) => self.timeline(result),
+            Event::TopologyDone(result) => self.topology(result),
             Event::SaveProblem(problem) => self.problem(&problem.to_string()),
             Event::TrialDone(trial) => {
                 let name = format!("{} {}", trial.stack, trial.measurement);
@@ -118,6 +119,20 @@ impl Progress {
         };
         let (lost, calls) = (result.lost(), result.counts().slots);
         self.line(&format!("{name}: {lost} of {calls} calls lost, {} late; {level}", result.late()));
+    }
+
+    fn topology(&self, result: &TopologyResult) {
+        let name = format!("{} ({}, block {})", result.stack, result.topology, result.block + 1);
+        if let Some(complaint) = &result.complaint {
+            return self.problem(&format!("{name}: {complaint}"));
+        }
+        let connections = match result.connections {
+            Some(connections) => format!("{connections} connections"),
+            None => "connections not observable".to_owned(),
+        };
+        let took =
+            result.setup_ns.map_or_else(String::new, |ns| format!(", set up in {} ms", ns / 1_000_000));
+        self.line(&format!("{name}: {connections}{took}"));
     }
 
     pub(super) fn finish(&self) {

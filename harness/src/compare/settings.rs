@@ -157,6 +157,7 @@ fn scenario(found: &mut Differences, records: [&Record; 2]) {
         );
         found.add(Scenarios, name("the load"), both.map(|measurement| measurement.load.to_string()));
         found.add(Scenarios, name("the number of connections"), both.map(connections));
+        found.add(Scenarios, name("the use of connections"), both.map(|it| it.connection.to_string()));
         let executor = |measurement: &Measurement| {
             measurement.executor.map_or_else(|| "the default".to_owned(), |executor| executor.to_string())
         };

@@ -9,7 +9,7 @@ pub(super) struct Csv;
 /// A column: its name, with the unit, and the cell of a trial. A figure that was not observed is empty.
 type Column = (&'static str, fn(&Record, &Trial) -> String);
 
-const COLUMNS: [Column; 48] = [
+const COLUMNS: [Column; 49] = [
     ("run", |record, _| record.id.clone()),
     ("started", |record, _| record.started.clone()),
     ("scenario", |record, _| record.scenario.name.clone()),
@@ -57,6 +57,7 @@ const COLUMNS: [Column; 48] = [
     ("others_share", |_, trial| figure(trial.others)),
     ("stolen_share", |_, trial| figure(trial.stolen)),
     ("executor", |_, trial| trial.executor.as_ref().map(ToString::to_string).unwrap_or_default()),
+    ("connection", |_, trial| trial.connection.to_string()),
     ("work", |_, trial| trial.work.as_ref().map(ToString::to_string).unwrap_or_default()),
 ];
 
@@ -81,13 +82,23 @@ impl Format for Csv {
         if record.trials.is_empty() {
             return Err(ExportError::Nothing("trial"));
         }
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        writer.write_record(COLUMNS.map(|(name, _)| name)).map_err(unwritable)?;
-        for trial in &record.trials {
-            let cells = COLUMNS.map(|(_, cell)| cell(record, trial));
-            writer.write_record(cells).map_err(unwritable)?;
-        }
-        let bytes = writer.into_inner().map_err(unwritable)?;
-        String::from_utf8(bytes).map_err(unwritable)
+        rows(COLUMNS.map(|(name, _)| name), &record.trials, |trial| {
+            COLUMNS.map(|(_, cell)| cell(record, trial))
+        })
     }
+}
+
+/// A row of `names`, and one with the cells of each of `items`.
+pub(super) fn rows<T, const N: usize>(
+    names: [&str; N],
+    items: &[T],
+    cells: impl Fn(&T) -> [String; N],
+) -> Result<String, ExportError> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(names).map_err(unwritable)?;
+    for item in items {
+        writer.write_record(cells(item)).map_err(unwritable)?;
+    }
+    let bytes = writer.into_inner().map_err(unwritable)?;
+    String::from_utf8(bytes).map_err(unwritable)
 }

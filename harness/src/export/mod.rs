@@ -6,6 +6,7 @@ mod gha;
 mod hlog;
 mod junit;
 mod metrics;
+mod topologies;
 
 #[cfg(test)]
 mod tests;
@@ -49,6 +50,8 @@ fn json(value: &impl Serialize) -> Result<String, ExportError> {
 pub enum Kind {
     /// Comma-separated values: a row for each trial
     Csv,
+    /// Comma-separated values: a row for each topology of each stack in each block
+    CsvTopologies,
     /// Bencher Metric Format, JSON
     Bmf,
     /// github-action-benchmark, JSON: metrics of which less is better (customSmallerIsBetter)
@@ -65,6 +68,7 @@ impl Kind {
     fn format(self) -> &'static dyn Format {
         match self {
             Kind::Csv => &csv::Csv,
+            Kind::CsvTopologies => &topologies::Topologies,
             Kind::Bmf => &bmf::Bmf,
             Kind::Gha => &gha::Gha { bigger_is_better: false },
             Kind::GhaBigger => &gha::Gha { bigger_is_better: true },

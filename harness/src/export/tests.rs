@@ -12,7 +12,7 @@ use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use serde_json::{Value, json};
 
 use super::{ExportError, Kind};
-use crate::record::{AuditCheck, CheckName, Record, Status, read};
+use crate::record::{AuditCheck, CheckName, Record, Status, TopologyResult, read, topology_sample};
 
 /// The reference record with its first measurement only, which has a comma, quotes and a line break in its name.
 static REFERENCE: LazyLock<Record> = LazyLock::new(|| {
@@ -56,6 +56,27 @@ fn csv_has_a_row_for_each_trial() {
         assert_eq!(&row[column("status")] == "failed", trial.status == Status::Failed);
     }
     assert_eq!(headers.iter().collect::<BTreeSet<_>>().len(), headers.len(), "names are unique");
+}
+
+#[test]
+fn topologies_have_a_row_for_each_stack_and_block() {
+    let mut record = REFERENCE.clone();
+    record.topologies = vec![
+        topology_sample("2 × 3", "rest", 0, [2, 3], 6),
+        TopologyResult { connections: None, ..topology_sample("2 × 3", "amqp", 1, [2, 3], 10) },
+    ];
+    let text = Kind::CsvTopologies.export(&record).unwrap();
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let headers = reader.headers().unwrap().clone();
+    let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+    let column = |row: usize, name: &str| {
+        rows[row][headers.iter().position(|header| header == name).unwrap()].to_owned()
+    };
+    assert_eq!(rows.len(), 2);
+    assert_eq!([column(0, "topology"), column(0, "connections")], ["2 × 3", "6"]);
+    assert_eq!([column(1, "connections"), column(1, "block")], ["", "1"]);
+    assert_eq!(column(0, "client_rss_after_bytes"), ((5 << 20) + 6 * 1_024).to_string());
+    assert_eq!([column(0, "broker_rss_after_bytes"), column(0, "right")], ["", "6"]);
 }
 
 #[test]
@@ -140,7 +161,8 @@ fn the_interval_log_holds_the_histograms() {
 fn a_record_without_valid_trials_says_so() {
     let mut record = REFERENCE.clone();
     record.trials.clear();
-    for kind in [Kind::Csv, Kind::Bmf, Kind::Gha, Kind::GhaBigger, Kind::Junit, Kind::Hlog] {
+    let kinds = [Kind::Csv, Kind::Bmf, Kind::Gha, Kind::GhaBigger, Kind::Junit, Kind::Hlog];
+    for kind in kinds.into_iter().chain([Kind::CsvTopologies]) {
         assert!(matches!(kind.export(&record), Err(ExportError::Nothing(_))), "{kind:?}");
     }
 }

@@ -3,6 +3,7 @@
 mod arrivals;
 mod caller;
 mod closed;
+mod connection_use;
 mod kind;
 #[cfg(test)]
 mod known_answers;
@@ -17,6 +18,7 @@ mod window;
 
 pub use arrivals::Schedule;
 pub use caller::InFlight;
+pub use connection_use::ConnectionUse;
 pub use kind::{Arrivals, Load, LoadParseError, Rate, share};
 pub use operation::{Operation, OperationParseError, PreparedCall};
 pub use plan::{MAX_IN_FLIGHT, Plan};

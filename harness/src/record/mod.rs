@@ -15,6 +15,7 @@ mod sample;
 mod search;
 mod slices;
 mod timeline;
+mod topology;
 mod utilisation;
 mod verification;
 mod wire;
@@ -36,6 +37,9 @@ pub use slices::{Levels, Slices};
 pub use timeline::{
     BIN_LENGTH, EventTimes, Outage, ServerCalls, TimelineBin, TimelineObservation, TimelineResult,
 };
+#[cfg(test)]
+pub(crate) use topology::topology_sample;
+pub use topology::{MemoryChange, TopologyObservation, TopologyResult};
 pub use utilisation::Serving;
 pub use wire::{CountedBy, Hop, Parts, Party, Wire};
 
@@ -47,7 +51,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::deploy::{Cores, Placement};
-use crate::load::{Load, Operation};
+use crate::load::{ConnectionUse, Load, Operation};
 use crate::observe::{Counts, InFlightMean};
 use crate::scenario::{Scenario, TrialSpec};
 use crate::stacks::{ProtocolRef, Role, Stack, text};
@@ -107,14 +111,18 @@ pub struct Record {
     /// The timelines in the order in which they ran.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timelines: Vec<TimelineResult>,
+    /// The topologies in the order in which they were built.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub topologies: Vec<TopologyResult>,
 }
 
 impl Record {
     /// Whether nothing was measured yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Record { trials, searches, timelines, codecs, .. } = self;
-        trials.is_empty() && searches.is_empty() && timelines.is_empty() && codecs.is_empty()
+        let Record { trials, searches, timelines, topologies, codecs, .. } = self;
+        let is_without_trials = trials.is_empty() && searches.is_empty() && codecs.is_empty();
+        is_without_trials && timelines.is_empty() && topologies.is_empty()
     }
 }
 
@@ -320,8 +328,11 @@ pub struct Trial {
     pub operation: Operation,
     /// How calls followed each other.
     pub load: Load,
-    /// The number of connections.
+    /// The number of connections; where each call opened one, the number of callers of a closed loop.
     pub connections: u32,
+    /// Whether connections stayed open, or each call opened one.
+    #[serde(default, skip_serializing_if = "ConnectionUse::is_kept")]
+    pub connection: ConnectionUse,
     /// Where client and server ran.
     pub placement: Placement,
     /// The cores they ran on; empty where they were free.
@@ -481,6 +492,7 @@ impl Trial {
             operation: spec.operation,
             load: spec.load,
             connections: spec.connections.get(),
+            connection: spec.connection,
             placement: spec.placement,
             cores: spec.cores.clone(),
             server_placed: true,

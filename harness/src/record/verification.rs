@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::audit::checks;
-use super::{AuditCheck, CheckName, Latency, Record, Status, Trial};
+use super::{AuditCheck, CheckName, Latency, Record, Status, TopologyResult, Trial};
 
-/// Repeats the audit of every trial and every timeline of `record`. A trial that counted, and of which something does not fit, becomes invalid;
+/// Repeats the audit of every trial, every timeline and every topology of `record`. A trial that counted, and of which something does not fit, becomes invalid;
 /// so does one that was kept from its cores by more than this version allows.
 pub(super) fn verify(record: &mut Record) {
     let contention = record.scenario.contention;
@@ -34,6 +34,7 @@ pub(super) fn verify(record: &mut Record) {
         }
     }
     record.timelines.iter_mut().for_each(|timeline| timeline.audit(contention));
+    record.topologies.iter_mut().for_each(TopologyResult::audit);
 }
 
 /// The first thing in `trial` that does not fit the rest.

@@ -47,6 +47,15 @@ impl Wire {
             .map(|bytes| bytes.up + bytes.down)
             .sum()
     }
+
+    /// The bytes of a call that opens its connection: those of a call on an open one, and those that the client's connections
+    /// take before it. The hops stay those of a call on an open connection.
+    #[must_use]
+    pub fn on_a_new_connection(&self) -> Self {
+        let Traffic { up, down } = self.per_call;
+        let per_call = Traffic { up: up + self.setup.up, down: down + self.setup.down };
+        Wire { per_call, ..self.clone() }
+    }
 }
 
 /// Where the bytes of a connection were counted.

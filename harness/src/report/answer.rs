@@ -11,12 +11,13 @@ use super::stack_summary::StackSummary;
 use super::summary::{MeasurementSummary, Summary};
 use super::text;
 use super::timelines::{Timelines, timelines};
+use super::topologies::{self, Topologies};
 use super::verdict::Verdict;
 use crate::load::Operation;
 use crate::record::{Record, SearchResult};
 
-/// The answer: a sentence or two each about latency, throughput, variants, capacity, timelines and bytes, as far as the record
-/// has them.
+/// The answer: a sentence or two each about latency, throughput, variants, capacity, timelines, topologies and bytes, as far as
+/// the record has them.
 pub(super) fn answer(record: &Record, summary: &Summary) -> Vec<String> {
     let measurement = |for_latency: bool| {
         summary.measurements.iter().find(|m| m.measurement.load.is_for_latency() == for_latency)
@@ -28,6 +29,7 @@ pub(super) fn answer(record: &Record, summary: &Summary) -> Vec<String> {
     answer.extend(capacities(record).iter().filter_map(capacity));
     answer.extend(codecs::all(record).iter().filter_map(Codecs::answer));
     answer.extend(timelines(record).iter().filter_map(Timelines::answer));
+    answer.extend(topologies::all(record).iter().filter_map(Topologies::answer));
     if answer.is_empty() {
         answer.push("No trial is valid, so there is no answer.".to_owned());
     }

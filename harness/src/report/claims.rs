@@ -9,7 +9,9 @@ use crate::stats::ERROR_RATE;
 const COLUMNS: [Column; 7] = [
     Column::text("condition", "condition").wide(),
     Column::text("figure", "figure").wide(),
-    Column::text("value", "value").meaning("median of the blocks; bytes are counted").right_aligned(),
+    Column::text("value", "value")
+        .meaning("median of the blocks; bytes and connections are counted")
+        .right_aligned(),
     Column::text("interval", "interval").right_aligned(),
     Column::text("threshold", "threshold").right_aligned(),
     Column::text("outcome", "outcome"),
@@ -169,7 +171,9 @@ fn digits(condition: &Condition, value: f64) -> String {
         _ if value.is_infinite() => "∞".to_owned(),
         (true, _) => text::ratio(value),
         (false, figure) if figure.is_of_timeline() => text::thousands(value),
-        (false, ClaimFigure::Bytes | ClaimFigure::CallsPerSecond) => text::thousands(value),
+        (false, ClaimFigure::Bytes | ClaimFigure::CallsPerSecond | ClaimFigure::Sockets) => {
+            text::thousands(value)
+        }
         (false, _) => text::decimals(value),
     }
 }

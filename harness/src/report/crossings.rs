@@ -34,9 +34,14 @@ fn series(record: &Record) -> Vec<Vec<&Measurement>> {
         record.scenario.measurements.iter().filter(|measurement| payload(measurement).is_some());
     for measurement in with_payload {
         let same = |series: &&mut Vec<&Measurement>| {
-            let Measurement { load, placement, connections, .. } = series[0];
-            (load, placement, connections)
-                == (&measurement.load, &measurement.placement, &measurement.connections)
+            let Measurement { load, placement, connections, connection, .. } = series[0];
+            (load, placement, connections, connection)
+                == (
+                    &measurement.load,
+                    &measurement.placement,
+                    &measurement.connections,
+                    &measurement.connection,
+                )
         };
         match all.iter_mut().find(same) {
             Some(series) => series.push(measurement),

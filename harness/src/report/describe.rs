@@ -14,6 +14,7 @@ pub(super) fn load(measurement: &Measurement) -> String {
         None => calls_per_second(measurement.load),
     };
     let connections = match measurement.connections {
+        _ if !measurement.connection.is_kept() => ", each call over a new connection".to_owned(),
         Some(number) => {
             let connections = if number.get() == 1 { "connection" } else { "connections" };
             match measurement.load.callers() {

@@ -90,7 +90,7 @@ struct Page<'a> {
     report: &'a Report,
     dark: String,
     claims: Vec<ClaimSection<'a>>,
-    /// The searches and the timelines.
+    /// The searches, the timelines and the topologies.
     results: Vec<Found<'a>>,
     sweeps: Vec<Drawing<'a>>,
     crossings: Vec<Grid<'a>>,
@@ -124,6 +124,7 @@ impl<'a> Page<'a> {
                 .collect(),
             results: capacities
                 .chain(report.timelines.iter().zip(&figures.timelines))
+                .chain(report.topologies.iter().zip(&figures.topologies))
                 .map(|(table, figure)| Found { table: Grid::new(table), figure: Drawing::new(figure) })
                 .collect(),
             sweeps: figures.sweeps.iter().map(Drawing::new).collect(),
@@ -176,7 +177,7 @@ struct ClaimSection<'a> {
     figure: Drawing<'a>,
 }
 
-/// A table with its figure: what a search or a timeline found, or codecs.
+/// A table with its figure: what a search, a timeline or topologies found, or codecs.
 #[derive(Serialize)]
 struct Found<'a> {
     table: Grid<'a>,

@@ -25,7 +25,9 @@ pub(super) fn render(report: &Report, figures: &Figures) -> String {
         images(&mut out, std::slice::from_ref(figure));
     }
     let capacities = report.capacities.iter().zip(&figures.capacities);
-    for (table, figure) in capacities.chain(report.timelines.iter().zip(&figures.timelines)) {
+    let timelines = report.timelines.iter().zip(&figures.timelines);
+    let topologies = report.topologies.iter().zip(&figures.topologies);
+    for (table, figure) in capacities.chain(timelines).chain(topologies) {
         section(&mut out, table);
         images(&mut out, std::slice::from_ref(figure));
     }

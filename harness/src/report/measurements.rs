@@ -265,8 +265,9 @@ fn notes(stack: &StackSummary, summary: &MeasurementSummary) -> Vec<Note> {
 
 /// The remarks below the table: the noise, the headroom of the generator, and why there are no multiples of the floor.
 fn note(summary: &MeasurementSummary) -> Option<String> {
+    let headroom = summary.headroom.map(Headroom::note);
     let notes: Vec<_> =
-        noise(summary).chain(summary.headroom.map(Headroom::note)).chain(no_floor(summary)).collect();
+        noise(summary).chain(headroom).chain(no_floor(summary)).chain(new_connections(summary)).collect();
     (!notes.is_empty()).then(|| notes.join("; "))
 }
 
@@ -278,6 +279,15 @@ fn noise(summary: &MeasurementSummary) -> impl Iterator<Item = String> {
             "{} against itself: {:.3} ({:.3}–{:.3})",
             pair.stack, ratio.median, ratio.low, ratio.high
         ))
+    })
+}
+
+/// What the figures of a measurement include whose calls each open a connection.
+fn new_connections(summary: &MeasurementSummary) -> Option<String> {
+    (!summary.measurement.connection.is_kept()).then(|| {
+        "times of calls include opening the connection; bytes include what that takes, without the segments of TCP that carry \
+         none"
+            .to_owned()
     })
 }
 

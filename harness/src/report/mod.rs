@@ -32,6 +32,7 @@ mod summary;
 mod terminal;
 mod text;
 mod timelines;
+mod topologies;
 mod variants;
 mod verdict;
 mod warnings;
@@ -74,6 +75,7 @@ pub fn report(record: &Record, summary: &Summary) -> Report {
         crossings: crossings::tables(record),
         codecs: codecs::tables(record),
         timelines: timelines::timelines(record).iter().map(timelines::Timelines::table).collect(),
+        topologies: topologies::all(record).iter().map(topologies::Topologies::table).collect(),
         measurements: summary.measurements.iter().map(measurements::tables).collect(),
         ledgers: ledger::tables(record),
         ledger_note: ledger::note(record),

@@ -37,6 +37,8 @@ pub struct Report {
     pub codecs: Option<CodecTables>,
     /// A table for each timeline: what became of the calls while servers ended and started.
     pub timelines: Vec<Table>,
+    /// Tables of the topologies: connections, memory and the time to set up.
+    pub topologies: Vec<Table>,
     /// The measurements, in the order of the scenario.
     pub measurements: Vec<MeasurementTables>,
     /// A table for each operation whose bytes were counted.
@@ -226,6 +228,8 @@ pub enum Unit {
     CallsPerSecond,
     /// Bytes.
     Bytes,
+    /// Kibibytes.
+    Kibibytes,
     /// TCP segments with payload.
     Packets,
     /// Percent of a core.

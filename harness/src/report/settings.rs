@@ -34,7 +34,8 @@ fn stack(facts: &StackFacts, record: &Record) -> Row {
     let kind = StackKind::of(facts);
     let connections = record.scenario.measurements.iter().filter_map(|measurement| {
         let mut trials = record.trials.iter().filter(|trial| trial.measurement == measurement.name);
-        Some(trials.find(|trial| trial.stack == facts.name)?.connections.to_string())
+        let trial = trials.find(|trial| trial.stack == facts.name)?;
+        Some(if trial.connection.is_kept() { trial.connections.to_string() } else { "per call".to_owned() })
     });
     let cells = vec![
         facts.name.as_str().into(),
@@ -101,7 +102,9 @@ fn cores(measurement: &Measurement, record: &Record) -> String {
     let own = own_settings(measurement);
     let handlers = measurement.handlers();
     let slices = slices.unwrap_or_default();
-    format!("{name}: {operation} {load}{handlers}, placement {placement}{cores}{slices}{own}")
+    let connection = measurement.connection;
+    let connection = if connection.is_kept() { String::new() } else { format!(", connection {connection}") };
+    format!("{name}: {operation} {load}{connection}{handlers}, placement {placement}{cores}{slices}{own}")
 }
 
 /// The settings of `measurement` that replace those of the scenario.

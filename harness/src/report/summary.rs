@@ -251,5 +251,7 @@ fn pairs(
 }
 
 fn wire_of(record: &Record, trial: &Trial) -> Option<Wire> {
-    record.wire.iter().find(|wire| wire.stack == trial.stack && wire.operation == trial.operation).cloned()
+    let is_wanted = |wire: &&Wire| wire.stack == trial.stack && wire.operation == trial.operation;
+    let wire = record.wire.iter().find(is_wanted)?;
+    Some(if trial.connection.is_kept() { wire.clone() } else { wire.on_a_new_connection() })
 }

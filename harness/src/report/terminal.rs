@@ -27,7 +27,7 @@ pub(super) fn render(report: &Report) -> String {
     for table in report.codecs.iter().flat_map(CodecTables::all) {
         write_table(&mut out, table);
     }
-    let results = report.capacities.iter().chain(&report.timelines);
+    let results = report.capacities.iter().chain(&report.timelines).chain(&report.topologies);
     for table in report.crossings.iter().chain(results).chain(&report.ledgers) {
         write_table(&mut out, table);
     }

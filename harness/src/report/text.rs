@@ -90,7 +90,9 @@ fn number(value: f64, unit: Option<Unit>) -> String {
         Some(Unit::Ratio) => ratio(value),
         Some(Unit::Percent) => format!("{value:.0}"),
         Some(Unit::Packets) if (value - value.round()).abs() >= 0.005 => format!("{value:.2}"),
-        Some(Unit::Packets | Unit::CallsPerSecond | Unit::Bytes | Unit::Count) | None => thousands(value),
+        Some(Unit::Packets | Unit::CallsPerSecond | Unit::Bytes | Unit::Kibibytes | Unit::Count) | None => {
+            thousands(value)
+        }
     }
 }
 

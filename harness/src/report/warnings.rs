@@ -2,6 +2,7 @@
 
 use calculator::conformance::Numbers;
 
+use super::topologies;
 use crate::record::{Check, Record, StartSpread, Status};
 use crate::scenario::Contention;
 
@@ -48,6 +49,7 @@ pub(super) fn warnings(record: &Record) -> Vec<String> {
     warnings.extend(left_out(record, Status::Failed, "failed"));
     warnings.extend(codecs_left_out(record));
     warnings.extend(timelines_left_out(record));
+    warnings.extend(topologies::left_out(record));
     warnings.push("all figures are without TLS".to_owned());
     warnings
 }

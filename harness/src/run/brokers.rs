@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::event::{Event, Progress};
+use crate::deploy::Cores;
 use crate::deploy::rabbitmq::{BrokerError, PrivateBroker};
 use crate::scenario::TrialSpec;
 use crate::stacks::Stack;
@@ -50,10 +51,26 @@ impl Brokers {
         targets: &BTreeMap<String, String>,
         progress: Progress<'_>,
     ) -> TrialBroker {
-        if !spec.stack.needs_broker() || targets.contains_key(spec.stack.name) {
+        self.for_servers(spec.stack, &spec.cores, targets, progress)
+    }
+
+    /// The broker for servers of `stack` on `cores`. `None` as in [`Self::for_trial`].
+    pub(super) fn for_servers(
+        &mut self,
+        stack: &Stack,
+        cores: &Cores,
+        targets: &BTreeMap<String, String>,
+        progress: Progress<'_>,
+    ) -> TrialBroker {
+        if !stack.needs_broker() || targets.contains_key(stack.name) {
             return Ok(None);
         }
-        self.on_cores(&spec.cores.server, progress).map(Some)
+        self.on_cores(&cores.server, progress).map(Some)
+    }
+
+    /// The same external broker, or private ones that are not yet started.
+    pub(super) fn fresh(&self) -> Self {
+        Brokers::new(self.external.clone())
     }
 
     /// A separate broker for the timeline of `spec`, which kills it and starts it again.

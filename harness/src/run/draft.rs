@@ -36,6 +36,7 @@ pub(crate) fn new_record(scenario: &Scenario, options: &Options) -> Record {
         searches: vec![],
         codecs: vec![],
         timelines: vec![],
+        topologies: vec![],
     }
 }
 

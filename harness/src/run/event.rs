@@ -2,7 +2,7 @@
 
 use super::error::SaveProblem;
 use super::outlook::Outlook;
-use crate::record::{Check, CodecTrial, SearchResult, Skipped, TimelineResult, Trial};
+use crate::record::{Check, CodecTrial, SearchResult, Skipped, TimelineResult, TopologyResult, Trial};
 
 /// An event of a run under way.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub enum Event<'a> {
     SearchDone(&'a SearchResult),
     /// A timeline of a stack is over.
     TimelineDone(&'a TimelineResult),
+    /// A topology of a stack is over.
+    TopologyDone(&'a TopologyResult),
     /// The record was not saved as planned; the run goes on.
     SaveProblem(&'a SaveProblem),
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::options::Options;
 use crate::scenario::Plan;
-use crate::stacks::MAX_INSTANCES;
 
+/// The most servers of one stack that run at the same time in blocks: a pair of a stack with itself has four trials.
+const SERVERS_IN_BLOCKS: usize = 4;
 /// How long the traces of one stack may take to be removed.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -23,7 +24,7 @@ pub fn remove_leftovers(plan: &Plan, options: &Options) -> Vec<String> {
     };
     let mut problems = Vec::new();
     for stack in started {
-        for instance in 0..MAX_INSTANCES {
+        for instance in 0..SERVERS_IN_BLOCKS.max(plan.topologies().max_servers()) {
             let mut server = options.server.protocol.clone();
             stack.protocol.separate(stack, instance, &mut server);
             let removed = stack.protocol.get().remove_leftovers(url.clone(), server, TIMEOUT);

@@ -1,5 +1,5 @@
-//! A run: checks every stack, runs the trials block by block, searches for the highest rates, runs the timelines, and
-//! records all of it.
+//! A run: checks every stack, runs the trials block by block, searches for the highest rates, runs the timelines, builds the
+//! topologies, and records all of it.
 
 mod bisection;
 mod blocks;
@@ -19,6 +19,7 @@ mod record_file;
 mod search;
 pub mod targets;
 mod timelines;
+mod topologies;
 
 pub(crate) use brokers::Brokers;
 pub(crate) use draft::{new_record, stack_facts};
@@ -49,7 +50,7 @@ pub struct Finished {
 }
 
 /// Runs `scenario` and reports events to `progress`. Writes the whole record to the file of `options` after every block,
-/// every search and every timeline.
+/// every search, every timeline and every topology.
 ///
 /// # Errors
 /// [`RunError`], but not if the record cannot be written, which [`Finished::saved`] reports. Failed trials do not end the
@@ -93,6 +94,9 @@ pub fn run(
     if !interrupted.load(Ordering::Relaxed) {
         timelines::run_timelines(&plan, &context, &mut brokers, options, &mut record, &mut file, progress);
     }
+    if !interrupted.load(Ordering::Relaxed) {
+        topologies::run_topologies(&plan, &context, &brokers, options, &mut record, &mut file, progress);
+    }
     if record.is_empty() && interrupted.load(Ordering::Relaxed) {
         return Err(RunError::NothingMeasured);
     }
@@ -102,11 +106,13 @@ pub fn run(
     Ok(Finished { record, saved })
 }
 
-/// Whether every trial and every timeline of `record` is valid and no block is missing.
+/// Whether every trial, every timeline and every topology of `record` is valid and no block is missing.
 #[must_use]
 pub fn is_sound(record: &Record) -> bool {
     let trials = record.trials.iter().map(|trial| trial.status);
     let timelines = record.timelines.iter().map(|timeline| timeline.status);
     let codecs = record.codecs.iter().map(|trial| trial.status);
-    !record.interrupted && trials.chain(timelines).chain(codecs).all(|status| status == Status::Valid)
+    let topologies = record.topologies.iter().map(|topology| topology.status);
+    let mut all = trials.chain(timelines).chain(codecs).chain(topologies);
+    !record.interrupted && all.all(|status| status == Status::Valid)
 }

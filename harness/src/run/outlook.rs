@@ -6,13 +6,23 @@ use std::time::Duration;
 
 use super::power::{MeasurementPower, Power};
 use crate::claims;
-use crate::scenario::{Claim, Measurement, Plan, Scenario, TrialSpec, TrialTimes};
+use crate::scenario::{Claim, Measurement, Plan, PlannedTopology, Scenario, TrialSpec, TrialTimes};
+use crate::stacks::Stack;
 use crate::stats::blocks_for_pairs;
 use crate::trial::WARM_AGAIN_SHARE;
 
 /// What a trial takes beside warm-up and window, to start a server and to connect: 30 ms in the reference record, whose
 /// trials through a broker take 100 ms more.
 const TRIAL_OVERHEAD: Duration = Duration::from_millis(30);
+
+/// What a topology takes at least, for each of its servers, for each pair of a client and a server, and with a broker for each
+/// process that connects to it: measured on a virtual machine with two cores.
+const TOPOLOGY_OVERHEAD: Duration = Duration::from_millis(50);
+const TIME_PER_SERVER: Duration = Duration::from_millis(15);
+const TIME_PER_PAIR: Duration = Duration::from_micros(400);
+const TIME_TO_JOIN_BROKER: Duration = Duration::from_millis(70);
+/// What the separate broker of a block of topologies takes to start and to end.
+const BROKER_OVERHEAD: Duration = Duration::from_secs(7);
 
 /// What a run will measure, and which differences it will be able to state.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +39,8 @@ pub struct Outlook {
     searches: usize,
     /// How often timelines are run after that, and how long all of that takes, without the time until the last answers.
     timelines: (usize, Duration),
+    /// How often topologies are built after that, and about how long all of that takes.
+    topologies: (usize, Duration),
     /// The largest number of stacks that a table of the run compares with each other; floors are not among them.
     stacks: usize,
     /// The number of blocks of the tables; of several the smallest.
@@ -105,6 +117,7 @@ impl Outlook {
             duration: plan.trials().map(of_trial).sum::<Duration>() + of_codecs.saturating_mul(blocks),
             searches: scenario.searches.len(),
             timelines: timelines(plan),
+            topologies: topologies(plan),
             stacks,
             blocks_of_tables: blocks_of_tables.unwrap_or(blocks),
             blocks_needed: blocks_for_pairs(stacks * stacks.saturating_sub(1) / 2),
@@ -202,6 +215,22 @@ fn timelines(plan: &Plan) -> (usize, Duration) {
     all.fold((0, Duration::ZERO), |(runs, time), (more, longer)| (runs + more, time.saturating_add(longer)))
 }
 
+/// How often the topologies of `plan` are built, and about how long that takes.
+fn topologies(plan: &Plan) -> (usize, Duration) {
+    let topologies = plan.topologies();
+    let time = topologies.iter().map(|PlannedTopology { topology, stacks, blocks, .. }| {
+        let pairs = u32::try_from(topology.pairs()).unwrap_or(u32::MAX);
+        let each = TOPOLOGY_OVERHEAD + TIME_PER_SERVER * topology.servers.get() + TIME_PER_PAIR * pairs;
+        let to_broker = TIME_TO_JOIN_BROKER * (topology.clients.get() + topology.servers.get());
+        let of_stack = |stack: &&Stack| if stack.needs_broker() { each + to_broker } else { each };
+        stacks.iter().map(of_stack).sum::<Duration>().saturating_mul(blocks.get())
+    });
+    let has_broker = topologies.iter().any(|planned| planned.stacks.iter().any(|it| it.needs_broker()));
+    let brokers =
+        if has_broker { BROKER_OVERHEAD.saturating_mul(topologies.blocks()) } else { Duration::ZERO };
+    (topologies.runs(), time.fold(brokers, Duration::saturating_add))
+}
+
 /// A duration of a run in words.
 fn about(duration: Duration) -> String {
     let minutes = duration.as_secs_f64() / 60.0;
@@ -239,6 +268,11 @@ impl fmt::Display for Outlook {
             (1, time) => format!("1 timeline of {}", about(time)),
             (runs, time) => format!("{runs} timelines, about {}", about(time)),
         };
+        let topologies = match self.topologies {
+            (0, _) => String::new(),
+            (1, time) => format!("1 topology, about {}", about(time)),
+            (runs, time) => format!("{runs} topologies, about {}", about(time)),
+        };
         let blocks = if self.trials_per_block > 0 {
             let (duration, trials) = (about(self.duration), self.trials_per_block);
             let up_to = if self.has_equal_blocks { "" } else { "up to " };
@@ -246,8 +280,8 @@ impl fmt::Display for Outlook {
         } else {
             String::new()
         };
-        let parts: Vec<_> =
-            [blocks, searches, timelines].into_iter().filter(|part| !part.is_empty()).collect();
+        let parts = [blocks, searches, timelines, topologies];
+        let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         f.write_str(&parts.join(", and "))?;
         match self.statements().as_str() {
             "" => {}
@@ -347,10 +381,29 @@ mod tests {
         for (name, limit) in [("claims", minutes(40)), ("claims-quick", minutes(8))] {
             let all = outlook(name, |_| ());
             assert_eq!(all.undecidable, [], "{name}");
-            assert!(all.duration < limit, "{name}: {:?}", all.duration);
+            let whole = all.duration + all.timelines.1 + all.topologies.1;
+            assert!(whole < limit, "{name}: {whole:?}");
             let few = outlook(name, |scenario| scenario.blocks = NonZeroU32::new(7).unwrap());
             assert!(few.to_string().contains("and has 7: no verdict is possible"), "{few}");
         }
+    }
+
+    #[test]
+    fn topologies_count_with_their_servers_and_pairs_and_a_broker_for_each_block() {
+        let of = |stack: &str| {
+            let mut scenario = Scenario::load("connections").unwrap();
+            scenario.restrict_to(&[stack.to_owned()]);
+            scenario.topologies.truncate(1);
+            let topology = &mut scenario.topologies[0];
+            topology.blocks = NonZeroU32::new(3);
+            (topology.clients, topology.servers) = (NonZeroU32::new(4).unwrap(), NonZeroU32::new(2).unwrap());
+            Outlook::new(&scenario, &Plan::new(&scenario, &[0, 1]).unwrap())
+        };
+        let (runs, time) = of("rest").topologies;
+        assert_eq!((runs, time), (3, 3 * (TOPOLOGY_OVERHEAD + 2 * TIME_PER_SERVER + 8 * TIME_PER_PAIR)));
+        let with_broker = of("amqp");
+        assert_eq!(with_broker.topologies, (3, time + 3 * (BROKER_OVERHEAD + 6 * TIME_TO_JOIN_BROKER)));
+        assert!(with_broker.to_string().contains("3 topologies, about 23 s"), "{with_broker}");
     }
 
     #[test]

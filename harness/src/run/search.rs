@@ -37,7 +37,7 @@ pub(super) fn run_searches(
                 record.searches.push(searched);
             }
             left -= 1;
-            record.interrupted = stopped || left > 0 || plan.has_timelines();
+            record.interrupted = stopped || left > 0 || plan.has_more_than_searches();
             record.seconds = context.started_at.elapsed().as_secs_f64();
             if !record.is_empty() {
                 file.save(record, progress);

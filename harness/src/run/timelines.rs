@@ -36,7 +36,7 @@ pub(super) fn run_timelines(
                 record.timelines.push(result);
             }
             left -= 1;
-            record.interrupted = stopped || left > 0;
+            record.interrupted = stopped || left > 0 || !plan.topologies().is_empty();
             record.seconds = context.started_at.elapsed().as_secs_f64();
             if !record.is_empty() {
                 file.save(record, progress);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::claim::Condition;
+use super::claim::{ClaimFigure, Condition};
 use super::model::{Measurement, Scenario};
 use crate::stacks::{Stack, hint, nearest};
 
@@ -121,6 +121,9 @@ fn check_subject(
     if condition.figure.is_of_timeline() {
         return check_timeline(scenario, condition, known);
     }
+    if condition.figure.is_of_topology() {
+        return check_topology(scenario, measurement, known, condition.figure);
+    }
     let found = find_measurement(scenario, measurement)?;
     if !scenario.measures(known, found) {
         let listed = if found.stacks.is_empty() { &scenario.stacks } else { &found.stacks };
@@ -159,6 +162,26 @@ fn check_timeline(scenario: &Scenario, condition: &Condition, stack: &Stack) -> 
         return Ok(());
     }
     let message = format!("`{}` does not take part in the timeline `{wanted}`", stack.name);
+    Err(Mistake::new(stack.name, message))
+}
+
+/// Checks that `stack` takes part in the topology `wanted`, which has `figure`.
+fn check_topology(
+    scenario: &Scenario,
+    wanted: &str,
+    stack: &Stack,
+    figure: ClaimFigure,
+) -> Result<(), Mistake> {
+    let names = || scenario.topologies.iter().map(|topology| topology.name.as_str());
+    let Some(topology) = scenario.topologies.iter().find(|topology| topology.name == wanted) else {
+        let (suggestion, figure) = (hint(nearest(wanted, names())), figure.title());
+        let message = format!("there is no topology `{wanted}`{suggestion}, and only those have {figure}");
+        return Err(Mistake::new(wanted, message));
+    };
+    if topology.includes(&scenario.stacks, stack) {
+        return Ok(());
+    }
+    let message = format!("`{}` does not take part in the topology `{wanted}`", stack.name);
     Err(Mistake::new(stack.name, message))
 }
 

@@ -27,7 +27,7 @@ pub struct Condition {
     /// What it means if the condition is true, as a part of a sentence.
     #[schemars(example = &"a call of XML-RPC takes more bytes than one of zerorpc")]
     pub name: String,
-    /// The name of the measurement, or of the timeline for a figure of one.
+    /// The name of the measurement, or of the timeline or the topology for a figure of one.
     #[schemars(example = &"latency")]
     pub measurement: String,
     /// The stack, one of the measurement.
@@ -90,7 +90,8 @@ pub enum ClaimFigure {
     #[serde(rename = "cpu")]
     Cpu,
     /// Bytes of a call in both directions on all of its connections: through a broker on those of the client and of the server.
-    /// They are counted, so that the condition needs no interval.
+    /// Where each call opens a connection, the bytes that opening it takes count, too. They are counted, so that the condition
+    /// needs no interval.
     #[serde(rename = "bytes")]
     Bytes,
     /// Of a timeline: the calls that got no right answer. Such a figure decides by its smallest and its largest block.
@@ -105,13 +106,36 @@ pub enum ClaimFigure {
     /// Of a timeline: the time in milliseconds until calls were level again.
     #[serde(rename = "level-again-ms")]
     LevelAgain,
+    /// Of a topology: the open TCP connections. Such a figure decides by its smallest and its largest block.
+    #[serde(rename = "sockets")]
+    Sockets,
+    /// Of a topology: the time in milliseconds from the first connect to the last answer of the first calls. It takes two blocks.
+    #[serde(rename = "set-up-ms")]
+    SetUp,
+    /// Of a topology: the memory in MiB by which clients and servers grew, and all that the broker takes where there is one. It
+    /// takes two blocks.
+    #[serde(rename = "memory")]
+    Memory,
 }
 
 impl ClaimFigure {
     /// Whether it is counted, and needs no interval that is only probably right.
     #[must_use]
     pub fn is_counted(self) -> bool {
-        self == ClaimFigure::Bytes || self.is_of_timeline()
+        self == ClaimFigure::Bytes || self.is_of_timeline() || self.is_of_topology()
+    }
+
+    /// The smallest number of blocks with which a figure is decided that needs no interval: times and memory of a topology are
+    /// not the same in each.
+    #[must_use]
+    pub fn min_blocks(self) -> usize {
+        if matches!(self, ClaimFigure::SetUp | ClaimFigure::Memory) { 2 } else { 1 }
+    }
+
+    /// Whether it is a figure of a topology, not of a measurement.
+    #[must_use]
+    pub fn is_of_topology(self) -> bool {
+        matches!(self, ClaimFigure::Sockets | ClaimFigure::SetUp | ClaimFigure::Memory)
     }
 
     /// Whether it is a figure of a timeline, not of a measurement.
@@ -141,6 +165,9 @@ impl ClaimFigure {
             ClaimFigure::Failed => "calls failed",
             ClaimFigure::Late => "calls late",
             ClaimFigure::LevelAgain => "time until level again",
+            ClaimFigure::Sockets => "connections",
+            ClaimFigure::SetUp => "set-up time",
+            ClaimFigure::Memory => "memory",
         }
     }
 
@@ -151,7 +178,9 @@ impl ClaimFigure {
             ClaimFigure::CallsPerSecond => "calls/s",
             ClaimFigure::Bytes => "bytes",
             ClaimFigure::Lost | ClaimFigure::Failed | ClaimFigure::Late => "calls",
-            ClaimFigure::LevelAgain => "ms",
+            ClaimFigure::LevelAgain | ClaimFigure::SetUp => "ms",
+            ClaimFigure::Sockets => "connections",
+            ClaimFigure::Memory => "MiB",
             _ => "µs",
         }
     }

@@ -88,11 +88,12 @@ impl Scenario {
     }
 }
 
-/// A scenario with all that it includes, after its own measurements, timelines and claims.
+/// A scenario with all that it includes, after its own measurements, timelines, topologies and claims.
 struct Part {
     scenario: Scenario,
     own_measurements: usize,
     own_timelines: usize,
+    own_topologies: usize,
     own_claims: usize,
     /// The times that each measurement itself states, not its scenario.
     stated: Vec<StatedTimes>,
@@ -119,9 +120,10 @@ impl Reader {
             let all = &scenario.stacks;
             scenario.measurements.iter_mut().for_each(|own| own.stacks = stacks_of(all, &own.stacks));
             scenario.timelines.iter_mut().for_each(|own| own.stacks = stacks_of(all, &own.stacks));
+            scenario.topologies.iter_mut().for_each(|own| own.stacks = stacks_of(all, &own.stacks));
         }
         let (own_measurements, own_claims) = (scenario.measurements.len(), scenario.claims.len());
-        let own_timelines = scenario.timelines.len();
+        let (own_timelines, own_topologies) = (scenario.timelines.len(), scenario.topologies.len());
         let mut stated: Vec<StatedTimes> = scenario
             .measurements
             .iter()
@@ -149,18 +151,19 @@ impl Reader {
         let (blocks, times) = (scenario.blocks, scenario.times());
         scenario.measurements[own_measurements..].iter_mut().for_each(|it| shorten(it, blocks, times));
         check_references(&scenario).map_err(|mistake| source.invalid(&mistake))?;
-        Ok(Part { scenario, own_measurements, own_timelines, own_claims, stated })
+        Ok(Part { scenario, own_measurements, own_timelines, own_topologies, own_claims, stated })
     }
 }
 
-/// The stacks of a measurement or a timeline that lists `own`, in a scenario with the stacks `all`.
+/// The stacks of a measurement, a timeline or a topology that lists `own`, in a scenario with the stacks `all`.
 fn stacks_of(all: &[String], own: &[String]) -> Vec<String> {
     if own.is_empty() { all.to_vec() } else { own.to_vec() }
 }
 
-/// Adds the measurements, timelines and claims of `part` to `scenario`. The error says why that is not possible.
+/// Adds the measurements, timelines, topologies and claims of `part` to `scenario`. The error says why that is not possible.
 fn add(scenario: &mut Scenario, part: Part) -> Result<(), String> {
-    let Part { scenario: mut other, own_measurements, own_timelines, own_claims, stated } = part;
+    let Part { scenario: mut other, own_measurements, own_timelines, own_topologies, own_claims, stated } =
+        part;
     let differs = |key: &str| {
         Err(format!("`{}` has another `{key}`; what is measured in one run has the same", other.name))
     };
@@ -190,12 +193,18 @@ fn add(scenario: &mut Scenario, part: Part) -> Result<(), String> {
         timeline.stacks = stacks_of(&other.stacks, &timeline.stacks);
         timeline.blocks = Some(timeline.blocks.unwrap_or(other.blocks).min(scenario.blocks));
     }
+    for topology in &mut other.topologies {
+        topology.stacks = stacks_of(&other.stacks, &topology.stacks);
+        topology.blocks = Some(topology.blocks.unwrap_or(other.blocks).min(scenario.blocks));
+    }
     let prefixed = |name: &str| format!("{}: {name}", other.name);
     other.measurements[..own_measurements].iter_mut().for_each(|own| own.name = prefixed(&own.name));
     other.timelines[..own_timelines].iter_mut().for_each(|own| own.name = prefixed(&own.name));
+    other.topologies[..own_topologies].iter_mut().for_each(|own| own.name = prefixed(&own.name));
     for claim in &mut other.claims[..own_claims] {
         let measured = other.measurements[..own_measurements].iter().map(|own| &own.name);
         let own = measured.chain(other.timelines[..own_timelines].iter().map(|own| &own.name));
+        let own = own.chain(other.topologies[..own_topologies].iter().map(|own| &own.name));
         rename(claim, prefixed, |measurement| own.clone().any(|own| *own == prefixed(measurement)));
     }
     for stack in other.stacks {
@@ -205,6 +214,7 @@ fn add(scenario: &mut Scenario, part: Part) -> Result<(), String> {
     }
     scenario.measurements.extend(other.measurements);
     scenario.timelines.extend(other.timelines);
+    scenario.topologies.extend(other.topologies);
     scenario.claims.extend(other.claims);
     Ok(())
 }

@@ -13,6 +13,8 @@ mod model;
 mod plan;
 mod reference;
 mod timeline;
+mod topology;
+mod topology_plan;
 mod trial_spec;
 mod trial_times;
 
@@ -26,5 +28,7 @@ pub use model::{Contention, Measurement, Scenario, Search, floor_for};
 pub use plan::{Plan, PlanError, PlannedSearch, PlannedTimeline};
 pub use reference::{json_schema, reference_page};
 pub use timeline::{Action, Timeline, TimelineError, TimelineEvent};
+pub use topology::{Topology, TopologyError};
+pub use topology_plan::{PlannedTopologies, PlannedTopology};
 pub use trial_spec::{AgentShare, TrialSpec};
 pub use trial_times::TrialTimes;

@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use super::claim::Claim;
 use super::codec::CodecMeasurement;
 use super::timeline::Timeline;
+use super::topology::Topology;
 use super::trial_times::TrialTimes;
 use super::{count, duration};
 use crate::deploy::Placement;
-use crate::load::{Arrivals, Load, Operation, Rate};
+use crate::load::{Arrivals, ConnectionUse, Load, Operation, Rate};
 use crate::stacks::{EVENT_FLOOR, NETWORK_FLOOR, text};
 
 /// What is measured, and how.
@@ -70,11 +71,11 @@ pub struct Scenario {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(example = [["rest", "jsonrpc"], ["zerorpc", "zerorpc"]])]
     pub pairs: Vec<[String; 2]>,
-    /// Other scenarios, whose measurements, timelines and claims become part of this one: names of built-in scenarios, or paths
-    /// of files, relative to this file. Their names get a prefix, such as `overhead: latency`. They keep their stacks. Their
-    /// blocks, warm-up and window are limited to the `blocks`, `warmup` and `measure` of this scenario, except a warm-up and a
-    /// window that a measurement itself states, and the length of a timeline. `timeout`, `numbers` and `contention` must be the
-    /// same. A scenario with `pairs`, searches or codecs cannot be included.
+    /// Other scenarios, whose measurements, timelines, topologies and claims become part of this one: names of built-in
+    /// scenarios, or paths of files, relative to this file. Their names get a prefix, such as `overhead: latency`. They keep their
+    /// stacks. Their blocks, warm-up and window are limited to the `blocks`, `warmup` and `measure` of this scenario, except a
+    /// warm-up and a window that a measurement itself states, and the length of a timeline. `timeout`, `numbers` and `contention`
+    /// must be the same. A scenario with `pairs`, searches or codecs cannot be included.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(example = ["overhead", "mine.toml"])]
     pub include: Vec<String>,
@@ -93,6 +94,9 @@ pub struct Scenario {
     /// The timelines that are made of each stack after the searches, each a `[[timeline]]` table.
     #[serde(rename = "timeline", default, skip_serializing_if = "Vec::is_empty")]
     pub timelines: Vec<Timeline>,
+    /// The topologies that are built of each stack after the timelines, each a `[[topology]]` table.
+    #[serde(rename = "topology", default, skip_serializing_if = "Vec::is_empty")]
+    pub topologies: Vec<Topology>,
 }
 
 /// What becomes of trials whose figures are not those of the stack, because its processes were kept from running.
@@ -130,6 +134,10 @@ pub struct Measurement {
     #[serde(default, deserialize_with = "count::optional", skip_serializing_if = "Option::is_none")]
     #[schemars(example = 4)]
     pub connections: Option<NonZeroU32>,
+    /// Whether calls go over connections that stay open, or each over a new one. With `per-call`, leave `connections` out.
+    #[serde(default, skip_serializing_if = "ConnectionUse::is_kept")]
+    #[schemars(example = &"per-call", extend("default" = "kept"))]
+    pub connection: ConnectionUse,
     /// Whether idle cores are kept awake. Only has an effect in placement `split`.
     #[serde(default = "default_true")]
     #[schemars(example = false)]
@@ -239,16 +247,15 @@ impl Scenario {
     /// Measures only `stacks`. Measurements that have none of them are left out.
     pub fn restrict_to(&mut self, stacks: &[String]) {
         self.stacks = stacks.to_vec();
-        self.measurements.retain_mut(|measurement| {
-            let has_all = measurement.stacks.is_empty();
-            measurement.stacks.retain(|stack| stacks.contains(stack));
-            has_all || !measurement.stacks.is_empty()
-        });
-        self.timelines.retain_mut(|timeline| {
-            let has_all = timeline.stacks.is_empty();
-            timeline.stacks.retain(|stack| stacks.contains(stack));
-            has_all || !timeline.stacks.is_empty()
-        });
+        // Whether one that lists `own` has a stack.
+        let restrict = |own: &mut Vec<String>| {
+            let has_all = own.is_empty();
+            own.retain(|stack| stacks.contains(stack));
+            has_all || !own.is_empty()
+        };
+        self.measurements.retain_mut(|measurement| restrict(&mut measurement.stacks));
+        self.timelines.retain_mut(|timeline| restrict(&mut timeline.stacks));
+        self.topologies.retain_mut(|topology| restrict(&mut topology.stacks));
     }
 
     /// This scenario without slices.
@@ -270,6 +277,7 @@ impl Measurement {
             load,
             placement,
             connections: None,
+            connection: ConnectionUse::Kept,
             warm: true,
             slice: None,
             stacks: vec![],

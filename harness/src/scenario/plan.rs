@@ -12,11 +12,14 @@ use super::codec::{CodecMeasurement, CodecPlanError};
 use super::group::{self, Group};
 use super::model::{Measurement, Scenario, Search, floor_for};
 use super::timeline::{Timeline, TimelineError};
+use super::topology::{Topology, TopologyError};
+use super::topology_plan::PlannedTopologies;
 use super::trial_spec::TrialSpec;
 use super::trial_times::TrialTimes;
 use crate::deploy::{Cores, NotEnoughCores};
 use crate::load::{Load, Operation, Rate};
 use crate::stacks::{EVENT_FLOOR, FLOORS, Stack, UnknownStack, base_name};
+use crate::sys;
 
 /// The longest time of a scenario.
 const MAX_TIME: Duration = Duration::from_secs(600);
@@ -50,9 +53,10 @@ pub enum PlanError {
     /// The timeout of calls is out of range.
     #[error("a call may take 1ms to 600s")]
     Timeout,
-    /// The scenario has neither a measurement nor a search nor a timeline nor codecs.
+    /// The scenario has neither a measurement nor a search nor a timeline nor a topology nor codecs.
     #[error(
-        "the scenario has no [[measurement]], no [[search]], no [[timeline]] and no [[codec]]: there is nothing to measure"
+        "the scenario has no [[measurement]], no [[search]], no [[timeline]], no [[topology]] and no [[codec]]: there is \
+         nothing to measure"
     )]
     Nothing,
     /// Codecs cannot be measured.
@@ -61,9 +65,15 @@ pub enum PlanError {
     /// A timeline cannot be carried out.
     #[error(transparent)]
     Timeline(#[from] TimelineError),
+    /// A topology cannot be built.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
     /// A number of connections is out of range.
     #[error("calls go over 1 to 10000 connections")]
     Connections,
+    /// A number of connections is given where each call opens one.
+    #[error("the measurement `{0}` opens a connection for each call; leave the number of connections out")]
+    ConnectionsPerCall(String),
     /// The limit of a search is out of range.
     #[error("the p99 of a search lies between 10us and 60s")]
     SearchLimit,
@@ -82,6 +92,7 @@ pub struct Plan {
     units: Vec<Vec<TrialSpec>>,
     searches: Vec<PlannedSearch>,
     timelines: Vec<PlannedTimeline>,
+    topologies: PlannedTopologies,
 }
 
 /// A search and its stacks.
@@ -187,7 +198,9 @@ impl Plan {
             let times = scenario.times_of(&calls);
             timelines.push(PlannedTimeline { timeline: timeline.clone(), stacks, blocks, cores, times });
         }
-        Ok(Plan { units, searches, timelines })
+        Topology::check_all(&scenario.topologies, &stacks, sys::max_open_files())?;
+        let topologies = PlannedTopologies::new(scenario, &stacks, allowed)?;
+        Ok(Plan { units, searches, timelines, topologies })
     }
 
     /// Every trial of the first block, which contains all of them.
@@ -213,16 +226,22 @@ impl Plan {
         searches
     }
 
-    /// Whether searches or timelines follow the blocks.
+    /// Whether searches, timelines or topologies follow the blocks.
     #[must_use]
     pub fn has_more_than_blocks(&self) -> bool {
-        self.searches.iter().any(|search| !search.stacks.is_empty()) || self.has_timelines()
+        self.searches.iter().any(|search| !search.stacks.is_empty()) || self.has_more_than_searches()
     }
 
-    /// Whether a stack takes part in a timeline.
+    /// Whether timelines or topologies follow the searches.
     #[must_use]
-    pub fn has_timelines(&self) -> bool {
-        self.timelines.iter().any(|planned| !planned.stacks.is_empty())
+    pub fn has_more_than_searches(&self) -> bool {
+        self.timelines.iter().any(|planned| !planned.stacks.is_empty()) || !self.topologies.is_empty()
+    }
+
+    /// The topologies that follow the timelines.
+    #[must_use]
+    pub fn topologies(&self) -> &PlannedTopologies {
+        &self.topologies
     }
 
     /// The timelines that follow the searches.
@@ -243,13 +262,14 @@ impl Plan {
         all
     }
 
-    /// The operations of the searches and timelines of `stack`.
+    /// The operations of the searches, timelines and topologies of `stack`.
     pub fn further_operations(&self, stack: &Stack) -> impl Iterator<Item = Operation> {
         let includes = move |stacks: &[&Stack]| stacks.iter().any(|other| other.name == stack.name);
         let searched = self.searches.iter().filter(move |search| includes(&search.stacks));
         let called = self.timelines.iter().filter(move |planned| includes(&planned.stacks));
         let searched = searched.map(|search| search.search.operation);
-        searched.chain(called.map(|planned| planned.timeline.operation))
+        let called = called.map(|planned| planned.timeline.operation);
+        searched.chain(called).chain(self.topologies.operations(stack))
     }
 
     /// The stacks, each once, in the order of the scenario, floors first.
@@ -258,7 +278,8 @@ impl Plan {
         let mut stacks: Vec<&'static Stack> = Vec::new();
         let searched = self.searches.iter().flat_map(|search| &search.stacks).copied();
         let called = self.timelines.iter().flat_map(|planned| &planned.stacks).copied();
-        for stack in self.trials().map(|trial| trial.stack).chain(searched).chain(called) {
+        let measured = self.trials().map(|trial| trial.stack);
+        for stack in measured.chain(searched).chain(called).chain(self.topologies.stacks()) {
             if stacks.iter().all(|known| known.name != stack.name) {
                 stacks.push(stack);
             }
@@ -278,6 +299,7 @@ impl Plan {
         for planned in &mut self.timelines {
             planned.stacks.retain(|called| called.name != stack);
         }
+        self.topologies.skip(stack);
     }
 
     /// The trials of block `number` in one piece each, in a random order that depends only on `number` and `seed`.
@@ -313,6 +335,7 @@ fn check_ranges(scenario: &Scenario) -> Result<(), PlanError> {
     let connections = measurements.iter().filter_map(|measurement| measurement.connections);
     let connections = connections.chain(timelines.iter().filter_map(|timeline| timeline.connections));
     let mut connections = connections.chain(searches.iter().map(|search| search.connections));
+    let per_call = |it: &&Measurement| !it.connection.is_kept() && it.connections.is_some();
     if windows.any(|measure| !MEASURE_RANGE.contains(measure)) {
         Err(PlanError::Measure)
     } else if slices.any(|slice| !SLICE_RANGE.contains(&slice)) {
@@ -324,11 +347,14 @@ fn check_ranges(scenario: &Scenario) -> Result<(), PlanError> {
     } else if measurements.is_empty()
         && searches.is_empty()
         && timelines.is_empty()
+        && scenario.topologies.is_empty()
         && scenario.codecs.is_empty()
     {
         Err(PlanError::Nothing)
     } else if connections.any(|connections| connections > MAX_CONNECTIONS) {
         Err(PlanError::Connections)
+    } else if let Some(measurement) = measurements.iter().find(per_call) {
+        Err(PlanError::ConnectionsPerCall(measurement.name.clone()))
     } else if searches.iter().any(|search| !SEARCH_LIMIT_RANGE.contains(&search.p99)) {
         Err(PlanError::SearchLimit)
     } else {
@@ -373,8 +399,8 @@ fn pairs(scenario: &Scenario, stacks: &[&'static Stack]) -> Result<Vec<[&'static
 }
 
 impl Scenario {
-    /// Whether `stack` has a trial in `measurement`. A plain function call has only one caller, a server may lack the method or
-    /// have a fixed executor, and the floor of several connections is measured with one only if it is listed. A variant is
+    /// Whether `stack` has a trial in `measurement`. A plain function call has only one caller and no connection, a server may
+    /// lack the method or have a fixed executor, and the floor of several connections is measured with one only if it is listed. A variant is
     /// measured where its stack is.
     #[must_use]
     pub fn measures(&self, stack: &Stack, measurement: &Measurement) -> bool {
@@ -384,7 +410,7 @@ impl Scenario {
         let is_floor = FLOORS.contains(&base)
             && measurement.floors.unwrap_or(self.floors)
             && (base != EVENT_FLOOR || floor_for(measurement.max_connections()) == EVENT_FLOOR);
-        (stack.has_server() || measurement.load == Load::ONE_CALLER)
+        (stack.has_server() || (measurement.load == Load::ONE_CALLER && measurement.connection.is_kept()))
             && stack.has(measurement.operation.method())
             && (measurement.executor.is_none() || stack.has_executors())
             && (is_listed || is_floor)

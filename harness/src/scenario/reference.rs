@@ -69,8 +69,8 @@ at = "4s"
 action = "start-server"
 ```
 
-At least one `[[measurement]]`, `[[search]]`, `[[timeline]]`, `[[codec]]` or included scenario is needed. Every trial of a block is
-one stack under one measurement.
+At least one `[[measurement]]`, `[[search]]`, `[[timeline]]`, `[[topology]]`, `[[codec]]` or included scenario is needed. Every
+trial of a block is one stack under one measurement.
 Durations are written as `250ms`, `5s` or `1s 500ms`. Command-line options such as `--stack`, `--load` and `--blocks`
 override the scenario; see `rpcbench run --help`.
 
@@ -113,6 +113,7 @@ pub fn reference_page() -> String {
         ("`over`", &definitions["Over"]),
         ("`[[timeline]]`", &definitions["Timeline"]),
         ("`[[timeline.event]]`", &definitions["TimelineEvent"]),
+        ("`[[topology]]`", &definitions["Topology"]),
     ] {
         let _ = writeln!(page, "\n## {title}\n\n{}\n", one_line(&object["description"]));
         page.push_str("| key | type | default | meaning | example |\n|---|---|---|---|---|\n");
@@ -136,6 +137,7 @@ pub fn reference_page() -> String {
     for (title, name) in [
         ("Placements", "Placement"),
         ("Arrivals", "Arrivals"),
+        ("Connections", "ConnectionUse"),
         ("Actions", "Action"),
         ("Figures", "ClaimFigure"),
     ] {
@@ -164,6 +166,7 @@ fn type_of(property: &Value) -> String {
         return match reference.rsplit('/').next() {
             Some("Placement") => "[placement](#placements)".to_owned(),
             Some("Arrivals") => "[arrivals](#arrivals)".to_owned(),
+            Some("ConnectionUse") => "[connection](#connections)".to_owned(),
             Some("ClaimFigure") => "[figure](#figures)".to_owned(),
             Some("Over") => "[table](#over)".to_owned(),
             Some("Action") => "[action](#actions)".to_owned(),
@@ -236,6 +239,9 @@ mod tests {
             "name": "away", "operation": "add", "load": "open:9:constant", "placement": "shared", "length": "8s",
             "event": [{ "at": "1s", "action": "kill-server" }],
         }]);
+        base["topology"] = serde_json::json!([{
+            "name": "2 × 2", "clients": 2, "servers": 2, "operation": "add", "placement": "shared",
+        }]);
         let definitions = &schema["$defs"];
         for (path, object) in [
             ("", &schema),
@@ -247,13 +253,22 @@ mod tests {
             ("/codec/0", &definitions["CodecMeasurement"]),
             ("/timeline/0", &definitions["Timeline"]),
             ("/timeline/0/event/0", &definitions["TimelineEvent"]),
+            ("/topology/0", &definitions["Topology"]),
         ] {
             for (key, property) in properties(object) {
                 assert!(!text(&property["description"]).is_empty(), "{path}/{key}");
                 let Some(example) = property["examples"].get(0) else {
-                    let is_table =
-                        ["measurement", "search", "timeline", "event", "codec", "claim", "condition"]
-                            .contains(&key);
+                    let is_table = [
+                        "measurement",
+                        "search",
+                        "timeline",
+                        "event",
+                        "topology",
+                        "codec",
+                        "claim",
+                        "condition",
+                    ]
+                    .contains(&key);
                     assert!(is_table, "{path}/{key} has no example");
                     continue;
                 };

@@ -7,7 +7,7 @@ use calculator::{Executor, Work};
 use super::model::Measurement;
 use super::trial_times::TrialTimes;
 use crate::deploy::{Cores, Placement};
-use crate::load::{AgreedTimes, Load, Operation, share};
+use crate::load::{AgreedTimes, ConnectionUse, Load, Operation, share};
 use crate::stacks::Stack;
 
 /// The settings of one trial.
@@ -23,6 +23,8 @@ pub struct TrialSpec {
     pub load: Load,
     /// The number of connections.
     pub connections: NonZeroU32,
+    /// Whether they stay open. If each call opens one, `connections` is the number of callers that do not share any.
+    pub connection: ConnectionUse,
     /// Where client and server run.
     pub placement: Placement,
     /// The cores that follow from it.
@@ -73,6 +75,7 @@ impl TrialSpec {
             operation: measurement.operation,
             load: measurement.load,
             connections,
+            connection: measurement.connection,
             placement: measurement.placement,
             cores: cores.clone(),
             warm: measurement.warm && measurement.placement == Placement::Split && !cores.client.is_empty(),

@@ -1,5 +1,7 @@
 //! RPC over RabbitMQ, in the manner of oslo.messaging.
 
+mod topics;
+
 use std::time::{Duration, Instant};
 
 use amqp::wire::{Envelope, Routing};
@@ -21,6 +23,7 @@ use super::protocol::{Protocol, Stack};
 use super::python::{Reference, reference};
 use super::serve::{ServeContext, ServeError, ServerSettings, Serving};
 use super::text;
+use topics::topic_prefix;
 
 /// RPC over RabbitMQ, in the manner of oslo.messaging.
 pub(super) struct Amqp;
@@ -268,11 +271,13 @@ impl Protocol for Amqp {
                 connect(delivery, destination, options)
             })
             .served_by(LAPIN, move |context| serve(delivery, context))
+            .sharing_connections(move |destinations, options| connect_all(delivery, destinations, options))
             .multiplexing(),
         });
         let python = Stack::new(self, "amqp-python", Role::Reference, LAPIN, |destination, options| {
             connect(Delivery::Oslo, destination, options)
-        });
+        })
+        .sharing_connections(|destinations, options| connect_all(Delivery::Oslo, destinations, options));
         ours.into_iter().chain([python.served_by_reference(&PYTHON).multiplexing()]).collect()
     }
 
@@ -340,12 +345,10 @@ impl Protocol for Amqp {
         async move { amqp::broker_version(&url.parse().ok()?, timeout).await }.boxed()
     }
 
-    /// Assigns a topic to each server, so that another one does not answer. The topics of a stack are equally long, so that a
-    /// call takes the same bytes with each.
+    /// Assigns a topic to each server, so that another one does not answer.
     fn separate(&self, stack: &Stack, instance: usize, server: &mut Options) -> Options {
         let mut options: ServerOptions = server.get(&SERVER).unwrap_or_default();
-        let prefix = if instance == 0 { "calc".to_owned() } else { format!("cal{instance}") };
-        options.topic = format!("{prefix}-{}", stack.name);
+        options.topic = format!("{}-{}", topic_prefix(instance), stack.name);
         let client = ClientOptions {
             exchange: Some(options.exchange.clone()),
             topic: Some(options.topic.clone()),
@@ -440,6 +443,20 @@ async fn connect(
     let client = client_options(&destination)?;
     let transport = delivery.transport(transport_url(&destination.url)?, client.queues);
     AmqpClient::connect(&transport, client.target(), &options).await
+}
+
+/// Connects one client, and lets it call each of the servers at `destinations`, which are behind the same broker.
+async fn connect_all(
+    delivery: Delivery,
+    destinations: Vec<Destination>,
+    options: calculator::ClientOptions,
+) -> Result<Vec<AmqpClient>, CallError> {
+    let Some(first) = destinations.first() else { return Ok(vec![]) };
+    let client = connect(delivery, first.clone(), options).await?;
+    destinations
+        .iter()
+        .map(|destination| Ok(client.for_target(client_options(destination)?.target())))
+        .collect()
 }
 
 async fn connect_bare(

@@ -20,8 +20,8 @@ use super::options::{OptionGroup, Options};
 use super::python::Reference;
 use super::serve::{ServeContext, ServeError, Serving};
 
-/// The most servers of one stack that run at the same time: a pair of a stack with itself has four trials.
-pub const MAX_INSTANCES: usize = 4;
+/// The most servers of one stack that run at the same time: those of a topology.
+pub const MAX_INSTANCES: usize = 32;
 
 /// Everything the harness knows of a protocol.
 pub trait Protocol: Send + Sync {
@@ -243,6 +243,11 @@ impl Serialize for ProtocolRef {
 /// A client that is ready to call, or why there is none.
 pub type Connecting = BoxFuture<'static, Result<Arc<dyn Client>, CallError>>;
 type Connect = Arc<dyn Fn(Destination, ClientOptions) -> Connecting + Send + Sync>;
+type ConnectAll = Arc<
+    dyn Fn(Vec<Destination>, ClientOptions) -> BoxFuture<'static, Result<Vec<Arc<dyn Client>>, CallError>>
+        + Send
+        + Sync,
+>;
 type Serve = Arc<dyn Fn(ServeContext) -> BoxFuture<'static, Result<Serving, ServeError>> + Send + Sync>;
 
 /// What serves a stack.
@@ -274,6 +279,8 @@ pub struct Stack {
     /// How callers are driven.
     pub driver: Driver,
     connect: Connect,
+    /// How one component connects to several servers; `None` where it has a separate connection to each.
+    connect_all: Option<ConnectAll>,
     served_by: ServedBy,
 }
 
@@ -304,8 +311,28 @@ impl Stack {
             multiplexes: false,
             driver: Driver::Tokio,
             connect: Arc::new(connect),
+            connect_all: None,
             served_by: ServedBy::None,
         }
+    }
+
+    /// Lets one component call several servers over the connections that `connect_all` opens once. It returns a client for each
+    /// destination, in their order.
+    #[must_use]
+    pub fn sharing_connections<F, C>(
+        self,
+        connect_all: impl Fn(Vec<Destination>, ClientOptions) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<Vec<C>, CallError>> + Send + 'static,
+        C: Client + 'static,
+    {
+        let connect_all: ConnectAll = Arc::new(move |destinations, options| {
+            let clients = connect_all(destinations, options);
+            let shared = |client: C| Arc::new(client) as Arc<dyn Client>;
+            clients.map(move |clients| clients.map(|all| all.into_iter().map(shared).collect())).boxed()
+        });
+        Stack { connect_all: Some(connect_all), ..self }
     }
 
     /// Sets the server of this program that `serve` starts, over the library `server`.
@@ -363,6 +390,27 @@ impl Stack {
     /// Opens one connection. Must be awaited inside a Tokio runtime unless the driver is [`Driver::Threads`].
     pub fn connect(&self, destination: Destination, options: ClientOptions) -> Connecting {
         (self.connect)(destination, options)
+    }
+
+    /// Connects one component to the servers at `destinations`: over connections that they share where the protocol allows it,
+    /// as AMQP does, and otherwise over a separate one to each. Returns a client for each destination, in their order. Must be
+    /// awaited like [`Self::connect`].
+    ///
+    /// # Errors
+    /// When a server, or the broker, cannot be reached.
+    pub async fn connect_all(
+        &self,
+        destinations: Vec<Destination>,
+        options: ClientOptions,
+    ) -> Result<Vec<Arc<dyn Client>>, CallError> {
+        if let Some(connect_all) = &self.connect_all {
+            return connect_all(destinations, options).await;
+        }
+        let mut clients = Vec::with_capacity(destinations.len());
+        for destination in destinations {
+            clients.push(self.connect(destination, options.clone()).await?);
+        }
+        Ok(clients)
     }
 
     /// Binds this stack's server.

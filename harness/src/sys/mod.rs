@@ -19,10 +19,10 @@ use linux as imp;
 use portable as imp;
 
 pub use secret::Secret;
-pub use types::{CoreTime, CpuQuota, Machine, SocketStats, Usage, UsageReading};
+pub use types::{Connection, CoreTime, CpuQuota, Machine, SocketStats, Usage, UsageReading};
 pub use wait::sleep_until;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io;
 use std::process::{Child, Command};
@@ -121,6 +121,12 @@ pub fn return_unused_memory() {
     imp::return_unused_memory();
 }
 
+/// Returns the free memory of this process to the system, so that its resident memory grows again with what it allocates. Does
+/// nothing with other allocators than glibc's.
+pub fn release_free_memory() {
+    imp::release_free_memory();
+}
+
 /// Gives the calling thread the scheduling policy `SCHED_IDLE`: it runs only when its core would otherwise idle.
 ///
 /// # Errors
@@ -144,6 +150,13 @@ pub fn allow_many_connections() {
     imp::allow_many_connections();
 }
 
+/// The largest number of file descriptors that this process may have open, once [`allow_many_connections`] was called; `None`
+/// where the system does not report it.
+#[must_use]
+pub fn max_open_files() -> Option<u64> {
+    imp::max_open_files()
+}
+
 /// Whether this process ignores the signal with this number; `None` where the system does not report it.
 #[must_use]
 pub fn ignores_signal(number: i32) -> Option<bool> {
@@ -154,6 +167,19 @@ pub fn ignores_signal(number: i32) -> Option<bool> {
 #[must_use]
 pub fn sockets() -> Option<Vec<SocketStats>> {
     imp::sockets()
+}
+
+/// The open TCP connections of the processes `pids`, each once; `None` where the system does not report them, or one of the
+/// processes has ended.
+#[must_use]
+pub fn connections(pids: &[u32]) -> Option<BTreeSet<Connection>> {
+    imp::connections(pids)
+}
+
+/// The number of ports that the system gives to connections; `None` where it does not report it.
+#[must_use]
+pub fn local_ports() -> Option<u32> {
+    imp::local_ports()
 }
 
 /// Number of threads of this process; `None` where the system does not report it.
@@ -191,6 +217,12 @@ pub fn usage(pid: u32) -> Option<UsageReading> {
 #[must_use]
 pub fn own_usage(except: &[u32]) -> Option<UsageReading> {
     imp::usage(std::process::id(), except)
+}
+
+/// The resident memory of process `pid` in bytes; `None` where the system does not report it or the process has ended.
+#[must_use]
+pub fn resident_memory(pid: u32) -> Option<u64> {
+    imp::resident_memory(pid)
 }
 
 /// Resets the recorded peak memory of process `pid` to its current memory. Does nothing where that is not possible.

@@ -1,11 +1,11 @@
 //! The fallback for systems other than Linux. It never guesses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::types::{CoreTime, CpuQuota, Machine, SocketStats, UsageReading};
+use super::types::{Connection, CoreTime, CpuQuota, Machine, SocketStats, UsageReading};
 
 pub(super) const FULL: bool = false;
 
@@ -22,6 +22,8 @@ pub(super) fn pin_current_thread(_cores: &[usize]) -> io::Result<()> {
 }
 
 pub(super) fn return_unused_memory() {}
+
+pub(super) fn release_free_memory() {}
 
 pub(super) fn become_idle_priority() -> io::Result<()> {
     Err(unsupported())
@@ -62,6 +64,10 @@ pub(super) fn sleep_precisely() {}
 
 pub(super) fn allow_many_connections() {}
 
+pub(super) fn max_open_files() -> Option<u64> {
+    None
+}
+
 pub(super) fn ignores_signal(_number: i32) -> Option<bool> {
     None
 }
@@ -81,6 +87,18 @@ pub(super) fn thread_limits() -> String {
 }
 
 pub(super) fn sockets() -> Option<Vec<SocketStats>> {
+    None
+}
+
+pub(super) fn connections(_pids: &[u32]) -> Option<BTreeSet<Connection>> {
+    None
+}
+
+pub(super) fn local_ports() -> Option<u32> {
+    None
+}
+
+pub(super) fn resident_memory(_pid: u32) -> Option<u64> {
     None
 }
 

@@ -34,6 +34,18 @@ pub struct SocketStats {
     pub congestion: String,
 }
 
+/// A TCP connection, whichever of its ends was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Connection([SocketAddr; 2]);
+
+impl Connection {
+    /// The connection between these two addresses.
+    #[must_use]
+    pub fn new(one: SocketAddr, other: SocketAddr) -> Self {
+        Connection([one.min(other), one.max(other)])
+    }
+}
+
 /// Resources that a process has used since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Usage {

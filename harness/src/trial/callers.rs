@@ -11,8 +11,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::CLIENT_RUNTIME;
 use super::agreed_start::wait_for_start;
 use super::error::TrialError;
+use super::per_call::{ConnectionBudget, PerCallClient};
 use super::server::{ServerLocation, TrialContext};
-use crate::load::{self, InFlight, Load, WarmUp, Window};
+use crate::load::{self, ConnectionUse, InFlight, Load, WarmUp, Window};
 use crate::observe::Observation;
 use crate::scenario::TrialSpec;
 use crate::sys;
@@ -43,7 +44,7 @@ pub(super) struct TurnLength {
 /// their first counted call at the same time.
 const CALLS_TO_WARM_AGAIN: u32 = 2;
 
-/// Connects on the client's cores, tells `connected`, and makes the calls of the turns that are `requested`, until none can
+/// Connects on the client's cores, unless each call opens a connection, tells `connected`, and makes the calls of the turns that are `requested`, until none can
 /// follow.
 ///
 /// # Errors
@@ -66,7 +67,12 @@ pub(super) fn run(
         .build()
         .map_err(|source| TrialError::Runtime { stack, source })?;
     runtime.block_on(async {
-        let clients = location.connect(spec.stack, spec.connections.get(), context.scenario.timeout).await?;
+        let (callers, timeout) = (spec.connections.get(), context.scenario.timeout);
+        let budget = Arc::new(ConnectionBudget::of_machine());
+        let clients = match spec.connection {
+            ConnectionUse::Kept => location.connect(spec.stack, callers, timeout).await?,
+            ConnectionUse::PerCall => PerCallClient::clients(spec.stack, location, callers, timeout, &budget),
+        };
         let _ = connected.send(());
         while let Some(Turn { number, length, opened, finished }) = requested.recv().await {
             let warmup = match spec.share {
@@ -80,7 +86,7 @@ pub(super) fn run(
             let plan = load::Plan {
                 operation: spec.operation,
                 load: spec.load,
-                multiplexes: spec.stack.multiplexes,
+                multiplexes: spec.stack.multiplexes || !spec.connection.is_kept(),
                 warmup,
                 measure: length.measure,
                 timeout: Some(context.scenario.timeout),
@@ -104,6 +110,7 @@ pub(super) fn run(
                 Ok(Observation { generator_limit, ..observation })
             };
             let observation = run.await.map_err(|source| TrialError::Load { stack, source })?;
+            budget.check(stack)?;
             // The connections stay open, and this thread stays, so that its run-queue delay can still be read.
             let _ = finished.send(observation);
         }

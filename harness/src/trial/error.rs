@@ -55,6 +55,17 @@ pub enum TrialError {
         /// The system's reason.
         source: io::Error,
     },
+    /// Each call opened a connection, and there were too many calls.
+    #[error(
+        "{stack}: more than {limit} calls with a new connection each: closed connections would keep too many of this machine's \
+         ports; use a shorter window, or a lower rate"
+    )]
+    TooManyConnections {
+        /// The stack.
+        stack: &'static str,
+        /// How many calls may open connections.
+        limit: u32,
+    },
     /// The client panicked.
     #[error("{stack}: the client panicked: {message}")]
     Panicked {

@@ -6,10 +6,12 @@ mod codec;
 mod error;
 mod figures;
 mod measured;
+mod per_call;
 mod reading;
 mod server;
 mod stage;
 pub mod timeline;
+pub mod topology;
 
 pub(crate) use agreed_start::wait_until;
 pub use codec::run_codecs;

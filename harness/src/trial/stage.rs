@@ -236,5 +236,7 @@ impl<'scope> Stage<'scope> {
 /// call at any time, unless handlers sleep. A server with other options, such as a delay, may wait for something else.
 fn never_idle(spec: &TrialSpec, server: &ServerOptions) -> bool {
     let sleeps = matches!(server.common.work, Some(Work::Sleep(_)));
-    spec.load.callers().is_some() && spec.cores.is_one() && server.given.is_empty() && !sleeps
+    // Opening a connection may wait for timers of the kernel or of a library.
+    let may_wait = sleeps || !spec.connection.is_kept();
+    spec.load.callers().is_some() && spec.cores.is_one() && server.given.is_empty() && !may_wait
 }

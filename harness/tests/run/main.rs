@@ -17,12 +17,14 @@ mod leftovers;
 mod limits;
 mod open;
 mod pairs;
+mod per_call;
 mod private_broker;
 mod results;
 mod saving;
 mod scenarios;
 mod signals;
 mod timelines;
+mod topologies;
 
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;

@@ -119,6 +119,7 @@ fn partial(agent: u32, of: u32, trials: Vec<Trial>) -> (String, Record) {
         searches: vec![],
         codecs: vec![],
         timelines: vec![],
+        topologies: vec![],
     };
     (format!("{agent}.json"), record)
 }

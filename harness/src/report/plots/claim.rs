@@ -51,7 +51,7 @@ pub(super) fn figure(record: &Record, claim: &JudgedClaim, name: String) -> Resu
     let caption = "A dot is the median of the blocks as a multiple of the threshold, or its inverse where the threshold is \
                    an upper limit; the whisker is the interval that decides: wholly to the right of the line the condition \
                    is true, wholly to the left false. Bytes are counted and have no interval; the whisker of a \
-                   timeline ends at its smallest and its largest block. Filled: the protocol's usual \
+                   timeline or a topology ends at its smallest and its largest block. Filled: the protocol's usual \
                    library; hollow: another one.";
     Ok(Figure { name, title, caption: caption.to_owned(), svg })
 }

@@ -17,6 +17,7 @@ mod style;
 mod sweep;
 mod throughput;
 mod timeline;
+mod topology;
 
 use std::collections::BTreeSet;
 
@@ -43,6 +44,8 @@ pub(super) struct Figures {
     pub capacities: Vec<Figure>,
     /// The timelines, a figure each.
     pub timelines: Vec<Figure>,
+    /// The topologies, a figure for each group of them.
+    pub topologies: Vec<Figure>,
     /// Figures across measurements that differ only in their load.
     pub sweeps: Vec<Figure>,
     /// Bytes on the wire, a figure for each operation.
@@ -91,11 +94,17 @@ impl Figures {
             let name = names.unique(&format!("timeline {}", timeline.timeline.name));
             over_time.push(timeline::figure(&timeline, name)?);
         }
+        let mut topologies = Vec::new();
+        for group in super::topologies::all(record) {
+            let name = names.unique(&format!("topology {}", group.name()));
+            topologies.push(topology::figure(&group, name)?);
+        }
         Ok(Figures {
             measurements,
             claims,
             capacities: searches,
             timelines: over_time,
+            topologies,
             sweeps,
             bytes,
             codecs,
@@ -108,6 +117,7 @@ impl Figures {
             .iter()
             .chain(&self.capacities)
             .chain(&self.timelines)
+            .chain(&self.topologies)
             .chain(&self.sweeps)
             .chain(self.measurements.iter().flatten())
             .chain(&self.bytes)

@@ -9,7 +9,7 @@ use super::figure::{Figure, alternative};
 use super::rows;
 use super::style::{GRID, Look, MUTED};
 use crate::deploy::Placement;
-use crate::load::{Arrivals, Load, Operation};
+use crate::load::{Arrivals, ConnectionUse, Load, Operation};
 use crate::record::Wire;
 use crate::report::describe;
 use crate::report::stack_summary::StackSummary;
@@ -34,6 +34,7 @@ struct Common<'a> {
     load: Option<Load>,
     placement: Placement,
     arrivals: Option<Arrivals>,
+    connection: ConnectionUse,
     executor: Option<Executor>,
     work: Option<Work>,
 }
@@ -50,8 +51,8 @@ impl Along {
     }
 
     fn common(self, measurement: &Measurement) -> Common<'_> {
-        let Measurement { operation, load, placement, executor, work, .. } = measurement;
-        let (placement, executor, work) = (*placement, *executor, *work);
+        let Measurement { operation, load, placement, connection, executor, work, .. } = measurement;
+        let (placement, connection, executor, work) = (*placement, *connection, *executor, *work);
         let arrivals = match load {
             Load::Open(_, arrivals) => Some(*arrivals),
             Load::Closed(_) => None,
@@ -62,7 +63,7 @@ impl Along {
         };
         // Those of an included scenario have a prefix.
         let prefix = measurement.name.split_once(": ").map_or("", |(prefix, _)| prefix);
-        Common { prefix, operation, load, placement, arrivals, executor, work }
+        Common { prefix, operation, load, placement, arrivals, connection, executor, work }
     }
 
     /// What the horizontal axis shows.

@@ -8,6 +8,7 @@ mod simulation;
 mod statements;
 mod sweeps;
 mod timelines;
+mod topologies;
 mod variants;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +20,7 @@ use crate::record::{Label, Record, Skipped, Trial, audit};
 use crate::scenario::{Claim, ClaimFigure, Condition, Contention};
 use crate::stats::Statement;
 
-pub(crate) use records::record;
+pub(crate) use records::{of_trials, record, trial};
 
 /// Text that breaks out of any format into which it is put without escaping, and that XML does not allow.
 const NASTY: &str = "<script>alert('1')</script>\"&amp;|\u{0}\u{1b}`*\n{{ 7 * 7 }}]]>";

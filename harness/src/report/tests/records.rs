@@ -37,7 +37,7 @@ pub(crate) fn record(stacks: &[&str], blocks: u32) -> Record {
     of_trials(scenario, facts, trials)
 }
 
-pub(super) fn of_trials(scenario: Scenario, facts: Vec<StackFacts>, trials: Vec<Trial>) -> Record {
+pub(crate) fn of_trials(scenario: Scenario, facts: Vec<StackFacts>, trials: Vec<Trial>) -> Record {
     Record {
         schema: SCHEMA,
         id: "0123abcd".to_owned(),
@@ -64,10 +64,11 @@ pub(super) fn of_trials(scenario: Scenario, facts: Vec<StackFacts>, trials: Vec<
         searches: vec![],
         codecs: vec![],
         timelines: vec![],
+        topologies: vec![],
     }
 }
 
-pub(super) fn trial(facts: &StackFacts, measurement: &Measurement, block: u32, position: u32) -> Trial {
+pub(crate) fn trial(facts: &StackFacts, measurement: &Measurement, block: u32, position: u32) -> Trial {
     let mut seen = Observation::default();
     for i in 0..1_000 {
         let took = Duration::from_nanos(u64::from(1_000 * (position + 1) + 10 * block + i));

@@ -1,15 +1,17 @@
 //! Linux.
 //!
-//! The only module of the workspace with `unsafe` code. `getsockopt(TCP_INFO)`, `sched_setscheduler(SCHED_IDLE)` and
-//! `mallopt` have no safe wrapper; each takes numbers or one plain structure on the stack. Tokio requires a promise that the
+//! The only module of the workspace with `unsafe` code. `getsockopt(TCP_INFO)`, `sched_setscheduler(SCHED_IDLE)`, `mallopt` and
+//! `malloc_trim` have no safe wrapper; each takes numbers or one plain structure on the stack. Tokio requires a promise that the
 //! `timerfd` it watches stays the same descriptor, and the standard library one about a function that runs between fork and
 //! exec.
 #![allow(unsafe_code)]
 
+mod connections;
 mod cores;
 mod groups;
 mod run_queue;
 
+pub(super) use connections::{connections, local_ports};
 pub(super) use cores::core_times;
 pub(super) use groups::cpu_quota;
 pub(super) use run_queue::{keep_run_queue_delay, own_threads};
@@ -70,6 +72,15 @@ pub(super) fn return_unused_memory() {
 
 #[cfg(not(target_env = "gnu"))]
 pub(super) fn return_unused_memory() {}
+
+#[cfg(target_env = "gnu")]
+pub(super) fn release_free_memory() {
+    // SAFETY: `malloc_trim` takes a number and locks the heap that it changes.
+    unsafe { libc::malloc_trim(0) };
+}
+
+#[cfg(not(target_env = "gnu"))]
+pub(super) fn release_free_memory() {}
 
 pub(super) fn become_idle_priority() -> io::Result<()> {
     let parameters = libc::sched_param { sched_priority: 0 };
@@ -149,6 +160,10 @@ pub(super) fn allow_many_connections() {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
+}
+
+pub(super) fn max_open_files() -> Option<u64> {
+    getrlimit(Resource::RLIMIT_NOFILE).ok().map(|(_, hard)| hard)
 }
 
 pub(super) fn ignores_signal(number: i32) -> Option<bool> {
@@ -316,6 +331,11 @@ pub(super) fn usage(pid: u32, except: &[u32]) -> Option<UsageReading> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     usage.peak_rss = field(&status, "VmHWM:").unwrap_or(0) * 1024;
     Some(UsageReading { usage, at })
+}
+
+pub(super) fn resident_memory(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    field(&status, "VmRSS:").map(|kib| kib * 1024)
 }
 
 pub(super) fn monotonic_ns() -> Option<u64> {

@@ -32,6 +32,12 @@ impl AmqpClient {
         Ok(AmqpClient(client))
     }
 
+    /// A client of `target` on the same connections.
+    #[must_use]
+    pub fn for_target(&self, target: Target) -> Self {
+        AmqpClient(self.0.prepare().target(target))
+    }
+
     /// See [`RpcClient::at_least_once`].
     #[must_use]
     pub fn at_least_once(self) -> Self {

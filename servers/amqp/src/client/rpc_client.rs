@@ -100,6 +100,12 @@ impl RpcClient {
         self
     }
 
+    /// Sets the target.
+    #[must_use]
+    pub fn target(self, target: Target) -> Self {
+        self.change_destination(|this| this.target = target)
+    }
+
     /// Sets the target's exchange.
     #[must_use]
     pub fn exchange(self, exchange: impl Into<String>) -> Self {
