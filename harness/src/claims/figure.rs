@@ -75,13 +75,20 @@ fn of_timeline(
         results.filter(|result| result.timeline == timeline && result.stack == stack).collect();
     let valid: Vec<_> = results.iter().filter(|result| result.status == Status::Valid).collect();
     let value = |result: &TimelineResult| match figure {
-        ClaimFigure::Failed => result.counts().errors() as f64,
-        ClaimFigure::Late => result.late() as f64,
+        ClaimFigure::Failed => Some(result.counts().errors() as f64),
+        ClaimFigure::Late => Some(result.late() as f64),
         // Where they never were, the time is longer than any.
-        ClaimFigure::LevelAgain => result.level_again_ns().map_or(f64::INFINITY, |ns| ns as f64 / 1e6),
-        _ => result.lost() as f64,
+        ClaimFigure::LevelAgain => Some(result.level_again_ns().map_or(f64::INFINITY, |ns| ns as f64 / 1e6)),
+        ClaimFigure::AnswersAtEnd => result.answers_at_end(),
+        ClaimFigure::AnswerGain => result.answer_gain(),
+        ClaimFigure::SlowestAtEnd => result.slowest_at_end_ms(),
+        ClaimFigure::AddedShare => result.added_share().map(|share| 100.0 * share),
+        _ => Some(result.lost() as f64),
     };
-    let values: Vec<f64> = valid.iter().map(|result| value(result)).collect();
+    let values: Option<Vec<f64>> = valid.iter().map(|result| value(result)).collect();
+    let values = values.ok_or_else(|| {
+        format!("the {} of {stack} was not observable in the timeline `{timeline}`", figure.title())
+    })?;
     let Some((median, (low, high))) = median(&values).zip(range(&values)) else {
         let reason = results.iter().find_map(|result| result.complaint.as_deref());
         let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
@@ -93,7 +100,7 @@ fn of_timeline(
 /// The bytes of a call of `trial` in both directions on all of its connections, with those that opening a connection takes
 /// where each call opens one.
 fn bytes(record: &Record, trial: &Trial) -> Result<f64, String> {
-    let wire = record.wire.iter().find(|wire| wire.stack == trial.stack && wire.operation == trial.operation);
+    let wire = record.wire_of(trial);
     let wire = wire.ok_or_else(|| format!("the bytes of {} were not counted", trial.stack))?;
     let is_kept = trial.connection.is_kept();
     Ok(if is_kept { wire.on_all_connections() } else { wire.on_a_new_connection().on_all_connections() })
@@ -111,8 +118,14 @@ fn measured(
     if facts.is_some_and(|facts| facts.is_unplaced(trials.iter().copied())) {
         return Err(format!("the server of {} ran on other or unknown cores", first.stack));
     }
-    if figure == ClaimFigure::P99Latency && !trials.iter().all(|trial| carries_p99(trial)) {
-        return Err(format!("a trial of {} in `{measurement}` has too few calls for a p99", first.stack));
+    if let Some(q) = figure.quantile()
+        && !trials.iter().all(|trial| carries(trial, q))
+    {
+        let percent = 100.0 * q;
+        return Err(format!(
+            "a trial of {} in `{measurement}` has too few calls for a p{percent:.0}",
+            first.stack
+        ));
     }
     let all: Vec<_> = record.trials.iter().filter(|trial| trial.measurement == measurement).collect();
     let levels = levels(record, &all, figure);
@@ -138,7 +151,9 @@ fn levels(record: &Record, trials: &[&Trial], figure: ClaimFigure) -> Levels {
             ClaimFigure::ServerCpu => serving(),
             ClaimFigure::Cpu if has_server => Some(slices.client_cpu(index)? + serving()?),
             ClaimFigure::Cpu => slices.client_cpu(index),
-            ClaimFigure::P99Latency
+            ClaimFigure::P90Latency
+            | ClaimFigure::P99Latency
+            | ClaimFigure::BrokerCpu
             | ClaimFigure::CallsPerSecond
             | ClaimFigure::Bytes
             | ClaimFigure::Lost
@@ -147,15 +162,22 @@ fn levels(record: &Record, trials: &[&Trial], figure: ClaimFigure) -> Levels {
             | ClaimFigure::LevelAgain
             | ClaimFigure::Sockets
             | ClaimFigure::SetUp
-            | ClaimFigure::Memory => None,
+            | ClaimFigure::Memory
+            | ClaimFigure::AnswersAtEnd
+            | ClaimFigure::AnswerGain
+            | ClaimFigure::SlowestAtEnd
+            | ClaimFigure::AddedShare
+            | ClaimFigure::BusiestShare
+            | ClaimFigure::LeastBusyShare
+            | ClaimFigure::Deliveries => None,
         }
     })
 }
 
-/// Whether `trial` shows its p99; one that is not valid has no figure anyway.
+/// Whether `trial` shows its quantile `q`; one that is not valid has no figure anyway.
 #[allow(clippy::cast_precision_loss)]
-fn carries_p99(trial: &Trial) -> bool {
-    trial.status != Status::Valid || carries_quantile(trial.counts.started as f64, 0.99)
+fn carries(trial: &Trial, q: f64) -> bool {
+    trial.status != Status::Valid || carries_quantile(trial.counts.started as f64, q)
 }
 
 /// `figure` of `trial`, a trial of the stack that `facts` describe; `None` where it was not observed. A quantile that falls
@@ -171,12 +193,23 @@ fn value(trial: &Trial, facts: Option<&StackFacts>, figure: ClaimFigure) -> Opti
     let micros = |nanos: Option<f64>| Some(nanos.map_or(f64::INFINITY, |nanos| nanos / NANOS_PER_MICRO));
     match figure {
         ClaimFigure::MedianLatency => micros(trial.median_latency()),
+        ClaimFigure::P90Latency => {
+            micros(trial.latency.as_ref().and_then(|latency| latency.p90).map(|nanos| nanos as f64))
+        }
         ClaimFigure::P99Latency => {
             micros(trial.latency.as_ref().and_then(|latency| latency.p99).map(|nanos| nanos as f64))
         }
         ClaimFigure::CallsPerSecond => Some(trial.throughput),
+        ClaimFigure::Deliveries => trial.deliveries.as_ref()?.per_message(),
+        ClaimFigure::BusiestShare => {
+            trial.shares_of_servers().into_iter().reduce(f64::max).map(|share| 100.0 * share)
+        }
+        ClaimFigure::LeastBusyShare => {
+            trial.shares_of_servers().into_iter().reduce(f64::min).map(|share| 100.0 * share)
+        }
         ClaimFigure::ClientCpu => per_answer(of_client()),
         ClaimFigure::ServerCpu => per_answer(serving()),
+        ClaimFigure::BrokerCpu => per_answer(trial.broker.map(|broker| broker.cpu_ns)),
         ClaimFigure::Cpu if has_server => {
             per_answer(of_client().zip(serving()).map(|(client, server)| client + server))
         }

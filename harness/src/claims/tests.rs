@@ -1,5 +1,7 @@
 //! Verdicts on records that are made up.
 
+mod brokers;
+
 use std::num::NonZeroU32;
 use std::sync::LazyLock;
 
@@ -215,6 +217,11 @@ fn without_a_figure_the_reason_is_given() {
         record.trials.iter_mut().for_each(|trial| trial.server = None);
     });
     assert!(unobservable.contains("not observable"), "{unobservable}");
+    let fewer_calls = without(|record| {
+        record.scenario.claims[0].conditions[0].figure = ClaimFigure::P90Latency;
+        record.trials.iter_mut().for_each(|trial| trial.counts.started = 99);
+    });
+    assert!(fewer_calls.contains("too few calls for a p90"), "{fewer_calls}");
     let few_calls = without(|record| {
         record.scenario.claims[0].conditions[0].figure = ClaimFigure::P99Latency;
         record.trials.iter_mut().for_each(|trial| trial.counts.started = 100);

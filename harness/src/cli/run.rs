@@ -255,6 +255,10 @@ fn server_options(
     if is_given("--work") {
         check_conflict("--work", plan, |trial| trial.work.is_some())?;
     }
+    for option in &options.given {
+        let name = option.trim_start_matches('-');
+        check_conflict(option, plan, |trial| trial.options.names().any(|set| set == name))?;
+    }
     if let Some(executor) = arguments.executor.filter(|_| !is_given("--executor")) {
         options.common.executor = executor;
     }
@@ -262,8 +266,8 @@ fn server_options(
 }
 
 /// Refuses `option` where a trial's measurement `sets` the same: one of the two would silently have no effect.
-fn check_conflict(option: &str, plan: &Plan, sets: fn(&TrialSpec) -> bool) -> Result<(), Failure> {
-    let Some(trial) = plan.trials().find(|trial| sets(trial)) else { return Ok(()) };
+fn check_conflict(option: &str, plan: &Plan, sets: impl Fn(&TrialSpec) -> bool) -> Result<(), Failure> {
+    let Some(trial) = plan.trials_and_timelines().find(sets) else { return Ok(()) };
     let setting = option.trim_start_matches('-');
     Err(Failure::usage(format!(
         "{option}: the measurement `{}` of the scenario sets the {setting} of its servers",

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env::VarError;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use net::Endpoint;
@@ -114,14 +115,17 @@ fn listed(variable: &str) -> Result<impl Iterator<Item = String>, Failure> {
     Ok(text.split_whitespace().map(str::to_owned).collect::<Vec<_>>().into_iter())
 }
 
-/// Refuses to measure `target`, a server that is already running, where a measurement of `plan` sets the executor or the work
-/// of its servers.
+/// Refuses to measure `target`, a server that is already running, where a measurement of `plan` sets the executor, the work or
+/// other options of its servers, or their number.
 pub(super) fn check_handlers(plan: &Plan, target: &str) -> Result<(), Failure> {
-    let sets_handlers = |trial: &&TrialSpec| trial.executor.is_some() || trial.work.is_some();
-    let Some(trial) = plan.trials().find(sets_handlers) else { return Ok(()) };
+    let sets_servers = |trial: &TrialSpec| {
+        let sets_handlers = trial.executor.is_some() || trial.work.is_some() || !trial.options.is_empty();
+        sets_handlers || trial.servers > NonZeroU32::MIN || trial.slow.is_some() || trial.sends_otherwise()
+    };
+    let Some(trial) = plan.trials().find(|trial| sets_servers(trial)) else { return Ok(()) };
     Err(Failure::usage(format!(
-        "--target {target}: the measurement `{}` of the scenario sets `executor` or `work`, which a server that is already \
-         running does not take; start it with `serve --executor` or `--work`, and leave the keys out",
+        "--target {target}: the measurement `{}` of the scenario sets `executor`, `work`, `options`, `servers`, `way` or `exchange`, which a server \
+         that is already running does not take; start it with `serve --executor` or `--work`, and leave the keys out",
         trial.measurement
     )))
 }

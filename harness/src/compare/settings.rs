@@ -166,6 +166,19 @@ fn scenario(found: &mut Differences, records: [&Record; 2]) {
             measurement.work.map_or_else(|| "none".to_owned(), |work| work.to_string())
         };
         found.add(Scenarios, name("the work of handlers"), both.map(work));
+        found.add(Scenarios, name("the way of sending"), both.map(|it| it.way.to_string()));
+        let exchange = |measurement: &Measurement| {
+            measurement.exchange.map_or_else(|| "the default".to_owned(), |exchange| exchange.to_string())
+        };
+        found.add(Scenarios, name("the exchange"), both.map(exchange));
+        found.add(Scenarios, name("the number of servers"), both.map(|it| it.servers.to_string()));
+        let slow = |measurement: &Measurement| {
+            measurement
+                .slow
+                .map_or_else(|| "none".to_owned(), |slow| format!("{}, {}", slow.servers, slow.work))
+        };
+        found.add(Scenarios, name("the slow servers"), both.map(slow));
+        found.add(Scenarios, name("the options of servers"), both.map(|it| it.options.to_string()));
         found.add(Placements, name("the placement"), both.map(placement));
         let slice = |measurement: &Measurement| measurement.slice.map_or_else(|| "none".to_owned(), duration);
         found.add(Scenarios, name("the length of a slice"), both.map(slice));

@@ -2,14 +2,14 @@
 //! are there even if few calls lie beyond them.
 
 use super::{ExportError, Format, unwritable};
-use crate::record::{Latency, Record, Trial, Used};
+use crate::record::{Latency, Record, ServerCalls, Trial, Used};
 
 pub(super) struct Csv;
 
 /// A column: its name, with the unit, and the cell of a trial. A figure that was not observed is empty.
 type Column = (&'static str, fn(&Record, &Trial) -> String);
 
-const COLUMNS: [Column; 49] = [
+const COLUMNS: [Column; 50] = [
     ("run", |record, _| record.id.clone()),
     ("started", |record, _| record.started.clone()),
     ("scenario", |record, _| record.scenario.name.clone()),
@@ -59,6 +59,11 @@ const COLUMNS: [Column; 49] = [
     ("executor", |_, trial| trial.executor.as_ref().map(ToString::to_string).unwrap_or_default()),
     ("connection", |_, trial| trial.connection.to_string()),
     ("work", |_, trial| trial.work.as_ref().map(ToString::to_string).unwrap_or_default()),
+    ("server_calls", |_, trial| {
+        let calls =
+            |server: &ServerCalls| server.calls.map_or_else(|| "-".to_owned(), |calls| calls.to_string());
+        trial.servers.iter().map(calls).collect::<Vec<_>>().join(" ")
+    }),
 ];
 
 fn latency(trial: &Trial, of: fn(&Latency) -> Option<u64>) -> String {

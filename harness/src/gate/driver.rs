@@ -12,7 +12,7 @@ use crate::load::{self, InFlight, Load, Operation, WarmUp};
 use crate::observe::Observation;
 use crate::record::Wire;
 use crate::run::ledger;
-use crate::stacks::{Destination, Options, Stack};
+use crate::stacks::{Destination, Options, Stack, Way};
 use crate::stats::quantile_with_missing;
 use crate::sys::{self, Secret};
 use crate::trial::{CLIENT_RUNTIME, RunningServer, ServerLocation, TrialError};
@@ -178,6 +178,7 @@ async fn measure(
         seed: settings.seed,
         block: 0,
         interrupted: Arc::default(),
+        way: Way::Call,
         keeps_calls: false,
         in_flight: Arc::<InFlight>::default(),
     };

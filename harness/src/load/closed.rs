@@ -20,7 +20,7 @@ pub(super) const MAX_CONSECUTIVE_LOSSES: u32 = 10;
 
 /// The calls of each caller, in order.
 fn prepare_calls(plan: &Plan, callers: NonZeroU32) -> Vec<Arc<[PreparedCall]>> {
-    let prepare = |number| plan.operation.prepare(plan.seed.wrapping_add(u64::from(number))).into();
+    let prepare = |number| plan.prepare(plan.seed.wrapping_add(u64::from(number))).into();
     (0..callers.get()).map(prepare).collect()
 }
 

@@ -8,6 +8,7 @@ use calculator::{Calculator, Call, CallError, CallFuture, ErrorKind, OneIn, Serv
 
 use super::time::virtual_time::{TICK, VirtualTime};
 use super::*;
+use crate::stacks::Way;
 use crate::stats::quantile_with_missing;
 
 /// A server that processes calls one at a time in order of arrival, and injects faults.
@@ -75,6 +76,7 @@ fn plan(load: &str, measure: Duration) -> Plan {
         seed: 7,
         block: 0,
         interrupted: Arc::default(),
+        way: Way::Call,
         keeps_calls: false,
         in_flight: Arc::default(),
     }

@@ -97,7 +97,7 @@ pub(super) async fn as_tasks<T: Time>(
     clients: &[Arc<dyn Client>],
     shared: Arc<Shared<T>>,
 ) -> io::Result<Observation> {
-    let calls: Arc<[PreparedCall]> = plan.operation.prepare(plan.seed).into();
+    let calls: Arc<[PreparedCall]> = plan.prepare(plan.seed).into();
     let observation = Arc::new(Mutex::new(Observation::default()));
     let alarm = shared.time.alarm()?;
     let pool = Arc::new(Pool {
@@ -204,7 +204,7 @@ pub(super) fn on_threads<T: Time>(
     clients: &[Arc<dyn Client>],
     shared: &Arc<Shared<T>>,
 ) -> io::Result<Observation> {
-    let calls: Arc<[PreparedCall]> = plan.operation.prepare(plan.seed).into();
+    let calls: Arc<[PreparedCall]> = plan.prepare(plan.seed).into();
     let backlog = Mutex::new(Backlog::new(schedule));
     let callers = u32::try_from(clients.len()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
     let mut observation = threads::run(callers, |number, observation| {

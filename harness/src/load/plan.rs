@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use calculator::Value;
 use calculator::conformance::Numbers;
 
 use super::caller::InFlight;
 use super::kind::Load;
-use super::operation::Operation;
+use super::operation::{Operation, PreparedCall};
 use super::window::WarmUp;
+use crate::stacks::Way;
 
 /// Maximum number of calls of an open loop that are due or in flight. When it is reached, scheduled calls are not made, and
 /// counted as not sent.
@@ -20,6 +22,8 @@ pub const MAX_IN_FLIGHT: usize = 10_000;
 pub struct Plan {
     /// What to call.
     pub operation: Operation,
+    /// How the clients send. Without an answer, what is expected is null: that the message was confirmed or written.
+    pub way: Way,
     /// When to call.
     pub load: Load,
     /// Whether one client can have several calls in flight. If so, only [`MAX_IN_FLIGHT`] limits the calls in flight of an
@@ -44,4 +48,16 @@ pub struct Plan {
     pub keeps_calls: bool,
     /// Where the number of calls in flight is published.
     pub in_flight: Arc<InFlight>,
+}
+
+impl Plan {
+    /// The calls of one caller with what is expected of each. Deterministic for a seed.
+    #[must_use]
+    pub fn prepare(&self, seed: u64) -> Vec<PreparedCall> {
+        let mut calls = self.operation.prepare(seed);
+        if !self.way.is_call() {
+            calls.iter_mut().for_each(|prepared| prepared.expected = Ok(Value::Null));
+        }
+        calls
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::observe::CallOutcome;
+use crate::stacks::Way;
 use calculator::conformance::Numbers;
 use calculator::{Calculator, Call, CallError, CallFuture, ErrorKind, Service, Value};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,6 +40,7 @@ fn plan(load: &str) -> Plan {
         seed: 1,
         block: 0,
         interrupted: Arc::default(),
+        way: Way::Call,
         keeps_calls: false,
         in_flight: Arc::default(),
     }

@@ -5,6 +5,7 @@ mod audit;
 mod by_block;
 mod codec;
 mod contention;
+mod deliveries;
 mod fairness;
 mod file;
 mod histogram;
@@ -13,6 +14,7 @@ mod provenance;
 #[cfg(test)]
 mod sample;
 mod search;
+mod servers;
 mod slices;
 mod timeline;
 mod topology;
@@ -27,16 +29,16 @@ pub use by_block::by_block;
 pub(crate) use codec::sample as codec_sample;
 pub use codec::{CodecTime, CodecTrial};
 pub use contention::{MAX_TAKEN_SHARE, MAX_UNDISTURBED_SHARE};
+pub use deliveries::{Deliveries, WireOfWay};
 pub use fairness::{BrokerTerms, Fairness, Library, Process, SocketFacts};
 pub use file::{RECORD_FILE, RecordError, prepare_folder, read, read_from_log, write_atomically};
 pub use histogram::{HistogramError, Latency};
 pub use judgement::{AuditCheck, CheckName, Label, Status};
 pub use provenance::Build;
 pub use search::{Limit, Probe, SearchResult};
+pub use servers::ServerCalls;
 pub use slices::{Levels, Slices};
-pub use timeline::{
-    BIN_LENGTH, EventTimes, Outage, ServerCalls, TimelineBin, TimelineObservation, TimelineResult,
-};
+pub use timeline::{BIN_LENGTH, EventTimes, Outage, TimelineBin, TimelineObservation, TimelineResult};
 #[cfg(test)]
 pub(crate) use topology::topology_sample;
 pub use topology::{MemoryChange, TopologyObservation, TopologyResult};
@@ -54,7 +56,7 @@ use crate::deploy::{Cores, Placement};
 use crate::load::{ConnectionUse, Load, Operation};
 use crate::observe::{Counts, InFlightMean};
 use crate::scenario::{Scenario, TrialSpec};
-use crate::stacks::{ProtocolRef, Role, Stack, text};
+use crate::stacks::{ProtocolRef, Role, Stack, Way, text};
 use crate::sys::{Machine, Usage};
 
 /// The version of the record's schema. It grows by one when a reader of the last version would misread a record.
@@ -94,6 +96,9 @@ pub struct Record {
     pub checks: Vec<Check>,
     /// Bytes on the wire, counted outside the trials.
     pub wire: Vec<Wire>,
+    /// Bytes on the wire of what is sent in other ways than calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wire_of_ways: Vec<WireOfWay>,
     /// The actual options of each stack's sockets.
     #[serde(default)]
     pub sockets: Vec<SocketFacts>,
@@ -218,6 +223,11 @@ pub struct Check {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_call(way: &Way) -> bool {
+    way.is_call()
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_false(flag: &bool) -> bool {
     !*flag
 }
@@ -326,6 +336,10 @@ pub struct Trial {
     pub twin: bool,
     /// What was called.
     pub operation: Operation,
+    /// The way in which the client sent. Where that is not a call, a right answer means that the message was confirmed or
+    /// written, and a latency is the time until then.
+    #[serde(default, skip_serializing_if = "is_call")]
+    pub way: Way,
     /// How calls followed each other.
     pub load: Load,
     /// The number of connections; where each call opened one, the number of callers of a closed loop.
@@ -383,7 +397,7 @@ pub struct Trial {
     pub throughput: f64,
     /// What the client's process used while calls counted; absent where it is not observable.
     pub client: Option<Used>,
-    /// What the server's process used; absent where it is not observable.
+    /// What the server's process used; absent where it is not observable. Of several servers, all of them together.
     pub server: Option<Used>,
     /// What the broker's process used; absent where there is none, or it is not observable.
     pub broker: Option<Used>,
@@ -408,6 +422,12 @@ pub struct Trial {
     pub audit: Vec<AuditCheck>,
     /// What a reader must know to interpret the figures.
     pub labels: Vec<Label>,
+    /// The calls that each of several servers executed while calls counted; empty for a single server.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<ServerCalls>,
+    /// Where the messages arrived that have no answer; absent for calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deliveries: Option<Deliveries>,
     /// Each agent's part, if the load came from several agents; all other figures are then the totals.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub agents: Vec<AgentPart>,
@@ -490,6 +510,7 @@ impl Trial {
             stack: spec.stack.name.to_owned(),
             twin: spec.twin,
             operation: spec.operation,
+            way: spec.way,
             load: spec.load,
             connections: spec.connections.get(),
             connection: spec.connection,
@@ -519,6 +540,8 @@ impl Trial {
             status: Status::Valid,
             audit: vec![],
             labels: vec![],
+            servers: vec![],
+            deliveries: None,
             agents: vec![],
         }
     }

@@ -1,5 +1,7 @@
 //! The outcome of a timeline: what became of the calls while servers ended and started.
 
+mod answers;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -9,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::contention::MAX_TAKEN_SHARE;
 use super::judgement::Status;
+use super::servers::ServerCalls;
 use crate::deploy::Cores;
 use crate::load::Window;
 use crate::observe::{CallOutcome, Counts, EndedCall, Observation};
@@ -76,15 +79,6 @@ pub struct EventTimes {
     pub done_ns: u64,
 }
 
-/// A server of a timeline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ServerCalls {
-    /// The calls that it executed, by its count. It is a few too small where a process was killed, whose count was read just
-    /// before. Absent where the server does not report it.
-    pub calls: Option<u64>,
-}
-
 /// What became of the calls that were scheduled in one bin.
 /// scheduled = right + wrong + failed + timed out + not sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -92,6 +86,10 @@ pub struct ServerCalls {
 pub struct TimelineBin {
     /// The calls that were scheduled.
     pub scheduled: u64,
+    /// The right answers that arrived in the time of the bin, whenever their calls were scheduled. Those that arrived after the
+    /// timeline are in no bin. Absent in a last bin that is shorter than the others, and in records of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered: Option<u64>,
     /// Those answered with the right value.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub right: u64,
@@ -224,8 +222,11 @@ impl TimelineResult {
     /// Checks what was seen. `contention` is what becomes of trials that the hypervisor has held up.
     pub fn audit(&mut self, contention: Contention) {
         let counts = self.counts();
+        let answered = self.bins.iter().filter_map(|bin| bin.answered).fold(0, u64::saturating_add);
         let complaint = if !self.bins.iter().all(TimelineBin::is_conserved) {
             Some("the outcomes of the calls do not add up to those that were scheduled".to_owned())
+        } else if answered > counts.right {
+            Some(format!("{answered} right answers arrived, but {} calls got one", counts.right))
         } else if counts.wrong > 0 {
             Some(format!("{} of {} answers were wrong", counts.wrong, counts.wrong + counts.right))
         } else if counts.not_sent > 0 {
@@ -330,12 +331,22 @@ fn bins(window: Window, slots: &[Instant], calls: &[EndedCall], outages: &[Outag
     let length = nanos(BIN_LENGTH);
     let count = since(window.begin, window.end).div_ceil(length);
     let mut bins = vec![TimelineBin::default(); usize::try_from(count).unwrap_or(usize::MAX)];
+    let whole = usize::try_from(since(window.begin, window.end) / length).unwrap_or(usize::MAX);
+    bins.iter_mut().take(whole).for_each(|bin| bin.answered = Some(0));
     let mut responses = vec![Vec::new(); bins.len()];
-    let index = |slot: Instant| usize::try_from(since(window.begin, slot) / length).unwrap_or(usize::MAX);
+    let index =
+        |instant: Instant| usize::try_from(since(window.begin, instant) / length).unwrap_or(usize::MAX);
     for slot in slots {
         if let Some(bin) = bins.get_mut(index(*slot)) {
             bin.scheduled += 1;
             bin.not_sent += 1;
+        }
+    }
+    for call in calls.iter().filter(|call| call.outcome == CallOutcome::Right) {
+        if let Some(answered) =
+            bins.get_mut(index(call.slot + call.response)).and_then(|bin| bin.answered.as_mut())
+        {
+            *answered += 1;
         }
     }
     for call in calls {

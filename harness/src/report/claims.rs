@@ -163,13 +163,18 @@ pub(super) fn value(judged: &JudgedCondition, estimate: Estimate) -> String {
 /// A value of the figure of `condition` with its unit; a ratio has none.
 fn number(condition: &Condition, value: f64) -> String {
     let digits = digits(condition, value);
-    if condition.over.is_some() { digits } else { format!("{digits} {}", condition.figure.unit()) }
+    match condition.figure.unit() {
+        "" => digits,
+        unit if condition.over.is_none() => format!("{digits} {unit}"),
+        _ => digits,
+    }
 }
 
 fn digits(condition: &Condition, value: f64) -> String {
     match (condition.over.is_some(), condition.figure) {
         _ if value.is_infinite() => "∞".to_owned(),
         (true, _) => text::ratio(value),
+        (false, figure) if figure.is_relative() => text::decimals(value),
         (false, figure) if figure.is_of_timeline() => text::thousands(value),
         (false, ClaimFigure::Bytes | ClaimFigure::CallsPerSecond | ClaimFigure::Sockets) => {
             text::thousands(value)

@@ -42,6 +42,7 @@ fn series(record: &Record) -> Vec<Vec<&Measurement>> {
                     &measurement.connections,
                     &measurement.connection,
                 )
+                && series[0].handlers() == measurement.handlers()
         };
         match all.iter_mut().find(same) {
             Some(series) => series.push(measurement),

@@ -1,8 +1,10 @@
 //! The table of a measurement: a row for each stack.
 
+use super::deliveries;
 use super::describe;
 use super::headroom::Headroom;
 use super::model::{Cell, Column, MeasurementTables, Note, Quantity, Row, Table, Unit};
+use super::servers;
 use super::spread::Spread;
 use super::stack_summary::StackSummary;
 use super::statements::{self, statement};
@@ -209,6 +211,8 @@ pub(super) fn tables(summary: &MeasurementSummary) -> MeasurementTables {
         comparisons: statements::pairs(summary),
         statements: statements::table(summary),
         variants: variants::table(measurement, &summary.variants),
+        servers: servers::table(summary),
+        deliveries: deliveries::table(summary),
     }
 }
 

@@ -131,6 +131,10 @@ pub struct MeasurementTables {
     pub statements: Option<Table>,
     /// Stacks whose server was reached by two routes; absent where there are none.
     pub variants: Option<Table>,
+    /// The share of the calls that each server executed; absent where every stack has one server.
+    pub servers: Option<Table>,
+    /// Where the messages arrived that have no answer; absent for calls.
+    pub deliveries: Option<Table>,
 }
 
 /// The statements about the stacks of a measurement.
@@ -162,7 +166,7 @@ pub struct PairStatement {
 impl MeasurementTables {
     /// The tables that follow the first one.
     pub fn further(&self) -> impl Iterator<Item = &Table> {
-        self.statements.iter().chain(&self.variants)
+        self.statements.iter().chain(&self.variants).chain(&self.servers).chain(&self.deliveries)
     }
 }
 

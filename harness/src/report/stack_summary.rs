@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hdrhistogram::Histogram;
 
+use super::receivers::{DeliverySummary, shares};
 use super::server_capacity::{ServerCapacity, capacity_per_core};
 use super::spread::Spread;
 use super::stack::StackKind;
@@ -61,6 +62,10 @@ pub struct StackSummary {
     pub missing: u64,
     /// What the server can answer; only in a closed loop with several callers.
     pub capacity: Option<ServerCapacity>,
+    /// The share of the calls that each of several servers executed, in percent; empty for a single server.
+    pub server_shares: Vec<Spread>,
+    /// Where the messages arrived that have no answer; absent for calls.
+    pub deliveries: Option<DeliverySummary>,
     /// The figure by which stacks are ranked, of each block that has one.
     pub ranking_figure: ByBlock,
 }
@@ -219,6 +224,8 @@ impl StackSummary {
             latency: latencies(&valid)?,
             missing: valid.iter().map(|trial| trial.counts.not_right()).sum(),
             capacity: (!first.load.is_for_latency()).then(|| ServerCapacity::new(&valid, kind, !is_unplaced)),
+            server_shares: shares(&valid),
+            deliveries: DeliverySummary::new(&valid),
             ranking_figure: RankingFigure::of_load(first.load).by_block(trials, kind, levels),
         }))
     }

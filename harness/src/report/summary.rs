@@ -10,7 +10,7 @@ use super::verdict::{Ranking, speeds};
 use super::warnings::warnings;
 use crate::claims::{JudgedClaim, judge};
 use crate::load::Operation;
-use crate::record::{HistogramError, Record, StackFacts, Trial, Wire, by_block};
+use crate::record::{HistogramError, Record, StackFacts, Trial, by_block};
 use crate::scenario::Measurement;
 use crate::scenario::floor_for;
 use crate::stacks::{NETWORK_FLOOR, Stack, at_the_place_of, base_name};
@@ -99,7 +99,10 @@ impl MeasurementSummary {
         let mut stacks = Vec::new();
         for facts in &record.stacks {
             let trials_of_stack = trials_of(&trials, &facts.name);
-            let wire = trials_of_stack.first().and_then(|trial| wire_of(record, trial));
+            let wire = trials_of_stack.first().and_then(|trial| {
+                let wire = record.wire_of(trial)?;
+                Some(if trial.connection.is_kept() { wire.clone() } else { wire.on_a_new_connection() })
+            });
             let operation = trials_of_stack.first().map(|trial| trial.operation);
             let floors = floors_of(facts, operation, &trials, &levels, floor);
             stacks.extend(StackSummary::new(facts, &trials_of_stack, &floors, &levels, wire)?);
@@ -248,10 +251,4 @@ fn pairs(
         ratio: ratio(&stack.ranking_figure, twin, error),
     };
     with_twin.iter().map(compare).collect()
-}
-
-fn wire_of(record: &Record, trial: &Trial) -> Option<Wire> {
-    let is_wanted = |wire: &&Wire| wire.stack == trial.stack && wire.operation == trial.operation;
-    let wire = record.wire.iter().find(is_wanted)?;
-    Some(if trial.connection.is_kept() { wire.clone() } else { wire.on_a_new_connection() })
 }

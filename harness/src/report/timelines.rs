@@ -6,7 +6,7 @@ use super::spread::Spread;
 use super::stack::StackKind;
 use super::text;
 use crate::record::{Record, Status, TimelineResult};
-use crate::scenario::Timeline;
+use crate::scenario::{Action, Timeline};
 
 const COLUMNS: [Column; 9] = [
     Column::text("stack", "stack"),
@@ -37,6 +37,21 @@ const COLUMNS: [Column; 9] = [
         "calls that the servers executed by their count, which is a few too small where one was killed; `–` where a \
          server does not report it",
     ),
+];
+
+/// The further columns of a timeline in which servers are added.
+const COLUMNS_OF_ADDED: [Column; 4] = [
+    Column::number("answers-before", "answers/s before", Unit::CallsPerSecond)
+        .meaning("right answers per second that arrived before the first event"),
+    Column::number("answers-at-end", "at the end", Unit::CallsPerSecond)
+        .meaning("right answers per second that arrived in the last second")
+        .with_inline_range(),
+    Column::number("slowest-at-end", "slowest at the end ms", Unit::Count)
+        .meaning("longest response time of the calls of the last second; `–` if a block has one without a right answer")
+        .with_inline_range(),
+    Column::number("added-share", "by added servers %", Unit::Percent)
+        .meaning("share of the executed calls that servers executed which were added")
+        .with_inline_range(),
 ];
 
 /// A timeline of the scenario, and what became of the calls of each stack.
@@ -105,14 +120,21 @@ impl<'a> Timelines<'a> {
         self.timeline.sorted_events().iter().map(ToString::to_string).collect()
     }
 
+    /// Whether servers are added.
+    fn adds_servers(&self) -> bool {
+        self.timeline.events.iter().any(|event| event.action == Action::AddServer)
+    }
+
     /// The table of the timeline.
     pub(super) fn table(&self) -> Table {
         let blocks = self.stacks.iter().map(|stack| stack.blocks.len()).max().unwrap_or(0);
+        let adds_servers = self.adds_servers();
+        let further = COLUMNS_OF_ADDED.iter().filter(|_| adds_servers);
         Table {
             title: self.timeline.name.clone(),
             subtitle: Some(self.conditions()),
-            columns: COLUMNS.to_vec(),
-            rows: self.stacks.iter().map(StackTimeline::row).collect(),
+            columns: COLUMNS.iter().chain(further).copied().collect(),
+            rows: self.stacks.iter().map(|stack| stack.row(adds_servers)).collect(),
             note: (blocks > 1).then(|| {
                 format!("medians of {blocks} blocks, with the smallest and the largest where they differ")
             }),
@@ -131,7 +153,22 @@ impl<'a> Timelines<'a> {
         };
         let stacks: Vec<_> = self.stacks.iter().filter_map(of_stack).collect();
         let (name, events) = (&self.timeline.name, self.events().join(", "));
-        (!stacks.is_empty()).then(|| format!("{name} ({events}): calls lost: {}.", stacks.join("; ")))
+        let answers = self.answers().unwrap_or_default();
+        (!stacks.is_empty())
+            .then(|| format!("{name} ({events}): calls lost: {}.{answers}", stacks.join("; ")))
+    }
+
+    /// The answers per second before the first event and at the end, in a sentence; `None` where no server is added, or no
+    /// block has them.
+    fn answers(&self) -> Option<String> {
+        let of_stack = |stack: &StackTimeline<'_>| {
+            let [before, end] = [TimelineResult::answers_before, TimelineResult::answers_at_end]
+                .map(|of| stack.figure(of).map(|spread| text::thousands(spread.median)));
+            Some(format!("{} {} and {}", stack.stack, before?, end?))
+        };
+        let stacks: Vec<_> = self.stacks.iter().filter_map(of_stack).collect();
+        let has_any = self.adds_servers() && !stacks.is_empty();
+        has_any.then(|| format!(" Answers per second before and at the end: {}.", stacks.join("; ")))
     }
 }
 
@@ -139,20 +176,34 @@ impl StackTimeline<'_> {
     /// The spread of a number over the blocks; `None` where a block lacks it.
     #[allow(clippy::cast_precision_loss)]
     fn spread(&self, number: impl Fn(&TimelineResult) -> Option<u64>) -> Option<Spread> {
-        let numbers = self.blocks.iter().map(|result| Some((result.block, number(result)? as f64)));
-        Spread::of(&numbers.collect::<Option<Vec<_>>>()?)
+        self.figure(|result| number(result).map(|number| number as f64))
+    }
+
+    /// The spread of a figure over the blocks; `None` where a block lacks it, or it is infinite.
+    fn figure(&self, figure: impl Fn(&TimelineResult) -> Option<f64>) -> Option<Spread> {
+        let finite = |figure: f64| figure.is_finite().then_some(figure);
+        let figures = self.blocks.iter().map(|result| Some((result.block, finite(figure(result)?)?)));
+        Spread::of(&figures.collect::<Option<Vec<_>>>()?)
     }
 
     fn median_lost(&self) -> f64 {
         self.spread(|result| Some(result.lost())).map_or(f64::INFINITY, |lost| lost.median)
     }
 
-    fn row(&self) -> Row {
+    /// The row of the stack, with the figures about added servers where there are some.
+    fn row(&self, adds_servers: bool) -> Row {
         if self.blocks.is_empty() {
             return Row::not_measured(self.stack, self.left_out.unwrap_or("no reason recorded"));
         }
         let count = |number: fn(&TimelineResult) -> Option<u64>| cell(self.spread(number), 1.0);
-        let cells = vec![
+        let figure = |figure: fn(&TimelineResult) -> Option<f64>, unit| cell(self.figure(figure), unit);
+        let of_added = [
+            figure(TimelineResult::answers_before, 1.0),
+            figure(TimelineResult::answers_at_end, 1.0),
+            figure(TimelineResult::slowest_at_end_ms, 1.0),
+            figure(TimelineResult::added_share, 0.01),
+        ];
+        let mut cells = vec![
             self.stack.into(),
             count(|result| Some(result.counts().slots)),
             count(|result| Some(result.lost())),
@@ -163,6 +214,7 @@ impl StackTimeline<'_> {
             cell(self.spread(|result| result.median_before_ns), 1e3),
             count(TimelineResult::executed),
         ];
+        cells.extend(of_added.into_iter().filter(|_| adds_servers));
         Row { stack: self.kind, ..Row::new(cells) }
     }
 }

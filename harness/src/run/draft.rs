@@ -30,6 +30,7 @@ pub(crate) fn new_record(scenario: &Scenario, options: &Options) -> Record {
         skipped: vec![],
         checks: vec![],
         wire: vec![],
+        wire_of_ways: vec![],
         sockets: vec![],
         fairness: vec![],
         trials: vec![],

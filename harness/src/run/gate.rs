@@ -14,7 +14,7 @@ use super::preflight::{self, Findings, RequiredRows};
 use crate::load::Operation;
 use crate::record::{Record, Skipped};
 use crate::scenario::Plan;
-use crate::stacks::{Role, Stack};
+use crate::stacks::{Role, Stack, Way};
 use crate::trial::TrialContext;
 
 /// A stack that cannot be measured.
@@ -87,13 +87,14 @@ fn inspect(
     let broker = brokers.for_stack(stack, has_target, progress).map_err(|error| error.to_string())?;
     let required =
         if has_target { RequiredRows::Values(methods_of(plan, stack)) } else { RequiredRows::Core };
-    preflight::inspect(stack, &operations_of(plan, stack), &required, context, broker.as_ref())
+    let (operations, messages) = (operations_of(plan, stack), messages_of(plan, stack));
+    preflight::inspect(stack, &operations, &messages, &required, context, broker.as_ref())
         .map_err(|error| error.to_string())
 }
 
 /// Adds the findings to `record`, and refuses a stack that does not pass the rows that are required of it.
 fn admit(findings: Findings, record: &mut Record) -> Result<(), Refusal> {
-    let Findings { check, may_be_measured, wire, sockets, fairness } = findings;
+    let Findings { check, may_be_measured, wire, wire_of_ways, sockets, fairness } = findings;
     // A broker may answer while the server behind it is still starting: then no row has passed.
     let answered = check.core_passed > 0;
     let reason = match check.gated_by.as_slice() {
@@ -101,6 +102,7 @@ fn admit(findings: Findings, record: &mut Record) -> Result<(), Refusal> {
         methods => format!("it does not pass the rows of `rpcbench check` for {}", methods.join(", ")),
     };
     record.wire.extend(wire);
+    record.wire_of_ways.extend(wire_of_ways);
     record.sockets.extend(sockets);
     record.checks.push(check);
     if may_be_measured {
@@ -122,13 +124,25 @@ fn methods_of(plan: &Plan, stack: &Stack) -> Vec<Method> {
     methods
 }
 
-/// The operations that `plan` measures for `stack`, each once.
+/// The operations of the calls that `plan` measures for `stack`, each once.
 fn operations_of(plan: &Plan, stack: &Stack) -> Vec<Operation> {
     let mut operations: Vec<Operation> = Vec::new();
-    for trial in plan.trials().filter(|trial| trial.stack.name == stack.name) {
+    let calls = plan.trials().filter(|trial| trial.stack.name == stack.name && trial.way.is_call());
+    for trial in calls {
         if !operations.contains(&trial.operation) {
             operations.push(trial.operation);
         }
     }
     operations
+}
+
+/// What `plan` sends for `stack` in other ways than calls, each once.
+fn messages_of(plan: &Plan, stack: &Stack) -> Vec<(Operation, Way)> {
+    let mut messages = Vec::new();
+    for trial in plan.trials().filter(|trial| trial.stack.name == stack.name && !trial.way.is_call()) {
+        if !messages.contains(&(trial.operation, trial.way)) {
+            messages.push((trial.operation, trial.way));
+        }
+    }
+    messages
 }

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use calculator::conformance::Numbers;
-use calculator::{Client, Deadline};
+use calculator::{Client, Deadline, Value};
 
 use crate::load::{Operation, PreparedCall};
 use crate::observe::wire::{ByteSource, Flow, Snapshot, SocketTraffic, StreamBytes, Traffic};
 use crate::record::{CountedBy, Hop, Parts, Party, SocketFacts, Wire};
-use crate::stacks::{Destination, Stack};
+use crate::stacks::{Destination, Stack, Way};
 use crate::sys::SocketStats;
 use crate::trial::{RunningServer, TrialError};
 
@@ -58,16 +58,33 @@ pub async fn count(
     numbers: Numbers,
     running: &RunningServer,
 ) -> Result<Counted, TrialError> {
+    count_in(Way::Call, stack, operation, seed, timeout, numbers, running).await
+}
+
+/// Counts the bytes of one message that is sent in `way`, like [`count`]. Those without an answer are not divided into parts.
+///
+/// # Errors
+/// When the server cannot be connected to.
+pub async fn count_in(
+    way: Way,
+    stack: &'static Stack,
+    operation: Operation,
+    seed: u64,
+    timeout: Duration,
+    numbers: Numbers,
+    running: &RunningServer,
+) -> Result<Counted, TrialError> {
     let location = &running.location;
     let address = stack.parse_url(&location.destination.url).ok();
     let source = address.and_then(|address| ByteSource::of(address.endpoint()));
-    let (Some(source), Some(prepared)) = (source, operation.example(seed)) else {
+    let (Some(source), Some(mut prepared)) = (source, operation.example(seed)) else {
         return Ok(Counted::default());
     };
+    if !way.is_call() {
+        prepared.expected = Ok(Value::Null);
+    }
     let Some(mut ends) = Ends::new(stack, source, running) else { return Ok(Counted::default()) };
-    let Some(client) = location.connect(stack, 1, timeout).await?.into_iter().next() else {
-        return Ok(Counted::default());
-    };
+    let client = location.connect_in(stack, way, timeout).await?;
     let deadline = Deadline::new(timeout);
     let mut caller = Caller { client: &*client, deadline, numbers, prepared, right: true };
     // The first call may open the connection; the bytes that it takes beyond those of the other calls belong to the set-up.
@@ -96,7 +113,12 @@ pub async fn count(
     let first = opened.since(&Snapshot::of([]));
     let server_is_ours = running.is_ours() && stack.reference().is_none();
     let wire = series.wire(stack, operation, &caller.prepared, &location.destination, first, server_is_ours);
-    let wire = wire.map(|wire| Wire { counted_by: ends.counted_by, ..wire });
+    let wire = wire.map(|mut wire| {
+        if !way.is_call() {
+            wire.hops.iter_mut().for_each(|hop| hop.parts = None);
+        }
+        Wire { counted_by: ends.counted_by, ..wire }
+    });
     let server = running.stats();
     let threads = server.as_ref().and_then(|stats| stats.threads);
     let sockets = socket_facts(stack, &after, server.and_then(|stats| stats.sockets));

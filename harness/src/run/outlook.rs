@@ -88,7 +88,8 @@ impl Outlook {
             // The limit of the generator takes a separate warm-up and window.
             let calling = (warmup + measure) * if spec.finds_generator_limit { 2 } else { 1 };
             let again = if spec.slices > 1 { measure / WARM_AGAIN_SHARE } else { Duration::ZERO };
-            (TRIAL_OVERHEAD + calling + again).saturating_mul(spec.blocks)
+            let starting = TRIAL_OVERHEAD.saturating_mul(spec.servers.get());
+            (starting + calling + again).saturating_mul(spec.blocks)
         };
         let compared: Vec<_> = scenario
             .measurements

@@ -90,7 +90,8 @@ impl Power {
     }
 
     /// The measurement whose noise is the best guess for that of `measurement`: latency or throughput, on the same
-    /// placement, with a document or without. The noise of handlers that work, or run in a chosen way, is not known.
+    /// placement, with a document or without. The noise of several servers, and of handlers that work or run in a chosen way, is
+    /// not known.
     #[must_use]
     pub fn like(&self, measurement: &Measurement) -> Option<&MeasurementPower> {
         self.measurements.iter().find(|known| {
@@ -99,7 +100,7 @@ impl Power {
                 && known.load.rate().is_some() == measurement.load.rate().is_some()
                 && known.placement == measurement.placement
                 && has_document(known.operation) == has_document(measurement.operation)
-                && (measurement.executor, measurement.work) == (None, None)
+                && measurement.handlers().is_empty()
         })
     }
 }

@@ -4,10 +4,10 @@ use calculator::conformance::{self, Level, Outcome, Profile};
 use calculator::{ClientOptions, Deadline, Method};
 
 use crate::load::Operation;
-use crate::record::{Check, Fairness, SocketFacts, Wire};
+use crate::record::{Check, Fairness, SocketFacts, Wire, WireOfWay};
 use crate::run::fairness::{self, Observed};
 use crate::run::ledger;
-use crate::stacks::Stack;
+use crate::stacks::{Stack, Way};
 use crate::trial::{BrokerLocation, RunningServer, TrialContext, TrialError};
 
 /// The findings about a stack.
@@ -18,6 +18,8 @@ pub struct Findings {
     pub may_be_measured: bool,
     /// The bytes on the wire; empty where the stack failed the table or bytes are not observable.
     pub wire: Vec<Wire>,
+    /// The same of what is sent in other ways than calls.
+    pub wire_of_ways: Vec<WireOfWay>,
     /// The socket options of both ends; empty where they are not observable.
     pub sockets: Vec<SocketFacts>,
     /// The facts for the fairness table.
@@ -57,13 +59,14 @@ impl RequiredRows {
 }
 
 /// Starts the server of `stack`, checks it against the conformance table, of which it must pass the `required` rows, and counts
-/// the bytes of each of `operations`.
+/// the bytes of each of `operations`, and of `messages` that are sent in other ways than calls.
 ///
 /// # Errors
 /// When the server does not start, cannot be reached, or answers no call.
 pub fn inspect(
     stack: &'static Stack,
     operations: &[Operation],
+    messages: &[(Operation, Way)],
     required: &RequiredRows,
     context: &TrialContext<'_>,
     broker: Option<&BrokerLocation>,
@@ -88,7 +91,16 @@ pub fn inspect(
         let check = Check::new(stack.name, &outcomes, required.methods());
         let may_be_measured = required.passed(&outcomes);
         let (mut wire, mut sockets, mut observed) = (vec![], vec![], Observed::default());
+        let mut wire_of_ways = vec![];
         if may_be_measured && stack.has_server() {
+            for (operation, way) in messages {
+                let receiver = context.receiver(stack, *way);
+                let running = RunningServer::start(stack, context, broker, &[], receiver)?;
+                let counted =
+                    ledger::count_in(*way, stack, *operation, context.seed, timeout, numbers, &running)
+                        .await?;
+                wire_of_ways.extend(counted.wire.map(|wire| WireOfWay { way: *way, wire }));
+            }
             for operation in operations {
                 let counted =
                     ledger::count(stack, *operation, context.seed, timeout, numbers, &running).await?;
@@ -105,6 +117,6 @@ pub fn inspect(
             }
         }
         let fairness = fairness::collect(stack, context, &location.destination, observed);
-        Ok(Findings { check, may_be_measured, wire, sockets, fairness })
+        Ok(Findings { check, may_be_measured, wire, wire_of_ways, sockets, fairness })
     })
 }

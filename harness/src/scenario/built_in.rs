@@ -21,6 +21,10 @@ pub static BUILT_IN: &[(&str, &str)] = &[
     ("claims-quick", include_str!("../../../scenarios/claims-quick.toml")),
     ("codecs", include_str!("../../../scenarios/codecs.toml")),
     ("outage", include_str!("../../../scenarios/outage.toml")),
+    ("round-robin", include_str!("../../../scenarios/round-robin.toml")),
+    ("scale-out", include_str!("../../../scenarios/scale-out.toml")),
+    ("call-cast-fanout", include_str!("../../../scenarios/call-cast-fanout.toml")),
+    ("exchanges", include_str!("../../../scenarios/exchanges.toml")),
     ("containers", include_str!("../../../scenarios/containers.toml")),
 ];
 

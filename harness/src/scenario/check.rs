@@ -1,10 +1,11 @@
 //! What is checked of a scenario beyond the form of its keys: that what it names exists.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 
 use super::claim::{ClaimFigure, Condition};
 use super::model::{Measurement, Scenario};
-use crate::stacks::{Stack, hint, nearest};
+use crate::stacks::{OptionGroup, Options, Stack, hint, nearest};
 
 /// Something that is wrong in a scenario.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(super) fn check_stacks(scenario: &Scenario) -> Result<(), Mistake> {
         Stack::named(name).map_err(|error| Mistake::new(name, error.to_string()))?;
     }
     scenario.measurements.iter().try_for_each(check_executor)?;
+    scenario.measurements.iter().try_for_each(check_way)?;
+    check_options(scenario)?;
     match of_measurements().find(|name| !scenario.stacks.contains(name)) {
         Some(name) => {
             let list = scenario.stacks.join(", ");
@@ -62,6 +65,49 @@ fn check_executor(measurement: &Measurement) -> Result<(), Mistake> {
             let measurement = &measurement.name;
             let message = format!("the executor of `{name}` is fixed; `{measurement}` sets `{executor}`");
             return Err(Mistake::new(name, message));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that the stacks that `measurement` lists can send in its way and through its exchange.
+fn check_way(measurement: &Measurement) -> Result<(), Mistake> {
+    let (way, measurement_name) = (measurement.way, &measurement.name);
+    for name in &measurement.stacks {
+        let stack = Stack::named(name).map_err(|error| Mistake::new(name, error.to_string()))?;
+        if !stack.has_way(way) {
+            let message = format!("`{name}` has only calls; `{measurement_name}` sets the way `{way}`");
+            return Err(Mistake::new(name, message));
+        }
+        if measurement.exchange.is_some() && !stack.protocol.has_exchanges(stack) {
+            let message = format!("`{name}` does not choose its exchange; `{measurement_name}` sets one");
+            return Err(Mistake::new(name, message));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that the options of measurements and timelines are those of a server, and have values that it can have.
+fn check_options(scenario: &Scenario) -> Result<(), Mistake> {
+    let of_measurements = scenario.measurements.iter().map(|it| (&it.name, &it.stacks, &it.options));
+    let of_timelines = scenario.timelines.iter().map(|it| (&it.name, &it.stacks, &it.options));
+    for (part, listed, values) in of_measurements.chain(of_timelines).filter(|(.., it)| !it.is_empty()) {
+        let names = if listed.is_empty() { &scenario.stacks } else { listed };
+        let stacks: Vec<_> = names.iter().filter_map(|name| Stack::named(name).ok()).collect();
+        let mistake = |message: String| Mistake::new(part, format!("the options of `{part}`: {message}"));
+        let mut groups: Vec<&OptionGroup> = Vec::new();
+        for group in stacks.iter().flat_map(|stack| stack.protocol.server_options()) {
+            if groups.iter().all(|known| known.name != group.name) {
+                groups.push(group);
+            }
+        }
+        values.set(&mut Options::default(), &groups).map_err(|error| mistake(error.to_string()))?;
+        let lacks = |stack: &&&Stack| !stack.has_server_options(values);
+        let lacking: Vec<_> = stacks.iter().filter(lacks).map(|stack| stack.name).collect();
+        if !lacking.is_empty() && (!listed.is_empty() || lacking.len() == stacks.len()) {
+            let message =
+                format!("not every one of them is an option of the server of {}", lacking.join(", "));
+            return Err(mistake(message));
         }
     }
     Ok(())
@@ -136,11 +182,38 @@ fn check_subject(
             ),
         ));
     }
+    if condition.figure.is_of_servers() {
+        check_servers_of(condition, found, known)?;
+    }
+    if condition.figure == ClaimFigure::BrokerCpu && !known.needs_broker() {
+        return Err(Mistake::new(stack, format!("`{stack}` has no broker")));
+    }
+    if condition.figure == ClaimFigure::Deliveries && found.way.is_call() {
+        let message = format!(
+            "`{measurement}` makes calls; only messages without an answer have deliveries: set its `way`"
+        );
+        return Err(Mistake::new(measurement, message));
+    }
     if condition.figure.needs_server() && !known.has_server() {
         return Err(Mistake::new(
             stack,
             format!("`{stack}` has no server, and so no {}", condition.figure.title()),
         ));
+    }
+    Ok(())
+}
+
+/// Checks that `measurement` has several servers, and that those of `stack` report their calls.
+fn check_servers_of(condition: &Condition, measurement: &Measurement, stack: &Stack) -> Result<(), Mistake> {
+    let (figure, name) = (condition.figure.title(), &measurement.name);
+    if measurement.servers == NonZeroU32::MIN {
+        let message = format!("`{name}` has one server, and so no {figure}; set its `servers`");
+        return Err(Mistake::new(name, message));
+    }
+    if stack.reference().is_some() {
+        let message =
+            format!("the servers of `{}` do not report their calls, and have no {figure}", stack.name);
+        return Err(Mistake::new(stack.name, message));
     }
     Ok(())
 }
@@ -276,6 +349,31 @@ reason = "32 callers"
     }
 
     #[test]
+    fn options_that_no_server_has_or_that_cannot_have_a_value_are_refused() {
+        let text = |stacks: &str, options: &str| {
+            let quick = BUILT_IN[0].1.replacen("stacks = [", "stacks = [\"rest\", \"amqp\", ", 1);
+            format!("{quick}{stacks}\noptions = {{ {options} }}\n")
+        };
+        let scenario = Scenario::parse("mine.toml", &text("", "prefetch = 1, ack = \"after\"")).unwrap();
+        let measurement = scenario.measurements.last().unwrap();
+        let measured = ["rest", "amqp", "amqp-python"].map(|name| {
+            let stack = Stack::named(name).unwrap();
+            scenario.measures(stack, measurement)
+        });
+        assert_eq!(measured, [false, true, false]);
+        for (stacks, options, expected) in [
+            ("", "prefetsch = 1", "unknown option `prefetsch`; did you mean `prefetch`?"),
+            ("stacks = [\"rest\", \"amqp\"]", "prefetch = 1", "is an option of the server of rest"),
+            ("", "prefetch = 0", "expected a nonzero u16"),
+            ("", "ack = \"never\"", "unknown variant `never`"),
+        ] {
+            let error = Scenario::parse("mine.toml", &text(stacks, options)).unwrap_err().to_string();
+            let expected = error.contains(expected) && error.contains("the options of `throughput`");
+            assert!(error.starts_with("mine.toml:") && expected, "{options}: {error}");
+        }
+    }
+
+    #[test]
     fn a_claim_about_what_does_not_exist_is_refused_with_a_suggestion() {
         for (from, to, expected) in [
             ("\"latency\"", "\"latencie\"", "unknown measurement `latencie`; did you mean `latency`?"),
@@ -286,6 +384,12 @@ reason = "32 callers"
             ("{ stack = \"rest\" }", "{ stack = \"jsonrpc\" }", "ratio of a figure to itself"),
             ("{ stack = \"rest\" }", "{ stac = \"rest\" }", "did you mean `stack`?"),
             ("\"latency-p50\"", "\"latency-p5\"", "did you mean `latency-p50`?"),
+            ("\"latency-p50\"", "\"busiest-share\"", "`throughput` has one server, and so no share of the"),
+            (
+                "\"latency-p50\"",
+                "\"deliveries\"",
+                "`throughput` makes calls; only messages without an answer",
+            ),
             ("at_most = 0.9\n", "", "takes one of `at_least` and `at_most`"),
             ("at_most = 0.9", "at_most = 0.9\nat_least = 1", "takes one of"),
             ("at_most = 0.9", "at_most = -1", "not a positive number"),

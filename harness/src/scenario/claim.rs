@@ -74,6 +74,9 @@ pub enum ClaimFigure {
     /// The median latency.
     #[serde(rename = "latency-p50")]
     MedianLatency,
+    /// The 90th percentile of the latency.
+    #[serde(rename = "latency-p90")]
+    P90Latency,
     /// The 99th percentile of the latency.
     #[serde(rename = "latency-p99")]
     P99Latency,
@@ -86,6 +89,9 @@ pub enum ClaimFigure {
     /// CPU time of the server, and of the broker where there is one, per correct answer.
     #[serde(rename = "server-cpu")]
     ServerCpu,
+    /// CPU time of the broker per correct answer.
+    #[serde(rename = "broker-cpu")]
+    BrokerCpu,
     /// CPU time of all processes per correct answer.
     #[serde(rename = "cpu")]
     Cpu,
@@ -116,6 +122,30 @@ pub enum ClaimFigure {
     /// takes two blocks.
     #[serde(rename = "memory")]
     Memory,
+    /// Of a timeline: the right answers per second that arrived in its last second.
+    #[serde(rename = "answers-at-end")]
+    AnswersAtEnd,
+    /// Of a timeline: the right answers per second that arrived in its last second, as a multiple of those before the first
+    /// event.
+    #[serde(rename = "answer-gain")]
+    AnswerGain,
+    /// Of a timeline: the longest response time in milliseconds of the calls of its last second.
+    #[serde(rename = "slowest-at-end-ms")]
+    SlowestAtEnd,
+    /// Of a timeline: the share of the calls that servers executed which were added, in percent.
+    #[serde(rename = "added-share")]
+    AddedShare,
+    /// Of a measurement with several servers: the share of the calls that the server with the most of them executed, in percent.
+    #[serde(rename = "busiest-share")]
+    BusiestShare,
+    /// Of a measurement with several servers: the share of the calls that the server with the fewest of them executed, in
+    /// percent.
+    #[serde(rename = "least-busy-share")]
+    LeastBusyShare,
+    /// Of a measurement whose messages have no answer: the mean number of receivers that a message had. Those of the warm-up
+    /// are counted, too.
+    #[serde(rename = "deliveries")]
+    Deliveries,
 }
 
 impl ClaimFigure {
@@ -141,8 +171,35 @@ impl ClaimFigure {
     /// Whether it is a figure of a timeline, not of a measurement.
     #[must_use]
     pub fn is_of_timeline(self) -> bool {
-        use ClaimFigure::{Failed, Late, LevelAgain, Lost};
-        matches!(self, Lost | Failed | Late | LevelAgain)
+        use ClaimFigure::{
+            AddedShare, AnswerGain, AnswersAtEnd, Failed, Late, LevelAgain, Lost, SlowestAtEnd,
+        };
+        matches!(
+            self,
+            Lost | Failed | Late | LevelAgain | AnswersAtEnd | AnswerGain | SlowestAtEnd | AddedShare
+        )
+    }
+
+    /// The quantile of the latency that it is, where that takes many calls.
+    #[must_use]
+    pub fn quantile(self) -> Option<f64> {
+        match self {
+            ClaimFigure::P90Latency => Some(0.9),
+            ClaimFigure::P99Latency => Some(0.99),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a figure of a measurement with several servers that report their calls.
+    pub(super) fn is_of_servers(self) -> bool {
+        matches!(self, ClaimFigure::BusiestShare | ClaimFigure::LeastBusyShare)
+    }
+
+    /// Whether it is a share in percent, or a multiple.
+    #[must_use]
+    pub fn is_relative(self) -> bool {
+        use ClaimFigure::{AddedShare, AnswerGain, Deliveries};
+        self.is_of_servers() || matches!(self, AddedShare | AnswerGain | Deliveries)
     }
 
     /// Whether only a stack with a server process has it.
@@ -155,10 +212,12 @@ impl ClaimFigure {
     pub fn title(self) -> &'static str {
         match self {
             ClaimFigure::MedianLatency => "median latency",
+            ClaimFigure::P90Latency => "p90 latency",
             ClaimFigure::P99Latency => "p99 latency",
             ClaimFigure::CallsPerSecond => "calls per second",
             ClaimFigure::ClientCpu => "CPU time of the client",
             ClaimFigure::ServerCpu => "CPU time of the server",
+            ClaimFigure::BrokerCpu => "CPU time of the broker",
             ClaimFigure::Cpu => "CPU time of all processes",
             ClaimFigure::Bytes => "bytes",
             ClaimFigure::Lost => "calls lost",
@@ -168,18 +227,29 @@ impl ClaimFigure {
             ClaimFigure::Sockets => "connections",
             ClaimFigure::SetUp => "set-up time",
             ClaimFigure::Memory => "memory",
+            ClaimFigure::AnswersAtEnd => "answers at the end",
+            ClaimFigure::AnswerGain => "answers at the end ÷ before",
+            ClaimFigure::SlowestAtEnd => "slowest call at the end",
+            ClaimFigure::AddedShare => "share of added servers",
+            ClaimFigure::BusiestShare => "share of the busiest server",
+            ClaimFigure::LeastBusyShare => "share of the least busy server",
+            ClaimFigure::Deliveries => "receivers of a message",
         }
     }
 
-    /// The unit of the figure; empty for bytes, whose title says it.
+    /// The unit of the figure; empty for connections, whose title says it.
     #[must_use]
     pub fn unit(self) -> &'static str {
         match self {
             ClaimFigure::CallsPerSecond => "calls/s",
             ClaimFigure::Bytes => "bytes",
             ClaimFigure::Lost | ClaimFigure::Failed | ClaimFigure::Late => "calls",
-            ClaimFigure::LevelAgain | ClaimFigure::SetUp => "ms",
-            ClaimFigure::Sockets => "connections",
+            ClaimFigure::LevelAgain | ClaimFigure::SlowestAtEnd | ClaimFigure::SetUp => "ms",
+            ClaimFigure::AnswersAtEnd => "answers/s",
+            ClaimFigure::AnswerGain => "×",
+            ClaimFigure::Deliveries => "receivers",
+            ClaimFigure::AddedShare | ClaimFigure::BusiestShare | ClaimFigure::LeastBusyShare => "%",
+            ClaimFigure::Sockets => "",
             ClaimFigure::Memory => "MiB",
             _ => "µs",
         }

@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use super::claim::Claim;
 use super::codec::CodecMeasurement;
+use super::servers::{SlowServers, is_one, one};
 use super::timeline::Timeline;
 use super::topology::Topology;
 use super::trial_times::TrialTimes;
 use super::{count, duration};
 use crate::deploy::Placement;
 use crate::load::{Arrivals, ConnectionUse, Load, Operation, Rate};
-use crate::stacks::{EVENT_FLOOR, NETWORK_FLOOR, text};
+use crate::stacks::{EVENT_FLOOR, Exchange, NETWORK_FLOOR, OptionValues, Way, text};
 
 /// What is measured, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -122,6 +123,11 @@ pub struct Measurement {
     /// services.
     #[schemars(example = &"echo:10KiB")]
     pub operation: Operation,
+    /// How clients send. All but calls have no answer; the latency is then the time until the client may go on, and the messages
+    /// are counted at each receiver. A stack that cannot send in this way is not measured.
+    #[serde(default, skip_serializing_if = "is_call")]
+    #[schemars(example = &"cast", extend("default" = "call"))]
+    pub way: Way,
     /// The load: `closed:CALLERS` for a closed loop with 1 to 10000 callers, `open:RATE:constant` or
     /// `open:RATE:poisson` for an open loop with 1 to 1000000 calls per second at even or random intervals.
     #[schemars(example = &"closed:32")]
@@ -180,6 +186,26 @@ pub struct Measurement {
     #[serde(default, with = "text::option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", example = &"sleep:5ms")]
     pub work: Option<Work>,
+    /// The number of servers of each stack: 1 to 32. Behind a broker they serve the same topic. Without a broker the clients
+    /// know the addresses of all, and connect to each in turn. The report then shows the share of the calls that each server
+    /// executed. With several servers a measurement takes no `slice`.
+    #[serde(default = "one", deserialize_with = "count::deserialize", skip_serializing_if = "is_one")]
+    #[schemars(example = 4, extend("default" = 1))]
+    pub servers: NonZeroU32,
+    /// Servers whose handlers do other work than those of the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SlowServers", example = serde_json::json!({ "servers": 1, "work": "sleep:20ms" }))]
+    pub slow: Option<SlowServers>,
+    /// The exchange of the broker through which calls go, with its bindings, instead of the default one. It is declared for each
+    /// trial. A stack whose client does not choose its exchange is not measured; `amqp-bare` does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Exchange", example = serde_json::json!({ "kind": "topic", "bindings": 1000 }))]
+    pub exchange: Option<Exchange>,
+    /// Options of the servers that belong to their protocol, with the names that they have on the command line of `rpcbench
+    /// serve`. A stack whose server lacks one of them is not measured. The topic of AMQP is always that of the run.
+    #[serde(default, skip_serializing_if = "OptionValues::is_empty")]
+    #[schemars(example = serde_json::json!({ "prefetch": 1, "ack": "after" }))]
+    pub options: OptionValues,
 }
 
 /// One search for each stack: the highest rate of an open loop at which 99 of 100 calls are answered in time.
@@ -274,6 +300,7 @@ impl Measurement {
         Measurement {
             name,
             operation,
+            way: Way::Call,
             load,
             placement,
             connections: None,
@@ -287,6 +314,10 @@ impl Measurement {
             measure: None,
             executor: None,
             work: None,
+            servers: one(),
+            slow: None,
+            exchange: None,
+            options: OptionValues::default(),
         }
     }
 
@@ -304,12 +335,20 @@ impl Measurement {
         u32::try_from(slices).unwrap_or(u32::MAX)
     }
 
-    /// How handlers run and what they do, as far as this measurement sets it: `, executor blocking, work sleep:5ms`.
+    /// What this measurement sets beside the load: how clients send, the exchange, the number of servers, how handlers run and
+    /// what they do, as in `, 4 servers, executor blocking, work sleep:5ms`.
     #[must_use]
     pub fn handlers(&self) -> String {
+        let way = (!self.way.is_call()).then(|| format!(", {}", self.way));
+        let servers = (!is_one(&self.servers)).then(|| format!(", {} servers", self.servers));
         let executor = self.executor.map(|executor| format!(", executor {executor}"));
         let work = self.work.map(|work| format!(", work {work}"));
-        executor.into_iter().chain(work).collect()
+        let slow = self
+            .slow
+            .map(|slow| format!(", of {} server{} {}", slow.servers, plural(slow.servers), slow.work));
+        let options = (!self.options.is_empty()).then(|| format!(", {}", self.options));
+        let exchange = self.exchange.map(|exchange| format!(", {exchange}"));
+        [way, exchange, servers, executor, work, slow, options].into_iter().flatten().collect()
     }
 
     /// The number of connections of a stack that has at most one call at a time on each.
@@ -331,6 +370,9 @@ impl Timeline {
             warm: self.warm,
             stacks: self.stacks.clone(),
             measure: Some(self.length),
+            executor: self.executor,
+            work: self.work,
+            options: self.options.clone(),
             ..Measurement::new(self.name.clone(), self.operation, self.load, self.placement)
         }
     }
@@ -349,12 +391,22 @@ impl Search {
     }
 }
 
+/// The ending of a noun that is counted.
+fn plural(number: NonZeroU32) -> &'static str {
+    if is_one(&number) { "" } else { "s" }
+}
+
 fn default_timeout() -> Duration {
     Duration::from_secs(5)
 }
 
 fn default_true() -> bool {
     true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_call(way: &Way) -> bool {
+    way.is_call()
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

@@ -11,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use super::codec::{CodecMeasurement, CodecPlanError};
 use super::group::{self, Group};
 use super::model::{Measurement, Scenario, Search, floor_for};
+use super::servers::MAX_SERVERS;
 use super::timeline::{Timeline, TimelineError};
 use super::topology::{Topology, TopologyError};
 use super::topology_plan::PlannedTopologies;
@@ -31,6 +32,9 @@ const SLICE_RANGE: RangeInclusive<Duration> = Duration::from_millis(10)..=MAX_TI
 const SEARCH_LIMIT_RANGE: RangeInclusive<Duration> = Duration::from_micros(10)..=Duration::from_secs(60);
 /// The largest number of connections of a trial.
 const MAX_CONNECTIONS: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
+
+/// The largest number of bindings of an exchange.
+const MAX_BINDINGS: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
 
 /// Why a scenario cannot be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -68,12 +72,29 @@ pub enum PlanError {
     /// A topology cannot be built.
     #[error(transparent)]
     Topology(#[from] TopologyError),
+    /// A number of servers is out of range.
+    #[error("a measurement has 1 to {MAX_SERVERS} servers")]
+    Servers,
+    /// There are fewer servers than slow ones.
+    #[error("the measurement `{0}` has fewer servers than slow ones")]
+    SlowServers(String),
+    /// The number of bindings is out of range.
+    #[error("an exchange has 1 to {MAX_BINDINGS} bindings")]
+    Bindings,
+    /// Several servers in turn with those of other stacks.
+    #[error("the measurement `{0}` has several servers, and takes no slice")]
+    SlicedServers(String),
     /// A number of connections is out of range.
     #[error("calls go over 1 to 10000 connections")]
     Connections,
     /// A number of connections is given where each call opens one.
     #[error("the measurement `{0}` opens a connection for each call; leave the number of connections out")]
     ConnectionsPerCall(String),
+    /// Each call opens a connection, where only connections that stay open will do.
+    #[error(
+        "the measurement `{0}` opens a connection for each call: it has one server, no exchange, and makes calls that are answered"
+    )]
+    OnlyCallsPerCall(String),
     /// The limit of a search is out of range.
     #[error("the p99 of a search lies between 10us and 60s")]
     SearchLimit,
@@ -206,6 +227,14 @@ impl Plan {
     /// Every trial of the first block, which contains all of them.
     pub fn trials(&self) -> impl Iterator<Item = &TrialSpec> {
         self.units.iter().flatten()
+    }
+
+    /// Every trial of the first block, and for each timeline and each of its stacks the trial with the same calls.
+    pub fn trials_and_timelines(&self) -> impl Iterator<Item = TrialSpec> {
+        let of_timeline = |planned: &'_ PlannedTimeline| {
+            planned.stacks.iter().map(|stack| planned.trial(stack)).collect::<Vec<_>>()
+        };
+        self.trials().cloned().chain(self.timelines.iter().flat_map(of_timeline))
     }
 
     /// The number of trials of all blocks.
@@ -358,7 +387,27 @@ fn check_ranges(scenario: &Scenario) -> Result<(), PlanError> {
     } else if searches.iter().any(|search| !SEARCH_LIMIT_RANGE.contains(&search.p99)) {
         Err(PlanError::SearchLimit)
     } else {
+        measurements.iter().try_for_each(check_servers)?;
         scenario.codecs.iter().try_for_each(CodecMeasurement::check).map_err(PlanError::from)
+    }
+}
+
+/// Checks the numbers of the servers and of the bindings of `measurement`.
+fn check_servers(measurement: &Measurement) -> Result<(), PlanError> {
+    let Measurement { servers, slow, slice, name, exchange, connection, way, .. } = measurement;
+    let is_plain = *servers == NonZeroU32::MIN && exchange.is_none() && way.is_call();
+    if !connection.is_kept() && !is_plain {
+        Err(PlanError::OnlyCallsPerCall(name.clone()))
+    } else if *servers > MAX_SERVERS {
+        Err(PlanError::Servers)
+    } else if slow.is_some_and(|slow| slow.servers > *servers) {
+        Err(PlanError::SlowServers(name.clone()))
+    } else if exchange.is_some_and(|exchange| exchange.bindings > MAX_BINDINGS) {
+        Err(PlanError::Bindings)
+    } else if *servers > NonZeroU32::MIN && slice.is_some() {
+        Err(PlanError::SlicedServers(name.clone()))
+    } else {
+        Ok(())
     }
 }
 
@@ -399,8 +448,9 @@ fn pairs(scenario: &Scenario, stacks: &[&'static Stack]) -> Result<Vec<[&'static
 }
 
 impl Scenario {
-    /// Whether `stack` has a trial in `measurement`. A plain function call has only one caller and no connection, a server may
-    /// lack the method or have a fixed executor, and the floor of several connections is measured with one only if it is listed. A variant is
+    /// Whether `stack` has a trial in `measurement`. A plain function call has only one caller, no server and no connection, a
+    /// server may lack the method or an option, or have a fixed executor, and the floor of several connections is measured with
+    /// one only if it is listed. A variant is
     /// measured where its stack is.
     #[must_use]
     pub fn measures(&self, stack: &Stack, measurement: &Measurement) -> bool {
@@ -413,6 +463,10 @@ impl Scenario {
         (stack.has_server() || (measurement.load == Load::ONE_CALLER && measurement.connection.is_kept()))
             && stack.has(measurement.operation.method())
             && (measurement.executor.is_none() || stack.has_executors())
+            && (measurement.servers == NonZeroU32::MIN || stack.has_server())
+            && stack.has_server_options(&measurement.options)
+            && stack.has_way(measurement.way)
+            && (measurement.exchange.is_none() || stack.protocol.has_exchanges(stack))
             && (is_listed || is_floor)
     }
 }

@@ -106,6 +106,8 @@ pub fn reference_page() -> String {
     for (title, object) in [
         ("The scenario", &schema),
         ("`[[measurement]]`", &definitions["Measurement"]),
+        ("`slow`", &definitions["SlowServers"]),
+        ("`exchange`", &definitions["Exchange"]),
         ("`[[search]]`", &definitions["Search"]),
         ("`[[codec]]`", &definitions["CodecMeasurement"]),
         ("`[[claim]]`", &definitions["Claim"]),
@@ -136,6 +138,8 @@ pub fn reference_page() -> String {
     }
     for (title, name) in [
         ("Placements", "Placement"),
+        ("Ways", "Way"),
+        ("Kinds of exchanges", "ExchangeKind"),
         ("Arrivals", "Arrivals"),
         ("Connections", "ConnectionUse"),
         ("Actions", "Action"),
@@ -169,7 +173,12 @@ fn type_of(property: &Value) -> String {
             Some("ConnectionUse") => "[connection](#connections)".to_owned(),
             Some("ClaimFigure") => "[figure](#figures)".to_owned(),
             Some("Over") => "[table](#over)".to_owned(),
+            Some("SlowServers") => "[table](#slow)".to_owned(),
+            Some("Exchange") => "[table](#exchange)".to_owned(),
+            Some("ExchangeKind") => "[kind](#kinds-of-exchanges)".to_owned(),
+            Some("OptionValues") => "table".to_owned(),
             Some("Action") => "[action](#actions)".to_owned(),
+            Some("Way") => "[way](#ways)".to_owned(),
             _ => "string".to_owned(),
         };
     }
@@ -227,6 +236,8 @@ mod tests {
         let mut base = serde_json::to_value(&base).unwrap();
         base["measurement"] = serde_json::json!([{
             "name": "latency", "operation": "add", "load": "closed:1", "placement": "shared",
+            "slow": { "servers": 1, "work": "sleep:1ms" },
+            "exchange": { "kind": "topic", "bindings": 10 },
         }]);
         base["claim"] = serde_json::json!([{
             "name": "small", "statement": "It is small.", "condition": [{
@@ -246,6 +257,8 @@ mod tests {
         for (path, object) in [
             ("", &schema),
             ("/measurement/0", &definitions["Measurement"]),
+            ("/measurement/0/slow", &definitions["SlowServers"]),
+            ("/measurement/0/exchange", &definitions["Exchange"]),
             ("/search/0", &definitions["Search"]),
             ("/claim/0", &definitions["Claim"]),
             ("/claim/0/condition/0", &definitions["Condition"]),

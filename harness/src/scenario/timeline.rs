@@ -6,20 +6,21 @@ use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use calculator::{Executor, Work};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::servers::{MAX_SERVERS, is_one, one};
 use super::{count, duration};
 use crate::deploy::Placement;
 use crate::load::{Load, Operation};
-use crate::stacks::{Stack, hint, nearest};
+use crate::stacks::{OptionValues, Stack, hint, nearest, text};
 
 /// The permitted length of a timeline.
 const LENGTH_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
 /// The longest timeout of a call.
 const MAX_TIMEOUT: Duration = Duration::from_secs(600);
-/// The largest number of servers, those that have ended included.
-const MAX_SERVERS: u32 = 32;
+
 /// The largest number of calls: the outcome of each is kept until the timeline is over.
 const MAX_CALLS: u64 = 1_000_000;
 
@@ -69,6 +70,18 @@ pub struct Timeline {
     #[serde(default = "yes")]
     #[schemars(example = false)]
     pub warm: bool,
+    /// How servers run handlers, as in a measurement.
+    #[serde(default, with = "text::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", example = &"threads:1")]
+    pub executor: Option<Executor>,
+    /// What each handler does before it answers, as in a measurement.
+    #[serde(default, with = "text::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", example = &"sleep:10ms")]
+    pub work: Option<Work>,
+    /// Options of the servers that belong to their protocol, as in a measurement.
+    #[serde(default, skip_serializing_if = "OptionValues::is_empty")]
+    #[schemars(example = serde_json::json!({ "prefetch": 1, "ack": "after" }))]
+    pub options: OptionValues,
     /// What happens to servers and broker, each a `[[timeline.event]]` table, in any order.
     #[serde(rename = "event")]
     pub events: Vec<TimelineEvent>,
@@ -262,17 +275,8 @@ impl Timeline {
                 Action::KillBroker | Action::StartBroker => has_broker = !has_broker,
             }
         }
-        if running + ended > MAX_SERVERS { Err(TimelineProblem::Servers) } else { Ok(()) }
+        if running + ended > MAX_SERVERS.get() { Err(TimelineProblem::Servers) } else { Ok(()) }
     }
-}
-
-fn one() -> NonZeroU32 {
-    NonZeroU32::MIN
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_one(number: &NonZeroU32) -> bool {
-    *number == NonZeroU32::MIN
 }
 
 fn yes() -> bool {

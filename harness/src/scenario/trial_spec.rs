@@ -5,10 +5,11 @@ use std::num::NonZeroU32;
 use calculator::{Executor, Work};
 
 use super::model::Measurement;
+use super::servers::SlowServers;
 use super::trial_times::TrialTimes;
 use crate::deploy::{Cores, Placement};
 use crate::load::{AgreedTimes, ConnectionUse, Load, Operation, share};
-use crate::stacks::Stack;
+use crate::stacks::{Exchange, OptionValues, Stack, Way};
 
 /// The settings of one trial.
 #[derive(Clone)]
@@ -19,6 +20,8 @@ pub struct TrialSpec {
     pub measurement: String,
     /// What is called.
     pub operation: Operation,
+    /// How the client sends.
+    pub way: Way,
     /// The load.
     pub load: Load,
     /// The number of connections.
@@ -39,6 +42,14 @@ pub struct TrialSpec {
     pub executor: Option<Executor>,
     /// What handlers do before they answer, if the measurement sets it.
     pub work: Option<Work>,
+    /// The number of servers.
+    pub servers: NonZeroU32,
+    /// The servers whose handlers do other work.
+    pub slow: Option<SlowServers>,
+    /// The exchange through which calls go.
+    pub exchange: Option<Exchange>,
+    /// The options of the servers that the measurement sets.
+    pub options: OptionValues,
     /// Whether this is the second half of an A/A pair.
     pub twin: bool,
     /// Counts the trials of the same stack that are alive at the same time, from 0.
@@ -73,6 +84,7 @@ impl TrialSpec {
             stack,
             measurement: measurement.name.clone(),
             operation: measurement.operation,
+            way: measurement.way,
             load: measurement.load,
             connections,
             connection: measurement.connection,
@@ -83,12 +95,22 @@ impl TrialSpec {
             blocks: u32::MAX,
             executor: measurement.executor,
             work: measurement.work,
+            servers: measurement.servers,
+            slow: measurement.slow,
+            exchange: measurement.exchange,
+            options: measurement.options.clone(),
             twin: false,
             instance: 0,
             share: None,
             slices: 1,
             finds_generator_limit: false,
         }
+    }
+
+    /// Whether the client sends in another way than the one of a plain measurement: without an answer, or through an exchange.
+    #[must_use]
+    pub fn sends_otherwise(&self) -> bool {
+        !self.way.is_call() || self.exchange.is_some()
     }
 
     /// The share that agent number `agent` (from 1) of `of` agents has in this trial: its part of the load and of the

@@ -10,6 +10,7 @@ mod anatomy;
 mod destination;
 #[cfg(feature = "dummy")]
 mod dummy;
+mod exchange;
 mod facts;
 mod http;
 mod inproc;
@@ -18,6 +19,7 @@ mod jsonrpc;
 pub mod libraries;
 mod list;
 mod method_list;
+mod option_values;
 mod options;
 mod protocol;
 mod python;
@@ -29,17 +31,20 @@ mod suggestion;
 mod tcp;
 pub(crate) mod text;
 mod variant;
+mod way;
 mod xmlrpc;
 mod zerorpc;
 
 pub use anatomy::Anatomy;
 pub use destination::Destination;
+pub use exchange::{Exchange, ExchangeKind, Undeclare};
 pub use facts::{Colour, DeliveryTerms, Driver, End, Role, UrlForm};
 pub use invoke::{Invocation, InvokeError, Output, parse_params};
 pub use list::{
     FLOORS, PROTOCOLS, UnknownProtocol, UnknownStack, all, call_groups, check_broker_url, client_groups,
     default_brokered, protocols_with, server_groups,
 };
+pub use option_values::{OptionValue, OptionValueError, OptionValues};
 pub use options::{GroupArguments, OptionGroup, Options, OptionsError};
 pub use protocol::{Connecting, MAX_INSTANCES, Protocol, ProtocolRef, ServedBy, Stack};
 pub use python::{PYTHON_VARIABLE, Reference, ReferenceError, interpreter_version, missing_python};
@@ -52,3 +57,4 @@ pub use size::parse_size;
 pub(crate) use suggestion::{hint, nearest, nearest_expected, parse_or_suggest};
 pub use tcp::{EVENT_FLOOR, NETWORK_FLOOR};
 pub use variant::{at_the_place_of, base_name};
+pub use way::Way;

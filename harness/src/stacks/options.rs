@@ -16,8 +16,8 @@ pub struct OptionGroup {
     pub name: &'static str,
     augment: fn(Command) -> Command,
     parse: fn(&ArgMatches) -> Result<Json, clap::Error>,
-    #[cfg(test)]
     default: fn() -> Json,
+    check: fn(&Json) -> Result<(), serde_json::Error>,
 }
 
 impl OptionGroup {
@@ -29,12 +29,11 @@ impl OptionGroup {
             name,
             augment: T::augment_args,
             parse: parse::<T>,
-            #[cfg(test)]
             default: || serde_json::to_value(T::default()).unwrap_or_default(),
+            check: |value| T::deserialize(value).map(drop),
         }
     }
 
-    #[cfg(test)]
     pub(super) fn default_value(&self) -> Json {
         (self.default)()
     }
@@ -49,6 +48,16 @@ impl OptionGroup {
     fn ids(&self) -> Vec<String> {
         let command = self.augment(Command::new("options"));
         command.get_arguments().map(|argument| argument.get_id().to_string()).collect()
+    }
+
+    /// Whether it has the option that is this field of its type.
+    pub(super) fn has(&self, field: &str) -> bool {
+        self.ids().iter().any(|id| id == field)
+    }
+
+    /// The names of its options on command lines, without the hyphens before them.
+    pub(super) fn names(&self) -> impl Iterator<Item = String> {
+        self.ids().into_iter().map(|id| id.replace('_', "-"))
     }
 }
 
@@ -103,6 +112,25 @@ impl Options {
         let value =
             serde_json::to_value(options).map_err(|source| OptionsError { group: group.name, source })?;
         self.0.insert(group.name.to_owned(), value);
+        Ok(())
+    }
+
+    /// Sets `field` of the options of `group`, and leaves the others.
+    ///
+    /// # Errors
+    /// [`OptionsError`] if the field cannot have this value.
+    pub(super) fn set_field(
+        &mut self,
+        group: &OptionGroup,
+        field: &str,
+        value: Json,
+    ) -> Result<(), OptionsError> {
+        let mut options = self.0.get(group.name).cloned().unwrap_or_else(|| group.default_value());
+        if let Some(fields) = options.as_object_mut() {
+            fields.insert(field.to_owned(), value);
+        }
+        (group.check)(&options).map_err(|source| OptionsError { group: group.name, source })?;
+        self.0.insert(group.name.to_owned(), options);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use calculator::conformance::Profile;
-use calculator::{Call, CallError, Client, ClientOptions, Method, Value};
+use calculator::{Call, CallError, Client, ClientOptions, ErrorKind, Method, Value};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use net::Address;
@@ -14,11 +14,14 @@ use serde::{Serialize, Serializer};
 
 use super::anatomy::Anatomy;
 use super::destination::Destination;
+use super::exchange::{Exchange, Undeclare};
 use super::facts::{Colour, DeliveryTerms, Driver, End, Role, UrlForm};
 use super::invoke::{Invocation, InvokeError, Output, one_call};
+use super::option_values::OptionValues;
 use super::options::{OptionGroup, Options};
 use super::python::Reference;
 use super::serve::{ServeContext, ServeError, Serving};
+use super::way::Way;
 
 /// The most servers of one stack that run at the same time: those of a topology.
 pub const MAX_INSTANCES: usize = 32;
@@ -155,6 +158,43 @@ pub trait Protocol: Send + Sync {
     fn separate(&self, _stack: &Stack, _instance: usize, _server: &mut Options) -> Options {
         Options::default()
     }
+
+    /// Whether the calls of `stack` can go through an [`Exchange`].
+    fn has_exchanges(&self, _stack: &Stack) -> bool {
+        false
+    }
+
+    /// Makes clients with the options `clients` call through `exchange`.
+    fn route(&self, _exchange: Exchange, _clients: &mut Options) {}
+
+    /// Declares `exchange` for clients that call the server at `destination`, which runs already. Returns what removes it.
+    ///
+    /// # Errors
+    /// A human-readable message, which does not repeat the URL.
+    fn declare(
+        &self,
+        _destination: Destination,
+        _exchange: Exchange,
+        _timeout: Duration,
+    ) -> BoxFuture<'static, Result<Undeclare, String>> {
+        let message = format!("{} has no exchanges", self.name());
+        async { Err(message) }.boxed()
+    }
+
+    /// The ways in which clients of `stack` can send, other than calls.
+    fn ways(&self, _stack: &Stack) -> &'static [Way] {
+        &[]
+    }
+
+    /// Opens a client that sends in `way`, one of [`Self::ways`]. Its calls end with null when the message was confirmed or
+    /// written.
+    fn connect_in(&self, _stack: &Stack, way: Way, _: Destination, _: ClientOptions) -> Connecting {
+        let message = format!("{} has no {way}", self.name());
+        async { Err(CallError::new(ErrorKind::InvalidArguments, message)) }.boxed()
+    }
+
+    /// Changes the options of a server so that it executes what is sent in `way`.
+    fn receive(&self, _way: Way, _server: &mut Options) {}
 
     /// Removes what a server that was started with the options `server` has left at the broker at `url`.
     ///
@@ -413,6 +453,23 @@ impl Stack {
         Ok(clients)
     }
 
+    /// Whether clients can send in `way`, and servers of this program count what they receive.
+    #[must_use]
+    pub fn has_way(&self, way: Way) -> bool {
+        let is_own = matches!(self.served_by, ServedBy::Own(_));
+        way.is_call() || (is_own && self.protocol.ways(self).contains(&way))
+    }
+
+    /// Opens one connection that sends in `way`, like [`Self::connect`].
+    pub fn connect_in(&self, way: Way, destination: Destination, options: ClientOptions) -> Connecting {
+        match way {
+            Way::Call => self.connect(destination, options),
+            Way::Cast | Way::Fanout | Way::Notify => {
+                self.protocol.connect_in(self, way, destination, options)
+            }
+        }
+    }
+
     /// Binds this stack's server.
     ///
     /// # Errors
@@ -444,6 +501,13 @@ impl Stack {
     #[must_use]
     pub fn has_executors(&self) -> bool {
         matches!(self.served_by, ServedBy::Own(_)) && self.server.threads.is_none()
+    }
+
+    /// Whether a scenario can set the options `values` of the server: it is one of this program, and its protocol has them.
+    #[must_use]
+    pub fn has_server_options(&self, values: &OptionValues) -> bool {
+        let is_own = matches!(self.served_by, ServedBy::Own(_));
+        values.is_empty() || (is_own && values.belong_to(self.protocol.server_options()))
     }
 
     /// Whether this stack has a server process; `inproc` has none.

@@ -75,7 +75,7 @@ macro_rules! reference {
         $crate::stacks::python::Reference {
             title: $title,
             script: $script,
-            source: include_str!(concat!("../../../servers/python/", $script)),
+            source: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../servers/python/", $script)),
             arguments: $arguments,
             options: |_| vec![],
             accepts: &[],

@@ -67,6 +67,22 @@ pub struct Usage {
     pub throttled_ns: Option<u64>,
 }
 
+impl Usage {
+    /// The usage of two processes together: sums, of the peak memory the larger one, and of the time under a quota the longer
+    /// one, since both may be in the same control group.
+    #[must_use]
+    pub fn with(self, other: Usage) -> Self {
+        Usage {
+            cpu_ns: self.cpu_ns.saturating_add(other.cpu_ns),
+            voluntary_switches: self.voluntary_switches.saturating_add(other.voluntary_switches),
+            involuntary_switches: self.involuntary_switches.saturating_add(other.involuntary_switches),
+            peak_rss: self.peak_rss.max(other.peak_rss),
+            run_queue_ns: self.run_queue_ns.zip(other.run_queue_ns).map(|(a, b)| a.saturating_add(b)),
+            throttled_ns: self.throttled_ns.max(other.throttled_ns),
+        }
+    }
+}
+
 /// What a core did since boot, apart from running processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CoreTime {

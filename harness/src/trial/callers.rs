@@ -10,9 +10,11 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::CLIENT_RUNTIME;
 use super::agreed_start::wait_for_start;
+use super::deliveries::Sent;
 use super::error::TrialError;
 use super::per_call::{ConnectionBudget, PerCallClient};
 use super::server::{ServerLocation, TrialContext};
+use super::servers::{connect, declare};
 use crate::load::{self, ConnectionUse, InFlight, Load, WarmUp, Window};
 use crate::observe::Observation;
 use crate::scenario::TrialSpec;
@@ -44,18 +46,19 @@ pub(super) struct TurnLength {
 /// their first counted call at the same time.
 const CALLS_TO_WARM_AGAIN: u32 = 2;
 
-/// Connects on the client's cores, unless each call opens a connection, tells `connected`, and makes the calls of the turns that are `requested`, until none can
-/// follow.
+/// Connects on the client's cores, unless each call opens a connection, tells `connected`, and makes the calls of the turns
+/// that are `requested`, until none can follow.
 ///
 /// # Errors
 /// [`TrialError`].
 pub(super) fn run(
     (spec, block): (&TrialSpec, u32),
     context: &TrialContext<'_>,
-    location: &ServerLocation,
+    locations: &[ServerLocation],
     connected: &Sender<()>,
     mut requested: UnboundedReceiver<Turn>,
     in_flight: &Arc<InFlight>,
+    sent: &Arc<Sent>,
 ) -> Result<(), TrialError> {
     let stack = spec.stack.name;
     if !spec.cores.client.is_empty() {
@@ -67,12 +70,16 @@ pub(super) fn run(
         .build()
         .map_err(|source| TrialError::Runtime { stack, source })?;
     runtime.block_on(async {
-        let (callers, timeout) = (spec.connections.get(), context.scenario.timeout);
+        let timeout = context.scenario.timeout;
+        let undeclare = declare(locations, spec, timeout).await?;
         let budget = Arc::new(ConnectionBudget::of_machine());
-        let clients = match spec.connection {
-            ConnectionUse::Kept => location.connect(spec.stack, callers, timeout).await?,
-            ConnectionUse::PerCall => PerCallClient::clients(spec.stack, location, callers, timeout, &budget),
+        let clients = match (spec.connection, locations.first()) {
+            (ConnectionUse::PerCall, Some(location)) => {
+                PerCallClient::clients(spec.stack, location, spec.connections.get(), timeout, &budget)
+            }
+            _ => connect(locations, spec, timeout).await?,
         };
+        let clients = if spec.way.is_call() { clients } else { sent.counting(clients) };
         let _ = connected.send(());
         while let Some(Turn { number, length, opened, finished }) = requested.recv().await {
             let warmup = match spec.share {
@@ -94,6 +101,7 @@ pub(super) fn run(
                 seed: context.seed,
                 block,
                 interrupted: Arc::clone(context.interrupted),
+                way: spec.way,
                 keeps_calls: false,
                 in_flight: Arc::clone(in_flight),
             };
@@ -113,6 +121,9 @@ pub(super) fn run(
             budget.check(stack)?;
             // The connections stay open, and this thread stays, so that its run-queue delay can still be read.
             let _ = finished.send(observation);
+        }
+        if let Some(undeclare) = undeclare {
+            undeclare().await;
         }
         Ok(())
     })

@@ -53,7 +53,7 @@ fn measure(
     }
     let meters = Meters {
         client: Some(Meter::ThisProcess { except: vec![] }),
-        server: None,
+        servers: vec![],
         broker: None,
         others: vec![],
     };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use calculator::CallError;
 
 use crate::deploy::{GroupError, ServerError};
-use crate::stacks::OptionsError;
+use crate::stacks::{OptionValueError, OptionsError};
 
 /// Why a trial could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +21,17 @@ pub enum TrialError {
     /// The server's options cannot be passed on.
     #[error(transparent)]
     Options(#[from] OptionsError),
+    /// The server cannot have an option of the scenario.
+    #[error(transparent)]
+    Option(#[from] OptionValueError),
+    /// The exchange of the trial cannot be declared.
+    #[error("{stack}: the exchange cannot be declared: {reason}")]
+    Exchange {
+        /// The stack.
+        stack: &'static str,
+        /// The broker's reason.
+        reason: String,
+    },
     /// The server cannot be reached.
     #[error("{stack}: no answer from {address}: {source}")]
     Connect {

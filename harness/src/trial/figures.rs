@@ -4,7 +4,9 @@ use super::cores_in_use;
 use super::measured::Measured;
 use super::reading::{KeptBack, Reading, used};
 use crate::deploy::format_log;
-use crate::record::{AuditCheck, CheckName, HistogramError, Label, Latency, Status, Trial, Used};
+use crate::record::{
+    AuditCheck, CheckName, HistogramError, Label, Latency, ServerCalls, Status, Trial, Used,
+};
 use crate::sys::UsageReading;
 
 /// Marks `trial` as failed for the reason `detail`.
@@ -23,6 +25,8 @@ pub(super) fn fill(trial: &mut Trial, measured: &Measured) {
     trial.generator_limit = observation.generator_limit;
     trial.throughput = observation.counts.right as f64 / not_zero(measured.seconds_until_last_end);
     trial.counts = observation.counts.clone();
+    trial.deliveries.clone_from(&measured.deliveries);
+    trial.servers = measured.server_calls.iter().map(|calls| ServerCalls { calls: *calls }).collect();
     if let Err(error) = fill_histograms(trial, measured) {
         fail(trial, error.to_string());
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::reading::{KeptBack, Reading};
 use crate::load::Window;
 use crate::observe::{InFlightSamples, Observation};
-use crate::record::Slices;
+use crate::record::{Deliveries, Slices};
 use crate::sys::UsageReading;
 
 /// The measurements of one turn of a trial.
@@ -19,13 +19,22 @@ pub(super) struct MeasuredTurn {
     pub(super) readings: Option<(Reading, Reading)>,
     /// The calls in flight.
     pub(super) samples: InFlightSamples,
+    /// The calls that each of several servers executed in the window; empty for a single one.
+    pub(super) server_calls: Vec<Option<u64>>,
 }
 
 impl MeasuredTurn {
     /// A turn that ended before its window opened.
     pub(super) fn without_window(observation: Observation) -> Self {
         let samples = InFlightSamples::default();
-        MeasuredTurn { observation, window: None, seconds: 0.0, readings: None, samples }
+        MeasuredTurn {
+            observation,
+            window: None,
+            seconds: 0.0,
+            readings: None,
+            samples,
+            server_calls: vec![],
+        }
     }
 
     /// The seconds from the beginning of the window until `last`, at least the length of the window; more in an open loop
@@ -63,6 +72,10 @@ pub(super) struct Measured {
     /// The figures of each turn.
     pub(super) slices: Slices,
     pub(super) samples: InFlightSamples,
+    /// The calls that each of several servers executed; their trials are in one piece.
+    pub(super) server_calls: Vec<Option<u64>>,
+    /// Where the messages arrived that have no answer.
+    pub(super) deliveries: Option<Deliveries>,
     /// What was kept back from this trial and those with which it took turns. `None` for a trial in one piece: it is then
     /// computed from the readings.
     pub(super) kept_back: Option<KeptBack>,
@@ -85,6 +98,7 @@ impl Measured {
         self.seconds_until_last_end += turn.seconds_until(last.map(|(_, ended)| ended));
         self.first_window_at = self.first_window_at.or(turn.window.map(|window| window.begin));
         self.add_slice(&turn);
+        self.server_calls = turn.server_calls;
         self.readings.extend(turn.readings);
         self.samples.append(turn.samples);
         self.observation.generator_limit =

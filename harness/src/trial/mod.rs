@@ -3,12 +3,14 @@
 mod agreed_start;
 mod callers;
 mod codec;
+mod deliveries;
 mod error;
 mod figures;
 mod measured;
 mod per_call;
 mod reading;
 mod server;
+mod servers;
 mod stage;
 pub mod timeline;
 pub mod topology;
@@ -166,7 +168,7 @@ fn measure<'scope>(
     let end = |stage: Result<Stage<'scope>, String>| {
         let stage = stage?;
         let cores = cores_in_use(&stage.spec().cores);
-        let measured = stage.end().map_err(|error| error.to_string())?;
+        let measured = stage.end(context.interrupted).map_err(|error| error.to_string())?;
         let kept_back = ends.as_ref().and_then(|(before, after)| KeptBack::between(before, after, &cores));
         let of_others = |kept: KeptBack| KeptBack { others: kept.others.filter(|_| is_complete), ..kept };
         Ok(Measured { kept_back: kept_back.map(of_others), ..measured })
@@ -185,7 +187,7 @@ fn meters_of_all(stages: &[Result<Stage<'_>, String>], kept_awake: Option<&KeepA
             others.push(*pid);
         }
     }
-    Meters { client: Some(Meter::ThisProcess { except: vec![] }), server: None, broker: None, others }
+    Meters { client: Some(Meter::ThisProcess { except: vec![] }), servers: vec![], broker: None, others }
 }
 
 /// How much later than agreed an agent made its first call, in nanoseconds.

@@ -7,7 +7,8 @@ use crate::sys::{self, Usage, UsageReading};
 /// The meters of the processes of a trial. A process that is not observable has none.
 pub(super) struct Meters {
     pub(super) client: Option<Meter>,
-    pub(super) server: Option<Meter>,
+    /// Of every server.
+    pub(super) servers: Vec<Meter>,
     pub(super) broker: Option<Meter>,
     /// The ids of other processes whose CPU time is known: those that keep cores awake, and for a group its servers and
     /// brokers.
@@ -17,7 +18,8 @@ pub(super) struct Meters {
 impl Meters {
     /// Resets the recorded peak memory of every process to its current memory.
     pub(super) fn reset_peak_memory(&self) {
-        [&self.client, &self.server, &self.broker].into_iter().flatten().for_each(Meter::reset_peak_memory);
+        let all = self.client.iter().chain(&self.servers).chain(&self.broker);
+        all.for_each(Meter::reset_peak_memory);
     }
 
     /// Reads every meter at the beginning of the window, one after the other. A reading through a control port takes a round
@@ -35,7 +37,8 @@ impl Meters {
     }
 
     fn read_servers(&self, what: What) -> Reading {
-        let (server, broker) = (what.of(self.server.as_ref()), what.of(self.broker.as_ref()));
+        let server = together(self.servers.iter().map(|server| what.of(Some(server))));
+        let broker = what.of(self.broker.as_ref());
         let reading = Reading { server, broker, ..Reading::default() };
         match what {
             What::CpuTimes | What::Processes => reading,
@@ -67,6 +70,14 @@ impl What {
             What::CpuTimes => meter?.read_cpu_time(),
         }
     }
+}
+
+/// The usage of several processes together; `None` without any, or where one could not be read. The instant is that of the
+/// first reading.
+fn together(readings: impl Iterator<Item = Option<UsageReading>>) -> Option<UsageReading> {
+    let readings = readings.collect::<Option<Vec<_>>>()?;
+    let sum = |a: UsageReading, b: UsageReading| UsageReading { usage: a.usage.with(b.usage), at: a.at };
+    readings.into_iter().reduce(sum)
 }
 
 /// One reading of every meter, and of the cores.

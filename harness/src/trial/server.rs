@@ -12,7 +12,7 @@ use crate::deploy::{ServerProcess, ServerStart};
 use crate::observe::Meter;
 use crate::observe::control::{self, ControlPort, Stats};
 use crate::scenario::{Scenario, TrialSpec};
-use crate::stacks::{Destination, Options, ServerOptions, Stack};
+use crate::stacks::{Destination, Options, ServerOptions, Stack, Way};
 
 /// The context that all trials of a run share.
 pub struct TrialContext<'a> {
@@ -42,13 +42,27 @@ impl TrialContext<'_> {
         ServerCopy { options: self.server.clone(), instance: 0 }
     }
 
-    /// The server of `spec`.
-    pub(super) fn server_of(&self, spec: &TrialSpec) -> ServerCopy {
+    /// A second server of `stack` beside the first, which executes what is sent in `way`.
+    pub(crate) fn receiver(&self, stack: &Stack, way: Way) -> ServerCopy {
+        let mut options = self.server.clone();
+        stack.protocol.receive(way, &mut options.protocol);
+        ServerCopy { options, instance: 1 }
+    }
+
+    /// Server number `index` of `spec`, from 0.
+    ///
+    /// # Errors
+    /// [`TrialError::Option`].
+    pub(super) fn server_of(&self, spec: &TrialSpec, index: u32) -> Result<ServerCopy, TrialError> {
         let mut options = if spec.twin { self.twin } else { self.server }.clone();
         let common = &mut options.common;
         common.executor = spec.executor.unwrap_or(common.executor);
-        common.work = spec.work.or(common.work);
-        ServerCopy { options, instance: spec.instance }
+        let others = spec.slow.map_or(u32::MAX, |slow| spec.servers.get().saturating_sub(slow.servers.get()));
+        let slow = spec.slow.filter(|_| index >= others).map(|slow| slow.work);
+        common.work = slow.or(spec.work).or(common.work);
+        spec.options.set(&mut options.protocol, spec.stack.protocol.server_options())?;
+        spec.stack.protocol.receive(spec.way, &mut options.protocol);
+        Ok(ServerCopy { options, instance: spec.instance })
     }
 }
 
@@ -190,15 +204,28 @@ impl ServerLocation {
         connections: u32,
         timeout: Duration,
     ) -> Result<Vec<Arc<dyn Client>>, TrialError> {
-        let options = ClientOptions { timeout, ..ClientOptions::default() };
         let mut clients = Vec::new();
         for _ in 0..connections {
-            let client =
-                stack.connect(self.destination.clone(), options.clone()).await.map_err(|source| {
-                    TrialError::Connect { stack: stack.name, address: self.shown.clone(), source }
-                })?;
-            clients.push(client);
+            clients.push(self.connect_in(stack, Way::Call, timeout).await?);
         }
         Ok(clients)
+    }
+
+    /// Opens one connection that sends in `way`.
+    ///
+    /// # Errors
+    /// [`TrialError::Connect`].
+    pub async fn connect_in(
+        &self,
+        stack: &'static Stack,
+        way: Way,
+        timeout: Duration,
+    ) -> Result<Arc<dyn Client>, TrialError> {
+        let options = ClientOptions { timeout, ..ClientOptions::default() };
+        stack.connect_in(way, self.destination.clone(), options).await.map_err(|source| TrialError::Connect {
+            stack: stack.name,
+            address: self.shown.clone(),
+            source,
+        })
     }
 }

@@ -1,6 +1,8 @@
 //! A trial whose server runs and whose callers are connected, ready to be measured in one turn or in several.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
@@ -9,11 +11,12 @@ use calculator::Work;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::callers::{self, Turn, TurnLength};
+use super::deliveries::Sent;
 use super::error::TrialError;
 use super::measured::{Measured, MeasuredTurn};
 use super::reading::{Meters, What};
-use super::server::{BrokerLocation, RunningServer, TrialContext};
-use crate::deploy::ServerProcess;
+use super::server::{BrokerLocation, TrialContext};
+use super::servers::TrialServers;
 use crate::deploy::keep_awake::KeepAwake;
 use crate::load::{InFlight, Window};
 use crate::observe::{InFlightSamples, Meter, Observation};
@@ -29,10 +32,10 @@ const MIN_CALLS_PER_SLICE: u64 = 5;
 /// How often a wait for the callers' thread checks whether that has ended.
 const END_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A trial that is ready to be measured. Dropping it ends its callers and its server.
+/// A trial that is ready to be measured. Dropping it ends its callers and its servers.
 pub(super) struct Stage<'scope> {
     spec: &'scope TrialSpec,
-    running: RunningServer,
+    servers: TrialServers,
     meters: Meters,
     /// Requests turns from the thread of the callers, which ends when this is dropped.
     turns: UnboundedSender<Turn>,
@@ -40,13 +43,14 @@ pub(super) struct Stage<'scope> {
     connected: Receiver<()>,
     callers: ScopedJoinHandle<'scope, Result<(), TrialError>>,
     in_flight: Arc<InFlight>,
+    sent: Arc<Sent>,
     measured: Measured,
     /// Whether no turn may follow.
     is_over: bool,
 }
 
 impl<'scope> Stage<'scope> {
-    /// Starts the server of `spec`, unless it is already running, and a thread that connects to it and waits for turns.
+    /// Starts the servers of `spec`, unless they are already running, and a thread that connects to them and waits for turns.
     ///
     /// # Errors
     /// [`TrialError`]. If the callers cannot connect, [`Self::end`] returns the reason.
@@ -58,30 +62,33 @@ impl<'scope> Stage<'scope> {
         kept_awake: Option<&KeepAwake>,
         block: u32,
     ) -> Result<Self, TrialError> {
-        let copy = context.server_of(spec);
-        let never_idle = never_idle(spec, &copy.options);
-        let running = RunningServer::start(spec.stack, context, broker, &spec.cores.server, copy)?;
+        let never_idle = never_idle(spec, &context.server_of(spec, 0)?.options);
+        let servers = TrialServers::start(spec, context, broker)?;
         let broker = broker.filter(|_| spec.stack.needs_broker()).and_then(|broker| broker.pid);
-        let is_complete = (running.process.is_some() || !spec.stack.has_server())
+        let is_complete = (servers.are_own() || !spec.stack.has_server())
             && (broker.is_some() || !spec.stack.needs_broker());
         let meters = Meters {
             client: Some(Meter::ThisProcess { except: sys::own_threads() }),
-            server: running.meter(),
+            servers: servers.meters(),
             broker: broker.map(Meter::Process),
             others: kept_awake.into_iter().flat_map(KeepAwake::pids).collect(),
         };
         let in_flight = Arc::new(InFlight::default());
         let (turns, requested): (_, UnboundedReceiver<Turn>) = unbounded_channel();
         let (tell_connected, connected) = mpsc::channel();
-        let (location, counter) = (running.location.clone(), Arc::clone(&in_flight));
+        let (locations, counter) = (servers.locations(spec), Arc::clone(&in_flight));
+        let sent = Arc::new(Sent::default());
+        let messages = Arc::clone(&sent);
         let callers = std::thread::Builder::new()
             .spawn_scoped(scope, move || {
-                callers::run((spec, block), context, &location, &tell_connected, requested, &counter)
+                let place = (spec, block);
+                callers::run(place, context, &locations, &tell_connected, requested, &counter, &messages)
             })
             .map_err(|source| TrialError::Load { stack: spec.stack.name, source })?;
         let never_idle = is_complete && never_idle;
         let measured = Measured { is_complete, never_idle, ..Measured::default() };
-        Ok(Stage { spec, running, meters, turns, connected, callers, in_flight, measured, is_over: false })
+        let is_over = false;
+        Ok(Stage { spec, servers, meters, turns, connected, callers, in_flight, sent, measured, is_over })
     }
 
     /// The trial that this is.
@@ -121,7 +128,7 @@ impl<'scope> Stage<'scope> {
 
     /// The processes of this trial apart from the client, where they can be observed.
     pub(super) fn server_meters(&self) -> impl Iterator<Item = &Meter> {
-        [&self.meters.server, &self.meters.broker].into_iter().flatten()
+        self.meters.servers.iter().chain(&self.meters.broker)
     }
 
     /// Whether this run started every process of the trial.
@@ -173,6 +180,7 @@ impl<'scope> Stage<'scope> {
             |until: Instant| result.recv_timeout(until.saturating_duration_since(Instant::now())).ok();
         let mut early = result_until(window.begin);
         let before = self.meters.read_at_beginning(what);
+        let calls_before = self.calls_of_servers();
         let mut samples = InFlightSamples::default();
         let mut next_sample = window.begin;
         while early.is_none() && Instant::now() < window.end {
@@ -185,15 +193,24 @@ impl<'scope> Stage<'scope> {
         }
         let closed = Instant::now().min(window.end);
         let after = self.meters.read_at_end(what);
+        let calls_after = self.calls_of_servers();
+        let calls = |(before, after): (Option<u64>, Option<u64>)| Some(after?.saturating_sub(before?));
+        let server_calls = calls_before.into_iter().zip(calls_after).map(calls).collect();
         // The last answers may still be under way.
         let observation = early.or_else(|| self.receive(result))?;
         Some(MeasuredTurn {
             observation,
+            server_calls,
             window: Some(window),
             seconds: closed.saturating_duration_since(window.begin).as_secs_f64(),
             readings: Some((before, after)),
             samples,
         })
+    }
+
+    /// The calls that each server has executed so far; empty for a single server, to which every call goes.
+    fn calls_of_servers(&self) -> Vec<Option<u64>> {
+        if self.spec.servers > NonZeroU32::MIN { self.servers.calls() } else { vec![] }
     }
 
     /// The next message of the callers' thread; `None` if there will be none.
@@ -211,22 +228,24 @@ impl<'scope> Stage<'scope> {
         }
     }
 
-    /// Ends callers and server, and returns the measurements of all turns.
+    /// Ends callers and servers, and returns the measurements of all turns. What was sent without asking for an answer is
+    /// waited for, unless `interrupted` is set.
     ///
     /// # Errors
     /// [`TrialError`], of the callers.
-    pub(super) fn end(self) -> Result<Measured, TrialError> {
-        let Stage { spec, mut running, turns, callers, mut measured, .. } = self;
+    pub(super) fn end(self, interrupted: &AtomicBool) -> Result<Measured, TrialError> {
+        let Stage { spec, mut servers, turns, callers, sent, mut measured, .. } = self;
         drop(turns);
         // A library may panic where it cannot start a thread, for example.
         callers.join().map_err(|panic| TrialError::panicked(spec.stack.name, &*panic))??;
+        measured.deliveries =
+            (!spec.way.is_call()).then(|| sent.wait_for_deliveries(&servers, spec.way, interrupted));
         // Callers may notice the end of their server before the system reports it.
         let gave_up = measured.observation.callers_gave_up > 0;
         let timeout = if gave_up { EXIT_TIMEOUT } else { Duration::ZERO };
-        measured.server_ended =
-            running.process.as_mut().and_then(|process| process.exit_status_within(timeout));
+        measured.server_ended = servers.exit_status_within(timeout);
         if gave_up {
-            measured.server_log = running.process.map(ServerProcess::stop).unwrap_or_default();
+            measured.server_log = servers.stop();
         }
         Ok(measured)
     }

@@ -117,7 +117,7 @@ fn start_servers<'a>(
     context: &TrialContext<'_>,
     broker: Option<&'a BrokerLocation>,
 ) -> Result<(ServerGroup<'a>, ServerLocation), TrialError> {
-    let (options, mut destination) = context.first_server().of(spec.stack, broker);
+    let (options, mut destination) = context.server_of(spec, 0)?.of(spec.stack, broker);
     let broker = broker.map(|broker| broker.url.as_str());
     let cores = &spec.cores.server;
     let mut servers = ServerGroup::new(ServerStart { cores, options, broker, ..ServerStart::of(spec.stack) });
@@ -163,6 +163,7 @@ fn make_calls(
         seed: context.seed,
         block,
         interrupted: Arc::clone(context.interrupted),
+        way: spec.way,
         keeps_calls: true,
         in_flight: Arc::default(),
     };

@@ -7,6 +7,7 @@ mod codecs;
 mod common;
 #[cfg(target_os = "linux")]
 mod contention;
+mod exchanges;
 mod floors;
 mod handlers;
 #[cfg(target_os = "linux")]
@@ -22,9 +23,11 @@ mod private_broker;
 mod results;
 mod saving;
 mod scenarios;
+mod servers;
 mod signals;
 mod timelines;
 mod topologies;
+mod ways;
 
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;

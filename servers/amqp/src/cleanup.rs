@@ -7,6 +7,7 @@ use lapin::options::QueueDeleteOptions;
 use tokio::time::{Instant, sleep};
 
 use crate::connect::TransportError;
+use crate::notify::Priority;
 use crate::publisher::close;
 use crate::target::Target;
 use crate::topology::short_string;
@@ -17,8 +18,8 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 /// The reply code of a queue that is in use (PRECONDITION_FAILED).
 const IN_USE: u16 = 406;
 
-/// Deletes the queues of the server `target`, that of its topic and that of its name, with the messages in them. As in
-/// oslo.messaging, a server leaves them behind when it stops. A queue that does not exist is no error.
+/// Deletes the queues of the server `target`, that of its topic, that of its name and those of its notifications, with the
+/// messages in them. As in oslo.messaging, a server leaves them behind when it stops. A queue that does not exist is no error.
 ///
 /// A queue that still has a consumer after `timeout` stays: another server uses it.
 ///
@@ -32,7 +33,8 @@ pub async fn delete_server_queues(
     let deadline = Instant::now() + timeout;
     let connection = broker.connect("cleanup", timeout).await?;
     let of_topic = Target { server: None, ..target.clone() };
-    for queue in [target.queue(), of_topic.queue()] {
+    let of_notifications = Priority::ALL.map(|priority| priority.queue(&target.topic));
+    for queue in [target.queue(), of_topic.queue()].into_iter().chain(of_notifications) {
         loop {
             // The broker closes the channel with each refusal.
             let channel = connection.create_channel().await?;

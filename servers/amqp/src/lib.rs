@@ -67,6 +67,7 @@
 #![warn(clippy::disallowed_macros, clippy::disallowed_methods)]
 
 pub mod bare;
+pub mod bindings;
 mod broker_version;
 mod cleanup;
 mod client;

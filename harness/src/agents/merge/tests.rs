@@ -113,6 +113,7 @@ fn partial(agent: u32, of: u32, trials: Vec<Trial>) -> (String, Record) {
         skipped: vec![],
         checks: vec![],
         wire: vec![],
+        wire_of_ways: vec![],
         sockets: vec![],
         fairness: vec![],
         trials,

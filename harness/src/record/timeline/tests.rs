@@ -144,6 +144,52 @@ fn calls_are_level_again_when_ten_bins_in_a_row_are_as_before() {
 }
 
 #[test]
+fn answers_count_when_they_arrive() {
+    use Action::AddServer;
+    let mut result = with_events(vec![]);
+    // Until 2,000 each second call waits for 1,500 ms, and then all are answered at once.
+    let outcome = |ms| {
+        let response = if ms < 2_000 && ms % 20 == 0 { 1_500 } else { 1 };
+        Some((response, CallOutcome::Right))
+    };
+    result.fill(seen(vec![event(AddServer, 1_000, 1_040)], outcome));
+    let answered: Vec<_> = result.bins.iter().map(|bin| bin.answered).collect();
+    assert_eq!(
+        (answered[0], answered[14], answered[15], answered[39]),
+        (Some(5), Some(5), Some(10), Some(10))
+    );
+    let near =
+        |value: Option<f64>, expected: f64| assert!((value.unwrap() - expected).abs() < 1e-9, "{value:?}");
+    near(result.answers_before(), 50.0);
+    near(result.answers_at_end(), 100.0 + 25.0);
+    near(result.answer_gain(), 2.5);
+    near(result.slowest_at_end_ms(), 1.0);
+    result.servers = [3, 1].map(|calls| ServerCalls { calls: Some(calls) }).to_vec();
+    near(result.added_share(), 0.25);
+    result.audit(Contention::Reject);
+    assert_eq!(result.complaint, None);
+    result.bins[0].answered = Some(9_999);
+    result.audit(Contention::Reject);
+    assert!(result.complaint.unwrap().contains("right answers arrived, but 400 calls got one"));
+}
+
+#[test]
+fn answers_that_are_missing_or_not_known_have_no_rate() {
+    let mut result = with_events(vec![]);
+    let lost_at_end = |ms| if ms == 3_500 { Some((0, REFUSED)) } else { Some((1, CallOutcome::Right)) };
+    // The event begins in the first bin, so that nothing was before.
+    result.fill(seen(vec![event(Action::KillServer, 50, 60)], lost_at_end));
+    assert_eq!((result.answers_before(), result.answer_gain()), (None, None));
+    assert_eq!(result.slowest_at_end_ms(), Some(f64::INFINITY));
+    result.servers = vec![ServerCalls { calls: None }];
+    assert_eq!(result.added_share(), None);
+    result.bins.iter_mut().for_each(|bin| bin.answered = None);
+    assert_eq!((result.answers_at_end(), result.slowest_at_end_ms()), (None, None));
+    result.servers = vec![];
+    assert_eq!(result.added_share(), None);
+}
+
+#[test]
 fn what_does_not_add_up_is_invalid_when_it_is_read() {
     let mut result = with_events(away());
     result.bins = vec![TimelineBin { scheduled: 3, right: 2, ..TimelineBin::default() }];

@@ -13,6 +13,7 @@ mod figure;
 mod latency;
 mod percentiles;
 mod rows;
+mod servers;
 mod style;
 mod sweep;
 mod throughput;
@@ -138,6 +139,7 @@ fn of_measurement(summary: &MeasurementSummary, name: &str) -> Result<Vec<Figure
     if !one_caller || summary.measurement.placement == Placement::Shared {
         figures.extend(cpu::figure(summary, format!("{name}-cpu"))?);
     }
+    figures.extend(servers::figure(summary, format!("{name}-servers"))?);
     Ok(figures)
 }
 

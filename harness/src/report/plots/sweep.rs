@@ -1,6 +1,5 @@
-//! Sweeps: figures across measurements that differ only in their load or in their payload, which show each stack as it grows.
-
-use calculator::{Executor, Work};
+//! Sweeps: figures across measurements that differ only in their load, in their payload or in the number of bindings, which show
+//! each stack as it grows.
 
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, PlotError, draw};
@@ -24,6 +23,7 @@ const MIN_MEASUREMENTS: usize = 4;
 enum Along {
     Load,
     Payload,
+    Bindings,
 }
 
 /// What the measurements of a sweep have in common.
@@ -35,8 +35,7 @@ struct Common<'a> {
     placement: Placement,
     arrivals: Option<Arrivals>,
     connection: ConnectionUse,
-    executor: Option<Executor>,
-    work: Option<Work>,
+    settings: String,
 }
 
 impl Along {
@@ -47,12 +46,20 @@ impl Along {
             (Along::Load, Load::Closed(callers)) => Some(callers.get().into()),
             #[allow(clippy::cast_precision_loss, reason = "a payload is far below 2⁵³ bytes")]
             (Along::Payload, _) => measurement.operation.payload_bytes().map(|bytes| bytes as f64),
+            (Along::Bindings, _) => measurement.exchange.map(|exchange| exchange.bindings.get().into()),
         }
     }
 
+    /// What `measurement` sets beside the load and beside what grows.
+    fn settings(self, measurement: &Measurement) -> String {
+        let exchange = measurement.exchange.filter(|_| self == Along::Bindings);
+        let Some(exchange) = exchange else { return measurement.handlers() };
+        let others = Measurement { exchange: None, ..measurement.clone() };
+        format!(", {} exchange{}", exchange.kind.name(), others.handlers())
+    }
+
     fn common(self, measurement: &Measurement) -> Common<'_> {
-        let Measurement { operation, load, placement, connection, executor, work, .. } = measurement;
-        let (placement, connection, executor, work) = (*placement, *connection, *executor, *work);
+        let Measurement { operation, load, placement, connection, .. } = measurement;
         let arrivals = match load {
             Load::Open(_, arrivals) => Some(*arrivals),
             Load::Closed(_) => None,
@@ -60,10 +67,13 @@ impl Along {
         let (operation, load) = match self {
             Along::Load => (Some(*operation), None),
             Along::Payload => (None, Some(*load)),
+            Along::Bindings => (Some(*operation), Some(*load)),
         };
         // Those of an included scenario have a prefix.
         let prefix = measurement.name.split_once(": ").map_or("", |(prefix, _)| prefix);
-        Common { prefix, operation, load, placement, arrivals, connection, executor, work }
+        let settings = self.settings(measurement);
+        let (placement, connection) = (*placement, *connection);
+        Common { prefix, operation, load, placement, arrivals, connection, settings }
     }
 
     /// What the horizontal axis shows.
@@ -72,6 +82,7 @@ impl Along {
             (Along::Load, Load::Open(..)) => "calls offered per second",
             (Along::Load, Load::Closed(_)) => "concurrent callers",
             (Along::Payload, _) => "bytes of the document",
+            (Along::Bindings, _) => "bindings of the exchange",
         }
     }
 
@@ -80,6 +91,7 @@ impl Along {
         match self {
             Along::Load => measurement.operation.to_string(),
             Along::Payload => format!("{} {}", measurement.operation.method().name(), measurement.load),
+            Along::Bindings => format!("{} {}", measurement.operation, measurement.load),
         }
     }
 
@@ -90,11 +102,12 @@ impl Along {
             // Few calls fit into a window, too few for a p99.
             (Along::Load, Load::Closed(_), Some(_)) => &[CALLS, P50],
             (Along::Payload, ..) => &[P50, CPU, BYTES],
+            (Along::Bindings, ..) => &[P50, BROKER_CPU],
         }
     }
 }
 
-/// A quantity that is drawn against the load or the payload.
+/// A quantity that is drawn against what grows.
 struct Quantity {
     file: &'static str,
     name: &'static str,
@@ -119,6 +132,12 @@ const CPU: Quantity = Quantity {
     unit: "µs",
     of: |row| Some((row.cpu.client? + row.cpu.server? + row.cpu.broker.unwrap_or(0.0)) / 1e3),
 };
+const BROKER_CPU: Quantity = Quantity {
+    file: "broker-cpu",
+    name: "CPU time of the broker",
+    unit: "µs",
+    of: |row| Some(row.cpu.broker? / 1e3),
+};
 const BYTES: Quantity = Quantity {
     file: "bytes",
     name: "Bytes of a call",
@@ -132,13 +151,13 @@ pub(super) fn figures(
     mut name: impl FnMut(&str) -> String,
 ) -> Result<Vec<Figure>, PlotError> {
     let mut figures = Vec::new();
-    for along in [Along::Load, Along::Payload] {
+    for along in [Along::Load, Along::Payload, Along::Bindings] {
         for sweep in sweeps(along, &summary.measurements) {
             let Some(first) = sweep.first() else { continue };
             for quantity in along.quantities(&first.measurement) {
                 let constant = along.constant(&first.measurement);
-                let file =
-                    name(&format!("sweep {constant}{} {}", first.measurement.handlers(), quantity.file));
+                let settings = along.settings(&first.measurement);
+                let file = name(&format!("sweep {constant}{settings} {}", quantity.file));
                 figures.extend(figure(along, &sweep, quantity, file)?);
             }
         }

@@ -6,7 +6,7 @@ use super::curves;
 use super::figure::Figure;
 use super::rows::{self, RIM};
 use super::style::{GRID, INK, Look, MUTED, TEXT_SIZE, WIDTH, width};
-use crate::record::{BIN_LENGTH, TimelineResult};
+use crate::record::{BIN_LENGTH, TimelineBin, TimelineResult};
 use crate::report::text;
 use crate::report::timelines::{StackTimeline, Timelines};
 
@@ -23,47 +23,81 @@ const NAME_HEIGHT: f64 = 24.0;
 const CURVE_HEIGHT: f64 = 96.0;
 const SHARE_GAP: f64 = 10.0;
 const SHARE_HEIGHT: f64 = 26.0;
-const PANEL_HEIGHT: f64 = NAME_HEIGHT + CURVE_HEIGHT + SHARE_GAP + SHARE_HEIGHT + 12.0;
+/// The part between the response times and the lost calls: the answers per second, with the gap above it.
+const RATE_HEIGHT: f64 = 52.0;
+const RATE_GAP: f64 = 12.0;
+const BELOW_PANEL: f64 = 12.0;
 /// Response times in milliseconds that every axis shows, so that small differences look small.
 const SHOWN_MS: [f64; 2] = [0.1, 10.0];
+
+/// What all panels of a figure share.
+struct Scales {
+    seconds: Axis,
+    /// The response times of all stacks in milliseconds.
+    times: Vec<f64>,
+    /// The largest number of calls or answers per second; `None` where the record has no answers over time.
+    largest_rate: Option<f64>,
+}
 
 /// Draws `timeline`, the first block that counts of each stack.
 pub(super) fn figure(timeline: &Timelines<'_>, name: String) -> Result<Figure, PlotError> {
     let shown: Vec<(&StackTimeline<'_>, &TimelineResult)> =
         timeline.stacks.iter().filter_map(|stack| Some((stack, *stack.blocks.first()?))).collect();
     let title = format!("Response times and lost calls over time: {}", timeline.timeline.name);
-    let seconds = Axis::linear(std::iter::once(timeline.timeline.length.as_secs_f64()), LEFT, RIGHT);
-    let times = shown.iter().flat_map(|(_, result)| &result.bins).flat_map(|bin| [bin.p50_ns, bin.max_ns]);
-    let times: Vec<f64> = times.flatten().map(millis).chain(SHOWN_MS).collect();
-    let bottom = panel_top(shown.len());
+    let bins = || shown.iter().flat_map(|(_, result)| &result.bins);
+    let times = bins().flat_map(|bin| [bin.p50_ns, bin.max_ns]).flatten();
+    let rates = bins().flat_map(|bin| [Some(bin.scheduled), bin.answered]).flatten().map(per_second);
+    let has_answers = bins().any(|bin| bin.answered.is_some());
+    let scales = Scales {
+        seconds: Axis::linear(std::iter::once(timeline.timeline.length.as_secs_f64()), LEFT, RIGHT),
+        times: times.map(millis).chain(SHOWN_MS).collect(),
+        largest_rate: rates.reduce(f64::max).filter(|_| has_answers),
+    };
+    let bottom = scales.panel_top(shown.len());
     let alternative = format!("{title}; {}", timeline.conditions());
     let svg = draw(bottom + rows::BELOW, &alternative, |canvas| {
         rows::heading(canvas, &title, &timeline.calls());
         for (index, (_, result)) in shown.iter().enumerate() {
-            let top = panel_top(index) + NAME_HEIGHT;
+            let (top, lower) =
+                (scales.panel_top(index) + NAME_HEIGHT, scales.panel_top(index + 1) - BELOW_PANEL);
             for outage in result.outages() {
                 let (from, to) = (seconds_of(outage.from_ns), outage.to_ns.map_or(f64::MAX, seconds_of));
-                let lower = top + CURVE_HEIGHT + SHARE_GAP + SHARE_HEIGHT;
-                canvas.rectangle((seconds.at(from), top), (seconds.at(to), lower), GRID, 0.6);
+                canvas.rectangle((scales.seconds.at(from), top), (scales.seconds.at(to), lower), GRID, 0.6);
             }
         }
-        rows::grid(canvas, &seconds, TOP + NAME_HEIGHT, bottom, "seconds from the first call that counts");
-        name_events(canvas, timeline, &seconds, bottom);
+        let unit = "seconds from the first call that counts";
+        rows::grid(canvas, &scales.seconds, TOP + NAME_HEIGHT, bottom, unit);
+        name_events(canvas, timeline, &scales.seconds, bottom);
         for (index, (stack, result)) in shown.iter().enumerate() {
-            draw_panel(canvas, stack, result, &seconds, &times, panel_top(index));
+            draw_panel(canvas, stack, result, &scales, scales.panel_top(index));
         }
     })?;
     let caption = "For each stack, above: the median response time of each 100 ms in milliseconds as a line, which is \
-                   interrupted where half of the calls got no right answer, and the longest as dots. Below: the share of \
-                   the calls that were lost, in percent. Calls count at their scheduled send times. Grey: the time \
-                   without a server, or without the broker. The first block that counts is shown.";
+                   interrupted where half of the calls got no right answer, and the longest as dots. In the middle: the right \
+                   answers per second at the time of their arrival as a line, and the calls that were scheduled as a dashed \
+                   one. Below: the share of the calls that were lost, in percent, at their scheduled send times. Grey: the \
+                   time without a server, or without the broker. The first block that counts is shown.";
     Ok(Figure { name, title: alternative, caption: caption.to_owned(), svg })
 }
 
-/// The upper edge of a panel.
+impl Scales {
+    /// The height of the answers per second, with the gap above it.
+    fn rate_height(&self) -> f64 {
+        if self.largest_rate.is_some() { RATE_HEIGHT } else { 0.0 }
+    }
+
+    /// The upper edge of a panel.
+    #[allow(clippy::cast_precision_loss)]
+    fn panel_top(&self, index: usize) -> f64 {
+        let above_share = NAME_HEIGHT + CURVE_HEIGHT + self.rate_height();
+        TOP + index as f64 * (above_share + SHARE_GAP + SHARE_HEIGHT + BELOW_PANEL)
+    }
+}
+
+/// A number of calls in a bin as calls per second.
 #[allow(clippy::cast_precision_loss)]
-fn panel_top(index: usize) -> f64 {
-    TOP + index as f64 * PANEL_HEIGHT
+fn per_second(calls: u64) -> f64 {
+    calls as f64 / BIN_LENGTH.as_secs_f64()
 }
 
 #[allow(clippy::cast_precision_loss)]
@@ -90,15 +124,15 @@ fn name_events(canvas: &mut Canvas<'_>, timeline: &Timelines<'_>, seconds: &Axis
     }
 }
 
-/// Draws the panel of a stack with its upper edge at `top`. `times` are the response times of all stacks in milliseconds.
+/// Draws the panel of a stack with its upper edge at `top`.
 fn draw_panel(
     canvas: &mut Canvas<'_>,
     stack: &StackTimeline<'_>,
     result: &TimelineResult,
-    seconds: &Axis,
-    times: &[f64],
+    scales: &Scales,
     top: f64,
 ) {
+    let Scales { seconds, times, largest_rate } = scales;
     let colour = stack.kind.map_or(INK, |kind| Look::of(kind).colour);
     canvas.bold(stack.stack, (LEFT, top + 12.0), TEXT_SIZE);
     canvas.text("ms", (LEFT - 10.0, top + 12.0), Anchor::Right, MUTED);
@@ -121,7 +155,12 @@ fn draw_panel(
         }
     }
     draw_line(canvas, &line, colour);
-    let lower = upper + CURVE_HEIGHT + SHARE_GAP + SHARE_HEIGHT;
+    if let Some(largest) = largest_rate {
+        let upper = upper + CURVE_HEIGHT + RATE_GAP;
+        let rates = Axis::linear(std::iter::once(*largest), upper + RATE_HEIGHT - RATE_GAP, upper);
+        draw_rates(canvas, result, seconds, &rates, colour);
+    }
+    let lower = upper + CURVE_HEIGHT + scales.rate_height() + SHARE_GAP + SHARE_HEIGHT;
     canvas.line((LEFT, lower), (RIGHT, lower), MUTED, 1.0);
     canvas.text("lost %", (LEFT - 10.0, lower - SHARE_HEIGHT / 2.0), Anchor::Right, MUTED);
     for (index, bin) in result.bins.iter().enumerate() {
@@ -133,6 +172,28 @@ fn draw_panel(
             canvas.rectangle((from, lower - share * SHARE_HEIGHT), (to, lower), INK, 1.0);
         }
     }
+}
+
+/// Draws the answers and the calls per second of `result` over time.
+#[allow(clippy::cast_precision_loss)]
+fn draw_rates(
+    canvas: &mut Canvas<'_>,
+    result: &TimelineResult,
+    seconds: &Axis,
+    rates: &Axis,
+    colour: plotters::style::RGBColor,
+) {
+    let (base, largest) = (rates.at(0.0), rates.at(f64::MAX));
+    canvas.line((LEFT, base), (RIGHT, base), MUTED, 1.0);
+    canvas.text("answers/s", (LEFT - 10.0, f64::midpoint(base, largest)), Anchor::Right, MUTED);
+    let points = |of: fn(&TimelineBin) -> Option<u64>| {
+        let middle = |index: usize| seconds.at((index as f64 + 0.5) * BIN_LENGTH.as_secs_f64());
+        let bins = result.bins.iter().enumerate();
+        bins.filter_map(|(index, bin)| Some((middle(index), rates.at(per_second(of(bin)?)))))
+            .collect::<Vec<_>>()
+    };
+    canvas.dashed(&points(|bin| bin.answered.and(Some(bin.scheduled))), 4.0, 3.0, MUTED, 1.2);
+    draw_line(canvas, &points(|bin| bin.answered), colour);
 }
 
 /// A line through `points`; a dot for a single one.

@@ -20,7 +20,7 @@ pub(super) fn figure(topologies: &Topologies<'_>, name: String) -> Result<Figure
     let subtitle = topologies.forms().unwrap_or_else(|| topologies.conditions());
     let svg = draw(bottom + rows::BELOW, &alternative, |canvas| {
         rows::heading(canvas, title, &subtitle);
-        curves::vertical_axis(canvas, &up, "connections");
+        curves::vertical_axis(canvas, &up, "number");
         rows::grid(canvas, &across, TOP, bottom, "N × M");
         let at = |point: &Point| (across.at(point.pairs), up.at(point.connections));
         let lines: Vec<_> = stacks

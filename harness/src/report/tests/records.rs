@@ -58,6 +58,7 @@ pub(crate) fn of_trials(scenario: Scenario, facts: Vec<StackFacts>, trials: Vec<
         sockets: vec![],
         fairness: vec![],
         wire: facts.iter().skip(1).map(|facts| wire(&facts.name)).collect(),
+        wire_of_ways: vec![],
         stacks: facts,
         skipped: vec![],
         trials,

@@ -26,9 +26,20 @@ pub(crate) fn properties() -> BasicProperties {
     BasicProperties::default()
 }
 
-/// Queues a message to the default exchange. The message is written in the background.
-pub(super) fn publish(channel: &Channel, routing_key: ShortString, properties: BasicProperties, body: &[u8]) {
+/// The default exchange, which routes by the name of the queue.
+pub(super) fn default_exchange() -> ShortString {
+    short_string("")
+}
+
+/// Queues a message to `exchange`. The message is written in the background.
+pub(super) fn publish(
+    channel: &Channel,
+    exchange: ShortString,
+    routing_key: ShortString,
+    properties: BasicProperties,
+    body: &[u8],
+) {
     let options = BasicPublishOptions::default();
     // The client notices a message that cannot be sent by its missing reply.
-    let _ = poll_once(pin!(channel.basic_publish(short_string(""), routing_key, options, body, properties)));
+    let _ = poll_once(pin!(channel.basic_publish(exchange, routing_key, options, body, properties)));
 }

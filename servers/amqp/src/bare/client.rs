@@ -8,7 +8,7 @@ use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Connection, Consumer};
 use tokio::task::AbortHandle;
 
-use super::channel::{CONSUME, properties, publish};
+use super::channel::{CONSUME, default_exchange, properties, publish};
 use super::format::{decode_reply, encode_call};
 use crate::connect::TransportError;
 use crate::errors::end_of_consumer;
@@ -20,6 +20,7 @@ const CONNECTION_LOST: &str = "the connection to the broker was lost";
 
 /// Calls the server of one queue. Any number of calls may be in flight.
 pub struct BareClient {
+    exchange: ShortString,
     queue: ShortString,
     connection: Connection,
     channel: Channel,
@@ -50,7 +51,14 @@ impl BareClient {
         let pending = PendingCalls::new();
         let reader = tokio::spawn(read_replies(replies, pending.clone(), options.limits)).abort_handle();
         let (queue, next_id) = (short_string(queue), AtomicU64::new(0));
-        Ok(BareClient { queue, connection, channel, pending, next_id, reader })
+        Ok(BareClient { exchange: default_exchange(), queue, connection, channel, pending, next_id, reader })
+    }
+
+    /// Publishes requests to `exchange` with the name of the queue as their key, instead of to the default exchange.
+    #[must_use]
+    pub fn via(mut self, exchange: &str) -> Self {
+        self.exchange = short_string(exchange);
+        self
     }
 
     async fn exchange(&self, call: &Call) -> Result<Value, CallError> {
@@ -63,7 +71,7 @@ impl BareClient {
         if !self.connection.status().connected() {
             self.pending.fail_all(CONNECTION_LOST);
         }
-        publish(&self.channel, self.queue.clone(), properties, &body);
+        publish(&self.channel, self.exchange.clone(), self.queue.clone(), properties, &body);
         waiter.result().await
     }
 }

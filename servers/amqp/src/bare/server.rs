@@ -13,7 +13,7 @@ use net::DRAIN_TIMEOUT;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::channel::{CONSUME, QUEUE, properties, publish};
+use super::channel::{CONSUME, QUEUE, default_exchange, properties, publish};
 use super::format::{decode_call, encode_reply};
 use crate::connect::TransportError;
 use crate::errors::end_of_consumer;
@@ -100,5 +100,5 @@ async fn answer(channel: &Channel, dispatcher: &Dispatcher, limits: &Limits, del
     if let Some(id) = delivery.properties.correlation_id().clone() {
         properties = properties.with_correlation_id(id);
     }
-    publish(channel, reply_to, properties, &encode_reply(&result));
+    publish(channel, default_exchange(), reply_to, properties, &encode_reply(&result));
 }

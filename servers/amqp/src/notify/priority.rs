@@ -48,7 +48,7 @@ impl Priority {
     }
 
     /// The queue of this priority's notifications of `topic`.
-    pub(super) fn queue(self, topic: &str) -> String {
+    pub(crate) fn queue(self, topic: &str) -> String {
         format!("{topic}.{self}")
     }
 }

@@ -1,6 +1,9 @@
 //! RPC over RabbitMQ, in the manner of oslo.messaging.
 
+mod exchanges;
+mod options;
 mod topics;
+mod ways;
 
 use std::time::{Duration, Instant};
 
@@ -12,28 +15,24 @@ use amqp::{
 use calculator::{Call, CallError, Deadline, ErrorKind, Value};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use serde::{Deserialize, Serialize};
 
+use self::options::{AcknowledgeWhen, CALL, CLIENT, CallOptions, ClientOptions, SERVER, ServerOptions};
 use super::anatomy::{Anatomy, json_len, measure};
 use super::destination::Destination;
+use super::exchange::{Exchange, Undeclare};
 use super::facts::{Colour, DeliveryTerms, End, Role, UrlForm};
 use super::invoke::{Invocation, InvokeError, Output, one_call};
 use super::options::{OptionGroup, Options, OptionsError};
-use super::protocol::{Protocol, Stack};
+use super::protocol::{Connecting, Protocol, Stack};
 use super::python::{Reference, reference};
 use super::serve::{ServeContext, ServeError, ServerSettings, Serving};
-use super::text;
+use super::way::Way;
 use topics::topic_prefix;
 
 /// RPC over RabbitMQ, in the manner of oslo.messaging.
 pub(super) struct Amqp;
 
 const LAPIN: End = End::new("lapin", &["lapin", "tokio"]);
-
-/// The default topic of servers.
-const DEFAULT_TOPIC: &str = "calc";
-/// The default exchange of servers: oslo.messaging's `control_exchange`.
-const DEFAULT_EXCHANGE: &str = "openstack";
 
 /// How the messages of a stack pass through the broker: as oslo.messaging sends them, and with its features left out one
 /// after the other, to show the cost of each.
@@ -81,116 +80,6 @@ impl Delivery {
         }
     }
 }
-
-/// The options of servers.
-#[derive(Clone, Debug, PartialEq, clap::Args, Serialize, Deserialize)]
-#[group(skip)]
-struct ServerOptions {
-    /// The exchange
-    #[arg(long, value_name = "X", default_value = DEFAULT_EXCHANGE, help_heading = "AMQP")]
-    exchange: String,
-    /// The topic
-    #[arg(long, value_name = "T", default_value = DEFAULT_TOPIC, help_heading = "AMQP")]
-    topic: String,
-    /// The server's name within its topic
-    #[arg(long, value_name = "NAME", default_value = "server", help_heading = "AMQP")]
-    server: String,
-    /// The kind of the topic's queues: transient, durable or quorum; by default, what the options in the broker's URL
-    /// say
-    #[arg(long, value_name = "KIND", help_heading = "AMQP")]
-    #[serde(with = "text::option")]
-    queues: Option<QueueKind>,
-    /// When to acknowledge a request
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t, help_heading = "AMQP")]
-    ack: AcknowledgeWhen,
-    /// The maximum number of unacknowledged messages that the broker sends ahead, per queue
-    #[arg(long, value_name = "N", default_value = "256", value_parser = clap::value_parser!(u16).range(1..), help_heading = "AMQP")]
-    prefetch: u16,
-    /// Read compressed requests (oslo.messaging's kombu_compression=gzip) instead of refusing them
-    #[arg(long, help_heading = "AMQP")]
-    decompress: bool,
-}
-
-impl Default for ServerOptions {
-    fn default() -> Self {
-        let RpcServerOptions { prefetch, decompress, .. } = RpcServerOptions::default();
-        ServerOptions {
-            exchange: DEFAULT_EXCHANGE.to_owned(),
-            topic: DEFAULT_TOPIC.to_owned(),
-            server: "server".to_owned(),
-            queues: None,
-            ack: AcknowledgeWhen::default(),
-            prefetch,
-            decompress,
-        }
-    }
-}
-
-const SERVER: OptionGroup = OptionGroup::of::<ServerOptions>("amqp");
-
-/// When a request is acknowledged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum AcknowledgeWhen {
-    /// Before it is executed: a request is executed at most once
-    #[default]
-    Before,
-    /// After it has been executed: at least once, so no request is lost when a server dies
-    After,
-}
-
-/// The options by which a client addresses a server.
-#[derive(Clone, Debug, Default, PartialEq, clap::Args, Serialize, Deserialize)]
-#[group(skip)]
-struct ClientOptions {
-    /// The exchange
-    #[arg(long, value_name = "X", help_heading = "AMQP")]
-    exchange: Option<String>,
-    /// The topic
-    #[arg(long, value_name = "T", help_heading = "AMQP")]
-    topic: Option<String>,
-    /// Call this server of the topic, instead of any
-    #[arg(long, value_name = "NAME", help_heading = "AMQP")]
-    server: Option<String>,
-    /// The namespace of the method
-    #[arg(long, value_name = "NS", help_heading = "AMQP")]
-    namespace: Option<String>,
-    /// The required version of the interface, MAJOR.MINOR
-    #[arg(long, value_name = "V", help_heading = "AMQP")]
-    version: Option<String>,
-    /// The kind of the topic's queues, as its servers declare them: transient, durable or quorum
-    #[arg(long, value_name = "KIND", help_heading = "AMQP")]
-    #[serde(with = "text::option")]
-    queues: Option<QueueKind>,
-}
-
-const CLIENT: OptionGroup = OptionGroup::of::<ClientOptions>("amqp");
-
-impl ClientOptions {
-    fn target(self) -> Target {
-        Target {
-            exchange: self.exchange.unwrap_or_else(|| DEFAULT_EXCHANGE.to_owned()),
-            server: self.server,
-            namespace: self.namespace,
-            version: self.version,
-            ..Target::topic(self.topic.unwrap_or_else(|| DEFAULT_TOPIC.to_owned()))
-        }
-    }
-}
-
-/// Additional options of `rpcbench call`.
-#[derive(Clone, Debug, Default, PartialEq, clap::Args, Serialize, Deserialize)]
-#[group(skip)]
-struct CallOptions {
-    /// Send the message without asking for a reply
-    #[arg(long, help_heading = "AMQP")]
-    cast: bool,
-    /// With --cast: send it to every server of the topic
-    #[arg(long, requires = "cast", help_heading = "AMQP")]
-    fanout: bool,
-}
-
-const CALL: OptionGroup = OptionGroup::of::<CallOptions>("amqp call");
 
 static PYTHON: Reference = Reference {
     options: |settings: &ServerSettings| {
@@ -361,6 +250,57 @@ impl Protocol for Amqp {
         clients
     }
 
+    /// Only the bare client, whose broker has the least else to do.
+    fn has_exchanges(&self, stack: &Stack) -> bool {
+        stack.reference().is_none() && Delivery::of(stack) == Delivery::Bare
+    }
+
+    fn route(&self, exchange: Exchange, clients: &mut Options) {
+        exchanges::route(exchange, clients);
+    }
+
+    fn declare(
+        &self,
+        destination: Destination,
+        exchange: Exchange,
+        timeout: Duration,
+    ) -> BoxFuture<'static, Result<Undeclare, String>> {
+        exchanges::declare(destination, exchange, timeout).boxed()
+    }
+
+    fn ways(&self, stack: &Stack) -> &'static [Way] {
+        match Delivery::of(stack) {
+            Delivery::Oslo | Delivery::Unconfirmed | Delivery::Unacknowledged => ways::WAYS,
+            // They have neither topic exchanges nor notifications.
+            Delivery::Enveloped | Delivery::Direct | Delivery::Bare => &[],
+        }
+    }
+
+    fn connect_in(
+        &self,
+        stack: &Stack,
+        way: Way,
+        destination: Destination,
+        options: calculator::ClientOptions,
+    ) -> Connecting {
+        let delivery = Delivery::of(stack);
+        async move {
+            let client = client_options(&destination)?;
+            let transport = delivery.transport(transport_url(&destination.url)?, client.queues);
+            ways::connect(&transport, client.target(), way, &options).await
+        }
+        .boxed()
+    }
+
+    fn receive(&self, way: Way, server: &mut Options) {
+        let options = server.get::<ServerOptions>(&SERVER).unwrap_or_default();
+        // They are plain values, which JSON can always represent.
+        let _ = server.set(
+            &SERVER,
+            &ServerOptions { notifications: options.notifications || way == Way::Notify, ..options },
+        );
+    }
+
     fn remove_leftovers(
         &self,
         url: String,
@@ -463,8 +403,15 @@ async fn connect_bare(
     destination: Destination,
     options: calculator::ClientOptions,
 ) -> Result<amqp::bare::BareClient, CallError> {
-    let topic = client_options(&destination)?.target().topic;
-    amqp::bare::BareClient::connect(&transport_url(&destination.url)?, &topic, &options).await
+    let client = client_options(&destination)?;
+    let via = client.via.clone();
+    let topic = client.target().topic;
+    let connected =
+        amqp::bare::BareClient::connect(&transport_url(&destination.url)?, &topic, &options).await?;
+    Ok(match via {
+        Some(exchange) => connected.via(&exchange),
+        None => connected,
+    })
 }
 
 fn broker_url(context: &ServeContext) -> Result<TransportUrl, ServeError> {
@@ -473,7 +420,7 @@ fn broker_url(context: &ServeContext) -> Result<TransportUrl, ServeError> {
 
 async fn serve(delivery: Delivery, context: ServeContext) -> Result<Serving, ServeError> {
     let url = broker_url(&context)?;
-    let ServerOptions { exchange, topic, server, queues, ack, prefetch, decompress } =
+    let ServerOptions { exchange, topic, server, queues, ack, prefetch, decompress, notifications } =
         context.options.get(&SERVER)?;
     let accepts = RpcServerOptions {
         limits: context.limits,
@@ -486,13 +433,22 @@ async fn serve(delivery: Delivery, context: ServeContext) -> Result<Serving, Ser
         ..RpcServerOptions::default()
     };
     let target = Target { exchange, ..Target::topic(topic).server(server) };
-    let server = amqp::Server::bind(&delivery.transport(url, queues), target, context.dispatcher, accepts)
-        .await
-        .map_err(|error| match error {
-            amqp::ServerError::Target(error) => ServeError::Setting(error.to_string()),
-            amqp::ServerError::Transport(error) => ServeError::Broker(error.to_string()),
-        })?;
-    Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
+    let transport = delivery.transport(url, queues);
+    let server = amqp::Server::bind(&transport, target.clone(), context.dispatcher.clone(), accepts);
+    let server = server.await.map_err(|error| match error {
+        amqp::ServerError::Target(error) => ServeError::Setting(error.to_string()),
+        amqp::ServerError::Transport(error) => ServeError::Broker(error.to_string()),
+    })?;
+    let (url, stop) = (server.url(), context.stop);
+    if !notifications {
+        return Ok(Serving { url, run: server.run(stop).boxed() });
+    }
+    let listener = ways::listen(&transport, target, context.dispatcher).await;
+    let listener = listener.map_err(|error| ServeError::Broker(error.to_string()))?;
+    let run = async move {
+        tokio::join!(server.run(stop.clone()), listener.run(stop));
+    };
+    Ok(Serving { url, run: run.boxed() })
 }
 
 async fn serve_bare(context: ServeContext) -> Result<Serving, ServeError> {
