@@ -180,6 +180,7 @@ fn run_options(options: &Options, id: String) -> crate::run::Options {
         targets: Targets { urls: options.targets.clone(), ..Targets::default() },
         broker: None,
         require: vec![],
+        counts: false,
         file: PathBuf::new(),
         fallback: None,
         id,

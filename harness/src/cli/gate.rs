@@ -48,6 +48,9 @@ pub(super) struct Arguments {
     /// Where the processes run [default: as the settings say]
     #[arg(long, value_name = "split|shared|free")]
     placement: Option<Placement>,
+    /// Do not count the instructions and allocations of a call, which needs Valgrind
+    #[arg(long)]
+    no_counts: bool,
     /// The seed of links, order and environments [default: random]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -86,6 +89,7 @@ pub(super) fn gate(arguments: &Arguments) -> Outcome {
         servers: [ServerOptions::default(), new_servers],
         rounds: arguments.rounds,
         pool: arguments.pool,
+        counts: !arguments.no_counts,
     };
     let interrupts = Interrupts::watch("ending the gate without a verdict (interrupt again to end at once)")?;
     let outcome = match gate::run(&request, interrupts.flag(), &mut |line| print_error(&line)) {

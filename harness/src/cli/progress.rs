@@ -44,6 +44,11 @@ impl Progress {
                     bar.set_message(format!("checking {stack}"));
                 }
             }
+            Event::Counting(stack) => {
+                if let Some(bar) = &self.bar {
+                    bar.set_message(format!("counting the instructions of {stack}"));
+                }
+            }
             Event::StartingBroker => self.line("starting a private RabbitMQ"),
             Event::Checked(check) => {
                 for failure in check.core_failures() {

@@ -67,6 +67,10 @@ pub(super) struct Arguments {
     /// Fail if one of these stacks or protocols cannot be measured, instead of skipping it
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     require: Vec<String>,
+    /// Count the instructions and allocations of a call at each server, exactly: for `rpcbench compare`. Needs Valgrind, and
+    /// takes some ten seconds for each stack
+    #[arg(long)]
+    counts: bool,
     /// The folder for the record and the report [default: results/<date>-<scenario>-<id>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -204,6 +208,7 @@ fn run_one(
         targets: targets.clone(),
         broker: broker.map(str::to_owned),
         require: arguments.require.clone(),
+        counts: arguments.counts,
         file: folder.join(RECORD_FILE),
         fallback: arguments.fallback_out.as_ref().map(|folder| folder.join(RECORD_FILE)),
         id,

@@ -6,6 +6,7 @@
 //! reduced by comparing multiples of the floor, measured in the same block, where both records have that floor.
 
 mod bytes;
+pub(crate) mod counts;
 mod figures;
 pub mod history;
 mod settings;
@@ -23,6 +24,7 @@ use crate::report::{Document, Summary};
 use crate::stats::Statement;
 
 pub use bytes::{BytesComparison, CallBytes};
+pub use counts::CountsComparison;
 pub use figures::Metric;
 pub use settings::{Setting, SettingKind};
 pub use timings::{MeasurementComparison, TimingComparison};
@@ -38,6 +40,8 @@ pub struct Comparison {
     pub settings: Vec<Setting>,
     /// The bytes of a call of each stack that both records have.
     pub bytes: Vec<BytesComparison>,
+    /// The instructions and allocations of a call of each stack for which both records have them.
+    pub counts: Vec<CountsComparison>,
     /// The timings of each measurement that both records have.
     pub measurements: Vec<MeasurementComparison>,
     /// What only one of the records has, a sentence each.
@@ -137,6 +141,7 @@ impl Comparison {
         }
         let summaries = [Summary::new(base)?, Summary::new(new)?];
         let bytes = bytes::compare(base, new);
+        let counts = counts::compare(base, new);
         let measurements = timings::compare([base, new], [&summaries[0], &summaries[1]]);
         if bytes.is_empty() && measurements.is_empty() {
             return Err(CompareError::NothingInCommon);
@@ -149,6 +154,7 @@ impl Comparison {
             warnings: warnings(&summaries),
             settings,
             bytes,
+            counts,
             measurements,
         })
     }

@@ -1,5 +1,6 @@
 //! A comparison in sentences and tables.
 
+use super::counts;
 use super::figures::Metric;
 use super::{BytesComparison, Comparison, MeasurementComparison, TimingComparison};
 use crate::load::Operation;
@@ -38,6 +39,7 @@ const TIMINGS: [Column; 5] = [
 pub(super) fn document(comparison: &Comparison) -> Document {
     let settings = (!comparison.settings.is_empty()).then(|| settings(comparison));
     let bytes = (!comparison.bytes.is_empty()).then(|| bytes(&comparison.bytes));
+    let counts = counts::of_records(&comparison.counts);
     let timings = comparison.measurements.iter().map(timings);
     Document {
         title: "Two records compared".to_owned(),
@@ -47,7 +49,7 @@ pub(super) fn document(comparison: &Comparison) -> Document {
         ],
         answer: answer(comparison),
         warnings: warnings(comparison),
-        tables: settings.into_iter().chain(bytes).chain(timings).collect(),
+        tables: settings.into_iter().chain(bytes).chain(counts).chain(timings).collect(),
         charts: vec![],
     }
 }
@@ -57,6 +59,7 @@ fn answer(comparison: &Comparison) -> Vec<String> {
     if !comparison.bytes.is_empty() {
         sentences.push(bytes_in_words(&comparison.bytes));
     }
+    sentences.extend(counts::in_words(&comparison.counts));
     let timings = comparison.measurements.iter().flat_map(|measurement| &measurement.timings);
     let statements: Vec<_> = timings.map(|timing| timing.statement).collect();
     let all = statements.len();

@@ -1,5 +1,6 @@
 //! Deployment: server and broker processes, placement on cores, cores kept awake.
 
+mod callgrind;
 mod child;
 mod command_server;
 mod driver;
@@ -12,6 +13,8 @@ pub mod rabbitmq;
 mod server;
 mod server_group;
 
+pub use callgrind::CallgrindError;
+pub(crate) use callgrind::{Callgrind, Totals};
 pub(crate) use command_server::{CommandServer, PORT};
 pub use driver::DriverError;
 pub(crate) use driver::DriverProcess;

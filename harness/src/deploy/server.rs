@@ -1,5 +1,6 @@
 //! Server processes.
 
+use std::ffi::OsString;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -96,6 +97,9 @@ pub struct ServerStart<'a> {
     pub program: Option<&'a Path>,
     /// The length of an additional environment variable, which moves the addresses of the process's stack.
     pub padding_bytes: usize,
+    /// The words that come before the program on its command line, such as those of a profiler. Reference servers are not
+    /// affected.
+    pub wrapper: &'a [OsString],
 }
 
 impl ServerStart<'_> {
@@ -104,7 +108,16 @@ impl ServerStart<'_> {
     pub fn of(stack: &'static Stack) -> Self {
         let options = ServerOptions::default();
         let listen = net::Endpoint::loopback();
-        ServerStart { stack, cores: &[], listen, options, broker: None, program: None, padding_bytes: 0 }
+        ServerStart {
+            stack,
+            cores: &[],
+            listen,
+            options,
+            broker: None,
+            program: None,
+            padding_bytes: 0,
+            wrapper: &[],
+        }
     }
 }
 
@@ -129,7 +142,7 @@ impl ServerProcess {
     /// # Errors
     /// [`ServerError`], with the last lines of the server's log.
     pub fn start(server: ServerStart<'_>) -> Result<Self, ServerError> {
-        let ServerStart { stack, cores, listen, options, broker, program, padding_bytes } = server;
+        let ServerStart { stack, cores, listen, options, broker, program, padding_bytes, wrapper } = server;
         let start = |source: io::Error| match stack.reference() {
             Some(_) if source.kind() == io::ErrorKind::NotFound => {
                 ServerError::NoPython { stack: stack.name }
@@ -155,7 +168,10 @@ impl ServerProcess {
             }
             None => {
                 let program = program.map_or_else(own_program, |program| Ok(program.to_owned()));
-                let mut command = Command::new(program.map_err(start)?);
+                let program = program.map_err(start)?.into_os_string();
+                let mut words = wrapper.iter().chain([&program]);
+                let mut command = Command::new(words.next().unwrap_or(&program));
+                command.args(words);
                 let settings = serde_json::to_string(&settings).map_err(|error| start(error.into()))?;
                 command
                     .args(["serve", stack.name, FROM_ENVIRONMENT_OPTION])

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::side::Side;
 use crate::deploy::rabbitmq::BrokerError;
 use crate::deploy::{DriverError, ServerError, format_log};
+use crate::run::counts::CountError;
 
 /// Why a gate cannot be held, or came to no end.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +61,16 @@ pub enum GateError {
         side: Side,
         /// Why.
         source: ServerError,
+    },
+    /// The instructions and allocations of a call cannot be counted.
+    #[error("{}: {stack} cannot be counted: {source}; --no-counts leaves this out", side.name())]
+    Count {
+        /// The side.
+        side: Side,
+        /// The stack.
+        stack: String,
+        /// Why.
+        source: CountError,
     },
     /// A server of another language does not start.
     #[error("{}: the command `{command}` {reason}", side.name())]

@@ -17,7 +17,7 @@ mod tables;
 
 pub use decision::{Decider, Judgement, Verdict};
 pub use error::GateError;
-pub use outcome::{BytesOfStack, MetricOfRound, Outcome, RoundRecord};
+pub use outcome::{BytesOfStack, CountsOfStack, MetricOfRound, Outcome, RoundRecord};
 pub use run::{Progress, Request, run};
 pub use settings::{GateSettings, Metric, Thresholds};
 pub use side::{ExchangedEnd, Side};

@@ -6,6 +6,7 @@ use super::decision::{Judgement, Verdict};
 use super::settings::{GateSettings, Metric};
 use super::side::ExchangedEnd;
 use crate::compare::CallBytes;
+use crate::record::ServerCounts;
 
 /// The result of a gate.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -20,12 +21,14 @@ pub struct Outcome {
     pub settings: GateSettings,
     /// The seed of the links, the order and the environments.
     pub seed: u64,
-    /// The verdict on the whole change: slower if a metric is, or if a call takes more bytes.
+    /// The verdict on the whole change: slower if a metric is, or if a call takes more bytes, instructions or allocations.
     pub verdict: Verdict,
     /// What is known about each metric of each stack.
     pub judgements: Vec<Judgement>,
     /// The bytes of a call of each stack.
     pub bytes: Vec<BytesOfStack>,
+    /// The instructions and allocations of a call at the server of each stack; empty where they were not counted.
+    pub counts: Vec<CountsOfStack>,
     /// Whether the sides differ and one of them has the same link in every round: the thresholds then allow for what links
     /// differ by, but a greater difference of the links counts as one of the sides.
     pub single_link: bool,
@@ -57,10 +60,29 @@ impl BytesOfStack {
     }
 }
 
-/// The verdict on a change whose times have the verdict `times`: a call that takes more bytes is as good as slower.
-pub(super) fn overall(bytes: &[BytesOfStack], times: Verdict) -> Verdict {
-    let has_more = bytes.iter().any(|bytes| bytes.difference().is_some_and(|more| more > 0));
-    if has_more { Verdict::Slower } else { times }
+/// The instructions and allocations of a call at the server of a stack.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CountsOfStack {
+    /// The name of the stack.
+    pub stack: String,
+    /// The counts, base and new.
+    pub counts: [ServerCounts; 2],
+}
+
+impl CountsOfStack {
+    /// Whether a call takes more of either on the new side.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        let [base, new] = &self.counts;
+        new.is_more_than(base)
+    }
+}
+
+/// The verdict on a change whose times have the verdict `times`: a call that takes more bytes, instructions or allocations is as
+/// good as slower.
+pub(super) fn overall(bytes: &[BytesOfStack], counts: &[CountsOfStack], times: Verdict) -> Verdict {
+    let has_more_bytes = bytes.iter().any(|bytes| bytes.difference().is_some_and(|more| more > 0));
+    if has_more_bytes || counts.iter().any(CountsOfStack::has_more) { Verdict::Slower } else { times }
 }
 
 /// A stack in a round.
@@ -114,7 +136,25 @@ mod tests {
             (None, Some(50), Verdict::Slower, Verdict::Slower),
         ] {
             let row = BytesOfStack { stack: "rest".to_owned(), bytes: [bytes(base), bytes(new)] };
-            assert_eq!(overall(&[row], times), expected, "{base:?} {new:?}");
+            assert_eq!(overall(&[row], &[], times), expected, "{base:?} {new:?}");
+        }
+    }
+
+    #[test]
+    fn an_instruction_in_a_hundred_more_is_found_whatever_the_times() {
+        let counts = |instructions| ServerCounts {
+            stack: "rest".to_owned(),
+            operation: crate::load::Operation::ADD,
+            instructions,
+            allocations: 12.0,
+        };
+        for (new, times, expected) in [
+            (20_200.0, Verdict::NotSlower, Verdict::Slower),
+            (20_010.0, Verdict::NotSlower, Verdict::NotSlower),
+            (19_000.0, Verdict::Undecided, Verdict::Undecided),
+        ] {
+            let row = CountsOfStack { stack: "rest".to_owned(), counts: [counts(20_000.0), counts(new)] };
+            assert_eq!(overall(&[], &[row], times), expected, "{new}");
         }
     }
 }

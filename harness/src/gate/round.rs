@@ -15,7 +15,8 @@ use super::side::{ExchangedEnd, Side};
 use super::subject::Subject;
 use crate::compare::CallBytes;
 use crate::deploy::{CommandServer, Cores, DriverError, DriverProcess, ServerProcess, ServerStart};
-use crate::record::Wire;
+use crate::record::{ServerCounts, Wire};
+use crate::run::counts;
 use crate::stacks::{ServerOptions, Stack};
 use crate::stats::median;
 use crate::sys::Secret;
@@ -106,6 +107,31 @@ pub(super) fn count_bytes(
     let mut cast = Cast::start(stack, contenders, conditions, rng)?;
     let mut bytes = |side| cast.bytes(stack, side, conditions.exchanged);
     Ok([bytes(Side::Base)?, bytes(Side::New)?])
+}
+
+/// The instructions and allocations of a call at the server of `stack` of `side`, which is a program.
+///
+/// # Errors
+/// [`GateError::Count`].
+pub(super) fn count_calls(
+    stack: &'static Stack,
+    side: Side,
+    contender: &Contender<'_>,
+    conditions: &Conditions<'_>,
+    seed: u64,
+) -> Result<ServerCounts, GateError> {
+    let mut options = conditions.options[side as usize].clone();
+    let clients = stack.protocol.separate(stack, side as usize, &mut options.protocol);
+    let program = match contender {
+        Contender::Program(program) => Some(*program),
+        Contender::Url(_) | Contender::Command(_) => None,
+    };
+    let server = ServerStart { options, program, ..ServerStart::of(stack) };
+    counts::count(&server, &clients, conditions.settings.operation, seed).map_err(|source| GateError::Count {
+        side,
+        stack: stack.name.to_owned(),
+        source,
+    })
 }
 
 /// The medians over `pairs` (base, new) of each metric that could be measured in at least half of them. On a busy machine, no

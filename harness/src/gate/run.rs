@@ -13,13 +13,14 @@ use super::build::{Built, Program, Workshop};
 use super::contestant::{Contestant, Form, Linked};
 use super::decision::Decider;
 use super::error::GateError;
-use super::outcome::{BytesOfStack, Outcome, RoundRecord, overall};
+use super::outcome::{BytesOfStack, CountsOfStack, Outcome, RoundRecord, overall};
 use super::round::{self, Conditions};
 use super::settings::{GateSettings, Metric};
 use super::side::{ExchangedEnd, Side};
 use super::subject::Subject;
-use crate::deploy::Cores;
 use crate::deploy::rabbitmq::PrivateBroker;
+use crate::deploy::{CallgrindError, Cores};
+use crate::run::counts::{self, CountError};
 use crate::stacks::{ServerOptions, Stack};
 use crate::sys;
 
@@ -42,6 +43,8 @@ pub struct Request {
     pub servers: [ServerOptions; 2],
     /// Makes exactly this number of rounds, whatever they show: to record rounds that are judged later.
     pub rounds: Option<u32>,
+    /// Whether to count the instructions and allocations of a call, if the servers are programs.
+    pub counts: bool,
     /// Links each side this number of times in advance, and draws from these links: to record many rounds in less time.
     pub pool: Option<u32>,
 }
@@ -92,6 +95,7 @@ pub fn run(
     let mut gate = Gate { request, interrupted, stacks, cores, contestants, broker, pool, rng };
     let started = Instant::now();
     let bytes = gate.count_bytes()?;
+    let counts = gate.count_calls(&mut notes, progress)?;
     let mut rounds: Vec<RoundRecord> = vec![];
     while !fixed_rounds.map_or_else(|| decider.is_over(), |rounds| decider.rounds() >= rounds) {
         let round = gate.round(decider.rounds())?;
@@ -106,9 +110,10 @@ pub fn run(
         side: *exchanged,
         settings: settings.clone(),
         seed: *seed,
-        verdict: overall(&bytes, decider.verdict()),
+        verdict: overall(&bytes, &counts, decider.verdict()),
         judgements: decider.judgements(),
         bytes,
+        counts,
         single_link: extra_threshold.is_some(),
         notes,
         measured_seconds: time_of(u32::try_from(rounds.len()).unwrap_or(u32::MAX), settings).as_secs_f64(),
@@ -151,6 +156,44 @@ impl Gate<'_> {
             Ok(BytesOfStack { stack: stack.name.to_owned(), bytes })
         };
         self.stacks.iter().map(count).collect()
+    }
+
+    /// Counts the instructions and allocations of a call of each stack, if the servers differ and are programs. Adds a note if
+    /// Valgrind is missing.
+    fn count_calls(
+        &mut self,
+        notes: &mut Vec<String>,
+        progress: Progress<'_>,
+    ) -> Result<Vec<CountsOfStack>, GateError> {
+        let are_programs =
+            self.contestants.iter().all(|contestant| matches!(contestant.form, Form::Program(_)));
+        if !self.request.counts || !are_programs || self.request.exchanged == ExchangedEnd::Client {
+            return Ok(vec![]);
+        }
+        let linked = Linked::new(&self.contestants, &mut self.rng, self.interrupted)?;
+        let [base, new] = linked.contenders(&self.contestants);
+        let mut all = vec![];
+        for stack in self.stacks.iter().filter(|stack| counts::can_count(stack)) {
+            progress(&format!("counting the instructions of a call of {}", stack.name));
+            let count = |side, contender| {
+                self.check_interrupted()?;
+                round::count_calls(stack, side, contender, &self.conditions(stack), self.request.seed)
+            };
+            match (count(Side::Base, &base), count(Side::New, &new)) {
+                (Ok(base), Ok(new)) => {
+                    all.push(CountsOfStack { stack: stack.name.to_owned(), counts: [base, new] });
+                }
+                (Err(GateError::Count { source: CountError::Callgrind(CallgrindError::Missing), .. }), _) => {
+                    notes.push(format!(
+                        "The instructions and allocations of a call were not counted. {}.",
+                        CallgrindError::Missing
+                    ));
+                    break;
+                }
+                (Err(error), _) | (_, Err(error)) => return Err(error),
+            }
+        }
+        Ok(all)
     }
 
     /// Makes round `number`: links both sides, and measures each stack, in random order.

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::decision::{Judgement, Verdict};
-use super::outcome::{BytesOfStack, Outcome};
+use super::outcome::{BytesOfStack, CountsOfStack, Outcome};
 use super::run::time_of;
 use super::side::ExchangedEnd;
 use crate::compare::CallBytes;
+use crate::compare::counts;
 use crate::report::Document;
 use crate::report::model::{Cell, Column, Row, Table, Unit};
 use crate::stats::{ERROR_RATE, median};
@@ -57,19 +58,29 @@ impl Outcome {
             ],
             answer: vec![self.answer()],
             warnings: self.notes.clone(),
-            tables: vec![
-                bytes(&self.bytes),
-                Table {
+            tables: [Some(bytes(&self.bytes)), self.counts()]
+                .into_iter()
+                .flatten()
+                .chain([Table {
                     title: "New compared with base".to_owned(),
                     columns: COLUMNS.to_vec(),
                     rows: self.judgements.iter().map(|row| self.row(row)).collect(),
                     note: Some(self.how_often_it_is_wrong()),
                     is_grouped: true,
                     ..Table::default()
-                },
-            ],
+                }])
+                .collect(),
             ..Document::default()
         }
+    }
+
+    /// The instructions and allocations of a call; `None` where they were not counted.
+    fn counts(&self) -> Option<Table> {
+        let rows = self
+            .counts
+            .iter()
+            .map(|CountsOfStack { stack, counts: [base, new] }| counts::row(stack, base, new));
+        (!self.counts.is_empty()).then(|| counts::table(["base", "new"], rows.collect()))
     }
 
     fn how_often_it_is_wrong(&self) -> String {
@@ -90,6 +101,14 @@ impl Outcome {
         let more: Vec<_> = more.map(|row| row.stack.as_str()).collect();
         if !more.is_empty() {
             return format!("A call takes more bytes: {}.", more.join(", "));
+        }
+        let more: Vec<_> =
+            self.counts.iter().filter(|row| row.has_more()).map(|row| row.stack.as_str()).collect();
+        if !more.is_empty() {
+            return format!(
+                "A call takes more instructions or allocations at the server: {}.",
+                more.join(", ")
+            );
         }
         let of = |verdict| -> Vec<String> {
             let rows = self.judgements.iter().filter(|row| row.verdict == verdict);

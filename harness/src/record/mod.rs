@@ -5,6 +5,7 @@ mod audit;
 mod by_block;
 mod codec;
 mod contention;
+mod counts;
 mod deliveries;
 mod fairness;
 mod file;
@@ -29,6 +30,7 @@ pub use by_block::by_block;
 pub(crate) use codec::sample as codec_sample;
 pub use codec::{CodecTime, CodecTrial};
 pub use contention::{MAX_TAKEN_SHARE, MAX_UNDISTURBED_SHARE};
+pub use counts::ServerCounts;
 pub use deliveries::{Deliveries, WireOfWay};
 pub use fairness::{BrokerTerms, Fairness, Library, Process, SocketFacts};
 pub use file::{RECORD_FILE, RecordError, prepare_folder, read, read_from_log, write_atomically};
@@ -99,6 +101,9 @@ pub struct Record {
     /// Bytes on the wire of what is sent in other ways than calls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub wire_of_ways: Vec<WireOfWay>,
+    /// Instructions and allocations of a call at the server, counted outside the trials, if that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counts: Vec<ServerCounts>,
     /// The actual options of each stack's sockets.
     #[serde(default)]
     pub sockets: Vec<SocketFacts>,

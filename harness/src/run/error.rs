@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::counts::CountError;
 use super::targets::TargetError;
 use crate::scenario::PlanError;
 
@@ -42,6 +43,14 @@ pub enum RunError {
     /// A server that was already running did not become ready.
     #[error(transparent)]
     NotReady(#[from] TargetError),
+    /// The instructions and allocations of a call cannot be counted.
+    #[error("{stack} cannot be counted: {source}")]
+    Count {
+        /// The stack.
+        stack: &'static str,
+        /// Why.
+        source: Box<CountError>,
+    },
     /// Every stack but the floors was skipped.
     #[error("nothing could be measured: {stack}: {reason}")]
     Nothing {

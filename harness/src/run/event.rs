@@ -9,6 +9,8 @@ use crate::record::{Check, CodecTrial, SearchResult, Skipped, TimelineResult, To
 pub enum Event<'a> {
     /// The stack with this name is about to be checked.
     Checking(&'a str),
+    /// The instructions and allocations of a call at the server of the stack with this name are about to be counted.
+    Counting(&'a str),
     /// A stack has been checked.
     Checked(&'a Check),
     /// A stack is skipped.

@@ -7,12 +7,14 @@ use std::sync::atomic::Ordering;
 use calculator::Method;
 
 use super::brokers::Brokers;
+use super::counts::{self, CountError};
 use super::error::RunError;
 use super::event::{Event, Progress};
 use super::options::Options;
 use super::preflight::{self, Findings, RequiredRows};
+use crate::deploy::ServerStart;
 use crate::load::Operation;
-use crate::record::{Record, Skipped};
+use crate::record::{Record, ServerCounts, Skipped};
 use crate::scenario::Plan;
 use crate::stacks::{Role, Stack, Way};
 use crate::trial::TrialContext;
@@ -45,7 +47,11 @@ pub(crate) fn check_stacks(
         let admitted = match inspect(plan, stack, context, brokers, progress) {
             Ok(findings) => {
                 progress(Event::Checked(&findings.check));
-                admit(findings, record)
+                let admitted = admit(findings, record);
+                if options.counts && admitted.is_ok() {
+                    record.counts.extend(count(plan, stack, context, progress)?);
+                }
+                admitted
             }
             Err(reason) => Err(Refusal { reason, answered: false }),
         };
@@ -90,6 +96,32 @@ fn inspect(
     let (operations, messages) = (operations_of(plan, stack), messages_of(plan, stack));
     preflight::inspect(stack, &operations, &messages, &required, context, broker.as_ref())
         .map_err(|error| error.to_string())
+}
+
+/// Counts the instructions and allocations of each operation at the server of `stack`, if it is one of the suite that this run
+/// starts.
+///
+/// # Errors
+/// [`RunError::Count`].
+fn count(
+    plan: &Plan,
+    stack: &'static Stack,
+    context: &TrialContext<'_>,
+    progress: Progress<'_>,
+) -> Result<Vec<ServerCounts>, RunError> {
+    if !counts::can_count(stack) || context.targets.contains_key(stack.name) {
+        return Ok(vec![]);
+    }
+    progress(Event::Counting(stack.name));
+    let failed = |source: CountError| RunError::Count { stack: stack.name, source: Box::new(source) };
+    let (options, destination) = context.first_server().of(stack, None);
+    let server = ServerStart { options, ..ServerStart::of(stack) };
+    let operations = operations_of(plan, stack).into_iter();
+    operations
+        .map(|operation| {
+            counts::count(&server, &destination.options, operation, context.seed).map_err(failed)
+        })
+        .collect()
 }
 
 /// Adds the findings to `record`, and refuses a stack that does not pass the rows that are required of it.

@@ -4,6 +4,7 @@
 mod bisection;
 mod blocks;
 mod brokers;
+pub mod counts;
 mod draft;
 mod error;
 mod event;

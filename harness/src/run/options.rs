@@ -19,6 +19,8 @@ pub struct Options {
     pub broker: Option<String>,
     /// Stacks and protocols that must not be skipped.
     pub require: Vec<String>,
+    /// Whether to count the instructions and allocations of a call at each server.
+    pub counts: bool,
     /// The file that the record is written to after every block.
     pub file: PathBuf,
     /// The file that it is written to where that fails.

@@ -87,7 +87,7 @@ pub struct ServerCopy {
 impl ServerCopy {
     /// The options of this server of `stack`, and its destination for clients. Without a broker, the URL of that is known once
     /// the server listens.
-    pub(super) fn of(
+    pub(crate) fn of(
         self,
         stack: &'static Stack,
         broker: Option<&BrokerLocation>,

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
@@ -73,8 +74,13 @@ impl Repository {
         self.git(&["tag", tag]);
     }
 
-    /// The command `gate` with `arguments` in this repository, with its settings.
+    /// The command `gate` with `arguments` in this repository, with its settings, without counts.
     fn gate(&self, arguments: &[&str]) -> Command {
+        self.gate_with_counts(&[&["--no-counts"], arguments].concat())
+    }
+
+    /// The command `gate` with `arguments` in this repository, with its settings.
+    fn gate_with_counts(&self, arguments: &[&str]) -> Command {
         let mut command = rpcbench(&["gate", "--settings", "short.toml"]);
         command.args(arguments).current_dir(self.path());
         command.env("CARGO_TARGET_DIR", self.path().join("target"));
@@ -146,6 +152,38 @@ fn an_innocent_change_is_let_through_and_a_slow_one_is_not() {
         // The last gate has built only two of them, and removed what was left in the third.
         let left = fs::read_dir(build.unwrap().path().join("programs")).into_iter().flatten();
         assert_eq!(left.count(), 0);
+    }
+}
+
+#[test]
+fn a_few_instructions_more_are_found_where_times_show_nothing() {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        eprintln!("skipped: Valgrind is not installed");
+        return;
+    }
+    let repository = Repository::with("fn main() {}");
+    let script = |name: &str, change: &str| {
+        let path = repository.path().join(name);
+        let text = format!("#!/bin/sh\n{change}\nexec '{PROGRAM}' \"$@\"\n");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let usual = script("usual", "");
+    // 20 µs of CPU time: far below the thresholds.
+    let more = script(
+        "more",
+        r#"RPCBENCH_SERVER=$(printf %s "$RPCBENCH_SERVER" | sed 's/"handler_cpu":null/"handler_cpu":{"secs":0,"nanos":20000}/')
+export RPCBENCH_SERVER"#,
+    );
+    for (new, exit, expected) in [
+        (&usual, 0, "Not slower than the thresholds allow"),
+        (&more, 1, "A call takes more instructions or allocations at the server: rest-hyper"),
+    ] {
+        let ended = finish(&mut repository.gate_with_counts(&["--base", &usual, "--new", new]));
+        let text = ended.with(exit, &["counting the instructions of a call of rest-hyper"]).out.join("\n");
+        assert!(text.contains(expected), "{text}");
+        assert!(text.contains("Instructions and allocations of a call at the server"), "{text}");
     }
 }
 

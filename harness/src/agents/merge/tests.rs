@@ -114,6 +114,7 @@ fn partial(agent: u32, of: u32, trials: Vec<Trial>) -> (String, Record) {
         checks: vec![],
         wire: vec![],
         wire_of_ways: vec![],
+        counts: vec![],
         sockets: vec![],
         fairness: vec![],
         trials,

@@ -1,0 +1,118 @@
+//! What a call takes at the server, counted: its instructions and its allocations. The same program gives the same counts,
+//! however busy the machine is.
+
+use std::time::{Duration, Instant};
+
+use calculator::conformance::Numbers;
+use calculator::{ClientOptions, Deadline};
+
+use crate::deploy::{Callgrind, CallgrindError, ServerError, ServerProcess, ServerStart, Totals};
+use crate::load::Operation;
+use crate::record::ServerCounts;
+use crate::stacks::{Destination, Options, Role, Stack};
+use crate::trial::CLIENT_RUNTIME;
+
+/// The calls that are made to two servers, whose difference is counted: what a server does when it starts and ends is in both.
+const CALLS: [u32; 2] = [50, 850];
+/// The pause before each call. The server has then nothing left to do, and is woken for each call in the same way.
+const PAUSE: Duration = Duration::from_millis(1);
+/// The timeout of a call. Under Callgrind a server is some fifty times slower.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Why a call could not be counted.
+#[derive(Debug, thiserror::Error)]
+pub enum CountError {
+    /// Callgrind does not count.
+    #[error(transparent)]
+    Callgrind(#[from] CallgrindError),
+    /// The server does not start under Callgrind.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The client could not be made.
+    #[error("the client cannot be started: {0}")]
+    Client(std::io::Error),
+    /// A call failed.
+    #[error("a call failed: {0}")]
+    Call(String),
+}
+
+/// Whether the counts of `stack` are the same each time. A server behind a broker has a thread for its connection, and how often
+/// that is woken varies by more than what is to be found. A floor takes so few instructions that a wake-up more is a percent.
+#[must_use]
+pub fn can_count(stack: &Stack) -> bool {
+    stack.has_server() && stack.reference().is_none() && !stack.needs_broker() && stack.role != Role::Floor
+}
+
+/// Counts a call of `operation` at a server that is started as `server` says and addressed with `options`. Takes some seconds.
+///
+/// # Errors
+/// [`CountError`].
+pub fn count(
+    server: &ServerStart<'_>,
+    options: &Options,
+    operation: Operation,
+    seed: u64,
+) -> Result<ServerCounts, CountError> {
+    let [few, many] = CALLS.map(|calls| totals(server, options, operation, seed, calls));
+    let (few, many) = (few?, many?);
+    let of_a_call = |few: u64, many: u64| {
+        #[allow(clippy::cast_precision_loss, reason = "counts of some millions")]
+        let difference = many as f64 - few as f64;
+        difference / f64::from(CALLS[1] - CALLS[0])
+    };
+    Ok(ServerCounts {
+        stack: server.stack.name.to_owned(),
+        operation,
+        instructions: of_a_call(few.instructions, many.instructions),
+        allocations: of_a_call(few.allocations, many.allocations),
+    })
+}
+
+/// What a server does that answers `calls` calls and ends.
+fn totals(
+    server: &ServerStart<'_>,
+    options: &Options,
+    operation: Operation,
+    seed: u64,
+    calls: u32,
+) -> Result<Totals, CountError> {
+    let callgrind = Callgrind::new()?;
+    let wrapper = callgrind.wrapper();
+    let process = ServerProcess::start(ServerStart { wrapper: &wrapper, ..server.clone() })?;
+    let url = process.url().to_owned();
+    // Its connection is closed with its runtime, before the server is stopped.
+    let runtime = CLIENT_RUNTIME.builder().enable_all().build().map_err(CountError::Client)?;
+    let destination = Destination { url, options: options.clone() };
+    runtime.block_on(make_calls(server, destination, operation, seed, calls))?;
+    drop(runtime);
+    let pid = process.pid();
+    process.stop();
+    Ok(callgrind.totals(pid)?)
+}
+
+/// Makes `calls` calls, one after the other.
+async fn make_calls(
+    server: &ServerStart<'_>,
+    destination: Destination,
+    operation: Operation,
+    seed: u64,
+    calls: u32,
+) -> Result<(), CountError> {
+    let failed = |reason: &dyn std::fmt::Display| CountError::Call(reason.to_string());
+    let options = ClientOptions { timeout: TIMEOUT, ..ClientOptions::default() };
+    let client = server.stack.connect(destination, options).await.map_err(|error| failed(&error))?;
+    let Some(prepared) = operation.example(seed) else {
+        return Err(failed(&format_args!("{operation} has no call")));
+    };
+    let mut deadline = Deadline::new(TIMEOUT);
+    for _ in 0..calls {
+        tokio::time::sleep(PAUSE).await;
+        let result = deadline.within(Instant::now(), client.call(&prepared.call)).await;
+        match (&result, &prepared.expected) {
+            (Ok(value), Ok(expected)) if Numbers::Exact.are_equal(value, expected) => {}
+            (Err(error), _) => return Err(failed(error)),
+            (Ok(_), _) => return Err(failed(&"its answer is wrong")),
+        }
+    }
+    Ok(())
+}
