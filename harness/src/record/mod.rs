@@ -3,6 +3,7 @@
 mod agents;
 mod audit;
 mod by_block;
+mod capture;
 mod codec;
 mod contention;
 mod counts;
@@ -26,6 +27,7 @@ mod wire;
 pub use agents::{Agent, AgentPart, ClockOffset, ReferenceClock, StartSpread};
 pub use audit::audit;
 pub use by_block::by_block;
+pub use capture::{CapturedCall, CapturedHop};
 #[cfg(test)]
 pub(crate) use codec::sample as codec_sample;
 pub use codec::{CodecTime, CodecTrial};
@@ -104,6 +106,9 @@ pub struct Record {
     /// Instructions and allocations of a call at the server, counted outside the trials, if that was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counts: Vec<ServerCounts>,
+    /// The bytes of one call of `add` of each stack whose server the run started; empty where they were not captured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub captures: Vec<CapturedCall>,
     /// The actual options of each stack's sockets.
     #[serde(default)]
     pub sockets: Vec<SocketFacts>,

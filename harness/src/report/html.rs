@@ -6,6 +6,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value, escape_formatter};
 use serde::Serialize;
 
+use super::call_bytes::{CallBytes, HopBytes};
 use super::model::{Alignment, Cell, Column, Direction, Document, Report, Row, Table};
 use super::plots::{self, Figure, Figures};
 use super::text;
@@ -13,11 +14,15 @@ use crate::record::CheckFailure;
 
 /// The templates, by name. Whatever they insert is escaped, except figures and swatches, which are marked `safe`.
 /// Characters that are not printable are shown as escapes.
-const TEMPLATES: [(&str, &str); 4] = [
+const TEMPLATES: [(&str, &str); 8] = [
     ("page", include_str!("page.html")),
     ("document", include_str!("document.html")),
     ("base", include_str!("base.html")),
     ("macros", include_str!("macros.html")),
+    ("anatomy", include_str!("anatomy.html")),
+    ("trust", include_str!("trust.html")),
+    ("panels", include_str!("panels.html")),
+    ("sections-style", include_str!("sections.css")),
 ];
 
 /// `report` as a page with `figures` in it.
@@ -84,6 +89,13 @@ struct Multiples<'a> {
     drawings: &'a [String],
 }
 
+impl<'a> Multiples<'a> {
+    fn of(figure: &'a plots::Multiples) -> Self {
+        let Figure { title, caption, .. } = &figure.figure;
+        Multiples { title, caption, drawings: &figure.panels }
+    }
+}
+
 /// The variables of the template.
 #[derive(Serialize)]
 struct Page<'a> {
@@ -99,6 +111,13 @@ struct Page<'a> {
     formats: Option<Grid<'a>>,
     bytes: Vec<Drawing<'a>>,
     ledgers: Vec<Grid<'a>>,
+    calls: Vec<CallSection<'a>>,
+    call_time: Option<Grid<'a>>,
+    call_time_figure: Option<Multiples<'a>>,
+    trust: Grid<'a>,
+    stability: Option<Grid<'a>>,
+    stability_figure: Option<Multiples<'a>>,
+    noise: Option<Multiples<'a>>,
     fairness: Option<Grid<'a>>,
     conformance: Grid<'a>,
     stacks: Grid<'a>,
@@ -108,7 +127,8 @@ struct Page<'a> {
 impl<'a> Page<'a> {
     fn new(report: &'a Report, figures: &'a Figures) -> Self {
         let capacities = report.capacities.iter().zip(&figures.capacities);
-        let measured = report.measurements.iter().zip(&figures.measurements).enumerate();
+        let drawn = figures.measurements.iter().zip(&figures.latencies);
+        let measured = report.measurements.iter().zip(drawn).enumerate();
         Page {
             report,
             dark: plots::dark_rules(),
@@ -130,11 +150,12 @@ impl<'a> Page<'a> {
             sweeps: figures.sweeps.iter().map(Drawing::new).collect(),
             crossings: report.crossings.iter().map(Grid::new).collect(),
             sections: measured
-                .map(|(number, (tables, figures))| Section {
+                .map(|(number, (tables, (figures, latencies)))| Section {
                     id: format!("m{number}"),
                     table: Grid::new(&tables.stacks),
                     further: tables.further().map(Grid::new).collect(),
                     figures: figures.iter().map(Drawing::new).collect(),
+                    latencies: latencies.as_ref().map(Multiples::of),
                 })
                 .collect(),
             codecs: report
@@ -147,6 +168,13 @@ impl<'a> Page<'a> {
             formats: report.codecs.as_ref().map(|codecs| Grid::new(&codecs.formats)),
             bytes: figures.bytes.iter().map(Drawing::new).collect(),
             ledgers: report.ledgers.iter().map(Grid::new).collect(),
+            calls: report.calls.iter().zip(&report.call_tables).map(CallSection::new).collect(),
+            call_time: report.call_time.as_ref().map(Grid::new),
+            call_time_figure: figures.call_time.as_ref().map(Multiples::of),
+            trust: Grid::new(&report.trust),
+            stability: report.stability.as_ref().map(Grid::new),
+            stability_figure: figures.stability.as_ref().map(Multiples::of),
+            noise: figures.noise.as_ref().map(Multiples::of),
             fairness: (!report.fairness.rows.is_empty()).then(|| Grid::new(&report.fairness)),
             conformance: Grid::new(&report.conformance),
             stacks: Grid::new(&report.stacks),
@@ -167,6 +195,27 @@ struct Section<'a> {
     table: Grid<'a>,
     further: Vec<Grid<'a>>,
     figures: Vec<Drawing<'a>>,
+    latencies: Option<Multiples<'a>>,
+}
+
+/// The bytes of one call of a stack.
+#[derive(Serialize)]
+struct CallSection<'a> {
+    swatch: String,
+    is_usual: bool,
+    hops: &'a [HopBytes],
+    table: Grid<'a>,
+}
+
+impl<'a> CallSection<'a> {
+    fn new((call, table): (&'a CallBytes, &'a Table)) -> Self {
+        CallSection {
+            swatch: plots::swatch(call.kind),
+            is_usual: call.is_usual,
+            hops: &call.hops,
+            table: Grid::new(table),
+        }
+    }
 }
 
 /// A claim and the verdict on it.

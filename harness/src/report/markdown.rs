@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use calculator::is_unprintable;
 
 use super::model::{Alignment, Cell, Report, Row, Table};
-use super::plots::{Figure, Figures};
+use super::plots::{Figure, Figures, Multiples};
 use super::text;
 
 /// `report` as Markdown; its figures are files in the same folder.
@@ -33,12 +33,14 @@ pub(super) fn render(report: &Report, figures: &Figures) -> String {
     }
     images(&mut out, &figures.sweeps);
     report.crossings.iter().for_each(|table| section(&mut out, table));
-    for (tables, figures) in report.measurements.iter().zip(&figures.measurements) {
+    let measured = report.measurements.iter().zip(&figures.measurements).zip(&figures.latencies);
+    for ((tables, figures), latencies) in measured {
         section(&mut out, &tables.stacks);
         for table in tables.further() {
             subsection(&mut out, table);
         }
         images(&mut out, figures);
+        multiples(&mut out, latencies.as_ref());
     }
     if let Some(codecs) = &report.codecs {
         let _ = writeln!(out, "## Codecs\n");
@@ -58,10 +60,40 @@ pub(super) fn render(report: &Report, figures: &Figures) -> String {
     if !report.ledgers.is_empty() {
         let _ = writeln!(out, "{}\n", report.ledger_note);
     }
+    anatomy(&mut out, report, figures);
+    trust(&mut out, report, figures);
     for table in [&report.fairness, &report.conformance].into_iter().filter(|table| !table.rows.is_empty()) {
         section(&mut out, table);
     }
     out
+}
+
+/// The bytes of one call of each protocol, and where its time goes.
+fn anatomy(out: &mut String, report: &Report, figures: &Figures) {
+    if report.calls_note.is_some() || report.call_time.is_some() {
+        let _ = writeln!(out, "## Anatomy of a call\n");
+    }
+    if let Some(note) = &report.calls_note {
+        let _ = writeln!(out, "{}\n", escaped(note));
+    }
+    let calls = report.calls.iter().zip(&report.call_tables);
+    for (_, table) in calls.filter(|(call, _)| call.is_usual) {
+        let _ = writeln!(out, "<details><summary>{}</summary>\n", escaped(&table.title));
+        rows(out, table);
+        let _ = writeln!(out, "</details>\n");
+    }
+    if let Some(table) = &report.call_time {
+        subsection(out, table);
+    }
+    multiples(out, figures.call_time.as_ref());
+}
+
+/// How noisy the run was, and how to repeat it.
+fn trust(out: &mut String, report: &Report, figures: &Figures) {
+    let _ = writeln!(out, "## Trust\n");
+    subsection(out, &report.trust);
+    multiples(out, figures.stability.as_ref());
+    multiples(out, figures.noise.as_ref());
 }
 
 /// A list under a heading; nothing where it is empty.
@@ -131,6 +163,10 @@ fn line(out: &mut String, cells: impl Iterator<Item = String>) {
         let _ = write!(out, "| {cell} ");
     }
     out.push_str("|\n");
+}
+
+fn multiples(out: &mut String, figure: Option<&Multiples>) {
+    images(out, figure.map_or(&[], |figure| std::slice::from_ref(&figure.figure)));
 }
 
 fn images(out: &mut String, figures: &[Figure]) {

@@ -4,8 +4,11 @@
 //! data, and the report is rendered as plain text, Markdown or HTML. Nothing in a report comes from anywhere else than
 //! the record.
 
+mod anatomy;
 mod answer;
 mod asymmetries;
+mod call_bytes;
+mod call_time;
 mod capacity;
 mod chart;
 mod claims;
@@ -28,6 +31,7 @@ mod server_capacity;
 mod servers;
 mod settings;
 mod spread;
+mod stability;
 mod stack;
 mod stack_summary;
 mod statements;
@@ -36,6 +40,7 @@ mod terminal;
 mod text;
 mod timelines;
 mod topologies;
+mod trust;
 mod variants;
 mod verdict;
 mod warnings;
@@ -47,6 +52,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::record::{Record, write_atomically};
+use call_bytes::CallBytes;
+use call_time::CallTimes;
 use model::Report;
 use plots::Figures;
 
@@ -67,6 +74,8 @@ pub use verdict::Ranking;
 /// The report of `record`, of which `summary` is the summary.
 #[must_use]
 pub fn report(record: &Record, summary: &Summary) -> Report {
+    let calls = CallBytes::all(record);
+    let stability = stability::all(record, summary);
     Report {
         name: record.scenario.name.clone(),
         question: record.scenario.question.clone(),
@@ -83,6 +92,12 @@ pub fn report(record: &Record, summary: &Summary) -> Report {
         measurements: summary.measurements.iter().map(measurements::tables).collect(),
         ledgers: ledger::tables(record),
         ledger_note: ledger::note(record),
+        call_tables: calls.iter().map(anatomy::table).collect(),
+        calls_note: anatomy::note(record),
+        calls,
+        call_time: CallTimes::of(record, summary).map(|times| times.table()),
+        trust: trust::table(record),
+        stability: (!stability.is_empty()).then(|| stability::table(&stability)),
         fairness: fairness::table(record),
         conformance: conformance::table(record),
         stacks: settings::stacks(record),

@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use super::call_bytes::CallBytes;
 use super::chart::Charts;
 use super::stack::StackKind;
 use crate::claims::{Estimate, Outcome, Verdict};
@@ -45,6 +46,19 @@ pub struct Report {
     pub ledgers: Vec<Table>,
     /// What the columns of [`Report::ledgers`] mean.
     pub ledger_note: String,
+    /// The bytes of one call of each stack, cut into parts.
+    pub calls: Vec<CallBytes>,
+    /// A table for each of [`Report::calls`], with a row for each part.
+    #[serde(skip)]
+    pub call_tables: Vec<Table>,
+    /// How the bytes were captured; absent where they were not.
+    pub calls_note: Option<String>,
+    /// Where the time of a call goes; absent where the record does not say.
+    pub call_time: Option<Table>,
+    /// What was measured where, and how to repeat it.
+    pub trust: Table,
+    /// How far each block was from the median block; absent where there is only one.
+    pub stability: Option<Table>,
     /// Runtimes, socket options, libraries and the like of each stack.
     pub fairness: Table,
     /// How many conformance checks each stack passed.

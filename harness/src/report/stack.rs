@@ -1,7 +1,9 @@
 //! What tables and figures need to know about a stack's protocol and role.
 
+use codecs::Format;
+
 use crate::record::StackFacts;
-use crate::stacks::{Colour, PROTOCOLS, ProtocolRef, Role};
+use crate::stacks::{Colour, Leg, PROTOCOLS, Part, ProtocolRef, Role};
 
 /// The protocol of a stack, and what the stack is for in a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +84,16 @@ impl StackKind {
     #[must_use]
     pub fn role_title(self) -> &'static str {
         self.role.title()
+    }
+
+    /// The parts of bytes that go one way in a call; `None` where they are not understood.
+    pub(super) fn dissect(self, leg: Leg, bytes: &[u8]) -> Option<Vec<Part>> {
+        self.protocol.dissect(leg, bytes)
+    }
+
+    /// The format of `[[codec]]` that is closest to that of its messages.
+    pub(super) fn codec_format(self) -> Option<Format> {
+        self.protocol.codec_format()
     }
 
     /// The colour of its protocol in figures.

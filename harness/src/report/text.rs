@@ -58,6 +58,12 @@ pub(super) fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
+/// A share as a percentage with its sign and one decimal place.
+pub(super) fn signed_percent(share: f64) -> String {
+    let sign = if share < 0.0 { "−" } else { "+" };
+    format!("{sign}{}", percent(share.abs()))
+}
+
 /// By how much a stack is faster than another: the share as a percentage, or the factor from 2 on, with its interval.
 /// `speeds` is the speed as a multiple of that of the other stack.
 pub(super) fn lead(speeds: &Interval) -> String {

@@ -32,6 +32,7 @@ pub(crate) fn new_record(scenario: &Scenario, options: &Options) -> Record {
         wire: vec![],
         wire_of_ways: vec![],
         counts: vec![],
+        captures: vec![],
         sockets: vec![],
         fairness: vec![],
         trials: vec![],

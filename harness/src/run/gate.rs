@@ -126,7 +126,7 @@ fn count(
 
 /// Adds the findings to `record`, and refuses a stack that does not pass the rows that are required of it.
 fn admit(findings: Findings, record: &mut Record) -> Result<(), Refusal> {
-    let Findings { check, may_be_measured, wire, wire_of_ways, sockets, fairness } = findings;
+    let Findings { check, may_be_measured, wire, wire_of_ways, captured, sockets, fairness } = findings;
     // A broker may answer while the server behind it is still starting: then no row has passed.
     let answered = check.core_passed > 0;
     let reason = match check.gated_by.as_slice() {
@@ -135,6 +135,7 @@ fn admit(findings: Findings, record: &mut Record) -> Result<(), Refusal> {
     };
     record.wire.extend(wire);
     record.wire_of_ways.extend(wire_of_ways);
+    record.captures.extend(captured);
     record.sockets.extend(sockets);
     record.checks.push(check);
     if may_be_measured {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use calculator::conformance::Numbers;
 use calculator::{Client, Deadline, Value};
 
+use super::quiet::{self, AFTER_CONNECTING};
 use crate::load::{Operation, PreparedCall};
 use crate::observe::wire::{ByteSource, Flow, Snapshot, SocketTraffic, StreamBytes, Traffic};
 use crate::record::{CountedBy, Hop, Parts, Party, SocketFacts, Wire};
@@ -27,10 +28,6 @@ const PAUSES: [Duration; 4] = [
     Duration::from_millis(25),
     Duration::from_millis(125),
 ];
-/// The pause after connecting, without and with a broker, which delays its confirms.
-const AFTER_CONNECTING: [Duration; 2] = [Duration::from_millis(25), Duration::from_millis(150)];
-/// The number of checks whether the wire is quiet; after the last one, the count is taken as it is.
-const MAX_CHECKS: u32 = 50;
 
 /// The counts of the ledger for one operation of a stack.
 #[derive(Debug, Default)]
@@ -204,16 +201,7 @@ impl<'a> Ends<'a> {
 
     /// Waits until no bytes were transferred for `pause`, and returns the counts.
     async fn wait_until_quiet(&self, pause: Duration) -> Counts {
-        let mut last = self.read_counts();
-        for _ in 0..MAX_CHECKS {
-            tokio::time::sleep(pause).await;
-            let now = self.read_counts();
-            if now == last {
-                break;
-            }
-            last = now;
-        }
-        last
+        quiet::wait_until_quiet(pause, || self.read_counts()).await
     }
 }
 

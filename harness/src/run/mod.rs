@@ -4,6 +4,7 @@
 mod bisection;
 mod blocks;
 mod brokers;
+pub mod capture;
 pub mod counts;
 mod draft;
 mod error;
@@ -16,7 +17,9 @@ mod options;
 mod outlook;
 pub mod power;
 pub mod preflight;
+mod quiet;
 mod record_file;
+mod relay;
 mod search;
 pub mod targets;
 mod timelines;

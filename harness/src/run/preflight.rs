@@ -4,7 +4,8 @@ use calculator::conformance::{self, Level, Outcome, Profile};
 use calculator::{ClientOptions, Deadline, Method};
 
 use crate::load::Operation;
-use crate::record::{Check, Fairness, SocketFacts, Wire, WireOfWay};
+use crate::record::{CapturedCall, Check, Fairness, SocketFacts, Wire, WireOfWay};
+use crate::run::capture;
 use crate::run::fairness::{self, Observed};
 use crate::run::ledger;
 use crate::stacks::{Stack, Way};
@@ -20,6 +21,8 @@ pub struct Findings {
     pub wire: Vec<Wire>,
     /// The same of what is sent in other ways than calls.
     pub wire_of_ways: Vec<WireOfWay>,
+    /// The bytes of one call; absent where they were not captured.
+    pub captured: Option<CapturedCall>,
     /// The socket options of both ends; empty where they are not observable.
     pub sockets: Vec<SocketFacts>,
     /// The facts for the fairness table.
@@ -59,7 +62,7 @@ impl RequiredRows {
 }
 
 /// Starts the server of `stack`, checks it against the conformance table, of which it must pass the `required` rows, and counts
-/// the bytes of each of `operations`, and of `messages` that are sent in other ways than calls.
+/// the bytes of each of `operations`, and of `messages` that are sent in other ways than calls, and captures those of `add`.
 ///
 /// # Errors
 /// When the server does not start, cannot be reached, or answers no call.
@@ -92,6 +95,7 @@ pub fn inspect(
         let may_be_measured = required.passed(&outcomes);
         let (mut wire, mut sockets, mut observed) = (vec![], vec![], Observed::default());
         let mut wire_of_ways = vec![];
+        let mut captured = None;
         if may_be_measured && stack.has_server() {
             for (operation, way) in messages {
                 let receiver = context.receiver(stack, *way);
@@ -104,6 +108,9 @@ pub fn inspect(
             for operation in operations {
                 let counted =
                     ledger::count(stack, *operation, context.seed, timeout, numbers, &running).await?;
+                if let Some(wire) = counted.wire.as_ref().filter(|_| captured.is_none()) {
+                    captured = capture::capture(stack, context, broker, &running, wire).await;
+                }
                 wire.extend(counted.wire);
                 observed.reused = counted.reused.or(observed.reused);
                 observed.threads = counted.threads.or(observed.threads);
@@ -117,6 +124,6 @@ pub fn inspect(
             }
         }
         let fairness = fairness::collect(stack, context, &location.destination, observed);
-        Ok(Findings { check, may_be_measured, wire, wire_of_ways, sockets, fairness })
+        Ok(Findings { check, may_be_measured, wire, wire_of_ways, captured, sockets, fairness })
     })
 }

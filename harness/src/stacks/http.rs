@@ -16,6 +16,9 @@ pub(super) const REQWEST: End = End::new("reqwest", &["reqwest", "hyper", "tokio
 pub(super) const HYPER: End = End::new("hyper", &["hyper", "tokio"]);
 pub(super) const AXUM: End = End::new("axum", &["axum", "hyper", "tokio"]);
 
+/// The meaning of the first line of a request with the method's name in its body.
+pub(super) const REQUEST_LINE: &str = "request line: verb, path (the same for all methods), version of HTTP";
+
 pub(super) const URL_FORM: UrlForm =
     UrlForm { schemes: &http_layer::SCHEMES, example: "http://127.0.0.1:8080/" };
 

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use calculator::{Call, CallError, Client, Deadline, Limits, Params, Value, json};
+use codecs::Format;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http_layer::{HyperClient, ReqwestClient, Transport};
@@ -12,6 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::anatomy::{Anatomy, json_len, measure};
 use super::destination::Destination;
+use super::dissection::json::Member;
+use super::dissection::{self, Leg, Part};
 use super::facts::{Colour, Role, UrlForm};
 use super::http;
 use super::invoke::{Invocation, InvokeError, Output, parse_params, parse_value};
@@ -203,6 +206,23 @@ impl Protocol for Jsonrpc {
         let to = ReplyTo { id: &id.to_string(), version: envelope.version };
         write_reply(&mut reply, to, &Ok(result.clone()));
         measure(call, result, [encode_call(&envelope, call, id)?.len(), reply.len()], json_len)
+    }
+
+    fn dissect(&self, _: Leg, bytes: &[u8]) -> Option<Vec<Part>> {
+        dissection::http::parts(bytes, http::REQUEST_LINE, |body| {
+            dissection::json::object(body, |name| match name {
+                "jsonrpc" => Member::Envelope("version of JSON-RPC"),
+                "method" => Member::Envelope("name of the method"),
+                "params" => Member::Arguments,
+                "result" => Member::Result,
+                "id" => Member::Envelope("id of the call, which the reply repeats"),
+                _ => Member::Envelope("another member"),
+            })
+        })
+    }
+
+    fn codec_format(&self) -> Option<Format> {
+        Some(Format::JsonUntyped)
     }
 
     /// Makes a call, or sends a notification or a batch; lists the methods where none is named.

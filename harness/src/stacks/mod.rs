@@ -8,6 +8,7 @@
 mod amqp;
 mod anatomy;
 mod destination;
+mod dissection;
 #[cfg(feature = "dummy")]
 mod dummy;
 mod exchange;
@@ -37,6 +38,7 @@ mod zerorpc;
 
 pub use anatomy::Anatomy;
 pub use destination::Destination;
+pub use dissection::{Layer, Leg, Message, Part};
 pub use exchange::{Exchange, ExchangeKind, Undeclare};
 pub use facts::{Colour, DeliveryTerms, Driver, End, Role, UrlForm};
 pub use invoke::{Invocation, InvokeError, Output, parse_params};

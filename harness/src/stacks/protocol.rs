@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use calculator::conformance::Profile;
 use calculator::{Call, CallError, Client, ClientOptions, ErrorKind, Method, Value};
+use codecs::Format;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use net::Address;
@@ -14,6 +15,7 @@ use serde::{Serialize, Serializer};
 
 use super::anatomy::Anatomy;
 use super::destination::Destination;
+use super::dissection::{Leg, Part};
 use super::exchange::{Exchange, Undeclare};
 use super::facts::{Colour, DeliveryTerms, Driver, End, Role, UrlForm};
 use super::invoke::{Invocation, InvokeError, Output, one_call};
@@ -64,6 +66,17 @@ pub trait Protocol: Send + Sync {
         call: &Call,
         result: &Value,
     ) -> Result<[Anatomy; 2], CallError>;
+
+    /// Cuts the bytes of a call that go one way into parts with their meanings; `None` for bytes that are not understood. All
+    /// bytes are in a part.
+    fn dissect(&self, _leg: Leg, _bytes: &[u8]) -> Option<Vec<Part>> {
+        None
+    }
+
+    /// The format of `[[codec]]` that is closest to that of the messages; `None` where there is none.
+    fn codec_format(&self) -> Option<Format> {
+        None
+    }
 
     /// The libraries that encode and decode messages, by their names on crates.io.
     fn notation_libraries(&self) -> &'static [&'static str] {

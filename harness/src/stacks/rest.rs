@@ -1,12 +1,15 @@
 //! REST: JSON over HTTP, a resource per method.
 
 use calculator::{Call, CallError, Value};
+use codecs::Format;
 use futures_util::FutureExt;
 use http_layer::{HyperClient, ReqwestClient, Transport};
 use rest::RestClient;
 
 use super::anatomy::{Anatomy, json_len, measure};
 use super::destination::Destination;
+use super::dissection::json::{self, Member};
+use super::dissection::{self, Leg, Message, Part};
 use super::facts::{Colour, Role, UrlForm};
 use super::http;
 use super::options::{OptionGroup, Options};
@@ -76,6 +79,18 @@ impl Protocol for Rest {
     ) -> Result<[Anatomy; 2], CallError> {
         let lengths = [rest::wire::encode_call(call)?.len(), rest::wire::encode_result(result)?.len()];
         measure(call, result, lengths, json_len)
+    }
+
+    fn dissect(&self, leg: Leg, bytes: &[u8]) -> Option<Vec<Part>> {
+        let request_line = "request line: verb, path with the method's name, version of HTTP";
+        dissection::http::parts(bytes, request_line, |body| match leg.message {
+            Message::Request => json::arguments(body),
+            Message::Reply => json::object(body, |_| Member::Result),
+        })
+    }
+
+    fn codec_format(&self) -> Option<Format> {
+        Some(Format::JsonUntyped)
     }
 }
 

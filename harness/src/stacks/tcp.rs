@@ -5,6 +5,8 @@ use futures_util::FutureExt;
 
 use super::anatomy::{Anatomy, measure};
 use super::destination::Destination;
+use super::dissection::fixed;
+use super::dissection::{self, Leg, Part};
 use super::facts::{Colour, End, Role, UrlForm};
 use super::protocol::{Protocol, Stack};
 use super::serve::{ServeContext, ServeError, Serving};
@@ -78,6 +80,12 @@ impl Protocol for Tcp {
         encode_request(&mut request, call)?;
         encode_reply(&mut reply, &Ok(result.clone()));
         measure(call, result, [request.len(), reply.len()], value_len)
+    }
+
+    /// Bare, or in a message of ZeroMQ.
+    fn dissect(&self, leg: Leg, bytes: &[u8]) -> Option<Vec<Part>> {
+        let in_message = || dissection::zmtp::parts(bytes, |body| fixed::frame(body, leg.message));
+        fixed::parts(bytes, leg.message).or_else(in_message)
     }
 }
 

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use calculator::conformance::{IntegerWidth, Profile};
 use calculator::{Call, CallError, Deadline, ErrorKind, Value};
+use codecs::Format;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http_layer::{HyperClient, ReqwestClient, Transport};
@@ -15,6 +16,7 @@ use xmlrpc::wire::EncodeOptions;
 
 use super::anatomy::{Anatomy, measure};
 use super::destination::Destination;
+use super::dissection::{self, Leg, Part};
 use super::facts::{Colour, Role, UrlForm};
 use super::http;
 use super::invoke::{Invocation, InvokeError, Output};
@@ -164,6 +166,16 @@ impl Protocol for Xmlrpc {
         let options = EncodeOptions::default();
         let lengths = [encode_call(call, &options)?.len(), encode_response(result, &options)?.len()];
         measure(call, result, lengths, |value| encode_value(value, &options).map(|text| text.len()))
+    }
+
+    fn dissect(&self, leg: Leg, bytes: &[u8]) -> Option<Vec<Part>> {
+        dissection::http::parts(bytes, http::REQUEST_LINE, |body| {
+            dissection::xml::document(body, leg.message)
+        })
+    }
+
+    fn codec_format(&self) -> Option<Format> {
+        Some(Format::Xml)
     }
 }
 

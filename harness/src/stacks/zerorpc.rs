@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use calculator::{Call, CallError, Client, Deadline, Text, Value};
+use codecs::Format;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use net::{AddressError, Endpoint};
@@ -15,6 +16,7 @@ use zerorpc::{
 
 use super::anatomy::{Anatomy, measure};
 use super::destination::Destination;
+use super::dissection::{self, Leg, Part};
 use super::facts::{Colour, End, Role, UrlForm};
 use super::invoke::{Invocation, InvokeError, Output};
 use super::method_list;
@@ -174,6 +176,14 @@ impl Protocol for Zerorpc {
         write_event(&mut reply, &id, Id::Bin(&id), ChannelEvent::Result(result))?;
         let lengths = [request.len(), reply.len()];
         measure(call, result, lengths, |value| encode_value(value).map(|bytes| bytes.len()))
+    }
+
+    fn dissect(&self, leg: Leg, bytes: &[u8]) -> Option<Vec<Part>> {
+        dissection::zmtp::parts(bytes, |body| dissection::zerorpc::event(body, leg.message))
+    }
+
+    fn codec_format(&self) -> Option<Format> {
+        Some(Format::MsgpackUntyped)
     }
 
     /// Calls a method and prints its result, or each item of a stream as it arrives; lists the methods where none is

@@ -4,6 +4,7 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
 
+mod captured;
 mod frames;
 mod relay;
 mod unix;
@@ -32,7 +33,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const CALLS: u64 = 20;
 
 fn with_context<T>(action: impl FnOnce(&TrialContext<'_>) -> T) -> T {
-    let scenario = Scenario::load("quick").unwrap();
+    let scenario = Scenario { timeout: TIMEOUT, ..Scenario::load("quick").unwrap() };
     let interrupted = Arc::new(AtomicBool::new(false));
     let (targets, controls) = (BTreeMap::new(), BTreeMap::new());
     let (server, clients) = (ServerOptions::default(), Options::default());
@@ -121,6 +122,7 @@ fn without_a_broker_the_ledger_is_what_a_relay_counts() {
             let mut running = RunningServer::start(stack, context, None, &[], ServerCopy::default()).unwrap();
             let wire = runtime.block_on(ledger_of(stack, &running));
             assert!(wire.exact && wire.behind_broker.is_none() && wire.hops.len() == 2, "{wire:?}");
+            captured::compare_with_ledger(&runtime, stack, context, None, &running, &wire);
             let relay = Relay::to(relay::port_of(&running.location.destination.url));
             running.location.destination.url = relay.in_place_of(&running.location.destination.url);
             let [setup, per_call] = of_client(&wire);
@@ -192,6 +194,9 @@ fn through_a_broker_every_hop_is_what_relays_count() {
             let hops: Vec<_> = wire.hops.iter().map(|hop| (hop.from, hop.to)).collect();
             let (client, broker, server) = (Party::Client, Party::Broker, Party::Server);
             assert_eq!(hops, [(client, broker), (broker, server), (server, broker), (broker, client)]);
+
+            let broker = BrokerLocation { url: direct.clone(), pid: None };
+            captured::compare_with_ledger(&runtime, stack, context, Some(&broker), &running, &wire);
 
             let relay = Relay::to(port);
             running.location.destination.url = relay.in_place_of(&direct);

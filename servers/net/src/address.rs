@@ -224,6 +224,18 @@ pub fn redacted(url: &str) -> String {
     format!("{name}://{}", hosts.join(","))
 }
 
+/// `url` with `endpoint` in the place of its host and port; credentials, path and query stay. `None` unless it names exactly
+/// one host and `endpoint` is a TCP port.
+#[must_use]
+pub fn with_endpoint(url: &str, endpoint: &Endpoint) -> Option<String> {
+    let (name, rest) = split_scheme(url)?;
+    let (authority, after) = split_authority(&name.to_ascii_lowercase(), rest);
+    let is_host =
+        !authority.is_empty() && !authority.contains(',') && !has_unencoded_password(authority, rest);
+    let login = authority.rsplit_once('@').map_or(String::new(), |(login, _)| format!("{login}@"));
+    (is_host && endpoint.port().is_some()).then(|| format!("{name}://{login}{endpoint}{after}"))
+}
+
 /// Splits a text at `://`, if what precedes it can be a scheme (RFC 3986, section 3.1).
 fn split_scheme(text: &str) -> Option<(&str, &str)> {
     let (name, rest) = text.split_once("://")?;

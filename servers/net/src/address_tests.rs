@@ -303,6 +303,23 @@ fn any_scheme() -> impl Strategy<Value = &'static [Scheme]> {
     prop_oneof![Just(HTTP), Just(TCP), Just(ZEROMQ), Just(BROKER)]
 }
 
+#[test]
+fn another_endpoint_takes_the_place_of_the_only_host() {
+    let endpoint: Endpoint = "127.0.0.1:9".parse().unwrap();
+    let with = |url: &str| with_endpoint(url, &endpoint);
+    for (url, expected) in [
+        ("http://h:1/p?q=1", "http://127.0.0.1:9/p?q=1"),
+        ("amqp://user:p%40ss@h/%2f", "amqp://user:p%40ss@127.0.0.1:9/%2f"),
+        ("tcp://[::1]:1", "tcp://127.0.0.1:9"),
+    ] {
+        assert_eq!(with(url).as_deref(), Some(expected));
+    }
+    for url in ["h:1", "amqp://h:1,i:2/", "amqp://u:a/b@h:1/", "ipc:///tmp/s"] {
+        assert_eq!(with(url), None, "{url}");
+    }
+    assert_eq!(with_endpoint("http://h:1/", &unix("/tmp/s")), None);
+}
+
 proptest! {
     #[test]
     fn any_text_parses_or_is_refused(text in "(http|tcp|rabbit|unix|ipc|http\\+unix)://[a-z0-9:@/?#%,*\\[\\]. é\\\\]{0,24}", schemes in any_scheme()) {

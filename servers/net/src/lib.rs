@@ -29,7 +29,7 @@ mod stream;
 
 use std::time::Duration;
 
-pub use address::{Address, Host, redacted};
+pub use address::{Address, Host, redacted, with_endpoint};
 pub use address_error::AddressError;
 pub use anomaly_counter::AnomalyCounter;
 pub use connect_error::describe_connect_error;

@@ -115,6 +115,7 @@ fn partial(agent: u32, of: u32, trials: Vec<Trial>) -> (String, Record) {
         wire: vec![],
         wire_of_ways: vec![],
         counts: vec![],
+        captures: vec![],
         sockets: vec![],
         fairness: vec![],
         trials,

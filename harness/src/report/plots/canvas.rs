@@ -17,6 +17,9 @@ const UNIT: f64 = 10.0;
 /// The backend divides font sizes by this.
 const FONT_SCALE: f64 = 1.24;
 
+/// The beginning of every drawing.
+const OPENING: &str = "<svg class=\"plot\" xmlns=\"http://www.w3.org/2000/svg\" role=\"img\"";
+
 /// The reason why a figure could not be drawn.
 #[derive(Debug, thiserror::Error)]
 #[error("a figure could not be drawn: {0}")]
@@ -51,6 +54,17 @@ pub(super) fn draw_sized(
     title: &str,
     marks: impl FnOnce(&mut Canvas<'_>),
 ) -> Result<String, PlotError> {
+    draw_described(size, title, "", marks)
+}
+
+/// Draws a figure of this size in pixels. `description` has what the marks show, for readers who cannot see it; it may be
+/// empty.
+pub(super) fn draw_described(
+    size: (f64, f64),
+    title: &str,
+    description: &str,
+    marks: impl FnOnce(&mut Canvas<'_>),
+) -> Result<String, PlotError> {
     let mut svg = String::new();
     let (width, tall) = at(size.0, size.1);
     let mut canvas = Canvas {
@@ -66,13 +80,32 @@ pub(super) fn draw_sized(
     canvas.area.present().map_err(|error| PlotError(error.to_string()))?;
     drop(canvas);
     let (_, shapes) = svg.split_once('\n').ok_or_else(|| PlotError("an empty drawing".to_owned()))?;
+    let description =
+        if description.is_empty() { String::new() } else { format!("<desc>{}</desc>", escaped(description)) };
     Ok(format!(
-        "<svg class=\"plot\" xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"{:.0}\" height=\"{:.0}\" \
-         viewBox=\"0 0 {width} {tall}\"><title>{}</title>\n{shapes}",
+        "{OPENING} width=\"{:.0}\" height=\"{:.0}\" viewBox=\"0 0 {width} {tall}\"><title>{}</title>{description}\n{shapes}",
         size.0,
         size.1,
         escaped(title)
     ))
+}
+
+/// Puts `drawings` into one of this size, each at its position in pixels.
+pub(super) fn composed(
+    (width, height): (f64, f64),
+    title: &str,
+    drawings: &[(&str, (f64, f64))],
+) -> Result<String, PlotError> {
+    let mut svg = format!(
+        "{OPENING} width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\"><title>{}</title>\n\
+         <rect width=\"{width:.0}\" height=\"{height:.0}\" fill=\"#FFFFFF\"/>\n",
+        escaped(title)
+    );
+    for (drawing, (x, y)) in drawings {
+        let rest = drawing.strip_prefix(OPENING).ok_or_else(|| PlotError("not a drawing".to_owned()))?;
+        svg += &format!("<svg x=\"{x:.0}\" y=\"{y:.0}\"{rest}\n");
+    }
+    Ok(svg + "</svg>\n")
 }
 
 /// `text` without characters that XML does not allow, or that change the direction of text.

@@ -2,6 +2,7 @@
 
 mod axis;
 mod bytes;
+mod call_time;
 mod canvas;
 mod capacity;
 mod chart;
@@ -11,9 +12,12 @@ mod cpu;
 mod curves;
 mod figure;
 mod latency;
+mod noise;
+mod panels;
 mod percentiles;
 mod rows;
 mod servers;
+mod stability;
 mod style;
 mod sweep;
 mod throughput;
@@ -22,6 +26,7 @@ mod topology;
 
 use std::collections::BTreeSet;
 
+use super::call_time::CallTimes;
 use super::capacity::capacities;
 use super::summary::{MeasurementSummary, Summary};
 use super::timelines::timelines;
@@ -32,6 +37,7 @@ use crate::record::Record;
 pub(super) use canvas::PlotError;
 pub(super) use chart::chart;
 pub(super) use figure::Figure;
+pub(super) use panels::Multiples;
 pub(super) use style::{dark_rules, swatch};
 
 /// The figures of a record.
@@ -39,6 +45,8 @@ pub(super) use style::{dark_rules, swatch};
 pub(super) struct Figures {
     /// The figures of each measurement, in the order of the summary.
     pub measurements: Vec<Vec<Figure>>,
+    /// The latency percentiles of each measurement; absent where there were too few calls.
+    pub latencies: Vec<Option<Multiples>>,
     /// The claims of the scenario, a figure for each.
     pub claims: Vec<Figure>,
     /// The highest rates that were found, a figure for each search.
@@ -53,16 +61,23 @@ pub(super) struct Figures {
     pub bytes: Vec<Figure>,
     /// The codecs, a figure for each measurement of them.
     pub codecs: Vec<Figure>,
+    /// Where the time of a call goes.
+    pub call_time: Option<Multiples>,
+    /// Every stack in every block.
+    pub stability: Option<Multiples>,
+    /// Differences next to the noise.
+    pub noise: Option<Multiples>,
 }
 
 impl Figures {
     /// Draws all figures.
     pub(super) fn new(record: &Record, summary: &Summary) -> Result<Self, PlotError> {
         let mut names = Names::default();
-        let mut measurements = Vec::new();
+        let (mut measurements, mut latencies) = (Vec::new(), Vec::new());
         for measurement in &summary.measurements {
             let name = names.unique(&measurement.measurement.name);
             measurements.push(of_measurement(measurement, &name)?);
+            latencies.push(percentiles::figure(measurement, format!("{name}-percentiles"))?);
         }
         let mut operations: Vec<Operation> = Vec::new();
         for wire in &record.wire {
@@ -100,8 +115,13 @@ impl Figures {
             let name = names.unique(&format!("topology {}", group.name()));
             topologies.push(topology::figure(&group, name)?);
         }
+        let call_time = match CallTimes::of(record, summary) {
+            Some(times) => call_time::figure(&times, names.unique("call time"))?,
+            None => None,
+        };
         Ok(Figures {
             measurements,
+            latencies,
             claims,
             capacities: searches,
             timelines: over_time,
@@ -109,6 +129,9 @@ impl Figures {
             sweeps,
             bytes,
             codecs,
+            call_time,
+            stability: stability::figure(&super::stability::all(record, summary), names.unique("stability"))?,
+            noise: noise::figure(&summary.measurements, names.unique("noise"))?,
         })
     }
 
@@ -123,6 +146,12 @@ impl Figures {
             .chain(self.measurements.iter().flatten())
             .chain(&self.bytes)
             .chain(&self.codecs)
+            .chain(self.multiples().map(|multiples| &multiples.figure))
+    }
+    /// The figures that consist of panels.
+    fn multiples(&self) -> impl Iterator<Item = &Multiples> {
+        let Figures { latencies, call_time, stability, noise, .. } = self;
+        latencies.iter().flatten().chain(call_time).chain(stability).chain(noise)
     }
 }
 
@@ -134,7 +163,6 @@ fn of_measurement(summary: &MeasurementSummary, name: &str) -> Result<Vec<Figure
     } else {
         figures.push(throughput::figure(summary, format!("{name}-calls"))?);
     }
-    figures.extend(percentiles::figure(summary, format!("{name}-percentiles"))?);
     // With one caller on two cores, most of a latency is not CPU time but waiting for the other core.
     if !one_caller || summary.measurement.placement == Placement::Shared {
         figures.extend(cpu::figure(summary, format!("{name}-cpu"))?);

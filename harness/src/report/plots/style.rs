@@ -21,12 +21,36 @@ pub(super) const INK: RGBColor = RGBColor(0x1F, 0x23, 0x28);
 pub(super) const MUTED: RGBColor = RGBColor(0x5A, 0x64, 0x70);
 pub(super) const GRID: RGBColor = RGBColor(0xE2, 0xE6, 0xEB);
 
-/// The colours that replace those of paper, text and grid on a dark background.
-const ON_DARK: [(RGBColor, RGBColor); 4] = [
+/// The two hues of figures that show parts or stacks one at a time: blue and orange of Okabe and Ito's palette.
+pub(super) const BLUE: RGBColor = RGBColor(0x00, 0x72, 0xB2);
+pub(super) const ORANGE: RGBColor = RGBColor(0xD5, 0x5E, 0x00);
+/// What is there to compare with.
+pub(super) const CONTEXT: RGBColor = RGBColor(0xBF, 0xC6, 0xCE);
+
+/// Shades for a difference from the usual, from a small one to a large one: of slower and of faster.
+pub(super) const SLOWER: [RGBColor; 3] =
+    [RGBColor(0xFB, 0xDC, 0xC2), RGBColor(0xF2, 0xA7, 0x6C), RGBColor(0xC4, 0x52, 0x00)];
+pub(super) const FASTER: [RGBColor; 3] =
+    [RGBColor(0xD0, 0xE4, 0xF3), RGBColor(0x86, 0xBA, 0xDF), RGBColor(0x0B, 0x5F, 0x99)];
+/// The shade of what does not differ.
+pub(super) const USUAL: RGBColor = RGBColor(0xEE, 0xF1, 0xF4);
+
+/// The colours that replace those of paper, text, grid and marks without a protocol on a dark background.
+const ON_DARK: [(RGBColor, RGBColor); 14] = [
     (PAPER, RGBColor(0x15, 0x19, 0x1E)),
     (INK, RGBColor(0xE6, 0xE9, 0xED)),
     (MUTED, RGBColor(0xA2, 0xAC, 0xB7)),
     (GRID, RGBColor(0x2F, 0x36, 0x3E)),
+    (BLUE, RGBColor(0x5A, 0xB4, 0xEC)),
+    (ORANGE, RGBColor(0xF5, 0x8A, 0x4B)),
+    (CONTEXT, RGBColor(0x4A, 0x54, 0x5F)),
+    (SLOWER[0], RGBColor(0x4A, 0x30, 0x1B)),
+    (SLOWER[1], RGBColor(0x98, 0x56, 0x1F)),
+    (SLOWER[2], RGBColor(0xFF, 0xA0, 0x5F)),
+    (FASTER[0], RGBColor(0x19, 0x36, 0x4D)),
+    (FASTER[1], RGBColor(0x2E, 0x6E, 0xA0)),
+    (FASTER[2], RGBColor(0x7D, 0xC5, 0xF6)),
+    (USUAL, RGBColor(0x24, 0x2B, 0x33)),
 ];
 
 /// CSS rules that turn figures dark, to be put into a media query.

@@ -56,6 +56,7 @@ pub(crate) fn of_trials(scenario: Scenario, facts: Vec<StackFacts>, trials: Vec<
         seed: 7,
         checks: facts.iter().map(|facts| check(&facts.name)).collect(),
         counts: vec![],
+        captures: vec![],
         sockets: vec![],
         fairness: vec![],
         wire: facts.iter().skip(1).map(|facts| wire(&facts.name)).collect(),

@@ -13,12 +13,14 @@ use amqp::{
     RpcServerOptions, Target, Transport, TransportUrl,
 };
 use calculator::{Call, CallError, Deadline, ErrorKind, Value};
+use codecs::Format;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use self::options::{AcknowledgeWhen, CALL, CLIENT, CallOptions, ClientOptions, SERVER, ServerOptions};
 use super::anatomy::{Anatomy, json_len, measure};
 use super::destination::Destination;
+use super::dissection::{self, Leg, Part};
 use super::exchange::{Exchange, Undeclare};
 use super::facts::{Colour, DeliveryTerms, End, Role, UrlForm};
 use super::invoke::{Invocation, InvokeError, Output, one_call};
@@ -196,6 +198,14 @@ impl Protocol for Amqp {
         };
         let target = client_options(destination)?.target();
         oslo_anatomy(&target, call, result, &routing, unique_id)
+    }
+
+    fn dissect(&self, leg: Leg, bytes: &[u8]) -> Option<Vec<Part>> {
+        dissection::amqp::parts(bytes, leg)
+    }
+
+    fn codec_format(&self) -> Option<Format> {
+        Some(Format::JsonUntyped)
     }
 
     fn delivery_terms(
