@@ -13,18 +13,16 @@ use super::text;
 use super::timelines::{Timelines, timelines};
 use super::topologies::{self, Topologies};
 use super::verdict::Verdict;
+use crate::claims::{JudgedClaim, Verdict as ClaimVerdict};
 use crate::load::Operation;
 use crate::record::{Record, SearchResult};
 
 /// The answer: a sentence or two each about latency, throughput, variants, capacity, timelines, topologies and bytes, as far as
 /// the record has them.
 pub(super) fn answer(record: &Record, summary: &Summary) -> Vec<String> {
-    let measurement = |for_latency: bool| {
-        summary.measurements.iter().find(|m| m.measurement.load.is_for_latency() == for_latency)
-    };
     let mut answer: Vec<_> = summary.claims.iter().map(claims::short).collect();
-    answer.extend(measurement(true).and_then(latency));
-    answer.extend(measurement(false).and_then(throughput));
+    answer.extend(first(summary, true).and_then(latency));
+    answer.extend(first(summary, false).and_then(throughput));
     answer.extend(summary.measurements.iter().filter_map(variants));
     answer.extend(capacities(record).iter().filter_map(capacity));
     answer.extend(codecs::all(record).iter().filter_map(Codecs::answer));
@@ -50,6 +48,48 @@ fn capacity(capacity: &Capacity<'_>) -> Option<String> {
         capacity.question(),
         range(last),
         range(first)
+    ))
+}
+
+/// The answer in one or two sentences.
+pub(super) fn lead(record: &Record, summary: &Summary) -> String {
+    let full = || answer(record, summary).into_iter().next().unwrap_or_default();
+    if summary.claims.is_empty() {
+        first(summary, true).and_then(verdict_and_range).unwrap_or_else(full)
+    } else {
+        verdicts(&summary.claims)
+    }
+}
+
+/// How many claims have each verdict.
+fn verdicts(claims: &[JudgedClaim]) -> String {
+    let all =
+        [ClaimVerdict::Holds, ClaimVerdict::HoldsInPart, ClaimVerdict::DoesNotHold, ClaimVerdict::CannotTell];
+    let counted = all.into_iter().filter_map(|verdict| {
+        let count = claims.iter().filter(|claim| claim.verdict == verdict).count();
+        (count > 0).then(|| format!("{count} × {}", verdict.name()))
+    });
+    format!("Verdicts on {} claims: {}.", claims.len(), counted.collect::<Vec<_>>().join(", "))
+}
+
+/// The first measurement of latencies, or else of throughput.
+fn first(summary: &Summary, is_for_latency: bool) -> Option<&MeasurementSummary> {
+    summary.measurements.iter().find(|it| it.measurement.load.is_for_latency() == is_for_latency)
+}
+
+/// The verdict on the fastest protocol, and the range of latencies with usual libraries as multiples of the floor.
+fn verdict_and_range(summary: &MeasurementSummary) -> Option<String> {
+    let usual = ranking(summary, StackKind::is_usual);
+    let minimal = ranking(summary, StackKind::is_minimal);
+    let verdict = Verdict::of(&usual, &minimal, &summary.ranking);
+    let floor = summary.floor_row()?.p50?;
+    let ([first, .., last], false) = (usual.as_slice(), verdict == Verdict::NothingToCompare) else {
+        return None;
+    };
+    Some(format!(
+        "{verdict} With usual libraries, one call takes {} the raw TCP round trip of {} µs.",
+        ratios(first, last),
+        text::micros(floor.median)
     ))
 }
 
@@ -171,6 +211,17 @@ fn rates(stack: &StackSummary) -> String {
 }
 
 fn bytes(record: &Record) -> Option<String> {
+    let [(fewest, first), (most, last)] = bytes_of_small_calls(record)?;
+    Some(format!(
+        "An add(2, 3) and its answer take from {} ({first}) to {} ({last}) bytes on the wire.",
+        text::thousands(fewest),
+        text::thousands(most)
+    ))
+}
+
+/// The fewest and the most bytes of a small call and its answer over usual libraries, with the stacks that take them; `None`
+/// where fewer than two stacks were counted.
+pub(super) fn bytes_of_small_calls(record: &Record) -> Option<[(f64, &str); 2]> {
     let is_usual = |stack: &str| {
         record.stacks.iter().any(|facts| facts.name == stack && StackKind::of(facts).is_usual())
     };
@@ -178,13 +229,9 @@ fn bytes(record: &Record) -> Option<String> {
         .wire
         .iter()
         .filter(|wire| wire.operation == Operation::ADD && is_usual(&wire.stack))
-        .map(|wire| (wire.per_call.up + wire.per_call.down, &wire.stack))
+        .map(|wire| (wire.per_call.up + wire.per_call.down, wire.stack.as_str()))
         .collect();
     totals.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let [(fewest, first), .., (most, last)] = totals.as_slice() else { return None };
-    Some(format!(
-        "An add(2, 3) and its answer take from {} ({first}) to {} ({last}) bytes on the wire.",
-        text::thousands(*fewest),
-        text::thousands(*most)
-    ))
+    let [fewest, .., most] = totals.as_slice() else { return None };
+    Some([*fewest, *most])
 }

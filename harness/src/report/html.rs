@@ -1,4 +1,8 @@
-//! A report as one HTML page that needs nothing else: no network, no script, no font.
+//! A report as one HTML page that needs nothing else: no network, no font, no other file. It is complete without JavaScript.
+
+mod assets;
+mod decision;
+mod first;
 
 use calculator::{is_unprintable, printable};
 use minijinja::syntax::SyntaxConfig;
@@ -7,22 +11,40 @@ use minijinja::{AutoEscape, Environment, Value, escape_formatter};
 use serde::Serialize;
 
 use super::call_bytes::{CallBytes, HopBytes};
-use super::model::{Alignment, Cell, Column, Direction, Document, Report, Row, Table};
+use super::contents::Report;
+use super::model::{Alignment, Cell, Column, Direction, Document, Row, Table};
 use super::plots::{self, Figure, Figures};
 use super::text;
 use crate::record::CheckFailure;
+use assets::{Script, Style};
+use decision::DecisionView;
+use first::FirstScreen;
 
-/// The templates, by name. Whatever they insert is escaped, except figures and swatches, which are marked `safe`.
+/// The templates, by name: a file for each section of the page. Whatever they insert is escaped, except figures, swatches, the
+/// styles and the script, which are marked `safe`.
 /// Characters that are not printable are shown as escapes.
-const TEMPLATES: [(&str, &str); 8] = [
+const TEMPLATES: [(&str, &str); 21] = [
     ("page", include_str!("page.html")),
+    ("page/first", include_str!("page/first.html")),
+    ("page/contents", include_str!("page/contents.html")),
+    ("page/decision", include_str!("page/decision.html")),
+    ("page/claims", include_str!("page/claims.html")),
+    ("page/results", include_str!("page/results.html")),
+    ("page/sweeps", include_str!("page/sweeps.html")),
+    ("page/measurements", include_str!("page/measurements.html")),
+    ("page/codecs", include_str!("page/codecs.html")),
+    ("page/bytes", include_str!("page/bytes.html")),
+    ("page/fairness", include_str!("page/fairness.html")),
+    ("page/conformance", include_str!("page/conformance.html")),
+    ("page/settings", include_str!("page/settings.html")),
+    ("page/yours", include_str!("page/yours.html")),
+    ("page/reading", include_str!("page/reading.html")),
     ("document", include_str!("document.html")),
     ("base", include_str!("base.html")),
     ("macros", include_str!("macros.html")),
     ("anatomy", include_str!("anatomy.html")),
     ("trust", include_str!("trust.html")),
     ("panels", include_str!("panels.html")),
-    ("sections-style", include_str!("sections.css")),
 ];
 
 /// `report` as a page with `figures` in it.
@@ -37,7 +59,7 @@ pub(super) fn render_document(
 ) -> Result<String, minijinja::Error> {
     let page = DocumentPage {
         title: &document.title,
-        dark: plots::dark_rules(),
+        style: Style::new(),
         circumstances: &document.circumstances,
         answer: &document.answer,
         warnings: &document.warnings,
@@ -73,7 +95,7 @@ fn rendered(name: &str, variables: &impl Serialize) -> Result<String, minijinja:
 #[derive(Serialize)]
 struct DocumentPage<'a> {
     title: &'a str,
-    dark: String,
+    style: Style,
     circumstances: &'a [String],
     answer: &'a [String],
     warnings: &'a [String],
@@ -100,7 +122,10 @@ impl<'a> Multiples<'a> {
 #[derive(Serialize)]
 struct Page<'a> {
     report: &'a Report,
-    dark: String,
+    style: Style,
+    script: Script,
+    first: FirstScreen<'a>,
+    decision: Option<DecisionView<'a>>,
     claims: Vec<ClaimSection<'a>>,
     /// The searches, the timelines and the topologies.
     results: Vec<Found<'a>>,
@@ -131,7 +156,10 @@ impl<'a> Page<'a> {
         let measured = report.measurements.iter().zip(drawn).enumerate();
         Page {
             report,
-            dark: plots::dark_rules(),
+            style: Style::new(),
+            script: Script::new(),
+            first: FirstScreen::new(report),
+            decision: report.decision.as_ref().map(DecisionView::new),
             claims: report
                 .claims
                 .iter()
@@ -151,7 +179,7 @@ impl<'a> Page<'a> {
             crossings: report.crossings.iter().map(Grid::new).collect(),
             sections: measured
                 .map(|(number, (tables, (figures, latencies)))| Section {
-                    id: format!("m{number}"),
+                    id: measurement_id(number),
                     table: Grid::new(&tables.stacks),
                     further: tables.further().map(Grid::new).collect(),
                     figures: figures.iter().map(Drawing::new).collect(),
@@ -181,6 +209,11 @@ impl<'a> Page<'a> {
             settings: report.settings.rows.iter().map(pair).collect(),
         }
     }
+}
+
+/// The name of the section of the measurement at `position`, for links.
+fn measurement_id(position: usize) -> String {
+    format!("m{position}")
 }
 
 /// The two cells of a row of settings.

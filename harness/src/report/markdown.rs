@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use calculator::is_unprintable;
 
-use super::model::{Alignment, Cell, Report, Row, Table};
+use super::contents::Report;
+use super::decision::{DecisionCell, DecisionColumn, DecisionTable};
+use super::model::{Alignment, Cell, Row, Table};
 use super::plots::{Figure, Figures, Multiples};
 use super::text;
 
@@ -16,6 +18,14 @@ pub(super) fn render(report: &Report, figures: &Figures) -> String {
     let _ = writeln!(out, "{}\n", escaped(&report.circumstances));
     list(&mut out, "Read this first", &report.warnings);
     list(&mut out, "Not equal for all stacks", &report.asymmetries);
+    let facts = report.overview.facts.iter().map(|fact| format!("{}: {}", fact.title, fact.text));
+    list(&mut out, "What to know about the figures", &facts.collect::<Vec<_>>());
+    if !report.overview.recommendations.is_empty() {
+        section(&mut out, &report.overview.table());
+    }
+    if let Some(table) = &report.decision {
+        decision(&mut out, table);
+    }
     if !report.claims.is_empty() {
         let _ = writeln!(out, "## Claims\n");
     }
@@ -94,6 +104,27 @@ fn trust(out: &mut String, report: &Report, figures: &Figures) {
     subsection(out, &report.trust);
     multiples(out, figures.stability.as_ref());
     multiples(out, figures.noise.as_ref());
+}
+
+/// All stacks side by side, each figure as a multiple of that of the column's baseline.
+fn decision(out: &mut String, table: &DecisionTable) {
+    let _ = writeln!(out, "## All stacks side by side\n");
+    let _ = writeln!(out, "Each figure as a multiple of that of the stack in the heading; less is better.\n");
+    let baseline = |column: &DecisionColumn| Some(escaped(&table.rows.get(column.baseline?)?.stack));
+    let heading = |column: &DecisionColumn| {
+        let baseline = baseline(column).map_or_else(String::new, |stack| format!(", × {stack}"));
+        format!("{}: {}{baseline}", escaped(&column.heading), column.quantity)
+    };
+    line(out, std::iter::once("stack".to_owned()).chain(table.columns.iter().map(heading)));
+    line(out, std::iter::once(":--").chain(table.columns.iter().map(|_| "--:")).map(str::to_owned));
+    for row in &table.rows {
+        let multiple = |cell: &Option<DecisionCell>| {
+            let ratio = cell.as_ref().and_then(|cell| cell.ratio.as_ref());
+            ratio.map_or_else(|| "–".to_owned(), text::multiple)
+        };
+        line(out, std::iter::once(escaped(&row.stack)).chain(row.cells.iter().map(multiple)));
+    }
+    out.push('\n');
 }
 
 /// A list under a heading; nothing where it is empty.

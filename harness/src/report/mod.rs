@@ -14,7 +14,9 @@ mod chart;
 mod claims;
 mod codecs;
 mod conformance;
+mod contents;
 mod crossings;
+pub mod decision;
 mod deliveries;
 mod describe;
 mod document;
@@ -25,6 +27,8 @@ mod ledger;
 mod markdown;
 mod measurements;
 pub mod model;
+mod names;
+pub mod overview;
 mod plots;
 mod receivers;
 mod server_capacity;
@@ -54,10 +58,10 @@ use std::path::{Path, PathBuf};
 use crate::record::{Record, write_atomically};
 use call_bytes::CallBytes;
 use call_time::CallTimes;
-use model::Report;
 use plots::Figures;
 
 pub use chart::{Chart, ChartLevel, ChartPoint, Charts};
+pub use contents::Report;
 pub(crate) use fairness::settings_of;
 pub use model::{ClaimReport, Document};
 pub use receivers::DeliverySummary;
@@ -80,9 +84,11 @@ pub fn report(record: &Record, summary: &Summary) -> Report {
         name: record.scenario.name.clone(),
         question: record.scenario.question.clone(),
         circumstances: describe::circumstances(record),
+        overview: overview::overview(record, summary),
         answer: answer::answer(record, summary),
         warnings: summary.warnings.clone(),
         asymmetries: asymmetries::asymmetries(record, summary),
+        decision: decision::table(record, summary),
         claims: summary.claims.iter().map(claims::report).collect(),
         capacities: capacity::capacities(record).iter().map(capacity::Capacity::table).collect(),
         crossings: crossings::tables(record),

@@ -1,73 +1,16 @@
 //! A report as data: sentences and tables with typed cells.
 //!
-//! The terminal, Markdown and HTML renderers show the same [`Report`], and exporters read it. All that a table shows
+//! The terminal, Markdown and HTML renderers show the same [`Report`](super::Report). All that a table shows
 //! is here as a value; only `text` turns values into digits.
 
 use serde::Serialize;
 
-use super::call_bytes::CallBytes;
 use super::chart::Charts;
 use super::stack::StackKind;
 use crate::claims::{Estimate, Outcome, Verdict};
 use crate::record::{CheckFailure, Label};
 use crate::scenario::Condition;
 use crate::stats::{Interval, Statement};
-
-/// Everything that a report shows, except its figures.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
-    /// The name of the scenario.
-    pub name: String,
-    /// The question that the scenario asks.
-    pub question: String,
-    /// When, where and how the run was measured, in a line.
-    pub circumstances: String,
-    /// The answer to the question, a sentence or two for each subject.
-    pub answer: Vec<String>,
-    /// What a reader must know before reading any figure.
-    pub warnings: Vec<String>,
-    /// Conditions that were not equal for all stacks.
-    pub asymmetries: Vec<String>,
-    /// The claims of the scenario.
-    pub claims: Vec<ClaimReport>,
-    /// A table for each search: the highest rate that each stack sustains.
-    pub capacities: Vec<Table>,
-    /// Where a stack overtakes another as the payload grows, a table for each series of payloads.
-    pub crossings: Vec<Table>,
-    /// The codecs; absent where there are none.
-    pub codecs: Option<CodecTables>,
-    /// A table for each timeline: what became of the calls while servers ended and started.
-    pub timelines: Vec<Table>,
-    /// Tables of the topologies: connections, memory and the time to set up.
-    pub topologies: Vec<Table>,
-    /// The measurements, in the order of the scenario.
-    pub measurements: Vec<MeasurementTables>,
-    /// A table for each operation whose bytes were counted.
-    pub ledgers: Vec<Table>,
-    /// What the columns of [`Report::ledgers`] mean.
-    pub ledger_note: String,
-    /// The bytes of one call of each stack, cut into parts.
-    pub calls: Vec<CallBytes>,
-    /// A table for each of [`Report::calls`], with a row for each part.
-    #[serde(skip)]
-    pub call_tables: Vec<Table>,
-    /// How the bytes were captured; absent where they were not.
-    pub calls_note: Option<String>,
-    /// Where the time of a call goes; absent where the record does not say.
-    pub call_time: Option<Table>,
-    /// What was measured where, and how to repeat it.
-    pub trust: Table,
-    /// How far each block was from the median block; absent where there is only one.
-    pub stability: Option<Table>,
-    /// Runtimes, socket options, libraries and the like of each stack.
-    pub fairness: Table,
-    /// How many conformance checks each stack passed.
-    pub conformance: Table,
-    /// What each stack consists of.
-    pub stacks: Table,
-    /// Every setting in force, and the machine.
-    pub settings: Table,
-}
 
 /// A claim and the verdict on it.
 #[derive(Clone, Debug, PartialEq, Serialize)]

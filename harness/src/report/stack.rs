@@ -67,6 +67,18 @@ impl StackKind {
         matches!(self.role, Role::Minimal | Role::DefaultAndMinimal)
     }
 
+    /// Whether its server is a reference implementation.
+    #[must_use]
+    pub fn is_reference(self) -> bool {
+        self.role == Role::Reference
+    }
+
+    /// Whether an application could choose it: it is not a floor, a step, a reference server or another route.
+    #[must_use]
+    pub fn is_choice(self) -> bool {
+        matches!(self.role, Role::Default | Role::Minimal | Role::DefaultAndMinimal | Role::Alternative)
+    }
+
     /// Whether figures draw it filled and solid, as they do floors and usual libraries, and not hollow and dashed.
     #[must_use]
     pub fn is_drawn_filled(self) -> bool {

@@ -50,6 +50,9 @@ pub struct StackSummary {
     pub throughput: Option<Spread>,
     /// CPU time per correct answer.
     pub cpu: Cpu,
+    /// CPU time of all processes together per correct answer in nanoseconds, of each block in which all of them were
+    /// observed.
+    pub cpu_by_block: ByBlock,
     /// Bytes on the wire.
     pub wire: Option<Wire>,
     /// How the calls of all its trials ended, invalid trials included.
@@ -218,6 +221,7 @@ impl StackSummary {
                 server: per_answer(|trial| trial.server),
                 broker: per_answer(|trial| trial.broker),
             },
+            cpu_by_block: by_block(trials, |trial| total_cpu(trial, kind)),
             wire,
             counts,
             labels: labels(trials),
@@ -229,6 +233,12 @@ impl StackSummary {
             ranking_figure: RankingFigure::of_load(first.load).by_block(trials, kind, levels),
         }))
     }
+}
+
+/// CPU time of all processes per correct answer of `trial` in nanoseconds; `None` where one of them was not observed.
+fn total_cpu(trial: &Trial, kind: StackKind) -> Option<f64> {
+    let serving = if kind.is_function_call() { 0 } else { trial.serving(kind.is_brokered())?.cpu_ns };
+    trial.per_answer(trial.client?.cpu_ns.saturating_add(serving)).filter(|nanos| *nanos > 0.0)
 }
 
 fn is_valid(trial: &Trial) -> bool {

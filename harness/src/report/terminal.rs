@@ -6,10 +6,11 @@ use calculator::printable;
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell as GridCell, CellAlignment, Table as Grid};
 
-use super::model::{Alignment, Cell, CodecTables, Column, Report, Row, Table};
+use super::contents::Report;
+use super::model::{Alignment, Cell, CodecTables, Column, Row, Table};
 use super::text;
 
-/// `report` as plain text: the tables and the warnings.
+/// `report` as plain text: the tables, the recommendations and the warnings.
 pub(super) fn render(report: &Report) -> String {
     let mut out = String::new();
     line(&mut out, &format!("{} · {}", report.name, report.question));
@@ -33,6 +34,9 @@ pub(super) fn render(report: &Report) -> String {
     }
     if !report.fairness.rows.is_empty() {
         write_table(&mut out, &report.fairness);
+    }
+    if !report.overview.recommendations.is_empty() {
+        write_table(&mut out, &report.overview.table());
     }
     if !report.warnings.is_empty() {
         out.push('\n');

@@ -1,5 +1,6 @@
 //! Values as text: the digits, units and words that every kind of report uses for them.
 
+use super::decision::{Bound, DecisionRatio};
 use super::model::{Cell, Column, Note, Quantity, Unit};
 use crate::stats::{Interval, Statement};
 
@@ -23,6 +24,16 @@ pub(super) fn ratio(ratio: f64) -> String {
         v if v < 99.95 => format!("{v:.1}"),
         v => thousands(v),
     }
+}
+
+/// A figure as a multiple of another one, with a sign where it is a bound.
+pub(super) fn multiple(of: &DecisionRatio) -> String {
+    let sign = match of.bound {
+        Some(Bound::AtMost) => "≤ ",
+        Some(Bound::AtLeast) => "≥ ",
+        None => "",
+    };
+    format!("{sign}{}", ratio(of.factor))
 }
 
 /// Nanoseconds as microseconds with three significant digits.

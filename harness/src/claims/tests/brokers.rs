@@ -152,7 +152,7 @@ fn the_verdicts_on_round_robin_follow_from_the_shares_and_the_rates_of_the_serve
         "2 servers" => Figures::rate(500.0, &[70, 30]),
         "4 servers" => Figures::rate(600.0, &[40, 30, 20, 10]),
         "4 servers, one slow, prefetch 1" => {
-            Figures { p90_ms: 290, ..Figures::rate(100.0, &[28, 28, 28, 16]) }
+            Figures { p90_ms: 290, ..Figures::rate(100.0, &[26, 26, 26, 22]) }
         }
         _ => Figures { p90_ms: 300, ..Figures::rate(100.0, &[40, 30, 20, 10]) },
     };

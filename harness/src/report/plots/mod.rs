@@ -10,6 +10,7 @@ mod claim;
 mod codecs;
 mod cpu;
 mod curves;
+mod dots;
 mod figure;
 mod latency;
 mod noise;
@@ -24,10 +25,9 @@ mod throughput;
 mod timeline;
 mod topology;
 
-use std::collections::BTreeSet;
-
 use super::call_time::CallTimes;
 use super::capacity::capacities;
+use super::names::Names;
 use super::summary::{MeasurementSummary, Summary};
 use super::timelines::timelines;
 use crate::deploy::Placement;
@@ -36,6 +36,7 @@ use crate::record::Record;
 
 pub(super) use canvas::PlotError;
 pub(super) use chart::chart;
+pub(super) use dots::dots;
 pub(super) use figure::Figure;
 pub(super) use panels::Multiples;
 pub(super) use style::{dark_rules, swatch};
@@ -169,46 +170,4 @@ fn of_measurement(summary: &MeasurementSummary, name: &str) -> Result<Vec<Figure
     }
     figures.extend(servers::figure(summary, format!("{name}-servers"))?);
     Ok(figures)
-}
-
-/// Names of files, each given out once.
-#[derive(Default)]
-struct Names(BTreeSet<String>);
-
-impl Names {
-    /// A name made from `text` that has not been given out before: lower-case letters, digits and hyphens.
-    fn unique(&mut self, text: &str) -> String {
-        const MAX_LENGTH: usize = 60;
-        let plain: String = text
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { ' ' })
-            .collect();
-        let mut name: String =
-            plain.split_whitespace().collect::<Vec<_>>().join("-").chars().take(MAX_LENGTH).collect();
-        if name.is_empty() {
-            "measurement".clone_into(&mut name);
-        }
-        let mut unique = name.clone();
-        let mut number = 1;
-        while !self.0.insert(unique.clone()) {
-            number += 1;
-            unique = format!("{name}-{number}");
-        }
-        unique
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn file_names_are_plain_and_unique() {
-        let mut names = Names::default();
-        assert_eq!(names.unique("latency on two cores"), "latency-on-two-cores");
-        assert_eq!(names.unique("Latency, on/two cores"), "latency-on-two-cores-2");
-        assert_eq!(names.unique("../../etc"), "etc");
-        assert_eq!(names.unique("…"), "measurement");
-        assert_eq!(names.unique(&"x".repeat(999)).len(), 60);
-    }
 }
