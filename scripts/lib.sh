@@ -112,17 +112,17 @@ make_python_environment() {
 # Installs the npm packages that the lock file in the folder $2 names into the folder $1, or installs them again if it changed.
 # Fails if that is impossible or disabled.
 make_npm_packages() {
-    local folder=$1 pinned=$2/package-lock.json
-    if cmp -s "$pinned" "$folder/installed.json"; then
+    local folder=$1 lock=$2/package-lock.json
+    if cmp -s "$lock" "$folder/installed.json"; then
         return
     fi
     [ -z "${RPCBENCH_NO_INSTALL:-}" ] || return 1
     rm -rf "$folder"
     mkdir -p "$folder"
-    cp "$2/package.json" "$pinned" "$folder"
+    cp "$2/package.json" "$lock" "$folder"
     npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --silent >&2 || return 1
     # Written last, so that an incomplete installation is repeated the next time.
-    cp "$pinned" "$folder/installed.json"
+    cp "$lock" "$folder/installed.json"
 }
 
 # Sets RPCBENCH_PYTHON to a Python with the reference implementations, unless it is set already.

@@ -82,9 +82,8 @@ impl Callgrind {
     pub(crate) fn wrapper(&self) -> Vec<OsString> {
         let mut file = OsString::from("--callgrind-out-file=");
         file.push(self.file("%p"));
-        // The program may be a script that ends by becoming another program. Only functions and their calls are written:
-        // positions within them make the file many times as long.
-        let options = ["valgrind", "-q", "--tool=callgrind", "--trace-children=yes", "--dump-line=no"];
+        // The program may be a script that ends by becoming another program.
+        let options = ["valgrind", "-q", "--tool=callgrind", "--trace-children=yes"];
         options.map(OsString::from).into_iter().chain([file]).collect()
     }
 

@@ -1,6 +1,7 @@
 //! The anatomy of a call, as tables: a row for each part of its bytes.
 
 use super::call_bytes::{CallBytes, HopBytes, PartBytes};
+use super::ledger;
 use super::model::{Cell, Column, Row, Table, Unit};
 use super::text;
 use crate::record::Record;
@@ -31,6 +32,15 @@ pub(super) fn note(record: &Record) -> Option<String> {
         stacks => format!(" Not captured: {}.", stacks.join(", ")),
     };
     Some(format!("{NOTE}{missing}"))
+}
+
+/// The calls of `record`, in the order of the ledger.
+pub(super) fn calls(record: &Record) -> Vec<CallBytes> {
+    let Some(first) = record.captures.first() else { return vec![] };
+    let order = ledger::wires(record, first.operation);
+    let mut calls = CallBytes::all(record);
+    calls.sort_by_key(|call| order.iter().position(|wire| wire.stack == call.stack));
+    calls
 }
 
 /// The table of a call.

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use super::ledger;
 use super::stack::StackKind;
 use crate::record::{CapturedCall, CapturedHop, Party, Record, StackFacts};
 use crate::stacks::{Layer, Message, Part};
@@ -67,20 +66,13 @@ pub enum Run {
 }
 
 impl CallBytes {
-    /// All calls of `record`, in the order of the ledger.
+    /// The calls of `record` whose stacks it knows.
     pub(super) fn all(record: &Record) -> Vec<Self> {
-        let mut calls = Vec::new();
-        for captured in &record.captures {
-            let facts = record.stacks.iter().find(|facts| facts.name == captured.stack);
-            calls.extend(facts.map(|facts| CallBytes::new(captured, facts)));
-        }
-        let order: Vec<_> = record
-            .captures
-            .first()
-            .map(|captured| ledger::wires(record, captured.operation))
-            .unwrap_or_default();
-        calls.sort_by_key(|call| order.iter().position(|wire| wire.stack == call.stack));
-        calls
+        let of_stack = |captured: &CapturedCall| {
+            let facts = record.stacks.iter().find(|facts| facts.name == captured.stack)?;
+            Some(CallBytes::new(captured, facts))
+        };
+        record.captures.iter().filter_map(of_stack).collect()
     }
 
     fn new(captured: &CapturedCall, facts: &StackFacts) -> Self {

@@ -139,7 +139,7 @@ struct Page<'a> {
     calls: Vec<CallSection<'a>>,
     call_time: Option<Grid<'a>>,
     call_time_figure: Option<Multiples<'a>>,
-    trust: Grid<'a>,
+    trust: Vec<[String; 2]>,
     stability: Option<Grid<'a>>,
     stability_figure: Option<Multiples<'a>>,
     noise: Option<Multiples<'a>>,
@@ -199,7 +199,7 @@ impl<'a> Page<'a> {
             calls: report.calls.iter().zip(&report.call_tables).map(CallSection::new).collect(),
             call_time: report.call_time.as_ref().map(Grid::new),
             call_time_figure: figures.call_time.as_ref().map(Multiples::of),
-            trust: Grid::new(&report.trust),
+            trust: report.trust.rows.iter().map(pair).collect(),
             stability: report.stability.as_ref().map(Grid::new),
             stability_figure: figures.stability.as_ref().map(Multiples::of),
             noise: figures.noise.as_ref().map(Multiples::of),
@@ -216,7 +216,7 @@ fn measurement_id(position: usize) -> String {
     format!("m{position}")
 }
 
-/// The two cells of a row of settings.
+/// The two cells of a row of settings or facts.
 fn pair(row: &Row) -> [String; 2] {
     [0, 1].map(|index| row.cells.get(index).map_or_else(String::new, |cell| text::cell(cell, None).value))
 }

@@ -56,7 +56,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::record::{Record, write_atomically};
-use call_bytes::CallBytes;
 use call_time::CallTimes;
 use plots::Figures;
 
@@ -78,7 +77,7 @@ pub use verdict::Ranking;
 /// The report of `record`, of which `summary` is the summary.
 #[must_use]
 pub fn report(record: &Record, summary: &Summary) -> Report {
-    let calls = CallBytes::all(record);
+    let calls = anatomy::calls(record);
     let stability = stability::all(record, summary);
     Report {
         name: record.scenario.name.clone(),

@@ -114,7 +114,7 @@ async function checkExplanations(page, found) {
   await page.locator("table.decision thead button").last().focus();
   if (!(await tabTo(page, "table.decision td"))) return found("the Tab key does not reach the cells");
   const texts = [];
-  for (const key of ["ArrowRight", "ArrowDown", "ArrowDown", "ArrowLeft"]) {
+  for (const key of ["ArrowDown", "ArrowRight", "ArrowDown", "ArrowLeft"]) {
     await page.keyboard.press(key);
     if (!(await tip.isVisible())) found(`after ${key} no text is shown`);
     texts.push(await tip.textContent());

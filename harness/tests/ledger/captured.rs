@@ -22,7 +22,11 @@ pub(crate) fn compare_with_ledger(
         assert_eq!((hop.from, hop.to), (counted.from, counted.to), "{}", stack.name);
         assert_eq!(hop.bytes.len() as u64, counted.bytes, "{}", stack.name);
         let shown = || format!("{}: {}", stack.name, hop.bytes.escape_ascii());
-        let parts = stack.protocol.dissect(hop.leg(), &hop.bytes).unwrap_or_else(|| panic!("{}", shown()));
+        let Some(parts) = stack.protocol.dissect(hop.leg(), &hop.bytes) else {
+            // A protocol need not cut its bytes. Only the smallest one leaves that out.
+            assert_eq!(stack.name, "dummy", "{}", shown());
+            continue;
+        };
         let sum = |layer| {
             let of_layer = parts.iter().filter(|part| part.layer == layer);
             of_layer.map(|part| part.len as u64).sum::<u64>()

@@ -62,6 +62,9 @@ fn a_run_writes_a_record_that_the_published_schema_allows_and_a_report() {
 
     let record = run.record();
     assert_eq!((record.seed, record.interrupted, record.trials.len()), (7, false, 4));
+    let captured: Vec<_> = record.captures.iter().map(|captured| captured.stack.as_str()).collect();
+    assert_eq!(captured, record.wire.iter().map(|wire| wire.stack.as_str()).collect::<Vec<_>>());
+    assert!(captured.contains(&"rest-hyper") && captured.contains(&"zerorpc"), "{captured:?}");
     for trial in &record.trials {
         assert_eq!(trial.status, Status::Valid, "{}: {:?}", trial.stack, trial.complaint());
         assert!(trial.counts.right > 0 && trial.counts.right == trial.counts.started);
@@ -145,6 +148,9 @@ fn a_target_that_goes_away_fails_its_trials_and_the_run_goes_on() {
     }
     let facts = record.stacks.iter().find(|facts| facts.name == "rest-hyper").unwrap();
     assert_eq!(facts.server, "not observable");
+    // Its bytes may hold what its owner does not publish.
+    let captured: Vec<_> = record.captures.iter().map(|captured| captured.stack.as_str()).collect();
+    assert!(captured.contains(&"zerorpc") && !captured.contains(&"rest-hyper"), "{captured:?}");
 }
 
 #[test]

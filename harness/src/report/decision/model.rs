@@ -117,14 +117,15 @@ impl DecisionRatio {
     /// Whether the first figure is certainly less or certainly more than the second; `Equal` where neither is certain.
     #[must_use]
     pub fn order(&self) -> Ordering {
+        let of_interval = side(self.interval.map(|interval| (interval.low, interval.high)));
         match (self.bound, self.statement) {
-            (Some(Bound::AtMost), _) if self.factor < 1.0 => Ordering::Less,
-            (Some(Bound::AtLeast), _) if self.factor > 1.0 => Ordering::Greater,
-            (Some(_), _) => Ordering::Equal,
+            // A bound is measured too: its whole interval must lie on the side of the true multiple.
+            (Some(Bound::AtMost), _) => of_interval.min(Ordering::Equal),
+            (Some(Bound::AtLeast), _) => of_interval.max(Ordering::Equal),
             (None, Some(Statement::Faster)) => Ordering::Less,
             (None, Some(Statement::Slower)) => Ordering::Greater,
             (None, Some(Statement::NoDifference | Statement::Undecided)) => Ordering::Equal,
-            (None, None) => side(self.interval.map(|interval| (interval.low, interval.high))),
+            (None, None) => of_interval,
         }
     }
 
@@ -152,12 +153,17 @@ mod tests {
 
     #[test]
     fn a_bound_orders_two_figures_only_on_its_side() {
-        let ratio = |factor, bound| DecisionRatio { factor, bound, ..DecisionRatio::SELF };
+        let ratio = |factor: f64, bound| {
+            let interval = Some(Interval { low: 0.9 * factor, median: factor, high: 1.1 * factor });
+            DecisionRatio { factor, interval, bound, ..DecisionRatio::SELF }
+        };
         for (factor, bound, order) in [
             (0.5, Bound::AtMost, Ordering::Less),
             (2.0, Bound::AtMost, Ordering::Equal),
             (2.0, Bound::AtLeast, Ordering::Greater),
             (0.5, Bound::AtLeast, Ordering::Equal),
+            (1.05, Bound::AtLeast, Ordering::Equal),
+            (0.95, Bound::AtMost, Ordering::Equal),
         ] {
             assert_eq!(ratio(factor, Some(bound)).order(), order, "{factor} {bound:?}");
         }

@@ -126,7 +126,8 @@ impl Choice<'_> {
 
     fn lowest_latency(&self) -> Option<Recommendation> {
         self.recommendation("Lowest latency", latency).map(|recommendation| {
-            let ratio = self.choices.first().and_then(|stack| stack.ratio_to_floor);
+            let best = self.choices.iter().find(|stack| recommendation.stacks.first() == Some(&stack.stack));
+            let ratio = best.and_then(|stack| stack.ratio_to_floor);
             let floor = ratio.filter(|_| self.summary.floor_row().is_some());
             let multiple = floor.map_or_else(String::new, |ratio| {
                 format!(", {} × {}", text::ratio(ratio.median), self.summary.floor)

@@ -22,6 +22,7 @@ function interact(table) {
     const cells = headings.map((heading) => row.cells[heading.cellIndex]);
     return { row, cells, place: row.querySelector(".place"), versus: cells.map(comparisons) };
   });
+  const order = [...rows];
   const stacks = rows.filter(({ row }) => !row.classList.contains("floor"));
   const initial = { sort: table.dataset.sort, order: "ascending" };
   for (const select of selects) initial[select.name] = "";
@@ -84,8 +85,12 @@ function interact(table) {
     rows.sort((a, b) => {
       const [first, second] = [a, b].map(({ cells }) => cells[column].dataset.value);
       // Stacks without a figure come last in either order.
-      if (first === undefined || second === undefined) return (first === undefined) - (second === undefined);
-      return sign * ("text" in heading.dataset ? first.localeCompare(second) : first - second);
+      if (first === undefined || second === undefined) {
+        return (first === undefined) - (second === undefined) || order.indexOf(a) - order.indexOf(b);
+      }
+      const difference = "text" in heading.dataset ? first.localeCompare(second) : first - second;
+      // Equal figures stay in the order of the page, whatever was sorted before.
+      return sign * difference || order.indexOf(a) - order.indexOf(b);
     });
     body.append(...rows.map(({ row }) => row));
     for (const other of headings) other.removeAttribute("aria-sort");

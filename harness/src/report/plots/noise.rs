@@ -23,6 +23,8 @@ const MAX_RATIO: f64 = 1.4;
 /// What a panel shows.
 struct Rows {
     title: String,
+    /// What is compared, in few words.
+    quantity: &'static str,
     statements: PairStatements,
     /// The A/A pairs, then the neighbours in the ranking.
     groups: [(&'static str, Vec<PairStatement>); 2],
@@ -41,6 +43,11 @@ impl Rows {
         let next: Vec<_> = statements.pairs.iter().filter(has_ratio).filter(is_next).cloned().collect();
         (!next.is_empty()).then(|| Rows {
             title: summary.measurement.name.clone(),
+            quantity: if summary.measurement.load.is_for_latency() {
+                "median latency"
+            } else {
+                "calls/s per core of the server"
+            },
             groups: [("a stack and itself (A/A)", same), ("a stack and the next", next)],
             statements,
         })
@@ -78,7 +85,7 @@ fn draw(rows: &Rows) -> Result<Panel, PlotError> {
     let ratios: Vec<_> = rows.pairs().filter_map(|pair| pair.ratio).collect();
     let values = ratios.iter().flat_map(|ratio| [ratio.low, ratio.median, ratio.high]).chain(bounds);
     let axis = Axis::around(values.map(|ratio| ratio.clamp(1.0 / MAX_RATIO, MAX_RATIO)), LEFT, RIGHT);
-    let subtitle = format!("{}; δ is {}", rows.statements.quantity, text::percent(delta));
+    let subtitle = format!("{}; δ is {}", rows.quantity, text::percent(delta));
     let description: Vec<_> = rows.pairs().map(described).collect();
     panel(bottom + BELOW, [&rows.title, &subtitle], &description.join("; "), |canvas| {
         canvas.rectangle((axis.at(bounds[0]), TOP), (axis.at(bounds[1]), bottom), USUAL, 1.0);
