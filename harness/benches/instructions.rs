@@ -5,7 +5,6 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "support/codecs.rs"]
-#[allow(dead_code, reason = "here, protocols and operations are written out for macros")]
 mod codecs;
 
 use std::process::{Command, Stdio};
@@ -15,6 +14,7 @@ use gungraun::{library_benchmark, library_benchmark_group};
 
 /// The step of a call that is counted.
 fn prepare(protocol: &str, operation: &str, step: &str) -> Step {
+    assert!(codecs::PROTOCOLS.contains(&protocol) && codecs::OPERATIONS.contains(&operation));
     let index = codecs::STEPS.iter().position(|name| *name == step).expect("a step of a call");
     let steps = codecs::steps(protocol, operation);
     let step = steps.into_iter().nth(index).expect("as many steps as names");
