@@ -56,6 +56,13 @@ class Rules(unittest.TestCase):
         self.assert_fault("contents: write", lambda workflow: workflow.update(permissions={"contents": "write"}))
         self.assert_fault("packages: write",
                           lambda workflow: workflow["jobs"]["tests"].update(permissions={"packages": "write"}))
+        rights = {"pages": "write", "id-token": "write"}
+        publish = {"uses": f"actions/deploy-pages@{HASH}"}
+        use = f"      - uses: actions/deploy-pages@{HASH} # v1.2.3\n"
+        for steps, faults in (([publish], 0), ([publish, {"run": "id"}], 2)):
+            changed = copy.deepcopy(WORKFLOW)
+            changed["jobs"]["publish"] = {"timeout-minutes": 1, "permissions": rights, "steps": steps}
+            self.assertEqual(len(workflows.faults_of(USE + use, changed, {})), faults)
         self.assert_fault("persist-credentials", lambda workflow: workflow["jobs"]["tests"]["steps"][0].pop("with"))
         self.assert_fault("a secret", text=USE + "          TOKEN: ${{ secrets.TOKEN }}\n")
         for trigger in ("pull_request_target", ["workflow_run"], {"pull_request_target": None}):

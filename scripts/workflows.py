@@ -7,7 +7,7 @@ The rules:
 
 - An action of another repository is pinned to a full commit hash, with its version as a comment, and to the same one
   everywhere: a tag can be moved to other code. Documents that show an action follow the rule, too.
-- The token of a job may read at most, and no other secret is used. No workflow runs with the rights of the base branch
+- The token of a job may read at most, and no other secret is used. A job whose only step publishes pages may do that. No workflow runs with the rights of the base branch
   (`pull_request_target`, `workflow_run`). A checkout does not leave its token in the work tree.
 - No `${{ }}` stands inside a command. The runner replaces it before the shell reads the text, so that a value such as a
   branch's name could become a command. Values reach commands through environment variables.
@@ -50,10 +50,14 @@ def pin_faults(text, pins):
     return faults
 
 
-def permission_faults(permissions):
+def permission_faults(permissions, steps=()):
+    """The rights in `permissions` that a job with these `steps` must not have."""
     if not isinstance(permissions, dict):
         return [f"permissions are {permissions!r}, not listed one by one"]
-    return [f"permission {name}: {value}" for name, value in permissions.items() if value not in ("read", "none")]
+    publishes = len(steps) == 1 and steps[0].get("uses", "").startswith("actions/deploy-pages@")
+    writable = {"pages", "id-token"} if publishes else set()
+    return [f"permission {name}: {value}" for name, value in permissions.items()
+            if value not in ("read", "none") and not (value == "write" and name in writable)]
 
 
 def step_faults(steps):
@@ -81,7 +85,7 @@ def workflow_faults(workflow):
     triggers = {triggers} if isinstance(triggers, str) else set(triggers)
     faults += [f"the trigger {trigger}" for trigger in sorted(triggers & PRIVILEGED)]
     for name, job in workflow["jobs"].items():
-        found = permission_faults(job["permissions"]) if "permissions" in job else []
+        found = permission_faults(job["permissions"], job.get("steps", [])) if "permissions" in job else []
         if "timeout-minutes" not in job:
             found.append("no timeout-minutes")
         found += step_faults(job.get("steps", []))

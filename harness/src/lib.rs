@@ -9,6 +9,7 @@ pub mod compare;
 pub mod deploy;
 pub mod export;
 pub mod gate;
+pub mod index;
 pub mod load;
 pub mod observe;
 pub mod record;

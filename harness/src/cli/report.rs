@@ -3,23 +3,33 @@
 use std::path::{Path, PathBuf};
 
 use calculator::{printable, printable_json};
+use serde::Serialize;
 
 use super::{Exit, Failure, Outcome, print};
-use crate::record::{self, Record};
+use crate::index::{self, SiteError};
+use crate::record::{self, RECORD_FILE, Record};
 use crate::report::{self, Summary};
 
 /// Make all tables and plots again from records
+///
+/// For a folder with many records, also an index.html that leads to the report of each, and a history.html with the figures over
+/// time. A static web server can publish the folder as it is.
 #[derive(clap::Args)]
-#[command(after_help = "Example:
+#[command(after_help = "Examples:
   rpcbench report results/2026-11-22-quick-1a2b3c4d
-  rpcbench report results/reference --format json | jq '.measurements[].comparisons.pairs[]'")]
+  rpcbench report results/reference --format json | jq '.measurements[].comparisons.pairs[]'
+  rpcbench report results --out site")]
 pub(super) struct Arguments {
-    /// Records, or folders that contain a record.json
+    /// Records, folders that contain a record.json, or folders that contain such folders
     #[arg(required = true, value_name = "RECORD")]
     records: Vec<PathBuf>,
-    /// The folder for the report [default: `report` beside each record]
+    /// The folder for the report [default: `report` beside each record]; of many records, the folder for all pages and copies of the
+    /// records [default: the folder of the records]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Write nothing: print what keeps each record from being published, and fail if anything does
+    #[arg(long, conflicts_with_all = ["out", "format"])]
+    check: bool,
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -39,7 +49,14 @@ pub(super) fn report(arguments: &Arguments) -> Outcome {
     if arguments.out.is_some() && arguments.records.len() > 1 {
         return Err(Failure::usage("--out takes one record; the reports would overwrite each other"));
     }
+    if arguments.check {
+        return check(&arguments.records);
+    }
     for path in &arguments.records {
+        if path.is_dir() && !path.join(RECORD_FILE).exists() {
+            all_in(path, arguments)?;
+            continue;
+        }
         let record = record::read(path).map_err(Failure::usage)?;
         let beside = if path.is_dir() { Some(path.as_path()) } else { path.parent() };
         let folder = arguments.out.clone().unwrap_or_else(|| beside.unwrap_or(path).join("report"));
@@ -52,6 +69,45 @@ pub(super) fn report(arguments: &Arguments) -> Outcome {
     Ok(Exit::Done)
 }
 
+/// Writes the reports of the records in the folder `path`, and an index.
+fn all_in(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
+    let site = index::write(path, arguments.out.as_deref()).map_err(|error| match error {
+        SiteError::Unwritable { .. } => Failure::could_not_run(error),
+        SiteError::Folder(_) | SiteError::NothingLeft { .. } | SiteError::InsideOut(_) => Failure::usage(error),
+    })?;
+    let page = printable(&site.page.display().to_string()).into_owned();
+    match arguments.format {
+        Format::Text => {
+            print(&site.index.document().terminal())?;
+            print(&format!("\nindex: {page}\n"))
+        }
+        Format::Json => print_json(&site.index),
+        Format::Quiet => print(&format!("{page}\n")),
+    }
+}
+
+/// Prints which of the records in `paths` can be published, and why the others cannot.
+fn check(paths: &[PathBuf]) -> Outcome {
+    let mut exit = Exit::Done;
+    for path in paths {
+        for (file, unmet) in index::check(path).map_err(Failure::usage)? {
+            let file = printable(&file.display().to_string()).into_owned();
+            if unmet.is_empty() {
+                print(&format!("{file}: can be published\n"))?;
+            } else {
+                exit = Exit::No;
+                print(&format!("{file}: cannot be published: {}\n", unmet.join("; ")))?;
+            }
+        }
+    }
+    Ok(exit)
+}
+
+fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(Failure::could_not_run)?;
+    print(&format!("{}\n", printable_json(&text)))
+}
+
 fn show(record: &Record, summary: &Summary, page: &Path, format: Format) -> Result<(), Failure> {
     let page = page.display().to_string();
     match format {
@@ -59,11 +115,7 @@ fn show(record: &Record, summary: &Summary, page: &Path, format: Format) -> Resu
             print(&report::terminal(record, summary))?;
             print(&format!("\nreport: {}\n", printable(&page)))
         }
-        Format::Json => {
-            let report = report::report(record, summary);
-            let text = serde_json::to_string_pretty(&report).map_err(Failure::could_not_run)?;
-            print(&format!("{}\n", printable_json(&text)))
-        }
+        Format::Json => print_json(&report::report(record, summary)),
         Format::Quiet => print(&format!("{}\n", printable(&page))),
     }
 }

@@ -9,6 +9,7 @@ mod bytes;
 pub(crate) mod counts;
 mod figures;
 pub mod history;
+mod ratios;
 mod settings;
 mod tables;
 mod timings;

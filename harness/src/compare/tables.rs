@@ -2,6 +2,7 @@
 
 use super::counts;
 use super::figures::Metric;
+use super::ratios;
 use super::{BytesComparison, Comparison, MeasurementComparison, TimingComparison};
 use crate::load::Operation;
 use crate::report::model::{Cell, Column, Row, Table, Unit};
@@ -50,7 +51,8 @@ pub(super) fn document(comparison: &Comparison) -> Document {
         answer: answer(comparison),
         warnings: warnings(comparison),
         tables: settings.into_iter().chain(bytes).chain(counts).chain(timings).collect(),
-        charts: vec![],
+        charts: ratios::charts(comparison),
+        filter: Some("Only what differs for certain"),
     }
 }
 

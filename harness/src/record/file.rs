@@ -39,6 +39,17 @@ pub enum RecordError {
     },
 }
 
+impl RecordError {
+    /// The reason without the path.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            RecordError::Unreadable { source, .. } => format!("cannot be read: {source}"),
+            RecordError::Invalid { message, .. } => format!("not a record: {message}"),
+        }
+    }
+}
+
 /// Reads the record in the file, or in the folder's `record.json`. The audit is repeated: a trial whose figures do not fit
 /// together is invalid.
 ///

@@ -1,6 +1,7 @@
 //! Small figures as data.
 
 use super::stack::StackKind;
+use crate::stats::{Interval, Statement};
 
 /// Small figures that belong together.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -9,8 +10,47 @@ pub struct Charts {
     pub title: String,
     /// How to read them; empty where that is said above.
     pub caption: String,
-    /// The figures.
+    /// Values over time.
     pub charts: Vec<Chart>,
+    /// Ratios with intervals.
+    pub ratios: Vec<Ratios>,
+}
+
+/// A small figure: ratios with their intervals on one axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ratios {
+    /// What has the ratios.
+    pub title: String,
+    /// What is compared.
+    pub quantity: String,
+    /// δ, a share: the difference that the statements are about.
+    pub delta: f64,
+    /// What a ratio is, for the axis.
+    pub axis: &'static str,
+    /// The rows, in groups that are not empty.
+    pub groups: Vec<RatioGroup>,
+}
+
+/// Rows of [`Ratios`] that belong together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RatioGroup {
+    /// What its rows have in common.
+    pub heading: &'static str,
+    /// Whether both sides of its ratios are the same, so that all of a difference is noise.
+    pub is_noise: bool,
+    /// The rows.
+    pub rows: Vec<RatioRow>,
+}
+
+/// A ratio of speeds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RatioRow {
+    /// What is compared with what.
+    pub name: String,
+    /// The ratio.
+    pub ratio: Interval,
+    /// The statement that follows from it.
+    pub statement: Statement,
 }
 
 /// A small figure: a value over time, with its levels and where they change.

@@ -3,9 +3,8 @@
 use std::fmt::Write as _;
 use std::io;
 
-use super::chart::Charts;
 use super::model::Document;
-use super::{html, markdown, plots, terminal};
+use super::{html, markdown, terminal};
 
 impl Document {
     /// The document as plain text, for a terminal: the answer comes last.
@@ -47,9 +46,6 @@ impl Document {
     /// # Errors
     /// When a figure cannot be drawn or the template cannot be rendered.
     pub fn html(&self) -> io::Result<String> {
-        let draw = |charts: &Charts| charts.charts.iter().map(plots::chart).collect::<Result<Vec<_>, _>>();
-        let drawings: Vec<_> =
-            self.charts.iter().map(draw).collect::<Result<_, _>>().map_err(io::Error::other)?;
-        html::render_document(self, &drawings).map_err(io::Error::other)
+        html::render_document(self)
     }
 }

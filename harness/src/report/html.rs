@@ -4,6 +4,8 @@ mod assets;
 mod decision;
 mod first;
 
+use std::io;
+
 use calculator::{is_unprintable, printable};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
@@ -11,6 +13,7 @@ use minijinja::{AutoEscape, Environment, Value, escape_formatter};
 use serde::Serialize;
 
 use super::call_bytes::{CallBytes, HopBytes};
+use super::chart::Charts;
 use super::contents::Report;
 use super::model::{Alignment, Cell, Column, Direction, Document, Row, Table};
 use super::plots::{self, Figure, Figures};
@@ -23,7 +26,7 @@ use first::FirstScreen;
 /// The templates, by name: a file for each section of the page. Whatever they insert is escaped, except figures, swatches, the
 /// styles and the script, which are marked `safe`.
 /// Characters that are not printable are shown as escapes.
-const TEMPLATES: [(&str, &str); 21] = [
+const TEMPLATES: [(&str, &str); 22] = [
     ("page", include_str!("page.html")),
     ("page/first", include_str!("page/first.html")),
     ("page/contents", include_str!("page/contents.html")),
@@ -40,6 +43,7 @@ const TEMPLATES: [(&str, &str); 21] = [
     ("page/yours", include_str!("page/yours.html")),
     ("page/reading", include_str!("page/reading.html")),
     ("document", include_str!("document.html")),
+    ("index", include_str!("index/index.html")),
     ("base", include_str!("base.html")),
     ("macros", include_str!("macros.html")),
     ("anatomy", include_str!("anatomy.html")),
@@ -52,26 +56,70 @@ pub(super) fn render(report: &Report, figures: &Figures) -> Result<String, minij
     rendered("page", &Page::new(report, figures))
 }
 
-/// `document` as a page with `drawings` in it: the `svg` elements of each of its groups of charts.
-pub(super) fn render_document(
-    document: &Document,
-    drawings: &[Vec<String>],
-) -> Result<String, minijinja::Error> {
+/// `document` as a page.
+///
+/// # Errors
+/// When a chart cannot be drawn or the template cannot be rendered.
+pub(super) fn render_document(document: &Document) -> io::Result<String> {
+    let drawings = drawn(&document.charts)?;
+    // A hidden row would take the first cell of its group with it.
+    let shown = |table: &Table| Table {
+        is_grouped: table.is_grouped && document.filter.is_none(),
+        ..table.clone()
+    };
+    let tables: Vec<Table> = document.tables.iter().map(shown).collect();
     let page = DocumentPage {
         title: &document.title,
         style: Style::new(),
         circumstances: &document.circumstances,
         answer: &document.answer,
         warnings: &document.warnings,
-        tables: document.tables.iter().map(Grid::new).collect(),
-        charts: document
-            .charts
-            .iter()
-            .zip(drawings)
-            .map(|(charts, drawings)| Multiples { title: &charts.title, caption: &charts.caption, drawings })
-            .collect(),
+        tables: tables.iter().map(Grid::new).collect(),
+        filter: document.filter,
+        charts: multiples(&document.charts, &drawings),
     };
-    rendered("document", &page)
+    rendered("document", &page).map_err(io::Error::other)
+}
+
+/// The page of an index, whose template shows `index` and `charts`.
+///
+/// # Errors
+/// When a chart cannot be drawn or the template cannot be rendered.
+pub(crate) fn render_index(index: &impl Serialize, charts: &[Charts]) -> io::Result<String> {
+    let drawings = drawn(charts)?;
+    let page = IndexPage {
+        index,
+        style: Style::new(),
+        script: Script::of_index(),
+        charts: multiples(charts, &drawings),
+    };
+    rendered("index", &page).map_err(io::Error::other)
+}
+
+/// The variables of the template of an index.
+#[derive(Serialize)]
+struct IndexPage<'a, T> {
+    index: &'a T,
+    style: Style,
+    script: Script,
+    charts: Vec<Multiples<'a>>,
+}
+
+/// The drawings of `charts`: the `svg` elements of each group.
+fn drawn(charts: &[Charts]) -> io::Result<Vec<Vec<String>>> {
+    let draw = |group: &Charts| {
+        let charts = group.charts.iter().map(plots::chart);
+        charts.chain(group.ratios.iter().map(plots::ratios)).collect::<Result<Vec<_>, _>>()
+    };
+    charts.iter().map(draw).collect::<Result<_, _>>().map_err(io::Error::other)
+}
+
+/// `charts` with their `drawings`.
+fn multiples<'a>(charts: &'a [Charts], drawings: &'a [Vec<String>]) -> Vec<Multiples<'a>> {
+    let pairs = charts.iter().zip(drawings);
+    pairs
+        .map(|(charts, drawings)| Multiples { title: &charts.title, caption: &charts.caption, drawings })
+        .collect()
 }
 
 /// The template `name` with `variables`.
@@ -100,6 +148,7 @@ struct DocumentPage<'a> {
     answer: &'a [String],
     warnings: &'a [String],
     tables: Vec<Grid<'a>>,
+    filter: Option<&'static str>,
     charts: Vec<Multiples<'a>>,
 }
 
@@ -157,7 +206,7 @@ impl<'a> Page<'a> {
         Page {
             report,
             style: Style::new(),
-            script: Script::new(),
+            script: Script::of_report(),
             first: FirstScreen::new(report),
             decision: report.decision.as_ref().map(DecisionView::new),
             claims: report

@@ -73,6 +73,9 @@ pub struct Document {
     pub tables: Vec<Table>,
     /// The figures that an HTML page shows below the tables, in groups.
     pub charts: Vec<Charts>,
+    /// What is left if a reader of an HTML page hides the rows of less interest, as the label of a check box; absent where there is
+    /// nothing to hide.
+    pub filter: Option<&'static str>,
 }
 
 /// The tables of a measurement of the scenario.

@@ -135,3 +135,12 @@ pub struct Machine {
     /// The frequency governor of the first core, where there is one.
     pub governor: Option<String>,
 }
+
+impl Machine {
+    /// The processor and the number of cores.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let processor = self.processor.as_ref().unwrap_or(&self.architecture);
+        format!("{processor}, {} core{}", self.cores, if self.cores == 1 { "" } else { "s" })
+    }
+}

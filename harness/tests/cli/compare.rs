@@ -127,3 +127,19 @@ fn what_cannot_be_compared_is_named() {
     let same = finish(&mut rpcbench(&["compare", base, base])).with(0, &[]);
     assert!(same.out.iter().any(|line| line == "! Both are records of the same run."), "{:?}", same.out);
 }
+
+#[test]
+fn the_page_of_a_comparison_has_a_figure_for_each_metric_and_can_hide_what_is_not_certain() {
+    let base = changed(|_| ());
+    let new = changed(|record| {
+        for trial in record["trials"].as_array_mut().unwrap().iter_mut().filter(|trial| trial["stack"] == "rest") {
+            trial["server"]["cpu_ns"] = json!(3 * trial["server"]["cpu_ns"].as_u64().unwrap());
+        }
+    });
+    let [base, new] = [&base, &new].map(|folder| folder.path().to_str().unwrap());
+    let page = finish(&mut rpcbench(&["compare", base, new, "--format", "html"])).with(0, &[]).out.join("\n");
+    assert!(page.contains("Only what differs for certain"));
+    // A group of rows would lose its name with a hidden first row.
+    assert!(!page.contains("rowspan"));
+    assert!(page.matches("speed of the second ÷ that of the first").count() >= 3, "{page}");
+}

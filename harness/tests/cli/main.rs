@@ -8,6 +8,7 @@ mod compare;
 mod escapes;
 mod gate;
 mod history;
+mod index;
 mod output;
 mod peer;
 mod targets;

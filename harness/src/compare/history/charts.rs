@@ -17,6 +17,7 @@ pub(super) fn charts(history: &History) -> Vec<Charts> {
         title: title.to_owned(),
         caption: String::new(),
         charts: entries.into_iter().map(|(group, entry)| chart(history, group, entry)).collect(),
+        ratios: vec![],
     };
     let mut all: Vec<_> =
         sections.into_iter().filter(|(_, entries)| !entries.is_empty()).map(drawn).collect();

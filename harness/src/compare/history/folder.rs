@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::record::{self, RECORD_FILE, Record, RecordError, Status};
+use crate::record::{self, RECORD_FILE, Record, Status};
 
 /// Folders are searched down to this depth.
 const MAX_DEPTH: usize = 32;
@@ -76,7 +76,8 @@ fn reasons(left_out: &[LeftOut]) -> String {
 
 impl LeftOut {
     /// The file and the reason in a sentence without a full stop.
-    pub(super) fn describe(&self) -> String {
+    #[must_use]
+    pub fn describe(&self) -> String {
         format!("{}: {}", self.file.display(), self.reason)
     }
 }
@@ -87,16 +88,7 @@ impl Folder {
     /// # Errors
     /// When the folder cannot be read or has no record that can be used.
     pub fn read(path: &Path) -> Result<Self, FolderError> {
-        if path.is_file() {
-            return Err(FolderError::File(path.to_owned()));
-        }
-        let mut files = Vec::new();
-        search(path, 0, &mut files)
-            .map_err(|source| FolderError::Unreadable { path: path.to_owned(), source })?;
-        files.sort();
-        if files.is_empty() {
-            return Err(FolderError::Empty(path.to_owned()));
-        }
+        let files = record_files(path)?;
         let mut used: Vec<Dated> = Vec::new();
         let mut left_out = Vec::new();
         for file in &files {
@@ -111,6 +103,25 @@ impl Folder {
         used.sort_by_key(|dated| dated.started);
         Ok(Folder { records: used, files, left_out })
     }
+}
+
+/// The files with the name of a record in `path` and in the folders below it, in the order of their paths. Links to folders are
+/// not followed.
+///
+/// # Errors
+/// When the folder cannot be read or has no such file.
+pub fn record_files(path: &Path) -> Result<Vec<PathBuf>, FolderError> {
+    if path.is_file() {
+        return Err(FolderError::File(path.to_owned()));
+    }
+    let mut files = Vec::new();
+    search(path, 0, &mut files)
+        .map_err(|source| FolderError::Unreadable { path: path.to_owned(), source })?;
+    files.sort();
+    if files.is_empty() {
+        return Err(FolderError::Empty(path.to_owned()));
+    }
+    Ok(files)
 }
 
 /// Collects the files with the name of a record. A folder below the first one that cannot be read counts as a file that
@@ -132,10 +143,7 @@ fn search(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<(
 
 /// The record in `file`, or why it cannot be used.
 fn usable(file: &Path, others: &[Dated]) -> Result<Dated, String> {
-    let record = record::read(file).map_err(|error| match error {
-        RecordError::Unreadable { source, .. } => format!("cannot be read: {source}"),
-        RecordError::Invalid { message, .. } => format!("not a record: {message}"),
-    })?;
+    let record = record::read(file).map_err(|error| error.reason())?;
     let started: Timestamp =
         record.started.parse().map_err(|_| format!("its start, `{}`, is not a time", record.started))?;
     if others.iter().any(|other| other.started == started && other.record.id == record.id) {

@@ -26,7 +26,7 @@ use crate::stats::{ERROR_RATE, MIN_CHANGE, MIN_CLUSTER, Search, error_each};
 
 pub use changes::Change;
 pub use filter::{Filter, FilterError, MetricKind};
-pub use folder::{Folder, FolderError, LeftOut};
+pub use folder::{Folder, FolderError, LeftOut, record_files};
 pub use series::{Point, Series, Unplaced};
 
 use folder::Dated;
@@ -214,11 +214,10 @@ impl<'a> Comparable<'a> {
     /// The group with the changes of its series, which are the next of `changes`.
     fn with(self, unlike: Vec<String>, changes: impl Iterator<Item = Vec<Change>>) -> Group {
         let Record { scenario, machine, .. } = self.records[0];
-        let processor = machine.processor.as_ref().unwrap_or(&machine.architecture);
         let entries = self.series.into_iter().zip(changes);
         Group {
             scenario: scenario.name.clone(),
-            machine: format!("{processor}, {} cores", machine.cores),
+            machine: machine.name(),
             unlike,
             records: self.records.iter().map(|record| Origin::of(record)).collect(),
             started: self.started,

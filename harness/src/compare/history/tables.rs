@@ -45,6 +45,7 @@ pub(super) fn document(history: &History) -> Document {
         warnings: warnings(history),
         tables: changes.chain(series).collect(),
         charts: charts(history),
+        filter: None,
     }
 }
 

@@ -12,7 +12,9 @@ const STYLES: &str = include_str!("../page/page.css");
 /// The styles of the sections about the anatomy of a call and about trust.
 const SECTION_STYLES: &str = include_str!("../sections.css");
 /// The script of the page of a report.
-const SCRIPT: &str = include_str!("../page/page.js");
+const REPORT_SCRIPT: &str = include_str!("../page/page.js");
+/// The script of the page of an index.
+const INDEX_SCRIPT: &str = include_str!("../index/index.js");
 
 /// The styles.
 #[derive(Serialize)]
@@ -38,8 +40,16 @@ pub(super) struct Script {
 }
 
 impl Script {
-    pub(super) fn new() -> Self {
-        Script { text: SCRIPT, hash: format!("sha256-{}", STANDARD.encode(Sha256::digest(SCRIPT))) }
+    pub(super) fn of_report() -> Self {
+        Script::new(REPORT_SCRIPT)
+    }
+
+    pub(super) fn of_index() -> Self {
+        Script::new(INDEX_SCRIPT)
+    }
+
+    fn new(text: &'static str) -> Self {
+        Script { text, hash: format!("sha256-{}", STANDARD.encode(Sha256::digest(text))) }
     }
 }
 
@@ -49,7 +59,7 @@ mod tests {
 
     #[test]
     fn neither_file_can_end_its_element_or_ask_for_another_file() {
-        for text in [STYLES, SECTION_STYLES, SCRIPT] {
+        for text in [STYLES, SECTION_STYLES, REPORT_SCRIPT, INDEX_SCRIPT] {
             for word in ["</", "<!--", "url(", "@import", "import(", "://"] {
                 assert!(!text.contains(word), "{word}");
             }
@@ -61,6 +71,6 @@ mod tests {
         // FIPS 180-4, the example of one block: "abc".
         let digest = Sha256::digest("abc");
         assert_eq!(STANDARD.encode(digest), "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=");
-        assert_eq!(Script::new().hash.len(), "sha256-".len() + 44);
+        assert_eq!(Script::of_report().hash.len(), "sha256-".len() + 44);
     }
 }

@@ -16,6 +16,7 @@ mod latency;
 mod noise;
 mod panels;
 mod percentiles;
+mod ratios;
 mod rows;
 mod servers;
 mod stability;
@@ -39,6 +40,7 @@ pub(super) use chart::chart;
 pub(super) use dots::dots;
 pub(super) use figure::Figure;
 pub(super) use panels::Multiples;
+pub(super) use ratios::ratios;
 pub(super) use style::{dark_rules, swatch};
 
 /// The figures of a record.

@@ -37,6 +37,13 @@ pub(super) struct Panel {
     height: f64,
 }
 
+impl Panel {
+    /// The panel as an `svg` element.
+    pub(super) fn into_svg(self) -> String {
+        self.svg
+    }
+}
+
 /// Draws a panel with a title and a subtitle. `description` has what the marks show, for readers who cannot see it.
 pub(super) fn panel(
     height: f64,
