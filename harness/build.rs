@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The folders and files that the program is built from, beside those of the crates in `servers`.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 9] = [
     "harness/src",
     "harness/Cargo.toml",
     "harness/build.rs",
     "servers/python",
+    "servers/node",
+    "servers/go",
     "scenarios",
     "Cargo.toml",
     "Cargo.lock",

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use common::{Process, finish, python, rpcbench};
 use nix::sys::signal::Signal;
 use rpcbench::deploy::rabbitmq::PrivateBroker;
+use rpcbench::stacks::Language;
 
 /// Every call of the reference client is answered as the contract says.
 fn assert_served(client: &mut Command) {
@@ -143,6 +144,59 @@ fn a_reference_server_that_is_already_running_can_be_measured() {
     assert!(record.trials.iter().any(|trial| trial.stack == "zerorpc" && trial.counts.right > 0));
 }
 
+/// Whether `language` is installed. The tests of another one are skipped by name.
+fn is_installed(language: Language) -> bool {
+    let version = language.version();
+    if version.is_none() {
+        eprintln!("skipped: {}", language.missing());
+    }
+    version.is_some()
+}
+
+#[test]
+fn servers_in_javascript_answer_as_the_contract_says_but_for_the_kinds_of_numbers() {
+    if !is_installed(Language::JavaScript) {
+        return;
+    }
+    for stack in ["rest-node", "jsonrpc-node"] {
+        let server = Process::start(&mut rpcbench(&["serve", stack]));
+        let (protocol, _) = stack.split_once('-').unwrap();
+        let check = ["check", protocol, &server.url(), "--numbers", "any"];
+        assert_checked(&mut rpcbench(&check), &[BEYOND_64_BITS, "echo"]);
+        // Integers and floats are one type, so that without that option it is refused.
+        finish(&mut rpcbench(&check[..3])).with(1, &[]);
+        assert_called(&mut rpcbench(&["call", protocol, &server.url(), "divide", "-7", "2"]));
+        assert_ends_on_sigterm(server);
+    }
+}
+
+#[test]
+fn servers_in_go_answer_as_the_contract_says() {
+    if !is_installed(Language::Go) {
+        return;
+    }
+    for stack in ["rest-go", "jsonrpc-go"] {
+        let server = Process::start(&mut rpcbench(&["serve", stack, "--work", "compute:1ms"]));
+        let (protocol, _) = stack.split_once('-').unwrap();
+        assert_checked(&mut rpcbench(&["check", protocol, &server.url()]), &["echo"]);
+        assert_called(&mut rpcbench(&["call", protocol, &server.url(), "divide", "-7", "2"]));
+        assert_ends_on_sigterm(server);
+    }
+}
+
+#[test]
+fn languages_are_compared_in_a_run() {
+    let installed = [(Language::JavaScript, "rest-node"), (Language::Go, "jsonrpc-go")];
+    let installed: Vec<_> = installed.iter().filter(|(language, _)| is_installed(*language)).collect();
+    let stacks: Vec<_> = ["rest-hyper"].into_iter().chain(installed.iter().map(|(_, stack)| *stack)).collect();
+    let record = measured(&stacks.join(","), &["--load=closed:4", "--numbers=any"]);
+    assert_eq!(record.skipped, []);
+    for stack in stacks {
+        let trial = record.trials.iter().find(|trial| trial.stack == stack).unwrap();
+        assert!(trial.counts.right > 0 && trial.counts.not_right() == trial.counts.unfinished, "{trial:?}");
+    }
+}
+
 /// Stacks whose servers listen themselves.
 const REFERENCE_STACKS: [&str; 4] =
     ["rest-python", "xmlrpc-python", "xmlrpc-python-threads", "jsonrpc-python"];
@@ -183,6 +237,19 @@ fn a_reference_server_is_served_by_name() {
     }
     let refused = finish(&mut rpcbench(&["serve", "xmlrpc-python", "--fail", "1/3"]));
     refused.with(2, &["--fail: ", "reference implementation"]);
+}
+
+#[test]
+fn a_language_that_is_not_installed_is_named_with_the_remedy() {
+    for (stack, variable, word) in
+        [("rest-node", "RPCBENCH_NODE", "there is no Node.js"), ("rest-go", "RPCBENCH_GO", "there is no Go")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let run = ["run", "--stack", stack, "--numbers=any", "--out", folder.path().to_str().unwrap()];
+        for arguments in [&run[..], &["serve", stack]] {
+            finish(rpcbench(arguments).env(variable, "/nowhere/it")).with(3, &[stack, word, variable]);
+        }
+    }
 }
 
 #[test]

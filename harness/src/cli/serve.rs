@@ -20,7 +20,7 @@ use super::{Exit, Failure, Outcome, print_error, print_required};
 use crate::deploy::CONTROL_LINE;
 use crate::observe::control::{self, ControlPort};
 use crate::stacks::{
-    BROKER_VARIABLE, Reference, Runtime, ServeContext, ServeError, ServerSettings, Stack, missing_python,
+    BROKER_VARIABLE, Reference, ReferenceError, Runtime, ServeContext, ServeError, ServerSettings, Stack,
     revealed,
 };
 use crate::sys::{self, Secret};
@@ -163,11 +163,12 @@ fn become_reference(stack: &Stack, reference: &Reference, settings: &ServerSetti
     }
     let mut command = match reference.command(settings) {
         Ok(command) => command,
+        Err(error @ ReferenceError::Language { .. }) => return Failure::could_not_run(error),
         Err(error) => return Failure::usage(error),
     };
     let error = command.exec();
     if error.kind() == std::io::ErrorKind::NotFound {
-        return Failure::could_not_run(missing_python());
+        return Failure::could_not_run(reference.language.missing());
     }
     Failure::could_not_run(format!("{}: the server could not be started: {error}", stack.name))
 }

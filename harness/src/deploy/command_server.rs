@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn the_server_of_a_command_that_waits_for_it_ends_with_the_command() {
-        let Some(python) = crate::stacks::interpreter_version().and(Some("python3")) else { return };
+        let Some(python) = crate::stacks::Language::Python.version().and(Some("python3")) else { return };
         let command = format!("sh -c '{python} -m http.server {PORT} --bind 127.0.0.1 & wait'");
         let server = CommandServer::start(&command, &[]).unwrap();
         let port = server.port();
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_server_is_found_and_ends_when_it_is_dropped() {
-        let Some(python) = crate::stacks::interpreter_version().and(Some("python3")) else { return };
+        let Some(python) = crate::stacks::Language::Python.version().and(Some("python3")) else { return };
         let server = CommandServer::start(
             &format!("{python} -m http.server {PORT} --bind 127.0.0.1"),
             &sys::allowed_cores(),

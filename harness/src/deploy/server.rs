@@ -13,7 +13,7 @@ use super::child::PipedChild;
 use super::log_tail::LogTail;
 use super::program::own_program;
 use crate::observe::control::{self, ControlPort, Stats, Token};
-use crate::stacks::{ReferenceError, ServerOptions, ServerSettings, Stack, missing_python};
+use crate::stacks::{Language, ReferenceError, ServerOptions, ServerSettings, Stack};
 use crate::sys::Secret;
 
 /// How long a server may take until it listens.
@@ -47,11 +47,13 @@ pub enum ServerError {
         /// The error of the operating system.
         source: io::Error,
     },
-    /// No Python interpreter was found for a reference server.
-    #[error("{stack}: {}", missing_python())]
-    NoPython {
+    /// The language of a reference server is not installed.
+    #[error("{stack}: {}", language.missing())]
+    NoLanguage {
         /// Name of the stack.
         stack: &'static str,
+        /// The language.
+        language: Language,
     },
     /// The process ended before it listened.
     #[error("{stack}: the server ended before it listened{}", format_log(log))]
@@ -144,8 +146,8 @@ impl ServerProcess {
     pub fn start(server: ServerStart<'_>) -> Result<Self, ServerError> {
         let ServerStart { stack, cores, listen, options, broker, program, padding_bytes, wrapper } = server;
         let start = |source: io::Error| match stack.reference() {
-            Some(_) if source.kind() == io::ErrorKind::NotFound => {
-                ServerError::NoPython { stack: stack.name }
+            Some(reference) if source.kind() == io::ErrorKind::NotFound => {
+                ServerError::NoLanguage { stack: stack.name, language: reference.language }
             }
             _ => ServerError::Start { stack: stack.name, source },
         };

@@ -3,7 +3,7 @@
 
 use crate::record::{BrokerTerms, Fairness, Library, Process};
 use crate::stacks::libraries::version;
-use crate::stacks::{DeliveryTerms, Destination, Driver, End, Runtime, Stack, interpreter_version};
+use crate::stacks::{DeliveryTerms, Destination, Driver, End, Runtime, Stack};
 use crate::trial::{CLIENT_RUNTIME, TrialContext};
 
 /// Facts observed while a stack was called.
@@ -62,7 +62,7 @@ fn server(stack: &Stack, setting: &TrialContext<'_>, threads: Option<u32>) -> Pr
         // The version depends on the packages that the interpreter finds.
         let library = Library { name: stack.server.name.to_owned(), version: String::new() };
         return Process {
-            runtime: interpreter_version().unwrap_or_else(|| "Python".to_owned()),
+            runtime: reference.language.version().unwrap_or_else(|| reference.language.to_string()),
             executor: Some(reference.executor.to_owned()),
             threads,
             libraries: vec![library],

@@ -25,6 +25,7 @@ pub static BUILT_IN: &[(&str, &str)] = &[
     ("scale-out", include_str!("../../../scenarios/scale-out.toml")),
     ("call-cast-fanout", include_str!("../../../scenarios/call-cast-fanout.toml")),
     ("exchanges", include_str!("../../../scenarios/exchanges.toml")),
+    ("languages", include_str!("../../../scenarios/languages.toml")),
     ("containers", include_str!("../../../scenarios/containers.toml")),
 ];
 

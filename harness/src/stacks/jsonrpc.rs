@@ -21,7 +21,7 @@ use super::invoke::{Invocation, InvokeError, Output, parse_params, parse_value};
 use super::method_list;
 use super::options::{OptionGroup, Options, OptionsError};
 use super::protocol::{Protocol, Stack};
-use super::python::{Reference, reference};
+use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
 
 /// JSON-RPC 2.0 over HTTP.
@@ -133,6 +133,8 @@ struct CallOptions {
 const CALL: OptionGroup = OptionGroup::of::<CallOptions>("jsonrpc call");
 
 static PYTHON: Reference = reference!("jsonrpclib-pelix", "jsonrpc_server.py", &[], "blocking");
+static NODE: Reference = reference!(JavaScript, "Node.js http", "jsonrpc");
+static GO: Reference = reference!(Go, "Go net/http", "jsonrpc");
 
 #[cfg(feature = "jsonrpsee")]
 const JSONRPSEE: super::facts::End = super::facts::End::new("jsonrpsee", &["jsonrpsee", "hyper", "tokio"]);
@@ -189,6 +191,8 @@ impl Protocol for Jsonrpc {
             #[cfg(feature = "jsonrpsee")]
             hyper("jsonrpc-jsonrpsee", Role::Alternative).served_by(JSONRPSEE, serve_jsonrpsee),
             hyper("jsonrpc-python", Role::Reference).served_by_reference(&PYTHON),
+            hyper("jsonrpc-node", Role::Reference).served_by_reference(&NODE),
+            hyper("jsonrpc-go", Role::Reference).served_by_reference(&GO),
         ]
     }
 

@@ -17,13 +17,14 @@ mod http;
 mod inproc;
 mod invoke;
 mod jsonrpc;
+mod language;
 pub mod libraries;
 mod list;
 mod method_list;
 mod option_values;
 mod options;
 mod protocol;
-mod python;
+mod reference;
 mod rest;
 mod secret;
 mod serve;
@@ -42,6 +43,7 @@ pub use dissection::{Layer, Leg, Message, Part};
 pub use exchange::{Exchange, ExchangeKind, Undeclare};
 pub use facts::{Colour, DeliveryTerms, Driver, End, Role, UrlForm};
 pub use invoke::{Invocation, InvokeError, Output, parse_params};
+pub use language::{Language, LanguageError, PYTHON_VARIABLE};
 pub use list::{
     FLOORS, PROTOCOLS, UnknownProtocol, UnknownStack, all, call_groups, check_broker_url, client_groups,
     default_brokered, protocols_with, server_groups,
@@ -49,7 +51,7 @@ pub use list::{
 pub use option_values::{OptionValue, OptionValueError, OptionValues};
 pub use options::{GroupArguments, OptionGroup, Options, OptionsError};
 pub use protocol::{Connecting, MAX_INSTANCES, Protocol, ProtocolRef, ServedBy, Stack};
-pub use python::{PYTHON_VARIABLE, Reference, ReferenceError, interpreter_version, missing_python};
+pub use reference::{Reference, ReferenceError};
 pub use secret::{SecretError, revealed};
 pub use serve::{
     BROKER_VARIABLE, CommonOptions, Runtime, ServeContext, ServeError, ServerOptions, ServerSettings,

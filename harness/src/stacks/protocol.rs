@@ -21,7 +21,7 @@ use super::facts::{Colour, DeliveryTerms, Driver, End, Role, UrlForm};
 use super::invoke::{Invocation, InvokeError, Output, one_call};
 use super::option_values::OptionValues;
 use super::options::{OptionGroup, Options};
-use super::python::Reference;
+use super::reference::Reference;
 use super::serve::{ServeContext, ServeError, Serving};
 use super::way::Way;
 

@@ -14,13 +14,16 @@ use super::facts::{Colour, Role, UrlForm};
 use super::http;
 use super::options::{OptionGroup, Options};
 use super::protocol::{Protocol, Stack};
-use super::python::{Reference, reference};
+use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
 
 /// JSON over HTTP, a resource per method.
 pub(super) struct Rest;
 
 static PYTHON: Reference = reference!("Python http.server", "rest_server.py", &[], "blocking");
+
+static NODE: Reference = reference!(JavaScript, "Node.js http", "rest");
+static GO: Reference = reference!(Go, "Go net/http", "rest");
 
 impl Protocol for Rest {
     fn name(&self) -> &'static str {
@@ -60,13 +63,14 @@ impl Protocol for Rest {
     }
 
     fn stacks(&'static self) -> Vec<Stack> {
+        let hyper = |name, role| Stack::new(self, name, role, http::HYPER, connect::<HyperClient>);
         vec![
             Stack::new(self, "rest", Role::Default, http::REQWEST, connect::<ReqwestClient>)
                 .served_by(http::AXUM, serve),
-            Stack::new(self, "rest-hyper", Role::Minimal, http::HYPER, connect::<HyperClient>)
-                .served_by(http::AXUM, serve),
-            Stack::new(self, "rest-python", Role::Reference, http::HYPER, connect::<HyperClient>)
-                .served_by_reference(&PYTHON),
+            hyper("rest-hyper", Role::Minimal).served_by(http::AXUM, serve),
+            hyper("rest-python", Role::Reference).served_by_reference(&PYTHON),
+            hyper("rest-node", Role::Reference).served_by_reference(&NODE),
+            hyper("rest-go", Role::Reference).served_by_reference(&GO),
         ]
     }
 

@@ -23,7 +23,7 @@ use super::invoke::{Invocation, InvokeError, Output};
 use super::method_list;
 use super::options::{OptionGroup, Options};
 use super::protocol::{Protocol, Stack};
-use super::python::{Reference, reference};
+use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
 
 /// XML-RPC over HTTP.

@@ -22,7 +22,7 @@ use super::invoke::{Invocation, InvokeError, Output};
 use super::method_list;
 use super::options::OptionGroup;
 use super::protocol::{Protocol, Stack};
-use super::python::{Reference, reference};
+use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
 use super::text;
 

@@ -16,7 +16,7 @@ use crate::report::stack::StackKind;
 use crate::report::stack_summary::StackSummary;
 use crate::report::summary::{MeasurementSummary, Summary};
 use crate::report::verdict::Ranking;
-use crate::stacks::NETWORK_FLOOR;
+use crate::stacks::{NETWORK_FLOOR, Stack, base_name};
 use crate::stats::{ByBlock, Interval, error_each, ratio};
 
 /// The table; `None` where nothing was measured, or only one stack.
@@ -53,7 +53,7 @@ fn row(facts: &StackFacts) -> DecisionRow {
     let libraries = [("usual", kind.is_usual()), ("minimal", kind.is_minimal())];
     let language = match (&facts.target, kind.is_reference()) {
         (Some(_), _) => "not known",
-        (None, true) => "Python",
+        (None, true) => language(&facts.name).unwrap_or("not known"),
         (None, false) => "Rust",
     };
     DecisionRow {
@@ -65,6 +65,11 @@ fn row(facts: &StackFacts) -> DecisionRow {
         language,
         cells: Vec::new(),
     }
+}
+
+/// The language of the reference server of `stack`; `None` where this program knows no such stack.
+fn language(stack: &str) -> Option<&'static str> {
+    Some(Stack::named(base_name(stack)).ok()?.reference()?.language.name())
 }
 
 /// A column whose figures are not compared yet.

@@ -26,7 +26,7 @@ use super::facts::{Colour, DeliveryTerms, End, Role, UrlForm};
 use super::invoke::{Invocation, InvokeError, Output, one_call};
 use super::options::{OptionGroup, Options, OptionsError};
 use super::protocol::{Connecting, Protocol, Stack};
-use super::python::{Reference, reference};
+use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, ServerSettings, Serving};
 use super::way::Way;
 use topics::topic_prefix;
