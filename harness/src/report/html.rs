@@ -178,6 +178,7 @@ struct Page<'a> {
     claims: Vec<ClaimSection<'a>>,
     /// The searches, the timelines and the topologies.
     results: Vec<Found<'a>>,
+    offered_loads: Vec<Multiples<'a>>,
     sweeps: Vec<Drawing<'a>>,
     crossings: Vec<Grid<'a>>,
     sections: Vec<Section<'a>>,
@@ -224,6 +225,7 @@ impl<'a> Page<'a> {
                 .chain(report.topologies.iter().zip(&figures.topologies))
                 .map(|(table, figure)| Found { table: Grid::new(table), figure: Drawing::new(figure) })
                 .collect(),
+            offered_loads: figures.offered_loads.iter().map(Multiples::of).collect(),
             sweeps: figures.sweeps.iter().map(Drawing::new).collect(),
             crossings: report.crossings.iter().map(Grid::new).collect(),
             sections: measured

@@ -41,6 +41,7 @@ pub(super) fn render(report: &Report, figures: &Figures) -> String {
         section(&mut out, table);
         images(&mut out, std::slice::from_ref(figure));
     }
+    figures.offered_loads.iter().for_each(|figure| multiples(&mut out, Some(figure)));
     images(&mut out, &figures.sweeps);
     report.crossings.iter().for_each(|table| section(&mut out, table));
     let measured = report.measurements.iter().zip(&figures.measurements).zip(&figures.latencies);

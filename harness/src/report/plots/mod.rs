@@ -14,6 +14,7 @@ mod dots;
 mod figure;
 mod latency;
 mod noise;
+mod offered_load;
 mod panels;
 mod percentiles;
 mod ratios;
@@ -60,6 +61,8 @@ pub(super) struct Figures {
     pub topologies: Vec<Figure>,
     /// Figures across measurements that differ only in their load.
     pub sweeps: Vec<Figure>,
+    /// Response time against offered load, a figure for each sweep.
+    pub offered_loads: Vec<Multiples>,
     /// Bytes on the wire, a figure for each operation.
     pub bytes: Vec<Figure>,
     /// The codecs, a figure for each measurement of them.
@@ -93,6 +96,7 @@ impl Figures {
             bytes.push(bytes::figure(record, operation, names.unique(&format!("bytes {operation}")))?);
         }
         let sweeps = sweep::figures(summary, |name| names.unique(name))?;
+        let offered_loads = offered_load::figures(summary, |name| names.unique(name))?;
         let mut searches = Vec::new();
         for found in capacities(record) {
             let name = names.unique(&format!("search {}", found.search.name));
@@ -130,6 +134,7 @@ impl Figures {
             timelines: over_time,
             topologies,
             sweeps,
+            offered_loads,
             bytes,
             codecs,
             call_time,
@@ -153,8 +158,8 @@ impl Figures {
     }
     /// The figures that consist of panels.
     fn multiples(&self) -> impl Iterator<Item = &Multiples> {
-        let Figures { latencies, call_time, stability, noise, .. } = self;
-        latencies.iter().flatten().chain(call_time).chain(stability).chain(noise)
+        let Figures { latencies, offered_loads, call_time, stability, noise, .. } = self;
+        latencies.iter().flatten().chain(offered_loads).chain(call_time).chain(stability).chain(noise)
     }
 }
 

@@ -97,7 +97,8 @@ impl Along {
 
     fn quantities(self, measurement: &Measurement) -> &'static [Quantity] {
         match (self, measurement.load, measurement.work) {
-            (Along::Load, Load::Open(..), _) => &[P50, P99],
+            // Their response times have panels: see `offered_load`.
+            (Along::Load, Load::Open(..), _) => &[],
             (Along::Load, Load::Closed(_), None) => &[CALLS, P99],
             // Few calls fit into a window, too few for a p99.
             (Along::Load, Load::Closed(_), Some(_)) => &[CALLS, P50],
@@ -165,6 +166,13 @@ pub(super) fn figures(
     Ok(figures)
 }
 
+/// The sweeps over offered loads, each in ascending order of them.
+pub(super) fn of_offered_loads(measurements: &[MeasurementSummary]) -> Vec<Vec<&MeasurementSummary>> {
+    let mut sweeps = sweeps(Along::Load, measurements);
+    sweeps.retain(|sweep| sweep.iter().all(|summary| summary.measurement.load.rate().is_some()));
+    sweeps
+}
+
 /// Groups of measurements that differ only in what grows `along` them, each in ascending order of that.
 fn sweeps(along: Along, measurements: &[MeasurementSummary]) -> Vec<Vec<&MeasurementSummary>> {
     let mut sweeps: Vec<Vec<&MeasurementSummary>> = Vec::new();
@@ -214,7 +222,6 @@ fn figure(
     if all.is_empty() {
         return Ok(None);
     }
-    let is_open = first.measurement.load.rate().is_some();
     let against = along.title(first.measurement.load);
     let title = format!("{} against {against}: {}", quantity.name, along.constant(&first.measurement));
     let bottom = curves::bottom(all.len());
@@ -240,11 +247,7 @@ fn figure(
             points.iter().for_each(|point| canvas.dot(*point, *look));
         }
     })?;
-    let mut caption = "A dot is the median of the blocks in which the stack has a valid trial.".to_owned();
-    if is_open && along == Along::Load {
-        caption += " Latencies are response times: they start at the scheduled send time, even where the call was sent later. \
-                    Where a dot is missing, the machine could not offer that load to the stack, or calls were lost.";
-    }
+    let caption = "A dot is the median of the blocks in which the stack has a valid trial.".to_owned();
     Ok(Some(Figure { name, title: alternative, caption, svg }))
 }
 

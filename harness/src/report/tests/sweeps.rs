@@ -113,26 +113,55 @@ fn the_table_of_an_open_loop_shows_service_time_and_schedule_lag() {
 fn a_sweep_has_a_figure_across_its_loads() {
     let record = sweep();
     let figures = Figures::new(&record, &Summary::new(&record).unwrap()).unwrap();
-    let titles: Vec<_> = figures.sweeps.iter().map(|figure| figure.title.as_str()).collect();
-    assert_eq!(titles.len(), 2, "{titles:?}");
-    assert!(titles[0].starts_with("Median latency against calls offered per second: add"), "{titles:?}");
-    for figure in &figures.sweeps {
-        for stack in ["tcp", "rest-hyper", "zerorpc"] {
-            assert!(figure.inline().contains(&format!(">\n{stack}\n<")), "{}", figure.inline());
-        }
+    assert!(figures.sweeps.is_empty(), "{:?}", figures.sweeps);
+    let [loads] = figures.offered_loads.as_slice() else { panic!("{:?}", figures.offered_loads) };
+    assert!(loads.figure.title.starts_with("Response time against offered load: add"), "{}", loads.figure.title);
+    assert_eq!(loads.panels.len(), 3);
+    for (panel, stack) in loads.panels.iter().zip(["tcp", "rest-hyper", "zerorpc"]) {
+        assert!(panel.contains(&format!(">\n{stack}\n<")), "{panel}");
     }
     let plain = small_record();
-    assert!(Figures::new(&plain, &Summary::new(&plain).unwrap()).unwrap().sweeps.is_empty());
+    assert!(Figures::new(&plain, &Summary::new(&plain).unwrap()).unwrap().offered_loads.is_empty());
     // Three loads with one executor, and one with another, are no sweep.
     let mut mixed = sweep();
     mixed.scenario.measurements[0].executor = Some("blocking".parse().unwrap());
-    assert!(Figures::new(&mixed, &Summary::new(&mixed).unwrap()).unwrap().sweeps.is_empty());
+    assert!(Figures::new(&mixed, &Summary::new(&mixed).unwrap()).unwrap().offered_loads.is_empty());
     for measurement in &mut mixed.scenario.measurements {
         measurement.executor = Some("blocking".parse().unwrap());
         measurement.work = Some("sleep:5ms".parse().unwrap());
     }
     let figures = Figures::new(&mixed, &Summary::new(&mixed).unwrap()).unwrap();
-    assert!(figures.sweeps[0].title.ends_with(", executor blocking, work sleep:5ms"), "{figures:?}");
+    assert!(figures.offered_loads[0].figure.title.ends_with(", executor blocking, work sleep:5ms"), "{figures:?}");
+}
+
+#[test]
+fn a_load_without_a_valid_trial_is_a_gap_that_is_hatched_and_the_knee_is_before_it() {
+    let mut record = sweep();
+    let micros = |trial: &Trial| match trial.load.rate().map_or(0, crate::load::Rate::get) {
+        // The power of rate and latency is greatest at 10,000 calls/s.
+        1_000 => 100,
+        10_000 => 110,
+        50_000 => 6_000,
+        _ => 20_000,
+    };
+    for trial in record.trials.iter_mut().filter(|trial| trial.stack == "zerorpc") {
+        let nanos = 1_000 * micros(trial);
+        trial.latency.as_mut().unwrap().p50 = Some(nanos);
+    }
+    let panel = |record: &Record| {
+        let figures = Figures::new(record, &Summary::new(record).unwrap()).unwrap();
+        figures.offered_loads[0].panels[2].clone()
+    };
+    let whole = panel(&record);
+    assert!(whole.contains("knee near 10,000 calls/s, p50 110 µs"), "{whole}");
+    for trial in record.trials.iter_mut() {
+        if trial.stack == "zerorpc" && trial.load.rate().is_some_and(|rate| rate.get() == 10_000) {
+            trial.status = Status::Invalid;
+        }
+    }
+    let gap = panel(&record);
+    assert!(gap.contains("knee near 1,000 calls/s") && !gap.contains("10,000 calls/s: p50"), "{gap}");
+    assert!(gap.matches("<line").count() > whole.matches("<line").count(), "{gap}");
 }
 
 /// A record of documents of four sizes.
