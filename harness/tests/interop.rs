@@ -188,7 +188,8 @@ fn servers_in_go_answer_as_the_contract_says() {
 fn languages_are_compared_in_a_run() {
     let installed = [(Language::JavaScript, "rest-node"), (Language::Go, "jsonrpc-go")];
     let installed: Vec<_> = installed.iter().filter(|(language, _)| is_installed(*language)).collect();
-    let stacks: Vec<_> = ["rest-hyper"].into_iter().chain(installed.iter().map(|(_, stack)| *stack)).collect();
+    let stacks: Vec<_> =
+        ["rest-hyper"].into_iter().chain(installed.iter().map(|(_, stack)| *stack)).collect();
     let record = measured(&stacks.join(","), &["--load=closed:4", "--numbers=any"]);
     assert_eq!(record.skipped, []);
     for stack in stacks {

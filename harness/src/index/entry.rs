@@ -16,6 +16,7 @@ pub struct Entry {
     /// The id of the run.
     pub id: String,
     /// When the run began.
+    #[serde(skip)]
     pub started: Timestamp,
     /// The day on which it began, UTC.
     pub day: String,
@@ -104,7 +105,13 @@ mod tests {
         assert!(found.trials > 0 && found.blocks == 14 && !found.lead.is_empty(), "{found:?}");
         assert!(record.started.starts_with(&found.day));
         record.interrupted = true;
-        assert!(entry(&record).unwrap().remarks.iter().any(|remark| remark.contains("interrupted") || remark.contains("remarks")));
+        assert!(
+            entry(&record)
+                .unwrap()
+                .remarks
+                .iter()
+                .any(|remark| remark.contains("interrupted") || remark.contains("remarks"))
+        );
         record.started = "yesterday".to_owned();
         assert!(entry(&record).unwrap_err().contains("`yesterday`"));
     }

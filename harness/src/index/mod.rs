@@ -100,7 +100,8 @@ impl Index {
     /// The number of records, machines and scenarios, and the days of the oldest and of the newest record, in a line.
     #[must_use]
     pub fn extent(&self) -> String {
-        let counted = |number: usize, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
+        let counted =
+            |number: usize, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
         let days = match (self.entries.last(), self.entries.first()) {
             (Some(oldest), Some(newest)) if oldest.day == newest.day => format!(", {}", newest.day),
             (Some(oldest), Some(newest)) => format!(", {} to {}", oldest.day, newest.day),
@@ -131,7 +132,11 @@ impl Index {
             title: "Results".to_owned(),
             circumstances: vec![self.extent()],
             answer: self.trend.clone(),
-            warnings: self.left_out.iter().map(|left_out| format!("left out: {}", left_out.describe())).collect(),
+            warnings: self
+                .left_out
+                .iter()
+                .map(|left_out| format!("left out: {}", left_out.describe()))
+                .collect(),
             tables: vec![Table {
                 title: "Records".to_owned(),
                 subtitle: Some("the newest first".to_owned()),
@@ -189,7 +194,12 @@ mod tests {
         let left_out = LeftOut { file: "x/record.json".into(), reason: "not a record".to_owned() };
         let trend = vec!["No change was found.".to_owned()];
         let text = Index::new(vec![entry(1, "standard", "a")], vec![left_out], trend).document().terminal();
-        for words in ["1 run of 1 scenario on 1 machine, 2026-03-01", "a/1/report", "x/record.json: not a record", "No change"] {
+        for words in [
+            "1 run of 1 scenario on 1 machine, 2026-03-01",
+            "a/1/report",
+            "x/record.json: not a record",
+            "No change",
+        ] {
             assert!(text.contains(words), "{words}: {text}");
         }
     }

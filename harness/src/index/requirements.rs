@@ -25,8 +25,12 @@ pub fn unmet(record: &Record) -> Vec<String> {
         unmet.push("the program was built without optimisations".to_owned());
     }
     match (&build.commit, build.dirty) {
-        (None, _) => unmet.push("the commit of the program is not known: build it in a checkout of the repository".to_owned()),
-        (Some(_), Some(true)) => unmet.push("the program was built from files that differ from its commit".to_owned()),
+        (None, _) => unmet.push(
+            "the commit of the program is not known: build it in a checkout of the repository".to_owned(),
+        ),
+        (Some(_), Some(true)) => {
+            unmet.push("the program was built from files that differ from its commit".to_owned());
+        }
         (Some(_), _) => {}
     }
     if record.is_empty() {
@@ -59,13 +63,19 @@ mod tests {
 
     #[test]
     fn each_requirement_is_named_where_it_is_not_met() {
-        assert_eq!(unmet(&publishable()), [String::new(); 0]);
-        let changes: [(fn(&mut Record), &str); 5] = [
+        assert!(unmet(&publishable()).is_empty());
+        type Change = fn(&mut Record);
+        let changes: [(Change, &str); 5] = [
             (|record| record.interrupted = true, "interrupted"),
             (|record| record.tool.optimised = false, "without optimisations"),
             (|record| record.tool.build.commit = None, "is not known"),
             (|record| record.tool.build.dirty = Some(true), "differ from its commit"),
-            (|record| record.trials.iter_mut().step_by(10).for_each(|trial| trial.status = Status::Invalid), "at most 5 %"),
+            (
+                |record| {
+                    record.trials.iter_mut().step_by(10).for_each(|trial| trial.status = Status::Invalid);
+                },
+                "at most 5 %",
+            ),
         ];
         for (change, expected) in changes {
             let mut record = publishable();

@@ -52,7 +52,7 @@ fn capacity(capacity: &Capacity<'_>) -> Option<String> {
 }
 
 /// The answer in one or two sentences.
-pub(super) fn lead(record: &Record, summary: &Summary) -> String {
+pub(crate) fn lead(record: &Record, summary: &Summary) -> String {
     let full = || answer(record, summary).into_iter().next().unwrap_or_default();
     if summary.claims.is_empty() {
         first(summary, true).and_then(verdict_and_range).unwrap_or_else(full)

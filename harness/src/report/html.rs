@@ -63,10 +63,8 @@ pub(super) fn render(report: &Report, figures: &Figures) -> Result<String, minij
 pub(super) fn render_document(document: &Document) -> io::Result<String> {
     let drawings = drawn(&document.charts)?;
     // A hidden row would take the first cell of its group with it.
-    let shown = |table: &Table| Table {
-        is_grouped: table.is_grouped && document.filter.is_none(),
-        ..table.clone()
-    };
+    let shown =
+        |table: &Table| Table { is_grouped: table.is_grouped && document.filter.is_none(), ..table.clone() };
     let tables: Vec<Table> = document.tables.iter().map(shown).collect();
     let page = DocumentPage {
         title: &document.title,

@@ -59,11 +59,11 @@ use crate::record::{Record, write_atomically};
 use call_time::CallTimes;
 use plots::Figures;
 
+pub(crate) use answer::lead;
 pub use chart::{Chart, ChartLevel, ChartPoint, Charts, RatioGroup, RatioRow, Ratios};
 pub use contents::Report;
-pub(crate) use answer::lead;
-pub(crate) use html::render_index;
 pub(crate) use fairness::settings_of;
+pub(crate) use html::render_index;
 pub use model::{ClaimReport, Document};
 pub use receivers::DeliverySummary;
 pub use server_capacity::ServerCapacity;

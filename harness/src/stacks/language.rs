@@ -120,7 +120,9 @@ impl Language {
             Language::JavaScript => {
                 format!("there is no Node.js `{program}`; install it, or set {variable} to its program")
             }
-            Language::Go => format!("there is no Go `{program}`; install it, or set {variable} to its program"),
+            Language::Go => {
+                format!("there is no Go `{program}`; install it, or set {variable} to its program")
+            }
         }
     }
 
@@ -185,7 +187,12 @@ fn compiled(language: Language, source: &str) -> Result<PathBuf, LanguageError> 
 fn build(compiler: &OsString, file: &Path, out: &Path) -> io::Result<()> {
     let mut command = Command::new(compiler);
     command.args(["build", "-trimpath", "-o"]).args([out, file]);
-    command.envs([("GOPROXY", "off"), ("GOTOOLCHAIN", "local"), ("GO111MODULE", "off"), ("CGO_ENABLED", "0")]);
+    command.envs([
+        ("GOPROXY", "off"),
+        ("GOTOOLCHAIN", "local"),
+        ("GO111MODULE", "off"),
+        ("CGO_ENABLED", "0"),
+    ]);
     let output = command.output()?;
     if output.status.success() {
         return Ok(());

@@ -58,19 +58,13 @@ pub enum ReferenceError {
 /// The server in a file of `servers/python`, or with a language before it in the file of `servers/node` or `servers/go`.
 macro_rules! reference {
     ($title:literal, $script:literal, $arguments:expr, $executor:literal) => {
-        $crate::stacks::reference::reference!(
-            Python, "python/", $title, $script, $arguments, $executor
-        )
+        $crate::stacks::reference::reference!(Python, "python/", $title, $script, $arguments, $executor)
     };
     (JavaScript, $title:literal, $protocol:literal) => {
-        $crate::stacks::reference::reference!(
-            JavaScript, "node/", $title, "server.js", &[$protocol], "async"
-        )
+        $crate::stacks::reference::reference!(JavaScript, "node/", $title, "server.js", &[$protocol], "async")
     };
     (Go, $title:literal, $protocol:literal) => {
-        $crate::stacks::reference::reference!(
-            Go, "go/", $title, "server.go", &[$protocol], "goroutines"
-        )
+        $crate::stacks::reference::reference!(Go, "go/", $title, "server.go", &[$protocol], "goroutines")
     };
     ($language:ident, $folder:literal, $title:literal, $script:literal, $arguments:expr, $executor:literal) => {
         $crate::stacks::reference::Reference {

@@ -18,7 +18,8 @@ mod tests {
     #[test]
     fn the_knee_of_a_single_server_queue_is_at_half_of_its_capacity() {
         // M/M/1 with a capacity of 1: the response time is 1 / (1 - load), so the power load * (1 - load).
-        let points: Vec<_> = (1..10).map(|tenth| f64::from(tenth) / 10.0).map(|load| (load, 1.0 / (1.0 - load))).collect();
+        let points: Vec<_> =
+            (1..10).map(|tenth| f64::from(tenth) / 10.0).map(|load| (load, 1.0 / (1.0 - load))).collect();
         assert_eq!(knee(&points), Some(4));
         assert!((points[4].0 - 0.5).abs() < 1e-12);
         // The same curve, cut off before its knee.

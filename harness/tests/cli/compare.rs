@@ -130,9 +130,22 @@ fn what_cannot_be_compared_is_named() {
 
 #[test]
 fn the_page_of_a_comparison_has_a_figure_for_each_metric_and_can_hide_what_is_not_certain() {
-    let base = changed(|_| ());
+    // Statements take more blocks than the record has.
+    let with_all_blocks_twice = |record: &mut Value| {
+        let trials = record["trials"].as_array_mut().unwrap();
+        let again: Vec<_> = trials.clone();
+        for mut trial in again {
+            trial["block"] = json!(trial["block"].as_u64().unwrap() + 10);
+            trials.push(trial);
+        }
+        record["scenario"]["blocks"] = json!(20);
+    };
+    let base = changed(with_all_blocks_twice);
     let new = changed(|record| {
-        for trial in record["trials"].as_array_mut().unwrap().iter_mut().filter(|trial| trial["stack"] == "rest") {
+        with_all_blocks_twice(record);
+        for trial in
+            record["trials"].as_array_mut().unwrap().iter_mut().filter(|trial| trial["stack"] == "rest")
+        {
             trial["server"]["cpu_ns"] = json!(3 * trial["server"]["cpu_ns"].as_u64().unwrap());
         }
     });

@@ -38,7 +38,8 @@ fn differences(summary: &MeasurementSummary) -> Option<Ratios> {
         return None;
     }
     let group = |heading, is_noise, rows| RatioGroup { heading, is_noise, rows };
-    let mut groups = vec![group("a stack and itself (A/A)", true, same), group("a stack and the next", false, next)];
+    let mut groups =
+        vec![group("a stack and itself (A/A)", true, same), group("a stack and the next", false, next)];
     groups.retain(|group| !group.rows.is_empty());
     let quantity = if summary.measurement.load.is_for_latency() {
         "median latency"

@@ -109,12 +109,20 @@ impl Axes {
             canvas.line((x, TOP), (x, BOTTOM + 4.0), GRID, 1.0);
             canvas.text(&tick_label(tick), (x, BOTTOM + 16.0), Anchor::Middle, MUTED);
         }
-        canvas.text("calls offered per second", (f64::midpoint(LEFT, RIGHT), BOTTOM + 34.0), Anchor::Middle, MUTED);
+        canvas.text(
+            "calls offered per second",
+            (f64::midpoint(LEFT, RIGHT), BOTTOM + 34.0),
+            Anchor::Middle,
+            MUTED,
+        );
     }
 }
 
 /// Draws the sweeps over offered loads in `summary`. `name` makes a unique file name from a description.
-pub(super) fn figures(summary: &Summary, mut name: impl FnMut(&str) -> String) -> Result<Vec<Multiples>, PlotError> {
+pub(super) fn figures(
+    summary: &Summary,
+    mut name: impl FnMut(&str) -> String,
+) -> Result<Vec<Multiples>, PlotError> {
     let mut figures = Vec::new();
     for measurements in sweep::of_offered_loads(&summary.measurements) {
         let Some(first) = measurements.first() else { continue };
@@ -168,7 +176,8 @@ fn curves<'a>(measurements: &[&'a MeasurementSummary]) -> Vec<Curve<'a>> {
     let point = |summary: &MeasurementSummary, stack: &str| {
         Point::of(summary.stacks.iter().find(|row| row.stack == stack)?, rate(summary))
     };
-    let curve = |stack| Curve { stack, points: measurements.iter().map(|summary| point(summary, stack)).collect() };
+    let curve =
+        |stack| Curve { stack, points: measurements.iter().map(|summary| point(summary, stack)).collect() };
     stacks.into_iter().map(curve).collect()
 }
 
