@@ -1,7 +1,8 @@
-//! Claims: what the figures of a record say of each claim of its scenario. Pure functions of the record.
+//! Claims and service level objectives: what the figures of a record say of those of its scenario. Pure functions of the record.
 
 mod condition;
 mod figure;
+mod slo;
 mod topology;
 mod verdict;
 
@@ -12,4 +13,5 @@ mod tests;
 
 pub use condition::{Estimate, JudgedCondition, Outcome};
 pub use figure::{Values, find};
+pub use slo::{JudgedSlo, SloOutcome, judge_slos};
 pub use verdict::{JudgedClaim, Verdict, blocks_needed, judge};

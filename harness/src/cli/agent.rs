@@ -163,7 +163,7 @@ fn deliver(finished: Finished) -> Result<Record, Failure> {
 
 fn failure(error: AgentError) -> Failure {
     match error {
-        AgentError::Run(RunError::Plan(_))
+        AgentError::Run(RunError::Plan(_) | RunError::Operation { .. })
         | AgentError::Search { .. }
         | AgentError::Codecs { .. }
         | AgentError::Timeline { .. }
@@ -220,7 +220,9 @@ fn scenario(arguments: &Arguments, targets: &BTreeMap<String, String>) -> Result
     // A floor is measured if it has a server, like any other stack.
     scenario.floors = false;
     let stacks: Vec<String> = targets.keys().cloned().collect();
-    arguments.overrides.apply(scenario, &stacks, Some(Placement::Free), false)
+    let scenario = arguments.overrides.apply(scenario, &stacks, Some(Placement::Free), false)?;
+    scenario.check_operations().map_err(Failure::usage)?;
+    Ok(scenario)
 }
 
 /// Checks that the record can be written, before the wait for the start.

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use calculator::{CallError, Value, printable, printable_json, printable_lines};
 
 use super::protocol_options::{OfCalls, OfClients, ProtocolOptions};
+use super::repeat::repeat;
 use super::{Exit, Failure, Outcome, print, runtime};
 use crate::stacks::{Invocation, InvokeError, Output, Stack, revealed};
 
@@ -40,6 +41,9 @@ Examples:
   rpcbench call jsonrpc http://zabbix.example/api_jsonrpc.php host.get --header @headers.txt
   rpcbench call jsonrpc http://zabbix.example/api_jsonrpc.php host.get output='[\"hostid\"]' --member auth=env:TOKEN
   rpcbench call jsonrpc http://127.0.0.1:8080/jsonrpc --batch add 2 3 , hello RPC
+  rpcbench call rest http://127.0.0.1:8080/ 'GET /users/7' --header 'x-key: KEY'
+  rpcbench call rest http://127.0.0.1:8080/ 'POST /users' '{\"name\": \"Ann\"}'
+  rpcbench call xmlrpc http://127.0.0.1:8000/ add 2 3 --repeat 1000 --json
   rpcbench call xmlrpc http://127.0.0.1:9001/RPC2     # list the methods
   rpcbench call xmlrpc http://127.0.0.1:8000/ schedule '{\"dateTime.iso8601\": \"20261126T10:00:00\"}' '{\"i8\": 5000000000}'
   rpcbench call zerorpc tcp://127.0.0.1:4242 hello RPC
@@ -53,7 +57,8 @@ pub(super) struct Arguments {
     /// The URL of the server, or of the broker for AMQP; @FILE reads it from a file, env:NAME from an environment
     /// variable, - from standard input, so that a password in it does not show in the list of processes
     url: String,
-    /// The method. Without one, the methods are listed: those of a zerorpc server, and of XML-RPC and JSON-RPC servers that
+    /// The method; for REST also VERB and PATH, such as 'GET /users/7', with the body as the argument. Without one, the methods are
+    /// listed: those of a zerorpc server, and of XML-RPC and JSON-RPC servers that
     /// have `system.listMethods` or `rpc.discover`
     #[arg(default_value = "", hide_default_value = true)]
     method: String,
@@ -66,6 +71,12 @@ pub(super) struct Arguments {
     /// How to print the error of a call
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     error_format: ErrorFormat,
+    /// Make the call this many times over one connection, one after the other, and print how long it takes instead of the results
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    repeat: Option<u32>,
+    /// Print how long the calls of --repeat take as one line of JSON
+    #[arg(long, requires = "repeat")]
+    json: bool,
     #[command(flatten)]
     client: ProtocolOptions<OfClients>,
     #[command(flatten)]
@@ -91,6 +102,9 @@ pub(super) fn call(arguments: &Arguments) -> Outcome {
         words: [&arguments.method].into_iter().chain(&arguments.values).cloned().collect(),
         timeout: arguments.timeout,
     };
+    if let Some(times) = arguments.repeat {
+        return repeat(stack, &invocation, times, arguments.json);
+    }
     let mut exit = Exit::Done;
     let mut printed = Ok(());
     let mut show = |output: Output| {

@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     #[arg(long = "stack", value_name = "STACK,STACK", value_delimiter = ',')]
     stacks: Vec<String>,
     /// Only these operations
-    #[arg(long = "operation", value_name = "add,echo:10KiB", value_delimiter = ',')]
+    #[arg(long = "operation", value_name = "add,echo:10KiB", value_delimiter = ',', value_parser = Operation::named)]
     operations: Vec<Operation>,
     /// Only these metrics
     #[arg(long = "metric", value_name = "METRIC,METRIC", value_delimiter = ',')]

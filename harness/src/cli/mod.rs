@@ -1,5 +1,6 @@
 //! The command line: a file per subcommand.
 
+mod addresses;
 mod agent;
 mod call;
 mod check;
@@ -21,6 +22,7 @@ mod overrides;
 mod program;
 mod progress;
 mod protocol_options;
+mod repeat;
 mod report;
 mod run;
 mod runtime;

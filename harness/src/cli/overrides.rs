@@ -14,8 +14,9 @@ use crate::stacks::parse_size;
 /// Settings that replace those of the scenario.
 #[derive(clap::Args)]
 pub(super) struct Overrides {
-    /// Call these operations instead of the scenario's
-    #[arg(long = "operation", value_name = "add,echo", value_delimiter = ',')]
+    /// Call these operations instead of the scenario's: of the calculator, or with the name of an `[[operation]]`, or mix for all of
+    /// these
+    #[arg(long = "operation", value_name = "add,echo", value_delimiter = ',', value_parser = Operation::named)]
     operations: Vec<Operation>,
     /// Use these loads instead of the scenario's: closed loops with a number of callers, or open loops with a rate in calls
     /// per second
@@ -142,6 +143,9 @@ impl Overrides {
             }
         }
         scenario.measurements = distinct(scenario.measurements);
+        if let Some(message) = scenario.unknown_operation() {
+            return Err(Failure::usage(message));
+        }
         Ok(scenario)
     }
 }

@@ -6,6 +6,7 @@ use anyhow::Context;
 use calculator::{Executor, printable, printable_json};
 use jiff::Zoned;
 
+use super::addresses::check_addresses;
 use super::control_token::control_token;
 use super::interrupts::{ENDING_RUN, Interrupts};
 use super::overrides::Overrides;
@@ -13,12 +14,14 @@ use super::progress::Progress;
 use super::protocol_options::{parse_server_options, print_notes};
 use super::targets::{TargetsArguments, check_handlers};
 use super::{Exit, Failure, Outcome, print, print_error};
+use crate::claims::SloOutcome;
 use crate::deploy::Placement;
+use crate::load::{OwnOperation, parse_call};
 use crate::record::{RECORD_FILE, Record, prepare_folder};
 use crate::report::{self, Summary};
 use crate::run::targets::Targets;
 use crate::run::{self, Options, RunError};
-use crate::scenario::{Plan, Scenario, TrialSpec};
+use crate::scenario::{Plan, Scenario, Slo, TrialSpec};
 use crate::stacks::{
     BROKER_VARIABLE, Role, ServerOptions, Stack, check_broker_url, default_brokered, parse_or_suggest,
     revealed,
@@ -35,7 +38,9 @@ use crate::sys;
   rpcbench run standard --out results/mine
   rpcbench run --stack rest-hyper,zerorpc --load closed:1,closed:32 --blocks 10
   rpcbench run --stack rest-hyper --load open:5000:poisson --placement split
-  rpcbench run --stack xmlrpc --target xmlrpc=http://127.0.0.1:8000/")]
+  rpcbench run --stack xmlrpc --target xmlrpc=http://127.0.0.1:8000/
+  rpcbench run --call 'get_user(7)' --target jsonrpc@old=http://127.0.0.1:8001/ --target jsonrpc@new=http://127.0.0.1:8002/
+  rpcbench run --call 'GET /users/7' --target rest=http://127.0.0.1:8080/")]
 pub(super) struct Arguments {
     /// The names of built-in scenarios (see `rpcbench list`), or scenario files
     #[arg(value_name = "SCENARIO|FILE.toml", default_value = "quick")]
@@ -43,6 +48,10 @@ pub(super) struct Arguments {
     /// Measure only these stacks (and always the floors: `inproc`, `tcp`, and for several connections `tcp-async`)
     #[arg(long = "stack", value_name = "A,B", value_delimiter = ',')]
     stacks: Vec<String>,
+    /// Call this method of your own service instead of the calculator's (repeatable): METHOD(ARGUMENT, …) with arguments in JSON, by
+    /// position or as NAME=VALUE; or, for REST, VERB /PATH [BODY]. Any result counts; a scenario with `[[operation]]` can check it
+    #[arg(long = "call", value_name = "CALL", value_parser = parse_call)]
+    calls: Vec<OwnOperation>,
     #[command(flatten)]
     overrides: Overrides,
     /// The seed of the arguments and of the order of the trials; random by default
@@ -60,10 +69,17 @@ pub(super) struct Arguments {
     executor: Option<Executor>,
     #[command(flatten)]
     targets: TargetsArguments,
+    /// Make load on servers whose addresses are neither loopback nor private
+    #[arg(long)]
+    yes: bool,
     /// Use this broker instead of starting a private one; the queues of the run are deleted at its end. @FILE reads the
     /// URL from a file, env:NAME from an environment variable, - from standard input
     #[arg(long, value_name = "URL", env = BROKER_VARIABLE, hide_env_values = true)]
     broker: Option<String>,
+    /// Require this of every stack but the floors (repeatable): `p99<20ms`, `get_user.p99<20ms`, `error_rate<0.1%` or `rate>=500`; the
+    /// figures are p50, p90, p95, p99, p99.9, max, error_rate and rate. If one is broken, the exit code is 1
+    #[arg(long = "slo", value_name = "SLO")]
+    slos: Vec<Slo>,
     /// Fail if one of these stacks or protocols cannot be measured, instead of skipping it
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     require: Vec<String>,
@@ -101,8 +117,13 @@ pub(super) enum Format {
 pub(super) fn run(arguments: Arguments) -> Outcome {
     let broker = broker(arguments.broker.as_deref())?;
     let load = |name: &String| {
-        let mut scenario = with_overrides(Scenario::load(name).map_err(Failure::usage)?, &arguments)?;
+        let scenario = Scenario::load(name).map_err(Failure::usage)?;
+        let mut scenario = with_overrides(scenario, &arguments)?;
         let mut targets = arguments.targets.of(&mut scenario, broker.as_deref())?;
+        scenario.slos.extend(arguments.slos.iter().cloned());
+        measure_own(&mut scenario, &targets)?;
+        scenario.check_slos().map_err(Failure::usage)?;
+        check_addresses(&targets, arguments.yes)?;
         if !targets.controls.is_empty() {
             targets.control_token = Some(control_token()?);
         }
@@ -148,7 +169,26 @@ fn broker(given: Option<&str>) -> Result<Option<String>, Failure> {
     Ok(Some(url))
 }
 
-fn with_overrides(scenario: Scenario, arguments: &Arguments) -> Result<Scenario, Failure> {
+/// Lets a scenario with nothing but operations of one's own measure `targets`, if there are any, and checks that all can be called
+/// where they are measured.
+fn measure_own(scenario: &mut Scenario, targets: &Targets) -> Result<(), Failure> {
+    if scenario.has_only_own() {
+        if !targets.urls.is_empty() {
+            scenario.measure_targets(targets.urls.keys().map(String::as_str));
+        }
+        if scenario.stacks.is_empty() {
+            return Err(Failure::usage(
+                "there is no stack to measure: give --target STACK=URL, for example jsonrpc=http://127.0.0.1:8080/",
+            ));
+        }
+    }
+    scenario.check_operations().map_err(Failure::usage)
+}
+
+fn with_overrides(mut scenario: Scenario, arguments: &Arguments) -> Result<Scenario, Failure> {
+    if !arguments.calls.is_empty() {
+        scenario.call_only(&arguments.calls).map_err(Failure::usage)?;
+    }
     arguments.overrides.apply(scenario, &arguments.stacks, arguments.placement, !arguments.no_warm)
 }
 
@@ -227,7 +267,7 @@ fn run_one(
             let _ = arguments.fallback_out.as_ref().map(std::fs::remove_dir);
             return Ok(Exit::Done);
         }
-        Err(RunError::Plan(error)) => return Err(Failure::usage(error)),
+        Err(error @ (RunError::Plan(_) | RunError::Operation { .. })) => return Err(Failure::usage(error)),
         Err(error) => return Err(Failure::could_not_run(error)),
         Ok(finished) => finished,
     };
@@ -308,7 +348,14 @@ pub(super) fn finish(record: &Record, file: &Path, format: Format) -> Outcome {
         Format::Quiet => print(&format!("{}\n", shown(&page)))?,
         Format::Json => {}
     }
-    Ok(if run::is_sound(record) { Exit::Done } else { Exit::AuditFailed })
+    let has_slo = |outcome| summary.slos.iter().any(|judged| judged.outcome == outcome);
+    Ok(if has_slo(SloOutcome::Broken) {
+        Exit::No
+    } else if !run::is_sound(record) || has_slo(SloOutcome::Undecided) {
+        Exit::AuditFailed
+    } else {
+        Exit::Done
+    })
 }
 
 fn show(record: &Record, summary: &Summary, format: Format) -> Result<(), Failure> {

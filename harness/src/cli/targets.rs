@@ -42,7 +42,7 @@ pub(super) struct TargetsArguments {
 impl TargetsArguments {
     /// The servers for a run of `scenario`. Adds the variants among them to `scenario`.
     pub(super) fn of(&self, scenario: &mut Scenario, broker: Option<&str>) -> Result<Targets, Failure> {
-        let mut targets = Targets { wait: self.wait, ..Targets::default() };
+        let mut targets = Targets { wait: self.wait, foreign: scenario.has_only_own(), ..Targets::default() };
         for given in &self.targets {
             let (stack, url) = parse_target(given, broker)?;
             if targets.urls.insert(stack.name.to_owned(), url).is_some() {

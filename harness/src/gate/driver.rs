@@ -8,7 +8,7 @@ use calculator::conformance::Numbers;
 use calculator::{CallError, Client, ClientOptions};
 use serde::{Deserialize, Serialize};
 
-use crate::load::{self, InFlight, Load, Operation, WarmUp};
+use crate::load::{self, InFlight, Load, Operation, OwnCalls, WarmUp};
 use crate::observe::Observation;
 use crate::record::Wire;
 use crate::run::ledger;
@@ -169,6 +169,7 @@ async fn measure(
 ) -> Result<Slice, String> {
     let plan = load::Plan {
         operation: settings.operation,
+        own: OwnCalls::default(),
         load: Load::Closed(std::num::NonZeroU32::MIN),
         multiplexes: stack.multiplexes,
         warmup: WarmUp::Settle(Duration::ZERO),

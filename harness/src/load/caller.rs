@@ -7,7 +7,7 @@ use std::time::Instant;
 use calculator::conformance::Numbers;
 use calculator::{Client, Deadline};
 
-use super::operation::PreparedCall;
+use super::calls::Calls;
 use super::time::Time;
 use super::window::Phases;
 use crate::observe::{EndedCall, Observation, Timing};
@@ -39,9 +39,7 @@ pub(super) struct Caller<T> {
     pub(super) shared: Arc<Shared<T>>,
     pub(super) client: Arc<dyn Client>,
     /// The calls to make, in turn and repeatedly.
-    pub(super) calls: Arc<[PreparedCall]>,
-    /// Index of the next call.
-    pub(super) next: usize,
+    calls: Calls,
     pub(super) deadline: Option<Deadline>,
     pub(super) observation: Arc<Mutex<Observation>>,
     /// When the last call ended.
@@ -52,15 +50,14 @@ impl<T: Time> Caller<T> {
     pub(super) fn new(
         shared: &Arc<Shared<T>>,
         client: &Arc<dyn Client>,
-        calls: &Arc<[PreparedCall]>,
+        calls: Calls,
         observation: &Arc<Mutex<Observation>>,
         deadline: Option<Deadline>,
     ) -> Self {
         Caller {
             shared: Arc::clone(shared),
             client: Arc::clone(client),
-            calls: Arc::clone(calls),
-            next: 0,
+            calls,
             deadline,
             observation: Arc::clone(observation),
             free_since: None,
@@ -71,7 +68,8 @@ impl<T: Time> Caller<T> {
     /// latency is measured.
     ///
     /// The call is recorded if its slot, or without a slot its start, lies in the window. A call that ended with a
-    /// transport error is also recorded if `record_lost` returns true. Returns whether it ended with a transport error.
+    /// transport error is also recorded if `record_lost` returns true. Returns whether it ended with a transport error, or there is
+    /// nothing to call.
     pub(super) async fn call(
         &mut self,
         started: Instant,
@@ -79,8 +77,7 @@ impl<T: Time> Caller<T> {
         record_lost: impl FnOnce() -> bool,
     ) -> bool {
         let Shared { time, phases, numbers, keeps_calls, in_flight } = &*self.shared;
-        let prepared = &self.calls[self.next];
-        self.next = (self.next + 1) % self.calls.len();
+        let Some((prepared, part)) = self.calls.current() else { return true };
         in_flight.0.fetch_add(1, Ordering::Relaxed);
         let call = self.client.call(&prepared.call);
         let result = match &mut self.deadline {
@@ -111,8 +108,12 @@ impl<T: Time> Caller<T> {
             if let Some(slot) = slot.filter(|_| *keeps_calls) {
                 observation.calls.push(EndedCall { slot, response: timing.latency, outcome });
             }
+            if let Some(part) = part {
+                observation.record_part(part, timing.latency, outcome);
+            }
             observation.last_call = Some((started, ended));
         }
+        self.calls.advance();
         lost
     }
 }

@@ -9,7 +9,7 @@ use calculator::{Client, Deadline};
 use tokio::task::JoinSet;
 
 use super::caller::{self, Caller, Shared};
-use super::operation::PreparedCall;
+use super::calls::Calls;
 use super::plan::Plan;
 use super::threads;
 use super::time::Time;
@@ -19,9 +19,8 @@ use crate::observe::Observation;
 pub(super) const MAX_CONSECUTIVE_LOSSES: u32 = 10;
 
 /// The calls of each caller, in order.
-fn prepare_calls(plan: &Plan, callers: NonZeroU32) -> Vec<Arc<[PreparedCall]>> {
-    let prepare = |number| plan.prepare(plan.seed.wrapping_add(u64::from(number))).into();
-    (0..callers.get()).map(prepare).collect()
+fn prepare_calls(plan: &Plan, callers: NonZeroU32) -> Vec<Calls> {
+    (0..callers.get()).map(|number| plan.calls_of(number)).collect()
 }
 
 /// The client of caller `number`. Callers are spread evenly over the clients.
@@ -39,7 +38,7 @@ pub(super) async fn as_tasks<T: Time>(
     let calls = prepare_calls(plan, callers);
     let (observation, shared) = (Arc::new(Mutex::new(Observation::default())), start());
     let mut running = JoinSet::new();
-    for (number, calls) in (0..).zip(&calls) {
+    for (number, calls) in (0..).zip(calls) {
         let deadline = plan.timeout.map(Deadline::new);
         let caller = Caller::new(&shared, client_of(clients, number), calls, &observation, deadline);
         running.spawn(run_sequentially(caller, Arc::clone(&plan.interrupted)));
@@ -58,11 +57,13 @@ pub(super) fn on_threads<T: Time>(
     clients: &[Arc<dyn Client>],
     start: impl FnOnce() -> Arc<Shared<T>>,
 ) -> io::Result<Observation> {
-    let calls = prepare_calls(plan, callers);
+    let calls = Mutex::new(prepare_calls(plan, callers).into_iter());
     let shared = start();
     threads::run(callers, |number, observation| {
         let client = client_of(clients, number);
-        let caller = Caller::new(&shared, client, &calls[number as usize], observation, None);
+        let calls = calls.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let calls = calls.unwrap_or_else(|| plan.calls_of(number));
+        let caller = Caller::new(&shared, client, calls, observation, None);
         let interrupted = Arc::clone(&plan.interrupted);
         move || threads::poll_to_completion(run_sequentially(caller, interrupted))
     })

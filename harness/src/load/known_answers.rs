@@ -67,6 +67,7 @@ const SERVICE: Duration = Duration::from_micros(40);
 fn plan(load: &str, measure: Duration) -> Plan {
     Plan {
         operation: Operation::ADD,
+        own: OwnCalls::default(),
         load: load.parse().unwrap(),
         multiplexes: true,
         warmup: WarmUp::Settle(Duration::ZERO),

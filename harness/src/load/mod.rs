@@ -2,6 +2,7 @@
 
 mod arrivals;
 mod caller;
+mod calls;
 mod closed;
 mod connection_use;
 mod kind;
@@ -9,7 +10,10 @@ mod kind;
 mod known_answers;
 mod open;
 mod operation;
+mod own;
+mod own_name;
 mod plan;
+mod prepared;
 #[cfg(test)]
 mod tests;
 mod threads;
@@ -20,8 +24,14 @@ pub use arrivals::Schedule;
 pub use caller::InFlight;
 pub use connection_use::ConnectionUse;
 pub use kind::{Arrivals, Load, LoadParseError, Rate, share};
-pub use operation::{Operation, OperationParseError, PreparedCall};
+pub use operation::{Operation, OperationParseError};
+pub use own::{
+    AnyValue, CallTextError, Expect, Generator, OwnCalls, OwnError, OwnOperation, OwnOperations, Variables,
+    Verb, parse_call,
+};
+pub use own_name::{OwnName, OwnNameError};
 pub use plan::{MAX_IN_FLIGHT, Plan};
+pub use prepared::PreparedCall;
 pub use window::{AgreedTimes, WarmUp, Window, WindowCallback};
 
 use std::io;

@@ -17,7 +17,6 @@ use tokio::task::JoinSet;
 
 use super::arrivals::Schedule;
 use super::caller::{self, Caller, Shared};
-use super::operation::PreparedCall;
 use super::plan::{MAX_IN_FLIGHT, Plan};
 use super::threads;
 use super::time::{Alarm, Time};
@@ -97,7 +96,7 @@ pub(super) async fn as_tasks<T: Time>(
     clients: &[Arc<dyn Client>],
     shared: Arc<Shared<T>>,
 ) -> io::Result<Observation> {
-    let calls: Arc<[PreparedCall]> = plan.prepare(plan.seed).into();
+    let calls_of = plan.shared_calls();
     let observation = Arc::new(Mutex::new(Observation::default()));
     let alarm = shared.time.alarm()?;
     let pool = Arc::new(Pool {
@@ -112,8 +111,7 @@ pub(super) async fn as_tasks<T: Time>(
         move |number: usize| {
             let client = &clients[number % clients.len()];
             let deadline = timeout.map(Deadline::new);
-            let mut caller = Caller::new(&pool.shared, client, &calls, &observation, deadline);
-            caller.next = number % calls.len();
+            let caller = Caller::new(&pool.shared, client, calls_of(number), &observation, deadline);
             serve_slots(Arc::clone(&pool), caller)
         }
     };
@@ -204,12 +202,12 @@ pub(super) fn on_threads<T: Time>(
     clients: &[Arc<dyn Client>],
     shared: &Arc<Shared<T>>,
 ) -> io::Result<Observation> {
-    let calls: Arc<[PreparedCall]> = plan.prepare(plan.seed).into();
+    let calls_of = plan.shared_calls();
     let backlog = Mutex::new(Backlog::new(schedule));
     let callers = u32::try_from(clients.len()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
     let mut observation = threads::run(callers, |number, observation| {
-        let mut caller = Caller::new(shared, &clients[number as usize], &calls, observation, None);
-        caller.next = number as usize % calls.len();
+        let calls = calls_of(number as usize);
+        let mut caller = Caller::new(shared, &clients[number as usize], calls, observation, None);
         let backlog = &backlog;
         move || {
             sys::sleep_precisely();

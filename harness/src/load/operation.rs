@@ -1,17 +1,19 @@
-//! Operations: methods of the calculator, with generated arguments and the expected results.
+//! Operations: methods of the calculator, with generated arguments and the expected results, and the names of those of one's own.
 
 use std::fmt;
 use std::str::FromStr;
 
-use calculator::document::{document, size};
-use calculator::{Calculator, Call, CallError, Method, Service, Value};
+use calculator::document::document;
+use calculator::{Call, Method, Value};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::stacks::{hint, nearest, parse_size};
+use super::own_name::OwnName;
+use super::prepared::PreparedCall;
+use crate::stacks::{Stack, hint, nearest, parse_size};
 
 /// Maximum payload of an `echo`.
 const MAX_PAYLOAD_BYTES: u64 = 1 << 20;
@@ -28,14 +30,21 @@ const NOVA_MEDIAN_BYTES: f64 = 2_400.0;
 /// What stands for a size where the sizes are those of OpenStack's services.
 const NOVA: &str = "nova";
 
-/// A method of the calculator and, for `echo`, the payload. Written `add`, `echo:1KiB`, or `echo:nova` for documents whose sizes
-/// are distributed as those of the messages of OpenStack's services.
+/// A method of the calculator and, for `echo`, the payload; or an operation of one's own, which a scenario defines. Written `add`,
+/// `echo:1KiB`, or `echo:nova` for documents whose sizes are distributed as those of the messages of OpenStack's services; or
+/// `get_user`, or `mix` for all operations of a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
-pub struct Operation {
-    method: Method,
-    payload: Payload,
+pub struct Operation(Subject);
+
+/// What is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Subject {
+    /// A method of the calculator.
+    Calculator(Method, Payload),
+    /// An operation of one's own, or all of a scenario.
+    Own(OwnName),
 }
 
 /// The payload of an operation.
@@ -75,21 +84,64 @@ pub enum OperationParseError {
 
 impl Operation {
     /// `add`: the operation of the floors and of the wire ledger.
-    pub const ADD: Operation = Operation { method: Method::Add, payload: Payload::Arguments };
+    pub const ADD: Operation = Operation(Subject::Calculator(Method::Add, Payload::Arguments));
 
-    /// The method.
+    /// The operation that is written `text`. A name that is not one of the calculator's is that of an operation of one's own,
+    /// whether or not a scenario defines it.
+    ///
+    /// # Errors
+    /// [`OperationParseError`].
+    pub fn named(text: &str) -> Result<Self, OperationParseError> {
+        match text.parse() {
+            Err(error @ OperationParseError::Unknown(_)) => {
+                OwnName::new(text).map(Self::own).map_err(|_| error)
+            }
+            parsed => parsed,
+        }
+    }
+
+    /// The operation of one's own with this name.
     #[must_use]
-    pub fn method(self) -> Method {
-        self.method
+    pub fn own(name: OwnName) -> Self {
+        Operation(Subject::Own(name))
+    }
+
+    /// The name of an operation of one's own; `None` for one of the calculator.
+    #[must_use]
+    pub fn own_name(self) -> Option<OwnName> {
+        match self.0 {
+            Subject::Own(name) => Some(name),
+            Subject::Calculator(..) => None,
+        }
+    }
+
+    /// The method of the calculator; `None` for an operation of one's own.
+    #[must_use]
+    pub fn method(self) -> Option<Method> {
+        match self.0 {
+            Subject::Calculator(method, _) => Some(method),
+            Subject::Own(_) => None,
+        }
+    }
+
+    /// Whether the server of `stack` may have it. One of one's own may be at any server but a floor's.
+    #[must_use]
+    pub fn may_be_called_on(self, stack: &Stack) -> bool {
+        match self.method() {
+            Some(method) => stack.has(method),
+            None => stack.has_server() && !stack.protocol.is_floor(),
+        }
     }
 
     /// An `echo` with a payload of `bytes`, regardless of the method of `self`.
     ///
     /// # Errors
-    /// When `bytes` is 0 or more than 1 MiB.
+    /// When `bytes` is 0 or more than 1 MiB, and for an operation of one's own.
     pub fn with_payload(self, bytes: u64) -> Result<Self, OperationParseError> {
-        if (1..=MAX_PAYLOAD_BYTES).contains(&bytes) {
-            Ok(Operation { method: Method::Echo, payload: Payload::Bytes(bytes) })
+        if let Subject::Own(name) = self.0 {
+            Err(OperationParseError::NoPayload(name.to_string()))
+        } else if (1..=MAX_PAYLOAD_BYTES).contains(&bytes) {
+            Ok(Operation(Subject::Calculator(Method::Echo, Payload::Bytes(bytes))))
         } else {
             Err(OperationParseError::SizeRange(format!("{bytes}B")))
         }
@@ -98,36 +150,40 @@ impl Operation {
     /// The size of the payload in bytes; `None` if it is that of the arguments, or not one size.
     #[must_use]
     pub fn payload_bytes(self) -> Option<u64> {
-        match self.payload {
-            Payload::Bytes(bytes) => Some(bytes),
-            Payload::Arguments | Payload::Nova => None,
+        match self.0 {
+            Subject::Calculator(_, Payload::Bytes(bytes)) => Some(bytes),
+            Subject::Calculator(_, Payload::Arguments | Payload::Nova) | Subject::Own(_) => None,
         }
     }
 
     /// The operation with the one size that stands for all of its sizes: their median.
     #[must_use]
     pub fn typical(self) -> Self {
-        match self.payload {
+        match self.0 {
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-            Payload::Nova => Operation { payload: Payload::Bytes(NOVA_MEDIAN_BYTES as u64), ..self },
-            Payload::Arguments | Payload::Bytes(_) => self,
+            Subject::Calculator(method, Payload::Nova) => {
+                Operation(Subject::Calculator(method, Payload::Bytes(NOVA_MEDIAN_BYTES as u64)))
+            }
+            _ => self,
         }
     }
 
-    /// The calls of one caller with their expected results. Deterministic for a seed.
+    /// The calls of one caller with their expected results. Deterministic for a seed. None for an operation of one's own: its
+    /// definition prepares them.
     #[must_use]
     pub fn prepare(self, seed: u64) -> Vec<PreparedCall> {
+        let Subject::Calculator(method, payload) = self.0 else { return vec![] };
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let sizes = match self.payload {
+        let sizes = match payload {
             Payload::Arguments => vec![0; DISTINCT_CALLS],
             Payload::Bytes(bytes) => vec![bytes],
             Payload::Nova => nova_sizes(&mut rng),
         };
-        sizes.into_iter().map(|bytes| PreparedCall::new(self.random_call(&mut rng, bytes))).collect()
+        sizes.into_iter().map(|bytes| PreparedCall::new(random_call(method, &mut rng, bytes))).collect()
     }
 
-    /// One call with its expected result, to count its bytes: add(2, 3) for `add`, so that every run counts the same, and of calls
-    /// with several sizes one with their median.
+    /// One call of the calculator with its expected result, to count its bytes: add(2, 3) for `add`, so that every run counts the
+    /// same, and of calls with several sizes one with their median.
     #[must_use]
     pub fn example(self, seed: u64) -> Option<PreparedCall> {
         if self == Operation::ADD {
@@ -135,22 +191,22 @@ impl Operation {
         }
         self.typical().prepare(seed).into_iter().next()
     }
+}
 
-    /// A call of the method, for `echo` with a document of `bytes`.
-    fn random_call(self, rng: &mut ChaCha8Rng, bytes: u64) -> Call {
-        // Products stay below 2³¹: XML-RPC's integers have 32 bits.
-        let number = |rng: &mut ChaCha8Rng| Value::Int(rng.random_range(1..=40_000));
-        let arguments = match self.method {
-            Method::Add | Method::Multiply | Method::Subtract | Method::Divide => {
-                vec![number(rng), number(rng)]
-            }
-            Method::Hello => vec![Value::from(format!("caller {:05}", rng.random_range(0..100_000)))],
-            Method::Echo => {
-                vec![document(rng.random(), usize::try_from(bytes).unwrap_or(usize::MAX))]
-            }
-        };
-        Call::positional(self.method.name(), arguments)
-    }
+/// A call of `method`, for `echo` with a document of `bytes`.
+fn random_call(method: Method, rng: &mut ChaCha8Rng, bytes: u64) -> Call {
+    // Products stay below 2³¹: XML-RPC's integers have 32 bits.
+    let number = |rng: &mut ChaCha8Rng| Value::Int(rng.random_range(1..=40_000));
+    let arguments = match method {
+        Method::Add | Method::Multiply | Method::Subtract | Method::Divide => {
+            vec![number(rng), number(rng)]
+        }
+        Method::Hello => vec![Value::from(format!("caller {:05}", rng.random_range(0..100_000)))],
+        Method::Echo => {
+            vec![document(rng.random(), usize::try_from(bytes).unwrap_or(usize::MAX))]
+        }
+    };
+    Call::positional(method.name(), arguments)
 }
 
 /// The sizes of the calls of a caller, distributed as [`NOVA_SIZES`]: one from each of as many equal parts of the distribution,
@@ -179,10 +235,10 @@ impl FromStr for Operation {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (name, size) = text.split_once(':').map_or((text, None), |(name, size)| (name, Some(size)));
         let method = Method::from_name(name).ok_or_else(|| OperationParseError::Unknown(name.to_owned()))?;
-        let operation = Operation { method, payload: Payload::Arguments };
+        let operation = Operation(Subject::Calculator(method, Payload::Arguments));
         match (method, size) {
             (Method::Echo, None) => operation.with_payload(DEFAULT_PAYLOAD_BYTES),
-            (Method::Echo, Some(NOVA)) => Ok(Operation { payload: Payload::Nova, ..operation }),
+            (Method::Echo, Some(NOVA)) => Ok(Operation(Subject::Calculator(method, Payload::Nova))),
             (Method::Echo, Some(size)) => {
                 let bytes = parse_size(size).ok_or_else(|| OperationParseError::Size(size.to_owned()))?;
                 operation.with_payload(bytes)
@@ -195,8 +251,12 @@ impl FromStr for Operation {
 
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.method.name())?;
-        match self.payload {
+        let (method, payload) = match self.0 {
+            Subject::Calculator(method, payload) => (method, payload),
+            Subject::Own(name) => return name.fmt(f),
+        };
+        f.write_str(method.name())?;
+        match payload {
             Payload::Arguments => Ok(()),
             Payload::Nova => write!(f, ":{NOVA}"),
             Payload::Bytes(bytes) if bytes % (1 << 20) == 0 => write!(f, ":{}MiB", bytes >> 20),
@@ -209,39 +269,15 @@ impl fmt::Display for Operation {
 impl TryFrom<String> for Operation {
     type Error = OperationParseError;
 
+    /// As [`Operation::named`]: a scenario or a record may be about operations of one's own.
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
+        Operation::named(&text)
     }
 }
 
 impl From<Operation> for String {
     fn from(operation: Operation) -> Self {
         operation.to_string()
-    }
-}
-
-/// A call with its expected result.
-#[derive(Clone, Debug)]
-pub struct PreparedCall {
-    /// The call.
-    pub call: Call,
-    /// The result of the calculator.
-    pub expected: Result<Value, CallError>,
-}
-
-impl PreparedCall {
-    /// `call` with the calculator's result.
-    #[must_use]
-    pub fn new(call: Call) -> Self {
-        let expected = Calculator.call(&call.method, call.params.clone());
-        PreparedCall { call, expected }
-    }
-
-    /// The size in bytes of the arguments and of the expected result, independent of any encoding; see
-    /// [`calculator::document::size`].
-    #[must_use]
-    pub fn payload(&self) -> (usize, usize) {
-        (self.call.params.values().map(size).sum(), self.expected.as_ref().map_or(0, size))
     }
 }
 
@@ -273,12 +309,25 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_is_not_the_calculators_is_that_of_an_operation_of_ones_own() {
+        let own = Operation::named("get_user").unwrap();
+        assert_eq!((own.to_string().as_str(), own.method(), own.payload_bytes()), ("get_user", None, None));
+        assert_eq!(own, serde_json::from_str("\"get_user\"").unwrap());
+        assert_eq!(Operation::named("echo:1KiB").unwrap(), "echo:1KiB".parse().unwrap());
+        assert!(own.prepare(1).is_empty() && own.example(1).is_none());
+        assert!(own.with_payload(10).unwrap_err().to_string().contains("only echo does"));
+        for (text, expected) in [("echo:10kb", "is not a size"), ("Get User", "the operations are")] {
+            assert!(Operation::named(text).unwrap_err().to_string().contains(expected), "{text}");
+        }
+    }
+
+    #[test]
     fn calls_are_determined_by_the_seed_and_every_result_is_a_value() {
         for text in ["add", "multiply", "subtract", "divide", "hello", "echo:1KiB"] {
             let operation: Operation = text.parse().unwrap();
             let (a, b) = (operation.prepare(3), operation.prepare(3));
             assert!(a.iter().zip(&b).all(|(a, b)| a.call == b.call));
-            assert!(a.iter().all(|prepared| prepared.expected.is_ok()));
+            assert!(a.iter().all(|prepared| prepared.expected.value().is_some()));
             if text != "echo:1KiB" {
                 assert!(operation.prepare(4).iter().zip(&a).any(|(a, b)| a.call != b.call));
             }
@@ -306,8 +355,10 @@ mod tests {
     fn every_result_fits_into_32_bits() {
         for text in ["add", "multiply", "subtract", "divide"] {
             for prepared in text.parse::<Operation>().unwrap().prepare(1) {
-                let Ok(Value::Int(result)) = prepared.expected else { panic!("two ints give an int") };
-                assert!(i32::try_from(result).is_ok());
+                let Some(Value::Int(result)) = prepared.expected.value() else {
+                    panic!("two ints give an int")
+                };
+                assert!(i32::try_from(*result).is_ok());
             }
         }
     }

@@ -8,9 +8,13 @@ use calculator::Value;
 use calculator::conformance::Numbers;
 
 use super::caller::InFlight;
+use super::calls::Calls;
 use super::kind::Load;
-use super::operation::{Operation, PreparedCall};
+use super::operation::Operation;
+use super::own::OwnCalls;
+use super::prepared::PreparedCall;
 use super::window::WarmUp;
+use crate::observe::Expectation;
 use crate::stacks::Way;
 
 /// Maximum number of calls of an open loop that are due or in flight. When it is reached, scheduled calls are not made, and
@@ -22,6 +26,8 @@ pub const MAX_IN_FLIGHT: usize = 10_000;
 pub struct Plan {
     /// What to call.
     pub operation: Operation,
+    /// The calls of an operation of one's own; none for an operation of the calculator.
+    pub own: OwnCalls,
     /// How the clients send. Without an answer, what is expected is null: that the message was confirmed or written.
     pub way: Way,
     /// When to call.
@@ -51,12 +57,31 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The calls of one caller with what is expected of each. Deterministic for a seed.
+    /// The calls of caller `number` of a closed loop, which differ from those of the others.
+    pub(super) fn calls_of(&self, number: u32) -> Calls {
+        match self.own.of_caller(number as usize) {
+            Some(own) => Calls::Own(Box::new(own)),
+            None => Calls::prepared(self.prepare(self.seed.wrapping_add(u64::from(number))).into(), 0),
+        }
+    }
+
+    /// The calls of each caller of an open loop, by its number. Those of the calculator are the same for all, and each caller
+    /// begins with another one.
+    pub(super) fn shared_calls(&self) -> impl Fn(usize) -> Calls + Send + Sync + use<> {
+        let own = self.own.clone();
+        let prepared: Arc<[PreparedCall]> = self.prepare(self.seed).into();
+        move |number| match own.of_caller(number) {
+            Some(own) => Calls::Own(Box::new(own)),
+            None => Calls::prepared(Arc::clone(&prepared), number),
+        }
+    }
+
+    /// The calls of one caller of the calculator with what is expected of each. Deterministic for a seed.
     #[must_use]
     pub fn prepare(&self, seed: u64) -> Vec<PreparedCall> {
         let mut calls = self.operation.prepare(seed);
         if !self.way.is_call() {
-            calls.iter_mut().for_each(|prepared| prepared.expected = Ok(Value::Null));
+            calls.iter_mut().for_each(|prepared| prepared.expected = Expectation::Value(Value::Null));
         }
         calls
     }

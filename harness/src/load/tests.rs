@@ -31,6 +31,7 @@ impl Client for FaultyClient {
 fn plan(load: &str) -> Plan {
     Plan {
         operation: Operation::ADD,
+        own: OwnCalls::default(),
         load: load.parse().unwrap(),
         multiplexes: false,
         warmup: WarmUp::Settle(Duration::ZERO),

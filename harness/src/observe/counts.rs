@@ -6,6 +6,8 @@ use calculator::ErrorKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::outcome::CallOutcome;
+
 /// The outcomes of a trial's calls. Every call is counted once: started = right + wrong + failed + timed out + unfinished.
 /// In an open loop, slots = started + not sent; a slot is a scheduled send time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +34,17 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Counts one more call, which was started and ended as `outcome` says.
+    pub fn add(&mut self, outcome: CallOutcome) {
+        self.started += 1;
+        match outcome {
+            CallOutcome::Right => self.right += 1,
+            CallOutcome::Wrong => self.wrong += 1,
+            CallOutcome::TimedOut => self.timed_out += 1,
+            CallOutcome::Failed(kind) => *self.failed.entry(kind).or_default() += 1,
+        }
+    }
+
     /// Whether the outcomes add up to the calls started, and, in an open loop, calls started and not sent add up to the
     /// slots.
     #[must_use]
@@ -52,6 +65,14 @@ impl Counts {
     #[must_use]
     pub fn not_right(&self) -> u64 {
         (self.started - self.right.min(self.started)).saturating_add(self.not_sent)
+    }
+
+    /// The sum of `all`.
+    #[must_use]
+    pub fn of<'a>(all: impl IntoIterator<Item = &'a Counts>) -> Self {
+        let mut sum = Counts::default();
+        all.into_iter().for_each(|counts| sum.merge(counts));
+        sum
     }
 
     /// Adds the counts of `other`.

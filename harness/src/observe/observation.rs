@@ -3,10 +3,12 @@
 use std::time::{Duration, Instant};
 
 use calculator::conformance::Numbers;
-use calculator::{CallError, ErrorKind, Value};
+use calculator::{CallError, Value};
 use hdrhistogram::Histogram;
 
 use super::counts::Counts;
+use super::expectation::Expectation;
+use super::outcome::CallOutcome;
 use crate::stats::{growing_histogram, new_histogram, record_duration};
 
 /// How long one call took.
@@ -28,17 +30,19 @@ impl Timing {
     }
 }
 
-/// How a call ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CallOutcome {
-    /// With the right value.
-    Right,
-    /// With any other value.
-    Wrong,
-    /// With an error of this kind, which is not a timeout.
-    Failed(ErrorKind),
-    /// Without an answer at its deadline.
-    TimedOut,
+/// The calls of one operation of a mix.
+#[derive(Clone, Debug)]
+pub struct PartObservation {
+    /// Counts by outcome. Scheduled calls that were not sent belong to no operation.
+    pub counts: Counts,
+    /// Latencies of the calls with a correct answer, in nanoseconds.
+    pub latency: Histogram<u64>,
+}
+
+impl Default for PartObservation {
+    fn default() -> Self {
+        PartObservation { counts: Counts::default(), latency: growing_histogram() }
+    }
 }
 
 /// A call of an open loop that has ended.
@@ -79,6 +83,8 @@ pub struct Observation {
     pub calls: Vec<EndedCall>,
     /// The scheduled send times of all of these calls, and of those that were not sent, in order.
     pub slots: Vec<Instant>,
+    /// The calls of each operation of a mix, in its order; empty for one operation.
+    pub parts: Vec<PartObservation>,
 }
 
 impl Default for Observation {
@@ -95,45 +101,44 @@ impl Default for Observation {
             callers_gave_up: 0,
             calls: vec![],
             slots: vec![],
+            parts: vec![],
         }
     }
 }
 
 impl Observation {
-    /// Records one call: its `timing`, its `result`, and the `expected` result, with which `numbers` compares it. Returns
+    /// Records one call: its `timing`, its `result`, and what is `expected` of that, with which `numbers` compares it. Returns
     /// how it ended.
     pub fn record(
         &mut self,
         timing: Timing,
         result: &Result<Value, CallError>,
-        expected: &Result<Value, CallError>,
+        expected: &Expectation,
         numbers: Numbers,
     ) -> CallOutcome {
-        self.counts.started += 1;
+        let outcome = CallOutcome::of(result, expected, numbers);
+        self.counts.add(outcome);
         if let Some(schedule_lag) = timing.schedule_lag {
             record_duration(&mut self.schedule_lag, schedule_lag);
         }
-        match (result, expected) {
-            (Ok(value), Ok(expected)) if numbers.are_equal(value, expected) => {
-                self.counts.right += 1;
-                record_duration(&mut self.latency, timing.latency);
-                if let Some(service) = timing.service {
-                    record_duration(&mut self.service, service);
-                }
-                CallOutcome::Right
+        if outcome == CallOutcome::Right {
+            record_duration(&mut self.latency, timing.latency);
+            if let Some(service) = timing.service {
+                record_duration(&mut self.service, service);
             }
-            (Ok(_), _) => {
-                self.counts.wrong += 1;
-                CallOutcome::Wrong
-            }
-            (Err(error), _) if error.kind == ErrorKind::Timeout => {
-                self.counts.timed_out += 1;
-                CallOutcome::TimedOut
-            }
-            (Err(error), _) => {
-                *self.counts.failed.entry(error.kind).or_default() += 1;
-                CallOutcome::Failed(error.kind)
-            }
+        }
+        outcome
+    }
+
+    /// Records the `outcome` of a call that was recorded, and its `latency`, for operation number `part` of a mix.
+    pub fn record_part(&mut self, part: usize, latency: Duration, outcome: CallOutcome) {
+        if self.parts.len() <= part {
+            self.parts.resize_with(part + 1, PartObservation::default);
+        }
+        let part = &mut self.parts[part];
+        part.counts.add(outcome);
+        if outcome == CallOutcome::Right {
+            record_duration(&mut part.latency, latency);
         }
     }
 
@@ -153,17 +158,26 @@ impl Observation {
         let _ = self.latency.add(&other.latency);
         let _ = self.service.add(&other.service);
         let _ = self.schedule_lag.add(&other.schedule_lag);
+        if self.parts.len() < other.parts.len() {
+            self.parts.resize_with(other.parts.len(), PartObservation::default);
+        }
+        for (part, other) in self.parts.iter_mut().zip(&other.parts) {
+            part.counts.merge(&other.counts);
+            let _ = part.latency.add(&other.latency);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use calculator::ErrorKind;
+
     use super::*;
 
     #[test]
     fn each_outcome_increments_one_count() {
         let mut observation = Observation::default();
-        let five = Ok(Value::Int(5));
+        let five = Expectation::Value(Value::Int(5));
         let mut record =
             |took, result| observation.record(Timing::closed(took), &result, &five, Numbers::Exact);
         let took = Duration::from_micros(7);
@@ -192,11 +206,11 @@ mod tests {
         let mut parts = [Observation::default(), Observation::default()];
         for i in 1..1_000_u64 {
             let took = Duration::from_nanos(i * i);
-            all.record(Timing::closed(took), &Ok(Value::Null), &Ok(Value::Null), Numbers::Exact);
+            all.record(Timing::closed(took), &Ok(Value::Null), &Expectation::AnyResult, Numbers::Exact);
             parts[usize::from(i % 2 == 0)].record(
                 Timing::closed(took),
                 &Ok(Value::Null),
-                &Ok(Value::Null),
+                &Expectation::AnyResult,
                 Numbers::Exact,
             );
         }
@@ -204,5 +218,21 @@ mod tests {
         a.merge(&b);
         assert_eq!(a.latency, all.latency);
         assert_eq!(a.counts, all.counts);
+    }
+
+    #[test]
+    fn the_operations_of_a_mix_are_counted_separately_and_merge() {
+        let took = Duration::from_micros(9);
+        let mut one = Observation::default();
+        one.record_part(1, took, CallOutcome::Right);
+        one.record_part(1, took, CallOutcome::Wrong);
+        let mut other = Observation::default();
+        other.record_part(0, took, CallOutcome::TimedOut);
+        other.record_part(2, took, CallOutcome::Right);
+        one.merge(&other);
+        let started: Vec<_> =
+            one.parts.iter().map(|part| (part.counts.started, part.latency.len())).collect();
+        assert_eq!(started, [(1, 0), (2, 1), (1, 1)]);
+        assert!(one.parts.iter().all(|part| part.counts.is_conserved()));
     }
 }

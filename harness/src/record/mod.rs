@@ -12,6 +12,7 @@ mod fairness;
 mod file;
 mod histogram;
 mod judgement;
+mod operations;
 mod provenance;
 #[cfg(test)]
 mod sample;
@@ -38,6 +39,7 @@ pub use fairness::{BrokerTerms, Fairness, Library, Process, SocketFacts};
 pub use file::{RECORD_FILE, RecordError, prepare_folder, read, read_from_log, write_atomically};
 pub use histogram::{HistogramError, Latency};
 pub use judgement::{AuditCheck, CheckName, Label, Status};
+pub use operations::{OperationPart, merge_parts};
 pub use provenance::Build;
 pub use search::{Limit, Probe, SearchResult};
 pub use servers::ServerCalls;
@@ -438,6 +440,9 @@ pub struct Trial {
     /// Where the messages arrived that have no answer; absent for calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deliveries: Option<Deliveries>,
+    /// The calls of each operation of a mix; empty where all calls were of one operation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operations: Vec<OperationPart>,
     /// Each agent's part, if the load came from several agents; all other figures are then the totals.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub agents: Vec<AgentPart>,
@@ -552,6 +557,7 @@ impl Trial {
             labels: vec![],
             servers: vec![],
             deliveries: None,
+            operations: vec![],
             agents: vec![],
         }
     }

@@ -26,6 +26,8 @@ pub struct Report {
     pub asymmetries: Vec<String>,
     /// All stacks side by side; absent where no two stacks were measured.
     pub decision: Option<DecisionTable>,
+    /// The service level objectives of the scenario; absent where there are none.
+    pub slos: Option<Table>,
     /// The claims of the scenario.
     pub claims: Vec<ClaimReport>,
     /// A table for each search: the highest rate that each stack sustains.

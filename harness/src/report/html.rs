@@ -26,11 +26,12 @@ use first::FirstScreen;
 /// The templates, by name: a file for each section of the page. Whatever they insert is escaped, except figures, swatches, the
 /// styles and the script, which are marked `safe`.
 /// Characters that are not printable are shown as escapes.
-const TEMPLATES: [(&str, &str); 22] = [
+const TEMPLATES: [(&str, &str); 23] = [
     ("page", include_str!("page.html")),
     ("page/first", include_str!("page/first.html")),
     ("page/contents", include_str!("page/contents.html")),
     ("page/decision", include_str!("page/decision.html")),
+    ("page/slos", include_str!("page/slos.html")),
     ("page/claims", include_str!("page/claims.html")),
     ("page/results", include_str!("page/results.html")),
     ("page/sweeps", include_str!("page/sweeps.html")),
@@ -173,6 +174,7 @@ struct Page<'a> {
     script: Script,
     first: FirstScreen<'a>,
     decision: Option<DecisionView<'a>>,
+    slos: Option<Grid<'a>>,
     claims: Vec<ClaimSection<'a>>,
     /// The searches, the timelines and the topologies.
     results: Vec<Found<'a>>,
@@ -208,6 +210,7 @@ impl<'a> Page<'a> {
             script: Script::of_report(),
             first: FirstScreen::new(report),
             decision: report.decision.as_ref().map(DecisionView::new),
+            slos: report.slos.as_ref().map(Grid::new),
             claims: report
                 .claims
                 .iter()

@@ -26,6 +26,9 @@ pub(super) fn render(report: &Report, figures: &Figures) -> String {
     if let Some(table) = &report.decision {
         decision(&mut out, table);
     }
+    if let Some(table) = &report.slos {
+        section(&mut out, table);
+    }
     if !report.claims.is_empty() {
         let _ = writeln!(out, "## Claims\n");
     }

@@ -4,6 +4,7 @@ use super::deliveries;
 use super::describe;
 use super::headroom::Headroom;
 use super::model::{Cell, Column, MeasurementTables, Note, Quantity, Row, Table, Unit};
+use super::operations;
 use super::servers;
 use super::spread::Spread;
 use super::stack_summary::StackSummary;
@@ -213,6 +214,7 @@ pub(super) fn tables(summary: &MeasurementSummary) -> MeasurementTables {
         variants: variants::table(measurement, &summary.variants),
         servers: servers::table(summary),
         deliveries: deliveries::table(summary),
+        operations: operations::table(summary),
     }
 }
 

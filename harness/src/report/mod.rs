@@ -28,12 +28,14 @@ mod markdown;
 mod measurements;
 pub mod model;
 mod names;
+mod operations;
 pub mod overview;
 mod plots;
 mod receivers;
 mod server_capacity;
 mod servers;
 mod settings;
+mod slos;
 mod spread;
 mod stability;
 mod stack;
@@ -65,6 +67,7 @@ pub use contents::Report;
 pub(crate) use fairness::settings_of;
 pub(crate) use html::render_index;
 pub use model::{ClaimReport, Document};
+pub use operations::OperationSummary;
 pub use receivers::DeliverySummary;
 pub use server_capacity::ServerCapacity;
 pub use spread::Spread;
@@ -90,6 +93,7 @@ pub fn report(record: &Record, summary: &Summary) -> Report {
         warnings: summary.warnings.clone(),
         asymmetries: asymmetries::asymmetries(record, summary),
         decision: decision::table(record, summary),
+        slos: slos::table(&summary.slos),
         claims: summary.claims.iter().map(claims::report).collect(),
         capacities: capacity::capacities(record).iter().map(capacity::Capacity::table).collect(),
         crossings: crossings::tables(record),

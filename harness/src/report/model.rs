@@ -95,6 +95,8 @@ pub struct MeasurementTables {
     pub servers: Option<Table>,
     /// Where the messages arrived that have no answer; absent for calls.
     pub deliveries: Option<Table>,
+    /// The calls of each operation of a mix; absent where all calls were of one operation.
+    pub operations: Option<Table>,
 }
 
 /// The statements about the stacks of a measurement.
@@ -126,7 +128,8 @@ pub struct PairStatement {
 impl MeasurementTables {
     /// The tables that follow the first one.
     pub fn further(&self) -> impl Iterator<Item = &Table> {
-        self.statements.iter().chain(&self.variants).chain(&self.servers).chain(&self.deliveries)
+        let of_stacks = self.statements.iter().chain(&self.variants).chain(&self.servers);
+        of_stacks.chain(&self.deliveries).chain(&self.operations)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hdrhistogram::Histogram;
 
+use super::operations::OperationSummary;
 use super::receivers::{DeliverySummary, shares};
 use super::server_capacity::{ServerCapacity, capacity_per_core};
 use super::spread::Spread;
@@ -57,6 +58,8 @@ pub struct StackSummary {
     pub wire: Option<Wire>,
     /// How the calls of all its trials ended, invalid trials included.
     pub counts: Counts,
+    /// The same of its valid trials.
+    pub counts_of_valid: Counts,
     /// Labels that a reader must know to read the figures correctly.
     pub labels: Vec<Label>,
     /// The latencies of all valid trials.
@@ -69,6 +72,8 @@ pub struct StackSummary {
     pub server_shares: Vec<Spread>,
     /// Where the messages arrived that have no answer; absent for calls.
     pub deliveries: Option<DeliverySummary>,
+    /// The calls of each operation of a mix; empty where all calls were of one operation.
+    pub operations: Vec<OperationSummary>,
     /// The figure by which stacks are ranked, of each block that has one.
     pub ranking_figure: ByBlock,
 }
@@ -195,10 +200,7 @@ impl StackSummary {
             spread(&|trial| trial.per_answer(of(trial)?.cpu_ns)).map(|s| s.median)
         };
         let is_unplaced = facts.is_unplaced(trials.iter().copied());
-        let mut counts = Counts::default();
-        for trial in trials {
-            counts.merge(&trial.counts);
-        }
+        let counts = Counts::of(trials.iter().map(|trial| &trial.counts));
         let complaint = trials.iter().find(|trial| !is_valid(trial)).and_then(|trial| trial.complaint());
         Ok(Some(StackSummary {
             stack: facts.name.clone(),
@@ -224,12 +226,14 @@ impl StackSummary {
             cpu_by_block: by_block(trials, |trial| total_cpu(trial, kind)),
             wire,
             counts,
+            counts_of_valid: Counts::of(valid.iter().map(|trial| &trial.counts)),
             labels: labels(trials),
             latency: latencies(&valid)?,
             missing: valid.iter().map(|trial| trial.counts.not_right()).sum(),
             capacity: (!first.load.is_for_latency()).then(|| ServerCapacity::new(&valid, kind, !is_unplaced)),
             server_shares: shares(&valid),
             deliveries: DeliverySummary::new(&valid),
+            operations: OperationSummary::all(&valid)?,
             ranking_figure: RankingFigure::of_load(first.load).by_block(trials, kind, levels),
         }))
     }

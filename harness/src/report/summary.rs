@@ -8,7 +8,7 @@ use super::stack_summary::{Floors, RankingFigure, SliceLevels, StackSummary};
 use super::variants::Variant;
 use super::verdict::{Ranking, speeds};
 use super::warnings::warnings;
-use crate::claims::{JudgedClaim, judge};
+use crate::claims::{JudgedClaim, JudgedSlo, judge, judge_slos};
 use crate::load::Operation;
 use crate::record::{HistogramError, Record, StackFacts, Trial, by_block};
 use crate::scenario::Measurement;
@@ -22,6 +22,8 @@ use crate::stats::{ByBlock, Interval, error_each, ratio};
 pub struct Summary {
     /// The measurements of the scenario that have a trial.
     pub measurements: Vec<MeasurementSummary>,
+    /// The service level objectives of the scenario, judged.
+    pub slos: Vec<JudgedSlo>,
     /// The claims of the scenario, judged.
     pub claims: Vec<JudgedClaim>,
     /// What a reader must know before reading any figure.
@@ -83,7 +85,7 @@ impl Summary {
             headroom.warning(&summary.measurement.name)
         });
         let warnings = differing_pairs.chain(too_few).chain(close_to_limit).chain(warnings(record)).collect();
-        Ok(Summary { measurements, claims: judge(record), warnings })
+        Ok(Summary { measurements, slos: judge_slos(record)?, claims: judge(record), warnings })
     }
 }
 

@@ -15,6 +15,9 @@ pub(super) fn render(report: &Report) -> String {
     let mut out = String::new();
     line(&mut out, &format!("{} · {}", report.name, report.question));
     line(&mut out, &report.circumstances);
+    if let Some(table) = &report.slos {
+        write_table(&mut out, table);
+    }
     for claim in &report.claims {
         write_table(&mut out, &claim.table);
         line(&mut out, &format!(" {}", claim.sentence));

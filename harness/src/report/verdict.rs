@@ -19,7 +19,10 @@ pub struct Ranking {
 impl Ranking {
     /// Compares the ranked ones of `stacks`, which are in order. `same` are the ratios of the A/A pairs.
     pub(super) fn new(stacks: &[StackSummary], load: Load, same: &[Interval]) -> Self {
-        let ranked: Vec<_> = stacks.iter().filter(|stack| is_ranked(stack)).collect();
+        // Servers of one's own run where they run: they are compared with each other, and with nothing that the run has placed.
+        let is_own = |stack: &StackSummary| stack.is_unplaced && stack.operation.own_name().is_some();
+        let all_own = stacks.iter().all(is_own);
+        let ranked: Vec<_> = stacks.iter().filter(|stack| is_ranked(stack, all_own)).collect();
         let speeds: Vec<ByBlock> = ranked.iter().map(|stack| speeds(&stack.ranking_figure, load)).collect();
         Ranking {
             stacks: ranked.iter().map(|stack| stack.stack.clone()).collect(),
@@ -51,14 +54,15 @@ pub(super) fn speeds(figures: &ByBlock, load: Load) -> ByBlock {
     figures.iter().map(|(block, figure)| (*block, speed(*figure))).collect()
 }
 
-/// Whether `stack` takes part in the ranking. Left out are floors, servers that were already running elsewhere, stacks with
+/// Whether `stack` takes part in the ranking. Left out are floors, servers that were already running elsewhere unless
+/// `with_unplaced`, stacks with
 /// a block whose figure falls among calls without an answer, and with several callers those whose server is not known
 /// to have been saturated.
-fn is_ranked(stack: &StackSummary) -> bool {
+fn is_ranked(stack: &StackSummary, with_unplaced: bool) -> bool {
     let is_finite = stack.ranking_figure.values().all(|figure| figure.is_finite());
     let is_measured = is_finite && !stack.ranking_figure.is_empty();
     let is_exact = stack.capacity.is_none_or(|capacity| capacity.is_exact());
-    is_measured && is_exact && !stack.kind.is_floor() && !stack.is_unplaced
+    is_measured && is_exact && !stack.kind.is_floor() && (with_unplaced || !stack.is_unplaced)
 }
 
 /// What may be said about the fastest protocol.

@@ -3,7 +3,8 @@
 use calculator::conformance::Numbers;
 
 use super::topologies;
-use crate::record::{Check, Record, StartSpread, Status};
+use crate::load::OwnName;
+use crate::record::{Check, Record, StartSpread, Status, Trial};
 use crate::scenario::Contention;
 
 /// The warnings that follow from `record` itself, the most serious first.
@@ -45,6 +46,7 @@ pub(super) fn warnings(record: &Record) -> Vec<String> {
                 .to_owned(),
         );
     }
+    warnings.extend(unchecked(record));
     warnings.extend(left_out(record, Status::Invalid, "are invalid"));
     warnings.extend(left_out(record, Status::Failed, "failed"));
     warnings.extend(codecs_left_out(record));
@@ -68,6 +70,26 @@ fn nonconforming(record: &Record) -> impl Iterator<Item = String> {
                 failures.join("; ")
             )
         })
+    })
+}
+
+/// The operations of one's own that were called without an expectation.
+fn unchecked(record: &Record) -> Option<String> {
+    let is_called = |name: OwnName| {
+        let is_it = |trial: &Trial| {
+            let of_mix = trial.operations.iter().any(|part| part.operation == name);
+            trial.operation.own_name() == Some(name) || of_mix
+        };
+        record.trials.iter().any(is_it)
+    };
+    let unchecked = record.scenario.operations.iter().filter(|operation| !operation.is_checked());
+    let names: Vec<_> = unchecked.map(|operation| operation.name).filter(|name| is_called(*name)).collect();
+    (!names.is_empty()).then(|| {
+        let names: Vec<_> = names.into_iter().map(OwnName::as_str).collect();
+        format!(
+            "answers were not checked: no expectation is given for {}; any result counts as correct",
+            names.join(", ")
+        )
     })
 }
 

@@ -108,10 +108,10 @@ async fn make_calls(
     for _ in 0..calls {
         tokio::time::sleep(PAUSE).await;
         let result = deadline.within(Instant::now(), client.call(&prepared.call)).await;
-        match (&result, &prepared.expected) {
-            (Ok(value), Ok(expected)) if Numbers::Exact.are_equal(value, expected) => {}
-            (Err(error), _) => return Err(failed(error)),
-            (Ok(_), _) => return Err(failed(&"its answer is wrong")),
+        match &result {
+            _ if prepared.expected.is_met_by(&result, Numbers::Exact) => {}
+            Err(error) => return Err(failed(error)),
+            Ok(_) => return Err(failed(&"its answer is wrong")),
         }
     }
     Ok(())

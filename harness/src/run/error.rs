@@ -30,6 +30,16 @@ pub enum RunError {
         /// What is wrong.
         reason: String,
     },
+    /// A server that was already running does not answer an operation of one's own as the scenario expects.
+    #[error("{stack} at {address}: {reason}")]
+    Operation {
+        /// The stack.
+        stack: &'static str,
+        /// The server's URL, without credentials.
+        address: String,
+        /// Which operation, what was expected, and what came instead.
+        reason: String,
+    },
     /// A server that was already running gives no correct answer, at least not yet.
     #[error("{stack} at {address}: {reason}")]
     Unreachable {

@@ -11,9 +11,9 @@ use super::counts::{self, CountError};
 use super::error::RunError;
 use super::event::{Event, Progress};
 use super::options::Options;
-use super::preflight::{self, Findings, RequiredRows};
+use super::preflight::{self, Findings, Measured, RequiredRows};
 use crate::deploy::ServerStart;
-use crate::load::Operation;
+use crate::load::{Operation, OwnName, OwnOperations};
 use crate::record::{Record, ServerCounts, Skipped};
 use crate::scenario::Plan;
 use crate::stacks::{Role, Stack, Way};
@@ -24,12 +24,14 @@ struct Refusal {
     reason: String,
     /// Whether its server gave correct answers, so that waiting for it would not help.
     answered: bool,
+    /// Whether an operation of one's own was not answered as expected.
+    is_own: bool,
 }
 
 /// Inspects every stack of `plan`, adds the findings to `record`, and removes the stacks that cannot be measured.
 ///
 /// # Errors
-/// [`RunError::Required`], [`RunError::Target`] or [`RunError::Unreachable`] for a stack that must not be skipped;
+/// [`RunError::Required`], [`RunError::Target`], [`RunError::Operation`] or [`RunError::Unreachable`] for a stack that must not be skipped;
 /// [`RunError::Nothing`] where only floors are left.
 pub(crate) fn check_stacks(
     plan: &mut Plan,
@@ -46,19 +48,23 @@ pub(crate) fn check_stacks(
         progress(Event::Checking(stack.name));
         let admitted = match inspect(plan, stack, context, brokers, progress) {
             Ok(findings) => {
-                progress(Event::Checked(&findings.check));
+                if let Some(check) = &findings.check {
+                    progress(Event::Checked(check));
+                }
                 let admitted = admit(findings, record);
                 if options.counts && admitted.is_ok() {
                     record.counts.extend(count(plan, stack, context, progress)?);
                 }
                 admitted
             }
-            Err(reason) => Err(Refusal { reason, answered: false }),
+            Err(reason) => Err(Refusal { reason, answered: false, is_own: false }),
         };
-        let Err(Refusal { reason, answered }) = admitted else { continue };
+        let Err(Refusal { reason, answered, is_own }) = admitted else { continue };
         if let Some(url) = options.targets.urls.get(stack.name) {
             let (stack, address) = (stack.name, net::redacted(url));
-            return Err(if answered {
+            return Err(if is_own {
+                RunError::Operation { stack, address, reason }
+            } else if answered {
                 RunError::Target { stack, address, reason }
             } else {
                 RunError::Unreachable { stack, address, reason }
@@ -93,8 +99,12 @@ fn inspect(
     let broker = brokers.for_stack(stack, has_target, progress).map_err(|error| error.to_string())?;
     let required =
         if has_target { RequiredRows::Values(methods_of(plan, stack)) } else { RequiredRows::Core };
-    let (operations, messages) = (operations_of(plan, stack), messages_of(plan, stack));
-    preflight::inspect(stack, &operations, &messages, &required, context, broker.as_ref())
+    let measured = Measured {
+        operations: operations_of(plan, stack),
+        messages: messages_of(plan, stack),
+        own: own_of(plan, stack, &context.scenario.own),
+    };
+    preflight::inspect(stack, &measured, &required, context, broker.as_ref())
         .map_err(|error| error.to_string())
 }
 
@@ -126,10 +136,12 @@ fn count(
 
 /// Adds the findings to `record`, and refuses a stack that does not pass the rows that are required of it.
 fn admit(findings: Findings, record: &mut Record) -> Result<(), Refusal> {
-    let Findings { check, may_be_measured, wire, wire_of_ways, captured, sockets, fairness } = findings;
+    let Findings { check, refusal, may_be_measured, wire, wire_of_ways, captured, sockets, fairness } =
+        findings;
     // A broker may answer while the server behind it is still starting: then no row has passed.
-    let answered = check.core_passed > 0;
-    let reason = match check.gated_by.as_slice() {
+    let answered = check.as_ref().is_none_or(|check| check.core_passed > 0);
+    let gated_by = check.as_ref().map(|check| check.gated_by.clone()).unwrap_or_default();
+    let by_table = match gated_by.as_slice() {
         [] => "it does not pass the core rows of `rpcbench check`".to_owned(),
         methods => format!("it does not pass the rows of `rpcbench check` for {}", methods.join(", ")),
     };
@@ -137,12 +149,12 @@ fn admit(findings: Findings, record: &mut Record) -> Result<(), Refusal> {
     record.wire_of_ways.extend(wire_of_ways);
     record.captures.extend(captured);
     record.sockets.extend(sockets);
-    record.checks.push(check);
+    record.checks.extend(check);
     if may_be_measured {
         record.fairness.push(fairness);
         return Ok(());
     }
-    Err(Refusal { reason, answered })
+    Err(Refusal { is_own: refusal.is_some(), reason: refusal.unwrap_or(by_table), answered })
 }
 
 /// The methods that `plan` measures for `stack`, in blocks, in searches and in timelines, each once.
@@ -150,23 +162,34 @@ fn methods_of(plan: &Plan, stack: &Stack) -> Vec<Method> {
     let further = plan.further_operations(stack);
     let mut methods: Vec<Method> = Vec::new();
     for operation in operations_of(plan, stack).into_iter().chain(further) {
-        if !methods.contains(&operation.method()) {
-            methods.push(operation.method());
-        }
+        methods.extend(operation.method().filter(|method| !methods.contains(method)));
     }
     methods
 }
 
-/// The operations of the calls that `plan` measures for `stack`, each once.
+/// The operations of the calculator that `plan` calls in the blocks of `stack`, each once.
 fn operations_of(plan: &Plan, stack: &Stack) -> Vec<Operation> {
     let mut operations: Vec<Operation> = Vec::new();
     let calls = plan.trials().filter(|trial| trial.stack.name == stack.name && trial.way.is_call());
+    let calls = calls.filter(|trial| trial.operation.own_name().is_none());
     for trial in calls {
         if !operations.contains(&trial.operation) {
             operations.push(trial.operation);
         }
     }
     operations
+}
+
+/// The operations of one's own, among `own`, that `plan` measures for `stack`, each once.
+fn own_of(plan: &Plan, stack: &Stack, own: &OwnOperations) -> Vec<OwnName> {
+    let in_blocks = plan.trials().filter(|trial| trial.stack.name == stack.name).map(|trial| trial.operation);
+    let mut names: Vec<OwnName> = Vec::new();
+    for name in in_blocks.chain(plan.further_operations(stack)).flat_map(|operation| own.parts(operation)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 /// What `plan` sends for `stack` in other ways than calls, each once.

@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use calculator::conformance::Numbers;
-use calculator::{Client, Deadline, Value};
+use calculator::document::size;
+use calculator::{Call, CallError, Client, Deadline, Value};
 
 use super::quiet::{self, AFTER_CONNECTING};
 use crate::load::{Operation, PreparedCall};
+use crate::observe::Expectation;
 use crate::observe::wire::{ByteSource, Flow, Snapshot, SocketTraffic, StreamBytes, Traffic};
 use crate::record::{CountedBy, Hop, Parts, Party, SocketFacts, Wire};
 use crate::stacks::{Destination, Stack, Way};
@@ -71,19 +73,34 @@ pub async fn count_in(
     numbers: Numbers,
     running: &RunningServer,
 ) -> Result<Counted, TrialError> {
+    let Some(mut prepared) = operation.example(seed) else { return Ok(Counted::default()) };
+    if !way.is_call() {
+        prepared.expected = Expectation::Value(Value::Null);
+    }
+    count_prepared(way, stack, operation, prepared, timeout, numbers, running).await
+}
+
+/// Counts the bytes of `prepared`, a message of `operation` that is sent in `way`, like [`count_in`].
+///
+/// # Errors
+/// When the server cannot be connected to.
+pub async fn count_prepared(
+    way: Way,
+    stack: &'static Stack,
+    operation: Operation,
+    prepared: PreparedCall,
+    timeout: Duration,
+    numbers: Numbers,
+    running: &RunningServer,
+) -> Result<Counted, TrialError> {
     let location = &running.location;
     let address = stack.parse_url(&location.destination.url).ok();
     let source = address.and_then(|address| ByteSource::of(address.endpoint()));
-    let (Some(source), Some(mut prepared)) = (source, operation.example(seed)) else {
-        return Ok(Counted::default());
-    };
-    if !way.is_call() {
-        prepared.expected = Ok(Value::Null);
-    }
+    let Some(source) = source else { return Ok(Counted::default()) };
     let Some(mut ends) = Ends::new(stack, source, running) else { return Ok(Counted::default()) };
     let client = location.connect_in(stack, way, timeout).await?;
     let deadline = Deadline::new(timeout);
-    let mut caller = Caller { client: &*client, deadline, numbers, prepared, right: true };
+    let mut caller = Caller { client: &*client, deadline, numbers, prepared, right: true, answer: None };
     // The first call may open the connection; the bytes that it takes beyond those of the other calls belong to the set-up.
     caller.call().await;
     ends.find_counter();
@@ -109,7 +126,9 @@ pub async fn count_in(
     }
     let first = opened.since(&Snapshot::of([]));
     let server_is_ours = running.is_ours() && stack.reference().is_none();
-    let wire = series.wire(stack, operation, &caller.prepared, &location.destination, first, server_is_ours);
+    let Caller { prepared, answer, .. } = &caller;
+    let (call, answer) = (&prepared.call, answer.as_ref());
+    let wire = series.wire(stack, operation, (call, answer), &location.destination, first, server_is_ours);
     let wire = wire.map(|mut wire| {
         if !way.is_call() {
             wire.hops.iter_mut().for_each(|hop| hop.parts = None);
@@ -212,16 +231,17 @@ struct Caller<'a> {
     prepared: PreparedCall,
     /// Whether every answer was right.
     right: bool,
+    /// The last answer that was a value.
+    answer: Option<Value>,
 }
 
 impl Caller<'_> {
     async fn call(&mut self) {
-        let Caller { client, deadline, numbers, prepared, right } = self;
-        let result = deadline.within(Instant::now(), client.call(&prepared.call)).await;
-        *right &= match (&result, &prepared.expected) {
-            (Ok(value), Ok(expected)) => numbers.are_equal(value, expected),
-            (result, expected) => result == expected,
-        };
+        let Caller { client, deadline, numbers, prepared, right, answer } = self;
+        let result: Result<Value, CallError> =
+            deadline.within(Instant::now(), client.call(&prepared.call)).await;
+        *right &= prepared.expected.is_met_by(&result, *numbers);
+        *answer = result.ok();
     }
 
     async fn series(&mut self, ends: &Ends<'_>, pause: Duration) -> Series {
@@ -271,26 +291,23 @@ impl Series {
         counts.into_iter().max_by_key(|(_, count)| *count).map(|(bytes, _)| bytes)
     }
 
-    /// The entry of the ledger. `first` is the traffic on the client's connections up to the end of the first call.
+    /// The entry of the ledger of a call, with its answer where that is a value. `first` is the traffic on the client's connections up
+    /// to the end of the first call.
     #[allow(clippy::cast_precision_loss)] // No call has 2⁵³ bytes.
     fn wire(
         &self,
         stack: &Stack,
         operation: Operation,
-        prepared: &PreparedCall,
+        (call, answer): (&Call, Option<&Value>),
         destination: &Destination,
         first: SocketTraffic,
         server_is_ours: bool,
     ) -> Option<Wire> {
         let usual = self.usual()?;
         let (from_client, to_client) = (*usual.first()?, *usual.last()?);
-        let anatomy = prepared
-            .expected
-            .as_ref()
-            .ok()
-            .and_then(|result| stack.anatomy(destination, &prepared.call, result).ok());
+        let anatomy = answer.and_then(|answer| stack.anatomy(destination, call, answer).ok());
         // The answers of a foreign server are not known byte for byte.
-        let [request, answer] = [anatomy.map(|a| a[0]), anatomy.map(|a| a[1]).filter(|_| server_is_ours)];
+        let [request, reply] = [anatomy.map(|a| a[0]), anatomy.map(|a| a[1]).filter(|_| server_is_ours)];
         let hop_ends = if stack.needs_broker() { &BROKERED[..] } else { &DIRECT[..] };
         // Behind a broker, only the client's hops are observable unless the server reports its own.
         let hop_ends = hop_ends.iter().filter(|(from, to)| {
@@ -298,7 +315,7 @@ impl Series {
         });
         let hops = hop_ends.zip(&usual).enumerate().map(|(index, (&(from, to), &bytes))| {
             let is_request = from == Party::Client || to == Party::Server;
-            let message = if is_request { request } else { answer };
+            let message = if is_request { request } else { reply };
             let segments: u64 =
                 self.calls.iter().filter_map(|call| call.get(index)).map(|f| f.segments).sum();
             Hop {
@@ -309,7 +326,7 @@ impl Series {
                 packets: segments as f64 / self.calls.len() as f64,
             }
         });
-        let (up, down) = prepared.payload();
+        let (up, down) = (call.params.values().map(size).sum::<usize>(), answer.map_or(0, size));
         let beyond = |first: Flow, usual: u64| first.bytes.saturating_sub(usual) as f64;
         Some(Wire {
             stack: stack.name.to_owned(),
@@ -355,7 +372,8 @@ mod tests {
         let prepared = Operation::ADD.example(1).unwrap();
         let destination = Destination::new("http://127.0.0.1:12345/");
         let first = SocketTraffic { sent: flow(300, 2), received: flow(120, 1) };
-        Series { calls }.wire(stack, Operation::ADD, &prepared, &destination, first, server_is_ours).unwrap()
+        let exchange = (&prepared.call, prepared.expected.value());
+        Series { calls }.wire(stack, Operation::ADD, exchange, &destination, first, server_is_ours).unwrap()
     }
 
     #[test]

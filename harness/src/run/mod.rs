@@ -15,6 +15,7 @@ pub mod ledger;
 mod leftovers;
 mod options;
 mod outlook;
+mod own_probe;
 pub mod power;
 pub mod preflight;
 mod quiet;

@@ -3,18 +3,21 @@
 use calculator::conformance::{self, Level, Outcome, Profile};
 use calculator::{ClientOptions, Deadline, Method};
 
-use crate::load::Operation;
+use crate::load::{Operation, OwnName};
 use crate::record::{CapturedCall, Check, Fairness, SocketFacts, Wire, WireOfWay};
 use crate::run::capture;
 use crate::run::fairness::{self, Observed};
 use crate::run::ledger;
+use crate::run::own_probe;
 use crate::stacks::{Stack, Way};
 use crate::trial::{BrokerLocation, RunningServer, TrialContext, TrialError};
 
 /// The findings about a stack.
 pub struct Findings {
-    /// The result of the conformance table.
-    pub check: Check,
+    /// The result of the conformance table; absent where only operations of one's own are measured.
+    pub check: Option<Check>,
+    /// Why an operation of one's own cannot be measured, if one cannot.
+    pub refusal: Option<String>,
     /// Whether the stack may be measured.
     pub may_be_measured: bool,
     /// The bytes on the wire; empty where the stack failed the table or bytes are not observable.
@@ -27,6 +30,17 @@ pub struct Findings {
     pub sockets: Vec<SocketFacts>,
     /// The facts for the fairness table.
     pub fairness: Fairness,
+}
+
+/// What is measured of a stack.
+#[derive(Clone, Debug, Default)]
+pub struct Measured {
+    /// The operations of the calculator, each once.
+    pub operations: Vec<Operation>,
+    /// What is sent in other ways than calls, each once.
+    pub messages: Vec<(Operation, Way)>,
+    /// The operations of one's own, each once.
+    pub own: Vec<OwnName>,
 }
 
 /// The rows of the conformance table that a stack must pass in order to be measured.
@@ -53,6 +67,11 @@ impl RequiredRows {
         required.peek().is_some() && required.all(Outcome::passed)
     }
 
+    /// Whether no row is required: no method of the calculator is measured.
+    fn is_empty(&self) -> bool {
+        matches!(self, RequiredRows::Values(methods) if methods.is_empty())
+    }
+
     fn methods(&self) -> &[Method] {
         match self {
             RequiredRows::Core => &[],
@@ -61,15 +80,14 @@ impl RequiredRows {
     }
 }
 
-/// Starts the server of `stack`, checks it against the conformance table, of which it must pass the `required` rows, and counts
-/// the bytes of each of `operations`, and of `messages` that are sent in other ways than calls, and captures those of `add`.
+/// Starts the server of `stack`, checks it against the conformance table, of which it must pass the `required` rows, calls each of the
+/// operations of one's own that are `measured`, counts the bytes of all that is measured, and captures those of `add`.
 ///
 /// # Errors
 /// When the server does not start, cannot be reached, or answers no call.
 pub fn inspect(
     stack: &'static Stack,
-    operations: &[Operation],
-    messages: &[(Operation, Way)],
+    measured: &Measured,
     required: &RequiredRows,
     context: &TrialContext<'_>,
     broker: Option<&BrokerLocation>,
@@ -86,18 +104,34 @@ pub fn inspect(
             let options = ClientOptions { timeout, ..ClientOptions::default() };
             stack.connect(location.destination.clone(), options).await
         };
-        let profile = Profile { numbers, ..stack.protocol.profile() };
-        let outcomes =
-            conformance::run_reconnecting(connect, profile, &mut Deadline::new(timeout)).await.map_err(
-                |source| TrialError::Connect { stack: stack.name, address: location.shown.clone(), source },
-            )?;
-        let check = Check::new(stack.name, &outcomes, required.methods());
-        let may_be_measured = required.passed(&outcomes);
+        let (mut check, mut may_be_measured) = (None, true);
+        if !required.is_empty() {
+            let profile = Profile { numbers, ..stack.protocol.profile() };
+            let outcomes = conformance::run_reconnecting(connect, profile, &mut Deadline::new(timeout))
+                .await
+                .map_err(|source| TrialError::Connect {
+                    stack: stack.name,
+                    address: location.shown.clone(),
+                    source,
+                })?;
+            check = Some(Check::new(stack.name, &outcomes, required.methods()));
+            may_be_measured = required.passed(&outcomes);
+        }
+        let own = if may_be_measured && !measured.own.is_empty() {
+            own_probe::probe(stack, &measured.own, context, location).await?
+        } else {
+            Ok(vec![])
+        };
+        let (own, refusal) = match own {
+            Ok(own) => (own, None),
+            Err(refusal) => (vec![], Some(refusal)),
+        };
+        may_be_measured &= refusal.is_none();
         let (mut wire, mut sockets, mut observed) = (vec![], vec![], Observed::default());
         let mut wire_of_ways = vec![];
         let mut captured = None;
         if may_be_measured && stack.has_server() {
-            for (operation, way) in messages {
+            for (operation, way) in &measured.messages {
                 let receiver = context.receiver(stack, *way);
                 let running = RunningServer::start(stack, context, broker, &[], receiver)?;
                 let counted =
@@ -105,9 +139,13 @@ pub fn inspect(
                         .await?;
                 wire_of_ways.extend(counted.wire.map(|wire| WireOfWay { way: *way, wire }));
             }
-            for operation in operations {
+            let of_calculator = measured.operations.iter();
+            let of_calculator = of_calculator.filter_map(|it| Some((*it, it.example(context.seed)?)));
+            let of_own = own.into_iter().map(|(name, prepared)| (Operation::own(name), prepared));
+            for (operation, prepared) in of_calculator.chain(of_own) {
                 let counted =
-                    ledger::count(stack, *operation, context.seed, timeout, numbers, &running).await?;
+                    ledger::count_prepared(Way::Call, stack, operation, prepared, timeout, numbers, &running)
+                        .await?;
                 if let Some(wire) = counted.wire.as_ref().filter(|_| captured.is_none()) {
                     captured = capture::capture(stack, context, broker, &running, wire).await;
                 }
@@ -124,6 +162,6 @@ pub fn inspect(
             }
         }
         let fairness = fairness::collect(stack, context, &location.destination, observed);
-        Ok(Findings { check, may_be_measured, wire, wire_of_ways, captured, sockets, fairness })
+        Ok(Findings { check, refusal, may_be_measured, wire, wire_of_ways, captured, sockets, fairness })
     })
 }

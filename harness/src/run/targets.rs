@@ -29,6 +29,9 @@ pub struct Targets {
     pub control_token: Option<Token>,
     /// How long a server may take until its first answer.
     pub wait: Duration,
+    /// Whether the servers need not be calculators, because only operations of one's own are measured: any answer is then a sign
+    /// of life.
+    pub foreign: bool,
 }
 
 /// Why a server that is already running cannot be used.
@@ -94,6 +97,17 @@ pub enum ProbeError {
     Call(CallError),
 }
 
+impl ProbeError {
+    /// Whether the server answered, although not as a calculator does.
+    fn is_answer(&self) -> bool {
+        match self {
+            ProbeError::NotACalculator => true,
+            ProbeError::Connect(_) => false,
+            ProbeError::Call(error) => !error.kind.is_transport(),
+        }
+    }
+}
+
 /// The cause without the address, which the message around it names.
 fn connect_reason(error: &TrialError) -> String {
     match error {
@@ -114,7 +128,7 @@ impl Targets {
             let deadline = Instant::now() + self.wait;
             for (name, url) in &self.urls {
                 let destination = Destination { url: url.clone(), options: self.clients.clone() };
-                wait_until_ready(Stack::named(name)?, &destination, deadline, interrupted)?;
+                wait_until_ready(Stack::named(name)?, &destination, (deadline, self.foreign), interrupted)?;
             }
         }
         let mut controls = BTreeMap::new();
@@ -143,7 +157,7 @@ impl Targets {
 fn wait_until_ready(
     stack: &'static Stack,
     destination: &Destination,
-    deadline: Instant,
+    (deadline, foreign): (Instant, bool),
     interrupted: &AtomicBool,
 ) -> Result<(), TargetError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -151,6 +165,7 @@ fn wait_until_ready(
         loop {
             match probe(stack, destination.clone()).await {
                 Ok(()) => return Ok(()),
+                Err(error) if foreign && error.is_answer() => return Ok(()),
                 Err(source) if Instant::now() >= deadline => {
                     let address = net::redacted(&destination.url);
                     return Err(TargetError::NotReady { stack: stack.name, address, source });
@@ -181,6 +196,8 @@ pub async fn probe(stack: &'static Stack, destination: Destination) -> Result<()
 
 #[cfg(test)]
 mod tests {
+    use calculator::ErrorKind;
+
     use super::*;
 
     #[test]
@@ -198,6 +215,13 @@ mod tests {
         // An interrupt ends the wait.
         let patient = Targets { wait: Duration::from_secs(60), ..targets };
         assert!(patient.ready(&AtomicBool::new(true)).is_ok());
+    }
+
+    #[test]
+    fn any_answer_is_a_sign_of_life_of_a_server_that_is_no_calculator() {
+        let call = |kind| ProbeError::Call(CallError::new(kind, ""));
+        assert!(ProbeError::NotACalculator.is_answer() && call(ErrorKind::UnknownMethod).is_answer());
+        assert!(!call(ErrorKind::Timeout).is_answer() && !call(ErrorKind::Undeliverable).is_answer());
     }
 
     #[test]

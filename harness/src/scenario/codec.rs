@@ -57,7 +57,7 @@ impl CodecMeasurement {
     pub fn exchange(&self) -> Option<Exchange> {
         const SEED: u64 = 1;
         let prepared = self.operation.example(SEED)?;
-        Exchange::new(prepared.call, prepared.expected.ok()?)
+        Exchange::new(prepared.call, prepared.expected.value()?.clone())
     }
 
     /// Checks what the types do not.

@@ -48,6 +48,17 @@ impl ScenarioError {
         Self::invalid_at(origin, text, position_of_key(text, path).unwrap_or(0), message)
     }
 
+    /// The text is not valid at `key` of table number `index` of the array `array`, or at the table where it has no such key.
+    pub(crate) fn invalid_in_array(
+        origin: &str,
+        text: &str,
+        (array, index, key): (&str, usize, &str),
+        message: &str,
+    ) -> Self {
+        let at = position_in_array(text, array, index, key).unwrap_or(0);
+        Self::invalid_at(origin, text, at, message)
+    }
+
     fn invalid_at(origin: &str, text: &str, at: usize, message: &str) -> Self {
         let before = text.get(..at).unwrap_or_default();
         ScenarioError::Invalid {
@@ -71,6 +82,21 @@ fn position_of_key(text: &str, path: &str) -> Option<usize> {
         table = value.get_ref().as_table();
     }
     position
+}
+
+/// Where `key` of table number `index` of the array `array` stands in the TOML `text`, or the table if it has no such key.
+fn position_in_array(text: &str, array: &str, index: usize, key: &str) -> Option<usize> {
+    let document = DeTable::parse(text).ok()?;
+    let (_, tables) = document.get_ref().iter().find(|(known, _)| *known.get_ref() == array)?;
+    let table = tables.get_ref().as_array()?.get(index)?;
+    let in_table = table.get_ref().as_table()?.iter().find(|(known, _)| *known.get_ref() == key);
+    Some(in_table.map_or(table.span(), |(known, _)| known.span()).start)
+}
+
+/// The line, from 1, of table number `index` of the array `array` in the TOML `text`; 1 if there is none.
+pub(crate) fn line_in_array(text: &str, array: &str, index: usize) -> usize {
+    let at = position_in_array(text, array, index, "").unwrap_or(0);
+    text.get(..at).unwrap_or_default().matches('\n').count() + 1
 }
 
 /// Reads `T` from TOML; `origin` names the text in messages.

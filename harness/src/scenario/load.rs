@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use super::built_in::built_in;
 use super::check::{Mistake, check_references, check_stacks};
+use super::check_operations::{check_operations, check_slos};
 use super::claim::Claim;
-use super::file::{ScenarioError, parse_toml};
+use super::file::{ScenarioError, line_in_array, parse_toml};
 use super::model::{Measurement, Scenario};
 use super::trial_times::TrialTimes;
+use crate::load::OwnOperations;
 
 /// The largest number of scenarios that are read for one.
 const MAX_SCENARIOS: usize = 64;
@@ -60,6 +62,17 @@ impl Source {
     fn id(&self) -> PathBuf {
         let file = self.file.as_ref().map(|file| file.canonicalize().unwrap_or_else(|_| file.clone()));
         file.unwrap_or_else(|| PathBuf::from(&self.origin))
+    }
+
+    /// The operations of one's own of `scenario`, which was read from this text.
+    fn own_operations(&self, scenario: &Scenario) -> Result<OwnOperations, ScenarioError> {
+        const ARRAY: &str = "operation";
+        let place = |index| format!("{}:{}", self.origin, line_in_array(&self.text, ARRAY, index));
+        let folder = self.folder().unwrap_or(Path::new(""));
+        OwnOperations::new(&scenario.operations, folder, place).map_err(|error| {
+            let at = (ARRAY, error.index, error.key);
+            ScenarioError::invalid_in_array(&self.origin, &self.text, at, &error.message)
+        })
     }
 
     /// The scenario is not valid because of `mistake`.
@@ -114,6 +127,8 @@ impl Reader {
         self.seen.insert(source.id());
         let mut scenario: Scenario = parse_toml(&source.origin, &source.text)?;
         check_stacks(&scenario).map_err(|mistake| source.invalid(&mistake))?;
+        scenario.own = source.own_operations(&scenario)?;
+        check_operations(&scenario).map_err(|mistake| source.invalid(&mistake))?;
         let included = std::mem::take(&mut scenario.include);
         if !included.is_empty() {
             // What comes from elsewhere adds to the stacks.
@@ -151,6 +166,7 @@ impl Reader {
         let (blocks, times) = (scenario.blocks, scenario.times());
         scenario.measurements[own_measurements..].iter_mut().for_each(|it| shorten(it, blocks, times));
         check_references(&scenario).map_err(|mistake| source.invalid(&mistake))?;
+        check_slos(&scenario).map_err(|mistake| source.invalid(&mistake))?;
         Ok(Part { scenario, own_measurements, own_timelines, own_topologies, own_claims, stated })
     }
 }
@@ -175,6 +191,8 @@ fn add(scenario: &mut Scenario, part: Part) -> Result<(), String> {
         return differs("contention");
     } else if !other.pairs.is_empty() || !other.searches.is_empty() {
         return Err(format!("`{}` has pairs or searches, and cannot be included", other.name));
+    } else if !other.operations.is_empty() || !other.slos.is_empty() {
+        return Err(format!("`{}` has operations or objectives, and cannot be included", other.name));
     } else if !other.codecs.is_empty() {
         return Err(format!("`{}` has codecs, and cannot be included", other.name));
     } else if other.stacks.is_empty() {

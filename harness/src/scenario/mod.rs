@@ -2,6 +2,7 @@
 
 mod built_in;
 mod check;
+mod check_operations;
 mod claim;
 mod codec;
 mod count;
@@ -14,6 +15,7 @@ mod plan;
 mod plan_limits;
 mod reference;
 mod servers;
+mod slo;
 mod timeline;
 mod topology;
 mod topology_plan;
@@ -31,6 +33,7 @@ pub use plan::{Plan, PlannedSearch, PlannedTimeline};
 pub use plan_limits::PlanError;
 pub use reference::{json_schema, reference_page};
 pub use servers::SlowServers;
+pub use slo::{Slo, SloFigure, SloParseError};
 pub use timeline::{Action, Timeline, TimelineError, TimelineEvent};
 pub use topology::{Topology, TopologyError};
 pub use topology_plan::{PlannedTopologies, PlannedTopology};

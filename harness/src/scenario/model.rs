@@ -11,13 +11,14 @@ use serde::{Deserialize, Serialize};
 use super::claim::Claim;
 use super::codec::CodecMeasurement;
 use super::servers::{SlowServers, is_one, one};
+use super::slo::Slo;
 use super::timeline::Timeline;
 use super::topology::Topology;
 use super::trial_times::TrialTimes;
 use super::{count, duration};
 use crate::deploy::Placement;
-use crate::load::{Arrivals, ConnectionUse, Load, Operation, Rate};
-use crate::stacks::{EVENT_FLOOR, Exchange, NETWORK_FLOOR, OptionValues, Way, text};
+use crate::load::{Arrivals, ConnectionUse, Load, Operation, OwnOperation, OwnOperations, Rate};
+use crate::stacks::{EVENT_FLOOR, Exchange, NETWORK_FLOOR, OptionValues, Way, base_name, text};
 
 /// What is measured, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -72,6 +73,13 @@ pub struct Scenario {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(example = [["rest", "jsonrpc"], ["zerorpc", "zerorpc"]])]
     pub pairs: Vec<[String; 2]>,
+    /// Service level objectives that every stack but the floors must keep: `FIGURE<LIMIT` or `NAME.FIGURE<LIMIT`, where NAME is a
+    /// measurement or an operation, also one of a mix; also with `<=`, `>` and `>=`. The figures are p50, p90, p95, p99, p99.9 and max
+    /// (response times), error_rate (a share of the calls) and rate (correct answers per second). If one is broken, `rpcbench run`
+    /// ends with exit code 1.
+    #[serde(rename = "slo", default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(example = ["get_user.p99<20ms", "error_rate<0.1%"])]
+    pub slos: Vec<Slo>,
     /// Other scenarios, whose measurements, timelines, topologies and claims become part of this one: names of built-in
     /// scenarios, or paths of files, relative to this file. Their names get a prefix, such as `overhead: latency`. They keep their
     /// stacks. Their blocks, warm-up and window are limited to the `blocks`, `warmup` and `measure` of this scenario, except a
@@ -80,6 +88,14 @@ pub struct Scenario {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(example = ["overhead", "mine.toml"])]
     pub include: Vec<String>,
+    /// Calls of your own service, each an `[[operation]]` table. Measurements, searches and timelines name them as their `operation`.
+    /// The floors do not have them, and are not measured with them.
+    #[serde(rename = "operation", default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(example = serde_json::json!([{ "name": "get_user", "params": [7] }]))]
+    pub operations: Vec<OwnOperation>,
+    /// The same, checked, and with their files read. Empty in a scenario that was not read from a file.
+    #[serde(skip)]
+    pub own: OwnOperations,
     /// The measurements that are made of each stack, each a `[[measurement]]` table.
     #[serde(rename = "measurement", default, skip_serializing_if = "Vec::is_empty")]
     pub measurements: Vec<Measurement>,
@@ -120,7 +136,7 @@ pub struct Measurement {
     pub name: String,
     /// The operation to call: `add`, `multiply`, `subtract`, `divide`, `hello`, or `echo` with the size of its payload, up
     /// to `echo:1MiB`. `echo:nova` calls with documents of many sizes, distributed as those of the messages of OpenStack's
-    /// services.
+    /// services. Or the name of an `[[operation]]` of the scenario, or `mix` for all of them.
     #[schemars(example = &"echo:10KiB")]
     pub operation: Operation,
     /// How clients send. All but calls have no answer; the latency is then the time until the client may go on, and the messages
@@ -282,6 +298,40 @@ impl Scenario {
         self.measurements.retain_mut(|measurement| restrict(&mut measurement.stacks));
         self.timelines.retain_mut(|timeline| restrict(&mut timeline.stacks));
         self.topologies.retain_mut(|topology| restrict(&mut topology.stacks));
+    }
+
+    /// Whether everything that it measures is an operation of one's own, so that no calculator is needed.
+    #[must_use]
+    pub fn has_only_own(&self) -> bool {
+        let of_measurements = self.measurements.iter().map(|measurement| measurement.operation);
+        let of_searches = self.searches.iter().map(|search| search.operation);
+        let of_timelines = self.timelines.iter().map(|timeline| timeline.operation);
+        let mut all = of_measurements.chain(of_searches).chain(of_timelines);
+        let is_own = all.all(|operation| operation.own_name().is_some());
+        is_own && !self.own.is_empty() && self.topologies.is_empty() && self.codecs.is_empty()
+    }
+
+    /// Measures only the servers of `targets`, which are already running, instead of starting others: those of operations of one's
+    /// own have none. Two of the same stack become a pair, and are measured next to each other in each block.
+    pub fn measure_targets<'a>(&mut self, targets: impl Iterator<Item = &'a str> + Clone) {
+        self.floors = false;
+        self.stacks.retain(|stack| targets.clone().any(|target| target == stack));
+        for target in targets.clone() {
+            if self.stacks.iter().all(|stack| stack != target) {
+                self.stacks.push(target.to_owned());
+            }
+        }
+        let stacks = &self.stacks;
+        self.pairs.retain(|pair| pair.iter().all(|paired| stacks.contains(paired)));
+        for stack in stacks {
+            let same: Vec<_> = stacks.iter().filter(|other| base_name(other) == base_name(stack)).collect();
+            let is_paired = self.pairs.iter().flatten().any(|paired| same.contains(&paired));
+            if let [one, other] = same.as_slice()
+                && !is_paired
+            {
+                self.pairs.push([(*one).clone(), (*other).clone()]);
+            }
+        }
     }
 
     /// This scenario without slices.

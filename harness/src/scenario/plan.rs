@@ -318,7 +318,7 @@ impl Scenario {
             && measurement.floors.unwrap_or(self.floors)
             && (base != EVENT_FLOOR || floor_for(measurement.max_connections()) == EVENT_FLOOR);
         (stack.has_server() || (measurement.load == Load::ONE_CALLER && measurement.connection.is_kept()))
-            && stack.has(measurement.operation.method())
+            && measurement.operation.may_be_called_on(stack)
             && (measurement.executor.is_none() || stack.has_executors())
             && (measurement.servers == NonZeroU32::MIN || stack.has_server())
             && stack.has_server_options(&measurement.options)

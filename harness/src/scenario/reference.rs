@@ -69,6 +69,8 @@ at = "4s"
 action = "start-server"
 ```
 
+A scenario can also call [your own service](own-service.md) instead of the calculator.
+
 At least one `[[measurement]]`, `[[search]]`, `[[timeline]]`, `[[topology]]`, `[[codec]]` or included scenario is needed. Every
 trial of a block is one stack under one measurement.
 Durations are written as `250ms`, `5s` or `1s 500ms`. Command-line options such as `--stack`, `--load` and `--blocks`
@@ -108,6 +110,9 @@ pub fn reference_page() -> String {
         ("`[[measurement]]`", &definitions["Measurement"]),
         ("`slow`", &definitions["SlowServers"]),
         ("`exchange`", &definitions["Exchange"]),
+        ("`[[operation]]`", &definitions["OwnOperation"]),
+        ("`expect`", &definitions["Expect"]),
+        ("`variables`", &definitions["Variables"]),
         ("`[[search]]`", &definitions["Search"]),
         ("`[[codec]]`", &definitions["CodecMeasurement"]),
         ("`[[claim]]`", &definitions["Claim"]),
@@ -179,6 +184,9 @@ fn type_of(property: &Value) -> String {
             Some("OptionValues") => "table".to_owned(),
             Some("Action") => "[action](#actions)".to_owned(),
             Some("Way") => "[way](#ways)".to_owned(),
+            Some("AnyValue") => "any value".to_owned(),
+            Some("Expect") => "[table](#expect)".to_owned(),
+            Some("Variables") => "[table](#variables)".to_owned(),
             _ => "string".to_owned(),
         };
     }
@@ -186,8 +194,10 @@ fn type_of(property: &Value) -> String {
         Value::Array(names) => names.first().map(text).unwrap_or_default(),
         name => text(name),
     };
-    if name != "array" {
-        return name.to_owned();
+    match name {
+        "array" => {}
+        "object" => return "table".to_owned(),
+        name => return name.to_owned(),
     }
     match (property["items"]["type"].as_str(), property["items"]["$ref"].as_str()) {
         (Some("array"), _) => "array of pairs of strings".to_owned(),
@@ -253,12 +263,18 @@ mod tests {
         base["topology"] = serde_json::json!([{
             "name": "2 × 2", "clients": 2, "servers": 2, "operation": "add", "placement": "shared",
         }]);
+        base["operation"] = serde_json::json!([{
+            "name": "get_user", "path": "/users/7", "expect": { "status": 200 }, "variables": {},
+        }]);
         let definitions = &schema["$defs"];
         for (path, object) in [
             ("", &schema),
             ("/measurement/0", &definitions["Measurement"]),
             ("/measurement/0/slow", &definitions["SlowServers"]),
             ("/measurement/0/exchange", &definitions["Exchange"]),
+            ("/operation/0", &definitions["OwnOperation"]),
+            ("/operation/0/expect", &definitions["Expect"]),
+            ("/operation/0/variables", &definitions["Variables"]),
             ("/search/0", &definitions["Search"]),
             ("/claim/0", &definitions["Claim"]),
             ("/claim/0/condition/0", &definitions["Condition"]),

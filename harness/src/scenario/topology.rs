@@ -90,7 +90,9 @@ impl Topology {
     #[must_use]
     pub fn includes(&self, all: &[String], stack: &Stack) -> bool {
         let listed = if self.stacks.is_empty() { all } else { &self.stacks };
-        stack.has_server() && stack.has(self.operation.method()) && listed.iter().any(|it| it == stack.name)
+        stack.has_server()
+            && self.operation.may_be_called_on(stack)
+            && listed.iter().any(|it| it == stack.name)
     }
 
     /// Checks each of `topologies`, which are those of a scenario with `stacks`. `open_files` is the largest number of file

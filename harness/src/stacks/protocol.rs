@@ -112,6 +112,11 @@ pub trait Protocol: Send + Sync {
         false
     }
 
+    /// Whether a call can be an HTTP request with a verb and a path, as [`rest::RequestHead`] writes it.
+    fn has_requests(&self) -> bool {
+        false
+    }
+
     /// Reads a value of the command line, given as JSON, as this protocol's own type where JSON has no such type.
     fn typed(&self, value: Value) -> Value {
         value

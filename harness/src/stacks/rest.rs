@@ -4,7 +4,7 @@ use calculator::{Call, CallError, Value};
 use codecs::Format;
 use futures_util::FutureExt;
 use http_layer::{HyperClient, ReqwestClient, Transport};
-use rest::RestClient;
+use rest::{RequestHead, RestClient};
 
 use super::anatomy::{Anatomy, json_len, measure};
 use super::destination::Destination;
@@ -62,6 +62,10 @@ impl Protocol for Rest {
         true
     }
 
+    fn has_requests(&self) -> bool {
+        true
+    }
+
     fn stacks(&'static self) -> Vec<Stack> {
         let hyper = |name, role| Stack::new(self, name, role, http::HYPER, connect::<HyperClient>);
         vec![
@@ -81,7 +85,13 @@ impl Protocol for Rest {
         call: &Call,
         result: &Value,
     ) -> Result<[Anatomy; 2], CallError> {
-        let lengths = [rest::wire::encode_call(call)?.len(), rest::wire::encode_result(result)?.len()];
+        let lengths = if RequestHead::of(call).is_some() {
+            let mut reply = Vec::new();
+            calculator::json::write(&mut reply, result)?;
+            [rest::wire::encode_body(call)?.map_or(0, |body| body.len()), reply.len()]
+        } else {
+            [rest::wire::encode_call(call)?.len(), rest::wire::encode_result(result)?.len()]
+        };
         measure(call, result, lengths, json_len)
     }
 

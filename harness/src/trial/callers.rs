@@ -92,6 +92,7 @@ pub(super) fn run(
             };
             let plan = load::Plan {
                 operation: spec.operation,
+                own: context.scenario.own.calls(spec.operation, spec.stack, context.seed),
                 load: spec.load,
                 multiplexes: spec.stack.multiplexes || !spec.connection.is_kept(),
                 warmup,

@@ -4,8 +4,9 @@ use super::cores_in_use;
 use super::measured::Measured;
 use super::reading::{KeptBack, Reading, used};
 use crate::deploy::format_log;
+use crate::load::OwnName;
 use crate::record::{
-    AuditCheck, CheckName, HistogramError, Label, Latency, ServerCalls, Status, Trial, Used,
+    AuditCheck, CheckName, HistogramError, Label, Latency, OperationPart, ServerCalls, Status, Trial, Used,
 };
 use crate::sys::UsageReading;
 
@@ -15,9 +16,9 @@ pub(super) fn fail(trial: &mut Trial, detail: String) {
     trial.audit.push(AuditCheck::new(CheckName::Completed, false, || detail));
 }
 
-/// Enters the figures that follow from `measured` into `trial`.
+/// Enters the figures that follow from `measured` into `trial`, which calls the `operations` of one's own.
 #[allow(clippy::cast_precision_loss)]
-pub(super) fn fill(trial: &mut Trial, measured: &Measured) {
+pub(super) fn fill(trial: &mut Trial, operations: &[OwnName], measured: &Measured) {
     let Measured { observation, .. } = measured;
     trial.measured_seconds = measured.seconds;
     trial.in_flight = measured.samples.mean();
@@ -29,6 +30,10 @@ pub(super) fn fill(trial: &mut Trial, measured: &Measured) {
     trial.servers = measured.server_calls.iter().map(|calls| ServerCalls { calls: *calls }).collect();
     if let Err(error) = fill_histograms(trial, measured) {
         fail(trial, error.to_string());
+    }
+    match OperationPart::all(operations, &observation.parts) {
+        Ok(parts) => trial.operations = parts,
+        Err(error) => fail(trial, error.to_string()),
     }
     if !observation.settled {
         trial.labels.push(Label::Unsettled);

@@ -123,7 +123,7 @@ impl Measured {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::Timing;
+    use crate::observe::{Expectation, Timing};
     use calculator::Value;
     use calculator::conformance::Numbers;
     use std::time::Duration;
@@ -133,8 +133,9 @@ mod tests {
         let at = |ms| start + Duration::from_millis(ms);
         let window = Window { begin: at(at_ms), end: at(at_ms + 20) };
         let mut observation = Observation::default();
-        let (result, took) = (Ok(Value::Null), Duration::from_millis(7));
-        observation.record(Timing::closed(took), &result, &result, Numbers::Exact);
+        let took = Duration::from_millis(7);
+        let expected = Expectation::AnyResult;
+        observation.record(Timing::closed(took), &Ok(Value::Null), &expected, Numbers::Exact);
         observation.counts.slots = slots;
         observation.last_call = Some((at(at_ms + 18), at(at_ms + 25)));
         MeasuredTurn { window: Some(window), seconds: 0.02, ..MeasuredTurn::without_window(observation) }

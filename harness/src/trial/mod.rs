@@ -111,7 +111,7 @@ fn complete(
     match measured {
         Ok(measured) => {
             start_delay_ns = start_delay(spec, &measured);
-            fill(trial, &measured);
+            fill(trial, &context.scenario.own.parts(spec.operation), &measured);
         }
         Err(reason) => fail(trial, reason),
     }

@@ -2,8 +2,9 @@
 
 use calculator::{Call, CallError, CallFuture, Client, ClientOptions, Limits, Method, Value};
 use http::{HeaderMap, StatusCode};
-use http_layer::{Headers, Transport, status_error};
+use http_layer::{Headers, Reply, Transport, status_error};
 
+use crate::request::RequestHead;
 use crate::wire;
 
 /// A client of a REST server over one connection: `RestClient<ReqwestClient>` is the stack `rest`,
@@ -41,9 +42,28 @@ impl<T: Transport> RestClient<T> {
         if reply.status == StatusCode::OK {
             wire::decode_result(&reply.body, &self.limits).map_err(|error| reply.undecodable(error))
         } else {
-            let failure = wire::decode_failure(reply.status.as_u16(), &reply.body, &self.limits);
-            Err(failure.unwrap_or_else(|| status_error(&reply)))
+            Err(self.failure(&reply))
         }
+    }
+
+    /// Sends the request with this `head`, whose body is the parameter of `call`. Returns the body of the response.
+    async fn send(&self, head: RequestHead<'_>, call: &Call) -> Result<Value, CallError> {
+        let target = self.transport.path_target(head.path)?;
+        let headers = head.header_map()?;
+        let body = wire::encode_body(call)?;
+        let reply = self.transport.request(head.verb.clone(), &target, Some(&headers), body).await?;
+        if head.accepts(reply.status) {
+            wire::decode_body(has_json(&reply), &reply.body, &self.limits)
+                .map_err(|error| reply.undecodable(error))
+        } else {
+            Err(self.failure(&reply))
+        }
+    }
+
+    /// The error in a reply with a status that is no success.
+    fn failure(&self, reply: &Reply) -> CallError {
+        let failure = wire::decode_failure(reply.status.as_u16(), &reply.body, &self.limits);
+        failure.unwrap_or_else(|| status_error(reply))
     }
 
     fn resource(&self, method: &str) -> Result<T::Target, CallError> {
@@ -51,8 +71,18 @@ impl<T: Transport> RestClient<T> {
     }
 }
 
+/// Whether the body of `reply` is JSON: by its media type, or the suffix of that (RFC 6839).
+fn has_json(reply: &Reply) -> bool {
+    let media_type = reply.content_type.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == wire::JSON || essence.ends_with("+json")
+}
+
 impl<T: Transport> Client for RestClient<T> {
     fn call<'a>(&'a self, call: &'a Call) -> CallFuture<'a> {
-        Box::pin(self.post(call))
+        match RequestHead::of(call) {
+            Some(head) => Box::pin(self.send(head, call)),
+            None => Box::pin(self.post(call)),
+        }
     }
 }

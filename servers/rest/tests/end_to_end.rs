@@ -54,6 +54,36 @@ async fn hyper_passes_the_conformance_table() {
     passes_the_conformance_table::<HyperClient>().await;
 }
 
+async fn sends_requests_with_any_verb_and_path<T: Transport>() {
+    let (url, _stop) = start(Limits::default()).await;
+    let client: RestClient<T> = connect(&url).await;
+    let five = Value::map(vec![("result".into(), 5.into())]);
+    let arguments = Value::map(vec![("x".into(), 2.into()), ("y".into(), 3.into())]);
+    for (head, body, expected) in [
+        ("GET /add?x=2&y=3", vec![], Ok(five.clone())),
+        ("GET /add?x=2&y=3 200\naccept: application/json", vec![], Ok(five.clone())),
+        ("POST /add", vec![arguments], Ok(five)),
+        ("GET /openapi.json 201", vec![], Err(ErrorKind::Malformed)),
+        ("GET /nosuch", vec![], Err(ErrorKind::UnknownMethod)),
+    ] {
+        let answer = client.call(&Call::positional(head, body)).await;
+        assert_eq!(answer.map_err(|error| error.kind), expected, "{head}");
+    }
+    // A status that is expected is no error; the result is then the body.
+    let problem = client.call(&Call::positional("GET /nosuch 404", [])).await.unwrap();
+    assert_eq!(problem.get("kind"), Some(&"unknown-method".into()));
+}
+
+#[tokio::test]
+async fn reqwest_sends_requests_with_any_verb_and_path() {
+    sends_requests_with_any_verb_and_path::<ReqwestClient>().await;
+}
+
+#[tokio::test]
+async fn hyper_sends_requests_with_any_verb_and_path() {
+    sends_requests_with_any_verb_and_path::<HyperClient>().await;
+}
+
 async fn calls_over_a_unix_socket<T: Transport>() {
     let folder = tempfile::tempdir().unwrap();
     let listen = Endpoint::Unix(folder.path().join("calculator.sock"));

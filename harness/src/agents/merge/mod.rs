@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 
 use crate::observe::InFlightMean;
 use crate::record::{
-    AuditCheck, CheckName, HistogramError, Label, Latency, Record, Status, Trial, Used, audit,
+    AuditCheck, CheckName, HistogramError, Label, Latency, Record, Status, Trial, Used, audit, merge_parts,
 };
 use crate::scenario::Contention;
 use crate::stats::{growing_histogram, new_histogram};
@@ -193,6 +193,8 @@ fn trial(parts: &Parts<'_>, of: u32, contention: Contention) -> Result<Trial, Me
         merged.server = merged.server.or(other.server);
         merged.broker = merged.broker.or(other.broker);
         merged.stolen = merged.stolen.into_iter().chain(other.stolen).reduce(f64::max);
+        merged.operations = merge_parts(&merged.operations, &other.operations)
+            .map_err(|source| MergeError::Histogram { name: (*other_name).to_owned(), source })?;
     }
     merged.agents = parts.iter().flat_map(|(_, trial)| trial.agents.iter().cloned()).collect();
     merged.in_flight = in_flight(parts);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::deploy::{Cores, Placement};
 use crate::load::{Load, Operation};
-use crate::observe::{Observation, Timing};
+use crate::observe::{Expectation, Observation, Timing};
 use crate::record::{Agent, AgentPart, Build, ClockOffset, ReferenceClock, SCHEMA, StartSpread, Tool};
 use crate::scenario::{Measurement, Scenario, TrialSpec, TrialTimes};
 use crate::stacks::Stack;
@@ -26,21 +26,21 @@ struct CallOutcome {
 }
 
 fn record_call(seen: &mut Observation, call: &CallOutcome) {
-    let ok = Ok(Value::Int(5));
+    let five = Expectation::Value(Value::Int(5));
     let failed = |kind| Err(CallError::new(kind, ""));
     let result = match call.outcome {
         0 => Ok(Value::Int(-5)),
         1 => failed(ErrorKind::Timeout),
         2 => failed(ErrorKind::Overflow),
         3 => failed(ErrorKind::Undeliverable),
-        _ => ok.clone(),
+        _ => Ok(Value::Int(5)),
     };
     let timing = Timing {
         latency: Duration::from_nanos(call.late + call.waited + call.took),
         service: Some(Duration::from_nanos(call.took)),
         schedule_lag: Some(Duration::from_nanos(call.late)),
     };
-    seen.record(timing, &result, &ok, Numbers::Exact);
+    seen.record(timing, &result, &five, Numbers::Exact);
     seen.counts.slots += 1;
 }
 

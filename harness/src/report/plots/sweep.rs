@@ -1,6 +1,8 @@
 //! Sweeps: figures across measurements that differ only in their load, in their payload or in the number of bindings, which show
 //! each stack as it grows.
 
+use calculator::Method;
+
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, PlotError, draw};
 use super::curves::{self, Curve, LEFT, RIGHT, TOP};
@@ -90,7 +92,10 @@ impl Along {
     fn constant(self, measurement: &Measurement) -> String {
         match self {
             Along::Load => measurement.operation.to_string(),
-            Along::Payload => format!("{} {}", measurement.operation.method().name(), measurement.load),
+            Along::Payload => {
+                let method = measurement.operation.method().map_or("", Method::name);
+                format!("{method} {}", measurement.load)
+            }
             Along::Bindings => format!("{} {}", measurement.operation, measurement.load),
         }
     }

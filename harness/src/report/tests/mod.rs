@@ -4,6 +4,7 @@ mod anatomy;
 mod capacity;
 mod claims;
 mod codecs;
+mod own;
 mod page;
 mod panels;
 mod records;

@@ -9,7 +9,7 @@ use calculator::conformance::Numbers;
 use crate::deploy::Cores;
 use crate::load::{Load, Operation};
 use crate::observe::wire::Traffic;
-use crate::observe::{Observation, Timing};
+use crate::observe::{Expectation, Observation, Timing};
 use crate::record::{
     Build, Check, CheckFailure, CheckLevel, CountedBy, Hop, Latency, Parts, Party, Record, SCHEMA,
     StackFacts, Tool, Trial, Used, Wire, audit,
@@ -75,7 +75,7 @@ pub(crate) fn trial(facts: &StackFacts, measurement: &Measurement, block: u32, p
     let mut seen = Observation::default();
     for i in 0..1_000 {
         let took = Duration::from_nanos(u64::from(1_000 * (position + 1) + 10 * block + i));
-        seen.record(Timing::closed(took), &Ok(Value::Null), &Ok(Value::Null), Numbers::Exact);
+        seen.record(Timing::closed(took), &Ok(Value::Null), &Expectation::AnyResult, Numbers::Exact);
     }
     let used = |cpu_ns| Some(Used { cpu_ns, utilisation: 0.5, peak_rss: 1, ..Used::default() });
     let cores = Cores { client: vec![0], server: vec![0] };

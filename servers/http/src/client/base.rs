@@ -54,6 +54,26 @@ impl Base {
         }
         Ok(url)
     }
+
+    /// The URL of `path`, which begins with a slash and is percent-encoded already, below this one. It may have a query, which
+    /// replaces that of this URL.
+    pub(super) fn join_path(&self, path: &str) -> Result<Url, CallError> {
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        // URL parsers resolve these two segments, even if they are percent-encoded.
+        let is_relative =
+            |segment: &str| matches!(&*segment.to_ascii_lowercase().replace("%2e", "."), "." | "..");
+        if !path.starts_with('/') || path.split('/').any(is_relative) {
+            return Err(unusable(format_args!(
+                "\"{path}\" is not a path that begins with / and has no . or .. in it"
+            )));
+        }
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}{path}", self.url.path().trim_end_matches('/')));
+        if query.is_some() {
+            url.set_query(query);
+        }
+        Ok(url)
+    }
 }
 
 /// User name and password as RFC 7617 sends them.
@@ -83,6 +103,20 @@ mod tests {
         assert_eq!(joined("http://h:1/api", "add"), "http://h:1/api/add");
         assert_eq!(joined("http://h:1/api/?k=1", "a/b ?"), "http://h:1/api/a%2Fb%20%3F?k=1");
         assert!(Base::parse("http://h").unwrap().join("..").is_err());
+    }
+
+    #[test]
+    fn paths_are_appended_as_they_are_with_their_query() {
+        let joined =
+            |url: &str, path: &str| Base::parse(url).unwrap().join_path(path).map(|url| url.to_string());
+        assert_eq!(joined("http://h:1", "/users/7?full=1").unwrap(), "http://h:1/users/7?full=1");
+        assert_eq!(
+            joined("http://h:1/api/?key=1", "/users/a%2Fb").unwrap(),
+            "http://h:1/api/users/a%2Fb?key=1"
+        );
+        for path in ["users", "/users/../secret", "/users/%2E%2e/secret", "/."] {
+            assert!(joined("http://h:1", path).is_err(), "{path}");
+        }
     }
 
     #[test]

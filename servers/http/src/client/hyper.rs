@@ -10,12 +10,13 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use reqwest::Url;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::base::Base;
 use super::failed::read_failed_body;
-use super::{Headers, Reply, Transport, body_error, failed_body_timeout, hyper_error};
+use super::{Headers, Reply, Transport, body_error, failed_body_timeout, hyper_error, request_headers};
 use crate::{VERSION, gzip, read_body};
 
 /// An open connection.
@@ -67,19 +68,27 @@ impl Transport for HyperClient {
     }
 
     fn target(&self, segment: &str) -> Result<Uri, CallError> {
-        let url = self.base.join(segment)?;
-        let text =
-            url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
-        Uri::try_from(text).map_err(|error| unusable(&error))
+        uri(&self.base.join(segment)?)
     }
 
-    async fn post(&self, target: &Uri, body: Vec<u8>) -> Result<Reply, CallError> {
-        let body = if self.compress { gzip(&body) } else { body };
+    fn path_target(&self, path: &str) -> Result<Uri, CallError> {
+        uri(&self.base.join_path(path)?)
+    }
+
+    async fn request(
+        &self,
+        verb: Method,
+        target: &Uri,
+        headers: Option<&HeaderMap>,
+        body: Option<Vec<u8>>,
+    ) -> Result<Reply, CallError> {
+        let headers = request_headers(&self.headers, headers, body.is_some());
+        let body = body.map(|body| if self.compress { gzip(&body) } else { body }).unwrap_or_default();
         let mut request = Request::new(Full::new(Bytes::from(body)));
         *request.version_mut() = VERSION;
-        *request.method_mut() = Method::POST;
+        *request.method_mut() = verb;
         *request.uri_mut() = target.clone();
-        *request.headers_mut() = self.headers.clone();
+        *request.headers_mut() = headers;
 
         let mut connection = self.connection.lock().await;
         let (mut head, body) = self.send(&mut connection, request).await?.into_parts();
@@ -143,6 +152,12 @@ impl HyperClient {
         let message = format!("cannot connect to {}: {reason}", self.base.endpoint());
         CallError::new(ErrorKind::Undeliverable, message)
     }
+}
+
+/// Path and query of `url`, as in the request line.
+fn uri(url: &Url) -> Result<Uri, CallError> {
+    let text = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+    Uri::try_from(text).map_err(|error| unusable(&error))
 }
 
 fn host(base: &Base) -> Result<HeaderValue, CallError> {

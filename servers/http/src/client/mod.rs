@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use calculator::{CallError, ClientOptions, ErrorKind};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::BodyError;
 use crate::gzip::Coding;
@@ -43,7 +43,15 @@ pub trait Transport: Sized + Send + Sync + 'static {
     /// [`ErrorKind::Undeliverable`] if the result is not a valid URL.
     fn target(&self, segment: &str) -> Result<Self::Target, CallError>;
 
-    /// Posts `body`. A connection that the server has closed since the last call is replaced first; a request that was
+    /// The target with this path, and perhaps a query, below the client's URL. `path` begins with a slash, and is percent-encoded
+    /// already.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Undeliverable`] if the result is not a valid URL.
+    fn path_target(&self, path: &str) -> Result<Self::Target, CallError>;
+
+    /// Sends a request with the method `verb`, a body if there is one, and further `headers`, which replace those of the client
+    /// with the same names. A connection that the server has closed since the last call is replaced first; a request that was
     /// sent is never sent again.
     ///
     /// # Errors
@@ -51,11 +59,25 @@ pub trait Transport: Sized + Send + Sync + 'static {
     /// long, [`ErrorKind::TooLarge`] for a response above the limit, [`ErrorKind::Malformed`] for one that is not
     /// HTTP. A response of any status is a success. Of a response that reports a failure by its status, the body is as
     /// much as arrives within a second, or half of the timeout in the options if that is shorter.
+    fn request(
+        &self,
+        verb: Method,
+        target: &Self::Target,
+        headers: Option<&HeaderMap>,
+        body: Option<Vec<u8>>,
+    ) -> impl Future<Output = Result<Reply, CallError>> + Send;
+
+    /// Posts `body`, like [`request`](Self::request).
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
     fn post(
         &self,
         target: &Self::Target,
         body: Vec<u8>,
-    ) -> impl Future<Output = Result<Reply, CallError>> + Send;
+    ) -> impl Future<Output = Result<Reply, CallError>> + Send {
+        self.request(Method::POST, target, None, Some(body))
+    }
 }
 
 /// The headers of every request, other than `host` and `content-length`.
@@ -107,6 +129,19 @@ impl Headers {
         }
         Ok(headers)
     }
+}
+
+/// The headers of a request: those of the client, which are `prepared`, replaced by `headers`. A request without a body has no
+/// `content-type` unless `headers` have one.
+fn request_headers(prepared: &HeaderMap, headers: Option<&HeaderMap>, has_body: bool) -> HeaderMap {
+    let mut all = prepared.clone();
+    if !has_body {
+        all.remove(header::CONTENT_TYPE);
+    }
+    for (name, value) in headers.into_iter().flatten() {
+        all.insert(name.clone(), value.clone());
+    }
+    all
 }
 
 /// The response to a request.

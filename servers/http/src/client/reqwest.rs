@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use super::base::Base;
 use super::failed::read_failed_body;
-use super::{Headers, Reply, Transport, body_error, failed_body_timeout, hyper_error};
+use super::{Headers, Reply, Transport, body_error, failed_body_timeout, hyper_error, request_headers};
 use crate::VERSION;
 use crate::body::Chunks;
 use crate::gzip;
@@ -72,12 +72,23 @@ impl Transport for ReqwestClient {
         self.base.join(segment)
     }
 
-    async fn post(&self, target: &Url, body: Vec<u8>) -> Result<Reply, CallError> {
-        let body = if self.compress { gzip(&body) } else { body };
-        let mut request = Request::new(Method::POST, target.clone());
+    fn path_target(&self, path: &str) -> Result<Url, CallError> {
+        self.base.join_path(path)
+    }
+
+    async fn request(
+        &self,
+        verb: Method,
+        target: &Url,
+        headers: Option<&HeaderMap>,
+        body: Option<Vec<u8>>,
+    ) -> Result<Reply, CallError> {
+        let headers = request_headers(&self.headers, headers, body.is_some());
+        let body = body.map(|body| if self.compress { gzip(&body) } else { body });
+        let mut request = Request::new(verb, target.clone());
         *request.version_mut() = VERSION;
-        *request.headers_mut() = self.headers.clone();
-        *request.body_mut() = Some(body.into());
+        *request.headers_mut() = headers;
+        *request.body_mut() = body.map(Into::into);
 
         let _guard = self.in_flight.lock().await;
         let mut response = self.client.execute(request).await.map_err(|error| reqwest_error(&error))?;

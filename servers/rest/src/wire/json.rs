@@ -34,6 +34,38 @@ pub fn encode_call(call: &Call) -> Result<Vec<u8>, CallError> {
     Ok(out)
 }
 
+/// Encodes the body of a request with a [head](crate::RequestHead): the only parameter. Text is sent as it is, any other value as JSON.
+/// `None` without a parameter.
+///
+/// # Errors
+/// As [`json::write`], for a value that JSON cannot represent.
+pub fn encode_body(call: &Call) -> Result<Option<Vec<u8>>, CallError> {
+    match call.params.values().next() {
+        None => Ok(None),
+        Some(Value::Str(text)) => Ok(Some(text.as_bytes().to_vec())),
+        Some(value) => {
+            let mut out = Vec::with_capacity(64);
+            json::write(&mut out, value)?;
+            Ok(Some(out))
+        }
+    }
+}
+
+/// Decodes the body of a response to such a request: a value in JSON if `is_json`, else text, or bytes where it is not UTF-8. An
+/// empty body is null.
+///
+/// # Errors
+/// As [`json::read`].
+pub fn decode_body(is_json: bool, body: &[u8], limits: &Limits) -> Result<Value, CallError> {
+    if body.is_empty() {
+        Ok(Value::Null)
+    } else if is_json {
+        json::read(body, limits)
+    } else {
+        Ok(str::from_utf8(body).map_or_else(|_| Value::from(body.to_vec()), Value::from))
+    }
+}
+
 /// Decodes the arguments in the body of a call. The last member with a name wins.
 ///
 /// # Errors

@@ -20,7 +20,9 @@ mod problem;
 mod query;
 pub mod xml;
 
-pub use json::{decode_params, decode_result, encode_call, encode_problem, encode_result};
+pub use json::{
+    decode_body, decode_params, decode_result, encode_body, encode_call, encode_problem, encode_result,
+};
 pub use problem::{Problem, decode_failure, status};
 pub use query::{ParameterType, decode_query};
 

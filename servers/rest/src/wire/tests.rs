@@ -165,3 +165,17 @@ fn text_that_is_not_utf_8_is_rejected_also_in_members_that_are_ignored() {
     let reply = b"{\"result\":5,\"other\":\"\xc0\"}";
     assert_eq!(decode_result(reply, &Limits::default()).unwrap_err().kind, ErrorKind::Malformed);
 }
+
+#[test]
+fn the_body_of_a_request_is_its_parameter_and_that_of_the_response_the_result() {
+    let body = |params: Vec<Value>| encode_body(&Call::positional("POST /users", params)).unwrap();
+    assert_eq!(body(vec![]), None);
+    assert_eq!(body(vec!["two words".into()]).unwrap(), b"two words");
+    assert_eq!(body(vec![Value::map(vec![("a".into(), Value::Float(1.0))])]).unwrap(), br#"{"a":1.0}"#);
+    let decoded = |is_json, body: &[u8]| decode_body(is_json, body, &Limits::default());
+    assert_eq!(decoded(true, b"[1, 2.0]"), Ok(Value::list(vec![Value::Int(1), Value::Float(2.0)])));
+    assert_eq!(decoded(true, b"{").unwrap_err().kind, ErrorKind::Malformed);
+    assert_eq!(decoded(false, b"{"), Ok("{".into()));
+    assert_eq!(decoded(false, b"\xff"), Ok(vec![0xff].into()));
+    assert_eq!((decoded(true, b""), decoded(false, b"")), (Ok(Value::Null), Ok(Value::Null)));
+}

@@ -1,0 +1,226 @@
+//! Whether the figures of a record keep the service level objectives of its scenario.
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use crate::load::Operation;
+use crate::observe::Counts;
+use crate::record::{HistogramError, Latency, Record, Status, Trial};
+use crate::scenario::{Slo, SloFigure};
+use crate::stats::{carries_quantile, growing_histogram, median, quantile_with_missing};
+
+/// An objective, judged for one stack in one measurement.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct JudgedSlo {
+    /// The objective.
+    pub slo: Slo,
+    /// The measurement.
+    pub measurement: String,
+    /// The stack.
+    pub stack: String,
+    /// The operation, where the objective names one that is a part of a mix.
+    pub operation: Option<Operation>,
+    /// The figure: nanoseconds, a share, or calls per second. Absent where it is infinite, because too many calls got no correct
+    /// answer, or is not known.
+    pub value: Option<f64>,
+    /// Whether it keeps the limit.
+    pub outcome: SloOutcome,
+}
+
+/// Whether a figure keeps its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SloOutcome {
+    /// It does.
+    Kept,
+    /// It does not.
+    Broken,
+    /// There are too few calls for the figure, or no valid trial.
+    Undecided,
+}
+
+impl SloOutcome {
+    /// The name in tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            SloOutcome::Kept => "kept",
+            SloOutcome::Broken => "broken",
+            SloOutcome::Undecided => "undecided",
+        }
+    }
+}
+
+/// Judges every objective of `record` for every stack but the floors, in each measurement that it is about.
+///
+/// Response times and rates are those of valid trials. Errors count in every trial, since too many make it invalid.
+///
+/// # Errors
+/// When a histogram cannot be read.
+pub fn judge_slos(record: &Record) -> Result<Vec<JudgedSlo>, HistogramError> {
+    let mut judged = vec![];
+    for slo in &record.scenario.slos {
+        for measurement in &record.scenario.measurements {
+            for facts in record.stacks.iter().filter(|facts| !facts.protocol.is_floor()) {
+                let is_of =
+                    |trial: &&Trial| trial.measurement == measurement.name && trial.stack == facts.name;
+                let trials: Vec<_> = record.trials.iter().filter(is_of).collect();
+                let Some((operation, calls)) = calls(slo, &measurement.name, measurement.operation, &trials)
+                else {
+                    continue;
+                };
+                let (value, outcome) = judge(slo, &calls)?;
+                judged.push(JudgedSlo {
+                    slo: slo.clone(),
+                    measurement: measurement.name.clone(),
+                    stack: facts.name.clone(),
+                    operation,
+                    value,
+                    outcome,
+                });
+            }
+        }
+    }
+    Ok(judged)
+}
+
+/// The calls that an objective is about, of one trial.
+struct Calls<'a> {
+    is_valid: bool,
+    counts: &'a Counts,
+    latency: Option<&'a Latency>,
+    /// Correct answers per second.
+    rate: f64,
+}
+
+/// The calls of `trials`, which are those of a stack in the `measurement` of `operation`, that `slo` is about: all of them, or those of
+/// one operation of a mix, which is returned, too. `None` if it is about none of them.
+#[allow(clippy::cast_precision_loss)]
+fn calls<'a>(
+    slo: &Slo,
+    measurement: &str,
+    operation: Operation,
+    trials: &[&'a Trial],
+) -> Option<(Option<Operation>, Vec<Calls<'a>>)> {
+    let whole = |trial: &&'a Trial| Calls {
+        is_valid: trial.status == Status::Valid,
+        counts: &trial.counts,
+        latency: trial.latency.as_ref(),
+        rate: trial.throughput,
+    };
+    let is_whole =
+        slo.subject.as_ref().is_none_or(|name| name == measurement || *name == operation.to_string());
+    if is_whole {
+        return (!trials.is_empty()).then(|| (None, trials.iter().map(whole).collect()));
+    }
+    let name = slo.subject.as_deref()?;
+    let parts = trials.iter().filter_map(|trial| {
+        let part = trial.operations.iter().find(|part| part.operation.as_str() == name)?;
+        let share = part.counts.right as f64 / (trial.counts.right as f64).max(1.0);
+        let calls = Calls {
+            is_valid: trial.status == Status::Valid,
+            counts: &part.counts,
+            latency: part.latency.as_ref(),
+            rate: trial.throughput * share,
+        };
+        Some((Operation::own(part.operation), calls))
+    });
+    let (operations, calls): (Vec<_>, Vec<_>) = parts.unzip();
+    Some((Some(*operations.first()?), calls))
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn judge(slo: &Slo, calls: &[Calls<'_>]) -> Result<(Option<f64>, SloOutcome), HistogramError> {
+    let decided = |value: f64| {
+        let outcome = if slo.is_kept_by(value) { SloOutcome::Kept } else { SloOutcome::Broken };
+        (Some(value).filter(|value| value.is_finite()), outcome)
+    };
+    let valid: Vec<_> = calls.iter().filter(|calls| calls.is_valid).collect();
+    Ok(match slo.figure {
+        SloFigure::ErrorRate => {
+            let counts = Counts::of(calls.iter().map(|calls| calls.counts));
+            let all = counts.started.saturating_add(counts.not_sent);
+            if all == 0 {
+                (None, SloOutcome::Undecided)
+            } else {
+                decided(counts.not_right() as f64 / all as f64)
+            }
+        }
+        SloFigure::Rate => {
+            let rates: Vec<f64> = valid.iter().map(|calls| calls.rate).collect();
+            median(&rates).map_or((None, SloOutcome::Undecided), decided)
+        }
+        SloFigure::ResponseTime(quantile) => {
+            let counts = Counts::of(valid.iter().map(|calls| calls.counts));
+            let mut all: Histogram<u64> = growing_histogram();
+            for latency in valid.iter().filter_map(|calls| calls.latency) {
+                all.add(latency.histogram()?).map_err(|error| HistogramError::new(&error))?;
+            }
+            let is_known = quantile >= 1.0 || carries_quantile(counts.started as f64, quantile);
+            if counts.started == 0 || !is_known {
+                (None, SloOutcome::Undecided)
+            } else {
+                let value = quantile_with_missing(&all, counts.not_right(), quantile);
+                decided(value.map_or(f64::INFINITY, |nanos| nanos as f64))
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::record;
+
+    fn judged(slos: &[&str], change: impl Fn(&mut Record)) -> Vec<(String, SloOutcome, Option<f64>)> {
+        let mut record = record(&["tcp", "rest"], 3);
+        record.scenario.slos = slos.iter().map(|slo| slo.parse().unwrap()).collect();
+        change(&mut record);
+        let judged = judge_slos(&record).unwrap();
+        judged.into_iter().map(|judged| (judged.stack, judged.outcome, judged.value)).collect()
+    }
+
+    #[test]
+    fn each_stack_but_the_floors_keeps_an_objective_or_breaks_it() {
+        let outcomes = |slo: &str| judged(&[slo], |_| ());
+        assert!(
+            outcomes("p50<1s")
+                .iter()
+                .all(|(stack, outcome, _)| stack == "rest" && *outcome == SloOutcome::Kept)
+        );
+        assert!(outcomes("p50<1ns").iter().all(|(_, outcome, _)| *outcome == SloOutcome::Broken));
+        assert!(outcomes("add.error_rate<=0").iter().all(|(_, outcome, _)| *outcome == SloOutcome::Kept));
+        assert!(outcomes("rate>1e12").iter().all(|(_, outcome, _)| *outcome == SloOutcome::Broken));
+        assert!(!outcomes("p50<1s").is_empty() && outcomes("nothing.p50<1s").is_empty());
+    }
+
+    #[test]
+    fn errors_count_in_invalid_trials_and_times_do_not() {
+        let all_invalid = |record: &mut Record| {
+            for trial in &mut record.trials {
+                trial.status = Status::Invalid;
+                trial.counts.wrong = trial.counts.right;
+                trial.counts.started += trial.counts.wrong;
+            }
+        };
+        let outcomes = judged(&["error_rate<50%", "error_rate<=50%"], all_invalid);
+        assert!(outcomes.iter().any(|(_, outcome, _)| *outcome == SloOutcome::Broken));
+        assert!(outcomes.iter().all(|(_, _, value)| *value == Some(0.5)));
+        let outcomes = judged(&["p50<1s", "rate>1"], all_invalid);
+        assert!(
+            outcomes.iter().all(|(_, outcome, value)| (*outcome, *value) == (SloOutcome::Undecided, None))
+        );
+    }
+
+    #[test]
+    fn a_quantile_among_calls_without_an_answer_is_infinite() {
+        let half_wrong = |record: &mut Record| {
+            for trial in &mut record.trials {
+                trial.counts.wrong = 2 * trial.counts.right;
+                trial.counts.started += trial.counts.wrong;
+            }
+        };
+        let outcomes = judged(&["p50<100s"], half_wrong);
+        assert!(outcomes.iter().all(|(_, outcome, value)| (*outcome, *value) == (SloOutcome::Broken, None)));
+    }
+}

@@ -1,0 +1,71 @@
+//! Reports of services that know nothing of the calculator.
+
+use super::*;
+use crate::load::{Operation, OwnName};
+use crate::observe::CallOutcome;
+use crate::record::OperationPart;
+
+/// Two servers of one's own, of which the second takes a quarter longer, in placements that the run did not choose.
+fn record_of_two_servers(operation: &str) -> Record {
+    let operation = Operation::named(operation).unwrap();
+    let mut record = record(&["jsonrpc@old", "jsonrpc@new"], 10);
+    record.scenario.measurements.retain(|measurement| measurement.name == "latency");
+    record.trials.retain(|trial| trial.measurement == "latency");
+    record.scenario.measurements[0].operation = operation;
+    record.scenario.operations =
+        toml::from_str::<std::collections::BTreeMap<String, Vec<_>>>("operation = [{ name = \"get\" }]")
+            .unwrap()["operation"]
+            .clone();
+    record.checks.clear();
+    for facts in &mut record.stacks {
+        facts.target = Some("http://127.0.0.1:1".to_owned());
+    }
+    for trial in &mut record.trials {
+        trial.operation = operation;
+        trial.server_placed = false;
+        trial.latency.as_mut().unwrap().p50 =
+            Some(if trial.stack.ends_with("new") { 12_500 } else { 10_000 });
+    }
+    record
+}
+
+#[test]
+fn two_servers_that_the_run_did_not_place_are_compared_with_each_other() {
+    let record = record_of_two_servers("get");
+    let summary = Summary::new(&record).unwrap();
+    let report = terminal(&record, &summary);
+    assert!(report.contains("faster by 25 %"), "{report}");
+    assert!(report.contains("! answers were not checked: no expectation is given for get"), "{report}");
+    // A server that the run has placed is not compared with them.
+    let mut with_placed = record;
+    for trial in with_placed.trials.iter_mut().filter(|trial| trial.stack == "jsonrpc@old") {
+        trial.server_placed = true;
+    }
+    let summary = Summary::new(&with_placed).unwrap();
+    assert!(!terminal(&with_placed, &summary).contains("faster by"));
+}
+
+#[test]
+fn the_operations_of_a_mix_are_shown_each_and_together() {
+    let mut record = record_of_two_servers("mix");
+    for trial in &mut record.trials {
+        let mut observed = crate::observe::Observation::default();
+        for call in 0..1_000 {
+            let outcome = if call == 0 { CallOutcome::Wrong } else { CallOutcome::Right };
+            observed.record_part(usize::from(call % 4 == 0), std::time::Duration::from_micros(50), outcome);
+        }
+        let names = ["get", "rename"].map(|name| OwnName::new(name).unwrap());
+        trial.operations = OperationPart::all(&names, &observed.parts).unwrap();
+    }
+    let summary = Summary::new(&record).unwrap();
+    let report = terminal(&record, &summary);
+    assert!(report.contains("Calls by operation"), "{report}");
+    let row = |name: &str| {
+        let line = report.lines().find(|line| line.trim_start().starts_with(&format!("{name} "))).unwrap();
+        line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let rename = row("rename");
+    assert_eq!(rename[rename.len() - 5..][..2], ["2,500", "25"]);
+    assert_eq!(rename.last().unwrap(), "10");
+    assert_eq!(row("all")[1], "10,000");
+}
