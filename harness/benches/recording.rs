@@ -59,7 +59,7 @@ fn recording(criterion: &mut Criterion) {
     let own = OwnOperations::new(&[definition], Path::new(""), |_| String::new()).unwrap();
     let stack = Stack::named("jsonrpc").unwrap();
     group.bench_function("preparing an own call", |bencher| {
-        bencher.iter(|| own.example(black_box(name), stack, 1))
+        bencher.iter(|| own.example(black_box(name), stack, 1));
     });
     group.bench_function("clock", |bencher| bencher.iter(Instant::now));
     group.finish();

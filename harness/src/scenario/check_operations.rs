@@ -29,8 +29,9 @@ pub(super) fn check_operations(scenario: &Scenario) -> Result<(), Mistake> {
     for (operation, listed) in of_measurements.chain(of_timelines).chain(of_searches) {
         check_operation(scenario, operation)?;
         for name in if listed.is_empty() { &scenario.stacks } else { listed } {
-            let stack = Stack::named(name).map_err(|error| Mistake::new(name, error.to_string()))?;
-            if let Some(obstacle) = scenario.own.obstacle(operation, stack) {
+            // Names of stacks are checked elsewhere.
+            let stack = Stack::named(name).ok();
+            if let Some(obstacle) = stack.and_then(|stack| scenario.own.obstacle(operation, stack)) {
                 return Err(Mistake::new(&operation.to_string(), obstacle));
             }
         }

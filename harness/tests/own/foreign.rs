@@ -213,7 +213,7 @@ fn a_broken_objective_ends_the_run_with_exit_code_1() {
     let (ended, report) = run("p50<1ns");
     assert!(ended.out.join("\n").contains("Service level objectives: 1 kept, 1 broken"), "{:?}", ended.out);
     ended.with(1, &[]);
-    assert!(report.contains("get.error_rate<=0") && report.contains("broken"), "{report}");
+    assert!(report.contains("## Service level objectives") && report.contains("| broken |"), "{report}");
     let (ended, _) = run("p50<100s");
     assert!(matches!(ended.status.code(), Some(0 | 4)), "{:?}", ended.err);
     let folder = Folder::of(1, &[("get", "closed:1")], operation);
