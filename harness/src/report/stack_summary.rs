@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hdrhistogram::Histogram;
 
-use super::operations::OperationSummary;
+use super::operation_summary::OperationSummary;
 use super::receivers::{DeliverySummary, shares};
 use super::server_capacity::{ServerCapacity, capacity_per_core};
 use super::spread::Spread;

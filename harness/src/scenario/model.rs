@@ -78,7 +78,7 @@ pub struct Scenario {
     /// (response times), error_rate (a share of the calls) and rate (correct answers per second). If one is broken, `rpcbench run`
     /// ends with exit code 1.
     #[serde(rename = "slo", default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(example = ["get_user.p99<20ms", "error_rate<0.1%"])]
+    #[schemars(with = "Vec<String>", example = ["get_user.p99<20ms", "error_rate<0.1%"])]
     pub slos: Vec<Slo>,
     /// Other scenarios, whose measurements, timelines, topologies and claims become part of this one: names of built-in
     /// scenarios, or paths of files, relative to this file. Their names get a prefix, such as `overhead: latency`. They keep their

@@ -112,7 +112,7 @@ impl FromStr for Slo {
             )));
         };
         if subject.as_ref().is_some_and(String::is_empty) {
-            return Err(refused("there is no name before the dot".to_owned()));
+            return Err(refused("a name is missing before the dot".to_owned()));
         }
         let limit = limit(figure, right).map_err(refused)?;
         Ok(Slo { text: text.trim().to_owned(), subject, figure, comparison, limit })
@@ -195,7 +195,7 @@ mod tests {
             ("p99=20ms", "expected a figure, one of"),
             ("p98<20ms", "unknown figure in `p98`"),
             ("get.eror_rate<1%", "did you mean `error_rate`?"),
-            (".p99<20ms", "no name before the dot"),
+            (".p99<20ms", "a name is missing before"),
             ("p99<20", "has no unit"),
             ("p99<20mss", "the limit `20mss`"),
             ("error_rate<200%", "is not a share"),
