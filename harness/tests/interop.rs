@@ -6,6 +6,9 @@ mod common;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use calculator::Calculator;
 use common::{Process, finish, python, rpcbench};
 use nix::sys::signal::Signal;
 use rpcbench::deploy::rabbitmq::PrivateBroker;
@@ -92,6 +95,20 @@ fn zerorpc() {
     both_ways("zerorpc", &["zerorpc_server.py"], &[BEYOND_64_BITS, "echo"]);
 }
 
+/// The definitions of the messages of gRPC, as the reference server takes them.
+fn definitions() -> String {
+    format!("--definitions={}", STANDARD.encode(grpc::descriptor::encoded(&Calculator)))
+}
+
+#[test]
+fn grpc() {
+    let definitions = definitions();
+    let server = ["grpc_server.py", &definitions];
+    for stack in ["grpc", "grpc-h2"] {
+        both_ways(stack, &server, &[BEYOND_64_BITS, "echo"]);
+    }
+}
+
 #[test]
 fn amqp() {
     let broker = PrivateBroker::start(&[]).unwrap();
@@ -130,11 +147,15 @@ fn rest() {
 
 #[test]
 fn a_reference_server_ends_with_its_input() {
-    for script in ["rest_server.py", "xmlrpc_server.py", "jsonrpc_server.py", "zerorpc_server.py"] {
-        let mut server = Process::start(python(script).arg("--end-with-input").stdin(Stdio::piped()));
+    let ends_with_input = |server: &mut Command| {
+        let mut server = Process::start(server.arg("--end-with-input").stdin(Stdio::piped()));
         server.url();
         server.ended().with(0, &[]);
+    };
+    for script in ["rest_server.py", "xmlrpc_server.py", "jsonrpc_server.py", "zerorpc_server.py"] {
+        ends_with_input(&mut python(script));
     }
+    ends_with_input(python("grpc_server.py").arg(definitions()));
 }
 
 #[test]
@@ -199,8 +220,8 @@ fn languages_are_compared_in_a_run() {
 }
 
 /// Stacks whose servers listen themselves.
-const REFERENCE_STACKS: [&str; 4] =
-    ["rest-python", "xmlrpc-python", "xmlrpc-python-threads", "jsonrpc-python"];
+const REFERENCE_STACKS: [&str; 5] =
+    ["rest-python", "xmlrpc-python", "xmlrpc-python-threads", "jsonrpc-python", "grpc-python"];
 
 #[test]
 fn reference_servers_are_stacks() {
@@ -209,7 +230,8 @@ fn reference_servers_are_stacks() {
     assert_eq!(record.skipped, []);
     for stack in REFERENCE_STACKS {
         let facts = record.stacks.iter().find(|facts| facts.name == stack).unwrap();
-        assert_eq!(facts.executor, if stack.ends_with("-threads") { "threads" } else { "blocking" });
+        let has_threads = stack.ends_with("-threads") || stack == "grpc-python";
+        assert_eq!(facts.executor, if has_threads { "threads" } else { "blocking" });
         let trials: Vec<_> = record.trials.iter().filter(|trial| trial.stack == stack).collect();
         let [trial] = trials[..] else { panic!("{stack}: {} trials", trials.len()) };
         assert!(trial.counts.right > 0 && trial.counts.not_right() == trial.counts.unfinished, "{trial:?}");

@@ -141,6 +141,84 @@ def zerorpc(url):
     client.close()
 
 
+def grpc(url):
+    import grpc
+    from google.protobuf import descriptor_pool, message_factory
+    from google.rpc import error_details_pb2
+    from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+    from grpc_status import rpc_status
+
+    channel = grpc.insecure_channel(url.partition("://")[2])
+    # The server describes its messages.
+    database = ProtoReflectionDescriptorDatabase(channel)
+    pool = descriptor_pool.DescriptorPool(database)
+    service = pool.FindServiceByName("rpcbench.Calculator")
+    message = lambda name: message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
+    Value = message("rpcbench.Value")
+
+    def wrap(value):
+        kinds = {bool: "bool", int: "int", float: "float", str: "string", bytes: "bytes"}
+        if value is None:
+            return Value(null=0)
+        if isinstance(value, list):
+            return Value(list={"items": map(wrap, value)})
+        if isinstance(value, dict):
+            return Value(map={"members": [{"name": name, "value": wrap(item)} for name, item in value.items()]})
+        return Value(**{kinds[type(value)]: value})
+
+    def unwrap(value):
+        kind = value.WhichOneof("kind")
+        if kind == "list":
+            return list(map(unwrap, value.list.items))
+        if kind == "map":
+            return {member.name: unwrap(member.value) for member in value.map.members}
+        return None if kind == "null" else getattr(value, kind)
+
+    def send(path, request, reply, timeout=10):
+        try:
+            return channel.unary_unary(path, type(request).SerializeToString, reply.FromString)(request, timeout=timeout)
+        except grpc.RpcError as error:
+            raise Failed(kinds(error), f"{error.code()}: {error.details()}")
+
+    def kinds(error):
+        status = rpc_status.from_call(error)
+        info = error_details_pb2.ErrorInfo()
+        if status and any(detail.Unpack(info) for detail in status.details):
+            return {info.reason.lower().replace("_", "-")}
+        return {UNKNOWN} if error.code() == grpc.StatusCode.UNIMPLEMENTED else set()
+
+    def call(method, arguments, timeout=10):
+        name = method.capitalize() if method.isalpha() else method
+        described = service.methods_by_name.get(name)
+        path = f"/{service.full_name}/{name}"
+        if described is None:
+            return send(path, Value(), Value)
+        fields = [field.name for field in described.input_type.fields]
+        if len(arguments) > len(fields):
+            raise Failed({INVALID}, "a request has no field for the argument")
+        request = message(described.input_type.full_name)(**dict(zip(fields, map(wrap, arguments))))
+        return unwrap(send(path, request, Value, timeout))
+
+    def count(limit):
+        stream = channel.unary_stream(f"/{service.full_name}/Count", message("rpcbench.CountRequest").SerializeToString, Value.FromString)
+        return stream(message("rpcbench.CountRequest")(limit=wrap(limit)), timeout=10)
+
+    def health(service):
+        Request, Response = (message(f"grpc.health.v1.HealthCheck{end}") for end in ("Request", "Response"))
+        return send("/grpc.health.v1.Health/Check", Request(service=service), Response).status
+
+    yield call
+    yield "the services by reflection", lambda: "rpcbench.Calculator" in database.get_services(), True
+    yield "the methods by reflection", lambda: METHODS - {name.lower() for name in service.methods_by_name}, set()
+    yield "health of the service", lambda: health(service.full_name), 1
+    yield "echo of bytes", lambda: call("echo", [b"\0\xff"]), b"\0\xff"
+    yield "echo of nothing", lambda: call("echo", [None]), None
+    yield "echo of a list in a list", lambda: call("echo", [[1, [2.0, "x"], []]]), [1, [2.0, "x"], []]
+    yield "a stream of Count", lambda: list(map(unwrap, count(1_000))) == list(range(1_000)), True
+    yield "echo of 300 KB", lambda: call("echo", ["ü" * 150_000]) == "ü" * 150_000, True
+    channel.close()
+
+
 def amqp(url, topic):
     import oslo_messaging
     from oslo_config import cfg
@@ -209,7 +287,7 @@ def same(value, expected):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("protocol", choices=["xmlrpc", "jsonrpc", "zerorpc", "amqp"])
+    parser.add_argument("protocol", choices=["xmlrpc", "jsonrpc", "zerorpc", "grpc", "amqp"])
     parser.add_argument("url", nargs="?", default=os.environ.get("RPCBENCH_BROKER"),
                         help="the URL of the server, or for amqp that of the broker (default: the value of RPCBENCH_BROKER)")
     parser.add_argument("--topic", default="calc", help="the topic of an AMQP server")
@@ -218,7 +296,7 @@ def main():
         parser.error("give a URL")
     where = [arguments.url, arguments.topic] if arguments.protocol == "amqp" else [arguments.url]
     # The first item is a function that makes a call. The others are rows for further features of the library.
-    library = {"xmlrpc": xmlrpc, "jsonrpc": jsonrpc, "zerorpc": zerorpc, "amqp": amqp}[arguments.protocol](*where)
+    library = {"xmlrpc": xmlrpc, "jsonrpc": jsonrpc, "zerorpc": zerorpc, "grpc": grpc, "amqp": amqp}[arguments.protocol](*where)
     call = next(library)
 
     failures = 0

@@ -15,7 +15,7 @@ use crate::deploy::{keep_awake, rabbitmq};
 use crate::gate::driver;
 use crate::sys;
 
-/// Measure and explain what a remote call costs in REST, XML-RPC, JSON-RPC, zerorpc and AMQP
+/// Measure and explain what a remote call costs in REST, XML-RPC, JSON-RPC, zerorpc, gRPC and AMQP
 #[derive(Parser)]
 #[command(
     name = "rpcbench",

@@ -70,6 +70,9 @@ mod tests {
         assert_eq!(parts("jsonrpc"), [(2, 63), (1, 44)]);
         // <value><int>2</int></value> and a line feed
         assert_eq!(parts("xmlrpc"), [(56, 187), (28, 121)]);
+        // A type and an octet for each small integer, and for each argument a key and a length.
+        assert_eq!(parts("grpc"), [(4, 8), (2, 2)]);
+        assert_eq!(parts("grpc-h2"), parts("grpc"));
         // One octet for each small integer.
         assert_eq!(parts("zerorpc"), [(2, 57), (1, 101)]);
         // {"method":"add","args":[2,3]} and {"result":5}

@@ -19,6 +19,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &super::xmlrpc::Xmlrpc,
     &super::jsonrpc::Jsonrpc,
     &super::zerorpc::Zerorpc,
+    &super::grpc::Grpc,
     &super::amqp::Amqp,
     #[cfg(feature = "dummy")]
     &super::dummy::Dummy,
@@ -207,6 +208,8 @@ mod tests {
         for (stack, url) in [
             ("rest", "http://h:1/"),
             ("zerorpc", "ipc:///tmp/s"),
+            ("grpc", "grpc://h:1"),
+            ("grpc-h2", "unix:///tmp/s"),
             ("amqp", "rabbit://u:p@h/v"),
             ("amqp-bare", "amqp://h"),
         ] {
@@ -219,6 +222,7 @@ mod tests {
             ("amqp", "http://u:secret@h/"),
             ("amqp", "amqp://u:sec/ret@h/"),
             ("tcp", "tcp://"),
+            ("grpc", "http://h:1/"),
         ] {
             let message = check(stack, url).unwrap_err();
             assert!(message.contains("takes a URL such as") && !message.contains("sec"), "{message}");

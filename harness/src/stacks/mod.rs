@@ -13,6 +13,7 @@ mod dissection;
 mod dummy;
 mod exchange;
 mod facts;
+mod grpc;
 mod http;
 mod inproc;
 mod invoke;

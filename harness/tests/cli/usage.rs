@@ -69,6 +69,7 @@ fn durations_have_one_syntax_and_do_not_overflow() {
         ("xmlrpc", "http://127.0.0.1:1/"),
         ("jsonrpc", "http://127.0.0.1:1/"),
         ("zerorpc", "tcp://127.0.0.1:1"),
+        ("grpc", "grpc://127.0.0.1:1"),
         ("tcp", "tcp://127.0.0.1:1"),
         ("amqp", "amqp://127.0.0.1:1/"),
     ] {
@@ -97,6 +98,7 @@ fn urls_and_ports_that_cannot_be_used_are_usage_errors() {
         ("rest", "http://127.0.0.1:99999/"),
         ("xmlrpc", "http://127.0.0.1:99999/"),
         ("zerorpc", "tcp://127.0.0.1:99999"),
+        ("grpc", "grpc://127.0.0.1:99999"),
         ("amqp", "amqp://127.0.0.1:99999/"),
     ] {
         refused(&["call", stack, url, "add"], &["0 and 65535"]);

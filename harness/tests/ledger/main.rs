@@ -137,6 +137,7 @@ fn without_a_broker_the_ledger_is_what_a_relay_counts() {
                 let found = match (stack.protocol.name(), stack.server.name) {
                     ("tcp", "libzmq") => zeromq_message(b"", &last),
                     ("zerorpc", _) => zeromq_message(DELIMITER, &last),
+                    ("grpc", _) => grpc_message(&last),
                     _ if stack.protocol.http_version(&Options::default()).is_some() => http_message(&last),
                     _ => last.len() as u64,
                 };
@@ -144,8 +145,10 @@ fn without_a_broker_the_ledger_is_what_a_relay_counts() {
             }
             let fairness =
                 fairness::collect(stack, context, &running.location.destination, Observed::default());
-            assert_eq!(fairness.http.is_some(), down.starts_with(b"HTTP/"), "{}", stack.name);
-            if let Some(version) = fairness.http {
+            let is_http2 = up.starts_with(b"PRI * HTTP/2.0\r\n");
+            assert_eq!(fairness.http.is_some(), is_http2 || down.starts_with(b"HTTP/"), "{}", stack.name);
+            assert_eq!(fairness.http.as_deref() == Some("HTTP/2.0"), is_http2, "{}", stack.name);
+            if let Some(version) = fairness.http.filter(|_| !is_http2) {
                 let text = String::from_utf8_lossy(up).to_lowercase()
                     + &String::from_utf8_lossy(down).to_lowercase();
                 assert!(down.starts_with(version.as_bytes()), "{text}");
@@ -153,6 +156,24 @@ fn without_a_broker_the_ledger_is_what_a_relay_counts() {
             }
         }
     });
+}
+
+/// The length of the one message of gRPC in the frames of HTTP/2 that are all of `bytes`.
+fn grpc_message(bytes: &[u8]) -> u64 {
+    let mut rest = bytes;
+    let mut data = Vec::new();
+    while let [a, b, c, kind, _, _, _, _, _, after @ ..] = rest {
+        let len = u32::from_be_bytes([0, *a, *b, *c]) as usize;
+        let (content, after) = after.split_at(len);
+        if *kind == 0 {
+            data.extend_from_slice(content);
+        }
+        rest = after;
+    }
+    assert!(rest.is_empty(), "all of it is frames: {}", bytes.escape_ascii());
+    let [0, a, b, c, d, message @ ..] = data.as_slice() else { panic!("{}", bytes.escape_ascii()) };
+    assert_eq!(u32::from_be_bytes([*a, *b, *c, *d]) as usize, message.len());
+    message.len() as u64
 }
 
 /// The length of the body of a request or a response that is all of `bytes`.

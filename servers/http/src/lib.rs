@@ -39,7 +39,8 @@ pub use form::form_decode;
 pub use gzip::{accepts_gzip, gzip};
 pub use intake::{Admission, Intake, Unread};
 pub use options::HttpOptions;
-pub use server::{Api, HttpServer, Server};
+pub use server::{Api, HttpServer, Server, serve_connections};
+pub use timer::{Timer, within};
 
 /// The HTTP version of both clients and the server.
 pub const VERSION: http::Version = http::Version::HTTP_11;

@@ -84,22 +84,34 @@ impl HttpServer {
     /// calls in progress have [`DRAIN_TIMEOUT`] to finish.
     pub async fn run(self, stop: CancellationToken) {
         let connections = Connections { http: http(), router: self.router, stop: stop.clone() };
-        let mut tasks = JoinSet::new();
-        loop {
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => break,
-                Some(_) = tasks.join_next() => {}
-                stream = self.listener.next() => {
-                    tasks.spawn(connections.clone().serve(stream));
-                }
+        serve_connections(self.listener, &stop, |stream| connections.clone().serve(stream)).await;
+    }
+}
+
+/// Serves each connection of `listener` with `serve`, in a separate task, until `stop` is cancelled. Then no further
+/// connection is accepted, and the others have [`DRAIN_TIMEOUT`] to end; `serve` must end those that are idle.
+pub async fn serve_connections<F>(
+    listener: Listener,
+    stop: &CancellationToken,
+    serve: impl Fn(net::Stream) -> F,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut tasks = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            Some(_) = tasks.join_next() => {}
+            stream = listener.next() => {
+                tasks.spawn(serve(stream));
             }
         }
-        drop(self.listener);
-        let drained = async { while tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(DRAIN_TIMEOUT, drained).await.is_err() {
-            tracing::warn!(connections = tasks.len(), "calls still in progress were abandoned");
-        }
+    }
+    drop(listener);
+    let drained = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN_TIMEOUT, drained).await.is_err() {
+        tracing::warn!(connections = tasks.len(), "calls still in progress were abandoned");
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 ///
 /// # Errors
 /// When the time is over.
-pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
+pub async fn within<F: Future>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
     let mut future = pin!(future);
     match poll!(future.as_mut()) {
         Poll::Ready(output) => Ok(output),
@@ -22,7 +22,7 @@ pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Result<F::O
 
 /// A timer that is started again and again. It is allocated when it is first started.
 #[derive(Debug, Default)]
-pub(crate) struct Timer {
+pub struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
     is_running: bool,
 }
@@ -30,7 +30,7 @@ pub(crate) struct Timer {
 impl Timer {
     /// Starts the timer unless it is running. Ready once `duration` is over since its start; it then stays ready until it
     /// is [stopped](Self::stop).
-    pub(crate) fn poll(&mut self, duration: Duration, context: &mut Context<'_>) -> Poll<()> {
+    pub fn poll(&mut self, duration: Duration, context: &mut Context<'_>) -> Poll<()> {
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(duration)));
         if !self.is_running {
             sleep.as_mut().reset(Instant::now() + duration);
@@ -40,7 +40,7 @@ impl Timer {
     }
 
     /// Stops the timer.
-    pub(crate) fn stop(&mut self) {
+    pub fn stop(&mut self) {
         self.is_running = false;
     }
 }

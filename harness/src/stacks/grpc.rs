@@ -1,0 +1,139 @@
+//! gRPC: Protocol Buffers over HTTP/2.
+
+use std::time::Instant;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use calculator::{Calculator, Call, CallError, Deadline, Value, printable};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use grpc::{H2Client, ReflectedClient, TonicClient};
+
+use super::anatomy::{Anatomy, measure};
+use super::destination::Destination;
+use super::dissection::{self, Leg, Part};
+use super::facts::{Colour, End, Role, UrlForm};
+use super::invoke::{Invocation, InvokeError, Output, one_call};
+use super::method_list;
+use super::options::Options;
+use super::protocol::{Protocol, Stack};
+use super::reference::{Reference, reference};
+use super::serve::{ServeContext, ServeError, ServerSettings, Serving};
+
+/// Protocol Buffers over HTTP/2.
+pub(super) struct Grpc;
+
+const TONIC: End = End::new("tonic", &["tonic", "hyper", "h2", "tokio"]);
+const H2: End = End::new("h2", &["h2", "tokio"]);
+
+static PYTHON: Reference =
+    Reference { options: definitions, ..reference!("grpcio", "grpc_server.py", &[], "threads") };
+
+/// The definitions of the messages, of which the reference server makes its classes.
+fn definitions(_: &ServerSettings) -> Vec<String> {
+    vec![format!("--definitions={}", STANDARD.encode(grpc::descriptor::encoded(&Calculator)))]
+}
+
+impl Protocol for Grpc {
+    fn name(&self) -> &'static str {
+        "grpc"
+    }
+
+    fn colour(&self) -> Colour {
+        Colour { light: [0x33, 0x22, 0x88], dark: [0xB8, 0xAE, 0xF5] }
+    }
+
+    fn url_form(&self) -> Option<UrlForm> {
+        Some(UrlForm { schemes: grpc::SCHEMES, example: "grpc://127.0.0.1:50051" })
+    }
+
+    fn http_version(&self, _: &Options) -> Option<String> {
+        Some("HTTP/2.0".to_owned())
+    }
+
+    fn notation_libraries(&self) -> &'static [&'static str] {
+        &["prost"]
+    }
+
+    fn has_named_parameters(&self) -> bool {
+        true
+    }
+
+    fn stacks(&'static self) -> Vec<Stack> {
+        let h2 = |name, role| {
+            Stack::new(self, name, role, H2, |destination: Destination, options| async move {
+                H2Client::connect(&destination.url, &options).await
+            })
+            .multiplexing()
+        };
+        let tonic = |destination: Destination, options| async move {
+            TonicClient::connect(&destination.url, &options).await
+        };
+        vec![
+            Stack::new(self, "grpc", Role::Default, TONIC, tonic).served_by(TONIC, serve).multiplexing(),
+            h2("grpc-h2", Role::Minimal).served_by(TONIC, serve),
+            h2("grpc-python", Role::Reference).served_by_reference(&PYTHON),
+        ]
+    }
+
+    fn anatomy(
+        &self,
+        _: &Stack,
+        _: &Destination,
+        call: &Call,
+        result: &Value,
+    ) -> Result<[Anatomy; 2], CallError> {
+        use grpc::wire::{encode_arguments, encoded_len};
+        let lengths = [encode_arguments(call)?.len(), encoded_len(result)?];
+        measure(call, result, lengths, encoded_len)
+    }
+
+    fn dissect(&self, leg: Leg, bytes: &[u8]) -> Option<Vec<Part>> {
+        dissection::http2::parts(bytes, |body| dissection::protobuf::message(body, leg.message))
+    }
+
+    /// Calls a method of the calculator. A method `PACKAGE.SERVICE/METHOD` of any other service is called as the server
+    /// describes it; without a method, those that it describes are listed. The timeout covers only the first reply: a
+    /// stream may take any time.
+    fn invoke<'a>(
+        &'a self,
+        stack: &'static Stack,
+        invocation: &'a Invocation,
+        print: &'a mut (dyn FnMut(Output) + Send),
+    ) -> BoxFuture<'a, Result<(), InvokeError>> {
+        async move {
+            let call = invocation.call(true, |value| value)?;
+            let (options, started) = (invocation.client_options(), Instant::now());
+            if !call.method.is_empty() && !call.method.contains('/') {
+                let connect = stack.connect(invocation.destination.clone(), options);
+                print(Output::Value(one_call(connect, &call, invocation.timeout).await?));
+                return Ok(());
+            }
+            let client = ReflectedClient::connect(&invocation.destination.url, &options).await?;
+            let mut deadline = Deadline::new(invocation.timeout);
+            if call.method.is_empty() {
+                let methods = deadline.within(started, client.methods()).await?;
+                let row = |text: &str| printable(text).into_owned();
+                let rows: Vec<_> =
+                    methods.iter().map(|method| (row(&method.name), row(&method.signature))).collect();
+                print(Output::Text(method_list::table(&rows)));
+                return Ok(());
+            }
+            let mut replies = deadline.within(started, client.call(&call)).await?;
+            let mut next = deadline.within(started, replies.next()).await?;
+            while let Some(value) = next {
+                print(Output::Value(value));
+                next = replies.next().await?;
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+async fn serve(context: ServeContext) -> Result<Serving, ServeError> {
+    let failed = context.bind_error();
+    let server =
+        grpc::Server::bind(&context.listen, context.dispatcher, context.limits).await.map_err(failed)?;
+    Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
+}

@@ -1,0 +1,171 @@
+//! The minimal client: a connection of the crate `h2` without any further layer.
+
+use ::h2::client::{self, SendRequest};
+use bytes::Bytes;
+use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Limits, Value};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
+use net::Address;
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+
+use super::{Targets, not_connected_in, parse_url, unreachable, unusable};
+use crate::headers::{GRPC, is_grpc, read_status};
+use crate::wire::{self, MessageReader};
+use crate::{status, timeout};
+
+/// The flow-control windows of hyper's clients, and thus of tonic's.
+const STREAM_WINDOW: u32 = 2 << 20;
+const CONNECTION_WINDOW: u32 = 5 << 20;
+/// The longest list of headers that hyper's clients accept.
+const MAX_HEADER_LIST_BYTES: u32 = 16 << 10;
+
+/// An open connection.
+#[derive(Debug)]
+struct Connection {
+    sender: SendRequest<Bytes>,
+    /// The task that drives the connection. It is aborted when the set is dropped.
+    _task: JoinSet<()>,
+}
+
+/// A client over one connection of `h2`, driven by a task of the runtime it connects in. It opens another when that one has
+/// ended.
+///
+/// Any number of calls can be in flight. The timeout of the options is sent with each call; the server ends it, or the
+/// caller.
+#[derive(Debug)]
+pub struct H2Client {
+    address: Address,
+    options: ClientOptions,
+    headers: HeaderMap,
+    targets: Targets<Uri>,
+    connection: Mutex<Option<Connection>>,
+}
+
+impl H2Client {
+    /// Connects to the server at `url`, `grpc://HOST:PORT` or `unix:///SOCKET`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Undeliverable`] if the URL has another form or no server listens there, [`ErrorKind::Timeout`] if
+    /// connecting takes too long.
+    pub async fn connect(url: &str, options: &ClientOptions) -> Result<Self, CallError> {
+        let address = parse_url(url)?;
+        let timeout = HeaderValue::try_from(timeout::encode(options.timeout)).map_err(unusable)?;
+        let headers = HeaderMap::from_iter([
+            (header::TE, HeaderValue::from_static("trailers")),
+            (header::CONTENT_TYPE, HeaderValue::from_static(GRPC)),
+            (HeaderName::from_static(timeout::HEADER), timeout),
+        ]);
+        let targets = Targets::new(|path| target(&address, path))?;
+        let client =
+            H2Client { address, options: options.clone(), headers, targets, connection: Mutex::new(None) };
+        let connection = client.open().await?;
+        *client.connection.lock().await = Some(connection);
+        Ok(client)
+    }
+
+    async fn open(&self) -> Result<Connection, CallError> {
+        let connect = async {
+            let stream = net::connect(self.address.endpoint())
+                .await
+                .map_err(|error| unreachable(&self.address, &error))?;
+            let mut builder = client::Builder::new();
+            builder
+                .initial_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(CONNECTION_WINDOW)
+                .max_header_list_size(MAX_HEADER_LIST_BYTES)
+                .enable_push(false);
+            builder.handshake(stream).await.map_err(|error| lost(&error))
+        };
+        let (sender, connection) = tokio::time::timeout(self.options.timeout, connect)
+            .await
+            .map_err(|_| not_connected_in(&self.address, self.options.timeout))??;
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            // However the connection ends, the calls in progress report it.
+            let _ = connection.await;
+        });
+        Ok(Connection { sender, _task: task })
+    }
+
+    /// A handle to the open connection, or to a new one if that has ended.
+    async fn sender(&self) -> Result<SendRequest<Bytes>, CallError> {
+        let mut connection = self.connection.lock().await;
+        if let Some(open) = &*connection
+            && let Ok(sender) = open.sender.clone().ready().await
+        {
+            return Ok(sender);
+        }
+        let open = self.open().await?;
+        let sender = open.sender.clone();
+        *connection = Some(open);
+        sender.ready().await.map_err(|error| lost(&error))
+    }
+
+    async fn exchange(&self, call: &Call) -> Result<Value, CallError> {
+        let message = wire::framed(&wire::encode_arguments(call)?)
+            .map_err(|error| CallError::new(ErrorKind::TooLarge, error.to_string()))?;
+        let mut request = Request::new(());
+        *request.method_mut() = Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = self.targets.of(call, |path| target(&self.address, path))?;
+        *request.headers_mut() = self.headers.clone();
+
+        let mut sender = self.sender().await?;
+        let (response, mut body) = sender.send_request(request, false).map_err(|error| lost(&error))?;
+        body.send_data(message, true).map_err(|error| lost(&error))?;
+        read_reply(response.await.map_err(|error| lost(&error))?, &self.options.limits).await
+    }
+}
+
+impl Client for H2Client {
+    fn call<'a>(&'a self, call: &'a Call) -> CallFuture<'a> {
+        Box::pin(self.exchange(call))
+    }
+}
+
+fn target(address: &Address, path: &str) -> Result<Uri, CallError> {
+    format!("http://{}{path}", address.authority()).parse().map_err(unusable)
+}
+
+fn lost(error: &::h2::Error) -> CallError {
+    CallError::new(ErrorKind::Undeliverable, format!("the connection failed: {error}"))
+}
+
+fn malformed(reason: impl std::fmt::Display) -> CallError {
+    CallError::new(ErrorKind::Malformed, format!("the reply is not one of gRPC: {reason}"))
+}
+
+/// Reads the message and the status of a response.
+async fn read_reply(response: Response<::h2::RecvStream>, limits: &Limits) -> Result<Value, CallError> {
+    let (head, mut body) = response.into_parts();
+    // Without a message, the headers are also the trailers.
+    if let Some(status) = read_status(&head.headers) {
+        status?;
+        return Err(malformed("it has no message"));
+    }
+    if head.status != StatusCode::OK {
+        let message = format!("the server answered with the HTTP status {}", head.status);
+        return Err(status::to_error(status::code_of_http(head.status), &message, b""));
+    }
+    if !is_grpc(&head.headers) {
+        return Err(malformed("its content-type is another one"));
+    }
+    let mut reader = MessageReader::new(limits.max_body);
+    while let Some(chunk) = body.data().await {
+        let chunk = chunk.map_err(|error| lost(&error))?;
+        // Of a connection that has ended in the meantime, the window does not matter.
+        let _ = body.flow_control().release_capacity(chunk.len());
+        reader.push(&chunk).map_err(frame_error)?;
+    }
+    let trailers = body.trailers().await.map_err(|error| lost(&error))?.unwrap_or_default();
+    read_status(&trailers).ok_or_else(|| malformed("it has no grpc-status"))??;
+    let message = reader.finish().map_err(frame_error)?.ok_or_else(|| malformed("it has no message"))?;
+    Ok(wire::decode_value(message, limits)?)
+}
+
+fn frame_error(error: wire::FrameError) -> CallError {
+    match error {
+        wire::FrameError::TooLarge(_) => CallError::new(ErrorKind::TooLarge, error.to_string()),
+        _ => malformed(error),
+    }
+}

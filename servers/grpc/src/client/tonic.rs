@@ -1,0 +1,119 @@
+//! The usual client: tonic's channel.
+
+use std::error::Error;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use ::tonic::client::Grpc;
+use ::tonic::metadata::AsciiMetadataValue;
+use ::tonic::transport::Endpoint;
+use ::tonic::{Request, Status};
+use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Limits, Value};
+use http::Uri;
+use http::uri::PathAndQuery;
+use hyper_util::rt::TokioIo;
+use net::Address;
+
+use super::checked::CheckedChannel;
+use super::{Targets, not_connected_in, parse_url, unreachable, unusable};
+use crate::codec::Encoded;
+use crate::{status, timeout, wire};
+
+/// A client over one connection of tonic's channel, which opens another when that one has ended.
+///
+/// Any number of calls can be in flight. The timeout of the options is sent with each call, and tonic also ends the call
+/// when it is over.
+#[derive(Debug)]
+pub struct TonicClient {
+    grpc: Grpc<CheckedChannel>,
+    paths: Targets<PathAndQuery>,
+    timeout: AsciiMetadataValue,
+    limits: Limits,
+}
+
+impl TonicClient {
+    /// Connects to the server at `url`, `grpc://HOST:PORT` or `unix:///SOCKET`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Undeliverable`] if the URL has another form or no server listens there, [`ErrorKind::Timeout`] if
+    /// connecting takes too long.
+    pub async fn connect(url: &str, options: &ClientOptions) -> Result<Self, CallError> {
+        Ok(TonicClient {
+            grpc: open(url, options).await?,
+            paths: Targets::new(path)?,
+            timeout: timeout::encode(options.timeout).parse().map_err(unusable)?,
+            limits: options.limits,
+        })
+    }
+
+    async fn exchange(&self, call: &Call) -> Result<Value, CallError> {
+        let mut request = Request::new(wire::encode_arguments(call)?);
+        request.metadata_mut().insert(timeout::HEADER, self.timeout.clone());
+        let path = self.paths.of(call, path)?;
+        // Channels are cloned for each call: a clone is a handle.
+        let mut grpc = self.grpc.clone();
+        grpc.ready().await.map_err(|error| status::client_error(&Status::from_error(error.into())))?;
+        let reply =
+            grpc.unary(request, path, Encoded).await.map_err(|status| status::client_error(&status))?;
+        Ok(wire::decode_value(reply.get_ref(), &self.limits)?)
+    }
+}
+
+/// Opens a channel to the server at `url`.
+///
+/// # Errors
+/// As [`TonicClient::connect`].
+pub(super) async fn open(url: &str, options: &ClientOptions) -> Result<Grpc<CheckedChannel>, CallError> {
+    let address = parse_url(url)?;
+    let endpoint = Endpoint::from_shared(format!("http://{}", address.authority())).map_err(unusable)?;
+    let connecting = endpoint.connect_with_connector(Connector(address.clone()));
+    let channel = tokio::time::timeout(options.timeout, connecting)
+        .await
+        .map_err(|_| not_connected_in(&address, options.timeout))?
+        .map_err(|error| connect_error(&address, &error))?;
+    Ok(Grpc::new(CheckedChannel(channel))
+        .max_decoding_message_size(options.limits.max_body)
+        .max_encoding_message_size(usize::MAX))
+}
+
+impl Client for TonicClient {
+    fn call<'a>(&'a self, call: &'a Call) -> CallFuture<'a> {
+        Box::pin(self.exchange(call))
+    }
+}
+
+fn path(path: &str) -> Result<PathAndQuery, CallError> {
+    path.parse().map_err(unusable)
+}
+
+fn connect_error(address: &Address, error: &::tonic::transport::Error) -> CallError {
+    let causes = std::iter::successors(Some(error as &(dyn Error + 'static)), |&error| error.source());
+    let mut causes: Vec<_> = causes.collect();
+    if let Some(error) = causes.iter().find_map(|cause| cause.downcast_ref::<io::Error>()) {
+        return unreachable(address, error);
+    }
+    let reason = causes.pop().map_or_else(String::new, ToString::to_string);
+    let message = format!("cannot connect to {}: {reason}", address.endpoint());
+    CallError::new(ErrorKind::Undeliverable, message)
+}
+
+/// Opens the connections of a channel.
+#[derive(Clone)]
+struct Connector(Address);
+
+impl tower_service::Service<Uri> for Connector {
+    type Response = TokioIo<net::Stream>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<TokioIo<net::Stream>>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let address = self.0.clone();
+        Box::pin(async move { net::connect(address.endpoint()).await.map(TokioIo::new) })
+    }
+}
