@@ -130,6 +130,20 @@ async fn many_calls_share_a_connection() {
     }
 }
 
+#[tokio::test]
+async fn a_stream_of_replies_is_not_taken_for_one_result() {
+    let server = Running::calculator().await;
+    for name in CLIENTS {
+        let client = connect(name, &server.url).await;
+        assert_eq!(client.call(&call("count", [1.into()])).await, Ok(Value::Int(0)), "{name}");
+        for limit in [0, 2, 1_000_000] {
+            let error = client.call(&call("count", [limit.into()])).await.unwrap_err();
+            assert!(matches!(error.kind, ErrorKind::Malformed | ErrorKind::Internal), "{name}: {error}");
+        }
+        assert_eq!(add(&*client).await, Ok(5.into()));
+    }
+}
+
 /// A method that never ends, and one that does.
 struct Endless;
 

@@ -9,8 +9,9 @@ use std::task::{Context, Poll};
 use ::tonic::client::Grpc;
 use ::tonic::metadata::AsciiMetadataValue;
 use ::tonic::transport::Endpoint;
-use ::tonic::{Request, Status};
-use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Limits, Value};
+use ::tonic::{Request, Response, Status};
+use bytes::Bytes;
+use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Limits, Method, Value};
 use http::Uri;
 use http::uri::PathAndQuery;
 use hyper_util::rt::TokioIo;
@@ -55,9 +56,26 @@ impl TonicClient {
         // Channels are cloned for each call: a clone is a handle.
         let mut grpc = self.grpc.clone();
         grpc.ready().await.map_err(|error| status::client_error(&Status::from_error(error.into())))?;
-        let reply =
-            grpc.unary(request, path, Encoded).await.map_err(|status| status::client_error(&status))?;
-        Ok(wire::decode_value(reply.get_ref(), &self.limits)?)
+        let reply = match Method::from_name(&call.method) {
+            Some(_) => grpc.unary(request, path, Encoded).await.map(Response::into_inner),
+            None => only_reply(&mut grpc, request, path).await,
+        };
+        let reply = reply.map_err(|status| status::client_error(&status))?;
+        Ok(wire::decode_value(&reply, &self.limits)?)
+    }
+}
+
+/// Calls a method of which it is not known whether it has one reply. tonic's function for methods with one would ignore others.
+async fn only_reply(
+    grpc: &mut Grpc<CheckedChannel>,
+    request: Request<Vec<u8>>,
+    path: PathAndQuery,
+) -> Result<Bytes, Status> {
+    let mut replies = grpc.server_streaming(request, path, Encoded).await?.into_inner();
+    let reply = replies.message().await?.ok_or_else(|| Status::internal("there is no reply"))?;
+    match replies.message().await? {
+        None => Ok(reply),
+        Some(_) => Err(Status::internal("the method has more than one reply")),
     }
 }
 
