@@ -264,3 +264,48 @@ fn a_server_that_is_never_there_ends_the_agent_at_the_start_and_an_interrupt_end
     let record = record::read(&folder.path().join("y.json")).unwrap();
     assert!(record.interrupted && record.trials.is_empty());
 }
+
+#[test]
+fn the_operations_of_a_mix_add_up_over_agents() {
+    let folder = folder();
+    let scenario = SCENARIO.replace("\"hello\"", "\"mix\"").replace("blocks = 2", "blocks = 1")
+        + "\n[[operation]]\nname = \"sum\"\nmethod = \"add\"\nparams = [2, \"{y}\"]\nweight = 3\n\
+           variables = { y = { integer = [1, 9] } }\n\
+           \n[[operation]]\nname = \"greeting\"\nmethod = \"hello\"\nparams = [\"Ann\"]\nexpect = { result = \"hello, Ann\" }\n";
+    std::fs::write(folder.path().join("tiny.toml"), scenario).unwrap();
+    let (_server, url, control) =
+        serve(&mut rpcbench(&["serve", "jsonrpc-hyper", "--control", "127.0.0.1:0"]));
+    let names = ["one.json", "two.json"];
+    let ended = together(&mut || {
+        let agent = |number: &str, out: &str| {
+            let _ = std::fs::remove_file(folder.path().join(out));
+            let mut command = rpcbench(&["agent", "tiny.toml", "--agent", number, "--out", out]);
+            command.args(["--target", &format!("jsonrpc-hyper={url}"), "--clock", &control]);
+            command.current_dir(folder.path());
+            command
+        };
+        vec![agent("1/2", names[0]), agent("2/2", names[1])]
+    });
+    measured(&ended);
+    let parts = names.map(|name| record::read_from_log(&folder.path().join(name)).unwrap());
+    let said =
+        finish(rpcbench(&["merge", names[0], names[1], "--out", "results"]).current_dir(folder.path()));
+    assert!(matches!(said.status.code(), Some(0 | 4)), "{}", said.err.join("\n"));
+    let merged = merged(&folder.path().join("results"));
+    let of_mix = |record: &Record| -> Vec<Trial> {
+        record.trials.iter().filter(|trial| trial.operation.to_string() == "mix").cloned().collect()
+    };
+    let (mix, of_parts) = (of_mix(&merged), parts.iter().flat_map(of_mix).collect::<Vec<_>>());
+    assert_eq!((mix.len(), of_parts.len()), (1, 2));
+    for part in &mix[0].operations {
+        let of_agents = of_parts.iter().flat_map(|trial| &trial.operations);
+        let of_agents = of_agents.filter(|other| other.operation == part.operation);
+        assert_eq!(part.counts.right, of_agents.map(|other| other.counts.right).sum::<u64>());
+        assert_eq!(
+            part.latency.as_ref().map_or(0, |latency| latency.histogram().unwrap().len()),
+            part.counts.right
+        );
+    }
+    let right: u64 = mix[0].operations.iter().map(|part| part.counts.right).sum();
+    assert_eq!((mix[0].operations.len(), right), (2, mix[0].counts.right));
+}
