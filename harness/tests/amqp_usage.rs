@@ -186,8 +186,8 @@ fn a_url_that_cannot_be_used_is_wrong_usage_everywhere_and_its_password_is_not_r
         ("amqp://u:s3cr3t:1/x@h/", "percent-encode the password"),
         ("amqp://u:100%s3cr3t@h/", "percent-encode the password"),
         ("amqp://u:s3cr3t@h/?heartbeat=often", "the option `heartbeat` takes a number"),
-        ("amqp://u:s3cr3t@h/?ssl=true", "TLS is not supported"),
-        ("amqps://u:s3cr3t@h/", "TLS"),
+        ("amqp://u:s3cr3t@h/?ssl=maybe", "the option `ssl` takes true or false"),
+        ("amqps://u:s3cr3t@h:99999/", "not a number between 0 and 65535"),
         ("http://u:s3cr3t@h/", "scheme"),
     ] {
         let ended = [

@@ -62,7 +62,7 @@ use crate::deploy::{Cores, Placement};
 use crate::load::{ConnectionUse, Load, Operation};
 use crate::observe::{Counts, InFlightMean};
 use crate::scenario::{Scenario, TrialSpec};
-use crate::stacks::{ProtocolRef, Role, Stack, Way, text};
+use crate::stacks::{CertificateCheck, ProtocolRef, Role, Stack, Way, text};
 use crate::sys::{Machine, Usage};
 
 /// The version of the record's schema. It grows by one when a reader of the last version would misread a record.
@@ -176,6 +176,9 @@ pub struct StackFacts {
     /// The URL of a server that was already running; absent where the run started its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// How the certificate of that server, or of the broker before it, was checked; absent where it was called without TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateCheck>,
 }
 
 impl StackFacts {
@@ -190,6 +193,7 @@ impl StackFacts {
             role: stack.role,
             executor,
             target,
+            certificate: None,
         }
     }
 

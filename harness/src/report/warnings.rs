@@ -6,6 +6,7 @@ use super::topologies;
 use crate::load::OwnName;
 use crate::record::{Check, Record, StartSpread, Status, Trial};
 use crate::scenario::Contention;
+use crate::stacks::CertificateCheck;
 
 /// The warnings that follow from `record` itself, the most serious first.
 pub(super) fn warnings(record: &Record) -> Vec<String> {
@@ -52,8 +53,28 @@ pub(super) fn warnings(record: &Record) -> Vec<String> {
     warnings.extend(codecs_left_out(record));
     warnings.extend(timelines_left_out(record));
     warnings.extend(topologies::left_out(record));
-    warnings.push("all figures are without TLS".to_owned());
+    warnings.extend(encryption(record));
     warnings
+}
+
+/// Which figures are with TLS, and whose certificate was not checked.
+fn encryption(record: &Record) -> Vec<String> {
+    let named = |is_meant: fn(CertificateCheck) -> bool| {
+        let stacks = record.stacks.iter().filter(|facts| facts.certificate.is_some_and(is_meant));
+        stacks.map(|facts| facts.name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let (encrypted, unchecked) = (named(|_| true), named(|check| check == CertificateCheck::None));
+    let scope = if encrypted.is_empty() {
+        "all figures are without TLS".to_owned()
+    } else {
+        format!("called over TLS: {encrypted}; all other figures are without TLS")
+    };
+    let unchecked = (!unchecked.is_empty()).then(|| {
+        format!(
+            "the certificate was not checked (`--insecure`), so any server could have answered: {unchecked}"
+        )
+    });
+    unchecked.into_iter().chain([scope]).collect()
 }
 
 /// The stacks that were measured although core rows of the conformance table did not pass, with these rows.
@@ -143,5 +164,22 @@ fn agents(record: &Record) -> Option<String> {
             only.number, only.of
         )),
         (agents, spread) => spread.map(|spread| format!("{} agents: {}", agents.len(), spread.sentence())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stacks_with_tls_and_those_whose_certificate_was_not_checked_are_named() {
+        let mut record = crate::report::tests::record(&["rest", "jsonrpc"], 1);
+        assert_eq!(encryption(&record), ["all figures are without TLS"]);
+        record.stacks[0].certificate = Some(CertificateCheck::System);
+        assert_eq!(encryption(&record), ["called over TLS: rest; all other figures are without TLS"]);
+        record.stacks[1].certificate = Some(CertificateCheck::None);
+        let [unchecked, scope] = &*encryption(&record) else { panic!("two sentences") };
+        assert!(unchecked.contains("not checked") && unchecked.ends_with(": jsonrpc"), "{unchecked}");
+        assert!(scope.contains("rest, jsonrpc"), "{scope}");
     }
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::options::Options;
 use crate::record::{Build, Record, SCHEMA, StackFacts, Tool};
 use crate::scenario::Scenario;
-use crate::stacks::Stack;
+use crate::stacks::{Destination, Stack};
 use crate::sys;
 
 /// The record of a run of `scenario` that starts now, with nothing measured yet.
@@ -52,6 +52,10 @@ pub(crate) fn stack_facts(stack: &Stack, options: &Options) -> StackFacts {
         None => options.server.common.executor.to_string(),
     };
     let mut facts = StackFacts::new(stack, executor, target);
+    if let Some(url) = options.targets.urls.get(stack.name) {
+        let destination = Destination { url: url.clone(), options: options.targets.clients.clone() };
+        facts.certificate = stack.protocol.certificate_check(&destination);
+    }
     if options.targets.controls.contains_key(stack.name) {
         // Only this suite's servers have a control port.
         facts.server = stack.server.name.to_owned();

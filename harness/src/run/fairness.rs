@@ -3,7 +3,7 @@
 
 use crate::record::{BrokerTerms, Fairness, Library, Process};
 use crate::stacks::libraries::version;
-use crate::stacks::{DeliveryTerms, Destination, Driver, End, Runtime, Stack};
+use crate::stacks::{CertificateCheck, DeliveryTerms, Destination, Driver, End, Runtime, Stack};
 use crate::trial::{CLIENT_RUNTIME, TrialContext};
 
 /// Facts observed while a stack was called.
@@ -19,8 +19,8 @@ pub struct Observed {
 
 /// No protocol of the suite compresses, and no client asks for it.
 const COMPRESSION: &str = "none";
-/// TLS is not built in: [`Stack::parse_url`] refuses its schemes.
-const ENCRYPTION: &str = "none";
+/// Servers of the run have no TLS.
+const NO_ENCRYPTION: &str = "none";
 
 /// Collects the facts about `stack` for the fairness table: those `observed` while clients called it at `destination`, and
 /// those that follow from the settings in `context`.
@@ -47,7 +47,11 @@ pub fn collect(
         multiplexes: stack.multiplexes,
         reused: observed.reused,
         compression: COMPRESSION.to_owned(),
-        encryption: ENCRYPTION.to_owned(),
+        encryption: stack
+            .protocol
+            .certificate_check(destination)
+            .map_or(NO_ENCRYPTION, CertificateCheck::title)
+            .to_owned(),
         // The HTTP version of a reference server is not known.
         http: stack.protocol.http_version(&context.server.protocol).filter(|_| stack.reference().is_none()),
         broker: stack

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http_layer::http::{HeaderMap, HeaderName, HeaderValue};
-use http_layer::{AllowedOrigins, Headers, HttpOptions, OriginParseError};
+use http_layer::{Access, AllowedOrigins, Headers, HttpOptions, OriginParseError};
 use serde::{Deserialize, Serialize};
 
 use super::destination::Destination;
@@ -11,6 +11,7 @@ use super::facts::{End, UrlForm};
 use super::options::{OptionGroup, Options, OptionsError};
 use super::secret::{SecretError, revealed};
 use super::serve::ServeContext;
+use super::tls;
 
 pub(super) const REQWEST: End = End::new("reqwest", &["reqwest", "hyper", "tokio"]);
 pub(super) const HYPER: End = End::new("hyper", &["hyper", "tokio"]);
@@ -117,11 +118,20 @@ fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     Ok((name, value))
 }
 
+/// Reads what `options` name from where it is kept, and checks it: headers and the certificates of authorities.
+///
+/// # Errors
+/// A message about the first that cannot be used or read, without repeating a header.
+pub(super) fn prepare(options: &mut Options) -> Result<(), String> {
+    read_headers(options)?;
+    tls::read_authorities(options)
+}
+
 /// Reads the headers of `options` from where they are kept, and checks them.
 ///
 /// # Errors
 /// A message about the first that is not a header or cannot be read, without repeating a header.
-pub(super) fn read_headers(options: &mut Options) -> Result<(), String> {
+fn read_headers(options: &mut Options) -> Result<(), String> {
     let ClientOptions { headers, header_files, mut checked } =
         options.get(&CLIENT).map_err(|error| error.to_string())?;
     let mut read_lines = |option: &str, text: Result<String, SecretError>| {
@@ -147,12 +157,16 @@ pub(super) fn read_headers(options: &mut Options) -> Result<(), String> {
     options.set(&CLIENT, &read).map_err(|error| error.to_string())
 }
 
-/// The headers that clients of `destination` send with every request in addition to those of the protocol. Its options must
-/// have been [prepared](super::protocol::Protocol::prepare_client_options).
+/// What the options of `destination` say that clients need: headers and trust. They must have been
+/// [prepared](super::protocol::Protocol::prepare_client_options).
 ///
 /// # Errors
 /// When the options cannot be read.
-pub(super) fn headers(destination: &Destination) -> Result<HeaderMap, OptionsError> {
+pub(super) fn access(destination: &Destination) -> Result<Access, OptionsError> {
+    Ok(Access { headers: headers(destination)?, trust: tls::trust(&destination.options)? })
+}
+
+fn headers(destination: &Destination) -> Result<HeaderMap, OptionsError> {
     let ClientOptions { checked, .. } = destination.options.get(&CLIENT)?;
     let mut map = HeaderMap::new();
     for text in &checked {

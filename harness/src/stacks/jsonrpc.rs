@@ -23,6 +23,7 @@ use super::options::{OptionGroup, Options, OptionsError};
 use super::protocol::{Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
+use super::tls::{self, CertificateCheck};
 
 /// JSON-RPC 2.0 over HTTP.
 pub(super) struct Jsonrpc;
@@ -165,7 +166,11 @@ impl Protocol for Jsonrpc {
     }
 
     fn client_options(&self) -> &'static [&'static OptionGroup] {
-        &[&http::CLIENT, &CLIENT]
+        &[&http::CLIENT, &tls::TLS, &CLIENT]
+    }
+
+    fn certificate_check(&self, destination: &Destination) -> Option<CertificateCheck> {
+        tls::of_http(&destination.url, &destination.options)
     }
 
     fn call_options(&self) -> &'static [&'static OptionGroup] {
@@ -173,7 +178,7 @@ impl Protocol for Jsonrpc {
     }
 
     fn prepare_client_options(&self, options: &mut Options) -> Result<(), String> {
-        http::read_headers(options)?;
+        http::prepare(options)?;
         let given: ClientOptions = options.get(&CLIENT).map_err(|error| error.to_string())?;
         options.set(&CLIENT, &given.read()?).map_err(|error| error.to_string())
     }
@@ -310,7 +315,7 @@ async fn connect<T: Transport>(
     options: calculator::ClientOptions,
 ) -> Result<JsonRpcClient<T>, CallError> {
     let envelope = destination.options.get::<ClientOptions>(&CLIENT)?.envelope()?;
-    let client = JsonRpcClient::connect(&destination.url, &http::headers(&destination)?, &options).await?;
+    let client = JsonRpcClient::connect(&destination.url, http::access(&destination)?, &options).await?;
     Ok(client.with_envelope(envelope))
 }
 

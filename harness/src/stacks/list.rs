@@ -212,6 +212,8 @@ mod tests {
             ("grpc-h2", "unix:///tmp/s"),
             ("amqp", "rabbit://u:p@h/v"),
             ("amqp-bare", "amqp://h"),
+            ("xmlrpc", "https://h/"),
+            ("amqp", "amqps://u:p@h/"),
         ] {
             assert_eq!(check(stack, url), Ok(()));
         }
@@ -227,7 +229,9 @@ mod tests {
             let message = check(stack, url).unwrap_err();
             assert!(message.contains("takes a URL such as") && !message.contains("sec"), "{message}");
         }
-        assert!(check("xmlrpc", "https://h/").unwrap_err().contains("TLS"));
+        for url in ["https://h/", "curve://h:1"] {
+            assert!(check("zerorpc", url).unwrap_err().contains("neither TLS nor CURVE"), "{url}");
+        }
         assert_eq!(check_broker_url("rabbit://h/"), Ok(()));
         assert!(check_broker_url("http://u:secret@h/").unwrap_err().contains("amqp://"));
     }

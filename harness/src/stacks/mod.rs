@@ -33,6 +33,7 @@ mod size;
 mod suggestion;
 mod tcp;
 pub(crate) mod text;
+mod tls;
 mod variant;
 mod way;
 mod xmlrpc;
@@ -61,5 +62,6 @@ pub use serve::{
 pub use size::parse_size;
 pub(crate) use suggestion::{hint, nearest, nearest_expected, parse_or_suggest};
 pub use tcp::{EVENT_FLOOR, NETWORK_FLOOR};
+pub use tls::CertificateCheck;
 pub use variant::{at_the_place_of, base_name};
 pub use way::Way;

@@ -23,6 +23,7 @@ use super::option_values::OptionValues;
 use super::options::{OptionGroup, Options};
 use super::reference::Reference;
 use super::serve::{ServeContext, ServeError, Serving};
+use super::tls::CertificateCheck;
 use super::way::Way;
 
 /// The most servers of one stack that run at the same time: those of a topology.
@@ -100,6 +101,12 @@ pub trait Protocol: Send + Sync {
     /// A human-readable message.
     fn prepare_client_options(&self, _options: &mut Options) -> Result<(), String> {
         Ok(())
+    }
+
+    /// How the certificate of the server, or the broker, at `destination` is checked; `None` where the URL does not ask for
+    /// TLS.
+    fn certificate_check(&self, _destination: &Destination) -> Option<CertificateCheck> {
+        None
     }
 
     /// Additional options of `rpcbench call`.

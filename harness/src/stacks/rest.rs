@@ -16,6 +16,7 @@ use super::options::{OptionGroup, Options};
 use super::protocol::{Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
+use super::tls::{self, CertificateCheck};
 
 /// JSON over HTTP, a resource per method.
 pub(super) struct Rest;
@@ -51,11 +52,15 @@ impl Protocol for Rest {
     }
 
     fn client_options(&self) -> &'static [&'static OptionGroup] {
-        &[&http::CLIENT]
+        &[&http::CLIENT, &tls::TLS]
     }
 
     fn prepare_client_options(&self, options: &mut Options) -> Result<(), String> {
-        http::read_headers(options)
+        http::prepare(options)
+    }
+
+    fn certificate_check(&self, destination: &Destination) -> Option<CertificateCheck> {
+        tls::of_http(&destination.url, &destination.options)
     }
 
     fn has_named_parameters(&self) -> bool {
@@ -112,7 +117,7 @@ async fn connect<T: Transport>(
     destination: Destination,
     options: calculator::ClientOptions,
 ) -> Result<RestClient<T>, CallError> {
-    RestClient::connect(&destination.url, &http::headers(&destination)?, &options).await
+    RestClient::connect(&destination.url, http::access(&destination)?, &options).await
 }
 
 async fn serve(context: ServeContext) -> Result<Serving, ServeError> {

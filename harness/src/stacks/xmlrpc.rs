@@ -25,6 +25,7 @@ use super::options::{OptionGroup, Options};
 use super::protocol::{Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
+use super::tls::{self, CertificateCheck};
 
 /// XML-RPC over HTTP.
 pub(super) struct Xmlrpc;
@@ -81,11 +82,15 @@ impl Protocol for Xmlrpc {
     }
 
     fn client_options(&self) -> &'static [&'static OptionGroup] {
-        &[&http::CLIENT, &CLIENT]
+        &[&http::CLIENT, &tls::TLS, &CLIENT]
     }
 
     fn prepare_client_options(&self, options: &mut Options) -> Result<(), String> {
-        http::read_headers(options)
+        http::prepare(options)
+    }
+
+    fn certificate_check(&self, destination: &Destination) -> Option<CertificateCheck> {
+        tls::of_http(&destination.url, &destination.options)
     }
 
     /// An `<int>` has 32 bits.
@@ -192,7 +197,7 @@ async fn connect<T: Transport>(
     options: calculator::ClientOptions,
 ) -> Result<XmlRpcClient<T>, CallError> {
     let ClientOptions { allow_none } = destination.options.get(&CLIENT)?;
-    let client = XmlRpcClient::connect(&destination.url, &http::headers(&destination)?, &options).await?;
+    let client = XmlRpcClient::connect(&destination.url, http::access(&destination)?, &options).await?;
     Ok(client.allow_none(allow_none))
 }
 

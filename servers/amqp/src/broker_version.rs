@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use net::{TlsConnector, Trust};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::peer::{METHOD_FRAME_ON_CHANNEL_0, PROTOCOL_HEADER};
 use crate::url::TransportUrl;
@@ -15,20 +16,28 @@ const MAX_FRAME_BYTES: u32 = 64 << 10;
 pub async fn broker_version(url: &TransportUrl, timeout: Duration) -> Option<String> {
     let endpoint = url.first_endpoint()?;
     let reading = async {
-        let mut stream = net::connect(endpoint).await.ok()?;
-        stream.write_all(&PROTOCOL_HEADER).await.ok()?;
-        // Type, channel and size of a frame (section 4.2.3).
-        let mut head = [0; 7];
-        stream.read_exact(&mut head).await.ok()?;
-        let size = u32::from_be_bytes(*head.strip_prefix(&METHOD_FRAME_ON_CHANNEL_0)?.first_chunk()?);
-        if size > MAX_FRAME_BYTES {
-            return None;
+        if url.tls().is_none() {
+            return read_version(net::connect(endpoint).await.ok()?).await;
         }
-        let mut payload = Vec::new();
-        stream.take(size.into()).read_to_end(&mut payload).await.ok()?;
-        parse_start(&payload)
+        // Nothing is sent that has to be protected.
+        let tls = TlsConnector::new(&Trust::Any).ok()?;
+        read_version(tls.connect(endpoint).await.ok()?).await
     };
     tokio::time::timeout(timeout, reading).await.ok().flatten()
+}
+
+async fn read_version(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Option<String> {
+    stream.write_all(&PROTOCOL_HEADER).await.ok()?;
+    // Type, channel and size of a frame (section 4.2.3).
+    let mut head = [0; 7];
+    stream.read_exact(&mut head).await.ok()?;
+    let size = u32::from_be_bytes(*head.strip_prefix(&METHOD_FRAME_ON_CHANNEL_0)?.first_chunk()?);
+    if size > MAX_FRAME_BYTES {
+        return None;
+    }
+    let mut payload = Vec::new();
+    stream.take(size.into()).read_to_end(&mut payload).await.ok()?;
+    parse_start(&payload)
 }
 
 /// Finds product and version among the server properties of the method connection.start (section 1.4.2.1).

@@ -6,7 +6,7 @@ use std::time::Duration;
 use calculator::{CallError, ErrorKind};
 use lapin::uri::AMQPUri;
 use lapin::{Connection, ConnectionProperties};
-use net::Endpoint;
+use net::{Endpoint, TlsConnector, TlsError};
 use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
@@ -29,6 +29,9 @@ pub enum TransportError {
         /// Why the attempt at the last host failed.
         reason: lapin::Error,
     },
+    /// The URL asks for TLS, and the certificates of authorities cannot be used.
+    #[error("cannot connect to the broker over TLS: {0}")]
+    Tls(#[from] TlsError),
     /// No host completed the handshake in time.
     #[error("no broker at {broker} answered within {} ms", .after.as_millis())]
     Timeout {
@@ -54,9 +57,10 @@ impl From<TransportError> for CallError {
     fn from(error: TransportError) -> Self {
         let kind = match error {
             TransportError::Timeout { .. } => ErrorKind::Timeout,
-            TransportError::Connect { .. } | TransportError::NotAmqp { .. } | TransportError::Refused(_) => {
-                ErrorKind::Undeliverable
-            }
+            TransportError::Connect { .. }
+            | TransportError::Tls(_)
+            | TransportError::NotAmqp { .. }
+            | TransportError::Refused(_) => ErrorKind::Undeliverable,
         };
         CallError::new(kind, error.to_string())
     }
@@ -69,9 +73,11 @@ impl TransportUrl {
     /// connection's name, which RabbitMQ shows in its list of connections.
     ///
     /// # Errors
-    /// [`TransportError::Connect`] or [`TransportError::NotAmqp`] when every host failed, [`TransportError::Timeout`].
+    /// [`TransportError::Connect`] or [`TransportError::NotAmqp`] when every host failed, [`TransportError::Timeout`],
+    /// [`TransportError::Tls`].
     pub async fn connect(&self, role: &str, timeout: Duration) -> Result<Connection, TransportError> {
         let deadline = Instant::now() + timeout;
+        let tls = self.tls().map(TlsConnector::new).transpose()?;
         let hosts: Vec<_> = self.hosts().collect();
         let mut untried = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
         let broker = || self.to_string();
@@ -80,7 +86,15 @@ impl TransportUrl {
             let now = Instant::now();
             let share = deadline.saturating_duration_since(now) / untried.max(1);
             untried = untried.saturating_sub(1);
-            match timeout_at(now + share, connect_to(endpoint, uri, properties(role), share)).await {
+            let connecting = async {
+                match &tls {
+                    Some(tls) => handshake::open_tls(tls, endpoint, uri, properties(role))
+                        .await
+                        .map_err(HostError::Lapin),
+                    None => connect_to(endpoint, uri, properties(role), share).await,
+                }
+            };
+            match timeout_at(now + share, connecting).await {
                 Ok(Ok(connection)) => return Ok(connection),
                 Ok(Err(HostError::Lapin(reason))) => {
                     failure = TransportError::Connect { broker: broker(), reason };

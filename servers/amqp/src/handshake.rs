@@ -1,4 +1,4 @@
-//! The TCP connection below a broker's connection, and the handshake on it.
+//! The TCP or TLS connection below a broker's connection, and the handshake on it.
 //!
 //! lapin can connect itself, but it keeps the memory of each attempt to which no peer answers, and the thread and the
 //! socket of each handshake that is given up. Both would add up while a broker is away.
@@ -8,9 +8,15 @@ use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 
+use async_rs::Runtime;
+use async_rs::traits::{Reactor, RuntimeKit};
 use lapin::tcp::AMQPUriTcpExt;
 use lapin::uri::AMQPUri;
 use lapin::{AsyncTcpStream, Connection, ConnectionProperties, Result};
+use net::{Endpoint, TlsConnector};
+use tokio_util::compat::TokioAsyncReadCompatExt;
+
+use crate::tls_runtime::tls_runtime;
 
 /// Connects to the host of `uri` and completes the handshake. If the returned future is dropped before, the connection
 /// is closed.
@@ -22,6 +28,33 @@ pub(crate) async fn open(uri: AMQPUri, properties: ConnectionProperties) -> Resu
         return Err(io::Error::from(io::ErrorKind::Unsupported).into());
     };
     let unfinished = Unfinished::of(plain.get_ref())?;
+    complete(uri, runtime, stream, unfinished, properties).await
+}
+
+/// Connects to `endpoint` over TLS and completes the handshake of AMQP, like [`open`].
+pub(crate) async fn open_tls(
+    tls: &TlsConnector,
+    endpoint: &Endpoint,
+    uri: AMQPUri,
+    properties: ConnectionProperties,
+) -> Result<Connection> {
+    let stream = tls.connect(endpoint).await?;
+    let unfinished = Unfinished::of(stream.get_ref().0)?;
+    let stream = AsyncTcpStream::Plain(stream.compat());
+    complete(uri, tls_runtime(), stream, unfinished, properties).await
+}
+
+/// Completes the handshake of AMQP on `stream`, whose socket is `unfinished`.
+async fn complete<K>(
+    uri: AMQPUri,
+    runtime: Runtime<K>,
+    stream: AsyncTcpStream<<K as Reactor>::TcpStream>,
+    unfinished: Unfinished,
+    properties: ConnectionProperties,
+) -> Result<Connection>
+where
+    K: RuntimeKit + Clone + Send + 'static,
+{
     let stream = Mutex::new(Some(stream));
     let take_stream = async move |_, _| {
         let stream = stream.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -87,6 +87,7 @@ mod reconnect;
 mod serializer;
 mod server;
 mod target;
+mod tls_runtime;
 mod topology;
 mod transport;
 mod url;

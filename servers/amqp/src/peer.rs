@@ -40,7 +40,7 @@ impl fmt::Display for ForeignPeer {
             ForeignPeer::OtherVersion([major, minor, revision]) => {
                 write!(f, "{FOREIGN} it offers AMQP {major}-{minor}-{revision}")
             }
-            ForeignPeer::Tls => write!(f, "{FOREIGN} it expects TLS, which is not supported"),
+            ForeignPeer::Tls => write!(f, "{FOREIGN} it expects TLS; use amqps://"),
             ForeignPeer::Answer(line) => write!(f, "{FOREIGN} it answers `{line}`"),
             ForeignPeer::Closes => f.write_str(
                 "closes the connection without an answer: it does not speak AMQP 0-9-1, or is not ready",

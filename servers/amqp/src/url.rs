@@ -5,26 +5,35 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
-use net::{Address, AddressError, Credentials, Endpoint, Host, Scheme};
+use net::{Address, AddressError, Credentials, Endpoint, Host, Scheme, Trust};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::queues::{QueueKind, Queues};
 
 const DEFAULT_PORT: u16 = 5672;
+const DEFAULT_TLS_PORT: u16 = 5671;
 const DEFAULT_HOST: &str = "localhost";
 /// The user and the password for a host without credentials. By default RabbitMQ accepts them on loopback only.
 const GUEST: &str = "guest";
-/// The schemes of oslo.messaging, and that of RabbitMQ. They are synonyms.
-pub const SCHEMES: &[Scheme] = &[scheme("rabbit"), scheme("kombu"), scheme("amqp")];
+/// The scheme for TLS.
+const TLS_SCHEME: &str = "amqps";
+/// The schemes of oslo.messaging, and those of RabbitMQ. All but that for TLS are synonyms.
+pub const SCHEMES: &[Scheme] = &[
+    scheme("rabbit", DEFAULT_PORT),
+    scheme("kombu", DEFAULT_PORT),
+    scheme("amqp", DEFAULT_PORT),
+    scheme(TLS_SCHEME, DEFAULT_TLS_PORT),
+];
 /// All characters except the unreserved ones of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-const fn scheme(name: &'static str) -> Scheme {
-    Scheme::host(name).default_port(DEFAULT_PORT).default_host(DEFAULT_HOST).several_hosts().login().path()
+const fn scheme(name: &'static str, port: u16) -> Scheme {
+    Scheme::host(name).default_port(port).default_host(DEFAULT_HOST).several_hosts().login().path()
 }
 
 /// A transport URL: `rabbit://user:password@host:port[,user2:password2@host2:port2]/vhost?heartbeat=60`. The schemes
-/// `rabbit` and `kombu` of oslo.messaging and `amqp` of RabbitMQ are synonyms.
+/// `rabbit` and `kombu` of oslo.messaging and `amqp` of RabbitMQ are synonyms. `amqps` connects over TLS, by default to port
+/// 5671.
 ///
 /// Credentials and the virtual host are percent-encoded. A password that is not encoded is refused, unless it reads as a list
 /// of hosts: it begins with a port number and a comma, or contains `@`, `,` and `:` in this order. After a host with a
@@ -46,15 +55,17 @@ const fn scheme(name: &'static str) -> Scheme {
 /// | `rabbit_quorum_delivery_limit`, `rabbit_quorum_max_memory_length`, `rabbit_quorum_max_memory_bytes` | [`Queues::quorum_limits`]; 0 for none |
 /// | `rabbit_ha_queues=true` | [`Queues::mirrored`] |
 /// | `rabbit_qos_prefetch_count` | the maximum number of unacknowledged messages per queue of a server |
+/// | `ssl=true` | TLS, as with the scheme `amqps`, but the default port stays 5672 |
 ///
 /// As in oslo.messaging, other options have no effect; [`ignored_options`](TransportUrl::ignored_options) lists them.
-/// Only `ssl=true` is refused, because it would send the password over an unprotected connection.
 ///
 /// Neither [`Display`](fmt::Display) nor [`Debug`] shows credentials or options.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TransportUrl {
     brokers: Vec<Broker>,
     vhost: String,
+    /// The certificates of brokers that are accepted; `None` without TLS.
+    tls: Option<Trust>,
     /// Seconds; 0 disables heartbeats, `None` takes what the broker offers.
     heartbeat: Option<u16>,
     /// Bytes; `None` takes what the broker offers.
@@ -77,7 +88,7 @@ struct Broker {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// The scheme is missing or not supported.
-    #[error("a transport URL begins with rabbit:// or amqp:// (TLS is not supported)")]
+    #[error("a transport URL begins with amqp:// or rabbit://, or with amqps:// for TLS")]
     Scheme,
     /// A host's port is not a number between 0 and 65535.
     #[error("the port after `{0}` is not a port number")]
@@ -93,9 +104,6 @@ pub enum UrlError {
         /// The values that it takes.
         expected: &'static str,
     },
-    /// An option enables TLS.
-    #[error("TLS is not supported: leave out the option `ssl`")]
-    Tls,
     /// The host is malformed, or a password that is not percent-encoded hides it.
     #[error(transparent)]
     Address(AddressError),
@@ -125,6 +133,19 @@ impl TransportUrl {
         self.prefetch
     }
 
+    /// The certificates of brokers that are accepted, by default those that the system's authorities have signed; `None` if the
+    /// URL does not ask for TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<&Trust> {
+        self.tls.as_ref()
+    }
+
+    /// Accepts the certificates that `trust` says. Has no effect if the URL does not ask for TLS.
+    #[must_use]
+    pub fn trusting(self, trust: Trust) -> Self {
+        TransportUrl { tls: self.tls.map(|_| trust), ..self }
+    }
+
     /// The host that is tried first.
     pub(crate) fn first_endpoint(&self) -> Option<&Endpoint> {
         self.brokers.first().map(|broker| &broker.endpoint)
@@ -144,7 +165,7 @@ impl TransportUrl {
     /// Sets an option; notes it if it has no effect.
     ///
     /// # Errors
-    /// [`UrlError::Option`] for a value of the wrong type, [`UrlError::Tls`].
+    /// [`UrlError::Option`] for a value of the wrong type.
     fn set(&mut self, name: &str, value: &str) -> Result<(), UrlError> {
         let refused = |expected| UrlError::Option { name: name.to_owned(), expected };
         let boolean = || parse_bool(value).ok_or_else(|| refused("true or false"));
@@ -168,7 +189,7 @@ impl TransportUrl {
             "amqp_durable_queues" if boolean()? => queues.kind = queues.kind.max(QueueKind::Durable),
             "rabbit_quorum_queue" if boolean()? => queues.kind = QueueKind::Quorum,
             "amqp_durable_queues" | "rabbit_quorum_queue" => {}
-            "ssl" if boolean()? => return Err(UrlError::Tls),
+            "ssl" if boolean()? => self.tls = Some(Trust::default()),
             _ => self.ignored.push(name.to_owned()),
         }
         Ok(())
@@ -177,6 +198,7 @@ impl TransportUrl {
     fn uri(&self, broker: &Broker) -> Option<AMQPUri> {
         let Endpoint::Tcp { host, port } = &broker.endpoint else { return None };
         Some(AMQPUri {
+            // lapin is given the stream, over TLS or not, and does not connect to the host.
             scheme: AMQPScheme::AMQP,
             authority: AMQPAuthority { userinfo: broker.login().ok()?, host: host.clone(), port: *port },
             vhost: self.vhost.clone(),
@@ -200,6 +222,7 @@ impl FromStr for TransportUrl {
         let mut this = TransportUrl {
             brokers,
             vhost: if vhost.is_empty() { "/".to_owned() } else { vhost },
+            tls: (address.scheme() == TLS_SCHEME).then(Trust::default),
             heartbeat: None,
             frame_max: None,
             queues: Queues::default(),
@@ -258,7 +281,7 @@ fn parse_bool(text: &str) -> Option<bool> {
 /// Without credentials and options.
 impl fmt::Display for TransportUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("rabbit://")?;
+        write!(f, "{}://", if self.tls.is_some() { TLS_SCHEME } else { "rabbit" })?;
         for (i, broker) in self.brokers.iter().enumerate() {
             let separator = if i == 0 { "" } else { "," };
             write!(f, "{separator}{}", broker.endpoint)?;
@@ -296,6 +319,21 @@ mod tests {
         assert_eq!(url("rabbit://[::1]:5673/").to_string(), "rabbit://[::1]:5673/");
         assert_eq!(url("rabbit://[::1]/").hosts().next().unwrap().1.authority.host, "::1");
         assert_eq!(url("amqp://h?heartbeat=0&frame_max=16384").heartbeat, Some(0));
+    }
+
+    #[test]
+    fn a_scheme_and_an_option_ask_for_tls() {
+        let given = Trust::Authorities("PEM".to_owned());
+        for (text, shown) in [
+            ("amqps://u:p@h/v", "amqps://h:5671/v"),
+            ("amqps://h:1,i/", "amqps://h:1,i:5671/"),
+            ("rabbit://h/?ssl=1", "amqps://h:5672/"),
+        ] {
+            assert_eq!((url(text).tls(), url(text).to_string().as_str()), (Some(&Trust::System), shown));
+            assert_eq!(url(text).trusting(given.clone()).tls(), Some(&given));
+            assert!(url(text).ignored_options().is_empty());
+        }
+        assert_eq!(url("rabbit://h/?ssl=false").trusting(given).tls(), None);
     }
 
     #[test]
@@ -357,13 +395,12 @@ mod tests {
         let option = |name: &str, expected| UrlError::Option { name: name.to_owned(), expected };
         for (text, error) in [
             ("localhost:5672", UrlError::Scheme),
-            ("amqps://u:secret@h", UrlError::Scheme),
             ("http://u:secret@h", UrlError::Scheme),
             ("rabbit://u:secret@h:port/", UrlError::Port("h".into())),
             ("rabbit://u:secret@h:70000/", UrlError::Port("h".into())),
             ("rabbit://u:secret%2@h", UrlError::Encoding("password")),
             ("rabbit://u:secret@h/%ff", UrlError::Encoding("virtual host")),
-            ("rabbit://u:secret@h?ssl=1", UrlError::Tls),
+            ("rabbit://u:secret@h?ssl=2", option("ssl", "true or false")),
             ("rabbit://u:secret@h?heartbeat=often", option("heartbeat", "a number between 0 and 65535")),
             ("rabbit://u:secret@h?heartbeat=65536", option("heartbeat", "a number between 0 and 65535")),
             ("rabbit://u:secret@h?amqp_durable_queues=2", option("amqp_durable_queues", "true or false")),

@@ -11,11 +11,12 @@
 //!
 //! It runs over TCP, with `TCP_NODELAY` at both ends, and over Unix sockets. Requests carry `host`, `content-type`,
 //! `content-length` and `accept`; responses `content-type`, `content-length` and `date`. Messages are compressed only
-//! if the headers in the client's configuration request it. There is no TLS.
+//! if the headers in the client's configuration request it. Clients use TLS where the URL begins with `https`.
 
 #![forbid(unsafe_code)]
 #![warn(clippy::disallowed_macros, clippy::disallowed_methods)]
 
+mod access;
 mod body;
 mod body_error;
 mod client;
@@ -31,6 +32,7 @@ pub mod system;
 mod timer;
 pub mod xml;
 
+pub use access::Access;
 pub use body::{read_body, reply};
 pub use body_error::BodyError;
 pub use client::{Headers, HyperClient, Reply, ReqwestClient, Transport, kind_of_status, status_error};
@@ -45,8 +47,9 @@ pub use timer::{Timer, within};
 /// The HTTP version of both clients and the server.
 pub const VERSION: http::Version = http::Version::HTTP_11;
 
-/// The schemes of URLs: `http://HOST:PORT/PATH` and, over a Unix socket, `http+unix://%2FSOCKET/PATH`.
-pub const SCHEMES: [net::Scheme; 2] = [net::Scheme::HTTP, net::Scheme::HTTP_UNIX];
+/// The schemes of URLs: `http://HOST:PORT/PATH`, `https://HOST:PORT/PATH` and, over a Unix socket,
+/// `http+unix://%2FSOCKET/PATH`. Servers have no TLS.
+pub const SCHEMES: [net::Scheme; 3] = [net::Scheme::HTTP, net::Scheme::HTTPS, net::Scheme::HTTP_UNIX];
 
 /// Crates whose types are part of the API, so that the protocol crates use the same versions.
 pub use {axum, bytes::Bytes, http, net};

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Limits, Value};
-use http::{HeaderMap, StatusCode};
-use http_layer::{Headers, Reply, SCHEMES, Transport, status_error};
+use http::StatusCode;
+use http_layer::{Access, Headers, Reply, SCHEMES, Transport, status_error};
 use net::Address;
 
 use crate::wire::{self, Envelope};
@@ -28,17 +28,22 @@ pub struct JsonRpcClient<T: Transport> {
 }
 
 impl<T: Transport> JsonRpcClient<T> {
-    /// Connects to the endpoint at `url`. The `extra` headers are sent with every request.
+    /// Connects to the endpoint at `url`. The headers of `access` are sent with every request.
     ///
     /// # Errors
     /// As [`Transport::connect`].
-    pub async fn connect(url: &str, extra: &HeaderMap, options: &ClientOptions) -> Result<Self, CallError> {
+    pub async fn connect(
+        url: &str,
+        access: impl Into<Access>,
+        options: &ClientOptions,
+    ) -> Result<Self, CallError> {
+        let Access { headers: extra, trust } = access.into();
         // The endpoint of Zabbix, which requires the media type that is specific to JSON-RPC.
         let is_zabbix =
             Address::parse(url, &SCHEMES).is_ok_and(|address| address.path().ends_with("/api_jsonrpc.php"));
         let content_type = if is_zabbix { wire::JSON_RPC } else { wire::JSON };
-        let headers = Headers { extra: extra.clone(), ..Headers::new(content_type) };
-        let transport = T::connect(url, &headers, options).await?;
+        let headers = Headers { extra, ..Headers::new(content_type) };
+        let transport = T::connect_trusting(url, &headers, &trust, options).await?;
         let endpoint = transport.target("")?;
         let envelope = Envelope::default();
         Ok(JsonRpcClient { transport, endpoint, limits: options.limits, envelope, calls: AtomicU64::new(0) })

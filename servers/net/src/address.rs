@@ -244,9 +244,13 @@ fn split_scheme(text: &str) -> Option<(&str, &str)> {
     is_scheme.then_some((name, rest))
 }
 
+/// The schemes of encrypted protocols.
+const ENCRYPTED: [&str; 5] = ["https", "amqps", "wss", "tls", "curve"];
+
 fn unknown_scheme(name: &str, schemes: &[Scheme]) -> AddressError {
+    let is_encrypted = |name: &str| ENCRYPTED.iter().any(|other| other.eq_ignore_ascii_case(name));
     match schemes {
-        [first, ..] if ["https", "amqps", "wss", "tls"].iter().any(|tls| tls.eq_ignore_ascii_case(name)) => {
+        [first, ..] if is_encrypted(name) && !schemes.iter().any(|scheme| is_encrypted(scheme.name)) => {
             AddressError::Tls(first.name)
         }
         _ => AddressError::Scheme(join_with_or(schemes.iter().map(|scheme| scheme.name.to_owned()))),

@@ -11,8 +11,8 @@ pub enum AddressError {
     /// The scheme is not among those that can be used.
     #[error("the URL's scheme must be {0}")]
     Scheme(String),
-    /// The scheme is one for TLS.
-    #[error("TLS is not built in; use {0}://")]
+    /// The scheme is one of an encrypted protocol, which is not available here.
+    #[error("this protocol has no encryption here, neither TLS nor CURVE; use {0}://")]
     Tls(&'static str),
     /// The host is missing or malformed.
     #[error("not a URL of the form {form}: {source}")]

@@ -277,7 +277,7 @@ fn an_error_names_the_accepted_form() {
     for (text, schemes, message) in [
         ("127.0.0.1:80", HTTP, "not a URL of the form http://HOST:PORT/PATH or http+unix://%2FSOCKET/PATH"),
         ("http://", HTTP, "not a URL of the form http://HOST:PORT/PATH: empty host"),
-        ("https://h/", HTTP, "TLS is not built in; use http://"),
+        ("https://h/", HTTP, "this protocol has no encryption here, neither TLS nor CURVE; use http://"),
         ("ftp://h/", HTTP, "the URL's scheme must be http or http+unix"),
         ("http://h:99999/", HTTP, "the port after `h` is not a number between 0 and 65535"),
         ("http://[::g]/", HTTP, "not a URL of the form http://HOST:PORT/PATH: invalid IPv6 address"),

@@ -1,14 +1,20 @@
 //! Why a connection cannot be opened, in words that name the remedy.
 
+use std::error::Error;
 use std::io;
 
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit};
 
-/// Describes why connecting to a server failed. An exhausted limit is named with its value; only an error that a server
-/// which is not running causes asks whether it runs.
+use crate::tls;
+
+/// Describes why connecting to a server failed. An exhausted limit is named with its value, and a certificate that cannot be
+/// accepted with what is wrong with it; only an error that a server which is not running causes asks whether it runs.
 #[must_use]
 pub fn describe_connect_error(error: &io::Error) -> String {
+    if let Some(reason) = tls::describe(error) {
+        return reason;
+    }
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::EMFILE) => {
             let limit =
@@ -22,6 +28,17 @@ pub fn describe_connect_error(error: &io::Error) -> String {
         Some(Errno::ECONNREFUSED | Errno::ENOENT) => format!("{error}; is the server running?"),
         _ => error.to_string(),
     }
+}
+
+/// Describes why a library that opens its connections itself could not open one: like [`describe_connect_error`], from the
+/// causes of the error.
+#[must_use]
+pub fn describe_connect_failure(error: &(dyn Error + 'static)) -> String {
+    if let Some(reason) = tls::describe(error).or_else(|| tls::ended_during_handshake(error)) {
+        return reason;
+    }
+    let cause = tls::causes(error).last().unwrap_or(error);
+    cause.downcast_ref().map_or_else(|| cause.to_string(), describe_connect_error)
 }
 
 #[cfg(test)]

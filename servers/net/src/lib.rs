@@ -4,6 +4,8 @@
 //! [`Stream`] to one; [`blocking`] has the same for plain threads. An [`Address`] is a parsed URL, which names one or
 //! more endpoints.
 //!
+//! A [`TlsConnector`] opens connections over TLS, for clients whose URL asks for it.
+//!
 //! TCP connections have `TCP_NODELAY` set at both ends, and keepalive on accepted connections. The kernel counts the bytes
 //! of a TCP connection; for Unix sockets, where it does not, streams count them ([`bytes_counted`]).
 
@@ -26,13 +28,14 @@ mod scheme;
 pub mod simulated;
 mod socket_file;
 mod stream;
+mod tls;
 
 use std::time::Duration;
 
 pub use address::{Address, Host, redacted, with_endpoint};
 pub use address_error::AddressError;
 pub use anomaly_counter::AnomalyCounter;
-pub use connect_error::describe_connect_error;
+pub use connect_error::{describe_connect_error, describe_connect_failure};
 pub use counts::{ByteCounts, bytes_counted};
 pub use credentials::{Credentials, decode as percent_decode};
 pub use endpoint::{Endpoint, EndpointError};
@@ -42,6 +45,7 @@ pub use peer_end::{HALF_CLOSED_TIMEOUT, PIPELINED_CHECK_INTERVAL, PeerEnd};
 pub use scheme::Scheme;
 pub use socket_file::{SocketFile, remove_socket_files};
 pub use stream::{Stream, connect};
+pub use tls::{TlsConnector, TlsError, TlsStream, Trust};
 
 /// The crate that parses URLs, so that others use the same version.
 pub use url;

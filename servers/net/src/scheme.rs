@@ -42,6 +42,8 @@ pub(crate) struct HostForm {
 impl Scheme {
     /// `http://[USER:PASSWORD@]HOST[:PORT][/PATH]`.
     pub const HTTP: Scheme = Scheme::host("http").default_port(80).login().path();
+    /// `https://[USER:PASSWORD@]HOST[:PORT][/PATH]`: HTTP over TLS.
+    pub const HTTPS: Scheme = Scheme::host("https").default_port(443).login().path();
     /// `http+unix://%2FSOCKET[/PATH]`: HTTP over the Unix socket at `/SOCKET`.
     pub const HTTP_UNIX: Scheme = Scheme { name: "http+unix", kind: Kind::SocketAsHost };
     /// `tcp://HOST:PORT`.

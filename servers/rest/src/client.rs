@@ -1,8 +1,8 @@
 //! The client.
 
 use calculator::{Call, CallError, CallFuture, Client, ClientOptions, Limits, Method, Value};
-use http::{HeaderMap, StatusCode};
-use http_layer::{Headers, Reply, Transport, status_error};
+use http::StatusCode;
+use http_layer::{Access, Headers, Reply, Transport, status_error};
 
 use crate::request::RequestHead;
 use crate::wire;
@@ -18,14 +18,19 @@ pub struct RestClient<T: Transport> {
 }
 
 impl<T: Transport> RestClient<T> {
-    /// Connects to the server at `url`, below which each method is a resource. The `extra` headers are sent with every
+    /// Connects to the server at `url`, below which each method is a resource. The headers of `access` are sent with every
     /// request.
     ///
     /// # Errors
     /// As [`Transport::connect`].
-    pub async fn connect(url: &str, extra: &HeaderMap, options: &ClientOptions) -> Result<Self, CallError> {
-        let headers = Headers { extra: extra.clone(), ..Headers::new(wire::JSON) };
-        let transport = T::connect(url, &headers, options).await?;
+    pub async fn connect(
+        url: &str,
+        access: impl Into<Access>,
+        options: &ClientOptions,
+    ) -> Result<Self, CallError> {
+        let Access { headers: extra, trust } = access.into();
+        let headers = Headers { extra, ..Headers::new(wire::JSON) };
+        let transport = T::connect_trusting(url, &headers, &trust, options).await?;
         let resources = Method::ALL
             .into_iter()
             .map(|method| Ok((method, transport.target(method.name())?)))

@@ -1,8 +1,8 @@
 //! The client.
 
 use calculator::{Call, CallError, CallFuture, Client, ClientOptions, Limits, Value};
-use http_layer::http::{HeaderMap, StatusCode};
-use http_layer::{Headers, SCHEMES, Transport, status_error};
+use http_layer::http::StatusCode;
+use http_layer::{Access, Headers, SCHEMES, Transport, status_error};
 use net::Address;
 
 use crate::wire::{EncodeOptions, Response, decode_response, encode_call};
@@ -20,15 +20,20 @@ pub struct XmlRpcClient<T: Transport> {
 
 impl<T: Transport> XmlRpcClient<T> {
     /// Connects to the server at `url`, `http://[USER[:PASSWORD]@]HOST[:PORT][/PATH]`. The default path is `/RPC2`, as
-    /// in CPython's client. The `extra` headers are sent with every request: `content-encoding: gzip` makes the client
+    /// in CPython's client. The headers of `access` are sent with every request: `content-encoding: gzip` makes the client
     /// compress requests, `accept-encoding: gzip` makes the server compress long responses.
     ///
     /// # Errors
     /// [`Undeliverable`](calculator::ErrorKind::Undeliverable) for an invalid URL, or if the HTTP client connects immediately and fails;
     /// [`Timeout`](calculator::ErrorKind::Timeout) if connecting takes too long.
-    pub async fn connect(url: &str, extra: &HeaderMap, options: &ClientOptions) -> Result<Self, CallError> {
-        let headers = Headers { extra: extra.clone(), ..Headers::new("text/xml") };
-        let transport = T::connect(url, &headers, options).await?;
+    pub async fn connect(
+        url: &str,
+        access: impl Into<Access>,
+        options: &ClientOptions,
+    ) -> Result<Self, CallError> {
+        let Access { headers: extra, trust } = access.into();
+        let headers = Headers { extra, ..Headers::new("text/xml") };
+        let transport = T::connect_trusting(url, &headers, &trust, options).await?;
         let has_path = Address::parse(url, &SCHEMES).is_ok_and(|address| !address.path().is_empty());
         let target = transport.target(if has_path { "" } else { "RPC2" })?;
         Ok(XmlRpcClient { transport, target, limits: options.limits, encode: EncodeOptions::default() })

@@ -91,7 +91,9 @@ fn limits(record: &Record, summary: &Summary) -> String {
     if is_local {
         absent.push("a network between machines");
     }
-    absent.push("TLS");
+    if record.stacks.iter().all(|facts| facts.certificate.is_none()) {
+        absent.push("TLS");
+    }
     if summary.measurements.iter().all(|it| it.measurement.handlers().is_empty()) {
         absent.push("handlers that take time");
     }

@@ -33,7 +33,7 @@ pub(super) async fn declare(
     exchange: Exchange,
     timeout: Duration,
 ) -> Result<Undeclare, String> {
-    let url = transport_url(&destination.url).map_err(|error| error.to_string())?;
+    let url = transport_url(&destination).map_err(|error| error.to_string())?;
     let options: ClientOptions = destination.options.get(&CLIENT).map_err(|error| error.to_string())?;
     let topic = options.target().topic;
     let routing = match exchange.kind {

@@ -28,6 +28,7 @@ use super::options::{OptionGroup, Options, OptionsError};
 use super::protocol::{Connecting, Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, ServerSettings, Serving};
+use super::tls::{self, CertificateCheck};
 use super::way::Way;
 use topics::topic_prefix;
 
@@ -136,13 +137,18 @@ impl Protocol for Amqp {
     }
 
     fn client_options(&self) -> &'static [&'static OptionGroup] {
-        &[&CLIENT]
+        &[&CLIENT, &tls::TLS]
     }
 
-    /// Checks the names of exchange, topic and server.
+    /// Checks the names of exchange, topic and server, and reads the certificates of authorities.
     fn prepare_client_options(&self, options: &mut Options) -> Result<(), String> {
         let client: ClientOptions = options.get(&CLIENT).map_err(|error| error.to_string())?;
-        client.target().check().map_err(|error| error.to_string())
+        client.target().check().map_err(|error| error.to_string())?;
+        tls::read_authorities(options)
+    }
+
+    fn certificate_check(&self, destination: &Destination) -> Option<CertificateCheck> {
+        transport_url(destination).ok()?.tls().map(|_| tls::certificate_check(&destination.options))
     }
 
     fn call_options(&self) -> &'static [&'static OptionGroup] {
@@ -296,7 +302,7 @@ impl Protocol for Amqp {
         let delivery = Delivery::of(stack);
         async move {
             let client = client_options(&destination)?;
-            let transport = delivery.transport(transport_url(&destination.url)?, client.queues);
+            let transport = delivery.transport(transport_url(&destination)?, client.queues);
             ways::connect(&transport, client.target(), way, &options).await
         }
         .boxed()
@@ -345,7 +351,7 @@ impl Protocol for Amqp {
                 return Ok(());
             }
             let client = client_options(&destination)?;
-            let transport = Delivery::Oslo.transport(transport_url(&destination.url)?, client.queues);
+            let transport = Delivery::Oslo.transport(transport_url(&destination)?, client.queues);
             let target = Target { fanout, ..client.target() };
             let client = AmqpClient::connect(&transport, target, &options).await?;
             Deadline::new(invocation.timeout).within(Instant::now(), client.cast(&call)).await?;
@@ -380,9 +386,11 @@ fn client_options(destination: &Destination) -> Result<ClientOptions, OptionsErr
     destination.options.get(&CLIENT)
 }
 
-/// The broker's URL. Errors do not repeat it: it may hold a password.
-fn transport_url(url: &str) -> Result<TransportUrl, CallError> {
-    url.parse().map_err(|error: amqp::UrlError| CallError::new(ErrorKind::Undeliverable, error.to_string()))
+/// The broker's URL with the certificates that are accepted. Errors do not repeat it: it may hold a password.
+fn transport_url(destination: &Destination) -> Result<TransportUrl, CallError> {
+    let unusable = |error: amqp::UrlError| CallError::new(ErrorKind::Undeliverable, error.to_string());
+    let url: TransportUrl = destination.url.parse().map_err(unusable)?;
+    Ok(url.trusting(tls::trust(&destination.options)?))
 }
 
 async fn connect(
@@ -391,7 +399,7 @@ async fn connect(
     options: calculator::ClientOptions,
 ) -> Result<AmqpClient, CallError> {
     let client = client_options(&destination)?;
-    let transport = delivery.transport(transport_url(&destination.url)?, client.queues);
+    let transport = delivery.transport(transport_url(&destination)?, client.queues);
     AmqpClient::connect(&transport, client.target(), &options).await
 }
 
@@ -416,8 +424,7 @@ async fn connect_bare(
     let client = client_options(&destination)?;
     let via = client.via.clone();
     let topic = client.target().topic;
-    let connected =
-        amqp::bare::BareClient::connect(&transport_url(&destination.url)?, &topic, &options).await?;
+    let connected = amqp::bare::BareClient::connect(&transport_url(&destination)?, &topic, &options).await?;
     Ok(match via {
         Some(exchange) => connected.via(&exchange),
         None => connected,

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use calculator::{CallError, ErrorKind};
 use http::HeaderValue;
-use net::{Address, Credentials, Endpoint};
+use net::{Address, Credentials, Endpoint, Scheme, TlsConnector, Trust};
 use reqwest::Url;
 
 use crate::SCHEMES;
@@ -13,7 +13,7 @@ use crate::SCHEMES;
 #[derive(Clone, Debug)]
 pub(super) struct Base {
     endpoint: Endpoint,
-    /// With the scheme `http`, whatever the transport.
+    /// With the scheme `http` or `https`, whatever the transport.
     url: Url,
     pub(super) authorization: Option<HeaderValue>,
 }
@@ -25,8 +25,10 @@ fn unusable(reason: impl std::fmt::Display) -> CallError {
 impl Base {
     pub(super) fn parse(text: &str) -> Result<Self, CallError> {
         let address = Address::parse(text, &SCHEMES).map_err(unusable)?;
+        let scheme =
+            if address.scheme() == Scheme::HTTPS.name() { address.scheme() } else { Scheme::HTTP.name() };
         let mut url =
-            Url::parse(&format!("http://{}{}", address.authority(), address.path())).map_err(unusable)?;
+            Url::parse(&format!("{scheme}://{}{}", address.authority(), address.path())).map_err(unusable)?;
         url.set_query(address.query());
         let authorization = address.credentials().and_then(basic_authorization);
         Ok(Base { endpoint: address.endpoint().clone(), url, authorization })
@@ -37,7 +39,16 @@ impl Base {
         &self.endpoint
     }
 
-    /// The value of the `host` header: the port is omitted if it is 80 (RFC 9110, section 7.2).
+    /// What connects over TLS with the certificates that `trust` accepts; `None` for a URL without TLS.
+    pub(super) fn tls(&self, trust: &Trust) -> Result<Option<TlsConnector>, CallError> {
+        if self.url.scheme() != Scheme::HTTPS.name() {
+            return Ok(None);
+        }
+        let failed = |error: net::TlsError| CallError::new(ErrorKind::Undeliverable, error.to_string());
+        TlsConnector::new(trust).map(Some).map_err(failed)
+    }
+
+    /// The value of the `host` header: the default port of the scheme is omitted (RFC 9110, section 7.2).
     pub(super) fn authority(&self) -> &str {
         self.url.authority()
     }
@@ -126,6 +137,8 @@ mod tests {
             ("http://127.0.0.1:8080/x", "127.0.0.1:8080", "127.0.0.1:8080"),
             ("http://[::1]:81", "[::1]:81", "[::1]:81"),
             ("http+unix://%2Ftmp%2Fs/x", "unix:/tmp/s", "localhost"),
+            ("https://localhost/x", "localhost:443", "localhost"),
+            ("https://localhost:80/x", "localhost:80", "localhost:80"),
         ] {
             let base = Base::parse(url).unwrap();
             assert_eq!((base.endpoint().to_string().as_str(), base.authority()), (endpoint, authority));
@@ -145,8 +158,8 @@ mod tests {
     #[test]
     fn rejects_other_schemes_without_showing_a_password() {
         for (url, word) in [
-            ("https://u:secret@h/", "TLS is not built in"),
-            ("ftp://u:secret@h/", "must be http or http+unix"),
+            ("amqps://u:secret@h/", "must be http or https or http+unix"),
+            ("ftp://u:secret@h/", "must be http or https or http+unix"),
             ("127.0.0.1:80", "http://HOST:PORT"),
             ("http://", "http://HOST:PORT"),
             ("http://u:secret/x@h/", "percent-encode the password"),

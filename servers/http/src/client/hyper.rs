@@ -10,7 +10,9 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use net::{TlsConnector, TlsStream, Trust};
 use reqwest::Url;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
@@ -28,6 +30,30 @@ struct Connection {
     _task: JoinSet<()>,
 }
 
+impl Connection {
+    /// Drives HTTP on `stream`, which is open. The compiler makes code for each type of stream, so that connections without
+    /// TLS do not pay for those with it.
+    async fn over<S>(stream: S) -> Result<Self, CallError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| hyper_error(&error))?;
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            // However the connection ends, the future of the call in progress reports it.
+            let _ = connection.await;
+        });
+        Ok(Connection { sender, _task: task })
+    }
+}
+
+/// An open stream of one of the types that a URL can ask for.
+enum OpenStream {
+    Plain(net::Stream),
+    Tls(Box<TlsStream>),
+}
+
 /// A client over one connection of hyper, driven by a task of the runtime it connects in.
 ///
 /// Concurrent calls take turns. A call that is dropped before its response closes the connection; the next call opens
@@ -35,6 +61,8 @@ struct Connection {
 #[derive(Debug)]
 pub struct HyperClient {
     base: Base,
+    /// `None` where the URL does not ask for TLS.
+    tls: Option<TlsConnector>,
     headers: HeaderMap,
     connect_timeout: Duration,
     failed_body_timeout: Duration,
@@ -47,8 +75,14 @@ impl Transport for HyperClient {
     /// Path and query, as in the request line.
     type Target = Uri;
 
-    async fn connect(url: &str, headers: &Headers, options: &ClientOptions) -> Result<Self, CallError> {
+    async fn connect_trusting(
+        url: &str,
+        headers: &Headers,
+        trust: &Trust,
+        options: &ClientOptions,
+    ) -> Result<Self, CallError> {
         let base = Base::parse(url)?;
+        let tls = base.tls(trust)?;
         let compress = headers.wants_compression()?;
         let mut prepared = headers.to_map(base.authorization.clone())?;
         if !prepared.contains_key(header::HOST) {
@@ -62,6 +96,7 @@ impl Transport for HyperClient {
             compress,
             connection: Mutex::new(None),
             base,
+            tls,
         };
         *client.connection.lock().await = Some(client.open().await?);
         Ok(client)
@@ -89,7 +124,20 @@ impl Transport for HyperClient {
         *request.method_mut() = verb;
         *request.uri_mut() = target.clone();
         *request.headers_mut() = headers;
+        self.exchange(request).await
+    }
+}
 
+impl HyperClient {
+    /// Gets what is at `target`, with the client's headers except `content-type`.
+    ///
+    /// # Errors
+    /// As [`Transport::post`].
+    pub async fn get(&self, target: &Uri) -> Result<Reply, CallError> {
+        self.request(Method::GET, target, None, None).await
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Reply, CallError> {
         let mut connection = self.connection.lock().await;
         let (mut head, body) = self.send(&mut connection, request).await?.into_parts();
         let (body, is_complete) = if head.status.is_success() {
@@ -99,9 +147,7 @@ impl Transport for HyperClient {
         };
         Reply::new(head.status, &mut head.headers, (body, is_complete), self.max_body)
     }
-}
 
-impl HyperClient {
     /// Sends on the open connection, or on a new one if that has ended before the request was written.
     async fn send(
         &self,
@@ -130,21 +176,22 @@ impl HyperClient {
     }
 
     async fn open(&self) -> Result<Connection, CallError> {
-        let connecting = net::connect(self.base.endpoint());
+        let endpoint = self.base.endpoint();
+        let connecting = async {
+            match &self.tls {
+                None => net::connect(endpoint).await.map(OpenStream::Plain),
+                Some(tls) => tls.connect(endpoint).await.map(|stream| OpenStream::Tls(Box::new(stream))),
+            }
+        };
         let connected = tokio::time::timeout(self.connect_timeout, connecting).await.map_err(|_| {
             let message =
                 format!("no connection to {} within {:?}", self.base.endpoint(), self.connect_timeout);
             CallError::new(ErrorKind::Timeout, message)
         })?;
-        let stream = connected.map_err(|error| self.unreachable(&error))?;
-        let (sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|error| hyper_error(&error))?;
-        let mut task = JoinSet::new();
-        task.spawn(async move {
-            // However the connection ends, the future of the call in progress reports it.
-            let _ = connection.await;
-        });
-        Ok(Connection { sender, _task: task })
+        match connected.map_err(|error| self.unreachable(&error))? {
+            OpenStream::Plain(stream) => Connection::over(stream).await,
+            OpenStream::Tls(stream) => Connection::over(*stream).await,
+        }
     }
 
     fn unreachable(&self, error: &io::Error) -> CallError {

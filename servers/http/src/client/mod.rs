@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use calculator::{CallError, ClientOptions, ErrorKind};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use net::Trust;
 
 use crate::BodyError;
 use crate::gzip::Coding;
@@ -24,8 +25,9 @@ pub trait Transport: Sized + Send + Sync + 'static {
     /// The destination of a request, prepared once so that calls neither parse nor format it.
     type Target: Send + Sync;
 
-    /// A client of the server at `url`, which is `http://[USER[:PASSWORD]@]HOST[:PORT][/PATH]` or, over a Unix socket,
-    /// `http+unix://%2FSOCKET[/PATH]`. User name and password are sent as Basic authentication (RFC 7617).
+    /// A client of the server at `url`, which is `http://[USER[:PASSWORD]@]HOST[:PORT][/PATH]`, the same with `https` for
+    /// TLS, or, over a Unix socket, `http+unix://%2FSOCKET[/PATH]`. User name and password are sent as Basic authentication
+    /// (RFC 7617). Over TLS it accepts the certificates that the system's authorities have signed.
     ///
     /// # Errors
     /// [`ErrorKind::Undeliverable`] for a URL that cannot be used. A client that connects immediately also fails with
@@ -33,6 +35,19 @@ pub trait Transport: Sized + Send + Sync + 'static {
     fn connect(
         url: &str,
         headers: &Headers,
+        options: &ClientOptions,
+    ) -> impl Future<Output = Result<Self, CallError>> + Send {
+        Self::connect_trusting(url, headers, &Trust::System, options)
+    }
+
+    /// Like [`connect`](Self::connect), but over TLS it accepts the certificates that `trust` says.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect); also [`ErrorKind::Undeliverable`] for authorities that cannot be read.
+    fn connect_trusting(
+        url: &str,
+        headers: &Headers,
+        trust: &Trust,
         options: &ClientOptions,
     ) -> impl Future<Output = Result<Self, CallError>> + Send;
 
@@ -217,7 +232,8 @@ fn body_error(error: BodyError) -> CallError {
 /// Converts an error of hyper: the response is not HTTP, or the connection ended.
 fn hyper_error(error: &::hyper::Error) -> CallError {
     if error.is_parse() {
-        return CallError::new(ErrorKind::Malformed, format!("the response is not HTTP: {error}"));
+        let message = format!("the response is not HTTP: {error}; if the server expects TLS, use https://");
+        return CallError::new(ErrorKind::Malformed, message);
     }
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
     CallError::new(ErrorKind::Undeliverable, format!("the connection was lost: {error}{cause}"))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use calculator::{CallError, ClientOptions, ErrorKind};
 use http::{HeaderMap, Method};
-use net::Endpoint;
+use net::{Endpoint, TlsConnector, Trust};
 use reqwest::{Client, Request, Url, redirect, retry};
 use tokio::sync::Mutex;
 
@@ -33,8 +33,18 @@ pub struct ReqwestClient {
 impl Transport for ReqwestClient {
     type Target = Url;
 
-    async fn connect(url: &str, headers: &Headers, options: &ClientOptions) -> Result<Self, CallError> {
+    async fn connect_trusting(
+        url: &str,
+        headers: &Headers,
+        trust: &Trust,
+        options: &ClientOptions,
+    ) -> Result<Self, CallError> {
         let base = Base::parse(url)?;
+        // reqwest would otherwise read the authorities of the system for every client, also for those without TLS.
+        let tls = match base.tls(trust)? {
+            Some(tls) => tls,
+            None => TlsConnector::new(&Trust::Nothing).map_err(|error| no_tls(&error))?,
+        };
         let compress = headers.wants_compression()?;
         let headers = headers.to_map(base.authorization.clone())?;
         let mut builder = Client::builder()
@@ -45,6 +55,7 @@ impl Transport for ReqwestClient {
             .retry(retry::never())
             .pool_max_idle_per_host(1)
             .pool_idle_timeout(None)
+            .tls_backend_preconfigured(tls.config())
             .connect_timeout(options.timeout);
         match base.endpoint() {
             Endpoint::Tcp { .. } => {}
@@ -109,16 +120,13 @@ impl Transport for ReqwestClient {
 
 /// Converts an error of reqwest. The message of such an error is generic; its sources describe the cause.
 fn reqwest_error(error: &reqwest::Error) -> CallError {
-    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let mut causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     if error.is_timeout() {
         return CallError::new(ErrorKind::Timeout, format!("no connection in time: {error}"));
     }
     if error.is_connect() {
-        let cause = causes.last().map(|cause| match cause.downcast_ref() {
-            Some(error) => net::describe_connect_error(error),
-            None => cause.to_string(),
-        });
-        let message = format!("cannot connect: {}", cause.unwrap_or_else(|| error.to_string()));
+        let cause = causes.next().map_or_else(|| error.to_string(), net::describe_connect_failure);
+        let message = format!("cannot connect: {cause}");
         return CallError::new(ErrorKind::Undeliverable, message);
     }
     for cause in causes {
@@ -126,5 +134,9 @@ fn reqwest_error(error: &reqwest::Error) -> CallError {
             return hyper_error(error);
         }
     }
+    CallError::new(ErrorKind::Undeliverable, error.to_string())
+}
+
+fn no_tls(error: &net::TlsError) -> CallError {
     CallError::new(ErrorKind::Undeliverable, error.to_string())
 }

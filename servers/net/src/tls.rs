@@ -1,0 +1,324 @@
+//! TLS for clients.
+
+use std::error::Error;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio::net::TcpStream;
+
+use crate::Endpoint;
+
+/// A connection over TLS. The kernel counts its bytes.
+pub type TlsStream = tokio_rustls::client::TlsStream<TcpStream>;
+
+/// How many names of a certificate a message repeats.
+const MAX_SHOWN_NAMES: usize = 5;
+
+/// Which certificates of servers a client accepts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Trust {
+    /// Those that an authority has signed which the system trusts.
+    #[default]
+    System,
+    /// Those that one of these authorities has signed. Holds the certificates of the authorities, as PEM.
+    Authorities(String),
+    /// Any. An attacker who can intercept the connection can then read and change what passes.
+    Any,
+    /// None: for a client that never uses TLS.
+    Nothing,
+}
+
+/// Why a client cannot use TLS.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The text holds no certificate.
+    #[error("there is no certificate in it; expected PEM: -----BEGIN CERTIFICATE-----")]
+    NoCertificate,
+    /// The text is not PEM, or what it holds is not a certificate.
+    #[error("not a certificate in PEM: {0}")]
+    Certificate(String),
+    /// The system has no certificates of authorities.
+    #[error(
+        "this system has no certificates of authorities ({0}); install them, or name a file with --cacert"
+    )]
+    NoSystemAuthorities(String),
+    /// The library cannot be configured.
+    #[error("TLS cannot be configured: {0}")]
+    Configuration(rustls::Error),
+}
+
+/// The server has closed the connection during the handshake.
+#[derive(Debug, thiserror::Error)]
+#[error("the server closed the connection during the TLS handshake: it may not speak TLS")]
+struct HandshakeEnded;
+
+/// Connects over TLS 1.3 or 1.2. Cheap to clone.
+///
+/// Each connection makes a whole handshake: sessions are not resumed, so that connections cost the same whichever library
+/// opens them.
+#[derive(Clone, Debug)]
+pub struct TlsConnector {
+    config: Arc<ClientConfig>,
+}
+
+impl TlsConnector {
+    /// A connector that accepts the certificates that `trust` says. It is made once for each value and kept, since reading
+    /// the system's authorities takes milliseconds.
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn new(trust: &Trust) -> Result<Self, TlsError> {
+        static CONNECTORS: Mutex<Vec<(Trust, TlsConnector)>> = Mutex::new(Vec::new());
+        let mut made = CONNECTORS.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, connector)) = made.iter().find(|(of, _)| of == trust) {
+            return Ok(connector.clone());
+        }
+        let connector = TlsConnector { config: Arc::new(client_config(trust)?) };
+        made.push((trust.clone(), connector.clone()));
+        Ok(connector)
+    }
+
+    /// The configuration, for libraries that open their connections themselves.
+    #[must_use]
+    pub fn config(&self) -> ClientConfig {
+        (*self.config).clone()
+    }
+
+    /// Connects to `endpoint` and completes the handshake. The certificate must be for the endpoint's host.
+    ///
+    /// # Errors
+    /// The errors of the operating system and of the handshake, which
+    /// [`describe_connect_error`](crate::describe_connect_error) describes; [`io::ErrorKind::Unsupported`] for an endpoint
+    /// other than TCP.
+    pub async fn connect(&self, endpoint: &Endpoint) -> io::Result<TlsStream> {
+        let Endpoint::Tcp { host, port } = endpoint else { return Err(io::ErrorKind::Unsupported.into()) };
+        // Certificates do not name the zone of an IPv6 address.
+        let name = host.split('%').next().unwrap_or_default().to_owned();
+        let name =
+            ServerName::try_from(name).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let socket = TcpStream::connect((host.as_str(), *port)).await?;
+        socket.set_nodelay(true)?;
+        let connector = tokio_rustls::TlsConnector::from(Arc::clone(&self.config));
+        let stream = connector.connect(name, socket).await.map_err(|error| {
+            if is_end_of_connection(error.kind()) {
+                io::Error::new(io::ErrorKind::ConnectionAborted, HandshakeEnded)
+            } else {
+                error
+            }
+        })?;
+        let (_, session) = stream.get_ref();
+        tracing::debug!(
+            version = ?session.protocol_version(),
+            cipher = ?session.negotiated_cipher_suite().map(|suite| suite.suite()),
+            "TLS handshake completed"
+        );
+        Ok(stream)
+    }
+}
+
+fn client_config(trust: &Trust) -> Result<ClientConfig, TlsError> {
+    let provider = ring::default_provider();
+    let algorithms = provider.signature_verification_algorithms;
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Configuration)?;
+    let with_roots =
+        |roots: RootCertStore| builder.clone().with_root_certificates(roots).with_no_client_auth();
+    let mut config = match trust {
+        Trust::System => with_roots(system_authorities()?),
+        Trust::Authorities(pem) => with_roots(authorities(pem)?),
+        Trust::Nothing => with_roots(RootCertStore::empty()),
+        Trust::Any => builder
+            .clone()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(algorithms)))
+            .with_no_client_auth(),
+    };
+    config.resumption = Resumption::disabled();
+    Ok(config)
+}
+
+fn system_authorities() -> Result<RootCertStore, TlsError> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    // Some systems have certificates that rustls cannot read; the others suffice.
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        let reason = found.errors.first().map_or("none was found".to_owned(), ToString::to_string);
+        return Err(TlsError::NoSystemAuthorities(reason));
+    }
+    Ok(roots)
+}
+
+fn authorities(pem: &str) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        let certificate = certificate.map_err(|error| TlsError::Certificate(error.to_string()))?;
+        roots.add(certificate).map_err(|error| TlsError::Certificate(error.to_string()))?;
+    }
+    if roots.is_empty() { Err(TlsError::NoCertificate) } else { Ok(roots) }
+}
+
+/// Accepts any certificate. The peer must nevertheless have the key of the certificate that it shows.
+#[derive(Debug)]
+struct AnyCertificate(WebPkiSupportedAlgorithms);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
+    }
+}
+
+/// `error` and its causes, those inside I/O errors too, which [`Error::source`] passes over.
+pub(crate) fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| {
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        inner.map(|inner| -> &(dyn Error + 'static) { inner }).or_else(move || error.source())
+    })
+}
+
+/// Describes the failed handshake that `error` is due to; `None` where TLS is not the reason.
+pub(crate) fn describe(error: &(dyn Error + 'static)) -> Option<String> {
+    causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>()).map(reason)
+}
+
+/// Describes the end of a connection that a library was opening: only the handshake of TLS reads and writes then. `None` if
+/// `error` has another reason.
+pub(crate) fn ended_during_handshake(error: &(dyn Error + 'static)) -> Option<String> {
+    let is_end = |cause: &(dyn Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| is_end_of_connection(error.kind()))
+    };
+    causes(error).any(is_end).then(|| HandshakeEnded.to_string())
+}
+
+fn is_end_of_connection(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+}
+
+fn reason(error: &rustls::Error) -> String {
+    use rustls::Error as Tls;
+    match error {
+        Tls::InvalidCertificate(error) => certificate_reason(error),
+        Tls::InvalidMessage(_) => {
+            format!(
+                "the server does not speak TLS ({error}); a plain server has a URL with http:// or amqp://"
+            )
+        }
+        Tls::AlertReceived(alert) => format!("the server refused the TLS handshake: {alert:?}"),
+        Tls::PeerIncompatible(_) => {
+            format!("the server has no version or cipher of TLS in common with this client: {error}")
+        }
+        _ => format!("the TLS handshake failed: {error}"),
+    }
+}
+
+fn certificate_reason(error: &CertificateError) -> String {
+    match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "the server's certificate has expired".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "the server's certificate is not valid yet".to_owned()
+        }
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            let names: Vec<_> = presented.iter().take(MAX_SHOWN_NAMES).map(String::as_str).collect();
+            format!("the server's certificate is for another name: {}", names.join(", "))
+        }
+        CertificateError::NotValidForName => "the server's certificate is for another name".to_owned(),
+        CertificateError::UnknownIssuer => {
+            "the server's certificate is signed by an authority that is not trusted, or by no authority; name the \
+             authority's certificate with --cacert"
+                .to_owned()
+        }
+        // The verifier's own type for this is not part of rustls.
+        CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+            "the server's certificate is that of an authority, which is not accepted as that of a server; sign one for the \
+             server with it, or use --insecure"
+                .to_owned()
+        }
+        _ => format!("the server's certificate cannot be accepted: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn self_signed(name: &str) -> String {
+        rcgen::generate_simple_self_signed([name.to_owned()]).unwrap().cert.pem()
+    }
+
+    #[test]
+    fn authorities_are_read_from_pem_and_what_is_none_is_refused() {
+        let two = self_signed("a.example") + &self_signed("b.example");
+        assert_eq!(authorities(&two).unwrap().len(), 2);
+        for text in ["", "hello", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"] {
+            assert!(matches!(authorities(text), Err(TlsError::NoCertificate)), "{text}");
+        }
+        for text in [
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            "-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----\n",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n",
+        ] {
+            assert!(matches!(authorities(text), Err(TlsError::Certificate(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_connector_is_made_once_for_each_trust() {
+        let (first, again) =
+            (TlsConnector::new(&Trust::Any).unwrap(), TlsConnector::new(&Trust::Any).unwrap());
+        assert!(Arc::ptr_eq(&first.config, &again.config));
+        let other = TlsConnector::new(&Trust::Nothing).unwrap();
+        assert!(!Arc::ptr_eq(&first.config, &other.config));
+    }
+
+    #[test]
+    fn the_reason_is_found_inside_the_errors_of_libraries() {
+        let expired = rustls::Error::InvalidCertificate(CertificateError::Expired);
+        let wrapped = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, expired));
+        assert_eq!(describe(&wrapped).as_deref(), Some("the server's certificate has expired"));
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        assert_eq!(describe(&refused), None);
+        assert_eq!(ended_during_handshake(&refused), None);
+        let ended = io::Error::other(io::Error::new(io::ErrorKind::UnexpectedEof, "tls handshake eof"));
+        assert!(ended_during_handshake(&ended).unwrap().contains("may not speak TLS"));
+    }
+}
