@@ -7,6 +7,7 @@ pub mod claims;
 pub mod cli;
 pub mod compare;
 pub mod deploy;
+pub mod discovery;
 pub mod export;
 pub mod gate;
 pub mod index;

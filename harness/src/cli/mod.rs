@@ -13,6 +13,7 @@ mod export;
 mod gate;
 mod healthy;
 mod history;
+mod init;
 mod interrupts;
 mod list;
 mod man;

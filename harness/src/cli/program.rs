@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::output::{Exit, Failure, Outcome, print_error, print_help, print_usage_error, without_secrets};
 use super::{
-    agent, call, check, compare, completions, doctor, export, gate, healthy, history, list, man, merge,
+    agent, call, check, compare, completions, doctor, export, gate, healthy, history, init, list, man, merge,
     report, run, serve,
 };
 use crate::deploy::{keep_awake, rabbitmq};
@@ -37,6 +37,7 @@ enum Command {
     Serve(serve::Arguments),
     Call(call::Arguments),
     Check(check::Arguments),
+    Init(init::Arguments),
     Report(report::Arguments),
     Compare(compare::Arguments),
     Gate(gate::Arguments),
@@ -105,6 +106,7 @@ fn run_command(command: Command) -> Result<ExitCode, Failure> {
         Command::Serve(arguments) => serve::serve(&arguments),
         Command::Call(arguments) => call::call(&arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Init(arguments) => init::init(&arguments),
         Command::Report(arguments) => report::report(&arguments),
         Command::Compare(arguments) => compare::compare(&arguments),
         Command::Gate(arguments) => gate::gate(&arguments),

@@ -137,6 +137,13 @@ impl ProtocolOptions<OfClients> {
     }
 }
 
+impl<G> ProtocolOptions<G> {
+    /// The options that were given, as `--option`, without their values, which may be secret.
+    pub(super) fn given(&self) -> impl Iterator<Item = &str> {
+        self.arguments.given()
+    }
+}
+
 impl ProtocolOptions<OfCalls> {
     /// The options of a call to a server of `stack`.
     ///

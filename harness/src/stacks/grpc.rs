@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use calculator::{Calculator, Call, CallError, Deadline, Value, printable};
+use calculator::{Calculator, Call, CallError, Deadline, Value};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use grpc::{H2Client, ReflectedClient, TonicClient};
@@ -19,6 +19,7 @@ use super::options::Options;
 use super::protocol::{Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, ServerSettings, Serving};
+use crate::discovery::{Listing, MethodDescription};
 
 /// Protocol Buffers over HTTP/2.
 pub(super) struct Grpc;
@@ -113,10 +114,11 @@ impl Protocol for Grpc {
             let mut deadline = Deadline::new(invocation.timeout);
             if call.method.is_empty() {
                 let methods = deadline.within(started, client.methods()).await?;
-                let row = |text: &str| printable(text).into_owned();
-                let rows: Vec<_> =
-                    methods.iter().map(|method| (row(&method.name), row(&method.signature))).collect();
-                print(Output::Text(method_list::table(&rows)));
+                let methods = methods.iter();
+                let described =
+                    methods.map(|method| MethodDescription::named(&method.name, &method.signature));
+                let source = "server reflection".to_owned();
+                print(Output::Text(method_list::table(&Listing { source, methods: described.collect() })));
                 return Ok(());
             }
             let mut replies = deadline.within(started, client.call(&call)).await?;

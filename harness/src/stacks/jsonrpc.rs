@@ -1,6 +1,6 @@
 //! JSON-RPC 2.0 over HTTP.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use calculator::{Call, CallError, Client, Deadline, Limits, Params, Value, json};
 use codecs::Format;
@@ -24,6 +24,7 @@ use super::protocol::{Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
 use super::tls::{self, CertificateCheck};
+use crate::discovery::Listing;
 
 /// JSON-RPC 2.0 over HTTP.
 pub(super) struct Jsonrpc;
@@ -234,6 +235,27 @@ impl Protocol for Jsonrpc {
         Some(Format::JsonUntyped)
     }
 
+    /// By `rpc.discover`, which says most, or `system.listMethods`.
+    fn list_methods<'a>(
+        &'a self,
+        stack: &'static Stack,
+        destination: &'a Destination,
+        timeout: Duration,
+    ) -> BoxFuture<'a, Result<Option<Listing>, CallError>> {
+        async move {
+            let options = calculator::ClientOptions { timeout, ..calculator::ClientOptions::default() };
+            let client = stack.connect(destination.clone(), options).await?;
+            let mut deadline = Deadline::new(timeout);
+            if let Ok(listing) = method_list::by_discovery(&*client, &mut deadline).await? {
+                return Ok(Some(method_list::without_built_in(listing)));
+            }
+            let details = method_list::Details::HelpAndSignature;
+            let listing = method_list::by_introspection(&*client, &mut deadline, details).await??;
+            Ok(Some(method_list::without_built_in(listing)))
+        }
+        .boxed()
+    }
+
     /// Makes a call, or sends a notification or a batch; lists the methods where none is named.
     fn invoke<'a>(
         &'a self,
@@ -275,11 +297,14 @@ impl Protocol for Jsonrpc {
 }
 
 async fn list_methods(client: &dyn Client, deadline: &mut Deadline) -> Result<String, InvokeError> {
-    if let Ok(methods) = method_list::by_introspection(client, deadline).await? {
-        return Ok(methods);
+    let help = method_list::Details::Help;
+    if let Ok(methods) = method_list::by_introspection(client, deadline, help).await? {
+        return Ok(method_list::table(&methods));
     }
     let methods = method_list::by_discovery(client, deadline).await?;
-    methods.map_err(|error| method_list::not_listed(&["system.listMethods", "rpc.discover"], &error))
+    let methods =
+        methods.map_err(|error| method_list::not_listed(&["system.listMethods", "rpc.discover"], &error))?;
+    Ok(method_list::table(&methods))
 }
 
 /// The calls that `invocation` asks for. Those of a batch are separated by `,`; all of them are notifications where

@@ -1,66 +1,106 @@
-//! Human-readable lists of a server's methods.
+//! Asking a server which methods it has.
 
 use std::time::Instant;
 
-use calculator::{Call, CallError, Client, Deadline, ErrorKind, Value, printable};
+use calculator::{Call, CallError, Client, Deadline, ErrorKind, Value, json, printable};
+use serde_json::Value as Json;
 
 use super::invoke::InvokeError;
+use crate::discovery::{Arguments, Listing, MethodDescription, arguments_of_signatures, listing_of_openrpc};
 
-/// The maximum number of methods whose help is asked for, one call each.
-const MAX_HELP_CALLS: usize = 500;
+/// The maximum number of methods whose help, or signature, is asked for, one call each.
+const MAX_DETAIL_CALLS: usize = 500;
 
-/// A line for each of `methods`, which are pairs of a name and a help text of one line.
-pub(super) fn table(methods: &[(String, String)]) -> String {
-    let width = methods.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    methods
-        .iter()
-        .map(|(name, help)| format!("{name:<width$}  {help}").trim_end().to_owned() + "\n")
+/// What is asked about each method in addition to its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Details {
+    /// Its help text.
+    Help,
+    /// Its help text and its signature.
+    HelpAndSignature,
+}
+
+/// A line for each method of `listing`: name, parameters as far as they are known, first line of its help. Without characters
+/// that a terminal would interpret as commands.
+pub(super) fn table(listing: &Listing) -> String {
+    let rows: Vec<_> =
+        listing.methods.iter().map(|method| (printable_text(&method.title()), method)).collect();
+    let width = rows.iter().map(|(title, _)| title.chars().count()).max().unwrap_or(0);
+    rows.iter()
+        .map(|(title, method)| {
+            let help = printable_text(method.help.trim().lines().next().unwrap_or_default());
+            format!("{title:<width$}  {help}").trim_end().to_owned() + "\n"
+        })
         .collect()
 }
 
-/// The text of `value`, on one line and without characters that a terminal would interpret as commands.
-pub(super) fn plain_text(value: &Value) -> String {
+fn printable_text(text: &str) -> String {
+    printable(text).into_owned()
+}
+
+/// The text of `value`; of another type than a text, its form in messages.
+pub(super) fn text_of(value: &Value) -> String {
     match value {
-        Value::Str(text) => printable(text).into_owned(),
+        Value::Str(text) => text.to_string(),
         other => format!("{other:?}"),
     }
 }
 
-/// The first line of a help text; empty for any other value.
-pub(super) fn first_line(help: &Value) -> String {
+/// A help text; empty for a value that is not a text.
+pub(super) fn help_of(help: &Value) -> String {
     match help {
-        Value::Str(help) => printable(help.trim().lines().next().unwrap_or_default()).into_owned(),
+        Value::Str(help) => help.to_string(),
         _ => String::new(),
     }
 }
 
-/// Lists the methods by `system.listMethods`, with the help that `system.methodHelp` returns if the server has that. The
-/// inner error is that of a server that does not list its methods in this way.
+/// `value` as JSON; `None` for a value that JSON cannot represent.
+pub(super) fn json_of(value: &Value) -> Option<Json> {
+    let mut text = Vec::new();
+    json::write(&mut text, value).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+/// Lists the methods by `system.listMethods`, with the `details` that the server has. The inner error is that of a server
+/// that does not list its methods in this way.
 ///
 /// # Errors
 /// When the server does not answer.
 pub(super) async fn by_introspection(
     client: &dyn Client,
     deadline: &mut Deadline,
-) -> Result<Result<String, CallError>, CallError> {
+    details: Details,
+) -> Result<Result<Listing, CallError>, CallError> {
+    const LIST: &str = "system.listMethods";
     const HELP: &str = "system.methodHelp";
-    let names = match ask(client, deadline, &Call::positional("system.listMethods", [])).await? {
+    const SIGNATURE: &str = "system.methodSignature";
+    let names = match ask(client, deadline, &Call::positional(LIST, [])).await? {
         Ok(Value::List(names)) => names,
         Ok(_) => return Ok(Err(unreadable())),
         Err(error) => return Ok(Err(error)),
     };
-    let has_help = names.contains(&Value::from(HELP));
+    let has = |method: &str| names.contains(&Value::from(method));
+    let (has_help, has_signatures) = (has(HELP), details == Details::HelpAndSignature && has(SIGNATURE));
     let mut methods = Vec::with_capacity(names.len());
-    for (index, name) in names.into_iter().enumerate() {
-        let mut help = Value::Null;
-        if has_help && index < MAX_HELP_CALLS {
+    for (index, name) in names.iter().enumerate() {
+        let is_asked_about = index < MAX_DETAIL_CALLS;
+        let mut method = MethodDescription::named(text_of(name), "");
+        if has_help && is_asked_about {
             let call = Call::positional(HELP, [name.clone()]);
             // A method without help may be answered with an error.
-            help = ask(client, deadline, &call).await?.unwrap_or(Value::Null);
+            method.help = help_of(&ask(client, deadline, &call).await?.unwrap_or(Value::Null));
         }
-        methods.push((plain_text(&name), first_line(&help)));
+        if has_signatures && is_asked_about {
+            let call = Call::positional(SIGNATURE, [name.clone()]);
+            let signature = ask(client, deadline, &call).await?;
+            method.arguments =
+                signature.map_or(Arguments::Unknown, |signature| arguments_of_signatures(&signature));
+        }
+        methods.push(method);
     }
-    Ok(Ok(table(&methods)))
+    let has_arguments = methods.iter().any(|method| method.arguments != Arguments::Unknown);
+    let source = if has_arguments { format!("{LIST} and {SIGNATURE}") } else { LIST.to_owned() };
+    Ok(Ok(Listing { source, methods }))
 }
 
 /// Lists the methods by `rpc.discover`, which returns an OpenRPC document. The inner error is that of a server that does
@@ -71,30 +111,19 @@ pub(super) async fn by_introspection(
 pub(super) async fn by_discovery(
     client: &dyn Client,
     deadline: &mut Deadline,
-) -> Result<Result<String, CallError>, CallError> {
+) -> Result<Result<Listing, CallError>, CallError> {
     let document = ask(client, deadline, &Call::positional("rpc.discover", [])).await?;
-    Ok(document.and_then(|document| described_methods(&document)).map(|methods| table(&methods)))
+    let listing = |document: Value| listing_of_openrpc(&json_of(&document)?);
+    Ok(document.and_then(|document| listing(document).ok_or_else(unreadable)))
 }
 
-/// The methods in a document of OpenRPC: `NAME(PARAMETERS)` and the summary of each.
-fn described_methods(document: &Value) -> Result<Vec<(String, String)>, CallError> {
-    let Some(Value::List(methods)) = document.get("methods") else { return Err(unreadable()) };
-    let row = |method: &Value| {
-        let name = plain_text(method.get("name")?);
-        let parameters = match method.get("params") {
-            Some(Value::List(parameters)) => parameters
-                .iter()
-                .map(|parameter| plain_text(parameter.get("name").unwrap_or(&Value::Null)))
-                .collect::<Vec<_>>()
-                .join(", "),
-            _ => String::new(),
-        };
-        let help = method.get("summary").or(method.get("description")).unwrap_or(&Value::Null);
-        Some((format!("{name}({parameters})"), first_line(help)))
-    };
-    Ok(methods.iter().filter_map(row).collect())
+/// `listing` without the methods that servers have for listing others and for several calls at once.
+pub(super) fn without_built_in(mut listing: Listing) -> Listing {
+    let is_built_in =
+        |name: &str| ["system.", "rpc.", "_zerorpc_"].iter().any(|prefix| name.starts_with(prefix));
+    listing.methods.retain(|method| !is_built_in(&method.name));
+    listing
 }
-
 /// Calls a method. The inner error is the server's.
 async fn ask(
     client: &dyn Client,
@@ -130,10 +159,17 @@ mod tests {
             {"params": []}
         ]}"#;
         let document = calculator::json::read(text.as_bytes(), &Default::default()).unwrap();
-        assert_eq!(
-            table(&described_methods(&document).unwrap()),
-            "add(x, y)         Return x + y.\nplain\\u{1b}[2J()  Does nothing.\n"
-        );
-        assert!(described_methods(&Value::list([])).is_err());
+        let listing = listing_of_openrpc(&json_of(&document).unwrap()).unwrap();
+        assert_eq!(table(&listing), "add(x, y)         Return x + y.\nplain\\u{1b}[2J()  Does nothing.\n");
+        assert!(listing_of_openrpc(&json_of(&Value::list([])).unwrap()).is_none());
+    }
+
+    #[test]
+    fn methods_that_list_others_are_left_out() {
+        let names = ["system.listMethods", "rpc.discover", "_zerorpc_ping", "get_order", "system"];
+        let methods = names.map(|name| MethodDescription::named(name, "")).to_vec();
+        let kept = without_built_in(Listing { source: String::new(), methods });
+        let kept: Vec<_> = kept.methods.iter().map(|method| method.name.as_str()).collect();
+        assert_eq!(kept, ["get_order", "system"]);
     }
 }

@@ -25,6 +25,7 @@ use super::reference::Reference;
 use super::serve::{ServeContext, ServeError, Serving};
 use super::tls::CertificateCheck;
 use super::way::Way;
+use crate::discovery::Listing;
 
 /// The most servers of one stack that run at the same time: those of a topology.
 pub const MAX_INSTANCES: usize = 32;
@@ -232,6 +233,20 @@ pub trait Protocol: Send + Sync {
         _timeout: Duration,
     ) -> BoxFuture<'static, Result<(), String>> {
         async { Ok(()) }.boxed()
+    }
+
+    /// Asks the server at `destination` which methods it has, by a client of `stack`. `Ok(None)` where servers of this protocol
+    /// cannot be asked.
+    ///
+    /// # Errors
+    /// Of a server that does not answer, or does not list its methods.
+    fn list_methods<'a>(
+        &'a self,
+        _stack: &'static Stack,
+        _destination: &'a Destination,
+        _timeout: Duration,
+    ) -> BoxFuture<'a, Result<Option<Listing>, CallError>> {
+        async { Ok(None) }.boxed()
     }
 
     /// Executes `rpcbench call`, and passes each line of output to `print`. The default implementation makes one call with

@@ -1,9 +1,14 @@
 //! REST: JSON over HTTP, a resource per method.
 
-use calculator::{Call, CallError, Value};
+use std::time::{Duration, Instant};
+
+use calculator::{Call, CallError, Deadline, ErrorKind, Value};
 use codecs::Format;
 use futures_util::FutureExt;
-use http_layer::{HyperClient, ReqwestClient, Transport};
+use futures_util::future::BoxFuture;
+use http_layer::{Access, Headers, HyperClient, ReqwestClient, Transport};
+use net::Address;
+use net::url::Url;
 use rest::{RequestHead, RestClient};
 
 use super::anatomy::{Anatomy, json_len, measure};
@@ -17,6 +22,7 @@ use super::protocol::{Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
 use super::tls::{self, CertificateCheck};
+use crate::discovery::{Listing, listing_of_openapi};
 
 /// JSON over HTTP, a resource per method.
 pub(super) struct Rest;
@@ -83,6 +89,20 @@ impl Protocol for Rest {
         ]
     }
 
+    /// From the OpenAPI document at the URL or at one of the usual places.
+    fn list_methods<'a>(
+        &'a self,
+        _: &'static Stack,
+        destination: &'a Destination,
+        timeout: Duration,
+    ) -> BoxFuture<'a, Result<Option<Listing>, CallError>> {
+        async move {
+            let options = calculator::ClientOptions { timeout, ..calculator::ClientOptions::default() };
+            described_methods(destination, &options).await.map(Some)
+        }
+        .boxed()
+    }
+
     fn anatomy(
         &self,
         _: &Stack,
@@ -113,6 +133,52 @@ impl Protocol for Rest {
     }
 }
 
+/// The usual names of OpenAPI documents: of FastAPI and many others, of older generators, and of Spring.
+const DOCUMENTS: [&str; 3] = ["openapi.json", "swagger.json", "v3/api-docs"];
+
+/// The paths at which the OpenAPI document of a server may be whose URL has the path `path`, in the order in which they are
+/// tried.
+fn document_paths(path: &str) -> Vec<String> {
+    if path.ends_with(".json") {
+        return vec![path.to_owned()];
+    }
+    let base = path.trim_end_matches('/');
+    let below = DOCUMENTS.map(|name| format!("{base}/{name}"));
+    let at_the_root = DOCUMENTS.map(|name| format!("/{name}"));
+    let mut paths: Vec<String> = Vec::new();
+    for path in below.into_iter().chain(at_the_root) {
+        if !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    paths
+}
+
+async fn described_methods(
+    destination: &Destination,
+    options: &calculator::ClientOptions,
+) -> Result<Listing, CallError> {
+    let Access { headers, trust } = http::access(destination)?;
+    let headers = Headers { extra: headers, ..Headers::new(rest::wire::JSON) };
+    let address = Address::parse(&destination.url, &http_layer::SCHEMES)
+        .map_err(|error| CallError::new(ErrorKind::Undeliverable, error.to_string()))?;
+    let client = HyperClient::connect_trusting(&destination.url, &headers, &trust, options).await?;
+    let mut deadline = Deadline::new(options.timeout);
+    let paths = document_paths(address.path());
+    for path in &paths {
+        // The host has no meaning for the document but to make a whole URL of the path.
+        let Ok(url) = Url::parse(&format!("http://{}{path}", address.authority())) else { continue };
+        let Ok(target) = url.path().parse() else { continue };
+        let reply = deadline.within(Instant::now(), client.get(&target)).await?;
+        let document = serde_json::from_slice(&reply.body).ok().filter(|_| reply.status.is_success());
+        if let Some(listing) = document.and_then(|document| listing_of_openapi(&document, &url)) {
+            return Ok(listing);
+        }
+    }
+    let message = format!("there is no OpenAPI document in JSON at {}", paths.join(", "));
+    Err(CallError::new(ErrorKind::UnknownMethod, message))
+}
+
 async fn connect<T: Transport>(
     destination: Destination,
     options: calculator::ClientOptions,
@@ -125,4 +191,20 @@ async fn serve(context: ServeContext) -> Result<Serving, ServeError> {
     let server =
         rest::Server::bind(&context.listen, context.dispatcher, options).await.map_err(bind_error)?;
     Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_looked_for_at_the_url_below_it_and_at_the_root() {
+        assert_eq!(document_paths("/docs/my.json"), ["/docs/my.json"]);
+        assert_eq!(document_paths(""), ["/openapi.json", "/swagger.json", "/v3/api-docs"]);
+        let below = document_paths("/api/");
+        assert_eq!(
+            (below.len(), below[0].as_str(), below[3].as_str()),
+            (6, "/api/openapi.json", "/openapi.json")
+        );
+    }
 }

@@ -1,6 +1,6 @@
 //! XML-RPC over HTTP.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -26,6 +26,7 @@ use super::protocol::{Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
 use super::tls::{self, CertificateCheck};
+use crate::discovery::Listing;
 
 /// XML-RPC over HTTP.
 pub(super) struct Xmlrpc;
@@ -135,6 +136,24 @@ impl Protocol for Xmlrpc {
         ]
     }
 
+    /// By `system.listMethods`, with signatures where the server knows them.
+    fn list_methods<'a>(
+        &'a self,
+        stack: &'static Stack,
+        destination: &'a Destination,
+        timeout: Duration,
+    ) -> BoxFuture<'a, Result<Option<Listing>, CallError>> {
+        async move {
+            let options = calculator::ClientOptions { timeout, ..calculator::ClientOptions::default() };
+            let client = stack.connect(destination.clone(), options).await?;
+            let mut deadline = Deadline::new(timeout);
+            let details = method_list::Details::HelpAndSignature;
+            let listing = method_list::by_introspection(&*client, &mut deadline, details).await??;
+            Ok(Some(method_list::without_built_in(listing)))
+        }
+        .boxed()
+    }
+
     /// Makes a call; lists the methods where none is named.
     fn invoke<'a>(
         &'a self,
@@ -147,10 +166,12 @@ impl Protocol for Xmlrpc {
             let client = stack.connect(invocation.destination.clone(), invocation.client_options()).await?;
             let mut deadline = Deadline::new(invocation.timeout);
             if call.method.is_empty() {
-                let methods = method_list::by_introspection(&*client, &mut deadline).await?;
-                let text =
+                let methods =
+                    method_list::by_introspection(&*client, &mut deadline, method_list::Details::Help)
+                        .await?;
+                let methods =
                     methods.map_err(|error| method_list::not_listed(&["system.listMethods"], &error))?;
-                print(Output::Text(text));
+                print(Output::Text(method_list::table(&methods)));
                 return Ok(());
             }
             let result = deadline.within(Instant::now(), client.call(&call)).await;

@@ -25,6 +25,7 @@ use super::protocol::{Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
 use super::text;
+use crate::discovery::{Argument, Arguments, Listing, MethodDescription, ValueSource, value_for_name};
 
 /// MessagePack over ZeroMQ.
 pub(super) struct Zerorpc;
@@ -186,6 +187,22 @@ impl Protocol for Zerorpc {
         Some(Format::MsgpackUntyped)
     }
 
+    /// By `_zerorpc_inspect`, or where the server's Python no longer supports it, by `_zerorpc_list`.
+    fn list_methods<'a>(
+        &'a self,
+        stack: &'static Stack,
+        destination: &'a Destination,
+        timeout: Duration,
+    ) -> BoxFuture<'a, Result<Option<Listing>, CallError>> {
+        async move {
+            let options = calculator::ClientOptions { timeout, ..calculator::ClientOptions::default() };
+            let client = connect(library_of(stack), destination.clone(), options).await?;
+            let listing = Deadline::new(timeout).within(Instant::now(), listed_methods(&client)).await?;
+            Ok(Some(method_list::without_built_in(listing)))
+        }
+        .boxed()
+    }
+
     /// Calls a method and prints its result, or each item of a stream as it arrives; lists the methods where none is
     /// named. The timeout covers only the first item: a stream may take any time.
     fn invoke<'a>(
@@ -200,7 +217,8 @@ impl Protocol for Zerorpc {
             let destination = invocation.destination.clone();
             let client = connect(library_of(stack), destination, invocation.client_options()).await?;
             if call.method.is_empty() {
-                print(Output::Text(deadline.within(Instant::now(), list_methods(&client)).await?));
+                let listing = deadline.within(Instant::now(), listed_methods(&client)).await?;
+                print(Output::Text(method_list::table(&listing)));
                 return Ok(());
             }
             match deadline.within(Instant::now(), client.open(&call, DEFAULT_SLOTS)).await? {
@@ -253,46 +271,49 @@ async fn print_each(mut items: Items, print: &mut (dyn FnMut(Output) + Send)) ->
     Ok(())
 }
 
-/// A line for each method: its name, its parameters as far as they are known, the first line of its help.
-async fn list_methods(client: &ZerorpcClient) -> Result<String, CallError> {
+async fn listed_methods(client: &ZerorpcClient) -> Result<Listing, CallError> {
     let ask =
         async |method: &'static str, args: Vec<Value>| client.call(&Call::positional(method, args)).await;
-    let rows = match ask("_zerorpc_inspect", vec![]).await {
-        Ok(inspected) => inspected_methods(&inspected)?,
+    let (source, methods) = match ask("_zerorpc_inspect", vec![]).await {
+        Ok(inspected) => ("_zerorpc_inspect", inspected_methods(&inspected)?),
         Err(error) if error.kind.is_transport() => return Err(error),
         // zerorpc-python 0.6.3 inspects with a function that Python 3.11 has removed.
         Err(_) => {
             let Value::List(names) = ask("_zerorpc_list", vec![]).await? else {
                 return Err(method_list::unreadable());
             };
-            let mut rows = Vec::with_capacity(names.len());
+            let mut methods = Vec::with_capacity(names.len());
             for name in names {
                 let help = ask("_zerorpc_help", vec![name.clone()]).await?;
-                rows.push((method_list::plain_text(&name), method_list::first_line(&help)));
+                methods
+                    .push(MethodDescription::named(method_list::text_of(&name), method_list::help_of(&help)));
             }
-            rows
+            ("_zerorpc_list", methods)
         }
     };
-    Ok(method_list::table(&rows))
+    Ok(Listing { source: source.to_owned(), methods })
 }
 
-fn inspected_methods(inspected: &Value) -> Result<Vec<(String, String)>, CallError> {
+fn inspected_methods(inspected: &Value) -> Result<Vec<MethodDescription>, CallError> {
     let Some(Value::Map(methods)) = inspected.get("methods") else { return Err(method_list::unreadable()) };
-    let row = |(name, details): &(Text, Value)| {
-        let Some(Value::List(args)) = details.get("args") else {
-            return (name.to_string(), method_list::first_line(details.get("doc").unwrap_or(&Value::Null)));
+    let argument = |arg: &Value| {
+        let name = method_list::text_of(arg.get("name")?);
+        let default = arg.get("default").and_then(method_list::json_of);
+        let (value, source) = match default {
+            Some(value) => (value, ValueSource::Default),
+            None => (value_for_name(&name), ValueSource::Guess),
         };
-        let names = args
-            .iter()
-            .filter_map(|arg| Some((method_list::plain_text(arg.get("name")?), arg.get("default"))));
-        let shown: Vec<_> = names
-            .filter(|(name, _)| name != "self")
-            .map(|(name, default)| default.map_or(name.clone(), |value| format!("{name}={value:?}")))
-            .collect();
-        let doc = method_list::first_line(details.get("doc").unwrap_or(&Value::Null));
-        (format!("{name}({})", shown.join(", ")), doc)
+        (name != "self").then_some(Argument { name, value, source })
     };
-    Ok(methods.iter().map(row).collect())
+    let described = |(name, details): &(Text, Value)| {
+        let help = method_list::help_of(details.get("doc").unwrap_or(&Value::Null));
+        let arguments = match details.get("args") {
+            Some(Value::List(args)) => Arguments::Positional(args.iter().filter_map(argument).collect()),
+            _ => Arguments::Unknown,
+        };
+        MethodDescription { arguments, ..MethodDescription::named(name.to_string(), help) }
+    };
+    Ok(methods.iter().map(described).collect())
 }
 
 #[cfg(test)]
@@ -319,11 +340,12 @@ mod tests {
             ("plain".into(), method(vec![], Value::Null)),
         ];
         let inspected = Value::map(vec![("methods".into(), Value::map(methods))]);
-        let rows = inspected_methods(&inspected).unwrap();
-        assert_eq!(
-            rows,
-            [("add(x, y=2)".to_owned(), "x + y".to_owned()), ("plain()".to_owned(), String::new())]
-        );
+        let methods = inspected_methods(&inspected).unwrap();
+        let listing = Listing { source: String::new(), methods };
+        assert_eq!(method_list::table(&listing), "add(x, y=2)  x + y\nplain()\n");
+        let values: Vec<_> =
+            listing.methods[0].arguments.all().iter().map(|argument| argument.value.clone()).collect();
+        assert_eq!(values, [1, 2]);
         assert!(inspected_methods(&Value::Null).is_err());
     }
 

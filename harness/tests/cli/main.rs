@@ -70,9 +70,10 @@ fn an_unknown_word_is_answered_with_the_known_ones() {
 #[test]
 fn every_command_explains_itself() {
     let help = finish(&mut rpcbench(&["--help"])).with(0, &[]).out.join("\n");
-    for command in
-        ["run", "serve", "call", "check", "report", "compare", "history", "agent", "merge", "list", "doctor"]
-    {
+    for command in [
+        "run", "serve", "call", "check", "init", "report", "compare", "history", "agent", "merge", "list",
+        "doctor",
+    ] {
         assert!(help.contains(&format!("  {command} ")), "{help}");
         let own = finish(&mut rpcbench(&[command, "--help"])).with(0, &[]).out.join("\n");
         assert!(own.contains(&format!("rpcbench {command}")), "{own}");

@@ -1,0 +1,530 @@
+//! The scenario that is written from what a server lists.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use calculator::{Method, printable, shortened};
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::method::{Arguments, Listing, MethodDescription, ValueSource};
+
+/// The most operations that are written. A longer file is no longer one to edit.
+pub const MAX_OPERATIONS: usize = 200;
+
+/// The longest help text in a comment, in characters.
+const MAX_HELP_CHARS: usize = 100;
+
+/// The longest name of an operation, in characters.
+const MAX_NAME_CHARS: usize = 60;
+
+/// The operation that stands for all operations, so that none may have its name.
+const MIX: &str = "mix";
+
+/// Precedes a name that another operation of the program has.
+const PREFIX: &str = "call-";
+
+/// What the scenario says besides the methods.
+#[derive(Clone, Debug)]
+pub struct Template<'a> {
+    /// The name of the scenario.
+    pub name: &'a str,
+    /// The stack whose client calls the server.
+    pub stack: &'a str,
+    /// The URL of the server without credentials.
+    pub url: &'a str,
+    /// The command that measures with the scenario.
+    pub command: &'a str,
+    /// The names of methods that are wanted; all if empty.
+    pub wanted: &'a [String],
+}
+
+/// A scenario, and how many operations it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contents {
+    /// The TOML text.
+    pub text: String,
+    /// The operations that are called.
+    pub active: usize,
+    /// The operations that are commented out.
+    pub commented_out: usize,
+    /// The methods that were left out because there are more than [`MAX_OPERATIONS`].
+    pub left_out: usize,
+    /// The names of methods that are wanted but not listed.
+    pub missing: Vec<String>,
+}
+
+impl Template<'_> {
+    /// The scenario with the methods of `listing`; without one, with the methods that are wanted.
+    #[must_use]
+    pub fn with(&self, listing: Option<&Listing>) -> Contents {
+        let named: Vec<_> =
+            self.wanted.iter().map(|name| MethodDescription::named(name.as_str(), "")).collect();
+        let methods = listing.map_or(&named, |listing| &listing.methods);
+        let wanted: Vec<_> = methods
+            .iter()
+            .filter(|method| self.wanted.is_empty() || self.wanted.contains(&method.name))
+            .collect();
+        let missing = self.wanted.iter().filter(|name| methods.iter().all(|method| method.name != **name));
+        let left_out = wanted.len().saturating_sub(MAX_OPERATIONS);
+        let mut names = BTreeSet::new();
+        let operations: Vec<_> = wanted
+            .iter()
+            .take(MAX_OPERATIONS)
+            .map(|method| Operation::new(method, unique_name(&method.name, &mut names), self.wanted))
+            .collect();
+        let active = operations.iter().filter(|operation| operation.reason.is_none()).count();
+        let mut text = self.head(listing, left_out);
+        text.push_str(&measurement(&operations));
+        for operation in &operations {
+            operation.write(&mut text);
+        }
+        if operations.is_empty() {
+            text.push_str(EXAMPLE);
+        }
+        let missing = missing.cloned().collect();
+        Contents { text, active, commented_out: operations.len() - active, left_out, missing }
+    }
+
+    fn head(&self, listing: Option<&Listing>, left_out: usize) -> String {
+        let origin = match listing {
+            Some(listing) => format!("listed by {}", listing.source),
+            None => "which servers of this protocol do not list".to_owned(),
+        };
+        let mut text = String::new();
+        let _ = write!(
+            text,
+            "# The methods of {}, {}.\n# Edit this file, then measure the server with\n#\n#     {}\n#\n{GUIDE}",
+            comment(self.url),
+            comment(&origin),
+            comment(self.command),
+        );
+        if left_out > 0 {
+            let _ = writeln!(
+                text,
+                "#\n# {left_out} more methods are left out: `rpcbench init` writes {MAX_OPERATIONS} at most. Name those that you want \
+                 with --method."
+            );
+        }
+        let _ = write!(
+            text,
+            "\nname = {}\nquestion = \"How long do the calls of this server take?\"\nblocks = 10\nwarmup = \"200ms\"\n\
+             measure = \"1s\"\nstacks = [{}]\n# The floors are servers of rpcbench, which do not have these methods.\n\
+             floors = false\n",
+            toml_of(&self.name).unwrap_or_default(),
+            toml_of(&self.stack).unwrap_or_default(),
+        );
+        text
+    }
+}
+
+/// What a reader may want to change.
+const GUIDE: &str = "\
+# - Arguments are examples from the server's description, or guesses: give values that your server has.
+# - Operations that seem to change data are commented out. Remove the `# ` before their lines to call them.
+# - `weight` is the share of an operation in the mix; 1 without it.
+# - `expect` checks each answer: { result = 3 }, { pointer = \"/name\", equals = \"Ann\" } or { status = 404 }. Without it,
+#   answers are not checked.
+# - Arguments can vary: write \"{id}\" for a value, and say what it is: variables = { id = { integer = [1, 1000] } }.
+";
+
+/// Stands in the place of operations where none is known.
+const EXAMPLE: &str = "
+# Write a table for each method that you want to call:
+#
+# [[operation]]
+# name = \"get_order\"
+# method = \"get_order\"
+# params = [1]
+";
+
+fn measurement(operations: &[Operation<'_>]) -> String {
+    let mut active = operations.iter().filter(|operation| operation.reason.is_none());
+    let operation = match (active.next(), active.next()) {
+        (Some(only), None) => only.name.as_str(),
+        _ => MIX,
+    };
+    let remark = match operation {
+        MIX => "`mix` is all operations, each as often as its weight says.",
+        _ => "The name of an operation, or `mix` for all of them, each as often as its weight says.",
+    };
+    format!(
+        "\n# One caller, then eight. {remark}\n[[measurement]]\nname = \"latency\"\noperation = {0}\nload = \"closed:1\"\n\
+         placement = \"free\"\n\n[[measurement]]\nname = \"throughput\"\noperation = {0}\nload = \"closed:8\"\n\
+         placement = \"free\"\n",
+        toml_of(&operation).unwrap_or_default()
+    )
+}
+
+/// An operation of the scenario.
+struct Operation<'a> {
+    name: String,
+    method: &'a MethodDescription,
+    /// The keys after the name, with their values in TOML.
+    keys: Vec<(&'static str, String)>,
+    /// Why it is commented out; `None` if it is not.
+    reason: Option<&'static str>,
+}
+
+impl<'a> Operation<'a> {
+    fn new(method: &'a MethodDescription, name: String, wanted: &[String]) -> Self {
+        let mut operation = Operation { keys: Vec::new(), reason: None, name, method };
+        // A method that was asked for by name is meant to be called.
+        if method.seems_to_change_data() && !wanted.contains(&method.name) {
+            operation.reason = Some("It seems to change data.");
+        }
+        if let Some(request) = &method.request {
+            operation.add("verb", &request.verb);
+            operation.add("path", &request.path);
+            if !request.headers.is_empty() {
+                let headers =
+                    request.headers.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
+                operation.add_json("headers", &Json::Object(headers.collect()));
+            }
+            if let Some(body) = &request.body {
+                operation.add_json("body", body);
+            }
+            if request.path.contains('{') {
+                operation.reason = Some("A part of its path is not described: give it a value.");
+            }
+            return operation;
+        }
+        if operation.name != method.name {
+            operation.add("method", &method.name);
+        }
+        match &method.arguments {
+            Arguments::Unknown => operation.add_json("params", &Json::Array(vec![])),
+            Arguments::Positional(arguments) => {
+                let values = arguments.iter().map(|argument| argument.value.clone());
+                operation.add_json("params", &Json::Array(values.collect()));
+            }
+            Arguments::Named(arguments) => {
+                let values = arguments.iter().map(|argument| (argument.name.clone(), argument.value.clone()));
+                operation.add_json("params", &Json::Object(values.collect()));
+            }
+        }
+        operation
+    }
+
+    fn add(&mut self, key: &'static str, value: &impl Serialize) {
+        match toml_of(value) {
+            Some(value) => self.keys.push((key, value)),
+            None => self.reason = Some("TOML cannot represent one of its values."),
+        }
+    }
+
+    fn add_json(&mut self, key: &'static str, value: &Json) {
+        self.add(key, &literal(value));
+    }
+
+    fn write(&self, text: &mut String) {
+        text.push('\n');
+        let help = help_of(&self.method.help);
+        if !help.is_empty() {
+            let _ = writeln!(text, "# {help}");
+        }
+        for remark in self.remarks() {
+            let _ = writeln!(text, "# {remark}");
+        }
+        let mut table = format!("[[operation]]\nname = {}\n", toml_of(&self.name).unwrap_or_default());
+        for (key, value) in &self.keys {
+            let _ = writeln!(table, "{key} = {value}");
+        }
+        match self.reason {
+            None => text.push_str(&table),
+            Some(_) => table.lines().for_each(|line| {
+                let _ = writeln!(text, "# {line}");
+            }),
+        }
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        let guessed: Vec<String> = match &self.method.request {
+            Some(request) => request.guessed.clone(),
+            None => {
+                let arguments = self.method.arguments.all().iter();
+                let guessed = arguments.filter(|argument| argument.source == ValueSource::Guess);
+                guessed.map(|argument| argument.name.clone()).filter(|name| !name.is_empty()).collect()
+            }
+        };
+        let is_unknown = self.method.request.is_none() && self.method.arguments == Arguments::Unknown;
+        let mut remarks = Vec::new();
+        remarks.extend(self.reason.map(str::to_owned));
+        if is_unknown {
+            remarks.push("Its parameters are not known: give arguments.".to_owned());
+        }
+        if !guessed.is_empty() {
+            remarks.push(format!("Guessed: {}.", help_of(&guessed.join(", "))));
+        }
+        remarks
+    }
+}
+
+/// `value` in TOML, on the right of an equals sign; `None` for null and for numbers beyond 64 bits, also inside.
+fn toml_of(value: &(impl Serialize + ?Sized)) -> Option<String> {
+    toml::Value::try_from(value).ok().map(|value| value.to_string())
+}
+
+/// `value` with texts that stand for themselves: `{x}`, which stands for the variable `x`, is written `{{x}}`.
+fn literal(value: &Json) -> Json {
+    match value {
+        Json::String(text) => Json::String(literal_text(text)),
+        Json::Array(items) => items.iter().map(literal).collect(),
+        Json::Object(members) => {
+            Json::Object(members.iter().map(|(name, value)| (name.clone(), literal(value))).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+fn literal_text(text: &str) -> String {
+    let is_first = |c: char| c.is_ascii_alphabetic() || c == '_';
+    let is_name =
+        |name: &str| name.starts_with(is_first) && name.chars().all(|c| is_first(c) || c.is_ascii_digit());
+    let mut written = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        written.push_str(before);
+        match after.split_once('}') {
+            Some((name, behind)) if is_name(name) => {
+                let _ = write!(written, "{{{{{name}}}}}");
+                rest = behind;
+            }
+            _ => {
+                written.push('{');
+                rest = after;
+            }
+        }
+    }
+    written + rest
+}
+
+/// The first line of a help text that is not blank, for a comment.
+fn help_of(text: &str) -> String {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    comment(&shortened(line, MAX_HELP_CHARS))
+}
+
+/// `text` without characters that end a comment or that a terminal would take for commands.
+fn comment(text: &str) -> String {
+    printable(text).into_owned()
+}
+
+/// The name of an operation for `method`, of the characters `a-z0-9_.-`, different from all `names`, to which it is added, and
+/// from the operations that every scenario has.
+fn unique_name(method: &str, names: &mut BTreeSet<String>) -> String {
+    let mut base = String::new();
+    for c in method.chars() {
+        match c.to_ascii_lowercase() {
+            c @ ('a'..='z' | '0'..='9' | '.' | '-') => base.push(c),
+            _ if base.ends_with('_') => {}
+            _ => base.push('_'),
+        }
+    }
+    let base: String = base.trim_matches(['_', '.', '-']).chars().take(MAX_NAME_CHARS).collect();
+    let is_taken = base == MIX || Method::from_name(&base).is_some();
+    let base = match base.as_str() {
+        "" => "method".to_owned(),
+        _ if is_taken => format!("{PREFIX}{base}"),
+        _ => base,
+    };
+    let mut name = base.clone();
+    let mut number = 2_u32;
+    while !names.insert(name.clone()) {
+        name = format!("{base}-{number}");
+        number += 1;
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::discovery::{Argument, HttpRequest};
+
+    const TEMPLATE: Template<'static> = Template {
+        name: "my",
+        stack: "jsonrpc",
+        url: "http://127.0.0.1:1/",
+        command: "rpcbench run my.toml --target jsonrpc=http://127.0.0.1:1/",
+        wanted: &[],
+    };
+
+    fn listing(methods: Vec<MethodDescription>) -> Listing {
+        Listing { source: "rpc.discover".to_owned(), methods }
+    }
+
+    fn with_values(name: &str, values: &[Json]) -> MethodDescription {
+        let argument = |value: &Json| Argument {
+            name: "x".to_owned(),
+            value: value.clone(),
+            source: ValueSource::Example,
+        };
+        let arguments = Arguments::Positional(values.iter().map(argument).collect());
+        MethodDescription { arguments, ..MethodDescription::named(name, "") }
+    }
+
+    /// The tables `[[operation]]` that are not commented out.
+    fn operations(text: &str) -> Vec<toml::Table> {
+        let document: toml::Table = text.parse().unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let operations =
+            document.get("operation").and_then(toml::Value::as_array).cloned().unwrap_or_default();
+        operations.into_iter().map(|operation| operation.as_table().unwrap().clone()).collect()
+    }
+
+    #[test]
+    fn the_text_of_a_small_service() {
+        let argument = |name: &str, value: Json, source| Argument { name: name.to_owned(), value, source };
+        let get = MethodDescription {
+            arguments: Arguments::Positional(vec![argument("id", json!(1), ValueSource::Guess)]),
+            ..MethodDescription::named("orders.get", "\n  The order with this id.\nMore.")
+        };
+        let place = MethodDescription {
+            arguments: Arguments::Named(vec![argument("item", json!("tea"), ValueSource::Example)]),
+            ..MethodDescription::named("placeOrder", "")
+        };
+        let contents = TEMPLATE.with(Some(&listing(vec![get, place, MethodDescription::named("total", "")])));
+        assert_eq!((contents.active, contents.commented_out, contents.left_out), (2, 1, 0));
+        let (head, operations) = contents.text.split_once("\n# One caller").unwrap();
+        assert!(head.starts_with(
+            "# The methods of http://127.0.0.1:1/, listed by rpc.discover.\n# Edit this file, then measure the server with\n\
+             #\n#     rpcbench run my.toml --target jsonrpc=http://127.0.0.1:1/\n#\n"
+        ));
+        assert!(head.ends_with("stacks = [\"jsonrpc\"]\n# The floors are servers of rpcbench, which do not have these methods.\nfloors = false\n"));
+        let (_, operations) = operations.split_once("closed:8\"\nplacement = \"free\"\n").unwrap();
+        assert_eq!(
+            operations,
+            "
+# The order with this id.
+# Guessed: id.
+[[operation]]
+name = \"orders.get\"
+params = [1]
+
+# It seems to change data.
+# [[operation]]
+# name = \"placeorder\"
+# method = \"placeOrder\"
+# params = { item = \"tea\" }
+
+# Its parameters are not known: give arguments.
+[[operation]]
+name = \"total\"
+params = []
+"
+        );
+    }
+
+    #[test]
+    fn hostile_names_and_texts_are_values_again_when_the_file_is_read() {
+        let hostile = [
+            "a\"b",
+            "x\n[[operation]]\nname = 'y'",
+            "\u{1b}[2J\u{0}\r\u{202e}",
+            "'''\"\"\"\\",
+            "",
+            "mix",
+            "add",
+            "{x} {{x}} { {1} {",
+            "ünïcödé",
+            "# comment",
+        ];
+        let methods: Vec<_> = hostile
+            .iter()
+            .map(|text| MethodDescription { help: (*text).to_owned(), ..with_values(text, &[json!(text)]) })
+            .collect();
+        let contents = TEMPLATE.with(Some(&listing(methods)));
+        let read = operations(&contents.text);
+        assert_eq!(read.len(), hostile.len());
+        for (operation, text) in read.iter().zip(hostile) {
+            let name = operation["name"].as_str().unwrap();
+            let is_plain = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '_' | '.' | '-');
+            assert!(!name.is_empty() && name.chars().all(is_plain) && name != MIX, "{name}");
+            let method = operation.get("method").map_or(name, |method| method.as_str().unwrap());
+            assert_eq!(method, text);
+            assert_eq!(operation["params"][0].as_str(), Some(literal_text(text).as_str()));
+        }
+        assert!(!contents.text.contains(['\u{1b}', '\u{0}', '\r']));
+        let names: BTreeSet<_> = read.iter().map(|operation| operation["name"].to_string()).collect();
+        assert_eq!(names.len(), hostile.len());
+    }
+
+    #[test]
+    fn texts_stand_for_themselves() {
+        for (text, written) in [
+            ("{x}", "{{x}}"),
+            ("a {x_1}{y} b", "a {{x_1}}{{y}} b"),
+            ("{{x}}", "{{{x}}}"),
+            ("{", "{"),
+            ("{}{1}{a b}", "{}{1}{a b}"),
+            ("{a{b}", "{a{{b}}"),
+        ] {
+            assert_eq!(literal(&json!({"k": [text]})), json!({"k": [written]}));
+        }
+    }
+
+    #[test]
+    fn what_toml_cannot_represent_is_commented_out() {
+        let methods = vec![
+            with_values("null", &[json!(null)]),
+            with_values("inside", &[json!({"a": [null]})]),
+            with_values("large", &[json!(u64::MAX)]),
+            with_values("plain", &[json!({"a": [1, 2.5, true, {"b": "c"}]})]),
+        ];
+        let contents = TEMPLATE.with(Some(&listing(methods)));
+        assert_eq!((contents.active, contents.commented_out), (1, 3));
+        let [plain] = &*operations(&contents.text) else { panic!("one operation") };
+        let params = serde_json::to_value(&plain["params"]).unwrap();
+        assert_eq!(params, json!([{"a": [1, 2.5, true, {"b": "c"}]}]));
+        assert!(contents.text.contains("operation = \"plain\"\n"), "{}", contents.text);
+    }
+
+    #[test]
+    fn requests_of_rest_have_verb_path_headers_and_body() {
+        let request = HttpRequest {
+            verb: "GET".to_owned(),
+            path: "/orders/1".to_owned(),
+            headers: [("X-Tag".to_owned(), "a\"b".to_owned())].into(),
+            body: Some(json!({"a": 1})),
+            guessed: vec!["id".to_owned()],
+        };
+        let undescribed = HttpRequest { path: "/{id}".to_owned(), ..request.clone() };
+        let of = |name: &str, request| MethodDescription {
+            request: Some(request),
+            ..MethodDescription::named(name, "")
+        };
+        let contents = TEMPLATE.with(Some(&listing(vec![of("get", request), of("other", undescribed)])));
+        let [get] = &*operations(&contents.text) else { panic!("one operation") };
+        assert_eq!((get["verb"].as_str(), get["path"].as_str()), (Some("GET"), Some("/orders/1")));
+        assert_eq!(get["headers"]["X-Tag"].as_str(), Some("a\"b"));
+        assert_eq!(get["body"]["a"].as_integer(), Some(1));
+        assert!(contents.text.contains("# Guessed: id.\n") && contents.text.contains("# path = \"/{id}\"\n"));
+    }
+
+    #[test]
+    fn a_long_listing_is_cut_and_methods_can_be_chosen() {
+        let many: Vec<_> = (0..10_000).map(|i| MethodDescription::named(format!("get_{i}"), "")).collect();
+        let listing = listing(many);
+        let contents = TEMPLATE.with(Some(&listing));
+        assert_eq!((contents.active, contents.left_out), (MAX_OPERATIONS, 9_800));
+        assert!(contents.text.contains("# 9800 more methods are left out"));
+        let wanted = ["get_9999".to_owned(), "nosuch".to_owned()];
+        let contents = Template { wanted: &wanted, ..TEMPLATE }.with(Some(&listing));
+        assert_eq!((contents.active, contents.left_out), (1, 0));
+        assert_eq!(contents.missing, ["nosuch"]);
+    }
+
+    #[test]
+    fn without_a_listing_the_wanted_methods_or_an_example_are_written() {
+        let wanted = ["set_price".to_owned()];
+        let contents = Template { wanted: &wanted, ..TEMPLATE }.with(None);
+        assert_eq!((contents.active, contents.missing.len()), (1, 0));
+        assert_eq!(operations(&contents.text)[0]["name"].as_str(), Some("set_price"));
+        let contents = TEMPLATE.with(None);
+        assert_eq!((contents.active, operations(&contents.text).len()), (0, 0));
+        assert!(contents.text.contains("# [[operation]]"));
+        assert!(contents.text.contains("do not list"));
+    }
+}
