@@ -36,7 +36,8 @@ fn a_document_takes_a_small_multiple_of_its_information() {
     let text: Value = document::document(1, DOCUMENT_BYTES);
     let echo = Call::positional("echo", [text.clone()]);
     let client_pid = std::process::id();
-    for (stack, most) in [("zerorpc", 9), ("jsonrpc-hyper", 9), ("rest-hyper", 9), ("xmlrpc-hyper", 14)] {
+    let stacks = [("zerorpc", 9), ("grpc", 9), ("jsonrpc-hyper", 9), ("rest-hyper", 9), ("xmlrpc-hyper", 14)];
+    for (stack, most) in stacks {
         let protocol = stack.trim_end_matches("-hyper");
         let server = Process::start(&mut rpcbench(&["serve", protocol]));
         let url = server.url();

@@ -33,7 +33,7 @@ const DRAIN_TIMEOUT: Duration = net::DRAIN_TIMEOUT.saturating_add(Duration::from
 const EXIT_TIMEOUT: Duration = DRAIN_TIMEOUT.saturating_add(Duration::from_millis(250));
 
 /// The crates whose warnings are logged by default, the same for every protocol.
-const OWN_CRATES: [&str; 6] = ["rpcbench", "amqp", "http_layer", "net", "tcp_floor", "zerorpc"];
+const OWN_CRATES: [&str; 7] = ["rpcbench", "amqp", "grpc", "http_layer", "net", "tcp_floor", "zerorpc"];
 
 /// Serve the calculator or another service over a protocol
 ///
