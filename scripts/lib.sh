@@ -136,41 +136,49 @@ need_reference_python() {
     export RPCBENCH_PYTHON
 }
 
-# Succeeds if PROGRAM finds RabbitMQ, whatever else it misses.
-finds_rabbitmq() {
-    { "$1" doctor || true; } | grep '^ok  *RabbitMQ' >/dev/null
+# Succeeds if PROGRAM finds the broker BROKER (RabbitMQ or nats-server), whatever else it misses.
+finds_broker() {
+    { "$1" doctor || true; } | grep "^ok  *$2" >/dev/null
 }
 
-# Installs RabbitMQ if PROGRAM does not find it. If that is impossible, prints what to do and fails.
-need_rabbitmq() {
-    local program=$1
-    if finds_rabbitmq "$program"; then
+# Installs the broker BROKER (RabbitMQ or nats-server) if PROGRAM does not find it. If that is impossible, prints what to do
+# and fails.
+need_broker() {
+    local program=$1 broker=$2 on_debian on_macos protocol variable
+    case $broker in
+    RabbitMQ) on_debian=rabbitmq-server on_macos=rabbitmq protocol=AMQP variable=RPCBENCH_RABBITMQ_SERVER ;;
+    nats-server) on_debian=nats-server on_macos=nats-server protocol=NATS variable=RPCBENCH_NATS_SERVER ;;
+    esac
+    if finds_broker "$program" "$broker"; then
         return 0
     fi
     if [ -z "${RPCBENCH_NO_INSTALL:-}" ]; then
         if has apt-get && may_be_root; then
-            install_rabbitmq_on_debian || true
+            install_broker_on_debian "$on_debian" || true
         elif has brew; then
-            say "installing RabbitMQ"
+            say "installing $broker"
             # Homebrew does not start the service.
-            brew install --quiet rabbitmq >&2 || true
+            brew install --quiet "$on_macos" >&2 || true
         fi
     fi
-    if finds_rabbitmq "$program"; then
+    if finds_broker "$program" "$broker"; then
         return 0
     fi
-    say "RabbitMQ is missing, and AMQP cannot be measured without it. Install it:"
-    say "    Debian, Ubuntu:  sudo apt-get install rabbitmq-server"
-    say "    macOS:           brew install rabbitmq"
-    say "or set RPCBENCH_RABBITMQ_SERVER to its start script, or use --broker URL."
+    say "$broker is missing, and $protocol cannot be measured without it. Install it:"
+    say "    Debian, Ubuntu:  sudo apt-get install $on_debian"
+    say "    macOS:           brew install $on_macos"
+    say "or set $variable to its program, or use --broker URL."
     return 1
 }
 
-# Installs RabbitMQ without its service. Debian's packages start a broker and Erlang's port mapper on installation and at
-# every boot. A benchmark should not add services to a machine, so both are kept from starting and are disabled.
-install_rabbitmq_on_debian() (
-    units=(rabbitmq-server.service)
-    if ! dpkg-query -W -f '${Status}' erlang-base 2>/dev/null | grep -q 'ok installed'; then
+# Installs the package PACKAGE of a broker without its service. Debian's packages start a broker, and with RabbitMQ Erlang's
+# port mapper, on installation and at every boot. A benchmark should not add services to a machine, so they are kept from
+# starting and are disabled.
+install_broker_on_debian() (
+    package=$1
+    units=("$package.service")
+    if [ "$package" = rabbitmq-server ] &&
+        ! dpkg-query -W -f '${Status}' erlang-base 2>/dev/null | grep -q 'ok installed'; then
         units+=(epmd.service epmd.socket)
     fi
     policy=/usr/sbin/policy-rc.d
@@ -179,13 +187,13 @@ install_rabbitmq_on_debian() (
         printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
         as_root chmod 755 "$policy"
     fi
-    apt_install rabbitmq-server || exit 1
+    apt_install "$package" || exit 1
     if [ -d /run/systemd/system ]; then
         as_root systemctl disable --now "${units[@]}" >&2 || true
     elif has systemctl; then
         as_root systemctl disable "${units[@]}" >&2 || true
     elif has update-rc.d; then
-        as_root update-rc.d rabbitmq-server disable >&2 || true
+        as_root update-rc.d "$package" disable >&2 || true
     fi
-    say "installed RabbitMQ and disabled its service; each run starts a private broker"
+    say "installed $package and disabled its service; each run starts a private broker"
 )

@@ -19,7 +19,7 @@ use lapin::options::{
 };
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, Consumer, ExchangeKind};
-use rpcbench::deploy::rabbitmq::PrivateBroker;
+use rpcbench::deploy::broker::{BrokerKind, PrivateBroker};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -35,7 +35,7 @@ fn dispatcher() -> Dispatcher {
 }
 
 fn broker() -> (PrivateBroker, TransportUrl) {
-    let broker = PrivateBroker::start(&[]).unwrap();
+    let broker = PrivateBroker::start(BrokerKind::RabbitMq, &[]).unwrap();
     let url = broker.url().parse().unwrap();
     (broker, url)
 }

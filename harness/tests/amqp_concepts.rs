@@ -19,7 +19,7 @@ use futures_util::StreamExt;
 use lapin::options::{BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel};
-use rpcbench::deploy::rabbitmq::PrivateBroker;
+use rpcbench::deploy::broker::{BrokerKind, PrivateBroker};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -41,7 +41,7 @@ fn empty_context() -> Context {
 /// One test on one broker, because starting a broker takes longer than most of the checks.
 #[tokio::test]
 async fn the_concepts_of_oslo_messaging_work_over_a_real_broker() {
-    let broker = PrivateBroker::start(&[]).unwrap();
+    let broker = PrivateBroker::start(BrokerKind::RabbitMq, &[]).unwrap();
     let url: TransportUrl = broker.url().parse().unwrap();
     let transport = Transport::from(url.clone());
     the_examples_work(&transport).await;

@@ -19,7 +19,7 @@ use common::{Process, rpcbench};
 use lapin::options::QueueDeleteOptions;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rpcbench::deploy::rabbitmq::PrivateBroker;
+use rpcbench::deploy::broker::{BrokerKind, PrivateBroker};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
@@ -82,7 +82,7 @@ async fn call_until_success(client: &RpcClient) {
 /// One test on one broker, because starting a broker takes longer than most of the checks.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_hangs_and_nothing_confirmed_is_lost() {
-    let mut broker = PrivateBroker::start_restarting().unwrap();
+    let mut broker = PrivateBroker::start_restarting(BrokerKind::RabbitMq).unwrap();
     let transport = transport(&broker);
     tokio::join!(
         a_deleted_reply_queue_fails_its_calls_and_no_others(&transport),

@@ -11,7 +11,7 @@ use common::broker::{queues, rabbitmqctl};
 use common::hostile::{assert_harmless_failures, hostile_dispatcher};
 use common::{Process, finish, is_ignored, rpcbench};
 use nix::sys::signal::Signal;
-use rpcbench::deploy::rabbitmq::PrivateBroker;
+use rpcbench::deploy::broker::{BrokerKind, PrivateBroker};
 use tokio_util::sync::CancellationToken;
 
 /// The timeout of events that must happen. Only a defect reaches it.
@@ -24,7 +24,7 @@ fn credentials(broker: &PrivateBroker) -> String {
 
 #[test]
 fn connection_errors_are_one_line_without_the_password() {
-    let broker = PrivateBroker::start(&[]).unwrap();
+    let broker = PrivateBroker::start(BrokerKind::RabbitMq, &[]).unwrap();
     let address = broker.public_url().replace("amqp://", "").replace("/%2f", "");
     let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let secret = "s3cr3t-and-wrong";
@@ -48,7 +48,7 @@ fn connection_errors_are_one_line_without_the_password() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_error_of_a_peer_is_escaped_by_call_and_check() {
-    let broker = PrivateBroker::start(&[]).unwrap();
+    let broker = PrivateBroker::start(BrokerKind::RabbitMq, &[]).unwrap();
     let transport: TransportUrl = broker.url().parse().unwrap();
     let target = Target::topic("hostile").server("s1");
     let server = Server::bind(&transport.into(), target, hostile_dispatcher(), RpcServerOptions::default())
@@ -72,7 +72,7 @@ fn await_queues(broker: &PrivateBroker, expected: &[&str]) {
 
 #[test]
 fn calls_checks_and_runs_leave_no_queue_at_a_broker_of_others() {
-    let broker = PrivateBroker::start(&[]).unwrap();
+    let broker = PrivateBroker::start(BrokerKind::RabbitMq, &[]).unwrap();
     let program = |arguments: &[&str]| {
         let mut command = rpcbench(arguments);
         command.env("RPCBENCH_BROKER", broker.url());
@@ -226,7 +226,7 @@ fn a_target_that_cannot_be_used_is_wrong_usage() {
 #[test]
 fn an_empty_broker_variable_counts_as_unset() {
     let ended = finish(rpcbench(&["serve", "amqp"]).env("RPCBENCH_BROKER", ""));
-    ended.with(2, &["an AMQP server needs a broker"]);
+    ended.with(2, &["a server of amqp needs a broker"]);
     // The protocol needs no broker.
     let server = Process::start(rpcbench(&["serve", "tcp"]).env("RPCBENCH_BROKER", ""));
     server.url();
@@ -234,7 +234,7 @@ fn an_empty_broker_variable_counts_as_unset() {
 
 #[test]
 fn topologies_and_calls_with_new_connections_leave_nothing_at_a_broker_of_others() {
-    let broker = PrivateBroker::start(&[]).unwrap();
+    let broker = PrivateBroker::start(BrokerKind::RabbitMq, &[]).unwrap();
     let folder = tempfile::tempdir().unwrap();
     // More servers than a run has otherwise.
     let scenario = "name = \"many\"\nquestion = \"?\"\nblocks = 1\nwarmup = \"10ms\"\nmeasure = \"300ms\"\n\

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 use common::{Ended, Process, finish, interpreter, rpcbench};
-use rpcbench::deploy::rabbitmq::PrivateBroker;
+use rpcbench::deploy::broker::{BrokerKind, PrivateBroker};
 
 /// The methods of the order service that its names show to be harmless.
 const READING: [&str; 3] = ["get_order", "list_orders", "total"];
@@ -105,7 +105,7 @@ fn a_rest_server_describes_its_requests() {
 #[test]
 fn methods_of_an_amqp_server_are_named_on_the_command_line() {
     let folder = tempfile::tempdir().unwrap();
-    let broker = PrivateBroker::start(&[]).unwrap();
+    let broker = PrivateBroker::start(BrokerKind::RabbitMq, &[]).unwrap();
     let server = Process::start(example("oslo_orders.py").env("RPCBENCH_BROKER", broker.url()));
     server.url();
     let ended = init(

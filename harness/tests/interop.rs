@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use calculator::Calculator;
 use common::{Process, finish, python, rpcbench};
 use nix::sys::signal::Signal;
-use rpcbench::deploy::rabbitmq::PrivateBroker;
+use rpcbench::deploy::broker::{BrokerKind, PrivateBroker};
 use rpcbench::stacks::Language;
 
 /// Every call of the reference client is answered as the contract says.
@@ -111,7 +111,7 @@ fn grpc() {
 
 #[test]
 fn amqp() {
-    let broker = PrivateBroker::start(&[]).unwrap();
+    let broker = PrivateBroker::start(BrokerKind::RabbitMq, &[]).unwrap();
     let url = broker.url();
 
     let ours = Process::start(rpcbench(&["serve", "amqp", "--topic", "ours"]).env("RPCBENCH_BROKER", url));
@@ -129,6 +129,27 @@ fn amqp() {
     assert!(!theirs.url().contains('@'), "credentials are printed");
     assert_checked(&mut rpcbench(&["check", "amqp", url, "--topic", "theirs"]), &[BEYOND_64_BITS, "echo"]);
     assert_called(&mut rpcbench(&["call", "amqp", url, "divide", "x=-7", "y=2", "--topic", "theirs"]));
+    assert_ends_on_sigterm(theirs);
+
+    broker.stop().unwrap();
+}
+
+#[test]
+fn nats() {
+    let broker = PrivateBroker::start(BrokerKind::Nats, &[]).unwrap();
+    let url = broker.url();
+
+    let ours = Process::start(rpcbench(&["serve", "nats", "--subject", "ours"]).env("RPCBENCH_BROKER", url));
+    assert!(!ours.url().contains('@'), "credentials are printed");
+    assert_served(python("clients.py").args(["nats", "--topic", "ours"]).env("RPCBENCH_BROKER", url));
+    assert_ends_on_sigterm(ours);
+
+    let arguments = ["--subject", "theirs", "--work", "sleep:0.001"];
+    let theirs = Process::start(python("nats_server.py").args(arguments).env("RPCBENCH_BROKER", url));
+    assert!(!theirs.url().contains('@'), "credentials are printed");
+    assert_checked(&mut rpcbench(&["check", "nats", url, "--subject", "theirs"]), &[BEYOND_64_BITS, "echo"]);
+    assert_called(&mut rpcbench(&["call", "nats", url, "divide", "x=-7", "y=2", "--subject", "theirs"]));
+    finish(&mut rpcbench(&["call", "nats", url, "divide", "1", "0", "--subject", "theirs"])).with(1, &[]);
     assert_ends_on_sigterm(theirs);
 
     broker.stop().unwrap();

@@ -15,7 +15,7 @@ use amqp::wire::{Failure, Notification};
 use amqp::{Context, Methods, RpcClient, RpcDispatcher, RpcServer, RpcServerOptions, Target, Transport};
 use calculator::{Call, CallError, ErrorKind, Text, Value};
 use common::{Process, python};
-use rpcbench::deploy::rabbitmq::PrivateBroker;
+use rpcbench::deploy::broker::{BrokerKind, PrivateBroker};
 use serde_json::{Value as Json, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
@@ -105,7 +105,7 @@ fn remote_class(error: &CallError) -> Option<&str> {
 /// One test on one broker and one Python process, because starting those takes longer than the checks.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn this_crate_and_oslo_messaging_interoperate() {
-    let broker = PrivateBroker::start(&[]).unwrap();
+    let broker = PrivateBroker::start(BrokerKind::RabbitMq, &[]).unwrap();
     let transport: Transport = broker.url().parse().unwrap();
     let mut peer = Peer::start(&broker);
     this_client_calls_oslo_servers(&transport, &mut peer).await;

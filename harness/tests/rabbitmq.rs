@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use amqp::TransportUrl;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use rpcbench::deploy::rabbitmq::PrivateBroker;
+use rpcbench::deploy::broker::{BrokerKind, PrivateBroker};
 
 /// The timeout of the broker's end. It exceeds the time after which the guard kills the broker.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -41,7 +41,7 @@ fn wait_until(description: &str, mut condition: impl FnMut() -> bool) {
 
 #[tokio::test]
 async fn a_broker_accepts_connections_and_leaves_nothing_behind() {
-    let broker = PrivateBroker::start(&[]).unwrap();
+    let broker = PrivateBroker::start(BrokerKind::RabbitMq, &[]).unwrap();
     let folder = broker.folder().to_owned();
     let url: TransportUrl = broker.url().parse().unwrap();
     let connection = url.connect("test", Duration::from_secs(10)).await.unwrap();
@@ -77,7 +77,7 @@ fn hold_a_broker_until_killed() {
     if std::env::var_os(HOLD_A_BROKER).is_none() {
         return;
     }
-    let broker = PrivateBroker::start(&[]).unwrap();
+    let broker = PrivateBroker::start(BrokerKind::RabbitMq, &[]).unwrap();
     println!("\n{FOLDER_PREFIX}{}", broker.folder().display());
     loop {
         std::thread::park();
@@ -116,7 +116,7 @@ fn a_broker_does_not_outlive_a_harness_that_is_killed_or_interrupted() {
 
 #[tokio::test]
 async fn a_broker_that_was_killed_starts_again_at_the_same_address_only_when_it_is_asked_to() {
-    let mut broker = PrivateBroker::start_restartable(&[]).unwrap();
+    let mut broker = PrivateBroker::start_restartable(BrokerKind::RabbitMq, &[]).unwrap();
     let (url, pid) = (broker.url().to_owned(), broker.pid());
     let address: TransportUrl = url.parse().unwrap();
     broker.kill().unwrap();

@@ -9,7 +9,7 @@ use std::sync::{Arc, mpsc};
 
 use common::{Process, finish, rpcbench};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rpcbench::deploy::rabbitmq::PrivateBroker;
+use rpcbench::deploy::broker::{BrokerKind, PrivateBroker};
 use rpcbench::record;
 use rpcbench::stacks::CertificateCheck;
 use tokio::io::copy_bidirectional;
@@ -152,7 +152,7 @@ fn the_report_of_a_run_shows_that_the_certificate_was_not_checked() {
 
 #[test]
 fn amqp_is_called_over_tls() {
-    let broker = PrivateBroker::start(&[]).unwrap();
+    let broker = PrivateBroker::start(BrokerKind::RabbitMq, &[]).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let relay = Relay::start(&authority(broker.url()));
     let cacert = relay.write_certificate(folder.path());

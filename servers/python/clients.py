@@ -276,6 +276,60 @@ def amqp(url, topic):
     transport.cleanup()
 
 
+def nats(url, subject):
+    import asyncio
+    import json
+
+    import nats
+    from nats.errors import NoRespondersError
+
+    loop = asyncio.new_event_loop()
+    run = loop.run_until_complete
+    connection = run(nats.connect(url))
+    by_class = {"ZeroDivisionError": {ZERO}, "OverflowError": {OVERFLOW}, "NoSuchMethod": {UNKNOWN}, "TypeError": {INVALID}}
+
+    def request(body, to=subject):
+        reply = json.loads(run(connection.request(to, body, timeout=10)).data)
+        if reply["failure"] is not None:
+            failure = json.loads(reply["failure"])
+            raise Failed(by_class.get(failure["class"], set()), f"{failure['class']}: {failure['message']}")
+        return reply
+
+    def message(method, named):
+        return json.dumps({"method": method, "args": named, "_msg_id": "00000001"}).encode()
+
+    def call(method, arguments):
+        # Arguments are passed by name only. A superfluous one gets a name that the method does not know.
+        return request(message(method, dict(zip([*PARAMETERS.get(method, ["x", "y"]), "z"], arguments))))["result"]
+
+    def cast(to):
+        run(connection.publish(to, message("add", {"x": 1, "y": 2})))
+        run(connection.flush())
+
+    def unserved():
+        try:
+            request(message("add", {"x": 1, "y": 2}), subject + ".unserved")
+        except NoRespondersError:
+            return "NoRespondersError"
+
+    def malformed():
+        try:
+            request(b"{")
+        except Failed as failed:
+            return str(failed).partition(":")[0]
+
+    long = "x" * 300_000
+    yield call
+    yield "the id of the call in the reply", lambda: request(message("add", {"x": 1, "y": 2}))["_msg_id"], "00000001"
+    yield "cast add(x=1, y=2)", lambda: cast(subject), None
+    yield "fanout cast add(x=1, y=2)", lambda: cast(subject + ".fanout"), None
+    yield "add(x=1, y=2) on a subject without a server", unserved, "NoRespondersError"
+    yield "a request that is not JSON", malformed, "ValueError"
+    yield "hello with 300 KB", lambda: call("hello", (long,)), f"hello, {long}"
+    yield "add(x=1, y=2) afterwards", lambda: call("add", (1, 2)), 3
+    run(connection.close())
+
+
 def same(value, expected):
     """Whether both are equal and have equal types throughout: 5 is not 5.0, and True is not 1."""
     if isinstance(expected, dict):
@@ -287,16 +341,16 @@ def same(value, expected):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("protocol", choices=["xmlrpc", "jsonrpc", "zerorpc", "grpc", "amqp"])
+    parser.add_argument("protocol", choices=["xmlrpc", "jsonrpc", "zerorpc", "grpc", "amqp", "nats"])
     parser.add_argument("url", nargs="?", default=os.environ.get("RPCBENCH_BROKER"),
-                        help="the URL of the server, or for amqp that of the broker (default: the value of RPCBENCH_BROKER)")
-    parser.add_argument("--topic", default="calc", help="the topic of an AMQP server")
+                        help="the URL of the server, or for amqp and nats that of the broker (default: the value of RPCBENCH_BROKER)")
+    parser.add_argument("--topic", default="calc", help="the topic of an AMQP server, or the subject of one behind NATS")
     arguments = parser.parse_args()
     if not arguments.url:
         parser.error("give a URL")
-    where = [arguments.url, arguments.topic] if arguments.protocol == "amqp" else [arguments.url]
+    where = [arguments.url, arguments.topic] if arguments.protocol in ("amqp", "nats") else [arguments.url]
     # The first item is a function that makes a call. The others are rows for further features of the library.
-    library = {"xmlrpc": xmlrpc, "jsonrpc": jsonrpc, "zerorpc": zerorpc, "grpc": grpc, "amqp": amqp}[arguments.protocol](*where)
+    library = {"xmlrpc": xmlrpc, "jsonrpc": jsonrpc, "zerorpc": zerorpc, "grpc": grpc, "amqp": amqp, "nats": nats}[arguments.protocol](*where)
     call = next(library)
 
     failures = 0

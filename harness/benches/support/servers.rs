@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use calculator::{Call, Client, Value};
-use rpcbench::deploy::rabbitmq::PrivateBroker;
+use rpcbench::deploy::broker::{BrokerKind, PrivateBroker};
 use rpcbench::scenario::Scenario;
 use rpcbench::stacks::{Options, ServerOptions, Stack, all};
 use rpcbench::trial::{BrokerLocation, RunningServer, ServerCopy, TrialContext};
@@ -34,10 +34,13 @@ pub(crate) fn for_each_stack(
         started_at: Instant::now(),
         interrupted: &interrupted,
     };
-    let broker =
-        PrivateBroker::start(&[]).map_err(|error| eprintln!("the AMQP stacks are left out: {error}")).ok();
-    let broker = broker.as_ref().map(|broker| BrokerLocation { url: broker.url().to_owned(), pid: None });
+    let started = BrokerKind::ALL.map(|kind| {
+        let started = PrivateBroker::start(kind, &[]);
+        started.map_err(|error| eprintln!("the stacks behind {kind} are left out: {error}")).ok()
+    });
     for stack in all() {
+        let broker = started.iter().flatten().find(|broker| Some(broker.kind()) == stack.broker());
+        let broker = broker.map(|broker| BrokerLocation { url: broker.url().to_owned(), pid: None });
         if stack.needs_broker() && broker.is_none() || !is_wanted(stack) {
             continue;
         }

@@ -19,7 +19,7 @@ use crate::run::{
     Brokers, Event, Finished, Progress, RecordFile, RunError, check_stacks, new_record, stack_facts,
 };
 use crate::scenario::{Plan, Scenario, TrialSpec};
-use crate::stacks::{Options as ClientOptions, ServerOptions};
+use crate::stacks::{BrokerUrls, Options as ClientOptions, ServerOptions};
 use crate::sys;
 use crate::trial::{self, TrialContext, wait_until};
 
@@ -178,7 +178,7 @@ fn run_options(options: &Options, id: String) -> crate::run::Options {
         server: ServerOptions::default(),
         twin: ServerOptions::default(),
         targets: Targets { urls: options.targets.clone(), ..Targets::default() },
-        broker: None,
+        brokers: BrokerUrls::default(),
         require: vec![],
         counts: false,
         file: PathBuf::new(),
@@ -198,7 +198,14 @@ fn check_servers(
     let run_options = run_options(options, record.id.clone());
     let unchecked = record.clone();
     loop {
-        let checked = check_stacks(plan, context, &mut Brokers::new(None), &run_options, record, progress);
+        let checked = check_stacks(
+            plan,
+            context,
+            &mut Brokers::new(BrokerUrls::default()),
+            &run_options,
+            record,
+            progress,
+        );
         match checked {
             Err(RunError::Unreachable { .. }) if Instant::now() + RETRY_INTERVAL < context.started_at => {
                 record.clone_from(&unchecked);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use calculator::{printable, printable_json};
 
+use super::brokers::broker_urls;
 use super::control_token::control_token;
 use super::interrupts::{ENDING_RUN, Interrupts};
 use super::overrides::Overrides;
@@ -22,7 +23,7 @@ use crate::observe::control::ControlPort;
 use crate::record::{Record, prepare_folder};
 use crate::run::{Finished, RunError, is_sound};
 use crate::scenario::{Plan, Scenario};
-use crate::stacks::{BROKER_VARIABLE, Stack, check_broker_url, default_brokered};
+use crate::stacks::{BROKER_VARIABLE, Stack, default_brokered};
 use crate::sys;
 
 /// The pause before a clock that does not answer yet is asked again.
@@ -75,10 +76,10 @@ pub(super) struct Arguments {
     // No parser here: what it refuses is repeated, and a URL may hold a password.
     #[arg(long = "target", value_name = "STACK=URL")]
     targets: Vec<String>,
-    /// The broker of AMQP servers that are already running and serve the default topic
-    #[arg(long, value_name = "URL", env = BROKER_VARIABLE, hide_env_values = true)]
-    broker: Option<String>,
-    /// Measure only these stacks; by default each that has a --target, and amqp if there is a --broker
+    /// The broker of servers that are already running and serve the default topic or subject (repeatable)
+    #[arg(long = "broker", value_name = "URL", env = BROKER_VARIABLE, hide_env_values = true)]
+    brokers: Vec<String>,
+    /// Measure only these stacks; by default each that has a --target, and for a --broker the stack that has its protocol's name
     #[arg(long = "stack", value_name = "A,B", value_delimiter = ',')]
     stacks: Vec<String>,
     #[command(flatten)]
@@ -175,9 +176,9 @@ fn failure(error: AgentError) -> Failure {
 /// The servers by stack.
 fn targets(arguments: &Arguments) -> Result<BTreeMap<String, String>, Failure> {
     let mut targets = BTreeMap::new();
-    let broker = arguments.broker.as_deref();
+    let brokers = broker_urls(&arguments.brokers)?;
     for given in &arguments.targets {
-        let (stack, url) = parse_target(given, broker)?;
+        let (stack, url) = parse_target(given, &brokers)?;
         if targets.insert(stack.name.to_owned(), url).is_some() {
             return Err(named_twice("--target", stack.name));
         }
@@ -187,15 +188,14 @@ fn targets(arguments: &Arguments) -> Result<BTreeMap<String, String>, Failure> {
     {
         return Err(Failure::usage(format!("--target {stack}: it is not among the stacks to be measured")));
     }
-    if let Some(url) = broker {
-        check_broker_url(url).map_err(|error| Failure::usage(format!("--broker: {error}")))?;
-        let named = arguments.stacks.iter().map(|name| Stack::named(name).map_err(Failure::usage));
-        let stacks: Vec<&Stack> = if arguments.stacks.is_empty() {
-            default_brokered().collect()
-        } else {
-            named.collect::<Result<_, _>>()?
-        };
-        for stack in stacks.into_iter().filter(|stack| stack.needs_broker()) {
+    let named = arguments.stacks.iter().map(|name| Stack::named(name).map_err(Failure::usage));
+    let stacks: Vec<&Stack> = if arguments.stacks.is_empty() {
+        default_brokered().map(|(_, stack)| stack).collect()
+    } else {
+        named.collect::<Result<_, _>>()?
+    };
+    for stack in stacks {
+        if let Some(url) = brokers.of_stack(stack) {
             targets.entry(stack.name.to_owned()).or_insert_with(|| url.to_owned());
         }
     }

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::{Exit, Outcome, print};
-use crate::deploy::{keep_awake::KeepAwake, rabbitmq};
+use crate::deploy::{broker, keep_awake::KeepAwake};
 use crate::observe::CoresReading;
 use crate::record::MAX_UNDISTURBED_SHARE;
+use crate::stacks::BrokerKind;
 use crate::sys::{self, CpuQuota, Usage};
 
 /// Check this machine for what would disturb a measurement or is missing
@@ -45,7 +46,8 @@ pub(super) fn doctor(_: &Arguments) -> Outcome {
         virtualisation(),
         busy,
         stolen,
-        broker(),
+        rabbitmq(),
+        nats(),
     ];
     let mut text = String::new();
     for finding in &findings {
@@ -199,12 +201,23 @@ fn stolen(share: Option<f64>) -> Finding {
     }
 }
 
-fn broker() -> Finding {
-    match rabbitmq::installed() {
+fn rabbitmq() -> Finding {
+    match broker::installed(BrokerKind::RabbitMq) {
         Ok(path) => Finding::Good(format!("RabbitMQ: {}", path.display())),
         Err(error) => Finding::Missing(
             error.to_string(),
             "without a broker, the AMQP stacks are skipped and all others are measured",
+        ),
+    }
+}
+
+/// `standard` does not measure NATS.
+fn nats() -> Finding {
+    match broker::installed(BrokerKind::Nats) {
+        Ok(path) => Finding::Good(format!("nats-server: {}", path.display())),
+        Err(error) => Finding::Warning(
+            error.to_string(),
+            "without it, the NATS stacks are skipped and all others are measured",
         ),
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use super::brokers::broker_urls;
 use super::targets::from_environment;
 use super::{Exit, Failure, Outcome, runtime};
 use crate::run::targets::probe;
@@ -28,7 +29,8 @@ pub(super) fn healthy() -> Outcome {
         std::thread::sleep(PROBE_DELAY);
     }
     let broker = sys::variable(BROKER_VARIABLE).and_then(|url| url.into_string().ok());
-    let targets = from_environment(broker.as_deref())?;
+    let brokers = broker_urls(broker.as_slice())?;
+    let targets = from_environment(&brokers)?;
     runtime()?.block_on(async {
         for (stack, url) in targets {
             probe(stack, Destination::new(url))

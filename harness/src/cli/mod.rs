@@ -2,6 +2,7 @@
 
 mod addresses;
 mod agent;
+mod brokers;
 mod call;
 mod check;
 mod compare;

@@ -11,7 +11,7 @@ use super::{
     agent, call, check, compare, completions, doctor, export, gate, healthy, history, init, list, man, merge,
     report, run, serve,
 };
-use crate::deploy::{keep_awake, rabbitmq};
+use crate::deploy::{broker, keep_awake};
 use crate::gate::driver;
 use crate::sys;
 
@@ -57,9 +57,9 @@ enum Command {
     Drive,
     #[command(name = healthy::SUBCOMMAND, hide = true)]
     Healthy,
-    #[command(name = rabbitmq::GUARD_SUBCOMMAND, hide = true)]
-    BrokerGuard(rabbitmq::GuardArguments),
-    #[command(name = rabbitmq::SWEEPER_SUBCOMMAND, hide = true)]
+    #[command(name = broker::GUARD_SUBCOMMAND, hide = true)]
+    BrokerGuard(broker::GuardArguments),
+    #[command(name = broker::SWEEPER_SUBCOMMAND, hide = true)]
     BrokerSweeper {
         folder: PathBuf,
     },
@@ -126,8 +126,8 @@ fn run_command(command: Command) -> Result<ExitCode, Failure> {
             // The command has printed the reason on standard output.
             Err(_) => Ok(Exit::CouldNotRun),
         },
-        Command::BrokerGuard(arguments) => return Ok(rabbitmq::guard_main(&arguments)),
-        Command::BrokerSweeper { folder } => return Ok(rabbitmq::sweeper_main(&folder)),
+        Command::BrokerGuard(arguments) => return Ok(broker::guard_main(&arguments)),
+        Command::BrokerSweeper { folder } => return Ok(broker::sweeper_main(&folder)),
     };
     exit.map(ExitCode::from)
 }

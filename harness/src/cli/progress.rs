@@ -49,7 +49,7 @@ impl Progress {
                     bar.set_message(format!("counting the instructions of {stack}"));
                 }
             }
-            Event::StartingBroker => self.line("starting a private RabbitMQ"),
+            Event::StartingBroker(kind) => self.line(&format!("starting a private {kind}")),
             Event::Checked(check) => {
                 for failure in check.core_failures() {
                     self.problem(&format!("{}: {failure}", check.stack));

@@ -7,11 +7,12 @@ use calculator::{Executor, printable, printable_json};
 use jiff::Zoned;
 
 use super::addresses::check_addresses;
+use super::brokers::broker_urls;
 use super::control_token::control_token;
 use super::interrupts::{ENDING_RUN, Interrupts};
 use super::overrides::Overrides;
 use super::progress::Progress;
-use super::protocol_options::{parse_server_options, print_notes};
+use super::protocol_options::parse_server_options;
 use super::targets::{TargetsArguments, check_handlers};
 use super::{Exit, Failure, Outcome, print, print_error};
 use crate::claims::SloOutcome;
@@ -22,10 +23,7 @@ use crate::report::{self, Summary};
 use crate::run::targets::Targets;
 use crate::run::{self, Options, RunError};
 use crate::scenario::{Plan, Scenario, Slo, TrialSpec};
-use crate::stacks::{
-    BROKER_VARIABLE, Role, ServerOptions, Stack, check_broker_url, default_brokered, parse_or_suggest,
-    revealed,
-};
+use crate::stacks::{BROKER_VARIABLE, BrokerUrls, Role, ServerOptions, Stack, parse_or_suggest};
 use crate::sys;
 
 /// Measure stacks, and write a record and a report
@@ -72,10 +70,10 @@ pub(super) struct Arguments {
     /// Make load on servers whose addresses are neither loopback nor private
     #[arg(long)]
     yes: bool,
-    /// Use this broker instead of starting a private one; the queues of the run are deleted at its end. @FILE reads the
-    /// URL from a file, env:NAME from an environment variable, - from standard input
-    #[arg(long, value_name = "URL", env = BROKER_VARIABLE, hide_env_values = true)]
-    broker: Option<String>,
+    /// Use this broker instead of starting a private one of its kind, which the URL says (repeatable); the queues of the run
+    /// are deleted at its end. @FILE reads the URL from a file, env:NAME from an environment variable, - from standard input
+    #[arg(long = "broker", value_name = "URL", env = BROKER_VARIABLE, hide_env_values = true)]
+    brokers: Vec<String>,
     /// Require this of every stack but the floors (repeatable): `p99<20ms`, `get_user.p99<20ms`, `error_rate<0.1%` or `rate>=500`; the
     /// figures are p50, p90, p95, p99, p99.9, max, error_rate and rate. If one is broken, the exit code is 1
     #[arg(long = "slo", value_name = "SLO")]
@@ -115,11 +113,11 @@ pub(super) enum Format {
 }
 
 pub(super) fn run(arguments: Arguments) -> Outcome {
-    let broker = broker(arguments.broker.as_deref())?;
+    let brokers = broker_urls(&arguments.brokers)?;
     let load = |name: &String| {
         let scenario = Scenario::load(name).map_err(Failure::usage)?;
         let mut scenario = with_overrides(scenario, &arguments)?;
-        let mut targets = arguments.targets.of(&mut scenario, broker.as_deref())?;
+        let mut targets = arguments.targets.of(&mut scenario, &brokers)?;
         scenario.slos.extend(arguments.slos.iter().cloned());
         measure_own(&mut scenario, &targets)?;
         scenario.check_slos().map_err(Failure::usage)?;
@@ -148,7 +146,7 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
     sys::allow_many_connections();
     let mut exit = Exit::Done;
     for (scenario, targets) in &scenarios {
-        let ended = run_one(scenario, targets, &arguments, broker.as_deref(), &interrupts)?;
+        let ended = run_one(scenario, targets, &arguments, &brokers, &interrupts)?;
         if let Some(exit) = interrupts.exit() {
             return Ok(exit);
         }
@@ -157,16 +155,6 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
         }
     }
     Ok(exit)
-}
-
-/// The URL of the broker to use instead of a private one.
-fn broker(given: Option<&str>) -> Result<Option<String>, Failure> {
-    let Some(given) = given else { return Ok(None) };
-    let refused = |error: String| Failure::usage(format!("--broker: {error}"));
-    let url = revealed(given).map_err(|error| refused(error.to_string()))?;
-    check_broker_url(&url).map_err(refused)?;
-    default_brokered().for_each(|stack| print_notes(stack, &url));
-    Ok(Some(url))
 }
 
 /// Lets a scenario with nothing but operations of one's own measure `targets`, if there are any, and checks that all can be called
@@ -227,7 +215,7 @@ fn run_one(
     scenario: &Scenario,
     targets: &Targets,
     arguments: &Arguments,
-    broker: Option<&str>,
+    brokers: &BrokerUrls,
     interrupts: &Interrupts,
 ) -> Outcome {
     let id = format!("{:08x}", rand::random::<u32>());
@@ -246,7 +234,7 @@ fn run_one(
         server: server_options(arguments, &plan, targets, &[])?,
         twin: server_options(arguments, &plan, targets, &arguments.twin_arguments)?,
         targets: targets.clone(),
-        broker: broker.map(str::to_owned),
+        brokers: brokers.clone(),
         require: arguments.require.clone(),
         counts: arguments.counts,
         file: folder.join(RECORD_FILE),

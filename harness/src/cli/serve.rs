@@ -12,16 +12,16 @@ use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+use super::brokers::broker_urls;
 use super::control_token::control_token;
 use super::interrupts::Signals;
 use super::output::LogWriter;
-use super::protocol_options::{OfServers, ProtocolOptions, print_notes};
+use super::protocol_options::{OfServers, ProtocolOptions};
 use super::{Exit, Failure, Outcome, print_error, print_required};
 use crate::deploy::CONTROL_LINE;
 use crate::observe::control::{self, ControlPort};
 use crate::stacks::{
     BROKER_VARIABLE, Reference, ReferenceError, Runtime, ServeContext, ServeError, ServerSettings, Stack,
-    revealed,
 };
 use crate::sys::{self, Secret};
 
@@ -33,7 +33,7 @@ const DRAIN_TIMEOUT: Duration = net::DRAIN_TIMEOUT.saturating_add(Duration::from
 const EXIT_TIMEOUT: Duration = DRAIN_TIMEOUT.saturating_add(Duration::from_millis(250));
 
 /// The crates whose warnings are logged by default, the same for every protocol.
-const OWN_CRATES: [&str; 7] = ["rpcbench", "amqp", "grpc", "http_layer", "net", "tcp_floor", "zerorpc"];
+const OWN_CRATES: [&str; 8] = ["rpcbench", "amqp", "grpc", "http_layer", "nats", "net", "tcp_floor", "zerorpc"];
 
 /// Serve the calculator or another service over a protocol
 ///
@@ -46,7 +46,8 @@ const OWN_CRATES: [&str; 7] = ["rpcbench", "amqp", "grpc", "http_layer", "net", 
   rpcbench serve rest --executor threads:8 --work sleep:5ms
   rpcbench serve zerorpc --service time --listen 127.0.0.1:1234
   rpcbench serve zerorpc --listen 127.0.0.1:4242 --bind ipc:///tmp/calculator
-  rpcbench serve amqp --broker amqp://guest:guest@localhost/ --topic calc")]
+  rpcbench serve amqp --broker amqp://guest:guest@localhost/ --topic calc
+  rpcbench serve nats --broker nats://localhost --subject calc")]
 pub(super) struct Arguments {
     /// The stack or protocol to serve; `rpcbench list` prints them
     stack: String,
@@ -58,8 +59,9 @@ pub(super) struct Arguments {
     /// `printf 'token %s\nstats\n' $RPCBENCH_CONTROL_TOKEN | nc HOST PORT`
     #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
     control: Option<String>,
-    /// The broker's URL; @FILE reads it from a file, env:NAME from an environment variable, - from standard input
-    #[arg(long, value_name = "URL", env = BROKER_VARIABLE, hide_env_values = true, help_heading = "AMQP")]
+    /// The URL of the broker for AMQP or NATS; @FILE reads it from a file, env:NAME from an environment variable, - from
+    /// standard input
+    #[arg(long, value_name = "URL", env = BROKER_VARIABLE, hide_env_values = true, help_heading = "Brokers")]
     broker: Option<String>,
     #[command(flatten)]
     options: ProtocolOptions<OfServers>,
@@ -113,10 +115,8 @@ pub(super) fn serve(arguments: &Arguments) -> Outcome {
 /// The broker's URL for a server of `stack`; `None` if it needs none, or none was given.
 fn broker(stack: &Stack, given: Option<&str>) -> Result<Option<Secret>, Failure> {
     let Some(given) = given.filter(|_| stack.needs_broker()) else { return Ok(None) };
-    let url = revealed(given).map_err(|error| Failure::usage(format!("--broker: {error}")))?;
-    stack.parse_url(&url).map_err(|error| Failure::usage(format!("--broker: {error}")))?;
-    print_notes(stack, &url);
-    Ok(Some(Secret::new(url)))
+    let urls = broker_urls(&[given.to_owned()])?;
+    Ok(urls.of_stack(stack).map(|url| Secret::new(url.to_owned())))
 }
 
 /// Serves with the settings that the parent process left in the environment.
@@ -152,14 +152,14 @@ fn serve_with(stack: &'static Stack, settings: ServerSettings) -> Outcome {
 /// What is logged by default: the warnings of our own crates, the errors of all others.
 fn default_filter() -> String {
     let own: String = OWN_CRATES.iter().map(|name| format!("{name}=warn,")).collect();
-    // What lapin logs, its caller receives as an error, which is logged once.
-    format!("{own}error,lapin=off")
+    // What lapin and async-nats log, their caller receives as an error or an event, which is logged once.
+    format!("{own}error,lapin=off,async_nats=off")
 }
 
 /// Replaces this process with the reference server; returns only why that was not possible.
 fn become_reference(stack: &Stack, reference: &Reference, settings: &ServerSettings) -> Failure {
     if stack.needs_broker() && settings.broker.is_none() {
-        return Failure::usage(ServeError::NoBroker);
+        return Failure::usage(ServeError::no_broker(stack.protocol.get().name(), stack.protocol.url_form()));
     }
     let mut command = match reference.command(settings) {
         Ok(command) => command,
@@ -195,7 +195,7 @@ async fn serve_until_stopped(stack: &'static Stack, settings: ServerSettings) ->
     watch_for_the_end(&stop, end_with_input)?;
     let serving = tokio::select! {
         serving = stack.serve(context) => serving.map_err(|error| match error {
-            ServeError::NoServer(_) | ServeError::NoBroker | ServeError::Setting(_) | ServeError::Options(_) => {
+            ServeError::NoServer(_) | ServeError::NoBroker { .. } | ServeError::Setting(_) | ServeError::Options(_) => {
                 Failure::usage(error)
             }
             ServeError::Bind { .. } | ServeError::Broker(_) => Failure::could_not_run(error),

@@ -11,7 +11,7 @@ use super::Failure;
 use super::protocol_options::{OfClients, ProtocolOptions};
 use crate::run::targets::Targets;
 use crate::scenario::{Plan, Scenario, TrialSpec};
-use crate::stacks::{FLOORS, Options, Stack, base_name};
+use crate::stacks::{BrokerUrls, FLOORS, Options, Stack, base_name};
 
 /// The environment variable that lists servers that are already running, as `--target` does, separated by spaces.
 const TARGETS_VARIABLE: &str = "RPCBENCH_TARGETS";
@@ -22,7 +22,7 @@ const CONTROLS_VARIABLE: &str = "RPCBENCH_CONTROLS";
 #[derive(clap::Args)]
 pub(super) struct TargetsArguments {
     /// Measure a server that is already running, instead of starting one (repeatable). STACK@LABEL is measured in addition
-    /// to the server that the run starts, to show what the network path costs. For an AMQP stack the URL is the broker's;
+    /// to the server that the run starts, to show what the network path costs. For a stack with a broker the URL is the broker's;
     /// without one, that of --broker. The environment variable RPCBENCH_TARGETS can list further servers, separated by
     /// spaces; those of stacks that are not measured are ignored
     // No parser here: what it refuses is repeated, and a URL may hold a password.
@@ -41,10 +41,10 @@ pub(super) struct TargetsArguments {
 
 impl TargetsArguments {
     /// The servers for a run of `scenario`. Adds the variants among them to `scenario`.
-    pub(super) fn of(&self, scenario: &mut Scenario, broker: Option<&str>) -> Result<Targets, Failure> {
+    pub(super) fn of(&self, scenario: &mut Scenario, brokers: &BrokerUrls) -> Result<Targets, Failure> {
         let mut targets = Targets { wait: self.wait, foreign: scenario.has_only_own(), ..Targets::default() };
         for given in &self.targets {
-            let (stack, url) = parse_target(given, broker)?;
+            let (stack, url) = parse_target(given, brokers)?;
             if targets.urls.insert(stack.name.to_owned(), url).is_some() {
                 return Err(named_twice("--target", stack.name));
             }
@@ -56,7 +56,7 @@ impl TargetsArguments {
                 || (scenario.floors && FLOORS.contains(&base))
         };
         for given in listed(TARGETS_VARIABLE)? {
-            let (stack, url) = parse_target(&given, broker)?;
+            let (stack, url) = parse_target(&given, brokers)?;
             if !listed_stacks.insert(stack.name) {
                 return Err(named_twice(TARGETS_VARIABLE, stack.name));
             }
@@ -100,8 +100,8 @@ impl TargetsArguments {
 }
 
 /// Every server that the environment lists.
-pub(super) fn from_environment(broker: Option<&str>) -> Result<Vec<(&'static Stack, String)>, Failure> {
-    listed(TARGETS_VARIABLE)?.map(|given| parse_target(&given, broker)).collect()
+pub(super) fn from_environment(brokers: &BrokerUrls) -> Result<Vec<(&'static Stack, String)>, Failure> {
+    listed(TARGETS_VARIABLE)?.map(|given| parse_target(&given, brokers)).collect()
 }
 
 /// The words that the environment variable `variable` lists; none where it is not set.
@@ -154,7 +154,7 @@ fn parse_control(given: &str) -> Result<(&str, &str), Failure> {
 }
 
 /// Parses `STACK[@LABEL]=URL` into the stack and the URL. Messages do not repeat the URL, which may hold a password.
-pub(super) fn parse_target(given: &str, broker: Option<&str>) -> Result<(&'static Stack, String), Failure> {
+pub(super) fn parse_target(given: &str, brokers: &BrokerUrls) -> Result<(&'static Stack, String), Failure> {
     let (name, url) = match given.split_once('=') {
         Some((name, url)) => (name, Some(url)),
         None => (given, None),
@@ -166,11 +166,10 @@ pub(super) fn parse_target(given: &str, broker: Option<&str>) -> Result<(&'stati
         return Err(Failure::usage(format!("--target: {example}")));
     }
     let stack = Stack::named(name).map_err(|error| refused(error.to_string()))?;
-    let url = match (url, broker) {
-        (Some(url), _) => url,
-        (None, Some(broker)) if stack.needs_broker() => broker,
+    let url = match (url, brokers.of_stack(stack)) {
+        (Some(url), _) | (None, Some(url)) => url,
         (None, None) if stack.needs_broker() => return Err(refused("give its URL, or --broker".to_owned())),
-        (None, _) => return Err(refused(example.to_owned())),
+        (None, None) => return Err(refused(example.to_owned())),
     };
     stack.parse_url(url).map_err(refused)?;
     Ok((stack, url.to_owned()))
@@ -222,7 +221,8 @@ mod tests {
         let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         let mut scenario = Scenario::load("quick").unwrap();
         scenario.stacks = owned(&["rest", "amqp"]);
-        let targets = arguments.of(&mut scenario, Some("amqp://u:secret@h/"))?;
+        let targets =
+            arguments.of(&mut scenario, &BrokerUrls::new(["amqp://u:secret@h/".to_owned()]).unwrap())?;
         Ok((scenario, targets))
     }
 

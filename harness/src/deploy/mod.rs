@@ -1,5 +1,6 @@
 //! Deployment: server and broker processes, placement on cores, cores kept awake.
 
+pub mod broker;
 mod callgrind;
 mod child;
 mod command_server;
@@ -9,7 +10,6 @@ mod log_tail;
 mod placement;
 mod ports;
 mod program;
-pub mod rabbitmq;
 mod server;
 mod server_group;
 

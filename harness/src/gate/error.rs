@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::side::Side;
-use crate::deploy::rabbitmq::BrokerError;
+use crate::deploy::broker::BrokerError;
 use crate::deploy::{DriverError, ServerError, format_log};
 use crate::run::counts::CountError;
 

@@ -1,5 +1,6 @@
 //! Holds a gate: builds the sides, makes rounds, and ends when the answer is clear.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,10 +19,10 @@ use super::round::{self, Conditions};
 use super::settings::{GateSettings, Metric};
 use super::side::{ExchangedEnd, Side};
 use super::subject::Subject;
-use crate::deploy::rabbitmq::PrivateBroker;
+use crate::deploy::broker::PrivateBroker;
 use crate::deploy::{CallgrindError, Cores};
 use crate::run::counts::{self, CountError};
-use crate::stacks::{ServerOptions, Stack};
+use crate::stacks::{BrokerKind, ServerOptions, Stack};
 use crate::sys;
 
 /// Where a side has a single link, thresholds are at least this many standard deviations of the difference between two links
@@ -59,7 +60,7 @@ struct Gate<'a> {
     stacks: Vec<&'static Stack>,
     cores: Cores,
     contestants: [Contestant; 2],
-    broker: Option<PrivateBroker>,
+    brokers: Vec<PrivateBroker>,
     pool: Vec<Linked>,
     rng: ChaCha8Rng,
 }
@@ -88,11 +89,11 @@ pub fn run(
     notes.extend(extra_threshold.map(note_about_single_links));
     let mut decider = Decider::of(settings, &metrics(subjects), extra_threshold.unwrap_or(0.0));
     check_time(settings, &decider)?;
-    let broker = start_broker(&stacks, &cores)?;
+    let brokers = start_brokers(&stacks, &cores)?;
     let mut rng = ChaCha8Rng::seed_from_u64(*seed);
     let pool = (0..request.pool.unwrap_or(0)).map(|_| Linked::new(&contestants, &mut rng, interrupted));
     let pool = pool.collect::<Result<_, _>>()?;
-    let mut gate = Gate { request, interrupted, stacks, cores, contestants, broker, pool, rng };
+    let mut gate = Gate { request, interrupted, stacks, cores, contestants, brokers, pool, rng };
     let started = Instant::now();
     let bytes = gate.count_bytes()?;
     let counts = gate.count_calls(&mut notes, progress)?;
@@ -129,7 +130,11 @@ impl Gate<'_> {
             exchanged: self.request.exchanged,
             options: &self.request.servers,
             cores: &self.cores,
-            broker: self.broker.as_ref().filter(|_| stack.needs_broker()).map(PrivateBroker::url),
+            broker: self
+                .brokers
+                .iter()
+                .find(|broker| stack.broker() == Some(broker.kind()))
+                .map(PrivateBroker::url),
         }
     }
 
@@ -334,10 +339,11 @@ fn note_about_single_links(threshold: f64) -> String {
     )
 }
 
-fn start_broker(stacks: &[&'static Stack], cores: &Cores) -> Result<Option<PrivateBroker>, GateError> {
-    let is_needed = stacks.iter().any(|stack| stack.needs_broker());
-    let broker = is_needed.then(|| PrivateBroker::start(&cores.server)).transpose();
-    broker.map_err(|error| GateError::Broker(Arc::new(error)))
+/// Starts a broker of each kind that one of `stacks` needs.
+fn start_brokers(stacks: &[&'static Stack], cores: &Cores) -> Result<Vec<PrivateBroker>, GateError> {
+    let kinds: BTreeSet<BrokerKind> = stacks.iter().filter_map(|stack| stack.broker()).collect();
+    let start = |kind| PrivateBroker::start(kind, &cores.server);
+    kinds.into_iter().map(start).collect::<Result<_, _>>().map_err(|error| GateError::Broker(Arc::new(error)))
 }
 
 /// The state of the gate in a line.

@@ -66,7 +66,7 @@ pub struct BrokerTerms {
     /// The broker's name and version as it reports them; absent if it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product: Option<String>,
-    /// The kind of the queue of the requests: `transient`, `durable`, or `quorum`, which is replicated.
+    /// The kind of the queue of the requests: `transient`, `durable`, or `quorum`, which is replicated. NATS has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<String>,
     /// Whether the queue of the requests survives a restart of the broker.

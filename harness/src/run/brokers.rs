@@ -5,25 +5,29 @@ use std::sync::Arc;
 
 use super::event::{Event, Progress};
 use crate::deploy::Cores;
-use crate::deploy::rabbitmq::{BrokerError, PrivateBroker};
+use crate::deploy::broker::{BrokerError, PrivateBroker};
 use crate::scenario::TrialSpec;
-use crate::stacks::Stack;
+use crate::stacks::{BrokerKind, BrokerUrls, Stack};
 use crate::sys;
 use crate::trial::{BrokerLocation, TrialBroker};
 
-/// The brokers of a run: an external one, or a private one for each set of cores, since the placement of a trial decides
-/// where its broker runs.
+/// The brokers of a run: external ones, or private ones of each kind for each set of cores, since the placement of a trial
+/// decides where its broker runs.
 pub(crate) struct Brokers {
-    external: Option<String>,
-    private: Vec<OnCores>,
+    external: BrokerUrls,
+    private: Vec<Private>,
 }
 
-/// A private broker on these cores, or why it could not be started.
-type OnCores = (Vec<usize>, Result<PrivateBroker, Arc<BrokerError>>);
+/// A private broker of a kind on these cores, or why it could not be started.
+struct Private {
+    kind: BrokerKind,
+    cores: Vec<usize>,
+    broker: Result<PrivateBroker, Arc<BrokerError>>,
+}
 
 impl Brokers {
-    /// The broker at the URL `external`, or private ones, each started when it is first needed.
-    pub(crate) fn new(external: Option<String>) -> Self {
+    /// The brokers `external`, and private ones of other kinds, each started when it is first needed.
+    pub(crate) fn new(external: BrokerUrls) -> Self {
         Brokers { external, private: vec![] }
     }
 
@@ -34,13 +38,12 @@ impl Brokers {
         has_target: bool,
         progress: Progress<'_>,
     ) -> TrialBroker {
-        if !stack.needs_broker() || has_target {
-            return Ok(None);
-        }
+        let Some(kind) = stack.broker().filter(|_| !has_target) else { return Ok(None) };
         // The cores do not matter here, so a broker that already runs is used.
-        let cores = self.private.first().map(|(cores, _)| cores.clone());
+        let running = self.private.iter().find(|private| private.kind == kind);
+        let cores = running.map(|private| private.cores.clone());
         let cores = cores.unwrap_or_else(|| sys::allowed_cores().last().copied().into_iter().collect());
-        self.on_cores(&cores, progress).map(Some)
+        self.on_cores(kind, &cores, progress).map(Some)
     }
 
     /// The broker for the trial `spec`, started if necessary. `None` if its stack needs no broker, or its server is one of
@@ -62,13 +65,13 @@ impl Brokers {
         targets: &BTreeMap<String, String>,
         progress: Progress<'_>,
     ) -> TrialBroker {
-        if !stack.needs_broker() || targets.contains_key(stack.name) {
-            return Ok(None);
+        match stack.broker().filter(|_| !targets.contains_key(stack.name)) {
+            Some(kind) => self.on_cores(kind, &cores.server, progress).map(Some),
+            None => Ok(None),
         }
-        self.on_cores(&cores.server, progress).map(Some)
     }
 
-    /// The same external broker, or private ones that are not yet started.
+    /// The same external brokers, and private ones that are not yet started.
     pub(super) fn fresh(&self) -> Self {
         Brokers::new(self.external.clone())
     }
@@ -79,32 +82,36 @@ impl Brokers {
         spec: &TrialSpec,
         progress: Progress<'_>,
     ) -> Result<PrivateBroker, Arc<BrokerError>> {
-        if self.external.is_some() {
-            return Err(Arc::new(BrokerError::NotStarted));
+        match spec.stack.broker() {
+            Some(kind) if self.external.of(kind).is_none() => {
+                progress(Event::StartingBroker(kind));
+                PrivateBroker::start_restartable(kind, &spec.cores.server).map_err(Arc::new)
+            }
+            _ => Err(Arc::new(BrokerError::NotStarted)),
         }
-        progress(Event::StartingBroker);
-        PrivateBroker::start_restartable(&spec.cores.server).map_err(Arc::new)
     }
 
     fn on_cores(
         &mut self,
+        kind: BrokerKind,
         cores: &[usize],
         progress: Progress<'_>,
     ) -> Result<BrokerLocation, Arc<BrokerError>> {
-        if let Some(url) = &self.external {
-            return Ok(BrokerLocation { url: url.clone(), pid: None });
+        if let Some(url) = self.external.of(kind) {
+            return Ok(BrokerLocation { url: url.to_owned(), pid: None });
         }
-        let known = self.private.iter().position(|(mask, _)| mask == cores);
+        let known = self.private.iter().position(|private| private.kind == kind && private.cores == cores);
         let index = known.unwrap_or_else(|| {
-            progress(Event::StartingBroker);
-            self.private.push((cores.to_vec(), PrivateBroker::start(cores).map_err(Arc::new)));
+            progress(Event::StartingBroker(kind));
+            let broker = PrivateBroker::start(kind, cores).map_err(Arc::new);
+            self.private.push(Private { kind, cores: cores.to_vec(), broker });
             self.private.len() - 1
         });
-        let broker = self.private[index].1.as_mut().map_err(|error| Arc::clone(error))?;
+        let broker = self.private[index].broker.as_mut().map_err(|error| Arc::clone(error))?;
         if broker.is_running() {
             Ok(BrokerLocation { url: broker.url().to_owned(), pid: Some(broker.pid()) })
         } else {
-            Err(Arc::new(BrokerError::Ended))
+            Err(Arc::new(BrokerError::Ended(kind)))
         }
     }
 }

@@ -69,7 +69,7 @@ mod tests {
 
     use super::*;
     use crate::run::targets::Targets;
-    use crate::stacks::ServerOptions;
+    use crate::stacks::{BrokerUrls, ServerOptions};
 
     #[test]
     fn a_password_or_a_token_in_a_target_stays_out_of_the_record() {
@@ -84,7 +84,7 @@ mod tests {
                 ]),
                 ..Targets::default()
             },
-            broker: Some("amqp://user:secret@host/".to_owned()),
+            brokers: BrokerUrls::new(["amqp://user:secret@host/".to_owned()]).unwrap(),
             require: vec![],
             counts: false,
             file: "record.json".into(),

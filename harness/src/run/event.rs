@@ -3,6 +3,7 @@
 use super::error::SaveProblem;
 use super::outlook::Outlook;
 use crate::record::{Check, CodecTrial, SearchResult, Skipped, TimelineResult, TopologyResult, Trial};
+use crate::stacks::BrokerKind;
 
 /// An event of a run under way.
 #[derive(Debug)]
@@ -15,8 +16,8 @@ pub enum Event<'a> {
     Checked(&'a Check),
     /// A stack is skipped.
     Skipped(&'a Skipped),
-    /// A private broker is about to be started.
-    StartingBroker,
+    /// A private broker of this kind is about to be started.
+    StartingBroker(BrokerKind),
     /// It is known what can be measured, and how long that takes.
     Planned(&'a Outlook),
     /// The first block begins; the run has this many trials in all.

@@ -10,24 +10,27 @@ const SERVERS_IN_BLOCKS: usize = 4;
 /// How long the traces of one stack may take to be removed.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Removes what the servers of a run of `plan` leave at the broker that `options` name, such as their queues. Does
+/// Removes what the servers of a run of `plan` leave at the brokers that `options` name, such as their queues. Does
 /// nothing for private brokers, which end with the run. Returns, for people, what could not be removed.
 #[must_use]
 pub fn remove_leftovers(plan: &Plan, options: &Options) -> Vec<String> {
-    let Some(url) = &options.broker else { return vec![] };
-    let started = plan.stacks().into_iter().filter(|stack| {
-        stack.needs_broker() && stack.has_server() && !options.targets.urls.contains_key(stack.name)
+    if options.brokers.is_empty() {
+        return vec![];
+    }
+    let started = plan.stacks().into_iter().filter_map(|stack| {
+        let is_ours = stack.has_server() && !options.targets.urls.contains_key(stack.name);
+        Some((stack, options.brokers.of_stack(stack).filter(|_| is_ours)?))
     });
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return vec![error.to_string()],
     };
     let mut problems = Vec::new();
-    for stack in started {
+    for (stack, url) in started {
         for instance in 0..SERVERS_IN_BLOCKS.max(plan.topologies().max_servers()) {
             let mut server = options.server.protocol.clone();
             stack.protocol.separate(stack, instance, &mut server);
-            let removed = stack.protocol.get().remove_leftovers(url.clone(), server, TIMEOUT);
+            let removed = stack.protocol.get().remove_leftovers(url.to_owned(), server, TIMEOUT);
             if let Err(problem) = runtime.block_on(removed) {
                 problems.push(format!("{}: {problem}", stack.name));
                 break;

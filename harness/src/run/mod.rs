@@ -83,7 +83,7 @@ pub fn run(
         interrupted,
     };
     let mut record = new_record(scenario, options);
-    let mut brokers = Brokers::new(options.broker.clone());
+    let mut brokers = Brokers::new(options.brokers.clone());
 
     check_stacks(&mut plan, &context, &mut brokers, options, &mut record, progress)?;
     record.stacks = plan.stacks().into_iter().map(|stack| stack_facts(stack, options)).collect();

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::targets::Targets;
-use crate::stacks::ServerOptions;
+use crate::stacks::{BrokerUrls, ServerOptions};
 
 /// The options of a run, apart from its scenario.
 pub struct Options {
@@ -15,8 +15,8 @@ pub struct Options {
     pub twin: ServerOptions,
     /// Servers that are already running.
     pub targets: Targets,
-    /// The URL of a broker to use instead of a private one.
-    pub broker: Option<String>,
+    /// The URLs of brokers to use instead of private ones.
+    pub brokers: BrokerUrls,
     /// Stacks and protocols that must not be skipped.
     pub require: Vec<String>,
     /// Whether to count the instructions and allocations of a call at each server.

@@ -83,6 +83,10 @@ mod tests {
         // {"method":"add","args":{"x":2,"y":3},"_msg_id":"00000000"} and
         // {"result":5,"failure":null,"ending":true,"_msg_id":"00000000"}
         assert_eq!(parts("amqp-direct"), [(2, 58), (1, 62)]);
+        assert_eq!(parts("amqp-quorum"), parts("amqp"));
+        // The same messages through another broker.
+        assert_eq!(parts("nats"), parts("amqp-direct"));
+        assert_eq!(parts("nats-bare"), parts("amqp-bare"));
     }
 
     #[test]

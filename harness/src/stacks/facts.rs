@@ -63,11 +63,11 @@ pub enum Role {
     /// Default and minimal at once: there is only one library.
     #[serde(alias = "default-and-leanest")]
     DefaultAndMinimal,
-    /// The minimal cost of AMQP's broker: a floor for AMQP only.
+    /// The minimal cost of a broker: a floor for the protocol that goes through it only.
     BrokerFloor,
     /// The suite's code over another library, to separate the cost of the library from that of the protocol.
     Alternative,
-    /// The protocol with some of its costs left out, to show what each of them is; not ranked.
+    /// The protocol with some of its costs left out or added, to show what each of them is; not ranked.
     Step,
     /// The protocol's reference library as the server, to compare the suite's server with; not ranked.
     Reference,
@@ -84,7 +84,7 @@ impl Role {
             Role::Default => "default",
             Role::Minimal => "minimal",
             Role::DefaultAndMinimal => "default and minimal",
-            Role::BrokerFloor => "AMQP's floor",
+            Role::BrokerFloor => "floor of its broker",
             Role::Alternative => "alternative library",
             Role::Step => "intermediate step",
             Role::Reference => "reference server",

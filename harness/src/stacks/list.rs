@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Deserializer, de};
 
+use super::broker_kind::BrokerKind;
 use super::facts::Role;
 use super::options::OptionGroup;
 use super::protocol::{Protocol, ProtocolRef, Stack};
@@ -21,6 +22,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &super::zerorpc::Zerorpc,
     &super::grpc::Grpc,
     &super::amqp::Amqp,
+    &super::nats::Nats,
     #[cfg(feature = "dummy")]
     &super::dummy::Dummy,
 ];
@@ -123,24 +125,10 @@ pub fn protocols_with(name: &str) -> String {
     names(PROTOCOLS.iter().filter(has).map(|protocol| protocol.name()))
 }
 
-/// The default stacks of the protocols that need a broker.
-pub fn default_brokered() -> impl Iterator<Item = &'static Stack> {
-    all().iter().filter(|stack| stack.needs_broker() && stack.name == stack.protocol.name())
-}
-
-/// Checks that some protocol can use the broker at `url`.
-///
-/// # Errors
-/// A message that states what was expected. It does not repeat the URL.
-pub fn check_broker_url(url: &str) -> Result<(), String> {
-    let mut refused = Ok(());
-    for stack in default_brokered() {
-        match stack.parse_url(url) {
-            Ok(_) => return Ok(()),
-            Err(reason) => refused = refused.and(Err(reason)),
-        }
-    }
-    refused
+/// The default stacks of the protocols that need a broker, each with the kind of its broker.
+pub fn default_brokered() -> impl Iterator<Item = (BrokerKind, &'static Stack)> {
+    let is_default = |stack: &&Stack| stack.name == stack.protocol.name();
+    all().iter().filter(is_default).filter_map(|stack| Some((stack.broker()?, stack)))
 }
 
 #[cfg(test)]
@@ -214,6 +202,8 @@ mod tests {
             ("amqp-bare", "amqp://h"),
             ("xmlrpc", "https://h/"),
             ("amqp", "amqps://u:p@h/"),
+            ("nats", "nats://u:p@h"),
+            ("nats-bare", "nats://h:1"),
         ] {
             assert_eq!(check(stack, url), Ok(()));
         }
@@ -223,6 +213,8 @@ mod tests {
             ("rest", "http://h:99999/"),
             ("amqp", "http://u:secret@h/"),
             ("amqp", "amqp://u:sec/ret@h/"),
+            ("nats", "amqp://u:secret@h"),
+            ("nats", "nats://u:sec/ret@h"),
             ("tcp", "tcp://"),
             ("grpc", "http://h:1/"),
         ] {
@@ -232,8 +224,6 @@ mod tests {
         for url in ["https://h/", "curve://h:1"] {
             assert!(check("zerorpc", url).unwrap_err().contains("neither TLS nor CURVE"), "{url}");
         }
-        assert_eq!(check_broker_url("rabbit://h/"), Ok(()));
-        assert!(check_broker_url("http://u:secret@h/").unwrap_err().contains("amqp://"));
     }
 
     #[test]

@@ -7,6 +7,9 @@
 
 mod amqp;
 mod anatomy;
+mod broker_kind;
+mod broker_urls;
+mod casts;
 mod destination;
 mod dissection;
 #[cfg(feature = "dummy")]
@@ -22,6 +25,7 @@ mod language;
 pub mod libraries;
 mod list;
 mod method_list;
+mod nats;
 mod option_values;
 mod options;
 mod protocol;
@@ -34,12 +38,15 @@ mod suggestion;
 mod tcp;
 pub(crate) mod text;
 mod tls;
+mod topics;
 mod variant;
 mod way;
 mod xmlrpc;
 mod zerorpc;
 
 pub use anatomy::Anatomy;
+pub use broker_kind::BrokerKind;
+pub use broker_urls::BrokerUrls;
 pub use destination::Destination;
 pub use dissection::{Layer, Leg, Message, Part};
 pub use exchange::{Exchange, ExchangeKind, Undeclare};
@@ -47,8 +54,8 @@ pub use facts::{Colour, DeliveryTerms, Driver, End, Role, UrlForm};
 pub use invoke::{Invocation, InvokeError, Output, parse_params};
 pub use language::{Language, LanguageError, PYTHON_VARIABLE};
 pub use list::{
-    FLOORS, PROTOCOLS, UnknownProtocol, UnknownStack, all, call_groups, check_broker_url, client_groups,
-    default_brokered, protocols_with, server_groups,
+    FLOORS, PROTOCOLS, UnknownProtocol, UnknownStack, all, call_groups, client_groups, default_brokered,
+    protocols_with, server_groups,
 };
 pub use option_values::{OptionValue, OptionValueError, OptionValues};
 pub use options::{GroupArguments, OptionGroup, Options, OptionsError};

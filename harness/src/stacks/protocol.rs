@@ -14,6 +14,7 @@ use net::Address;
 use serde::{Serialize, Serializer};
 
 use super::anatomy::Anatomy;
+use super::broker_kind::BrokerKind;
 use super::destination::Destination;
 use super::dissection::{Leg, Part};
 use super::exchange::{Exchange, Undeclare};
@@ -145,9 +146,14 @@ pub trait Protocol: Send + Sync {
         false
     }
 
+    /// The message broker through which calls go; `None` where clients connect to servers.
+    fn broker(&self) -> Option<BrokerKind> {
+        None
+    }
+
     /// Whether calls go through a message broker.
     fn needs_broker(&self) -> bool {
-        false
+        self.broker().is_some()
     }
 
     /// The stack that shows the minimal cost of the broker or of the socket library: an additional floor for this protocol
@@ -571,10 +577,16 @@ impl Stack {
         Ok(address)
     }
 
+    /// The message broker through which calls go; `None` where clients connect to servers.
+    #[must_use]
+    pub fn broker(&self) -> Option<BrokerKind> {
+        self.protocol.broker()
+    }
+
     /// Whether calls go through a message broker.
     #[must_use]
     pub fn needs_broker(&self) -> bool {
-        self.protocol.needs_broker()
+        self.broker().is_some()
     }
 
     /// The libraries between a call and the socket at `end`, the client or the server of this stack: first the

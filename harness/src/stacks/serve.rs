@@ -11,6 +11,7 @@ use net::Endpoint;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use super::facts::UrlForm;
 use super::options::{GroupArguments, OptionGroup, Options, OptionsError};
 use super::suggestion::parse_or_suggest;
 use super::text;
@@ -229,12 +230,12 @@ pub struct ServeContext {
 }
 
 impl ServeContext {
-    /// The broker's URL.
+    /// The URL of the broker, for a server of `protocol`, whose URLs have the form `form`.
     ///
     /// # Errors
     /// [`ServeError::NoBroker`].
-    pub(super) fn broker(&self) -> Result<&str, ServeError> {
-        self.broker.as_ref().map(Secret::reveal).ok_or(ServeError::NoBroker)
+    pub(super) fn broker(&self, protocol: &'static str, form: Option<UrlForm>) -> Result<&str, ServeError> {
+        self.broker.as_ref().map(Secret::reveal).ok_or_else(|| ServeError::no_broker(protocol, form))
     }
 
     /// Returns a function that turns an I/O error into [`ServeError::Bind`] for [`listen`](Self::listen).
@@ -258,9 +259,14 @@ pub enum ServeError {
     /// The stack is only a client.
     #[error("{0} has no server in this program")]
     NoServer(&'static str),
-    /// An AMQP server without a broker.
-    #[error("an AMQP server needs a broker: give --broker amqp://USER:PASSWORD@HOST:PORT/VHOST")]
-    NoBroker,
+    /// The broker that a server of this protocol needs was not given.
+    #[error("a server of {protocol} needs a broker: give --broker {example}")]
+    NoBroker {
+        /// The protocol's name.
+        protocol: &'static str,
+        /// A URL of its broker.
+        example: &'static str,
+    },
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Bind {
@@ -278,6 +284,14 @@ pub enum ServeError {
     /// The options cannot be read.
     #[error(transparent)]
     Options(#[from] OptionsError),
+}
+
+impl ServeError {
+    /// The broker that a server of `protocol` needs, whose URLs have the form `form`, was not given.
+    #[must_use]
+    pub fn no_broker(protocol: &'static str, form: Option<UrlForm>) -> Self {
+        ServeError::NoBroker { protocol, example: form.map_or("URL", |form| form.example) }
+    }
 }
 
 /// The runtime of a server that has one.

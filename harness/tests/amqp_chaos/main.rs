@@ -26,7 +26,7 @@ use disturbance::{Disturbance, plan};
 use history::{End, Event, check, missing_casts, totals};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rpcbench::deploy::rabbitmq::PrivateBroker;
+use rpcbench::deploy::broker::{BrokerKind, PrivateBroker};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -304,7 +304,7 @@ async fn no_disturbance_of_the_broker_loses_a_confirmed_cast_or_confuses_a_call(
     let count = count.unwrap_or(DISTURBANCES);
     println!("seed {seed}; to repeat it: scripts/chaos --seed {seed} --disturbances {count}");
 
-    let mut broker = PrivateBroker::start_restarting().unwrap();
+    let mut broker = PrivateBroker::start_restarting(BrokerKind::RabbitMq).unwrap();
     // Heartbeats every second, so that a long pause is noticed.
     let plain: Transport = format!("{}?heartbeat=2", broker.url()).parse().unwrap();
     let direct = plain.clone().reply_to(ReplyTo::Direct);

@@ -1,7 +1,7 @@
 //! Administration of a broker that a test has started.
 #![allow(clippy::unwrap_used, reason = "only tests call these functions")]
 
-use rpcbench::deploy::rabbitmq::PrivateBroker;
+use rpcbench::deploy::broker::PrivateBroker;
 
 /// Runs `rabbitmqctl`, and returns what it prints.
 pub(crate) fn rabbitmqctl(broker: &PrivateBroker, arguments: &[&str]) -> String {

@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 
 use calculator::conformance::Numbers;
 use calculator::{Call, Client, Value};
-use rpcbench::deploy::rabbitmq::PrivateBroker;
+use rpcbench::deploy::broker::{BrokerKind, PrivateBroker};
 use rpcbench::load::Operation;
 use rpcbench::record::{BrokerTerms, Hop, Party, Wire};
 use rpcbench::run::fairness::{self, Observed};
 use rpcbench::run::ledger;
 use rpcbench::scenario::Scenario;
-use rpcbench::stacks::{Options, ServerOptions, Stack, all};
+use rpcbench::stacks::{Destination, Options, ServerOptions, Stack, all};
 use rpcbench::trial::{BrokerLocation, RunningServer, ServerCopy, TrialContext};
 
 use frames::{Frame, frames};
@@ -196,39 +196,55 @@ fn zeromq_message(before: &[u8], bytes: &[u8]) -> u64 {
     (*length).into()
 }
 
+/// The ledger of a stack behind a broker, and what passed the relays of its client and its server.
+struct ThroughBroker {
+    wire: Wire,
+    of_client: Vec<Passed>,
+    of_server: Vec<Passed>,
+}
+
+/// Compares the ledger of `stack`, whose broker is at `direct`, with what relays between it and both ends count.
+fn through_broker(
+    runtime: &tokio::runtime::Runtime,
+    context: &TrialContext<'_>,
+    stack: &'static Stack,
+    direct: &str,
+) -> ThroughBroker {
+    let port = relay::port_of(direct);
+    let of_server = Relay::to(port);
+    let behind = BrokerLocation { url: of_server.in_place_of(direct), pid: None };
+    let mut running =
+        RunningServer::start(stack, context, Some(&behind), &[], ServerCopy::default()).unwrap();
+    direct.clone_into(&mut running.location.destination.url);
+    let wire = runtime.block_on(ledger_of(stack, &running));
+    let hops: Vec<_> = wire.hops.iter().map(|hop| (hop.from, hop.to)).collect();
+    let (client, broker, server) = (Party::Client, Party::Broker, Party::Server);
+    assert_eq!(hops, [(client, broker), (broker, server), (server, broker), (broker, client)]);
+
+    let broker = BrokerLocation { url: direct.to_owned(), pid: None };
+    captured::compare_with_ledger(runtime, stack, context, Some(&broker), &running, &wire);
+
+    let relay = Relay::to(port);
+    running.location.destination.url = relay.in_place_of(direct);
+    let [setup, per_call] = of_client(&wire);
+    // What the server receives goes up the call's way, and down the relay's.
+    let behind = (wire.hops[2].bytes, wire.hops[1].bytes);
+    let relays = [(&relay, setup, per_call), (&of_server, of_server.totals(), behind)];
+    runtime.block_on(compare_with_relays(&relays, stack, &running));
+    ThroughBroker { of_client: relay.passed(), of_server: of_server.passed(), wire }
+}
+
 #[test]
-fn through_a_broker_every_hop_is_what_relays_count() {
-    let broker = PrivateBroker::start(&[]).unwrap();
+fn through_rabbitmq_every_hop_is_what_relays_count() {
+    let broker = PrivateBroker::start(BrokerKind::RabbitMq, &[]).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     with_context(|context| {
-        for name in ["amqp", "amqp-direct", "amqp-bare"] {
+        for name in ["amqp", "amqp-quorum", "amqp-direct", "amqp-bare"] {
             let stack = Stack::named(name).unwrap();
             // No heartbeats: they are of no call.
             let direct = format!("{}?heartbeat=0", broker.url());
-            let port = relay::port_of(&direct);
-            let of_server = Relay::to(port);
-            let behind = BrokerLocation { url: of_server.in_place_of(&direct), pid: None };
-            let mut running =
-                RunningServer::start(stack, context, Some(&behind), &[], ServerCopy::default()).unwrap();
-            running.location.destination.url.clone_from(&direct);
-            let wire = runtime.block_on(ledger_of(stack, &running));
-            let hops: Vec<_> = wire.hops.iter().map(|hop| (hop.from, hop.to)).collect();
-            let (client, broker, server) = (Party::Client, Party::Broker, Party::Server);
-            assert_eq!(hops, [(client, broker), (broker, server), (server, broker), (broker, client)]);
-
-            let broker = BrokerLocation { url: direct.clone(), pid: None };
-            captured::compare_with_ledger(&runtime, stack, context, Some(&broker), &running, &wire);
-
-            let relay = Relay::to(port);
-            running.location.destination.url = relay.in_place_of(&direct);
-            let [setup, per_call] = of_client(&wire);
-            // What the server receives goes up the call's way, and down the relay's.
-            let behind = (wire.hops[2].bytes, wire.hops[1].bytes);
-            let relays = [(&relay, setup, per_call), (&of_server, of_server.totals(), behind)];
-            runtime.block_on(compare_with_relays(&relays, stack, &running));
-
-            let of_client = relay.passed();
-            let of_server = of_server.passed();
+            let ThroughBroker { wire, of_client, of_server } =
+                through_broker(&runtime, context, stack, &direct);
             for (passed, [away, towards]) in
                 [(&of_client, [&wire.hops[0], &wire.hops[3]]), (&of_server, [&wire.hops[2], &wire.hops[1]])]
             {
@@ -243,9 +259,9 @@ fn through_a_broker_every_hop_is_what_relays_count() {
             }
             let product = runtime.block_on(stack.protocol.broker_product(direct.clone(), TIMEOUT));
             assert!(product.as_ref().is_some_and(|product| product.starts_with("RabbitMQ ")), "{product:?}");
-            let terms = fairness::collect(stack, context, &running.location.destination, Observed::default())
-                .broker
-                .unwrap();
+            let destination = Destination { url: direct, ..Destination::default() };
+            let terms = fairness::collect(stack, context, &destination, Observed::default()).broker.unwrap();
+            assert_eq!(terms.queue.as_deref() == Some("quorum"), name == "amqp-quorum");
             hold_terms_against(&terms, &of_client, &of_server);
         }
     });
@@ -263,9 +279,12 @@ fn hold_terms_against(terms: &BrokerTerms, of_client: &[Passed], of_server: &[Pa
         methods(60, 10).map(|arguments| u16::from_be_bytes([arguments[4], arguments[5]])).collect();
     assert_eq!(prefetch.first().copied().unwrap_or(0), terms.prefetch.unwrap());
     // The bits of queue.declare: passive, durable, exclusive, auto-delete, no-wait; behind a reserved short and a name.
+    // The queues for replies and fanout casts are never durable.
     for arguments in methods(50, 10) {
-        let bits = arguments[3 + usize::from(arguments[2])];
-        assert_eq!(bits & 2 != 0, terms.durable.unwrap());
+        let (name, bits) = arguments[3..].split_at(usize::from(arguments[2]));
+        let name = String::from_utf8_lossy(name);
+        let is_of_one_process = name.starts_with("reply_") || name.contains("_fanout_");
+        assert_eq!(bits[0] & 2 != 0, terms.durable.unwrap() && !is_of_one_process, "{name}");
     }
     // The second bit of basic.consume is no-ack, behind a reserved short and two names.
     for arguments in methods(60, 20) {

@@ -1,6 +1,6 @@
 //! Runs against services that exist.
 
-use rpcbench::deploy::rabbitmq::PrivateBroker;
+use rpcbench::deploy::broker::{BrokerKind, PrivateBroker};
 use rpcbench::record::{Record, Trial};
 
 use crate::common::{Process, finish, rpcbench};
@@ -88,7 +88,7 @@ fn a_server_of_zerorpc_is_measured() {
 
 #[test]
 fn a_server_of_oslo_messaging_is_measured() {
-    let broker = PrivateBroker::start(&[]).unwrap();
+    let broker = PrivateBroker::start(BrokerKind::RabbitMq, &[]).unwrap();
     let server = Process::start(users_command("amqp", &[]).env("RPCBENCH_BROKER", broker.url()));
     assert_eq!(server.url(), "users");
     let folder = Folder::of(

@@ -1,6 +1,7 @@
 //! Whole runs through the real binary.
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
 
+mod brokers;
 mod claims;
 mod codecs;
 #[path = "../common/mod.rs"]

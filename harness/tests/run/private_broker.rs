@@ -37,7 +37,7 @@ fn what_a_broker_printed_last_is_kept() {
 
 /// The start script of a real RabbitMQ. The first time, another process first takes the port that `$1` names.
 fn script_that_takes(variable: &str, folder: &Path) -> String {
-    let real = rpcbench::deploy::rabbitmq::installed().unwrap();
+    let real = rpcbench::deploy::broker::installed(rpcbench::stacks::BrokerKind::RabbitMq).unwrap();
     let listen = "import os, socket, sys, time; s = socket.socket(); \
                   s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); \
                   s.bind(('127.0.0.1', int(sys.argv[1]))); s.listen(); \

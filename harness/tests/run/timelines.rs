@@ -98,14 +98,16 @@ fn a_server_that_is_added_is_found_through_the_broker_only() {
 fn a_broker_that_is_killed_and_started_again_loses_calls_and_serves_again() {
     let events = [("300ms", "kill-broker"), ("400ms", "start-broker")];
     // Enough for the broker to be back on a slow machine, too; what follows is not asserted.
-    let run = run_with(&["rest-hyper", "amqp"], "10s", &events);
+    let run = run_with(&["rest-hyper", "amqp", "nats"], "10s", &events);
     run.change_scenario(|text| text.replace("timeout = \"60s\"", "timeout = \"1s\""));
-    finish(&mut run.command(&["--require", "amqp"]));
-    assert_eq!(run.record().timelines.len(), 1, "only a stack with a broker can lose it");
-    let result = result_of(&run, "amqp", &[Action::KillBroker, Action::StartBroker]);
-    assert!(result.counts().errors() > 0, "{:?}", result.counts());
-    assert_eq!(result.outages().len(), 1);
-    assert!(result.outages()[0].to_ns.is_some_and(|to| to == result.events[1].done_ns));
+    finish(&mut run.command(&["--require", "amqp,nats"]));
+    assert_eq!(run.record().timelines.len(), 2, "only a stack with a broker can lose it");
+    for stack in ["amqp", "nats"] {
+        let result = result_of(&run, stack, &[Action::KillBroker, Action::StartBroker]);
+        assert!(result.counts().errors() > 0, "{stack}: {:?}", result.counts());
+        assert_eq!(result.outages().len(), 1);
+        assert!(result.outages()[0].to_ns.is_some_and(|to| to == result.events[1].done_ns));
+    }
 }
 
 #[test]

@@ -100,6 +100,7 @@ pub use client::{AmqpClient, RpcClient};
 pub use connect::TransportError;
 pub use context::Context;
 pub use guarantees::DeliveryGuarantees;
+pub use pending::{PendingCalls, ReplyWaiter};
 pub use queues::{QueueKind, Queues, QuorumLimits, UnknownQueueKind};
 pub use serializer::Serializer;
 pub use server::{

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, oneshot};
 type CallResult = Result<Value, CallError>;
 
 /// Calls that wait for their replies, by the id that the reply repeats. Clones share the calls.
-pub(crate) struct PendingCalls<K>(Arc<Mutex<State<K>>>);
+pub struct PendingCalls<K>(Arc<Mutex<State<K>>>);
 
 struct State<K> {
     calls: HashMap<K, PendingCall>,
@@ -32,8 +32,16 @@ impl<K> Clone for PendingCalls<K> {
     }
 }
 
+impl<K: Copy + Eq + Hash> Default for PendingCalls<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<K: Copy + Eq + Hash> PendingCalls<K> {
-    pub(crate) fn new() -> Self {
+    /// No calls.
+    #[must_use]
+    pub fn new() -> Self {
         PendingCalls(Arc::new(Mutex::new(State { calls: HashMap::new(), lost: None })))
     }
 
@@ -45,11 +53,7 @@ impl<K: Copy + Eq + Hash> PendingCalls<K> {
     ///
     /// # Errors
     /// [`ErrorKind::Undeliverable`] when the connection is lost.
-    pub(crate) fn register(
-        &self,
-        id: K,
-        heartbeats: Option<Arc<Notify>>,
-    ) -> Result<ReplyWaiter<K>, CallError> {
+    pub fn register(&self, id: K, heartbeats: Option<Arc<Notify>>) -> Result<ReplyWaiter<K>, CallError> {
         let (sender, result) = oneshot::channel();
         let mut state = self.state();
         if let Some(reason) = &state.lost {
@@ -63,7 +67,7 @@ impl<K: Copy + Eq + Hash> PendingCalls<K> {
     /// Completes a call. Does nothing if the call is no longer registered.
     ///
     /// A null result is replaced by the last [partial result](Self::set_partial_result), if there is one.
-    pub(crate) fn complete(&self, id: K, result: CallResult) {
+    pub fn complete(&self, id: K, result: CallResult) {
         let call = self.state().calls.remove(&id);
         if let Some(PendingCall { result: sender, partial, .. }) = call {
             let result = match (result, partial) {
@@ -75,14 +79,14 @@ impl<K: Copy + Eq + Hash> PendingCalls<K> {
     }
 
     /// Stores the result of a call whose last message is still to come.
-    pub(crate) fn set_partial_result(&self, id: K, result: Value) {
+    pub fn set_partial_result(&self, id: K, result: Value) {
         if let Some(call) = self.state().calls.get_mut(&id) {
             call.partial = Some(result);
         }
     }
 
     /// Reports a heartbeat of the server that executes a call. Ignored by calls without a call monitor.
-    pub(crate) fn heartbeat(&self, id: K) {
+    pub fn heartbeat(&self, id: K) {
         let state = self.state();
         if let Some(heartbeats) = state.calls.get(&id).and_then(|call| call.heartbeats.as_ref()) {
             heartbeats.notify_one();
@@ -90,7 +94,7 @@ impl<K: Copy + Eq + Hash> PendingCalls<K> {
     }
 
     /// Fails all registered calls as undeliverable, and every later registration.
-    pub(crate) fn fail_all(&self, reason: &str) {
+    pub fn fail_all(&self, reason: &str) {
         let mut state = self.state();
         state.lost.get_or_insert_with(|| reason.to_owned());
         let calls = std::mem::take(&mut state.calls);
@@ -101,13 +105,14 @@ impl<K: Copy + Eq + Hash> PendingCalls<K> {
     }
 
     /// Whether [`fail_all`](Self::fail_all) was called.
-    pub(crate) fn is_lost(&self) -> bool {
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
         self.state().lost.is_some()
     }
 }
 
 /// Waits for the reply to one call. Dropping it abandons the call.
-pub(crate) struct ReplyWaiter<K: Copy + Eq + Hash> {
+pub struct ReplyWaiter<K: Copy + Eq + Hash> {
     pending: PendingCalls<K>,
     id: K,
     result: oneshot::Receiver<CallResult>,
@@ -115,7 +120,7 @@ pub(crate) struct ReplyWaiter<K: Copy + Eq + Hash> {
 
 impl<K: Copy + Eq + Hash> ReplyWaiter<K> {
     /// The call's result.
-    pub(crate) async fn result(&mut self) -> CallResult {
+    pub async fn result(&mut self) -> CallResult {
         (&mut self.result)
             .await
             .unwrap_or_else(|_| Err(CallError::new(ErrorKind::Undeliverable, "the connection was closed")))

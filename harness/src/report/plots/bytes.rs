@@ -60,7 +60,7 @@ pub(super) fn figure(record: &Record, operation: Operation, name: String) -> Res
     let caption = "Counted on the client's connections, without TCP headers. Arguments or result are the values as \
                    the protocol encodes them, the envelope is the rest of the message, and framing is everything outside \
                    the message. Information is the content of the values, eight bytes for a number, independent of the \
-                   protocol. For AMQP only the two hops of the client are shown, not those of the server.";
+                   protocol. Behind a broker only the two hops of the client are shown, not those of the server.";
     Ok(Figure { name, title, caption: caption.to_owned(), svg })
 }
 

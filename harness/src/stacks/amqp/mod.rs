@@ -2,7 +2,6 @@
 
 mod exchanges;
 mod options;
-mod topics;
 mod ways;
 
 use std::time::{Duration, Instant};
@@ -17,8 +16,10 @@ use codecs::Format;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use self::options::{AcknowledgeWhen, CALL, CLIENT, CallOptions, ClientOptions, SERVER, ServerOptions};
+use self::options::{AcknowledgeWhen, CLIENT, ClientOptions, SERVER, ServerOptions};
 use super::anatomy::{Anatomy, json_len, measure};
+use super::broker_kind::BrokerKind;
+use super::casts::{CALL, CallOptions};
 use super::destination::Destination;
 use super::dissection::{self, Leg, Part};
 use super::exchange::{Exchange, Undeclare};
@@ -29,20 +30,22 @@ use super::protocol::{Connecting, Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, ServerSettings, Serving};
 use super::tls::{self, CertificateCheck};
+use super::topics::topic_prefix;
 use super::way::Way;
-use topics::topic_prefix;
 
 /// RPC over RabbitMQ, in the manner of oslo.messaging.
 pub(super) struct Amqp;
 
 const LAPIN: End = End::new("lapin", &["lapin", "tokio"]);
 
-/// How the messages of a stack pass through the broker: as oslo.messaging sends them, and with its features left out one
-/// after the other, to show the cost of each.
+/// How the messages of a stack pass through the broker: as oslo.messaging sends them, with its features left out one
+/// after the other, and with a safer queue, to show the cost of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Delivery {
     /// As oslo.messaging: through a reply queue, acknowledged and confirmed.
     Oslo,
+    /// Like [`Self::Oslo`], through a quorum queue: replicated, durable, every message on disk. Reply queues stay transient.
+    Quorum,
     /// Like [`Self::Oslo`], without publisher confirms.
     Unconfirmed,
     /// Like [`Self::Oslo`], without confirms and acknowledgements.
@@ -56,14 +59,20 @@ enum Delivery {
 }
 
 /// Every stack that this program serves: its name, its role, its delivery.
-const STACKS: [(&str, Role, Delivery); 6] = [
+const STACKS: [(&str, Role, Delivery); 7] = [
     ("amqp", Role::Default, Delivery::Oslo),
+    ("amqp-quorum", Role::Step, Delivery::Quorum),
     ("amqp-unconfirmed", Role::Step, Delivery::Unconfirmed),
     ("amqp-unacknowledged", Role::Step, Delivery::Unacknowledged),
     ("amqp-enveloped", Role::Step, Delivery::Enveloped),
     ("amqp-direct", Role::Minimal, Delivery::Direct),
     ("amqp-bare", Role::BrokerFloor, Delivery::Bare),
 ];
+
+/// The exchange of servers with quorum queues, which survives a restart of the broker, in the runs where the default one
+/// does not: an exchange is declared one way only. Its name is as long as that of the default one, so that a call takes the
+/// same bytes.
+const QUORUM_EXCHANGE: &str = "quorumrpc";
 
 impl Delivery {
     /// The delivery of `stack`; [`Self::Oslo`] for a reference server.
@@ -76,6 +85,7 @@ impl Delivery {
         let transport = queues.into_iter().fold(Transport::from(url), Transport::queue_kind);
         match self {
             Delivery::Oslo | Delivery::Bare => transport,
+            Delivery::Quorum => transport.queue_kind(QueueKind::Quorum),
             Delivery::Unconfirmed => transport.publisher_confirms(false),
             Delivery::Unacknowledged => transport.publisher_confirms(false).acknowledgements(false),
             Delivery::Enveloped => transport.reply_to(ReplyTo::Direct),
@@ -120,8 +130,8 @@ impl Protocol for Amqp {
             .collect()
     }
 
-    fn needs_broker(&self) -> bool {
-        true
+    fn broker(&self) -> Option<BrokerKind> {
+        Some(BrokerKind::RabbitMq)
     }
 
     fn own_floor(&self) -> Option<&'static str> {
@@ -187,7 +197,7 @@ impl Protocol for Amqp {
     ) -> Result<[Anatomy; 2], CallError> {
         let id = "0".repeat(amqp::wire::ID_LEN);
         let (msg_id, reply_queue, envelope, unique_id) = match Delivery::of(stack) {
-            Delivery::Oslo | Delivery::Unconfirmed | Delivery::Unacknowledged => {
+            Delivery::Oslo | Delivery::Quorum | Delivery::Unconfirmed | Delivery::Unacknowledged => {
                 (id.as_str(), Some(format!("{REPLY_QUEUE_PREFIX}{id}")), Envelope::V2, id.as_str())
             }
             // The properties of the message name the reply queue; no message is sent twice.
@@ -254,6 +264,9 @@ impl Protocol for Amqp {
     fn separate(&self, stack: &Stack, instance: usize, server: &mut Options) -> Options {
         let mut options: ServerOptions = server.get(&SERVER).unwrap_or_default();
         options.topic = format!("{}-{}", topic_prefix(instance), stack.name);
+        if Delivery::of(stack) == Delivery::Quorum {
+            options.exchange = QUORUM_EXCHANGE.to_owned();
+        }
         let client = ClientOptions {
             exchange: Some(options.exchange.clone()),
             topic: Some(options.topic.clone()),
@@ -286,7 +299,9 @@ impl Protocol for Amqp {
 
     fn ways(&self, stack: &Stack) -> &'static [Way] {
         match Delivery::of(stack) {
-            Delivery::Oslo | Delivery::Unconfirmed | Delivery::Unacknowledged => ways::WAYS,
+            Delivery::Oslo | Delivery::Quorum | Delivery::Unconfirmed | Delivery::Unacknowledged => {
+                ways::WAYS
+            }
             // They have neither topic exchanges nor notifications.
             Delivery::Enveloped | Delivery::Direct | Delivery::Bare => &[],
         }
@@ -432,7 +447,8 @@ async fn connect_bare(
 }
 
 fn broker_url(context: &ServeContext) -> Result<TransportUrl, ServeError> {
-    context.broker()?.parse().map_err(|error: amqp::UrlError| ServeError::Setting(error.to_string()))
+    let url = context.broker(Amqp.name(), Amqp.url_form())?;
+    url.parse().map_err(|error: amqp::UrlError| ServeError::Setting(error.to_string()))
 }
 
 async fn serve(delivery: Delivery, context: ServeContext) -> Result<Serving, ServeError> {

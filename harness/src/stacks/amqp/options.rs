@@ -121,17 +121,3 @@ impl ClientOptions {
         }
     }
 }
-
-/// Additional options of `rpcbench call`.
-#[derive(Clone, Debug, Default, PartialEq, clap::Args, Serialize, Deserialize)]
-#[group(skip)]
-pub(super) struct CallOptions {
-    /// Send the message without asking for a reply
-    #[arg(long, help_heading = "AMQP")]
-    pub(super) cast: bool,
-    /// With --cast: send it to every server of the topic
-    #[arg(long, requires = "cast", help_heading = "AMQP")]
-    pub(super) fanout: bool,
-}
-
-pub(super) const CALL: OptionGroup = OptionGroup::of::<CallOptions>("amqp call");

@@ -139,7 +139,7 @@ fn field(cutter: &mut Cutter<'_>, width: Width, meaning: &'static str) -> Option
 }
 
 /// The members of messages: those of oslo.messaging, and those of the bare broker.
-fn member(name: &str) -> Member {
+pub(super) fn member(name: &str) -> Member {
     match name {
         "oslo.version" => Member::Envelope("version of the envelope"),
         "oslo.message" => Member::Message(member),

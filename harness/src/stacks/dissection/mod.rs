@@ -9,6 +9,7 @@ pub(super) mod http;
 pub(super) mod http2;
 pub(super) mod json;
 mod msgpack;
+pub(super) mod nats;
 mod part;
 pub(super) mod protobuf;
 pub(super) mod xml;

@@ -51,7 +51,7 @@ pub fn encode_call(call: &Call) -> Result<Vec<u8>, CallError> {
 ///
 /// # Errors
 /// [`ErrorKind::Malformed`], or [`ErrorKind::TooLarge`] beyond `limits`.
-pub(super) fn decode_call(body: &[u8], limits: &Limits) -> Result<Call, CallError> {
+pub fn decode_call(body: &[u8], limits: &Limits) -> Result<Call, CallError> {
     let Request { method, args } = decode::<Request<String, Value>>(body, limits)?;
     let params = match args {
         Value::List(values) => Params::Positional(values.into_vec()),
@@ -86,7 +86,7 @@ fn encode<'a>(
 ///
 /// # Errors
 /// The server's error, [`ErrorKind::Malformed`], or [`ErrorKind::TooLarge`] beyond `limits`.
-pub(super) fn decode_reply(body: &[u8], limits: &Limits) -> Result<Value, CallError> {
+pub fn decode_reply(body: &[u8], limits: &Limits) -> Result<Value, CallError> {
     match decode::<Reply<Value>>(body, limits)? {
         Reply::Result(value) => Ok(value),
         Reply::Error { kind, message } => Err(CallError::new(kind, message)),

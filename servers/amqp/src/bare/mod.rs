@@ -12,5 +12,5 @@ mod format;
 mod server;
 
 pub use client::BareClient;
-pub use format::{encode_call, encode_reply};
+pub use format::{decode_call, decode_reply, encode_call, encode_reply};
 pub use server::BareServer;

@@ -1,21 +1,27 @@
-//! A private RabbitMQ: on loopback, with a random password, removed completely afterwards.
+//! A private broker: on loopback, with a random password, removed completely afterwards.
 //!
 //! The broker is a child of a *guard*: this program, started again as a hidden subcommand in a separate process group, so
 //! that Ctrl-C in a terminal does not reach it. The guard reads its standard input, which the harness keeps open. When that
 //! ends, because the harness stopped the broker, crashed or was killed, the guard ends the broker and
-//! its port mapper by their process ids and removes their folder. If the guard itself is killed, the system kills both with
-//! it (on Linux), and a *sweeper*, which waits for the end of a pipe to the guard, removes the folder.
+//! the process that it needs by their process ids and removes their folder. If the guard itself is killed, the system kills
+//! both with it (on Linux), and a *sweeper*, which waits for the end of a pipe to the guard, removes the folder.
 //!
-//! The broker has RabbitMQ's default configuration with two exceptions: it listens on 127.0.0.1 only, and its user has a
-//! random password and replaces `guest`. Its scheduler flags are RabbitMQ's defaults (`+stbt db`, and `+sbwt none`: no busy
-//! waiting). It inherits the processor affinity of the guard, and Erlang starts one scheduler per core of that.
+//! A broker has its default configuration, except that it listens on 127.0.0.1 only, and that its only user has a random
+//! password. It inherits the processor affinity of the guard.
+//!
+//! RabbitMQ's user replaces `guest`. Its scheduler flags are its defaults (`+stbt db`, and `+sbwt none`: no busy waiting), and
+//! Erlang starts one scheduler per core. nats-server stores nothing, and accepts payloads of up to 8 MiB instead of 1 MiB; Go
+//! runs it on as many threads as there are cores.
 
 mod error;
+mod find;
 mod folder;
 mod guard;
-mod install;
+mod installation;
 mod line;
+mod nats;
 mod node;
+mod rabbitmq;
 
 use std::fmt;
 use std::io;
@@ -31,6 +37,7 @@ use line::{GuardLine, NodeInfo};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+pub use crate::stacks::BrokerKind;
 pub use error::BrokerError;
 pub use folder::{SWEEPER_SUBCOMMAND, sweeper_main};
 pub use guard::{GuardArguments, guard_main};
@@ -45,15 +52,15 @@ const END_POLL_INTERVAL: Duration = Duration::from_millis(1);
 /// How long to wait for a line of the guard.
 const START_DEADLINE: Duration = Duration::from_secs(90);
 
-/// The start script of the RabbitMQ that a private broker would run.
+/// The program, or start script, that a private broker of `kind` would run.
 ///
 /// # Errors
 /// [`BrokerError::NotInstalled`] with what to install.
-pub fn installed() -> Result<PathBuf, BrokerError> {
-    install::Installation::find().map(|installation| installation.server)
+pub fn installed(kind: BrokerKind) -> Result<PathBuf, BrokerError> {
+    Ok(find::find(kind)?.program().to_owned())
 }
 
-/// A running private RabbitMQ. Dropping it stops the broker and waits until it has ended.
+/// A running private broker. Dropping it stops the broker and waits until it has ended.
 pub struct PrivateBroker {
     node: NodeInfo,
     url: String,
@@ -61,24 +68,25 @@ pub struct PrivateBroker {
 }
 
 /// Waits for the guard's next line about a broker.
-fn await_ready(guard: &PipedChild) -> Result<NodeInfo, BrokerError> {
+fn await_ready(kind: BrokerKind, guard: &PipedChild) -> Result<NodeInfo, BrokerError> {
     let silent = |_| io::Error::other("it ended without a message");
     let line = guard.next_line(START_DEADLINE).map_err(silent)?;
     match serde_json::from_str(&line) {
         Ok(GuardLine::Ready(node)) => Ok(node),
         Ok(GuardLine::NotInstalled(what)) => Err(BrokerError::NotInstalled(what)),
-        Ok(GuardLine::Failed(reason)) => Err(BrokerError::Start(reason)),
+        Ok(GuardLine::Failed(reason)) => Err(BrokerError::Start(kind, reason)),
         Err(_) => Err(io::Error::other("it printed an unexpected line").into()),
     }
 }
 
 impl PrivateBroker {
-    /// Starts a broker on `cores` (on any if empty), and returns when it has completed an AMQP handshake, after about 5 s.
+    /// Starts a broker of `kind` on `cores` (on any if empty), and returns when it has completed a handshake with a client:
+    /// RabbitMQ after about 5 s, nats-server at once.
     ///
     /// # Errors
     /// [`BrokerError`]. A broker that does not become ready in time is stopped, and the error has its last log lines.
-    pub fn start(cores: &[usize]) -> Result<Self, BrokerError> {
-        Self::spawn(cores, None)
+    pub fn start(kind: BrokerKind, cores: &[usize]) -> Result<Self, BrokerError> {
+        Self::spawn(kind, cores, None)
     }
 
     /// Like [`Self::start`], but whenever the broker ends, for example because it was killed, it is started again with its
@@ -86,8 +94,8 @@ impl PrivateBroker {
     ///
     /// # Errors
     /// The same as of [`start`](Self::start).
-    pub fn start_restarting() -> Result<Self, BrokerError> {
-        Self::spawn(&[], Some(Restart::AtOnce))
+    pub fn start_restarting(kind: BrokerKind) -> Result<Self, BrokerError> {
+        Self::spawn(kind, &[], Some(Restart::AtOnce))
     }
 
     /// Like [`Self::start`], but a broker that has ended, for example because it was [killed](Self::kill), can be
@@ -95,8 +103,8 @@ impl PrivateBroker {
     ///
     /// # Errors
     /// The same as of [`start`](Self::start).
-    pub fn start_restartable(cores: &[usize]) -> Result<Self, BrokerError> {
-        Self::spawn(cores, Some(Restart::OnRequest))
+    pub fn start_restartable(kind: BrokerKind, cores: &[usize]) -> Result<Self, BrokerError> {
+        Self::spawn(kind, cores, Some(Restart::OnRequest))
     }
 
     /// Kills the broker, and waits until it has ended.
@@ -126,15 +134,15 @@ impl PrivateBroker {
         self.await_restart()
     }
 
-    fn spawn(cores: &[usize], restart: Option<Restart>) -> Result<Self, BrokerError> {
+    fn spawn(kind: BrokerKind, cores: &[usize], restart: Option<Restart>) -> Result<Self, BrokerError> {
         let mut command = Command::new(own_program()?);
         command
             .arg(GUARD_SUBCOMMAND)
-            .args(GuardArguments::new(cores, restart).to_command_line())
+            .args(GuardArguments::new(kind, cores, restart).to_command_line())
             // The guard reports errors on standard output, and must not keep the standard error of the harness open.
             .stderr(Stdio::null());
         let guard = PipedChild::spawn(command, &[], STOP_DEADLINE)?;
-        let node = await_ready(&guard)?;
+        let node = await_ready(kind, &guard)?;
         let url = node.url();
         Ok(PrivateBroker { node, url, guard })
     }
@@ -144,45 +152,40 @@ impl PrivateBroker {
     /// # Errors
     /// [`BrokerError`] when it does not become ready.
     pub fn await_restart(&mut self) -> Result<(), BrokerError> {
-        self.node = await_ready(&self.guard)?;
+        self.node = await_ready(self.node.kind, &self.guard)?;
         Ok(())
     }
 
-    /// A command that runs `rabbitmqctl` for this broker.
+    /// A command that runs `rabbitmqctl` for this broker, which must be RabbitMQ.
     ///
     /// # Errors
     /// [`BrokerError::NotInstalled`].
     pub fn control(&self) -> Result<Command, BrokerError> {
-        let installation = install::Installation::find()?;
-        let mut command = Command::new(installation.server.with_file_name("rabbitmqctl"));
-        command
-            .env_clear()
-            .env("PATH", installation.path)
-            .env("HOME", &self.node.folder)
-            .env("LANG", "C.UTF-8")
-            .env("ERL_EPMD_PORT", self.node.epmd.to_string())
-            .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
-            .env("RABBITMQ_NODENAME", node::NAME)
-            .stdin(Stdio::null());
-        Ok(command)
+        Ok(rabbitmq::RabbitMq::find()?.control(&self.node))
     }
 
-    /// The transport URL with credentials, for the processes of this run only: never print or record it.
+    /// The kind of the broker.
+    #[must_use]
+    pub fn kind(&self) -> BrokerKind {
+        self.node.kind
+    }
+
+    /// The URL with credentials, for the processes of this run only: never print or record it.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The transport URL without credentials, for people and records.
+    /// The URL without credentials, for people and records.
     #[must_use]
     pub fn public_url(&self) -> String {
-        format!("amqp://127.0.0.1:{}/%2f", self.node.port)
+        self.node.public_url()
     }
 
-    /// The process id of the broker's Erlang virtual machine, for measuring its CPU time and memory.
+    /// The process id of the broker (of RabbitMQ's Erlang virtual machine), for measuring its CPU time and memory.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.node.beam
+        self.node.pid
     }
 
     /// The folder with everything that the broker writes. It is removed when the broker has stopped.
@@ -191,14 +194,14 @@ impl PrivateBroker {
         &self.node.folder
     }
 
-    /// Stops the broker and waits until it and its port mapper have ended and its folder is removed, typically 1 to 2 s.
+    /// Stops the broker and waits until it has ended, with all of its processes, and its folder is removed: with RabbitMQ typically 1 to 2 s.
     ///
     /// # Errors
     /// When the broker does not end in time.
     pub fn stop(mut self) -> io::Result<()> {
         self.end();
         if self.node.folder.exists() {
-            let pid = self.node.beam;
+            let pid = self.node.pid;
             return Err(io::Error::other(format!(
                 "the broker (process {pid}) did not end in time; kill it manually"
             )));

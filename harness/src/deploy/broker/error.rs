@@ -3,17 +3,19 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::stacks::BrokerKind;
+
 /// Why there is no private broker.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
-    /// RabbitMQ, or Erlang's port mapper, was not found.
+    /// The broker, or a program that it needs, was not found.
     #[error("{0}")]
     NotInstalled(String),
-    /// RabbitMQ was started but did not become ready. The message ends with the last lines it printed.
-    #[error("RabbitMQ did not start: {0}")]
-    Start(String),
+    /// The broker was started but did not become ready. The reason ends with the last lines it printed.
+    #[error("{0} did not start: {1}")]
+    Start(BrokerKind, String),
     /// The folder for the broker's files cannot be used.
-    #[error("cannot use {} for RabbitMQ's files: {source}; TMPDIR names another folder", path.display())]
+    #[error("cannot use {} for the broker's files: {source}; TMPDIR names another folder", path.display())]
     Folder {
         /// The folder, or the file in it that cannot be written.
         path: PathBuf,
@@ -22,7 +24,7 @@ pub enum BrokerError {
     },
     /// The disk is nearly full.
     #[error(
-        "{} has {free} MiB free, and RabbitMQ needs {required}: free some space, or set TMPDIR to another folder",
+        "{} has {free} MiB free, and a broker needs {required}: free some space, or set TMPDIR to another folder",
         path.display()
     )]
     Space {
@@ -37,8 +39,8 @@ pub enum BrokerError {
     #[error("the broker was already running, and this run can neither end nor start it")]
     NotStarted,
     /// The broker ran, and ended during the run.
-    #[error("RabbitMQ has ended during the run")]
-    Ended,
+    #[error("{0} has ended during the run")]
+    Ended(BrokerKind),
     /// The guard process could not be started, or ended without a message.
     #[error("cannot run the broker's guard process: {0}")]
     Guard(#[from] io::Error),

@@ -1,4 +1,4 @@
-//! The topics of several servers of one stack behind the same broker.
+//! The topics, or subjects, of several servers of one stack behind the same broker.
 
 /// The first four characters of the topic of server number `instance`: `calc`, or `cal` and a character for its number. All are
 /// equally long, so that a call takes the same bytes with each.

@@ -8,17 +8,20 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, oneshot};
 
 use super::error::BrokerError;
-use super::install::Installation;
 use super::line::GuardLine;
 use super::node::{Node, Readiness};
+use crate::stacks::BrokerKind;
 use crate::sys;
 
 /// Number of attempts to start a broker. Another process may bind a port after it was found to be free.
 const MAX_ATTEMPTS: usize = 3;
 
 /// The arguments of a guard, for both sides: the process that starts it and the command line that parses them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub struct GuardArguments {
+    /// The broker.
+    #[arg(long, value_enum)]
+    kind: BrokerKind,
     /// Cores to run on, `0,1`; any if absent.
     #[arg(long, value_delimiter = ',')]
     cores: Vec<usize>,
@@ -47,9 +50,9 @@ impl Restart {
 }
 
 impl GuardArguments {
-    /// Arguments for a broker on `cores` (on any if empty), which is started again after it has ended if `restart` says when.
-    pub(super) fn new(cores: &[usize], restart: Option<Restart>) -> Self {
-        GuardArguments { cores: cores.to_vec(), restart }
+    /// Arguments for a broker of `kind` on `cores` (on any if empty), which is started again after it has ended if `restart` says when.
+    pub(super) fn new(kind: BrokerKind, cores: &[usize], restart: Option<Restart>) -> Self {
+        GuardArguments { kind, cores: cores.to_vec(), restart }
     }
 
     /// Formats these arguments for the command line of a guard.
@@ -57,7 +60,8 @@ impl GuardArguments {
         let cores: Vec<_> = self.cores.iter().map(ToString::to_string).collect();
         let cores = (!cores.is_empty()).then(|| format!("--cores={}", cores.join(",")));
         let restart = self.restart.map(|restart| format!("--restart={}", restart.name()));
-        cores.into_iter().chain(restart).collect()
+        let kind = format!("--kind={}", self.kind.name());
+        [kind].into_iter().chain(cores).chain(restart).collect()
     }
 }
 
@@ -65,7 +69,7 @@ impl GuardArguments {
 /// standard input ends, on SIGTERM, or when the broker itself ends. SIGINT and SIGHUP are ignored.
 #[must_use]
 pub fn guard_main(arguments: &GuardArguments) -> ExitCode {
-    let GuardArguments { cores, restart } = arguments;
+    let GuardArguments { kind, cores, restart } = arguments;
     let pinned = match cores.as_slice() {
         [] => Ok(()),
         cores => sys::pin_current_thread(cores)
@@ -76,7 +80,7 @@ pub fn guard_main(arguments: &GuardArguments) -> ExitCode {
         runtime.map_err(|error| error.to_string())
     });
     match runtime {
-        Ok(runtime) => runtime.block_on(guard(*restart)),
+        Ok(runtime) => runtime.block_on(guard(*kind, *restart)),
         Err(message) => {
             print_line(&GuardLine::Failed(message));
             ExitCode::from(2)
@@ -84,13 +88,13 @@ pub fn guard_main(arguments: &GuardArguments) -> ExitCode {
     }
 }
 
-async fn guard(restart: Option<Restart>) -> ExitCode {
-    match run_broker(restart).await {
+async fn guard(kind: BrokerKind, restart: Option<Restart>) -> ExitCode {
+    match run_broker(kind, restart).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             print_line(&match error {
                 BrokerError::NotInstalled(what) => GuardLine::NotInstalled(what),
-                BrokerError::Start(reason) => GuardLine::Failed(reason),
+                BrokerError::Start(_, reason) => GuardLine::Failed(reason),
                 other => GuardLine::Failed(other.to_string()),
             });
             ExitCode::FAILURE
@@ -99,13 +103,12 @@ async fn guard(restart: Option<Restart>) -> ExitCode {
 }
 
 /// Runs a broker until the guard is stopped or the broker ends.
-async fn run_broker(restart: Option<Restart>) -> Result<(), BrokerError> {
+async fn run_broker(kind: BrokerKind, restart: Option<Restart>) -> Result<(), BrokerError> {
     let requests = Arc::<Notify>::default();
     let mut stop = StopSignals::install(Arc::clone(&requests))?;
-    let installation = Installation::find()?;
     let mut failure = String::new();
     for _ in 0..MAX_ATTEMPTS {
-        let mut node = Node::spawn(&installation)?;
+        let mut node = Node::spawn(kind)?;
         let outcome = tokio::select! {
             readiness = node.ready() => Some(readiness),
             () = stop.wait() => None,
@@ -115,7 +118,7 @@ async fn run_broker(restart: Option<Restart>) -> Result<(), BrokerError> {
                 print_line(&GuardLine::Ready(info));
                 let result = tokio::select! {
                     () = stop.wait() => Ok(()),
-                    result = supervise(&mut node, &installation, restart, &requests) => result,
+                    result = supervise(&mut node, kind, restart, &requests) => result,
                 };
                 node.end().await;
                 return result;
@@ -126,21 +129,22 @@ async fn run_broker(restart: Option<Restart>) -> Result<(), BrokerError> {
             }
             Some(Readiness::Failed(reason)) => {
                 if !node.end().await {
-                    return Err(BrokerError::Start(reason));
+                    return Err(BrokerError::Start(kind, reason));
                 }
                 failure = reason;
             }
         }
     }
-    Err(BrokerError::Start(format!(
-        "other processes took its ports in each of {MAX_ATTEMPTS} attempts; the last one: {failure}"
-    )))
+    Err(BrokerError::Start(
+        kind,
+        format!("other processes took its ports in each of {MAX_ATTEMPTS} attempts; the last one: {failure}"),
+    ))
 }
 
 /// Waits until the broker ends. With `restart`, starts it again each time, at once or when one of `requests` arrives.
 async fn supervise(
     node: &mut Node,
-    installation: &Installation,
+    kind: BrokerKind,
     restart: Option<Restart>,
     requests: &Notify,
 ) -> Result<(), BrokerError> {
@@ -151,10 +155,10 @@ async fn supervise(
             Some(Restart::AtOnce) => {}
             Some(Restart::OnRequest) => requests.notified().await,
         }
-        node.spawn_again(installation)?;
+        node.spawn_again()?;
         match node.ready().await {
             Readiness::Ready(info) => print_line(&GuardLine::Ready(info)),
-            Readiness::Failed(reason) => return Err(BrokerError::Start(reason)),
+            Readiness::Failed(reason) => return Err(BrokerError::Start(kind, reason)),
         }
     }
 }
@@ -213,17 +217,25 @@ mod tests {
 
     #[test]
     fn arguments_survive_the_command_line() {
-        for (cores, restart) in
-            [(&[][..], None), (&[], Some(Restart::AtOnce)), (&[3], None), (&[0, 3], Some(Restart::OnRequest))]
-        {
-            let arguments = GuardArguments::new(cores, restart);
+        for (kind, cores, restart) in [
+            (BrokerKind::RabbitMq, &[][..], None),
+            (BrokerKind::Nats, &[], Some(Restart::AtOnce)),
+            (BrokerKind::RabbitMq, &[3], None),
+            (BrokerKind::Nats, &[0, 3], Some(Restart::OnRequest)),
+        ] {
+            let arguments = GuardArguments::new(kind, cores, restart);
             let words = std::iter::once("guard".to_owned()).chain(arguments.to_command_line());
             assert_eq!(CommandLine::try_parse_from(words).unwrap().arguments, arguments);
         }
-        for invalid in
-            [&["--restart=soon"][..], &["--cores"], &["--cores=x"], &["--core=1"], &["--cores=1", "2"]]
-        {
-            let words = std::iter::once("guard").chain(invalid.iter().copied());
+        for invalid in [
+            &["--restart=soon"][..],
+            &["--cores"],
+            &["--cores=x"],
+            &["--core=1"],
+            &["--cores=1", "2"],
+            &["--kind=zeromq"],
+        ] {
+            let words = ["guard", "--kind=nats"].into_iter().chain(invalid.iter().copied());
             assert!(CommandLine::try_parse_from(words).is_err(), "{invalid:?}");
         }
     }
