@@ -10,6 +10,7 @@ pub static BUILT_IN: &[(&str, &str)] = &[
     ("rate-sweep", include_str!("../../../scenarios/rate-sweep.toml")),
     ("concurrency-sweep", include_str!("../../../scenarios/concurrency-sweep.toml")),
     ("amqp", include_str!("../../../scenarios/amqp.toml")),
+    ("brokers", include_str!("../../../scenarios/brokers.toml")),
     ("overhead", include_str!("../../../scenarios/overhead.toml")),
     ("payload", include_str!("../../../scenarios/payload.toml")),
     ("threading", include_str!("../../../scenarios/threading.toml")),
