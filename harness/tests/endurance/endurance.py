@@ -570,13 +570,13 @@ def check_protocol(results, program, name, broker, amounts, rng):
 @contextmanager
 def private_broker(program):
     """Starts a private RabbitMQ, and yields its URL. It ends with its standard input."""
-    guard = subprocess.Popen([program, "__broker-guard"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    guard = subprocess.Popen([program, "__broker-guard", "--kind=rabbitmq"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         line = json.loads(guard.stdout.readline() or "{}")
         node = line.get("ready")
         if not node:
             sys.exit(f"no broker: {line}")
-        yield f"amqp://{node['user']}:{node['password']}@127.0.0.1:{node['port']}/%2f"
+        yield f"amqp://{node['user']}:{node['password']}@127.0.0.1:{node['ports'][0]}/%2f"
     finally:
         guard.stdin.close()
         guard.wait()
