@@ -6,6 +6,7 @@ use calculator::{Call, CallError, Deadline, ErrorKind, Value};
 use codecs::Format;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use http_layer::http::Method;
 use http_layer::{Access, Headers, HyperClient, ReqwestClient, Transport};
 use net::Address;
 use net::url::Url;
@@ -169,7 +170,7 @@ async fn described_methods(
         // The host has no meaning for the document but to make a whole URL of the path.
         let Ok(url) = Url::parse(&format!("http://{}{path}", address.authority())) else { continue };
         let Ok(target) = url.path().parse() else { continue };
-        let reply = deadline.within(Instant::now(), client.get(&target)).await?;
+        let reply = deadline.within(Instant::now(), client.request(Method::GET, &target, None, None)).await?;
         let document = serde_json::from_slice(&reply.body).ok().filter(|_| reply.status.is_success());
         if let Some(listing) = document.and_then(|document| listing_of_openapi(&document, &url)) {
             return Ok(listing);

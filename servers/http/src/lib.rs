@@ -30,6 +30,7 @@ mod server;
 mod server_stream;
 pub mod system;
 mod timer;
+mod write_stall;
 pub mod xml;
 
 pub use access::Access;
@@ -43,6 +44,7 @@ pub use intake::{Admission, Intake, Unread};
 pub use options::HttpOptions;
 pub use server::{Api, HttpServer, Server, serve_connections};
 pub use timer::{Timer, within};
+pub use write_stall::WriteStall;
 
 /// The HTTP version of both clients and the server.
 pub const VERSION: http::Version = http::Version::HTTP_11;

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use net::{HALF_CLOSED_TIMEOUT, PIPELINED_CHECK_INTERVAL, PeerEnd, WRITE_STALL_TIMEOUT};
+use net::{HALF_CLOSED_TIMEOUT, PIPELINED_CHECK_INTERVAL, PeerEnd};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::timer::Timer;
+use crate::write_stall::WriteStall;
 
 /// How long a client may continue to send a request that was refused before its body was read.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -31,13 +32,13 @@ pub(crate) struct ConnectionState {
 /// - If the last request was refused before its body was read, closing first reads and discards the bytes that the
 ///   client still sends. Otherwise the connection would be reset, and the client would not receive the response (RFC
 ///   9112, section 9.6).
-/// - If the client reads nothing for [`WRITE_STALL_TIMEOUT`], writing fails.
+/// - If the client reads nothing for [`net::WRITE_STALL_TIMEOUT`], writing fails.
 /// - If the client leaves while a request is being answered, flushing fails. hyper flushes whenever it is polled, and an
 ///   error ends the connection and drops the future of the response, which cancels the call.
 pub(crate) struct ServerStream {
     socket: TokioIo<net::Stream>,
     state: Arc<ConnectionState>,
-    write_timer: Timer,
+    write_stall: WriteStall,
     half_closed_timer: Timer,
     pipelined_timer: Timer,
     linger_timer: Timer,
@@ -49,7 +50,7 @@ impl ServerStream {
         ServerStream {
             socket: TokioIo::new(socket),
             state,
-            write_timer: Timer::default(),
+            write_stall: WriteStall::default(),
             half_closed_timer: Timer::default(),
             pipelined_timer: Timer::default(),
             linger_timer: Timer::default(),
@@ -99,20 +100,6 @@ impl ServerStream {
         }
         Poll::Pending
     }
-
-    /// Turns `written`, the outcome of a write, into an error if nothing could be written for [`WRITE_STALL_TIMEOUT`].
-    fn limit_waiting(
-        &mut self,
-        context: &mut Context<'_>,
-        written: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            self.write_timer.stop();
-            return written;
-        }
-        ready!(self.write_timer.poll(WRITE_STALL_TIMEOUT, context));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read the response")))
-    }
 }
 
 impl Read for ServerStream {
@@ -132,7 +119,7 @@ impl Write for ServerStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Write::poll_write(self.as_mut().socket(), context, bytes);
-        self.limit_waiting(context, written)
+        self.write_stall.limit(context, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -169,6 +156,6 @@ impl Write for ServerStream {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Write::poll_write_vectored(self.as_mut().socket(), context, slices);
-        self.limit_waiting(context, written)
+        self.write_stall.limit(context, written)
     }
 }

@@ -5,19 +5,18 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http_layer::Timer;
+use http_layer::{Timer, WriteStall};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use net::WRITE_STALL_TIMEOUT;
 
 /// How long a client may take to begin: to send the first bytes of its preface.
 const PREFACE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The server's end of a connection. Reading fails if nothing has arrived after [`PREFACE_TIMEOUT`], and writing if the
-/// client reads nothing for [`WRITE_STALL_TIMEOUT`].
+/// client reads nothing for [`net::WRITE_STALL_TIMEOUT`].
 pub(super) struct ServerStream {
     socket: TokioIo<net::Stream>,
-    write_timer: Timer,
+    write_stall: WriteStall,
     /// Absent once something has arrived.
     preface_timer: Option<Timer>,
 }
@@ -25,25 +24,11 @@ pub(super) struct ServerStream {
 impl ServerStream {
     pub(super) fn new(socket: net::Stream) -> Self {
         let preface_timer = Some(Timer::default());
-        ServerStream { socket: TokioIo::new(socket), write_timer: Timer::default(), preface_timer }
+        ServerStream { socket: TokioIo::new(socket), write_stall: WriteStall::default(), preface_timer }
     }
 
     fn socket(self: Pin<&mut Self>) -> Pin<&mut TokioIo<net::Stream>> {
         Pin::new(&mut self.get_mut().socket)
-    }
-
-    /// Turns `written`, the outcome of a write, into an error if nothing could be written for [`WRITE_STALL_TIMEOUT`].
-    fn limit_waiting(
-        &mut self,
-        context: &mut Context<'_>,
-        written: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            self.write_timer.stop();
-            return written;
-        }
-        ready!(self.write_timer.poll(WRITE_STALL_TIMEOUT, context));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read the responses")))
     }
 }
 
@@ -71,7 +56,7 @@ impl Write for ServerStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Write::poll_write(self.as_mut().socket(), context, bytes);
-        self.limit_waiting(context, written)
+        self.write_stall.limit(context, written)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -92,6 +77,6 @@ impl Write for ServerStream {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Write::poll_write_vectored(self.as_mut().socket(), context, slices);
-        self.limit_waiting(context, written)
+        self.write_stall.limit(context, written)
     }
 }

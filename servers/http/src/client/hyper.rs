@@ -124,20 +124,7 @@ impl Transport for HyperClient {
         *request.method_mut() = verb;
         *request.uri_mut() = target.clone();
         *request.headers_mut() = headers;
-        self.exchange(request).await
-    }
-}
 
-impl HyperClient {
-    /// Gets what is at `target`, with the client's headers except `content-type`.
-    ///
-    /// # Errors
-    /// As [`Transport::post`].
-    pub async fn get(&self, target: &Uri) -> Result<Reply, CallError> {
-        self.request(Method::GET, target, None, None).await
-    }
-
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Reply, CallError> {
         let mut connection = self.connection.lock().await;
         let (mut head, body) = self.send(&mut connection, request).await?.into_parts();
         let (body, is_complete) = if head.status.is_success() {
@@ -147,7 +134,9 @@ impl HyperClient {
         };
         Reply::new(head.status, &mut head.headers, (body, is_complete), self.max_body)
     }
+}
 
+impl HyperClient {
     /// Sends on the open connection, or on a new one if that has ended before the request was written.
     async fn send(
         &self,
