@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
 
+#[macro_use]
+mod common;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -16,18 +19,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-
-/// Runs each test with each client.
-macro_rules! with_both_clients {
-    ($($test:ident),* $(,)?) => {
-        mod with_hyper {
-            $(#[tokio::test] async fn $test() { super::$test::<super::HyperClient>().await; })*
-        }
-        mod with_reqwest {
-            $(#[tokio::test] async fn $test() { super::$test::<super::ReqwestClient>().await; })*
-        }
-    };
-}
 
 with_both_clients!(
     posts_and_reads_responses_of_any_status,

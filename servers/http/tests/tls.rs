@@ -1,6 +1,9 @@
 //! Both clients over TLS, with certificates that are made for each test.
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
 
+#[macro_use]
+mod common;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -117,17 +120,6 @@ async fn refusal<T: Transport>(url: &str, trust: &Trust) -> String {
     let error = call::<T>(url, trust).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Undeliverable, "{error}");
     error.message
-}
-
-macro_rules! with_both_clients {
-    ($($test:ident),* $(,)?) => {
-        mod with_hyper {
-            $(#[tokio::test] async fn $test() { super::$test::<super::HyperClient>().await; })*
-        }
-        mod with_reqwest {
-            $(#[tokio::test] async fn $test() { super::$test::<super::ReqwestClient>().await; })*
-        }
-    };
 }
 
 with_both_clients!(
