@@ -150,7 +150,8 @@ fn ask(
     destination: &Destination,
     timeout: Duration,
 ) -> Result<Result<Option<Listing>, CallError>, Failure> {
-    Ok(runtime()?.block_on(stack.protocol.get().list_methods(stack, destination, timeout)))
+    let listed = runtime()?.block_on(stack.protocol.get().list_methods(stack, destination, timeout));
+    Ok(listed.map(|listing| listing.map(Listing::without_built_in)))
 }
 
 fn refused(stack: &Stack, url: &str, error: &CallError) -> Failure {

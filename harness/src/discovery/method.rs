@@ -74,6 +74,18 @@ pub struct HttpRequest {
     pub guessed: Vec<String>,
 }
 
+impl Listing {
+    /// The listing without the methods that servers have for listing others and for several calls at once.
+    #[must_use]
+    pub fn without_built_in(mut self) -> Self {
+        let is_built_in =
+            |name: &str| ["system.", "rpc.", "_zerorpc_"].iter().any(|prefix| name.starts_with(prefix));
+        // Resources of REST may have any name.
+        self.methods.retain(|method| method.request.is_some() || !is_built_in(&method.name));
+        self
+    }
+}
+
 impl Arguments {
     /// The arguments; none where the server does not say.
     #[must_use]
@@ -238,5 +250,14 @@ mod tests {
         method.arguments =
             Arguments::Named(vec![argument("x", ValueSource::Guess), argument("y", ValueSource::Default)]);
         assert_eq!(method.title(), "add(x, y=2)");
+    }
+
+    #[test]
+    fn methods_that_list_others_are_left_out() {
+        let names = ["system.listMethods", "rpc.discover", "_zerorpc_ping", "get_order", "system"];
+        let methods = names.map(|name| MethodDescription::named(name, "")).to_vec();
+        let kept = Listing { source: String::new(), methods }.without_built_in();
+        let kept: Vec<_> = kept.methods.iter().map(|method| method.name.as_str()).collect();
+        assert_eq!(kept, ["get_order", "system"]);
     }
 }

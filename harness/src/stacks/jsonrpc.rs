@@ -242,18 +242,7 @@ impl Protocol for Jsonrpc {
         destination: &'a Destination,
         timeout: Duration,
     ) -> BoxFuture<'a, Result<Option<Listing>, CallError>> {
-        async move {
-            let options = calculator::ClientOptions { timeout, ..calculator::ClientOptions::default() };
-            let client = stack.connect(destination.clone(), options).await?;
-            let mut deadline = Deadline::new(timeout);
-            if let Ok(listing) = method_list::by_discovery(&*client, &mut deadline).await? {
-                return Ok(Some(method_list::without_built_in(listing)));
-            }
-            let details = method_list::Details::HelpAndSignature;
-            let listing = method_list::by_introspection(&*client, &mut deadline, details).await??;
-            Ok(Some(method_list::without_built_in(listing)))
-        }
-        .boxed()
+        method_list::of_server(stack, destination, timeout, method_list::Asks::DiscoveryFirst).boxed()
     }
 
     /// Makes a call, or sends a notification or a batch; lists the methods where none is named.

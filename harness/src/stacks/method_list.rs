@@ -1,11 +1,13 @@
 //! Asking a server which methods it has.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use calculator::{Call, CallError, Client, Deadline, ErrorKind, Value, json, printable};
+use calculator::{Call, CallError, Client, ClientOptions, Deadline, ErrorKind, Value, json, printable};
 use serde_json::Value as Json;
 
+use super::destination::Destination;
 use super::invoke::InvokeError;
+use super::protocol::Stack;
 use crate::discovery::{Arguments, Listing, MethodDescription, arguments_of_signatures, listing_of_openrpc};
 
 /// The maximum number of methods whose help, or signature, is asked for, one call each.
@@ -18,6 +20,36 @@ pub(super) enum Details {
     Help,
     /// Its help text and its signature.
     HelpAndSignature,
+}
+
+/// How a server is asked for its methods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// By `system.listMethods`.
+    Introspection,
+    /// By `rpc.discover`, which says most, and then by `system.listMethods`.
+    DiscoveryFirst,
+}
+
+/// The methods of the server of `stack` at `destination`, with all that it says about them.
+///
+/// # Errors
+/// When the server does not answer, or does not list its methods.
+pub(super) async fn of_server(
+    stack: &Stack,
+    destination: &Destination,
+    timeout: Duration,
+    asks: Asks,
+) -> Result<Option<Listing>, CallError> {
+    let options = ClientOptions { timeout, ..ClientOptions::default() };
+    let client = stack.connect(destination.clone(), options).await?;
+    let mut deadline = Deadline::new(timeout);
+    if asks == Asks::DiscoveryFirst
+        && let Ok(listing) = by_discovery(&*client, &mut deadline).await?
+    {
+        return Ok(Some(listing));
+    }
+    by_introspection(&*client, &mut deadline, Details::HelpAndSignature).await?.map(Some)
 }
 
 /// A line for each method of `listing`: name, parameters as far as they are known, first line of its help. Without characters
@@ -117,13 +149,6 @@ pub(super) async fn by_discovery(
     Ok(document.and_then(|document| listing(document).ok_or_else(unreadable)))
 }
 
-/// `listing` without the methods that servers have for listing others and for several calls at once.
-pub(super) fn without_built_in(mut listing: Listing) -> Listing {
-    let is_built_in =
-        |name: &str| ["system.", "rpc.", "_zerorpc_"].iter().any(|prefix| name.starts_with(prefix));
-    listing.methods.retain(|method| !is_built_in(&method.name));
-    listing
-}
 /// Calls a method. The inner error is the server's.
 async fn ask(
     client: &dyn Client,
@@ -162,14 +187,5 @@ mod tests {
         let listing = listing_of_openrpc(&json_of(&document).unwrap()).unwrap();
         assert_eq!(table(&listing), "add(x, y)         Return x + y.\nplain\\u{1b}[2J()  Does nothing.\n");
         assert!(listing_of_openrpc(&json_of(&Value::list([])).unwrap()).is_none());
-    }
-
-    #[test]
-    fn methods_that_list_others_are_left_out() {
-        let names = ["system.listMethods", "rpc.discover", "_zerorpc_ping", "get_order", "system"];
-        let methods = names.map(|name| MethodDescription::named(name, "")).to_vec();
-        let kept = without_built_in(Listing { source: String::new(), methods });
-        let kept: Vec<_> = kept.methods.iter().map(|method| method.name.as_str()).collect();
-        assert_eq!(kept, ["get_order", "system"]);
     }
 }

@@ -1,9 +1,9 @@
 //! RPC over NATS: request and reply, with the messages of oslo.messaging.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use calculator::{Call, CallError, CallFuture, Client, Deadline, ErrorKind, Value};
+use calculator::{Call, CallError, CallFuture, Client, ErrorKind, Value};
 use codecs::Format;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -13,11 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use super::anatomy::{Anatomy, json_len, measure};
 use super::broker_kind::BrokerKind;
-use super::casts::{CALL, CallOptions};
+use super::casts::{self, CALL};
 use super::destination::Destination;
 use super::dissection::{self, Leg, Part};
 use super::facts::{Colour, DeliveryTerms, End, Role, UrlForm};
-use super::invoke::{Invocation, InvokeError, Output, one_call};
+use super::invoke::{Invocation, InvokeError, Output};
 use super::options::{OptionGroup, Options};
 use super::protocol::{Connecting, Protocol, Stack};
 use super::reference::{Reference, reference};
@@ -216,23 +216,8 @@ impl Protocol for Nats {
         invocation: &'a Invocation,
         print: &'a mut (dyn FnMut(Output) + Send),
     ) -> BoxFuture<'a, Result<(), InvokeError>> {
-        async move {
-            let call = invocation.named_call(stack.name, true, |value| value)?;
-            let CallOptions { cast, fanout } = invocation.options.get(&CALL)?;
-            let destination = invocation.destination.clone();
-            let options = invocation.client_options();
-            if !cast {
-                let connect = stack.connect(destination, options);
-                print(Output::Value(one_call(connect, &call, invocation.timeout).await?));
-                return Ok(());
-            }
-            let recipients = if fanout { Recipients::All } else { Recipients::One };
-            let client = connect(destination, options).await?;
-            let sent = client.cast(&call, recipients);
-            Deadline::new(invocation.timeout).within(Instant::now(), sent).await?;
-            Ok(())
-        }
-        .boxed()
+        let connect_in = |way, destination, options| self.connect_in(stack, way, destination, options);
+        casts::invoke(stack, invocation, print, connect_in).boxed()
     }
 }
 

@@ -143,15 +143,7 @@ impl Protocol for Xmlrpc {
         destination: &'a Destination,
         timeout: Duration,
     ) -> BoxFuture<'a, Result<Option<Listing>, CallError>> {
-        async move {
-            let options = calculator::ClientOptions { timeout, ..calculator::ClientOptions::default() };
-            let client = stack.connect(destination.clone(), options).await?;
-            let mut deadline = Deadline::new(timeout);
-            let details = method_list::Details::HelpAndSignature;
-            let listing = method_list::by_introspection(&*client, &mut deadline, details).await??;
-            Ok(Some(method_list::without_built_in(listing)))
-        }
-        .boxed()
+        method_list::of_server(stack, destination, timeout, method_list::Asks::Introspection).boxed()
     }
 
     /// Makes a call; lists the methods where none is named.

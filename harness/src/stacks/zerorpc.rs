@@ -198,7 +198,7 @@ impl Protocol for Zerorpc {
             let options = calculator::ClientOptions { timeout, ..calculator::ClientOptions::default() };
             let client = connect(library_of(stack), destination.clone(), options).await?;
             let listing = Deadline::new(timeout).within(Instant::now(), listed_methods(&client)).await?;
-            Ok(Some(method_list::without_built_in(listing)))
+            Ok(Some(listing))
         }
         .boxed()
     }

@@ -4,14 +4,14 @@ mod exchanges;
 mod options;
 mod ways;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use amqp::wire::{Envelope, Routing};
 use amqp::{
     Acknowledge, AmqpClient, Context, DeliveryGuarantees, QueueKind, REPLY_QUEUE_PREFIX, ReplyTo,
     RpcServerOptions, Target, Transport, TransportUrl,
 };
-use calculator::{Call, CallError, Deadline, ErrorKind, Value};
+use calculator::{Call, CallError, ErrorKind, Value};
 use codecs::Format;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -19,12 +19,12 @@ use futures_util::future::BoxFuture;
 use self::options::{AcknowledgeWhen, CLIENT, ClientOptions, SERVER, ServerOptions};
 use super::anatomy::{Anatomy, json_len, measure};
 use super::broker_kind::BrokerKind;
-use super::casts::{CALL, CallOptions};
+use super::casts::{self, CALL};
 use super::destination::Destination;
 use super::dissection::{self, Leg, Part};
 use super::exchange::{Exchange, Undeclare};
 use super::facts::{Colour, DeliveryTerms, End, Role, UrlForm};
-use super::invoke::{Invocation, InvokeError, Output, one_call};
+use super::invoke::{Invocation, InvokeError, Output};
 use super::options::{OptionGroup, Options, OptionsError};
 use super::protocol::{Connecting, Protocol, Stack};
 use super::reference::{Reference, reference};
@@ -355,24 +355,15 @@ impl Protocol for Amqp {
         invocation: &'a Invocation,
         print: &'a mut (dyn FnMut(Output) + Send),
     ) -> BoxFuture<'a, Result<(), InvokeError>> {
-        async move {
-            let call = invocation.named_call(stack.name, true, |value| value)?;
-            let CallOptions { cast, fanout } = invocation.options.get(&CALL)?;
-            let destination = invocation.destination.clone();
-            let options = invocation.client_options();
-            if !cast {
-                let connect = stack.connect(destination, options);
-                print(Output::Value(one_call(connect, &call, invocation.timeout).await?));
-                return Ok(());
+        let connect_in = |way, destination: Destination, options| {
+            async move {
+                let client = client_options(&destination)?;
+                let transport = Delivery::Oslo.transport(transport_url(&destination)?, client.queues);
+                ways::connect(&transport, client.target(), way, &options).await
             }
-            let client = client_options(&destination)?;
-            let transport = Delivery::Oslo.transport(transport_url(&destination)?, client.queues);
-            let target = Target { fanout, ..client.target() };
-            let client = AmqpClient::connect(&transport, target, &options).await?;
-            Deadline::new(invocation.timeout).within(Instant::now(), client.cast(&call)).await?;
-            Ok(())
-        }
-        .boxed()
+            .boxed()
+        };
+        casts::invoke(stack, invocation, print, connect_in).boxed()
     }
 }
 
