@@ -167,9 +167,11 @@ fn copy(file: &Path, copy: &Path) -> Result<(), SiteError> {
 fn write_history(folder: &Path, root: &Path) -> Result<(Vec<String>, Vec<Charts>), SiteError> {
     let page = root.join(HISTORY_FILE);
     let unwritable = |source| SiteError::Unwritable { path: page.clone(), source };
+    // Records of which none can be used have no history, and the index says why.
+    let Ok(records) = Folder::read(folder) else { return Ok((vec![], vec![])) };
     let history = |metrics: Vec<MetricKind>| {
         let filter = Filter { metrics, ..Filter::default() };
-        History::new(&Folder::read(folder).ok()?, &filter).ok()
+        History::new(&records, &filter).ok()
     };
     let all = history(vec![]).filter(|history| history.groups.iter().any(|group| group.records.len() > 1));
     let Some(all) = all else { return Ok((vec![], vec![])) };
