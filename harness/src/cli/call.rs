@@ -14,8 +14,8 @@ use crate::stacks::{Invocation, InvokeError, Output, Stack, revealed};
 /// Call a method of any server, and print the result as JSON
 ///
 /// An argument that is valid JSON is sent as that value, any other as a string. NAME=VALUE passes a parameter by name, in
-/// protocols that allow it (REST, JSON-RPC, AMQP). @FILE, - and env:NAME stand for the text of a file, of standard input
-/// and of an environment variable, which keeps secrets out of the list of processes. XML-RPC's bytes, dates and integers
+/// protocols that allow it (REST, JSON-RPC, gRPC, AMQP, NATS). @FILE, - and env:NAME stand for the text of a file, of standard
+/// input and of an environment variable, which keeps secrets out of the list of processes. XML-RPC's bytes, dates and integers
 /// of 64 bits are written {"base64": "…"}, {"dateTime.iso8601": "…"} and {"i8": …}.
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -52,14 +52,14 @@ Examples:
   rpcbench call amqp env:RPCBENCH_BROKER add x=2 y=3
   rpcbench call amqp @broker.url add x=2 y=3")]
 pub(super) struct Arguments {
-    /// The protocol (rest, xmlrpc, jsonrpc, zerorpc, amqp, nats, tcp), or the stack whose client is used
+    /// The protocol (rest, xmlrpc, jsonrpc, zerorpc, grpc, amqp, nats, tcp), or the stack whose client is used
     protocol: String,
     /// The URL of the server, or of the broker for AMQP and NATS; @FILE reads it from a file, env:NAME from an environment
     /// variable, - from standard input, so that a password in it does not show in the list of processes
     url: String,
-    /// The method; for REST also VERB and PATH, such as 'GET /users/7', with the body as the argument. Without one, the methods are
-    /// listed: those of a zerorpc server, and of XML-RPC and JSON-RPC servers that
-    /// have `system.listMethods` or `rpc.discover`
+    /// The method; for REST also VERB and PATH, such as 'GET /users/7', with the body as the argument. Without a method, the
+    /// methods of the server are listed: of a zerorpc server, of a gRPC server with server reflection, and of XML-RPC and
+    /// JSON-RPC servers that have `system.listMethods` or `rpc.discover`
     #[arg(default_value = "", hide_default_value = true)]
     method: String,
     /// The arguments, read as described below. Put `--` before them if one begins with a hyphen and is not a number
@@ -71,10 +71,10 @@ pub(super) struct Arguments {
     /// How to print the error of a call
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     error_format: ErrorFormat,
-    /// Make the call this many times over one connection, one after the other, and print how long it takes instead of the results
+    /// Make the call this many times over one connection, one at a time, and print how long it takes instead of the results
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     repeat: Option<u32>,
-    /// Print how long the calls of --repeat take as one line of JSON
+    /// With --repeat: print the times as one line of JSON
     #[arg(long, requires = "repeat")]
     json: bool,
     #[command(flatten)]

@@ -14,10 +14,9 @@ use crate::stacks::{ProtocolRef, Stack, revealed};
 /// Check a calculator server against the conformance table
 ///
 /// Makes every call of the table and compares the answers. All reference servers give the answers of the core rows; at
-/// least one of them differs in each strict row. A row without an answer, because of a timeout or a connection that
-/// failed, fails, and the next is sent over a new connection; after eight such rows in a row the rest is not sent. Rows
-/// that were not sent are marked `none`. Exits with 1 if a core row does not pass, and with 3 if the first three rows have
-/// no answer.
+/// least one of them differs in each strict row. A row without an answer (a timeout, or a connection that failed) fails, and
+/// the next row is sent over a new connection. After eight such rows in a row the rest is not sent. Rows that were not sent
+/// are marked `none`. Exits with 1 if a core row does not pass, and with 3 if the first three rows have no answer.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   rpcbench check xmlrpc http://127.0.0.1:8000/
@@ -26,7 +25,7 @@ use crate::stacks::{ProtocolRef, Stack, revealed};
   rpcbench check amqp amqp://guest:guest@localhost/ --topic calc
   rpcbench check amqp env:RPCBENCH_BROKER")]
 pub(super) struct Arguments {
-    /// The protocol (rest, xmlrpc, jsonrpc, zerorpc, amqp, nats, tcp), or the stack whose client is used
+    /// The protocol (rest, xmlrpc, jsonrpc, zerorpc, grpc, amqp, nats, tcp), or the stack whose client is used
     protocol: String,
     /// The URL of the server, or of the broker for AMQP and NATS; @FILE reads it from a file, env:NAME from an environment
     /// variable, - from standard input, so that a password in it does not show in the list of processes

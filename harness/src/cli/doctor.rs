@@ -10,7 +10,7 @@ use crate::record::MAX_UNDISTURBED_SHARE;
 use crate::stacks::BrokerKind;
 use crate::sys::{self, CpuQuota, Usage};
 
-/// Check this machine for what would disturb a measurement or is missing
+/// Check what on this machine would disturb a measurement, or is missing
 ///
 /// Prints each problem with its remedy. Exits with 1 if something is missing that the scenario `standard` needs.
 #[derive(clap::Args)]

@@ -36,7 +36,7 @@ pub(super) struct Arguments {
     /// The change
     #[arg(long, value_name = "REV|FOLDER|PROGRAM|URL|COMMAND", default_value = ".")]
     new: String,
-    /// The end that differs; the other one is this program, or one of each
+    /// The end that differs between the sides; the other end is this program
     #[arg(long, value_enum, default_value_t)]
     side: ExchangedEnd,
     /// The stacks to compare [default: those of the settings]

@@ -16,9 +16,9 @@ use crate::stacks::{Destination, PROTOCOLS, ProtocolRef, Stack, revealed};
 /// Ask a server which methods it has, and write a scenario that measures them
 ///
 /// XML-RPC servers are asked by system.listMethods and methodSignature, JSON-RPC servers by rpc.discover (OpenRPC) or
-/// system.listMethods, zerorpc servers by _zerorpc_inspect, REST servers for their OpenAPI document. AMQP cannot list
-/// methods: name them with --method. Arguments are the examples that the server gives, or guesses by their type. Methods
-/// that seem to change data are commented out.
+/// system.listMethods, zerorpc servers by _zerorpc_inspect, REST servers for their OpenAPI document. Servers of AMQP and NATS
+/// cannot list methods: name them with --method. Arguments are the examples that the server gives, or guesses by their type.
+/// Methods that seem to change data are commented out.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   rpcbench init http://127.0.0.1:8000/                        # finds out whether it is REST, XML-RPC or JSON-RPC
@@ -27,7 +27,7 @@ use crate::stacks::{Destination, PROTOCOLS, ProtocolRef, Stack, revealed};
   rpcbench init https://127.0.0.1:8443/ --protocol jsonrpc --cacert ca.pem --output -
   rpcbench init amqp://guest:guest@localhost/ --topic orders --method get_order --method total")]
 pub(super) struct Arguments {
-    /// The URL of the server, or of the broker for AMQP; @FILE reads it from a file, env:NAME from an environment
+    /// The URL of the server, or of the broker for AMQP and NATS; @FILE reads it from a file, env:NAME from an environment
     /// variable, - from standard input, so that a password in it does not show in the list of processes
     url: String,
     /// The protocol. By default that of the URL's scheme; for http and https, the first of rest, xmlrpc and jsonrpc in which

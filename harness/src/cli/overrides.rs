@@ -14,8 +14,8 @@ use crate::stacks::parse_size;
 /// Settings that replace those of the scenario.
 #[derive(clap::Args)]
 pub(super) struct Overrides {
-    /// Call these operations instead of the scenario's: of the calculator, or with the name of an `[[operation]]`, or mix for all of
-    /// these
+    /// Call these operations instead of the scenario's: operations of the calculator, names of `[[operation]]` tables, or mix for
+    /// all of these tables
     #[arg(long = "operation", value_name = "add,echo", value_delimiter = ',', value_parser = Operation::named)]
     operations: Vec<Operation>,
     /// Use these loads instead of the scenario's: closed loops with a number of callers, or open loops with a rate in calls
@@ -36,11 +36,11 @@ pub(super) struct Overrides {
     #[arg(long, value_name = "TIME", value_parser = calculator::parse_duration)]
     seconds: Option<Duration>,
     /// How numbers in answers are compared: exact (5 and 5.0 differ) or any (by value, for servers in languages with one
-    /// type of numbers, such as JavaScript, Lua and PHP). Recorded
+    /// type of numbers, such as JavaScript, Lua and PHP). The record has this setting
     #[arg(long, value_name = "exact|any", value_parser = parse_numbers)]
     numbers: Option<Numbers>,
     /// How to treat a trial that contention for its cores has made unusable, by other processes, the hypervisor or a CPU
-    /// quota: reject (it is invalid) or label (it counts, with a label). Recorded
+    /// quota: reject (it is invalid) or label (it counts, with a label). The record has this setting
     #[arg(long, value_name = "reject|label", env = CONTENTION_VARIABLE, hide_env = true, hide_possible_values = true)]
     contention: Option<Contention>,
 }

@@ -15,7 +15,7 @@ use crate::deploy::{broker, keep_awake};
 use crate::gate::driver;
 use crate::sys;
 
-/// Measure and explain what a remote call costs in REST, XML-RPC, JSON-RPC, zerorpc, gRPC and AMQP
+/// Measure and explain what a remote call costs in REST, XML-RPC, JSON-RPC, zerorpc, gRPC, AMQP and NATS
 #[derive(Parser)]
 #[command(
     name = "rpcbench",

@@ -12,8 +12,8 @@ use crate::report::{self, Summary};
 
 /// Make all tables and plots again from records
 ///
-/// For a folder with many records, also an index.html that leads to the report of each, and a history.html with the figures over
-/// time. A static web server can publish the folder as it is.
+/// For a folder with many records, also writes an index.html that links to the report of each, and a history.html with the
+/// figures over time. A static web server can publish the folder as it is.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   rpcbench report results/2026-11-22-quick-1a2b3c4d

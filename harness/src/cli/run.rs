@@ -46,8 +46,9 @@ pub(super) struct Arguments {
     /// Measure only these stacks (and always the floors: `inproc`, `tcp`, and for several connections `tcp-async`)
     #[arg(long = "stack", value_name = "A,B", value_delimiter = ',')]
     stacks: Vec<String>,
-    /// Call this method of your own service instead of the calculator's (repeatable): METHOD(ARGUMENT, …) with arguments in JSON, by
-    /// position or as NAME=VALUE; or, for REST, VERB /PATH [BODY]. Any result counts; a scenario with `[[operation]]` can check it
+    /// Call this method of your own service instead of the calculator's (repeatable): METHOD(ARGUMENT, …) with arguments in
+    /// JSON, by position or as NAME=VALUE; or, for REST, VERB /PATH [BODY]. Any result counts as correct; a scenario with
+    /// `[[operation]]` can check it
     #[arg(long = "call", value_name = "CALL", value_parser = parse_call)]
     calls: Vec<OwnOperation>,
     #[command(flatten)]
@@ -67,22 +68,24 @@ pub(super) struct Arguments {
     executor: Option<Executor>,
     #[command(flatten)]
     targets: TargetsArguments,
-    /// Make load on servers whose addresses are neither loopback nor private
+    /// Permit load on servers whose addresses are neither loopback nor private
     #[arg(long)]
     yes: bool,
-    /// Use this broker instead of starting a private one of its kind, which the URL says (repeatable); the queues of the run
-    /// are deleted at its end. @FILE reads the URL from a file, env:NAME from an environment variable, - from standard input
+    /// Use this broker instead of starting a private one (repeatable, once for each kind of broker, which the scheme of the URL
+    /// selects). The queues of the run are deleted at its end. @FILE reads the URL from a file, env:NAME from an environment
+    /// variable, - from standard input
     #[arg(long = "broker", value_name = "URL", env = BROKER_VARIABLE, hide_env_values = true)]
     brokers: Vec<String>,
-    /// Require this of every stack but the floors (repeatable): `p99<20ms`, `get_user.p99<20ms`, `error_rate<0.1%` or `rate>=500`; the
-    /// figures are p50, p90, p95, p99, p99.9, max, error_rate and rate. If one is broken, the exit code is 1
+    /// Require this of every stack except the floors (repeatable): `p99<20ms`, `get_user.p99<20ms`, `error_rate<0.1%` or
+    /// `rate>=500`; the figures are p50, p90, p95, p99, p99.9, max, error_rate and rate. If a requirement is broken, the exit code
+    /// is 1
     #[arg(long = "slo", value_name = "SLO")]
     slos: Vec<Slo>,
     /// Fail if one of these stacks or protocols cannot be measured, instead of skipping it
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     require: Vec<String>,
-    /// Count the instructions and allocations of a call at each server, exactly: for `rpcbench compare`. Needs Valgrind, and
-    /// takes some ten seconds for each stack
+    /// Also count the exact instructions and allocations of a call at each server, for `rpcbench compare`. Needs Valgrind, and
+    /// takes about ten seconds for each stack
     #[arg(long)]
     counts: bool,
     /// The folder for the record and the report [default: results/<date>-<scenario>-<id>]

@@ -22,9 +22,9 @@ const CONTROLS_VARIABLE: &str = "RPCBENCH_CONTROLS";
 #[derive(clap::Args)]
 pub(super) struct TargetsArguments {
     /// Measure a server that is already running, instead of starting one (repeatable). STACK@LABEL is measured in addition
-    /// to the server that the run starts, to show what the network path costs. For a stack with a broker the URL is the broker's;
-    /// without one, that of --broker. The environment variable RPCBENCH_TARGETS can list further servers, separated by
-    /// spaces; those of stacks that are not measured are ignored
+    /// to the server that the run starts, to show what the network path costs. For a stack with a broker the URL is that of the
+    /// broker; if it is left out, that of --broker is used. The environment variable RPCBENCH_TARGETS can list further servers,
+    /// separated by spaces; those of stacks that are not measured are ignored
     // No parser here: what it refuses is repeated, and a URL may hold a password.
     #[arg(long = "target", value_name = "STACK[@LABEL]=URL")]
     targets: Vec<String>,
