@@ -27,7 +27,7 @@ import campaign
 import validation
 from measuring import Program, ROOT, TARGET, output, report
 from reference import Reference, measurements, three_digits, two_digits
-from tables import detectable_rows, power_rows, rows
+from tables import detectable_rows, power_rows, rows, stacks_of
 
 REFERENCE = ROOT / "results" / "reference"
 AMQP = ROOT / "results" / "amqp"
@@ -246,8 +246,8 @@ def power(of):
         sys.exit(f"{POWER.relative_to(ROOT)} was made from record {simulated['record']}, and results/reference is "
                  f"{of.record['id']}: run scripts/method verdicts")
     tables = f"{simulated['tables']:,} tables for each figure"
-    return [*wrapped(f"The smallest difference that a table of ten stacks states in four of five runs, from {tables} with the "
-                     f"noise of the {simulated['blocks']} blocks of the reference record:"),
+    return [*wrapped(f"The smallest difference that a table of {stacks_of(simulated)} stacks states in four of five runs, "
+                     f"from {tables} with the noise of the {simulated['blocks']} blocks of the reference record:"),
             "", *detectable_rows(simulated), "",
             "The share of tables with a false statement, and the share that states a true difference:", "",
             *power_rows(simulated)]

@@ -23,8 +23,14 @@ def power_rows(power):
     return rows(heading, body, "l" + "r" * (len(heading) - 1))
 
 
-def detectable_rows(power, blocks=(15, 20, 30, 50, 100), stacks=10):
+def stacks_of(power):
+    """The number of stacks of the tables whose rates were simulated."""
+    return power["measurements"][0]["rates"][0]["stacks"]
+
+
+def detectable_rows(power, blocks=(15, 20, 30, 50, 100)):
     """The smallest differences that are stated in four of five runs, by measurement and number of blocks."""
+    stacks = stacks_of(power)
     def cell(measurement, number):
         found = [of["difference"] for of in measurement["detectable"] if (of["stacks"], of["blocks"]) == (stacks, number)]
         return percent(found[0]) if found else "none"

@@ -21,7 +21,7 @@ struct Arguments {
     #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..))]
     tables: u32,
     /// The number of stacks in each table
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(2..=50))]
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(2..=50))]
     stacks: u16,
     /// The numbers of blocks
     #[arg(long, value_delimiter = ',', default_values_t = [10, 15, 20, 25, 30, 50], value_parser = clap::value_parser!(u32).range(1..))]

@@ -107,12 +107,12 @@ pub(crate) fn table(sides: [&str; 2], rows: Vec<Row>) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::tests::reference;
+    use crate::compare::tests::sample;
 
     fn record(instructions: f64, allocations: f64) -> Record {
         let counts =
             ServerCounts { stack: "rest".to_owned(), operation: Operation::ADD, instructions, allocations };
-        Record { counts: vec![counts], ..reference() }
+        Record { counts: vec![counts], ..sample() }
     }
 
     #[test]

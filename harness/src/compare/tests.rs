@@ -1,17 +1,16 @@
-//! Comparisons of changed copies of the reference record.
+//! Comparisons of changed copies of a record.
 
 use std::num::NonZeroU32;
-use std::path::Path;
 use std::sync::LazyLock;
 
 use super::*;
 use crate::deploy::Placement;
-use crate::record::{Build, Trial, read};
+use crate::record::{Build, TEN_BLOCKS, Trial, read};
 use crate::stats::Statement;
 
-/// The reference record with its first measurement only: reading the histograms of all takes an unoptimised build long.
-static REFERENCE: LazyLock<Record> = LazyLock::new(|| {
-    let mut record = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../results/reference")).unwrap();
+/// A record with its first measurement only: reading the histograms of all takes an unoptimised build long.
+static SAMPLE: LazyLock<Record> = LazyLock::new(|| {
+    let mut record = read(TEN_BLOCKS.as_ref()).unwrap();
     record.scenario.measurements.retain(|measurement| measurement.name == "latency");
     record.trials.retain(|trial| trial.measurement == "latency");
     // Three times its blocks, so that there are enough for statements.
@@ -24,12 +23,12 @@ static REFERENCE: LazyLock<Record> = LazyLock::new(|| {
     record
 });
 
-pub(super) fn reference() -> Record {
-    REFERENCE.clone()
+pub(super) fn sample() -> Record {
+    SAMPLE.clone()
 }
 
 fn compared(change: impl FnOnce(&mut Record)) -> Result<Comparison, CompareError> {
-    let (base, mut new) = (reference(), reference());
+    let (base, mut new) = (sample(), sample());
     change(&mut new);
     Comparison::new(&base, &new, &[])
 }
@@ -153,7 +152,7 @@ fn decisive_settings_are_refused_by_name_unless_they_are_allowed() {
         let message = compared(change).unwrap_err().to_string();
         assert!(message.contains(words), "{message}");
         assert!(message.ends_with(&format!("--across {}", kind.name())), "{message}");
-        let (base, mut new) = (reference(), reference());
+        let (base, mut new) = (sample(), sample());
         change(&mut new);
         let allowed = Comparison::new(&base, &new, &[kind]).unwrap();
         assert_eq!(allowed.settings.len(), 1);
@@ -188,7 +187,7 @@ fn records_without_anything_in_common_are_refused() {
 #[test]
 fn every_form_holds_the_same_statements() {
     let document =
-        compared(|new| new.machine.processor.clone_from(&reference().machine.processor)).unwrap().document();
+        compared(|new| new.machine.processor.clone_from(&sample().machine.processor)).unwrap().document();
     let (text, markdown, page) = (document.terminal(), document.markdown(), document.html().unwrap());
     for form in [&text, &markdown, &page] {
         assert!(form.contains("The bytes of every call are unchanged."), "{form}");
@@ -222,7 +221,7 @@ fn a_server_on_other_cores_is_named_and_not_compared() {
 
 #[test]
 fn a_server_on_other_cores_in_one_measurement_is_compared_in_the_others() {
-    let mut base = reference();
+    let mut base = sample();
     let mut other = base.scenario.measurements[0].clone();
     other.name = "again".to_owned();
     base.scenario.measurements.push(other);

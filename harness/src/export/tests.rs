@@ -1,7 +1,6 @@
 //! Every format is read again by its reader or checked by its schema.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::LazyLock;
 
 use base64::Engine;
@@ -12,11 +11,13 @@ use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use serde_json::{Value, json};
 
 use super::{ExportError, Kind};
-use crate::record::{AuditCheck, CheckName, Record, Status, TopologyResult, read, topology_sample};
+use crate::record::{
+    AuditCheck, CheckName, Record, Status, TEN_BLOCKS, TopologyResult, read, topology_sample,
+};
 
-/// The reference record with its first measurement only, which has a comma, quotes and a line break in its name.
-static REFERENCE: LazyLock<Record> = LazyLock::new(|| {
-    let mut record = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../results/reference")).unwrap();
+/// A record with its first measurement only, which has a comma, quotes and a line break in its name.
+static SAMPLE: LazyLock<Record> = LazyLock::new(|| {
+    let mut record = read(TEN_BLOCKS.as_ref()).unwrap();
     record.scenario.measurements.retain(|measurement| measurement.name == "latency");
     record.trials.retain(|trial| trial.measurement == "latency" && trial.block < 3);
     for name in record
@@ -36,18 +37,18 @@ static REFERENCE: LazyLock<Record> = LazyLock::new(|| {
 const NAME: &str = "latency, \"one\"\ncaller";
 
 fn stacks() -> BTreeSet<&'static str> {
-    REFERENCE.trials.iter().map(|trial| trial.stack.as_str()).collect()
+    SAMPLE.trials.iter().map(|trial| trial.stack.as_str()).collect()
 }
 
 #[test]
 fn csv_has_a_row_for_each_trial() {
-    let text = Kind::Csv.export(&REFERENCE).unwrap();
+    let text = Kind::Csv.export(&SAMPLE).unwrap();
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let headers = reader.headers().unwrap().clone();
     let column = |name: &str| headers.iter().position(|header| header == name).unwrap();
     let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
-    assert_eq!(rows.len(), REFERENCE.trials.len());
-    for (row, trial) in rows.iter().zip(&REFERENCE.trials) {
+    assert_eq!(rows.len(), SAMPLE.trials.len());
+    for (row, trial) in rows.iter().zip(&SAMPLE.trials) {
         assert_eq!(&row[column("measurement")], NAME);
         assert_eq!(row[column("stack")], trial.stack);
         assert_eq!(row[column("right")].parse::<u64>().unwrap(), trial.counts.right);
@@ -60,7 +61,7 @@ fn csv_has_a_row_for_each_trial() {
 
 #[test]
 fn topologies_have_a_row_for_each_stack_and_block() {
-    let mut record = REFERENCE.clone();
+    let mut record = SAMPLE.clone();
     record.topologies = vec![
         topology_sample("2 × 3", "rest", 0, [2, 3], 6),
         TopologyResult { connections: None, ..topology_sample("2 × 3", "amqp", 1, [2, 3], 10) },
@@ -97,7 +98,7 @@ fn bmf_matches_its_published_schema() {
             } }
         } }
     });
-    let exported: Value = serde_json::from_str(&Kind::Bmf.export(&REFERENCE).unwrap()).unwrap();
+    let exported: Value = serde_json::from_str(&Kind::Bmf.export(&SAMPLE).unwrap()).unwrap();
     jsonschema::validate(&schema, &exported).unwrap();
     assert_eq!(exported.as_object().unwrap().len(), stacks().len());
     let latency = &exported[format!("{NAME}/zerorpc")]["latency"];
@@ -108,7 +109,7 @@ fn bmf_matches_its_published_schema() {
 #[test]
 fn gha_entries_have_what_the_action_requires_and_each_metric_one_direction() {
     let entries =
-        |kind: Kind| -> Vec<Value> { serde_json::from_str(&kind.export(&REFERENCE).unwrap()).unwrap() };
+        |kind: Kind| -> Vec<Value> { serde_json::from_str(&kind.export(&SAMPLE).unwrap()).unwrap() };
     let (smaller, bigger) = (entries(Kind::Gha), entries(Kind::GhaBigger));
     for entry in smaller.iter().chain(&bigger) {
         assert!(
@@ -126,7 +127,7 @@ fn gha_entries_have_what_the_action_requires_and_each_metric_one_direction() {
 
 #[test]
 fn junit_has_a_case_for_each_stack_and_fails_those_with_an_invalid_trial() {
-    let text = Kind::Junit.export(&REFERENCE).unwrap();
+    let text = Kind::Junit.export(&SAMPLE).unwrap();
     let report = quick_junit::Report::deserialize_from_str(&text).unwrap();
     let [suite] = report.test_suites.as_slice() else { panic!("one measurement") };
     assert_eq!((suite.tests, suite.failures), (stacks().len() + suite.disabled.unwrap_or(0), 1));
@@ -137,13 +138,13 @@ fn junit_has_a_case_for_each_stack_and_fails_those_with_an_invalid_trial() {
 
 #[test]
 fn the_interval_log_holds_the_histograms() {
-    let text = Kind::Hlog.export(&REFERENCE).unwrap();
+    let text = Kind::Hlog.export(&SAMPLE).unwrap();
     let entries: Vec<_> = IntervalLogIterator::new(text.as_bytes()).collect::<Result<_, _>>().unwrap();
     let intervals: Vec<_> = entries
         .iter()
         .filter_map(|entry| if let LogEntry::Interval(interval) = entry { Some(interval) } else { None })
         .collect();
-    let valid: Vec<_> = REFERENCE
+    let valid: Vec<_> = SAMPLE
         .trials
         .iter()
         .filter(|trial| trial.status == Status::Valid && !trial.twin && trial.latency.is_some())
@@ -159,7 +160,7 @@ fn the_interval_log_holds_the_histograms() {
 
 #[test]
 fn a_record_without_valid_trials_says_so() {
-    let mut record = REFERENCE.clone();
+    let mut record = SAMPLE.clone();
     record.trials.clear();
     let kinds = [Kind::Csv, Kind::Bmf, Kind::Gha, Kind::GhaBigger, Kind::Junit, Kind::Hlog];
     for kind in kinds.into_iter().chain([Kind::CsvTopologies]) {

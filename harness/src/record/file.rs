@@ -205,8 +205,7 @@ mod tests {
     }
 
     fn reference() -> serde_json::Value {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../results/reference/record.json");
-        serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+        serde_json::from_str(&fs::read_to_string(crate::record::TEN_BLOCKS).unwrap()).unwrap()
     }
 
     #[test]

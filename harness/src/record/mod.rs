@@ -49,6 +49,11 @@ pub use slices::{Levels, Slices};
 pub use timeline::{BIN_LENGTH, EventTimes, Outage, TimelineBin, TimelineObservation, TimelineResult};
 #[cfg(test)]
 pub(crate) use topology::topology_sample;
+
+/// A run of `standard` by an older version, of ten blocks: for tests that need a real record and not a recent one. An
+/// unoptimised build reads a record of thirty blocks in slices five times as long.
+#[cfg(test)]
+pub(crate) const TEN_BLOCKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/records/ten-blocks/record.json");
 pub use topology::{MemoryChange, TopologyObservation, TopologyResult};
 pub use utilisation::Serving;
 pub use wire::{CountedBy, Hop, Parts, Party, Wire};

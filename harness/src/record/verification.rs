@@ -103,11 +103,11 @@ fn wrong_quantile(name: &str, recorded: Option<&Latency>, missing: u64) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::read;
+    use crate::record::{TEN_BLOCKS, read};
     use crate::scenario::Contention;
 
     fn reference() -> Record {
-        read(concat!(env!("CARGO_MANIFEST_DIR"), "/../results/reference/record.json").as_ref()).unwrap()
+        read(TEN_BLOCKS.as_ref()).unwrap()
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::scenario::Measurement;
 use crate::scenario::floor_for;
 use crate::stacks::{NETWORK_FLOOR, Stack, at_the_place_of, base_name};
 use crate::stats::simulation::Noise;
-use crate::stats::{ByBlock, Interval, error_each, ratio};
+use crate::stats::{ByBlock, Interval, error_each, ratio, ratios};
 
 /// The summary of a record.
 #[derive(Debug)]
@@ -56,7 +56,9 @@ pub struct MeasurementSummary {
 pub struct SelfComparison {
     /// The stack.
     pub stack: String,
-    /// The ratio of the two halves of the pair; `None` where there are too few blocks.
+    /// The ratio of the two halves of the pair in each block.
+    pub by_block: ByBlock,
+    /// The same over all blocks; `None` where there are too few of them.
     pub ratio: Option<Interval>,
 }
 
@@ -127,12 +129,14 @@ impl MeasurementSummary {
         }))
     }
 
-    /// The noise of the ranked stacks, in the blocks in which all of them have a valid trial.
+    /// The noise of the ranked stacks and of the A/A pairs, in the blocks in which all of them have a valid trial.
     #[must_use]
     pub fn noise(&self) -> Option<Noise> {
         let load = self.measurement.load;
         let stacks = self.stacks.iter().filter(|stack| self.ranking.stacks.contains(&stack.stack));
-        Noise::of(&stacks.map(|stack| speeds(&stack.ranking_figure, load)).collect::<Vec<_>>())
+        let speeds: Vec<_> = stacks.map(|stack| speeds(&stack.ranking_figure, load)).collect();
+        let same: Vec<_> = self.pairs.iter().map(|pair| pair.by_block.clone()).collect();
+        Noise::of(&speeds, &same)
     }
 
     /// The floor of the measurement, where it was called with the same operation.
@@ -250,6 +254,7 @@ fn pairs(
     let error = error_each(with_twin.len());
     let compare = |(stack, twin): &(&StackSummary, ByBlock)| SelfComparison {
         stack: stack.stack.clone(),
+        by_block: ratios(&stack.ranking_figure, twin),
         ratio: ratio(&stack.ranking_figure, twin, error),
     };
     with_twin.iter().map(compare).collect()

@@ -98,7 +98,7 @@ mod tests {
     use crate::record;
 
     fn reference() -> Record {
-        record::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../results/reference")).unwrap()
+        record::read(record::TEN_BLOCKS.as_ref()).unwrap()
     }
 
     /// Saves the reference record into `file`, and returns the problem that is reported.

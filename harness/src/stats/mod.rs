@@ -21,5 +21,5 @@ pub use quantile::{MIN_CALLS_BEYOND, carries_quantile, median, quantile_with_mis
 pub use saturation::Saturation;
 pub use statement::{
     ByBlock, Comparison, Comparisons, ERROR_RATE, MIN_DELTA, Statement, blocks_for_pairs, delta, error_each,
-    ratio,
+    ratio, ratios,
 };

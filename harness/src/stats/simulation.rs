@@ -2,20 +2,30 @@
 //! difference that is there.
 //!
 //! A simulated block is a block of the real run, chosen at random with replacement: the noise of all stacks in that
-//! block is kept together, so that disturbances which several stacks have in common stay in common.
+//! block is kept together, so that disturbances which several stacks have in common stay in common. δ follows from the A/A
+//! pairs of the same blocks, as it does in a real table: their halves were measured next to each other, which two stacks of a
+//! block were not, so the noise of stacks would make it too large.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::interval::Interval;
+use super::interval::{Interval, ratio_interval};
 use super::quantile::median;
-use super::statement::{ByBlock, Comparison, Comparisons, ERROR_RATE, Statement, delta, error_each, ratio};
+use super::statement::{ByBlock, Comparison, Comparisons, Statement, delta, error_each, ratio};
 
 /// The noise of a measurement: the logarithm of each stack's speed in each block, less its median over the blocks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Noise {
-    /// A row for each block, with a value for each stack.
-    blocks: Vec<Vec<f64>>,
+    blocks: Vec<NoiseOfBlock>,
+}
+
+/// The noise of a block.
+#[derive(Clone, Debug, PartialEq)]
+struct NoiseOfBlock {
+    /// A value for each stack.
+    stacks: Vec<f64>,
+    /// The ratio of the halves of each A/A pair.
+    same: Vec<f64>,
 }
 
 /// Whose noise a simulated stack has.
@@ -54,12 +64,13 @@ pub struct Outcome {
 }
 
 impl Noise {
-    /// The noise of `speeds`, one for each stack, in the blocks that all of them have; `None` without such a block.
+    /// The noise of `speeds`, one for each stack, and of `same`, the ratio of the halves of each A/A pair, in the blocks that
+    /// all of them have; `None` without such a block.
     #[must_use]
-    pub fn of(speeds: &[ByBlock]) -> Option<Self> {
+    pub fn of(speeds: &[ByBlock], same: &[ByBlock]) -> Option<Self> {
         let first = speeds.first()?;
         let is_common = |block: &&u32| {
-            speeds.iter().all(|speeds| speeds.get(block).is_some_and(|speed| speed.ln().is_finite()))
+            speeds.iter().chain(same).all(|figures| figures.get(block).is_some_and(|it| it.ln().is_finite()))
         };
         let common: Vec<u32> = first.keys().filter(is_common).copied().collect();
         let of_stack = |speeds: &ByBlock| -> Option<Vec<f64>> {
@@ -69,7 +80,10 @@ impl Noise {
             Some(logs.into_iter().map(|log| log - middle).collect())
         };
         let by_stack: Vec<Vec<f64>> = speeds.iter().map(of_stack).collect::<Option<_>>()?;
-        let blocks = (0..common.len()).map(|block| by_stack.iter().map(|logs| logs[block]).collect());
+        let blocks = common.iter().enumerate().map(|(position, block)| NoiseOfBlock {
+            stacks: by_stack.iter().map(|logs| logs[position]).collect(),
+            same: same.iter().filter_map(|ratios| ratios.get(block).copied()).collect(),
+        });
         Some(Noise { blocks: blocks.collect() })
     }
 
@@ -80,7 +94,7 @@ impl Noise {
         let mut outcome = Outcome::default();
         for _ in 0..count {
             let (stacks, same) = self.draw(table, &mut rng);
-            let compared = Comparisons::new(&stacks.iter().collect::<Vec<_>>(), same.as_slice());
+            let compared = Comparisons::new(&stacks.iter().collect::<Vec<_>>(), &same);
             let is_false = |pair: &Comparison| self.is_false(pair, compared.delta, table);
             outcome.tables += 1;
             outcome.with_false_statement += u32::from(compared.pairs.iter().any(is_false));
@@ -91,7 +105,7 @@ impl Noise {
     }
 
     /// The smallest effect that the share `power` of tables states: that the first stack is faster than the second, with
-    /// all the pairs of `table` and δ from an A/A pair. `None` where there are too few blocks for any statement. The effect
+    /// all the pairs of `table` and δ from the A/A pairs. `None` where there are too few blocks for any statement. The effect
     /// of `table` is not used; `seed` determines the result.
     #[must_use]
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
@@ -111,36 +125,26 @@ impl Noise {
         effects.get(((power * effects.len() as f64).ceil() as usize).checked_sub(1)?).copied()
     }
 
-    /// The speeds of the stacks of `table`, and the ratio of the last one to its twin, an A/A pair.
-    fn draw(&self, table: Table, rng: &mut ChaCha8Rng) -> (Vec<ByBlock>, Option<Interval>) {
-        let mut speeds = self.draw_with_twin(table, rng);
-        let twin = speeds.pop();
-        let same = twin.zip(speeds.last()).and_then(|(twin, last)| ratio(last, &twin, ERROR_RATE));
-        (speeds, same)
-    }
-
-    /// The speeds of the stacks of `table`, followed by those of a twin of the last one.
-    fn draw_with_twin(&self, table: Table, rng: &mut ChaCha8Rng) -> Vec<ByBlock> {
-        let mut speeds = vec![ByBlock::new(); table.stacks + 1];
+    /// The speeds of the stacks of `table`, and the ratios of the A/A pairs in the same blocks.
+    fn draw(&self, table: Table, rng: &mut ChaCha8Rng) -> (Vec<ByBlock>, Vec<Interval>) {
+        let mut speeds = vec![ByBlock::new(); table.stacks];
+        let mut same = vec![Vec::new(); self.blocks.first().map_or(0, |block| block.same.len())];
         for block in 0..table.blocks {
             let noise = &self.blocks[rng.random_range(0..self.blocks.len())];
             for (stack, speeds) in speeds.iter_mut().enumerate() {
-                let is_twin = stack == table.stacks;
                 let from = match table.source {
-                    Source::AnyStack => rng.random_range(0..noise.len()),
-                    Source::OneStack => stack % noise.len(),
-                };
-                // A twin has the noise of another block, or it would have the same as its original.
-                let noise = if is_twin && table.source == Source::OneStack {
-                    &self.blocks[rng.random_range(0..self.blocks.len())]
-                } else {
-                    noise
+                    Source::AnyStack => rng.random_range(0..noise.stacks.len()),
+                    Source::OneStack => stack % noise.stacks.len(),
                 };
                 let effect = if stack == 0 { 1.0 + table.effect } else { 1.0 };
-                speeds.insert(block, effect * noise[from].exp());
+                speeds.insert(block, effect * noise.stacks[from].exp());
+            }
+            for (ratios, ratio) in same.iter_mut().zip(&noise.same) {
+                ratios.push(*ratio);
             }
         }
-        speeds
+        let error = error_each(same.len());
+        (speeds, same.iter().filter_map(|ratios| ratio_interval(ratios, error)).collect())
     }
 
     /// Whether the statement of `pair` contradicts the truth.
@@ -161,8 +165,8 @@ impl Noise {
         if source == Source::AnyStack {
             return (1.0, 1.0);
         }
-        let difference = |noise: &Vec<f64>| noise[a % noise.len()] - noise[b % noise.len()];
-        let mut differences: Vec<f64> = self.blocks.iter().map(difference).collect();
+        let difference = |noise: &[f64]| noise[a % noise.len()] - noise[b % noise.len()];
+        let mut differences: Vec<f64> = self.blocks.iter().map(|block| difference(&block.stacks)).collect();
         differences.sort_unstable_by(f64::total_cmp);
         let count = differences.len();
         let (lower, upper) = (differences[(count - 1) / 2], differences[count / 2]);
@@ -178,9 +182,17 @@ mod tests {
 
     const TABLE: Table = Table { stacks: 10, blocks: 30, effect: 0.05, source: Source::AnyStack };
 
+    fn noise(blocks: &[([f64; 2], f64)]) -> Noise {
+        let of_block = |(stacks, same): &([f64; 2], f64)| NoiseOfBlock {
+            stacks: stacks.to_vec(),
+            same: vec![same.exp()],
+        };
+        Noise { blocks: blocks.iter().map(of_block).collect() }
+    }
+
     #[test]
     fn a_false_statement_is_counted() {
-        let noise = Noise { blocks: vec![vec![0.0, 0.0]; 12] };
+        let noise = noise(&[([0.0, 0.0], 0.0); 12]);
         let pair = |low: f64, high: f64| {
             let ratio = Some(Interval { low, median: f64::midpoint(low, high), high });
             Comparison { stacks: [0, 1], ratio, statement: Statement::of(ratio, 0.01) }
@@ -200,7 +212,7 @@ mod tests {
     #[test]
     fn a_detectable_effect_is_stated_by_as_many_tables_as_it_says() {
         let steps = [0.0, 0.002, -0.001, 0.004, -0.003, 0.03, 0.001, -0.05, 0.0, 0.002];
-        let noise = Noise { blocks: steps.map(|step| vec![step, -step / 2.0]).to_vec() };
+        let noise = noise(&steps.map(|step| ([step, -step / 2.0], step / 3.0)));
         let table = Table { stacks: 2, ..TABLE };
         let effect = noise.detectable(table, 0.8, 1_000, 3).unwrap();
         assert!(effect > MIN_DELTA, "{effect}");
@@ -212,14 +224,30 @@ mod tests {
     }
 
     #[test]
-    fn noise_is_taken_from_the_blocks_that_all_stacks_have() {
-        let speeds =
-            [(0..5).map(|block| (block, 100.0)).collect(), ByBlock::from([(1, 1.0), (3, 4.0), (9, 1.0)])];
-        let noise = Noise::of(&speeds).unwrap();
-        assert_eq!(noise.blocks.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
+    fn a_noisy_a_a_pair_hides_a_difference_that_a_quiet_one_does_not() {
+        let detectable = |same: f64| {
+            let noise = noise(&[([0.001, -0.001], same), ([0.0, 0.0], -same)]);
+            noise.detectable(Table { stacks: 2, ..TABLE }, 0.8, 500, 3).unwrap()
+        };
+        let (quiet, noisy) = (detectable(0.002), detectable(0.05));
+        assert!(quiet > MIN_DELTA && quiet < 0.015, "{quiet}");
+        assert!(noisy > 0.05 && noisy < 0.06, "{noisy}");
+    }
+
+    #[test]
+    fn noise_is_taken_from_the_blocks_that_all_stacks_and_pairs_have() {
+        let speeds = [
+            (0..5).map(|block| (block, 100.0)).collect(),
+            ByBlock::from([(1, 1.0), (2, 7.0), (3, 4.0), (9, 1.0)]),
+        ];
+        let same = ByBlock::from([(1, 1.1), (3, 0.9), (4, 1.0)]);
+        let noise = Noise::of(&speeds, &[same]).unwrap();
+        assert_eq!(noise.blocks.iter().map(|block| block.same.clone()).collect::<Vec<_>>(), [[1.1], [0.9]]);
+        let of_second: Vec<f64> = noise.blocks.iter().map(|block| block.stacks[1]).collect();
         let half = 2.0_f64.ln();
-        assert!((noise.blocks[0][1] + half).abs() < 1e-9 && (noise.blocks[1][1] - half).abs() < 1e-9);
-        assert_eq!(Noise::of(&[]), None);
-        assert_eq!(Noise::of(&[ByBlock::new()]), None);
+        assert!((of_second[0] + half).abs() < 1e-9 && (of_second[1] - half).abs() < 1e-9, "{of_second:?}");
+        assert_eq!(Noise::of(&speeds, &[ByBlock::new()]), None);
+        assert_eq!(Noise::of(&[], &[]), None);
+        assert_eq!(Noise::of(&[ByBlock::new()], &[]), None);
     }
 }

@@ -53,12 +53,17 @@ impl Statement {
     }
 }
 
-/// The ratio of `a` to `b` within each block that both have, with an interval that is wrong with a probability of at
-/// most `error`; `None` where there are too few blocks.
+/// The ratio of `a` to `b` in each block that both have.
+#[must_use]
+pub fn ratios(a: &ByBlock, b: &ByBlock) -> ByBlock {
+    a.iter().filter_map(|(block, a)| Some((*block, a / b.get(block)?))).collect()
+}
+
+/// The ratio of `a` to `b` over the blocks that both have, with an interval that is wrong with a probability of at most
+/// `error`; `None` where there are too few blocks.
 #[must_use]
 pub fn ratio(a: &ByBlock, b: &ByBlock, error: f64) -> Option<Interval> {
-    let ratios: Vec<f64> = a.iter().filter_map(|(block, a)| Some(a / b.get(block)?)).collect();
-    ratio_interval(&ratios, error)
+    ratio_interval(&ratios(a, b).into_values().collect::<Vec<_>>(), error)
 }
 
 /// Two stacks of a table and the statement about them.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::common::{finish, rpcbench};
 
-const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../results/reference");
+const RECORD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/records/ten-blocks");
 
 /// Writes the reference record with a change into a folder, with one measurement only: an unoptimised build takes long to
 /// read the histograms of all.
@@ -19,7 +19,7 @@ fn changed(change: impl FnOnce(&mut Value)) -> tempfile::TempDir {
 
 /// The same in a folder that may not be there yet.
 pub(super) fn write_changed(folder: &Path, change: impl FnOnce(&mut Value)) {
-    let text = fs::read_to_string(format!("{REFERENCE}/record.json")).unwrap();
+    let text = fs::read_to_string(format!("{RECORD}/record.json")).unwrap();
     let mut record: Value = serde_json::from_str(&text).unwrap();
     record["scenario"]["measurement"]
         .as_array_mut()
@@ -72,9 +72,9 @@ fn what_is_not_a_record_is_named() {
     let path = folder.path().join("record.json");
     fs::write(&path, "{}").unwrap();
     let path = path.to_str().unwrap();
-    finish(&mut rpcbench(&["compare", REFERENCE, path])).with(2, &[path, "no `schema`"]);
-    finish(&mut rpcbench(&["compare", "/nowhere", REFERENCE])).with(2, &["/nowhere"]);
-    finish(&mut rpcbench(&["compare", REFERENCE])).with(2, &["<NEW>"]);
+    finish(&mut rpcbench(&["compare", RECORD, path])).with(2, &[path, "no `schema`"]);
+    finish(&mut rpcbench(&["compare", "/nowhere", RECORD])).with(2, &["/nowhere"]);
+    finish(&mut rpcbench(&["compare", RECORD])).with(2, &["<NEW>"]);
 }
 
 #[test]

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use common::{Process, TEST_TIMEOUT, finish, rpcbench};
 use nix::sys::signal::Signal;
 
-const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../results/reference");
+const RECORD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/records/ten-blocks");
 
 /// A loopback port on which no process listens.
 fn closed_port() -> u16 {
@@ -51,7 +51,7 @@ fn an_unknown_word_is_answered_with_the_known_ones() {
         (&["run", "--bloks", "1"], &["--bloks", "--blocks"]),
         (&["history", ".", "--metric", "latencies"], &["latencies", "latency", "throughput", "cpu", "bytes"]),
         // Any name may be that of an operation of one's own, so the records decide.
-        (&["history", REFERENCE, "--operation", "ad"], &["did you mean `add`?"]),
+        (&["history", RECORD, "--operation", "ad"], &["did you mean `add`?"]),
         (&["history", ".", "--stak", "rest"], &["--stak", "--stack"]),
         (&["histroy"], &["histroy", "history"]),
         (&["run", "--seconds", "0"], &["20ms"]),

@@ -25,7 +25,7 @@ fn run(arguments: &[&str], stdout: Stdio, stderr: Stdio) -> Output {
     rpcbench(arguments).stdout(stdout).stderr(stderr).output().unwrap()
 }
 
-const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../results/reference");
+const RECORD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/records/ten-blocks");
 
 /// A run of a few calls that writes its results to `out`.
 fn tiny_run(out: &str) -> Vec<&str> {
@@ -50,8 +50,8 @@ fn standard_output_that_is_full_is_reported_and_a_closed_pipe_is_not() {
         (&["man"], 0),
         (&["call", "rest", &url, "add", "2", "3"], 0),
         (&["check", "rest", &url], 0),
-        (&["report", REFERENCE, "--out", report.to_str().unwrap()], 0),
-        (&["history", REFERENCE, "--metric", "bytes"], 0),
+        (&["report", RECORD, "--out", report.to_str().unwrap()], 0),
+        (&["history", RECORD, "--metric", "bytes"], 0),
     ] {
         let ended = run(arguments, full(), Stdio::piped());
         let message = String::from_utf8(ended.stderr).unwrap();
@@ -133,7 +133,7 @@ fn a_report_can_be_printed_as_json_or_as_its_path() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().to_str().unwrap();
     let report = |format| {
-        finish(&mut rpcbench(&["report", REFERENCE, "--out", out, "--format", format])).with(0, &[]).out
+        finish(&mut rpcbench(&["report", RECORD, "--out", out, "--format", format])).with(0, &[]).out
     };
     let json: serde_json::Value = serde_json::from_str(&report("json").join("\n")).unwrap();
     for measurement in json["measurements"].as_array().unwrap() {

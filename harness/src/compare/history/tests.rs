@@ -1,4 +1,4 @@
-//! Histories of changed copies of the reference record.
+//! Histories of changed copies of a record.
 
 use std::sync::LazyLock;
 
@@ -7,14 +7,14 @@ use rand_chacha::ChaCha8Rng;
 
 use super::*;
 use crate::compare::figures::{Trials, relative};
-use crate::compare::tests::reference;
+use crate::compare::tests::sample;
 use crate::record::{Build, Status};
 use crate::stats::median;
 
 /// `count` records of consecutive days, in which `change` alters each.
 fn folder(count: usize, change: impl Fn(usize, &mut Record)) -> Folder {
     let day = |index: usize| {
-        let mut record = reference();
+        let mut record = sample();
         record.id = format!("{index:08x}");
         record.started = format!("2026-{:02}-{:02}T03:00:00Z", 1 + index / 28, 1 + index % 28);
         let commit = format!("{index:040x}");
@@ -307,12 +307,12 @@ fn a_record_without_a_valid_trial_of_a_stack_has_no_point() {
     assert_eq!((bytes.series.points.len(), bytes.changes.len()), (3, 0));
 }
 
-/// The blocks of each record are drawn at random from those of the reference record.
+/// The blocks of each record are drawn at random from those of a real record.
 #[test]
 fn the_noise_of_real_records_has_no_changes_and_a_step_is_found_in_it() {
     const RECORDS: usize = 24;
     const CHANGED_FROM: usize = 14;
-    let record = reference();
+    let record = sample();
     let trials = Trials { record: &record, measurement: "latency" };
     let figures = |stack: &str| trials.figures(stack, false, Metric::Latency);
     let stacks = record.stacks.iter().map(|facts| facts.name.as_str());
