@@ -3,16 +3,16 @@
 use serde::Serialize;
 
 use crate::load::Operation;
-use crate::record::{Record, ServerCounts};
+use crate::record::{Record, CallCounts};
 use crate::report::model::{Cell, Column, Row, Table, Unit};
 
 /// The instructions and allocations of a call at the server of one stack in two records.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CountsComparison {
     /// Those of the first record.
-    pub base: ServerCounts,
+    pub base: CallCounts,
     /// Those of the second record.
-    pub new: ServerCounts,
+    pub new: CallCounts,
     /// Whether they are equal, but for what counts of the same program differ by.
     pub is_equal: bool,
 }
@@ -29,8 +29,8 @@ impl CountsComparison {
 
 /// Compares the counts of each stack and operation that both records have, those that differ first.
 pub(super) fn compare(base: &Record, new: &Record) -> Vec<CountsComparison> {
-    let compare = |base: &ServerCounts| {
-        let same = |new: &&ServerCounts| new.stack == base.stack && new.operation == base.operation;
+    let compare = |base: &CallCounts| {
+        let same = |new: &&CallCounts| new.stack == base.stack && new.operation == base.operation;
         let new = new.counts.iter().find(same)?;
         let is_equal = !new.is_more_than(base) && !base.is_more_than(new);
         Some(CountsComparison { base: base.clone(), new: new.clone(), is_equal })
@@ -58,14 +58,15 @@ pub(super) fn of_records(all: &[CountsComparison]) -> Option<Table> {
         is_muted: comparison.is_equal,
         ..row(&comparison.name(), &comparison.base, &comparison.new)
     };
-    (!all.is_empty()).then(|| table(["first", "second"], all.iter().map(row).collect()))
+    let title = "Instructions and allocations of a call at the server";
+    (!all.is_empty()).then(|| table(title, ["first", "second"], all.iter().map(row).collect()))
 }
 
 /// A row of [`table`].
-pub(crate) fn row(name: &str, base: &ServerCounts, new: &ServerCounts) -> Row {
-    let pair = |of: fn(&ServerCounts) -> f64| Cell::Pair([Some(of(base)), Some(of(new))]);
+pub(crate) fn row(name: &str, base: &CallCounts, new: &CallCounts) -> Row {
+    let pair = |of: fn(&CallCounts) -> f64| Cell::Pair([Some(of(base)), Some(of(new))]);
     let more = new.more_instructions_than(base);
-    let instructions = if more.abs() > ServerCounts::MAX_NOISE {
+    let instructions = if more.abs() > CallCounts::MAX_NOISE {
         format!("{:+.1} %", 100.0 * more)
     } else {
         "equal".to_owned()
@@ -84,13 +85,13 @@ pub(crate) fn row(name: &str, base: &ServerCounts, new: &ServerCounts) -> Row {
 }
 
 /// The table of instructions and allocations. `sides` names the two sides.
-pub(crate) fn table(sides: [&str; 2], rows: Vec<Row>) -> Table {
+pub(crate) fn table(title: &str, sides: [&str; 2], rows: Vec<Row>) -> Table {
     let [base, new] = sides;
     Table {
-        title: "Instructions and allocations of a call at the server".to_owned(),
+        title: title.to_owned(),
         subtitle: Some(format!(
             "counted by Callgrind, {base} and {new}; instructions that differ by at most {} % are equal",
-            100.0 * ServerCounts::MAX_NOISE
+            100.0 * CallCounts::MAX_NOISE
         )),
         columns: vec![
             Column::text("stack", "stack"),
@@ -111,7 +112,7 @@ mod tests {
 
     fn record(instructions: f64, allocations: f64) -> Record {
         let counts =
-            ServerCounts { stack: "rest".to_owned(), operation: Operation::ADD, instructions, allocations };
+            CallCounts { stack: "rest".to_owned(), operation: Operation::ADD, instructions, allocations };
         Record { counts: vec![counts], ..sample() }
     }
 

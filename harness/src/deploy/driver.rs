@@ -1,5 +1,6 @@
 //! Client processes that make calls on demand.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +8,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use super::child::PipedChild;
-use super::program::own_program;
+use super::program::{command_line, own_program};
 
 /// How long a driver may take to start, and to end.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -40,19 +41,20 @@ pub(crate) struct DriverProcess {
 }
 
 impl DriverProcess {
-    /// Starts `program` (the running one if absent) on `cores` with `command_line` and the environment `variable`, and waits
-    /// until it is ready.
+    /// Starts `program` (the running one if absent) on `cores` with `subcommand` and the environment `variable`, and waits until
+    /// it is ready. The words of `wrapper`, such as those of a profiler, come before the program on its command line.
     ///
     /// # Errors
     /// [`DriverError`].
     pub(crate) fn start(
         program: Option<&Path>,
+        wrapper: &[OsString],
         cores: &[usize],
         subcommand: &str,
         (variable, settings): (&str, &str),
     ) -> Result<Self, DriverError> {
         let program = program.map_or_else(own_program, |program| Ok(program.to_owned()))?;
-        let mut command = Command::new(program);
+        let mut command = command_line(wrapper, program.as_os_str());
         command.arg(subcommand).env(variable, settings);
         let mut driver = DriverProcess { child: PipedChild::spawn(command, cores, START_TIMEOUT)? };
         match driver.answer(START_TIMEOUT)?.as_str() {
@@ -69,6 +71,16 @@ impl DriverProcess {
         // If it has closed its input, it has said why, or has ended.
         let _ = self.child.send_line(request);
         self.answer(length + REPLY_MARGIN)
+    }
+
+    /// The id of the process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
+    /// Asks the process to end, and waits until it has.
+    pub(crate) fn stop(mut self) {
+        self.child.stop();
     }
 
     fn answer(&mut self, timeout: Duration) -> Result<String, DriverError> {
@@ -97,7 +109,7 @@ mod tests {
         let file = folder.path().join("driver");
         std::fs::write(&file, script).unwrap();
         let shell = Path::new("/bin/sh");
-        let started = DriverProcess::start(Some(shell), &[], file.to_str().unwrap(), ("SETTINGS", ""));
+        let started = DriverProcess::start(Some(shell), &[], &[], file.to_str().unwrap(), ("SETTINGS", ""));
         started.and_then(|mut driver| driver.request("request", Duration::ZERO)).unwrap_err()
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::child::PipedChild;
 use super::log_tail::LogTail;
-use super::program::own_program;
+use super::program::{command_line, own_program};
 use crate::observe::control::{self, ControlPort, Stats, Token};
 use crate::stacks::{Language, ReferenceError, ServerOptions, ServerSettings, Stack};
 use crate::sys::Secret;
@@ -170,10 +170,7 @@ impl ServerProcess {
             }
             None => {
                 let program = program.map_or_else(own_program, |program| Ok(program.to_owned()));
-                let program = program.map_err(start)?.into_os_string();
-                let mut words = wrapper.iter().chain([&program]);
-                let mut command = Command::new(words.next().unwrap_or(&program));
-                command.args(words);
+                let mut command = command_line(wrapper, program.map_err(start)?.as_os_str());
                 let settings = serde_json::to_string(&settings).map_err(|error| start(error.into()))?;
                 command
                     .args(["serve", stack.name, FROM_ENVIRONMENT_OPTION])

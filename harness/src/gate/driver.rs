@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::load::{self, InFlight, Load, Operation, OwnCalls, WarmUp};
 use crate::observe::Observation;
 use crate::record::Wire;
-use crate::run::ledger;
+use crate::run::{counts, ledger};
 use crate::stacks::{Destination, Options, Stack, Way};
 use crate::stats::quantile_with_missing;
 use crate::sys::{self, Secret};
@@ -53,9 +53,18 @@ pub(super) struct DriverServer {
 pub(super) struct Request {
     /// The index of the server.
     pub server: usize,
-    /// For how long to call it, one call after the other: the answer is a [`Slice`]. Absent to count the bytes of a call
-    /// exactly: the answer is an `Option<Wire>`.
+    /// For how long to call it, one call after the other: the answer is a [`Slice`]. Without it and without `calls`, the bytes of
+    /// a call are counted exactly: the answer is an `Option<Wire>`.
     pub length: Option<Duration>,
+    /// How many calls to make, with a pause before each: the answer is their number. The program of a side may be of an older
+    /// version, which does not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<u32>,
+}
+
+/// How long one of the calls of [`Request::calls`] may take in a process under Callgrind, whose server waits for `delay`.
+pub(super) fn longest_pause(delay: Duration) -> Duration {
+    2 * (counts::PAUSE + delay) + Duration::from_millis(10)
 }
 
 /// The measurements of a slice.
@@ -107,8 +116,8 @@ fn serve_requests(print: &dyn Fn(&str) -> Result<(), String>) -> Result<(), Stri
         else {
             return Err(format!("there is no server {}", request.server));
         };
-        let answer = match request.length {
-            Some(length) => {
+        let answer = match (request.length, request.calls) {
+            (Some(length), _) => {
                 // Not before: this client may never call the server, which may accept a single connection at a time.
                 let client = match client {
                     Some(client) => client,
@@ -117,7 +126,18 @@ fn serve_requests(print: &dyn Fn(&str) -> Result<(), String>) -> Result<(), Stri
                 let slice = runtime.block_on(measure(stack, &settings, server, client, length))?;
                 serde_json::to_string(&slice)
             }
-            None => serde_json::to_string(&count(stack, &settings, server)?),
+            (None, Some(calls)) => {
+                let made = counts::make_calls(
+                    stack,
+                    destination(server),
+                    settings.operation,
+                    settings.seed,
+                    calls,
+                );
+                runtime.block_on(made)?;
+                serde_json::to_string(&calls)
+            }
+            (None, None) => serde_json::to_string(&count(stack, &settings, server)?),
         };
         print(&answer.map_err(|error| error.to_string())?)?;
     }

@@ -3,6 +3,7 @@
 mod build;
 mod command;
 mod contestant;
+mod count;
 mod decision;
 pub mod driver;
 mod error;
@@ -15,6 +16,7 @@ mod side;
 mod subject;
 mod tables;
 
+pub use count::CountedEnd;
 pub use decision::{Decider, Judgement, Verdict};
 pub use error::GateError;
 pub use outcome::{BytesOfStack, CountsOfStack, MetricOfRound, Outcome, RoundRecord};

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::count::CountedEnd;
 use super::decision::{Judgement, Verdict};
 use super::settings::{GateSettings, Metric};
 use super::side::ExchangedEnd;
 use crate::compare::CallBytes;
-use crate::record::ServerCounts;
+use crate::record::CallCounts;
 
 /// The result of a gate.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -60,16 +61,24 @@ impl BytesOfStack {
     }
 }
 
-/// The instructions and allocations of a call at the server of a stack.
+/// The instructions and allocations of a call of a stack at one end.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CountsOfStack {
     /// The name of the stack.
     pub stack: String,
+    /// The end.
+    pub end: CountedEnd,
     /// The counts, base and new.
-    pub counts: [ServerCounts; 2],
+    pub counts: [CallCounts; 2],
 }
 
 impl CountsOfStack {
+    /// The stack and the end, in words.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}, {}", self.stack, self.end.name())
+    }
+
     /// Whether a call takes more of either on the new side.
     #[must_use]
     pub fn has_more(&self) -> bool {
@@ -142,7 +151,7 @@ mod tests {
 
     #[test]
     fn an_instruction_in_a_hundred_more_is_found_whatever_the_times() {
-        let counts = |instructions| ServerCounts {
+        let counts = |instructions| CallCounts {
             stack: "rest".to_owned(),
             operation: crate::load::Operation::ADD,
             instructions,
@@ -153,7 +162,8 @@ mod tests {
             (20_010.0, Verdict::NotSlower, Verdict::NotSlower),
             (19_000.0, Verdict::Undecided, Verdict::Undecided),
         ] {
-            let row = CountsOfStack { stack: "rest".to_owned(), counts: [counts(20_000.0), counts(new)] };
+            let end = CountedEnd::Server;
+            let row = CountsOfStack { stack: "rest".to_owned(), end, counts: [counts(20_000.0), counts(new)] };
             assert_eq!(overall(&[], &[row], times), expected, "{new}");
         }
     }

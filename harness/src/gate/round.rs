@@ -15,8 +15,7 @@ use super::side::{ExchangedEnd, Side};
 use super::subject::Subject;
 use crate::compare::CallBytes;
 use crate::deploy::{CommandServer, Cores, DriverError, DriverProcess, ServerProcess, ServerStart};
-use crate::record::{ServerCounts, Wire};
-use crate::run::counts;
+use crate::record::Wire;
 use crate::stacks::{ServerOptions, Stack};
 use crate::stats::median;
 use crate::sys::Secret;
@@ -109,31 +108,6 @@ pub(super) fn count_bytes(
     Ok([bytes(Side::Base)?, bytes(Side::New)?])
 }
 
-/// The instructions and allocations of a call at the server of `stack` of `side`, which is a program.
-///
-/// # Errors
-/// [`GateError::Count`].
-pub(super) fn count_calls(
-    stack: &'static Stack,
-    side: Side,
-    contender: &Contender<'_>,
-    conditions: &Conditions<'_>,
-    seed: u64,
-) -> Result<ServerCounts, GateError> {
-    let mut options = conditions.options[side as usize].clone();
-    let clients = stack.protocol.separate(stack, side as usize, &mut options.protocol);
-    let program = match contender {
-        Contender::Program(program) => Some(*program),
-        Contender::Url(_) | Contender::Command(_) => None,
-    };
-    let server = ServerStart { options, program, ..ServerStart::of(stack) };
-    counts::count(&server, &clients, conditions.settings.operation, seed).map_err(|source| GateError::Count {
-        side,
-        stack: stack.name.to_owned(),
-        source,
-    })
-}
-
 /// The medians over `pairs` (base, new) of each metric that could be measured in at least half of them. On a busy machine, no
 /// call may end in a slice.
 fn medians(pairs: &[[Slice; 2]]) -> Vec<MetricOfRound> {
@@ -218,7 +192,7 @@ impl Cast {
             let failed = |source: DriverError| client_error(side, stack, source, <_>::default());
             let text = serde_json::to_string(&settings)
                 .map_err(|error| failed(DriverError::Failed(error.to_string())))?;
-            let driver = DriverProcess::start(program, &cores.client, SUBCOMMAND, (VARIABLE, &text));
+            let driver = DriverProcess::start(program, &[], &cores.client, SUBCOMMAND, (VARIABLE, &text));
             drivers.push(driver.map_err(failed)?);
         }
         Ok(Cast { servers, drivers })
@@ -272,7 +246,7 @@ impl Cast {
         exchanged: ExchangedEnd,
         length: Option<Duration>,
     ) -> Result<T, DriverError> {
-        let request = Request { server: exchanged.server_of(side), length };
+        let request = Request { server: exchanged.server_of(side), length, calls: None };
         let request =
             serde_json::to_string(&request).map_err(|error| DriverError::Failed(error.to_string()))?;
         let driver = &mut self.drivers[exchanged.client_of(side)];

@@ -12,6 +12,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::build::{Built, Program, Workshop};
 use super::contestant::{Contestant, Form, Linked};
+use super::count::{self, CountedEnd};
 use super::decision::Decider;
 use super::error::GateError;
 use super::outcome::{BytesOfStack, CountsOfStack, Outcome, RoundRecord, overall};
@@ -20,8 +21,8 @@ use super::settings::{GateSettings, Metric};
 use super::side::{ExchangedEnd, Side};
 use super::subject::Subject;
 use crate::deploy::broker::PrivateBroker;
-use crate::deploy::{CallgrindError, Cores};
-use crate::run::counts::{self, CountError};
+use crate::deploy::Cores;
+use crate::run::counts;
 use crate::stacks::{BrokerKind, ServerOptions, Stack};
 use crate::sys;
 
@@ -163,8 +164,8 @@ impl Gate<'_> {
         self.stacks.iter().map(count).collect()
     }
 
-    /// Counts the instructions and allocations of a call of each stack, if the servers differ and are programs. Adds a note if
-    /// Valgrind is missing.
+    /// Counts the instructions and allocations of a call of each stack at the ends that differ, if they are programs. Adds a note
+    /// where that cannot be.
     fn count_calls(
         &mut self,
         notes: &mut Vec<String>,
@@ -172,30 +173,31 @@ impl Gate<'_> {
     ) -> Result<Vec<CountsOfStack>, GateError> {
         let are_programs =
             self.contestants.iter().all(|contestant| matches!(contestant.form, Form::Program(_)));
-        if !self.request.counts || !are_programs || self.request.exchanged == ExchangedEnd::Client {
+        if !self.request.counts || !are_programs {
             return Ok(vec![]);
         }
         let linked = Linked::new(&self.contestants, &mut self.rng, self.interrupted)?;
         let [base, new] = linked.contenders(&self.contestants);
         let mut all = vec![];
-        for stack in self.stacks.iter().filter(|stack| counts::can_count(stack)) {
-            progress(&format!("counting the instructions of a call of {}", stack.name));
+        let stacks = self.stacks.iter().filter(|stack| counts::can_count(stack));
+        let ends = CountedEnd::of(self.request.exchanged);
+        for (stack, end) in stacks.flat_map(|stack| ends.iter().map(move |end| (*stack, *end))) {
+            progress(&format!("counting the instructions of a call of {} at the {}", stack.name, end.name()));
             let count = |side, contender| {
                 self.check_interrupted()?;
-                round::count_calls(stack, side, contender, &self.conditions(stack), self.request.seed)
+                count::count(stack, end, side, contender, &self.conditions(stack), self.request.seed)
             };
-            match (count(Side::Base, &base), count(Side::New, &new)) {
-                (Ok(base), Ok(new)) => {
-                    all.push(CountsOfStack { stack: stack.name.to_owned(), counts: [base, new] });
-                }
-                (Err(GateError::Count { source: CountError::Callgrind(CallgrindError::Missing), .. }), _) => {
+            let counted = count(Side::Base, &base).and_then(|base| Ok([base, count(Side::New, &new)?]));
+            match counted {
+                Ok(counts) => all.push(CountsOfStack { stack: stack.name.to_owned(), end, counts }),
+                Err(GateError::Count { side, source, .. }) if source.concerns_every_stack() => {
                     notes.push(format!(
-                        "The instructions and allocations of a call were not counted. {}.",
-                        CallgrindError::Missing
+                        "The instructions and allocations of a call were not counted. {}: {source}.",
+                        side.name()
                     ));
                     break;
                 }
-                (Err(error), _) | (_, Err(error)) => return Err(error),
+                Err(error) => return Err(error),
             }
         }
         Ok(all)

@@ -76,11 +76,13 @@ impl Outcome {
 
     /// The instructions and allocations of a call; `None` where they were not counted.
     fn counts(&self) -> Option<Table> {
-        let rows = self
-            .counts
-            .iter()
-            .map(|CountsOfStack { stack, counts: [base, new] }| counts::row(stack, base, new));
-        (!self.counts.is_empty()).then(|| counts::table(["base", "new"], rows.collect()))
+        let row = |counted: &CountsOfStack| {
+            let [base, new] = &counted.counts;
+            counts::row(&counted.name(), base, new)
+        };
+        let title = "Instructions and allocations of a call";
+        (!self.counts.is_empty())
+            .then(|| counts::table(title, ["base", "new"], self.counts.iter().map(row).collect()))
     }
 
     fn how_often_it_is_wrong(&self) -> String {
@@ -103,12 +105,9 @@ impl Outcome {
             return format!("A call takes more bytes: {}.", more.join(", "));
         }
         let more: Vec<_> =
-            self.counts.iter().filter(|row| row.has_more()).map(|row| row.stack.as_str()).collect();
+            self.counts.iter().filter(|row| row.has_more()).map(CountsOfStack::name).collect();
         if !more.is_empty() {
-            return format!(
-                "A call takes more instructions or allocations at the server: {}.",
-                more.join(", ")
-            );
+            return format!("A call takes more instructions or allocations: {}.", more.join("; "));
         }
         let of = |verdict| -> Vec<String> {
             let rows = self.judgements.iter().filter(|row| row.verdict == verdict);

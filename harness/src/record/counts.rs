@@ -1,13 +1,14 @@
-//! What a call takes at the server, counted.
+//! What a call takes at one end, counted.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::load::Operation;
 
-/// The instructions and allocations of a call at the server, counted by Callgrind over 800 calls.
+/// The instructions and allocations of a call at one end of the connection, in a record at the server; counted by Callgrind over
+/// 800 calls.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ServerCounts {
+pub struct CallCounts {
     /// The stack.
     pub stack: String,
     /// The operation.
@@ -18,7 +19,7 @@ pub struct ServerCounts {
     pub allocations: f64,
 }
 
-impl ServerCounts {
+impl CallCounts {
     /// The share by which counts of instructions of the same program may differ: timers, and the growth of tables.
     pub const MAX_NOISE: f64 = 0.005;
 
@@ -45,8 +46,8 @@ impl ServerCounts {
 mod tests {
     use super::*;
 
-    fn counts(instructions: f64, allocations: f64) -> ServerCounts {
-        ServerCounts { stack: "rest".to_owned(), operation: Operation::ADD, instructions, allocations }
+    fn counts(instructions: f64, allocations: f64) -> CallCounts {
+        CallCounts { stack: "rest".to_owned(), operation: Operation::ADD, instructions, allocations }
     }
 
     #[test]

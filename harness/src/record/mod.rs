@@ -35,7 +35,7 @@ pub use check::{Check, CheckFailure, CheckLevel};
 pub(crate) use codec::sample as codec_sample;
 pub use codec::{CodecTime, CodecTrial};
 pub use contention::{MAX_TAKEN_SHARE, MAX_UNDISTURBED_SHARE};
-pub use counts::ServerCounts;
+pub use counts::CallCounts;
 pub use deliveries::{Deliveries, WireOfWay};
 pub use fairness::{BrokerTerms, Fairness, Library, Process, SocketFacts};
 pub use file::{RECORD_FILE, RecordError, prepare_folder, read, read_from_log, write_atomically};
@@ -111,7 +111,7 @@ pub struct Record {
     pub wire_of_ways: Vec<WireOfWay>,
     /// Instructions and allocations of a call at the server, counted outside the trials, if that was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub counts: Vec<ServerCounts>,
+    pub counts: Vec<CallCounts>,
     /// The bytes of one call of `add` of each stack whose server the run started; empty where they were not captured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub captures: Vec<CapturedCall>,

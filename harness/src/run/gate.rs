@@ -14,7 +14,7 @@ use super::options::Options;
 use super::preflight::{self, Findings, Measured, RequiredRows};
 use crate::deploy::ServerStart;
 use crate::load::{Operation, OwnName, OwnOperations};
-use crate::record::{Record, ServerCounts, Skipped};
+use crate::record::{Record, CallCounts, Skipped};
 use crate::scenario::Plan;
 use crate::stacks::{Role, Stack, Way};
 use crate::trial::TrialContext;
@@ -118,7 +118,7 @@ fn count(
     stack: &'static Stack,
     context: &TrialContext<'_>,
     progress: Progress<'_>,
-) -> Result<Vec<ServerCounts>, RunError> {
+) -> Result<Vec<CallCounts>, RunError> {
     if !counts::can_count(stack) || context.targets.contains_key(stack.name) {
         return Ok(vec![]);
     }

@@ -176,14 +176,25 @@ fn a_few_instructions_more_are_found_where_times_show_nothing() {
         r#"RPCBENCH_SERVER=$(printf %s "$RPCBENCH_SERVER" | sed 's/"handler_cpu":null/"handler_cpu":{"secs":0,"nanos":20000}/')
 export RPCBENCH_SERVER"#,
     );
-    for (new, exit, expected) in [
-        (&usual, 0, "Not slower than the thresholds allow"),
-        (&more, 1, "A call takes more instructions or allocations at the server: rest-hyper"),
+    // The same bytes from a client that takes more instructions for them.
+    let other = script(
+        "other",
+        r#"RPCBENCH_DRIVER=$(printf %s "$RPCBENCH_DRIVER" | sed 's/"stack":"rest-hyper"/"stack":"rest"/')
+export RPCBENCH_DRIVER"#,
+    );
+    let no_more = "Not slower than the thresholds allow";
+    for (side, new, exit, expected) in [
+        ("server", &usual, 0, no_more),
+        ("server", &more, 1, "A call takes more instructions or allocations: rest-hyper, server"),
+        ("client", &usual, 0, no_more),
+        ("client", &more, 0, no_more),
+        ("client", &other, 1, "A call takes more instructions or allocations: rest-hyper, client"),
     ] {
-        let ended = finish(&mut repository.gate_with_counts(&["--base", &usual, "--new", new]));
-        let text = ended.with(exit, &["counting the instructions of a call of rest-hyper"]).out.join("\n");
+        let mut gate = repository.gate_with_counts(&["--base", &usual, "--new", new, "--side", side]);
+        let counting = format!("counting the instructions of a call of rest-hyper at the {side}");
+        let text = finish(&mut gate).with(exit, &[&counting]).out.join("\n");
         assert!(text.contains(expected), "{text}");
-        assert!(text.contains("Instructions and allocations of a call at the server"), "{text}");
+        assert!(text.contains("Instructions and allocations of a call"), "{text}");
     }
 }
 
