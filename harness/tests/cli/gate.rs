@@ -253,6 +253,22 @@ fn each_end_can_be_exchanged() {
 }
 
 #[test]
+fn servers_behind_brokers_are_compared_over_private_ones() {
+    let repository = Repository::with(&wrapper("s"));
+    repository.commit(&slowed(), "slow");
+    let settings = SHORT.replace(r#"["rest-hyper"]"#, r#"["amqp", "nats"]"#);
+    fs::write(repository.path().join("short.toml"), settings).unwrap();
+    for (new, exit) in [("first", 0), ("slow", 1)] {
+        let ended = finish(&mut repository.gate(&["--base", "first", "--new", new])).with(exit, &[]);
+        let text = ended.out.join("\n");
+        for stack in ["amqp", "nats"] {
+            let row = ended.out.iter().find(|line| line.contains(stack) && line.contains("CPU per call, server"));
+            assert!(row.is_some(), "{stack}: {text}");
+        }
+    }
+}
+
+#[test]
 fn servers_of_other_programs_are_started_by_a_command() {
     let repository = Repository::with("fn main() {}");
     let usual = format!("'{PROGRAM}' serve rest-hyper --listen 127.0.0.1:{{port}}");
