@@ -12,6 +12,11 @@ def two_digits(value):
     return f"{value:.1f}" if value < 9.95 else f"{value:,.0f}"
 
 
+def protocol(stack):
+    """The protocol of a stack, as its name begins with it."""
+    return stack.split("-")[0]
+
+
 class Measurement:
     """The figures of a measurement."""
 
@@ -55,6 +60,16 @@ class Measurement:
             return "undecided"
         return statement if pair["stacks"][0] == stack else {"faster": "slower", "slower": "faster"}[statement]
 
+    def fastest(self):
+        """The stack that is faster than all those of other protocols, and the best by its figure of its own; None where the
+        statements name no such protocol."""
+        stacks = {stack for pair in self.comparisons["pairs"] for stack in pair["stacks"]}
+        def beats_others(stack):
+            others = (other for other in stacks if protocol(other) != protocol(stack))
+            return all(self.statement(stack, other) == "faster" for other in others)
+        best = [stack for stack in sorted(stacks) if beats_others(stack)]
+        return min(best, key=lambda stack: self.value(stack, "p50"), default=None)
+
     def capacity(self, stack):
         """The calls per second of CPU time of the server, a lower bound where it was not saturated, and those observed. With
         many callers the floor `tcp` has a thread for each and is none."""
@@ -71,6 +86,11 @@ class Measurement:
     def longer(self, stack, other):
         """By how much the median of `stack` is longer than that of `other`, in whole percent."""
         return round(100 * (self.value(stack, "p50") / self.value(other, "p50") - 1))
+
+    def compared(self, stack, other):
+        """By how much a call of `stack` is longer or shorter than that of `other`: "12 % longer"."""
+        longer = self.longer(stack, other)
+        return f"{abs(longer)} % {'longer' if longer >= 0 else 'shorter'}"
 
     def times(self, stack, other):
         """How many times as long as `other` a call of `stack` takes, or in a throughput table the CPU time of its server's
