@@ -1,11 +1,13 @@
 //! A record in the formats of other tools, a file for each.
 
 mod bmf;
+mod codecs;
 mod csv;
 mod gha;
 mod hlog;
 mod junit;
 mod metrics;
+mod timelines;
 mod topologies;
 
 #[cfg(test)]
@@ -52,6 +54,10 @@ pub enum Kind {
     Csv,
     /// Comma-separated values: a row for each topology of each stack in each block
     CsvTopologies,
+    /// Comma-separated values: a row for each tenth of a second of each timeline of each stack
+    CsvTimelines,
+    /// Comma-separated values: a row for each format of codecs in each block
+    CsvCodecs,
     /// Bencher Metric Format, JSON
     Bmf,
     /// github-action-benchmark, JSON: metrics of which less is better (customSmallerIsBetter)
@@ -69,6 +75,8 @@ impl Kind {
         match self {
             Kind::Csv => &csv::Csv,
             Kind::CsvTopologies => &topologies::Topologies,
+            Kind::CsvTimelines => &timelines::Timelines,
+            Kind::CsvCodecs => &codecs::Codecs,
             Kind::Bmf => &bmf::Bmf,
             Kind::Gha => &gha::Gha { bigger_is_better: false },
             Kind::GhaBigger => &gha::Gha { bigger_is_better: true },

@@ -1,10 +1,12 @@
 //! Every format is read again by its reader or checked by its schema.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use calculator::ErrorKind;
+use codecs::Format;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
@@ -12,8 +14,11 @@ use serde_json::{Value, json};
 
 use super::{ExportError, Kind};
 use crate::record::{
-    AuditCheck, CheckName, Record, Status, TEN_BLOCKS, TopologyResult, read, topology_sample,
+    AuditCheck, CheckName, Record, Status, TEN_BLOCKS, TimelineBin, TimelineResult, TopologyResult,
+    codec_sample, read, topology_sample,
 };
+use crate::scenario::{Plan, Scenario};
+use crate::stacks::Stack;
 
 /// A record with its first measurement only, which has a comma, quotes and a line break in its name.
 static SAMPLE: LazyLock<Record> = LazyLock::new(|| {
@@ -66,18 +71,53 @@ fn topologies_have_a_row_for_each_stack_and_block() {
         topology_sample("2 × 3", "rest", 0, [2, 3], 6),
         TopologyResult { connections: None, ..topology_sample("2 × 3", "amqp", 1, [2, 3], 10) },
     ];
-    let text = Kind::CsvTopologies.export(&record).unwrap();
-    let mut reader = csv::Reader::from_reader(text.as_bytes());
-    let headers = reader.headers().unwrap().clone();
-    let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
-    let column = |row: usize, name: &str| {
-        rows[row][headers.iter().position(|header| header == name).unwrap()].to_owned()
-    };
+    let rows = rows(Kind::CsvTopologies, &record);
     assert_eq!(rows.len(), 2);
-    assert_eq!([column(0, "topology"), column(0, "connections")], ["2 × 3", "6"]);
-    assert_eq!([column(1, "connections"), column(1, "block")], ["", "1"]);
-    assert_eq!(column(0, "client_rss_after_bytes"), ((5 << 20) + 6 * 1_024).to_string());
-    assert_eq!([column(0, "broker_rss_after_bytes"), column(0, "right")], ["", "6"]);
+    assert_eq!([&*rows[0]["topology"], &*rows[0]["connections"]], ["2 × 3", "6"]);
+    assert_eq!([&*rows[1]["connections"], &*rows[1]["block"]], ["", "1"]);
+    assert_eq!(rows[0]["client_rss_after_bytes"], ((5 << 20) + 6 * 1_024).to_string());
+    assert_eq!([&*rows[0]["broker_rss_after_bytes"], &*rows[0]["right"]], ["", "6"]);
+}
+
+#[test]
+fn codecs_have_a_row_for_each_format_and_block() {
+    let mut record = SAMPLE.clone();
+    let mut failed = codec_sample(Format::Xml, 1, 9.0);
+    failed.encode = None;
+    record.codecs = vec![codec_sample(Format::Json, 0, 2.5), failed];
+    let rows = rows(Kind::CsvCodecs, &record);
+    assert_eq!(rows.len(), 2);
+    assert_eq!([&*rows[0]["format"], &*rows[0]["encode_ns"], &*rows[0]["decode_ns"]], ["json", "2.5", "7.5"]);
+    assert_eq!([&*rows[0]["call_bytes"], &*rows[0]["result_bytes"]], ["20", "10"]);
+    assert_eq!([&*rows[1]["block"], &*rows[1]["encode_ns"]], ["1", ""]);
+}
+
+#[test]
+fn timelines_have_a_row_for_each_bin() {
+    let mut record = SAMPLE.clone();
+    let scenario = Scenario::load("outage").unwrap();
+    let plan = Plan::new(&scenario, &[0, 1]).unwrap();
+    let planned = &plan.timelines()[0];
+    let trial = planned.trial(Stack::named("rest").unwrap());
+    let mut result = TimelineResult::new(&planned.timeline, &trial, 2);
+    let failed = [(ErrorKind::Undeliverable, 3), (ErrorKind::Internal, 1)].into();
+    result.bins = vec![
+        TimelineBin { scheduled: 5, right: 5, p50_ns: Some(900), ..TimelineBin::default() },
+        TimelineBin { scheduled: 5, right: 1, failed, answered: Some(1), ..TimelineBin::default() },
+    ];
+    record.timelines = vec![result];
+    let rows = rows(Kind::CsvTimelines, &record);
+    assert_eq!(rows.len(), 2);
+    assert_eq!([&*rows[0]["timeline"], &*rows[0]["stack"]], [&*planned.timeline.name, "rest"]);
+    assert_eq!(rows[0]["block"], "2");
+    assert_eq!([&*rows[0]["from_ns"], &*rows[0]["p50_ns"], &*rows[0]["answered"]], ["0", "900", ""]);
+    assert_eq!([&*rows[1]["from_ns"], &*rows[1]["failed"], &*rows[1]["answered"]], ["100000000", "4", "1"]);
+}
+
+/// The rows of `record` in a format of comma-separated values: the cells by their columns.
+fn rows(kind: Kind, record: &Record) -> Vec<BTreeMap<String, String>> {
+    let text = kind.export(record).unwrap();
+    csv::Reader::from_reader(text.as_bytes()).deserialize().map(Result::unwrap).collect()
 }
 
 #[test]
@@ -163,7 +203,7 @@ fn a_record_without_valid_trials_says_so() {
     let mut record = SAMPLE.clone();
     record.trials.clear();
     let kinds = [Kind::Csv, Kind::Bmf, Kind::Gha, Kind::GhaBigger, Kind::Junit, Kind::Hlog];
-    for kind in kinds.into_iter().chain([Kind::CsvTopologies]) {
+    for kind in kinds.into_iter().chain([Kind::CsvTopologies, Kind::CsvTimelines, Kind::CsvCodecs]) {
         assert!(matches!(kind.export(&record), Err(ExportError::Nothing(_))), "{kind:?}");
     }
 }
