@@ -1,7 +1,7 @@
 """Measure how often `rpcbench gate` is right on this machine.
 
     scripts/gate-power record [OPTION]... [CONDITION]...    record rounds, to be judged later
-    scripts/gate-power gates [OPTION]... [CONDITION]...     hold gates
+    scripts/gate-power gates [OPTION]... [CONDITION]...     run gates
     scripts/gate-power table [OPTION]...                    what was recorded, as a table
 
     same           the same program on both sides
@@ -17,10 +17,10 @@ is made anew for every 60 rounds; gates link both sides for every round. `table`
 decision of the gate, one piece after the other.
 
     --rounds N         record until there are N rounds of each condition (default: 600, some ten minutes each)
-    --gates N          hold gates until there are N (default: as many as the table requires)
+    --gates N          run gates until there are N (default: as many as the table requires)
     --stack STACK      the stack (default: rest-hyper)
     --folder FOLDER    the folder of the campaigns (default: results/campaigns)
-    --program PROGRAM  hold gates with this program instead of building one
+    --program PROGRAM  run gates with this program instead of building one
 
 Needs Linux and two cores. Exits with 1 if a figure of the table misses its requirement.
 """
@@ -88,7 +88,7 @@ def neighbour(wanted):
 
 
 def gate(condition, stack, slower_ns, *further):
-    """Holds a gate; returns its outcome."""
+    """Runs a gate; returns its outcome."""
     sides = [str(Program.path)] * 2 if condition is CONDITIONS["same"] else [".", "."]
     slower = [f"--new-server-arg=--handler-cpu={slower_ns}ns"] if slower_ns else []
     command = [Program.path, "gate", "--base", sides[0], "--new", sides[1], "--stack", stack, "--format", "json"]

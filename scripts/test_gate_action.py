@@ -1,6 +1,6 @@
 """Tests of the scripts of .github/actions/gate: `python3 -m unittest discover scripts`.
 
-With RPCBENCH_PROGRAM, the path of a built rpcbench, gates are held with it as well.
+With RPCBENCH_PROGRAM, the path of a built rpcbench, gates are run with it as well.
 """
 
 import os
@@ -96,7 +96,7 @@ class WithStandIn(Step):
                 ended, printed, summary, outputs = self.gate(code, table="", log="base: 100 % wrong\n<b>twice</b>\n")
                 self.assertEqual((ended, outputs), (exit_code, {"verdict": "failed"}))
                 self.assertIn("\n    base: 100 % wrong\n    <b>twice</b>\n", summary)
-                self.assertIn("could not be held: base: 100 %25 wrong%0A<b>twice</b>\n", printed)
+                self.assertIn("could not run: base: 100 %25 wrong%0A<b>twice</b>\n", printed)
 
     def test_inputs_are_passed_on_as_they_are(self):
         odd = "a b'\"`touch made`$(touch made);touch made\n::error::x\n%0A\\ --out=made é <script>|&> *"
@@ -183,7 +183,7 @@ class Install(Step):
 
 @unittest.skipUnless(PROGRAM, "RPCBENCH_PROGRAM is not set")
 class WithProgram(Step):
-    """Gates that are held, between servers of one program."""
+    """Gates that run between servers of one program."""
 
     def gate(self, base, new, **inputs):
         (self.folder / "short.toml").write_text(SETTINGS)
@@ -208,7 +208,7 @@ class WithProgram(Step):
             ended, printed, summary, outputs = self.gate(base, "", **inputs)
             self.assertEqual((ended, outputs), (code, {"verdict": "failed"}), printed)
             self.assertIn(words, summary)
-            self.assertRegex(printed, "::The gate could not be held: (rpcbench|error): ")
+            self.assertRegex(printed, "::The gate could not run: (rpcbench|error): ")
 
 
 if __name__ == "__main__":

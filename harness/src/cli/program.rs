@@ -21,8 +21,8 @@ use crate::sys;
     name = "rpcbench",
     version,
     max_term_width = 110,
-    after_help = "Exit codes: 0 success; 1 a negative result (an RPC error, a failed check, something missing); \
-                  2 wrong usage; 3 could not run (no server, no broker); 4 measured, but a trial failed its audit; \
+    after_help = "Exit codes: 0 success; 1 a negative result (an RPC error, a failed check, a broken objective, \
+                  a slower side of a gate, something missing); 2 wrong usage; 3 could not run (no server, no broker); 4 measured, but a trial failed its audit; \
                   129, 130, 143 ended early by SIGHUP, SIGINT, SIGTERM."
 )]
 struct Arguments {

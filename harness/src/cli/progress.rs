@@ -119,8 +119,8 @@ impl Progress {
             return self.problem(&format!("{name}: {complaint}"));
         }
         let level = match result.level_again_ns() {
-            Some(ns) => format!("level again after {} ms", ns / 1_000_000),
-            None => "not level again".to_owned(),
+            Some(ns) => format!("recovered after {} ms", ns / 1_000_000),
+            None => "not recovered".to_owned(),
         };
         let (lost, calls) = (result.lost(), result.counts().slots);
         self.line(&format!("{name}: {lost} of {calls} calls lost, {} late; {level}", result.late()));

@@ -102,7 +102,7 @@ impl<'a> Workshop<'a> {
     /// builds end once `interrupted` is set.
     ///
     /// # Errors
-    /// When there is no repository, or another gate is being held in it.
+    /// When there is no repository, or another gate is running in it.
     pub(super) fn open(side: Side, interrupted: &'a AtomicBool) -> Result<Self, GateError> {
         let root = git(Path::new("."), &["rev-parse", "--show-toplevel"])
             .map_err(|reason| GateError::Subject { side, reason })?;

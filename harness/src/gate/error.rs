@@ -1,4 +1,4 @@
-//! Why a gate cannot be held.
+//! Why a gate cannot run.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::deploy::broker::BrokerError;
 use crate::deploy::{DriverError, ServerError, format_log};
 use crate::run::counts::CountError;
 
-/// Why a gate cannot be held, or came to no end.
+/// Why a gate cannot run, or came to no end.
 #[derive(Debug, thiserror::Error)]
 pub enum GateError {
     /// A side cannot be used as it was given.
@@ -26,7 +26,7 @@ pub enum GateError {
     #[error("the gate was interrupted")]
     Interrupted,
     /// Another gate uses the same folder.
-    #[error("another gate is being held in {}", .0.display())]
+    #[error("another gate is running in {}", .0.display())]
     InUse(PathBuf),
     /// A side does not build.
     #[error("{} does not build; the whole output is in {}{}", side.name(), log.display(), format_log(end))]

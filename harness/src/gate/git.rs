@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 const VARIABLES_OF_HOOKS: [&str; 6] =
     ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX"];
 
-/// Lets `command` work on the repository around its folder, even if the gate is held in a hook of another one.
+/// Lets `command` work on the repository around its folder, even if the gate runs in a hook of another one.
 pub(super) fn forget_hook(command: &mut Command) -> &mut Command {
     for name in VARIABLES_OF_HOOKS {
         command.env_remove(name);

@@ -1,4 +1,4 @@
-//! Holds a gate: builds the sides, makes rounds, and ends when the answer is clear.
+//! Runs a gate: builds the sides, makes rounds, and ends when the answer is clear.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -54,7 +54,7 @@ pub struct Request {
 /// Receives a line about what the gate does.
 pub type Progress<'a> = &'a mut dyn FnMut(&str);
 
-/// A gate that is ready to be held.
+/// A gate that is ready to run.
 struct Gate<'a> {
     request: &'a Request,
     interrupted: &'a AtomicBool,
@@ -66,7 +66,7 @@ struct Gate<'a> {
     rng: ChaCha8Rng,
 }
 
-/// Holds a gate.
+/// Runs a gate.
 ///
 /// # Errors
 /// [`GateError`]; [`GateError::Interrupted`] once `interrupted` is set.

@@ -102,8 +102,8 @@ fn table(claim: &JudgedClaim) -> Table {
     let note = match measured {
         0 => None,
         measured => Some(format!(
-            "at most one claim in {:.0} has a false outcome in its table; with {measured} measured {} an outcome takes {} \
-             blocks",
+            "at most one claim in {:.0} has a wrong outcome in its table; with {measured} measured {} an outcome needs at \
+             least {} blocks",
             1.0 / ERROR_RATE,
             if measured == 1 { "condition" } else { "conditions" },
             claim.blocks_needed

@@ -50,8 +50,8 @@ impl Headroom {
     pub(super) fn warning(self, measurement: &str) -> Option<String> {
         (self.factor() < MIN_FACTOR).then(|| {
             format!(
-                "{measurement}: the generator has little headroom. It reached {} calls/s on {}, and {} are more than half \
-                 of that: response times may be those of the generator",
+                "{measurement}: the generator has little headroom. It reached {} calls/s on {}, and the rate \
+                 of {} calls/s is more than half of that: response times may include delays of the generator",
                 text::thousands(self.limit),
                 self.floor,
                 text::thousands(self.rate.get().into())

@@ -135,7 +135,7 @@ pub(super) fn table(all: &[Stability<'_>]) -> Table {
         all.iter().flat_map(|stability| stability.stacks.iter().map(move |stack| row(stability, stack)));
     Table {
         title: "Steadiness".to_owned(),
-        subtitle: Some("each block of a stack against its median block".to_owned()),
+        subtitle: Some("each block of a stack compared with its median block".to_owned()),
         columns: COLUMNS.to_vec(),
         rows: rows.collect(),
         is_grouped: true,

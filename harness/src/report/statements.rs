@@ -101,11 +101,11 @@ fn stacks(ranking: &Ranking, stack: usize, positions: &[usize]) -> Cell {
 fn delta(summary: &MeasurementSummary) -> String {
     let delta = summary.ranking.comparisons.delta;
     let reason = if delta > MIN_DELTA {
-        "the difference that a stack may have from itself in this measurement"
+        "the largest difference of a stack from itself that this measurement permits"
     } else if summary.pairs.iter().any(|pair| pair.ratio.is_some()) {
         "no stack differed more from itself in this measurement"
     } else {
-        "no stack was compared with itself, so noise that all blocks share would not be noticed"
+        "no stack was compared with itself, so noise that is common to all blocks would not be noticed"
     };
     format!("δ is {}: {reason}", text::percent(delta))
 }

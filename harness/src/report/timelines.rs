@@ -22,20 +22,21 @@ const COLUMNS: [Column; 9] = [
         .with_inline_range(),
     Column::number("late", "late", Unit::Count)
         .meaning(
-            "calls that were scheduled while no server ran, or no broker, and answered rightly after one was started",
+            "calls that were scheduled while no server or no broker ran, and answered correctly after it was started again",
         )
         .with_inline_range(),
-    Column::number("level-again", "level again ms", Unit::Count)
+    Column::number("level-again", "recovery ms", Unit::Count)
         .meaning(
-            "from the beginning of the last start to the second in which every call got the right answer, and half of \
-             those of each 100 ms did so within twice the median before; `–` if a block has none",
+            "recovery time: from the beginning of the last start to the first second in which every call got the correct \
+             answer, and half of the calls of each 100 ms within twice the median before the first event; `–` if a block \
+             has no such second",
         )
         .with_inline_range(),
     Column::number("median-before", "p50 before µs", Unit::Microseconds)
         .meaning("median response time before the first event"),
     Column::number("executed", "executed", Unit::Count).meaning(
-        "calls that the servers executed by their count, which is a few too small where one was killed; `–` where a \
-         server does not report it",
+        "calls that the servers executed, by their count (a little too small if a server was killed); `–` if a server \
+         does not report it",
     ),
 ];
 
@@ -50,7 +51,7 @@ const COLUMNS_OF_ADDED: [Column; 4] = [
         .meaning("longest response time of the calls of the last second; `–` if a block has one without a right answer")
         .with_inline_range(),
     Column::number("added-share", "by added servers %", Unit::Percent)
-        .meaning("share of the executed calls that servers executed which were added")
+        .meaning("share of the executed calls that the added servers executed")
         .with_inline_range(),
 ];
 

@@ -33,7 +33,7 @@ const COLUMNS: [Column; 11] = [
     Column::number("broker-memory", "broker KiB", Unit::Kibibytes)
         .meaning("the whole resident memory of the broker, which nothing else uses"),
     Column::number("memory-per-connection", "KiB each", Unit::Kibibytes)
-        .meaning("by how much the memory of all processes grew, for each connection"),
+        .meaning("growth of the memory of all processes per connection"),
 ];
 
 const KIB: f64 = 1_024.0;
@@ -203,7 +203,7 @@ impl<'a> Topologies<'a> {
             columns: COLUMNS.to_vec(),
             rows: self.stacks.iter().flat_map(StackTopologies::rows).collect(),
             note: self.forms().map(|forms| {
-                format!("the only form that gives the number that was counted in every topology: {forms}")
+                format!("the only formula that gives the counted number in every topology: {forms}")
             }),
             is_grouped: true,
             ..Table::default()

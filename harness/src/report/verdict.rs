@@ -171,15 +171,15 @@ impl fmt::Display for Verdict {
             ),
             Verdict::NotRanked { stack } => write!(
                 f,
-                "No verdict on the fastest protocol: {stack} is among the fastest, but it is not comparable with the other \
-                 stacks and not ranked."
+                "No verdict on the fastest protocol: {stack} is among the fastest, but it is not ranked, because it \
+                 cannot be compared with the other stacks."
             ),
             Verdict::TooFewBlocks { needed } => {
-                write!(f, "No verdict on the fastest protocol: it takes {needed} blocks with valid trials.")
+                write!(f, "No verdict on the fastest protocol: it needs {needed} blocks with valid trials.")
             }
             Verdict::NothingToCompare => write!(
                 f,
-                "No verdict on the fastest protocol: it takes two protocols, each with usual and minimal libraries."
+                "No verdict on the fastest protocol: it needs two protocols, each with a usual and a minimal library."
             ),
         }
     }

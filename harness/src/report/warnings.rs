@@ -42,8 +42,8 @@ pub(super) fn warnings(record: &Record) -> Vec<String> {
     }
     if record.scenario.contention == Contention::Label {
         warnings.push(
-            "trials count even if other processes, the hypervisor or a CPU quota kept their processes from running \
-             (`contention = label`)"
+            "trials under contention count, although other processes, the hypervisor or a CPU quota took CPU \
+             time from them (`contention = label`)"
                 .to_owned(),
         );
     }
@@ -108,7 +108,7 @@ fn unchecked(record: &Record) -> Option<String> {
     (!names.is_empty()).then(|| {
         let names: Vec<_> = names.into_iter().map(OwnName::as_str).collect();
         format!(
-            "answers were not checked: no expectation is given for {}; any result counts as correct",
+            "answers of {} were not checked, because the scenario expects nothing of them: any result counts as correct",
             names.join(", ")
         )
     })

@@ -149,7 +149,7 @@ fn check_condition(scenario: &Scenario, condition: &Condition) -> Result<(), Mis
     check_subject(scenario, condition, &condition.measurement, &condition.stack)?;
     match condition.compared_with() {
         Some(other) if other == (condition.measurement.as_str(), condition.stack.as_str()) => {
-            refused("is about the ratio of a figure to itself; `over` takes another stack or measurement")
+            refused("compares a figure with itself; `over` must name another stack or measurement")
         }
         Some((measurement, stack)) => check_subject(scenario, condition, measurement, stack),
         None => Ok(()),

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A statement about the protocols that a run judges. It holds if each of its conditions is true, does not hold if each is
-/// false, and holds in part if some are true and some are false. Otherwise the run cannot tell.
+/// A statement about the protocols, on which the report gives a verdict. It holds if each of its conditions is true,
+/// does not hold if each is false, and holds in part if some are true and some are false. Otherwise the verdict is
+/// *cannot tell*.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {
@@ -36,15 +37,15 @@ pub struct Condition {
     /// The figure.
     #[schemars(example = &"bytes")]
     pub figure: ClaimFigure,
-    /// The lower limit: the condition is true from it on.
+    /// The lower limit: the condition is true at this value and above.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = 1.5)]
     pub at_least: Option<f64>,
-    /// The upper limit: the condition is true up to it.
+    /// The upper limit: the condition is true at this value and below.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = 0.7)]
     pub at_most: Option<f64>,
-    /// Why this threshold.
+    /// The reason for this threshold.
     #[schemars(example = &"Half as much again is more than any choice of headers explains.")]
     pub reason: String,
     /// The condition is about the ratio to the same figure of another stack, or in another measurement: `{ stack = "zerorpc" }`,
@@ -54,7 +55,7 @@ pub struct Condition {
     pub over: Option<Over>,
 }
 
-/// The other side of a ratio. What is absent is the same as in the condition.
+/// The other side of a ratio. A key that is left out has the value of the condition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Over {
@@ -95,30 +96,30 @@ pub enum ClaimFigure {
     /// CPU time of all processes per correct answer.
     #[serde(rename = "cpu")]
     Cpu,
-    /// Bytes of a call in both directions on all of its connections: through a broker on those of the client and of the server.
-    /// Where each call opens a connection, the bytes that opening it takes count, too. They are counted, so that the condition
-    /// needs no interval.
+    /// Bytes of a call in both directions on all of its connections: through a broker on those of the client and of the
+    /// server. If each call opens a connection, the bytes of opening it are included. Bytes are counted exactly, so the
+    /// condition needs no interval.
     #[serde(rename = "bytes")]
     Bytes,
-    /// Of a timeline: the calls that got no right answer. Such a figure decides by its smallest and its largest block.
+    /// Of a timeline: the calls that got no correct answer. The condition is judged by the smallest and the largest block.
     #[serde(rename = "lost")]
     Lost,
     /// Of a timeline: the calls that ended with an error, other than a timeout.
     #[serde(rename = "failed")]
     Failed,
-    /// Of a timeline: the calls that were scheduled while no server ran, or no broker, and answered after one was started.
+    /// Of a timeline: the calls that were scheduled while no server or no broker ran, and answered after it was started again.
     #[serde(rename = "late")]
     Late,
-    /// Of a timeline: the time in milliseconds until calls were level again.
+    /// Of a timeline: the recovery time in milliseconds, from the beginning of the last start until calls were answered as before.
     #[serde(rename = "level-again-ms")]
     LevelAgain,
     /// Of a topology: the open TCP connections. Such a figure decides by its smallest and its largest block.
     #[serde(rename = "sockets")]
     Sockets,
-    /// Of a topology: the time in milliseconds from the first connect to the last answer of the first calls. It takes two blocks.
+    /// Of a topology: the time in milliseconds from the first connect to the last answer of the first calls. It needs at least two blocks.
     #[serde(rename = "set-up-ms")]
     SetUp,
-    /// Of a topology: the memory in MiB by which clients and servers grew, and all that the broker takes where there is one. It
+    /// Of a topology: the growth of the memory of clients and servers, plus all memory of the broker if there is one, in MiB. It
     /// takes two blocks.
     #[serde(rename = "memory")]
     Memory,
@@ -132,7 +133,7 @@ pub enum ClaimFigure {
     /// Of a timeline: the longest response time in milliseconds of the calls of its last second.
     #[serde(rename = "slowest-at-end-ms")]
     SlowestAtEnd,
-    /// Of a timeline: the share of the calls that servers executed which were added, in percent.
+    /// Of a timeline: the share of the calls that the added servers executed, in percent.
     #[serde(rename = "added-share")]
     AddedShare,
     /// Of a measurement with several servers: the share of the calls that the server with the most of them executed, in percent.
@@ -142,8 +143,8 @@ pub enum ClaimFigure {
     /// percent.
     #[serde(rename = "least-busy-share")]
     LeastBusyShare,
-    /// Of a measurement whose messages have no answer: the mean number of receivers that a message had. Those of the warm-up
-    /// are counted, too.
+    /// Of a measurement whose messages have no answer: the mean number of receivers of a message. Messages of the
+    /// warm-up are included.
     #[serde(rename = "deliveries")]
     Deliveries,
 }
@@ -223,7 +224,7 @@ impl ClaimFigure {
             ClaimFigure::Lost => "calls lost",
             ClaimFigure::Failed => "calls failed",
             ClaimFigure::Late => "calls late",
-            ClaimFigure::LevelAgain => "time until level again",
+            ClaimFigure::LevelAgain => "recovery time",
             ClaimFigure::Sockets => "connections",
             ClaimFigure::SetUp => "set-up time",
             ClaimFigure::Memory => "memory",

@@ -73,10 +73,10 @@ pub struct Scenario {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(example = [["rest", "jsonrpc"], ["zerorpc", "zerorpc"]])]
     pub pairs: Vec<[String; 2]>,
-    /// Service level objectives that every stack but the floors must keep: `FIGURE<LIMIT` or `NAME.FIGURE<LIMIT`, where NAME is a
-    /// measurement or an operation, also one of a mix; also with `<=`, `>` and `>=`. The figures are p50, p90, p95, p99, p99.9 and max
-    /// (response times), error_rate (a share of the calls) and rate (correct answers per second). If one is broken, `rpcbench run`
-    /// ends with exit code 1.
+    /// Service level objectives that every stack except the floors must keep: `FIGURE<LIMIT` or `NAME.FIGURE<LIMIT`.
+    /// NAME is a measurement or an operation, which may be part of a mix. `<=`, `>` and `>=` are possible, too. The
+    /// figures are p50, p90, p95, p99, p99.9 and max (response times), error_rate (a share of the calls) and rate
+    /// (correct answers per second). If one is broken, `rpcbench run` ends with exit code 1.
     #[serde(rename = "slo", default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<String>", example = ["get_user.p99<20ms", "error_rate<0.1%"])]
     pub slos: Vec<Slo>,
@@ -105,7 +105,7 @@ pub struct Scenario {
     /// The codecs that are compared in each block, each a `[[codec]]` table.
     #[serde(rename = "codec", default, skip_serializing_if = "Vec::is_empty")]
     pub codecs: Vec<CodecMeasurement>,
-    /// The claims that a run judges, each a `[[claim]]` table.
+    /// The claims on which the report gives a verdict, each a `[[claim]]` table.
     #[serde(rename = "claim", default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<Claim>,
     /// The timelines that are made of each stack after the searches, each a `[[timeline]]` table.
@@ -139,8 +139,8 @@ pub struct Measurement {
     /// services. Or the name of an `[[operation]]` of the scenario, or `mix` for all of them.
     #[schemars(example = &"echo:10KiB")]
     pub operation: Operation,
-    /// How clients send. All but calls have no answer; the latency is then the time until the client may go on, and the messages
-    /// are counted at each receiver. A stack that cannot send in this way is not measured.
+    /// How clients send. Only calls have an answer. For other ways, the latency is the time until the client may
+    /// continue, and each receiver counts its messages. A stack that cannot send in this way is not measured.
     #[serde(default, skip_serializing_if = "is_call")]
     #[schemars(example = &"cast", extend("default" = "call"))]
     pub way: Way,
@@ -180,7 +180,7 @@ pub struct Measurement {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = false)]
     pub floors: Option<bool>,
-    /// The number of blocks, where it is smaller than the scenario's: the measurement is then in the first ones only.
+    /// The number of blocks, if it is smaller than the scenario's: the measurement then takes part in the first blocks only.
     #[serde(default, deserialize_with = "count::optional", skip_serializing_if = "Option::is_none")]
     #[schemars(example = 12)]
     pub blocks: Option<NonZeroU32>,
@@ -198,7 +198,7 @@ pub struct Measurement {
     #[schemars(with = "Option<String>", example = &"threads:4")]
     pub executor: Option<Executor>,
     /// What each handler does before it answers: `sleep:TIME` (it waits without using the CPU) or `compute:TIME` (it uses this
-    /// much CPU time), up to 10 s. Choose a window of many calls, and no `slice` where a call takes milliseconds.
+    /// much CPU time), up to 10 s. Choose a window with room for many calls, and no `slice` if a call takes milliseconds.
     #[serde(default, with = "text::option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", example = &"sleep:5ms")]
     pub work: Option<Work>,
@@ -217,8 +217,8 @@ pub struct Measurement {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Exchange", example = serde_json::json!({ "kind": "topic", "bindings": 1000 }))]
     pub exchange: Option<Exchange>,
-    /// Options of the servers that belong to their protocol, with the names that they have on the command line of `rpcbench
-    /// serve`. A stack whose server lacks one of them is not measured. The topic of AMQP is always that of the run.
+    /// Options of the servers that are specific to their protocol, named as on the command line of `rpcbench serve`. A
+    /// stack whose server lacks one of them is not measured. The topic of AMQP is always that of the run.
     #[serde(default, skip_serializing_if = "OptionValues::is_empty")]
     #[schemars(example = serde_json::json!({ "prefetch": 1, "ack": "after" }))]
     pub options: OptionValues,

@@ -12,15 +12,15 @@ use crate::stacks::text;
 /// The largest number of servers of a trial or a timeline.
 pub(super) const MAX_SERVERS: NonZeroU32 = NonZeroU32::new(32).unwrap();
 
-/// Servers of a measurement whose handlers do other work than those of the others.
+/// Servers of a measurement whose handlers do different work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlowServers {
-    /// How many of the servers; the last ones that are started.
+    /// The number of such servers. They are the last ones that are started.
     #[serde(deserialize_with = "count::deserialize")]
     #[schemars(example = 1)]
     pub servers: NonZeroU32,
-    /// What their handlers do before they answer, as `work` of the measurement.
+    /// What their handlers do before they answer, in the form of the measurement's `work`.
     #[serde(with = "text")]
     #[schemars(with = "String", example = &"sleep:20ms")]
     pub work: Work,

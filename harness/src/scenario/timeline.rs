@@ -24,8 +24,8 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(600);
 /// The largest number of calls: the outcome of each is kept until the timeline is over.
 const MAX_CALLS: u64 = 1_000_000;
 
-/// One timeline of each stack: calls at a fixed rate while servers, or the broker, end and start, and what becomes of the
-/// calls.
+/// One timeline of each stack: calls at a fixed rate while servers, or the broker, are stopped, killed and started, and
+/// what happens to the calls.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Timeline {
@@ -45,7 +45,7 @@ pub struct Timeline {
     #[serde(with = "duration")]
     #[schemars(with = "String", example = &"8s")]
     pub length: Duration,
-    /// The stacks, of those of the scenario; by default all that can take part. A stack without a server cannot, and a stack
+    /// Which of the scenario's stacks to measure; by default all that can take part. A stack without a server cannot, and a stack
     /// without a broker cannot where the broker ends.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(example = ["rest", "amqp"])]
@@ -106,7 +106,7 @@ pub struct TimelineEvent {
 pub enum Action {
     /// The first server that runs is killed (SIGKILL).
     KillServer,
-    /// The first server that runs is asked to end. It finishes the calls that it has begun.
+    /// The first server that runs is told to stop. It finishes its calls in progress.
     StopServer,
     /// The first server that has ended is started again, at the same address.
     StartServer,

@@ -41,7 +41,7 @@ pub struct Topology {
     /// Which cores clients and servers use.
     #[schemars(example = &"split")]
     pub placement: Placement,
-    /// The stacks, of those of the scenario; by default all that have a server. Floors only where the scenario lists them.
+    /// The stacks, of those of the scenario; by default all that have a server. Floors take part only if the scenario lists them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(example = ["rest", "amqp"])]
     pub stacks: Vec<String>,

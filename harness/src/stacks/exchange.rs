@@ -25,10 +25,10 @@ pub struct Exchange {
 pub enum ExchangeKind {
     /// To the queues that are bound with the routing key of the message. The other bindings have other keys.
     Direct,
-    /// To the queues that are bound with a pattern that the routing key matches. The other bindings have patterns that it does not
-    /// match, two of three with a wildcard.
+    /// To the queues that are bound with a pattern that the routing key matches. The other bindings have patterns that
+    /// the key does not match; two of three patterns have a wildcard.
     Topic,
-    /// To every queue that is bound. The other bindings lead to a queue each, which keeps the last message only.
+    /// To every queue that is bound. Each other binding leads to a separate queue, which keeps only the last message.
     Fanout,
 }
 

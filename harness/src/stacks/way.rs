@@ -15,7 +15,7 @@ pub enum Way {
     /// One server gets the message. There is no answer: the client goes on when the broker has confirmed the message, or when
     /// it is written if the stack has no confirms.
     Cast,
-    /// The same, and every server gets the message.
+    /// Like `cast`, but every server gets the message.
     Fanout,
     /// An event, which one of the listeners gets. The client goes on when the broker has confirmed it.
     Notify,

@@ -14,7 +14,8 @@ use super::generator::Generator;
 
 /// A call of your own service, instead of one of the calculator's methods. A measurement names it as its `operation`; the operation
 /// `mix` stands for all of them, called in proportion to their weights. A text `{x}` in `params`, `path`, `headers`, `body` or
-/// `expect` stands for the variable `x`: a whole text for the variable's value with its type, a part of a longer one for its text.
+/// `expect` stands for the variable `x`: if it is the whole text, it becomes the variable's value with its type; in a
+/// longer text, the value as text.
 /// `{{x}}` is the text `{x}` itself. See [your own service](own-service.md).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -55,7 +56,7 @@ pub struct OwnOperation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Expect", example = serde_json::json!({ "pointer": "/name", "equals": "Ann" }))]
     pub expect: Option<Expect>,
-    /// The values of the variables, for each call new ones.
+    /// The variables. Each call gets new values.
     #[serde(default, skip_serializing_if = "Variables::is_empty")]
     #[schemars(example = serde_json::json!({ "file": "users.csv" }))]
     pub variables: Variables,

@@ -31,7 +31,7 @@ fn how_sure(record: &Record, summary: &Summary) -> Option<String> {
     let blocks = describe::blocks(record);
     if comparisons.pairs.iter().all(|pair| pair.ratio.is_none()) {
         return Some(format!(
-            "Nothing is certain yet: this run has {blocks}, and a statement about two stacks takes {}. The figures are \
+            "Nothing is certain yet: this run has {blocks}, and a statement about two stacks needs at least {}. The figures are \
              medians, with the smallest and the largest block.",
             comparisons.blocks_needed
         ));

@@ -65,7 +65,7 @@ impl Choice<'_> {
 
     /// Why there is no statement yet.
     fn too_few_blocks(&self) -> String {
-        format!("by its median; a statement takes {} blocks", self.summary.ranking.comparisons.blocks_needed)
+        format!("by its median; a statement needs at least {} blocks", self.summary.ranking.comparisons.blocks_needed)
     }
 
     /// The stacks to which no other is certainly superior, and why.
@@ -171,7 +171,7 @@ impl Choice<'_> {
         let (fastest, slowest) = (*brokered.first()?, *direct.last()?);
         let reason = match (self.ratio(slowest, fastest), self.statement(slowest, fastest)) {
             (Some(ratio), Some(Statement::Faster)) => format!(
-                "the least that a broker costs here: {}, the slowest stack without one, is ahead by {}",
+                "the lowest cost of a broker here: {}, the slowest stack without a broker, is faster by {}",
                 slowest.stack,
                 text::lead(&ratio)
             ),

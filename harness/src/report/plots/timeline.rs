@@ -210,8 +210,8 @@ fn draw_line(canvas: &mut Canvas<'_>, points: &[(f64, f64)], colour: plotters::s
 fn summary(result: &TimelineResult) -> String {
     let count = |calls: u64| text::thousands(calls as f64);
     let level = result.level_again_ns().map_or_else(
-        || "not level again".to_owned(),
-        |ns| format!("level again after {} ms", count(ns / 1_000_000)),
+        || "not recovered".to_owned(),
+        |ns| format!("recovered after {} ms", count(ns / 1_000_000)),
     );
     let (lost, calls, late) = (result.lost(), result.counts().slots, result.late());
     format!("{} of {} lost, {} late; {level}", count(lost), count(calls), count(late))

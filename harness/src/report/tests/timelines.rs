@@ -86,7 +86,7 @@ fn a_timeline_has_a_table_in_every_form_and_a_figure() {
 
     let folder = tempfile::tempdir().unwrap();
     let page = std::fs::read_to_string(write(&record, &summary, folder.path()).unwrap()).unwrap();
-    assert!(page.contains("1,000 of 2,750 lost, 0 late; level again after 0 ms"), "no figure");
+    assert!(page.contains("1,000 of 2,750 lost, 0 late; recovered after 0 ms"), "no figure");
     assert!(!page.contains("<did>"));
     let markdown = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
     assert!(markdown.contains("](timeline-server-away.svg)") && markdown.contains("## server away"));
