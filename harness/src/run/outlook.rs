@@ -43,8 +43,8 @@ pub struct Outlook {
     topologies: (usize, Duration),
     /// The largest number of stacks that a table of the run compares with each other; floors are not among them.
     stacks: usize,
-    /// The number of blocks of the tables; of several the smallest.
-    blocks_of_tables: u32,
+    /// The smallest and the largest number of blocks of a table.
+    blocks_of_tables: [u32; 2],
     /// The smallest number of blocks with which a statement about two of these is possible.
     blocks_needed: usize,
     /// What can be stated, for each kind of measurement of which the noise is known.
@@ -99,7 +99,9 @@ impl Outlook {
             .collect();
         let stacks = compared.iter().map(|(_, stacks)| *stacks).max().unwrap_or(0);
         let blocks_of = |measurement: &Measurement| scenario.blocks_of(measurement).get();
-        let blocks_of_tables = compared.iter().map(|(measurement, _)| blocks_of(measurement)).min();
+        let blocks_of_tables: Vec<u32> =
+            compared.iter().map(|(measurement, _)| blocks_of(measurement)).collect();
+        let blocks_of_tables = [blocks_of_tables.iter().min(), blocks_of_tables.iter().max()];
         let power = Power::of_reference().ok();
         let mut differences: Vec<Difference> = Vec::new();
         let mut unknown = 0;
@@ -120,7 +122,7 @@ impl Outlook {
             timelines: timelines(plan),
             topologies: topologies(plan),
             stacks,
-            blocks_of_tables: blocks_of_tables.unwrap_or(blocks),
+            blocks_of_tables: blocks_of_tables.map(|of_tables| of_tables.copied().unwrap_or(blocks)),
             blocks_needed: blocks_for_pairs(stacks * stacks.saturating_sub(1) / 2),
             differences,
             unknown,
@@ -137,13 +139,19 @@ impl Outlook {
         if self.stacks < 2 {
             return String::new();
         }
-        let (blocks, stacks, needed) = (self.blocks_of_tables, self.stacks, self.blocks_needed);
-        if u32::try_from(needed).is_ok_and(|needed| blocks < needed) {
+        let ([fewest, blocks], stacks, needed) = (self.blocks_of_tables, self.stacks, self.blocks_needed);
+        let are_too_few = |blocks: u32| u32::try_from(needed).is_ok_and(|needed| blocks < needed);
+        if are_too_few(blocks) {
+            let few = if fewest == 1 { "1 block is".to_owned() } else { format!("{fewest} blocks are") };
             return format!(
-                "{blocks} blocks are too few to state any difference: {stacks} stacks take {needed} blocks or more \
-                 (--blocks {needed})"
+                "{few} too few to state any difference: {stacks} stacks take {needed} blocks or more (--blocks {needed})"
             );
         }
+        let except = if are_too_few(fewest) {
+            format!("; none in measurements of fewer than {needed} blocks")
+        } else {
+            String::new()
+        };
         let list = |of: fn(&Difference) -> Option<f64>| {
             let words = self
                 .differences
@@ -175,7 +183,7 @@ impl Outlook {
         };
         format!(
             "{stacks} stacks, {blocks} blocks: differences from about {now} can be stated, in four of five runs with the \
-             noise of the reference record{unknown}{more}"
+             noise of the reference record{unknown}{except}{more}"
         )
     }
 }
@@ -370,7 +378,7 @@ mod tests {
         });
         let whole = outlook("quick", |scenario| scenario.measurements.truncate(1));
         assert_eq!(changed.duration - whole.duration, 2 * 2 * Duration::from_millis(70 + 30));
-        assert_eq!((changed.trials_per_block, changed.blocks_of_tables), (whole.trials_per_block + 2, 2));
+        assert_eq!((changed.trials_per_block, changed.blocks_of_tables), (whole.trials_per_block + 2, [2, 5]));
         let text = changed.to_string();
         assert!(text.contains("5 blocks of up to 14 trials"), "{text}");
         assert!(text.contains("2 blocks are too few"), "{text}");
