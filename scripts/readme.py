@@ -31,6 +31,7 @@ from tables import detectable_rows, power_rows, rows, stacks_of
 
 REFERENCE = ROOT / "results" / "reference"
 AMQP = ROOT / "results" / "amqp"
+CLAIMS = ROOT / "results" / "claims"
 POWER = ROOT / "harness" / "src" / "run" / "power.json"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "harness" / "docs").glob("*.md"))]
 REGION = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -277,6 +278,22 @@ def validated(_of):
             *rows(["figure", "required", "measured", "command"], list(validation.table_rows(records)))]
 
 
+VERDICTS = {"holds": "holds", "holds-in-part": "holds in part", "does-not-hold": "does not hold", "cannot-tell": "cannot tell"}
+
+
+def claims(_of):
+    """The verdict on every claim of the record of the scenario `claims`, with the numbers."""
+    judged = report(CLAIMS)["claims"]
+    record = json.loads((CLAIMS / "record.json").read_text(encoding="utf-8"))
+    counts = ", ".join(f"{sum(claim['verdict'] == key for claim in judged)} {'of them ' * (not at)}{words}"
+                       for at, (key, words) in enumerate(VERDICTS.items()))
+    machine = record["machine"]
+    processor = (machine["processor"] or machine["architecture"]).removesuffix(" Processor")
+    return [*wrapped(f"{len(judged)} claims, measured on {record['started'][:10]} on {processor}, {machine['cores']} cores: {counts}."),
+            "", *rows(["claim", "verdict", "why"],
+                      [[claim["statement"], VERDICTS[claim["verdict"]], claim["sentence"]] for claim in judged])]
+
+
 def power(of):
     """What simulated tables state with the noise of the reference record."""
     simulated = json.loads(POWER.read_text(encoding="utf-8"))
@@ -291,7 +308,7 @@ def power(of):
             *power_rows(simulated)]
 
 
-REGIONS = {"choice": choice, "results": results, "conditions": conditions, "findings": findings,
+REGIONS = {"choice": choice, "claims": claims, "results": results, "conditions": conditions, "findings": findings,
            "implementation": implementation, "noise": noise,
            "requirements": requirements, "validated": validated, "amqp-steps": amqp_steps,
            "power": power}

@@ -65,7 +65,7 @@ pub struct Rates {
     pub false_equal_noise: f64,
     /// The share of tables with a false statement, where each stack has that of a real one.
     pub false_own_noise: f64,
-    /// The share of tables that state each of [`EFFECTS`].
+    /// The share of tables that state each of [`EFFECTS`], where each stack has the noise of a real one.
     pub stated: [f64; EFFECTS.len()],
 }
 
@@ -155,7 +155,7 @@ impl Rates {
             share(none.with_false_statement + some.with_false_statement, none.tables + some.tables)
         };
         let stated = |effect| {
-            let outcome = simulate(effect, Source::AnyStack);
+            let outcome = simulate(effect, Source::OneStack);
             share(outcome.with_effect_stated, outcome.tables)
         };
         Rates {
@@ -170,7 +170,7 @@ impl Rates {
 
 /// The smallest difference that the share [`POWER`] of tables states, rounded up to a tenth of a percent.
 fn detectable(noise: &Noise, stacks: usize, blocks: u32, tables: u32, seed: u64) -> Option<f64> {
-    let table = Table { stacks, blocks, effect: 0.0, source: Source::AnyStack };
+    let table = Table { stacks, blocks, effect: 0.0, source: Source::OneStack };
     noise.detectable(table, POWER, tables, seed).map(|effect| (1000.0 * effect).ceil() / 1000.0)
 }
 

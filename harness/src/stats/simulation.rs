@@ -6,6 +6,7 @@
 //! pairs of the same blocks, as it does in a real table: their halves were measured next to each other, which two stacks of a
 //! block were not, so the noise of stacks would make it too large.
 
+use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -34,7 +35,8 @@ pub enum Source {
     /// That of any real stack, chosen anew in each block. All simulated stacks have the same distribution, so that the true
     /// ratio of two of them is known exactly.
     AnyStack,
-    /// That of one real stack, always the same, so that simulated stacks differ in how noisy they are.
+    /// That of one real stack, which is chosen anew for each table, another one for each simulated stack while there are any. So
+    /// simulated stacks differ in how noisy they are, and two of them have as much noise in common as two real ones.
     OneStack,
 }
 
@@ -93,9 +95,13 @@ impl Noise {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut outcome = Outcome::default();
         for _ in 0..count {
-            let (stacks, same) = self.draw(table, &mut rng);
-            let compared = Comparisons::new(&stacks.iter().collect::<Vec<_>>(), &same);
-            let is_false = |pair: &Comparison| self.is_false(pair, compared.delta, table);
+            let drawn = self.draw(table, &mut rng);
+            let compared = Comparisons::new(&drawn.speeds.iter().collect::<Vec<_>>(), &drawn.same);
+            let is_false = |pair: &Comparison| {
+                let factor = if pair.stacks[0] == 0 { drawn.first } else { 1.0 };
+                let (low, high) = self.true_ratio(pair.stacks, &drawn.stacks);
+                is_false(pair, compared.delta, (factor * low, factor * high))
+            };
             outcome.tables += 1;
             outcome.with_false_statement += u32::from(compared.pairs.iter().any(is_false));
             let first = compared.between(0, 1).map(|pair| pair.statement);
@@ -104,8 +110,8 @@ impl Noise {
         outcome
     }
 
-    /// The smallest effect that the share `power` of tables states: that the first stack is faster than the second, with
-    /// all the pairs of `table` and δ from the A/A pairs. `None` where there are too few blocks for any statement. The effect
+    /// The smallest effect that the share `power` of tables states: that the first stack is faster than the second by as much,
+    /// with all the pairs of `table` and δ from the A/A pairs. `None` where there are too few blocks for any statement. The effect
     /// of `table` is not used; `seed` determines the result.
     #[must_use]
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
@@ -115,10 +121,10 @@ impl Noise {
         let two = Table { stacks: 2, effect: 0.0, ..table };
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let stated_from = |_| {
-            let (stacks, same) = self.draw(two, &mut rng);
-            let low = ratio(stacks.first()?, stacks.get(1)?, error)?.low;
+            let drawn = self.draw(two, &mut rng);
+            let low = ratio(drawn.speeds.first()?, drawn.speeds.get(1)?, error)?.low;
             // The effect multiplies the whole interval, which must lie beyond δ.
-            Some((1.0 + delta(&same)) / low - 1.0)
+            Some((1.0 + delta(&drawn.same)) / low - 1.0)
         };
         let mut effects: Vec<f64> = (0..count).map(stated_from).collect::<Option<_>>()?;
         effects.sort_unstable_by(f64::total_cmp);
@@ -126,52 +132,72 @@ impl Noise {
     }
 
     /// The speeds of the stacks of `table`, and the ratios of the A/A pairs in the same blocks.
-    fn draw(&self, table: Table, rng: &mut ChaCha8Rng) -> (Vec<ByBlock>, Vec<Interval>) {
+    fn draw(&self, table: Table, rng: &mut ChaCha8Rng) -> Drawn {
+        let (count, pairs) = self.blocks.first().map_or((0, 0), |block| (block.stacks.len(), block.same.len()));
+        let mut stacks: Vec<usize> = (0..count).collect();
+        match table.source {
+            Source::AnyStack => stacks.clear(),
+            Source::OneStack => stacks.shuffle(rng),
+        }
+        // The true ratio of the first two is the effect, whatever that of the medians of their noise.
+        let (low, high) = self.true_ratio([0, 1], &stacks);
+        let first = (1.0 + table.effect) / (low * high).sqrt();
         let mut speeds = vec![ByBlock::new(); table.stacks];
-        let mut same = vec![Vec::new(); self.blocks.first().map_or(0, |block| block.same.len())];
+        let mut same = vec![Vec::new(); pairs];
         for block in 0..table.blocks {
             let noise = &self.blocks[rng.random_range(0..self.blocks.len())];
             for (stack, speeds) in speeds.iter_mut().enumerate() {
                 let from = match table.source {
-                    Source::AnyStack => rng.random_range(0..noise.stacks.len()),
-                    Source::OneStack => stack % noise.stacks.len(),
+                    Source::AnyStack => rng.random_range(0..count),
+                    Source::OneStack => stacks[stack % count],
                 };
-                let effect = if stack == 0 { 1.0 + table.effect } else { 1.0 };
+                let effect = if stack == 0 { first } else { 1.0 };
                 speeds.insert(block, effect * noise.stacks[from].exp());
             }
             for (ratios, ratio) in same.iter_mut().zip(&noise.same) {
                 ratios.push(*ratio);
             }
         }
-        let error = error_each(same.len());
-        (speeds, same.iter().filter_map(|ratios| ratio_interval(ratios, error)).collect())
+        let error = error_each(pairs);
+        let same = same.iter().filter_map(|ratios| ratio_interval(ratios, error)).collect();
+        Drawn { stacks, first, speeds, same }
     }
 
-    /// Whether the statement of `pair` contradicts the truth.
-    fn is_false(&self, pair: &Comparison, delta: f64, table: Table) -> bool {
-        let effect = if pair.stacks[0] == 0 { 1.0 + table.effect } else { 1.0 };
-        let (low, high) = self.true_ratio(pair.stacks, table.source);
-        let (low, high) = (effect * low, effect * high);
-        let is_outside = |from: f64, to: f64| high < from || low > to;
-        match (pair.statement, pair.ratio) {
-            (Statement::Undecided, _) | (_, None) => false,
-            (Statement::NoDifference, _) => is_outside(1.0 / (1.0 + delta), 1.0 + delta),
-            (Statement::Faster | Statement::Slower, Some(ratio)) => is_outside(ratio.low, ratio.high),
-        }
-    }
-
-    /// The true median of the ratio of two simulated stacks without an effect. Any number between the two bounds is a median.
-    fn true_ratio(&self, [a, b]: [usize; 2], source: Source) -> (f64, f64) {
-        if source == Source::AnyStack {
+    /// The true median of the ratio of two simulated stacks without an effect, which have the noise of these real `stacks`, or of any
+    /// in turn if there are none. Any number between the two bounds is a median.
+    fn true_ratio(&self, [a, b]: [usize; 2], stacks: &[usize]) -> (f64, f64) {
+        if stacks.is_empty() {
             return (1.0, 1.0);
         }
-        let difference = |noise: &[f64]| noise[a % noise.len()] - noise[b % noise.len()];
-        let mut differences: Vec<f64> = self.blocks.iter().map(|block| difference(&block.stacks)).collect();
+        let [a, b] = [a, b].map(|stack| stacks[stack % stacks.len()]);
+        let mut differences: Vec<f64> =
+            self.blocks.iter().map(|block| block.stacks[a] - block.stacks[b]).collect();
         differences.sort_unstable_by(f64::total_cmp);
         let count = differences.len();
         let (lower, upper) = (differences[(count - 1) / 2], differences[count / 2]);
         // The rounding of sums must not make a true statement false.
         ((lower - 1e-12).exp(), (upper + 1e-12).exp())
+    }
+}
+
+/// The stacks of a simulated table.
+struct Drawn {
+    /// The real stacks whose noise they have; empty for [`Source::AnyStack`].
+    stacks: Vec<usize>,
+    /// What the noise of the first one is multiplied with.
+    first: f64,
+    speeds: Vec<ByBlock>,
+    /// The A/A pairs.
+    same: Vec<Interval>,
+}
+
+/// Whether the statement of `pair` contradicts the truth: that the ratio of its stacks is any number between these two.
+fn is_false(pair: &Comparison, delta: f64, (low, high): (f64, f64)) -> bool {
+    let is_outside = |from: f64, to: f64| high < from || low > to;
+    match (pair.statement, pair.ratio) {
+        (Statement::Undecided, _) | (_, None) => false,
+        (Statement::NoDifference, _) => is_outside(1.0 / (1.0 + delta), 1.0 + delta),
+        (Statement::Faster | Statement::Slower, Some(ratio)) => is_outside(ratio.low, ratio.high),
     }
 }
 
@@ -197,12 +223,13 @@ mod tests {
             let ratio = Some(Interval { low, median: f64::midpoint(low, high), high });
             Comparison { stacks: [0, 1], ratio, statement: Statement::of(ratio, 0.01) }
         };
+        let truth = (1.05, 1.05);
+        assert!(!is_false(&pair(1.04, 1.06), 0.01, truth));
+        assert!(is_false(&pair(1.06, 1.08), 0.01, truth));
+        assert!(is_false(&pair(0.90, 0.95), 0.01, truth));
+        assert!(is_false(&pair(0.995, 1.005), 0.01, truth));
+        assert!(!is_false(&pair(0.9, 1.2), 0.01, truth));
         let table = Table { stacks: 2, effect: 0.05, ..TABLE };
-        assert!(!noise.is_false(&pair(1.04, 1.06), 0.01, table));
-        assert!(noise.is_false(&pair(1.06, 1.08), 0.01, table));
-        assert!(noise.is_false(&pair(0.90, 0.95), 0.01, table));
-        assert!(noise.is_false(&pair(0.995, 1.005), 0.01, table));
-        assert!(!noise.is_false(&pair(0.9, 1.2), 0.01, table));
         assert_eq!(
             noise.simulate(table, 50, 3),
             Outcome { tables: 50, with_false_statement: 0, with_effect_stated: 50 }

