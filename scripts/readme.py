@@ -215,8 +215,19 @@ def requirements(of):
         figure, needed, measured, is_met = campaign.figures(name, outcomes)
         measured = measured + missed(is_met) if outcomes else "not recorded yet"
         body.append((figure, needed, measured, f"`scripts/method {name}`"))
-    body += amqp_requirements()
+    body += [*power_requirements(), *amqp_requirements()]
     return rows(["figure", "required", "measured", "command"], body)
+
+
+def power_requirements():
+    """How often a difference that is there was required to be stated, and how often it is."""
+    simulated = json.loads(POWER.read_text(encoding="utf-8"))
+    for measurement in simulated["measurements"]:
+        (rates,) = (rates for rates in measurement["rates"] if rates["blocks"] == 30)
+        for effect, least in ((0.05, 0.8), (0.1, 0.99)) if "latency" in measurement["name"] else ():
+            stated = rates["stated"][simulated["effects"].index(effect)]
+            yield (f"tables of 30 blocks that state a true difference of {100 * effect:.0f} %, noise of {measurement['name']}",
+                   f"≥ {100 * least:.0f} %", f"{100 * stated:.1f} %{missed(stated >= least)}", "`scripts/method verdicts`")
 
 
 # What each stack of the scenario `amqp` adds to the one before.
