@@ -296,11 +296,10 @@ def claims(_of):
     """The verdict on every claim of the record of the scenario `claims`, with the numbers."""
     judged = report(CLAIMS)["claims"]
     record = json.loads((CLAIMS / "record.json").read_text(encoding="utf-8"))
-    counts = ", ".join(f"{sum(claim['verdict'] == key for claim in judged)} {'of them ' * (not at)}{words}"
-                       for at, (key, words) in enumerate(VERDICTS.items()))
+    counts = "; ".join(f"{words}: {sum(claim['verdict'] == key for claim in judged)}" for key, words in VERDICTS.items())
     machine = record["machine"]
     processor = (machine["processor"] or machine["architecture"]).removesuffix(" Processor")
-    return [*wrapped(f"{len(judged)} claims, measured on {record['started'][:10]} on {processor}, {machine['cores']} cores: {counts}."),
+    return [*wrapped(f"{len(judged)} claims, measured on {record['started'][:10]} on {processor}, {machine['cores']} cores. {counts[0].upper() + counts[1:]}."),
             "", *rows(["claim", "verdict", "why"],
                       [[claim["statement"], VERDICTS[claim["verdict"]], claim["sentence"]] for claim in judged])]
 

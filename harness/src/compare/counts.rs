@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::load::Operation;
-use crate::record::{Record, CallCounts};
+use crate::record::{CallCounts, Record};
 use crate::report::model::{Cell, Column, Row, Table, Unit};
 
 /// The instructions and allocations of a call at the server of one stack in two records.

@@ -70,9 +70,7 @@ pub(super) fn count(
     };
     let server = ServerStart { options, ..ServerStart::of(stack) };
     let counted = match end {
-        CountedEnd::Server => {
-            counts::count(&ServerStart { program, ..server }, &clients, operation, seed)
-        }
+        CountedEnd::Server => counts::count(&ServerStart { program, ..server }, &clients, operation, seed),
         CountedEnd::Client => count_client(server, program, clients, operation, seed),
     };
     counted.map_err(|source| GateError::Count { side, stack: stack.name.to_owned(), source })
@@ -110,8 +108,7 @@ fn client_totals(
 ) -> Result<Totals, CountError> {
     let text = serde_json::to_string(settings).map_err(|error| CountError::Call(error.to_string()))?;
     let callgrind = Callgrind::new()?;
-    let mut driver =
-        DriverProcess::start(program, &callgrind.wrapper(), &[], SUBCOMMAND, (VARIABLE, &text))?;
+    let mut driver = DriverProcess::start(program, &callgrind.wrapper(), &[], SUBCOMMAND, (VARIABLE, &text))?;
     let request = Request { server: 0, length: None, calls: Some(calls) };
     let request = serde_json::to_string(&request).map_err(|error| CountError::Call(error.to_string()))?;
     let answer = driver.request(&request, calls * driver::longest_pause(ANSWER_DELAY))?;

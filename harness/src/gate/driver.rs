@@ -127,13 +127,8 @@ fn serve_requests(print: &dyn Fn(&str) -> Result<(), String>) -> Result<(), Stri
                 serde_json::to_string(&slice)
             }
             (None, Some(calls)) => {
-                let made = counts::make_calls(
-                    stack,
-                    destination(server),
-                    settings.operation,
-                    settings.seed,
-                    calls,
-                );
+                let made =
+                    counts::make_calls(stack, destination(server), settings.operation, settings.seed, calls);
                 runtime.block_on(made)?;
                 serde_json::to_string(&calls)
             }

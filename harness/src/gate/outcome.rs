@@ -163,7 +163,8 @@ mod tests {
             (19_000.0, Verdict::Undecided, Verdict::Undecided),
         ] {
             let end = CountedEnd::Server;
-            let row = CountsOfStack { stack: "rest".to_owned(), end, counts: [counts(20_000.0), counts(new)] };
+            let row =
+                CountsOfStack { stack: "rest".to_owned(), end, counts: [counts(20_000.0), counts(new)] };
             assert_eq!(overall(&[], &[row], times), expected, "{new}");
         }
     }

@@ -104,8 +104,7 @@ impl Outcome {
         if !more.is_empty() {
             return format!("A call takes more bytes: {}.", more.join(", "));
         }
-        let more: Vec<_> =
-            self.counts.iter().filter(|row| row.has_more()).map(CountsOfStack::name).collect();
+        let more: Vec<_> = self.counts.iter().filter(|row| row.has_more()).map(CountsOfStack::name).collect();
         if !more.is_empty() {
             return format!("A call takes more instructions or allocations: {}.", more.join("; "));
         }

@@ -53,7 +53,8 @@ pub(crate) use topology::topology_sample;
 /// A run of `standard` by an older version, of ten blocks: for tests that need a real record and not a recent one. An
 /// unoptimised build reads a record of thirty blocks in slices five times as long.
 #[cfg(test)]
-pub(crate) const TEN_BLOCKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/records/ten-blocks/record.json");
+pub(crate) const TEN_BLOCKS: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/records/ten-blocks/record.json");
 pub use topology::{MemoryChange, TopologyObservation, TopologyResult};
 pub use utilisation::Serving;
 pub use wire::{CountedBy, Hop, Parts, Party, Wire};

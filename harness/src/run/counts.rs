@@ -104,7 +104,9 @@ fn totals(
     // Its connection is closed with its runtime, before the server is stopped.
     let runtime = CLIENT_RUNTIME.builder().enable_all().build().map_err(CountError::Client)?;
     let destination = Destination { url, options: options.clone() };
-    runtime.block_on(make_calls(server.stack, destination, operation, seed, calls)).map_err(CountError::Call)?;
+    runtime
+        .block_on(make_calls(server.stack, destination, operation, seed, calls))
+        .map_err(CountError::Call)?;
     drop(runtime);
     let pid = process.pid();
     process.stop();

@@ -14,7 +14,7 @@ use super::options::Options;
 use super::preflight::{self, Findings, Measured, RequiredRows};
 use crate::deploy::ServerStart;
 use crate::load::{Operation, OwnName, OwnOperations};
-use crate::record::{Record, CallCounts, Skipped};
+use crate::record::{CallCounts, Record, Skipped};
 use crate::scenario::Plan;
 use crate::stacks::{Role, Stack, Way};
 use crate::trial::TrialContext;

@@ -337,7 +337,7 @@ mod tests {
             assert!(known.difference >= known.with_twice_the_blocks, "{known:?}");
         }
         let text = standard.to_string();
-        assert!(text.contains("11 stacks, 30 blocks: differences from about "), "{text}");
+        assert!(text.contains("12 stacks, 30 blocks: differences from about "), "{text}");
         assert!(text.contains(" % in payload can be stated"), "{text}");
         assert!(text.contains("with --blocks 60: "), "{text}");
     }
@@ -378,7 +378,10 @@ mod tests {
         });
         let whole = outlook("quick", |scenario| scenario.measurements.truncate(1));
         assert_eq!(changed.duration - whole.duration, 2 * 2 * Duration::from_millis(70 + 30));
-        assert_eq!((changed.trials_per_block, changed.blocks_of_tables), (whole.trials_per_block + 2, [2, 5]));
+        assert_eq!(
+            (changed.trials_per_block, changed.blocks_of_tables),
+            (whole.trials_per_block + 2, [2, 5])
+        );
         let text = changed.to_string();
         assert!(text.contains("5 blocks of up to 14 trials"), "{text}");
         assert!(text.contains("2 blocks are too few"), "{text}");

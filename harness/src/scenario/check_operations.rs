@@ -23,8 +23,9 @@ pub(super) fn check_operations(scenario: &Scenario) -> Result<(), Mistake> {
     let is_own = |it: &&Measurement| it.operation.own_name().is_some();
     if let Some(measurement) = scenario.measurements.iter().filter(is_own).find(sends_otherwise) {
         let name = &measurement.name;
-        let message =
-            format!("`{name}` calls an `[[operation]]`, which can be combined with neither `way` nor `exchange`");
+        let message = format!(
+            "`{name}` calls an `[[operation]]`, which can be combined with neither `way` nor `exchange`"
+        );
         return Err(Mistake::new(name, message));
     }
     for (operation, listed) in of_measurements.chain(of_timelines).chain(of_searches) {

@@ -133,7 +133,8 @@ impl Noise {
 
     /// The speeds of the stacks of `table`, and the ratios of the A/A pairs in the same blocks.
     fn draw(&self, table: Table, rng: &mut ChaCha8Rng) -> Drawn {
-        let (count, pairs) = self.blocks.first().map_or((0, 0), |block| (block.stacks.len(), block.same.len()));
+        let (count, pairs) =
+            self.blocks.first().map_or((0, 0), |block| (block.stacks.len(), block.same.len()));
         let mut stacks: Vec<usize> = (0..count).collect();
         match table.source {
             Source::AnyStack => stacks.clear(),

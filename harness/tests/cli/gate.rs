@@ -262,7 +262,8 @@ fn servers_behind_brokers_are_compared_over_private_ones() {
         let ended = finish(&mut repository.gate(&["--base", "first", "--new", new])).with(exit, &[]);
         let text = ended.out.join("\n");
         for stack in ["amqp", "nats"] {
-            let row = ended.out.iter().find(|line| line.contains(stack) && line.contains("CPU per call, server"));
+            let row =
+                ended.out.iter().find(|line| line.contains(stack) && line.contains("CPU per call, server"));
             assert!(row.is_some(), "{stack}: {text}");
         }
     }

@@ -65,7 +65,10 @@ impl Choice<'_> {
 
     /// Why there is no statement yet.
     fn too_few_blocks(&self) -> String {
-        format!("by its median; a statement needs at least {} blocks", self.summary.ranking.comparisons.blocks_needed)
+        format!(
+            "by its median; a statement needs at least {} blocks",
+            self.summary.ranking.comparisons.blocks_needed
+        )
     }
 
     /// The stacks to which no other is certainly superior, and why.
