@@ -118,7 +118,7 @@ fn a_status_is_the_same_error_in_every_protocol_over_http() {
 
 #[test]
 fn a_status_is_reported_even_if_its_body_never_ends() {
-    for stack in ["rest", "rest-hyper", "xmlrpc", "jsonrpc"] {
+    for stack in ["rest", "rest-hyper", "rest-bare", "xmlrpc", "jsonrpc"] {
         let (address, _) =
             answering(&["HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Basic\r\n\r\nwho are you?\n"]);
         call(stack, &format!("http://{address}/"), &["add", "2", "3", "--timeout", "1s"])

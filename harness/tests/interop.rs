@@ -91,6 +91,13 @@ fn jsonrpc() {
 }
 
 #[test]
+fn xmlrpc_and_jsonrpc_without_an_http_library() {
+    both_ways("xmlrpc-bare", &["xmlrpc_server.py"], &["echo"]);
+    let hidden = ["divide(1, 0)", "divide(1.0, 0.0)"];
+    both_ways("jsonrpc-bare", &["jsonrpc_server.py"], &[hidden[0], hidden[1], BEYOND_64_BITS, "echo"]);
+}
+
+#[test]
 fn zerorpc() {
     both_ways("zerorpc", &["zerorpc_server.py"], &[BEYOND_64_BITS, "echo"]);
 }
@@ -159,7 +166,7 @@ fn nats() {
 fn rest() {
     let theirs = Process::start(python("rest_server.py").args(["--work", "compute:0.0001"]));
     let url = theirs.url();
-    for stack in ["rest", "rest-hyper"] {
+    for stack in ["rest", "rest-hyper", "rest-bare"] {
         assert_checked(&mut rpcbench(&["check", stack, &url]), &[BEYOND_64_BITS, "echo"]);
     }
     assert_called(&mut rpcbench(&["call", "rest", &url, "divide", "x=-7", "y=2"]));

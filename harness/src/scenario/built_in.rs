@@ -12,6 +12,7 @@ pub static BUILT_IN: &[(&str, &str)] = &[
     ("amqp", include_str!("../../../scenarios/amqp.toml")),
     ("brokers", include_str!("../../../scenarios/brokers.toml")),
     ("overhead", include_str!("../../../scenarios/overhead.toml")),
+    ("http-bare", include_str!("../../../scenarios/http-bare.toml")),
     ("payload", include_str!("../../../scenarios/payload.toml")),
     ("threading", include_str!("../../../scenarios/threading.toml")),
     ("work", include_str!("../../../scenarios/work.toml")),

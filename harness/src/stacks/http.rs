@@ -10,11 +10,13 @@ use super::destination::Destination;
 use super::facts::{End, UrlForm};
 use super::options::{OptionGroup, Options, OptionsError};
 use super::secret::{SecretError, revealed};
-use super::serve::ServeContext;
+use super::serve::{ServeContext, ServeError};
 use super::tls;
 
 pub(super) const REQWEST: End = End::new("reqwest", &["reqwest", "hyper", "tokio"]);
 pub(super) const HYPER: End = End::new("hyper", &["hyper", "tokio"]);
+/// Our own HTTP/1.1, for which only the heads of messages are parsed by a library.
+pub(super) const BARE: End = End::new("bare sockets", &["httparse", "tokio"]);
 pub(super) const AXUM: End = End::new("axum", &["axum", "hyper", "tokio"]);
 
 /// The meaning of the first line of a request with the method's name in its body.
@@ -70,6 +72,16 @@ pub(super) fn http_options(context: &ServeContext) -> Result<HttpOptions, Option
         allowed_origins: options.allowed_origins()?,
         ..HttpOptions::from(context.limits)
     })
+}
+
+/// The same for a server without an HTTP library, which leaves CORS out.
+pub(super) fn bare_http_options(context: &ServeContext) -> Result<HttpOptions, ServeError> {
+    let options = http_options(context)?;
+    if options.allowed_origins != AllowedOrigins::None {
+        let message = "--allow-origin: the server without an HTTP library has no such option";
+        return Err(ServeError::Setting(message.to_owned()));
+    }
+    Ok(options)
 }
 
 /// The version of HTTP of requests and replies, as written in a request line, and what a server that was started with the

@@ -6,7 +6,8 @@ use calculator::{Call, CallError, Client, Deadline, Limits, Params, Value, json}
 use codecs::Format;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http_layer::{HyperClient, ReqwestClient, Transport};
+use http_layer::bare::BareClient;
+use http_layer::{HttpOptions, HyperClient, ReqwestClient, Transport};
 use jsonrpc::wire::{Envelope, Version};
 use jsonrpc::{BatchCall, JsonRpcClient};
 use serde::{Deserialize, Serialize};
@@ -194,6 +195,8 @@ impl Protocol for Jsonrpc {
             Stack::new(self, "jsonrpc", Role::Default, http::REQWEST, connect::<ReqwestClient>)
                 .served_by(http::AXUM, serve),
             hyper("jsonrpc-hyper", Role::Minimal).served_by(http::AXUM, serve),
+            Stack::new(self, "jsonrpc-bare", Role::Step, http::BARE, connect::<BareClient>)
+                .served_by(http::BARE, serve_bare),
             #[cfg(feature = "jsonrpsee")]
             hyper("jsonrpc-jsonrpsee", Role::Alternative).served_by(JSONRPSEE, serve_jsonrpsee),
             hyper("jsonrpc-python", Role::Reference).served_by_reference(&PYTHON),
@@ -334,12 +337,24 @@ async fn connect<T: Transport>(
 }
 
 async fn serve(context: ServeContext) -> Result<Serving, ServeError> {
-    let ServerOptions { allow_get } = context.options.get(&SERVER)?;
-    let options = jsonrpc::ServerOptions { http: http::http_options(&context)?, allow_get };
-    let bind_error = context.bind_error();
+    let (options, bind_error) =
+        (server_options(&context, http::http_options(&context)?)?, context.bind_error());
     let server =
         jsonrpc::Server::bind(&context.listen, context.dispatcher, options).await.map_err(bind_error)?;
     Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
+}
+
+async fn serve_bare(context: ServeContext) -> Result<Serving, ServeError> {
+    let options = server_options(&context, http::bare_http_options(&context)?)?;
+    let bind_error = context.bind_error();
+    let server =
+        jsonrpc::BareServer::bind(&context.listen, context.dispatcher, options).await.map_err(bind_error)?;
+    Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
+}
+
+fn server_options(context: &ServeContext, http: HttpOptions) -> Result<jsonrpc::ServerOptions, OptionsError> {
+    let ServerOptions { allow_get } = context.options.get(&SERVER)?;
+    Ok(jsonrpc::ServerOptions { http, allow_get })
 }
 
 #[cfg(feature = "jsonrpsee")]

@@ -6,6 +6,7 @@ use calculator::{Call, CallError, Deadline, ErrorKind, Value};
 use codecs::Format;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use http_layer::bare::BareClient;
 use http_layer::http::Method;
 use http_layer::{Access, Headers, HyperClient, ReqwestClient, Transport};
 use net::Address;
@@ -84,6 +85,8 @@ impl Protocol for Rest {
             Stack::new(self, "rest", Role::Default, http::REQWEST, connect::<ReqwestClient>)
                 .served_by(http::AXUM, serve),
             hyper("rest-hyper", Role::Minimal).served_by(http::AXUM, serve),
+            Stack::new(self, "rest-bare", Role::Step, http::BARE, connect::<BareClient>)
+                .served_by(http::BARE, serve_bare),
             hyper("rest-python", Role::Reference).served_by_reference(&PYTHON),
             hyper("rest-node", Role::Reference).served_by_reference(&NODE),
             hyper("rest-go", Role::Reference).served_by_reference(&GO),
@@ -191,6 +194,13 @@ async fn serve(context: ServeContext) -> Result<Serving, ServeError> {
     let (options, bind_error) = (http::http_options(&context)?, context.bind_error());
     let server =
         rest::Server::bind(&context.listen, context.dispatcher, options).await.map_err(bind_error)?;
+    Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
+}
+
+async fn serve_bare(context: ServeContext) -> Result<Serving, ServeError> {
+    let (options, bind_error) = (http::bare_http_options(&context)?, context.bind_error());
+    let server =
+        rest::BareServer::bind(&context.listen, context.dispatcher, options).await.map_err(bind_error)?;
     Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
 }
 

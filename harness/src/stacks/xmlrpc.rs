@@ -9,7 +9,8 @@ use calculator::{Call, CallError, Deadline, ErrorKind, Value};
 use codecs::Format;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http_layer::{HyperClient, ReqwestClient, Transport};
+use http_layer::bare::BareClient;
+use http_layer::{HttpOptions, HyperClient, ReqwestClient, Transport};
 use serde::{Deserialize, Serialize};
 use xmlrpc::XmlRpcClient;
 use xmlrpc::wire::EncodeOptions;
@@ -21,7 +22,7 @@ use super::facts::{Colour, Role, UrlForm};
 use super::http;
 use super::invoke::{Invocation, InvokeError, Output};
 use super::method_list;
-use super::options::{OptionGroup, Options};
+use super::options::{OptionGroup, Options, OptionsError};
 use super::protocol::{Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
@@ -131,6 +132,8 @@ impl Protocol for Xmlrpc {
             Stack::new(self, "xmlrpc", Role::Default, http::REQWEST, connect::<ReqwestClient>)
                 .served_by(http::AXUM, serve),
             hyper("xmlrpc-hyper", Role::Minimal).served_by(http::AXUM, serve),
+            Stack::new(self, "xmlrpc-bare", Role::Step, http::BARE, connect::<BareClient>)
+                .served_by(http::BARE, serve_bare),
             hyper("xmlrpc-python", Role::Reference).served_by_reference(&PYTHON),
             hyper("xmlrpc-python-threads", Role::Reference).served_by_reference(&PYTHON_THREADS),
         ]
@@ -215,12 +218,24 @@ async fn connect<T: Transport>(
 }
 
 async fn serve(context: ServeContext) -> Result<Serving, ServeError> {
-    let ServerOptions { allow_none } = context.options.get(&SERVER)?;
-    let options = xmlrpc::ServerOptions { http: http::http_options(&context)?, allow_none };
-    let bind_error = context.bind_error();
+    let (options, bind_error) =
+        (server_options(&context, http::http_options(&context)?)?, context.bind_error());
     let server =
         xmlrpc::Server::bind(&context.listen, context.dispatcher, options).await.map_err(bind_error)?;
     Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
+}
+
+async fn serve_bare(context: ServeContext) -> Result<Serving, ServeError> {
+    let options = server_options(&context, http::bare_http_options(&context)?)?;
+    let bind_error = context.bind_error();
+    let server =
+        xmlrpc::BareServer::bind(&context.listen, context.dispatcher, options).await.map_err(bind_error)?;
+    Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
+}
+
+fn server_options(context: &ServeContext, http: HttpOptions) -> Result<xmlrpc::ServerOptions, OptionsError> {
+    let ServerOptions { allow_none } = context.options.get(&SERVER)?;
+    Ok(xmlrpc::ServerOptions { http, allow_none })
 }
 
 #[cfg(test)]

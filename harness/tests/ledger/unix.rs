@@ -68,6 +68,7 @@ fn over_a_unix_socket_the_bytes_are_those_of_tcp_but_for_the_host() {
         ("tcp", "tcp", CountedBy::Stream),
         ("tcp-async", "tcp-async", CountedBy::Stream),
         ("rest-hyper", "rest", CountedBy::Stream),
+        ("rest-bare", "rest", CountedBy::Stream),
         ("rest", "rest", CountedBy::Peer),
     ] {
         let stack = Stack::named(stack).unwrap();

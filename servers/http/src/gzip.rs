@@ -6,9 +6,10 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
-use http::{HeaderMap, HeaderValue, header};
+use http::header;
 
 use crate::body_error::BodyError;
+use crate::fields::Fields;
 
 /// A content coding.
 #[derive(Debug)]
@@ -19,8 +20,8 @@ pub(crate) enum Coding {
 
 impl Coding {
     /// The coding named by a `content-encoding` header; without one, [`Coding::Identity`].
-    pub(crate) fn from_header(value: Option<&HeaderValue>) -> Result<Self, BodyError> {
-        let name = value.map_or(&b"identity"[..], HeaderValue::as_bytes).trim_ascii();
+    pub(crate) fn from_header(value: Option<&[u8]>) -> Result<Self, BodyError> {
+        let name = value.unwrap_or(b"identity").trim_ascii();
         if name.is_empty() || name.eq_ignore_ascii_case(b"identity") {
             Ok(Coding::Identity)
         } else if name.eq_ignore_ascii_case(b"gzip") || name.eq_ignore_ascii_case(b"x-gzip") {
@@ -62,11 +63,12 @@ pub fn gzip(body: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap_or_default()
 }
 
-/// Whether the sender of `headers` accepts a response in gzip: `accept-encoding` lists it with a weight above 0 (RFC
+/// Whether the sender of `fields` accepts a response in gzip: `accept-encoding` lists it with a weight above 0 (RFC
 /// 9110, section 12.5.3).
 #[must_use]
-pub fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let listed = headers.get_all(header::ACCEPT_ENCODING).into_iter().filter_map(|value| value.to_str().ok());
+pub fn accepts_gzip(fields: &impl Fields) -> bool {
+    let values = fields.values(header::ACCEPT_ENCODING);
+    let listed = values.filter_map(|value| str::from_utf8(value).ok());
     listed.flat_map(|value| value.split(',')).any(|entry| {
         let mut parts = entry.split(';').map(str::trim);
         parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"))
@@ -82,6 +84,7 @@ pub fn accepts_gzip(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::{HeaderMap, HeaderValue};
     use proptest::prelude::*;
 
     #[test]
@@ -95,7 +98,7 @@ mod tests {
 
     #[test]
     fn parses_the_names_of_codings() {
-        let of = |name: &'static str| Coding::from_header(Some(&HeaderValue::from_static(name)));
+        let of = |name: &'static str| Coding::from_header(Some(name.as_bytes()));
         assert!(matches!(of("GZip"), Ok(Coding::Gzip)));
         assert!(matches!(of("identity"), Ok(Coding::Identity)));
         assert!(matches!(Coding::from_header(None), Ok(Coding::Identity)));

@@ -6,7 +6,7 @@ use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use bytes::Bytes;
 use calculator::Limits;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::HttpOptions;
@@ -17,7 +17,7 @@ use crate::timer::within;
 
 /// The bytes of an unfinished body that do not count towards the limit on the memory of all of them, so that small
 /// requests are received even if the limit is reached.
-const UNCOUNTED_BYTES: usize = 64 << 10;
+pub(crate) const UNCOUNTED_BYTES: usize = 64 << 10;
 
 /// The number of bodies of the largest size that may be unfinished at a time.
 const MAX_UNFINISHED_BODIES: usize = 16;
@@ -74,6 +74,11 @@ impl Intake {
         &self.limits
     }
 
+    /// How long a client may take to send the body of a request.
+    pub(crate) fn body_timeout(&self) -> Duration {
+        self.body_timeout
+    }
+
     /// Waits until a call may be executed. For a request without a body.
     pub async fn admit(&self) -> Admission<'_> {
         let permit = match self.calls.try_acquire() {
@@ -93,7 +98,7 @@ impl Intake {
 
     fn check(&self, request: Request) -> Result<UnreadBody, BodyError> {
         let headers = request.headers();
-        let coding = Coding::from_header(headers.get(header::CONTENT_ENCODING))?;
+        let coding = Coding::from_header(headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes))?;
         if !has_length(headers) {
             return Err(BodyError::LengthRequired);
         }
@@ -125,7 +130,7 @@ impl Intake {
         let mut reserved = None;
         while chunks.read_frame(body).await? {
             if reserved.is_none() && chunks.len() > UNCOUNTED_BYTES && !body.is_end_stream() {
-                let missing = body.size_hint().exact();
+                let missing = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
                 reserved = self.reserve(chunks.len(), missing).await;
             }
         }
@@ -134,9 +139,12 @@ impl Intake {
 
     /// Reserves memory for the whole of a body of which `arrived` bytes are there and `missing` bytes are not. For all of
     /// it at once: bodies that each hold a part of what they need could keep each other waiting.
-    async fn reserve(&self, arrived: usize, missing: Option<u64>) -> Option<SemaphorePermit<'_>> {
+    pub(crate) async fn reserve(
+        &self,
+        arrived: usize,
+        missing: Option<usize>,
+    ) -> Option<SemaphorePermit<'_>> {
         let limit = self.limits.max_body;
-        let missing = missing.and_then(|bytes| usize::try_from(bytes).ok());
         let whole = missing.map_or(limit, |missing| arrived.saturating_add(missing).min(limit));
         self.unfinished_bytes.acquire_many(u32::try_from(whole).unwrap_or(u32::MAX)).await.ok()
     }

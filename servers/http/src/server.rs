@@ -13,21 +13,20 @@ use axum::Router;
 use axum::response::Response;
 use calculator::Dispatcher;
 use futures_util::poll;
-use http::{HeaderValue, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
-use net::{Address, DRAIN_TIMEOUT, Endpoint, Listener};
-use tokio::task::JoinSet;
+use net::{Endpoint, Listener};
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
 use crate::server_stream::{ConnectionState, ServerStream};
-use crate::{HttpOptions, SCHEMES, reply, rules};
+use crate::{HttpOptions, accept, reply, rules};
 
 /// How long a client may take to send the head of a request, and how long a connection may be idle between requests.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An HTTP/1.1 server: an axum router on a listening socket.
 ///
@@ -75,43 +74,14 @@ impl HttpServer {
     /// for a Unix socket.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        Address::from_endpoint(self.endpoint(), &SCHEMES, path)
-            .map(|address| address.to_string())
-            .unwrap_or_default()
+        accept::url(&self.listener, path)
     }
 
     /// Serves until `stop` is cancelled. Then no further connection is accepted, idle ones are closed immediately, and
-    /// calls in progress have [`DRAIN_TIMEOUT`] to finish.
+    /// calls in progress have [`DRAIN_TIMEOUT`](net::DRAIN_TIMEOUT) to finish.
     pub async fn run(self, stop: CancellationToken) {
         let connections = Connections { http: http(), router: self.router, stop: stop.clone() };
-        serve_connections(self.listener, &stop, |stream| connections.clone().serve(stream)).await;
-    }
-}
-
-/// Serves each connection of `listener` with `serve`, in a separate task, until `stop` is cancelled. Then no further
-/// connection is accepted, and the others have [`DRAIN_TIMEOUT`] to end; `serve` must end those that are idle.
-pub async fn serve_connections<F>(
-    listener: Listener,
-    stop: &CancellationToken,
-    serve: impl Fn(net::Stream) -> F,
-) where
-    F: Future<Output = ()> + Send + 'static,
-{
-    let mut tasks = JoinSet::new();
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => break,
-            Some(_) = tasks.join_next() => {}
-            stream = listener.next() => {
-                tasks.spawn(serve(stream));
-            }
-        }
-    }
-    drop(listener);
-    let drained = async { while tasks.join_next().await.is_some() {} };
-    if tokio::time::timeout(DRAIN_TIMEOUT, drained).await.is_err() {
-        tracing::warn!(connections = tasks.len(), "calls still in progress were abandoned");
+        accept::serve_connections(self.listener, &stop, |stream| connections.clone().serve(stream)).await;
     }
 }
 
@@ -160,7 +130,7 @@ impl<A: Api> Server<A> {
         self.http.url(A::PATH)
     }
 
-    /// Serves until `stop` is cancelled, then finishes calls in progress for at most [`DRAIN_TIMEOUT`].
+    /// Serves until `stop` is cancelled, then finishes calls in progress for at most [`DRAIN_TIMEOUT`](net::DRAIN_TIMEOUT).
     pub async fn run(self, stop: CancellationToken) {
         self.http.run(stop).await;
     }
@@ -204,7 +174,7 @@ impl Connections {
 }
 
 /// Whether a response with this status may have been sent without reading the body of the request.
-fn may_leave_body_unread(status: StatusCode) -> bool {
+pub(crate) fn may_leave_body_unread(status: StatusCode) -> bool {
     matches!(
         status,
         StatusCode::NOT_FOUND
@@ -228,7 +198,7 @@ struct Handler {
 impl Handler {
     async fn answer(self: Arc<Self>, mut request: Request<Incoming>) -> Result<Response, Infallible> {
         let has_body = !request.body().is_end_stream();
-        if let Err(reason) = rules::check_host(request.version(), request.headers(), &self.host) {
+        if let Err(reason) = rules::check_host(request.version(), hosts(request.headers()), &self.host) {
             self.state.refused.store(has_body, Ordering::Relaxed);
             return Ok(malformed(reason));
         }
@@ -254,6 +224,11 @@ impl Handler {
         }
         Ok(response)
     }
+}
+
+/// The values of the `host` header. There are few headers, so that a look at each is faster than a look-up.
+fn hosts(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    headers.iter().filter(|(name, _)| *name == header::HOST).map(|(_, host)| host.as_bytes())
 }
 
 /// The response to a request that is not a valid message of HTTP/1.1. The connection is closed after it.

@@ -16,7 +16,7 @@ use crate::timer::Timer;
 use crate::write_stall::WriteStall;
 
 /// How long a client may continue to send a request that was refused before its body was read.
-const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The state that the handler of a connection's requests shares with its stream.
 #[derive(Debug, Default)]

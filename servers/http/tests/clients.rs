@@ -1,4 +1,4 @@
-//! Tests that both clients must pass.
+//! Tests that all clients must pass.
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
 
@@ -12,6 +12,7 @@ use calculator::{CallError, ClientOptions, ErrorKind, Limits};
 use http_layer::axum::Router;
 use http_layer::axum::extract::Request;
 use http_layer::axum::response::Response;
+use http_layer::bare::BareClient;
 use http_layer::http::{HeaderValue, StatusCode, header};
 use http_layer::{Headers, HttpServer, HyperClient, ReqwestClient, Transport, read_body, reply};
 use net::Endpoint;
@@ -20,7 +21,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-with_both_clients!(
+with_all_clients!(
     posts_and_reads_responses_of_any_status,
     a_large_body_is_echoed_completely,
     a_refused_connection_is_undeliverable,
@@ -36,6 +37,9 @@ with_both_clients!(
     redirects_are_not_followed,
     a_failure_whose_body_never_ends_is_reported_by_its_status,
     rejects_headers_that_frame_the_message,
+    interim_responses_are_skipped,
+    a_response_that_is_cut_anywhere_is_read,
+    two_lengths_of_a_response_are_malformed,
 );
 
 async fn echo(request: Request) -> Response {
@@ -351,7 +355,7 @@ async fn request_of<T: Transport>(headers: &Headers) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn both_clients_send_the_same_minimal_request() {
+async fn all_clients_send_the_same_minimal_request() {
     let headers = Headers::new("text/plain");
     let sent = request_of::<HyperClient>(&headers).await;
     let expected = [
@@ -366,6 +370,7 @@ async fn both_clients_send_the_same_minimal_request() {
     ];
     assert_eq!(sent, expected);
     assert_eq!(request_of::<ReqwestClient>(&headers).await, expected);
+    assert_eq!(request_of::<BareClient>(&headers).await, expected);
 }
 
 #[tokio::test]
@@ -391,4 +396,87 @@ async fn extra_headers_replace_the_defaults() {
     ];
     assert_eq!(sent, expected);
     assert_eq!(request_of::<ReqwestClient>(&headers).await, expected);
+    assert_eq!(request_of::<BareClient>(&headers).await, expected);
+}
+
+async fn interim_responses_are_skipped<T: Transport>() {
+    const INTERIM: &str = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n\
+                           HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let (address, _) = answering(&[INTERIM]).await;
+    let client: T = connect(&format!("http://{address}")).await;
+    assert_eq!(client.post(&client.target("").unwrap(), b"body".to_vec()).await.unwrap().body, "ok");
+}
+
+async fn a_response_that_is_cut_anywhere_is_read<T: Transport>() {
+    const RESPONSES: [&str; 3] = [
+        "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nhel\r\n2\r\nlo\r\n0\r\nx: y\r\n\r\n",
+        "HTTP/1.0 200 OK\r\n\r\nhello",
+    ];
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client: T = connect(&format!("http://{}", listener.local_addr().unwrap())).await;
+    let target = client.target("").unwrap();
+    let server = async {
+        let mut open = None;
+        for response in RESPONSES {
+            let mut stream = match open.take() {
+                Some(stream) => stream,
+                None => listener.accept().await.unwrap().0,
+            };
+            stream.set_nodelay(true).unwrap();
+            read_request(&mut stream).await;
+            for byte in response.as_bytes() {
+                stream.write_all(&[*byte]).await.unwrap();
+                // Lets the client read it.
+                tokio::task::yield_now().await;
+            }
+            open = Some(stream).filter(|_| !response.starts_with("HTTP/1.0"));
+        }
+    };
+    let calls = async {
+        for response in RESPONSES {
+            assert_eq!(client.post(&target, b"body".to_vec()).await.unwrap().body, "hello", "{response}");
+        }
+    };
+    tokio::join!(server, calls);
+}
+
+async fn two_lengths_of_a_response_are_malformed<T: Transport>() {
+    let (address, _) =
+        answering(&["HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nabc"]).await;
+    let client: T = connect(&format!("http://{address}")).await;
+    let error = client.post(&client.target("").unwrap(), b"body".to_vec()).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Malformed, "{error}");
+}
+
+#[tokio::test]
+async fn without_a_library_a_response_that_could_be_read_in_two_ways_is_malformed() {
+    for head in [
+        "content-length: 2\r\ntransfer-encoding: chunked",
+        "transfer-encoding: gzip, chunked",
+        "content-length: 2, 2",
+        "content-length: +2",
+    ] {
+        let text = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n0\r\n\r\n");
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client: BareClient = connect(&format!("http://{}", listener.local_addr().unwrap())).await;
+        let target = client.target("").unwrap();
+        let server = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            read_request(&mut stream).await;
+            stream.write_all(text.as_bytes()).await.unwrap();
+            stream
+        };
+        let (answer, _stream) = tokio::join!(client.post(&target, b"body".to_vec()), server);
+        assert_eq!(answer.unwrap_err().kind, ErrorKind::Malformed, "{head}");
+    }
+}
+
+#[tokio::test]
+async fn debug_output_of_a_client_shows_no_headers() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://user:secret@{}", listener.local_addr().unwrap());
+    let client: BareClient = connect(&url).await;
+    let shown = format!("{client:?} {:?}", client.target("").unwrap());
+    assert!(shown.contains("127.0.0.1") && !shown.contains("secret"), "{shown}");
 }

@@ -1,18 +1,17 @@
-//! The server, tested with raw requests.
+//! Both servers, tested with raw requests.
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
+
+#[macro_use]
+mod common;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use calculator::Limits;
-use http_layer::axum::Router;
-use http_layer::axum::body::Body;
-use http_layer::axum::extract::{Request, State};
-use http_layer::axum::response::Response;
-use http_layer::axum::routing::{any, post};
-use http_layer::http::StatusCode;
-use http_layer::{AllowedOrigins, HttpOptions, HttpServer, Intake, gzip, reply};
+use common::{Handler, NotReading, Reading, TestServer};
+use http_layer::http::{StatusCode, Uri};
+use http_layer::{Answer, Bytes, HttpOptions, gzip};
 use net::Endpoint;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -20,14 +19,50 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+with_both_servers!(
+    #[tokio::test]
+    responses_have_no_headers_but_type_length_and_date,
+    keeps_connections_of_http_1_1_alive_and_closes_those_of_http_1_0,
+    a_request_without_exactly_one_valid_host_is_malformed,
+    unreserved_characters_in_a_path_may_be_encoded,
+    pipelined_requests_are_answered_in_order,
+    rejects_a_content_length_above_the_limit_before_the_body_arrives,
+    a_client_that_reads_only_after_sending_everything_gets_the_refusal,
+    rejects_a_chunked_body_above_the_limit,
+    rejects_bytes_that_are_not_http_and_keeps_serving,
+    answers_a_client_that_has_shut_down_its_sending_side,
+    a_stopped_server_closes_idle_connections_and_finishes_calls_in_progress,
+    calls_beyond_the_limit_wait_until_another_finishes,
+    announces_that_the_connection_closes_when_a_request_is_refused_with_its_body,
+    rejects_a_body_that_does_not_arrive_in_time,
+    rejects_a_body_that_ends_early_or_has_no_length,
+    decompresses_gzip_within_the_limit_and_rejects_other_codings,
+    lets_a_client_that_expects_it_send_its_body,
+    a_request_that_arrives_byte_by_byte_is_answered,
+    a_long_response_follows_short_ones_in_order,
+);
+
+mod on_virtual_time {
+    use super::{
+        a_stopped_server_abandons_calls_that_do_not_finish, closes_a_connection_whose_request_head_never_ends,
+    };
+
+    with_both_servers!(
+        #[tokio::test(start_paused = true)]
+        a_stopped_server_abandons_calls_that_do_not_finish,
+        closes_a_connection_whose_request_head_never_ends,
+    );
+}
+
 const MAX_BODY: usize = 1_000;
 
-async fn echo(request: Request) -> Response {
-    let intake = Intake::new(&HttpOptions::from(Limits { max_body: MAX_BODY, ..Limits::default() }));
-    match intake.receive(intake.open(request)).await {
-        Ok((body, _)) => reply(StatusCode::OK, "text/plain", body),
-        Err(error) => reply(error.status(), "text/plain", error.to_string()),
-    }
+/// Answers with the body.
+fn echo() -> impl Handler {
+    Reading(|_: Uri, body: Bytes| async move { text(body) })
+}
+
+fn text(body: impl Into<Vec<u8>>) -> Answer {
+    Answer::new(StatusCode::OK, "text/plain", body)
 }
 
 struct Running {
@@ -36,18 +71,21 @@ struct Running {
     task: JoinHandle<()>,
 }
 
-async fn start(router: Router) -> Running {
-    start_with(router, HttpOptions::default()).await
+async fn start<S: TestServer>(handler: impl Handler) -> Running {
+    start_with::<S>(handler, HttpOptions::from(Limits { max_body: MAX_BODY, ..Limits::default() })).await
 }
 
-async fn start_with(router: Router, options: HttpOptions) -> Running {
-    let server = HttpServer::bind(&Endpoint::loopback(), router, options).await.unwrap();
+async fn start_with<S: TestServer>(handler: impl Handler, options: HttpOptions) -> Running {
+    run(S::bind(&Endpoint::loopback(), handler, options).await)
+}
+
+fn run(server: impl TestServer) -> Running {
     let (address, stop) = (server.endpoint().to_string(), CancellationToken::new());
     Running { address, task: tokio::spawn(server.run(stop.clone())), stop }
 }
 
-async fn start_echo() -> Running {
-    start(Router::new().fallback(echo)).await
+async fn start_echo<S: TestServer>() -> Running {
+    start::<S>(echo()).await
 }
 
 impl Running {
@@ -81,9 +119,8 @@ async fn read_until(stream: &mut TcpStream, text: &str) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-#[tokio::test]
-async fn responses_have_no_headers_but_type_length_and_date() {
-    let server = start_echo().await;
+async fn responses_have_no_headers_but_type_length_and_date<S: TestServer>() {
+    let server = start_echo::<S>().await;
     let answer = server
         .exchange("POST / HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello")
         .await;
@@ -95,9 +132,8 @@ async fn responses_have_no_headers_but_type_length_and_date() {
     assert_eq!(body, "hello");
 }
 
-#[tokio::test]
-async fn keeps_connections_of_http_1_1_alive_and_closes_those_of_http_1_0() {
-    let server = start_echo().await;
+async fn keeps_connections_of_http_1_1_alive_and_closes_those_of_http_1_0<S: TestServer>() {
+    let server = start_echo::<S>().await;
     let mut stream = server.connect().await;
     for text in ["one", "two", "three"] {
         let request = format!("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: {}\r\n\r\n{text}", text.len());
@@ -108,9 +144,8 @@ async fn keeps_connections_of_http_1_1_alive_and_closes_those_of_http_1_0() {
     assert!(answer.starts_with("HTTP/1.0 200 OK\r\n") && answer.ends_with("old"), "{answer}");
 }
 
-#[tokio::test]
-async fn a_request_without_exactly_one_valid_host_is_malformed() {
-    let server = start_echo().await;
+async fn a_request_without_exactly_one_valid_host_is_malformed<S: TestServer>() {
+    let server = start_echo::<S>().await;
     for (version, hosts) in [
         ("1.1", ""),
         ("1.1", "host: a\r\nhost: a\r\n"),
@@ -135,12 +170,20 @@ async fn a_request_without_exactly_one_valid_host_is_malformed() {
     }
 }
 
-#[tokio::test]
-async fn unreserved_characters_in_a_path_may_be_encoded() {
-    let path = async |request: Request| reply(StatusCode::OK, "text/plain", request.uri().to_string());
-    let server = start(Router::new().route("/add", any(path))).await;
+async fn unreserved_characters_in_a_path_may_be_encoded<S: TestServer>() {
+    let path = Reading(|target: Uri, _: Bytes| async move {
+        match target.path() {
+            "/add" => text(target.to_string()),
+            _ => Answer::new(StatusCode::NOT_FOUND, "text/plain", "no such page"),
+        }
+    });
+    let server = start::<S>(path).await;
     let get = async |path: &str| {
-        server.exchange(format!("GET {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n")).await
+        server
+            .exchange(format!(
+                "GET {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+            ))
+            .await
     };
     assert!(get("/%61dd").await.ends_with("\r\n/add"));
     assert!(get("/a%64%64?x=%61").await.ends_with("\r\n/add?x=%61"));
@@ -149,55 +192,8 @@ async fn unreserved_characters_in_a_path_may_be_encoded() {
     }
 }
 
-#[tokio::test]
-async fn web_pages_of_allowed_origins_may_call_and_others_get_no_permission() {
-    let preflight = |origin: &str| {
-        format!(
-            "OPTIONS /add HTTP/1.1\r\nhost: h\r\nconnection: close\r\norigin: {origin}\r\n\
-             access-control-request-method: POST\r\naccess-control-request-headers: content-type,x-token\r\n\r\n"
-        )
-    };
-    let call = |origin: &str| {
-        format!(
-            "POST /add HTTP/1.1\r\nhost: h\r\nconnection: close\r\norigin: {origin}\r\ncontent-length: 2\r\n\r\nok"
-        )
-    };
-    let router = || Router::new().route("/add", post(echo));
-    let with = |origins: &'static [&'static str]| {
-        let allowed_origins = AllowedOrigins::parse(origins.iter().copied()).unwrap();
-        start_with(router(), HttpOptions { allowed_origins, ..HttpOptions::default() })
-    };
-    let server = with(&["http://a:3000", "http://b"]).await;
-    let answer = server.exchange(preflight("http://a:3000")).await;
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    for line in [
-        "access-control-allow-origin: http://a:3000\r\n",
-        "access-control-allow-methods: GET,HEAD,POST\r\n",
-        "access-control-allow-headers: content-type,x-token\r\n",
-        "access-control-max-age: 3600\r\n",
-    ] {
-        assert!(answer.contains(line), "{answer}");
-    }
-    let answer = server.exchange(call("http://a:3000")).await;
-    assert!(
-        answer.contains("access-control-allow-origin: http://a:3000\r\n") && answer.ends_with("ok"),
-        "{answer}"
-    );
-    for other in [preflight("http://c"), call("http://c")] {
-        let answer = server.exchange(other).await;
-        assert!(!answer.contains("access-control-allow-origin"), "{answer}");
-    }
-    let answer = with(&["*"]).await.exchange(preflight("http://c")).await;
-    assert!(answer.contains("access-control-allow-origin: *\r\n"), "{answer}");
-
-    let closed = start(router()).await;
-    assert!(closed.exchange(preflight("http://a:3000")).await.starts_with("HTTP/1.1 405 "));
-    assert!(!closed.exchange(call("http://a:3000")).await.contains("access-control"));
-}
-
-#[tokio::test]
-async fn pipelined_requests_are_answered_in_order() {
-    let server = start_echo().await;
+async fn pipelined_requests_are_answered_in_order<S: TestServer>() {
+    let server = start_echo::<S>().await;
     let requests = "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\n\r\n1".to_owned()
         + "POST / HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 1\r\n\r\n2";
     let answer = server.exchange(requests).await;
@@ -205,9 +201,8 @@ async fn pipelined_requests_are_answered_in_order() {
     assert_eq!(bodies, ["1", "2"]);
 }
 
-#[tokio::test]
-async fn rejects_a_content_length_above_the_limit_before_the_body_arrives() {
-    let server = start_echo().await;
+async fn rejects_a_content_length_above_the_limit_before_the_body_arrives<S: TestServer>() {
+    let server = start_echo::<S>().await;
     // No byte of the body is sent. If the server waited for one, this would hang.
     for length in ["1001", "9000000000000"] {
         let mut stream = server.connect().await;
@@ -218,9 +213,8 @@ async fn rejects_a_content_length_above_the_limit_before_the_body_arrives() {
     }
 }
 
-#[tokio::test]
-async fn a_client_that_reads_only_after_sending_everything_gets_the_refusal() {
-    let server = start_echo().await;
+async fn a_client_that_reads_only_after_sending_everything_gets_the_refusal<S: TestServer>() {
+    let server = start_echo::<S>().await;
     // More than the sockets' buffers hold; Python's http.client sends like this.
     let body = vec![b'x'; 20 << 20];
     let mut stream = server.connect().await;
@@ -231,9 +225,8 @@ async fn a_client_that_reads_only_after_sending_everything_gets_the_refusal() {
     assert!(answer.starts_with("HTTP/1.1 413 Payload Too Large\r\n"), "{answer}");
 }
 
-#[tokio::test]
-async fn rejects_a_chunked_body_above_the_limit() {
-    let server = start_echo().await;
+async fn rejects_a_chunked_body_above_the_limit<S: TestServer>() {
+    let server = start_echo::<S>().await;
     let head = "POST / HTTP/1.1\r\nhost: h\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
     let answer = server.exchange(format!("{head}3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")).await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("abcde"), "{answer}");
@@ -245,100 +238,75 @@ async fn rejects_a_chunked_body_above_the_limit() {
     assert!(answer.starts_with("HTTP/1.1 413 Payload Too Large\r\n"), "{answer}");
 }
 
-#[tokio::test]
-async fn rejects_bytes_that_are_not_http_and_keeps_serving() {
-    let server = start_echo().await;
+async fn rejects_bytes_that_are_not_http_and_keeps_serving<S: TestServer>() {
+    let server = start_echo::<S>().await;
     let answer = server.exchange("\x16\x03\x01\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
     let answer = server.exchange("POST / HTTP/1.0\r\ncontent-length: 2\r\n\r\nok").await;
     assert!(answer.ends_with("ok"));
 }
 
-#[tokio::test]
-async fn answers_a_client_that_has_shut_down_its_sending_side() {
-    let server = start_echo().await;
+async fn answers_a_client_that_has_shut_down_its_sending_side<S: TestServer>() {
+    let server = start_echo::<S>().await;
     let mut stream = server.connect().await;
     stream.write_all(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
     stream.shutdown().await.unwrap();
     assert!(read_to_end(&mut stream).await.ends_with("ok"));
 }
 
-#[tokio::test]
-async fn a_stopped_server_closes_idle_connections_and_finishes_calls_in_progress() {
-    static ENTERED: Semaphore = Semaphore::const_new(0);
-    static LEAVE: Semaphore = Semaphore::const_new(0);
-    async fn held(_: Request) -> Response<Body> {
-        ENTERED.add_permits(1);
-        LEAVE.acquire().await.unwrap().forget();
-        reply(StatusCode::OK, "text/plain", "done")
-    }
-    let server = start(Router::new().fallback(held)).await;
+async fn a_stopped_server_closes_idle_connections_and_finishes_calls_in_progress<S: TestServer>() {
+    let calls = Held::default();
+    let server = start::<S>(calls.handler()).await;
     let mut idle = server.connect().await;
     let mut busy = server.connect().await;
     busy.write_all(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n").await.unwrap();
-    ENTERED.acquire().await.unwrap().forget();
+    calls.entered.acquire().await.unwrap().forget();
 
     server.stop.cancel();
     assert_eq!(read_to_end(&mut idle).await, "");
     assert!(TcpStream::connect(&server.address).await.is_err());
     assert!(!server.task.is_finished());
-    LEAVE.add_permits(1);
+    calls.leave.add_permits(1);
     assert!(read_to_end(&mut busy).await.ends_with("done"));
     server.task.await.unwrap();
 }
 
-#[tokio::test]
-async fn calls_beyond_the_limit_wait_until_another_finishes() {
-    static ENTERED: Semaphore = Semaphore::const_new(0);
-    static LEAVE: Semaphore = Semaphore::const_new(0);
-    async fn held(State(intake): State<Arc<Intake>>, request: Request) -> Response<Body> {
-        let (_, _admission) = intake.receive(intake.open(request)).await.unwrap();
-        ENTERED.add_permits(1);
-        LEAVE.acquire().await.unwrap().forget();
-        reply(StatusCode::OK, "text/plain", "done")
-    }
-    let intake = Arc::new(Intake::new(&Limits { max_in_flight: 2, ..Limits::default() }.into()));
-    let server = start(Router::new().fallback(held).with_state(intake)).await;
+async fn calls_beyond_the_limit_wait_until_another_finishes<S: TestServer>() {
+    let calls = Held::default();
+    let options = HttpOptions::from(Limits { max_in_flight: 2, ..Limits::default() });
+    let server = start_with::<S>(calls.handler(), options).await;
     let mut streams = Vec::new();
     for _ in 0..3 {
         let mut stream = server.connect().await;
         stream.write_all(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n").await.unwrap();
         streams.push(stream);
     }
-    ENTERED.acquire_many(2).await.unwrap().forget();
+    calls.entered.acquire_many(2).await.unwrap().forget();
     // The third begins only when one of the others has finished.
-    assert_eq!(ENTERED.available_permits(), 0);
-    LEAVE.add_permits(1);
-    ENTERED.acquire().await.unwrap().forget();
-    LEAVE.add_permits(2);
+    assert_eq!(calls.entered.available_permits(), 0);
+    calls.leave.add_permits(1);
+    calls.entered.acquire().await.unwrap().forget();
+    calls.leave.add_permits(2);
     for mut stream in streams {
         read_until(&mut stream, "done").await;
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_stopped_server_abandons_calls_that_do_not_finish() {
-    static ENTERED: Semaphore = Semaphore::const_new(0);
-    async fn endless(_: Request) -> Response<Body> {
-        ENTERED.add_permits(1);
-        std::future::pending().await
-    }
-    let server = start(Router::new().fallback(endless)).await;
+async fn a_stopped_server_abandons_calls_that_do_not_finish<S: TestServer>() {
+    let calls = Held::default();
+    let server = start::<S>(calls.handler()).await;
     let mut busy = server.connect().await;
     busy.write_all(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n").await.unwrap();
-    ENTERED.acquire().await.unwrap().forget();
+    calls.entered.acquire().await.unwrap().forget();
     server.stop.cancel();
     let begun = tokio::time::Instant::now();
     server.task.await.unwrap();
     assert!(begun.elapsed() <= Duration::from_millis(4_010), "{:?}", begun.elapsed());
 }
 
-#[tokio::test]
-async fn announces_that_the_connection_closes_when_a_request_is_refused_with_its_body() {
-    async fn refuse() -> Response {
-        reply(StatusCode::NOT_FOUND, "text/plain", "refused")
-    }
-    let server = start(Router::new().fallback(refuse)).await;
+async fn announces_that_the_connection_closes_when_a_request_is_refused_with_its_body<S: TestServer>() {
+    let refuse = |_: Uri| async { Answer::new(StatusCode::NOT_FOUND, "text/plain", "refused") };
+    let server = start::<S>(NotReading(refuse)).await;
     let refused = server.exchange("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\n\r\nok").await;
     assert!(refused.contains("connection: close\r\n") && refused.ends_with("refused"), "{refused}");
     // Without a body, the second request is answered on the same connection.
@@ -351,32 +319,24 @@ async fn announces_that_the_connection_closes_when_a_request_is_refused_with_its
     );
 }
 
-#[tokio::test(start_paused = true)]
-async fn closes_a_connection_whose_request_head_never_ends() {
-    let server = start_echo().await;
+async fn closes_a_connection_whose_request_head_never_ends<S: TestServer>() {
+    let server = start_echo::<S>().await;
     let mut stream = server.connect().await;
     stream.write_all(b"POST / HTTP/1.1\r\nhost:").await.unwrap();
     read_to_end(&mut stream).await;
 }
 
-#[tokio::test]
-async fn rejects_a_body_that_does_not_arrive_in_time() {
-    async fn impatient(request: Request) -> Response {
-        let options = HttpOptions { body_timeout: Duration::from_millis(50), ..HttpOptions::default() };
-        let intake = Intake::new(&options);
-        let refused = intake.receive(intake.open(request)).await.unwrap_err();
-        reply(refused.status(), "text/plain", refused.to_string())
-    }
-    let server = start(Router::new().fallback(impatient)).await;
+async fn rejects_a_body_that_does_not_arrive_in_time<S: TestServer>() {
+    let options = HttpOptions { body_timeout: Duration::from_millis(50), ..HttpOptions::default() };
+    let server = start_with::<S>(echo(), options).await;
     let head = "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 10\r\n\r\nabc";
     let answer = server.exchange(head).await;
     assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer}");
     assert!(answer.ends_with("the body did not arrive within 50ms"), "{answer}");
 }
 
-#[tokio::test]
-async fn rejects_a_body_that_ends_early_or_has_no_length() {
-    let server = start_echo().await;
+async fn rejects_a_body_that_ends_early_or_has_no_length<S: TestServer>() {
+    let server = start_echo::<S>().await;
     for (request, status) in [
         ("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 10\r\n\r\nabc", "400 Bad Request"),
         ("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: -1\r\n\r\nabc", "400 Bad Request"),
@@ -397,9 +357,8 @@ async fn rejects_a_body_that_ends_early_or_has_no_length() {
     assert!(server.exchange("POST / HTTP/1.0\r\ncontent-length: 2\r\n\r\nok").await.ends_with("ok"));
 }
 
-#[tokio::test]
-async fn decompresses_gzip_within_the_limit_and_rejects_other_codings() {
-    let server = start_echo().await;
+async fn decompresses_gzip_within_the_limit_and_rejects_other_codings<S: TestServer>() {
+    let server = start_echo::<S>().await;
     let post = async |coding: &str, body: &[u8]| {
         let head = format!(
             "POST / HTTP/1.0\r\ncontent-encoding: {coding}\r\ncontent-length: {}\r\n\r\n",
@@ -419,4 +378,84 @@ async fn decompresses_gzip_within_the_limit_and_rejects_other_codings() {
         let answer = post(coding, body).await;
         assert!(answer.contains(&format!(" {status}\r\n")), "{answer}");
     }
+}
+
+/// Calls that wait until the test lets them finish.
+#[derive(Clone)]
+struct Held {
+    entered: Arc<Semaphore>,
+    leave: Arc<Semaphore>,
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Held { entered: Arc::new(Semaphore::new(0)), leave: Arc::new(Semaphore::new(0)) }
+    }
+}
+
+impl Held {
+    fn handler(&self) -> impl Handler {
+        let held = self.clone();
+        Reading(move |_: Uri, _: Bytes| {
+            let held = held.clone();
+            async move {
+                held.entered.add_permits(1);
+                held.leave.acquire().await.unwrap().forget();
+                text("done")
+            }
+        })
+    }
+}
+
+async fn lets_a_client_that_expects_it_send_its_body<S: TestServer>() {
+    let server = start_echo::<S>().await;
+    let head = |length: usize| {
+        format!(
+            "POST / HTTP/1.1\r\nhost: h\r\nexpect: 100-Continue\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+        )
+    };
+    let mut stream = server.connect().await;
+    stream.write_all(head(4).as_bytes()).await.unwrap();
+    assert_eq!(read_until(&mut stream, "\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"body").await.unwrap();
+    assert!(read_to_end(&mut stream).await.ends_with("\r\n\r\nbody"));
+    // A body that is refused is not asked for.
+    let mut stream = server.connect().await;
+    stream.write_all(head(MAX_BODY + 1).as_bytes()).await.unwrap();
+    let answer = read_to_end(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+}
+
+async fn a_request_that_arrives_byte_by_byte_is_answered<S: TestServer>() {
+    let server = start_echo::<S>().await;
+    for body in [
+        "content-length: 5\r\n\r\nhello",
+        "transfer-encoding: chunked\r\n\r\n3;x\r\nhel\r\n2\r\nlo\r\n0\r\na: b\r\n\r\n",
+    ] {
+        let request = format!("\r\nPOST / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n{body}");
+        let mut stream = server.connect().await;
+        for byte in request.as_bytes() {
+            stream.write_all(&[*byte]).await.unwrap();
+            // Lets the server read it.
+            tokio::task::yield_now().await;
+        }
+        let answer = read_to_end(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nhello"), "{answer}");
+    }
+}
+
+async fn a_long_response_follows_short_ones_in_order<S: TestServer>() {
+    let answers = Reading(|target: Uri, _: Bytes| async move {
+        text(target.path().trim_start_matches('/').repeat(if target.query().is_some() { 200_000 } else { 1 }))
+    });
+    let server = start::<S>(answers).await;
+    let get = |target: &str, fields: &str| {
+        format!("GET {target} HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n{fields}\r\n")
+    };
+    let requests =
+        [get("/a", ""), get("/b?long", ""), get("/c", ""), get("/d?long", "connection: close\r\n")];
+    let answer = server.exchange(requests.concat()).await;
+    let bodies: Vec<_> =
+        answer.split("HTTP/1.1 200 OK").skip(1).map(|part| part.split_once("\r\n\r\n").unwrap().1).collect();
+    assert_eq!(bodies, ["a", &"b".repeat(200_000), "c", &"d".repeat(200_000)]);
 }

@@ -122,7 +122,7 @@ async fn refusal<T: Transport>(url: &str, trust: &Trust) -> String {
     error.message
 }
 
-with_both_clients!(
+with_tls_clients!(
     a_certificate_of_a_trusted_authority_is_accepted,
     a_certificate_that_cannot_be_accepted_is_refused_with_its_fault,
     without_a_check_every_certificate_is_accepted,

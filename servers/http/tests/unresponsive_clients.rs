@@ -1,23 +1,43 @@
-//! Clients that leave, that do not finish their requests, and that do not read their responses: over a simulated network on
-//! virtual time, and over sockets where the event alone decides.
+//! Both servers with clients that leave, that do not finish their requests, and that do not read their responses: over a
+//! simulated network on virtual time, and over sockets where the event alone decides.
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
 
-use std::sync::Arc;
+#[macro_use]
+mod common;
+
 use std::time::Duration;
 
 use calculator::Limits;
-use http_layer::axum::Router;
-use http_layer::axum::extract::{Request, State};
-use http_layer::axum::response::Response;
-use http_layer::http::StatusCode;
-use http_layer::{HttpOptions, HttpServer, Intake, reply};
+use common::{Handler, NotReading, Reading, TestServer};
+use http_layer::http::{StatusCode, Uri};
+use http_layer::{Answer, Bytes, HttpOptions};
 use net::simulated::{Network, NetworkGuard};
 use net::{Endpoint, PeerEnd, Stream, connect};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+with_both_servers!(
+    #[tokio::test(start_paused = true)]
+    a_call_ends_soon_after_its_client_has_left,
+    a_client_that_has_only_shut_down_its_sending_side_gets_its_response,
+    a_slow_call_is_answered_to_a_client_that_stays,
+    unfinished_bodies_keep_no_other_caller_waiting,
+    the_memory_of_unfinished_bodies_is_bounded_and_small_requests_are_answered_meanwhile,
+    a_client_that_does_not_read_its_response_is_disconnected,
+    a_connection_without_a_request_is_closed,
+);
+
+mod over_sockets {
+    use super::a_closed_unix_socket_and_a_reset_end_a_call_at_once;
+
+    with_both_servers!(
+        #[tokio::test]
+        a_closed_unix_socket_and_a_reset_end_a_call_at_once,
+    );
+}
 
 const REQUEST: &[u8] = b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\n\r\nok";
 
@@ -31,15 +51,19 @@ struct Simulated {
     _entered: NetworkGuard,
 }
 
-async fn simulated(router: Router, options: HttpOptions) -> Simulated {
+async fn simulated<S: TestServer>(handler: impl Handler, options: HttpOptions) -> Simulated {
     let entered = Network::new().enter();
     let endpoint = Endpoint::Simulated("server".to_owned());
-    let stop = serve(&endpoint, router, options).await.1;
+    let stop = serve::<S>(&endpoint, handler, options).await.1;
     Simulated { endpoint, _stop: stop, _entered: entered }
 }
 
-async fn serve(endpoint: &Endpoint, router: Router, options: HttpOptions) -> (Endpoint, DropGuard) {
-    let server = HttpServer::bind(endpoint, router, options).await.unwrap();
+async fn serve<S: TestServer>(
+    endpoint: &Endpoint,
+    handler: impl Handler,
+    options: HttpOptions,
+) -> (Endpoint, DropGuard) {
+    let server = S::bind(endpoint, handler, options).await;
     let (endpoint, stop) = (server.endpoint().clone(), CancellationToken::new());
     tokio::spawn(server.run(stop.clone()));
     (endpoint, stop.drop_guard())
@@ -84,29 +108,28 @@ impl Drop for ReportsDrop {
     }
 }
 
-/// A router whose calls take `duration`, and the events of the calls.
-fn slow(duration: Duration) -> (Router, mpsc::UnboundedReceiver<Event>) {
+/// A handler whose calls take `duration`, and the events of the calls.
+fn slow(duration: Duration) -> (impl Handler, mpsc::UnboundedReceiver<Event>) {
     let (sender, events) = mpsc::unbounded_channel();
-    let handler = move || {
+    let handler = move |_: Uri| {
         let sender = sender.clone();
         async move {
             let _ = sender.send(Event::Started);
             let _reports = ReportsDrop(sender);
             sleep(duration).await;
-            reply(StatusCode::OK, "text/plain", "done")
+            text("done")
         }
     };
-    (Router::new().fallback(handler), events)
+    (NotReading(handler), events)
 }
 
 async fn next(events: &mut mpsc::UnboundedReceiver<Event>) -> Event {
     timeout(TEST_TIMEOUT, events.recv()).await.unwrap().unwrap()
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_call_ends_soon_after_its_client_has_left() {
-    let (router, mut calls) = slow(TEST_TIMEOUT * 2);
-    let server = simulated(router, HttpOptions::default()).await;
+async fn a_call_ends_soon_after_its_client_has_left<S: TestServer>() {
+    let (handler, mut calls) = slow(TEST_TIMEOUT * 2);
+    let server = simulated::<S>(handler, HttpOptions::default()).await;
     let pipelined = [REQUEST, REQUEST].concat();
     for request in [REQUEST, &pipelined, &pipelined[..REQUEST.len() + 10]] {
         let client = server.send(request).await;
@@ -118,20 +141,18 @@ async fn a_call_ends_soon_after_its_client_has_left() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_client_that_has_only_shut_down_its_sending_side_gets_its_response() {
-    let (router, mut calls) = slow(Duration::from_secs(1));
-    let server = simulated(router, HttpOptions::default()).await;
+async fn a_client_that_has_only_shut_down_its_sending_side_gets_its_response<S: TestServer>() {
+    let (handler, mut calls) = slow(Duration::from_secs(1));
+    let server = simulated::<S>(handler, HttpOptions::default()).await;
     let mut client = server.send(REQUEST).await;
     client.shutdown().await.unwrap();
     read_until(&mut client, "done").await;
     assert_eq!((next(&mut calls).await, next(&mut calls).await), (Event::Started, Event::Dropped));
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_slow_call_is_answered_to_a_client_that_stays() {
-    let (router, mut calls) = slow(Duration::from_secs(600));
-    let server = simulated(router, HttpOptions::default()).await;
+async fn a_slow_call_is_answered_to_a_client_that_stays<S: TestServer>() {
+    let (handler, mut calls) = slow(Duration::from_secs(600));
+    let server = simulated::<S>(handler, HttpOptions::default()).await;
     // The second request arrives while the first is being answered.
     let mut client = server.send(&[REQUEST, REQUEST].concat()).await;
     for _ in 0..2 {
@@ -140,12 +161,11 @@ async fn a_slow_call_is_answered_to_a_client_that_stays() {
     }
 }
 
-#[tokio::test]
-async fn a_closed_unix_socket_and_a_reset_end_a_call_at_once() {
+async fn a_closed_unix_socket_and_a_reset_end_a_call_at_once<S: TestServer>() {
     let folder = tempfile::tempdir().unwrap();
     for listen in [Endpoint::Unix(folder.path().join("s")), Endpoint::loopback()] {
-        let (router, mut calls) = slow(TEST_TIMEOUT * 2);
-        let (endpoint, _stop) = serve(&listen, router, HttpOptions::default()).await;
+        let (handler, mut calls) = slow(TEST_TIMEOUT * 2);
+        let (endpoint, _stop) = serve::<S>(&listen, handler, HttpOptions::default()).await;
         match &endpoint {
             Endpoint::Tcp { host, port } => {
                 let stream = tokio::net::TcpStream::connect((host.as_str(), *port)).await.unwrap();
@@ -166,25 +186,23 @@ async fn a_closed_unix_socket_and_a_reset_end_a_call_at_once() {
     }
 }
 
-/// A router that echoes bodies of up to `max_body` bytes, for at most one call at a time.
-fn echo(max_body: usize) -> Router {
-    async fn handler(State(intake): State<Arc<Intake>>, request: Request) -> Response {
-        match intake.receive(intake.open(request)).await {
-            Ok((body, _admission)) => reply(StatusCode::OK, "text/plain", format!("{} bytes", body.len())),
-            Err(error) => reply(error.status(), "text/plain", error.to_string()),
-        }
-    }
-    let limits = Limits { max_body, max_in_flight: 1, ..Limits::default() };
-    Router::new().fallback(handler).with_state(Arc::new(Intake::new(&limits.into())))
+/// A handler that reports the length of bodies of up to `max_body` bytes, for at most one call at a time, and its options.
+fn counting(max_body: usize) -> (impl Handler, HttpOptions) {
+    let handler = Reading(|_: Uri, body: Bytes| async move { text(format!("{} bytes", body.len())) });
+    (handler, HttpOptions::from(Limits { max_body, max_in_flight: 1, ..Limits::default() }))
+}
+
+fn text(body: impl Into<Vec<u8>>) -> Answer {
+    Answer::new(StatusCode::OK, "text/plain", body)
 }
 
 fn head(length: usize) -> String {
     format!("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: {length}\r\n\r\n")
 }
 
-#[tokio::test(start_paused = true)]
-async fn unfinished_bodies_keep_no_other_caller_waiting() {
-    let server = simulated(echo(16 << 20), HttpOptions::default()).await;
+async fn unfinished_bodies_keep_no_other_caller_waiting<S: TestServer>() {
+    let (handler, options) = counting(16 << 20);
+    let server = simulated::<S>(handler, options).await;
     let mut unfinished = Vec::new();
     for _ in 0..100 {
         unfinished.push(server.send((head(1_000) + "begun").as_bytes()).await);
@@ -198,10 +216,12 @@ async fn unfinished_bodies_keep_no_other_caller_waiting() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_memory_of_unfinished_bodies_is_bounded_and_small_requests_are_answered_meanwhile() {
+async fn the_memory_of_unfinished_bodies_is_bounded_and_small_requests_are_answered_meanwhile<
+    S: TestServer,
+>() {
     const LARGE: usize = 200 << 10;
-    let server = simulated(echo(LARGE), HttpOptions::default()).await;
+    let (handler, options) = counting(LARGE);
+    let server = simulated::<S>(handler, options).await;
     // Each needs memory for all of its body, and together they use it up.
     let mut unfinished = Vec::new();
     for _ in 0..16 {
@@ -221,10 +241,9 @@ async fn the_memory_of_unfinished_bodies_is_bounded_and_small_requests_are_answe
     read_until(&mut server.send(&[head(LARGE).as_bytes(), &vec![b'x'; LARGE]].concat()).await, "bytes").await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_client_that_does_not_read_its_response_is_disconnected() {
-    let handler = async || reply(StatusCode::OK, "text/plain", vec![b'x'; 16 << 20]);
-    let server = simulated(Router::new().fallback(handler), HttpOptions::default()).await;
+async fn a_client_that_does_not_read_its_response_is_disconnected<S: TestServer>() {
+    let handler = NotReading(|_: Uri| async { text(vec![b'x'; 16 << 20]) });
+    let server = simulated::<S>(handler, HttpOptions::default()).await;
     let client = server.send(REQUEST).await;
     sleep(Duration::from_secs(29)).await;
     assert_eq!(client.peer_end(), PeerEnd::Open);
@@ -238,5 +257,35 @@ async fn a_client_that_does_not_read_its_response_is_disconnected() {
     while received < 16 << 20 {
         sleep(Duration::from_secs(10)).await;
         received += client.read(&mut buffer).await.unwrap();
+    }
+}
+
+async fn a_connection_without_a_request_is_closed<S: TestServer>() {
+    let (handler, options) = counting(1_000);
+    let server = simulated::<S>(handler, options).await;
+    // The head of a request has its time from the beginning of the wait, however many parts of it arrive.
+    for (first, parts) in [(&b""[..], 0), (&REQUEST[..10], 0), (&REQUEST[..10], 20), (REQUEST, 0)] {
+        let mut client = server.send(first).await;
+        if first == REQUEST {
+            read_until(&mut client, "2 bytes").await;
+        }
+        let begun = Instant::now();
+        let mut buffer = [0; 1_000];
+        let mut sent = 0;
+        loop {
+            match timeout(Duration::from_secs(3), client.read(&mut buffer)).await {
+                Ok(read) => {
+                    assert_eq!(read.unwrap_or(0), 0);
+                    break;
+                }
+                Err(_) if sent < parts => {
+                    sent += 1;
+                    let _ = client.write_all(b"x").await;
+                }
+                Err(_) => {}
+            }
+        }
+        let waited = begun.elapsed();
+        assert!(waited > Duration::from_secs(25) && waited < Duration::from_secs(35), "{parts}: {waited:?}");
     }
 }

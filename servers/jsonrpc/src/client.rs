@@ -17,7 +17,7 @@ pub const FIRST_ID: u64 = 1_000_000_000;
 const ID_COUNT: u64 = 9_000_000_000;
 
 /// A JSON-RPC client over one connection: `JsonRpcClient<ReqwestClient>` is the stack `jsonrpc`,
-/// `JsonRpcClient<HyperClient>` the stack `jsonrpc-hyper`.
+/// `JsonRpcClient<HyperClient>` the stack `jsonrpc-hyper`, `JsonRpcClient<BareClient>` the stack `jsonrpc-bare`.
 #[derive(Debug)]
 pub struct JsonRpcClient<T: Transport> {
     transport: T,

@@ -2,12 +2,13 @@
 //!
 //! The server implements version 2.0 of the specification (<https://www.jsonrpc.org/specification>) and answers requests
 //! of version 1.0 in that version. It serves the paths that existing clients use: `/`, `/jsonrpc`, `/RPC2` (jsonrpclib)
-//! and `/api_jsonrpc.php` (Zabbix).
+//! and `/api_jsonrpc.php` (Zabbix). [`BareServer`] is the same server without an HTTP library.
 
 #![forbid(unsafe_code)]
 #![warn(clippy::disallowed_macros, clippy::disallowed_methods)]
 
 mod client;
+mod endpoint;
 #[cfg(feature = "jsonrpsee")]
 mod jsonrpsee_server;
 mod server;
@@ -16,4 +17,4 @@ pub mod wire;
 pub use client::{BatchCall, BatchResult, FIRST_ID, JsonRpcClient};
 #[cfg(feature = "jsonrpsee")]
 pub use jsonrpsee_server::JsonrpseeServer;
-pub use server::{JsonRpc, Server, ServerOptions};
+pub use server::{BareServer, JsonRpc, Server, ServerOptions};

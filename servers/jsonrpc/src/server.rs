@@ -1,19 +1,16 @@
-//! The server.
+//! The servers: over axum and hyper, and without an HTTP library.
 
 use std::sync::Arc;
 
-use calculator::{Call, CallError, Dispatcher, ErrorKind, Limits, Params, Service, Text, Value};
-use http::{HeaderValue, Method, StatusCode, header};
+use calculator::Dispatcher;
+use http::{HeaderValue, Method, header};
 use http_layer::axum::Router;
 use http_layer::axum::extract::Request;
-use http_layer::axum::response::Response;
 use http_layer::axum::routing::{MethodFilter, MethodRouter, on};
-use http_layer::{Api, BodyError, Bytes, HttpOptions, Intake, Unread, reply, system};
+use http_layer::bare::{self, Opened, RequestHead};
+use http_layer::{Answer, Api, BodyError, Bytes, HttpOptions, Intake, Unread};
 
-use crate::wire::{self, Failure, JSON, Message, ReplyTo, Request as WireRequest};
-
-/// The paths that existing clients call.
-const PATHS: [&str; 4] = ["/", "/jsonrpc", "/RPC2", "/api_jsonrpc.php"];
+use crate::endpoint::{Endpoint, PATHS, body_failure, not_allowed, not_found};
 
 /// Options of a server.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +24,9 @@ pub struct ServerOptions {
 
 /// A JSON-RPC server over HTTP. It has the `system.*` methods of jsonrpclib's server.
 pub type Server = http_layer::Server<JsonRpc>;
+
+/// The same server without an HTTP library.
+pub type BareServer = bare::Server<JsonRpc>;
 
 /// JSON-RPC, as [`Server`] serves it.
 #[derive(Debug)]
@@ -47,28 +47,18 @@ impl Api for JsonRpc {
 }
 
 fn router(dispatcher: Dispatcher, ServerOptions { http, allow_get }: ServerOptions) -> Router {
-    let shared = Arc::new(Shared { dispatcher, intake: Intake::new(&http) });
+    let shared = Arc::new(Endpoint::new(dispatcher, &http, allow_get));
     let methods = if allow_get { MethodFilter::POST.or(MethodFilter::GET) } else { MethodFilter::POST };
     let endpoint: MethodRouter = on(methods, move |request: Request| {
         let shared = Arc::clone(&shared);
-        let incoming = shared.open(request);
-        async move { shared.respond(incoming).await }
+        let incoming = open(&shared, request);
+        async move { respond(&shared, incoming).await }
     });
-    let not_found = || async {
-        let error = CallError::new(ErrorKind::UnknownMethod, "no JSON-RPC at this path; use /jsonrpc");
-        failure(StatusCode::NOT_FOUND, error.into())
-    };
-    let not_allowed =
-        || async { failure(StatusCode::METHOD_NOT_ALLOWED, Failure::invalid_request("use POST")) };
     PATHS
         .into_iter()
         .fold(Router::new(), |router, path| router.route(path, endpoint.clone()))
-        .fallback(not_found)
-        .method_not_allowed_fallback(not_allowed)
-}
-
-fn failure(status: StatusCode, failure: Failure) -> Response {
-    reply(status, JSON, wire::encode_failure(failure))
+        .fallback(|| async { not_found() })
+        .method_not_allowed_fallback(|| async { not_allowed() })
 }
 
 /// A request whose head has been checked.
@@ -79,138 +69,67 @@ enum Incoming {
     Body(Unread),
 }
 
-/// The state that all handlers share.
-struct Shared {
-    dispatcher: Dispatcher,
-    intake: Intake,
+/// Checks the head of a request.
+fn open(endpoint: &Endpoint, request: Request) -> Incoming {
+    if request.method() == Method::POST {
+        Incoming::Body(endpoint.intake().open(request))
+    } else {
+        Incoming::Query(request.uri().query().unwrap_or_default().to_owned())
+    }
 }
 
-impl Shared {
-    /// Checks the head of a request.
-    fn open(&self, request: Request) -> Incoming {
-        if request.method() == Method::POST {
-            Incoming::Body(self.intake.open(request))
+async fn respond(endpoint: &Endpoint, incoming: Incoming) -> Answer {
+    let unread = match incoming {
+        Incoming::Query(query) => {
+            let _admission = endpoint.intake().admit().await;
+            return endpoint.respond_to_query(&query).await;
+        }
+        Incoming::Body(unread) => unread,
+    };
+    match endpoint.intake().receive(unread).await {
+        Ok((body, _admission)) => endpoint.respond_to_text(body).await,
+        Err(error) => body_failure(&error),
+    }
+}
+
+impl bare::Api for JsonRpc {
+    type Service = Endpoint;
+
+    fn service(dispatcher: Dispatcher, ServerOptions { http, allow_get }: ServerOptions) -> Endpoint {
+        Endpoint::new(dispatcher, &http, allow_get)
+    }
+}
+
+impl bare::Service for Endpoint {
+    /// The query of a GET; `None` for a POST.
+    type Call = Option<String>;
+
+    fn intake(&self) -> &Intake {
+        Endpoint::intake(self)
+    }
+
+    fn open(&self, head: &RequestHead<'_>) -> Opened<Option<String>> {
+        let is_get = matches!(*head.method, Method::GET | Method::HEAD);
+        if !PATHS.contains(&head.uri.path()) {
+            Opened::Answered(not_found())
+        } else if *head.method == Method::POST {
+            Opened::CallWithBody(None)
+        } else if is_get && self.allows_get() {
+            Opened::Call(Some(head.uri.query().unwrap_or_default().to_owned()))
         } else {
-            Incoming::Query(request.uri().query().unwrap_or_default().to_owned())
+            let allow = if self.allows_get() { "GET,HEAD,POST" } else { "POST" };
+            Opened::Answered(not_allowed().with(header::ALLOW, HeaderValue::from_static(allow)))
         }
     }
 
-    fn limits(&self) -> &Limits {
-        self.intake.limits()
-    }
-
-    /// Responds with status 200 whatever the outcome of the calls, and with an empty body if all are notifications.
-    async fn respond(&self, incoming: Incoming) -> Response {
-        let unread = match incoming {
-            Incoming::Query(query) => {
-                let _admission = self.intake.admit().await;
-                return self.respond_to_query(&query).await;
-            }
-            Incoming::Body(unread) => unread,
-        };
-        match self.intake.receive(unread).await {
-            Ok((body, _admission)) => self.respond_to_text(body).await,
-            Err(error) => failure(error.status(), body_failure(&error)),
+    async fn answer(&self, query: Option<String>, body: Bytes) -> Answer {
+        match query {
+            Some(query) => self.respond_to_query(&query).await,
+            None => self.respond_to_text(body).await,
         }
     }
 
-    async fn respond_to_text(&self, text: Bytes) -> Response {
-        match wire::decode(&text, self.limits()) {
-            Ok(Message::Single(WireRequest { call, reply: to })) => {
-                let to = to.map(|to| (Text::from(to.id), to.version));
-                // The request and the response may both be long, so they are not in memory at the same time.
-                drop(text);
-                let to = to.as_ref().map(|(id, version)| ReplyTo { id, version: *version });
-                let mut out = Vec::with_capacity(128);
-                self.execute_one(WireRequest { call, reply: to }, &mut out).await;
-                reply(StatusCode::OK, JSON, out)
-            }
-            Ok(Message::Batch(requests)) => reply(StatusCode::OK, JSON, self.execute_batch(requests).await),
-            Err(error) => failure(StatusCode::OK, error),
-        }
-    }
-
-    /// Handles a GET. The status for a query without a method is 400, as in python-jsonrpc.
-    async fn respond_to_query(&self, query: &str) -> Response {
-        let mut response = match wire::decode_query(query, self.limits()) {
-            Ok(Some(request)) => self.respond_to_text(request.into()).await,
-            Ok(None) => {
-                let missing =
-                    Failure::invalid_request("a GET requires a query with a `method`; otherwise use POST");
-                failure(StatusCode::BAD_REQUEST, missing)
-            }
-            Err(error) => failure(StatusCode::OK, error),
-        };
-        // Each request is a call, so its result must not be served from a cache.
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
-    }
-
-    async fn execute_batch(&self, requests: Vec<WireRequest<'_>>) -> Vec<u8> {
-        let mut out = Vec::with_capacity(128);
-        for request in requests {
-            let start = out.len();
-            out.push(if start == 0 { b'[' } else { b',' });
-            self.execute_one(request, &mut out).await;
-            if out.len() == start + 1 {
-                // A notification has no response, so its comma is removed.
-                out.truncate(start);
-            }
-        }
-        if !out.is_empty() {
-            out.push(b']');
-        }
-        out
-    }
-
-    async fn execute_one(&self, request: WireRequest<'_>, out: &mut Vec<u8>) {
-        let result = match request.call {
-            Ok(call) => {
-                let call = resolve_reserved_args(call, self.dispatcher.service());
-                system::call(&self.dispatcher, call, self.limits().max_batch, fault)
-                    .await
-                    .map_err(|error| Failure::from(CallError::from(error)))
-            }
-            Err(failure) => Err(failure),
-        };
-        if let Some(to) = request.reply {
-            wire::write_reply(out, to, &result);
-        }
-    }
-}
-
-/// The name under which python-jsonrpc's client sends positional arguments in a call that has named arguments, too.
-const POSITIONAL_ARGS: &str = "__args";
-
-/// Gives the positional arguments in a call with [`POSITIONAL_ARGS`] the names of their parameters.
-fn resolve_reserved_args(mut call: Call, service: &dyn Service) -> Call {
-    let Params::Named(members) = &mut call.params else { return call };
-    let Some(at) = members.iter().position(|(name, _)| name == POSITIONAL_ARGS) else { return call };
-    let Some((_, Value::List(_))) = members.get(at) else { return call };
-    let (_, Value::List(values)) = members.remove(at) else { return call };
-    if members.is_empty() {
-        call.params = Params::Positional(values.into_vec());
-        return call;
-    }
-    let method = service.methods().iter().find(|info| info.name == call.method);
-    let names = method.map(|info| info.params).unwrap_or_default();
-    for (index, value) in values.into_iter().enumerate() {
-        // A surplus argument, or one that is also given by name, keeps the reserved name, which every method rejects.
-        let name = names.get(index).filter(|name| members.iter().all(|(given, _)| given != *name));
-        members.push((name.map_or(POSITIONAL_ARGS, |name| name).into(), value));
-    }
-    call
-}
-
-/// The form of a failed call among the results of `system.multicall`. jsonrpclib's server inherits it from XML-RPC's.
-fn fault(error: CallError) -> Value {
-    let text = format!("<class '{}'>:{}", error.kind.python_class(), error.message);
-    Value::map(vec![("faultCode".into(), Value::Int(1)), ("faultString".into(), text.into())])
-}
-
-fn body_failure(error: &BodyError) -> Failure {
-    match error {
-        BodyError::TooLarge { .. } => Failure::too_large(error.to_string()),
-        _ => Failure::invalid_request(error.to_string()),
+    fn refuse(&self, _: Option<String>, error: BodyError) -> Answer {
+        body_failure(&error)
     }
 }

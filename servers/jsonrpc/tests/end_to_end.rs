@@ -2,17 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper function fails its test by panicking")]
 
-use std::time::Duration;
-
-use calculator::conformance::{self, Profile};
 use calculator::{
-    Calculator, Call, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults, Limits, Value,
+    Calculator, Call, Client, ClientOptions, Dispatcher, ErrorKind, Executor, Faults, Limits, Value,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_layer::axum::Router;
 use http_layer::axum::extract::Request;
 use http_layer::axum::response::Response;
 use http_layer::axum::routing::post as post_to;
+use http_layer::bare::BareClient;
 use http_layer::{Headers, HttpServer, HyperClient, Reply, ReqwestClient, Transport, read_body, reply};
 use jsonrpc::wire::Envelope;
 use jsonrpc::{BatchCall, JsonRpcClient, Server, ServerOptions};
@@ -43,27 +41,6 @@ async fn connect<T: Transport>(url: &str) -> JsonRpcClient<T> {
     JsonRpcClient::connect(url, &HeaderMap::new(), &ClientOptions::default()).await.unwrap()
 }
 
-async fn passes_the_conformance_table<T: Transport>() {
-    let (url, _stop) = start(Limits::default()).await;
-    let client: JsonRpcClient<T> = connect(&url).await;
-    let outcomes =
-        conformance::run(&client, Profile::default(), &mut Deadline::new(Duration::from_secs(5))).await;
-    assert_eq!(outcomes.len(), conformance::vectors(Profile::default()).len());
-    for outcome in outcomes {
-        assert!(outcome.passed(), "{}: {}", outcome.vector.title(), outcome.answer());
-    }
-}
-
-#[tokio::test]
-async fn reqwest_passes_the_conformance_table() {
-    passes_the_conformance_table::<ReqwestClient>().await;
-}
-
-#[tokio::test]
-async fn hyper_passes_the_conformance_table() {
-    passes_the_conformance_table::<HyperClient>().await;
-}
-
 async fn calls_over_a_unix_socket<T: Transport>() {
     let folder = tempfile::tempdir().unwrap();
     let listen = Endpoint::Unix(folder.path().join("calculator.sock"));
@@ -81,6 +58,11 @@ async fn reqwest_calls_over_a_unix_socket() {
 #[tokio::test]
 async fn hyper_calls_over_a_unix_socket() {
     calls_over_a_unix_socket::<HyperClient>().await;
+}
+
+#[tokio::test]
+async fn bare_calls_over_a_unix_socket() {
+    calls_over_a_unix_socket::<BareClient>().await;
 }
 
 #[tokio::test]

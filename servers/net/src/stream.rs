@@ -1,6 +1,7 @@
 //! Connections.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -8,10 +9,11 @@ use std::task::{Context, Poll, ready};
 use bytes::BufMut;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::sleep;
 
 use crate::Endpoint;
 use crate::counts::{ByteCounts, Counter};
-use crate::peer_end::PeerEnd;
+use crate::peer_end::{HALF_CLOSED_TIMEOUT, PIPELINED_CHECK_INTERVAL, PeerEnd};
 #[cfg(feature = "simulated")]
 use crate::simulated;
 use crate::socket_file::{check_length, connect_error};
@@ -107,6 +109,18 @@ impl Stream {
             Inner::Unix(stream, _) => PeerEnd::of(stream.ready(Interest::READABLE | Interest::WRITABLE)),
             #[cfg(feature = "simulated")]
             Inner::Simulated(stream, _) => stream.peer_end(),
+        }
+    }
+
+    /// Completes once the peer has left, for a server that works on its call. Without reading, so that a request that has been
+    /// sent in the meantime stays.
+    pub async fn departed(&self) {
+        while poll_fn(|context| self.poll_read_ready(context)).await.is_ok() {
+            match self.peer_end() {
+                PeerEnd::Closed => return,
+                PeerEnd::HalfClosed => return sleep(HALF_CLOSED_TIMEOUT).await,
+                PeerEnd::Open => sleep(PIPELINED_CHECK_INTERVAL).await,
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use crate::request::RequestHead;
 use crate::wire;
 
 /// A client of a REST server over one connection: `RestClient<ReqwestClient>` is the stack `rest`,
-/// `RestClient<HyperClient>` the stack `rest-hyper`.
+/// `RestClient<HyperClient>` the stack `rest-hyper`, `RestClient<BareClient>` the stack `rest-bare`.
 #[derive(Debug)]
 pub struct RestClient<T: Transport> {
     transport: T,

@@ -1,6 +1,7 @@
 //! Content negotiation: the format of a request's body, and that of its response (RFC 9110, section 12.5.1).
 
-use http::{HeaderMap, HeaderValue, header};
+use http::header;
+use http_layer::Fields;
 
 use crate::wire::{JSON, XML};
 
@@ -21,19 +22,18 @@ pub(crate) struct FormatWeights {
 impl FormatWeights {
     const ANY_FORMAT: FormatWeights = FormatWeights { json: 1.0, xml: 1.0 };
 
-    /// Reads the weights from the header `accept`. Without that header, anything is acceptable.
-    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
-        let mut values = headers.get_all(header::ACCEPT).into_iter();
+    /// Reads the weights from the field `accept`. Without that field, anything is acceptable.
+    pub(crate) fn from_fields(fields: &impl Fields) -> Self {
+        let mut values = fields.values(header::ACCEPT);
         match (values.next(), values.next()) {
             (None, _) => return FormatWeights::ANY_FORMAT,
             // A shortcut for the values that most clients send; the rest of this function would give the same result.
-            (Some(value), None) if value == "*/*" => return FormatWeights::ANY_FORMAT,
+            (Some(b"*/*"), None) => return FormatWeights::ANY_FORMAT,
             _ => {}
         }
-        let ranges: Vec<(String, f32)> = headers
-            .get_all(header::ACCEPT)
-            .into_iter()
-            .filter_map(|value| value.to_str().ok())
+        let ranges: Vec<(String, f32)> = fields
+            .values(header::ACCEPT)
+            .filter_map(|value| str::from_utf8(value).ok())
             .flat_map(|value| value.split(','))
             .filter_map(parse_range)
             .collect();
@@ -80,9 +80,9 @@ fn weight(ranges: &[(String, f32)], names: &[&str]) -> f32 {
 }
 
 /// The format of a body with this `content-type`; without one, JSON is assumed. `None` for any other type.
-pub(crate) fn format_of_body(content_type: Option<&HeaderValue>) -> Option<Format> {
+pub(crate) fn format_of_body(content_type: Option<&[u8]>) -> Option<Format> {
     let Some(value) = content_type else { return Some(Format::Json) };
-    let essence = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let essence = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     let is = |name: &str| essence.eq_ignore_ascii_case(name.as_bytes());
     if is(JSON) {
         Some(Format::Json)
@@ -96,12 +96,13 @@ pub(crate) fn format_of_body(content_type: Option<&HeaderValue>) -> Option<Forma
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::{HeaderMap, HeaderValue};
 
     #[test]
     fn the_response_has_the_format_with_the_highest_weight() {
         let format = |accept: &'static str| {
             let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
-            FormatWeights::from_headers(&headers).format()
+            FormatWeights::from_fields(&headers).format()
         };
         for accept in [
             "*/*",
@@ -127,12 +128,12 @@ mod tests {
         {
             assert_eq!(format(accept), None, "{accept}");
         }
-        assert_eq!(FormatWeights::from_headers(&HeaderMap::new()).format(), Some(Format::Json));
+        assert_eq!(FormatWeights::from_fields(&HeaderMap::new()).format(), Some(Format::Json));
     }
 
     #[test]
     fn recognises_the_format_of_a_body() {
-        let format = |value| format_of_body(Some(&HeaderValue::from_static(value)));
+        let format = |value: &'static str| format_of_body(Some(value.as_bytes()));
         assert_eq!(format("application/json; charset=utf-8"), Some(Format::Json));
         assert_eq!(format("Text/XML"), Some(Format::Xml));
         assert_eq!(format("text/plain"), None);

@@ -9,9 +9,10 @@ use calculator::{
     Calculator, Call, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults, Limits, Value,
 };
 use http::HeaderMap;
+use http_layer::bare::BareClient;
 use http_layer::{HyperClient, ReqwestClient, Transport};
 use net::Endpoint;
-use rest::{RestClient, Server};
+use rest::{BareServer, RestClient, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -29,13 +30,27 @@ async fn start_at(listen: &Endpoint, limits: Limits) -> (String, DropGuard) {
     (url, stop.drop_guard())
 }
 
+/// Starts a server without an HTTP library.
+async fn start_bare(limits: Limits) -> (String, DropGuard) {
+    let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults::default());
+    let server = BareServer::bind(&Endpoint::loopback(), dispatcher, limits).await.unwrap();
+    let (url, stop) = (server.url(), CancellationToken::new());
+    tokio::spawn(server.run(stop.clone()));
+    (url, stop.drop_guard())
+}
+
 async fn connect<T: Transport>(url: &str) -> RestClient<T> {
     RestClient::connect(url, &HeaderMap::new(), &ClientOptions::default()).await.unwrap()
 }
 
 async fn passes_the_conformance_table<T: Transport>() {
-    let (url, _stop) = start(Limits::default()).await;
-    let client: RestClient<T> = connect(&url).await;
+    for (url, _stop) in [start(Limits::default()).await, start_bare(Limits::default()).await] {
+        assert_conformant::<T>(&url).await;
+    }
+}
+
+async fn assert_conformant<T: Transport>(url: &str) {
+    let client: RestClient<T> = connect(url).await;
     let outcomes =
         conformance::run(&client, Profile::default(), &mut Deadline::new(Duration::from_secs(5))).await;
     assert_eq!(outcomes.len(), conformance::vectors(Profile::default()).len());
@@ -52,6 +67,11 @@ async fn reqwest_passes_the_conformance_table() {
 #[tokio::test]
 async fn hyper_passes_the_conformance_table() {
     passes_the_conformance_table::<HyperClient>().await;
+}
+
+#[tokio::test]
+async fn bare_passes_the_conformance_table() {
+    passes_the_conformance_table::<BareClient>().await;
 }
 
 async fn sends_requests_with_any_verb_and_path<T: Transport>() {
@@ -84,6 +104,11 @@ async fn hyper_sends_requests_with_any_verb_and_path() {
     sends_requests_with_any_verb_and_path::<HyperClient>().await;
 }
 
+#[tokio::test]
+async fn bare_sends_requests_with_any_verb_and_path() {
+    sends_requests_with_any_verb_and_path::<BareClient>().await;
+}
+
 async fn calls_over_a_unix_socket<T: Transport>() {
     let folder = tempfile::tempdir().unwrap();
     let listen = Endpoint::Unix(folder.path().join("calculator.sock"));
@@ -101,6 +126,11 @@ async fn reqwest_calls_over_a_unix_socket() {
 #[tokio::test]
 async fn hyper_calls_over_a_unix_socket() {
     calls_over_a_unix_socket::<HyperClient>().await;
+}
+
+#[tokio::test]
+async fn bare_calls_over_a_unix_socket() {
+    calls_over_a_unix_socket::<BareClient>().await;
 }
 
 /// Sends a request on a new connection and returns the status, the head and the body of the response.
@@ -140,7 +170,13 @@ async fn accepts_arguments_in_the_body_and_in_the_query() {
 
 #[tokio::test]
 async fn every_failure_is_a_problem_document_with_a_status_and_a_kind() {
-    let (url, _stop) = start(Limits { max_body: 100, ..Limits::default() }).await;
+    let limits = Limits { max_body: 100, ..Limits::default() };
+    for (url, _stop) in [start(limits).await, start_bare(limits).await] {
+        assert_failures(&url).await;
+    }
+}
+
+async fn assert_failures(url: &str) {
     let long = format!(r#"{{"name":"{}"}}"#, "x".repeat(100));
     for (line, headers, body, status, kind) in [
         ("POST /divide", TYPED, r#"{"x":1,"y":0}"#, "422", "zero-division"),
@@ -170,7 +206,7 @@ async fn every_failure_is_a_problem_document_with_a_status_and_a_kind() {
         ("PUT /add", TYPED, "{}", "405", "malformed"),
         ("DELETE /openapi.json", "", "", "405", "malformed"),
     ] {
-        let (actual, head, answer) = exchange(&url, line, headers, body).await;
+        let (actual, head, answer) = exchange(url, line, headers, body).await;
         assert_eq!(actual, status, "{line} {body}: {answer}");
         assert!(head.contains("content-type: application/problem+json"), "{line}: {head}");
         let problem: serde_json::Value = serde_json::from_str(&answer).unwrap();

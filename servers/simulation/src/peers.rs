@@ -8,6 +8,7 @@ use calculator::{CallError, Client, ClientOptions, Dispatcher, Executor, Faults,
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http_layer::HyperClient;
+use http_layer::bare::BareClient;
 use http_layer::http::HeaderMap;
 use jsonrpc::JsonRpcClient;
 use net::Endpoint;
@@ -53,6 +54,7 @@ pub(crate) async fn bind(
             server.with_streams(Counting(executions.clone())).run(stop).boxed()
         }
         Protocol::Rest => rest::Server::bind(&endpoint, dispatcher, limits).await?.run(stop).boxed(),
+        Protocol::RestBare => rest::BareServer::bind(&endpoint, dispatcher, limits).await?.run(stop).boxed(),
         Protocol::XmlRpc => {
             let options = xmlrpc::ServerOptions { http: limits.into(), ..Default::default() };
             xmlrpc::Server::bind(&endpoint, dispatcher, options).await?.run(stop).boxed()
@@ -78,6 +80,10 @@ pub(crate) async fn connect(plan: &Plan, timeout: Duration, defect: Defect) -> R
         Protocol::Rest => {
             let url = format!("http://{SERVER}.simulated");
             (Arc::new(RestClient::<HyperClient>::connect(&url, &headers, &options).await?), None)
+        }
+        Protocol::RestBare => {
+            let url = format!("http://{SERVER}.simulated");
+            (Arc::new(RestClient::<BareClient>::connect(&url, &headers, &options).await?), None)
         }
         Protocol::XmlRpc => {
             let url = format!("http://{SERVER}.simulated/RPC2");

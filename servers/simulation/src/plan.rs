@@ -17,6 +17,9 @@ pub enum Protocol {
     Zerorpc,
     /// JSON over HTTP, a resource per method.
     Rest,
+    /// The same without an HTTP library at either end.
+    #[value(name = "rest-bare")]
+    RestBare,
     /// XML-RPC over HTTP.
     XmlRpc,
     /// JSON-RPC over HTTP.
@@ -24,8 +27,14 @@ pub enum Protocol {
 }
 
 /// The protocols, with zerorpc as often as two others: it has streams, heartbeats and several calls on a connection.
-const PROTOCOLS: [Protocol; 5] =
-    [Protocol::Zerorpc, Protocol::Zerorpc, Protocol::Rest, Protocol::XmlRpc, Protocol::JsonRpc];
+const PROTOCOLS: [Protocol; 6] = [
+    Protocol::Zerorpc,
+    Protocol::Zerorpc,
+    Protocol::Rest,
+    Protocol::RestBare,
+    Protocol::XmlRpc,
+    Protocol::JsonRpc,
+];
 
 /// The maximum size of a message in bytes, which is small so that buffers fill up.
 pub(crate) const MAX_BODY: usize = 64 << 10;
@@ -132,6 +141,7 @@ impl fmt::Display for Protocol {
         f.write_str(match self {
             Protocol::Zerorpc => "zerorpc",
             Protocol::Rest => "rest",
+            Protocol::RestBare => "rest-bare",
             Protocol::XmlRpc => "xmlrpc",
             Protocol::JsonRpc => "jsonrpc",
         })

@@ -11,7 +11,7 @@ static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 #[test]
 fn answers_that_are_kept_are_found() {
     let allocated = Some((|| ALLOCATOR.allocated()) as fn() -> usize);
-    for protocol in [Protocol::Zerorpc, Protocol::Rest] {
+    for protocol in [Protocol::Zerorpc, Protocol::Rest, Protocol::RestBare] {
         let violations = |defect| {
             let options = Options { defect, allocated, ..Options::default() };
             (0..20)

@@ -5,7 +5,8 @@
 
 use simulation::{Defect, Options, Outcome, Plan, Protocol, Violation, run};
 
-const PROTOCOLS: [Protocol; 4] = [Protocol::Zerorpc, Protocol::Rest, Protocol::XmlRpc, Protocol::JsonRpc];
+const PROTOCOLS: [Protocol; 5] =
+    [Protocol::Zerorpc, Protocol::Rest, Protocol::RestBare, Protocol::XmlRpc, Protocol::JsonRpc];
 
 fn simulate(seed: u64, protocol: Protocol, options: &Options) -> Outcome {
     run(&Plan::from_seed(seed, Some(protocol)), options).unwrap()

@@ -1,17 +1,20 @@
-//! The server.
+//! The servers: over axum and hyper, and without an HTTP library.
 
 use std::sync::Arc;
 
 use calculator::Dispatcher;
 use http_layer::axum::Router;
 use http_layer::axum::extract::Request;
-use http_layer::axum::response::Response;
 use http_layer::axum::routing::{MethodRouter, any};
-use http_layer::http::{HeaderValue, Method, StatusCode, header};
-use http_layer::{Api, BodyError, HttpOptions, Intake, Unread, accepts_gzip, gzip, reply};
+use http_layer::bare::{self, Opened, RequestHead};
+use http_layer::http::{HeaderValue, Method, StatusCode, Uri, header};
+use http_layer::{Answer, Api, BodyError, Bytes, Fields, HttpOptions, Intake, Unread, accepts_gzip, gzip};
 
 use crate::methods::Methods;
 use crate::wire::EncodeOptions;
+
+/// The paths of calls, the same as in CPython.
+const PATHS: [&str; 2] = ["/", "/RPC2"];
 
 /// Options of a server.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +27,9 @@ pub struct ServerOptions {
 
 /// An XML-RPC server. It answers at `/` and at `/RPC2`, as CPython's does, and has the `system.*` methods.
 pub type Server = http_layer::Server<XmlRpc>;
+
+/// The same server without an HTTP library.
+pub type BareServer = bare::Server<XmlRpc>;
 
 /// XML-RPC, as [`Server`] serves it.
 #[derive(Debug)]
@@ -38,93 +44,131 @@ impl Api for XmlRpc {
         options.http.clone()
     }
 
-    fn router(dispatcher: Dispatcher, ServerOptions { http, allow_none }: ServerOptions) -> Router {
-        let methods = Methods { dispatcher, limits: http.limits, encode: EncodeOptions { allow_none } };
-        let shared = Arc::new(Shared { methods, intake: Intake::new(&http) });
+    fn router(dispatcher: Dispatcher, options: ServerOptions) -> Router {
+        let shared = Arc::new(Endpoint::new(dispatcher, options));
         let endpoint: MethodRouter = any(move |request: Request| {
             let shared = Arc::clone(&shared);
-            let call = shared.open(request);
-            async move { shared.respond(call).await }
+            let call = check(request.method(), request.uri(), request.headers())
+                .map(|call| (call, shared.intake.open(request)));
+            async move { respond(&shared, call).await }
         });
-        Router::new()
-            .route("/", endpoint.clone())
-            .route("/RPC2", endpoint)
-            .fallback(async |request| not_found(&request))
+        PATHS
+            .into_iter()
+            .fold(Router::new(), |router, path| router.route(path, endpoint.clone()))
+            .fallback(async |request: Request| not_found(request.method()))
     }
 }
 
-/// The state that all handlers share.
-struct Shared {
+/// The handlers of requests, whichever server has received them.
+pub struct Endpoint {
     methods: Methods,
     intake: Intake,
 }
 
 /// A call whose head has been checked.
-struct Call {
-    gzip_wanted: bool,
-    unread: Unread,
+pub struct HeadOfCall {
+    is_gzip_wanted: bool,
 }
 
-impl Shared {
-    /// Checks the head of a request.
-    ///
-    /// # Errors
-    /// The response to a request that is not a call.
-    fn open(&self, request: Request) -> Result<Call, Box<Response>> {
-        // CPython compares the path including the query, so a path with a query is not found.
-        if request.method() != Method::POST || request.uri().query().is_some() {
-            return Err(Box::new(not_found(&request)));
-        }
-        Ok(Call { gzip_wanted: accepts_gzip(request.headers()), unread: self.intake.open(request) })
+/// Checks the head of a request for one of the [paths](PATHS).
+///
+/// # Errors
+/// The response to a request that is not a call.
+fn check(method: &Method, uri: &Uri, fields: &impl Fields) -> Result<HeadOfCall, Box<Answer>> {
+    // CPython compares the path including the query, so a path with a query is not found.
+    if *method != Method::POST || uri.query().is_some() {
+        return Err(Box::new(not_found(method)));
     }
+    Ok(HeadOfCall { is_gzip_wanted: accepts_gzip(fields) })
+}
 
-    async fn respond(&self, call: Result<Call, Box<Response>>) -> Response {
-        let Call { gzip_wanted, unread } = match call {
-            Ok(call) => call,
-            Err(response) => return *response,
-        };
-        match self.intake.receive(unread).await {
-            Ok((body, _admission)) => {
-                let answer = self.methods.respond(body).await;
-                if gzip_wanted && answer.len() > GZIP_THRESHOLD_BYTES {
-                    compressed(&answer)
-                } else {
-                    xml_response(answer)
-                }
-            }
-            Err(error) => {
-                // CPython's status for an unsupported content coding.
-                let unknown = matches!(error, BodyError::UnsupportedCoding(_));
-                let status = if unknown { StatusCode::NOT_IMPLEMENTED } else { error.status() };
-                text_response(status, error.to_string())
-            }
-        }
+async fn respond(endpoint: &Endpoint, call: Result<(HeadOfCall, Unread), Box<Answer>>) -> Answer {
+    let (head, unread) = match call {
+        Ok(call) => call,
+        Err(answer) => return *answer,
+    };
+    match endpoint.intake.receive(unread).await {
+        Ok((body, _admission)) => endpoint.respond(&head, body).await,
+        Err(error) => refusal(&error),
     }
 }
 
-fn xml_response(body: Vec<u8>) -> Response {
-    reply(StatusCode::OK, "text/xml", body)
+impl Endpoint {
+    fn new(dispatcher: Dispatcher, ServerOptions { http, allow_none }: ServerOptions) -> Self {
+        let methods = Methods { dispatcher, limits: http.limits, encode: EncodeOptions { allow_none } };
+        Endpoint { methods, intake: Intake::new(&http) }
+    }
+
+    /// Executes the call in `body`, which must have been admitted.
+    async fn respond(&self, head: &HeadOfCall, body: Bytes) -> Answer {
+        let answer = self.methods.respond(body).await;
+        if head.is_gzip_wanted && answer.len() > GZIP_THRESHOLD_BYTES {
+            xml_answer(gzip(&answer)).with(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))
+        } else {
+            xml_answer(answer)
+        }
+    }
+}
+
+impl bare::Api for XmlRpc {
+    type Service = Endpoint;
+
+    fn service(dispatcher: Dispatcher, options: ServerOptions) -> Endpoint {
+        Endpoint::new(dispatcher, options)
+    }
+}
+
+impl bare::Service for Endpoint {
+    type Call = HeadOfCall;
+
+    fn intake(&self) -> &Intake {
+        &self.intake
+    }
+
+    fn open(&self, head: &RequestHead<'_>) -> Opened<HeadOfCall> {
+        if !PATHS.contains(&head.uri.path()) {
+            return Opened::Answered(not_found(head.method));
+        }
+        match check(head.method, head.uri, &head.fields) {
+            Ok(call) => Opened::CallWithBody(call),
+            Err(answer) => Opened::Answered(*answer),
+        }
+    }
+
+    async fn answer(&self, head: HeadOfCall, body: Bytes) -> Answer {
+        self.respond(&head, body).await
+    }
+
+    fn refuse(&self, _: HeadOfCall, error: BodyError) -> Answer {
+        refusal(&error)
+    }
 }
 
 /// The length in bytes above which a response is compressed, if the client accepts that; the same as in CPython.
 const GZIP_THRESHOLD_BYTES: usize = 1_400;
 
-fn compressed(body: &[u8]) -> Response {
-    let mut response = xml_response(gzip(body));
-    response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    response
+fn xml_answer(body: Vec<u8>) -> Answer {
+    Answer::new(StatusCode::OK, "text/xml", body)
+}
+
+/// The response to a request whose body cannot be read.
+fn refusal(error: &BodyError) -> Answer {
+    // CPython's status for an unsupported content coding.
+    let is_unknown = matches!(error, BodyError::UnsupportedCoding(_));
+    let status = if is_unknown { StatusCode::NOT_IMPLEMENTED } else { error.status() };
+    text_answer(status, error.to_string())
 }
 
 /// The response to a request that is not a call. As in CPython, a method other than POST is not implemented, whatever
 /// the path.
-fn not_found(request: &Request) -> Response {
-    if request.method() == Method::POST {
-        text_response(StatusCode::NOT_FOUND, "No such page".to_owned())
+fn not_found(method: &Method) -> Answer {
+    if *method == Method::POST {
+        text_answer(StatusCode::NOT_FOUND, "No such page".to_owned())
     } else {
-        text_response(StatusCode::NOT_IMPLEMENTED, format!("Unsupported method ('{}')", request.method()))
+        text_answer(StatusCode::NOT_IMPLEMENTED, format!("Unsupported method ('{method}')"))
     }
 }
 
-fn text_response(status: StatusCode, text: String) -> Response {
-    reply(status, "text/plain", text)
+fn text_answer(status: StatusCode, text: String) -> Answer {
+    Answer::new(status, "text/plain", text)
 }

@@ -1,4 +1,4 @@
-//! The client and the server over a socket, with both HTTP clients, and each of them with messages of CPython.
+//! The client and the server over a socket, with all HTTP clients, and each of them with messages of CPython.
 
 #![allow(clippy::unwrap_used, reason = "a helper function fails its test by panicking")]
 
@@ -8,6 +8,7 @@ use calculator::conformance;
 use calculator::{
     Calculator, Call, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults, Limits, Value,
 };
+use http_layer::bare::BareClient;
 use http_layer::http::{HeaderMap, HeaderValue, header};
 use http_layer::{HyperClient, ReqwestClient, Transport};
 use net::Endpoint;
@@ -15,10 +16,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use xmlrpc::{Server, ServerOptions, XmlRpcClient};
+use xmlrpc::{BareServer, Server, ServerOptions, XmlRpcClient};
 
-/// Runs each test with both HTTP clients.
-macro_rules! with_both_clients {
+/// Runs each test with each HTTP client.
+macro_rules! with_all_clients {
     ($($test:ident),* $(,)?) => {
         mod with_hyper {
             $(#[tokio::test] async fn $test() { super::$test::<super::HyperClient>().await; })*
@@ -26,10 +27,13 @@ macro_rules! with_both_clients {
         mod with_reqwest {
             $(#[tokio::test] async fn $test() { super::$test::<super::ReqwestClient>().await; })*
         }
+        mod with_bare {
+            $(#[tokio::test] async fn $test() { super::$test::<super::BareClient>().await; })*
+        }
     };
 }
 
-with_both_clients!(
+with_all_clients!(
     every_row_of_the_conformance_table_passes,
     calls_over_a_unix_socket,
     null_is_sent_only_if_both_client_and_server_allow_it,
@@ -57,6 +61,16 @@ async fn serve(executor: Executor, faults: Faults, options: ServerOptions) -> Ru
     Running { url, stop, task }
 }
 
+/// A server without an HTTP library.
+async fn serve_bare(executor: Executor) -> Running {
+    let dispatcher = Dispatcher::new(Calculator, executor, Faults::default());
+    let options = ServerOptions::default();
+    let server = BareServer::bind(&Endpoint::loopback(), dispatcher, options).await.unwrap();
+    let (url, stop) = (server.url(), CancellationToken::new());
+    let task = tokio::spawn(server.run(stop.clone()));
+    Running { url, stop, task }
+}
+
 async fn serve_with_defaults() -> Running {
     serve(Executor::Async, Faults::default(), ServerOptions::default()).await
 }
@@ -71,15 +85,22 @@ fn add() -> Call {
 
 async fn every_row_of_the_conformance_table_passes<T: Transport>() {
     for executor in ["async", "blocking", "threads:2"] {
-        let server = serve(executor.parse().unwrap(), Faults::default(), ServerOptions::default()).await;
-        let client = connect::<T>(&server.url).await;
-        let mut deadline = Deadline::new(Duration::from_secs(30));
-        let outcomes = conformance::run(&client, xmlrpc::CONFORMANCE_PROFILE, &mut deadline).await;
-        assert_eq!(outcomes.len(), conformance::vectors(xmlrpc::CONFORMANCE_PROFILE).len());
-        for outcome in outcomes {
-            // One row has an integer that XML-RPC cannot carry, and is not sent.
-            assert!(!outcome.failed(), "{}: {}", outcome.vector.title(), outcome.answer());
+        let executor: Executor = executor.parse().unwrap();
+        let options = ServerOptions::default();
+        for server in [serve(executor, Faults::default(), options).await, serve_bare(executor).await] {
+            assert_conformant::<T>(&server.url).await;
         }
+    }
+}
+
+async fn assert_conformant<T: Transport>(url: &str) {
+    let client = connect::<T>(url).await;
+    let mut deadline = Deadline::new(Duration::from_secs(30));
+    let outcomes = conformance::run(&client, xmlrpc::CONFORMANCE_PROFILE, &mut deadline).await;
+    assert_eq!(outcomes.len(), conformance::vectors(xmlrpc::CONFORMANCE_PROFILE).len());
+    for outcome in outcomes {
+        // One row has an integer that XML-RPC cannot carry, and is not sent.
+        assert!(!outcome.failed(), "{}: {}", outcome.vector.title(), outcome.answer());
     }
 }
 

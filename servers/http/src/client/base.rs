@@ -1,21 +1,24 @@
 //! The URL that a client connects to.
 
+use std::io;
+use std::time::Duration;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use calculator::{CallError, ErrorKind};
 use http::HeaderValue;
-use net::{Address, Credentials, Endpoint, Scheme, TlsConnector, Trust};
+use net::{Address, Credentials, Endpoint, Scheme, Stream, TlsConnector, Trust};
 use reqwest::Url;
 
 use crate::SCHEMES;
 
 /// A server's URL, without its credentials.
 #[derive(Clone, Debug)]
-pub(super) struct Base {
+pub(crate) struct Base {
     endpoint: Endpoint,
     /// With the scheme `http` or `https`, whatever the transport.
     url: Url,
-    pub(super) authorization: Option<HeaderValue>,
+    pub(crate) authorization: Option<HeaderValue>,
 }
 
 fn unusable(reason: impl std::fmt::Display) -> CallError {
@@ -23,7 +26,7 @@ fn unusable(reason: impl std::fmt::Display) -> CallError {
 }
 
 impl Base {
-    pub(super) fn parse(text: &str) -> Result<Self, CallError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, CallError> {
         let address = Address::parse(text, &SCHEMES).map_err(unusable)?;
         let scheme =
             if address.scheme() == Scheme::HTTPS.name() { address.scheme() } else { Scheme::HTTP.name() };
@@ -35,12 +38,12 @@ impl Base {
     }
 
     /// The endpoint to connect to.
-    pub(super) fn endpoint(&self) -> &Endpoint {
+    pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
     /// What connects over TLS with the certificates that `trust` accepts; `None` for a URL without TLS.
-    pub(super) fn tls(&self, trust: &Trust) -> Result<Option<TlsConnector>, CallError> {
+    pub(crate) fn tls(&self, trust: &Trust) -> Result<Option<TlsConnector>, CallError> {
         if self.url.scheme() != Scheme::HTTPS.name() {
             return Ok(None);
         }
@@ -49,12 +52,40 @@ impl Base {
     }
 
     /// The value of the `host` header: the default port of the scheme is omitted (RFC 9110, section 7.2).
-    pub(super) fn authority(&self) -> &str {
+    fn authority(&self) -> &str {
         self.url.authority()
     }
 
+    /// The default value of the `host` header.
+    pub(crate) fn host(&self) -> Result<HeaderValue, CallError> {
+        HeaderValue::try_from(self.authority())
+            .map_err(|error| CallError::new(ErrorKind::Undeliverable, format!("the URL's host: {error}")))
+    }
+
+    /// Opens a connection without TLS, which may take `timeout`.
+    pub(crate) async fn open(&self, timeout: Duration) -> Result<Stream, CallError> {
+        self.opened(net::connect(&self.endpoint), timeout).await
+    }
+
+    /// The connection that `connecting` opens, which may take `timeout`.
+    pub(super) async fn opened<S>(
+        &self,
+        connecting: impl Future<Output = io::Result<S>>,
+        timeout: Duration,
+    ) -> Result<S, CallError> {
+        let connected = tokio::time::timeout(timeout, connecting).await.map_err(|_| {
+            let message = format!("no connection to {} within {timeout:?}", self.endpoint);
+            CallError::new(ErrorKind::Timeout, message)
+        })?;
+        connected.map_err(|error| {
+            let reason = net::describe_connect_error(&error);
+            let message = format!("cannot connect to {}: {reason}", self.endpoint);
+            CallError::new(ErrorKind::Undeliverable, message)
+        })
+    }
+
     /// The URL of `segment` below this one; with an empty segment, this one.
-    pub(super) fn join(&self, segment: &str) -> Result<Url, CallError> {
+    pub(crate) fn join(&self, segment: &str) -> Result<Url, CallError> {
         let mut url = self.url.clone();
         if !segment.is_empty() {
             // URL parsers resolve these two segments, even if they are percent-encoded.
@@ -68,7 +99,7 @@ impl Base {
 
     /// The URL of `path`, which begins with a slash and is percent-encoded already, below this one. It may have a query, which
     /// replaces that of this URL.
-    pub(super) fn join_path(&self, path: &str) -> Result<Url, CallError> {
+    pub(crate) fn join_path(&self, path: &str) -> Result<Url, CallError> {
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
         // URL parsers resolve these two segments, even if they are percent-encoded.
         let is_relative =
@@ -85,6 +116,11 @@ impl Base {
         }
         Ok(url)
     }
+}
+
+/// Path and query of `url`: what a request line has of it (RFC 9112, section 3.2.1).
+pub(crate) fn origin_form(url: &Url) -> String {
+    url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()))
 }
 
 /// User name and password as RFC 7617 sends them.

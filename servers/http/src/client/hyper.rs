@@ -1,24 +1,25 @@
 //! The minimal client: hyper's connection without any further layer.
 
-use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
 use calculator::{CallError, ClientOptions, ErrorKind};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
+use http::{HeaderMap, Method, Request, Response, Uri, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use net::{TlsConnector, TlsStream, Trust};
+use net::{TlsConnector, Trust};
 use reqwest::Url;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-use super::base::Base;
+use super::base::{Base, origin_form};
 use super::failed::read_failed_body;
-use super::{Headers, Reply, Transport, body_error, failed_body_timeout, hyper_error, request_headers};
+use super::{
+    Headers, Reply, ReplyHead, Transport, body_error, failed_body_timeout, hyper_error, request_headers,
+};
 use crate::{VERSION, gzip, read_body};
 
 /// An open connection.
@@ -46,12 +47,6 @@ impl Connection {
         });
         Ok(Connection { sender, _task: task })
     }
-}
-
-/// An open stream of one of the types that a URL can ask for.
-enum OpenStream {
-    Plain(net::Stream),
-    Tls(Box<TlsStream>),
 }
 
 /// A client over one connection of hyper, driven by a task of the runtime it connects in.
@@ -86,7 +81,7 @@ impl Transport for HyperClient {
         let compress = headers.wants_compression()?;
         let mut prepared = headers.to_map(base.authorization.clone())?;
         if !prepared.contains_key(header::HOST) {
-            prepared.insert(header::HOST, host(&base)?);
+            prepared.insert(header::HOST, base.host()?);
         }
         let client = HyperClient {
             headers: prepared,
@@ -132,7 +127,7 @@ impl Transport for HyperClient {
         } else {
             read_failed_body(body, self.max_body, self.failed_body_timeout).await
         };
-        Reply::new(head.status, &mut head.headers, (body, is_complete), self.max_body)
+        Reply::new(ReplyHead::take(head.status, &mut head.headers), (body, is_complete), self.max_body)
     }
 }
 
@@ -165,40 +160,17 @@ impl HyperClient {
     }
 
     async fn open(&self) -> Result<Connection, CallError> {
-        let endpoint = self.base.endpoint();
-        let connecting = async {
-            match &self.tls {
-                None => net::connect(endpoint).await.map(OpenStream::Plain),
-                Some(tls) => tls.connect(endpoint).await.map(|stream| OpenStream::Tls(Box::new(stream))),
-            }
+        let Some(tls) = &self.tls else {
+            return Connection::over(self.base.open(self.connect_timeout).await?).await;
         };
-        let connected = tokio::time::timeout(self.connect_timeout, connecting).await.map_err(|_| {
-            let message =
-                format!("no connection to {} within {:?}", self.base.endpoint(), self.connect_timeout);
-            CallError::new(ErrorKind::Timeout, message)
-        })?;
-        match connected.map_err(|error| self.unreachable(&error))? {
-            OpenStream::Plain(stream) => Connection::over(stream).await,
-            OpenStream::Tls(stream) => Connection::over(*stream).await,
-        }
-    }
-
-    fn unreachable(&self, error: &io::Error) -> CallError {
-        let reason = net::describe_connect_error(error);
-        let message = format!("cannot connect to {}: {reason}", self.base.endpoint());
-        CallError::new(ErrorKind::Undeliverable, message)
+        let stream = self.base.opened(tls.connect(self.base.endpoint()), self.connect_timeout).await?;
+        Connection::over(stream).await
     }
 }
 
-/// Path and query of `url`, as in the request line.
+/// The target of requests to `url`.
 fn uri(url: &Url) -> Result<Uri, CallError> {
-    let text = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
-    Uri::try_from(text).map_err(|error| unusable(&error))
-}
-
-fn host(base: &Base) -> Result<HeaderValue, CallError> {
-    HeaderValue::try_from(base.authority())
-        .map_err(|error| CallError::new(ErrorKind::Undeliverable, format!("the URL's host: {error}")))
+    Uri::try_from(origin_form(url)).map_err(|error| unusable(&error))
 }
 
 fn unusable(error: &http::uri::InvalidUri) -> CallError {

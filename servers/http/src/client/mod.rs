@@ -1,6 +1,6 @@
 //! HTTP clients.
 
-mod base;
+pub(crate) mod base;
 mod failed;
 mod hyper;
 mod reqwest;
@@ -118,14 +118,14 @@ impl Headers {
     }
 
     /// Whether request bodies are to be compressed.
-    fn wants_compression(&self) -> Result<bool, CallError> {
-        let coding = Coding::from_header(self.extra.get(header::CONTENT_ENCODING));
+    pub(crate) fn wants_compression(&self) -> Result<bool, CallError> {
+        let coding = Coding::from_header(self.extra.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes));
         let coding = coding.map_err(|error| CallError::new(ErrorKind::Undeliverable, error.to_string()))?;
         Ok(matches!(coding, Coding::Gzip))
     }
 
     /// All headers, in the order in which they are sent.
-    fn to_map(&self, authorization: Option<HeaderValue>) -> Result<HeaderMap, CallError> {
+    pub(crate) fn to_map(&self, authorization: Option<HeaderValue>) -> Result<HeaderMap, CallError> {
         if let Some(name) = Headers::RESERVED.into_iter().find(|name| self.extra.contains_key(name)) {
             let message = format!("the client sets the header {name} itself; leave it out");
             return Err(CallError::new(ErrorKind::Undeliverable, message));
@@ -148,7 +148,11 @@ impl Headers {
 
 /// The headers of a request: those of the client, which are `prepared`, replaced by `headers`. A request without a body has no
 /// `content-type` unless `headers` have one.
-fn request_headers(prepared: &HeaderMap, headers: Option<&HeaderMap>, has_body: bool) -> HeaderMap {
+pub(crate) fn request_headers(
+    prepared: &HeaderMap,
+    headers: Option<&HeaderMap>,
+    has_body: bool,
+) -> HeaderMap {
     let mut all = prepared.clone();
     if !has_body {
         all.remove(header::CONTENT_TYPE);
@@ -174,22 +178,43 @@ pub struct Reply {
     pub is_complete: bool,
 }
 
+/// The head of a response, as far as a [`Reply`] needs it.
+#[derive(Debug)]
+pub(crate) struct ReplyHead {
+    pub(crate) status: StatusCode,
+    pub(crate) content_type: Option<HeaderValue>,
+    pub(crate) content_encoding: Option<HeaderValue>,
+    /// Of a response other than a successful one.
+    pub(crate) location: Option<HeaderValue>,
+}
+
+impl ReplyHead {
+    fn take(status: StatusCode, headers: &mut HeaderMap) -> Self {
+        ReplyHead {
+            status,
+            content_type: headers.remove(header::CONTENT_TYPE),
+            content_encoding: headers.remove(header::CONTENT_ENCODING),
+            location: if status.is_success() { None } else { headers.remove(header::LOCATION) },
+        }
+    }
+}
+
 impl Reply {
-    fn new(
-        status: StatusCode,
-        headers: &mut HeaderMap,
+    pub(crate) fn new(
+        head: ReplyHead,
         (body, is_complete): (Bytes, bool),
         max_body: usize,
     ) -> Result<Self, CallError> {
-        let decoded = Coding::from_header(headers.get(header::CONTENT_ENCODING))
+        let ReplyHead { status, content_type, content_encoding, location } = head;
+        let decoded = Coding::from_header(content_encoding.as_ref().map(HeaderValue::as_bytes))
             .and_then(|coding| coding.decode(body, max_body));
-        let (body, location) = if status.is_success() {
-            (decoded.map_err(body_error)?, None)
+        let body = if status.is_success() {
+            decoded.map_err(body_error)?
         } else {
             // The status is known. That the body is not whole or not readable is less important.
-            (decoded.unwrap_or_default(), headers.remove(header::LOCATION))
+            decoded.unwrap_or_default()
         };
-        Ok(Reply { status, content_type: headers.remove(header::CONTENT_TYPE), location, body, is_complete })
+        Ok(Reply { status, content_type, location, body, is_complete })
     }
 
     /// Whether the media type is `essence` (`type/subtype` in lower case), whatever its parameters.
@@ -216,11 +241,11 @@ impl Reply {
 const FAILED_BODY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long a client with these options waits for such a body.
-fn failed_body_timeout(options: &ClientOptions) -> Duration {
+pub(crate) fn failed_body_timeout(options: &ClientOptions) -> Duration {
     FAILED_BODY_TIMEOUT.min(options.timeout / 2)
 }
 
-fn body_error(error: BodyError) -> CallError {
+pub(crate) fn body_error(error: BodyError) -> CallError {
     let kind = match error {
         BodyError::TooLarge { .. } => ErrorKind::TooLarge,
         BodyError::UnsupportedCoding(_) | BodyError::Gzip(_) => ErrorKind::Malformed,

@@ -10,7 +10,9 @@ use tokio::sync::Mutex;
 
 use super::base::Base;
 use super::failed::read_failed_body;
-use super::{Headers, Reply, Transport, body_error, failed_body_timeout, hyper_error, request_headers};
+use super::{
+    Headers, Reply, ReplyHead, Transport, body_error, failed_body_timeout, hyper_error, request_headers,
+};
 use crate::VERSION;
 use crate::body::Chunks;
 use crate::gzip;
@@ -107,14 +109,15 @@ impl Transport for ReqwestClient {
         if !status.is_success() {
             let (mut head, body) = http::Response::from(response).into_parts();
             let body = read_failed_body(body, self.max_body, self.failed_body_timeout).await;
-            return Reply::new(status, &mut head.headers, body, self.max_body);
+            return Reply::new(ReplyHead::take(status, &mut head.headers), body, self.max_body);
         }
         let length = response.content_length().unwrap_or(0);
         let mut chunks = Chunks::with_length_hint(length, self.max_body).map_err(body_error)?;
         while let Some(chunk) = response.chunk().await.map_err(|error| reqwest_error(&error))? {
             chunks.push(chunk).map_err(body_error)?;
         }
-        Reply::new(status, response.headers_mut(), (chunks.into_body(), true), self.max_body)
+        let head = ReplyHead::take(status, response.headers_mut());
+        Reply::new(head, (chunks.into_body(), true), self.max_body)
     }
 }
 

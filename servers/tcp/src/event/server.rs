@@ -1,16 +1,12 @@
 //! The server: a task for each connection.
 
-use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::task::Poll;
 
 use calculator::{Call, CallError, Dispatcher, Limits, Value};
 use futures_util::poll;
-use net::{
-    Address, AnomalyCounter, Endpoint, HALF_CLOSED_TIMEOUT, Listener, PIPELINED_CHECK_INTERVAL, PeerEnd,
-    Stream, WRITE_STALL_TIMEOUT,
-};
+use net::{Address, AnomalyCounter, Endpoint, Listener, Stream, WRITE_STALL_TIMEOUT};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -137,7 +133,7 @@ impl Connection {
         tokio::select! {
             biased;
             result = executing => Ok(result),
-            () = departure(stream) => Err(io::ErrorKind::ConnectionAborted.into()),
+            () = stream.departed() => Err(io::ErrorKind::ConnectionAborted.into()),
         }
     }
 }
@@ -162,15 +158,4 @@ async fn write(stream: &mut Stream, replies: &mut Vec<u8>) -> io::Result<()> {
     }
     recycle(replies);
     Ok(())
-}
-
-/// Completes once the client has left.
-async fn departure(stream: &Stream) {
-    while poll_fn(|context| stream.poll_read_ready(context)).await.is_ok() {
-        match stream.peer_end() {
-            PeerEnd::Closed => return,
-            PeerEnd::HalfClosed => return tokio::time::sleep(HALF_CLOSED_TIMEOUT).await,
-            PeerEnd::Open => tokio::time::sleep(PIPELINED_CHECK_INTERVAL).await,
-        }
-    }
 }

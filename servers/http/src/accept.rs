@@ -1,0 +1,38 @@
+//! Accepting connections, for all servers.
+
+use net::{Address, DRAIN_TIMEOUT, Listener, Stream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::SCHEMES;
+
+/// Serves each connection of `listener` with `serve`, in a separate task, until `stop` is cancelled. Then no further
+/// connection is accepted, and the others have [`DRAIN_TIMEOUT`] to end; `serve` must end those that are idle.
+pub async fn serve_connections<F>(listener: Listener, stop: &CancellationToken, serve: impl Fn(Stream) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut tasks = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            Some(_) = tasks.join_next() => {}
+            stream = listener.next() => {
+                tasks.spawn(serve(stream));
+            }
+        }
+    }
+    drop(listener);
+    let drained = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN_TIMEOUT, drained).await.is_err() {
+        tracing::warn!(connections = tasks.len(), "calls still in progress were abandoned");
+    }
+}
+
+/// The URL of `path` at a server, which is empty or begins with `/`.
+pub(crate) fn url(listener: &Listener, path: &str) -> String {
+    Address::from_endpoint(listener.endpoint(), &SCHEMES, path)
+        .map(|address| address.to_string())
+        .unwrap_or_default()
+}
