@@ -61,8 +61,7 @@ class Measurement:
         return statement if pair["stacks"][0] == stack else {"faster": "slower", "slower": "faster"}[statement]
 
     def fastest(self):
-        """The stack that is faster than all those of other protocols, and the best by its figure of its own; None where the
-        statements name no such protocol."""
+        """The fastest stack of the protocol that is faster than all others; None where the statements name no such protocol."""
         stacks = {stack for pair in self.comparisons["pairs"] for stack in pair["stacks"]}
         def beats_others(stack):
             others = (other for other in stacks if protocol(other) != protocol(stack))
