@@ -103,6 +103,12 @@ mod tests {
             assert!(expectation.is_met_by(&met, Numbers::Exact), "{expectation}: {met:?}");
             assert!(!expectation.is_met_by(&not_met, Numbers::Exact), "{expectation}: {not_met:?}");
         }
+        // As the parser of TOML has them: sorted by their names.
+        let sorted = Value::map(vec![("id".into(), Value::Int(7)), ("name".into(), "Ann".into())]);
+        for numbers in [Numbers::Exact, Numbers::Any] {
+            assert!(Expectation::Value(sorted.clone()).is_met_by(&Ok(ann.clone()), numbers));
+            assert!(at("", sorted.clone()).is_met_by(&Ok(ann.clone()), numbers));
+        }
         assert!(at("/id", Value::Float(7.0)).is_met_by(&Ok(ann.clone()), Numbers::Any));
         assert!(!at("/id", Value::Float(7.0)).is_met_by(&Ok(ann), Numbers::Exact));
     }

@@ -1,6 +1,9 @@
 //! The comparison of values, and the first difference between two.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::iter::Zip;
+use std::slice::Iter;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,27 +22,59 @@ pub enum Numbers {
 }
 
 impl Numbers {
-    /// Whether `a` equals `b`.
+    /// Whether `a` equals `b`. The order of the members of a map does not matter, as in JSON.
     #[must_use]
     pub fn are_equal(self, a: &Value, b: &Value) -> bool {
         // Equal values of the same kind are the usual case: their comparison costs what it would without this type.
-        a == b || (self == Numbers::Any && equal_by_value(a, b))
+        a == b || self.are_equal_in_any_order(a, b)
+    }
+
+    fn are_equal_in_any_order(self, a: &Value, b: &Value) -> bool {
+        match (a, b) {
+            (Value::Int(int), Value::Float(float)) | (Value::Float(float), Value::Int(int)) => {
+                self == Numbers::Any && is_same_number(*int, *float)
+            }
+            (Value::List(a), Value::List(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| self.are_equal_in_any_order(a, b))
+            }
+            (Value::Map(a), Value::Map(b)) => {
+                a.len() == b.len()
+                    && Pairs::of(a, b).all(|(a, b)| b.is_some_and(|b| self.are_equal_in_any_order(a, b)))
+            }
+            _ => a == b,
+        }
     }
 }
 
-fn equal_by_value(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Int(int), Value::Float(float)) | (Value::Float(float), Value::Int(int)) => {
-            is_same_number(*int, *float)
+type Members<'a> = Iter<'a, (Text, Value)>;
+
+/// The values of the members of a map, each with the value of the member of the same name of another map.
+enum Pairs<'a> {
+    /// Both maps have the same names in the same order.
+    InOrder(Zip<Members<'a>, Members<'a>>),
+    /// An index of the other map: a comparison of each name with each other one would take long for large maps.
+    ByName(Members<'a>, HashMap<&'a str, &'a Value>),
+}
+
+impl<'a> Pairs<'a> {
+    fn of(a: &'a [(Text, Value)], b: &'a [(Text, Value)]) -> Self {
+        if a.len() == b.len() && a.iter().zip(b).all(|((a, _), (b, _))| a == b) {
+            return Pairs::InOrder(a.iter().zip(b));
         }
-        (Value::List(a), Value::List(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal_by_value(a, b))
+        Pairs::ByName(a.iter(), b.iter().map(|(name, value)| (name.as_str(), value)).collect())
+    }
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = (&'a Value, Option<&'a Value>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Pairs::InOrder(pairs) => pairs.next().map(|((_, a), (_, b))| (a, Some(b))),
+            Pairs::ByName(members, others) => {
+                members.next().map(|(name, value)| (value, others.get(name.as_str()).copied()))
+            }
         }
-        (Value::Map(a), Value::Map(b)) => {
-            let mut pairs = a.iter().zip(b);
-            a.len() == b.len() && pairs.all(|((a, x), (b, y))| a == b && equal_by_value(x, y))
-        }
-        _ => a == b,
     }
 }
 
@@ -81,21 +116,15 @@ impl Difference {
                     }
                 }
                 (Value::Map(found), Value::Map(expected)) => {
-                    let differs = |((a, x), (b, y)): &(&(Text, Value), &(Text, Value))| {
-                        a != b || !numbers.are_equal(x, y)
+                    let differs = |(_, (value, other)): &(&(Text, Value), (&Value, Option<&Value>))| {
+                        other.is_some_and(|other| !numbers.are_equal(value, other))
                     };
-                    match found.iter().zip(expected).find(differs) {
-                        Some(((name, found), (expected_name, expected))) if name == expected_name => {
-                            let _ = write!(path, ".{}", crate::printable(name));
-                            Some((found, expected))
-                        }
-                        Some(((name, _), (expected_name, _))) => {
-                            let Difference { path, found, expected } =
-                                Self::of_texts(path, name, expected_name);
-                            let member = |name| format!("the member {name}");
-                            return Difference { path, found: member(found), expected: member(expected) };
-                        }
-                        None => return Self::of_lengths(path, "members", found.len(), expected.len()),
+                    let mut members = found.iter().zip(Pairs::of(found, expected));
+                    if let Some(((name, _), (found, Some(expected)))) = members.find(differs) {
+                        let _ = write!(path, ".{}", crate::printable(name));
+                        Some((found, expected))
+                    } else {
+                        return Self::of_names(path, found, expected);
                     }
                 }
                 (Value::Str(found), Value::Str(expected)) => return Self::of_texts(path, found, expected),
@@ -108,6 +137,20 @@ impl Difference {
                 }
             }
         }
+    }
+
+    /// Two maps with different names: the first name that only the one or the other has.
+    fn of_names(path: String, found: &[(Text, Value)], expected: &[(Text, Value)]) -> Self {
+        fn only<'a>(of: &'a [(Text, Value)], other: &'a [(Text, Value)]) -> Option<&'a str> {
+            let mut members = of.iter().zip(Pairs::of(of, other));
+            members.find(|(_, (_, other))| other.is_none()).map(|((name, _), _)| name.as_str())
+        }
+        let (Some(name), Some(expected_name)) = (only(found, expected), only(expected, found)) else {
+            return Self::of_lengths(path, "members", found.len(), expected.len());
+        };
+        let Difference { path, found, expected } = Self::of_texts(path, name, expected_name);
+        let member = |name| format!("the member {name}");
+        Difference { path, found: member(found), expected: member(expected) }
     }
 
     fn of_lengths(path: String, what: &str, found: usize, expected: usize) -> Self {
