@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use calculator::{CallError, printable};
 use net::Address;
+use serde::Deserialize;
 
 use super::protocol_options::{OfClients, ProtocolOptions};
 use super::{Exit, Failure, Outcome, print, print_error, runtime};
 use crate::discovery::{Contents, Listing, MAX_OPERATIONS, Template};
+use crate::load::{OwnOperation, OwnOperations};
 use crate::stacks::{Destination, PROTOCOLS, ProtocolRef, Stack, revealed};
 
 /// Ask a server which methods it has, and write a scenario that measures them
@@ -183,6 +185,7 @@ fn write(arguments: &Arguments, url: &str, found: &Found) -> Outcome {
         url: &target,
         command: &command,
         wanted: &arguments.methods,
+        mistake_in,
     };
     let contents = template.with(found.listing.as_ref());
     if !contents.missing.is_empty() {
@@ -198,6 +201,20 @@ fn write(arguments: &Arguments, url: &str, found: &Found) -> Outcome {
         print(&format!("{summary}\nEdit it, then: {command}\n"))?;
     }
     Ok(Exit::Done)
+}
+
+/// Why the operation in `text`, an `[[operation]]` table, cannot be used in a scenario; `None` if it can.
+fn mistake_in(text: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Document {
+        operation: Vec<OwnOperation>,
+    }
+    match toml::from_str::<Document>(text) {
+        Ok(document) => OwnOperations::new(&document.operation, Path::new(""), |_| String::new())
+            .err()
+            .map(|error| error.to_string()),
+        Err(error) => Some(error.message().to_owned()),
+    }
 }
 
 /// Creates the file; one that exists, also since it was looked for, is replaced only by `force`.
@@ -257,6 +274,7 @@ fn scenario_name(file: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::discovery::{HttpRequest, MethodDescription};
 
     #[test]
     fn the_target_has_no_credentials_and_rest_no_path() {
@@ -264,6 +282,43 @@ mod tests {
         assert_eq!(of("xmlrpc", "http://u:secret@h:1/RPC2?token=secret"), "http://h:1/RPC2");
         assert_eq!(of("rest", "https://u:secret@h:1/api/openapi.json"), "https://h:1/");
         assert_eq!(of("amqp", "amqp://u:secret@h/v"), "amqp://h:5672/v");
+    }
+
+    #[test]
+    fn what_a_scenario_cannot_have_is_commented_out_with_the_reason() {
+        let described = |verb: &str, path: &str, header: &str| MethodDescription {
+            request: Some(HttpRequest {
+                verb: verb.to_owned(),
+                path: path.to_owned(),
+                headers: [(header.to_owned(), "x".to_owned())].into(),
+                ..HttpRequest::default()
+            }),
+            ..MethodDescription::named(format!("{verb} {path} {header}"), "")
+        };
+        let unusable = [
+            ("HEAD", "/", "x-tag", "unknown variant `HEAD`"),
+            ("OPTIONS", "/", "x-tag", "unknown variant `OPTIONS`"),
+            ("GET", "/items#detail", "x-tag", "is not a path"),
+            ("GET", "/a b", "x-tag", "is not a path"),
+            ("GET", "/ü", "x-tag", "is not a path"),
+            ("GET", "/", "x tag", "is not the name of a header"),
+            ("GET", "/", "content-length", "the client sets the header"),
+            ("DELETE", "/a b", "x-tag", "is not a path"),
+        ];
+        let mut methods: Vec<_> =
+            unusable.iter().map(|(verb, path, header, _)| described(verb, path, header)).collect();
+        methods.push(described("GET", "/items", "x-tag"));
+        let template = Template { name: "my", stack: "rest", url: "", command: "", wanted: &[], mistake_in };
+        let contents = template.with(Some(&Listing { source: String::new(), methods }));
+        assert_eq!((contents.active, contents.commented_out), (1, unusable.len()), "{}", contents.text);
+        for (.., reason) in unusable {
+            let line = |line: &str| line.starts_with("# It cannot be called: ") && line.contains(reason);
+            assert!(contents.text.lines().any(line), "{reason}: {}", contents.text);
+        }
+        let mut tables: toml::Table = contents.text.parse().unwrap();
+        let operations =
+            toml::Table::from_iter([("operation".to_owned(), tables.remove("operation").unwrap())]);
+        assert_eq!(mistake_in(&operations.to_string()), None);
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub const MAX_OPERATIONS: usize = 200;
 /// The longest help text in a comment, in characters.
 const MAX_HELP_CHARS: usize = 100;
 
+/// The longest reason why an operation is commented out, in characters.
+const MAX_REASON_CHARS: usize = 200;
+
 /// The longest name of an operation, in characters.
 const MAX_NAME_CHARS: usize = 60;
 
@@ -37,6 +40,8 @@ pub struct Template<'a> {
     pub command: &'a str,
     /// The names of methods that are wanted; all if empty.
     pub wanted: &'a [String],
+    /// Why the operation with this TOML text cannot be used in a scenario; `None` if it can.
+    pub mistake_in: fn(&str) -> Option<String>,
 }
 
 /// A scenario, and how many operations it has.
@@ -71,9 +76,9 @@ impl Template<'_> {
         let operations: Vec<_> = wanted
             .iter()
             .take(MAX_OPERATIONS)
-            .map(|method| Operation::new(method, unique_name(&method.name, &mut names), self.wanted))
+            .map(|method| Operation::new(method, unique_name(&method.name, &mut names), self))
             .collect();
-        let active = operations.iter().filter(|operation| operation.reason.is_none()).count();
+        let active = operations.iter().filter(|operation| operation.reasons.is_empty()).count();
         let mut text = self.head(listing, left_out);
         text.push_str(&measurement(&operations));
         for operation in &operations {
@@ -139,7 +144,7 @@ const EXAMPLE: &str = "
 ";
 
 fn measurement(operations: &[Operation<'_>]) -> String {
-    let mut active = operations.iter().filter(|operation| operation.reason.is_none());
+    let mut active = operations.iter().filter(|operation| operation.reasons.is_empty());
     let operation = match (active.next(), active.next()) {
         (Some(only), None) => only.name.as_str(),
         _ => MIX,
@@ -162,17 +167,29 @@ struct Operation<'a> {
     method: &'a MethodDescription,
     /// The keys after the name, with their values in TOML.
     keys: Vec<(&'static str, String)>,
-    /// Why it is commented out; `None` if it is not.
-    reason: Option<&'static str>,
+    /// Why it is commented out; empty if it is not.
+    reasons: Vec<String>,
 }
 
 impl<'a> Operation<'a> {
-    fn new(method: &'a MethodDescription, name: String, wanted: &[String]) -> Self {
-        let mut operation = Operation { keys: Vec::new(), reason: None, name, method };
-        // A method that was asked for by name is meant to be called.
-        if method.seems_to_change_data() && !wanted.contains(&method.name) {
-            operation.reason = Some("It seems to change data.");
+    fn new(method: &'a MethodDescription, name: String, template: &Template<'_>) -> Self {
+        let mut operation = Operation { keys: Vec::new(), reasons: Vec::new(), name, method };
+        operation.add_keys();
+        if operation.reasons.is_empty()
+            && let Some(mistake) = (template.mistake_in)(&operation.table())
+        {
+            let mistake = shortened(&mistake, MAX_REASON_CHARS).into_owned();
+            operation.reasons.push(format!("It cannot be called: {}.", comment(&mistake)));
         }
+        // A method that was asked for by name is meant to be called.
+        if method.seems_to_change_data() && !template.wanted.contains(&method.name) {
+            operation.reasons.insert(0, "It seems to change data.".to_owned());
+        }
+        operation
+    }
+
+    fn add_keys(&mut self) {
+        let (method, operation) = (self.method, self);
         if let Some(request) = &method.request {
             operation.add("verb", &request.verb);
             operation.add("path", &request.path);
@@ -185,9 +202,15 @@ impl<'a> Operation<'a> {
                 operation.add_json("body", body);
             }
             if request.path.contains('{') {
-                operation.reason = Some("A part of its path is not described: give it a value.");
+                operation.reasons.push("A part of its path is not described: give it a value.".to_owned());
             }
-            return operation;
+            if request.headers.values().any(|value| is_read_elsewhere(value)) {
+                operation.reasons.push(
+                    "The value of a header would be read from a file, a variable or the input: give another one."
+                        .to_owned(),
+                );
+            }
+            return;
         }
         if operation.name != method.name {
             operation.add("method", &method.name);
@@ -203,18 +226,26 @@ impl<'a> Operation<'a> {
                 operation.add_json("params", &Json::Object(values.collect()));
             }
         }
-        operation
     }
 
     fn add(&mut self, key: &'static str, value: &impl Serialize) {
         match toml_of(value) {
             Some(value) => self.keys.push((key, value)),
-            None => self.reason = Some("TOML cannot represent one of its values."),
+            None => self.reasons.push("TOML cannot represent one of its values.".to_owned()),
         }
     }
 
     fn add_json(&mut self, key: &'static str, value: &Json) {
         self.add(key, &literal(value));
+    }
+
+    /// The TOML text.
+    fn table(&self) -> String {
+        let mut table = format!("[[operation]]\nname = {}\n", toml_of(&self.name).unwrap_or_default());
+        for (key, value) in &self.keys {
+            let _ = writeln!(table, "{key} = {value}");
+        }
+        table
     }
 
     fn write(&self, text: &mut String) {
@@ -226,15 +257,13 @@ impl<'a> Operation<'a> {
         for remark in self.remarks() {
             let _ = writeln!(text, "# {remark}");
         }
-        let mut table = format!("[[operation]]\nname = {}\n", toml_of(&self.name).unwrap_or_default());
-        for (key, value) in &self.keys {
-            let _ = writeln!(table, "{key} = {value}");
-        }
-        match self.reason {
-            None => text.push_str(&table),
-            Some(_) => table.lines().for_each(|line| {
+        let table = self.table();
+        if self.reasons.is_empty() {
+            text.push_str(&table);
+        } else {
+            table.lines().for_each(|line| {
                 let _ = writeln!(text, "# {line}");
-            }),
+            });
         }
     }
 
@@ -248,8 +277,7 @@ impl<'a> Operation<'a> {
             }
         };
         let is_unknown = self.method.request.is_none() && self.method.arguments == Arguments::Unknown;
-        let mut remarks = Vec::new();
-        remarks.extend(self.reason.map(str::to_owned));
+        let mut remarks = self.reasons.clone();
         if is_unknown {
             remarks.push("Its parameters are not known: give arguments.".to_owned());
         }
@@ -258,6 +286,12 @@ impl<'a> Operation<'a> {
         }
         remarks
     }
+}
+
+/// Whether the value of a header stands for the content of a file, an environment variable or the standard input. A server must not
+/// make its caller send those.
+fn is_read_elsewhere(value: &str) -> bool {
+    value == "-" || value.starts_with('@') || value.starts_with("env:")
 }
 
 /// `value` in TOML, on the right of an equals sign; `None` for null and for numbers beyond 64 bits, also inside.

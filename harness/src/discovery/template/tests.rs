@@ -11,6 +11,7 @@ const TEMPLATE: Template<'static> = Template {
     url: "http://127.0.0.1:1/",
     command: "rpcbench run my.toml --target jsonrpc=http://127.0.0.1:1/",
     wanted: &[],
+    mistake_in: |_| None,
 };
 
 fn listing(methods: Vec<MethodDescription>) -> Listing {
@@ -158,6 +159,32 @@ fn requests_of_rest_have_verb_path_headers_and_body() {
     assert_eq!(get["headers"]["X-Tag"].as_str(), Some("a\"b"));
     assert_eq!(get["body"]["a"].as_integer(), Some(1));
     assert!(contents.text.contains("# Guessed: id.\n") && contents.text.contains("# path = \"/{id}\"\n"));
+}
+
+#[test]
+fn a_server_cannot_make_a_scenario_send_secrets_of_its_reader() {
+    let of = |verb: &str, value: &str| MethodDescription {
+        request: Some(HttpRequest {
+            verb: verb.to_owned(),
+            path: "/".to_owned(),
+            headers: [("X-Tag".to_owned(), value.to_owned())].into(),
+            ..HttpRequest::default()
+        }),
+        ..MethodDescription::named(format!("{verb} {value}"), "")
+    };
+    let secrets = ["env:SECRET", "@/home/me/.netrc", "-"];
+    let mut methods: Vec<_> = secrets.iter().map(|value| of("GET", value)).collect();
+    // Who activates it although it seems to change data must know, too.
+    methods.push(of("DELETE", "env:SECRET"));
+    methods.extend(["a@b", "environment", "a-b"].map(|value| of("GET", value)));
+    let is_unread = |text: &str| {
+        assert!(!text.contains("SECRET"), "the value of the header is read: {text}");
+        None
+    };
+    let contents = Template { mistake_in: is_unread, ..TEMPLATE }.with(Some(&listing(methods)));
+    assert_eq!((contents.active, contents.commented_out), (3, 4), "{}", contents.text);
+    assert_eq!(contents.text.matches("# The value of a header would be read from a file").count(), 4);
+    assert!(contents.text.contains("# It seems to change data.\n# The value of a header"));
 }
 
 #[test]
