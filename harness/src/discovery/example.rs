@@ -1,5 +1,8 @@
 //! Values for parameters: an example from the server's description, or a value of the right type.
 
+use std::cell::Cell;
+use std::collections::HashSet;
+
 use serde_json::{Map, Value as Json};
 
 use super::method::ValueSource;
@@ -9,6 +12,10 @@ const MAX_DEPTH: usize = 8;
 
 /// The most optional properties of an object that are made up.
 const MAX_PROPERTIES: usize = 20;
+
+/// The most parts of a value, also those that `allOf` joins. Where objects refer to themselves several times, the number of parts
+/// would be a power of that.
+const MAX_PARTS: u32 = 1_000;
 
 /// What `value` refers to by `$ref`, inside `document`; `value` itself without a reference.
 pub(super) fn resolved<'a>(document: &'a Json, value: &'a Json) -> &'a Json {
@@ -46,24 +53,27 @@ pub(super) fn value_of(document: &Json, schema: &Json) -> (Json, ValueSource) {
     if let Some(default) = schema.get("default") {
         return (default.clone(), ValueSource::Default);
     }
-    (guess(document, schema, 0), ValueSource::Guess)
+    (guess(document, schema, 0, &Cell::new(MAX_PARTS)), ValueSource::Guess)
 }
 
-fn guess(document: &Json, schema: &Json, depth: usize) -> Json {
+/// A value that `schema` allows, whose parts are subtracted from those that are `left`.
+fn guess(document: &Json, schema: &Json, depth: usize, left: &Cell<u32>) -> Json {
     let schema = resolved(document, schema);
-    if depth >= MAX_DEPTH {
+    if depth >= MAX_DEPTH || left.get() == 0 {
         return Json::Object(Map::new());
     }
+    left.set(left.get() - 1);
     let stated = stated_example(document, schema)
         .or_else(|| schema.get("default").cloned())
         .or_else(|| schema.get("const").cloned())
         .or_else(|| schema.get("enum")?.get(0).cloned());
     if let Some(value) = stated {
+        left.set(left.get().saturating_sub(size(&value)));
         return value;
     }
-    let within = |part: &Json| guess(document, part, depth + 1);
+    let within = |part: &Json| guess(document, part, depth + 1, left);
     if let Some(parts) = schema.get("allOf").and_then(Json::as_array) {
-        return merged(parts.iter().map(within));
+        return merged(parts.iter().take_while(|_| left.get() > 0).map(within));
     }
     for choice in ["oneOf", "anyOf"] {
         let parts = schema.get(choice).and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
@@ -82,6 +92,17 @@ fn guess(document: &Json, schema: &Json, depth: usize) -> Json {
         Some("object") => object(schema, within),
         Some("string") | None => Json::from(text(schema.get("format").and_then(Json::as_str))),
         Some(_) => Json::Object(Map::new()),
+    }
+}
+
+/// The number of parts of `value`, with long texts as several.
+fn size(value: &Json) -> u32 {
+    const TEXT: usize = 100;
+    match value {
+        Json::String(text) => u32::try_from(1 + text.len() / TEXT).unwrap_or(u32::MAX),
+        Json::Array(items) => items.iter().map(size).fold(1, u32::saturating_add),
+        Json::Object(members) => members.values().map(size).fold(1, u32::saturating_add),
+        _ => 1,
     }
 }
 
@@ -112,11 +133,11 @@ fn object(schema: &Json, value_of: impl Fn(&Json) -> Json) -> Json {
     let Some(properties) = schema.get("properties").and_then(Json::as_object) else {
         return Json::Object(Map::new());
     };
-    let required: Option<Vec<_>> = schema
+    let required: Option<HashSet<_>> = schema
         .get("required")
         .and_then(Json::as_array)
         .map(|names| names.iter().filter_map(Json::as_str).collect());
-    let is_used = |name: &str| required.as_ref().is_none_or(|required| required.contains(&name));
+    let is_used = |name: &str| required.as_ref().is_none_or(|required| required.contains(name));
     let used = properties.iter().filter(|(name, _)| is_used(name)).take(MAX_PROPERTIES);
     Json::Object(used.map(|(name, part)| (name.clone(), value_of(part))).collect())
 }
@@ -210,6 +231,35 @@ mod tests {
         assert!(tree.pointer("/child/child").is_some());
         let circle = json!({"a": {"$ref": "#/a"}});
         assert_eq!(value_of(&circle, &json!({"$ref": "#/a"})).0, json!("text"));
+    }
+
+    #[test]
+    fn schemas_that_refer_to_themselves_more_than_once_have_values_of_a_limited_size() {
+        fn parts(value: &Json) -> usize {
+            match value {
+                Json::Array(items) => 1 + items.iter().map(parts).sum::<usize>(),
+                Json::Object(members) => 1 + members.values().map(parts).sum::<usize>(),
+                _ => 1,
+            }
+        }
+        let itself = json!({"$ref": "#/s"});
+        let properties: Map<String, Json> = (0..20).map(|n| (format!("p{n}"), itself.clone())).collect();
+        let many = vec![itself; 20];
+        for schema in [
+            json!({"properties": properties}),
+            json!({"properties": properties, "required": ["p0", "p1", "p2", "p3", "p4", "p5"]}),
+            json!({"allOf": many}),
+            json!({"anyOf": [{"allOf": many}]}),
+        ] {
+            let document = json!({"s": schema});
+            let (value, source) = value_of(&document, &json!({"$ref": "#/s"}));
+            assert!(parts(&value) < 2 * MAX_PROPERTIES * MAX_PARTS as usize, "{}", parts(&value));
+            assert_eq!(source, ValueSource::Guess);
+        }
+        // Nor do many copies of a large example add up.
+        let large = json!({"example": vec![Json::Null; 2_000]});
+        let copies: Map<String, Json> = (0..20).map(|n| (format!("p{n}"), large.clone())).collect();
+        assert!(parts(&value_of(&Json::Null, &json!({"properties": copies})).0) < 2_100);
     }
 
     #[test]
