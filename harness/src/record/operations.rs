@@ -20,17 +20,21 @@ pub struct OperationPart {
 }
 
 impl OperationPart {
-    /// The calls that were `observed` of each of the operations `names`; none where all calls were of one operation.
+    /// The calls that were `observed` of each of the operations `names`, also of those without a call; none where all calls were of
+    /// one operation.
     ///
     /// # Errors
     /// When a histogram cannot be encoded.
     pub fn all(names: &[OwnName], observed: &[PartObservation]) -> Result<Vec<Self>, HistogramError> {
-        let part = |(operation, observed): (OwnName, &PartObservation)| {
-            let PartObservation { counts, latency } = observed;
+        let without_calls = PartObservation::default();
+        let part = |(index, operation): (usize, &OwnName)| {
+            let PartObservation { counts, latency } = observed.get(index).unwrap_or(&without_calls);
+            let operation = *operation;
             let latency = Latency::new(latency, counts.not_right())?;
             Ok(OperationPart { operation, counts: counts.clone(), latency })
         };
-        names.iter().copied().zip(observed).map(part).collect()
+        let names = if names.len() > 1 { names } else { &[] };
+        names.iter().enumerate().map(part).collect()
     }
 }
 
@@ -64,6 +68,19 @@ mod tests {
 
     use super::*;
     use crate::observe::{CallOutcome, Observation};
+
+    #[test]
+    fn operations_of_a_mix_without_calls_are_parts_too() {
+        let names = ["a", "b", "c"].map(|name| OwnName::new(name).unwrap());
+        let mut observed = Observation::default();
+        observed.record_part(1, Duration::from_micros(5), CallOutcome::Right);
+        let parts = OperationPart::all(&names, &observed.parts).unwrap();
+        let started: Vec<_> =
+            parts.iter().map(|part| (part.operation.as_str(), part.counts.started)).collect();
+        assert_eq!(started, [("a", 0), ("b", 1), ("c", 0)]);
+        assert_eq!((&parts[0].latency, &parts[2].latency), (&None, &None));
+        assert_eq!(OperationPart::all(&names[..1], &[]).unwrap(), []);
+    }
 
     #[test]
     fn parts_of_agents_add_up() {

@@ -80,6 +80,7 @@ pub(super) fn run(
             _ => connect(locations, spec, timeout).await?,
         };
         let clients = if spec.way.is_call() { clients } else { sent.counting(clients) };
+        let own = context.scenario.own.calls(spec.operation, spec.stack, (context.seed, block));
         let _ = connected.send(());
         while let Some(Turn { number, length, opened, finished }) = requested.recv().await {
             let warmup = match spec.share {
@@ -92,7 +93,7 @@ pub(super) fn run(
             };
             let plan = load::Plan {
                 operation: spec.operation,
-                own: context.scenario.own.calls(spec.operation, spec.stack, context.seed),
+                own: own.in_turn(number),
                 load: spec.load,
                 multiplexes: spec.stack.multiplexes || !spec.connection.is_kept(),
                 warmup,

@@ -154,7 +154,7 @@ fn make_calls(
     let timeout = timeline.timeout.unwrap_or(context.scenario.timeout);
     let plan = load::Plan {
         operation: spec.operation,
-        own: context.scenario.own.calls(spec.operation, spec.stack, context.seed),
+        own: context.scenario.own.calls(spec.operation, spec.stack, (context.seed, block)),
         load: spec.load,
         multiplexes: spec.stack.multiplexes,
         warmup: WarmUp::Settle(spec.times.warmup),

@@ -13,7 +13,7 @@ use rest::RequestHead;
 use super::super::own_name::OwnName;
 use super::super::prepared::PreparedCall;
 use super::definition::{AnyValue, Expect, OwnOperation, Variables, Verb};
-use super::generator::Generator;
+use super::generator::{Generator, NO_DATES, has_date};
 use super::table::Table;
 use super::template::{Names, Template, TextTemplate, is_name};
 use crate::observe::{Expectation, Pointer};
@@ -21,8 +21,6 @@ use crate::stacks::{Stack, hint, nearest, revealed};
 
 /// The largest weight.
 const MAX_WEIGHT: u32 = 1_000;
-/// The member in which the parser of TOML wraps a date.
-const TOML_DATE: &str = "$__toml_private_datetime";
 
 /// The files read so far, so that operations with the same file share its rows.
 pub(super) type Files = BTreeMap<PathBuf, Arc<Table>>;
@@ -171,34 +169,35 @@ impl Compiled {
 
     /// A call on `stack`, with the values of `row` and random ones.
     pub(super) fn call(&self, stack: &Stack, row: usize, rng: &mut ChaCha8Rng) -> PreparedCall {
-        let value = |source: &Source| match source {
-            Source::Column(column) => {
-                self.table.as_ref().map_or(Value::Null, |table| table.value(row, *column))
+        let value = |source: &Source| match (source, &self.table) {
+            (Source::Column(column), Some(table)) => (table.value(row, *column), table.text(row, *column)),
+            (Source::Column(_), None) => (Value::Null, Value::Null),
+            (Source::Generated(generator), _) => {
+                let value = generator.value(rng);
+                (value.clone(), value)
             }
-            Source::Generated(generator) => generator.value(rng),
         };
-        let values: Vec<Value> = self.sources.iter().map(value).collect();
-        let typed = |value| stack.protocol.typed(value);
+        let (values, texts): (Vec<Value>, Vec<Value>) = self.sources.iter().map(value).unzip();
+        let render = |template: &Template| template.render(&values, &texts);
+        let typed = |template| stack.protocol.typed(render(template));
         let call = match self.request.as_ref().filter(|_| self.sends_request(stack)) {
-            Some(request) => request.render(&values),
+            Some(request) => request.render(&texts, render),
             None => Call {
                 method: self.method.clone().into(),
                 params: match &self.params {
                     ParamsTemplate::Positional(items) => {
-                        Params::Positional(items.iter().map(|item| typed(item.render(&values))).collect())
+                        Params::Positional(items.iter().map(typed).collect())
                     }
-                    ParamsTemplate::Named(members) => {
-                        let member =
-                            |(name, value): &(Text, Template)| (name.clone(), typed(value.render(&values)));
-                        Params::Named(members.iter().map(member).collect())
-                    }
+                    ParamsTemplate::Named(members) => Params::Named(
+                        members.iter().map(|(name, value)| (name.clone(), typed(value))).collect(),
+                    ),
                 },
             },
         };
         let expected = match &self.expected {
-            ExpectedTemplate::Value(value) => Expectation::Value(typed(value.render(&values))),
+            ExpectedTemplate::Value(value) => Expectation::Value(typed(value)),
             ExpectedTemplate::At { pointer, equals } => {
-                Expectation::At { pointer: pointer.clone(), equals: typed(equals.render(&values)) }
+                Expectation::At { pointer: pointer.clone(), equals: typed(equals) }
             }
             ExpectedTemplate::Status(status) => Expectation::Status(*status),
             ExpectedTemplate::Error(kind) => Expectation::Error(*kind),
@@ -209,25 +208,23 @@ impl Compiled {
 }
 
 impl RequestTemplate {
-    fn render(&self, values: &[Value]) -> Call {
-        let path = self.path.render_encoded(values);
+    /// The request with the `texts` of the variables, and the body as `render` renders it.
+    fn render(&self, texts: &[Value], render: impl Fn(&Template) -> Value) -> Call {
+        let path = self.path.render_encoded(texts);
         // A line break in the value of a variable would begin another header.
         let line = |(name, value): &(String, TextTemplate)| {
-            format!("{name}: {}", value.render(values).replace(['\r', '\n'], " "))
+            format!("{name}: {}", value.render(texts).replace(['\r', '\n'], " "))
         };
         let headers = self.headers.iter().map(line).collect::<Vec<_>>().join("\n");
         let verb = RequestHead::verb(self.verb.name()).unwrap_or_default();
         let head = RequestHead { verb, path: &path, status: self.status, headers: &headers };
-        Call::positional(head.to_string(), self.body.iter().map(|body| body.render(values)))
+        Call::positional(head.to_string(), self.body.iter().map(render))
     }
 }
 
 fn template(value: &AnyValue, key: &'static str, names: &mut Names) -> Result<Template, KeyMistake> {
-    if value.0.any(|part| part.get(TOML_DATE).is_some()) {
-        return mistake(
-            key,
-            "a date has no form that all protocols have; write it as a text in quotation marks",
-        );
+    if has_date(&value.0) {
+        return mistake(key, NO_DATES);
     }
     Ok(Template::new(&value.0, key, names))
 }

@@ -11,6 +11,12 @@ const MAX_TEXT_LEN: u32 = 1 << 16;
 /// The characters of generated texts. They need no encoding in any protocol.
 const CHARACTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 
+/// The member in which the parser of TOML wraps a date.
+const TOML_DATE: &str = "$__toml_private_datetime";
+/// Why a date of TOML is refused.
+pub(super) const NO_DATES: &str =
+    "a date has no form that all protocols have; write it as a text in quotation marks";
+
 /// How the values of a variable are generated, from the seed of the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -36,6 +42,7 @@ impl Generator {
             Generator::OneOf(values) if values.is_empty() => {
                 Some("`one_of` needs at least one value".to_owned())
             }
+            Generator::OneOf(values) if values.iter().any(has_date) => Some(NO_DATES.to_owned()),
             _ => None,
         }
     }
@@ -53,6 +60,11 @@ impl Generator {
             }
         }
     }
+}
+
+/// Whether there is a date of TOML in `value`.
+pub(super) fn has_date(value: &Value) -> bool {
+    value.any(|part| part.get(TOML_DATE).is_some())
 }
 
 #[cfg(test)]

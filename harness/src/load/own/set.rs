@@ -96,10 +96,12 @@ impl OwnOperations {
         self.covered(operation).into_iter().find_map(|own| own.obstacle(stack))
     }
 
-    /// The calls of a trial of `operation` on `stack`; none for an operation of the calculator.
+    /// The calls of a trial of `operation` on `stack`, with the seed of the run and the block of the trial; none for an operation of
+    /// the calculator.
     #[must_use]
-    pub fn calls(&self, operation: Operation, stack: &'static Stack, seed: u64) -> OwnCalls {
-        OwnCalls::new(self.covered(operation).into_iter().map(Arc::clone).collect(), stack, seed)
+    pub fn calls(&self, operation: Operation, stack: &'static Stack, seed_and_block: (u64, u32)) -> OwnCalls {
+        let operations = self.covered(operation).into_iter().map(Arc::clone).collect();
+        OwnCalls::new(operations, stack, seed_and_block)
     }
 
     /// The first call of the operation `name` on `stack`, and where the operation is defined.
@@ -219,7 +221,7 @@ mod tests {
              variables = { n = { integer = [1, 9] } }",
         )
         .unwrap();
-        let calls = own.calls(Operation::own(OwnName::MIX), stack("jsonrpc"), 3);
+        let calls = own.calls(Operation::own(OwnName::MIX), stack("jsonrpc"), (3, 0));
         for number in 0..5 {
             let mut caller = calls.of_caller(number).unwrap();
             let mut parts = [0; 2];
@@ -232,9 +234,75 @@ mod tests {
             }
             assert_eq!(parts, [30, 10]);
         }
-        let one = own.calls(Operation::named("b").unwrap(), stack("jsonrpc"), 3);
+        let one = own.calls(Operation::named("b").unwrap(), stack("jsonrpc"), (3, 0));
         assert_eq!(one.of_caller(0).unwrap().current().unwrap().1, None);
-        assert!(own.calls(Operation::ADD, stack("jsonrpc"), 3).of_caller(0).is_none());
+        assert!(own.calls(Operation::ADD, stack("jsonrpc"), (3, 0)).of_caller(0).is_none());
+    }
+
+    #[test]
+    fn few_calls_of_many_callers_have_the_shares_of_the_weights_too() {
+        let text = "[[operation]]\nname = \"a\"\nweight = 30\n[[operation]]\nname = \"b\"\nweight = 2";
+        let calls = compile(text).unwrap().calls(Operation::own(OwnName::MIX), stack("jsonrpc"), (3, 0));
+        let mut parts = [0; 2];
+        for turn in 0..4 {
+            for number in 0..4 {
+                let mut caller = calls.in_turn(turn).of_caller(number).unwrap();
+                parts[caller.current().unwrap().1.unwrap()] += 1;
+                caller.advance();
+                parts[caller.current().unwrap().1.unwrap()] += 1;
+            }
+        }
+        assert_eq!(parts, [30, 2]);
+    }
+
+    #[test]
+    fn blocks_and_turns_make_other_calls_and_all_stacks_of_a_block_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let rows: Vec<_> = (0..1_000).map(|row| row.to_string()).collect();
+        std::fs::write(folder.path().join("ids.csv"), format!("id\n{}\n", rows.join("\n"))).unwrap();
+        let text = "[[operation]]\nname = \"get\"\nparams = [\"{id}\", \"{random}\"]\n\
+                    variables = { file = \"ids.csv\", random = { integer = [0, 1000000000] } }\n\
+                    [[operation]]\nname = \"other\"\nweight = 3";
+        let own = OwnOperations::new(&definitions(text), folder.path(), |_| String::new()).unwrap();
+        let made = |on: &str, block: u32| -> Vec<(String, Vec<Value>)> {
+            let calls = own.calls(Operation::own(OwnName::MIX), stack(on), (5, block));
+            let in_turn = |turn| {
+                let mut caller = calls.in_turn(turn).of_caller(0).unwrap();
+                let mut made = vec![];
+                // The last one, too, since it is prepared for the turn.
+                for _ in 0..64 {
+                    let call = &caller.current().unwrap().0.call;
+                    made.push((call.method.to_string(), call.params.values().cloned().collect()));
+                    caller.advance();
+                }
+                made
+            };
+            (0..2).flat_map(in_turn).collect()
+        };
+        let of_get = |block: u32| made("jsonrpc", block).into_iter().filter(|(method, _)| method == "get");
+        let all: Vec<Vec<Value>> = (0..12).flat_map(of_get).map(|(_, values)| values).collect();
+        assert!(all.len() > 350, "{}", all.len());
+        for column in 0..2 {
+            let different: std::collections::BTreeSet<String> =
+                all.iter().map(|values| format!("{:?}", values[column])).collect();
+            assert_eq!(different.len(), all.len(), "column {column}");
+        }
+        let order =
+            |block: u32| made("jsonrpc", block).into_iter().map(|(method, _)| method).collect::<Vec<_>>();
+        assert!((1..12).any(|block| order(block) != order(0)));
+        assert_eq!(made("jsonrpc", 3), made("xmlrpc", 3));
+    }
+
+    #[test]
+    fn a_cell_stays_as_it_is_written_within_a_text_and_is_a_number_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("versions.csv"), "version\n1.10\n2\n").unwrap();
+        let text = "[[operation]]\nname = \"get\"\npath = \"/v/{version}\"\nheaders = { x-version = \"{version}\" }\n\
+                    body = [\"{version}\", \"v{version}\"]\nvariables = { file = \"versions.csv\" }";
+        let own = OwnOperations::new(&definitions(text), folder.path(), |_| String::new()).unwrap();
+        let (call, _) = call(&own, "get", "rest");
+        let body = Value::list(vec![Value::Float(1.1), "v1.10".into()]);
+        assert_eq!(call, Call::positional("POST /v/1.10\nx-version: 1.10", [body]));
     }
 
     #[test]
@@ -243,7 +311,7 @@ mod tests {
         std::fs::write(folder.path().join("ids.csv"), "id\n10\n11\n12\n").unwrap();
         let text = "[[operation]]\nname = \"get\"\nparams = [\"{id}\"]\nvariables = { file = \"ids.csv\" }";
         let own = OwnOperations::new(&definitions(text), folder.path(), |_| String::new()).unwrap();
-        let calls = own.calls(Operation::named("get").unwrap(), stack("xmlrpc"), 1);
+        let calls = own.calls(Operation::named("get").unwrap(), stack("xmlrpc"), (1, 0));
         let mut callers = [0, 1].map(|number| calls.of_caller(number).unwrap());
         let mut ids = vec![];
         for _ in 0..3 {
@@ -263,6 +331,12 @@ mod tests {
             ("weight = 1001", "weight", "1 to 1000"),
             ("params = 3", "params", "expected an array or a table, not int"),
             ("params = [1979-05-27]", "params", "write it as a text"),
+            (
+                "params = [\"{d}\"]\nvariables = { d = { one_of = [1, { on = [1979-05-27] }] } }",
+                "variables",
+                "`d`: a date has no form",
+            ),
+            ("expect = { result = 1979-05-27T07:32:00Z }", "expect", "write it as a text"),
             ("params = [\"{id}\"]", "params", "there is no variable `id`; there are no `variables`"),
             ("verb = \"GET\"", "verb", "give its `path`"),
             ("body = 1", "body", "give its `path`"),

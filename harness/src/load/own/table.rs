@@ -172,12 +172,25 @@ impl Table {
         self.columns.iter().position(|column| column.name == name)
     }
 
-    /// The cell in `row` and `column`, from 0; null where there is none.
-    pub(super) fn value(&self, row: usize, column: usize) -> Value {
+    fn cell(&self, row: usize, column: usize) -> &str {
         let index = row * self.columns.len() + column;
         let end = |index: usize| self.ends.get(index).copied().unwrap_or_default() as usize;
         let start = index.checked_sub(1).map_or(0, end);
-        let cell = self.text.get(start..end(index)).unwrap_or_default();
+        self.text.get(start..end(index)).unwrap_or_default()
+    }
+
+    /// The cell in `row` and `column`, from 0, as it becomes a part of a text. A cell of a CSV file stays as it is written there, since
+    /// `1.10` may be a version and not a number.
+    pub(super) fn text(&self, row: usize, column: usize) -> Value {
+        match self.columns.get(column).map(|column| column.kind) {
+            Some(Kind::Json) | None => self.value(row, column),
+            Some(Kind::Integer | Kind::Float | Kind::Text) => Value::from(self.cell(row, column)),
+        }
+    }
+
+    /// The cell in `row` and `column`, from 0; null where there is none.
+    pub(super) fn value(&self, row: usize, column: usize) -> Value {
+        let cell = self.cell(row, column);
         let kind = self.columns.get(column).map_or(Kind::Text, |column| column.kind);
         let number = match kind {
             Kind::Integer => cell.parse().ok().map(Value::Int),
@@ -285,6 +298,18 @@ mod tests {
         ] {
             assert_eq!(Kind::Integer.with(cell), kind, "{cell}");
         }
+    }
+
+    #[test]
+    fn numbers_in_texts_stay_as_they_are_written() {
+        let table = read("versions.csv", "version,zero,large\n1.9,-0,1e3\n1.10,7,2\n2,8,3\n").unwrap();
+        let texts = |row| (0..3).map(|column| table.text(row, column)).collect::<Vec<_>>();
+        assert_eq!(texts(0), ["1.9", "-0", "1e3"].map(Value::from));
+        assert_eq!(texts(1), ["1.10", "7", "2"].map(Value::from));
+        assert_eq!(texts(2), ["2", "8", "3"].map(Value::from));
+        assert_eq!(row(&table, 1), [Value::Float(1.1), Value::Int(7), Value::Float(2.0)]);
+        let lines = read("versions.jsonl", "{\"version\": null}").unwrap();
+        assert_eq!(lines.text(0, 0), Value::Null);
     }
 
     #[test]

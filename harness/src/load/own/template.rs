@@ -186,17 +186,18 @@ impl Template {
         }
     }
 
-    /// The value with the values of the variables.
-    pub(super) fn render(&self, values: &[Value]) -> Value {
+    /// The value with the values of the variables: `values` where one stands alone, `texts` within texts.
+    pub(super) fn render(&self, values: &[Value], texts: &[Value]) -> Value {
         match self {
             Template::Fixed(value) => value.clone(),
             Template::Variable(number) => values.get(*number).cloned().unwrap_or(Value::Null),
-            Template::Text(text) => Value::from(text.render(values)),
+            Template::Text(text) => Value::from(text.render(texts)),
             Template::List(items) => {
-                Value::list(items.iter().map(|item| item.render(values)).collect::<Vec<_>>())
+                Value::list(items.iter().map(|item| item.render(values, texts)).collect::<Vec<_>>())
             }
             Template::Map(members) => {
-                Value::Map(members.iter().map(|(name, value)| (name.clone(), value.render(values))).collect())
+                let member = |(name, value): &(Text, Template)| (name.clone(), value.render(values, texts));
+                Value::Map(members.iter().map(member).collect())
             }
         }
     }
@@ -246,7 +247,7 @@ mod tests {
             ("list".into(), Value::list(vec![list, Value::Int(1)])),
             ("fixed".into(), Value::list(vec!["{id}".into(), Value::Null])),
         ]);
-        assert_eq!(template.render(&values), expected);
+        assert_eq!(template.render(&values, &values), expected);
     }
 
     #[test]
