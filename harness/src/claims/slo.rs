@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::load::Operation;
+use crate::load::{Operation, OwnName};
 use crate::observe::Counts;
 use crate::record::{HistogramError, Latency, Record, Status, Trial};
 use crate::scenario::{Slo, SloFigure};
@@ -35,7 +35,8 @@ pub enum SloOutcome {
     Kept,
     /// It does not.
     Broken,
-    /// There are too few calls for the figure, or no valid trial.
+    /// There are too few calls for the figure, or no valid trial; or the figure keeps the limit, but trials that failed made only a
+    /// part of their calls.
     Undecided,
 }
 
@@ -65,7 +66,14 @@ pub fn judge_slos(record: &Record) -> Result<Vec<JudgedSlo>, HistogramError> {
                 let is_of =
                     |trial: &&Trial| trial.measurement == measurement.name && trial.stack == facts.name;
                 let trials: Vec<_> = record.trials.iter().filter(is_of).collect();
-                let Some((operation, calls)) = calls(slo, &measurement.name, measurement.operation, &trials)
+                let names = record.scenario.operations.iter().map(|defined| defined.name);
+                let parts = if measurement.operation == Operation::own(OwnName::MIX) {
+                    names.collect()
+                } else {
+                    vec![]
+                };
+                let Some((operation, calls)) =
+                    calls(slo, (&measurement.name, measurement.operation), &parts, &trials)
                 else {
                     continue;
                 };
@@ -87,6 +95,8 @@ pub fn judge_slos(record: &Record) -> Result<Vec<JudgedSlo>, HistogramError> {
 /// The calls that an objective is about, of one trial.
 struct Calls<'a> {
     is_valid: bool,
+    /// Whether the trial ended early, so that it made only a part of its calls.
+    has_failed: bool,
     counts: &'a Counts,
     latency: Option<&'a Latency>,
     /// Correct answers per second.
@@ -94,39 +104,57 @@ struct Calls<'a> {
 }
 
 /// The calls of `trials`, which are those of a stack in the `measurement` of `operation`, that `slo` is about: all of them, or those of
-/// one operation of a mix, which is returned, too. `None` if it is about none of them.
+/// one of the `parts` of a mix, which is returned, too. `None` if it is about none of them.
 #[allow(clippy::cast_precision_loss)]
 fn calls<'a>(
     slo: &Slo,
-    measurement: &str,
-    operation: Operation,
+    (measurement, operation): (&str, Operation),
+    parts: &[OwnName],
     trials: &[&'a Trial],
 ) -> Option<(Option<Operation>, Vec<Calls<'a>>)> {
-    let whole = |trial: &&'a Trial| Calls {
+    let of_trial = |trial: &'a Trial, counts, latency, rate| Calls {
         is_valid: trial.status == Status::Valid,
-        counts: &trial.counts,
-        latency: trial.latency.as_ref(),
-        rate: trial.throughput,
+        has_failed: trial.status == Status::Failed,
+        counts,
+        latency,
+        rate,
     };
+    let whole = |trial: &&'a Trial| of_trial(trial, &trial.counts, trial.latency.as_ref(), trial.throughput);
     let is_whole =
         slo.subject.as_ref().is_none_or(|name| name == measurement || *name == operation.to_string());
     if is_whole {
         return (!trials.is_empty()).then(|| (None, trials.iter().map(whole).collect()));
     }
-    let name = slo.subject.as_deref()?;
-    let parts = trials.iter().filter_map(|trial| {
-        let part = trial.operations.iter().find(|part| part.operation.as_str() == name)?;
+    let name = *parts.iter().find(|part| Some(part.as_str()) == slo.subject.as_deref())?;
+    // Records do not divide the calls of a mix of one operation.
+    if parts.len() == 1 {
+        return (!trials.is_empty())
+            .then(|| (Some(Operation::own(name)), trials.iter().map(whole).collect()));
+    }
+    let calls = trials.iter().filter_map(|trial| {
+        let part = trial.operations.iter().find(|part| part.operation == name)?;
         let share = part.counts.right as f64 / (trial.counts.right as f64).max(1.0);
-        let calls = Calls {
-            is_valid: trial.status == Status::Valid,
-            counts: &part.counts,
-            latency: part.latency.as_ref(),
-            rate: trial.throughput * share,
-        };
-        Some((Operation::own(part.operation), calls))
+        Some(of_trial(trial, &part.counts, part.latency.as_ref(), trial.throughput * share))
     });
-    let (operations, calls): (Vec<_>, Vec<_>) = parts.unzip();
-    Some((Some(*operations.first()?), calls))
+    Some((Some(Operation::own(name)), calls.collect()))
+}
+
+/// The share of calls without a correct answer, and whether it is known well enough to keep a limit.
+///
+/// Where trials failed it is the mean of the trials' shares. Callers give up after a few calls without an answer, so that a server
+/// that ended would hardly count among the many calls of the trials before.
+#[allow(clippy::cast_precision_loss)]
+fn error_rate(calls: &[Calls<'_>]) -> (Option<f64>, bool) {
+    let share = |counts: &Counts| {
+        let all = counts.started.saturating_add(counts.not_sent);
+        (all > 0).then(|| counts.not_right() as f64 / all as f64)
+    };
+    if calls.iter().all(|calls| !calls.has_failed) {
+        return (share(&Counts::of(calls.iter().map(|calls| calls.counts))), true);
+    }
+    let shares: Vec<f64> = calls.iter().filter_map(|calls| share(calls.counts)).collect();
+    let mean = (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64);
+    (mean, false)
 }
 
 #[allow(clippy::cast_precision_loss)]
@@ -138,17 +166,16 @@ fn judge(slo: &Slo, calls: &[Calls<'_>]) -> Result<(Option<f64>, SloOutcome), Hi
     let valid: Vec<_> = calls.iter().filter(|calls| calls.is_valid).collect();
     Ok(match slo.figure {
         SloFigure::ErrorRate => {
-            let counts = Counts::of(calls.iter().map(|calls| calls.counts));
-            let all = counts.started.saturating_add(counts.not_sent);
-            if all == 0 {
-                (None, SloOutcome::Undecided)
-            } else {
-                decided(counts.not_right() as f64 / all as f64)
+            let (rate, is_known) = error_rate(calls);
+            match rate.map_or((None, SloOutcome::Undecided), decided) {
+                (value, SloOutcome::Kept) if !is_known => (value, SloOutcome::Undecided),
+                judged => judged,
             }
         }
         SloFigure::Rate => {
             let rates: Vec<f64> = valid.iter().map(|calls| calls.rate).collect();
-            median(&rates).map_or((None, SloOutcome::Undecided), decided)
+            let has_calls = valid.iter().any(|calls| calls.counts.started > 0);
+            median(&rates).filter(|_| has_calls).map_or((None, SloOutcome::Undecided), decided)
         }
         SloFigure::ResponseTime(quantile) => {
             let counts = Counts::of(valid.iter().map(|calls| calls.counts));
@@ -170,6 +197,8 @@ fn judge(slo: &Slo, calls: &[Calls<'_>]) -> Result<(Option<f64>, SloOutcome), Hi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::OwnOperation;
+    use crate::record::OperationPart;
     use crate::report::tests::record;
 
     fn judged(slos: &[&str], change: impl Fn(&mut Record)) -> Vec<(String, SloOutcome, Option<f64>)> {
@@ -210,6 +239,72 @@ mod tests {
         assert!(
             outcomes.iter().all(|(_, outcome, value)| (*outcome, *value) == (SloOutcome::Undecided, None))
         );
+    }
+
+    #[test]
+    fn an_outage_does_not_hide_behind_the_many_calls_before_it() {
+        let outage = |gone: fn(&mut Trial)| {
+            move |record: &mut Record| {
+                let last = record.scenario.blocks.get() - 1;
+                for trial in record.trials.iter_mut().filter(|trial| trial.block == last) {
+                    trial.status = Status::Failed;
+                    gone(trial);
+                }
+            }
+        };
+        // The callers gave up after ten calls.
+        let lost = outage(|trial| trial.counts = Counts { started: 10, timed_out: 10, ..Counts::default() });
+        let outcomes = judged(&["error_rate<30%"], lost);
+        assert!(!outcomes.is_empty());
+        for (_, outcome, value) in outcomes {
+            assert_eq!(outcome, SloOutcome::Broken);
+            assert!((value.unwrap() - 1.0 / 3.0).abs() < 1e-9, "{value:?}");
+        }
+        assert!(judged(&["error_rate<34%"], lost).iter().all(|judged| judged.1 == SloOutcome::Undecided));
+        // Nothing could be called.
+        let absent = outage(|trial| trial.counts = Counts::default());
+        let outcomes = judged(&["error_rate<1%"], absent);
+        assert!(outcomes.iter().all(|judged| (judged.1, judged.2) == (SloOutcome::Undecided, Some(0.0))));
+    }
+
+    #[test]
+    fn an_objective_of_an_operation_without_calls_is_undecided() {
+        let mix = |calls_of_b: bool| {
+            move |record: &mut Record| {
+                let names = ["a", "b"].map(|name| OwnName::new(name).unwrap());
+                record.scenario.operations = names.map(OwnOperation::new).to_vec();
+                record
+                    .scenario
+                    .measurements
+                    .iter_mut()
+                    .for_each(|it| it.operation = Operation::own(OwnName::MIX));
+                for trial in &mut record.trials {
+                    let part = |operation, counts| OperationPart { operation, counts, latency: None };
+                    trial.operations = vec![part(names[0], trial.counts.clone())];
+                    // Records of earlier versions have no part of an operation that was not called.
+                    if calls_of_b {
+                        trial.operations.push(part(names[1], Counts::default()));
+                    }
+                }
+            }
+        };
+        for has_part in [false, true] {
+            for slo in ["b.p99<1us", "b.error_rate<1%", "b.rate>1"] {
+                let outcomes = judged(&[slo], mix(has_part));
+                assert!(!outcomes.is_empty(), "{slo}");
+                assert!(
+                    outcomes.iter().all(|judged| judged.1 == SloOutcome::Undecided),
+                    "{slo}: {outcomes:?}"
+                );
+            }
+            assert!(judged(&["a.error_rate<1%"], mix(has_part)).iter().all(|it| it.1 == SloOutcome::Kept));
+        }
+        let only = |record: &mut Record| {
+            mix(false)(record);
+            record.scenario.operations.truncate(1);
+            record.trials.iter_mut().for_each(|trial| trial.operations.clear());
+        };
+        assert!(judged(&["a.error_rate<1%"], only).iter().any(|it| it.1 == SloOutcome::Kept));
     }
 
     #[test]

@@ -11,7 +11,7 @@ const COLUMNS: [Column; 5] = [
     Column::text("measurement", "measurement").wide(),
     Column::text("value", "value").right_aligned(),
     Column::text("outcome", "outcome")
-        .meaning("`undecided` where there are too few calls for the figure, or no valid trial"),
+        .meaning("`undecided` where there are too few calls for the figure, no valid trial, or errors within the limit and trials that failed"),
 ];
 
 /// A row for each objective, stack and measurement; `None` where there are none.
