@@ -1,8 +1,10 @@
 //! The bytes of a call in two records: equal or not.
 
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
 
-use crate::load::Operation;
+use crate::load::{Operation, OwnOperation};
 use crate::record::{Parts, Party, Record, Wire};
 
 /// The bytes of a call of one stack in two records.
@@ -62,6 +64,17 @@ impl BytesComparison {
     }
 }
 
+/// Whether calls of `operation` are the same in both records: those of the calculator are, and those of one's own if they are defined
+/// alike. What is expected of their answers, and how often a mix calls them, does not change their bytes.
+fn is_same_call(operation: Operation, records: [&Record; 2]) -> bool {
+    let Some(name) = operation.own_name() else { return true };
+    let [base, new] = records.map(|record| {
+        let defined = record.scenario.operations.iter().find(|defined| defined.name == name);
+        defined.map(|defined| OwnOperation { weight: NonZeroU32::MIN, expect: None, ..defined.clone() })
+    });
+    base == new
+}
+
 /// The bytes of `record` for the stack and the operation of `like`.
 fn counted<'a>(record: &'a Record, like: &Wire) -> Option<&'a Wire> {
     let same = |wire: &&Wire| wire.stack == like.stack && wire.operation == like.operation;
@@ -72,7 +85,7 @@ fn with_hops(record: &Record) -> impl Iterator<Item = &Wire> {
     record.wire.iter().filter(|wire| !wire.hops.is_empty())
 }
 
-/// The stacks and operations whose bytes only one of the records has, a sentence each.
+/// The stacks and operations whose bytes only one of the records has, or that are of other calls, a sentence each.
 pub(super) fn missing(base: &Record, new: &Record) -> Vec<String> {
     let in_both =
         |stack: &str| [base, new].iter().all(|record| record.stacks.iter().any(|facts| facts.name == stack));
@@ -83,13 +96,20 @@ pub(super) fn missing(base: &Record, new: &Record) -> Vec<String> {
         })
         .collect()
     };
-    [only("first", base, new), only("second", new, base)].concat()
+    let other_calls: Vec<String> = with_hops(base)
+        .filter(|wire| counted(new, wire).is_some() && !is_same_call(wire.operation, [base, new]))
+        .map(|wire| {
+            let Wire { stack, operation, .. } = wire;
+            format!("The bytes of {stack} {operation} are not compared: the records define {operation} differently.")
+        })
+        .collect();
+    [only("first", base, new), only("second", new, base), other_calls].concat()
 }
 
 /// Compares the bytes of each stack and operation that both records have, those that differ first.
 pub(super) fn compare(base: &Record, new: &Record) -> Vec<BytesComparison> {
     let compare = |wire: &Wire| {
-        let other = counted(new, wire)?;
+        let other = counted(new, wire).filter(|_| is_same_call(wire.operation, [base, new]))?;
         let (base, new) = (CallBytes::of(wire), CallBytes::of(other));
         let is_equal = (wire.exact && other.exact).then(|| base.hops == new.hops);
         Some(BytesComparison { stack: wire.stack.clone(), operation: wire.operation, base, new, is_equal })

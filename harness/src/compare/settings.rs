@@ -1,10 +1,13 @@
 //! The settings in which two records differ.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 
 use calculator::conformance::Numbers;
+use calculator::printable;
 use serde::Serialize;
 
+use crate::load::{OwnName, OwnOperation};
 use crate::record::{Record, StackFacts};
 use crate::report::settings_of;
 use crate::scenario::{Contention, Measurement};
@@ -186,6 +189,32 @@ fn scenario(found: &mut Differences, records: [&Record; 2]) {
             |time: Option<std::time::Duration>| time.map_or_else(|| "the scenario's".to_owned(), duration);
         found.add(Scenarios, name("the warm-up"), both.map(|it| or_the_scenarios(it.warmup)));
         found.add(Scenarios, name("the measured window"), both.map(|it| or_the_scenarios(it.measure)));
+    }
+    definitions(found, records);
+}
+
+/// The definitions of the operations of one's own that measurements of both records call: the same name can stand for other work.
+fn definitions(found: &mut Differences, records: [&Record; 2]) {
+    let is_in_both = |measurement: &&Measurement| {
+        records.iter().all(|record| self::measurement(record, &measurement.name).is_some())
+    };
+    let measured = records.iter().flat_map(|record| &record.scenario.measurements).filter(is_in_both);
+    let called: BTreeSet<OwnName> = measured.filter_map(|it| it.operation.own_name()).collect();
+    let is_mixed = called.contains(&OwnName::MIX);
+    let defined = records.iter().flat_map(|record| &record.scenario.operations).map(|defined| defined.name);
+    let names: BTreeSet<OwnName> = defined.filter(|name| is_mixed || called.contains(name)).collect();
+    for name in names {
+        let definition = |record: &Record| {
+            let defined = record.scenario.operations.iter().find(|defined| defined.name == name)?;
+            // The weight of an operation counts in a mix only.
+            let weight = if is_mixed { defined.weight } else { NonZeroU32::MIN };
+            serde_json::to_string(&OwnOperation { weight, ..defined.clone() }).ok()
+        };
+        let shown = |text: Option<String>| {
+            text.map_or_else(|| "none".to_owned(), |text| printable(&text).into_owned())
+        };
+        let both = records.map(|record| shown(definition(record)));
+        found.add(SettingKind::Scenarios, format!("the definition of `{name}`"), both);
     }
 }
 

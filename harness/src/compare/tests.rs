@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use super::*;
 use crate::deploy::Placement;
+use crate::load::Operation;
 use crate::record::{Build, TEN_BLOCKS, Trial, read};
 use crate::stats::Statement;
 
@@ -158,6 +159,52 @@ fn decisive_settings_are_refused_by_name_unless_they_are_allowed() {
         assert_eq!(allowed.settings.len(), 1);
         assert!(allowed.document().warnings[0].contains("differs"), "{:?}", allowed.document().warnings);
     }
+}
+
+/// The reference record as if it had these operations of one's own, with `measured` in every measurement and the bytes of `get`.
+fn with_own(measured: &str, definitions: &str) -> Record {
+    let mut record = sample();
+    let definitions: toml::Table = definitions.parse().unwrap();
+    record.scenario.operations = definitions["operation"].clone().try_into().unwrap();
+    let operation = Operation::named(measured).unwrap();
+    record.scenario.measurements.iter_mut().for_each(|it| it.operation = operation);
+    record.trials.iter_mut().for_each(|trial| trial.operation = operation);
+    record.wire.iter_mut().for_each(|wire| wire.operation = Operation::named("get").unwrap());
+    record
+}
+
+#[test]
+fn operations_with_one_name_are_compared_only_if_they_are_defined_alike() {
+    const GET: &str = "[[operation]]\nname = \"get\"\nparams = [1]\n";
+    let other = "[[operation]]\nname = \"other\"\n";
+    for (measured, base, new, differ) in [
+        ("get", GET.to_owned(), GET.to_owned(), false),
+        ("get", GET.to_owned(), GET.replace("[1]", "[[1, 2]]"), true),
+        ("get", GET.to_owned(), format!("{GET}method = \"users.get\""), true),
+        ("get", GET.to_owned(), format!("{GET}expect = {{ result = 1 }}"), true),
+        ("get", GET.to_owned(), format!("{GET}weight = 2"), false),
+        ("get", GET.to_owned(), format!("{GET}{other}"), false),
+        ("mix", GET.to_owned(), format!("{GET}weight = 2"), true),
+        ("mix", GET.to_owned(), format!("{GET}{other}"), true),
+    ] {
+        let [base, new] = [base, new].map(|definitions| with_own(measured, &definitions));
+        let compared = Comparison::new(&base, &new, &[]);
+        let separating = settings::separating(&base, &new);
+        assert_eq!(
+            (compared.is_err(), separating.is_empty()),
+            (differ, !differ),
+            "{measured}: {separating:?}"
+        );
+        if let Err(error) = compared {
+            assert!(error.to_string().contains("the definition of `"), "{error}");
+        }
+    }
+    let [base, new] = ["[1]", "[2]"].map(|params| with_own("get", &GET.replace("[1]", params)));
+    let allowed = Comparison::new(&base, &new, &[SettingKind::Scenarios]).unwrap();
+    assert_eq!(allowed.bytes, []);
+    assert!(allowed.missing.iter().any(|sentence| sentence.contains("the records define get differently")));
+    let rated = with_own("get", &format!("{GET}weight = 2"));
+    assert!(!Comparison::new(&base, &rated, &[]).unwrap().bytes.is_empty());
 }
 
 #[test]
