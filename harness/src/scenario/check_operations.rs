@@ -83,13 +83,15 @@ impl Scenario {
     }
 
     /// Calls only `operations`, each in every measurement, and the first one in every search. Timelines, topologies, codecs and claims,
-    /// which are about the calculator, are left out. There are enough blocks for a statement about two servers.
+    /// which are about the calculator, are left out. There are enough blocks for a statement about two servers. Of several operations
+    /// with one name, such as calls of a method with different arguments, the second one is `NAME-2`, and so on.
     ///
     /// # Errors
     /// [`OwnError`].
     pub fn call_only(&mut self, operations: &[OwnOperation]) -> Result<(), OwnError> {
-        self.own = OwnOperations::new(operations, Path::new(""), |_| "--call".to_owned())?;
-        self.operations = operations.to_vec();
+        let operations = with_different_names(operations);
+        self.own = OwnOperations::new(&operations, Path::new(""), |_| "--call".to_owned())?;
+        self.operations = operations;
         self.blocks = self.blocks.max(MIN_BLOCKS);
         self.timelines.clear();
         self.topologies.clear();
@@ -168,9 +170,26 @@ fn unknown_operation(scenario: &Scenario, operation: Operation) -> Option<String
     ))
 }
 
+/// `operations` with another name for each that has the one of an earlier operation.
+fn with_different_names(operations: &[OwnOperation]) -> Vec<OwnOperation> {
+    let mut named: Vec<OwnOperation> = Vec::new();
+    for operation in operations {
+        let is_free = |name: &OwnName| {
+            let has_name = |other: &OwnOperation| other.name == *name;
+            !named.iter().any(has_name) && (*name == operation.name || !operations.iter().any(has_name))
+        };
+        let numbered =
+            (2_u32..).map_while(|number| OwnName::new(&format!("{}-{number}", operation.name)).ok());
+        let name = std::iter::once(operation.name).chain(numbered).find(is_free).unwrap_or(operation.name);
+        named.push(OwnOperation { name, ..operation.clone() });
+    }
+    named
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::parse_call;
 
     /// A scenario of `stacks` whose only measurement calls `operation`, with further TOML.
     fn scenario(stacks: &str, operation: &str, more: &str) -> String {
@@ -240,6 +259,31 @@ mod tests {
             let error = Scenario::parse("mine.toml", &text).unwrap_err().to_string();
             assert!(error.starts_with(&format!("mine.toml:{place}: ")), "{error}\n{text}");
             assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn calls_that_differ_only_in_their_arguments_have_different_names() {
+        let path = "/a/path/with/more/than/forty/characters/in/it";
+        let calls = [
+            "get_user(7)",
+            "get_user-2",
+            "get_user(8)",
+            "get_user(9)",
+            &format!("GET {path}/1"),
+            &format!("GET {path}/2"),
+        ];
+        let calls: Vec<OwnOperation> = calls.iter().map(|text| parse_call(text).unwrap()).collect();
+        let mut scenario = Scenario::load("overhead").unwrap();
+        scenario.call_only(&calls).unwrap();
+        let names: Vec<&str> = scenario.own.names().map(OwnName::as_str).collect();
+        assert_eq!(names[..4], ["get_user", "get_user-2", "get_user-3", "get_user-4"]);
+        assert_eq!(format!("{}-2", names[4]), names[5]);
+        let defined: Vec<_> =
+            scenario.operations.iter().map(|it| (&it.method, &it.params, &it.path)).collect();
+        assert_eq!(defined, calls.iter().map(|it| (&it.method, &it.params, &it.path)).collect::<Vec<_>>());
+        for name in names {
+            assert!(scenario.measurements.iter().any(|it| it.operation.to_string() == name), "{name}");
         }
     }
 }
