@@ -58,6 +58,7 @@ impl<T: Transport> RestClient<T> {
         let body = wire::encode_body(call)?;
         let reply = self.transport.request(head.verb.clone(), &target, Some(&headers), body).await?;
         if head.accepts(reply.status) {
+            reply.check_body()?;
             wire::decode_body(has_json(&reply), &reply.body, &self.limits)
                 .map_err(|error| reply.undecodable(error))
         } else {

@@ -14,7 +14,7 @@ use http_layer::{HyperClient, ReqwestClient, Transport};
 use net::Endpoint;
 use rest::{BareServer, RestClient, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Starts a server on a free TCP port. Returns its URL, and a guard that stops it.
@@ -107,6 +107,52 @@ async fn hyper_sends_requests_with_any_verb_and_path() {
 #[tokio::test]
 async fn bare_sends_requests_with_any_verb_and_path() {
     sends_requests_with_any_verb_and_path::<BareClient>().await;
+}
+
+/// Answers a request with `answer`, byte for byte, and closes the connection. Returns the URL.
+async fn answer_once(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.push(stream.read_u8().await.unwrap());
+        }
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    });
+    url
+}
+
+async fn needs_the_whole_body_of_an_expected_status<T: Transport>() {
+    for (answer, expected) in [
+        ("HTTP/1.1 404 Not Found\r\ncontent-length: 4\r\n\r\ngone", Ok("gone".into())),
+        ("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", Ok(Value::Null)),
+        ("HTTP/1.1 404 Not Found\r\ncontent-length: 400\r\n\r\ngone", Err(ErrorKind::Undeliverable)),
+        (
+            "HTTP/1.1 404 Not Found\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\ngone",
+            Err(ErrorKind::Malformed),
+        ),
+    ] {
+        let client: RestClient<T> = connect(&answer_once(answer).await).await;
+        let got = client.call(&Call::positional("GET /users/7 404", [])).await;
+        assert_eq!(got.map_err(|error| error.kind), expected, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn reqwest_needs_the_whole_body_of_an_expected_status() {
+    needs_the_whole_body_of_an_expected_status::<ReqwestClient>().await;
+}
+
+#[tokio::test]
+async fn hyper_needs_the_whole_body_of_an_expected_status() {
+    needs_the_whole_body_of_an_expected_status::<HyperClient>().await;
+}
+
+#[tokio::test]
+async fn bare_needs_the_whole_body_of_an_expected_status() {
+    needs_the_whole_body_of_an_expected_status::<BareClient>().await;
 }
 
 async fn calls_over_a_unix_socket<T: Transport>() {

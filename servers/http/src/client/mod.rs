@@ -176,6 +176,8 @@ pub struct Reply {
     pub body: Bytes,
     /// Whether the whole body has arrived. Always true for a successful status.
     pub is_complete: bool,
+    /// Whether the body could be decompressed; otherwise it is empty. Always true for a successful status.
+    pub is_readable: bool,
 }
 
 /// The head of a response, as far as a [`Reply`] needs it.
@@ -208,13 +210,30 @@ impl Reply {
         let ReplyHead { status, content_type, content_encoding, location } = head;
         let decoded = Coding::from_header(content_encoding.as_ref().map(HeaderValue::as_bytes))
             .and_then(|coding| coding.decode(body, max_body));
+        let is_readable = decoded.is_ok();
         let body = if status.is_success() {
             decoded.map_err(body_error)?
         } else {
             // The status is known. That the body is not whole or not readable is less important.
             decoded.unwrap_or_default()
         };
-        Ok(Reply { status, content_type, location, body, is_complete })
+        Ok(Reply { status, content_type, location, body, is_complete, is_readable })
+    }
+
+    /// Checks that the body is whole, where it is the result of a call and not only the explanation of a failure.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Undeliverable`] if it ended early, [`ErrorKind::Malformed`] if it could not be decompressed.
+    pub fn check_body(&self) -> Result<(), CallError> {
+        if !self.is_complete {
+            let message = format!("status {}; the rest of the body did not arrive", self.status);
+            return Err(CallError::new(ErrorKind::Undeliverable, message));
+        }
+        if !self.is_readable {
+            let message = format!("status {}; the body cannot be decompressed", self.status);
+            return Err(CallError::new(ErrorKind::Malformed, message));
+        }
+        Ok(())
     }
 
     /// Whether the media type is `essence` (`type/subtype` in lower case), whatever its parameters.

@@ -112,6 +112,7 @@ mod tests {
             location: location.map(HeaderValue::from_static),
             body: body.into(),
             is_complete: true,
+            is_readable: true,
         }
     }
 
