@@ -5,6 +5,7 @@
 mod common;
 mod peer;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,12 +15,13 @@ use differential::Mutator;
 use http::{Request, Response, StatusCode};
 use peer::{Frame, Peer, frame, headers, http2};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 /// The number of mutated conversations with the server, and with each client.
 const MUTATIONS: u32 = 10_000;
 
 const ADD: &str = "/rpcbench.Calculator/Add";
+const COUNT: &str = "/rpcbench.Calculator/Count";
 /// `add(2, 3)`, with its prefix.
 const TWO_AND_THREE: &[u8] = b"\0\0\0\0\x08\x0a\x02\x18\x04\x12\x02\x18\x06";
 
@@ -67,12 +69,16 @@ async fn what_is_not_a_request_of_the_service_is_refused() {
         (grpc(ADD), b"", ok, Some(13)),
         (grpc(ADD), b"\0\0\0", ok, Some(13)),
         (grpc(ADD), b"\0\0\0\0\x08\x0a\x02", ok, Some(13)),
+        (grpc(ADD), b"\0\0\0\0\x08\x0a\x02\x18\x04\x12\x02\x18\x06\0\0\0\0\0", ok, Some(13)),
+        (grpc(COUNT), b"\0\0\0\0\x04\x0a\x02\x18\x04\0\0\0\0\0", ok, Some(13)),
         (grpc(ADD), b"\x01\0\0\0\0", ok, Some(13)),
         (grpc(ADD), b"\x07\0\0\0\0", ok, Some(13)),
         (grpc(ADD), b"\0\0\0\0\x02\xff\xff", ok, Some(13)),
         (grpc(ADD), b"\0\0\0\0\0", ok, Some(3)),
         // 4 GiB are announced.
         (grpc(ADD), b"\0\xff\xff\xff\xff\x0a", ok, Some(8)),
+        // 1 MiB is announced to another service of the server.
+        (grpc("/grpc.health.v1.Health/Check"), b"\0\0\x10\0\0\x0a", ok, Some(11)),
         (grpc(ADD).header("grpc-encoding", "gzip"), TWO_AND_THREE, ok, Some(12)),
         (grpc(ADD).header("grpc-timeout", "soon"), TWO_AND_THREE, ok, Some(13)),
         (grpc(ADD).header("grpc-timeout", "99999999H"), TWO_AND_THREE, ok, Some(0)),
@@ -130,6 +136,54 @@ async fn small_requests_are_served_while_large_ones_stay_incomplete() {
     }
     server.assert_serves().await;
     assert_eq!(add(&*connect("tonic", &server.url).await).await, Ok(Value::Int(5)));
+}
+
+/// Otherwise each stream could reserve memory for a message that is not counted.
+#[tokio::test]
+async fn a_second_message_is_refused_as_soon_as_it_begins() {
+    let server = Running::calculator().await;
+    let (mut sender, connection) = h2::client::handshake(server.raw().await).await.unwrap();
+    tokio::spawn(connection);
+    let request = request(ADD).header("content-type", "application/grpc").body(()).unwrap();
+    let (response, mut stream) = sender.send_request(request, false).unwrap();
+    stream.send_data(Bytes::from_static(TWO_AND_THREE), false).unwrap();
+    // The body has no end, so a server that waits for one answers with code 4.
+    stream.send_data(Bytes::from_static(b"\0\0\x10\0\0"), false).unwrap();
+    assert_eq!(response.await.unwrap().headers()["grpc-status"], "13");
+    server.assert_serves().await;
+}
+
+#[tokio::test]
+async fn a_stream_of_replies_ends_at_its_deadline() {
+    const WINDOW: usize = 65_535;
+    const END_OF_TIME: u8 = 4;
+    let server = Running::calculator().await;
+    let (mut sender, connection) = h2::client::handshake(server.raw().await).await.unwrap();
+    tokio::spawn(connection);
+    let request = request(COUNT).header("content-type", "application/grpc").header("grpc-timeout", "1M");
+    let (response, mut stream) = sender.send_request(request.body(()).unwrap(), false).unwrap();
+    // count(2^40)
+    let limit = b"\0\0\0\0\x09\x0a\x07\x18\x80\x80\x80\x80\x80\x40";
+    stream.send_data(Bytes::from_static(limit), true).unwrap();
+    let mut body = response.await.unwrap().into_body();
+    let mut received = 0;
+    while received < WINDOW {
+        received += body.data().await.unwrap().unwrap().len();
+    }
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_mins(2)).await;
+    tokio::time::resume();
+    body.flow_control().release_capacity(received).unwrap();
+    // What was made before the deadline may still arrive.
+    while let Some(chunk) = body.data().await {
+        let len = chunk.unwrap().len();
+        received += len;
+        body.flow_control().release_capacity(len).unwrap();
+        assert!(received < 16 * WINDOW, "the stream goes on after its deadline");
+    }
+    let trailers = body.trailers().await.unwrap().unwrap();
+    assert_eq!(trailers["grpc-status"], END_OF_TIME.to_string());
+    server.assert_serves().await;
 }
 
 #[tokio::test]
@@ -268,6 +322,46 @@ async fn ten_thousand_mutated_replies_are_reported_by_tonic() {
 #[tokio::test]
 async fn ten_thousand_mutated_replies_are_reported_by_h2() {
     mutated_replies("h2").await;
+}
+
+/// Reads from `stream` until it has sent `bytes`.
+async fn read_until(stream: &mut TcpStream, bytes: &[u8]) {
+    let mut received = Vec::new();
+    while !received.windows(bytes.len()).any(|window| window == bytes) {
+        assert!(stream.read_buf(&mut received).await.unwrap() > 0, "{}", received.escape_ascii());
+    }
+}
+
+/// A server that stops gracefully accepts no further streams of a connection, but answers those that it has. This is about the
+/// client over `h2`: tonic's fails the next call, and only then opens another connection.
+#[tokio::test]
+async fn a_call_in_progress_outlives_its_connections_last_stream() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("grpc://{}", listener.local_addr().unwrap());
+    let (client, connection) = tokio::join!(connect("h2", &url), listener.accept());
+    let (mut first, _) = connection.unwrap();
+    let in_progress = tokio::spawn({
+        let client = Arc::clone(&client);
+        async move { add(&*client).await }
+    });
+    read_until(&mut first, TWO_AND_THREE).await;
+    // The last stream is 1. The client has read this when it answers the ping.
+    let settings = frame(Frame::SETTINGS, 0, 0, b"");
+    let going_away = frame(Frame::GOAWAY, 0, 0, &[0, 0, 0, 1, 0, 0, 0, 0]);
+    let ping = frame(Frame::PING, 0, 0, b"received");
+    first.write_all(&[settings, going_away, ping].concat()).await.unwrap();
+    read_until(&mut first, &frame(Frame::PING, 1, 0, b"received")).await;
+
+    let second = tokio::spawn(async move {
+        let (mut second, _) = listener.accept().await.unwrap();
+        read_until(&mut second, TWO_AND_THREE).await;
+        second.write_all(&five()).await.unwrap();
+        second
+    });
+    assert_eq!(add(&*client).await, Ok(Value::Int(5)));
+    first.write_all(&five()).await.unwrap();
+    assert_eq!(in_progress.await.unwrap(), Ok(Value::Int(5)));
+    drop(second);
 }
 
 /// What a server answers: HTTP status, headers, data and trailers.

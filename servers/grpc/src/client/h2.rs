@@ -19,12 +19,14 @@ const CONNECTION_WINDOW: u32 = 5 << 20;
 /// The longest list of headers that hyper's clients accept.
 const MAX_HEADER_LIST_BYTES: u32 = 16 << 10;
 
-/// An open connection.
-#[derive(Debug)]
-struct Connection {
-    sender: SendRequest<Bytes>,
-    /// The task that drives the connection. It is aborted when the set is dropped.
-    _task: JoinSet<()>,
+/// The connections of a client.
+#[derive(Debug, Default)]
+struct Connections {
+    /// A handle to the newest connection, which new calls use.
+    newest: Option<SendRequest<Bytes>>,
+    /// The tasks that drive the connections. A server that ends a connection still answers the calls in progress there, so
+    /// such a connection stays until its last call has ended. The tasks are aborted when the set is dropped.
+    drivers: JoinSet<()>,
 }
 
 /// A client over one connection of `h2`, driven by a task of the runtime it connects in. It opens another when that one has
@@ -38,7 +40,7 @@ pub struct H2Client {
     options: ClientOptions,
     headers: HeaderMap,
     targets: Targets<Uri>,
-    connection: Mutex<Option<Connection>>,
+    connections: Mutex<Connections>,
 }
 
 impl H2Client {
@@ -56,14 +58,14 @@ impl H2Client {
             (HeaderName::from_static(timeout::HEADER), timeout),
         ]);
         let targets = Targets::new(|path| target(&address, path))?;
-        let client =
-            H2Client { address, options: options.clone(), headers, targets, connection: Mutex::new(None) };
-        let connection = client.open().await?;
-        *client.connection.lock().await = Some(connection);
+        let connections = Mutex::default();
+        let client = H2Client { address, options: options.clone(), headers, targets, connections };
+        client.open(&mut *client.connections.lock().await).await?;
         Ok(client)
     }
 
-    async fn open(&self) -> Result<Connection, CallError> {
+    /// Adds a connection to `connections`. Returns a handle to it.
+    async fn open(&self, connections: &mut Connections) -> Result<SendRequest<Bytes>, CallError> {
         let connect = async {
             let stream = net::connect(self.address.endpoint())
                 .await
@@ -79,26 +81,24 @@ impl H2Client {
         let (sender, connection) = tokio::time::timeout(self.options.timeout, connect)
             .await
             .map_err(|_| not_connected_in(&self.address, self.options.timeout))??;
-        let mut task = JoinSet::new();
-        task.spawn(async move {
+        while connections.drivers.try_join_next().is_some() {}
+        connections.drivers.spawn(async move {
             // However the connection ends, the calls in progress report it.
             let _ = connection.await;
         });
-        Ok(Connection { sender, _task: task })
+        connections.newest = Some(sender.clone());
+        Ok(sender)
     }
 
     /// A handle to the open connection, or to a new one if that has ended.
     async fn sender(&self) -> Result<SendRequest<Bytes>, CallError> {
-        let mut connection = self.connection.lock().await;
-        if let Some(open) = &*connection
-            && let Ok(sender) = open.sender.clone().ready().await
+        let mut connections = self.connections.lock().await;
+        if let Some(newest) = &connections.newest
+            && let Ok(sender) = newest.clone().ready().await
         {
             return Ok(sender);
         }
-        let open = self.open().await?;
-        let sender = open.sender.clone();
-        *connection = Some(open);
-        sender.ready().await.map_err(|error| lost(&error))
+        self.open(&mut connections).await?.ready().await.map_err(|error| lost(&error))
     }
 
     async fn exchange(&self, call: &Call) -> Result<Value, CallError> {

@@ -22,10 +22,19 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The bytes of an unfinished message that do not count towards the memory of all of them, so that small requests are
 /// received even if it is used up.
-const UNCOUNTED_BYTES: usize = 64 << 10;
+pub(super) const UNCOUNTED_BYTES: usize = 64 << 10;
 
 /// The number of messages of the largest size that may be unfinished at a time.
 const MAX_UNFINISHED_MESSAGES: usize = 16;
+
+/// How many messages a request may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Messages {
+    /// One. tonic would read others, too, and allocate what they announce.
+    One,
+    /// Any number. Only the first may be longer than [`UNCOUNTED_BYTES`]: the service must limit the others.
+    Any,
+}
 
 type PolledFrame = Poll<Option<Result<Frame<Bytes>, Box<dyn Error + Send + Sync>>>>;
 type Acquiring = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>;
@@ -44,12 +53,14 @@ impl MessageMemory {
         MessageMemory { bytes: Arc::new(Semaphore::new(bytes)), max_body }
     }
 
-    /// Limits the body of a request.
-    pub(super) fn limit(&self, body: Incoming) -> LimitedBody {
+    /// Limits the body of a request with so many `messages`.
+    pub(super) fn limit(&self, body: Incoming, messages: Messages) -> LimitedBody {
         LimitedBody {
             body,
             memory: self.clone(),
+            messages,
             prefix: Vec::new(),
+            received: 0,
             held: None,
             acquiring: None,
             permit: None,
@@ -73,8 +84,11 @@ impl MessageMemory {
 pub(super) struct LimitedBody {
     body: Incoming,
     memory: MessageMemory,
+    messages: Messages,
     /// The first bytes of the body, until they are the whole prefix of the message.
     prefix: Vec<u8>,
+    /// The bytes of the body so far.
+    received: usize,
     /// The chunk that completed the prefix.
     held: Option<Frame<Bytes>>,
     acquiring: Option<Acquiring>,
@@ -97,6 +111,13 @@ impl LimitedBody {
         }
     }
 
+    /// Whether there is more than the one message that the body may have.
+    fn has_more_than_allowed(&self) -> bool {
+        let Some([_, length @ ..]) = self.prefix.first_chunk::<PREFIX_LEN>() else { return false };
+        let len = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        self.messages == Messages::One && self.received.saturating_sub(PREFIX_LEN) > len
+    }
+
     fn poll_limited(&mut self, context: &mut Context<'_>) -> PolledFrame {
         if let Some(acquiring) = &mut self.acquiring {
             // Acquiring fails only for a closed semaphore, and this one is never closed.
@@ -109,7 +130,14 @@ impl LimitedBody {
             Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
             None => return Poll::Ready(None),
         };
-        let needed = frame.data_ref().map_or(0, |chunk| self.memory_before(chunk));
+        let needed = frame.data_ref().map_or(0, |chunk| {
+            self.received = self.received.saturating_add(chunk.len());
+            self.memory_before(chunk)
+        });
+        if self.has_more_than_allowed() {
+            let error = CallError::new(ErrorKind::Malformed, "the request has more than one message");
+            return Poll::Ready(Some(Err(Box::new(to_status(&error)))));
+        }
         if needed == 0 {
             return Poll::Ready(Some(Ok(frame)));
         }

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use calculator::{Call, CallError, Dispatcher, ErrorKind, Limits, MethodInfo};
@@ -17,8 +18,9 @@ use tonic_health::ServingStatus;
 use tonic_reflection::server::{Builder, Error as DescriptorError};
 use tower_service::Service;
 
-use super::body::{LimitedBody, MessageMemory};
+use super::body::{LimitedBody, MessageMemory, Messages, UNCOUNTED_BYTES};
 use super::count::Count;
+use super::deadline::StreamDeadline;
 use crate::codec::Encoded;
 use crate::descriptor::COUNT;
 use crate::headers::{DETAILS, is_grpc};
@@ -57,8 +59,12 @@ impl Handler {
         };
         let (reporter, health) = tonic_health::server::health_reporter();
         reporter.set_service_status(SERVICE, ServingStatus::Serving).await;
-        let routes =
-            vec![route(health), route(reflection().build_v1alpha()?), route(reflection().build_v1()?)];
+        // Their messages are names. Small ones need not be counted, however many a stream has.
+        let routes = vec![
+            route(health.max_decoding_message_size(UNCOUNTED_BYTES)),
+            route(reflection().build_v1alpha()?.max_decoding_message_size(UNCOUNTED_BYTES)),
+            route(reflection().build_v1()?.max_decoding_message_size(UNCOUNTED_BYTES)),
+        ];
         let calls = Semaphore::new(limits.max_in_flight.min(Semaphore::MAX_PERMITS));
         let shared = Arc::new(Shared { dispatcher, methods, limits, calls });
         Ok(Handler { shared, memory: MessageMemory::new(limits.max_body), routes })
@@ -76,18 +82,22 @@ impl Handler {
         if !is_grpc(request.headers()) {
             return empty(StatusCode::UNSUPPORTED_MEDIA_TYPE);
         }
-        let Some(header) = request.headers().get(timeout::HEADER) else { return self.route(request).await };
+        let Some(header) = request.headers().get(timeout::HEADER) else {
+            return self.route(request, None).await;
+        };
         let Some(timeout) = timeout::decode(header.as_bytes()) else {
             return failure(ErrorKind::Malformed, "grpc-timeout is not up to eight digits and a unit");
         };
-        match http_layer::within(timeout, self.route(request)).await {
+        match http_layer::within(timeout, self.route(request, Some(timeout))).await {
             Ok(response) => response,
             Err(_) => failure(ErrorKind::Timeout, format!("not finished within {timeout:?}")),
         }
     }
 
-    async fn route(&self, request: Request<Incoming>) -> Response<Body> {
-        let request = request.map(|body| self.memory.limit(body));
+    /// Answers a request of gRPC. Its replies, if they are a stream, end after `timeout`.
+    async fn route(&self, request: Request<Incoming>, timeout: Option<Duration>) -> Response<Body> {
+        let limited =
+            |request: Request<Incoming>, messages| request.map(|body| self.memory.limit(body, messages));
         let path = request.uri().path();
         let Some((service, method)) = path.strip_prefix('/').and_then(|path| path.split_once('/')) else {
             return error_response(&CallError::unknown_method(path));
@@ -98,18 +108,23 @@ impl Handler {
                 Some((_, info)) => {
                     let method = Unary { shared: Arc::clone(&self.shared), info: *info };
                     let mut grpc = self.shared.grpc();
-                    with_kind(grpc.unary(method, request).await)
+                    with_kind(grpc.unary(method, limited(request, Messages::One)).await)
                 }
                 None if method == rpc_name(COUNT.name) => {
                     let method = Count { limits: self.shared.limits };
                     let mut grpc = self.shared.grpc();
-                    with_kind(grpc.server_streaming(method, request).await)
+                    let deadline = StreamDeadline::start(timeout);
+                    let request = limited(request, Messages::One);
+                    deadline.limit(with_kind(grpc.server_streaming(method, request).await))
                 }
                 None => error_response(&CallError::unknown_method(method)),
             };
         }
         match self.routes.iter().find(|route| route.name == service) {
-            Some(route) => (route.answer)(request).await,
+            Some(route) => {
+                let deadline = StreamDeadline::start(timeout);
+                deadline.limit((route.answer)(limited(request, Messages::Any)).await)
+            }
             None => error_response(&CallError::unknown_method(path)),
         }
     }

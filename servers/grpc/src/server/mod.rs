@@ -2,6 +2,7 @@
 
 mod body;
 mod count;
+mod deadline;
 mod handler;
 mod stream;
 
