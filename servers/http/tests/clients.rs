@@ -13,7 +13,7 @@ use http_layer::axum::Router;
 use http_layer::axum::extract::Request;
 use http_layer::axum::response::Response;
 use http_layer::bare::BareClient;
-use http_layer::http::{HeaderValue, StatusCode, header};
+use http_layer::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_layer::{Headers, HttpServer, HyperClient, ReqwestClient, Transport, read_body, reply};
 use net::Endpoint;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -40,6 +40,7 @@ with_all_clients!(
     interim_responses_are_skipped,
     a_response_that_is_cut_anywhere_is_read,
     two_lengths_of_a_response_are_malformed,
+    compresses_what_the_headers_of_a_request_label_as_gzip,
 );
 
 async fn echo(request: Request) -> Response {
@@ -49,6 +50,18 @@ async fn echo(request: Request) -> Response {
         return reply(StatusCode::NOT_FOUND, "text/html; charset=utf-8", "no such page");
     }
     reply(StatusCode::OK, "text/plain", [target.as_bytes(), b" ", &body].concat())
+}
+
+/// How a compressed body begins (RFC 1952, section 2.3.1).
+const GZIP_MAGIC: &[u8] = b"\x1f\x8b";
+
+/// A server that answers with the body of a request as it was sent.
+async fn start_labelled() -> (Endpoint, CancellationToken) {
+    let echo = |request: Request| async move {
+        let body = read_body(request.into_body(), 1 << 20).await.unwrap();
+        reply(StatusCode::OK, "text/plain", body.to_vec())
+    };
+    start(Router::new().fallback(echo)).await
 }
 
 async fn start_echo() -> (Endpoint, CancellationToken) {
@@ -106,6 +119,31 @@ async fn posts_and_reads_responses_of_any_status<T: Transport>() {
     let answer = client.post(&client.target("missing").unwrap(), vec![]).await.unwrap();
     assert_eq!((answer.status, &answer.body[..]), (StatusCode::NOT_FOUND, &b"no such page"[..]));
     assert!(answer.is("text/html"));
+}
+
+async fn compresses_what_the_headers_of_a_request_label_as_gzip<T: Transport>() {
+    let (address, _stop) = start_labelled().await;
+    let url = format!("http://{address}");
+    let of_client = |coding: &'static str| {
+        let mut headers = Headers::new("text/plain");
+        headers.extra.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+        headers
+    };
+    let of_request =
+        |coding| HeaderMap::from_iter([(header::CONTENT_ENCODING, HeaderValue::from_static(coding))]);
+    for (client, request, is_compressed) in [
+        (Headers::new("text/plain"), of_request("gzip"), true),
+        (of_client("gzip"), HeaderMap::new(), true),
+        (of_client("gzip"), of_request("identity"), false),
+    ] {
+        let client = T::connect(&url, &client, &ClientOptions::default()).await.unwrap();
+        let target = client.target("").unwrap();
+        let body = Some(b"body".to_vec());
+        let answer = client.request(Method::POST, &target, Some(&request), body.clone()).await.unwrap();
+        assert_eq!(answer.body.starts_with(GZIP_MAGIC), is_compressed, "{request:?}");
+        let unknown = client.request(Method::POST, &target, Some(&of_request("br")), body).await;
+        assert_eq!(unknown.unwrap_err().kind, ErrorKind::Undeliverable);
+    }
 }
 
 async fn calls_over_a_unix_socket<T: Transport>() {

@@ -21,10 +21,10 @@ use super::wire::{
     parse_response,
 };
 use crate::client::base::{Base, origin_form};
-use crate::client::{ReplyHead, body_error, failed_body_timeout, request_headers};
+use crate::client::{ReplyHead, body_error, failed_body_timeout, request_body, request_headers};
 use crate::fields::Fields;
 use crate::timer::within;
-use crate::{BodyError, Headers, Reply, Transport, gzip};
+use crate::{BodyError, Headers, Reply, Transport};
 
 /// The maximum number of interim responses before a response.
 const MAX_INTERIM_RESPONSES: u32 = 16;
@@ -131,7 +131,7 @@ impl Transport for BareClient {
             push_fields(request, &request_headers(&self.headers, headers, body.is_some()));
         }
         let has_length = body.is_some() || matches!(verb, Method::POST | Method::PUT | Method::PATCH);
-        let body = body.map(|body| if self.compress { gzip(&body) } else { body }).unwrap_or_default();
+        let body = body.map(|body| request_body(body, headers, self.compress)).transpose()?.unwrap_or_default();
         // RFC 9110, section 8.6: also 0, for a verb that a body has a meaning for.
         if has_length {
             push_length(request, body.len());

@@ -18,9 +18,10 @@ use tokio::task::JoinSet;
 use super::base::{Base, origin_form};
 use super::failed::read_failed_body;
 use super::{
-    Headers, Reply, ReplyHead, Transport, body_error, failed_body_timeout, hyper_error, request_headers,
+    Headers, Reply, ReplyHead, Transport, body_error, failed_body_timeout, hyper_error, request_body,
+    request_headers,
 };
-use crate::{VERSION, gzip, read_body};
+use crate::{VERSION, read_body};
 
 /// An open connection.
 #[derive(Debug)]
@@ -112,9 +113,9 @@ impl Transport for HyperClient {
         headers: Option<&HeaderMap>,
         body: Option<Vec<u8>>,
     ) -> Result<Reply, CallError> {
+        let body = body.map(|body| request_body(body, headers, self.compress)).transpose()?;
         let headers = request_headers(&self.headers, headers, body.is_some());
-        let body = body.map(|body| if self.compress { gzip(&body) } else { body }).unwrap_or_default();
-        let mut request = Request::new(Full::new(Bytes::from(body)));
+        let mut request = Request::new(Full::new(Bytes::from(body.unwrap_or_default())));
         *request.version_mut() = VERSION;
         *request.method_mut() = verb;
         *request.uri_mut() = target.clone();

@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use net::Trust;
 
 use crate::BodyError;
-use crate::gzip::Coding;
+use crate::gzip::{Coding, gzip};
 pub use hyper::HyperClient;
 pub use reqwest::ReqwestClient;
 pub use status::{kind_of_status, status_error};
@@ -119,9 +119,7 @@ impl Headers {
 
     /// Whether request bodies are to be compressed.
     pub(crate) fn wants_compression(&self) -> Result<bool, CallError> {
-        let coding = Coding::from_header(self.extra.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes));
-        let coding = coding.map_err(|error| CallError::new(ErrorKind::Undeliverable, error.to_string()))?;
-        Ok(matches!(coding, Coding::Gzip))
+        wants_compression(self.extra.get(header::CONTENT_ENCODING))
     }
 
     /// All headers, in the order in which they are sent.
@@ -144,6 +142,25 @@ impl Headers {
         }
         Ok(headers)
     }
+}
+
+/// Whether a body with this `content-encoding` is to be compressed.
+fn wants_compression(coding: Option<&HeaderValue>) -> Result<bool, CallError> {
+    let coding = Coding::from_header(coding.map(HeaderValue::as_bytes))
+        .map_err(|error| CallError::new(ErrorKind::Undeliverable, error.to_string()))?;
+    Ok(matches!(coding, Coding::Gzip))
+}
+
+/// The body of a request, compressed if its `content-encoding` is gzip: that in `headers`, or else that of the client, which
+/// `is_compressed` stands for.
+pub(crate) fn request_body(
+    body: Vec<u8>,
+    headers: Option<&HeaderMap>,
+    is_compressed: bool,
+) -> Result<Vec<u8>, CallError> {
+    let coding = headers.and_then(|headers| headers.get(header::CONTENT_ENCODING));
+    let is_compressed = if coding.is_some() { wants_compression(coding)? } else { is_compressed };
+    Ok(if is_compressed { gzip(&body) } else { body })
 }
 
 /// The headers of a request: those of the client, which are `prepared`, replaced by `headers`. A request without a body has no

@@ -11,11 +11,11 @@ use tokio::sync::Mutex;
 use super::base::Base;
 use super::failed::read_failed_body;
 use super::{
-    Headers, Reply, ReplyHead, Transport, body_error, failed_body_timeout, hyper_error, request_headers,
+    Headers, Reply, ReplyHead, Transport, body_error, failed_body_timeout, hyper_error, request_body,
+    request_headers,
 };
 use crate::VERSION;
 use crate::body::Chunks;
-use crate::gzip;
 
 /// A client over [reqwest](::reqwest), with a pool of one connection, no proxy, no redirects and no compression.
 ///
@@ -96,8 +96,8 @@ impl Transport for ReqwestClient {
         headers: Option<&HeaderMap>,
         body: Option<Vec<u8>>,
     ) -> Result<Reply, CallError> {
+        let body = body.map(|body| request_body(body, headers, self.compress)).transpose()?;
         let headers = request_headers(&self.headers, headers, body.is_some());
-        let body = body.map(|body| if self.compress { gzip(&body) } else { body });
         let mut request = Request::new(verb, target.clone());
         *request.version_mut() = VERSION;
         *request.headers_mut() = headers;
