@@ -73,9 +73,10 @@ pub(super) fn report(arguments: &Arguments) -> Outcome {
 fn all_in(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let site = index::write(path, arguments.out.as_deref()).map_err(|error| match error {
         SiteError::Unwritable { .. } => Failure::could_not_run(error),
-        SiteError::Folder(_) | SiteError::NothingLeft { .. } | SiteError::InsideOut(_) => {
-            Failure::usage(error)
-        }
+        SiteError::Folder(_)
+        | SiteError::NothingLeft { .. }
+        | SiteError::InsideOut(_)
+        | SiteError::OtherRun(_) => Failure::usage(error),
     })?;
     let page = printable(&site.page.display().to_string()).into_owned();
     match arguments.format {

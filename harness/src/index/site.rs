@@ -46,6 +46,9 @@ pub enum SiteError {
     /// The pages would be written among the records.
     #[error("{} is in the folder of the records; choose another one, or leave it out to write the pages beside the records", .0.display())]
     InsideOut(PathBuf),
+    /// A record of another run would be replaced.
+    #[error("{} is the record of another run, or cannot be read; choose another folder", .0.display())]
+    OtherRun(PathBuf),
     /// A page cannot be written.
     #[error("cannot write {}: {source}", path.display())]
     Unwritable {
@@ -70,6 +73,11 @@ pub fn write(folder: &Path, out: Option<&Path>) -> Result<Site, SiteError> {
     let root = out.unwrap_or(folder);
     if let Some(out) = out {
         refuse_inside(folder, out)?;
+    }
+    if out.is_some() {
+        for file in &files {
+            refuse_other_run(file, &root.join(place(folder, file)).join(RECORD_FILE))?;
+        }
     }
     let (mut entries, mut left_out): (Vec<Entry>, Vec<LeftOut>) = (vec![], vec![]);
     for file in files {
@@ -197,6 +205,18 @@ fn refuse_inside(folder: &Path, out: &Path) -> Result<(), SiteError> {
     Ok(())
 }
 
+/// Refuses to replace `copy` with the record in `file` if it is there already, and of another run. A file that cannot be read is not
+/// copied.
+fn refuse_other_run(file: &Path, copy: &Path) -> Result<(), SiteError> {
+    let run = |file: &Path| record::read(file).map(|record| (record.id, record.started));
+    match run(file) {
+        Ok(copied) if copy.exists() && !run(copy).is_ok_and(|present| present == copied) => {
+            Err(SiteError::OtherRun(copy.to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,6 +257,26 @@ mod tests {
         assert!(records.path().join("a: b/1/report/index.html").is_file());
         let inside = write(records.path(), Some(&records.path().join("site"))).unwrap_err();
         assert!(matches!(inside, SiteError::InsideOut(_)), "{inside}");
+    }
+
+    #[test]
+    fn the_record_of_another_run_is_not_replaced() {
+        let (records, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        save(&records.path().join("a"), 1);
+        save(&records.path().join("b"), 2);
+        save(&out.path().join("b"), 3);
+        let copy = out.path().join("b").join(RECORD_FILE);
+        for content in [fs::read(&copy).unwrap(), b"{".to_vec()] {
+            fs::write(&copy, &content).unwrap();
+            let refused = write(records.path(), Some(out.path())).unwrap_err();
+            assert!(matches!(&refused, SiteError::OtherRun(path) if *path == copy), "{refused}");
+            assert!(fs::read(&copy).unwrap() == content && !out.path().join("a").exists());
+        }
+        // A copy of the same run is written again.
+        fs::remove_file(&copy).unwrap();
+        for _ in 0..2 {
+            assert_eq!(write(records.path(), Some(out.path())).unwrap().index.entries.len(), 2);
+        }
     }
 
     #[test]
