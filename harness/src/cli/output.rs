@@ -30,6 +30,17 @@ pub enum Exit {
     Terminated = 143,
 }
 
+impl Exit {
+    /// How a command ended of which one part ended like this, and another like `other`: a negative result is more serious than one
+    /// that does not count.
+    pub(super) fn and(self, other: Exit) -> Exit {
+        match (self, other) {
+            (Exit::Done, other) | (Exit::AuditFailed, other @ Exit::No) => other,
+            (exit, _) => exit,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         ExitCode::from(exit as u8)
@@ -190,6 +201,18 @@ pub(super) fn without_secrets<'a>(message: &str, arguments: impl IntoIterator<It
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_more_serious_of_two_ends_is_reported() {
+        for (first, second, both) in [
+            (Exit::Done, Exit::Done, Exit::Done),
+            (Exit::Done, Exit::AuditFailed, Exit::AuditFailed),
+            (Exit::Done, Exit::No, Exit::No),
+            (Exit::AuditFailed, Exit::No, Exit::No),
+        ] {
+            assert_eq!((first.and(second), second.and(first)), (both, both));
+        }
+    }
 
     #[test]
     fn a_message_repeats_scheme_host_and_port_of_an_argument_only() {

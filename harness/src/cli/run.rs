@@ -153,9 +153,7 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
         if let Some(exit) = interrupts.exit() {
             return Ok(exit);
         }
-        if ended != Exit::Done {
-            exit = ended;
-        }
+        exit = exit.and(ended);
     }
     Ok(exit)
 }
