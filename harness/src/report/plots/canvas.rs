@@ -216,10 +216,22 @@ impl Canvas<'_> {
 
     /// Draws a horizontal line from `from` to `to` with a short upright line at each end.
     pub(super) fn whisker(&mut self, from: f64, to: f64, y: f64, colour: RGBColor) {
+        self.clipped_whisker([(from, false), (to, false)], y, colour);
+    }
+
+    /// Draws a whisker like [`whisker`](Self::whisker). An end that lies beyond the axis, and is drawn at its edge, has a triangle
+    /// that points there. `ends` are from left to right.
+    pub(super) fn clipped_whisker(&mut self, ends: [(f64, bool); 2], y: f64, colour: RGBColor) {
         const HALF_HEIGHT: f64 = 4.0;
+        let [(from, _), (to, _)] = ends;
         self.line((from, y), (to, y), colour, 1.6);
-        for x in [from, to] {
-            self.line((x, y - HALF_HEIGHT), (x, y + HALF_HEIGHT), colour, 1.6);
+        for ((x, is_beyond), inwards) in ends.into_iter().zip([1.0, -1.0]) {
+            if is_beyond {
+                let back = x + inwards * 1.5 * HALF_HEIGHT;
+                self.polygon(&[(x, y), (back, y - HALF_HEIGHT), (back, y + HALF_HEIGHT)], colour);
+            } else {
+                self.line((x, y - HALF_HEIGHT), (x, y + HALF_HEIGHT), colour, 1.6);
+            }
         }
     }
 

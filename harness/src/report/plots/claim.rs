@@ -85,7 +85,8 @@ fn row(canvas: &mut Canvas<'_>, axis: &Axis, judged: &JudgedCondition, look: Opt
     canvas.text(judged.outcome.name(), (OUTCOME, y), Anchor::Right, INK);
     if let (Some([low, dot, high]), Some(look)) = (factors(judged), look) {
         if low < high {
-            canvas.whisker(axis.at(low), axis.at(high), y, look.colour);
+            let is_beyond = |factor| !(1.0 / MAX_FACTOR < factor && factor < MAX_FACTOR);
+            canvas.clipped_whisker([low, high].map(|end| (axis.at(end), is_beyond(end))), y, look.colour);
         }
         canvas.dot((axis.at(dot), y), look);
     }

@@ -32,7 +32,7 @@ pub(super) fn draw(ratios: &Ratios) -> Result<Panel, PlotError> {
     let bounds = [1.0 / (1.0 + ratios.delta), 1.0 + ratios.delta];
     let all = || ratios.groups.iter().flat_map(|group| &group.rows);
     let values = all().flat_map(|row| [row.ratio.low, row.ratio.median, row.ratio.high]).chain(bounds);
-    let axis = Axis::around(values.map(|ratio| ratio.clamp(1.0 / MAX_RATIO, MAX_RATIO)), LEFT, RIGHT);
+    let axis = Axis::around(values.map(shown), LEFT, RIGHT);
     let subtitle = format!("{}; δ is {}", ratios.quantity, text::percent(ratios.delta));
     let description: Vec<_> = all().map(described).collect();
     panel(bottom + BELOW, [&ratios.title, &subtitle], &description.join("; "), |canvas| {
@@ -57,6 +57,16 @@ pub(super) fn draw(ratios: &Ratios) -> Result<Panel, PlotError> {
     })
 }
 
+/// `ratio`, or the end of the axis that is nearest to it.
+fn shown(ratio: f64) -> f64 {
+    ratio.clamp(1.0 / MAX_RATIO, MAX_RATIO)
+}
+
+/// Whether `ratio` lies beyond the axis.
+fn is_beyond(ratio: f64) -> bool {
+    !(1.0 / MAX_RATIO..=MAX_RATIO).contains(&ratio)
+}
+
 fn draw_row(canvas: &mut Canvas<'_>, axis: &Axis, row: &RatioRow, top: f64, is_noise: bool) {
     let words = words(row, is_noise);
     let room = WIDTH - 2.0 * RIM - width(&words, TEXT_SIZE) - 10.0;
@@ -73,16 +83,13 @@ fn draw_row(canvas: &mut Canvas<'_>, axis: &Axis, row: &RatioRow, top: f64, is_n
     };
     let y = top + 23.0;
     let ratio = row.ratio;
-    let beyond = match ratio.median {
-        median if median > MAX_RATIO => Some((axis.at(MAX_RATIO), -9.0)),
-        median if median < 1.0 / MAX_RATIO => Some((axis.at(1.0 / MAX_RATIO), 9.0)),
-        _ => None,
-    };
-    if let Some((edge, back)) = beyond {
+    if is_beyond(ratio.median) {
+        let (edge, back) = (axis.at(shown(ratio.median)), if ratio.median > 1.0 { -9.0 } else { 9.0 });
         canvas.polygon(&[(edge, y), (edge + back, y - 5.0), (edge + back, y + 5.0)], look.colour);
         return;
     }
-    canvas.whisker(axis.at(ratio.low), axis.at(ratio.high), y, look.colour);
+    let ends = [ratio.low, ratio.high].map(|end| (axis.at(shown(end)), is_beyond(end)));
+    canvas.clipped_whisker(ends, y, look.colour);
     canvas.dot((axis.at(ratio.median), y), look);
 }
 
@@ -101,4 +108,29 @@ fn words(row: &RatioRow, is_noise: bool) -> String {
 /// A ratio in words, with its interval.
 fn described(RatioRow { name, ratio, .. }: &RatioRow) -> String {
     format!("{name}: {:.3} ({:.3}–{:.3})", ratio.median, ratio.low, ratio.high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::chart::RatioGroup;
+    use crate::stats::Interval;
+
+    #[test]
+    fn an_interval_that_goes_on_beyond_the_axis_has_a_triangle_there() {
+        let triangles = |low: f64, median: f64, high: f64| {
+            let ratio = Interval { low, median, high };
+            let row = RatioRow { name: "a".to_owned(), ratio, statement: Statement::Undecided };
+            let groups = vec![RatioGroup { heading: "b", is_noise: false, rows: vec![row] }];
+            let (title, quantity) = ("c".to_owned(), "d".to_owned());
+            let svg = ratios(&Ratios { title, quantity, delta: 0.01, axis: "e", groups }).unwrap();
+            svg.matches("<polygon").count()
+        };
+        assert_eq!(triangles(0.9, 1.0, 1.1), 0);
+        assert_eq!(triangles(0.9, 1.0, 1.5), 1);
+        assert_eq!(triangles(0.5, 1.0, 1.5), 2);
+        // A median beyond the axis has one itself.
+        assert_eq!(triangles(0.9, 1.5, 1.9), 1);
+        assert_eq!(triangles(0.3, 0.5, f64::INFINITY), 1);
+    }
 }
