@@ -164,7 +164,10 @@ mod tests {
     fn colours_are_unique_to_each_protocol_under_comparison() {
         let compared: Vec<_> = PROTOCOLS.iter().filter(|protocol| !protocol.is_floor()).collect();
         for (i, protocol) in compared.iter().enumerate() {
-            assert!(compared[i + 1..].iter().all(|other| other.colour() != protocol.colour()));
+            let colour = protocol.colour();
+            for other in compared[i + 1..].iter().map(|other| other.colour()) {
+                assert!(colour.light != other.light && colour.dark != other.dark, "{}", protocol.name());
+            }
         }
     }
 

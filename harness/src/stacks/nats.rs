@@ -81,7 +81,7 @@ impl Protocol for Nats {
     }
 
     fn colour(&self) -> Colour {
-        Colour { light: [0x33, 0x22, 0x88], dark: [0x8F, 0x86, 0xE8] }
+        Colour { light: [0x5C, 0x2A, 0x00], dark: [0xB0, 0x6A, 0x30] }
     }
 
     fn url_form(&self) -> Option<UrlForm> {
