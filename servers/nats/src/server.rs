@@ -8,7 +8,8 @@ use amqp::RpcDispatcher;
 use amqp::wire::Failure;
 use async_nats::{Message, Subscriber};
 use calculator::{CallError, Dispatcher, Limits};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::stream::{Select, select};
+use futures_util::{FutureExt, Stream, StreamExt};
 use net::DRAIN_TIMEOUT;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -35,10 +36,7 @@ impl From<CallError> for BindError {
 pub struct Server {
     broker: Broker,
     connection: Connection,
-    /// Calls and casts to one server.
-    requests: Subscriber,
-    /// Casts to all servers.
-    fanout: Subscriber,
+    messages: Select<Subscriber, Subscriber>,
     answering: Answering,
 }
 
@@ -64,7 +62,7 @@ impl Server {
         // The service's dispatcher has its own executor, so the RPC dispatcher keeps the default one.
         let dispatcher = RpcDispatcher::new().endpoint(dispatcher).build();
         let answering = Answering { connection: connection.clone(), dispatcher, limits };
-        Ok(Server { broker: broker.clone(), connection, requests, fanout, answering })
+        Ok(Server { broker: broker.clone(), connection, messages: received(requests, fanout), answering })
     }
 
     /// The broker's URL without credentials.
@@ -85,8 +83,9 @@ impl Server {
         }
         let drained = async {
             // The subscriptions end when the broker has sent what it had for them.
-            let _ = self.requests.drain().await;
-            let _ = self.fanout.drain().await;
+            let (requests, fanout) = self.messages.get_mut();
+            let _ = requests.drain().await;
+            let _ = fanout.drain().await;
             self.serve(&in_flight).await;
             let _ = in_flight.acquire_many(max).await;
             let _ = self.connection.client.flush().await;
@@ -98,20 +97,16 @@ impl Server {
     async fn serve(&mut self, in_flight: &Arc<Semaphore>) {
         loop {
             let Ok(permit) = Arc::clone(in_flight).acquire_owned().await else { return };
-            let Some(message) = next_of(&mut self.requests, &mut self.fanout).await else { return };
+            let Some(message) = self.messages.next().await else { return };
             self.answering.spawn(message, permit);
         }
     }
 }
 
-/// The next message of either subscription; `None` when both have ended.
-async fn next_of(requests: &mut Subscriber, fanout: &mut Subscriber) -> Option<Message> {
-    tokio::select! {
-        biased;
-        Some(message) = requests.next() => Some(message),
-        Some(message) = fanout.next() => Some(message),
-        else => None,
-    }
+/// The messages of both subscriptions: calls and casts to one server, and casts to all. While both have some, they take turns, so
+/// that requests which arrive faster than they are executed do not hold back the casts.
+fn received<S: Stream>(requests: S, fanout: S) -> Select<S, S> {
+    select(requests, fanout)
 }
 
 /// What answering a request takes.
@@ -150,5 +145,19 @@ impl Answering {
         let body = encode_reply(result, &id, self.connection.max_payload);
         // The client notices a reply that cannot be sent by its absence.
         let _ = self.connection.client.publish(inbox, body.into()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream::iter;
+
+    use super::*;
+
+    #[test]
+    fn casts_are_received_while_there_is_always_a_request() {
+        let messages = received(iter(vec!["request"; 100]), iter(vec!["cast"; 2]));
+        let first: Option<Vec<_>> = messages.take(5).collect().now_or_never();
+        assert_eq!(first, Some(vec!["request", "cast", "request", "cast", "request"]));
     }
 }
