@@ -60,6 +60,14 @@ impl Protocol for Grpc {
         true
     }
 
+    /// The minimal client has the messages of the calculator only.
+    fn method_obstacle(&self, stack: &Stack, method: &str) -> Option<String> {
+        let is_known = grpc::method_path(method).is_ok() || stack.base_name() == self.name();
+        let reason =
+            || format!("{} calls methods of {} only, by their names alone", stack.name, grpc::SERVICE);
+        (!is_known).then(reason)
+    }
+
     fn stacks(&'static self) -> Vec<Stack> {
         let h2 = |name, role| {
             Stack::new(self, name, role, H2, |destination: Destination, options| async move {

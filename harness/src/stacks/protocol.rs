@@ -121,6 +121,11 @@ pub trait Protocol: Send + Sync {
         false
     }
 
+    /// Why the client of `stack` cannot call `method`, as the end of a sentence, if it cannot.
+    fn method_obstacle(&self, _stack: &Stack, _method: &str) -> Option<String> {
+        None
+    }
+
     /// Whether a call can be an HTTP request with a verb and a path, as [`rest::RequestHead`] writes it.
     fn has_requests(&self) -> bool {
         false

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use calculator::CallError;
+use calculator::{CallError, ErrorKind};
 
 /// The service whose methods are those of the served [`Service`](calculator::Service).
 pub const SERVICE: &str = "rpcbench.Calculator";
@@ -13,11 +13,12 @@ pub(crate) const PACKAGE: &str = "rpcbench";
 /// The path of requests for `method`: `/rpcbench.Calculator/Add` for `add`.
 ///
 /// # Errors
-/// [`ErrorKind::UnknownMethod`](calculator::ErrorKind::UnknownMethod) for a text that cannot be the name of a method.
+/// [`ErrorKind::UnknownMethod`] for a text that cannot be the name of a method.
 pub fn method_path(method: &str) -> Result<String, CallError> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if method.is_empty() || !method.chars().all(is_name) {
-        return Err(CallError::unknown_method(method));
+        let message = format!("\"{method}\" cannot be the name of a method of the service {SERVICE}");
+        return Err(CallError::new(ErrorKind::UnknownMethod, message));
     }
     Ok(format!("/{SERVICE}/{}", rpc_name(method)))
 }
@@ -40,7 +41,6 @@ pub(crate) fn rpc_name(method: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use calculator::ErrorKind;
 
     #[test]
     fn a_method_has_the_name_that_a_definition_would_give_it() {

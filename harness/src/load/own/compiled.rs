@@ -144,7 +144,8 @@ impl Compiled {
         } else if matches!(self.expected, ExpectedTemplate::Status(_)) {
             Some(format!("`{name}` expects a status, which only requests with a `path` have"))
         } else {
-            None
+            let reason = stack.protocol.method_obstacle(stack, &self.method)?;
+            Some(format!("`{name}` calls the method `{}`, and {reason}", self.method))
         }
     }
 

@@ -161,6 +161,31 @@ mod tests {
     }
 
     #[test]
+    fn methods_of_other_services_are_not_for_clients_of_the_calculators_messages() {
+        let own = compile(
+            r#"
+            [[operation]]
+            name = "check"
+            method = "grpc.health.v1.Health/Check"
+            [[operation]]
+            name = "plain"
+            "#,
+        )
+        .unwrap();
+        for (operation, on, can_be_called) in [
+            ("check", "grpc-h2", false),
+            ("check", "grpc-python", false),
+            ("check", "grpc", true),
+            ("check", "jsonrpc", true),
+            ("plain", "grpc-h2", true),
+        ] {
+            let obstacle = own.obstacle(Operation::named(operation).unwrap(), stack(on));
+            assert_eq!(obstacle.is_none(), can_be_called, "{on}: {obstacle:?}");
+            assert!(obstacle.is_none_or(|reason| reason.contains("grpc.health.v1.Health/Check")));
+        }
+    }
+
+    #[test]
     fn calls_have_the_method_and_parameters_or_the_request_of_the_definition() {
         let own = compile(
             r#"
