@@ -33,6 +33,7 @@ pub(crate) fn for_each_stack(
         controls: &controls,
         started_at: Instant::now(),
         interrupted: &interrupted,
+        live: None,
     };
     let started = BrokerKind::ALL.map(|kind| {
         let started = PrivateBroker::start(kind, &[]);

@@ -110,6 +110,7 @@ pub fn run(
         controls: &BTreeMap::new(),
         started_at: start,
         interrupted,
+        live: None,
     };
     let mut record = new_partial_record(scenario, options);
     check_servers(&mut plan, &context, options, &mut record, progress)?;
@@ -184,6 +185,7 @@ fn run_options(options: &Options, id: String) -> crate::run::Options {
         file: PathBuf::new(),
         fallback: None,
         id,
+        live: None,
     }
 }
 

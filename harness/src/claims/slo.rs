@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use crate::load::{Operation, OwnName};
 use crate::observe::Counts;
-use crate::record::{HistogramError, Latency, Record, Status, Trial};
-use crate::scenario::{Slo, SloFigure};
+use crate::record::{HistogramError, Latency, Record, Status, TimelineResult, Trial};
+use crate::scenario::{Measurement, Slo, SloFigure, Timeline};
 use crate::stats::{carries_quantile, growing_histogram, median, quantile_with_missing};
 
 /// An objective, judged for one stack in one measurement.
@@ -14,7 +14,7 @@ use crate::stats::{carries_quantile, growing_histogram, median, quantile_with_mi
 pub struct JudgedSlo {
     /// The objective.
     pub slo: Slo,
-    /// The measurement.
+    /// The measurement, or the stage of a timeline.
     pub measurement: String,
     /// The stack.
     pub stack: String,
@@ -52,47 +52,145 @@ impl SloOutcome {
     }
 }
 
-/// Judges every objective of `record` for every stack but the floors, in each measurement that it is about.
+/// Judges every objective of `record` for every stack but the floors, in each measurement, and in each stage of a timeline, that it
+/// is about.
 ///
-/// Response times and rates are those of valid trials. Errors count in every trial, since too many make it invalid.
+/// Response times and rates are those of valid trials and stages. Errors count in all of them, since too many make a trial invalid.
 ///
 /// # Errors
 /// When a histogram cannot be read.
 pub fn judge_slos(record: &Record) -> Result<Vec<JudgedSlo>, HistogramError> {
+    let stacks = || {
+        let compared = record.stacks.iter().filter(|facts| !facts.protocol.is_floor());
+        compared.map(|facts| facts.name.as_str())
+    };
+    let staged = || record.scenario.timelines.iter().filter(|timeline| !timeline.stages.is_empty());
     let mut judged = vec![];
     for slo in &record.scenario.slos {
-        for measurement in &record.scenario.measurements {
-            for facts in record.stacks.iter().filter(|facts| !facts.protocol.is_floor()) {
-                let is_of =
-                    |trial: &&Trial| trial.measurement == measurement.name && trial.stack == facts.name;
-                let trials: Vec<_> = record.trials.iter().filter(is_of).collect();
-                let names = record.scenario.operations.iter().map(|defined| defined.name);
-                let parts = if measurement.operation == Operation::own(OwnName::MIX) {
-                    names.collect()
-                } else {
-                    vec![]
-                };
-                let Some((operation, calls)) =
-                    calls(slo, (&measurement.name, measurement.operation), &parts, &trials)
-                else {
-                    continue;
-                };
-                let (value, outcome) = judge(slo, &calls)?;
-                judged.push(JudgedSlo {
-                    slo: slo.clone(),
-                    measurement: measurement.name.clone(),
-                    stack: facts.name.clone(),
-                    operation,
-                    value,
-                    outcome,
-                });
-            }
+        let of_measurements = record.scenario.measurements.iter().flat_map(|measurement| {
+            stacks().filter_map(move |stack| calls_of_measurement(slo, record, measurement, stack))
+        });
+        let of_timelines = staged().flat_map(|timeline| {
+            stacks().flat_map(move |stack| calls_of_timeline(slo, record, timeline, stack))
+        });
+        for group in of_measurements.chain(of_timelines) {
+            let (value, outcome) = judge(slo, &group.calls)?;
+            judged.push(JudgedSlo {
+                slo: slo.clone(),
+                measurement: group.name,
+                stack: group.stack.to_owned(),
+                operation: group.operation,
+                value,
+                outcome,
+            });
         }
     }
     Ok(judged)
 }
 
-/// The calls that an objective is about, of one trial.
+/// Calls that an objective judges together.
+struct CallGroup<'a> {
+    /// The measurement, or the stage of a timeline.
+    name: String,
+    stack: &'a str,
+    /// The operation, where the objective names one that is a part of a mix.
+    operation: Option<Operation>,
+    calls: Vec<Calls<'a>>,
+}
+
+/// The calls of `stack` in `measurement` that `slo` is about; `None` if it is about none of them.
+fn calls_of_measurement<'a>(
+    slo: &Slo,
+    record: &'a Record,
+    measurement: &Measurement,
+    stack: &'a str,
+) -> Option<CallGroup<'a>> {
+    let is_of = |trial: &&Trial| trial.measurement == measurement.name && trial.stack == stack;
+    let trials: Vec<_> = record.trials.iter().filter(is_of).collect();
+    let parts = parts(record, measurement.operation);
+    let (operation, calls) = calls(slo, (&measurement.name, measurement.operation), &parts, &trials)?;
+    Some(CallGroup { name: measurement.name.clone(), stack, operation, calls })
+}
+
+/// The calls of `stack` in `timeline` that `slo` is about: those of each stage, or those of an operation of a mix in all stages.
+fn calls_of_timeline<'a>(
+    slo: &Slo,
+    record: &'a Record,
+    timeline: &Timeline,
+    stack: &'a str,
+) -> Vec<CallGroup<'a>> {
+    let is_of = |result: &&TimelineResult| result.timeline == timeline.name && result.stack == stack;
+    let results: Vec<_> = record.timelines.iter().filter(is_of).collect();
+    if !is_whole(slo, &timeline.name, timeline.operation) {
+        let part = calls_of_part(slo, record, timeline, &results);
+        let group = part.map(|(operation, calls)| CallGroup {
+            name: timeline.name.clone(),
+            stack,
+            operation: Some(operation),
+            calls,
+        });
+        return group.into_iter().collect();
+    }
+    let stage = |index: usize| CallGroup {
+        name: format!("{}, stage {}", timeline.name, index + 1),
+        stack,
+        operation: None,
+        calls: calls_of_stage(&results, index),
+    };
+    (0..timeline.stages.len()).map(stage).filter(|group| !group.calls.is_empty()).collect()
+}
+
+/// Whether `slo` is about all calls of the measurement, or timeline, `name` of `operation`.
+fn is_whole(slo: &Slo, name: &str, operation: Operation) -> bool {
+    slo.subject.as_ref().is_none_or(|subject| subject == name || *subject == operation.to_string())
+}
+
+/// The calls of stage number `index` in each of `results`.
+fn calls_of_stage<'a>(results: &[&'a TimelineResult], index: usize) -> Vec<Calls<'a>> {
+    let calls = results.iter().filter_map(|result| {
+        let stage = result.stages.get(index)?;
+        Some(Calls {
+            is_valid: result.status == Status::Valid && stage.status == Status::Valid,
+            has_failed: result.status == Status::Failed,
+            counts: &stage.counts,
+            latency: stage.latency.as_ref(),
+            rate: stage.rate(),
+        })
+    });
+    calls.collect()
+}
+
+/// The operations that `operation` consists of; none unless it is a mix.
+fn parts(record: &Record, operation: Operation) -> Vec<OwnName> {
+    let names = record.scenario.operations.iter().map(|defined| defined.name);
+    if operation == Operation::own(OwnName::MIX) { names.collect() } else { vec![] }
+}
+
+/// The calls of the one operation of a mix that `slo` names, in all stages of each of `results`; `None` if it names none.
+#[allow(clippy::cast_precision_loss)]
+fn calls_of_part<'a>(
+    slo: &Slo,
+    record: &Record,
+    timeline: &Timeline,
+    results: &[&'a TimelineResult],
+) -> Option<(Operation, Vec<Calls<'a>>)> {
+    let parts = parts(record, timeline.operation);
+    let name = *parts.iter().find(|part| Some(part.as_str()) == slo.subject.as_deref())?;
+    let seconds = timeline.length().as_secs_f64().max(f64::MIN_POSITIVE);
+    let calls = results.iter().filter_map(|result| {
+        let part = result.operations.iter().find(|part| part.operation == name)?;
+        Some(Calls {
+            is_valid: result.is_sound(),
+            has_failed: result.status == Status::Failed,
+            counts: &part.counts,
+            latency: part.latency.as_ref(),
+            rate: part.counts.right as f64 / seconds,
+        })
+    });
+    Some((Operation::own(name), calls.collect()))
+}
+
+/// The calls that an objective is about, of one trial, or of one block of a timeline.
 struct Calls<'a> {
     is_valid: bool,
     /// Whether the trial ended early, so that it made only a part of its calls.
@@ -120,9 +218,7 @@ fn calls<'a>(
         rate,
     };
     let whole = |trial: &&'a Trial| of_trial(trial, &trial.counts, trial.latency.as_ref(), trial.throughput);
-    let is_whole =
-        slo.subject.as_ref().is_none_or(|name| name == measurement || *name == operation.to_string());
-    if is_whole {
+    if is_whole(slo, measurement, operation) {
         return (!trials.is_empty()).then(|| (None, trials.iter().map(whole).collect()));
     }
     let name = *parts.iter().find(|part| Some(part.as_str()) == slo.subject.as_deref())?;
@@ -317,5 +413,25 @@ mod tests {
         };
         let outcomes = judged(&["p50<100s"], half_wrong);
         assert!(outcomes.iter().all(|(_, outcome, value)| (*outcome, *value) == (SloOutcome::Broken, None)));
+    }
+
+    #[test]
+    fn each_stage_of_a_timeline_keeps_an_objective_or_breaks_it() {
+        let outcomes = |slo: &str| {
+            let mut record = crate::report::tests::staged::record();
+            record.scenario.slos = vec![slo.parse().unwrap()];
+            let judged = judge_slos(&record).unwrap();
+            judged.into_iter().map(|it| (it.measurement, it.outcome)).collect::<Vec<_>>()
+        };
+        // The second stage takes four times as long, and one of its calls in ten fails.
+        let kept_broken = [
+            ("ramp, stage 1".to_owned(), SloOutcome::Kept),
+            ("ramp, stage 2".to_owned(), SloOutcome::Broken),
+        ];
+        assert_eq!(outcomes("ramp.p50<2ms"), kept_broken);
+        assert_eq!(outcomes("error_rate<1%"), kept_broken);
+        assert_eq!(outcomes("add.p99<1s")[1].1, SloOutcome::Broken);
+        assert_eq!(outcomes("rate>=1")[1].1, SloOutcome::Kept);
+        assert!(outcomes("other.rate>=1").is_empty());
     }
 }

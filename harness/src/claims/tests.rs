@@ -332,7 +332,7 @@ fn timeline_with(block: u32, lost: u64) -> TimelineResult {
     let failed = [(calculator::ErrorKind::Undeliverable, lost)].into();
     let bin = TimelineBin { scheduled: lost, failed, ..TimelineBin::default() };
     let timeline: Timeline = toml::from_str(text).unwrap();
-    let times = TrialTimes { warmup: Duration::ZERO, measure: timeline.length };
+    let times = TrialTimes { warmup: Duration::ZERO, measure: timeline.length() };
     let rest = Stack::named("rest").unwrap();
     let spec = TrialSpec::new(rest, &timeline.measurement(), &Cores::default(), times);
     TimelineResult { bins: vec![bin], ..TimelineResult::new(&timeline, &spec, block) }

@@ -17,6 +17,7 @@ mod history;
 mod init;
 mod interrupts;
 mod list;
+mod live_view;
 mod man;
 mod merge;
 mod output;

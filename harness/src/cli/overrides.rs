@@ -74,6 +74,11 @@ fn payload(text: &str) -> Result<u64, String> {
 }
 
 impl Overrides {
+    /// The number of blocks, if one is given.
+    pub(super) fn blocks(&self) -> Option<NonZeroU32> {
+        self.blocks
+    }
+
     /// The scenario as the options change it: of `stacks`, where there are any, in `placement`, where it is given, and
     /// with cores kept awake only where `warm` allows it.
     pub(super) fn apply(

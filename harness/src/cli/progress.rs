@@ -1,23 +1,32 @@
-//! Progress of a run: a bar with the time left on a terminal, plain lines elsewhere.
+//! Progress of a run: a bar with the time left and the figures of the trial under way on a terminal, plain lines elsewhere.
 
+use super::live_view::{self, LiveView};
 use super::output::has_terminal;
 use super::print_error;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use calculator::printable;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::observe::Live;
 use crate::record::{Status, TimelineResult, TopologyResult};
 use crate::run::Event;
 
 /// The time between plain lines that report how far a run is.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
+/// A bar, which has no colours.
+const BAR: &str = "{bar:30} {pos}/{len} trials, {eta} left  {wide_msg}";
+/// The same for a run without trials, which has timelines.
+const MESSAGE: &str = "{wide_msg}";
 
 /// Reports the progress of a run on standard error.
 pub(super) struct Progress {
     /// Only problems are printed.
     quiet: bool,
     bar: Option<ProgressBar>,
+    /// The figures of the trial under way, beside the bar.
+    view: Option<LiveView>,
     finished: u64,
     total: u64,
     started_at: Instant,
@@ -29,12 +38,22 @@ impl Progress {
         let now = Instant::now();
         let bar = (!quiet && has_terminal()).then(|| {
             let bar = ProgressBar::new(0);
-            // Drawn only when a trial is over: a bar that is drawn by a timer would take time from the trials.
-            let style = ProgressStyle::with_template("{bar:30} {pos}/{len} trials, {eta} left  {wide_msg}");
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            // Drawn when a trial is over, and by the view: a bar that is drawn by a timer would take time from the trials.
+            bar.set_style(style(BAR));
             bar
         });
-        Progress { quiet, bar, finished: 0, total: 0, started_at: now, last_line: now }
+        Progress { quiet, bar, view: None, finished: 0, total: 0, started_at: now, last_line: now }
+    }
+
+    /// Shows the figures of the trial under way, too, on a terminal.
+    pub(super) fn with_view(self) -> Self {
+        let view = self.bar.clone().and_then(LiveView::start);
+        Progress { view, ..self }
+    }
+
+    /// Where callers publish their calls; `None` without a view.
+    pub(super) fn live(&self) -> Option<Arc<Live>> {
+        self.view.as_ref().map(|view| Arc::clone(view.live()))
     }
 
     pub(super) fn report(&mut self, event: &Event<'_>) {
@@ -63,6 +82,7 @@ impl Progress {
                 self.total = *all;
                 self.started_at = Instant::now();
                 if let Some(bar) = &self.bar {
+                    bar.set_style(style(if *all > 0 { BAR } else { MESSAGE }));
                     bar.set_length(*all);
                     bar.reset_eta();
                 }
@@ -79,8 +99,7 @@ impl Progress {
             Event::TopologyDone(result) => self.topology(result),
             Event::SaveProblem(problem) => self.problem(&problem.to_string()),
             Event::TrialDone(trial) => {
-                let name = format!("{} {}", trial.stack, trial.measurement);
-                self.trial_done(&name);
+                self.trial_done(&live_view::of_trial(trial));
                 if let (false, Some(complaint)) = (trial.status == Status::Valid, trial.complaint()) {
                     let text = format!(
                         "{} ({}, block {}): {complaint}",
@@ -101,11 +120,11 @@ impl Progress {
         }
     }
 
-    /// Reports that the trial with this name is over.
-    fn trial_done(&mut self, name: &str) {
+    /// Reports that a trial is over, with its name and its figures.
+    fn trial_done(&mut self, shown: &str) {
         self.finished += 1;
         if let Some(bar) = &self.bar {
-            bar.set_message(printable(name).into_owned());
+            bar.set_message(printable(shown).into_owned());
             bar.inc(1);
         } else if self.last_line.elapsed() >= LINE_INTERVAL {
             self.last_line = Instant::now();
@@ -118,12 +137,21 @@ impl Progress {
         if let Some(complaint) = &result.complaint {
             return self.problem(&format!("{name}: {complaint}"));
         }
-        let level = match result.level_again_ns() {
-            Some(ns) => format!("recovered after {} ms", ns / 1_000_000),
-            None => "not recovered".to_owned(),
-        };
         let (lost, calls) = (result.lost(), result.counts().slots);
-        self.line(&format!("{name}: {lost} of {calls} calls lost, {} late; {level}", result.late()));
+        if result.stages.is_empty() {
+            let level = match result.level_again_ns() {
+                Some(ns) => format!("recovered after {} ms", ns / 1_000_000),
+                None => "not recovered".to_owned(),
+            };
+            self.line(&format!("{name}: {lost} of {calls} calls lost, {} late; {level}", result.late()));
+        } else {
+            self.line(&format!("{name}: {lost} of {calls} calls without a right answer"));
+        }
+        for (number, stage) in (1..).zip(&result.stages) {
+            if let Some(complaint) = &stage.complaint {
+                self.problem(&format!("{name}, stage {number}: {complaint}"));
+            }
+        }
     }
 
     fn topology(&self, result: &TopologyResult) {
@@ -140,7 +168,10 @@ impl Progress {
         self.line(&format!("{name}: {connections}{took}"));
     }
 
-    pub(super) fn finish(&self) {
+    pub(super) fn finish(&mut self) {
+        if let Some(view) = self.view.take() {
+            view.end();
+        }
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
@@ -175,4 +206,8 @@ impl Progress {
             None => print_error(&text),
         }
     }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

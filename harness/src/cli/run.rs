@@ -1,5 +1,6 @@
 //! `rpcbench run`.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -22,7 +23,7 @@ use crate::record::{RECORD_FILE, Record, prepare_folder};
 use crate::report::{self, Summary};
 use crate::run::targets::Targets;
 use crate::run::{self, Options, RunError};
-use crate::scenario::{Plan, Scenario, Slo, TrialSpec};
+use crate::scenario::{Plan, Scenario, Slo, Stage, TrialSpec};
 use crate::stacks::{BROKER_VARIABLE, BrokerUrls, Role, ServerOptions, Stack, parse_or_suggest};
 use crate::sys;
 
@@ -38,7 +39,8 @@ use crate::sys;
   rpcbench run --stack rest-hyper --load open:5000:poisson --placement split
   rpcbench run --stack xmlrpc --target xmlrpc=http://127.0.0.1:8000/
   rpcbench run --call 'get_user(7)' --target jsonrpc@old=http://127.0.0.1:8001/ --target jsonrpc@new=http://127.0.0.1:8002/
-  rpcbench run --call 'GET /users/7' --target rest=http://127.0.0.1:8080/")]
+  rpcbench run --call 'GET /users/7' --target rest=http://127.0.0.1:8080/
+  rpcbench run --call 'GET /users/7' --target rest=http://127.0.0.1:8080/ --stage 10..500:30s --stage 500:1m --slo 'p99<50ms'")]
 pub(super) struct Arguments {
     /// The names of built-in scenarios (see `rpcbench list`), or scenario files
     #[arg(value_name = "SCENARIO|FILE.toml", default_value = "quick")]
@@ -53,6 +55,10 @@ pub(super) struct Arguments {
     calls: Vec<OwnOperation>,
     #[command(flatten)]
     overrides: Overrides,
+    /// Make calls at a rate that changes in stages (repeatable), instead of the loads of the scenario: RATE:TIME, or FROM..TO:TIME for a rate
+    /// that changes evenly. The report shows the calls of each stage, and response times over time
+    #[arg(long = "stage", value_name = "FROM..TO:TIME", conflicts_with = "loads")]
+    stages: Vec<Stage>,
     /// The seed of the arguments and of the order of the trials; random by default
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -178,7 +184,12 @@ fn with_overrides(mut scenario: Scenario, arguments: &Arguments) -> Result<Scena
     if !arguments.calls.is_empty() {
         scenario.call_only(&arguments.calls).map_err(Failure::usage)?;
     }
-    arguments.overrides.apply(scenario, &arguments.stacks, arguments.placement, !arguments.no_warm)
+    let (overrides, warm) = (&arguments.overrides, !arguments.no_warm);
+    let mut scenario = overrides.apply(scenario, &arguments.stacks, arguments.placement, warm)?;
+    if !arguments.stages.is_empty() {
+        scenario.load_in_stages(&arguments.stages, overrides.blocks().unwrap_or(NonZeroU32::MIN));
+    }
+    Ok(scenario)
 }
 
 /// Rejects an option for a stack that is not measured: it would silently have no effect.
@@ -230,6 +241,7 @@ fn run_one(
     if let Some(fallback) = &arguments.fallback_out {
         prepare(fallback)?;
     }
+    let mut progress = Progress::new(arguments.format != Format::Text).with_view();
     let options = Options {
         seed: arguments.seed.unwrap_or_else(rand::random),
         server: server_options(arguments, &plan, targets, &[])?,
@@ -241,8 +253,8 @@ fn run_one(
         file: folder.join(RECORD_FILE),
         fallback: arguments.fallback_out.as_ref().map(|folder| folder.join(RECORD_FILE)),
         id,
+        live: progress.live(),
     };
-    let mut progress = Progress::new(arguments.format != Format::Text);
     let finished = run::run(scenario, &options, interrupts.flag(), &mut |event| progress.report(&event));
     progress.finish();
     for problem in run::remove_leftovers(&plan, &options) {

@@ -122,7 +122,7 @@ pub(super) fn check_handlers(plan: &Plan, target: &str) -> Result<(), Failure> {
         let sets_handlers = trial.executor.is_some() || trial.work.is_some() || !trial.options.is_empty();
         sets_handlers || trial.servers > NonZeroU32::MIN || trial.slow.is_some() || trial.sends_otherwise()
     };
-    let Some(trial) = plan.trials().find(|trial| sets_servers(trial)) else { return Ok(()) };
+    let Some(trial) = plan.trials_and_timelines().find(sets_servers) else { return Ok(()) };
     Err(Failure::usage(format!(
         "--target {target}: the measurement `{}` of the scenario sets `executor`, `work`, `options`, `servers`, `way` or `exchange`, which a server \
          that is already running does not take; start it with `serve --executor` or `--work`, and leave the keys out",

@@ -131,6 +131,7 @@ const GUIDE: &str = "\
 # - `expect` checks each answer: { result = 3 }, { pointer = \"/name\", equals = \"Ann\" } or { status = 404 }. Without it,
 #   answers are not checked.
 # - Arguments can vary: write \"{id}\" for a value, and say what it is: variables = { id = { integer = [1, 1000] } }.
+# - For a load that rises instead of the measurements, add to the command: --stage 10..500:30s --stage 500:1m
 ";
 
 /// Stands in the place of operations where none is known.

@@ -196,6 +196,8 @@ async fn measure(
         interrupted: Arc::default(),
         way: Way::Call,
         keeps_calls: false,
+        ramps: Arc::default(),
+        live: None,
         in_flight: Arc::<InFlight>::default(),
     };
     let cpu_ns = |pid: Option<u32>| Some(sys::cpu_time(pid?)?.usage.cpu_ns);

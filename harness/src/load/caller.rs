@@ -10,7 +10,7 @@ use calculator::{Client, Deadline};
 use super::calls::Calls;
 use super::time::Time;
 use super::window::Phases;
-use crate::observe::{EndedCall, Observation, Timing};
+use crate::observe::{EndedCall, Live, Observation, Timing};
 
 /// The number of calls in flight: updated by the callers, sampled by another thread.
 #[derive(Debug, Default)]
@@ -32,6 +32,8 @@ pub(super) struct Shared<T> {
     /// Whether the outcome of each call with a scheduled send time is kept.
     pub(super) keeps_calls: bool,
     pub(super) in_flight: Arc<InFlight>,
+    /// Where calls are published as they end; `None` without a view.
+    pub(super) live: Option<Arc<Live>>,
 }
 
 /// Makes calls over one client, one at a time.
@@ -76,7 +78,7 @@ impl<T: Time> Caller<T> {
         slot: Option<Instant>,
         record_lost: impl FnOnce() -> bool,
     ) -> bool {
-        let Shared { time, phases, numbers, keeps_calls, in_flight } = &*self.shared;
+        let Shared { time, phases, numbers, keeps_calls, in_flight, live } = &*self.shared;
         let Some((prepared, part)) = self.calls.current() else { return true };
         in_flight.0.fetch_add(1, Ordering::Relaxed);
         let call = self.client.call(&prepared.call);
@@ -106,12 +108,16 @@ impl<T: Time> Caller<T> {
             let mut observation = self.observation.lock().unwrap_or_else(PoisonError::into_inner);
             let outcome = observation.record(timing, &result, &prepared.expected, *numbers);
             if let Some(slot) = slot.filter(|_| *keeps_calls) {
-                observation.calls.push(EndedCall { slot, response: timing.latency, outcome });
+                let (response, lag) = (timing.latency, timing.schedule_lag.unwrap_or_default());
+                observation.calls.push(EndedCall { slot, response, lag, outcome });
             }
             if let Some(part) = part {
                 observation.record_part(part, timing.latency, outcome);
             }
             observation.last_call = Some((started, ended));
+            if let Some(live) = live {
+                live.record(timing.latency, outcome);
+            }
         }
         self.calls.advance();
         lost

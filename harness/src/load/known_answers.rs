@@ -79,6 +79,8 @@ fn plan(load: &str, measure: Duration) -> Plan {
         interrupted: Arc::default(),
         way: Way::Call,
         keeps_calls: false,
+        ramps: Arc::default(),
+        live: None,
         in_flight: Arc::default(),
     }
 }

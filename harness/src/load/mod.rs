@@ -14,6 +14,7 @@ mod own;
 mod own_name;
 mod plan;
 mod prepared;
+mod ramp;
 #[cfg(test)]
 mod tests;
 mod threads;
@@ -32,6 +33,7 @@ pub use own::{
 pub use own_name::{OwnName, OwnNameError};
 pub use plan::{MAX_IN_FLIGHT, Plan};
 pub use prepared::PreparedCall;
+pub use ramp::Ramp;
 pub use window::{AgreedTimes, WarmUp, Window, WindowCallback};
 
 use std::io;
@@ -82,6 +84,7 @@ async fn run_in<T: Time>(
             numbers: plan.numbers,
             keeps_calls: plan.keeps_calls,
             in_flight: Arc::clone(&plan.in_flight),
+            live: plan.live.clone(),
         });
         started = Some((now, Arc::clone(&shared)));
         shared
@@ -91,7 +94,7 @@ async fn run_in<T: Time>(
         (Load::Closed(callers), Driver::Threads) => closed::on_threads(plan, callers, clients, start)?,
         (Load::Open(rate, arrivals), driver) => {
             let shared = start();
-            let schedule = Schedule::new(shared.phases.started_at(), rate, arrivals, plan.seed, plan.block);
+            let schedule = plan.schedule(shared.phases.started_at(), rate, arrivals);
             match driver {
                 Driver::Tokio => {
                     let callers = if plan.multiplexes { MAX_IN_FLIGHT } else { clients.len() };
@@ -123,9 +126,7 @@ fn measured_slots(
     window: Option<Window>,
 ) -> impl Iterator<Item = Instant> {
     let known = window.and_then(|window| match plan.load {
-        Load::Open(rate, arrivals) => {
-            Some((Schedule::new(schedule_start, rate, arrivals, plan.seed, plan.block), window))
-        }
+        Load::Open(rate, arrivals) => Some((plan.schedule(schedule_start, rate, arrivals), window)),
         Load::Closed(_) => None,
     });
     known.into_iter().flat_map(|(schedule, window)| {

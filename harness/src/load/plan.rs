@@ -2,19 +2,21 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use calculator::Value;
 use calculator::conformance::Numbers;
 
+use super::arrivals::Schedule;
 use super::caller::InFlight;
 use super::calls::Calls;
-use super::kind::Load;
+use super::kind::{Arrivals, Load, Rate};
 use super::operation::Operation;
 use super::own::OwnCalls;
 use super::prepared::PreparedCall;
+use super::ramp::{Ramp, Ramps};
 use super::window::WarmUp;
-use crate::observe::Expectation;
+use crate::observe::{Expectation, Live};
 use crate::stacks::Way;
 
 /// Maximum number of calls of an open loop that are due or in flight. When it is reached, scheduled calls are not made, and
@@ -52,11 +54,32 @@ pub struct Plan {
     /// Whether the outcome of each call is kept, with its scheduled send time, in
     /// [`Observation::calls`](crate::observe::Observation::calls).
     pub keeps_calls: bool,
+    /// How the rate of an open loop changes, from the beginning of the window on; empty where it is that of `load`. The warm-up must
+    /// be [agreed](WarmUp::Agreed), so that it is known when the window opens.
+    pub ramps: Arc<[Ramp]>,
+    /// Where calls are published as they end, for a view; `None` without one.
+    pub live: Option<Arc<Live>>,
     /// Where the number of calls in flight is published.
     pub in_flight: Arc<InFlight>,
 }
 
 impl Plan {
+    /// The slots of an open loop of `rate` and `arrivals` whose warm-up starts at `start`. Where the rate changes, that of the
+    /// warm-up is the one with which the first ramp begins, but at least a tenth of the one with which it ends.
+    pub(super) fn schedule(&self, start: Instant, rate: Rate, arrivals: Arrivals) -> Schedule {
+        let Some(first) = self.ramps.first() else {
+            return Schedule::new(start, rate, arrivals, self.seed, self.block);
+        };
+        let length = match self.warmup {
+            WarmUp::Agreed(agreed) => agreed.window_start.saturating_duration_since(start),
+            WarmUp::Settle(_) | WarmUp::Again(..) => Duration::ZERO,
+        };
+        let rate = first.from.max(first.to / 10).max(1);
+        let warm_up = Ramp { from: rate, to: rate, length };
+        let ramps = Ramps::new(std::iter::once(warm_up).chain(self.ramps.iter().copied()));
+        Schedule::along(start, ramps, arrivals, (self.seed, self.block))
+    }
+
     /// The calls of caller `number` of a closed loop, which differ from those of the others.
     pub(super) fn calls_of(&self, number: u32) -> Calls {
         match self.own.of_caller(number as usize) {

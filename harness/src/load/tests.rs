@@ -43,6 +43,8 @@ fn plan(load: &str) -> Plan {
         interrupted: Arc::default(),
         way: Way::Call,
         keeps_calls: false,
+        ramps: Arc::default(),
+        live: None,
         in_flight: Arc::default(),
     }
 }
@@ -126,4 +128,45 @@ fn a_caller_gives_up_after_consecutive_transport_errors() {
     let (observed, made) = observe(Driver::Tokio, "closed:1", 1, lost);
     assert_eq!((made, observed.callers_gave_up), (u64::from(closed::MAX_CONSECUTIVE_LOSSES), 1));
     assert_eq!(observed.counts.failed.get(&ErrorKind::Undeliverable), Some(&made));
+}
+
+#[test]
+fn a_rate_that_changes_begins_with_the_window() {
+    for driver in [Driver::Tokio, Driver::Threads] {
+        let client = FaultyClient { calls: AtomicU64::new(0), every: u64::MAX, fault: || Ok(Value::Null) };
+        let clients: Vec<Arc<dyn Client>> = vec![Arc::new(client)];
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let length = Duration::from_millis(50);
+        let agreed = AgreedTimes::new(Instant::now(), Duration::from_millis(5));
+        let plan = Plan {
+            ramps: [Ramp { from: 0, to: 2_000, length }].into(),
+            warmup: WarmUp::Agreed(agreed),
+            measure: length,
+            keeps_calls: true,
+            ..plan("open:2000:constant")
+        };
+        let observed = runtime.block_on(run(&plan, driver, &clients, Box::new(|_| ()))).unwrap();
+        assert_eq!((observed.counts.slots, observed.counts.right), (50, 50));
+        // A fourth of them in the first half.
+        let middle = agreed.window_start + length / 2;
+        let early = observed.slots.iter().filter(|slot| **slot < middle).count();
+        assert!((12..=13).contains(&early), "{early}");
+        assert_eq!(observed.calls.len(), 50);
+    }
+}
+
+#[test]
+fn calls_are_published_for_a_view_as_they_end() {
+    let live = Arc::new(crate::observe::Live::default());
+    let client = FaultyClient {
+        calls: AtomicU64::new(0),
+        every: 3,
+        fault: || Err(CallError::new(ErrorKind::Internal, "")),
+    };
+    let clients: Vec<Arc<dyn Client>> = vec![Arc::new(client)];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let plan = Plan { live: Some(Arc::clone(&live)), ..plan("open:5000:constant") };
+    let observed = runtime.block_on(run(&plan, Driver::Tokio, &clients, Box::new(|_| ()))).unwrap();
+    let calls = live.take();
+    assert_eq!((calls.right(), calls.not_right), (observed.counts.right, observed.counts.errors()));
 }

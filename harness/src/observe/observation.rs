@@ -52,6 +52,8 @@ pub struct EndedCall {
     pub slot: Instant,
     /// The time from then to its end.
     pub response: Duration,
+    /// How much later than scheduled the load generator started it, although it could have started it.
+    pub lag: Duration,
     /// How it ended.
     pub outcome: CallOutcome,
 }

@@ -65,6 +65,11 @@ const MIN_PACE: f64 = 0.9;
 /// of the response times, which it is a part of.
 const MAX_HARMLESS_LAG_NS: u64 = 100_000;
 
+/// Whether a schedule lag of `lag_ns` at p99 matters where the p99 of the response times is `response_ns`.
+pub(super) fn lag_matters(lag_ns: u64, response_ns: u64) -> bool {
+    lag_ns > MAX_HARMLESS_LAG_NS && lag_ns > response_ns / 10
+}
+
 fn conservation(trial: &Trial) -> AuditCheck {
     AuditCheck::new(CheckName::Conservation, trial.counts.is_conserved(), || {
         format!("{} calls were started, but a different number is accounted for", trial.counts.started)
@@ -180,7 +185,7 @@ fn generator(trial: &Trial) -> AuditCheck {
     };
     let late = trial.schedule_lag.as_ref().and_then(|lag| lag.p99).unwrap_or(0);
     let slow = trial.latency.as_ref().and_then(|latency| latency.p99).unwrap_or(u64::MAX);
-    let is_late = late > MAX_HARMLESS_LAG_NS && late > slow / 10;
+    let is_late = lag_matters(late, slow);
     let one_core = trial.cores.is_one();
     let client = trial.client.map_or(0.0, |client| client.utilisation);
     let serving = trial.serving(false).map_or(0.0, |serving| serving.utilisation);

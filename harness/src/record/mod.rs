@@ -46,7 +46,10 @@ pub use provenance::Build;
 pub use search::{Limit, Probe, SearchResult};
 pub use servers::ServerCalls;
 pub use slices::{Levels, Slices};
-pub use timeline::{BIN_LENGTH, EventTimes, Outage, TimelineBin, TimelineObservation, TimelineResult};
+pub use timeline::{
+    BIN_LENGTH, EventTimes, Outage, StageResult, TimelineBin, TimelineInterval, TimelineObservation,
+    TimelineResult,
+};
 #[cfg(test)]
 pub(crate) use topology::topology_sample;
 

@@ -1,6 +1,8 @@
 //! The outcome of a timeline: what became of the calls while servers ended and started.
 
 mod answers;
+mod stages;
+mod times;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -9,11 +11,14 @@ use calculator::ErrorKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::stages::{StageResult, TimelineInterval};
+use self::times::{median, nanos, since};
 use super::contention::MAX_TAKEN_SHARE;
 use super::judgement::Status;
+use super::operations::OperationPart;
 use super::servers::ServerCalls;
 use crate::deploy::Cores;
-use crate::load::Window;
+use crate::load::{OwnName, Window};
 use crate::observe::{CallOutcome, Counts, EndedCall, Observation};
 use crate::scenario::{Action, Contention, Timeline, TimelineEvent, TrialSpec};
 
@@ -54,6 +59,15 @@ pub struct TimelineResult {
     /// The 99th percentile of the schedule lag in nanoseconds: how late the load generator sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule_lag_p99_ns: Option<u64>,
+    /// The stages, in order; empty where the rate was fixed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StageResult>,
+    /// The calls in intervals of at least a second, where there are stages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub intervals: Vec<TimelineInterval>,
+    /// The calls of each operation of a mix; empty where all calls were of one operation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operations: Vec<OperationPart>,
     /// The share of the time of the cores in use that the hypervisor kept from them; absent where the system does not report
     /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -138,6 +152,8 @@ pub struct TimelineObservation {
     pub events: Vec<EventTimes>,
     /// The calls that each server executed.
     pub server_calls: Vec<Option<u64>>,
+    /// The operations of one's own that were called.
+    pub operations: Vec<OwnName>,
 }
 
 impl EventTimes {
@@ -191,6 +207,9 @@ impl TimelineResult {
             bins: vec![],
             median_before_ns: None,
             schedule_lag_p99_ns: None,
+            stages: timeline.ramps().into_iter().map(StageResult::new).collect(),
+            intervals: vec![],
+            operations: vec![],
             stolen: None,
             status: Status::Valid,
             complaint: None,
@@ -199,18 +218,27 @@ impl TimelineResult {
 
     /// Enters what was seen.
     pub fn fill(&mut self, seen: TimelineObservation) {
-        let TimelineObservation { window, observation, events, server_calls } = seen;
+        let TimelineObservation { window, observation, events, server_calls, operations } = seen;
         self.events = events;
         self.servers = server_calls.into_iter().map(|calls| ServerCalls { calls }).collect();
         self.bins = bins(window, &observation.slots, &observation.calls, &self.outages());
         self.median_before_ns = self.events.first().and_then(|first| {
             let before = |slot: &Instant| since(window.begin, *slot) < first.began_ns;
-            let scheduled = observation.slots.iter().filter(|slot| before(slot)).count();
+            let scheduled = observation.slots.iter().filter(|slot| before(slot)).count() as u64;
             let calls = observation.calls.iter().filter(|call| before(&call.slot));
             median(calls.filter_map(right_response).collect(), scheduled)
         });
         let lag = &observation.schedule_lag;
         self.schedule_lag_p99_ns = (!lag.is_empty()).then(|| lag.value_at_quantile(0.99));
+        if !self.stages.is_empty() {
+            self.intervals = stages::intervals(window, &observation.slots, &observation.calls);
+        }
+        let parts = OperationPart::all(&operations, &observation.parts);
+        let filled = stages::fill(&mut self.stages, window.begin, &observation.slots, &observation.calls);
+        match filled.and(parts) {
+            Ok(parts) => self.operations = parts,
+            Err(error) => self.fail(error.to_string()),
+        }
     }
 
     /// Marks it as failed for the reason `complaint`.
@@ -219,28 +247,60 @@ impl TimelineResult {
         self.complaint = Some(complaint);
     }
 
-    /// Checks what was seen. `contention` is what becomes of trials that the hypervisor has held up.
+    /// Checks what was seen. `contention` is what becomes of timelines that the hypervisor has held up.
     pub fn audit(&mut self, contention: Contention) {
-        let counts = self.counts();
-        let answered = self.bins.iter().filter_map(|bin| bin.answered).fold(0, u64::saturating_add);
-        let complaint = if !self.bins.iter().all(TimelineBin::is_conserved) {
-            Some("the outcomes of the calls do not add up to those that were scheduled".to_owned())
-        } else if answered > counts.right {
-            Some(format!("{answered} right answers arrived, but {} calls got one", counts.right))
-        } else if counts.wrong > 0 {
-            Some(format!("{} of {} answers were wrong", counts.wrong, counts.wrong + counts.right))
-        } else if counts.not_sent > 0 {
-            Some(format!("{} of {} calls were not sent: too many in flight", counts.not_sent, counts.slots))
-        } else {
-            let taken = self.stolen.filter(|_| contention == Contention::Reject).unwrap_or(0.0);
-            (taken > MAX_TAKEN_SHARE).then(|| {
-                format!("the hypervisor kept {:.0} % of the cores' time from this machine", 100.0 * taken)
-            })
-        };
+        let taken = self.stolen.filter(|_| contention == Contention::Reject).unwrap_or(0.0);
+        let held_up = (taken > MAX_TAKEN_SHARE).then(|| {
+            format!("the hypervisor kept {:.0} % of the cores' time from this machine", 100.0 * taken)
+        });
+        let of_calls = if self.stages.is_empty() { self.unusable_calls() } else { self.unusable_stages() };
+        let complaint = self.contradiction().or(of_calls).or(held_up);
         if self.status == Status::Valid && complaint.is_some() {
             self.status = Status::Invalid;
             self.complaint = complaint;
         }
+    }
+
+    /// What does not add up.
+    fn contradiction(&self) -> Option<String> {
+        let counts = self.counts();
+        let answered = self.bins.iter().filter_map(|bin| bin.answered).fold(0, u64::saturating_add);
+        let of_stages = Counts::of(self.stages.iter().map(|stage| &stage.counts));
+        if !self.bins.iter().all(TimelineBin::is_conserved) {
+            Some("the outcomes of the calls do not add up to those that were scheduled".to_owned())
+        } else if answered > counts.right {
+            Some(format!("{answered} right answers arrived, but {} calls got one", counts.right))
+        } else if !self.stages.is_empty() && of_stages != counts {
+            Some("the calls of the stages do not add up to those of the timeline".to_owned())
+        } else {
+            None
+        }
+    }
+
+    /// Why calls at a fixed rate do not count.
+    fn unusable_calls(&self) -> Option<String> {
+        let counts = self.counts();
+        if counts.wrong > 0 {
+            Some(format!("{} of {} answers were wrong", counts.wrong, counts.wrong + counts.right))
+        } else if counts.not_sent > 0 {
+            Some(format!("{} of {} calls were not sent: too many in flight", counts.not_sent, counts.slots))
+        } else {
+            None
+        }
+    }
+
+    /// Checks the stages. Why none of them counts.
+    fn unusable_stages(&mut self) -> Option<String> {
+        self.stages.iter_mut().for_each(StageResult::audit);
+        let has_valid = self.stages.iter().any(|stage| stage.status == Status::Valid);
+        let first = self.stages.iter().find_map(|stage| stage.complaint.clone());
+        first.filter(|_| !has_valid)
+    }
+
+    /// Whether it counts, and all of its stages do.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.status == Status::Valid && self.stages.iter().all(|stage| stage.status == Status::Valid)
     }
 
     /// The outcomes of all calls.
@@ -365,7 +425,7 @@ fn bins(window: Window, slots: &[Instant], calls: &[EndedCall], outages: &[Outag
     }
     for (bin, responses) in bins.iter_mut().zip(responses) {
         bin.max_ns = responses.iter().copied().max();
-        bin.p50_ns = median(responses, usize::try_from(bin.scheduled).unwrap_or(usize::MAX));
+        bin.p50_ns = median(responses, bin.scheduled);
     }
     bins
 }
@@ -379,13 +439,6 @@ fn is_late(slot_ns: u64, response_ns: u64, outages: &[Outage]) -> bool {
     })
 }
 
-/// The median of the `responses` to `scheduled` calls, by nearest rank, where those that are missing count as infinitely
-/// slow.
-fn median(mut responses: Vec<u64>, scheduled: usize) -> Option<u64> {
-    responses.sort_unstable();
-    responses.get(scheduled.div_ceil(2).checked_sub(1)?).copied()
-}
-
 /// The response time in nanoseconds of a call that got the right answer.
 fn right_response(call: &EndedCall) -> Option<u64> {
     (call.outcome == CallOutcome::Right).then(|| nanos(call.response))
@@ -394,14 +447,6 @@ fn right_response(call: &EndedCall) -> Option<u64> {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
-}
-
-fn since(start: Instant, instant: Instant) -> u64 {
-    nanos(instant.saturating_duration_since(start))
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

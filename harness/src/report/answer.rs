@@ -8,9 +8,10 @@ use super::model::Unit;
 use super::spread::Spread;
 use super::stack::StackKind;
 use super::stack_summary::StackSummary;
+use super::stages;
 use super::summary::{MeasurementSummary, Summary};
 use super::text;
-use super::timelines::{Timelines, timelines};
+use super::timelines::timelines;
 use super::topologies::{self, Topologies};
 use super::verdict::Verdict;
 use crate::claims::{JudgedClaim, Verdict as ClaimVerdict};
@@ -26,7 +27,7 @@ pub(super) fn answer(record: &Record, summary: &Summary) -> Vec<String> {
     answer.extend(summary.measurements.iter().filter_map(variants));
     answer.extend(capacities(record).iter().filter_map(capacity));
     answer.extend(codecs::all(record).iter().filter_map(Codecs::answer));
-    answer.extend(timelines(record).iter().filter_map(Timelines::answer));
+    answer.extend(timelines(record).iter().filter_map(stages::answer));
     answer.extend(topologies::all(record).iter().filter_map(Topologies::answer));
     if answer.is_empty() {
         answer.push("No trial is valid, so there is no answer.".to_owned());

@@ -36,8 +36,10 @@ pub struct Report {
     pub crossings: Vec<Table>,
     /// The codecs; absent where there are none.
     pub codecs: Option<CodecTables>,
-    /// A table for each timeline: what became of the calls while servers ended and started.
+    /// A table for each timeline: what became of the calls while servers ended and started, or of those of each stage.
     pub timelines: Vec<Table>,
+    /// For each of [`Report::timelines`] the response times over time; absent where the rate was fixed.
+    pub over_time: Vec<Option<Table>>,
     /// Tables of the topologies: connections, memory and the time to set up.
     pub topologies: Vec<Table>,
     /// The measurements, in the order of the scenario.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::text;
 use crate::load::{Arrivals, Load, Operation};
 use crate::record::Record;
-use crate::scenario::{Measurement, Scenario, TrialTimes};
+use crate::scenario::{Measurement, Scenario, Timeline, TrialTimes};
 
 /// What is called, by how many callers or how often, and over how many connections.
 pub(super) fn load(measurement: &Measurement) -> String {
@@ -110,4 +111,30 @@ pub(super) fn circumstances(record: &Record) -> String {
         record.seed,
         record.tool.version,
     )
+}
+
+/// The load of a timeline in stages: the operation, the stages and the arrivals.
+pub(super) fn stages(timeline: &Timeline) -> String {
+    let ramps = timeline.ramps();
+    let ramps: Vec<_> = ramps.iter().map(|it| ramp((it.from, it.to), it.length)).collect();
+    let arrivals = match timeline.arrivals {
+        Some(Arrivals::Poisson) => "at random times (Poisson)",
+        Some(Arrivals::Constant) | None => "at even intervals",
+    };
+    format!("{}, {}, {arrivals}", timeline.operation, ramps.join(", then "))
+}
+
+/// A stage of a load: its rates at the beginning and at the end, and its length.
+pub(super) fn ramp((from, to): (u32, u32), length: Duration) -> String {
+    format!("{} for {}", rates(from, to), humantime::format_duration(length))
+}
+
+/// The rates at the beginning and at the end of a stage.
+pub(super) fn rates(from: u32, to: u32) -> String {
+    let to_text = text::thousands(to.into());
+    if from == to {
+        format!("{to_text} calls/s")
+    } else {
+        format!("{} to {to_text} calls/s", text::thousands(from.into()))
+    }
 }

@@ -202,6 +202,12 @@ struct Page<'a> {
 impl<'a> Page<'a> {
     fn new(report: &'a Report, figures: &'a Figures) -> Self {
         let capacities = report.capacities.iter().zip(&figures.capacities);
+        let timelines = report.timelines.iter().zip(&figures.timelines).zip(&report.over_time);
+        let of_timeline = |(found, over_time): ((&'a Table, &'a Figure), &'a Option<Table>)| Found {
+            further: over_time.as_ref().map(Grid::new),
+            ..Found::new(found)
+        };
+        let topologies = report.topologies.iter().zip(&figures.topologies);
         let drawn = figures.measurements.iter().zip(&figures.latencies);
         let measured = report.measurements.iter().zip(drawn).enumerate();
         Page {
@@ -222,9 +228,9 @@ impl<'a> Page<'a> {
                 })
                 .collect(),
             results: capacities
-                .chain(report.timelines.iter().zip(&figures.timelines))
-                .chain(report.topologies.iter().zip(&figures.topologies))
-                .map(|(table, figure)| Found { table: Grid::new(table), figure: Drawing::new(figure) })
+                .map(Found::new)
+                .chain(timelines.map(of_timeline))
+                .chain(topologies.map(Found::new))
                 .collect(),
             offered_loads: figures.offered_loads.iter().map(Multiples::of).collect(),
             sweeps: figures.sweeps.iter().map(Drawing::new).collect(),
@@ -243,7 +249,7 @@ impl<'a> Page<'a> {
                 .iter()
                 .flat_map(|codecs| &codecs.measurements)
                 .zip(&figures.codecs)
-                .map(|(table, figure)| Found { table: Grid::new(table), figure: Drawing::new(figure) })
+                .map(Found::new)
                 .collect(),
             formats: report.codecs.as_ref().map(|codecs| Grid::new(&codecs.formats)),
             bytes: figures.bytes.iter().map(Drawing::new).collect(),
@@ -315,7 +321,15 @@ struct ClaimSection<'a> {
 #[derive(Serialize)]
 struct Found<'a> {
     table: Grid<'a>,
+    /// A longer table that belongs to it.
+    further: Option<Grid<'a>>,
     figure: Drawing<'a>,
+}
+
+impl<'a> Found<'a> {
+    fn new((table, figure): (&'a Table, &'a Figure)) -> Self {
+        Found { table: Grid::new(table), further: None, figure: Drawing::new(figure) }
+    }
 }
 
 /// A table as HTML elements.

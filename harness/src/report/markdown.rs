@@ -37,12 +37,16 @@ pub(super) fn render(report: &Report, figures: &Figures) -> String {
         let _ = writeln!(out, "{}\n", escaped(&claim.sentence));
         images(&mut out, std::slice::from_ref(figure));
     }
-    let capacities = report.capacities.iter().zip(&figures.capacities);
+    let capacities = report.capacities.iter().zip(&figures.capacities).map(|found| (found, None));
     let timelines = report.timelines.iter().zip(&figures.timelines);
-    let topologies = report.topologies.iter().zip(&figures.topologies);
-    for (table, figure) in capacities.chain(timelines).chain(topologies) {
+    let timelines = timelines.zip(report.over_time.iter().map(Option::as_ref));
+    let topologies = report.topologies.iter().zip(&figures.topologies).map(|found| (found, None));
+    for ((table, figure), over_time) in capacities.chain(timelines).chain(topologies) {
         section(&mut out, table);
         images(&mut out, std::slice::from_ref(figure));
+        if let Some(over_time) = over_time {
+            subsection(&mut out, over_time);
+        }
     }
     figures.offered_loads.iter().for_each(|figure| multiples(&mut out, Some(figure)));
     images(&mut out, &figures.sweeps);

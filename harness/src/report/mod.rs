@@ -41,6 +41,7 @@ mod spread;
 mod stability;
 mod stack;
 mod stack_summary;
+mod stages;
 mod statements;
 mod summary;
 mod terminal;
@@ -85,6 +86,7 @@ pub use verdict::Ranking;
 pub fn report(record: &Record, summary: &Summary) -> Report {
     let calls = anatomy::calls(record);
     let stability = stability::all(record, summary);
+    let timelines = timelines::timelines(record);
     Report {
         name: record.scenario.name.clone(),
         question: record.scenario.question.clone(),
@@ -99,7 +101,8 @@ pub fn report(record: &Record, summary: &Summary) -> Report {
         capacities: capacity::capacities(record).iter().map(capacity::Capacity::table).collect(),
         crossings: crossings::tables(record),
         codecs: codecs::tables(record),
-        timelines: timelines::timelines(record).iter().map(timelines::Timelines::table).collect(),
+        timelines: timelines.iter().map(stages::table).collect(),
+        over_time: timelines.iter().map(stages::over_time).collect(),
         topologies: topologies::all(record).iter().map(topologies::Topologies::table).collect(),
         measurements: summary.measurements.iter().map(measurements::tables).collect(),
         ledgers: ledger::tables(record),

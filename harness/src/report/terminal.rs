@@ -31,7 +31,9 @@ pub(super) fn render(report: &Report) -> String {
     for table in report.codecs.iter().flat_map(CodecTables::all) {
         write_table(&mut out, table);
     }
-    let results = report.capacities.iter().chain(&report.timelines).chain(&report.topologies);
+    let timelines = report.timelines.iter().zip(&report.over_time);
+    let timelines = timelines.flat_map(|(table, over_time)| std::iter::once(table).chain(over_time));
+    let results = report.capacities.iter().chain(timelines).chain(&report.topologies);
     for table in report.crossings.iter().chain(results).chain(&report.ledgers) {
         write_table(&mut out, table);
     }

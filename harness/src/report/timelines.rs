@@ -1,4 +1,6 @@
-//! What became of the calls of each timeline, while servers ended and started.
+//! What became of the calls of each timeline, while servers ended and started or the rate changed.
+
+use std::time::Duration;
 
 use super::describe;
 use super::model::{Cell, Column, Quantity, Row, Table, Unit};
@@ -60,7 +62,7 @@ pub(super) struct Timelines<'a> {
     pub timeline: &'a Timeline,
     /// The stacks, the one that lost the fewest calls first.
     pub stacks: Vec<StackTimeline<'a>>,
-    timeout: std::time::Duration,
+    timeout: Duration,
 }
 
 /// The blocks of one stack in a timeline.
@@ -100,10 +102,12 @@ impl<'a> Timelines<'a> {
         Timelines { timeline, stacks, timeout }
     }
 
-    /// The calls, the events and the placement.
+    /// The calls, the events where there are some, and the placement.
     pub(super) fn conditions(&self) -> String {
         let placement = describe::placement(&self.timeline.measurement());
-        format!("{}; {}; {placement}", self.calls(), self.events().join(", "))
+        let events =
+            if self.has_stages() { String::new() } else { format!("; {}", self.events().join(", ")) };
+        format!("{}{events}; {placement}", self.calls())
     }
 
     /// The load, the deadline of a call, and the servers.
@@ -113,12 +117,35 @@ impl<'a> Timelines<'a> {
             servers => format!("; {servers} servers"),
         };
         let timeout = humantime::format_duration(self.timeout);
-        format!("{}, each within {timeout}{servers}", describe::load(&self.timeline.measurement()))
+        let load = if self.has_stages() {
+            describe::stages(self.timeline)
+        } else {
+            describe::load(&self.timeline.measurement())
+        };
+        format!("{load}, each within {timeout}{servers}")
     }
 
     /// The events as they were planned.
     fn events(&self) -> Vec<String> {
         self.timeline.sorted_events().iter().map(ToString::to_string).collect()
+    }
+
+    /// Whether the rate of the calls changes in stages.
+    pub(super) fn has_stages(&self) -> bool {
+        !self.timeline.stages.is_empty()
+    }
+
+    /// The events, or the stages, with the times at which they begin.
+    pub(super) fn marks(&self) -> Vec<(Duration, String)> {
+        let events = self.timeline.sorted_events().into_iter();
+        let mut begin = Duration::ZERO;
+        let ramps = self.timeline.ramps();
+        let stages = ramps.iter().map(|ramp| {
+            let mark = (begin, describe::rates(ramp.from, ramp.to));
+            begin += ramp.length;
+            mark
+        });
+        events.map(|event| (event.at, event.action.name().to_owned())).chain(stages).collect()
     }
 
     /// Whether servers are added.

@@ -4,7 +4,7 @@ use calculator::conformance::Numbers;
 
 use super::topologies;
 use crate::load::OwnName;
-use crate::record::{Check, Record, StartSpread, Status, Trial};
+use crate::record::{Check, Record, StageResult, StartSpread, Status, TimelineResult, Trial};
 use crate::scenario::Contention;
 use crate::stacks::CertificateCheck;
 
@@ -52,6 +52,7 @@ pub(super) fn warnings(record: &Record) -> Vec<String> {
     warnings.extend(left_out(record, Status::Failed, "failed"));
     warnings.extend(codecs_left_out(record));
     warnings.extend(timelines_left_out(record));
+    warnings.extend(stages_left_out(record));
     warnings.extend(topologies::left_out(record));
     warnings.extend(encryption(record));
     warnings
@@ -153,6 +154,24 @@ fn timelines_left_out(record: &Record) -> Option<String> {
         first.stack,
         first.timeline,
         first.complaint.as_deref().unwrap_or("no reason recorded")
+    ))
+}
+
+/// How many stages of timelines do not count, and why the first of them does not.
+fn stages_left_out(record: &Record) -> Option<String> {
+    let timelines = record.timelines.iter().filter(|it| it.status == Status::Valid);
+    let stages =
+        timelines.flat_map(|it| (1..).zip(&it.stages).map(move |(number, stage)| (it, number, stage)));
+    let all: Vec<(&TimelineResult, u32, &StageResult)> = stages.collect();
+    let left_out: Vec<_> = all.iter().filter(|(.., stage)| stage.status != Status::Valid).collect();
+    let (first, number, stage) = left_out.first()?;
+    Some(format!(
+        "{} of {} stages are left out. The first: {} ({}, stage {number}): {}",
+        left_out.len(),
+        all.len(),
+        first.stack,
+        first.timeline,
+        stage.complaint.as_deref().unwrap_or("no reason recorded")
     ))
 }
 

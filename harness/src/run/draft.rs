@@ -90,6 +90,7 @@ mod tests {
             file: "record.json".into(),
             fallback: None,
             id: String::new(),
+            live: None,
         };
         let mut record = new_record(&Scenario::load("quick").unwrap(), &options);
         for name in ["amqp", "rest"] {

@@ -41,7 +41,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use crate::record::{Record, Status};
+use crate::record::{Record, Status, TimelineResult};
 use crate::scenario::{Plan, Scenario};
 use crate::sys;
 use crate::trial::TrialContext;
@@ -81,6 +81,7 @@ pub fn run(
         controls: &controls,
         started_at: Instant::now(),
         interrupted,
+        live: options.live.as_ref(),
     };
     let mut record = new_record(scenario, options);
     let mut brokers = Brokers::new(options.brokers.clone());
@@ -111,13 +112,13 @@ pub fn run(
     Ok(Finished { record, saved })
 }
 
-/// Whether every trial, every timeline and every topology of `record` is valid and no block is missing.
+/// Whether every trial, every timeline with its stages, and every topology of `record` is valid and no block is missing.
 #[must_use]
 pub fn is_sound(record: &Record) -> bool {
     let trials = record.trials.iter().map(|trial| trial.status);
-    let timelines = record.timelines.iter().map(|timeline| timeline.status);
     let codecs = record.codecs.iter().map(|trial| trial.status);
     let topologies = record.topologies.iter().map(|topology| topology.status);
-    let mut all = trials.chain(timelines).chain(codecs).chain(topologies);
-    !record.interrupted && all.all(|status| status == Status::Valid)
+    let mut all = trials.chain(codecs).chain(topologies);
+    let has_sound_timelines = record.timelines.iter().all(TimelineResult::is_sound);
+    !record.interrupted && has_sound_timelines && all.all(|status| status == Status::Valid)
 }

@@ -1,8 +1,10 @@
 //! The options of a run.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::targets::Targets;
+use crate::observe::Live;
 use crate::stacks::{BrokerUrls, ServerOptions};
 
 /// The options of a run, apart from its scenario.
@@ -27,4 +29,6 @@ pub struct Options {
     pub fallback: Option<PathBuf>,
     /// The id of the run, for its record.
     pub id: String,
+    /// Where calls are published as they end; `None` without a view of the run.
+    pub live: Option<Arc<Live>>,
 }

@@ -219,7 +219,7 @@ impl Difference {
 fn timelines(plan: &Plan) -> (usize, Duration) {
     let all = plan.timelines().iter().map(|planned| {
         let runs = u32::try_from(planned.runs()).unwrap_or(u32::MAX);
-        (planned.runs(), planned.timeline.length.saturating_mul(runs))
+        (planned.runs(), planned.timeline.length().saturating_mul(runs))
     });
     all.fold((0, Duration::ZERO), |(runs, time), (more, longer)| (runs + more, time.saturating_add(longer)))
 }

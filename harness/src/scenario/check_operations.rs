@@ -63,7 +63,7 @@ impl Scenario {
         check_operations(self).map_err(|mistake| mistake.message)
     }
 
-    /// Checks that the subject of every service level objective is a measurement, or an operation of one.
+    /// Checks that the subject of every service level objective is a measurement, a timeline with stages, or an operation of one.
     ///
     /// # Errors
     /// A message about the first that is not, with those that there are.
@@ -126,12 +126,14 @@ impl Scenario {
     }
 }
 
-/// Checks that the subject of every service level objective is a measurement, or an operation of one.
+/// Checks that the subject of every service level objective is a measurement, a timeline with stages, or an operation of one.
 pub(super) fn check_slos(scenario: &Scenario) -> Result<(), Mistake> {
     let mut known: Vec<String> = vec![];
-    for measurement in &scenario.measurements {
-        let parts = scenario.own.parts(measurement.operation).into_iter().map(|name| name.to_string());
-        known.extend([measurement.operation.to_string(), measurement.name.clone()].into_iter().chain(parts));
+    let of_measurements = scenario.measurements.iter().map(|it| (&it.name, it.operation));
+    let staged = scenario.timelines.iter().filter(|timeline| !timeline.stages.is_empty());
+    for (name, operation) in of_measurements.chain(staged.map(|it| (&it.name, it.operation))) {
+        let parts = scenario.own.parts(operation).into_iter().map(|name| name.to_string());
+        known.extend([operation.to_string(), name.clone()].into_iter().chain(parts));
     }
     known.sort_unstable();
     known.dedup();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use calculator::printable;
 use serde::de::DeserializeOwned;
-use toml::de::DeTable;
+use toml::de::{DeArray, DeTable};
 
 use super::built_in::UnknownScenario;
 use crate::stacks::{hint, nearest_expected};
@@ -43,7 +43,7 @@ impl ScenarioError {
         Self::invalid_at(origin, text, text.find(part).unwrap_or(0), message)
     }
 
-    /// The text is not valid at the key `path`: `key`, or `table.key`.
+    /// The text is not valid at the key `path`: `key`, `table.key` or `array.0.key`.
     pub(crate) fn invalid_key(origin: &str, text: &str, path: &str, message: &str) -> Self {
         Self::invalid_at(origin, text, position_of_key(text, path).unwrap_or(0), message)
     }
@@ -71,26 +71,28 @@ impl ScenarioError {
     }
 }
 
-/// Where the key `path` stands in the TOML `text`: `key`, or `table.key`.
+/// Where the key `path` stands in the TOML `text`: keys, and numbers of the tables of arrays, separated by dots, such as `table.key`
+/// or `array.0.key`. The position of the part of the path that is there; `None` if its first key is not.
 fn position_of_key(text: &str, path: &str) -> Option<usize> {
     let document = DeTable::parse(text).ok()?;
     let mut table = Some(document.get_ref());
+    let mut array: Option<&DeArray<'_>> = None;
     let mut position = None;
     for part in path.split('.') {
-        let (key, value) = table?.iter().find(|(key, _)| *key.get_ref() == part)?;
-        position = Some(key.span().start);
-        table = value.get_ref().as_table();
+        let in_table = table.and_then(|table| table.iter().find(|(key, _)| *key.get_ref() == part));
+        let in_array = array.and_then(|array| array.get(part.parse::<usize>().ok()?));
+        let in_table = in_table.map(|(key, value)| (key.span(), value));
+        let found = in_table.or(in_array.map(|value| (value.span(), value)));
+        let Some((span, value)) = found else { break };
+        position = Some(span.start);
+        (table, array) = (value.get_ref().as_table(), value.get_ref().as_array());
     }
     position
 }
 
 /// Where `key` of table number `index` of the array `array` stands in the TOML `text`, or the table if it has no such key.
 fn position_in_array(text: &str, array: &str, index: usize, key: &str) -> Option<usize> {
-    let document = DeTable::parse(text).ok()?;
-    let (_, tables) = document.get_ref().iter().find(|(known, _)| *known.get_ref() == array)?;
-    let table = tables.get_ref().as_array()?.get(index)?;
-    let in_table = table.get_ref().as_table()?.iter().find(|(known, _)| *known.get_ref() == key);
-    Some(in_table.map_or(table.span(), |(known, _)| known.span()).start)
+    position_of_key(text, &format!("{array}.{index}.{key}"))
 }
 
 /// The line, from 1, of table number `index` of the array `array` in the TOML `text`; 1 if there is none.

@@ -11,6 +11,7 @@ use super::check_operations::{check_operations, check_slos};
 use super::claim::Claim;
 use super::file::{ScenarioError, line_in_array, parse_toml};
 use super::model::{Measurement, Scenario};
+use super::timeline::LoadMistake;
 use super::trial_times::TrialTimes;
 use crate::load::OwnOperations;
 
@@ -75,6 +76,18 @@ impl Source {
         })
     }
 
+    /// Refuses a timeline whose load cannot be made, at the key that is wrong.
+    fn check_loads(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
+        for (index, timeline) in scenario.timelines.iter().enumerate() {
+            if let Some(LoadMistake { key, message }) = timeline.load_mistake() {
+                let path = format!("timeline.{index}.{key}");
+                let message = format!("the timeline `{}`: {message}", timeline.name);
+                return Err(ScenarioError::invalid_key(&self.origin, &self.text, &path, &message));
+            }
+        }
+        Ok(())
+    }
+
     /// The scenario is not valid because of `mistake`.
     fn invalid(&self, mistake: &Mistake) -> ScenarioError {
         let Mistake { part, message } = mistake;
@@ -127,6 +140,7 @@ impl Reader {
         self.seen.insert(source.id());
         let mut scenario: Scenario = parse_toml(&source.origin, &source.text)?;
         check_stacks(&scenario).map_err(|mistake| source.invalid(&mistake))?;
+        source.check_loads(&scenario)?;
         scenario.own = source.own_operations(&scenario)?;
         check_operations(&scenario).map_err(|mistake| source.invalid(&mistake))?;
         let included = std::mem::take(&mut scenario.include);

@@ -74,7 +74,8 @@ pub struct Scenario {
     #[schemars(example = [["rest", "jsonrpc"], ["zerorpc", "zerorpc"]])]
     pub pairs: Vec<[String; 2]>,
     /// Service level objectives that every stack except the floors must keep: `FIGURE<LIMIT` or `NAME.FIGURE<LIMIT`.
-    /// NAME is a measurement or an operation, which may be part of a mix. `<=`, `>` and `>=` are possible, too. The
+    /// NAME is a measurement, a timeline with stages, each of which is judged, or an operation, which may be part of a mix.
+    /// `<=`, `>` and `>=` are possible, too. The
     /// figures are p50, p90, p95, p99, p99.9 and max (response times), error_rate (a share of the calls) and rate
     /// (correct answers per second). If one is broken, `rpcbench run` ends with exit code 1.
     #[serde(rename = "slo", default, skip_serializing_if = "Vec::is_empty")]
@@ -419,11 +420,11 @@ impl Timeline {
             connections: self.connections,
             warm: self.warm,
             stacks: self.stacks.clone(),
-            measure: Some(self.length),
+            measure: Some(self.length()),
             executor: self.executor,
             work: self.work,
             options: self.options.clone(),
-            ..Measurement::new(self.name.clone(), self.operation, self.load, self.placement)
+            ..Measurement::new(self.name.clone(), self.operation, self.open_load(), self.placement)
         }
     }
 }

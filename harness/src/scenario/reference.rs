@@ -67,6 +67,21 @@ action = "kill-server"
 [[timeline.event]]
 at = "4s"
 action = "start-server"
+
+[[timeline]]
+name = "ramp"
+operation = "add"
+arrivals = "poisson"
+placement = "split"
+
+[[timeline.stage]]
+from = 100
+to = 1000
+over = "30s"
+
+[[timeline.stage]]
+to = 1000
+over = "1m"
 ```
 
 A scenario can also call [your own service](own-service.md) instead of the calculator.
@@ -120,6 +135,7 @@ pub fn reference_page() -> String {
         ("`over`", &definitions["Over"]),
         ("`[[timeline]]`", &definitions["Timeline"]),
         ("`[[timeline.event]]`", &definitions["TimelineEvent"]),
+        ("`[[timeline.stage]]`", &definitions["Stage"]),
         ("`[[topology]]`", &definitions["Topology"]),
     ] {
         let _ = writeln!(page, "\n## {title}\n\n{}\n", one_line(&object["description"]));
@@ -258,7 +274,7 @@ mod tests {
         base["codec"] = serde_json::json!([{ "name": "call", "operation": "add" }]);
         base["timeline"] = serde_json::json!([{
             "name": "away", "operation": "add", "load": "open:9:constant", "placement": "shared", "length": "8s",
-            "event": [{ "at": "1s", "action": "kill-server" }],
+            "event": [{ "at": "1s", "action": "kill-server" }], "stage": [{ "to": 9, "over": "9s" }],
         }]);
         base["topology"] = serde_json::json!([{
             "name": "2 × 2", "clients": 2, "servers": 2, "operation": "add", "placement": "shared",
@@ -282,6 +298,7 @@ mod tests {
             ("/codec/0", &definitions["CodecMeasurement"]),
             ("/timeline/0", &definitions["Timeline"]),
             ("/timeline/0/event/0", &definitions["TimelineEvent"]),
+            ("/timeline/0/stage/0", &definitions["Stage"]),
             ("/topology/0", &definitions["Topology"]),
         ] {
             for (key, property) in properties(object) {
@@ -292,6 +309,7 @@ mod tests {
                         "search",
                         "timeline",
                         "event",
+                        "stage",
                         "topology",
                         "codec",
                         "claim",

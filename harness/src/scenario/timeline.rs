@@ -1,4 +1,4 @@
-//! Timelines: calls at a fixed rate while servers end and start.
+//! Timelines: calls at a fixed rate while servers end and start, or at rates that change in stages.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,9 +11,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::servers::{MAX_SERVERS, is_one, one};
+use super::stage::{MAX_STAGES, Stage, ramps};
 use super::{count, duration};
 use crate::deploy::Placement;
-use crate::load::{Load, Operation};
+use crate::load::{Arrivals, Load, Operation, Ramp, Rate};
 use crate::stacks::{OptionValues, Stack, hint, nearest, text};
 
 /// The permitted length of a timeline.
@@ -23,9 +24,11 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// The largest number of calls: the outcome of each is kept until the timeline is over.
 const MAX_CALLS: u64 = 1_000_000;
+/// The same, for numbers that are averages.
+const MAX_STAGED_CALLS: f64 = 1e6;
 
 /// One timeline of each stack: calls at a fixed rate while servers, or the broker, are stopped, killed and started, and
-/// what happens to the calls.
+/// what happens to the calls; or calls at rates that change in stages, and their response times over time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Timeline {
@@ -35,16 +38,22 @@ pub struct Timeline {
     /// The operation to call, as in a measurement.
     #[schemars(example = &"add")]
     pub operation: Operation,
-    /// The load, an open loop: `open:RATE:constant` or `open:RATE:poisson`. At most 1,000,000 calls in all.
+    /// The load, an open loop: `open:RATE:constant` or `open:RATE:poisson`. At most 1,000,000 calls in all. Or leave it out, and
+    /// write a `[[timeline.stage]]` for each part of a load that changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"open:500:constant")]
-    pub load: Load,
+    pub load: Option<Load>,
+    /// The arrivals of the calls, where there are stages: `constant` or `poisson`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"poisson")]
+    pub arrivals: Option<Arrivals>,
     /// Which cores client and servers use.
     #[schemars(example = &"split")]
     pub placement: Placement,
-    /// How long calls are made, after a warm-up: 1 s to 600 s.
-    #[serde(with = "duration")]
-    #[schemars(with = "String", example = &"8s")]
-    pub length: Duration,
+    /// How long calls are made, after a warm-up: 1 s to 600 s. With stages it is the sum of theirs.
+    #[serde(default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", example = &"8s")]
+    pub length: Option<Duration>,
     /// Which of the scenario's stacks to measure; by default all that can take part. A stack without a server cannot, and a stack
     /// without a broker cannot where the broker ends.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -82,9 +91,13 @@ pub struct Timeline {
     #[serde(default, skip_serializing_if = "OptionValues::is_empty")]
     #[schemars(example = serde_json::json!({ "prefetch": 1, "ack": "after" }))]
     pub options: OptionValues,
-    /// What happens to servers and broker, each a `[[timeline.event]]` table, in any order.
-    #[serde(rename = "event")]
+    /// What happens to servers and broker, each a `[[timeline.event]]` table, in any order. At least one is needed without stages.
+    #[serde(rename = "event", default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<TimelineEvent>,
+    /// The load in stages that follow each other, each a `[[timeline.stage]]` table, instead of `load`, `length` and events. The servers
+    /// can then be ones that are already running. At most 1,000,000 calls in all.
+    #[serde(rename = "stage", default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<Stage>,
 }
 
 /// Something that happens to a server or to the broker during a timeline.
@@ -158,6 +171,15 @@ impl fmt::Display for TimelineEvent {
     }
 }
 
+/// What is wrong with the load of a timeline.
+#[derive(Debug)]
+pub(super) struct LoadMistake {
+    /// The key in the timeline, such as `stage.0.to`; empty where one is missing.
+    pub(super) key: String,
+    /// What is wrong, and what was expected.
+    pub(super) message: String,
+}
+
 /// Why a timeline cannot be carried out.
 #[derive(Debug, thiserror::Error)]
 #[error("the timeline `{timeline}`: {reason}")]
@@ -175,6 +197,8 @@ enum TimelineProblem {
     Length,
     #[error("it makes {0} calls; at most {MAX_CALLS} are possible")]
     Calls(u64),
+    #[error("{0}")]
+    Load(String),
     #[error("a call may take 1ms to 600s")]
     Timeout,
     #[error("it has 1 to {MAX_SERVERS} servers, those that are added included")]
@@ -198,6 +222,85 @@ enum TimelineProblem {
 }
 
 impl Timeline {
+    /// How long calls are made.
+    #[must_use]
+    pub fn length(&self) -> Duration {
+        let stages = self.stages.iter().fold(Duration::ZERO, |sum, stage| sum.saturating_add(stage.over));
+        self.length.unwrap_or(stages)
+    }
+
+    /// The stages as parts of a schedule; none where the rate is fixed.
+    #[must_use]
+    pub fn ramps(&self) -> Vec<Ramp> {
+        ramps(&self.stages)
+    }
+
+    /// The load as an open loop: of stages, one with the highest rate.
+    #[must_use]
+    pub fn open_load(&self) -> Load {
+        let highest = self.ramps().iter().map(|ramp| ramp.from.max(ramp.to)).max();
+        let rate = highest.and_then(Rate::new).unwrap_or(Rate::ONE);
+        self.load.unwrap_or(Load::Open(rate, self.arrivals.unwrap_or(Arrivals::Constant)))
+    }
+
+    /// What is wrong with the load, which is either fixed or in stages.
+    pub(super) fn load_mistake(&self) -> Option<LoadMistake> {
+        let at =
+            |key: &str, message: &str| Some(LoadMistake { key: key.to_owned(), message: message.to_owned() });
+        match (&self.load, self.stages.is_empty()) {
+            (Some(_), false) => at("load", "`load` and `stage` exclude each other: leave one of them out"),
+            (None, true) => at("", "a timeline needs a `load`, or a [[timeline.stage]]"),
+            (Some(_), true) if self.length.is_none() => at("", "`length` is missing"),
+            (Some(_), true) if self.arrivals.is_some() => {
+                at("arrivals", "`load` says how calls arrive; `arrivals` is for stages")
+            }
+            (Some(_), true) => None,
+            (None, false) if self.length.is_some() => {
+                at("length", "the length is that of the stages: leave it out")
+            }
+            (None, false) if !self.events.is_empty() => {
+                at("event", "a timeline has stages or events, not both: leave one of them out")
+            }
+            (None, false) if self.arrivals.is_none() => {
+                at("", "`arrivals` is missing: write arrivals = \"poisson\" or arrivals = \"constant\"")
+            }
+            (None, false) => self.stage_mistake(),
+        }
+    }
+
+    fn stage_mistake(&self) -> Option<LoadMistake> {
+        let (mut length, mut calls) = (Duration::ZERO, 0.0);
+        for (index, ramp) in self.ramps().into_iter().enumerate() {
+            let at = |key: &str, message: String| {
+                Some(LoadMistake { key: format!("stage.{index}.{key}"), message })
+            };
+            length = length.saturating_add(ramp.length);
+            calls += ramp.calls();
+            if index >= MAX_STAGES {
+                return at("to", format!("a timeline has at most {MAX_STAGES} stages"));
+            }
+            if ramp.from == 0 && ramp.to == 0 {
+                return at("to", "a stage from 0 to 0 makes no calls".to_owned());
+            }
+            if length > *LENGTH_RANGE.end() {
+                return at(
+                    "over",
+                    format!(
+                        "with this stage it takes {}; at most 600s are possible",
+                        humantime::format_duration(length)
+                    ),
+                );
+            }
+            if calls > MAX_STAGED_CALLS {
+                return at(
+                    "to",
+                    format!("with this stage it makes {calls:.0} calls; at most {MAX_CALLS} are possible"),
+                );
+            }
+        }
+        None
+    }
+
     /// The events in the order in which they happen.
     #[must_use]
     pub fn sorted_events(&self) -> Vec<TimelineEvent> {
@@ -235,13 +338,18 @@ impl Timeline {
     }
 
     fn check(&self, stacks: &[&Stack]) -> Result<(), TimelineProblem> {
-        let Some(rate) = self.load.rate() else { return Err(TimelineProblem::NotOpen(self.load)) };
-        let calls = u64::from(rate.get()).saturating_mul(self.length.as_secs());
-        if !LENGTH_RANGE.contains(&self.length) {
-            return Err(TimelineProblem::Length);
+        if let Some(mistake) = self.load_mistake() {
+            return Err(TimelineProblem::Load(mistake.message));
         }
-        if calls > MAX_CALLS {
-            return Err(TimelineProblem::Calls(calls));
+        if let Some(load) = self.load {
+            let Some(rate) = load.rate() else { return Err(TimelineProblem::NotOpen(load)) };
+            let calls = u64::from(rate.get()).saturating_mul(self.length().as_secs());
+            if !LENGTH_RANGE.contains(&self.length()) {
+                return Err(TimelineProblem::Length);
+            }
+            if calls > MAX_CALLS {
+                return Err(TimelineProblem::Calls(calls));
+            }
         }
         if self.timeout.is_some_and(|timeout| timeout.is_zero() || timeout > MAX_TIMEOUT) {
             return Err(TimelineProblem::Timeout);
@@ -255,11 +363,11 @@ impl Timeline {
 
     fn check_events(&self) -> Result<(), TimelineProblem> {
         let (mut running, mut ended, mut has_broker) = (self.servers.get(), 0, true);
-        if self.events.is_empty() {
+        if self.events.is_empty() && self.stages.is_empty() {
             return Err(TimelineProblem::NoEvent);
         }
         for event in self.sorted_events() {
-            if event.at >= self.length {
+            if event.at >= self.length() {
                 return Err(TimelineProblem::AfterEnd(event));
             }
             match event.action {
@@ -334,6 +442,8 @@ action = "kill-server"
     fn what_cannot_be_carried_out_is_refused_with_the_reason() {
         for (from, to, expected) in [
             ("open:100:constant", "closed:3", "its load is closed:3; write open:RATE:constant"),
+            ("load = \"open:100:constant\"\n", "", "needs a `load`, or a [[timeline.stage]]"),
+            ("length = \"4s\"\n", "", "`length` is missing"),
             ("open:100:constant", "open:1000000:constant", "it makes 4000000 calls"),
             ("length = \"4s\"", "length = \"4ms\"", "it takes 1s to 600s"),
             ("length = \"4s\"", "length = \"2s\"", "start-server at 2s is not before its end"),

@@ -9,6 +9,7 @@ use super::servers::SlowServers;
 use super::trial_times::TrialTimes;
 use crate::deploy::{Cores, Placement};
 use crate::load::{AgreedTimes, ConnectionUse, Load, Operation, share};
+use crate::observe::LiveTrial;
 use crate::stacks::{Exchange, OptionValues, Stack, Way};
 
 /// The settings of one trial.
@@ -105,6 +106,13 @@ impl TrialSpec {
             slices: 1,
             finds_generator_limit: false,
         }
+    }
+
+    /// This trial, for a view of the run.
+    #[must_use]
+    pub fn live_trial(&self) -> LiveTrial {
+        let cores = self.cores.client.iter().chain(&self.cores.server).copied().collect();
+        LiveTrial { name: format!("{} {}", self.stack.name, self.measurement), cores }
     }
 
     /// Whether the client sends in another way than the one of a plain measurement: without an answer, or through an exchange.

@@ -45,6 +45,8 @@ pub(super) struct TurnLength {
 /// The number of calls, for each caller on average, before those of a slice that count. With one, all callers would start
 /// their first counted call at the same time.
 const CALLS_TO_WARM_AGAIN: u32 = 2;
+/// Calls are published for a view of the run only in windows that are at least this long. A shorter trial is shown when it is over.
+const MIN_LIVE_WINDOW: Duration = Duration::from_secs(1);
 
 /// Connects on the client's cores, unless each call opens a connection, tells `connected`, and makes the calls of the turns
 /// that are `requested`, until none can follow.
@@ -91,6 +93,8 @@ pub(super) fn run(
                 None => WarmUp::Settle(spec.times.warmup),
                 Some(share) => wait_for_start(spec.stack, share.agreed, context.interrupted).await?,
             };
+            let is_long = !length.in_turns && length.measure >= MIN_LIVE_WINDOW;
+            let live = context.live.filter(|_| is_long).cloned();
             let plan = load::Plan {
                 operation: spec.operation,
                 own: own.in_turn(number),
@@ -105,8 +109,11 @@ pub(super) fn run(
                 interrupted: Arc::clone(context.interrupted),
                 way: spec.way,
                 keeps_calls: false,
+                ramps: Arc::default(),
+                live: live.clone(),
                 in_flight: Arc::clone(in_flight),
             };
+            let _under_way = live.as_ref().map(|live| live.begin(spec.live_trial()));
             let run = async {
                 let generator_limit = if spec.finds_generator_limit {
                     Some(generator_limit(spec, &plan, &clients).await?)
@@ -141,7 +148,7 @@ async fn generator_limit(
     plan: &load::Plan,
     clients: &[Arc<dyn Client>],
 ) -> io::Result<f64> {
-    let closed = load::Plan { load: Load::Closed(spec.connections), ..plan.clone() };
+    let closed = load::Plan { load: Load::Closed(spec.connections), live: None, ..plan.clone() };
     let observation = load::run(&closed, spec.stack.driver, clients, Box::new(|_| ())).await?;
     Ok(observation.counts.right as f64 / plan.measure.as_secs_f64())
 }

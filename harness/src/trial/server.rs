@@ -9,8 +9,8 @@ use calculator::{Client, ClientOptions};
 
 use super::error::TrialError;
 use crate::deploy::{ServerProcess, ServerStart};
-use crate::observe::Meter;
 use crate::observe::control::{self, ControlPort, Stats};
+use crate::observe::{Live, Meter};
 use crate::scenario::{Scenario, TrialSpec};
 use crate::stacks::{Destination, Options, ServerOptions, Stack, Way};
 
@@ -34,6 +34,8 @@ pub struct TrialContext<'a> {
     pub started_at: Instant,
     /// Set to end early.
     pub interrupted: &'a Arc<AtomicBool>,
+    /// Where calls are published as they end; `None` without a view of the run.
+    pub live: Option<&'a Arc<Live>>,
 }
 
 impl TrialContext<'_> {

@@ -1,4 +1,4 @@
-//! A timeline: calls at a fixed rate while servers, or the broker, end and start.
+//! A timeline: calls at a fixed rate while servers, or the broker, end and start, or at rates that change in stages.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -12,15 +12,17 @@ use super::{CLIENT_RUNTIME, TrialBroker, cores_in_use, cores_to_keep_awake};
 use crate::deploy::broker::{BrokerError, PrivateBroker};
 use crate::deploy::keep_awake::KeepAwake;
 use crate::deploy::{ServerGroup, ServerStart};
-use crate::load::{self, WarmUp, Window};
+use crate::load::{self, AgreedTimes, WarmUp, Window};
 use crate::observe::{CoresReading, Observation};
 use crate::record::{EventTimes, TimelineObservation, TimelineResult};
 use crate::scenario::{Action, PlannedTimeline, Timeline, TrialSpec};
-use crate::stacks::Stack;
+use crate::stacks::{Destination, Stack};
 use crate::sys;
 
 /// How often a wait checks whether the run was interrupted, or the calls have ended early.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
+/// How long before the window opens the servers are asked for the calls that they have executed.
+const READING_LEAD: Duration = Duration::from_millis(1);
 
 /// The broker of a timeline.
 pub enum TimelineBroker {
@@ -69,8 +71,8 @@ pub fn run(
     (!context.interrupted.load(Ordering::Relaxed)).then_some(result)
 }
 
-/// Starts the servers, makes the calls, and lets the events happen. Returns what was seen, and the share of the cores' time
-/// that the hypervisor kept from them.
+/// Starts the servers, unless one is already running, makes the calls, and lets the events happen. Returns what was seen, and the share
+/// of the cores' time that the hypervisor kept from them.
 fn observe(
     timeline: &Timeline,
     spec: &TrialSpec,
@@ -79,12 +81,23 @@ fn observe(
     block: u32,
 ) -> Result<(TimelineObservation, Option<f64>), String> {
     let stack = spec.stack;
-    if context.targets.contains_key(stack.name) {
-        return Err("its server was already running, and this run can neither end nor start it".to_owned());
-    }
     let (at, mut broker) = broker.open().map_err(|reason| format!("no broker: {reason}"))?;
-    let (mut servers, location) =
-        start_servers(timeline, spec, context, at.as_ref()).map_err(|error| error.to_string())?;
+    let (mut servers, location) = match context.targets.get(stack.name) {
+        Some(_) if !timeline.events.is_empty() => {
+            return Err(
+                "its server was already running, and this run can neither end nor start it".to_owned()
+            );
+        }
+        Some(url) => {
+            let destination = Destination { url: url.clone(), options: context.clients.clone() };
+            (None, ServerLocation::new(destination))
+        }
+        None => {
+            let (servers, location) =
+                start_servers(timeline, spec, context, at.as_ref()).map_err(|error| error.to_string())?;
+            (Some(servers), location)
+        }
+    };
     let cores = cores_in_use(&spec.cores);
     std::thread::scope(|scope| {
         let (opened, window) = mpsc::channel();
@@ -92,10 +105,17 @@ fn observe(
             .spawn_scoped(scope, || make_calls(timeline, spec, context, block, &location, opened))
             .map_err(|source| TrialError::Load { stack: stack.name, source }.to_string())?;
         let seen = window.recv().ok().map(|window: Window| {
-            servers.reset_calls();
-            let before = CoresReading::take();
             let is_over = || calls.is_finished() || context.interrupted.load(Ordering::Relaxed);
-            let events = let_happen(timeline, window, &mut servers, broker.as_mut(), is_over);
+            // A window on which was agreed is known long before it opens.
+            wait_until(window.begin.checked_sub(READING_LEAD).unwrap_or(window.begin), is_over);
+            if let Some(servers) = &mut servers {
+                servers.reset_calls();
+            }
+            let before = CoresReading::take();
+            let events = match &mut servers {
+                Some(servers) => let_happen(timeline, window, servers, broker.as_mut(), is_over),
+                None => Ok(vec![]),
+            };
             wait_until(window.end, is_over);
             let shares = CoresReading::take().zip(before);
             (window, events, shares.and_then(|(after, before)| after.since(&before, &cores)))
@@ -104,8 +124,14 @@ fn observe(
             calls.join().map_err(|panic| TrialError::panicked(stack.name, &*panic).to_string())?;
         let observation = observation.map_err(|error| error.to_string())?;
         let (window, events, shares) = seen.ok_or("the calls ended before the first that counts")?;
-        let seen =
-            TimelineObservation { window, observation, events: events?, server_calls: servers.calls() };
+        let seen = TimelineObservation {
+            window,
+            observation,
+            events: events?,
+            // The calls of a server that was already running are not known.
+            server_calls: servers.map_or_else(|| vec![None], |servers| servers.calls()),
+            operations: context.scenario.own.parts(spec.operation),
+        };
         Ok((seen, shares.map(|shares| shares.stolen)))
     })
 }
@@ -152,24 +178,35 @@ fn make_calls(
         .build()
         .map_err(|source| TrialError::Runtime { stack, source })?;
     let timeout = timeline.timeout.unwrap_or(context.scenario.timeout);
-    let plan = load::Plan {
-        operation: spec.operation,
-        own: context.scenario.own.calls(spec.operation, spec.stack, (context.seed, block)),
-        load: spec.load,
-        multiplexes: spec.stack.multiplexes,
-        warmup: WarmUp::Settle(spec.times.warmup),
-        measure: spec.times.measure,
-        timeout: Some(timeout),
-        numbers: context.scenario.numbers,
-        seed: context.seed,
-        block,
-        interrupted: Arc::clone(context.interrupted),
-        way: spec.way,
-        keeps_calls: true,
-        in_flight: Arc::default(),
-    };
     runtime.block_on(async {
         let clients = location.connect(spec.stack, spec.connections.get(), timeout).await?;
+        let ramps = timeline.ramps();
+        // A rate that changes begins with the window, so it must be known when that opens.
+        let warmup = if ramps.is_empty() {
+            WarmUp::Settle(spec.times.warmup)
+        } else {
+            WarmUp::Agreed(AgreedTimes::new(Instant::now(), spec.times.warmup))
+        };
+        let live = context.live.cloned();
+        let _under_way = live.as_ref().map(|live| live.begin(spec.live_trial()));
+        let plan = load::Plan {
+            operation: spec.operation,
+            own: context.scenario.own.calls(spec.operation, spec.stack, (context.seed, block)),
+            load: spec.load,
+            multiplexes: spec.stack.multiplexes,
+            warmup,
+            measure: spec.times.measure,
+            timeout: Some(timeout),
+            numbers: context.scenario.numbers,
+            seed: context.seed,
+            block,
+            interrupted: Arc::clone(context.interrupted),
+            way: spec.way,
+            keeps_calls: true,
+            ramps: ramps.into(),
+            live: live.clone(),
+            in_flight: Arc::default(),
+        };
         let on_window = Box::new(move |window| {
             let _ = opened.send(window);
         });

@@ -47,6 +47,7 @@ fn with_context<T>(action: impl FnOnce(&TrialContext<'_>) -> T) -> T {
         controls: &controls,
         started_at: Instant::now(),
         interrupted: &interrupted,
+        live: None,
     })
 }
 

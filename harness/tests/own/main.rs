@@ -5,6 +5,7 @@
 mod common;
 mod foreign;
 mod mistakes;
+mod stages;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -32,7 +32,8 @@ fn seen(events: Vec<EventTimes>, outcome: impl Fn(u64) -> Option<(u64, CallOutco
     let times = (0..400).map(|number| number * 10);
     let calls = times.clone().filter_map(|ms| {
         let (response, outcome) = outcome(ms)?;
-        Some(EndedCall { slot: at(ms), response: Duration::from_millis(response), outcome })
+        let response = Duration::from_millis(response);
+        Some(EndedCall { slot: at(ms), response, lag: Duration::ZERO, outcome })
     });
     let observation = Observation {
         slots: times.clone().map(at).collect(),
@@ -40,7 +41,7 @@ fn seen(events: Vec<EventTimes>, outcome: impl Fn(u64) -> Option<(u64, CallOutco
         ..Observation::default()
     };
     let window = Window { begin, end: at(4_000) };
-    TimelineObservation { window, observation, events, server_calls: vec![Some(7)] }
+    TimelineObservation { window, observation, events, server_calls: vec![Some(7)], operations: vec![] }
 }
 
 fn away() -> Vec<EventTimes> {

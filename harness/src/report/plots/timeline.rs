@@ -1,4 +1,6 @@
-//! A timeline: response times and lost calls over time, a panel for each stack, with the events marked.
+//! A timeline: response times and lost calls over time, a panel for each stack, with the events or the stages marked.
+
+use std::time::Duration;
 
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, PlotError, draw};
@@ -6,7 +8,7 @@ use super::curves;
 use super::figure::Figure;
 use super::rows::{self, RIM};
 use super::style::{GRID, INK, Look, MUTED, TEXT_SIZE, WIDTH, width};
-use crate::record::{BIN_LENGTH, TimelineBin, TimelineResult};
+use crate::record::{BIN_LENGTH, TimelineBin, TimelineInterval, TimelineResult};
 use crate::report::text;
 use crate::report::timelines::{StackTimeline, Timelines};
 
@@ -27,6 +29,8 @@ const SHARE_HEIGHT: f64 = 26.0;
 const RATE_HEIGHT: f64 = 52.0;
 const RATE_GAP: f64 = 12.0;
 const BELOW_PANEL: f64 = 12.0;
+/// The largest number of dots of a panel.
+const MAX_DOTS: usize = 300;
 /// Response times in milliseconds that every axis shows, so that small differences look small.
 const SHOWN_MS: [f64; 2] = [0.1, 10.0];
 
@@ -46,11 +50,12 @@ pub(super) fn figure(timeline: &Timelines<'_>, name: String) -> Result<Figure, P
     let title = format!("Response times and lost calls over time: {}", timeline.timeline.name);
     let bins = || shown.iter().flat_map(|(_, result)| &result.bins);
     let times = bins().flat_map(|bin| [bin.p50_ns, bin.max_ns]).flatten();
+    let intervals = shown.iter().flat_map(|(_, result)| &result.intervals).filter_map(|it| it.p99_ns);
     let rates = bins().flat_map(|bin| [Some(bin.scheduled), bin.answered]).flatten().map(per_second);
     let has_answers = bins().any(|bin| bin.answered.is_some());
     let scales = Scales {
-        seconds: Axis::linear(std::iter::once(timeline.timeline.length.as_secs_f64()), LEFT, RIGHT),
-        times: times.map(millis).chain(SHOWN_MS).collect(),
+        seconds: Axis::linear(std::iter::once(timeline.timeline.length().as_secs_f64()), LEFT, RIGHT),
+        times: times.chain(intervals).map(millis).chain(SHOWN_MS).collect(),
         largest_rate: rates.reduce(f64::max).filter(|_| has_answers),
     };
     let bottom = scales.panel_top(shown.len());
@@ -67,7 +72,7 @@ pub(super) fn figure(timeline: &Timelines<'_>, name: String) -> Result<Figure, P
         }
         let unit = "seconds from the first call that counts";
         rows::grid(canvas, &scales.seconds, TOP + NAME_HEIGHT, bottom, unit);
-        name_events(canvas, timeline, &scales.seconds, bottom);
+        name_marks(canvas, &timeline.marks(), &scales.seconds, bottom);
         for (index, (stack, result)) in shown.iter().enumerate() {
             draw_panel(canvas, stack, result, &scales, scales.panel_top(index));
         }
@@ -77,7 +82,9 @@ pub(super) fn figure(timeline: &Timelines<'_>, name: String) -> Result<Figure, P
                    answers per second at the time of their arrival as a line, and the calls that were scheduled as a dashed \
                    one. Below: the share of the calls that were lost, in percent, at their scheduled send times. Grey: the \
                    time without a server, or without the broker. The first block that counts is shown.";
-    Ok(Figure { name, title: alternative, caption: caption.to_owned(), svg })
+    let of_stages = " Dashed in the upper part: the 99th percentile of each interval whose calls carry one.";
+    let caption = format!("{caption}{}", if timeline.has_stages() { of_stages } else { "" });
+    Ok(Figure { name, title: alternative, caption, svg })
 }
 
 impl Scales {
@@ -109,17 +116,21 @@ fn seconds_of(nanos: u64) -> f64 {
     millis(nanos) / 1e3
 }
 
-/// Draws a line at each event, with its name above, in two lines where they are close to each other.
-fn name_events(canvas: &mut Canvas<'_>, timeline: &Timelines<'_>, seconds: &Axis, bottom: f64) {
+/// Draws a line at each of `marks`, with its name above, in two lines where they are close to each other. A name for which both
+/// lines have no room is left out.
+fn name_marks(canvas: &mut Canvas<'_>, marks: &[(Duration, String)], seconds: &Axis, bottom: f64) {
     let mut ends = [f64::NEG_INFINITY; 2];
-    for event in timeline.timeline.sorted_events() {
-        let x = seconds.at(event.at.as_secs_f64());
-        let half = width(event.action.name(), TEXT_SIZE) / 2.0;
+    for (at, name) in marks {
+        let x = seconds.at(at.as_secs_f64());
+        let half = width(name, TEXT_SIZE) / 2.0;
         let x_of_name = x.clamp(LEFT + half, RIGHT - half);
         let line = usize::from(x_of_name - half < ends[0]);
-        ends[line] = x_of_name + half + 8.0;
+        if x_of_name - half >= ends[line] {
+            ends[line] = x_of_name + half + 8.0;
+            let y = if line == 0 { EVENTS_TOP + EVENT_LINE } else { EVENTS_TOP };
+            canvas.text(name, (x_of_name, y), Anchor::Middle, INK);
+        }
         let y = if line == 0 { EVENTS_TOP + EVENT_LINE } else { EVENTS_TOP };
-        canvas.text(event.action.name(), (x_of_name, y), Anchor::Middle, INK);
         canvas.dashed(&[(x, y + 10.0), (x, bottom)], 4.0, 3.0, MUTED, 1.2);
     }
 }
@@ -144,17 +155,27 @@ fn draw_panel(
     #[allow(clippy::cast_precision_loss)]
     let edges = |index: usize| (seconds.at(index as f64 * length), seconds.at((index + 1) as f64 * length));
     let middle = |index: usize| f64::midpoint(edges(index).0, edges(index).1);
+    for (index, longest) in longest(result) {
+        canvas.point((seconds.at(index * length), vertical.at(millis(longest))), MUTED);
+    }
     let mut line = Vec::new();
     for (index, bin) in result.bins.iter().enumerate() {
-        if let Some(max) = bin.max_ns {
-            canvas.point((middle(index), vertical.at(millis(max))), MUTED);
-        }
         match bin.p50_ns {
             Some(p50) => line.push((middle(index), vertical.at(millis(p50)))),
             None => draw_line(canvas, &std::mem::take(&mut line), colour),
         }
     }
     draw_line(canvas, &line, colour);
+    let middle_of = |it: &TimelineInterval| seconds.at(seconds_of(u64::midpoint(it.from_ns, it.to_ns)));
+    let p99: Vec<_> = result.intervals.iter().map(|it| Some((middle_of(it), it.p99_ns?))).collect();
+    for run in p99.split(Option::is_none) {
+        let run: Vec<_> = run.iter().flatten().map(|(x, p99)| (*x, vertical.at(millis(*p99)))).collect();
+        match run.as_slice() {
+            [] => {}
+            [only] => canvas.point(*only, colour),
+            points => canvas.dashed(points, 4.0, 3.0, colour, 1.6),
+        }
+    }
     if let Some(largest) = largest_rate {
         let upper = upper + CURVE_HEIGHT + RATE_GAP;
         let rates = Axis::linear(std::iter::once(*largest), upper + RATE_HEIGHT - RATE_GAP, upper);
@@ -205,14 +226,28 @@ fn draw_line(canvas: &mut Canvas<'_>, points: &[(f64, f64)], colour: plotters::s
     }
 }
 
+/// The longest response times of the bins, of several together where there are many, each with the middle of its bins.
+#[allow(clippy::cast_precision_loss)]
+fn longest(result: &TimelineResult) -> impl Iterator<Item = (f64, u64)> {
+    let together = result.bins.len().div_ceil(MAX_DOTS).max(1);
+    let chunks = result.bins.chunks(together).enumerate();
+    chunks.filter_map(move |(index, bins)| {
+        let longest = bins.iter().filter_map(|bin| bin.max_ns).max()?;
+        Some(((index * together) as f64 + bins.len() as f64 / 2.0, longest))
+    })
+}
+
 /// What became of the calls, in a line.
 #[allow(clippy::cast_precision_loss)]
 fn summary(result: &TimelineResult) -> String {
     let count = |calls: u64| text::thousands(calls as f64);
+    let (lost, calls, late) = (result.lost(), result.counts().slots, result.late());
+    if !result.stages.is_empty() {
+        return format!("{} of {} calls without a right answer", count(lost), count(calls));
+    }
     let level = result.level_again_ns().map_or_else(
         || "not recovered".to_owned(),
         |ns| format!("recovered after {} ms", count(ns / 1_000_000)),
     );
-    let (lost, calls, late) = (result.lost(), result.counts().slots, result.late());
     format!("{} of {} lost, {} late; {level}", count(lost), count(calls), count(late))
 }

@@ -9,6 +9,7 @@ mod page;
 mod panels;
 mod records;
 mod simulation;
+pub(crate) mod staged;
 mod statements;
 mod svg;
 mod sweeps;

@@ -38,7 +38,7 @@ fn result(name: &str, block: u32, waits: bool) -> TimelineResult {
             _ => right,
         }
     };
-    let length = u64::try_from(planned.timeline.length.as_millis() / 100).unwrap();
+    let length = u64::try_from(planned.timeline.length().as_millis() / 100).unwrap();
     TimelineResult {
         events: vec![event(Action::KillServer, 1_000), event(Action::StartServer, 3_000)],
         servers: vec![ServerCalls { calls: Some(1_900 + u64::from(block)) }],
