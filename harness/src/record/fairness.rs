@@ -25,6 +25,9 @@ pub struct Fairness {
     pub reused: Option<bool>,
     /// How messages are compressed on the way.
     pub compression: String,
+    /// What was negotiated for TLS; absent without TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsFacts>,
     /// How connections are encrypted.
     pub encryption: String,
     /// The version of HTTP; absent for other protocols.
@@ -33,6 +36,15 @@ pub struct Fairness {
     /// The delivery settings of the broker; absent for protocols without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broker: Option<BrokerTerms>,
+}
+
+/// What a client and the server, or the broker, negotiated in a handshake with the settings of all connections.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TlsFacts {
+    /// The version, such as `TLS 1.3`.
+    pub version: String,
+    /// The cipher suite, by its name at IANA.
+    pub cipher: String,
 }
 
 /// What a process of a stack ran with.

@@ -37,7 +37,7 @@ pub use codec::{CodecTime, CodecTrial};
 pub use contention::{MAX_TAKEN_SHARE, MAX_UNDISTURBED_SHARE};
 pub use counts::CallCounts;
 pub use deliveries::{Deliveries, WireOfWay};
-pub use fairness::{BrokerTerms, Fairness, Library, Process, SocketFacts};
+pub use fairness::{BrokerTerms, Fairness, Library, Process, SocketFacts, TlsFacts};
 pub use file::{RECORD_FILE, RecordError, prepare_folder, read, read_from_log, write_atomically};
 pub use histogram::{HistogramError, Latency};
 pub use judgement::{AuditCheck, CheckName, Label, Status};

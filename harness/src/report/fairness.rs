@@ -290,6 +290,7 @@ mod tests {
             multiplexes: stack == "zerorpc",
             reused: Some(true),
             compression: "none".to_owned(),
+            tls: None,
             encryption: "none".to_owned(),
             http: stack.starts_with("rest").then(|| "HTTP/1.1".to_owned()),
             broker: None,

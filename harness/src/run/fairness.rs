@@ -1,7 +1,7 @@
 //! The facts for the fairness table, which shows where a comparison is uneven. As far as possible they are read from the
 //! process, its sockets, the broker, or the constants that client and server use themselves.
 
-use crate::record::{BrokerTerms, Fairness, Library, Process};
+use crate::record::{BrokerTerms, Fairness, Library, Process, TlsFacts};
 use crate::stacks::libraries::version;
 use crate::stacks::{CertificateCheck, DeliveryTerms, Destination, Driver, End, Runtime, Stack};
 use crate::trial::{CLIENT_RUNTIME, TrialContext};
@@ -13,6 +13,8 @@ pub struct Observed {
     pub reused: Option<bool>,
     /// How many threads the server's process had.
     pub threads: Option<u32>,
+    /// What was negotiated for TLS; `None` without TLS.
+    pub tls: Option<TlsFacts>,
     /// The broker's name and version.
     pub broker: Option<String>,
 }
@@ -47,17 +49,25 @@ pub fn collect(
         multiplexes: stack.multiplexes,
         reused: observed.reused,
         compression: COMPRESSION.to_owned(),
-        encryption: stack
-            .protocol
-            .certificate_check(destination)
-            .map_or(NO_ENCRYPTION, CertificateCheck::title)
-            .to_owned(),
+        encryption: encryption(stack.protocol.certificate_check(destination), observed.tls.as_ref()),
+        tls: observed.tls,
         // The HTTP version of a reference server is not known.
         http: stack.protocol.http_version(&context.server.protocol).filter(|_| stack.reference().is_none()),
         broker: stack
             .protocol
             .delivery_terms(stack, destination, &context.server.protocol)
             .map(|terms| broker_terms(terms, is_target, observed.broker)),
+    }
+}
+
+/// How connections are encrypted whose certificates are checked by `check`, in words.
+fn encryption(check: Option<CertificateCheck>, tls: Option<&TlsFacts>) -> String {
+    match (check.map(CertificateCheck::title), tls) {
+        (None, _) => NO_ENCRYPTION.to_owned(),
+        (Some(title), None) => title.to_owned(),
+        (Some(title), Some(TlsFacts { version, cipher })) => {
+            title.replacen("TLS", &format!("{version} ({cipher})"), 1)
+        }
     }
 }
 

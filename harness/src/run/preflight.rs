@@ -4,12 +4,12 @@ use calculator::conformance::{self, Level, Outcome, Profile};
 use calculator::{ClientOptions, Deadline, Method};
 
 use crate::load::{Operation, OwnName};
-use crate::record::{CapturedCall, Check, Fairness, SocketFacts, Wire, WireOfWay};
+use crate::record::{CapturedCall, Check, Fairness, SocketFacts, TlsFacts, Wire, WireOfWay};
 use crate::run::capture;
 use crate::run::fairness::{self, Observed};
 use crate::run::ledger;
 use crate::run::own_probe;
-use crate::stacks::{Stack, Way};
+use crate::stacks::{Stack, Way, negotiated};
 use crate::trial::{BrokerLocation, RunningServer, TrialContext, TrialError};
 
 /// The findings about a stack.
@@ -156,6 +156,9 @@ pub fn inspect(
                     sockets = counted.sockets;
                 }
             }
+            observed.tls = negotiated(stack, &location.destination, timeout)
+                .await
+                .map(|session| TlsFacts { version: session.version, cipher: session.cipher });
             if stack.needs_broker() {
                 observed.broker =
                     stack.protocol.broker_product(location.destination.url.clone(), timeout).await;

@@ -45,7 +45,7 @@ pub use peer_end::{HALF_CLOSED_TIMEOUT, PIPELINED_CHECK_INTERVAL, PeerEnd};
 pub use scheme::Scheme;
 pub use socket_file::{SocketFile, remove_socket_files};
 pub use stream::{Stream, connect};
-pub use tls::{TlsConnector, TlsError, TlsStream, Trust};
+pub use tls::{TlsConnector, TlsError, TlsSession, TlsStream, Trust};
 
 /// The crate that parses URLs, so that others use the same version.
 pub use url;

@@ -9,7 +9,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, ProtocolVersion, RootCertStore, SignatureScheme,
+};
 use tokio::net::TcpStream;
 
 use crate::Endpoint;
@@ -57,6 +59,30 @@ pub enum TlsError {
 #[derive(Debug, thiserror::Error)]
 #[error("the server closed the connection during the TLS handshake: it may not speak TLS")]
 struct HandshakeEnded;
+
+/// What a handshake has negotiated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsSession {
+    /// The version, such as `TLS 1.3`.
+    pub version: String,
+    /// The cipher suite, by its name at IANA, such as `TLS_AES_256_GCM_SHA384`.
+    pub cipher: String,
+}
+
+impl TlsSession {
+    fn of(stream: &TlsStream) -> Self {
+        let (_, session) = stream.get_ref();
+        let version = match session.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => "TLS 1.3".to_owned(),
+            Some(ProtocolVersion::TLSv1_2) => "TLS 1.2".to_owned(),
+            other => format!("{other:?}"),
+        };
+        let cipher = session.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite()));
+        // The library has another prefix for the suites of TLS 1.3.
+        let cipher = cipher.unwrap_or_default().replacen("TLS13_", "TLS_", 1);
+        TlsSession { version, cipher }
+    }
+}
 
 /// Connects over TLS 1.3 or 1.2. Cheap to clone.
 ///
@@ -112,13 +138,18 @@ impl TlsConnector {
                 error
             }
         })?;
-        let (_, session) = stream.get_ref();
-        tracing::debug!(
-            version = ?session.protocol_version(),
-            cipher = ?session.negotiated_cipher_suite().map(|suite| suite.suite()),
-            "TLS handshake completed"
-        );
+        let TlsSession { version, cipher } = TlsSession::of(&stream);
+        tracing::debug!(version, cipher, "TLS handshake completed");
         Ok(stream)
+    }
+
+    /// Connects to `endpoint` like [`Self::connect`], and closes the connection after the handshake. Returns what was negotiated: the
+    /// same as for every connection of a client with this connector, whichever library opens it.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub async fn negotiate(&self, endpoint: &Endpoint) -> io::Result<TlsSession> {
+        self.connect(endpoint).await.map(|stream| TlsSession::of(&stream))
     }
 }
 
