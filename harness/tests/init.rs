@@ -249,3 +249,34 @@ fn names_of_a_hostile_server_are_escaped_and_a_long_listing_is_cut() {
     assert!(!text.contains('\u{1b}') && !said.contains('\u{1b}'));
     assert_eq!(found[0]["path"].as_str(), Some("/a"));
 }
+
+#[test]
+fn a_grpc_server_lists_its_methods_by_reflection_and_they_are_measured_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(&mut rpcbench(&["serve", "grpc"]));
+    let url = server.url();
+    let said = init(folder.path(), &[&url]).with(0, &[]).out.join("\n");
+    assert!(said.contains("operations of grpc, listed by server reflection"), "{said}");
+    let found = operations(folder.path());
+    let add = found.iter().find(|it| it["name"].as_str() == Some("rpcbench.calculator_add")).unwrap();
+    assert_eq!(add["method"].as_str(), Some("rpcbench.Calculator/Add"));
+    assert_eq!(add["params"]["x"]["int"].as_integer(), Some(1));
+    // Streams, health checks and server reflection itself are left out.
+    assert!(
+        names(&found).iter().all(|name| !name.contains("count") && !name.contains("health")),
+        "{found:?}"
+    );
+
+    let wanted =
+        ["--method", "rpcbench.Calculator/Add", "--method", "rpcbench.Calculator/Multiply", "--force"];
+    init(folder.path(), &[&[url.as_str()], &wanted[..]].concat()).with(0, &[]);
+    let target = format!("grpc={url}");
+    let run = ["run", "my.toml", "--target", &target, "--blocks", "1", "--seconds", "0.05", "--out", "out"];
+    let ended = finish(rpcbench(&run).current_dir(folder.path()));
+    assert!(ended.status.code().is_some_and(|code| matches!(code, 0 | 4)), "{:?}", ended.err);
+    let record = rpcbench::record::read(&folder.path().join("out")).unwrap();
+    for trial in &record.trials {
+        assert!(trial.counts.right > 0 && trial.counts.errors() == 0, "{:?}", trial.counts);
+        assert_eq!(trial.operations.len(), 2);
+    }
+}

@@ -18,9 +18,9 @@ use crate::stacks::{Destination, PROTOCOLS, ProtocolRef, Stack, revealed};
 /// Ask a server which methods it has, and write a scenario that measures them
 ///
 /// XML-RPC servers are asked by system.listMethods and methodSignature, JSON-RPC servers by rpc.discover (OpenRPC) or
-/// system.listMethods, zerorpc servers by _zerorpc_inspect, REST servers for their OpenAPI document. Servers of AMQP and NATS
-/// cannot list methods: name them with --method. Arguments are the examples that the server gives, or guesses by their type.
-/// Methods that seem to change data are commented out.
+/// system.listMethods, zerorpc servers by _zerorpc_inspect, REST servers for their OpenAPI document, gRPC servers by server
+/// reflection. Servers of AMQP and NATS cannot list methods: name them with --method. Arguments are the examples that the
+/// server gives, or guesses by their type. Methods that seem to change data are commented out.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   rpcbench init http://127.0.0.1:8000/                        # finds out whether it is REST, XML-RPC or JSON-RPC

@@ -78,8 +78,7 @@ impl Listing {
     /// The listing without the methods that servers have for listing others and for several calls at once.
     #[must_use]
     pub fn without_built_in(mut self) -> Self {
-        let is_built_in =
-            |name: &str| ["system.", "rpc.", "_zerorpc_"].iter().any(|prefix| name.starts_with(prefix));
+        let is_built_in = |name: &str| BUILT_IN.iter().any(|prefix| name.starts_with(prefix));
         // Resources of REST may have any name.
         self.methods.retain(|method| method.request.is_some() || !is_built_in(&method.name));
         self
@@ -128,6 +127,9 @@ impl MethodDescription {
         }
     }
 }
+
+/// How the names of methods begin that servers have for listing others, for several calls at once, and for their health.
+const BUILT_IN: [&str; 5] = ["system.", "rpc.", "_zerorpc_", "grpc.reflection.", "grpc.health."];
 
 /// The first words of names of methods that change something.
 const CHANGING: &[&str] = &[
@@ -254,7 +256,14 @@ mod tests {
 
     #[test]
     fn methods_that_list_others_are_left_out() {
-        let names = ["system.listMethods", "rpc.discover", "_zerorpc_ping", "get_order", "system"];
+        let names = [
+            "system.listMethods",
+            "rpc.discover",
+            "_zerorpc_ping",
+            "grpc.health.v1.Health/Check",
+            "get_order",
+            "system",
+        ];
         let methods = names.map(|name| MethodDescription::named(name, "")).to_vec();
         let kept = Listing { source: String::new(), methods }.without_built_in();
         let kept: Vec<_> = kept.methods.iter().map(|method| method.name.as_str()).collect();

@@ -1,13 +1,13 @@
 //! gRPC: Protocol Buffers over HTTP/2.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use calculator::{Calculator, Call, CallError, Deadline, Value};
+use calculator::{Calculator, Call, CallError, ClientOptions, Deadline, Value};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use grpc::{H2Client, ReflectedClient, TonicClient};
+use grpc::{AnyClient, H2Client, ReflectedClient};
 
 use super::anatomy::{Anatomy, measure};
 use super::destination::Destination;
@@ -19,13 +19,16 @@ use super::options::Options;
 use super::protocol::{Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, ServerSettings, Serving};
-use crate::discovery::{Listing, MethodDescription};
+use crate::discovery::{Argument, Arguments, Listing, MethodDescription, ValueSource};
 
 /// Protocol Buffers over HTTP/2.
 pub(super) struct Grpc;
 
 const TONIC: End = End::new("tonic", &["tonic", "hyper", "h2", "tokio"]);
 const H2: End = End::new("h2", &["h2", "tokio"]);
+
+/// How a server is asked for its methods.
+const SOURCE: &str = "server reflection";
 
 static PYTHON: Reference =
     Reference { options: definitions, ..reference!("grpcio", "grpc_server.py", &[], "threads") };
@@ -76,7 +79,7 @@ impl Protocol for Grpc {
             .multiplexing()
         };
         let tonic = |destination: Destination, options| async move {
-            TonicClient::connect(&destination.url, &options).await
+            AnyClient::connect(&destination.url, &options).await
         };
         vec![
             Stack::new(self, "grpc", Role::Default, TONIC, tonic).served_by(TONIC, serve).multiplexing(),
@@ -92,6 +95,10 @@ impl Protocol for Grpc {
         call: &Call,
         result: &Value,
     ) -> Result<[Anatomy; 2], CallError> {
+        // The messages of other services are those of their definitions.
+        if call.method.contains('/') {
+            return Err(CallError::unknown_method(&call.method));
+        }
         use grpc::wire::{encode_arguments, encoded_len};
         let lengths = [encode_arguments(call)?.len(), encoded_len(result)?];
         measure(call, result, lengths, encoded_len)
@@ -99,6 +106,23 @@ impl Protocol for Grpc {
 
     fn dissect(&self, leg: Leg, bytes: &[u8]) -> Option<Vec<Part>> {
         dissection::http2::parts(bytes, |body| dissection::protobuf::message(body, leg.message))
+    }
+
+    /// Lists the methods of all services by server reflection, except those with streams: a call of a scenario has one answer.
+    fn list_methods<'a>(
+        &'a self,
+        _: &'static Stack,
+        destination: &'a Destination,
+        timeout: Duration,
+    ) -> BoxFuture<'a, Result<Option<Listing>, CallError>> {
+        async move {
+            let options = ClientOptions { timeout, ..ClientOptions::default() };
+            let client = ReflectedClient::connect(&destination.url, &options).await?;
+            let methods = Deadline::new(timeout).within(Instant::now(), client.methods()).await?;
+            let methods = methods.into_iter().filter(|method| !method.has_streams).map(described).collect();
+            Ok(Some(Listing { source: SOURCE.to_owned(), methods }))
+        }
+        .boxed()
     }
 
     /// Calls a method of the calculator. A method `PACKAGE.SERVICE/METHOD` of any other service is called as the server
@@ -125,7 +149,7 @@ impl Protocol for Grpc {
                 let methods = methods.iter();
                 let described =
                     methods.map(|method| MethodDescription::named(&method.name, &method.signature));
-                let source = "server reflection".to_owned();
+                let source = SOURCE.to_owned();
                 print(Output::Text(method_list::table(&Listing { source, methods: described.collect() })));
                 return Ok(());
             }
@@ -139,6 +163,13 @@ impl Protocol for Grpc {
         }
         .boxed()
     }
+}
+
+/// What [`Protocol::list_methods`] says of `method`.
+fn described(method: grpc::MethodDescription) -> MethodDescription {
+    let argument = |(name, value)| Argument { name, value, source: ValueSource::Guess };
+    let arguments = Arguments::Named(method.fields.into_iter().map(argument).collect());
+    MethodDescription { arguments, ..MethodDescription::named(method.name, method.signature) }
 }
 
 async fn serve(context: ServeContext) -> Result<Serving, ServeError> {

@@ -28,7 +28,7 @@ pub mod status;
 pub mod timeout;
 pub mod wire;
 
-pub use client::{H2Client, MethodDescription, ReflectedClient, Replies, TonicClient};
+pub use client::{AnyClient, H2Client, MethodDescription, ReflectedClient, Replies, TonicClient};
 pub use headers::read_status;
 pub use names::{SERVICE, method_path};
 pub use server::Server;

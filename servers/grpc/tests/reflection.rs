@@ -4,9 +4,9 @@
 
 mod common;
 
-use calculator::{Call, CallError, ClientOptions, ErrorKind, Value, json};
+use calculator::{Call, CallError, Client, ClientOptions, ErrorKind, Value, json};
 use common::Running;
-use grpc::ReflectedClient;
+use grpc::{AnyClient, ReflectedClient};
 
 async fn replies(client: &ReflectedClient, call: &Call) -> Result<Vec<String>, CallError> {
     let mut replies = client.call(call).await?;
@@ -98,4 +98,34 @@ async fn a_stream_has_all_its_items_and_ends() {
     assert!(endless.next().await.unwrap().is_some());
     drop(endless);
     server.assert_serves().await;
+}
+
+#[tokio::test]
+async fn requests_have_values_for_their_fields_that_one_client_sends_beside_typed_calls() {
+    let server = Running::calculator().await;
+    let options = ClientOptions::default();
+    let reflected = ReflectedClient::connect(&server.url, &options).await.unwrap();
+    let methods = reflected.methods().await.unwrap();
+    let method = |name: &str| methods.iter().find(|method| method.name == name).unwrap();
+    let add = method("rpcbench.Calculator/Add");
+    assert_eq!(serde_json::to_string(&add.fields).unwrap(), r#"{"x":{"int":1},"y":{"int":1}}"#);
+    assert!(!add.has_streams && method("rpcbench.Calculator/Count").has_streams);
+    assert_eq!(
+        serde_json::to_string(&method("grpc.health.v1.Health/Check").fields).unwrap(),
+        r#"{"service":"text"}"#
+    );
+
+    let client = AnyClient::connect(&server.url, &options).await.unwrap();
+    // The second time, the method is known already.
+    for _ in 0..2 {
+        let call = with_json("rpcbench.Calculator/Add", &serde_json::to_string(&add.fields).unwrap());
+        let sum = client.call(&call).await.unwrap();
+        assert_eq!(sum, Value::map(vec![("int".into(), "2".into())]));
+    }
+    assert_eq!(client.call(&Call::positional("add", [2.into(), 3.into()])).await, Ok(Value::Int(5)));
+    for (limit, expected) in [("2", "more than one reply"), ("0", "no reply")] {
+        let count = with_json("rpcbench.Calculator/Count", &format!(r#"{{"limit":{{"int":{limit}}}}}"#));
+        let error = client.call(&count).await.unwrap_err();
+        assert!(error.kind == ErrorKind::Malformed && error.to_string().contains(expected), "{error}");
+    }
 }

@@ -1,6 +1,8 @@
 //! The clients.
 
+mod any;
 mod checked;
+mod example;
 mod h2;
 mod reflected;
 mod tonic;
@@ -8,6 +10,7 @@ mod tonic;
 use calculator::{Call, CallError, ErrorKind, Method};
 use net::Address;
 
+pub use self::any::AnyClient;
 pub use self::h2::H2Client;
 pub use self::reflected::{MethodDescription, ReflectedClient, Replies};
 pub use self::tonic::TonicClient;

@@ -1,6 +1,7 @@
 //! Calling any service whose server describes it by server reflection.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
 
 use ::tonic::client::Grpc;
 use ::tonic::codec::Streaming;
@@ -12,11 +13,13 @@ use http::uri::PathAndQuery;
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, MethodDescriptor};
 use prost_types::FileDescriptorProto;
+use serde_json::{Map, Value as Json};
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
 
 use super::checked::CheckedChannel;
+use super::example;
 use super::tonic::open;
 use super::unusable;
 use crate::codec::Encoded;
@@ -32,10 +35,14 @@ const REFLECTION: [&str; 2] = [
 const MAX_FILES: usize = 1_000;
 
 /// A method of a service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct MethodDescription {
     /// `PACKAGE.SERVICE/METHOD`.
     pub name: String,
+    /// Whether it has a stream of requests or of replies.
+    pub has_streams: bool,
+    /// A value for each field of the request, in the JSON form of Protocol Buffers.
+    pub fields: Map<String, Json>,
     /// The types of the messages, as a definition has them: `AddRequest returns Value`.
     pub signature: String,
 }
@@ -49,7 +56,12 @@ impl MethodDescription {
         let request = messages(&method.input(), method.is_client_streaming());
         let reply = messages(&method.output(), method.is_server_streaming());
         let name = format!("{}/{}", method.parent_service().full_name(), method.name());
-        MethodDescription { name, signature: format!("{request} returns {reply}") }
+        MethodDescription {
+            name,
+            has_streams: method.is_client_streaming() || method.is_server_streaming(),
+            fields: example::fields(&method.input()),
+            signature: format!("{request} returns {reply}"),
+        }
     }
 }
 
@@ -58,15 +70,22 @@ impl MethodDescription {
 pub struct ReflectedClient {
     grpc: Grpc<CheckedChannel>,
     limits: Limits,
+    /// The methods that were called, as the server described them.
+    methods: Mutex<HashMap<String, MethodDescriptor>>,
 }
 
 impl ReflectedClient {
+    /// A client over `grpc`, a channel that is open.
+    pub(super) fn over(grpc: Grpc<CheckedChannel>, limits: Limits) -> Self {
+        ReflectedClient { grpc, limits, methods: Mutex::default() }
+    }
+
     /// Connects to the server at `url`, `grpc://HOST:PORT` or `unix:///SOCKET`.
     ///
     /// # Errors
     /// As [`TonicClient::connect`](super::TonicClient::connect).
     pub async fn connect(url: &str, options: &ClientOptions) -> Result<Self, CallError> {
-        Ok(ReflectedClient { grpc: open(url, options).await?, limits: options.limits })
+        Ok(ReflectedClient::over(open(url, options).await?, options.limits))
     }
 
     /// The methods of all services of the server.
@@ -92,17 +111,44 @@ impl ReflectedClient {
     /// [`ErrorKind::UnknownMethod`] if the server does not describe the method, [`ErrorKind::InvalidArguments`] for arguments
     /// that are not fields of its message, and the errors of the call.
     pub async fn call(&self, call: &Call) -> Result<Replies, CallError> {
-        let unknown = || CallError::unknown_method(&call.method);
-        let (service, name) = call.method.rsplit_once('/').ok_or_else(unknown)?;
-        let service = self.describe(service).await?.get_service_by_name(service).ok_or_else(unknown)?;
-        let method = service.methods().find(|method| method.name() == name).ok_or_else(unknown)?;
+        let method = self.method(&call.method).await?;
         let message = encode(&method, &call.params)?;
-        let path = format!("/{}/{name}", service.full_name()).parse().map_err(unusable)?;
+        let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
+        let path = path.parse().map_err(unusable)?;
         let mut grpc = self.ready().await?;
         // A method with one reply is the same on the wire as one with several.
         let reply = grpc.server_streaming(Request::new(message), path, Encoded).await;
         let messages = reply.map_err(|status| client_error(&status))?.into_inner();
         Ok(Replies { messages, kind: method.output(), limits: self.limits })
+    }
+
+    /// Calls a method like [`Self::call`] that has one reply, and waits for that.
+    ///
+    /// # Errors
+    /// As [`Self::call`], and [`ErrorKind::Malformed`] for a method with another number of replies.
+    pub async fn only(&self, call: &Call) -> Result<Value, CallError> {
+        let malformed = |message: &str| CallError::new(ErrorKind::Malformed, message);
+        let mut replies = self.call(call).await?;
+        let reply = replies.next().await?.ok_or_else(|| malformed("there is no reply"))?;
+        match replies.next().await? {
+            None => Ok(reply),
+            Some(_) => Err(malformed("the method has more than one reply")),
+        }
+    }
+
+    /// The method `PACKAGE.SERVICE/METHOD`, about which the server is asked once.
+    async fn method(&self, name: &str) -> Result<MethodDescriptor, CallError> {
+        let known = self.methods.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        if let Some(method) = known {
+            return Ok(method);
+        }
+        let unknown = || CallError::unknown_method(name);
+        let (service, last) = name.rsplit_once('/').ok_or_else(unknown)?;
+        let service = self.describe(service).await?.get_service_by_name(service).ok_or_else(unknown)?;
+        let method = service.methods().find(|method| method.name() == last).ok_or_else(unknown)?;
+        let mut methods = self.methods.lock().unwrap_or_else(PoisonError::into_inner);
+        methods.insert(name.to_owned(), method.clone());
+        Ok(method)
     }
 
     /// The description of the service or message `symbol`, with everything that it refers to.

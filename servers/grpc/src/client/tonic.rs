@@ -49,6 +49,11 @@ impl TonicClient {
         })
     }
 
+    /// A handle of the channel.
+    pub(super) fn channel(&self) -> Grpc<CheckedChannel> {
+        self.grpc.clone()
+    }
+
     async fn exchange(&self, call: &Call) -> Result<Value, CallError> {
         let mut request = Request::new(wire::encode_arguments(call)?);
         request.metadata_mut().insert(timeout::HEADER, self.timeout.clone());
