@@ -1,6 +1,7 @@
 //! A call: a method and its arguments, as native values.
 
 use std::borrow::Cow;
+use std::{iter, slice, vec};
 
 use crate::value::keep_last_of_each_name;
 use crate::{CallError, ErrorKind, Text, Value};
@@ -139,6 +140,19 @@ impl Params {
         }
     }
 
+    /// Creates the arguments with these numbers, counted from 0 in the order of the parameters `names`, each of which has one at
+    /// most. Arguments without a gap before them are positional.
+    #[must_use]
+    pub fn from_numbered(mut found: Vec<(usize, Value)>, names: &[&'static str]) -> Self {
+        found.sort_unstable_by_key(|(number, _)| *number);
+        let is_positional = found.iter().enumerate().all(|(i, (number, _))| i == *number);
+        if is_positional {
+            return Params::Positional(found.into_iter().map(|(_, value)| value).collect());
+        }
+        let named = |(number, value)| Some((Text::from(*names.get::<usize>(number)?), value));
+        Params::Named(found.into_iter().filter_map(named).collect())
+    }
+
     /// Assigns the arguments to the parameters `names` of `method`, and returns them in that order.
     ///
     /// # Errors
@@ -189,6 +203,58 @@ impl Call {
     ) -> Self {
         Call { method: method.into(), params: Params::named(members.into_iter().collect()) }
     }
+
+    /// The arguments with the numbers of their parameters, counted from 0, in this order: for protocols that send numbers
+    /// instead of names. Of a method that is not the calculator's, any number of arguments has numbers.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArguments`] for more arguments than the method has parameters, for a name that is not that of a
+    /// parameter, and for names where the parameters are not known.
+    pub fn numbered_arguments(&self) -> Result<NumberedArguments<'_>, CallError> {
+        let name = &self.method;
+        let invalid = |message: String| Err(CallError::new(ErrorKind::InvalidArguments, message));
+        match (&self.params, Method::from_name(name)) {
+            (Params::Positional(values), Some(method)) if values.len() > method.params().len() => {
+                let (takes, given) = (method.params().len(), values.len());
+                invalid(format!("{name}() takes {takes} argument(s) but {given} were given"))
+            }
+            (Params::Positional(values), _) => Ok(NumberedArguments::Positional(values.iter().enumerate())),
+            (Params::Named(members), Some(method)) => {
+                let mut numbered = Vec::with_capacity(members.len());
+                for (given, value) in members {
+                    let Some(number) = method.params().iter().position(|parameter| parameter == given) else {
+                        return invalid(format!("{name}() got an unexpected argument '{given}'"));
+                    };
+                    numbered.push((number, value));
+                }
+                numbered.sort_unstable_by_key(|(number, _)| *number);
+                Ok(NumberedArguments::Named(numbered.into_iter()))
+            }
+            (Params::Named(_), None) => {
+                invalid(format!("the parameters of {name} are not known; give the arguments by position"))
+            }
+        }
+    }
+}
+
+/// The arguments of a call, with the numbers of their parameters.
+#[derive(Clone, Debug)]
+pub enum NumberedArguments<'a> {
+    /// By position.
+    Positional(iter::Enumerate<slice::Iter<'a, Value>>),
+    /// By name.
+    Named(vec::IntoIter<(usize, &'a Value)>),
+}
+
+impl<'a> Iterator for NumberedArguments<'a> {
+    type Item = (usize, &'a Value);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            NumberedArguments::Positional(values) => values.next(),
+            NumberedArguments::Named(values) => values.next(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -210,6 +276,36 @@ mod tests {
             assert_eq!(error.kind, ErrorKind::InvalidArguments);
             assert!(error.message.contains(word), "{}", error.message);
         }
+    }
+
+    #[test]
+    fn arguments_have_the_numbers_of_their_parameters() {
+        let (x, y) = (Value::Int(7), Value::Int(2));
+        let numbers = |call: &Call| -> Result<Vec<(usize, Value)>, ErrorKind> {
+            let numbered = call.numbered_arguments().map_err(|error| error.kind)?;
+            Ok(numbered.map(|(number, value)| (number, value.clone())).collect())
+        };
+        let both = vec![(0, x.clone()), (1, y.clone())];
+        let named = Call::named("divide", [("y".into(), y.clone()), ("x".into(), x.clone())]);
+        assert_eq!(numbers(&named), Ok(both.clone()));
+        assert_eq!(numbers(&Call::positional("divide", [x.clone(), y.clone()])), Ok(both.clone()));
+        let third = Call::positional("nosuch", [x.clone(), y.clone(), Value::Null]);
+        assert_eq!(numbers(&third).unwrap()[2], (2, Value::Null));
+        for refused in [
+            Call::positional("add", [x.clone(), y.clone(), Value::Null]),
+            Call::named("add", [("x".into(), x.clone()), ("z".into(), y.clone())]),
+            Call::named("nosuch", [("x".into(), x.clone())]),
+        ] {
+            assert_eq!(numbers(&refused), Err(ErrorKind::InvalidArguments), "{refused:?}");
+        }
+
+        let names = ["x", "y"];
+        let reversed = both.into_iter().rev().collect();
+        assert_eq!(Params::from_numbered(reversed, &names), Params::Positional(vec![x, y.clone()]));
+        // A gap shows that the first argument is missing.
+        let second = Params::from_numbered(vec![(1, y.clone())], &names);
+        assert_eq!(second, Params::Named(vec![("y".into(), y)]));
+        assert_eq!(Params::from_numbered(vec![], &names), Params::Positional(vec![]));
     }
 
     #[test]

@@ -13,6 +13,10 @@ use crate::{Call, CallError, ErrorKind, Limits, Value};
 /// protocol.
 pub type CallFuture<'a> = Pin<Box<dyn Future<Output = Result<Value, CallError>> + Send + 'a>>;
 
+/// The future of a batch: the results of its calls, in their order.
+pub type BatchFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<Vec<Result<Value, CallError>>, CallError>> + Send + 'a>>;
+
 /// A client with one connection. Whether it supports several calls in flight at a time depends on the implementation.
 pub trait Client: Send + Sync {
     /// Encodes `call`, sends it, waits for the reply and decodes it.
@@ -23,6 +27,12 @@ pub trait Client: Send + Sync {
     /// # Errors
     /// The error that the server reported, or the reason why there is no reply, classified by [`ErrorKind`].
     fn call<'a>(&'a self, call: &'a Call) -> CallFuture<'a>;
+
+    /// Sends `calls` in one message and waits for their results, if the protocol has such messages: batches in JSON-RPC,
+    /// `system.multicall` in XML-RPC. `None` where it has none. The future fails if the message as a whole does.
+    fn call_batch<'a>(&'a self, _calls: &'a [Call]) -> Option<BatchFuture<'a>> {
+        None
+    }
 }
 
 /// The options that the clients of all protocols have.

@@ -27,8 +27,8 @@ mod time;
 mod value;
 mod work;
 
-pub use call::{Call, Method, Params};
-pub use client::{CallFuture, Client, ClientOptions, Deadline};
+pub use call::{Call, Method, NumberedArguments, Params};
+pub use client::{BatchFuture, CallFuture, Client, ClientOptions, Deadline};
 pub use dispatch::{Dispatcher, Executor, ExecutorParseError};
 pub use duration::{DurationParseError, parse_duration, parse_duration_above_zero};
 pub use error::{CallError, ErrorKind, Remote};

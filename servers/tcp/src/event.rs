@@ -1,10 +1,11 @@
 //! The same messages on Tokio: an event loop waits for all connections at once, instead of a thread for each.
 //!
-//! With many callers this is the floor of stacks that are driven by events. A wake-up reads once from each connection that
-//! has something to read, and the replies to what it read are written at once.
+//! With many callers this is the floor of stacks that are driven by events.
 
-mod client;
-mod server;
+use crate::fixed::Fixed;
 
-pub use client::Client;
-pub use server::Server;
+/// A client with one connection and one call at a time.
+pub type Client = framed::Client<Fixed>;
+
+/// A server with a task for each connection.
+pub type Server = framed::Server<Fixed>;

@@ -13,28 +13,17 @@
 
 mod client;
 pub mod event;
-mod inbox;
+mod fixed;
 #[cfg(feature = "libzmq")]
 pub mod libzmq;
 mod server;
 pub mod wire;
 
-use net::{DRAIN_TIMEOUT, Scheme};
+use net::Scheme;
 
 pub use client::TcpClient;
+pub use fixed::Fixed;
 pub use server::Server;
 
 /// The schemes of URLs: `tcp://HOST:PORT` and `unix:///SOCKET`.
 pub const SCHEMES: [Scheme; 2] = [Scheme::TCP, Scheme::UNIX];
-
-/// Waits until the calls of a stopped server have `ended`, at most for [`DRAIN_TIMEOUT`]. Returns whether they have.
-async fn drain(ended: impl Future) -> bool {
-    let ended = tokio::time::timeout(DRAIN_TIMEOUT, ended).await.is_ok();
-    if !ended {
-        tracing::warn!(
-            "calls are still running {} s after the stop; their replies are lost",
-            DRAIN_TIMEOUT.as_secs()
-        );
-    }
-    ended
-}

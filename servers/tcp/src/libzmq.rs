@@ -11,14 +11,14 @@ use std::thread;
 use std::time::Duration;
 
 use calculator::{Call, CallError, CallFuture, ClientOptions, Dispatcher, ErrorKind, Limits, Value};
+use framed::{ClientState, drain, endpoint_of, recycle};
 use net::{Endpoint, Scheme};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use zmq::{Context, DEALER, DONTWAIT, Error, ROUTER, SNDMORE, Socket};
 
-use crate::client::{self, ClientState};
-use crate::inbox::recycle;
-use crate::{drain, wire};
+use crate::fixed::Fixed;
+use crate::{client, wire};
 
 /// The endpoint, inside the process of the server, at which its socket receives the message that stops it.
 const STOP: &str = "inproc://stop";
@@ -35,7 +35,7 @@ pub struct Client {
     options: ClientOptions,
     /// Without a socket after a failure, until the next call: a reply does not say which request it answers, and a late
     /// reply must not be mistaken for the reply to the next call.
-    state: Mutex<ClientState<Socket>>,
+    state: Mutex<ClientState<Fixed, Socket>>,
 }
 
 impl Client {
@@ -47,14 +47,14 @@ impl Client {
     // Async to match the client of every other protocol; the floor waits only for the kernel.
     #[allow(clippy::unused_async)]
     pub async fn connect(url: &str, options: &ClientOptions) -> Result<Self, CallError> {
-        let server = client::endpoint_of(url, &[Scheme::TCP])?;
+        let server = endpoint_of(url, &[Scheme::TCP])?;
         let state = Mutex::new(ClientState::new(open(&server, options)?));
         Ok(Client { server, options: options.clone(), state })
     }
 
     fn exchange(&self, call: &Call) -> Result<Value, CallError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let request = state.encode(call)?;
+        let (request, _) = state.encode(call)?;
         let socket = match state.connection.take() {
             Some(socket) => socket,
             None => open(&self.server, &self.options)?,

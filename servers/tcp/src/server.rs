@@ -8,13 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use calculator::{Dispatcher, Limits};
+use framed::{Inbox, drain, recycle};
 use net::blocking::{Listener, Stream};
 use net::{ACCEPT_PAUSE, Address, AnomalyCounter, Endpoint};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::inbox::{Inbox, recycle};
-use crate::{SCHEMES, drain, wire};
+use crate::fixed::Fixed;
+use crate::{SCHEMES, wire};
 
 /// A server of the floor. Calls are read, executed and answered on threads of the server, whatever runtime
 /// [`run`](Server::run) is awaited on.
@@ -194,7 +195,7 @@ fn start_thread(
 /// Answers one request after another until either end stops.
 fn serve(mut stream: &Stream, dispatcher: &Dispatcher, connections: &Connections) {
     let limits = &connections.limits;
-    let mut inbox = Inbox::new(limits.max_body);
+    let mut inbox = Inbox::<Fixed>::new(limits.max_body);
     let mut reply = Vec::new();
     while !connections.is_stopping() {
         let Some(request) = inbox.next() else {

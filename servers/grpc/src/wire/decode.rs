@@ -75,14 +75,7 @@ pub fn decode_arguments(
         }
         found.push((position, reader.value(bytes, limits.max_depth)?));
     }
-    found.sort_unstable_by_key(|(position, _)| *position);
-    let is_positional = found.iter().enumerate().all(|(i, (position, _))| i == *position);
-    Ok(if is_positional {
-        Params::Positional(found.into_iter().map(|(_, value)| value).collect())
-    } else {
-        let named = |(position, value): (usize, Value)| (Text::from(names[position]), value);
-        Params::Named(found.into_iter().map(named).collect())
-    })
+    Ok(Params::from_numbered(found, names))
 }
 
 /// Decodes the message `Value`, which is also the reply of every method.

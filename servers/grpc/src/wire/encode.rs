@@ -1,6 +1,6 @@
 //! Encoding.
 
-use calculator::{Call, CallError, ErrorKind, Method, Params, Text, Value};
+use calculator::{Call, CallError, ErrorKind, Value};
 use prost::encoding::{MAX_TAG, WireType, encode_key, encode_varint, encoded_len_varint, key_len};
 
 use super::field;
@@ -11,37 +11,11 @@ const KEY: usize = 1;
 /// Encodes the request message of `call`: its arguments.
 ///
 /// # Errors
-/// [`ErrorKind::InvalidArguments`] for arguments that the request has no fields for: more than the method has parameters,
-/// and names that are not those of parameters. Of a method that is not the calculator's, any number of arguments can be
-/// sent, but none by name. Otherwise as [`encode_value`].
+/// [`ErrorKind::InvalidArguments`] for arguments that the request has no fields for ([`Call::numbered_arguments`]). Otherwise
+/// as [`encode_value`].
 pub fn encode_arguments(call: &Call) -> Result<Vec<u8>, CallError> {
-    let name = &call.method;
-    let invalid = |message: String| Err(CallError::new(ErrorKind::InvalidArguments, message));
-    match (&call.params, Method::from_name(name)) {
-        (Params::Positional(values), Some(method)) if values.len() > method.params().len() => {
-            let (takes, given) = (method.params().len(), values.len());
-            invalid(format!("{name}() takes {takes} argument(s) but {given} were given"))
-        }
-        (Params::Positional(values), _) => encode_fields(|| (1..).zip(values)),
-        (Params::Named(members), Some(method)) => {
-            if let Some((unknown, _)) = members.iter().find(|member| numbered(method, member).is_none()) {
-                return invalid(format!("{name}() got an unexpected argument '{unknown}'"));
-            }
-            let mut fields: Vec<_> = members.iter().filter_map(|member| numbered(method, member)).collect();
-            fields.sort_unstable_by_key(|(number, _)| *number);
-            encode_fields(|| fields.iter().copied())
-        }
-        (Params::Named(_), None) => {
-            invalid(format!("the parameters of {name} are not known; give the arguments by position"))
-        }
-    }
-}
-
-/// A named argument of `method` with the number of its field; `None` if no parameter has the name.
-fn numbered(method: Method, (name, value): &(Text, Value)) -> Option<(u32, &Value)> {
-    let numbers = 1_u32..;
-    let (number, _) = numbers.zip(method.params()).find(|(_, parameter)| *parameter == name)?;
-    Some((number, value))
+    let number = |index: usize| u32::try_from(index).map_or(u32::MAX, |index| index.saturating_add(1));
+    encode_fields(call.numbered_arguments()?.map(|(index, value)| (number(index), value)))
 }
 
 /// Encodes the message `Value` of `value`, which is also the reply of every method.
@@ -66,13 +40,10 @@ pub fn encoded_len(value: &Value) -> Result<usize, CallError> {
 }
 
 /// Encodes a message whose fields are values. The fields are iterated over twice.
-fn encode_fields<'a, I>(fields: impl Fn() -> I) -> Result<Vec<u8>, CallError>
-where
-    I: Iterator<Item = (u32, &'a Value)>,
-{
+fn encode_fields<'a>(fields: impl Iterator<Item = (u32, &'a Value)> + Clone) -> Result<Vec<u8>, CallError> {
     let mut lengths = Lengths::default();
     let mut len = 0;
-    for (number, value) in fields() {
+    for (number, value) in fields.clone() {
         if number > MAX_TAG {
             return Err(CallError::new(ErrorKind::TooLarge, "a message has no fields for so many arguments"));
         }
@@ -80,7 +51,7 @@ where
     }
     let mut out = Vec::with_capacity(len);
     let mut encoder = Encoder { out: &mut out, lengths: lengths.0.iter() };
-    for (number, value) in fields() {
+    for (number, value) in fields {
         encoder.nested(number, value);
     }
     Ok(out)

@@ -1,8 +1,10 @@
 //! The messages in the bytes that a connection delivers.
 
+use std::marker::PhantomData;
+
 use calculator::{CallError, ErrorKind};
 
-use crate::wire::{LEN, message_len};
+use crate::notation::Framing;
 
 /// The size in bytes of a connection's buffer at first. It grows with the messages that arrive.
 const INITIAL_CAPACITY: usize = 8 << 10;
@@ -15,7 +17,7 @@ const MAX_RETAINED_CAPACITY: usize = 256 << 10;
 /// Memory is bounded by the bytes that have arrived, not by the length that a message states: the buffer has its initial
 /// size, or is at most four times as large as they are.
 #[derive(Debug)]
-pub(crate) struct Inbox {
+pub struct Inbox<F> {
     bytes: Vec<u8>,
     /// The bytes that have arrived and are not consumed lie from `start` to `end`.
     start: usize,
@@ -23,20 +25,24 @@ pub(crate) struct Inbox {
     /// The number of bytes to discard: the rest of a message that was refused.
     to_discard: usize,
     max_body: usize,
+    framing: PhantomData<F>,
 }
 
-impl Inbox {
-    /// An inbox that refuses messages in which more than `max_body` bytes follow the frame.
-    pub(crate) fn new(max_body: usize) -> Self {
-        Inbox { bytes: vec![0; INITIAL_CAPACITY], start: 0, end: 0, to_discard: 0, max_body }
+impl<F: Framing> Inbox<F> {
+    /// An inbox that refuses messages in which more than `max_body` bytes follow the head.
+    #[must_use]
+    pub fn new(max_body: usize) -> Self {
+        let bytes = vec![0; INITIAL_CAPACITY];
+        Inbox { bytes, start: 0, end: 0, to_discard: 0, max_body, framing: PhantomData }
     }
 
     /// The next message, if all of it has arrived. A message that is too large is refused as soon as its length is known;
     /// its bytes are then discarded as they arrive, and the messages after it can be read.
-    pub(crate) fn next(&mut self) -> Option<Result<&[u8], CallError>> {
+    #[allow(clippy::should_implement_trait, reason = "the message is borrowed from the inbox")]
+    pub fn next(&mut self) -> Option<Result<&[u8], CallError>> {
         self.discard();
         let len = self.pending_len()?;
-        let following = len - LEN;
+        let following = len - F::HEAD_LEN;
         if following > self.max_body {
             self.to_discard = len;
             self.discard();
@@ -52,7 +58,7 @@ impl Inbox {
     }
 
     /// Where to put the next bytes; never empty. [`next`](Self::next) must have returned `None` before.
-    pub(crate) fn space(&mut self) -> &mut [u8] {
+    pub fn space(&mut self) -> &mut [u8] {
         self.recycle();
         if self.end == self.bytes.len() {
             self.make_room();
@@ -61,7 +67,7 @@ impl Inbox {
     }
 
     /// Frees the memory of a large message, if all bytes are consumed.
-    pub(crate) fn recycle(&mut self) {
+    pub fn recycle(&mut self) {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
             if self.bytes.len() > MAX_RETAINED_CAPACITY {
@@ -71,13 +77,14 @@ impl Inbox {
     }
 
     /// Adds the first `len` bytes of the [space](Self::space).
-    pub(crate) fn add(&mut self, len: usize) {
+    pub fn add(&mut self, len: usize) {
         self.end += len;
     }
 
-    /// The length of the message that has begun to arrive, once it is known.
+    /// The length of the message that has begun to arrive, once it is known. At least that of its head.
     fn pending_len(&self) -> Option<usize> {
-        self.bytes[self.start..self.end].first_chunk().map(message_len)
+        let head = self.bytes[self.start..self.end].get(..F::HEAD_LEN)?;
+        Some(F::message_len(head).max(F::HEAD_LEN))
     }
 
     fn discard(&mut self) {
@@ -93,8 +100,9 @@ impl Inbox {
         if self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);
         } else {
-            let needed = self.pending_len().unwrap_or(LEN);
-            let mut larger = vec![0; needed.saturating_add(LEN).min(4 * self.bytes.len())];
+            const SPARE: usize = 64;
+            let needed = self.pending_len().unwrap_or(F::HEAD_LEN);
+            let mut larger = vec![0; needed.saturating_add(SPARE).min(4 * self.bytes.len())];
             larger[..self.end].copy_from_slice(&self.bytes[..self.end]);
             self.bytes = larger;
         }
@@ -103,7 +111,7 @@ impl Inbox {
 }
 
 /// Empties a buffer whose messages have been sent, so that it can be used for the next. Of a large one the memory is freed.
-pub(crate) fn recycle(buffer: &mut Vec<u8>) {
+pub fn recycle(buffer: &mut Vec<u8>) {
     buffer.clear();
     buffer.shrink_to(MAX_RETAINED_CAPACITY);
 }
@@ -111,19 +119,28 @@ pub(crate) fn recycle(buffer: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::encode_request;
-    use calculator::{Call, Value};
     use proptest::prelude::*;
 
-    fn echo(len: usize) -> Vec<u8> {
-        let mut out = Vec::new();
-        encode_request(&mut out, &Call::positional("echo", [Value::from(vec![7; len])])).unwrap();
-        out
+    /// A length of four bytes before each message.
+    #[derive(Debug)]
+    struct Prefixed;
+
+    impl Framing for Prefixed {
+        const HEAD_LEN: usize = 4;
+
+        fn message_len(head: &[u8]) -> usize {
+            let len = u32::from_be_bytes(head.try_into().unwrap());
+            Self::HEAD_LEN + usize::try_from(len).unwrap()
+        }
+    }
+
+    fn message(len: usize) -> Vec<u8> {
+        [&u32::try_from(len).unwrap().to_be_bytes()[..], &vec![7; len]].concat()
     }
 
     /// The messages in `bytes`, which arrive in parts of at most `part` bytes, or the kinds of errors.
     fn received(bytes: &[u8], part: usize, max_body: usize) -> Vec<Result<Vec<u8>, ErrorKind>> {
-        let mut inbox = Inbox::new(max_body);
+        let mut inbox = Inbox::<Prefixed>::new(max_body);
         let mut found = Vec::new();
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -147,7 +164,7 @@ mod tests {
             lens in prop::collection::vec(0_usize..30_000, 1..6),
             part in 1_usize..40_000,
         ) {
-            let messages: Vec<_> = lens.iter().map(|len| echo(*len)).collect();
+            let messages: Vec<_> = lens.iter().map(|len| message(*len)).collect();
             let expected: Vec<_> = messages.iter().cloned().map(Ok).collect();
             prop_assert_eq!(received(&messages.concat(), part, 1 << 20), expected);
         }
@@ -155,8 +172,8 @@ mod tests {
 
     #[test]
     fn a_message_that_is_too_large_is_refused_at_once_and_then_skipped() {
-        let (large, small) = (echo(20_000), echo(0));
-        let bytes = [&small[..], &large, &small, &large[..LEN]].concat();
+        let (large, small) = (message(20_000), message(0));
+        let bytes = [&small[..], &large, &small, &large[..Prefixed::HEAD_LEN]].concat();
         let refused = Err(ErrorKind::TooLarge);
         let expected = [Ok(small.clone()), refused.clone(), Ok(small), refused];
         for part in [1, 100, 1 << 20] {
@@ -167,8 +184,8 @@ mod tests {
     #[test]
     fn the_buffer_has_space_to_spare_after_a_message_that_enlarged_it() {
         for len in [10 << 10, 100 << 10] {
-            let message = echo(len);
-            let mut inbox = Inbox::new(usize::MAX);
+            let message = message(len);
+            let mut inbox = Inbox::<Prefixed>::new(usize::MAX);
             let mut rest = &message[..];
             while !rest.is_empty() {
                 let space = inbox.space();
@@ -184,17 +201,15 @@ mod tests {
 
     #[test]
     fn a_stated_length_takes_no_memory_and_a_large_message_keeps_none() {
-        let mut inbox = Inbox::new(usize::MAX);
-        let mut frame = [0; LEN];
-        frame[..8].copy_from_slice(&[6, 6, 5, 0, 0xff, 0xff, 0xff, 0xff]);
-        inbox.space()[..LEN].copy_from_slice(&frame);
-        inbox.add(LEN);
+        let mut inbox = Inbox::<Prefixed>::new(usize::MAX);
+        inbox.space()[..4].copy_from_slice(&[0xff; 4]);
+        inbox.add(4);
         assert!(inbox.next().is_none());
         assert!(!inbox.space().is_empty());
         assert_eq!(inbox.bytes.len(), INITIAL_CAPACITY);
 
-        let mut inbox = Inbox::new(usize::MAX);
-        for byte in echo(2 * MAX_RETAINED_CAPACITY) {
+        let mut inbox = Inbox::<Prefixed>::new(usize::MAX);
+        for byte in message(2 * MAX_RETAINED_CAPACITY) {
             inbox.space()[0] = byte;
             inbox.add(1);
         }

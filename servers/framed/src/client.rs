@@ -7,33 +7,33 @@ use net::{Endpoint, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Mutex;
 
-use crate::client::{ClientState, Connection, call_error, connect_error, endpoint_of};
-use crate::{SCHEMES, wire};
+use crate::notation::Notation;
+use crate::state::{ClientState, Connection, call_error, connect_error, endpoint_of};
 
 /// A client with one connection. Calls that are made at the same time take turns. After a failed exchange, and after a call
 /// that was abandoned, the connection is closed, and the next call opens another.
 #[derive(Debug)]
-pub struct Client {
+pub struct Client<N> {
     server: Endpoint,
     options: ClientOptions,
-    state: Mutex<ClientState<Connection<Stream>>>,
+    state: Mutex<ClientState<N, Connection<N, Stream>>>,
 }
 
-impl Client {
-    /// Connects to `tcp://HOST:PORT` or `unix:///SOCKET`. Connecting takes at most `options.timeout`.
+impl<N: Notation> Client<N> {
+    /// Connects to a URL of one of [`Notation::SCHEMES`]. Connecting takes at most `options.timeout`.
     ///
     /// # Errors
     /// [`ErrorKind::Undeliverable`](calculator::ErrorKind::Undeliverable) if no server listens or the URL cannot be used,
     /// [`ErrorKind::Timeout`](calculator::ErrorKind::Timeout) if connecting takes too long.
     pub async fn connect(url: &str, options: &ClientOptions) -> Result<Self, CallError> {
-        let server = endpoint_of(url, &SCHEMES)?;
+        let server = endpoint_of(url, N::SCHEMES)?;
         let state = Mutex::new(ClientState::new(open(&server, options).await?));
         Ok(Client { server, options: options.clone(), state })
     }
 
     async fn exchange(&self, call: &Call) -> Result<Value, CallError> {
         let mut state = self.state.lock().await;
-        let request = state.encode(call)?;
+        let (request, number) = state.encode(call)?;
         let mut connection = match state.connection.take() {
             Some(connection) => connection,
             None => open(&self.server, &self.options).await?,
@@ -42,7 +42,7 @@ impl Client {
         state.reuse(request);
         let result = loop {
             match connection.inbox.next() {
-                Some(reply) => break wire::decode_reply(reply?, &self.options.limits),
+                Some(reply) => break N::decode_reply(reply?, number, &self.options.limits)?,
                 None => match connection.stream.read(connection.inbox.space()).await.map_err(call_error)? {
                     0 => return Err(call_error(io::ErrorKind::UnexpectedEof.into())),
                     len => connection.inbox.add(len),
@@ -55,13 +55,16 @@ impl Client {
     }
 }
 
-impl calculator::Client for Client {
+impl<N: Notation> calculator::Client for Client<N> {
     fn call<'a>(&'a self, call: &'a Call) -> CallFuture<'a> {
         Box::pin(self.exchange(call))
     }
 }
 
-async fn open(server: &Endpoint, options: &ClientOptions) -> Result<Connection<Stream>, CallError> {
+async fn open<N: Notation>(
+    server: &Endpoint,
+    options: &ClientOptions,
+) -> Result<Connection<N, Stream>, CallError> {
     let connecting = tokio::time::timeout(options.timeout, net::connect(server));
     let stream = connecting.await.unwrap_or_else(|elapsed| Err(elapsed.into()));
     let stream = stream.map_err(|error| connect_error(server, error))?;

@@ -1,52 +1,55 @@
 //! The server: a task for each connection.
 
 use std::io;
+use std::marker::PhantomData;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 
-use calculator::{Call, CallError, Dispatcher, Limits, Value};
+use calculator::{Call, Dispatcher, Limits};
 use futures_util::poll;
-use net::{Address, AnomalyCounter, Endpoint, Listener, Stream, WRITE_STALL_TIMEOUT};
+use net::{Address, AnomalyCounter, DRAIN_TIMEOUT, Endpoint, Listener, Stream, WRITE_STALL_TIMEOUT};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::inbox::{Inbox, recycle};
-use crate::{SCHEMES, drain, wire};
+use crate::notation::{Notation, Reply, Request};
 
 /// The size in bytes of the replies that are collected before they are written.
 const MAX_COLLECTED_BYTES: usize = 64 << 10;
 
 /// A server on the Tokio runtime that [`run`](Server::run) is awaited on.
-pub struct Server {
+pub struct Server<N> {
     listener: Listener,
     dispatcher: Dispatcher,
     limits: Limits,
+    notation: PhantomData<N>,
 }
 
-impl Server {
+impl<N: Notation> Server<N> {
     /// Listens on `listen`; port 0 picks a free port. Connections are queued from now on, and served once
     /// [`run`](Server::run) is polled. `limits.max_in_flight` is the maximum number of connections, each of which has
     /// at most one call in progress.
     ///
     /// # Errors
     /// The errors of the operating system: the address is in use, or not one of this machine.
-    pub async fn bind(listen: &Endpoint, dispatcher: Dispatcher, limits: Limits) -> io::Result<Server> {
-        Ok(Server { listener: Listener::bind(listen).await?, dispatcher, limits })
+    pub async fn bind(listen: &Endpoint, dispatcher: Dispatcher, limits: Limits) -> io::Result<Server<N>> {
+        Ok(Server { listener: Listener::bind(listen).await?, dispatcher, limits, notation: PhantomData })
     }
 
-    /// The URL that a client connects to: `tcp://HOST:PORT` or `unix:///SOCKET`.
+    /// The URL that a client connects to, in one of [`Notation::SCHEMES`].
     #[must_use]
     pub fn url(&self) -> String {
-        let address = Address::from_endpoint(self.listener.endpoint(), &SCHEMES, "");
+        let address = Address::from_endpoint(self.listener.endpoint(), N::SCHEMES, "");
         address.map(|address| address.to_string()).unwrap_or_default()
     }
 
-    /// Serves until `stop` is cancelled, then finishes calls in progress for at most [`DRAIN_TIMEOUT`](net::DRAIN_TIMEOUT),
-    /// and returns.
+    /// Serves until `stop` is cancelled, then finishes calls in progress for at most [`DRAIN_TIMEOUT`], and returns.
     pub async fn run(self, stop: CancellationToken) {
-        let Server { listener, dispatcher, limits } = self;
+        let Server { listener, dispatcher, limits, .. } = self;
         let refused = AnomalyCounter::new("refused a connection", "connections were refused");
+        let unanswered = Arc::new(AnomalyCounter::new("closed a connection", "connections were closed"));
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
@@ -55,7 +58,8 @@ impl Server {
                 Some(_) = connections.join_next() => {}
                 stream = listener.next() => {
                     if connections.len() < limits.max_in_flight {
-                        let connection = Connection::new(stream, dispatcher.clone(), limits);
+                        let (dispatcher, unanswered) = (dispatcher.clone(), Arc::clone(&unanswered));
+                        let connection = Connection::<N>::new(stream, dispatcher, limits, unanswered);
                         connections.spawn(connection.serve(stop.clone()));
                     } else {
                         refused.add(format_args!("{} are open", limits.max_in_flight));
@@ -68,19 +72,34 @@ impl Server {
     }
 }
 
+/// Waits until the calls of a stopped server have `ended`, at most for [`DRAIN_TIMEOUT`]. Returns whether they have.
+pub async fn drain(ended: impl Future) -> bool {
+    let ended = tokio::time::timeout(DRAIN_TIMEOUT, ended).await.is_ok();
+    if !ended {
+        tracing::warn!(
+            "calls are still running {} s after the stop; their replies are lost",
+            DRAIN_TIMEOUT.as_secs()
+        );
+    }
+    ended
+}
+
 /// A connection and its buffers.
-struct Connection {
+struct Connection<N> {
     stream: Stream,
-    inbox: Inbox,
+    inbox: Inbox<N>,
     /// Replies that are not written yet.
     replies: Vec<u8>,
     dispatcher: Dispatcher,
     limits: Limits,
+    /// Counts the requests that could not be answered, each of which ended its connection.
+    unanswered: Arc<AnomalyCounter>,
 }
 
-impl Connection {
-    fn new(stream: Stream, dispatcher: Dispatcher, limits: Limits) -> Self {
-        Connection { stream, inbox: Inbox::new(limits.max_body), replies: Vec::new(), dispatcher, limits }
+impl<N: Notation> Connection<N> {
+    fn new(stream: Stream, dispatcher: Dispatcher, limits: Limits, unanswered: Arc<AnomalyCounter>) -> Self {
+        let inbox = Inbox::new(limits.max_body);
+        Connection { stream, inbox, replies: Vec::new(), dispatcher, limits, unanswered }
     }
 
     /// Answers requests until either end stops.
@@ -104,14 +123,26 @@ impl Connection {
     }
 
     /// Answers all requests that have arrived, one after the other.
+    ///
+    /// # Errors
+    /// When the client has left, or has sent a request that cannot be answered.
     async fn answer_arrived(&mut self) -> io::Result<()> {
         while let Some(request) = self.inbox.next() {
-            let call = request.and_then(|request| wire::decode_request(request, &self.limits));
-            let result = match call {
-                Ok(call) => self.execute(call).await?,
-                Err(error) => Err(error),
+            let Request { to, call } = match request {
+                Ok(message) => N::decode_request(message, self.dispatcher.service(), &self.limits),
+                Err(error) => Request { to: N::UNREAD, call: Err(error) },
             };
-            wire::encode_reply(&mut self.replies, &result);
+            let (to, result) = match (to, call) {
+                (Some(to), Ok(call)) => (to, self.execute(call).await?),
+                (Some(to), Err(error)) => (to, Err(error)),
+                (None, call) => {
+                    let reason = call.err().map_or_else(String::new, |error| error.to_string());
+                    self.unanswered.add(&reason);
+                    write(&mut self.stream, &mut self.replies).await?;
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+                }
+            };
+            N::encode_reply(&mut self.replies, &to, &result);
             if self.replies.len() > MAX_COLLECTED_BYTES {
                 write(&mut self.stream, &mut self.replies).await?;
             }
@@ -123,7 +154,7 @@ impl Connection {
     ///
     /// # Errors
     /// When the client leaves before the call is finished.
-    async fn execute(&mut self, call: Call) -> io::Result<Result<Value, CallError>> {
+    async fn execute(&mut self, call: Call) -> io::Result<Reply> {
         let Connection { stream, replies, dispatcher, .. } = self;
         let mut executing = pin!(dispatcher.call(call));
         if let Poll::Ready(result) = poll!(executing.as_mut()) {

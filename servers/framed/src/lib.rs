@@ -1,0 +1,24 @@
+//! Client and server of protocols whose messages state their length in their first bytes, on Tokio.
+//!
+//! A [`Notation`] says what requests and replies look like; [`Client`] and [`Server`] exchange them over TCP and Unix
+//! sockets, one call at a time on a connection. The raw floor `tcp-async` and Thrift share them, so that a comparison of the
+//! two shows their notations alone. [`Inbox`], [`ClientState`] and [`Connection`] also serve clients and servers with
+//! blocking sockets.
+//!
+//! One event loop waits for all connections. A wake-up reads once from each connection that has something to read, and the
+//! replies to what it read are written at once.
+
+#![forbid(unsafe_code)]
+#![warn(clippy::disallowed_macros, clippy::disallowed_methods)]
+
+mod client;
+mod inbox;
+mod notation;
+mod server;
+mod state;
+
+pub use client::Client;
+pub use inbox::{Inbox, recycle};
+pub use notation::{Framing, Notation, Reply, Request};
+pub use server::{Server, drain};
+pub use state::{ClientState, Connection, call_error, connect_error, endpoint_of};

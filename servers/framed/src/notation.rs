@@ -1,0 +1,54 @@
+//! What a protocol defines of its messages.
+
+use calculator::{Call, CallError, Limits, Service, Value};
+use net::Scheme;
+
+/// The outcome of a call, as a reply has it.
+pub type Reply = Result<Value, CallError>;
+
+/// How messages state their length.
+pub trait Framing {
+    /// The number of bytes at the start of a message that state its length. Limits do not count them.
+    const HEAD_LEN: usize;
+
+    /// The length in bytes of the whole message that begins with `head`, which has [`HEAD_LEN`](Self::HEAD_LEN) bytes.
+    fn message_len(head: &[u8]) -> usize;
+}
+
+/// The requests and replies of a protocol, as pure functions from and to bytes.
+pub trait Notation: Framing + Send + Sync + 'static {
+    /// The schemes of URLs.
+    const SCHEMES: &'static [Scheme];
+    /// What a reply repeats of its request.
+    type ReplyTo: Send + Sync;
+    /// What can be replied to a request that is above the limit, and that is not read for that reason. `None` ends the
+    /// connection.
+    const UNREAD: Option<Self::ReplyTo>;
+
+    /// Appends the request for `call` to `out`; nothing if that fails. `number` counts the calls of a client.
+    ///
+    /// # Errors
+    /// For a call that the protocol cannot represent.
+    fn encode_request(out: &mut Vec<u8>, call: &Call, number: u32) -> Result<(), CallError>;
+
+    /// Decodes a request to `service`.
+    fn decode_request(message: &[u8], service: &dyn Service, limits: &Limits) -> Request<Self::ReplyTo>;
+
+    /// Appends the outcome of a call to `out`. A result that the protocol cannot represent becomes an error.
+    fn encode_reply(out: &mut Vec<u8>, to: &Self::ReplyTo, result: &Reply);
+
+    /// Decodes the reply to the call with the number `number`.
+    ///
+    /// # Errors
+    /// If it is not a reply to that call. The connection can then not be used any further.
+    fn decode_reply(message: &[u8], number: u32, limits: &Limits) -> Result<Reply, CallError>;
+}
+
+/// A request, as far as it can be read.
+#[derive(Debug)]
+pub struct Request<T> {
+    /// What the reply repeats of it. `None` if that cannot be read: the request cannot be answered, and the connection ends.
+    pub to: Option<T>,
+    /// The call, or why there is none.
+    pub call: Result<Call, CallError>,
+}
