@@ -50,9 +50,13 @@ fn assert_ends_on_sigterm(mut server: Process) {
 /// Both directions over a protocol whose servers listen themselves. Reference servers differ from the contract where
 /// Python's integers are longer than 64 bits, where a library hides what went wrong, and in `echo`, which is ours.
 fn both_ways(stack: &str, server: &[&str], differences: &[&str]) {
-    let protocol = stack.split('-').next().unwrap();
+    both_ways_with(stack.split('-').next().unwrap(), stack, server, differences);
+}
+
+/// The same, with the reference client that is named `client`.
+fn both_ways_with(client: &str, stack: &str, server: &[&str], differences: &[&str]) {
     let ours = Process::start(&mut rpcbench(&["serve", stack]));
-    assert_served(python("clients.py").args([protocol, &ours.url()]));
+    assert_served(python("clients.py").args([client, &ours.url()]));
     assert_ends_on_sigterm(ours);
 
     let (script, arguments) = server.split_first().unwrap();
@@ -114,6 +118,20 @@ fn grpc() {
     for stack in ["grpc", "grpc-h2"] {
         both_ways(stack, &server, &[BEYOND_64_BITS, "echo"]);
     }
+}
+
+/// The definition of the messages of Thrift, as the reference server takes it.
+fn thrift_definitions() -> String {
+    format!("--definitions={}", STANDARD.encode(thrift_rpc::IDL))
+}
+
+#[test]
+fn thrift() {
+    let definitions = thrift_definitions();
+    let server = ["thrift_server.py", &definitions];
+    both_ways("thrift", &server, &["echo"]);
+    let compact = ["thrift_server.py", &definitions, "--protocol=compact"];
+    both_ways_with("thrift-compact", "thrift-compact", &compact, &["echo"]);
 }
 
 #[test]
@@ -184,6 +202,7 @@ fn a_reference_server_ends_with_its_input() {
         ends_with_input(&mut python(script));
     }
     ends_with_input(python("grpc_server.py").arg(definitions()));
+    ends_with_input(python("thrift_server.py").arg(thrift_definitions()));
 }
 
 #[test]
@@ -248,8 +267,14 @@ fn languages_are_compared_in_a_run() {
 }
 
 /// Stacks whose servers listen themselves.
-const REFERENCE_STACKS: [&str; 5] =
-    ["rest-python", "xmlrpc-python", "xmlrpc-python-threads", "jsonrpc-python", "grpc-python"];
+const REFERENCE_STACKS: [&str; 6] = [
+    "rest-python",
+    "xmlrpc-python",
+    "xmlrpc-python-threads",
+    "jsonrpc-python",
+    "grpc-python",
+    "thrift-python",
+];
 
 #[test]
 fn reference_servers_are_stacks() {
@@ -258,7 +283,7 @@ fn reference_servers_are_stacks() {
     assert_eq!(record.skipped, []);
     for stack in REFERENCE_STACKS {
         let facts = record.stacks.iter().find(|facts| facts.name == stack).unwrap();
-        let has_threads = stack.ends_with("-threads") || stack == "grpc-python";
+        let has_threads = stack.ends_with("-threads") || ["grpc-python", "thrift-python"].contains(&stack);
         assert_eq!(facts.executor, if has_threads { "threads" } else { "blocking" });
         let trials: Vec<_> = record.trials.iter().filter(|trial| trial.stack == stack).collect();
         let [trial] = trials[..] else { panic!("{stack}: {} trials", trials.len()) };

@@ -219,6 +219,79 @@ def grpc(url):
     channel.close()
 
 
+def thrift(url, protocol="binary"):
+    import pathlib
+
+    import thriftpy2
+    from thriftpy2.protocol import TBinaryProtocolFactory, TCompactProtocolFactory
+    from thriftpy2.rpc import make_client
+    from thriftpy2.thrift import TApplicationException, TMessageType
+    from thriftpy2.transport import TFramedTransportFactory
+
+    idl = pathlib.Path(__file__).resolve().parents[1] / "thrift" / "idl" / "calculator.thrift"
+    definitions = thriftpy2.load(str(idl), "calculator_thrift")
+    Value, service = definitions.Value, definitions.Calculator
+    host, _, port = url.partition("://")[2].rpartition(":")
+    factory = {"binary": TBinaryProtocolFactory, "compact": TCompactProtocolFactory}[protocol]
+    client = make_client(service, host, int(port), proto_factory=factory(), trans_factory=TFramedTransportFactory(),
+                         timeout=10_000)
+    kinds = {number: {name.lower().replace("_", "-")} for number, name in definitions.ErrorKind._VALUES_TO_NAMES.items()}
+
+    def wrap(value):
+        fields = {bool: "boolean", int: "integer", float: "number", str: "text", bytes: "octets"}
+        if value is None:
+            return Value(nothing=True)
+        if isinstance(value, list):
+            return Value(items=list(map(wrap, value)))
+        if isinstance(value, dict):
+            return Value(members={name: wrap(item) for name, item in value.items()})
+        return Value(**{fields[type(value)]: value})
+
+    def unwrap(value):
+        [(kind, content)] = [(name, content) for name, content in vars(value).items() if content is not None]
+        if kind == "items":
+            return list(map(unwrap, content))
+        if kind == "members":
+            return {name: unwrap(item) for name, item in content.items()}
+        return None if kind == "nothing" else content
+
+    def send(method, arguments):
+        """Send a request without waiting for its reply."""
+        output = client._oprot
+        output.write_message_begin(method, TMessageType.CALL, 0)
+        arguments.write(output)
+        output.write_message_end()
+        output.trans.flush()
+
+    def call(method, arguments):
+        try:
+            if method not in service.thrift_services:
+                send(method, service.echo_args())
+                return unwrap(client._recv(method))
+            if len(arguments) > len(getattr(service, method + "_args").thrift_spec):
+                raise Failed({INVALID}, "a request has no field for the argument")
+            return unwrap(getattr(client, method)(*map(wrap, arguments)))
+        except definitions.CallFailed as error:
+            raise Failed(kinds[error.kind], error.message)
+        except TApplicationException as error:
+            raise Failed({UNKNOWN} if error.type == TApplicationException.UNKNOWN_METHOD else set(), str(error))
+
+    def pipeline():
+        for x in range(3):
+            send("add", service.add_args(x=wrap(x), y=wrap(1)))
+        return [unwrap(client._recv("add")) for _ in range(3)]
+
+    yield call
+    yield "echo of bytes", lambda: call("echo", [b"\0\xff"]), b"\0\xff"
+    yield "echo of nothing", lambda: call("echo", [None]), None
+    yield "echo of false", lambda: call("echo", [False]), False
+    yield "echo of a list in a list", lambda: call("echo", [[1, [2.0, "x"], []]]), [1, [2.0, "x"], []]
+    yield "echo of 20 items", lambda: call("echo", [list(range(20))]), list(range(20))
+    yield "echo of 300 KB", lambda: call("echo", ["ü" * 150_000]) == "ü" * 150_000, True
+    yield "three requests before the first reply", pipeline, [1, 2, 3]
+    client.close()
+
+
 def amqp(url, topic):
     import oslo_messaging
     from oslo_config import cfg
@@ -330,6 +403,10 @@ def nats(url, subject):
     run(connection.close())
 
 
+LIBRARIES = {"xmlrpc": xmlrpc, "jsonrpc": jsonrpc, "zerorpc": zerorpc, "grpc": grpc, "thrift": thrift,
+             "thrift-compact": lambda url: thrift(url, "compact"), "amqp": amqp, "nats": nats}
+
+
 def same(value, expected):
     """Whether both are equal and have equal types throughout: 5 is not 5.0, and True is not 1."""
     if isinstance(expected, dict):
@@ -341,7 +418,7 @@ def same(value, expected):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("protocol", choices=["xmlrpc", "jsonrpc", "zerorpc", "grpc", "amqp", "nats"])
+    parser.add_argument("protocol", choices=LIBRARIES)
     parser.add_argument("url", nargs="?", default=os.environ.get("RPCBENCH_BROKER"),
                         help="the URL of the server, or for amqp and nats that of the broker (default: the value of RPCBENCH_BROKER)")
     parser.add_argument("--topic", default="calc", help="the topic of an AMQP server, or the subject of one behind NATS")
@@ -350,7 +427,7 @@ def main():
         parser.error("give a URL")
     where = [arguments.url, arguments.topic] if arguments.protocol in ("amqp", "nats") else [arguments.url]
     # The first item is a function that makes a call. The others are rows for further features of the library.
-    library = {"xmlrpc": xmlrpc, "jsonrpc": jsonrpc, "zerorpc": zerorpc, "grpc": grpc, "amqp": amqp, "nats": nats}[arguments.protocol](*where)
+    library = LIBRARIES[arguments.protocol](*where)
     call = next(library)
 
     failures = 0

@@ -21,6 +21,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &super::jsonrpc::Jsonrpc,
     &super::zerorpc::Zerorpc,
     &super::grpc::Grpc,
+    &super::thrift::Thrift,
     &super::amqp::Amqp,
     &super::nats::Nats,
     #[cfg(feature = "dummy")]
@@ -201,6 +202,8 @@ mod tests {
             ("zerorpc", "ipc:///tmp/s"),
             ("grpc", "grpc://h:1"),
             ("grpc-h2", "unix:///tmp/s"),
+            ("thrift", "thrift://h"),
+            ("thrift-compact", "unix:///tmp/s"),
             ("amqp", "rabbit://u:p@h/v"),
             ("amqp-bare", "amqp://h"),
             ("xmlrpc", "https://h/"),
@@ -220,6 +223,7 @@ mod tests {
             ("nats", "nats://u:sec/ret@h"),
             ("tcp", "tcp://"),
             ("grpc", "http://h:1/"),
+            ("thrift", "tcp://h:1"),
         ] {
             let message = check(stack, url).unwrap_err();
             assert!(message.contains("takes a URL such as") && !message.contains("sec"), "{message}");

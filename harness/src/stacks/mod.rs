@@ -37,6 +37,7 @@ mod size;
 mod suggestion;
 mod tcp;
 pub(crate) mod text;
+mod thrift;
 mod tls;
 mod tls_session;
 mod topics;

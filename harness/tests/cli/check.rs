@@ -86,7 +86,18 @@ fn a_peer_with_one_type_of_numbers_passes_by_value() {
 
 #[test]
 fn handlers_that_work_give_the_same_answers() {
-    for stack in ["tcp", "tcp-async", "rest", "xmlrpc", "jsonrpc", "zerorpc", "grpc", "grpc-h2"] {
+    for stack in [
+        "tcp",
+        "tcp-async",
+        "rest",
+        "xmlrpc",
+        "jsonrpc",
+        "zerorpc",
+        "grpc",
+        "grpc-h2",
+        "thrift",
+        "thrift-compact",
+    ] {
         let checked = |arguments: &[&str]| {
             let (_server, url) = serve(&[&[stack], arguments].concat());
             finish(&mut rpcbench(&["check", stack, &url])).with(0, &[]).out

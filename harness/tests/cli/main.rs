@@ -109,7 +109,12 @@ fn a_server_that_is_not_there_is_named_with_its_address() {
     for (stack, scheme) in
         [("rest", "http"), ("xmlrpc", "http"), ("jsonrpc-hyper", "http"), ("zerorpc", "tcp"), ("tcp", "tcp")]
             .into_iter()
-            .chain([("grpc", "grpc"), ("grpc-h2", "grpc")])
+            .chain([
+                ("grpc", "grpc"),
+                ("grpc-h2", "grpc"),
+                ("thrift", "thrift"),
+                ("thrift-compact", "thrift"),
+            ])
     {
         let url = format!("{scheme}://127.0.0.1:{port}");
         for command in [&["call", stack, &url, "add", "2", "3"][..], &["check", stack, &url]] {
@@ -221,6 +226,7 @@ fn a_server_prints_one_line_and_ends_on_sigterm_and_sigint() {
         ("zerorpc", Signal::SIGTERM),
         ("xmlrpc", Signal::SIGINT),
         ("grpc", Signal::SIGTERM),
+        ("thrift", Signal::SIGINT),
     ] {
         let (mut server, url) = serve(&[stack]);
         finish(&mut rpcbench(&["check", stack, &url])).with(0, &[]);
@@ -260,7 +266,7 @@ fn loads_and_connections_out_of_range_are_refused_with_the_range() {
 fn an_address_that_is_taken_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    for stack in ["tcp", "rest", "zerorpc", "grpc"] {
+    for stack in ["tcp", "rest", "zerorpc", "grpc", "thrift"] {
         finish(&mut rpcbench(&["serve", stack, "--listen", &address])).with(3, &[&address, "in use"]);
     }
 }

@@ -70,6 +70,7 @@ fn durations_have_one_syntax_and_do_not_overflow() {
         ("jsonrpc", "http://127.0.0.1:1/"),
         ("zerorpc", "tcp://127.0.0.1:1"),
         ("grpc", "grpc://127.0.0.1:1"),
+        ("thrift", "thrift://127.0.0.1:1"),
         ("tcp", "tcp://127.0.0.1:1"),
         ("amqp", "amqp://127.0.0.1:1/"),
     ] {
@@ -99,6 +100,7 @@ fn urls_and_ports_that_cannot_be_used_are_usage_errors() {
         ("xmlrpc", "http://127.0.0.1:99999/"),
         ("zerorpc", "tcp://127.0.0.1:99999"),
         ("grpc", "grpc://127.0.0.1:99999"),
+        ("thrift", "thrift://127.0.0.1:99999"),
         ("amqp", "amqp://127.0.0.1:99999/"),
     ] {
         refused(&["call", stack, url, "add"], &["0 and 65535"]);

@@ -139,6 +139,7 @@ fn without_a_broker_the_ledger_is_what_a_relay_counts() {
                     ("tcp", "libzmq") => zeromq_message(b"", &last),
                     ("zerorpc", _) => zeromq_message(DELIMITER, &last),
                     ("grpc", _) => grpc_message(&last),
+                    ("thrift", _) => thrift_message(&last),
                     _ if stack.protocol.http_version(&Options::default()).is_some() => http_message(&last),
                     _ => last.len() as u64,
                 };
@@ -174,6 +175,13 @@ fn grpc_message(bytes: &[u8]) -> u64 {
     assert!(rest.is_empty(), "all of it is frames: {}", bytes.escape_ascii());
     let [0, a, b, c, d, message @ ..] = data.as_slice() else { panic!("{}", bytes.escape_ascii()) };
     assert_eq!(u32::from_be_bytes([*a, *b, *c, *d]) as usize, message.len());
+    message.len() as u64
+}
+
+/// The length of the message in the frame that is all of `bytes`.
+fn thrift_message(bytes: &[u8]) -> u64 {
+    let (length, message) = bytes.split_first_chunk().unwrap();
+    assert_eq!(u32::from_be_bytes(*length) as usize, message.len());
     message.len() as u64
 }
 

@@ -19,7 +19,7 @@ fn trial_of(run: &Run, stack: &str, load: &str) -> Trial {
 
 #[test]
 fn an_open_loop_uses_every_slot_of_its_schedule() {
-    for stack in ["tcp", "rest-hyper", "zerorpc", "grpc"] {
+    for stack in ["tcp", "rest-hyper", "zerorpc", "grpc", "thrift"] {
         let trial = open(stack, "open:200:constant");
         assert_eq!(trial.load, "open:200:constant".parse::<Load>().unwrap());
         assert_eq!(

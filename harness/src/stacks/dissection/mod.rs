@@ -12,6 +12,7 @@ mod msgpack;
 pub(super) mod nats;
 mod part;
 pub(super) mod protobuf;
+pub(super) mod thrift;
 pub(super) mod xml;
 pub(super) mod zerorpc;
 pub(super) mod zmtp;
