@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use calculator::Method;
 
 use super::{Exit, Failure, Outcome, print};
+use crate::load::Steps;
 use crate::scenario::{BUILT_IN, Scenario, built_in};
 use crate::stacks::all;
 
@@ -47,6 +48,13 @@ pub(super) fn list(arguments: &Arguments) -> Outcome {
     }
     text.push_str("                     echo can have a payload: echo:100B, echo:1KiB, … up to echo:1MiB,\n");
     text.push_str("                     and echo:nova the sizes of the messages of OpenStack's services\n");
+    let name = Steps::Sequential.name();
+    let _ = writeln!(
+        text,
+        "  {name:<18} Calculate ((5·2) + ((7−3)·10)) / (6−4) by six calls, one after another."
+    );
+    text.push_str("                     dependent:concurrent and dependent:batched make those that need no other's result\n");
+    text.push_str("                     at the same time, and in one message\n");
     print(&text)?;
     Ok(Exit::Done)
 }

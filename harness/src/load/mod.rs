@@ -5,6 +5,7 @@ mod caller;
 mod calls;
 mod closed;
 mod connection_use;
+mod dependent;
 mod kind;
 #[cfg(test)]
 mod known_answers;
@@ -24,6 +25,7 @@ mod window;
 pub use arrivals::Schedule;
 pub use caller::InFlight;
 pub use connection_use::ConnectionUse;
+pub use dependent::Steps;
 pub use kind::{Arrivals, Load, LoadParseError, Rate, share};
 pub use operation::{Operation, OperationParseError};
 pub use own::{
@@ -62,7 +64,8 @@ pub async fn run(
     clients: &[Arc<dyn Client>],
     on_window: WindowCallback,
 ) -> io::Result<Observation> {
-    run_in(MonotonicTime, plan, driver, clients, on_window).await
+    let clients: Vec<_> = clients.iter().map(|client| plan.operation.client(Arc::clone(client))).collect();
+    run_in(MonotonicTime, plan, driver, &clients, on_window).await
 }
 
 /// Like [`run`], with the clock `time`.

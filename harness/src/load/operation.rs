@@ -2,15 +2,17 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use calculator::document::document;
-use calculator::{Call, Method, Value};
+use calculator::{Call, Client, Method, Value};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::dependent::Steps;
 use super::own_name::OwnName;
 use super::prepared::PreparedCall;
 use crate::stacks::{Stack, hint, nearest, parse_size};
@@ -30,9 +32,9 @@ const NOVA_MEDIAN_BYTES: f64 = 2_400.0;
 /// What stands for a size where the sizes are those of OpenStack's services.
 const NOVA: &str = "nova";
 
-/// A method of the calculator and, for `echo`, the payload; or an operation of one's own, which a scenario defines. Written `add`,
-/// `echo:1KiB`, or `echo:nova` for documents whose sizes are distributed as those of the messages of OpenStack's services; or
-/// `get_user`, or `mix` for all operations of a scenario.
+/// A method of the calculator and, for `echo`, the payload; several calls that depend on each other; or an operation of one's own,
+/// which a scenario defines. Written `add`, `echo:1KiB`, or `echo:nova` for documents whose sizes are distributed as those of the
+/// messages of OpenStack's services; `dependent`; or `get_user`, or `mix` for all operations of a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
@@ -43,6 +45,8 @@ pub struct Operation(Subject);
 enum Subject {
     /// A method of the calculator.
     Calculator(Method, Payload),
+    /// Calls of the calculator, of which some need the results of others.
+    Dependent(Steps),
     /// An operation of one's own, or all of a scenario.
     Own(OwnName),
 }
@@ -64,7 +68,7 @@ pub enum OperationParseError {
     /// There is no operation of that name.
     #[error(
         "unknown operation `{0}`{suggestion}; the operations are add, multiply, subtract, divide, hello, echo, echo:SIZE, for \
-         example echo:10KiB, and echo:nova",
+         example echo:10KiB, echo:nova, and dependent",
         suggestion = hint(nearest(.0, Method::ALL.iter().map(|method| method.name())))
     )]
     Unknown(String),
@@ -77,6 +81,9 @@ pub enum OperationParseError {
     /// The size is out of range.
     #[error("echo takes 1B to 1MiB, not {0}")]
     SizeRange(String),
+    /// What follows `dependent:` is not a way to make its calls.
+    #[error("`{0}` is not an operation; write dependent, dependent:concurrent or dependent:batched")]
+    Steps(String),
     /// Another operation than `echo` with a size.
     #[error("`{0}` takes no size; only echo does, for example echo:10KiB")]
     NoPayload(String),
@@ -111,25 +118,57 @@ impl Operation {
     pub fn own_name(self) -> Option<OwnName> {
         match self.0 {
             Subject::Own(name) => Some(name),
-            Subject::Calculator(..) => None,
+            Subject::Calculator(..) | Subject::Dependent(_) => None,
         }
     }
 
-    /// The method of the calculator; `None` for an operation of one's own.
+    /// The method of the calculator; `None` for several, and for an operation of one's own.
     #[must_use]
     pub fn method(self) -> Option<Method> {
         match self.0 {
             Subject::Calculator(method, _) => Some(method),
-            Subject::Own(_) => None,
+            Subject::Dependent(_) | Subject::Own(_) => None,
         }
     }
 
-    /// Whether the server of `stack` may have it. One of one's own may be at any server but a floor's.
+    /// The methods of the calculator that are called, each once; none for an operation of one's own.
+    #[must_use]
+    pub fn methods(self) -> Vec<Method> {
+        match self.0 {
+            Subject::Calculator(method, _) => vec![method],
+            Subject::Dependent(_) => Steps::methods(),
+            Subject::Own(_) => vec![],
+        }
+    }
+
+    /// How the calls are made that depend on each other; `None` for an operation that is one call.
+    #[must_use]
+    pub fn steps(self) -> Option<Steps> {
+        match self.0 {
+            Subject::Dependent(steps) => Some(steps),
+            Subject::Calculator(..) | Subject::Own(_) => None,
+        }
+    }
+
+    /// The client that makes its calls over `client`: that one itself for an operation that is one call.
+    #[must_use]
+    pub fn client(self, client: Arc<dyn Client>) -> Arc<dyn Client> {
+        match self.steps() {
+            Some(steps) => steps.over(client),
+            None => client,
+        }
+    }
+
+    /// Whether clients of `stack` can make its calls, and the server may have it. One of one's own may be at any server but a
+    /// floor's.
     #[must_use]
     pub fn may_be_called_on(self, stack: &Stack) -> bool {
-        match self.method() {
-            Some(method) => stack.has(method),
-            None => stack.has_server() && !stack.protocol.is_floor(),
+        match self.0 {
+            Subject::Calculator(method, _) => stack.has(method),
+            Subject::Dependent(Steps::Sequential) => true,
+            Subject::Dependent(Steps::Concurrent) => stack.multiplexes,
+            Subject::Dependent(Steps::Batched) => stack.has_batches(),
+            Subject::Own(_) => stack.has_server() && !stack.protocol.is_floor(),
         }
     }
 
@@ -138,8 +177,8 @@ impl Operation {
     /// # Errors
     /// When `bytes` is 0 or more than 1 MiB, and for an operation of one's own.
     pub fn with_payload(self, bytes: u64) -> Result<Self, OperationParseError> {
-        if let Subject::Own(name) = self.0 {
-            Err(OperationParseError::NoPayload(name.to_string()))
+        if self.method().is_none() {
+            Err(OperationParseError::NoPayload(self.to_string()))
         } else if (1..=MAX_PAYLOAD_BYTES).contains(&bytes) {
             Ok(Operation(Subject::Calculator(Method::Echo, Payload::Bytes(bytes))))
         } else {
@@ -152,7 +191,9 @@ impl Operation {
     pub fn payload_bytes(self) -> Option<u64> {
         match self.0 {
             Subject::Calculator(_, Payload::Bytes(bytes)) => Some(bytes),
-            Subject::Calculator(_, Payload::Arguments | Payload::Nova) | Subject::Own(_) => None,
+            Subject::Calculator(_, Payload::Arguments | Payload::Nova)
+            | Subject::Dependent(_)
+            | Subject::Own(_) => None,
         }
     }
 
@@ -172,7 +213,11 @@ impl Operation {
     /// definition prepares them.
     #[must_use]
     pub fn prepare(self, seed: u64) -> Vec<PreparedCall> {
-        let Subject::Calculator(method, payload) = self.0 else { return vec![] };
+        let (method, payload) = match self.0 {
+            Subject::Calculator(method, payload) => (method, payload),
+            Subject::Dependent(steps) => return vec![PreparedCall::dependent(steps)],
+            Subject::Own(_) => return vec![],
+        };
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let sizes = match payload {
             Payload::Arguments => vec![0; DISTINCT_CALLS],
@@ -233,7 +278,13 @@ impl FromStr for Operation {
     type Err = OperationParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(steps) = Steps::ALL.into_iter().find(|steps| steps.name() == text) {
+            return Ok(Operation(Subject::Dependent(steps)));
+        }
         let (name, size) = text.split_once(':').map_or((text, None), |(name, size)| (name, Some(size)));
+        if name == Steps::Sequential.name() {
+            return Err(OperationParseError::Steps(text.to_owned()));
+        }
         let method = Method::from_name(name).ok_or_else(|| OperationParseError::Unknown(name.to_owned()))?;
         let operation = Operation(Subject::Calculator(method, Payload::Arguments));
         match (method, size) {
@@ -253,6 +304,7 @@ impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (method, payload) = match self.0 {
             Subject::Calculator(method, payload) => (method, payload),
+            Subject::Dependent(steps) => return f.write_str(steps.name()),
             Subject::Own(name) => return name.fmt(f),
         };
         f.write_str(method.name())?;
@@ -287,7 +339,16 @@ mod tests {
 
     #[test]
     fn parses_what_it_displays_and_rejects_everything_else() {
-        for text in ["add", "hello", "echo:100B", "echo:1KiB", "echo:1MiB", "echo:nova"] {
+        for text in [
+            "add",
+            "hello",
+            "echo:100B",
+            "echo:1KiB",
+            "echo:1MiB",
+            "echo:nova",
+            "dependent",
+            "dependent:batched",
+        ] {
             assert_eq!(text.parse::<Operation>().unwrap().to_string(), text);
         }
         assert_eq!("echo".parse::<Operation>().unwrap().to_string(), "echo:1KiB");
@@ -297,6 +358,7 @@ mod tests {
             ("substract", "did you mean `subtract`?"),
             ("ehco:1KiB", "did you mean `echo`?"),
             ("add:1KiB", "only echo does"),
+            ("dependent:1KiB", "dependent:batched"),
             ("echo:0", "1B to 1MiB"),
             ("echo:2MiB", "1B to 1MiB"),
             ("echo:10kb", "`10kb` is not a size; write bytes as 100B"),

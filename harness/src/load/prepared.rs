@@ -3,6 +3,7 @@
 use calculator::document::size;
 use calculator::{Calculator, Call, Service};
 
+use super::dependent::Steps;
 use crate::observe::Expectation;
 
 /// A call with what is expected of its answer.
@@ -20,6 +21,11 @@ impl PreparedCall {
     pub fn new(call: Call) -> Self {
         let expected = Calculator.call(&call.method, call.params.clone()).into();
         PreparedCall { call, expected }
+    }
+
+    /// The call of a client that calculates in `steps`, with the calculator's result.
+    pub(super) fn dependent(steps: Steps) -> Self {
+        PreparedCall { call: Call::positional(steps.name(), []), expected: Steps::expected().into() }
     }
 
     /// The size in bytes of the arguments and of the expected result, independent of any encoding; see

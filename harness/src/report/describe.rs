@@ -25,7 +25,15 @@ pub(super) fn load(measurement: &Measurement) -> String {
         }
         None => String::new(),
     };
-    format!("{}, {callers}{connections}", measurement.operation)
+    format!("{}, {callers}{connections}", operation_with_round_trips(measurement.operation))
+}
+
+/// The operation; for several calls, how often the client waits for an answer.
+fn operation_with_round_trips(operation: Operation) -> String {
+    match operation.steps() {
+        Some(steps) => format!("{operation} ({} round trips)", steps.round_trips()),
+        None => operation.to_string(),
+    }
 }
 
 fn calls_per_second(load: Load) -> String {
@@ -38,7 +46,7 @@ fn calls_per_second(load: Load) -> String {
 
 /// The call whose bytes are counted.
 pub(super) fn example(operation: Operation) -> String {
-    if operation == Operation::ADD { "add(2, 3)".to_owned() } else { operation.to_string() }
+    if operation == Operation::ADD { "add(2, 3)".to_owned() } else { operation_with_round_trips(operation) }
 }
 
 /// On which cores client, server and broker ran, and how handlers ran and what they did if the measurement sets it.

@@ -126,6 +126,7 @@ pub(crate) async fn make_calls(
 ) -> Result<(), String> {
     let options = ClientOptions { timeout: TIMEOUT, ..ClientOptions::default() };
     let client = stack.connect(destination, options).await.map_err(|error| error.to_string())?;
+    let client = operation.client(client);
     let Some(prepared) = operation.example(seed) else {
         return Err(format!("{operation} has no call"));
     };

@@ -162,7 +162,11 @@ fn methods_of(plan: &Plan, stack: &Stack) -> Vec<Method> {
     let further = plan.further_operations(stack);
     let mut methods: Vec<Method> = Vec::new();
     for operation in operations_of(plan, stack).into_iter().chain(further) {
-        methods.extend(operation.method().filter(|method| !methods.contains(method)));
+        for method in operation.methods() {
+            if !methods.contains(&method) {
+                methods.push(method);
+            }
+        }
     }
     methods
 }

@@ -98,7 +98,7 @@ pub async fn count_prepared(
     let source = address.and_then(|address| ByteSource::of(address.endpoint()));
     let Some(source) = source else { return Ok(Counted::default()) };
     let Some(mut ends) = Ends::new(stack, source, running) else { return Ok(Counted::default()) };
-    let client = location.connect_in(stack, way, timeout).await?;
+    let client = operation.client(location.connect_in(stack, way, timeout).await?);
     let deadline = Deadline::new(timeout);
     let mut caller = Caller { client: &*client, deadline, numbers, prepared, right: true, answer: None };
     // The first call may open the connection; the bytes that it takes beyond those of the other calls belong to the set-up.
@@ -305,7 +305,9 @@ impl Series {
     ) -> Option<Wire> {
         let usual = self.usual()?;
         let (from_client, to_client) = (*usual.first()?, *usual.last()?);
-        let anatomy = answer.and_then(|answer| stack.anatomy(destination, call, answer).ok());
+        // The messages of several calls have no one anatomy.
+        let answer_of_one = answer.filter(|_| operation.steps().is_none());
+        let anatomy = answer_of_one.and_then(|answer| stack.anatomy(destination, call, answer).ok());
         // The answers of a foreign server are not known byte for byte.
         let [request, reply] = [anatomy.map(|a| a[0]), anatomy.map(|a| a[1]).filter(|_| server_is_ours)];
         let hop_ends = if stack.needs_broker() { &BROKERED[..] } else { &DIRECT[..] };

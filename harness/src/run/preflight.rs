@@ -146,7 +146,8 @@ pub fn inspect(
                 let counted =
                     ledger::count_prepared(Way::Call, stack, operation, prepared, timeout, numbers, &running)
                         .await?;
-                if let Some(wire) = counted.wire.as_ref().filter(|_| captured.is_none()) {
+                let is_one_call = operation.steps().is_none();
+                if let Some(wire) = counted.wire.as_ref().filter(|_| is_one_call && captured.is_none()) {
                     captured = capture::capture(stack, context, broker, &running, wire).await;
                 }
                 wire.extend(counted.wire);

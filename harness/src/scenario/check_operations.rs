@@ -45,8 +45,9 @@ pub(super) fn check_operations(scenario: &Scenario) -> Result<(), Mistake> {
         .chain(scenario.codecs.iter().map(|it| ("a codec", it.operation)));
     for (what, operation) in of_calculator {
         check_operation(scenario, operation)?;
-        if operation.own_name().is_some() {
-            let message = format!("{what} takes an operation of the calculator, not `{operation}`");
+        if operation.own_name().is_some() || operation.steps().is_some() {
+            let message =
+                format!("{what} takes an operation of the calculator that is one call, not `{operation}`");
             return Err(Mistake::new(&operation.to_string(), message));
         }
     }

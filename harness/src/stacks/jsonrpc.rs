@@ -189,6 +189,10 @@ impl Protocol for Jsonrpc {
         true
     }
 
+    fn has_batches(&self) -> bool {
+        true
+    }
+
     fn stacks(&'static self) -> Vec<Stack> {
         let hyper = |name, role| Stack::new(self, name, role, http::HYPER, connect::<HyperClient>);
         vec![

@@ -126,6 +126,11 @@ pub trait Protocol: Send + Sync {
         None
     }
 
+    /// Whether several calls can be sent in one message ([`Client::call_batch`]).
+    fn has_batches(&self) -> bool {
+        false
+    }
+
     /// Whether a call can be an HTTP request with a verb and a path, as [`rest::RequestHead`] writes it.
     fn has_requests(&self) -> bool {
         false
@@ -545,6 +550,12 @@ impl Stack {
     #[must_use]
     pub fn has(&self, method: Method) -> bool {
         method != Method::Echo || self.reference().is_none()
+    }
+
+    /// Whether clients can send several calls in one message, and the server is one of this program, which answers them.
+    #[must_use]
+    pub fn has_batches(&self) -> bool {
+        matches!(self.served_by, ServedBy::Own(_)) && self.protocol.has_batches()
     }
 
     /// Whether the executor of the server's handlers can be chosen. A reference implementation has its own, and a floor with

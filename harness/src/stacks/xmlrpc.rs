@@ -126,6 +126,10 @@ impl Protocol for Xmlrpc {
         }
     }
 
+    fn has_batches(&self) -> bool {
+        true
+    }
+
     fn stacks(&'static self) -> Vec<Stack> {
         let hyper = |name, role| Stack::new(self, name, role, http::HYPER, connect::<HyperClient>);
         vec![

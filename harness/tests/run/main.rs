@@ -8,6 +8,7 @@ mod codecs;
 mod common;
 #[cfg(target_os = "linux")]
 mod contention;
+mod dependent;
 mod exchanges;
 mod floors;
 mod handlers;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Limits, Value};
+use calculator::{BatchFuture, Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Limits, Value};
 use http::StatusCode;
 use http_layer::{Access, Headers, Reply, SCHEMES, Transport, status_error};
 use net::Address;
@@ -146,5 +146,12 @@ pub type BatchResult = Option<Result<Value, CallError>>;
 impl<T: Transport> Client for JsonRpcClient<T> {
     fn call<'a>(&'a self, call: &'a Call) -> CallFuture<'a> {
         Box::pin(self.post(call))
+    }
+
+    fn call_batch<'a>(&'a self, calls: &'a [Call]) -> Option<BatchFuture<'a>> {
+        Some(Box::pin(async move {
+            let calls: Vec<_> = calls.iter().cloned().map(BatchCall::Call).collect();
+            Ok(self.batch(&calls).await?.into_iter().flatten().collect())
+        }))
     }
 }

@@ -469,3 +469,15 @@ async fn hostile_requests_get_an_error_and_the_server_keeps_running() {
     let client: JsonRpcClient<HyperClient> = connect(&url).await;
     assert_eq!(client.call(&Call::positional("add", [2.into(), 3.into()])).await, Ok(5.into()));
 }
+
+#[tokio::test]
+async fn calls_are_sent_in_a_batch_whatever_the_protocol() {
+    let (url, _stop) = start(Limits::default()).await;
+    let client: JsonRpcClient<HyperClient> = connect(&url).await;
+    let divide = |y: i64| Call::positional("divide", [Value::Int(7), Value::Int(y)]);
+    let results = client.call_batch(&[divide(2), divide(0)]).unwrap().await.unwrap();
+    let results: Vec<_> = results.into_iter().map(|it| it.map_err(|error| error.kind)).collect();
+    assert_eq!(results, [Ok(Value::Int(3)), Err(ErrorKind::ZeroDivision)]);
+    let error = client.call_batch(&[]).unwrap().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::InvalidArguments);
+}

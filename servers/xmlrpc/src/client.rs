@@ -1,11 +1,11 @@
 //! The client.
 
-use calculator::{Call, CallError, CallFuture, Client, ClientOptions, Limits, Value};
+use calculator::{BatchFuture, Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Limits, Value};
 use http_layer::http::StatusCode;
 use http_layer::{Access, Headers, SCHEMES, Transport, status_error};
 use net::Address;
 
-use crate::wire::{EncodeOptions, Response, decode_response, encode_call};
+use crate::wire::{EncodeOptions, Fault, Response, decode_response, encode_call};
 
 /// An XML-RPC client with one connection, on top of the HTTP client `T`.
 ///
@@ -47,6 +47,22 @@ impl<T: Transport> XmlRpcClient<T> {
         self
     }
 
+    /// Sends several calls in one `system.multicall`, which most servers have. Returns their results in the order of `calls`.
+    ///
+    /// # Errors
+    /// As [`Client::call`], for a failure of the message as a whole. [`ErrorKind::InvalidArguments`] for named arguments,
+    /// [`ErrorKind::Malformed`] for a response that is not one to these calls.
+    pub async fn multicall(&self, calls: &[Call]) -> Result<Vec<Result<Value, CallError>>, CallError> {
+        let entries: Vec<_> = calls.iter().map(entry).collect::<Result<_, _>>()?;
+        let answer = self.post(&Call::positional("system.multicall", [Value::list(entries)])).await?;
+        match answer {
+            Value::List(results) if results.len() == calls.len() => {
+                Ok(results.into_iter().map(result).collect())
+            }
+            _ => Err(malformed("the response is not a list with a result for each call")),
+        }
+    }
+
     async fn post(&self, call: &Call) -> Result<Value, CallError> {
         let body = encode_call(call, &self.encode)?;
         let reply = self.transport.post(&self.target, body).await?;
@@ -61,8 +77,34 @@ impl<T: Transport> XmlRpcClient<T> {
     }
 }
 
+/// A call as an entry of `system.multicall`.
+fn entry(call: &Call) -> Result<Value, CallError> {
+    let params = Value::list(call.params.as_positional()?.to_vec());
+    Ok(Value::map(vec![("methodName".into(), Value::from(&*call.method)), ("params".into(), params)]))
+}
+
+/// What `system.multicall` returns for a call: its result in a list, or a fault.
+fn result(value: Value) -> Result<Value, CallError> {
+    match value {
+        Value::List(items) => {
+            let [item] = <[Value; 1]>::try_from(items.into_vec())
+                .map_err(|_| malformed("a result is not in a list of one item"))?;
+            Ok(item)
+        }
+        fault => Err(Fault::from_value(fault).into()),
+    }
+}
+
+fn malformed(what: &str) -> CallError {
+    CallError::new(ErrorKind::Malformed, format!("system.multicall: {what}"))
+}
+
 impl<T: Transport> Client for XmlRpcClient<T> {
     fn call<'a>(&'a self, call: &'a Call) -> CallFuture<'a> {
         Box::pin(self.post(call))
+    }
+
+    fn call_batch<'a>(&'a self, calls: &'a [Call]) -> Option<BatchFuture<'a>> {
+        Some(Box::pin(self.multicall(calls)))
     }
 }

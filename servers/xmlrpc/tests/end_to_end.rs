@@ -44,6 +44,8 @@ with_all_clients!(
     reconnects_to_a_server_that_closes_after_each_response,
     a_response_that_is_not_xml_rpc_is_malformed,
     calls_in_flight_are_completed_when_the_server_stops,
+    a_multicall_has_a_result_for_each_call,
+    a_response_to_a_multicall_of_another_shape_is_malformed,
 );
 
 /// A running server, which `stop` stops.
@@ -374,4 +376,56 @@ async fn malformed_and_hostile_requests_get_a_fault_and_the_server_keeps_running
         assert!(answer.contains(fault), "{fault}: {answer}");
     }
     assert_eq!(connect::<HyperClient>(&server.url).await.call(&add()).await, Ok(Value::Int(5)));
+}
+
+async fn a_multicall_has_a_result_for_each_call<T: Transport>() {
+    let server = serve_with_defaults().await;
+    let client = connect::<T>(&server.url).await;
+    let divide = |y: i64| Call::positional("divide", [Value::Int(1), Value::Int(y)]);
+    let echo = Call::positional("echo", [Value::list([Value::Int(1)])]);
+    let calls = [add(), divide(0), echo, divide(1)];
+    let results = client.call_batch(&calls).unwrap().await.unwrap();
+    let results: Vec<_> = results.into_iter().map(|it| it.map_err(|error| error.kind)).collect();
+    // A list is no fault, and no result of another call.
+    let one = Value::list([Value::Int(1)]);
+    assert_eq!(results, [Ok(Value::Int(5)), Err(ErrorKind::ZeroDivision), Ok(one), Ok(Value::Int(1))]);
+    assert_eq!(client.multicall(&[]).await, Ok(vec![]));
+    let named = Call::named("add", [("x".into(), Value::Int(1))]);
+    assert_eq!(client.multicall(&[named]).await.unwrap_err().kind, ErrorKind::InvalidArguments);
+    server.stop.cancel();
+    server.task.await.unwrap();
+}
+
+async fn a_response_to_a_multicall_of_another_shape_is_malformed<T: Transport>() {
+    for results in [
+        "<int>5</int>",
+        "<array><data></data></array>",
+        "<array><data><value><array><data></data></array></value></data></array>",
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let body = format!(
+            "<?xml version='1.0'?><methodResponse><params><param><value>{results}</value></param></params></methodResponse>"
+        );
+        let answer = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut received = Vec::new();
+            while !received.ends_with(b"</methodCall>\n") {
+                assert!(stream.read_buf(&mut received).await.unwrap() > 0);
+            }
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            stream.write_all((head + &body).as_bytes()).await.unwrap();
+            stream
+        };
+        let asked = async { connect::<T>(&url).await.multicall(&[add()]).await };
+        let (result, _stream) = tokio::join!(asked, answer);
+        let kind = match result {
+            Ok(results) => results[0].as_ref().unwrap_err().kind,
+            Err(error) => error.kind,
+        };
+        assert_eq!(kind, ErrorKind::Malformed, "{results}");
+    }
 }

@@ -41,7 +41,7 @@ impl Fault {
 
     /// Reads the value of a `fault` element. A value of another shape than the specification's is a fault too, so that
     /// what the server reports is not lost.
-    pub(super) fn from_value(value: Value) -> Self {
+    pub(crate) fn from_value(value: Value) -> Self {
         let Value::Map(members) = value else {
             return Fault { other_code: Some(Value::Null), ..Fault::new(0, text_of(value)) };
         };
