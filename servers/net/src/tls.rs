@@ -47,7 +47,8 @@ pub enum TlsError {
     Certificate(String),
     /// The system has no certificates of authorities.
     #[error(
-        "this system has no certificates of authorities ({0}); install them, or name a file with --cacert"
+        "this system has no certificates of authorities ({0}); install them, or name a file with --cacert, or with the variable \
+         SSL_CERT_FILE where a command has no such option"
     )]
     NoSystemAuthorities(String),
     /// The library cannot be configured.
@@ -295,13 +296,13 @@ fn certificate_reason(error: &CertificateError) -> String {
         CertificateError::NotValidForName => "the server's certificate is for another name".to_owned(),
         CertificateError::UnknownIssuer => {
             "the server's certificate is signed by an authority that is not trusted, or by no authority; name the \
-             authority's certificate with --cacert"
+             authority's certificate with --cacert, or with the variable SSL_CERT_FILE where a command has no such option"
                 .to_owned()
         }
         // The verifier's own type for this is not part of rustls.
         CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
             "the server's certificate is that of an authority, which is not accepted as that of a server; sign one for the \
-             server with it, or use --insecure"
+             server with it"
                 .to_owned()
         }
         _ => format!("the server's certificate cannot be accepted: {error}"),
@@ -339,6 +340,24 @@ mod tests {
         assert!(Arc::ptr_eq(&first.config, &again.config));
         let other = TlsConnector::new(&Trust::Nothing).unwrap();
         assert!(!Arc::ptr_eq(&first.config, &other.config));
+    }
+
+    /// Servers and `run --broker` have no options for TLS.
+    #[test]
+    fn the_advice_about_a_certificate_holds_in_every_command() {
+        assert!(certificate_reason(&CertificateError::UnknownIssuer).contains("SSL_CERT_FILE"));
+        assert!(TlsError::NoSystemAuthorities("x".to_owned()).to_string().contains("SSL_CERT_FILE"));
+        #[derive(Debug)]
+        struct CaUsedAsEndEntity;
+        impl std::fmt::Display for CaUsedAsEndEntity {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an authority")
+            }
+        }
+        impl Error for CaUsedAsEndEntity {}
+        let authority = CertificateError::Other(rustls::OtherError(Arc::new(CaUsedAsEndEntity)));
+        let reason = certificate_reason(&authority);
+        assert!(reason.contains("sign one for the server") && !reason.contains("--insecure"), "{reason}");
     }
 
     #[test]
