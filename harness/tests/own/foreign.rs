@@ -222,6 +222,27 @@ fn a_broken_objective_ends_the_run_with_exit_code_1() {
 }
 
 #[test]
+fn a_broken_objective_is_not_hidden_by_an_undecided_one_of_the_next_scenario() {
+    let server = users("rest", &[]);
+    let target = format!("rest-hyper={}", server.url());
+    // There are too few calls for the second.
+    let of = |slo: &str| {
+        let operation = format!(
+            "slo = [\"{slo}\"]\n[[operation]]\nname = \"get\"\npath = \"/users/7\"\nheaders = {{ x-key = \"secret\" }}\n"
+        );
+        Folder::of(1, &[("get", "closed:1")], &operation)
+    };
+    let (broken, undecided) = (of("get.p50<1ns"), of("get.p99.9<100s"));
+    let run = |folders: &[&Folder]| {
+        let out = tempfile::tempdir().unwrap();
+        let scenarios = folders.iter().map(|folder| folder.0.path().join("mine.toml"));
+        finish(rpcbench(&["run", "--target", &target]).args(scenarios).current_dir(out.path()))
+    };
+    run(&[&undecided]).with(4, &[]);
+    run(&[&broken, &undecided]).with(1, &[]);
+}
+
+#[test]
 fn a_file_with_a_million_rows_takes_less_than_256_mib() {
     const MAX_BYTES: u64 = 256 << 20;
     let server = users("jsonrpc", &[]);
