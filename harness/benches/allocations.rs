@@ -151,6 +151,8 @@ fn count_calls(stack: &'static Stack) -> Allocations {
     let client = runtime.block_on(async {
         let common = CommonOptions::default();
         let context = ServeContext {
+            transport: stack.transport,
+            tls: None,
             listen: net::Endpoint::loopback(),
             dispatcher: common.dispatcher(),
             limits: common.limits(),

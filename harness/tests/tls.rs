@@ -104,6 +104,49 @@ fn protocols_over_http_are_called_and_checked_over_tls() {
 }
 
 #[test]
+fn servers_with_a_certificate_are_called_and_checked_over_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (cert, key) = (write("cert.pem", &cert.pem()), write("key.pem", &signing_key.serialize_pem()));
+    for (protocol, scheme, plain) in [
+        ("rest", "https", "http"),
+        ("xmlrpc", "https", "http"),
+        ("jsonrpc", "https", "http"),
+        ("grpc", "grpcs", "grpc"),
+    ] {
+        let server = Process::start(&mut rpcbench(&["serve", protocol, "--cert", &cert, "--key", &key]));
+        let url = server.url().replace("127.0.0.1", "localhost");
+        assert!(url.starts_with(&format!("{scheme}://localhost:")), "{url}");
+        let call = |url: &str, further: &[&str]| {
+            finish(rpcbench(&["call", protocol, url, "add", "2", "3"]).args(further))
+        };
+        assert_eq!(call(&url, &["--cacert", &cert]).with(0, &[]).out, ["5"]);
+        assert_eq!(call(&url, &["--insecure"]).with(0, &[]).out, ["5"]);
+        call(&url, &[]).with(3, &["authority that is not trusted", "--cacert"]);
+        let other_name = url.replace("localhost", "127.0.0.1");
+        call(&other_name, &["--cacert", &cert]).with(3, &["for another name"]);
+        let without_tls = call(&url.replace(scheme, plain), &[]);
+        assert!(matches!(without_tls.status.code(), Some(1 | 3)), "{:?}", without_tls.err);
+        finish(&mut rpcbench(&["check", protocol, &url, "--cacert", &cert])).with(0, &[]);
+    }
+    let refused = |arguments: &[&str], words: &[&str]| {
+        finish(rpcbench(&["serve"]).args(arguments)).with(2, words);
+    };
+    refused(&["rest", "--cert", &cert], &["--key"]);
+    refused(&["rest-bare", "--cert", &cert, "--key", &key], &["the server of rest-bare has no TLS"]);
+    refused(&["rest", "--cert", &key, "--key", &key], &["there is no certificate in it"]);
+    refused(&["rest", "--cert", &cert, "--key", &cert], &["there is no private key in it"]);
+    refused(&["rest", "--cert", "/nowhere.pem", "--key", &key], &["--cert: cannot read /nowhere.pem"]);
+    let socket = format!("unix:{}", folder.path().join("socket").display());
+    refused(&["rest", "--listen", &socket, "--cert", &cert, "--key", &key], &["HOST:PORT only"]);
+}
+
+#[test]
 fn a_file_without_certificates_is_wrong_usage() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("empty.pem").display().to_string();

@@ -41,7 +41,8 @@ pub(crate) fn for_each_stack(
     });
     for stack in all() {
         let broker = started.iter().flatten().find(|broker| Some(broker.kind()) == stack.broker());
-        let broker = broker.map(|broker| BrokerLocation { url: broker.url().to_owned(), pid: None });
+        let broker =
+            broker.map(|broker| BrokerLocation { url: broker.url().to_owned(), pid: None, tls: None });
         if stack.needs_broker() && broker.is_none() || !is_wanted(stack) {
             continue;
         }

@@ -94,7 +94,7 @@ enum ErrorFormat {
 }
 
 pub(super) fn call(arguments: &Arguments) -> Outcome {
-    let stack = Stack::named(&arguments.protocol).map_err(Failure::usage)?;
+    let stack = Stack::named_at_address(&arguments.protocol).map_err(Failure::usage)?;
     let url = revealed(&arguments.url).map_err(Failure::usage)?;
     let invocation = Invocation {
         destination: arguments.client.destination(stack, &url)?,

@@ -42,7 +42,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn check(arguments: &Arguments) -> Outcome {
-    let stack = Stack::named(&arguments.protocol).map_err(Failure::usage)?;
+    let stack = Stack::named_at_address(&arguments.protocol).map_err(Failure::usage)?;
     let url = revealed(&arguments.url).map_err(Failure::usage)?;
     let destination = arguments.client.destination(stack, &url)?;
     let rows = runtime()?.block_on(async {

@@ -23,16 +23,17 @@ pub(super) fn list(arguments: &Arguments) -> Outcome {
         print(built_in(name).map_err(Failure::usage)?)?;
         return Ok(Exit::Done);
     }
-    let mut text = String::from("Stacks (--stack)\n");
+    let mut text = String::from("Stacks (--stack), and their transports beside TCP\n");
     for stack in all() {
         let _ = writeln!(
             text,
-            "  {:<22} {:<8} {} → {} ({})",
+            "  {:<22} {:<8} {} → {} ({}){}",
             stack.name,
             stack.protocol,
             stack.client.name,
             stack.server.name,
-            stack.role.title()
+            stack.role.title(),
+            stack.all_transports().skip(1).map(|transport| format!(" +{transport}")).collect::<String>()
         );
     }
     text.push_str("\nScenarios (rpcbench run NAME)\n");

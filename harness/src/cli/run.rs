@@ -24,7 +24,9 @@ use crate::report::{self, Summary};
 use crate::run::targets::Targets;
 use crate::run::{self, Options, RunError};
 use crate::scenario::{Plan, Scenario, Slo, Stage, TrialSpec};
-use crate::stacks::{BROKER_VARIABLE, BrokerUrls, Role, ServerOptions, Stack, parse_or_suggest};
+use crate::stacks::{
+    BROKER_VARIABLE, BrokerUrls, ServerOptions, Stack, Transport, parse_or_suggest,
+};
 use crate::sys;
 
 /// Measure stacks, and write a record and a report
@@ -37,6 +39,7 @@ use crate::sys;
   rpcbench run standard --out results/mine
   rpcbench run --stack rest-hyper,zerorpc --load closed:1,closed:32 --blocks 10
   rpcbench run --stack rest-hyper --load open:5000:poisson --placement split
+  rpcbench run --stack rest-hyper,grpc --transport tcp,unix,tls
   rpcbench run --stack xmlrpc --target xmlrpc=http://127.0.0.1:8000/
   rpcbench run --call 'get_user(7)' --target jsonrpc@old=http://127.0.0.1:8001/ --target jsonrpc@new=http://127.0.0.1:8002/
   rpcbench run --call 'GET /users/7' --target rest=http://127.0.0.1:8080/
@@ -53,6 +56,10 @@ pub(super) struct Arguments {
     /// `[[operation]]` can check it
     #[arg(long = "call", value_name = "CALL", value_parser = parse_call)]
     calls: Vec<OwnOperation>,
+    /// Measure every stack over these transports instead of over TCP: tcp, unix (Unix sockets), tls (TLS 1.3), tls-resumed (the same,
+    /// resuming sessions), h2 (HTTP/2 without TLS). STACK+unix names a single one. Floors that are not listed stay over TCP
+    #[arg(long = "transport", value_name = "A,B", value_delimiter = ',', value_parser = parse_or_suggest::<Transport>)]
+    transports: Vec<Transport>,
     #[command(flatten)]
     overrides: Overrides,
     /// Make calls at a rate that changes in stages (repeatable), instead of the loads of the scenario: RATE:TIME, or FROM..TO:TIME for a rate
@@ -127,6 +134,11 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
         let scenario = Scenario::load(name).map_err(Failure::usage)?;
         let mut scenario = with_overrides(scenario, &arguments)?;
         let mut targets = arguments.targets.of(&mut scenario, &brokers)?;
+        if !arguments.transports.is_empty() && !targets.urls.is_empty() {
+            let reason =
+                "the URL of a server that is already running says its transport; leave out --transport";
+            return Err(Failure::usage(format!("--transport: {reason}")));
+        }
         scenario.slos.extend(arguments.slos.iter().cloned());
         measure_own(&mut scenario, &targets)?;
         scenario.check_slos().map_err(Failure::usage)?;
@@ -149,6 +161,7 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
         let plan = Plan::new(scenario, &sys::allowed_cores())
             .map_err(|error| Failure::usage(format!("scenario {}: {error}", scenario.name)))?;
         check_names(&plan, targets, &arguments)?;
+        check_brokers(&plan, &brokers)?;
         server_options(&arguments, &plan, targets, &arguments.twin_arguments)?;
     }
     let interrupts = Interrupts::watch(ENDING_RUN)?;
@@ -189,6 +202,8 @@ fn with_overrides(mut scenario: Scenario, arguments: &Arguments) -> Result<Scena
     if !arguments.stages.is_empty() {
         scenario.load_in_stages(&arguments.stages, overrides.blocks().unwrap_or(NonZeroU32::MIN));
     }
+    let over = scenario.over(&arguments.transports);
+    over.map_err(|reason| Failure::usage(format!("--transport {reason}")))?;
     Ok(scenario)
 }
 
@@ -212,12 +227,25 @@ fn check_names(plan: &Plan, targets: &Targets, arguments: &Arguments) -> Result<
     {
         return Err(Failure::usage(format!("--target {name}: it is not among the stacks to be measured")));
     }
-    let is_elsewhere =
-        |stack: &&&Stack| stack.role == Role::Variant && !targets.urls.contains_key(stack.name);
+    let is_elsewhere = |stack: &&&Stack| stack.is_elsewhere() && !targets.urls.contains_key(stack.name);
     match planned.iter().find(is_elsewhere) {
         Some(stack) => Err(Failure::usage(format!(
             "{}: its server is not started by the run; give --target {0}=URL",
             stack.name
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Rejects a stack over another transport than that of the broker that was given.
+fn check_brokers(plan: &Plan, brokers: &BrokerUrls) -> Result<(), Failure> {
+    let stacks = plan.stacks();
+    let is_other = |stack: &&&Stack| stack.transport != Transport::Tcp && brokers.of_stack(stack).is_some();
+    match stacks.iter().find(is_other) {
+        Some(stack) => Err(Failure::usage(format!(
+            "{}: the URL of --broker says its transport; name the stack `{}`",
+            stack.name,
+            stack.base_name()
         ))),
         None => Ok(()),
     }

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -21,7 +22,8 @@ use super::{Exit, Failure, Outcome, print_error, print_required};
 use crate::deploy::CONTROL_LINE;
 use crate::observe::control::{self, ControlPort};
 use crate::stacks::{
-    BROKER_VARIABLE, Reference, ReferenceError, Runtime, ServeContext, ServeError, ServerSettings, Stack,
+    BROKER_VARIABLE, Identity, Reference, ReferenceError, Runtime, ServeContext, ServeError, ServerSettings,
+    Stack, Transport, revealed,
 };
 use crate::sys::{self, Secret};
 
@@ -44,6 +46,7 @@ const OWN_CRATES: [&str; 9] =
 #[command(after_help = "Examples:
   rpcbench serve xmlrpc --listen 127.0.0.1:8000
   rpcbench serve rest --listen unix:/tmp/calculator
+  rpcbench serve rest --listen 127.0.0.1:8443 --cert server.pem --key server.key
   rpcbench serve rest --executor threads:8 --work sleep:5ms
   rpcbench serve zerorpc --service time --listen 127.0.0.1:1234
   rpcbench serve zerorpc --listen 127.0.0.1:4242 --bind ipc:///tmp/calculator
@@ -60,6 +63,12 @@ pub(super) struct Arguments {
     /// `printf 'token %s\nstats\n' $RPCBENCH_CONTROL_TOKEN | nc HOST PORT`
     #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
     control: Option<String>,
+    /// Serve over TLS 1.3 with the certificate in this file (PEM), which those of the authorities that have signed it may follow
+    #[arg(long, value_name = "FILE", requires = "key", help_heading = "TLS")]
+    cert: Option<String>,
+    /// The private key of that certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "cert", help_heading = "TLS")]
+    key: Option<String>,
     /// The URL of the broker for AMQP or NATS; @FILE reads it from a file, env:NAME from an environment variable, - from
     /// standard input
     #[arg(long, value_name = "URL", env = BROKER_VARIABLE, hide_env_values = true, help_heading = "Brokers")]
@@ -100,17 +109,34 @@ pub(super) fn serve(arguments: &Arguments) -> Outcome {
     if arguments.from_environment {
         return serve_from_environment();
     }
-    let stack = Stack::named(&arguments.stack).map_err(Failure::usage)?;
+    let stack = Stack::named_at_address(&arguments.stack).map_err(Failure::usage)?;
     let control = arguments.control.as_deref().map(control_port).transpose()?;
     let settings = ServerSettings {
         stack: stack.name.to_owned(),
         listen: arguments.listen.clone(),
+        socket_folder: None,
+        tls: identity(stack, arguments)?,
         control,
         broker: broker(stack, arguments.broker.as_deref())?,
         options: arguments.options.of_server(stack)?,
         end_with_input: arguments.end_with_input,
     };
     serve_with(stack, settings)
+}
+
+/// The certificate for a server of `stack`; `None` if none was given.
+fn identity(stack: &Stack, arguments: &Arguments) -> Result<Option<Identity>, Failure> {
+    let (Some(cert), Some(key)) = (&arguments.cert, &arguments.key) else { return Ok(None) };
+    if !stack.has_transport(Transport::Tls) || stack.needs_broker() {
+        return Err(Failure::usage(format!("--cert: the server of {} has no TLS", stack.name)));
+    }
+    if arguments.listen.port().is_none() {
+        return Err(Failure::usage("--cert: a server has TLS on HOST:PORT only"));
+    }
+    let read = |option: &str, path: &str| {
+        revealed(&format!("@{path}")).map_err(|error| Failure::usage(format!("{option}: {error}")))
+    };
+    Ok(Some(Identity { certificate: read("--cert", cert)?, key: Secret::new(read("--key", key)?) }))
 }
 
 /// The broker's URL for a server of `stack`; `None` if it needs none, or none was given.
@@ -143,10 +169,13 @@ fn serve_with(stack: &'static Stack, settings: ServerSettings) -> Outcome {
     if let Executor::Threads(threads) = common.executor {
         builder.max_blocking_threads(threads.get() + 4);
     }
+    let socket_folder: Option<PathBuf> = settings.socket_folder.clone();
     let runtime = builder.enable_all().build().map_err(Failure::could_not_run)?;
     let served = runtime.block_on(serve_until_stopped(stack, settings));
     // Handlers on other threads may still be running; the time for finishing has passed.
     runtime.shutdown_background();
+    // Here too, in case the process that made it has been killed.
+    let _ = socket_folder.map(std::fs::remove_dir);
     served
 }
 
@@ -176,7 +205,7 @@ fn become_reference(stack: &Stack, reference: &Reference, settings: &ServerSetti
 
 async fn serve_until_stopped(stack: &'static Stack, settings: ServerSettings) -> Outcome {
     let stop = CancellationToken::new();
-    let ServerSettings { listen, control, broker, options, end_with_input, .. } = settings;
+    let ServerSettings { listen, tls, control, broker, options, end_with_input, .. } = settings;
     let dispatcher = options.common.dispatcher();
     if let Some(port) = control {
         let address = port.address;
@@ -189,6 +218,8 @@ async fn serve_until_stopped(stack: &'static Stack, settings: ServerSettings) ->
         listen,
         dispatcher,
         limits: options.common.limits(),
+        transport: stack.transport,
+        tls,
         broker,
         options: options.protocol,
         stop: stop.clone(),

@@ -165,7 +165,7 @@ pub(super) fn parse_target(given: &str, brokers: &BrokerUrls) -> Result<(&'stati
     if name.contains("://") {
         return Err(Failure::usage(format!("--target: {example}")));
     }
-    let stack = Stack::named(name).map_err(|error| refused(error.to_string()))?;
+    let stack = Stack::named_at_address(name).map_err(|error| refused(error.to_string()))?;
     let url = match (url, brokers.of_stack(stack)) {
         (Some(url), _) | (None, Some(url)) => url,
         (None, None) if stack.needs_broker() => return Err(refused("give its URL, or --broker".to_owned())),

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use super::child::PipedChild;
 use super::log_tail::LogTail;
+use super::place::Place;
 use super::program::{command_line, own_program};
 use crate::observe::control::{self, ControlPort, Stats, Token};
-use crate::stacks::{Language, ReferenceError, ServerOptions, ServerSettings, Stack};
+use crate::stacks::{Language, ReferenceError, RunCertificate, ServerOptions, ServerSettings, Stack};
 use crate::sys::Secret;
 
 /// How long a server may take until it listens.
@@ -89,8 +90,8 @@ pub struct ServerStart<'a> {
     pub stack: &'static Stack,
     /// The cores that it may run on; any if empty.
     pub cores: &'a [usize],
-    /// Where it listens, unless it is behind a broker; port 0 picks a free port.
-    pub listen: net::Endpoint,
+    /// Where it listens, unless it is behind a broker; at a new place of the stack's transport if absent.
+    pub listen: Option<Place>,
     /// The server's options.
     pub options: ServerOptions,
     /// The URL of the broker, with credentials, for a stack that needs one.
@@ -109,11 +110,10 @@ impl ServerStart<'_> {
     #[must_use]
     pub fn of(stack: &'static Stack) -> Self {
         let options = ServerOptions::default();
-        let listen = net::Endpoint::loopback();
         ServerStart {
             stack,
             cores: &[],
-            listen,
+            listen: None,
             options,
             broker: None,
             program: None,
@@ -135,6 +135,8 @@ pub struct ServerProcess {
     /// The token of the control port, made for this process.
     token: Token,
     log: Option<LogTail>,
+    /// Dropped after the child, which listens there.
+    _place: Place,
 }
 
 impl ServerProcess {
@@ -151,11 +153,19 @@ impl ServerProcess {
             }
             _ => ServerError::Start { stack: stack.name, source },
         };
+        // Behind a broker, that accepts the connections.
+        let accepts_tls = stack.transport.has_tls() && !stack.needs_broker();
+        let tls = accepts_tls.then(RunCertificate::of_this_process).transpose();
+        let tls = tls.map_err(|error| start(io::Error::other(error)))?;
+        let place = listen.unwrap_or_else(|| Place::new(stack.transport));
+        place.prepare().map_err(start)?;
         let control_known = OnceLock::new();
         let token = Token::random();
         let mut settings = ServerSettings {
             stack: stack.name.to_owned(),
-            listen,
+            listen: place.endpoint().clone(),
+            socket_folder: place.folder().map(Path::to_owned),
+            tls: tls.map(|certificate| certificate.identity.clone()),
             control: Some(ControlPort { address: LOOPBACK, token: token.clone() }),
             broker: broker.filter(|_| stack.needs_broker()).map(|url| Secret::new(url.to_owned())),
             options,
@@ -197,6 +207,7 @@ impl ServerProcess {
             control: control_known,
             token,
             log,
+            _place: place,
         };
         let ended = matches!(line, Err(RecvTimeoutError::Disconnected));
         // The line is `listening PROTOCOL URL`.

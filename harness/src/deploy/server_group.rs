@@ -3,8 +3,10 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use super::place::Place;
 use super::ports::free_ports;
 use super::server::{ServerError, ServerProcess, ServerStart};
+use crate::stacks::Transport;
 
 /// Number of attempts to start a new server. Another process may take a port after it was found to be free.
 const MAX_ATTEMPTS: u32 = 3;
@@ -35,7 +37,7 @@ pub struct ServerGroup<'a> {
 
 /// A server, or its place while it does not run.
 struct Member {
-    listen: net::Endpoint,
+    place: Place,
     process: Option<ServerProcess>,
     calls: CallCount,
 }
@@ -50,7 +52,7 @@ struct CallCount {
 }
 
 impl<'a> ServerGroup<'a> {
-    /// A group without servers. Each is started like `start`, without a broker on a port of its loopback interface.
+    /// A group without servers. Each is started like `start`, without a broker at a separate place of the stack's transport.
     #[must_use]
     pub fn new(start: ServerStart<'a>) -> Self {
         ServerGroup { start, members: vec![] }
@@ -70,12 +72,11 @@ impl<'a> ServerGroup<'a> {
     pub fn add(&mut self) -> Result<(), GroupError> {
         let mut attempt = 1;
         loop {
-            let [port] = free_ports().map_err(GroupError::Port)?;
-            let listen = net::Endpoint::from(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-            match self.start_at(&listen) {
+            let place = self.new_place()?;
+            match self.start_at(&place) {
                 Ok(process) => {
                     let calls = CallCount { ended: Some(0), at_reset: 0 };
-                    self.members.push(Member { listen, process: Some(process), calls });
+                    self.members.push(Member { place, process: Some(process), calls });
                     return Ok(());
                 }
                 // A server that cannot listen ends.
@@ -108,7 +109,7 @@ impl<'a> ServerGroup<'a> {
     pub fn restart(&mut self) -> Result<(), GroupError> {
         let ended = self.members.iter().position(|member| member.process.is_none());
         let index = ended.ok_or(GroupError::NoneEnded)?;
-        let process = self.start_at(&self.members[index].listen)?;
+        let process = self.start_at(&self.members[index].place)?;
         self.members[index].process = Some(process);
         Ok(())
     }
@@ -137,8 +138,19 @@ impl<'a> ServerGroup<'a> {
         running.process.take().ok_or(GroupError::NoneRuns)
     }
 
-    fn start_at(&self, listen: &net::Endpoint) -> Result<ServerProcess, ServerError> {
-        ServerProcess::start(ServerStart { listen: listen.clone(), ..self.start.clone() })
+    /// A place that stays the same when the server is started again.
+    fn new_place(&self) -> Result<Place, GroupError> {
+        Ok(match self.start.stack.transport {
+            Transport::Unix => Place::new(Transport::Unix),
+            Transport::Tcp | Transport::Tls | Transport::TlsResumed | Transport::H2 => {
+                let [port] = free_ports().map_err(GroupError::Port)?;
+                Place::at(SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())
+            }
+        })
+    }
+
+    fn start_at(&self, place: &Place) -> Result<ServerProcess, ServerError> {
+        ServerProcess::start(ServerStart { listen: Some(place.clone()), ..self.start.clone() })
     }
 }
 

@@ -62,7 +62,7 @@ pub(super) fn count(
     seed: u64,
 ) -> Result<CallCounts, GateError> {
     let mut options = conditions.options[side as usize].clone();
-    let clients = stack.protocol.separate(stack, side as usize, &mut options.protocol);
+    let clients = stack.separate(side as usize, &mut options.protocol);
     let operation = conditions.settings.operation;
     let program = match contender {
         Contender::Program(program) => Some(*program),

@@ -147,7 +147,7 @@ impl Cast {
         let (mut servers, mut addresses) = (vec![], vec![]);
         for side in sides(exchanged != ExchangedEnd::Client) {
             let mut options = conditions.options[side as usize].clone();
-            let clients = stack.protocol.separate(stack, side as usize, &mut options.protocol);
+            let clients = stack.separate(side as usize, &mut options.protocol);
             let padding_bytes = rng.random_range(0..MAX_PADDING_BYTES);
             let (server, url, pid) = match of_side(side) {
                 Contender::Url(url) => (Server::Elsewhere, (*url).to_owned(), None),

@@ -121,7 +121,10 @@ impl GateSettings {
     /// The key, with that of its table if it is in one, and what is wrong with its value.
     pub fn check(&self) -> Result<(), (&'static str, String)> {
         for (index, name) in self.stacks.iter().enumerate() {
-            Stack::named(name).map_err(|error| ("stacks", error.to_string()))?;
+            let stack = Stack::named(name).map_err(|error| ("stacks", error.to_string()))?;
+            if stack.needs_broker() && stack.transport.has_tls() {
+                return Err(("stacks", format!("{name}: the broker of a gate has no TLS")));
+            }
             if self.stacks[..index].contains(name) {
                 return Err(("stacks", format!("{name} is named twice")));
             }

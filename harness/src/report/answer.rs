@@ -24,7 +24,7 @@ pub(super) fn answer(record: &Record, summary: &Summary) -> Vec<String> {
     let mut answer: Vec<_> = summary.claims.iter().map(claims::short).collect();
     answer.extend(first(summary, true).and_then(latency));
     answer.extend(first(summary, false).and_then(throughput));
-    answer.extend(summary.measurements.iter().filter_map(variants));
+    answer.extend(summary.measurements.iter().flat_map(variants));
     answer.extend(capacities(record).iter().filter_map(capacity));
     answer.extend(codecs::all(record).iter().filter_map(Codecs::answer));
     answer.extend(timelines(record).iter().filter_map(stages::answer));
@@ -154,18 +154,24 @@ fn median(spread: Option<Spread>) -> f64 {
     spread.map_or(f64::INFINITY, |spread| spread.median)
 }
 
-/// The cost of another route to the servers, where it was measured along with the usual one.
-fn variants(summary: &MeasurementSummary) -> Option<String> {
-    let label = summary.variants.first()?.label();
-    let same_route = summary.variants.iter().filter(|variant| variant.label() == label);
-    let each: Vec<_> =
-        same_route.map(|variant| format!("{} {}", variant.base, variant.ratio_text())).collect();
+/// The cost of each other route to the servers, or other transport, that was measured along with the usual one.
+fn variants(summary: &MeasurementSummary) -> Vec<String> {
+    let mut routes: Vec<(String, &'static str)> = Vec::new();
+    for variant in &summary.variants {
+        let both = variant.routes();
+        if !routes.contains(&both) {
+            routes.push(both);
+        }
+    }
     let what = describe::quantity(&summary.measurement);
-    Some(format!(
-        "{}: {what} over the route {label}, as a multiple of that over the usual route: {}.",
-        summary.measurement.name,
-        each.join(", ")
-    ))
+    let of_route = |both: (String, &'static str)| {
+        let same_route = summary.variants.iter().filter(|variant| variant.routes() == both);
+        let each: Vec<_> =
+            same_route.map(|variant| format!("{} {}", variant.base, variant.ratio_text())).collect();
+        let ((other, usual), name) = (both, &summary.measurement.name);
+        format!("{name}: {what} over {other}, as a multiple of that over {usual}: {}.", each.join(", "))
+    };
+    routes.into_iter().map(of_route).collect()
 }
 
 /// The range of the servers' capacities with usual libraries. Stacks whose server was not saturated are named separately.

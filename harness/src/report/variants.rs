@@ -1,4 +1,5 @@
-//! Variants: the cost of another route to the server, from a stack compared with itself over the usual route.
+//! Variants: the cost of another route to the server or of another transport, from a stack compared with itself over the
+//! usual one.
 
 use super::describe;
 use super::model::{Cell, Column, Row, Table, Unit};
@@ -6,15 +7,15 @@ use super::spread::Spread;
 use super::stack_summary::StackSummary;
 use super::text;
 use crate::scenario::Measurement;
-use crate::stacks::base_name;
+use crate::stacks::{Transport, base_name, transport_of};
 use crate::stats::{Interval, error_each, ratio};
 
-/// A stack whose server was reached by two routes.
+/// A stack whose server was reached by two routes, or over two transports.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Variant {
     /// The stack over the usual route.
     pub base: String,
-    /// The stack over the other route: `STACK@LABEL`.
+    /// The stack over the other one: `STACK@LABEL`, or `STACK+TRANSPORT`.
     pub variant: String,
     /// The figure of the variant as a multiple of that of the base, within each block: median latency, or the calls per
     /// second that a core of the server can answer.
@@ -63,9 +64,15 @@ impl Variant {
         })
     }
 
-    /// The label of the other route: the part of the name after `@`.
-    pub(super) fn label(&self) -> &str {
-        self.variant.split_once('@').map_or("", |(_, label)| label)
+    /// The other route or transport, and the usual one, as in `the route bridge` and `the usual route`.
+    pub(super) fn routes(&self) -> (String, &'static str) {
+        match transport_of(&self.variant) {
+            Transport::Tcp => {
+                let label = self.variant.split_once('@').map_or("", |(_, label)| label);
+                (format!("the route {label}"), "the usual route")
+            }
+            transport => (transport.title().to_owned(), Transport::Tcp.title()),
+        }
     }
 
     /// The ratio with its interval, or with its smallest and largest block, as text.
@@ -98,10 +105,16 @@ impl Variant {
 
 /// The table of `variants`; `None` where there are none.
 pub(super) fn table(measurement: &Measurement, variants: &[Variant]) -> Option<Table> {
+    let are_over_transports = variants.iter().all(|variant| transport_of(&variant.variant) != Transport::Tcp);
+    let (title, usual) = if are_over_transports {
+        ("The same stack over another transport", "TCP")
+    } else {
+        ("The same stack by another route", "the usual route")
+    };
     (!variants.is_empty()).then(|| Table {
-        title: "The same stack by another route".to_owned(),
+        title: title.to_owned(),
         subtitle: Some(format!(
-            "{} as a multiple of the usual route's, within each block",
+            "{} as a multiple of {usual}'s, within each block",
             describe::quantity(measurement)
         )),
         columns: COLUMNS.to_vec(),

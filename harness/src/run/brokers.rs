@@ -15,6 +15,8 @@ use crate::trial::{BrokerLocation, TrialBroker};
 /// decides where its broker runs.
 pub(crate) struct Brokers {
     external: BrokerUrls,
+    /// Whether private ones accept TLS, where they can.
+    have_tls: bool,
     private: Vec<Private>,
 }
 
@@ -28,7 +30,13 @@ struct Private {
 impl Brokers {
     /// The brokers `external`, and private ones of other kinds, each started when it is first needed.
     pub(crate) fn new(external: BrokerUrls) -> Self {
-        Brokers { external, private: vec![] }
+        Brokers { external, have_tls: false, private: vec![] }
+    }
+
+    /// The same with private ones that accept TLS, if one of `stacks` needs that.
+    pub(crate) fn for_stacks(self, stacks: &[&Stack]) -> Self {
+        let have_tls = stacks.iter().any(|stack| stack.needs_broker() && stack.transport.has_tls());
+        Brokers { have_tls, ..self }
     }
 
     /// The broker for the conformance check of `stack`.
@@ -73,7 +81,7 @@ impl Brokers {
 
     /// The same external brokers, and private ones that are not yet started.
     pub(super) fn fresh(&self) -> Self {
-        Brokers::new(self.external.clone())
+        Brokers { have_tls: self.have_tls, ..Brokers::new(self.external.clone()) }
     }
 
     /// A separate broker for the timeline of `spec`, which kills it and starts it again.
@@ -83,6 +91,7 @@ impl Brokers {
         progress: Progress<'_>,
     ) -> Result<PrivateBroker, Arc<BrokerError>> {
         match spec.stack.broker() {
+            Some(_) if spec.stack.transport.has_tls() => Err(Arc::new(BrokerError::NoTls)),
             Some(kind) if self.external.of(kind).is_none() => {
                 progress(Event::StartingBroker(kind));
                 PrivateBroker::start_restartable(kind, &spec.cores.server).map_err(Arc::new)
@@ -98,18 +107,24 @@ impl Brokers {
         progress: Progress<'_>,
     ) -> Result<BrokerLocation, Arc<BrokerError>> {
         if let Some(url) = self.external.of(kind) {
-            return Ok(BrokerLocation { url: url.to_owned(), pid: None });
+            return Ok(BrokerLocation { url: url.to_owned(), pid: None, tls: None });
         }
         let known = self.private.iter().position(|private| private.kind == kind && private.cores == cores);
         let index = known.unwrap_or_else(|| {
             progress(Event::StartingBroker(kind));
-            let broker = PrivateBroker::start(kind, cores).map_err(Arc::new);
+            let started = if self.have_tls && kind == BrokerKind::RabbitMq {
+                PrivateBroker::start_with_tls(kind, cores)
+            } else {
+                PrivateBroker::start(kind, cores)
+            };
+            let broker = started.map_err(Arc::new);
             self.private.push(Private { kind, cores: cores.to_vec(), broker });
             self.private.len() - 1
         });
         let broker = self.private[index].broker.as_mut().map_err(|error| Arc::clone(error))?;
         if broker.is_running() {
-            Ok(BrokerLocation { url: broker.url().to_owned(), pid: Some(broker.pid()) })
+            let (url, pid) = (broker.url().to_owned(), Some(broker.pid()));
+            Ok(BrokerLocation { url, pid, tls: broker.tls() })
         } else {
             Err(Arc::new(BrokerError::Ended(kind)))
         }

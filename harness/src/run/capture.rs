@@ -11,7 +11,7 @@ use super::quiet::{AFTER_CONNECTING, wait_until_quiet};
 use super::relay::{Passed, Relay};
 use crate::load::Operation;
 use crate::record::{CapturedCall, CapturedHop, Hop, Party, Wire};
-use crate::stacks::{Destination, Stack};
+use crate::stacks::{Destination, Stack, Transport};
 use crate::trial::{BrokerLocation, RunningServer, ServerCopy, ServerLocation, TrialContext};
 
 /// How long nothing may pass before and after the call, for each attempt. Heartbeats and late acknowledgements make further
@@ -24,8 +24,8 @@ const PAUSES: [Duration; 4] = [
 ];
 
 /// Captures one call of `add` of `stack`, whose server `running` this run started, behind `broker` if it needs one. `wire` are
-/// the bytes of the same call. `None` if the server was running already, for then the bytes are those of its owner, or if
-/// they cannot be captured.
+/// the bytes of the same call. `None` if the server was running already, for then the bytes are those of its owner, over another
+/// transport than TCP, or if they cannot be captured.
 pub async fn capture(
     stack: &'static Stack,
     context: &TrialContext<'_>,
@@ -33,7 +33,9 @@ pub async fn capture(
     running: &RunningServer,
     wire: &Wire,
 ) -> Option<CapturedCall> {
-    if wire.operation != Operation::ADD || context.targets.contains_key(stack.name) {
+    // The relays listen on ports.
+    let is_relayed = stack.transport == Transport::Tcp && !context.targets.contains_key(stack.name);
+    if wire.operation != Operation::ADD || !is_relayed {
         return None;
     }
     let url = &running.location.destination.url;
@@ -49,7 +51,7 @@ pub async fn capture(
         Some(broker) => {
             let relay = start()?;
             let through = net::with_endpoint(&broker.url, relay.endpoint())?;
-            let location = BrokerLocation { url: through, pid: None };
+            let location = BrokerLocation { url: through, pid: None, tls: None };
             let copy = ServerCopy { instance: 1, ..context.first_server() };
             let server = RunningServer::start(stack, context, Some(&location), &[], copy).ok()?;
             // In this order they are dropped: a server that ends removes its queues.

@@ -3,7 +3,7 @@
 
 use crate::record::{BrokerTerms, Fairness, Library, Process, TlsFacts};
 use crate::stacks::libraries::version;
-use crate::stacks::{CertificateCheck, DeliveryTerms, Destination, Driver, End, Runtime, Stack};
+use crate::stacks::{CertificateCheck, DeliveryTerms, Destination, Driver, End, Runtime, Stack, Transport};
 use crate::trial::{CLIENT_RUNTIME, TrialContext};
 
 /// Facts observed while a stack was called.
@@ -21,7 +21,7 @@ pub struct Observed {
 
 /// No protocol of the suite compresses, and no client asks for it.
 const COMPRESSION: &str = "none";
-/// Servers of the run have no TLS.
+/// The encryption of a stack without TLS.
 const NO_ENCRYPTION: &str = "none";
 
 /// Collects the facts about `stack` for the fairness table: those `observed` while clients called it at `destination`, and
@@ -49,10 +49,9 @@ pub fn collect(
         multiplexes: stack.multiplexes,
         reused: observed.reused,
         compression: COMPRESSION.to_owned(),
-        encryption: encryption(stack.protocol.certificate_check(destination), observed.tls.as_ref()),
+        encryption: encryption(stack, destination, observed.tls.as_ref()),
         tls: observed.tls,
-        // The HTTP version of a reference server is not known.
-        http: stack.protocol.http_version(&context.server.protocol).filter(|_| stack.reference().is_none()),
+        http: http(stack, context),
         broker: stack
             .protocol
             .delivery_terms(stack, destination, &context.server.protocol)
@@ -60,15 +59,32 @@ pub fn collect(
     }
 }
 
-/// How connections are encrypted whose certificates are checked by `check`, in words.
-fn encryption(check: Option<CertificateCheck>, tls: Option<&TlsFacts>) -> String {
-    match (check.map(CertificateCheck::title), tls) {
-        (None, _) => NO_ENCRYPTION.to_owned(),
-        (Some(title), None) => title.to_owned(),
-        (Some(title), Some(TlsFacts { version, cipher })) => {
-            title.replacen("TLS", &format!("{version} ({cipher})"), 1)
-        }
+/// The version of HTTP that carries the calls of `stack`. That of a reference server is not known.
+fn http(stack: &Stack, context: &TrialContext<'_>) -> Option<String> {
+    if stack.transport == Transport::H2 {
+        return Some("HTTP/2.0".to_owned());
     }
+    stack.protocol.http_version(&context.server.protocol).filter(|_| stack.reference().is_none())
+}
+
+/// What encrypts the calls of `stack` to `destination`, and how clients check the certificate. `negotiated` is what a handshake with a
+/// server that was already running has shown.
+fn encryption(stack: &Stack, destination: &Destination, negotiated: Option<&TlsFacts>) -> String {
+    let certificate = match stack.transport {
+        Transport::Tcp | Transport::Unix | Transport::H2 => {
+            let title = stack.protocol.certificate_check(destination).map(CertificateCheck::title);
+            return match (title, negotiated) {
+                (None, _) => NO_ENCRYPTION.to_owned(),
+                (Some(title), None) => title.to_owned(),
+                (Some(title), Some(TlsFacts { version, cipher })) => {
+                    title.replacen("TLS", &format!("{version} ({cipher})"), 1)
+                }
+            };
+        }
+        Transport::Tls => "certificate checked by an authority of the run",
+        Transport::TlsResumed => "sessions resumed, certificate checked by an authority of the run",
+    };
+    format!("{}, {certificate}", net::TLS_TERMS)
 }
 
 fn server(stack: &Stack, setting: &TrialContext<'_>, threads: Option<u32>) -> Process {

@@ -120,6 +120,10 @@ pub async fn count_prepared(
     let (Some(opened), Some(after), true) = (opened.client, after.client, caller.right) else {
         return Ok(Counted::default());
     };
+    if opened.is_empty() && ends.counted_by != CountedBy::Kernel {
+        // At both ends, a library owns the sockets.
+        return Ok(Counted::default());
+    }
     if opened.is_empty() || !opened.has_the_sockets_of(&after) {
         // The peer closes the connection after each call, and its counts are lost.
         return Ok(Counted { reused: Some(false), ..Counted::default() });

@@ -29,7 +29,7 @@ pub fn remove_leftovers(plan: &Plan, options: &Options) -> Vec<String> {
     for (stack, url) in started {
         for instance in 0..SERVERS_IN_BLOCKS.max(plan.topologies().max_servers()) {
             let mut server = options.server.protocol.clone();
-            stack.protocol.separate(stack, instance, &mut server);
+            stack.separate(instance, &mut server);
             let removed = stack.protocol.get().remove_leftovers(url.to_owned(), server, TIMEOUT);
             if let Err(problem) = runtime.block_on(removed) {
                 problems.push(format!("{}: {problem}", stack.name));

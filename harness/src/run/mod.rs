@@ -84,7 +84,7 @@ pub fn run(
         live: options.live.as_ref(),
     };
     let mut record = new_record(scenario, options);
-    let mut brokers = Brokers::new(options.brokers.clone());
+    let mut brokers = Brokers::new(options.brokers.clone()).for_stacks(&plan.stacks());
 
     check_stacks(&mut plan, &context, &mut brokers, options, &mut record, progress)?;
     record.stacks = plan.stacks().into_iter().map(|stack| stack_facts(stack, options)).collect();

@@ -13,6 +13,7 @@ pub static BUILT_IN: &[(&str, &str)] = &[
     ("brokers", include_str!("../../../scenarios/brokers.toml")),
     ("overhead", include_str!("../../../scenarios/overhead.toml")),
     ("http-bare", include_str!("../../../scenarios/http-bare.toml")),
+    ("transports", include_str!("../../../scenarios/transports.toml")),
     ("payload", include_str!("../../../scenarios/payload.toml")),
     ("threading", include_str!("../../../scenarios/threading.toml")),
     ("work", include_str!("../../../scenarios/work.toml")),

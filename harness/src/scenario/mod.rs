@@ -11,6 +11,7 @@ mod file;
 mod group;
 mod load;
 mod model;
+mod over_transports;
 mod plan;
 mod plan_limits;
 mod reference;

@@ -59,8 +59,9 @@ pub struct Scenario {
     #[serde(default, skip_serializing_if = "is_reject")]
     #[schemars(with = "String", example = &"label", extend("default" = "reject"))]
     pub contention: Contention,
-    /// The stacks to measure; `rpcbench list` prints their names. `STACK@LABEL` is a variant of STACK, whose server is
-    /// already running elsewhere. The floors `inproc`, `tcp` and `tcp-async` need not be listed.
+    /// The stacks to measure; `rpcbench list` prints their names. `STACK+TRANSPORT` is STACK over another transport than TCP.
+    /// `STACK@LABEL` is a variant of STACK, whose server is already running elsewhere. The floors `inproc`, `tcp` and `tcp-async`
+    /// need not be listed.
     #[schemars(example = ["rest", "jsonrpc", "zerorpc"])]
     pub stacks: Vec<String>,
     /// Whether the floors are measured too: `inproc` with one caller, `tcp`, and with several connections `tcp-async`.

@@ -16,7 +16,7 @@ use super::trial_spec::TrialSpec;
 use super::trial_times::TrialTimes;
 use crate::deploy::Cores;
 use crate::load::{Load, Operation, Rate};
-use crate::stacks::{EVENT_FLOOR, FLOORS, Stack, UnknownStack, base_name};
+use crate::stacks::{EVENT_FLOOR, FLOORS, Stack, UnknownStack, without_label};
 use crate::sys;
 
 /// The trials of one block of a run, in the order of the scenario.
@@ -307,11 +307,11 @@ fn pairs(scenario: &Scenario, stacks: &[&'static Stack]) -> Result<Vec<[&'static
 impl Scenario {
     /// Whether `stack` has a trial in `measurement`. A plain function call has only one caller, no server and no connection, a
     /// server may lack the method or an option, or have a fixed executor, and the floor of several connections is measured with
-    /// one only if it is listed. A variant is
-    /// measured where its stack is.
+    /// one only if it is listed. `STACK@LABEL` is
+    /// measured where STACK is.
     #[must_use]
     pub fn measures(&self, stack: &Stack, measurement: &Measurement) -> bool {
-        let base = base_name(stack.name);
+        let base = without_label(stack.name);
         let listed = if measurement.stacks.is_empty() { &self.stacks } else { &measurement.stacks };
         let is_listed = listed.iter().any(|name| name == stack.name || name == base);
         let is_floor = FLOORS.contains(&base)

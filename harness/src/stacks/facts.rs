@@ -71,7 +71,7 @@ pub enum Role {
     Step,
     /// The protocol's reference library as the server, to compare the suite's server with; not ranked.
     Reference,
-    /// A stack whose server is reached over another route, to show the cost of the route; not ranked.
+    /// A stack whose server is reached over another route or transport, to show the cost of that; not ranked.
     Variant,
 }
 
@@ -88,7 +88,7 @@ impl Role {
             Role::Alternative => "alternative library",
             Role::Step => "intermediate step",
             Role::Reference => "reference server",
-            Role::Variant => "other route to the server",
+            Role::Variant => "other route or transport",
         }
     }
 }

@@ -15,10 +15,12 @@ use super::dissection::{self, Leg, Part};
 use super::facts::{Colour, End, Role, UrlForm};
 use super::invoke::{Invocation, InvokeError, Output, one_call};
 use super::method_list;
-use super::options::Options;
+use super::options::{OptionGroup, Options};
 use super::protocol::{Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, ServerSettings, Serving};
+use super::tls::{self, CertificateCheck};
+use super::transport::Transport;
 use crate::discovery::{Argument, Arguments, Listing, MethodDescription, ValueSource};
 
 /// Protocol Buffers over HTTP/2.
@@ -29,6 +31,9 @@ const H2: End = End::new("h2", &["h2", "tokio"]);
 
 /// How a server is asked for its methods.
 const SOURCE: &str = "server reflection";
+
+/// The transports of the servers of this suite and their clients beside TCP.
+const TRANSPORTS: &[Transport] = &[Transport::Unix, Transport::Tls, Transport::TlsResumed];
 
 static PYTHON: Reference =
     Reference { options: definitions, ..reference!("grpcio", "grpc_server.py", &[], "threads") };
@@ -49,6 +54,18 @@ impl Protocol for Grpc {
 
     fn url_form(&self) -> Option<UrlForm> {
         Some(UrlForm { schemes: grpc::SCHEMES, example: "grpc://127.0.0.1:50051" })
+    }
+
+    fn client_options(&self) -> &'static [&'static OptionGroup] {
+        &[&tls::TLS]
+    }
+
+    fn prepare_client_options(&self, options: &mut Options) -> Result<(), String> {
+        tls::read_authorities(options)
+    }
+
+    fn certificate_check(&self, destination: &Destination) -> Option<CertificateCheck> {
+        tls::of_scheme(grpc::GRPCS, &destination.url, &destination.options)
     }
 
     fn http_version(&self, _: &Options) -> Option<String> {
@@ -74,16 +91,21 @@ impl Protocol for Grpc {
     fn stacks(&'static self) -> Vec<Stack> {
         let h2 = |name, role| {
             Stack::new(self, name, role, H2, |destination: Destination, options| async move {
-                H2Client::connect(&destination.url, &options).await
+                let tls = tls::settings(&destination.options)?;
+                H2Client::connect_trusting(&destination.url, tls, &options).await
             })
             .multiplexing()
         };
         let tonic = |destination: Destination, options| async move {
-            AnyClient::connect(&destination.url, &options).await
+            let tls = tls::settings(&destination.options)?;
+            AnyClient::connect_trusting(&destination.url, tls, &options).await
         };
         vec![
-            Stack::new(self, "grpc", Role::Default, TONIC, tonic).served_by(TONIC, serve).multiplexing(),
-            h2("grpc-h2", Role::Minimal).served_by(TONIC, serve),
+            Stack::new(self, "grpc", Role::Default, TONIC, tonic)
+                .served_by(TONIC, serve)
+                .multiplexing()
+                .with_transports(TRANSPORTS),
+            h2("grpc-h2", Role::Minimal).served_by(TONIC, serve).with_transports(TRANSPORTS),
             h2("grpc-python", Role::Reference).served_by_reference(&PYTHON),
         ]
     }
@@ -142,7 +164,9 @@ impl Protocol for Grpc {
                 print(Output::Value(one_call(connect, &call, invocation.timeout).await?));
                 return Ok(());
             }
-            let client = ReflectedClient::connect(&invocation.destination.url, &options).await?;
+            let Destination { url, options: given } = &invocation.destination;
+            let tls = tls::settings(given).map_err(CallError::from)?;
+            let client = ReflectedClient::connect_trusting(url, tls, &options).await?;
             let mut deadline = Deadline::new(invocation.timeout);
             if call.method.is_empty() {
                 let methods = deadline.within(started, client.methods()).await?;
@@ -173,8 +197,10 @@ fn described(method: grpc::MethodDescription) -> MethodDescription {
 }
 
 async fn serve(context: ServeContext) -> Result<Serving, ServeError> {
+    let tls = context.acceptor(grpc::ALPN)?;
     let failed = context.bind_error();
     let server =
         grpc::Server::bind(&context.listen, context.dispatcher, context.limits).await.map_err(failed)?;
+    let server = server.with_tls(tls);
     Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http_layer::http::{HeaderMap, HeaderName, HeaderValue};
-use http_layer::{Access, AllowedOrigins, Headers, HttpOptions, OriginParseError};
+use http_layer::{Access, AllowedOrigins, Headers, HttpOptions, OriginParseError, ServedVersion};
 use serde::{Deserialize, Serialize};
 
 use super::destination::Destination;
@@ -12,12 +12,21 @@ use super::options::{OptionGroup, Options, OptionsError};
 use super::secret::{SecretError, revealed};
 use super::serve::{ServeContext, ServeError};
 use super::tls;
+use super::transport::Transport;
 
 pub(super) const REQWEST: End = End::new("reqwest", &["reqwest", "hyper", "tokio"]);
 pub(super) const HYPER: End = End::new("hyper", &["hyper", "tokio"]);
 /// Our own HTTP/1.1, for which only the heads of messages are parsed by a library.
 pub(super) const BARE: End = End::new("bare sockets", &["httparse", "tokio"]);
 pub(super) const AXUM: End = End::new("axum", &["axum", "hyper", "tokio"]);
+
+/// The transports of the servers of this suite and their clients beside TCP.
+pub(super) const TRANSPORTS: &[Transport] = &[Transport::Unix, Transport::Tls, Transport::TlsResumed];
+/// The same with hyper's client, for protocols with HTTP/2.
+pub(super) const HYPER_TRANSPORTS: &[Transport] =
+    &[Transport::Unix, Transport::Tls, Transport::TlsResumed, Transport::H2];
+/// The same without an HTTP library.
+pub(super) const BARE_TRANSPORTS: &[Transport] = &[Transport::Unix];
 
 /// The meaning of the first line of a request with the method's name in its body.
 pub(super) const REQUEST_LINE: &str = "request line: verb, path (the same for all methods), version of HTTP";
@@ -82,6 +91,11 @@ pub(super) fn bare_http_options(context: &ServeContext) -> Result<HttpOptions, S
         return Err(ServeError::Setting(message.to_owned()));
     }
     Ok(options)
+}
+
+/// The version of HTTP that the server of `context` speaks.
+pub(super) fn served_version(context: &ServeContext) -> ServedVersion {
+    if context.transport == Transport::H2 { ServedVersion::Http2 } else { ServedVersion::Http1 }
 }
 
 /// The version of HTTP of requests and replies, as written in a request line, and what a server that was started with the
@@ -175,7 +189,7 @@ fn read_headers(options: &mut Options) -> Result<(), String> {
 /// # Errors
 /// When the options cannot be read.
 pub(super) fn access(destination: &Destination) -> Result<Access, OptionsError> {
-    Ok(Access { headers: headers(destination)?, trust: tls::trust(&destination.options)? })
+    Ok(Access { headers: headers(destination)?, tls: tls::settings(&destination.options)? })
 }
 
 fn headers(destination: &Destination) -> Result<HeaderMap, OptionsError> {

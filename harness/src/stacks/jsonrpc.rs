@@ -7,7 +7,7 @@ use codecs::Format;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http_layer::bare::BareClient;
-use http_layer::{HttpOptions, HyperClient, ReqwestClient, Transport};
+use http_layer::{Http2Client, HttpOptions, HyperClient, ReqwestClient, Transport};
 use jsonrpc::wire::{Envelope, Version};
 use jsonrpc::{BatchCall, JsonRpcClient};
 use serde::{Deserialize, Serialize};
@@ -197,10 +197,15 @@ impl Protocol for Jsonrpc {
         let hyper = |name, role| Stack::new(self, name, role, http::HYPER, connect::<HyperClient>);
         vec![
             Stack::new(self, "jsonrpc", Role::Default, http::REQWEST, connect::<ReqwestClient>)
-                .served_by(http::AXUM, serve),
-            hyper("jsonrpc-hyper", Role::Minimal).served_by(http::AXUM, serve),
+                .served_by(http::AXUM, serve)
+                .with_transports(http::TRANSPORTS),
+            hyper("jsonrpc-hyper", Role::Minimal)
+                .served_by(http::AXUM, serve)
+                .with_transports(http::HYPER_TRANSPORTS)
+                .with_client(super::transport::Transport::H2, connect::<Http2Client>),
             Stack::new(self, "jsonrpc-bare", Role::Step, http::BARE, connect::<BareClient>)
-                .served_by(http::BARE, serve_bare),
+                .served_by(http::BARE, serve_bare)
+                .with_transports(http::BARE_TRANSPORTS),
             #[cfg(feature = "jsonrpsee")]
             hyper("jsonrpc-jsonrpsee", Role::Alternative).served_by(JSONRPSEE, serve_jsonrpsee),
             hyper("jsonrpc-python", Role::Reference).served_by_reference(&PYTHON),
@@ -341,10 +346,13 @@ async fn connect<T: Transport>(
 }
 
 async fn serve(context: ServeContext) -> Result<Serving, ServeError> {
+    let version = http::served_version(&context);
+    let tls = context.acceptor(http_layer::ALPN)?;
     let (options, bind_error) =
         (server_options(&context, http::http_options(&context)?)?, context.bind_error());
     let server =
         jsonrpc::Server::bind(&context.listen, context.dispatcher, options).await.map_err(bind_error)?;
+    let server = server.with_tls(tls).with_version(version);
     Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
 }
 

@@ -56,12 +56,18 @@ pub struct UnknownProtocol(String);
 
 /// A name that no stack has.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "unknown stack `{0}`{suggestion}; the stacks are {list}",
-    suggestion = hint(nearest(.0.split('@').next().unwrap_or_default(), all().iter().map(|stack| stack.name))),
-    list = names(all().iter().map(|stack| stack.name))
-)]
-pub struct UnknownStack(pub(super) String);
+pub enum UnknownStack {
+    /// There is no such stack.
+    #[error(
+        "unknown stack `{0}`{suggestion}; the stacks are {list}",
+        suggestion = hint(nearest(.0.split(['@', '+']).next().unwrap_or_default(), all().iter().map(|stack| stack.name))),
+        list = names(all().iter().map(|stack| stack.name))
+    )]
+    Name(String),
+    /// There is, but not over this transport. Holds what it has instead, in words.
+    #[error("{0}")]
+    Transport(String),
+}
 
 fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.collect::<Vec<_>>().join(", ")

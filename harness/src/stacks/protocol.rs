@@ -25,6 +25,7 @@ use super::options::{OptionGroup, Options};
 use super::reference::Reference;
 use super::serve::{ServeContext, ServeError, Serving};
 use super::tls::CertificateCheck;
+use super::transport::Transport;
 use super::way::Way;
 use crate::discovery::Listing;
 
@@ -374,10 +375,29 @@ pub struct Stack {
     pub multiplexes: bool,
     /// How callers are driven.
     pub driver: Driver,
+    /// What carries its bytes.
+    pub transport: Transport,
+    /// The transports that client and server have beside TCP.
+    pub(super) transports: &'static [Transport],
     connect: Connect,
+    /// How clients connect over transports that need another client.
+    other_clients: Vec<(Transport, Connect)>,
     /// How one component connects to several servers; `None` where it has a separate connection to each.
     connect_all: Option<ConnectAll>,
     served_by: ServedBy,
+}
+
+/// Erases the type of the clients that `connect` opens.
+fn erased<F, C>(connect: impl Fn(Destination, ClientOptions) -> F + Send + Sync + 'static) -> Connect
+where
+    F: Future<Output = Result<C, CallError>> + Send + 'static,
+    C: Client + 'static,
+{
+    Arc::new(move |destination, options| -> Connecting {
+        connect(destination, options)
+            .map(|client| client.map(|client| Arc::new(client) as Arc<dyn Client>))
+            .boxed()
+    })
 }
 
 impl Stack {
@@ -393,11 +413,6 @@ impl Stack {
         F: Future<Output = Result<C, CallError>> + Send + 'static,
         C: Client + 'static,
     {
-        let connect = move |destination, options| -> Connecting {
-            connect(destination, options)
-                .map(|client| client.map(|client| Arc::new(client) as Arc<dyn Client>))
-                .boxed()
-        };
         Stack {
             name,
             protocol: ProtocolRef::new(protocol),
@@ -406,7 +421,10 @@ impl Stack {
             role,
             multiplexes: false,
             driver: Driver::Tokio,
-            connect: Arc::new(connect),
+            transport: Transport::Tcp,
+            transports: &[],
+            connect: erased(connect),
+            other_clients: vec![],
             connect_all: None,
             served_by: ServedBy::None,
         }
@@ -441,21 +459,39 @@ impl Stack {
         Stack { server, served_by: ServedBy::Own(serve), ..self }
     }
 
-    /// Sets a reference implementation as the server.
+    /// Sets a reference implementation as the server, which listens on TCP ports only.
     #[must_use]
     pub fn served_by_reference(self, reference: &'static Reference) -> Self {
         Stack {
             server: End::new(reference.title, &[]),
             served_by: ServedBy::Reference(reference),
             role: Role::Reference,
+            transports: &[],
             ..self
         }
     }
 
-    /// A copy of this stack with another name and role.
+    /// Makes clients connect by `connect` over `transport`.
     #[must_use]
-    pub fn renamed(&self, name: &'static str, role: Role) -> Self {
-        Stack { name, role, ..self.clone() }
+    pub fn with_client<F, C>(
+        mut self,
+        transport: Transport,
+        connect: impl Fn(Destination, ClientOptions) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<C, CallError>> + Send + 'static,
+        C: Client + 'static,
+    {
+        self.other_clients.push((transport, erased(connect)));
+        self
+    }
+
+    /// A copy of this stack with another name and role, over `transport`.
+    #[must_use]
+    pub fn variant(&self, name: &'static str, role: Role, transport: Transport) -> Self {
+        let other = self.other_clients.iter().find(|(of, _)| *of == transport);
+        let connect = other.map_or(&self.connect, |(_, connect)| connect);
+        Stack { name, role, transport, connect: Arc::clone(connect), ..self.clone() }
     }
 
     /// Runs callers on threads instead of a runtime.
@@ -606,8 +642,9 @@ impl Stack {
     }
 
     /// The libraries between a call and the socket at `end`, the client or the server of this stack: first the
-    /// transport and the libraries below it, then those that encode messages.
+    /// transport and the libraries below it, then those that encode messages and encrypt them.
     pub fn libraries(&self, end: End) -> impl Iterator<Item = &'static str> {
-        end.libraries.iter().chain(self.protocol.notation_libraries()).copied()
+        let encrypts = self.transport.has_tls().then_some("rustls");
+        end.libraries.iter().chain(self.protocol.notation_libraries()).copied().chain(encrypts)
     }
 }

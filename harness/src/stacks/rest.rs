@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http_layer::bare::BareClient;
 use http_layer::http::Method;
-use http_layer::{Access, Headers, HyperClient, ReqwestClient, Transport};
+use http_layer::{Access, Headers, Http2Client, HyperClient, ReqwestClient, Transport};
 use net::Address;
 use net::url::Url;
 use rest::{RequestHead, RestClient};
@@ -83,10 +83,15 @@ impl Protocol for Rest {
         let hyper = |name, role| Stack::new(self, name, role, http::HYPER, connect::<HyperClient>);
         vec![
             Stack::new(self, "rest", Role::Default, http::REQWEST, connect::<ReqwestClient>)
-                .served_by(http::AXUM, serve),
-            hyper("rest-hyper", Role::Minimal).served_by(http::AXUM, serve),
+                .served_by(http::AXUM, serve)
+                .with_transports(http::TRANSPORTS),
+            hyper("rest-hyper", Role::Minimal)
+                .served_by(http::AXUM, serve)
+                .with_transports(http::HYPER_TRANSPORTS)
+                .with_client(super::transport::Transport::H2, connect::<Http2Client>),
             Stack::new(self, "rest-bare", Role::Step, http::BARE, connect::<BareClient>)
-                .served_by(http::BARE, serve_bare),
+                .served_by(http::BARE, serve_bare)
+                .with_transports(http::BARE_TRANSPORTS),
             hyper("rest-python", Role::Reference).served_by_reference(&PYTHON),
             hyper("rest-node", Role::Reference).served_by_reference(&NODE),
             hyper("rest-go", Role::Reference).served_by_reference(&GO),
@@ -162,11 +167,11 @@ async fn described_methods(
     destination: &Destination,
     options: &calculator::ClientOptions,
 ) -> Result<Listing, CallError> {
-    let Access { headers, trust } = http::access(destination)?;
+    let Access { headers, tls } = http::access(destination)?;
     let headers = Headers { extra: headers, ..Headers::new(rest::wire::JSON) };
     let address = Address::parse(&destination.url, &http_layer::SCHEMES)
         .map_err(|error| CallError::new(ErrorKind::Undeliverable, error.to_string()))?;
-    let client = HyperClient::connect_trusting(&destination.url, &headers, &trust, options).await?;
+    let client = HyperClient::connect_trusting(&destination.url, &headers, tls, options).await?;
     let mut deadline = Deadline::new(options.timeout);
     let paths = document_paths(address.path());
     for path in &paths {
@@ -191,9 +196,12 @@ async fn connect<T: Transport>(
 }
 
 async fn serve(context: ServeContext) -> Result<Serving, ServeError> {
+    let version = http::served_version(&context);
+    let tls = context.acceptor(http_layer::ALPN)?;
     let (options, bind_error) = (http::http_options(&context)?, context.bind_error());
     let server =
         rest::Server::bind(&context.listen, context.dispatcher, options).await.map_err(bind_error)?;
+    let server = server.with_tls(tls).with_version(version);
     Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
 }
 

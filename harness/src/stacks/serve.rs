@@ -1,20 +1,23 @@
 //! The settings with which a server is started, in this process or in a child.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use calculator::{
     Calculator, Dispatcher, Executor, Faults, Limits, OneIn, Service, Stall, Time, Work, Working,
 };
 use futures_util::future::BoxFuture;
-use net::Endpoint;
+use net::{Endpoint, TlsAcceptor};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use super::certificate::Identity;
 use super::facts::UrlForm;
 use super::options::{GroupArguments, OptionGroup, Options, OptionsError};
 use super::suggestion::parse_or_suggest;
 use super::text;
+use super::transport::Transport;
 use crate::observe::control::ControlPort;
 use crate::sys::Secret;
 
@@ -198,6 +201,13 @@ pub struct ServerSettings {
     /// Where to listen; port 0 picks a free one. Servers behind a broker do not listen.
     #[serde(with = "text")]
     pub listen: Endpoint,
+    /// The folder of the socket that it listens on, which is removed when the server ends; absent for one that it was not made
+    /// for.
+    #[serde(default)]
+    pub socket_folder: Option<PathBuf>,
+    /// The certificate with which it serves over TLS; absent without TLS.
+    #[serde(default)]
+    pub tls: Option<Identity>,
     /// The control port; absent for none.
     pub control: Option<ControlPort>,
     /// The broker's URL, with credentials.
@@ -221,6 +231,10 @@ pub struct ServeContext {
     pub dispatcher: Dispatcher,
     /// The limits of accepted messages.
     pub limits: Limits,
+    /// The transport of the stack.
+    pub transport: Transport,
+    /// The certificate with which it serves over TLS; absent without TLS. Only stacks with [`Transport::Tls`] are given one.
+    pub tls: Option<Identity>,
     /// The broker's URL, with credentials.
     pub broker: Option<Secret>,
     /// The protocol's own options.
@@ -236,6 +250,15 @@ impl ServeContext {
     /// [`ServeError::NoBroker`].
     pub(super) fn broker(&self, protocol: &'static str, form: Option<UrlForm>) -> Result<&str, ServeError> {
         self.broker.as_ref().map(Secret::reveal).ok_or_else(|| ServeError::no_broker(protocol, form))
+    }
+
+    /// What accepts connections over TLS from clients that speak `protocol` (ALPN); `None` without TLS.
+    ///
+    /// # Errors
+    /// [`ServeError::Setting`] for a certificate that cannot be used.
+    pub(super) fn acceptor(&self, protocol: &str) -> Result<Option<TlsAcceptor>, ServeError> {
+        let acceptor = self.tls.as_ref().map(|identity| identity.acceptor(protocol)).transpose();
+        acceptor.map_err(|error| ServeError::Setting(format!("the certificate or its key: {error}")))
     }
 
     /// Returns a function that turns an I/O error into [`ServeError::Bind`] for [`listen`](Self::listen).

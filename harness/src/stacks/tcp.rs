@@ -10,6 +10,7 @@ use super::dissection::{self, Leg, Part};
 use super::facts::{Colour, End, Role, UrlForm};
 use super::protocol::{Protocol, Stack};
 use super::serve::{ServeContext, ServeError, Serving};
+use super::transport::Transport;
 
 /// The stack that a call over the network is compared with.
 pub const NETWORK_FLOOR: &str = "tcp";
@@ -54,11 +55,13 @@ impl Protocol for Tcp {
                 tcp_floor::TcpClient::connect(&destination.url, &options).await
             })
             .served_by(STD, serve)
-            .on_threads(),
+            .on_threads()
+            .with_transports(&[Transport::Unix]),
             Stack::new(self, EVENT_FLOOR, Role::Floor, TOKIO, |destination, options| async move {
                 tcp_floor::event::Client::connect(&destination.url, &options).await
             })
-            .served_by(TOKIO, serve_event),
+            .served_by(TOKIO, serve_event)
+            .with_transports(&[Transport::Unix]),
             #[cfg(feature = "libzmq")]
             Stack::new(self, "tcp-libzmq", Role::Floor, LIBZMQ, |destination, options| async move {
                 tcp_floor::libzmq::Client::connect(&destination.url, &options).await

@@ -1,6 +1,6 @@
 //! The options of clients for TLS, which protocols with TLS share.
 
-use net::{Address, Scheme, TlsConnector, Trust};
+use net::{Address, Scheme, TlsConnector, TlsSettings, Trust};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,10 @@ pub(super) struct TlsOptions {
     #[arg(skip)]
     #[serde(default)]
     authorities: Option<String>,
+    /// Whether sessions are resumed.
+    #[arg(skip)]
+    #[serde(default)]
+    resume: bool,
 }
 
 pub(super) const TLS: OptionGroup = OptionGroup::of::<TlsOptions>("tls");
@@ -57,7 +61,7 @@ pub(super) fn read_authorities(options: &mut Options) -> Result<(), String> {
     let given: TlsOptions = options.get(&TLS).map_err(|error| error.to_string())?;
     let Some(path) = &given.cacert else { return Ok(()) };
     let pem = revealed(&format!("@{path}")).map_err(|error| format!("--cacert: {error}"))?;
-    TlsConnector::new(&Trust::Authorities(pem.clone()))
+    TlsConnector::new(Trust::Authorities(pem.clone()))
         .map_err(|error| format!("--cacert {path}: {error}"))?;
     let read = TlsOptions { cacert: None, authorities: Some(pem), ..given };
     options.set(&TLS, &read).map_err(|error| error.to_string())
@@ -69,12 +73,31 @@ pub(super) fn read_authorities(options: &mut Options) -> Result<(), String> {
 /// # Errors
 /// When the options cannot be read.
 pub(super) fn trust(options: &Options) -> Result<Trust, OptionsError> {
-    let TlsOptions { insecure, authorities, .. } = options.get(&TLS)?;
-    Ok(match authorities {
+    Ok(settings(options)?.trust)
+}
+
+/// How clients with `options` use TLS. The options must have been prepared, as for [`trust`].
+///
+/// # Errors
+/// When the options cannot be read.
+pub(super) fn settings(options: &Options) -> Result<TlsSettings, OptionsError> {
+    let TlsOptions { insecure, authorities, resume, .. } = options.get(&TLS)?;
+    let trust = match authorities {
         _ if insecure => Trust::Any,
         Some(pem) => Trust::Authorities(pem),
         None => Trust::System,
-    })
+    };
+    Ok(TlsSettings { trust, resumes_sessions: resume })
+}
+
+/// Makes clients with `options` accept the certificates that the authority with the certificate `pem` has signed, and no others, and
+/// `resume` sessions or not.
+///
+/// # Errors
+/// When the options cannot be set.
+pub(super) fn trust_authority(options: &mut Options, pem: &str, resume: bool) -> Result<(), OptionsError> {
+    let authorities = Some(pem.to_owned());
+    options.set(&TLS, &TlsOptions { authorities, resume, ..TlsOptions::default() })
 }
 
 /// How clients with `options` check the certificates of servers.
@@ -88,7 +111,13 @@ pub(super) fn certificate_check(options: &Options) -> CertificateCheck {
 
 /// How clients over HTTP with `options` check the certificate of the server at `url`; `None` without TLS.
 pub(super) fn of_http(url: &str, options: &Options) -> Option<CertificateCheck> {
-    Address::parse(url, &[Scheme::HTTPS]).is_ok().then(|| certificate_check(options))
+    of_scheme(Scheme::HTTPS, url, options)
+}
+
+/// How clients with `options` check the certificate of the server at `url`; `None` if that has another scheme than `scheme`, which
+/// asks for TLS.
+pub(super) fn of_scheme(scheme: Scheme, url: &str, options: &Options) -> Option<CertificateCheck> {
+    Address::parse(url, &[scheme]).is_ok().then(|| certificate_check(options))
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
-//! Variants of a stack: `rest@bridge` is `rest` with a server that is reached over another route, so that only the
-//! route differs.
+//! Variants of a stack. `rest@bridge` is `rest` with a server that is reached over another route, so that only the route
+//! differs. `rest+unix` is `rest` over another transport, with a server that the run starts.
 
 use std::sync::{Mutex, PoisonError};
 
 use super::facts::Role;
 use super::list::{UnknownStack, all};
 use super::protocol::Stack;
+use super::stack_transport::lacks_transport;
+use super::transport::Transport;
 
 /// The longest label, in bytes.
 const MAX_LABEL_LEN: usize = 24;
@@ -14,27 +16,47 @@ const MAX_LABEL_LEN: usize = 24;
 static VARIANTS: Mutex<Vec<&'static Stack>> = Mutex::new(Vec::new());
 
 fn named(name: &str) -> Result<&'static Stack, UnknownStack> {
-    let unknown = || UnknownStack(name.to_owned());
-    let Some((base, label)) = name.split_once('@') else {
-        return all().iter().find(|stack| stack.name == name).ok_or_else(unknown);
-    };
-    let base = all().iter().find(|stack| stack.name == base && stack.has_server()).ok_or_else(unknown)?;
-    let is_plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-    if label.is_empty() || label.len() > MAX_LABEL_LEN || !label.bytes().all(is_plain) {
-        return Err(unknown());
+    let unknown = || UnknownStack::Name(name.to_owned());
+    let find = |base: &str| all().iter().find(|stack| stack.name == base).ok_or_else(unknown);
+    let (stack, label) = name.split_once('@').map_or((name, None), |(stack, label)| (stack, Some(label)));
+    let (base, transport) =
+        stack.split_once('+').map_or((stack, None), |(base, transport)| (base, Some(transport)));
+    match (transport, label) {
+        (None, None) => find(base),
+        (None, Some(label)) => {
+            let base = find(base).ok().filter(|stack| stack.has_server()).ok_or_else(unknown)?;
+            let is_plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+            if label.is_empty() || label.len() > MAX_LABEL_LEN || !label.bytes().all(is_plain) {
+                return Err(unknown());
+            }
+            Ok(variant(name, base, Transport::Tcp))
+        }
+        (Some(transport), None) => {
+            let base = find(base)?;
+            let parsed = transport.parse::<Transport>().ok();
+            let parsed = parsed.filter(|parsed| base.transports.contains(parsed));
+            parsed.map(|parsed| variant(name, base, parsed)).ok_or_else(|| lacks_transport(base, transport))
+        }
+        (Some(_), Some(label)) => Err(UnknownStack::Transport(format!(
+            "`{name}`: the URL of a server that is already running says its transport; name it `{base}@{label}`"
+        ))),
     }
+}
+
+/// The variant `name` of `base`, which is created once.
+fn variant(name: &str, base: &'static Stack, transport: Transport) -> &'static Stack {
     let mut variants = VARIANTS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = variants.iter().find(|stack| stack.name == name) {
-        return Ok(known);
+        return known;
     }
     let name: &'static str = Box::leak(name.to_owned().into_boxed_str());
-    let variant: &'static Stack = Box::leak(Box::new(base.renamed(name, Role::Variant)));
+    let variant: &'static Stack = Box::leak(Box::new(base.variant(name, Role::Variant, transport)));
     variants.push(variant);
-    Ok(variant)
+    variant
 }
 
 impl Stack {
-    /// Finds the stack with this name. `STACK@LABEL` is a variant of STACK.
+    /// Finds the stack with this name. `STACK@LABEL` and `STACK+TRANSPORT` are variants of STACK.
     ///
     /// # Errors
     /// [`UnknownStack`], which lists the valid names.
@@ -47,15 +69,40 @@ impl Stack {
     pub fn base_name(&self) -> &'static str {
         base_name(self.name)
     }
+
+    /// Whether its server is always one that is already running: `STACK@LABEL`.
+    #[must_use]
+    pub fn is_elsewhere(&self) -> bool {
+        self.name.contains('@')
+    }
 }
 
 /// The name of the stack that `name` is a variant of; `name` where it is not a variant.
 #[must_use]
 pub fn base_name(name: &str) -> &str {
-    name.split_once('@').map_or(name, |(base, _)| base)
+    name.split_once(['@', '+']).map_or(name, |(base, _)| base)
 }
 
-/// The name of `stack`'s variant with the label of `other`; `stack` where `other` has no label.
+/// The name of the stack that the target `name` stands for: the part before `@`.
+#[must_use]
+pub fn without_label(name: &str) -> &str {
+    name.split_once('@').map_or(name, |(stack, _)| stack)
+}
+
+/// The route by which the server of the stack `name` is reached, if it is not the usual one: the label, or the transport.
+#[must_use]
+pub fn route(name: &str) -> Option<&str> {
+    name.split_once(['@', '+']).map(|(_, route)| route)
+}
+
+/// The transport of the stack `name`.
+#[must_use]
+pub fn transport_of(name: &str) -> Transport {
+    name.split_once('+').and_then(|(_, transport)| transport.parse().ok()).unwrap_or_default()
+}
+
+/// The name of `stack`'s variant with the label of `other`; `stack` where `other` has no label. Over any transport, stacks
+/// are compared with a floor over TCP, so that their multiples of it can be compared with each other.
 #[must_use]
 pub fn at_the_place_of(stack: &str, other: &str) -> String {
     other.split_once('@').map_or_else(|| stack.to_owned(), |(_, label)| format!("{stack}@{label}"))
@@ -73,6 +120,21 @@ mod tests {
         assert!(std::ptr::eq(variant, Stack::named("rest-hyper@bridge").unwrap()));
         assert_eq!(at_the_place_of("tcp", variant.name), "tcp@bridge");
         assert_eq!(at_the_place_of("tcp", "rest"), "tcp");
+        assert_eq!((route(variant.name), route("rest")), (Some("bridge"), None));
+        assert!(variant.is_elsewhere() && !variant.has_transport(Transport::Unix));
+    }
+
+    #[test]
+    fn a_stack_over_another_transport_is_a_variant_whose_server_the_run_starts() {
+        let variant = Stack::named("rest-hyper+unix").unwrap();
+        assert_eq!((variant.name, variant.base_name()), ("rest-hyper+unix", "rest-hyper"));
+        assert_eq!((variant.role, variant.transport), (Role::Variant, Transport::Unix));
+        assert!(std::ptr::eq(variant, Stack::named("rest-hyper+unix").unwrap()));
+        assert!(!variant.is_elsewhere() && !variant.has_transport(Transport::Tcp));
+        assert_eq!(Transport::Unix.of("rest-hyper"), variant.name);
+        assert_eq!(at_the_place_of("tcp", variant.name), "tcp");
+        assert_eq!((route(variant.name), transport_of(variant.name)), (Some("unix"), Transport::Unix));
+        assert_eq!((without_label("rest@a"), without_label("rest+unix")), ("rest", "rest+unix"));
     }
 
     #[test]
@@ -81,5 +143,25 @@ mod tests {
             assert!(Stack::named(name).is_err(), "{name}");
         }
         assert!(Stack::named(&format!("rest@{}", "x".repeat(25))).is_err());
+    }
+
+    #[test]
+    fn a_transport_that_a_stack_lacks_is_refused_with_those_that_it_has() {
+        for (name, expected) in [
+            ("rest+pipe", "`rest` has no transport `pipe`; it has tcp, unix, tls, tls-resumed"),
+            ("rest-bare+tls", "`rest-bare` has no transport `tls`; it has tcp, unix"),
+            ("zerorpc+tls", "`zerorpc` has no transport `tls`; it has tcp, unix"),
+            ("rest-python+unix", "`rest-python` has no transport `unix`; it has tcp"),
+            ("rest+", "`rest` has no transport ``; it has tcp, unix, tls, tls-resumed"),
+            ("rest+unix+tls", "`rest` has no transport `unix+tls`; it has tcp, unix, tls, tls-resumed"),
+            ("rest+tcp", "`rest+tcp` is written `rest`"),
+            ("amqp+unix", "`amqp` has no transport `unix`; it has tcp, tls"),
+            ("inproc+unix", "is called in this process"),
+            ("rest+unix@bridge", "name it `rest@bridge`"),
+            ("rets+unix", "unknown stack `rets+unix`; did you mean `rest`?"),
+        ] {
+            let Err(error) = Stack::named(name) else { panic!("{name} is not a stack") };
+            assert!(error.to_string().contains(expected), "{name}: {error}");
+        }
     }
 }

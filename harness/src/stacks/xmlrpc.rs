@@ -134,10 +134,14 @@ impl Protocol for Xmlrpc {
         let hyper = |name, role| Stack::new(self, name, role, http::HYPER, connect::<HyperClient>);
         vec![
             Stack::new(self, "xmlrpc", Role::Default, http::REQWEST, connect::<ReqwestClient>)
-                .served_by(http::AXUM, serve),
-            hyper("xmlrpc-hyper", Role::Minimal).served_by(http::AXUM, serve),
+                .served_by(http::AXUM, serve)
+                .with_transports(http::TRANSPORTS),
+            hyper("xmlrpc-hyper", Role::Minimal)
+                .served_by(http::AXUM, serve)
+                .with_transports(http::TRANSPORTS),
             Stack::new(self, "xmlrpc-bare", Role::Step, http::BARE, connect::<BareClient>)
-                .served_by(http::BARE, serve_bare),
+                .served_by(http::BARE, serve_bare)
+                .with_transports(http::BARE_TRANSPORTS),
             hyper("xmlrpc-python", Role::Reference).served_by_reference(&PYTHON),
             hyper("xmlrpc-python-threads", Role::Reference).served_by_reference(&PYTHON_THREADS),
         ]
@@ -222,10 +226,12 @@ async fn connect<T: Transport>(
 }
 
 async fn serve(context: ServeContext) -> Result<Serving, ServeError> {
+    let tls = context.acceptor(http_layer::ALPN)?;
     let (options, bind_error) =
         (server_options(&context, http::http_options(&context)?)?, context.bind_error());
     let server =
         xmlrpc::Server::bind(&context.listen, context.dispatcher, options).await.map_err(bind_error)?;
+    let server = server.with_tls(tls);
     Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
 }
 

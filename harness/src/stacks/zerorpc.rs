@@ -25,6 +25,7 @@ use super::protocol::{Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
 use super::text;
+use super::transport::Transport;
 use crate::discovery::{Argument, Arguments, Listing, MethodDescription, ValueSource, value_for_name};
 
 /// MessagePack over ZeroMQ.
@@ -150,6 +151,7 @@ impl Protocol for Zerorpc {
                 connect(library, destination, options)
             })
             .multiplexing()
+            .with_transports(&[Transport::Unix])
         };
         let serves = |library| move |context| serve(library, context);
         vec![

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use calculator::{Client, ClientOptions};
 
 use super::error::TrialError;
+use crate::deploy::broker::TlsListener;
 use crate::deploy::{ServerProcess, ServerStart};
 use crate::observe::control::{self, ControlPort, Stats};
 use crate::observe::{Live, Meter};
@@ -75,6 +76,21 @@ pub struct BrokerLocation {
     pub url: String,
     /// The process id; absent if this run did not start the broker.
     pub pid: Option<u32>,
+    /// Where it accepts TLS; absent if it does not, or this run did not start it.
+    pub tls: Option<TlsListener>,
+}
+
+impl BrokerLocation {
+    /// Where it accepts TLS, for a stack that uses that.
+    fn tls_of(&self, stack: &Stack) -> Option<&TlsListener> {
+        self.tls.as_ref().filter(|_| stack.transport.has_tls())
+    }
+
+    /// The URL for clients and servers of `stack`, with credentials.
+    #[must_use]
+    pub fn url_of(&self, stack: &Stack) -> &str {
+        self.tls_of(stack).map_or(&self.url, |tls| &tls.url)
+    }
 }
 
 /// Which one of the servers of a stack.
@@ -95,8 +111,11 @@ impl ServerCopy {
         broker: Option<&BrokerLocation>,
     ) -> (ServerOptions, Destination) {
         let ServerCopy { mut options, instance } = self;
-        let clients = stack.protocol.separate(stack, instance, &mut options.protocol);
-        let url = broker.map(|broker| broker.url.clone()).unwrap_or_default();
+        let mut clients = stack.separate(instance, &mut options.protocol);
+        if let Some(tls) = broker.and_then(|broker| broker.tls_of(stack)) {
+            stack.trust(&tls.authority, [&mut options.protocol, &mut clients]);
+        }
+        let url = broker.map(|broker| broker.url_of(stack).to_owned()).unwrap_or_default();
         (options, Destination { url, options: clients })
     }
 }
@@ -149,7 +168,7 @@ impl RunningServer {
             destination.options = options.in_process()?;
             return Ok(RunningServer::elsewhere(ServerLocation::new(destination)));
         }
-        let broker = broker.map(|broker| broker.url.as_str());
+        let broker = broker.map(|broker| broker.url_of(stack));
         let process = ServerProcess::start(ServerStart { cores, options, broker, ..ServerStart::of(stack) })?;
         if !stack.needs_broker() {
             destination.url = process.url().to_owned();

@@ -38,8 +38,8 @@ impl TimelineBroker {
         match self {
             TimelineBroker::Shared(broker) => broker.map(|location| (location, None)),
             TimelineBroker::Separate(broker) => broker.map(|broker| {
-                let location = BrokerLocation { url: broker.url().to_owned(), pid: Some(broker.pid()) };
-                (Some(location), Some(broker))
+                let (url, pid) = (broker.url().to_owned(), Some(broker.pid()));
+                (Some(BrokerLocation { url, pid, tls: broker.tls() }), Some(broker))
             }),
         }
     }
@@ -144,7 +144,7 @@ fn start_servers<'a>(
     broker: Option<&'a BrokerLocation>,
 ) -> Result<(ServerGroup<'a>, ServerLocation), TrialError> {
     let (options, mut destination) = context.server_of(spec, 0)?.of(spec.stack, broker);
-    let broker = broker.map(|broker| broker.url.as_str());
+    let broker = broker.map(|broker| broker.url_of(spec.stack));
     let cores = &spec.cores.server;
     let mut servers = ServerGroup::new(ServerStart { cores, options, broker, ..ServerStart::of(spec.stack) });
     for _ in 0..timeline.servers.get() {

@@ -80,6 +80,8 @@ fn observe(
             clients.join().map_err(|panic| TrialError::panicked(stack.name, &*panic).to_string())?;
         let (seen, open) = counted.map_err(|error| error.to_string())?;
         let new = without_servers.zip(open).map(|(before, open)| open.difference(&before).count());
+        // The system lists the connections of TCP only.
+        let new = new.filter(|_| stack.transport.is_over_tcp());
         Ok(TopologyObservation { connections: new.and_then(|new| u64::try_from(new).ok()), ..seen })
     })
 }

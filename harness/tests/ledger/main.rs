@@ -221,7 +221,7 @@ fn through_broker(
 ) -> ThroughBroker {
     let port = relay::port_of(direct);
     let of_server = Relay::to(port);
-    let behind = BrokerLocation { url: of_server.in_place_of(direct), pid: None };
+    let behind = BrokerLocation { url: of_server.in_place_of(direct), pid: None, tls: None };
     let mut running =
         RunningServer::start(stack, context, Some(&behind), &[], ServerCopy::default()).unwrap();
     direct.clone_into(&mut running.location.destination.url);
@@ -230,7 +230,7 @@ fn through_broker(
     let (client, broker, server) = (Party::Client, Party::Broker, Party::Server);
     assert_eq!(hops, [(client, broker), (broker, server), (server, broker), (broker, client)]);
 
-    let broker = BrokerLocation { url: direct.to_owned(), pid: None };
+    let broker = BrokerLocation { url: direct.to_owned(), pid: None, tls: None };
     captured::compare_with_ledger(runtime, stack, context, Some(&broker), &running, &wire);
 
     let relay = Relay::to(port);

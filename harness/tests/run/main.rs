@@ -29,6 +29,7 @@ mod servers;
 mod signals;
 mod timelines;
 mod topologies;
+mod transports;
 mod ways;
 
 use std::os::unix::process::CommandExt;

@@ -11,7 +11,8 @@
 //! The server answers with tonic's [`Grpc`](tonic::server::Grpc) on HTTP/2 connections of hyper. tonic's own `Server` is
 //! not used, because it adds a `date` header, whose value changes every second, so that calls would differ in length. The
 //! server also has the services for health checking and server reflection. [`TonicClient`] is tonic's client,
-//! [`H2Client`] a minimal one on the crate `h2`. There is no TLS and no compression.
+//! [`H2Client`] a minimal one on the crate `h2`. Clients use TLS where the URL begins with `grpcs`, and servers where they have
+//! a certificate. There is no compression.
 //!
 //! [`Value`]: calculator::Value
 
@@ -35,5 +36,11 @@ pub use server::Server;
 
 use net::Scheme;
 
-/// The schemes of its URLs: `grpc://HOST:PORT`, and `unix:///SOCKET` as gRPC's libraries write Unix sockets.
-pub const SCHEMES: &[Scheme] = &[Scheme::host("grpc"), Scheme::UNIX];
+/// The scheme of URLs of servers over TLS: `grpcs://HOST:PORT`.
+pub const GRPCS: Scheme = Scheme::host("grpcs");
+
+/// The schemes of its URLs: `grpc://HOST:PORT`, `grpcs://HOST:PORT`, and `unix:///SOCKET` as gRPC's libraries write Unix sockets.
+pub const SCHEMES: &[Scheme] = &[Scheme::host("grpc"), GRPCS, Scheme::UNIX];
+
+/// The name of HTTP/2 among the protocols over TLS (ALPN, RFC 9113, section 3.2).
+pub const ALPN: &str = "h2";

@@ -72,11 +72,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_timeout_is_never_shortened_and_at_most_a_part_in_a_million_longer(seconds in any::<u32>(), nanos in 0..1_000_000_000_u32) {
+        fn a_timeout_is_never_shortened_and_at_most_a_part_in_a_hundred_thousand_longer(seconds in any::<u32>(), nanos in 0..1_000_000_000_u32) {
             let timeout = Duration::new(seconds.into(), nanos);
             let read = decode(encode(timeout).as_bytes()).unwrap();
             assert!(read >= timeout);
-            assert!(read - timeout <= timeout / 1_000_000, "{timeout:?} {read:?}");
+            // Above 99,999,999 of a unit it is written in the next one, such as 100,001 s for 100,000,001 ms.
+            assert!(read - timeout <= timeout / 100_000, "{timeout:?} {read:?}");
         }
     }
 }

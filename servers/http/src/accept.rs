@@ -1,6 +1,6 @@
 //! Accepting connections, for all servers.
 
-use net::{Address, DRAIN_TIMEOUT, Listener, Stream};
+use net::{Address, DRAIN_TIMEOUT, Listener, Scheme, Stream, TlsAcceptor, TlsServerStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -30,9 +30,32 @@ where
     }
 }
 
+/// Completes the handshake of a connection over TLS. `None` if that fails, or `stop` is cancelled before.
+pub async fn accept_tls(
+    tls: &TlsAcceptor,
+    stream: Stream,
+    stop: &CancellationToken,
+) -> Option<TlsServerStream> {
+    let accepted = tokio::select! {
+        biased;
+        accepted = tls.accept(stream) => accepted,
+        () = stop.cancelled() => return None,
+    };
+    accepted.inspect_err(|error| tracing::debug!(%error, "a TLS handshake failed")).ok()
+}
+
 /// The URL of `path` at a server, which is empty or begins with `/`.
 pub(crate) fn url(listener: &Listener, path: &str) -> String {
-    Address::from_endpoint(listener.endpoint(), &SCHEMES, path)
+    url_in(&SCHEMES, listener, path)
+}
+
+/// The same at a server over TLS.
+pub(crate) fn tls_url(listener: &Listener, path: &str) -> String {
+    url_in(&[Scheme::HTTPS], listener, path)
+}
+
+fn url_in(schemes: &[Scheme], listener: &Listener, path: &str) -> String {
+    Address::from_endpoint(listener.endpoint(), schemes, path)
         .map(|address| address.to_string())
         .unwrap_or_default()
 }

@@ -1,20 +1,20 @@
 //! What a client needs to be let in by a server.
 
 use http::HeaderMap;
-use net::Trust;
+use net::TlsSettings;
 
 /// What a client needs to be let in by a server, in addition to the server's URL.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
     /// Headers of every request in addition to those of the protocol.
     pub headers: HeaderMap,
-    /// The certificates that the client accepts, where the URL begins with `https`.
-    pub trust: Trust,
+    /// How the client uses TLS, where the URL begins with `https`.
+    pub tls: TlsSettings,
 }
 
 impl From<&HeaderMap> for Access {
     /// With the authorities of the system.
     fn from(headers: &HeaderMap) -> Self {
-        Access { headers: headers.clone(), trust: Trust::System }
+        Access { headers: headers.clone(), tls: TlsSettings::default() }
     }
 }

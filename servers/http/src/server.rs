@@ -15,14 +15,15 @@ use calculator::Dispatcher;
 use futures_util::poll;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use hyper::body::{Body as _, Incoming};
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioTimer;
-use net::{Endpoint, Listener};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use net::{Endpoint, Listener, TlsAcceptor};
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
-use crate::server_stream::{ConnectionState, ServerStream};
+use crate::http2_stream::Http2Stream;
+use crate::server_stream::{ConnectionState, ServerStream, Socket};
 use crate::{HttpOptions, accept, reply, rules};
 
 /// How long a client may take to send the head of a request, and how long a connection may be idle between requests.
@@ -38,6 +39,21 @@ pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct HttpServer {
     listener: Listener,
     router: Router,
+    /// Absent for a server without TLS.
+    tls: Option<TlsAcceptor>,
+    version: ServedVersion,
+}
+
+/// The version of HTTP that a server speaks on its connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ServedVersion {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2 from the first byte on, without TLS (prior knowledge, RFC 9113, section 3.3). Beyond what hyper limits itself
+    /// (streams that are reset faster than they are answered, headers in endless continuations), a client must begin within
+    /// 30 s, and one that reads nothing for 30 s is disconnected.
+    Http2,
 }
 
 impl HttpServer {
@@ -61,7 +77,20 @@ impl HttpServer {
         };
         // Without this call, which sets the empty state, axum would build the service of a handler again for every
         // request.
-        Ok(HttpServer { listener, router: router.with_state(()) })
+        let version = ServedVersion::default();
+        Ok(HttpServer { listener, router: router.with_state(()), tls: None, version })
+    }
+
+    /// Sets the version of HTTP that it speaks. HTTP/2 is spoken without TLS only.
+    #[must_use]
+    pub fn with_version(self, version: ServedVersion) -> Self {
+        HttpServer { version, ..self }
+    }
+
+    /// Serves over TLS if there is an acceptor `tls`, whose clients speak [`ALPN`](crate::ALPN).
+    #[must_use]
+    pub fn with_tls(self, tls: Option<TlsAcceptor>) -> Self {
+        HttpServer { tls, ..self }
     }
 
     /// The endpoint that it listens on, with the actual port.
@@ -70,18 +99,40 @@ impl HttpServer {
         self.listener.endpoint()
     }
 
-    /// The URL of `path`, which is empty or begins with `/`: `http://HOST:PORT/PATH`, or `http+unix://%2FSOCKET/PATH`
-    /// for a Unix socket.
+    /// The URL of `path`, which is empty or begins with `/`: `http://HOST:PORT/PATH`, `https://HOST:PORT/PATH` over TLS,
+    /// or `http+unix://%2FSOCKET/PATH` for a Unix socket.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        accept::url(&self.listener, path)
+        if self.tls.is_some() {
+            accept::tls_url(&self.listener, path)
+        } else {
+            accept::url(&self.listener, path)
+        }
     }
 
     /// Serves until `stop` is cancelled. Then no further connection is accepted, idle ones are closed immediately, and
     /// calls in progress have [`DRAIN_TIMEOUT`](net::DRAIN_TIMEOUT) to finish.
     pub async fn run(self, stop: CancellationToken) {
+        if self.version == ServedVersion::Http2 {
+            return serve_http2(self.listener, &self.router, stop).await;
+        }
         let connections = Connections { http: http(), router: self.router, stop: stop.clone() };
-        accept::serve_connections(self.listener, &stop, |stream| connections.clone().serve(stream)).await;
+        let Some(tls) = self.tls else {
+            return accept::serve_connections(self.listener, &stop, |stream| {
+                connections.clone().serve(stream)
+            })
+            .await;
+        };
+        let serve = |stream| {
+            let (connections, tls) = (connections.clone(), tls.clone());
+            async move {
+                let accepted = accept::accept_tls(&tls, stream, &connections.stop).await;
+                if let Some(stream) = accepted {
+                    connections.serve(stream).await;
+                }
+            }
+        };
+        accept::serve_connections(self.listener, &stop, serve).await;
     }
 }
 
@@ -124,7 +175,19 @@ impl<A: Api> Server<A> {
         Ok(Server { http, api: PhantomData })
     }
 
-    /// The URL that clients call: `http://..`, or `http+unix://..` for a Unix socket.
+    /// Serves over TLS if there is an acceptor `tls`, whose clients speak [`ALPN`](crate::ALPN).
+    #[must_use]
+    pub fn with_tls(self, tls: Option<TlsAcceptor>) -> Self {
+        Server { http: self.http.with_tls(tls), ..self }
+    }
+
+    /// Sets the version of HTTP that it speaks. HTTP/2 is spoken without TLS only.
+    #[must_use]
+    pub fn with_version(self, version: ServedVersion) -> Self {
+        Server { http: self.http.with_version(version), ..self }
+    }
+
+    /// The URL that clients call: `http://..`, `https://..` over TLS, or `http+unix://..` for a Unix socket.
     #[must_use]
     pub fn url(&self) -> String {
         self.http.url(A::PATH)
@@ -134,6 +197,36 @@ impl<A: Api> Server<A> {
     pub async fn run(self, stop: CancellationToken) {
         self.http.run(stop).await;
     }
+}
+
+/// Serves the connections of `listener` over HTTP/2 until `stop` is cancelled.
+async fn serve_http2(listener: Listener, router: &Router, stop: CancellationToken) {
+    let http = http2::Builder::new(TokioExecutor::new());
+    let serve = |stream| {
+        let (http, router, stop) = (http.clone(), router.clone(), stop.clone());
+        async move {
+            let service = service_fn(move |request| answer_http2(router.clone(), request));
+            let mut connection = pin!(http.serve_connection(Http2Stream::new(stream), service));
+            let ended = tokio::select! {
+                biased;
+                ended = connection.as_mut() => ended,
+                () = stop.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection ended");
+            }
+        }
+    };
+    accept::serve_connections(listener, &stop, serve).await;
+}
+
+/// Answers a request of HTTP/2. If its client leaves or resets the stream, hyper drops the future.
+async fn answer_http2(mut router: Router, mut request: Request<Incoming>) -> Result<Response, Infallible> {
+    rules::decode_unreserved(request.uri_mut());
+    router.call(request).await
 }
 
 /// The HTTP settings, the same for every protocol.
@@ -153,7 +246,7 @@ struct Connections {
 }
 
 impl Connections {
-    async fn serve(self, stream: net::Stream) {
+    async fn serve<S: Socket>(self, stream: S) {
         let state = Arc::new(ConnectionState::default());
         let stream = ServerStream::new(stream, Arc::clone(&state));
         let handler = Arc::new(Handler { router: self.router, state, host: OnceLock::new() });

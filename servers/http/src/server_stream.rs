@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use net::{HALF_CLOSED_TIMEOUT, PIPELINED_CHECK_INTERVAL, PeerEnd};
+use net::{HALF_CLOSED_TIMEOUT, PIPELINED_CHECK_INTERVAL, PeerEnd, TlsServerStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::timer::Timer;
@@ -27,6 +27,25 @@ pub(crate) struct ConnectionState {
     pub(crate) answering: AtomicBool,
 }
 
+/// The socket of a connection, with or without TLS. The compiler makes code for each, so that connections without TLS do not
+/// pay for those with it.
+pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// The connection that carries the bytes.
+    fn stream(&self) -> &net::Stream;
+}
+
+impl Socket for net::Stream {
+    fn stream(&self) -> &net::Stream {
+        self
+    }
+}
+
+impl Socket for TlsServerStream {
+    fn stream(&self) -> &net::Stream {
+        self.get_ref().0
+    }
+}
+
 /// The server's end of a connection. It differs from its socket in three respects:
 ///
 /// - If the last request was refused before its body was read, closing first reads and discards the bytes that the
@@ -35,8 +54,8 @@ pub(crate) struct ConnectionState {
 /// - If the client reads nothing for [`net::WRITE_STALL_TIMEOUT`], writing fails.
 /// - If the client leaves while a request is being answered, flushing fails. hyper flushes whenever it is polled, and an
 ///   error ends the connection and drops the future of the response, which cancels the call.
-pub(crate) struct ServerStream {
-    socket: TokioIo<net::Stream>,
+pub(crate) struct ServerStream<S> {
+    socket: TokioIo<S>,
     state: Arc<ConnectionState>,
     write_stall: WriteStall,
     half_closed_timer: Timer,
@@ -45,8 +64,8 @@ pub(crate) struct ServerStream {
     is_shut_down: bool,
 }
 
-impl ServerStream {
-    pub(crate) fn new(socket: net::Stream, state: Arc<ConnectionState>) -> Self {
+impl<S: Socket> ServerStream<S> {
+    pub(crate) fn new(socket: S, state: Arc<ConnectionState>) -> Self {
         ServerStream {
             socket: TokioIo::new(socket),
             state,
@@ -58,7 +77,7 @@ impl ServerStream {
         }
     }
 
-    fn socket(self: Pin<&mut Self>) -> Pin<&mut TokioIo<net::Stream>> {
+    fn socket(self: Pin<&mut Self>) -> Pin<&mut TokioIo<S>> {
         Pin::new(&mut self.get_mut().socket)
     }
 
@@ -82,7 +101,7 @@ impl ServerStream {
 
     /// Ready once the client has left.
     fn poll_departure(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let socket = self.socket.inner();
+        let socket = self.socket.inner().stream();
         match socket.peer_end() {
             PeerEnd::Closed => return Poll::Ready(()),
             PeerEnd::HalfClosed => return self.half_closed_timer.poll(HALF_CLOSED_TIMEOUT, context),
@@ -102,7 +121,7 @@ impl ServerStream {
     }
 }
 
-impl Read for ServerStream {
+impl<S: Socket> Read for ServerStream<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -112,7 +131,7 @@ impl Read for ServerStream {
     }
 }
 
-impl Write for ServerStream {
+impl<S: Socket> Write for ServerStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -132,7 +151,8 @@ impl Write for ServerStream {
             self.half_closed_timer.stop();
             self.pipelined_timer.stop();
         }
-        Write::poll_flush(self.socket(), context)
+        let flushed = Write::poll_flush(self.as_mut().socket(), context);
+        self.write_stall.limit_flush(context, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

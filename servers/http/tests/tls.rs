@@ -7,16 +7,17 @@ mod common;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use calculator::{CallError, ClientOptions, ErrorKind};
-use http_layer::{Headers, HyperClient, ReqwestClient, Transport};
-use net::Trust;
+use calculator::{CallError, ClientOptions, ErrorKind, Limits};
+use http_layer::axum::Router;
+use http_layer::{Headers, HttpServer, HyperClient, ReqwestClient, Transport};
+use net::{Endpoint, TlsAcceptor, Trust};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, version};
+use tokio_util::sync::CancellationToken;
 
 /// An authority that signs certificates of servers.
 struct Authority {
@@ -70,7 +71,7 @@ fn config(identity: Identity) -> ServerConfig {
 async fn serve(tls: Option<ServerConfig>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let acceptor = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
+    let acceptor = tls.map(|config| tokio_rustls::TlsAcceptor::from(Arc::new(config)));
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let acceptor = acceptor.clone();
@@ -127,6 +128,7 @@ with_tls_clients!(
     a_certificate_that_cannot_be_accepted_is_refused_with_its_fault,
     without_a_check_every_certificate_is_accepted,
     a_url_for_the_other_kind_of_server_is_named_as_the_reason,
+    the_server_of_this_crate_answers_over_tls_whatever_others_send,
 );
 
 async fn a_certificate_of_a_trusted_authority_is_accepted<T: Transport>() {
@@ -166,6 +168,40 @@ async fn a_certificate_that_cannot_be_accepted_is_refused_with_its_fault<T: Tran
         let message = refusal::<T>(&format!("https://{address}/"), &authority.trust()).await;
         assert!(message.starts_with("cannot connect") && message.contains(fault), "{message}");
     }
+}
+
+async fn the_server_of_this_crate_answers_over_tls_whatever_others_send<T: Transport>() {
+    let authority = Authority::new();
+    let key = KeyPair::generate().unwrap();
+    let certificate = params("127.0.0.1").signed_by(&key, &authority.issuer).unwrap();
+    let tls = TlsAcceptor::new(&certificate.pem(), &key.serialize_pem(), http_layer::ALPN).unwrap();
+    let router = Router::new().fallback(|| async { "ok" });
+    let server = HttpServer::bind(&Endpoint::loopback(), router, Limits::default()).await.unwrap();
+    let server = server.with_tls(Some(tls));
+    let url = server.url("/rpc");
+    let address = server.endpoint().to_string();
+    assert_eq!(url, format!("https://{address}/rpc"));
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(server.run(stop.clone()));
+    assert_eq!(call::<T>(&url, &authority.trust()).await.unwrap(), "ok");
+    let error = call::<T>(&format!("http://{address}/"), &Trust::System).await.unwrap_err();
+    assert!(error.message.contains("https://"), "{error}");
+    let silent = TcpStream::connect(&address).await.unwrap();
+    // Nothing, another protocol, a record that never ends, and one that is none.
+    for bytes in [&b""[..], b"\0\0\0\x01", &[22, 3, 1, 0x3f, 0xff, 1, 0, 0x3f], &[0x80; 64]] {
+        let mut other = TcpStream::connect(&address).await.unwrap();
+        other.write_all(bytes).await.unwrap();
+        other.shutdown().await.unwrap();
+        // The server answers at most with an alert, and closes the connection.
+        let mut answer = Vec::new();
+        let _ = other.read_to_end(&mut answer).await;
+        assert!(answer.is_empty() || answer[0] == 21, "{answer:?}");
+    }
+    assert_eq!(call::<T>(&url, &authority.trust()).await.unwrap(), "ok");
+    // One that is still silent does not keep the server.
+    stop.cancel();
+    running.await.unwrap();
+    drop(silent);
 }
 
 async fn without_a_check_every_certificate_is_accepted<T: Transport>() {

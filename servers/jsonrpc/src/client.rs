@@ -37,13 +37,13 @@ impl<T: Transport> JsonRpcClient<T> {
         access: impl Into<Access>,
         options: &ClientOptions,
     ) -> Result<Self, CallError> {
-        let Access { headers: extra, trust } = access.into();
+        let Access { headers: extra, tls } = access.into();
         // The endpoint of Zabbix, which requires the media type that is specific to JSON-RPC.
         let is_zabbix =
             Address::parse(url, &SCHEMES).is_ok_and(|address| address.path().ends_with("/api_jsonrpc.php"));
         let content_type = if is_zabbix { wire::JSON_RPC } else { wire::JSON };
         let headers = Headers { extra, ..Headers::new(content_type) };
-        let transport = T::connect_trusting(url, &headers, &trust, options).await?;
+        let transport = T::connect_trusting(url, &headers, &tls, options).await?;
         let endpoint = transport.target("")?;
         let envelope = Envelope::default();
         Ok(JsonRpcClient { transport, endpoint, limits: options.limits, envelope, calls: AtomicU64::new(0) })

@@ -245,7 +245,7 @@ fn split_scheme(text: &str) -> Option<(&str, &str)> {
 }
 
 /// The schemes of encrypted protocols.
-const ENCRYPTED: [&str; 5] = ["https", "amqps", "wss", "tls", "curve"];
+const ENCRYPTED: [&str; 6] = ["https", "amqps", "grpcs", "wss", "tls", "curve"];
 
 fn unknown_scheme(name: &str, schemes: &[Scheme]) -> AddressError {
     let is_encrypted = |name: &str| ENCRYPTED.iter().any(|other| other.eq_ignore_ascii_case(name));

@@ -4,7 +4,7 @@
 //! [`Stream`] to one; [`blocking`] has the same for plain threads. An [`Address`] is a parsed URL, which names one or
 //! more endpoints.
 //!
-//! A [`TlsConnector`] opens connections over TLS, for clients whose URL asks for it.
+//! A [`TlsConnector`] opens connections over TLS, for clients whose URL asks for it, and a [`TlsAcceptor`] accepts them.
 //!
 //! TCP connections have `TCP_NODELAY` set at both ends, and keepalive on accepted connections. The kernel counts the bytes
 //! of a TCP connection; for Unix sockets, where it does not, streams count them ([`bytes_counted`]).
@@ -29,6 +29,7 @@ pub mod simulated;
 mod socket_file;
 mod stream;
 mod tls;
+mod tls_server;
 
 use std::time::Duration;
 
@@ -43,9 +44,10 @@ pub use keepalive::KEEPALIVE_TIMEOUT;
 pub use listener::{Listener, is_connection_error};
 pub use peer_end::{HALF_CLOSED_TIMEOUT, PIPELINED_CHECK_INTERVAL, PeerEnd};
 pub use scheme::Scheme;
-pub use socket_file::{SocketFile, remove_socket_files};
+pub use socket_file::{MAX_SOCKET_PATH, SocketFile, remove_socket_files};
 pub use stream::{Stream, connect};
-pub use tls::{TlsConnector, TlsError, TlsSession, TlsStream, Trust};
+pub use tls::{TlsConnector, TlsError, TlsSession, TlsSettings, TlsStream, Trust};
+pub use tls_server::{TLS_TERMS, TlsAcceptor, TlsServerStream};
 
 /// The crate that parses URLs, so that others use the same version.
 pub use url;

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 /// The maximum length of the path of a Unix socket in bytes, on Linux (unix(7)).
-const MAX_SOCKET_PATH: usize = 107;
+pub const MAX_SOCKET_PATH: usize = 107;
 
 /// The socket files of this process, each with its device and inode, for [`remove_socket_files`].
 static SOCKET_FILES: Mutex<Vec<(PathBuf, (u64, u64))>> = Mutex::new(Vec::new());

@@ -1,4 +1,4 @@
-//! TLS for clients.
+//! TLS for clients, and the errors of both ends.
 
 use std::error::Error;
 use std::io;
@@ -10,7 +10,8 @@ use rustls::crypto::{WebPkiSupportedAlgorithms, ring, verify_tls12_signature, ve
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, ProtocolVersion, RootCertStore, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, ProtocolVersion, RootCertStore,
+    SignatureScheme,
 };
 use tokio::net::TcpStream;
 
@@ -36,7 +37,35 @@ pub enum Trust {
     Nothing,
 }
 
-/// Why a client cannot use TLS.
+/// How a client uses TLS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// Which certificates of servers it accepts.
+    pub trust: Trust,
+    /// Whether it resumes the sessions of earlier connections of this process (RFC 8446, section 2.2), which spares both ends the
+    /// certificate. Otherwise each connection makes a whole handshake.
+    pub resumes_sessions: bool,
+}
+
+impl From<Trust> for TlsSettings {
+    fn from(trust: Trust) -> Self {
+        TlsSettings { trust, ..TlsSettings::default() }
+    }
+}
+
+impl From<&Trust> for TlsSettings {
+    fn from(trust: &Trust) -> Self {
+        trust.clone().into()
+    }
+}
+
+impl From<&TlsSettings> for TlsSettings {
+    fn from(settings: &TlsSettings) -> Self {
+        settings.clone()
+    }
+}
+
+/// Why a client or a server cannot use TLS.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum TlsError {
     /// The text holds no certificate.
@@ -45,6 +74,12 @@ pub enum TlsError {
     /// The text is not PEM, or what it holds is not a certificate.
     #[error("not a certificate in PEM: {0}")]
     Certificate(String),
+    /// The text holds no key.
+    #[error("there is no private key in it; expected PEM: -----BEGIN PRIVATE KEY-----")]
+    NoKey,
+    /// The text is not PEM, or what it holds is not a key.
+    #[error("not a private key in PEM")]
+    Key,
     /// The system has no certificates of authorities.
     #[error(
         "this system has no certificates of authorities ({0}); install them, or name a file with --cacert, or with the variable \
@@ -85,30 +120,44 @@ impl TlsSession {
     }
 }
 
+/// The server has agreed on none of the protocols that the client has named.
+#[derive(Debug, thiserror::Error)]
+#[error("the server does not agree on the protocol {0} over TLS (ALPN): it may be a server of another one")]
+struct NoProtocol(String);
+
 /// Connects over TLS 1.3 or 1.2. Cheap to clone.
 ///
-/// Each connection makes a whole handshake: sessions are not resumed, so that connections cost the same whichever library
-/// opens them.
+/// Unless its settings say otherwise, each connection makes a whole handshake: sessions are not resumed, so that connections cost
+/// the same whichever library opens them.
 #[derive(Clone, Debug)]
 pub struct TlsConnector {
     config: Arc<ClientConfig>,
 }
 
 impl TlsConnector {
-    /// A connector that accepts the certificates that `trust` says. It is made once for each value and kept, since reading
-    /// the system's authorities takes milliseconds.
+    /// A connector that works as `settings` say. It is made once for each value and kept, since reading the system's authorities
+    /// takes milliseconds, and with it the sessions that it resumes.
     ///
     /// # Errors
     /// [`TlsError`].
-    pub fn new(trust: &Trust) -> Result<Self, TlsError> {
-        static CONNECTORS: Mutex<Vec<(Trust, TlsConnector)>> = Mutex::new(Vec::new());
+    pub fn new(settings: impl Into<TlsSettings>) -> Result<Self, TlsError> {
+        static CONNECTORS: Mutex<Vec<(TlsSettings, TlsConnector)>> = Mutex::new(Vec::new());
+        let settings = settings.into();
         let mut made = CONNECTORS.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, connector)) = made.iter().find(|(of, _)| of == trust) {
+        if let Some((_, connector)) = made.iter().find(|(of, _)| *of == settings) {
             return Ok(connector.clone());
         }
-        let connector = TlsConnector { config: Arc::new(client_config(trust)?) };
-        made.push((trust.clone(), connector.clone()));
+        let connector = TlsConnector { config: Arc::new(client_config(&settings)?) };
+        made.push((settings, connector.clone()));
         Ok(connector)
+    }
+
+    /// Lets it connect only to servers that agree on `protocol` during the handshake (ALPN, RFC 7301).
+    #[must_use]
+    pub fn with_protocol(&self, protocol: &str) -> Self {
+        let mut config = self.config();
+        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        TlsConnector { config: Arc::new(config) }
     }
 
     /// The configuration, for libraries that open their connections themselves.
@@ -139,6 +188,11 @@ impl TlsConnector {
                 error
             }
         })?;
+        let (_, session) = stream.get_ref();
+        if let (Some(protocol), None) = (self.config.alpn_protocols.first(), session.alpn_protocol()) {
+            let protocol = String::from_utf8_lossy(protocol).into_owned();
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, NoProtocol(protocol)));
+        }
         let TlsSession { version, cipher } = TlsSession::of(&stream);
         tracing::debug!(version, cipher, "TLS handshake completed");
         Ok(stream)
@@ -154,7 +208,7 @@ impl TlsConnector {
     }
 }
 
-fn client_config(trust: &Trust) -> Result<ClientConfig, TlsError> {
+fn client_config(settings: &TlsSettings) -> Result<ClientConfig, TlsError> {
     let provider = ring::default_provider();
     let algorithms = provider.signature_verification_algorithms;
     let builder = ClientConfig::builder_with_provider(Arc::new(provider))
@@ -162,7 +216,7 @@ fn client_config(trust: &Trust) -> Result<ClientConfig, TlsError> {
         .map_err(TlsError::Configuration)?;
     let with_roots =
         |roots: RootCertStore| builder.clone().with_root_certificates(roots).with_no_client_auth();
-    let mut config = match trust {
+    let mut config = match &settings.trust {
         Trust::System => with_roots(system_authorities()?),
         Trust::Authorities(pem) => with_roots(authorities(pem)?),
         Trust::Nothing => with_roots(RootCertStore::empty()),
@@ -172,7 +226,9 @@ fn client_config(trust: &Trust) -> Result<ClientConfig, TlsError> {
             .with_custom_certificate_verifier(Arc::new(AnyCertificate(algorithms)))
             .with_no_client_auth(),
     };
-    config.resumption = Resumption::disabled();
+    if !settings.resumes_sessions {
+        config.resumption = Resumption::disabled();
+    }
     Ok(config)
 }
 
@@ -270,8 +326,11 @@ fn reason(error: &rustls::Error) -> String {
         Tls::InvalidCertificate(error) => certificate_reason(error),
         Tls::InvalidMessage(_) => {
             format!(
-                "the server does not speak TLS ({error}); a plain server has a URL with http:// or amqp://"
+                "the server does not speak TLS ({error}); a plain server has a URL with http://, grpc:// or amqp://"
             )
+        }
+        Tls::AlertReceived(AlertDescription::NoApplicationProtocol) | Tls::NoApplicationProtocol => {
+            "the server speaks another protocol over TLS (ALPN)".to_owned()
         }
         Tls::AlertReceived(alert) => format!("the server refused the TLS handshake: {alert:?}"),
         Tls::PeerIncompatible(_) => {
@@ -340,6 +399,8 @@ mod tests {
         assert!(Arc::ptr_eq(&first.config, &again.config));
         let other = TlsConnector::new(&Trust::Nothing).unwrap();
         assert!(!Arc::ptr_eq(&first.config, &other.config));
+        let resuming = TlsSettings { trust: Trust::Any, resumes_sessions: true };
+        assert!(!Arc::ptr_eq(&first.config, &TlsConnector::new(resuming).unwrap().config));
     }
 
     /// Servers and `run --broker` have no options for TLS.

@@ -28,9 +28,9 @@ impl<T: Transport> RestClient<T> {
         access: impl Into<Access>,
         options: &ClientOptions,
     ) -> Result<Self, CallError> {
-        let Access { headers: extra, trust } = access.into();
+        let Access { headers: extra, tls } = access.into();
         let headers = Headers { extra, ..Headers::new(wire::JSON) };
-        let transport = T::connect_trusting(url, &headers, &trust, options).await?;
+        let transport = T::connect_trusting(url, &headers, &tls, options).await?;
         let resources = Method::ALL
             .into_iter()
             .map(|method| Ok((method, transport.target(method.name())?)))

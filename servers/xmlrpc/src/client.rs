@@ -31,9 +31,9 @@ impl<T: Transport> XmlRpcClient<T> {
         access: impl Into<Access>,
         options: &ClientOptions,
     ) -> Result<Self, CallError> {
-        let Access { headers: extra, trust } = access.into();
+        let Access { headers: extra, tls } = access.into();
         let headers = Headers { extra, ..Headers::new("text/xml") };
-        let transport = T::connect_trusting(url, &headers, &trust, options).await?;
+        let transport = T::connect_trusting(url, &headers, &tls, options).await?;
         let has_path = Address::parse(url, &SCHEMES).is_ok_and(|address| !address.path().is_empty());
         let target = transport.target(if has_path { "" } else { "RPC2" })?;
         Ok(XmlRpcClient { transport, target, limits: options.limits, encode: EncodeOptions::default() })

@@ -38,6 +38,9 @@ pub enum BrokerError {
     /// A broker that this run did not start was to end.
     #[error("the broker was already running, and this run can neither end nor start it")]
     NotStarted,
+    /// A broker without TLS is asked for where a stack needs one with it.
+    #[error("a timeline that ends its broker has none with TLS")]
+    NoTls,
     /// The broker ran, and ended during the run.
     #[error("{0} has ended during the run")]
     Ended(BrokerKind),

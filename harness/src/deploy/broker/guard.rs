@@ -29,6 +29,9 @@ pub struct GuardArguments {
     /// line is printed each time.
     #[arg(long)]
     restart: Option<Restart>,
+    /// Accept TLS, too (RabbitMQ).
+    #[arg(long)]
+    tls: bool,
 }
 
 /// When a broker that has ended is started again.
@@ -52,7 +55,17 @@ impl Restart {
 impl GuardArguments {
     /// Arguments for a broker of `kind` on `cores` (on any if empty), which is started again after it has ended if `restart` says when.
     pub(super) fn new(kind: BrokerKind, cores: &[usize], restart: Option<Restart>) -> Self {
-        GuardArguments { kind, cores: cores.to_vec(), restart }
+        GuardArguments { kind, cores: cores.to_vec(), restart, tls: false }
+    }
+
+    /// The broker.
+    pub(super) fn kind(&self) -> BrokerKind {
+        self.kind
+    }
+
+    /// The same for a broker that also accepts TLS if `tls` is set.
+    pub(super) fn with_tls(self, tls: bool) -> Self {
+        GuardArguments { tls, ..self }
     }
 
     /// Formats these arguments for the command line of a guard.
@@ -61,7 +74,8 @@ impl GuardArguments {
         let cores = (!cores.is_empty()).then(|| format!("--cores={}", cores.join(",")));
         let restart = self.restart.map(|restart| format!("--restart={}", restart.name()));
         let kind = format!("--kind={}", self.kind.name());
-        [kind].into_iter().chain(cores).chain(restart).collect()
+        let tls = self.tls.then(|| "--tls".to_owned());
+        [kind].into_iter().chain(cores).chain(restart).chain(tls).collect()
     }
 }
 
@@ -69,7 +83,7 @@ impl GuardArguments {
 /// standard input ends, on SIGTERM, or when the broker itself ends. SIGINT and SIGHUP are ignored.
 #[must_use]
 pub fn guard_main(arguments: &GuardArguments) -> ExitCode {
-    let GuardArguments { kind, cores, restart } = arguments;
+    let GuardArguments { kind, cores, restart, tls } = arguments;
     let pinned = match cores.as_slice() {
         [] => Ok(()),
         cores => sys::pin_current_thread(cores)
@@ -80,7 +94,7 @@ pub fn guard_main(arguments: &GuardArguments) -> ExitCode {
         runtime.map_err(|error| error.to_string())
     });
     match runtime {
-        Ok(runtime) => runtime.block_on(guard(*kind, *restart)),
+        Ok(runtime) => runtime.block_on(guard(*kind, *restart, *tls)),
         Err(message) => {
             print_line(&GuardLine::Failed(message));
             ExitCode::from(2)
@@ -88,8 +102,8 @@ pub fn guard_main(arguments: &GuardArguments) -> ExitCode {
     }
 }
 
-async fn guard(kind: BrokerKind, restart: Option<Restart>) -> ExitCode {
-    match run_broker(kind, restart).await {
+async fn guard(kind: BrokerKind, restart: Option<Restart>, tls: bool) -> ExitCode {
+    match run_broker(kind, restart, tls).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             print_line(&match error {
@@ -103,12 +117,12 @@ async fn guard(kind: BrokerKind, restart: Option<Restart>) -> ExitCode {
 }
 
 /// Runs a broker until the guard is stopped or the broker ends.
-async fn run_broker(kind: BrokerKind, restart: Option<Restart>) -> Result<(), BrokerError> {
+async fn run_broker(kind: BrokerKind, restart: Option<Restart>, tls: bool) -> Result<(), BrokerError> {
     let requests = Arc::<Notify>::default();
     let mut stop = StopSignals::install(Arc::clone(&requests))?;
     let mut failure = String::new();
     for _ in 0..MAX_ATTEMPTS {
-        let mut node = Node::spawn(kind)?;
+        let mut node = Node::spawn(kind, tls)?;
         let outcome = tokio::select! {
             readiness = node.ready() => Some(readiness),
             () = stop.wait() => None,
@@ -223,9 +237,11 @@ mod tests {
             (BrokerKind::RabbitMq, &[3], None),
             (BrokerKind::Nats, &[0, 3], Some(Restart::OnRequest)),
         ] {
-            let arguments = GuardArguments::new(kind, cores, restart);
-            let words = std::iter::once("guard".to_owned()).chain(arguments.to_command_line());
-            assert_eq!(CommandLine::try_parse_from(words).unwrap().arguments, arguments);
+            for tls in [false, true] {
+                let arguments = GuardArguments::new(kind, cores, restart).with_tls(tls);
+                let words = std::iter::once("guard".to_owned()).chain(arguments.to_command_line());
+                assert_eq!(CommandLine::try_parse_from(words).unwrap().arguments, arguments);
+            }
         }
         for invalid in [
             &["--restart=soon"][..],

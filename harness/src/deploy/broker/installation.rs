@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use super::error::BrokerError;
 use super::folder::Folder;
-use super::line::NodeInfo;
+use super::line::{NodeInfo, NodeTls};
 use crate::sys;
 
 /// The user of all private brokers.
@@ -32,6 +32,11 @@ pub(super) trait Installation: Send + Sync {
     /// # Errors
     /// [`BrokerError::Folder`].
     fn write_files(&self, folder: &Folder, ports: &[u16], password: &str) -> Result<(), BrokerError>;
+
+    /// Where the broker accepts TLS; `None` if it does not.
+    fn tls(&self, _ports: &[u16]) -> Option<NodeTls> {
+        None
+    }
 
     /// The process that the broker needs beside it, and the port on which that listens before the broker is waited for.
     fn helper(&self, _folder: &Path, _ports: &[u16]) -> Option<(Command, u16)> {

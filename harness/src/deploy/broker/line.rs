@@ -30,12 +30,28 @@ pub(super) struct NodeInfo {
     pub(super) pid: u32,
     /// The folder with everything that the broker writes.
     pub(super) folder: PathBuf,
+    /// Where it accepts TLS; absent if it does not.
+    pub(super) tls: Option<NodeTls>,
+}
+
+/// Where a broker accepts TLS.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct NodeTls {
+    /// The port on 127.0.0.1.
+    pub(super) port: u16,
+    /// The certificate of the authority that has signed that of the broker, as PEM.
+    pub(super) authority: String,
 }
 
 impl NodeInfo {
     /// The URL for clients, with credentials: never print or record it.
     pub(super) fn url(&self) -> String {
         self.url_with(&format!("{}:{}@", self.user, self.password))
+    }
+
+    /// The URL for clients over TLS, with credentials.
+    pub(super) fn tls_url(&self, tls: &NodeTls) -> String {
+        format!("amqps://{}:{}@127.0.0.1:{}/%2f", self.user, self.password, tls.port)
     }
 
     /// The URL without credentials, for people and records.

@@ -57,7 +57,23 @@ const START_DEADLINE: Duration = Duration::from_secs(90);
 /// # Errors
 /// [`BrokerError::NotInstalled`] with what to install.
 pub fn installed(kind: BrokerKind) -> Result<PathBuf, BrokerError> {
-    Ok(find::find(kind)?.program().to_owned())
+    Ok(find::find(kind, false)?.program().to_owned())
+}
+
+/// Where a broker accepts TLS.
+#[derive(Clone)]
+pub struct TlsListener {
+    /// The URL with credentials, for the processes of this run only: never print or record it.
+    pub url: String,
+    /// The certificate of the authority that has signed that of the broker, as PEM.
+    pub authority: String,
+}
+
+/// Without the URL.
+impl fmt::Debug for TlsListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsListener").finish_non_exhaustive()
+    }
 }
 
 /// A running private broker. Dropping it stops the broker and waits until it has ended.
@@ -86,7 +102,15 @@ impl PrivateBroker {
     /// # Errors
     /// [`BrokerError`]. A broker that does not become ready in time is stopped, and the error has its last log lines.
     pub fn start(kind: BrokerKind, cores: &[usize]) -> Result<Self, BrokerError> {
-        Self::spawn(kind, cores, None)
+        Self::spawn(GuardArguments::new(kind, cores, None))
+    }
+
+    /// Like [`Self::start`], but a broker that also accepts TLS, with a certificate that is made for it. Only RabbitMQ does.
+    ///
+    /// # Errors
+    /// The same as of [`start`](Self::start).
+    pub fn start_with_tls(kind: BrokerKind, cores: &[usize]) -> Result<Self, BrokerError> {
+        Self::spawn(GuardArguments::new(kind, cores, None).with_tls(true))
     }
 
     /// Like [`Self::start`], but whenever the broker ends, for example because it was killed, it is started again with its
@@ -95,7 +119,7 @@ impl PrivateBroker {
     /// # Errors
     /// The same as of [`start`](Self::start).
     pub fn start_restarting(kind: BrokerKind) -> Result<Self, BrokerError> {
-        Self::spawn(kind, &[], Some(Restart::AtOnce))
+        Self::spawn(GuardArguments::new(kind, &[], Some(Restart::AtOnce)))
     }
 
     /// Like [`Self::start`], but a broker that has ended, for example because it was [killed](Self::kill), can be
@@ -104,7 +128,7 @@ impl PrivateBroker {
     /// # Errors
     /// The same as of [`start`](Self::start).
     pub fn start_restartable(kind: BrokerKind, cores: &[usize]) -> Result<Self, BrokerError> {
-        Self::spawn(kind, cores, Some(Restart::OnRequest))
+        Self::spawn(GuardArguments::new(kind, cores, Some(Restart::OnRequest)))
     }
 
     /// Kills the broker, and waits until it has ended.
@@ -134,15 +158,15 @@ impl PrivateBroker {
         self.await_restart()
     }
 
-    fn spawn(kind: BrokerKind, cores: &[usize], restart: Option<Restart>) -> Result<Self, BrokerError> {
+    fn spawn(arguments: GuardArguments) -> Result<Self, BrokerError> {
         let mut command = Command::new(own_program()?);
         command
             .arg(GUARD_SUBCOMMAND)
-            .args(GuardArguments::new(kind, cores, restart).to_command_line())
+            .args(arguments.to_command_line())
             // The guard reports errors on standard output, and must not keep the standard error of the harness open.
             .stderr(Stdio::null());
         let guard = PipedChild::spawn(command, &[], STOP_DEADLINE)?;
-        let node = await_ready(kind, &guard)?;
+        let node = await_ready(arguments.kind(), &guard)?;
         let url = node.url();
         Ok(PrivateBroker { node, url, guard })
     }
@@ -174,6 +198,13 @@ impl PrivateBroker {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where it accepts TLS; `None` unless it was [started](Self::start_with_tls) with that.
+    #[must_use]
+    pub fn tls(&self) -> Option<TlsListener> {
+        let tls = self.node.tls.as_ref()?;
+        Some(TlsListener { url: self.node.tls_url(tls), authority: tls.authority.clone() })
     }
 
     /// The URL without credentials, for people and records.

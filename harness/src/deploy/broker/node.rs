@@ -67,12 +67,13 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// Starts a broker of `kind`, and before it the process that it needs, in a new folder.
+    /// Starts a broker of `kind`, and before it the process that it needs, in a new folder. RabbitMQ also accepts TLS if
+    /// `with_tls` is set.
     ///
     /// # Errors
     /// [`BrokerError`] if it is not installed, the folder cannot be used or a program cannot be started.
-    pub(super) fn spawn(kind: BrokerKind) -> Result<Self, BrokerError> {
-        let installation: Arc<dyn Installation> = find(kind)?.into();
+    pub(super) fn spawn(kind: BrokerKind, with_tls: bool) -> Result<Self, BrokerError> {
+        let installation: Arc<dyn Installation> = find(kind, with_tls)?.into();
         let folder = Folder::create()?;
         let ports = installation.free_ports()?;
         let password = Secret::random();
@@ -113,6 +114,7 @@ impl Node {
             password: self.password.reveal().to_owned(),
             pid,
             folder: self.folder.path().to_owned(),
+            tls: self.installation.tls(&self.ports),
         };
         let helper_port = self.helper.as_ref().map(|(_, port)| *port);
         let usable = async {

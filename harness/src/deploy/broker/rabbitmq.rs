@@ -9,13 +9,15 @@ use std::time::Duration;
 use amqp::TransportUrl;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use net::Trust;
 use tokio::process::Command;
 
 use super::error::BrokerError;
 use super::folder::Folder;
 use super::installation::{Installation, USER, base_command, find_in};
-use super::line::NodeInfo;
+use super::line::{NodeInfo, NodeTls};
 use crate::deploy::ports::free_ports;
+use crate::stacks::{BrokerKind, RunCertificate};
 use crate::sys::{self, Secret};
 
 /// Environment variable with the path of the broker's start script; overrides the usual places.
@@ -48,6 +50,8 @@ pub(super) struct RabbitMq {
     epmd: PathBuf,
     /// The search path for the start script, with Erlang on it.
     path: OsString,
+    /// Its certificate, if it accepts TLS.
+    certificate: Option<&'static RunCertificate>,
 }
 
 impl RabbitMq {
@@ -81,7 +85,18 @@ impl RabbitMq {
             )
         })?;
         let path = env::join_paths(folders).map_err(|error| BrokerError::NotInstalled(error.to_string()))?;
-        Ok(RabbitMq { server, epmd, path })
+        Ok(RabbitMq { server, epmd, path, certificate: None })
+    }
+
+    /// The same with a certificate, for a broker that also accepts TLS.
+    ///
+    /// # Errors
+    /// [`BrokerError::Start`] if the certificate cannot be made.
+    pub(super) fn with_tls(self) -> Result<Self, BrokerError> {
+        let certificate = RunCertificate::of_this_process();
+        let certificate =
+            certificate.map_err(|error| BrokerError::Start(BrokerKind::RabbitMq, error.to_string()))?;
+        Ok(RabbitMq { certificate: Some(certificate), ..self })
     }
 
     /// A command that runs `rabbitmqctl` for the broker `info`.
@@ -105,12 +120,15 @@ struct Ports {
     amqp: u16,
     epmd: u16,
     distribution: u16,
+    /// Only used by a broker that accepts TLS.
+    tls: u16,
 }
 
 impl Ports {
     fn of(ports: &[u16]) -> Self {
-        let [amqp, epmd, distribution] = [0, 1, 2].map(|index| ports.get(index).copied().unwrap_or_default());
-        Ports { amqp, epmd, distribution }
+        let [amqp, epmd, distribution, tls] =
+            [0, 1, 2, 3].map(|index| ports.get(index).copied().unwrap_or_default());
+        Ports { amqp, epmd, distribution, tls }
     }
 }
 
@@ -120,15 +138,30 @@ impl Installation for RabbitMq {
     }
 
     fn free_ports(&self) -> io::Result<Vec<u16>> {
+        if self.certificate.is_some() {
+            return Ok(free_ports::<4>()?.to_vec());
+        }
         Ok(free_ports::<3>()?.to_vec())
     }
 
-    fn write_files(&self, folder: &Folder, _: &[u16], password: &str) -> Result<(), BrokerError> {
+    fn write_files(&self, folder: &Folder, ports: &[u16], password: &str) -> Result<(), BrokerError> {
         // The configured user replaces `guest`.
-        folder.write("rabbitmq.conf", &format!("default_user = {USER}\ndefault_pass = {password}\n"))?;
+        let mut configuration = format!("default_user = {USER}\ndefault_pass = {password}\n");
+        if let Some(RunCertificate { authority, identity }) = self.certificate {
+            folder.write("authority.pem", authority)?;
+            folder.write("certificate.pem", &identity.certificate)?;
+            folder.write("key.pem", identity.key.reveal())?;
+            configuration += &tls_configuration(folder.path(), Ports::of(ports).tls);
+        }
+        folder.write("rabbitmq.conf", &configuration)?;
         folder.write("advanced.config", "[].\n")?;
         folder.write("enabled_plugins", "[].\n")?;
         folder.write(".erlang.cookie", Secret::random().reveal())
+    }
+
+    fn tls(&self, ports: &[u16]) -> Option<NodeTls> {
+        let RunCertificate { authority, .. } = self.certificate?;
+        Some(NodeTls { port: Ports::of(ports).tls, authority: authority.clone() })
     }
 
     fn helper(&self, folder: &Path, ports: &[u16]) -> Option<(Command, u16)> {
@@ -146,11 +179,11 @@ impl Installation for RabbitMq {
 
     fn handshake<'a>(&'a self, info: &'a NodeInfo) -> BoxFuture<'a, Result<(), String>> {
         async {
-            let url: TransportUrl = info.url().parse().map_err(|error: amqp::UrlError| error.to_string())?;
-            let connection =
-                url.connect("ready", HANDSHAKE_DEADLINE).await.map_err(|error| error.to_string())?;
-            // The handshake is complete, so an error on closing does not matter.
-            let _ = connection.close(200, "ready".into()).await;
+            connect(&info.url(), Trust::System).await?;
+            // It listens for TLS a little later.
+            if let Some(tls) = &info.tls {
+                connect(&info.tls_url(tls), Trust::Authorities(tls.authority.clone())).await?;
+            }
             Ok(())
         }
         .boxed()
@@ -160,6 +193,30 @@ impl Installation for RabbitMq {
         // Erlang's error, that of the port mapper, and RabbitMQ's for the port of Erlang's distribution.
         ["eaddrinuse", "in use", "port_already_used"].iter().any(|words| line.contains(words))
     }
+}
+
+/// Connects to the broker at `url`, whose certificate `trust` accepts, and disconnects.
+async fn connect(url: &str, trust: Trust) -> Result<(), String> {
+    let url: TransportUrl = url.parse().map_err(|error: amqp::UrlError| error.to_string())?;
+    let connected = url.trusting(trust).connect("ready", HANDSHAKE_DEADLINE).await;
+    let connection = connected.map_err(|error| error.to_string())?;
+    // The handshake is complete, so an error on closing does not matter.
+    let _ = connection.close(200, "ready".into()).await;
+    Ok(())
+}
+
+/// The lines of the configuration that make the broker accept TLS on `port` of 127.0.0.1, with the version and the cipher of
+/// [`net::TLS_TERMS`].
+fn tls_configuration(folder: &Path, port: u16) -> String {
+    let path = |name: &str| folder.join(name).display().to_string();
+    format!(
+        "listeners.ssl.default = 127.0.0.1:{port}\nssl_options.cacertfile = {}\nssl_options.certfile = {}\n\
+         ssl_options.keyfile = {}\nssl_options.verify = verify_none\nssl_options.fail_if_no_peer_cert = false\n\
+         ssl_options.versions.1 = tlsv1.3\nssl_options.ciphers.1 = TLS_AES_128_GCM_SHA256\n",
+        path("authority.pem"),
+        path("certificate.pem"),
+        path("key.pem"),
+    )
 }
 
 fn environment(folder: &Path, ports: &Ports) -> Vec<(&'static str, OsString)> {
@@ -195,7 +252,8 @@ mod tests {
 
     #[test]
     fn a_taken_port_is_recognised_by_what_the_processes_print() {
-        let rabbitmq = RabbitMq { server: PathBuf::new(), epmd: PathBuf::new(), path: OsString::new() };
+        let (server, epmd, path) = (PathBuf::new(), PathBuf::new(), OsString::new());
+        let rabbitmq = RabbitMq { server, epmd, path, certificate: None };
         for output in [
             "epmd: failed to bind socket: Address already in use",
             "Failed to start Ranch listener {acceptor,{127,0,0,1},5672} in ranch_tcp:listen for reason eaddrinuse",

@@ -16,7 +16,7 @@ use crate::report::stack::StackKind;
 use crate::report::stack_summary::StackSummary;
 use crate::report::summary::{MeasurementSummary, Summary};
 use crate::report::verdict::Ranking;
-use crate::stacks::{NETWORK_FLOOR, Stack, base_name};
+use crate::stacks::{NETWORK_FLOOR, Stack, base_name, route};
 use crate::stats::{ByBlock, Interval, error_each, ratio};
 
 /// The table; `None` where nothing was measured, or only one stack.
@@ -61,7 +61,7 @@ fn row(facts: &StackFacts) -> DecisionRow {
         kind,
         protocol: kind.protocol_name(),
         libraries: libraries.into_iter().filter_map(|(name, is_used)| is_used.then_some(name)).collect(),
-        route: facts.name.split_once('@').map_or("usual", |(_, label)| label).to_owned(),
+        route: route(&facts.name).unwrap_or("usual").to_owned(),
         language,
         cells: Vec::new(),
     }

@@ -69,6 +69,9 @@ const STACKS: [(&str, Role, Delivery); 7] = [
     ("amqp-bare", Role::BrokerFloor, Delivery::Bare),
 ];
 
+/// The transports of the connections to the broker beside TCP.
+const TRANSPORTS: &[super::transport::Transport] = &[super::transport::Transport::Tls];
+
 /// The exchange of servers with quorum queues, which survives a restart of the broker, in the runs where the default one
 /// does not: an exchange is declared one way only. Its name is as long as that of the default one, so that a call takes the
 /// same bytes.
@@ -171,15 +174,17 @@ impl Protocol for Amqp {
 
     fn stacks(&'static self) -> Vec<Stack> {
         let ours = STACKS.map(|(name, role, delivery)| match delivery {
-            Delivery::Bare => {
-                Stack::new(self, name, role, LAPIN, connect_bare).served_by(LAPIN, serve_bare).multiplexing()
-            }
+            Delivery::Bare => Stack::new(self, name, role, LAPIN, connect_bare)
+                .served_by(LAPIN, serve_bare)
+                .multiplexing()
+                .with_transports(TRANSPORTS),
             _ => Stack::new(self, name, role, LAPIN, move |destination, options| {
                 connect(delivery, destination, options)
             })
             .served_by(LAPIN, move |context| serve(delivery, context))
             .sharing_connections(move |destinations, options| connect_all(delivery, destinations, options))
-            .multiplexing(),
+            .multiplexing()
+            .with_transports(TRANSPORTS),
         });
         let python = Stack::new(self, "amqp-python", Role::Reference, LAPIN, |destination, options| {
             connect(Delivery::Oslo, destination, options)
@@ -439,7 +444,9 @@ async fn connect_bare(
 
 fn broker_url(context: &ServeContext) -> Result<TransportUrl, ServeError> {
     let url = context.broker(Amqp.name(), Amqp.url_form())?;
-    url.parse().map_err(|error: amqp::UrlError| ServeError::Setting(error.to_string()))
+    let url: TransportUrl =
+        url.parse().map_err(|error: amqp::UrlError| ServeError::Setting(error.to_string()))?;
+    Ok(url.trusting(tls::trust(&context.options)?))
 }
 
 async fn serve(delivery: Delivery, context: ServeContext) -> Result<Serving, ServeError> {

@@ -1,6 +1,7 @@
 //! A client of the calculator, and of every other service that its server describes.
 
 use calculator::{Call, CallError, CallFuture, Client, ClientOptions};
+use net::TlsSettings;
 
 use super::reflected::ReflectedClient;
 use super::tonic::TonicClient;
@@ -15,12 +16,17 @@ pub struct AnyClient {
 }
 
 impl AnyClient {
-    /// Connects to the server at `url`, `grpc://HOST:PORT` or `unix:///SOCKET`.
+    /// Connects to the server at `url`, `grpc://HOST:PORT`, `grpcs://HOST:PORT` or `unix:///SOCKET`, with these settings of TLS, or the
+    /// default ones with this trust.
     ///
     /// # Errors
-    /// As [`TonicClient::connect`].
-    pub async fn connect(url: &str, options: &ClientOptions) -> Result<Self, CallError> {
-        let typed = TonicClient::connect(url, options).await?;
+    /// As [`TonicClient::connect_trusting`].
+    pub async fn connect_trusting(
+        url: &str,
+        tls: impl Into<TlsSettings>,
+        options: &ClientOptions,
+    ) -> Result<Self, CallError> {
+        let typed = TonicClient::connect_trusting(url, tls, options).await?;
         let reflected = ReflectedClient::over(typed.channel(), options.limits);
         Ok(AnyClient { typed, reflected })
     }

@@ -1,14 +1,17 @@
 //! The minimal client: a connection of the crate `h2` without any further layer.
 
+use std::io;
+
 use ::h2::client::{self, SendRequest};
 use bytes::Bytes;
 use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Limits, Value};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
-use net::Address;
+use net::{Address, TlsConnector, TlsSettings, Trust};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-use super::{Targets, not_connected_in, parse_url, unreachable, unusable};
+use super::{Targets, not_connected_in, parse_url, scheme_of, tls_of, unreachable, unusable};
 use crate::headers::{GRPC, is_grpc, read_status};
 use crate::wire::{self, MessageReader};
 use crate::{status, timeout};
@@ -29,6 +32,30 @@ struct Connections {
     drivers: JoinSet<()>,
 }
 
+impl Connections {
+    /// Adds a connection over `stream`, which is open, and drives it. Returns a handle to it. The compiler makes code for each type
+    /// of stream, so that connections without TLS do not pay for those with it.
+    async fn add<S>(&mut self, stream: S) -> Result<SendRequest<Bytes>, CallError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let mut builder = client::Builder::new();
+        builder
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(MAX_HEADER_LIST_BYTES)
+            .enable_push(false);
+        let (sender, connection) = builder.handshake(stream).await.map_err(|error| lost(&error))?;
+        while self.drivers.try_join_next().is_some() {}
+        self.drivers.spawn(async move {
+            // However the connection ends, the calls in progress report it.
+            let _ = connection.await;
+        });
+        self.newest = Some(sender.clone());
+        Ok(sender)
+    }
+}
+
 /// A client over one connection of `h2`, driven by a task of the runtime it connects in. It opens another when that one has
 /// ended.
 ///
@@ -37,6 +64,8 @@ struct Connections {
 #[derive(Debug)]
 pub struct H2Client {
     address: Address,
+    /// `None` where the URL does not ask for TLS.
+    tls: Option<TlsConnector>,
     options: ClientOptions,
     headers: HeaderMap,
     targets: Targets<Uri>,
@@ -44,13 +73,27 @@ pub struct H2Client {
 }
 
 impl H2Client {
-    /// Connects to the server at `url`, `grpc://HOST:PORT` or `unix:///SOCKET`.
+    /// Connects to the server at `url`, `grpc://HOST:PORT`, `grpcs://HOST:PORT` or `unix:///SOCKET`. Over TLS it accepts the
+    /// certificates that the system's authorities have signed.
     ///
     /// # Errors
     /// [`ErrorKind::Undeliverable`] if the URL has another form or no server listens there, [`ErrorKind::Timeout`] if
     /// connecting takes too long.
     pub async fn connect(url: &str, options: &ClientOptions) -> Result<Self, CallError> {
+        Self::connect_trusting(url, &Trust::System, options).await
+    }
+
+    /// Like [`connect`](Self::connect), but with these settings of TLS, or the default ones with this trust.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect); also [`ErrorKind::Undeliverable`] for authorities that cannot be read.
+    pub async fn connect_trusting(
+        url: &str,
+        tls: impl Into<TlsSettings>,
+        options: &ClientOptions,
+    ) -> Result<Self, CallError> {
         let address = parse_url(url)?;
+        let tls = tls_of(&address, tls)?;
         let timeout = HeaderValue::try_from(timeout::encode(options.timeout)).map_err(unusable)?;
         let headers = HeaderMap::from_iter([
             (header::TE, HeaderValue::from_static("trailers")),
@@ -59,35 +102,24 @@ impl H2Client {
         ]);
         let targets = Targets::new(|path| target(&address, path))?;
         let connections = Mutex::default();
-        let client = H2Client { address, options: options.clone(), headers, targets, connections };
+        let client = H2Client { address, tls, options: options.clone(), headers, targets, connections };
         client.open(&mut *client.connections.lock().await).await?;
         Ok(client)
     }
 
     /// Adds a connection to `connections`. Returns a handle to it.
     async fn open(&self, connections: &mut Connections) -> Result<SendRequest<Bytes>, CallError> {
+        let endpoint = self.address.endpoint();
+        let failed = |error| unreachable(&self.address, &error);
         let connect = async {
-            let stream = net::connect(self.address.endpoint())
-                .await
-                .map_err(|error| unreachable(&self.address, &error))?;
-            let mut builder = client::Builder::new();
-            builder
-                .initial_window_size(STREAM_WINDOW)
-                .initial_connection_window_size(CONNECTION_WINDOW)
-                .max_header_list_size(MAX_HEADER_LIST_BYTES)
-                .enable_push(false);
-            builder.handshake(stream).await.map_err(|error| lost(&error))
+            match &self.tls {
+                None => connections.add(net::connect(endpoint).await.map_err(failed)?).await,
+                Some(tls) => connections.add(tls.connect(endpoint).await.map_err(failed)?).await,
+            }
         };
-        let (sender, connection) = tokio::time::timeout(self.options.timeout, connect)
+        tokio::time::timeout(self.options.timeout, connect)
             .await
-            .map_err(|_| not_connected_in(&self.address, self.options.timeout))??;
-        while connections.drivers.try_join_next().is_some() {}
-        connections.drivers.spawn(async move {
-            // However the connection ends, the calls in progress report it.
-            let _ = connection.await;
-        });
-        connections.newest = Some(sender.clone());
-        Ok(sender)
+            .map_err(|_| not_connected_in(&self.address, self.options.timeout))?
     }
 
     /// A handle to the open connection, or to a new one if that has ended.
@@ -124,11 +156,19 @@ impl Client for H2Client {
 }
 
 fn target(address: &Address, path: &str) -> Result<Uri, CallError> {
-    format!("http://{}{path}", address.authority()).parse().map_err(unusable)
+    format!("{}://{}{path}", scheme_of(address), address.authority()).parse().map_err(unusable)
 }
 
 fn lost(error: &::h2::Error) -> CallError {
-    CallError::new(ErrorKind::Undeliverable, format!("the connection failed: {error}"))
+    // What arrived does not follow HTTP/2, or ends within a frame.
+    let ends_within =
+        |error: &io::Error| matches!(error.kind(), io::ErrorKind::Other | io::ErrorKind::UnexpectedEof);
+    let hint = if error.is_library() || error.get_io().is_some_and(ends_within) {
+        "; the server may speak another protocol, or expect TLS (grpcs://)"
+    } else {
+        ""
+    };
+    CallError::new(ErrorKind::Undeliverable, format!("the connection failed: {error}{hint}"))
 }
 
 fn malformed(reason: impl std::fmt::Display) -> CallError {

@@ -8,17 +8,33 @@ mod reflected;
 mod tonic;
 
 use calculator::{Call, CallError, ErrorKind, Method};
-use net::Address;
+use http::uri::Scheme;
+use net::{Address, TlsConnector, TlsSettings};
 
 pub use self::any::AnyClient;
 pub use self::h2::H2Client;
 pub use self::reflected::{MethodDescription, ReflectedClient, Replies};
 pub use self::tonic::TonicClient;
-use crate::{SCHEMES, method_path};
+use crate::{ALPN, GRPCS, SCHEMES, method_path};
 
 /// Parses the URL of a server.
 fn parse_url(url: &str) -> Result<Address, CallError> {
     Address::parse(url, SCHEMES).map_err(|error| CallError::new(ErrorKind::Undeliverable, error.to_string()))
+}
+
+/// What connects over TLS as `settings` say; `None` for a URL without TLS.
+fn tls_of(address: &Address, settings: impl Into<TlsSettings>) -> Result<Option<TlsConnector>, CallError> {
+    if address.scheme() != GRPCS.name() {
+        return Ok(None);
+    }
+    let failed = |error: net::TlsError| CallError::new(ErrorKind::Undeliverable, error.to_string());
+    let connector = TlsConnector::new(settings).map_err(failed)?;
+    Ok(Some(connector.with_protocol(ALPN)))
+}
+
+/// The scheme of requests to `address`.
+fn scheme_of(address: &Address) -> Scheme {
+    if address.scheme() == GRPCS.name() { Scheme::HTTPS } else { Scheme::HTTP }
 }
 
 /// The error for a server that cannot be connected to.

@@ -10,6 +10,7 @@ use ::tonic::{Code, Request, Status};
 use bytes::Bytes;
 use calculator::{Call, CallError, ClientOptions, ErrorKind, Limits, Params, Value, json};
 use http::uri::PathAndQuery;
+use net::{TlsSettings, Trust};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, MethodDescriptor};
 use prost_types::FileDescriptorProto;
@@ -80,12 +81,25 @@ impl ReflectedClient {
         ReflectedClient { grpc, limits, methods: Mutex::default() }
     }
 
-    /// Connects to the server at `url`, `grpc://HOST:PORT` or `unix:///SOCKET`.
+    /// Connects to the server at `url`, `grpc://HOST:PORT`, `grpcs://HOST:PORT` or `unix:///SOCKET`. Over TLS it accepts the
+    /// certificates that the system's authorities have signed.
     ///
     /// # Errors
     /// As [`TonicClient::connect`](super::TonicClient::connect).
     pub async fn connect(url: &str, options: &ClientOptions) -> Result<Self, CallError> {
-        Ok(ReflectedClient::over(open(url, options).await?, options.limits))
+        Self::connect_trusting(url, &Trust::System, options).await
+    }
+
+    /// Like [`connect`](Self::connect), but with these settings of TLS, or the default ones with this trust.
+    ///
+    /// # Errors
+    /// As [`TonicClient::connect_trusting`](super::TonicClient::connect_trusting).
+    pub async fn connect_trusting(
+        url: &str,
+        tls: impl Into<TlsSettings>,
+        options: &ClientOptions,
+    ) -> Result<Self, CallError> {
+        Ok(ReflectedClient::over(open(url, tls.into(), options).await?, options.limits))
     }
 
     /// The methods of all services of the server.

@@ -15,10 +15,10 @@ use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, 
 use http::Uri;
 use http::uri::PathAndQuery;
 use hyper_util::rt::TokioIo;
-use net::Address;
+use net::{Address, TlsSettings, Trust};
 
 use super::checked::CheckedChannel;
-use super::{Targets, not_connected_in, parse_url, unreachable, unusable};
+use super::{Targets, not_connected_in, parse_url, scheme_of, tls_of, unreachable, unusable};
 use crate::codec::Encoded;
 use crate::{status, timeout, wire};
 
@@ -35,14 +35,27 @@ pub struct TonicClient {
 }
 
 impl TonicClient {
-    /// Connects to the server at `url`, `grpc://HOST:PORT` or `unix:///SOCKET`.
+    /// Connects to the server at `url`, `grpc://HOST:PORT`, `grpcs://HOST:PORT` or `unix:///SOCKET`. Over TLS it accepts the
+    /// certificates that the system's authorities have signed.
     ///
     /// # Errors
     /// [`ErrorKind::Undeliverable`] if the URL has another form or no server listens there, [`ErrorKind::Timeout`] if
     /// connecting takes too long.
     pub async fn connect(url: &str, options: &ClientOptions) -> Result<Self, CallError> {
+        Self::connect_trusting(url, &Trust::System, options).await
+    }
+
+    /// Like [`connect`](Self::connect), but with these settings of TLS, or the default ones with this trust.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect); also [`ErrorKind::Undeliverable`] for authorities that cannot be read.
+    pub async fn connect_trusting(
+        url: &str,
+        tls: impl Into<TlsSettings>,
+        options: &ClientOptions,
+    ) -> Result<Self, CallError> {
         Ok(TonicClient {
-            grpc: open(url, options).await?,
+            grpc: open(url, tls.into(), options).await?,
             paths: Targets::new(path)?,
             timeout: timeout::encode(options.timeout).parse().map_err(unusable)?,
             limits: options.limits,
@@ -88,10 +101,35 @@ async fn only_reply(
 ///
 /// # Errors
 /// As [`TonicClient::connect`].
-pub(super) async fn open(url: &str, options: &ClientOptions) -> Result<Grpc<CheckedChannel>, CallError> {
+pub(super) async fn open(
+    url: &str,
+    tls: TlsSettings,
+    options: &ClientOptions,
+) -> Result<Grpc<CheckedChannel>, CallError> {
     let address = parse_url(url)?;
-    let endpoint = Endpoint::from_shared(format!("http://{}", address.authority())).map_err(unusable)?;
-    let connecting = endpoint.connect_with_connector(Connector(address.clone()));
+    let (tls, authority) = (tls_of(&address, tls)?, address.authority());
+    // Without its own TLS, tonic connects to no URL with `https`; requests name that as their origin.
+    let endpoint = Endpoint::from_shared(format!("http://{authority}")).map_err(unusable)?;
+    let origin: Uri = format!("{}://{authority}", scheme_of(&address)).parse().map_err(unusable)?;
+    let (endpoint, to) = (endpoint.origin(origin), address.endpoint().clone());
+    let connecting = async {
+        match tls {
+            None => {
+                let connect = move || {
+                    let to = to.clone();
+                    async move { net::connect(&to).await }
+                };
+                endpoint.connect_with_connector(Connector(connect)).await
+            }
+            Some(tls) => {
+                let connect = move || {
+                    let (tls, to) = (tls.clone(), to.clone());
+                    async move { tls.connect(&to).await }
+                };
+                endpoint.connect_with_connector(Connector(connect)).await
+            }
+        }
+    };
     let channel = tokio::time::timeout(options.timeout, connecting)
         .await
         .map_err(|_| not_connected_in(&address, options.timeout))?
@@ -122,21 +160,24 @@ fn connect_error(address: &Address, error: &::tonic::transport::Error) -> CallEr
     CallError::new(ErrorKind::Undeliverable, message)
 }
 
-/// Opens the connections of a channel.
-#[derive(Clone)]
-struct Connector(Address);
+/// Opens the connections of a channel by the function that it holds.
+struct Connector<C>(C);
 
-impl tower_service::Service<Uri> for Connector {
-    type Response = TokioIo<net::Stream>;
+impl<C, F, S> tower_service::Service<Uri> for Connector<C>
+where
+    C: Fn() -> F,
+    F: Future<Output = io::Result<S>> + Send + 'static,
+{
+    type Response = TokioIo<S>;
     type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<TokioIo<net::Stream>>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<TokioIo<S>>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let address = self.0.clone();
-        Box::pin(async move { net::connect(address.endpoint()).await.map(TokioIo::new) })
+        let connecting = (self.0)();
+        Box::pin(async move { connecting.await.map(TokioIo::new) })
     }
 }

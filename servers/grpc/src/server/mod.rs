@@ -4,7 +4,6 @@ mod body;
 mod count;
 mod deadline;
 mod handler;
-mod stream;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -13,15 +12,16 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use calculator::{Dispatcher, Limits};
+use http_layer::Http2Stream;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioExecutor;
-use net::{Address, Endpoint, Listener};
+use net::{Address, Endpoint, Listener, TlsAcceptor};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use self::handler::Handler;
-use self::stream::ServerStream;
-use crate::SCHEMES;
+use crate::{GRPCS, SCHEMES};
 
 /// A server of gRPC.
 ///
@@ -32,6 +32,8 @@ use crate::SCHEMES;
 pub struct Server {
     listener: Listener,
     handler: Arc<Handler>,
+    /// Absent for a server without TLS.
+    tls: Option<TlsAcceptor>,
 }
 
 impl Server {
@@ -43,21 +45,41 @@ impl Server {
     pub async fn bind(listen: &Endpoint, dispatcher: Dispatcher, limits: Limits) -> io::Result<Self> {
         let listener = Listener::bind(listen).await?;
         let handler = Handler::new(dispatcher, limits).await.map_err(io::Error::other)?;
-        Ok(Server { listener, handler: Arc::new(handler) })
+        Ok(Server { listener, handler: Arc::new(handler), tls: None })
     }
 
-    /// The URL that clients call: `grpc://HOST:PORT`, or `unix:///SOCKET`.
+    /// Serves over TLS if there is an acceptor `tls`, whose clients speak [`ALPN`](crate::ALPN).
+    #[must_use]
+    pub fn with_tls(self, tls: Option<TlsAcceptor>) -> Self {
+        Server { tls, ..self }
+    }
+
+    /// The URL that clients call: `grpc://HOST:PORT`, `grpcs://HOST:PORT` over TLS, or `unix:///SOCKET`.
     #[must_use]
     pub fn url(&self) -> String {
-        let address = Address::from_endpoint(self.listener.endpoint(), SCHEMES, "");
+        let schemes = if self.tls.is_some() { &[GRPCS][..] } else { SCHEMES };
+        let address = Address::from_endpoint(self.listener.endpoint(), schemes, "");
         address.map_or_else(String::new, |address| address.public())
     }
 
     /// Serves until `stop` is cancelled, then finishes calls in progress for at most [`DRAIN_TIMEOUT`](net::DRAIN_TIMEOUT).
     pub async fn run(self, stop: CancellationToken) {
         let http = http(&self.handler);
-        let serve = |stream| serve(http.clone(), stream, Arc::clone(&self.handler), stop.clone());
-        http_layer::serve_connections(self.listener, &stop, serve).await;
+        let Some(tls) = self.tls else {
+            let serve = |stream| serve(http.clone(), stream, Arc::clone(&self.handler), stop.clone());
+            return http_layer::serve_connections(self.listener, &stop, serve).await;
+        };
+        let serve_tls = |stream| {
+            let (http, tls, handler, stop) =
+                (http.clone(), tls.clone(), Arc::clone(&self.handler), stop.clone());
+            async move {
+                let accepted = http_layer::accept_tls(&tls, stream, &stop).await;
+                if let Some(stream) = accepted {
+                    serve(http, stream, handler, stop).await;
+                }
+            }
+        };
+        http_layer::serve_connections(self.listener, &stop, serve_tls).await;
     }
 }
 
@@ -71,18 +93,21 @@ fn http(handler: &Handler) -> http2::Builder<TokioExecutor> {
 }
 
 /// Serves one connection until it ends, or `stop` is cancelled and its calls are finished.
-fn serve(
+fn serve<S>(
     http: http2::Builder<TokioExecutor>,
-    stream: net::Stream,
+    stream: S,
     handler: Arc<Handler>,
     stop: CancellationToken,
-) -> impl Future<Output = ()> + Send {
+) -> impl Future<Output = ()> + Send
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(move |request| {
         let handler = Arc::clone(&handler);
         async move { Ok::<_, Infallible>(handler.answer(request).await) }
     });
     async move {
-        let mut connection = pin!(http.serve_connection(ServerStream::new(stream), service));
+        let mut connection = pin!(http.serve_connection(Http2Stream::new(stream), service));
         let ended = tokio::select! {
             biased;
             ended = connection.as_mut() => ended,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use calculator::{CallError, ClientOptions, ErrorKind};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use net::Trust;
+use net::TlsSettings;
 use tokio::io::AsyncWrite;
 use tokio::sync::Mutex;
 
@@ -75,11 +75,11 @@ impl Transport for BareClient {
     async fn connect_trusting(
         url: &str,
         headers: &Headers,
-        trust: &Trust,
+        tls: impl Into<TlsSettings> + Send,
         options: &ClientOptions,
     ) -> Result<Self, CallError> {
         let base = Base::parse(url)?;
-        if base.tls(trust)?.is_some() {
+        if base.tls(tls)?.is_some() {
             let message = "a client without an HTTP library has no TLS; use another one for https://";
             return Err(CallError::new(ErrorKind::Undeliverable, message));
         }

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use calculator::{CallError, ErrorKind};
 use http::HeaderValue;
-use net::{Address, Credentials, Endpoint, Scheme, Stream, TlsConnector, Trust};
+use net::{Address, Credentials, Endpoint, Scheme, Stream, TlsConnector, TlsSettings};
 use reqwest::Url;
 
 use crate::SCHEMES;
@@ -42,13 +42,13 @@ impl Base {
         &self.endpoint
     }
 
-    /// What connects over TLS with the certificates that `trust` accepts; `None` for a URL without TLS.
-    pub(crate) fn tls(&self, trust: &Trust) -> Result<Option<TlsConnector>, CallError> {
+    /// What connects over TLS as `settings` say; `None` for a URL without TLS.
+    pub(crate) fn tls(&self, settings: impl Into<TlsSettings>) -> Result<Option<TlsConnector>, CallError> {
         if self.url.scheme() != Scheme::HTTPS.name() {
             return Ok(None);
         }
         let failed = |error: net::TlsError| CallError::new(ErrorKind::Undeliverable, error.to_string());
-        TlsConnector::new(trust).map(Some).map_err(failed)
+        TlsConnector::new(settings).map(Some).map_err(failed)
     }
 
     /// The value of the `host` header: the default port of the scheme is omitted (RFC 9110, section 7.2).

@@ -9,7 +9,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use net::{TlsConnector, Trust};
+use net::{TlsConnector, TlsSettings};
 use reqwest::Url;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
@@ -74,11 +74,11 @@ impl Transport for HyperClient {
     async fn connect_trusting(
         url: &str,
         headers: &Headers,
-        trust: &Trust,
+        tls: impl Into<TlsSettings> + Send,
         options: &ClientOptions,
     ) -> Result<Self, CallError> {
         let base = Base::parse(url)?;
-        let tls = base.tls(trust)?;
+        let tls = base.tls(tls)?;
         let compress = headers.wants_compression()?;
         let mut prepared = headers.to_map(base.authorization.clone())?;
         if !prepared.contains_key(header::HOST) {

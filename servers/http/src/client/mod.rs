@@ -2,6 +2,7 @@
 
 pub(crate) mod base;
 mod failed;
+mod http2;
 mod hyper;
 mod reqwest;
 mod status;
@@ -12,10 +13,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use calculator::{CallError, ClientOptions, ErrorKind};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use net::Trust;
+use net::{TlsSettings, Trust};
 
 use crate::BodyError;
 use crate::gzip::{Coding, gzip};
+pub use http2::Http2Client;
 pub use hyper::HyperClient;
 pub use reqwest::ReqwestClient;
 pub use status::{kind_of_status, status_error};
@@ -40,14 +42,14 @@ pub trait Transport: Sized + Send + Sync + 'static {
         Self::connect_trusting(url, headers, &Trust::System, options)
     }
 
-    /// Like [`connect`](Self::connect), but over TLS it accepts the certificates that `trust` says.
+    /// Like [`connect`](Self::connect), but with these settings of TLS, or the default ones with this trust.
     ///
     /// # Errors
     /// As [`connect`](Self::connect); also [`ErrorKind::Undeliverable`] for authorities that cannot be read.
     fn connect_trusting(
         url: &str,
         headers: &Headers,
-        trust: &Trust,
+        tls: impl Into<TlsSettings> + Send,
         options: &ClientOptions,
     ) -> impl Future<Output = Result<Self, CallError>> + Send;
 

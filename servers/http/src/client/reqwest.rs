@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use calculator::{CallError, ClientOptions, ErrorKind};
 use http::{HeaderMap, Method};
-use net::{Endpoint, TlsConnector, Trust};
+use net::{Endpoint, TlsConnector, TlsSettings, Trust};
 use reqwest::{Client, Request, Url, redirect, retry};
 use tokio::sync::Mutex;
 
@@ -38,12 +38,12 @@ impl Transport for ReqwestClient {
     async fn connect_trusting(
         url: &str,
         headers: &Headers,
-        trust: &Trust,
+        tls: impl Into<TlsSettings> + Send,
         options: &ClientOptions,
     ) -> Result<Self, CallError> {
         let base = Base::parse(url)?;
         // reqwest would otherwise read the authorities of the system for every client, also for those without TLS.
-        let tls = match base.tls(trust)? {
+        let tls = match base.tls(tls)? {
             Some(tls) => tls,
             None => TlsConnector::new(&Trust::Nothing).map_err(|error| no_tls(&error))?,
         };

@@ -1,38 +1,42 @@
-//! The server's end of a connection: when its client is disconnected.
+//! The server's end of a connection of HTTP/2: when its client is disconnected.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http_layer::{Timer, WriteStall};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::timer::Timer;
+use crate::write_stall::WriteStall;
 
 /// How long a client may take to begin: to send the first bytes of its preface.
 const PREFACE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The server's end of a connection. Reading fails if nothing has arrived after [`PREFACE_TIMEOUT`], and writing if the
+/// The server's end of a connection of HTTP/2. Reading fails if nothing has arrived after [`PREFACE_TIMEOUT`], and writing if the
 /// client reads nothing for [`net::WRITE_STALL_TIMEOUT`].
-pub(super) struct ServerStream {
-    socket: TokioIo<net::Stream>,
+pub struct Http2Stream<S> {
+    socket: TokioIo<S>,
     write_stall: WriteStall,
     /// Absent once something has arrived.
     preface_timer: Option<Timer>,
 }
 
-impl ServerStream {
-    pub(super) fn new(socket: net::Stream) -> Self {
+impl<S: AsyncRead + AsyncWrite + Unpin> Http2Stream<S> {
+    /// The server's end on `socket`.
+    pub fn new(socket: S) -> Self {
         let preface_timer = Some(Timer::default());
-        ServerStream { socket: TokioIo::new(socket), write_stall: WriteStall::default(), preface_timer }
+        Http2Stream { socket: TokioIo::new(socket), write_stall: WriteStall::default(), preface_timer }
     }
 
-    fn socket(self: Pin<&mut Self>) -> Pin<&mut TokioIo<net::Stream>> {
+    fn socket(self: Pin<&mut Self>) -> Pin<&mut TokioIo<S>> {
         Pin::new(&mut self.get_mut().socket)
     }
 }
 
-impl Read for ServerStream {
+impl<S: AsyncRead + AsyncWrite + Unpin> Read for Http2Stream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -49,7 +53,7 @@ impl Read for ServerStream {
     }
 }
 
-impl Write for ServerStream {
+impl<S: AsyncRead + AsyncWrite + Unpin> Write for Http2Stream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -59,8 +63,9 @@ impl Write for ServerStream {
         self.write_stall.limit(context, written)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Write::poll_flush(self.socket(), context)
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Write::poll_flush(self.as_mut().socket(), context);
+        self.write_stall.limit_flush(context, flushed)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

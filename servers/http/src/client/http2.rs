@@ -1,0 +1,138 @@
+//! The minimal client over HTTP/2: hyper's connection without any further layer, on a connection without TLS.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use calculator::{CallError, ClientOptions, ErrorKind};
+use http::{HeaderMap, Method, Request, Uri, Version};
+use http_body_util::Full;
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use net::TlsSettings;
+use reqwest::Url;
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+
+use super::base::Base;
+use super::failed::read_failed_body;
+use super::{
+    Headers, Reply, ReplyHead, Transport, body_error, failed_body_timeout, hyper_error, request_headers,
+};
+use crate::{gzip, read_body};
+
+/// An open connection.
+#[derive(Debug)]
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    /// The task that drives the connection. It is aborted when the set is dropped.
+    _task: JoinSet<()>,
+}
+
+/// A client over one connection of hyper that speaks HTTP/2 from its first byte on (prior knowledge, RFC 9113, section 3.3),
+/// driven by a task of the runtime it connects in.
+///
+/// Concurrent calls take turns, as those of [`HyperClient`](super::HyperClient) do, so that only the version of HTTP differs. A
+/// call that is dropped before its response resets its stream; the connection stays open.
+#[derive(Debug)]
+pub struct Http2Client {
+    base: Base,
+    headers: HeaderMap,
+    connect_timeout: Duration,
+    failed_body_timeout: Duration,
+    max_body: usize,
+    compress: bool,
+    connection: Mutex<Option<Connection>>,
+}
+
+impl Transport for Http2Client {
+    /// The whole URL: its parts are sent as headers (RFC 9113, section 8.3.1).
+    type Target = Uri;
+
+    async fn connect_trusting(
+        url: &str,
+        headers: &Headers,
+        tls: impl Into<TlsSettings> + Send,
+        options: &ClientOptions,
+    ) -> Result<Self, CallError> {
+        let base = Base::parse(url)?;
+        if base.tls(tls)?.is_some() {
+            let message = "this client speaks HTTP/2 without TLS; use another one for https://";
+            return Err(CallError::new(ErrorKind::Undeliverable, message));
+        }
+        let client = Http2Client {
+            headers: headers.to_map(base.authorization.clone())?,
+            connect_timeout: options.timeout,
+            failed_body_timeout: failed_body_timeout(options),
+            max_body: options.limits.max_body,
+            compress: headers.wants_compression()?,
+            connection: Mutex::new(None),
+            base,
+        };
+        *client.connection.lock().await = Some(client.open().await?);
+        Ok(client)
+    }
+
+    fn target(&self, segment: &str) -> Result<Uri, CallError> {
+        uri(&self.base.join(segment)?)
+    }
+
+    fn path_target(&self, path: &str) -> Result<Uri, CallError> {
+        uri(&self.base.join_path(path)?)
+    }
+
+    async fn request(
+        &self,
+        verb: Method,
+        target: &Uri,
+        headers: Option<&HeaderMap>,
+        body: Option<Vec<u8>>,
+    ) -> Result<Reply, CallError> {
+        let headers = request_headers(&self.headers, headers, body.is_some());
+        let body = body.map(|body| if self.compress { gzip(&body) } else { body }).unwrap_or_default();
+        let mut request = Request::new(Full::new(Bytes::from(body)));
+        *request.version_mut() = Version::HTTP_2;
+        *request.method_mut() = verb;
+        *request.uri_mut() = target.clone();
+        *request.headers_mut() = headers;
+
+        let mut connection = self.connection.lock().await;
+        let kept = match connection.take() {
+            Some(mut open) => open.sender.ready().await.is_ok().then_some(open),
+            None => None,
+        };
+        let open = match kept {
+            Some(open) => open,
+            None => self.open().await?,
+        };
+        // A stream that fails does not end the connection.
+        let open = connection.insert(open);
+        let response = open.sender.send_request(request).await.map_err(|error| hyper_error(&error))?;
+        let (mut head, body) = response.into_parts();
+        let (body, is_complete) = if head.status.is_success() {
+            (read_body(body, self.max_body).await.map_err(body_error)?, true)
+        } else {
+            read_failed_body(body, self.max_body, self.failed_body_timeout).await
+        };
+        Reply::new(ReplyHead::take(head.status, &mut head.headers), (body, is_complete), self.max_body)
+    }
+}
+
+impl Http2Client {
+    async fn open(&self) -> Result<Connection, CallError> {
+        let stream = TokioIo::new(self.base.open(self.connect_timeout).await?);
+        let handshake = http2::handshake(TokioExecutor::new(), stream);
+        let (sender, connection) = handshake.await.map_err(|error| hyper_error(&error))?;
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            // However the connection ends, the future of the call in progress reports it.
+            let _ = connection.await;
+        });
+        Ok(Connection { sender, _task: task })
+    }
+}
+
+fn uri(url: &Url) -> Result<Uri, CallError> {
+    Uri::try_from(url.as_str()).map_err(|error| {
+        CallError::new(ErrorKind::Undeliverable, format!("cannot use the path of the URL: {error}"))
+    })
+}
