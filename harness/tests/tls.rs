@@ -214,6 +214,14 @@ fn amqp_is_called_over_tls() {
         };
         assert_eq!(call(&["--cacert", &cacert]).with(0, &[]).out, ["5"]);
         call(&[]).with(3, &["authority that is not trusted"]);
+        // A server has no option for this.
+        let serve = || {
+            let mut serve = rpcbench(&["serve", stack, "--topic", &format!("{stack}-over-tls")]);
+            serve.env("RPCBENCH_BROKER", &url);
+            serve
+        };
+        finish(&mut serve()).with(3, &["authority that is not trusted", "SSL_CERT_FILE"]);
+        Process::start(serve().env("SSL_CERT_FILE", &cacert)).url();
         // The other kind of server.
         let plain = relay.url("amqp", broker.url());
         finish(&mut rpcbench(&["call", stack, &plain, "add", "2", "3"])).with(3, &["amqps://"]);
