@@ -24,9 +24,7 @@ use crate::report::{self, Summary};
 use crate::run::targets::Targets;
 use crate::run::{self, Options, RunError};
 use crate::scenario::{Plan, Scenario, Slo, Stage, TrialSpec};
-use crate::stacks::{
-    BROKER_VARIABLE, BrokerUrls, ServerOptions, Stack, Transport, parse_or_suggest,
-};
+use crate::stacks::{BROKER_VARIABLE, BrokerUrls, ServerOptions, Stack, Transport, parse_or_suggest};
 use crate::sys;
 
 /// Measure stacks, and write a record and a report

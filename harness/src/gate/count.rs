@@ -8,7 +8,7 @@ use calculator::Work;
 use super::driver::{self, DriverServer, DriverSettings, Request, SUBCOMMAND, VARIABLE};
 use super::error::GateError;
 use super::round::{Conditions, Contender};
-use super::side::{ExchangedEnd, Side};
+use super::side::{CountedEnd, Side};
 use crate::deploy::{Callgrind, DriverProcess, ServerProcess, ServerStart, Totals};
 use crate::load::Operation;
 use crate::record::CallCounts;
@@ -19,35 +19,6 @@ use crate::sys::Secret;
 /// How long a server waits before it answers a client that is counted. The client, which Callgrind makes some fifty times slower,
 /// then always waits for the answer and is woken by it; it would sometimes find it already there otherwise.
 const ANSWER_DELAY: Duration = Duration::from_millis(5);
-
-/// An end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CountedEnd {
-    /// The server.
-    Server,
-    /// The client.
-    Client,
-}
-
-impl CountedEnd {
-    /// The ends that a gate counts which exchanges `exchanged`.
-    pub(super) fn of(exchanged: ExchangedEnd) -> &'static [CountedEnd] {
-        match exchanged {
-            ExchangedEnd::Server => &[CountedEnd::Server],
-            ExchangedEnd::Client => &[CountedEnd::Client],
-            ExchangedEnd::Both => &[CountedEnd::Server, CountedEnd::Client],
-        }
-    }
-
-    /// The name.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            CountedEnd::Server => "server",
-            CountedEnd::Client => "client",
-        }
-    }
-}
 
 /// The instructions and allocations of a call of `stack` at this end of `side`, which is a program.
 ///

@@ -16,11 +16,10 @@ mod side;
 mod subject;
 mod tables;
 
-pub use count::CountedEnd;
 pub use decision::{Decider, Judgement, Verdict};
 pub use error::GateError;
 pub use outcome::{BytesOfStack, CountsOfStack, MetricOfRound, Outcome, RoundRecord};
 pub use run::{Progress, Request, run};
 pub use settings::{GateSettings, Metric, Thresholds};
-pub use side::{ExchangedEnd, Side};
+pub use side::{CountedEnd, ExchangedEnd, Side};
 pub use subject::Subject;

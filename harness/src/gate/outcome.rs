@@ -2,10 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::count::CountedEnd;
 use super::decision::{Judgement, Verdict};
 use super::settings::{GateSettings, Metric};
-use super::side::ExchangedEnd;
+use super::side::{CountedEnd, ExchangedEnd};
 use crate::compare::CallBytes;
 use crate::record::CallCounts;
 

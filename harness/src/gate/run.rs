@@ -12,13 +12,13 @@ use rand_chacha::ChaCha8Rng;
 
 use super::build::{Built, Program, Workshop};
 use super::contestant::{Contestant, Form, Linked};
-use super::count::{self, CountedEnd};
+use super::count;
 use super::decision::Decider;
 use super::error::GateError;
 use super::outcome::{BytesOfStack, CountsOfStack, Outcome, RoundRecord, overall};
 use super::round::{self, Conditions};
 use super::settings::{GateSettings, Metric};
-use super::side::{ExchangedEnd, Side};
+use super::side::{CountedEnd, ExchangedEnd, Side};
 use super::subject::Subject;
 use crate::deploy::Cores;
 use crate::deploy::broker::PrivateBroker;

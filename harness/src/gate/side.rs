@@ -49,3 +49,32 @@ impl ExchangedEnd {
         if self == ExchangedEnd::Server { 0 } else { side as usize }
     }
 }
+
+/// An end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CountedEnd {
+    /// The server.
+    Server,
+    /// The client.
+    Client,
+}
+
+impl CountedEnd {
+    /// The ends that a gate counts which exchanges `exchanged`.
+    pub(super) fn of(exchanged: ExchangedEnd) -> &'static [CountedEnd] {
+        match exchanged {
+            ExchangedEnd::Server => &[CountedEnd::Server],
+            ExchangedEnd::Client => &[CountedEnd::Client],
+            ExchangedEnd::Both => &[CountedEnd::Server, CountedEnd::Client],
+        }
+    }
+
+    /// The name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            CountedEnd::Server => "server",
+            CountedEnd::Client => "client",
+        }
+    }
+}

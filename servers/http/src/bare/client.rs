@@ -131,7 +131,8 @@ impl Transport for BareClient {
             push_fields(request, &request_headers(&self.headers, headers, body.is_some()));
         }
         let has_length = body.is_some() || matches!(verb, Method::POST | Method::PUT | Method::PATCH);
-        let body = body.map(|body| request_body(body, headers, self.compress)).transpose()?.unwrap_or_default();
+        let body =
+            body.map(|body| request_body(body, headers, self.compress)).transpose()?.unwrap_or_default();
         // RFC 9110, section 8.6: also 0, for a verb that a body has a meaning for.
         if has_length {
             push_length(request, body.len());
