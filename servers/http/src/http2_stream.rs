@@ -15,7 +15,7 @@ use crate::write_stall::WriteStall;
 /// How long a client may take to begin: to send the first bytes of its preface.
 const PREFACE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The server's end of a connection of HTTP/2. Reading fails if nothing has arrived after [`PREFACE_TIMEOUT`], and writing if the
+/// The server's end of a connection of HTTP/2. Reading fails if nothing has arrived after 30 s, and writing if the
 /// client reads nothing for [`net::WRITE_STALL_TIMEOUT`].
 pub struct Http2Stream<S> {
     socket: TokioIo<S>,
