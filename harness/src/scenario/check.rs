@@ -381,7 +381,7 @@ reason = "32 callers"
             ("\"jsonrpc\"", "\"jsonrcp\"", "did you mean `jsonrpc`?"),
             ("\"jsonrpc\"", "\"xmlrpc-python\"", "`xmlrpc-python` is not measured in `latency`"),
             ("\"jsonrpc\"", "\"inproc\"", "`inproc` has no server"),
-            ("{ stack = \"rest\" }", "{ stack = \"jsonrpc\" }", "ratio of a figure to itself"),
+            ("{ stack = \"rest\" }", "{ stack = \"jsonrpc\" }", "compares a figure with itself"),
             ("{ stack = \"rest\" }", "{ stac = \"rest\" }", "did you mean `stack`?"),
             ("\"latency-p50\"", "\"latency-p5\"", "did you mean `latency-p50`?"),
             ("\"latency-p50\"", "\"busiest-share\"", "`throughput` has one server, and so no share of the"),

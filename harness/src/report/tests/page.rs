@@ -148,7 +148,7 @@ fn recommendations_follow_from_the_statements() {
     let broker = need(&certain, "Through a broker");
     assert_eq!(broker.stacks, ["amqp"]);
     assert!(
-        broker.reason.contains("zerorpc, the slowest stack without one, is ahead by "),
+        broker.reason.contains("zerorpc, the slowest stack without a broker, is faster by "),
         "{}",
         broker.reason
     );
@@ -159,7 +159,7 @@ fn recommendations_follow_from_the_statements() {
     let open = needs(&record(&ALL, 3));
     let latency = need(&open, "Lowest latency");
     assert_eq!(latency.stacks, ["rest"]);
-    assert_eq!(latency.reason, "by its median; a statement takes 13 blocks");
+    assert_eq!(latency.reason, "by its median; a statement needs at least 13 blocks");
 }
 
 #[test]

@@ -7,7 +7,7 @@ fn a_verdict_needs_enough_blocks_and_both_rankings() {
     let page = |record: &Record| rendered(record).remove("index.html").unwrap();
     // An interval from nine blocks is wrong once in 256 times, which is more often than 1 % ÷ 3 pairs of stacks.
     let few = page(&record(&["tcp", "rest", "rest-hyper", "zerorpc"], 9));
-    assert!(few.contains("No verdict on the fastest protocol: it takes 10 blocks"), "{few}");
+    assert!(few.contains("No verdict on the fastest protocol: it needs 10 blocks"), "{few}");
     assert!(few.contains("that takes at least 10 for 3 pairs of stacks"));
     // `rest` leads with usual libraries, `zerorpc` with minimal ones.
     let mixed = record(&["tcp", "rest", "zerorpc", "rest-hyper"], 10);
@@ -118,6 +118,6 @@ fn a_stack_that_is_not_ranked_leaves_no_verdict_whatever_the_number_of_blocks() 
             page.contains(&format!("No verdict on the fastest protocol: {stack} is among the fastest")),
             "{page}"
         );
-        assert!(!page.contains("it takes 10 blocks"));
+        assert!(!page.contains("it needs 10 blocks"));
     }
 }
