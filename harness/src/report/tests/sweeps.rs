@@ -64,7 +64,10 @@ fn the_rate_is_compared_with_the_rate_that_the_generator_reached_on_the_floor() 
     assert!(text.contains("the generator reached 95,000 calls/s on tcp: 95.0 × this rate"), "{text}");
     let warnings: Vec<_> = summary.warnings.iter().filter(|warning| warning.contains("headroom")).collect();
     let [first, second] = warnings.as_slice() else { panic!("{warnings:?}") };
-    assert!(first.starts_with("50000/s: ") && first.contains("and the rate of 50,000 calls/s is more than half"), "{first}");
+    assert!(
+        first.starts_with("50000/s: ") && first.contains("and the rate of 50,000 calls/s is more than half"),
+        "{first}"
+    );
     assert!(second.starts_with("90000/s: "), "{second}");
 
     let older = sweep();
