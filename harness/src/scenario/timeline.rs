@@ -119,7 +119,7 @@ pub struct TimelineEvent {
 pub enum Action {
     /// The first server that runs is killed (SIGKILL).
     KillServer,
-    /// The first server that runs is told to stop. It finishes its calls in progress.
+    /// The first server that runs is asked to stop. It finishes its calls in progress.
     StopServer,
     /// The first server that has ended is started again, at the same address.
     StartServer,

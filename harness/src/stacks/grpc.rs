@@ -139,7 +139,8 @@ impl Protocol for Grpc {
     ) -> BoxFuture<'a, Result<Option<Listing>, CallError>> {
         async move {
             let options = ClientOptions { timeout, ..ClientOptions::default() };
-            let client = ReflectedClient::connect(&destination.url, &options).await?;
+            let tls = tls::settings(&destination.options).map_err(CallError::from)?;
+            let client = ReflectedClient::connect_trusting(&destination.url, tls, &options).await?;
             let methods = Deadline::new(timeout).within(Instant::now(), client.methods()).await?;
             let methods = methods.into_iter().filter(|method| !method.has_streams).map(described).collect();
             Ok(Some(Listing { source: SOURCE.to_owned(), methods }))

@@ -98,12 +98,15 @@ mod tests {
             ("zerorpc-zeromq", true),
             ("grpc", true),
             ("grpc-h2", true),
+            ("thrift", true),
+            ("thrift-compact", true),
             ("inproc", false),
             ("amqp", false),
             ("nats", false),
             ("rest-python", false),
             ("rest-go", false),
             ("grpc-python", false),
+            ("thrift-python", false),
         ] {
             assert_eq!(Stack::named(name).unwrap().has_transport(Transport::Unix), expected, "{name}");
         }

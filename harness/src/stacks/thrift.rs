@@ -13,11 +13,15 @@ use super::facts::{Colour, End, Role, UrlForm};
 use super::protocol::{Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, ServerSettings, Serving};
+use super::transport::Transport;
 
 /// Thrift over framed TCP.
 pub(super) struct Thrift;
 
 const TOKIO: End = End::new("tokio", &["tokio"]);
+
+/// The transports of the servers of this suite and their clients beside TCP.
+const TRANSPORTS: &[Transport] = &[Transport::Unix];
 
 /// The stack with the compact protocol.
 const COMPACT: &str = "thrift-compact";
@@ -54,9 +58,12 @@ impl Protocol for Thrift {
     fn stacks(&'static self) -> Vec<Stack> {
         let binary = |name, role| Stack::new(self, name, role, TOKIO, connect::<Binary>);
         vec![
-            binary("thrift", Role::DefaultAndMinimal).served_by(TOKIO, serve::<Binary>),
+            binary("thrift", Role::DefaultAndMinimal)
+                .served_by(TOKIO, serve::<Binary>)
+                .with_transports(TRANSPORTS),
             Stack::new(self, COMPACT, Role::Step, TOKIO, connect::<Compact>)
-                .served_by(TOKIO, serve::<Compact>),
+                .served_by(TOKIO, serve::<Compact>)
+                .with_transports(TRANSPORTS),
             binary("thrift-python", Role::Reference).served_by_reference(&PYTHON),
         ]
     }

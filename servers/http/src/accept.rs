@@ -1,5 +1,9 @@
 //! Accepting connections, for all servers.
 
+use std::fmt::Display;
+use std::pin::pin;
+
+use hyper_util::server::graceful::GracefulConnection;
 use net::{Address, DRAIN_TIMEOUT, Listener, Scheme, Stream, TlsAcceptor, TlsServerStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -58,4 +62,24 @@ fn url_in(schemes: &[Scheme], listener: &Listener, path: &str) -> String {
     Address::from_endpoint(listener.endpoint(), schemes, path)
         .map(|address| address.to_string())
         .unwrap_or_default()
+}
+
+/// Drives `connection` until it ends. Once `stop` is cancelled, it accepts no further request, and ends with those in progress.
+pub async fn drive<C>(connection: C, stop: &CancellationToken)
+where
+    C: GracefulConnection,
+    C::Error: Display,
+{
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended");
+    }
 }

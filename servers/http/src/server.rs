@@ -206,18 +206,7 @@ async fn serve_http2(listener: Listener, router: &Router, stop: CancellationToke
         let (http, router, stop) = (http.clone(), router.clone(), stop.clone());
         async move {
             let service = service_fn(move |request| answer_http2(router.clone(), request));
-            let mut connection = pin!(http.serve_connection(Http2Stream::new(stream), service));
-            let ended = tokio::select! {
-                biased;
-                ended = connection.as_mut() => ended,
-                () = stop.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            if let Err(error) = ended {
-                tracing::debug!(%error, "a connection ended");
-            }
+            accept::drive(http.serve_connection(Http2Stream::new(stream), service), &stop).await;
         }
     };
     accept::serve_connections(listener, &stop, serve).await;

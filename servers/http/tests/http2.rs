@@ -6,7 +6,7 @@ use std::time::Duration;
 use calculator::{ClientOptions, ErrorKind, Limits};
 use http_layer::axum::Router;
 use http_layer::axum::routing::post;
-use http_layer::http::{Method, StatusCode};
+use http_layer::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_layer::{
     Bytes, Headers, Http2Client, HttpServer, HyperClient, ServedVersion, Transport, status_error,
 };
@@ -54,6 +54,18 @@ async fn bodies_of_any_size_are_exchanged_and_failures_have_a_status() {
     let reply = client.request(Method::GET, &missing, None, None).await.unwrap();
     assert_eq!(reply.status, StatusCode::NOT_FOUND);
     assert_eq!(status_error(&reply).kind, ErrorKind::UnknownMethod);
+}
+
+#[tokio::test]
+async fn what_the_headers_of_a_request_label_as_gzip_is_compressed() {
+    let server = serve(ServedVersion::Http2).await;
+    let client: Http2Client = connect(&server).await;
+    let target = client.target("echo").unwrap();
+    let labelled = HeaderMap::from_iter([(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))]);
+    for (headers, is_compressed) in [(None, false), (Some(&labelled), true)] {
+        let reply = client.request(Method::POST, &target, headers, Some(b"body".to_vec())).await.unwrap();
+        assert_eq!(reply.body.starts_with(&[0x1F, 0x8B]), is_compressed);
+    }
 }
 
 #[tokio::test]

@@ -8,11 +8,10 @@ mod handler;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
 
 use calculator::{Dispatcher, Limits};
-use http_layer::Http2Stream;
+use http_layer::{Http2Stream, drive};
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioExecutor;
@@ -107,17 +106,6 @@ where
         async move { Ok::<_, Infallible>(handler.answer(request).await) }
     });
     async move {
-        let mut connection = pin!(http.serve_connection(Http2Stream::new(stream), service));
-        let ended = tokio::select! {
-            biased;
-            ended = connection.as_mut() => ended,
-            () = stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "a connection ended");
-        }
+        drive(http.serve_connection(Http2Stream::new(stream), service), &stop).await;
     }
 }

@@ -5,7 +5,6 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use calculator::{CallError, ClientOptions, ErrorKind};
@@ -21,7 +20,7 @@ use super::wire::{
     parse_response,
 };
 use crate::client::base::{Base, origin_form};
-use crate::client::{ReplyHead, body_error, failed_body_timeout, request_body, request_headers};
+use crate::client::{ReplyHead, Settings, body_error};
 use crate::fields::Fields;
 use crate::timer::within;
 use crate::{BodyError, Headers, Reply, Transport};
@@ -35,14 +34,9 @@ const MAX_INTERIM_RESPONSES: u32 = 16;
 /// is dropped before its response closes the connection; the next call opens another.
 pub struct BareClient {
     base: Base,
-    /// The fields of every request other than its length.
-    headers: HeaderMap,
-    /// The same as they are sent.
+    settings: Settings,
+    /// The headers of every request as they are sent.
     fields: Vec<u8>,
-    connect_timeout: Duration,
-    failed_body_timeout: Duration,
-    max_body: usize,
-    compress: bool,
     state: Mutex<State>,
 }
 
@@ -83,23 +77,10 @@ impl Transport for BareClient {
             let message = "a client without an HTTP library has no TLS; use another one for https://";
             return Err(CallError::new(ErrorKind::Undeliverable, message));
         }
-        let compress = headers.wants_compression()?;
-        let mut headers = headers.to_map(base.authorization.clone())?;
-        if !headers.contains_key(header::HOST) {
-            headers.insert(header::HOST, base.host()?);
-        }
+        let settings = Settings::new(&base, headers, options)?.with_host(&base)?;
         let mut fields = Vec::new();
-        push_fields(&mut fields, &headers);
-        let client = BareClient {
-            headers,
-            fields,
-            connect_timeout: options.timeout,
-            failed_body_timeout: failed_body_timeout(options),
-            max_body: options.limits.max_body,
-            compress,
-            state: Mutex::default(),
-            base,
-        };
+        push_fields(&mut fields, &settings.headers);
+        let client = BareClient { base, settings, fields, state: Mutex::default() };
         client.state.lock().await.connection = Some(client.open().await?);
         Ok(client)
     }
@@ -128,11 +109,10 @@ impl Transport for BareClient {
         if headers.is_none() && body.is_some() {
             request.extend_from_slice(&self.fields);
         } else {
-            push_fields(request, &request_headers(&self.headers, headers, body.is_some()));
+            push_fields(request, &self.settings.headers_with(headers, body.is_some()));
         }
         let has_length = body.is_some() || matches!(verb, Method::POST | Method::PUT | Method::PATCH);
-        let body =
-            body.map(|body| request_body(body, headers, self.compress)).transpose()?.unwrap_or_default();
+        let body = body.map(|body| self.settings.encoded(body, headers)).transpose()?.unwrap_or_default();
         // RFC 9110, section 8.6: also 0, for a verb that a body has a meaning for.
         if has_length {
             push_length(request, body.len());
@@ -154,7 +134,7 @@ impl Transport for BareClient {
 
 impl BareClient {
     async fn open(&self) -> Result<Connection, CallError> {
-        Ok(Connection::new(self.base.open(self.connect_timeout).await?))
+        Ok(Connection::new(self.base.open(self.settings.connect_timeout).await?))
     }
 
     /// Sends a request on the open connection, or on a new one if that has ended before a byte of the request was written.
@@ -192,14 +172,16 @@ impl BareClient {
         };
         let is_framed = framing != Framing::UntilClose;
         let (body, is_complete) = if head.status.is_success() {
-            let mut reader =
-                BodyReader::new(framing, self.max_body).map_err(BodyError::from).map_err(body_error)?;
+            let mut reader = BodyReader::new(framing, self.settings.max_body)
+                .map_err(BodyError::from)
+                .map_err(body_error)?;
             (connection.read_body(&mut reader).await.map_err(body_error)?, true)
         } else {
             // Of a body that is too long the beginning is read. It only explains the status.
-            let until_close = || BodyReader::until_close(self.max_body);
-            let mut reader = BodyReader::new(framing, self.max_body).unwrap_or_else(|_| until_close());
-            match within(self.failed_body_timeout, connection.read_body(&mut reader)).await {
+            let until_close = || BodyReader::until_close(self.settings.max_body);
+            let mut reader =
+                BodyReader::new(framing, self.settings.max_body).unwrap_or_else(|_| until_close());
+            match within(self.settings.failed_body_timeout, connection.read_body(&mut reader)).await {
                 Ok(Ok(body)) => (body, true),
                 Ok(Err(_)) | Err(_) => (reader.partial(&mut connection.inbox), false),
             }
@@ -207,7 +189,7 @@ impl BareClient {
         // What follows a response was not asked for.
         connection.is_reusable &=
             is_complete && is_framed && persistence == Persistence::KeepAlive && connection.inbox.is_empty();
-        Reply::new(head, (body, is_complete), self.max_body)
+        Reply::new(head, (body, is_complete), self.settings.max_body)
     }
 }
 

@@ -1,10 +1,8 @@
 //! The minimal client over HTTP/2: hyper's connection without any further layer, on a connection without TLS.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use calculator::{CallError, ClientOptions, ErrorKind};
-use http::{HeaderMap, Method, Request, Uri, Version};
+use http::{HeaderMap, Method, Uri, Version};
 use http_body_util::Full;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -14,11 +12,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::base::Base;
-use super::failed::read_failed_body;
-use super::{
-    Headers, Reply, ReplyHead, Transport, body_error, failed_body_timeout, hyper_error, request_headers,
-};
-use crate::{gzip, read_body};
+use super::{Headers, Reply, Settings, Transport, hyper_error};
 
 /// An open connection.
 #[derive(Debug)]
@@ -36,11 +30,7 @@ struct Connection {
 #[derive(Debug)]
 pub struct Http2Client {
     base: Base,
-    headers: HeaderMap,
-    connect_timeout: Duration,
-    failed_body_timeout: Duration,
-    max_body: usize,
-    compress: bool,
+    settings: Settings,
     connection: Mutex<Option<Connection>>,
 }
 
@@ -59,15 +49,8 @@ impl Transport for Http2Client {
             let message = "this client speaks HTTP/2 without TLS; use another one for https://";
             return Err(CallError::new(ErrorKind::Undeliverable, message));
         }
-        let client = Http2Client {
-            headers: headers.to_map(base.authorization.clone())?,
-            connect_timeout: options.timeout,
-            failed_body_timeout: failed_body_timeout(options),
-            max_body: options.limits.max_body,
-            compress: headers.wants_compression()?,
-            connection: Mutex::new(None),
-            base,
-        };
+        let settings = Settings::new(&base, headers, options)?;
+        let client = Http2Client { base, settings, connection: Mutex::new(None) };
         *client.connection.lock().await = Some(client.open().await?);
         Ok(client)
     }
@@ -87,14 +70,7 @@ impl Transport for Http2Client {
         headers: Option<&HeaderMap>,
         body: Option<Vec<u8>>,
     ) -> Result<Reply, CallError> {
-        let headers = request_headers(&self.headers, headers, body.is_some());
-        let body = body.map(|body| if self.compress { gzip(&body) } else { body }).unwrap_or_default();
-        let mut request = Request::new(Full::new(Bytes::from(body)));
-        *request.version_mut() = Version::HTTP_2;
-        *request.method_mut() = verb;
-        *request.uri_mut() = target.clone();
-        *request.headers_mut() = headers;
-
+        let request = self.settings.request(Version::HTTP_2, (verb, target), headers, body)?;
         let mut connection = self.connection.lock().await;
         let kept = match connection.take() {
             Some(mut open) => open.sender.ready().await.is_ok().then_some(open),
@@ -107,19 +83,13 @@ impl Transport for Http2Client {
         // A stream that fails does not end the connection.
         let open = connection.insert(open);
         let response = open.sender.send_request(request).await.map_err(|error| hyper_error(&error))?;
-        let (mut head, body) = response.into_parts();
-        let (body, is_complete) = if head.status.is_success() {
-            (read_body(body, self.max_body).await.map_err(body_error)?, true)
-        } else {
-            read_failed_body(body, self.max_body, self.failed_body_timeout).await
-        };
-        Reply::new(ReplyHead::take(head.status, &mut head.headers), (body, is_complete), self.max_body)
+        self.settings.reply(response).await
     }
 }
 
 impl Http2Client {
     async fn open(&self) -> Result<Connection, CallError> {
-        let stream = TokioIo::new(self.base.open(self.connect_timeout).await?);
+        let stream = TokioIo::new(self.base.open(self.settings.connect_timeout).await?);
         let handshake = http2::handshake(TokioExecutor::new(), stream);
         let (sender, connection) = handshake.await.map_err(|error| hyper_error(&error))?;
         let mut task = JoinSet::new();

@@ -1,10 +1,8 @@
 //! The minimal client: hyper's connection without any further layer.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use calculator::{CallError, ClientOptions, ErrorKind};
-use http::{HeaderMap, Method, Request, Response, Uri, header};
+use http::{HeaderMap, Method, Request, Response, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
@@ -16,12 +14,8 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::base::{Base, origin_form};
-use super::failed::read_failed_body;
-use super::{
-    Headers, Reply, ReplyHead, Transport, body_error, failed_body_timeout, hyper_error, request_body,
-    request_headers,
-};
-use crate::{VERSION, read_body};
+use super::{Headers, Reply, Settings, Transport, hyper_error};
+use crate::VERSION;
 
 /// An open connection.
 #[derive(Debug)]
@@ -59,11 +53,7 @@ pub struct HyperClient {
     base: Base,
     /// `None` where the URL does not ask for TLS.
     tls: Option<TlsConnector>,
-    headers: HeaderMap,
-    connect_timeout: Duration,
-    failed_body_timeout: Duration,
-    max_body: usize,
-    compress: bool,
+    settings: Settings,
     connection: Mutex<Option<Connection>>,
 }
 
@@ -79,21 +69,8 @@ impl Transport for HyperClient {
     ) -> Result<Self, CallError> {
         let base = Base::parse(url)?;
         let tls = base.tls(tls)?;
-        let compress = headers.wants_compression()?;
-        let mut prepared = headers.to_map(base.authorization.clone())?;
-        if !prepared.contains_key(header::HOST) {
-            prepared.insert(header::HOST, base.host()?);
-        }
-        let client = HyperClient {
-            headers: prepared,
-            connect_timeout: options.timeout,
-            failed_body_timeout: failed_body_timeout(options),
-            max_body: options.limits.max_body,
-            compress,
-            connection: Mutex::new(None),
-            base,
-            tls,
-        };
+        let settings = Settings::new(&base, headers, options)?.with_host(&base)?;
+        let client = HyperClient { base, tls, settings, connection: Mutex::new(None) };
         *client.connection.lock().await = Some(client.open().await?);
         Ok(client)
     }
@@ -113,22 +90,10 @@ impl Transport for HyperClient {
         headers: Option<&HeaderMap>,
         body: Option<Vec<u8>>,
     ) -> Result<Reply, CallError> {
-        let body = body.map(|body| request_body(body, headers, self.compress)).transpose()?;
-        let headers = request_headers(&self.headers, headers, body.is_some());
-        let mut request = Request::new(Full::new(Bytes::from(body.unwrap_or_default())));
-        *request.version_mut() = VERSION;
-        *request.method_mut() = verb;
-        *request.uri_mut() = target.clone();
-        *request.headers_mut() = headers;
-
+        let request = self.settings.request(VERSION, (verb, target), headers, body)?;
         let mut connection = self.connection.lock().await;
-        let (mut head, body) = self.send(&mut connection, request).await?.into_parts();
-        let (body, is_complete) = if head.status.is_success() {
-            (read_body(body, self.max_body).await.map_err(body_error)?, true)
-        } else {
-            read_failed_body(body, self.max_body, self.failed_body_timeout).await
-        };
-        Reply::new(ReplyHead::take(head.status, &mut head.headers), (body, is_complete), self.max_body)
+        let response = self.send(&mut connection, request).await?;
+        self.settings.reply(response).await
     }
 }
 
@@ -162,9 +127,10 @@ impl HyperClient {
 
     async fn open(&self) -> Result<Connection, CallError> {
         let Some(tls) = &self.tls else {
-            return Connection::over(self.base.open(self.connect_timeout).await?).await;
+            return Connection::over(self.base.open(self.settings.connect_timeout).await?).await;
         };
-        let stream = self.base.opened(tls.connect(self.base.endpoint()), self.connect_timeout).await?;
+        let stream =
+            self.base.opened(tls.connect(self.base.endpoint()), self.settings.connect_timeout).await?;
         Connection::over(stream).await
     }
 }

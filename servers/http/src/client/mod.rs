@@ -5,10 +5,10 @@ mod failed;
 mod http2;
 mod hyper;
 mod reqwest;
+mod settings;
 mod status;
 
 use std::future::Future;
-use std::time::Duration;
 
 use bytes::Bytes;
 use calculator::{CallError, ClientOptions, ErrorKind};
@@ -16,10 +16,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use net::{TlsSettings, Trust};
 
 use crate::BodyError;
-use crate::gzip::{Coding, gzip};
+use crate::gzip::Coding;
 pub use http2::Http2Client;
 pub use hyper::HyperClient;
 pub use reqwest::ReqwestClient;
+pub(crate) use settings::Settings;
 pub use status::{kind_of_status, status_error};
 
 /// An HTTP client with one connection, which carries one call at a time.
@@ -119,13 +120,8 @@ impl Headers {
         Headers { content_type, extra: HeaderMap::new() }
     }
 
-    /// Whether request bodies are to be compressed.
-    pub(crate) fn wants_compression(&self) -> Result<bool, CallError> {
-        wants_compression(self.extra.get(header::CONTENT_ENCODING))
-    }
-
     /// All headers, in the order in which they are sent.
-    pub(crate) fn to_map(&self, authorization: Option<HeaderValue>) -> Result<HeaderMap, CallError> {
+    fn to_map(&self, authorization: Option<HeaderValue>) -> Result<HeaderMap, CallError> {
         if let Some(name) = Headers::RESERVED.into_iter().find(|name| self.extra.contains_key(name)) {
             let message = format!("the client sets the header {name} itself; leave it out");
             return Err(CallError::new(ErrorKind::Undeliverable, message));
@@ -144,42 +140,6 @@ impl Headers {
         }
         Ok(headers)
     }
-}
-
-/// Whether a body with this `content-encoding` is to be compressed.
-fn wants_compression(coding: Option<&HeaderValue>) -> Result<bool, CallError> {
-    let coding = Coding::from_header(coding.map(HeaderValue::as_bytes))
-        .map_err(|error| CallError::new(ErrorKind::Undeliverable, error.to_string()))?;
-    Ok(matches!(coding, Coding::Gzip))
-}
-
-/// The body of a request, compressed if its `content-encoding` is gzip: that in `headers`, or else that of the client, which
-/// `is_compressed` stands for.
-pub(crate) fn request_body(
-    body: Vec<u8>,
-    headers: Option<&HeaderMap>,
-    is_compressed: bool,
-) -> Result<Vec<u8>, CallError> {
-    let coding = headers.and_then(|headers| headers.get(header::CONTENT_ENCODING));
-    let is_compressed = if coding.is_some() { wants_compression(coding)? } else { is_compressed };
-    Ok(if is_compressed { gzip(&body) } else { body })
-}
-
-/// The headers of a request: those of the client, which are `prepared`, replaced by `headers`. A request without a body has no
-/// `content-type` unless `headers` have one.
-pub(crate) fn request_headers(
-    prepared: &HeaderMap,
-    headers: Option<&HeaderMap>,
-    has_body: bool,
-) -> HeaderMap {
-    let mut all = prepared.clone();
-    if !has_body {
-        all.remove(header::CONTENT_TYPE);
-    }
-    for (name, value) in headers.into_iter().flatten() {
-        all.insert(name.clone(), value.clone());
-    }
-    all
 }
 
 /// The response to a request.
@@ -272,15 +232,6 @@ impl Reply {
         }
         error
     }
-}
-
-/// How long to wait for the body of a response that reports a failure by its status. Without a length, it may end only
-/// when the server closes the connection.
-const FAILED_BODY_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// How long a client with these options waits for such a body.
-pub(crate) fn failed_body_timeout(options: &ClientOptions) -> Duration {
-    FAILED_BODY_TIMEOUT.min(options.timeout / 2)
 }
 
 pub(crate) fn body_error(error: BodyError) -> CallError {

@@ -1,7 +1,5 @@
 //! The client that applications usually choose.
 
-use std::time::Duration;
-
 use calculator::{CallError, ClientOptions, ErrorKind};
 use http::{HeaderMap, Method};
 use net::{Endpoint, TlsConnector, TlsSettings, Trust};
@@ -10,10 +8,7 @@ use tokio::sync::Mutex;
 
 use super::base::Base;
 use super::failed::read_failed_body;
-use super::{
-    Headers, Reply, ReplyHead, Transport, body_error, failed_body_timeout, hyper_error, request_body,
-    request_headers,
-};
+use super::{Headers, Reply, ReplyHead, Settings, Transport, body_error, hyper_error};
 use crate::VERSION;
 use crate::body::Chunks;
 
@@ -24,10 +19,7 @@ use crate::body::Chunks;
 #[derive(Debug)]
 pub struct ReqwestClient {
     base: Base,
-    headers: HeaderMap,
-    failed_body_timeout: Duration,
-    max_body: usize,
-    compress: bool,
+    settings: Settings,
     client: Client,
     in_flight: Mutex<()>,
 }
@@ -47,8 +39,7 @@ impl Transport for ReqwestClient {
             Some(tls) => tls,
             None => TlsConnector::new(&Trust::Nothing).map_err(|error| no_tls(&error))?,
         };
-        let compress = headers.wants_compression()?;
-        let headers = headers.to_map(base.authorization.clone())?;
+        let settings = Settings::new(&base, headers, options)?;
         let mut builder = Client::builder()
             .http1_only()
             .no_proxy()
@@ -70,15 +61,7 @@ impl Transport for ReqwestClient {
             }
         }
         let client = builder.build().map_err(|error| reqwest_error(&error))?;
-        Ok(ReqwestClient {
-            base,
-            headers,
-            failed_body_timeout: failed_body_timeout(options),
-            max_body: options.limits.max_body,
-            compress,
-            client,
-            in_flight: Mutex::new(()),
-        })
+        Ok(ReqwestClient { base, settings, client, in_flight: Mutex::new(()) })
     }
 
     fn target(&self, segment: &str) -> Result<Url, CallError> {
@@ -96,8 +79,9 @@ impl Transport for ReqwestClient {
         headers: Option<&HeaderMap>,
         body: Option<Vec<u8>>,
     ) -> Result<Reply, CallError> {
-        let body = body.map(|body| request_body(body, headers, self.compress)).transpose()?;
-        let headers = request_headers(&self.headers, headers, body.is_some());
+        let settings = &self.settings;
+        let body = body.map(|body| settings.encoded(body, headers)).transpose()?;
+        let headers = settings.headers_with(headers, body.is_some());
         let mut request = Request::new(verb, target.clone());
         *request.version_mut() = VERSION;
         *request.headers_mut() = headers;
@@ -108,16 +92,16 @@ impl Transport for ReqwestClient {
         let status = response.status();
         if !status.is_success() {
             let (mut head, body) = http::Response::from(response).into_parts();
-            let body = read_failed_body(body, self.max_body, self.failed_body_timeout).await;
-            return Reply::new(ReplyHead::take(status, &mut head.headers), body, self.max_body);
+            let body = read_failed_body(body, settings.max_body, settings.failed_body_timeout).await;
+            return Reply::new(ReplyHead::take(status, &mut head.headers), body, settings.max_body);
         }
         let length = response.content_length().unwrap_or(0);
-        let mut chunks = Chunks::with_length_hint(length, self.max_body).map_err(body_error)?;
+        let mut chunks = Chunks::with_length_hint(length, settings.max_body).map_err(body_error)?;
         while let Some(chunk) = response.chunk().await.map_err(|error| reqwest_error(&error))? {
             chunks.push(chunk).map_err(body_error)?;
         }
         let head = ReplyHead::take(status, response.headers_mut());
-        Reply::new(head, (chunks.into_body(), true), self.max_body)
+        Reply::new(head, (chunks.into_body(), true), settings.max_body)
     }
 }
 
