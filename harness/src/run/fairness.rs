@@ -54,7 +54,8 @@ pub fn collect(
         http: http(stack, context),
         broker: stack
             .protocol
-            .delivery_terms(stack, destination, &context.server.protocol)
+            .brokered()
+            .and_then(|broker| broker.delivery_terms(stack.name, destination, &context.server.protocol))
             .map(|terms| broker_terms(terms, is_target, observed.broker)),
     }
 }

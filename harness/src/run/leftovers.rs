@@ -19,18 +19,18 @@ pub fn remove_leftovers(plan: &Plan, options: &Options) -> Vec<String> {
     }
     let started = plan.stacks().into_iter().filter_map(|stack| {
         let is_ours = stack.has_server() && !options.targets.urls.contains_key(stack.name);
-        Some((stack, options.brokers.of_stack(stack).filter(|_| is_ours)?))
+        Some((stack, stack.protocol.get().brokered()?, options.brokers.of_stack(stack).filter(|_| is_ours)?))
     });
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return vec![error.to_string()],
     };
     let mut problems = Vec::new();
-    for (stack, url) in started {
+    for (stack, broker, url) in started {
         for instance in 0..SERVERS_IN_BLOCKS.max(plan.topologies().max_servers()) {
             let mut server = options.server.protocol.clone();
             stack.separate(instance, &mut server);
-            let removed = stack.protocol.get().remove_leftovers(url.to_owned(), server, TIMEOUT);
+            let removed = broker.remove_leftovers(url.to_owned(), server, TIMEOUT);
             if let Err(problem) = runtime.block_on(removed) {
                 problems.push(format!("{}: {problem}", stack.name));
                 break;

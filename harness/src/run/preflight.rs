@@ -160,9 +160,8 @@ pub fn inspect(
             observed.tls = negotiated(stack, &location.destination, timeout)
                 .await
                 .map(|session| TlsFacts { version: session.version, cipher: session.cipher });
-            if stack.needs_broker() {
-                observed.broker =
-                    stack.protocol.broker_product(location.destination.url.clone(), timeout).await;
+            if let Some(broker) = stack.protocol.brokered() {
+                observed.broker = broker.product(location.destination.url.clone(), timeout).await;
             }
         }
         let fairness = fairness::collect(stack, context, &location.destination, observed);

@@ -79,7 +79,7 @@ fn check_way(measurement: &Measurement) -> Result<(), Mistake> {
             let message = format!("`{name}` has only calls; `{measurement_name}` sets the way `{way}`");
             return Err(Mistake::new(name, message));
         }
-        if measurement.exchange.is_some() && !stack.protocol.has_exchanges(stack) {
+        if measurement.exchange.is_some() && !stack.has_exchanges() {
             let message = format!("`{name}` does not choose its exchange; `{measurement_name}` sets one");
             return Err(Mistake::new(name, message));
         }

@@ -323,7 +323,7 @@ impl Scenario {
             && (measurement.servers == NonZeroU32::MIN || stack.has_server())
             && stack.has_server_options(&measurement.options)
             && stack.has_way(measurement.way)
-            && (measurement.exchange.is_none() || stack.protocol.has_exchanges(stack))
+            && (measurement.exchange.is_none() || stack.has_exchanges())
             && (is_listed || is_floor)
     }
 }

@@ -3,10 +3,10 @@
 use calculator::ClientOptions;
 use serde::{Deserialize, Serialize};
 
-use super::destination::Destination;
+use super::destination::{Connecting, Destination};
 use super::invoke::{Invocation, InvokeError, Output, one_call};
 use super::options::OptionGroup;
-use super::protocol::{Connecting, Stack};
+use super::protocol::Stack;
 use super::way::Way;
 
 /// Additional options of `rpcbench call` for protocols that go through a broker.

@@ -1,8 +1,15 @@
 //! Where a client finds its server.
 
 use std::fmt;
+use std::sync::Arc;
+
+use calculator::{CallError, Client};
+use futures_util::future::BoxFuture;
 
 use super::options::Options;
+
+/// A client that is ready to call, or why there is none.
+pub type Connecting = BoxFuture<'static, Result<Arc<dyn Client>, CallError>>;
 
 /// Where a client finds its server, and how it addresses it.
 #[derive(Clone, PartialEq, Default)]

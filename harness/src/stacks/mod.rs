@@ -1,14 +1,16 @@
 //! The protocols of the suite and their stacks. A stack is one client library and one server library that speak one
 //! protocol.
 //!
-//! Everything that the harness knows of a protocol is in one file here, as an implementation of [`Protocol`]: its stacks,
-//! how they connect and serve, its URLs and options, the anatomy of its messages, its facts for the fairness table, its
-//! colour. To add a protocol, write its crate, its file, and a line in [`list::PROTOCOLS`].
+//! Everything that the harness knows of a protocol is in one file here, as an implementation of [`Protocol`], and of
+//! [`Brokered`] if its calls go through a broker: its stacks, how they connect and serve, its URLs and options, the anatomy
+//! of its messages, its facts for the fairness table, its colour. To add a protocol, write its crate, its file, and a line
+//! in [`list::PROTOCOLS`].
 
 mod amqp;
 mod anatomy;
 mod broker_kind;
 mod broker_urls;
+mod brokered;
 mod casts;
 mod certificate;
 mod destination;
@@ -35,6 +37,8 @@ mod rest;
 mod secret;
 mod serve;
 mod size;
+mod stack_builder;
+mod stack_name;
 mod stack_transport;
 mod suggestion;
 mod tcp;
@@ -52,8 +56,9 @@ mod zerorpc;
 pub use anatomy::Anatomy;
 pub use broker_kind::BrokerKind;
 pub use broker_urls::BrokerUrls;
+pub use brokered::Brokered;
 pub use certificate::{CertificateError, Identity, RunCertificate};
-pub use destination::Destination;
+pub use destination::{Connecting, Destination};
 pub use dissection::{Layer, Leg, Message, Part};
 pub use exchange::{Exchange, ExchangeKind, Undeclare};
 pub use facts::{Colour, DeliveryTerms, Driver, End, Role, UrlForm};
@@ -65,7 +70,7 @@ pub use list::{
 };
 pub use option_values::{OptionValue, OptionValueError, OptionValues};
 pub use options::{GroupArguments, OptionGroup, Options, OptionsError};
-pub use protocol::{Connecting, MAX_INSTANCES, Protocol, ProtocolRef, ServedBy, Stack};
+pub use protocol::{Protocol, ProtocolRef, ServedBy, Stack};
 pub use reference::{Reference, ReferenceError};
 pub use secret::{SecretError, revealed};
 pub use serve::{
@@ -73,10 +78,11 @@ pub use serve::{
     ServiceName, Serving,
 };
 pub use size::parse_size;
+pub use stack_name::{at_the_place_of, base_name, route, transport_of, without_label};
 pub(crate) use suggestion::{hint, nearest, nearest_expected, parse_or_suggest};
 pub use tcp::{EVENT_FLOOR, NETWORK_FLOOR};
 pub use tls::CertificateCheck;
 pub use tls_session::negotiated;
+pub use topics::MAX_INSTANCES;
 pub use transport::{Transport, UnknownTransport};
-pub use variant::{at_the_place_of, base_name, route, transport_of, without_label};
 pub use way::Way;

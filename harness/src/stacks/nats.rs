@@ -13,15 +13,17 @@ use serde::{Deserialize, Serialize};
 
 use super::anatomy::{Anatomy, json_len, measure};
 use super::broker_kind::BrokerKind;
+use super::brokered::Brokered;
 use super::casts::{self, CALL};
-use super::destination::Destination;
+use super::destination::{Connecting, Destination};
 use super::dissection::{self, Leg, Part};
 use super::facts::{Colour, DeliveryTerms, End, Role, UrlForm};
 use super::invoke::{Invocation, InvokeError, Output};
 use super::options::{OptionGroup, Options};
-use super::protocol::{Connecting, Protocol, Stack};
+use super::protocol::{Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, ServerSettings, Serving};
+use super::stack_name::base_name;
 use super::topics::topic_prefix;
 use super::way::Way;
 
@@ -92,8 +94,8 @@ impl Protocol for Nats {
         url.parse::<Broker>().map(drop).map_err(|error| error.to_string())
     }
 
-    fn broker(&self) -> Option<BrokerKind> {
-        Some(BrokerKind::Nats)
+    fn brokered(&self) -> Option<&dyn Brokered> {
+        Some(self)
     }
 
     fn own_floor(&self) -> Option<&'static str> {
@@ -164,8 +166,25 @@ impl Protocol for Nats {
         Some(Format::JsonUntyped)
     }
 
+    /// Makes a call, or sends a cast and returns when it is written.
+    fn invoke<'a>(
+        &'a self,
+        stack: &'static Stack,
+        invocation: &'a Invocation,
+        print: &'a mut (dyn FnMut(Output) + Send),
+    ) -> BoxFuture<'a, Result<(), InvokeError>> {
+        let connect_in = |way, destination, options| self.connect_in(stack.name, way, destination, options);
+        casts::invoke(stack, invocation, print, connect_in).boxed()
+    }
+}
+
+impl Brokered for Nats {
+    fn kind(&self) -> BrokerKind {
+        BrokerKind::Nats
+    }
+
     /// The broker stores no message: a subject is no queue.
-    fn delivery_terms(&self, _: &Stack, _: &Destination, _: &Options) -> Option<DeliveryTerms> {
+    fn delivery_terms(&self, _: &str, _: &Destination, _: &Options) -> Option<DeliveryTerms> {
         Some(DeliveryTerms {
             queue: "none: a subject",
             durable: false,
@@ -176,13 +195,13 @@ impl Protocol for Nats {
         })
     }
 
-    fn broker_product(&self, url: String, timeout: Duration) -> BoxFuture<'static, Option<String>> {
+    fn product(&self, url: String, timeout: Duration) -> BoxFuture<'static, Option<String>> {
         async move { nats::broker_version(&url, timeout).await }.boxed()
     }
 
     /// Assigns a subject to each server, so that another one does not answer.
-    fn separate(&self, stack: &Stack, instance: usize, server: &mut Options) -> Options {
-        let subject = format!("{}-{}", topic_prefix(instance), stack.name);
+    fn separate(&self, stack: &str, instance: usize, server: &mut Options) -> Options {
+        let subject = format!("{}-{stack}", topic_prefix(instance));
         let mut clients = Options::default();
         // Both are plain values, which JSON can always represent.
         let _ = server.set(&SERVER, &ServerOptions { subject: subject.clone() });
@@ -190,13 +209,13 @@ impl Protocol for Nats {
         clients
     }
 
-    fn ways(&self, stack: &Stack) -> &'static [Way] {
-        if stack.base_name() == BARE { &[] } else { &[Way::Cast, Way::Fanout] }
+    fn ways(&self, stack: &str) -> &'static [Way] {
+        if base_name(stack) == BARE { &[] } else { &[Way::Cast, Way::Fanout] }
     }
 
     fn connect_in(
         &self,
-        _: &Stack,
+        _: &str,
         way: Way,
         destination: Destination,
         options: calculator::ClientOptions,
@@ -207,17 +226,6 @@ impl Protocol for Nats {
             Ok(Arc::new(Casts { client, recipients }) as Arc<dyn Client>)
         }
         .boxed()
-    }
-
-    /// Makes a call, or sends a cast and returns when it is written.
-    fn invoke<'a>(
-        &'a self,
-        stack: &'static Stack,
-        invocation: &'a Invocation,
-        print: &'a mut (dyn FnMut(Output) + Send),
-    ) -> BoxFuture<'a, Result<(), InvokeError>> {
-        let connect_in = |way, destination, options| self.connect_in(stack, way, destination, options);
-        casts::invoke(stack, invocation, print, connect_in).boxed()
     }
 }
 

@@ -15,10 +15,10 @@ use serde::{Serialize, Serializer};
 
 use super::anatomy::Anatomy;
 use super::broker_kind::BrokerKind;
-use super::destination::Destination;
+use super::brokered::Brokered;
+use super::destination::{Connecting, Destination};
 use super::dissection::{Leg, Part};
-use super::exchange::{Exchange, Undeclare};
-use super::facts::{Colour, DeliveryTerms, Driver, End, Role, UrlForm};
+use super::facts::{Colour, Driver, End, Role, UrlForm};
 use super::invoke::{Invocation, InvokeError, Output, one_call};
 use super::option_values::OptionValues;
 use super::options::{OptionGroup, Options};
@@ -28,9 +28,6 @@ use super::tls::CertificateCheck;
 use super::transport::Transport;
 use super::way::Way;
 use crate::discovery::Listing;
-
-/// The most servers of one stack that run at the same time: those of a topology.
-pub const MAX_INSTANCES: usize = 32;
 
 /// Everything the harness knows of a protocol.
 pub trait Protocol: Send + Sync {
@@ -157,14 +154,14 @@ pub trait Protocol: Send + Sync {
         false
     }
 
-    /// The message broker through which calls go; `None` where clients connect to servers.
-    fn broker(&self) -> Option<BrokerKind> {
+    /// What the protocol does at the message broker through which calls go; `None` where clients connect to servers.
+    fn brokered(&self) -> Option<&dyn Brokered> {
         None
     }
 
     /// Whether calls go through a message broker.
     fn needs_broker(&self) -> bool {
-        self.broker().is_some()
+        self.brokered().is_some()
     }
 
     /// The stack that shows the minimal cost of the broker or of the socket library: an additional floor for this protocol
@@ -177,79 +174,6 @@ pub trait Protocol: Send + Sync {
     /// HTTP does not carry them.
     fn http_version(&self, _server: &Options) -> Option<String> {
         None
-    }
-
-    /// How messages pass through the broker if the server of `stack` was started with the options `server`; `None` without
-    /// a broker.
-    fn delivery_terms(
-        &self,
-        _stack: &Stack,
-        _destination: &Destination,
-        _server: &Options,
-    ) -> Option<DeliveryTerms> {
-        None
-    }
-
-    /// The name and version of the broker at `url`; `None` where there is none or it does not report them.
-    fn broker_product(&self, _url: String, _timeout: Duration) -> BoxFuture<'static, Option<String>> {
-        async { None }.boxed()
-    }
-
-    /// Separates the server of `stack` from other servers at the same URL, as AMQP does by a topic for each: changes the
-    /// options of the server, and returns the options with which clients address it. `instance` counts the servers of
-    /// the same stack that run at the same time, from 0; there are at most [`MAX_INSTANCES`].
-    fn separate(&self, _stack: &Stack, _instance: usize, _server: &mut Options) -> Options {
-        Options::default()
-    }
-
-    /// Whether the calls of `stack` can go through an [`Exchange`].
-    fn has_exchanges(&self, _stack: &Stack) -> bool {
-        false
-    }
-
-    /// Makes clients with the options `clients` call through `exchange`.
-    fn route(&self, _exchange: Exchange, _clients: &mut Options) {}
-
-    /// Declares `exchange` for clients that call the server at `destination`, which runs already. Returns what removes it.
-    ///
-    /// # Errors
-    /// A human-readable message, which does not repeat the URL.
-    fn declare(
-        &self,
-        _destination: Destination,
-        _exchange: Exchange,
-        _timeout: Duration,
-    ) -> BoxFuture<'static, Result<Undeclare, String>> {
-        let message = format!("{} has no exchanges", self.name());
-        async { Err(message) }.boxed()
-    }
-
-    /// The ways in which clients of `stack` can send, other than calls.
-    fn ways(&self, _stack: &Stack) -> &'static [Way] {
-        &[]
-    }
-
-    /// Opens a client that sends in `way`, one of [`Self::ways`]. Its calls end with null when the message was confirmed or
-    /// written.
-    fn connect_in(&self, _stack: &Stack, way: Way, _: Destination, _: ClientOptions) -> Connecting {
-        let message = format!("{} has no {way}", self.name());
-        async { Err(CallError::new(ErrorKind::InvalidArguments, message)) }.boxed()
-    }
-
-    /// Changes the options of a server so that it executes what is sent in `way`.
-    fn receive(&self, _way: Way, _server: &mut Options) {}
-
-    /// Removes what a server that was started with the options `server` has left at the broker at `url`.
-    ///
-    /// # Errors
-    /// A human-readable message, which does not repeat the URL.
-    fn remove_leftovers(
-        &self,
-        _url: String,
-        _server: Options,
-        _timeout: Duration,
-    ) -> BoxFuture<'static, Result<(), String>> {
-        async { Ok(()) }.boxed()
     }
 
     /// Asks the server at `destination` which methods it has, by a client of `stack`. `Ok(None)` where servers of this protocol
@@ -337,15 +261,14 @@ impl Serialize for ProtocolRef {
     }
 }
 
-/// A client that is ready to call, or why there is none.
-pub type Connecting = BoxFuture<'static, Result<Arc<dyn Client>, CallError>>;
-type Connect = Arc<dyn Fn(Destination, ClientOptions) -> Connecting + Send + Sync>;
-type ConnectAll = Arc<
+pub(super) type Connect = Arc<dyn Fn(Destination, ClientOptions) -> Connecting + Send + Sync>;
+pub(super) type ConnectAll = Arc<
     dyn Fn(Vec<Destination>, ClientOptions) -> BoxFuture<'static, Result<Vec<Arc<dyn Client>>, CallError>>
         + Send
         + Sync,
 >;
-type Serve = Arc<dyn Fn(ServeContext) -> BoxFuture<'static, Result<Serving, ServeError>> + Send + Sync>;
+pub(super) type Serve =
+    Arc<dyn Fn(ServeContext) -> BoxFuture<'static, Result<Serving, ServeError>> + Send + Sync>;
 
 /// What serves a stack.
 #[derive(Clone)]
@@ -379,133 +302,15 @@ pub struct Stack {
     pub transport: Transport,
     /// The transports that client and server have beside TCP.
     pub(super) transports: &'static [Transport],
-    connect: Connect,
+    pub(super) connect: Connect,
     /// How clients connect over transports that need another client.
-    other_clients: Vec<(Transport, Connect)>,
+    pub(super) other_clients: Vec<(Transport, Connect)>,
     /// How one component connects to several servers; `None` where it has a separate connection to each.
-    connect_all: Option<ConnectAll>,
-    served_by: ServedBy,
-}
-
-/// Erases the type of the clients that `connect` opens.
-fn erased<F, C>(connect: impl Fn(Destination, ClientOptions) -> F + Send + Sync + 'static) -> Connect
-where
-    F: Future<Output = Result<C, CallError>> + Send + 'static,
-    C: Client + 'static,
-{
-    Arc::new(move |destination, options| -> Connecting {
-        connect(destination, options)
-            .map(|client| client.map(|client| Arc::new(client) as Arc<dyn Client>))
-            .boxed()
-    })
+    pub(super) connect_all: Option<ConnectAll>,
+    pub(super) served_by: ServedBy,
 }
 
 impl Stack {
-    /// A stack of `protocol` whose clients `connect` opens. It has no server yet.
-    pub fn new<F, C>(
-        protocol: &'static dyn Protocol,
-        name: &'static str,
-        role: Role,
-        client: End,
-        connect: impl Fn(Destination, ClientOptions) -> F + Send + Sync + 'static,
-    ) -> Self
-    where
-        F: Future<Output = Result<C, CallError>> + Send + 'static,
-        C: Client + 'static,
-    {
-        Stack {
-            name,
-            protocol: ProtocolRef::new(protocol),
-            client,
-            server: End::new("same process", &[]),
-            role,
-            multiplexes: false,
-            driver: Driver::Tokio,
-            transport: Transport::Tcp,
-            transports: &[],
-            connect: erased(connect),
-            other_clients: vec![],
-            connect_all: None,
-            served_by: ServedBy::None,
-        }
-    }
-
-    /// Lets one component call several servers over the connections that `connect_all` opens once. It returns a client for each
-    /// destination, in their order.
-    #[must_use]
-    pub fn sharing_connections<F, C>(
-        self,
-        connect_all: impl Fn(Vec<Destination>, ClientOptions) -> F + Send + Sync + 'static,
-    ) -> Self
-    where
-        F: Future<Output = Result<Vec<C>, CallError>> + Send + 'static,
-        C: Client + 'static,
-    {
-        let connect_all: ConnectAll = Arc::new(move |destinations, options| {
-            let clients = connect_all(destinations, options);
-            let shared = |client: C| Arc::new(client) as Arc<dyn Client>;
-            clients.map(move |clients| clients.map(|all| all.into_iter().map(shared).collect())).boxed()
-        });
-        Stack { connect_all: Some(connect_all), ..self }
-    }
-
-    /// Sets the server of this program that `serve` starts, over the library `server`.
-    #[must_use]
-    pub fn served_by<F>(self, server: End, serve: impl Fn(ServeContext) -> F + Send + Sync + 'static) -> Self
-    where
-        F: Future<Output = Result<Serving, ServeError>> + Send + 'static,
-    {
-        let serve: Serve = Arc::new(move |context| serve(context).boxed());
-        Stack { server, served_by: ServedBy::Own(serve), ..self }
-    }
-
-    /// Sets a reference implementation as the server, which listens on TCP ports only.
-    #[must_use]
-    pub fn served_by_reference(self, reference: &'static Reference) -> Self {
-        Stack {
-            server: End::new(reference.title, &[]),
-            served_by: ServedBy::Reference(reference),
-            role: Role::Reference,
-            transports: &[],
-            ..self
-        }
-    }
-
-    /// Makes clients connect by `connect` over `transport`.
-    #[must_use]
-    pub fn with_client<F, C>(
-        mut self,
-        transport: Transport,
-        connect: impl Fn(Destination, ClientOptions) -> F + Send + Sync + 'static,
-    ) -> Self
-    where
-        F: Future<Output = Result<C, CallError>> + Send + 'static,
-        C: Client + 'static,
-    {
-        self.other_clients.push((transport, erased(connect)));
-        self
-    }
-
-    /// A copy of this stack with another name and role, over `transport`.
-    #[must_use]
-    pub fn variant(&self, name: &'static str, role: Role, transport: Transport) -> Self {
-        let other = self.other_clients.iter().find(|(of, _)| *of == transport);
-        let connect = other.map_or(&self.connect, |(_, connect)| connect);
-        Stack { name, role, transport, connect: Arc::clone(connect), ..self.clone() }
-    }
-
-    /// Runs callers on threads instead of a runtime.
-    #[must_use]
-    pub fn on_threads(self) -> Self {
-        Stack { driver: Driver::Threads, ..self }
-    }
-
-    /// Allows any number of calls in flight on one connection.
-    #[must_use]
-    pub fn multiplexing(self) -> Self {
-        Stack { multiplexes: true, ..self }
-    }
-
     /// The lengths of the request for `call` and of the reply with `result`, if both ends are of this stack.
     ///
     /// # Errors
@@ -549,17 +354,26 @@ impl Stack {
     #[must_use]
     pub fn has_way(&self, way: Way) -> bool {
         let is_own = matches!(self.served_by, ServedBy::Own(_));
-        way.is_call() || (is_own && self.protocol.ways(self).contains(&way))
+        let ways = || self.protocol.brokered().map_or(&[][..], |broker| broker.ways(self.name));
+        way.is_call() || (is_own && ways().contains(&way))
+    }
+
+    /// Whether calls can go through an [`Exchange`](super::Exchange).
+    #[must_use]
+    pub fn has_exchanges(&self) -> bool {
+        self.protocol.brokered().is_some_and(|broker| broker.has_exchanges(self.name))
     }
 
     /// Opens one connection that sends in `way`, like [`Self::connect`].
     pub fn connect_in(&self, way: Way, destination: Destination, options: ClientOptions) -> Connecting {
-        match way {
-            Way::Call => self.connect(destination, options),
-            Way::Cast | Way::Fanout | Way::Notify => {
-                self.protocol.connect_in(self, way, destination, options)
-            }
+        if way.is_call() {
+            return self.connect(destination, options);
         }
+        if let Some(broker) = self.protocol.brokered() {
+            return broker.connect_in(self.name, way, destination, options);
+        }
+        let message = format!("{} has no {way}", self.name);
+        async { Err(CallError::new(ErrorKind::InvalidArguments, message)) }.boxed()
     }
 
     /// Binds this stack's server.
@@ -632,13 +446,13 @@ impl Stack {
     /// The message broker through which calls go; `None` where clients connect to servers.
     #[must_use]
     pub fn broker(&self) -> Option<BrokerKind> {
-        self.protocol.broker()
+        self.protocol.brokered().map(Brokered::kind)
     }
 
     /// Whether calls go through a message broker.
     #[must_use]
     pub fn needs_broker(&self) -> bool {
-        self.broker().is_some()
+        self.protocol.needs_broker()
     }
 
     /// The libraries between a call and the socket at `end`, the client or the server of this stack: first the

@@ -1,5 +1,6 @@
 //! The transports of a stack: TCP, and those that it has beside TCP. `rest-hyper+unix` is `rest-hyper` over a Unix socket.
 
+use super::brokered::Brokered;
 use super::certificate::RunCertificate;
 use super::list::UnknownStack;
 use super::options::Options;
@@ -22,10 +23,11 @@ impl Stack {
         Err(UnknownStack::Transport(message))
     }
 
-    /// Separates its server from others at the same URL, as [`Protocol::separate`](super::protocol::Protocol::separate)
-    /// does. The clients trust the certificate of a server that this process starts.
+    /// Separates its server from others at the same URL, as [`Brokered::separate`] does
+    /// behind a broker. The clients trust the certificate of a server that this process starts.
     pub fn separate(&self, instance: usize, server: &mut Options) -> Options {
-        let mut clients = self.protocol.separate(self, instance, server);
+        let separate = |broker: &dyn Brokered| broker.separate(self.name, instance, server);
+        let mut clients = self.protocol.brokered().map(separate).unwrap_or_default();
         if self.transport.has_tls()
             && !self.needs_broker()
             && let Ok(certificate) = RunCertificate::of_this_process()

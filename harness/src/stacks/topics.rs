@@ -1,5 +1,8 @@
 //! The topics, or subjects, of several servers of one stack behind the same broker.
 
+/// The most servers of one stack that run at the same time: those of a topology.
+pub const MAX_INSTANCES: usize = 32;
+
 /// The first four characters of the topic of server number `instance`: `calc`, or `cal` and a character for its number. All are
 /// equally long, so that a call takes the same bytes with each.
 pub(super) fn topic_prefix(instance: usize) -> String {
@@ -17,7 +20,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::stacks::MAX_INSTANCES;
 
     #[test]
     fn the_topics_of_servers_are_different_and_equally_long() {

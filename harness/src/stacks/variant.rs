@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use super::facts::Role;
 use super::list::{UnknownStack, all};
 use super::protocol::Stack;
+use super::stack_name::base_name;
 use super::stack_transport::lacks_transport;
 use super::transport::Transport;
 
@@ -77,37 +78,6 @@ impl Stack {
     }
 }
 
-/// The name of the stack that `name` is a variant of; `name` where it is not a variant.
-#[must_use]
-pub fn base_name(name: &str) -> &str {
-    name.split_once(['@', '+']).map_or(name, |(base, _)| base)
-}
-
-/// The name of the stack that the target `name` stands for: the part before `@`.
-#[must_use]
-pub fn without_label(name: &str) -> &str {
-    name.split_once('@').map_or(name, |(stack, _)| stack)
-}
-
-/// The route by which the server of the stack `name` is reached, if it is not the usual one: the label, or the transport.
-#[must_use]
-pub fn route(name: &str) -> Option<&str> {
-    name.split_once(['@', '+']).map(|(_, route)| route)
-}
-
-/// The transport of the stack `name`.
-#[must_use]
-pub fn transport_of(name: &str) -> Transport {
-    name.split_once('+').and_then(|(_, transport)| transport.parse().ok()).unwrap_or_default()
-}
-
-/// The name of `stack`'s variant with the label of `other`; `stack` where `other` has no label. Over any transport, stacks
-/// are compared with a floor over TCP, so that their multiples of it can be compared with each other.
-#[must_use]
-pub fn at_the_place_of(stack: &str, other: &str) -> String {
-    other.split_once('@').map_or_else(|| stack.to_owned(), |(_, label)| format!("{stack}@{label}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,9 +88,6 @@ mod tests {
         assert_eq!((variant.name, variant.base_name()), ("rest-hyper@bridge", "rest-hyper"));
         assert_eq!((variant.role, variant.client.name), (Role::Variant, "hyper"));
         assert!(std::ptr::eq(variant, Stack::named("rest-hyper@bridge").unwrap()));
-        assert_eq!(at_the_place_of("tcp", variant.name), "tcp@bridge");
-        assert_eq!(at_the_place_of("tcp", "rest"), "tcp");
-        assert_eq!((route(variant.name), route("rest")), (Some("bridge"), None));
         assert!(variant.is_elsewhere() && !variant.has_transport(Transport::Unix));
     }
 
@@ -132,9 +99,6 @@ mod tests {
         assert!(std::ptr::eq(variant, Stack::named("rest-hyper+unix").unwrap()));
         assert!(!variant.is_elsewhere() && !variant.has_transport(Transport::Tcp));
         assert_eq!(Transport::Unix.of("rest-hyper"), variant.name);
-        assert_eq!(at_the_place_of("tcp", variant.name), "tcp");
-        assert_eq!((route(variant.name), transport_of(variant.name)), (Some("unix"), Transport::Unix));
-        assert_eq!((without_label("rest@a"), without_label("rest+unix")), ("rest", "rest+unix"));
     }
 
     #[test]

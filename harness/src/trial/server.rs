@@ -48,7 +48,7 @@ impl TrialContext<'_> {
     /// A second server of `stack` beside the first, which executes what is sent in `way`.
     pub(crate) fn receiver(&self, stack: &Stack, way: Way) -> ServerCopy {
         let mut options = self.server.clone();
-        stack.protocol.receive(way, &mut options.protocol);
+        receive(stack, way, &mut options.protocol);
         ServerCopy { options, instance: 1 }
     }
 
@@ -64,8 +64,15 @@ impl TrialContext<'_> {
         let slow = spec.slow.filter(|_| index >= others).map(|slow| slow.work);
         common.work = slow.or(spec.work).or(common.work);
         spec.options.set(&mut options.protocol, spec.stack.protocol.server_options())?;
-        spec.stack.protocol.receive(spec.way, &mut options.protocol);
+        receive(spec.stack, spec.way, &mut options.protocol);
         Ok(ServerCopy { options, instance: spec.instance })
+    }
+}
+
+/// Changes the options of a server of `stack` so that it executes what is sent in `way`.
+fn receive(stack: &Stack, way: Way, server: &mut Options) {
+    if let Some(broker) = stack.protocol.brokered() {
+        broker.receive(way, server);
     }
 }
 

@@ -37,8 +37,8 @@ impl TrialServers {
         let different = if spec.stack.needs_broker() { 1 } else { self.0.len() };
         let location = |server: &RunningServer| {
             let mut location = server.location.clone();
-            if let Some(exchange) = spec.exchange {
-                spec.stack.protocol.route(exchange, &mut location.destination.options);
+            if let (Some(exchange), Some(broker)) = (spec.exchange, spec.stack.protocol.brokered()) {
+                broker.route(exchange, &mut location.destination.options);
             }
             location
         };
@@ -84,8 +84,12 @@ pub(super) async fn declare(
     spec: &TrialSpec,
     timeout: Duration,
 ) -> Result<Option<Undeclare>, TrialError> {
-    let Some((exchange, location)) = spec.exchange.zip(locations.first()) else { return Ok(None) };
-    let declared = spec.stack.protocol.declare(location.destination.clone(), exchange, timeout).await;
+    let (Some(exchange), Some(broker), Some(location)) =
+        (spec.exchange, spec.stack.protocol.brokered(), locations.first())
+    else {
+        return Ok(None);
+    };
+    let declared = broker.declare(location.destination.clone(), exchange, timeout).await;
     declared.map(Some).map_err(|reason| TrialError::Exchange { stack: spec.stack.name, reason })
 }
 

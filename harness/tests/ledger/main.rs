@@ -266,7 +266,8 @@ fn through_rabbitmq_every_hop_is_what_relays_count() {
                     assert!(bodies.iter().all(|size| *size == message(hop)), "{name} {hop:?}: {bodies:?}");
                 }
             }
-            let product = runtime.block_on(stack.protocol.broker_product(direct.clone(), TIMEOUT));
+            let product = stack.protocol.brokered().unwrap().product(direct.clone(), TIMEOUT);
+            let product = runtime.block_on(product);
             assert!(product.as_ref().is_some_and(|product| product.starts_with("RabbitMQ ")), "{product:?}");
             let destination = Destination { url: direct, ..Destination::default() };
             let terms = fairness::collect(stack, context, &destination, Observed::default()).broker.unwrap();

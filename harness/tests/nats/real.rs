@@ -31,8 +31,8 @@ async fn the_nats_stacks_work_over_a_real_broker() {
     a_request_beyond_the_server_s_limit_is_answered(&url).await;
     a_server_finishes_its_calls_when_it_is_stopped(&url).await;
     a_wrong_password_is_reported_and_not_repeated(&broker).await;
-    let product =
-        Stack::named("nats").unwrap().protocol.broker_product(broker.url().to_owned(), TIMEOUT).await;
+    let protocol = Stack::named("nats").unwrap().protocol;
+    let product = protocol.brokered().unwrap().product(broker.url().to_owned(), TIMEOUT).await;
     assert!(product.as_ref().is_some_and(|product| product.starts_with("nats-server 2.")), "{product:?}");
     broker.stop().unwrap();
 }

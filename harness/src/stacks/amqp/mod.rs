@@ -19,16 +19,18 @@ use futures_util::future::BoxFuture;
 use self::options::{AcknowledgeWhen, CLIENT, ClientOptions, SERVER, ServerOptions};
 use super::anatomy::{Anatomy, json_len, measure};
 use super::broker_kind::BrokerKind;
+use super::brokered::Brokered;
 use super::casts::{self, CALL};
-use super::destination::Destination;
+use super::destination::{Connecting, Destination};
 use super::dissection::{self, Leg, Part};
 use super::exchange::{Exchange, Undeclare};
 use super::facts::{Colour, DeliveryTerms, End, Role, UrlForm};
 use super::invoke::{Invocation, InvokeError, Output};
 use super::options::{OptionGroup, Options, OptionsError};
-use super::protocol::{Connecting, Protocol, Stack};
+use super::protocol::{Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, ServerSettings, Serving};
+use super::stack_name::base_name;
 use super::tls::{self, CertificateCheck};
 use super::topics::topic_prefix;
 use super::way::Way;
@@ -69,6 +71,9 @@ const STACKS: [(&str, Role, Delivery); 7] = [
     ("amqp-bare", Role::BrokerFloor, Delivery::Bare),
 ];
 
+/// The stack that oslo.messaging serves.
+const REFERENCE: &str = "amqp-python";
+
 /// The transports of the connections to the broker beside TCP.
 const TRANSPORTS: &[super::transport::Transport] = &[super::transport::Transport::Tls];
 
@@ -78,9 +83,9 @@ const TRANSPORTS: &[super::transport::Transport] = &[super::transport::Transport
 const QUORUM_EXCHANGE: &str = "quorumrpc";
 
 impl Delivery {
-    /// The delivery of `stack`; [`Self::Oslo`] for a reference server.
-    fn of(stack: &Stack) -> Delivery {
-        let row = STACKS.iter().find(|(name, ..)| *name == stack.base_name());
+    /// The delivery of the stack with the name `stack`; [`Self::Oslo`] for a reference server.
+    fn of(stack: &str) -> Delivery {
+        let row = STACKS.iter().find(|(name, ..)| *name == base_name(stack));
         row.map_or(Delivery::Oslo, |(_, _, delivery)| *delivery)
     }
 
@@ -133,8 +138,8 @@ impl Protocol for Amqp {
             .collect()
     }
 
-    fn broker(&self) -> Option<BrokerKind> {
-        Some(BrokerKind::RabbitMq)
+    fn brokered(&self) -> Option<&dyn Brokered> {
+        Some(self)
     }
 
     fn own_floor(&self) -> Option<&'static str> {
@@ -186,7 +191,7 @@ impl Protocol for Amqp {
             .multiplexing()
             .with_transports(TRANSPORTS),
         });
-        let python = Stack::new(self, "amqp-python", Role::Reference, LAPIN, |destination, options| {
+        let python = Stack::new(self, REFERENCE, Role::Reference, LAPIN, |destination, options| {
             connect(Delivery::Oslo, destination, options)
         })
         .sharing_connections(|destinations, options| connect_all(Delivery::Oslo, destinations, options));
@@ -201,7 +206,7 @@ impl Protocol for Amqp {
         result: &Value,
     ) -> Result<[Anatomy; 2], CallError> {
         let id = "0".repeat(amqp::wire::ID_LEN);
-        let (msg_id, reply_queue, envelope, unique_id) = match Delivery::of(stack) {
+        let (msg_id, reply_queue, envelope, unique_id) = match Delivery::of(stack.name) {
             Delivery::Oslo | Delivery::Quorum | Delivery::Unconfirmed | Delivery::Unacknowledged => {
                 (id.as_str(), Some(format!("{REPLY_QUEUE_PREFIX}{id}")), Envelope::V2, id.as_str())
             }
@@ -229,9 +234,33 @@ impl Protocol for Amqp {
         Some(Format::JsonUntyped)
     }
 
+    /// Makes a call, or sends a cast and returns when the broker has received it.
+    fn invoke<'a>(
+        &'a self,
+        stack: &'static Stack,
+        invocation: &'a Invocation,
+        print: &'a mut (dyn FnMut(Output) + Send),
+    ) -> BoxFuture<'a, Result<(), InvokeError>> {
+        let connect_in = |way, destination: Destination, options| {
+            async move {
+                let client = client_options(&destination)?;
+                let transport = Delivery::Oslo.transport(transport_url(&destination)?, client.queues);
+                ways::connect(&transport, client.target(), way, &options).await
+            }
+            .boxed()
+        };
+        casts::invoke(stack, invocation, print, connect_in).boxed()
+    }
+}
+
+impl Brokered for Amqp {
+    fn kind(&self) -> BrokerKind {
+        BrokerKind::RabbitMq
+    }
+
     fn delivery_terms(
         &self,
-        stack: &Stack,
+        stack: &str,
         destination: &Destination,
         server: &Options,
     ) -> Option<DeliveryTerms> {
@@ -244,7 +273,7 @@ impl Protocol for Amqp {
         let guarantees = match delivery {
             Delivery::Bare => DeliveryGuarantees::bare(),
             // oslo.messaging sets no bound by default.
-            _ if stack.reference().is_some() => {
+            _ if base_name(stack) == REFERENCE => {
                 let prefetch = transport.url().prefetch().unwrap_or(0);
                 DeliveryGuarantees { prefetch, ..DeliveryGuarantees::rpc(&transport, &options) }
             }
@@ -261,14 +290,14 @@ impl Protocol for Amqp {
         })
     }
 
-    fn broker_product(&self, url: String, timeout: Duration) -> BoxFuture<'static, Option<String>> {
+    fn product(&self, url: String, timeout: Duration) -> BoxFuture<'static, Option<String>> {
         async move { amqp::broker_version(&url.parse().ok()?, timeout).await }.boxed()
     }
 
     /// Assigns a topic to each server, so that another one does not answer.
-    fn separate(&self, stack: &Stack, instance: usize, server: &mut Options) -> Options {
+    fn separate(&self, stack: &str, instance: usize, server: &mut Options) -> Options {
         let mut options: ServerOptions = server.get(&SERVER).unwrap_or_default();
-        options.topic = format!("{}-{}", topic_prefix(instance), stack.name);
+        options.topic = format!("{}-{stack}", topic_prefix(instance));
         if Delivery::of(stack) == Delivery::Quorum {
             options.exchange = QUORUM_EXCHANGE.to_owned();
         }
@@ -285,8 +314,8 @@ impl Protocol for Amqp {
     }
 
     /// Only the bare client, whose broker has the least else to do.
-    fn has_exchanges(&self, stack: &Stack) -> bool {
-        stack.reference().is_none() && Delivery::of(stack) == Delivery::Bare
+    fn has_exchanges(&self, stack: &str) -> bool {
+        Delivery::of(stack) == Delivery::Bare
     }
 
     fn route(&self, exchange: Exchange, clients: &mut Options) {
@@ -302,7 +331,7 @@ impl Protocol for Amqp {
         exchanges::declare(destination, exchange, timeout).boxed()
     }
 
-    fn ways(&self, stack: &Stack) -> &'static [Way] {
+    fn ways(&self, stack: &str) -> &'static [Way] {
         match Delivery::of(stack) {
             Delivery::Oslo | Delivery::Quorum | Delivery::Unconfirmed | Delivery::Unacknowledged => {
                 ways::WAYS
@@ -314,7 +343,7 @@ impl Protocol for Amqp {
 
     fn connect_in(
         &self,
-        stack: &Stack,
+        stack: &str,
         way: Way,
         destination: Destination,
         options: calculator::ClientOptions,
@@ -351,24 +380,6 @@ impl Protocol for Amqp {
             amqp::delete_server_queues(&url, &target, timeout).await.map_err(|error| error.to_string())
         }
         .boxed()
-    }
-
-    /// Makes a call, or sends a cast and returns when the broker has received it.
-    fn invoke<'a>(
-        &'a self,
-        stack: &'static Stack,
-        invocation: &'a Invocation,
-        print: &'a mut (dyn FnMut(Output) + Send),
-    ) -> BoxFuture<'a, Result<(), InvokeError>> {
-        let connect_in = |way, destination: Destination, options| {
-            async move {
-                let client = client_options(&destination)?;
-                let transport = Delivery::Oslo.transport(transport_url(&destination)?, client.queues);
-                ways::connect(&transport, client.target(), way, &options).await
-            }
-            .boxed()
-        };
-        casts::invoke(stack, invocation, print, connect_in).boxed()
     }
 }
 
