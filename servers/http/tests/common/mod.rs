@@ -3,6 +3,8 @@
 #![allow(dead_code, unused_macros, unreachable_pub, reason = "each test program uses a part")]
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
 
+pub mod peer;
+
 use std::sync::Arc;
 
 use http_layer::axum::Router;
