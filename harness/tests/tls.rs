@@ -133,6 +133,13 @@ fn servers_with_a_certificate_are_called_and_checked_over_tls() {
         let without_tls = call(&url.replace(scheme, plain), &[]);
         assert!(matches!(without_tls.status.code(), Some(1 | 3)), "{:?}", without_tls.err);
         finish(&mut rpcbench(&["check", protocol, &url, "--cacert", &cert])).with(0, &[]);
+        let init = |name: &str, further: &[&str]| {
+            let file = folder.path().join(format!("{protocol}-{name}.toml")).display().to_string();
+            finish(rpcbench(&["init", &url, "--output", &file, "--protocol", protocol]).args(further))
+        };
+        init("trusted", &["--cacert", &cert]).with(0, &[]);
+        init("unchecked", &["--insecure"]).with(0, &[]);
+        init("refused", &[]).with(3, &["authority that is not trusted"]);
     }
     let refused = |arguments: &[&str], words: &[&str]| {
         finish(rpcbench(&["serve"]).args(arguments)).with(2, words);

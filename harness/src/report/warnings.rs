@@ -4,9 +4,9 @@ use calculator::conformance::Numbers;
 
 use super::topologies;
 use crate::load::OwnName;
-use crate::record::{Check, Record, StageResult, StartSpread, Status, TimelineResult, Trial};
+use crate::record::{Check, Record, StackFacts, StageResult, StartSpread, Status, TimelineResult, Trial};
 use crate::scenario::Contention;
-use crate::stacks::CertificateCheck;
+use crate::stacks::{CertificateCheck, transport_of};
 
 /// The warnings that follow from `record` itself, the most serious first.
 pub(super) fn warnings(record: &Record) -> Vec<String> {
@@ -60,11 +60,12 @@ pub(super) fn warnings(record: &Record) -> Vec<String> {
 
 /// Which figures are with TLS, and whose certificate was not checked.
 fn encryption(record: &Record) -> Vec<String> {
-    let named = |is_meant: fn(CertificateCheck) -> bool| {
-        let stacks = record.stacks.iter().filter(|facts| facts.certificate.is_some_and(is_meant));
+    let named = |is_meant: fn(&StackFacts) -> bool| {
+        let stacks = record.stacks.iter().filter(|facts| is_meant(facts));
         stacks.map(|facts| facts.name.as_str()).collect::<Vec<_>>().join(", ")
     };
-    let (encrypted, unchecked) = (named(|_| true), named(|check| check == CertificateCheck::None));
+    let encrypted = named(|facts| facts.certificate.is_some() || transport_of(&facts.name).has_tls());
+    let unchecked = named(|facts| facts.certificate == Some(CertificateCheck::None));
     let scope = if encrypted.is_empty() {
         "all figures are without TLS".to_owned()
     } else {
@@ -200,5 +201,11 @@ mod tests {
         let [unchecked, scope] = &*encryption(&record) else { panic!("two sentences") };
         assert!(unchecked.contains("not checked") && unchecked.ends_with(": jsonrpc"), "{unchecked}");
         assert!(scope.contains("rest, jsonrpc"), "{scope}");
+        // Servers of the run have no facts about a certificate; the transport says that they encrypt.
+        let record = crate::report::tests::record(&["rest", "rest-hyper+tls-resumed", "rest-hyper+unix"], 1);
+        assert_eq!(
+            encryption(&record),
+            ["called over TLS: rest-hyper+tls-resumed; all other figures are without TLS"]
+        );
     }
 }
