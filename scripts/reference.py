@@ -71,9 +71,9 @@ class Measurement:
 
     def capacity(self, stack):
         """The calls per second of CPU time of the server, a lower bound where it was not saturated, and those observed. With
-        many callers the floor `tcp` has a thread for each and is none."""
+        many callers `tcp` has a thread for each, and the floor is `tcp-async`."""
         if stack == "tcp":
-            return ""
+            stack = "tcp-async"
         capacity = self.quantity(stack, "capacity")
         bound = "≥ " if capacity["is_lower_bound"] else ""
         return f"{bound}{capacity['value']:,.0f} ({self.value(stack, 'calls'):,.0f})"
