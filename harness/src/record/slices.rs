@@ -61,10 +61,11 @@ impl Levels {
     /// The levels of `trials`, which are those of one measurement. `figure` is the figure of a slice, given by its index.
     ///
     /// In each round, every trial of a block has one slice, so all of them see the same speed of the machine. A slice's
-    /// logarithm is taken for the sum of a term of its trial and a term of its round. The term of the round is the mean of
-    /// all trials in it, and that of the trial the median of what remains, so that a slice with a stall does not count. The
-    /// median of all calls of a trial would not do: where the machine has two speeds, it jumps from one to the other with
-    /// the share of the slow slices.
+    /// logarithm is taken for the sum of a term of its trial and a term of its round. The term of the round is the median over
+    /// its trials of how far each is from the trial's own median, and that of the trial the median of what remains (a step of
+    /// Tukey's median polish, *Exploratory Data Analysis*, 1977). So neither a stall in a slice nor a trial that is slow for a
+    /// while changes the others. The median of all calls of a trial would not do: where the machine has two speeds, it jumps from
+    /// one to the other with the share of the slow slices.
     #[must_use]
     pub fn new(trials: &[&Trial], figure: impl Fn(&Trial, &Slices, usize) -> Option<f64>) -> Self {
         let mut blocks: BTreeMap<u32, Vec<(u32, Vec<f64>)>> = BTreeMap::new();
@@ -83,11 +84,13 @@ impl Levels {
             // A trial that ended early has no slice in the last rounds.
             let rounds = trials.iter().map(|(_, logs)| logs.len()).max().unwrap_or(0);
             trials.retain(|(_, logs)| logs.len() == rounds);
-            let terms: Vec<f64> =
-                (0..rounds).map(|round| mean(trials.iter().map(|(_, logs)| logs[round]))).collect();
-            let Some(usual) = median(&terms) else { continue };
+            let usual: Vec<f64> = trials.iter().filter_map(|(_, logs)| median(logs)).collect();
+            let off = |round: usize| -> Vec<f64> {
+                trials.iter().zip(&usual).map(|((_, logs), usual)| logs[round] - usual).collect()
+            };
+            let terms: Vec<f64> = (0..rounds).filter_map(|round| median(&off(round))).collect();
             for (position, logs) in &trials {
-                let rest: Vec<f64> = logs.iter().zip(&terms).map(|(log, term)| log - term + usual).collect();
+                let rest: Vec<f64> = logs.iter().zip(&terms).map(|(log, term)| log - term).collect();
                 levels.extend(median(&rest).map(|level| ((block, *position), level.exp())));
             }
         }
@@ -100,12 +103,6 @@ impl Levels {
         trial.slices.as_ref()?;
         self.0.get(&(trial.block, trial.position)).copied()
     }
-}
-
-#[allow(clippy::cast_precision_loss)]
-fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
-    let count = values.len();
-    values.sum::<f64>() / count as f64
 }
 
 #[cfg(test)]
@@ -141,6 +138,16 @@ mod tests {
         assert!((second / first - 1.1).abs() < 1e-9 && (third / first - 3.0).abs() < 1e-9, "{levels:?}");
         // The level is a latency, not only a share.
         assert!((900.0..3_000.0).contains(&first), "{first}");
+    }
+
+    #[test]
+    fn a_trial_that_is_slow_for_a_while_does_not_change_the_others() {
+        let steady = |position, p50| in_slices(position, &[p50; 6]);
+        let of = |third: &[u64]| levels(&[steady(0, 1_000), steady(1, 1_050), in_slices(2, third)]);
+        let (quiet, stalled) = (of(&[3_000; 6]), of(&[3_000, 3_000, 3_000, 90_000, 90_000, 90_000]));
+        assert_eq!(quiet[..2], stalled[..2]);
+        let [Some(first), Some(second), _] = stalled[..] else { panic!("{stalled:?}") };
+        assert!((first - 1_000.0).abs() < 1e-6 && (second - 1_050.0).abs() < 1e-6, "{stalled:?}");
     }
 
     #[test]
