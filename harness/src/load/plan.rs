@@ -54,8 +54,8 @@ pub struct Plan {
     /// Whether the outcome of each call is kept, with its scheduled send time, in
     /// [`Observation::calls`](crate::observe::Observation::calls).
     pub keeps_calls: bool,
-    /// How the rate of an open loop changes, from the beginning of the window on; empty where it is that of `load`. The warm-up must
-    /// be [agreed](WarmUp::Agreed), so that it is known when the window opens.
+    /// How the rate of an open loop changes from its first call on; empty where it is that of `load`. Where ramps are measured from
+    /// their beginning, the warm-up must be [agreed](WarmUp::Agreed) and have no length.
     pub ramps: Arc<[Ramp]>,
     /// Where calls are published as they end, for a view; `None` without one.
     pub live: Option<Arc<Live>>,
@@ -64,20 +64,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The slots of an open loop of `rate` and `arrivals` whose warm-up starts at `start`. Where the rate changes, that of the
-    /// warm-up is the one with which the first ramp begins, but at least a tenth of the one with which it ends.
+    /// The slots of an open loop of `rate` and `arrivals` that starts at `start`; of its ramps, if it has any.
     pub(super) fn schedule(&self, start: Instant, rate: Rate, arrivals: Arrivals) -> Schedule {
-        let Some(first) = self.ramps.first() else {
+        if self.ramps.is_empty() {
             return Schedule::new(start, rate, arrivals, self.seed, self.block);
-        };
-        let length = match self.warmup {
-            WarmUp::Agreed(agreed) => agreed.window_start.saturating_duration_since(start),
-            WarmUp::Settle(_) | WarmUp::Again(..) => Duration::ZERO,
-        };
-        let rate = first.from.max(first.to / 10).max(1);
-        let warm_up = Ramp { from: rate, to: rate, length };
-        let ramps = Ramps::new(std::iter::once(warm_up).chain(self.ramps.iter().copied()));
-        Schedule::along(start, ramps, arrivals, (self.seed, self.block))
+        }
+        Schedule::along(start, Ramps::new(self.ramps.iter().copied()), arrivals, (self.seed, self.block))
     }
 
     /// The calls of caller `number` of a closed loop, which differ from those of the others.

@@ -137,7 +137,8 @@ fn a_rate_that_changes_begins_with_the_window() {
         let clients: Vec<Arc<dyn Client>> = vec![Arc::new(client)];
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let length = Duration::from_millis(50);
-        let agreed = AgreedTimes::new(Instant::now(), Duration::from_millis(5));
+        let begin = Instant::now() + Duration::from_millis(5);
+        let agreed = AgreedTimes { warmup_start: begin, window_start: begin };
         let plan = Plan {
             ramps: [Ramp { from: 0, to: 2_000, length }].into(),
             warmup: WarmUp::Agreed(agreed),
@@ -148,7 +149,7 @@ fn a_rate_that_changes_begins_with_the_window() {
         let observed = runtime.block_on(run(&plan, driver, &clients, Box::new(|_| ()))).unwrap();
         assert_eq!((observed.counts.slots, observed.counts.right), (50, 50));
         // A fourth of them in the first half.
-        let middle = agreed.window_start + length / 2;
+        let middle = begin + length / 2;
         let early = observed.slots.iter().filter(|slot| **slot < middle).count();
         assert!((12..=13).contains(&early), "{early}");
         assert_eq!(observed.calls.len(), 50);

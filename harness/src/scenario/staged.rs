@@ -117,6 +117,7 @@ over = "1m 30s"
         let ramps: Vec<_> = timeline.ramps().iter().map(|ramp| (ramp.from, ramp.to)).collect();
         assert_eq!((ramps, timeline.length().as_secs()), (vec![(10, 100), (100, 100)], 92));
         assert_eq!(timeline.measurement().load.to_string(), "open:100:poisson");
+        assert_eq!(timeline.load_of_warm_up().to_string(), "open:10:poisson");
         assert_eq!(Plan::new(&scenario, &[0, 1]).unwrap().timelines()[0].runs(), 1);
         let text = toml::to_string(&scenario).unwrap();
         assert_eq!(Scenario::parse("copy", &text).unwrap(), scenario);

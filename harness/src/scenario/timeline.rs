@@ -238,8 +238,19 @@ impl Timeline {
     /// The load as an open loop: of stages, one with the highest rate.
     #[must_use]
     pub fn open_load(&self) -> Load {
-        let highest = self.ramps().iter().map(|ramp| ramp.from.max(ramp.to)).max();
-        let rate = highest.and_then(Rate::new).unwrap_or(Rate::ONE);
+        self.load_at(self.ramps().iter().map(|ramp| ramp.from.max(ramp.to)).max())
+    }
+
+    /// The load of the warm-up: of stages, one with the rate with which the first begins, but at least a tenth of the one with
+    /// which it ends.
+    #[must_use]
+    pub fn load_of_warm_up(&self) -> Load {
+        self.load_at(self.ramps().first().map(|ramp| ramp.from.max(ramp.to / 10)))
+    }
+
+    /// The load, or where it is in stages, one with this rate.
+    fn load_at(&self, rate: Option<u32>) -> Load {
+        let rate = rate.and_then(Rate::new).unwrap_or(Rate::ONE);
         self.load.unwrap_or(Load::Open(rate, self.arrivals.unwrap_or(Arrivals::Constant)))
     }
 

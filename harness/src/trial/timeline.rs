@@ -23,6 +23,8 @@ use crate::sys;
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// How long before the window opens the servers are asked for the calls that they have executed.
 const READING_LEAD: Duration = Duration::from_millis(1);
+/// The time between the last answer of the warm-up and the first call that counts.
+const OPENING_LEAD: Duration = Duration::from_millis(5);
 
 /// The broker of a timeline.
 pub enum TimelineBroker {
@@ -180,38 +182,45 @@ fn make_calls(
     let timeout = timeline.timeout.unwrap_or(context.scenario.timeout);
     runtime.block_on(async {
         let clients = location.connect(spec.stack, spec.connections.get(), timeout).await?;
-        let ramps = timeline.ramps();
-        // A rate that changes begins with the window, so it must be known when that opens.
-        let warmup = if ramps.is_empty() {
-            WarmUp::Settle(spec.times.warmup)
-        } else {
-            WarmUp::Agreed(AgreedTimes::new(Instant::now(), spec.times.warmup))
-        };
-        let live = context.live.cloned();
-        let _under_way = live.as_ref().map(|live| live.begin(spec.live_trial()));
-        let plan = load::Plan {
+        let warm_up = load::Plan {
             operation: spec.operation,
             own: context.scenario.own.calls(spec.operation, spec.stack, (context.seed, block)),
-            load: spec.load,
+            load: timeline.load_of_warm_up(),
             multiplexes: spec.stack.multiplexes,
-            warmup,
-            measure: spec.times.measure,
+            warmup: WarmUp::Settle(spec.times.warmup),
+            measure: Duration::ZERO,
             timeout: Some(timeout),
             numbers: context.scenario.numbers,
             seed: context.seed,
             block,
             interrupted: Arc::clone(context.interrupted),
             way: spec.way,
-            keeps_calls: true,
-            ramps: ramps.into(),
-            live: live.clone(),
+            keeps_calls: false,
+            ramps: Arc::default(),
+            live: None,
             in_flight: Arc::default(),
+        };
+        let failed = |source| TrialError::Load { stack, source };
+        // It ends with its last answer: what waits in a server that cannot keep up must not be there when the calls begin that
+        // count.
+        load::run(&warm_up, spec.stack.driver, &clients, Box::new(|_| ())).await.map_err(failed)?;
+        let live = context.live.cloned();
+        let _under_way = live.as_ref().map(|live| live.begin(spec.live_trial()));
+        let begin = Instant::now() + OPENING_LEAD;
+        let plan = load::Plan {
+            load: spec.load,
+            // The rate of a stage must be known when the window opens.
+            warmup: WarmUp::Agreed(AgreedTimes { warmup_start: begin, window_start: begin }),
+            measure: spec.times.measure,
+            keeps_calls: true,
+            ramps: timeline.ramps().into(),
+            live: live.clone(),
+            ..warm_up
         };
         let on_window = Box::new(move |window| {
             let _ = opened.send(window);
         });
-        let observed = load::run(&plan, spec.stack.driver, &clients, on_window).await;
-        observed.map_err(|source| TrialError::Load { stack, source })
+        load::run(&plan, spec.stack.driver, &clients, on_window).await.map_err(failed)
     })
 }
 

@@ -95,6 +95,21 @@ fn a_server_that_is_added_is_found_through_the_broker_only() {
 }
 
 #[test]
+fn calls_of_the_warm_up_do_not_wait_when_the_timeline_begins() {
+    let run = run_with(&["rest-hyper"], "1s", &[("900ms", "add-server")]);
+    // Twice as many calls as the server answers: those of the warm-up alone keep it busy for longer than the warm-up takes.
+    run.change_scenario(|text| {
+        let text = text.replace("warmup = \"10ms\"", "warmup = \"500ms\"");
+        let calls = "load = \"open:100:constant\"\nwork = \"sleep:20ms\"\nexecutor = \"threads:1\"";
+        text.replace("load = \"open:50:constant\"", calls).replace("connections = 2", "connections = 64")
+    });
+    finish(&mut run.command(&[])).with(0, &[]);
+    let result = result_of(&run, "rest-hyper", &[Action::AddServer]);
+    let early: u64 = result.bins.iter().take(5).filter_map(|bin| bin.answered).sum();
+    assert!(early > 0, "{:?}", result.bins);
+}
+
+#[test]
 fn a_broker_that_is_killed_and_started_again_loses_calls_and_serves_again() {
     let events = [("300ms", "kill-broker"), ("400ms", "start-broker")];
     // Enough for the broker to be back on a slow machine, too; what follows is not asserted.
