@@ -48,6 +48,18 @@ def handler(method):
     return grpc.unary_unary_rpc_method_handler(handle, request.FromString, Value.SerializeToString)
 
 
+def counting(method):
+    """Return the handler of the method whose result is a stream."""
+    def handle(request, context):
+        limit = from_message(request.limit)
+        if not isinstance(limit, int):
+            abort(context, "INVALID_ARGUMENTS", "count() takes an integer")
+        yield from map(to_message, range(limit))
+
+    request = message_factory.GetMessageClass(method.input_type)
+    return grpc.unary_stream_rpc_method_handler(handle, request.FromString, Value.SerializeToString)
+
+
 def abort(context, reason, error):
     """End the call with a status that has the kind of the error as its reason, as the servers of the suite do."""
     detail = any_pb2.Any()
@@ -68,6 +80,7 @@ for file in descriptor_pb2.FileDescriptorSet.FromString(arguments.definitions).f
 Value = message_factory.GetMessageClass(pool.FindMessageTypeByName("rpcbench.Value"))
 service = pool.FindServiceByName("rpcbench.Calculator")
 handlers = {method.name: handler(method) for method in service.methods if hasattr(methods, method.name.lower())}
+handlers["Count"] = counting(service.methods_by_name["Count"])
 
 # As many threads as in grpcio's examples. With SO_REUSEPORT, a second server at the port would go unnoticed.
 server = grpc.server(futures.ThreadPoolExecutor(max_workers=10), options=[

@@ -15,8 +15,17 @@ if not hasattr(inspect, "getargspec"):
 
 arguments = calculator.options(__doc__).parse_args()
 
+
+@zerorpc.stream
+def count(limit):
+    """Return the integers from 0 to limit - 1."""
+    return range(limit)
+
+
 # A greenlet that sleeps lets the others run; time.sleep would stop them all.
-server = zerorpc.Server(calculator.create(arguments, gevent.sleep))
+methods = calculator.create(arguments, gevent.sleep)
+methods.count = count
+server = zerorpc.Server(methods)
 server.bind("tcp://%s:%d" % arguments.listen)
 
 calculator.exit_on_request(arguments)

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use calculator::Method;
 
 use super::{Exit, Failure, Outcome, print};
-use crate::load::Steps;
+use crate::load::{STREAM, Steps};
 use crate::scenario::{BUILT_IN, Scenario, built_in};
 use crate::stacks::all;
 
@@ -56,6 +56,10 @@ pub(super) fn list(arguments: &Arguments) -> Outcome {
     );
     text.push_str("                     dependent:concurrent and dependent:batched make those that need no other's result\n");
     text.push_str("                     at the same time, and in one message\n");
+    let _ = writeln!(
+        text,
+        "  {STREAM:<18} Receive a stream of 100 items from gRPC and zerorpc; stream:1000 is one of 1,000."
+    );
     print(&text)?;
     Ok(Exit::Done)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use calculator::{Method, printable, shortened};
+use calculator::{printable, shortened};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -357,7 +357,7 @@ fn unique_name(method: &str, names: &mut BTreeSet<String>) -> String {
         }
     }
     let base: String = base.trim_matches(['_', '.', '-']).chars().take(MAX_NAME_CHARS).collect();
-    let is_taken = base == MIX || Method::from_name(&base).is_some();
+    let is_taken = base == MIX || base.parse::<crate::load::Operation>().is_ok();
     let base = match base.as_str() {
         "" => "method".to_owned(),
         _ if is_taken => format!("{PREFIX}{base}"),

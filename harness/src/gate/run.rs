@@ -179,7 +179,8 @@ impl Gate<'_> {
         let linked = Linked::new(&self.contestants, &mut self.rng, self.interrupted)?;
         let [base, new] = linked.contenders(&self.contestants);
         let mut all = vec![];
-        let stacks = self.stacks.iter().filter(|stack| counts::can_count(stack));
+        let operation = self.request.settings.operation;
+        let stacks = self.stacks.iter().filter(|stack| counts::can_count(stack, operation));
         let ends = CountedEnd::of(self.request.exchanged);
         for (stack, end) in stacks.flat_map(|stack| ends.iter().map(move |end| (*stack, *end))) {
             progress(&format!("counting the instructions of a call of {} at the {}", stack.name, end.name()));

@@ -125,6 +125,9 @@ impl GateSettings {
             if stack.needs_broker() && stack.transport.has_tls() {
                 return Err(("stacks", format!("{name}: the broker of a gate has no TLS")));
             }
+            if !self.operation.may_be_called_on(stack) {
+                return Err(("operation", format!("clients of {name} cannot call {}", self.operation)));
+            }
             if self.stacks[..index].contains(name) {
                 return Err(("stacks", format!("{name} is named twice")));
             }

@@ -16,6 +16,7 @@ mod own_name;
 mod plan;
 mod prepared;
 mod ramp;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod threads;
@@ -27,7 +28,7 @@ pub use caller::InFlight;
 pub use connection_use::ConnectionUse;
 pub use dependent::Steps;
 pub use kind::{Arrivals, Load, LoadParseError, Rate, share};
-pub use operation::{Operation, OperationParseError};
+pub use operation::{Operation, OperationParseError, STREAM};
 pub use own::{
     AnyValue, CallTextError, Expect, Generator, OwnCalls, OwnError, OwnOperation, OwnOperations, Variables,
     Verb, parse_call,
@@ -36,6 +37,7 @@ pub use own_name::{OwnName, OwnNameError};
 pub use plan::{MAX_IN_FLIGHT, Plan};
 pub use prepared::PreparedCall;
 pub use ramp::Ramp;
+pub use stream::StreamLength;
 pub use window::{AgreedTimes, WarmUp, Window, WindowCallback};
 
 use std::io;

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::dependent::Steps;
 use super::own_name::OwnName;
 use super::prepared::PreparedCall;
+use super::stream::{self, StreamLength};
 use crate::stacks::{Stack, hint, nearest, parse_size};
 
 /// Maximum payload of an `echo`.
@@ -32,9 +33,13 @@ const NOVA_MEDIAN_BYTES: f64 = 2_400.0;
 /// What stands for a size where the sizes are those of OpenStack's services.
 const NOVA: &str = "nova";
 
-/// A method of the calculator and, for `echo`, the payload; several calls that depend on each other; or an operation of one's own,
-/// which a scenario defines. Written `add`, `echo:1KiB`, or `echo:nova` for documents whose sizes are distributed as those of the
-/// messages of OpenStack's services; `dependent`; or `get_user`, or `mix` for all operations of a scenario.
+/// The name of an operation whose result is a stream, before its length.
+pub const STREAM: &str = "stream";
+
+/// A method of the calculator and, for `echo`, the payload; several calls that depend on each other; a call with a stream; or an
+/// operation of one's own, which a scenario defines. Written `add`, `echo:1KiB`, or `echo:nova` for documents whose sizes are
+/// distributed as those of the messages of OpenStack's services; `dependent`; `stream:1000`; or `get_user`, or `mix` for all
+/// operations of a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
@@ -47,6 +52,8 @@ enum Subject {
     Calculator(Method, Payload),
     /// Calls of the calculator, of which some need the results of others.
     Dependent(Steps),
+    /// A call whose result is a stream of this many items.
+    Stream(StreamLength),
     /// An operation of one's own, or all of a scenario.
     Own(OwnName),
 }
@@ -68,8 +75,8 @@ pub enum OperationParseError {
     /// There is no operation of that name.
     #[error(
         "unknown operation `{0}`{suggestion}; the operations are add, multiply, subtract, divide, hello, echo, echo:SIZE, for \
-         example echo:10KiB, echo:nova, and dependent",
-        suggestion = hint(nearest(.0, Method::ALL.iter().map(|method| method.name())))
+         example echo:10KiB, echo:nova, dependent, and stream:ITEMS, for example stream:1000",
+        suggestion = hint(nearest(.0.split(':').next().unwrap_or_default(), names()))
     )]
     Unknown(String),
     /// What follows `echo:` is not a size.
@@ -84,9 +91,19 @@ pub enum OperationParseError {
     /// What follows `dependent:` is not a way to make its calls.
     #[error("`{0}` is not an operation; write dependent, dependent:concurrent or dependent:batched")]
     Steps(String),
+    /// What follows `stream:` is not a number of items.
+    #[error(
+        "`{0}` is not a stream; write the number of its items, from 1 to 100,000, for example stream:1000"
+    )]
+    Items(String),
     /// Another operation than `echo` with a size.
-    #[error("`{0}` takes no size; only echo does, for example echo:10KiB")]
+    #[error("`{0}` has no payload; only echo has, for example echo:10KiB")]
     NoPayload(String),
+}
+
+/// The names of operations, without what may follow them.
+fn names() -> impl Iterator<Item = &'static str> {
+    Method::ALL.iter().map(|method| method.name()).chain([Steps::Sequential.name(), STREAM])
 }
 
 impl Operation {
@@ -118,26 +135,26 @@ impl Operation {
     pub fn own_name(self) -> Option<OwnName> {
         match self.0 {
             Subject::Own(name) => Some(name),
-            Subject::Calculator(..) | Subject::Dependent(_) => None,
+            Subject::Calculator(..) | Subject::Dependent(_) | Subject::Stream(_) => None,
         }
     }
 
-    /// The method of the calculator; `None` for several, and for an operation of one's own.
+    /// The method of the calculator; `None` for several, for a stream, and for an operation of one's own.
     #[must_use]
     pub fn method(self) -> Option<Method> {
         match self.0 {
             Subject::Calculator(method, _) => Some(method),
-            Subject::Dependent(_) | Subject::Own(_) => None,
+            Subject::Dependent(_) | Subject::Stream(_) | Subject::Own(_) => None,
         }
     }
 
-    /// The methods of the calculator that are called, each once; none for an operation of one's own.
+    /// The methods of the calculator with one result that are called, each once; none for an operation of one's own.
     #[must_use]
     pub fn methods(self) -> Vec<Method> {
         match self.0 {
             Subject::Calculator(method, _) => vec![method],
             Subject::Dependent(_) => Steps::methods(),
-            Subject::Own(_) => vec![],
+            Subject::Stream(_) | Subject::Own(_) => vec![],
         }
     }
 
@@ -146,16 +163,35 @@ impl Operation {
     pub fn steps(self) -> Option<Steps> {
         match self.0 {
             Subject::Dependent(steps) => Some(steps),
-            Subject::Calculator(..) | Subject::Own(_) => None,
+            Subject::Calculator(..) | Subject::Stream(_) | Subject::Own(_) => None,
         }
     }
 
-    /// The client that makes its calls over `client`: that one itself for an operation that is one call.
+    /// The length of the stream that the result is; `None` for other results.
+    #[must_use]
+    pub fn stream(self) -> Option<StreamLength> {
+        match self.0 {
+            Subject::Stream(length) => Some(length),
+            Subject::Calculator(..) | Subject::Dependent(_) | Subject::Own(_) => None,
+        }
+    }
+
+    /// Whether it is one request and one answer, whose bytes can be told apart.
+    #[must_use]
+    pub fn has_one_answer(self) -> bool {
+        match self.0 {
+            Subject::Calculator(..) | Subject::Own(_) => true,
+            Subject::Dependent(_) | Subject::Stream(_) => false,
+        }
+    }
+
+    /// The client that makes its calls over `client`: that one itself for an operation that is one call with one result.
     #[must_use]
     pub fn client(self, client: Arc<dyn Client>) -> Arc<dyn Client> {
-        match self.steps() {
-            Some(steps) => steps.over(client),
-            None => client,
+        match self.0 {
+            Subject::Dependent(steps) => steps.over(client),
+            Subject::Stream(_) => stream::over(client),
+            Subject::Calculator(..) | Subject::Own(_) => client,
         }
     }
 
@@ -168,6 +204,7 @@ impl Operation {
             Subject::Dependent(Steps::Sequential) => true,
             Subject::Dependent(Steps::Concurrent) => stack.multiplexes,
             Subject::Dependent(Steps::Batched) => stack.has_batches(),
+            Subject::Stream(_) => stack.has_streams(),
             Subject::Own(_) => stack.has_server() && !stack.protocol.is_floor(),
         }
     }
@@ -193,6 +230,7 @@ impl Operation {
             Subject::Calculator(_, Payload::Bytes(bytes)) => Some(bytes),
             Subject::Calculator(_, Payload::Arguments | Payload::Nova)
             | Subject::Dependent(_)
+            | Subject::Stream(_)
             | Subject::Own(_) => None,
         }
     }
@@ -216,6 +254,7 @@ impl Operation {
         let (method, payload) = match self.0 {
             Subject::Calculator(method, payload) => (method, payload),
             Subject::Dependent(steps) => return vec![PreparedCall::dependent(steps)],
+            Subject::Stream(length) => return vec![PreparedCall::stream(length)],
             Subject::Own(_) => return vec![],
         };
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -285,6 +324,11 @@ impl FromStr for Operation {
         if name == Steps::Sequential.name() {
             return Err(OperationParseError::Steps(text.to_owned()));
         }
+        if name == STREAM {
+            let length = size.map_or(Ok(StreamLength::default()), str::parse);
+            let length = length.map_err(|()| OperationParseError::Items(text.to_owned()))?;
+            return Ok(Operation(Subject::Stream(length)));
+        }
         let method = Method::from_name(name).ok_or_else(|| OperationParseError::Unknown(name.to_owned()))?;
         let operation = Operation(Subject::Calculator(method, Payload::Arguments));
         match (method, size) {
@@ -305,6 +349,7 @@ impl fmt::Display for Operation {
         let (method, payload) = match self.0 {
             Subject::Calculator(method, payload) => (method, payload),
             Subject::Dependent(steps) => return f.write_str(steps.name()),
+            Subject::Stream(length) => return write!(f, "{STREAM}:{length}"),
             Subject::Own(name) => return name.fmt(f),
         };
         f.write_str(method.name())?;

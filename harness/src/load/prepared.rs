@@ -4,6 +4,7 @@ use calculator::document::size;
 use calculator::{Calculator, Call, Service};
 
 use super::dependent::Steps;
+use super::stream::StreamLength;
 use crate::observe::Expectation;
 
 /// A call with what is expected of its answer.
@@ -26,6 +27,11 @@ impl PreparedCall {
     /// The call of a client that calculates in `steps`, with the calculator's result.
     pub(super) fn dependent(steps: Steps) -> Self {
         PreparedCall { call: Call::positional(steps.name(), []), expected: Steps::expected().into() }
+    }
+
+    /// The call of a client that receives a stream of this `length`, with the number of items that it counts.
+    pub(super) fn stream(length: StreamLength) -> Self {
+        PreparedCall { call: length.call(), expected: Expectation::Value(length.count()) }
     }
 
     /// The size in bytes of the arguments and of the expected result, independent of any encoding; see

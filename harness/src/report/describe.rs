@@ -28,11 +28,14 @@ pub(super) fn load(measurement: &Measurement) -> String {
     format!("{}, {callers}{connections}", operation_with_round_trips(measurement.operation))
 }
 
-/// The operation; for several calls, how often the client waits for an answer.
+/// The operation; for several calls, how often the client waits for an answer, and for a stream what it consists of.
 fn operation_with_round_trips(operation: Operation) -> String {
-    match operation.steps() {
-        Some(steps) => format!("{operation} ({} round trips)", steps.round_trips()),
-        None => operation.to_string(),
+    match (operation.steps(), operation.stream()) {
+        (Some(steps), _) => format!("{operation} ({} round trips)", steps.round_trips()),
+        (None, Some(length)) => {
+            format!("{operation} (a stream of {} items)", text::thousands(length.get().into()))
+        }
+        (None, None) => operation.to_string(),
     }
 }
 

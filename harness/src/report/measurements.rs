@@ -10,6 +10,7 @@ use super::spread::Spread;
 use super::stack_summary::StackSummary;
 use super::statements::{self, statement};
 use super::summary::MeasurementSummary;
+use super::text;
 use super::variants;
 use crate::load::Load;
 use crate::stacks::EVENT_FLOOR;
@@ -247,6 +248,7 @@ fn notes(stack: &StackSummary, summary: &MeasurementSummary) -> Vec<Note> {
     if stack.operation != summary.measurement.operation {
         notes.push(Note::Text(format!("calls {}", stack.operation)));
     }
+    notes.extend(per_item(stack).map(Note::Text));
     let obstacle = stack.capacity.and_then(|capacity| capacity.obstacle());
     if let Some(reason) = obstacle.filter(|_| !stack.kind.is_floor() && stack.valid > 0) {
         notes.push(Note::Text(format!("not ranked: {reason}")));
@@ -267,6 +269,17 @@ fn notes(stack: &StackSummary, summary: &MeasurementSummary) -> Vec<Note> {
         notes.push(Note::LeftOut { trials: *trials, reason: reason.to_owned() });
     }
     notes
+}
+
+/// What an item costs of calls whose results are streams: the request and the end of the stream are divided among the items.
+fn per_item(stack: &StackSummary) -> Option<String> {
+    let items = f64::from(stack.operation.stream()?.get());
+    let each = |of_call: f64| text::decimals(of_call / items);
+    let time = stack.p50.map(|p50| format!("{} µs", each(to_micros(p50.median))));
+    let bytes = stack.wire.as_ref().map(|wire| format!("{} B", each(wire.per_call.up + wire.per_call.down)));
+    let rate = stack.throughput.map(|calls| format!("{} items/s", text::thousands(calls.median * items)));
+    let parts: Vec<_> = [time, bytes, rate].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| format!("an item: {}", parts.join(", ")))
 }
 
 /// The remarks below the table: the noise, the headroom of the generator, and why there are no multiples of the floor.

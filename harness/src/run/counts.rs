@@ -54,10 +54,15 @@ impl CountError {
 }
 
 /// Whether the counts of `stack` are the same each time. A server behind a broker has a thread for its connection, and how often
-/// that is woken varies by more than what is to be found. A floor takes so few instructions that a wake-up more is a percent.
+/// that is woken varies by more than what is to be found. A floor takes so few instructions that a wake-up more is a percent. How many
+/// items of a stream are sent at a time varies.
 #[must_use]
-pub fn can_count(stack: &Stack) -> bool {
-    stack.has_server() && stack.reference().is_none() && !stack.needs_broker() && stack.role != Role::Floor
+pub fn can_count(stack: &Stack, operation: Operation) -> bool {
+    operation.stream().is_none()
+        && stack.has_server()
+        && stack.reference().is_none()
+        && !stack.needs_broker()
+        && stack.role != Role::Floor
 }
 
 /// Counts a call of `operation` at a server that is started as `server` says and addressed with `options`. Takes some seconds.

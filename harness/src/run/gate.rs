@@ -119,15 +119,17 @@ fn count(
     context: &TrialContext<'_>,
     progress: Progress<'_>,
 ) -> Result<Vec<CallCounts>, RunError> {
-    if !counts::can_count(stack) || context.targets.contains_key(stack.name) {
+    let operations = operations_of(plan, stack).into_iter();
+    let counted: Vec<_> = operations.filter(|operation| counts::can_count(stack, *operation)).collect();
+    if counted.is_empty() || context.targets.contains_key(stack.name) {
         return Ok(vec![]);
     }
     progress(Event::Counting(stack.name));
     let failed = |source: CountError| RunError::Count { stack: stack.name, source: Box::new(source) };
     let (options, destination) = context.first_server().of(stack, None);
     let server = ServerStart { options, ..ServerStart::of(stack) };
-    let operations = operations_of(plan, stack).into_iter();
-    operations
+    counted
+        .into_iter()
         .map(|operation| {
             counts::count(&server, &destination.options, operation, context.seed).map_err(failed)
         })

@@ -112,7 +112,7 @@ pub async fn count_prepared(
             (Some(opened), Some(now)) => !opened.has_the_sockets_of(now),
             _ => true,
         };
-        if series.is_uniform() || is_closed() {
+        if !caller.right || series.is_uniform() || is_closed() {
             break;
         }
     }
@@ -253,6 +253,9 @@ impl Caller<'_> {
         let mut last = ends.wait_until_quiet(pause).await;
         for _ in 0..CALLS {
             self.call().await;
+            if !self.right {
+                break;
+            }
             let now = ends.wait_until_quiet(pause).await;
             series.push(&last, &now);
             last = now;
@@ -309,8 +312,8 @@ impl Series {
     ) -> Option<Wire> {
         let usual = self.usual()?;
         let (from_client, to_client) = (*usual.first()?, *usual.last()?);
-        // The messages of several calls have no one anatomy.
-        let answer_of_one = answer.filter(|_| operation.steps().is_none());
+        // The messages of several calls, and those of a stream, have no one anatomy.
+        let answer_of_one = answer.filter(|_| operation.has_one_answer());
         let anatomy = answer_of_one.and_then(|answer| stack.anatomy(destination, call, answer).ok());
         // The answers of a foreign server are not known byte for byte.
         let [request, reply] = [anatomy.map(|a| a[0]), anatomy.map(|a| a[1]).filter(|_| server_is_ours)];
@@ -332,7 +335,9 @@ impl Series {
                 packets: segments as f64 / self.calls.len() as f64,
             }
         });
-        let (up, down) = (call.params.values().map(size).sum::<usize>(), answer.map_or(0, size));
+        // The answer of a stream is the number of its items; each of them is an integer, too.
+        let answers = operation.stream().map_or(1, |length| length.get() as usize);
+        let (up, down) = (call.params.values().map(size).sum::<usize>(), answers * answer.map_or(0, size));
         let beyond = |first: Flow, usual: u64| first.bytes.saturating_sub(usual) as f64;
         Some(Wire {
             stack: stack.name.to_owned(),

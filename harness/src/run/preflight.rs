@@ -1,5 +1,7 @@
 //! The inspection of a stack before it is measured: the conformance table, its bytes on the wire, its fairness facts.
 
+use std::time::Instant;
+
 use calculator::conformance::{self, Level, Outcome, Profile};
 use calculator::{ClientOptions, Deadline, Method};
 
@@ -10,7 +12,7 @@ use crate::run::fairness::{self, Observed};
 use crate::run::ledger;
 use crate::run::own_probe;
 use crate::stacks::{Stack, Way, negotiated};
-use crate::trial::{BrokerLocation, RunningServer, TrialContext, TrialError};
+use crate::trial::{BrokerLocation, RunningServer, ServerLocation, TrialContext, TrialError};
 
 /// The findings about a stack.
 pub struct Findings {
@@ -67,7 +69,7 @@ impl RequiredRows {
         required.peek().is_some() && required.all(Outcome::passed)
     }
 
-    /// Whether no row is required: no method of the calculator is measured.
+    /// Whether no row is required: no method of the calculator with one result is measured.
     fn is_empty(&self) -> bool {
         matches!(self, RequiredRows::Values(methods) if methods.is_empty())
     }
@@ -78,6 +80,32 @@ impl RequiredRows {
             RequiredRows::Values(methods) => methods,
         }
     }
+}
+
+/// Why the streams that are `measured` cannot be received, if they cannot: the table of conformance has none.
+///
+/// # Errors
+/// When the server cannot be reached.
+async fn refused_stream(
+    stack: &'static Stack,
+    measured: &Measured,
+    context: &TrialContext<'_>,
+    location: &ServerLocation,
+) -> Result<Option<String>, TrialError> {
+    let (timeout, numbers) = (context.scenario.timeout, context.scenario.numbers);
+    for operation in measured.operations.iter().filter(|operation| operation.stream().is_some()) {
+        let client = operation.client(location.connect_in(stack, Way::Call, timeout).await?);
+        for prepared in operation.prepare(context.seed) {
+            let call = client.call(&prepared.call);
+            let received = Deadline::new(timeout).within(Instant::now(), call).await;
+            if !prepared.expected.is_met_by(&received, numbers) {
+                let reason =
+                    received.map_or_else(|error| error.to_string(), |count| format!("{count:?} items"));
+                return Ok(Some(format!("`{operation}` does not get its stream: {reason}")));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// Starts the server of `stack`, checks it against the conformance table, of which it must pass the `required` rows, calls each of the
@@ -126,6 +154,10 @@ pub fn inspect(
             Ok(own) => (own, None),
             Err(refusal) => (vec![], Some(refusal)),
         };
+        let refusal = match refusal {
+            None if may_be_measured => refused_stream(stack, measured, context, location).await?,
+            refusal => refusal,
+        };
         may_be_measured &= refusal.is_none();
         let (mut wire, mut sockets, mut observed) = (vec![], vec![], Observed::default());
         let mut wire_of_ways = vec![];
@@ -146,8 +178,8 @@ pub fn inspect(
                 let counted =
                     ledger::count_prepared(Way::Call, stack, operation, prepared, timeout, numbers, &running)
                         .await?;
-                let is_one_call = operation.steps().is_none();
-                if let Some(wire) = counted.wire.as_ref().filter(|_| is_one_call && captured.is_none()) {
+                let is_wanted = operation.has_one_answer() && captured.is_none();
+                if let Some(wire) = counted.wire.as_ref().filter(|_| is_wanted) {
                     captured = capture::capture(stack, context, broker, &running, wire).await;
                 }
                 wire.extend(counted.wire);

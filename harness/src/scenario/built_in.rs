@@ -20,6 +20,7 @@ pub static BUILT_IN: &[(&str, &str)] = &[
     ("zerorpc-fast", include_str!("../../../scenarios/zerorpc-fast.toml")),
     ("grpc", include_str!("../../../scenarios/grpc.toml")),
     ("dependent", include_str!("../../../scenarios/dependent.toml")),
+    ("streams", include_str!("../../../scenarios/streams.toml")),
     ("connections", include_str!("../../../scenarios/connections.toml")),
     ("cold-call", include_str!("../../../scenarios/cold-call.toml")),
     ("claims", include_str!("../../../scenarios/claims.toml")),

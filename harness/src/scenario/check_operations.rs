@@ -28,6 +28,7 @@ pub(super) fn check_operations(scenario: &Scenario) -> Result<(), Mistake> {
         );
         return Err(Mistake::new(name, message));
     }
+    check_streams(scenario)?;
     for (operation, listed) in of_measurements.chain(of_timelines).chain(of_searches) {
         check_operation(scenario, operation)?;
         for name in if listed.is_empty() { &scenario.stacks } else { listed } {
@@ -45,10 +46,31 @@ pub(super) fn check_operations(scenario: &Scenario) -> Result<(), Mistake> {
         .chain(scenario.codecs.iter().map(|it| ("a codec", it.operation)));
     for (what, operation) in of_calculator {
         check_operation(scenario, operation)?;
-        if operation.own_name().is_some() || operation.steps().is_some() {
+        if operation.own_name().is_some() || !operation.has_one_answer() {
             let message =
                 format!("{what} takes an operation of the calculator that is one call, not `{operation}`");
             return Err(Mistake::new(&operation.to_string(), message));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that nothing is asked of streams that servers do for calls with one result only.
+fn check_streams(scenario: &Scenario) -> Result<(), Mistake> {
+    let of_measurements = scenario
+        .measurements
+        .iter()
+        .map(|it| (&it.name, it.operation, it.executor.is_some() || it.work.is_some() || it.slow.is_some()));
+    let of_timelines = scenario
+        .timelines
+        .iter()
+        .map(|it| (&it.name, it.operation, it.executor.is_some() || it.work.is_some()));
+    for (name, operation, has_handlers) in of_measurements.chain(of_timelines) {
+        if operation.stream().is_some() && has_handlers {
+            let message = format!(
+                "`{name}` receives streams, whose items no handler makes: leave out `executor`, `work` and `slow`"
+            );
+            return Err(Mistake::new(name, message));
         }
     }
     Ok(())

@@ -139,8 +139,9 @@ pub struct Measurement {
     /// The operation to call: `add`, `multiply`, `subtract`, `divide`, `hello`, or `echo` with the size of its payload, up
     /// to `echo:1MiB`. `echo:nova` calls with documents of many sizes, distributed as those of the messages of OpenStack's
     /// services. `dependent` is six calls of which some need the results of others, one after another;
-    /// `dependent:concurrent` and `dependent:batched` make those that need none at the same time, or in one message. Or the
-    /// name of an `[[operation]]` of the scenario, or `mix` for all of them.
+    /// `dependent:concurrent` and `dependent:batched` make those that need none at the same time, or in one message.
+    /// `stream:1000` is a call of gRPC or zerorpc whose result is a stream of 1,000 items. Or the name of an `[[operation]]` of the
+    /// scenario, or `mix` for all of them.
     #[schemars(example = &"echo:10KiB")]
     pub operation: Operation,
     /// How clients send. Only calls have an answer. For other ways, the latency is the time until the client may

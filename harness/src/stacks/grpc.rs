@@ -80,6 +80,10 @@ impl Protocol for Grpc {
         true
     }
 
+    fn has_streams(&self) -> bool {
+        true
+    }
+
     /// The minimal client has the messages of the calculator only.
     fn method_obstacle(&self, stack: &Stack, method: &str) -> Option<String> {
         let is_known = grpc::method_path(method).is_ok() || stack.base_name() == self.name();

@@ -129,6 +129,12 @@ pub trait Protocol: Send + Sync {
         false
     }
 
+    /// Whether the result of a call can be a stream ([`Client::call_stream`]), and all servers have
+    /// [`COUNT`](calculator::stream::COUNT).
+    fn has_streams(&self) -> bool {
+        false
+    }
+
     /// Whether a call can be an HTTP request with a verb and a path, as [`rest::RequestHead`] writes it.
     fn has_requests(&self) -> bool {
         false
@@ -406,6 +412,12 @@ impl Stack {
     #[must_use]
     pub fn has_batches(&self) -> bool {
         matches!(self.served_by, ServedBy::Own(_)) && self.protocol.has_batches()
+    }
+
+    /// Whether the result of a call can be a stream.
+    #[must_use]
+    pub fn has_streams(&self) -> bool {
+        self.has_server() && self.protocol.has_streams()
     }
 
     /// Whether the executor of the server's handlers can be chosen. A reference implementation has its own, and a floor with

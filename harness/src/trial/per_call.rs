@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind};
+use calculator::{
+    BatchFuture, Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, OnItem, StreamFuture,
+};
 
 use super::error::TrialError;
 use super::server::ServerLocation;
@@ -88,17 +90,39 @@ impl PerCallClient {
     }
 }
 
+impl PerCallClient {
+    /// A connection for one call. Dropping it closes it; protocols with a farewell send that in the background.
+    async fn open(&self) -> Result<Arc<dyn Client>, CallError> {
+        self.budget.take()?;
+        self.stack.connect(self.location.destination.clone(), self.options.clone()).await
+    }
+}
+
 impl Client for PerCallClient {
     /// Any number of calls may be in flight, each over a separate connection.
     fn call<'a>(&'a self, call: &'a Call) -> CallFuture<'a> {
-        Box::pin(async move {
-            self.budget.take()?;
-            let destination = self.location.destination.clone();
-            let connection = self.stack.connect(destination, self.options.clone()).await?;
-            // Dropping it closes it. Protocols with a farewell send that in the background.
-            connection.call(call).await
-        })
+        Box::pin(async move { self.open().await?.call(call).await })
     }
+
+    fn call_batch<'a>(&'a self, calls: &'a [Call]) -> Option<BatchFuture<'a>> {
+        let sent = async move {
+            let connection = self.open().await?;
+            connection.call_batch(calls).ok_or_else(|| lacks("batches"))?.await
+        };
+        Some(Box::pin(sent))
+    }
+
+    fn call_stream<'a>(&'a self, call: &'a Call, on_item: OnItem<'a>) -> Option<StreamFuture<'a>> {
+        let received = async move {
+            let connection = self.open().await?;
+            connection.call_stream(call, on_item).ok_or_else(|| lacks("streams"))?.await
+        };
+        Some(Box::pin(received))
+    }
+}
+
+fn lacks(what: &str) -> CallError {
+    CallError::new(ErrorKind::InvalidArguments, format!("there are no {what}"))
 }
 
 #[cfg(test)]

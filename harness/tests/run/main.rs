@@ -27,6 +27,7 @@ mod saving;
 mod scenarios;
 mod servers;
 mod signals;
+mod streams;
 mod timelines;
 mod topologies;
 mod transports;

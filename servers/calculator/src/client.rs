@@ -17,6 +17,12 @@ pub type CallFuture<'a> = Pin<Box<dyn Future<Output = Result<Value, CallError>> 
 pub type BatchFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Vec<Result<Value, CallError>>, CallError>> + Send + 'a>>;
 
+/// What is called with each item of a stream as it arrives. An error of it abandons the call, and is the error of the call.
+pub type OnItem<'a> = &'a mut (dyn FnMut(Value) -> Result<(), CallError> + Send);
+
+/// The future of a call whose result is a stream. It ends with the stream.
+pub type StreamFuture<'a> = Pin<Box<dyn Future<Output = Result<(), CallError>> + Send + 'a>>;
+
 /// A client with one connection. Whether it supports several calls in flight at a time depends on the implementation.
 pub trait Client: Send + Sync {
     /// Encodes `call`, sends it, waits for the reply and decodes it.
@@ -31,6 +37,12 @@ pub trait Client: Send + Sync {
     /// Sends `calls` in one message and waits for their results, if the protocol has such messages: batches in JSON-RPC,
     /// `system.multicall` in XML-RPC. `None` where it has none. The future fails if the message as a whole does.
     fn call_batch<'a>(&'a self, _calls: &'a [Call]) -> Option<BatchFuture<'a>> {
+        None
+    }
+
+    /// Makes `call`, whose result is a stream, and gives its items to `on_item`, if the protocol has streams. `None` where it
+    /// has none. The future fails where [`call`](Self::call) would, and with the error that ends the stream.
+    fn call_stream<'a>(&'a self, _call: &'a Call, _on_item: OnItem<'a>) -> Option<StreamFuture<'a>> {
         None
     }
 }

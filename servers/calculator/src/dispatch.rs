@@ -100,10 +100,15 @@ impl Dispatcher {
         &*self.inner.service
     }
 
-    /// The number of calls dispatched so far.
+    /// The number of calls dispatched so far, and of streams that were [counted](Self::count_stream).
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.inner.calls.load(Ordering::Relaxed)
+    }
+
+    /// Counts a call whose result is a stream: protocols open streams themselves.
+    pub fn count_stream(&self) {
+        self.inner.calls.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Enables or disables the configured faults. They are enabled initially.

@@ -23,12 +23,13 @@ pub mod python_json;
 mod service;
 #[cfg(any(test, feature = "proptest"))]
 pub mod strategies;
+pub mod stream;
 mod time;
 mod value;
 mod work;
 
 pub use call::{Call, Method, NumberedArguments, Params};
-pub use client::{BatchFuture, CallFuture, Client, ClientOptions, Deadline};
+pub use client::{BatchFuture, CallFuture, Client, ClientOptions, Deadline, OnItem, StreamFuture};
 pub use dispatch::{Dispatcher, Executor, ExecutorParseError};
 pub use duration::{DurationParseError, parse_duration, parse_duration_above_zero};
 pub use error::{CallError, ErrorKind, Remote};

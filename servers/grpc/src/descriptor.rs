@@ -1,5 +1,6 @@
 //! The description of a service as Protocol Buffers describe one, for server reflection.
 
+use calculator::stream::COUNT;
 use calculator::{MethodInfo, Service};
 use prost::Message;
 use prost_types::field_descriptor_proto::{Label, Type};
@@ -15,17 +16,13 @@ use crate::wire::field;
 /// The name of the file.
 const FILE: &str = "calculator.proto";
 
-/// A method of every server, whose replies are a stream: the integers from 0 up to, and without, the limit.
-pub(crate) const COUNT: MethodInfo =
-    MethodInfo { name: "count", params: &["limit"], doc: "Return the integers from 0 to limit - 1." };
-
 /// The definitions of [`file_set`] as an encoded message, which is how programs in other languages read them.
 #[must_use]
 pub fn encoded(service: &dyn Service) -> Vec<u8> {
     file_set(service).encode_to_vec()
 }
 
-/// The definitions of the methods of `service` and of `Count`, and of their messages. For the calculator they are those of
+/// The definitions of the methods of `service` and of [`COUNT`], and of their messages. For the calculator they are those of
 /// `proto/calculator.proto`.
 #[must_use]
 pub fn file_set(service: &dyn Service) -> FileDescriptorSet {

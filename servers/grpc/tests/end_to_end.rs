@@ -13,7 +13,7 @@ use calculator::{
     Calculator, Call, CallError, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults, Limits,
     MethodInfo, Params, Service, Value,
 };
-use common::{CLIENTS, Running, add, call, connect, connect_with, dispatcher};
+use common::{CLIENTS, Running, add, call, connect, connect_with, dispatcher, receive};
 use grpc::Server;
 use net::Endpoint;
 use tokio_util::sync::CancellationToken;
@@ -141,6 +141,36 @@ async fn a_stream_of_replies_is_not_taken_for_one_result() {
             assert!(matches!(error.kind, ErrorKind::Malformed | ErrorKind::Internal), "{name}: {error}");
         }
         assert_eq!(add(&*client).await, Ok(5.into()));
+    }
+}
+
+#[tokio::test]
+async fn a_stream_has_all_its_items_at_their_places() {
+    let server = Running::calculator().await;
+    for name in CLIENTS {
+        let client = connect(name, &server.url).await;
+        for limit in [0, 1, 2, 100_000] {
+            let items = receive(&*client, &call("count", [limit.into()])).await;
+            assert!(items == Ok((0..limit).map(Value::Int).collect()), "{name} {limit}");
+        }
+        // A method with one result is a stream of one item.
+        assert_eq!(receive(&*client, &call("add", [2.into(), 3.into()])).await, Ok(vec![Value::Int(5)]));
+        for (wrong, kind) in [
+            (call("count", ["3".into()]), ErrorKind::InvalidArguments),
+            (call("count", []), ErrorKind::InvalidArguments),
+            (call("nothing", []), ErrorKind::UnknownMethod),
+        ] {
+            assert_eq!(receive(&*client, &wrong).await.unwrap_err().kind, kind, "{name}: {wrong:?}");
+        }
+        let mut seen = 0;
+        let mut until_ten = |_| {
+            seen += 1;
+            if seen < 10 { Ok(()) } else { Err(CallError::new(ErrorKind::Malformed, "enough")) }
+        };
+        let endless = call("count", [i64::MAX.into()]);
+        let ended = client.call_stream(&endless, &mut until_ten).unwrap().await;
+        assert_eq!((ended.unwrap_err().message.as_ref(), seen), ("enough", 10), "{name}");
+        assert_eq!(add(&*client).await, Ok(5.into()), "{name}");
     }
 }
 

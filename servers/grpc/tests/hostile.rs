@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use calculator::{ClientOptions, ErrorKind, Limits, Value};
-use common::{CLIENTS, Running, add, connect};
+use common::{CLIENTS, Running, add, connect, receive};
 use differential::Mutator;
 use http::{Request, Response, StatusCode};
 use peer::{Frame, Peer, frame, headers, http2};
@@ -287,7 +287,7 @@ fn five() -> Vec<u8> {
     .concat()
 }
 
-async fn mutated_replies(client: &str) {
+async fn mutated_replies(client: &str, is_stream: bool) {
     let mut mutator =
         Mutator::new(1, vec![five()], &[b"\x00\x0bgrpc-status\x013", b"\0\0\0\x04\x01\0\0\0\0"]);
     let mut first = true;
@@ -298,10 +298,11 @@ async fn mutated_replies(client: &str) {
         // Connecting fails if the reply is no HTTP/2 at all.
         let options = ClientOptions { timeout: Duration::from_secs(60), ..ClientOptions::default() };
         let outcome = match common::connect_with(client, &url, &options).await {
-            Ok(client) => add(&*client).await,
+            Ok(client) if is_stream => receive(&*client, &common::call("add", [2.into(), 3.into()])).await,
+            Ok(client) => add(&*client).await.map(|value| vec![value]),
             Err(error) => Err(error),
         };
-        assert!(i > 0 || outcome == Ok(Value::Int(5)), "{outcome:?}");
+        assert!(i > 0 || outcome == Ok(vec![Value::Int(5)]), "{outcome:?}");
         match outcome {
             Ok(_) => right += 1,
             Err(error) => {
@@ -316,12 +317,17 @@ async fn mutated_replies(client: &str) {
 
 #[tokio::test]
 async fn ten_thousand_mutated_replies_are_reported_by_tonic() {
-    mutated_replies("tonic").await;
+    mutated_replies("tonic", false).await;
 }
 
 #[tokio::test]
 async fn ten_thousand_mutated_replies_are_reported_by_h2() {
-    mutated_replies("h2").await;
+    mutated_replies("h2", false).await;
+}
+
+#[tokio::test]
+async fn ten_thousand_mutated_streams_are_reported_by_h2() {
+    mutated_replies("h2", true).await;
 }
 
 /// Reads from `stream` until it has sent `bytes`.
@@ -408,6 +414,7 @@ async fn server_with(reply: Reply) -> String {
 async fn replies_that_are_not_of_the_protocol_are_reported() {
     const GRPC: &[(&str, &str)] = &[("content-type", "application/grpc")];
     const FIVE: &[u8] = b"\0\0\0\0\x02\x18\x0a";
+    const CUT_SHORT: &[u8] = b"\0\0\0\0\x02\x18";
     const OK: Option<&[(&str, &str)]> = Some(&[("grpc-status", "0")]);
     use ErrorKind::{Internal, InvalidArguments, Malformed, TooLarge, Undeliverable, UnknownMethod};
     let cases: &[(Reply, &[ErrorKind])] = &[
@@ -415,7 +422,7 @@ async fn replies_that_are_not_of_the_protocol_are_reported() {
         ((200, GRPC, FIVE, None), &[Malformed, Internal]),
         ((200, GRPC, FIVE, Some(&[("x", "y")])), &[Malformed, Internal]),
         ((200, GRPC, b"", OK), &[Malformed, Internal]),
-        ((200, GRPC, b"\0\0\0\0\x02\x18", OK), &[Malformed, Internal]),
+        ((200, GRPC, CUT_SHORT, OK), &[Malformed, Internal]),
         ((200, GRPC, b"\0\0\0\0\x02\xff\xff", OK), &[Malformed]),
         ((200, GRPC, b"\0\0\0\0\0", OK), &[Malformed]),
         ((200, GRPC, b"\x01\0\0\0\x02\x18\x0a", OK), &[Malformed, Internal]),
@@ -437,6 +444,20 @@ async fn replies_that_are_not_of_the_protocol_are_reported() {
         for client in CLIENTS {
             let error = add(&*connect(client, &url).await).await.unwrap_err();
             assert!(kinds.contains(&error.kind), "{client} {reply:?}: {error}");
+        }
+        // Without an item, a stream is empty.
+        if reply.2.is_empty() && reply.3 == OK {
+            continue;
+        }
+        for client in CLIENTS {
+            let received = receive(&*connect(client, &url).await, &common::call("count", [1.into()])).await;
+            // tonic takes a message that is cut short for the end of the stream. Users see it by the number of items.
+            if client == "tonic" && reply.2 == CUT_SHORT && reply.3 == OK {
+                assert_eq!(received, Ok(vec![]));
+                continue;
+            }
+            let is_reported = received.as_ref().is_err_and(|error| kinds.contains(&error.kind));
+            assert!(is_reported, "{client} {reply:?} as a stream: {received:?}");
         }
     }
     let url = server_with((200, GRPC, FIVE, OK)).await;

@@ -24,5 +24,5 @@ pub use client::{DEFAULT_SLOTS, Items, Reply, ZerorpcClient};
 pub use heartbeat::{DEFAULT_PERIOD, HeartbeatPeriod};
 pub use library::Library;
 pub use server::{Server, ServerOptions};
-pub use streams::{Streams, ValueStream};
+pub use streams::{CalculatorStreams, Streams, ValueStream};
 pub use url::{SCHEMES, parse_url, url_of};

@@ -8,11 +8,11 @@ mod common;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use calculator::{Call, Client, ClientOptions, ErrorKind, Value};
+use calculator::{Call, CallError, Client, ClientOptions, ErrorKind, Value};
 use common::{CountingStreams, Peer, Running, TIMEOUT, calculator, open};
 use futures_util::StreamExt;
 use net::Endpoint;
-use zerorpc::{Reply, Server, ServerOptions, ZerorpcClient};
+use zerorpc::{CalculatorStreams, Reply, Server, ServerOptions, ZerorpcClient};
 
 async fn serve(streams: CountingStreams, options: ServerOptions) -> Running {
     let dispatcher = calculator();
@@ -34,6 +34,33 @@ async fn streams_of_any_length_are_complete_with_any_number_of_slots() {
             assert!(ahead <= slots + 3, "{ahead} items were produced ahead with {slots} slots");
         }
         assert!(items.next().await.is_none() && items.next().await.is_none());
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_calculators_stream_is_received_with_any_credit() {
+    let (dispatcher, options) = (calculator(), ServerOptions::default());
+    let server = Server::bind(&Endpoint::loopback(), dispatcher.clone(), options).await.unwrap();
+    let server = Running::run(server.with_streams(CalculatorStreams), dispatcher);
+    for slots in [0, 1, 2, 100, 10_000] {
+        let client = server.client().await.with_slots(slots);
+        let mut items = vec![];
+        let mut on_item = |item| {
+            items.push(item);
+            Ok(())
+        };
+        let call = Call::positional("count", [Value::Int(1_000)]);
+        client.call_stream(&call, &mut on_item).unwrap().await.unwrap();
+        assert!(items == (0..1_000).map(Value::Int).collect::<Vec<_>>(), "{slots}");
+
+        let kind =
+            async |call: Call| client.call_stream(&call, &mut |_| Ok(())).unwrap().await.unwrap_err().kind;
+        assert_eq!(kind(Call::positional("count", ["3".into()])).await, ErrorKind::InvalidArguments);
+        assert_eq!(kind(Call::positional("add", [2.into(), 3.into()])).await, ErrorKind::Malformed);
+        let call = Call::positional("count", [i64::MAX.into()]);
+        let enough = &mut |_| Err(CallError::new(ErrorKind::Internal, "enough"));
+        assert_eq!(client.call_stream(&call, enough).unwrap().await.unwrap_err().message, "enough");
     }
     server.stop().await;
 }

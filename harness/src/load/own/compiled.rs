@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use calculator::{Call, ErrorKind, Method, Params, Text, Value};
+use calculator::{Call, ErrorKind, Params, Text, Value};
 use http_layer::Headers;
 use http_layer::http::{HeaderName, HeaderValue};
 use rand_chacha::ChaCha8Rng;
 use rest::RequestHead;
 
+use super::super::operation::Operation;
 use super::super::own_name::OwnName;
 use super::super::prepared::PreparedCall;
 use super::definition::{AnyValue, Expect, OwnOperation, Variables, Verb};
@@ -97,7 +98,7 @@ impl Compiled {
         if *name == OwnName::MIX {
             return mistake("name", "`mix` stands for all operations of a scenario; choose another name");
         }
-        if Method::from_name(name.as_str()).is_some() {
+        if name.as_str().parse::<Operation>().is_ok() {
             let message = format!(
                 "`{name}` is an operation of the calculator; choose another name, and give the `method`"
             );

@@ -1,8 +1,9 @@
 //! Calls as they are written on a command line: `get_user(7)`, `get_user(id=7)` or `GET /users/7`.
 
-use calculator::{Method, Text, Value};
+use calculator::{Text, Value};
 use serde_json::Deserializer;
 
+use super::super::operation::Operation;
 use super::super::own_name::OwnName;
 use super::definition::{AnyValue, OwnOperation, Verb};
 use super::template::is_name;
@@ -111,7 +112,7 @@ fn own_name(text: &str) -> Result<OwnName, String> {
         }
     }
     let name = name.trim_end_matches('-');
-    let is_taken = name == OwnName::MIX.as_str() || name.is_empty() || Method::from_name(name).is_some();
+    let is_taken = name == OwnName::MIX.as_str() || name.is_empty() || name.parse::<Operation>().is_ok();
     let name =
         if is_taken { format!("call-{name}").trim_end_matches('-').to_owned() } else { name.to_owned() };
     OwnName::new(&name).map_err(|error| error.to_string())

@@ -1,6 +1,6 @@
 //! A client of the calculator, and of every other service that its server describes.
 
-use calculator::{Call, CallError, CallFuture, Client, ClientOptions};
+use calculator::{Call, CallError, CallFuture, Client, ClientOptions, OnItem, StreamFuture};
 use net::TlsSettings;
 
 use super::reflected::ReflectedClient;
@@ -35,5 +35,9 @@ impl AnyClient {
 impl Client for AnyClient {
     fn call<'a>(&'a self, call: &'a Call) -> CallFuture<'a> {
         if call.method.contains('/') { Box::pin(self.reflected.only(call)) } else { self.typed.call(call) }
+    }
+
+    fn call_stream<'a>(&'a self, call: &'a Call, on_item: OnItem<'a>) -> Option<StreamFuture<'a>> {
+        self.typed.call_stream(call, on_item)
     }
 }

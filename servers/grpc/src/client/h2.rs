@@ -4,7 +4,10 @@ use std::io;
 
 use ::h2::client::{self, SendRequest};
 use bytes::Bytes;
-use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Limits, Value};
+use calculator::{
+    Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Limits, OnItem, StreamFuture, Value,
+};
+use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use net::{Address, TlsConnector, TlsSettings, Trust};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -13,7 +16,7 @@ use tokio::task::JoinSet;
 
 use super::{Targets, not_connected_in, parse_url, scheme_of, tls_of, unreachable, unusable};
 use crate::headers::{GRPC, is_grpc, read_status};
-use crate::wire::{self, MessageReader};
+use crate::wire::{self, MessageReader, MessageSplitter};
 use crate::{status, timeout};
 
 /// The flow-control windows of hyper's clients, and thus of tonic's.
@@ -133,7 +136,8 @@ impl H2Client {
         self.open(&mut connections).await?.ready().await.map_err(|error| lost(&error))
     }
 
-    async fn exchange(&self, call: &Call) -> Result<Value, CallError> {
+    /// Sends `call`, and waits for the head of the response.
+    async fn send(&self, call: &Call) -> Result<Response<::h2::RecvStream>, CallError> {
         let message = wire::framed(&wire::encode_arguments(call)?)
             .map_err(|error| CallError::new(ErrorKind::TooLarge, error.to_string()))?;
         let mut request = Request::new(());
@@ -145,13 +149,25 @@ impl H2Client {
         let mut sender = self.sender().await?;
         let (response, mut body) = sender.send_request(request, false).map_err(|error| lost(&error))?;
         body.send_data(message, true).map_err(|error| lost(&error))?;
-        read_reply(response.await.map_err(|error| lost(&error))?, &self.options.limits).await
+        response.await.map_err(|error| lost(&error))
+    }
+
+    async fn exchange(&self, call: &Call) -> Result<Value, CallError> {
+        read_reply(self.send(call).await?, &self.options.limits).await
+    }
+
+    async fn read_stream(&self, call: &Call, on_item: OnItem<'_>) -> Result<(), CallError> {
+        read_replies(self.send(call).await?, &self.options.limits, on_item).await
     }
 }
 
 impl Client for H2Client {
     fn call<'a>(&'a self, call: &'a Call) -> CallFuture<'a> {
         Box::pin(self.exchange(call))
+    }
+
+    fn call_stream<'a>(&'a self, call: &'a Call, on_item: OnItem<'a>) -> Option<StreamFuture<'a>> {
+        Some(Box::pin(self.read_stream(call, on_item)))
     }
 }
 
@@ -178,10 +194,44 @@ fn malformed(reason: impl std::fmt::Display) -> CallError {
 /// Reads the message and the status of a response.
 async fn read_reply(response: Response<::h2::RecvStream>, limits: &Limits) -> Result<Value, CallError> {
     let (head, mut body) = response.into_parts();
-    // Without a message, the headers are also the trailers.
-    if let Some(status) = read_status(&head.headers) {
-        status?;
+    if is_over(&head)? {
         return Err(malformed("it has no message"));
+    }
+    let mut reader = MessageReader::new(limits.max_body);
+    while let Some(chunk) = next_chunk(&mut body).await? {
+        reader.push(&chunk).map_err(frame_error)?;
+    }
+    read_trailers(&mut body).await?;
+    let message = reader.finish().map_err(frame_error)?.ok_or_else(|| malformed("it has no message"))?;
+    Ok(wire::decode_value(message, limits)?)
+}
+
+/// Reads the messages and the status of a response.
+async fn read_replies(
+    response: Response<::h2::RecvStream>,
+    limits: &Limits,
+    on_item: OnItem<'_>,
+) -> Result<(), CallError> {
+    let (head, mut body) = response.into_parts();
+    if is_over(&head)? {
+        return Ok(());
+    }
+    let mut messages = MessageSplitter::new(limits.max_body);
+    while let Some(chunk) = next_chunk(&mut body).await? {
+        let mut rest = &chunk[..];
+        while let Some(message) = messages.next_message(&mut rest).map_err(frame_error)? {
+            on_item(wire::decode_value(message, limits)?)?;
+        }
+    }
+    read_trailers(&mut body).await?;
+    messages.finish().map_err(frame_error)
+}
+
+/// Checks the head of a response. Whether it is the whole of a response without an error: without a message, the headers are
+/// also the trailers.
+fn is_over(head: &Parts) -> Result<bool, CallError> {
+    if let Some(status) = read_status(&head.headers) {
+        return status.map(|()| true);
     }
     if head.status != StatusCode::OK {
         let message = format!("the server answered with the HTTP status {}", head.status);
@@ -190,17 +240,21 @@ async fn read_reply(response: Response<::h2::RecvStream>, limits: &Limits) -> Re
     if !is_grpc(&head.headers) {
         return Err(malformed("its content-type is another one"));
     }
-    let mut reader = MessageReader::new(limits.max_body);
-    while let Some(chunk) = body.data().await {
-        let chunk = chunk.map_err(|error| lost(&error))?;
-        // Of a connection that has ended in the meantime, the window does not matter.
-        let _ = body.flow_control().release_capacity(chunk.len());
-        reader.push(&chunk).map_err(frame_error)?;
-    }
+    Ok(false)
+}
+
+/// The next bytes of a body, which the server may then follow with as many others.
+async fn next_chunk(body: &mut ::h2::RecvStream) -> Result<Option<Bytes>, CallError> {
+    let Some(chunk) = body.data().await else { return Ok(None) };
+    let chunk = chunk.map_err(|error| lost(&error))?;
+    // Of a connection that has ended in the meantime, the window does not matter.
+    let _ = body.flow_control().release_capacity(chunk.len());
+    Ok(Some(chunk))
+}
+
+async fn read_trailers(body: &mut ::h2::RecvStream) -> Result<(), CallError> {
     let trailers = body.trailers().await.map_err(|error| lost(&error))?.unwrap_or_default();
-    read_status(&trailers).ok_or_else(|| malformed("it has no grpc-status"))??;
-    let message = reader.finish().map_err(frame_error)?.ok_or_else(|| malformed("it has no message"))?;
-    Ok(wire::decode_value(message, limits)?)
+    read_status(&trailers).ok_or_else(|| malformed("it has no grpc-status"))?
 }
 
 fn frame_error(error: wire::FrameError) -> CallError {

@@ -11,7 +11,10 @@ use ::tonic::metadata::AsciiMetadataValue;
 use ::tonic::transport::Endpoint;
 use ::tonic::{Request, Response, Status};
 use bytes::Bytes;
-use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Limits, Method, Value};
+use calculator::{
+    Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Limits, Method, OnItem, StreamFuture,
+    Value,
+};
 use http::Uri;
 use http::uri::PathAndQuery;
 use hyper_util::rt::TokioIo;
@@ -67,13 +70,19 @@ impl TonicClient {
         self.grpc.clone()
     }
 
-    async fn exchange(&self, call: &Call) -> Result<Value, CallError> {
+    /// A channel that is ready, with the request of `call` and its path.
+    async fn prepare(&self, call: &Call) -> Result<Prepared, CallError> {
         let mut request = Request::new(wire::encode_arguments(call)?);
         request.metadata_mut().insert(timeout::HEADER, self.timeout.clone());
         let path = self.paths.of(call, path)?;
         // Channels are cloned for each call: a clone is a handle.
         let mut grpc = self.grpc.clone();
         grpc.ready().await.map_err(|error| status::client_error(&Status::from_error(error.into())))?;
+        Ok((grpc, request, path))
+    }
+
+    async fn exchange(&self, call: &Call) -> Result<Value, CallError> {
+        let (mut grpc, request, path) = self.prepare(call).await?;
         let reply = match Method::from_name(&call.method) {
             Some(_) => grpc.unary(request, path, Encoded).await.map(Response::into_inner),
             None => only_reply(&mut grpc, request, path).await,
@@ -81,7 +90,20 @@ impl TonicClient {
         let reply = reply.map_err(|status| status::client_error(&status))?;
         Ok(wire::decode_value(&reply, &self.limits)?)
     }
+
+    async fn read_stream(&self, call: &Call, on_item: OnItem<'_>) -> Result<(), CallError> {
+        let (mut grpc, request, path) = self.prepare(call).await?;
+        let replies = grpc.server_streaming(request, path, Encoded).await;
+        let mut replies = replies.map_err(|status| status::client_error(&status))?.into_inner();
+        while let Some(reply) = replies.message().await.map_err(|status| status::client_error(&status))? {
+            on_item(wire::decode_value(&reply, &self.limits)?)?;
+        }
+        Ok(())
+    }
 }
+
+/// What a call begins with.
+type Prepared = (Grpc<CheckedChannel>, Request<Vec<u8>>, PathAndQuery);
 
 /// Calls a method of which it is not known whether it has one reply. tonic's function for methods with one would ignore others.
 async fn only_reply(
@@ -142,6 +164,10 @@ pub(super) async fn open(
 impl Client for TonicClient {
     fn call<'a>(&'a self, call: &'a Call) -> CallFuture<'a> {
         Box::pin(self.exchange(call))
+    }
+
+    fn call_stream<'a>(&'a self, call: &'a Call, on_item: OnItem<'a>) -> Option<StreamFuture<'a>> {
+        Some(Box::pin(self.read_stream(call, on_item)))
     }
 }
 

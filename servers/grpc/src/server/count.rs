@@ -3,13 +3,13 @@
 use std::future::{Ready, ready};
 
 use bytes::Bytes;
-use calculator::{CallError, ErrorKind, Limits, Value};
+use calculator::stream::{COUNT, count};
+use calculator::{CallError, Limits, Value};
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use tonic::Status;
 use tonic::server::ServerStreamingService;
 
-use crate::descriptor::COUNT;
 use crate::status::to_status;
 use crate::wire;
 
@@ -21,15 +21,8 @@ pub(super) struct Count {
 impl Count {
     fn open(&self, message: &[u8]) -> Result<BoxStream<'static, Result<Vec<u8>, Status>>, CallError> {
         let params = wire::decode_arguments(message, COUNT.params, &self.limits)?;
-        let end = match params.bind(COUNT.name, ["limit"])? {
-            [Value::Int(end)] => end,
-            [other] => {
-                let message = format!("count() takes an integer, not {}", other.kind());
-                return Err(CallError::new(ErrorKind::InvalidArguments, message));
-            }
-        };
         let item = |number| wire::encode_value(&Value::Int(number)).map_err(|error| to_status(&error));
-        Ok(stream::iter((0..end).map(item)).boxed())
+        Ok(stream::iter(count(params)?.map(item)).boxed())
     }
 }
 

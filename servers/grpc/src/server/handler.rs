@@ -22,11 +22,11 @@ use super::body::{LimitedBody, MessageMemory, Messages, UNCOUNTED_BYTES};
 use super::count::Count;
 use super::deadline::StreamDeadline;
 use crate::codec::Encoded;
-use crate::descriptor::COUNT;
 use crate::headers::{DETAILS, is_grpc};
 use crate::names::rpc_name;
 use crate::status::to_status;
 use crate::{SERVICE, descriptor, timeout, wire};
+use calculator::stream::COUNT;
 
 type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
@@ -111,6 +111,7 @@ impl Handler {
                     with_kind(grpc.unary(method, limited(request, Messages::One)).await)
                 }
                 None if method == rpc_name(COUNT.name) => {
+                    self.shared.dispatcher.count_stream();
                     let method = Count { limits: self.shared.limits };
                     let mut grpc = self.shared.grpc();
                     let deadline = StreamDeadline::start(timeout);

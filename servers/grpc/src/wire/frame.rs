@@ -18,7 +18,7 @@ pub fn framed(message: &[u8]) -> Result<Bytes, FrameError> {
     Ok(frame.into())
 }
 
-/// Why a body is not one message.
+/// Why a body is not one message, or a sequence of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// The message is longer than the limit.
@@ -97,5 +97,56 @@ impl MessageReader {
         let announced = self.announced()?.ok_or(FrameError::Truncated)?;
         let message = self.received.get(PREFIX_LEN..).unwrap_or_default();
         if message.len() == announced { Ok(Some(message)) } else { Err(FrameError::Truncated) }
+    }
+}
+
+/// Splits a body that arrives in chunks into its messages. What it holds never exceeds one message, what has arrived, and the limit.
+#[derive(Debug)]
+pub struct MessageSplitter {
+    current: MessageReader,
+    /// Whether the current message was returned, so that the next byte begins another.
+    is_taken: bool,
+}
+
+impl MessageSplitter {
+    /// Accepts messages of up to `max_len` bytes each.
+    #[must_use]
+    pub fn new(max_len: usize) -> Self {
+        MessageSplitter { current: MessageReader::new(max_len), is_taken: false }
+    }
+
+    /// Takes bytes from the front of `chunk`, the next ones of the body, until a message is complete. `None` once all of them are
+    /// taken and it is not.
+    ///
+    /// # Errors
+    /// [`FrameError`], as soon as the bytes show it.
+    pub fn next_message(&mut self, chunk: &mut &[u8]) -> Result<Option<&[u8]>, FrameError> {
+        if std::mem::take(&mut self.is_taken) {
+            self.current.received.clear();
+        }
+        loop {
+            let received = self.current.received.len();
+            let announced = self.current.announced()?;
+            let missing = announced.map_or(PREFIX_LEN, |len| PREFIX_LEN + len) - received;
+            if missing == 0 && announced.is_some() {
+                self.is_taken = true;
+                return Ok(self.current.received.get(PREFIX_LEN..));
+            }
+            if chunk.is_empty() {
+                return Ok(None);
+            }
+            let (part, rest) = chunk.split_at(missing.min(chunk.len()));
+            self.current.received.extend_from_slice(part);
+            *chunk = rest;
+        }
+    }
+
+    /// Checks that the body does not end inside a message.
+    ///
+    /// # Errors
+    /// [`FrameError::Truncated`].
+    pub fn finish(&self) -> Result<(), FrameError> {
+        let is_between = self.is_taken || self.current.received.is_empty();
+        if is_between { Ok(()) } else { Err(FrameError::Truncated) }
     }
 }

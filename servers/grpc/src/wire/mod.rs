@@ -13,7 +13,7 @@ mod tests;
 
 pub use decode::{DecodeError, decode_arguments, decode_value};
 pub use encode::{encode_arguments, encode_value, encoded_len};
-pub use frame::{FrameError, MessageReader, PREFIX_LEN, framed};
+pub use frame::{FrameError, MessageReader, MessageSplitter, PREFIX_LEN, framed};
 
 /// The numbers of the fields of `Value`, one for each kind.
 pub(crate) mod field {

@@ -206,6 +206,38 @@ fn a_body_is_one_message() {
     }
 }
 
+/// The messages of a body that arrives in these chunks, of up to 3 bytes each.
+fn split(chunks: &[&[u8]]) -> Result<Vec<Vec<u8>>, FrameError> {
+    let (mut splitter, mut messages) = (MessageSplitter::new(3), vec![]);
+    for mut chunk in chunks.iter().copied() {
+        while let Some(message) = splitter.next_message(&mut chunk)? {
+            messages.push(message.to_vec());
+        }
+    }
+    splitter.finish().map(|()| messages)
+}
+
+#[test]
+fn a_body_is_any_number_of_messages() {
+    let body = [&framed(b"abc").unwrap()[..], b"\0\0\0\0\0", &framed(b"d").unwrap()[..]].concat();
+    let messages: Vec<Vec<u8>> = vec![b"abc".to_vec(), vec![], b"d".to_vec()];
+    assert_eq!(split(&[&body]), Ok(messages.clone()));
+    for size in 1..body.len() {
+        assert_eq!(split(&body.chunks(size).collect::<Vec<_>>()), Ok(messages.clone()), "{size}");
+    }
+    assert_eq!(split(&[]), Ok(vec![]));
+    for (end, error) in [
+        (&b"\0"[..], FrameError::Truncated),
+        (b"\0\0\0\0\x02a", FrameError::Truncated),
+        (b"\0\0\0\0\x04", FrameError::TooLarge(4)),
+        (b"\x01\0\0\0\x01a", FrameError::Compressed(1)),
+    ] {
+        let body = [&body[..], end].concat();
+        assert_eq!(split(&[&body]), Err(error));
+        assert_eq!(split(&body.chunks(1).collect::<Vec<_>>()), Err(error));
+    }
+}
+
 proptest! {
     #[test]
     fn values_are_read_back(value in strategies::json_values()) {

@@ -75,3 +75,14 @@ pub(crate) fn call(method: &'static str, arguments: impl IntoIterator<Item = Val
 pub(crate) async fn add(client: &dyn Client) -> Result<Value, CallError> {
     client.call(&call("add", [2.into(), 3.into()])).await
 }
+
+/// The items of a call whose result is a stream.
+pub(crate) async fn receive(client: &dyn Client, call: &Call) -> Result<Vec<Value>, CallError> {
+    let mut items = vec![];
+    let mut on_item = |item| {
+        items.push(item);
+        Ok(())
+    };
+    client.call_stream(call, &mut on_item).unwrap().await?;
+    Ok(items)
+}

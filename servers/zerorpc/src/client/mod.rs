@@ -8,7 +8,10 @@ mod session;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use calculator::{Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, Value};
+use calculator::{
+    Call, CallError, CallFuture, Client, ClientOptions, ErrorKind, OnItem, StreamFuture, Value,
+};
+use futures_util::StreamExt;
 
 use crate::heartbeat::{DEFAULT_PERIOD, HeartbeatPeriod};
 use crate::library::Library;
@@ -30,6 +33,8 @@ pub struct ZerorpcClient {
     options: ClientOptions,
     heartbeat: HeartbeatPeriod,
     library: Library,
+    /// How many items of a stream are received before they are taken.
+    slots: usize,
     connection: Mutex<Arc<Connection>>,
     /// Held while reconnecting, so that several calls that find the connection closed open only one.
     reconnecting: tokio::sync::Mutex<()>,
@@ -73,9 +78,17 @@ impl ZerorpcClient {
             options: options.clone(),
             heartbeat,
             library,
+            slots: DEFAULT_SLOTS,
             connection: Mutex::new(Arc::new(connection)),
             reconnecting: tokio::sync::Mutex::new(()),
         })
+    }
+
+    /// Lets [`Client::call_stream`] receive up to `slots` items of a stream before they are taken, and at least one;
+    /// [`DEFAULT_SLOTS`] otherwise.
+    #[must_use]
+    pub fn with_slots(self, slots: usize) -> Self {
+        ZerorpcClient { slots, ..self }
     }
 
     /// The number of calls on the present connection that wait for a reply or whose reply was not taken.
@@ -120,6 +133,16 @@ impl ZerorpcClient {
         Err(self.connection_closed_error())
     }
 
+    async fn read_stream(&self, call: &Call, on_item: OnItem<'_>) -> Result<(), CallError> {
+        let Reply::Items(mut items) = self.open(call, self.slots).await? else {
+            return Err(CallError::new(ErrorKind::Malformed, "the result is one value, not a stream"));
+        };
+        while let Some(item) = items.next().await {
+            on_item(item?)?;
+        }
+        Ok(())
+    }
+
     fn connection_closed_error(&self) -> CallError {
         CallError::new(ErrorKind::Undeliverable, format!("{} closes every connection at once", self.url))
     }
@@ -145,5 +168,9 @@ impl ZerorpcClient {
 impl Client for ZerorpcClient {
     fn call<'a>(&'a self, call: &'a Call) -> CallFuture<'a> {
         Box::pin(self.call_unary(call))
+    }
+
+    fn call_stream<'a>(&'a self, call: &'a Call, on_item: OnItem<'a>) -> Option<StreamFuture<'a>> {
+        Some(Box::pin(self.read_stream(call, on_item)))
     }
 }

@@ -120,6 +120,7 @@ async fn try_handle(
         let Ok(permit) = Arc::clone(&peer.stream_permits).try_acquire_owned() else {
             return answer(Err(CallError::new(ErrorKind::TooLarge, "too many streams are open")));
         };
+        state.dispatcher.count_stream();
         return match streams.open(&event.name, Params::Positional(args)) {
             Ok(items) => wait(method, Work::Stream(items, permit)),
             Err(error) => answer(Err(error)),
