@@ -21,10 +21,11 @@ use crate::sys;
 
 /// How often a wait checks whether the run was interrupted, or the calls have ended early.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
-/// How long before the window opens the servers are asked for the calls that they have executed.
+/// How long before the window opens the times of the cores are read.
 const READING_LEAD: Duration = Duration::from_millis(1);
-/// The time between the last answer of the warm-up and the first call that counts.
-const OPENING_LEAD: Duration = Duration::from_millis(5);
+/// The time between the last answer of the warm-up and the first call that counts. Meanwhile the calls are prepared, and the servers
+/// are asked for the calls that they have executed.
+const OPENING_LEAD: Duration = Duration::from_millis(50);
 
 /// The broker of a timeline.
 pub enum TimelineBroker {
@@ -108,11 +109,11 @@ fn observe(
             .map_err(|source| TrialError::Load { stack: stack.name, source }.to_string())?;
         let seen = window.recv().ok().map(|window: Window| {
             let is_over = || calls.is_finished() || context.interrupted.load(Ordering::Relaxed);
-            // A window on which was agreed is known long before it opens.
-            wait_until(window.begin.checked_sub(READING_LEAD).unwrap_or(window.begin), is_over);
+            // No call is made before the window opens.
             if let Some(servers) = &mut servers {
                 servers.reset_calls();
             }
+            wait_until(window.begin.checked_sub(READING_LEAD).unwrap_or(window.begin), is_over);
             let before = CoresReading::take();
             let events = match &mut servers {
                 Some(servers) => let_happen(timeline, window, servers, broker.as_mut(), is_over),
@@ -208,6 +209,7 @@ fn make_calls(
         let _under_way = live.as_ref().map(|live| live.begin(spec.live_trial()));
         let begin = Instant::now() + OPENING_LEAD;
         let plan = load::Plan {
+            own: warm_up.own.in_turn(1),
             load: spec.load,
             // The rate of a stage must be known when the window opens.
             warmup: WarmUp::Agreed(AgreedTimes { warmup_start: begin, window_start: begin }),
