@@ -7,8 +7,9 @@
 
 A generated region of a document begins with `<!-- generated: NAME -->` and ends with `<!-- end -->`. What is between is
 replaced. The regions come from results/reference, from results/amqp, a record of `rpcbench run amqp`, from
-results/campaigns, from results/validation, which `scripts/method --keep` writes, and from harness/src/run/power.json, which
-`scripts/method verdicts` makes from results/reference. The figures in results/reference/report are made again as well.
+results/claims and the records of further scenarios with claims, from results/campaigns, from results/validation, which
+`scripts/method --keep` writes, and from harness/src/run/power.json, which `scripts/method verdicts` makes from
+results/reference. The figures in results/reference/report are made again as well.
 """
 
 import argparse
@@ -32,6 +33,8 @@ from tables import detectable_rows, power_rows, rows, stacks_of
 REFERENCE = ROOT / "results" / "reference"
 AMQP = ROOT / "results" / "amqp"
 CLAIMS = ROOT / "results" / "claims"
+# Scenarios with claims that are not part of the scenario `claims`.
+FURTHER_CLAIMS = ("transports", "http-bare", "streams", "dependent")
 POWER = ROOT / "harness" / "src" / "run" / "power.json"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "harness" / "docs").glob("*.md"))]
 REGION = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -292,11 +295,14 @@ def validated(_of):
 VERDICTS = {"holds": "holds", "holds-in-part": "holds in part", "does-not-hold": "does not hold", "cannot-tell": "cannot tell"}
 
 
-def claims(_of):
-    """The verdict on every claim of the record of the scenario `claims`, with the numbers."""
-    judged = report(CLAIMS)["claims"]
-    record = json.loads((CLAIMS / "record.json").read_text(encoding="utf-8"))
-    counts = "; ".join(f"{words}: {sum(claim['verdict'] == key for claim in judged)}" for key, words in VERDICTS.items())
+def claims(folder):
+    """The verdict on every claim of the record in the folder, with the numbers."""
+    if not (folder / "record.json").exists():
+        return ["Not recorded yet."]
+    judged = report(folder)["claims"]
+    record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    by_verdict = {words: sum(claim["verdict"] == key for claim in judged) for key, words in VERDICTS.items()}
+    counts = "; ".join(f"{words}: {count}" for words, count in by_verdict.items() if count)
     machine = record["machine"]
     processor = (machine["processor"] or machine["architecture"]).removesuffix(" Processor")
     return [*wrapped(f"{len(judged)} claims, measured on {record['started'][:10]} on {processor}, {machine['cores']} cores. {counts[0].upper() + counts[1:]}."),
@@ -318,10 +324,15 @@ def power(of):
             *power_rows(simulated)]
 
 
-REGIONS = {"choice": choice, "claims": claims, "results": results, "conditions": conditions, "findings": findings,
+def of_folder(folder):
+    """What makes the table of the claims of the record in the folder."""
+    return lambda _of: claims(folder)
+
+
+REGIONS = {"choice": choice, "claims": of_folder(CLAIMS), "results": results, "conditions": conditions, "findings": findings,
            "implementation": implementation, "noise": noise,
            "requirements": requirements, "validated": validated, "amqp-steps": amqp_steps,
-           "power": power}
+           "power": power, **{f"claims-{name}": of_folder(CLAIMS.parent / name) for name in FURTHER_CLAIMS}}
 
 
 def regenerated(text, of, where):
