@@ -176,7 +176,7 @@ impl Operation {
         }
     }
 
-    /// Whether it is one request and one answer, whose bytes can be told apart.
+    /// Whether it is one request and one answer, each of which is a message.
     #[must_use]
     pub fn has_one_answer(self) -> bool {
         match self.0 {
