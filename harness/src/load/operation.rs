@@ -402,7 +402,9 @@ mod tests {
             ("sub", "the operations are"),
             ("substract", "did you mean `subtract`?"),
             ("ehco:1KiB", "did you mean `echo`?"),
-            ("add:1KiB", "only echo does"),
+            ("add:1KiB", "only echo has"),
+            ("streem:10", "did you mean `stream`?"),
+            ("stream:0", "the number of its items"),
             ("dependent:1KiB", "dependent:batched"),
             ("echo:0", "1B to 1MiB"),
             ("echo:2MiB", "1B to 1MiB"),
@@ -422,7 +424,7 @@ mod tests {
         assert_eq!(own, serde_json::from_str("\"get_user\"").unwrap());
         assert_eq!(Operation::named("echo:1KiB").unwrap(), "echo:1KiB".parse().unwrap());
         assert!(own.prepare(1).is_empty() && own.example(1).is_none());
-        assert!(own.with_payload(10).unwrap_err().to_string().contains("only echo does"));
+        assert!(own.with_payload(10).unwrap_err().to_string().contains("only echo has"));
         for (text, expected) in [("echo:10kb", "is not a size"), ("Get User", "the operations are")] {
             assert!(Operation::named(text).unwrap_err().to_string().contains(expected), "{text}");
         }

@@ -70,7 +70,7 @@ use crate::deploy::{Cores, Placement};
 use crate::load::{ConnectionUse, Load, Operation};
 use crate::observe::{Counts, InFlightMean};
 use crate::scenario::{Scenario, TrialSpec};
-use crate::stacks::{CertificateCheck, ProtocolRef, Role, Stack, Way, text};
+use crate::stacks::{CertificateCheck, ProtocolRef, Role, Stack, Way, text, transport_of};
 use crate::sys::{Machine, Usage};
 
 /// The version of the record's schema. It grows by one when a reader of the last version would misread a record.
@@ -203,6 +203,12 @@ impl StackFacts {
             target,
             certificate: None,
         }
+    }
+
+    /// Whether its calls are over TLS: to a server that was already running, or over such a [transport](crate::stacks::Transport).
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.certificate.is_some() || transport_of(&self.name).has_tls()
     }
 
     /// Whether the server was already running, on cores that are unknown or do not fit the placement in one of `trials`, which

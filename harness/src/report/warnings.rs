@@ -6,7 +6,7 @@ use super::topologies;
 use crate::load::OwnName;
 use crate::record::{Check, Record, StackFacts, StageResult, StartSpread, Status, TimelineResult, Trial};
 use crate::scenario::Contention;
-use crate::stacks::{CertificateCheck, transport_of};
+use crate::stacks::CertificateCheck;
 
 /// The warnings that follow from `record` itself, the most serious first.
 pub(super) fn warnings(record: &Record) -> Vec<String> {
@@ -64,7 +64,7 @@ fn encryption(record: &Record) -> Vec<String> {
         let stacks = record.stacks.iter().filter(|facts| is_meant(facts));
         stacks.map(|facts| facts.name.as_str()).collect::<Vec<_>>().join(", ")
     };
-    let encrypted = named(|facts| facts.certificate.is_some() || transport_of(&facts.name).has_tls());
+    let encrypted = named(StackFacts::is_encrypted);
     let unchecked = named(|facts| facts.certificate == Some(CertificateCheck::None));
     let scope = if encrypted.is_empty() {
         "all figures are without TLS; `rpcbench run transports` measures what it costs".to_owned()

@@ -2,7 +2,7 @@
 
 use super::model::Fact;
 use crate::load::Load;
-use crate::record::Record;
+use crate::record::{Record, StackFacts};
 use crate::report::answer::bytes_of_small_calls;
 use crate::report::describe;
 use crate::report::spread::Spread;
@@ -91,7 +91,7 @@ fn limits(record: &Record, summary: &Summary) -> String {
     if is_local {
         absent.push("a network between machines");
     }
-    if record.stacks.iter().all(|facts| facts.certificate.is_none()) {
+    if !record.stacks.iter().any(StackFacts::is_encrypted) {
         absent.push("TLS");
     }
     if summary.measurements.iter().all(|it| it.measurement.handlers().is_empty()) {
