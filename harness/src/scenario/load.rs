@@ -11,7 +11,7 @@ use super::check_operations::{check_operations, check_slos};
 use super::claim::Claim;
 use super::file::{ScenarioError, line_in_array, parse_toml};
 use super::model::{Measurement, Scenario};
-use super::timeline::LoadMistake;
+use super::timeline_load::LoadMistake;
 use super::trial_times::TrialTimes;
 use crate::load::OwnOperations;
 

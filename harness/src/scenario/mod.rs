@@ -20,6 +20,7 @@ mod slo;
 mod stage;
 mod staged;
 mod timeline;
+mod timeline_load;
 mod topology;
 mod topology_plan;
 mod trial_spec;
