@@ -137,8 +137,7 @@ impl DependentClient {
                 }
                 (Steps::Batched, calls @ [_, _, ..]) => {
                     let batch = self.client.call_batch(calls);
-                    let no_batch = || CallError::new(ErrorKind::InvalidArguments, "there are no batches");
-                    for result in batch.ok_or_else(no_batch)?.await? {
+                    for result in batch.ok_or_else(|| CallError::lacking("batches"))?.await? {
                         results.push(result?);
                     }
                 }

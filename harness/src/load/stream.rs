@@ -49,7 +49,7 @@ impl StreamLength {
         Call::positional(COUNT.name, [self.count()])
     }
 
-    /// What a client of [`over`](Self::over) answers if all items arrived, each at its place.
+    /// What a client of [`over`] answers if all items arrived, each at its place.
     pub(super) fn count(self) -> Value {
         Value::Int(i64::from(self.get()))
     }
@@ -73,8 +73,7 @@ impl StreamClient {
             received += 1;
             Ok(())
         };
-        let no_streams = || CallError::new(ErrorKind::InvalidArguments, "there are no streams");
-        self.0.call_stream(call, &mut on_item).ok_or_else(no_streams)?.await?;
+        self.0.call_stream(call, &mut on_item).ok_or_else(|| CallError::lacking("streams"))?.await?;
         Ok(Value::Int(received))
     }
 }

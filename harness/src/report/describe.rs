@@ -25,11 +25,11 @@ pub(super) fn load(measurement: &Measurement) -> String {
         }
         None => String::new(),
     };
-    format!("{}, {callers}{connections}", operation_with_round_trips(measurement.operation))
+    format!("{}, {callers}{connections}", operation_in_words(measurement.operation))
 }
 
 /// The operation; for several calls, how often the client waits for an answer, and for a stream what it consists of.
-fn operation_with_round_trips(operation: Operation) -> String {
+fn operation_in_words(operation: Operation) -> String {
     match (operation.steps(), operation.stream()) {
         (Some(steps), _) => format!("{operation} ({} round trips)", steps.round_trips()),
         (None, Some(length)) => {
@@ -49,7 +49,7 @@ fn calls_per_second(load: Load) -> String {
 
 /// The call whose bytes are counted.
 pub(super) fn example(operation: Operation) -> String {
-    if operation == Operation::ADD { "add(2, 3)".to_owned() } else { operation_with_round_trips(operation) }
+    if operation == Operation::ADD { "add(2, 3)".to_owned() } else { operation_in_words(operation) }
 }
 
 /// On which cores client, server and broker ran, and how handlers ran and what they did if the measurement sets it.

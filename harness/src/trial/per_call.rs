@@ -107,7 +107,7 @@ impl Client for PerCallClient {
     fn call_batch<'a>(&'a self, calls: &'a [Call]) -> Option<BatchFuture<'a>> {
         let sent = async move {
             let connection = self.open().await?;
-            connection.call_batch(calls).ok_or_else(|| lacks("batches"))?.await
+            connection.call_batch(calls).ok_or_else(|| CallError::lacking("batches"))?.await
         };
         Some(Box::pin(sent))
     }
@@ -115,14 +115,10 @@ impl Client for PerCallClient {
     fn call_stream<'a>(&'a self, call: &'a Call, on_item: OnItem<'a>) -> Option<StreamFuture<'a>> {
         let received = async move {
             let connection = self.open().await?;
-            connection.call_stream(call, on_item).ok_or_else(|| lacks("streams"))?.await
+            connection.call_stream(call, on_item).ok_or_else(|| CallError::lacking("streams"))?.await
         };
         Some(Box::pin(received))
     }
-}
-
-fn lacks(what: &str) -> CallError {
-    CallError::new(ErrorKind::InvalidArguments, format!("there are no {what}"))
 }
 
 #[cfg(test)]

@@ -162,6 +162,12 @@ impl CallError {
         CallError { kind, message: bounded(message.into()), remote: Some(Box::new(remote)) }
     }
 
+    /// Creates the error for a call that takes what the protocol lacks, such as batches.
+    #[must_use]
+    pub fn lacking(what: &str) -> Self {
+        CallError::new(ErrorKind::InvalidArguments, format!("there are no {what}"))
+    }
+
     /// Creates the error for a method that does not exist.
     #[must_use]
     pub fn unknown_method(method: &str) -> Self {
