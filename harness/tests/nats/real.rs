@@ -216,9 +216,9 @@ async fn calls_fail_while_the_broker_is_away_and_succeed_again() {
     // A subscriber that never answers.
     let mut silent = raw_subscriber(broker.url(), "outage-unanswered").await;
     let in_progress = tokio::spawn(async move { waiting.call(&add(2, 3)).await });
-    silent.next().await.unwrap();
+    tokio::time::timeout(TIMEOUT, silent.next()).await.unwrap().unwrap();
     broker.kill().unwrap();
-    let error = in_progress.await.unwrap().unwrap_err();
+    let error = tokio::time::timeout(TIMEOUT, in_progress).await.unwrap().unwrap().unwrap_err();
     assert_eq!(error.kind, ErrorKind::Undeliverable, "{error}");
     for client in [&usual as &dyn Client, &bare] {
         let error = client.call(&add(2, 3)).await.unwrap_err();
@@ -245,7 +245,10 @@ async fn calls_fail_while_the_broker_is_away_and_succeed_again() {
 /// Subscribes to `subject` at the broker with this URL, without answering anything.
 async fn raw_subscriber(url: &str, subject: &'static str) -> async_nats::Subscriber {
     let client = super::raw_client(url).await;
-    let subscriber = client.subscribe(subject).await.unwrap();
-    client.flush().await.unwrap();
+    let mut subscriber = client.subscribe(subject).await.unwrap();
+    // A flush ends when the subscription is written. The broker reads what is sent on a connection in order, so once this message
+    // is back, it has read the subscription.
+    client.publish(subject, "subscribed".into()).await.unwrap();
+    tokio::time::timeout(TIMEOUT, subscriber.next()).await.unwrap().unwrap();
     subscriber
 }
