@@ -180,9 +180,13 @@ fn throughput(summary: &MeasurementSummary) -> Option<String> {
     let (ranked, others): (Vec<&StackSummary>, Vec<&StackSummary>) =
         usual.partition(|stack| stack.capacity.is_some_and(|capacity| capacity.is_exact()));
     let opening = format!("With {}{}", describe::load(&summary.measurement), summary.measurement.handlers());
-    // The stacks of such a measurement are in the order of capacity, the largest first.
+    // The stacks of such a measurement are in the order of capacity or of the rate that was seen, the largest first.
     let range = match ranked.as_slice() {
         [] => None,
+        [only] if summary.compares_seen_rates() => Some(format!("{} calls/s were seen", seen(only))),
+        [first, .., last] if summary.compares_seen_rates() => {
+            Some(format!("from {} to {} calls/s were seen", seen(last), seen(first)))
+        }
         [only] => {
             Some(format!("a core of the server can answer {} calls/s with a usual library", rates(only)))
         }
@@ -205,9 +209,18 @@ fn throughput(summary: &MeasurementSummary) -> Option<String> {
     (!parts.is_empty()).then(|| format!("{opening}, {}.", parts.join("; ")))
 }
 
+/// The rate that was seen with a stack, and its name.
+fn seen(stack: &StackSummary) -> String {
+    format!("{} ({})", seen_rate(stack), stack.stack)
+}
+
+fn seen_rate(stack: &StackSummary) -> String {
+    stack.throughput.map_or_else(String::new, |rate| text::thousands(rate.median))
+}
+
 /// The capacity of a stack in calls per second, with its name and the rate that was observed.
 fn rates(stack: &StackSummary) -> String {
-    let seen = stack.throughput.map_or_else(String::new, |rate| text::thousands(rate.median));
+    let seen = seen_rate(stack);
     match stack.capacity.and_then(|capacity| Some((capacity.per_core?, capacity.is_exact()))) {
         Some((per_core, is_exact)) => {
             let bound = if is_exact { "" } else { "≥ " };

@@ -80,6 +80,14 @@ const CAPACITY_STATEMENT: Definition = Definition {
     ),
     ..STATEMENT
 };
+/// In place of [`CAPACITY_STATEMENT`] where nothing is known about the servers.
+const SEEN_RATE_STATEMENT: Definition = Definition {
+    column: STATEMENT.column.meaning(
+        "whether more calls per second were seen than with the next one below that is ranked, with an interval; ranked are \
+         those whose client was not saturated",
+    ),
+    ..STATEMENT
+};
 const SERVER_CPU: Definition = Definition {
     column: Column::number("server-and-broker-cpu", "server CPU µs", Unit::Microseconds).meaning(
         "CPU time per correct answer of the server's process, and of the broker's where there is one: median of the \
@@ -188,8 +196,14 @@ pub(super) fn tables(summary: &MeasurementSummary) -> MeasurementTables {
     };
     let has_event_floor = summary.floor == EVENT_FLOOR;
     let of_floor = |definition: &Definition| {
-        let is_replaced = has_event_floor && definition.column.key == RATIO_TO_TCP.column.key;
-        if is_replaced { RATIO_TO_EVENT_FLOOR } else { *definition }
+        let is = |other: &Definition| definition.column.key == other.column.key;
+        if has_event_floor && is(&RATIO_TO_TCP) {
+            RATIO_TO_EVENT_FLOOR
+        } else if summary.compares_seen_rates() && is(&CAPACITY_STATEMENT) {
+            SEEN_RATE_STATEMENT
+        } else {
+            *definition
+        }
     };
     let definitions: Vec<_> = definitions.iter().map(of_floor).collect();
     let of_stack = |stack: &StackSummary| Row {

@@ -1,4 +1,5 @@
-//! What a server can answer: its CPU time per call with several callers, and the rate that a core of it allows.
+//! What a server can answer: its CPU time per call with several callers, and the rate that a core of it allows. Of a service of
+//! one's own, whose CPU time is not known, the rate that was seen.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,8 @@ pub struct ServerCapacity {
     /// The calls per second that a core of the server can answer at that CPU time. Only a lower bound unless the server was
     /// saturated.
     pub per_core: Option<Spread>,
+    /// Whether the rate that was seen is compared instead, since nothing is known about the server.
+    pub is_seen_rate: bool,
 }
 
 impl ServerCapacity {
@@ -28,12 +31,33 @@ impl ServerCapacity {
             saturation: is_placed.then(|| Saturation::of(&utilisations(trials, kind)?)).flatten(),
             cpu: Spread::over_blocks(trials, |trial| Some(1e9 / capacity_per_core(trial, kind)?)),
             per_core,
+            is_seen_rate: false,
         }
     }
 
-    /// Whether the server was saturated, so that the capacity is exact and can be compared.
+    /// What the valid `trials` tell about a service of one's own: only whether the client limited the rate that was seen. A client
+    /// that uses as much as a saturated core counts as saturated, although it might have had more cores.
+    pub(super) fn of_own_service(trials: &[&Trial]) -> Self {
+        let client = |trial: &&Trial| {
+            let used = trial.client.filter(|_| trial.agents.is_empty())?;
+            Some([used.utilisation, 0.0])
+        };
+        let clients: Option<Vec<_>> = trials.iter().map(client).collect();
+        ServerCapacity {
+            saturation: clients.and_then(|clients| Saturation::of(&clients)),
+            cpu: None,
+            per_core: None,
+            is_seen_rate: true,
+        }
+    }
+
+    /// Whether the server was saturated, so that the capacity is exact and can be compared. Of a service of one's own, whether the
+    /// client was not, so that it was the server that limited the rate.
     #[must_use]
     pub fn is_exact(&self) -> bool {
+        if self.is_seen_rate {
+            return self.saturation == Some(Saturation::Neither);
+        }
         self.saturation.is_some_and(Saturation::includes_server)
     }
 
@@ -42,7 +66,9 @@ impl ServerCapacity {
     pub fn obstacle(&self) -> Option<&'static str> {
         match self.saturation {
             Some(Saturation::Server | Saturation::Both) => None,
+            Some(Saturation::Client) if self.is_seen_rate => Some("the client saturated"),
             Some(Saturation::Client) => Some("only the client saturated"),
+            Some(Saturation::Neither) if self.is_seen_rate => None,
             Some(Saturation::Neither) => Some("neither end saturated"),
             None => Some("saturated end not known"),
         }

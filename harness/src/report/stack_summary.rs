@@ -86,12 +86,18 @@ pub(super) enum RankingFigure {
     /// The calls per second that a core of the server can answer. The rate that was observed is that of the slower end,
     /// which may be the client, and varies more.
     CapacityPerCore,
+    /// The calls per second that were seen: with several callers, all that is known of a service of one's own.
+    SeenRate,
 }
 
 impl RankingFigure {
-    /// The figure of measurements with this `load`.
-    pub(super) fn of_load(load: Load) -> Self {
-        if load.is_for_latency() { RankingFigure::MedianLatency } else { RankingFigure::CapacityPerCore }
+    /// The figure with this `load`, of a service of one's own or of a server that the run has placed.
+    pub(super) fn new(load: Load, is_own_service: bool) -> Self {
+        match (load.is_for_latency(), is_own_service) {
+            (true, _) => RankingFigure::MedianLatency,
+            (false, true) => RankingFigure::SeenRate,
+            (false, false) => RankingFigure::CapacityPerCore,
+        }
     }
 
     /// The figure of `trial`, a trial of a stack of this `kind`. A latency is infinite where it falls among calls without
@@ -100,6 +106,7 @@ impl RankingFigure {
         match self {
             RankingFigure::MedianLatency => Some(trial.median_latency().unwrap_or(f64::INFINITY)),
             RankingFigure::CapacityPerCore => capacity_per_core(trial, kind),
+            RankingFigure::SeenRate => Some(trial.throughput).filter(|rate| *rate > 0.0),
         }
     }
 
@@ -108,6 +115,7 @@ impl RankingFigure {
         let level = |trial: &Trial| match self {
             RankingFigure::MedianLatency => levels.latency.of(trial),
             RankingFigure::CapacityPerCore => levels.serving_cpu.of(trial).map(|nanos| 1e9 / nanos),
+            RankingFigure::SeenRate => None,
         };
         by_block(trials, |trial| {
             let of_trial = self.of(trial, kind)?;
@@ -200,6 +208,7 @@ impl StackSummary {
             spread(&|trial| trial.per_answer(of(trial)?.cpu_ns)).map(|s| s.median)
         };
         let is_unplaced = facts.is_unplaced(trials.iter().copied());
+        let is_own_service = is_own_service(is_unplaced, first.operation);
         let counts = Counts::of(trials.iter().map(|trial| &trial.counts));
         let complaint = trials.iter().find(|trial| !is_valid(trial)).and_then(|trial| trial.complaint());
         Ok(Some(StackSummary {
@@ -230,13 +239,29 @@ impl StackSummary {
             labels: labels(trials),
             latency: latencies(&valid)?,
             missing: valid.iter().map(|trial| trial.counts.not_right()).sum(),
-            capacity: (!first.load.is_for_latency()).then(|| ServerCapacity::new(&valid, kind, !is_unplaced)),
+            capacity: (!first.load.is_for_latency()).then(|| {
+                if is_own_service {
+                    ServerCapacity::of_own_service(&valid)
+                } else {
+                    ServerCapacity::new(&valid, kind, !is_unplaced)
+                }
+            }),
             server_shares: shares(&valid),
             deliveries: DeliverySummary::new(&valid),
             operations: OperationSummary::all(&valid)?,
-            ranking_figure: RankingFigure::of_load(first.load).by_block(trials, kind, levels),
+            ranking_figure: RankingFigure::new(first.load, is_own_service).by_block(trials, kind, levels),
         }))
     }
+
+    /// Whether this is a service of one's own, which runs where it runs. Such services are compared with each other, and with
+    /// nothing that the run has placed.
+    pub(super) fn is_own_service(&self) -> bool {
+        is_own_service(self.is_unplaced, self.operation)
+    }
+}
+
+fn is_own_service(is_unplaced: bool, operation: Operation) -> bool {
+    is_unplaced && operation.own_name().is_some()
 }
 
 /// CPU time of all processes per correct answer of `trial` in nanoseconds; `None` where one of them was not observed.

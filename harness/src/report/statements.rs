@@ -1,6 +1,5 @@
 //! The statements about all pairs of stacks of a measurement, as a table.
 
-use super::describe;
 use super::model::{Cell, Column, PairStatement, PairStatements, Row, Table};
 use super::summary::{MeasurementSummary, SelfComparison};
 use super::text;
@@ -42,7 +41,7 @@ pub(super) fn pairs(summary: &MeasurementSummary) -> PairStatements {
         }
     };
     PairStatements {
-        quantity: describe::quantity(&summary.measurement),
+        quantity: summary.compared_quantity(),
         delta: ranking.comparisons.delta,
         blocks_needed: ranking.comparisons.blocks_needed,
         pairs: ranking.comparisons.pairs.iter().map(pair).collect(),
@@ -58,7 +57,7 @@ pub(super) fn table(summary: &MeasurementSummary) -> Option<Table> {
         title: "Which differences are certain".to_owned(),
         subtitle: Some(format!(
             "{}; at most one such table in {:.0} contains a false statement",
-            describe::quantity(&summary.measurement),
+            summary.compared_quantity(),
             1.0 / ERROR_RATE
         )),
         columns: COLUMNS.to_vec(),

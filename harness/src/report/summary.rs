@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::describe;
 use super::headroom::Headroom;
 use super::stack::StackKind;
 use super::stack_summary::{Floors, RankingFigure, SliceLevels, StackSummary};
@@ -9,7 +10,7 @@ use super::variants::Variant;
 use super::verdict::{Ranking, speeds};
 use super::warnings::warnings;
 use crate::claims::{JudgedClaim, JudgedSlo, judge, judge_slos};
-use crate::load::Operation;
+use crate::load::{Load, Operation};
 use crate::record::{HistogramError, Record, StackFacts, Trial, by_block};
 use crate::scenario::Measurement;
 use crate::scenario::floor_for;
@@ -98,7 +99,6 @@ impl MeasurementSummary {
             record.trials.iter().filter(|trial| trial.measurement == measurement.name).collect();
         let levels = SliceLevels::new(&record.stacks, &all);
         let (twins, trials): (Vec<_>, Vec<_>) = all.into_iter().partition(|trial| trial.twin);
-        let figure = RankingFigure::of_load(measurement.load);
         let floor = network_floor(measurement, &trials);
         let mut stacks = Vec::new();
         for facts in &record.stacks {
@@ -115,7 +115,7 @@ impl MeasurementSummary {
             return Ok(None);
         }
         stacks.sort_by(|a, b| order(measurement, a, b));
-        let pairs = pairs(&twins, &stacks, figure, &levels);
+        let pairs = pairs(&twins, &stacks, measurement.load, &levels);
         let same: Vec<_> = pairs.iter().filter_map(|pair| pair.ratio).collect();
         Ok(Some(MeasurementSummary {
             measurement: measurement.clone(),
@@ -127,6 +127,16 @@ impl MeasurementSummary {
             headroom: Headroom::of(measurement, floor, &trials),
             stacks,
         }))
+    }
+
+    /// The figure that is compared, in words.
+    pub(super) fn compared_quantity(&self) -> &'static str {
+        if self.compares_seen_rates() { "calls per second" } else { describe::quantity(&self.measurement) }
+    }
+
+    /// Whether all stacks are services of one's own with several callers, of which only the rate that was seen is known.
+    pub(super) fn compares_seen_rates(&self) -> bool {
+        !self.measurement.load.is_for_latency() && self.stacks.iter().all(StackSummary::is_own_service)
     }
 
     /// The noise of the ranked stacks and of the A/A pairs, in the blocks in which all of them have a valid trial.
@@ -240,14 +250,10 @@ fn order(measurement: &Measurement, a: &StackSummary, b: &StackSummary) -> Order
     })
 }
 
-fn pairs(
-    twins: &[&Trial],
-    stacks: &[StackSummary],
-    figure: RankingFigure,
-    levels: &SliceLevels,
-) -> Vec<SelfComparison> {
+fn pairs(twins: &[&Trial], stacks: &[StackSummary], load: Load, levels: &SliceLevels) -> Vec<SelfComparison> {
     let with_twin = stacks.iter().filter_map(|stack| {
         let twin = trials_of(twins, &stack.stack);
+        let figure = RankingFigure::new(load, stack.is_own_service());
         (!twin.is_empty()).then(|| (stack, figure.by_block(&twin, stack.kind, levels)))
     });
     let with_twin: Vec<_> = with_twin.collect();

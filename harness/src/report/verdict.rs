@@ -19,9 +19,7 @@ pub struct Ranking {
 impl Ranking {
     /// Compares the ranked ones of `stacks`, which are in order. `same` are the ratios of the A/A pairs.
     pub(super) fn new(stacks: &[StackSummary], load: Load, same: &[Interval]) -> Self {
-        // Servers of one's own run where they run: they are compared with each other, and with nothing that the run has placed.
-        let is_own = |stack: &StackSummary| stack.is_unplaced && stack.operation.own_name().is_some();
-        let all_own = stacks.iter().all(is_own);
+        let all_own = stacks.iter().all(StackSummary::is_own_service);
         let ranked: Vec<_> = stacks.iter().filter(|stack| is_ranked(stack, all_own)).collect();
         let speeds: Vec<ByBlock> = ranked.iter().map(|stack| speeds(&stack.ranking_figure, load)).collect();
         Ranking {

@@ -17,7 +17,9 @@ const HALF_HEIGHT: f64 = 8.0;
 
 /// Draws the capacity and the observed rate of each stack.
 pub(super) fn figure(summary: &MeasurementSummary, name: String) -> Result<Figure, PlotError> {
-    let title = title("Calls per second and core of the server", summary);
+    let is_seen_rate = summary.compares_seen_rates();
+    let what = if is_seen_rate { "Calls per second" } else { "Calls per second and core of the server" };
+    let title = title(what, summary);
     let lines = rows::lines(summary, |row| row.throughput.is_some());
     let left = rows::left_of(lines.iter().map(Line::name));
     let ends = summary.stacks.iter().flat_map(|row| [per_core(row), row.throughput]);
@@ -36,11 +38,13 @@ pub(super) fn figure(summary: &MeasurementSummary, name: String) -> Result<Figur
             }
         }
     })?;
+    let seen = "A bar ends at the rate that was observed: the median of the blocks.";
     let caption = "A bar ends at the capacity: the correct answers per second of CPU time of the server, and of its broker \
                    where there is one. Its whisker ends at the smallest and the largest block. The filled part is the rate \
                    that was observed. Where the rest is hatched, the server was not saturated: the observed rate is \
                    that of the client, and the capacity a lower bound that is not ranked. Paler: a minimal library, \
                    or the bare broker.";
+    let caption = if is_seen_rate { seen } else { caption };
     Ok(Figure { name, title: alternative(&title, summary), caption: caption.to_owned(), svg })
 }
 

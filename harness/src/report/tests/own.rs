@@ -1,9 +1,10 @@
 //! Reports of services that know nothing of the calculator.
 
 use super::*;
-use crate::load::{Operation, OwnName};
+use crate::deploy::{Cores, Placement};
+use crate::load::{Load, Operation, OwnName};
 use crate::observe::CallOutcome;
-use crate::record::OperationPart;
+use crate::record::{OperationPart, Used};
 
 /// Two servers of one's own, of which the second takes a quarter longer, in placements that the run did not choose.
 fn record_of_two_servers(operation: &str) -> Record {
@@ -43,6 +44,43 @@ fn two_servers_that_the_run_did_not_place_are_compared_with_each_other() {
     }
     let summary = Summary::new(&with_placed).unwrap();
     assert!(!terminal(&with_placed, &summary).contains("faster by"));
+}
+
+/// The same with eight callers, of which the second server answers four fifths. The client uses `share` of a core, or what it uses
+/// is not known.
+fn record_with_eight_callers(share: Option<f64>) -> Record {
+    let mut record = record_of_two_servers("get");
+    let load = Load::Closed(8.try_into().unwrap());
+    let measurement = &mut record.scenario.measurements[0];
+    (measurement.load, measurement.placement) = (load, Placement::Free);
+    for trial in &mut record.trials {
+        (trial.load, trial.placement, trial.cores) = (load, Placement::Free, Cores::default());
+        trial.throughput = if trial.stack.ends_with("new") { 8_000.0 } else { 10_000.0 };
+        trial.client = share.map(|utilisation| Used { utilisation, ..Used::default() });
+        trial.server = None;
+    }
+    record
+}
+
+#[test]
+fn with_several_callers_the_rate_that_was_seen_is_compared_unless_the_client_limited_it() {
+    let record = record_with_eight_callers(Some(0.3));
+    let summary = Summary::new(&record).unwrap();
+    assert_eq!(summary.measurements[0].ranking.stacks, ["jsonrpc@old", "jsonrpc@new"]);
+    let report = terminal(&record, &summary);
+    for text in ["faster by 25 %", "from 8,000 (jsonrpc@new) to 10,000 (jsonrpc@old) calls/s were seen"] {
+        assert!(report.contains(text), "{text}: {report}");
+    }
+    for (share, reason) in [(Some(0.97), "the client saturated"), (None, "saturated end not known")] {
+        let record = record_with_eight_callers(share);
+        let summary = Summary::new(&record).unwrap();
+        assert!(summary.measurements[0].ranking.stacks.is_empty());
+        let report = terminal(&record, &summary);
+        assert!(
+            report.contains(&format!("not ranked: {reason}")) && !report.contains("faster by"),
+            "{report}"
+        );
+    }
 }
 
 #[test]
