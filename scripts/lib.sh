@@ -197,3 +197,15 @@ install_broker_on_debian() (
     fi
     say "installed $package and disabled its service; each run starts a private broker"
 )
+
+# Prints the name of an installed Chromium.
+chromium_program() {
+    local name
+    for name in chromium chromium-browser google-chrome; do
+        if has "$name"; then
+            printf '%s\n' "$name"
+            return
+        fi
+    done
+    return 1
+}

@@ -27,6 +27,10 @@ pub(super) struct Arguments {
     /// records [default: the folder of the records]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// The URL of an image that other sites show beside links to the index of many records (Open Graph). `scripts/preview` makes
+    /// one from a figure
+    #[arg(long, value_name = "URL", conflicts_with = "check", value_parser = preview_url)]
+    preview: Option<String>,
     /// Write nothing: print what keeps each record from being published, and fail if anything does
     #[arg(long, conflicts_with_all = ["out", "format"])]
     check: bool,
@@ -45,6 +49,14 @@ enum Format {
     Quiet,
 }
 
+/// An absolute URL, as Open Graph requires.
+fn preview_url(given: &str) -> Result<String, String> {
+    match net::url::Url::parse(given) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url.into()),
+        _ => Err("expected an absolute URL, for example https://example.org/rpcbench/preview.png".to_owned()),
+    }
+}
+
 pub(super) fn report(arguments: &Arguments) -> Outcome {
     if arguments.out.is_some() && arguments.records.len() > 1 {
         return Err(Failure::usage("--out takes one record; the reports would overwrite each other"));
@@ -56,6 +68,12 @@ pub(super) fn report(arguments: &Arguments) -> Outcome {
         if path.is_dir() && !path.join(RECORD_FILE).exists() {
             all_in(path, arguments)?;
             continue;
+        }
+        if arguments.preview.is_some() {
+            let one = path.display();
+            return Err(Failure::usage(format!(
+                "--preview is for the index of a folder with many records; {one} is one record"
+            )));
         }
         let record = record::read(path).map_err(Failure::usage)?;
         let beside = if path.is_dir() { Some(path.as_path()) } else { path.parent() };
@@ -71,7 +89,8 @@ pub(super) fn report(arguments: &Arguments) -> Outcome {
 
 /// Writes the reports of the records in the folder `path`, and an index.
 fn all_in(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
-    let site = index::write(path, arguments.out.as_deref()).map_err(|error| match error {
+    let written = index::write(path, arguments.out.as_deref(), arguments.preview.as_deref());
+    let site = written.map_err(|error| match error {
         SiteError::Unwritable { .. } => Failure::could_not_run(error),
         SiteError::Folder(_)
         | SiteError::NothingLeft { .. }

@@ -20,14 +20,16 @@ struct IndexView<'a> {
     trend: &'a [String],
     /// Whether there is a page with the history.
     has_history: bool,
+    preview: Option<&'a str>,
 }
 
 impl Index {
-    /// The index as an HTML page that needs nothing else, with `charts` of the figures over time.
+    /// The index as an HTML page that needs nothing else, with `charts` of the figures over time. Other sites show the image at the
+    /// URL `preview` beside links to the page (Open Graph, `og:image`).
     ///
     /// # Errors
     /// When a chart cannot be drawn or the template cannot be rendered.
-    pub fn html(&self, charts: &[Charts]) -> io::Result<String> {
+    pub fn html(&self, charts: &[Charts], preview: Option<&str>) -> io::Result<String> {
         let view = IndexView {
             extent: self.extent(),
             machines: self.machines(),
@@ -38,6 +40,7 @@ impl Index {
             left_out: self.left_out.iter().map(|left_out| left_out.describe()).collect(),
             trend: &self.trend,
             has_history: !self.trend.is_empty(),
+            preview,
         };
         render_index(&view, charts)
     }
@@ -60,7 +63,8 @@ mod tests {
             ..Entry::default()
         };
         let left_out = LeftOut { file: "<b>".into(), reason: "broken".to_owned() };
-        let page = Index::new(vec![entry], vec![left_out], vec!["No change.".to_owned()]).html(&[]).unwrap();
+        let page = Index::new(vec![entry], vec![left_out], vec!["No change.".to_owned()]);
+        let page = page.html(&[], Some("https://h/\"><script>alert(1)")).unwrap();
         // A slash is written as a character reference.
         let page = page.replace("&#x2f;", "/");
         assert!(
@@ -69,7 +73,8 @@ mod tests {
         assert!(page.contains("A &amp; B") && page.contains("&lt;b&gt;: broken"));
         assert!(page.contains("href=\"history.html\""));
         assert!(!page.contains("<script>alert") && !page.contains("\"\"onmouseover"));
-        let without = Index::default().html(&[]).unwrap();
-        assert!(!without.contains("history.html"));
+        assert!(page.contains("og:image"));
+        let without = Index::default().html(&[], None).unwrap();
+        assert!(!without.contains("history.html") && !without.contains("og:image"));
     }
 }

@@ -64,11 +64,11 @@ fn described(left_out: &[LeftOut]) -> String {
 }
 
 /// Writes the report of every record in `folder` and in the folders below it, and an index that links to them, into the same
-/// folders, or with copies of the records into `out`.
+/// folders, or with copies of the records into `out`. `preview` is the URL of an image of the index, for links to it on other sites.
 ///
 /// # Errors
 /// When no record can be shown, or a file cannot be written.
-pub fn write(folder: &Path, out: Option<&Path>) -> Result<Site, SiteError> {
+pub fn write(folder: &Path, out: Option<&Path>, preview: Option<&str>) -> Result<Site, SiteError> {
     let files = record_files(folder)?;
     let root = out.unwrap_or(folder);
     if let Some(out) = out {
@@ -108,7 +108,7 @@ pub fn write(folder: &Path, out: Option<&Path>) -> Result<Site, SiteError> {
     let index = Index::new(entries, left_out, trend);
     let page = root.join(PAGE_FILE);
     let unwritable = |source| SiteError::Unwritable { path: page.clone(), source };
-    let html = index.html(&charts).map_err(unwritable)?;
+    let html = index.html(&charts, preview).map_err(unwritable)?;
     write_atomically(&page, html.as_bytes()).map_err(unwritable)?;
     Ok(Site { index, page })
 }
@@ -238,7 +238,7 @@ mod tests {
         save(&records.path().join("copy"), 2);
         fs::create_dir(records.path().join("broken")).unwrap();
         fs::write(records.path().join("broken/record.json"), "{").unwrap();
-        let site = write(records.path(), Some(out.path())).unwrap();
+        let site = write(records.path(), Some(out.path()), None).unwrap();
         assert_eq!(site.index.entries.len(), 2);
         assert_eq!(site.index.entries[0].report, "./a%3A%20b/2/report/index.html");
         for file in ["a: b/2/report/index.html", "a: b/1/record.json", "history.html"] {
@@ -251,11 +251,11 @@ mod tests {
         assert!(page.contains("href=\"./a%3A%20b/2/report/index.html\""));
         // Without --out the pages are beside the records, and are written again without being taken for records.
         for _ in 0..2 {
-            let site = write(records.path(), None).unwrap();
+            let site = write(records.path(), None, None).unwrap();
             assert_eq!(site.index.entries.len(), 2);
         }
         assert!(records.path().join("a: b/1/report/index.html").is_file());
-        let inside = write(records.path(), Some(&records.path().join("site"))).unwrap_err();
+        let inside = write(records.path(), Some(&records.path().join("site")), None).unwrap_err();
         assert!(matches!(inside, SiteError::InsideOut(_)), "{inside}");
     }
 
@@ -268,14 +268,14 @@ mod tests {
         let copy = out.path().join("b").join(RECORD_FILE);
         for content in [fs::read(&copy).unwrap(), b"{".to_vec()] {
             fs::write(&copy, &content).unwrap();
-            let refused = write(records.path(), Some(out.path())).unwrap_err();
+            let refused = write(records.path(), Some(out.path()), None).unwrap_err();
             assert!(matches!(&refused, SiteError::OtherRun(path) if *path == copy), "{refused}");
             assert!(fs::read(&copy).unwrap() == content && !out.path().join("a").exists());
         }
         // A copy of the same run is written again.
         fs::remove_file(&copy).unwrap();
         for _ in 0..2 {
-            assert_eq!(write(records.path(), Some(out.path())).unwrap().index.entries.len(), 2);
+            assert_eq!(write(records.path(), Some(out.path()), None).unwrap().index.entries.len(), 2);
         }
     }
 
@@ -283,7 +283,7 @@ mod tests {
     fn a_folder_of_one_record_has_no_history() {
         let (records, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         save(&records.path().join("1"), 1);
-        let site = write(records.path(), Some(out.path())).unwrap();
+        let site = write(records.path(), Some(out.path()), None).unwrap();
         assert!(site.index.trend.is_empty() && !out.path().join(HISTORY_FILE).exists());
     }
 
