@@ -102,6 +102,13 @@ fn xmlrpc_and_jsonrpc_without_an_http_library() {
 }
 
 #[test]
+fn jsonrpc_lines() {
+    let hidden = ["divide(1, 0)", "divide(1.0, 0.0)"];
+    let differences = [hidden[0], hidden[1], BEYOND_64_BITS, "echo"];
+    both_ways_with("jsonrpc-lines", "jsonrpc-lines", &["jsonrpc_lines_server.py"], &differences);
+}
+
+#[test]
 fn zerorpc() {
     both_ways("zerorpc", &["zerorpc_server.py"], &[BEYOND_64_BITS, "echo"]);
 }
@@ -267,11 +274,12 @@ fn languages_are_compared_in_a_run() {
 }
 
 /// Stacks whose servers listen themselves.
-const REFERENCE_STACKS: [&str; 6] = [
+const REFERENCE_STACKS: [&str; 7] = [
     "rest-python",
     "xmlrpc-python",
     "xmlrpc-python-threads",
     "jsonrpc-python",
+    "jsonrpc-lines-python",
     "grpc-python",
     "thrift-python",
 ];
@@ -283,7 +291,8 @@ fn reference_servers_are_stacks() {
     assert_eq!(record.skipped, []);
     for stack in REFERENCE_STACKS {
         let facts = record.stacks.iter().find(|facts| facts.name == stack).unwrap();
-        let has_threads = stack.ends_with("-threads") || ["grpc-python", "thrift-python"].contains(&stack);
+        let has_threads = stack.ends_with("-threads")
+            || ["jsonrpc-lines-python", "grpc-python", "thrift-python"].contains(&stack);
         assert_eq!(facts.executor, if has_threads { "threads" } else { "blocking" });
         let trials: Vec<_> = record.trials.iter().filter(|trial| trial.stack == stack).collect();
         let [trial] = trials[..] else { panic!("{stack}: {} trials", trials.len()) };

@@ -121,6 +121,65 @@ def jsonrpc(url):
     proxy("close")()
 
 
+def jsonrpc_lines(url):
+    import socket
+
+    import jsonrpclib
+
+    host, _, port = url.partition("://")[2].rpartition(":")
+    connection = socket.create_connection((host, int(port)), timeout=10)
+    lines = connection.makefile("rwb")
+    by_code = {-32601: {UNKNOWN}, -32602: {INVALID}, -32603: {ZERO, OVERFLOW}}
+
+    def send(*requests):
+        lines.write(b"".join(request.encode() + b"\n" for request in requests))
+        lines.flush()
+
+    def receive():
+        return jsonrpclib.loads(lines.readline().decode())
+
+    def call(method, arguments):
+        send(jsonrpclib.dumps(arguments, method))
+        try:
+            return jsonrpclib.jsonrpc.check_for_errors(receive())["result"]
+        except jsonrpclib.ProtocolError as error:
+            code = error.args[0][0]
+            raise Failed(by_code.get(code, set()), str(error))
+
+    def pipeline():
+        send(*(jsonrpclib.dumps([x, 1], "add") for x in range(3)))
+        return [receive()["result"] for _ in range(3)]
+
+    def notified():
+        send(jsonrpclib.dumps([1, 2], "add", notify=True), jsonrpclib.dumps([3, 4], "add"))
+        return receive()["result"]
+
+    def with_white_space():
+        send(" " + jsonrpclib.dumps([1, 2], "add") + "\r")
+        return receive()["result"]
+
+    def refused(line):
+        send(line)
+        return receive()["error"]["code"]
+
+    yield call
+    yield "echo of 300 KB", lambda: call("echo", ["ü" * 150_000]) == "ü" * 150_000, True
+    yield "three requests before the first response", pipeline, [1, 2, 3]
+    yield "a notification and a call", notified, 7
+    yield "white space around a request", with_white_space, 3
+    yield "version 1.0: add(1, 2)", lambda: call_of_version_1(send, receive), 3
+    yield "a line that is no JSON", lambda: refused("{"), -32700
+    yield "a batch", lambda: refused("[" + jsonrpclib.dumps([1, 2], "add") + "]"), -32600
+    connection.close()
+
+
+def call_of_version_1(send, receive):
+    """The result of a request of version 1.0, as Go's net/rpc/jsonrpc sends it."""
+    send('{"method":"add","params":[1,2],"id":0}')
+    response = receive()
+    return response["result"] if response["error"] is None and response["id"] == 0 else response
+
+
 def zerorpc(url):
     import zerorpc
 
@@ -403,8 +462,8 @@ def nats(url, subject):
     run(connection.close())
 
 
-LIBRARIES = {"xmlrpc": xmlrpc, "jsonrpc": jsonrpc, "zerorpc": zerorpc, "grpc": grpc, "thrift": thrift,
-             "thrift-compact": lambda url: thrift(url, "compact"), "amqp": amqp, "nats": nats}
+LIBRARIES = {"xmlrpc": xmlrpc, "jsonrpc": jsonrpc, "jsonrpc-lines": jsonrpc_lines, "zerorpc": zerorpc, "grpc": grpc,
+             "thrift": thrift, "thrift-compact": lambda url: thrift(url, "compact"), "amqp": amqp, "nats": nats}
 
 
 def same(value, expected):

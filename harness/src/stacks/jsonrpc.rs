@@ -231,16 +231,7 @@ impl Protocol for Jsonrpc {
     }
 
     fn dissect(&self, _: Leg, bytes: &[u8]) -> Option<Vec<Part>> {
-        dissection::http::parts(bytes, http::REQUEST_LINE, |body| {
-            dissection::json::object(body, |name| match name {
-                "jsonrpc" => Member::Envelope("version of JSON-RPC"),
-                "method" => Member::Envelope("name of the method"),
-                "params" => Member::Arguments,
-                "result" => Member::Result,
-                "id" => Member::Envelope("id of the call, which the reply repeats"),
-                _ => Member::Envelope("another member"),
-            })
-        })
+        dissection::http::parts(bytes, http::REQUEST_LINE, |body| dissection::json::object(body, member))
     }
 
     fn codec_format(&self) -> Option<Format> {
@@ -294,6 +285,18 @@ impl Protocol for Jsonrpc {
             Ok(())
         }
         .boxed()
+    }
+}
+
+/// What the member `name` of a request or a response is.
+pub(super) fn member(name: &str) -> Member {
+    match name {
+        "jsonrpc" => Member::Envelope("version of JSON-RPC"),
+        "method" => Member::Envelope("name of the method"),
+        "params" => Member::Arguments,
+        "result" => Member::Result,
+        "id" => Member::Envelope("id of the call, which the reply repeats"),
+        _ => Member::Envelope("another member"),
     }
 }
 

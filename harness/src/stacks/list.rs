@@ -19,6 +19,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &super::rest::Rest,
     &super::xmlrpc::Xmlrpc,
     &super::jsonrpc::Jsonrpc,
+    &super::jsonrpc_lines::JsonrpcLines,
     &super::zerorpc::Zerorpc,
     &super::grpc::Grpc,
     &super::thrift::Thrift,
@@ -208,6 +209,7 @@ mod tests {
             ("zerorpc", "ipc:///tmp/s"),
             ("grpc", "grpc://h:1"),
             ("grpc-h2", "unix:///tmp/s"),
+            ("jsonrpc-lines", "tcp://h:1"),
             ("thrift", "thrift://h"),
             ("thrift-compact", "unix:///tmp/s"),
             ("amqp", "rabbit://u:p@h/v"),
@@ -230,6 +232,7 @@ mod tests {
             ("tcp", "tcp://"),
             ("grpc", "http://h:1/"),
             ("thrift", "tcp://h:1"),
+            ("jsonrpc-lines", "http://h:1/"),
         ] {
             let message = check(stack, url).unwrap_err();
             assert!(message.contains("takes a URL such as") && !message.contains("sec"), "{message}");

@@ -24,6 +24,7 @@ mod http;
 mod inproc;
 mod invoke;
 mod jsonrpc;
+mod jsonrpc_lines;
 mod language;
 pub mod libraries;
 mod list;

@@ -96,6 +96,7 @@ mod tests {
             ("rest-bare", true),
             ("xmlrpc", true),
             ("jsonrpc-bare", true),
+            ("jsonrpc-lines", true),
             ("zerorpc", true),
             ("zerorpc-zeromq", true),
             ("grpc", true),

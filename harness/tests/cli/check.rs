@@ -92,6 +92,7 @@ fn handlers_that_work_give_the_same_answers() {
         "rest",
         "xmlrpc",
         "jsonrpc",
+        "jsonrpc-lines",
         "zerorpc",
         "grpc",
         "grpc-h2",

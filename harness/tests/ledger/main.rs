@@ -140,6 +140,7 @@ fn without_a_broker_the_ledger_is_what_a_relay_counts() {
                     ("zerorpc", _) => zeromq_message(DELIMITER, &last),
                     ("grpc", _) => grpc_message(&last),
                     ("thrift", _) => thrift_message(&last),
+                    ("jsonrpc-lines", _) => last.strip_suffix(b"\n").unwrap().len() as u64,
                     _ if stack.protocol.http_version(&Options::default()).is_some() => http_message(&last),
                     _ => last.len() as u64,
                 };

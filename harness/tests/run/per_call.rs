@@ -25,7 +25,18 @@ fn trial<'a>(record: &'a Record, measurement: &str, stack: &str) -> &'a Trial {
 
 #[test]
 fn every_protocol_can_open_a_connection_for_each_call_of_a_closed_loop() {
-    let stacks = ["rest", "rest-hyper", "xmlrpc", "jsonrpc", "zerorpc", "grpc", "grpc-h2", "thrift", "amqp"];
+    let stacks = [
+        "rest",
+        "rest-hyper",
+        "xmlrpc",
+        "jsonrpc",
+        "jsonrpc-lines",
+        "zerorpc",
+        "grpc",
+        "grpc-h2",
+        "thrift",
+        "amqp",
+    ];
     let run = run_with(&stacks, "closed:2", "300ms");
     let ended = finish(&mut run.command(&["--require", "amqp"]));
     let record = run.record();

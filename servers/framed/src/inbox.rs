@@ -22,38 +22,49 @@ pub struct Inbox<F> {
     /// The bytes that have arrived and are not consumed lie from `start` to `end`.
     start: usize,
     end: usize,
-    /// The number of bytes to discard: the rest of a message that was refused.
-    to_discard: usize,
+    /// How many of them are known not to tell the length of the first message.
+    seen: usize,
+    to_discard: Discard,
     max_body: usize,
     framing: PhantomData<F>,
 }
 
+/// The rest of a message that was refused.
+#[derive(Clone, Copy, Debug)]
+enum Discard {
+    /// This number of bytes; zero if there is nothing to discard.
+    Bytes(usize),
+    /// Everything up to its end, which is not known yet.
+    ToEnd,
+}
+
 impl<F: Framing> Inbox<F> {
-    /// An inbox that refuses messages in which more than `max_body` bytes follow the head.
+    /// An inbox that refuses messages with more than `max_body` bytes, apart from their [`OVERHEAD`](Framing::OVERHEAD).
     #[must_use]
     pub fn new(max_body: usize) -> Self {
         let bytes = vec![0; INITIAL_CAPACITY];
-        Inbox { bytes, start: 0, end: 0, to_discard: 0, max_body, framing: PhantomData }
+        let to_discard = Discard::Bytes(0);
+        Inbox { bytes, start: 0, end: 0, seen: 0, to_discard, max_body, framing: PhantomData }
     }
 
-    /// The next message, if all of it has arrived. A message that is too large is refused as soon as its length is known;
-    /// its bytes are then discarded as they arrive, and the messages after it can be read.
+    /// The next message, if all of it has arrived. A message that is too large is refused as soon as that is known; its bytes
+    /// are then discarded as they arrive, and the messages after it can be read.
     #[allow(clippy::should_implement_trait, reason = "the message is borrowed from the inbox")]
     pub fn next(&mut self) -> Option<Result<&[u8], CallError>> {
         self.discard();
-        let len = self.pending_len()?;
-        let following = len - F::HEAD_LEN;
-        if following > self.max_body {
-            self.to_discard = len;
+        let arrived = self.end - self.start;
+        let len = self.pending_len();
+        let body = len.unwrap_or(arrived).saturating_sub(F::OVERHEAD);
+        if body > self.max_body {
+            self.to_discard = len.map_or(Discard::ToEnd, Discard::Bytes);
             self.discard();
-            let message = format!("{following} bytes; the limit is {}", self.max_body);
+            let bound = if len.is_none() { "at least " } else { "" };
+            let message = format!("{bound}{body} bytes; the limit is {}", self.max_body);
             return Some(Err(CallError::new(ErrorKind::TooLarge, message)));
         }
-        if self.end - self.start < len {
-            return None;
-        }
+        let len = len.filter(|len| *len <= arrived)?;
         let message = self.start..self.start + len;
-        self.start += len;
+        self.skip(len);
         Some(Ok(&self.bytes[message]))
     }
 
@@ -81,16 +92,34 @@ impl<F: Framing> Inbox<F> {
         self.end += len;
     }
 
-    /// The length of the message that has begun to arrive, once it is known. At least that of its head.
-    fn pending_len(&self) -> Option<usize> {
-        let head = self.bytes[self.start..self.end].get(..F::HEAD_LEN)?;
-        Some(F::message_len(head).max(F::HEAD_LEN))
+    /// The length of the message that has begun to arrive, once it is known. At least the overhead.
+    fn pending_len(&mut self) -> Option<usize> {
+        let arrived = &self.bytes[self.start..self.end];
+        let len = F::message_len(arrived, self.seen);
+        if len.is_none() {
+            self.seen = arrived.len();
+        }
+        Some(len?.max(F::OVERHEAD))
     }
 
     fn discard(&mut self) {
-        let discarded = self.to_discard.min(self.end - self.start);
-        self.to_discard -= discarded;
-        self.start += discarded;
+        let arrived = self.end - self.start;
+        let (discarded, rest) = match self.to_discard {
+            Discard::Bytes(0) => return,
+            Discard::Bytes(bytes) => (bytes.min(arrived), Discard::Bytes(bytes.saturating_sub(arrived))),
+            Discard::ToEnd => match self.pending_len() {
+                Some(len) => (len, Discard::Bytes(0)),
+                None => (arrived, Discard::ToEnd),
+            },
+        };
+        self.to_discard = rest;
+        self.skip(discarded);
+    }
+
+    /// Consumes `len` bytes that have arrived.
+    fn skip(&mut self, len: usize) {
+        self.start += len;
+        self.seen = 0;
     }
 
     /// Moves an incomplete message to the front of a full buffer, or enlarges the buffer for it. Unless the message takes
@@ -101,7 +130,7 @@ impl<F: Framing> Inbox<F> {
             self.bytes.copy_within(self.start..self.end, 0);
         } else {
             const SPARE: usize = 64;
-            let needed = self.pending_len().unwrap_or(F::HEAD_LEN);
+            let needed = self.pending_len().unwrap_or(2 * self.bytes.len());
             let mut larger = vec![0; needed.saturating_add(SPARE).min(4 * self.bytes.len())];
             larger[..self.end].copy_from_slice(&self.bytes[..self.end]);
             self.bytes = larger;
@@ -126,11 +155,24 @@ mod tests {
     struct Prefixed;
 
     impl Framing for Prefixed {
-        const HEAD_LEN: usize = 4;
+        const OVERHEAD: usize = 4;
 
-        fn message_len(head: &[u8]) -> usize {
-            let len = u32::from_be_bytes(head.try_into().unwrap());
-            Self::HEAD_LEN + usize::try_from(len).unwrap()
+        fn message_len(arrived: &[u8], _: usize) -> Option<usize> {
+            let len = u32::from_be_bytes(*arrived.first_chunk()?);
+            Some(Self::OVERHEAD + usize::try_from(len).unwrap())
+        }
+    }
+
+    /// A line feed after each message.
+    #[derive(Debug)]
+    struct Ended;
+
+    impl Framing for Ended {
+        const OVERHEAD: usize = 1;
+
+        fn message_len(arrived: &[u8], seen: usize) -> Option<usize> {
+            assert!(!arrived[..seen].contains(&b'\n'), "the answer for these bytes was `None`");
+            Some(seen + arrived[seen..].iter().position(|byte| *byte == b'\n')? + 1)
         }
     }
 
@@ -138,9 +180,13 @@ mod tests {
         [&u32::try_from(len).unwrap().to_be_bytes()[..], &vec![7; len]].concat()
     }
 
+    fn line(len: usize) -> Vec<u8> {
+        [&vec![b'7'; len][..], b"\n"].concat()
+    }
+
     /// The messages in `bytes`, which arrive in parts of at most `part` bytes, or the kinds of errors.
-    fn received(bytes: &[u8], part: usize, max_body: usize) -> Vec<Result<Vec<u8>, ErrorKind>> {
-        let mut inbox = Inbox::<Prefixed>::new(max_body);
+    fn received<F: Framing>(bytes: &[u8], part: usize, max_body: usize) -> Vec<Result<Vec<u8>, ErrorKind>> {
+        let mut inbox = Inbox::<F>::new(max_body);
         let mut found = Vec::new();
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -166,19 +212,47 @@ mod tests {
         ) {
             let messages: Vec<_> = lens.iter().map(|len| message(*len)).collect();
             let expected: Vec<_> = messages.iter().cloned().map(Ok).collect();
-            prop_assert_eq!(received(&messages.concat(), part, 1 << 20), expected);
+            prop_assert_eq!(received::<Prefixed>(&messages.concat(), part, 1 << 20), expected);
+            let lines: Vec<_> = lens.iter().map(|len| line(*len)).collect();
+            let expected: Vec<_> = lines.iter().cloned().map(Ok).collect();
+            prop_assert_eq!(received::<Ended>(&lines.concat(), part, 1 << 20), expected);
         }
     }
 
     #[test]
     fn a_message_that_is_too_large_is_refused_at_once_and_then_skipped() {
         let (large, small) = (message(20_000), message(0));
-        let bytes = [&small[..], &large, &small, &large[..Prefixed::HEAD_LEN]].concat();
+        let bytes = [&small[..], &large, &small, &large[..Prefixed::OVERHEAD]].concat();
         let refused = Err(ErrorKind::TooLarge);
         let expected = [Ok(small.clone()), refused.clone(), Ok(small), refused];
         for part in [1, 100, 1 << 20] {
-            assert_eq!(received(&bytes, part, 10_000), expected);
+            assert_eq!(received::<Prefixed>(&bytes, part, 10_000), expected);
         }
+    }
+
+    #[test]
+    fn a_message_without_an_end_is_refused_at_the_limit_and_what_follows_its_end_is_read() {
+        let (large, small) = (line(200_000), line(3));
+        let bytes = [&small[..], &large, &small, &large[..20_000]].concat();
+        let refused = Err(ErrorKind::TooLarge);
+        let expected = [Ok(small.clone()), refused.clone(), Ok(small.clone()), refused.clone()];
+        for part in [1, 100, 1 << 20] {
+            assert_eq!(received::<Ended>(&bytes, part, 10_000), expected, "parts of {part}");
+        }
+        // As long as the limit, and one byte longer.
+        let at_limit = line(10_000);
+        assert_eq!(received::<Ended>(&at_limit, 100, 10_000), [Ok(at_limit.clone())]);
+        assert_eq!(received::<Ended>(&line(10_001), 100, 10_000), [refused]);
+
+        let mut inbox = Inbox::<Ended>::new(10_000);
+        for _ in 0..100 {
+            let space = inbox.space();
+            space.fill(b'7');
+            let len = space.len();
+            inbox.add(len);
+            let _ = inbox.next();
+        }
+        assert!(inbox.bytes.len() <= 64 << 10, "what is discarded takes no memory");
     }
 
     #[test]

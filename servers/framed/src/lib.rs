@@ -1,8 +1,8 @@
-//! Client and server of protocols whose messages state their length in their first bytes, on Tokio.
+//! Client and server of protocols whose messages follow each other on a connection, on Tokio.
 //!
 //! A [`Notation`] says what requests and replies look like; [`Client`] and [`Server`] exchange them over TCP and Unix
-//! sockets, one call at a time on a connection. The raw floor `tcp-async` and Thrift share them, so that a comparison of the
-//! two shows their notations alone. [`Inbox`], [`ClientState`] and [`Connection`] also serve clients and servers with
+//! sockets, one call at a time on a connection. The raw floor `tcp-async`, Thrift and JSON-RPC in lines share them, so that a
+//! comparison of them shows their notations alone. [`Inbox`], [`ClientState`] and [`Connection`] also serve clients and servers with
 //! blocking sockets.
 //!
 //! One event loop waits for all connections. A wake-up reads once from each connection that has something to read, and the

@@ -6,13 +6,14 @@ use net::Scheme;
 /// The outcome of a call, as a reply has it.
 pub type Reply = Result<Value, CallError>;
 
-/// How messages state their length.
+/// How messages are told apart: by a length at their start, or by what ends them.
 pub trait Framing {
-    /// The number of bytes at the start of a message that state its length. Limits do not count them.
-    const HEAD_LEN: usize;
+    /// The number of bytes of a message that only tell it apart from the next. Limits do not count them.
+    const OVERHEAD: usize;
 
-    /// The length in bytes of the whole message that begins with `head`, which has [`HEAD_LEN`](Self::HEAD_LEN) bytes.
-    fn message_len(head: &[u8]) -> usize;
+    /// The length in bytes of the whole message that begins with the bytes `arrived`; `None` if more of it must arrive first.
+    /// For its first `seen` bytes the answer was `None`.
+    fn message_len(arrived: &[u8], seen: usize) -> Option<usize>;
 }
 
 /// The requests and replies of a protocol, as pure functions from and to bytes.

@@ -11,10 +11,10 @@ use crate::{SCHEMES, wire};
 pub struct Fixed;
 
 impl Framing for Fixed {
-    const HEAD_LEN: usize = wire::LEN;
+    const OVERHEAD: usize = wire::LEN;
 
-    fn message_len(head: &[u8]) -> usize {
-        head.first_chunk().map_or(wire::LEN, wire::message_len)
+    fn message_len(arrived: &[u8], _: usize) -> Option<usize> {
+        arrived.first_chunk().map(wire::message_len)
     }
 }
 

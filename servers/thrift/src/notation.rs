@@ -15,10 +15,10 @@ use crate::{SCHEMES, wire};
 pub struct Messages<E>(PhantomData<E>);
 
 impl<E: Encoding> Framing for Messages<E> {
-    const HEAD_LEN: usize = wire::PREFIX_LEN;
+    const OVERHEAD: usize = wire::PREFIX_LEN;
 
-    fn message_len(head: &[u8]) -> usize {
-        wire::frame_len(head)
+    fn message_len(arrived: &[u8], _: usize) -> Option<usize> {
+        arrived.get(..wire::PREFIX_LEN).map(wire::frame_len)
     }
 }
 

@@ -1,7 +1,8 @@
 //! JSON: the members of an object, and the arguments or the result among them.
 
 use super::cutter::Cutter;
-use super::part::Layer::{Envelope, Values};
+use super::part::Layer::{Envelope, Framing, Values};
+use super::part::Part;
 
 /// What a member of an object is.
 #[derive(Clone, Copy)]
@@ -18,6 +19,14 @@ pub(in crate::stacks) enum Member {
 
 /// What the member of each name is.
 pub(in crate::stacks) type Members = fn(&str) -> Member;
+
+/// The parts of a message that is an object in a line.
+pub(in crate::stacks) fn line(bytes: &[u8], members: Members) -> Option<Vec<Part>> {
+    let mut cutter = Cutter::new(bytes);
+    object(&mut cutter, members)?;
+    cutter.cut(cutter.rest().len(), Framing, "line feed: end of the message")?;
+    cutter.finish()
+}
 
 /// Cuts an object.
 pub(in crate::stacks) fn object(cutter: &mut Cutter<'_>, members: Members) -> Option<()> {

@@ -19,8 +19,17 @@ pub struct Envelope {
 /// As [`json::write`], for a value that JSON cannot represent.
 pub fn encode_call(envelope: &Envelope, call: &Call, id: u64) -> Result<Vec<u8>, CallError> {
     let mut out = Vec::with_capacity(128);
-    write_request(&mut out, envelope, call, Some(id))?;
+    write_call(&mut out, envelope, call, id)?;
     Ok(out)
+}
+
+/// Appends a request to `out`; nothing if that fails.
+///
+/// # Errors
+/// As [`encode_call`].
+pub fn write_call(out: &mut Vec<u8>, envelope: &Envelope, call: &Call, id: u64) -> Result<(), CallError> {
+    let start = out.len();
+    write_request(out, envelope, call, Some(id)).inspect_err(|_| out.truncate(start))
 }
 
 /// Encodes a notification.

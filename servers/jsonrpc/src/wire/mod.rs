@@ -24,11 +24,12 @@ mod request;
 mod response;
 mod tolerant;
 
-pub use envelope::{Envelope, encode_batch, encode_call, encode_notification};
+pub use envelope::{Envelope, encode_batch, encode_call, encode_notification, write_call};
 pub use failure::{Failure, code};
 pub use request::{Message, Request, decode, decode_query};
 pub use response::{
-    ReplyTo, Version, decode_batch_reply, decode_failure, decode_reply, encode_failure, write_reply,
+    ReplyTo, Version, decode_batch_reply, decode_failure, decode_reply, encode_failure, write_failure,
+    write_reply, write_result,
 };
 
 /// The media type of requests and responses. The server accepts any media type, as the reference servers do.

@@ -40,29 +40,41 @@ impl ReplyTo<'_> {
 
 /// Appends a response with `result`, or with an error if JSON cannot represent the result.
 pub fn write_reply(out: &mut Vec<u8>, to: ReplyTo<'_>, result: &Result<Value, Failure>) {
-    let start = out.len();
     match result {
-        Ok(value) => {
-            out.extend_from_slice(match to.version {
-                Version::V1 => b"{\"result\":".as_slice(),
-                Version::V2 => b"{\"jsonrpc\":\"2.0\",\"result\":",
-            });
-            if let Err(error) = json::write(out, value) {
-                out.truncate(start);
-                return write_reply(out, to, &Err(error.into()));
-            }
-            if to.version == Version::V1 {
-                out.extend_from_slice(b",\"error\":null");
-            }
-        }
-        Err(failure) => {
-            out.extend_from_slice(match to.version {
-                Version::V1 => b"{\"result\":null,\"error\":".as_slice(),
-                Version::V2 => b"{\"jsonrpc\":\"2.0\",\"error\":",
-            });
-            failure.write(out);
-        }
+        Ok(value) => write_result(out, to, value),
+        Err(failure) => write_failure(out, to, failure),
     }
+}
+
+/// Appends a response with the result `value`, or with an error if JSON cannot represent it.
+pub fn write_result(out: &mut Vec<u8>, to: ReplyTo<'_>, value: &Value) {
+    let start = out.len();
+    out.extend_from_slice(match to.version {
+        Version::V1 => b"{\"result\":".as_slice(),
+        Version::V2 => b"{\"jsonrpc\":\"2.0\",\"result\":",
+    });
+    if let Err(error) = json::write(out, value) {
+        out.truncate(start);
+        return write_failure(out, to, &error.into());
+    }
+    if to.version == Version::V1 {
+        out.extend_from_slice(b",\"error\":null");
+    }
+    end(out, to);
+}
+
+/// Appends a response with an error.
+pub fn write_failure(out: &mut Vec<u8>, to: ReplyTo<'_>, failure: &Failure) {
+    out.extend_from_slice(match to.version {
+        Version::V1 => b"{\"result\":null,\"error\":".as_slice(),
+        Version::V2 => b"{\"jsonrpc\":\"2.0\",\"error\":",
+    });
+    failure.write(out);
+    end(out, to);
+}
+
+/// Appends what all responses end with.
+fn end(out: &mut Vec<u8>, to: ReplyTo<'_>) {
     out.extend_from_slice(b",\"id\":");
     out.extend_from_slice(to.id.as_bytes());
     out.push(b'}');

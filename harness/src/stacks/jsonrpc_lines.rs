@@ -1,0 +1,93 @@
+//! JSON-RPC in lines: without HTTP, over TCP and Unix sockets.
+
+use calculator::{Call, CallError, Value};
+use codecs::Format;
+use futures_util::FutureExt;
+use jsonrpc::wire::{Envelope, ReplyTo, encode_call, write_result};
+use jsonrpc::{FIRST_ID, LINES_SCHEMES, LinesClient, LinesServer};
+
+use super::anatomy::{Anatomy, json_len, measure};
+use super::destination::Destination;
+use super::dissection::{self, Leg, Part};
+use super::facts::{Colour, End, Role, UrlForm};
+use super::jsonrpc::member;
+use super::protocol::{Protocol, Stack};
+use super::reference::{Reference, reference};
+use super::serve::{ServeContext, ServeError, Serving};
+use super::transport::Transport;
+
+/// JSON-RPC 2.0 with a message in each line.
+pub(super) struct JsonrpcLines;
+
+const TOKIO: End = End::new("tokio", &["tokio"]);
+
+/// The transports of the server of this suite and its client beside TCP.
+const TRANSPORTS: &[Transport] = &[Transport::Unix];
+
+static PYTHON: Reference = reference!("jsonrpclib-pelix", "jsonrpc_lines_server.py", &[], "threads");
+
+impl Protocol for JsonrpcLines {
+    fn name(&self) -> &'static str {
+        "jsonrpc-lines"
+    }
+
+    fn colour(&self) -> Colour {
+        Colour { light: [0x8A, 0x4B, 0x08], dark: [0xD9, 0x9A, 0x5B] }
+    }
+
+    fn url_form(&self) -> Option<UrlForm> {
+        Some(UrlForm { schemes: &LINES_SCHEMES, example: "tcp://127.0.0.1:4000" })
+    }
+
+    fn notation_libraries(&self) -> &'static [&'static str] {
+        &["serde_json"]
+    }
+
+    fn has_named_parameters(&self) -> bool {
+        true
+    }
+
+    fn stacks(&'static self) -> Vec<Stack> {
+        let lines = |name, role| {
+            Stack::new(self, name, role, TOKIO, |destination, options| async move {
+                LinesClient::connect(&destination.url, &options).await
+            })
+        };
+        vec![
+            lines("jsonrpc-lines", Role::DefaultAndMinimal)
+                .served_by(TOKIO, serve)
+                .with_transports(TRANSPORTS),
+            lines("jsonrpc-lines-python", Role::Reference).served_by_reference(&PYTHON),
+        ]
+    }
+
+    fn anatomy(
+        &self,
+        _: &Stack,
+        _: &Destination,
+        call: &Call,
+        result: &Value,
+    ) -> Result<[Anatomy; 2], CallError> {
+        let request = encode_call(&Envelope::default(), call, FIRST_ID)?;
+        let mut reply = Vec::new();
+        let id = FIRST_ID.to_string();
+        write_result(&mut reply, ReplyTo { id: &id, ..ReplyTo::UNKNOWN }, result);
+        // The line feed after a message is framing.
+        measure(call, result, [request.len(), reply.len()], json_len)
+    }
+
+    fn dissect(&self, _: Leg, bytes: &[u8]) -> Option<Vec<Part>> {
+        dissection::json::line(bytes, member)
+    }
+
+    fn codec_format(&self) -> Option<Format> {
+        Some(Format::JsonUntyped)
+    }
+}
+
+async fn serve(context: ServeContext) -> Result<Serving, ServeError> {
+    let failed = context.bind_error();
+    let server =
+        LinesServer::bind(&context.listen, context.dispatcher, context.limits).await.map_err(failed)?;
+    Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
+}
