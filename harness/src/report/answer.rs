@@ -17,13 +17,16 @@ use super::verdict::Verdict;
 use crate::claims::{JudgedClaim, Verdict as ClaimVerdict};
 use crate::load::Operation;
 use crate::record::{Record, SearchResult};
+use crate::scenario::Measurement;
 
 /// The answer: a sentence or two each about latency, throughput, variants, capacity, timelines, topologies and bytes, as far as
 /// the record has them.
 pub(super) fn answer(record: &Record, summary: &Summary) -> Vec<String> {
     let mut answer: Vec<_> = summary.claims.iter().map(claims::short).collect();
-    answer.extend(first(summary, true).and_then(latency));
-    answer.extend(first(summary, false).and_then(throughput));
+    let of_calculators = |measurement: &&MeasurementSummary| !measurement.is_of_own_services();
+    answer.extend(first(summary, true).filter(of_calculators).and_then(latency));
+    answer.extend(first(summary, false).filter(of_calculators).and_then(throughput));
+    answer.extend(summary.measurements.iter().filter_map(own_services));
     answer.extend(summary.measurements.iter().flat_map(variants));
     answer.extend(capacities(record).iter().filter_map(capacity));
     answer.extend(codecs::all(record).iter().filter_map(Codecs::answer));
@@ -133,6 +136,34 @@ fn latency(summary: &MeasurementSummary) -> Option<String> {
     Some(format!("{answer}. {}", Verdict::of(&usual, &minimal, &summary.ranking)))
 }
 
+/// What was found of services of one's own, the fastest first, and whether each is certainly faster than the next one; `None` for
+/// other stacks.
+fn own_services(summary: &MeasurementSummary) -> Option<String> {
+    let is_rate = summary.compares_seen_rates();
+    let figure = |stack: &StackSummary| {
+        let figure = if is_rate {
+            format!("{} calls/s", text::thousands(stack.throughput?.median))
+        } else {
+            format!("{} µs", text::micros(stack.p50?.median))
+        };
+        Some(format!("{figure} ({})", stack.stack))
+    };
+    let found: Vec<_> = summary.stacks.iter().filter_map(figure).collect();
+    if found.is_empty() || !summary.is_of_own_services() {
+        return None;
+    }
+    let ranking = &summary.ranking;
+    let compared = ranking.stacks.windows(2).filter_map(|pair| {
+        let comparison = ranking.between(&pair[0], &pair[1])?;
+        let statement =
+            text::statement(comparison.statement, comparison.ratio.as_ref(), ranking.comparisons.delta);
+        Some(format!("; {} compared with {}: {statement}", pair[0], pair[1]))
+    });
+    let Measurement { name, .. } = &summary.measurement;
+    let load = describe::load(&summary.measurement);
+    Some(format!("{name}, {load}: {}{}.", found.join(", "), compared.collect::<String>()))
+}
+
 /// The stacks of a ranking that have a median latency, the fastest first.
 fn ranking(summary: &MeasurementSummary, include: fn(StackKind) -> bool) -> Vec<&StackSummary> {
     let mut ranked: Vec<_> =
@@ -180,13 +211,9 @@ fn throughput(summary: &MeasurementSummary) -> Option<String> {
     let (ranked, others): (Vec<&StackSummary>, Vec<&StackSummary>) =
         usual.partition(|stack| stack.capacity.is_some_and(|capacity| capacity.is_exact()));
     let opening = format!("With {}{}", describe::load(&summary.measurement), summary.measurement.handlers());
-    // The stacks of such a measurement are in the order of capacity or of the rate that was seen, the largest first.
+    // The stacks of such a measurement are in the order of capacity, the largest first.
     let range = match ranked.as_slice() {
         [] => None,
-        [only] if summary.compares_seen_rates() => Some(format!("{} calls/s were seen", seen(only))),
-        [first, .., last] if summary.compares_seen_rates() => {
-            Some(format!("from {} to {} calls/s were seen", seen(last), seen(first)))
-        }
         [only] => {
             Some(format!("a core of the server can answer {} calls/s with a usual library", rates(only)))
         }
@@ -209,18 +236,9 @@ fn throughput(summary: &MeasurementSummary) -> Option<String> {
     (!parts.is_empty()).then(|| format!("{opening}, {}.", parts.join("; ")))
 }
 
-/// The rate that was seen with a stack, and its name.
-fn seen(stack: &StackSummary) -> String {
-    format!("{} ({})", seen_rate(stack), stack.stack)
-}
-
-fn seen_rate(stack: &StackSummary) -> String {
-    stack.throughput.map_or_else(String::new, |rate| text::thousands(rate.median))
-}
-
 /// The capacity of a stack in calls per second, with its name and the rate that was observed.
 fn rates(stack: &StackSummary) -> String {
-    let seen = seen_rate(stack);
+    let seen = stack.throughput.map_or_else(String::new, |rate| text::thousands(rate.median));
     match stack.capacity.and_then(|capacity| Some((capacity.per_core?, capacity.is_exact()))) {
         Some((per_core, is_exact)) => {
             let bound = if is_exact { "" } else { "≥ " };

@@ -134,9 +134,14 @@ impl MeasurementSummary {
         if self.compares_seen_rates() { "calls per second" } else { describe::quantity(&self.measurement) }
     }
 
+    /// Whether all stacks are services of one's own, which are compared with each other.
+    pub(super) fn is_of_own_services(&self) -> bool {
+        self.stacks.iter().all(StackSummary::is_own_service)
+    }
+
     /// Whether all stacks are services of one's own with several callers, of which only the rate that was seen is known.
     pub(super) fn compares_seen_rates(&self) -> bool {
-        !self.measurement.load.is_for_latency() && self.stacks.iter().all(StackSummary::is_own_service)
+        !self.measurement.load.is_for_latency() && self.is_of_own_services()
     }
 
     /// The noise of the ranked stacks and of the A/A pairs, in the blocks in which all of them have a valid trial.

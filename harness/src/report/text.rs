@@ -88,7 +88,7 @@ pub(super) fn lead(speeds: &Interval) -> String {
 }
 
 /// A statement about a stack and another one, without their names.
-fn statement(statement: Statement, ratio: Option<&Interval>, delta: f64) -> String {
+pub(super) fn statement(statement: Statement, ratio: Option<&Interval>, delta: f64) -> String {
     match (statement, ratio) {
         (Statement::Faster, Some(ratio)) => format!("faster by {}", lead(ratio)),
         (Statement::Slower, Some(ratio)) => {

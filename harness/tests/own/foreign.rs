@@ -156,7 +156,7 @@ fn two_servers_of_one_protocol_are_compared() {
     let report = folder.report();
     let with_four = report.split("## get closed:4").nth(1).unwrap_or_default();
     assert!(report.contains("faster by") && with_four.contains("faster by"), "{report}");
-    assert!(report.contains("calls/s were seen"), "{report}");
+    assert!(report.contains("xmlrpc@old compared with xmlrpc@new: faster by"), "{report}");
     assert!(report.contains("answers of get were not checked"), "{report}");
 }
 

@@ -23,8 +23,8 @@ pub(in crate::stacks) type Members = fn(&str) -> Member;
 /// The parts of a message that is an object in a line.
 pub(in crate::stacks) fn line(bytes: &[u8], members: Members) -> Option<Vec<Part>> {
     let mut cutter = Cutter::new(bytes);
-    object(&mut cutter, members)?;
-    cutter.cut(cutter.rest().len(), Framing, "line feed: end of the message")?;
+    cutter.cut_within(bytes.len().checked_sub(1)?, |message| object(message, members))?;
+    cutter.cut(1, Framing, "line feed: end of the message")?;
     cutter.finish()
 }
 
