@@ -174,6 +174,23 @@ def proportion(found, of):
     return f"{found} of {of} ({100 * low:.1f}–{100 * high:.1f} %)"
 
 
+def gates(folder=FOLDER, stack="rest-hyper"):
+    """What real gates decided: the stack, the machine, and a row for each condition that has gates."""
+    body, machines = [], set()
+    for name, condition in CONDITIONS.items():
+        held = Record(folder, name, stack).gates()
+        if not held:
+            continue
+        machines |= {line["machine"] for line in held}
+        verdicts = [line["verdict"] for line in held]
+        required = f"{'≤' if condition.right == 'not-slower' else '≥'} {condition.wanted} of {condition.gates}"
+        rounds = statistics.median(len(line["rounds"]) for line in held)
+        seconds = statistics.median(line["measured_seconds"] for line in held)
+        body.append([condition.title, str(len(held)), proportion(verdicts.count("slower"), len(held)), required,
+                     str(verdicts.count("undecided")), f"{rounds:.0f}", f"{seconds:.0f}"])
+    return stack, machines, body
+
+
 def table(options):
     """Prints the table; returns how many figures miss their requirement."""
     missed = 0
@@ -200,8 +217,9 @@ def table(options):
     return missed
 
 
-def main():
-    parser = argparse.ArgumentParser(usage=__doc__, add_help=False)
+def parse(words):
+    """The options on the command line; conditions may stand before and after others."""
+    parser = argparse.ArgumentParser(prog="scripts/gate-power", usage=argparse.SUPPRESS, add_help=False, allow_abbrev=False)
     parser.add_argument("action", choices=("record", "gates", "table"))
     parser.add_argument("conditions", nargs="*", choices=[[], *CONDITIONS])
     parser.add_argument("--rounds", type=int, default=600)
@@ -209,11 +227,16 @@ def main():
     parser.add_argument("--stack", default="rest-hyper")
     parser.add_argument("--folder", type=Path, default=FOLDER)
     parser.add_argument("--program", type=Path)
+    options = parser.parse_intermixed_args(words)
+    options.folder = options.folder.resolve()
+    return options
+
+
+def main():
     if {"-h", "--help"} & set(sys.argv[1:]):
         print(__doc__, end="")
         return
-    options = parser.parse_args()
-    options.folder = options.folder.resolve()
+    options = parse(sys.argv[1:])
     if options.program:
         Program.path = options.program.resolve()
     # The gate builds the repository around the current folder.

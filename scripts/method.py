@@ -8,7 +8,7 @@
     cpu            CPU time per call against a server that burns a known amount                 30 s
     recording      what recording a call costs                                                   1 min
     oha            latency at 1,000 calls/s, compared with oha's (cargo install oha)             1 min
-    wrk            closed-loop throughput, compared with wrk's (apt install wrk)                 2 min
+    wrk            throughput and latency in closed loops, compared with wrk's (apt install wrk)  2 min
     noise          200 pairs of one stack with itself: how many are stated as different         55 min
     sensitivity    40 pairs that differ by 3 % of CPU time: how many are stated as different    11 min
     verdicts       simulated tables with the noise of the reference record: false statements, power  2 min
@@ -224,10 +224,20 @@ def wrk(table):
             out = server.theirs(program, "-t1", "-c32", "-d2", "-s", str(script), f"{server.url}/add")
             return float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1])
 
+        def latency(server):
+            out = server.theirs(program, "-t1", "-c1", "-d2", "--latency", "-s", str(script), f"{server.url}/add")
+            number, unit = re.search(r"50%\s+([\d.]+)(us|ms)", out).groups()
+            return float(number) * (1 if unit == "us" else 1000)
+
+        with Server("rest-bare") as server:
+            bare = beside(server, 9, lambda s: s.ours("closed:1", 2)["latency"]["p50"] / 1e3, latency)
         with Server() as server:
             mine, other = beside(server, 9, lambda s: s.ours("closed:32", 2)["throughput"], rate)
     table.row("calls/s of 32 callers beside wrk, medians of 9 rounds", "≥ 0.85 ×",
               f"{mine:,.0f} beside {other:,.0f}: {mine / other:.2f}", mine >= 0.85 * other)
+    mine, other = bare
+    table.row("p50 of one caller of rest-bare beside wrk, medians of 9 rounds", "no longer",
+              f"{mine:.1f} µs beside {other:.1f} µs: {mine / other:.2f}", mine <= other)
 
 
 def tool(name, remedy):

@@ -25,6 +25,7 @@ import tomllib
 from pathlib import Path
 
 import campaign
+import gate_power
 import validation
 from measuring import Program, ROOT, TARGET, output, report
 from reference import Reference, measurements, protocol, three_digits, two_digits
@@ -310,6 +311,16 @@ def claims(folder):
                       [[claim["statement"], VERDICTS[claim["verdict"]], claim["sentence"]] for claim in judged])]
 
 
+def gates(_of):
+    """What real gates decided about sides that are equal, and about sides that differ by a known amount."""
+    stack, machines, body = gate_power.gates()
+    if not body:
+        return ["Not recorded yet."]
+    heading = ["the new side", "gates", "found slower (95 % interval)", "required", "undecided", "rounds, median", "seconds of calls, median"]
+    return [*wrapped(f"Gates of `{stack}` on {' and '.join(sorted(machines))}, server and client on one core, at most 30 s of calls each."), "",
+            *rows(heading, body, "lrrrrrr")]
+
+
 def power(of):
     """What simulated tables state with the noise of the reference record."""
     simulated = json.loads(POWER.read_text(encoding="utf-8"))
@@ -332,7 +343,7 @@ def of_folder(folder):
 REGIONS = {"choice": choice, "claims": of_folder(CLAIMS), "results": results, "conditions": conditions, "findings": findings,
            "implementation": implementation, "noise": noise,
            "requirements": requirements, "validated": validated, "amqp-steps": amqp_steps,
-           "power": power, **{f"claims-{name}": of_folder(CLAIMS.parent / name) for name in FURTHER_CLAIMS}}
+           "power": power, "gates": gates, **{f"claims-{name}": of_folder(CLAIMS.parent / name) for name in FURTHER_CLAIMS}}
 
 
 def regenerated(text, of, where):

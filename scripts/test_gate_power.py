@@ -43,6 +43,19 @@ class Campaign(unittest.TestCase):
         self.assertEqual(len(self.measure()), 2)
         self.assertEqual(self.neighbours, [True, False])
 
+    def test_conditions_stand_before_and_after_options(self):
+        for words in (["gates", "--gates", "2", "same", "linked"], ["gates", "same", "linked", "--gates", "2"]):
+            options = gate_power.parse(words)
+            self.assertEqual((options.action, options.conditions, options.gates), ("gates", ["same", "linked"], 2))
+        self.assertEqual(gate_power.parse(["table"]).conditions, [])
+
+    def test_a_mistake_is_named(self):
+        for words in (["gates", "sane"], ["gates", "--gate", "2"], []):
+            with self.assertRaises(SystemExit) as ended, contextlib.redirect_stderr(io.StringIO()) as text:
+                gate_power.parse(words)
+            self.assertEqual(ended.exception.code, 2)
+            self.assertIn("scripts/gate-power: error: ", text.getvalue())
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -243,7 +243,8 @@ impl Links {
             }
             is_output = argument == "-o";
         }
-        command.arg(format!("-Wl,--randomize-section-padding={seed}"));
+        // Debug information takes a third of the time of a link, and no part in what is measured.
+        command.arg("-Wl,--strip-debug").arg(format!("-Wl,--randomize-section-padding={seed}"));
         let failed = |output| GateError::Link { side: self.side, output };
         let mut output = vec![];
         let ended = command::run(command, &mut output, interrupted);

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use calculator::printable;
+use rand::seq::SliceRandom;
 use rand::{Rng, RngCore};
 use serde::de::DeserializeOwned;
 
@@ -37,6 +38,11 @@ pub(super) enum Contender<'a> {
     /// The server that this command starts.
     Command(&'a str),
 }
+
+/// The calls that a slice has at least, by the median latency of the warm-up.
+const MIN_CALLS: u32 = 20;
+/// The slices of each side that a round has at least, unless the settings have fewer.
+const MIN_SLICES: u32 = 2;
 
 /// A server of a round.
 enum Server {
@@ -77,20 +83,32 @@ pub(super) fn measure(
 ) -> Result<Vec<MetricOfRound>, GateError> {
     let settings = conditions.settings;
     let mut cast = Cast::start(stack, [base, new], conditions, rng)?;
-    for side in Side::BOTH {
-        cast.slice(stack, side, conditions.exchanged, settings.warmup)?;
+    let mut latency = Duration::ZERO;
+    for side in in_random_order(true, rng) {
+        let warmed_up = cast.slice(stack, side, conditions.exchanged, settings.warmup)?;
+        latency = latency.max(Duration::from_nanos(warmed_up.p50_ns.unwrap_or_default()));
     }
+    let (length, slices) = slices(settings, latency);
     let mut pairs = Vec::new();
-    for _ in 0..settings.slices {
+    for _ in 0..slices {
         let mut order = Side::BOTH;
         if rng.random() {
             order.reverse();
         }
-        let first = cast.slice(stack, order[0], conditions.exchanged, settings.slice)?;
-        let second = cast.slice(stack, order[1], conditions.exchanged, settings.slice)?;
+        let first = cast.slice(stack, order[0], conditions.exchanged, length)?;
+        let second = cast.slice(stack, order[1], conditions.exchanged, length)?;
         pairs.push(if order[0] == Side::Base { [first, second] } else { [second, first] });
     }
     Ok(medians(&pairs))
+}
+
+/// The length of a slice and the number of slices of each side: those of the settings, except that slices of slow calls are longer
+/// and fewer, so that each has some calls and a round takes no longer.
+fn slices(settings: &GateSettings, latency: Duration) -> (Duration, u32) {
+    let length = settings.slice.max(latency.saturating_mul(MIN_CALLS));
+    let time = settings.slice.saturating_mul(settings.slices);
+    let fitting = u32::try_from(time.as_nanos() / length.as_nanos().max(1)).unwrap_or(u32::MAX);
+    (length, fitting.max(MIN_SLICES).min(settings.slices))
 }
 
 /// The bytes of a call of `stack`, base and new; `None` where they cannot be counted exactly.
@@ -144,8 +162,8 @@ impl Cast {
     ) -> Result<Self, GateError> {
         let Conditions { exchanged, cores, broker, .. } = *conditions;
         let of_side = |side: Side| contenders[side as usize];
-        let (mut servers, mut addresses) = (vec![], vec![]);
-        for side in sides(exchanged != ExchangedEnd::Client) {
+        let mut started = vec![];
+        for side in in_random_order(exchanged != ExchangedEnd::Client, rng) {
             let mut options = conditions.options[side as usize].clone();
             let clients = stack.separate(side as usize, &mut options.protocol);
             let padding_bytes = rng.random_range(0..MAX_PADDING_BYTES);
@@ -172,12 +190,14 @@ impl Cast {
                     (Server::Own(process), url, Some(pid))
                 }
             };
-            addresses.push(DriverServer { url: Secret::new(url), options: clients, pid });
-            servers.push(server);
+            started.push((side, server, DriverServer { url: Secret::new(url), options: clients, pid }));
         }
+        started.sort_by_key(|(side, ..)| *side as usize);
+        let (servers, addresses): (Vec<_>, Vec<_>) =
+            started.into_iter().map(|(_, server, address)| (server, address)).unzip();
         let mut drivers = vec![];
         let seed = rng.random();
-        for side in sides(exchanged != ExchangedEnd::Server) {
+        for side in in_random_order(exchanged != ExchangedEnd::Server, rng) {
             let program = match of_side(side) {
                 Contender::Program(program) if exchanged != ExchangedEnd::Server => Some(*program),
                 _ => None,
@@ -193,9 +213,10 @@ impl Cast {
             let text = serde_json::to_string(&settings)
                 .map_err(|error| failed(DriverError::Failed(error.to_string())))?;
             let driver = DriverProcess::start(program, &[], &cores.client, SUBCOMMAND, (VARIABLE, &text));
-            drivers.push(driver.map_err(failed)?);
+            drivers.push((side, driver.map_err(failed)?));
         }
-        Ok(Cast { servers, drivers })
+        drivers.sort_by_key(|(side, _)| *side as usize);
+        Ok(Cast { servers, drivers: drivers.into_iter().map(|(_, driver)| driver).collect() })
     }
 
     /// Calls the server of `side` with its client for `length`.
@@ -291,9 +312,13 @@ fn client_error(side: Side, stack: &Stack, source: DriverError, (ended, log): (S
     GateError::Client { side, stack: stack.name.to_owned(), source, ended, log }
 }
 
-/// The sides that have a process of their kind: both, or one that both share.
-fn sides(both: bool) -> impl Iterator<Item = Side> {
-    Side::BOTH.into_iter().take(if both { 2 } else { 1 })
+/// The sides that have a process of their kind, both or one that both share, in random order: the process that is started first is not
+/// as fast as the second one.
+fn in_random_order(both: bool, rng: &mut impl RngCore) -> Vec<Side> {
+    let mut order = Side::BOTH.to_vec();
+    order.truncate(if both { 2 } else { 1 });
+    order.shuffle(rng);
+    order
 }
 
 #[cfg(test)]
@@ -302,6 +327,21 @@ mod tests {
 
     fn slice(server_cpu_ns: Option<u64>, p50_ns: u64) -> Slice {
         Slice { right: 100, others: 0, client_cpu_ns: Some(1_000), server_cpu_ns, p50_ns: Some(p50_ns) }
+    }
+
+    #[test]
+    fn slices_of_slow_calls_are_longer_and_fewer() {
+        let settings = GateSettings::load(None).unwrap();
+        let (slice, count) = (settings.slice, settings.slices);
+        let of = |micros| slices(&settings, Duration::from_micros(micros));
+        assert_eq!(of(0), (slice, count));
+        assert_eq!(of(30), (slice, count));
+        let (longer, fewer) = of(400);
+        assert_eq!(longer, Duration::from_millis(8));
+        assert!(fewer < count && longer * fewer <= slice * count, "{fewer}");
+        assert_eq!(of(50_000), (Duration::from_secs(1), MIN_SLICES));
+        let one = GateSettings { slices: 1, ..settings.clone() };
+        assert_eq!(slices(&one, Duration::from_millis(50)).1, 1);
     }
 
     #[test]
