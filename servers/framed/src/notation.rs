@@ -6,9 +6,9 @@ use net::Scheme;
 /// The outcome of a call, as a reply has it.
 pub type Reply = Result<Value, CallError>;
 
-/// How messages are told apart: by a length at their start, or by what ends them.
+/// Where messages end: their start has a length, or a mark follows them.
 pub trait Framing {
-    /// The number of bytes of a message that only tell it apart from the next. Limits do not count them.
+    /// The number of bytes of a message that only show where it ends. Limits do not count them.
     const OVERHEAD: usize;
 
     /// The length in bytes of the whole message that begins with the bytes `arrived`; `None` if more of it must arrive first.

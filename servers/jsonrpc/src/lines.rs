@@ -34,8 +34,8 @@ pub struct Lines;
 pub enum Addressee {
     /// The request with this id, which is JSON text, and this version.
     Request(Text, Version),
-    /// Nobody: a notification has no response.
-    Nobody,
+    /// No peer: a notification has no response.
+    NoPeer,
     /// The sender of a line that is no request.
     Unknown(Option<Failure>),
 }
@@ -62,7 +62,7 @@ impl Notation for Lines {
     fn decode_request(message: &[u8], _: &dyn Service, limits: &Limits) -> Request<Addressee> {
         match wire::decode(message, limits) {
             Ok(Message::Single(wire::Request { call, reply })) => Request {
-                to: Some(reply.map_or(Addressee::Nobody, |to| Addressee::Request(to.id.into(), to.version))),
+                to: Some(reply.map_or(Addressee::NoPeer, |to| Addressee::Request(to.id.into(), to.version))),
                 call: call.map_err(error_of),
             },
             Ok(Message::Batch(_)) => {
@@ -74,7 +74,7 @@ impl Notation for Lines {
 
     fn encode_reply(out: &mut Vec<u8>, to: &Addressee, result: &Reply) {
         let (to, known) = match to {
-            Addressee::Nobody => return,
+            Addressee::NoPeer => return,
             Addressee::Request(id, version) => (ReplyTo { id, version: *version }, None),
             Addressee::Unknown(failure) => (ReplyTo::UNKNOWN, failure.as_ref()),
         };
