@@ -215,7 +215,8 @@ fn a_server_that_is_absent_or_lists_nothing_is_reported() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     init(folder.path(), &[&format!("http://u:secret@127.0.0.1:{port}/x")])
         .with(3, &[&format!("no answer from http://127.0.0.1:{port}"), "is the server running?"]);
-    init(folder.path(), &[&format!("tcp://127.0.0.1:{port}"), "--timeout", "1s"]).with(3, &["zerorpc"]);
+    let url = format!("tcp://127.0.0.1:{port}");
+    init(folder.path(), &[&url, "--timeout", "1s"]).with(3, &[&format!("no answer from {url}")]);
     let web = answering("404 Not Found", "{}".to_owned());
     init(folder.path(), &[&web]).with(1, &["rest: ", "xmlrpc: ", "jsonrpc: ", "--protocol"]);
     let empty = answering("200 OK", r#"{"openapi": "3.1.0", "paths": {}}"#.to_owned());

@@ -110,7 +110,9 @@ fn find(arguments: &Arguments, url: &str) -> Result<Found, Failure> {
             Ok(Some(listing)) if !listing.methods.is_empty() => {
                 return Ok(Found { stack, listing: Some(listing) });
             }
-            Ok(_) => failures.push((stack.name, "it lists no method".to_owned(), false)),
+            // Servers of this protocol cannot be asked.
+            Ok(None) => {}
+            Ok(Some(_)) => failures.push((stack.name, "it lists no method".to_owned(), false)),
             Err(error) => failures.push((stack.name, error.to_string(), error.kind.is_transport())),
         }
     }

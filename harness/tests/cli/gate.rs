@@ -324,10 +324,10 @@ fn a_server_that_ends_in_mid_gate_is_reported() {
     fs::write(repository.path().join("short.toml"), settings).unwrap();
     let usual = format!("'{PROGRAM}' serve rest-hyper --listen 127.0.0.1:{{port}}");
     let ends = format!("timeout 1 {usual}");
-    let words = ["base: rest-hyper: ", "did not get the expected answer"];
+    // In calls to it, or before the first one, as the order decides in which the sides are warmed up.
+    let words = ["base: rest-hyper: ", "; the server ended"];
     finish(&mut repository.gate(&["--base", &ends, "--new", &usual])).with(3, &words);
-    // Before the first call to it: that is made when the base has been warmed up.
-    let words = ["new: rest-hyper: cannot connect", "; the server ended"];
+    let words = ["new: rest-hyper: ", "; the server ended"];
     finish(&mut repository.gate(&["--base", &usual, "--new", &ends])).with(3, &words);
 }
 
