@@ -174,7 +174,12 @@ def proportion(found, of):
     return f"{found} of {of} ({100 * low:.1f}–{100 * high:.1f} %)"
 
 
-def gates(folder=FOLDER, stack="rest-hyper"):
+def required(condition):
+    """How many gates may, or must, find the new side slower."""
+    return f"{'≤' if condition.right == 'not-slower' else '≥'} {condition.wanted} of {condition.gates}"
+
+
+def real_gates(folder=FOLDER, stack="rest-hyper"):
     """What real gates decided: the stack, the machine, and a row for each condition that has gates."""
     body, machines = [], set()
     for name, condition in CONDITIONS.items():
@@ -183,10 +188,9 @@ def gates(folder=FOLDER, stack="rest-hyper"):
             continue
         machines |= {line["machine"] for line in held}
         verdicts = [line["verdict"] for line in held]
-        required = f"{'≤' if condition.right == 'not-slower' else '≥'} {condition.wanted} of {condition.gates}"
         rounds = statistics.median(len(line["rounds"]) for line in held)
         seconds = statistics.median(line["measured_seconds"] for line in held)
-        body.append([condition.title, str(len(held)), proportion(verdicts.count("slower"), len(held)), required,
+        body.append([condition.title, str(len(held)), proportion(verdicts.count("slower"), len(held)), required(condition),
                      str(verdicts.count("undecided")), f"{rounds:.0f}", f"{seconds:.0f}"])
     return stack, machines, body
 
@@ -201,7 +205,7 @@ def table(options):
         pieces = replayed(record, options.stack) if record.rounds() else None
         gates = [line["verdict"] for line in record.gates()]
         alarms = condition.right == "not-slower"
-        found, required = gates.count("slower"), f"≤ {condition.wanted}" if alarms else f"≥ {condition.wanted}"
+        found = gates.count("slower")
         cells = ["–", "–", "–", "–"]
         if pieces:
             ended = len(pieces["rounds"])
@@ -213,7 +217,7 @@ def table(options):
         if gates:
             missed += found > condition.wanted if alarms else found < condition.wanted
         print(f"| {condition.title} | {cells[0]} | {'≤' if alarms else '≥'} {condition.share:.0%} | {cells[1]} "
-              f"| {found} of {len(gates)} | {required} of {condition.gates} | {cells[2]} | {cells[3]} |")
+              f"| {found} of {len(gates)} | {required(condition)} | {cells[2]} | {cells[3]} |")
     return missed
 
 

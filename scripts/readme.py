@@ -313,11 +313,11 @@ def claims(folder):
 
 def gates(_of):
     """What real gates decided about sides that are equal, and about sides that differ by a known amount."""
-    stack, machines, body = gate_power.gates()
+    stack, machines, body = gate_power.real_gates()
     if not body:
         return ["Not recorded yet."]
     heading = ["the new side", "gates", "found slower (95 % interval)", "required", "undecided", "rounds, median", "seconds of calls, median"]
-    return [*wrapped(f"Gates of `{stack}` on {' and '.join(sorted(machines))}, server and client on one core, at most 30 s of calls each."), "",
+    return [*wrapped(f"Gates of `{stack}` on {' and '.join(sorted(machines))}, server and client on one core."), "",
             *rows(heading, body, "lrrrrrr")]
 
 

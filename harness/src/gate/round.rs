@@ -39,10 +39,8 @@ pub(super) enum Contender<'a> {
     Command(&'a str),
 }
 
-/// The calls that a slice has at least, by the median latency of the warm-up.
+/// The calls that a slice has, by the median latency of the warm-up, unless a round would then take longer.
 const MIN_CALLS: u32 = 20;
-/// The slices of each side that a round has at least, unless the settings have fewer.
-const MIN_SLICES: u32 = 2;
 
 /// A server of a round.
 enum Server {
@@ -84,17 +82,15 @@ pub(super) fn measure(
     let settings = conditions.settings;
     let mut cast = Cast::start(stack, [base, new], conditions, rng)?;
     let mut latency = Duration::ZERO;
-    for side in in_random_order(true, rng) {
+    for side in random_order(rng) {
         let warmed_up = cast.slice(stack, side, conditions.exchanged, settings.warmup)?;
-        latency = latency.max(Duration::from_nanos(warmed_up.p50_ns.unwrap_or_default()));
+        // A call may take longer than the warm-up.
+        latency = latency.max(warmed_up.p50_ns.map_or(settings.warmup, Duration::from_nanos));
     }
     let (length, slices) = slices(settings, latency);
     let mut pairs = Vec::new();
     for _ in 0..slices {
-        let mut order = Side::BOTH;
-        if rng.random() {
-            order.reverse();
-        }
+        let order = random_order(rng);
         let first = cast.slice(stack, order[0], conditions.exchanged, length)?;
         let second = cast.slice(stack, order[1], conditions.exchanged, length)?;
         pairs.push(if order[0] == Side::Base { [first, second] } else { [second, first] });
@@ -103,12 +99,12 @@ pub(super) fn measure(
 }
 
 /// The length of a slice and the number of slices of each side: those of the settings, except that slices of slow calls are longer
-/// and fewer, so that each has some calls and a round takes no longer.
+/// and fewer, so that each has some calls. A round never takes longer.
 fn slices(settings: &GateSettings, latency: Duration) -> (Duration, u32) {
-    let length = settings.slice.max(latency.saturating_mul(MIN_CALLS));
     let time = settings.slice.saturating_mul(settings.slices);
-    let fitting = u32::try_from(time.as_nanos() / length.as_nanos().max(1)).unwrap_or(u32::MAX);
-    (length, fitting.max(MIN_SLICES).min(settings.slices))
+    let length = latency.saturating_mul(MIN_CALLS).clamp(settings.slice, time);
+    let fitting = time.as_nanos() / length.as_nanos().max(1);
+    (length, u32::try_from(fitting).unwrap_or(u32::MAX))
 }
 
 /// The bytes of a call of `stack`, base and new; `None` where they cannot be counted exactly.
@@ -163,7 +159,7 @@ impl Cast {
         let Conditions { exchanged, cores, broker, .. } = *conditions;
         let of_side = |side: Side| contenders[side as usize];
         let mut started = vec![];
-        for side in in_random_order(exchanged != ExchangedEnd::Client, rng) {
+        for side in random_order(rng).into_iter().filter(has_process(exchanged != ExchangedEnd::Client)) {
             let mut options = conditions.options[side as usize].clone();
             let clients = stack.separate(side as usize, &mut options.protocol);
             let padding_bytes = rng.random_range(0..MAX_PADDING_BYTES);
@@ -197,7 +193,7 @@ impl Cast {
             started.into_iter().map(|(_, server, address)| (server, address)).unzip();
         let mut drivers = vec![];
         let seed = rng.random();
-        for side in in_random_order(exchanged != ExchangedEnd::Server, rng) {
+        for side in random_order(rng).into_iter().filter(has_process(exchanged != ExchangedEnd::Server)) {
             let program = match of_side(side) {
                 Contender::Program(program) if exchanged != ExchangedEnd::Server => Some(*program),
                 _ => None,
@@ -312,13 +308,17 @@ fn client_error(side: Side, stack: &Stack, source: DriverError, (ended, log): (S
     GateError::Client { side, stack: stack.name.to_owned(), source, ended, log }
 }
 
-/// The sides that have a process of their kind, both or one that both share, in random order: the process that is started first is not
-/// as fast as the second one.
-fn in_random_order(both: bool, rng: &mut impl RngCore) -> Vec<Side> {
-    let mut order = Side::BOTH.to_vec();
-    order.truncate(if both { 2 } else { 1 });
+/// Both sides in random order. In the same order every time, what the order changes would look like a difference: the server that is
+/// started first takes more CPU time.
+fn random_order(rng: &mut impl RngCore) -> [Side; 2] {
+    let mut order = Side::BOTH;
     order.shuffle(rng);
     order
+}
+
+/// Whether a side has a separate process: both sides, or only the base, which shares it.
+fn has_process(both: bool) -> impl Fn(&Side) -> bool {
+    move |side| both || *side == Side::Base
 }
 
 #[cfg(test)]
@@ -339,9 +339,11 @@ mod tests {
         let (longer, fewer) = of(400);
         assert_eq!(longer, Duration::from_millis(8));
         assert!(fewer < count && longer * fewer <= slice * count, "{fewer}");
-        assert_eq!(of(50_000), (Duration::from_secs(1), MIN_SLICES));
-        let one = GateSettings { slices: 1, ..settings.clone() };
-        assert_eq!(slices(&one, Duration::from_millis(50)).1, 1);
+        assert_eq!(of(50_000), (slice * count, 1));
+        for micros in 0..3_000 {
+            let (length, number) = of(micros);
+            assert!(number > 0 && length >= slice && length * number <= slice * count, "{micros}");
+        }
     }
 
     #[test]

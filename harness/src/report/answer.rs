@@ -223,12 +223,11 @@ fn throughput(summary: &MeasurementSummary) -> Option<String> {
             rates(first)
         )),
     };
-    let obstacle = |stack: &StackSummary| stack.capacity.and_then(|capacity| capacity.obstacle());
-    let mut reasons: Vec<&str> = others.iter().filter_map(|stack| obstacle(stack)).collect();
+    let mut reasons: Vec<&str> = others.iter().filter_map(|stack| stack.obstacle()).collect();
     reasons.sort_unstable();
     reasons.dedup();
     let not_ranked = reasons.into_iter().map(|reason| {
-        let with_reason = others.iter().filter(|stack| obstacle(stack) == Some(reason));
+        let with_reason = others.iter().filter(|stack| stack.obstacle() == Some(reason));
         let names: Vec<_> = with_reason.map(|stack| rates(stack)).collect();
         format!("not ranked ({reason}): {} calls/s", names.join(", "))
     });

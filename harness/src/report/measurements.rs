@@ -263,8 +263,7 @@ fn notes(stack: &StackSummary, summary: &MeasurementSummary) -> Vec<Note> {
         notes.push(Note::Text(format!("calls {}", stack.operation)));
     }
     notes.extend(per_item(stack).map(Note::Text));
-    let obstacle = stack.capacity.and_then(|capacity| capacity.obstacle());
-    if let Some(reason) = obstacle.filter(|_| !stack.kind.is_floor() && stack.valid > 0) {
+    if let Some(reason) = stack.obstacle().filter(|_| !stack.kind.is_floor() && stack.valid > 0) {
         notes.push(Note::Text(format!("not ranked: {reason}")));
     }
     if stack.is_unplaced {

@@ -71,7 +71,7 @@ pub(crate) use html::render_index;
 pub use model::{ClaimReport, Document};
 pub use operation_summary::OperationSummary;
 pub use receivers::DeliverySummary;
-pub use server_capacity::ServerCapacity;
+pub use server_capacity::{SeenRate, ServerCapacity};
 pub use spread::Spread;
 pub use stack::StackKind;
 pub use stack_summary::{Cpu, StackSummary};

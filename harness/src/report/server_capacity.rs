@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::spread::Spread;
 use super::stack::StackKind;
 use crate::record::Trial;
-use crate::stats::Saturation;
+use crate::stats::{Saturation, is_saturated};
 
 /// What a server can answer, from the trials of a closed loop with several callers. A server includes its broker.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,8 +18,6 @@ pub struct ServerCapacity {
     /// The calls per second that a core of the server can answer at that CPU time. Only a lower bound unless the server was
     /// saturated.
     pub per_core: Option<Spread>,
-    /// Whether the rate that was seen is compared instead, since nothing is known about the server.
-    pub is_seen_rate: bool,
 }
 
 impl ServerCapacity {
@@ -31,33 +29,12 @@ impl ServerCapacity {
             saturation: is_placed.then(|| Saturation::of(&utilisations(trials, kind)?)).flatten(),
             cpu: Spread::over_blocks(trials, |trial| Some(1e9 / capacity_per_core(trial, kind)?)),
             per_core,
-            is_seen_rate: false,
         }
     }
 
-    /// What the valid `trials` tell about a service of one's own: only whether the client limited the rate that was seen. A client
-    /// that uses as much as a saturated core counts as saturated, although it might have had more cores.
-    pub(super) fn of_own_service(trials: &[&Trial]) -> Self {
-        let client = |trial: &&Trial| {
-            let used = trial.client.filter(|_| trial.agents.is_empty())?;
-            Some([used.utilisation, 0.0])
-        };
-        let clients: Option<Vec<_>> = trials.iter().map(client).collect();
-        ServerCapacity {
-            saturation: clients.and_then(|clients| Saturation::of(&clients)),
-            cpu: None,
-            per_core: None,
-            is_seen_rate: true,
-        }
-    }
-
-    /// Whether the server was saturated, so that the capacity is exact and can be compared. Of a service of one's own, whether the
-    /// client was not, so that it was the server that limited the rate.
+    /// Whether the server was saturated, so that the capacity is exact and can be compared.
     #[must_use]
     pub fn is_exact(&self) -> bool {
-        if self.is_seen_rate {
-            return self.saturation == Some(Saturation::Neither);
-        }
         self.saturation.is_some_and(Saturation::includes_server)
     }
 
@@ -66,11 +43,36 @@ impl ServerCapacity {
     pub fn obstacle(&self) -> Option<&'static str> {
         match self.saturation {
             Some(Saturation::Server | Saturation::Both) => None,
-            Some(Saturation::Client) if self.is_seen_rate => Some("the client saturated"),
             Some(Saturation::Client) => Some("only the client saturated"),
-            Some(Saturation::Neither) if self.is_seen_rate => None,
             Some(Saturation::Neither) => Some("neither end saturated"),
             None => Some("saturated end not known"),
+        }
+    }
+}
+
+/// What is known of a service of one's own with several callers: the rate that was seen, and whether the client limited it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeenRate {
+    /// Whether the client was saturated; `None` where its CPU time is not known.
+    client_saturated: Option<bool>,
+}
+
+impl SeenRate {
+    /// What the valid `trials` say about the client. One that uses as much as a saturated core counts as saturated, although it
+    /// might have had more cores.
+    pub(super) fn new(trials: &[&Trial]) -> Self {
+        let used = |trial: &&Trial| Some(trial.client.filter(|_| trial.agents.is_empty())?.utilisation);
+        let shares: Option<Vec<f64>> = trials.iter().map(used).collect();
+        SeenRate { client_saturated: shares.and_then(|shares| is_saturated(&shares)) }
+    }
+
+    /// Why the rate is not compared with others, in words; `None` where it is.
+    #[must_use]
+    pub fn obstacle(self) -> Option<&'static str> {
+        match self.client_saturated {
+            Some(false) => None,
+            Some(true) => Some("the client saturated"),
+            None => Some("the client's CPU time is not known"),
         }
     }
 }

@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 
 use super::operation_summary::OperationSummary;
 use super::receivers::{DeliverySummary, shares};
-use super::server_capacity::{ServerCapacity, capacity_per_core};
+use super::server_capacity::{SeenRate, ServerCapacity, capacity_per_core};
 use super::spread::Spread;
 use super::stack::StackKind;
 use crate::load::{Load, Operation};
@@ -68,6 +68,8 @@ pub struct StackSummary {
     pub missing: u64,
     /// What the server can answer; only in a closed loop with several callers.
     pub capacity: Option<ServerCapacity>,
+    /// The same of a service of one's own, of which only the rate that was seen is known; then there is no capacity.
+    pub seen_rate: Option<SeenRate>,
     /// The share of the calls that each of several servers executed, in percent; empty for a single server.
     pub server_shares: Vec<Spread>,
     /// Where the messages arrived that have no answer; absent for calls.
@@ -208,7 +210,7 @@ impl StackSummary {
             spread(&|trial| trial.per_answer(of(trial)?.cpu_ns)).map(|s| s.median)
         };
         let is_unplaced = facts.is_unplaced(trials.iter().copied());
-        let is_own_service = is_own_service(is_unplaced, first.operation);
+        let figure = RankingFigure::new(first.load, is_own_service(is_unplaced, first.operation));
         let counts = Counts::of(trials.iter().map(|trial| &trial.counts));
         let complaint = trials.iter().find(|trial| !is_valid(trial)).and_then(|trial| trial.complaint());
         Ok(Some(StackSummary {
@@ -239,18 +241,21 @@ impl StackSummary {
             labels: labels(trials),
             latency: latencies(&valid)?,
             missing: valid.iter().map(|trial| trial.counts.not_right()).sum(),
-            capacity: (!first.load.is_for_latency()).then(|| {
-                if is_own_service {
-                    ServerCapacity::of_own_service(&valid)
-                } else {
-                    ServerCapacity::new(&valid, kind, !is_unplaced)
-                }
-            }),
+            capacity: (figure == RankingFigure::CapacityPerCore)
+                .then(|| ServerCapacity::new(&valid, kind, !is_unplaced)),
+            seen_rate: (figure == RankingFigure::SeenRate).then(|| SeenRate::new(&valid)),
             server_shares: shares(&valid),
             deliveries: DeliverySummary::new(&valid),
             operations: OperationSummary::all(&valid)?,
-            ranking_figure: RankingFigure::new(first.load, is_own_service).by_block(trials, kind, levels),
+            ranking_figure: figure.by_block(trials, kind, levels),
         }))
+    }
+
+    /// Why it is not compared with others although it was measured with several callers, in words; `None` where it is.
+    #[must_use]
+    pub fn obstacle(&self) -> Option<&'static str> {
+        let of_capacity = self.capacity.and_then(|capacity| capacity.obstacle());
+        of_capacity.or_else(|| self.seen_rate.and_then(SeenRate::obstacle))
     }
 
     /// Whether this is a service of one's own, which runs where it runs. Such services are compared with each other, and with

@@ -141,7 +141,7 @@ impl MeasurementSummary {
 
     /// Whether all stacks are services of one's own with several callers, of which only the rate that was seen is known.
     pub(super) fn compares_seen_rates(&self) -> bool {
-        !self.measurement.load.is_for_latency() && self.is_of_own_services()
+        self.stacks.iter().all(|stack| stack.seen_rate.is_some())
     }
 
     /// The noise of the ranked stacks and of the A/A pairs, in the blocks in which all of them have a valid trial.

@@ -59,8 +59,10 @@ pub(super) fn speeds(figures: &ByBlock, load: Load) -> ByBlock {
 fn is_ranked(stack: &StackSummary, with_unplaced: bool) -> bool {
     let is_finite = stack.ranking_figure.values().all(|figure| figure.is_finite());
     let is_measured = is_finite && !stack.ranking_figure.is_empty();
-    let is_exact = stack.capacity.is_none_or(|capacity| capacity.is_exact());
-    is_measured && is_exact && !stack.kind.is_floor() && (with_unplaced || !stack.is_unplaced)
+    is_measured
+        && stack.obstacle().is_none()
+        && !stack.kind.is_floor()
+        && (with_unplaced || !stack.is_unplaced)
 }
 
 /// What may be said about the fastest protocol.

@@ -9,17 +9,16 @@ use jsonrpc::{FIRST_ID, LINES_SCHEMES, LinesClient, LinesServer};
 use super::anatomy::{Anatomy, json_len, measure};
 use super::destination::Destination;
 use super::dissection::{self, Leg, Part};
-use super::facts::{Colour, End, Role, UrlForm};
+use super::facts::{Colour, Role, UrlForm};
 use super::jsonrpc::member;
 use super::protocol::{Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
+use super::tcp::TOKIO;
 use super::transport::Transport;
 
 /// JSON-RPC 2.0 with a message in each line.
 pub(super) struct JsonrpcLines;
-
-const TOKIO: End = End::new("tokio", &["tokio"]);
 
 /// The transports of the server of this suite and its client beside TCP.
 const TRANSPORTS: &[Transport] = &[Transport::Unix];

@@ -27,7 +27,8 @@ pub(super) struct Tcp;
 
 const STD: End =
     End::new("std::net", &[]).on_threads("none, a thread for each connection", "the connection's thread");
-const TOKIO: End = End::new("tokio", &["tokio"]);
+/// The sockets of `tcp-async`, Thrift and JSON-RPC in lines.
+pub(super) const TOKIO: End = End::new("tokio", &["tokio"]);
 #[cfg(feature = "libzmq")]
 const LIBZMQ: End = End::new("libzmq", &["zmq"])
     .on_threads("none, a thread for all connections beside libzmq's own", "that thread");

@@ -9,16 +9,15 @@ use thrift_rpc::{Binary, Client, Compact, Encoding, Server, wire};
 use super::anatomy::{Anatomy, measure};
 use super::destination::Destination;
 use super::dissection::{self, Leg, Part};
-use super::facts::{Colour, End, Role, UrlForm};
+use super::facts::{Colour, Role, UrlForm};
 use super::protocol::{Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, ServerSettings, Serving};
+use super::tcp::TOKIO;
 use super::transport::Transport;
 
 /// Thrift over framed TCP.
 pub(super) struct Thrift;
-
-const TOKIO: End = End::new("tokio", &["tokio"]);
 
 /// The transports of the servers of this suite and their clients beside TCP.
 const TRANSPORTS: &[Transport] = &[Transport::Unix];

@@ -19,6 +19,7 @@ pub use interval::{Interval, blocks_needed, interval_of_median, ratio_of_medians
 pub use knee::knee;
 pub use quantile::{MIN_CALLS_BEYOND, carries_quantile, median, quantile_with_missing, range};
 pub use saturation::Saturation;
+pub(crate) use saturation::is_saturated;
 pub use statement::{
     ByBlock, Comparison, Comparisons, ERROR_RATE, MIN_DELTA, Statement, blocks_for_pairs, delta, error_each,
     ratio, ratios,

@@ -54,8 +54,8 @@ impl Saturation {
     }
 }
 
-/// Whether an end that used these `shares` of a core was saturated.
-fn is_saturated(shares: &[f64]) -> Option<bool> {
+/// Whether an end that used these `shares` of a core was saturated; `None` without any.
+pub(crate) fn is_saturated(shares: &[f64]) -> Option<bool> {
     Some(median(shares)? >= SATURATED)
 }
 

@@ -325,10 +325,12 @@ fn a_server_that_ends_in_mid_gate_is_reported() {
     let usual = format!("'{PROGRAM}' serve rest-hyper --listen 127.0.0.1:{{port}}");
     let ends = format!("timeout 1 {usual}");
     // In calls to it, or before the first one, as the order decides in which the sides are warmed up.
-    let words = ["base: rest-hyper: ", "; the server ended"];
-    finish(&mut repository.gate(&["--base", &ends, "--new", &usual])).with(3, &words);
-    let words = ["new: rest-hyper: ", "; the server ended"];
-    finish(&mut repository.gate(&["--base", &usual, "--new", &ends])).with(3, &words);
+    for (side, base, new) in [("base", &ends, &usual), ("new", &usual, &ends)] {
+        let words = [&format!("{side}: rest-hyper: "), "; the server ended"];
+        let ended = finish(&mut repository.gate(&["--base", base, "--new", new])).with(3, &words);
+        let reasons = ["did not get the expected answer", "cannot connect"];
+        assert!(reasons.iter().any(|reason| ended.err.join("").contains(reason)), "{:?}", ended.err);
+    }
 }
 
 #[test]

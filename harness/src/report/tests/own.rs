@@ -72,7 +72,9 @@ fn with_several_callers_the_rate_that_was_seen_is_compared_unless_the_client_lim
     let figures = "8 callers: 10,000 calls/s (jsonrpc@old), 8,000 calls/s (jsonrpc@new)";
     let statement = "; jsonrpc@old compared with jsonrpc@new: faster by 25 %";
     assert!(answer.contains(&format!("{figures}{statement}")), "{answer}");
-    for (share, reason) in [(Some(0.97), "the client saturated"), (None, "saturated end not known")] {
+    for (share, reason) in
+        [(Some(0.97), "the client saturated"), (None, "the client's CPU time is not known")]
+    {
         let record = record_with_eight_callers(share);
         let summary = Summary::new(&record).unwrap();
         assert!(summary.measurements[0].ranking.stacks.is_empty());
