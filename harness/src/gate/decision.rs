@@ -275,9 +275,9 @@ mod tests {
     #[test]
     fn an_unchanged_side_is_let_through_after_a_few_rounds() {
         let decider = decide(|_| [0.0, 0.0]);
-        assert_eq!((decider.verdict(), decider.rounds()), (Verdict::NotSlower, 9));
+        assert_eq!((decider.verdict(), decider.rounds()), (Verdict::NotSlower, 11));
         let judgement = &decider.judgements()[0];
-        assert_eq!((judgement.difference, judgement.rounds_needed), (Some(0.0), Some(9)));
+        assert_eq!((judgement.difference, judgement.rounds_needed), (Some(0.0), Some(11)));
     }
 
     #[test]
@@ -326,8 +326,8 @@ mod tests {
     #[test]
     fn a_row_that_was_decided_early_shows_when() {
         let decider = decide(|round| [0.0, if round % 2 == 0 { 0.03 } else { 0.0 }]);
-        assert!(decider.rounds() > 9);
-        assert_eq!(decider.judgements()[0].rounds_needed, Some(9));
+        assert!(decider.rounds() > 11);
+        assert_eq!(decider.judgements()[0].rounds_needed, Some(11));
     }
 
     #[test]
@@ -348,7 +348,7 @@ mod tests {
 
     #[test]
     fn a_row_with_an_alarm_out_of_reach_is_hopeless() {
-        // Nine certain rounds are enough evidence of one row for "not slower", but not for an alarm about one of two.
+        // Nine rounds that count in full are enough evidence for "not slower", but not for an alarm about one of two rows.
         let gate = |difference: f64| {
             let mut decider = Decider::new(ROWS.map(|metric| ("rest".to_owned(), metric, 0.01)), 9);
             decider.push(|_, _| Some(difference.ln_1p()));
