@@ -1,12 +1,14 @@
 //! The sides of a gate as they are measured, and the programs of a round.
 
 use std::fs;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
+use std::thread;
 
 use rand::Rng;
 
-use super::build::Program;
+use super::build::{Links, Program};
 use super::error::GateError;
 use super::round::Contender;
 
@@ -44,15 +46,28 @@ impl Linked {
         rng: &mut impl Rng,
         interrupted: &AtomicBool,
     ) -> Result<Self, GateError> {
-        let mut linked = Linked { seeds: [None; 2], programs: [None, None], is_owner: true };
-        for (index, contestant) in contestants.iter().enumerate() {
-            if let Form::Program(Program::Relinked(links)) = &contestant.form {
-                let seed = rng.random();
-                linked.seeds[index] = Some(seed);
-                linked.programs[index] = Some(links.link(seed, interrupted)?);
+        let links = contestants.each_ref().map(|contestant| match &contestant.form {
+            Form::Program(Program::Relinked(links)) => Some((links, rng.random())),
+            _ => None,
+        });
+        // A link takes most of the time of a round, and a linker hardly uses more than one core.
+        let programs = thread::scope(|scope| {
+            let linking = links.map(|side| {
+                side.map(|(links, seed)| scope.spawn(move || Links::link(links, seed, interrupted)))
+            });
+            linking.map(|side| side.map(|link| link.join().unwrap_or_else(|panic| resume_unwind(panic))))
+        });
+        let mut linked =
+            Linked { seeds: links.map(|side| Some(side?.1)), programs: [None, None], is_owner: true };
+        let mut failed = None;
+        for (program, link) in linked.programs.iter_mut().zip(programs) {
+            match link.transpose() {
+                Ok(path) => *program = path,
+                Err(error) => failed = Some(error),
             }
         }
-        Ok(linked)
+        // If one side has failed, this deletes the program of the other.
+        failed.map_or(Ok(linked), Err)
     }
 
     /// The base of one and the new side of another, which keep their programs.
