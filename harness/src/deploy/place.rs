@@ -36,7 +36,7 @@ impl Place {
     pub fn new(transport: Transport) -> Self {
         match transport {
             Transport::Unix => Place::socket_in(&std::env::temp_dir()),
-            Transport::Tcp | Transport::Tls | Transport::TlsResumed | Transport::H2 => {
+            Transport::Tcp | Transport::Tls | Transport::TlsResumed | Transport::H2 | Transport::H2Tls => {
                 Place::at(Endpoint::loopback())
             }
         }

@@ -142,7 +142,7 @@ impl<'a> ServerGroup<'a> {
     fn new_place(&self) -> Result<Place, GroupError> {
         Ok(match self.start.stack.transport {
             Transport::Unix => Place::new(Transport::Unix),
-            Transport::Tcp | Transport::Tls | Transport::TlsResumed | Transport::H2 => {
+            Transport::Tcp | Transport::Tls | Transport::TlsResumed | Transport::H2 | Transport::H2Tls => {
                 let [port] = free_ports().map_err(GroupError::Port)?;
                 Place::at(SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())
             }

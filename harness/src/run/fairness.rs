@@ -62,7 +62,7 @@ pub fn collect(
 
 /// The version of HTTP that carries the calls of `stack`. That of a reference server is not known.
 fn http(stack: &Stack, context: &TrialContext<'_>) -> Option<String> {
-    if stack.transport == Transport::H2 {
+    if stack.transport.has_http2() {
         return Some("HTTP/2.0".to_owned());
     }
     stack.protocol.http_version(&context.server.protocol).filter(|_| stack.reference().is_none())
@@ -82,7 +82,7 @@ fn encryption(stack: &Stack, destination: &Destination, negotiated: Option<&TlsF
                 }
             };
         }
-        Transport::Tls => "certificate checked by an authority of the run",
+        Transport::Tls | Transport::H2Tls => "certificate checked by an authority of the run",
         Transport::TlsResumed => "sessions resumed, certificate checked by an authority of the run",
     };
     format!("{}, {certificate}", net::TLS_TERMS)

@@ -24,7 +24,9 @@ pub(super) const AXUM: End = End::new("axum", &["axum", "hyper", "tokio"]);
 pub(super) const TRANSPORTS: &[Transport] = &[Transport::Unix, Transport::Tls, Transport::TlsResumed];
 /// The same with hyper's client, for protocols with HTTP/2.
 pub(super) const HYPER_TRANSPORTS: &[Transport] =
-    &[Transport::Unix, Transport::Tls, Transport::TlsResumed, Transport::H2];
+    &[Transport::Unix, Transport::Tls, Transport::TlsResumed, Transport::H2, Transport::H2Tls];
+/// Those that carry HTTP/2.
+pub(super) const HTTP2_TRANSPORTS: &[Transport] = &[Transport::H2, Transport::H2Tls];
 /// The same without an HTTP library.
 pub(super) const BARE_TRANSPORTS: &[Transport] = &[Transport::Unix];
 
@@ -95,7 +97,7 @@ pub(super) fn bare_http_options(context: &ServeContext) -> Result<HttpOptions, S
 
 /// The version of HTTP that the server of `context` speaks.
 pub(super) fn served_version(context: &ServeContext) -> ServedVersion {
-    if context.transport == Transport::H2 { ServedVersion::Http2 } else { ServedVersion::Http1 }
+    if context.transport.has_http2() { ServedVersion::Http2 } else { ServedVersion::Http1 }
 }
 
 /// The version of HTTP of requests and replies, as written in a request line, and what a server that was started with the

@@ -202,7 +202,7 @@ impl Protocol for Jsonrpc {
             hyper("jsonrpc-hyper", Role::Minimal)
                 .served_by(http::AXUM, serve)
                 .with_transports(http::HYPER_TRANSPORTS)
-                .with_client(super::transport::Transport::H2, connect::<Http2Client>),
+                .with_client(http::HTTP2_TRANSPORTS, connect::<Http2Client>),
             Stack::new(self, "jsonrpc-bare", Role::Step, http::BARE, connect::<BareClient>)
                 .served_by(http::BARE, serve_bare)
                 .with_transports(http::BARE_TRANSPORTS),
@@ -350,7 +350,7 @@ async fn connect<T: Transport>(
 
 async fn serve(context: ServeContext) -> Result<Serving, ServeError> {
     let version = http::served_version(&context);
-    let tls = context.acceptor(http_layer::ALPN)?;
+    let tls = context.acceptor(version.alpn())?;
     let (options, bind_error) =
         (server_options(&context, http::http_options(&context)?)?, context.bind_error());
     let server =

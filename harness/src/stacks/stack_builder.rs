@@ -96,18 +96,19 @@ impl Stack {
         }
     }
 
-    /// Makes clients connect by `connect` over `transport`.
+    /// Makes clients connect by `connect` over `transports`.
     #[must_use]
     pub fn with_client<F, C>(
         mut self,
-        transport: Transport,
+        transports: &[Transport],
         connect: impl Fn(Destination, ClientOptions) -> F + Send + Sync + 'static,
     ) -> Self
     where
         F: Future<Output = Result<C, CallError>> + Send + 'static,
         C: Client + 'static,
     {
-        self.other_clients.push((transport, erased(connect)));
+        let connect = erased(connect);
+        self.other_clients.extend(transports.iter().map(|transport| (*transport, Arc::clone(&connect))));
         self
     }
 

@@ -138,6 +138,21 @@ mod tests {
     }
 
     #[test]
+    fn minimal_stacks_of_rest_and_json_rpc_have_http_2_with_and_without_tls() {
+        for (name, expected) in [
+            ("rest-hyper", true),
+            ("jsonrpc-hyper", true),
+            ("rest", false),
+            ("rest-bare", false),
+            ("zerorpc", false),
+        ] {
+            for transport in [Transport::H2, Transport::H2Tls] {
+                assert_eq!(Stack::named(name).unwrap().has_transport(transport), expected, "{name}");
+            }
+        }
+    }
+
+    #[test]
     fn clients_trust_the_server_of_the_run_and_its_library_is_named() {
         let stack = Stack::named("rest-hyper+tls").unwrap();
         let options = stack.separate(0, &mut Options::default());

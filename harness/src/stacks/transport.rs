@@ -17,6 +17,8 @@ pub enum Transport {
     TlsResumed,
     /// HTTP/2 over a TCP connection over the loopback interface, without TLS.
     H2,
+    /// HTTP/2 over TLS, with a whole handshake for each connection.
+    H2Tls,
 }
 
 /// The text is not a transport.
@@ -26,8 +28,14 @@ pub struct UnknownTransport(String);
 
 impl Transport {
     /// Every transport.
-    pub const ALL: [Transport; 5] =
-        [Transport::Tcp, Transport::Unix, Transport::Tls, Transport::TlsResumed, Transport::H2];
+    pub const ALL: [Transport; 6] = [
+        Transport::Tcp,
+        Transport::Unix,
+        Transport::Tls,
+        Transport::TlsResumed,
+        Transport::H2,
+        Transport::H2Tls,
+    ];
 
     /// The name on command lines, and in names of stacks after their `+`.
     #[must_use]
@@ -38,22 +46,26 @@ impl Transport {
             Transport::Tls => "tls",
             Transport::TlsResumed => "tls-resumed",
             Transport::H2 => "h2",
+            Transport::H2Tls => "h2-tls",
         }
     }
 
     /// Whether it encrypts what it carries.
     #[must_use]
     pub fn has_tls(self) -> bool {
-        matches!(self, Transport::Tls | Transport::TlsResumed)
+        matches!(self, Transport::Tls | Transport::TlsResumed | Transport::H2Tls)
+    }
+
+    /// Whether it carries HTTP/2, also where a protocol would use an older version over TCP.
+    #[must_use]
+    pub fn has_http2(self) -> bool {
+        matches!(self, Transport::H2 | Transport::H2Tls)
     }
 
     /// Whether its connections are those of TCP, which the system lists and whose bytes it counts.
     #[must_use]
     pub fn is_over_tcp(self) -> bool {
-        match self {
-            Transport::Tcp | Transport::Tls | Transport::TlsResumed | Transport::H2 => true,
-            Transport::Unix => false,
-        }
+        self != Transport::Unix
     }
 
     /// What it is, for sentences and tables.
@@ -65,6 +77,7 @@ impl Transport {
             Transport::Tls => "TLS",
             Transport::TlsResumed => "TLS with resumed sessions",
             Transport::H2 => "HTTP/2",
+            Transport::H2Tls => "HTTP/2 with TLS",
         }
     }
 
@@ -107,6 +120,7 @@ mod tests {
             assert_eq!(transport.to_string().parse(), Ok(transport));
         }
         let error = "unux".parse::<Transport>().unwrap_err().to_string();
-        assert_eq!(error, "unknown transport `unux`, expected `tcp`, `unix`, `tls`, `tls-resumed`, `h2`");
+        let names = "`tcp`, `unix`, `tls`, `tls-resumed`, `h2`, `h2-tls`";
+        assert_eq!(error, format!("unknown transport `unux`, expected {names}"));
     }
 }

@@ -101,17 +101,27 @@ fn every_protocol_with_tls_is_checked_counted_and_measured_over_it() {
 fn rest_and_json_rpc_are_checked_counted_and_measured_over_http_2() {
     let stacks = ["rest-hyper", "jsonrpc-hyper"];
     let run = Run::of(&stacks, 1, "150ms");
-    finish(&mut run.command(&["--transport", "tcp,h2"])).with(0, &[]);
+    finish(&mut run.command(&["--transport", "tcp,h2,h2-tls"])).with(0, &[]);
     let record = run.record();
     for stack in stacks {
-        let over_h2 = format!("{stack}+h2");
+        let [over_h2, over_tls] = ["h2", "h2-tls"].map(|transport| format!("{stack}+{transport}"));
         is_measured(&record, &over_h2);
+        is_measured(&record, &over_tls);
         let http =
             |name: &str| record.fairness.iter().find(|facts| facts.stack == name).unwrap().http.clone();
         assert_eq!((http(stack).as_deref(), http(&over_h2).as_deref()), (Some("HTTP/1.1"), Some("HTTP/2.0")));
         let up = |name: &str| record.wire.iter().find(|wire| wire.stack == name).unwrap().per_call.up;
         // Headers that were sent before take a byte each.
         assert!(up(&over_h2) < up(stack), "{stack}: {} and {}", up(&over_h2), up(stack));
+        assert_eq!(http(&over_tls).as_deref(), Some("HTTP/2.0"));
+        let encryption =
+            |name: &str| &record.fairness.iter().find(|facts| facts.stack == name).unwrap().encryption;
+        assert_eq!(
+            (encryption(&over_h2).as_str(), encryption(&over_tls).starts_with("TLS 1.3")),
+            ("none", true)
+        );
+        let overhead = up(&over_tls) - up(&over_h2);
+        assert!(overhead >= 22.0 && overhead % 22.0 == 0.0, "{stack}: {overhead} bytes");
     }
 }
 

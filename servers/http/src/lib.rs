@@ -63,6 +63,8 @@ pub const VERSION: http::Version = http::Version::HTTP_11;
 
 /// The name of [`VERSION`] among the protocols over TLS (ALPN, RFC 7301).
 pub const ALPN: &str = "http/1.1";
+/// The name of HTTP/2 (ALPN, RFC 9113, section 3.2).
+pub const ALPN_HTTP2: &str = "h2";
 
 /// The schemes of URLs: `http://HOST:PORT/PATH`, `https://HOST:PORT/PATH` and, over a Unix socket,
 /// `http+unix://%2FSOCKET/PATH`.

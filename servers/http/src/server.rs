@@ -24,7 +24,7 @@ use tower_service::Service;
 
 use crate::http2_stream::Http2Stream;
 use crate::server_stream::{ConnectionState, ServerStream, Socket};
-use crate::{HttpOptions, accept, reply, rules};
+use crate::{ALPN, ALPN_HTTP2, HttpOptions, accept, reply, rules};
 
 /// How long a client may take to send the head of a request, and how long a connection may be idle between requests.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -50,10 +50,21 @@ pub enum ServedVersion {
     /// HTTP/1.1.
     #[default]
     Http1,
-    /// HTTP/2 from the first byte on, without TLS (prior knowledge, RFC 9113, section 3.3). Beyond what hyper limits itself
+    /// HTTP/2; without TLS, from the first byte on (prior knowledge, RFC 9113, section 3.3). Beyond what hyper limits itself
     /// (streams that are reset faster than they are answered, headers in endless continuations), a client must begin within
     /// 30 s, and one that reads nothing for 30 s is disconnected.
     Http2,
+}
+
+impl ServedVersion {
+    /// Its name among the protocols over TLS.
+    #[must_use]
+    pub fn alpn(self) -> &'static str {
+        match self {
+            ServedVersion::Http1 => ALPN,
+            ServedVersion::Http2 => ALPN_HTTP2,
+        }
+    }
 }
 
 impl HttpServer {
@@ -81,13 +92,13 @@ impl HttpServer {
         Ok(HttpServer { listener, router: router.with_state(()), tls: None, version })
     }
 
-    /// Sets the version of HTTP that it speaks. HTTP/2 is spoken without TLS only.
+    /// Sets the version of HTTP that it speaks.
     #[must_use]
     pub fn with_version(self, version: ServedVersion) -> Self {
         HttpServer { version, ..self }
     }
 
-    /// Serves over TLS if there is an acceptor `tls`, whose clients speak [`ALPN`](crate::ALPN).
+    /// Serves over TLS if there is an acceptor `tls`, for [the protocol](ServedVersion::alpn) of its version of HTTP.
     #[must_use]
     pub fn with_tls(self, tls: Option<TlsAcceptor>) -> Self {
         HttpServer { tls, ..self }
@@ -113,27 +124,39 @@ impl HttpServer {
     /// Serves until `stop` is cancelled. Then no further connection is accepted, idle ones are closed immediately, and
     /// calls in progress have [`DRAIN_TIMEOUT`](net::DRAIN_TIMEOUT) to finish.
     pub async fn run(self, stop: CancellationToken) {
-        if self.version == ServedVersion::Http2 {
-            return serve_http2(self.listener, &self.router, stop).await;
-        }
-        let connections = Connections { http: http(), router: self.router, stop: stop.clone() };
-        let Some(tls) = self.tls else {
-            return accept::serve_connections(self.listener, &stop, |stream| {
-                connections.clone().serve(stream)
-            })
-            .await;
-        };
-        let serve = |stream| {
-            let (connections, tls) = (connections.clone(), tls.clone());
-            async move {
-                let accepted = accept::accept_tls(&tls, stream, &connections.stop).await;
-                if let Some(stream) = accepted {
-                    connections.serve(stream).await;
-                }
+        let HttpServer { listener, router, tls, version } = self;
+        match version {
+            ServedVersion::Http1 => {
+                let connections = Connections { http: http(), router, stop: stop.clone() };
+                serve(listener, tls, &stop, connections).await;
             }
-        };
-        accept::serve_connections(self.listener, &stop, serve).await;
+            ServedVersion::Http2 => {
+                let http = http2::Builder::new(TokioExecutor::new());
+                serve(listener, tls, &stop, Http2Connections { http, router, stop: stop.clone() }).await;
+            }
+        }
     }
+}
+
+/// Serves the connections of `listener` until `stop` is cancelled, over TLS if there is an acceptor.
+async fn serve<C: ServeConnection>(
+    listener: Listener,
+    tls: Option<TlsAcceptor>,
+    stop: &CancellationToken,
+    connections: C,
+) {
+    let Some(tls) = tls else {
+        return accept::serve_connections(listener, stop, |stream| connections.clone().serve(stream)).await;
+    };
+    let serve = |stream| {
+        let (connections, tls, stop) = (connections.clone(), tls.clone(), stop.clone());
+        async move {
+            if let Some(stream) = accept::accept_tls(&tls, stream, &stop).await {
+                connections.serve(stream).await;
+            }
+        }
+    };
+    accept::serve_connections(listener, stop, serve).await;
 }
 
 /// A protocol over HTTP: the parts of its [`Server`] that differ from those of other protocols.
@@ -175,13 +198,13 @@ impl<A: Api> Server<A> {
         Ok(Server { http, api: PhantomData })
     }
 
-    /// Serves over TLS if there is an acceptor `tls`, whose clients speak [`ALPN`](crate::ALPN).
+    /// Serves over TLS if there is an acceptor `tls`, for [the protocol](ServedVersion::alpn) of its version of HTTP.
     #[must_use]
     pub fn with_tls(self, tls: Option<TlsAcceptor>) -> Self {
         Server { http: self.http.with_tls(tls), ..self }
     }
 
-    /// Sets the version of HTTP that it speaks. HTTP/2 is spoken without TLS only.
+    /// Sets the version of HTTP that it speaks.
     #[must_use]
     pub fn with_version(self, version: ServedVersion) -> Self {
         Server { http: self.http.with_version(version), ..self }
@@ -199,17 +222,25 @@ impl<A: Api> Server<A> {
     }
 }
 
-/// Serves the connections of `listener` over HTTP/2 until `stop` is cancelled.
-async fn serve_http2(listener: Listener, router: &Router, stop: CancellationToken) {
-    let http = http2::Builder::new(TokioExecutor::new());
-    let serve = |stream| {
-        let (http, router, stop) = (http.clone(), router.clone(), stop.clone());
-        async move {
-            let service = service_fn(move |request| answer_http2(router.clone(), request));
-            accept::drive(http.serve_connection(Http2Stream::new(stream), service), &stop).await;
-        }
-    };
-    accept::serve_connections(listener, &stop, serve).await;
+/// The state that all connections of a server share, which serves one of them with it. The compiler makes code for each type
+/// of stream, so that connections without TLS do not pay for those with it.
+trait ServeConnection: Clone + Send + 'static {
+    fn serve<S: Socket>(self, stream: S) -> impl Future<Output = ()> + Send + 'static;
+}
+
+/// The state of a server over HTTP/2.
+#[derive(Clone)]
+struct Http2Connections {
+    http: http2::Builder<TokioExecutor>,
+    router: Router,
+    stop: CancellationToken,
+}
+
+impl ServeConnection for Http2Connections {
+    async fn serve<S: Socket>(self, stream: S) {
+        let service = service_fn(move |request| answer_http2(self.router.clone(), request));
+        accept::drive(self.http.serve_connection(Http2Stream::new(stream), service), &self.stop).await;
+    }
 }
 
 /// Answers a request of HTTP/2. If its client leaves or resets the stream, hyper drops the future.
@@ -226,7 +257,7 @@ fn http() -> http1::Builder {
     http
 }
 
-/// The state that all connections of a server share.
+/// The state of a server over HTTP/1.1.
 #[derive(Clone)]
 struct Connections {
     http: http1::Builder,
@@ -234,7 +265,7 @@ struct Connections {
     stop: CancellationToken,
 }
 
-impl Connections {
+impl ServeConnection for Connections {
     async fn serve<S: Socket>(self, stream: S) {
         let state = Arc::new(ConnectionState::default());
         let stream = ServerStream::new(stream, Arc::clone(&state));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use calculator::{CallError, ClientOptions, ErrorKind, Limits};
 use http_layer::axum::Router;
-use http_layer::{Headers, HttpServer, HyperClient, ReqwestClient, Transport};
+use http_layer::{Headers, Http2Client, HttpServer, HyperClient, ReqwestClient, ServedVersion, Transport};
 use net::{Endpoint, TlsAcceptor, Trust};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -170,14 +170,19 @@ async fn a_certificate_that_cannot_be_accepted_is_refused_with_its_fault<T: Tran
     }
 }
 
-async fn the_server_of_this_crate_answers_over_tls_whatever_others_send<T: Transport>() {
-    let authority = Authority::new();
+/// The server of this crate over TLS, which answers each request with `ok`.
+async fn own_server(authority: &Authority, version: ServedVersion) -> HttpServer {
     let key = KeyPair::generate().unwrap();
     let certificate = params("127.0.0.1").signed_by(&key, &authority.issuer).unwrap();
-    let tls = TlsAcceptor::new(&certificate.pem(), &key.serialize_pem(), http_layer::ALPN).unwrap();
+    let tls = TlsAcceptor::new(&certificate.pem(), &key.serialize_pem(), version.alpn()).unwrap();
     let router = Router::new().fallback(|| async { "ok" });
     let server = HttpServer::bind(&Endpoint::loopback(), router, Limits::default()).await.unwrap();
-    let server = server.with_tls(Some(tls));
+    server.with_tls(Some(tls)).with_version(version)
+}
+
+async fn the_server_of_this_crate_answers_over_tls_whatever_others_send<T: Transport>() {
+    let authority = Authority::new();
+    let server = own_server(&authority, ServedVersion::Http1).await;
     let url = server.url("/rpc");
     let address = server.endpoint().to_string();
     assert_eq!(url, format!("https://{address}/rpc"));
@@ -226,4 +231,34 @@ async fn a_url_for_the_other_kind_of_server_is_named_as_the_reason<T: Transport>
     let error = call::<T>(&format!("http://{encrypted}/"), &Trust::System).await.unwrap_err();
     assert!(error.message.contains("https://"), "{error}");
     assert_eq!(error.kind, ErrorKind::Malformed, "{error}");
+}
+
+#[tokio::test]
+async fn http_2_is_agreed_on_during_the_handshake() {
+    let authority = Authority::new();
+    let server = own_server(&authority, ServedVersion::Http2).await;
+    let url = server.url("/rpc");
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(server.run(stop.clone()));
+    assert_eq!(call::<Http2Client>(&url, &authority.trust()).await.unwrap(), "ok");
+    let message = refusal::<Http2Client>(&url, &Authority::new().trust()).await;
+    assert!(message.contains("--cacert"), "{message}");
+    // They name HTTP/1.1 during the handshake, or no protocol.
+    for error in [
+        call::<HyperClient>(&url, &authority.trust()).await.unwrap_err(),
+        call::<ReqwestClient>(&url, &authority.trust()).await.unwrap_err(),
+    ] {
+        assert!(error.message.contains("HTTP/2") || error.message.contains("ALPN"), "{error}");
+    }
+    stop.cancel();
+    running.await.unwrap();
+
+    let server = own_server(&authority, ServedVersion::Http1).await;
+    let url = server.url("/rpc");
+    tokio::spawn(server.run(CancellationToken::new()));
+    let message = refusal::<Http2Client>(&url, &authority.trust()).await;
+    assert!(message.contains("another protocol over TLS (ALPN)"), "{message}");
+    let without_alpn = serve(Some(config(authority.sign(&params("127.0.0.1"))))).await;
+    let message = refusal::<Http2Client>(&format!("https://{without_alpn}/"), &authority.trust()).await;
+    assert!(message.contains("does not agree on the protocol h2"), "{message}");
 }

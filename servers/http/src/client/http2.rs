@@ -1,4 +1,4 @@
-//! The minimal client over HTTP/2: hyper's connection without any further layer, on a connection without TLS.
+//! The minimal client over HTTP/2: hyper's connection without any further layer.
 
 use bytes::Bytes;
 use calculator::{CallError, ClientOptions, ErrorKind};
@@ -6,13 +6,15 @@ use http::{HeaderMap, Method, Uri, Version};
 use http_body_util::Full;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use net::TlsSettings;
+use net::{TlsConnector, TlsSettings};
 use reqwest::Url;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::base::Base;
 use super::{Headers, Reply, Settings, Transport, hyper_error};
+use crate::ALPN_HTTP2;
 
 /// An open connection.
 #[derive(Debug)]
@@ -22,14 +24,34 @@ struct Connection {
     _task: JoinSet<()>,
 }
 
-/// A client over one connection of hyper that speaks HTTP/2 from its first byte on (prior knowledge, RFC 9113, section 3.3),
-/// driven by a task of the runtime it connects in.
+impl Connection {
+    /// Drives HTTP/2 on `stream`, which is open. As with HTTP/1.1, connections without TLS do not pay for those with it.
+    async fn over<S>(stream: S) -> Result<Self, CallError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+        let (sender, connection) = handshake.await.map_err(|error| hyper_error(&error))?;
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            // However the connection ends, the future of the call in progress reports it.
+            let _ = connection.await;
+        });
+        Ok(Connection { sender, _task: task })
+    }
+}
+
+/// A client over one connection of hyper that speaks HTTP/2, driven by a task of the runtime it connects in. Over TLS, the server
+/// must agree on HTTP/2 during the handshake; without TLS, it gets HTTP/2 from the first byte on (prior knowledge, RFC 9113,
+/// section 3.3).
 ///
 /// Concurrent calls take turns, as those of [`HyperClient`](super::HyperClient) do, so that only the version of HTTP differs. A
 /// call that is dropped before its response resets its stream; the connection stays open.
 #[derive(Debug)]
 pub struct Http2Client {
     base: Base,
+    /// `None` where the URL does not ask for TLS.
+    tls: Option<TlsConnector>,
     settings: Settings,
     connection: Mutex<Option<Connection>>,
 }
@@ -45,12 +67,9 @@ impl Transport for Http2Client {
         options: &ClientOptions,
     ) -> Result<Self, CallError> {
         let base = Base::parse(url)?;
-        if base.tls(tls)?.is_some() {
-            let message = "this client speaks HTTP/2 without TLS; use another one for https://";
-            return Err(CallError::new(ErrorKind::Undeliverable, message));
-        }
+        let tls = base.tls(tls)?.map(|tls| tls.with_protocol(ALPN_HTTP2));
         let settings = Settings::new(&base, headers, options)?;
-        let client = Http2Client { base, settings, connection: Mutex::new(None) };
+        let client = Http2Client { base, tls, settings, connection: Mutex::new(None) };
         *client.connection.lock().await = Some(client.open().await?);
         Ok(client)
     }
@@ -89,15 +108,13 @@ impl Transport for Http2Client {
 
 impl Http2Client {
     async fn open(&self) -> Result<Connection, CallError> {
-        let stream = TokioIo::new(self.base.open(self.settings.connect_timeout).await?);
-        let handshake = http2::handshake(TokioExecutor::new(), stream);
-        let (sender, connection) = handshake.await.map_err(|error| hyper_error(&error))?;
-        let mut task = JoinSet::new();
-        task.spawn(async move {
-            // However the connection ends, the future of the call in progress reports it.
-            let _ = connection.await;
-        });
-        Ok(Connection { sender, _task: task })
+        let timeout = self.settings.connect_timeout;
+        match &self.tls {
+            Some(tls) => {
+                Connection::over(self.base.opened(tls.connect(self.base.endpoint()), timeout).await?).await
+            }
+            None => Connection::over(self.base.open(timeout).await?).await,
+        }
     }
 }
 
