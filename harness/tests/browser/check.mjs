@@ -5,7 +5,8 @@
 // FOLDER has the packages of package.json. Every PAGE is checked at the sizes of a desk and of a phone, in light, in dark, in
 // print and without JavaScript: nothing is written to the console, nothing but the page is requested, nothing scrolls
 // sideways, and axe-core finds no violation. A page with recommendations shows them in its first screen; one with a table of
-// all stacks can be sorted, filtered and explained by keyboard, and its address restores its state.
+// all stacks can be sorted, filtered and explained by keyboard, its address restores its state, and it can be compared with another
+// page.
 //
 // Prints what is wrong, and exits with 1 if anything is.
 
@@ -15,6 +16,7 @@ import { resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 
+import { checkAnother } from "./another.mjs";
 import { checkTable } from "./table.mjs";
 
 const { values: options, positionals: pages } = parseArgs({
@@ -57,7 +59,12 @@ try {
     const url = pathToFileURL(resolve(file)).href;
     const views = VIEWS.map((view) => () => inView(url, view, (page, found) => checkView(page, view, found)));
     const keyboard = { name: "keyboard", viewport: DESK };
-    return [...views, () => inView(url, keyboard, (page, found) => checkTable(page, url, found))];
+    const another = { name: "another run", viewport: DESK };
+    return [
+      ...views,
+      () => inView(url, keyboard, (page, found) => checkTable(page, url, found)),
+      () => inView(url, another, (page, found) => checkAnother(page, readFileSync(file, "utf8"), axe, found)),
+    ];
   });
   // Two at a time: each keeps about one core busy.
   await Promise.all([runAll(checks), runAll(checks)]);
@@ -100,7 +107,8 @@ async function checkView(page, view, found) {
   const { overflow, first, hidden } = await page.evaluate(() => {
     const root = document.documentElement;
     const bottom = (selector) => document.querySelector(selector)?.getBoundingClientRect().bottom ?? 0;
-    const folded = document.querySelectorAll("details > :not(summary)");
+    // Without another run, there is nothing to print of its comparison.
+    const folded = document.querySelectorAll("details:not(#another) > :not(summary)");
     return {
       overflow: root.scrollWidth - root.clientWidth,
       first: Math.max(...[".lead", ".needs", ".overview", ".facts"].map(bottom)),

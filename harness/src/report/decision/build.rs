@@ -17,7 +17,7 @@ use crate::report::stack_summary::StackSummary;
 use crate::report::summary::{MeasurementSummary, Summary};
 use crate::report::verdict::Ranking;
 use crate::stacks::{NETWORK_FLOOR, Stack, base_name, route};
-use crate::stats::{ByBlock, Interval, error_each, ratio};
+use crate::stats::{ByBlock, Interval, error_each, interval_of_median, ratio};
 
 /// The table; `None` where nothing was measured, or only one stack.
 pub(in crate::report) fn table(record: &Record, summary: &Summary) -> Option<DecisionTable> {
@@ -37,9 +37,11 @@ pub(in crate::report) fn table(record: &Record, summary: &Summary) -> Option<Dec
     let mut rows: Vec<DecisionRow> = stacks.iter().map(|facts| row(facts)).collect();
     let mut keys = Names::default();
     let mut columns = Vec::new();
+    // Half of the error that two tables may have together.
+    let error = error_each(2 * drafts.iter().map(Draft::measured).sum::<usize>());
     for draft in &drafts {
         let column = draft.column(keys.unique(&draft.heading), &names);
-        for (row, cell) in rows.iter_mut().zip(draft.cells(&names, column.baseline)) {
+        for (row, cell) in rows.iter_mut().zip(draft.cells(&names, column.baseline, error)) {
             row.cells.push(cell);
         }
         columns.push(column);
@@ -108,9 +110,10 @@ enum Origin {
 }
 
 impl Figure {
-    /// A time in microseconds, from nanoseconds. `None` where `spread` is, or where a block has no finite figure.
+    /// A time in microseconds, from nanoseconds, as those of the blocks are. `None` where `spread` is, or where a block has no finite figure.
     fn time(stack: &StackSummary, spread: Option<Spread>, by_block: ByBlock) -> Option<Self> {
         let spread = spread?.map(|nanos| nanos / 1e3);
+        let by_block: ByBlock = by_block.into_iter().map(|(block, nanos)| (block, nanos / 1e3)).collect();
         (spread.median > 0.0 && by_block.values().all(|cost| cost.is_finite())).then(|| Figure {
             kind: stack.kind,
             value: spread.median,
@@ -120,6 +123,19 @@ impl Figure {
             is_upper_bound: stack.capacity.is_some_and(|capacity| !capacity.is_exact()),
             is_comparable: !stack.is_unplaced,
         })
+    }
+
+    /// Its interval, which is wrong with a probability of at most `error`.
+    fn interval(&self, error: f64) -> Option<Interval> {
+        if self.is_upper_bound || !self.is_comparable {
+            return None;
+        }
+        match &self.origin {
+            Origin::Counted => Some(Interval { low: self.value, median: self.value, high: self.value }),
+            Origin::Measured(by_block) => {
+                interval_of_median(&by_block.values().copied().collect::<Vec<_>>(), error)
+            }
+        }
     }
 }
 
@@ -211,6 +227,11 @@ impl<'a> Draft<'a> {
         })
     }
 
+    /// The number of figures that were not counted.
+    fn measured(&self) -> usize {
+        self.figures.values().filter(|figure| matches!(figure.origin, Origin::Measured(_))).count()
+    }
+
     fn get(&self, stack: &str) -> Option<&Figure> {
         self.figures.get(stack)
     }
@@ -246,8 +267,13 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The cells of the rows with these `names`.
-    fn cells(&self, names: &[&str], baseline: Option<usize>) -> Vec<Option<DecisionCell>> {
+    /// The cells of the rows with these `names`. Each interval is wrong with a probability of at most `error_of_interval`.
+    fn cells(
+        &self,
+        names: &[&str],
+        baseline: Option<usize>,
+        error_of_interval: f64,
+    ) -> Vec<Option<DecisionCell>> {
         let ranked = self.ranked();
         let error = error_each(ranked.len() * ranked.len().saturating_sub(1) / 2);
         let order = |a: usize, b: usize| {
@@ -263,6 +289,7 @@ impl<'a> Draft<'a> {
                 value: figure.value,
                 range: figure.range,
                 blocks: figure.blocks,
+                interval: figure.interval(error_of_interval),
                 is_upper_bound: figure.is_upper_bound,
                 rank: position.map(|position| places[position]),
                 group: position.and_then(|position| groups[position]),

@@ -69,6 +69,10 @@ pub struct DecisionCell {
     pub range: Option<(f64, f64)>,
     /// The number of blocks; 0 where the figure was counted.
     pub blocks: usize,
+    /// Its interval, in the same unit. All intervals of the tables of two runs are right at once with a probability of at least
+    /// 1 - [`ERROR_RATE`](crate::stats::ERROR_RATE). Absent where there are too few blocks, or the figure cannot be compared.
+    #[serde(skip)]
+    pub interval: Option<Interval>,
     /// Whether the true figure may be smaller.
     pub is_upper_bound: bool,
     /// The best and the worst place that the stack can have among the stacks that are ranked; absent where it is not

@@ -12,7 +12,8 @@ const STYLES: &str = include_str!("../page/page.css");
 /// The styles of the sections about the anatomy of a call and about trust.
 const SECTION_STYLES: &str = include_str!("../sections.css");
 /// The script of the page of a report.
-const REPORT_SCRIPT: &str = include_str!("../page/page.js");
+const REPORT_SCRIPT: &str =
+    concat!(include_str!("../page/page.js"), "\n", include_str!("../page/another.js"));
 /// The script of the page of an index.
 const INDEX_SCRIPT: &str = include_str!("../index/index.js");
 

@@ -8,7 +8,7 @@ use crate::report::decision::{DecisionCell, DecisionColumn, DecisionRatio, Decis
 use crate::report::model::{Cell, Quantity, Unit};
 use crate::report::plots;
 use crate::report::text::{self, CellText};
-use crate::stats::{ERROR_RATE, Statement};
+use crate::stats::{ERROR_RATE, Interval, MIN_DELTA, Statement};
 
 /// The factors from which on a cell has the next stronger colour; below the first one it has the weakest.
 const STEPS: [f64; 4] = [1.5, 3.0, 8.0, 25.0];
@@ -29,6 +29,8 @@ pub(super) struct DecisionView<'a> {
     limits: String,
     /// What is certain.
     note: String,
+    /// The probability with which statements are right.
+    sureness: String,
 }
 
 #[derive(Serialize)]
@@ -38,6 +40,8 @@ struct Heading<'a> {
     quantity: &'static str,
     conditions: &'a str,
     is_sorted: bool,
+    /// The smallest difference between two runs that is stated, a share.
+    delta: f64,
     /// The stack that is the baseline of this column at first.
     baseline: Option<&'a str>,
 }
@@ -66,6 +70,8 @@ struct Field {
     about: String,
     place: String,
     group: Option<usize>,
+    /// For the comparison with another run: the ends of its interval, with a space between them.
+    interval: Option<String>,
     /// The figure beside the column's own baseline.
     now: Shown,
     /// The figure beside the column's own baseline and then beside every stack, as JSON.
@@ -97,6 +103,7 @@ impl<'a> DecisionView<'a> {
             quantity: column.quantity,
             conditions: &column.conditions,
             is_sorted: index == 0,
+            delta: column.delta.unwrap_or(if column.unit == Unit::Bytes { 0.0 } else { MIN_DELTA }),
             baseline: baseline(column),
         });
         DecisionView {
@@ -108,6 +115,7 @@ impl<'a> DecisionView<'a> {
             steps: (1..=STEPS.len() + 1).rev().collect(),
             limits: limits(),
             note: note(),
+            sureness: sureness(),
         }
     }
 }
@@ -157,6 +165,7 @@ fn field(stack: &str, cell: &DecisionCell, column: &DecisionColumn, table: &Deci
         figure: format!("{value} {unit}"),
         place: place(cell),
         group: cell.group,
+        interval: cell.interval.map(|Interval { low, high, .. }| format!("{low} {high}")),
         now,
         // Texts and numbers can always be written as JSON.
         versus: serde_json::to_string(&all).unwrap_or_default(),
@@ -253,9 +262,13 @@ fn limits() -> String {
 fn note() -> String {
     format!(
         "A colour marks a difference that is certain; without enough blocks for an interval, one that all blocks show. The \
-         statements about all pairs of ranked stacks in a column are right at once with a probability of at least {:.0}\u{a0}%.",
-        100.0 * (1.0 - ERROR_RATE)
+         statements about all pairs of ranked stacks in a column are right at once with a probability of at least {}.",
+        sureness()
     )
+}
+
+fn sureness() -> String {
+    format!("{:.0}\u{a0}%", 100.0 * (1.0 - ERROR_RATE))
 }
 
 #[cfg(test)]
@@ -266,7 +279,6 @@ mod tests {
     use crate::report::Summary;
     use crate::report::decision::table;
     use crate::report::tests::record;
-    use crate::stats::Interval;
 
     fn certain(factor: f64) -> DecisionRatio {
         let interval = Some(Interval { low: factor, median: factor, high: factor });

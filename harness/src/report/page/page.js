@@ -1,7 +1,7 @@
 "use strict";
 
-// The interactions of a report: the page is complete without them. All words and numbers are in the page; this script
-// only chooses between them.
+// The interactions of a report: the page is complete without them. All words and numbers about its run are in the page; this
+// script only chooses between them.
 
 // Print what is folded away, too.
 addEventListener("beforeprint", () => {

@@ -246,7 +246,10 @@ pub(crate) fn body_error(error: BodyError) -> CallError {
 /// Converts an error of hyper: the response is not HTTP, or the connection ended.
 fn hyper_error(error: &::hyper::Error) -> CallError {
     if error.is_parse() {
-        let message = format!("the response is not HTTP: {error}; if the server expects TLS, use https://");
+        let message = format!(
+            "the response is not HTTP/1.1: {error}; if the server expects TLS, use https://, and if it speaks HTTP/2 alone, another \
+             client"
+        );
         return CallError::new(ErrorKind::Malformed, message);
     }
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
