@@ -6,15 +6,16 @@
 
     same           the same program on both sides
     linked         the same source on both sides, linked anew for every round
-    slower-2       the new side takes 2 % more CPU time a call
-    slower-5       the new side takes 5 % more CPU time a call
+    slower-2       the new side takes 2 % more CPU time of the server a call
+    slower-5       the new side takes 5 % more CPU time of the server a call
     neighbour      as `linked`, with a load generator on the other core
     neighbour-5    as `slower-5`, with a load generator on the other core
 
 The default is every condition. Rounds and outcomes are appended to results/campaigns/gate-CONDITION.jsonl, so a campaign can
 be interrupted, for example by Ctrl-C, and continued. Recorded rounds draw their links from a pool of 30 a side, which
 is made anew for every 60 rounds; gates link both sides for every round. `table` plays the recorded rounds through the
-decision of the gate, one piece after the other.
+decision of the gate, one piece after the other. How long a handler must be busy for 2 or 5 % is measured first: client and
+server share a core, where the scheduler lets a part of what one end does show at the other.
 
     --rounds N         record until there are N rounds of each condition (default: 600, some ten minutes each)
     --gates N          run gates until there are N (default: as many as the table requires)
@@ -28,6 +29,7 @@ Needs Linux and two cores. Exits with 1 if a figure of the table misses its requ
 import argparse
 import contextlib
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -41,6 +43,9 @@ from measuring import Program, ROOT, TARGET, output
 
 # The rounds that are recorded with the same links, and the number of links of each side.
 BATCH, POOL = 60, 30
+# The rounds that measure what a busy handler costs, and the part of a call's CPU time for which it is busy in them: so much that its
+# effect is known to some per cent.
+CALIBRATION, BUSY = 150, 0.1
 # The exit codes of a gate that came to its end.
 ENDED = (0, 1, 4)
 
@@ -57,10 +62,10 @@ class Condition:
 CONDITIONS = {
     "same": Condition("the same program on both sides", 0, False, "not-slower", 0.01, 60, 1),
     "linked": Condition("the same source, both sides linked anew", 0, False, "not-slower", 0.01, 60, 1),
-    "slower-2": Condition("2 % more CPU time a call", 0.02, False, "slower", 0.90, 40, 36),
-    "slower-5": Condition("5 % more CPU time a call", 0.05, False, "slower", 0.99, 20, 20),
+    "slower-2": Condition("2 % more CPU time of the server a call", 0.02, False, "slower", 0.90, 40, 36),
+    "slower-5": Condition("5 % more CPU time of the server a call", 0.05, False, "slower", 0.99, 20, 20),
     "neighbour": Condition("the same source, a load generator on the other core", 0, True, "not-slower", 0.02, 30, 1),
-    "neighbour-5": Condition("5 % more CPU time a call, the same neighbour", 0.05, True, "slower", 0.90, 20, 18),
+    "neighbour-5": Condition("5 % more CPU time of the server a call, the same neighbour", 0.05, True, "slower", 0.90, 20, 18),
 }
 
 
@@ -93,15 +98,24 @@ def gate(condition, stack, slower_ns, *further):
     slower = [f"--new-server-arg=--handler-cpu={slower_ns}ns"] if slower_ns else []
     # Counts would always find the side that takes more CPU time, by its instructions, and leave nothing to be decided by times.
     command = [Program.path, "gate", "--base", sides[0], "--new", sides[1], "--stack", stack, "--format", "json", "--no-counts"]
-    return json.loads(output([*command, *slower, *further], ENDED))
+    outcome = json.loads(output([*command, *slower, *further], ENDED))
+    if condition is CONDITIONS["same"]:
+        # Where it is on this machine does not matter to anyone.
+        outcome["base"] = Program.path.name
+    return outcome
 
 
-def cpu_ns(stack):
-    """The CPU time of a call at the server, in nanoseconds."""
-    outcome = gate(CONDITIONS["same"], stack, 0, "--rounds", "10")
-    of_round = [metric["base_ns"] for of_round in outcome["rounds"] for metric in of_round["metrics"]
-                if metric["metric"] == "server-cpu"]
-    return statistics.median(of_round)
+def server_cpu(rounds, key):
+    """The median of `key` over the rounds, of the CPU time at the server."""
+    return statistics.median(metric[key] for of_round in rounds for metric in of_round["metrics"] if metric["metric"] == "server-cpu")
+
+
+def handler_ns(stack, share):
+    """For how many nanoseconds a handler must be busy so that a call takes `share` more CPU time at the server."""
+    same = CONDITIONS["same"]
+    busy = round(BUSY * server_cpu(gate(same, stack, 0, "--rounds", "10")["rounds"], "base_ns"))
+    rounds = gate(same, stack, busy, "--rounds", str(CALIBRATION))["rounds"]
+    return round(busy * share / math.expm1(server_cpu(rounds, "ratio")))
 
 
 class Record:
@@ -134,7 +148,6 @@ class Record:
 
 def measure(options, names):
     """Records rounds or holds gates until there are enough."""
-    slower_ns = None
     for name in names:
         condition = CONDITIONS[name]
         record = Record(options.folder, name, options.stack)
@@ -145,9 +158,7 @@ def measure(options, names):
                 return (options.gates or condition.gates) - len(record.gates())
             return options.rounds - sum(len(line["rounds"]) for line in record.rounds())
 
-        if missing() > 0 and condition.slower and slower_ns is None:
-            slower_ns = cpu_ns(options.stack)
-        extra = round(condition.slower * slower_ns) if condition.slower else 0
+        extra = handler_ns(options.stack, condition.slower) if missing() > 0 and condition.slower else 0
         further = ["--rounds", str(BATCH), "--pool", str(POOL)] if kind == "rounds" else []
         with neighbour(condition.neighbour and missing() > 0):
             while missing() > 0:
@@ -190,8 +201,9 @@ def real_gates(folder=FOLDER, stack="rest-hyper"):
         verdicts = [line["verdict"] for line in held]
         rounds = statistics.median(len(line["rounds"]) for line in held)
         seconds = statistics.median(line["measured_seconds"] for line in held)
-        body.append([condition.title, str(len(held)), proportion(verdicts.count("slower"), len(held)), required(condition),
-                     str(verdicts.count("undecided")), f"{rounds:.0f}", f"{seconds:.0f}"])
+        seen = math.expm1(server_cpu([of_round for line in held for of_round in line["rounds"]], "ratio"))
+        body.append([condition.title, f"{100 * seen:+.1f} %", str(len(held)), proportion(verdicts.count("slower"), len(held)),
+                     required(condition), str(verdicts.count("undecided")), f"{rounds:.0f}", f"{seconds:.0f}"])
     return stack, machines, body
 
 

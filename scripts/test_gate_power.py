@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import io
 import json
+import math
 import tempfile
 import unittest
 from pathlib import Path
@@ -42,6 +43,15 @@ class Campaign(unittest.TestCase):
         self.assertEqual(len(self.measure()), 2)
         self.assertEqual(len(self.measure()), 2)
         self.assertEqual(self.neighbours, [True, False])
+
+    def test_a_handler_is_busy_for_as_long_as_makes_the_difference(self):
+        def gate(_condition, _stack, slower_ns, *_):
+            # Half of the time shows at the server, whose call takes 10 µs.
+            metric = {"metric": "server-cpu", "base_ns": 10_000, "ratio": math.log1p(slower_ns / 20_000)}
+            return {"rounds": [{"metrics": [metric]}] * 3}
+
+        with mock.patch.object(gate_power, "gate", gate):
+            self.assertEqual(gate_power.handler_ns("rest-hyper", 0.02), 400)
 
     def test_conditions_stand_before_and_after_options(self):
         for words in (["gates", "--gates", "2", "same", "linked"], ["gates", "same", "linked", "--gates", "2"]):
