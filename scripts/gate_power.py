@@ -14,8 +14,8 @@
 The default is every condition. Rounds and outcomes are appended to results/campaigns/gate-CONDITION.jsonl, so a campaign can
 be interrupted, for example by Ctrl-C, and continued. Recorded rounds draw their links from a pool of 30 a side, which
 is made anew for every 60 rounds; gates link both sides for every round. `table` plays the recorded rounds through the
-decision of the gate, one piece after the other. How long a handler must be busy for 2 or 5 % is measured first: client and
-server share a core, where the scheduler lets a part of what one end does show at the other.
+decision of the gate, one piece after the other. How long a handler must be busy for 2 or 5 % is measured before each gate: client
+and server share a core, where the scheduler lets a part of what one end does show at the other.
 
     --rounds N         record until there are N rounds of each condition (default: 600, some ten minutes each)
     --gates N          run gates until there are N (default: as many as the table requires)
@@ -110,12 +110,16 @@ def server_cpu(rounds, key):
     return statistics.median(metric[key] for of_round in rounds for metric in of_round["metrics"] if metric["metric"] == "server-cpu")
 
 
-def handler_ns(stack, share):
-    """For how many nanoseconds a handler must be busy so that a call takes `share` more CPU time at the server."""
-    same = CONDITIONS["same"]
-    busy = round(BUSY * server_cpu(gate(same, stack, 0, "--rounds", "10")["rounds"], "base_ns"))
-    rounds = gate(same, stack, busy, "--rounds", str(CALIBRATION))["rounds"]
-    return round(busy * share / math.expm1(server_cpu(rounds, "ratio")))
+def call_ns(stack):
+    """The CPU time of a call at the server at present, in nanoseconds."""
+    return server_cpu(gate(CONDITIONS["same"], stack, 0, "--rounds", "10")["rounds"], "base_ns")
+
+
+def shown_share(stack):
+    """Which part of the time that a handler is busy shows as CPU time of the server."""
+    busy = round(BUSY * call_ns(stack))
+    rounds = gate(CONDITIONS["same"], stack, busy, "--rounds", str(CALIBRATION))["rounds"]
+    return server_cpu(rounds, "base_ns") * math.expm1(server_cpu(rounds, "ratio")) / busy
 
 
 class Record:
@@ -158,10 +162,13 @@ def measure(options, names):
                 return (options.gates or condition.gates) - len(record.gates())
             return options.rounds - sum(len(line["rounds"]) for line in record.rounds())
 
-        extra = handler_ns(options.stack, condition.slower) if missing() > 0 and condition.slower else 0
+        differs = missing() > 0 and condition.slower
+        shown = shown_share(options.stack) if differs else 1
         further = ["--rounds", str(BATCH), "--pool", str(POOL)] if kind == "rounds" else []
         with neighbour(condition.neighbour and missing() > 0):
             while missing() > 0:
+                # Anew for each: the time that a handler is busy is fixed, and the speed of the machine is not.
+                extra = round(condition.slower * call_ns(options.stack) / shown) if differs else 0
                 watch = quiet.Watch()
                 record.append(kind, options.stack, gate(condition, options.stack, extra, *further), extra, watch)
                 print(f"\r{name}: {max(missing(), 0)} {'rounds' if kind == 'rounds' else 'gates'} to go  ", end="",

@@ -33,10 +33,10 @@ class Campaign(unittest.TestCase):
         self.neighbours.append(wanted)
         return contextlib.nullcontext()
 
-    def measure(self):
+    def measure(self, condition="neighbour"):
         with contextlib.redirect_stderr(io.StringIO()):
-            gate_power.measure(self.options, ["neighbour"])
-        lines = Path(self.options.folder, "gate-neighbour.jsonl").read_text(encoding="utf-8").splitlines()
+            gate_power.measure(self.options, [condition])
+        lines = Path(self.options.folder, f"gate-{condition}.jsonl").read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines]
 
     def test_a_complete_campaign_starts_no_load_generator(self):
@@ -48,10 +48,12 @@ class Campaign(unittest.TestCase):
         def gate(_condition, _stack, slower_ns, *_):
             # Half of the time shows at the server, whose call takes 10 µs.
             metric = {"metric": "server-cpu", "base_ns": 10_000, "ratio": math.log1p(slower_ns / 20_000)}
-            return {"rounds": [{"metrics": [metric]}] * 3}
+            return {**self.gate(), "rounds": [{"metrics": [metric]}]}
 
+        self.options.action, self.options.gates = "gates", 2
         with mock.patch.object(gate_power, "gate", gate):
-            self.assertEqual(gate_power.handler_ns("rest-hyper", 0.02), 400)
+            lines = self.measure("slower-2")
+        self.assertEqual([line["slower_ns"] for line in lines], [400, 400])
 
     def test_conditions_stand_before_and_after_options(self):
         for words in (["gates", "--gates", "2", "same", "linked"], ["gates", "same", "linked", "--gates", "2"]):

@@ -199,6 +199,7 @@ impl<'a> Workshop<'a> {
                 kept_arguments(&link).ok_or_else(|| failed(&link, io::ErrorKind::NotFound.into()))?
             }
         };
+        let arguments = link_in_advance(arguments, &link.join("objects.o"), self.interrupted);
         Ok(Links { side, folder: programs, arguments })
     }
 
@@ -254,6 +255,40 @@ impl Links {
             None => Err(GateError::Interrupted),
         }
     }
+}
+
+/// The arguments of a link from the single object file `whole`, into which the objects and libraries of `arguments` are linked
+/// here, as far as the program needs them and without debug information: most of the time of a link would be spent on reading
+/// the rest again. Every function keeps its section, and with it its padding. Returns `arguments` if this linker cannot do that.
+fn link_in_advance(arguments: Vec<String>, whole: &Path, interrupted: &AtomicBool) -> Vec<String> {
+    let is_input = |argument: &&String| {
+        Path::new(argument).extension().is_some_and(|of| of == "o" || of == "rlib" || of == "a")
+            && Path::new(argument).is_file()
+    };
+    let selects_linker =
+        |argument: &&String| ["-m", "-B", "-fuse-ld="].iter().any(|start| argument.starts_with(start));
+    let mut command = Command::new(LINKER);
+    command
+        .args(arguments.iter().filter(selects_linker))
+        .args([
+            "-r",
+            "-nostdlib",
+            "-Wl,--strip-debug",
+            "-Wl,--gc-sections",
+            "-Wl,--undefined=main",
+            "-Wl,--entry=main",
+            "-o",
+        ])
+        .arg(whole)
+        .args(arguments.iter().filter(is_input));
+    let linked = command::run(command, &mut io::sink(), interrupted);
+    let Some(first) = arguments.iter().position(|argument| is_input(&argument)) else { return arguments };
+    if !matches!(linked, Ok(Some(status)) if status.success()) {
+        return arguments;
+    }
+    let whole = whole.to_string_lossy().into_owned();
+    let rest = arguments[first..].iter().filter(|argument| !is_input(argument)).cloned();
+    arguments[..first].iter().cloned().chain([whole]).chain(rest).collect()
 }
 
 /// The name of the folder in which the work tree at the canonical path `tree` is built.
