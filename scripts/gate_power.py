@@ -71,9 +71,10 @@ CONDITIONS = {
 
 @contextlib.contextmanager
 def neighbour(wanted):
-    """Runs a load generator and its server on the first core, if that is wanted."""
+    """Runs a load generator and its server on the first core, if that is wanted. Yields a function that ends this program if the
+    generator has ended."""
     if not wanted:
-        yield
+        yield lambda: None
         return
     first = min(os.sched_getaffinity(0))
     command = [str(Program.path), "serve", "rest", "--end-with-input"]
@@ -82,12 +83,16 @@ def neighbour(wanted):
           subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **pin) as server):
         url = server.stdout.readline().split()[2]
         load = [str(Program.path), "run", "--target", f"rest={url}", "--stack", "rest", "--load", "closed:8", "--placement",
-                "free", "--blocks", "1", "--seconds", "36000", "--contention", "label", "--out", Path(folder, "out")]
-        with subprocess.Popen(load, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **pin) as generator:
-            try:
-                yield
+                "free", "--blocks", "30", "--seconds", "600", "--contention", "label", "--out", Path(folder, "out")]
+        errors = Path(folder, "errors")
+        with open(errors, "wb") as stderr, subprocess.Popen(load, stdout=subprocess.DEVNULL, stderr=stderr, **pin) as generator:
+            def check():
                 if generator.poll() is not None:
-                    sys.exit(f"the load generator on the other core ended early, with exit code {generator.returncode}")
+                    sys.exit(f"the load generator on the other core ended early, with exit code {generator.returncode}: "
+                             f"{errors.read_text(encoding='utf-8', errors='replace').strip()}")
+
+            try:
+                yield check
             finally:
                 generator.terminate()
 
@@ -165,12 +170,15 @@ def measure(options, names):
         differs = missing() > 0 and condition.slower
         shown = shown_share(options.stack) if differs else 1
         further = ["--rounds", str(BATCH), "--pool", str(POOL)] if kind == "rounds" else []
-        with neighbour(condition.neighbour and missing() > 0):
+        with neighbour(condition.neighbour and missing() > 0) as check_neighbour:
             while missing() > 0:
                 # Anew for each: the time that a handler is busy is fixed, and the speed of the machine is not.
                 extra = round(condition.slower * call_ns(options.stack) / shown) if differs else 0
                 watch = quiet.Watch()
-                record.append(kind, options.stack, gate(condition, options.stack, extra, *further), extra, watch)
+                outcome = gate(condition, options.stack, extra, *further)
+                # Before the outcome is kept: without the neighbour, it is another condition.
+                check_neighbour()
+                record.append(kind, options.stack, outcome, extra, watch)
                 print(f"\r{name}: {max(missing(), 0)} {'rounds' if kind == 'rounds' else 'gates'} to go  ", end="",
                       file=sys.stderr, flush=True)
         print(file=sys.stderr)

@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import math
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -21,6 +22,7 @@ class Campaign(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.options = argparse.Namespace(action="record", rounds=120, gates=None, stack="rest-hyper", folder=Path(folder.name))
         self.neighbours = []
+        self.check = lambda: None
         for name, value in (("machine", lambda: "here"), ("gate", self.gate), ("neighbour", self.neighbour)):
             patch = mock.patch.object(gate_power, name, value)
             patch.start()
@@ -31,7 +33,7 @@ class Campaign(unittest.TestCase):
 
     def neighbour(self, wanted):
         self.neighbours.append(wanted)
-        return contextlib.nullcontext()
+        return contextlib.nullcontext(self.check)
 
     def measure(self, condition="neighbour"):
         with contextlib.redirect_stderr(io.StringIO()):
@@ -43,6 +45,12 @@ class Campaign(unittest.TestCase):
         self.assertEqual(len(self.measure()), 2)
         self.assertEqual(len(self.measure()), 2)
         self.assertEqual(self.neighbours, [True, False])
+
+    def test_no_outcome_is_kept_without_the_neighbour(self):
+        self.check = lambda: sys.exit("ended early")
+        with self.assertRaises(SystemExit):
+            self.measure()
+        self.assertEqual(list(self.options.folder.iterdir()), [])
 
     def test_a_handler_is_busy_for_as_long_as_makes_the_difference(self):
         def gate(_condition, _stack, slower_ns, *_):
