@@ -14,8 +14,9 @@
 The default is every condition. Rounds and outcomes are appended to results/campaigns/gate-CONDITION.jsonl, so a campaign can
 be interrupted, for example by Ctrl-C, and continued. Recorded rounds draw their links from a pool of 30 a side, which
 is made anew for every 60 rounds; gates link both sides for every round. `table` plays the recorded rounds through the
-decision of the gate, one piece after the other. How long a handler must be busy for 2 or 5 % is measured before each gate: client
-and server share a core, where the scheduler lets a part of what one end does show at the other.
+decision of the gate, one piece after the other. Client and server share a core, where only a part of the time that a handler is
+busy shows as CPU time of the server. This part is measured once for each condition, and the CPU time of a call before each gate
+or batch of rounds; the time that the handler is busy follows from both.
 
     --rounds N         record until there are N rounds of each condition (default: 600, some ten minutes each)
     --gates N          run gates until there are N (default: as many as the table requires)
@@ -43,15 +44,15 @@ from measuring import Program, ROOT, TARGET, output
 
 # The rounds that are recorded with the same links, and the number of links of each side.
 BATCH, POOL = 60, 30
-# The rounds that measure what a busy handler costs, and the part of a call's CPU time for which it is busy in them: so much that its
-# effect is known to some per cent.
+# How what a busy handler adds is measured: the number of rounds, and how long it is busy, as a share of the CPU time of a call at the
+# server. It is large, so that the effect is known to a few per cent.
 CALIBRATION, BUSY = 150, 0.1
 # The exit codes of a gate that came to its end.
 ENDED = (0, 1, 4)
 
 
 class Condition:
-    """What is measured: the title, the part of a call's CPU time by which the new side is slower, whether another load runs
+    """What is measured: the title, the share of a call's CPU time at the server by which the new side is slower, whether another load runs
     on the other core, the verdict that is right, the share of pieces with it and the number of gates that are required."""
 
     def __init__(self, title, slower, neighbour, right, share, gates, wanted):
@@ -105,7 +106,7 @@ def gate(condition, stack, slower_ns, *further):
     command = [Program.path, "gate", "--base", sides[0], "--new", sides[1], "--stack", stack, "--format", "json", "--no-counts"]
     outcome = json.loads(output([*command, *slower, *further], ENDED))
     if condition is CONDITIONS["same"]:
-        # Where it is on this machine does not matter to anyone.
+        # Only its name: a path means nothing on another machine.
         outcome["base"] = Program.path.name
     return outcome
 
@@ -176,7 +177,7 @@ def measure(options, names):
                 extra = round(condition.slower * call_ns(options.stack) / shown) if differs else 0
                 watch = quiet.Watch()
                 outcome = gate(condition, options.stack, extra, *further)
-                # Before the outcome is kept: without the neighbour, it is another condition.
+                # Checked before the outcome is kept: without the other load, it does not belong to this condition.
                 check_neighbour()
                 record.append(kind, options.stack, outcome, extra, watch)
                 print(f"\r{name}: {max(missing(), 0)} {'rounds' if kind == 'rounds' else 'gates'} to go  ", end="",

@@ -244,7 +244,8 @@ impl Links {
             }
             is_output = argument == "-o";
         }
-        // Debug information takes a third of the time of a link, and no part in what is measured.
+        // Where the objects were not linked in advance, debug information takes a third of the time of a link. It has no part in
+        // what is measured.
         command.arg("-Wl,--strip-debug").arg(format!("-Wl,--randomize-section-padding={seed}"));
         let failed = |output| GateError::Link { side: self.side, output };
         let mut output = vec![];
@@ -257,9 +258,10 @@ impl Links {
     }
 }
 
-/// The arguments of a link from the single object file `whole`, into which the objects and libraries of `arguments` are linked
-/// here, as far as the program needs them and without debug information: most of the time of a link would be spent on reading
-/// the rest again. Every function keeps its section, and with it its padding. Returns `arguments` if this linker cannot do that.
+/// Links the objects and libraries in `arguments` into the object file `whole` (a partial link, `ld -r`), without debug information
+/// and without what the program does not use: most of the time of a link goes into reading these. Every function keeps its own
+/// section, so that padding still moves it. Returns the arguments of a link from `whole`, or `arguments` unchanged if the partial
+/// link fails.
 fn link_in_advance(arguments: Vec<String>, whole: &Path, interrupted: &AtomicBool) -> Vec<String> {
     let is_input = |argument: &&String| {
         Path::new(argument).extension().is_some_and(|of| of == "o" || of == "rlib" || of == "a")

@@ -78,8 +78,8 @@ impl Decider {
     /// A gate about `rows` (stack, metric and threshold, a share) that ends after `max_rounds` rounds at the latest.
     fn new(rows: impl IntoIterator<Item = (String, Metric, f64)>, max_rounds: u32) -> Self {
         let rows = rows.into_iter().map(|(stack, metric, threshold)| {
-            // On logarithms, a threshold of 1 % lies at ln 1.01, and an unchanged side is as far below it as one that is
-            // slower by twice the threshold is above: both count in full.
+            // On logarithms, a threshold of 1 % lies at ln 1.01. An unchanged side is as far below it as one that is slower
+            // by twice the threshold is above: both count equally, and in full at the narrowest width.
             let bound = threshold.ln_1p();
             Row {
                 stack,
@@ -348,7 +348,7 @@ mod tests {
 
     #[test]
     fn a_row_with_an_alarm_out_of_reach_is_hopeless() {
-        // Nine rounds that count in full are enough evidence for "not slower", but not for an alarm about one of two rows.
+        // Nine rounds that count in full at every width are enough evidence for "not slower", but not for an alarm about one of two rows.
         let gate = |difference: f64| {
             let mut decider = Decider::new(ROWS.map(|metric| ("rest".to_owned(), metric, 0.01)), 9);
             decider.push(|_, _| Some(difference.ln_1p()));

@@ -233,7 +233,8 @@ pub struct ServeContext {
     pub limits: Limits,
     /// The transport of the stack.
     pub transport: Transport,
-    /// The certificate with which it serves over TLS; absent without TLS. Only stacks with [`Transport::Tls`] are given one.
+    /// The certificate with which it serves over TLS; absent without TLS. Only stacks whose transport [has
+    /// TLS](Transport::has_tls) are given one.
     pub tls: Option<Identity>,
     /// The broker's URL, with credentials.
     pub broker: Option<Secret>,

@@ -56,7 +56,7 @@ impl Transport {
         matches!(self, Transport::Tls | Transport::TlsResumed | Transport::H2Tls)
     }
 
-    /// Whether it carries HTTP/2, also where a protocol would use an older version over TCP.
+    /// Whether protocols that use HTTP/1.1 over TCP use HTTP/2 over it. (gRPC uses HTTP/2 over every transport.)
     #[must_use]
     pub fn has_http2(self) -> bool {
         matches!(self, Transport::H2 | Transport::H2Tls)

@@ -2,37 +2,38 @@
 
 /// The shares of their wealth that bettors stake on every value.
 const STAKES: [f64; 4] = [0.25, 0.5, 0.75, 0.95];
-/// The differences from the bound that count in full, as multiples of the scale. The narrow one decides soon where values hardly
-/// vary, the wide ones where they vary by several times the scale: there a narrow one sees hardly more than signs.
+/// The widths of scores, as multiples of the scale. The narrow one decides sooner where values hardly vary. The wide ones decide
+/// sooner where they vary by several times the scale: there, nearly every narrow score is −1 or 1.
 const WIDTHS: [f64; 3] = [1.0, 4.0, 8.0];
 
 /// Evidence that the location of independent values is greater than a bound.
 ///
-/// Each value `x` is turned into a bounded score, (x − bound) ÷ width limited to −1 and 1, so that a single value of any
-/// size counts as little as a certain one. There are scores of three widths: the scale, 4 and 8 times the scale. The locations
-/// that are tested are Huber's: the numbers for which these scores balance, which all are the median where the distribution is
-/// symmetric. If none of them is greater than the bound, no expected score is positive, and no bettor who stakes a share of
-/// his wealth on each score gains on average. The mean wealth of several bettors who began with 1 is therefore an e-value
-/// at any time: whatever the distribution, the probability that it *ever* reaches 1 ÷ α is at most α (J. Ville, *Étude
-/// critique de la notion de collectif*, 1939; I. Waudby-Smith and A. Ramdas, "Estimating means of bounded random variables
-/// by betting", *Journal of the Royal Statistical Society B* 86, 2024). So the test may stop as soon as the answer is clear.
+/// Each value `x` gives a score for each of three widths (1, 4 and 8 times the scale): (x − bound) ÷ width, limited to −1
+/// and 1. So an outlier counts no more than a value one width from the bound. The tested locations are Huber's (P. J.
+/// Huber, "Robust estimation of a location parameter", *Annals of Mathematical Statistics* 35, 1964): for each width, the
+/// number for which the scores balance. If the distribution is symmetric, all three are its median. If none is greater than
+/// the bound, no expected score is positive, and no bettor who stakes a share of his wealth on each score gains on average.
+/// The mean wealth of several bettors who began with 1 is therefore an e-value at any time: whatever the distribution, the
+/// probability that it *ever* reaches 1 ÷ α is at most α (J. Ville, *Étude critique de la notion de collectif*, 1939; I.
+/// Waudby-Smith and A. Ramdas, "Estimating means of bounded random variables by betting", *Journal of the Royal Statistical
+/// Society B* 86, 2024). So the test may stop as soon as the answer is clear.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evidence {
     bound: f64,
-    /// Negative where evidence for a location *below* the bound is collected.
+    /// The narrowest width. Negative where evidence for a location *below* the bound is collected.
     scale: f64,
     /// Of the bettor with each width and stake.
     wealth: [[f64; STAKES.len()]; WIDTHS.len()],
 }
 
 impl Evidence {
-    /// Collects evidence that the location is above `bound`. `scale` is the smallest difference from the bound that counts in full.
+    /// Collects evidence that the location is above `bound`. The scores have the widths `scale`, 4 × `scale` and 8 × `scale`.
     #[must_use]
     pub fn above(bound: f64, scale: f64) -> Self {
         Evidence { bound, scale, wealth: [[1.0; STAKES.len()]; WIDTHS.len()] }
     }
 
-    /// Collects evidence that the location is below `bound`. `scale` is the smallest difference from the bound that counts in full.
+    /// Collects evidence that the location is below `bound`. The scores have the widths `scale`, 4 × `scale` and 8 × `scale`.
     #[must_use]
     pub fn below(bound: f64, scale: f64) -> Self {
         Evidence::above(bound, -scale)
@@ -72,7 +73,7 @@ impl Evidence {
 }
 
 /// The greatest bound above which the location of `values` lies with an e-value of `enough`, in the sense of [`Evidence`]
-/// with `scale`. The probability that it is *ever* above the location, at any number of values, is at most 1 ÷ `enough`.
+/// with `scale`. The probability that it is *ever* above all three locations, at any number of values, is at most 1 ÷ `enough`.
 /// `None` while there is no such bound.
 #[must_use]
 pub fn lower_bound(values: &[f64], scale: f64, enough: f64) -> Option<f64> {
@@ -116,7 +117,7 @@ mod tests {
 
     use super::*;
 
-    /// A value with the noise of rounds: symmetric around `location`, by less than `spread` in nine of ten.
+    /// A value with the noise of rounds: symmetric around `location`, and in nine of ten cases within `spread` of it.
     fn noisy(rng: &mut ChaCha8Rng, location: f64, spread: f64) -> f64 {
         let tail = if rng.random_bool(0.1) { 20.0 } else { 1.0 };
         location + tail * spread * (rng.random::<f64>() + rng.random::<f64>() - 1.0)

@@ -29,7 +29,8 @@ use crate::{ALPN, ALPN_HTTP2, HttpOptions, accept, reply, rules};
 /// How long a client may take to send the head of a request, and how long a connection may be idle between requests.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// An HTTP/1.1 server: an axum router on a listening socket.
+/// An HTTP server, of HTTP/1.1 unless [`with_version`](Self::with_version) says otherwise: an axum router on a listening
+/// socket.
 ///
 /// Connections are kept alive (for HTTP/1.0 clients only if they request it), have `TCP_NODELAY` set, and are closed
 /// when the head of a request takes too long to arrive, no request arrives for as long, or the client reads nothing of
@@ -98,7 +99,8 @@ impl HttpServer {
         HttpServer { version, ..self }
     }
 
-    /// Serves over TLS if there is an acceptor `tls`, for [the protocol](ServedVersion::alpn) of its version of HTTP.
+    /// Serves over TLS if there is an acceptor `tls`. It must have been made for the [name](ServedVersion::alpn) of the server's version
+    /// of HTTP.
     #[must_use]
     pub fn with_tls(self, tls: Option<TlsAcceptor>) -> Self {
         HttpServer { tls, ..self }
@@ -198,7 +200,8 @@ impl<A: Api> Server<A> {
         Ok(Server { http, api: PhantomData })
     }
 
-    /// Serves over TLS if there is an acceptor `tls`, for [the protocol](ServedVersion::alpn) of its version of HTTP.
+    /// Serves over TLS if there is an acceptor `tls`. It must have been made for the [name](ServedVersion::alpn) of the server's version
+    /// of HTTP.
     #[must_use]
     pub fn with_tls(self, tls: Option<TlsAcceptor>) -> Self {
         Server { http: self.http.with_tls(tls), ..self }
@@ -222,8 +225,8 @@ impl<A: Api> Server<A> {
     }
 }
 
-/// The state that all connections of a server share, which serves one of them with it. The compiler makes code for each type
-/// of stream, so that connections without TLS do not pay for those with it.
+/// The state that the connections of a server share, and how to serve one of them. Generic over the stream: connections without
+/// TLS have separate code, and none of the cost of TLS.
 trait ServeConnection: Clone + Send + 'static {
     fn serve<S: Socket>(self, stream: S) -> impl Future<Output = ()> + Send + 'static;
 }

@@ -243,7 +243,7 @@ async fn http_2_is_agreed_on_during_the_handshake() {
     assert_eq!(call::<Http2Client>(&url, &authority.trust()).await.unwrap(), "ok");
     let message = refusal::<Http2Client>(&url, &Authority::new().trust()).await;
     assert!(message.contains("--cacert"), "{message}");
-    // They name HTTP/1.1 during the handshake, or no protocol.
+    // Clients of HTTP/1.1 offer that during the handshake (ALPN), or nothing.
     for error in [
         call::<HyperClient>(&url, &authority.trust()).await.unwrap_err(),
         call::<ReqwestClient>(&url, &authority.trust()).await.unwrap_err(),

@@ -37,7 +37,8 @@ pub(in crate::report) fn table(record: &Record, summary: &Summary) -> Option<Dec
     let mut rows: Vec<DecisionRow> = stacks.iter().map(|facts| row(facts)).collect();
     let mut keys = Names::default();
     let mut columns = Vec::new();
-    // Half of the error that two tables may have together.
+    // The error of each interval. Those of this table use half of the error rate, and leave the other half to the table with which it
+    // is compared.
     let error = error_each(2 * drafts.iter().map(Draft::measured).sum::<usize>());
     for draft in &drafts {
         let column = draft.column(keys.unique(&draft.heading), &names);
@@ -110,7 +111,8 @@ enum Origin {
 }
 
 impl Figure {
-    /// A time in microseconds, from nanoseconds, as those of the blocks are. `None` where `spread` is, or where a block has no finite figure.
+    /// A time in microseconds; `spread` and `by_block` are in nanoseconds. `None` without a `spread`, or where a block has no finite
+    /// figure.
     fn time(stack: &StackSummary, spread: Option<Spread>, by_block: ByBlock) -> Option<Self> {
         let spread = spread?.map(|nanos| nanos / 1e3);
         let by_block: ByBlock = by_block.into_iter().map(|(block, nanos)| (block, nanos / 1e3)).collect();
@@ -125,7 +127,8 @@ impl Figure {
         })
     }
 
-    /// Its interval, which is wrong with a probability of at most `error`.
+    /// Its interval, in the unit of the figure, which is wrong with a probability of at most `error`. `None` for an upper bound, for
+    /// a figure that cannot be compared, and where there are too few blocks.
     fn interval(&self, error: f64) -> Option<Interval> {
         if self.is_upper_bound || !self.is_comparable {
             return None;

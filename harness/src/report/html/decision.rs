@@ -29,8 +29,8 @@ pub(super) struct DecisionView<'a> {
     limits: String,
     /// What is certain.
     note: String,
-    /// The probability with which statements are right.
-    sureness: String,
+    /// The probability, at least, that all statements are right at once, in per cent.
+    confidence: String,
 }
 
 #[derive(Serialize)]
@@ -40,7 +40,7 @@ struct Heading<'a> {
     quantity: &'static str,
     conditions: &'a str,
     is_sorted: bool,
-    /// The smallest difference between two runs that is stated, a share.
+    /// δ, a share: a difference between two runs is stated only if it is larger.
     delta: f64,
     /// The stack that is the baseline of this column at first.
     baseline: Option<&'a str>,
@@ -115,7 +115,7 @@ impl<'a> DecisionView<'a> {
             steps: (1..=STEPS.len() + 1).rev().collect(),
             limits: limits(),
             note: note(),
-            sureness: sureness(),
+            confidence: confidence(),
         }
     }
 }
@@ -263,11 +263,11 @@ fn note() -> String {
     format!(
         "A colour marks a difference that is certain; without enough blocks for an interval, one that all blocks show. The \
          statements about all pairs of ranked stacks in a column are right at once with a probability of at least {}.",
-        sureness()
+        confidence()
     )
 }
 
-fn sureness() -> String {
+fn confidence() -> String {
     format!("{:.0}\u{a0}%", 100.0 * (1.0 - ERROR_RATE))
 }
 

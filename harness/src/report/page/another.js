@@ -38,13 +38,13 @@ function compareRuns(panel) {
     return low > 0 && high >= low && value > 0 ? { low, value, high } : null;
   }
 
-  // `own` as a multiple of `base`. Their runs were independent: the ends of the ratio come from opposite ends.
+  // `own` as a multiple of `base`. Both intervals hold at once, so the ratio lies between low ÷ high and high ÷ low.
   function ratio(own, base, delta) {
     if (!own || !base) return null;
     const factor = own.value / base.value;
     const low = own.low / base.high;
     const high = own.high / base.low;
-    // As for the statements of the report: a difference is certain if it is certainly above δ.
+    // As for the statements of the report: a difference is certain if the interval of the ratio lies wholly beyond δ.
     const side = low > 1 + delta ? 1 : high < 1 / (1 + delta) ? -1 : 0;
     return { factor, low, high, side, isSame: low >= 1 / (1 + delta) && high <= 1 + delta };
   }

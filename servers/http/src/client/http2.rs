@@ -25,7 +25,8 @@ struct Connection {
 }
 
 impl Connection {
-    /// Drives HTTP/2 on `stream`, which is open. As with HTTP/1.1, connections without TLS do not pay for those with it.
+    /// Starts HTTP/2 on the open `stream`, and drives it in a task. Generic over the stream: connections without TLS have
+    /// separate code, and none of the cost of TLS.
     async fn over<S>(stream: S) -> Result<Self, CallError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,

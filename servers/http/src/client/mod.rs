@@ -243,12 +243,12 @@ pub(crate) fn body_error(error: BodyError) -> CallError {
     CallError::new(kind, format!("the response: {error}"))
 }
 
-/// Converts an error of hyper: the response is not HTTP, or the connection ended.
+/// Converts an error of hyper: the response is not HTTP/1.1, or the connection ended.
 fn hyper_error(error: &::hyper::Error) -> CallError {
     if error.is_parse() {
         let message = format!(
-            "the response is not HTTP/1.1: {error}; if the server expects TLS, use https://, and if it speaks HTTP/2 alone, another \
-             client"
+            "the response is not HTTP/1.1: {error}; if the server expects TLS, use https://; if it speaks only HTTP/2, this client \
+             cannot call it"
         );
         return CallError::new(ErrorKind::Malformed, message);
     }
