@@ -19,7 +19,13 @@ impl Stack {
             return Ok(stack);
         }
         let base = stack.base_name();
-        let message = format!("`{name}`: an address says its transport; name the stack `{base}`");
+        let message = if stack.transport.has_http2() {
+            format!(
+                "`{name}`: only servers that a run starts are called over HTTP/2; name the stack `{base}` for HTTP/1.1"
+            )
+        } else {
+            format!("`{name}`: an address says its transport; name the stack `{base}`")
+        };
         Err(UnknownStack::Transport(message))
     }
 

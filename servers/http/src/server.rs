@@ -32,7 +32,7 @@ pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// An HTTP server, of HTTP/1.1 unless [`with_version`](Self::with_version) says otherwise: an axum router on a listening
 /// socket.
 ///
-/// Connections are kept alive (for HTTP/1.0 clients only if they request it), have `TCP_NODELAY` set, and are closed
+/// Connections of HTTP/1.1 are kept alive (for HTTP/1.0 clients only if they request it), have `TCP_NODELAY` set, and are closed
 /// when the head of a request takes too long to arrive, no request arrives for as long, or the client reads nothing of
 /// a response. When a client leaves before its response, the future of its call is dropped. Requests that break the
 /// rules of HTTP/1.1 for the `host` header are answered with status 400.
@@ -53,7 +53,8 @@ pub enum ServedVersion {
     Http1,
     /// HTTP/2; without TLS, from the first byte on (prior knowledge, RFC 9113, section 3.3). Beyond what hyper limits itself
     /// (streams that are reset faster than they are answered, headers in endless continuations), a client must begin within
-    /// 30 s, and one that reads nothing for 30 s is disconnected.
+    /// 30 s, and one that reads nothing for 30 s is disconnected. So is one that sends nothing for 30 s and then does not answer a
+    /// PING within 30 s. A connection may be idle for longer.
     Http2,
 }
 
@@ -124,7 +125,8 @@ impl HttpServer {
     }
 
     /// Serves until `stop` is cancelled. Then no further connection is accepted, idle ones are closed immediately, and
-    /// calls in progress have [`DRAIN_TIMEOUT`](net::DRAIN_TIMEOUT) to finish.
+    /// calls in progress have [`DRAIN_TIMEOUT`](net::DRAIN_TIMEOUT) to finish. Connections whose client has sent a part of a request
+    /// have it too, and those of HTTP/2 whose client does not answer that the connection ends.
     pub async fn run(self, stop: CancellationToken) {
         let HttpServer { listener, router, tls, version } = self;
         match version {
@@ -133,7 +135,10 @@ impl HttpServer {
                 serve(listener, tls, &stop, connections).await;
             }
             ServedVersion::Http2 => {
-                let http = http2::Builder::new(TokioExecutor::new());
+                let mut http = http2::Builder::new(TokioExecutor::new());
+                http.timer(TokioTimer::new())
+                    .keep_alive_interval(HEAD_TIMEOUT)
+                    .keep_alive_timeout(HEAD_TIMEOUT);
                 serve(listener, tls, &stop, Http2Connections { http, router, stop: stop.clone() }).await;
             }
         }

@@ -80,6 +80,8 @@ struct Draft<'a> {
     heading: String,
     quantity: &'static str,
     conditions: String,
+    /// The conditions without the name of a measurement.
+    setting: String,
     unit: Unit,
     measurement: Option<usize>,
     /// The name of the floor.
@@ -104,8 +106,11 @@ struct Figure {
 
 /// Where a figure comes from.
 enum Origin {
-    /// It was counted, and is exact.
-    Counted,
+    /// It was counted.
+    Counted {
+        /// Whether it is the same for every such call.
+        is_exact: bool,
+    },
     /// It was measured in each of these blocks.
     Measured(ByBlock),
 }
@@ -128,13 +133,15 @@ impl Figure {
     }
 
     /// Its interval, in the unit of the figure, which is wrong with a probability of at most `error`. `None` for an upper bound, for
-    /// a figure that cannot be compared, and where there are too few blocks.
+    /// a figure that cannot be compared, for a count that is not exact, and where there are too few blocks.
     fn interval(&self, error: f64) -> Option<Interval> {
         if self.is_upper_bound || !self.is_comparable {
             return None;
         }
         match &self.origin {
-            Origin::Counted => Some(Interval { low: self.value, median: self.value, high: self.value }),
+            Origin::Counted { is_exact } => {
+                is_exact.then_some(Interval { low: self.value, median: self.value, high: self.value })
+            }
             Origin::Measured(by_block) => {
                 interval_of_median(&by_block.values().copied().collect::<Vec<_>>(), error)
             }
@@ -161,6 +168,7 @@ impl<'a> Draft<'a> {
             heading: measurement.name.clone(),
             quantity: if is_latency { "median latency" } else { "server CPU per call" },
             conditions: describe::conditions(measurement),
+            setting: describe::conditions(measurement),
             unit: Unit::Microseconds,
             measurement: Some(index),
             floor: summary.floor_row().map_or("", |_| summary.floor),
@@ -191,6 +199,7 @@ impl<'a> Draft<'a> {
                 summary.measurement.name,
                 describe::conditions(&summary.measurement)
             ),
+            setting: describe::conditions(&summary.measurement),
             unit: Unit::Microseconds,
             measurement: Some(index),
             floor: summary.floor_row().map_or("", |_| summary.floor),
@@ -210,7 +219,7 @@ impl<'a> Draft<'a> {
                     value: wire.per_call.up + wire.per_call.down,
                     range: None,
                     blocks: 0,
-                    origin: Origin::Counted,
+                    origin: Origin::Counted { is_exact: wire.exact },
                     is_upper_bound: false,
                     is_comparable: true,
                 };
@@ -222,6 +231,7 @@ impl<'a> Draft<'a> {
             quantity: "both directions",
             conditions: "add(2, 3) and its answer on the client's connections, without TCP and IP headers"
                 .to_owned(),
+            setting: String::new(),
             unit: Unit::Bytes,
             measurement: None,
             floor: NETWORK_FLOOR,
@@ -263,6 +273,7 @@ impl<'a> Draft<'a> {
             heading: self.heading.clone(),
             quantity: self.quantity,
             conditions: self.conditions.clone(),
+            setting: self.setting.clone(),
             unit: self.unit,
             delta: self.ranking.map(|ranking| ranking.comparisons.delta),
             measurement: self.measurement,
@@ -320,7 +331,7 @@ impl<'a> Draft<'a> {
             (true, true) => return None,
         };
         let compared = match (&of_a.origin, &of_b.origin) {
-            (Origin::Counted, Origin::Counted) => {
+            (Origin::Counted { .. }, Origin::Counted { .. }) => {
                 let factor = of_a.value / of_b.value;
                 let exact = Interval { low: factor, median: factor, high: factor };
                 DecisionRatio { factor, interval: Some(exact), ..DecisionRatio::SELF }

@@ -40,6 +40,8 @@ struct Heading<'a> {
     quantity: &'static str,
     conditions: &'a str,
     is_sorted: bool,
+    /// The quantity and its conditions, without the name of the measurement.
+    measured: String,
     /// δ, a share: a difference between two runs is stated only if it is larger.
     delta: f64,
     /// The stack that is the baseline of this column at first.
@@ -103,6 +105,7 @@ impl<'a> DecisionView<'a> {
             quantity: column.quantity,
             conditions: &column.conditions,
             is_sorted: index == 0,
+            measured: format!("{}; {}", column.quantity, column.setting),
             delta: column.delta.unwrap_or(if column.unit == Unit::Bytes { 0.0 } else { MIN_DELTA }),
             baseline: baseline(column),
         });
