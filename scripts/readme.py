@@ -316,7 +316,8 @@ def gates(_of):
     stack, machines, body = gate_power.real_gates()
     if not body:
         return ["Not recorded yet."]
-    heading = ["the new side, as intended", "server CPU time, measured", "gates", "found slower (95 % interval)", "required", "undecided", "rounds, median", "seconds of calls, median"]
+    heading = ["the new side, as intended", "server CPU time, measured", "gates", "found slower (95 % interval)", "required", "undecided",
+               "rounds, median", "seconds of calls, median"]
     return [*wrapped(f"Gates of `{stack}` on {' and '.join(sorted(machines))}, server and client on one core."), "",
             *rows(heading, body, "lrrrrrrr")]
 

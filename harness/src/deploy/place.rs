@@ -34,11 +34,10 @@ impl Place {
     /// A place for a server over `transport`: any free port, which is another one at each start, or a socket.
     #[must_use]
     pub fn new(transport: Transport) -> Self {
-        match transport {
-            Transport::Unix => Place::socket_in(&std::env::temp_dir()),
-            Transport::Tcp | Transport::Tls | Transport::TlsResumed | Transport::H2 | Transport::H2Tls => {
-                Place::at(Endpoint::loopback())
-            }
+        if transport.is_over_tcp() {
+            Place::at(Endpoint::loopback())
+        } else {
+            Place::socket_in(&std::env::temp_dir())
         }
     }
 

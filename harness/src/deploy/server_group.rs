@@ -6,7 +6,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use super::place::Place;
 use super::ports::free_ports;
 use super::server::{ServerError, ServerProcess, ServerStart};
-use crate::stacks::Transport;
 
 /// Number of attempts to start a new server. Another process may take a port after it was found to be free.
 const MAX_ATTEMPTS: u32 = 3;
@@ -140,13 +139,12 @@ impl<'a> ServerGroup<'a> {
 
     /// A place that stays the same when the server is started again.
     fn new_place(&self) -> Result<Place, GroupError> {
-        Ok(match self.start.stack.transport {
-            Transport::Unix => Place::new(Transport::Unix),
-            Transport::Tcp | Transport::Tls | Transport::TlsResumed | Transport::H2 | Transport::H2Tls => {
-                let [port] = free_ports().map_err(GroupError::Port)?;
-                Place::at(SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())
-            }
-        })
+        let transport = self.start.stack.transport;
+        if !transport.is_over_tcp() {
+            return Ok(Place::new(transport));
+        }
+        let [port] = free_ports().map_err(GroupError::Port)?;
+        Ok(Place::at(SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into()))
     }
 
     fn start_at(&self, place: &Place) -> Result<ServerProcess, ServerError> {

@@ -336,3 +336,51 @@ fn last_lines(path: &Path) -> String {
     let lines: Vec<_> = text.lines().collect();
     lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Compiles `source`, in C, into the object file `name` of `folder`.
+    fn compile(folder: &Path, name: &str, source: &str) -> String {
+        let object = folder.join(name);
+        let file = object.with_extension("c");
+        fs::write(&file, source).unwrap();
+        let compiled =
+            Command::new(LINKER).args(["-ffunction-sections", "-c", "-o"]).arg(&object).arg(&file).status();
+        assert!(compiled.unwrap().success());
+        object.to_string_lossy().into_owned()
+    }
+
+    #[test]
+    fn objects_that_were_linked_in_advance_make_the_same_program_without_what_it_does_not_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let main = compile(folder.path(), "main.o", "int used(void); int main(void) { return used(); }");
+        let other = compile(
+            folder.path(),
+            "other.o",
+            "int used(void) { return 7; } int unused_function(void) { return 8; }",
+        );
+        let program = path("program").to_string_lossy().into_owned();
+        let flags = ["-o", &program, "-Wl,--gc-sections"].map(str::to_owned);
+        let arguments: Vec<String> = [main, other].into_iter().chain(flags).collect();
+        let (whole, interrupted) = (path("objects.o"), AtomicBool::new(false));
+        let in_advance = link_in_advance(arguments.clone(), &whole, &interrupted);
+        assert_eq!(in_advance[0], whole.to_string_lossy());
+        assert_eq!(in_advance[1..], arguments[2..]);
+        assert!(!String::from_utf8_lossy(&fs::read(&whole).unwrap()).contains("unused_function"));
+        assert!(Command::new(LINKER).args(&in_advance).status().unwrap().success());
+        assert_eq!(Command::new(&program).status().unwrap().code(), Some(7));
+    }
+
+    #[test]
+    fn objects_that_cannot_be_linked_in_advance_are_linked_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let broken = folder.path().join("broken.o");
+        fs::write(&broken, "no object").unwrap();
+        let arguments = [broken.to_string_lossy().as_ref(), "-o", "program"].map(str::to_owned).to_vec();
+        let whole = folder.path().join("objects.o");
+        assert_eq!(link_in_advance(arguments.clone(), &whole, &AtomicBool::new(false)), arguments);
+    }
+}

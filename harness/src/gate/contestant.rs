@@ -8,7 +8,7 @@ use std::thread;
 
 use rand::Rng;
 
-use super::build::{Links, Program};
+use super::build::Program;
 use super::error::GateError;
 use super::round::Contender;
 
@@ -52,9 +52,8 @@ impl Linked {
         });
         // A link takes most of the time of a round, and a linker hardly uses more than one core.
         let programs = thread::scope(|scope| {
-            let linking = links.map(|side| {
-                side.map(|(links, seed)| scope.spawn(move || Links::link(links, seed, interrupted)))
-            });
+            let linking = links
+                .map(|side| side.map(|(links, seed)| scope.spawn(move || links.link(seed, interrupted))));
             linking.map(|side| side.map(|link| link.join().unwrap_or_else(|panic| resume_unwind(panic))))
         });
         let mut linked =

@@ -348,7 +348,8 @@ mod tests {
 
     #[test]
     fn a_row_with_an_alarm_out_of_reach_is_hopeless() {
-        // Nine rounds that count in full at every width are enough evidence for "not slower", but not for an alarm about one of two rows.
+        // Nine rounds that count in full at every width are enough evidence for "not slower", but not for an alarm about one of
+        // two rows.
         let gate = |difference: f64| {
             let mut decider = Decider::new(ROWS.map(|metric| ("rest".to_owned(), metric, 0.01)), 9);
             decider.push(|_, _| Some(difference.ln_1p()));

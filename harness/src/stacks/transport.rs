@@ -65,7 +65,12 @@ impl Transport {
     /// Whether its connections are those of TCP, which the system lists and whose bytes it counts.
     #[must_use]
     pub fn is_over_tcp(self) -> bool {
-        self != Transport::Unix
+        match self {
+            Transport::Tcp | Transport::Tls | Transport::TlsResumed | Transport::H2 | Transport::H2Tls => {
+                true
+            }
+            Transport::Unix => false,
+        }
     }
 
     /// What it is, for sentences and tables.

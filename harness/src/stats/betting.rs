@@ -138,10 +138,10 @@ mod tests {
 
     #[test]
     fn looking_after_every_value_claims_what_is_false_in_at_most_one_series_of_a_hundred() {
-        for spread in [0.01, 0.08] {
-            let share = share_found(0.01, spread, 1_500, 500);
+        for (spread, series, values) in [(0.01, 4_000, 1_000), (0.08, 1_500, 500)] {
+            let share = share_found(0.01, spread, series, values);
             assert!(share <= 0.01, "{spread}: {share}");
-            assert_eq!(share_found(0.0, spread, 500, 500), 0.0);
+            assert_eq!(share_found(0.0, spread, series, values), 0.0);
         }
     }
 

@@ -53,8 +53,8 @@ pub enum ServedVersion {
     Http1,
     /// HTTP/2; without TLS, from the first byte on (prior knowledge, RFC 9113, section 3.3). Beyond what hyper limits itself
     /// (streams that are reset faster than they are answered, headers in endless continuations), a client must begin within
-    /// 30 s, and one that reads nothing for 30 s is disconnected. So is one that sends nothing for 30 s and then does not answer a
-    /// PING within 30 s. A connection may be idle for longer.
+    /// 30 s, and one that reads nothing for 30 s is disconnected. A connection that has begun may be idle for any time, as one of
+    /// gRPC.
     Http2,
 }
 
@@ -135,10 +135,7 @@ impl HttpServer {
                 serve(listener, tls, &stop, connections).await;
             }
             ServedVersion::Http2 => {
-                let mut http = http2::Builder::new(TokioExecutor::new());
-                http.timer(TokioTimer::new())
-                    .keep_alive_interval(HEAD_TIMEOUT)
-                    .keep_alive_timeout(HEAD_TIMEOUT);
+                let http = http2::Builder::new(TokioExecutor::new());
                 serve(listener, tls, &stop, Http2Connections { http, router, stop: stop.clone() }).await;
             }
         }

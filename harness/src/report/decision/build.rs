@@ -80,8 +80,6 @@ struct Draft<'a> {
     heading: String,
     quantity: &'static str,
     conditions: String,
-    /// The conditions without the name of a measurement.
-    setting: String,
     unit: Unit,
     measurement: Option<usize>,
     /// The name of the floor.
@@ -168,7 +166,6 @@ impl<'a> Draft<'a> {
             heading: measurement.name.clone(),
             quantity: if is_latency { "median latency" } else { "server CPU per call" },
             conditions: describe::conditions(measurement),
-            setting: describe::conditions(measurement),
             unit: Unit::Microseconds,
             measurement: Some(index),
             floor: summary.floor_row().map_or("", |_| summary.floor),
@@ -199,7 +196,6 @@ impl<'a> Draft<'a> {
                 summary.measurement.name,
                 describe::conditions(&summary.measurement)
             ),
-            setting: describe::conditions(&summary.measurement),
             unit: Unit::Microseconds,
             measurement: Some(index),
             floor: summary.floor_row().map_or("", |_| summary.floor),
@@ -231,7 +227,6 @@ impl<'a> Draft<'a> {
             quantity: "both directions",
             conditions: "add(2, 3) and its answer on the client's connections, without TCP and IP headers"
                 .to_owned(),
-            setting: String::new(),
             unit: Unit::Bytes,
             measurement: None,
             floor: NETWORK_FLOOR,
@@ -273,7 +268,6 @@ impl<'a> Draft<'a> {
             heading: self.heading.clone(),
             quantity: self.quantity,
             conditions: self.conditions.clone(),
-            setting: self.setting.clone(),
             unit: self.unit,
             delta: self.ranking.map(|ranking| ranking.comparisons.delta),
             measurement: self.measurement,

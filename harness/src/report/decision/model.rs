@@ -29,9 +29,6 @@ pub struct DecisionColumn {
     pub quantity: &'static str,
     /// Under which conditions it was measured.
     pub conditions: String,
-    /// The same without the name of a measurement, to find the same column in another run.
-    #[serde(skip)]
-    pub setting: String,
     /// The unit of the cells.
     pub unit: Unit,
     /// δ of the statements about this column, a share; absent where none are made.

@@ -25,7 +25,9 @@ pub(super) struct DecisionView<'a> {
     sorted_by: &'a str,
     /// The numbers of the colours, the strongest first.
     steps: Vec<usize>,
-    /// The factors between the colours, in words.
+    /// The factors between the colours, the smallest first.
+    factors: [f64; STEPS.len()],
+    /// The same in words.
     limits: String,
     /// What is certain.
     note: String,
@@ -40,8 +42,6 @@ struct Heading<'a> {
     quantity: &'static str,
     conditions: &'a str,
     is_sorted: bool,
-    /// The quantity and its conditions, without the name of the measurement.
-    measured: String,
     /// δ, a share: a difference between two runs is stated only if it is larger.
     delta: f64,
     /// The stack that is the baseline of this column at first.
@@ -105,7 +105,6 @@ impl<'a> DecisionView<'a> {
             quantity: column.quantity,
             conditions: &column.conditions,
             is_sorted: index == 0,
-            measured: format!("{}; {}", column.quantity, column.setting),
             delta: column.delta.unwrap_or(if column.unit == Unit::Bytes { 0.0 } else { MIN_DELTA }),
             baseline: baseline(column),
         });
@@ -116,6 +115,7 @@ impl<'a> DecisionView<'a> {
             filters: filters(table),
             sorted_by: table.columns.first().map_or("", |column| column.key.as_str()),
             steps: (1..=STEPS.len() + 1).rev().collect(),
+            factors: STEPS,
             limits: limits(),
             note: note(),
             confidence: confidence(),
@@ -314,6 +314,13 @@ mod tests {
         assert_eq!(view.baselines, ["inproc", "tcp", "rest", "rest-hyper", "amqp"]);
         for (position, line) in view.rows.iter().enumerate() {
             let Some(cell) = &line.cells[0] else { panic!("{} has no latency", line.stack) };
+            let interval: Vec<f64> =
+                cell.interval.as_ref().unwrap().split(' ').map(|end| end.parse().unwrap()).collect();
+            assert!(
+                interval[0] <= cell.value && cell.value <= interval[1],
+                "{interval:?} and {}",
+                cell.value
+            );
             let entries: Vec<(String, String, String)> = serde_json::from_str(&cell.versus).unwrap();
             assert_eq!(entries.len(), 6);
             let (text, shade, _) = &entries[1 + position];

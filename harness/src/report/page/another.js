@@ -11,8 +11,8 @@ function compareRuns(panel) {
   const result = panel.querySelector(".scroll");
   const explanation = panel.querySelector(".explain");
   const mostBytes = 64 << 20;
-  // From these factors on, a colour is stronger, as in the table above.
-  const steps = [1.5, 3, 8, 25];
+  // From these factors on, a colour is stronger.
+  const steps = panel.dataset.factors.split(" ").map(Number);
   const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 3, useGrouping: false });
   let other = null;
   let name = "";
@@ -124,7 +124,7 @@ function compareRuns(panel) {
     const [own, theirs] = [figures(document), figures(other)];
     const isCommon = ([key, { measured }]) => theirs.columns.get(key)?.measured === measured;
     const columns = [...own.columns].filter(isCommon);
-    let [stacks, hidden, bounds] = [0, 0, 0];
+    let [stacks, hidden, lacking] = [0, 0, 0];
     const rows = [];
     for (const [stack, cells] of own.rows) {
       if (!theirs.rows.has(stack)) continue;
@@ -132,7 +132,7 @@ function compareRuns(panel) {
         const base = theirs.columns.get(key);
         const both = [cells[at], theirs.rows.get(stack)[base.at]];
         const [mine, of] = both.map(interval);
-        if ((!mine || !of) && both.every((cell) => cell?.dataset.value !== undefined)) bounds += 1;
+        if ((!mine || !of) && both.every((cell) => cell?.dataset.value !== undefined)) lacking += 1;
         return ratio(mine, of, Math.max(delta, base.delta));
       });
       stacks += 1;
@@ -150,7 +150,7 @@ function compareRuns(panel) {
     const notes = [`${name}: ${stacks} of ${own.rows.size} stacks are in both runs`];
     if (hidden) notes.push(`${hidden} without a certain difference are hidden`);
     if (others.length) notes.push(`not compared, since not measured in the other run or under other conditions: ${labels(others)}`);
-    if (bounds) notes.push(`${bounds} figures have no interval in one of the runs: too few blocks, a bound, or not exact`);
+    if (lacking) notes.push(`${lacking} figures have no interval in one of the runs: too few blocks, a bound, or not exact`);
     outcome.textContent = `${notes.join("; ")}.`;
     const headings = ["stack", ...columns.map(([, { label }]) => label)];
     const shown = table(headings, rows.map(([, made]) => made));
