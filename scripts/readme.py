@@ -9,7 +9,7 @@ A generated region of a document begins with `<!-- generated: NAME -->` and ends
 replaced. The regions come from results/reference, from results/amqp, a record of `rpcbench run amqp`, from
 results/claims and the records of further scenarios with claims, from results/campaigns, from results/validation, which
 `scripts/method --keep` writes, and from harness/src/run/power.json, which `scripts/method verdicts` makes from
-results/reference. The figures in results/reference/report are made again as well.
+results/reference. The figures and pages in results/reference/report and results/claims/report are made again as well.
 """
 
 import argparse
@@ -358,12 +358,13 @@ def regenerated(text, of, where):
     return REGION.sub(replaced, text)
 
 
-def figures():
-    """The figures in results/reference/report that are kept, made again: their paths and contents."""
-    with tempfile.TemporaryDirectory() as folder:
-        output([Program.path, "report", REFERENCE, "--out", folder, "--format", "quiet"])
-        for path in sorted((REFERENCE / "report").glob("*.svg")):
-            yield path, Path(folder, path.name).read_text(encoding="utf-8")
+def reports():
+    """The figures and pages of reports that are kept, made again: their paths and contents."""
+    for record in (REFERENCE, CLAIMS):
+        with tempfile.TemporaryDirectory() as folder:
+            output([Program.path, "report", record, "--out", folder, "--format", "quiet"])
+            for path in sorted((record / "report").iterdir()):
+                yield path, Path(folder, path.name).read_text(encoding="utf-8")
 
 
 def wanted():
@@ -372,7 +373,7 @@ def wanted():
     of = Reference(record, report(REFERENCE))
     for path in DOCUMENTS:
         yield path, regenerated(path.read_text(encoding="utf-8"), of, path.relative_to(ROOT))
-    yield from figures()
+    yield from reports()
 
 
 def main():
@@ -398,7 +399,9 @@ def main():
             continue
         differs = True
         name = str(path.relative_to(ROOT))
-        if options.check:
+        if options.check and path.suffix == ".html":
+            print(f"{name} is not what the record makes")
+        elif options.check:
             lines = difflib.unified_diff(current.splitlines(), text.splitlines(), name, f"{name} from the records", lineterm="")
             print("\n".join(lines))
         else:

@@ -109,6 +109,13 @@ fn jsonrpc_lines() {
 }
 
 #[test]
+fn jsonrpc_over_websocket() {
+    let hidden = ["divide(1, 0)", "divide(1.0, 0.0)"];
+    let differences = [hidden[0], hidden[1], BEYOND_64_BITS, "echo"];
+    both_ways_with("jsonrpc-ws", "jsonrpc-ws", &["jsonrpc_ws_server.py"], &differences);
+}
+
+#[test]
 fn zerorpc() {
     both_ways("zerorpc", &["zerorpc_server.py"], &[BEYOND_64_BITS, "echo"]);
 }
@@ -274,12 +281,13 @@ fn languages_are_compared_in_a_run() {
 }
 
 /// Stacks whose servers listen themselves.
-const REFERENCE_STACKS: [&str; 7] = [
+const REFERENCE_STACKS: [&str; 8] = [
     "rest-python",
     "xmlrpc-python",
     "xmlrpc-python-threads",
     "jsonrpc-python",
     "jsonrpc-lines-python",
+    "jsonrpc-ws-python",
     "grpc-python",
     "thrift-python",
 ];
@@ -292,7 +300,7 @@ fn reference_servers_are_stacks() {
     for stack in REFERENCE_STACKS {
         let facts = record.stacks.iter().find(|facts| facts.name == stack).unwrap();
         let has_threads = stack.ends_with("-threads")
-            || ["jsonrpc-lines-python", "grpc-python", "thrift-python"].contains(&stack);
+            || ["jsonrpc-lines-python", "jsonrpc-ws-python", "grpc-python", "thrift-python"].contains(&stack);
         assert_eq!(facts.executor, if has_threads { "threads" } else { "blocking" });
         let trials: Vec<_> = record.trials.iter().filter(|trial| trial.stack == stack).collect();
         let [trial] = trials[..] else { panic!("{stack}: {} trials", trials.len()) };

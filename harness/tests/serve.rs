@@ -52,9 +52,10 @@ fn a_handler_that_does_not_end_keeps_no_server_from_ending() {
     if !is_ignored(Signal::SIGHUP) {
         signals.push(Signal::SIGHUP);
     }
-    for (number, stack) in ["tcp", "rest", "xmlrpc", "jsonrpc", "jsonrpc-lines", "zerorpc", "grpc", "thrift"]
-        .into_iter()
-        .enumerate()
+    for (number, stack) in
+        ["tcp", "rest", "xmlrpc", "jsonrpc", "jsonrpc-lines", "jsonrpc-ws", "zerorpc", "grpc", "thrift"]
+            .into_iter()
+            .enumerate()
     {
         for (executor, other) in [("blocking", "async"), ("threads:1", "blocking"), ("async", "threads:1")] {
             let server = Server::start(&[stack, "--executor", executor, "--handler-delay", "1h"]);
@@ -92,7 +93,9 @@ fn a_sleeping_method_does_not_keep_a_server_from_ending() {
 
 #[test]
 fn the_executor_decides_whether_a_handler_begins_while_another_one_sleeps() {
-    for stack in ["tcp-async", "rest", "xmlrpc", "jsonrpc", "jsonrpc-lines", "zerorpc", "grpc", "thrift"] {
+    for stack in
+        ["tcp-async", "rest", "xmlrpc", "jsonrpc", "jsonrpc-lines", "jsonrpc-ws", "zerorpc", "grpc", "thrift"]
+    {
         for (executor, overlaps) in
             [("blocking", false), ("threads:1", false), ("threads:2", true), ("async", true)]
         {

@@ -35,8 +35,8 @@ const DRAIN_TIMEOUT: Duration = net::DRAIN_TIMEOUT.saturating_add(Duration::from
 const EXIT_TIMEOUT: Duration = DRAIN_TIMEOUT.saturating_add(Duration::from_millis(250));
 
 /// The crates whose warnings are logged by default, the same for every protocol.
-const OWN_CRATES: [&str; 9] =
-    ["rpcbench", "amqp", "framed", "grpc", "http_layer", "nats", "net", "tcp_floor", "zerorpc"];
+const OWN_CRATES: [&str; 10] =
+    ["rpcbench", "amqp", "framed", "grpc", "http_layer", "jsonrpc", "nats", "net", "tcp_floor", "zerorpc"];
 
 /// Serve the calculator or another service over a protocol
 ///

@@ -75,6 +75,7 @@ mod tests {
         assert_eq!(parts("grpc-h2"), parts("grpc"));
         // Type, number and end around each integer: of 8 bytes, or of one in the compact protocol.
         assert_eq!(parts("jsonrpc-lines"), parts("jsonrpc"));
+        assert_eq!(parts("jsonrpc-ws"), parts("jsonrpc"));
         assert_eq!(parts("thrift"), [(24, 46), (12, 31)]);
         assert_eq!(parts("thrift-compact"), [(6, 16), (3, 13)]);
         // One octet for each small integer.

@@ -103,6 +103,7 @@ mod tests {
             ("xmlrpc", true),
             ("jsonrpc-bare", true),
             ("jsonrpc-lines", true),
+            ("jsonrpc-ws", true),
             ("zerorpc", true),
             ("zerorpc-zeromq", true),
             ("grpc", true),

@@ -115,6 +115,7 @@ fn a_server_that_is_not_there_is_named_with_its_address() {
                 ("thrift", "thrift"),
                 ("thrift-compact", "thrift"),
                 ("jsonrpc-lines", "tcp"),
+                ("jsonrpc-ws", "ws"),
             ])
     {
         let url = format!("{scheme}://127.0.0.1:{port}");

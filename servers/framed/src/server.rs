@@ -48,28 +48,41 @@ impl<N: Notation> Server<N> {
     /// Serves until `stop` is cancelled, then finishes calls in progress for at most [`DRAIN_TIMEOUT`], and returns.
     pub async fn run(self, stop: CancellationToken) {
         let Server { listener, dispatcher, limits, .. } = self;
-        let refused = AnomalyCounter::new("refused a connection", "connections were refused");
         let unanswered = Arc::new(AnomalyCounter::new("closed a connection", "connections were closed"));
-        let mut connections = JoinSet::new();
-        loop {
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => break,
-                Some(_) = connections.join_next() => {}
-                stream = listener.next() => {
-                    if connections.len() < limits.max_in_flight {
-                        let (dispatcher, unanswered) = (dispatcher.clone(), Arc::clone(&unanswered));
-                        let connection = Connection::<N>::new(stream, dispatcher, limits, unanswered);
-                        connections.spawn(connection.serve(stop.clone()));
-                    } else {
-                        refused.add(format_args!("{} are open", limits.max_in_flight));
-                    }
+        let serve = |stream| {
+            let (dispatcher, unanswered) = (dispatcher.clone(), Arc::clone(&unanswered));
+            Connection::<N>::new(stream, dispatcher, limits, unanswered).serve(stop.clone())
+        };
+        serve_connections(listener, limits.max_in_flight, &stop, serve).await;
+    }
+}
+
+/// Serves each connection to `listener` with the future that `serve` makes of it, at most `max` at a time, until `stop` is cancelled.
+/// Then waits for those that are left, at most for [`DRAIN_TIMEOUT`].
+pub async fn serve_connections<F: Future<Output = ()> + Send + 'static>(
+    listener: Listener,
+    max: usize,
+    stop: &CancellationToken,
+    serve: impl Fn(Stream) -> F,
+) {
+    let refused = AnomalyCounter::new("refused a connection", "connections were refused");
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            Some(_) = connections.join_next() => {}
+            stream = listener.next() => {
+                if connections.len() < max {
+                    connections.spawn(serve(stream));
+                } else {
+                    refused.add(format_args!("{max} are open"));
                 }
             }
         }
-        drop(listener);
-        drain(async { while connections.join_next().await.is_some() {} }).await;
     }
+    drop(listener);
+    drain(async { while connections.join_next().await.is_some() {} }).await;
 }
 
 /// Waits until the calls of a stopped server have `ended`, at most for [`DRAIN_TIMEOUT`]. Returns whether they have.

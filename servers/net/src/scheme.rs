@@ -46,6 +46,10 @@ impl Scheme {
     pub const HTTPS: Scheme = Scheme::host("https").default_port(443).login().path();
     /// `http+unix://%2FSOCKET[/PATH]`: HTTP over the Unix socket at `/SOCKET`.
     pub const HTTP_UNIX: Scheme = Scheme { name: "http+unix", kind: Kind::SocketAsHost };
+    /// `ws://HOST[:PORT][/PATH]`: WebSocket (RFC 6455, section 3).
+    pub const WS: Scheme = Scheme::host("ws").default_port(80).path();
+    /// `ws+unix://%2FSOCKET[/PATH]`: WebSocket over the Unix socket at `/SOCKET`.
+    pub const WS_UNIX: Scheme = Scheme { name: "ws+unix", kind: Kind::SocketAsHost };
     /// `tcp://HOST:PORT`.
     pub const TCP: Scheme = Scheme::host("tcp");
     /// `unix:///SOCKET`.
