@@ -359,16 +359,16 @@ def regenerated(text, of, where):
 
 
 def reports():
-    """The figures and pages of reports that are kept, made again: their paths and contents."""
+    """The path and the regenerated contents of each figure and page that is kept."""
     for record in (REFERENCE, CLAIMS):
         with tempfile.TemporaryDirectory() as folder:
             output([Program.path, "report", record, "--out", folder, "--format", "quiet"])
-            for path in sorted((record / "report").iterdir()):
+            for path in sorted([*(record / "report").glob("*.html"), *(record / "report").glob("*.svg")]):
                 yield path, Path(folder, path.name).read_text(encoding="utf-8")
 
 
 def wanted():
-    """Every document and figure as the records make it: its path and its text."""
+    """Every document, figure and page as the records make it: its path and its text."""
     record = json.loads((REFERENCE / "record.json").read_text(encoding="utf-8"))
     of = Reference(record, report(REFERENCE))
     for path in DOCUMENTS:
@@ -400,7 +400,7 @@ def main():
         differs = True
         name = str(path.relative_to(ROOT))
         if options.check and path.suffix == ".html":
-            print(f"{name} is not what the record makes")
+            print(f"{name} differs from the page that the program makes from the record")
         elif options.check:
             lines = difflib.unified_diff(current.splitlines(), text.splitlines(), name, f"{name} from the records", lineterm="")
             print("\n".join(lines))

@@ -3,8 +3,9 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{CONTROL_TOKEN, Process, TEST_TIMEOUT, finish, is_ignored, rpcbench};
@@ -78,9 +79,14 @@ fn a_handler_that_does_not_end_keeps_no_server_from_ending() {
 
 #[test]
 fn a_sleeping_method_does_not_keep_a_server_from_ending() {
-    for (stack, arguments) in
-        [("rest", ["seconds=3600"]), ("zerorpc", ["3600"]), ("grpc", ["3600"]), ("thrift", ["3600"])]
-    {
+    for (stack, arguments) in [
+        ("rest", ["seconds=3600"]),
+        ("jsonrpc-lines", ["3600"]),
+        ("jsonrpc-ws", ["3600"]),
+        ("zerorpc", ["3600"]),
+        ("grpc", ["3600"]),
+        ("thrift", ["3600"]),
+    ] {
         let mut server = Server::start(&[stack, "--service", "time", "--executor", "blocking"]);
         let call = ["call", stack, &server.url, "sleep", arguments[0], "--timeout", "2h"];
         let mut caller = Process::start(&mut rpcbench(&call));
@@ -89,6 +95,61 @@ fn a_sleeping_method_does_not_keep_a_server_from_ending() {
         server.process.ended().with(0, &["a handler is still running"]);
         assert_ne!(caller.ended().status.code(), Some(0));
     }
+}
+
+/// A server that speaks to its parent process.
+fn over_stdio() -> Child {
+    let mut serve = rpcbench(&["serve", "jsonrpc-lines", "--stdio"]);
+    serve.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// A request of JSON-RPC in a line, and its response.
+fn addition(x: u32) -> (String, String) {
+    let request = format!("{{\"jsonrpc\":\"2.0\",\"method\":\"add\",\"params\":[{x},1],\"id\":{x}}}\n");
+    (request, format!("{{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":{x}}}\n", x + 1))
+}
+
+#[test]
+fn a_server_over_standard_input_and_output_answers_until_the_input_ends() {
+    let mut server = over_stdio();
+    let mut input = server.stdin.take().unwrap();
+    let mut output = BufReader::new(server.stdout.take().unwrap());
+    // Each response arrives before the next request is sent.
+    for x in 0..3 {
+        let (request, expected) = addition(x);
+        input.write_all(request.as_bytes()).unwrap();
+        let mut response = String::new();
+        output.read_line(&mut response).unwrap();
+        assert_eq!(response, expected);
+    }
+    // What was sent before the end is answered.
+    let (requests, expected): (String, String) = (0..5_000).map(addition).unzip();
+    let writing = std::thread::spawn(move || input.write_all(requests.as_bytes()).map(|()| drop(input)));
+    let mut responses = String::new();
+    output.read_to_string(&mut responses).unwrap();
+    assert!(responses == expected, "{} of {} bytes", responses.len(), expected.len());
+    writing.join().unwrap().unwrap();
+    let ended = server.wait_with_output().unwrap();
+    assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:?}");
+}
+
+#[test]
+fn a_server_over_standard_input_and_output_leaves_nothing() {
+    let folders = || {
+        let names = std::fs::read_dir(std::env::temp_dir()).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().starts_with("rpcbench-")).collect::<Vec<_>>()
+    };
+    let before = folders();
+    // The input ends at once.
+    let mut server = over_stdio();
+    drop(server.stdin.take());
+    let ended = server.wait_with_output().unwrap();
+    assert!(ended.status.success() && ended.stdout.is_empty() && ended.stderr.is_empty(), "{ended:?}");
+    let left: Vec<_> = folders().into_iter().filter(|name| !before.contains(name)).collect();
+    assert!(left.is_empty(), "{left:?}");
+    finish(&mut rpcbench(&["serve", "rest", "--stdio"])).with(2, &["--stdio", "rest", "no pipes"]);
+    finish(&mut rpcbench(&["serve", "jsonrpc-lines", "--stdio", "--listen", "127.0.0.1:0"]))
+        .with(2, &["--listen"]);
 }
 
 #[test]

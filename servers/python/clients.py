@@ -123,25 +123,35 @@ def jsonrpc(url):
 
 
 def jsonrpc_lines(url):
-    import socket
+    scheme, _, place = url.partition("://")
+    if scheme == "stdio":
+        # A command whose standard input and output are the connection.
+        import shlex
+        import subprocess
 
-    host, _, port = url.partition("://")[2].rpartition(":")
-    connection = socket.create_connection((host, int(port)), timeout=10)
-    lines = connection.makefile("rwb")
+        server = subprocess.Popen(shlex.split(place), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        reader, writer, close = server.stdout, server.stdin, server.communicate
+    else:
+        import socket
+
+        host, _, port = place.rpartition(":")
+        connection = socket.create_connection((host, int(port)), timeout=10)
+        reader = writer = connection.makefile("rwb")
+        close = connection.close
 
     def send(*requests):
-        lines.write(b"".join(request.encode() + b"\n" for request in requests))
-        lines.flush()
+        writer.write(b"".join(request.encode() + b"\n" for request in requests))
+        writer.flush()
 
-    yield from jsonrpc_messages(send, lambda: lines.readline().decode())
-    connection.close()
+    yield from jsonrpc_messages(send, lambda: reader.readline().decode())
+    close()
 
 
 def jsonrpc_ws(url):
     from websockets.exceptions import ConnectionClosedError
     from websockets.sync.client import connect
 
-    # Its usual settings, compression among them, which the server refuses.
+    # The default settings. They offer compression, which the server does not accept.
     connection = connect(url, proxy=None)
 
     def send(*requests):
@@ -168,7 +178,7 @@ def jsonrpc_ws(url):
 
 
 def jsonrpc_messages(send, receive_text):
-    """The rows for JSON-RPC in messages of one request or response each. `send` sends requests, `receive_text` receives a response."""
+    """The rows for JSON-RPC with one request or response in each message. `send` sends requests, `receive_text` receives a response."""
     import jsonrpclib
 
     by_code = {-32601: {UNKNOWN}, -32602: {INVALID}, -32603: {ZERO, OVERFLOW}}
@@ -206,7 +216,7 @@ def jsonrpc_messages(send, receive_text):
     yield "a notification and a call", notified, 7
     yield "white space around a request", with_white_space, 3
     yield "version 1.0: add(1, 2)", lambda: call_of_version_1(send, receive), 3
-    yield "a message that is no JSON", lambda: refused("{"), -32700
+    yield "a message that is not JSON", lambda: refused("{"), -32700
     yield "a batch", lambda: refused("[" + jsonrpclib.dumps([1, 2], "add") + "]"), -32600
 
 

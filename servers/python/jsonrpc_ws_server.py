@@ -1,6 +1,11 @@
-"""The calculator over JSON-RPC and WebSocket, by the package websockets, answered by the dispatcher of jsonrpclib-pelix."""
+"""The calculator in JSON-RPC over WebSocket: the package websockets, with the dispatcher of jsonrpclib-pelix."""
+
+import contextlib
+import signal
+import threading
 
 from jsonrpclib.SimpleJSONRPCServer import SimpleJSONRPCDispatcher
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import serve
 
 import calculator
@@ -13,17 +18,22 @@ dispatcher.register_instance(calculator.create(arguments))
 
 
 def answer(connection):
-    """Answer the requests of a connection, each in a message, until the client leaves."""
-    for request in connection:
-        # A notification has no response.
-        if response := dispatcher._marshaled_dispatch(request):
-            connection.send(response)
+    """Answer the requests of a connection, one in each message, until the client closes it."""
+    # Without the exception, the library logs each client that leaves without a close frame.
+    with contextlib.suppress(ConnectionClosed):
+        for request in connection:
+            # A notification has no response.
+            if response := dispatcher._marshaled_dispatch(request):
+                connection.send(response)
 
 
-# Without compression, which the suite's client does not offer, and without a limit of size or time.
+# No compression, which the suite's client does not offer; no limit on message size; no keepalive pings.
 server = serve(answer, *arguments.listen, compression=None, max_size=None, ping_interval=None)
 server.socket.listen(calculator.BACKLOG)
 
 calculator.exit_on_request(arguments)
 calculator.print_listening("jsonrpc-ws", "ws://%s:%d/jsonrpc" % server.socket.getsockname())
-server.serve_forever()
+# Its threads are daemons, as this one is, so that open connections do not keep the program from ending.
+threading.Thread(target=server.serve_forever, daemon=True).start()
+while True:
+    signal.pause()

@@ -18,8 +18,8 @@ use super::control_token::control_token;
 use super::interrupts::Signals;
 use super::output::LogWriter;
 use super::protocol_options::{OfServers, ProtocolOptions};
-use super::{Exit, Failure, Outcome, print_error, print_required};
-use crate::deploy::CONTROL_LINE;
+use super::{Exit, Failure, Outcome, print_error, print_required, stdio};
+use crate::deploy::{CONTROL_LINE, Place};
 use crate::observe::control::{self, ControlPort};
 use crate::stacks::{
     BROKER_VARIABLE, Identity, Reference, ReferenceError, Runtime, ServeContext, ServeError, ServerSettings,
@@ -46,6 +46,7 @@ const OWN_CRATES: [&str; 10] =
 #[command(after_help = "Examples:
   rpcbench serve xmlrpc --listen 127.0.0.1:8000
   rpcbench serve rest --listen unix:/tmp/calculator
+  rpcbench serve jsonrpc-lines --stdio
   rpcbench serve rest --listen 127.0.0.1:8443 --cert server.pem --key server.key
   rpcbench serve rest --executor threads:8 --work sleep:5ms
   rpcbench serve zerorpc --service time --listen 127.0.0.1:1234
@@ -55,9 +56,12 @@ const OWN_CRATES: [&str; 10] =
 pub(super) struct Arguments {
     /// The stack or protocol to serve; `rpcbench list` prints them
     stack: String,
-    /// Where to listen: HOST:PORT (port 0 picks a free one) or unix:PATH
+    /// Where to listen: HOST:PORT (port 0 picks a free one) unix:PATH or pipe:PATH
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: Endpoint,
+    /// Serve one client over standard input and output instead, until the input ends. No line is printed beside the responses
+    #[arg(long, conflicts_with_all = ["listen", "control", "cert"])]
+    stdio: bool,
     /// Open a control port at this address. It reports the server's CPU time, memory, bytes and cores, and turns faults on
     /// and off, for peers that know the token in RPCBENCH_CONTROL_TOKEN; try
     /// `printf 'token %s\nstats\n' $RPCBENCH_CONTROL_TOKEN | nc HOST PORT`
@@ -111,9 +115,12 @@ pub(super) fn serve(arguments: &Arguments) -> Outcome {
     }
     let stack = Stack::named_at_address(&arguments.stack).map_err(Failure::usage)?;
     let control = arguments.control.as_deref().map(control_port).transpose()?;
+    // Its folder is removed at the end.
+    let place = arguments.stdio.then(|| stdio::place(stack)).transpose()?;
+    let listen = place.as_ref().map_or(&arguments.listen, Place::endpoint);
     let settings = ServerSettings {
         stack: stack.name.to_owned(),
-        listen: arguments.listen.clone(),
+        listen: listen.clone(),
         socket_folder: None,
         tls: identity(stack, arguments)?,
         control,
@@ -121,7 +128,7 @@ pub(super) fn serve(arguments: &Arguments) -> Outcome {
         options: arguments.options.of_server(stack)?,
         end_with_input: arguments.end_with_input,
     };
-    serve_with(stack, settings)
+    serve_with(stack, settings, arguments.stdio)
 }
 
 /// The certificate for a server of `stack`; `None` if none was given.
@@ -154,10 +161,11 @@ fn serve_from_environment() -> Outcome {
     let settings: ServerSettings = serde_json::from_str(&text)
         .map_err(|_| Failure::usage(format!("{} cannot be read", ServerSettings::VARIABLE)))?;
     let stack = Stack::named(&settings.stack).map_err(Failure::usage)?;
-    serve_with(stack, settings)
+    serve_with(stack, settings, false)
 }
 
-fn serve_with(stack: &'static Stack, settings: ServerSettings) -> Outcome {
+/// Serves with `settings`; with `over_stdio` one client over standard input and output.
+fn serve_with(stack: &'static Stack, settings: ServerSettings, over_stdio: bool) -> Outcome {
     if let Some(reference) = stack.reference() {
         return Err(become_reference(stack, reference, &settings));
     }
@@ -171,7 +179,7 @@ fn serve_with(stack: &'static Stack, settings: ServerSettings) -> Outcome {
     }
     let socket_folder: Option<PathBuf> = settings.socket_folder.clone();
     let runtime = builder.enable_all().build().map_err(Failure::could_not_run)?;
-    let served = runtime.block_on(serve_until_stopped(stack, settings));
+    let served = runtime.block_on(serve_until_stopped(stack, settings, over_stdio));
     // Handlers on other threads may still be running; the time for finishing has passed.
     runtime.shutdown_background();
     // Here too, in case the process that made it has been killed.
@@ -203,7 +211,7 @@ fn become_reference(stack: &Stack, reference: &Reference, settings: &ServerSetti
     Failure::could_not_run(format!("{}: the server could not be started: {error}", stack.name))
 }
 
-async fn serve_until_stopped(stack: &'static Stack, settings: ServerSettings) -> Outcome {
+async fn serve_until_stopped(stack: &'static Stack, settings: ServerSettings, over_stdio: bool) -> Outcome {
     let stop = CancellationToken::new();
     let ServerSettings { listen, tls, control, broker, options, end_with_input, .. } = settings;
     let dispatcher = options.common.dispatcher();
@@ -214,6 +222,7 @@ async fn serve_until_stopped(stack: &'static Stack, settings: ServerSettings) ->
             .map_err(Failure::could_not_run)?;
         print_error(&format_args!("{CONTROL_LINE}{bound}"));
     }
+    let relayed = over_stdio.then(|| stdio::relay(listen.clone(), stop.clone()));
     let context = ServeContext {
         listen,
         dispatcher,
@@ -235,8 +244,13 @@ async fn serve_until_stopped(stack: &'static Stack, settings: ServerSettings) ->
         // A broker that is shutting down may never answer.
         () = stop.cancelled() => return Ok(Exit::Done),
     };
-    let line = format!("listening {} {}\n", stack.protocol, serving.url);
-    print_required(&line, "where the server listens")?;
+    match relayed {
+        Some(relay) => drop(tokio::spawn(relay)),
+        None => {
+            let line = format!("listening {} {}\n", stack.protocol, serving.url);
+            print_required(&line, "where the server listens")?;
+        }
+    }
     let drained = async {
         stop.cancelled().await;
         tokio::time::sleep(DRAIN_TIMEOUT).await;

@@ -137,6 +137,7 @@ const CALL: OptionGroup = OptionGroup::of::<CallOptions>("jsonrpc call");
 
 static PYTHON: Reference = reference!("jsonrpclib-pelix", "jsonrpc_server.py", &[], "blocking");
 static NODE: Reference = reference!(JavaScript, "Node.js http", "jsonrpc");
+static JAYSON: Reference = reference!(JavaScript, "jayson", "jayson");
 static GO: Reference = reference!(Go, "Go net/http", "jsonrpc");
 
 #[cfg(feature = "jsonrpsee")]
@@ -210,6 +211,7 @@ impl Protocol for Jsonrpc {
             hyper("jsonrpc-jsonrpsee", Role::Alternative).served_by(JSONRPSEE, serve_jsonrpsee),
             hyper("jsonrpc-python", Role::Reference).served_by_reference(&PYTHON),
             hyper("jsonrpc-node", Role::Reference).served_by_reference(&NODE),
+            hyper("jsonrpc-jayson", Role::Reference).served_by_reference(&JAYSON),
             hyper("jsonrpc-go", Role::Reference).served_by_reference(&GO),
         ]
     }

@@ -21,7 +21,7 @@ use super::transport::Transport;
 pub(super) struct JsonrpcLines;
 
 /// The transports of the server of this suite and its client beside TCP.
-const TRANSPORTS: &[Transport] = &[Transport::Unix];
+const TRANSPORTS: &[Transport] = &[Transport::Unix, Transport::Stdio];
 
 static PYTHON: Reference = reference!("jsonrpclib-pelix", "jsonrpc_lines_server.py", &[], "threads");
 

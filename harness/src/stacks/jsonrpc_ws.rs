@@ -19,7 +19,7 @@ use super::transport::Transport;
 /// JSON-RPC 2.0 with a request or a response in each message of a WebSocket.
 pub(super) struct JsonrpcWs;
 
-const WEBSOCKETS: End = End::new("tokio-websockets", &["tokio-websockets", "tokio"]);
+const TUNGSTENITE: End = End::new("tungstenite", &["tungstenite", "tokio-tungstenite", "tokio"]);
 
 /// The transports of the server of this suite and its client beside TCP.
 const TRANSPORTS: &[Transport] = &[Transport::Unix];
@@ -49,13 +49,13 @@ impl Protocol for JsonrpcWs {
 
     fn stacks(&'static self) -> Vec<Stack> {
         let over_websocket = |name, role| {
-            Stack::new(self, name, role, WEBSOCKETS, |destination, options| async move {
+            Stack::new(self, name, role, TUNGSTENITE, |destination, options| async move {
                 WebSocketClient::connect(&destination.url, &options).await
             })
         };
         vec![
             over_websocket("jsonrpc-ws", Role::DefaultAndMinimal)
-                .served_by(WEBSOCKETS, serve)
+                .served_by(TUNGSTENITE, serve)
                 .with_transports(TRANSPORTS),
             over_websocket("jsonrpc-ws-python", Role::Reference).served_by_reference(&PYTHON),
         ]

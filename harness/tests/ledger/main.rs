@@ -150,7 +150,7 @@ fn without_a_broker_the_ledger_is_what_a_relay_counts() {
             let fairness =
                 fairness::collect(stack, context, &running.location.destination, Observed::default());
             let is_http2 = up.starts_with(b"PRI * HTTP/2.0\r\n");
-            // A WebSocket has HTTP only to open its connection.
+            // WebSocket uses HTTP only for its opening handshake.
             let has_http = is_http2 || down.starts_with(b"HTTP/1.1 200 ");
             assert_eq!(fairness.http.is_some(), has_http, "{}", stack.name);
             assert_eq!(fairness.http.as_deref() == Some("HTTP/2.0"), is_http2, "{}", stack.name);
@@ -164,7 +164,7 @@ fn without_a_broker_the_ledger_is_what_a_relay_counts() {
     });
 }
 
-/// The length of the message in the frame of a WebSocket that is all of `bytes`; short, as those of an addition are.
+/// The payload length of the one WebSocket frame in `bytes`. Only for payloads of at most 125 bytes, as those of an addition are.
 fn websocket_message(bytes: &[u8]) -> u64 {
     let (length, mask) = (bytes[1] & 0x7f, if bytes[1] & 0x80 == 0 { 0 } else { 4 });
     assert!(bytes[0] == 0x81 && bytes.len() == 2 + mask + usize::from(length), "{bytes:?}");

@@ -8,9 +8,8 @@ use std::task::Poll;
 
 use calculator::{Call, Dispatcher, Limits};
 use futures_util::poll;
-use net::{Address, AnomalyCounter, DRAIN_TIMEOUT, Endpoint, Listener, Stream, WRITE_STALL_TIMEOUT};
+use net::{Address, AnomalyCounter, Endpoint, Listener, Stream, WRITE_STALL_TIMEOUT, serve_connections};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::inbox::{Inbox, recycle};
@@ -45,7 +44,7 @@ impl<N: Notation> Server<N> {
         address.map(|address| address.to_string()).unwrap_or_default()
     }
 
-    /// Serves until `stop` is cancelled, then finishes calls in progress for at most [`DRAIN_TIMEOUT`], and returns.
+    /// Serves until `stop` is cancelled, then finishes calls in progress for at most [`net::DRAIN_TIMEOUT`], and returns.
     pub async fn run(self, stop: CancellationToken) {
         let Server { listener, dispatcher, limits, .. } = self;
         let unanswered = Arc::new(AnomalyCounter::new("closed a connection", "connections were closed"));
@@ -55,46 +54,6 @@ impl<N: Notation> Server<N> {
         };
         serve_connections(listener, limits.max_in_flight, &stop, serve).await;
     }
-}
-
-/// Serves each connection to `listener` with the future that `serve` makes of it, at most `max` at a time, until `stop` is cancelled.
-/// Then waits for those that are left, at most for [`DRAIN_TIMEOUT`].
-pub async fn serve_connections<F: Future<Output = ()> + Send + 'static>(
-    listener: Listener,
-    max: usize,
-    stop: &CancellationToken,
-    serve: impl Fn(Stream) -> F,
-) {
-    let refused = AnomalyCounter::new("refused a connection", "connections were refused");
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => break,
-            Some(_) = connections.join_next() => {}
-            stream = listener.next() => {
-                if connections.len() < max {
-                    connections.spawn(serve(stream));
-                } else {
-                    refused.add(format_args!("{max} are open"));
-                }
-            }
-        }
-    }
-    drop(listener);
-    drain(async { while connections.join_next().await.is_some() {} }).await;
-}
-
-/// Waits until the calls of a stopped server have `ended`, at most for [`DRAIN_TIMEOUT`]. Returns whether they have.
-pub async fn drain(ended: impl Future) -> bool {
-    let ended = tokio::time::timeout(DRAIN_TIMEOUT, ended).await.is_ok();
-    if !ended {
-        tracing::warn!(
-            "calls are still running {} s after the stop; their replies are lost",
-            DRAIN_TIMEOUT.as_secs()
-        );
-    }
-    ended
 }
 
 /// A connection and its buffers.

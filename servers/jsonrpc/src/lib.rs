@@ -3,7 +3,7 @@
 //! The server implements version 2.0 of the specification (<https://www.jsonrpc.org/specification>) and answers requests
 //! of version 1.0 in that version. It serves the paths that existing clients use: `/`, `/jsonrpc`, `/RPC2` (jsonrpclib)
 //! and `/api_jsonrpc.php` (Zabbix). [`BareServer`] is the same server without an HTTP library, and [`LinesServer`]
-//! one without HTTP; [`WebSocketServer`] has HTTP only to open connections.
+//! one without HTTP; [`WebSocketServer`] uses HTTP only for the opening handshake.
 
 #![forbid(unsafe_code)]
 #![warn(clippy::disallowed_macros, clippy::disallowed_methods)]

@@ -1,4 +1,4 @@
-//! Messages that hold one request or one response each, for transports that keep messages apart: lines and WebSocket.
+//! Messages of one request or one response each, for transports that delimit messages: lines and WebSocket.
 
 use calculator::{Call, CallError, Limits, Text, Value};
 
@@ -15,7 +15,7 @@ pub enum Addressee {
     Request(Text, Version),
     /// No peer: a notification has no response.
     NoPeer,
-    /// The sender of a message that is no request.
+    /// The sender of a message that is not a request.
     Unknown(Option<Failure>),
 }
 
@@ -43,9 +43,9 @@ pub(crate) fn read_request(message: &[u8], limits: &Limits) -> Request {
             to: reply.map_or(Addressee::NoPeer, |to| Addressee::Request(to.id.into(), to.version)),
             call: call.map_err(error_of),
         },
-        Ok(Message::Batch(_)) => {
-            unreadable(Failure::invalid_request("a message holds one request; batches take HTTP"))
-        }
+        Ok(Message::Batch(_)) => unreadable(Failure::invalid_request(
+            "a message must hold one request; batches are supported over HTTP only",
+        )),
         Err(failure) => unreadable(failure),
     }
 }
@@ -86,7 +86,7 @@ fn id_of(number: u32) -> u64 {
     FIRST_ID + u64::from(number)
 }
 
-/// A message that is no request.
+/// A message that is not a request.
 fn unreadable(failure: Failure) -> Request {
     let error = error_of(failure.clone());
     Request { to: Addressee::Unknown(Some(failure)), call: Err(error) }

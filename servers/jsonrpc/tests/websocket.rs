@@ -9,7 +9,7 @@ use calculator::{
 };
 use differential::Mutator;
 use jsonrpc::{WebSocketClient, WebSocketServer};
-use net::Endpoint;
+use net::{Endpoint, WRITE_STALL_TIMEOUT};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 /// The number of mutated requests to the server, and of mutated responses to the client.
 const MUTATIONS: u32 = 10_000;
 
-/// Frames, parts of messages, and the end of the opening, which mutations insert.
+/// Frames, parts of messages, and the end of an HTTP head, which mutations insert.
 const DICTIONARY: &[&[u8]] = &[
     b"\x81\x80\0\0\0\0",
     b"\x01\x82\0\0\0\0ab",
@@ -33,7 +33,7 @@ const DICTIONARY: &[&[u8]] = &[
 ];
 
 /// The example of RFC 6455, section 1.3.
-const OPENING: &str = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+const HANDSHAKE: &str = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 const ACCEPTED: &str = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
 
@@ -43,36 +43,48 @@ const SUM: &str = "{\"jsonrpc\":\"2.0\",\"result\":5,\"id\":1000000000}";
 /// A server on the runtime of the test. It ends when it is dropped.
 struct Running {
     url: String,
+    dispatcher: Dispatcher,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Running {
     async fn with(limits: Limits) -> Self {
-        let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults::default());
-        let server = WebSocketServer::bind(&Endpoint::loopback(), dispatcher, limits).await.unwrap();
+        Self::with_faults(limits, Faults::default()).await
+    }
+
+    async fn with_faults(limits: Limits, faults: Faults) -> Self {
+        let dispatcher = Dispatcher::new(Calculator, Executor::Async, faults);
+        let server = WebSocketServer::bind(&Endpoint::loopback(), dispatcher.clone(), limits).await.unwrap();
         let (url, stop) = (server.url(), CancellationToken::new());
         let task = tokio::spawn(server.run(stop.clone()));
-        Running { url, stop, task }
+        Running { url, dispatcher, stop, task }
     }
 
     async fn client(&self) -> WebSocketClient {
         WebSocketClient::connect(&self.url, &ClientOptions::default()).await.unwrap()
     }
 
-    /// A connection without any protocol.
+    /// A TCP connection, before the opening handshake.
     async fn raw(&self) -> TcpStream {
         TcpStream::connect(self.authority()).await.unwrap()
+    }
+
+    /// Waits until the server has begun so many calls.
+    async fn begun(&self, calls: u64) {
+        while self.dispatcher.calls() < calls {
+            tokio::task::yield_now().await;
+        }
     }
 
     fn authority(&self) -> &str {
         self.url.strip_prefix("ws://").unwrap().split('/').next().unwrap()
     }
 
-    /// A connection that has been opened.
+    /// A connection after the opening handshake.
     async fn opened(&self) -> TcpStream {
         let mut peer = self.raw().await;
-        peer.write_all(OPENING.as_bytes()).await.unwrap();
+        peer.write_all(HANDSHAKE.as_bytes()).await.unwrap();
         let head = read_head(&mut peer).await;
         assert!(head.starts_with("HTTP/1.1 101 ") && head.contains(ACCEPTED), "{head}");
         peer
@@ -97,7 +109,7 @@ impl Drop for Running {
     }
 }
 
-/// Reads up to the empty line after a head of HTTP.
+/// Reads an HTTP head, up to and including the empty line.
 async fn read_head(peer: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -128,7 +140,7 @@ const CLOSE: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
 
-/// The code of the frame that closes a connection, which is the last one in `received`.
+/// The close code, if the last frame in `received` is a close frame.
 fn close_code(received: &[u8]) -> Option<u16> {
     let at = received.iter().rposition(|byte| *byte == 0x80 | CLOSE)?;
     let code = received.get(at + 2..at + 4)?;
@@ -151,8 +163,8 @@ async fn the_conformance_table_holds() {
     }
 }
 
-/// A server whose connections are opened by `running`. Then it has the request, as its bytes, and answers it with what `reply`
-/// returns.
+/// Accepts a connection, relays its opening handshake to `running`, reads one request, and sends what `reply` returns for its bytes.
+/// `None` if an end disconnects.
 async fn between(
     listener: &TcpListener,
     running: &Running,
@@ -167,7 +179,7 @@ async fn between(
     peer.write_all(&reply(&request)).await.ok()
 }
 
-/// The URL of a server in between.
+/// The URL of a listener that [`between`] serves.
 fn url_of(listener: &TcpListener) -> String {
     format!("ws://{}/jsonrpc", listener.local_addr().unwrap())
 }
@@ -211,7 +223,7 @@ async fn frames_that_are_no_requests_are_answered_as_the_standard_says() {
     assert!(String::from_utf8_lossy(&answer).contains("-32600"), "{answer:?}");
     for (frame, code) in [
         (masked(BINARY, ADDITION.as_bytes()), 1003),
-        // Frames of a client must be masked; there is no opcode 3; a continuation of nothing; a reserved bit; text that is not UTF-8.
+        // Unmasked frame; unknown opcode; continuation frame without a message; reserved bit (RSV1); text that is not UTF-8.
         (unmasked(TEXT, b"{}"), 1002),
         (masked(3, b""), 1002),
         (masked(0, b"a"), 1002),
@@ -237,7 +249,7 @@ async fn messages_above_the_limit_end_the_connection_alone() {
     let next = [&[0, 0x80 | 126][..], &9_000_u16.to_be_bytes(), &[0; 4], &[b' '; 9_000]].concat();
     for frames in [stated, [first, next].concat()] {
         let received = server.answer(&frames).await;
-        assert!(!String::from_utf8_lossy(&received).contains("result"), "{received:?}");
+        assert_eq!(close_code(&received), Some(1009), "{received:?}");
     }
     let limits = Limits { max_body: 1_000, ..Limits::default() };
     let options = ClientOptions { limits, ..ClientOptions::default() };
@@ -252,10 +264,13 @@ async fn what_does_not_open_a_websocket_is_refused() {
     let server = Running::with(Limits::default()).await;
     for (head, status) in [
         ("POST /jsonrpc HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}".to_owned(), "HTTP/1.1 400 "),
-        (OPENING.replace("13", "8"), "HTTP/1.1 400 "),
-        (OPENING.replace("Sec-WebSocket-Key", "X-Key"), "HTTP/1.1 400 "),
+        (HANDSHAKE.replace("13", "8"), "HTTP/1.1 400 "),
+        (HANDSHAKE.replace("Sec-WebSocket-Key", "X-Key"), "HTTP/1.1 400 "),
+        ("GET".to_owned() + &" ".repeat(20) + "\r\n\r\n", "HTTP/1.1 400 "),
+        // Of a web page.
+        (HANDSHAKE.replace("Host", "Origin: http://example.org\r\nHost"), "HTTP/1.1 403 "),
         // Without an end, above the limit.
-        (OPENING.replace("\r\n\r\n", &format!("\r\nX: {}", "x".repeat(200_000))), ""),
+        (HANDSHAKE.replace("\r\n\r\n", &format!("\r\nX: {}", "x".repeat(200_000))), "HTTP/1.1 400 "),
     ] {
         let mut peer = server.raw().await;
         // The server may close the connection before it has read everything.
@@ -280,7 +295,15 @@ async fn a_server_that_does_not_accept_websockets_is_named() {
                 .to_owned(),
             "Accept",
         ),
-        (format!("HTTP/1.1 101 {}", "x".repeat(200_000)), "too long"),
+        (
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                Sec-WebSocket-Accept: "
+                .to_owned()
+                + &"A".repeat(200)
+                + "\r\n\r\n",
+            "Accept",
+        ),
+        (format!("HTTP/1.1 101 {}", "x".repeat(200_000)), "Attack"),
     ] {
         let answer = async {
             let mut peer = listener.accept().await.unwrap().0;
@@ -293,7 +316,7 @@ async fn a_server_that_does_not_accept_websockets_is_named() {
         let error = connected.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Undeliverable);
         assert!(
-            error.message.contains("does not accept a WebSocket") && error.message.contains(said),
+            error.message.contains("WebSocket handshake failed") && error.message.contains(said),
             "{error}"
         );
     }
@@ -312,11 +335,148 @@ async fn a_server_that_stops_says_so() {
     assert_eq!(close_code(&received), Some(1001));
 }
 
+/// A server whose handlers wait so long.
+async fn slow(delay: Duration) -> Running {
+    Running::with_faults(Limits::default(), Faults { delay: Some(delay), ..Faults::default() }).await
+}
+
+#[tokio::test]
+async fn what_arrives_during_a_call_is_answered_after_it() {
+    let server = slow(Duration::from_millis(100)).await;
+    let addition = masked(TEXT, ADDITION.as_bytes());
+    let sum = unmasked(TEXT, SUM.as_bytes());
+    let mut peer = server.opened().await;
+    let frames = [addition.clone(), masked(PING, b"p"), addition.clone(), addition.clone()].concat();
+    peer.write_all(&frames).await.unwrap();
+    let expected = [unmasked(PONG, b"p"), sum.clone(), sum.clone(), sum.clone()].concat();
+    let mut received = vec![0; expected.len()];
+    peer.read_exact(&mut received).await.unwrap();
+    assert_eq!(received, expected, "the ping is answered during the call");
+    // What is no frame ends the connection after the call.
+    peer.write_all(&[addition, unmasked(TEXT, b"{}")].concat()).await.unwrap();
+    let mut received = Vec::new();
+    peer.read_to_end(&mut received).await.unwrap();
+    assert!(received.starts_with(&sum), "{received:?}");
+    assert_eq!(close_code(&received), Some(1002));
+}
+
+#[tokio::test]
+async fn the_call_of_a_client_that_has_left_is_abandoned() {
+    let limits = Limits { max_in_flight: 1, ..Limits::default() };
+    let delay = Some(Duration::from_secs(3_600));
+    let server = Running::with_faults(limits, Faults { delay, ..Faults::default() }).await;
+    let addition = masked(TEXT, ADDITION.as_bytes());
+    let close = masked(CLOSE, &1000_u16.to_be_bytes());
+    // Alone; before another request, which is not read to its end; before a close frame.
+    for (calls, then) in (1..).zip([vec![], addition.repeat(2), close]) {
+        let mut peer = server.opened().await;
+        peer.write_all(&addition).await.unwrap();
+        server.begun(calls).await;
+        peer.write_all(&then).await.unwrap();
+        // Virtual time: the paused clock advances to the next timer whenever all tasks are idle.
+        tokio::time::pause();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let started = tokio::time::Instant::now();
+        let _ = peer.shutdown().await;
+        let mut received = Vec::new();
+        let _ = peer.read_to_end(&mut received).await;
+        assert!(started.elapsed() < Duration::from_secs(10), "{calls}: {:?}", started.elapsed());
+        assert_eq!(close_code(&received), (calls == 3).then_some(1000));
+        tokio::time::resume();
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_read_is_disconnected() {
+    let server = Running::with(Limits::default()).await;
+    let echo = format!(
+        "{{\"jsonrpc\":\"2.0\",\"method\":\"echo\",\"params\":[\"{}\"],\"id\":1}}",
+        "x".repeat(60_000)
+    );
+    let echo = [
+        &[0x80 | TEXT, 0xfe][..],
+        &u16::try_from(echo.len()).unwrap().to_be_bytes(),
+        &[0; 4],
+        echo.as_bytes(),
+    ]
+    .concat();
+    // Responses, and answers to pings.
+    for frames in [echo, masked(PING, &[b'p'; 125]).repeat(1_000)] {
+        let mut peer = server.opened().await;
+        tokio::time::pause();
+        let started = tokio::time::Instant::now();
+        while peer.write_all(&frames).await.is_ok() {}
+        let waited = started.elapsed();
+        assert!((WRITE_STALL_TIMEOUT..2 * WRITE_STALL_TIMEOUT).contains(&waited), "{waited:?}");
+        tokio::time::resume();
+    }
+    assert_eq!(server.client().await.call(&two_and_three()).await, Ok(Value::Int(5)));
+}
+
+#[tokio::test]
+async fn a_connection_above_the_limit_is_refused() {
+    let server = Running::with(Limits { max_in_flight: 1, ..Limits::default() }).await;
+    let first = server.client().await;
+    assert_eq!(first.call(&two_and_three()).await, Ok(Value::Int(5)));
+    let refused = WebSocketClient::connect(&server.url, &ClientOptions::default()).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Undeliverable);
+    drop(first);
+    // Its place is free as soon as the server has noticed that it has left.
+    while WebSocketClient::connect(&server.url, &ClientOptions::default()).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_in_progress_is_answered_although_the_server_stops() {
+    let server = slow(Duration::from_millis(50)).await;
+    let client = server.client().await;
+    let two_and_three = two_and_three();
+    let (result, ()) = tokio::join!(client.call(&two_and_three), async {
+        server.begun(1).await;
+        server.stop.cancel();
+    });
+    assert_eq!(result, Ok(Value::Int(5)));
+    assert_eq!(client.call(&two_and_three).await.unwrap_err().kind, ErrorKind::Undeliverable);
+}
+
+#[tokio::test]
+async fn the_call_after_an_abandoned_one_opens_another_connection() {
+    let server = slow(Duration::from_millis(50)).await;
+    let client = server.client().await;
+    let (abandoned, next) = (Call::positional("add", [40.into(), 2.into()]), two_and_three());
+    tokio::select! {
+        _ = client.call(&abandoned) => panic!("the handler waits"),
+        () = server.begun(1) => {}
+    }
+    assert_eq!(client.call(&next).await, Ok(Value::Int(5)));
+}
+
+#[tokio::test]
+async fn over_a_unix_socket_and_ipv6_the_same_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    for listen in [Endpoint::Unix(folder.path().join("s")), "[::1]:0".parse().unwrap()] {
+        let dispatcher = Dispatcher::new(Calculator, Executor::Async, Faults::default());
+        // Not every machine has IPv6.
+        let Ok(server) = WebSocketServer::bind(&listen, dispatcher, Limits::default()).await else {
+            continue;
+        };
+        let (url, stop) = (server.url(), CancellationToken::new());
+        let call = async {
+            let client = WebSocketClient::connect(&format!("{url}?a=b"), &ClientOptions::default()).await;
+            let answer = client.unwrap().call(&two_and_three()).await;
+            stop.cancel();
+            answer
+        };
+        assert_eq!(tokio::join!(server.run(stop.clone()), call).1, Ok(Value::Int(5)), "{url}");
+    }
+}
+
 #[tokio::test]
 async fn the_server_survives_mutated_requests() {
     let server = Running::with(Limits { max_body: 100_000, ..Limits::default() }).await;
     let mut mutator = Mutator::new(7, vec![masked(TEXT, ADDITION.as_bytes())], DICTIONARY);
-    // A frame that is no frame ends its connection.
+    // An invalid frame ends its connection, so each connection gets only four messages.
     for _ in 0..MUTATIONS / 4 {
         let several: Vec<u8> = (0..4).flat_map(|_| mutator.message()).collect();
         server.answer(&several).await;

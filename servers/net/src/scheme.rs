@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     SocketAsHost,
     /// `NAME:///SOCKET`: the path of a Unix socket, percent-encoded.
     SocketAsPath,
+    /// `NAME:///SOCKET`: the path of a Unix socket through which pipes are agreed on, percent-encoded.
+    PipesAsPath,
     /// `NAME://SOCKET`: the path of a Unix socket, nothing encoded.
     SocketUnencoded,
 }
@@ -52,6 +54,8 @@ impl Scheme {
     pub const WS_UNIX: Scheme = Scheme { name: "ws+unix", kind: Kind::SocketAsHost };
     /// `tcp://HOST:PORT`.
     pub const TCP: Scheme = Scheme::host("tcp");
+    /// `pipe:///SOCKET`: pairs of pipes that are agreed on through the Unix socket at `/SOCKET`.
+    pub const PIPE: Scheme = Scheme { name: "pipe", kind: Kind::PipesAsPath };
     /// `unix:///SOCKET`.
     pub const UNIX: Scheme = Scheme { name: "unix", kind: Kind::SocketAsPath };
     /// `ipc://SOCKET`, as ZeroMQ writes it: nothing is percent-encoded, and `ipc://s` is a relative path.
@@ -134,7 +138,7 @@ impl Scheme {
                 format!("{name}://HOST:PORT{path}")
             }
             Kind::SocketAsHost => format!("{name}://%2FSOCKET/PATH"),
-            Kind::SocketAsPath => format!("{name}:///SOCKET"),
+            Kind::SocketAsPath | Kind::PipesAsPath => format!("{name}:///SOCKET"),
             Kind::SocketUnencoded => format!("{name}://SOCKET"),
         }
     }

@@ -1,46 +1,44 @@
-//! WebSocket: a frame and the message in it (RFC 6455, section 5.2).
+//! WebSocket: a frame and its payload (RFC 6455, section 5.2).
 
 use super::cutter::Cutter;
 use super::part::Layer::Framing;
 use super::part::Part;
 
-/// The bit that says that a mask follows the length.
+/// The FIN bit and the opcode of text: the final frame of a text message.
+const TEXT: u8 = 0x81;
+/// The MASK bit: a masking key follows the length.
 const MASKED: u8 = 0x80;
-/// The lengths that say that the length follows, in two or in eight bytes.
+/// The payload lengths that announce an extended payload length of two or eight bytes.
 const TWO_BYTES: u8 = 126;
 const EIGHT_BYTES: u8 = 127;
 
-/// The parts of a frame with a whole message, which `cut` cuts. What a client sends is masked: its message is cut as it is without the
-/// mask.
+/// The parts of a frame that holds a whole text message. `cut` divides the payload; that of a client is unmasked first. `None` if the bytes
+/// do not parse.
 pub(in crate::stacks) fn frame(
     bytes: &[u8],
     cut: impl FnOnce(&mut Cutter<'_>) -> Option<()>,
 ) -> Option<Vec<Part>> {
     let mut cutter = Cutter::new(bytes);
-    cutter.cut(1, Framing, "last frame of a message, which is text")?;
+    let first = cutter.cut(1, Framing, "FIN bit and opcode: the final frame of a text message")?;
+    if first != [TEXT] {
+        return None;
+    }
     let length = *cutter.rest().first()?;
-    cutter.cut(
-        1,
-        Framing,
-        if length & MASKED == 0 { "length of the message" } else { "masked; length of the message" },
-    )?;
+    let is_masked = length & MASKED != 0;
+    cutter.cut(1, Framing, if is_masked { "MASK bit, and payload length" } else { "payload length" })?;
     match length & !MASKED {
-        TWO_BYTES => drop(cutter.cut(2, Framing, "length of a message above 125 bytes")?),
-        EIGHT_BYTES => drop(cutter.cut(8, Framing, "length of a message above 65,535 bytes")?),
+        TWO_BYTES => drop(cutter.cut(2, Framing, "extended payload length: more than 125 bytes")?),
+        EIGHT_BYTES => drop(cutter.cut(8, Framing, "extended payload length: more than 65,535 bytes")?),
         _ => {}
     }
-    let mask = if length & MASKED == 0 {
-        &[0]
+    let key = if is_masked {
+        cutter.cut(4, Framing, "masking key: the payload is XORed with these four bytes, repeated")?
     } else {
-        cutter.cut(
-            4,
-            Framing,
-            "mask: each byte of the message is combined with one of these by exclusive or",
-        )?
+        &[0]
     };
-    let message: Vec<u8> =
-        cutter.rest().iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
-    let mut within = Cutter::new(&message);
+    let payload: Vec<u8> =
+        cutter.rest().iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
+    let mut within = Cutter::new(&payload);
     cut(&mut within)?;
     for part in within.finish()? {
         cutter.cut(part.len, part.layer, part.meaning)?;
@@ -72,6 +70,7 @@ mod tests {
         let long = |len: &[u8], count| lens(&[b"\x81", len, &vec![b'a'; count]].concat());
         assert_eq!(long(&[126, 0, 200], 200), Some(vec![1, 1, 2, 200]));
         assert_eq!(long(&[127, 0, 0, 0, 0, 0, 1, 0, 0], 65_536), Some(vec![1, 1, 8, 65_536]));
+        assert_eq!(lens(b"\x82\x05hello"), None, "a binary message");
         assert_eq!(lens(b"\x81"), None);
         assert_eq!(lens(b"\x81\x85\x37"), None);
     }

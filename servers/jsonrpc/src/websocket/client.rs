@@ -1,18 +1,23 @@
 //! The client: one connection, one call at a time.
 
+use std::fmt::Display;
 use std::io;
 
-use calculator::{Call, CallError, CallFuture, ClientOptions, ErrorKind, Limits, Value};
+use calculator::{Call, CallError, CallFuture, ClientOptions, ErrorKind, Value};
 use framed::{call_error, connect_error};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::SinkExt;
 use http::Uri;
-use net::{Address, Endpoint};
+use net::{Address, Endpoint, Stream};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
-use tokio_websockets::{ClientBuilder, CloseCode, Error, Message, WebSocketStream};
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::Utf8Bytes;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use super::opening::Opening;
-use super::{WEBSOCKET_SCHEMES, is_keepalive, is_too_long, message_limit};
+use super::{WEBSOCKET_SCHEMES, config, next, text};
 use crate::single;
 
 /// A client with one connection. Calls that are made at the same time take turns. After a failed exchange, and after a call
@@ -20,7 +25,7 @@ use crate::single;
 #[derive(Debug)]
 pub struct WebSocketClient {
     server: Endpoint,
-    /// What the request that opens a connection asks for.
+    /// The URI of the opening handshake: its path and query are the request target, its host and port the `Host` header.
     uri: Uri,
     options: ClientOptions,
     state: Mutex<State>,
@@ -30,26 +35,26 @@ pub struct WebSocketClient {
 struct State {
     /// `None` after a failure, until the next call. A call takes the connection out, so that one that is abandoned leaves no
     /// connection whose next response belongs to it.
-    connection: Option<WebSocketStream<Opening>>,
+    connection: Option<WebSocketStream<Stream>>,
     /// The number of the next call.
     number: u32,
 }
 
 impl WebSocketClient {
-    /// Connects to a URL of one of [`WEBSOCKET_SCHEMES`]. Connecting, with the opening of the WebSocket, takes at most `options.timeout`.
+    /// Connects to a URL of one of [`WEBSOCKET_SCHEMES`]. Connecting, including the opening handshake, takes at most
+    /// `options.timeout`.
     ///
     /// # Errors
-    /// [`ErrorKind::Undeliverable`] if no server listens, if it does not accept WebSockets there, or if the URL cannot be used;
+    /// [`ErrorKind::Undeliverable`] if no server listens, if the opening handshake fails, or if the URL cannot be used;
     /// [`ErrorKind::Timeout`] if connecting takes too long.
     pub async fn connect(url: &str, options: &ClientOptions) -> Result<Self, CallError> {
-        let address = Address::parse(url, &WEBSOCKET_SCHEMES).map_err(|error| unusable(&error))?;
+        let address = Address::parse(url, &WEBSOCKET_SCHEMES).map_err(unusable)?;
         let path = if address.path().is_empty() { "/" } else { address.path() };
         let query = address.query().map(|query| format!("?{query}")).unwrap_or_default();
-        // The library writes the host and the port of this URL into the header `host`.
         let uri = format!("ws://{}{path}{query}", address.authority());
         let client = WebSocketClient {
             server: address.endpoint().clone(),
-            uri: uri.parse().map_err(|error: http::uri::InvalidUri| unusable(&error))?,
+            uri: uri.parse().map_err(|error: http::uri::InvalidUri| unusable(error))?,
             options: options.clone(),
             state: Mutex::new(State { connection: None, number: 0 }),
         };
@@ -57,18 +62,17 @@ impl WebSocketClient {
         Ok(client)
     }
 
-    async fn open(&self) -> Result<WebSocketStream<Opening>, CallError> {
-        let opening = async {
+    async fn open(&self) -> Result<WebSocketStream<Stream>, CallError> {
+        let connecting = async {
             let stream =
                 net::connect(&self.server).await.map_err(|error| connect_error(&self.server, error))?;
-            let (stream, opened) = Opening::new(stream);
-            let builder =
-                ClientBuilder::from_uri(self.uri.clone()).limits(message_limit(&self.options.limits));
-            let (connection, _) = builder.connect_on(stream).await.map_err(refused)?;
-            opened();
-            Ok(connection)
+            let settings = Some(config(&self.options.limits));
+            let opened = client_async_with_config(&self.uri, stream, settings).await;
+            opened.map(|(connection, _)| connection).map_err(refused)
         };
-        timeout(self.options.timeout, opening).await.unwrap_or_else(|elapsed| Err(call_error(elapsed.into())))
+        timeout(self.options.timeout, connecting)
+            .await
+            .unwrap_or_else(|elapsed| Err(call_error(elapsed.into())))
     }
 
     async fn exchange(&self, call: &Call) -> Result<Value, CallError> {
@@ -81,10 +85,9 @@ impl WebSocketClient {
             Some(connection) => connection,
             None => self.open().await?,
         };
-        connection.send(Message::text(request)).await.map_err(failed)?;
+        connection.send(text(request)).await.map_err(failed)?;
         let response = response(&mut connection).await?;
-        let limits: &Limits = &self.options.limits;
-        let result = single::read_response(response.as_payload(), number, limits)?;
+        let result = single::read_response(response.as_bytes(), number, &self.options.limits)?;
         state.connection = Some(connection);
         result
     }
@@ -96,59 +99,56 @@ impl calculator::Client for WebSocketClient {
     }
 }
 
-/// Waits for the next message.
-async fn response(connection: &mut WebSocketStream<Opening>) -> Result<Message, CallError> {
-    loop {
-        let message =
-            connection.next().await.ok_or_else(|| call_error(io::ErrorKind::UnexpectedEof.into()))?;
-        let message = message.map_err(failed)?;
-        if let Some((code, reason)) = message.as_close() {
-            return Err(closed(code, reason));
-        }
-        if message.is_binary() {
-            return Err(malformed("the server sent a binary message"));
-        }
-        if !is_keepalive(&message) {
-            return Ok(message);
-        }
+/// Waits for the next text message.
+///
+/// # Errors
+/// If the server closes the connection, violates the protocol, or sends a binary message or one above the limit.
+async fn response(connection: &mut WebSocketStream<Stream>) -> Result<Utf8Bytes, CallError> {
+    let message = next(connection).await.ok_or_else(ended)?;
+    match message.map_err(failed)? {
+        Message::Text(text) => Ok(text),
+        Message::Close(frame) => Err(frame.map_or_else(ended, |frame| closed(&frame))),
+        _ => Err(malformed("the server sent a binary message")),
     }
 }
 
-/// The error of a call during which the server has closed the connection.
-fn closed(code: CloseCode, reason: &str) -> CallError {
-    let code = u16::from(code);
+/// The error of a call during which the server sent a close frame.
+fn closed(CloseFrame { code, reason }: &CloseFrame) -> CallError {
     let said = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-    let message = format!("the server has closed the connection with code {code}{said}");
-    let is_too_large = code == u16::from(CloseCode::MESSAGE_TOO_BIG);
-    let kind = if is_too_large { ErrorKind::TooLarge } else { ErrorKind::Undeliverable };
+    let message = format!("the server closed the connection with close code {}{said}", u16::from(*code));
+    let kind = if *code == CloseCode::Size { ErrorKind::TooLarge } else { ErrorKind::Undeliverable };
     CallError::new(kind, message)
+}
+
+/// The error of a call during which the connection ended.
+fn ended() -> CallError {
+    call_error(io::ErrorKind::UnexpectedEof.into())
 }
 
 /// The error of a call whose connection failed.
 fn failed(error: Error) -> CallError {
     match error {
         Error::Io(error) => call_error(error),
-        Error::AlreadyClosed => call_error(io::ErrorKind::BrokenPipe.into()),
-        error if is_too_long(&error) => CallError::new(ErrorKind::TooLarge, error.to_string()),
-        error => malformed(&error.to_string()),
+        Error::ConnectionClosed
+        | Error::AlreadyClosed
+        | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => ended(),
+        Error::Capacity(error) => CallError::new(ErrorKind::TooLarge, error.to_string()),
+        error => malformed(error),
     }
 }
 
-/// The error of a connection that could not be opened.
+/// The error of a connection whose opening handshake failed.
 fn refused(error: Error) -> CallError {
     match error {
-        Error::Io(error) if error.kind() != io::ErrorKind::InvalidData => call_error(error),
-        error => {
-            let message = format!("the server does not accept a WebSocket at this URL: {error}");
-            CallError::new(ErrorKind::Undeliverable, message)
-        }
+        Error::Io(error) => call_error(error),
+        error => CallError::new(ErrorKind::Undeliverable, format!("the WebSocket handshake failed: {error}")),
     }
 }
 
-fn malformed(reason: &str) -> CallError {
-    CallError::new(ErrorKind::Malformed, reason.to_owned())
+fn malformed(reason: impl Display) -> CallError {
+    CallError::new(ErrorKind::Malformed, reason.to_string())
 }
 
-fn unusable(error: &dyn std::fmt::Display) -> CallError {
+fn unusable(error: impl Display) -> CallError {
     CallError::new(ErrorKind::Undeliverable, format!("cannot use the URL: {error}"))
 }

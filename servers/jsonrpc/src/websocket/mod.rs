@@ -1,17 +1,23 @@
 //! JSON-RPC over WebSocket (RFC 6455): a request or a response in each text message.
 //!
-//! A connection begins with an HTTP request, whose path is not looked at, and has no further HTTP. Clients mask what they send with
-//! a new key for each frame, as the standard requires (section 5.3).
+//! A connection begins with the opening handshake, an HTTP request and response; the server accepts any request path. Clients mask each
+//! frame with a new masking key, as section 5.3 requires.
 
 mod client;
-mod opening;
+mod guarded;
 mod server;
 
 use std::time::Duration;
 
 use calculator::Limits;
+use futures_util::{SinkExt, StreamExt};
 use net::Scheme;
-use tokio_websockets::{Error, Message};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 pub use client::WebSocketClient;
 pub use server::WebSocketServer;
@@ -22,21 +28,45 @@ pub const WEBSOCKET_SCHEMES: [Scheme; 2] = [Scheme::WS, Scheme::WS_UNIX];
 /// The path of a server's URL. It answers at every path.
 const PATH: &str = "/jsonrpc";
 
-/// How long the opening of a connection may take, from the first byte of the client's request.
-const OPENING_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the opening handshake may take, from when the connection is accepted.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The limit of the library for messages that arrive. It is checked before a message's bytes are kept, for each frame and for all
-/// frames of a message.
-fn message_limit(limits: &Limits) -> tokio_websockets::Limits {
-    tokio_websockets::Limits::default().max_payload_len(Some(limits.max_body))
+/// How long a client may continue to send after the server has closed the connection, as in HTTP.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The size in bytes of a connection's buffer for what it reads, at first, and of what it collects before it writes.
+const BUFFER_BYTES: usize = 8 << 10;
+
+/// The library's settings. The limit on incoming messages, in bytes, holds for the payload length that a frame states, before the payload
+/// is read, and for the fragments of a message together, after each of them, so that up to twice the limit is buffered.
+fn config(limits: &Limits) -> WebSocketConfig {
+    let max = Some(limits.max_body);
+    WebSocketConfig::default()
+        .read_buffer_size(BUFFER_BYTES)
+        .write_buffer_size(BUFFER_BYTES)
+        .max_message_size(max)
+        .max_frame_size(max)
 }
 
-/// Whether a message is neither a request nor a response: the library answers a ping itself.
-fn is_keepalive(message: &Message) -> bool {
-    message.is_ping() || message.is_pong()
+/// A text message. `json` is UTF-8.
+fn text(json: Vec<u8>) -> Message {
+    Message::Frame(Frame::message(json, OpCode::Data(Data::Text), true))
 }
 
-/// Whether a connection ended because a message that arrived is above the limit.
-fn is_too_long(error: &Error) -> bool {
-    matches!(error, Error::PayloadTooLong { .. })
+/// Waits for the next message that is neither a ping nor a pong; `None` at the end. The library queues the answer to a ping. It is sent
+/// before anything else is read: the answers to pings from a peer that reads nothing would fill the memory. Cancel-safe.
+async fn next<S: AsyncRead + AsyncWrite + Unpin>(
+    connection: &mut WebSocketStream<S>,
+) -> Option<Result<Message, Error>> {
+    loop {
+        match connection.next().await {
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
+                if let Err(error) = connection.flush().await {
+                    return Some(Err(error));
+                }
+            }
+            None | Some(Err(Error::ConnectionClosed)) => return None,
+            next => return next,
+        }
+    }
 }

@@ -6,15 +6,21 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use calculator::{Call, Dispatcher, Limits};
-use framed::{Reply, serve_connections};
-use futures_util::{SinkExt, StreamExt, poll};
-use net::{Address, AnomalyCounter, Endpoint, Listener, Stream, WRITE_STALL_TIMEOUT};
+use framed::Reply;
+use futures_util::{SinkExt, poll};
+use http::{StatusCode, header};
+use net::{Address, AnomalyCounter, Endpoint, Listener, Stream, serve_connections};
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config};
 use tokio_util::sync::CancellationToken;
-use tokio_websockets::{CloseCode, Error, Message, ServerBuilder, WebSocketStream};
 
-use super::opening::Opening;
-use super::{OPENING_TIMEOUT, PATH, WEBSOCKET_SCHEMES, is_keepalive, message_limit};
+use super::guarded::Guarded;
+use super::{HANDSHAKE_TIMEOUT, LINGER_TIMEOUT, PATH, WEBSOCKET_SCHEMES, config, next, text};
 use crate::single;
 
 /// A server on the Tokio runtime that [`run`](WebSocketServer::run) is awaited on.
@@ -50,7 +56,7 @@ impl WebSocketServer {
             let (dispatcher, failures, stop) = (dispatcher.clone(), Arc::clone(&failures), stop.clone());
             async move {
                 match serve(stream, &dispatcher, &limits, &stop).await {
-                    Ok(()) | Err(Error::AlreadyClosed) => {}
+                    Ok(()) => {}
                     Err(Error::Io(error)) => tracing::debug!("a connection failed: {error}"),
                     Err(error) => failures.add(error),
                 }
@@ -60,110 +66,160 @@ impl WebSocketServer {
     }
 }
 
-/// Opens a WebSocket over `stream`, and answers requests until either end stops.
+/// Performs the opening handshake on `stream`, and answers requests until the client closes the connection or the server stops.
 ///
 /// # Errors
-/// If the client does not follow the protocol, sends a message above the limit, or leaves while it is answered.
+/// If the handshake fails or takes longer than [`HANDSHAKE_TIMEOUT`], or if the client violates the protocol, sends a message above the
+/// limit, disconnects during a call, or accepts nothing for [`net::WRITE_STALL_TIMEOUT`].
 async fn serve(
     stream: Stream,
     dispatcher: &Dispatcher,
     limits: &Limits,
     stop: &CancellationToken,
 ) -> Result<(), Error> {
-    let (stream, opened) = Opening::new(stream);
-    let builder = ServerBuilder::new().limits(message_limit(limits));
-    let mut connection = tokio::select! {
+    let mut stream = Guarded::new(stream);
+    let handshake = accept_hdr_async_with_config(&mut stream, refuse_browsers, Some(config(limits)));
+    let accepted = tokio::select! {
         biased;
         () = stop.cancelled() => return Ok(()),
-        connection = timeout(OPENING_TIMEOUT, builder.accept(stream)) => {
-            connection.unwrap_or_else(|elapsed| Err(io::Error::from(elapsed).into()))?
+        accepted = timeout(HANDSHAKE_TIMEOUT, handshake) => {
+            accepted.unwrap_or_else(|elapsed| Err(Error::Io(elapsed.into())))
         }
     };
-    opened();
-    let answered = answer(&mut connection, dispatcher, limits, stop).await;
-    if let Err(Error::Protocol(_) | Error::PayloadTooLong { .. }) = &answered {
-        // The library has a message for the client that says why, and sends it when it is asked for the next one.
-        let _ = timeout(WRITE_STALL_TIMEOUT, connection.next()).await;
+    let mut connection = match accepted {
+        Ok(connection) => connection,
+        Err(error) => {
+            // The library answers only what its callback refuses.
+            if !matches!(error, Error::Io(_) | Error::Http(_)) {
+                let _ = timeout(LINGER_TIMEOUT, stream.refuse(&error)).await;
+            }
+            return Err(error);
+        }
+    };
+    let ended = Answering { connection: &mut connection, dispatcher, limits, stop, early: None }.run().await;
+    let (code, reason) = match &ended {
+        Ok(Outcome::Left) => return Ok(()),
+        Ok(Outcome::Stopped) => (CloseCode::Away, "the server is shutting down".to_owned()),
+        Ok(Outcome::BinaryMessage) => (CloseCode::Unsupported, "expected a text message".to_owned()),
+        Err(error) => match close_code(error) {
+            Some(code) => (code, error.to_string()),
+            None => return ended.map(drop),
+        },
+    };
+    let sent = connection.close(Some(CloseFrame { code, reason: reason.into() })).await;
+    if sent.is_ok() && !matches!(ended, Ok(Outcome::Stopped)) {
+        let _ = timeout(LINGER_TIMEOUT, connection.get_mut().linger()).await;
     }
-    answered
+    ended.map(drop)
 }
 
-/// Answers requests until either end stops.
-async fn answer(
-    connection: &mut WebSocketStream<Opening>,
-    dispatcher: &Dispatcher,
-    limits: &Limits,
-    stop: &CancellationToken,
-) -> Result<(), Error> {
-    let mut stopped = pin!(stop.cancelled());
-    let mut early = None;
-    loop {
-        let request = match early.take() {
-            Some(request) => request,
-            None => tokio::select! {
-                biased;
-                () = &mut stopped => {
-                    let goodbye = Message::close(Some(CloseCode::GOING_AWAY), "the server stops");
-                    return send(connection, goodbye).await;
-                }
-                next = connection.next() => match next {
-                    Some(message) => message?,
-                    None => return Ok(()),
+/// Refuses the handshake of a web page. Browsers let every page open connections to every server, and say in the header `Origin` which
+/// page it is; the answers are not only for pages of this server (RFC 6455, section 10.2).
+#[allow(clippy::result_large_err, reason = "the type of the library's callbacks")]
+fn refuse_browsers(request: &Request, response: Response) -> Result<Response, ErrorResponse> {
+    if !request.headers().contains_key(header::ORIGIN) {
+        return Ok(response);
+    }
+    let mut refusal = ErrorResponse::new(Some("web pages are not served".to_owned()));
+    *refusal.status_mut() = StatusCode::FORBIDDEN;
+    Err(refusal)
+}
+
+/// The close code for a client that has caused `error`; `None` where it has left.
+fn close_code(error: &Error) -> Option<CloseCode> {
+    match error {
+        Error::Capacity(_) => Some(CloseCode::Size),
+        Error::Utf8(_) => Some(CloseCode::Invalid),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        Error::Protocol(_) => Some(CloseCode::Protocol),
+        _ => None,
+    }
+}
+
+/// Why a connection ended without an error.
+enum Outcome {
+    /// The client has closed it, or left.
+    Left,
+    /// The server stops.
+    Stopped,
+    /// The client sent a binary message.
+    BinaryMessage,
+}
+
+/// A connection whose requests are answered.
+struct Answering<'a, 'b> {
+    connection: &'a mut WebSocketStream<&'b mut Guarded>,
+    dispatcher: &'a Dispatcher,
+    limits: &'a Limits,
+    stop: &'a CancellationToken,
+    /// What has arrived during the call before. Later messages are not decoded until that call has finished.
+    early: Option<Result<Message, Error>>,
+}
+
+impl Answering<'_, '_> {
+    /// Answers requests until the client closes the connection or the server stops.
+    async fn run(mut self) -> Result<Outcome, Error> {
+        let mut stopped = pin!(self.stop.cancelled());
+        loop {
+            let message = match self.early.take() {
+                Some(message) => Some(message),
+                None => tokio::select! {
+                    biased;
+                    () = &mut stopped => return Ok(Outcome::Stopped),
+                    message = next(self.connection) => message,
                 },
-            },
-        };
-        if is_keepalive(&request) || request.is_close() {
-            continue;
-        }
-        if request.is_binary() {
-            let close = Message::close(Some(CloseCode::UNSUPPORTED_DATA), "JSON takes text messages");
-            return send(connection, close).await;
-        }
-        let single::Request { to, call } = single::read_request(request.as_payload(), limits);
-        let result = match call {
-            Ok(call) => execute(connection, &mut early, dispatcher, call).await?,
-            Err(error) => Err(error),
-        };
-        let mut response = Vec::new();
-        if single::write_response(&mut response, &to, &result) {
-            send(connection, Message::text(response)).await?;
+            };
+            let request = match message.transpose()? {
+                Some(Message::Text(request)) => request,
+                Some(Message::Binary(_)) => return Ok(Outcome::BinaryMessage),
+                // The library has queued a close frame of its own.
+                Some(_) => {
+                    let _ = self.connection.flush().await;
+                    return Ok(Outcome::Left);
+                }
+                None => return Ok(Outcome::Left),
+            };
+            let single::Request { to, call } = single::read_request(request.as_bytes(), self.limits);
+            let result = match call {
+                Ok(call) => match self.execute(call).await {
+                    Some(result) => result,
+                    None => return Ok(Outcome::Left),
+                },
+                Err(error) => Err(error),
+            };
+            let mut response = Vec::new();
+            if single::write_response(&mut response, &to, &result) {
+                self.connection.send(text(response)).await?;
+            }
         }
     }
-}
 
-/// Executes a call. A request that arrives in the meantime waits in `early`; those behind it stay in the socket.
-///
-/// # Errors
-/// When the client leaves before the call is finished.
-async fn execute(
-    connection: &mut WebSocketStream<Opening>,
-    early: &mut Option<Message>,
-    dispatcher: &Dispatcher,
-    call: Call,
-) -> Result<Reply, Error> {
-    let mut executing = pin!(dispatcher.call(call));
-    if let Poll::Ready(result) = poll!(executing.as_mut()) {
-        return Ok(result);
-    }
-    loop {
+    /// Executes a call. `None` if the client leaves before the call is finished.
+    async fn execute(&mut self, call: Call) -> Option<Reply> {
+        let mut executing = pin!(self.dispatcher.call(call));
+        if let Poll::Ready(result) = poll!(executing.as_mut()) {
+            return Some(result);
+        }
+        // A ping is answered meanwhile.
+        while self.early.is_none() && !self.stop.is_cancelled() {
+            tokio::select! {
+                biased;
+                result = &mut executing => return Some(result),
+                () = self.stop.cancelled() => {}
+                message = next(self.connection) => match message {
+                    Some(Ok(Message::Close(_))) => {
+                        let _ = self.connection.flush().await;
+                        return None;
+                    }
+                    None => return None,
+                    message => self.early = message,
+                },
+            }
+        }
         tokio::select! {
             biased;
-            result = &mut executing => return Ok(result),
-            next = connection.next(), if early.is_none() => match next {
-                None => return Err(Error::AlreadyClosed),
-                Some(Ok(message)) if message.is_close() => return Err(Error::AlreadyClosed),
-                Some(Ok(message)) if is_keepalive(&message) => {}
-                Some(message) => *early = Some(message?),
-            },
+            result = &mut executing => Some(result),
+            () = self.connection.get_ref().departed() => None,
         }
     }
-}
-
-/// Sends a message.
-///
-/// # Errors
-/// When the client has left, or accepts nothing for [`WRITE_STALL_TIMEOUT`].
-async fn send(connection: &mut WebSocketStream<Opening>, message: Message) -> Result<(), Error> {
-    let sent = timeout(WRITE_STALL_TIMEOUT, connection.send(message)).await;
-    sent.unwrap_or_else(|elapsed| Err(io::Error::from(elapsed).into()))
 }
