@@ -5,6 +5,7 @@ mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -97,10 +98,16 @@ fn a_sleeping_method_does_not_keep_a_server_from_ending() {
     }
 }
 
-/// A server that speaks to its parent process.
-fn over_stdio() -> Child {
+/// A server that speaks to its parent process, with `temporary` as the folder for temporary files.
+fn over_stdio(temporary: &Path) -> Child {
     let mut serve = rpcbench(&["serve", "jsonrpc-lines", "--stdio"]);
-    serve.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    serve
+        .env("TMPDIR", temporary)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 /// A request of JSON-RPC in a line, and its response.
@@ -111,7 +118,8 @@ fn addition(x: u32) -> (String, String) {
 
 #[test]
 fn a_server_over_standard_input_and_output_answers_until_the_input_ends() {
-    let mut server = over_stdio();
+    let temporary = tempfile::tempdir().unwrap();
+    let mut server = over_stdio(temporary.path());
     let mut input = server.stdin.take().unwrap();
     let mut output = BufReader::new(server.stdout.take().unwrap());
     // Each response arrives before the next request is sent.
@@ -135,17 +143,13 @@ fn a_server_over_standard_input_and_output_answers_until_the_input_ends() {
 
 #[test]
 fn a_server_over_standard_input_and_output_leaves_nothing() {
-    let folders = || {
-        let names = std::fs::read_dir(std::env::temp_dir()).unwrap().map(|entry| entry.unwrap().file_name());
-        names.filter(|name| name.to_string_lossy().starts_with("rpcbench-")).collect::<Vec<_>>()
-    };
-    let before = folders();
+    let temporary = tempfile::tempdir().unwrap();
     // The input ends at once.
-    let mut server = over_stdio();
+    let mut server = over_stdio(temporary.path());
     drop(server.stdin.take());
     let ended = server.wait_with_output().unwrap();
     assert!(ended.status.success() && ended.stdout.is_empty() && ended.stderr.is_empty(), "{ended:?}");
-    let left: Vec<_> = folders().into_iter().filter(|name| !before.contains(name)).collect();
+    let left: Vec<_> = std::fs::read_dir(&temporary).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
     finish(&mut rpcbench(&["serve", "rest", "--stdio"])).with(2, &["--stdio", "rest", "no pipes"]);
     finish(&mut rpcbench(&["serve", "jsonrpc-lines", "--stdio", "--listen", "127.0.0.1:0"]))

@@ -35,7 +35,7 @@ const DICTIONARY: &[&[u8]] = &[
 /// The example of RFC 6455, section 1.3.
 const HANDSHAKE: &str = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
-const ACCEPTED: &str = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
+const ACCEPTED: &str = ": s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
 
 const ADDITION: &str = "{\"jsonrpc\":\"2.0\",\"method\":\"add\",\"params\":[2,3],\"id\":1000000000}";
 const SUM: &str = "{\"jsonrpc\":\"2.0\",\"result\":5,\"id\":1000000000}";

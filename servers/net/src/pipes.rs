@@ -1,16 +1,19 @@
 //! Pairs of pipes, as a program has them with the one that started it through standard input and output.
 //!
 //! A client makes two named pipes beside the server's socket, which takes datagrams, and sends their name to it. The server opens both
-//! and removes their files. From then on only the pipes are used, one for each direction.
+//! and sends a byte; then the client opens its end of the other one, and removes their files. From then on only the pipes are used, one
+//! for each direction.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-use tokio::io::Interest;
+use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::UnixDatagram;
 use tokio::net::unix::pipe::{OpenOptions, Receiver, Sender};
 
@@ -20,14 +23,15 @@ use crate::socket_file::{SocketFile, check_length, connect_error};
 /// The length in bytes of what tells the pipes of a connection from others.
 const NAME_LEN: usize = 16;
 
+/// What the server sends when it has opened both pipes.
+const ACCEPTED: [u8; 1] = [0];
+
 /// One end of a connection: a pipe to read from, and one to write to.
 #[derive(Debug)]
 pub(crate) struct Pipes {
     pub(crate) receiver: Receiver,
     /// `None` after [`Self::shut_down`].
     sender: Option<Sender>,
-    /// Files that the server has perhaps not removed; held for their drop.
-    _files: Option<Files>,
 }
 
 impl Pipes {
@@ -49,8 +53,7 @@ impl Pipes {
         self.sender = None;
     }
 
-    /// The state of the other end. A client holds both ends of the pipe that it writes to, and sees that the server has left as the end of
-    /// the other pipe.
+    /// The state of the other end.
     pub(crate) fn peer_end(&self) -> PeerEnd {
         let of_sender = self.sender.as_ref().map(|sender| PeerEnd::of(sender.ready(Interest::WRITABLE)));
         match of_sender {
@@ -63,19 +66,22 @@ impl Pipes {
 /// The files of the pipes of a connection, which are removed on drop.
 #[derive(Debug)]
 struct Files {
-    /// The pipe to the server, and the one from it.
     paths: [PathBuf; 2],
 }
 
 impl Files {
     fn new(socket: &Path, name: &str) -> Self {
-        let path = |way: &str| {
-            let mut path = socket.as_os_str().to_owned();
-            path.push(format!(".{name}.{way}"));
-            PathBuf::from(path)
-        };
-        Files { paths: [path("up"), path("down")] }
+        Files { paths: paths(socket, name) }
     }
+}
+
+/// Where the pipes `name` of the server at `socket` are: the pipe to the server, and the one from it.
+fn paths(socket: &Path, name: &str) -> [PathBuf; 2] {
+    ["up", "down"].map(|way| {
+        let mut path = socket.as_os_str().to_owned();
+        path.push(format!(".{name}.{way}"));
+        path.into()
+    })
 }
 
 impl Drop for Files {
@@ -86,27 +92,28 @@ impl Drop for Files {
     }
 }
 
-/// Connects to the server whose socket is at `socket`.
+/// Connects to the server whose socket is at `socket`, and waits until it has accepted.
 ///
 /// # Errors
 /// The errors of the operating system.
-pub(crate) fn connect(socket: &Path) -> io::Result<Pipes> {
-    check_length(socket)?;
+pub(crate) async fn connect(socket: &Path) -> io::Result<Pipes> {
     // Unique among the processes of this system.
     static COUNT: AtomicU32 = AtomicU32::new(0);
+    check_length(socket)?;
+    let announcing = std::os::unix::net::UnixDatagram::unbound()?;
+    announcing.connect(socket).map_err(|error| connect_error(socket, error))?;
     let name = format!("{:08x}{:08x}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let files = Files::new(socket, &name);
     let [up, down] = &files.paths;
-    let announcing = std::os::unix::net::UnixDatagram::unbound()?;
-    announcing.connect(socket).map_err(|error| connect_error(socket, error))?;
     for path in [up, down] {
         mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR)?;
     }
-    let receiver = OpenOptions::new().open_receiver(down)?;
-    // Without a reader, which the server is later, a pipe can be opened only for both.
-    let sender = OpenOptions::new().read_write(true).open_sender(up)?;
+    let mut receiver = OpenOptions::new().open_receiver(down)?;
     announcing.send(name.as_bytes())?;
-    Ok(Pipes { receiver, sender: Some(sender), _files: Some(files) })
+    let mut accepted = [0; ACCEPTED.len()];
+    receiver.read_exact(&mut accepted).await?;
+    // A pipe can be opened for writing once it has a reader.
+    Ok(Pipes { receiver, sender: Some(OpenOptions::new().open_sender(up)?) })
 }
 
 /// The server's socket, to which clients send the names of their pipes.
@@ -139,12 +146,15 @@ impl PipeListener {
             |name: &&str| name.len() == NAME_LEN && name.bytes().all(|byte| byte.is_ascii_hexdigit());
         let aborted = |reason: &str| io::Error::new(io::ErrorKind::ConnectionAborted, reason.to_owned());
         let name = name.filter(is_name).ok_or_else(|| aborted("not the name of two pipes"))?;
-        let files = Files::new(&self.path, name);
-        let [up, down] = &files.paths;
+        let [up, down] = paths(&self.path, name);
         let gone = |error: io::Error| aborted(&error.to_string());
-        let receiver = OpenOptions::new().open_receiver(up).map_err(gone)?;
-        let sender = OpenOptions::new().open_sender(down).map_err(gone)?;
-        Ok(Pipes { receiver, sender: Some(sender), _files: None })
+        let receiver = OpenOptions::new().open_receiver(&up).map_err(gone)?;
+        // Without a reader, opening fails instead of waiting for one. The pipe is empty, so that it takes the bytes without waiting, too.
+        let nonblocking = OFlag::O_NONBLOCK.bits();
+        let mut sender =
+            fs::OpenOptions::new().write(true).custom_flags(nonblocking).open(&down).map_err(gone)?;
+        sender.write_all(&ACCEPTED).map_err(gone)?;
+        Ok(Pipes { receiver, sender: Some(Sender::from_file(sender)?) })
     }
 }
 
@@ -160,15 +170,39 @@ mod tests {
         std::fs::read_dir(folder).unwrap().count()
     }
 
+    /// Both ends of a connection, the client's first.
+    async fn connection(listener: &Listener) -> (Stream, Stream) {
+        let (client, server) = tokio::join!(crate::connect(listener.endpoint()), listener.next());
+        (client.unwrap(), server)
+    }
+
+    /// The input of a program may end at once.
+    #[tokio::test]
+    async fn what_was_written_before_the_end_arrives() {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = Listener::bind(&Endpoint::Pipes(folder.path().join("s"))).await.unwrap();
+        let (mut client, mut server) = connection(&listener).await;
+        client.write_all(b"last").await.unwrap();
+        client.shutdown().await.unwrap();
+        assert_eq!(client.write(b"more").await.unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
+        let mut arrived = Vec::new();
+        server.read_to_end(&mut arrived).await.unwrap();
+        assert_eq!(arrived, b"last");
+        server.write_all(b"answer").await.unwrap();
+        drop(server);
+        arrived.clear();
+        client.read_to_end(&mut arrived).await.unwrap();
+        assert_eq!(arrived, b"answer");
+    }
+
     #[tokio::test]
     async fn bytes_pass_both_ways_and_either_end_sees_the_end_of_the_other() {
         let folder = tempfile::tempdir().unwrap();
         let endpoint = Endpoint::Pipes(folder.path().join("s"));
         let listener = Listener::bind(&endpoint).await.unwrap();
         for client_leaves in [true, false] {
-            let mut client = crate::connect(listener.endpoint()).await.unwrap();
+            let (mut client, mut server) = connection(&listener).await;
             client.write_all(b"to the server").await.unwrap();
-            let mut server: Stream = listener.next().await;
             assert_eq!(files(folder.path()), 1, "only the socket has a file");
             let mut arrived = [0; 13];
             server.read_exact(&mut arrived).await.unwrap();
@@ -208,9 +242,13 @@ mod tests {
         }
         assert_eq!(std::fs::read(outside).unwrap(), b"kept");
         // Both pipes of a client that has left are gone, and the next one is served.
-        drop(crate::connect(listener.endpoint()).await.unwrap());
-        let mut client = crate::connect(listener.endpoint()).await.unwrap();
-        let mut server = listener.next().await;
+        tokio::select! {
+            biased;
+            _ = crate::connect(listener.endpoint()) => panic!("nobody has accepted"),
+            () = tokio::task::yield_now() => {}
+        }
+        assert_eq!(files(folder.path()), 2);
+        let (mut client, mut server) = connection(&listener).await;
         server.write_all(b"!").await.unwrap();
         assert_eq!(client.read_u8().await.unwrap(), b'!');
     }

@@ -46,7 +46,7 @@ pub async fn connect(endpoint: &Endpoint) -> io::Result<Stream> {
             let connected = UnixStream::connect(path).await;
             Ok(Stream::unix(connected.map_err(|error| connect_error(path, error))?))
         }
-        Endpoint::Pipes(path) => Ok(Stream::pipes(pipes::connect(path)?)),
+        Endpoint::Pipes(path) => Ok(Stream::pipes(pipes::connect(path).await?)),
         #[cfg(feature = "simulated")]
         Endpoint::Simulated(name) => Ok(Stream::simulated(simulated::connect(name).await?)),
     }
