@@ -363,6 +363,8 @@ def reports():
     for record in (REFERENCE, CLAIMS):
         with tempfile.TemporaryDirectory() as folder:
             output([Program.path, "report", record, "--out", folder, "--format", "quiet"])
+            if not (record / "report" / "index.html").is_file():
+                sys.exit(f"{record / 'report' / 'index.html'} is missing: create an empty one, and run scripts/readme")
             for path in sorted([*(record / "report").glob("*.html"), *(record / "report").glob("*.svg")]):
                 yield path, Path(folder, path.name).read_text(encoding="utf-8")
 

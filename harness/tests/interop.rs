@@ -284,7 +284,7 @@ fn jayson_is_called_and_calls() {
     for stack in ["jsonrpc", "jsonrpc-bare", "jsonrpc-ws"] {
         let ours = Process::start(&mut rpcbench(&["serve", stack]));
         let ended = finish(Command::new("node").args([script, &ours.url()])).with(0, &[]);
-        assert_eq!(ended.out.len(), 11, "{}", ended.out.join("\n"));
+        assert_eq!(ended.out.len(), 12, "{}", ended.out.join("\n"));
         assert_ends_on_sigterm(ours);
     }
 }

@@ -10,7 +10,8 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{CONTROL_TOKEN, Process, TEST_TIMEOUT, finish, is_ignored, rpcbench};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use rpcbench::observe::control::{ControlPort, request_stats};
 
 /// A server with a control port.
@@ -120,6 +121,7 @@ fn addition(x: u32) -> (String, String) {
 fn a_server_over_standard_input_and_output_answers_until_the_input_ends() {
     let temporary = tempfile::tempdir().unwrap();
     let mut server = over_stdio(temporary.path());
+    let _limit = Limit::of(&server);
     let mut input = server.stdin.take().unwrap();
     let mut output = BufReader::new(server.stdout.take().unwrap());
     // Each response arrives before the next request is sent.
@@ -139,6 +141,61 @@ fn a_server_over_standard_input_and_output_answers_until_the_input_ends() {
     writing.join().unwrap().unwrap();
     let ended = server.wait_with_output().unwrap();
     assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:?}");
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
+}
+
+/// Ends a server that a test waits for in vain.
+struct Limit {
+    done: std::sync::mpsc::Sender<()>,
+}
+
+impl Limit {
+    fn of(server: &Child) -> Self {
+        let (done, is_done) = std::sync::mpsc::channel();
+        let id = Pid::from_raw(server.id().try_into().unwrap());
+        std::thread::spawn(move || {
+            if is_done.recv_timeout(TEST_TIMEOUT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                let _ = kill(id, Signal::SIGKILL);
+            }
+        });
+        Limit { done }
+    }
+}
+
+impl Drop for Limit {
+    fn drop(&mut self) {
+        let _ = self.done.send(());
+    }
+}
+
+#[test]
+fn a_call_in_progress_over_standard_output_is_answered_after_the_end_of_the_input_and_after_a_signal() {
+    let temporary = tempfile::tempdir().unwrap();
+    for by_signal in [false, true] {
+        let mut serve = rpcbench(&["serve", "jsonrpc-lines", "--stdio", "--work", "sleep:2500ms"]);
+        serve.env("TMPDIR", temporary.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut server = serve.stderr(Stdio::piped()).spawn().unwrap();
+        let _limit = Limit::of(&server);
+        let mut input = server.stdin.take().unwrap();
+        let [(first, first_sum), (second, second_sum)] = [addition(1), addition(2)];
+        input.write_all((first + &second).as_bytes()).unwrap();
+        // The response to the first is written when the second has begun.
+        let mut output = BufReader::new(server.stdout.take().unwrap());
+        let mut response = String::new();
+        output.read_line(&mut response).unwrap();
+        assert_eq!(response, first_sum);
+        if by_signal {
+            kill(Pid::from_raw(server.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+        } else {
+            drop(input);
+        }
+        let mut rest = String::new();
+        output.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, second_sum, "by a signal: {by_signal}");
+        let ended = server.wait_with_output().unwrap();
+        assert!(ended.status.success(), "{ended:?}");
+        assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
+    }
 }
 
 #[test]
@@ -146,12 +203,15 @@ fn a_server_over_standard_input_and_output_leaves_nothing() {
     let temporary = tempfile::tempdir().unwrap();
     // The input ends at once.
     let mut server = over_stdio(temporary.path());
+    let _limit = Limit::of(&server);
     drop(server.stdin.take());
     let ended = server.wait_with_output().unwrap();
     assert!(ended.status.success() && ended.stdout.is_empty() && ended.stderr.is_empty(), "{ended:?}");
     let left: Vec<_> = std::fs::read_dir(&temporary).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
     finish(&mut rpcbench(&["serve", "rest", "--stdio"])).with(2, &["--stdio", "rest", "no pipes"]);
+    finish(&mut rpcbench(&["serve", "rest", "--listen", "pipe:/tmp/x"]))
+        .with(2, &["--listen", "rest", "no pipes"]);
     finish(&mut rpcbench(&["serve", "jsonrpc-lines", "--stdio", "--listen", "127.0.0.1:0"]))
         .with(2, &["--listen"]);
 }

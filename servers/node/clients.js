@@ -17,6 +17,7 @@ const ROWS = [
   ["divide", [1, 0], { code: -32603, kind: "zero-division" }],
   ["hello", ["zürich 😀"], "hello, zürich 😀"],
   ["nothing", [], { code: -32601, kind: "unknown-method" }],
+  ["add", undefined, { code: -32602, kind: "invalid-arguments" }],
   ["add", [1], { code: -32602, kind: "invalid-arguments" }],
   ["echo", [{ a: [1.5, null, true, "ü".repeat(100000)] }], { a: [1.5, null, true, "ü".repeat(100000)] }],
 ];
@@ -40,7 +41,7 @@ async function main(url) {
     const found = JSON.stringify(outcome(await request(client, method, params)));
     const passed = found === JSON.stringify(expected);
     if (!passed) failures += 1;
-    console.log(`${passed ? "PASS" : "FAIL"} ${method}(${JSON.stringify(params).slice(0, 80)}) -> ${found.slice(0, 200)}`);
+    console.log(`${passed ? "PASS" : "FAIL"} ${method}(${(JSON.stringify(params) ?? "").slice(0, 80)}) -> ${found.slice(0, 200)}`);
   }
   // Calls at the same time over one connection.
   const sums = await Promise.all([1, 2, 3, 4].map((x) => request(client, "add", [x, 1])));

@@ -124,7 +124,7 @@ function jayson() {
     process.exit(3);
   }
   const respond = (name) => (params, callback) => {
-    call(name, params).then((result) => callback(null, result), (failure) => callback(errorOf(failure)));
+    call(name, params ?? []).then((result) => callback(null, result), (failure) => callback(errorOf(failure)));
   };
   return new library.Server(Object.fromEntries(Object.keys(METHODS).map((name) => [name, respond(name)]))).http();
 }

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -56,10 +56,10 @@ const OWN_CRATES: [&str; 10] =
 pub(super) struct Arguments {
     /// The stack or protocol to serve; `rpcbench list` prints them
     stack: String,
-    /// Where to listen: HOST:PORT (port 0 picks a free one) unix:PATH or pipe:PATH
+    /// Where to listen: HOST:PORT (port 0 picks a free one), unix:PATH, or pipe:PATH (jsonrpc-lines only)
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: Endpoint,
-    /// Serve one client over standard input and output instead, until the input ends. No line is printed beside the responses
+    /// Serve one client over standard input and output, until the input ends. Only responses are written to standard output
     #[arg(long, conflicts_with_all = ["listen", "control", "cert"])]
     stdio: bool,
     /// Open a control port at this address. It reports the server's CPU time, memory, bytes and cores, and turns faults on
@@ -118,10 +118,13 @@ pub(super) fn serve(arguments: &Arguments) -> Outcome {
     // Its folder is removed at the end.
     let place = arguments.stdio.then(|| stdio::place(stack)).transpose()?;
     let listen = place.as_ref().map_or(&arguments.listen, Place::endpoint);
+    if matches!(listen, Endpoint::Pipes(_)) && !stack.has_transport(Transport::Stdio) {
+        return Err(Failure::usage(format!("--listen: the server of {} has no pipes", stack.name)));
+    }
     let settings = ServerSettings {
         stack: stack.name.to_owned(),
         listen: listen.clone(),
-        socket_folder: None,
+        socket_folder: place.as_ref().and_then(Place::folder).map(Path::to_owned),
         tls: identity(stack, arguments)?,
         control,
         broker: broker(stack, arguments.broker.as_deref())?,
@@ -213,7 +216,8 @@ fn become_reference(stack: &Stack, reference: &Reference, settings: &ServerSetti
 
 async fn serve_until_stopped(stack: &'static Stack, settings: ServerSettings, over_stdio: bool) -> Outcome {
     let stop = CancellationToken::new();
-    let ServerSettings { listen, tls, control, broker, options, end_with_input, .. } = settings;
+    let ServerSettings { listen, tls, control, broker, options, end_with_input, socket_folder, .. } =
+        settings;
     let dispatcher = options.common.dispatcher();
     if let Some(port) = control {
         let address = port.address;
@@ -233,7 +237,7 @@ async fn serve_until_stopped(stack: &'static Stack, settings: ServerSettings, ov
         options: options.protocol,
         stop: stop.clone(),
     };
-    watch_for_the_end(&stop, end_with_input)?;
+    watch_for_the_end(&stop, end_with_input, socket_folder)?;
     let serving = tokio::select! {
         serving = stack.serve(context) => serving.map_err(|error| match error {
             ServeError::NoServer(_) | ServeError::NoBroker { .. } | ServeError::Setting(_) | ServeError::Options(_) => {
@@ -244,12 +248,10 @@ async fn serve_until_stopped(stack: &'static Stack, settings: ServerSettings, ov
         // A broker that is shutting down may never answer.
         () = stop.cancelled() => return Ok(Exit::Done),
     };
-    match relayed {
-        Some(relay) => drop(tokio::spawn(relay)),
-        None => {
-            let line = format!("listening {} {}\n", stack.protocol, serving.url);
-            print_required(&line, "where the server listens")?;
-        }
+    let relay = relayed.map(tokio::spawn);
+    if relay.is_none() {
+        let line = format!("listening {} {}\n", stack.protocol, serving.url);
+        print_required(&line, "where the server listens")?;
     }
     let drained = async {
         stop.cancelled().await;
@@ -261,6 +263,13 @@ async fn serve_until_stopped(stack: &'static Stack, settings: ServerSettings, ov
         ended = &mut running => ended.context("the server ended in a panic").map_err(Failure::could_not_run)?,
         () = drained => tracing::warn!("some calls were not finished in time"),
     }
+    if let Some(relay) = relay {
+        // The server has closed the connection. Its last responses may still be on their way.
+        let relayed = tokio::time::timeout(net::DRAIN_TIMEOUT, relay).await;
+        if let Ok(Ok(Err(error))) = relayed {
+            return Err(Failure::could_not_run(format!("standard input and output: {error}")));
+        }
+    }
     Ok(Exit::Done)
 }
 
@@ -268,7 +277,11 @@ async fn serve_until_stopped(stack: &'static Stack, settings: ServerSettings, ov
 /// [`EXIT_TIMEOUT`] after `stop` was cancelled.
 ///
 /// On a thread with a separate runtime: a handler of the executor `blocking` occupies that of the server.
-fn watch_for_the_end(stop: &CancellationToken, end_with_input: bool) -> Result<(), Failure> {
+fn watch_for_the_end(
+    stop: &CancellationToken,
+    end_with_input: bool,
+    socket_folder: Option<PathBuf>,
+) -> Result<(), Failure> {
     let stop = stop.clone();
     let runtime = super::runtime()?;
     let mut signals = {
@@ -285,6 +298,7 @@ fn watch_for_the_end(stop: &CancellationToken, end_with_input: bool) -> Result<(
         tokio::time::sleep(EXIT_TIMEOUT).await;
         print_error(&"rpcbench: a handler is still running; its call is not finished");
         net::remove_socket_files();
+        let _ = socket_folder.map(std::fs::remove_dir);
         std::process::exit(Exit::Done as i32);
     };
     std::thread::Builder::new()

@@ -11,7 +11,7 @@ pub enum Transport {
     Tcp,
     /// A Unix socket in a folder that only this user can access.
     Unix,
-    /// A pair of pipes for each connection, as a program has them with the one that started it through standard input and output.
+    /// A pair of pipes for each connection, like the standard input and output of a child process.
     Stdio,
     /// TLS over a TCP connection, with a certificate that is made for the run and a whole handshake for each connection.
     Tls,

@@ -342,7 +342,7 @@ async fn slow(delay: Duration) -> Running {
 
 #[tokio::test]
 async fn what_arrives_during_a_call_is_answered_after_it() {
-    let server = slow(Duration::from_millis(100)).await;
+    let server = slow(Duration::from_secs(1)).await;
     let addition = masked(TEXT, ADDITION.as_bytes());
     let sum = unmasked(TEXT, SUM.as_bytes());
     let mut peer = server.opened().await;
@@ -438,6 +438,21 @@ async fn a_call_in_progress_is_answered_although_the_server_stops() {
     });
     assert_eq!(result, Ok(Value::Int(5)));
     assert_eq!(client.call(&two_and_three).await.unwrap_err().kind, ErrorKind::Undeliverable);
+}
+
+#[tokio::test]
+async fn requests_that_wait_when_the_server_stops_are_not_begun() {
+    let server = slow(Duration::from_millis(200)).await;
+    let mut peer = server.opened().await;
+    peer.write_all(&masked(TEXT, ADDITION.as_bytes()).repeat(4)).await.unwrap();
+    server.begun(1).await;
+    server.stop.cancel();
+    let mut received = Vec::new();
+    peer.read_to_end(&mut received).await.unwrap();
+    let sum = unmasked(TEXT, SUM.as_bytes());
+    assert!(received.starts_with(&sum), "{received:?}");
+    assert_eq!((received[sum.len()], close_code(&received)), (0x80 | CLOSE, Some(1001)));
+    assert_eq!(server.dispatcher.calls(), 1);
 }
 
 #[tokio::test]

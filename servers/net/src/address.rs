@@ -315,7 +315,7 @@ fn parse(scheme: Scheme, rest: &str) -> Result<Address, AddressError> {
 
 /// Whether `#` begins a fragment. In the virtual host of a broker, it is an ordinary character.
 fn has_fragment(name: &str) -> bool {
-    matches!(name, "http" | "https" | "http+unix" | "ws" | "ws+unix")
+    matches!(name, "http" | "https" | "http+unix" | "ws" | "ws+unix" | "wss")
 }
 
 /// Splits what follows `://` before the path, query or fragment.

@@ -11,7 +11,7 @@ use crate::credentials::decode_bytes;
 
 /// An endpoint, which a listener binds to and a client connects to.
 ///
-/// As text it is `HOST:PORT` (`127.0.0.1:80`, `[::1]:80`, `localhost:80`) `unix:PATH` or
+/// As text it is `HOST:PORT` (`127.0.0.1:80`, `[::1]:80`, `localhost:80`), `unix:PATH` or
 /// `pipe:PATH`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
@@ -24,7 +24,7 @@ pub enum Endpoint {
     },
     /// A Unix socket.
     Unix(PathBuf),
-    /// A pair of pipes for each connection, as with standard input and output. Client and server agree on them through a Unix socket
+    /// A pair of pipes for each connection, like the standard input and output of a child process. Client and server agree on them through a Unix socket
     /// at this path.
     Pipes(PathBuf),
     /// A name in the [simulated network](crate::simulated) of this thread. As text it is `simulated:NAME`, in URLs the

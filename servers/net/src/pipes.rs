@@ -1,21 +1,24 @@
-//! Pairs of pipes, as a program has them with the one that started it through standard input and output.
+//! Pairs of pipes, like the standard input and output of a child process.
 //!
 //! A client makes two named pipes beside the server's socket, which takes datagrams, and sends their name to it. The server opens both
 //! and sends a byte; then the client opens its end of the other one, and removes their files. From then on only the pipes are used, one
 //! for each direction.
 
 use std::fs;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::UnixDatagram;
 use tokio::net::unix::pipe::{OpenOptions, Receiver, Sender};
+use tokio::time::timeout;
 
 use crate::peer_end::PeerEnd;
 use crate::socket_file::{SocketFile, check_length, connect_error};
@@ -25,6 +28,9 @@ const NAME_LEN: usize = 16;
 
 /// What the server sends when it has opened both pipes.
 const ACCEPTED: [u8; 1] = [0];
+
+/// How often a client that waits to be accepted looks whether the server is still there.
+const PROBE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// One end of a connection: a pipe to read from, and one to write to.
 #[derive(Debug)]
@@ -63,15 +69,23 @@ impl Pipes {
     }
 }
 
-/// The files of the pipes of a connection, which are removed on drop.
-#[derive(Debug)]
-struct Files {
-    paths: [PathBuf; 2],
-}
+/// The files that a client has made for the pipes of a connection. They are removed on drop.
+#[derive(Debug, Default)]
+struct Files(Vec<PathBuf>);
 
 impl Files {
-    fn new(socket: &Path, name: &str) -> Self {
-        Files { paths: paths(socket, name) }
+    fn make(&mut self, path: &Path) -> io::Result<()> {
+        mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR)?;
+        self.0.push(path.to_owned());
+        Ok(())
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            let _ = fs::remove_file(path);
+        }
     }
 }
 
@@ -84,36 +98,41 @@ fn paths(socket: &Path, name: &str) -> [PathBuf; 2] {
     })
 }
 
-impl Drop for Files {
-    fn drop(&mut self) {
-        for path in &self.paths {
-            let _ = fs::remove_file(path);
-        }
-    }
-}
-
 /// Connects to the server whose socket is at `socket`, and waits until it has accepted.
 ///
 /// # Errors
 /// The errors of the operating system.
 pub(crate) async fn connect(socket: &Path) -> io::Result<Pipes> {
-    // Unique among the processes of this system.
-    static COUNT: AtomicU32 = AtomicU32::new(0);
     check_length(socket)?;
-    let announcing = std::os::unix::net::UnixDatagram::unbound()?;
+    let announcing = UnixDatagram::unbound()?;
     announcing.connect(socket).map_err(|error| connect_error(socket, error))?;
-    let name = format!("{:08x}{:08x}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let files = Files::new(socket, &name);
-    let [up, down] = &files.paths;
-    for path in [up, down] {
-        mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR)?;
-    }
-    let mut receiver = OpenOptions::new().open_receiver(down)?;
-    announcing.send(name.as_bytes())?;
+    // Each state has random keys of its own. Process ids are not unique where containers share the folder.
+    let name = format!("{:0width$x}", RandomState::new().hash_one(std::process::id()), width = NAME_LEN);
+    let [up, down] = paths(socket, &name);
+    let mut files = Files::default();
+    files.make(&up)?;
+    files.make(&down)?;
+    let mut receiver = OpenOptions::new().open_receiver(&down)?;
+    // From now on the server sees the end of this pipe, even if this process ends before it has opened its own end. Without a reader, a
+    // pipe can be opened only for both.
+    let held = OpenOptions::new().read_write(true).open_sender(&up)?;
+    announcing.send(name.as_bytes()).await?;
     let mut accepted = [0; ACCEPTED.len()];
-    receiver.read_exact(&mut accepted).await?;
-    // A pipe can be opened for writing once it has a reader.
-    Ok(Pipes { receiver, sender: Some(OpenOptions::new().open_sender(up)?) })
+    loop {
+        match timeout(PROBE_INTERVAL, receiver.read_exact(&mut accepted)).await {
+            Ok(read) => {
+                read?;
+                break;
+            }
+            // Fails if the server is gone, and the name with it.
+            Err(_) => {
+                announcing.send(&[]).await?;
+            }
+        }
+    }
+    let sender = OpenOptions::new().open_sender(&up)?;
+    drop(held);
+    Ok(Pipes { receiver, sender: Some(sender) })
 }
 
 /// The server's socket, to which clients send the names of their pipes.
@@ -140,21 +159,37 @@ impl PipeListener {
     /// [`io::ErrorKind::ConnectionAborted`] where a client sent no name of its pipes or has left; the errors of the operating system.
     pub(crate) async fn accept(&self) -> io::Result<Pipes> {
         let mut name = [0; NAME_LEN + 1];
-        let len = self.socket.recv(&mut name).await?;
+        let len = loop {
+            match self.socket.recv(&mut name).await? {
+                // A client looks whether this server is there.
+                0 => {}
+                len => break len,
+            }
+        };
         let name = name.get(..len).and_then(|name| str::from_utf8(name).ok());
         let is_name =
             |name: &&str| name.len() == NAME_LEN && name.bytes().all(|byte| byte.is_ascii_hexdigit());
         let aborted = |reason: &str| io::Error::new(io::ErrorKind::ConnectionAborted, reason.to_owned());
         let name = name.filter(is_name).ok_or_else(|| aborted("not the name of two pipes"))?;
+        // Without a reader, opening a pipe for writing fails instead of waiting for one. A link leads to another user's file.
+        let flags = (OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW).bits();
+        let open = |path: &Path, options: &mut fs::OpenOptions| -> io::Result<fs::File> {
+            let file = options.custom_flags(flags).open(path).map_err(|error| {
+                match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
+                    Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM => error,
+                    // The client has left, or there are no pipes.
+                    _ => aborted(&error.to_string()),
+                }
+            })?;
+            let is_pipe = file.metadata()?.file_type().is_fifo();
+            if is_pipe { Ok(file) } else { Err(aborted("not a pipe")) }
+        };
         let [up, down] = paths(&self.path, name);
-        let gone = |error: io::Error| aborted(&error.to_string());
-        let receiver = OpenOptions::new().open_receiver(&up).map_err(gone)?;
-        // Without a reader, opening fails instead of waiting for one. The pipe is empty, so that it takes the bytes without waiting, too.
-        let nonblocking = OFlag::O_NONBLOCK.bits();
-        let mut sender =
-            fs::OpenOptions::new().write(true).custom_flags(nonblocking).open(&down).map_err(gone)?;
-        sender.write_all(&ACCEPTED).map_err(gone)?;
-        Ok(Pipes { receiver, sender: Some(Sender::from_file(sender)?) })
+        let receiver = open(&up, fs::OpenOptions::new().read(true))?;
+        let mut sender = open(&down, fs::OpenOptions::new().write(true))?;
+        // The pipe is empty, so that it takes the bytes without waiting.
+        sender.write_all(&ACCEPTED).map_err(|error| aborted(&error.to_string()))?;
+        Ok(Pipes { receiver: Receiver::from_file(receiver)?, sender: Some(Sender::from_file(sender)?) })
     }
 }
 
@@ -174,6 +209,20 @@ mod tests {
     async fn connection(listener: &Listener) -> (Stream, Stream) {
         let (client, server) = tokio::join!(crate::connect(listener.endpoint()), listener.next());
         (client.unwrap(), server)
+    }
+
+    #[tokio::test]
+    async fn a_client_whose_server_ends_before_it_accepts_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let endpoint = Endpoint::Pipes(folder.path().join("s"));
+        let listener = Listener::bind(&endpoint).await.unwrap();
+        let ending = async {
+            tokio::task::yield_now().await;
+            drop(listener);
+        };
+        let (connected, ()) = tokio::join!(crate::connect(&endpoint), ending);
+        assert_eq!(connected.unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
+        assert_eq!(files(folder.path()), 0);
     }
 
     /// The input of a program may end at once.
@@ -236,18 +285,36 @@ mod tests {
         let socket = std::os::unix::net::UnixDatagram::unbound().unwrap();
         let outside = folder.path().join("s.0123456789abcdeg.up");
         std::fs::write(&outside, b"kept").unwrap();
-        for name in [&b""[..], b"../../etc/passwd", b"0123456789abcdef", b"0123456789abcdeg", &[b'0'; 300]] {
+        let pipe = folder.path().join("s.00000000000000ff.up");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let file = folder.path().join("s.00000000000000ff.down");
+        std::fs::write(&file, b"kept").unwrap();
+        socket.send_to(b"", &path).unwrap();
+        for name in [
+            &b"x"[..],
+            b"../../etc/passwd",
+            b"0123456789abcdef",
+            b"0123456789abcdeg",
+            b"00000000000000ff",
+            &[b'0'; 300],
+        ] {
             socket.send_to(name, &path).unwrap();
             assert_eq!(listener.accept().await.unwrap_err().kind(), std::io::ErrorKind::ConnectionAborted);
         }
-        assert_eq!(std::fs::read(outside).unwrap(), b"kept");
+        for kept in [outside, file, pipe] {
+            assert!(
+                kept.file_name().unwrap() == "s.00000000000000ff.up"
+                    || std::fs::read(&kept).unwrap() == b"kept"
+            );
+            std::fs::remove_file(kept).unwrap();
+        }
         // Both pipes of a client that has left are gone, and the next one is served.
         tokio::select! {
             biased;
-            _ = crate::connect(listener.endpoint()) => panic!("nobody has accepted"),
+            _ = crate::connect(listener.endpoint()) => panic!("it was not accepted"),
             () = tokio::task::yield_now() => {}
         }
-        assert_eq!(files(folder.path()), 2);
+        assert_eq!(files(folder.path()), 1);
         let (mut client, mut server) = connection(&listener).await;
         server.write_all(b"!").await.unwrap();
         assert_eq!(client.read_u8().await.unwrap(), b'!');

@@ -34,6 +34,9 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a client may continue to send after the server has closed the connection, as in HTTP.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The same where the server stops.
+const STOP_LINGER_TIMEOUT: Duration = Duration::from_millis(50);
+
 /// The size in bytes of a connection's buffer for what it reads, at first, and of what it collects before it writes.
 const BUFFER_BYTES: usize = 8 << 10;
 

@@ -20,7 +20,9 @@ use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config};
 use tokio_util::sync::CancellationToken;
 
 use super::guarded::Guarded;
-use super::{HANDSHAKE_TIMEOUT, LINGER_TIMEOUT, PATH, WEBSOCKET_SCHEMES, config, next, text};
+use super::{
+    HANDSHAKE_TIMEOUT, LINGER_TIMEOUT, PATH, STOP_LINGER_TIMEOUT, WEBSOCKET_SCHEMES, config, next, text,
+};
 use crate::single;
 
 /// A server on the Tokio runtime that [`run`](WebSocketServer::run) is awaited on.
@@ -57,7 +59,12 @@ impl WebSocketServer {
             async move {
                 match serve(stream, &dispatcher, &limits, &stop).await {
                     Ok(()) => {}
-                    Err(Error::Io(error)) => tracing::debug!("a connection failed: {error}"),
+                    // Clients may leave without a close frame.
+                    Err(
+                        error @ (Error::Io(_) | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)),
+                    ) => {
+                        tracing::debug!("a connection failed: {error}");
+                    }
                     Err(error) => failures.add(error),
                 }
             }
@@ -70,7 +77,7 @@ impl WebSocketServer {
 ///
 /// # Errors
 /// If the handshake fails or takes longer than [`HANDSHAKE_TIMEOUT`], or if the client violates the protocol, sends a message above the
-/// limit, disconnects during a call, or accepts nothing for [`net::WRITE_STALL_TIMEOUT`].
+/// limit, disconnects without a close frame, or accepts nothing for [`net::WRITE_STALL_TIMEOUT`].
 async fn serve(
     stream: Stream,
     dispatcher: &Dispatcher,
@@ -107,8 +114,10 @@ async fn serve(
         },
     };
     let sent = connection.close(Some(CloseFrame { code, reason: reason.into() })).await;
-    if sent.is_ok() && !matches!(ended, Ok(Outcome::Stopped)) {
-        let _ = timeout(LINGER_TIMEOUT, connection.get_mut().linger()).await;
+    // A client need not close its end because the server stops. What it has sent already must not reset the connection.
+    let linger = if matches!(ended, Ok(Outcome::Stopped)) { STOP_LINGER_TIMEOUT } else { LINGER_TIMEOUT };
+    if sent.is_ok() {
+        let _ = timeout(linger, connection.get_mut().linger()).await;
     }
     ended.map(drop)
 }
@@ -161,6 +170,9 @@ impl Answering<'_, '_> {
     async fn run(mut self) -> Result<Outcome, Error> {
         let mut stopped = pin!(self.stop.cancelled());
         loop {
+            if self.stop.is_cancelled() {
+                return Ok(Outcome::Stopped);
+            }
             let message = match self.early.take() {
                 Some(message) => Some(message),
                 None => tokio::select! {
@@ -172,7 +184,7 @@ impl Answering<'_, '_> {
             let request = match message.transpose()? {
                 Some(Message::Text(request)) => request,
                 Some(Message::Binary(_)) => return Ok(Outcome::BinaryMessage),
-                // The library has queued a close frame of its own.
+                // The library has queued the close frame that answers it.
                 Some(_) => {
                     let _ = self.connection.flush().await;
                     return Ok(Outcome::Left);
