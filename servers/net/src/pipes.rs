@@ -106,7 +106,7 @@ pub(crate) async fn connect(socket: &Path) -> io::Result<Pipes> {
     check_length(socket)?;
     let announcing = UnixDatagram::unbound()?;
     announcing.connect(socket).map_err(|error| connect_error(socket, error))?;
-    // Each state has random keys of its own. Process ids are not unique where containers share the folder.
+    // Each `RandomState` has random keys. Process ids are not unique where containers share the folder.
     let name = format!("{:0width$x}", RandomState::new().hash_one(std::process::id()), width = NAME_LEN);
     let [up, down] = paths(socket, &name);
     let mut files = Files::default();
