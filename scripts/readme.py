@@ -9,11 +9,12 @@ A generated region of a document begins with `<!-- generated: NAME -->` and ends
 replaced. The regions come from results/reference, from results/amqp, a record of `rpcbench run amqp`, from
 results/claims and the records of further scenarios with claims, from results/campaigns, from results/validation, which
 `scripts/method --keep` writes, and from harness/src/run/power.json, which `scripts/method verdicts` makes from
-results/reference. The figures in results/reference/report are made again as well.
+results/reference. The figures and pages in results/reference/report and results/claims/report are made again as well.
 """
 
 import argparse
 import difflib
+import functools
 import json
 import os
 import re
@@ -22,12 +23,14 @@ import sys
 import tempfile
 import textwrap
 import tomllib
+from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import campaign
 import gate_power
 import validation
-from measuring import Program, ROOT, TARGET, output, report
+from measuring import Program, ROOT, TARGET, output
 from reference import Reference, measurements, protocol, three_digits, two_digits
 from tables import detectable_rows, power_rows, rows, stacks_of
 
@@ -39,6 +42,19 @@ FURTHER_CLAIMS = ("transports", "http-bare", "streams", "dependent")
 POWER = ROOT / "harness" / "src" / "run" / "power.json"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "harness" / "docs").glob("*.md"))]
 REGION = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+# What the program makes of a record: the report as JSON, and the folder with its page and figures, which is removed at the end.
+Made = namedtuple("Made", "report folder")
+FOLDERS = []
+
+
+@functools.cache
+def made(record):
+    """The report of `record`, made once."""
+    folder = tempfile.TemporaryDirectory()
+    FOLDERS.append(folder)
+    return Made(json.loads(output([Program.path, "report", record, "--out", folder.name, "--format", "json"])), folder.name)
 
 
 def wrapped(text):
@@ -247,7 +263,7 @@ AMQP_STEPS = {
 
 def amqp():
     """The two measurements of the record of the scenario `amqp`: latency and throughput."""
-    tables = measurements(report(AMQP))
+    tables = measurements(made(AMQP).report)
     return tables["latency"], tables["throughput"]
 
 
@@ -300,7 +316,7 @@ def claims(folder):
     """The verdict on every claim of the record in the folder, with the numbers."""
     if not (folder / "record.json").exists():
         return ["Not recorded yet."]
-    judged = report(folder)["claims"]
+    judged = made(folder).report["claims"]
     record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
     by_verdict = {words: sum(claim["verdict"] == key for claim in judged) for key, words in VERDICTS.items()}
     counts = "; ".join(f"{words}: {count}" for words, count in by_verdict.items() if count)
@@ -358,21 +374,24 @@ def regenerated(text, of, where):
     return REGION.sub(replaced, text)
 
 
-def figures():
-    """The figures in results/reference/report that are kept, made again: their paths and contents."""
-    with tempfile.TemporaryDirectory() as folder:
-        output([Program.path, "report", REFERENCE, "--out", folder, "--format", "quiet"])
-        for path in sorted((REFERENCE / "report").glob("*.svg")):
-            yield path, Path(folder, path.name).read_text(encoding="utf-8")
+def reports():
+    """The path and the regenerated contents of each figure and page that is kept."""
+    for record in (REFERENCE, CLAIMS):
+        if not (record / "report" / "index.html").is_file():
+            sys.exit(f"{record / 'report' / 'index.html'} is missing: create an empty one, and run scripts/readme")
+        for path in sorted([*(record / "report").glob("*.html"), *(record / "report").glob("*.svg")]):
+            yield path, Path(made(record).folder, path.name).read_text(encoding="utf-8")
 
 
 def wanted():
-    """Every document and figure as the records make it: its path and its text."""
+    """Every document, figure and page as the records make it: its path and its text."""
     record = json.loads((REFERENCE / "record.json").read_text(encoding="utf-8"))
-    of = Reference(record, report(REFERENCE))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(made, (REFERENCE, CLAIMS, AMQP, *(CLAIMS.parent / name for name in FURTHER_CLAIMS))))
+    of = Reference(record, made(REFERENCE).report)
     for path in DOCUMENTS:
         yield path, regenerated(path.read_text(encoding="utf-8"), of, path.relative_to(ROOT))
-    yield from figures()
+    yield from reports()
 
 
 def main():
@@ -398,7 +417,9 @@ def main():
             continue
         differs = True
         name = str(path.relative_to(ROOT))
-        if options.check:
+        if options.check and path.suffix == ".html":
+            print(f"{name} differs from the page that the program makes from the record")
+        elif options.check:
             lines = difflib.unified_diff(current.splitlines(), text.splitlines(), name, f"{name} from the records", lineterm="")
             print("\n".join(lines))
         else:

@@ -318,7 +318,8 @@ fn methods_are_listed_where_the_server_can() {
 
 #[test]
 fn errors_are_printed_as_json_on_request_in_every_protocol() {
-    for protocol in ["rest", "xmlrpc", "jsonrpc", "jsonrpc-lines", "zerorpc", "grpc", "thrift"] {
+    for protocol in ["rest", "xmlrpc", "jsonrpc", "jsonrpc-lines", "jsonrpc-ws", "zerorpc", "grpc", "thrift"]
+    {
         let (_server, url) = serve(&[protocol]);
         let ended = call(protocol, &url, &["divide", "1", "0", "--error-format", "json"]).with(1, &[]);
         assert_eq!(ended.err, Vec::<String>::new());

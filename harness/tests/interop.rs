@@ -109,6 +109,19 @@ fn jsonrpc_lines() {
 }
 
 #[test]
+fn jsonrpc_over_standard_input_and_output() {
+    let command = format!("stdio://{} serve jsonrpc-lines --stdio", env!("CARGO_BIN_EXE_rpcbench"));
+    assert_served(python("clients.py").args(["jsonrpc-lines", &command]));
+}
+
+#[test]
+fn jsonrpc_over_websocket() {
+    let hidden = ["divide(1, 0)", "divide(1.0, 0.0)"];
+    let differences = [hidden[0], hidden[1], BEYOND_64_BITS, "echo"];
+    both_ways_with("jsonrpc-ws", "jsonrpc-ws", &["jsonrpc_ws_server.py"], &differences);
+}
+
+#[test]
 fn zerorpc() {
     both_ways("zerorpc", &["zerorpc_server.py"], &[BEYOND_64_BITS, "echo"]);
 }
@@ -245,6 +258,45 @@ fn servers_in_javascript_answer_as_the_contract_says_but_for_the_kinds_of_number
     }
 }
 
+/// Whether Node.js finds the packages of `servers/node`.
+fn has_jayson() -> bool {
+    let found = Command::new("node").args(["-e", "require('jayson')"]).output();
+    let is_found = found.is_ok_and(|output| output.status.success());
+    if !is_found {
+        eprintln!(
+            "skipped: Node.js does not find jayson; install the packages of servers/node, and set NODE_PATH"
+        );
+    }
+    is_found
+}
+
+#[test]
+fn jayson_is_called_and_calls() {
+    if !is_installed(Language::JavaScript) || !has_jayson() {
+        return;
+    }
+    let server = Process::start(&mut rpcbench(&["serve", "jsonrpc-jayson"]));
+    let url = server.url();
+    assert_checked(&mut rpcbench(&["check", "jsonrpc", &url, "--numbers", "any"]), &[BEYOND_64_BITS, "echo"]);
+    assert_called(&mut rpcbench(&["call", "jsonrpc", &url, "divide", "-7", "2"]));
+    assert_ends_on_sigterm(server);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../servers/node/clients.js");
+    for stack in ["jsonrpc", "jsonrpc-bare", "jsonrpc-ws"] {
+        let ours = Process::start(&mut rpcbench(&["serve", stack]));
+        let ended = finish(Command::new("node").args([script, &ours.url()])).with(0, &[]);
+        assert_eq!(ended.out.len(), 12, "{}", ended.out.join("\n"));
+        assert_ends_on_sigterm(ours);
+    }
+}
+
+#[test]
+fn a_package_that_node_does_not_find_is_named_with_the_remedy() {
+    if is_installed(Language::JavaScript) {
+        let mut serve = rpcbench(&["serve", "jsonrpc-jayson"]);
+        finish(serve.env("NODE_PATH", "/nowhere")).with(3, &["no package jayson", "npm ci", "NODE_PATH"]);
+    }
+}
+
 #[test]
 fn servers_in_go_answer_as_the_contract_says() {
     if !is_installed(Language::Go) {
@@ -274,12 +326,13 @@ fn languages_are_compared_in_a_run() {
 }
 
 /// Stacks whose servers listen themselves.
-const REFERENCE_STACKS: [&str; 7] = [
+const REFERENCE_STACKS: [&str; 8] = [
     "rest-python",
     "xmlrpc-python",
     "xmlrpc-python-threads",
     "jsonrpc-python",
     "jsonrpc-lines-python",
+    "jsonrpc-ws-python",
     "grpc-python",
     "thrift-python",
 ];
@@ -292,7 +345,7 @@ fn reference_servers_are_stacks() {
     for stack in REFERENCE_STACKS {
         let facts = record.stacks.iter().find(|facts| facts.name == stack).unwrap();
         let has_threads = stack.ends_with("-threads")
-            || ["jsonrpc-lines-python", "grpc-python", "thrift-python"].contains(&stack);
+            || ["jsonrpc-lines-python", "jsonrpc-ws-python", "grpc-python", "thrift-python"].contains(&stack);
         assert_eq!(facts.executor, if has_threads { "threads" } else { "blocking" });
         let trials: Vec<_> = record.trials.iter().filter(|trial| trial.stack == stack).collect();
         let [trial] = trials[..] else { panic!("{stack}: {} trials", trials.len()) };

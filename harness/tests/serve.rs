@@ -3,12 +3,15 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{CONTROL_TOKEN, Process, TEST_TIMEOUT, finish, is_ignored, rpcbench};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use rpcbench::observe::control::{ControlPort, request_stats};
 
 /// A server with a control port.
@@ -52,9 +55,10 @@ fn a_handler_that_does_not_end_keeps_no_server_from_ending() {
     if !is_ignored(Signal::SIGHUP) {
         signals.push(Signal::SIGHUP);
     }
-    for (number, stack) in ["tcp", "rest", "xmlrpc", "jsonrpc", "jsonrpc-lines", "zerorpc", "grpc", "thrift"]
-        .into_iter()
-        .enumerate()
+    for (number, stack) in
+        ["tcp", "rest", "xmlrpc", "jsonrpc", "jsonrpc-lines", "jsonrpc-ws", "zerorpc", "grpc", "thrift"]
+            .into_iter()
+            .enumerate()
     {
         for (executor, other) in [("blocking", "async"), ("threads:1", "blocking"), ("async", "threads:1")] {
             let server = Server::start(&[stack, "--executor", executor, "--handler-delay", "1h"]);
@@ -77,9 +81,14 @@ fn a_handler_that_does_not_end_keeps_no_server_from_ending() {
 
 #[test]
 fn a_sleeping_method_does_not_keep_a_server_from_ending() {
-    for (stack, arguments) in
-        [("rest", ["seconds=3600"]), ("zerorpc", ["3600"]), ("grpc", ["3600"]), ("thrift", ["3600"])]
-    {
+    for (stack, arguments) in [
+        ("rest", ["seconds=3600"]),
+        ("jsonrpc-lines", ["3600"]),
+        ("jsonrpc-ws", ["3600"]),
+        ("zerorpc", ["3600"]),
+        ("grpc", ["3600"]),
+        ("thrift", ["3600"]),
+    ] {
         let mut server = Server::start(&[stack, "--service", "time", "--executor", "blocking"]);
         let call = ["call", stack, &server.url, "sleep", arguments[0], "--timeout", "2h"];
         let mut caller = Process::start(&mut rpcbench(&call));
@@ -90,9 +99,128 @@ fn a_sleeping_method_does_not_keep_a_server_from_ending() {
     }
 }
 
+/// A server that speaks to its parent process, with `temporary` as the folder for temporary files.
+fn over_stdio(temporary: &Path) -> Child {
+    let mut serve = rpcbench(&["serve", "jsonrpc-lines", "--stdio"]);
+    serve
+        .env("TMPDIR", temporary)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// A request of JSON-RPC in a line, and its response.
+fn addition(x: u32) -> (String, String) {
+    let request = format!("{{\"jsonrpc\":\"2.0\",\"method\":\"add\",\"params\":[{x},1],\"id\":{x}}}\n");
+    (request, format!("{{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":{x}}}\n", x + 1))
+}
+
+#[test]
+fn a_server_over_standard_input_and_output_answers_until_the_input_ends() {
+    let temporary = tempfile::tempdir().unwrap();
+    let mut server = over_stdio(temporary.path());
+    let _limit = Limit::of(&server);
+    let mut input = server.stdin.take().unwrap();
+    let mut output = BufReader::new(server.stdout.take().unwrap());
+    // Each response arrives before the next request is sent.
+    for x in 0..3 {
+        let (request, expected) = addition(x);
+        input.write_all(request.as_bytes()).unwrap();
+        let mut response = String::new();
+        output.read_line(&mut response).unwrap();
+        assert_eq!(response, expected);
+    }
+    // What was sent before the end is answered.
+    let (requests, expected): (String, String) = (0..5_000).map(addition).unzip();
+    let writing = std::thread::spawn(move || input.write_all(requests.as_bytes()).map(|()| drop(input)));
+    let mut responses = String::new();
+    output.read_to_string(&mut responses).unwrap();
+    assert!(responses == expected, "{} of {} bytes", responses.len(), expected.len());
+    writing.join().unwrap().unwrap();
+    let ended = server.wait_with_output().unwrap();
+    assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:?}");
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
+}
+
+/// Ends a server that a test waits for in vain.
+struct Limit {
+    done: std::sync::mpsc::Sender<()>,
+}
+
+impl Limit {
+    fn of(server: &Child) -> Self {
+        let (done, is_done) = std::sync::mpsc::channel();
+        let id = Pid::from_raw(server.id().try_into().unwrap());
+        std::thread::spawn(move || {
+            if is_done.recv_timeout(TEST_TIMEOUT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                let _ = kill(id, Signal::SIGKILL);
+            }
+        });
+        Limit { done }
+    }
+}
+
+impl Drop for Limit {
+    fn drop(&mut self) {
+        let _ = self.done.send(());
+    }
+}
+
+#[test]
+fn a_call_in_progress_over_standard_output_is_answered_after_the_end_of_the_input_and_after_a_signal() {
+    let temporary = tempfile::tempdir().unwrap();
+    for by_signal in [false, true] {
+        let mut serve = rpcbench(&["serve", "jsonrpc-lines", "--stdio", "--work", "sleep:2500ms"]);
+        serve.env("TMPDIR", temporary.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut server = serve.stderr(Stdio::piped()).spawn().unwrap();
+        let _limit = Limit::of(&server);
+        let mut input = server.stdin.take().unwrap();
+        let [(first, first_sum), (second, second_sum)] = [addition(1), addition(2)];
+        input.write_all((first + &second).as_bytes()).unwrap();
+        // The response to the first is written when the second has begun.
+        let mut output = BufReader::new(server.stdout.take().unwrap());
+        let mut response = String::new();
+        output.read_line(&mut response).unwrap();
+        assert_eq!(response, first_sum);
+        if by_signal {
+            kill(Pid::from_raw(server.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+        } else {
+            drop(input);
+        }
+        let mut rest = String::new();
+        output.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, second_sum, "by a signal: {by_signal}");
+        let ended = server.wait_with_output().unwrap();
+        assert!(ended.status.success(), "{ended:?}");
+        assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn a_server_over_standard_input_and_output_leaves_nothing() {
+    let temporary = tempfile::tempdir().unwrap();
+    // The input ends at once.
+    let mut server = over_stdio(temporary.path());
+    let _limit = Limit::of(&server);
+    drop(server.stdin.take());
+    let ended = server.wait_with_output().unwrap();
+    assert!(ended.status.success() && ended.stdout.is_empty() && ended.stderr.is_empty(), "{ended:?}");
+    let left: Vec<_> = std::fs::read_dir(&temporary).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+    finish(&mut rpcbench(&["serve", "rest", "--stdio"])).with(2, &["--stdio", "rest", "no pipes"]);
+    finish(&mut rpcbench(&["serve", "rest", "--listen", "pipe:/tmp/x"]))
+        .with(2, &["--listen", "rest", "no pipes"]);
+    finish(&mut rpcbench(&["serve", "jsonrpc-lines", "--stdio", "--listen", "127.0.0.1:0"]))
+        .with(2, &["--listen"]);
+}
+
 #[test]
 fn the_executor_decides_whether_a_handler_begins_while_another_one_sleeps() {
-    for stack in ["tcp-async", "rest", "xmlrpc", "jsonrpc", "jsonrpc-lines", "zerorpc", "grpc", "thrift"] {
+    for stack in
+        ["tcp-async", "rest", "xmlrpc", "jsonrpc", "jsonrpc-lines", "jsonrpc-ws", "zerorpc", "grpc", "thrift"]
+    {
         for (executor, overlaps) in
             [("blocking", false), ("threads:1", false), ("threads:2", true), ("async", true)]
         {

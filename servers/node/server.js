@@ -1,8 +1,8 @@
 "use strict";
 
-// The calculator over REST or JSON-RPC, served by the http module of Node.js.
+// The calculator over REST or JSON-RPC, served by the http module of Node.js, or over JSON-RPC by jayson.
 //
-//     node server.js rest|jsonrpc [--listen=HOST:PORT] [--work=sleep:SECONDS|compute:SECONDS] [--end-with-input]
+//     node server.js rest|jsonrpc|jayson [--listen=HOST:PORT] [--work=sleep:SECONDS|compute:SECONDS] [--end-with-input]
 //
 // JavaScript has one type of numbers: 3.0 and 3 are the same, and integers above 2^53 lose digits.
 
@@ -102,9 +102,31 @@ async function answer(request) {
   }
 }
 
-function failed(id, { kind, message, code }) {
+function failed(id, failure) {
+  return { jsonrpc: "2.0", error: errorOf(failure), id };
+}
+
+// The error object of JSON-RPC.
+function errorOf({ kind, message, code }) {
   const codes = { malformed: -32700, "unknown-method": -32601, "invalid-arguments": -32602 };
-  return { jsonrpc: "2.0", error: { code: code ?? codes[kind] ?? -32603, message, data: { kind } }, id };
+  return { code: code ?? codes[kind] ?? -32603, message, data: { kind } };
+}
+
+// JSON-RPC by jayson, which reads requests and writes responses itself.
+function jayson() {
+  let library;
+  try {
+    library = require("jayson");
+  } catch (error) {
+    if (error.code !== "MODULE_NOT_FOUND") throw error;
+    console.error(`${process.execPath}: there is no package jayson; install the packages of servers/node (npm ci), `
+      + "and set NODE_PATH to its folder node_modules");
+    process.exit(3);
+  }
+  const respond = (name) => (params, callback) => {
+    call(name, params ?? []).then((result) => callback(null, result), (failure) => callback(errorOf(failure)));
+  };
+  return new library.Server(Object.fromEntries(Object.keys(METHODS).map((name) => [name, respond(name)]))).http();
 }
 
 const [protocol, ...given] = process.argv.slice(1).filter((word) => !word.endsWith(".js"));
@@ -122,7 +144,7 @@ async function work() {
 }
 
 const handle = { rest, jsonrpc }[protocol];
-const server = http.createServer((request, response) => {
+const server = protocol === "jayson" ? jayson() : http.createServer((request, response) => {
   const chunks = [];
   let length = 0;
   request.on("data", (chunk) => {
@@ -153,5 +175,5 @@ if ("end-with-input" in options) process.stdin.on("end", () => process.exit(0)).
 const [, host, port] = (options.listen ?? "127.0.0.1:0").match(/^\[?(.*?)\]?:(\d+)$/);
 server.listen({ host, port: Number(port), backlog: 512 }, () => {
   const { address, family, port } = server.address();
-  console.log(`listening ${protocol} http://${family === "IPv6" ? `[${address}]` : address}:${port}/`);
+  console.log(`listening ${protocol === "jayson" ? "jsonrpc" : protocol} http://${family === "IPv6" ? `[${address}]` : address}:${port}/`);
 });

@@ -6,6 +6,7 @@ The reference servers have no `echo` and do not limit integers to 64 bits.
 
 import argparse
 import itertools
+import json
 import os
 import sys
 import warnings
@@ -122,21 +123,68 @@ def jsonrpc(url):
 
 
 def jsonrpc_lines(url):
-    import socket
+    scheme, _, place = url.partition("://")
+    if scheme == "stdio":
+        # A command whose standard input and output are the connection.
+        import shlex
+        import subprocess
 
-    import jsonrpclib
+        server = subprocess.Popen(shlex.split(place), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        reader, writer, close = server.stdout, server.stdin, server.communicate
+    else:
+        import socket
 
-    host, _, port = url.partition("://")[2].rpartition(":")
-    connection = socket.create_connection((host, int(port)), timeout=10)
-    lines = connection.makefile("rwb")
-    by_code = {-32601: {UNKNOWN}, -32602: {INVALID}, -32603: {ZERO, OVERFLOW}}
+        host, _, port = place.rpartition(":")
+        connection = socket.create_connection((host, int(port)), timeout=10)
+        reader = writer = connection.makefile("rwb")
+        close = connection.close
 
     def send(*requests):
-        lines.write(b"".join(request.encode() + b"\n" for request in requests))
-        lines.flush()
+        writer.write(b"".join(request.encode() + b"\n" for request in requests))
+        writer.flush()
+
+    yield from jsonrpc_messages(send, lambda: reader.readline().decode())
+    close()
+
+
+def jsonrpc_ws(url):
+    from websockets.exceptions import ConnectionClosedError
+    from websockets.sync.client import connect
+
+    # The default settings. They offer compression, which the server does not accept.
+    connection = connect(url, proxy=None)
+
+    def send(*requests):
+        for request in requests:
+            connection.send(request)
+
+    def fragments():
+        connection.send(iter(['{"jsonrpc":"2.0","method":"add",', '"params":[1,2],', '"id":1}']))
+        return json.loads(connection.recv())["result"]
+
+    def binary():
+        with connect(url, proxy=None) as other:
+            other.send(b"{}")
+            try:
+                return other.recv()
+            except ConnectionClosedError as closed:
+                return closed.rcvd.code
+
+    yield from jsonrpc_messages(send, lambda: connection.recv(timeout=10))
+    yield "a request in three fragments", fragments, 3
+    yield "a ping", lambda: connection.ping().wait(10), True
+    yield "a binary message", binary, 1003
+    connection.close()
+
+
+def jsonrpc_messages(send, receive_text):
+    """The rows for JSON-RPC with one request or response in each message. `send` sends requests, `receive_text` receives a response."""
+    import jsonrpclib
+
+    by_code = {-32601: {UNKNOWN}, -32602: {INVALID}, -32603: {ZERO, OVERFLOW}}
 
     def receive():
-        return jsonrpclib.loads(lines.readline().decode())
+        return jsonrpclib.loads(receive_text())
 
     def call(method, arguments):
         send(jsonrpclib.dumps(arguments, method))
@@ -158,8 +206,8 @@ def jsonrpc_lines(url):
         send(" " + jsonrpclib.dumps([1, 2], "add") + "\r")
         return receive()["result"]
 
-    def refused(line):
-        send(line)
+    def refused(message):
+        send(message)
         return receive()["error"]["code"]
 
     yield call
@@ -168,9 +216,8 @@ def jsonrpc_lines(url):
     yield "a notification and a call", notified, 7
     yield "white space around a request", with_white_space, 3
     yield "version 1.0: add(1, 2)", lambda: call_of_version_1(send, receive), 3
-    yield "a line that is no JSON", lambda: refused("{"), -32700
+    yield "a message that is not JSON", lambda: refused("{"), -32700
     yield "a batch", lambda: refused("[" + jsonrpclib.dumps([1, 2], "add") + "]"), -32600
-    connection.close()
 
 
 def call_of_version_1(send, receive):
@@ -462,8 +509,8 @@ def nats(url, subject):
     run(connection.close())
 
 
-LIBRARIES = {"xmlrpc": xmlrpc, "jsonrpc": jsonrpc, "jsonrpc-lines": jsonrpc_lines, "zerorpc": zerorpc, "grpc": grpc,
-             "thrift": thrift, "thrift-compact": lambda url: thrift(url, "compact"), "amqp": amqp, "nats": nats}
+LIBRARIES = {"xmlrpc": xmlrpc, "jsonrpc": jsonrpc, "jsonrpc-lines": jsonrpc_lines, "jsonrpc-ws": jsonrpc_ws, "zerorpc": zerorpc,
+             "grpc": grpc, "thrift": thrift, "thrift-compact": lambda url: thrift(url, "compact"), "amqp": amqp, "nats": nats}
 
 
 def same(value, expected):

@@ -30,6 +30,7 @@ mod report;
 mod run;
 mod runtime;
 mod serve;
+mod stdio;
 mod targets;
 
 pub use output::Exit;

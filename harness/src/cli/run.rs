@@ -54,8 +54,8 @@ pub(super) struct Arguments {
     /// `[[operation]]` can check it
     #[arg(long = "call", value_name = "CALL", value_parser = parse_call)]
     calls: Vec<OwnOperation>,
-    /// Measure every stack over these transports instead of over TCP: tcp, unix (Unix sockets), tls (TLS 1.3), tls-resumed (the same,
-    /// resuming sessions), h2 (HTTP/2 without TLS), h2-tls (HTTP/2 with TLS). STACK+unix names a single one. Floors that are not
+    /// Measure every stack over these transports instead of over TCP: tcp, unix (Unix sockets), stdio (pipes), tls (TLS 1.3), tls-resumed
+    /// (the same, resuming sessions), h2 (HTTP/2 without TLS), h2-tls (HTTP/2 with TLS). STACK+unix names a single one. Floors that are not
     /// listed stay over TCP
     #[arg(long = "transport", value_name = "A,B", value_delimiter = ',', value_parser = parse_or_suggest::<Transport>)]
     transports: Vec<Transport>,

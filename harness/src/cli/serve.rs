@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -18,8 +18,8 @@ use super::control_token::control_token;
 use super::interrupts::Signals;
 use super::output::LogWriter;
 use super::protocol_options::{OfServers, ProtocolOptions};
-use super::{Exit, Failure, Outcome, print_error, print_required};
-use crate::deploy::CONTROL_LINE;
+use super::{Exit, Failure, Outcome, print_error, print_required, stdio};
+use crate::deploy::{CONTROL_LINE, Place};
 use crate::observe::control::{self, ControlPort};
 use crate::stacks::{
     BROKER_VARIABLE, Identity, Reference, ReferenceError, Runtime, ServeContext, ServeError, ServerSettings,
@@ -35,8 +35,8 @@ const DRAIN_TIMEOUT: Duration = net::DRAIN_TIMEOUT.saturating_add(Duration::from
 const EXIT_TIMEOUT: Duration = DRAIN_TIMEOUT.saturating_add(Duration::from_millis(250));
 
 /// The crates whose warnings are logged by default, the same for every protocol.
-const OWN_CRATES: [&str; 9] =
-    ["rpcbench", "amqp", "framed", "grpc", "http_layer", "nats", "net", "tcp_floor", "zerorpc"];
+const OWN_CRATES: [&str; 10] =
+    ["rpcbench", "amqp", "framed", "grpc", "http_layer", "jsonrpc", "nats", "net", "tcp_floor", "zerorpc"];
 
 /// Serve the calculator or another service over a protocol
 ///
@@ -46,6 +46,7 @@ const OWN_CRATES: [&str; 9] =
 #[command(after_help = "Examples:
   rpcbench serve xmlrpc --listen 127.0.0.1:8000
   rpcbench serve rest --listen unix:/tmp/calculator
+  rpcbench serve jsonrpc-lines --stdio
   rpcbench serve rest --listen 127.0.0.1:8443 --cert server.pem --key server.key
   rpcbench serve rest --executor threads:8 --work sleep:5ms
   rpcbench serve zerorpc --service time --listen 127.0.0.1:1234
@@ -55,9 +56,12 @@ const OWN_CRATES: [&str; 9] =
 pub(super) struct Arguments {
     /// The stack or protocol to serve; `rpcbench list` prints them
     stack: String,
-    /// Where to listen: HOST:PORT (port 0 picks a free one) or unix:PATH
+    /// Where to listen: HOST:PORT (port 0 picks a free one), unix:PATH, or pipe:PATH (jsonrpc-lines only)
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: Endpoint,
+    /// Serve one client over standard input and output, until the input ends. Only responses are written to standard output
+    #[arg(long, conflicts_with_all = ["listen", "control", "cert"])]
+    stdio: bool,
     /// Open a control port at this address. It reports the server's CPU time, memory, bytes and cores, and turns faults on
     /// and off, for peers that know the token in RPCBENCH_CONTROL_TOKEN; try
     /// `printf 'token %s\nstats\n' $RPCBENCH_CONTROL_TOKEN | nc HOST PORT`
@@ -111,17 +115,23 @@ pub(super) fn serve(arguments: &Arguments) -> Outcome {
     }
     let stack = Stack::named_at_address(&arguments.stack).map_err(Failure::usage)?;
     let control = arguments.control.as_deref().map(control_port).transpose()?;
+    // Its folder is removed at the end.
+    let place = arguments.stdio.then(|| stdio::place(stack)).transpose()?;
+    let listen = place.as_ref().map_or(&arguments.listen, Place::endpoint);
+    if matches!(listen, Endpoint::Pipes(_)) && !stack.has_transport(Transport::Stdio) {
+        return Err(Failure::usage(format!("--listen: the server of {} has no pipes", stack.name)));
+    }
     let settings = ServerSettings {
         stack: stack.name.to_owned(),
-        listen: arguments.listen.clone(),
-        socket_folder: None,
+        listen: listen.clone(),
+        socket_folder: place.as_ref().and_then(Place::folder).map(Path::to_owned),
         tls: identity(stack, arguments)?,
         control,
         broker: broker(stack, arguments.broker.as_deref())?,
         options: arguments.options.of_server(stack)?,
         end_with_input: arguments.end_with_input,
     };
-    serve_with(stack, settings)
+    serve_with(stack, settings, arguments.stdio)
 }
 
 /// The certificate for a server of `stack`; `None` if none was given.
@@ -154,10 +164,11 @@ fn serve_from_environment() -> Outcome {
     let settings: ServerSettings = serde_json::from_str(&text)
         .map_err(|_| Failure::usage(format!("{} cannot be read", ServerSettings::VARIABLE)))?;
     let stack = Stack::named(&settings.stack).map_err(Failure::usage)?;
-    serve_with(stack, settings)
+    serve_with(stack, settings, false)
 }
 
-fn serve_with(stack: &'static Stack, settings: ServerSettings) -> Outcome {
+/// Serves with `settings`; with `over_stdio` one client over standard input and output.
+fn serve_with(stack: &'static Stack, settings: ServerSettings, over_stdio: bool) -> Outcome {
     if let Some(reference) = stack.reference() {
         return Err(become_reference(stack, reference, &settings));
     }
@@ -171,7 +182,7 @@ fn serve_with(stack: &'static Stack, settings: ServerSettings) -> Outcome {
     }
     let socket_folder: Option<PathBuf> = settings.socket_folder.clone();
     let runtime = builder.enable_all().build().map_err(Failure::could_not_run)?;
-    let served = runtime.block_on(serve_until_stopped(stack, settings));
+    let served = runtime.block_on(serve_until_stopped(stack, settings, over_stdio));
     // Handlers on other threads may still be running; the time for finishing has passed.
     runtime.shutdown_background();
     // Here too, in case the process that made it has been killed.
@@ -203,9 +214,10 @@ fn become_reference(stack: &Stack, reference: &Reference, settings: &ServerSetti
     Failure::could_not_run(format!("{}: the server could not be started: {error}", stack.name))
 }
 
-async fn serve_until_stopped(stack: &'static Stack, settings: ServerSettings) -> Outcome {
+async fn serve_until_stopped(stack: &'static Stack, settings: ServerSettings, over_stdio: bool) -> Outcome {
     let stop = CancellationToken::new();
-    let ServerSettings { listen, tls, control, broker, options, end_with_input, .. } = settings;
+    let ServerSettings { listen, tls, control, broker, options, end_with_input, socket_folder, .. } =
+        settings;
     let dispatcher = options.common.dispatcher();
     if let Some(port) = control {
         let address = port.address;
@@ -214,6 +226,7 @@ async fn serve_until_stopped(stack: &'static Stack, settings: ServerSettings) ->
             .map_err(Failure::could_not_run)?;
         print_error(&format_args!("{CONTROL_LINE}{bound}"));
     }
+    let relayed = over_stdio.then(|| stdio::relay(listen.clone(), stop.clone()));
     let context = ServeContext {
         listen,
         dispatcher,
@@ -224,7 +237,7 @@ async fn serve_until_stopped(stack: &'static Stack, settings: ServerSettings) ->
         options: options.protocol,
         stop: stop.clone(),
     };
-    watch_for_the_end(&stop, end_with_input)?;
+    watch_for_the_end(&stop, end_with_input, socket_folder)?;
     let serving = tokio::select! {
         serving = stack.serve(context) => serving.map_err(|error| match error {
             ServeError::NoServer(_) | ServeError::NoBroker { .. } | ServeError::Setting(_) | ServeError::Options(_) => {
@@ -235,8 +248,11 @@ async fn serve_until_stopped(stack: &'static Stack, settings: ServerSettings) ->
         // A broker that is shutting down may never answer.
         () = stop.cancelled() => return Ok(Exit::Done),
     };
-    let line = format!("listening {} {}\n", stack.protocol, serving.url);
-    print_required(&line, "where the server listens")?;
+    let relay = relayed.map(tokio::spawn);
+    if relay.is_none() {
+        let line = format!("listening {} {}\n", stack.protocol, serving.url);
+        print_required(&line, "where the server listens")?;
+    }
     let drained = async {
         stop.cancelled().await;
         tokio::time::sleep(DRAIN_TIMEOUT).await;
@@ -247,6 +263,13 @@ async fn serve_until_stopped(stack: &'static Stack, settings: ServerSettings) ->
         ended = &mut running => ended.context("the server ended in a panic").map_err(Failure::could_not_run)?,
         () = drained => tracing::warn!("some calls were not finished in time"),
     }
+    if let Some(relay) = relay {
+        // The server has closed the connection. Its last responses may still be on their way.
+        let relayed = tokio::time::timeout(net::DRAIN_TIMEOUT, relay).await;
+        if let Ok(Ok(Err(error))) = relayed {
+            return Err(Failure::could_not_run(format!("standard input and output: {error}")));
+        }
+    }
     Ok(Exit::Done)
 }
 
@@ -254,7 +277,11 @@ async fn serve_until_stopped(stack: &'static Stack, settings: ServerSettings) ->
 /// [`EXIT_TIMEOUT`] after `stop` was cancelled.
 ///
 /// On a thread with a separate runtime: a handler of the executor `blocking` occupies that of the server.
-fn watch_for_the_end(stop: &CancellationToken, end_with_input: bool) -> Result<(), Failure> {
+fn watch_for_the_end(
+    stop: &CancellationToken,
+    end_with_input: bool,
+    socket_folder: Option<PathBuf>,
+) -> Result<(), Failure> {
     let stop = stop.clone();
     let runtime = super::runtime()?;
     let mut signals = {
@@ -271,6 +298,7 @@ fn watch_for_the_end(stop: &CancellationToken, end_with_input: bool) -> Result<(
         tokio::time::sleep(EXIT_TIMEOUT).await;
         print_error(&"rpcbench: a handler is still running; its call is not finished");
         net::remove_socket_files();
+        let _ = socket_folder.map(std::fs::remove_dir);
         std::process::exit(Exit::Done as i32);
     };
     std::thread::Builder::new()

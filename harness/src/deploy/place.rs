@@ -35,10 +35,10 @@ impl Place {
     #[must_use]
     pub fn new(transport: Transport) -> Self {
         if transport.is_over_tcp() {
-            Place::at(Endpoint::loopback())
-        } else {
-            Place::socket_in(&std::env::temp_dir())
+            return Place::at(Endpoint::loopback());
         }
+        let of_socket = if transport == Transport::Stdio { Endpoint::Pipes } else { Endpoint::Unix };
+        Place::socket_in(&std::env::temp_dir(), of_socket)
     }
 
     /// The place at `endpoint`, which needs nothing.
@@ -47,13 +47,13 @@ impl Place {
         Place { endpoint, folder: None }
     }
 
-    /// A socket in a new folder, which does not exist yet, below `temporary`.
-    fn socket_in(temporary: &Path) -> Self {
+    /// A socket in a new folder, which does not exist yet, below `temporary`. `of_socket` makes the endpoint of its path.
+    fn socket_in(temporary: &Path, of_socket: fn(PathBuf) -> Endpoint) -> Self {
         let folder = |temporary: &Path| temporary.join(format!("rpcbench-{:016x}", rand::random::<u64>()));
         let is_short = |folder: &Path| folder.join(SOCKET).as_os_str().len() <= net::MAX_SOCKET_PATH;
         let path = Some(folder(temporary)).filter(|path| is_short(path));
         let path = path.unwrap_or_else(|| folder(Path::new(SHORT_TEMPORARY_FOLDER)));
-        let endpoint = Endpoint::Unix(path.join(SOCKET));
+        let endpoint = of_socket(path.join(SOCKET));
         Place { endpoint, folder: Some(Arc::new(SocketFolder { path })) }
     }
 
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn a_socket_has_a_private_folder_that_goes_with_it() {
         let temporary = tempfile::tempdir().unwrap();
-        let place = Place::socket_in(temporary.path());
+        let place = Place::socket_in(temporary.path(), Endpoint::Unix);
         let folder = place.folder().unwrap().to_owned();
         assert!(!folder.exists());
         // Also if the server of an earlier start has left it.
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn a_folder_that_others_can_access_is_refused() {
         let temporary = tempfile::tempdir().unwrap();
-        let place = Place::socket_in(temporary.path());
+        let place = Place::socket_in(temporary.path(), Endpoint::Unix);
         let folder = place.folder().unwrap();
         fs::create_dir(folder).unwrap();
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_socket_can_be_bound_however_long_the_name_of_the_folder_for_temporary_files_is() {
-        let place = Place::socket_in(Path::new(&format!("/{}", "x".repeat(100))));
+        let place = Place::socket_in(Path::new(&format!("/{}", "x".repeat(100))), Endpoint::Unix);
         let Endpoint::Unix(socket) = place.endpoint() else { panic!("{place:?}") };
         assert!(socket.starts_with(SHORT_TEMPORARY_FOLDER), "{socket:?}");
         assert!(socket.as_os_str().len() <= net::MAX_SOCKET_PATH);

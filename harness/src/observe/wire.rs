@@ -84,7 +84,7 @@ impl StreamBytes {
 pub enum ByteSource {
     /// By the kernel, on the TCP sockets that are connected to this port.
     Sockets(u16),
-    /// By the streams of this process, for all Unix sockets together.
+    /// By the streams of this process, for all Unix sockets and pipes together.
     Streams,
 }
 
@@ -93,7 +93,7 @@ impl ByteSource {
     #[must_use]
     pub fn of(endpoint: &Endpoint) -> Option<Self> {
         match endpoint {
-            Endpoint::Unix(_) => Some(ByteSource::Streams),
+            Endpoint::Unix(_) | Endpoint::Pipes(_) => Some(ByteSource::Streams),
             other => other.port().map(ByteSource::Sockets),
         }
     }

@@ -121,7 +121,7 @@ fn multiples<'a>(charts: &'a [Charts], drawings: &'a [Vec<String>]) -> Vec<Multi
         .collect()
 }
 
-/// The template `name` with `variables`.
+/// The template `name` with `variables`, and with rules for the colours that its figures have on a dark page.
 fn rendered(name: &str, variables: &impl Serialize) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
@@ -135,7 +135,9 @@ fn rendered(name: &str, variables: &impl Serialize) -> Result<String, minijinja:
     for (name, template) in TEMPLATES {
         environment.add_template(name, template)?;
     }
-    environment.get_template(name)?.render(Serde(variables))
+    let page = environment.get_template(name)?.render(Serde(variables))?;
+    // In what variables say, `<` is escaped.
+    Ok(page.replacen("<dark-rules>\n", &plots::dark_rules(&page), 1))
 }
 
 /// The variables of the template of a document.

@@ -38,7 +38,7 @@ pub(super) fn note(record: &Record) -> String {
         return NOTE.to_owned();
     }
     format!(
-        "{NOTE} Bytes on Unix sockets, which the kernel does not count, were counted as they were read and written."
+        "{NOTE} Bytes on Unix sockets and pipes, which the kernel does not count, were counted as they were read and written."
     )
 }
 

@@ -72,7 +72,7 @@ fn http(stack: &Stack, context: &TrialContext<'_>) -> Option<String> {
 /// server that was already running has shown.
 fn encryption(stack: &Stack, destination: &Destination, negotiated: Option<&TlsFacts>) -> String {
     let certificate = match stack.transport {
-        Transport::Tcp | Transport::Unix | Transport::H2 => {
+        Transport::Tcp | Transport::Unix | Transport::Stdio | Transport::H2 => {
             let title = stack.protocol.certificate_check(destination).map(CertificateCheck::title);
             return match (title, negotiated) {
                 (None, _) => NO_ENCRYPTION.to_owned(),

@@ -73,8 +73,9 @@ mod tests {
         // A type and an octet for each small integer, and for each argument a key and a length.
         assert_eq!(parts("grpc"), [(4, 8), (2, 2)]);
         assert_eq!(parts("grpc-h2"), parts("grpc"));
-        // Type, number and end around each integer: of 8 bytes, or of one in the compact protocol.
         assert_eq!(parts("jsonrpc-lines"), parts("jsonrpc"));
+        assert_eq!(parts("jsonrpc-ws"), parts("jsonrpc"));
+        // Type, number and end around each integer: of 8 bytes, or of one in the compact protocol.
         assert_eq!(parts("thrift"), [(24, 46), (12, 31)]);
         assert_eq!(parts("thrift-compact"), [(6, 16), (3, 13)]);
         // One octet for each small integer.

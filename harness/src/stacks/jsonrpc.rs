@@ -8,8 +8,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http_layer::bare::BareClient;
 use http_layer::{Http2Client, HttpOptions, HyperClient, ReqwestClient, Transport};
-use jsonrpc::wire::{Envelope, Version};
-use jsonrpc::{BatchCall, JsonRpcClient};
+use jsonrpc::wire::{Envelope, ReplyTo, Version, encode_call, write_result};
+use jsonrpc::{BatchCall, FIRST_ID, JsonRpcClient};
 use serde::{Deserialize, Serialize};
 
 use super::anatomy::{Anatomy, json_len, measure};
@@ -137,6 +137,7 @@ const CALL: OptionGroup = OptionGroup::of::<CallOptions>("jsonrpc call");
 
 static PYTHON: Reference = reference!("jsonrpclib-pelix", "jsonrpc_server.py", &[], "blocking");
 static NODE: Reference = reference!(JavaScript, "Node.js http", "jsonrpc");
+static JAYSON: Reference = reference!(JavaScript, "jayson", "jayson");
 static GO: Reference = reference!(Go, "Go net/http", "jsonrpc");
 
 #[cfg(feature = "jsonrpsee")]
@@ -210,6 +211,7 @@ impl Protocol for Jsonrpc {
             hyper("jsonrpc-jsonrpsee", Role::Alternative).served_by(JSONRPSEE, serve_jsonrpsee),
             hyper("jsonrpc-python", Role::Reference).served_by_reference(&PYTHON),
             hyper("jsonrpc-node", Role::Reference).served_by_reference(&NODE),
+            hyper("jsonrpc-jayson", Role::Reference).served_by_reference(&JAYSON),
             hyper("jsonrpc-go", Role::Reference).served_by_reference(&GO),
         ]
     }
@@ -221,13 +223,8 @@ impl Protocol for Jsonrpc {
         call: &Call,
         result: &Value,
     ) -> Result<[Anatomy; 2], CallError> {
-        use jsonrpc::wire::{ReplyTo, encode_call, write_reply};
-        let id = jsonrpc::FIRST_ID;
         let envelope = destination.options.get::<ClientOptions>(&CLIENT)?.envelope()?;
-        let mut reply = Vec::new();
-        let to = ReplyTo { id: &id.to_string(), version: envelope.version };
-        write_reply(&mut reply, to, &Ok(result.clone()));
-        measure(call, result, [encode_call(&envelope, call, id)?.len(), reply.len()], json_len)
+        anatomy_in(&envelope, call, result)
     }
 
     fn dissect(&self, _: Leg, bytes: &[u8]) -> Option<Vec<Part>> {
@@ -286,6 +283,21 @@ impl Protocol for Jsonrpc {
         }
         .boxed()
     }
+}
+
+/// The anatomy of a call with `envelope` in its request.
+///
+/// # Errors
+/// For a call that JSON cannot represent.
+pub(super) fn anatomy_in(
+    envelope: &Envelope,
+    call: &Call,
+    result: &Value,
+) -> Result<[Anatomy; 2], CallError> {
+    let mut reply = Vec::new();
+    let to = ReplyTo { id: &FIRST_ID.to_string(), version: envelope.version };
+    write_result(&mut reply, to, result);
+    measure(call, result, [encode_call(envelope, call, FIRST_ID)?.len(), reply.len()], json_len)
 }
 
 /// What the member `name` of a request or a response is.

@@ -3,14 +3,14 @@
 use calculator::{Call, CallError, Value};
 use codecs::Format;
 use futures_util::FutureExt;
-use jsonrpc::wire::{Envelope, ReplyTo, encode_call, write_result};
-use jsonrpc::{FIRST_ID, LINES_SCHEMES, LinesClient, LinesServer};
+use jsonrpc::wire::Envelope;
+use jsonrpc::{LINES_SCHEMES, LinesClient, LinesServer};
 
-use super::anatomy::{Anatomy, json_len, measure};
+use super::anatomy::Anatomy;
 use super::destination::Destination;
 use super::dissection::{self, Leg, Part};
 use super::facts::{Colour, Role, UrlForm};
-use super::jsonrpc::member;
+use super::jsonrpc::{anatomy_in, member};
 use super::protocol::{Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
@@ -21,7 +21,7 @@ use super::transport::Transport;
 pub(super) struct JsonrpcLines;
 
 /// The transports of the server of this suite and its client beside TCP.
-const TRANSPORTS: &[Transport] = &[Transport::Unix];
+const TRANSPORTS: &[Transport] = &[Transport::Unix, Transport::Stdio];
 
 static PYTHON: Reference = reference!("jsonrpclib-pelix", "jsonrpc_lines_server.py", &[], "threads");
 
@@ -67,12 +67,8 @@ impl Protocol for JsonrpcLines {
         call: &Call,
         result: &Value,
     ) -> Result<[Anatomy; 2], CallError> {
-        let request = encode_call(&Envelope::default(), call, FIRST_ID)?;
-        let mut reply = Vec::new();
-        let id = FIRST_ID.to_string();
-        write_result(&mut reply, ReplyTo { id: &id, ..ReplyTo::UNKNOWN }, result);
         // The line feed after a message is framing.
-        measure(call, result, [request.len(), reply.len()], json_len)
+        anatomy_in(&Envelope::default(), call, result)
     }
 
     fn dissect(&self, _: Leg, bytes: &[u8]) -> Option<Vec<Part>> {

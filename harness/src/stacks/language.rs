@@ -40,7 +40,7 @@ except ModuleNotFoundError as missing:
 pub enum Language {
     /// Python 3, with the packages of `servers/python/requirements.txt`.
     Python,
-    /// JavaScript, run by Node.js.
+    /// JavaScript, run by Node.js, which finds the packages of `servers/node` in `NODE_PATH`.
     JavaScript,
     /// Go. Its servers are compiled when they are first started, and kept in the user's cache folder.
     Go,

@@ -20,6 +20,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &super::xmlrpc::Xmlrpc,
     &super::jsonrpc::Jsonrpc,
     &super::jsonrpc_lines::JsonrpcLines,
+    &super::jsonrpc_ws::JsonrpcWs,
     &super::zerorpc::Zerorpc,
     &super::grpc::Grpc,
     &super::thrift::Thrift,
@@ -210,6 +211,8 @@ mod tests {
             ("grpc", "grpc://h:1"),
             ("grpc-h2", "unix:///tmp/s"),
             ("jsonrpc-lines", "tcp://h:1"),
+            ("jsonrpc-ws", "ws://h"),
+            ("jsonrpc-ws", "ws+unix://%2Ftmp%2Fs/jsonrpc"),
             ("thrift", "thrift://h"),
             ("thrift-compact", "unix:///tmp/s"),
             ("amqp", "rabbit://u:p@h/v"),
@@ -233,6 +236,8 @@ mod tests {
             ("grpc", "http://h:1/"),
             ("thrift", "tcp://h:1"),
             ("jsonrpc-lines", "http://h:1/"),
+            ("jsonrpc-ws", "http://h:1/"),
+            ("jsonrpc-ws", "wss://h/"),
         ] {
             let message = check(stack, url).unwrap_err();
             assert!(message.contains("takes a URL such as") && !message.contains("sec"), "{message}");

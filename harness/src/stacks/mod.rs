@@ -25,6 +25,7 @@ mod inproc;
 mod invoke;
 mod jsonrpc;
 mod jsonrpc_lines;
+mod jsonrpc_ws;
 mod language;
 pub mod libraries;
 mod list;

@@ -103,6 +103,7 @@ mod tests {
             ("xmlrpc", true),
             ("jsonrpc-bare", true),
             ("jsonrpc-lines", true),
+            ("jsonrpc-ws", true),
             ("zerorpc", true),
             ("zerorpc-zeromq", true),
             ("grpc", true),
@@ -114,10 +115,24 @@ mod tests {
             ("nats", false),
             ("rest-python", false),
             ("rest-go", false),
+            ("jsonrpc-ws-python", false),
             ("grpc-python", false),
             ("thrift-python", false),
         ] {
             assert_eq!(Stack::named(name).unwrap().has_transport(Transport::Unix), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn json_rpc_in_lines_has_pipes() {
+        for (name, expected) in [
+            ("jsonrpc-lines", true),
+            ("jsonrpc-lines-python", false),
+            ("jsonrpc-ws", false),
+            ("tcp", false),
+            ("rest-bare", false),
+        ] {
+            assert_eq!(Stack::named(name).unwrap().has_transport(Transport::Stdio), expected, "{name}");
         }
     }
 

@@ -11,7 +11,9 @@ pub enum Transport {
     Tcp,
     /// A Unix socket in a folder that only this user can access.
     Unix,
-    /// TLS over such a connection, with a certificate that is made for the run and a whole handshake for each connection.
+    /// A pair of pipes for each connection, like the standard input and output of a child process.
+    Stdio,
+    /// TLS over a TCP connection, with a certificate that is made for the run and a whole handshake for each connection.
     Tls,
     /// The same, but a connection resumes the session of an earlier one.
     TlsResumed,
@@ -28,9 +30,10 @@ pub struct UnknownTransport(String);
 
 impl Transport {
     /// Every transport.
-    pub const ALL: [Transport; 6] = [
+    pub const ALL: [Transport; 7] = [
         Transport::Tcp,
         Transport::Unix,
+        Transport::Stdio,
         Transport::Tls,
         Transport::TlsResumed,
         Transport::H2,
@@ -43,6 +46,7 @@ impl Transport {
         match self {
             Transport::Tcp => "tcp",
             Transport::Unix => "unix",
+            Transport::Stdio => "stdio",
             Transport::Tls => "tls",
             Transport::TlsResumed => "tls-resumed",
             Transport::H2 => "h2",
@@ -69,7 +73,7 @@ impl Transport {
             Transport::Tcp | Transport::Tls | Transport::TlsResumed | Transport::H2 | Transport::H2Tls => {
                 true
             }
-            Transport::Unix => false,
+            Transport::Unix | Transport::Stdio => false,
         }
     }
 
@@ -79,6 +83,7 @@ impl Transport {
         match self {
             Transport::Tcp => "TCP",
             Transport::Unix => "a Unix socket",
+            Transport::Stdio => "pipes",
             Transport::Tls => "TLS",
             Transport::TlsResumed => "TLS with resumed sessions",
             Transport::H2 => "HTTP/2",
@@ -125,7 +130,7 @@ mod tests {
             assert_eq!(transport.to_string().parse(), Ok(transport));
         }
         let error = "unux".parse::<Transport>().unwrap_err().to_string();
-        let names = "`tcp`, `unix`, `tls`, `tls-resumed`, `h2`, `h2-tls`";
+        let names = "`tcp`, `unix`, `stdio`, `tls`, `tls-resumed`, `h2`, `h2-tls`";
         assert_eq!(error, format!("unknown transport `unux`, expected {names}"));
     }
 }

@@ -93,6 +93,7 @@ fn handlers_that_work_give_the_same_answers() {
         "xmlrpc",
         "jsonrpc",
         "jsonrpc-lines",
+        "jsonrpc-ws",
         "zerorpc",
         "grpc",
         "grpc-h2",

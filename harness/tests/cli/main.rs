@@ -115,6 +115,7 @@ fn a_server_that_is_not_there_is_named_with_its_address() {
                 ("thrift", "thrift"),
                 ("thrift-compact", "thrift"),
                 ("jsonrpc-lines", "tcp"),
+                ("jsonrpc-ws", "ws"),
             ])
     {
         let url = format!("{scheme}://127.0.0.1:{port}");
@@ -228,6 +229,8 @@ fn a_server_prints_one_line_and_ends_on_sigterm_and_sigint() {
         ("xmlrpc", Signal::SIGINT),
         ("grpc", Signal::SIGTERM),
         ("thrift", Signal::SIGINT),
+        ("jsonrpc-lines", Signal::SIGTERM),
+        ("jsonrpc-ws", Signal::SIGINT),
     ] {
         let (mut server, url) = serve(&[stack]);
         finish(&mut rpcbench(&["check", stack, &url])).with(0, &[]);
@@ -267,7 +270,7 @@ fn loads_and_connections_out_of_range_are_refused_with_the_range() {
 fn an_address_that_is_taken_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    for stack in ["tcp", "rest", "zerorpc", "grpc", "thrift"] {
+    for stack in ["tcp", "rest", "jsonrpc-lines", "jsonrpc-ws", "zerorpc", "grpc", "thrift"] {
         finish(&mut rpcbench(&["serve", stack, "--listen", &address])).with(3, &[&address, "in use"]);
     }
 }

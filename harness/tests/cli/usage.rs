@@ -69,6 +69,7 @@ fn durations_have_one_syntax_and_do_not_overflow() {
         ("xmlrpc", "http://127.0.0.1:1/"),
         ("jsonrpc", "http://127.0.0.1:1/"),
         ("jsonrpc-lines", "tcp://127.0.0.1:1"),
+        ("jsonrpc-ws", "ws://127.0.0.1:1"),
         ("zerorpc", "tcp://127.0.0.1:1"),
         ("grpc", "grpc://127.0.0.1:1"),
         ("thrift", "thrift://127.0.0.1:1"),
@@ -99,6 +100,8 @@ fn urls_and_ports_that_cannot_be_used_are_usage_errors() {
     for (stack, url) in [
         ("rest", "http://127.0.0.1:99999/"),
         ("xmlrpc", "http://127.0.0.1:99999/"),
+        ("jsonrpc-lines", "tcp://127.0.0.1:99999"),
+        ("jsonrpc-ws", "ws://127.0.0.1:99999"),
         ("zerorpc", "tcp://127.0.0.1:99999"),
         ("grpc", "grpc://127.0.0.1:99999"),
         ("thrift", "thrift://127.0.0.1:99999"),

@@ -141,6 +141,7 @@ fn without_a_broker_the_ledger_is_what_a_relay_counts() {
                     ("grpc", _) => grpc_message(&last),
                     ("thrift", _) => thrift_message(&last),
                     ("jsonrpc-lines", _) => last.strip_suffix(b"\n").unwrap().len() as u64,
+                    ("jsonrpc-ws", _) => websocket_message(&last),
                     _ if stack.protocol.http_version(&Options::default()).is_some() => http_message(&last),
                     _ => last.len() as u64,
                 };
@@ -149,7 +150,9 @@ fn without_a_broker_the_ledger_is_what_a_relay_counts() {
             let fairness =
                 fairness::collect(stack, context, &running.location.destination, Observed::default());
             let is_http2 = up.starts_with(b"PRI * HTTP/2.0\r\n");
-            assert_eq!(fairness.http.is_some(), is_http2 || down.starts_with(b"HTTP/"), "{}", stack.name);
+            // WebSocket uses HTTP only for its opening handshake.
+            let has_http = is_http2 || down.starts_with(b"HTTP/1.1 200 ");
+            assert_eq!(fairness.http.is_some(), has_http, "{}", stack.name);
             assert_eq!(fairness.http.as_deref() == Some("HTTP/2.0"), is_http2, "{}", stack.name);
             if let Some(version) = fairness.http.filter(|_| !is_http2) {
                 let text = String::from_utf8_lossy(up).to_lowercase()
@@ -159,6 +162,13 @@ fn without_a_broker_the_ledger_is_what_a_relay_counts() {
             }
         }
     });
+}
+
+/// The payload length of the one WebSocket frame in `bytes`. Only for payloads of at most 125 bytes, as those of an addition are.
+fn websocket_message(bytes: &[u8]) -> u64 {
+    let (length, mask) = (bytes[1] & 0x7f, if bytes[1] & 0x80 == 0 { 0 } else { 4 });
+    assert!(bytes[0] == 0x81 && bytes.len() == 2 + mask + usize::from(length), "{bytes:?}");
+    length.into()
 }
 
 /// The length of the one message of gRPC in the frames of HTTP/2 that are all of `bytes`.

@@ -1,4 +1,4 @@
-//! Bytes over Unix sockets, which the kernel does not count, compared with those of the same stack over TCP.
+//! Bytes over Unix sockets and pipes, which the kernel does not count, compared with those of the same stack over TCP.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -16,7 +16,7 @@ use super::{Operation, TIMEOUT, with_context};
 
 const TOKEN: &str = "0123456789abcdef";
 
-/// A server on a Unix socket with a control port.
+/// A server on a Unix socket or with pipes, and with a control port.
 struct UnixServer {
     child: Child,
     url: String,
@@ -25,9 +25,10 @@ struct UnixServer {
 }
 
 impl UnixServer {
-    fn start(stack: &str) -> Self {
+    /// `transport` is `unix` or `pipe`.
+    fn start(stack: &str, transport: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let listen = format!("unix:{}", folder.path().join("socket").display());
+        let listen = format!("{transport}:{}", folder.path().join("socket").display());
         let mut child = Command::new(env!("CARGO_BIN_EXE_rpcbench"))
             .args(["serve", stack, "--listen", &listen, "--control", "127.0.0.1:0"])
             .env(TOKEN_VARIABLE, TOKEN)
@@ -63,13 +64,15 @@ fn count(stack: &'static Stack, context: &TrialContext<'_>) -> (Wire, String) {
 }
 
 #[test]
-fn over_a_unix_socket_the_bytes_are_those_of_tcp_but_for_the_host() {
-    for (stack, protocol, counted_by) in [
-        ("tcp", "tcp", CountedBy::Stream),
-        ("tcp-async", "tcp-async", CountedBy::Stream),
-        ("rest-hyper", "rest", CountedBy::Stream),
-        ("rest-bare", "rest", CountedBy::Stream),
-        ("rest", "rest", CountedBy::Peer),
+fn over_unix_sockets_and_pipes_the_bytes_are_those_of_tcp_but_for_the_host() {
+    for (stack, protocol, transport, counted_by) in [
+        ("tcp", "tcp", "unix", CountedBy::Stream),
+        ("tcp-async", "tcp-async", "unix", CountedBy::Stream),
+        ("rest-hyper", "rest", "unix", CountedBy::Stream),
+        ("rest-bare", "rest", "unix", CountedBy::Stream),
+        ("rest", "rest", "unix", CountedBy::Peer),
+        ("jsonrpc-lines", "jsonrpc-lines", "unix", CountedBy::Stream),
+        ("jsonrpc-lines", "jsonrpc-lines", "pipe", CountedBy::Stream),
     ] {
         let stack = Stack::named(stack).unwrap();
         let (over_tcp, url) = with_context(|context| count(stack, context));
@@ -78,7 +81,7 @@ fn over_a_unix_socket_the_bytes_are_those_of_tcp_but_for_the_host() {
         let host = url.strip_prefix("http://").map_or("", |rest| rest.trim_end_matches('/'));
         let saved = host.len().saturating_sub(if host.is_empty() { 0 } else { "localhost".len() });
 
-        let server = UnixServer::start(protocol);
+        let server = UnixServer::start(protocol, transport);
         let targets = [(stack.name.to_owned(), server.url.clone())].into();
         let controls = [(stack.name.to_owned(), server.control.clone())].into();
         let (over_unix, _) = with_context(|context| {

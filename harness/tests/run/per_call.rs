@@ -31,6 +31,7 @@ fn every_protocol_can_open_a_connection_for_each_call_of_a_closed_loop() {
         "xmlrpc",
         "jsonrpc",
         "jsonrpc-lines",
+        "jsonrpc-ws",
         "zerorpc",
         "grpc",
         "grpc-h2",

@@ -36,6 +36,8 @@ fn every_direct_protocol_is_checked_counted_and_measured_over_a_unix_socket() {
         "xmlrpc-bare",
         "jsonrpc-hyper",
         "jsonrpc-bare",
+        "jsonrpc-lines",
+        "jsonrpc-ws",
         "zerorpc",
         "zerorpc-zeromq",
         "grpc",
@@ -60,6 +62,19 @@ fn every_direct_protocol_is_checked_counted_and_measured_over_a_unix_socket() {
     }
     let report = std::fs::read_to_string(run.results().join("report/report.md")).unwrap();
     assert!(report.contains("over a Unix socket, as a multiple of that over TCP: "), "{report}");
+    leaves_no_socket(&run);
+}
+
+#[test]
+fn json_rpc_in_lines_is_checked_counted_and_measured_over_pipes() {
+    let run = Run::of(&["jsonrpc-lines"], 3, "150ms");
+    finish(&mut run.command(&["--transport", "tcp,stdio", "--load", "closed:4"])).with(0, &[]);
+    let record = run.record();
+    is_measured(&record, "jsonrpc-lines+stdio");
+    let wire = |name: &str| record.wire.iter().find(|wire| wire.stack == name).unwrap();
+    let counted = wire("jsonrpc-lines+stdio");
+    assert_eq!((counted.counted_by, counted.exact), (CountedBy::Stream, true));
+    assert_eq!(counted.per_call, wire("jsonrpc-lines").per_call);
     leaves_no_socket(&run);
 }
 
@@ -173,8 +188,8 @@ fn a_handshake_that_resumes_a_session_carries_no_certificate() {
 }
 
 #[test]
-fn a_server_over_a_unix_socket_is_found_again_after_it_was_killed() {
-    let run = Run::of(&["rest-hyper+unix", "zerorpc+unix"], 1, "100ms");
+fn a_server_over_a_unix_socket_or_pipes_is_found_again_after_it_was_killed() {
+    let run = Run::of(&["rest-hyper+unix", "zerorpc+unix", "jsonrpc-lines+stdio"], 1, "100ms");
     run.change_scenario(|text| {
         let (head, _) = text.split_once("[[measurement]]").unwrap();
         let mut scenario = format!(
@@ -193,7 +208,7 @@ fn a_server_over_a_unix_socket_is_found_again_after_it_was_killed() {
     });
     finish(&mut run.command(&[])).with(0, &[]);
     let record = run.record();
-    assert_eq!(record.timelines.len(), 2);
+    assert_eq!(record.timelines.len(), 3);
     for timeline in &record.timelines {
         let last = timeline.bins.last().unwrap();
         assert_eq!((timeline.status, &timeline.complaint), (Status::Valid, &None), "{}", timeline.stack);

@@ -20,5 +20,5 @@ mod state;
 pub use client::Client;
 pub use inbox::{Inbox, recycle};
 pub use notation::{Framing, Notation, Reply, Request};
-pub use server::{Server, drain};
+pub use server::Server;
 pub use state::{ClientState, Connection, call_error, connect_error, endpoint_of};

@@ -8,9 +8,8 @@ use std::task::Poll;
 
 use calculator::{Call, Dispatcher, Limits};
 use futures_util::poll;
-use net::{Address, AnomalyCounter, DRAIN_TIMEOUT, Endpoint, Listener, Stream, WRITE_STALL_TIMEOUT};
+use net::{Address, AnomalyCounter, Endpoint, Listener, Stream, WRITE_STALL_TIMEOUT, serve_connections};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::inbox::{Inbox, recycle};
@@ -45,43 +44,16 @@ impl<N: Notation> Server<N> {
         address.map(|address| address.to_string()).unwrap_or_default()
     }
 
-    /// Serves until `stop` is cancelled, then finishes calls in progress for at most [`DRAIN_TIMEOUT`], and returns.
+    /// Serves until `stop` is cancelled, then finishes calls in progress for at most [`net::DRAIN_TIMEOUT`], and returns.
     pub async fn run(self, stop: CancellationToken) {
         let Server { listener, dispatcher, limits, .. } = self;
-        let refused = AnomalyCounter::new("refused a connection", "connections were refused");
         let unanswered = Arc::new(AnomalyCounter::new("closed a connection", "connections were closed"));
-        let mut connections = JoinSet::new();
-        loop {
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => break,
-                Some(_) = connections.join_next() => {}
-                stream = listener.next() => {
-                    if connections.len() < limits.max_in_flight {
-                        let (dispatcher, unanswered) = (dispatcher.clone(), Arc::clone(&unanswered));
-                        let connection = Connection::<N>::new(stream, dispatcher, limits, unanswered);
-                        connections.spawn(connection.serve(stop.clone()));
-                    } else {
-                        refused.add(format_args!("{} are open", limits.max_in_flight));
-                    }
-                }
-            }
-        }
-        drop(listener);
-        drain(async { while connections.join_next().await.is_some() {} }).await;
+        let serve = |stream| {
+            let (dispatcher, unanswered) = (dispatcher.clone(), Arc::clone(&unanswered));
+            Connection::<N>::new(stream, dispatcher, limits, unanswered).serve(stop.clone())
+        };
+        serve_connections(listener, limits.max_in_flight, &stop, serve).await;
     }
-}
-
-/// Waits until the calls of a stopped server have `ended`, at most for [`DRAIN_TIMEOUT`]. Returns whether they have.
-pub async fn drain(ended: impl Future) -> bool {
-    let ended = tokio::time::timeout(DRAIN_TIMEOUT, ended).await.is_ok();
-    if !ended {
-        tracing::warn!(
-            "calls are still running {} s after the stop; their replies are lost",
-            DRAIN_TIMEOUT.as_secs()
-        );
-    }
-    ended
 }
 
 /// A connection and its buffers.

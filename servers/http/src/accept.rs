@@ -1,38 +1,13 @@
-//! Accepting connections, for all servers.
+//! Connections of servers: handshakes over TLS, URLs, and their end.
 
 use std::fmt::Display;
 use std::pin::pin;
 
 use hyper_util::server::graceful::GracefulConnection;
-use net::{Address, DRAIN_TIMEOUT, Listener, Scheme, Stream, TlsAcceptor, TlsServerStream};
-use tokio::task::JoinSet;
+use net::{Address, Listener, Scheme, Stream, TlsAcceptor, TlsServerStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::SCHEMES;
-
-/// Serves each connection of `listener` with `serve`, in a separate task, until `stop` is cancelled. Then no further
-/// connection is accepted, and the others have [`DRAIN_TIMEOUT`] to end; `serve` must end those that are idle.
-pub async fn serve_connections<F>(listener: Listener, stop: &CancellationToken, serve: impl Fn(Stream) -> F)
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    let mut tasks = JoinSet::new();
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => break,
-            Some(_) = tasks.join_next() => {}
-            stream = listener.next() => {
-                tasks.spawn(serve(stream));
-            }
-        }
-    }
-    drop(listener);
-    let drained = async { while tasks.join_next().await.is_some() {} };
-    if tokio::time::timeout(DRAIN_TIMEOUT, drained).await.is_err() {
-        tracing::warn!(connections = tasks.len(), "calls still in progress were abandoned");
-    }
-}
 
 /// Completes the handshake of a connection over TLS. `None` if that fails, or `stop` is cancelled before.
 pub async fn accept_tls(

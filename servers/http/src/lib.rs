@@ -39,7 +39,7 @@ mod timer;
 mod write_stall;
 pub mod xml;
 
-pub use accept::{accept_tls, drive, serve_connections};
+pub use accept::{accept_tls, drive};
 pub use access::Access;
 pub use answer::Answer;
 pub use body::{read_body, reply};

@@ -150,7 +150,10 @@ async fn serve<C: ServeConnection>(
     connections: C,
 ) {
     let Some(tls) = tls else {
-        return accept::serve_connections(listener, stop, |stream| connections.clone().serve(stream)).await;
+        return net::serve_connections(listener, usize::MAX, stop, |stream| {
+            connections.clone().serve(stream)
+        })
+        .await;
     };
     let serve = |stream| {
         let (connections, tls, stop) = (connections.clone(), tls.clone(), stop.clone());
@@ -160,7 +163,7 @@ async fn serve<C: ServeConnection>(
             }
         }
     };
-    accept::serve_connections(listener, stop, serve).await;
+    net::serve_connections(listener, usize::MAX, stop, serve).await;
 }
 
 /// A protocol over HTTP: the parts of its [`Server`] that differ from those of other protocols.

@@ -73,8 +73,11 @@ impl Address {
     /// with `/`, percent-encoded). `None` if no scheme can.
     #[must_use]
     pub fn from_endpoint(endpoint: &Endpoint, schemes: &[Scheme], path: &str) -> Option<Self> {
-        let fits =
-            |scheme: &&Scheme| matches!(scheme.kind, Kind::Host(_)) != matches!(endpoint, Endpoint::Unix(_));
+        let fits = |scheme: &&Scheme| match endpoint {
+            Endpoint::Unix(_) => !matches!(scheme.kind, Kind::Host(_) | Kind::PipesAsPath),
+            Endpoint::Pipes(_) => scheme.kind == Kind::PipesAsPath,
+            _ => matches!(scheme.kind, Kind::Host(_)),
+        };
         let scheme = schemes.iter().find(fits)?;
         let path = match scheme.kind {
             Kind::Host(HostForm { path: true, .. }) | Kind::SocketAsHost => path.to_owned(),
@@ -139,7 +142,7 @@ impl Address {
     pub fn authority(&self) -> String {
         let (host, port) = match self.endpoint() {
             Endpoint::Tcp { host, port } => (host, port),
-            Endpoint::Unix(_) => return "localhost".to_owned(),
+            Endpoint::Unix(_) | Endpoint::Pipes(_) => return "localhost".to_owned(),
             #[cfg(feature = "simulated")]
             Endpoint::Simulated(name) => return format!("{name}{SIMULATED}"),
         };
@@ -175,9 +178,11 @@ impl fmt::Display for Address {
             }
             match endpoint {
                 Endpoint::Tcp { .. } => endpoint.fmt(f)?,
-                Endpoint::Unix(path) => match self.scheme.kind {
+                Endpoint::Unix(path) | Endpoint::Pipes(path) => match self.scheme.kind {
                     Kind::SocketAsHost => percent_encode(bytes_of(path), RESERVED).fmt(f)?,
-                    Kind::SocketAsPath => percent_encode(bytes_of(path), RESERVED_IN_PATH).fmt(f)?,
+                    Kind::SocketAsPath | Kind::PipesAsPath => {
+                        percent_encode(bytes_of(path), RESERVED_IN_PATH).fmt(f)?;
+                    }
                     Kind::SocketUnencoded | Kind::Host(_) => path.display().fmt(f)?,
                 },
                 #[cfg(feature = "simulated")]
@@ -202,7 +207,7 @@ impl fmt::Debug for Address {
 pub fn redacted(url: &str) -> String {
     let Some((name, rest)) = split_scheme(url) else { return "…".to_owned() };
     let hidden = || format!("{name}://…");
-    let sockets = [Scheme::HTTP_UNIX, Scheme::UNIX, Scheme::IPC];
+    let sockets = [Scheme::HTTP_UNIX, Scheme::WS_UNIX, Scheme::UNIX, Scheme::PIPE, Scheme::IPC];
     if let Some(scheme) = sockets.iter().find(|scheme| scheme.name.eq_ignore_ascii_case(name)) {
         let without_path = |address| Address { path: String::new(), ..address }.to_string();
         return parse(*scheme, rest).map_or_else(|_| hidden(), without_path);
@@ -291,11 +296,12 @@ fn parse(scheme: Scheme, rest: &str) -> Result<Address, AddressError> {
             }
             (vec![socket(decode_path(host)?, &expected)?], after)
         }
-        Kind::SocketAsPath => {
+        Kind::SocketAsPath | Kind::PipesAsPath => {
             if !rest.starts_with('/') || rest.contains(['?', '#']) {
                 return Err(AddressError::SocketPath(expected()));
             }
-            (vec![socket(decode_path(rest)?, &expected)?], "")
+            let host = socket(decode_path(rest)?, &expected)?;
+            (vec![if scheme.kind == Kind::PipesAsPath { host.with_pipes() } else { host }], "")
         }
         Kind::SocketUnencoded => (vec![socket(rest.into(), &expected)?], ""),
     };
@@ -309,7 +315,7 @@ fn parse(scheme: Scheme, rest: &str) -> Result<Address, AddressError> {
 
 /// Whether `#` begins a fragment. In the virtual host of a broker, it is an ordinary character.
 fn has_fragment(name: &str) -> bool {
-    matches!(name, "http" | "https" | "http+unix")
+    matches!(name, "http" | "https" | "http+unix" | "ws" | "ws+unix" | "wss")
 }
 
 /// Splits what follows `://` before the path, query or fragment.
@@ -431,6 +437,17 @@ fn without_zone(text: &str) -> (Cow<'_, str>, Option<String>) {
     match parts.flatten() {
         Some((text, zone)) => (text.into(), Some(zone)),
         None => (text.into(), None),
+    }
+}
+
+impl Host {
+    /// The same with pipes that are agreed on through its socket.
+    fn with_pipes(self) -> Self {
+        let endpoint = match self.endpoint {
+            Endpoint::Unix(path) => Endpoint::Pipes(path),
+            other => other,
+        };
+        Host { endpoint, ..self }
     }
 }
 

@@ -43,7 +43,7 @@ impl Listener {
     /// Listens, as [`crate::Listener::bind`] does.
     ///
     /// # Errors
-    /// The errors of the operating system; [`io::ErrorKind::Unsupported`] for a simulated endpoint.
+    /// The errors of the operating system; [`io::ErrorKind::Unsupported`] for pipes and for a simulated endpoint.
     pub fn bind(endpoint: &Endpoint) -> io::Result<Self> {
         match endpoint {
             Endpoint::Tcp { host, port } => {
@@ -56,6 +56,7 @@ impl Listener {
                 let endpoint = Endpoint::Unix(std::path::absolute(path)?);
                 Ok(Listener { inner: ListenerInner::Unix(listener, file), endpoint })
             }
+            Endpoint::Pipes(_) => Err(io::ErrorKind::Unsupported.into()),
             #[cfg(feature = "simulated")]
             Endpoint::Simulated(_) => Err(io::ErrorKind::Unsupported.into()),
         }
@@ -113,7 +114,7 @@ impl Listener {
 ///
 /// # Errors
 /// The errors of the operating system; for a name with several addresses, the error of the last one;
-/// [`io::ErrorKind::TimedOut`] for a timeout of zero; [`io::ErrorKind::Unsupported`] for a simulated endpoint.
+/// [`io::ErrorKind::TimedOut`] for a timeout of zero; [`io::ErrorKind::Unsupported`] for pipes and for a simulated endpoint.
 pub fn connect(endpoint: &Endpoint, timeout: Duration) -> io::Result<Stream> {
     if timeout.is_zero() {
         // To the operating system, a timeout of zero would be none at all.
@@ -130,6 +131,7 @@ pub fn connect(endpoint: &Endpoint, timeout: Duration) -> io::Result<Stream> {
             socket.connect(&SockAddr::unix(path)?).map_err(|error| connect_error(path, error))?;
             Ok(Stream::unix(socket.into()))
         }
+        Endpoint::Pipes(_) => Err(io::ErrorKind::Unsupported.into()),
         #[cfg(feature = "simulated")]
         Endpoint::Simulated(_) => Err(io::ErrorKind::Unsupported.into()),
     }

@@ -1,4 +1,4 @@
-//! Endpoints: TCP ports and Unix sockets.
+//! Endpoints: TCP ports, Unix sockets and pipes.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -11,7 +11,8 @@ use crate::credentials::decode_bytes;
 
 /// An endpoint, which a listener binds to and a client connects to.
 ///
-/// As text it is `HOST:PORT` (`127.0.0.1:80`, `[::1]:80`, `localhost:80`) or `unix:PATH`.
+/// As text it is `HOST:PORT` (`127.0.0.1:80`, `[::1]:80`, `localhost:80`), `unix:PATH` or
+/// `pipe:PATH`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// A TCP port.
@@ -23,6 +24,9 @@ pub enum Endpoint {
     },
     /// A Unix socket.
     Unix(PathBuf),
+    /// A pair of pipes for each connection, like the standard input and output of a child process. Client and server agree on them through a Unix socket
+    /// at this path.
+    Pipes(PathBuf),
     /// A name in the [simulated network](crate::simulated) of this thread. As text it is `simulated:NAME`, in URLs the
     /// host `NAME.simulated`.
     #[cfg(feature = "simulated")]
@@ -31,7 +35,7 @@ pub enum Endpoint {
 
 /// The text is not an [`Endpoint`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected HOST:PORT with a port from 0 to 65535, [IPv6]:PORT, or unix:PATH")]
+#[error("expected HOST:PORT with a port from 0 to 65535, [IPv6]:PORT, unix:PATH or pipe:PATH")]
 pub struct EndpointError;
 
 impl Endpoint {
@@ -76,15 +80,10 @@ impl FromStr for Endpoint {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if let Some(path) = text.strip_prefix("unix:") {
-            // unix:///SOCKET is the URL of such an endpoint, which is percent-encoded.
-            let path: PathBuf = match path.strip_prefix("//") {
-                Some(encoded) if encoded.starts_with('/') => {
-                    OsString::from_vec(decode_bytes(encoded, "path").map_err(|_| EndpointError)?).into()
-                }
-                Some(_) => return Err(EndpointError),
-                None => path.into(),
-            };
-            return if path.as_os_str().is_empty() { Err(EndpointError) } else { Ok(Endpoint::Unix(path)) };
+            return path_of(path).map(Endpoint::Unix);
+        }
+        if let Some(path) = text.strip_prefix("pipe:") {
+            return path_of(path).map(Endpoint::Pipes);
         }
         #[cfg(feature = "simulated")]
         if let Some(name) = text.strip_prefix("simulated:") {
@@ -103,12 +102,25 @@ impl FromStr for Endpoint {
     }
 }
 
+/// The path in the text of an endpoint, behind its scheme. `unix:///SOCKET` is the URL of such an endpoint, which is percent-encoded.
+fn path_of(text: &str) -> Result<PathBuf, EndpointError> {
+    let path: PathBuf = match text.strip_prefix("//") {
+        Some(encoded) if encoded.starts_with('/') => {
+            OsString::from_vec(decode_bytes(encoded, "path").map_err(|_| EndpointError)?).into()
+        }
+        Some(_) => return Err(EndpointError),
+        None => text.into(),
+    };
+    if path.as_os_str().is_empty() { Err(EndpointError) } else { Ok(path) }
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Endpoint::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
             Endpoint::Tcp { host, port } => write!(f, "{host}:{port}"),
             Endpoint::Unix(path) => write!(f, "unix:{}", path.display()),
+            Endpoint::Pipes(path) => write!(f, "pipe:{}", path.display()),
             #[cfg(feature = "simulated")]
             Endpoint::Simulated(name) => write!(f, "simulated:{name}"),
         }
@@ -127,6 +139,7 @@ mod tests {
             assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
         }
         assert_eq!("unix:///tmp/s".parse(), Ok(Endpoint::Unix("/tmp/s".into())));
+        assert_eq!("pipe:///tmp/s".parse(), Ok(Endpoint::Pipes("/tmp/s".into())));
         assert_eq!("unix:///a%20b".parse(), Ok(Endpoint::Unix("/a b".into())));
         assert_eq!("unix:/a%2".parse(), Ok(Endpoint::Unix("/a%2".into())));
         assert_eq!(Endpoint::loopback().to_string(), "127.0.0.1:0");

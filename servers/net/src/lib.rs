@@ -1,17 +1,18 @@
 //! Transports and URLs: only this crate of the suite handles the differences between transports and parses URLs.
 //!
-//! An [`Endpoint`] is a host and port, or a Unix socket. [`Listener::bind`] listens on one and [`connect`] opens a
+//! An [`Endpoint`] is a host and port, a Unix socket, or a place where pipes are made. [`Listener::bind`] listens on one and [`connect`] opens a
 //! [`Stream`] to one; [`blocking`] has the same for plain threads. An [`Address`] is a parsed URL, which names one or
 //! more endpoints.
 //!
 //! A [`TlsConnector`] opens connections over TLS, for clients whose URL asks for it, and a [`TlsAcceptor`] accepts them.
 //!
 //! TCP connections have `TCP_NODELAY` set at both ends, and keepalive on accepted connections. The kernel counts the bytes
-//! of a TCP connection; for Unix sockets, where it does not, streams count them ([`bytes_counted`]).
+//! of a TCP connection; for Unix sockets and pipes, where it does not, streams count them ([`bytes_counted`]).
 
 #![forbid(unsafe_code)]
 #![warn(clippy::disallowed_macros, clippy::disallowed_methods)]
 
+mod accept;
 mod address;
 mod address_error;
 mod anomaly_counter;
@@ -23,6 +24,7 @@ mod endpoint;
 mod keepalive;
 mod listener;
 mod peer_end;
+mod pipes;
 mod scheme;
 #[cfg(feature = "simulated")]
 pub mod simulated;
@@ -33,6 +35,7 @@ mod tls_server;
 
 use std::time::Duration;
 
+pub use accept::{drain, serve_connections};
 pub use address::{Address, Host, redacted, with_endpoint};
 pub use address_error::AddressError;
 pub use anomaly_counter::AnomalyCounter;

@@ -4,12 +4,13 @@ use std::io;
 
 use tokio::net::{TcpListener, UnixListener};
 
+use crate::pipes::PipeListener;
 #[cfg(feature = "simulated")]
 use crate::simulated;
 use crate::socket_file::SocketFile;
 use crate::{ACCEPT_PAUSE, Endpoint, Stream, keepalive};
 
-/// Accepts connections. The file of a Unix socket is removed on drop.
+/// Accepts connections. The file of its socket, if it has one, is removed on drop.
 #[derive(Debug)]
 pub struct Listener {
     inner: Inner,
@@ -20,6 +21,7 @@ pub struct Listener {
 enum Inner {
     Tcp(TcpListener),
     Unix(UnixListener, #[expect(dead_code, reason = "held for its drop")] SocketFile),
+    Pipes(PipeListener),
     #[cfg(feature = "simulated")]
     Simulated(simulated::Listener),
 }
@@ -42,6 +44,11 @@ impl Listener {
                 // A URL needs the whole path.
                 let endpoint = Endpoint::Unix(std::path::absolute(path)?);
                 Ok(Listener { inner: Inner::Unix(listener, file), endpoint })
+            }
+            Endpoint::Pipes(path) => {
+                let path = std::path::absolute(path)?;
+                let inner = Inner::Pipes(PipeListener::bind(&path)?);
+                Ok(Listener { inner, endpoint: Endpoint::Pipes(path) })
             }
             #[cfg(feature = "simulated")]
             Endpoint::Simulated(name) => {
@@ -68,6 +75,7 @@ impl Listener {
                 Stream::tcp(stream)
             }
             Inner::Unix(listener, _) => Ok(Stream::unix(listener.accept().await?.0)),
+            Inner::Pipes(listener) => Ok(Stream::pipes(listener.accept().await?)),
             #[cfg(feature = "simulated")]
             Inner::Simulated(listener) => Ok(Stream::simulated(listener.accept().await?)),
         }

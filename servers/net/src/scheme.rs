@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     SocketAsHost,
     /// `NAME:///SOCKET`: the path of a Unix socket, percent-encoded.
     SocketAsPath,
+    /// `NAME:///SOCKET`: the path of a Unix socket through which pipes are agreed on, percent-encoded.
+    PipesAsPath,
     /// `NAME://SOCKET`: the path of a Unix socket, nothing encoded.
     SocketUnencoded,
 }
@@ -46,8 +48,14 @@ impl Scheme {
     pub const HTTPS: Scheme = Scheme::host("https").default_port(443).login().path();
     /// `http+unix://%2FSOCKET[/PATH]`: HTTP over the Unix socket at `/SOCKET`.
     pub const HTTP_UNIX: Scheme = Scheme { name: "http+unix", kind: Kind::SocketAsHost };
+    /// `ws://HOST[:PORT][/PATH]`: WebSocket (RFC 6455, section 3).
+    pub const WS: Scheme = Scheme::host("ws").default_port(80).path();
+    /// `ws+unix://%2FSOCKET[/PATH]`: WebSocket over the Unix socket at `/SOCKET`.
+    pub const WS_UNIX: Scheme = Scheme { name: "ws+unix", kind: Kind::SocketAsHost };
     /// `tcp://HOST:PORT`.
     pub const TCP: Scheme = Scheme::host("tcp");
+    /// `pipe:///SOCKET`: pairs of pipes that are agreed on through the Unix socket at `/SOCKET`.
+    pub const PIPE: Scheme = Scheme { name: "pipe", kind: Kind::PipesAsPath };
     /// `unix:///SOCKET`.
     pub const UNIX: Scheme = Scheme { name: "unix", kind: Kind::SocketAsPath };
     /// `ipc://SOCKET`, as ZeroMQ writes it: nothing is percent-encoded, and `ipc://s` is a relative path.
@@ -130,7 +138,7 @@ impl Scheme {
                 format!("{name}://HOST:PORT{path}")
             }
             Kind::SocketAsHost => format!("{name}://%2FSOCKET/PATH"),
-            Kind::SocketAsPath => format!("{name}:///SOCKET"),
+            Kind::SocketAsPath | Kind::PipesAsPath => format!("{name}:///SOCKET"),
             Kind::SocketUnencoded => format!("{name}://SOCKET"),
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::BufMut;
@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use crate::Endpoint;
 use crate::counts::{ByteCounts, Counter};
 use crate::peer_end::{HALF_CLOSED_TIMEOUT, PIPELINED_CHECK_INTERVAL, PeerEnd};
+use crate::pipes::{self, Pipes};
 #[cfg(feature = "simulated")]
 use crate::simulated;
 use crate::socket_file::{check_length, connect_error};
@@ -28,6 +29,7 @@ pub struct Stream(Inner);
 enum Inner {
     Tcp(TcpStream),
     Unix(UnixStream, Counter),
+    Pipes(Pipes, Counter),
     #[cfg(feature = "simulated")]
     Simulated(simulated::Stream, Counter),
 }
@@ -44,6 +46,7 @@ pub async fn connect(endpoint: &Endpoint) -> io::Result<Stream> {
             let connected = UnixStream::connect(path).await;
             Ok(Stream::unix(connected.map_err(|error| connect_error(path, error))?))
         }
+        Endpoint::Pipes(path) => Ok(Stream::pipes(pipes::connect(path).await?)),
         #[cfg(feature = "simulated")]
         Endpoint::Simulated(name) => Ok(Stream::simulated(simulated::connect(name).await?)),
     }
@@ -59,6 +62,10 @@ impl Stream {
         Stream(Inner::Unix(stream, Counter::new()))
     }
 
+    pub(crate) fn pipes(pipes: Pipes) -> Self {
+        Stream(Inner::Pipes(pipes, Counter::new()))
+    }
+
     #[cfg(feature = "simulated")]
     pub(crate) fn simulated(stream: simulated::Stream) -> Self {
         Stream(Inner::Simulated(stream, Counter::new()))
@@ -69,7 +76,7 @@ impl Stream {
     pub fn bytes_counted(&self) -> Option<ByteCounts> {
         match &self.0 {
             Inner::Tcp(_) => None,
-            Inner::Unix(_, counter) => Some(counter.read()),
+            Inner::Unix(_, counter) | Inner::Pipes(_, counter) => Some(counter.read()),
             #[cfg(feature = "simulated")]
             Inner::Simulated(_, counter) => Some(counter.read()),
         }
@@ -83,6 +90,7 @@ impl Stream {
         match &self.0 {
             Inner::Tcp(stream) => stream.poll_read_ready(context),
             Inner::Unix(stream, _) => stream.poll_read_ready(context),
+            Inner::Pipes(pipes, _) => pipes.receiver.poll_read_ready(context),
             #[cfg(feature = "simulated")]
             Inner::Simulated(stream, _) => stream.poll_read_ready(context),
         }
@@ -96,6 +104,7 @@ impl Stream {
         match &self.0 {
             Inner::Tcp(stream) => stream.poll_write_ready(context),
             Inner::Unix(stream, _) => stream.poll_write_ready(context),
+            Inner::Pipes(pipes, _) => pipes.sender()?.poll_write_ready(context),
             #[cfg(feature = "simulated")]
             Inner::Simulated(stream, _) => stream.poll_write_ready(context),
         }
@@ -107,6 +116,7 @@ impl Stream {
         match &self.0 {
             Inner::Tcp(stream) => PeerEnd::of(stream.ready(Interest::READABLE | Interest::WRITABLE)),
             Inner::Unix(stream, _) => PeerEnd::of(stream.ready(Interest::READABLE | Interest::WRITABLE)),
+            Inner::Pipes(pipes, _) => pipes.peer_end(),
             #[cfg(feature = "simulated")]
             Inner::Simulated(stream, _) => stream.peer_end(),
         }
@@ -118,8 +128,11 @@ impl Stream {
         while poll_fn(|context| self.poll_read_ready(context)).await.is_ok() {
             match self.peer_end() {
                 PeerEnd::Closed => return,
-                PeerEnd::HalfClosed => return sleep(HALF_CLOSED_TIMEOUT).await,
-                PeerEnd::Open => sleep(PIPELINED_CHECK_INTERVAL).await,
+                // Of pipes it is known that the peer still reads.
+                PeerEnd::HalfClosed if !matches!(self.0, Inner::Pipes(..)) => {
+                    return sleep(HALF_CLOSED_TIMEOUT).await;
+                }
+                PeerEnd::Open | PeerEnd::HalfClosed => sleep(PIPELINED_CHECK_INTERVAL).await,
             }
         }
     }
@@ -133,6 +146,9 @@ impl Stream {
             Inner::Tcp(stream) => stream.try_read_buf(buffer),
             Inner::Unix(stream, counter) => {
                 stream.try_read_buf(buffer).inspect(|read| counter.add_received(*read))
+            }
+            Inner::Pipes(pipes, counter) => {
+                pipes.receiver.try_read_buf(buffer).inspect(|read| counter.add_received(*read))
             }
             #[cfg(feature = "simulated")]
             Inner::Simulated(stream, counter) => {
@@ -151,6 +167,9 @@ impl Stream {
             Inner::Unix(stream, counter) => {
                 stream.try_write(bytes).inspect(|written| counter.add_sent(*written))
             }
+            Inner::Pipes(pipes, counter) => {
+                pipes.sender()?.try_write(bytes).inspect(|written| counter.add_sent(*written))
+            }
             #[cfg(feature = "simulated")]
             Inner::Simulated(stream, counter) => {
                 stream.try_write(bytes).inspect(|written| counter.add_sent(*written))
@@ -164,10 +183,32 @@ impl fmt::Debug for Stream {
         match &self.0 {
             Inner::Tcp(stream) => stream.fmt(f),
             Inner::Unix(stream, _) => stream.fmt(f),
+            Inner::Pipes(pipes, _) => pipes.fmt(f),
             #[cfg(feature = "simulated")]
             Inner::Simulated(stream, _) => stream.fmt(f),
         }
     }
+}
+
+/// Reads from `stream` and counts the bytes.
+fn counted_read(
+    stream: impl AsyncRead + Unpin,
+    counter: &Counter,
+    context: &mut Context<'_>,
+    buffer: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    let before = buffer.filled().len();
+    ready!(pin!(stream).poll_read(context, buffer))?;
+    counter.add_received(buffer.filled().len() - before);
+    Poll::Ready(Ok(()))
+}
+
+/// Counts the bytes that were written.
+fn counted(written: Poll<io::Result<usize>>, counter: &Counter) -> Poll<io::Result<usize>> {
+    written.map_ok(|written| {
+        counter.add_sent(written);
+        written
+    })
 }
 
 impl AsyncRead for Stream {
@@ -178,12 +219,8 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         match &mut self.get_mut().0 {
             Inner::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
-            Inner::Unix(stream, counter) => {
-                let before = buffer.filled().len();
-                ready!(Pin::new(stream).poll_read(context, buffer))?;
-                counter.add_received(buffer.filled().len() - before);
-                Poll::Ready(Ok(()))
-            }
+            Inner::Unix(stream, counter) => counted_read(stream, counter, context, buffer),
+            Inner::Pipes(pipes, counter) => counted_read(&mut pipes.receiver, counter, context, buffer),
             #[cfg(feature = "simulated")]
             Inner::Simulated(stream, counter) => loop {
                 ready!(stream.poll_read_ready(context))?;
@@ -200,10 +237,9 @@ impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().0 {
             Inner::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
-            Inner::Unix(stream, counter) => {
-                let written = ready!(Pin::new(stream).poll_write(context, bytes))?;
-                counter.add_sent(written);
-                Poll::Ready(Ok(written))
+            Inner::Unix(stream, counter) => counted(Pin::new(stream).poll_write(context, bytes), counter),
+            Inner::Pipes(pipes, counter) => {
+                counted(Pin::new(pipes.sender_mut()?).poll_write(context, bytes), counter)
             }
             #[cfg(feature = "simulated")]
             Inner::Simulated(stream, counter) => loop {
@@ -224,9 +260,10 @@ impl AsyncWrite for Stream {
         match &mut self.as_mut().get_mut().0 {
             Inner::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, slices),
             Inner::Unix(stream, counter) => {
-                let written = ready!(Pin::new(stream).poll_write_vectored(context, slices))?;
-                counter.add_sent(written);
-                Poll::Ready(Ok(written))
+                counted(Pin::new(stream).poll_write_vectored(context, slices), counter)
+            }
+            Inner::Pipes(pipes, counter) => {
+                counted(Pin::new(pipes.sender_mut()?).poll_write_vectored(context, slices), counter)
             }
             #[cfg(feature = "simulated")]
             Inner::Simulated(..) => {
@@ -240,6 +277,7 @@ impl AsyncWrite for Stream {
         match &self.0 {
             Inner::Tcp(stream) => stream.is_write_vectored(),
             Inner::Unix(stream, _) => stream.is_write_vectored(),
+            Inner::Pipes(..) => true,
             #[cfg(feature = "simulated")]
             Inner::Simulated(..) => false,
         }
@@ -254,6 +292,10 @@ impl AsyncWrite for Stream {
         match &mut self.get_mut().0 {
             Inner::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
             Inner::Unix(stream, _) => Pin::new(stream).poll_shutdown(context),
+            Inner::Pipes(pipes, _) => {
+                pipes.shut_down();
+                Poll::Ready(Ok(()))
+            }
             #[cfg(feature = "simulated")]
             Inner::Simulated(stream, _) => {
                 stream.shutdown();

@@ -11,7 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use calculator::{Call, CallError, CallFuture, ClientOptions, Dispatcher, ErrorKind, Limits, Value};
-use framed::{ClientState, drain, endpoint_of, recycle};
+use framed::{ClientState, endpoint_of, recycle};
+use net::drain;
 use net::{Endpoint, Scheme};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;

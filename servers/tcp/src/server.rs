@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use calculator::{Dispatcher, Limits};
-use framed::{Inbox, drain, recycle};
+use framed::{Inbox, recycle};
 use net::blocking::{Listener, Stream};
+use net::drain;
 use net::{ACCEPT_PAUSE, Address, AnomalyCounter, Endpoint};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;

@@ -5,8 +5,6 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::report::plots;
-
 /// The styles of all pages.
 const STYLES: &str = include_str!("../page/page.css");
 /// The styles of the sections about the anatomy of a call and about trust.
@@ -21,15 +19,13 @@ const INDEX_SCRIPT: &str = include_str!("../index/index.js");
 #[derive(Serialize)]
 pub(super) struct Style {
     rules: &'static str,
-    /// The rules that turn figures dark.
-    dark: String,
     /// Those of single sections, which have precedence.
     sections: &'static str,
 }
 
 impl Style {
     pub(super) fn new() -> Self {
-        Style { rules: STYLES.trim_end(), dark: plots::dark_rules(), sections: SECTION_STYLES.trim_end() }
+        Style { rules: STYLES.trim_end(), sections: SECTION_STYLES.trim_end() }
     }
 }
 

@@ -28,7 +28,7 @@ impl Figure {
         let rules = format!(
             "<style>.plot text{{font-family:system-ui,-apple-system,\"Segoe UI\",Roboto,\"Helvetica Neue\",Arial,sans-serif}}\n\
              @media screen and (prefers-color-scheme:dark){{\n{}}}</style>\n",
-            style::dark_rules()
+            style::dark_rules(&self.svg)
         );
         match self.svg.split_once('\n') {
             Some((head, shapes)) => format!("{head}\n{rules}{shapes}"),

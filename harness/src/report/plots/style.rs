@@ -53,8 +53,8 @@ const ON_DARK: [(RGBColor, RGBColor); 14] = [
     (USUAL, RGBColor(0x24, 0x2B, 0x33)),
 ];
 
-/// CSS rules that turn figures dark, to be put into a media query.
-pub(in crate::report) fn dark_rules() -> String {
+/// CSS rules that turn the figures in `drawn` dark, to be put into a media query: those for the colours that occur there.
+pub(in crate::report) fn dark_rules(drawn: &str) -> String {
     let of_stacks = StackKind::colours().into_iter().map(|colour| (rgb(colour.light), rgb(colour.dark)));
     let rule = |(RGBColor(r, g, b), RGBColor(dr, dg, db)): (RGBColor, RGBColor)| {
         format!(
@@ -62,7 +62,10 @@ pub(in crate::report) fn dark_rules() -> String {
              .plot [stroke=\"#{r:02X}{g:02X}{b:02X}\"]{{stroke:#{dr:02x}{dg:02x}{db:02x}}}\n"
         )
     };
-    ON_DARK.into_iter().chain(of_stacks).map(rule).collect()
+    let occurs = |(RGBColor(r, g, b), _): &(RGBColor, RGBColor)| {
+        drawn.contains(&format!("\"#{r:02X}{g:02X}{b:02X}\""))
+    };
+    ON_DARK.into_iter().chain(of_stacks).filter(occurs).map(rule).collect()
 }
 
 fn rgb([red, green, blue]: [u8; 3]) -> RGBColor {

@@ -294,10 +294,10 @@ fn panels_are_the_same_bytes_twice_and_have_colours_for_dark_pages() {
     let (first, second) = (figures(&record), figures(&record));
     let texts = |figures: &Figures| figures.all().map(plots::Figure::standalone_svg).collect::<Vec<_>>();
     assert_eq!(texts(&first), texts(&second));
-    let rules = plots::dark_rules();
     let all = [&first.stability, &first.noise, &first.call_time, &first.latencies[0]];
     for multiples in all.into_iter().flatten() {
         for panel in &multiples.panels {
+            let rules = plots::dark_rules(panel);
             let marks = marks(panel);
             assert!(marks.iter().any(|mark| mark.name == "desc" && !mark.text.is_empty()), "{panel}");
             for colour in marks.iter().flat_map(|mark| [mark.get("fill"), mark.get("stroke")]) {

@@ -13,6 +13,7 @@ pub(super) mod nats;
 mod part;
 pub(super) mod protobuf;
 pub(super) mod thrift;
+pub(super) mod websocket;
 pub(super) mod xml;
 pub(super) mod zerorpc;
 pub(super) mod zmtp;

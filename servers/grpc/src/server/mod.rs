@@ -66,7 +66,7 @@ impl Server {
         let http = http(&self.handler);
         let Some(tls) = self.tls else {
             let serve = |stream| serve(http.clone(), stream, Arc::clone(&self.handler), stop.clone());
-            return http_layer::serve_connections(self.listener, &stop, serve).await;
+            return net::serve_connections(self.listener, usize::MAX, &stop, serve).await;
         };
         let serve_tls = |stream| {
             let (http, tls, handler, stop) =
@@ -78,7 +78,7 @@ impl Server {
                 }
             }
         };
-        http_layer::serve_connections(self.listener, &stop, serve_tls).await;
+        net::serve_connections(self.listener, usize::MAX, &stop, serve_tls).await;
     }
 }
 

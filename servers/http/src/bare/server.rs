@@ -48,7 +48,7 @@ impl<S: Service> HttpServer<S> {
     /// calls in progress have [`DRAIN_TIMEOUT`](net::DRAIN_TIMEOUT) to finish.
     pub async fn run(self, stop: CancellationToken) {
         let HttpServer { listener, service } = self;
-        accept::serve_connections(listener, &stop, |stream| {
+        net::serve_connections(listener, usize::MAX, &stop, |stream| {
             let (service, stop) = (Arc::clone(&service), stop.clone());
             async move {
                 if let Err(error) = serve(&*service, stream, &stop).await {
