@@ -44,17 +44,16 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "harness" / "docs").glob("*.md"
 REGION = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-# What the program makes of a record: the report as JSON, and the folder with its page and figures, which is removed at the end.
+# What the program makes of a record: the report as JSON, and the folder with its page and figures, which is removed when this script ends.
 Made = namedtuple("Made", "report folder")
-FOLDERS = []
 
 
 @functools.cache
 def made(record):
     """The report of `record`, made once."""
     folder = tempfile.TemporaryDirectory()
-    FOLDERS.append(folder)
-    return Made(json.loads(output([Program.path, "report", record, "--out", folder.name, "--format", "json"])), folder.name)
+    text = output([Program.path, "report", record, "--out", folder.name, "--format", "json"])
+    return Made(json.loads(text), folder)
 
 
 def wrapped(text):
@@ -380,7 +379,7 @@ def reports():
         if not (record / "report" / "index.html").is_file():
             sys.exit(f"{record / 'report' / 'index.html'} is missing: create an empty one, and run scripts/readme")
         for path in sorted([*(record / "report").glob("*.html"), *(record / "report").glob("*.svg")]):
-            yield path, Path(made(record).folder, path.name).read_text(encoding="utf-8")
+            yield path, Path(made(record).folder.name, path.name).read_text(encoding="utf-8")
 
 
 def wanted():

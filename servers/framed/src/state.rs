@@ -1,5 +1,6 @@
 //! The state of a client, whether it blocks or not, and its errors.
 
+use std::fmt::Display;
 use std::io;
 use std::marker::PhantomData;
 use std::mem;
@@ -71,10 +72,13 @@ impl<N: Notation, C> ClientState<N, C> {
 /// # Errors
 /// [`ErrorKind::Undeliverable`] for a URL that cannot be used.
 pub fn endpoint_of(url: &str, schemes: &[Scheme]) -> Result<Endpoint, CallError> {
-    let address = Address::parse(url, schemes);
-    let address = address
-        .map_err(|error| CallError::new(ErrorKind::Undeliverable, format!("cannot use the URL: {error}")))?;
-    Ok(address.endpoint().clone())
+    Ok(Address::parse(url, schemes).map_err(url_error)?.endpoint().clone())
+}
+
+/// The error of a client that cannot use its URL.
+#[must_use]
+pub fn url_error(error: impl Display) -> CallError {
+    CallError::new(ErrorKind::Undeliverable, format!("cannot use the URL: {error}"))
 }
 
 /// The error of a call whose connection to `server` could not be opened.

@@ -1,12 +1,14 @@
 //! JSON-RPC in lines: the conformance table, and peers that do not follow the protocol.
 #![allow(clippy::unwrap_used, reason = "a helper function fails its test by panicking")]
 
+mod common;
+
 use std::time::Duration;
 
-use calculator::conformance::{self, Profile};
 use calculator::{
-    Calculator, Call, Client, ClientOptions, Deadline, Dispatcher, ErrorKind, Executor, Faults, Limits, Value,
+    Calculator, Call, Client, ClientOptions, Dispatcher, ErrorKind, Executor, Faults, Limits, Value,
 };
+use common::{assert_conformance, two_and_three};
 use differential::Mutator;
 use jsonrpc::{LinesClient, LinesServer};
 use net::Endpoint;
@@ -67,20 +69,9 @@ impl Drop for Running {
     }
 }
 
-fn two_and_three() -> Call {
-    Call::positional("add", [2.into(), 3.into()])
-}
-
 #[tokio::test]
 async fn the_conformance_table_holds() {
-    let server = Running::with(Limits::default()).await;
-    let client = server.client().await;
-    let mut deadline = Deadline::new(Duration::from_secs(60));
-    let outcomes = conformance::run(&client, Profile::default(), &mut deadline).await;
-    assert_eq!(outcomes.len(), conformance::vectors(Profile::default()).len());
-    for outcome in outcomes {
-        assert!(outcome.passed(), "{}: {}", outcome.vector.title(), outcome.answer());
-    }
+    assert_conformance(&Running::with(Limits::default()).await.client().await).await;
 }
 
 /// The bytes of a call and of its answer.

@@ -18,7 +18,7 @@ pub const PIPELINED_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// The state of the other end of a connection, as far as it is known without reading or writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerEnd {
-    /// It may send more.
+    /// It may send more, or is known to read.
     Open,
     /// It sends no more. TCP does not show whether it still reads: the peer has either shut down its sending side, or
     /// closed the connection.

@@ -128,11 +128,8 @@ impl Stream {
         while poll_fn(|context| self.poll_read_ready(context)).await.is_ok() {
             match self.peer_end() {
                 PeerEnd::Closed => return,
-                // Of pipes it is known that the peer still reads.
-                PeerEnd::HalfClosed if !matches!(self.0, Inner::Pipes(..)) => {
-                    return sleep(HALF_CLOSED_TIMEOUT).await;
-                }
-                PeerEnd::Open | PeerEnd::HalfClosed => sleep(PIPELINED_CHECK_INTERVAL).await,
+                PeerEnd::HalfClosed => return sleep(HALF_CLOSED_TIMEOUT).await,
+                PeerEnd::Open => sleep(PIPELINED_CHECK_INTERVAL).await,
             }
         }
     }

@@ -12,8 +12,7 @@ use std::time::Duration;
 
 use calculator::{Call, CallError, CallFuture, ClientOptions, Dispatcher, ErrorKind, Limits, Value};
 use framed::{ClientState, endpoint_of, recycle};
-use net::drain;
-use net::{Endpoint, Scheme};
+use net::{Endpoint, Scheme, drain};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use zmq::{Context, DEALER, DONTWAIT, Error, ROUTER, SNDMORE, Socket};

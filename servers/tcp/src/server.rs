@@ -10,8 +10,7 @@ use std::thread;
 use calculator::{Dispatcher, Limits};
 use framed::{Inbox, recycle};
 use net::blocking::{Listener, Stream};
-use net::drain;
-use net::{ACCEPT_PAUSE, Address, AnomalyCounter, Endpoint};
+use net::{ACCEPT_PAUSE, Address, AnomalyCounter, Endpoint, drain};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 

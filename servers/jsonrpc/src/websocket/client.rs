@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io;
 
 use calculator::{Call, CallError, CallFuture, ClientOptions, ErrorKind, Value};
-use framed::{call_error, connect_error};
+use framed::{call_error, connect_error, url_error};
 use futures_util::SinkExt;
 use http::Uri;
 use net::{Address, Endpoint, Stream};
@@ -48,13 +48,13 @@ impl WebSocketClient {
     /// [`ErrorKind::Undeliverable`] if no server listens, if the opening handshake fails, or if the URL cannot be used;
     /// [`ErrorKind::Timeout`] if connecting takes too long.
     pub async fn connect(url: &str, options: &ClientOptions) -> Result<Self, CallError> {
-        let address = Address::parse(url, &WEBSOCKET_SCHEMES).map_err(unusable)?;
+        let address = Address::parse(url, &WEBSOCKET_SCHEMES).map_err(url_error)?;
         let path = if address.path().is_empty() { "/" } else { address.path() };
         let query = address.query().map(|query| format!("?{query}")).unwrap_or_default();
         let uri = format!("ws://{}{path}{query}", address.authority());
         let client = WebSocketClient {
             server: address.endpoint().clone(),
-            uri: uri.parse().map_err(|error: http::uri::InvalidUri| unusable(error))?,
+            uri: uri.parse().map_err(|error: http::uri::InvalidUri| url_error(error))?,
             options: options.clone(),
             state: Mutex::new(State { connection: None, number: 0 }),
         };
@@ -147,8 +147,4 @@ fn refused(error: Error) -> CallError {
 
 fn malformed(reason: impl Display) -> CallError {
     CallError::new(ErrorKind::Malformed, reason.to_string())
-}
-
-fn unusable(error: impl Display) -> CallError {
-    CallError::new(ErrorKind::Undeliverable, format!("cannot use the URL: {error}"))
 }
