@@ -64,6 +64,13 @@ pub struct JudgedClaim {
     pub blocks_needed: usize,
 }
 
+impl JudgedClaim {
+    /// The conditions with this outcome.
+    pub fn with_outcome(&self, outcome: Outcome) -> impl Iterator<Item = &JudgedCondition> {
+        self.conditions.iter().filter(move |judged| judged.outcome == outcome)
+    }
+}
+
 /// Judges the claims of the scenario of `record`.
 ///
 /// All outcomes of a claim are right at once with a probability of at least 1 − [`ERROR_RATE`](crate::stats::ERROR_RATE), by

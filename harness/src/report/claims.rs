@@ -6,6 +6,9 @@ use crate::claims::{Estimate, JudgedClaim, JudgedCondition, Outcome};
 use crate::scenario::{ClaimFigure, Condition, Threshold};
 use crate::stats::ERROR_RATE;
 
+/// All outcomes, in the order in which they are listed.
+const OUTCOMES: [Outcome; 3] = [Outcome::True, Outcome::False, Outcome::Undecided];
+
 const COLUMNS: [Column; 7] = [
     Column::text("condition", "condition").wide(),
     Column::text("figure", "figure").wide(),
@@ -17,6 +20,36 @@ const COLUMNS: [Column; 7] = [
     Column::text("outcome", "outcome"),
     Column::text("reason", "reason for the threshold").wide(),
 ];
+
+/// The columns of the verdicts on several claims.
+const VERDICT_COLUMNS: [Column; 5] = [
+    Column::text("claim", "claim").wide(),
+    Column::text("verdict", "verdict"),
+    Column::text("true", "true").meaning("conditions of the claim that are true").right_aligned(),
+    Column::text("false", "false").meaning("conditions of the claim that are false").right_aligned(),
+    Column::text("undecided", "undecided")
+        .meaning("conditions of the claim that the run could not decide, or had no figure for")
+        .right_aligned(),
+];
+
+/// The verdicts on `claims`, a row for each; `None` where there are fewer than two.
+pub(super) fn verdicts(claims: &[JudgedClaim]) -> Option<Table> {
+    let row = |claim: &JudgedClaim| {
+        let counts = OUTCOMES.map(|outcome| claim.with_outcome(outcome).count().to_string().into());
+        let [is_true, is_false, undecided] = counts;
+        let verdict = claim.verdict.name().into();
+        Row::new(vec![claim.statement.as_str().into(), verdict, is_true, is_false, undecided])
+    };
+    (claims.len() > 1).then(|| Table {
+        title: "Verdicts".to_owned(),
+        subtitle: Some(
+            "Each claim with its verdict, and how many of its conditions have each outcome".to_owned(),
+        ),
+        columns: VERDICT_COLUMNS.to_vec(),
+        rows: claims.iter().map(row).collect(),
+        ..Table::default()
+    })
+}
 
 /// The report on `claim`.
 pub(super) fn report(claim: &JudgedClaim) -> ClaimReport {
@@ -48,7 +81,7 @@ pub(super) fn title(claim: &JudgedClaim) -> String {
 
 /// The verdict, and how many conditions it follows from.
 fn heading_of(claim: &JudgedClaim) -> String {
-    let of_outcome = |wanted| claim.conditions.iter().filter(|judged| judged.outcome == wanted).count();
+    let of_outcome = |wanted| claim.with_outcome(wanted).count();
     let others = [Outcome::False, Outcome::Undecided]
         .map(|outcome| match of_outcome(outcome) {
             0 => String::new(),
@@ -63,9 +96,8 @@ fn heading_of(claim: &JudgedClaim) -> String {
 /// The verdict with the number of every condition.
 fn sentence(claim: &JudgedClaim) -> String {
     let mut sentence = format!("{}.", capitalised(&heading_of(claim)));
-    for outcome in [Outcome::True, Outcome::False, Outcome::Undecided] {
-        let with_outcome = claim.conditions.iter().filter(|judged| judged.outcome == outcome);
-        let list: Vec<_> = with_outcome.map(in_words).collect();
+    for outcome in OUTCOMES {
+        let list: Vec<_> = claim.with_outcome(outcome).map(in_words).collect();
         if !list.is_empty() {
             sentence += &format!(" {}: {}.", capitalised(outcome.name()), list.join("; "));
         }

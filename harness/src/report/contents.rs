@@ -30,6 +30,9 @@ pub struct Report {
     pub slos: Option<Table>,
     /// The claims of the scenario.
     pub claims: Vec<ClaimReport>,
+    /// The verdicts on [`Report::claims`], a row for each; absent where there are fewer than two.
+    #[serde(skip)]
+    pub verdicts: Option<Table>,
     /// A table for each search: the highest rate that each stack sustains.
     pub capacities: Vec<Table>,
     /// Where a stack overtakes another as the payload grows, a table for each series of payloads.

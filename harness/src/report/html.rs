@@ -3,6 +3,7 @@
 mod assets;
 mod decision;
 mod first;
+mod grid;
 
 use std::io;
 
@@ -15,13 +16,13 @@ use serde::Serialize;
 use super::call_bytes::{CallBytes, HopBytes};
 use super::chart::Charts;
 use super::contents::Report;
-use super::model::{Alignment, Cell, Column, Direction, Document, Row, Table};
+use super::model::{ClaimReport, Document, Row, Table};
 use super::plots::{self, Figure, Figures};
 use super::text;
-use crate::record::CheckFailure;
 use assets::{Script, Style};
 use decision::DecisionView;
 use first::FirstScreen;
+use grid::Grid;
 
 /// The templates, by name: a file for each section of the page. Whatever they insert is escaped, except figures, swatches, the
 /// styles and the script, which are marked `safe`.
@@ -177,6 +178,7 @@ struct Page<'a> {
     first: FirstScreen<'a>,
     decision: Option<DecisionView<'a>>,
     slos: Option<Grid<'a>>,
+    verdicts: Option<Grid<'a>>,
     claims: Vec<ClaimSection<'a>>,
     /// The searches, the timelines and the topologies.
     results: Vec<Found<'a>>,
@@ -219,16 +221,8 @@ impl<'a> Page<'a> {
             first: FirstScreen::new(report),
             decision: report.decision.as_ref().map(DecisionView::new),
             slos: report.slos.as_ref().map(Grid::new),
-            claims: report
-                .claims
-                .iter()
-                .zip(&figures.claims)
-                .map(|(claim, figure)| ClaimSection {
-                    sentence: &claim.sentence,
-                    table: Grid::new(&claim.table),
-                    figure: Drawing::new(figure),
-                })
-                .collect(),
+            verdicts: report.verdicts.as_ref().map(|verdicts| Grid::new(verdicts).linked(claim_id)),
+            claims: report.claims.iter().zip(&figures.claims).enumerate().map(ClaimSection::new).collect(),
             results: capacities
                 .map(Found::new)
                 .chain(timelines.map(of_timeline))
@@ -276,6 +270,11 @@ fn measurement_id(position: usize) -> String {
     format!("m{position}")
 }
 
+/// The name of the section of the claim at `position`, for links.
+fn claim_id(position: usize) -> String {
+    format!("c{position}")
+}
+
 /// The two cells of a row of settings or facts.
 fn pair(row: &Row) -> [String; 2] {
     [0, 1].map(|index| row.cells.get(index).map_or_else(String::new, |cell| text::cell(cell, None).value))
@@ -314,9 +313,21 @@ impl<'a> CallSection<'a> {
 /// A claim and the verdict on it.
 #[derive(Serialize)]
 struct ClaimSection<'a> {
+    id: String,
     sentence: &'a str,
     table: Grid<'a>,
     figure: Drawing<'a>,
+}
+
+impl<'a> ClaimSection<'a> {
+    fn new((position, (claim, figure)): (usize, (&'a ClaimReport, &'a Figure))) -> Self {
+        ClaimSection {
+            id: claim_id(position),
+            sentence: &claim.sentence,
+            table: Grid::new(&claim.table),
+            figure: Drawing::new(figure),
+        }
+    }
 }
 
 /// A table with its figure: what a search, a timeline or topologies found, or codecs.
@@ -331,127 +342,6 @@ struct Found<'a> {
 impl<'a> Found<'a> {
     fn new((table, figure): (&'a Table, &'a Figure)) -> Self {
         Found { table: Grid::new(table), further: None, figure: Drawing::new(figure) }
-    }
-}
-
-/// A table as HTML elements.
-#[derive(Serialize)]
-struct Grid<'a> {
-    title: &'a str,
-    subtitle: Option<&'a str>,
-    note: Option<&'a str>,
-    empty: Option<&'a str>,
-    /// The headings that span the columns of a direction, where there are any.
-    spans: Vec<Span>,
-    headings: Vec<Heading<'a>>,
-    rows: Vec<Line<'a>>,
-}
-
-/// A heading over several columns; without text it is a blank.
-#[derive(Serialize)]
-struct Span {
-    text: String,
-    columns: usize,
-}
-
-#[derive(Serialize)]
-struct Heading<'a> {
-    text: &'a str,
-    meaning: &'a str,
-    is_text: bool,
-}
-
-#[derive(Serialize)]
-struct Line<'a> {
-    swatch: String,
-    is_muted: bool,
-    /// The header of the row; absent where a row above has one that covers this row too.
-    header: Option<Header>,
-    cells: Vec<Field<'a>>,
-}
-
-/// The first cell of a row or of a group of rows.
-#[derive(Serialize)]
-struct Header {
-    text: String,
-    is_group: bool,
-    rows: usize,
-}
-
-#[derive(Serialize)]
-struct Field<'a> {
-    value: String,
-    range: Option<String>,
-    is_text: bool,
-    is_wide: bool,
-    /// How many columns it spans, where that is more than one.
-    span: Option<usize>,
-    failed: &'a [CheckFailure],
-}
-
-impl<'a> Grid<'a> {
-    fn new(table: &'a Table) -> Self {
-        let heading = |column: &'a Column| Heading {
-            text: column.heading,
-            meaning: column.meaning,
-            is_text: column.alignment == Alignment::Left,
-        };
-        Grid {
-            title: &table.title,
-            subtitle: table.subtitle.as_deref(),
-            note: table.note.as_deref(),
-            empty: table.empty,
-            spans: spans(&table.columns),
-            headings: table.columns.iter().map(heading).collect(),
-            rows: table.grouped_rows().map(|(row, group)| Line::new(row, group, table)).collect(),
-        }
-    }
-}
-
-/// Headings for runs of columns with the same direction; none where no column has one.
-fn spans(columns: &[Column]) -> Vec<Span> {
-    if columns.iter().all(|column| column.direction.is_none()) {
-        return vec![];
-    }
-    let text = |direction: Direction| format!("{} {}", direction.name(), direction.arrow());
-    let runs = columns.chunk_by(|a, b| a.direction == b.direction);
-    runs.map(|run| Span { text: run[0].direction.map_or_else(String::new, text), columns: run.len() })
-        .collect()
-}
-
-impl<'a> Line<'a> {
-    fn new(row: &'a Row, group: Option<usize>, table: &'a Table) -> Self {
-        let header = group.zip(row.cells.first()).map(|(rows, cell)| Header {
-            text: text::cell(cell, None).value,
-            is_group: table.is_grouped,
-            rows,
-        });
-        let cells = row.cells.iter().zip(&table.columns).enumerate().skip(1);
-        let fields = cells.map(|(index, (cell, column))| {
-            let is_last = index + 1 == row.cells.len();
-            let span = if is_last { table.columns.len() - index } else { 1 };
-            Field::new(cell, column, span)
-        });
-        Line {
-            swatch: row.stack.map_or_else(String::new, plots::swatch),
-            is_muted: row.is_muted,
-            header,
-            cells: fields.collect(),
-        }
-    }
-}
-
-impl<'a> Field<'a> {
-    fn new(cell: &'a Cell, column: &Column, span: usize) -> Self {
-        let shown = text::cell(cell, column.unit);
-        Field {
-            value: shown.value,
-            range: shown.range,
-            is_text: column.alignment == Alignment::Left,
-            is_wide: column.is_wide,
-            span: (span > 1).then_some(span),
-            failed: if let Cell::FailedChecks(failed) = cell { failed } else { &[] },
-        }
     }
 }
 

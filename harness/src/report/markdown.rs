@@ -32,6 +32,9 @@ pub(super) fn render(report: &Report, figures: &Figures) -> String {
     if !report.claims.is_empty() {
         let _ = writeln!(out, "## Claims\n");
     }
+    if let Some(verdicts) = &report.verdicts {
+        rows(&mut out, verdicts);
+    }
     for (claim, figure) in report.claims.iter().zip(&figures.claims) {
         subsection(&mut out, &claim.table);
         let _ = writeln!(out, "{}\n", escaped(&claim.sentence));

@@ -98,6 +98,7 @@ pub fn report(record: &Record, summary: &Summary) -> Report {
         decision: decision::table(record, summary),
         slos: slos::table(&summary.slos),
         claims: summary.claims.iter().map(claims::report).collect(),
+        verdicts: claims::verdicts(&summary.claims),
         capacities: capacity::capacities(record).iter().map(capacity::Capacity::table).collect(),
         crossings: crossings::tables(record),
         codecs: codecs::tables(record),

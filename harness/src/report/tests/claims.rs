@@ -104,3 +104,30 @@ fn values_beyond_the_axis_stay_inside_the_figure() {
     strange.scenario.claims[0].conditions.clear();
     checked(&strange);
 }
+
+#[test]
+fn several_claims_begin_with_a_table_of_their_verdicts() {
+    let longer = condition("a call takes longer", ClaimFigure::MedianLatency, 1.2);
+    let mut record = with_claim(vec![longer.clone()], 12);
+    assert!(!checked(&record)["index.html"].contains("href=\"#c0\""), "one claim needs no table");
+    let far_longer = Condition { at_least: Some(1000.0), ..longer.clone() };
+    let statement = "REST is slower in every respect.".to_owned();
+    let conditions = vec![longer, far_longer];
+    record.scenario.claims.push(Claim { name: "far-slower".to_owned(), statement, conditions });
+    let files = checked(&record);
+    let page = &files["index.html"];
+    let rows = [
+        ["REST is slower than plain TCP.", "holds", "1", "0", "0"],
+        ["REST is slower in every respect.", "holds in part", "1", "1", "0"],
+    ];
+    for (position, cells) in rows.into_iter().enumerate() {
+        let [statement, verdict, counts @ ..] = cells;
+        let counts = counts.map(|count| format!("<td>{count}</td>")).concat();
+        let row =
+            format!("<a href=\"#c{position}\">{statement}</a></th><td class=\"text\">{verdict}</td>{counts}");
+        let joined: String = page.lines().collect();
+        assert!(joined.contains(&row), "{row}");
+        assert!(page.contains(&format!("<h3 id=\"c{position}\">")));
+        assert!(files["report.md"].contains(&format!("| {} |", cells.join(" | "))));
+    }
+}
