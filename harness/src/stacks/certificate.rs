@@ -35,11 +35,11 @@ pub struct RunCertificate {
 pub struct CertificateError(String);
 
 impl Identity {
-    /// What accepts connections with this certificate, from clients that speak `protocol` (ALPN).
+    /// What accepts connections with this certificate, from clients that speak `protocol` (ALPN), if one is named.
     ///
     /// # Errors
     /// [`TlsError`] where the texts are no certificate and key that belong together.
-    pub fn acceptor(&self, protocol: &str) -> Result<TlsAcceptor, TlsError> {
+    pub fn acceptor<'a>(&self, protocol: impl Into<Option<&'a str>>) -> Result<TlsAcceptor, TlsError> {
         TlsAcceptor::new(&self.certificate, self.key.reveal(), protocol)
     }
 }

@@ -19,7 +19,7 @@ use super::options::{OptionGroup, Options};
 use super::protocol::{Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, ServerSettings, Serving};
-use super::tls::{self, CertificateCheck};
+use super::tls;
 use super::transport::Transport;
 use crate::discovery::{Argument, Arguments, Listing, MethodDescription, ValueSource};
 
@@ -58,14 +58,6 @@ impl Protocol for Grpc {
 
     fn client_options(&self) -> &'static [&'static OptionGroup] {
         &[&tls::TLS]
-    }
-
-    fn prepare_client_options(&self, options: &mut Options) -> Result<(), String> {
-        tls::read_authorities(options)
-    }
-
-    fn certificate_check(&self, destination: &Destination) -> Option<CertificateCheck> {
-        tls::of_scheme(grpc::GRPCS, &destination.url, &destination.options)
     }
 
     fn http_version(&self, _: &Options) -> Option<String> {

@@ -27,9 +27,6 @@ pub(super) const HYPER_TRANSPORTS: &[Transport] =
     &[Transport::Unix, Transport::Tls, Transport::TlsResumed, Transport::H2, Transport::H2Tls];
 /// Those that carry HTTP/2.
 pub(super) const HTTP2_TRANSPORTS: &[Transport] = &[Transport::H2, Transport::H2Tls];
-/// The same without an HTTP library.
-pub(super) const BARE_TRANSPORTS: &[Transport] = &[Transport::Unix];
-
 /// The meaning of the first line of a request with the method's name in its body.
 pub(super) const REQUEST_LINE: &str = "request line: verb, path (the same for all methods), version of HTTP";
 

@@ -24,7 +24,7 @@ use super::options::{OptionGroup, Options, OptionsError};
 use super::protocol::{Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
-use super::tls::{self, CertificateCheck};
+use super::tls;
 use crate::discovery::Listing;
 
 /// JSON-RPC 2.0 over HTTP.
@@ -172,10 +172,6 @@ impl Protocol for Jsonrpc {
         &[&http::CLIENT, &tls::TLS, &CLIENT]
     }
 
-    fn certificate_check(&self, destination: &Destination) -> Option<CertificateCheck> {
-        tls::of_http(&destination.url, &destination.options)
-    }
-
     fn call_options(&self) -> &'static [&'static OptionGroup] {
         &[&CALL]
     }
@@ -206,7 +202,7 @@ impl Protocol for Jsonrpc {
                 .with_client(http::HTTP2_TRANSPORTS, connect::<Http2Client>),
             Stack::new(self, "jsonrpc-bare", Role::Step, http::BARE, connect::<BareClient>)
                 .served_by(http::BARE, serve_bare)
-                .with_transports(http::BARE_TRANSPORTS),
+                .with_transports(http::TRANSPORTS),
             #[cfg(feature = "jsonrpsee")]
             hyper("jsonrpc-jsonrpsee", Role::Alternative).served_by(JSONRPSEE, serve_jsonrpsee),
             hyper("jsonrpc-python", Role::Reference).served_by_reference(&PYTHON),
@@ -372,10 +368,12 @@ async fn serve(context: ServeContext) -> Result<Serving, ServeError> {
 }
 
 async fn serve_bare(context: ServeContext) -> Result<Serving, ServeError> {
+    let tls = context.acceptor(http_layer::ALPN)?;
     let options = server_options(&context, http::bare_http_options(&context)?)?;
     let bind_error = context.bind_error();
     let server =
         jsonrpc::BareServer::bind(&context.listen, context.dispatcher, options).await.map_err(bind_error)?;
+    let server = server.with_tls(tls);
     Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
 }
 

@@ -1,4 +1,4 @@
-//! JSON-RPC in lines: without HTTP, over TCP and Unix sockets.
+//! JSON-RPC in lines: without HTTP, over TCP, TLS, Unix sockets and pipes.
 
 use calculator::{Call, CallError, Value};
 use codecs::Format;
@@ -11,17 +11,19 @@ use super::destination::Destination;
 use super::dissection::{self, Leg, Part};
 use super::facts::{Colour, Role, UrlForm};
 use super::jsonrpc::{anatomy_in, member};
+use super::options::OptionGroup;
 use super::protocol::{Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
 use super::tcp::TOKIO;
+use super::tls;
 use super::transport::Transport;
 
 /// JSON-RPC 2.0 with a message in each line.
 pub(super) struct JsonrpcLines;
 
 /// The transports of the server of this suite and its client beside TCP.
-const TRANSPORTS: &[Transport] = &[Transport::Unix, Transport::Stdio];
+const TRANSPORTS: &[Transport] = &[Transport::Unix, Transport::Stdio, Transport::Tls, Transport::TlsResumed];
 
 static PYTHON: Reference = reference!("jsonrpclib-pelix", "jsonrpc_lines_server.py", &[], "threads");
 
@@ -42,6 +44,10 @@ impl Protocol for JsonrpcLines {
         &["serde_json"]
     }
 
+    fn client_options(&self) -> &'static [&'static OptionGroup] {
+        &[&tls::TLS]
+    }
+
     fn has_named_parameters(&self) -> bool {
         true
     }
@@ -49,7 +55,8 @@ impl Protocol for JsonrpcLines {
     fn stacks(&'static self) -> Vec<Stack> {
         let lines = |name, role| {
             Stack::new(self, name, role, TOKIO, |destination, options| async move {
-                LinesClient::connect(&destination.url, &options).await
+                let tls = tls::settings(&destination.options)?;
+                LinesClient::connect_trusting(&destination.url, tls, &options).await
             })
         };
         vec![
@@ -81,8 +88,10 @@ impl Protocol for JsonrpcLines {
 }
 
 async fn serve(context: ServeContext) -> Result<Serving, ServeError> {
+    let tls = context.acceptor(None)?;
     let failed = context.bind_error();
     let server =
         LinesServer::bind(&context.listen, context.dispatcher, context.limits).await.map_err(failed)?;
+    let server = server.with_tls(tls);
     Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
 }

@@ -1,4 +1,4 @@
-//! JSON-RPC over WebSocket, over TCP and Unix sockets.
+//! JSON-RPC over WebSocket: over TCP, TLS and Unix sockets.
 
 use calculator::{Call, CallError, Value};
 use codecs::Format;
@@ -11,9 +11,11 @@ use super::destination::Destination;
 use super::dissection::{self, Leg, Part};
 use super::facts::{Colour, End, Role, UrlForm};
 use super::jsonrpc::{anatomy_in, member};
+use super::options::OptionGroup;
 use super::protocol::{Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
+use super::tls;
 use super::transport::Transport;
 
 /// JSON-RPC 2.0 with a request or a response in each message of a WebSocket.
@@ -22,7 +24,7 @@ pub(super) struct JsonrpcWs;
 const TUNGSTENITE: End = End::new("tungstenite", &["tungstenite", "tokio-tungstenite", "tokio"]);
 
 /// The transports of the server of this suite and its client beside TCP.
-const TRANSPORTS: &[Transport] = &[Transport::Unix];
+const TRANSPORTS: &[Transport] = &[Transport::Unix, Transport::Tls, Transport::TlsResumed];
 
 static PYTHON: Reference = reference!("websockets", "jsonrpc_ws_server.py", &[], "threads");
 
@@ -43,6 +45,10 @@ impl Protocol for JsonrpcWs {
         &["serde_json"]
     }
 
+    fn client_options(&self) -> &'static [&'static OptionGroup] {
+        &[&tls::TLS]
+    }
+
     fn has_named_parameters(&self) -> bool {
         true
     }
@@ -50,7 +56,8 @@ impl Protocol for JsonrpcWs {
     fn stacks(&'static self) -> Vec<Stack> {
         let over_websocket = |name, role| {
             Stack::new(self, name, role, TUNGSTENITE, |destination, options| async move {
-                WebSocketClient::connect(&destination.url, &options).await
+                let tls = tls::settings(&destination.options)?;
+                WebSocketClient::connect_trusting(&destination.url, tls, &options).await
             })
         };
         vec![
@@ -82,8 +89,11 @@ impl Protocol for JsonrpcWs {
 }
 
 async fn serve(context: ServeContext) -> Result<Serving, ServeError> {
+    // The opening handshake is HTTP.
+    let tls = context.acceptor(http_layer::ALPN)?;
     let failed = context.bind_error();
     let server =
         WebSocketServer::bind(&context.listen, context.dispatcher, context.limits).await.map_err(failed)?;
+    let server = server.with_tls(tls);
     Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
 }

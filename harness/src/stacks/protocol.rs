@@ -24,7 +24,7 @@ use super::option_values::OptionValues;
 use super::options::{OptionGroup, Options};
 use super::reference::Reference;
 use super::serve::{ServeContext, ServeError, Serving};
-use super::tls::CertificateCheck;
+use super::tls::{self, CertificateCheck};
 use super::transport::Transport;
 use super::way::Way;
 use crate::discovery::Listing;
@@ -99,14 +99,14 @@ pub trait Protocol: Send + Sync {
     ///
     /// # Errors
     /// A human-readable message.
-    fn prepare_client_options(&self, _options: &mut Options) -> Result<(), String> {
-        Ok(())
+    fn prepare_client_options(&self, options: &mut Options) -> Result<(), String> {
+        tls::read_authorities(options)
     }
 
     /// How the certificate of the server, or the broker, at `destination` is checked; `None` where the URL does not ask for
     /// TLS.
-    fn certificate_check(&self, _destination: &Destination) -> Option<CertificateCheck> {
-        None
+    fn certificate_check(&self, destination: &Destination) -> Option<CertificateCheck> {
+        tls::of_url(&destination.url, self.url_form()?.schemes, &destination.options)
     }
 
     /// Additional options of `rpcbench call`.

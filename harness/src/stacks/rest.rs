@@ -23,7 +23,7 @@ use super::options::{OptionGroup, Options};
 use super::protocol::{Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
-use super::tls::{self, CertificateCheck};
+use super::tls;
 use crate::discovery::{Listing, listing_of_openapi};
 
 /// JSON over HTTP, a resource per method.
@@ -67,10 +67,6 @@ impl Protocol for Rest {
         http::prepare(options)
     }
 
-    fn certificate_check(&self, destination: &Destination) -> Option<CertificateCheck> {
-        tls::of_http(&destination.url, &destination.options)
-    }
-
     fn has_named_parameters(&self) -> bool {
         true
     }
@@ -91,7 +87,7 @@ impl Protocol for Rest {
                 .with_client(http::HTTP2_TRANSPORTS, connect::<Http2Client>),
             Stack::new(self, "rest-bare", Role::Step, http::BARE, connect::<BareClient>)
                 .served_by(http::BARE, serve_bare)
-                .with_transports(http::BARE_TRANSPORTS),
+                .with_transports(http::TRANSPORTS),
             hyper("rest-python", Role::Reference).served_by_reference(&PYTHON),
             hyper("rest-node", Role::Reference).served_by_reference(&NODE),
             hyper("rest-go", Role::Reference).served_by_reference(&GO),
@@ -206,9 +202,11 @@ async fn serve(context: ServeContext) -> Result<Serving, ServeError> {
 }
 
 async fn serve_bare(context: ServeContext) -> Result<Serving, ServeError> {
+    let tls = context.acceptor(http_layer::ALPN)?;
     let (options, bind_error) = (http::bare_http_options(&context)?, context.bind_error());
     let server =
         rest::BareServer::bind(&context.listen, context.dispatcher, options).await.map_err(bind_error)?;
+    let server = server.with_tls(tls);
     Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
 }
 

@@ -253,11 +253,15 @@ impl ServeContext {
         self.broker.as_ref().map(Secret::reveal).ok_or_else(|| ServeError::no_broker(protocol, form))
     }
 
-    /// What accepts connections over TLS from clients that speak `protocol` (ALPN); `None` without TLS.
+    /// What accepts connections over TLS from clients that speak `protocol` (ALPN), or whatever clients name there where the protocol
+    /// has no name; `None` without TLS.
     ///
     /// # Errors
     /// [`ServeError::Setting`] for a certificate that cannot be used.
-    pub(super) fn acceptor(&self, protocol: &str) -> Result<Option<TlsAcceptor>, ServeError> {
+    pub(super) fn acceptor<'a>(
+        &self,
+        protocol: impl Into<Option<&'a str>>,
+    ) -> Result<Option<TlsAcceptor>, ServeError> {
         let acceptor = self.tls.as_ref().map(|identity| identity.acceptor(protocol)).transpose();
         acceptor.map_err(|error| ServeError::Setting(format!("the certificate or its key: {error}")))
     }

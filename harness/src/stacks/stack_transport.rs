@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn stacks_with_a_library_for_http_and_those_of_amqp_have_tls() {
+    fn stacks_over_http_in_frames_or_lines_and_of_amqp_have_tls() {
         for (name, expected) in [
             ("rest", true),
             ("rest-hyper", true),
@@ -145,8 +145,13 @@ mod tests {
             ("jsonrpc", true),
             ("grpc", true),
             ("grpc-h2", true),
-            ("rest-bare", false),
+            ("rest-bare", true),
+            ("jsonrpc-lines", true),
+            ("jsonrpc-ws", true),
+            ("thrift-compact", true),
+            ("jsonrpc-ws-python", false),
             ("tcp", false),
+            ("tcp-async", false),
             ("zerorpc", false),
             ("amqp", true),
             ("amqp-bare", true),

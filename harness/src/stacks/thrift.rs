@@ -10,17 +10,19 @@ use super::anatomy::{Anatomy, measure};
 use super::destination::Destination;
 use super::dissection::{self, Leg, Part};
 use super::facts::{Colour, Role, UrlForm};
+use super::options::OptionGroup;
 use super::protocol::{Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, ServerSettings, Serving};
 use super::tcp::TOKIO;
+use super::tls;
 use super::transport::Transport;
 
 /// Thrift over framed TCP.
 pub(super) struct Thrift;
 
 /// The transports of the servers of this suite and their clients beside TCP.
-const TRANSPORTS: &[Transport] = &[Transport::Unix];
+const TRANSPORTS: &[Transport] = &[Transport::Unix, Transport::Tls, Transport::TlsResumed];
 
 /// The stack with the compact protocol.
 const COMPACT: &str = "thrift-compact";
@@ -48,6 +50,10 @@ impl Protocol for Thrift {
 
     fn notation_libraries(&self) -> &'static [&'static str] {
         &["thrift"]
+    }
+
+    fn client_options(&self) -> &'static [&'static OptionGroup] {
+        &[&tls::TLS]
     }
 
     fn has_named_parameters(&self) -> bool {
@@ -100,12 +106,14 @@ async fn connect<E: Encoding>(
     destination: Destination,
     options: ClientOptions,
 ) -> Result<Client<E>, CallError> {
-    Client::connect(&destination.url, &options).await
+    Client::connect_trusting(&destination.url, tls::settings(&destination.options)?, &options).await
 }
 
 async fn serve<E: Encoding>(context: ServeContext) -> Result<Serving, ServeError> {
+    let tls = context.acceptor(None)?;
     let failed = context.bind_error();
     let server =
         Server::<E>::bind(&context.listen, context.dispatcher, context.limits).await.map_err(failed)?;
+    let server = server.with_tls(tls);
     Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
 }

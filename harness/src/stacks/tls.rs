@@ -109,20 +109,17 @@ pub(super) fn certificate_check(options: &Options) -> CertificateCheck {
     }
 }
 
-/// How clients over HTTP with `options` check the certificate of the server at `url`; `None` without TLS.
-pub(super) fn of_http(url: &str, options: &Options) -> Option<CertificateCheck> {
-    of_scheme(Scheme::HTTPS, url, options)
-}
-
-/// How clients with `options` check the certificate of the server at `url`; `None` if that has another scheme than `scheme`, which
-/// asks for TLS.
-pub(super) fn of_scheme(scheme: Scheme, url: &str, options: &Options) -> Option<CertificateCheck> {
-    Address::parse(url, &[scheme]).is_ok().then(|| certificate_check(options))
+/// How clients with `options` check the certificate of the server at `url`, in one of `schemes`; `None` without TLS.
+pub(super) fn of_url(url: &str, schemes: &[Scheme], options: &Options) -> Option<CertificateCheck> {
+    let address = Address::parse(url, schemes).ok()?;
+    address.has_tls().then(|| certificate_check(options))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const HTTP: [Scheme; 2] = [Scheme::HTTP, Scheme::HTTPS];
 
     fn options(given: &TlsOptions) -> Options {
         let mut options = Options::default();
@@ -141,8 +138,8 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         read_authorities(&mut given).unwrap();
         assert_eq!(trust(&given).unwrap(), Trust::Authorities(pem.trim_end().to_owned()));
-        assert_eq!(of_http("https://h/", &given), Some(CertificateCheck::File));
-        assert_eq!(of_http("http://h/", &given), None);
+        assert_eq!(of_url("https://h/", &HTTP, &given), Some(CertificateCheck::File));
+        assert_eq!(of_url("http://h/", &HTTP, &given), None);
         let insecure = options(&TlsOptions { insecure: true, ..TlsOptions::default() });
         assert_eq!(trust(&insecure).unwrap(), Trust::Any);
         assert_eq!(certificate_check(&Options::default()), CertificateCheck::System);

@@ -26,7 +26,7 @@ use super::options::{OptionGroup, Options, OptionsError};
 use super::protocol::{Protocol, Stack};
 use super::reference::{Reference, reference};
 use super::serve::{ServeContext, ServeError, Serving};
-use super::tls::{self, CertificateCheck};
+use super::tls;
 use crate::discovery::Listing;
 
 /// XML-RPC over HTTP.
@@ -91,10 +91,6 @@ impl Protocol for Xmlrpc {
         http::prepare(options)
     }
 
-    fn certificate_check(&self, destination: &Destination) -> Option<CertificateCheck> {
-        tls::of_http(&destination.url, &destination.options)
-    }
-
     /// An `<int>` has 32 bits.
     fn profile(&self) -> Profile {
         Profile { integer_width: IntegerWidth::Bits32, ..Profile::default() }
@@ -141,7 +137,7 @@ impl Protocol for Xmlrpc {
                 .with_transports(http::TRANSPORTS),
             Stack::new(self, "xmlrpc-bare", Role::Step, http::BARE, connect::<BareClient>)
                 .served_by(http::BARE, serve_bare)
-                .with_transports(http::BARE_TRANSPORTS),
+                .with_transports(http::TRANSPORTS),
             hyper("xmlrpc-python", Role::Reference).served_by_reference(&PYTHON),
             hyper("xmlrpc-python-threads", Role::Reference).served_by_reference(&PYTHON_THREADS),
         ]
@@ -236,10 +232,12 @@ async fn serve(context: ServeContext) -> Result<Serving, ServeError> {
 }
 
 async fn serve_bare(context: ServeContext) -> Result<Serving, ServeError> {
+    let tls = context.acceptor(http_layer::ALPN)?;
     let options = server_options(&context, http::bare_http_options(&context)?)?;
     let bind_error = context.bind_error();
     let server =
         xmlrpc::BareServer::bind(&context.listen, context.dispatcher, options).await.map_err(bind_error)?;
+    let server = server.with_tls(tls);
     Ok(Serving { url: server.url(), run: server.run(context.stop).boxed() })
 }
 

@@ -80,7 +80,18 @@ fn json_rpc_in_lines_is_checked_counted_and_measured_over_pipes() {
 
 #[test]
 fn every_protocol_with_tls_is_checked_counted_and_measured_over_it() {
-    let stacks = ["rest", "rest-hyper", "xmlrpc-hyper", "jsonrpc-hyper", "grpc", "grpc-h2"];
+    let stacks = [
+        "rest",
+        "rest-hyper",
+        "rest-bare",
+        "xmlrpc-hyper",
+        "jsonrpc-hyper",
+        "jsonrpc-lines",
+        "jsonrpc-ws",
+        "grpc",
+        "grpc-h2",
+        "thrift",
+    ];
     let run = Run::of(&stacks, 1, "150ms");
     finish(&mut run.command(&["--transport", "tcp,tls"])).with(0, &[]);
     let record = run.record();
@@ -172,7 +183,7 @@ fn amqp_is_measured_over_tls_where_its_private_broker_accepts_that() {
 
 #[test]
 fn a_handshake_that_resumes_a_session_carries_no_certificate() {
-    let stacks = ["rest-hyper", "grpc-h2"];
+    let stacks = ["rest-hyper", "rest-bare", "jsonrpc-ws", "jsonrpc-lines", "grpc-h2"];
     let run = Run::of(&stacks, 1, "150ms");
     finish(&mut run.command(&["--transport", "tls,tls-resumed"])).with(0, &[]);
     let record = run.record();

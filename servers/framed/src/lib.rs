@@ -21,4 +21,4 @@ pub use client::Client;
 pub use inbox::{Inbox, recycle};
 pub use notation::{Framing, Notation, Reply, Request};
 pub use server::Server;
-pub use state::{ClientState, Connection, call_error, connect_error, endpoint_of, url_error};
+pub use state::{ClientState, Connection, call_error, connect_error, endpoint_of, tls_connector, url_error};

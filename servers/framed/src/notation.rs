@@ -18,7 +18,7 @@ pub trait Framing {
 
 /// The requests and replies of a protocol, as pure functions from and to bytes.
 pub trait Notation: Framing + Send + Sync + 'static {
-    /// The schemes of URLs.
+    /// The schemes of URLs, with and without TLS.
     const SCHEMES: &'static [Scheme];
     /// What a reply repeats of its request.
     type ReplyTo: Send + Sync;

@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use calculator::{Call, Dispatcher, Limits};
 use futures_util::poll;
-use net::{Address, AnomalyCounter, Endpoint, Listener, Stream, WRITE_STALL_TIMEOUT, serve_connections};
+use net::{AnomalyCounter, Endpoint, Listener, Stream, TlsAcceptor, WRITE_STALL_TIMEOUT, serve_connections};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
@@ -37,11 +37,16 @@ impl<N: Notation> Server<N> {
         Ok(Server { listener: Listener::bind(listen).await?, dispatcher, limits, notation: PhantomData })
     }
 
+    /// Serves over TLS if there is an acceptor `tls`.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<TlsAcceptor>) -> Self {
+        Server { listener: self.listener.with_tls(tls), ..self }
+    }
+
     /// The URL that a client connects to, in one of [`Notation::SCHEMES`].
     #[must_use]
     pub fn url(&self) -> String {
-        let address = Address::from_endpoint(self.listener.endpoint(), N::SCHEMES, "");
-        address.map(|address| address.to_string()).unwrap_or_default()
+        self.listener.url(N::SCHEMES, "")
     }
 
     /// Serves until `stop` is cancelled, then finishes calls in progress for at most [`net::DRAIN_TIMEOUT`], and returns.

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::mem;
 
 use calculator::{Call, CallError, ClientOptions, ErrorKind};
-use net::{Address, Endpoint, Scheme};
+use net::{Address, Endpoint, Scheme, TlsConnector, TlsSettings};
 
 use crate::inbox::{Inbox, recycle};
 use crate::notation::{Framing, Notation};
@@ -73,6 +73,18 @@ impl<N: Notation, C> ClientState<N, C> {
 /// [`ErrorKind::Undeliverable`] for a URL that cannot be used.
 pub fn endpoint_of(url: &str, schemes: &[Scheme]) -> Result<Endpoint, CallError> {
     Ok(Address::parse(url, schemes).map_err(url_error)?.endpoint().clone())
+}
+
+/// What connects to `address` over TLS as `settings` say; `None` without TLS.
+///
+/// # Errors
+/// [`ErrorKind::Undeliverable`] for settings that cannot be used.
+pub fn tls_connector(
+    address: &Address,
+    settings: impl Into<TlsSettings>,
+) -> Result<Option<TlsConnector>, CallError> {
+    let connector = address.has_tls().then(|| TlsConnector::new(settings)).transpose();
+    connector.map_err(|error| CallError::new(ErrorKind::Undeliverable, error.to_string()))
 }
 
 /// The error of a client that cannot use its URL.

@@ -37,7 +37,7 @@ pub use server::Server;
 use net::Scheme;
 
 /// The scheme of URLs of servers over TLS: `grpcs://HOST:PORT`.
-pub const GRPCS: Scheme = Scheme::host("grpcs");
+pub const GRPCS: Scheme = Scheme::host("grpcs").tls();
 
 /// The schemes of its URLs: `grpc://HOST:PORT`, `grpcs://HOST:PORT`, and `unix:///SOCKET` as gRPC's libraries write Unix sockets.
 pub const SCHEMES: &[Scheme] = &[Scheme::host("grpc"), GRPCS, Scheme::UNIX];

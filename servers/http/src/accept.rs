@@ -1,13 +1,11 @@
-//! Connections of servers: handshakes over TLS, URLs, and their end.
+//! Connections of servers: handshakes over TLS, and their end.
 
 use std::fmt::Display;
 use std::pin::pin;
 
 use hyper_util::server::graceful::GracefulConnection;
-use net::{Address, Listener, Scheme, Stream, TlsAcceptor, TlsServerStream};
+use net::{Stream, TlsAcceptor, TlsServerStream};
 use tokio_util::sync::CancellationToken;
-
-use crate::SCHEMES;
 
 /// Completes the handshake of a connection over TLS. `None` if that fails, or `stop` is cancelled before.
 pub async fn accept_tls(
@@ -21,22 +19,6 @@ pub async fn accept_tls(
         () = stop.cancelled() => return None,
     };
     accepted.inspect_err(|error| tracing::debug!(%error, "a TLS handshake failed")).ok()
-}
-
-/// The URL of `path` at a server, which is empty or begins with `/`.
-pub(crate) fn url(listener: &Listener, path: &str) -> String {
-    url_in(&SCHEMES, listener, path)
-}
-
-/// The same at a server over TLS.
-pub(crate) fn tls_url(listener: &Listener, path: &str) -> String {
-    url_in(&[Scheme::HTTPS], listener, path)
-}
-
-fn url_in(schemes: &[Scheme], listener: &Listener, path: &str) -> String {
-    Address::from_endpoint(listener.endpoint(), schemes, path)
-        .map(|address| address.to_string())
-        .unwrap_or_default()
 }
 
 /// Drives `connection` until it ends. Once `stop` is cancelled, it accepts no further request, and ends with those in progress.

@@ -12,7 +12,7 @@
 //! It runs over TCP, with `TCP_NODELAY` at both ends, and over Unix sockets. Requests carry `host`, `content-type`,
 //! `content-length` and `accept`; responses `content-type`, `content-length` and `date`. Messages are compressed only
 //! if the headers in the client's configuration request it. Clients use TLS where the URL begins with `https`, and servers
-//! where they have a certificate; [`bare`] has no TLS.
+//! where they have a certificate.
 
 #![forbid(unsafe_code)]
 #![warn(clippy::disallowed_macros, clippy::disallowed_methods)]

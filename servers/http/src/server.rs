@@ -18,13 +18,13 @@ use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use net::{Endpoint, Listener, TlsAcceptor};
+use net::{Address, Endpoint, Listener, Scheme, TlsAcceptor};
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
 use crate::http2_stream::Http2Stream;
 use crate::server_stream::{ConnectionState, ServerStream, Socket};
-use crate::{ALPN, ALPN_HTTP2, HttpOptions, accept, reply, rules};
+use crate::{ALPN, ALPN_HTTP2, HttpOptions, SCHEMES, accept, reply, rules};
 
 /// How long a client may take to send the head of a request, and how long a connection may be idle between requests.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -117,11 +117,9 @@ impl HttpServer {
     /// or `http+unix://%2FSOCKET/PATH` for a Unix socket.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        if self.tls.is_some() {
-            accept::tls_url(&self.listener, path)
-        } else {
-            accept::url(&self.listener, path)
-        }
+        let schemes = if self.tls.is_some() { &[Scheme::HTTPS][..] } else { &SCHEMES };
+        let address = Address::from_endpoint(self.listener.endpoint(), schemes, path);
+        address.map(|address| address.to_string()).unwrap_or_default()
     }
 
     /// Serves until `stop` is cancelled. Then no further connection is accepted, idle ones are closed immediately, and

@@ -1,4 +1,4 @@
-//! Both clients over TLS, with certificates that are made for each test.
+//! All clients and both servers over TLS, with certificates that are made for each test.
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
 
 #[macro_use]
@@ -8,8 +8,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use calculator::{CallError, ClientOptions, ErrorKind, Limits};
+use common::{BareServer, Reading, TestServer};
 use http_layer::axum::Router;
-use http_layer::{Headers, Http2Client, HttpServer, HyperClient, ReqwestClient, ServedVersion, Transport};
+use http_layer::bare::BareClient;
+use http_layer::http::StatusCode;
+use http_layer::{
+    Answer, Bytes, Headers, Http2Client, HttpServer, HyperClient, ReqwestClient, ServedVersion, Transport,
+};
 use net::{Endpoint, TlsAcceptor, Trust};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -46,6 +51,13 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap().der().clone();
         Identity { certificate, key }
+    }
+
+    /// What accepts connections of `version` at 127.0.0.1.
+    fn acceptor(&self, version: ServedVersion) -> TlsAcceptor {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params("127.0.0.1").signed_by(&key, &self.issuer).unwrap();
+        TlsAcceptor::new(&certificate.pem(), &key.serialize_pem(), version.alpn()).unwrap()
     }
 
     fn trust(&self) -> Trust {
@@ -123,12 +135,13 @@ async fn refusal<T: Transport>(url: &str, trust: &Trust) -> String {
     error.message
 }
 
-with_tls_clients!(
+with_all_clients!(
     a_certificate_of_a_trusted_authority_is_accepted,
     a_certificate_that_cannot_be_accepted_is_refused_with_its_fault,
     without_a_check_every_certificate_is_accepted,
     a_url_for_the_other_kind_of_server_is_named_as_the_reason,
-    the_server_of_this_crate_answers_over_tls_whatever_others_send,
+    the_servers_of_this_crate_answer_over_tls_whatever_others_send,
+    a_first_request_above_the_buffers_of_the_sockets_is_sent_completely,
 );
 
 async fn a_certificate_of_a_trusted_authority_is_accepted<T: Transport>() {
@@ -172,17 +185,22 @@ async fn a_certificate_that_cannot_be_accepted_is_refused_with_its_fault<T: Tran
 
 /// The server of this crate over TLS, which answers each request with `ok`.
 async fn own_server(authority: &Authority, version: ServedVersion) -> HttpServer {
-    let key = KeyPair::generate().unwrap();
-    let certificate = params("127.0.0.1").signed_by(&key, &authority.issuer).unwrap();
-    let tls = TlsAcceptor::new(&certificate.pem(), &key.serialize_pem(), version.alpn()).unwrap();
+    let tls = authority.acceptor(version);
     let router = Router::new().fallback(|| async { "ok" });
     let server = HttpServer::bind(&Endpoint::loopback(), router, Limits::default()).await.unwrap();
     server.with_tls(Some(tls)).with_version(version)
 }
 
-async fn the_server_of_this_crate_answers_over_tls_whatever_others_send<T: Transport>() {
+async fn the_servers_of_this_crate_answer_over_tls_whatever_others_send<T: Transport>() {
+    answers_whatever_others_send::<T, HttpServer>().await;
+    answers_whatever_others_send::<T, BareServer>().await;
+}
+
+async fn answers_whatever_others_send<T: Transport, S: TestServer>() {
     let authority = Authority::new();
-    let server = own_server(&authority, ServedVersion::Http1).await;
+    let ok = Reading(|_, _| async { Answer::new(StatusCode::OK, "text/plain", "ok") });
+    let tls = Some(authority.acceptor(ServedVersion::Http1));
+    let server = S::bind_over(tls, &Endpoint::loopback(), ok, Limits::default().into()).await;
     let url = server.url("/rpc");
     let address = server.endpoint().to_string();
     assert_eq!(url, format!("https://{address}/rpc"));
@@ -207,6 +225,30 @@ async fn the_server_of_this_crate_answers_over_tls_whatever_others_send<T: Trans
     stop.cancel();
     running.await.unwrap();
     drop(silent);
+}
+
+/// Such a client waits for the server, whose session tickets arrive meanwhile.
+async fn a_first_request_above_the_buffers_of_the_sockets_is_sent_completely<T: Transport>() {
+    sends_a_large_first_request::<T, HttpServer>().await;
+    sends_a_large_first_request::<T, BareServer>().await;
+}
+
+async fn sends_a_large_first_request<T: Transport, S: TestServer>() {
+    const LEN: usize = 12_000_000;
+    let authority = Authority::new();
+    let len =
+        Reading(
+            |_, body: Bytes| async move { Answer::new(StatusCode::OK, "text/plain", body.len().to_string()) },
+        );
+    let tls = Some(authority.acceptor(ServedVersion::Http1));
+    let server = S::bind_over(tls, &Endpoint::loopback(), len, Limits::default().into()).await;
+    let url = server.url("/");
+    tokio::spawn(server.run(CancellationToken::new()));
+    let headers = Headers::new("application/octet-stream");
+    let client = T::connect_trusting(&url, &headers, &authority.trust(), &ClientOptions::default()).await;
+    let client = client.unwrap();
+    let reply = client.post(&client.target("").unwrap(), vec![7; LEN]).await.unwrap();
+    assert_eq!(reply.body, LEN.to_string());
 }
 
 async fn without_a_check_every_certificate_is_accepted<T: Transport>() {

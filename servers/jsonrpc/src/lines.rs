@@ -10,7 +10,7 @@ use net::Scheme;
 use crate::single::{self, Addressee};
 
 /// The schemes of URLs.
-pub const LINES_SCHEMES: [Scheme; 3] = [Scheme::TCP, Scheme::UNIX, Scheme::PIPE];
+pub const LINES_SCHEMES: [Scheme; 4] = [Scheme::TCP, Scheme::TLS, Scheme::UNIX, Scheme::PIPE];
 
 /// What ends a message.
 const LINE_FEED: u8 = b'\n';

@@ -93,6 +93,12 @@ impl Address {
         self.scheme.name
     }
 
+    /// Whether connections to it are over TLS.
+    #[must_use]
+    pub fn has_tls(&self) -> bool {
+        self.scheme.has_tls()
+    }
+
     /// The endpoint to connect to. If the URL has several hosts, the endpoint of the first.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {

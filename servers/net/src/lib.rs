@@ -4,7 +4,8 @@
 //! [`Stream`] to one; [`blocking`] has the same for plain threads. An [`Address`] is a parsed URL, which names one or
 //! more endpoints.
 //!
-//! A [`TlsConnector`] opens connections over TLS, for clients whose URL asks for it, and a [`TlsAcceptor`] accepts them.
+//! A [`TlsConnector`] opens connections over TLS, for clients whose URL asks for it ([`connect_over`]), and a [`TlsAcceptor`] accepts
+//! them ([`Listener::with_tls`]).
 //!
 //! TCP connections have `TCP_NODELAY` set at both ends, and keepalive on accepted connections. The kernel counts the bytes
 //! of a TCP connection; for Unix sockets and pipes, where it does not, streams count them ([`bytes_counted`]).
@@ -32,6 +33,7 @@ mod socket_file;
 mod stream;
 mod tls;
 mod tls_server;
+mod tls_socket;
 
 use std::time::Duration;
 
@@ -48,7 +50,7 @@ pub use listener::{Listener, is_connection_error};
 pub use peer_end::{HALF_CLOSED_TIMEOUT, PIPELINED_CHECK_INTERVAL, PeerEnd};
 pub use scheme::Scheme;
 pub use socket_file::{MAX_SOCKET_PATH, SocketFile, remove_socket_files};
-pub use stream::{Stream, connect};
+pub use stream::{Stream, connect, connect_over};
 pub use tls::{TlsConnector, TlsError, TlsSession, TlsSettings, TlsStream, Trust};
 pub use tls_server::{TLS_TERMS, TlsAcceptor, TlsServerStream};
 

@@ -8,13 +8,15 @@ use crate::pipes::PipeListener;
 #[cfg(feature = "simulated")]
 use crate::simulated;
 use crate::socket_file::SocketFile;
-use crate::{ACCEPT_PAUSE, Endpoint, Stream, keepalive};
+use crate::{ACCEPT_PAUSE, Address, Endpoint, Scheme, Stream, TlsAcceptor, keepalive};
 
 /// Accepts connections. The file of its socket, if it has one, is removed on drop.
 #[derive(Debug)]
 pub struct Listener {
     inner: Inner,
     endpoint: Endpoint,
+    /// What makes connections over TLS of those that it accepts; absent without TLS.
+    tls: Option<TlsAcceptor>,
 }
 
 #[derive(Debug)]
@@ -33,28 +35,40 @@ impl Listener {
     /// # Errors
     /// The errors of the operating system: the address is in use, or not one of this machine.
     pub async fn bind(endpoint: &Endpoint) -> io::Result<Self> {
-        match endpoint {
+        let (inner, endpoint) = match endpoint {
             Endpoint::Tcp { host, port } => {
                 let listener = TcpListener::bind((bind_host(host), *port)).await?;
                 let endpoint = listener.local_addr()?.into();
-                Ok(Listener { inner: Inner::Tcp(listener), endpoint })
+                (Inner::Tcp(listener), endpoint)
             }
             Endpoint::Unix(path) => {
                 let (listener, file) = SocketFile::bind(path, |path| UnixListener::bind(path))?;
                 // A URL needs the whole path.
-                let endpoint = Endpoint::Unix(std::path::absolute(path)?);
-                Ok(Listener { inner: Inner::Unix(listener, file), endpoint })
+                (Inner::Unix(listener, file), Endpoint::Unix(std::path::absolute(path)?))
             }
             Endpoint::Pipes(path) => {
                 let path = std::path::absolute(path)?;
-                let inner = Inner::Pipes(PipeListener::bind(&path)?);
-                Ok(Listener { inner, endpoint: Endpoint::Pipes(path) })
+                (Inner::Pipes(PipeListener::bind(&path)?), Endpoint::Pipes(path))
             }
             #[cfg(feature = "simulated")]
-            Endpoint::Simulated(name) => {
-                Ok(Listener { inner: Inner::Simulated(simulated::bind(name)?), endpoint: endpoint.clone() })
-            }
-        }
+            Endpoint::Simulated(name) => (Inner::Simulated(simulated::bind(name)?), endpoint.clone()),
+        };
+        Ok(Listener { inner, endpoint, tls: None })
+    }
+
+    /// Accepts connections over TLS if there is an acceptor `tls`. Their handshake is completed by reading from them.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<TlsAcceptor>) -> Self {
+        Listener { tls, ..self }
+    }
+
+    /// The URL that clients connect to, in the first of `schemes` that can express it and has TLS if the listener has, with `path`
+    /// (which is empty or begins with `/`, percent-encoded). Empty if no scheme can.
+    #[must_use]
+    pub fn url(&self, schemes: &[Scheme], path: &str) -> String {
+        let fitting = schemes.iter().copied().filter(|scheme| scheme.has_tls() == self.tls.is_some());
+        let address = Address::from_endpoint(&self.endpoint, &fitting.collect::<Vec<_>>(), path);
+        address.map(|address| address.to_string()).unwrap_or_default()
     }
 
     /// The endpoint that it listens on, with the actual port.
@@ -68,16 +82,20 @@ impl Listener {
     /// # Errors
     /// The errors of the operating system; [`is_connection_error`] shows whether the listener is affected.
     pub async fn accept(&self) -> io::Result<Stream> {
-        match &self.inner {
+        let stream = match &self.inner {
             Inner::Tcp(listener) => {
                 let stream = listener.accept().await?.0;
                 keepalive::enable((&stream).into());
-                Stream::tcp(stream)
+                Stream::tcp(stream)?
             }
-            Inner::Unix(listener, _) => Ok(Stream::unix(listener.accept().await?.0)),
-            Inner::Pipes(listener) => Ok(Stream::pipes(listener.accept().await?)),
+            Inner::Unix(listener, _) => Stream::unix(listener.accept().await?.0),
+            Inner::Pipes(listener) => Stream::pipes(listener.accept().await?),
             #[cfg(feature = "simulated")]
-            Inner::Simulated(listener) => Ok(Stream::simulated(listener.accept().await?)),
+            Inner::Simulated(listener) => Stream::simulated(listener.accept().await?),
+        };
+        match &self.tls {
+            Some(tls) => tls.over(stream),
+            None => Ok(stream),
         }
     }
 

@@ -39,21 +39,26 @@ pub(crate) struct HostForm {
     pub(crate) wildcards: bool,
     pub(crate) login: bool,
     pub(crate) path: bool,
+    pub(crate) tls: bool,
 }
 
 impl Scheme {
     /// `http://[USER:PASSWORD@]HOST[:PORT][/PATH]`.
     pub const HTTP: Scheme = Scheme::host("http").default_port(80).login().path();
     /// `https://[USER:PASSWORD@]HOST[:PORT][/PATH]`: HTTP over TLS.
-    pub const HTTPS: Scheme = Scheme::host("https").default_port(443).login().path();
+    pub const HTTPS: Scheme = Scheme::host("https").default_port(443).login().path().tls();
     /// `http+unix://%2FSOCKET[/PATH]`: HTTP over the Unix socket at `/SOCKET`.
     pub const HTTP_UNIX: Scheme = Scheme { name: "http+unix", kind: Kind::SocketAsHost };
     /// `ws://HOST[:PORT][/PATH]`: WebSocket (RFC 6455, section 3).
     pub const WS: Scheme = Scheme::host("ws").default_port(80).path();
+    /// `wss://HOST[:PORT][/PATH]`: WebSocket over TLS.
+    pub const WSS: Scheme = Scheme::host("wss").default_port(443).path().tls();
     /// `ws+unix://%2FSOCKET[/PATH]`: WebSocket over the Unix socket at `/SOCKET`.
     pub const WS_UNIX: Scheme = Scheme { name: "ws+unix", kind: Kind::SocketAsHost };
     /// `tcp://HOST:PORT`.
     pub const TCP: Scheme = Scheme::host("tcp");
+    /// `tls://HOST:PORT`: TLS over TCP.
+    pub const TLS: Scheme = Scheme::host("tls").tls();
     /// `pipe:///SOCKET`: pairs of pipes that are agreed on through the Unix socket at `/SOCKET`.
     pub const PIPE: Scheme = Scheme { name: "pipe", kind: Kind::PipesAsPath };
     /// `unix:///SOCKET`.
@@ -71,6 +76,7 @@ impl Scheme {
             wildcards: false,
             login: false,
             path: false,
+            tls: false,
         };
         Scheme { name, kind: Kind::Host(form) }
     }
@@ -109,6 +115,18 @@ impl Scheme {
     #[must_use]
     pub const fn path(self) -> Scheme {
         self.with(HostForm { path: true, ..self.host_form() })
+    }
+
+    /// Says that its connections are over TLS.
+    #[must_use]
+    pub const fn tls(self) -> Scheme {
+        self.with(HostForm { tls: true, ..self.host_form() })
+    }
+
+    /// Whether its connections are over TLS.
+    #[must_use]
+    pub const fn has_tls(&self) -> bool {
+        matches!(self.kind, Kind::Host(HostForm { tls: true, .. }))
     }
 
     const fn host_form(&self) -> HostForm {

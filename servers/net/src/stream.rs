@@ -11,13 +11,14 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::sleep;
 
-use crate::Endpoint;
 use crate::counts::{ByteCounts, Counter};
 use crate::peer_end::{HALF_CLOSED_TIMEOUT, PIPELINED_CHECK_INTERVAL, PeerEnd};
 use crate::pipes::{self, Pipes};
 #[cfg(feature = "simulated")]
 use crate::simulated;
 use crate::socket_file::{check_length, connect_error};
+use crate::tls_socket::TlsSocket;
+use crate::{Endpoint, TlsConnector};
 
 /// A connection over any transport.
 ///
@@ -30,6 +31,7 @@ enum Inner {
     Tcp(TcpStream),
     Unix(UnixStream, Counter),
     Pipes(Pipes, Counter),
+    Tls(Box<TlsSocket>),
     #[cfg(feature = "simulated")]
     Simulated(simulated::Stream, Counter),
 }
@@ -52,6 +54,17 @@ pub async fn connect(endpoint: &Endpoint) -> io::Result<Stream> {
     }
 }
 
+/// The same, over TLS if there is a connector `tls`.
+///
+/// # Errors
+/// As [`connect`] and [`TlsConnector::open`].
+pub async fn connect_over(tls: Option<&TlsConnector>, endpoint: &Endpoint) -> io::Result<Stream> {
+    match tls {
+        Some(tls) => tls.open(endpoint).await,
+        None => connect(endpoint).await,
+    }
+}
+
 impl Stream {
     pub(crate) fn tcp(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
@@ -66,17 +79,22 @@ impl Stream {
         Stream(Inner::Pipes(pipes, Counter::new()))
     }
 
+    pub(crate) fn tls(socket: TlsSocket) -> Self {
+        Stream(Inner::Tls(Box::new(socket)))
+    }
+
     #[cfg(feature = "simulated")]
     pub(crate) fn simulated(stream: simulated::Stream) -> Self {
         Stream(Inner::Simulated(stream, Counter::new()))
     }
 
-    /// The bytes read and written so far. `None` if the kernel counts them (TCP).
+    /// The bytes read and written so far, over TLS those of its records. `None` if the kernel counts them (TCP).
     #[must_use]
     pub fn bytes_counted(&self) -> Option<ByteCounts> {
         match &self.0 {
             Inner::Tcp(_) => None,
             Inner::Unix(_, counter) | Inner::Pipes(_, counter) => Some(counter.read()),
+            Inner::Tls(socket) => socket.carrier().bytes_counted(),
             #[cfg(feature = "simulated")]
             Inner::Simulated(_, counter) => Some(counter.read()),
         }
@@ -91,6 +109,7 @@ impl Stream {
             Inner::Tcp(stream) => stream.poll_read_ready(context),
             Inner::Unix(stream, _) => stream.poll_read_ready(context),
             Inner::Pipes(pipes, _) => pipes.receiver.poll_read_ready(context),
+            Inner::Tls(socket) => socket.poll_read_ready(context),
             #[cfg(feature = "simulated")]
             Inner::Simulated(stream, _) => stream.poll_read_ready(context),
         }
@@ -105,6 +124,7 @@ impl Stream {
             Inner::Tcp(stream) => stream.poll_write_ready(context),
             Inner::Unix(stream, _) => stream.poll_write_ready(context),
             Inner::Pipes(pipes, _) => pipes.sender()?.poll_write_ready(context),
+            Inner::Tls(socket) => socket.carrier().poll_write_ready(context),
             #[cfg(feature = "simulated")]
             Inner::Simulated(stream, _) => stream.poll_write_ready(context),
         }
@@ -117,6 +137,7 @@ impl Stream {
             Inner::Tcp(stream) => PeerEnd::of(stream.ready(Interest::READABLE | Interest::WRITABLE)),
             Inner::Unix(stream, _) => PeerEnd::of(stream.ready(Interest::READABLE | Interest::WRITABLE)),
             Inner::Pipes(pipes, _) => pipes.peer_end(),
+            Inner::Tls(socket) => socket.peer_end(),
             #[cfg(feature = "simulated")]
             Inner::Simulated(stream, _) => stream.peer_end(),
         }
@@ -147,6 +168,7 @@ impl Stream {
             Inner::Pipes(pipes, counter) => {
                 pipes.receiver.try_read_buf(buffer).inspect(|read| counter.add_received(*read))
             }
+            Inner::Tls(socket) => socket.try_read_buf(buffer),
             #[cfg(feature = "simulated")]
             Inner::Simulated(stream, counter) => {
                 stream.try_read_buf(buffer).inspect(|read| counter.add_received(*read))
@@ -157,7 +179,8 @@ impl Stream {
     /// Writes as many of `bytes` as possible without waiting, and returns their number.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] when nothing can be written; the errors of the operating system.
+    /// [`io::ErrorKind::WouldBlock`] when nothing can be written, and over TLS when not all of their records can be: the next write must
+    /// begin with the same bytes. The errors of the operating system.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match &self.0 {
             Inner::Tcp(stream) => stream.try_write(bytes),
@@ -167,10 +190,20 @@ impl Stream {
             Inner::Pipes(pipes, counter) => {
                 pipes.sender()?.try_write(bytes).inspect(|written| counter.add_sent(*written))
             }
+            Inner::Tls(socket) => socket.try_write_vectored(&[IoSlice::new(bytes)]),
             #[cfg(feature = "simulated")]
             Inner::Simulated(stream, counter) => {
                 stream.try_write(bytes).inspect(|written| counter.add_sent(*written))
             }
+        }
+    }
+
+    /// The same for several slices, in one system call where the transport has one for that.
+    pub(crate) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match &self.0 {
+            Inner::Tcp(stream) => stream.try_write_vectored(slices),
+            Inner::Tls(socket) => socket.try_write_vectored(slices),
+            _ => self.try_write(first_of(slices)),
         }
     }
 }
@@ -181,8 +214,28 @@ impl fmt::Debug for Stream {
             Inner::Tcp(stream) => stream.fmt(f),
             Inner::Unix(stream, _) => stream.fmt(f),
             Inner::Pipes(pipes, _) => pipes.fmt(f),
+            Inner::Tls(socket) => socket.fmt(f),
             #[cfg(feature = "simulated")]
             Inner::Simulated(stream, _) => stream.fmt(f),
+        }
+    }
+}
+
+/// The first of `slices` that is not empty.
+fn first_of<'a>(slices: &'a [IoSlice<'_>]) -> &'a [u8] {
+    slices.iter().find(|slice| !slice.is_empty()).map_or(&[][..], |slice| slice)
+}
+
+/// Repeats `attempt` whenever `poll_ready` says so, until it does not block.
+fn poll_attempts<T>(
+    mut poll_ready: impl FnMut() -> Poll<io::Result<()>>,
+    mut attempt: impl FnMut() -> io::Result<T>,
+) -> Poll<io::Result<T>> {
+    loop {
+        ready!(poll_ready())?;
+        match attempt() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            done => return Poll::Ready(done),
         }
     }
 }
@@ -218,34 +271,34 @@ impl AsyncRead for Stream {
             Inner::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
             Inner::Unix(stream, counter) => counted_read(stream, counter, context, buffer),
             Inner::Pipes(pipes, counter) => counted_read(&mut pipes.receiver, counter, context, buffer),
+            Inner::Tls(socket) => socket.poll_read(context, buffer),
             #[cfg(feature = "simulated")]
-            Inner::Simulated(stream, counter) => loop {
-                ready!(stream.poll_read_ready(context))?;
-                match stream.try_read_buf(buffer) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    read => return Poll::Ready(read.map(|read| counter.add_received(read))),
-                }
-            },
+            Inner::Simulated(stream, counter) => {
+                let read = || stream.try_read_buf(buffer).map(|read| counter.add_received(read));
+                poll_attempts(|| stream.poll_read_ready(context), read)
+            }
         }
     }
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().0 {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.as_mut().get_mut().0 {
             Inner::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
             Inner::Unix(stream, counter) => counted(Pin::new(stream).poll_write(context, bytes), counter),
             Inner::Pipes(pipes, counter) => {
                 counted(Pin::new(pipes.sender_mut()?).poll_write(context, bytes), counter)
             }
+            Inner::Tls(_) => self.poll_write_vectored(context, &[IoSlice::new(bytes)]),
             #[cfg(feature = "simulated")]
-            Inner::Simulated(stream, counter) => loop {
-                ready!(stream.poll_write_ready(context))?;
-                match stream.try_write(bytes) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    written => return Poll::Ready(written.inspect(|written| counter.add_sent(*written))),
-                }
-            },
+            Inner::Simulated(stream, counter) => {
+                let write = || stream.try_write(bytes).inspect(|written| counter.add_sent(*written));
+                poll_attempts(|| stream.poll_write_ready(context), write)
+            }
         }
     }
 
@@ -262,11 +315,12 @@ impl AsyncWrite for Stream {
             Inner::Pipes(pipes, counter) => {
                 counted(Pin::new(pipes.sender_mut()?).poll_write_vectored(context, slices), counter)
             }
+            Inner::Tls(socket) => poll_attempts(
+                || socket.carrier().poll_write_ready(context),
+                || socket.try_write_vectored(slices),
+            ),
             #[cfg(feature = "simulated")]
-            Inner::Simulated(..) => {
-                let first = slices.iter().find(|slice| !slice.is_empty()).map_or(&[][..], |slice| slice);
-                self.poll_write(context, first)
-            }
+            Inner::Simulated(..) => self.poll_write(context, first_of(slices)),
         }
     }
 
@@ -274,15 +328,18 @@ impl AsyncWrite for Stream {
         match &self.0 {
             Inner::Tcp(stream) => stream.is_write_vectored(),
             Inner::Unix(stream, _) => stream.is_write_vectored(),
-            Inner::Pipes(..) => true,
+            Inner::Pipes(..) | Inner::Tls(_) => true,
             #[cfg(feature = "simulated")]
             Inner::Simulated(..) => false,
         }
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Nothing is buffered here.
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &self.0 {
+            Inner::Tls(socket) => socket.poll_flush(context),
+            // Nothing is buffered here.
+            _ => Poll::Ready(Ok(())),
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -293,6 +350,7 @@ impl AsyncWrite for Stream {
                 pipes.shut_down();
                 Poll::Ready(Ok(()))
             }
+            Inner::Tls(socket) => socket.poll_shutdown(context),
             #[cfg(feature = "simulated")]
             Inner::Simulated(stream, _) => {
                 stream.shutdown();

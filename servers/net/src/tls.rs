@@ -15,7 +15,8 @@ use rustls::{
 };
 use tokio::net::TcpStream;
 
-use crate::Endpoint;
+use crate::tls_socket::TlsSocket;
+use crate::{Endpoint, Stream};
 
 /// A connection over TLS. The kernel counts its bytes.
 pub type TlsStream = tokio_rustls::client::TlsStream<TcpStream>;
@@ -198,6 +199,15 @@ impl TlsConnector {
         Ok(stream)
     }
 
+    /// Opens a connection to `endpoint` like [`Self::connect`], as a [`Stream`] like those without TLS.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub async fn open(&self, endpoint: &Endpoint) -> io::Result<Stream> {
+        let (socket, connection) = self.connect(endpoint).await?.into_inner();
+        Ok(Stream::tls(TlsSocket::new(Stream::tcp(socket)?, connection)))
+    }
+
     /// Connects to `endpoint` like [`Self::connect`], and closes the connection after the handshake. Returns what was negotiated: the
     /// same as for every connection of a client with this connector, whichever library opens it.
     ///
@@ -326,7 +336,8 @@ fn reason(error: &rustls::Error) -> String {
         Tls::InvalidCertificate(error) => certificate_reason(error),
         Tls::InvalidMessage(_) => {
             format!(
-                "the server does not speak TLS ({error}); a plain server has a URL with http://, grpc:// or amqp://"
+                "the server does not speak TLS ({error}); the URL of a plain server begins with http://, ws://, tcp://, grpc://, \
+                 thrift:// or amqp://"
             )
         }
         Tls::AlertReceived(AlertDescription::NoApplicationProtocol) | Tls::NoApplicationProtocol => {

@@ -7,9 +7,10 @@ use std::time::Duration;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{CipherSuite, ServerConfig, version};
+use rustls::{CipherSuite, ServerConfig, ServerConnection, version};
 use tokio::time::timeout;
 
+use crate::tls_socket::TlsSocket;
 use crate::{Stream, TlsError};
 
 /// The server's end of a connection over TLS.
@@ -32,11 +33,15 @@ pub struct TlsAcceptor {
 impl TlsAcceptor {
     /// An acceptor for a server with the certificate `certificate`, which may be followed by those of the authorities that have
     /// signed it, and the key `key` (both PEM). Clients that name the protocols that they speak (ALPN, RFC 7301) must name
-    /// `protocol`.
+    /// `protocol`; without one, whatever they name does not matter.
     ///
     /// # Errors
     /// [`TlsError`].
-    pub fn new(certificate: &str, key: &str, protocol: &str) -> Result<Self, TlsError> {
+    pub fn new<'a>(
+        certificate: &str,
+        key: &str,
+        protocol: impl Into<Option<&'a str>>,
+    ) -> Result<Self, TlsError> {
         let mut chain = Vec::new();
         for certificate in CertificateDer::pem_slice_iter(certificate.as_bytes()) {
             chain.push(certificate.map_err(|error| TlsError::Certificate(error.to_string()))?);
@@ -57,8 +62,17 @@ impl TlsAcceptor {
             .with_no_client_auth()
             .with_single_cert(chain, key)
             .map_err(TlsError::Configuration)?;
-        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        config.alpn_protocols = protocol.into().iter().map(|name| name.as_bytes().to_vec()).collect();
         Ok(TlsAcceptor { config: Arc::new(config) })
+    }
+
+    /// TLS over `stream`. The handshake is completed by reading from it.
+    ///
+    /// # Errors
+    /// Never with a configuration of this type.
+    pub fn over(&self, stream: Stream) -> io::Result<Stream> {
+        let connection = ServerConnection::new(Arc::clone(&self.config)).map_err(io::Error::other)?;
+        Ok(Stream::tls(TlsSocket::new(stream, connection)))
     }
 
     /// Completes the handshake on `stream`. Cancel-safe: the connection is closed.
@@ -75,7 +89,7 @@ impl TlsAcceptor {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use rcgen::{CertifiedKey, generate_simple_self_signed};
     use rustls::{HandshakeKind, ProtocolVersion};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -90,7 +104,8 @@ mod tests {
         (cert.pem(), signing_key.serialize_pem())
     }
 
-    fn acceptor(protocol: &str) -> TlsAcceptor {
+    /// What accepts connections to 127.0.0.1, with a certificate that it has signed itself.
+    pub(crate) fn acceptor<'a>(protocol: impl Into<Option<&'a str>>) -> TlsAcceptor {
         let (certificate, key) = identity();
         TlsAcceptor::new(&certificate, &key, protocol).unwrap()
     }

@@ -36,8 +36,12 @@ pub use notation::Messages;
 /// The definition of the service.
 pub const IDL: &str = include_str!("../idl/calculator.thrift");
 
-/// The schemes of its URLs: `thrift://HOST:PORT` and `unix:///SOCKET`. The default port is that of Thrift's examples.
-pub const SCHEMES: &[Scheme] = &[Scheme::host("thrift").default_port(9090), Scheme::UNIX];
+/// The scheme of its URLs over TLS.
+const THRIFTS: Scheme = Scheme::host("thrifts").default_port(9090).tls();
+
+/// The schemes of its URLs: `thrift://HOST:PORT`, `thrifts://HOST:PORT` over TLS, and `unix:///SOCKET`. The default port is that of
+/// Thrift's examples.
+pub const SCHEMES: &[Scheme] = &[Scheme::host("thrift").default_port(9090), THRIFTS, Scheme::UNIX];
 
 /// A client that sends messages in the protocol `E`.
 pub type Client<E> = framed::Client<Messages<E>>;

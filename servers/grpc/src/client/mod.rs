@@ -15,7 +15,7 @@ pub use self::any::AnyClient;
 pub use self::h2::H2Client;
 pub use self::reflected::{MethodDescription, ReflectedClient, Replies};
 pub use self::tonic::TonicClient;
-use crate::{ALPN, GRPCS, SCHEMES, method_path};
+use crate::{ALPN, SCHEMES, method_path};
 
 /// Parses the URL of a server.
 fn parse_url(url: &str) -> Result<Address, CallError> {
@@ -24,7 +24,7 @@ fn parse_url(url: &str) -> Result<Address, CallError> {
 
 /// What connects over TLS as `settings` say; `None` for a URL without TLS.
 fn tls_of(address: &Address, settings: impl Into<TlsSettings>) -> Result<Option<TlsConnector>, CallError> {
-    if address.scheme() != GRPCS.name() {
+    if !address.has_tls() {
         return Ok(None);
     }
     let failed = |error: net::TlsError| CallError::new(ErrorKind::Undeliverable, error.to_string());
@@ -34,7 +34,7 @@ fn tls_of(address: &Address, settings: impl Into<TlsSettings>) -> Result<Option<
 
 /// The scheme of requests to `address`.
 fn scheme_of(address: &Address) -> Scheme {
-    if address.scheme() == GRPCS.name() { Scheme::HTTPS } else { Scheme::HTTP }
+    if address.has_tls() { Scheme::HTTPS } else { Scheme::HTTP }
 }
 
 /// The error for a server that cannot be connected to.

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use calculator::{CallError, ClientOptions, ErrorKind};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use net::TlsSettings;
+use net::{TlsConnector, TlsSettings};
 use tokio::io::AsyncWrite;
 use tokio::sync::Mutex;
 
@@ -20,7 +20,7 @@ use super::wire::{
     parse_response,
 };
 use crate::client::base::{Base, origin_form};
-use crate::client::{ReplyHead, Settings, body_error};
+use crate::client::{ReplyHead, Settings, body_error, not_http};
 use crate::fields::Fields;
 use crate::timer::within;
 use crate::{BodyError, Headers, Reply, Transport};
@@ -34,6 +34,8 @@ const MAX_INTERIM_RESPONSES: u32 = 16;
 /// is dropped before its response closes the connection; the next call opens another.
 pub struct BareClient {
     base: Base,
+    /// `None` where the URL does not ask for TLS.
+    tls: Option<TlsConnector>,
     settings: Settings,
     /// The headers of every request as they are sent.
     fields: Vec<u8>,
@@ -73,14 +75,11 @@ impl Transport for BareClient {
         options: &ClientOptions,
     ) -> Result<Self, CallError> {
         let base = Base::parse(url)?;
-        if base.tls(tls)?.is_some() {
-            let message = "a client without an HTTP library has no TLS; use another one for https://";
-            return Err(CallError::new(ErrorKind::Undeliverable, message));
-        }
+        let tls = base.tls(tls)?;
         let settings = Settings::new(&base, headers, options)?.with_host(&base)?;
         let mut fields = Vec::new();
         push_fields(&mut fields, &settings.headers);
-        let client = BareClient { base, settings, fields, state: Mutex::default() };
+        let client = BareClient { base, tls, settings, fields, state: Mutex::default() };
         client.state.lock().await.connection = Some(client.open().await?);
         Ok(client)
     }
@@ -134,7 +133,8 @@ impl Transport for BareClient {
 
 impl BareClient {
     async fn open(&self) -> Result<Connection, CallError> {
-        Ok(Connection::new(self.base.open(self.settings.connect_timeout).await?))
+        let connecting = net::connect_over(self.tls.as_ref(), self.base.endpoint());
+        Ok(Connection::new(self.base.opened(connecting, self.settings.connect_timeout).await?))
     }
 
     /// Sends a request on the open connection, or on a new one if that has ended before a byte of the request was written.
@@ -235,7 +235,7 @@ impl Connection {
     /// does, or the server has left: reading shows what it has sent before.
     ///
     /// # Errors
-    /// Why no byte was sent.
+    /// Why no byte was sent, or over TLS only a part of the first records.
     async fn send(&mut self, head: &[u8], body: &[u8]) -> io::Result<()> {
         self.interim_responses = 0;
         let mut sent = 0;
@@ -247,8 +247,11 @@ impl Connection {
             match poll_fn(|context| self.poll_send(context, rest)).await {
                 Ok(Event::Written(len)) => sent += len,
                 Ok(Event::Readable) => {
-                    let read = read(&mut self.stream, &mut self.inbox, 0).await;
-                    let has_ended = !read.is_ok_and(|len| len > 0);
+                    let has_ended = match self.stream.try_read_buf(self.inbox.space(0)) {
+                        // What has arrived is no response: over TLS, sessions and keys of the server.
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                        read => !read.is_ok_and(|len| len > 0),
+                    };
                     self.early = self.response_start(&mut None).unwrap_or_default();
                     if has_ended || self.early.is_some() {
                         break;
@@ -357,10 +360,6 @@ fn push_fields(out: &mut Vec<u8>, headers: &HeaderMap) {
     for (name, value) in host.into_iter().chain(others) {
         push_field(out, name.as_str(), value.as_bytes());
     }
-}
-
-fn not_http(error: HeadError) -> CallError {
-    CallError::new(ErrorKind::Malformed, format!("the response is not HTTP: {error}"))
 }
 
 fn lost(reason: &dyn fmt::Display) -> CallError {

@@ -313,7 +313,8 @@ impl Connection {
     /// Shuts the connection down. If a part of a request may still be on its way, it is read and discarded first: otherwise
     /// the connection would be reset, and the client would not receive the response (RFC 9112, section 9.6).
     async fn close(&mut self, is_read: bool) -> io::Result<()> {
-        self.stream.shutdown().await?;
+        // Over TLS, a client that reads nothing could hold it up.
+        timeout(LINGER_TIMEOUT, self.stream.shutdown()).await??;
         if !is_read {
             // Either way the connection is closed then.
             let _ = timeout(LINGER_TIMEOUT, discard(&mut self.stream)).await;

@@ -4,12 +4,12 @@ use std::io;
 use std::sync::Arc;
 
 use calculator::Dispatcher;
-use net::{Endpoint, Listener};
+use net::{Endpoint, Listener, TlsAcceptor};
 use tokio_util::sync::CancellationToken;
 
 use super::connection::serve;
 use super::request::Service;
-use crate::accept;
+use crate::SCHEMES;
 use crate::cors::AllowedOrigins;
 
 /// An HTTP/1.1 server without an HTTP library: a [`Service`] on a listening socket.
@@ -37,11 +37,17 @@ impl<S: Service> HttpServer<S> {
         self.listener.endpoint()
     }
 
-    /// The URL of `path`, which is empty or begins with `/`: `http://HOST:PORT/PATH`, or `http+unix://%2FSOCKET/PATH`
-    /// for a Unix socket.
+    /// Serves over TLS if there is an acceptor `tls`, which must have been made for the protocol [`ALPN`](crate::ALPN).
+    #[must_use]
+    pub fn with_tls(self, tls: Option<TlsAcceptor>) -> Self {
+        HttpServer { listener: self.listener.with_tls(tls), ..self }
+    }
+
+    /// The URL of `path`, which is empty or begins with `/`: `http://HOST:PORT/PATH`, `https://HOST:PORT/PATH` over TLS,
+    /// or `http+unix://%2FSOCKET/PATH` for a Unix socket.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        accept::url(&self.listener, path)
+        self.listener.url(&SCHEMES, path)
     }
 
     /// Serves until `stop` is cancelled. Then no further connection is accepted, idle ones are closed immediately, and
@@ -96,7 +102,13 @@ impl<A: Api> Server<A> {
         Ok(Server { http: HttpServer::bind(listen, A::service(dispatcher, options)).await? })
     }
 
-    /// The URL that clients call: `http://..`, or `http+unix://..` for a Unix socket.
+    /// Serves over TLS if there is an acceptor `tls`, which must have been made for the protocol [`ALPN`](crate::ALPN).
+    #[must_use]
+    pub fn with_tls(self, tls: Option<TlsAcceptor>) -> Self {
+        Server { http: self.http.with_tls(tls) }
+    }
+
+    /// The URL that clients call: `http://..`, `https://..` over TLS, or `http+unix://..` for a Unix socket.
     #[must_use]
     pub fn url(&self) -> String {
         self.http.url(A::PATH)

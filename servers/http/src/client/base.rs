@@ -68,7 +68,7 @@ impl Base {
     }
 
     /// The connection that `connecting` opens, which may take `timeout`.
-    pub(super) async fn opened<S>(
+    pub(crate) async fn opened<S>(
         &self,
         connecting: impl Future<Output = io::Result<S>>,
         timeout: Duration,

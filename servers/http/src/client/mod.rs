@@ -8,6 +8,7 @@ mod reqwest;
 mod settings;
 mod status;
 
+use std::fmt::Display;
 use std::future::Future;
 
 use bytes::Bytes;
@@ -243,14 +244,19 @@ pub(crate) fn body_error(error: BodyError) -> CallError {
     CallError::new(kind, format!("the response: {error}"))
 }
 
+/// The error of a call whose response is not HTTP/1.1.
+pub(crate) fn not_http(error: impl Display) -> CallError {
+    let message = format!(
+        "the response is not HTTP/1.1: {error}; if the server expects TLS, use https://; if it speaks only HTTP/2, this client cannot \
+         call it"
+    );
+    CallError::new(ErrorKind::Malformed, message)
+}
+
 /// Converts an error of hyper: the response is not HTTP/1.1, or the connection ended.
 fn hyper_error(error: &::hyper::Error) -> CallError {
     if error.is_parse() {
-        let message = format!(
-            "the response is not HTTP/1.1: {error}; if the server expects TLS, use https://; if it speaks only HTTP/2, this client \
-             cannot call it"
-        );
-        return CallError::new(ErrorKind::Malformed, message);
+        return not_http(error);
     }
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
     CallError::new(ErrorKind::Undeliverable, format!("the connection was lost: {error}{cause}"))

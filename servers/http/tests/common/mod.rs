@@ -12,11 +12,11 @@ use http_layer::axum::extract::Request;
 use http_layer::bare::{self, Opened, RequestHead};
 use http_layer::http::Uri;
 use http_layer::{Answer, BodyError, Bytes, HttpOptions, HttpServer, Intake};
-use net::Endpoint;
+use net::{Endpoint, TlsAcceptor};
 use tokio_util::sync::CancellationToken;
 
-/// Runs each test with each client that has TLS.
-macro_rules! with_tls_clients {
+/// Runs each test with each client.
+macro_rules! with_all_clients {
     ($($test:ident),* $(,)?) => {
         mod with_hyper {
             $(#[tokio::test] async fn $test() { super::$test::<super::HyperClient>().await; })*
@@ -24,13 +24,6 @@ macro_rules! with_tls_clients {
         mod with_reqwest {
             $(#[tokio::test] async fn $test() { super::$test::<super::ReqwestClient>().await; })*
         }
-    };
-}
-
-/// Runs each test with each client.
-macro_rules! with_all_clients {
-    ($($test:ident),* $(,)?) => {
-        with_tls_clients!($($test),*);
         mod with_bare {
             $(#[tokio::test] async fn $test() { super::$test::<super::BareClient>().await; })*
         }
@@ -102,6 +95,16 @@ pub trait TestServer: Sized + Send + 'static {
         endpoint: &Endpoint,
         handler: impl Handler,
         options: HttpOptions,
+    ) -> impl Future<Output = Self> + Send {
+        Self::bind_over(None, endpoint, handler, options)
+    }
+
+    /// The same over TLS, if there is an acceptor `tls`.
+    fn bind_over(
+        tls: Option<TlsAcceptor>,
+        endpoint: &Endpoint,
+        handler: impl Handler,
+        options: HttpOptions,
     ) -> impl Future<Output = Self> + Send;
 
     /// The endpoint, with its actual port.
@@ -115,8 +118,13 @@ pub trait TestServer: Sized + Send + 'static {
 }
 
 impl TestServer for HttpServer {
-    async fn bind(endpoint: &Endpoint, handler: impl Handler, options: HttpOptions) -> Self {
-        HttpServer::bind(endpoint, router(handler, &options), options).await.unwrap()
+    async fn bind_over(
+        tls: Option<TlsAcceptor>,
+        endpoint: &Endpoint,
+        handler: impl Handler,
+        options: HttpOptions,
+    ) -> Self {
+        HttpServer::bind(endpoint, router(handler, &options), options).await.unwrap().with_tls(tls)
     }
 
     fn endpoint(&self) -> &Endpoint {
@@ -157,9 +165,14 @@ pub struct BareServer {
 }
 
 impl TestServer for BareServer {
-    async fn bind(endpoint: &Endpoint, handler: impl Handler, options: HttpOptions) -> Self {
+    async fn bind_over(
+        tls: Option<TlsAcceptor>,
+        endpoint: &Endpoint,
+        handler: impl Handler,
+        options: HttpOptions,
+    ) -> Self {
         let service = BareService { handler, intake: Intake::new(&options) };
-        let server = bare::HttpServer::bind(endpoint, service).await.unwrap();
+        let server = bare::HttpServer::bind(endpoint, service).await.unwrap().with_tls(tls);
         let (endpoint, base) = (server.endpoint().clone(), server.url(""));
         BareServer {
             endpoint,

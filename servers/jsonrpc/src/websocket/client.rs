@@ -4,10 +4,10 @@ use std::fmt::Display;
 use std::io;
 
 use calculator::{Call, CallError, CallFuture, ClientOptions, ErrorKind, Value};
-use framed::{call_error, connect_error, url_error};
+use framed::{call_error, connect_error, tls_connector, url_error};
 use futures_util::SinkExt;
 use http::Uri;
-use net::{Address, Endpoint, Stream};
+use net::{Address, Endpoint, Scheme, Stream, TlsConnector, TlsSettings};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
@@ -25,6 +25,8 @@ use crate::single;
 #[derive(Debug)]
 pub struct WebSocketClient {
     server: Endpoint,
+    /// `None` where the URL does not ask for TLS.
+    tls: Option<TlsConnector>,
     /// The URI of the opening handshake: its path and query are the request target, its host and port the `Host` header.
     uri: Uri,
     options: ClientOptions,
@@ -41,19 +43,35 @@ struct State {
 }
 
 impl WebSocketClient {
-    /// Connects to a URL of one of [`WEBSOCKET_SCHEMES`]. Connecting, including the opening handshake, takes at most
-    /// `options.timeout`.
+    /// Connects to a URL of one of [`WEBSOCKET_SCHEMES`]; over TLS to servers that the system trusts. Connecting, including the opening
+    /// handshake, takes at most `options.timeout`.
     ///
     /// # Errors
     /// [`ErrorKind::Undeliverable`] if no server listens, if the opening handshake fails, or if the URL cannot be used;
     /// [`ErrorKind::Timeout`] if connecting takes too long.
     pub async fn connect(url: &str, options: &ClientOptions) -> Result<Self, CallError> {
+        Self::connect_trusting(url, TlsSettings::default(), options).await
+    }
+
+    /// The same, over TLS as `tls` says.
+    ///
+    /// # Errors
+    /// As [`Self::connect`]; also [`ErrorKind::Undeliverable`] for settings that cannot be used.
+    pub async fn connect_trusting(
+        url: &str,
+        tls: TlsSettings,
+        options: &ClientOptions,
+    ) -> Result<Self, CallError> {
         let address = Address::parse(url, &WEBSOCKET_SCHEMES).map_err(url_error)?;
         let path = if address.path().is_empty() { "/" } else { address.path() };
         let query = address.query().map(|query| format!("?{query}")).unwrap_or_default();
-        let uri = format!("ws://{}{path}{query}", address.authority());
+        // The library takes the connection as it is, whatever the scheme; the scheme decides on the port in the header.
+        let scheme = if address.has_tls() { Scheme::WSS } else { Scheme::WS };
+        let uri = format!("{}://{}{path}{query}", scheme.name(), address.authority());
+        let tls = tls_connector(&address, tls)?;
         let client = WebSocketClient {
             server: address.endpoint().clone(),
+            tls,
             uri: uri.parse().map_err(|error: http::uri::InvalidUri| url_error(error))?,
             options: options.clone(),
             state: Mutex::new(State { connection: None, number: 0 }),
@@ -64,8 +82,8 @@ impl WebSocketClient {
 
     async fn open(&self) -> Result<WebSocketStream<Stream>, CallError> {
         let connecting = async {
-            let stream =
-                net::connect(&self.server).await.map_err(|error| connect_error(&self.server, error))?;
+            let stream = net::connect_over(self.tls.as_ref(), &self.server).await;
+            let stream = stream.map_err(|error| connect_error(&self.server, error))?;
             let settings = Some(config(&self.options.limits));
             let opened = client_async_with_config(&self.uri, stream, settings).await;
             opened.map(|(connection, _)| connection).map_err(refused)
@@ -141,7 +159,12 @@ fn failed(error: Error) -> CallError {
 fn refused(error: Error) -> CallError {
     match error {
         Error::Io(error) => call_error(error),
-        error => CallError::new(ErrorKind::Undeliverable, format!("the WebSocket handshake failed: {error}")),
+        error => {
+            let is_http = !matches!(error, Error::Protocol(ProtocolError::HttparseError(_)));
+            let hint = if is_http { "" } else { "; if the server expects TLS, use wss://" };
+            let message = format!("the WebSocket handshake failed: {error}{hint}");
+            CallError::new(ErrorKind::Undeliverable, message)
+        }
     }
 }
 

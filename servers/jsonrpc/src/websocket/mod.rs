@@ -23,7 +23,7 @@ pub use client::WebSocketClient;
 pub use server::WebSocketServer;
 
 /// The schemes of URLs.
-pub const WEBSOCKET_SCHEMES: [Scheme; 2] = [Scheme::WS, Scheme::WS_UNIX];
+pub const WEBSOCKET_SCHEMES: [Scheme; 3] = [Scheme::WS, Scheme::WSS, Scheme::WS_UNIX];
 
 /// The path of a server's URL. It answers at every path.
 const PATH: &str = "/jsonrpc";

@@ -9,7 +9,7 @@ use calculator::{Call, Dispatcher, Limits};
 use framed::Reply;
 use futures_util::{SinkExt, poll};
 use http::{StatusCode, header};
-use net::{Address, AnomalyCounter, Endpoint, Listener, Stream, serve_connections};
+use net::{AnomalyCounter, Endpoint, Listener, Stream, TlsAcceptor, serve_connections};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
@@ -43,11 +43,16 @@ impl WebSocketServer {
         Ok(WebSocketServer { listener: Listener::bind(listen).await?, dispatcher, limits })
     }
 
+    /// Serves over TLS if there is an acceptor `tls`.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<TlsAcceptor>) -> Self {
+        WebSocketServer { listener: self.listener.with_tls(tls), ..self }
+    }
+
     /// The URL that a client connects to, in one of [`WEBSOCKET_SCHEMES`].
     #[must_use]
     pub fn url(&self) -> String {
-        let address = Address::from_endpoint(self.listener.endpoint(), &WEBSOCKET_SCHEMES, PATH);
-        address.map(|address| address.to_string()).unwrap_or_default()
+        self.listener.url(&WEBSOCKET_SCHEMES, PATH)
     }
 
     /// Serves until `stop` is cancelled, then finishes calls in progress for at most [`net::DRAIN_TIMEOUT`], and returns.
