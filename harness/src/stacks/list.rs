@@ -221,6 +221,9 @@ mod tests {
             ("amqp", "amqps://u:p@h/"),
             ("nats", "nats://u:p@h"),
             ("nats-bare", "nats://h:1"),
+            ("jsonrpc-ws", "wss://h/"),
+            ("jsonrpc-lines", "tls://h:1"),
+            ("thrift-compact", "thrifts://h"),
         ] {
             assert_eq!(check(stack, url), Ok(()));
         }
@@ -237,7 +240,7 @@ mod tests {
             ("thrift", "tcp://h:1"),
             ("jsonrpc-lines", "http://h:1/"),
             ("jsonrpc-ws", "http://h:1/"),
-            ("jsonrpc-ws", "wss://h/"),
+            ("tcp", "tls://h:1"),
         ] {
             let message = check(stack, url).unwrap_err();
             assert!(message.contains("takes a URL such as") && !message.contains("sec"), "{message}");

@@ -113,7 +113,7 @@ mod tests {
     fn a_transport_that_a_stack_lacks_is_refused_with_those_that_it_has() {
         for (name, expected) in [
             ("rest+pipe", "`rest` has no transport `pipe`; it has tcp, unix, tls, tls-resumed"),
-            ("rest-bare+tls", "`rest-bare` has no transport `tls`; it has tcp, unix"),
+            ("rest-bare+h2", "`rest-bare` has no transport `h2`; it has tcp, unix, tls, tls-resumed"),
             ("zerorpc+tls", "`zerorpc` has no transport `tls`; it has tcp, unix"),
             ("rest-python+unix", "`rest-python` has no transport `unix`; it has tcp"),
             ("rest+", "`rest` has no transport ``; it has tcp, unix, tls, tls-resumed"),
