@@ -7,7 +7,7 @@
 
 A generated region of a document begins with `<!-- generated: NAME -->` and ends with `<!-- end -->`. What is between is
 replaced. The regions come from results/reference, from results/amqp, a record of `rpcbench run amqp`, from
-results/claims and the records of further scenarios with claims, from results/campaigns, from results/validation, which
+results/claims, records of the same claims in results/machines, and those of further scenarios with claims, from results/campaigns, from results/validation, which
 `scripts/method --keep` writes, and from harness/src/run/power.json, which `scripts/method verdicts` makes from
 results/reference. The figures and pages in results/reference/report and results/claims/report are made again as well.
 """
@@ -39,6 +39,8 @@ AMQP = ROOT / "results" / "amqp"
 CLAIMS = ROOT / "results" / "claims"
 # Scenarios with claims that are not part of the scenario `claims`.
 FURTHER_CLAIMS = ("transports", "http-bare", "streams", "dependent")
+# The same claims, measured on other machines or again.
+CLAIMS_AGAIN = sorted(path.parent for path in (ROOT / "results" / "machines").glob("*/claims*/record.json"))
 POWER = ROOT / "harness" / "src" / "run" / "power.json"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "harness" / "docs").glob("*.md"))]
 REGION = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -316,14 +318,40 @@ def claims(folder):
     if not (folder / "record.json").exists():
         return ["Not recorded yet."]
     judged = made(folder).report["claims"]
-    record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
     by_verdict = {words: sum(claim["verdict"] == key for claim in judged) for key, words in VERDICTS.items()}
     counts = "; ".join(f"{words}: {count}" for words, count in by_verdict.items() if count)
-    machine = record["machine"]
-    processor = (machine["processor"] or machine["architecture"]).removesuffix(" Processor")
-    return [*wrapped(f"{len(judged)} claims, measured on {record['started'][:10]} on {processor}, {machine['cores']} cores. {counts[0].upper() + counts[1:]}."),
+    day, processor, cores = circumstances(folder)
+    return [*wrapped(f"{len(judged)} claims, measured on {day[:10]} on {processor}, {cores} cores. {counts[0].upper() + counts[1:]}."),
             "", *rows(["claim", "verdict", "why"],
                       [[claim["statement"], VERDICTS[claim["verdict"]], claim["sentence"]] for claim in judged])]
+
+
+def circumstances(folder):
+    """When the record in the folder was begun, on which processor, and how many cores it has."""
+    record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    machine = record["machine"]
+    processor = (machine["processor"] or machine["architecture"]).removesuffix(" Processor")
+    return record["started"], processor, machine["cores"]
+
+
+def claims_again(_of):
+    """Which verdicts differ between the records of all claims, and whether a condition is true in one and false in another."""
+    if not CLAIMS_AGAIN:
+        return ["Not recorded yet."]
+    folders = [CLAIMS, *CLAIMS_AGAIN]
+    runs = [{claim["name"]: claim for claim in made(folder).report["claims"]} for folder in folders]
+    names = [name for name in runs[0] if all(name in run for run in runs)]
+    differing = [name for name in names if len({run[name]["verdict"] for run in runs}) > 1]
+    conditions = [{condition["outcome"] for condition in of_runs}
+                  for name in names for of_runs in zip(*(run[name]["conditions"] for run in runs), strict=True)]
+    contradicting = sum({"true", "false"} <= outcomes for outcomes in conditions)
+    sentences = [f"{len(folders)} runs of {len(names)} claims with {len(conditions)} conditions.",
+                 f"{contradicting or 'No'} condition{'s are' if contradicting > 1 else ' is'} true in one run and false in another.",
+                 f"{len(names) - len(differing)} verdicts are the same in all runs. The others:"]
+    headings = [f"{processor}, {started[:16].replace('T', ' ')}" for started, processor, _ in map(circumstances, folders)]
+    return [*wrapped(" ".join(sentences)), "",
+            *rows(["claim", *headings],
+                  [[runs[0][name]["statement"], *(VERDICTS[run[name]["verdict"]] for run in runs)] for name in differing])]
 
 
 def gates(_of):
@@ -356,7 +384,7 @@ def of_folder(folder):
     return lambda _of: claims(folder)
 
 
-REGIONS = {"choice": choice, "claims": of_folder(CLAIMS), "results": results, "conditions": conditions, "findings": findings,
+REGIONS = {"choice": choice, "claims": of_folder(CLAIMS), "claims-again": claims_again, "results": results, "conditions": conditions, "findings": findings,
            "implementation": implementation, "noise": noise,
            "requirements": requirements, "validated": validated, "amqp-steps": amqp_steps,
            "power": power, "gates": gates, **{f"claims-{name}": of_folder(CLAIMS.parent / name) for name in FURTHER_CLAIMS}}
@@ -386,7 +414,7 @@ def wanted():
     """Every document, figure and page as the records make it: its path and its text."""
     record = json.loads((REFERENCE / "record.json").read_text(encoding="utf-8"))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(made, (REFERENCE, CLAIMS, AMQP, *(CLAIMS.parent / name for name in FURTHER_CLAIMS))))
+        list(pool.map(made, (REFERENCE, CLAIMS, *CLAIMS_AGAIN, AMQP, *(CLAIMS.parent / name for name in FURTHER_CLAIMS))))
     of = Reference(record, made(REFERENCE).report)
     for path in DOCUMENTS:
         yield path, regenerated(path.read_text(encoding="utf-8"), of, path.relative_to(ROOT))
