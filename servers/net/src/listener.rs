@@ -5,6 +5,7 @@ use std::io;
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::pipes::PipeListener;
+use crate::plain::PlainStream;
 #[cfg(feature = "simulated")]
 use crate::simulated;
 use crate::socket_file::SocketFile;
@@ -86,16 +87,16 @@ impl Listener {
             Inner::Tcp(listener) => {
                 let stream = listener.accept().await?.0;
                 keepalive::enable((&stream).into());
-                Stream::tcp(stream)?
+                PlainStream::tcp(stream)?
             }
-            Inner::Unix(listener, _) => Stream::unix(listener.accept().await?.0),
-            Inner::Pipes(listener) => Stream::pipes(listener.accept().await?),
+            Inner::Unix(listener, _) => PlainStream::unix(listener.accept().await?.0),
+            Inner::Pipes(listener) => PlainStream::pipes(listener.accept().await?),
             #[cfg(feature = "simulated")]
-            Inner::Simulated(listener) => Stream::simulated(listener.accept().await?),
+            Inner::Simulated(listener) => PlainStream::simulated(listener.accept().await?),
         };
         match &self.tls {
             Some(tls) => tls.over(stream),
-            None => Ok(stream),
+            None => Ok(stream.into()),
         }
     }
 

@@ -15,6 +15,7 @@ use rustls::{
 };
 use tokio::net::TcpStream;
 
+use crate::plain::PlainStream;
 use crate::tls_socket::TlsSocket;
 use crate::{Endpoint, Stream};
 
@@ -205,7 +206,7 @@ impl TlsConnector {
     /// As [`Self::connect`].
     pub async fn open(&self, endpoint: &Endpoint) -> io::Result<Stream> {
         let (socket, connection) = self.connect(endpoint).await?.into_inner();
-        Ok(Stream::tls(TlsSocket::new(Stream::tcp(socket)?, connection)))
+        Ok(TlsSocket::new(PlainStream::tcp(socket)?, connection).into())
     }
 
     /// Connects to `endpoint` like [`Self::connect`], and closes the connection after the handshake. Returns what was negotiated: the

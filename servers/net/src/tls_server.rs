@@ -10,6 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{CipherSuite, ServerConfig, ServerConnection, version};
 use tokio::time::timeout;
 
+use crate::plain::PlainStream;
 use crate::tls_socket::TlsSocket;
 use crate::{Stream, TlsError};
 
@@ -70,9 +71,9 @@ impl TlsAcceptor {
     ///
     /// # Errors
     /// Never with a configuration of this type.
-    pub fn over(&self, stream: Stream) -> io::Result<Stream> {
+    pub(crate) fn over(&self, stream: PlainStream) -> io::Result<Stream> {
         let connection = ServerConnection::new(Arc::clone(&self.config)).map_err(io::Error::other)?;
-        Ok(Stream::tls(TlsSocket::new(stream, connection)))
+        Ok(TlsSocket::new(stream, connection).into())
     }
 
     /// Completes the handshake on `stream`. Cancel-safe: the connection is closed.

@@ -11,7 +11,8 @@ use bytes::BufMut;
 use rustls::Connection;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::{PeerEnd, Stream};
+use crate::PeerEnd;
+use crate::plain::{PlainStream, poll_attempts};
 
 /// TLS over another connection. Reading and writing complete a handshake that is not complete yet, and answer what the peer asks for.
 ///
@@ -20,7 +21,7 @@ use crate::{PeerEnd, Stream};
 /// possible without waiting.
 pub(crate) struct TlsSocket {
     /// Carries the records.
-    carrier: Stream,
+    carrier: PlainStream,
     session: Mutex<Session>,
 }
 
@@ -40,7 +41,7 @@ struct Session {
 
 impl TlsSocket {
     /// `connection` over `carrier`, after its handshake or before it.
-    pub(crate) fn new(carrier: Stream, connection: impl Into<Connection>) -> Self {
+    pub(crate) fn new(carrier: PlainStream, connection: impl Into<Connection>) -> Self {
         let mut session = Session {
             connection: connection.into(),
             has_unread: false,
@@ -55,7 +56,7 @@ impl TlsSocket {
     }
 
     /// The connection that carries the records.
-    pub(crate) fn carrier(&self) -> &Stream {
+    pub(crate) fn carrier(&self) -> &PlainStream {
         &self.carrier
     }
 
@@ -63,7 +64,7 @@ impl TlsSocket {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// As [`Stream::peer_end`].
+    /// As [`Stream::peer_end`](crate::Stream::peer_end).
     pub(crate) fn peer_end(&self) -> PeerEnd {
         match self.carrier.peer_end() {
             PeerEnd::Open if self.session().has_ended => PeerEnd::HalfClosed,
@@ -71,7 +72,7 @@ impl TlsSocket {
         }
     }
 
-    /// As [`Stream::poll_read_ready`]. Records that hold no data make it ready, too.
+    /// As [`Stream::poll_read_ready`](crate::Stream::poll_read_ready). Records that hold no data make it ready, too.
     pub(crate) fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut session = self.session();
         if session.has_unread || session.has_ended {
@@ -105,7 +106,7 @@ impl TlsSocket {
         }
     }
 
-    /// As [`Stream::try_read_buf`]. Reads at most once from the carrier.
+    /// As [`Stream::try_read_buf`](crate::Stream::try_read_buf). Reads at most once from the carrier.
     pub(crate) fn try_read_buf<B: BufMut>(&self, buffer: &mut B) -> io::Result<usize> {
         let mut session = self.session();
         match session.take(buffer) {
@@ -120,7 +121,7 @@ impl TlsSocket {
     /// Writes as much of `slices` as possible without waiting, and returns the number of bytes.
     ///
     /// # Errors
-    /// As [`Stream::try_write`].
+    /// As [`Stream::try_write`](crate::Stream::try_write).
     pub(crate) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut session = self.session();
         session.send(&self.carrier)?;
@@ -129,6 +130,15 @@ impl TlsSocket {
             session.send(&self.carrier)?;
         }
         Ok(mem::take(&mut session.encrypted))
+    }
+
+    /// As [`AsyncWrite::poll_write_vectored`].
+    pub(crate) fn poll_write(
+        &self,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        poll_attempts(|| self.carrier.poll_write_ready(context), || self.try_write_vectored(slices))
     }
 
     /// Sends what is encrypted already.
@@ -215,7 +225,7 @@ impl Session {
 
     /// Sends the records that wait, which may be what the peer waits for: answers, and the alert that tells it why the connection fails.
     /// Wakes the task once more can be sent. What prevents it shows when data is written; until then, what has arrived can be read.
-    fn send_waiting(&mut self, carrier: &Stream, context: &mut Context<'_>) {
+    fn send_waiting(&mut self, carrier: &PlainStream, context: &mut Context<'_>) {
         while self.connection.wants_write() {
             let Poll::Ready(Ok(())) = carrier.poll_write_ready(context) else { return };
             match self.send(carrier) {
@@ -229,7 +239,7 @@ impl Session {
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] when not all of them can be sent; the errors of the carrier.
-    fn send(&mut self, carrier: &Stream) -> io::Result<()> {
+    fn send(&mut self, carrier: &PlainStream) -> io::Result<()> {
         while self.connection.wants_write() {
             if self.connection.write_tls(&mut Carrier(carrier))? == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
@@ -248,7 +258,7 @@ impl Session {
 
 /// The carrier as the library reads it; a task is woken when it can be read again.
 struct Reading<'a, 'b> {
-    carrier: &'a mut Stream,
+    carrier: &'a mut PlainStream,
     context: &'a mut Context<'b>,
 }
 
@@ -263,7 +273,7 @@ impl Read for Reading<'_, '_> {
 }
 
 /// The carrier as the library reads and writes it, without waiting.
-struct Carrier<'a>(&'a Stream);
+struct Carrier<'a>(&'a PlainStream);
 
 impl Read for Carrier<'_> {
     fn read(&mut self, mut buffer: &mut [u8]) -> io::Result<usize> {
@@ -294,7 +304,7 @@ mod tests {
 
     use super::*;
     use crate::tls_server::tests::acceptor;
-    use crate::{Endpoint, HALF_CLOSED_TIMEOUT, Listener, TlsConnector, Trust};
+    use crate::{Endpoint, HALF_CLOSED_TIMEOUT, Listener, Stream, TlsConnector, Trust};
 
     async fn listener() -> Listener {
         Listener::bind(&Endpoint::loopback()).await.unwrap().with_tls(Some(acceptor(None)))
