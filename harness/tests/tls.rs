@@ -208,6 +208,7 @@ fn the_report_of_a_run_shows_that_the_certificate_was_not_checked() {
     assert_eq!(rest.certificate, Some(CertificateCheck::None));
     let fairness = record.fairness.iter().find(|facts| facts.stack == "rest").unwrap();
     let tls = fairness.tls.as_ref().unwrap();
+    assert!(fairness.client.libraries.iter().any(|library| library.name == "rustls"), "{fairness:?}");
     assert_eq!(tls.version, "TLS 1.3");
     assert!(tls.cipher.starts_with("TLS_") && !tls.cipher.contains("13"), "{tls:?}");
     assert_eq!(fairness.encryption, format!("TLS 1.3 ({}), certificate not checked", tls.cipher));

@@ -52,7 +52,7 @@ Examples:
   rpcbench call amqp env:RPCBENCH_BROKER add x=2 y=3
   rpcbench call amqp @broker.url add x=2 y=3")]
 pub(super) struct Arguments {
-    /// The protocol (rest, xmlrpc, jsonrpc, zerorpc, grpc, amqp, nats, tcp), or the stack whose client is used
+    /// The protocol (rest, xmlrpc, jsonrpc, jsonrpc-lines, jsonrpc-ws, zerorpc, grpc, thrift, amqp, nats, tcp), or the stack whose client is used
     protocol: String,
     /// The URL of the server, or of the broker for AMQP and NATS; @FILE reads it from a file, env:NAME from an environment
     /// variable, - from standard input, so that a password in it does not show in the list of processes

@@ -25,7 +25,7 @@ use crate::stacks::{ProtocolRef, Stack, revealed};
   rpcbench check amqp amqp://guest:guest@localhost/ --topic calc
   rpcbench check amqp env:RPCBENCH_BROKER")]
 pub(super) struct Arguments {
-    /// The protocol (rest, xmlrpc, jsonrpc, zerorpc, grpc, amqp, nats, tcp), or the stack whose client is used
+    /// The protocol (rest, xmlrpc, jsonrpc, jsonrpc-lines, jsonrpc-ws, zerorpc, grpc, thrift, amqp, nats, tcp), or the stack whose client is used
     protocol: String,
     /// The URL of the server, or of the broker for AMQP and NATS; @FILE reads it from a file, env:NAME from an environment
     /// variable, - from standard input, so that a password in it does not show in the list of processes

@@ -43,7 +43,11 @@ pub fn collect(
             },
             executor: None,
             threads: None,
-            libraries: libraries(stack, stack.client),
+            libraries: libraries(
+                stack,
+                stack.client,
+                stack.protocol.certificate_check(destination).is_some(),
+            ),
         },
         server: (!is_target).then(|| server(stack, context, observed.threads)),
         multiplexes: stack.multiplexes,
@@ -106,7 +110,7 @@ fn server(stack: &Stack, setting: &TrialContext<'_>, threads: Option<u32>) -> Pr
         },
         |(runtime, executor)| (runtime.to_owned(), executor.to_owned()),
     );
-    Process { runtime, executor: Some(executor), threads, libraries: libraries(stack, stack.server) }
+    Process { runtime, executor: Some(executor), threads, libraries: libraries(stack, stack.server, false) }
 }
 
 fn broker_terms(terms: DeliveryTerms, is_target: bool, product: Option<String>) -> BrokerTerms {
@@ -122,8 +126,9 @@ fn broker_terms(terms: DeliveryTerms, is_target: bool, product: Option<String>) 
     }
 }
 
-/// The libraries of one end, with their versions.
-fn libraries(stack: &Stack, end: End) -> Vec<Library> {
+/// The libraries of one end, with their versions; with that for TLS if the stack or a server's URL has TLS.
+fn libraries(stack: &Stack, end: End, has_tls_url: bool) -> Vec<Library> {
     let version = |name| Library { version: version(name).to_owned(), name: name.to_owned() };
-    stack.libraries(end).map(version).collect()
+    let encrypts = (has_tls_url && !stack.transport.has_tls()).then_some("rustls");
+    stack.libraries(end).chain(encrypts).map(version).collect()
 }

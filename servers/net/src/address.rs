@@ -261,7 +261,7 @@ const ENCRYPTED: [&str; 6] = ["https", "amqps", "grpcs", "wss", "tls", "curve"];
 fn unknown_scheme(name: &str, schemes: &[Scheme]) -> AddressError {
     let is_encrypted = |name: &str| ENCRYPTED.iter().any(|other| other.eq_ignore_ascii_case(name));
     match schemes {
-        [first, ..] if is_encrypted(name) && !schemes.iter().any(|scheme| is_encrypted(scheme.name)) => {
+        [first, ..] if is_encrypted(name) && !schemes.iter().any(Scheme::has_tls) => {
             AddressError::Tls(first.name)
         }
         _ => AddressError::Scheme(join_with_or(schemes.iter().map(|scheme| scheme.name.to_owned()))),

@@ -283,6 +283,7 @@ fn an_error_names_the_accepted_form() {
         ("http://", HTTP, "not a URL of the form http://HOST:PORT/PATH: empty host"),
         ("https://h/", HTTP, "this protocol has no encryption here, neither TLS nor CURVE; use http://"),
         ("ftp://h/", HTTP, "the URL's scheme must be http or http+unix"),
+        ("wss://h/", &[Scheme::TCP, Scheme::TLS], "the URL's scheme must be tcp or tls"),
         ("http://h:99999/", HTTP, "the port after `h` is not a number between 0 and 65535"),
         ("http://[::g]/", HTTP, "not a URL of the form http://HOST:PORT/PATH: invalid IPv6 address"),
         ("tcp://h", TCP, "the URL has no port; give tcp://HOST:PORT"),

@@ -352,6 +352,12 @@ fn reason(error: &rustls::Error) -> String {
     }
 }
 
+/// The name in the library's text for one, such as `DnsName("localhost")` and `IpAddress(127.0.0.1)`.
+fn name_alone(text: &str) -> &str {
+    let inner = text.split_once('(').and_then(|(_, inner)| inner.strip_suffix(')'));
+    inner.unwrap_or(text).trim_matches('"')
+}
+
 fn certificate_reason(error: &CertificateError) -> String {
     match error {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -360,9 +366,14 @@ fn certificate_reason(error: &CertificateError) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "the server's certificate is not valid yet".to_owned()
         }
-        CertificateError::NotValidForNameContext { presented, .. } => {
-            let names: Vec<_> = presented.iter().take(MAX_SHOWN_NAMES).map(String::as_str).collect();
-            format!("the server's certificate is for another name: {}", names.join(", "))
+        CertificateError::NotValidForNameContext { expected, presented } => {
+            let names: Vec<_> =
+                presented.iter().take(MAX_SHOWN_NAMES).map(|name| name_alone(name)).collect();
+            format!(
+                "the server's certificate is for another name than {}: {}",
+                expected.to_str(),
+                names.join(", ")
+            )
         }
         CertificateError::NotValidForName => "the server's certificate is for another name".to_owned(),
         CertificateError::UnknownIssuer => {

@@ -118,6 +118,18 @@ impl TlsSocket {
         session.take(buffer)
     }
 
+    /// Reads once from the carrier if there is no data to be read yet. Returns whether it did.
+    pub(crate) fn receives_ahead(&self) -> bool {
+        let mut session = self.session();
+        if session.has_unread || session.has_ended {
+            return false;
+        }
+        match session.receive(&mut Carrier(&self.carrier)) {
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+            Ok(()) => true,
+        }
+    }
+
     /// Writes as much of `slices` as possible without waiting, and returns the number of bytes.
     ///
     /// # Errors
@@ -191,6 +203,10 @@ impl Session {
             (Ok(decrypted), None) => decrypted,
             (Ok(decrypted), Some(_)) if !decrypted.is_empty() => decrypted,
             (_, Some(failure)) => return Err(io::Error::new(io::ErrorKind::InvalidData, failure.clone())),
+            (Err(error), None) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                let message = "the connection ended without the end of TLS: what was sent may be incomplete";
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+            }
             (Err(error), None) => return Err(error),
         };
         let len = decrypted.len().min(buffer.chunk_mut().len());
@@ -389,6 +405,25 @@ mod tests {
         let start = Instant::now();
         tokio::join!(server.departed(), async { drop(client) });
         assert_eq!(start.elapsed().as_secs(), HALF_CLOSED_TIMEOUT.as_secs());
+
+        // One that only says that nothing follows, and does not close the connection.
+        let (listener, connector) = (listener().await, connector());
+        let client = async {
+            let mut client = connector.connect(listener.endpoint()).await.unwrap();
+            client.write_all(b"!").await.unwrap();
+            client.get_mut().1.send_close_notify();
+            client.flush().await.unwrap();
+            client
+        };
+        let server = async {
+            let mut server = listener.accept().await.unwrap();
+            assert_eq!(server.read_u8().await.unwrap(), b'!');
+            let start = Instant::now();
+            server.departed().await;
+            start.elapsed().as_secs()
+        };
+        let (_client, seconds) = tokio::join!(client, server);
+        assert_eq!(seconds, HALF_CLOSED_TIMEOUT.as_secs());
     }
 
     #[tokio::test]

@@ -247,8 +247,8 @@ pub(crate) fn body_error(error: BodyError) -> CallError {
 /// The error of a call whose response is not HTTP/1.1.
 pub(crate) fn not_http(error: impl Display) -> CallError {
     let message = format!(
-        "the response is not HTTP/1.1: {error}; if the server expects TLS, use https://; if it speaks only HTTP/2, this client cannot \
-         call it"
+        "the response is not HTTP/1.1: {error}; the URL of a server with TLS begins with https://, and one that speaks only HTTP/2 \
+         cannot be called by this client"
     );
     CallError::new(ErrorKind::Malformed, message)
 }

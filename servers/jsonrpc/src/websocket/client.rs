@@ -161,7 +161,7 @@ fn refused(error: Error) -> CallError {
         Error::Io(error) => call_error(error),
         error => {
             let is_http = !matches!(error, Error::Protocol(ProtocolError::HttparseError(_)));
-            let hint = if is_http { "" } else { "; if the server expects TLS, use wss://" };
+            let hint = if is_http { "" } else { "; the URL of a server with TLS begins with wss://" };
             let message = format!("the WebSocket handshake failed: {error}{hint}");
             CallError::new(ErrorKind::Undeliverable, message)
         }
