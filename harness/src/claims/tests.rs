@@ -1,6 +1,7 @@
 //! Verdicts on records that are made up.
 
 mod brokers;
+mod trials;
 
 use std::num::NonZeroU32;
 use std::sync::LazyLock;

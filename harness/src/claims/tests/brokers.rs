@@ -129,7 +129,7 @@ fn no_timeline(_: &str, _: &str) -> Over {
 
 /// Checks that every claim of `record` has the verdict `expected`.
 #[track_caller]
-fn check(record: &Record, expected: Verdict) {
+pub(super) fn check(record: &Record, expected: Verdict) {
     for claim in judge(record) {
         let outcomes: Vec<_> =
             claim.conditions.iter().map(|it| (&it.condition.name, &it.estimate, it.outcome)).collect();
