@@ -7,9 +7,9 @@
 
 A generated region of a document begins with `<!-- generated: NAME -->` and ends with `<!-- end -->`. What is between is
 replaced. The regions come from results/reference, from results/amqp, a record of `rpcbench run amqp`, from
-results/claims, records of the same claims in results/machines, and those of further scenarios with claims, from results/campaigns, from results/validation, which
-`scripts/method --keep` writes, and from harness/src/run/power.json, which `scripts/method verdicts` makes from
-results/reference. The figures and pages in results/reference/report and results/claims/report are made again as well.
+results/claims, from records of the same claims in results/machines and of further scenarios with claims, from
+results/campaigns, from results/validation, which `scripts/method --keep` writes, and from harness/src/run/power.json,
+which `scripts/method verdicts` makes from results/reference. The figures and pages in results/reference/report and results/claims/report are made again as well.
 """
 
 import argparse

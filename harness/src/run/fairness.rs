@@ -34,6 +34,7 @@ pub fn collect(
     observed: Observed,
 ) -> Fairness {
     let is_target = context.targets.contains_key(stack.name);
+    let has_tls = stack.protocol.certificate_check(destination).is_some();
     Fairness {
         stack: stack.name.to_owned(),
         client: Process {
@@ -43,13 +44,9 @@ pub fn collect(
             },
             executor: None,
             threads: None,
-            libraries: libraries(
-                stack,
-                stack.client,
-                stack.protocol.certificate_check(destination).is_some(),
-            ),
+            libraries: libraries(stack, stack.client, has_tls),
         },
-        server: (!is_target).then(|| server(stack, context, observed.threads)),
+        server: (!is_target).then(|| server(stack, context, observed.threads, has_tls)),
         multiplexes: stack.multiplexes,
         reused: observed.reused,
         compression: COMPRESSION.to_owned(),
@@ -92,7 +89,7 @@ fn encryption(stack: &Stack, destination: &Destination, negotiated: Option<&TlsF
     format!("{}, {certificate}", net::TLS_TERMS)
 }
 
-fn server(stack: &Stack, setting: &TrialContext<'_>, threads: Option<u32>) -> Process {
+fn server(stack: &Stack, setting: &TrialContext<'_>, threads: Option<u32>, has_tls: bool) -> Process {
     if let Some(reference) = stack.reference() {
         // The version depends on the packages that the interpreter finds.
         let library = Library { name: stack.server.name.to_owned(), version: String::new() };
@@ -110,7 +107,7 @@ fn server(stack: &Stack, setting: &TrialContext<'_>, threads: Option<u32>) -> Pr
         },
         |(runtime, executor)| (runtime.to_owned(), executor.to_owned()),
     );
-    Process { runtime, executor: Some(executor), threads, libraries: libraries(stack, stack.server, false) }
+    Process { runtime, executor: Some(executor), threads, libraries: libraries(stack, stack.server, has_tls) }
 }
 
 fn broker_terms(terms: DeliveryTerms, is_target: bool, product: Option<String>) -> BrokerTerms {
@@ -126,9 +123,8 @@ fn broker_terms(terms: DeliveryTerms, is_target: bool, product: Option<String>) 
     }
 }
 
-/// The libraries of one end, with their versions; with that for TLS if the stack or a server's URL has TLS.
-fn libraries(stack: &Stack, end: End, has_tls_url: bool) -> Vec<Library> {
+/// The libraries of one end, with their versions.
+fn libraries(stack: &Stack, end: End, has_tls: bool) -> Vec<Library> {
     let version = |name| Library { version: version(name).to_owned(), name: name.to_owned() };
-    let encrypts = (has_tls_url && !stack.transport.has_tls()).then_some("rustls");
-    stack.libraries(end).chain(encrypts).map(version).collect()
+    stack.libraries(end, has_tls).map(version).collect()
 }

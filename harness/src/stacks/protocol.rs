@@ -468,9 +468,9 @@ impl Stack {
     }
 
     /// The libraries between a call and the socket at `end`, the client or the server of this stack: first the
-    /// transport and the libraries below it, then those that encode messages and encrypt them.
-    pub fn libraries(&self, end: End) -> impl Iterator<Item = &'static str> {
-        let encrypts = self.transport.has_tls().then_some("rustls");
+    /// transport and the libraries below it, then those that encode messages and, with `tls`, encrypt them.
+    pub fn libraries(&self, end: End, tls: bool) -> impl Iterator<Item = &'static str> {
+        let encrypts = tls.then_some("rustls");
         end.libraries.iter().chain(self.protocol.notation_libraries()).copied().chain(encrypts)
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use calculator::{Dispatcher, Limits};
-use net::{Address, Endpoint, Listener, Stream};
+use net::{Endpoint, Listener, Stream};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -30,8 +30,7 @@ impl Server {
     /// The URL that clients connect to.
     #[must_use]
     pub fn url(&self) -> String {
-        let address = Address::from_endpoint(self.listener.endpoint(), SCHEMES, "");
-        address.map_or_else(String::new, |address| address.public())
+        self.listener.url(SCHEMES, "")
     }
 
     /// Serves until `stop` is cancelled.

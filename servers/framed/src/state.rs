@@ -83,8 +83,8 @@ pub fn tls_connector(
     address: &Address,
     settings: impl Into<TlsSettings>,
 ) -> Result<Option<TlsConnector>, CallError> {
-    let connector = address.has_tls().then(|| TlsConnector::new(settings)).transpose();
-    connector.map_err(|error| CallError::new(ErrorKind::Undeliverable, error.to_string()))
+    TlsConnector::for_address(address, settings)
+        .map_err(|error| CallError::new(ErrorKind::Undeliverable, error.to_string()))
 }
 
 /// The error of a client that cannot use its URL.

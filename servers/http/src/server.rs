@@ -18,7 +18,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use net::{Address, Endpoint, Listener, Scheme, TlsAcceptor};
+use net::{Endpoint, Listener, TlsAcceptor};
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
@@ -117,9 +117,7 @@ impl HttpServer {
     /// or `http+unix://%2FSOCKET/PATH` for a Unix socket.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        let schemes = if self.tls.is_some() { &[Scheme::HTTPS][..] } else { &SCHEMES };
-        let address = Address::from_endpoint(self.listener.endpoint(), schemes, path);
-        address.map(|address| address.to_string()).unwrap_or_default()
+        self.listener.url_with(self.tls.is_some(), &SCHEMES, path)
     }
 
     /// Serves until `stop` is cancelled. Then no further connection is accepted, idle ones are closed immediately, and

@@ -63,12 +63,18 @@ impl Listener {
         Listener { tls, ..self }
     }
 
-    /// The URL that clients connect to, in the first of `schemes` that can express it and has TLS if the listener has, with `path`
-    /// (which is empty or begins with `/`, percent-encoded). Empty if no scheme can.
+    /// The URL that clients connect to, in the first of `schemes` that can express it, with `path` (which is empty or begins with `/`,
+    /// percent-encoded). It has TLS if the listener has. Empty if no scheme can.
     #[must_use]
     pub fn url(&self, schemes: &[Scheme], path: &str) -> String {
-        let fitting = schemes.iter().copied().filter(|scheme| scheme.has_tls() == self.tls.is_some());
-        let address = Address::from_endpoint(&self.endpoint, &fitting.collect::<Vec<_>>(), path);
+        self.url_with(self.tls.is_some(), schemes, path)
+    }
+
+    /// The same for a server that makes connections over TLS of those that it accepts, if `tls` is set.
+    #[must_use]
+    pub fn url_with(&self, tls: bool, schemes: &[Scheme], path: &str) -> String {
+        let fitting: Vec<_> = schemes.iter().copied().filter(|scheme| scheme.has_tls() == tls).collect();
+        let address = Address::from_endpoint(&self.endpoint, &fitting, path);
         address.map(|address| address.to_string()).unwrap_or_default()
     }
 

@@ -117,7 +117,7 @@ impl Scheme {
         self.with(HostForm { path: true, ..self.host_form() })
     }
 
-    /// Says that its connections are over TLS.
+    /// Marks its connections as being over TLS.
     #[must_use]
     pub const fn tls(self) -> Scheme {
         self.with(HostForm { tls: true, ..self.host_form() })

@@ -87,18 +87,8 @@ impl Stream {
             match self.peer_end() {
                 PeerEnd::Closed => return,
                 PeerEnd::HalfClosed => return sleep(HALF_CLOSED_TIMEOUT).await,
-                PeerEnd::Open if self.receives_ahead() => {}
                 PeerEnd::Open => sleep(PIPELINED_CHECK_INTERVAL).await,
             }
-        }
-    }
-
-    /// Over TLS, reads records that have arrived until there is data to be read: one of them may say that no more follow. Whether it
-    /// did, so that waiting for readiness makes sense.
-    fn receives_ahead(&self) -> bool {
-        match &self.0 {
-            Inner::Plain(_) => false,
-            Inner::Tls(socket) => socket.receives_ahead(),
         }
     }
 

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 
 use crate::plain::PlainStream;
 use crate::tls_socket::TlsSocket;
-use crate::{Endpoint, Stream};
+use crate::{Address, Endpoint, Stream};
 
 /// A connection over TLS. The kernel counts its bytes.
 pub type TlsStream = tokio_rustls::client::TlsStream<TcpStream>;
@@ -152,6 +152,17 @@ impl TlsConnector {
         let connector = TlsConnector { config: Arc::new(client_config(&settings)?) };
         made.push((settings, connector.clone()));
         Ok(connector)
+    }
+
+    /// A connector for `address` that works as `settings` say; `None` if the address has no TLS.
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn for_address(
+        address: &Address,
+        settings: impl Into<TlsSettings>,
+    ) -> Result<Option<Self>, TlsError> {
+        address.has_tls().then(|| Self::new(settings)).transpose()
     }
 
     /// Lets it connect only to servers that agree on `protocol` during the handshake (ALPN, RFC 7301).

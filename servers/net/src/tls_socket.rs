@@ -17,8 +17,8 @@ use crate::plain::{PlainStream, poll_attempts};
 /// TLS over another connection. Reading and writing complete a handshake that is not complete yet, and answer what the peer asks for.
 ///
 /// As with OpenSSL, a write that would block must be repeated with the same bytes: they may be encrypted already. It has been written
-/// once all of its records, of at most 64 KiB of data, are sent. Dropping it tells the peer that nothing follows, as far as that is
-/// possible without waiting.
+/// once all of its records, of at most 64 KiB of data, are sent. Dropping it sends the record that ends a connection, `close_notify`
+/// (RFC 8446, section 6.1), as far as that is possible without waiting.
 pub(crate) struct TlsSocket {
     /// Carries the records.
     carrier: PlainStream,
@@ -35,7 +35,7 @@ struct Session {
     failure: Option<rustls::Error>,
     /// The number of bytes of a write that are encrypted, but not all sent.
     encrypted: usize,
-    /// Whether the peer has been told that nothing follows.
+    /// Whether `close_notify` was made, after which nothing can be written.
     is_closed: bool,
 }
 
@@ -72,14 +72,21 @@ impl TlsSocket {
         }
     }
 
-    /// As [`Stream::poll_read_ready`](crate::Stream::poll_read_ready). Records that hold no data make it ready, too.
+    /// As [`Stream::poll_read_ready`](crate::Stream::poll_read_ready). Decrypts what has arrived until there is data or the end: other
+    /// records, such as a server's session tickets, leave nothing to be read.
     pub(crate) fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut session = self.session();
-        if session.has_unread || session.has_ended {
-            return Poll::Ready(Ok(()));
+        while !session.has_unread && !session.has_ended {
+            session.send_waiting(&self.carrier, context);
+            ready!(self.carrier.poll_read_ready(context))?;
+            match session.receive(&mut Carrier(&self.carrier)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                received => received?,
+            }
+            // What cannot be sent yet is sent later.
+            let _ = session.send(&self.carrier);
         }
-        session.send_waiting(&self.carrier, context);
-        self.carrier.poll_read_ready(context)
+        Poll::Ready(Ok(()))
     }
 
     /// As [`AsyncRead::poll_read`].
@@ -101,7 +108,6 @@ impl TlsSocket {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
                 received => received?,
             }
-            // What cannot be sent yet is sent later.
             let _ = session.send(carrier);
         }
     }
@@ -116,18 +122,6 @@ impl TlsSocket {
         session.receive(&mut Carrier(&self.carrier))?;
         let _ = session.send(&self.carrier);
         session.take(buffer)
-    }
-
-    /// Reads once from the carrier if there is no data to be read yet. Returns whether it did.
-    pub(crate) fn receives_ahead(&self) -> bool {
-        let mut session = self.session();
-        if session.has_unread || session.has_ended {
-            return false;
-        }
-        match session.receive(&mut Carrier(&self.carrier)) {
-            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
-            Ok(()) => true,
-        }
     }
 
     /// Writes as much of `slices` as possible without waiting, and returns the number of bytes.
@@ -164,7 +158,7 @@ impl TlsSocket {
         }
     }
 
-    /// Tells the peer that nothing follows, and shuts down the carrier's sending side.
+    /// Sends `close_notify`, and shuts down the carrier's sending side.
     pub(crate) fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.session().close();
         ready!(self.poll_flush(context))?;
@@ -239,7 +233,7 @@ impl Session {
         }
     }
 
-    /// Sends the records that wait, which may be what the peer waits for: answers, and the alert that tells it why the connection fails.
+    /// Sends the records that wait, which may be what the peer waits for: answers, and the alert with the reason why the connection fails.
     /// Wakes the task once more can be sent. What prevents it shows when data is written; until then, what has arrived can be read.
     fn send_waiting(&mut self, carrier: &PlainStream, context: &mut Context<'_>) {
         while self.connection.wants_write() {
@@ -264,7 +258,7 @@ impl Session {
         Ok(())
     }
 
-    /// Makes the record that tells the peer that nothing follows, once.
+    /// Makes `close_notify`, once.
     fn close(&mut self) {
         if !mem::replace(&mut self.is_closed, true) {
             self.connection.send_close_notify();
@@ -363,7 +357,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_end_of_a_connection_is_told_apart_from_its_loss() {
+    async fn the_end_of_a_connection_and_its_loss_are_distinguishable() {
         let (client, mut server) = pair().await;
         drop(client);
         assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 0);
@@ -406,7 +400,7 @@ mod tests {
         tokio::join!(server.departed(), async { drop(client) });
         assert_eq!(start.elapsed().as_secs(), HALF_CLOSED_TIMEOUT.as_secs());
 
-        // One that only says that nothing follows, and does not close the connection.
+        // One that only sends `close_notify`, and does not close the connection.
         let (listener, connector) = (listener().await, connector());
         let client = async {
             let mut client = connector.connect(listener.endpoint()).await.unwrap();

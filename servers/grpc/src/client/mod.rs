@@ -24,12 +24,9 @@ fn parse_url(url: &str) -> Result<Address, CallError> {
 
 /// What connects over TLS as `settings` say; `None` for a URL without TLS.
 fn tls_of(address: &Address, settings: impl Into<TlsSettings>) -> Result<Option<TlsConnector>, CallError> {
-    if !address.has_tls() {
-        return Ok(None);
-    }
-    let failed = |error: net::TlsError| CallError::new(ErrorKind::Undeliverable, error.to_string());
-    let connector = TlsConnector::new(settings).map_err(failed)?;
-    Ok(Some(connector.with_protocol(ALPN)))
+    let connector = TlsConnector::for_address(address, settings)
+        .map_err(|error| CallError::new(ErrorKind::Undeliverable, error.to_string()))?;
+    Ok(connector.map(|connector| connector.with_protocol(ALPN)))
 }
 
 /// The scheme of requests to `address`.

@@ -15,12 +15,12 @@ use http_layer::{Http2Stream, drive};
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioExecutor;
-use net::{Address, Endpoint, Listener, TlsAcceptor};
+use net::{Endpoint, Listener, TlsAcceptor};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use self::handler::Handler;
-use crate::{GRPCS, SCHEMES};
+use crate::SCHEMES;
 
 /// A server of gRPC.
 ///
@@ -56,9 +56,7 @@ impl Server {
     /// The URL that clients call: `grpc://HOST:PORT`, `grpcs://HOST:PORT` over TLS, or `unix:///SOCKET`.
     #[must_use]
     pub fn url(&self) -> String {
-        let schemes = if self.tls.is_some() { &[GRPCS][..] } else { SCHEMES };
-        let address = Address::from_endpoint(self.listener.endpoint(), schemes, "");
-        address.map_or_else(String::new, |address| address.public())
+        self.listener.url_with(self.tls.is_some(), SCHEMES, "")
     }
 
     /// Serves until `stop` is cancelled, then finishes calls in progress for at most [`DRAIN_TIMEOUT`](net::DRAIN_TIMEOUT).

@@ -247,11 +247,8 @@ impl Connection {
             match poll_fn(|context| self.poll_send(context, rest)).await {
                 Ok(Event::Written(len)) => sent += len,
                 Ok(Event::Readable) => {
-                    let has_ended = match self.stream.try_read_buf(self.inbox.space(0)) {
-                        // What has arrived is no response: over TLS, sessions and keys of the server.
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                        read => !read.is_ok_and(|len| len > 0),
-                    };
+                    let read = read(&mut self.stream, &mut self.inbox, 0).await;
+                    let has_ended = !read.is_ok_and(|len| len > 0);
                     self.early = self.response_start(&mut None).unwrap_or_default();
                     if has_ended || self.early.is_some() {
                         break;
