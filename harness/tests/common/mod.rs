@@ -4,6 +4,7 @@
 pub(crate) mod broker;
 pub(crate) mod control_group;
 pub(crate) mod hostile;
+pub(crate) mod relay;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};

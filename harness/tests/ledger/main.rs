@@ -6,6 +6,7 @@
 
 mod captured;
 mod frames;
+#[path = "../common/relay.rs"]
 mod relay;
 mod unix;
 
