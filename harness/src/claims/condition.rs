@@ -1,5 +1,6 @@
 //! Judging one condition of a claim.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::figure::{Values, find};
@@ -8,7 +9,7 @@ use crate::scenario::{Condition, Threshold};
 use crate::stats::{ByBlock, Interval, interval_of_median, median, range, ratio};
 
 /// Whether a condition is true.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The figure keeps the threshold, and so does its whole interval.
@@ -20,7 +21,7 @@ pub enum Outcome {
 }
 
 /// The figure of a condition.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Estimate {
     /// It was counted, and needs no interval.

@@ -1,5 +1,6 @@
 //! The verdict on a claim.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::condition::{JudgedCondition, Outcome};
@@ -8,7 +9,7 @@ use crate::scenario::Claim;
 use crate::stats::{blocks_for_pairs, error_each};
 
 /// What a record says of a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Every condition is true.

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use super::document::Format;
-use super::output::print_or_write;
 use super::{Exit, Failure, Outcome};
 use crate::compare::{Comparison, SettingKind};
 use crate::record;
@@ -40,9 +39,9 @@ pub(super) fn compare(arguments: &Arguments) -> Outcome {
     let [base, new] =
         [&arguments.base, &arguments.new].map(|path| record::read(path).map_err(Failure::usage));
     let comparison = Comparison::new(&base?, &new?, &arguments.across).map_err(Failure::usage)?;
-    let text = arguments.format.render(&comparison.document(), &comparison)?;
-    print_or_write(
-        &text,
+    arguments.format.emit(
+        &comparison.document(),
+        &comparison,
         arguments.out.as_deref(),
         &[&arguments.base, &arguments.new].map(PathBuf::as_path),
     )?;

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use super::document::Format;
 use super::interrupts::Interrupts;
-use super::output::print_or_write;
 use super::protocol_options::parse_server_options;
 use super::{Exit, Failure, Outcome, print_error};
 use crate::deploy::Placement;
@@ -100,8 +99,7 @@ pub(super) fn gate(arguments: &Arguments) -> Outcome {
         }
         Err(error) => return Err(Failure::could_not_run(error)),
     };
-    let text = arguments.format.render(&outcome.document(), &outcome)?;
-    print_or_write(&text, arguments.out.as_deref(), &[])?;
+    arguments.format.emit(&outcome.document(), &outcome, arguments.out.as_deref(), &[])?;
     Ok(match outcome.verdict {
         Verdict::NotSlower => Exit::Done,
         Verdict::Slower => Exit::No,

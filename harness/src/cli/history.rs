@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use super::document::Format;
-use super::output::print_or_write;
 use super::{Exit, Failure, Outcome};
 use crate::compare::history::{Filter, Folder, History, MetricKind};
 use crate::load::Operation;
@@ -52,8 +51,7 @@ pub(super) fn history(arguments: Arguments) -> Outcome {
         metrics: arguments.metrics,
     };
     let history = History::new(&folder, &filter).map_err(Failure::usage)?;
-    let text = arguments.format.render(&history.document(), &history)?;
     let records: Vec<&Path> = folder.files.iter().map(PathBuf::as_path).collect();
-    print_or_write(&text, arguments.out.as_deref(), &records)?;
+    arguments.format.emit(&history.document(), &history, arguments.out.as_deref(), &records)?;
     Ok(Exit::Done)
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::detail::Detail;
 use super::run::{Format, finish, prepare};
 use super::{Failure, Outcome};
 use crate::agents::merge::merge as merge_records;
@@ -28,6 +29,8 @@ pub(super) struct Arguments {
     /// What to print at the end
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    #[command(flatten)]
+    detail: Detail,
 }
 
 pub(super) fn merge(arguments: &Arguments) -> Outcome {
@@ -41,5 +44,5 @@ pub(super) fn merge(arguments: &Arguments) -> Outcome {
         .map_err(std::io::Error::from)
         .and_then(|text| write_atomically(&path, &text))
         .map_err(|error| Failure::could_not_run(format!("cannot write {}: {error}", path.display())))?;
-    finish(&record, &path, arguments.format)
+    finish(&record, &path, arguments.format, arguments.detail)
 }

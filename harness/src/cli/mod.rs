@@ -8,6 +8,7 @@ mod check;
 mod compare;
 mod completions;
 mod control_token;
+mod detail;
 mod doctor;
 mod document;
 mod export;

@@ -1,13 +1,17 @@
 //! How commands end, and everything that they print. No other file writes to standard output or standard error.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
 use calculator::{printable, printable_lines};
+use terminal_size::{Width, terminal_size_of};
 
 use crate::record::RECORD_FILE;
+use crate::report::{Text, Tone};
 
 /// How a command ended: its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +94,43 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     // Tabs are part of completion scripts.
     let lines: Vec<_> = text.split('\t').map(printable_lines).collect();
     written(write_all(lines.join("\t").as_bytes()))
+}
+
+/// Prints `text` to standard output as [`print`] does, on a terminal with colours. The environment can forbid them (`NO_COLOR`) or
+/// require them (`CLICOLOR_FORCE`), as for the help.
+///
+/// # Errors
+/// As [`print`].
+pub(super) fn print_text(text: &Text) -> Result<(), Failure> {
+    if AutoStream::choice(&standard_output()) == ColorChoice::Never {
+        return print(&text.to_string());
+    }
+    let mut coloured = String::new();
+    for (tone, line) in text.lines() {
+        let style = style(tone);
+        let _ = writeln!(coloured, "{style}{line}{style:#}");
+    }
+    // The lines themselves hold nothing that a terminal takes for a command.
+    written(write_all(coloured.as_bytes()))
+}
+
+fn style(tone: Tone) -> Style {
+    match tone {
+        Tone::Plain => Style::new(),
+        Tone::Title => Style::new().bold(),
+        Tone::Muted => Style::new().dimmed(),
+        Tone::Caution => AnsiColor::Yellow.on_default(),
+        Tone::Good => AnsiColor::Green.on_default(),
+        Tone::Bad => AnsiColor::Red.on_default(),
+    }
+}
+
+/// The number of columns of standard output: what `COLUMNS` says in the environment, otherwise those of the terminal; absent where
+/// it is none.
+pub(super) fn screen_width() -> Option<usize> {
+    let given = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let terminal = || terminal_size_of(standard_output()).map(|(Width(columns), _)| columns.into());
+    given.or_else(terminal).filter(|&columns| columns > 0)
 }
 
 /// Prints to standard output what another program waits for: a closed pipe is an error, too.

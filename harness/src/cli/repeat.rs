@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{Exit, Failure, Outcome, print, runtime};
 use crate::stacks::{Invocation, Stack};
-use crate::stats::{new_histogram, quantile_with_missing, record_duration};
+use crate::stats::{Distribution, new_histogram, record_duration};
 
 /// What became of the calls. Programs rely on the names of the members.
 #[derive(Debug, Serialize)]
@@ -94,7 +94,8 @@ impl Summary {
         seconds: f64,
     ) -> Self {
         let missing = failed.values().sum();
-        let quantile = |q| quantile_with_missing(latency, missing, q);
+        let distribution = Distribution::new(latency, missing);
+        let quantile = |q| distribution.quantile(q);
         let known = |nanos: u64| (!latency.is_empty()).then_some(nanos);
         Summary {
             calls: latency.len() + missing,

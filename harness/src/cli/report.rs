@@ -5,19 +5,24 @@ use std::path::{Path, PathBuf};
 use calculator::{printable, printable_json};
 use serde::Serialize;
 
+use super::detail::Detail;
+use super::output::{print_text, screen_width};
 use super::{Exit, Failure, Outcome, print};
+use crate::compare::Comparison;
 use crate::index::{self, SiteError};
 use crate::record::{self, RECORD_FILE, Record};
 use crate::report::{self, Summary};
 
 /// Make all tables and plots again from records
 ///
+/// Of two records, also writes a page that compares them, comparison.html beside the second report; see `rpcbench compare`.
 /// For a folder with many records, also writes an index.html that links to the report of each, and a history.html with the
 /// figures over time. A static web server can publish the folder as it is.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   rpcbench report results/2026-11-22-quick-1a2b3c4d
   rpcbench report results/reference --format json | jq '.measurements[].comparisons.pairs[]'
+  rpcbench report results/before results/after
   rpcbench report results --out site")]
 pub(super) struct Arguments {
     /// Records, folders that contain a record.json, or folders that contain such folders
@@ -37,6 +42,8 @@ pub(super) struct Arguments {
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    #[command(flatten)]
+    detail: Detail,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -64,6 +71,7 @@ pub(super) fn report(arguments: &Arguments) -> Outcome {
     if arguments.check {
         return check(&arguments.records);
     }
+    let mut shown = Vec::new();
     for path in &arguments.records {
         if path.is_dir() && !path.join(RECORD_FILE).exists() {
             all_in(path, arguments)?;
@@ -82,9 +90,33 @@ pub(super) fn report(arguments: &Arguments) -> Outcome {
         let page = report::write(&record, &summary, &folder).map_err(|error| {
             Failure::could_not_run(format!("cannot write the report into {}: {error}", folder.display()))
         })?;
-        show(&record, &summary, &page, arguments.format)?;
+        show(&record, &summary, &page, arguments)?;
+        shown.push((record, page));
+    }
+    if let [(base, _), (new, page)] = shown.as_slice() {
+        compare(base, new, &page.with_file_name("comparison.html"), arguments.format)?;
     }
     Ok(Exit::Done)
+}
+
+/// Writes the page of the comparison of two records into the file `page`, if they can be compared without further options.
+fn compare(base: &Record, new: &Record, page: &Path, format: Format) -> Result<(), Failure> {
+    let shown = printable(&page.display().to_string()).into_owned();
+    let line = match Comparison::new(base, new, &[]) {
+        Ok(comparison) => {
+            let html = comparison.document().html().map_err(Failure::could_not_run)?;
+            record::write_atomically(page, html.as_bytes())
+                .map_err(|error| Failure::could_not_run(format!("cannot write {shown}: {error}")))?;
+            match format {
+                Format::Text => format!("comparison: {shown}\n"),
+                Format::Quiet => format!("{shown}\n"),
+                Format::Json => return Ok(()),
+            }
+        }
+        Err(reason) if format == Format::Text => format!("not compared: {reason}\n"),
+        Err(_) => return Ok(()),
+    };
+    print(&line)
 }
 
 /// Writes the reports of the records in the folder `path`, and an index.
@@ -100,7 +132,7 @@ fn all_in(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let page = printable(&site.page.display().to_string()).into_owned();
     match arguments.format {
         Format::Text => {
-            print(&site.index.document().terminal())?;
+            print_text(&site.index.document().terminal(screen_width()))?;
             print(&format!("\nindex: {page}\n"))
         }
         Format::Json => print_json(&site.index),
@@ -130,11 +162,11 @@ fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     print(&format!("{}\n", printable_json(&text)))
 }
 
-fn show(record: &Record, summary: &Summary, page: &Path, format: Format) -> Result<(), Failure> {
+fn show(record: &Record, summary: &Summary, page: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let page = page.display().to_string();
-    match format {
+    match arguments.format {
         Format::Text => {
-            print(&report::terminal(record, summary))?;
+            print_text(&report::terminal(record, summary, arguments.detail.screen()))?;
             print(&format!("\nreport: {}\n", printable(&page)))
         }
         Format::Json => print_json(&report::report(record, summary)),

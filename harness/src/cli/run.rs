@@ -10,7 +10,9 @@ use jiff::Zoned;
 use super::addresses::check_addresses;
 use super::brokers::broker_urls;
 use super::control_token::control_token;
+use super::detail::Detail;
 use super::interrupts::{ENDING_RUN, Interrupts};
+use super::output::print_text;
 use super::overrides::Overrides;
 use super::progress::Progress;
 use super::protocol_options::parse_server_options;
@@ -109,6 +111,8 @@ pub(super) struct Arguments {
     /// What to print at the end
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    #[command(flatten)]
+    detail: Detail,
     /// Further arguments for the servers that the run starts, such as faults
     #[arg(long = "server-arg", value_name = "ARG", allow_hyphen_values = true, hide = true)]
     server_arguments: Vec<String>,
@@ -300,11 +304,11 @@ fn run_one(
         Ok(finished) => finished,
     };
     match finished.saved.map(|file| file.unwrap_or(options.file)) {
-        Ok(file) => finish(&finished.record, &file, arguments.format),
+        Ok(file) => finish(&finished.record, &file, arguments.format, arguments.detail),
         Err(error) => {
             // What was measured is shown all the same: it is not anywhere else.
             let summary = Summary::new(&finished.record).map_err(Failure::could_not_run)?;
-            show(&finished.record, &summary, arguments.format)?;
+            show(&finished.record, &summary, arguments.format, arguments.detail)?;
             Err(Failure::could_not_run(error))
         }
     }
@@ -362,11 +366,11 @@ pub(super) fn prepare(folder: &Path) -> Result<(), Failure> {
 }
 
 /// Writes the report of `record`, which is in `file`, beside that file, and prints the result.
-pub(super) fn finish(record: &Record, file: &Path, format: Format) -> Outcome {
+pub(super) fn finish(record: &Record, file: &Path, format: Format, detail: Detail) -> Outcome {
     let summary = Summary::new(record).map_err(Failure::could_not_run)?;
     let folder = file.with_file_name("report");
     let page = report::write(record, &summary, &folder);
-    show(record, &summary, format)?;
+    show(record, &summary, format, detail)?;
     let page = page
         .with_context(|| format!("cannot write the report into {}", folder.display()))
         .map_err(Failure::could_not_run)?;
@@ -386,9 +390,9 @@ pub(super) fn finish(record: &Record, file: &Path, format: Format) -> Outcome {
     })
 }
 
-fn show(record: &Record, summary: &Summary, format: Format) -> Result<(), Failure> {
+fn show(record: &Record, summary: &Summary, format: Format, detail: Detail) -> Result<(), Failure> {
     match format {
-        Format::Text => print(&report::terminal(record, summary)),
+        Format::Text => print_text(&report::terminal(record, summary, detail.screen())),
         Format::Json => {
             let text = serde_json::to_string_pretty(record).map_err(Failure::could_not_run)?;
             print(&format!("{}\n", printable_json(&text)))

@@ -235,7 +235,8 @@ fn records_without_anything_in_common_are_refused() {
 fn every_form_holds_the_same_statements() {
     let document =
         compared(|new| new.machine.processor.clone_from(&sample().machine.processor)).unwrap().document();
-    let (text, markdown, page) = (document.terminal(), document.markdown(), document.html().unwrap());
+    let (text, markdown, page) =
+        (document.terminal(None).to_string(), document.markdown(), document.html().unwrap());
     for form in [&text, &markdown, &page] {
         assert!(form.contains("The bytes of every call are unchanged."), "{form}");
         for stack in ["rest-hyper", "zerorpc", "amqp"] {

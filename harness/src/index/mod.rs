@@ -193,7 +193,10 @@ mod tests {
     fn a_terminal_shows_every_record_with_the_place_of_its_report() {
         let left_out = LeftOut { file: "x/record.json".into(), reason: "not a record".to_owned() };
         let trend = vec!["No change was found.".to_owned()];
-        let text = Index::new(vec![entry(1, "standard", "a")], vec![left_out], trend).document().terminal();
+        let text = Index::new(vec![entry(1, "standard", "a")], vec![left_out], trend)
+            .document()
+            .terminal(None)
+            .to_string();
         for words in [
             "1 run of 1 scenario on 1 machine, 2026-03-01",
             "a/1/report",

@@ -7,7 +7,7 @@ use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer}
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::stats::quantile_with_missing;
+use crate::stats::Distribution;
 
 /// The latencies of a trial. Quantiles are over all calls that were started; those without a correct answer count as
 /// infinitely slow, so that a quantile that falls among them is absent.
@@ -49,16 +49,20 @@ impl Latency {
     /// # Errors
     /// When the histogram cannot be encoded.
     pub fn new(histogram: &Histogram<u64>, missing: u64) -> Result<Option<Self>, HistogramError> {
-        if histogram.is_empty() {
-            return Ok(None);
-        }
+        let Some(figures) = Latency::figures(histogram, missing) else { return Ok(None) };
         let mut encoded = Vec::new();
         V2DeflateSerializer::new()
             .serialize(histogram, &mut encoded)
             .map_err(|error| HistogramError::new(&error))?;
-        let quantile = |q| quantile_with_missing(histogram, missing, q);
-        Ok(Some(Latency {
-            histogram: BASE64.encode(encoded),
+        Ok(Some(Latency { histogram: BASE64.encode(encoded), ..figures }))
+    }
+
+    /// What [`Latency::new`] returns, without the text of the histogram.
+    pub(super) fn figures(histogram: &Histogram<u64>, missing: u64) -> Option<Self> {
+        let distribution = Distribution::new(histogram, missing);
+        let quantile = |q| distribution.quantile(q);
+        (!histogram.is_empty()).then(|| Latency {
+            histogram: String::new(),
             p50: quantile(0.5),
             p90: quantile(0.9),
             p95: quantile(0.95),
@@ -66,7 +70,7 @@ impl Latency {
             p999: quantile(0.999),
             min: histogram.min(),
             max: histogram.max(),
-        }))
+        })
     }
 
     /// Decodes the histogram.

@@ -85,9 +85,8 @@ fn implausible_number(trial: &Trial) -> Option<String> {
 /// Compares the quantiles with those of the histogram beside them. `missing` is the number of calls that are not in it.
 fn wrong_quantile(name: &str, recorded: Option<&Latency>, missing: u64) -> Option<String> {
     let recorded = recorded?;
-    let computed = recorded.histogram().and_then(|histogram| Latency::new(&histogram, missing));
-    let computed = match computed {
-        Ok(computed) => computed?,
+    let computed = match recorded.histogram() {
+        Ok(histogram) => Latency::figures(&histogram, missing)?,
         Err(error) => return Some(error.to_string()),
     };
     let quantiles = |of: &Latency| {

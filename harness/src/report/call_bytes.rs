@@ -1,5 +1,6 @@
 //! The bytes of one call of each stack, cut into parts with their meanings.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::stack::StackKind;
@@ -10,7 +11,7 @@ use crate::stacks::{Layer, Message, Part};
 const MIN_TEXT: usize = 3;
 
 /// The bytes of one call of a stack.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct CallBytes {
     /// The stack.
     pub stack: String,
@@ -24,7 +25,7 @@ pub struct CallBytes {
 }
 
 /// The bytes that went one way between two parties.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct HopBytes {
     /// The sender.
     pub from: &'static str,
@@ -39,7 +40,7 @@ pub struct HopBytes {
 }
 
 /// Consecutive bytes with one meaning.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct PartBytes {
     /// The purpose; absent where the bytes were not understood.
     pub layer: Option<Layer>,
@@ -54,7 +55,7 @@ pub struct PartBytes {
 }
 
 /// Consecutive bytes that are shown alike.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Run {
     /// Printable ASCII.

@@ -1,5 +1,6 @@
 //! Everything that a report shows, as data.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::call_bytes::CallBytes;
@@ -8,7 +9,7 @@ use super::model::{ClaimReport, CodecTables, MeasurementTables, Table};
 use super::overview::Overview;
 
 /// Everything that a report shows, except its figures.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Report {
     /// The name of the scenario.
     pub name: String,
@@ -18,7 +19,7 @@ pub struct Report {
     pub circumstances: String,
     /// The answer in short, a recommendation for each need, and what to know about the figures.
     pub overview: Overview,
-    /// The answer to the question, a sentence or two for each subject.
+    /// The answer to the question: a sentence for each of [`Report::claims`], and one or two for each further subject.
     pub answer: Vec<String>,
     /// What a reader must know before reading any figure.
     pub warnings: Vec<String>,

@@ -4,25 +4,27 @@ use std::fmt::Write as _;
 use std::io;
 
 use super::model::Document;
-use super::{html, markdown, terminal};
+use super::terminal::{self, Text, Tone};
+use super::{html, markdown};
 
 impl Document {
-    /// The document as plain text, for a terminal: the answer comes last.
+    /// The document as plain text, for a terminal with `width` columns, or for lines of any width: the answer comes last.
     #[must_use]
-    pub fn terminal(&self) -> String {
-        let mut out = String::new();
-        for line in std::iter::once(&self.title).chain(&self.circumstances) {
-            terminal::line(&mut out, line);
+    pub fn terminal(&self, width: Option<usize>) -> Text {
+        let mut out = Text::new(width);
+        out.line(Tone::Title, &self.title);
+        for line in &self.circumstances {
+            out.line(Tone::Muted, line);
         }
         for table in &self.tables {
             terminal::write_table(&mut out, table);
         }
-        out.push('\n');
+        out.blank();
         for warning in &self.warnings {
-            terminal::line(&mut out, &format!("! {warning}"));
+            out.line(Tone::Caution, &format!("! {warning}"));
         }
         for sentence in &self.answer {
-            terminal::line(&mut out, sentence);
+            out.line(Tone::Plain, sentence);
         }
         out
     }

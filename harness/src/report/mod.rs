@@ -59,6 +59,8 @@ pub(crate) mod tests;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use schemars::generate::SchemaSettings;
+
 use crate::record::{Record, write_atomically};
 use call_time::CallTimes;
 use plots::Figures;
@@ -77,6 +79,7 @@ pub use stack::StackKind;
 pub use stack_summary::{Cpu, StackSummary};
 pub(crate) use summary::network_floor;
 pub use summary::{MeasurementSummary, NotMeasured, SelfComparison, Summary};
+pub use terminal::{Screen, Text, Tone};
 pub(crate) use text::{decimals, thousands};
 pub use variants::Variant;
 pub use verdict::Ranking;
@@ -121,10 +124,18 @@ pub fn report(record: &Record, summary: &Summary) -> Report {
     }
 }
 
-/// The tables and warnings of a report as plain text, for a terminal.
+/// The JSON Schema of a report, as it is published in `results/report.schema.json`.
 #[must_use]
-pub fn terminal(record: &Record, summary: &Summary) -> String {
-    terminal::render(&report(record, summary))
+pub fn json_schema() -> serde_json::Value {
+    // As a report is written: every member is there, and may be null.
+    let generator = SchemaSettings::default().for_serialize().into_generator();
+    generator.into_root_schema_for::<Report>().to_value()
+}
+
+/// The tables, the warnings and the answer of a report as plain text, for a terminal.
+#[must_use]
+pub fn terminal(record: &Record, summary: &Summary, screen: Screen) -> Text {
+    terminal::render(&report(record, summary), screen)
 }
 
 /// Writes the report of `record` into `folder`: a self-contained HTML page, the same report as Markdown, and each

@@ -3,6 +3,7 @@
 //! The terminal, Markdown and HTML renderers show the same [`Report`](super::Report). All that a table shows
 //! is here as a value; only `text` turns values into digits.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::chart::Charts;
@@ -13,7 +14,7 @@ use crate::scenario::Condition;
 use crate::stats::{Interval, Statement};
 
 /// A claim and the verdict on it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ClaimReport {
     /// The name of the claim.
     pub name: String,
@@ -30,7 +31,7 @@ pub struct ClaimReport {
 }
 
 /// A condition of a claim and its figure.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ConditionReport {
     /// The condition, with its threshold.
     pub condition: Condition,
@@ -43,7 +44,7 @@ pub struct ConditionReport {
 }
 
 /// The tables of the codecs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct CodecTables {
     /// A table for each measurement, with a row for each format.
     pub measurements: Vec<Table>,
@@ -79,7 +80,7 @@ pub struct Document {
 }
 
 /// The tables of a measurement of the scenario.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct MeasurementTables {
     /// The name of the measurement.
     pub name: String,
@@ -100,7 +101,7 @@ pub struct MeasurementTables {
 }
 
 /// The statements about the stacks of a measurement.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct PairStatements {
     /// What is compared: median latency, or calls per second and core of the server.
     pub quantity: &'static str,
@@ -115,7 +116,7 @@ pub struct PairStatements {
 }
 
 /// Two stacks and the statement about them.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct PairStatement {
     /// The stacks.
     pub stacks: [String; 2],
@@ -134,7 +135,7 @@ impl MeasurementTables {
 }
 
 /// A table.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Table {
     /// The subject of the table.
     pub title: String,
@@ -153,7 +154,7 @@ pub struct Table {
 }
 
 /// A column of a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Column {
     /// The name of the column for programs; unique in its table.
     pub key: &'static str,
@@ -174,7 +175,7 @@ pub struct Column {
 }
 
 /// The alignment of the cells of a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Alignment {
     /// Left, for text.
@@ -184,7 +185,7 @@ pub enum Alignment {
 }
 
 /// A unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
     /// Microseconds.
@@ -208,7 +209,7 @@ pub enum Unit {
 }
 
 /// A direction of travel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
     /// From client to server.
@@ -218,7 +219,7 @@ pub enum Direction {
 }
 
 /// A row of a table.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Row {
     /// One cell per column. Where there are fewer, the last one spans the columns that remain.
     pub cells: Vec<Cell>,
@@ -230,7 +231,7 @@ pub struct Row {
 }
 
 /// A cell of a table. Numbers are in the unit of the column.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cell {
     /// Blank: the column does not apply to the row.
@@ -282,7 +283,7 @@ pub enum Cell {
 }
 
 /// A number, with its range where it was measured in several blocks.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Quantity {
     /// The number: the median of the blocks, where there are several.
     pub value: f64,
@@ -303,7 +304,7 @@ impl Quantity {
 }
 
 /// A remark on a row.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Note {
     /// A label of the trials.

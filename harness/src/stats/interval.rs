@@ -1,11 +1,12 @@
 //! A confidence interval for the median of ratios that assumes nothing about their distribution.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::quantile::median;
 
 /// A ratio with its confidence interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Interval {
     /// The lower bound.
     pub low: f64,

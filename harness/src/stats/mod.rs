@@ -17,7 +17,7 @@ pub use e_divisive::{ChangePoint, MIN_CHANGE, MIN_CLUSTER, Search};
 pub use histogram::{MAX_DURATION, growing_histogram, new_histogram, record_duration};
 pub use interval::{Interval, blocks_needed, interval_of_median, ratio_of_medians};
 pub use knee::knee;
-pub use quantile::{MIN_CALLS_BEYOND, carries_quantile, median, quantile_with_missing, range};
+pub use quantile::{Distribution, MIN_CALLS_BEYOND, carries_quantile, median, quantile_with_missing, range};
 pub use saturation::Saturation;
 pub(crate) use saturation::is_saturated;
 pub use statement::{

@@ -39,19 +39,39 @@ pub fn carries_quantile(calls: f64, q: f64) -> bool {
 /// missing event, or if there are no events.
 #[must_use]
 pub fn quantile_with_missing(histogram: &Histogram<u64>, missing: u64, q: f64) -> Option<u64> {
-    let present = histogram.len();
-    let all = present + missing;
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let rank = ((q * all as f64).ceil() as u64).clamp(1, all.max(1));
-    if rank > present {
-        return None;
+    Distribution::new(histogram, missing).quantile(q)
+}
+
+/// The values in a histogram in ascending order, of which any number of quantiles can be read: looking through the histogram for
+/// each of them takes most of the time of a report.
+#[derive(Clone, Debug)]
+pub struct Distribution {
+    /// Each distinct value, with the number of values up to it.
+    steps: Vec<(u64, u64)>,
+    missing: u64,
+}
+
+impl Distribution {
+    /// The values in `histogram`, and `missing` further events that never ended, which count as larger than all values.
+    #[must_use]
+    pub fn new(histogram: &Histogram<u64>, missing: u64) -> Self {
+        let steps = histogram.iter_recorded().scan(0, |counted, step| {
+            *counted += step.count_since_last_iteration();
+            Some((step.value_iterated_to(), *counted))
+        });
+        Distribution { steps: steps.collect(), missing }
     }
-    // The library's own quantile takes a floating-point share of the recorded values and can be off by one event.
-    let mut counted = 0;
-    histogram.iter_recorded().find_map(|step| {
-        counted += step.count_since_last_iteration();
-        (counted >= rank).then(|| step.value_iterated_to())
-    })
+
+    /// The `q`-quantile, as [`quantile_with_missing`] defines it. The library's own quantile takes a floating-point share of the
+    /// recorded values and can be off by one event.
+    #[must_use]
+    pub fn quantile(&self, q: f64) -> Option<u64> {
+        let all = self.steps.last().map_or(0, |(_, counted)| *counted) + self.missing;
+        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let rank = ((q * all as f64).ceil() as u64).clamp(1, all.max(1));
+        let position = self.steps.partition_point(|(_, counted)| *counted < rank);
+        self.steps.get(position).map(|(value, _)| *value)
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::interval::{Interval, blocks_needed, ratio_interval};
@@ -16,7 +17,7 @@ pub const ERROR_RATE: f64 = 0.01;
 pub const MIN_DELTA: f64 = 0.01;
 
 /// What a table says about two of its stacks. There is no other form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Statement {
     /// The first one is faster: the interval lies wholly above 1 + δ.

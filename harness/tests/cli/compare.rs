@@ -156,3 +156,28 @@ fn the_page_of_a_comparison_has_a_figure_for_each_metric_and_can_hide_what_is_no
     assert!(!page.contains("rowspan"));
     assert!(page.matches("speed of the second ÷ that of the first").count() >= 3, "{page}");
 }
+
+#[test]
+fn a_report_of_two_records_also_compares_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let copies = ["before", "after"].map(|name| folder.path().join(name));
+    for copy in &copies {
+        std::fs::create_dir(copy).unwrap();
+        std::fs::copy(format!("{RECORD}/record.json"), copy.join("record.json")).unwrap();
+    }
+    let both = copies.each_ref().map(|path| path.to_str().unwrap());
+    let out = finish(rpcbench(&["report"]).args(both)).out;
+    let page = copies[1].join("report/comparison.html");
+    assert_eq!(out.last().unwrap(), &format!("comparison: {}", page.display()));
+    assert!(std::fs::read_to_string(&page).unwrap().contains("no difference"));
+
+    // Another machine: the reports are made all the same.
+    std::fs::remove_file(&page).unwrap();
+    let record = std::fs::read_to_string(copies[1].join("record.json")).unwrap();
+    let other = record.replacen("\"processor\": \"", "\"processor\": \"Another ", 1);
+    assert_ne!(other, record);
+    std::fs::write(copies[1].join("record.json"), other).unwrap();
+    let out = finish(rpcbench(&["report"]).args(both)).out;
+    assert!(out.last().unwrap().starts_with("not compared: "), "{out:?}");
+    assert!(copies[1].join("report/index.html").exists() && !page.exists());
+}

@@ -11,6 +11,7 @@ mod history;
 mod index;
 mod output;
 mod peer;
+mod screen;
 mod targets;
 mod usage;
 

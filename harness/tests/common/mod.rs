@@ -32,7 +32,14 @@ pub(crate) fn is_ignored(signal: Signal) -> bool {
 pub(crate) fn rpcbench(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rpcbench"));
     command.args(arguments).stdin(Stdio::null());
-    for name in ["RPCBENCH_BROKER", "RPCBENCH_RUN_BROKER", "RPCBENCH_PROGRAM", "RUST_LOG"] {
+    for name in [
+        "RPCBENCH_BROKER",
+        "RPCBENCH_RUN_BROKER",
+        "RPCBENCH_PROGRAM",
+        "RUST_LOG",
+        "COLUMNS",
+        "CLICOLOR_FORCE",
+    ] {
         command.env_remove(name);
     }
     command.env("RPCBENCH_CONTROL_TOKEN", CONTROL_TOKEN).env("RPCBENCH_CONTENTION", "label");

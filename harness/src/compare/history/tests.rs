@@ -104,7 +104,8 @@ fn one_byte_more_is_a_change_without_a_probability() {
 #[test]
 fn every_form_shows_the_changes() {
     let document = CHANGED.document();
-    let (text, markdown, page) = (document.terminal(), document.markdown(), document.html().unwrap());
+    let (text, markdown, page) =
+        (document.terminal(None).to_string(), document.markdown(), document.html().unwrap());
     for form in [&text, &markdown, &page] {
         for words in ["+10.0 %, worse", "+1 byte, worse", "Linux 99", "99.0.0", "2026-01-13"] {
             assert!(form.contains(words), "{words}: {form}");
@@ -139,7 +140,7 @@ fn records_that_are_not_comparable_form_groups() {
     assert!(unlike[0].is_empty() && unlike[1].is_empty(), "{unlike:?}");
     assert!(unlike[2].starts_with("the load of `latency` is closed:7, not closed:1"), "{unlike:?}");
     assert!(unlike[3].starts_with("the processor is Other, not "), "{unlike:?}");
-    let text = history.document().terminal();
+    let text = history.document().terminal(None).to_string();
     assert!(text.contains("standard (1): latency") && text.contains("quick: latency"), "{text}");
     let quick = Filter { scenarios: vec!["quick".to_owned()], ..Filter::default() };
     assert_eq!(History::new(&folder, &quick).unwrap().groups.len(), 1);
@@ -253,9 +254,11 @@ fn a_history_without_any_server_on_its_cores_shows_why_it_is_empty() {
     });
     let history = History::new(&folder, &only(&["rest"], &[MetricKind::Latency])).unwrap();
     assert!(history.groups[0].series.is_empty());
-    for form in
-        [history.document().terminal(), history.document().markdown(), history.document().html().unwrap()]
-    {
+    for form in [
+        history.document().terminal(None).to_string(),
+        history.document().markdown(),
+        history.document().html().unwrap(),
+    ] {
         assert!(form.contains("2 records have no timing of rest in"), "{form}");
     }
 }
@@ -285,7 +288,7 @@ fn a_floor_that_an_old_record_lacks_is_not_used() {
     let history = History::new(&folder, &only(&["rest"], &[MetricKind::Latency])).unwrap();
     let rest = entry(&history, "rest", Metric::Latency);
     assert_eq!((rest.series.floor.as_deref(), rest.series.points.len()), (None, 3));
-    assert!(history.document().terminal().contains("p50, µs"));
+    assert!(history.document().terminal(None).to_string().contains("p50, µs"));
 }
 
 #[test]

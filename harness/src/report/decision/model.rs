@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::report::model::Unit;
@@ -10,7 +11,7 @@ use crate::stats::{Interval, Statement};
 
 /// A row for each stack and a column for each figure. In every column less is better. Each stack can be the baseline of
 /// which the figures of the others are shown as multiples.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct DecisionTable {
     /// The columns: the measurements in the order of the scenario, then the CPU time and the bytes of a call.
     pub columns: Vec<DecisionColumn>,
@@ -19,7 +20,7 @@ pub struct DecisionTable {
 }
 
 /// A figure that all stacks have.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct DecisionColumn {
     /// The name for programs and URLs, unique in the table: lower-case letters, digits and hyphens.
     pub key: String,
@@ -41,7 +42,7 @@ pub struct DecisionColumn {
 }
 
 /// A stack.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct DecisionRow {
     /// The name.
     pub stack: String,
@@ -61,7 +62,7 @@ pub struct DecisionRow {
 }
 
 /// The figure of a stack.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct DecisionCell {
     /// The figure in the unit of the column: the median of the blocks, or a count.
     pub value: f64,
@@ -89,7 +90,7 @@ pub struct DecisionCell {
 }
 
 /// A figure as a multiple of another one.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct DecisionRatio {
     /// The multiple: the median of those within each block.
     pub factor: f64,
@@ -104,7 +105,7 @@ pub struct DecisionRatio {
 }
 
 /// On which side of a number the true one lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bound {
     /// It is at most this number.

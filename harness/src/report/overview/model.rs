@@ -1,11 +1,12 @@
 //! The overview as data.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::report::model::{Cell, Column, Row, Table};
 
 /// The answer in short, a recommendation for each need, and what to know about the figures.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Overview {
     /// The answer in one or two sentences.
     pub lead: String,
@@ -16,7 +17,7 @@ pub struct Overview {
 }
 
 /// The stacks to choose for a need.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Recommendation {
     /// The need.
     pub need: &'static str,
@@ -31,7 +32,7 @@ pub struct Recommendation {
 }
 
 /// Where a figure is in a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
     /// In the measurement at this position.
@@ -41,7 +42,7 @@ pub enum Source {
 }
 
 /// A fact about the figures.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Fact {
     /// The question that it answers.
     pub title: &'static str,

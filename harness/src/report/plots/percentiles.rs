@@ -12,7 +12,7 @@ use super::style::{BLUE, CONTEXT, GRID, MUTED, TEXT_SIZE, width};
 use crate::report::stack_summary::StackSummary;
 use crate::report::summary::MeasurementSummary;
 use crate::report::{describe, text};
-use crate::stats::{MIN_CALLS_BEYOND, carries_quantile, quantile_with_missing};
+use crate::stats::{Distribution, MIN_CALLS_BEYOND, carries_quantile};
 
 /// The quantile at which curves begin.
 const FIRST: f64 = 0.5;
@@ -46,6 +46,7 @@ fn nines(q: f64) -> f64 {
 /// The latencies of a stack.
 struct Curve<'a> {
     row: &'a StackSummary,
+    distribution: Distribution,
     /// The number of nines at which it ends.
     last: f64,
 }
@@ -54,7 +55,8 @@ impl<'a> Curve<'a> {
     /// `None` where there are too few calls for a curve.
     #[allow(clippy::cast_precision_loss)]
     fn of(row: &'a StackSummary) -> Option<Self> {
-        let curve = Curve { row, last: (calls(row) / MIN_CALLS_BEYOND).log10() };
+        let distribution = Distribution::new(&row.latency, row.missing);
+        let curve = Curve { row, distribution, last: (calls(row) / MIN_CALLS_BEYOND).log10() };
         (curve.last > nines(FIRST) && curve.points(POINTS_PER_DECADE[1]).len() > 1).then_some(curve)
     }
 
@@ -71,7 +73,7 @@ impl<'a> Curve<'a> {
 
     #[allow(clippy::cast_precision_loss)]
     fn micros(&self, q: f64) -> Option<f64> {
-        Some(quantile_with_missing(&self.row.latency, self.row.missing, q)? as f64 / 1e3)
+        Some(self.distribution.quantile(q)? as f64 / 1e3)
     }
 
     /// The quantiles that are marked at the axis and that the calls carry, with their values.

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::Cell;
 use super::plots::Figures;
-use super::{Summary, asymmetries, html, markdown, measurements, report, terminal, text, write};
+use super::{Screen, Summary, asymmetries, html, markdown, measurements, report, terminal, text, write};
 use crate::record::{Label, Record, Skipped, Trial, audit};
 use crate::scenario::{Claim, ClaimFigure, Condition, Contention};
 use crate::stats::Statement;
@@ -40,8 +40,13 @@ fn rendered(record: &Record) -> BTreeMap<String, String> {
         figures.all().map(|figure| (format!("{}.svg", figure.name), figure.standalone_svg())).collect();
     files.insert("index.html".to_owned(), html::render(&report, &figures).unwrap());
     files.insert("report.md".to_owned(), markdown::render(&report, &figures));
-    files.insert("terminal".to_owned(), terminal(record, &summary));
+    files.insert("terminal".to_owned(), printed(record, &summary));
     files
+}
+
+/// The plain text of a report, with all that it can show.
+fn printed(record: &Record, summary: &Summary) -> String {
+    terminal(record, summary, Screen { width: None, verbose: true }).to_string()
 }
 
 /// Figures without the stacks that were skipped.

@@ -34,7 +34,7 @@ fn record_of_two_servers(operation: &str) -> Record {
 fn two_servers_that_the_run_did_not_place_are_compared_with_each_other() {
     let record = record_of_two_servers("get");
     let summary = Summary::new(&record).unwrap();
-    let report = terminal(&record, &summary);
+    let report = printed(&record, &summary);
     assert!(report.contains("faster by 25 %"), "{report}");
     assert!(report.contains("! answers of get were not checked"), "{report}");
     // A server that the run has placed is not compared with them.
@@ -43,7 +43,7 @@ fn two_servers_that_the_run_did_not_place_are_compared_with_each_other() {
         trial.server_placed = true;
     }
     let summary = Summary::new(&with_placed).unwrap();
-    assert!(!terminal(&with_placed, &summary).contains("faster by"));
+    assert!(!printed(&with_placed, &summary).contains("faster by"));
 }
 
 /// The same with eight callers, of which the second server answers four fifths. The client uses `share` of a core, or what it uses
@@ -67,7 +67,7 @@ fn with_several_callers_the_rate_that_was_seen_is_compared_unless_the_client_lim
     let record = record_with_eight_callers(Some(0.3));
     let summary = Summary::new(&record).unwrap();
     assert_eq!(summary.measurements[0].ranking.stacks, ["jsonrpc@old", "jsonrpc@new"]);
-    assert!(terminal(&record, &summary).contains("faster by 25 %"));
+    assert!(printed(&record, &summary).contains("faster by 25 %"));
     let answer = crate::report::answer::answer(&record, &summary).join(" ");
     let figures = "8 callers: 10,000 calls/s (jsonrpc@old), 8,000 calls/s (jsonrpc@new)";
     let statement = "; jsonrpc@old compared with jsonrpc@new: faster by 25 %";
@@ -78,7 +78,7 @@ fn with_several_callers_the_rate_that_was_seen_is_compared_unless_the_client_lim
         let record = record_with_eight_callers(share);
         let summary = Summary::new(&record).unwrap();
         assert!(summary.measurements[0].ranking.stacks.is_empty());
-        let report = terminal(&record, &summary);
+        let report = printed(&record, &summary);
         assert!(
             report.contains(&format!("not ranked: {reason}")) && !report.contains("faster by"),
             "{report}"
@@ -99,7 +99,7 @@ fn the_operations_of_a_mix_are_shown_each_and_together() {
         trial.operations = OperationPart::all(&names, &observed.parts).unwrap();
     }
     let summary = Summary::new(&record).unwrap();
-    let report = terminal(&record, &summary);
+    let report = printed(&record, &summary);
     assert!(report.contains("Calls by operation"), "{report}");
     let row = |name: &str| {
         let line = report.lines().find(|line| line.trim_start().starts_with(&format!("{name} "))).unwrap();

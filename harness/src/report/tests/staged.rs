@@ -82,7 +82,7 @@ fn each_stage_has_a_row_and_response_times_over_time_a_table_and_a_figure() {
     assert!(record.timelines[0].is_sound(), "{:?}", record.timelines[0].complaint);
     let summary = Summary::new(&record).unwrap();
     let report = report(&record, &summary);
-    let terminal = terminal(&record, &summary);
+    let terminal = printed(&record, &summary);
     assert!(
         terminal.contains("add, 200 to 800 calls/s for 2s, then 800 calls/s for 3s, at even intervals"),
         "{terminal}"
@@ -119,7 +119,7 @@ fn a_stage_that_does_not_count_is_shown_with_the_reason() {
     record.timelines[0].audit(Contention::Reject);
     assert!(!record.timelines[0].is_sound());
     let summary = Summary::new(&record).unwrap();
-    let terminal = terminal(&record, &summary);
+    let terminal = printed(&record, &summary);
     assert!(terminal.contains("1 of 1 blocks left out: this machine cannot offer the rate"), "{terminal}");
     assert!(
         terminal.contains("! 1 of 2 stages are left out. The first: rest (ramp, stage 1): this machine"),

@@ -66,7 +66,7 @@ fn outage() -> Record {
 fn a_timeline_has_a_table_in_every_form_and_a_figure() {
     let record = outage();
     let summary = Summary::new(&record).unwrap();
-    let terminal = terminal(&record, &summary);
+    let terminal = printed(&record, &summary);
     let row =
         |name: &str| terminal.lines().find(|line| line.trim_start().starts_with(name)).unwrap().to_owned();
     for (name, numbers) in [("rest ", ["1,000", "0", "300"]), ("amqp ", ["0", "1,000", "300"])] {

@@ -30,7 +30,7 @@ fn connections() -> Record {
 fn topologies_have_a_table_with_the_form_that_fits_in_every_form_of_report_and_a_figure() {
     let record = connections();
     let summary = Summary::new(&record).unwrap();
-    let terminal = terminal(&record, &summary);
+    let terminal = printed(&record, &summary);
     assert!(terminal.contains("2 N + 2 M in amqp; N × M in rest"), "{terminal}");
     assert!(terminal.contains("1 of 33 topologies are left out. The first: zerorpc (1 × 1)"), "{terminal}");
 

@@ -34,7 +34,7 @@ fn every_format_shows_the_cost_of_another_route() {
         assert!(markdown::render(&report(&record, &summary), &figures).contains(&answer));
         let page = html::render(&report(&record, &summary), &figures).unwrap();
         assert!(page.contains("The same stack by another route: median latency"));
-        assert!(terminal(&record, &summary).contains("rest@bridge"));
+        assert!(printed(&record, &summary).contains("rest@bridge"));
     }
 }
 
