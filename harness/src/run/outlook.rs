@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::power::{MeasurementPower, Power};
 use crate::claims;
-use crate::scenario::{Claim, Measurement, Plan, PlannedTopology, Scenario, TrialSpec, TrialTimes};
+use crate::scenario::{
+    Claim, CodecMeasurement, Measurement, Plan, PlannedTopology, Scenario, TrialSpec, TrialTimes,
+};
 use crate::stacks::Stack;
 use crate::stats::blocks_for_pairs;
 use crate::trial::WARM_AGAIN_SHARE;
@@ -81,8 +83,13 @@ impl Outlook {
         let blocks = scenario.blocks.get();
         let formats: usize = scenario.codecs.iter().map(|codecs| codecs.formats.len()).sum();
         let trials_per_block = plan.trials().count() + formats;
-        // Each format is encoded and decoded, one after the other.
-        let of_codecs = 2 * (scenario.warmup + scenario.measure) * u32::try_from(formats).unwrap_or(u32::MAX);
+        let of_codecs = |codecs: &CodecMeasurement| {
+            let TrialTimes { warmup, measure } = scenario.times_of_codecs(codecs);
+            let formats = u32::try_from(codecs.formats.len()).unwrap_or(u32::MAX);
+            // Each format is encoded and decoded, one after the other.
+            let of_block = (warmup + measure).saturating_mul(2).saturating_mul(formats);
+            of_block.saturating_mul(scenario.blocks_of_codecs(codecs).get())
+        };
         let of_trial = |spec: &TrialSpec| {
             let TrialTimes { warmup, measure } = spec.times;
             // The limit of the generator takes a separate warm-up and window.
@@ -116,8 +123,9 @@ impl Outlook {
         Outlook {
             blocks,
             trials_per_block,
-            has_equal_blocks: plan.trials().all(|spec| spec.blocks == blocks),
-            duration: plan.trials().map(of_trial).sum::<Duration>() + of_codecs.saturating_mul(blocks),
+            has_equal_blocks: plan.trials().all(|spec| spec.blocks == blocks)
+                && scenario.codecs.iter().all(|codecs| scenario.blocks_of_codecs(codecs) == scenario.blocks),
+            duration: plan.trials().map(of_trial).chain(scenario.codecs.iter().map(of_codecs)).sum(),
             searches: scenario.searches.len(),
             timelines: timelines(plan),
             topologies: topologies(plan),

@@ -9,6 +9,7 @@ mod count;
 pub(crate) mod duration;
 mod file;
 mod group;
+mod lengths;
 mod load;
 mod model;
 mod over_transports;
