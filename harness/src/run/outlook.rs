@@ -199,14 +199,22 @@ impl Outlook {
 impl Undecidable {
     /// `claim`, a claim of `scenario`, if one of its measured conditions has too few blocks.
     fn of(claim: &Claim, scenario: &Scenario) -> Option<Self> {
-        let named = |name: &str| scenario.measurements.iter().find(|measurement| measurement.name == name);
+        let blocks_of = |name: &str, is_of_codec: bool| {
+            if is_of_codec {
+                let found = scenario.codecs.iter().find(|codecs| codecs.name == name)?;
+                Some(scenario.blocks_of_codecs(found).get())
+            } else {
+                let found = scenario.measurements.iter().find(|measurement| measurement.name == name)?;
+                Some(scenario.blocks_of(found).get())
+            }
+        };
         let measured = claim.conditions.iter().filter(|condition| !condition.figure.is_counted());
         let sides = measured.flat_map(|condition| {
             let other = condition.compared_with().map(|(measurement, _)| measurement);
-            other.into_iter().chain([condition.measurement.as_str()])
+            let sides = other.into_iter().chain([condition.measurement.as_str()]);
+            sides.map(|measurement| (measurement, condition.figure.is_of_codec()))
         });
-        let blocks =
-            sides.filter_map(named).map(|measurement| scenario.blocks_of(measurement).get()).min()?;
+        let blocks = sides.filter_map(|(name, is_of_codec)| blocks_of(name, is_of_codec)).min()?;
         let needed = claims::blocks_needed(claim);
         let is_possible = usize::try_from(blocks).is_ok_and(|blocks| blocks >= needed);
         (!is_possible).then(|| Undecidable { claim: claim.name.clone(), blocks, blocks_needed: needed })

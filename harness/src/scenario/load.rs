@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::built_in::built_in;
-use super::check::{Mistake, check_references, check_stacks};
+use super::check::{Mistake, check_names, check_stacks};
+use super::check_claims::check_claims;
 use super::check_operations::{check_operations, check_slos};
 use super::claim::Claim;
 use super::file::{ScenarioError, line_in_array, parse_toml};
@@ -209,8 +210,8 @@ impl Reader {
         let Scenario { measurements, codecs, .. } = &mut scenario;
         lengths(&mut measurements[own.measurements..], &mut codecs[own.codecs..])
             .for_each(|included| included.shorten(defaults));
-        check_references(&scenario).map_err(|mistake| source.invalid(&mistake))?;
-        check_slos(&scenario).map_err(|mistake| source.invalid(&mistake))?;
+        let checks = [check_names, check_claims, check_slos];
+        checks.iter().try_for_each(|check| check(&scenario)).map_err(|mistake| source.invalid(&mistake))?;
         Ok(Part { scenario, own, stated })
     }
 }
