@@ -404,6 +404,25 @@ mod tests {
     }
 
     #[test]
+    fn codecs_with_fewer_blocks_and_other_times_count_with_these() {
+        let changed = outlook("codecs", |scenario| {
+            scenario.codecs.truncate(2);
+            let shorter = &mut scenario.codecs[0];
+            shorter.formats.truncate(3);
+            (shorter.blocks, shorter.measure) = (NonZeroU32::new(9), Some(Duration::from_millis(30)));
+            scenario.claims.retain(|claim| claim.name == "fast calls");
+        });
+        let whole = outlook("codecs", |scenario| scenario.codecs.truncate(1));
+        assert_eq!(changed.duration - whole.duration, 9 * 3 * 2 * Duration::from_millis(20 + 30));
+        let text = changed.to_string();
+        assert!(text.contains("16 blocks of up to 14 trials"), "{text}");
+        assert!(
+            text.contains("the claim `fast calls` takes 11 blocks, and has 9: no verdict is possible"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn the_claims_of_built_in_scenarios_have_enough_blocks_and_end_in_time() {
         let minutes = |count: u64| Duration::from_secs(60 * count);
         for (name, limit) in [("claims", minutes(40)), ("claims-quick", minutes(8))] {

@@ -149,6 +149,11 @@ fn a_run_judges_claims_about_codecs_also_in_a_scenario_that_includes_them() {
         verdicts(&mut run.command_with(&["report", "included", "--format", "json"])),
         ["holds", "holds"]
     );
+    // Options set the blocks and the window of included codecs, too.
+    let shorter = &["run", "tiny.toml", "--blocks", "1", "--seconds", "0.03", "--out", "shorter"];
+    finish(&mut run.command_with(shorter)).with(0, &["measuring 2 trials"]);
+    let shorter = record::read(&run.folder.path().join("shorter")).unwrap();
+    assert!(shorter.codecs.iter().all(|trial| trial.encode.is_some_and(|time| time.slices == 30)));
     for figure in ["claim-inner-time.svg", "codec-inner-call.svg"] {
         assert!(run.folder.path().join("included/report").join(figure).is_file(), "{figure}");
     }
