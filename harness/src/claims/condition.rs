@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::codec::of_codec;
 use super::figure::{Values, find};
 use crate::record::Record;
-use crate::scenario::{Condition, Threshold};
+use crate::scenario::{Condition, Subject, Threshold};
 use crate::stats::{ByBlock, Interval, interval_of_median, median, range, ratio};
 
 /// Whether a condition is true.
@@ -101,9 +102,14 @@ impl JudgedCondition {
 
 /// The figure of `condition` in `record`, or why there is none.
 fn estimate(record: &Record, condition: &Condition, error: f64) -> Result<Estimate, String> {
-    let find = |measurement: &str, stack: &str| find(record, measurement, stack, condition.figure);
-    let own = find(&condition.measurement, &condition.stack)?;
-    let other = condition.compared_with().map(|(measurement, stack)| find(measurement, stack)).transpose()?;
+    let find = |measurement: &str, subject: Subject<'_>| match subject {
+        Subject::Stack(stack) => find(record, measurement, stack, condition.figure),
+        Subject::Format(format) => of_codec(record, measurement, format, condition.figure),
+    };
+    let subject =
+        condition.subject().ok_or("the condition does not say which stack or format it is about")?;
+    let own = find(&condition.measurement, subject)?;
+    let other = condition.compared_with().map(|(measurement, other)| find(measurement, other)).transpose()?;
     match (own, other) {
         (Values::Counted(own), None) => Ok(Estimate::Counted(own)),
         (Values::Counted(own), Some(Values::Counted(other))) => Ok(Estimate::Counted(own / other)),

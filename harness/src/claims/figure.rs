@@ -13,7 +13,7 @@ const NANOS_PER_MICRO: f64 = 1e3;
 /// The values of a figure in a record.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
-    /// Counted outside of the blocks.
+    /// The same in every block.
     Counted(f64),
     /// Of each block in which it was measured.
     Measured(ByBlock),
@@ -23,7 +23,7 @@ pub enum Values {
     OfTopology(ByBlock),
 }
 
-/// Finds `figure` of `stack` in `measurement`.
+/// Finds `figure`, which is not one of codecs, of `stack` in `measurement`.
 ///
 /// # Errors
 /// Why `record` has no such figure, as a sentence without a full stop.
@@ -169,7 +169,11 @@ fn levels(record: &Record, trials: &[&Trial], figure: ClaimFigure) -> Levels {
             | ClaimFigure::AddedShare
             | ClaimFigure::BusiestShare
             | ClaimFigure::LeastBusyShare
-            | ClaimFigure::Deliveries => None,
+            | ClaimFigure::Deliveries
+            | ClaimFigure::EncodedBytes
+            | ClaimFigure::EncodeTime
+            | ClaimFigure::DecodeTime
+            | ClaimFigure::CodecTime => None,
         }
     })
 }

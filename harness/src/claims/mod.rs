@@ -1,5 +1,6 @@
 //! Claims and service level objectives: what the figures of a record say of those of its scenario. Pure functions of the record.
 
+mod codec;
 mod condition;
 mod figure;
 mod slo;

@@ -1,6 +1,7 @@
 //! Verdicts on records that are made up.
 
 mod brokers;
+mod codecs;
 mod trials;
 
 use std::num::NonZeroU32;
@@ -23,20 +24,21 @@ fn slower(at_least: f64) -> Condition {
     Condition {
         name: "it takes longer".to_owned(),
         measurement: "latency".to_owned(),
-        stack: "jsonrpc".to_owned(),
+        stack: Some("jsonrpc".to_owned()),
+        format: None,
         figure: ClaimFigure::MedianLatency,
         at_least: Some(at_least),
         at_most: None,
         reason: "a test".to_owned(),
-        over: Some(Over { measurement: None, stack: Some("rest".to_owned()) }),
+        over: Some(Over { stack: Some("rest".to_owned()), ..Over::default() }),
     }
 }
 
 /// The inverse of `condition`: the other stack's figure over this one's is at most the inverse of the threshold.
 fn inverse(condition: &Condition) -> Condition {
     Condition {
-        stack: "rest".to_owned(),
-        over: Some(Over { measurement: None, stack: Some(condition.stack.clone()) }),
+        stack: Some("rest".to_owned()),
+        over: Some(Over { stack: condition.stack.clone(), ..Over::default() }),
         at_least: condition.at_most.map(|limit| 1.0 / limit),
         at_most: condition.at_least.map(|limit| 1.0 / limit),
         ..condition.clone()
@@ -133,7 +135,7 @@ fn more_conditions_take_more_blocks_and_counted_ones_take_none() {
 #[test]
 fn bytes_are_those_of_all_connections_and_decide_without_an_interval() {
     let over_rest = |stack: &str, at_least| Condition {
-        stack: stack.to_owned(),
+        stack: Some(stack.to_owned()),
         figure: ClaimFigure::Bytes,
         ..slower(at_least)
     };
@@ -298,7 +300,7 @@ proptest! {
 fn a_figure_of_a_timeline_decides_where_all_blocks_agree() {
     let lost = |at_least: Option<f64>, at_most: Option<f64>, figure| Condition {
         measurement: "away".to_owned(),
-        stack: "rest".to_owned(),
+        stack: Some("rest".to_owned()),
         figure,
         at_least,
         at_most,

@@ -94,10 +94,12 @@ impl Overrides {
         if let Some(blocks) = self.blocks {
             scenario.blocks = blocks;
             scenario.measurements.iter_mut().for_each(|measurement| measurement.blocks = None);
+            scenario.codecs.iter_mut().for_each(|codecs| codecs.blocks = None);
         }
         if let Some(seconds) = self.seconds {
             scenario.measure = seconds;
             scenario.measurements.iter_mut().for_each(|measurement| measurement.measure = None);
+            scenario.codecs.iter_mut().for_each(|codecs| codecs.measure = None);
         }
         scenario.numbers = self.numbers.unwrap_or(scenario.numbers);
         scenario.contention = self.contention.unwrap_or(scenario.contention);

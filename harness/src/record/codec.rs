@@ -69,6 +69,12 @@ impl CodecTrial {
         (self.call_bytes + self.result_bytes) as f64
     }
 
+    /// The time to encode and to decode both messages in nanoseconds; `None` if one of them was not measured.
+    #[must_use]
+    pub fn encode_and_decode_ns(&self) -> Option<f64> {
+        Some(self.encode?.ns + self.decode?.ns)
+    }
+
     /// The check that failed, in words.
     #[must_use]
     pub fn complaint(&self) -> Option<&str> {

@@ -3,7 +3,7 @@
 use super::model::{ClaimReport, Column, ConditionReport, Row, Table};
 use super::text;
 use crate::claims::{Estimate, JudgedClaim, JudgedCondition, Outcome};
-use crate::scenario::{ClaimFigure, Condition, Threshold};
+use crate::scenario::{ClaimFigure, Condition, Subject, Threshold};
 use crate::stats::ERROR_RATE;
 
 /// All outcomes, in the order in which they are listed.
@@ -208,21 +208,30 @@ fn digits(condition: &Condition, value: f64) -> String {
         (true, _) => text::ratio(value),
         (false, figure) if figure.is_relative() => text::decimals(value),
         (false, figure) if figure.is_of_timeline() => text::thousands(value),
-        (false, ClaimFigure::Bytes | ClaimFigure::CallsPerSecond | ClaimFigure::Sockets) => {
-            text::thousands(value)
-        }
+        (
+            false,
+            ClaimFigure::Bytes
+            | ClaimFigure::EncodedBytes
+            | ClaimFigure::CallsPerSecond
+            | ClaimFigure::Sockets,
+        ) => text::thousands(value),
         (false, _) => text::decimals(value),
     }
 }
 
 /// What the figure of `condition` is, in words.
 fn figure(condition: &Condition) -> String {
-    let Condition { measurement, stack, .. } = condition;
-    let title = condition.figure.title();
-    match condition.compared_with() {
-        None => format!("{title} of {stack} in {measurement}"),
-        Some((other, of)) if other == measurement => format!("{title} of {stack} ÷ {of}, in {measurement}"),
-        Some((other, of)) if of == stack => format!("{title} of {stack}, in {measurement} ÷ in {other}"),
-        Some((other, of)) => format!("{title} of {stack} in {measurement} ÷ {of} in {other}"),
+    let measurement = &condition.measurement;
+    let (title, own) = (condition.figure.title(), name(condition));
+    match condition.compared_with().map(|(measurement, other)| (measurement, other.name())) {
+        None => format!("{title} of {own} in {measurement}"),
+        Some((other, of)) if other == measurement => format!("{title} of {own} ÷ {of}, in {measurement}"),
+        Some((other, of)) if of == own => format!("{title} of {own}, in {measurement} ÷ in {other}"),
+        Some((other, of)) => format!("{title} of {own} in {measurement} ÷ {of} in {other}"),
     }
+}
+
+/// The name of the stack or of the format that `condition` is about.
+pub(super) fn name(condition: &Condition) -> &str {
+    condition.subject().map_or("–", Subject::name)
 }

@@ -162,16 +162,18 @@ impl CodecSummary {
             let is_raw = |trial: &&&CodecTrial| {
                 trial.format == Format::Raw && trial.block == block && trial.status == Status::Valid
             };
-            trials.iter().find(is_raw).and_then(|trial| both(trial))
+            trials.iter().find(is_raw).and_then(|trial| trial.encode_and_decode_ns())
         };
-        let ratios: Vec<_> =
-            of(both).into_iter().filter_map(|(block, ns)| Some((block, ns / raw(block)?))).collect();
+        let ratios: Vec<_> = of(CodecTrial::encode_and_decode_ns)
+            .into_iter()
+            .filter_map(|(block, ns)| Some((block, ns / raw(block)?)))
+            .collect();
         Some(CodecSummary {
             format,
             bytes: [first.call_bytes, first.result_bytes],
             encode: Spread::of(&of(|trial| Some(trial.encode?.ns))),
             decode: Spread::of(&of(|trial| Some(trial.decode?.ns))),
-            both: Spread::of(&of(both)),
+            both: Spread::of(&of(CodecTrial::encode_and_decode_ns)),
             ratio: Spread::of(&ratios),
             left_out,
         })
@@ -223,11 +225,6 @@ impl CodecSummary {
 /// What a codec converts from and to.
 fn kind(typed: bool) -> &'static str {
     if typed { "structs" } else { "any" }
-}
-
-/// The time to encode and decode both messages, in nanoseconds.
-fn both(trial: &CodecTrial) -> Option<f64> {
-    Some(trial.encode?.ns + trial.decode?.ns)
 }
 
 fn quantity(spread: Option<Spread>) -> Cell {

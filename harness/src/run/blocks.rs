@@ -7,7 +7,7 @@ use super::event::{Event, Progress};
 use super::options::Options;
 use super::record_file::RecordFile;
 use crate::record::Record;
-use crate::scenario::{Plan, TrialSpec};
+use crate::scenario::{CodecMeasurement, Plan, TrialSpec};
 use crate::trial::{self, TrialContext};
 
 /// Runs every block of `plan`, and saves `record` to `file` after each. Failed trials are recorded.
@@ -50,9 +50,10 @@ pub(super) fn run_blocks(
     }
 }
 
-/// Runs the codecs of `block`.
+/// Runs the codecs that `block` contains.
 fn run_codecs(context: &TrialContext<'_>, block: u32, record: &mut Record, progress: Progress<'_>) {
-    for measurement in &context.scenario.codecs {
+    let is_in_block = |it: &&CodecMeasurement| block < context.scenario.blocks_of_codecs(it).get();
+    for measurement in context.scenario.codecs.iter().filter(is_in_block) {
         if context.interrupted.load(Ordering::Relaxed) {
             break;
         }

@@ -42,7 +42,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::record::{Record, Status, TimelineResult};
-use crate::scenario::{Plan, Scenario};
+use crate::scenario::{CodecMeasurement, Plan, Scenario};
 use crate::sys;
 use crate::trial::TrialContext;
 
@@ -89,8 +89,10 @@ pub fn run(
     check_stacks(&mut plan, &context, &mut brokers, options, &mut record, progress)?;
     record.stacks = plan.stacks().into_iter().map(|stack| stack_facts(stack, options)).collect();
     progress(Event::Planned(&Outlook::new(scenario, &plan)));
-    let codecs: usize = scenario.codecs.iter().map(|codecs| codecs.formats.len()).sum();
-    let of_codecs = codecs as u64 * u64::from(scenario.blocks.get());
+    let trials = |codecs: &CodecMeasurement| {
+        codecs.formats.len() as u64 * u64::from(scenario.blocks_of_codecs(codecs).get())
+    };
+    let of_codecs: u64 = scenario.codecs.iter().map(trials).sum();
     progress(Event::Measuring(plan.trials_in_all_blocks() + of_codecs));
     let mut file = RecordFile::new(options.file.clone(), options.fallback.clone());
     blocks::run_blocks(&plan, &context, &mut brokers, options, &mut record, &mut file, progress);

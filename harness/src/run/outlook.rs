@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::power::{MeasurementPower, Power};
 use crate::claims;
-use crate::scenario::{Claim, Measurement, Plan, PlannedTopology, Scenario, TrialSpec, TrialTimes};
+use crate::scenario::{
+    Claim, CodecMeasurement, Measurement, Plan, PlannedTopology, Scenario, TrialSpec, TrialTimes,
+};
 use crate::stacks::Stack;
 use crate::stats::blocks_for_pairs;
 use crate::trial::WARM_AGAIN_SHARE;
@@ -81,8 +83,13 @@ impl Outlook {
         let blocks = scenario.blocks.get();
         let formats: usize = scenario.codecs.iter().map(|codecs| codecs.formats.len()).sum();
         let trials_per_block = plan.trials().count() + formats;
-        // Each format is encoded and decoded, one after the other.
-        let of_codecs = 2 * (scenario.warmup + scenario.measure) * u32::try_from(formats).unwrap_or(u32::MAX);
+        let of_codecs = |codecs: &CodecMeasurement| {
+            let TrialTimes { warmup, measure } = scenario.times_of_codecs(codecs);
+            let formats = u32::try_from(codecs.formats.len()).unwrap_or(u32::MAX);
+            // Each format is encoded and decoded, one after the other.
+            let of_block = (warmup + measure).saturating_mul(2).saturating_mul(formats);
+            of_block.saturating_mul(scenario.blocks_of_codecs(codecs).get())
+        };
         let of_trial = |spec: &TrialSpec| {
             let TrialTimes { warmup, measure } = spec.times;
             // The limit of the generator takes a separate warm-up and window.
@@ -116,8 +123,9 @@ impl Outlook {
         Outlook {
             blocks,
             trials_per_block,
-            has_equal_blocks: plan.trials().all(|spec| spec.blocks == blocks),
-            duration: plan.trials().map(of_trial).sum::<Duration>() + of_codecs.saturating_mul(blocks),
+            has_equal_blocks: plan.trials().all(|spec| spec.blocks == blocks)
+                && scenario.codecs.iter().all(|codecs| scenario.blocks_of_codecs(codecs) == scenario.blocks),
+            duration: plan.trials().map(of_trial).chain(scenario.codecs.iter().map(of_codecs)).sum(),
             searches: scenario.searches.len(),
             timelines: timelines(plan),
             topologies: topologies(plan),
@@ -191,14 +199,22 @@ impl Outlook {
 impl Undecidable {
     /// `claim`, a claim of `scenario`, if one of its measured conditions has too few blocks.
     fn of(claim: &Claim, scenario: &Scenario) -> Option<Self> {
-        let named = |name: &str| scenario.measurements.iter().find(|measurement| measurement.name == name);
+        let blocks_of = |name: &str, is_of_codec: bool| {
+            if is_of_codec {
+                let found = scenario.codecs.iter().find(|codecs| codecs.name == name)?;
+                Some(scenario.blocks_of_codecs(found).get())
+            } else {
+                let found = scenario.measurements.iter().find(|measurement| measurement.name == name)?;
+                Some(scenario.blocks_of(found).get())
+            }
+        };
         let measured = claim.conditions.iter().filter(|condition| !condition.figure.is_counted());
         let sides = measured.flat_map(|condition| {
             let other = condition.compared_with().map(|(measurement, _)| measurement);
-            other.into_iter().chain([condition.measurement.as_str()])
+            let sides = other.into_iter().chain([condition.measurement.as_str()]);
+            sides.map(|measurement| (measurement, condition.figure.is_of_codec()))
         });
-        let blocks =
-            sides.filter_map(named).map(|measurement| scenario.blocks_of(measurement).get()).min()?;
+        let blocks = sides.filter_map(|(name, is_of_codec)| blocks_of(name, is_of_codec)).min()?;
         let needed = claims::blocks_needed(claim);
         let is_possible = usize::try_from(blocks).is_ok_and(|blocks| blocks >= needed);
         (!is_possible).then(|| Undecidable { claim: claim.name.clone(), blocks, blocks_needed: needed })
@@ -385,6 +401,25 @@ mod tests {
         let text = changed.to_string();
         assert!(text.contains("5 blocks of up to 14 trials"), "{text}");
         assert!(text.contains("2 blocks are too few"), "{text}");
+    }
+
+    #[test]
+    fn codecs_with_fewer_blocks_and_other_times_count_with_these() {
+        let changed = outlook("codecs", |scenario| {
+            scenario.codecs.truncate(2);
+            let shorter = &mut scenario.codecs[0];
+            shorter.formats.truncate(3);
+            (shorter.blocks, shorter.measure) = (NonZeroU32::new(9), Some(Duration::from_millis(30)));
+            scenario.claims.retain(|claim| claim.name == "fast calls");
+        });
+        let whole = outlook("codecs", |scenario| scenario.codecs.truncate(1));
+        assert_eq!(changed.duration - whole.duration, 9 * 3 * 2 * Duration::from_millis(20 + 30));
+        let text = changed.to_string();
+        assert!(text.contains("16 blocks of up to 14 trials"), "{text}");
+        assert!(
+            text.contains("the claim `fast calls` takes 11 blocks, and has 9: no verdict is possible"),
+            "{text}"
+        );
     }
 
     #[test]

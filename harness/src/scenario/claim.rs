@@ -1,5 +1,6 @@
 //! The claims of a scenario: statements that a run judges by its figures.
 
+use codecs::Format;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,20 +21,25 @@ pub struct Claim {
     pub conditions: Vec<Condition>,
 }
 
-/// A condition of a claim: a figure of a stack in a measurement, or its ratio to another one, with a threshold. It takes one of
-/// `at_least` and `at_most`.
+/// A condition of a claim: a figure of a stack in a measurement, or of a format in a `[[codec]]`, or its ratio to another one, with a
+/// threshold. It takes one of `at_least` and `at_most`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Condition {
     /// What it means if the condition is true, as a part of a sentence.
     #[schemars(example = &"a call of XML-RPC takes more bytes than one of zerorpc")]
     pub name: String,
-    /// The name of the measurement, or of the timeline or the topology for a figure of one.
+    /// The name of the measurement, or of the timeline, the topology or the `[[codec]]` for a figure of one.
     #[schemars(example = &"latency")]
     pub measurement: String,
-    /// The stack, one of the measurement.
+    /// The stack, one of the measurement. A figure of codecs takes a `format` instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"xmlrpc")]
-    pub stack: String,
+    pub stack: Option<String>,
+    /// For a figure of codecs: the format, one of those of the `[[codec]]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", example = &"protobuf")]
+    pub format: Option<Format>,
     /// The figure.
     #[schemars(example = &"bytes")]
     pub figure: ClaimFigure,
@@ -48,15 +54,16 @@ pub struct Condition {
     /// The reason for this threshold.
     #[schemars(example = &"Half as much again is more than any choice of headers explains.")]
     pub reason: String,
-    /// The condition is about the ratio to the same figure of another stack, or in another measurement: `{ stack = "zerorpc" }`,
-    /// `{ measurement = "one caller" }` or both. Without this key it is about the figure itself.
+    /// The condition is about the ratio to the same figure of another stack or format, or in another measurement:
+    /// `{ stack = "zerorpc" }`, `{ format = "json" }`, `{ measurement = "one caller" }`, or one of the first two with the last.
+    /// Without this key it is about the figure itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Over", example = serde_json::json!({ "stack": "zerorpc" }))]
     pub over: Option<Over>,
 }
 
 /// The other side of a ratio. A key that is left out has the value of the condition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Over {
     /// The name of the measurement.
@@ -67,9 +74,33 @@ pub struct Over {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"zerorpc")]
     pub stack: Option<String>,
+    /// The format, for a figure of codecs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", example = &"json")]
+    pub format: Option<Format>,
 }
 
-/// A figure of a stack in a measurement or a timeline. Times are in microseconds where the name says nothing else.
+/// What a figure is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject<'a> {
+    /// The stack of this name.
+    Stack(&'a str),
+    /// A format of codecs.
+    Format(Format),
+}
+
+impl<'a> Subject<'a> {
+    /// The name of the stack or of the format.
+    #[must_use]
+    pub fn name(self) -> &'a str {
+        match self {
+            Subject::Stack(name) => name,
+            Subject::Format(format) => format.name(),
+        }
+    }
+}
+
+/// A figure of a stack in a measurement, a timeline or a topology, or of a format in a `[[codec]]`. Times are in microseconds where the name says nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum ClaimFigure {
     /// The median latency.
@@ -147,13 +178,28 @@ pub enum ClaimFigure {
     /// warm-up are included.
     #[serde(rename = "deliveries")]
     Deliveries,
+    /// Of codecs: the length of the encoded call and of the encoded result, together. It is the same in every run, so the condition
+    /// needs no interval.
+    #[serde(rename = "encoded-bytes")]
+    EncodedBytes,
+    /// Of codecs: the time to encode a call and its result.
+    #[serde(rename = "encode-time")]
+    EncodeTime,
+    /// Of codecs: the time to decode a call and its result.
+    #[serde(rename = "decode-time")]
+    DecodeTime,
+    /// Of codecs: the time to encode and to decode a call and its result.
+    #[serde(rename = "codec-time")]
+    CodecTime,
 }
 
 impl ClaimFigure {
     /// Whether it is counted, and needs no interval that is only probably right.
     #[must_use]
     pub fn is_counted(self) -> bool {
-        self == ClaimFigure::Bytes || self.is_of_timeline() || self.is_of_topology()
+        matches!(self, ClaimFigure::Bytes | ClaimFigure::EncodedBytes)
+            || self.is_of_timeline()
+            || self.is_of_topology()
     }
 
     /// The smallest number of blocks with which a figure is decided that needs no interval: times and memory of a topology are
@@ -179,6 +225,13 @@ impl ClaimFigure {
             self,
             Lost | Failed | Late | LevelAgain | AnswersAtEnd | AnswerGain | SlowestAtEnd | AddedShare
         )
+    }
+
+    /// Whether it is a figure of a format in a `[[codec]]`, not of a stack in a measurement.
+    #[must_use]
+    pub fn is_of_codec(self) -> bool {
+        use ClaimFigure::{CodecTime, DecodeTime, EncodeTime, EncodedBytes};
+        matches!(self, EncodedBytes | EncodeTime | DecodeTime | CodecTime)
     }
 
     /// The quantile of the latency that it is, where that takes many calls.
@@ -235,6 +288,10 @@ impl ClaimFigure {
             ClaimFigure::BusiestShare => "share of the busiest server",
             ClaimFigure::LeastBusyShare => "share of the least busy server",
             ClaimFigure::Deliveries => "receivers of a message",
+            ClaimFigure::EncodedBytes => "encoded length",
+            ClaimFigure::EncodeTime => "encoding time",
+            ClaimFigure::DecodeTime => "decoding time",
+            ClaimFigure::CodecTime => "encoding and decoding time",
         }
     }
 
@@ -243,7 +300,7 @@ impl ClaimFigure {
     pub fn unit(self) -> &'static str {
         match self {
             ClaimFigure::CallsPerSecond => "calls/s",
-            ClaimFigure::Bytes => "bytes",
+            ClaimFigure::Bytes | ClaimFigure::EncodedBytes => "bytes",
             ClaimFigure::Lost | ClaimFigure::Failed | ClaimFigure::Late => "calls",
             ClaimFigure::LevelAgain | ClaimFigure::SlowestAtEnd | ClaimFigure::SetUp => "ms",
             ClaimFigure::AnswersAtEnd => "answers/s",
@@ -287,11 +344,25 @@ impl Condition {
         }
     }
 
-    /// The measurement and the stack that the figure is compared with; `None` if it is not a ratio.
+    /// What its figure is of; `None` if it does not say so, as no scenario that was checked does.
     #[must_use]
-    pub fn compared_with(&self) -> Option<(&str, &str)> {
+    pub fn subject(&self) -> Option<Subject<'_>> {
+        if self.figure.is_of_codec() {
+            self.format.map(Subject::Format)
+        } else {
+            self.stack.as_deref().map(Subject::Stack)
+        }
+    }
+
+    /// The measurement and the stack or format that the figure is compared with; `None` if it is not a ratio.
+    #[must_use]
+    pub fn compared_with(&self) -> Option<(&str, Subject<'_>)> {
         let over = self.over.as_ref()?;
         let measurement = over.measurement.as_ref().unwrap_or(&self.measurement);
-        Some((measurement, over.stack.as_ref().unwrap_or(&self.stack)))
+        let subject = match self.subject()? {
+            Subject::Stack(own) => Subject::Stack(over.stack.as_deref().unwrap_or(own)),
+            Subject::Format(own) => Subject::Format(over.format.unwrap_or(own)),
+        };
+        Some((measurement, subject))
     }
 }

@@ -1,6 +1,7 @@
 //! Codecs in a scenario: formats whose encoding and decoding is measured without sockets.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use codecs::{Exchange, Format};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::duration;
+use super::{count, duration};
 use crate::load::Operation;
 
 /// The permitted length of a slice. The clock takes much less than the minimum.
@@ -34,7 +35,7 @@ pub enum CodecPlanError {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CodecMeasurement {
-    /// A short name for tables and figures.
+    /// A short name for tables and figures, different from those of the other codecs.
     #[schemars(example = &"document of 1 KiB")]
     pub name: String,
     /// The operation whose call and result are the messages: one with numbers, or `echo` with the size of its payload.
@@ -49,6 +50,18 @@ pub struct CodecMeasurement {
     #[serde(default = "default_slice", with = "duration")]
     #[schemars(with = "String", example = &"1ms")]
     pub slice: Duration,
+    /// The number of blocks, if it is smaller than the scenario's: the codecs are then measured in the first blocks only.
+    #[serde(default, deserialize_with = "count::optional", skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 12)]
+    pub blocks: Option<NonZeroU32>,
+    /// The length of the warm-up of each format, instead of the scenario's.
+    #[serde(default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", example = &"20ms")]
+    pub warmup: Option<Duration>,
+    /// How long each format is encoded, and how long it is decoded, instead of the scenario's window.
+    #[serde(default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", example = &"60ms")]
+    pub measure: Option<Duration>,
 }
 
 impl CodecMeasurement {

@@ -1,18 +1,17 @@
 //! Reading a scenario, with the scenarios that it includes.
 
 use std::collections::BTreeSet;
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::built_in::built_in;
-use super::check::{Mistake, check_references, check_stacks};
+use super::check::{Mistake, check_names, check_stacks};
+use super::check_claims::check_claims;
 use super::check_operations::{check_operations, check_slos};
 use super::claim::Claim;
 use super::file::{ScenarioError, line_in_array, parse_toml};
-use super::model::{Measurement, Scenario};
+use super::lengths::{Defaults, Lengths, StatedTimes, lengths, settle};
+use super::model::Scenario;
 use super::timeline_load::LoadMistake;
-use super::trial_times::TrialTimes;
 use crate::load::OwnOperations;
 
 /// The largest number of scenarios that are read for one.
@@ -114,19 +113,54 @@ impl Scenario {
     }
 }
 
-/// A scenario with all that it includes, after its own measurements, timelines, topologies and claims.
+/// A scenario with all that it includes, after its own measurements, codecs, timelines, topologies and claims.
 struct Part {
     scenario: Scenario,
-    own_measurements: usize,
-    own_timelines: usize,
-    own_topologies: usize,
-    own_claims: usize,
-    /// The times that each measurement itself states, not its scenario.
-    stated: Vec<StatedTimes>,
+    own: Own,
+    stated: Stated,
 }
 
-/// The warm-up and the window that a measurement itself states.
-type StatedTimes = (Option<Duration>, Option<Duration>);
+/// How many of each a scenario has without those that it includes.
+struct Own {
+    measurements: usize,
+    codecs: usize,
+    timelines: usize,
+    topologies: usize,
+    claims: usize,
+}
+
+/// The times that each measurement, and each of the codecs, itself states, not its scenario.
+struct Stated {
+    measurements: Vec<StatedTimes>,
+    codecs: Vec<StatedTimes>,
+}
+
+impl Own {
+    fn of(scenario: &Scenario) -> Self {
+        Own {
+            measurements: scenario.measurements.len(),
+            codecs: scenario.codecs.len(),
+            timelines: scenario.timelines.len(),
+            topologies: scenario.topologies.len(),
+            claims: scenario.claims.len(),
+        }
+    }
+}
+
+impl Stated {
+    fn of(scenario: &mut Scenario) -> Self {
+        let stated = |lengths: Lengths<'_>| lengths.stated();
+        Stated {
+            measurements: lengths(&mut scenario.measurements, &mut []).map(stated).collect(),
+            codecs: lengths(&mut [], &mut scenario.codecs).map(stated).collect(),
+        }
+    }
+
+    fn extend(&mut self, other: &Stated) {
+        self.measurements.extend(&other.measurements);
+        self.codecs.extend(&other.codecs);
+    }
+}
 
 /// Reads a scenario and all that it includes.
 #[derive(Default)]
@@ -151,13 +185,8 @@ impl Reader {
             scenario.timelines.iter_mut().for_each(|own| own.stacks = stacks_of(all, &own.stacks));
             scenario.topologies.iter_mut().for_each(|own| own.stacks = stacks_of(all, &own.stacks));
         }
-        let (own_measurements, own_claims) = (scenario.measurements.len(), scenario.claims.len());
-        let (own_timelines, own_topologies) = (scenario.timelines.len(), scenario.topologies.len());
-        let mut stated: Vec<StatedTimes> = scenario
-            .measurements
-            .iter()
-            .map(|measurement| (measurement.warmup, measurement.measure))
-            .collect();
+        let own = Own::of(&scenario);
+        let mut stated = Stated::of(&mut scenario);
         for name in &included {
             let refused = |message: String| source.invalid(&Mistake::new(name, message));
             let next =
@@ -174,14 +203,16 @@ impl Reader {
             stated.extend(&part.stated);
             add(&mut scenario, part).map_err(refused)?;
         }
-        if own_measurements == 0 {
+        if own.measurements == 0 && own.codecs == 0 {
             settle(&mut scenario);
         }
-        let (blocks, times) = (scenario.blocks, scenario.times());
-        scenario.measurements[own_measurements..].iter_mut().for_each(|it| shorten(it, blocks, times));
-        check_references(&scenario).map_err(|mistake| source.invalid(&mistake))?;
-        check_slos(&scenario).map_err(|mistake| source.invalid(&mistake))?;
-        Ok(Part { scenario, own_measurements, own_timelines, own_topologies, own_claims, stated })
+        let defaults = Defaults::of(&scenario);
+        let Scenario { measurements, codecs, .. } = &mut scenario;
+        lengths(&mut measurements[own.measurements..], &mut codecs[own.codecs..])
+            .for_each(|included| included.shorten(defaults));
+        let checks = [check_names, check_claims, check_slos];
+        checks.iter().try_for_each(|check| check(&scenario)).map_err(|mistake| source.invalid(&mistake))?;
+        Ok(Part { scenario, own, stated })
     }
 }
 
@@ -190,10 +221,9 @@ fn stacks_of(all: &[String], own: &[String]) -> Vec<String> {
     if own.is_empty() { all.to_vec() } else { own.to_vec() }
 }
 
-/// Adds the measurements, timelines, topologies and claims of `part` to `scenario`. The error says why that is not possible.
+/// Adds the measurements, codecs, timelines, topologies and claims of `part` to `scenario`. The error says why that is not possible.
 fn add(scenario: &mut Scenario, part: Part) -> Result<(), String> {
-    let Part { scenario: mut other, own_measurements, own_timelines, own_topologies, own_claims, stated } =
-        part;
+    let Part { scenario: mut other, own, stated } = part;
     let differs = |key: &str| {
         Err(format!("`{}` has another `{key}`; what is measured in one run has the same", other.name))
     };
@@ -207,19 +237,17 @@ fn add(scenario: &mut Scenario, part: Part) -> Result<(), String> {
         return Err(format!("`{}` has pairs or searches, and cannot be included", other.name));
     } else if !other.operations.is_empty() || !other.slos.is_empty() {
         return Err(format!("`{}` has operations or objectives, and cannot be included", other.name));
-    } else if !other.codecs.is_empty() {
-        return Err(format!("`{}` has codecs, and cannot be included", other.name));
-    } else if other.stacks.is_empty() {
+    } else if other.stacks.is_empty() && !has_only_codecs(&other) {
         return Err(format!("`{}` has no stacks, and cannot be included", other.name));
     }
-    let lengths = |measurement| (other.blocks_of(measurement), other.times_of(measurement));
-    let lengths: Vec<_> = other.measurements.iter().map(lengths).collect();
-    for ((measurement, (blocks, times)), stated) in other.measurements.iter_mut().zip(lengths).zip(stated) {
+    for measurement in &mut other.measurements {
         measurement.stacks = stacks_of(&other.stacks, &measurement.stacks);
         measurement.floors.get_or_insert(other.floors);
-        measurement.blocks = Some(blocks.min(scenario.blocks));
-        measurement.warmup = stated.0.or(Some(times.warmup.min(scenario.warmup)));
-        measurement.measure = stated.1.or(Some(times.measure.min(scenario.measure)));
+    }
+    let (defaults, limits) = (Defaults::of(&other), Defaults::of(scenario));
+    let stated = stated.measurements.into_iter().chain(stated.codecs);
+    for (lengths, stated) in other.lengths().zip(stated) {
+        lengths.limit(stated, defaults, limits);
     }
     for timeline in &mut other.timelines {
         timeline.stacks = stacks_of(&other.stacks, &timeline.stacks);
@@ -230,14 +258,17 @@ fn add(scenario: &mut Scenario, part: Part) -> Result<(), String> {
         topology.blocks = Some(topology.blocks.unwrap_or(other.blocks).min(scenario.blocks));
     }
     let prefixed = |name: &str| format!("{}: {name}", other.name);
-    other.measurements[..own_measurements].iter_mut().for_each(|own| own.name = prefixed(&own.name));
-    other.timelines[..own_timelines].iter_mut().for_each(|own| own.name = prefixed(&own.name));
-    other.topologies[..own_topologies].iter_mut().for_each(|own| own.name = prefixed(&own.name));
-    for claim in &mut other.claims[..own_claims] {
-        let measured = other.measurements[..own_measurements].iter().map(|own| &own.name);
-        let own = measured.chain(other.timelines[..own_timelines].iter().map(|own| &own.name));
-        let own = own.chain(other.topologies[..own_topologies].iter().map(|own| &own.name));
-        rename(claim, prefixed, |measurement| own.clone().any(|own| *own == prefixed(measurement)));
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    let of_measurements = other.measurements[..own.measurements].iter_mut().map(|own| &mut own.name);
+    let of_codecs = other.codecs[..own.codecs].iter_mut().map(|own| &mut own.name);
+    let of_timelines = other.timelines[..own.timelines].iter_mut().map(|own| &mut own.name);
+    let of_topologies = other.topologies[..own.topologies].iter_mut().map(|own| &mut own.name);
+    for name in of_measurements.chain(of_codecs).chain(of_timelines).chain(of_topologies) {
+        *name = prefixed(name);
+        names.insert(name.clone());
+    }
+    for claim in &mut other.claims[..own.claims] {
+        rename(claim, prefixed, |measured| names.contains(&prefixed(measured)));
     }
     for stack in other.stacks {
         if !scenario.stacks.contains(&stack) {
@@ -245,10 +276,17 @@ fn add(scenario: &mut Scenario, part: Part) -> Result<(), String> {
         }
     }
     scenario.measurements.extend(other.measurements);
+    scenario.codecs.extend(other.codecs);
     scenario.timelines.extend(other.timelines);
     scenario.topologies.extend(other.topologies);
     scenario.claims.extend(other.claims);
     Ok(())
+}
+
+/// Whether `scenario` measures codecs and nothing that takes stacks.
+fn has_only_codecs(scenario: &Scenario) -> bool {
+    let Scenario { codecs, measurements, timelines, topologies, .. } = scenario;
+    !codecs.is_empty() && measurements.is_empty() && timelines.is_empty() && topologies.is_empty()
 }
 
 /// Gives `claim` the prefixed name, and the measurements that it names, too, if `is_own` says that they have one.
@@ -264,29 +302,10 @@ fn rename(claim: &mut Claim, prefixed: impl Fn(&str) -> String, is_own: impl Fn(
     }
 }
 
-/// Gives `scenario`, which has only measurements that it includes, the blocks, warm-up and window of the longest of them,
-/// instead of the limits that it set for them.
-fn settle(scenario: &mut Scenario) {
-    let measurements = &scenario.measurements;
-    let times = measurements.iter().map(|measurement| scenario.times_of(measurement));
-    let blocks = measurements.iter().map(|measurement| scenario.blocks_of(measurement)).max();
-    let warmup = times.clone().map(|times| times.warmup).max();
-    let measure = times.map(|times| times.measure).max();
-    scenario.blocks = blocks.unwrap_or(scenario.blocks);
-    scenario.warmup = warmup.unwrap_or(scenario.warmup);
-    scenario.measure = measure.unwrap_or(scenario.measure);
-}
-
-/// Leaves out what `measurement` has in common with its scenario.
-fn shorten(measurement: &mut Measurement, blocks: NonZeroU32, times: TrialTimes) {
-    measurement.blocks = measurement.blocks.filter(|own| *own != blocks);
-    measurement.warmup = measurement.warmup.filter(|own| *own != times.warmup);
-    measurement.measure = measurement.measure.filter(|own| *own != times.measure);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::CodecMeasurement;
 
     /// A scenario with one measurement of two stacks and a claim about it.
     fn small(name: &str, include: &str, blocks: u32) -> String {
@@ -421,6 +440,40 @@ reason = "twice"
         assert!(refused(again).contains("two measurements have the name `latency`"));
         assert!(refused("stacks = [\"zerorpc\"]").contains("not among the scenario's `stacks`"));
         assert!(refused("stacks = [\"zerorcp\"]").contains("did you mean `zerorpc`?"));
+    }
+
+    #[test]
+    fn included_codecs_keep_their_blocks_and_times_up_to_those_of_the_scenario_that_includes_them() {
+        let codecs = "name = \"formats\"\nquestion = \"?\"\nblocks = 8\nwarmup = \"20ms\"\nmeasure = \"60ms\"\n\
+                      stacks = []\n[[codec]]\nname = \"call\"\noperation = \"add\"\n[[codec]]\nname = \"large\"\n\
+                      operation = \"echo:1KiB\"\nmeasure = \"900ms\"\n";
+        let outer = small("xmlrpc", "\"b.toml\"", 5);
+        let scenario = load(&[("a.toml", &outer), ("b.toml", codecs)]).unwrap();
+        let lengths = |it: &CodecMeasurement| {
+            let times = scenario.times_of_codecs(it);
+            let millis = [times.warmup, times.measure].map(|time| time.as_millis());
+            (it.name.clone(), scenario.blocks_of_codecs(it).get(), millis)
+        };
+        let found: Vec<_> = scenario.codecs.iter().map(lengths).collect();
+        let expected = [("formats: call", 5, [20, 60]), ("formats: large", 5, [20, 900])];
+        assert_eq!(found, expected.map(|(name, blocks, times)| (name.to_owned(), blocks, times)));
+        let text = toml::to_string(&scenario).unwrap();
+        assert_eq!(Scenario::parse("copy", &text).unwrap(), scenario);
+
+        // Without anything of the scenario itself, its limits are not more than what is needed.
+        let (head, _) = outer.split_once("[[measurement]]").unwrap();
+        let head = head.replace("blocks = 5", "blocks = 9");
+        let scenario = load(&[("a.toml", &head), ("b.toml", codecs)]).unwrap();
+        assert_eq!((scenario.blocks.get(), scenario.measure.as_millis()), (8, 900));
+        assert_eq!(scenario.codecs[0].measure.map(|measure| measure.as_millis()), Some(60));
+        assert_eq!((scenario.codecs[0].blocks, scenario.codecs[1].measure), (None, None));
+
+        let without_stacks = format!(
+            "{codecs}[[measurement]]\nname = \"m\"\noperation = \"add\"\nload = \"closed:1\"\n\
+                                      placement = \"free\"\n"
+        );
+        let refused = load(&[("a.toml", &outer), ("b.toml", &without_stacks)]).unwrap_err();
+        assert!(refused.contains("`formats` has no stacks, and cannot be included"), "{refused}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod built_in;
 mod check;
+mod check_claims;
 mod check_operations;
 mod claim;
 mod codec;
@@ -9,6 +10,7 @@ mod count;
 pub(crate) mod duration;
 mod file;
 mod group;
+mod lengths;
 mod load;
 mod model;
 mod over_transports;
@@ -27,7 +29,7 @@ mod trial_spec;
 mod trial_times;
 
 pub use built_in::{BUILT_IN, UnknownScenario, built_in};
-pub use claim::{Claim, ClaimFigure, Condition, Over, Threshold};
+pub use claim::{Claim, ClaimFigure, Condition, Over, Subject, Threshold};
 pub use codec::{CodecMeasurement, CodecPlanError};
 pub use file::ScenarioError;
 pub(crate) use file::parse_toml;

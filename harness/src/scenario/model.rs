@@ -14,7 +14,6 @@ use super::servers::{SlowServers, is_one, one};
 use super::slo::Slo;
 use super::timeline::Timeline;
 use super::topology::Topology;
-use super::trial_times::TrialTimes;
 use super::{count, duration};
 use crate::deploy::Placement;
 use crate::load::{Arrivals, ConnectionUse, Load, Operation, OwnOperation, OwnOperations, Rate};
@@ -82,11 +81,11 @@ pub struct Scenario {
     #[serde(rename = "slo", default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<String>", example = ["get_user.p99<20ms", "error_rate<0.1%"])]
     pub slos: Vec<Slo>,
-    /// Other scenarios, whose measurements, timelines, topologies and claims become part of this one: names of built-in
+    /// Other scenarios, whose measurements, codecs, timelines, topologies and claims become part of this one: names of built-in
     /// scenarios, or paths of files, relative to this file. Their names get a prefix, such as `overhead: latency`. They keep their
     /// stacks. Their blocks, warm-up and window are limited to the `blocks`, `warmup` and `measure` of this scenario, except a
-    /// warm-up and a window that a measurement itself states, and the length of a timeline. `timeout`, `numbers` and `contention`
-    /// must be the same. A scenario with `pairs`, searches or codecs cannot be included.
+    /// warm-up and a window that a measurement or a codec itself states, and the length of a timeline. `timeout`, `numbers` and
+    /// `contention` must be the same. A scenario with `pairs` or searches cannot be included.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(example = ["overhead", "mine.toml"])]
     pub include: Vec<String>,
@@ -270,27 +269,6 @@ pub fn floor_for(connections: NonZeroU32) -> &'static str {
 }
 
 impl Scenario {
-    /// How long the calls of a trial take unless its measurement says otherwise.
-    #[must_use]
-    pub fn times(&self) -> TrialTimes {
-        TrialTimes { warmup: self.warmup, measure: self.measure }
-    }
-
-    /// How long the calls of a trial of `measurement` take.
-    #[must_use]
-    pub fn times_of(&self, measurement: &Measurement) -> TrialTimes {
-        TrialTimes {
-            warmup: measurement.warmup.unwrap_or(self.warmup),
-            measure: measurement.measure.unwrap_or(self.measure),
-        }
-    }
-
-    /// The number of blocks that contain the trials of `measurement`.
-    #[must_use]
-    pub fn blocks_of(&self, measurement: &Measurement) -> NonZeroU32 {
-        measurement.blocks.map_or(self.blocks, |blocks| blocks.min(self.blocks))
-    }
-
     /// Measures only `stacks`. Measurements that have none of them are left out.
     pub fn restrict_to(&mut self, stacks: &[String]) {
         self.stacks = stacks.to_vec();

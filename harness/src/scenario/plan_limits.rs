@@ -98,9 +98,11 @@ pub enum PlanError {
 
 /// Checks that every number of the scenario is in range.
 pub(super) fn check_ranges(scenario: &Scenario) -> Result<(), PlanError> {
-    let Scenario { measure, warmup, timeout, measurements, searches, timelines, .. } = scenario;
-    let mut windows = std::iter::once(measure).chain(measurements.iter().filter_map(|m| m.measure.as_ref()));
-    let mut warmups = std::iter::once(warmup).chain(measurements.iter().filter_map(|m| m.warmup.as_ref()));
+    let Scenario { measure, warmup, timeout, measurements, searches, timelines, codecs, .. } = scenario;
+    let windows = std::iter::once(measure).chain(measurements.iter().filter_map(|m| m.measure.as_ref()));
+    let mut windows = windows.chain(codecs.iter().filter_map(|codecs| codecs.measure.as_ref()));
+    let warmups = std::iter::once(warmup).chain(measurements.iter().filter_map(|m| m.warmup.as_ref()));
+    let mut warmups = warmups.chain(codecs.iter().filter_map(|codecs| codecs.warmup.as_ref()));
     let mut slices = measurements.iter().filter_map(|measurement| measurement.slice);
     let connections = measurements.iter().filter_map(|measurement| measurement.connections);
     let connections = connections.chain(timelines.iter().filter_map(|timeline| timeline.connections));
@@ -118,7 +120,7 @@ pub(super) fn check_ranges(scenario: &Scenario) -> Result<(), PlanError> {
         && searches.is_empty()
         && timelines.is_empty()
         && scenario.topologies.is_empty()
-        && scenario.codecs.is_empty()
+        && codecs.is_empty()
     {
         Err(PlanError::Nothing)
     } else if connections.any(|connections| connections > MAX_CONNECTIONS) {
@@ -129,7 +131,7 @@ pub(super) fn check_ranges(scenario: &Scenario) -> Result<(), PlanError> {
         Err(PlanError::SearchLimit)
     } else {
         measurements.iter().try_for_each(check_servers)?;
-        scenario.codecs.iter().try_for_each(CodecMeasurement::check).map_err(PlanError::from)
+        codecs.iter().try_for_each(CodecMeasurement::check).map_err(PlanError::from)
     }
 }
 

@@ -13,7 +13,7 @@ use super::reading::{KeptBack, Meters, What};
 use crate::deploy::Placement;
 use crate::observe::Meter;
 use crate::record::{CodecTime, CodecTrial, Status};
-use crate::scenario::CodecMeasurement;
+use crate::scenario::{CodecMeasurement, TrialTimes};
 use crate::stats::median;
 use crate::sys;
 
@@ -42,6 +42,7 @@ fn measure(
     block: u32,
     core: Option<usize>,
 ) -> Vec<CodecTrial> {
+    let TrialTimes { warmup, measure } = context.scenario.times_of_codecs(measurement);
     let exchange = measurement.exchange();
     let mut contestants: Vec<_> = measurement
         .formats
@@ -49,7 +50,7 @@ fn measure(
         .map(|format| Contestant::new(*format, exchange.as_ref(), measurement.slice))
         .collect();
     for contestant in &mut contestants {
-        contestant.warm_up(context.scenario.warmup);
+        contestant.warm_up(warmup);
     }
     let meters = Meters {
         client: Some(Meter::ThisProcess { except: vec![] }),
@@ -60,7 +61,7 @@ fn measure(
     let before = meters.read_at_beginning(What::Everything);
     let mut rng = ChaCha8Rng::seed_from_u64(context.seed);
     rng.set_stream(u64::from(block));
-    let slices = context.scenario.measure.as_nanos().div_ceil(measurement.slice.as_nanos().max(1));
+    let slices = measure.as_nanos().div_ceil(measurement.slice.as_nanos().max(1));
     let mut order: Vec<usize> = (0..contestants.len()).collect();
     for _ in 0..slices {
         order.shuffle(&mut rng);

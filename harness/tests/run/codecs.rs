@@ -4,6 +4,8 @@ use ::codecs::Format;
 use rpcbench::record::{self, Status};
 use rpcbench::report::Summary;
 
+use std::process::Command;
+
 use crate::Run;
 use crate::common::{finish, rpcbench};
 
@@ -68,4 +70,109 @@ fn a_codec_without_structs_is_refused_before_anything_is_measured() {
         scenario.to_owned() + "\n[[codec]]\nname = \"c\"\noperation = \"hello\"\n"
     });
     finish(&mut run.command(&[])).with(2, &["an operation with numbers, or echo:SIZE, not `hello`"]);
+}
+
+/// Claims that do not depend on how fast anything is: about lengths, and that encoding takes time.
+const CLAIMS: &str = r#"
+[[claim]]
+name = "length"
+statement = "A call is shorter in raw bytes."
+[[claim.condition]]
+name = "it is shorter than in XML"
+measurement = "call"
+format = "raw"
+figure = "encoded-bytes"
+over = { format = "xml" }
+at_most = 0.5
+reason = "XML has names"
+[[claim.condition]]
+name = "it has 25 bytes"
+measurement = "call"
+format = "raw"
+figure = "encoded-bytes"
+at_most = 25
+reason = "17 for the call and 8 for the result"
+
+[[claim]]
+name = "time"
+statement = "Encoding and decoding take time."
+[[claim.condition]]
+name = "encoding XML does"
+measurement = "call"
+format = "xml"
+figure = "encode-time"
+at_least = 1e-9
+reason = "less than any clock shows"
+[[claim.condition]]
+name = "both together do"
+measurement = "call"
+format = "xml"
+figure = "codec-time"
+at_least = 1e-9
+reason = "less than any clock shows"
+"#;
+
+#[test]
+fn a_run_judges_claims_about_codecs_also_in_a_scenario_that_includes_them() {
+    let run = Run::of(&[], 10, "20ms");
+    run.change_scenario(|scenario| {
+        let (general, _) = scenario.split_once("[[measurement]]").unwrap();
+        let general = general.replace("\"tiny\"", "\"inner\"");
+        format!(
+            "{general}[[codec]]\nname = \"call\"\noperation = \"add\"\nformats = [\"raw\", \"xml\"]\n{CLAIMS}"
+        )
+    });
+    finish(&mut run.command(&["--blocks", "1"])).with(
+        0,
+        &["the claim `time` takes 9 blocks, and has 1: no verdict is possible", "measuring 2 trials"],
+    );
+    assert_eq!(
+        verdicts(&mut run.command_with(&["report", "results", "--format", "json"])),
+        ["holds", "cannot-tell"]
+    );
+
+    let inner = run.folder.path().join("inner.toml");
+    std::fs::rename(run.folder.path().join("tiny.toml"), inner).unwrap();
+    // The blocks are those of the codecs.
+    let outer = "name = \"outer\"\nquestion = \"?\"\nblocks = 12\nwarmup = \"10ms\"\nmeasure = \"50ms\"\nstacks = []\n\
+                 include = [\"inner.toml\"]\n";
+    std::fs::write(run.folder.path().join("tiny.toml"), outer).unwrap();
+    let included = &["run", "tiny.toml", "--out", "included"];
+    let ended = finish(&mut run.command_with(included)).with(0, &["measuring 20 trials"]);
+    let printed = ended.out.join("\n");
+    for expected in
+        ["inner: length (holds)", "inner: time (holds)", "encoded length of raw ÷ xml, in inner: call"]
+    {
+        assert!(printed.contains(expected), "{expected}: {printed}");
+    }
+    assert_eq!(
+        verdicts(&mut run.command_with(&["report", "included", "--format", "json"])),
+        ["holds", "holds"]
+    );
+    // Options set the blocks and the window of included codecs, too.
+    let shorter = &["run", "tiny.toml", "--blocks", "1", "--seconds", "0.03", "--out", "shorter"];
+    finish(&mut run.command_with(shorter)).with(0, &["measuring 2 trials"]);
+    let shorter = record::read(&run.folder.path().join("shorter")).unwrap();
+    assert!(shorter.codecs.iter().all(|trial| trial.encode.is_some_and(|time| time.slices == 30)));
+    for figure in ["claim-inner-time.svg", "codec-inner-call.svg"] {
+        assert!(run.folder.path().join("included/report").join(figure).is_file(), "{figure}");
+    }
+}
+
+/// The verdicts in the JSON report that `command` prints.
+fn verdicts(command: &mut Command) -> Vec<String> {
+    let report = finish(command).with(0, &[]);
+    let report: serde_json::Value = serde_json::from_str(&report.out.join("\n")).unwrap();
+    let claims = report["claims"].as_array().unwrap();
+    claims.iter().map(|claim| claim["verdict"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_claim_about_a_codec_that_does_not_exist_is_a_usage_error() {
+    let run = Run::of(&["rest-hyper"], 1, "20ms");
+    let claims = CLAIMS.replacen("\"call\"", "\"cal\"", 1);
+    run.change_scenario(|scenario| {
+        format!("{scenario}\n[[codec]]\nname = \"call\"\noperation = \"add\"\n{claims}")
+    });
+    finish(&mut run.command(&[])).with(2, &["tiny.toml:", "none is named `cal`; did you mean `call`?"]);
 }

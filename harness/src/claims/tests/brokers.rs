@@ -242,8 +242,11 @@ fn a_missing_broker_leaves_the_claims_about_it_open_and_says_what_to_install() {
             record.skipped.push(Skipped { stack: stack.to_owned(), reason });
         }
         for claim in judge(&record) {
-            let of_amqp: Vec<_> =
-                claim.conditions.iter().filter(|it| it.condition.stack.starts_with("amqp")).collect();
+            let of_amqp: Vec<_> = claim
+                .conditions
+                .iter()
+                .filter(|it| it.condition.stack.as_ref().is_some_and(|stack| stack.starts_with("amqp")))
+                .collect();
             let open = |it: &&JudgedCondition| {
                 it.estimate.as_ref().is_err_and(|reason| reason.contains("install RabbitMQ"))
             };

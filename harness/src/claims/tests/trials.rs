@@ -7,31 +7,31 @@ use super::brokers::check;
 use super::*;
 use crate::observe::wire::Traffic;
 use crate::record::{EventTimes, Trial, Wire};
-use crate::scenario::{Action, Plan, Scenario};
+use crate::scenario::{Action, Plan, Scenario, Subject};
 
-/// The figures of a record, by measurement or timeline, stack and figure.
+/// The figures of a record, by measurement, timeline or codec, by stack or format, and by figure.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Figures(HashMap<(String, String, ClaimFigure), f64>);
+pub(super) struct Figures(HashMap<(String, String, ClaimFigure), f64>);
 
 impl Figures {
     /// Figures with which every one of `conditions` is true, or every one false, by a margin.
-    fn with_outcome(conditions: &[Condition], is_true: bool) -> Self {
+    pub(super) fn with_outcome(conditions: &[Condition], is_true: bool) -> Self {
         const MARGIN: f64 = 1.5;
         let mut figures = Figures::default();
         // The figure of one condition may be what another one compares with.
         for _ in 0..=conditions.len() {
             let before = figures.clone();
             for condition in conditions {
-                let key = |measurement: &str, stack: &str| {
-                    (measurement.to_owned(), stack.to_owned(), condition.figure)
+                let key = |measurement: &str, subject: Subject<'_>| {
+                    (measurement.to_owned(), subject.name().to_owned(), condition.figure)
                 };
                 let compared = condition.compared_with();
-                let unit = compared.map_or(1.0, |(measurement, stack)| {
-                    *figures.0.entry(key(measurement, stack)).or_insert(1_000.0)
+                let unit = compared.map_or(1.0, |(measurement, other)| {
+                    *figures.0.entry(key(measurement, other)).or_insert(1_000.0)
                 });
                 let threshold = condition.threshold().unwrap();
                 let limit = threshold.value() * unit;
-                let found = figures.0.entry(key(&condition.measurement, &condition.stack));
+                let found = figures.0.entry(key(&condition.measurement, condition.subject().unwrap()));
                 if matches!(threshold, Threshold::AtLeast(_)) == is_true {
                     let value = found.or_insert(limit * MARGIN);
                     *value = value.max(limit * MARGIN);
@@ -47,7 +47,7 @@ impl Figures {
         panic!("no figures make every condition {is_true}: {conditions:#?}");
     }
 
-    fn get(&self, measurement: &str, stack: &str, figure: ClaimFigure) -> Option<f64> {
+    pub(super) fn get(&self, measurement: &str, stack: &str, figure: ClaimFigure) -> Option<f64> {
         self.0.get(&(measurement.to_owned(), stack.to_owned(), figure)).copied()
     }
 }
@@ -137,7 +137,7 @@ fn with_outage(figure: impl Fn(ClaimFigure) -> Option<f64>, result: TimelineResu
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "figures are positive and small")]
-fn whole(number: f64) -> u64 {
+pub(super) fn whole(number: f64) -> u64 {
     number.round() as u64
 }
 

@@ -11,7 +11,7 @@ use crate::claims::{JudgedClaim, JudgedCondition};
 use crate::record::Record;
 use crate::report::claims;
 use crate::report::stack::StackKind;
-use crate::scenario::Threshold;
+use crate::scenario::{Subject, Threshold};
 
 /// Height of a row: a line for the condition, and one for its figure.
 const ROW_HEIGHT: f64 = 48.0;
@@ -30,7 +30,7 @@ const MAX_FACTOR: f64 = 1e6;
 /// Draws the conditions of `claim`.
 pub(super) fn figure(record: &Record, claim: &JudgedClaim, name: String) -> Result<Figure, PlotError> {
     let title = claims::title(claim);
-    let left = rows::left_of(claim.conditions.iter().map(|judged| judged.condition.stack.as_str()));
+    let left = rows::left_of(claim.conditions.iter().map(|judged| claims::name(&judged.condition)));
     let ends = claim.conditions.iter().flat_map(|judged| factors(judged).into_iter().flatten());
     let axis = Axis::logarithmic(ends.chain([1.0 / MIN_FACTOR, MIN_FACTOR]), left, VALUE - VALUE_WIDTH);
     let bottom = middle(claim.conditions.len()) - ROW_HEIGHT / 2.0;
@@ -48,12 +48,22 @@ pub(super) fn figure(record: &Record, claim: &JudgedClaim, name: String) -> Resu
             row(canvas, &axis, judged, look(record, judged), (left, middle(index)));
         }
     })?;
+    Ok(Figure { name, title, caption: caption(claim), svg })
+}
+
+fn caption(claim: &JudgedClaim) -> String {
     let caption = "A dot is the median of the blocks as a multiple of the threshold, or its inverse where the threshold is \
                    an upper limit; the whisker is the interval that decides: wholly to the right of the line the condition \
                    is true, wholly to the left false. Bytes are counted and have no interval; the whisker of a \
-                   timeline or a topology ends at its smallest and its largest block. Filled: the protocol's usual \
-                   library; hollow: another one.";
-    Ok(Figure { name, title, caption: caption.to_owned(), svg })
+                   timeline or a topology ends at its smallest and its largest block.";
+    let of_codecs = claim.conditions.iter().filter(|judged| judged.condition.figure.is_of_codec()).count();
+    let of_stacks = "Filled: the protocol's usual library; hollow: another one.";
+    let of_formats = "Filled: from and to structs; hollow: from and to values of any type.";
+    match (of_codecs, claim.conditions.len()) {
+        (0, _) => format!("{caption} {of_stacks}"),
+        (some, all) if some == all => format!("{caption} {of_formats}"),
+        _ => format!("{caption} Stacks: {of_stacks} Formats: {of_formats}"),
+    }
 }
 
 #[allow(clippy::cast_precision_loss)]
@@ -72,7 +82,7 @@ fn row(canvas: &mut Canvas<'_>, axis: &Axis, judged: &JudgedCondition, look: Opt
     canvas.rectangle((RIM, upper - 9.0), (end, upper + 9.0), PAPER, 1.0);
     canvas.text(&text, (RIM, upper), Anchor::Left, INK);
     let y = y + 10.0;
-    rows::name(canvas, &condition.stack, left, y);
+    rows::name(canvas, claims::name(condition), left, y);
     let estimate = match &judged.estimate {
         Ok(estimate) => *estimate,
         Err(obstacle) => {
@@ -103,8 +113,13 @@ fn factors(judged: &JudgedCondition) -> Option<[f64; 3]> {
     Some(factors.map(|factor| factor.clamp(1.0 / MAX_FACTOR, MAX_FACTOR)))
 }
 
-/// How the stack of `judged` looks; `None` if it was not measured.
+/// How the stack or the format of `judged` looks; `None` if it is a stack that was not measured.
 fn look(record: &Record, judged: &JudgedCondition) -> Option<Look> {
-    let facts = record.stacks.iter().find(|facts| facts.name == judged.condition.stack)?;
-    Some(Look::of(StackKind::of(facts)))
+    match judged.condition.subject()? {
+        Subject::Stack(stack) => {
+            let facts = record.stacks.iter().find(|facts| facts.name == stack)?;
+            Some(Look::of(StackKind::of(facts)))
+        }
+        Subject::Format(format) => Some(Look::neutral(format.is_typed())),
+    }
 }

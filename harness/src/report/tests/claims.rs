@@ -10,12 +10,13 @@ fn condition(name: &str, figure: ClaimFigure, at_least: f64) -> Condition {
     Condition {
         name: name.to_owned(),
         measurement: "latency".to_owned(),
-        stack: "rest".to_owned(),
+        stack: Some("rest".to_owned()),
+        format: None,
         figure,
         at_least: Some(at_least),
         at_most: None,
         reason: format!("a reason for {at_least}"),
-        over: Some(Over { measurement: None, stack: Some("tcp".to_owned()) }),
+        over: Some(Over { stack: Some("tcp".to_owned()), ..Over::default() }),
     }
 }
 

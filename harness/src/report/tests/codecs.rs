@@ -4,7 +4,7 @@ use ::codecs::Format;
 
 use super::*;
 use crate::record::{CodecTrial, Status, codec_sample};
-use crate::scenario::Scenario;
+use crate::scenario::{Claim, ClaimFigure, Condition, Over, Scenario};
 
 const FORMATS: [Format; 4] = [Format::Json, Format::Raw, Format::Xml, Format::Msgpack];
 
@@ -103,4 +103,52 @@ fn hostile_names_of_codecs_are_escaped() {
         let scripts = usize::from(name == "index.html");
         assert!(name == "terminal" || contents.matches("<script>").count() == scripts, "{name}");
     }
+}
+
+#[test]
+fn claims_about_codecs_show_their_verdict_numbers_and_figure() {
+    let condition = |name: &str, figure, at_most| Condition {
+        name: name.to_owned(),
+        measurement: "call".to_owned(),
+        stack: None,
+        format: Some(Format::Msgpack),
+        figure,
+        at_least: None,
+        at_most: Some(at_most),
+        reason: "a test".to_owned(),
+        over: Some(Over { format: Some(Format::Json), ..Over::default() }),
+    };
+    let mut record = codecs_alone(12);
+    record.scenario.claims = vec![Claim {
+        name: "binary".to_owned(),
+        statement: "MessagePack is cheaper than JSON.".to_owned(),
+        conditions: vec![
+            condition("it is shorter", ClaimFigure::EncodedBytes, 0.8),
+            condition("it takes less time to decode", ClaimFigure::DecodeTime, 0.7),
+            Condition { over: None, ..condition("it is 30 bytes long", ClaimFigure::EncodedBytes, 30.0) },
+        ],
+    }];
+    let files = checked(&record);
+    for name in ["index.html", "report.md", "terminal"] {
+        for word in [
+            "binary (holds in part)",
+            "MessagePack is cheaper than JSON.",
+            "encoded length of msgpack ÷ json, in call",
+            "decoding time of msgpack ÷ json, in call",
+            "it is shorter (0.75, at most 0.80)",
+            "it takes less time to decode (0.75, at most 0.70)",
+            "30 bytes, at most 30 bytes",
+        ] {
+            assert!(files[name].contains(word), "{name} has no `{word}`");
+        }
+    }
+    let figure = &files["claim-binary.svg"];
+    assert!(figure.contains("binary (holds in part)") && figure.contains("msgpack"), "{figure}");
+    assert!(
+        files["index.html"].contains("Filled: from and to structs; hollow: from and to values of any type.")
+    );
+    let report = report(&record, &Summary::new(&record).unwrap());
+    let condition = serde_json::to_value(&report.claims[0].conditions[0].condition).unwrap();
+    assert_eq!((&condition["format"], &condition["over"]["format"]), (&"msgpack".into(), &"json".into()));
+    assert_eq!(condition.get("stack"), None);
 }

@@ -203,7 +203,8 @@ fn text_from_a_record_is_escaped() {
         conditions: vec![Condition {
             name: NASTY.to_owned(),
             measurement: NASTY.to_owned(),
-            stack: NASTY.to_owned(),
+            stack: Some(NASTY.to_owned()),
+            format: None,
             figure: ClaimFigure::Bytes,
             at_least: Some(1.0),
             at_most: None,
