@@ -37,8 +37,8 @@ from tables import detectable_rows, power_rows, rows, stacks_of
 REFERENCE = ROOT / "results" / "reference"
 AMQP = ROOT / "results" / "amqp"
 CLAIMS = ROOT / "results" / "claims"
-# Scenarios with claims that are not part of the scenario `claims`.
-FURTHER_CLAIMS = ("transports", "http-bare", "streams", "dependent")
+# Scenarios whose claims the record of `claims` does not have.
+FURTHER_CLAIMS = ("codecs", "transports", "http-bare", "streams", "dependent")
 # The same claims, measured on other machines or again.
 CLAIMS_AGAIN = sorted(path.parent for path in (ROOT / "results" / "machines").glob("*/claims*/record.json"))
 POWER = ROOT / "harness" / "src" / "run" / "power.json"

@@ -66,17 +66,20 @@ fn encryption(record: &Record) -> Vec<String> {
     };
     let encrypted = named(StackFacts::is_encrypted);
     let unchecked = named(|facts| facts.certificate == Some(CertificateCheck::None));
-    let scope = if encrypted.is_empty() {
-        "all figures are without TLS; `rpcbench run transports` measures what it costs".to_owned()
+    let scope = if record.stacks.is_empty() {
+        // Codecs alone send nothing.
+        None
+    } else if encrypted.is_empty() {
+        Some("all figures are without TLS; `rpcbench run transports` measures what it costs".to_owned())
     } else {
-        format!("called over TLS: {encrypted}; all other figures are without TLS")
+        Some(format!("called over TLS: {encrypted}; all other figures are without TLS"))
     };
     let unchecked = (!unchecked.is_empty()).then(|| {
         format!(
             "the certificate was not checked (`--insecure`), so any server could have answered: {unchecked}"
         )
     });
-    unchecked.into_iter().chain([scope]).collect()
+    unchecked.into_iter().chain(scope).collect()
 }
 
 /// The stacks that were measured although core rows of the conformance table did not pass, with these rows.
@@ -202,6 +205,8 @@ mod tests {
         let [unchecked, scope] = &*encryption(&record) else { panic!("two sentences") };
         assert!(unchecked.contains("not checked") && unchecked.ends_with(": jsonrpc"), "{unchecked}");
         assert!(scope.contains("rest, jsonrpc"), "{scope}");
+        record.stacks.clear();
+        assert!(encryption(&record).is_empty());
         // Servers of the run have no facts about a certificate; the transport says that they encrypt.
         let record = crate::report::tests::record(&["rest", "rest-hyper+tls-resumed", "rest-hyper+unix"], 1);
         assert_eq!(

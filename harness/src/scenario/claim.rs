@@ -100,7 +100,8 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// A figure of a stack in a measurement, a timeline or a topology, or of a format in a `[[codec]]`. Times are in microseconds where the name says nothing else.
+/// A figure of a stack in a measurement, a timeline or a topology, or of a format in a `[[codec]]`. Times are in microseconds where
+/// the name says nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum ClaimFigure {
     /// The median latency.

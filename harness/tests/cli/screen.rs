@@ -18,7 +18,7 @@ fn report(environment: &[(&str, &str)], arguments: &[&str]) -> Vec<String> {
 }
 
 /// The number of characters of `line`; a report about this record has none that is wider than a column.
-fn width(line: &String) -> usize {
+fn width(line: &str) -> usize {
     line.chars().count()
 }
 
@@ -32,7 +32,7 @@ fn a_report_fits_the_terminal_and_says_the_same_at_every_width() {
         words
     };
     let unlimited = report(&[], &["--verbose"]);
-    assert!(unlimited.iter().map(width).max() > Some(200));
+    assert!(unlimited.iter().map(|line| width(line)).max() > Some(200));
     for columns in [80, 100, 200] {
         let lines = report(&[("COLUMNS", &columns.to_string())], &["--verbose"]);
         let widest = lines.iter().max_by_key(|line| width(line)).unwrap();
