@@ -130,7 +130,8 @@ fn style(tone: Tone) -> Style {
 pub(super) fn screen_width() -> Option<usize> {
     let given = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let terminal = || terminal_size_of(standard_output()).map(|(Width(columns), _)| columns.into());
-    given.or_else(terminal).filter(|&columns| columns > 0)
+    let is_width = |columns: &usize| *columns > 0;
+    given.filter(is_width).or_else(terminal).filter(is_width)
 }
 
 /// Prints to standard output what another program waits for: a closed pipe is an error, too.

@@ -1,5 +1,6 @@
 //! `rpcbench report`.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use calculator::{printable, printable_json};
@@ -7,7 +8,7 @@ use serde::Serialize;
 
 use super::detail::Detail;
 use super::output::{print_text, screen_width};
-use super::{Exit, Failure, Outcome, print};
+use super::{Exit, Failure, Outcome, print, print_error};
 use crate::compare::Comparison;
 use crate::index::{self, SiteError};
 use crate::record::{self, RECORD_FILE, Record};
@@ -15,8 +16,8 @@ use crate::report::{self, Summary};
 
 /// Make all tables and plots again from records
 ///
-/// Of two records, also writes a page that compares them, comparison.html beside the second report; see `rpcbench compare`.
-/// For a folder with many records, also writes an index.html that links to the report of each, and a history.html with the
+/// For two records, it also writes a page that compares them, comparison.html beside the second report; `rpcbench compare` has options
+/// for that. For a folder with many records, it also writes an index.html that links to the report of each, and a history.html with the
 /// figures over time. A static web server can publish the folder as it is.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -28,8 +29,8 @@ pub(super) struct Arguments {
     /// Records, folders that contain a record.json, or folders that contain such folders
     #[arg(required = true, value_name = "RECORD")]
     records: Vec<PathBuf>,
-    /// The folder for the report [default: `report` beside each record]; of many records, the folder for all pages and copies of the
-    /// records [default: the folder of the records]
+    /// The folder for the report of one record [default: `report` beside the record], or for all pages of a folder with many records
+    /// and copies of these [default: that folder]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// The URL of an image that other sites show beside links to the index of many records (Open Graph). `scripts/preview` makes
@@ -113,8 +114,17 @@ fn compare(base: &Record, new: &Record, page: &Path, format: Format) -> Result<(
                 Format::Json => return Ok(()),
             }
         }
-        Err(reason) if format == Format::Text => format!("not compared: {reason}\n"),
-        Err(_) => return Ok(()),
+        Err(reason) => {
+            // A page of another comparison would be taken for that of these two.
+            match std::fs::remove_file(page) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(Failure::could_not_run(format!("cannot remove the old {shown}: {error}")));
+                }
+                _ => {}
+            }
+            print_error(&format_args!("no comparison of the two, see `rpcbench compare`: {reason}"));
+            return Ok(());
+        }
     };
     print(&line)
 }

@@ -158,6 +158,10 @@ pub(super) fn check_slos(scenario: &Scenario) -> Result<(), Mistake> {
         let parts = scenario.own.parts(operation).into_iter().map(|name| name.to_string());
         known.extend([operation.to_string(), name.clone()].into_iter().chain(parts));
     }
+    if let (Some(slo), true) = (scenario.slos.first(), known.is_empty()) {
+        let message = format!("`{slo}`: nothing is measured here that has response times and a rate");
+        return Err(Mistake::new(&slo.to_string(), message));
+    }
     known.sort_unstable();
     known.dedup();
     let unknown = |slo: &&Slo| slo.subject.as_ref().is_some_and(|subject| !known.contains(subject));
@@ -266,6 +270,11 @@ mod tests {
             "{error}"
         );
         assert!(with("p99<1").unwrap_err().starts_with("mine.toml:7:"));
+        // Codecs have no response times, so that nothing could break an objective.
+        let mut codecs = Scenario::load("codecs").unwrap();
+        codecs.slos.push("p99<1ns".parse().unwrap());
+        let error = codecs.check_slos().unwrap_err();
+        assert!(error.contains("`p99<1ns`: nothing is measured here that has response times"), "{error}");
     }
 
     #[test]

@@ -48,9 +48,9 @@ impl Text {
     /// Appends `text`, whatever it holds: names in a record may come from anywhere. Where it is wider than a line, the lines
     /// that follow its first one are indented.
     pub(in crate::report) fn line(&mut self, tone: Tone, text: &str) {
-        let text = printable(text);
+        let text = glued(&printable(text));
         let Some(width) = self.width else {
-            self.lines.push((tone, text.into_owned()));
+            self.lines.push((tone, unglued(&text)));
             return;
         };
         let first = &text[..text.len() - text.trim_start_matches(' ').len()];
@@ -61,7 +61,7 @@ impl Text {
             .initial_indent(first)
             .subsequent_indent(&next);
         let wrapped = textwrap::wrap(text.trim_start_matches(' '), options);
-        self.lines.extend(wrapped.into_iter().map(|line| (tone, line.into_owned())));
+        self.lines.extend(wrapped.iter().map(|line| (tone, unglued(line))));
     }
 
     /// Appends a line that fits and can be shown as it is.
@@ -87,6 +87,33 @@ impl fmt::Display for Text {
     }
 }
 
+/// A space at which no line ends.
+const NO_BREAK_SPACE: char = '\u{a0}';
+/// What belongs to the number before it.
+const UNITS: [&str; 8] = ["%", "×", "µs", "ms", "s", "bytes", "KiB", "MiB"];
+
+/// `text` in which a number and its sign or unit are not separated by the end of a line.
+pub(super) fn glued(text: &str) -> String {
+    let mut glued = String::with_capacity(text.len());
+    for word in text.split(' ') {
+        let unit = word.trim_end_matches([',', '.', ';', ':', ')']);
+        let is_unit = glued.ends_with(|last: char| last.is_ascii_digit()) && UNITS.contains(&unit);
+        let has_sign = glued.ends_with(['≥', '≤', '≈', '×']);
+        if is_unit || has_sign {
+            glued.push(NO_BREAK_SPACE);
+        } else if word.as_ptr() != text.as_ptr() {
+            glued.push(' ');
+        }
+        glued.push_str(word);
+    }
+    glued
+}
+
+/// `text` with usual spaces.
+pub(super) fn unglued(text: &str) -> String {
+    text.replace(NO_BREAK_SPACE, " ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +130,27 @@ mod tests {
         assert_eq!(wrapped(40, line), ["! all figures are of zerorpc-zeromq", "  without TLS, as of now"]);
         assert_eq!(wrapped(80, line), [line]);
         assert_eq!(wrapped(40, " \u{1b}[31mδ").concat(), " \\u{1b}[31mδ");
+    }
+
+    #[test]
+    fn a_number_stays_beside_its_sign_and_unit() {
+        let text = " faster by 7.7 % (6.3–8.8 %), ≥ 2.0 × zerorpc, 18.7 µs. 100 KiB in ms";
+        assert_eq!(unglued(&glued(text)), text);
+        let words: Vec<_> = glued(text).split(' ').map(unglued).collect();
+        let expected = [
+            "",
+            "faster",
+            "by",
+            "7.7 %",
+            "(6.3–8.8 %),",
+            "≥ 2.0 × zerorpc,",
+            "18.7 µs.",
+            "100 KiB",
+            "in",
+            "ms",
+        ];
+        assert_eq!(words, expected);
+        assert_eq!(glued(""), "");
     }
 
     #[test]

@@ -27,11 +27,14 @@ pub(super) fn render(report: &Report, screen: Screen) -> Text {
     results(&mut out, report);
     if screen.verbose {
         conditions(&mut out, report);
-    } else if !report.asymmetries.is_empty() {
+    } else {
         out.blank();
-        let unequal = report.asymmetries.len();
-        let hint = "conditions were not equal for all stacks; --verbose lists them";
-        out.line(Tone::Muted, &format!("{unequal} {hint}"));
+        let unequal = match report.asymmetries.len() {
+            0 => "All settings and the machine are left out".to_owned(),
+            1 => "A condition was not equal for all stacks".to_owned(),
+            several => format!("{several} conditions were not equal for all stacks"),
+        };
+        out.line(Tone::Muted, &format!("{unequal}; --verbose shows them"));
     }
     if !report.warnings.is_empty() {
         out.blank();
