@@ -198,6 +198,7 @@ fn the_report_of_a_run_shows_that_the_certificate_was_not_checked() {
         "--target",
         &target,
         "--insecure",
+        "--verbose",
         "--out",
         &out,
     ]));

@@ -210,8 +210,9 @@ mod tests {
 
     #[test]
     fn rows_of_a_group_are_named_by_two_columns() {
-        let columns = ["broker", "to", "note"].map(|name| Column::text(name, name)).to_vec();
-        let row = |to: &str, note: &str| Row::new(vec!["amqp".into(), to.into(), note.into()]);
+        let columns = ["broker", "to", "messages", "note"].map(|name| Column::text(name, name)).to_vec();
+        let row =
+            |to: &str, note: &str| Row::new(vec!["amqp".into(), to.into(), "persistent".into(), note.into()]);
         let long = "a note of more than twenty columns";
         let rows = vec![row("server", ""), row("client-that-is-away", long), row("client", long)];
         let table = Table { columns, rows, is_grouped: true, ..Table::default() };
