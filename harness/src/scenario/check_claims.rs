@@ -296,6 +296,12 @@ reason = "32 callers"
         assert_eq!(Scenario::parse("copy", &text).unwrap(), scenario);
     }
 
+    /// Checks that the scenario `text` is refused at a place in its file, with a message that contains `expected`.
+    fn assert_refused(text: &str, expected: &str) {
+        let error = Scenario::parse("mine.toml", text).unwrap_err().to_string();
+        assert!(error.starts_with("mine.toml:") && error.contains(expected), "{error}\n{text}");
+    }
+
     #[test]
     fn a_claim_about_what_does_not_exist_is_refused_with_a_suggestion() {
         for (from, to, expected) in [
@@ -321,9 +327,7 @@ reason = "32 callers"
             ("reason = \"a tenth\"\n", "", "missing field `reason`"),
             ("\"JSON-RPC is smaller than REST.\"", "\"\"", "has no statement"),
         ] {
-            let text = with_claim(from, to);
-            let error = Scenario::parse("mine.toml", &text).unwrap_err().to_string();
-            assert!(error.starts_with("mine.toml:") && error.contains(expected), "{to}: {error}");
+            assert_refused(&with_claim(from, to), expected);
         }
         let twice = format!("{}{CLAIM}", with_claim("", ""));
         let error = Scenario::parse("mine.toml", &twice).unwrap_err().to_string();
@@ -386,9 +390,7 @@ reason = "half"
             ("\"encode-time\"", "\"encode-tim\"", "did you mean `encode-time`?"),
             ("name = \"document\"", "name = \"call\"", "two codecs have the name `call`"),
         ] {
-            let text = with(from, to);
-            let error = Scenario::parse("mine.toml", &text).unwrap_err().to_string();
-            assert!(error.starts_with("mine.toml:") && error.contains(expected), "{to}: {error}");
+            assert_refused(&with(from, to), expected);
         }
         let misplaced = with("format = \"protobuf\"\n", "stack = \"rest\"\n").replace("encode-time", "bytes");
         let misplaced = misplaced.replace("over = { format = \"json\" }", "over = { stack = \"jsonrpc\" }");

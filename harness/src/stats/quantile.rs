@@ -39,11 +39,27 @@ pub fn carries_quantile(calls: f64, q: f64) -> bool {
 /// missing event, or if there are no events.
 #[must_use]
 pub fn quantile_with_missing(histogram: &Histogram<u64>, missing: u64, q: f64) -> Option<u64> {
-    Distribution::new(histogram, missing).quantile(q)
+    let rank = rank(histogram.len() + missing, q);
+    steps(histogram).find(|(_, counted)| *counted >= rank).map(|(value, _)| value)
 }
 
-/// The values in a histogram in ascending order, of which any number of quantiles can be read: looking through the histogram for
-/// each of them takes most of the time of a report.
+/// The rank of the `q`-quantile among `all` values, from 1 on. The library's own quantile takes a floating-point share of the
+/// recorded values and can be off by one event.
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn rank(all: u64, q: f64) -> u64 {
+    ((q * all as f64).ceil() as u64).clamp(1, all.max(1))
+}
+
+/// Each distinct value in `histogram` in ascending order, with the number of values up to it.
+fn steps(histogram: &Histogram<u64>) -> impl Iterator<Item = (u64, u64)> {
+    histogram.iter_recorded().scan(0, |counted, step| {
+        *counted += step.count_since_last_iteration();
+        Some((step.value_iterated_to(), *counted))
+    })
+}
+
+/// The values in a histogram in ascending order, of which any number of quantiles can be read. With [`quantile_with_missing`] for
+/// each of them, looking through histograms would take most of the time of a report.
 #[derive(Clone, Debug)]
 pub struct Distribution {
     /// Each distinct value, with the number of values up to it.
@@ -55,20 +71,14 @@ impl Distribution {
     /// The values in `histogram`, and `missing` further events that never ended, which count as larger than all values.
     #[must_use]
     pub fn new(histogram: &Histogram<u64>, missing: u64) -> Self {
-        let steps = histogram.iter_recorded().scan(0, |counted, step| {
-            *counted += step.count_since_last_iteration();
-            Some((step.value_iterated_to(), *counted))
-        });
-        Distribution { steps: steps.collect(), missing }
+        Distribution { steps: steps(histogram).collect(), missing }
     }
 
-    /// The `q`-quantile, as [`quantile_with_missing`] defines it. The library's own quantile takes a floating-point share of the
-    /// recorded values and can be off by one event.
+    /// The `q`-quantile, as [`quantile_with_missing`] defines it.
     #[must_use]
     pub fn quantile(&self, q: f64) -> Option<u64> {
         let all = self.steps.last().map_or(0, |(_, counted)| *counted) + self.missing;
-        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let rank = ((q * all as f64).ceil() as u64).clamp(1, all.max(1));
+        let rank = rank(all, q);
         let position = self.steps.partition_point(|(_, counted)| *counted < rank);
         self.steps.get(position).map(|(value, _)| *value)
     }
@@ -118,6 +128,7 @@ mod tests {
             let rank = (q * all as f64).ceil() as usize;
             let expected = values.get(rank.max(1) - 1).copied();
             prop_assert_eq!(quantile_with_missing(&histogram, missing, q), expected);
+            prop_assert_eq!(Distribution::new(&histogram, missing).quantile(q), expected);
         }
     }
 }

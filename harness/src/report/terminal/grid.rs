@@ -30,7 +30,7 @@ pub(super) fn parts(table: &Table, width: Option<usize>) -> Vec<String> {
         let part: Vec<_> = part.iter().copied().zip(widths(&part, &sizes, available)).collect();
         (!rows.is_empty()).then(|| unglued(&cells.draw(&part, &rows).trim_fmt()))
     };
-    split(&sizes, cells.names(), available).into_iter().filter_map(drawn).collect()
+    split(&sizes, cells.names, available).into_iter().filter_map(drawn).collect()
 }
 
 /// The stack of a row that has no figures.
@@ -53,6 +53,8 @@ struct Cells<'a> {
     columns: &'a [Column],
     headings: Vec<String>,
     rows: Vec<CellsOfRow>,
+    /// The number of columns at the left that name a row.
+    names: usize,
 }
 
 /// The text of the cells of a row.
@@ -71,10 +73,14 @@ impl<'a> Cells<'a> {
             let cells = cells.map(|(cell, column)| glued(&printable(&text::inline(cell, column)))).collect();
             Some(CellsOfRow { cells, group: *group })
         });
+        let rows: Vec<_> = rows.collect();
+        let different: BTreeSet<_> = rows.iter().map(|row| row.cells.first()).collect();
+        let names = if different.len() < rows.len() { 2 } else { 1 };
         Cells {
             columns: &table.columns,
             headings: table.columns.iter().map(text::heading).collect(),
-            rows: rows.collect(),
+            rows,
+            names,
         }
     }
 
@@ -91,16 +97,10 @@ impl<'a> Cells<'a> {
         Size { natural, least: word.max(MIN_TEXT_WIDTH).max(heading).min(natural) }
     }
 
-    /// The number of columns at the left that name a row.
-    fn names(&self) -> usize {
-        let names: BTreeSet<_> = self.rows.iter().map(|row| row.cells.first()).collect();
-        if names.len() < self.rows.len() { 2 } else { 1 }
-    }
-
     /// The rows that have anything in the columns `part` beside their names. In the first part, all rows are shown.
     fn rows_of(&self, part: &[usize]) -> Vec<&CellsOfRow> {
-        let further = &part[self.names().min(part.len())..];
-        let is_first = further.first().is_none_or(|&index| index == self.names());
+        let further = &part[self.names.min(part.len())..];
+        let is_first = further.first().is_none_or(|&index| index == self.names);
         let has_cells = |row: &&CellsOfRow| {
             let mut cells = further.iter().filter_map(|&index| row.cells.get(index));
             is_first || cells.any(|cell| !cell.is_empty())
